@@ -9,7 +9,9 @@ from machinectl.hosts.connection.machine_driver import endpoints_of
 from machinectl.hosts.exports.ssh_config_file import note_jump_host
 from machinectl.hosts.lifecycle.editing import Edit
 from machinectl.machines.create_options import ACCESS_LIFETIME, ADDRESS, ENGINE_FLAGS
+from machinectl.machines.holders import is_suspended, valid_holders
 from machinectl.machines.selection import waiting
+from machinectl.machines.store.store_paths import now
 from machinectl.machines.tls_warnings import advise
 from machinectl.masking import without_secrets
 
@@ -32,12 +34,28 @@ def set_machine(store: Store, console: Console, name: str, change: Edit) -> Mach
         machine, before = held.machine, held.machine.spec
         waits = change.carry_out(held)
     console.note(f'"{name}" now: {", ".join(edit_summary(machine, change, before))}')
+    if "ssh_only" in change.engine:
+        note_holders(console, machine)
     if waits or ((change.engine or change.addresses) and has_ssh(machine)):
         console.note(f"Apply it to the host: machinectl provision {name}")
     if change.jump:
         note_jump_host(store, console, machine)
     advise(console, machine)
     return machine
+
+
+def note_holders(console: Console, machine: Machine) -> None:
+    """Say whose access is suspended or comes back when the host follows."""
+    names = [holder.who for holder in valid_holders(machine, now())]
+    if not names or machine.engine.ssh_only == is_suspended(machine):
+        return
+    if machine.engine.ssh_only:
+        console.note(f"That suspends the access of {', '.join(names)}, until the engine listens with TLS again")
+    else:
+        console.note(
+            f"That gives access back to {', '.join(names)}. If it is to end: machinectl access end {names[0]} "
+            f"{machine.name}"
+        )
 
 
 def has_ssh(machine: Machine) -> bool:

@@ -117,6 +117,23 @@ def ended_with_key(machine: Machine, key: str) -> EndedHolder | None:
     return None
 
 
+def valid_holders(machine: Machine, now: str) -> list[AccessHolder]:
+    """Return those with a certificate that is valid after `now`, a time in RFC 3339."""
+    return [holder for holder in holders_of(machine) if any(key.until > now for key in holder.keys)]
+
+
+def is_suspended(machine: Machine) -> bool:
+    """Return whether the engine is reached over SSH only, so that it accepts no certificate.
+
+    A run that gives it a listener records the CA first, so that a killed one counts as a listener.
+    """
+    if machine.tls or not machine.url.startswith("ssh://"):
+        return False
+    from machinectl.host_changes import CaTrusted, of_kind
+
+    return not any(of_kind(machine.changes, CaTrusted))
+
+
 def holder_directory(directory: str, who: str) -> str:
     return os.path.join(directory, DIRECTORY, who)
 

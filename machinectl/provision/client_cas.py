@@ -17,6 +17,7 @@ from machinectl.errors import MachineError
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from collections.abc import Set as AbstractSet
 
     from machinectl.provision.facts.host_facts import Facts
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 CLIENTS, CLIENTS_MODE = f"{OWN_DIRECTORY}/clients.pem", "644"
 OWN_CA = f"{OWN_DIRECTORY}/ca.pem"
 UNREADABLE = "one that cannot be read"
+NO_NAMES: Mapping[str, str] = {}
 # Go reads the same blocks, and skips what is around them.
 CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----([^-]*)-----END CERTIFICATE-----[ \t]*\r?\n?")
 
@@ -107,9 +109,10 @@ def damaged_blocks(facts: Facts) -> int:
     return text.count(b"-----BEGIN CERTIFICATE-----") - len(readable)
 
 
-def unrecorded_cas(facts: Facts, recorded: AbstractSet[str]) -> list[str]:
-    """Return the subjects of the CAs in clients.pem whose digests are not `recorded`."""
-    return [subject_of(pem) for digest, pem in listed_cas(facts).items() if digest not in recorded]
+def unrecorded_cas(facts: Facts, recorded: AbstractSet[str], names: Mapping[str, str] = NO_NAMES) -> list[str]:
+    """Return the names, else the subjects, of the CAs in clients.pem whose digests are not `recorded`."""
+    listed = listed_cas(facts).items()
+    return [names.get(digest) or subject_of(pem) for digest, pem in listed if digest not in recorded]
 
 
 def subject_of(pem: bytes) -> str:

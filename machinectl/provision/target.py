@@ -65,6 +65,8 @@ class Target:
     own_cas: frozenset[str] = frozenset()
     # CAs (PEM) of the machine's other holders by the record, for a host without clients.pem.
     holders: tuple[bytes, ...] = field(default=(), repr=False)
+    # Names of holders with a valid certificate, by the SHA256 of their CA (DER).
+    holder_names: Mapping[str, str] = field(default_factory=dict)
     # CAs (PEM) to add to clients.pem, and the SHA256 of those (DER) to remove.
     letting_in: tuple[bytes, ...] = field(default=(), repr=False)
     ending: frozenset[str] = frozenset()

@@ -9,6 +9,7 @@ import pytest
 from machinectl import certs
 from machinectl.commands.access.end import EndOrder, access_end, machines_of
 from machinectl.errors import Declined, MachineError
+from machinectl.host_changes import CaTrusted
 from machinectl.hosts.access import granting
 from machinectl.hosts.access.granting import AccessGrant, client_of_holder
 from machinectl.hosts.certificates.signing import signed
@@ -111,6 +112,52 @@ def test_it_asks_first_and_names_the_machines(store: Store, engines: Engines) ->
         end(store, console, yes=False)
     assert console.notes[0].startswith("About to end the access of alice to m1, m2, m3: their engines restart")
     assert (engines.restarted, holders(store)) == ([], dict.fromkeys(NAMES, ""))
+
+
+def suspend(store: Store, name: str) -> None:
+    with store.writing(name) as held:
+        held.machine.url, held.machine.tls = "ssh://root@192.0.2.29", False
+        held.write()
+
+
+def test_without_a_listener_the_end_is_only_recorded_and_no_host_is_asked(store: Store, engines: Engines) -> None:
+    suspend(store, "m1")
+    console = Quiet(True)
+    assert end(store, console, ["m1"], yes=False) == {"m1": "alice"}
+    assert console.notes == [
+        "About to end the access of alice to m1: no engine restarts, as only SSH leads to it.",
+        (
+            '"m1" is reached over SSH only: alice has no access now, and gets none back if its engine listens with TLS '
+            "again"
+        ),
+    ]
+    assert (engines.restarted, holders(store)["m1"]) == ([], None)
+    assert [each["who"] for each in store.read("m1").ended] == ["alice"]
+
+
+def test_a_question_names_the_engines_that_restart(store: Store, engines: Engines) -> None:
+    suspend(store, "m1")
+    console = Quiet(True)
+    assert end(store, console, yes=False) == dict.fromkeys(NAMES, "alice")
+    assert console.notes[0].endswith("m1, m2, m3: the engines of m2, m3 will restart, containers keep running.")
+    assert sorted(engines.restarted) == ["m2", "m3"]
+
+
+def test_a_listener_that_a_killed_run_may_have_opened_is_closed_to_the_holder(store: Store, engines: Engines) -> None:
+    suspend(store, "m1")
+    with store.writing("m1") as held:
+        held.machine.changes = (CaTrusted("0" * 64),)
+        held.write()
+    assert end(store, Quiet(), ["m1"]) == {"m1": "alice"}
+    assert engines.restarted == ["m1"]
+
+
+def test_a_dry_run_without_a_listener_asks_no_host(store: Store, engines: Engines) -> None:
+    suspend(store, "m1")
+    done = machinectl("access", "end", "--dry-run", "alice", "m1", store=store.root)
+    assert (done.returncode, engines.restarted) == (0, [])
+    assert '"m1" is reached over SSH only: its host needs no change' in done.stdout
+    assert holders(store)["m1"] == ""
 
 
 def test_all_are_the_machines_of_the_holder(store: Store, engines: Engines) -> None:

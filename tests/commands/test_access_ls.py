@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
+STATE = '{"IPAddress": "192.0.2.2", "SSHUser": "root", "SSHPort": 22, "EnginePort": 2376}'
 BY, SINCE = "bob@desk", "2026-11-27T09:00:00Z"
 
 
@@ -74,6 +75,33 @@ def test_this_computer_is_the_owner_of_a_machine_whose_ca_it_has(store: Store) -
     assert (row.machine, row.holder, row.can_end) == ("rigel", "owner", False)
     assert row.key == certs.public_key_digest(client.certificate)
     assert datetime.fromisoformat(row.until) == certs.describe(client.certificate).not_after
+
+
+def test_without_a_listener_access_that_would_work_is_suspended(store: Store) -> None:
+    machine = shared_machine(store)
+    with store.writing(machine.name) as held:
+        held.machine.url, held.machine.tls = "ssh://root@192.0.2.1", False
+        held.write()
+    states = {row.holder: (row.state, row.cells()[-1]) for row in access_ls(store, [], now=NOW)}
+    assert states["alice"] == states["dozzle"] == ("suspended", "suspended (ssh-only)")
+    assert [states[who][0] for who in ("eve", "frank", "grace")] == ["expired", "ending", "adding"]
+    done = machinectl("access", "ls", "--json", store=store.root)
+    assert {row["Holder"]: row["State"] for row in json.loads(done.stdout)}["alice"] == "suspended"
+
+
+def test_set_says_whose_access_is_suspended_and_whose_comes_back(store: Store) -> None:
+    machine = Machine("rigel", "generic", url="tcp://192.0.2.2:2376", tls=True, driver_state=STATE)
+    put_holder(machine, holder("alice", HolderKey("a" * 64, "2999-01-01T09:30:00Z")))
+    put_holder(machine, holder("eve", HolderKey("e" * 64, "2020-01-01T00:00:00Z")))
+    added(store, machine)
+    suspended = "That suspends the access of alice, until the engine listens with TLS again"
+    assert suspended in machinectl("set", "--ssh-only", "rigel", store=store.root).stderr
+    assert "alice" not in machinectl("set", "--no-ssh-only", "rigel", store=store.root).stderr
+    with store.writing("rigel") as held:
+        held.machine.url, held.machine.tls = "ssh://root@192.0.2.2", False
+        held.write()
+    said = machinectl("set", "--no-ssh-only", "rigel", store=store.root).stderr
+    assert "gives access back to alice. If it is to end: machinectl access end alice rigel" in " ".join(said.split())
 
 
 def test_programs_get_whole_fingerprints_and_states(store: Store) -> None:
@@ -138,6 +166,15 @@ def test_rm_says_whose_access_stays_valid(store: Store) -> None:
     said = machinectl("rm", "-y", "rigel", store=store.root).stderr
     assert 'alice will still have access to the host of "rigel", until 2999-01-01 09:30 UTC' in said
     assert "access end" not in said
+
+
+def test_rm_says_nothing_about_access_that_is_suspended(store: Store) -> None:
+    machine = Machine("rigel", "generic", url="ssh://root@192.0.2.2", driver_state=STATE)
+    put_holder(machine, holder("alice", HolderKey("a" * 64, "2999-01-01T09:30:00Z")))
+    added(store, machine)
+    said = machinectl("rm", "rigel", store=store.root, stdin="n\n").stderr
+    assert "About to remove rigel" in said
+    assert "alice" not in said
 
 
 def test_rm_purge_says_whose_access_ends(store: Store) -> None:

@@ -192,6 +192,21 @@ def test_with_ssh_only_and_after_a_purge_nothing_is_left_of_the_list(
     assert host.output("ls /etc/docker/machinectl /etc/docker/daemon.json 2>&1 | grep -c 'No such'") == "2"
 
 
+def test_an_end_counts_before_during_and_after_ssh_only(office: Office) -> None:
+    store, name = office.store, office.name
+    alice, bob, carol = give(office, "alice"), give(office, "bob"), give(office, "carol")
+    succeeds(store, "set", "--ssh-only", name)
+    succeeds(store, "access", "end", "-y", "alice", name)
+    assert [office.is_answered(each) for each in (alice, bob)] == [False, True]
+    assert "the access of: bob, carol" in succeeds(store, "provision", name)
+    began = office.began()
+    assert "bob has no access now" in succeeds(store, "access", "end", "-y", "bob", name)
+    assert office.began() == began
+    succeeds(store, "set", "--no-ssh-only", name)
+    assert "comes back the access of: carol\n" in succeeds(store, "provision", name)
+    assert [office.is_answered(each) for each in (alice, bob, carol)] == [False, False, True]
+
+
 def test_a_swarm_node_is_restarted_only_if_that_is_allowed(office: Office) -> None:
     office.host.run(f"docker swarm init --advertise-addr {office.host.ip}")
     with pytest.raises(CheckFailed, match="Swarm node") as raised:

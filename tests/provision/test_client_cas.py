@@ -114,6 +114,19 @@ def test_holders_on_record_are_let_in_again_on_a_host_that_lost_its_list() -> No
     assert configured(after_it, target(holders=(ALICE.certificate,)), merge_changes(changes, decision.changes)) is None
 
 
+def test_whose_access_ends_or_comes_back_with_the_list_is_said_by_name() -> None:
+    names = {digest(ALICE): "alice"}
+    host, changes = provisioned()
+    back = configured(host, target(holders=(ALICE.certificate, CI.certificate), holder_names=names), changes)
+    assert back
+    assert back.warnings[0] == f"{CLIENTS} is written, and with it comes back the access of: alice"
+    changes = merge_changes(changes, back.changes)
+    host = with_clients(after(host, back), back.job.content_of(CLIENTS) or b"")
+    closed = configured(host, target(ssh_only=True, holder_names=names), changes)
+    assert closed
+    assert closed.warnings[0] == f"{CLIENTS} is removed, and with it the access of: alice, CN=machinectl orion ci"
+
+
 def test_a_list_that_was_deleted_and_has_nobody_on_record_leaves_the_machines_own_ca() -> None:
     host, changes = provisioned(target(holders=(ALICE.certificate,)))
     host = replace(host, files={path: file for path, file in host.files.items() if path != CLIENTS})

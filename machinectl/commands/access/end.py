@@ -10,8 +10,9 @@ from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.access.engine_turns import work_in_turns
 from machinectl.hosts.access.granting import did_you_mean, end_access, endable_holder
 from machinectl.hosts.access.trust_change import plan_shut_out
+from machinectl.hosts.lifecycle.host_plan import HostPlan
 from machinectl.hosts.parallel.workers import plan_each
-from machinectl.machines.holders import find_holder, holders_of
+from machinectl.machines.holders import find_holder, holders_of, is_suspended
 from machinectl.machines.store.machine_store import read_or_none
 from machinectl.provision.target import NOTHING_SPECIAL
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.hosts.connection.login import Access
-    from machinectl.hosts.lifecycle.host_plan import HostPlan
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.provision.target import Allowed
@@ -43,10 +43,8 @@ def access_end(
     """Ask first, but not about machines that fail anyway. Yield each machine with the holder's name or an error."""
     able = [name for name in order.names if can_be_ended(store, name, order.who)]
     if able and not order.yes:
-        restarts = "the engine restarts" if len(able) == 1 else "their engines restart"
-        console.note(
-            f"About to end the access of {order.who} to {', '.join(able)}: {restarts}, containers keep running."
-        )
+        restarting = [name for name in able if not is_suspended(store.read(name))]
+        console.note(f"About to end the access of {order.who} to {', '.join(able)}: {what_restarts(able, restarting)}.")
         options = "".join(f" {option}" for option in order.options)
         again = f"machinectl access end -y {order.who} {' '.join(able)}{options}"
         if not confirm(console, "Are you sure?", again):
@@ -57,6 +55,15 @@ def access_end(
         return end_access(held, console, own, order.who, replace(order.allowed, in_use=in_use))
 
     yield from work_in_turns(store, console, order.names, access, work)
+
+
+def what_restarts(names: Sequence[str], restarting: Sequence[str]) -> str:
+    if not restarting:
+        return "no engine restarts, as only SSH leads to " + ("it" if len(names) == 1 else "them")
+    if len(restarting) < len(names):
+        engines = "the engine" if len(restarting) == 1 else "the engines"
+        return f"{engines} of {', '.join(restarting)} will restart, containers keep running"
+    return f"{'the engine restarts' if len(names) == 1 else 'their engines restart'}, containers keep running"
 
 
 def check_not_swapped(store: Store, who: str, names: Sequence[str]) -> None:
@@ -82,6 +89,8 @@ def plan_end(
 ) -> Iterator[tuple[str, HostPlan | MachineError]]:
     def plan(machine: Machine, console: Console, own: Access) -> HostPlan:
         holder = endable_holder(machine, order.who)
+        if is_suspended(machine):
+            return HostPlan((f'"{machine.name}" is reached over SSH only: its host needs no change',), ())
         return plan_shut_out(store, machine, console, own, {holder.ca}, order.allowed)
 
     return plan_each(store, console, order.names, access, plan)

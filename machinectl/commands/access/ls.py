@@ -22,6 +22,7 @@ from machinectl.machines.holders import (
     HolderKey,
     find_holder,
     holders_of,
+    is_suspended,
 )
 from machinectl.machines.record import WAITING, waits_for_access
 from machinectl.machines.selection import matching
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 EXPIRED = "expired"
+# The engine listens on no port: the access comes back with its listener.
+SUSPENDED = "suspended"
 # The states of this computer's own access to somebody else's machine.
 SHARED = "shared"
 WORDS = {
@@ -42,6 +45,7 @@ WORDS = {
     ADDING: "not added yet",
     ENDING: "not ended yet",
     EXPIRES: "can only expire",
+    SUSPENDED: "suspended (ssh-only)",
 }
 
 
@@ -120,12 +124,11 @@ def access_rows(machine: Machine, now: datetime) -> Iterator[AccessRow]:
 
 
 def access_row(machine: Machine, holder: AccessHolder, key: HolderKey, now: datetime) -> AccessRow:
-    is_over = holder.state in {ACTIVE, EXPIRES} and key.until and datetime.fromisoformat(key.until) <= now
     return AccessRow(
         machine.name,
         holder.who,
         holder.kind,
-        EXPIRED if is_over else holder.state if holder.state != EXPIRES else ACTIVE,
+        key_state(machine, holder, key, now),
         holder.by,
         holder.since,
         key.until,
@@ -133,6 +136,14 @@ def access_row(machine: Machine, holder: AccessHolder, key: HolderKey, now: date
         key.request,
         can_end=holder.who != OWNER and holder.state != EXPIRES,
     )
+
+
+def key_state(machine: Machine, holder: AccessHolder, key: HolderKey, now: datetime) -> str:
+    if holder.state not in {ACTIVE, EXPIRES}:
+        return holder.state
+    if key.until and datetime.fromisoformat(key.until) <= now:
+        return EXPIRED
+    return SUSPENDED if is_suspended(machine) else ACTIVE
 
 
 def access_of_this_computer(machine: Machine, now: datetime) -> AccessRow | None:

@@ -35,6 +35,7 @@ from machinectl.machines.holders import (
     find_holder,
     holder_directory,
     holders_of,
+    is_suspended,
     put_holder,
 )
 from machinectl.machines.record import check_ready, owner_of
@@ -193,6 +194,13 @@ def end_access(held: Held, console: Console, access: Access, who: str, allowed: 
     """End a holder: the engine refuses it from now on. Return its name as on record."""
     machine = held.machine
     holder = endable_holder(machine, who)
+    if is_suspended(machine):
+        forget_holder(held, holder)
+        console.note(
+            f'"{machine.name}" is reached over SSH only: {holder.who} has no access now, and gets none back if its '
+            "engine listens with TLS again"
+        )
+        return holder.who
     if holder.state != ENDING:
         put_holder(machine, replace(holder, state=ENDING))
         held.write()

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from machinectl import url as engine_url
 from machinectl.host_changes import CaTrusted, of_kind
 from machinectl.hosts.certificates.holder_files import ending_cas, trusted_cas
+from machinectl.machines.holders import valid_holders
+from machinectl.machines.store.store_paths import now
 from machinectl.masking import without_secret
 from machinectl.provision import firewall
 from machinectl.provision.target import INSTALL_URL, Target, with_changes
@@ -99,6 +101,7 @@ def target_of(machine: Machine, identity: Identity | None = None, url: str = "")
         certificates=identity.on_host if identity else {},
         own_cas=frozenset(change.sha256 for change in of_kind(machine.changes, CaTrusted)),
         holders=trusted_cas(machine),
+        holder_names={holder.ca: holder.who for holder in valid_holders(machine, now())},
         ending=ending_cas(machine),
         install=asked.install or "auto",
         install_url=asked.install_url or INSTALL_URL,

@@ -15,7 +15,7 @@ from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
 from machinectl.hosts.connection.machine_driver import driver_instance
 from machinectl.machines.docker_machine.config_json import maker
-from machinectl.machines.holders import EXPIRES, holders_of
+from machinectl.machines.holders import EXPIRES, is_suspended, valid_holders
 from machinectl.machines.jump_order import gate_of
 from machinectl.machines.record import BrokenRecord
 from machinectl.machines.selection import waiting
@@ -125,17 +125,15 @@ def warn_of_holders(store: Store, console: Console, name: str, *, asks: bool, un
     A command that `asks` can still be stopped.
     """
     machine = read_or_none(store.read, name)
-    known = holders_of(machine) if machine else []
-    untils = {holder.who: max((key.until for key in holder.keys), default="") for holder in known}
-    valid = {who: until for who, until in untils.items() if until > now()}
-    endable = [holder.who for holder in known if holder.who in valid and holder.state != EXPIRES]
+    known = valid_holders(machine, now()) if machine and not is_suspended(machine) else []
+    endable = [holder.who for holder in known if holder.state != EXPIRES]
     if endable and undoes and machine and machine.has_changes:
         console.warn(f'The access of {", ".join(endable)} to the host of "{name}" ends with its set-up')
-    elif valid:
-        until = max(valid.values())
+    elif known:
+        until = max(key.until for holder in known for key in holder.keys)
         hint = f"\nEnd it first: machinectl access end {endable[0]} {name}" if asks and endable else ""
         console.warn(
-            f'{", ".join(valid)} will still have access to the host of "{name}", '
+            f'{", ".join(holder.who for holder in known)} will still have access to the host of "{name}", '
             f"until {until[:16].replace('T', ' ')} UTC{hint}"
         )
 

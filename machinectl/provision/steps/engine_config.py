@@ -31,7 +31,7 @@ from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.quantities import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from machinectl.host_changes import Change
@@ -374,20 +374,26 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
         changes=changes_made(facts, wanted, files),
         undone=changes_removed(target, files),
         warnings=(
-            *clients_removed(facts, files),
+            *clients_changed(facts, target, files),
             *(f"{host} has no TLS now, and only accepts TLS from now on" for host in wanted.secured),
             *restart_risks.warnings(facts, target, daemon_json.parse_config(wanted.config, facts.config_path)),
         ),
     )
 
 
-def clients_removed(facts: Facts, files: Sequence[NewFile]) -> list[str]:
-    """Warn whose access ends with clients.pem."""
-    if not any(file.path == CLIENTS and file.content is None for file in files):
-        return []
-    own = client_cas.ca_digests(client_cas.file_text(facts, client_cas.OWN_CA))
-    others = client_cas.unrecorded_cas(facts, {*own})
-    return [f"{CLIENTS} is removed, and with it the access of: {', '.join(others)}"] if others else []
+def clients_changed(facts: Facts, target: Target, files: Sequence[NewFile]) -> Iterator[str]:
+    """Warn whose access ends or comes back with clients.pem."""
+    changed = next((file for file in files if file.path == CLIENTS), None)
+    if changed is None:
+        return
+    if changed.content is None:
+        own = client_cas.ca_digests(client_cas.file_text(facts, client_cas.OWN_CA))
+        if others := client_cas.unrecorded_cas(facts, {*own}, target.holder_names):
+            yield f"{CLIENTS} is removed, and with it the access of: {', '.join(others)}"
+    elif CLIENTS not in facts.files:
+        digests = client_cas.ca_digests(changed.content)
+        if back := [target.holder_names[digest] for digest in digests if digest in target.holder_names]:
+            yield f"{CLIENTS} is written, and with it comes back the access of: {', '.join(back)}"
 
 
 def starting_title(facts: Facts) -> str:
