@@ -1,7 +1,7 @@
 """The part of Go's text/template for `--format`: https://pkg.go.dev/text/template.
 
-Fields, strings, numbers, pipelines, parentheses, Go's functions for values and text, json, prettyjson, if, range, trim
-markers, comments. The rest is refused by name.
+Fields, strings, numbers, pipelines, parentheses, variables, Go's functions for values and text, json, prettyjson, if,
+with, range, trim markers, comments. The rest is refused by name.
 """
 
 from __future__ import annotations
@@ -20,16 +20,18 @@ if TYPE_CHECKING:
     # Name: function, minimum and maximum number of arguments.
     Functions = Mapping[str, tuple[Callable[..., Any], int, int]]
 
-# Variables by name: "$" is the root, "" the dot.
-Scope = Mapping[str, Any]
+# Each variable that a template declares, and each block's dot, has a number.
+Scope = dict[int, Any]
 Expression = Callable[[Scope], Any]
 TemplateNode = Callable[[Scope], str]
 
 SUPPORTED = (
     "Write fields as in {{.Name}}, and json, prettyjson, index, len, print, printf, println, eq, ne, lt, le, gt, ge, "
-    "and, or, not, if, else, range, end; for anything else take --json and a program that reads it"
+    "and, or, not, if, with, else, range, end; for anything else take --json and a program that reads it"
 )
-UNSUPPORTED_ACTIONS = frozenset({"block", "break", "continue", "define", "template", "with"})
+UNSUPPORTED_ACTIONS = frozenset({"block", "break", "continue", "define", "template"})
+# The scope's number of the template's data, which is "$" and, outside of range and with, the dot.
+ROOT = 0
 
 # Enough for any template, and below Python's recursion limit.
 DEEPEST = 60
@@ -49,7 +51,7 @@ TOKEN = re.compile(
   | (?P<number> [+-]?(?:\d|\.\d)(?:[eE][+-]|[\w.])*)
   | (?P<path>   \$\w*(?:\.[^\W\d]\w*)* | (?:\.[^\W\d]\w*)+ | \.)
   | (?P<word>   [^\W\d]\w*)
-  | (?P<mark>   :=|[|,])
+  | (?P<mark>   :?=|[|,])
   | (?P<paren>  [()])
     """,
     re.VERBOSE,
@@ -73,7 +75,7 @@ class Template(NamedTuple):
     def render(self, data: Any) -> str:
         """Render JSON data. Raises UsageError where Go fails, too."""
         root = MISSING if data is None else data
-        return HALVES.sub("\ufffd", self.body({"$": root, "": root}))
+        return HALVES.sub("\ufffd", self.body({ROOT: root}))
 
 
 def parse_template(
@@ -95,8 +97,17 @@ def parse_template(
     parser = TemplateParser(template_pieces(text, escapes=escapes), fields, functions or FUNCTIONS, methods or {})
     body, closing = parser.body(0)
     if closing:
-        raise invalid_template(f"an {closing[0].text} has no if or range before it")
+        raise invalid_template(f"an {closing[0].text} has no if, with or range before it")
     return Template(body, frozenset(parser.used))
+
+
+class Heading(str):
+    """A table's heading in place of a row's value: what a template takes out of it is a heading, too."""
+
+    __slots__ = ()
+
+    def part(self, name: Any) -> Heading:
+        return Heading(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).upper()) if isinstance(name, str) else self
 
 
 class Token(NamedTuple):
@@ -175,9 +186,9 @@ class TemplateParser:
         self.functions = functions
         self.methods = methods
         self.used: set[str] = set()
-        # In a range the dot is an element, and variables live until its end.
-        self.ranges = 0
-        self.variables = ["$"]
+        # Numbers in the scope. A variable lives until the end of its block.
+        self.variables: Mapping[str, int] = {"$": ROOT}
+        self.dot = self.last = ROOT
 
     def body(self, depth: int) -> tuple[TemplateNode, list[Token]]:
         """Return the nodes up to an else or end, and that action; [] at the template's end."""
@@ -185,6 +196,7 @@ class TemplateParser:
             raise invalid_template(f"it is nested more than {DEEPEST} deep")
         nodes: list[TemplateNode] = []
         closing: list[Token] = []
+        outer = self.variables
         for piece in self.pieces:
             if isinstance(piece, str):
                 nodes.append(constant(piece))
@@ -195,45 +207,61 @@ class TemplateParser:
                 break
             if keyword in UNSUPPORTED_ACTIONS:
                 raise unsupported(f"the action {{{{{keyword}}}}}")
-            if keyword == "if":
-                nodes.append(self.condition(piece[1:], depth))
+            if keyword in {"if", "with"}:
+                nodes.append(self.condition(keyword, piece[1:], depth))
             elif keyword == "range":
                 nodes.append(self.loop(piece[1:], depth))
             else:
-                nodes.append(output(self.pipeline(piece, "an action")))
+                changed, expression = self.assignment(piece, "an action")
+                nodes.append(stored(changed, expression) if changed else output(expression))
+        self.variables = outer
         return lambda scope: "".join(node(scope) for node in nodes), closing
 
-    def condition(self, rest: list[Token], depth: int) -> TemplateNode:
-        branches: list[tuple[Expression, TemplateNode]] = []
+    def condition(self, keyword: str, rest: list[Token], depth: int) -> TemplateNode:
+        branches: list[tuple[list[int], Expression, TemplateNode]] = []
+        outer, dot = self.variables, self.dot
         while True:
-            expression = self.pipeline(rest, "if")
+            changed, expression = self.assignment(rest, keyword)
+            if keyword == "with":
+                self.dot = self.number()
+                changed.append(self.dot)
             body, closing = self.body(depth + 1)
-            branches.append((expression, body))
-            if [token.text for token in closing[:2]] != ["else", "if"]:
+            self.dot = dot
+            branches.append((changed, expression, body))
+            if [token.text for token in closing[:2]] != ["else", keyword]:
                 break
             rest = closing[2:]
-        otherwise = self.otherwise(closing, "if", depth)
+        otherwise = self.otherwise(closing, keyword, depth)
+        self.variables = outer
 
         def render(scope: Scope) -> str:
-            return next((body for test, body in branches if is_true(test(scope))), otherwise)(scope)
+            for changed, expression, body in branches:
+                value = expression(scope)
+                scope.update(dict.fromkeys(changed, value))
+                if is_true(value):
+                    return body(scope)
+            return otherwise(scope)
 
         return render
 
     def loop(self, rest: list[Token], depth: int) -> TemplateNode:
-        (key, element), rest = declared(rest)
-        expression = self.pipeline(rest, "range")
-        outer = self.variables
-        self.variables = [*outer, *filter(None, (key, element))]
-        self.ranges += 1
+        outer, dot = self.variables, self.dot
+        changed, expression = self.assignment(rest, "range", most=2)
+        self.dot = self.number()
+        keys, elements = changed[:-1], [*changed[-1:], self.dot]
         body, closing = self.body(depth + 1)
-        self.ranges -= 1
-        self.variables = outer
+        self.dot = dot
         otherwise = self.otherwise(closing, "range", depth)
+        self.variables = outer
 
         def render(scope: Scope) -> str:
-            found = pairs(expression(scope))
-            each = (body({**scope, key: number, element: value, "": value}) for number, value in found)
-            return "".join(each) if found else otherwise(scope)
+            value = expression(scope)
+            scope.update(dict.fromkeys(changed, value))
+            texts = []
+            for key, element in pairs(value):
+                scope.update({**dict.fromkeys(keys, key), **dict.fromkeys(elements, element)})
+                texts.append(body(scope))
+            return "".join(texts) if texts else otherwise(scope)
 
         return render
 
@@ -250,24 +278,42 @@ class TemplateParser:
             raise invalid_template(f"{{{{{of}}}}} has a second {{{{else}}}}")
         return body
 
+    def assignment(self, action: list[Token], where: str, most: int = 1) -> tuple[list[int], Expression]:
+        """Return the numbers of the variables before := or =, at most `most`, and the pipeline that they are set to."""
+        names, sign, rest = assigned(action)
+        if len(names) > most:
+            raise invalid_template(f"{where} sets one variable, not {len(names)}")
+        expression = self.pipeline(rest, where)
+        if sign == ":=":
+            self.variables = {**self.variables, **{name: self.number() for name in names}}
+        return [self.variable(name) for name in names], expression
+
+    def number(self) -> int:
+        self.last += 1
+        return self.last
+
+    def variable(self, name: str) -> int:
+        if name not in self.variables:
+            raise invalid_template(f"the variable {excerpt(name)} is not declared")
+        return self.variables[name]
+
     def pipeline(self, action: list[Token], where: str) -> Expression:
         """Parse a pipeline: a result is the next function's last argument."""
         commands: list[list[Token]] = [[]]
         for token in grouped(action):
-            if token.text == ":=":
-                raise unsupported("a variable that is not declared by a range")
-            if token.text == ",":
-                raise unsupported(excerpt(","))
-            if (token.kind, token.text) == ("mark", "|"):
+            if token.kind != "mark":
+                commands[-1].append(token)
+            elif token.text == "|":
                 commands.append([])
             else:
-                commands[-1].append(token)
+                raise unsupported(f"{excerpt(token.text)} here")
         if not action:
             raise invalid_template(f"{where} has nothing in it")
         value = self.command(commands[0], None)
         for command in commands[1:]:
             value = self.command(command, value)
-        return value
+        # Go takes a null out of its interface here: the result has fields, missing ones.
+        return lambda scope: MISSING if (found := value(scope)) is None else found
 
     def command(self, command: list[Token], piped: Expression | None) -> Expression:
         if not command:
@@ -276,7 +322,8 @@ class TemplateParser:
         if first.kind == "word" and first.text not in {"true", "false"}:
             arguments = [self.operand(token) for token in rest]
             return self.call(first.text, arguments if piped is None else [*arguments, piped])
-        if first.kind == "path" and first.text.removeprefix(".") in self.methods and len(rest) == 1 and piped is None:
+        is_method = self.dot == ROOT and first.kind == "path" and first.text.removeprefix(".") in self.methods
+        if is_method and len(rest) == 1 and piped is None:
             return called(self.methods[first.text[1:]], [self.path("."), self.operand(rest[0])])
         if rest:
             raise invalid_template(
@@ -318,12 +365,11 @@ class TemplateParser:
         """Parse `.`, `.A.B`, `$`, `$.A` or `$v.A`."""
         start, *rest = text.split(".")
         names = [*filter(None, rest)]
-        if start and start not in self.variables:
-            raise invalid_template(f"the variable {excerpt(start)} is not declared")
-        if start == "$" or (not start and not self.ranges):
+        number = self.variable(start) if start else self.dot
+        if number == ROOT:
             self.note(names[0] if names else "")
 
-        return lambda scope: field_of(scope[start], names, text)
+        return lambda scope: field_of(scope[number], names, text)
 
     def note(self, field: str) -> None:
         if field and self.known is not None and field not in self.known:
@@ -338,9 +384,12 @@ def field_of(value: Any, names: Sequence[str], text: str) -> Any:
     for name in names:
         if value is MISSING:
             break
-        if not isinstance(value, dict):
+        if isinstance(value, Heading):
+            value = value.part(name)
+        elif isinstance(value, dict):
+            value = value.get(name, MISSING)
+        else:
             raise invalid_template(f"{excerpt(text)} asks a {kind(value)} for its field {excerpt(name)}")
-        value = value.get(name, MISSING)
     return value
 
 
@@ -351,7 +400,15 @@ def constant(value: Any) -> Callable[[Scope], Any]:
 def output(expression: Expression) -> TemplateNode:
     def render(scope: Scope) -> str:
         value = expression(scope)
-        return "<no value>" if value is None or value is MISSING else go_text(value)
+        return "<no value>" if value is MISSING else go_text(value)
+
+    return render
+
+
+def stored(numbers: Sequence[int], expression: Expression) -> TemplateNode:
+    def render(scope: Scope) -> str:
+        scope.update(dict.fromkeys(numbers, expression(scope)))
+        return ""
 
     return render
 
@@ -389,26 +446,27 @@ def grouped(tokens: Iterable[Token]) -> list[Token]:
 
 
 def pairs(value: Any) -> list[tuple[Any, Any]]:
-    if value is None or value is MISSING:
+    if value is MISSING:
         return []
     if isinstance(value, dict):
         return sorted(value.items(), key=lambda item: item[0])
     if isinstance(value, list):
         return list(enumerate(value))
+    if isinstance(value, Heading):
+        return [(value, value)]
     raise invalid_template(f"range goes over lists and maps, not over a {kind(value)}")
 
 
-def declared(action: list[Token]) -> tuple[tuple[str, str], list[Token]]:
-    """Return key and element of `$e := …` and `$k, $e := …`, and the rest."""
+def assigned(action: list[Token]) -> tuple[list[str], str, list[Token]]:
+    """Return the variables and the sign of `$e := …`, `$e = …` and `$k, $e := …`, and the rest."""
     texts = [token.text for token in action[:4]]
-    if texts[1:2] == [":="]:
-        return ("", variable(texts[0])), action[2:]
-    if texts[1:2] == [","] and texts[3:4] == [":="]:
-        return (variable(texts[0]), variable(texts[2])), action[4:]
-    return ("", ""), action
+    for at in (1, 3):
+        if texts[at : at + 1] in ([":="], ["="]) and texts[1:at:2] in ([], [","]):
+            return [variable_name(text) for text in texts[:at:2]], texts[at], action[at + 1 :]
+    return [], "", action
 
 
-def variable(text: str) -> str:
+def variable_name(text: str) -> str:
     if not re.fullmatch(r"\$\w+", text):
         raise invalid_template(f"{excerpt(text)} is not a variable that can be declared")
     return text
@@ -441,7 +499,9 @@ def number_literal(text: str) -> float:
 def go_index(value: Any, *keys: Any) -> Any:
     """Return Go's index: `index x 1 "a"` is x[1]["a"]; a missing key gives null."""
     for key in keys:
-        if isinstance(value, list):
+        if isinstance(value, Heading):
+            value = value.part(key)
+        elif isinstance(value, list):
             if type(key) is not int:
                 raise invalid_template(f"index wants a whole number for a list, not {excerpt(go_text(key))}")
             if not 0 <= key < len(value):

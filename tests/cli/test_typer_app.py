@@ -237,6 +237,31 @@ def test_ls_formats_and_filters(orionbox: Store) -> None:
     assert listed("-q", "--filter", "state=Running") == []
 
 
+def test_ls_leaves_out_a_row_that_lacks_what_the_template_reads_and_says_so(orionbox: Store) -> None:
+    for name in ("bare", "plain"):
+        machinectl("create", "-d", "none", "--url", URL, "--no-tls", name, store=orionbox.root)
+    template = "{{.Name}} {{index .EngineOptions.Labels 0}}"
+    listed = machinectl("ls", "-f", template, store=orionbox.root)
+    assert (listed.returncode, listed.stdout) == (1, "orionbox rack=7\n")
+    assert listed.stderr.startswith(
+        "Error: The template cannot be used: index 0 is out of range, the list has 0 (bare, plain)\n"
+    )
+    everyone = machinectl(
+        "ls", "-f", "{{.Name}} {{with .EngineOptions.Labels}}{{index . 0}}{{end}}", store=orionbox.root
+    )
+    assert (everyone.returncode, everyone.stdout) == (0, "bare \norionbox rack=7\nplain \n")
+
+
+def test_ls_has_headings_for_what_a_template_takes_out_of_a_field(orionbox: Store) -> None:
+    for template, expected in [
+        ("table {{.Labels.rack}}", "RACK\n7\n"),
+        ("table {{.EngineOptions.Labels}}", "LABELS\n[rack=7]\n"),
+        ("table {{range .EngineOptions.Labels}}{{.}}{{end}}", "LABELS\nrack=7\n"),
+        ("table {{with .SwarmOptions}}{{.Master}}{{end}}", "MASTER\nfalse\n"),
+    ]:
+        assert machinectl("ls", "-f", template, store=orionbox.root).stdout == expected
+
+
 def test_ls_lists_the_machines_named_and_exits_0_for_one_that_is_not_there(orionbox: Store) -> None:
     for name in ("plain", "web"):
         machinectl("create", "-d", "none", "--url", URL, "--no-tls", name, store=orionbox.root)

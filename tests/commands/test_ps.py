@@ -175,7 +175,7 @@ class TestLikeDocker:
 
         def printed(template: str, *, whole: bool = False) -> str:
             rows = (("orion", container_fields(each, whole=whole)) for each in there.containers)
-            return rows_text(parse_format(template, HEADINGS, COLUMNS, RAW), rows)
+            return rows_text(parse_format(template, HEADINGS, COLUMNS, RAW), rows)[0]
 
         assert without_machine(printed("")) == docker("-H", url, "ps")
         assert printed(f"table {DOCKERS}", whole=True) == docker("-H", url, "ps", "--no-trunc")

@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from machinectl.errors import UsageError
-from machinectl.go.template import FUNCTIONS, parse_template
+from machinectl.go.template import FUNCTIONS, Heading, parse_template
 from machinectl.go.template_functions import DOCKERS
 from machinectl.go.value_format import go_duration, go_float, go_json, pretty_json
 
@@ -127,6 +127,19 @@ def test_prettyjson_is_indented_as_docker_machine_does() -> None:
         (r'{{"a\tb\u00e9\x41\101\"\\"}}', 'a\tbéAA"\\'),
         (r"{{`raw\t`}}", r"raw\t"),
         ('{{"}}"}} }}', "}} }}"),
+        ("{{with .Map}}{{.b}}{{$.Half}}{{else}}none{{end}}", "120.5"),
+        (
+            "{{with .EmptyText}}x{{else with .Half}}{{.}}{{else}}none{{end}}{{with .Nope}}x{{else}}{{.Half}}{{end}}",
+            "20.520.5",
+        ),
+        ("{{with $x := .Map}}{{$x.b}}{{end}}{{if $x := .Zero}}x{{else}}{{$x}}{{end}}", "10"),
+        ("{{$x := .Half}}{{$x}}{{if true}}{{$x := 1}}{{$x}}{{end}}{{$x}}", "20.5120.5"),
+        ("{{$x := 1}}{{if true}}{{$x = 2}}{{end}}{{$x}}", "2"),
+        ("{{$last := 0}}{{range .List}}{{$last = .}}{{end}}{{$last}}", "true"),
+        ("{{$e := 0}}{{range $e = .List}}{{end}}{{$e}}", "true"),
+        ('{{$comma := ""}}{{range .List}}{{$comma}}{{.}}{{$comma = ","}}{{end}}', "a,<no value>,1.5,true"),
+        ("{{range $e := .EmptyList}}{{else}}{{$e}}{{end}}", "[]"),
+        ("{{$x:=.Text|len}}{{$x}}{{(.Null).X}}{{$n := .Null}}{{$n.X}}", "5<no value><no value>"),
         ("a {{- 3 -}} b", "a3b"),
         ("a \n{{- .Text }} b", "ax<y>& b"),
         ("a {{/* nothing }} here */}} b", "a  b"),
@@ -184,14 +197,15 @@ def test_a_comparison_that_go_refuses_is_an_error(template: str, problem: str) -
         ("{{upper .Name}}", 'the function "upper"'),
         ("{{slice .Name 1}}", 'the function "slice"'),
         ('{{template "x"}}', "the action {{template}}"),
-        ("{{with .Driver}}{{.IPAddress}}{{end}}", "the action {{with}}"),
         ('{{define "x"}}{{end}}', "the action {{define}}"),
         ('{{block "x" .}}{{end}}', "the action {{block}}"),
         ("{{range .L}}{{break}}{{end}}", "the action {{break}}"),
         ("{{range .L}}{{continue}}{{end}}", "the action {{continue}}"),
         ("{{if .A}}{{else with .B}}{{end}}", '"with" after else'),
-        ("{{$x := .Name}}", "a variable that is not declared by a range"),
-        ("{{range $i, $e, $f := .L}}{{end}}", '","'),
+        ("{{with .A}}{{else if .B}}{{end}}", '"if" after else'),
+        ("{{range $i, $e, $f := .L}}{{end}}", '"," here'),
+        ("{{json .A = 1}}", '"=" here'),
+        ("{{if ($x := .A)}}{{end}}", '":=" here'),
         ("{{'a'}}", '"\'"'),
         ("{{0x10}}", 'the number "0x10"'),
         ("{{010}}", 'the number "010"'),
@@ -233,10 +247,17 @@ def test_what_is_not_supported_is_named(template: str, named: str) -> None:
         ("{{if .A}}", "{{if}} has no {{end}}"),
         ("{{range .A}}{{else}}", "{{range}} has no {{end}}"),
         ("{{if .A}}{{else}}{{else}}{{end}}", "{{if}} has a second {{else}}"),
-        ("{{end}}", "an end has no if or range before it"),
-        ("{{else}}", "an else has no if or range before it"),
+        ("{{end}}", "an end has no if, with or range before it"),
+        ("{{else}}", "an else has no if, with or range before it"),
         ("{{$x}}", 'the variable "$x" is not declared'),
         ("{{range $e := .L}}{{end}}{{$e}}", 'the variable "$e" is not declared'),
+        ("{{with $e := .L}}{{end}}{{$e}}", 'the variable "$e" is not declared'),
+        ("{{if .A}}{{$e := 1}}{{else}}{{$e}}{{end}}", 'the variable "$e" is not declared'),
+        ("{{$e = 1}}", 'the variable "$e" is not declared'),
+        ("{{$e := $e}}", 'the variable "$e" is not declared'),
+        ("{{$a, $b := .L}}", "an action sets one variable, not 2"),
+        ("{{with $a, $b := .L}}{{end}}", "with sets one variable, not 2"),
+        ("{{$x := }}", "an action has nothing in it"),
         ('{{range "x" := .L}}{{end}}', "is not a variable that can be declared"),
         ("{{json}}", "the function json takes one argument; arguments here: 0"),
         ("{{json 1 2}}", "the function json takes one argument; arguments here: 2"),
@@ -320,7 +341,14 @@ def test_where_go_stops_at_the_data_so_do_we(template: str, said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "template", ["{{.Nope}}", "{{$.Nope}}", "{{if .Name}}{{.Nope.X}}{{end}}", "{{range .Name}}{{$.Nope}}{{end}}"]
+    "template",
+    [
+        "{{.Nope}}",
+        "{{$.Nope}}",
+        "{{if .Name}}{{.Nope.X}}{{end}}",
+        "{{range .Name}}{{$.Nope}}{{end}}",
+        "{{with .Name}}{{else}}{{.Nope}}{{end}}",
+    ],
 )
 def test_a_field_that_rows_do_not_have_is_named_with_those_they_have(template: str) -> None:
     with pytest.raises(UsageError) as refused:
@@ -342,6 +370,8 @@ def test_fields_of_what_a_row_holds_are_not_the_rows() -> None:
         ("{{range .L}}{{.}}{{end}}", {"L"}),
         ("{{json .}}", {""}),
         ("{{range .L}}{{$}}{{end}}", {"L", ""}),
+        ("{{with .L}}{{.X}}{{$x := $.Name}}{{$x.Y}}{{else}}{{.State}}{{end}}", {"L", "Name", "State"}),
+        ("{{$x := .}}{{$x.Nope}}", {""}),
         ("plain", set()),
     ],
 )
@@ -416,7 +446,7 @@ def test_values_nested_without_end_are_refused(template: str) -> None:
         parse_template(template).render(value)
 
 
-@pytest.mark.parametrize("opening", ["{{if .A}}", "{{range .A}}", "{{if .A}}{{else}}"])
+@pytest.mark.parametrize("opening", ["{{if .A}}", "{{range .A}}", "{{with .A}}", "{{if .A}}{{else}}"])
 def test_templates_nested_without_end_are_refused(opening: str) -> None:
     with pytest.raises(UsageError, match="nested more than"):
         parse_template(opening * 5000 + "{{end}}" * 5000)
@@ -425,6 +455,23 @@ def test_templates_nested_without_end_are_refused(opening: str) -> None:
 def test_many_branches_are_not_deep() -> None:
     template = "{{if .A}}a" + "{{else if .B}}b" * 5000 + "{{else}}c{{end}}"
     assert parse_template(template).render({}) == "c"
+
+
+def test_what_a_template_takes_out_of_a_heading_is_a_heading() -> None:
+    template = parse_template(
+        "{{.Options.TlsVerify}} {{range $i, $e := .Options.Labels}}{{$i}} {{$e}}{{end}} {{index .Labels 0}} "
+        '{{index .Labels "rack"}} {{with .Labels}}{{.installURL}}{{end}}'
+    )
+    headings = {"Options": Heading("OPTIONS"), "Labels": Heading("LABELS")}
+    assert template.render(headings) == "TLS_VERIFY LABELS LABELS LABELS RACK INSTALL_URL"
+
+
+def test_a_rows_method_works_on_rows_alone() -> None:
+    methods = {"Label": lambda row, key: row["labels"][key]}
+    row = {"labels": {"rack": "a"}, "Names": "web"}
+    assert parse_template('{{.Label "rack"}}', methods=methods).render(row) == "a"
+    with pytest.raises(UsageError, match="takes no arguments"):
+        parse_template('{{with .Names}}{{.Label "rack"}}{{end}}', methods=methods)
 
 
 def json_values(floats: st.SearchStrategy[float]) -> st.SearchStrategy[Any]:
@@ -437,6 +484,15 @@ def json_values(floats: st.SearchStrategy[float]) -> st.SearchStrategy[Any]:
 
 PIECES = [
     *("{{", "}}", "{{-", "-}}", " ", "\n", "\\n", "{{end}}", "{{else}}", "{{else if .A}}", "{{if .A}}", "{{/*", "*/"),
+    *(
+        "{{with .A}}",
+        "{{else with .A}}",
+        "{{$e := .}}",
+        "{{$e = 1}}",
+        "{{with $e := .A}}",
+        "{{range $e = .}}",
+        "{{$e}}",
+    ),
     *("{{range .}}", "{{range $i, $e := $}}", "{{json .}}", "{{index . 0}}", '{{index . "A"}}', "{{.A}}", "{{$e.B}}"),
     *(
         ".",
@@ -444,6 +500,8 @@ PIECES = [
         "$",
         "$e",
         ":=",
+        "=",
+        "with",
         ",",
         "|",
         "json",
@@ -474,6 +532,53 @@ def test_no_template_ends_in_anything_but_a_text_or_a_usage_error(template: str,
         said = refused.cause
     assert len(said) < 200
     assert said.isprintable()
+
+
+EXPRESSIONS = st.sampled_from(
+    [
+        ".",
+        ".A",
+        ".A.B",
+        "$",
+        "$.A",
+        "(.A)",
+        "index . 0",
+        "json .",
+        ".A | json",
+        "and .A .B",
+        "or .A .B",
+        "not .A",
+        "1",
+        '""',
+    ]
+)
+
+
+def outcome(template: str, data: Any) -> str | None:
+    """Return the text, None for an error."""
+    try:
+        return parse_template(template).render(data)
+    except UsageError:
+        return None
+
+
+@given(EXPRESSIONS, json_values(st.floats()))
+def test_a_variable_and_a_with_have_the_values_of_their_expressions(expression: str, data: Any) -> None:
+    printed = outcome("{{" + expression + "}}", data)
+    assert outcome("{{$x := " + expression + "}}{{$x}}", data) == printed
+    assert outcome("{{$x := 0}}{{if true}}{{$x = " + expression + "}}{{end}}{{$x}}", data) == printed
+    chosen = outcome("{{if " + expression + "}}{{" + expression + "}}{{else}}-{{end}}", data)
+    assert outcome("{{with " + expression + "}}{{.}}{{else}}-{{end}}", data) == chosen
+    assert outcome("{{with $x := " + expression + "}}{{$x}}{{else}}-{{end}}", data) == chosen
+
+
+@given(st.lists(st.text(max_size=3)), st.text("ab"))
+def test_what_a_block_declares_ends_with_it_and_what_it_sets_stays(elements: list[str], before: str) -> None:
+    data = {"L": elements, "Before": before}
+    shadowed = "{{$x := .Before}}{{range .L}}{{$x := .}}{{$x}}{{end}}{{$x}}"
+    assert parse_template(shadowed).render(data) == "".join(elements) + before
+    kept = "{{$x := .Before}}{{range $.L}}{{$x = .}}{{end}}{{$x}}"
+    assert parse_template(kept).render(data) == [before, *elements][-1]
 
 
 # Larger floats are written like whole numbers, whose last digits then read back as what they are.

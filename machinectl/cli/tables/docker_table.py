@@ -14,11 +14,13 @@ from machinectl.go.template_functions import DOCKERS, OF_HEADINGS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from machinectl.errors import MachineError
+
 MACHINE = "Machine"
 
 
-def rows_text(layout: RowFormat, rows: Iterable[tuple[str, Fields]]) -> str:
-    cells = (one_row(machine, fields) for machine, fields in rows)
+def rows_text(layout: RowFormat, rows: Iterable[tuple[str, Fields]]) -> tuple[str, list[MachineError]]:
+    cells = ((machine, one_row(machine, fields)) for machine, fields in rows)
     return layout.text(cells, narrowest=DOCKERS_NARROWEST, measure=text_width)
 
 

@@ -7,7 +7,7 @@ import shutil
 import sys
 
 from machinectl.cli.invocation import THIS
-from machinectl.cli.output.exit_status import as_called, report
+from machinectl.cli.output.exit_status import as_called, report, report_failures
 from machinectl.cli.output.stdout import draw, print_json, print_lines, write_out
 from machinectl.cli.output.style import GREEN, MORE, RED, YELLOW, columns, is_drawn_on, printed_sign
 from machinectl.cli.tables.fitted_table import Fitting, fitted_rows
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from typing import Any
 
+    from machinectl.errors import MachineError
     from machinectl.machines.store import Store
 
 HEADINGS = {
@@ -65,8 +66,8 @@ def print_machines(
     timeout: float,
     template: str,
     as_json: bool,
-) -> None:
-    """Print the machines that pass the filters. `timeout` is seconds per host.
+) -> int:
+    """Print the machines that pass the filters; return the exit status. `timeout` is seconds per host.
 
     As in docker-machine, `quiet` overrides a template.
     """
@@ -87,9 +88,12 @@ def print_machines(
     elif as_json:
         print_json([row.fields() for row in listed])
     elif layout:
-        write_out(formatted(layout, listed))
+        text, unprintable = formatted(layout, listed)
+        write_out(text)
+        return report_failures(unprintable, THIS.name)
     else:
         draw(table_text(headings(), map(machine_cells, listed), FITTING))
+    return 0
 
 
 def print_removed(store: Store, *, only: Collection[str] | None = None, quiet: bool, as_json: bool) -> None:
@@ -155,11 +159,12 @@ def parse_row_format(text: str) -> RowFormat:
     from machinectl.go import template as gotemplate
 
     row = gotemplate.parse_template(text.removeprefix("table").strip(" "), fields=HEADINGS, escapes=True)
-    return RowFormat(row, row.render(HEADINGS) if text.startswith("table") else None)
+    headings = {name: gotemplate.Heading(heading) for name, heading in HEADINGS.items()}
+    return RowFormat(row, row.render(headings) if text.startswith("table") else None)
 
 
-def formatted(layout: RowFormat, listed: Sequence[MachineRow]) -> str:
-    return layout.text(unbroken(printed_fields(row, row.fields())) for row in listed)
+def formatted(layout: RowFormat, listed: Sequence[MachineRow]) -> tuple[str, list[MachineError]]:
+    return layout.text((row.machine.name, unbroken(printed_fields(row, row.fields()))) for row in listed)
 
 
 def printed_fields(row: MachineRow, fields: dict[str, Any]) -> dict[str, Any]:

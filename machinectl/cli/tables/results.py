@@ -10,6 +10,7 @@ from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import draw
 from machinectl.cli.output.style import is_terminal
 from machinectl.cli.tables.dry_run import NOTHING, plan_report
+from machinectl.cli.tables.text_table import first_names
 from machinectl.errors import MachineError
 from machinectl.go.units import human_duration
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
     from machinectl.cli.options.verb_session import Session
 
-# How many machines to name per age, and how many ages to distinguish.
-NAMED, AGES = 3, 4
+# How many ages to distinguish.
+AGES = 4
 # The age of an unknown date.
 FOREVER = float("inf")
 
@@ -112,8 +113,3 @@ def age(date: str, now: datetime) -> float:
         return max(0.0, (now - datetime.fromisoformat(date)).total_seconds())
     except (ValueError, TypeError):
         return FOREVER
-
-
-def first_names(names: list[str]) -> str:
-    more = len(names) - NAMED
-    return ", ".join(names) if more <= 1 else f"{', '.join(names[:NAMED])} and {more} more"

@@ -8,6 +8,7 @@ from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.output.style import columns, is_terminal
 from machinectl.cli.tables.fitted_table import NO_FITTING, Fitting, fitted_rows
+from machinectl.errors import MachineError, UsageError
 from machinectl.go.tabwriter import align, aligned_table
 from machinectl.value_classes import Frozen
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
         def fields(self) -> Mapping[str, Any]: ...
 
 
+# How many machines an error names.
+NAMED = 3
 # Replace characters that end a line or a cell in a terminal, a shell or Python.
 BREAKS = str.maketrans(dict.fromkeys("\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029", " "))
 
@@ -36,12 +39,34 @@ class RowFormat(Frozen):
     row: Template
     headings: str | None
 
-    def text(self, rows: Iterable[Any], **layout: Any) -> str:
-        """Render rows; align columns if there are headings. `layout` is for tabwriter.align."""
-        texts = [self.row.render(row) for row in rows]
+    def text(self, rows: Iterable[tuple[str, Any]], **layout: Any) -> tuple[str, list[MachineError]]:
+        """Render machines' rows; align columns if there are headings. `layout` is for tabwriter.align.
+
+        A row that lacks what the template reads is left out: return an error for each cause.
+        """
+        texts: list[str] = []
+        unprintable: dict[str, list[str]] = {}
+        for machine, row in rows:
+            try:
+                texts.append(self.row.render(row))
+            except UsageError as exc:
+                unprintable.setdefault(exc.cause, []).append(machine)
         if self.headings is not None:
             texts = align([line for text in [self.headings, *texts] for line in text.split("\n")], **layout)
-        return "".join(f"{text}\n" for text in texts)
+        errors = [unprintable_rows(cause, machines) for cause, machines in unprintable.items()]
+        return "".join(f"{text}\n" for text in texts), errors
+
+
+def unprintable_rows(cause: str, machines: Iterable[str]) -> MachineError:
+    return MachineError(
+        f"{cause} ({first_names(list(dict.fromkeys(machines)))})",
+        "Check first that the row has it: {{with .Labels.rack}}{{.}}{{end}}",
+    )
+
+
+def first_names(names: list[str]) -> str:
+    more = len(names) - NAMED
+    return ", ".join(names) if more <= 1 else f"{', '.join(names[:NAMED])} and {more} more"
 
 
 def print_rows(

@@ -157,7 +157,9 @@ def keep_drawing(screen: Screen, watched: Watched, layout: RowFormat | None) -> 
 def drawn_rows(listed: Sequence[MachineRow], layout: RowFormat | None, width: int) -> list[list[str]]:
     if layout is None:
         return fitted_machines(listed, width)
-    return [[shorten(harmless(line), width, sys.stdout)] for line in formatted(layout, listed).splitlines()]
+    text, unprintable = formatted(layout, listed)
+    lines = [*text.splitlines(), *(error.cause for error in unprintable)]
+    return [[shorten(harmless(line), width, sys.stdout)] for line in lines]
 
 
 def heading_lines(listed: Sequence[MachineRow], at: float, interval: float, width: int) -> list[str]:

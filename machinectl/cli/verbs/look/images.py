@@ -50,7 +50,9 @@ def images(
     elif is_terminal(sys.stdout) and not (quiet or template or no_trunc):
         write_out(fitted_text(found.rows(whole=False), HEADINGS, columns, SPARE))
     else:
-        write_out(rows_text(printed, found.rows(whole=no_trunc)))
+        text, unprintable = rows_text(printed, found.rows(whole=no_trunc))
+        write_out(text)
+        found.failures.extend(unprintable)
     if not (quiet or template or as_json):
         here.note_empty_store()
     return report_all(here, found.failures)

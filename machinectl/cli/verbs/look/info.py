@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.cli.output.stdout import print_json, print_lines, write_out
+from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.tables.results import report_all
+from machinectl.cli.tables.text_table import RowFormat
 from machinectl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ def info(
     if as_json:
         print_json([one.fields() for one in found])
     elif parsed:
-        print_lines(parsed.render(one.fields()) for one in found)
+        text, unprintable = RowFormat(parsed, None).text((one.machine.name, one.fields()) for one in found)
+        write_out(text)
+        failures.extend(unprintable)
     else:
         from machinectl.cli.tables.detail_lines import info_text
 

@@ -27,7 +27,7 @@ def ls(
     removed: bool,
     watch: bool,
     interval: float | None,
-) -> None:
+) -> int:
     only = None
     if names or selector is not None:
         only = listed_only(here.store, here.console, names, selector, removed=removed)
@@ -37,22 +37,23 @@ def ls(
 
         pause = 2.0 if interval is None else interval
         watch_machines(here.store, filters=filters, only=only, timeout=timeout, template=template, interval=pause)
-        return
+        return 0
     if quiet and not (names or filters or as_json or removed or template):
         # Selecting by label has read the records already: do not read the names again.
         print_lines(here.store.names() if only is None else only)
-        return
+        return 0
     from machinectl.cli.tables.machine_table import print_machines, print_removed
 
     if removed:
         print_removed(here.store, only=only, quiet=quiet, as_json=as_json)
-        return
-    print_machines(
+        return 0
+    status = print_machines(
         here.store, quiet=quiet, filters=filters, only=only, timeout=timeout, template=template, as_json=as_json
     )
     # docker-machine's scripts may capture both streams: give them only the headings.
     if not (quiet or template or as_json):
         here.note_empty_store()
+    return status
 
 
 def listed_only(

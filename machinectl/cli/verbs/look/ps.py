@@ -58,7 +58,9 @@ def ps(
     elif is_terminal(sys.stdout) and not (quiet or template or no_trunc):
         write_out(fitted_text(found.rows(whole=False), HEADINGS, columns, SPARE))
     else:
-        write_out(rows_text(printed, found.rows(whole=no_trunc)))
+        text, unprintable = rows_text(printed, found.rows(whole=no_trunc))
+        write_out(text)
+        found.failures.extend(unprintable)
     if not names:
         here.note_empty_store()
     return report_all(here, found.failures)
