@@ -6,9 +6,10 @@ import os
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.files.atomic import quote_path, remove_if_present, replace_file
+from machinectl.files.atomic import make_directories, quote_path, remove_if_present, replace_file
+from machinectl.files.ownership import exposed
 from machinectl.machines.store.store_paths import default_root
-from machinectl.renewal_timer.daily_job import DailyJob, job_name, own_program
+from machinectl.renewal_timer.daily_job import DailyJob, check_printable, job_name, own_program
 from machinectl.renewal_timer.scheduler import scheduler
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ def install_timer(
     command = (*own_program(script), "--storage-path", store.root, "renew", "--due", *words)
     kept = {name: environment[name] for name in KEPT if environment.get(name)}
     job = DailyJob(job_name(store.root, default_root()), command, kept)
+    paths = timer.paths(job.name)
+    check_printable([*job.command, *kept.values(), *paths])
+    check_private(os.path.dirname(paths[0]))
     try:
         timer.check()
     except MachineError as exc:
@@ -39,7 +43,7 @@ def install_timer(
     files = timer.files(job)
     for path, content in files.items():
         try:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
+            make_directories(os.path.dirname(path))
             replace_file(path, content)
         except OSError as exc:
             where = quote_path(os.path.dirname(path))
@@ -47,6 +51,14 @@ def install_timer(
     for note in timer.enable(job.name):
         console.note(note)
     return list(files)[-1]
+
+
+def check_private(directory: str) -> None:
+    """Raise MachineError if another user could replace what the timer runs, even as root (sudo may keep HOME)."""
+    if found := exposed(directory, root_anywhere=False):
+        raise MachineError(
+            f"{found.path} is not safe for a timer: {found.why}", found.hint("use a home directory of your own")
+        )
 
 
 def uninstall_timer(store: Store, console: Console) -> str:

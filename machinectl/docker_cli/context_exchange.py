@@ -5,14 +5,13 @@ DOCKER_CONFIG/contexts/.machinectl/ holds incoming (new), outgoing (old) and del
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.files.atomic import PRIVATE_DIRECTORY, full_disk_hint, remove_tree, write_new
+from machinectl.files.atomic import full_disk_hint, make_directories, remove_tree, write_new
 from machinectl.files.ownership import FOREIGN, Exposed, exposed_above, other_writer
 
 if TYPE_CHECKING:
@@ -156,18 +155,6 @@ def unsafe_place(exposed: Exposed) -> ContextError:
         f"{exposed.path} is not safe for keys: {exposed.why}",
         exposed.hint("keep docker's contexts elsewhere: export DOCKER_CONFIG=<DIR>"),
     )
-
-
-def make_directories(directory: str) -> None:
-    if os.path.isdir(directory):
-        return
-    make_directories(os.path.dirname(directory))
-    try:
-        os.mkdir(directory, PRIVATE_DIRECTORY)
-    except FileExistsError as exc:
-        # Another process was faster, or it is a file.
-        if not os.path.isdir(directory):
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), directory) from exc
 
 
 def move_if_absent(path: str, target: str) -> None:

@@ -111,6 +111,22 @@ def write_new(
         os.fsync(descriptor)
 
 
+def make_directories(path: str) -> None:
+    """Make a directory and those above it private, whatever the umask: os.makedirs gives a mode to the last one only.
+
+    Raises OSError.
+    """
+    if not path or os.path.isdir(path):
+        return
+    make_directories(os.path.dirname(path))
+    try:
+        os.mkdir(path, PRIVATE_DIRECTORY)
+    except FileExistsError as exc:
+        # Another process was faster, or it is a file.
+        if not os.path.isdir(path):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from exc
+
+
 def remove_if_present(path: str) -> None:
     try:
         os.unlink(path)

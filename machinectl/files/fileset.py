@@ -12,6 +12,7 @@ from machinectl.files.atomic import (
     PRIVATE_DIRECTORY,
     PRIVATE_FILE,
     full_disk_hint,
+    make_directories,
     quote_path,
     read_file,
     remove_tree,
@@ -60,7 +61,7 @@ def locked_directory(directory: str) -> Iterator[None]:
     if not made and not os.path.isdir(directory):
         raise MachineError(f"{directory} is not a directory", "Choose another name for the directory.")
     with directory_errors(directory):
-        os.makedirs(directory, PRIVATE_DIRECTORY, exist_ok=True)
+        make_directories(directory)
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         with directory_errors(directory):
@@ -95,7 +96,7 @@ def replace_together(
             os.mkdir(unfinished, PRIVATE_DIRECTORY)
             for name, data in files.items():
                 path = os.path.join(unfinished, name)
-                os.makedirs(os.path.dirname(path), PRIVATE_DIRECTORY, exist_ok=True)
+                make_directories(os.path.dirname(path))
                 write_new(path, data, PRIVATE_FILE if name.endswith("key.pem") else mode)
             for folder, _, _ in os.walk(unfinished):
                 sync_directory(folder)
@@ -154,7 +155,7 @@ def put_into_place(directory: str) -> None:
     sync_directory(directory)
     for staged, folders, names in os.walk(committed, topdown=False):
         place = os.path.join(directory, os.path.relpath(staged, committed))
-        os.makedirs(place, PRIVATE_DIRECTORY, exist_ok=True)
+        make_directories(place)
         put_folder_into_place(staged, place, names)
         for folder in folders:
             os.rmdir(os.path.join(staged, folder))

@@ -90,13 +90,14 @@ def exposed_above(path: str, *, root_anywhere: bool = True) -> Exposed | None:
     return None
 
 
-def exposed(directory: str) -> Exposed | None:
+def exposed(directory: str, *, root_anywhere: bool = True) -> Exposed | None:
     """Return what lets another user change its contents."""
-    if found := exposed_above(directory):
+    if found := exposed_above(directory, root_anywhere=root_anywhere):
         return found
     if os.name == "nt" or not os.path.isdir(directory):
         return None
-    why = other_writer(directory) if is_trusted(os.stat(directory).st_uid) else FOREIGN
+    trusted = is_trusted(os.stat(directory).st_uid, root_anywhere=root_anywhere)
+    why = other_writer(directory) if trusted else FOREIGN
     return Exposed(directory, why) if why else None
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from machinectl.errors import MachineError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 NAME = "machinectl-renew"
 # Seconds. Both answer at once.
@@ -43,6 +43,14 @@ class JobState:
     enabled: bool
     failed: str = ""
     hint: str = ""
+
+
+def check_printable(words: Iterable[str]) -> None:
+    """Raise MachineError for a word that no file of a scheduler can hold: a line break ends its line."""
+    if found := next((word for word in words if not word.isprintable()), ""):
+        raise MachineError(
+            f"A timer cannot have {found!r}: it holds a character that cannot be printed", "Use a path without it"
+        )
 
 
 def job_name(store: str, default_store: str) -> str:

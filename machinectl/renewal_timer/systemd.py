@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 SYSTEMCTL = ("systemctl", "--user")
 PLAIN = re.compile(r"[A-Za-z0-9_@+=:,./-]+")
+# systemd refuses a program whose path has a quote or a backslash, and expands $ in its first argument only.
+UNUSABLE = re.compile(r"""["'\\$]""")
+BY_SHELL = ("/bin/sh", "-c", 'exec "$0" "$@"')
 LINGER = "It runs only while you are logged in. To let it run always: sudo loginctl enable-linger"
 SERVICE = """\
 # Written by: machinectl renew --install-timer
@@ -45,8 +48,9 @@ WantedBy=timers.target
 class Systemd:
     @property
     def directory(self) -> str:
-        config = os.environ.get("XDG_CONFIG_HOME", "").strip() or os.path.expanduser("~/.config")
-        return os.path.join(config, "systemd", "user")
+        config = os.environ.get("XDG_CONFIG_HOME", "").strip()
+        # As systemd, ignore a relative path (XDG Base Directory Specification).
+        return os.path.join(config if os.path.isabs(config) else os.path.expanduser("~/.config"), "systemd", "user")
 
     def paths(self, name: str) -> list[str]:
         return [os.path.join(self.directory, f"{name}.{kind}") for kind in ("service", "timer")]
@@ -56,8 +60,8 @@ class Systemd:
         variables = "".join(
             f"Environment={systemd_word(f'{name}={value}', dollars=False)}\n" for name, value in job.environment.items()
         )
-        # systemd does not expand variables in the program's path.
-        command = " ".join([systemd_word(program, dollars=False), *map(systemd_word, words)])
+        started = [*BY_SHELL, program] if UNUSABLE.search(program) else [program]
+        command = " ".join(map(systemd_word, [*started, *words]))
         service, timer = self.paths(job.name)
         return {
             service: os.fsencode(SERVICE.format(environment=variables, command=command)),
@@ -109,7 +113,8 @@ class Systemd:
         try:
             with open(self.paths(name)[0], encoding="utf-8", errors="surrogateescape") as file:
                 lines = [line.partition("=")[2] for line in file if line.startswith("ExecStart=")]
-            return shlex.split(lines[0])[0].replace("%%", "%")
+            words = [word.replace("%%", "%").replace("$$", "$") for word in shlex.split(lines[0])]
+            return words[len(BY_SHELL)] if words[: len(BY_SHELL)] == [*BY_SHELL] else words[0]
         except (OSError, ValueError, IndexError):
             return ""
 
@@ -127,9 +132,6 @@ class Systemd:
 
 
 def systemd_word(word: str, *, dollars: bool = True) -> str:
-    """Raise MachineError for a control character."""
-    if not word.isprintable():
-        raise MachineError(f"systemd cannot run {word!r}: it has a control character", "Use a path without it")
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     if dollars:
         escaped = escaped.replace("$", "$$")

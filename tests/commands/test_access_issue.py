@@ -130,6 +130,25 @@ def store_directory(store: Store, name: str) -> Path:
     return Path(store.directory(name))
 
 
+def test_files_go_to_no_directory_that_others_can_change(
+    store: Store, tmp_path: Path, hosts: dict[str, Any], dozzle: ToolIssue
+) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    for directory in (shared, shared / "dozzle"):
+        with pytest.raises(MachineError, match="is not safe for keys: everybody may write to it"):
+            issued(store, replace(dozzle, directory=str(directory)))
+    assert hosts == {"rigel": set(), "vega": set()}
+    assert contents(shared) == {}
+
+
+def test_a_path_that_would_end_a_comment_in_the_printed_lines_is_refused(store: Store, out: Path) -> None:
+    issue = ToolIssue("prometheus", "prometheus", f"{out}\ntouch pwned")
+    with pytest.raises(UsageError, match="holds a character that cannot be printed"):
+        issued(store, issue)
+
+
 def test_git_ignores_the_folders_with_keys(store: Store, dozzle: ToolIssue, out: Path) -> None:
     out.mkdir()
     subprocess.run(["git", "init", "-q", out], check=True)

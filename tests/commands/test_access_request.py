@@ -285,6 +285,27 @@ def test_a_request_is_written_to_a_new_file_only(store: Store, tmp_path: Path) -
     assert file.read_text() == "mine"
 
 
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_a_request_does_not_wait_for_what_is_no_file(store: Store, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "request.txt"
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    done = machinectl("access", "request", "orionbox", "-o", path, store=store.root)
+    assert done.returncode == 1
+    assert f"{path} exists already, and was not changed" in done.stderr
+
+
+def test_other_users_cannot_change_a_request_whatever_the_umask_is(store: Store, tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        machinectl("access", "request", "orionbox", "-o", tmp_path / "request.txt", store=store.root)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "request.txt").stat().st_mode & 0o002 == 0
+
+
 @pytest.mark.parametrize("verb", ["request", "renew"])
 def test_a_request_that_cannot_be_printed_is_an_error(
     store: Store, owner: Owner, verb: str, capsys: pytest.CaptureFixture[str]
@@ -553,6 +574,17 @@ def test_a_renewal_keeps_addresses_that_were_added_or_removed_here(store: Store,
     same = machinectl("access", "renew", store=store.root).stdout
     done = accepted(store, owner.text(same, addresses=("orion.vpn", "fd00::1d")))
     assert ("adds" in done.stderr, "removes" in done.stderr) == (False, False)
+
+
+def test_a_renewal_with_another_ca_gets_a_warning(store: Store, owner: Owner) -> None:
+    def renewed() -> str:
+        return accepted(store, owner.text(machinectl("access", "renew", store=store.root).stdout)).stderr
+
+    accepted(store, owner.text(asked(store, "orionbox")))
+    assert "another CA" not in renewed()
+    owner.ca = certs.new_ca("machinectl orionbox")
+    assert 'Warning: The answer gives "orionbox" another CA: it may be another engine\n' in renewed()
+    assert "another CA" not in renewed()
 
 
 def test_the_answer_before_a_renewal_is_refused(store: Store, owner: Owner) -> None:

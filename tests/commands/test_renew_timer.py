@@ -64,6 +64,48 @@ def test_it_is_installed_and_removed(store: Store, home: Path) -> None:
     assert "There is no timer" in none.stderr
 
 
+@pytest.mark.parametrize("platform", ["linux", "darwin"])
+@pytest.mark.parametrize("path", ["a\nExecStart=/bin/evil", "\x1b[31m", "a\udcff"])
+def test_a_path_that_could_end_its_line_is_refused_before_anything_is_written(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, platform: str, path: str
+) -> None:
+    monkeypatch.setattr("sys.platform", platform)
+    failed = machinectl("renew", "--install-timer", store=str(tmp_path / path))
+    assert failed.returncode == 1
+    assert "it holds a character that cannot be printed" in failed.stderr
+    assert not (home / "log").exists()
+    assert units(home) == []
+
+
+def test_its_directories_are_private_whatever_the_umask_is(store: Store, home: Path) -> None:
+    before = os.umask(0)
+    try:
+        assert machinectl("renew", "--install-timer", store=store.root).returncode == 0
+    finally:
+        os.umask(before)
+    for directory in (".config/systemd", ".config/systemd/user"):
+        assert (home / directory).stat().st_mode & 0o777 == 0o700
+
+
+def test_a_directory_that_others_can_change_gets_no_timer(store: Store, home: Path) -> None:
+    (home / ".config/systemd/user").mkdir(parents=True)
+    (home / ".config/systemd").chmod(0o777)
+    failed = machinectl("renew", "--install-timer", store=store.root)
+    assert failed.returncode == 1
+    assert f"Error: {home}/.config/systemd is not safe for a timer: everybody may write to it\n" in failed.stderr
+    assert f"chmod go-w {home}/.config/systemd" in failed.stderr
+    assert units(home) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_root_with_another_users_home_installs_no_timer_there(store: Store, home: Path) -> None:
+    """As after `sudo -E`."""
+    os.chown(home / ".config", 65534, 65534)
+    failed = machinectl("renew", "--install-timer", store=store.root)
+    assert f"Error: {home}/.config is not safe for a timer: it is another user's\n" in failed.stderr
+    assert units(home) == []
+
+
 def test_who_lingers_is_not_told_of_it(store: Store, home: Path) -> None:
     (home / "said").write_text("Linger=yes\n")
     assert "logged in" not in machinectl("renew", "--install-timer", store=store.root).stderr

@@ -132,6 +132,18 @@ def test_the_default_store_is_where_platformdirs_would_put_it(
     assert default_root() == platformdirs.user_data_dir("machinectl", appauthor=False)
 
 
+def test_the_directories_above_the_store_are_private_whatever_the_umask_is(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / ".local/share/machinectl"))
+    before = os.umask(0)
+    try:
+        for name in ("web1", "web2"):
+            added(store, Machine(name, "none"))
+    finally:
+        os.umask(before)
+    assert (tmp_path / ".local").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / ".local/share").stat().st_mode & 0o777 == 0o700
+
+
 def test_what_is_in_the_store_is_for_its_owner_alone_whatever_the_umask(store: Store) -> None:
     before = os.umask(0)
     try:
@@ -286,7 +298,7 @@ def test_a_read_only_store_can_be_read_and_a_write_is_one_clear_error(small_disk
 
 def test_a_store_that_is_a_file_is_one_clear_error(tmp_path: Path) -> None:
     Path(tmp_path, "file").write_text("")
-    with pytest.raises(StoreError, match="File exists"):
+    with pytest.raises(StoreError, match="Not a directory"):
         made(Store(str(tmp_path / "file")))
     with pytest.raises(StoreError, match="Not a directory"):
         Store(str(tmp_path / "file")).names()

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.errors import MachineError
 from machinectl.renewal_timer.daily_job import DailyJob, job_name, own_program
 from machinectl.renewal_timer.systemd import Systemd, systemd_word
 from tests.support.real import need
 
 NAME = "machinectl-renew"
+# Parts of paths: each is special to systemd or to a shell.
+STRANGE = ["a b", "100%h", "$HOME ${X} $$", """it's "own\"""", "a\\nb\\", "; x", "#x", "@-+!:x", "a=b", "ü日本"]
 
 
 def units(directory: Path, *command: str, **environment: str) -> list[str]:
@@ -28,6 +29,17 @@ def units(directory: Path, *command: str, **environment: str) -> list[str]:
     return list(files)
 
 
+def verified(directory: Path, *paths: str) -> tuple[int, str, str]:
+    done = subprocess.run(
+        ["systemd-analyze", "--user", "verify", *paths],
+        env=os.environ | {"XDG_RUNTIME_DIR": str(directory)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
 @pytest.fixture(autouse=True)
 def _own_config(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", "")
@@ -36,14 +48,7 @@ def _own_config(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     need("systemd-analyze")
     paths = units(tmp_path, "/bin/true", "-s", "/tmp/a b/$HOME 100% \\x \"é'", "renew", DOCKER_CONFIG="/tmp/a $b %c")
-    done = subprocess.run(
-        ["systemd-analyze", "--user", "verify", *paths],
-        env=os.environ | {"XDG_RUNTIME_DIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert verified(tmp_path, *paths) == (0, "", "")
 
 
 def test_the_timer_is_daily_with_a_delay_and_makes_up_for_a_missed_run(tmp_path: Path) -> None:
@@ -59,17 +64,35 @@ def test_words_are_quoted_as_systemd_reads_them(word: str) -> None:
     assert [each.replace("$$", "$").replace("%%", "%") for each in read] == [word]
 
 
-@pytest.mark.parametrize("word", ["a\nb", "\x1b[31m", "a\x00"])
-def test_control_characters_are_refused(word: str) -> None:
-    with pytest.raises(MachineError, match="control character"):
-        systemd_word(word)
+@pytest.mark.parametrize("directory", STRANGE)
+def test_any_path_of_the_program_is_started_and_read_again(tmp_path: Path, directory: str) -> None:
+    """Read ExecStart as systemd does: it expands no variable in a path, and `$$` in other words."""
+    need("systemd-analyze")
+    program = tmp_path / directory / "machinectl"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\nprintf "%s|" "$0" "$@"\n')
+    program.chmod(0o755)
+    service, _ = units(tmp_path, str(program), "renew", directory)
+    assert verified(tmp_path, service) == (0, "", "")
+    assert Systemd().program(NAME) == str(program)
+    [line] = [line for line in Path(service).read_text().splitlines() if line.startswith("ExecStart=")]
+    path, *words = [word.replace("%%", "%") for word in shlex.split(line.removeprefix("ExecStart="))]
+    assert "$" not in path
+    ran = subprocess.run(
+        [path, *(word.replace("$$", "$") for word in words)], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == f"{program}|renew|{directory}|"
 
 
 def test_the_program_is_read_from_the_unit(tmp_path: Path) -> None:
-    program = '/srv/100% "own"/machinectl'
-    units(tmp_path, program, "renew")
-    assert Systemd().program(NAME) == program
+    units(tmp_path, "/bin/machinectl", "renew")
+    assert Systemd().program(NAME) == "/bin/machinectl"
     assert Systemd().program("other") == ""
+
+
+def test_a_relative_directory_for_configuration_is_ignored_as_by_systemd(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", "config")
+    assert Systemd().directory == os.path.expanduser("~/.config/systemd/user")
 
 
 def test_each_store_has_a_name_of_its_own() -> None:

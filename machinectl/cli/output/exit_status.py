@@ -11,7 +11,7 @@ from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdio import OutputError
 from machinectl.cli.output.style import BOLD, RED, YELLOW, coloured, is_drawn_on, wrapped
 from machinectl.errors import Declined, MachineError
-from machinectl.files.atomic import replace_file
+from machinectl.files.atomic import make_directories, replace_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def report_of_bug(bug: Exception) -> str:
     directory = platformdirs.user_log_dir("machinectl", appauthor=False)
     path = os.path.join(directory, "bug.log")
     try:
-        os.makedirs(directory, mode=0o700, exist_ok=True)
+        make_directories(directory)
         where = f"machinectl {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
         replace_file(path, (where + traceback.format_exc()).encode(errors="backslashreplace"))
     except (OSError, MachineError) as exc:

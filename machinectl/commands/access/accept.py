@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.hosts.access.accepting import Acceptance, accept_machine, acceptance, asking_command, clock_warning
+from machinectl.files.fileset import read_regular_file
+from machinectl.hosts.access.accepting import CA, Acceptance, accept_machine, acceptance, asking_command, clock_warning
 from machinectl.hosts.access.wire.access_answer import read_access_answer
+from machinectl.machines.record import owner_of
 from machinectl.machines.selection import waiting
 from machinectl.url import parse_url
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.hosts.access.accepting import AcceptedMachine
+    from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
 
@@ -37,12 +41,23 @@ def read_acceptance(store: Store, console: Console, text: bytes) -> Acceptance:
         if warning:
             console.warn(warning)
     for each in found.machines:
+        warn_of_another_ca(console, store.read(each.name), each)
         if is_loopback(each.answered.url):
             console.warn(
                 f'The URL of "{each.name}", {each.answered.url}, leads to this computer: it needs a tunnel\n'
                 f"Give it the address of its host: machinectl set --url tcp://<HOST>:2376 {each.name}"
             )
     return found
+
+
+def warn_of_another_ca(console: Console, machine: Machine, each: AcceptedMachine) -> None:
+    """Renewals become a habit: say that an answer fits another engine than the last one."""
+    if each.is_new or each.answered.ca == read_regular_file(os.path.join(machine.directory, CA)):
+        return
+    console.warn(
+        f'The answer gives "{each.name}" another CA: it may be another engine\n'
+        f"Ask {owner_of(machine)} on the phone whether the machine has a new CA"
+    )
 
 
 def is_loopback(url: str) -> bool:

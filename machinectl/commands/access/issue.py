@@ -13,7 +13,7 @@ from machinectl.errors import MachineError, UsageError, closest_match
 from machinectl.files.fileset import locked_directory, read_regular_file
 from machinectl.hosts.access.engine_turns import work_in_turns
 from machinectl.hosts.access.granting import AccessGrant, checked_holder, client_of_holder, lifetime_of
-from machinectl.hosts.access.issued_files import check_unchanged, write_issued
+from machinectl.hosts.access.issued_files import check_directory, check_unchanged, write_issued
 from machinectl.hosts.access.tool_files.known_tools import LAYOUTS
 from machinectl.hosts.access.tool_files.tool_layout import EngineAccess
 from machinectl.hosts.access.trust_change import plan_let_in
@@ -116,6 +116,7 @@ def plan_access_issue(
 def checked_names(store: Store, names: Sequence[str], issue: ToolIssue) -> list[str]:
     """Return the machines. Raises MachineError if one cannot be shared, or if a file is in the way."""
     check_tool(issue.tool)
+    check_directory(issue.directory)
     wanted = list(dict.fromkeys(chosen(store, names)))
     grant = issue.grant(certs.new_key())
     for name in wanted:

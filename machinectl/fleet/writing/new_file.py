@@ -8,8 +8,8 @@ import shlex
 from machinectl.errors import MachineError
 from machinectl.fleet.syntax.faults import file_error
 
-# As for any user's file, the umask applies.
-READABLE = 0o666
+# As for any user's file, the umask applies; but no other user may change what is sent or read later.
+READABLE = 0o664
 
 
 def write_new_file(path: str, text: str) -> None:

@@ -7,15 +7,28 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError
+from machinectl.errors import MachineError, UsageError
 from machinectl.files.atomic import PRIVATE_FILE
 from machinectl.files.fileset import check_absent, read_regular_file, replace_together
+from machinectl.files.ownership import exposed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # SHA256 of the files as they were written, by path.
 NOTES = ".machinectl.json"
+
+
+def check_directory(directory: str) -> None:
+    """Raise MachineError if another user could replace files there, or if lines for a shell could not hold its path."""
+    if not directory.isprintable():
+        raise UsageError(
+            f"The path {directory!r} holds a character that cannot be printed", "Name another: --out <DIRECTORY>"
+        )
+    if found := exposed(directory):
+        raise MachineError(
+            f"{found.path} is not safe for keys: {found.why}", found.hint("choose another directory: --out <DIRECTORY>")
+        )
 
 
 def check_unchanged(directory: str, files: Mapping[str, bytes]) -> None:

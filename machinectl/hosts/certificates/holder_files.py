@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import certs
 from machinectl.errors import MachineError
-from machinectl.files.atomic import PRIVATE_DIRECTORY, Translated, remove_tree
+from machinectl.files.atomic import Translated, make_directories, remove_tree
 from machinectl.files.fileset import read_regular_file
 from machinectl.machines.holders import (
     ACTIVE,
@@ -60,9 +60,7 @@ def holder_ca(held: Held, holder: AccessHolder) -> certs.Pair:
         return pair
     pair = new_holder_ca(held.name, holder.who)
     with Translated(directory):
-        # makedirs gives the mode to the last directory only.
-        for path in (os.path.dirname(directory), directory):
-            os.makedirs(path, PRIVATE_DIRECTORY, exist_ok=True)
+        make_directories(directory)
     # The certificate last: without it, there is no CA.
     for file, data in ((CA_KEY_FILE, pair.key), (CA_FILE, pair.certificate)):
         held.write_file(os.path.join(DIRECTORY, holder.who, file), data)

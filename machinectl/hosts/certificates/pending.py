@@ -14,7 +14,14 @@ from machinectl import engine
 from machinectl.engine import Wait
 from machinectl.engine.endpoint import Deadline
 from machinectl.errors import MachineError, one_line
-from machinectl.files.atomic import PRIVATE_DIRECTORY, Translated, remove_tree, replace_file, sync_directory
+from machinectl.files.atomic import (
+    PRIVATE_DIRECTORY,
+    Translated,
+    make_directories,
+    remove_tree,
+    replace_file,
+    sync_directory,
+)
 from machinectl.hosts.certificates.identity import CLIENT_FILES, Identity
 from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.machines.store.store_paths import PENDING
@@ -49,7 +56,7 @@ def store_pending(held: Held, identity: Identity) -> str:
     if os.path.isdir(path) and Identity.read(path) == identity:
         return path
     with Translated(path):
-        os.makedirs(pending, PRIVATE_DIRECTORY, exist_ok=True)
+        make_directories(pending)
         sync_directory(held.directory)
         remove_tree(staged)
         remove_tree(path)

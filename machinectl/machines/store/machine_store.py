@@ -10,6 +10,7 @@ from machinectl.files.atomic import (
     PRIVATE_DIRECTORY,
     StoreError,
     Translated,
+    make_directories,
     quote_path,
     read_file,
     remove_tree,
@@ -181,7 +182,7 @@ class Held:
         try:
             for filename, data in {**files, RECORD: machine.dump()}.items():
                 path = os.path.join(staged, filename)
-                os.makedirs(os.path.dirname(path), PRIVATE_DIRECTORY, exist_ok=True)
+                make_directories(os.path.dirname(path))
                 replace_file(path, data)
             note = free_name_of_removed(store, self.name)
             with Translated(self.directory):

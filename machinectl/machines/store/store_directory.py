@@ -6,7 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from machinectl.files.atomic import PRIVATE_DIRECTORY, StoreError, Translated, remove_tree
+from machinectl.files.atomic import StoreError, Translated, make_directories, remove_tree
 from machinectl.files.ownership import FOREIGN, Exposed, exposed_above, other_writer
 from machinectl.machines.store.lock import Lock
 
@@ -22,8 +22,8 @@ def make_directory(store: StorePaths, path: str) -> None:
     with Translated(path):
         if exposed := exposed_above(store.root):
             raise unsafe(exposed)
-        os.makedirs(store.root, PRIVATE_DIRECTORY, exist_ok=True)
-        os.makedirs(path, PRIVATE_DIRECTORY, exist_ok=True)
+        make_directories(store.root)
+        make_directories(path)
         for directory in (store.root, path):
             keep_private(store, directory)
 

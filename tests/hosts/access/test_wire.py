@@ -233,6 +233,16 @@ def changed(kind: str, content: bytes, machine: dict[str, Any] | None = None, **
     return armor.armored(kind, "", json.dumps(found).encode()).encode()
 
 
+@pytest.mark.parametrize("made", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59", "2026-11-28", "1e999"])
+def test_a_time_that_no_calendar_has_is_refused(made: str) -> None:
+    for kind, content, read in (
+        (armor.REQUEST, request().content, read_access_request),
+        (armor.ANSWER, answer().content, read_access_answer),
+    ):
+        with pytest.raises(MachineError, match='its "made" is invalid'):
+            read(changed(kind, content, made=made))
+
+
 def test_a_newer_version_asks_for_an_upgrade() -> None:
     with pytest.raises(MachineError, match=r"newer machinectl \(version 2; this one reads 1\)") as refused:
         read_access_request(changed("REQUEST", request().content, version=2))

@@ -48,13 +48,13 @@ def print_request(here: Session, request: AccessRequest, output: str, again: str
 
 
 def write_request(request: AccessRequest, path: str) -> None:
+    from machinectl.files.atomic import read_file
     from machinectl.fleet.writing.new_file import write_new_file
 
     try:
-        with open(path, "rb") as there:
-            if there.read() == request.text().encode():
-                return
-    except OSError:
+        if read_file(path) == request.text().encode():
+            return
+    except (OSError, ValueError):
         pass
     write_new_file(path, request.text())
 

@@ -56,11 +56,11 @@ class WireFields:
     def time(self, key: str) -> datetime:
         try:
             found = datetime.fromisoformat(self.text(key))
-        except ValueError as exc:
-            raise self.forged(key) from exc
-        if found.tzinfo is None:
-            raise self.forged(key)
-        return found.astimezone(UTC)
+            if found.tzinfo is not None:
+                return found.astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+        raise self.forged(key)
 
     def labels(self, key: str) -> dict[str, str]:
         """Return labels as `--label` takes them: printable texts, no empty key; without the field, none."""
