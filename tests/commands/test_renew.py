@@ -47,6 +47,7 @@ pytestmark = pytest.mark.usefixtures("ssh_config")
 
 Results = dict[str, "RenewalResult | HostPlan | MachineError"]
 OLD = 700
+CLIENT_STEP = "Making a new client certificate"
 
 
 def identity(name: str, *, server: int = 0, client: int = 0, ca: int = 0) -> Identity:
@@ -275,7 +276,7 @@ def test_a_dry_run_changes_nothing(store: Store) -> None:
     before = own(store, "orion")
     plan = renewed(store, dry_run=True)["orion"]
     assert isinstance(plan, HostPlan)
-    assert [outcome.title for outcome in plan.outcomes] == ["Making a new client certificate"]
+    assert [outcome.title for outcome in plan.outcomes] == [CLIENT_STEP]
     assert own(store, "orion") == before
 
 
@@ -294,6 +295,40 @@ def test_the_command_prints_a_line_for_each_machine_and_fails_if_one_failed(stor
     dry = machinectl("renew", "--due", "--dry-run", "--lifetime-left", "90%", "mine", store=store.root)
     assert "Would make a new client certificate\n" in dry.stdout
     assert machinectl("renew", "--lifetime-left", "1d", store=store.root).returncode == 2
+
+
+def test_json_is_one_object_for_each_machine_in_its_own_line(store: Store) -> None:
+    for name, days in (("fresh", 0), ("old", OLD)):
+        owned(store, name, client=days)
+    owned(store, "late", server=810)
+    for dry, result in ((["--dry-run"], "planned"), ([], "renewed")):
+        done = machinectl("renew", "--due", "--json", *dry, store=store.root)
+        assert done.returncode == 1
+        found = {each["Name"]: each for each in map(json.loads, done.stdout.splitlines())}
+        assert {name: each["Result"] for name, each in found.items()} == {
+            "fresh": "not due",
+            "old": result,
+            "late": "failed",
+        }
+        assert found["old"].get("Host") == ([{"Title": CLIENT_STEP, "Details": []}] if dry else None)
+    assert found["old"]["Renewed"] == ["client"]
+    assert datetime.fromisoformat(found["old"]["Expires"]) == expiry_dates(own(store, "old").server)[0]
+    assert "port 1 refuses the connection" in found["late"]["Reason"]
+
+
+def test_without_machines_it_says_that_nothing_is_due(store: Store) -> None:
+    for more in ([], ["--dry-run"], ["--json"]):
+        done = machinectl("renew", "--due", *more, store=store.root)
+        assert (done.returncode, done.stdout) == (0, "")
+        assert done.stderr == "There are no machines, so that nothing is due\n"
+
+
+def test_without_a_name_and_due_the_error_names_both(store: Store) -> None:
+    owned(store, "orion", client=OLD)
+    done = machinectl("renew", "--dry-run", store=store.root)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "machinectl renew --due --dry-run\n" in done.stderr
+    assert "machinectl renew --dry-run <NAME>\n" in done.stderr
 
 
 def test_without_due_it_renews_now_and_asks_first(store: Store, sshd: Sshd) -> None:

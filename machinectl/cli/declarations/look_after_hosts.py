@@ -93,6 +93,7 @@ VERBS = {
             Flag("--uninstall-timer", help="Remove the timer."),
             Flag("-y", "--yes", help="Do not ask (--due never does)."),
             shared.DRY_RUN,
+            shared.JSON_LINES,
             *shared.LOGIN,
             shared.SELECTOR,
         ),

@@ -23,7 +23,6 @@ PARALLEL = Flag(
     "--parallel", metavar="N", help="How many hosts to work on at once.", kind=int, limits=(1, None), default=10
 )
 GROUP_OUTPUT = Flag("--group", help="Print each machine's output together, when it ends.")
-JSON_LINES = Flag("--json", help="Print one JSON object per line, when each machine ends.", parameter="as_json")
 RUN_TIMEOUT = Flag(
     "-t",
     "--timeout",
@@ -290,7 +289,7 @@ VERBS = {
             shared.SELECTOR,
             shared.ALL_MACHINES,
             GROUP_OUTPUT,
-            JSON_LINES,
+            shared.JSON_LINES,
             RUN_TIMEOUT,
             RUN_SUDO,
             RUN_PARALLEL,
@@ -309,7 +308,7 @@ VERBS = {
         ),
         examples=("machinectl docker orionbox rigel -- ps", "machinectl docker -l role=web -- pull nginx"),
         arguments=(Argument("words", "[NAME]… -- ARGUMENT…", MACHINE, many=True, repeats=True),),
-        flags=(shared.SELECTOR, shared.ALL_MACHINES, GROUP_OUTPUT, JSON_LINES, RUN_TIMEOUT, RUN_PARALLEL),
+        flags=(shared.SELECTOR, shared.ALL_MACHINES, GROUP_OUTPUT, shared.JSON_LINES, RUN_TIMEOUT, RUN_PARALLEL),
         output=RELAYS,
         keeps_selector=True,
     ),
@@ -339,7 +338,7 @@ VERBS = {
             NEW_NAME,
             PARALLEL.with_changes(help="How many machines to work on at once."),
             Flag("--dry-run", help="Print how much push would send; send nothing."),
-            JSON_LINES,
+            shared.JSON_LINES,
         ),
         keeps_selector=True,
     ),

@@ -31,6 +31,7 @@ ONE_NAME = Argument("names", "[NAME]", MACHINE, many=True)
 NAME = Argument("name", "NAME", MACHINE, required=True)
 LOGIN = (*LOGIN_SECRETS, HOST_KEY, STRICT)
 JSON = Flag("--json", help="Print JSON.", parameter="as_json")
+JSON_LINES = Flag("--json", help="Print one JSON object per line, when each machine ends.", parameter="as_json")
 TIMEOUT = Flag(
     "-t", "--timeout", metavar="SECONDS", help="Timeout for each host.", kind=float, limits=(0, 86400), default=10
 )

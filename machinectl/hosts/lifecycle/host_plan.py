@@ -34,6 +34,10 @@ class Outcome:
     changed: bool
     details: tuple[str, ...] = ()
 
+    def fields(self) -> dict[str, object]:
+        """Return JSON fields."""
+        return {"Title": self.title, "Details": list(self.details)}
+
 
 @dataclass(frozen=True)
 class HostPlan:

@@ -9,7 +9,7 @@ from machinectl import certs
 from machinectl.console import UnattendedConsole
 from machinectl.hosts.certificates.expiry import expires_soon
 from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.certificates.lifetime import due_certificates
+from machinectl.hosts.certificates.lifetime import LifetimeLeft, due_certificates
 from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
 from machinectl.hosts.upkeep.certificate_renewal import Renewal, plan_renewal, renew, signing_ca
 from machinectl.machines.tls_warnings import renewing
@@ -17,7 +17,7 @@ from machinectl.ssh.ssh_errors import Unreachable
 
 if TYPE_CHECKING:
     from machinectl.console import Console
-    from machinectl.hosts.certificates.lifetime import Due, LifetimeLeft
+    from machinectl.hosts.certificates.lifetime import Due
     from machinectl.hosts.connection.login import Access
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
@@ -44,9 +44,25 @@ class RenewalResult(NamedTuple):
         line = "; ".join(filter(None, (done, self.waiting, until)))
         return f"{line}. {self.hint}" if self.hint else line
 
+    def fields(self) -> dict[str, object]:
+        """Return JSON fields, with an RFC 3339 time."""
+        return {
+            "Result": "waiting" if self.waiting else "renewed" if self.renewed else self.undone,
+            "Renewed": list(self.renewed),
+            "Expires": self.until.isoformat() if self.until else None,
+            "Reason": self.waiting,
+            "Hint": self.hint,
+        }
+
     @property
     def undone(self) -> str:
         return "due" if self.hint else "not due" if self.until else "no certificates"
+
+
+def all_renewed(machine: Machine) -> RenewalResult:
+    """Return the result for a machine whose certificates are all new."""
+    none_due = LifetimeLeft(time=timedelta())
+    return RenewalResult(("server", "client"), due_certificates(machine, none_due, datetime.now(UTC)).until)
 
 
 def is_renewed_here(machine: Machine) -> bool:

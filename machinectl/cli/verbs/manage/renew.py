@@ -6,9 +6,10 @@ import os
 from typing import TYPE_CHECKING
 
 from machinectl.cli.invocation import THIS
-from machinectl.cli.output.stdout import write_out
+from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.tables.results import report_results
-from machinectl.errors import UsageError
+from machinectl.errors import MachineError, UsageError
+from machinectl.machines.selection import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -28,6 +29,7 @@ def renew(
     uninstall_timer: bool,
     yes: bool,
     dry_run: bool,
+    as_json: bool,
 ) -> int:
     from machinectl.commands.renew import renew_due_certificates
     from machinectl.hosts.certificates.lifetime import LifetimeLeft
@@ -37,12 +39,17 @@ def renew(
         if due or (install_timer and uninstall_timer):
             raise UsageError("--due, --install-timer and --uninstall-timer exclude each other", "Pass one of them")
         return change_timer(here, install=install_timer)
+    here.console.prints_results = not as_json
     if not due:
         if lifetime_left:
             raise UsageError("--lifetime-left goes with --due", "machinectl renew --due --lifetime-left 30d")
-        return renew_now(here, names, access, yes=yes, dry_run=dry_run)
-    here.console.prints_results = True
-    results = renew_due_certificates(here.store, here.console, names, access, window, dry_run=dry_run)
+        results = renew_now(here, names, access, yes=yes, dry_run=dry_run)
+    else:
+        results = renew_due_certificates(here.store, here.console, names, access, window, dry_run=dry_run)
+        if not (names or here.store.names()):
+            here.console.note("There are no machines, so that nothing is due")
+    if as_json:
+        return print_objects(results)
     return report_results(here, print_renewals(results), names or here.store.names())
 
 
@@ -85,10 +92,38 @@ def print_renewals(results: Iterable[tuple[str, object]]) -> Iterator[tuple[str,
             yield name, result
 
 
-def renew_now(here: Session, names: list[str], access: Access, *, yes: bool, dry_run: bool) -> int:
+def print_objects(results: Iterable[tuple[str, object]]) -> int:
+    """Print a JSON object for each machine when it ends; return the exit code."""
+    from machinectl.hosts.lifecycle.host_plan import HostPlan
+    from machinectl.hosts.upkeep.due_renewal import RenewalResult
+
+    code = 0
+    for name, result in results:
+        fields = (result if isinstance(result, RenewalResult) else RenewalResult()).fields()
+        if isinstance(result, MachineError):
+            code = 1
+            fields |= {"Result": "failed", "Reason": result.cause.removeprefix("Error: "), "Hint": result.hint}
+        elif isinstance(result, HostPlan):
+            fields |= {"Result": "planned", "Host": [each.fields() for each in result.outcomes if each.changed]}
+        print_json({"Name": name, **fields}, indent=None)
+    return code
+
+
+def renew_now(
+    here: Session, names: list[str], access: Access, *, yes: bool, dry_run: bool
+) -> Iterator[tuple[str, object]]:
     from machinectl.commands.regenerate_certs import regenerate_certs
     from machinectl.hosts.upkeep.certificate_renewal import Renewal
+    from machinectl.hosts.upkeep.due_renewal import all_renewed
 
+    if not names and DEFAULT not in here.store.names():
+        dry = ["--dry-run"] * dry_run
+        raise UsageError(
+            "Error: No machine is named, and --due is not given",
+            f"Renew what is due on all machines: {' '.join(['machinectl renew --due', *dry])}\n"
+            f"Or all certificates of one: {' '.join(['machinectl renew', *dry, '<NAME>'])}",
+        )
     renewal = Renewal(client=True)
     results = regenerate_certs(here.store, here.console, names, access, renewal, unasked=yes, dry_run=dry_run)
-    return report_results(here, results, names)
+    for name, result in results:
+        yield name, all_renewed(here.store.read(name)) if result is None else result

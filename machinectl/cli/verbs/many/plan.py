@@ -254,6 +254,6 @@ def step_as_json(step: PlanStep, planned: FleetPlan) -> Mapping[str, Any]:
         "Differences": [
             {"Key": each.key, "Old": each.old, "New": each.new, "Restarts": each.restarts} for each in step.differences
         ],
-        "Host": [{"Title": each.title, "Details": list(each.details)} for each in planned.previews.get(step.name, ())],
+        "Host": [each.fields() for each in planned.previews.get(step.name, ())],
         "Error": failed.cause if failed else "",
     }
