@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 NEAR = 0.75
 # The least length of a word's beginning that stands for it.
 SHORTEST_START = 3
+# A word of so many letters is close only to words with one letter more or less: eve is not steve.
+SHORT = 3
 LONGEST_LINE = 200
 CUT = "…"
 
@@ -64,7 +66,10 @@ def closest_match(word: str, known: Iterable[str]) -> str:
     begun = [other for other in by_lower if other.startswith(word.lower())] if len(word) >= SHORTEST_START else []
     if len(begun) == 1:
         return by_lower[begun[0]]
-    near = difflib.get_close_matches(word.lower(), begun or by_lower, n=1, cutoff=NEAR)
+    similar = begun or [
+        other for other in by_lower if min(len(other), len(word)) > SHORT or abs(len(other) - len(word)) <= 1
+    ]
+    near = difflib.get_close_matches(word.lower(), similar, n=1, cutoff=NEAR)
     return by_lower[near[0]] if near else ""
 
 

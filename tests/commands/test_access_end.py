@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -61,6 +62,7 @@ def engines(store: Store, monkeypatch: pytest.MonkeyPatch) -> Engines:
         files = signed(ca, certs.issue_server(ca, ["192.0.2.29"]), certs.issue_client(ca, name)).present
         added(store, Machine(name, "generic", url="tcp://192.0.2.29:2376", tls=True, driver_state=STATE), files)
         with store.writing(name) as held:
+            held.machine.labels = {"role": "a"}
             key = certs.own_public_key(certs.new_key())
             client_of_holder(held, Quiet(), Access(), AccessGrant("alice", PERSON, key))
     return found
@@ -177,6 +179,11 @@ def test_the_command_line_says_what_is_wrong(store: Store, engines: Engines) -> 
 
     assert "Name them: machinectl access end alice <NAME>\n" in failing("alice")
     assert "Or all of them: machinectl access end alice --all\n" in failing("alice")
+    for more in ([], ["--all"]):
+        assert '"alcie" has access to no machine\n  Did you mean alice?' in failing("alcie", *more)
+    for chosen in (["--all"], ["--selector", "role in (a,b)"], ["m1"]):
+        again = failing("alice", *chosen).replace(f" -s {store.root}", "")
+        assert f"machinectl access end -y alice {shlex.join(chosen)}\n" in again
     assert "--all, and names or --selector, exclude each other" in failing("alice", "--all", "m1")
     assert '"bob" has no access to "m1"' in failing("-y", "bob", "m1")
     assert "regenerate-certs --new-ca m1" in failing("-y", "owner", "m1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -28,12 +29,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EndOrder:
-    """`options` are those typed, to repeat the command."""
+    """`options` are words to repeat the command with, `chosen_by` what chose the machines, unless they were named."""
 
     who: str
     names: Sequence[str]
     allowed: Allowed = NOTHING_SPECIAL
     yes: bool = False
+    chosen_by: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
 
 
@@ -45,9 +47,8 @@ def access_end(
     if able and not order.yes:
         restarting = [name for name in able if not is_suspended(store.read(name))]
         console.note(f"About to end the access of {order.who} to {', '.join(able)}: {what_restarts(able, restarting)}.")
-        options = "".join(f" {option}" for option in order.options)
-        again = f"machinectl access end -y {order.who} {' '.join(able)}{options}"
-        if not confirm(console, "Are you sure?", again):
+        again = ["machinectl", "access", "end", "-y", order.who, *(order.chosen_by or able), *order.options]
+        if not confirm(console, "Are you sure?", shlex.join(again)):
             decline(console, "No access was ended")
             return
 

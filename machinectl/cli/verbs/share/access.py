@@ -184,18 +184,17 @@ def access_end(
     from machinectl.commands.access.end import EndOrder, access_end, check_not_swapped, machines_of, plan_end
     from machinectl.provision.target import Allowed
 
-    if everything:
-        if names or selector is not None:
-            raise UsageError("--all, and names or --selector, exclude each other", "Leave one of them out")
-        targets = machines_of(here.store, who)
-    elif selector is None:
-        require_names(names, f"access end {who}", "--all")
-        targets = target_names(here, names, None, everything=False)
-    else:
+    if everything and (names or selector is not None):
+        raise UsageError("--all, and names or --selector, exclude each other", "Leave one of them out")
+    if names or selector is not None:
         targets = target_names(here, names, selector, everything=False)
+    else:
+        targets = machines_of(here.store, who)
+        require_names(targets if everything else [], f"access end {who}", "--all")
+    chosen_by = ("--all",) if everything else () if selector is None else ("--selector", selector)
     check_not_swapped(here.store, who, targets)
     allowed = Allowed(forcible=False, restart_swarm=restart_swarm)
-    order = EndOrder(who, targets, allowed, yes, ("--restart-swarm",) if restart_swarm else ())
+    order = EndOrder(who, targets, allowed, yes, chosen_by, ("--restart-swarm",) if restart_swarm else ())
     if dry_run:
         return report_results(here, plan_end(here.store, here.console, order, access), targets)
     here.console.done = "ended"
