@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING
 
 from machinectl.console import confirm, decline
 from machinectl.errors import MachineError
+from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle.engine_restart import check_provisioned
 from machinectl.hosts.parallel.workers import plan_each, work_on_each
-from machinectl.hosts.upkeep.certificate_renewal import plan_renewal, renew
+from machinectl.hosts.upkeep.certificate_renewal import look_for_unrecorded_cas, plan_renewal, renew
 from machinectl.machines.holders import holders_of
 from machinectl.machines.selection import chosen
+from machinectl.provision.client_cas import CLIENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.connection.login import Access
     from machinectl.hosts.lifecycle.host_plan import HostPlan
     from machinectl.hosts.upkeep.certificate_renewal import Renewal
+    from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
 
@@ -45,15 +47,35 @@ def regenerate_certs(
         with suppress(MachineError):
             check_provisioned(store.read(name))
             able.append(name)
-    if able and not unasked and not confirm_renewal(store, console, able, renewal):
-        decline(console, "No certificate was changed")
-        return
+    # A password that is typed for a look counts for the work, too.
+    logins = {name: access.for_one_host() for name in able}
+    if able and not unasked:
+        kept = look_for_kept_cas(store, console, logins) if renewal.new_ca else {}
+        if not confirm_renewal(store, console, able, renewal, kept):
+            decline(console, "No certificate was changed")
+            return
     yield from work_on_each(
-        store, console, wanted, access, lambda held, console, own: renew(held, console, own, renewal)
+        store,
+        console,
+        wanted,
+        access,
+        lambda held, console, own: renew(held, console, logins.get(held.name, own), renewal),
     )
 
 
-def confirm_renewal(store: Store, console: Console, names: Sequence[str], renewal: Renewal) -> bool:
+def look_for_kept_cas(store: Store, console: Console, logins: Mapping[str, Access]) -> dict[str, list[str]]:
+    """Return the CAs that stay on each host; a host that does not answer fails later."""
+
+    def look(machine: Machine, console: Console, _: Access) -> list[str]:
+        return look_for_unrecorded_cas(store, machine, console, logins[machine.name])
+
+    found = plan_each(store, console, [*logins], Access(), look)
+    return {name: cas for name, cas in found if isinstance(cas, list)}
+
+
+def confirm_renewal(
+    store: Store, console: Console, names: Sequence[str], renewal: Renewal, kept: Mapping[str, Sequence[str]]
+) -> bool:
     restarts = "the engine restarts" if len(names) == 1 else "their engines restart"
     console.note(f"About to make new certificates for {', '.join(names)}: {restarts}, containers keep running.")
     if renewal.new_ca:
@@ -61,4 +83,9 @@ def confirm_renewal(store: Store, console: Console, names: Sequence[str], renewa
         for name in names:
             if holders := [holder.who for holder in holders_of(store.read(name))]:
                 console.note(f'The access of {", ".join(holders)} to "{name}" ends.')
+            if cas := kept.get(name):
+                console.note(
+                    f'Clients of CAs that somebody added to {CLIENTS} on the host of "{name}" keep their access: '
+                    f"{', '.join(cas)}. To lock them out, too, first delete these CAs there."
+                )
     return confirm(console, "Are you sure?", " ".join(["machinectl regenerate-certs -y", *renewal.options, *names]))

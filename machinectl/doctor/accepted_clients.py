@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.doctor.check import BROKEN, OK, UNKNOWN, Check, first_case
-from machinectl.machines.holders import ACTIVE, ENDING
+from machinectl.hosts.certificates.client_warnings import UNFINISHED, finishing
+from machinectl.machines.holders import ACTIVE, ADDING, ENDING
 from machinectl.provision import client_cas
 from machinectl.provision.client_cas import CLIENTS
-from machinectl.quantities import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,8 @@ def accepted_clients_check(host: Facts, ca: bytes, holders: Sequence[AccessHolde
     """Return None for a host that accepts only the machine's own CA (PEM), as it should."""
     listed = client_cas.listed_cas(host)
     expected = [holder for holder in holders if holder.state == ACTIVE and holder.ca]
-    if not listed and not expected:
+    unfinished = [holder for holder in holders if holder.state == ADDING]
+    if not (listed or expected or unfinished):
         return None
     staying = [holder.who for holder in holders if holder.state == ENDING and holder.ca in listed]
     lost = [holder.who for holder in expected if holder.ca not in listed]
@@ -32,7 +33,7 @@ def accepted_clients_check(host: Facts, ca: bytes, holders: Sequence[AccessHolde
     others = client_cas.unrecorded_cas(host, known)
     beside = f"; and CAs that are not on record here: {', '.join(others)}" if others else ""
     names = ", ".join(["this computer", *(holder.who for holder in expected)])
-    machine, damaged = shell.machine, client_cas.damaged_blocks(host)
+    machine, damage = shell.machine, client_cas.damage(host)
     unread = f"{CLIENTS} was changed after the engine was started: it may still accept those who are no longer in it"
     return first_case(
         TITLE,
@@ -43,7 +44,7 @@ def accepted_clients_check(host: Facts, ca: bytes, holders: Sequence[AccessHolde
             f"End it: machinectl access end {next(iter(staying), '')} {machine}",
         ),
         (
-            not listed,
+            lost and not listed,
             BROKEN,
             f"{CLIENTS} is missing, which lists the CAs of {', '.join(lost)}",
             f"Write it again: machinectl provision {machine}",
@@ -55,9 +56,9 @@ def accepted_clients_check(host: Facts, ca: bytes, holders: Sequence[AccessHolde
             f"Restart the engine, with its containers running on: machinectl provision {machine}",
         ),
         (
-            damaged,
+            damage,
             BROKEN,
-            f"{plural(damaged, 'certificate')} in {CLIENTS} cannot be read, and the engine does not accept its clients",
+            damage,
             f"Repair or delete it there, then: machinectl provision {machine}",
         ),
         (
@@ -65,6 +66,12 @@ def accepted_clients_check(host: Facts, ca: bytes, holders: Sequence[AccessHolde
             UNKNOWN,
             f"{', '.join(lost)}: on record here, and no longer accepted by the engine",
             f"Take it off the record: machinectl access end {next(iter(lost), '')} {machine}",
+        ),
+        (
+            unfinished,
+            UNKNOWN,
+            f"the access of {', '.join(holder.who for holder in unfinished)} {UNFINISHED}",
+            "".join(finishing(holder, machine) for holder in unfinished[:1]),
         ),
         (True, OK, f"the engine accepts {names}{beside}", ""),
     )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl.errors import MachineError
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY
+from machinectl.quantities import plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +29,7 @@ OWN_CA = f"{OWN_DIRECTORY}/ca.pem"
 UNREADABLE = "one that cannot be read"
 NO_NAMES: Mapping[str, str] = {}
 # Go reads the same blocks, and skips what is around them.
+BEGIN = re.compile(rb"-----BEGIN CERTIFICATE-----")
 CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----([^-]*)-----END CERTIFICATE-----[ \t]*\r?\n?")
 
 
@@ -102,11 +104,17 @@ def listed_cas(facts: Facts) -> dict[str, bytes]:
     return {digest: pem for digest, pem in found.items() if digest}
 
 
-def damaged_blocks(facts: Facts) -> int:
-    """Return how many certificates in clients.pem nobody can read."""
+def damage(facts: Facts) -> str:
+    """Say which certificates in clients.pem nobody can read, by the lines where they begin; "" for none."""
     text = file_text(facts, CLIENTS)
-    readable = [match for match in CERTIFICATE.finditer(text) if subject_of(match[0]) != UNREADABLE]
-    return text.count(b"-----BEGIN CERTIFICATE-----") - len(readable)
+    readable = {match.start() for match in CERTIFICATE.finditer(text) if subject_of(match[0]) != UNREADABLE}
+    begins = (match.start() for match in BEGIN.finditer(text))
+    lines = [str(text.count(b"\n", 0, start) + 1) for start in begins if start not in readable]
+    if not lines:
+        return ""
+    found, its = plural(len(lines), "certificate"), "its" if len(lines) == 1 else "their"
+    at = "line" if len(lines) == 1 else "lines"
+    return f"{found} in {CLIENTS} cannot be read ({at} {', '.join(lines)}): the engine does not accept {its} clients"
 
 
 def unrecorded_cas(facts: Facts, recorded: AbstractSet[str], names: Mapping[str, str] = NO_NAMES) -> list[str]:

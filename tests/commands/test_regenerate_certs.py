@@ -8,7 +8,7 @@ import os
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -29,6 +29,7 @@ from machinectl.hosts.upkeep.certificate_renewal import (
 )
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
+from machinectl.provision.client_cas import CLIENTS
 from machinectl.provision.facts.host_facts import Facts, HostFile
 from machinectl.provision.target import Target
 from tests.support.program import machinectl
@@ -236,6 +237,26 @@ def test_a_new_ca_is_asked_for_with_what_it_means(store: Store, sshd: Sshd) -> N
     register(store, "orion", sshd)
     declined = machinectl("regenerate-certs", "--new-ca", "orion", store=store.root, stdin="n\n")
     assert "every other client that was given a certificate is locked out" in declined.stderr
+
+
+def test_a_new_ca_leaves_cas_that_were_added_by_hand_and_names_them_before_it_asks(
+    store: Store, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(store, "orion", sshd)
+    seen: list[Access] = []
+
+    def looked(*given: Any) -> list[str]:
+        seen.append(given[-1])
+        return ["CN=carol", "CN=dave"]
+
+    monkeypatch.setattr(f"{regenerate_certs.__module__}.look_for_unrecorded_cas", looked)
+    monkeypatch.setattr(f"{regenerate_certs.__module__}.renew", lambda *given: seen.append(given[2]))
+    console = Quiet(True)
+    assert dict(regenerate_certs(store, console, ["orion"], Access(), Renewal(new_ca=True), unasked=False))
+    kept = f'added to {CLIENTS} on the host of "orion" keep their access: CN=carol, CN=dave.'
+    assert any(kept in line for line in console.said[: console.said.index("Are you sure?")])
+    # A password that was typed for the look is not asked for again.
+    assert seen[0] is seen[1]
 
 
 def test_machines_that_have_no_certificates_of_ours_are_refused_and_the_others_done(store: Store, sshd: Sshd) -> None:

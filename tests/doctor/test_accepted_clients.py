@@ -11,16 +11,19 @@ from machinectl import certs
 from machinectl.doctor.accepted_clients import accepted_clients_check
 from machinectl.doctor.check import Check, Verdict
 from machinectl.doctor.host_condition import Shell
-from machinectl.machines.holders import ACTIVE, ENDING, AccessHolder
+from machinectl.machines.holders import ACTIVE, ADDING, ENDING, AccessHolder
 from machinectl.provision.client_cas import CLIENTS
 from machinectl.provision.facts.host_facts import HostFile, parse_facts
 
 FACTS = Path(__file__).parents[1] / "provision" / "facts"
 OWN, ALICE, CI = (certs.new_ca(f"machinectl orion {name}").certificate for name in ("own", "alice", "ci"))
+# Where the certificate after OWN begins.
+LINE = OWN.count(b"\n") + 1
+GIVE_UP = "Repeat access grant, or give it up: machinectl access end bob orion"
 
 
 def holder(who: str, ca: bytes, state: str = ACTIVE) -> AccessHolder:
-    return AccessHolder(who, ca=certs.fingerprint(ca), state=state)
+    return AccessHolder(who, ca=certs.fingerprint(ca) if ca else "", state=state)
 
 
 def judged(text: bytes, *holders: AccessHolder, edited: bool = False) -> Check | None:
@@ -56,8 +59,12 @@ def test_a_host_that_nobody_else_was_let_in_to_needs_no_word() -> None:
             [holder("alice", ALICE), holder("ci", CI)],
             False,
             Verdict.BROKEN,
-            "1 certificate in /etc/docker/machinectl/clients.pem cannot be read",
+            f"1 certificate in /etc/docker/machinectl/clients.pem cannot be read (line {LINE}): the engine",
             "then: machinectl provision orion",
+        ),
+        *(
+            (text, [holder("bob", b"", ADDING)], False, Verdict.UNKNOWN, "the access of bob was not finished", GIVE_UP)
+            for text in (b"", OWN)
         ),
         (OWN, [], True, Verdict.UNKNOWN, "changed after the engine was started", "machinectl provision orion"),
     ],

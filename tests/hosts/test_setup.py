@@ -22,6 +22,7 @@ from machinectl.hosts.lifecycle.purging import undo_changes
 from machinectl.hosts.lifecycle.setup import Setup
 from machinectl.hosts.swarm import draining
 from machinectl.machines.engine_options import EngineOptions
+from machinectl.machines.holders import ADDING, TOOL, AccessHolder, put_holder
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.decision import EngineDown, InUse
 from machinectl.provision.target import Allowed
@@ -79,6 +80,22 @@ def test_a_person_sees_a_step_for_each_thing_that_takes_its_time(store: Store) -
         "Looking at the host",
         "Configuring the engine and restarting it",
         f"Asking the engine for its version at tcp://{ADDRESS}:2376",
+    ]
+
+
+def test_access_without_a_certificate_is_named_with_the_command_that_ends_it(store: Store) -> None:
+    console = Quiet()
+    with store.writing("orion") as held:
+        put_holder(held.machine, AccessHolder("ci", TOOL, state=ADDING))
+        put_holder(held.machine, AccessHolder("bob", state=ADDING))
+        held.write()
+        Setup(world=answering(State.RUNNING)).carry_out(RealRun(held, console, RecordedHost("docker")))
+    assert console.warnings == [
+        (
+            f'The access of {who} to "orion" was not finished: no certificate was given\n'
+            f"Repeat {verb}, or give it up: machinectl access end {who} orion"
+        )
+        for who, verb in (("bob", "access grant"), ("ci", "access issue"))
     ]
 
 

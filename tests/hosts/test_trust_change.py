@@ -19,6 +19,9 @@ from machinectl.hosts.access import trust_change
 from machinectl.hosts.access.trust_change import let_in, plan_let_in, shut_out
 from machinectl.hosts.certificates.signing import signed
 from machinectl.hosts.connection.login import Access
+from machinectl.hosts.lifecycle.engine_restart import World
+from machinectl.hosts.lifecycle.host_run import RealRun
+from machinectl.hosts.lifecycle.setup import Setup
 from machinectl.machines.record import Machine
 from machinectl.provision.client_cas import CLIENTS
 from machinectl.provision.decision import EngineDown, InUse
@@ -129,6 +132,23 @@ def test_a_ca_that_somebody_added_by_hand_is_named_and_stays(store: Store, reach
     assert f"delete it from {CLIENTS} there" in warning
     plan_let_in(store, store.read("orion"), console, Access(), ALICE.certificate)
     assert console.warnings == [warning, warning]
+
+
+def test_a_damaged_certificate_is_named_by_its_line_and_stays(store: Store, reached: list[RecordedHost]) -> None:
+    damaged = certs.new_ca("carol").certificate[:300] + b"\n"
+    text, console = CA.certificate + ALICE.certificate, Quiet()
+    with store.writing("orion") as held:
+        reached.append(host(text + damaged))
+        assert shut_out(held, console, Access(), {DIGEST})
+        assert reached[-1].sent["1"] == CA.certificate + damaged
+        reached.append(host(CA.certificate + damaged))
+        Setup(world=World(lambda _: None, lambda *_: Probe(State.RUNNING), lambda *_: None)).carry_out(
+            RealRun(held, console, reached[-1])
+        )
+    line = CA.certificate.count(b"\n") + 1
+    said = f'On the host of "orion", 1 certificate in {CLIENTS} cannot be read (line {line}): the engine'
+    assert [warning.startswith(said) for warning in console.warnings] == [True, True]
+    assert console.warnings[0].endswith("Repair or delete it there, and then: machinectl provision orion")
 
 
 def test_a_list_that_the_engine_has_not_read_yet_needs_its_restart(store: Store, reached: list[RecordedHost]) -> None:

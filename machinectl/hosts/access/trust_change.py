@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
 from machinectl.host_changes import FileCreated
+from machinectl.hosts.certificates.client_warnings import client_warnings, unrecorded_cas
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.login import logged_in, logged_in_as_root, root_runner
 from machinectl.hosts.lifecycle.engine_restart import (
@@ -26,7 +27,6 @@ from machinectl.hosts.lifecycle.engine_restart import (
 from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome, host_summary, login_summary, target_of
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.swarm import draining
-from machinectl.machines.holders import holders_of
 from machinectl.provision import client_cas, daemon_json, preflight
 from machinectl.provision.client_cas import CLIENTS, CLIENTS_MODE, OWN_CA
 from machinectl.provision.decision import Decision, InUse, not_applied
@@ -99,7 +99,7 @@ def change_trust(held: Held, console: Console, access: Access, target: Target, a
     with logged_in_as_root(held, console, access) as root:
         run = RealRun(held, console, root)
         is_changed = carry_out(run, target, allowed)
-        warn_of_unrecorded_cas(run, target)
+        warn_of_clients(run, target)
         return is_changed
 
 
@@ -111,7 +111,7 @@ def plan_trust(
         run = DryRun(store, machine, console, root)
         if not carry_out(run, target, allowed):
             run.outcomes.append(Outcome(title_of(machine, target), changed=False))
-        warn_of_unrecorded_cas(run, target)
+        warn_of_clients(run, target)
         found = (login_summary(session, root), *host_summary(run.host, target.port))
     return HostPlan(found, tuple(run.outcomes))
 
@@ -139,17 +139,10 @@ def carry_out(run: HostRun, target: Target, allowed: Allowed) -> bool:
     return True
 
 
-def warn_of_unrecorded_cas(run: HostRun, target: Target) -> None:
-    """Name the CAs in clients.pem that somebody else has added: a holder is root, and can add one."""
-    known = {*client_cas.ca_digests(b"".join((target.certificates["ca.pem"], *target.letting_in))), *target.ending}
-    others = client_cas.unrecorded_cas(run.host, known | {holder.ca for holder in holders_of(run.machine)})
-    if others:
-        again = f"machinectl provision {run.machine.name}"
-        cas, it = ("a CA that is", "it") if len(others) == 1 else (f"{len(others)} CAs that are", "them")
-        run.console.warn(
-            f'The engine of "{run.machine.name}" also accepts {cas} not on record here: {", ".join(others)}\n'
-            f"If no owner of the host added {it}, delete {it} from {CLIENTS} there, and then: {again}"
-        )
+def warn_of_clients(run: HostRun, target: Target) -> None:
+    known = {*client_cas.ca_digests(b"".join(target.letting_in)), *target.ending}
+    for warning in client_warnings(run.machine, run.host, unrecorded_cas(run.machine, run.host, known)):
+        run.console.warn(warning)
 
 
 def finish_interrupted(run: HostRun) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.engine import Endpoint
+from machinectl.hosts.certificates.client_warnings import client_warnings, unfinished_access
 from machinectl.hosts.certificates.ending_holders import ending_holders
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import discard_pending
@@ -165,6 +166,9 @@ def remaining_warnings(run: HostRun, target: Target) -> Iterator[str]:
     unread = unread_unit(run.machine, run.host)
     if unread and not any(outcome.changed for outcome in run.outcomes):
         yield unread
+    # Only doctor names CAs that were added by hand: they are meant to stay.
+    yield from client_warnings(run.machine, run.host, [])
+    yield from unfinished_access(run.machine)
     if target.ssh_only and (addresses := engine_config.tcp_addresses(run.host)):
         yield f"The host's own configuration makes the engine listen on {', '.join(addresses)}, and that stays"
 

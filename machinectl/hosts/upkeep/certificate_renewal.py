@@ -14,6 +14,7 @@ from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
 from machinectl.files.fileset import read_regular_file
 from machinectl.host_changes import CaTrusted
+from machinectl.hosts.certificates.client_warnings import client_warnings, unrecorded_cas
 from machinectl.hosts.certificates.ending_holders import ending_holders
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import discard_pending, settle_pending_held, store_pending
@@ -91,6 +92,7 @@ def renew(held: Held, console: Console, access: Access, renewal: Renewal) -> Non
         with restarting(run, target, renewal.allowed, lambda host: check_certificates_in_use(machine, host, target)):
             title = f'Giving the engine of "{machine.name}" new certificates, and restarting it'
             new_ones = certificate_change(title, run.host, target, renewal.allowed)
+            unrecorded = unrecorded_cas(machine, run.host) if renewal.new_ca else []
             with drained_for_restart(run, renewal.allowed), ending_holders(held, console, new.ca):
                 there = store_pending(held, new)
                 try:
@@ -111,6 +113,8 @@ def renew(held: Held, console: Console, access: Access, renewal: Renewal) -> Non
                 new.keep(held)
                 record_sans(held, renewal.sans)
                 discard_pending(held)
+    for warning in client_warnings(machine, run.host, unrecorded):
+        console.warn(warning)
 
 
 def plan_renewal(store: Store, machine: Machine, console: Console, access: Access, renewal: Renewal) -> HostPlan:
@@ -129,10 +133,16 @@ def plan_renewal(store: Store, machine: Machine, console: Console, access: Acces
             if renewal.new_ca:
                 locked_out = "every other client that was given a certificate is locked out"
                 ended = [f"the access of {holder.who} ends" for holder in holders_of(machine)]
-                new_ones = replace(new_ones, details=(*new_ones.details, locked_out, *ended))
+                kept = [f"the clients of {ca} stay" for ca in unrecorded_cas(machine, run.host)]
+                new_ones = replace(new_ones, details=(*new_ones.details, locked_out, *ended, *kept))
             with drained_for_restart(run, renewal.allowed):
                 run.make(new_ones)
     return HostPlan(found, tuple(run.outcomes))
+
+
+def look_for_unrecorded_cas(store: Store, machine: Machine, console: Console, access: Access) -> list[str]:
+    with logged_in(machine, console, access) as session:
+        return unrecorded_cas(machine, DryRun(store, machine, console, root_runner(session, console, access)).look())
 
 
 def new_identity(machine: Machine, old: Identity, renewal: Renewal) -> Identity:

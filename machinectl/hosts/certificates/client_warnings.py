@@ -1,0 +1,50 @@
+"""What to say about the CAs in a host's clients.pem, and about holders that never got a certificate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from machinectl.hosts.certificates.identity import Identity
+from machinectl.machines.holders import ADDING, TOOL, holders_of
+from machinectl.provision import client_cas
+from machinectl.provision.client_cas import CLIENTS, OWN_CA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
+
+    from machinectl.machines.holders import AccessHolder
+    from machinectl.machines.record import Machine
+    from machinectl.provision.facts.host_facts import Facts
+
+UNFINISHED = "was not finished: no certificate was given"
+
+
+def unrecorded_cas(machine: Machine, host: Facts, known: AbstractSet[str] = frozenset()) -> list[str]:
+    """Return the subjects of CAs in clients.pem that somebody else has added: a holder is root, and can add one."""
+    own = Identity.read(machine.directory).ca + client_cas.file_text(host, OWN_CA)
+    recorded = {*client_cas.ca_digests(own), *(holder.ca for holder in holders_of(machine))}
+    return client_cas.unrecorded_cas(host, recorded | known)
+
+
+def client_warnings(machine: Machine, host: Facts, unrecorded: list[str]) -> Iterator[str]:
+    again = f"machinectl provision {machine.name}"
+    if unrecorded:
+        cas, it = ("a CA that is", "it") if len(unrecorded) == 1 else (f"{len(unrecorded)} CAs that are", "them")
+        yield (
+            f'The engine of "{machine.name}" also accepts {cas} not on record here: {", ".join(unrecorded)}\n'
+            f"If no owner of the host added {it}, delete {it} from {CLIENTS} there, and then: {again}"
+        )
+    if damage := client_cas.damage(host):
+        yield f'On the host of "{machine.name}", {damage}\nRepair or delete it there, and then: {again}'
+
+
+def unfinished_access(machine: Machine) -> Iterator[str]:
+    for holder in holders_of(machine):
+        if holder.state == ADDING:
+            yield f'The access of {holder.who} to "{machine.name}" {UNFINISHED}\n{finishing(holder, machine.name)}'
+
+
+def finishing(holder: AccessHolder, name: str) -> str:
+    verb = "access issue" if holder.kind == TOOL else "access grant"
+    return f"Repeat {verb}, or give it up: machinectl access end {holder.who} {name}"
