@@ -63,6 +63,8 @@ class AccessHolder(Frozen):
             return None
         listed = data.get("keys", [])
         found = [loaded_key(key) for key in listed if isinstance(key, dict)] if isinstance(listed, list) else []
+        if not all(is_time(time) for time in (words["since"], *(key.until for key in found)) if time):
+            return None
         return cls(who, **words, keys=tuple(found))
 
     def dump(self) -> dict[str, Any]:
@@ -136,6 +138,16 @@ def is_suspended(machine: Machine) -> bool:
 
 def holder_directory(directory: str, who: str) -> str:
     return os.path.join(directory, DIRECTORY, who)
+
+
+def is_time(text: str) -> bool:
+    """Return whether it is a time in RFC 3339."""
+    from datetime import datetime
+
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def is_holder_name(who: str) -> bool:

@@ -15,6 +15,7 @@ import pytest
 
 from machinectl import age, certs
 from machinectl.cli.main import run_command_line
+from machinectl.commands.access.ls import access_ls
 from machinectl.commands.export import Encryption, export
 from machinectl.commands.import_export import import_export, read_export
 from machinectl.errors import MachineError, UsageError
@@ -27,6 +28,7 @@ from machinectl.hosts.second_computer.export_document import (
     parse_document,
 )
 from machinectl.hosts.second_computer.exported_files import Secrets
+from machinectl.machines.docker_machine.store_import import ImportedMachine
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
 from tests.support.program import killed_at, machinectl
@@ -38,7 +40,6 @@ from tests.support.unread import FULL, streams
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from machinectl.machines.docker_machine.store_import import ImportedMachine
 
 SSH_KEY = b"-----BEGIN OPENSSH PRIVATE KEY-----\nof machine\n-----END OPENSSH PRIVATE KEY-----\n"
 KEYS = Secrets(ca_key=True, ssh_key=True)
@@ -566,6 +567,32 @@ GENERIC = {**RECORD, "driver": "generic"}
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJrwTXSUsyOyAGUOvQk0kuk1iUl8UsJJAl1mIm7bCzBt"
 
 
+SHARED = {"asked": "web1", "who": "alice", "request": "0" * 16, "made": "2026-11-28T12:00:00Z", "state": "granted"}
+FORGED_ACCESS: list[dict[str, Any]] = [
+    {"asked": "web1; touch pwned"},
+    {"asked": ""},
+    {"who": "$(touch pwned)"},
+    {"state": "owner"},
+    {"made": "soon"},
+    {"until": "2026-11-28"},
+    {"by": "bob\x1b[2J"},
+    {"url": "tcp://x\n"},
+]
+FORGED_HOLDERS: list[Any] = [
+    "text",
+    {"kind": "owner"},
+    {"since": "long ago"},
+    {"by": "me\x1b[2J"},
+    {"keys": [{"key": "\x07", "until": "2026-11-28T12:00:00Z"}]},
+    {"keys": [{"key": "00", "until": "never"}]},
+]
+FORGED_ENDINGS: list[Any] = [
+    "text",
+    {"who": "$(touch pwned)", "keys": [], "when": "2026-11-28T12:00:00Z"},
+    {"who": "bob"},
+]
+
+
 def generic(**given: str) -> dict[str, Any]:
     state = {"IPAddress": "192.0.2.1", "EnginePort": 2376, **given}
     return {**GENERIC, "driver_state": json.dumps(state)}
@@ -597,6 +624,9 @@ def with_ssh_key(path: str) -> dict[str, Any]:
         ({**RECORD, "url": "tcp://\x1b[2J"}, {}, "unprintable"),
         ({**RECORD, "phase": "creating"}, {}, "is incomplete"),
         ({**RECORD, "labels": 7}, {}, "labels"),
+        *(({**RECORD, "access": {**SHARED, **forged}}, {}, 'its "access" is invalid') for forged in FORGED_ACCESS),
+        *(({**RECORD, "holders": {"bob": forged}}, {}, 'its "holders" are invalid') for forged in FORGED_HOLDERS),
+        *(({**RECORD, "ended": [forged]}, {}, 'its "ended" is invalid') for forged in FORGED_ENDINGS),
         ({**RECORD, "engine": {"bind": "nowhere"}}, {}, "is not an address"),
         ({**RECORD, "labels": {"role": "\x1b[2J"}}, {}, "its label 'role'"),
         ({**RECORD, "labels": {" ": "web"}}, {}, "its label '' is empty"),
@@ -626,6 +656,16 @@ def test_hostile_machines_are_refused(
     assert why in found.cause
     assert there.names() == []
     assert [path for path in Path(there.root).rglob("*") if path.is_file() and path.parent.name != "locks"] == []
+
+
+def test_who_has_access_to_a_machine_is_imported(there: Store) -> None:
+    key = {"key": "00", "until": "2026-12-05T12:00:00Z", "request": "0" * 16}
+    holders = {"bob": {"kind": "person", "by": "me@desk", "since": "2026-11-28T12:00:00Z", "keys": [key]}}
+    ended = [{"who": "carol", "keys": ["00"], "when": "2026-11-28T12:00:00Z"}]
+    machine = {**MACHINE, "record": {**RECORD, "access": SHARED, "holders": holders, "ended": ended}}
+    document = parse_document(json.dumps({**DOCUMENT, "machines": {"orion": machine}}).encode())
+    assert isinstance(import_all(there, document)["orion"], ImportedMachine)
+    assert [(row.holder, row.until) for row in access_ls(there, ["orion"])] == [("alice", ""), ("bob", key["until"])]
 
 
 def test_a_machine_that_is_refused_stops_no_other(there: Store) -> None:

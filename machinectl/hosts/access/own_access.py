@@ -17,8 +17,8 @@ from machinectl.hosts.access.wire.access_request import (
 )
 from machinectl.hosts.access.wire.content import rfc3339
 from machinectl.hosts.connection.host_lock import user_at_computer
-from machinectl.machines.holders import HOLDER_CHARACTERS, LONGEST_HOLDER, check_holder_name
-from machinectl.machines.record import GRANTED, WAITING, waits_for_access
+from machinectl.machines.holders import HOLDER_CHARACTERS, LONGEST_HOLDER, check_holder_name, is_holder_name, is_time
+from machinectl.machines.record import GRANTED, WAITING, is_name, waits_for_access
 from machinectl.value_classes import Frozen, replace
 
 if TYPE_CHECKING:
@@ -60,6 +60,13 @@ class OwnAccess(Frozen):
 
     def dump(self) -> dict[str, str]:
         return {name: value for name, value in vars(self).items() if value}
+
+    @property
+    def is_valid(self) -> bool:
+        """Return whether a request or an answer could have been recorded so."""
+        names = is_name(self.asked) and is_holder_name(self.who)
+        times = all(is_time(time) for time in (self.made, self.until) if time)
+        return names and times and all(word.isprintable() for word in vars(self).values())
 
     @property
     def is_pending(self) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError, one_line
+from machinectl.hosts.access.own_access import OwnAccess
 from machinectl.hosts.connection.machine_driver import KNOWN_HOSTS, driver_instance, driver_of
 from machinectl.machines.engine_options import check_options
+from machinectl.machines.holders import holders_of, is_holder_name, is_time
 from machinectl.ssh.keys.known_hosts import is_wide
 from machinectl.ssh.ssh_settings import check_endpoint
 
@@ -25,6 +27,7 @@ def check_content(machine: Machine, files: Mapping[str, bytes]) -> None:
         check_endpoint(ssh)
         if machine.url.startswith("unix://"):
             raise hostile(machine, f"{machine.url} is an engine of this computer, and not of {ssh.host}")
+    check_sharing(machine)
     for key, value in machine.labels.items():
         if not key.strip() or not (key + value).isprintable():
             raise hostile(machine, f"its label {one_line(key, 80)!r} is empty, or has unprintable characters")
@@ -35,6 +38,28 @@ def check_content(machine: Machine, files: Mapping[str, bytes]) -> None:
     for line in files.get(KNOWN_HOSTS, b"").decode(errors="replace").split("\n"):
         if is_wide(line) or not line.rstrip("\r").replace("\t", " ").isprintable():
             raise hostile(machine, f"its {KNOWN_HOSTS} trusts a CA, or a key for hosts that it does not name")
+
+
+def check_sharing(machine: Machine) -> None:
+    """Check who has access: names and times stand in commands to type."""
+    own = OwnAccess.of(machine)
+    if machine.access and not (own and own.is_valid):
+        raise hostile(machine, 'its "access" is invalid')
+    holders = holders_of(machine)
+    words = [
+        word
+        for each in holders
+        for word in (each.by, each.ca, *(text for key in each.keys for text in vars(key).values()))
+    ]
+    if len(holders) < len(machine.holders) or not all(map(str.isprintable, words)):
+        raise hostile(machine, 'its "holders" are invalid')
+    if not all(isinstance(each, dict) and is_ended(each) for each in machine.ended):
+        raise hostile(machine, 'its "ended" is invalid')
+
+
+def is_ended(data: Mapping[str, object]) -> bool:
+    who, keys, when = (data.get(key) for key in ("who", "keys", "when"))
+    return is_holder_name(str(who)) and isinstance(keys, list) and is_time(str(when))
 
 
 def engine_texts(machine: Machine) -> Iterator[tuple[str, str]]:
