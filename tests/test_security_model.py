@@ -55,6 +55,7 @@ from tests.support.program import COMMAND, machinectl
 from tests.support.real import need
 from tests.support.registered import added, register
 from tests.support.servers import serving
+from tests.support.several_addresses import Certificates
 from tests.support.shells import EVALUATIONS
 from tests.support.sshd import keygen, public
 
@@ -207,7 +208,7 @@ def test_another_server_at_an_address_gets_nothing(
     sshd: Sshd, another_sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ca, news = certs.new_ca("orion's CA"), AddressNews()
-    made = test_addresses.Certificates(tmp_path, ca, certs.issue_client(ca, "client"))
+    made = Certificates(tmp_path, ca, certs.issue_client(ca, "client"))
     monkeypatch.setattr(answered_address, "NEWS", news)
     test_addresses.test_another_engine_gets_no_request_and_no_client_certificate_and_is_named(
         Store(str(tmp_path / "engine")), made, news

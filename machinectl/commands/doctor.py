@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from machinectl.doctor.background import BackgroundTask
 from machinectl.doctor.check import Verdict
+from machinectl.hosts.parallel.background_task import BackgroundTask
 from machinectl.hosts.parallel.workers import run_at_once
 
 if TYPE_CHECKING:

@@ -58,9 +58,7 @@ def reach_engine(machine: Machine, timeout: float) -> EngineReach:
     except MachineError as exc:
         return EngineReach((failed("Engine", exc),))
     if url.scheme == "tcp":
-        directory = machine.directory
-        if pending_sets(directory):
-            directory = probe_any_set(machine, Deadline(timeout))[1]
+        directory = certificate_directory(machine, timeout)
         way = over_tcp(machine, replace(endpoint, cert_dir=directory), url, timeout)
         return replace(way, directory=directory)
     if url.scheme == "unix":
@@ -70,6 +68,12 @@ def reach_engine(machine: Machine, timeout: float) -> EngineReach:
             return EngineReach((failed(SOCKET, exc), *unseen([API], "nobody listens")))
         return with_answer(endpoint, EngineReach((ok(SOCKET, f"{url.path} takes a connection"),)), timeout)
     return with_answer(endpoint, EngineReach(()), timeout, SSH_URL)
+
+
+def certificate_directory(machine: Machine, timeout: float) -> str:
+    """Return where the certificates are that the engine takes: pending ones, if a run was interrupted."""
+    pending = pending_sets(machine.directory)
+    return probe_any_set(machine, Deadline(timeout))[1] if pending else machine.directory
 
 
 def over_tcp(machine: Machine, endpoint: Endpoint, url: EngineURL, timeout: float) -> EngineReach:

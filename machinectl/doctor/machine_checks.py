@@ -17,10 +17,10 @@ from machinectl.doctor import (
     served_certificate,
     store_files,
 )
-from machinectl.doctor.background import BackgroundTask
 from machinectl.doctor.check import Check, Verdict, broken, failed, ok, unknown, unseen, value_or
 from machinectl.doctor.docker_ssh import TITLE as DOCKER_SSH
 from machinectl.doctor.docker_ssh import docker_ssh_check
+from machinectl.doctor.each_address import address_checks, look_at_addresses
 from machinectl.doctor.engine_connectivity import TCP, TLS, EngineReach, reach_engine
 from machinectl.doctor.host_condition import Shell
 from machinectl.doctor.ssh_only import ssh_only_checks
@@ -32,6 +32,7 @@ from machinectl.hosts.connection.machine_driver import endpoints_of
 from machinectl.hosts.connection.openssh_programs import docker_needs_ssh_config
 from machinectl.hosts.lifecycle.host_owner import GIVE_UP, lost_to
 from machinectl.hosts.lifecycle.host_plan import target_of
+from machinectl.hosts.parallel.background_task import BackgroundTask
 from machinectl.hosts.status.machine_states import ASLEEP, driver_or_none, state_from_driver
 from machinectl.machines.holders import holders_of
 from machinectl.machines.record import Machine, Phase
@@ -97,15 +98,19 @@ def check_machine(store: Store, console: Console, name: str, access: Access, tim
     # A log file needs no progress line.
     with console.step("Examining") if console.interactive else nullcontext():
         engine = BackgroundTask(lambda: reach_engine(machine, timeout))
+        looks = BackgroundTask(lambda: look_at_addresses(machine, console, access, timeout))
         client = BackgroundTask(lambda: docker_client.client_api_version(os.environ.get("PATH", os.defpath)))
         inside = look_inside(machine, console, access, timeout)
         if inside.facts:
             inside = replace(inside, lost_to=lost_to(store, machine, inside.facts))
         dockers = list(docker_ssh_checks(store, machine, inside, timeout))
         way = engine.found() or EngineReach(())
+        its_id = str(inside.facts.info.get("ID", "")) if inside.facts else ""
+        addresses = list(address_checks(machine, looks.found() or [], its_id))
     return [
         *here,
         *(with_renewal(check, machine, here) for check in all_checks(machine, way, inside, client.found() or "")),
+        *addresses,
         *dockers,
     ]
 

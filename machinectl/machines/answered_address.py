@@ -45,9 +45,10 @@ class AddressMemory:
         last, age = last_answer(self._directory, self._what)
         return sorted(hosts, key=lambda host: host != last) if 0 <= age < REMEMBERED else list(hosts)
 
-    def is_fresh(self, host: str) -> bool:
+    def has_answered(self, host: str, within: float) -> bool:
+        """Return whether the host answered in the last seconds."""
         last, age = last_answer(self._directory, self._what)
-        return last == host and 0 <= age < REMEMBERED
+        return last == host and 0 <= age < within
 
     def just_answered(self) -> str:
         """Return the host that answered a moment ago, or ""."""
@@ -69,7 +70,8 @@ class AddressMemory:
                 NEWS.moved.add(self._name)
 
     def skipped(self, place: str, cause: str) -> None:
-        NEWS.skipped[f'"{self._name}" was not asked at {place}, where something else answers: {cause}'] = None
+        where = f'"{self._name}" was not asked at {place}, where something else answers'
+        NEWS.skipped[f"{where}: {cause}\nSee its addresses: machinectl doctor {self._name}"] = None
 
 
 def last_first(directory: str, url: str, addresses: Sequence[str]) -> list[str]:

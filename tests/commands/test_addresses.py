@@ -7,7 +7,6 @@ import json
 import os
 import ssl
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,45 +24,23 @@ from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.hosts.exports.docker_contexts import update_contexts
 from machinectl.machines import answered_address
 from machinectl.machines.answered_address import ENGINE, AddressNews
-from machinectl.machines.record import Machine, Phase
 from machinectl.state import State
 from tests.support import servers
 from tests.support.dockerd import running_with
 from tests.support.program import machinectl
-from tests.support.registered import added
 from tests.support.servers import serving
+from tests.support.several_addresses import Certificates, orion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
     from tests.support.dockerd import Dockerd
 
 LAN, VPN, CAFE = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 PLENTY = 20.0
-
-
-@dataclass
-class Certificates:
-    directory: Path
-    ca: certs.Pair
-    client: certs.Pair
-
-    @property
-    def files(self) -> dict[str, bytes]:
-        return {"ca.pem": self.ca.certificate, "cert.pem": self.client.certificate, "key.pem": self.client.key}
-
-    def server(self, *names: str, ca: certs.Pair | None = None) -> ssl.SSLContext:
-        """An engine's side of mutual TLS, which `ca` or the machine's own has signed."""
-        pair = certs.issue_server(ca or self.ca, names)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        file = self.directory / "server.pem"
-        file.write_bytes(pair.certificate + pair.key)
-        context.load_cert_chain(file)
-        context.load_verify_locations(cadata=self.ca.certificate.decode())
-        context.verify_mode = ssl.CERT_REQUIRED
-        return context
 
 
 @pytest.fixture(scope="module")
@@ -77,14 +54,6 @@ def news(monkeypatch: pytest.MonkeyPatch) -> AddressNews:
     found = AddressNews()
     monkeypatch.setattr(answered_address, "NEWS", found)
     return found
-
-
-def orion(store: Store, made: Certificates, port: int, url_host: str = LAN, *addresses: str) -> Machine:
-    url = f"tcp://{url_host}:{port}"
-    machine = Machine("orion", "none", url=url, tls=True, addresses=list(addresses), phase=Phase.READY)
-    machine.driver_state = json.dumps({"URL": url})
-    added(store, machine, made.files)
-    return store.read("orion")
 
 
 def answered(machine: Machine) -> str:

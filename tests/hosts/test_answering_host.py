@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import socket
 from typing import TYPE_CHECKING
@@ -113,6 +114,42 @@ def test_a_host_with_another_key_gets_no_login_and_is_named(orion: Store, sshd: 
 
 
 @pytest.mark.parametrize(
+    ("words", "age"),
+    [
+        (("run", "--no-persist"), MOMENT),
+        (("ssh",), MOMENT),
+        (("--native-ssh", "ssh"), MOMENT),
+        (("run", "--sudo"), 0.0),
+    ],
+)
+def test_another_host_at_the_address_that_answered_last_is_passed_over(
+    words: tuple[str, ...], age: float, orion: Store, sshd: Sshd, another_sshd: Sshd
+) -> None:
+    another_sshd.host_keys = [keygen(another_sshd.directory / "own_host_key")]
+    file = os.path.join(orion.directory("orion"), SSH)
+    with open(file, "w", encoding="utf-8") as last:
+        last.write(f"{LAN}\n")
+    then = os.stat(file).st_mtime - age
+    os.utime(file, (then, then))
+    with serving(leads_to(another_sshd.port), host=LAN, port=sshd.port):
+        done = run(orion, *words, "orion", "--", "echo", "hello")
+    assert done.stdout.endswith("hello\n")
+    assert f'"orion" was not asked at {LAN}:{sshd.port}' in done.stderr
+    assert "userauth-request" not in another_sshd.log
+    assert remembered(orion) == f"{VPN}\n"
+
+
+def test_a_host_that_was_reinstalled_is_told_by_its_key_which_can_be_accepted(orion: Store, sshd: Sshd) -> None:
+    sshd.host_keys = [keygen(sshd.directory / "new_host_key")]
+    done = machinectl("run", "orion", "--", "true", store=orion.root)
+    assert f"Another server is at {VPN}:{sshd.port}: its SSH key is not the one that is known of orion" in done.stderr
+    assert f"{LAN}:{sshd.port} refuses the connection" in done.stderr
+    [fingerprint] = re.findall(r"--ssh-host-key (\S+)", done.stderr)
+    done = run(orion, "run", "--ssh-host-key", fingerprint, "orion", "--", "echo", "hello")
+    assert done.stdout.endswith("hello\n")
+
+
+@pytest.mark.parametrize(
     ("behaviour", "is_named"),
     [(mail, True), (servers.closing, False), (servers.silent, False)],
 )
@@ -142,7 +179,8 @@ def test_the_address_that_just_answered_is_not_looked_for_again(orion: Store, ss
     then = os.stat(file).st_mtime - MOMENT
     os.utime(file, (then, then))
     run(orion, "run", "--no-persist", "orion", "--", "true")
-    assert sshd.log.count("Connection from") == before + 3
+    # Its greeting, its key and the login.
+    assert sshd.log.count("Connection from") == before + 4
 
 
 def test_a_new_host_is_pinned_at_the_address_that_answers(store: Store, sshd: Sshd) -> None:

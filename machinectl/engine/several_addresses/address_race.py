@@ -13,6 +13,7 @@ from collections import deque
 
 from machinectl import url as engine_url
 from machinectl.engine.endpoint import AnotherServer, EngineError
+from machinectl.engine.tls import OTHER_CA
 from machinectl.state import State
 from machinectl.value_classes import replace
 
@@ -81,9 +82,11 @@ class AddressTries:
 
     def fail(self, one: Endpoint, failure: Exception) -> None:
         self.under_way -= 1
+        if is_foreign(failure):
+            if self._memory:
+                self._memory.skipped(one.peer, foreign_reason(failure))
+            failure = named(failure, one.peer)
         self._failures.append(failure)
-        if self._memory and is_foreign(failure):
-            self._memory.skipped(one.peer, failure.cause)
 
     def error(self) -> Exception:
         """Return one error for all addresses, with the hint of the most telling."""
@@ -103,6 +106,24 @@ def is_foreign(failure: Exception) -> TypeGuard[EngineError]:
     cause = failure.__cause__
     by_tls = isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError)
     return by_tls or isinstance(failure, AnotherServer) or "host key verification failed" in failure.cause.lower()
+
+
+def foreign_reason(failure: EngineError) -> str:
+    """Return why the server is not the machine's."""
+    # The error is written for the machine's only address, where such a certificate ends its use.
+    return "its certificate is from another CA" if is_from_another_ca(failure) else failure.cause
+
+
+def is_from_another_ca(failure: EngineError) -> bool:
+    cause = failure.__cause__
+    return isinstance(cause, ssl.SSLCertVerificationError) and cause.verify_code in OTHER_CA
+
+
+def named(failure: EngineError, peer: str) -> EngineError:
+    """Say where the server is, if the failure does not."""
+    if not isinstance(failure, AnotherServer):
+        return failure
+    return EngineError(f"Another server is at {peer}: {failure.cause}", failure.hint, failure.state)
 
 
 class Race:

@@ -7,7 +7,6 @@ from machinectl.engine.several_addresses.address_race import dial_first
 from machinectl.engine.sockets import connect_tcp
 from machinectl.engine.wire import Wire
 from machinectl.machines.answered_address import SSH, AddressMemory
-from machinectl.ssh.keys.host_keys import HostKeyPolicy
 from machinectl.ssh.ssh_errors import REJECTING_GREETINGS, HostKeyRefused, SSHError, Unreachable
 from machinectl.ssh.ssh_settings import read_settings
 from machinectl.url import EngineURL, parse_url
@@ -19,49 +18,91 @@ if TYPE_CHECKING:
     from machinectl.driver import SSHEndpoint
     from machinectl.machines.record import Machine
     from machinectl.ssh.keys.credentials import Credentials
+    from machinectl.ssh.keys.host_keys import HostKeyPolicy
+    from machinectl.ssh.ssh_settings import Settings
 
 # Bytes of a server's first words, which may have lines before its greeting (RFC 4253 4.2).
 GREETING, LONGEST_GREETING = b"SSH-", 4096
 
 
 def answering_host(
-    machine: Machine, ssh: SSHEndpoint, pinned: bytes, credentials: Credentials, console: Console
+    machine: Machine, ssh: SSHEndpoint, policy: HostKeyPolicy, credentials: Credentials, console: Console, trust: float
 ) -> SSHEndpoint:
-    """Return the SSH endpoint at the first address that answers with the `pinned` key, if there is one.
+    """Return the SSH endpoint at the first address that answers with the machine's key, if that is known.
 
-    Behind a jump host or a proxy, only the address of the machine's driver is used. Raises Unreachable.
+    An address that answered in the last `trust` seconds is not asked for its key. Behind a jump host or a proxy, only
+    the address of the machine's driver is used. Raises Unreachable, or HostKeyRefused.
     """
     hosts = list(dict.fromkeys([ssh.host, *machine.addresses]))
     memory = AddressMemory(machine.name, machine.directory, SSH)
     # sshd rejects a client that often connects and does not log in (PerSourcePenalties).
-    if (last := memory.just_answered()) in hosts:
+    if trust and (last := memory.just_answered()) in hosts:
         return replace(ssh, host=last)
     settings = {host: read_settings(replace(ssh, host=host)) for host in hosts}
     if not settings[ssh.host].is_direct:
         return ssh
-    policy = HostKeyPolicy(pinned, machine=machine.name)
+    refused: list[HostKeyRefused] = []
 
-    def greet(one: Endpoint, deadline: Deadline) -> Wire:
+    def look(one: Endpoint, deadline: Deadline) -> Wire:
         host = parse_url(one.url).host
-        there = EngineURL("tcp", host=settings[host].hostname, port=settings[host].port)
-        wire = Wire(connect_tcp(replace(one, url=str(there)), there, deadline), one, deadline)
+        wire = greet(one, settings[host], deadline)
         try:
-            read_greeting(wire)
-            if pinned and not memory.is_fresh(host):
+            if knows_key(policy) and not memory.has_answered(host, trust):
                 check_key(replace(ssh, host=host), policy, credentials, console)
-        except BaseException:
+        except BaseException as exc:
             wire.close()
+            if isinstance(exc.__cause__, HostKeyRefused):
+                refused.append(exc.__cause__)
             raise
         return wire
 
-    urls = [str(EngineURL("tcp", host=host, port=settings[host].port)) for host in hosts if settings[host].is_direct]
+    urls = [ssh_address(host, settings[host]) for host in hosts if settings[host].is_direct]
     endpoint = Endpoint(urls[0], name=machine.name, others=tuple(urls[1:]), memory=memory)
     try:
-        wire = dial_first(endpoint, Deadline(settings[ssh.host].connect_timeout), greet)
+        wire = dial_first(endpoint, Deadline(settings[ssh.host].connect_timeout), look)
     except EngineError as exc:
+        if refused:
+            raise HostKeyRefused(exc.cause, refused[0].hint) from exc
         raise Unreachable(exc.cause, f"See why: machinectl doctor {machine.name}") from exc
     wire.close()
     return replace(ssh, host=parse_url(wire.endpoint.url).host)
+
+
+def has_own_key(
+    ssh: SSHEndpoint, policy: HostKeyPolicy, credentials: Credentials, console: Console, timeout: float
+) -> bool | None:
+    """Return whether the SSH server has the machine's key; None if no key is known, or none was seen."""
+    settings = read_settings(ssh)
+    if not (settings.is_direct and knows_key(policy)):
+        return None
+    try:
+        greet(Endpoint(ssh_address(ssh.host, settings), name=policy.machine), settings, Deadline(timeout)).close()
+        check_key(ssh, policy, credentials, console)
+    except AnotherServer:
+        return False
+    except EngineError:
+        return None
+    return True
+
+
+def ssh_address(host: str, settings: Settings) -> str:
+    return str(EngineURL("tcp", host=host, port=settings.port))
+
+
+def knows_key(policy: HostKeyPolicy) -> bool:
+    return bool(policy.pinned.strip() or policy.demanded)
+
+
+def greet(one: Endpoint, settings: Settings, deadline: Deadline) -> Wire:
+    """Connect to an SSH server, and wait for its first words. Raises EngineError."""
+    there = EngineURL("tcp", host=settings.hostname, port=settings.port)
+    wire = Wire(connect_tcp(replace(one, url=str(there)), there, deadline), one, deadline)
+    try:
+        read_greeting(wire)
+    except BaseException:
+        wire.close()
+        raise
+    return wire
 
 
 def read_greeting(wire: Wire) -> None:

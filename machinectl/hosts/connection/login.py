@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import partial
 
 from machinectl.errors import MachineError
@@ -88,15 +88,23 @@ def pinned_known_hosts(machine: Machine) -> bytes:
 
 def login_endpoint(machine: Machine, console: Console, access: Access) -> SSHEndpoint:
     """Return where to log in: of several addresses, the first that answers. Raises MachineError."""
-    return answering_endpoint(machine, console, access, ssh_endpoint(machine))
+    from machinectl.machines.answered_address import MOMENT
+
+    # ssh ends if the key is another one, and goes on with no other address.
+    return answering_endpoint(machine, console, access, ssh_endpoint(machine), MOMENT)
 
 
-def answering_endpoint(machine: Machine, console: Console, access: Access, ssh: SSHEndpoint) -> SSHEndpoint:
+def answering_endpoint(
+    machine: Machine, console: Console, access: Access, ssh: SSHEndpoint, trust: float
+) -> SSHEndpoint:
+    """`trust` is for how many seconds an answer stands."""
     if ssh.jump or not machine.addresses:
         return ssh
     from machinectl.hosts.connection.answering_host import answering_host
+    from machinectl.ssh.keys.host_keys import HostKeyPolicy
 
-    return answering_host(machine, ssh, pinned_known_hosts(machine), access.credentials, console)
+    policy = HostKeyPolicy(pinned_known_hosts(machine), access.host_key, machine=machine.name, again=access.again)
+    return answering_host(machine, ssh, policy, access.credentials, console, trust)
 
 
 @contextmanager
@@ -115,7 +123,6 @@ def logged_in(
     `timeout` (seconds) covers TCP and handshake. `quietly` hides the step. Raises SSHError, or MachineError without
     SSH.
     """
-    ssh = answering_endpoint(machine, console, access, ssh or ssh_endpoint(machine))
     # paramiko takes 150 ms to load.
     from machinectl.ssh.client.connect import connect
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
@@ -127,17 +134,36 @@ def logged_in(
     policy = HostKeyPolicy(
         pinned_known_hosts(machine), access.host_key, access.strict, machine.name, how_long, access.again, keep
     )
-    with ExitStack() as connection:
-        with nullcontext() if quietly else console.step(f"Connecting to {ssh.host}"):
+
+    def log_in(there: SSHEndpoint) -> SSHSession:
+        with nullcontext() if quietly else console.step(f"Connecting to {there.host}"):
             try:
-                way = connect(ssh, access.credentials, policy, console, timeout=timeout, trace=access.trace)
+                return connect(there, access.credentials, policy, console, timeout=timeout, trace=access.trace)
             except SSHError as exc:
-                add_machine_hints(exc, machine, ssh)
+                add_machine_hints(exc, machine, there)
                 raise
-            session = connection.enter_context(way)
+
+    with at_answering_address(machine, console, access, ssh or ssh_endpoint(machine), log_in) as session:
         if session.known_hosts != policy.pinned:
             keep(session.known_hosts)
         yield session
+
+
+def at_answering_address(
+    machine: Machine, console: Console, access: Access, ssh: SSHEndpoint, log_in: Callable[[SSHEndpoint], SSHSession]
+) -> SSHSession:
+    """Log in where the machine answered a moment ago; if another host or none is there by now, look again."""
+    from machinectl.machines.answered_address import REMEMBERED
+    from machinectl.ssh.ssh_errors import HostKeyRefused, Unreachable
+
+    there = answering_endpoint(machine, console, access, ssh, REMEMBERED)
+    try:
+        return log_in(there)
+    except (HostKeyRefused, Unreachable):
+        other = answering_endpoint(machine, console, access, ssh, 0)
+        if other.host == there.host:
+            raise
+    return log_in(other)
 
 
 def add_machine_hints(error: SSHError, machine: Machine, ssh: SSHEndpoint) -> None:

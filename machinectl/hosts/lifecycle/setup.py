@@ -94,7 +94,9 @@ class Setup:
                 run.console.warn(warning)
             if isinstance(run, RealRun):
                 keep_identity(run.held, identity)
-                with run.console.step(f"Asking the engine for its version at {run.url}"):
+                # Of several addresses, the first that answers is asked.
+                at = "" if run.machine.addresses else f" at {run.url}"
+                with run.console.step(f"Asking the engine for its version{at}"):
                     verify(run, self.world)
             # Not ready until the host's own live-restore is back.
             restore_live_restore(run)

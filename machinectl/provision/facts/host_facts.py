@@ -25,6 +25,7 @@ DROP_INS = "/etc/systemd/system/docker.service.d"
 END_OF_TIME = 253402300799
 # The values of `docker info` that we use.
 INFO: dict[str, type] = {
+    "ID": str,
     "ServerVersion": str,
     "LiveRestoreEnabled": bool,
     "Swarm": str,
