@@ -25,6 +25,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 pytest_plugins = [
     "tests.lab.fixtures",
     "tests.lab_driver.fixtures",
+    "tests.support.age_passphrases",
     "tests.support.docker_plugged",
     "tests.support.image_engines",
     "tests.support.driver",

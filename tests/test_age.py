@@ -8,7 +8,9 @@ import pytest
 
 from machinectl import age
 from machinectl.errors import MachineError
+from tests.support import age_passphrases
 from tests.support.real import need
+from tests.support.sshd import keygen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,8 +32,7 @@ def identity_file(directory: Path) -> tuple[Path, str]:
 
 def ssh_key(directory: Path, passphrase: str = "", kind: str = "ed25519") -> tuple[Path, str]:
     need("ssh-keygen")
-    path = directory / "id_ssh"
-    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-f", path], check=True)
+    path = keygen(directory / "id_ssh", kind, passphrase=passphrase)
     return path, path.with_suffix(".pub").read_text().strip()
 
 
@@ -46,6 +47,14 @@ def test_what_is_encrypted_for_a_recipient_its_identity_opens(tmp_path: Path, *,
     assert age.decrypt_with_identities(data, age.read_identities(str(path), unasked)) == TEXT
 
 
+def test_a_passphrase_opens_what_it_encrypted_as_the_format_says() -> None:
+    data = age.encrypt_with_passphrase(TEXT, "größer", armored=True)
+    assert age.is_age_file(data)
+    assert age.needs_passphrase(data)
+    assert age_passphrases.decrypt(data, "größer") == TEXT
+
+
+@pytest.mark.usefixtures("little_work")
 @pytest.mark.parametrize("armored", [False, True])
 def test_what_is_encrypted_with_a_passphrase_that_opens_alone(*, armored: bool) -> None:
     data = age.encrypt_with_passphrase(TEXT, "größer", armored=armored)
@@ -84,6 +93,7 @@ def test_another_identity_does_not_open_it(tmp_path: Path) -> None:
         age.decrypt_with_identities(data, age.read_identities(str(path), unasked))
 
 
+@pytest.mark.usefixtures("little_work")
 def test_an_identity_file_may_be_encrypted_with_a_passphrase(tmp_path: Path) -> None:
     path, recipient = identity_file(tmp_path)
     path.write_bytes(age.encrypt_with_passphrase(path.read_bytes(), "secret", armored=True))

@@ -438,6 +438,7 @@ def test_a_directory_that_cannot_be_written_is_told_before_a_passphrase_is_asked
     assert refused.value.hint == "See: ls -ld /proc"
 
 
+@pytest.mark.usefixtures("little_work")
 def test_the_passphrase_is_typed_twice(store: Store, there: Store, identity: Identity, file: str) -> None:
     add_server(store, "orion", identity)
     console = Quiet("", SECRET, "another", SECRET, SECRET)
@@ -455,6 +456,7 @@ def test_the_passphrase_is_typed_twice(store: Store, there: Store, identity: Ide
     assert console.notes == ["The passphrase is wrong"]
 
 
+@pytest.mark.usefixtures("little_work")
 def test_without_a_terminal_a_passphrase_comes_from_a_file(
     store: Store, there: Store, identity: Identity, file: str, tmp_path: Path
 ) -> None:

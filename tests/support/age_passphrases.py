@@ -1,0 +1,85 @@
+"""Files of age that a passphrase opens (C2SP age.md), with a work factor that age itself never chooses.
+
+age chooses the work that takes a second at this moment, and refuses to check a passphrase that takes 16: as it measures
+both anew, it refuses its own file on a computer that became busy in between.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+import textwrap
+from itertools import count
+
+import pytest
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+CHUNK, TAG = 1 << 16, 16
+LITTLE_WORK = 4
+BEGIN, END = "-----BEGIN AGE ENCRYPTED FILE-----\n", "-----END AGE ENCRYPTED FILE-----\n"
+
+
+@pytest.fixture
+def little_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have passphrases chosen with little work. To check them is age's own work."""
+    monkeypatch.setattr("pyrage.passphrase.encrypt", encrypt)
+
+
+def encrypt(data: bytes, passphrase: str, *, armored: bool = False) -> bytes:
+    key, salt, nonce = secrets.token_bytes(16), secrets.token_bytes(16), secrets.token_bytes(16)
+    wrapped = wrapping(passphrase, salt, LITTLE_WORK).encrypt(bytes(12), key, None)
+    header = b"age-encryption.org/v1\n-> scrypt %b %d\n%b\n---" % (base64s(salt), LITTLE_WORK, base64s(wrapped))
+    sealed = header + b" " + base64s(mac(key, header)) + b"\n" + nonce
+    cipher, last = ChaCha20Poly1305(derived(key, b"payload", nonce)), max(len(data) - 1, 0) // CHUNK
+    for number in range(last + 1):
+        piece = data[number * CHUNK : (number + 1) * CHUNK]
+        sealed += cipher.encrypt(number_of(number, last), piece, None)
+    lines = "".join(f"{line}\n" for line in textwrap.wrap(base64.b64encode(sealed).decode(), 64))
+    return f"{BEGIN}{lines}{END}".encode() if armored else sealed
+
+
+def decrypt(data: bytes, passphrase: str) -> bytes:
+    """Read what age wrote, whatever its work factor."""
+    if data.startswith(BEGIN.encode()):
+        data = base64.b64decode(data.decode().removeprefix(BEGIN).removesuffix(END))
+    header, _, rest = data.partition(b"\n--- ")
+    _, stanza, wrapped = header.split(b"\n")
+    salt, work = stanza.removeprefix(b"-> scrypt ").split()
+    key = wrapping(passphrase, unpadded(salt), int(work)).decrypt(bytes(12), unpadded(wrapped), None)
+    said, _, rest = rest.partition(b"\n")
+    assert hmac.compare_digest(unpadded(said), mac(key, header + b"\n---"))
+    nonce, sealed = rest[:16], rest[16:]
+    pieces = [sealed[at : at + CHUNK + TAG] for at in range(0, len(sealed), CHUNK + TAG)]
+    cipher = ChaCha20Poly1305(derived(key, b"payload", nonce))
+    numbers = (number_of(number, len(pieces) - 1) for number in count())
+    return b"".join(cipher.decrypt(number, piece, None) for number, piece in zip(numbers, pieces, strict=False))
+
+
+def wrapping(passphrase: str, salt: bytes, work: int) -> ChaCha20Poly1305:
+    salt = b"age-encryption.org/v1/scrypt" + salt
+    key = hashlib.scrypt(passphrase.encode(), salt=salt, n=1 << work, r=8, p=1, maxmem=2 << (work + 10), dklen=32)
+    return ChaCha20Poly1305(key)
+
+
+def derived(key: bytes, purpose: bytes, salt: bytes | None = None) -> bytes:
+    return HKDF(SHA256(), 32, salt, purpose).derive(key)
+
+
+def mac(key: bytes, header: bytes) -> bytes:
+    return hmac.digest(derived(key, b"header"), header, "sha256")
+
+
+def number_of(number: int, last: int) -> bytes:
+    return number.to_bytes(11, "big") + bytes([number == last])
+
+
+def base64s(data: bytes) -> bytes:
+    return base64.b64encode(data).rstrip(b"=")
+
+
+def unpadded(text: bytes) -> bytes:
+    return base64.b64decode(text + b"=" * (-len(text) % 4))
