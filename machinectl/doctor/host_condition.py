@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from machinectl.doctor.check import BROKEN, OK, UNKNOWN, Check, broken, first_case, ok, unknown
@@ -14,6 +13,7 @@ from machinectl.quantities import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime, timedelta
 
     from machinectl.provision.facts.health import FileSystem, Health, Memory
     from machinectl.provision.facts.host_facts import Facts
@@ -60,7 +60,7 @@ def clock_check(off: timedelta, shell: Shell | None) -> Check:
 
 def clock_off(host: Facts, here: datetime) -> timedelta:
     """Return how far the host's clock is ahead."""
-    return datetime.fromtimestamp(host.clock, UTC) - here
+    return host.time - here
 
 
 def service_check(host: Facts, shell: Shell, *, ours: bool) -> Check:

@@ -6,8 +6,10 @@ import os
 import ssl
 import threading
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
+from machinectl.certificate_dates import validities
 from machinectl.engine.deadline_cutoff import WATCH
 from machinectl.engine.endpoint import EngineError
 from machinectl.engine.sockets import connect_tcp
@@ -29,6 +31,10 @@ OTHER_NAMES = {62, 64}
 # No issuer, wrong signature, self-signed, issuer with another key.
 OTHER_CA = {2, 7, 18, 19, 20, 21, 30}
 CLOSED_IN_HANDSHAKE: tuple[type[OSError], ...] = (*Wire.closed, ssl.SSLEOFError)
+
+
+class ClocksDiffer(EngineError):
+    """The engine's clock is outside the validity of the client certificate, and the clock here is not."""
 
 
 class TLSWire(Wire):
@@ -244,6 +250,13 @@ def tls_error(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError:
         return EngineError(f"{peer} requires a client certificate{where}", import_hint(endpoint))
     if UNKNOWN_CA in reason and endpoint.given_by:
         return access_ended(endpoint)
+    if CERTIFICATE_EXPIRED in reason and (valid := validity_here(endpoint)):
+        begin, end = valid
+        return ClocksDiffer(
+            f"{peer} refuses the client certificate in {directory}: by the clock there, it is not valid "
+            f"(from {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC)",
+            "Compare the clocks here and there: date -u",
+        )
     for alert, what in REFUSALS.items():
         if alert in reason:
             return EngineError(
@@ -278,10 +291,11 @@ def wants_certificate(exc: ssl.SSLError) -> bool:
 WANTING = ("CERTIFICATE_REQUIRED", "ALERT_BAD_CERTIFICATE", "ALERT_HANDSHAKE_FAILURE")
 
 UNKNOWN_CA = "ALERT_UNKNOWN_CA"
+CERTIFICATE_EXPIRED = "ALERT_CERTIFICATE_EXPIRED"
 # Alerts about the client certificate.
 REFUSALS = {
     UNKNOWN_CA: "it is from another CA",
-    "ALERT_CERTIFICATE_EXPIRED": "it has expired",
+    CERTIFICATE_EXPIRED: "it has expired",
     "ALERT_CERTIFICATE_REVOKED": "it is revoked",
     "ALERT_BAD_CERTIFICATE": "it is not good for this engine",
     "ALERT_CERTIFICATE_UNKNOWN": "it is not good for this engine",
@@ -297,6 +311,19 @@ NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACK
 
 def unusable_file(endpoint: Endpoint, file: str, what: str) -> EngineError:
     return EngineError(f"{file} in {endpoint.cert_dir} {what}", import_hint(endpoint))
+
+
+def validity_here(endpoint: Endpoint) -> tuple[datetime, datetime] | None:
+    """Return from when to when the client certificate is valid, if it is valid by the clock here.
+
+    Go says "expired" also of one that is not valid yet.
+    """
+    try:
+        found = validities(read_file(os.path.join(endpoint.cert_dir, CERTIFICATE)))
+    except OSError:
+        return None
+    now = datetime.now(UTC)
+    return next(((begin, end) for begin, end in found[:1] if begin <= now < end), None)
 
 
 def import_hint(endpoint: Endpoint, why: str = "Give the machine its certificates") -> str:

@@ -148,7 +148,8 @@ def not_written(said: str) -> MachineError:
     if "No space left" in said:
         look = "df -h /etc /etc/docker /run; df -i /etc /etc/docker /run"
     elif "Operation not permitted" in said:
-        look = "lsattr -d /etc/docker /etc/docker/* /etc/systemd/system /etc/systemd/system/docker.service.d"
+        units = "/etc/systemd/system"
+        look = f"lsattr -d /etc/docker /etc/docker/* /etc/docker/machinectl/* {units} {units}/docker.service.d"
     *earlier, last = said.splitlines()
     why = f"{last}: {earlier[0].rpartition(': ')[2]}" if earlier else last
     return MachineError(

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 from machinectl import certs
 from machinectl.errors import CheckFailed
-from machinectl.provision import client_cas, daemon_json, firewall
+from machinectl.provision import client_cas, daemon_json, firewall, revision
 from machinectl.provision.facts import cgroups, docker_unit
 from machinectl.provision.facts.host_facts import DAEMON_JSON, DROP_INS, OWN_DIRECTORY
-from machinectl.provision.revision import Revision
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.url import EngineURL
 
@@ -173,7 +172,8 @@ def check_files(facts: Facts, _: Target) -> None:
 
 
 def check_writable(facts: Facts, paths: Iterable[str]) -> None:
-    for path in paths:
+    # Each change of ours is counted there.
+    for path in (*paths, revision.PATH):
         directory = os.path.dirname(path)
         while directory in {OWN_DIRECTORY, "/etc/docker", DROP_INS} - facts.directories:
             directory = os.path.dirname(directory)
@@ -251,7 +251,7 @@ def check_tls(facts: Facts, target: Target, allowed: Allowed) -> None:
             f"The host's engine already uses TLS with another CA ({whose})",
             f"Register it without changes: {register_command(target)}; or replace its CA: --force",
         )
-    by = Revision.parse(facts.revision).by or "another computer"
+    by = revision.Revision.parse(facts.revision).by or "another computer"
     raise CheckFailed(
         f"The host's engine already uses TLS with another computer's CA: {by} set it up",
         "Ask its owner for access: machinectl access request <NAME>; or, to manage the host from here too, copy the "
@@ -288,23 +288,27 @@ def check_reachable(facts: Facts, target: Target, allowed: Allowed) -> None:
 
 def check_clock(facts: Facts, target: Target) -> None:
     """Refuse a clock outside the certificates' validity."""
-    now = datetime.fromtimestamp(facts.clock, UTC)
     for name in ("ca.pem", "server.pem"):
-        if name not in target.certificates:
-            continue
-        certificate = certs.describe(target.certificates[name], file=name)
-        if not certificate.not_before <= now <= certificate.not_after:
-            raise CheckFailed(
-                f"The host's clock says {now:%Y-%m-%d %H:%M} UTC, {clock_skew(now - datetime.now(UTC))} here: "
-                f"its engine would refuse certificates that are valid from {certificate.not_before:%Y-%m-%d} "
-                f"to {certificate.not_after:%Y-%m-%d}",
-                "Set the host's clock: timedatectl set-ntp true",
-            )
+        if name in target.certificates:
+            certificate = certs.describe(target.certificates[name], file=name)
+            check_valid_there(facts.time, certificate.not_before, certificate.not_after)
+    if target.letting_in_until:
+        check_valid_there(facts.time, datetime.now(UTC) - certs.BACKDATED, target.letting_in_until)
+
+
+def check_valid_there(now: datetime, begin: datetime, end: datetime) -> None:
+    """Raise CheckFailed if an engine whose clock says `now` would refuse a certificate with this validity."""
+    if not begin <= now < end:
+        raise CheckFailed(
+            f"The host's clock says {now:%Y-%m-%d %H:%M} UTC, {clock_skew(now - datetime.now(UTC))} here: "
+            f"its engine would refuse certificates that are valid from {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}",
+            "Set the wrong clock, here or there: timedatectl set-ntp true",
+        )
 
 
 def wrong_clock(facts: Facts, here: datetime) -> str:
     """Return a warning if the host's clock is off."""
-    off = datetime.fromtimestamp(facts.clock, UTC) - here
+    off = facts.time - here
     return (
         f"The host's clock is {clock_skew(off)} here; set it: timedatectl set-ntp true" if abs(off) > NOTICEABLE else ""
     )

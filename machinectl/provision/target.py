@@ -10,6 +10,7 @@ from machinectl.url import TLS_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
     from machinectl.host_changes import Change
 
@@ -69,6 +70,8 @@ class Target:
     holder_names: Mapping[str, str] = field(default_factory=dict)
     # CAs (PEM) to add to clients.pem, and the SHA256 of those (DER) to remove.
     letting_in: tuple[bytes, ...] = field(default=(), repr=False)
+    # When the certificate that the first of them is to sign expires.
+    letting_in_until: datetime | None = None
     ending: frozenset[str] = frozenset()
     install: str = "auto"
     install_url: str = INSTALL_URL

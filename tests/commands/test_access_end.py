@@ -55,7 +55,7 @@ class Engines:
 def engines(store: Store, monkeypatch: pytest.MonkeyPatch) -> Engines:
     """Three machines that alice has access to."""
     found = Engines()
-    monkeypatch.setattr(granting, "let_in", lambda *_: True)
+    monkeypatch.setattr(granting, "let_in", lambda *_, **__: True)
     monkeypatch.setattr(granting, "shut_out", found.shut_out)
     for name in NAMES:
         ca = certs.new_ca(f"machinectl {name}")

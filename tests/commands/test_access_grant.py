@@ -44,7 +44,7 @@ class Owner:
         self.failing: set[str] = set()
         self._captured = capfdbinary
 
-    def let_in(self, held: Any, *_: object) -> bool:
+    def let_in(self, held: Any, *_: object, **__: object) -> bool:
         if held.name in self.failing:
             raise MachineError(f"port 22 on {held.name} refused the connection")
         return True

@@ -53,7 +53,7 @@ def hosts(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[bytes]]:
     """The CAs that hosts accept; one that is None is off."""
     found: dict[str, Any] = {"rigel": set(), "vega": set()}
 
-    def let_in(held: Any, _console: object, _access: object, ca: bytes, _allowed: object) -> bool:
+    def let_in(held: Any, _console: object, _access: object, ca: bytes, *_: object, **__: object) -> bool:
         if found[held.name] is None:
             raise MachineError("no answer", "Start it")
         found[held.name].add(ca)

@@ -15,8 +15,9 @@ from machinectl.certificate_dates import expiry_dates
 from machinectl.certs import checks, issuing
 from machinectl.commands import renew as command
 from machinectl.console import Unanswered
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import CheckFailed, MachineError, UsageError
 from machinectl.host_changes import CaTrusted
+from machinectl.hosts.certificates import engine_clock
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.lifetime import LifetimeLeft, Validity
 from machinectl.hosts.certificates.signing import signed
@@ -169,6 +170,21 @@ def test_a_clients_certificate_is_renewed_by_one_file_without_its_host(store: St
     assert certs.describe(after.client).subject == certs.describe(before.client).subject
     assert engines.restarted == []
     assert summaries(renewed(store)) == {"orion": f"not due; valid until {valid_until(820)}"}
+
+
+@pytest.mark.parametrize(("ahead", "words"), [(-3, "3 days behind"), (900, "900 days ahead of")])
+def test_a_certificate_that_the_engines_clock_would_refuse_is_not_made(
+    store: Store, monkeypatch: pytest.MonkeyPatch, ahead: int, words: str
+) -> None:
+    owned(store, "orion", client=OLD)
+    before = own(store, "orion")
+    there = datetime.now(UTC) + timedelta(days=ahead)
+    monkeypatch.setattr(engine_clock, "engine_time", lambda _: there)
+    for dry_run in (True, False):
+        error = renewed(store, dry_run=dry_run)["orion"]
+        assert isinstance(error, CheckFailed)
+        assert f"{words} the clock here" in error.cause
+    assert own(store, "orion") == before
 
 
 def valid_until(days: int) -> str:

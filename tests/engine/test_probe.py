@@ -24,6 +24,7 @@ from machinectl import certs, engine
 from machinectl.commands.api import api
 from machinectl.engine import Endpoint, EngineError, Probe
 from machinectl.engine.ssh_dial import dial_command, explain_errors
+from machinectl.engine.tls import tls_error
 from machinectl.errors import UsageError, one_line
 from machinectl.machines.record import Machine
 from machinectl.state import State
@@ -460,6 +461,13 @@ class TestAClientCertificate:
     def test_that_has_expired_is_refused_by_the_engine(self, made: Certificates, server: int) -> None:
         directory = made.machine("expired", certs.issue_client(made.ca, "client", now=LONG_AGO))
         found(engine.probe(over_tls(server, directory), PLENTY), State.ERROR, "refuses the client", "it has expired")
+
+    def test_that_is_valid_by_the_clock_here_is_refused_because_of_a_clock(self, made: Certificates) -> None:
+        refused = ssl.SSLError()
+        refused.reason = "SSLV3_ALERT_CERTIFICATE_EXPIRED"
+        error = tls_error(over_tls(1, made.machine("valid")), refused)
+        assert "by the clock there, it is not valid (from " in error.cause
+        assert error.hint == "Compare the clocks here and there: date -u"
 
     def test_that_is_a_servers_is_refused_by_the_engine(self, made: Certificates, server: int) -> None:
         directory = made.machine("server", made.server)

@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -61,6 +62,12 @@ def encoded_config(found: RecordedHost) -> bytes:
 
 def configuration(found: RecordedHost) -> bytes:
     return base64.b64decode(encoded_config(found).replace(b"|", b""))
+
+
+def with_clock(found: RecordedHost, ahead: timedelta) -> RecordedHost:
+    then = datetime.now(UTC) + ahead
+    found.facts = re.sub(rb"@clock \d+", b"@clock %d" % int(then.timestamp()), found.facts)
+    return found
 
 
 @pytest.fixture
@@ -212,4 +219,52 @@ def test_a_dry_run_names_the_files_and_changes_nothing(store: Store, reached: li
     reached.append(host(CA.certificate + ALICE.certificate))
     assert [each.changed for each in plan_let_in(store, machine, Quiet(), Access(), ALICE.certificate).outcomes] == [
         False
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ahead", "words"),
+    [
+        (timedelta(days=8), "8 days ahead of the clock here"),
+        (timedelta(days=-3), "3 days behind the clock here"),
+        (timedelta(days=1000), "1000 days ahead of the clock here"),
+    ],
+)
+def test_nobody_is_let_in_by_a_certificate_that_the_hosts_clock_refuses(
+    store: Store, reached: list[RecordedHost], ahead: timedelta, words: str
+) -> None:
+    reached.append(with_clock(host(CA.certificate + ALICE.certificate), ahead))
+    until = datetime.now(UTC) + timedelta(days=7)
+    with store.writing("orion") as held, pytest.raises(CheckFailed, match=words) as raised:
+        let_in(held, Quiet(), Access(), ALICE.certificate, until=until)
+    assert raised.value.hint == "Set the wrong clock, here or there: timedatectl set-ntp true"
+    with pytest.raises(CheckFailed, match=words):
+        plan_let_in(store, store.read("orion"), Quiet(), Access(), ALICE.certificate, until=until)
+    assert reached[-1].jobs == []
+
+
+def test_a_clock_that_is_off_by_hours_is_a_warning_where_the_certificate_is_valid(
+    store: Store, reached: list[RecordedHost]
+) -> None:
+    console = Quiet()
+    reached.append(with_clock(host(), timedelta(hours=-3)))
+    with store.writing("orion") as held:
+        assert let_in(held, console, Access(), ALICE.certificate, until=datetime.now(UTC) + timedelta(days=7))
+    assert console.warnings == ["The host's clock is 3 hours behind the clock here; set it: timedatectl set-ntp true"]
+
+
+@pytest.mark.parametrize("ahead", [timedelta(days=1000), timedelta(days=-1000)])
+def test_a_holder_is_ended_whatever_the_hosts_clock_says(
+    store: Store, reached: list[RecordedHost], monkeypatch: pytest.MonkeyPatch, ahead: timedelta
+) -> None:
+    console = Quiet()
+    reached.append(with_clock(host(CA.certificate + ALICE.certificate), ahead))
+    # By such a clock, the engine refuses this computer, too.
+    monkeypatch.setattr(trust_change, "until_it_answers", lambda *_: Probe(State.ERROR, error="it has expired"))
+    with store.writing("orion") as held:
+        assert shut_out(held, console, Access(), {DIGEST})
+    assert reached[-1].sent["1"] == CA.certificate
+    assert [warning.split(";")[0].split(":")[0] for warning in console.warnings] == [
+        f"The host's clock is 1000 days {'ahead of' if ahead > timedelta() else 'behind'} the clock here",
+        'The engine of "orion" was not asked',
     ]

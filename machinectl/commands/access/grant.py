@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from machinectl import certs
 from machinectl.errors import MachineError, UsageError, closest_match
 from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.access.engine_turns import work_in_turns
-from machinectl.hosts.access.granting import AccessGrant, checked_holder, client_of_holder, lifetime_of
+from machinectl.hosts.access.granting import AccessGrant, checked_holder, client_of_holder, expected_end
 from machinectl.hosts.access.trust_change import plan_let_in
 from machinectl.hosts.access.wire.access_answer import AnsweredMachine, new_access_answer
+from machinectl.hosts.certificates.engine_clock import check_engine_clock
 from machinectl.hosts.certificates.holder_files import new_holder_ca, stored_ca
 from machinectl.hosts.connection.host_lock import user_at_computer
 from machinectl.hosts.connection.machine_driver import known_hosts_path
@@ -26,6 +26,7 @@ from machinectl.provision.target import NOTHING_SPECIAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from machinectl.console import Console
     from machinectl.hosts.access.wire.access_answer import AccessAnswer
@@ -141,7 +142,7 @@ def not_here(store: Store, order: GrantOrder, name: str) -> MachineError:
 
 def expected_grant(machine: Machine, grant: AccessGrant) -> ExpectedGrant:
     holder = checked_holder(machine, grant)
-    until = datetime.now(UTC) + timedelta(seconds=lifetime_of(machine, grant))
+    until = expected_end(machine, grant)
     has_this_key = any(key.key == grant.public_key.digest for key in holder.keys)
     return ExpectedGrant(machine.name, machine.url, until, holder, has_this_key, tuple(machine.addresses))
 
@@ -192,10 +193,12 @@ def plan_grant(
     store: Store, console: Console, order: GrantOrder, names: Sequence[str], access: Access
 ) -> Iterator[tuple[str, HostPlan | MachineError]]:
     def plan(machine: Machine, console: Console, own: Access) -> HostPlan:
-        holder = checked_holder(machine, order.on(machine.name))
+        grant = order.on(machine.name)
+        holder, until = checked_holder(machine, grant), expected_end(machine, grant)
         if holder.state == EXPIRES:
+            check_engine_clock(machine, until)
             return HostPlan(outcomes=(Outcome("Signing with the machine's CA", changed=True),))
         ca = stored_ca(machine, holder) or new_holder_ca(machine.name, holder.who).certificate
-        return plan_let_in(store, machine, console, own, ca, order.allowed)
+        return plan_let_in(store, machine, console, own, ca, order.allowed, until=until)
 
     return plan_each(store, console, names, access, plan)

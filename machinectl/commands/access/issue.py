@@ -12,11 +12,12 @@ from machinectl.console import confirm, decline
 from machinectl.errors import MachineError, UsageError, closest_match
 from machinectl.files.fileset import locked_directory, read_regular_file
 from machinectl.hosts.access.engine_turns import work_in_turns
-from machinectl.hosts.access.granting import AccessGrant, checked_holder, client_of_holder, lifetime_of
+from machinectl.hosts.access.granting import AccessGrant, checked_holder, client_of_holder, expected_end, lifetime_of
 from machinectl.hosts.access.issued_files import check_directory, check_unchanged, write_issued
 from machinectl.hosts.access.tool_files.known_tools import LAYOUTS
 from machinectl.hosts.access.tool_files.tool_layout import EngineAccess
 from machinectl.hosts.access.trust_change import plan_let_in
+from machinectl.hosts.certificates.engine_clock import check_engine_clock
 from machinectl.hosts.certificates.holder_files import new_holder_ca
 from machinectl.hosts.lifecycle.host_plan import HostPlan
 from machinectl.hosts.parallel.workers import plan_each
@@ -165,12 +166,15 @@ def confirm_issue(store: Store, console: Console, names: Sequence[str], issue: T
 
 
 def plan_engine(store: Store, machine: Machine, console: Console, access: Access, issue: ToolIssue) -> HostPlan:
-    holder = checked_holder(machine, issue.grant(certs.new_key()))
+    grant = issue.grant(certs.new_key())
+    holder = checked_holder(machine, grant)
     if holder.state == EXPIRES:
+        check_engine_clock(machine, expected_end(machine, grant))
         return HostPlan((f"No change of the host of {machine.name}: this access can only expire",), ())
     path = os.path.join(holder_directory(machine.directory, holder.who), CA_FILE)
     ca = read_regular_file(path) if holder.ca else new_holder_ca(machine.name, holder.who).certificate
-    return plan_let_in(store, machine, console, access, ca, issue.allowed)
+    until = expected_end(machine, grant)
+    return plan_let_in(store, machine, console, access, ca, issue.allowed, until=until)
 
 
 def note_end(store: Store, console: Console, engines: Sequence[EngineAccess], issue: ToolIssue) -> None:

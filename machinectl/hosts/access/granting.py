@@ -17,6 +17,7 @@ from machinectl.files.atomic import remove_tree
 from machinectl.hosts.access.own_access import whom_to_ask
 from machinectl.hosts.access.trust_change import let_in, shut_out
 from machinectl.hosts.certificates.certificate_files import check_has_certificates
+from machinectl.hosts.certificates.engine_clock import check_engine_clock
 from machinectl.hosts.certificates.holder_files import forget_holder, holder_ca
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection import host_lock
@@ -85,12 +86,13 @@ def client_of_holder(
     holder = checked_holder(machine, grant)
     if holder.state == EXPIRES:
         ca = own_ca(machine)
+        check_engine_clock(machine, expected_end(machine, grant))
     else:
         ca = holder_ca(held, holder)
-        holder = accepted_holder(held, console, access, replace(holder, ca=certs.fingerprint(ca.certificate)), allowed)
+        holder = replace(holder, ca=certs.fingerprint(ca.certificate))
+        holder = accepted_holder(held, console, access, holder, allowed, expected_end(machine, grant))
     moment = datetime.now(UTC)
-    until = moment + timedelta(seconds=lifetime_of(machine, grant))
-    certificate = certs.sign_client(ca, grant.public_key.pem, holder.who, until)
+    certificate = certs.sign_client(ca, grant.public_key.pem, holder.who, expected_end(machine, grant))
     until = certs.describe(certificate).not_after
     key = HolderKey(grant.public_key.digest, rfc3339(until), grant.request)
     put_holder(machine, holder.with_key(key, since=rfc3339(moment - EXPIRED_KEYS_STAY)))
@@ -101,6 +103,11 @@ def client_of_holder(
 
 def rfc3339(time: datetime) -> str:
     return f"{time:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def expected_end(machine: Machine, grant: AccessGrant) -> datetime:
+    """Return when a certificate that is made now expires."""
+    return datetime.now(UTC) + timedelta(seconds=lifetime_of(machine, grant))
 
 
 def lifetime_of(machine: Machine, grant: AccessGrant) -> int:
@@ -170,15 +177,15 @@ def own_ca(machine: Machine) -> certs.Pair:
 
 
 def accepted_holder(
-    held: Held, console: Console, access: Access, holder: AccessHolder, allowed: Allowed
+    held: Held, console: Console, access: Access, holder: AccessHolder, allowed: Allowed, until: datetime
 ) -> AccessHolder:
-    """Make the engine accept the holder's CA."""
+    """Make the engine accept the holder's CA, for a certificate that expires at `until`."""
     machine, before = held.machine, copy(held.machine)
     if holder.state == ADDING:
         put_holder(machine, holder)
         held.write()
     try:
-        let_in(held, console, access, holder_ca(held, holder).certificate, allowed)
+        let_in(held, console, access, holder_ca(held, holder).certificate, allowed, until=until)
     except MachineError:
         is_new = holder.who not in before.holders
         if is_new and (machine.revision, machine.changes) == (before.revision, before.changes):

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from machinectl import certs
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
 from machinectl.host_changes import FileCreated
@@ -30,6 +31,7 @@ from machinectl.hosts.swarm import draining
 from machinectl.provision import client_cas, daemon_json, preflight
 from machinectl.provision.client_cas import CLIENTS, CLIENTS_MODE, OWN_CA
 from machinectl.provision.decision import Decision, InUse, not_applied
+from machinectl.provision.facts import host_facts
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY
 from machinectl.provision.job import Activation, NewFile, apply_job
 from machinectl.provision.revision import Revision
@@ -39,6 +41,7 @@ from machinectl.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
+    from datetime import datetime
 
     from machinectl.console import Console
     from machinectl.hosts.connection.login import Access
@@ -49,9 +52,20 @@ if TYPE_CHECKING:
     from machinectl.provision.target import Allowed, Target
 
 
-def let_in(held: Held, console: Console, access: Access, ca_pem: bytes, allowed: Allowed = NOTHING_SPECIAL) -> bool:
-    """Make the engine accept the clients of a CA; return whether it had to be changed."""
-    return change_trust(held, console, access, with_ca(held.machine, ca_pem), allowed)
+def let_in(
+    held: Held,
+    console: Console,
+    access: Access,
+    ca_pem: bytes,
+    allowed: Allowed = NOTHING_SPECIAL,
+    *,
+    until: datetime | None = None,
+) -> bool:
+    """Make the engine accept the clients of a CA; return whether it had to be changed.
+
+    `until` is when the client's certificate is to expire: a host whose clock would refuse it is not changed.
+    """
+    return change_trust(held, console, access, with_ca(held.machine, ca_pem, until), allowed)
 
 
 def shut_out(
@@ -62,10 +76,17 @@ def shut_out(
 
 
 def plan_let_in(
-    store: Store, machine: Machine, console: Console, access: Access, ca_pem: bytes, allowed: Allowed = NOTHING_SPECIAL
+    store: Store,
+    machine: Machine,
+    console: Console,
+    access: Access,
+    ca_pem: bytes,
+    allowed: Allowed = NOTHING_SPECIAL,
+    *,
+    until: datetime | None = None,
 ) -> HostPlan:
     """Raise MachineError as `let_in` would."""
-    return plan_trust(store, machine, console, access, with_ca(machine, ca_pem), allowed)
+    return plan_trust(store, machine, console, access, with_ca(machine, ca_pem, until), allowed)
 
 
 def plan_shut_out(
@@ -80,8 +101,8 @@ def plan_shut_out(
     return plan_trust(store, machine, console, access, without_holders(machine, cas), allowed)
 
 
-def with_ca(machine: Machine, ca_pem: bytes) -> Target:
-    return replace(own_target(machine), letting_in=(ca_pem,))
+def with_ca(machine: Machine, ca_pem: bytes, until: datetime | None) -> Target:
+    return replace(own_target(machine), letting_in=(ca_pem,), letting_in_until=until)
 
 
 def without_holders(machine: Machine, cas: AbstractSet[str]) -> Target:
@@ -119,6 +140,7 @@ def plan_trust(
 def carry_out(run: HostRun, target: Target, allowed: Allowed) -> bool:
     """Return whether the engine had to be changed."""
     host = run.look()
+    check_time(run, target)
     # An interrupted run leaves files that the engine has not read.
     if host.transaction != "applying" and trust_change(run.machine, host, target) is None:
         check_accepts_own_ca(run.machine, host, target)
@@ -137,6 +159,14 @@ def carry_out(run: HostRun, target: Target, allowed: Allowed) -> bool:
             if isinstance(run, RealRun):
                 verify_own_client(run)
     return True
+
+
+def check_time(run: HostRun, target: Target) -> None:
+    """Refuse to let in whom the host's clock refuses. A holder is ended whatever the clock says."""
+    if target.letting_in:
+        preflight.check_clock(run.host, target)
+    if warning := preflight.wrong_clock(run.host, host_facts.now()):
+        run.console.warn(warning)
 
 
 def warn_of_clients(run: HostRun, target: Target) -> None:
@@ -217,6 +247,13 @@ def title_of(machine: Machine, target: Target) -> str:
 def verify_own_client(run: RealRun) -> None:
     """Raise MachineError unless the engine answers the owner."""
     machine = run.machine
+    client = certs.describe(Identity.read(machine.directory).client, file="cert.pem")
+    if not client.not_before <= run.host.time < client.not_after:
+        run.console.warn(
+            f'The engine of "{machine.name}" was not asked: by its host\'s clock, the certificate of this computer is '
+            f"not valid\nSee: machinectl doctor {machine.name}"
+        )
+        return
     with run.console.step(f"Asking it for its version at {machine.url}"):
         where = Endpoint(machine.url, tls=True, cert_dir=machine.directory, name=machine.name)
         answer = until_it_answers(where, run.console)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl import certs
 from machinectl.console import UnattendedConsole
+from machinectl.hosts.certificates.engine_clock import check_engine_clock
 from machinectl.hosts.certificates.expiry import expires_soon
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.lifetime import LifetimeLeft, due_certificates
@@ -107,6 +108,7 @@ def renew_client(held: Held, now: datetime) -> None:
     ca = signing_ca(held.machine, old, Renewal())
     key = certs.own_public_key(old.client_key)
     until = now + timedelta(days=certs.CLIENT_DAYS)
+    check_engine_clock(held.machine, until)
     held.write_file("cert.pem", certs.sign_client(ca, key.pem, client_name(held.machine, old), until, now=now))
 
 
@@ -124,6 +126,8 @@ def plan_due_renewal(
     if not due.any:
         return RenewalResult(until=due.until)
     signing_ca(machine, Identity.read(machine.directory), Renewal())
+    if due.client:
+        check_engine_clock(machine, datetime.now(UTC) + timedelta(days=certs.CLIENT_DAYS))
     client = (Outcome("Making a new client certificate", changed=True),) if due.client else ()
     if not (due.server and machine.has_changes):
         return HostPlan(outcomes=client)

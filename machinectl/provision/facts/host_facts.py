@@ -199,6 +199,10 @@ class Facts:
     refused: bool = False
 
     @property
+    def time(self) -> datetime:
+        return datetime.fromtimestamp(self.clock, UTC)
+
+    @property
     def config(self) -> HostFile | None:
         return self.files.get(self.config_path)
 

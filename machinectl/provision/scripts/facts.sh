@@ -204,7 +204,8 @@ file "$config"
 [ -e "$config.before-machinectl" ] && say backup "$config.before-machinectl"
 # Paths that even root cannot write: read-only file systems, and chattr +i.
 for path in /etc /etc/docker /etc/docker/machinectl /etc/docker/machinectl/ca.pem /etc/docker/machinectl/server.pem \
-    /etc/docker/machinectl/clients.pem /etc/systemd/system /etc/systemd/system/docker.service.d "${config%/*}" "$config"; do
+    /etc/docker/machinectl/clients.pem /etc/docker/machinectl/revision /etc/systemd/system \
+    /etc/systemd/system/docker.service.d "${config%/*}" "$config"; do
     { [ -e "$path" ] && ! [ -w "$path" ]; } || continue
     mounted=$(findmnt -n -o OPTIONS -T "$path")
     case ,$mounted, in ,, | *,ro,*) say unwritable read-only "$path" ;; *) say unwritable immutable "$path" ;; esac

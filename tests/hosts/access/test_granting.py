@@ -48,7 +48,7 @@ class Host:
         self.seen: list[tuple[str, Any]] = []
         self.fails: BaseException | None = None
 
-    def let_in(self, held: Any, _console: object, _access: object, ca: bytes, _allowed: object) -> bool:
+    def let_in(self, held: Any, _console: object, _access: object, ca: bytes, *_: object, **__: object) -> bool:
         self._change(held)
         digest = certs.fingerprint(ca)
         is_new = digest not in self.accepted
@@ -181,7 +181,7 @@ def test_a_failure_before_the_host_was_touched_leaves_no_holder(store: Store, ho
 def test_what_ends_in_the_middle_is_finished_by_the_same_command(
     store: Store, host: Host, orion: Machine, failure: BaseException
 ) -> None:
-    def begin(held: Any, *_: object) -> bool:
+    def begin(held: Any, *_: object, **__: object) -> bool:
         held.machine.revision = {"revision": 2}
         held.write()
         raise failure

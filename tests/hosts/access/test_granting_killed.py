@@ -42,7 +42,9 @@ class Host:
     def accepted(self) -> set[str]:
         return set(json.loads(self.path.read_text()))
 
-    def let_in(self, _held: object, _console: object, _access: object, ca: bytes, _allowed: object) -> bool:
+    def let_in(
+        self, _held: object, _console: object, _access: object, ca: bytes, _allowed: object, **_: object
+    ) -> bool:
         self._write(self.accepted | {certs.fingerprint(ca)})
         return True
 

@@ -1,0 +1,45 @@
+"""Compare an engine's clock with the validity of a certificate, without logging in to its host."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from machinectl import certs
+from machinectl.engine.endpoint import Deadline, EngineError
+from machinectl.engine.http import dial, get
+from machinectl.engine.tls import ClocksDiffer
+from machinectl.hosts.connection.machine_driver import endpoint_of
+from machinectl.provision.preflight import check_valid_there
+
+if TYPE_CHECKING:
+    from machinectl.machines.record import Machine
+
+# Seconds. An engine that is off holds nobody up for long.
+TIMEOUT = 5.0
+
+
+def check_engine_clock(machine: Machine, until: datetime) -> None:
+    """Raise MachineError if the engine would refuse a certificate that is made now and expires at `until`.
+
+    An engine that does not answer is no reason to wait.
+    """
+    now = engine_time(machine)
+    if now:
+        check_valid_there(now, datetime.now(UTC) - certs.BACKDATED, until)
+
+
+def engine_time(machine: Machine) -> datetime | None:
+    """Return the time in the engine's answer (Date, RFC 9110 6.6.1, whole seconds); None without one.
+
+    Raises ClocksDiffer.
+    """
+    try:
+        with dial(endpoint_of(machine), Deadline(TIMEOUT)) as wire:
+            date = get(wire, "/_ping").headers.get("Date", "")
+        return parsedate_to_datetime(date).astimezone(UTC)
+    except ClocksDiffer:
+        raise
+    except (EngineError, ValueError):
+        return None

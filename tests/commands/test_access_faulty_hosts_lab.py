@@ -1,0 +1,111 @@
+"""Hosts on which access cannot be given: their clock is wrong, or nobody can write their files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.doctor.test_doctor_lab import SSH_AGAIN
+from tests.lab.container import run_container
+from tests.support.lab_cli import Cli, generic
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.lab.fixtures import FreshHost
+    from tests.lab.host import Host
+
+pytestmark = pytest.mark.timeout(300)
+
+BEGAN = "systemctl show docker -p MainPID"
+RUNNING = "docker inspect -f '{{.State.Pid}} {{.State.StartedAt}}' web"
+FILES = "/etc/docker/machinectl"
+# What chattr does, which bare Debian has not (ioctl_iflags(2)): FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_IMMUTABLE_FL.
+CHATTR = """perl -e 'open my $f, "<", $ARGV[0] or opendir $f, $ARGV[0] or die $!;
+my $flags = pack "L!", 0; ioctl $f, 0x80086601, $flags or die $!;
+$flags = pack "L!", unpack("L!", $flags) & ~0x10 | ($ARGV[1] ? 0x10 : 0); ioctl $f, 0x40086602, $flags or die $!;' """
+
+
+@pytest.mark.parametrize(("variant", "off"), [("clockahead", "730 days ahead of"), ("clockbehind", "730 days behind")])
+def test_with_a_wrong_clock_nothing_is_made_that_is_not_valid_there_and_a_holder_is_ended(
+    fresh_host: FreshHost, cli: Cli, tmp_path: Path, variant: str, off: str
+) -> None:
+    host = fresh_host("docker", variant)
+    host.output(f"mv /etc/ld.so.preload /root/; systemctl restart docker; {SSH_AGAIN}")
+    run_container(host, "web")
+    cli.ok(*generic(host))
+    cli.ok("access", "issue", "-y", "env", "orion", "--out", tmp_path / "env")
+    host.output(f"cp /root/ld.so.preload /etc/; systemctl restart docker; {SSH_AGAIN}")
+    running, began = host.output(RUNNING), host.output(BEGAN)
+    clients, record = host.output(f"cat {FILES}/clients.pem"), cli.ok("access", "ls").stdout
+    alice, request, answer = Cli(tmp_path / "alice", cli.config), tmp_path / "request", tmp_path / "answer"
+    alice.ok("access", "request", "orion", "--for", "alice", "-o", request)
+
+    for words in (
+        ("access", "grant", "-y", "-o", answer, request),
+        ("access", "grant", "--dry-run", request),
+        ("access", "issue", "-y", "dozzle", "orion", "--out", tmp_path / "dozzle"),
+        # The holder is accepted already.
+        ("access", "issue", "-y", "env", "orion", "--out", tmp_path / "env"),
+    ):
+        done = cli.run(*words)
+        assert done.returncode == 1
+        cause, hint = done.stderr.splitlines()[-2:]
+        assert f"{off} the clock here" in cause
+        assert hint.endswith(": timedatectl set-ntp true")
+    assert not answer.exists()
+    assert not (tmp_path / "dozzle").exists()
+    assert cli.ok("access", "ls").stdout == record
+    assert (host.output(f"cat {FILES}/clients.pem"), host.output(BEGAN)) == (clients, began)
+
+    if variant == "clockbehind":
+        certificate = cli.store / "machines/orion/cert.pem"
+        old = certificate.read_bytes()
+        assert "by the clock there, it is not valid" in cli.refused("renew", "--due", "--lifetime-left", "100%")
+        assert certificate.read_bytes() == old
+        assert "by the clock there, it is not valid" in cli.ok("ls").stdout
+
+    assert f"{off} the clock here" in cli.ok("access", "end", "-y", "env", "orion").stderr
+    assert host.output(f"grep -c BEGIN {FILES}/clients.pem") == "1"
+    assert " env " not in cli.ok("access", "ls").stdout
+    assert host.output(RUNNING) == running
+    host.output(f"rm /etc/ld.so.preload; systemctl restart docker; {SSH_AGAIN}")
+    assert cli.is_running()
+
+
+def immutable(host: Host, path: str, *, on: bool) -> None:
+    host.run(f"{CHATTR} {path} {int(on)}")
+
+
+def test_files_that_nobody_can_write_are_named_and_nobody_is_half_ended(
+    fresh_host: FreshHost, cli: Cli, tmp_path: Path
+) -> None:
+    host = fresh_host("docker")
+    run_container(host, "web")
+    cli.ok(*generic(host))
+    cli.ok("access", "issue", "-y", "env", "orion", "--out", tmp_path / "env")
+    running = host.output(RUNNING)
+    state = f"{BEGAN}; cat /etc/docker/daemon.json {FILES}/*; docker info -f '{{{{.LiveRestoreEnabled}}}}'"
+    before = host.output(state)
+    for path in (f"{FILES}/clients.pem", FILES, f"{FILES}/revision", "/etc/docker/daemon.json", "/etc/docker"):
+        immutable(host, path, on=True)
+        for words in (("end", "-y", "env", "orion"), ("issue", "-y", "dozzle", "orion", "--out", tmp_path / "dozzle")):
+            said = cli.refused("access", *words)
+            assert f"{path} on the host is immutable" in said
+            assert f"chattr -i {path}" in said
+        assert host.output(state) == before
+        listed = cli.ok("access", "ls").stdout
+        assert "not ended yet" in listed
+        assert "dozzle" not in listed
+        immutable(host, path, on=False)
+    host.readonly_etc()
+    assert f"{FILES}/clients.pem on the host is read-only" in cli.refused("access", "end", "-y", "env", "orion")
+    host.writable_etc()
+    assert host.output(state) == before
+
+    cli.ok("access", "end", "-y", "env", "orion")
+    assert host.output(f"grep -c BEGIN {FILES}/clients.pem") == "1"
+    assert " env " not in cli.ok("access", "ls").stdout
+    assert cli.is_running()
+    assert host.output(RUNNING) == running
