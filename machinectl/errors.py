@@ -13,6 +13,8 @@ SHORTEST_START = 3
 # A word of so many letters is close only to words with one letter more or less: eve is not steve.
 SHORT = 3
 LONGEST_LINE = 200
+# Behind `machinectl`, it marks a command that is typed on another computer. Nobody sees it.
+ELSEWHERE = "\N{WORD JOINER}"
 CUT = "…"
 
 
@@ -48,6 +50,11 @@ class Declined(CheckFailed):
     """The user said no, and nothing changed."""
 
     exit_code = 1
+
+
+def elsewhere(hint: str) -> str:
+    """Mark the commands of a hint as typed on another computer, which has a store of its own."""
+    return hint.replace("machinectl ", f"machinectl{ELSEWHERE} ")
 
 
 def wrong_choice(flag: str, given: str, choices: Sequence[str]) -> UsageError:

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from machinectl import age
-from machinectl.errors import MachineError
+from machinectl.errors import MachineError, elsewhere
 from machinectl.files.atomic import quote_path, read_file
 from machinectl.files.secret_files import read_secret
 from machinectl.hosts.second_computer.export_document import LONGEST_EXPORT, parse_document
@@ -84,7 +84,7 @@ def not_encrypted(source: str) -> MachineError:
     named = "stdin" if source == STDIN else source
     return MachineError(
         f"{named} is neither an export, which is encrypted with age, nor docker-machine's store",
-        "Export machines on the other computer: machinectl export <NAME> -o <FILE>",
+        elsewhere("Export machines on the other computer: machinectl export <NAME> -o <FILE>"),
     )
 
 

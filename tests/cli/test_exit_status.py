@@ -11,7 +11,7 @@ import pytest
 
 from machinectl.cli.output.exit_status import PLAIN_IN_SHELLS, as_called, report
 from machinectl.cli.tables.results import with_machine_name
-from machinectl.errors import MachineError
+from machinectl.errors import ELSEWHERE, MachineError, elsewhere
 from tests.support.program import machinectl
 
 if TYPE_CHECKING:
@@ -48,6 +48,13 @@ def test_a_hints_command_names_the_store_that_was_named_and_a_sentence_does_not(
     assert as_called(hint, "machinectl -s /x") == (
         "Look: machinectl -s /x ls; have machinectl do it (machinectl -s /x rm)."
     )
+
+
+def test_a_command_for_another_computer_gets_nothing_of_this_one(capsys: pytest.CaptureFixture[str]) -> None:
+    hint = elsewhere("Ask alice: machinectl access end joe web1; machinectl ls")
+    for program in ("machinectl -s /x", "machinectl", "docker machine"):
+        report(MachineError("It is hers", hint), program)
+        assert capsys.readouterr().err == f"Error: It is hers\n  {hint.replace(ELSEWHERE, '')}\n"
 
 
 def test_of_many_machines_each_error_names_its_own(capsys: pytest.CaptureFixture[str]) -> None:

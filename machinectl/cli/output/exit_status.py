@@ -10,7 +10,7 @@ from machinectl.cli.invocation import NAME, THIS, is_on
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdio import OutputError
 from machinectl.cli.output.style import BOLD, RED, YELLOW, coloured, is_drawn_on, wrapped
-from machinectl.errors import Declined, MachineError
+from machinectl.errors import ELSEWHERE, Declined, MachineError
 from machinectl.files.atomic import make_directories, replace_file
 
 TYPE_CHECKING = False
@@ -119,9 +119,9 @@ def emphasised(hint: str, program: str) -> str:
 
 
 def as_called(text: str, program: str) -> str:
-    """Replace `machinectl` in commands by how this program was called, with its store."""
+    """Replace `machinectl` in commands by how this program was called, with its store; not in those for elsewhere."""
     if program == NAME:
-        return text
+        return text.replace(ELSEWHERE, "")
     from machinectl.cli.catalogue import VERBS
 
     found, *rest = text.split("machinectl ")
@@ -138,7 +138,7 @@ def as_called(text: str, program: str) -> str:
             # Only the shell function `machinectl` has this verb.
             called = program
         found += f"{called} {part}"
-    return found
+    return found.replace(ELSEWHERE, "")
 
 
 def user_text(text: str, program: str) -> str:

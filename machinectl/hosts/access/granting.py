@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.errors import MachineError, UsageError, closest_match
+from machinectl.errors import MachineError, UsageError, closest_match, elsewhere
 from machinectl.files.atomic import remove_tree
 from machinectl.hosts.access.own_access import whom_to_ask
 from machinectl.hosts.access.trust_change import let_in, shut_out
@@ -126,8 +126,10 @@ def checked_holder(machine: Machine, grant: AccessGrant) -> AccessHolder:
     if ended := ended_with_key(machine, grant.public_key.digest):
         raise MachineError(
             f'The access of "{ended.who}" to "{machine.name}" was ended on {ended.when[:10]}, and this is its old key',
-            f"For a request with a new key, type there: machinectl rm {machine.name}; "
-            f"machinectl access request --for {ended.who} {machine.name}",
+            elsewhere(
+                f"For a request with a new key, type there: machinectl rm {machine.name}; "
+                f"machinectl access request --for {ended.who} {machine.name}"
+            ),
         )
     holder = find_holder(machine, grant.who)
     if holder and holder.state == ENDING:
@@ -148,7 +150,7 @@ def check_can_share(machine: Machine) -> None:
         by, asked = owner_of(machine), machine.access.get("asked") or machine.name
         raise MachineError(
             f'"{machine.name}" was shared with this computer: only {by} can give access to it',
-            f"Whoever needs it can send {by} a request: machinectl access request {asked}",
+            elsewhere(f"Whoever needs it can send {by} a request: machinectl access request {asked}"),
         )
     check_has_certificates(machine)
     if not (machine.tls and machine.url.startswith("tcp://")):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl import certs
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import MachineError, UsageError, elsewhere
 from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.access.wire.access_request import (
     VALID_FOR,
@@ -138,7 +138,7 @@ def whom_to_ask(machine: Machine) -> MachineError | None:
         return MachineError(f'"{machine.name}" is waiting for access', f"Forget it: machinectl rm {machine.name}")
     return MachineError(
         f'"{machine.name}" is shared by {own.by}, who can end your access',
-        f"Ask {own.by} to type: machinectl access end {own.who} {own.asked}",
+        elsewhere(f"Ask {own.by} to type: machinectl access end {own.who} {own.asked}"),
     )
 
 

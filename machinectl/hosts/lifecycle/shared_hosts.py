@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl import certs
-from machinectl.errors import CheckFailed, MachineError, UsageError, one_line
+from machinectl.errors import CheckFailed, MachineError, UsageError, elsewhere, one_line
 from machinectl.files.atomic import LONGEST
 from machinectl.host_changes import CaTrusted, FileCreated, load_change, merge_changes, of_kind
 from machinectl.hosts.certificates.identity import Identity
@@ -118,7 +118,7 @@ def check_known(machine: Machine, host: Facts, allowed: Allowed) -> None:
     if not (machine.changes or allowed.force) and trusts_our_ca(machine, host):
         raise CheckFailed(
             f'Another computer set up the host of "{machine.name}", and left no record of that',
-            f"On that computer, first run: machinectl provision {machine.name}",
+            elsewhere(f"On that computer, first run: machinectl provision {machine.name}"),
         )
 
 

@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from machinectl.errors import MachineError, one_line
+from machinectl.errors import MachineError, elsewhere, one_line
 from machinectl.files.atomic import LONGEST
 from machinectl.files.light_json import parse_json
 from machinectl.machines.record import is_name
@@ -114,5 +114,5 @@ def decoded_file(name: str, packed: object) -> bytes:
 def not_an_export(why: str) -> MachineError:
     return MachineError(
         f"The file holds no machines that machinectl exported: {why}",
-        "Export them on the other computer: machinectl export <NAME> -o <FILE>",
+        elsewhere("Export them on the other computer: machinectl export <NAME> -o <FILE>"),
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.cli.options.chosen_names import target_names
 from machinectl.cli.output.stdout import print_result, write_bytes
+from machinectl.errors import elsewhere
 from machinectl.files.atomic import quote_path
 from machinectl.machines.record import waits_for_access
 from machinectl.quantities import plural
@@ -60,7 +61,7 @@ def export(
         here.console.note(line)
     file = "<FILE>" if output == STDOUT else quote_path(output)
     here.console.note(
-        f"Anyone who can decrypt it is root on the engines. On your other computer: {here.program} import {file}"
+        elsewhere(f"Anyone who can decrypt it is root on the engines. On your other computer: machinectl import {file}")
     )
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.errors import MachineError
+from machinectl.errors import MachineError, elsewhere
 from machinectl.hosts.access.wire.armor import REQUEST, armored, spoken_fingerprint, unarmored
 from machinectl.hosts.access.wire.content import WireFields, read_content, rfc3339, written_content
 from machinectl.quantities import duration, plural
@@ -64,7 +64,7 @@ class AccessRequest:
         """Raise MachineError for an old request, and for one from a clock that is ahead."""
         now = now or datetime.now(UTC)
         names = " ".join(machine.name for machine in self.machines)
-        again = f"Ask {self.sender} for a new one: machinectl access request {names}"
+        again = elsewhere(f"Ask {self.sender} for a new one: machinectl access request {names}")
         if self.made - now > CLOCKS_DIFFER:
             raise MachineError(
                 f"The request was made {clock_difference(self.made - now)} from now: the clock of this computer or of "
