@@ -6,7 +6,7 @@ import base64
 import binascii
 from typing import TYPE_CHECKING
 
-from machinectl.certs.openssh import openssh_key
+from machinectl.certs.openssh_key import openssh_key
 from machinectl.errors import MachineError, one_line
 from machinectl.files.atomic import quote_path, read_file
 

@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from machinectl.cli.catalogue import ALL
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -96,14 +98,19 @@ def test_few_imports_connect_the_modules_of_a_package() -> None:
     assert {package: count for package, count in arrows.items() if count > MOST_ARROWS} == {}
 
 
-def test_no_two_modules_share_a_name_but_a_verbs() -> None:
-    inside = [name for names in packages().values() for name in names if not is_verb(name)]
-    assert shared((name.rpartition(".")[2], name) for name in inside) == {}
+def test_no_two_modules_or_packages_share_a_name_but_a_verbs() -> None:
+    verbs = {word for name in ALL for word in name.replace("-", "_").split()}
+    inside = [name for name in modules() if not is_verb(name)]
+    named = shared((name.rpartition(".")[2], name) for name in inside)
+    assert {name: places for name, places in named.items() if name not in verbs} == {}
 
 
 def test_no_two_classes_share_a_name() -> None:
     classes = (
-        (node.name, name) for name, tree in modules().items() for node in tree.body if isinstance(node, ast.ClassDef)
+        (node.name, name)
+        for name, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
     )
     assert shared(classes) == {}
 

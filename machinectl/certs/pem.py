@@ -156,9 +156,9 @@ def read_certificates(pem: bytes, file: str) -> list[x509.Certificate]:
     return certificates
 
 
-def only_certificates(pem: bytes, *, file: str = "The certificate") -> bytes:
+def only_certificates(pem: bytes) -> bytes:
     """Return the certificates in a PEM file, without whatever else is in it."""
-    return certificate_pem(read_certificates(pem, file))
+    return certificate_pem(read_certificates(pem, "The certificate"))
 
 
 def certificate_hint(pem: bytes, file: str) -> str:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 LEAST_RSA_BITS = 2048
 # FIPS 186-5, A.1.1: the exponent is greater than 2 to the power of 16.
 LEAST_RSA_EXPONENT = 65537
+# Its name in errors.
+KEY_FILE = "key.pem"
 
 
 class PublicKey(NamedTuple):
@@ -34,9 +36,9 @@ def new_key() -> bytes:
     return key_pem(ec.generate_private_key(ec.SECP256R1()))
 
 
-def signing_request(key: bytes, name: str, *, file: str = "key.pem") -> bytes:
+def signing_request(key: bytes, name: str) -> bytes:
     """Return a PEM request, signed with the private key. `name` becomes the common name, cut at 64 bytes."""
-    private = read_private_key(key, file)
+    private = read_private_key(key, KEY_FILE)
     builder = x509.CertificateSigningRequestBuilder().subject_name(common_name(cut_name(name)))
     algorithm = None if isinstance(private, ed25519.Ed25519PrivateKey) else hashes.SHA256()
     return builder.sign(private, algorithm).public_bytes(serialization.Encoding.PEM)
@@ -56,9 +58,9 @@ def requested_key(request: bytes) -> PublicKey:
     return public_key(key)
 
 
-def own_public_key(key: bytes, *, file: str = "key.pem") -> PublicKey:
+def own_public_key(key: bytes) -> PublicKey:
     """Return the public part of a PEM private key."""
-    return public_key(read_private_key(key, file).public_key())
+    return public_key(read_private_key(key, KEY_FILE).public_key())
 
 
 def public_key(key: CertificatePublicKeyTypes) -> PublicKey:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.doctor import docker_client, docker_integration, store_files
 from machinectl.doctor.check import Check, broken, failed, ok, unknown, value_or
-from machinectl.doctor.renewal_timer import renewal_timer_checks
+from machinectl.doctor.renewal_schedule import renewal_timer_checks
 from machinectl.errors import MachineError
 from machinectl.files.atomic import quote_path
 from machinectl.files.ownership import exposed

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Protocol
 
-    class Memory(Protocol):
+    class AnsweredHosts(Protocol):
         """Remembers which host answered."""
 
         def in_order(self, hosts: Sequence[str]) -> list[str]: ...
@@ -77,7 +77,7 @@ class Endpoint(Frozen):
     port_setter: str = ""
     opened: Opened | None = field(default=None, compare=False, repr=False)
     others: tuple[str, ...] = ()
-    memory: Memory | None = field(default=None, compare=False, repr=False)
+    memory: AnsweredHosts | None = field(default=None, compare=False, repr=False)
     given_by: str = ""
     ask_again: str = ""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from machinectl import __version__
 from machinectl import url as engine_url
+from machinectl.engine.deadline_socket import Wire
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http_answer import Answer, CutShortError, InvalidAnswerError, NoAnswerError
 from machinectl.engine.sockets import connect_tcp, connect_unix
-from machinectl.engine.wire import Wire
 from machinectl.errors import UsageError, one_line
 
 TYPE_CHECKING = False

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 from machinectl import url as engine_url
+from machinectl.engine.deadline_socket import Wire
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http import dial, get, not_docker
 from machinectl.engine.sockets import connect_tcp
-from machinectl.engine.wire import Wire
 from machinectl.errors import MachineError, one_line
 from machinectl.files.light_json import parse_json
 from machinectl.state import State

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from machinectl.fleet.keys import COMMON, DRIVER, FLEET, FLEET_KEY, GROUPS, INCLUDE, INCLUDE_KEY, Drivers, Kind
+from machinectl.fleet.fleet_keys import COMMON, DRIVER, FLEET, FLEET_KEY, GROUPS, INCLUDE, INCLUDE_KEY, Drivers, Kind
 from machinectl.machines.record import LONGEST_NAME
 from machinectl.ranges import VALUE_RANGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from machinectl.fleet.keys import DriverKeys, Key
+    from machinectl.fleet.fleet_keys import DriverKeys, Key
 
 Schema = dict[str, Any]
 

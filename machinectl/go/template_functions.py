@@ -53,10 +53,6 @@ def pad(value: Any, before: Any, after: Any) -> str:
     return as_string(value) and " " * as_count(before) + as_string(value) + " " * as_count(after)
 
 
-def as_it_is(value: Any, *_: Any) -> Any:
-    return value
-
-
 # The format is that of machinectl.go.template.FUNCTIONS.
 DOCKERS: Mapping[str, tuple[Callable[..., Any], int, int]] = {
     **BUILT_IN,

@@ -11,7 +11,7 @@ from machinectl import url as engine_url
 from machinectl.driver import Instance
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError, UsageError
-from machinectl.fleet.keys import LABELS
+from machinectl.fleet.fleet_keys import LABELS
 from machinectl.machines.create_options import ACCESS_LIFETIME, ADDRESS, ENGINE_FLAGS
 from machinectl.machines.swarm_node import node_of
 from machinectl.masking import HIDDEN, without_secret_of, without_secrets

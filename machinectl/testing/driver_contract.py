@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl.driver import Driver, Instance, MachineError, Option, Request, State, Where, parse_url
+from machinectl.driver.driver_options import complete_options, option_flag
 from machinectl.driver.installed_drivers import installed
-from machinectl.driver.options import complete_options, option_flag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -54,7 +54,7 @@ from machinectl.cli.output.help_pages import overview_page, verb_page
 from machinectl.cli.parsing.docker_completion import cobra_lines
 from machinectl.cli.parsing.go_flags import canonical
 from machinectl.cli.typer_app import build
-from machinectl.fleet.keys import COMMON
+from machinectl.fleet.fleet_keys import COMMON
 
 json.dump({
     "overview": overview_page(),

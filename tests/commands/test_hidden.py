@@ -14,7 +14,7 @@ from machinectl.cli.verbs.many.plan import plan_lines, step_as_json
 from machinectl.commands.apply import apply
 from machinectl.commands.plan import plan
 from machinectl.errors import MachineError
-from machinectl.fleet.keys import COMMON, ENGINE, Drivers, Kind
+from machinectl.fleet.fleet_keys import COMMON, ENGINE, Drivers, Kind
 from machinectl.hosts.connection.login import Access
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine
@@ -25,7 +25,7 @@ from tests.support.quiet import Quiet
 from tests.support.registered import added
 
 if TYPE_CHECKING:
-    from machinectl.fleet.keys import Key
+    from machinectl.fleet.fleet_keys import Key
     from machinectl.machines.store import Store
     from machinectl.rollout.plan_steps import FleetPlan
 

@@ -143,10 +143,8 @@ def facts(config: bytes = OURS) -> Facts:
     return Facts(
         uid=0,
         clock=int(datetime.now(UTC).timestamp()),
-        kernel="Linux",
         arch="x86_64",
         hostname="orion",
-        machine_id="0",
         os_release={"ID": "debian"},
         init="systemd",
         dockerd="/usr/sbin/dockerd",

@@ -23,7 +23,7 @@ ON_HOST = """
 import os, sys
 from machinectl.commands.renew_timer import install_timer, uninstall_timer
 from machinectl.console import SilentConsole
-from machinectl.doctor.renewal_timer import renewal_timer_checks
+from machinectl.doctor.renewal_schedule import renewal_timer_checks
 from machinectl.machines.store import Store
 
 store = Store()

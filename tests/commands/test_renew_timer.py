@@ -10,7 +10,7 @@ import pytest
 
 from machinectl.cli.verbs.manage.renew import timer_words
 from machinectl.doctor.check import Verdict
-from machinectl.doctor.renewal_timer import renewal_timer_checks
+from machinectl.doctor.renewal_schedule import renewal_timer_checks
 from tests.support.program import machinectl
 
 if TYPE_CHECKING:

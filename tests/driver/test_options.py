@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.driver import DriverError, Option, UsageError
-from machinectl.driver.options import absolute_paths, complete_options, option_flag
+from machinectl.driver.driver_options import absolute_paths, complete_options, option_flag
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl.driver import CheckFailed, DriverError, Instance, Request, SSHEndpoint, UsageError, Where
-from machinectl.driver.options import complete_options
+from machinectl.driver.driver_options import complete_options
 from machinectl.testing import DriverContract
 from machinectl_generic import GenericDriver
 

@@ -9,8 +9,8 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from machinectl.fleet.fleet_keys import Drivers
 from machinectl.fleet.json_schema import make_schema
-from machinectl.fleet.keys import Drivers
 from tests.support.fleet_file import faults, parsed
 from tests.support.program import machinectl
 

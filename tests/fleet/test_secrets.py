@@ -8,7 +8,7 @@ import pytest
 
 from machinectl.driver import Option, installed_drivers
 from machinectl.errors import UsageError
-from machinectl.fleet import keys
+from machinectl.fleet import fleet_keys
 from machinectl.fleet.model import HostLogin
 from machinectl.fleet.syntax.faults import WrongFile
 from tests.support.fleet_file import HOST, fault, fault_of, faults, only, parsed, said
@@ -104,7 +104,7 @@ class Cloud:
 
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keys, "load", lambda name: Cloud() if name == "cloud" else installed_drivers.load(name))
+    monkeypatch.setattr(fleet_keys, "load", lambda name: Cloud() if name == "cloud" else installed_drivers.load(name))
 
 
 @pytest.mark.usefixtures("cloud")

@@ -88,10 +88,8 @@ def facts(dockerd: str, **packages: str) -> Facts:
     return Facts(
         uid=0,
         clock=0,
-        kernel="",
         arch="",
         hostname="",
-        machine_id="",
         os_release={},
         init="systemd",
         dockerd=dockerd,

@@ -50,10 +50,8 @@ def serving(server: bytes, ca: bytes = CA) -> Facts:
 HOST = Facts(
     uid=0,
     clock=0,
-    kernel="Linux",
     arch="x86_64",
     hostname="orion",
-    machine_id="0",
     os_release={},
     init="systemd",
 )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from machinectl.driver import Request, write_private_file
-from machinectl.driver.options import complete_options
+from machinectl.driver.driver_options import complete_options
 from tests.lab.place import RUN
 from tests.lab_driver import LabDriver
 from tests.support.dying import die_at

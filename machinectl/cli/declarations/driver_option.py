@@ -23,7 +23,7 @@ def driver_flag(driver_name: str, option: Option) -> Flag:
     Raises DriverError for other types.
     """
     from machinectl.driver import DriverError
-    from machinectl.driver.options import option_flag
+    from machinectl.driver.driver_options import option_flag
 
     many = isinstance(option.default, tuple)
     if not (many or type(option.default) in {str, int, bool}):

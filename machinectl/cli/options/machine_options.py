@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from machinectl.cli.declarations.driver_option import parameter_of
 from machinectl.cli.declarations.make_machines import OLD_SWARM
 from machinectl.cli.options.login_options import read_login_secret
-from machinectl.driver.options import check_option, complete_options, option_flag, split_location
+from machinectl.driver.driver_options import check_option, complete_options, option_flag, split_location
 from machinectl.errors import UsageError
 from machinectl.files.secret_files import is_exposed
 from machinectl.machines.create_options import ENGINE_FLAGS, ENV_FILE

@@ -14,8 +14,8 @@ from machinectl.cli.parsing.go_flags import canonical, flags_of
 from machinectl.cli.parsing.lookahead import named_driver, split_at_verb
 from machinectl.cli.typed_words import shown_value, typed_line
 from machinectl.driver import DriverError
+from machinectl.driver.driver_options import read_location
 from machinectl.driver.installed_drivers import installed, load
-from machinectl.driver.options import read_location
 from machinectl.errors import MachineError, UsageError
 from machinectl.machines.record import is_name
 from machinectl.machines.store.first_machine import ways_to_create

@@ -11,6 +11,7 @@ from machinectl import certs
 from machinectl.errors import MachineError, UsageError
 from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.access.own_access import OwnAccess, own_digest
+from machinectl.hosts.access.wire.content import rfc3339
 from machinectl.machines.holders import (
     ACTIVE,
     ADDING,
@@ -175,7 +176,7 @@ def own_key(machine: Machine) -> HolderKey | None:
     try:
         certificate = read_regular_file(path)
         until = certs.describe(certificate).not_after
-        return HolderKey(certs.public_key_digest(certificate), until.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        return HolderKey(certs.public_key_digest(certificate), rfc3339(until))
     except MachineError:
         return None
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
-from machinectl.fleet.keys import FLEET_NAME, LONGEST_FLEET_NAME
+from machinectl.fleet.fleet_keys import FLEET_NAME, LONGEST_FLEET_NAME
 from machinectl.fleet.writing.draft import Draft, left_out, settled
 from machinectl.fleet.writing.machine_entry import machine_entry
 from machinectl.machines.selection import matching

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from machinectl.fleet import json_schema
-from machinectl.fleet.keys import Drivers
+from machinectl.fleet.fleet_keys import Drivers
 
 if TYPE_CHECKING:
     from machinectl.console import Console

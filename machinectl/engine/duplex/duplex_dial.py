@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.engine import tls
+from machinectl.engine.deadline_socket import keep_alive
 from machinectl.engine.duplex.duplex_stream import PlainStream, TLSStream
 from machinectl.engine.duplex.stream_race import open_first
 from machinectl.engine.endpoint import Deadline, EngineError, is_silence
 from machinectl.engine.sockets import closed_socket, resolve_endpoint, unreachable
-from machinectl.engine.wire import keep_alive
 
 if TYPE_CHECKING:
     from machinectl.engine.duplex.duplex_stream import DuplexStream

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeGuard
 
+    from machinectl.engine.deadline_socket import Wire
     from machinectl.engine.endpoint import Deadline, Endpoint
-    from machinectl.engine.wire import Wire
 
     Dial = Callable[[Endpoint, Deadline], Wire]
 

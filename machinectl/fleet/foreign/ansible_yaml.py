@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 
 # A group's keys.
-PARTS = ("hosts", "vars", "children")
 # More files for a group are a mistake.
 MOST_FILES = 1000
 # In Ansible's order (its plugin host_group_vars).

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import url
 from machinectl.errors import MachineError
-from machinectl.fleet.keys import SWARM, DriverKeys
+from machinectl.fleet.fleet_keys import SWARM, DriverKeys
 from machinectl.fleet.reading.key_values import as_typed
 from machinectl.machines import create_options, jump_hosts
 from machinectl.machines.create_options import CERTIFICATES

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
 from machinectl.files.atomic import read_file
-from machinectl.fleet.keys import FLEET, FLEET_KEY, FREE, HOSTS, PARTS
+from machinectl.fleet.fleet_keys import FLEET, FLEET_KEY, FREE, HOSTS, PARTS
 from machinectl.fleet.model import Fleet, FleetId
 from machinectl.fleet.reading.cross_checks import check_hosts, fleet_advice
 from machinectl.fleet.reading.host_ranges import expand_hosts_part

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.errors import MachineError
-from machinectl.fleet.keys import (
+from machinectl.fleet.fleet_keys import (
     COMMON,
     DRIVER,
     ENGINE,

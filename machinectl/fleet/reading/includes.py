@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from machinectl.errors import closest_match
 from machinectl.files.atomic import read_file
-from machinectl.fleet.keys import DEFAULTS, FLEET, FREE, GROUPS, HOSTS, INCLUDE, PARTS
+from machinectl.fleet.fleet_keys import DEFAULTS, FLEET, FREE, GROUPS, HOSTS, INCLUDE, PARTS
 from machinectl.fleet.reading.layers import is_null
 from machinectl.fleet.syntax.document import MOST_NODES, Listed, MapEntry, Mapped, Node, Scalar, read_mapping
 from machinectl.fleet.syntax.faults import Faults, Place, file_error

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import MachineError
 from machinectl.files.secret_files import is_exposed, read_secret
-from machinectl.fleet.keys import COMMON, LABELS, Key, Kind
+from machinectl.fleet.fleet_keys import COMMON, LABELS, Key, Kind
 from machinectl.fleet.syntax.document import Listed, Mapped, Node, Scalar
 from machinectl.fleet.syntax.interpolation import LONGEST, Unexpandable, expand_variables
 from machinectl.machines import create_options

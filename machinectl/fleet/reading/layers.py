@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from machinectl.fleet.keys import COMMON, DEFAULTS, GROUPS, LABEL, LABELS, Drivers
+from machinectl.fleet.fleet_keys import COMMON, DEFAULTS, GROUPS, LABEL, LABELS, Drivers
 from machinectl.fleet.reading.key_values import KeyValues, Wrong, as_typed, labels_of
 from machinectl.fleet.syntax.document import NULLS, Listed, MapEntry, Mapped, Node, Scalar
 

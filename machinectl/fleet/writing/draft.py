@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from machinectl.errors import one_line
-from machinectl.fleet.keys import FLEET, typed_jump
+from machinectl.fleet.fleet_keys import FLEET, typed_jump
 from machinectl.fleet.reading.fleet_file import DEFAULT_FILE, parse_fleet
 from machinectl.fleet.reading.host_reader import JUMP
 from machinectl.fleet.syntax.faults import WrongFile

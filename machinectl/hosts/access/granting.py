@@ -16,6 +16,7 @@ from machinectl.errors import MachineError, UsageError, closest_match, elsewhere
 from machinectl.files.atomic import remove_tree
 from machinectl.hosts.access.own_access import whom_to_ask
 from machinectl.hosts.access.trust_change import let_in, shut_out
+from machinectl.hosts.access.wire.content import rfc3339
 from machinectl.hosts.certificates.certificate_files import check_has_certificates
 from machinectl.hosts.certificates.engine_clock import check_engine_clock
 from machinectl.hosts.certificates.holder_files import forget_holder, holder_ca
@@ -99,10 +100,6 @@ def client_of_holder(
     held.write()
     # With only the server's CA, clients can verify the certificate by its own chain.
     return certificate if holder.state == EXPIRES else certificate + ca.certificate
-
-
-def rfc3339(time: datetime) -> str:
-    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def expected_end(machine: Machine, grant: AccessGrant) -> datetime:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from machinectl.engine.deadline_socket import Wire
 from machinectl.engine.duplex.duplex_dial import open_stream
 from machinectl.engine.duplex.duplex_stream import PlainStream
 from machinectl.engine.endpoint import Deadline, Endpoint, EngineError
 from machinectl.engine.http import dial
-from machinectl.engine.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable

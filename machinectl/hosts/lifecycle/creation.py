@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl import url as engine_url
 from machinectl.driver import Request, Where
-from machinectl.driver.options import absolute_paths
+from machinectl.driver.driver_options import absolute_paths
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.certificates.certificate_files import read_named_certificates
 from machinectl.hosts.connection.login import pin_host_key

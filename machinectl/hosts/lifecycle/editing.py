@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.driver import Request, Where
-from machinectl.driver.options import absolute_paths
+from machinectl.driver.driver_options import absolute_paths
 from machinectl.errors import UsageError
 from machinectl.hosts.connection.machine_driver import (
     JUMP_HOST,

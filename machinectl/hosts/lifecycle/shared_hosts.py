@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl import certs
@@ -19,6 +18,7 @@ from machinectl.hosts.lifecycle.host_owner import CA, SERVER
 from machinectl.machines.create_options import ENGINE_FLAGS
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Phase
+from machinectl.machines.store.store_paths import now
 from machinectl.provision import daemon_json
 from machinectl.provision.job import apply_job
 from machinectl.provision.revision import ENGINE, LABELS, MODE, PATH, TAKEN, Revision
@@ -223,9 +223,8 @@ def begin_revision(machine: Machine) -> FileCreated:
     """Record this run's revision; return the change for its file."""
     known = Revision.of_record(machine.revision)
     number = known.number if known.run == host_lock.TOKEN else known.number + 1
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     machine.revision = {
-        **Revision(number, host_lock.TOKEN, now, host_lock.user_at_computer())._asdict(),
+        **Revision(number, host_lock.TOKEN, now(), host_lock.user_at_computer())._asdict(),
         **recorded_settings(machine),
         **values_for([TAKEN], machine.revision),
     }

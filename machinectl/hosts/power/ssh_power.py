@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.driver import NoPowerSwitch
-from machinectl.driver.options import option_flag
+from machinectl.driver.driver_options import option_flag
 from machinectl.errors import MachineError
 from machinectl.hosts.connection.login import logged_in, pin_known_hosts, root_runner
 from machinectl.hosts.connection.machine_driver import driver_instance, driver_of, endpoints_of

@@ -51,8 +51,8 @@ def digits(name: str) -> str:
     return "".join(filter(str.isdigit, name))
 
 
-def list_or_first_steps(store: StorePaths, name: str = "<NAME>") -> str:
-    return "List the machines: machinectl ls" if store.names() else first_step_hint(name)
+def list_or_first_steps(store: StorePaths) -> str:
+    return "List the machines: machinectl ls" if store.names() else first_step_hint("<NAME>")
 
 
 def without_record(store: StorePaths, name: str) -> MachineError:

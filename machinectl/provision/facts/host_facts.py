@@ -123,10 +123,8 @@ class Facts:
 
     uid: int
     clock: int
-    kernel: str
     arch: str
     hostname: str
-    machine_id: str
     os_release: Mapping[str, str]
     init: str
     etc_writable: bool = True
@@ -287,10 +285,8 @@ def facts(found: Sections) -> Facts:
     return Facts(
         uid=int(word("uid")),
         clock=parse_clock(word("clock")),
-        kernel=word("kernel"),
         arch=word("arch"),
         hostname=word("hostname"),
-        machine_id=word("machine-id"),
         os_release=os_release(text("os")),
         init=word("init"),
         etc_writable="writable" in found,

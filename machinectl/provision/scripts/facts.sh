@@ -80,9 +80,8 @@ exec 3<&0 </dev/null
 
 say uid "$(id -u)"
 say clock "$(date +%s)"
-uname -srm | { read -r name release arch; say kernel "$name $release"; say arch "$arch"; }
+say arch "$(uname -m)"
 read -r name </proc/sys/kernel/hostname && say hostname "$name"
-read -r id </etc/machine-id && say machine-id "$id"
 say os
 for release in /etc/os-release /usr/lib/os-release; do [ -r $release ] && short_lines <$release && break; done
 if [ -d /run/systemd/system ]; then say init systemd; elif has rc-service; then say init openrc; else say init other; fi

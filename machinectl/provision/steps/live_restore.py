@@ -33,17 +33,16 @@ from machinectl.provision.steps.engine_config import (
     without_live_restore,
     without_unasked,
 )
-from machinectl.provision.target import NOTHING_SPECIAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from machinectl.host_changes import Change
     from machinectl.provision.facts.host_facts import Facts
-    from machinectl.provision.target import Allowed, Target
+    from machinectl.provision.target import Target
 
 
-def borrow(facts: Facts, target: Target, _: Allowed = NOTHING_SPECIAL) -> Decision | None:
+def borrow(facts: Facts, target: Target) -> Decision | None:
     """Turn it on before a restart with running containers.
 
     A separate reload: dockerd refuses one that also adds `hosts` while -H is a flag.

@@ -265,7 +265,7 @@ def removal_commands(settings: Settings) -> str:
 
 def authority_of(settings: Settings, shown: bytes) -> HostKey | None:
     """Return the CA of a certificate; None unless it is valid for the host now."""
-    from machinectl.certs.openssh import ssh_host_authority
+    from machinectl.certs.openssh_key import ssh_host_authority
 
     kind = shown[4 : 4 + int.from_bytes(shown[:4], "big")]
     name = settings.host_key_alias or settings.hostname.lower()

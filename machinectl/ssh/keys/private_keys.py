@@ -123,7 +123,7 @@ def read_key(path: str) -> KeyFile:
 
 def read_pkcs8(path: str, text: str, passphrase: str | None) -> str:
     """Convert openssl's format to OpenSSH's. Raises SSHError."""
-    from machinectl.certs.openssh import openssh_key
+    from machinectl.certs.openssh_key import openssh_key
 
     try:
         return openssh_key(text.encode("utf-8", "surrogateescape"), passphrase).decode()

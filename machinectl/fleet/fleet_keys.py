@@ -11,8 +11,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from machinectl import url
+from machinectl.driver.driver_options import option_flag, run_check
 from machinectl.driver.installed_drivers import installed, load
-from machinectl.driver.options import option_flag, run_check
 from machinectl.errors import MachineError, UsageError
 from machinectl.machines import addresses, create_options, engine_options, jump_hosts
 from machinectl.machines.create_options import (
