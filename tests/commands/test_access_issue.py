@@ -208,6 +208,21 @@ def test_the_same_command_renews_without_a_restart(
     }
 
 
+def test_the_chosen_address_is_in_the_files_and_stays_there(store: Store, dozzle: ToolIssue, out: Path) -> None:
+    with store.writing("rigel") as held:
+        held.machine.addresses = ["10.8.0.29"]
+        held.write()
+    first = issued(store, replace(dozzle, addresses=("10.8.0.29",)), "rigel")
+    assert "'tcp://10.8.0.29:2376|rigel'" in first.lines[0]
+    assert (out / "10.8.0.29" / "key.pem").exists()
+    console = Quiet()
+    assert issued(store, dozzle, "rigel", "vega", console=console).lines[0].startswith(first.lines[0])
+    assert not (out / "192.0.2.1").exists()
+    assert console.notes[0].startswith('The files of "rigel" keep 10.8.0.29. Its other addresses: 192.0.2.1\n')
+    command = replace(dozzle, directory=str(out), addresses=("10.8.0.29",)).command(["rigel"])
+    assert command.endswith("--address 10.8.0.29")
+
+
 def test_another_machine_joins_those_that_are_there(store: Store, dozzle: ToolIssue, out: Path) -> None:
     issued(store, dozzle, "rigel")
     before = contents(out)

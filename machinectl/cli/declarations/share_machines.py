@@ -174,6 +174,13 @@ VERBS = {
             ),
             LIFETIME.with_changes(help=LIFETIME.help.format("30d")),
             Flag("--out", metavar="DIR", help="Directory for the files (default: the holder's name).", value=FILE),
+            Flag(
+                "--address",
+                metavar="ADDRESS",
+                help="The address of a machine that the tool uses, of several (default: the one that answers).",
+                parameter="addresses",
+                many=True,
+            ),
             Flag("-y", "--yes", help="Do not ask."),
             Flag("-f", "--force", help="Overwrite files in the directory that are not as an earlier run left them."),
             shared.RESTART_SWARM,

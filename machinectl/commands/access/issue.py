@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from machinectl import certs
@@ -13,7 +13,8 @@ from machinectl.errors import MachineError, UsageError, closest_match
 from machinectl.files.fileset import locked_directory, read_regular_file
 from machinectl.hosts.access.engine_turns import work_in_turns
 from machinectl.hosts.access.granting import AccessGrant, checked_holder, client_of_holder, expected_end, lifetime_of
-from machinectl.hosts.access.issued_files import check_directory, check_unchanged, write_issued
+from machinectl.hosts.access.issued_files import check_directory, check_unchanged, noted_hosts, write_issued
+from machinectl.hosts.access.tool_addresses import tool_urls
 from machinectl.hosts.access.tool_files.known_tools import LAYOUTS
 from machinectl.hosts.access.tool_files.tool_layout import EngineAccess
 from machinectl.hosts.access.trust_change import plan_let_in
@@ -21,13 +22,15 @@ from machinectl.hosts.certificates.engine_clock import check_engine_clock
 from machinectl.hosts.certificates.holder_files import new_holder_ca
 from machinectl.hosts.lifecycle.host_plan import HostPlan
 from machinectl.hosts.parallel.workers import plan_each
+from machinectl.machines.addresses import FLAG
 from machinectl.machines.holders import CA_FILE, EXPIRES, TOOL, find_holder, holder_directory
 from machinectl.machines.selection import chosen
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.quantities import lifetime_words
+from machinectl.url import parse_url
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from machinectl.console import Console
     from machinectl.hosts.access.tool_files.tool_layout import ToolFiles
@@ -39,7 +42,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ToolIssue:
-    """What to issue. `directory` is absolute, `lifetime` is in seconds; None: each machine's default."""
+    """What to issue. `directory` is absolute, `lifetime` is in seconds; None: each machine's default.
+
+    `addresses` are those that the user has chosen, `urls` those of machines with several addresses, by name.
+    """
 
     tool: str
     who: str
@@ -47,6 +53,8 @@ class ToolIssue:
     lifetime: int | None = None
     force: bool = False
     allowed: Allowed = NOTHING_SPECIAL
+    addresses: Sequence[str] = ()
+    urls: Mapping[str, str] = field(default_factory=dict)
 
     def grant(self, key: bytes) -> AccessGrant:
         return AccessGrant(self.who, TOOL, certs.own_public_key(key), self.lifetime)
@@ -57,14 +65,18 @@ class ToolIssue:
         lifetime = [f"--lifetime {self.lifetime}s"] if self.lifetime else []
         out = [f"--out {shlex.quote(self.directory)}"] if self.directory != os.path.abspath(self.who) else []
         force = ["--force"] if self.force else []
-        return " ".join([f"machinectl access issue -y {self.tool}", *names, *who, *lifetime, *out, *force])
+        addresses = [f"{FLAG} {address}" for address in self.addresses]
+        return " ".join([f"machinectl access issue -y {self.tool}", *names, *who, *lifetime, *out, *force, *addresses])
 
     def engine(self, held: Held, console: Console, access: Access, in_use: bool) -> EngineAccess:
         key = certs.new_key()
         allowed = replace(self.allowed, in_use=in_use)
         certificate = client_of_holder(held, console, access, self.grant(key), allowed)
         ca = read_regular_file(os.path.join(held.directory, CA_FILE))
-        return EngineAccess(held.name, held.machine.url, ca, certificate, key)
+        return EngineAccess(held.name, self.url_of(held.machine), ca, certificate, key)
+
+    def url_of(self, machine: Machine) -> str:
+        return self.urls.get(machine.name, machine.url)
 
     def lay_out(self, engines: Sequence[EngineAccess]) -> ToolFiles:
         return LAYOUTS[self.tool](engines, self.directory)
@@ -83,6 +95,8 @@ def access_issue(
 ) -> IssuedAccess:
     """Ask first unless `unasked`. If one machine fails, no file is written; the same command finishes the rest."""
     wanted = checked_names(store, names, issue)
+    issue = addressed(store, console, wanted, issue)
+    check_files(store, wanted, issue)
     if not unasked and not confirm_issue(store, console, wanted, issue):
         decline(console, "Nothing was changed")
         return IssuedAccess()
@@ -98,7 +112,7 @@ def access_issue(
             return IssuedAccess(failures)
         engines.sort(key=lambda engine: wanted.index(engine.name))
         found = issue.lay_out(engines)
-        write_issued(issue.directory, found.files)
+        write_issued(issue.directory, found.files, {name: parse_url(url).host for name, url in issue.urls.items()})
     note_end(store, console, engines, issue)
     return IssuedAccess(lines=found.lines)
 
@@ -108,6 +122,8 @@ def plan_access_issue(
 ) -> tuple[list[tuple[str, HostPlan | MachineError]], list[str]]:
     """Return the plans, and the files that would be written."""
     wanted = checked_names(store, names, issue)
+    issue = addressed(store, console, wanted, issue)
+    check_files(store, wanted, issue)
     plans = plan_each(
         store, console, wanted, access, lambda each, console, own: plan_engine(store, each, console, own, issue)
     )
@@ -115,15 +131,20 @@ def plan_access_issue(
 
 
 def checked_names(store: Store, names: Sequence[str], issue: ToolIssue) -> list[str]:
-    """Return the machines. Raises MachineError if one cannot be shared, or if a file is in the way."""
+    """Return the machines. Raises MachineError if one cannot be shared, or if the directory is not safe."""
     check_tool(issue.tool)
     check_directory(issue.directory)
     wanted = list(dict.fromkeys(chosen(store, names)))
     grant = issue.grant(certs.new_key())
     for name in wanted:
         checked_holder(store.read(name), grant)
-    check_files(store, wanted, issue)
     return wanted
+
+
+def addressed(store: Store, console: Console, names: Sequence[str], issue: ToolIssue) -> ToolIssue:
+    """Choose the addresses of machines that have several."""
+    machines = [store.read(name) for name in names]
+    return replace(issue, urls=tool_urls(console, machines, issue.addresses, noted_hosts(issue.directory)))
 
 
 def check_tool(tool: str) -> None:
@@ -144,7 +165,7 @@ def check_files(store: Store, names: Sequence[str], issue: ToolIssue) -> None:
 
 def planned_files(store: Store, names: Sequence[str], issue: ToolIssue) -> dict[str, bytes]:
     """Return files with empty certificates."""
-    return issue.lay_out([EngineAccess(name, store.read(name).url, b"", b"", b"") for name in names]).files
+    return issue.lay_out([EngineAccess(name, issue.url_of(store.read(name)), b"", b"", b"") for name in names]).files
 
 
 def confirm_issue(store: Store, console: Console, names: Sequence[str], issue: ToolIssue) -> bool:

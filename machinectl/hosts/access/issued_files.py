@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import MachineError, UsageError
 from machinectl.files.atomic import PRIVATE_FILE
@@ -15,8 +15,8 @@ from machinectl.files.ownership import exposed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# SHA256 of the files as they were written, by path.
-NOTES = ".machinectl.json"
+# SHA256 of the files as they were written, by path; and the machines' hosts in them.
+NOTES, HOSTS = ".machinectl.json", "hosts"
 
 
 def check_directory(directory: str) -> None:
@@ -42,21 +42,35 @@ def check_unchanged(directory: str, files: Mapping[str, bytes]) -> None:
     check_absent(directory, different, hint)
 
 
-def write_issued(directory: str, files: Mapping[str, bytes]) -> None:
-    """Write all files or none, for the owner alone. Git ignores the folders with keys."""
+def write_issued(directory: str, files: Mapping[str, bytes], hosts: Mapping[str, str]) -> None:
+    """Write all files or none, for the owner alone. Git ignores the folders with keys.
+
+    `hosts` are those of machines with several addresses, for the next run.
+    """
     folders = {os.path.dirname(path) for path in files} - {""}
     written = {**files, **{f"{folder}/.gitignore": b"*\n" for folder in folders}}
     notes = read_notes(directory) | {path: sha256(data) for path, data in written.items()}
-    written[NOTES] = json.dumps(notes, indent=4).encode()
+    hosts = {**noted_hosts(directory), **hosts}
+    written[NOTES] = json.dumps({**notes, **({HOSTS: hosts} if hosts else {})}, indent=4).encode()
     replace_together(directory, written, force=True, hint="", mode=PRIVATE_FILE)
 
 
 def read_notes(directory: str) -> dict[str, str]:
+    return {path: found for path, found in notes_of(directory).items() if isinstance(found, str)}
+
+
+def noted_hosts(directory: str) -> dict[str, str]:
+    """Return the host that the files name, by machine."""
+    hosts = notes_of(directory).get(HOSTS)
+    return {name: str(host) for name, host in hosts.items()} if isinstance(hosts, dict) else {}
+
+
+def notes_of(directory: str) -> dict[str, Any]:
     try:
         notes = json.loads(read_regular_file(os.path.join(directory, NOTES)))
     except (MachineError, ValueError):
         return {}
-    return {path: str(found) for path, found in notes.items()} if isinstance(notes, dict) else {}
+    return notes if isinstance(notes, dict) else {}
 
 
 def digest(directory: str, path: str) -> str:

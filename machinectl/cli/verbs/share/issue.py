@@ -22,12 +22,14 @@ def access_issue(
     who: str,
     lifetime: str,
     out: str,
+    addresses: list[str],
     yes: bool,
     force: bool,
     restart_swarm: bool,
     dry_run: bool,
 ) -> int:
     from machinectl.commands.access import issue as command
+    from machinectl.machines.addresses import parse_addresses
     from machinectl.provision.target import Allowed
     from machinectl.quantities import parse_lifetime
 
@@ -39,6 +41,7 @@ def access_issue(
         parse_lifetime(lifetime) if lifetime else None,
         force,
         Allowed(forcible=False, restart_swarm=restart_swarm),
+        parse_addresses(addresses),
     )
     if dry_run:
         plans, files = command.plan_access_issue(here.store, here.console, names, access, issue)
