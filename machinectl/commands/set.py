@@ -36,7 +36,9 @@ def set_machine(store: Store, console: Console, name: str, change: Edit) -> Mach
     console.note(f'"{name}" now: {", ".join(edit_summary(machine, change, before))}')
     if "ssh_only" in change.engine:
         note_holders(console, machine)
-    if waits or ((change.engine or change.addresses) and has_ssh(machine)):
+    if machine.has_changes and change.concerns_host and not waits:
+        console.note("The host has these settings already: nothing to apply")
+    elif waits or ((change.engine or change.addresses) and has_ssh(machine)):
         console.note(f"Apply it to the host: machinectl provision {name}")
     if change.jump:
         note_jump_host(store, console, machine)

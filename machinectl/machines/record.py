@@ -57,6 +57,7 @@ KEYS: Mapping[str, type] = {
     "engine": dict,
     "mac": str,
     "pending": str,
+    "applied": dict,
     "failure": dict,
     "changes": list,
     "jump": str,
@@ -77,7 +78,20 @@ DEFAULTS: Mapping[str, object] = {"phase": Phase.READY, "provision": True, "cont
 WAITING, GRANTED = "waiting", "granted"
 # Omitted if empty.
 OPTIONAL = frozenset(
-    {"jump", "addresses", "fleet", "origin", "swarm", "looked_at", "revision", "access", "holders", "ended", "lifetime"}
+    {
+        "applied",
+        "jump",
+        "addresses",
+        "fleet",
+        "origin",
+        "swarm",
+        "looked_at",
+        "revision",
+        "access",
+        "holders",
+        "ended",
+        "lifetime",
+    }
 )
 # Properties of Machine, stored as JSON: the light path does not load their classes.
 AS_JSON = {"engine": "_engine", "changes": "_changes"}
@@ -88,10 +102,11 @@ class Machine:
 
     `url` is in docker's notation. `driver_state` is the driver's text, byte for byte; `made`: the driver created the
     host and must remove it. `fleet` is a name or path. `changes` were made on the host, `pending` is an unfinished
-    verb, `looked_at` the last time the host matched the record. `mac` is the network card's. `origin` is an
-    `config_json.Origin`, `swarm` a `swarm_node.SwarmNode`, `revision` the host's last known change
-    (`hosts.lifecycle.revisions`). `access` is what this computer asked another one for; `holders` and `ended` got
-    access here (`machines.holders`), with certificates of that `lifetime`. `unknown` has other versions' keys.
+    verb, `applied` has the host's settings if `set` has only recorded others, `looked_at` the last time the host
+    matched the record. `mac` is the network card's. `origin` is an `config_json.Origin`, `swarm` a
+    `swarm_node.SwarmNode`, `revision` the host's last known change (`hosts.lifecycle.revisions`). `access` is what this
+    computer asked another one for; `holders` and `ended` got access here (`machines.holders`), with certificates of
+    that `lifetime`. `unknown` has other versions' keys.
     `directory` is absolute, "" without a store.
     `untyped_jump`: an earlier version wrote `jump`.
     """
@@ -110,6 +125,7 @@ class Machine:
     labels: dict[str, str]
     mac: str
     pending: str
+    applied: dict[str, Any]
     failure: dict[str, Any]
     jump: str
     addresses: list[str]

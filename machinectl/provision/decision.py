@@ -71,8 +71,10 @@ class Decision:
     remark: Callable[[RemoteResult], str] = field(default=no_container, repr=False)
 
 
-# The run that knows the machine replaces this with its commands.
+# The run that knows the machine replaces this with its commands,
 CORRECT = "Correct the option that it names, then run the same command again"
+# and the commands that follow this with one that runs them on the host.
+FULL = "Make room. See what is full on the host: "
 
 
 class InUse(CheckFailed):
@@ -144,17 +146,17 @@ def containers_lost(said: str, init: str) -> MachineError:
 
 def not_written(said: str) -> MachineError:
     """Explain why apply.sh wrote nothing: the last line says what failed, the first why."""
-    look = "df -h /etc /etc/docker /run; ls -ld /etc/docker; findmnt -T /etc/docker"
-    if "No space left" in said:
-        look = "df -h /etc /etc/docker /run; df -i /etc /etc/docker /run"
+    look, command = "Look on the host: ", "df -h /etc /etc/docker /run; ls -ld /etc/docker; findmnt -T /etc/docker"
+    if full := next((line for line in said.splitlines() if "No space left" in line), ""):
+        # The file that could not be made does not exist.
+        place = next((path for path in ("/run", "/etc/docker") if f"{path}/" in full), "/etc")
+        look, command = FULL, f"df -h {place}; df -i {place}"
     elif "Operation not permitted" in said:
         units = "/etc/systemd/system"
-        look = f"lsattr -d /etc/docker /etc/docker/* /etc/docker/machinectl/* {units} {units}/docker.service.d"
+        command = f"lsattr -d /etc/docker /etc/docker/* /etc/docker/machinectl/* {units} {units}/docker.service.d"
     *earlier, last = said.splitlines()
     why = f"{last}: {earlier[0].rpartition(': ')[2]}" if earlier else last
-    return MachineError(
-        f"The configuration could not be written; its files are unchanged: {why}", f"Look on the host: {look}"
-    )
+    return MachineError(f"The configuration could not be written; its files are unchanged: {why}", f"{look}{command}")
 
 
 def failure(cause: str, hint: str) -> Callable[[RemoteResult], MachineError]:

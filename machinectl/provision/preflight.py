@@ -196,8 +196,8 @@ def unwritable(path: str, why: str) -> CheckFailed:
     )
 
 
-def check_room(facts: Facts, _: Target) -> None:
-    wanted = {"/etc": ROOM_TO_CONFIGURE}
+def check_room(facts: Facts, target: Target) -> None:
+    wanted = {"/etc": ROOM_TO_CONFIGURE, "/etc/docker": ROOM_TO_CONFIGURE}
     if not facts.dockerd:
         wanted |= {"/usr": ROOM_TO_INSTALL, "/var": ROOM_TO_INSTALL}
     for directory, least in wanted.items():
@@ -205,15 +205,15 @@ def check_room(facts: Facts, _: Target) -> None:
         if free < least:
             raise CheckFailed(
                 f"The host's disk is full: {directory} has {format_kib(free)} left, {format_kib(least)} are needed",
-                f"Make room on the host: df -h {directory}",
+                f"Make room on the host: {target.on_host(f'df -h {directory}')}",
             )
-        most = FILES_TO_CONFIGURE if directory == "/etc" else FILES_TO_INSTALL
+        most = FILES_TO_CONFIGURE if least == ROOM_TO_CONFIGURE else FILES_TO_INSTALL
         inodes = facts.inodes.get(directory, most)
         if inodes < most:
             raise CheckFailed(
                 f"The host's disk has too few inodes: {directory} has {inodes} left, {most} are needed",
-                f"Remove small files on the host. Find them: df -i {directory}; "
-                f"du --inodes -x {directory} | sort -n | tail",
+                "Remove small files on the host. Find them: "
+                + target.on_host(f"'df -i {directory}; du --inodes -x {directory} | sort -n | tail'"),
             )
 
 

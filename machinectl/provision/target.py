@@ -59,6 +59,8 @@ class Target:
     address: str
     port: int = TLS_PORT
     bind: str = ""
+    # The machine that leads to the host by `machinectl ssh`, "" for one that is forgotten if this run fails.
+    name: str = ""
     # SSH uses a jump host.
     jump: bool = False
     certificates: Mapping[str, bytes] = field(default_factory=dict, repr=False)
@@ -103,6 +105,10 @@ class Target:
         """Proxy variables in lower and upper case, also for the installation."""
         found = {name: value for name, value in self.variables.items() if name.lower() in PROXIES}
         return {spelt: value for name, value in found.items() for spelt in (name.lower(), name.upper())}
+
+    def on_host(self, command: str) -> str:
+        """Return what to type here to run `command`, a quoted one if it is several, on the host."""
+        return f"machinectl ssh {self.name} {command}" if self.name else command.strip("'")
 
     @property
     def listen(self) -> str:

@@ -217,6 +217,13 @@ def test_where_the_host_gets_its_old_configuration_back_so_does_the_machine(stor
     assert store.read("orion").phase == Phase.READY
 
 
+def test_a_disk_that_is_full_meanwhile_is_looked_at_by_a_command_that_reaches_the_host(store: Store) -> None:
+    said = ("cp: error writing '/etc/docker/machinectl/transaction/old/1': No space left on device", "it is full")
+    with pytest.raises(MachineError, match="could not be written") as raised:
+        carried_out(store, RecordedHost("docker", status=5, valid=True, said=said))
+    assert raised.value.hint.endswith(": machinectl ssh orion 'df -h /etc/docker; df -i /etc/docker'")
+
+
 @pytest.mark.parametrize("status", [3, 4, 7, 8])
 def test_what_a_host_rolled_back_is_not_on_record(store: Store, status: int) -> None:
     with pytest.raises(EngineDown):

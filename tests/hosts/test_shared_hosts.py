@@ -19,9 +19,11 @@ from machinectl.hosts.lifecycle.engine_restart import World
 from machinectl.hosts.lifecycle.host_owner import SERVER
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.lifecycle.setup import Setup
+from machinectl.hosts.lifecycle.shared_hosts import take_over_news
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.decision import EngineDown
+from machinectl.provision.facts.host_facts import parse_facts
 from machinectl.provision.revision import PATH, Revision
 from machinectl.state import State
 from tests.support.quiet import Quiet
@@ -99,6 +101,16 @@ def test_what_another_computer_changed_is_taken_and_what_is_asked_here_stays(sto
     )
     # The change that follows is the next one, and nothing is news any more.
     assert Revision.of_record(store.read("orion").revision).number == 5
+
+
+def test_the_settings_that_the_host_had_are_forgotten_if_another_computer_changed_them(
+    store: Store, host: RecordedHost
+) -> None:
+    changed_by_alice(store, host, 4, {"engine": {}, "labels": {"role": "db"}, "changes": []})
+    machine = store.read("orion")
+    machine.applied = {"labels": {}}
+    assert take_over_news(machine, host, parse_facts(host.facts))
+    assert machine.applied == {}
 
 
 def test_what_an_engine_in_use_refused_is_left_on_its_host_for_nobody(store: Store, host: RecordedHost) -> None:

@@ -57,6 +57,16 @@ def test_who_logged_in_and_may_use_the_engine_is_seen() -> None:
     assert facts.login_groups == {"ops", "sudo", "domain", "users"}
 
 
+def test_room_is_read_by_file_system_and_an_older_reading_lacks_one() -> None:
+    text = re.sub(rb"@(free|inodes) .*", b"", recorded("docker")).replace(
+        b"@end", b"@free 1 2 3 4 5\n@inodes 6 - 8 9\n@end"
+    )
+    facts = parse_facts(text)
+    assert facts.free == {"/": 1, "/usr": 2, "/var": 3, "/etc": 4, "/etc/docker": 5}
+    assert facts.inodes == {"/usr": 6, "/etc": 8, "/etc/docker": 9}
+    assert "/etc/docker" not in parse_facts(text.replace(b"4 5", b"4")).free
+
+
 def test_units_that_are_masked_and_a_containerd_that_is_not_there_are_seen() -> None:
     facts = parse_facts(recorded("docker"))
     assert (facts.masked, facts.containerd, facts.containerd_service) == (frozenset(), None, True)

@@ -180,6 +180,8 @@ def put(job: Job, path: str) -> bytes:
         (off(containerd_service=False), "no containerd.service to start it"),
         (host("docker", etc_writable=False), "read-only"),
         (host("docker", free={"/etc": 3}), "disk is full: /etc has 3 KB left"),
+        (host("docker", free={"/etc": 1 << 20, "/etc/docker": 44}), "disk is full: /etc/docker has 44 KB left"),
+        (host("docker", inodes={"/etc/docker": 7}), "has too few inodes: /etc/docker has 7 left, 32 are needed"),
         (host("bare", free={"/etc": 1 << 20, "/usr": 1 << 20, "/var": 99 << 10}), "/var has 99 MB left"),
         (with_config("docker", b"{"), "not JSON"),
         (with_config("docker", {"tlsverify": True, "tlscacert": "/x/ca.pem"}), "already uses TLS"),
@@ -307,7 +309,15 @@ def test_a_full_disk_is_told_in_one_line_without_the_shells_own_words() -> None:
     assert told.cause.endswith(
         "its files are unchanged: /etc/docker/machinectl cannot be written: No space left on device"
     )
-    assert told.hint == "Look on the host: df -h /etc /etc/docker /run; df -i /etc /etc/docker /run"
+    assert told.hint.endswith(": df -h /etc/docker; df -i /etc/docker")
+
+
+def test_a_full_file_system_is_looked_at_by_a_command_that_reaches_the_host() -> None:
+    full = host("docker", free={"/etc": 1 << 20, "/etc/docker": 44})
+    for name, look in (("orion", "machinectl ssh orion df -h /etc/docker"), ("", "df -h /etc/docker")):
+        with pytest.raises(CheckFailed) as raised:
+            preflight.check_all(full, target(name=name))
+        assert raised.value.hint == f"Make room on the host: {look}"
 
 
 @pytest.mark.parametrize(

@@ -49,12 +49,17 @@ class Edit:
     options: Mapping[str, OptionValue] = field(default_factory=dict)
     provision: bool | None = None
 
+    @property
+    def concerns_host(self) -> bool:
+        return bool(self.engine or self.labels or self.unlabel or self.addresses)
+
     def carry_out(self, held: Held) -> bool:
         """Change the record, all or nothing; return whether `provision` must apply it."""
         machine = held.machine
         # `provision` applies the rest to an incomplete machine.
         if not (self.url is None and self.tls is None and machine.phase == Phase.PROVISIONING):
             check_ready(machine)
+        before = host_settings(machine)
         self._edit(machine, held.store.exists)
         if self.options:
             # Last: a new key replaces the old one.
@@ -62,9 +67,7 @@ class Edit:
         check_addresses(machine)
         if self.addresses:
             check_free(held.store, machine)
-        on_host = (self.engine, self.labels, self.unlabel, self.addresses)
-        waits = bool(machine.changes and any(on_host))
-        machine.pending = PROVISION if waits else machine.pending
+        waits = bool(machine.changes) and self.concerns_host and leave_to_provision(machine, before)
         held.write()
         return waits
 
@@ -123,6 +126,20 @@ class Edit:
                 f'"{machine.name}" is reached over SSH only, so that it has no other URL and no TLS',
                 f"Let its engine listen again: machinectl set --no-ssh-only {machine.name}",
             )
+
+
+def host_settings(machine: Machine) -> dict[str, Any]:
+    """Return the settings that `provision` applies, as in a record."""
+    return {"engine": machine.engine.dump(), "labels": machine.labels, "addresses": machine.addresses}
+
+
+def leave_to_provision(machine: Machine, before: Mapping[str, Any]) -> bool:
+    """Return whether `provision` must apply the settings, and record that. `before` are those before the edit."""
+    if machine.phase == Phase.READY and not machine.pending:
+        machine.applied = dict(before)
+    waits = host_settings(machine) != machine.applied
+    machine.pending, machine.applied = (PROVISION, machine.applied) if waits else ("", {})
+    return waits
 
 
 def change_options(machine: Machine, options: Mapping[str, OptionValue]) -> None:

@@ -10,6 +10,7 @@ from machinectl import url as engine_url
 from machinectl.host_changes import CaTrusted, of_kind
 from machinectl.hosts.certificates.holder_files import ending_cas, trusted_cas
 from machinectl.machines.holders import valid_holders
+from machinectl.machines.record import Phase
 from machinectl.machines.store.store_paths import now
 from machinectl.masking import without_secret
 from machinectl.provision import firewall
@@ -101,6 +102,7 @@ def target_of(machine: Machine, identity: Identity | None = None, url: str = "")
         port=engine_url.engine_port(url or machine.url),
         bind=asked.bind,
         ssh_only=asked.ssh_only,
+        name=machine.name if machine.phase == Phase.READY or machine.changes else "",
         jump=bool(machine.jump),
         certificates=identity.on_host if identity else {},
         own_cas=frozenset(change.sha256 for change in of_kind(machine.changes, CaTrusted)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from abc import ABC, abstractmethod
 from contextlib import contextmanager, nullcontext
 from copy import copy
@@ -18,7 +19,7 @@ from machinectl.hosts.lifecycle.host_plan import Outcome, with_diff
 from machinectl.hosts.swarm import draining
 from machinectl.machines.record import PROVISION, Phase
 from machinectl.provision import daemon_json
-from machinectl.provision.decision import CORRECT, EngineDown, tail
+from machinectl.provision.decision import CORRECT, FULL, EngineDown, tail
 from machinectl.provision.facts import host_facts
 from machinectl.provision.job import DRAFT
 from machinectl.provision.steps.installation import lock_holders
@@ -199,6 +200,9 @@ class RealRun(HostRun):
         """Name the commands that change what the engine complains of."""
         if error.hint == CORRECT or (isinstance(error, EngineDown) and self.host.unread):
             error.hint = correction(self.machine, self.host, error.cause)
+        elif error.hint and error.hint.startswith(FULL):
+            command = shlex.quote(error.hint.removeprefix(FULL))
+            error.hint = f"{FULL}machinectl ssh {self.machine.name} {command}"
         return error
 
     def refresh(self) -> None:

@@ -97,11 +97,19 @@ def at_host(held: Held, console: Console, access: Access, setup: Setup) -> Itera
     there, before = endpoints_of(machine), machine.url
     machine.engine.check()
     with logged_in_as_root(held, console, access, ssh=there.ssh) as root:
-        yield RealRun(held, console, root, engine_url_of(machine, there), setup.touching)
+        yield RealRun(held, console, root, engine_url_of(machine, there), partial(begin_changes, held, setup))
     # Update contexts even if the host needed nothing.
     held.touch()
     if machine.url != before:
         note_docker_over_ssh(held.store, console, machine)
+
+
+def begin_changes(held: Held, setup: Setup) -> None:
+    """Forget which settings the host has: a run that fails may have applied some."""
+    if held.machine.applied:
+        held.machine.applied = {}
+        held.write()
+    setup.touching()
 
 
 def undo_edit(held: Held, edit: Edit, before: Machine, key: bytes) -> None:

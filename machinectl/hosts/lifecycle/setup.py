@@ -186,7 +186,7 @@ def record_ready(held: Held, mac: str, url: str) -> None:
     machine = held.machine
     before = record_of(machine)
     machine.phase, machine.pending, machine.tls, machine.url = Phase.READY, "", url.startswith("tcp://"), url
-    machine.provision, machine.mac = True, mac or machine.mac
+    machine.provision, machine.mac, machine.applied = True, mac or machine.mac, {}
     if record_of(machine) != before:
         held.touch()
     record_look(held)

@@ -100,7 +100,7 @@ def take_over_news(machine: Machine, remote: Remote, host: Facts, *, is_new: boo
         LABELS: [*take_over_settings(labels, before.get(LABELS), theirs[LABELS])],
     }
     settings = [*(FLAGS.get(key, key) for key in taken[ENGINE]), *(f"label {key}" for key in taken[LABELS])]
-    machine.engine, machine.labels = EngineOptions.load(engine), labels
+    machine.engine, machine.labels, machine.applied = EngineOptions.load(engine), labels, {}
     changes = theirs.get("changes")
     found = map(load_change, changes if isinstance(changes, list) else ())
     machine.changes = merge_changes(machine.changes, list(found))

@@ -291,10 +291,10 @@ def facts(found: Sections) -> Facts:
         init=word("init"),
         etc_writable="writable" in found,
         directories=found.firsts("directory"),
-        free=dict(zip(("/", "/usr", "/var", "/etc"), map(int, words("free")), strict=False)),
+        free=dict(zip(("/", "/usr", "/var", "/etc", "/etc/docker"), map(int, words("free")), strict=False)),
         inodes={
             directory: int(count)
-            for directory, count in zip(("/usr", "/var", "/etc"), words("inodes"), strict=False)
+            for directory, count in zip(("/usr", "/var", "/etc", "/etc/docker"), words("inodes"), strict=False)
             if count.isdecimal()
         },
         room=tuple(Room(" ".join(w[2:]), int(w[0]), int(w[1]) if w[1].isdecimal() else None) for w in each("room")),

@@ -89,11 +89,14 @@ if [ -d /run/systemd/system ]; then say init systemd; elif has rc-service; then 
 for directory in /etc/docker /etc/docker/machinectl /etc/systemd/system/docker.service.d; do
     [ -d $directory ] && say directory $directory
 done
+# It may be a file system of its own.
+engine=/etc/docker
+[ -d $engine ] || engine=/etc
 # Free inodes; some file systems have no limit.
-df -P -i /usr /var /etc | awk 'NR > 1 { print ($2 > 0 ? $4 : "-") }' | { read -r usr; read -r var; read -r etc
-    say inodes "$usr" "$var" "$etc"; }
-df -P -k / /usr /var /etc | awk 'NR > 1 { print $4 }' | { read -r root; read -r usr; read -r var; read -r etc
-    say free "$root" "$usr" "$var" "$etc"; }
+df -P -i /usr /var /etc $engine | awk 'NR > 1 { print ($2 > 0 ? $4 : "-") }' | { read -r usr; read -r var; read -r etc
+    read -r docker; say inodes "$usr" "$var" "$etc" "$docker"; }
+df -P -k / /usr /var /etc $engine | awk 'NR > 1 { print $4 }' | { read -r root; read -r usr; read -r var; read -r etc
+    read -r docker; say free "$root" "$usr" "$var" "$etc" "$docker"; }
 device=$(awk '$2 == "00000000" { print $1; exit }' /proc/net/route)
 [ "$device" ] && say mac "$(cat "/sys/class/net/$device/address")"
 
