@@ -11,6 +11,7 @@ from machinectl.state import State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from machinectl.engine.endpoint import Deadline, Endpoint
@@ -35,11 +36,16 @@ def connect_tcp(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> socke
             return connected(family, address, left and left / (len(addresses) - done))
         except OSError as exc:
             failures.append(exc)
-    # The best address comes first (RFC 6724).
+    raise none_accepts(endpoint, failures, deadline)
+
+
+def none_accepts(endpoint: Endpoint, failures: Sequence[OSError], deadline: Deadline) -> EngineError:
+    """Return the error for the best address, which comes first (RFC 6724)."""
     first = failures[0] if failures else TimeoutError()
     error = unreachable(endpoint, first, deadline)
     error.silent = all(map(is_silence, failures))
-    raise error from first
+    error.__cause__ = first
+    return error
 
 
 def connect_unix(endpoint: Endpoint, path: str, deadline: Deadline) -> socket.socket:

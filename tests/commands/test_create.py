@@ -256,7 +256,7 @@ def test_what_excludes_a_set_up_is_refused_before_a_host_is_made(tmp_path: Path)
 def test_a_clients_certificate_that_a_set_up_does_not_use_is_named(
     store: Store, monkeypatch: pytest.MonkeyPatch, set_up: bool, warned: bool
 ) -> None:
-    made = CreatedMachine(Machine("orion", "generic", url="ssh://orion"), set_up, ())
+    made = CreatedMachine(Machine("orion", "generic", url="ssh://orion"), set_up)
     monkeypatch.setattr(Creation, "carry_out", lambda *_: made)
     onboarding = Onboarding(Access(), NOTHING_SPECIAL)
     spare = CertificateFiles(certificate="cert.pem", key="key.pem")
@@ -290,6 +290,6 @@ def test_only_an_engine_that_has_answered_is_up_and_running(store: Store) -> Non
     machine = added(store, Machine("web1", "none", url="unix:///x.sock"))
     here = Session(store.root)
     for set_up in (True, False):
-        made = CreatedMachine(machine, set_up, ())
+        made = CreatedMachine(machine, set_up)
         assert ("up and running" in next_steps(here, made)) == set_up
         assert ("Docker is up and running!\n" in connection_hint(made, "machinectl")) == set_up

@@ -144,7 +144,6 @@ def facts(config: bytes = OURS) -> Facts:
         uid=0,
         clock=int(datetime.now(UTC).timestamp()),
         arch="x86_64",
-        hostname="orion",
         os_release={"ID": "debian"},
         init="systemd",
         dockerd="/usr/sbin/dockerd",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
@@ -17,7 +18,13 @@ from machinectl.hosts.engine_socket.command_environment import socket_variables
 from machinectl.hosts.engine_socket.relay import error_text
 from machinectl.hosts.engine_socket.relay_thread import relayed
 from machinectl.hosts.engine_socket.socket_file import default_path, opened_socket
-from machinectl.hosts.engine_socket.socket_notes import SocketNote, open_sockets, write_note
+from machinectl.hosts.engine_socket.socket_notes import (
+    SocketNote,
+    machine_of_socket,
+    note_file,
+    open_sockets,
+    write_note,
+)
 from machinectl.machines.record import Machine
 from tests.support.quiet import Quiet
 from tests.support.registered import added
@@ -252,3 +259,15 @@ def test_the_environment_leads_nowhere_else() -> None:
     assert forwarded["TESTCONTAINERS_HOST_OVERRIDE"] == "localhost"
     local = socket_variables("/run/o.sock", "orionbox", "unix:///run/docker.sock")
     assert local["TESTCONTAINERS_HOST_OVERRIDE"] == "localhost"
+
+
+@pytest.mark.usefixtures("runtime")
+def test_a_socket_of_a_killed_process_is_dead_while_another_process_looks_at_it(store: Store) -> None:
+    register(store, free_port())
+    note = SocketNote("orionbox", store.root, default_path(store, "orionbox"), 1)
+    descriptor = write_note(note)
+    assert machine_of_socket(store, note.path) == "orionbox"
+    os.close(descriptor)
+    with open(note_file(note.path), "rb") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        assert machine_of_socket(store, note.path) == ""

@@ -89,7 +89,6 @@ def facts(dockerd: str, **packages: str) -> Facts:
         uid=0,
         clock=0,
         arch="",
-        hostname="",
         os_release={},
         init="systemd",
         dockerd=dockerd,

@@ -51,7 +51,6 @@ HOST = Facts(
     uid=0,
     clock=0,
     arch="x86_64",
-    hostname="orion",
     os_release={},
     init="systemd",
 )

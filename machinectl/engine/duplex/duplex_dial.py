@@ -13,8 +13,8 @@ from machinectl.engine import tls
 from machinectl.engine.deadline_socket import keep_alive
 from machinectl.engine.duplex.duplex_stream import PlainStream, TLSStream
 from machinectl.engine.duplex.stream_race import open_first
-from machinectl.engine.endpoint import Deadline, EngineError, is_silence
-from machinectl.engine.sockets import closed_socket, resolve_endpoint, unreachable
+from machinectl.engine.endpoint import Deadline, EngineError
+from machinectl.engine.sockets import closed_socket, none_accepts, resolve_endpoint, unreachable
 
 if TYPE_CHECKING:
     from machinectl.engine.duplex.duplex_stream import DuplexStream
@@ -80,11 +80,7 @@ async def connect_host(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -
                 return await connected_stream(address)
         except OSError as exc:
             failures.append(exc)
-    # The best address comes first (RFC 6724).
-    first = failures[0] if failures else TimeoutError()
-    error = unreachable(endpoint, first, deadline)
-    error.silent = all(map(is_silence, failures))
-    raise error from first
+    raise none_accepts(endpoint, failures, deadline)
 
 
 async def connected_stream(address: Address) -> socket.socket:

@@ -18,6 +18,7 @@ from machinectl.errors import MachineError
 from machinectl.files.atomic import PRIVATE_FILE, read_file, remove_if_present
 from machinectl.files.dead_sockets import remove_dead_socket
 from machinectl.files.runtime_directory import socket_directory
+from machinectl.machines.store.lock import is_locked
 from machinectl.value_classes import Frozen
 
 TYPE_CHECKING = False
@@ -103,7 +104,7 @@ def machine_of_socket(store: Store, path: str) -> str:
         file = note_file(path)
     except MachineError:
         return ""
-    note = read_note(file) if is_held(file) else None
+    note = read_note(file) if is_locked(file) else None
     return note.machine if note and note.store == store.root and store.exists(note.machine) else ""
 
 
@@ -115,7 +116,7 @@ def socket_at(path: str) -> SocketNote | None:
 def living_note(file: str) -> SocketNote | None:
     """Return the note of a process that lives; else remove the note and its socket."""
     note = read_note(file)
-    if is_held(file):
+    if is_locked(file):
         return note
     if note:
         remove_dead_socket(note.path)
@@ -133,26 +134,13 @@ def read_note(file: str) -> SocketNote | None:
         return None
 
 
-def is_held(file: str) -> bool:
-    try:
-        descriptor = os.open(file, os.O_RDWR)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
-
-
 def write_note(note: SocketNote) -> int:
     """Write a new note, and return the descriptor that holds its lock. Call with others waiting."""
     file = note_file(note.path)
     remove_if_present(file)
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    # Waits for a process that looks whether the file is locked.
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
     os.write(descriptor, json.dumps(vars(note)).encode())
     return descriptor
 
@@ -176,7 +164,7 @@ def end_process(note: SocketNote) -> None:
     with suppress(ProcessLookupError):
         os.kill(note.pid, signal.SIGTERM)
     end = time.monotonic() + END_SECONDS
-    while is_held(file):
+    while is_locked(file):
         if time.monotonic() > end:
             raise MachineError(f"Process {note.pid}, which serves {note.path}, does not end", f"kill -9 {note.pid}")
         time.sleep(LOOK_SECONDS)

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from machinectl.driver import Driver, SSHEndpoint
     from machinectl.hosts.certificates.identity import Identity
     from machinectl.hosts.connection.login import Access
-    from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
+    from machinectl.hosts.lifecycle.host_plan import HostPlan
     from machinectl.hosts.lifecycle.setup import Setup
     from machinectl.machines.spec import CertificateFiles, MachineSpec
     from machinectl.machines.store import Held, Store
@@ -88,14 +88,13 @@ class Creation:
         with store.writing(self.name, waiting(console, self.name)) as held:
             if note := record_creation(held, settled):
                 console.note(note)
-            outcomes: list[Outcome] = []
             try:
                 ssh = make_host(held, settled)
                 set_up = settled.sets_up(ssh)
                 if ssh and set_up:
                     from machinectl.hosts.lifecycle.provisioning import provision_new_host
 
-                    outcomes = provision_new_host(held, console, self.onboarding.access, self.onboarding.setup, ssh)
+                    provision_new_host(held, console, self.onboarding.access, self.onboarding.setup, ssh)
                 elif settled.spare and held.machine.tls:
                     held.write_files(settled.spare.present)
                 if ssh and not set_up and (warning := pin_host_key(held, console, self.onboarding.access, ssh)):
@@ -111,7 +110,7 @@ class Creation:
                 forget_or_explain(held, console, exc)
                 raise
             note_jump_host(store, console, held.machine)
-            return CreatedMachine(held.machine, set_up, tuple(outcomes))
+            return CreatedMachine(held.machine, set_up)
 
     def plan(self, store: Store, console: Console) -> HostPlan:
         settled = check_creation(store, self)
@@ -137,7 +136,6 @@ class Creation:
 class CreatedMachine(NamedTuple):
     machine: Machine
     set_up: bool
-    outcomes: tuple[Outcome, ...]
 
 
 def warn_of_unused_options(console: Console, machine: Machine, allowed: Allowed = NOTHING_SPECIAL) -> None:

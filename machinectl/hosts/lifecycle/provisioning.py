@@ -49,7 +49,7 @@ def provision(held: Held, console: Console, access: Access, setup: Setup) -> lis
         return list(setup.carry_out(run).outcomes)
 
 
-def provision_new_host(held: Held, console: Console, access: Access, setup: Setup, ssh: SSHEndpoint) -> list[Outcome]:
+def provision_new_host(held: Held, console: Console, access: Access, setup: Setup, ssh: SSHEndpoint) -> None:
     """Set up a new machine's host, and authorize the user's key there if `ssh` says so."""
     machine = held.machine
     machine.engine.check()  # refuse invalid options before any question
@@ -61,7 +61,7 @@ def provision_new_host(held: Held, console: Console, access: Access, setup: Setu
         if ssh.copy_key:
             authorize_login_key(held, console, session, public_key(ssh, access.credentials.passphrase))
         try:
-            return list(setup.carry_out(run).outcomes)
+            setup.carry_out(run)
         except CheckFailed:
             # Leave a refused host unchanged.
             if ssh.copy_key:

@@ -124,7 +124,6 @@ class Facts:
     uid: int
     clock: int
     arch: str
-    hostname: str
     os_release: Mapping[str, str]
     init: str
     etc_writable: bool = True
@@ -184,7 +183,6 @@ class Facts:
     transaction: str = ""
     # The first line of the revision file.
     revision: str = ""
-    job: int = 0
     firewalls: Mapping[str, str] = field(default_factory=dict)
     # firewalld's default zone file, if our change would create it.
     zone_file: str = ""
@@ -286,7 +284,6 @@ def facts(found: Sections) -> Facts:
         uid=int(word("uid")),
         clock=parse_clock(word("clock")),
         arch=word("arch"),
-        hostname=word("hostname"),
         os_release=os_release(text("os")),
         init=word("init"),
         etc_writable="writable" in found,

@@ -81,7 +81,6 @@ exec 3<&0 </dev/null
 say uid "$(id -u)"
 say clock "$(date +%s)"
 say arch "$(uname -m)"
-read -r name </proc/sys/kernel/hostname && say hostname "$name"
 say os
 for release in /etc/os-release /usr/lib/os-release; do [ -r $release ] && short_lines <$release && break; done
 if [ -d /run/systemd/system ]; then say init systemd; elif has rc-service; then say init openrc; else say init other; fi

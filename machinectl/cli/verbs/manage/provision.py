@@ -38,7 +38,7 @@ def provision(
     left = incomplete(here, begun)
     for name in begun:
         if name not in left and sys.stdout.isatty():
-            write_out(next_steps(here, CreatedMachine(here.store.read(name), True, ())))
+            write_out(next_steps(here, CreatedMachine(here.store.read(name), True)))
     return code
 
 
