@@ -66,7 +66,7 @@ class AddressMemory:
 
         with suppress(StoreError, OSError):
             replace_file(os.path.join(self._directory, self._what), f"{host}\n".encode())
-            if last != host and self._what == ENGINE:
+            if last != host:
                 NEWS.moved.add(self._name)
 
     def skipped(self, place: str, cause: str) -> None:

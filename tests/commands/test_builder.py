@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from machinectl.docker_cli.buildx import csv_field, failure_reason, parse_options
 from machinectl.hosts.exports.builders import remote_node
+from machinectl.machines.answered_address import ENGINE
 from machinectl.machines.record import Machine, Phase
 from tests.support.docker_cli import DockerCli
 from tests.support.program import killed_at, machinectl
@@ -19,7 +21,6 @@ from tests.support.registered import added
 
 if TYPE_CHECKING:
     import subprocess
-    from pathlib import Path
 
     from machinectl.machines.store import Store
     from tests.support.dockerd import Dockerd
@@ -228,6 +229,10 @@ def test_a_buildkitd_on_the_host_takes_the_machines_certificates(store: Store, d
         "cert": f"{store.root}/machines/orionbox/cert.pem",
         "key": f"{store.root}/machines/orionbox/key.pem",
     }
+    several = store.read("orionbox")
+    several.addresses = ["127.0.0.2"]
+    Path(several.directory, ENGINE).write_text("127.0.0.2\n")
+    assert remote_node(several, 1234).endpoint == "tcp://127.0.0.2:1234"
     closed = run(store, "builder", "--driver", "remote", "--port", "1", "orionbox", code=1)
     assert "nothing answers on port 1 of 127.0.0.1: Connection refused" in closed.stderr
     # The engine's port takes connections, too.

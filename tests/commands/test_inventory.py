@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.hosts.exports import ansible_export, prometheus
+from machinectl.machines.answered_address import ENGINE, SSH
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from tests.support.ansible import listed, run
@@ -41,6 +42,20 @@ def engine(store: Store, name: str, url: str, *options: str, labels: dict[str, s
 def here(store: Store, tmp_path: Path) -> dict[str, str]:
     """The environment of a user who has machinectl on the PATH."""
     return {"MACHINE_STORAGE_PATH": store.root, "PATH": on_the_path(tmp_path / "bin")}
+
+
+def test_of_several_addresses_ansible_gets_the_last_that_answered_and_prometheus_the_first(store: Store) -> None:
+    machine = Machine("orion", "generic", url="tcp://192.0.2.7:2376", tls=True, addresses=["10.8.0.29", "orion.vpn"])
+    state = {"IPAddress": "192.0.2.7", "SSHUser": "ops", "SSHPort": 22, "SSHKeyPath": "", "EnginePort": 2376}
+    machine.driver_state = json.dumps(state)
+    machine.engine = EngineOptions(options=("metrics-addr=0.0.0.0:9323",))
+    added(store, machine, {SSH: b"10.8.0.29\n", ENGINE: b"orion.vpn\n"})
+    found = ansible_export.host_variables(store.read("orion"))
+    assert (found["ansible_host"], found["docker_host"]) == ("10.8.0.29", "tcp://orion.vpn:2376")
+    assert found["machinectl_addresses"] == ["192.0.2.7", "10.8.0.29", "orion.vpn"]
+    target = prometheus.scrape_target(store.read("orion"))
+    assert target
+    assert target["targets"] == ["192.0.2.7:9323"]
 
 
 def test_ansible_takes_the_example_for_an_inventory(store: Store, here: dict[str, str]) -> None:

@@ -15,6 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.errors import MachineError
+from machinectl.hosts.connection.openssh_programs import machine_host_block
+from machinectl.machines.answered_address import SSH
+from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from machinectl.ssh.destination import SSHEndpoint
@@ -41,6 +44,28 @@ def server(store: Store, name: str, **state: str | int) -> Machine:
     known = {"IPAddress": "192.0.2.7", "EnginePort": 2376, "SSHUser": "ops", "SSHPort": 2222, "SSHKeyPath": ""}
     machine.driver_state = json.dumps({**known, **state})
     return added(store, machine, {"known_hosts": b"machinectl ssh-ed25519 AAAA\n"})
+
+
+def several(store: Store, url: str) -> Machine:
+    """A machine whose last login was at 10.8.0.29."""
+    server(store, "orion")
+    with store.writing("orion") as held:
+        held.machine.url, held.machine.addresses = url, ["10.8.0.29", "orion.vpn"]
+        held.machine.engine = EngineOptions(ssh_only=url.startswith("ssh://"))
+        held.write()
+        held.write_file(SSH, b"10.8.0.29\n")
+    return store.read("orion")
+
+
+def test_of_several_addresses_it_is_the_one_of_the_last_login(store: Store) -> None:
+    block = machine_host_block(several(store, "tcp://192.0.2.7:2376"))
+    assert "    HostName 10.8.0.29\n" in block
+    assert block.endswith("    # Other addresses: 192.0.2.7, orion.vpn\n")
+
+
+def test_dockers_own_ssh_knows_the_machine_at_each_address(store: Store) -> None:
+    first, *_ = machine_host_block(several(store, "ssh://ops@192.0.2.7")).splitlines()
+    assert first == "Host orion 192.0.2.7 10.8.0.29 orion.vpn"
 
 
 @pytest.mark.parametrize("name", ["orion", "Orion", "10.0.0.1", "a.b-c"])

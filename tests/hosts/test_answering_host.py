@@ -161,6 +161,16 @@ def test_what_does_not_greet_as_ssh_does_is_passed_over(
     assert ("it is not an SSH server" in done.stderr) == is_named
 
 
+def test_the_ssh_config_that_is_kept_follows_the_logins(orion: Store) -> None:
+    config = os.path.join(orion.root, "ssh_config")
+    run(orion, "ssh-config", "--write")
+    with open(config, encoding="utf-8") as file:
+        assert f"HostName {LAN}\n" in file.read()
+    run(orion, "run", "orion", "--", "true")
+    with open(config, encoding="utf-8") as file:
+        assert f"HostName {VPN}\n" in file.read()
+
+
 def test_if_none_answers_all_are_named(orion: Store, sshd: Sshd) -> None:
     sshd.close()
     done = machinectl("run", "orion", "--", "true", store=orion.root)

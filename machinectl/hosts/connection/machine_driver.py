@@ -187,6 +187,16 @@ def endpoint_of(machine: Machine, url: str = "") -> Endpoint:
     return with_addresses(endpoint, machine)
 
 
+def at_last_address(machine: Machine, ssh: SSHEndpoint) -> SSHEndpoint:
+    """Return where the last login was, for programs that try one address."""
+    if not machine.addresses:
+        return ssh
+    from machinectl.machines.answered_address import SSH, last_answer
+
+    last, _ = last_answer(machine.directory, SSH)
+    return replace(ssh, host=last) if last in machine.addresses else ssh
+
+
 def request_command(machine: Machine) -> str:
     """Return the commands that ask for a machine of somebody else with a new key, or ""."""
     name, asked, who = machine.name, str(machine.access.get("asked", "")), str(machine.access.get("who", ""))

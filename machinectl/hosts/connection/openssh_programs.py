@@ -16,7 +16,7 @@ from machinectl.errors import MachineError
 from machinectl.files.fileset import read_regular_file
 from machinectl.files.ownership import temporary_directory
 from machinectl.hosts.connection.login import login_endpoint, pinned_known_hosts
-from machinectl.hosts.connection.machine_driver import flag_of_set, known_hosts_path, ssh_endpoint
+from machinectl.hosts.connection.machine_driver import at_last_address, flag_of_set, known_hosts_path, ssh_endpoint
 from machinectl.ssh.openssh.config_block import USERS_OWN, host_block, with_user_files
 from machinectl.value_classes import Frozen
 
@@ -55,13 +55,15 @@ class ProgramResult(Frozen):
 
 def machine_host_block(machine: Machine, endpoint: SSHEndpoint | None = None) -> str:
     """Raise MachineError without SSH."""
-    endpoint = endpoint or ssh_endpoint(machine)
+    own = endpoint or ssh_endpoint(machine)
+    endpoint = endpoint or at_last_address(machine, own)
     known_hosts = checked_known_hosts(machine, endpoint)
     # docker gives its ssh only the address of an ssh:// URL.
-    alias = engine_url.parse_url(machine.url).host if docker_needs_ssh_config(machine) else ""
-    return host_block(
-        machine.name, endpoint, known_hosts=known_hosts, also=alias if re.fullmatch(PLAIN, alias, re.ASCII) else ""
-    )
+    aliases = [engine_url.parse_url(url).host for url in machine.urls] if docker_needs_ssh_config(machine) else []
+    also = [alias for alias in aliases if re.fullmatch(PLAIN, alias, re.ASCII)]
+    block = host_block(machine.name, endpoint, known_hosts=known_hosts, also=also)
+    others = ", ".join(host for host in dict.fromkeys([own.host, *machine.addresses]) if host != endpoint.host)
+    return f"{block}    # Other addresses: {others}\n" if others else block
 
 
 def docker_needs_ssh_config(machine: Machine) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl import url as engine_url
 from machinectl.driver import SSHEndpoint
-from machinectl.hosts.connection.machine_driver import endpoints_of, known_hosts_path, with_jump_host
+from machinectl.hosts.connection.machine_driver import at_last_address, endpoints_of, known_hosts_path, with_jump_host
 from machinectl.ssh.openssh.ssh_options import identity_arguments, quote_config_path
 from machinectl.ssh.ssh_settings import check_endpoint
 
@@ -32,7 +32,10 @@ def host_variables(machine: Machine) -> dict[str, Any]:
     """Raise MachineError if the address is unknown."""
     found: dict[str, Any] = {"machinectl_driver": machine.driver, "machinectl_labels": dict(machine.labels)}
     if machine.url:
-        found["docker_host"] = machine.url
+        # Ansible asks for an inventory at each run: it gets the addresses that answered last.
+        found["docker_host"] = machine.urls[0]
+    if machine.addresses:
+        found["machinectl_addresses"] = [engine_url.parse_url(machine.url).host, *machine.addresses]
     if machine.tls:
         found["docker_cert_path"] = machine.directory
     ssh = ansible_endpoint(machine)
@@ -46,8 +49,8 @@ def ansible_endpoint(machine: Machine) -> SSHEndpoint | None:
     ssh = endpoints_of(machine).ssh
     if ssh is None and machine.url.startswith("ssh://"):
         url = engine_url.parse_url(machine.url)
-        return with_jump_host(machine, SSHEndpoint(url.host, url.user, url.port))
-    return ssh
+        ssh = with_jump_host(machine, SSHEndpoint(url.host, url.user, url.port))
+    return at_last_address(machine, ssh) if ssh else None
 
 
 def connection_variables(ssh: SSHEndpoint, known_hosts: str) -> dict[str, Any]:

@@ -132,7 +132,7 @@ def wanted_node(store: Store, docker: Contexts, builder: Builder, node: BuilderN
 
 def remote_node(machine: Machine, port: int) -> BuildxNode:
     """Return a node of a buildkitd that takes the machine's certificates."""
-    url = parse_url(machine.url)
+    url = parse_url(machine.urls[0])
     if url.scheme != "tcp":
         raise MachineError(
             f'"{machine.name}" has no certificates for buildkitd: its engine is {machine.url}',

@@ -49,6 +49,8 @@ def metrics_address(machine: Machine, asked: str) -> str:
     if address.is_loopback if address else f".{found.host}".endswith(".localhost"):
         raise MachineError(f"its metrics are at {asked}, which only the host itself can reach", mend)
     host = found.host
+    # The first address, also if another one answers here: a target that moves begins new time series, and Prometheus
+    # may be in another network.
     if address and address.is_unspecified:
         host = engine_url.parse_url(machine.url).host if machine.url else ""
         if not host:

@@ -44,8 +44,8 @@ PATTERN = r"!?[\w*?]+"
 DEEPEST = 16
 
 
-def host_block(name: str, endpoint: SSHEndpoint, *, known_hosts: str = "", also: str = "") -> str:
-    """`also` is a second name, `known_hosts` the machine's file.
+def host_block(name: str, endpoint: SSHEndpoint, *, known_hosts: str = "", also: Iterable[str] = ()) -> str:
+    """`also` are other names, `known_hosts` is the machine's file.
 
     Raises UsageError for an invalid host, MachineError for an unprintable path, SSHError for a bad configuration.
     """
@@ -65,7 +65,7 @@ def host_block(name: str, endpoint: SSHEndpoint, *, known_hosts: str = "", also:
             raise MachineError(
                 f"ssh's configuration cannot hold {line!r}", "Keep the store in a directory without such characters"
             )
-    names = " ".join(dict.fromkeys([name, also or name]))
+    names = " ".join(dict.fromkeys([name, *also]))
     return "".join([f"Host {names}\n", *(f"    {line}\n" for line in lines)])
 
 
