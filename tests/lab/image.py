@@ -134,7 +134,8 @@ def _alone(*command: object) -> None:
 
 def _chroot(root: Path, script: str, environment: dict[str, str], before: str = "") -> None:
     variables = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C"} | environment
-    variables["DEBIAN_FRONTEND"] = "noninteractive"
+    # In a chroot, needrestart would look through this machine's processes: a quarter of an installation's CPU time.
+    variables |= {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_SUSPEND": "1"}
     mounts = f"{before}mount -t proc proc {root}/proc; mount --rbind /dev {root}/dev\n"
     enter = ["env", "-i", *(f"{name}={value}" for name, value in variables.items()), "chroot", str(root)]
     _alone("bash", "-ec", f'{mounts}exec "$@"', "-", *enter, "bash", "-ec", _QUIET + script)
