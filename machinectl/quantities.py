@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from machinectl.errors import UsageError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 MINUTE, HOUR, DAY = 60, 3600, 86400
 # Seconds of the units in which lifetimes are typed.
 UNITS = {"s": 1, "m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
 # Seconds. Then access ends, even if nobody thinks of ending it.
 LONGEST_LIFETIME = 90 * DAY
 MOST_DIGITS = len(str(LONGEST_LIFETIME))
+# Of many names, those to show.
+NAMED = 3
 # Show tenths below this. Seconds.
 FINE = 10
 
@@ -17,6 +23,12 @@ FINE = 10
 def plural(count: int, noun: str, several: str = "") -> str:
     """Return "1 machine", "3 machines"; `several` is the plural if it does not end in s."""
     return f"{count:,} {noun if count == 1 else several or noun + 's'}"
+
+
+def first_names(names: Sequence[str], most: int = NAMED) -> str:
+    """Join names with commas; of many, only the first."""
+    more = len(names) - most
+    return ", ".join(names) if more <= 1 else f"{', '.join(names[:most])} and {more} more"
 
 
 def duration(seconds: float, *, whole: bool = False) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from machinectl.errors import UsageError
-from machinectl.quantities import duration, lifetime_words, parse_lifetime, plural
+from machinectl.quantities import duration, first_names, lifetime_words, parse_lifetime, plural
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,13 @@ from machinectl.quantities import duration, lifetime_words, parse_lifetime, plur
 )
 def test_plural(count: int, words: list[str], expected: str) -> None:
     assert plural(count, *words) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"), [(["a"], "a"), (["a", "b", "c", "d"], "a, b, c, d"), ([*"abcde"], "a, b, c and 2 more")]
+)
+def test_of_many_names_the_first_are_shown(names: list[str], expected: str) -> None:
+    assert first_names(names) == expected
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from machinectl.hosts.certificates.client_warnings import UNFINISHED, finishing
 from machinectl.machines.holders import ACTIVE, ADDING, ENDING
 from machinectl.provision import client_cas
 from machinectl.provision.client_cas import CLIENTS
+from machinectl.quantities import first_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,7 @@ def accepted_clients_check(host: Facts, ca: bytes, holders: Sequence[AccessHolde
     lost = [holder.who for holder in expected if holder.ca not in listed]
     known = {*client_cas.ca_digests(ca), *(holder.ca for holder in holders)}
     others = client_cas.unrecorded_cas(host, known)
-    beside = f"; and CAs that are not on record here: {', '.join(others)}" if others else ""
+    beside = f"; and CAs that are not on record here: {first_names(others, client_cas.MOST_NAMED)}" if others else ""
     names = ", ".join(["this computer", *(holder.who for holder in expected)])
     machine, damage = shell.machine, client_cas.damage(host)
     unread = f"{CLIENTS} was changed after the engine was started: it may still accept those who are no longer in it"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl.errors import MachineError
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY
-from machinectl.quantities import plural
+from machinectl.quantities import first_names, plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 CLIENTS, CLIENTS_MODE = f"{OWN_DIRECTORY}/clients.pem", "644"
 OWN_CA = f"{OWN_DIRECTORY}/ca.pem"
+# The file is the host's: its root may have put any number of certificates into it.
+MOST_NAMED = 10
 UNREADABLE = "one that cannot be read"
 NO_NAMES: Mapping[str, str] = {}
 # Go reads the same blocks, and skips what is around them.
@@ -113,8 +115,8 @@ def damage(facts: Facts) -> str:
     if not lines:
         return ""
     found, its = plural(len(lines), "certificate"), "its" if len(lines) == 1 else "their"
-    at = "line" if len(lines) == 1 else "lines"
-    return f"{found} in {CLIENTS} cannot be read ({at} {', '.join(lines)}): the engine does not accept {its} clients"
+    at = f"line{'s' if len(lines) > 1 else ''} {first_names(lines, MOST_NAMED)}"
+    return f"{found} in {CLIENTS} cannot be read ({at}): the engine does not accept {its} clients"
 
 
 def unrecorded_cas(facts: Facts, recorded: AbstractSet[str], names: Mapping[str, str] = NO_NAMES) -> list[str]:

@@ -130,7 +130,7 @@ def read_settings(endpoint: SSHEndpoint) -> Settings:
 
 def check_endpoint(endpoint: SSHEndpoint) -> None:
     """Refuse names that ssh or a ProxyCommand's shell would misread."""
-    if not re.fullmatch(NAME, endpoint.host) or "/" in endpoint.host or "@" in endpoint.host:
+    if not is_plain_name(endpoint.host) or "/" in endpoint.host or "@" in endpoint.host:
         raise UsageError(f"{endpoint.host!r} is not a host's name or address", "Give it as ssh takes it")
     if endpoint.user:
         check_ssh_user(endpoint.user)
@@ -138,8 +138,12 @@ def check_endpoint(endpoint: SSHEndpoint) -> None:
 
 def check_ssh_user(user: str) -> None:
     """Refuse a name that ssh or a shell would misread."""
-    if not re.fullmatch(NAME, user):
+    if not is_plain_name(user):
         raise UsageError(f"{user!r} is not a user's name", "Give it as ssh takes it")
+
+
+def is_plain_name(name: str) -> bool:
+    return bool(re.fullmatch(NAME, name)) and name.isprintable()
 
 
 def openssh_query(endpoint: SSHEndpoint) -> list[str]:

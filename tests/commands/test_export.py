@@ -646,6 +646,9 @@ def with_ssh_key(path: str) -> dict[str, Any]:
         ({**RECORD, "schema": 2, "jump": "machine:orion"}, {}, 'its jump host "orion" is not'),
         ({**RECORD, "schema": 2, "jump": "machine:../x"}, {}, "neither machine:NAME nor host:NAME"),
         ({**RECORD, "schema": 2, "jump": "host:-oProxyCommand=x"}, {}, "-oProxyCommand=x"),
+        ({**RECORD, "schema": 2, "jump": "host:\ud800"}, {}, "is not a host's name"),
+        ({**RECORD, "schema": 2, "jump": "host:a\u202eb"}, {}, "is not a host's name"),
+        ({**RECORD, "schema": 2, "jump": "host:a\u200bb@c"}, {}, "is not a user's name"),
     ],
 )
 def test_hostile_machines_are_refused(

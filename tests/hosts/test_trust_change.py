@@ -141,6 +141,19 @@ def test_a_ca_that_somebody_added_by_hand_is_named_and_stays(store: Store, reach
     assert console.warnings == [warning, warning]
 
 
+def test_many_cas_that_somebody_added_are_counted(store: Store, reached: list[RecordedHost]) -> None:
+    """Root of the host may have added any number: the warning still fits a screen."""
+    console = Quiet()
+    added = b"".join(certs.new_ca(f"mallory {number}").certificate for number in range(30))
+    reached.append(host(CA.certificate + ALICE.certificate + added + b"-----BEGIN CERTIFICATE-----\n" * 30))
+    with store.writing("orion") as held:
+        assert shut_out(held, console, Access(), {DIGEST})
+    others, damage = console.warnings
+    assert "also accepts 30 CAs that are not on record here: CN=mallory 0, CN=mallory 1, " in others
+    assert "CN=mallory 9 and 20 more\n" in others
+    assert "and 20 more)" in damage
+
+
 def test_a_damaged_certificate_is_named_by_its_line_and_stays(store: Store, reached: list[RecordedHost]) -> None:
     damaged = certs.new_ca("carol").certificate[:300] + b"\n"
     text, console = CA.certificate + ALICE.certificate, Quiet()

@@ -143,3 +143,18 @@ def test_a_reload_keeps_the_time_of_a_file_that_nobody_changed_since_the_engine_
     subprocess.run(["sh", "-c", f"{variables}\n{function}\nkeep_times"], check=True)
     assert (tmp_path / "daemon.json").stat().st_mtime == (changed if kept else 400)
     assert (tmp_path / "new").stat().st_mtime == 400
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "directory"])
+def test_what_is_no_regular_file_is_refused_and_not_waited_for(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "clients.pem"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.mkdir()
+    [function] = re.findall(r"^save\(\) \{\n.*?^\}$", resource("apply.sh"), re.DOTALL | re.MULTILINE)
+    script = f'failed() {{ echo "$*"; exit 5; }}\n{function}\nsave {path} {tmp_path}/old'
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False, timeout=20)
+    assert (done.returncode, done.stdout) == (5, f"{path} is not a regular file\n")

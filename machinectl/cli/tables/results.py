@@ -10,9 +10,9 @@ from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import draw
 from machinectl.cli.output.style import is_terminal
 from machinectl.cli.tables.dry_run import NOTHING, plan_report
-from machinectl.cli.tables.text_table import first_names
 from machinectl.errors import MachineError
 from machinectl.go.units import human_duration
+from machinectl.quantities import first_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

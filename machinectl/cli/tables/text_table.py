@@ -10,6 +10,7 @@ from machinectl.cli.output.style import columns, is_terminal
 from machinectl.cli.tables.fitted_table import NO_FITTING, Fitting, fitted_rows
 from machinectl.errors import MachineError, UsageError
 from machinectl.go.tabwriter import align, aligned_table
+from machinectl.quantities import first_names
 from machinectl.value_classes import Frozen
 
 TYPE_CHECKING = False
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
         def fields(self) -> Mapping[str, Any]: ...
 
 
-# How many machines an error names.
-NAMED = 3
 # Replace characters that end a line or a cell in a terminal, a shell or Python.
 BREAKS = str.maketrans(dict.fromkeys("\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029", " "))
 
@@ -62,11 +61,6 @@ def unprintable_rows(cause: str, machines: Iterable[str]) -> MachineError:
         f"{cause} ({first_names(list(dict.fromkeys(machines)))})",
         "Check first that the row has it: {{with .Labels.rack}}{{.}}{{end}}",
     )
-
-
-def first_names(names: list[str]) -> str:
-    more = len(names) - NAMED
-    return ", ".join(names) if more <= 1 else f"{', '.join(names[:NAMED])} and {more} more"
 
 
 def print_rows(

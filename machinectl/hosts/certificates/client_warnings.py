@@ -8,6 +8,7 @@ from machinectl.hosts.certificates.identity import Identity
 from machinectl.machines.holders import ADDING, TOOL, holders_of
 from machinectl.provision import client_cas
 from machinectl.provision.client_cas import CLIENTS, OWN_CA
+from machinectl.quantities import first_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,8 +32,9 @@ def client_warnings(machine: Machine, host: Facts, unrecorded: list[str]) -> Ite
     again = f"machinectl provision {machine.name}"
     if unrecorded:
         cas, it = ("a CA that is", "it") if len(unrecorded) == 1 else (f"{len(unrecorded)} CAs that are", "them")
+        named = first_names(unrecorded, client_cas.MOST_NAMED)
         yield (
-            f'The engine of "{machine.name}" also accepts {cas} not on record here: {", ".join(unrecorded)}\n'
+            f'The engine of "{machine.name}" also accepts {cas} not on record here: {named}\n'
             f"If no owner of the host added {it}, delete {it} from {CLIENTS} there, and then: {again}"
         )
     if damage := client_cas.damage(host):

@@ -38,6 +38,12 @@ failed() {
     exit 5
 }
 
+# A named pipe would stop us here, and a device fill the disk.
+save() {
+    [ -f "$1" ] || failed "$1 is not a regular file"
+    cp -p "$1" "$2" || failed "$1 cannot be saved"
+}
+
 tidy() { for directory in $directories; do rmdir "$directory" 2>/dev/null; done; }
 
 # A file must be on the disk before it is renamed into place.
@@ -288,7 +294,7 @@ while read -r mode path; do
     count=$((count + 1))
     [ "$mode" = - ] || chmod "$mode" "$count" || exit 5
     [ -e "$path" ] || continue
-    cp -p "$path" "$there/old/$count" || failed "$path cannot be saved"
+    save "$path" "$there/old/$count"
     set -- "$@" "$there/old/$count"
 done <$there/manifest
 flush "$@"
