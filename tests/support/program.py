@@ -140,6 +140,15 @@ def _dying(moment: str, store: str | Path, arguments: Iterable[str | Path]) -> s
     return _forked(words, variables, "tests.support.dying", None)
 
 
+def recorded(
+    record: Path, store: str | Path, *arguments: str | Path, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command line, and append to a file what it hands to SSH, to TLS and to other programs; see `recording`."""
+    words = ["recording", str(record), *map(str, arguments)]
+    variables = {**os.environ, "MACHINE_STORAGE_PATH": str(store), **(environment or {})}
+    return _forked(words, variables, "tests.support.recording", None)
+
+
 def run_code(
     code: str, *arguments: str | Path, environment: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
