@@ -89,13 +89,13 @@ for directory in /etc/docker /etc/docker/machinectl /etc/systemd/system/docker.s
     [ -d $directory ] && say directory $directory
 done
 # It may be a file system of its own.
-engine=/etc/docker
-[ -d $engine ] || engine=/etc
+configured=/etc/docker
+[ -d $configured ] || configured=/etc
 # Free inodes; some file systems have no limit.
-df -P -i /usr /var /etc $engine | awk 'NR > 1 { print ($2 > 0 ? $4 : "-") }' | { read -r usr; read -r var; read -r etc
-    read -r docker; say inodes "$usr" "$var" "$etc" "$docker"; }
-df -P -k / /usr /var /etc $engine | awk 'NR > 1 { print $4 }' | { read -r root; read -r usr; read -r var; read -r etc
-    read -r docker; say free "$root" "$usr" "$var" "$etc" "$docker"; }
+df -P -i /usr /var /etc $configured | awk 'NR > 1 { print ($2 > 0 ? $4 : "-") }' | { read -r usr; read -r var; read -r etc
+    read -r below; say inodes "$usr" "$var" "$etc" "$below"; }
+df -P -k / /usr /var /etc $configured | awk 'NR > 1 { print $4 }' | { read -r root; read -r usr; read -r var; read -r etc
+    read -r below; say free "$root" "$usr" "$var" "$etc" "$below"; }
 device=$(awk '$2 == "00000000" { print $1; exit }' /proc/net/route)
 [ "$device" ] && say mac "$(cat "/sys/class/net/$device/address")"
 
