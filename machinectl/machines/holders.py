@@ -136,6 +136,12 @@ def is_suspended(machine: Machine) -> bool:
     return not any(of_kind(machine.changes, CaTrusted))
 
 
+def had_access(machine: Machine, who: str) -> bool:
+    """Return whether somebody is a holder, or was one."""
+    ended = (str(data.get("who", "")) for data in machine.ended if isinstance(data, dict))
+    return find_holder(machine, who) is not None or who.lower() in {name.lower() for name in ended}
+
+
 def holder_directory(directory: str, who: str) -> str:
     return os.path.join(directory, DIRECTORY, who)
 

@@ -191,4 +191,6 @@ def test_the_command_line_says_what_is_wrong(store: Store, engines: Engines) -> 
         failing("-y", "m1", "alice").replace(f" -s {store.root}", "").split()
     )
     assert '"m9" does not exist' in failing("-y", "alice", "m9")
+    # It may be an earlier name.
+    assert "alice has access to m1, m2, m3: machinectl access end alice m1\n" in failing("-y", "alice", "m9")
     assert engines.restarted == []

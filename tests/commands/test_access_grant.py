@@ -198,7 +198,7 @@ def test_a_renamed_machine_is_found_by_the_key_on_record(owner: Owner) -> None:
     console = owner.grant(request("orion"))
     assert "  vega (asked for as orion, its earlier name) at tcp://192.0.2.29:2376, until" in console.notes[0]
     [machine] = owner.answer.machines
-    assert machine.name == "orion"
+    assert (machine.name, machine.called) == ("orion", "vega")
     assert find_holder(owner.store.read("vega"), "alice@laptop")
 
 
@@ -220,6 +220,32 @@ def test_a_replayed_request_of_an_ended_holder_is_refused_with_the_day(owner: Ow
     assert f"was ended on {datetime.now(UTC):%Y-%m-%d}" in owner.errors
     assert "type there: machinectl rm orion; machinectl access request --for alice@laptop orion\n" in owner.errors
     assert owner.store.read("orion").holders == {}
+
+
+def test_an_end_counts_for_the_old_key_after_the_machine_was_renamed(owner: Owner) -> None:
+    asked = request("orion")
+    owner.grant(asked)
+    with owner.store.writing("orion") as held:
+        end_access(held, Quiet(), Access(), "alice@laptop")
+    rename(owner.store, "orion", "vega")
+    rename(owner.store, "rigel", "orion")
+    owner.grant(asked, code=1)
+    assert 'The access of "alice@laptop" to "vega" was ended on' in owner.errors
+    assert "machinectl rm orion; machinectl access request --for alice@laptop orion:vega\n" in owner.errors
+    assert owner.store.read("orion").holders == {}
+
+
+def test_an_earlier_name_with_a_new_key_names_the_machine_that_the_holder_had(owner: Owner) -> None:
+    owner.grant(request("orion"))
+    rename(owner.store, "orion", "vega")
+    KEYS["orion"], before = certs.new_key(), KEYS["orion"]
+    owner.grant(request("orion"), code=1)
+    assert "Ask alice@laptop whether vega is meant, and for a request that names it" in owner.errors
+    with owner.store.writing("vega") as held:
+        end_access(held, Quiet(), Access(), "alice@laptop")
+    owner.grant(request("orion"), code=1)
+    assert owner.errors.endswith("whether vega is meant, and for a request that names it\n")
+    KEYS["orion"] = before
 
 
 def test_an_old_request_is_refused(owner: Owner) -> None:

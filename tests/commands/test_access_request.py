@@ -180,6 +180,18 @@ def test_after_an_end_it_is_asked_for_by_the_owners_name_again(store: Store, own
     ]
 
 
+def test_hints_call_a_machine_as_its_owner_does_since_the_last_answer(store: Store, owner: Owner) -> None:
+    accepted(store, owner.text(asked(store, "work:orionbox", "--for", "alice")))
+    for called, today in (("vega", "vega"), ("", "orionbox")):
+        renewal = machinectl("access", "renew", "work", store=store.root).stdout
+        accepted(store, owner.text(renewal, called=called))
+        machine = store.read("work")
+        assert endpoint_of(machine).ask_again.endswith(f"machinectl access request --for alice work:{today}")
+        error = whom_to_ask(machine)
+        assert error is not None
+        assert error.hint.endswith(f"access end alice {today}")
+
+
 def test_a_renamed_machine_still_gets_its_answer(store: Store, owner: Owner) -> None:
     request = asked(store, "orionbox")
     machinectl("rename", "orionbox", "work", store=store.root)

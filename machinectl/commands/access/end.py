@@ -15,6 +15,7 @@ from machinectl.hosts.lifecycle.host_plan import HostPlan
 from machinectl.hosts.parallel.workers import plan_each
 from machinectl.machines.holders import find_holder, holders_of, is_suspended
 from machinectl.machines.store.machine_store import read_or_none
+from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.provision.target import NOTHING_SPECIAL
 
 if TYPE_CHECKING:
@@ -55,7 +56,15 @@ def access_end(
     def work(held: Held, console: Console, own: Access, in_use: bool) -> str:
         return end_access(held, console, own, order.who, replace(order.allowed, in_use=in_use))
 
-    yield from work_in_turns(store, console, order.names, access, work)
+    for name, result in work_in_turns(store, console, order.names, access, work):
+        yield name, with_holders_machines(store, order.who, result)
+
+
+def with_holders_machines(store: Store, who: str, result: str | MachineError) -> str | MachineError:
+    """Name the holder's machines if there is none of that name: it may have been renamed since."""
+    if not isinstance(result, NoSuchMachine) or result.mistyped or not (found := holders_machines(store, who)):
+        return result
+    return MachineError(result.cause, f"{who} has access to {', '.join(found)}: machinectl access end {who} {found[0]}")
 
 
 def what_restarts(names: Sequence[str], restarting: Sequence[str]) -> str:
@@ -97,11 +106,16 @@ def plan_end(
     return plan_each(store, console, order.names, access, plan)
 
 
+def holders_machines(store: Store, who: str) -> list[str]:
+    machines = [machine for name in store.names() if (machine := read_or_none(store.read, name))]
+    return [machine.name for machine in machines if find_holder(machine, who)]
+
+
 def machines_of(store: Store, who: str) -> list[str]:
     """Return the machines that the holder has access to. Raises MachineError if there is none."""
-    machines = [machine for name in store.names() if (machine := read_or_none(store.read, name))]
-    found = [machine.name for machine in machines if find_holder(machine, who)]
+    found = holders_machines(store, who)
     if not found:
+        machines = [machine for name in store.names() if (machine := read_or_none(store.read, name))]
         everybody = sorted({holder.who for machine in machines for holder in holders_of(machine)})
         hint = did_you_mean(who, everybody)
         raise MachineError(f'"{who}" has access to no machine', f"{hint}machinectl access ls")

@@ -19,7 +19,15 @@ from machinectl.hosts.connection.host_lock import user_at_computer
 from machinectl.hosts.connection.machine_driver import known_hosts_path
 from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
 from machinectl.hosts.parallel.workers import plan_each
-from machinectl.machines.holders import EXPIRES, PERSON, check_holder_name, holders_of, is_holder_name
+from machinectl.machines.holders import (
+    EXPIRES,
+    PERSON,
+    check_holder_name,
+    ended_with_key,
+    had_access,
+    holders_of,
+    is_holder_name,
+)
 from machinectl.machines.store.machine_store import read_or_none
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.provision.target import NOTHING_SPECIAL
@@ -57,8 +65,9 @@ class GrantOrder:
 
     def on(self, name: str) -> AccessGrant:
         """Return what to give for one machine of the request."""
-        [key] = [machine.key for machine in self.request.machines if machine.name == self.asked_name(name)]
-        return AccessGrant(self.who, PERSON, key, self.lifetime, self.request.id)
+        asked = self.asked_name(name)
+        [key] = [machine.key for machine in self.request.machines if machine.name == asked]
+        return AccessGrant(self.who, PERSON, key, self.lifetime, self.request.id, asked)
 
 
 @dataclass(frozen=True)
@@ -104,17 +113,23 @@ def grant_order(
 
 def renamed_machines(store: Store, request: AccessRequest) -> dict[str, str]:
     """Find the machines that were renamed since they were granted, by the keys on record."""
-    by_key: dict[str, list[str]] = {}
-    for machine in filter(None, (read_or_none(store.read, name) for name in store.names())):
-        for key in (key for holder in holders_of(machine) for key in holder.keys):
-            by_key.setdefault(key.key, []).append(machine.name)
+    machines = readable_machines(store)
     found: dict[str, str] = {}
     for each in request.machines:
-        names = by_key.get(each.key.digest, [])
+        names = [machine.name for machine in machines if had_key(machine, each.key.digest)]
         taken = {*found.values(), *(machine.name for machine in request.machines)}
         if names and taken.isdisjoint(names):
             found[each.name] = names[0]
     return found
+
+
+def readable_machines(store: Store) -> list[Machine]:
+    return [machine for name in store.names() if (machine := read_or_none(store.read, name))]
+
+
+def had_key(machine: Machine, digest: str) -> bool:
+    has = any(key.key == digest for holder in holders_of(machine) for key in holder.keys)
+    return has or ended_with_key(machine, digest) is not None
 
 
 def expected_grants(store: Store, order: GrantOrder) -> dict[str, ExpectedGrant | MachineError]:
@@ -132,10 +147,12 @@ def expected_grants(store: Store, order: GrantOrder) -> dict[str, ExpectedGrant 
 
 def not_here(store: Store, order: GrantOrder, name: str) -> MachineError:
     near = closest_match(name, store.names())
+    meant = [machine.name for machine in readable_machines(store) if had_access(machine, order.who)]
+    meant = meant or ([near] if near else [])
     return MachineError(
         f'The request names "{name}", which is no machine here',
-        f"Ask {order.request.sender} whether {near} is meant, and for a request that names it"
-        if near
+        f"Ask {order.request.sender} whether {' or '.join(meant)} is meant, and for a request that names it"
+        if meant
         else "See the machines: machinectl ls",
     )
 
@@ -172,6 +189,7 @@ def answered(machine: Machine, asked: str, certificate: bytes) -> AnsweredMachin
         host_keys(machine),
         tuple(sorted(machine.labels.items())),
         tuple(machine.addresses),
+        machine.name if machine.name != asked else "",
     )
 
 

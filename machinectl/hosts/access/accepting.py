@@ -266,7 +266,9 @@ def accept_machine(held: Held, answer: AccessAnswer, answered: AnsweredMachine) 
         machine.url = driver.where(driver_instance(machine)).url
     accepted = replace(own, state=GRANTED, answered=own.request, until=rfc3339(answered.until))
     addresses = " ".join(answered.addresses)
-    machine.access = replace(accepted, by=answer.sender, url=answered.url, addresses=addresses).dump()
+    machine.access = replace(
+        accepted, by=answer.sender, url=answered.url, addresses=addresses, called=answered.called
+    ).dump()
     held.write()
     held.write_files({REQUEST_FILE: b""})
 

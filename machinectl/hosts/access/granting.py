@@ -66,7 +66,7 @@ EXPIRED_KEYS_STAY = timedelta(days=7)
 class AccessGrant:
     """`lifetime` is in seconds; None: the machine's default.
 
-    `request` is the ID of the request that the key came in.
+    `request` is the ID of the request that the key came in, `asked` its name of the machine.
     """
 
     who: str
@@ -74,6 +74,7 @@ class AccessGrant:
     public_key: certs.PublicKey
     lifetime: int | None = None
     request: str = ""
+    asked: str = ""
 
 
 def client_of_holder(
@@ -121,11 +122,13 @@ def checked_holder(machine: Machine, grant: AccessGrant) -> AccessHolder:
     check_holder_name(grant.who)
     check_can_share(machine)
     if ended := ended_with_key(machine, grant.public_key.digest):
+        there = grant.asked or machine.name
+        wanted = there if there == machine.name else f"{there}:{machine.name}"
         raise MachineError(
             f'The access of "{ended.who}" to "{machine.name}" was ended on {ended.when[:10]}, and this is its old key',
             elsewhere(
-                f"For a request with a new key, type there: machinectl rm {machine.name}; "
-                f"machinectl access request --for {ended.who} {machine.name}"
+                f"For a request with a new key, type there: machinectl rm {there}; "
+                f"machinectl access request --for {ended.who} {wanted}"
             ),
         )
     holder = find_holder(machine, grant.who)

@@ -37,7 +37,8 @@ class OwnAccess(Frozen):
     """The record's `access`. `asked` is the owner's name of the machine, `who` this computer's name in the request.
 
     `request` is the ID of the last request and `made` its time, `answered` the ID of the last one with an answer.
-    `until`, `by`, `url` and `addresses`, with blanks between them, are from the answer. Times are in RFC 3339.
+    `until`, `by`, `url`, `addresses`, with blanks between them, and `called`, a newer name of the owner's, are from the
+    answer. Times are in RFC 3339.
     """
 
     asked: str
@@ -50,6 +51,7 @@ class OwnAccess(Frozen):
     by: str = ""
     url: str = ""
     addresses: str = ""
+    called: str = ""
 
     @classmethod
     def of(cls, machine: Machine) -> OwnAccess | None:
@@ -64,9 +66,13 @@ class OwnAccess(Frozen):
     @property
     def is_valid(self) -> bool:
         """Return whether a request or an answer could have been recorded so."""
-        names = is_name(self.asked) and is_holder_name(self.who)
+        names = is_name(self.asked) and is_name(self.owners_name) and is_holder_name(self.who)
         times = all(is_time(time) for time in (self.made, self.until) if time)
         return names and times and all(word.isprintable() for word in vars(self).values())
+
+    @property
+    def owners_name(self) -> str:
+        return self.called or self.asked
 
     @property
     def is_pending(self) -> bool:
@@ -138,7 +144,7 @@ def whom_to_ask(machine: Machine) -> MachineError | None:
         return MachineError(f'"{machine.name}" is waiting for access', f"Forget it: machinectl rm {machine.name}")
     return MachineError(
         f'"{machine.name}" is shared by {own.by}, who can end your access',
-        elsewhere(f"Ask {own.by} to type: machinectl access end {own.who} {own.asked}"),
+        elsewhere(f"Ask {own.by} to type: machinectl access end {own.who} {own.owners_name}"),
     )
 
 

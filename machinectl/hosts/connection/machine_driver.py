@@ -199,7 +199,8 @@ def at_last_address(machine: Machine, ssh: SSHEndpoint) -> SSHEndpoint:
 
 def request_command(machine: Machine) -> str:
     """Return the commands that ask for a machine of somebody else with a new key, or ""."""
-    name, asked, who = machine.name, str(machine.access.get("asked", "")), str(machine.access.get("who", ""))
+    name, who = machine.name, str(machine.access.get("who", ""))
+    asked = str(machine.access.get("called") or machine.access.get("asked", ""))
     if not asked:
         return ""
     wanted = name if asked == name else f"{name}:{asked}"

@@ -77,12 +77,17 @@ def test_an_answer_is_read_as_it_was_written() -> None:
     assert read_access_answer(answer().text().encode()) == answer()
 
 
-def test_further_addresses_are_a_field_that_other_versions_need_not_know() -> None:
+def test_further_addresses_and_a_newer_name_are_fields_that_other_versions_need_not_know() -> None:
     assert "addresses" not in json.loads(answer().content)["machines"][0]
     several = ["10.8.0.29", "fd00::1d", "orion.vpn"]
     read = read_access_answer(changed("ANSWER", answer().content, {"addresses": several}))
     assert read.machines == (replace(answer().machines[0], addresses=tuple(several)),)
     assert read.machines[0].fields()["addresses"] == several
+    assert "called" not in json.loads(answer().content)["machines"][0]
+    read = read_access_answer(changed("ANSWER", answer().content, {"called": "vega"}))
+    assert (read.machines[0].called, read.machines[0].fields()["called"]) == ("vega", "vega")
+    with pytest.raises(MachineError):
+        read_access_answer(changed("ANSWER", answer().content, {"called": "a b"}))
     newer = changed("ANSWER", answer().content, {"unknown field": "x"})
     assert read_access_answer(newer).machines == answer().machines
 

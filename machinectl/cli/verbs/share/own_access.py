@@ -101,7 +101,8 @@ def acceptance_summary(found: Acceptance) -> str:
 
 def machine_line(each: AcceptedMachine) -> str:
     answered = each.answered
-    asked = "" if each.name == answered.name else f" (there {answered.name})"
+    there = answered.called or answered.name
+    asked = "" if each.name == there else f" (there {there})"
     also = cut_list(" or ", ", ".join(answered.addresses))
     labels = cut_list("; labels: ", " ".join(f"{key}={value}" for key, value in answered.labels))
     changes = "" if each.is_new else f", a new certificate{changed_addresses(each)}"

@@ -23,7 +23,7 @@ LONGEST_URL = 512
 
 @dataclass(frozen=True)
 class AnsweredMachine:
-    """`name` is the owner's name of the machine.
+    """`name` is the owner's name of the machine in the request, `called` today's if that is another one.
 
     `ca` verifies the engine; it may be several, as in a ca.pem that `create --tls-dir` was given. `certificate` is for
     the asker's key, whose SHA256 is `key`, followed by the holder's CA, and ends at `until`. `known_hosts` are lines
@@ -39,12 +39,15 @@ class AnsweredMachine:
     known_hosts: tuple[str, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
     addresses: tuple[str, ...] = ()
+    called: str = ""
 
     def fields(self) -> dict[str, object]:
-        # Versions that do not know the addresses read all the rest.
+        # Versions that do not know these read all the rest.
         addresses = {"addresses": list(self.addresses)} if self.addresses else {}
+        called = {"called": self.called} if self.called else {}
         return {
             **addresses,
+            **called,
             "name": self.name,
             "url": self.url,
             "until": rfc3339(self.until),
@@ -117,6 +120,7 @@ def answered_machine(fields: WireFields) -> AnsweredMachine:
         host_key_lines(fields),
         tuple(sorted(fields.labels("labels").items())),
         fields.addresses("addresses"),
+        fields.optional_name("called"),
     )
 
 

@@ -37,6 +37,9 @@ class WireFields:
     def name(self, key: str) -> str:
         return self.text(key, check=is_name, longest=LONGEST_NAME)
 
+    def optional_name(self, key: str) -> str:
+        return self.name(key) if key in self._values else ""
+
     def pem(self, key: str) -> bytes:
         value = self._values.get(key)
         if not isinstance(value, str) or not value.isascii() or not value:
