@@ -18,8 +18,9 @@ from machinectl.machines.store import Store
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What a background job of a shell inherits ignores SIGINT; the programs that tests interrupt must not inherit that.
+# A background job of a shell ignores SIGINT, and one of nohup SIGHUP; the programs that tests end must not inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Fixtures come from here alone: who imports one gets another one of the same name.
 pytest_plugins = [
