@@ -18,7 +18,7 @@ from machinectl.machines.store import Store
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# A background job of a shell ignores SIGINT, and one of nohup SIGHUP; the programs that tests end must not inherit that.
+# A background job of a shell ignores SIGINT, and one of nohup SIGHUP; programs that tests end must not inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 

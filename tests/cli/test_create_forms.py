@@ -9,7 +9,7 @@ import pytest
 from machinectl.cli.parsing.create_forms import create_in_full
 from machinectl.driver import DriverError, Option, UsageError, installed_drivers
 from machinectl.driver.installed_drivers import Installed
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,8 @@ from machinectl.cli.verbs.manage.power import printed
 from machinectl.host_changes import FileCreated
 from machinectl.machines.record import Machine
 from machinectl.machines.store.name_errors import MORE
-from tests.support.program import COMMAND, machinectl
+from tests.support.in_process import machinectl
+from tests.support.program import COMMAND
 from tests.support.registered import added
 
 if TYPE_CHECKING:

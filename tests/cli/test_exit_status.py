@@ -12,7 +12,7 @@ import pytest
 from machinectl.cli.output.exit_status import PLAIN_IN_SHELLS, as_called, report
 from machinectl.cli.tables.results import with_machine_name
 from machinectl.errors import ELSEWHERE, MachineError, elsewhere
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 
 if TYPE_CHECKING:
     from machinectl.machines.store import Store

@@ -14,7 +14,7 @@ from machinectl.cli.declarations.synonyms import COMMANDS, DOCKERS, FLAGS, SYSTE
 from machinectl.cli.parsing.suggestions import filled
 from machinectl.machines.record import Machine
 from machinectl.machines.store.first_machine import ways_to_create
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 from tests.support.real import need
 from tests.support.registered import added, register
 from tests.test_hints import Hint, complaint

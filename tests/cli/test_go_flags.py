@@ -15,7 +15,7 @@ from machinectl.cli.invocation import is_on
 from machinectl.cli.parsing.go_flags import canonical, flags_of, is_group
 from machinectl.cli.typer_app import build
 from machinectl.machines.record import Machine
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 from tests.support.registered import added
 
 if TYPE_CHECKING:

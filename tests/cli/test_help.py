@@ -17,8 +17,9 @@ from machinectl.cli.parsing.completion_candidates import driver_flags
 from machinectl.cli.parsing.go_flags import canonical
 from machinectl.machines.flags import Flag
 from machinectl.machines.record import Machine
+from tests.support.in_process import machinectl
 from tests.support.pictures import IMAGES, steady, text_of
-from tests.support.program import at_terminal, everything, machinectl
+from tests.support.program import at_terminal, everything
 from tests.support.registered import added
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 from machinectl import __version__
 from machinectl.host_changes import FileCreated
 from tests.support import servers
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

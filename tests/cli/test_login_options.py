@@ -10,7 +10,7 @@ import pytest
 
 from machinectl.cli.invocation import PASSWORDS
 from machinectl.machines.create_options import LOGIN_SECRETS
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,7 +20,8 @@ from machinectl.errors import MachineError
 from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
 from machinectl.ssh.ssh_errors import LoginRefused
 from tests.support import servers
-from tests.support.program import at_terminal, everything, machinectl
+from tests.support.in_process import machinectl
+from tests.support.program import at_terminal, everything
 
 if TYPE_CHECKING:
     import pytest

@@ -12,8 +12,8 @@ from machinectl.cli import main, typer_app
 from machinectl.cli.catalogue import ALL as VERBS
 from machinectl.cli.parsing.go_flags import flags_of
 from machinectl.machines.record import Machine
+from tests.support.in_process import machinectl
 from tests.support.opened import opened
-from tests.support.program import machinectl
 from tests.support.registered import added
 
 if TYPE_CHECKING:

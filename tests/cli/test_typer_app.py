@@ -17,7 +17,9 @@ from machinectl.host_changes import FileCreated
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import SCHEMA, Machine, Phase
 from machinectl.machines.store import Store
-from tests.support.program import COMMAND, machinectl, started
+from tests.support import program
+from tests.support.in_process import machinectl
+from tests.support.program import COMMAND, started
 from tests.support.registered import added, register
 
 if TYPE_CHECKING:
@@ -658,7 +660,7 @@ def test_a_locale_that_lacks_a_character_is_no_bug(store: Store) -> None:
     machinectl("create", "-d", "none", "--url", "unix:///x", "--label", "où=là…", "box", store=store.root)
     plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     for arguments in (("ls", "--format", "{{json .Labels}}"), ("inspect", "-f", "{{json .HostOptions}}", "box")):
-        result = machinectl(*arguments, store=store.root, environment=plain)
+        result = program.machinectl(*arguments, store=store.root, environment=plain)
         assert result.returncode == 0, result.stderr
         assert "là…" in result.stdout
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
-import subprocess
 import threading
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.cli.main import run_command_line
 from machinectl.docker_cli.contexts import Context, Contexts
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.exports import swarm_contexts
@@ -22,11 +19,13 @@ from machinectl.hosts.swarm_formation.swarm_roles import Roles
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from machinectl.machines.swarm_node import node_of
+from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added
 from tests.support.swarm_engines import Swarms, engines
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -56,17 +55,7 @@ def contexts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Contexts:
 
 
 def run(store: Store, *words: str) -> subprocess.CompletedProcess[str]:
-    """A command line, in this process."""
-    out, err = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.TextIOWrapper(io.BytesIO(), "utf-8")
-    with redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as environment:
-        environment.setenv("MACHINE_STORAGE_PATH", store.root)
-        code = run_command_line([*words])
-    return subprocess.CompletedProcess(words, code, read(out), read(err))
-
-
-def read(stream: io.TextIOWrapper) -> str:
-    stream.seek(0)
-    return stream.read()
+    return machinectl(*words, store=store.root)
 
 
 def succeeds(store: Store, *words: str) -> str:
