@@ -74,7 +74,7 @@ def variables_of(store: Store, name: str) -> dict[str, str | None]:
     variables = docker_variables(store, name)
     if not str(variables["DOCKER_HOST"]).startswith("ssh://"):
         return variables
-    from machinectl.engine.ssh_socket import engine_socket
+    from machinectl.engine.dialling.ssh_socket import engine_socket
 
     path = engine_socket(endpoint_of(machine, str(variables["DOCKER_HOST"])), Deadline(LOGIN_SECONDS))
     return {**variables, "DOCKER_HOST": f"unix://{path}"} if path else variables

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from machinectl import url as engine_url
 from machinectl.doctor.check import Check, broken, ok, unknown
 from machinectl.doctor.engine_connectivity import certificate_directory
+from machinectl.engine.dialling.address_race import foreign_reason, is_foreign
+from machinectl.engine.dialling.tls import OTHER_NAMES
 from machinectl.engine.endpoint import Deadline
 from machinectl.engine.http import dial, get
 from machinectl.engine.probe import LONGEST_TOLD, parse_object
-from machinectl.engine.several_addresses.address_race import foreign_reason, is_foreign
 from machinectl.engine.swarm_api import INFO
-from machinectl.engine.tls import OTHER_NAMES
 from machinectl.errors import MachineError, one_line
 from machinectl.hosts.connection.login import pinned_known_hosts
 from machinectl.hosts.connection.machine_driver import endpoint_of, flag_of_set, ssh_or_none

@@ -10,10 +10,10 @@ from functools import partial
 
 from machinectl import url as engine_url
 from machinectl.descriptors import fitting_jobs
-from machinectl.engine.connections import Connections
+from machinectl.engine.dialling.connections import Connections
+from machinectl.engine.dialling.sockets import resolve_endpoint
 from machinectl.engine.endpoint import Deadline
 from machinectl.engine.probe import Probe, failed_probe, probe_by
-from machinectl.engine.sockets import resolve_endpoint
 from machinectl.state import State
 from machinectl.value_classes import Frozen, replace
 
@@ -21,9 +21,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
-    from machinectl.engine.connections import Connecting
+    from machinectl.engine.dialling.connections import Connecting
+    from machinectl.engine.dialling.sockets import Address
     from machinectl.engine.endpoint import Endpoint
-    from machinectl.engine.sockets import Address
 
     # Probes one engine. Yields a Wait to release its thread; returns the result.
     Course = Generator["Wait", None, Probe]

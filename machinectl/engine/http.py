@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from machinectl import __version__
 from machinectl import url as engine_url
-from machinectl.engine.deadline_socket import Wire
+from machinectl.engine.dialling.deadline_socket import Wire
+from machinectl.engine.dialling.sockets import connect_tcp, connect_unix
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http_answer import Answer, CutShortError, InvalidAnswerError, NoAnswerError
-from machinectl.engine.sockets import connect_tcp, connect_unix
 from machinectl.errors import UsageError, one_line
 
 TYPE_CHECKING = False
@@ -139,7 +139,7 @@ def get(wire: Wire, path: str) -> Response:
 def dial(endpoint: Endpoint, deadline: Deadline) -> Wire:
     """Connect to an engine. Raises EngineError, or UsageError for a bad URL."""
     if endpoint.others:
-        from machinectl.engine.several_addresses.address_race import dial_first
+        from machinectl.engine.dialling.address_race import dial_first
 
         return dial_first(endpoint, deadline, dial)
     url = engine_url.parse_url(endpoint.url)
@@ -147,11 +147,11 @@ def dial(endpoint: Endpoint, deadline: Deadline) -> Wire:
         return Wire(connect_unix(endpoint, url.path, deadline), endpoint, deadline)
     # Imported late: `ls` of machines that refuse connections, or have a socket, needs neither.
     if url.scheme == "ssh":
-        from machinectl.engine.ssh_socket import connect_kept
+        from machinectl.engine.dialling.ssh_socket import connect_kept
 
         return connect_kept(endpoint, url, deadline)
     if endpoint.tls:
-        from machinectl.engine.tls import connect_tls
+        from machinectl.engine.dialling.tls import connect_tls
 
         return connect_tls(endpoint, url, deadline)
     return Wire(connect_tcp(endpoint, url, deadline), endpoint, deadline)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
     from machinectl.engine import Response
-    from machinectl.engine.deadline_socket import Wire
+    from machinectl.engine.dialling.deadline_socket import Wire
     from machinectl.images.reference import Reference
 
 # Seconds for all questions, or for one change.

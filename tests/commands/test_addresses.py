@@ -16,10 +16,10 @@ from machinectl.commands.docker_plugin.hook import docker_plugin_hook
 from machinectl.docker_cli.contexts import Context, Contexts
 from machinectl.doctor.check import Verdict
 from machinectl.doctor.engine_connectivity import reach_engine
+from machinectl.engine.dialling.tls import client_context
 from machinectl.engine.duplex.duplex_dial import open_stream
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http import dial
-from machinectl.engine.tls import client_context
 from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.hosts.exports.docker_contexts import update_contexts
 from machinectl.machines import answered_address

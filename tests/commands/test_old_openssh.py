@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.engine import ssh_socket
+from machinectl.engine.dialling import ssh_socket
 from machinectl.ssh.client.connect import connect
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.keys.host_keys import HostKeyPolicy

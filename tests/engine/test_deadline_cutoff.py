@@ -6,7 +6,7 @@ import socket
 import threading
 from contextlib import ExitStack
 
-from machinectl.engine.deadline_cutoff import Watch
+from machinectl.engine.dialling.deadline_cutoff import Watch
 
 # Nobody waits for as long as that.
 LONG = 60.0

@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 from machinectl import certs, engine
 from machinectl.commands.api import api
 from machinectl.engine import Endpoint, EngineError, Probe
-from machinectl.engine.ssh_dial import dial_command, explain_errors
-from machinectl.engine.tls import tls_error
+from machinectl.engine.dialling.ssh_dial import dial_command, explain_errors
+from machinectl.engine.dialling.tls import tls_error
 from machinectl.errors import UsageError, one_line
 from machinectl.machines.record import Machine
 from machinectl.state import State

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import engine
-from machinectl.engine import ssh_socket
+from machinectl.engine.dialling import ssh_socket
+from machinectl.engine.dialling.kept_files import ENGINE, LOCK, locked, open_lock, sweep_ended
+from machinectl.engine.dialling.ssh_dial import SSHWire
 from machinectl.engine.endpoint import Deadline, Endpoint
 from machinectl.engine.http import dial
-from machinectl.engine.kept_files import ENGINE, LOCK, locked, open_lock, sweep_ended
-from machinectl.engine.ssh_dial import SSHWire
 from machinectl.files.runtime_directory import DIGEST_LETTERS, socket_directory
 from machinectl.state import State
 from machinectl.url import parse_url

@@ -9,17 +9,17 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
-from machinectl.engine import tls
-from machinectl.engine.deadline_socket import keep_alive
+from machinectl.engine.dialling import tls
+from machinectl.engine.dialling.deadline_socket import keep_alive
+from machinectl.engine.dialling.sockets import closed_socket, none_accepts, resolve_endpoint, unreachable
 from machinectl.engine.duplex.duplex_stream import PlainStream, TLSStream
 from machinectl.engine.duplex.stream_race import open_first
 from machinectl.engine.endpoint import Deadline, EngineError
-from machinectl.engine.sockets import closed_socket, none_accepts, resolve_endpoint, unreachable
 
 if TYPE_CHECKING:
+    from machinectl.engine.dialling.sockets import Address
     from machinectl.engine.duplex.duplex_stream import DuplexStream
     from machinectl.engine.endpoint import Endpoint
-    from machinectl.engine.sockets import Address
     from machinectl.url import EngineURL
 
 # Seconds until a unix socket with a full queue is tried again.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from machinectl.engine.several_addresses.address_race import AddressTries
+from machinectl.engine.dialling.address_race import AddressTries
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from machinectl.engine.deadline_socket import Wire
+from machinectl.engine.dialling.address_race import dial_first
+from machinectl.engine.dialling.deadline_socket import Wire
+from machinectl.engine.dialling.sockets import connect_tcp
 from machinectl.engine.endpoint import AnotherServer, Deadline, Endpoint, EngineError
-from machinectl.engine.several_addresses.address_race import dial_first
-from machinectl.engine.sockets import connect_tcp
 from machinectl.machines.answered_address import SSH, AddressMemory
 from machinectl.ssh.ssh_errors import REJECTING_GREETINGS, HostKeyRefused, SSHError, Unreachable
 from machinectl.ssh.ssh_settings import read_settings

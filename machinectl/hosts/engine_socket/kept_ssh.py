@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from machinectl.engine.deadline_socket import Wire
+from machinectl.engine.dialling.deadline_socket import Wire
 from machinectl.engine.duplex.duplex_dial import open_stream
 from machinectl.engine.duplex.duplex_stream import PlainStream
 from machinectl.engine.endpoint import Deadline, Endpoint, EngineError

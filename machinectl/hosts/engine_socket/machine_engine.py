@@ -6,10 +6,10 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
+from machinectl.engine.dialling.tls import CA, CERTIFICATE, KEY, client_context
 from machinectl.engine.duplex.duplex_dial import open_stream
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.probe import ask_engine
-from machinectl.engine.tls import CA, CERTIFICATE, KEY, client_context
 from machinectl.hosts.engine_socket.kept_ssh import KeptSSH
 from machinectl.hosts.status.ready_endpoint import ready_endpoint
 from machinectl.machines.store.store_paths import RECORD

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from machinectl.driver import Driver, SSHEndpoint
     from machinectl.engine import Asker, EngineQuery, Probe
     from machinectl.engine.ask_engines import Course
+    from machinectl.engine.dialling.sockets import Address
     from machinectl.engine.endpoint import Deadline
-    from machinectl.engine.sockets import Address
     from machinectl.machines.record import Machine
 
 

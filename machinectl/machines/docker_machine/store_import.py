@@ -12,7 +12,7 @@ from machinectl import certs
 from machinectl.driver import Instance
 from machinectl.driver.installed_drivers import load
 from machinectl.engine import Endpoint, Probe
-from machinectl.engine.tls import CA, CERTIFICATE, KEY
+from machinectl.engine.dialling.tls import CA, CERTIFICATE, KEY
 from machinectl.errors import MachineError, UsageError
 from machinectl.files.atomic import StoreError, quote_path
 from machinectl.files.fileset import read_regular_file

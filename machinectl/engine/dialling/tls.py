@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
 from machinectl.certificate_dates import validities
-from machinectl.engine.deadline_cutoff import WATCH
-from machinectl.engine.deadline_socket import Wire
+from machinectl.engine.dialling.deadline_cutoff import WATCH
+from machinectl.engine.dialling.deadline_socket import Wire
+from machinectl.engine.dialling.sockets import connect_tcp
 from machinectl.engine.endpoint import EngineError
-from machinectl.engine.sockets import connect_tcp
 from machinectl.files.atomic import read_file
 from machinectl.state import State
 

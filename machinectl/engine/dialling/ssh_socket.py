@@ -16,10 +16,17 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from machinectl.engine.deadline_socket import Wire
+from machinectl.engine.dialling.deadline_socket import Wire
+from machinectl.engine.dialling.kept_files import ENGINE, locked, sweep_ended
+from machinectl.engine.dialling.ssh_dial import (
+    NOT_FOUND,
+    SSHWire,
+    connect_ssh,
+    explain_known,
+    late_error,
+    login_command,
+)
 from machinectl.engine.endpoint import Deadline
-from machinectl.engine.kept_files import ENGINE, locked, sweep_ended
-from machinectl.engine.ssh_dial import NOT_FOUND, SSHWire, connect_ssh, explain_known, late_error, login_command
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.openssh import multiplexing
 from machinectl.ssh.openssh.ssh_options import COMMANDS_ONLY, option_words

@@ -12,8 +12,8 @@ import threading
 from collections import deque
 
 from machinectl import url as engine_url
+from machinectl.engine.dialling.tls import OTHER_CA
 from machinectl.engine.endpoint import AnotherServer, EngineError
-from machinectl.engine.tls import OTHER_CA
 from machinectl.state import State
 from machinectl.value_classes import replace
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeGuard
 
-    from machinectl.engine.deadline_socket import Wire
+    from machinectl.engine.dialling.deadline_socket import Wire
     from machinectl.engine.endpoint import Deadline, Endpoint
 
     Dial = Callable[[Endpoint, Deadline], Wire]

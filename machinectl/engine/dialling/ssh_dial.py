@@ -12,7 +12,7 @@ import tempfile
 from typing import IO, TYPE_CHECKING
 
 from machinectl import url as engine_url
-from machinectl.engine.deadline_socket import Wire
+from machinectl.engine.dialling.deadline_socket import Wire
 from machinectl.engine.endpoint import EngineError
 from machinectl.errors import one_line
 from machinectl.ssh.destination import ssh_command

@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from machinectl.engine.sockets import Address
+    from machinectl.engine.dialling.sockets import Address
 
     Do = Callable[[], None]
 

@@ -1,1 +1,0 @@
-"""Connect to an engine that has several addresses."""
