@@ -65,7 +65,8 @@ class Endpoint(Frozen):
     one that sets the SSH port, or "". The first request uses `opened`.
 
     `others` are further URLs of the same engine: the first that answers is used, and `memory` is told. `given_by` is
-    who gave this computer access to somebody else's machine, or ""; `ask_again` are the commands that ask for it anew.
+    who gave this computer access to somebody else's machine, or ""; `ask_again` are the commands that ask for it anew,
+    `renewal` is the hint how to get a new certificate.
     """
 
     url: str
@@ -80,6 +81,7 @@ class Endpoint(Frozen):
     memory: AnsweredHosts | None = field(default=None, compare=False, repr=False)
     given_by: str = ""
     ask_again: str = ""
+    renewal: str = ""
 
     @property
     def peer(self) -> str:

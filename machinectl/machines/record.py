@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machinectl.errors import MachineError
+from machinectl.errors import MachineError, one_line
 from machinectl.files.light_json import parse_json
 
 TYPE_CHECKING = False
@@ -357,7 +357,12 @@ def access_hint(name: str) -> str:
 
 def owner_of(machine: Machine) -> str:
     """Return who shared the machine with this computer."""
-    return str(machine.access.get("by") or "its owner")
+    return one_line(str(machine.access.get("by") or "its owner"))
+
+
+def ask_owner(machine: Machine) -> str:
+    """Return how this computer gets a new certificate for a machine of somebody else."""
+    return f"Ask {owner_of(machine)} for a new one: machinectl access renew {machine.name}"
 
 
 def broken_record(name: str, what: str) -> BrokenRecord:

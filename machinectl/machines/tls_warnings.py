@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from machinectl.machines.record import GRANTED, owner_of
+from machinectl.machines.record import GRANTED, ask_owner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,9 +60,9 @@ def expiry_of(machine: Machine, file: str) -> datetime | None:
 
 def renewing(machine: Machine, files: Collection[str], *, due: bool = True) -> str:
     """Return the command that renews `files`; not only when they are `due`, if they are damaged."""
-    name = machine.name
     if machine.access.get("state") == GRANTED:
-        return f"Get a new one from {owner_of(machine)}: machinectl access renew {name}"
+        return ask_owner(machine)
+    name = machine.name
     has_ca_key = set(files) == {"cert.pem"} and os.path.lexists(os.path.join(machine.directory, "ca-key.pem"))
     if not (machine.has_changes or has_ca_key):
         return f"Get new ones from whoever made them, and put them in: machinectl certs import {name} <DIR>"

@@ -32,6 +32,7 @@ from machinectl.hosts.access.wire.access_answer import new_access_answer, read_a
 from machinectl.hosts.access.wire.access_request import read_access_request
 from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.machines.record import Machine, Phase, waits_for_access
+from machinectl.machines.tls_warnings import renewing
 from tests.support.owners import HOST_KEY, Owner
 from tests.support.program import at_terminal, everything, killed_at, machinectl
 from tests.support.registered import added
@@ -643,6 +644,13 @@ def test_a_shared_machine_names_whom_to_ask(store: Store, owner: Owner) -> None:
     assert error
     assert error.cause == '"work" is shared by bob@desk, who can end your access'
     assert error.hint == elsewhere("Ask bob@desk to type: machinectl access end alice orionbox")
+
+
+def test_a_refused_certificate_and_an_expired_one_have_the_same_hint(store: Store, owner: Owner) -> None:
+    accepted(store, owner.text(asked(store, "work:orionbox", "--for", "alice")))
+    machine = store.read("work")
+    assert endpoint_of(machine).renewal == renewing(machine, ["cert.pem"])
+    assert endpoint_of(machine).renewal == "Ask bob@desk for a new one: machinectl access renew work"
 
 
 def test_the_list_shows_the_access_of_this_computer(store: Store, owner: Owner) -> None:

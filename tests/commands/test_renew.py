@@ -271,9 +271,9 @@ def test_certificates_of_others_are_named_with_who_can_renew_them(store: Store) 
     given(store, "fresh")
     found = summaries(renewed(store))
     assert "machinectl certs import far <DIR>" in found["far"]
-    assert found["shared"].endswith(". Get a new one from alice@orion: machinectl access renew shared")
+    assert found["shared"].endswith(". Ask alice@orion for a new one: machinectl access renew shared")
     assert found["waiting"] == "waiting for access"
-    assert re.fullmatch(r"expired on \S+\. Get a new one from alice@orion: machinectl access renew over", found["over"])
+    assert re.fullmatch(r"expired on \S+\. Ask alice@orion for a new one: machinectl access renew over", found["over"])
     assert found["fresh"].startswith("not due")
 
 

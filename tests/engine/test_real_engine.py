@@ -90,8 +90,8 @@ class TestARealEngine:
         directory = dockerd.client(tmp_path / "client", expired)
         words = [f"refuses the client certificate in {directory}: it has expired", "certs import orionbox <DIR>"]
         found(engine.probe(endpoint(dockerd, directory), PLENTY), State.ERROR, *words)
-        given = replace(endpoint(dockerd, directory), given_by="ann@desk")
-        words = ["it has expired", "Ask ann@desk for a new one: machinectl access renew orionbox"]
+        given = replace(endpoint(dockerd, directory), renewal="Ask ann@desk: machinectl access renew orionbox")
+        words = ["it has expired", given.renewal]
         found(engine.probe(given, PLENTY), State.ERROR, *words)
 
     def test_refuses_a_client_without_a_certificate(self, dockerd: Dockerd, tmp_path: Path) -> None:

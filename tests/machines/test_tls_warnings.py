@@ -27,7 +27,7 @@ NOW = datetime.now(UTC)
 OWN, GRANTED, OTHERS = "own", "granted", "others"
 COMMANDS = {
     OWN: "Renew them: machinectl renew --due orion",
-    GRANTED: "Get a new one from alice@vega: machinectl access renew orion",
+    GRANTED: "Ask alice@vega for a new one: machinectl access renew orion",
     OTHERS: "Get new ones from whoever made them, and put them in: machinectl certs import orion <DIR>",
 }
 

@@ -327,6 +327,4 @@ def validity_here(endpoint: Endpoint) -> tuple[datetime, datetime] | None:
 
 
 def import_hint(endpoint: Endpoint, why: str = "Give the machine its certificates") -> str:
-    if endpoint.given_by:
-        return f"Ask {endpoint.given_by} for a new one: machinectl access renew {endpoint.name}"
-    return f"{why}: machinectl certs import {endpoint.name} <DIR>"
+    return endpoint.renewal or f"{why}: machinectl certs import {endpoint.name} <DIR>"

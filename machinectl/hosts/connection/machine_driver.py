@@ -6,9 +6,9 @@ import os
 
 from machinectl.driver import Instance
 from machinectl.driver.installed_drivers import load
-from machinectl.errors import MachineError, UsageError, one_line
+from machinectl.errors import MachineError, UsageError
 from machinectl.machines import jump_hosts
-from machinectl.machines.record import GRANTED, Phase, check_ready, owner_of, waits_for_access
+from machinectl.machines.record import GRANTED, Phase, ask_owner, check_ready, owner_of, waits_for_access
 from machinectl.machines.store import Store
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.ssh.destination import Jump
@@ -181,8 +181,9 @@ def endpoint_of(machine: Machine, url: str = "") -> Endpoint:
         machine.name,
         takeover_command(machine),
         port_setter,
-        given_by=one_line(str(machine.access.get("by", ""))),
+        given_by=owner_of(machine) if machine.access.get("by") else "",
         ask_again=request_command(machine),
+        renewal=ask_owner(machine) if machine.access.get("by") else "",
     )
     return with_addresses(endpoint, machine)
 
