@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 NOT_STARTED = {12, 127}
 # openssh-portable sshconnect.c, ssh_connect_direct: refused, no route or timeout.
 UNREACHED = "ssh: connect to host "
+# It lists the methods that the server accepts: a file's permissions are another message.
+REFUSED = ": Permission denied ("
 
 
 def scp(
@@ -72,7 +74,7 @@ def scp(
 
 
 def hint_at_doctor(said: str, machines: Sequence[Machine], console: Console) -> None:
-    if UNREACHED in said:
+    if UNREACHED in said or REFUSED in said:
         console.note(f"See why: machinectl doctor {' '.join(machine.name for machine in machines)}")
 
 

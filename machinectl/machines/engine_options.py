@@ -64,11 +64,24 @@ class EngineOptions(Frozen):
         if self.install and self.install not in ENGINE_INSTALL_WAYS:
             raise wrong_choice("--engine-install", self.install, ENGINE_INSTALL_WAYS)
         check_variables(self.env)
+        for option in ENGINE_FLAGS:
+            value = getattr(self, option.key)
+            check_printable(option.flag, value if isinstance(value, tuple) else [str(value)])
         check_address(self.bind)
         if self.ssh_only and self.bind:
             raise UsageError(
                 f"An engine that is reached over SSH only does not listen on {self.bind}",
                 "Omit --ssh-only or --engine-bind",
+            )
+
+
+def check_printable(flag: str, texts: Iterable[str]) -> None:
+    """Raise UsageError for a text that `import` would refuse. What follows a = may be a password."""
+    for text in texts:
+        if not text.isprintable():
+            raise UsageError(
+                f"{flag} {text.partition('=')[0]!r} has a line break, or another character that cannot be printed",
+                "Leave that character out",
             )
 
 

@@ -44,6 +44,14 @@ class LoginRefused(SSHError):
     """The host accepts no key or password."""
 
 
+class NoKey(SSHError):
+    """The file of the key to log in with is missing."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"There is no key {path}", f"See: ls -l {path}")
+        self.path = path
+
+
 class Unsupported(SSHError):
     """Our SSH lacks an algorithm that the system's ssh may have.
 

@@ -99,6 +99,13 @@ def test_nothing_listens_at_create_and_no_ssh_is_tried(store: Store, tmp_path: P
         (("create", "-d", "none", "--url", URL, "orionbox"), 1, 'Docker machine "orionbox" already exists'),
         (("create", "-d", "none", "--url", URL, "OrionBox"), 1, 'already exists as "orionbox"'),
         (("create", "-d", "none", "--url", URL, "--label", "=x", "a"), 2, "has no key"),
+        (
+            ("create", "-d", "none", "--url", URL, "--label", "a=\x1b[2J", "a"),
+            2,
+            "--label 'a' has a line break, or another",
+        ),
+        (("set", "--label", "a\nb=c", "orionbox"), 2, "--label 'a\\nb' has a line break, or another"),
+        (("set", "--engine-opt", "a=b\nc", "orionbox"), 2, "--engine-opt 'a' has a line break, or another"),
         (("create", "-d", "none", "--url", URL, "--tls-ca-cert", "x", "a"), 2, "Give all of --tls-ca-cert"),
         (("create", "-d", "none", "--url", URL, "--tls-dir", "/nonexistent", "a"), 1, "/nonexistent does not exist"),
         (("url",), 1, 'Error: No machine name(s) specified and no "default" machine exists'),

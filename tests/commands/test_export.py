@@ -29,6 +29,7 @@ from machinectl.hosts.second_computer.export_document import (
 )
 from machinectl.hosts.second_computer.exported_files import Secrets
 from machinectl.machines.docker_machine.store_import import ImportedMachine
+from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
 from tests.support.program import killed_at, machinectl
@@ -267,6 +268,34 @@ def test_settings_that_differ_are_told_and_not_taken(
     assert remark.startswith("the export has another URL (tcp://192.0.2.9:2376), other addresses; that is not taken")
     assert remark.endswith("machinectl rm orion")
     assert contents(there, "orion") == before
+
+
+def test_a_jump_host_and_options_that_differ_are_named(
+    store: Store, there: Store, identity: Identity, key: Path, file: str
+) -> None:
+    other = EngineOptions(options=("log-level=warn",), registry_mirrors=("https://mirror",))
+    add_server(store, "orion", identity, jump="host:gate", engine=other.dump(), lifetime="2d")
+    mine = add_server(there, "orion", identity)
+    with there.writing("orion") as held:
+        held.machine.options = {**mine.options, "generic-ssh-user": "joe", "generic-ssh-key": "/home/joe/id"}
+        held.write()
+    write(store, ["orion"], file, key, KEYS)
+    (remark,) = imported(there, read(file, key))["orion"].remarks
+    assert remark.startswith(
+        "the export has another jump host (host:gate), another --generic-ssh-user, --engine-opt, "
+        "--engine-registry-mirror, --access-lifetime; that is not taken"
+    )
+
+
+def test_a_machine_of_another_driver_at_the_same_place_is_named(
+    store: Store, there: Store, identity: Identity, key: Path, file: str
+) -> None:
+    add_server(store, "orion", identity)
+    url = "tcp://192.0.2.1:2376"
+    added(there, Machine("orion", "none", url=url, tls=True, driver_state=json.dumps({"URL": url})), identity.present)
+    write(store, ["orion"], file, key, KEYS)
+    (remark, *_) = imported(there, read(file, key))["orion"].remarks
+    assert "another driver (generic)" in remark
 
 
 def test_an_ssh_key_that_is_still_missing_is_told_again(
@@ -632,10 +661,10 @@ def with_ssh_key(path: str) -> dict[str, Any]:
         ({**RECORD, "engine": {"bind": "nowhere"}}, {}, "is not an address"),
         ({**RECORD, "labels": {"role": "\x1b[2J"}}, {}, "its label 'role'"),
         ({**RECORD, "labels": {" ": "web"}}, {}, "its label '' is empty"),
-        ({**RECORD, "engine": {"options": ["label=a\nExecStartPre=/bin/sh"]}}, {}, 'the "options" of its engine'),
+        ({**RECORD, "engine": {"options": ["label=a\nExecStartPre=/bin/sh"]}}, {}, "--engine-opt 'label'"),
         ({**RECORD, "engine": {"options": ["host=tcp://0.0.0.0"]}}, {}, "machinectl sets it"),
         ({**RECORD, "engine": {"env": ["A=b\nExecStartPre=/bin/sh"]}}, {}, "is not a variable of one line"),
-        ({**RECORD, "engine": {"registry_mirrors": ["a\nb"]}}, {}, 'the "registry_mirrors" of its engine'),
+        ({**RECORD, "engine": {"registry_mirrors": ["a\nb"]}}, {}, "--engine-registry-mirror 'a"),
         ({**RECORD, "engine": {"later": ["a\nb"]}}, {}, 'the "later" of its engine'),
         (RECORD, {"known_hosts": f"@cert-authority * {HOST_KEY}\n".encode()}, "its known_hosts trusts a CA"),
         (RECORD, {"known_hosts": f"web {HOST_KEY}\n \t* {HOST_KEY}".encode()}, "hosts that it does not name"),

@@ -287,6 +287,12 @@ def test_a_login_without_the_machines_key_says_that_it_is_missing(orion: Store, 
     *_, cause, hint = done.stderr.splitlines()
     assert cause.startswith(f'Error: {sshd.user}@127.0.0.1 refuses the login: the SSH key of "orion" is missing: ')
     assert hint == "  Give it a key that its host knows: machinectl set --generic-ssh-key <FILE> orion"
+    for words in (("--native-ssh", "ssh", "orion", "true"), ("run", "orion", "--", "true"), ("provision", "orion")):
+        ours = machinectl(*words, store=orion.root)
+        assert 'SSH key of "orion" is missing: ' in ours.stderr
+        assert f"{hint}\n" in ours.stderr
+    copied = machinectl("scp", __file__, "orion:", store=orion.root)
+    assert copied.stderr.endswith("\nSee why: machinectl doctor orion\n")
 
 
 def test_a_login_that_is_refused_is_told_with_what_to_type(orion: Store, sshd: Sshd) -> None:

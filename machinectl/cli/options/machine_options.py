@@ -13,7 +13,7 @@ from machinectl.driver.driver_options import check_option, complete_options, opt
 from machinectl.errors import UsageError
 from machinectl.files.secret_files import is_exposed
 from machinectl.machines.create_options import ENGINE_FLAGS, ENV_FILE
-from machinectl.machines.engine_options import EngineOptions, check_options, each_once, read_env_file
+from machinectl.machines.engine_options import EngineOptions, check_options, check_printable, each_once, read_env_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,6 +68,7 @@ def asks_for_swarm(given: dict[str, Any]) -> bool:
 
 def parse_labels(given: Sequence[str], machine: str = "") -> dict[str, str]:
     """Parse KEY=VALUE labels. Of `machine`, a label can be removed. Raises UsageError without a key or value."""
+    check_printable("--label", given)
     found = {}
     for label in given:
         key, equals, value = label.partition("=")

@@ -126,7 +126,7 @@ def logged_in(
     # paramiko takes 150 ms to load.
     from machinectl.ssh.client.connect import connect
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
-    from machinectl.ssh.ssh_errors import SSHError
+    from machinectl.ssh.ssh_errors import NoKey, SSHError
 
     # A machine that is not created yet may be forgotten after a failure, with its key.
     how_long = "this once" if pin is None else "from now on" if machine.phase == Phase.READY else ""
@@ -139,6 +139,10 @@ def logged_in(
         with nullcontext() if quietly else console.step(f"Connecting to {there.host}"):
             try:
                 return connect(there, access.credentials, policy, console, timeout=timeout, trace=access.trace)
+            except NoKey as exc:
+                if machine.phase == Phase.READY and exc.path == there.key:
+                    raise missing_key(machine, exc.path) from exc
+                raise
             except SSHError as exc:
                 add_machine_hints(exc, machine, there)
                 raise
@@ -164,6 +168,17 @@ def at_answering_address(
         if other.host == there.host:
             raise
     return log_in(other)
+
+
+def missing_key(machine: Machine, key: str, refused: str = "") -> SSHError:
+    """Return the error for a machine without its key: an import brings it on request only. `refused` is USER@HOST."""
+    from machinectl.ssh.ssh_errors import SSHError
+
+    hint = f"See why: machinectl doctor {machine.name}"
+    if option := flag_of_set(machine, "ssh-key"):
+        hint = f"Give it a key that its host knows: machinectl set {option} <FILE> {machine.name}"
+    begin = f"{refused} refuses the login: the" if refused else "The"
+    return SSHError(f'{begin} SSH key of "{machine.name}" is missing: {key}', hint)
 
 
 def add_machine_hints(error: SSHError, machine: Machine, ssh: SSHEndpoint) -> None:

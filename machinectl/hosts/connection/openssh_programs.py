@@ -15,7 +15,7 @@ from machinectl import url as engine_url
 from machinectl.errors import MachineError
 from machinectl.files.fileset import read_regular_file
 from machinectl.files.ownership import temporary_directory
-from machinectl.hosts.connection.login import login_endpoint, pinned_known_hosts
+from machinectl.hosts.connection.login import login_endpoint, missing_key, pinned_known_hosts
 from machinectl.hosts.connection.machine_driver import at_last_address, flag_of_set, known_hosts_path, ssh_endpoint
 from machinectl.ssh.openssh.config_block import USERS_OWN, host_block, with_user_files
 from machinectl.value_classes import Frozen
@@ -160,7 +160,8 @@ def raise_ssh_failure(said: str, machine: Machine, console: Console, access: Acc
         hint = f"See why: machinectl doctor {machine.name}"
         endpoint = ssh_endpoint(machine)
         if found["host"] == endpoint.host:
-            raise_missing_key(machine, endpoint.key, found["login"])
+            if endpoint.key and not os.path.lexists(endpoint.key):
+                raise missing_key(machine, endpoint.key, found["login"])
             if option := flag_of_set(machine, "ssh-user"):
                 hint = f"{hint}; to log in as another user: machinectl set {option} <USER> {machine.name}"
         raise SSHError(f"{found['login']} refuses the login; it accepts {found['methods'].replace(',', ', ')}", hint)
@@ -169,17 +170,6 @@ def raise_ssh_failure(said: str, machine: Machine, console: Console, access: Acc
             f'ssh does not know a host key on the way to "{machine.name}"',
             f"See it, and accept it: machinectl run {machine.name} -- true",
         )
-
-
-def raise_missing_key(machine: Machine, key: str, login: str) -> None:
-    """Raise SSHError if the machine's key is not here: an import brings it on request only."""
-    from machinectl.ssh.ssh_errors import SSHError
-
-    if key and not os.path.lexists(key):
-        hint = f"See why: machinectl doctor {machine.name}"
-        if option := flag_of_set(machine, "ssh-key"):
-            hint = f"Give it a key that its host knows: machinectl set {option} <FILE> {machine.name}"
-        raise SSHError(f'{login} refuses the login: the SSH key of "{machine.name}" is missing: {key}', hint)
 
 
 def raise_changed_host_key(machines: Iterable[Machine], console: Console, access: Access) -> None:

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from machinectl import certs
+from machinectl.driver.driver_options import option_flag
 from machinectl.errors import MachineError, UsageError, closest_match, one_line
 from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.certificates.identity import CLIENT_FILES, SERVER_FILES
+from machinectl.hosts.connection.machine_driver import driver_of
 from machinectl.hosts.second_computer.collecting import EVERYTHING
 from machinectl.hosts.second_computer.exported_files import SSH_KEY_ENDS, exported_files, ssh_key_files
 from machinectl.hosts.second_computer.hostile_content import check_content, hostile
+from machinectl.machines.create_options import ACCESS_LIFETIME, ENGINE_FLAGS
 from machinectl.machines.docker_machine.store_import import ImportedMachine
 from machinectl.machines.holders import CA_FILE, CA_KEY_FILE, DIRECTORY
 from machinectl.machines.jump_hosts import MACHINE, host_of, machine_of
@@ -191,8 +194,6 @@ class Restoring:
 
 
 def set_ssh_key(machine: Machine, key: str) -> str:
-    from machinectl.hosts.connection.machine_driver import driver_of
-
     options = [option.name for option in driver_of(machine).options() if option.path and option.name in machine.options]
     if options:
         return " ".join(["machinectl", "set", f"--{options[0]}", "<FILE>", machine.name])
@@ -219,6 +220,25 @@ def differences(there: Machine, new: Machine) -> Iterator[str]:
         yield "other labels"
     if set(there.addresses) != set(new.addresses):
         yield "other addresses"
+    if there.jump != new.jump:
+        yield f"another jump host ({one_line(new.jump) or 'none'})"
+    if there.driver != new.driver:
+        yield f"another driver ({one_line(new.driver)})"
+    elif flags := list(other_options(there, new)):
+        yield f"another {', '.join(flags)}"
+
+
+def other_options(there: Machine, new: Machine) -> Iterator[str]:
+    """Yield flags with another value, but not paths, which are of one computer, and not the host: the URL tells it."""
+    for option in driver_of(new).options():
+        values = [machine.driver_options.get(option.name, option.default) for machine in (there, new)]
+        if not (option.path or option.identity) and values[0] != values[1]:
+            yield option_flag(option)
+    for flag in ENGINE_FLAGS:
+        if getattr(there.engine, flag.key) != getattr(new.engine, flag.key):
+            yield flag.flag
+    if there.lifetime != new.lifetime:
+        yield ACCESS_LIFETIME.flag
 
 
 def present(machine: Machine, files: Sequence[str]) -> dict[str, bytes]:

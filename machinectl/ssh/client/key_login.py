@@ -13,7 +13,7 @@ from machinectl.ssh.keys import private_keys
 from machinectl.ssh.keys.credentials import TRIES, ask_secret
 from machinectl.ssh.keys.known_hosts import HostKey
 from machinectl.ssh.keys.private_keys import KeyFile
-from machinectl.ssh.ssh_errors import LoginRefused, SSHError
+from machinectl.ssh.ssh_errors import LoginRefused, NoKey, SSHError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,7 @@ class KeyLogin:
             return private_keys.read_key(path)
         except FileNotFoundError as exc:
             if self._settings.key_given:
-                raise SSHError(f"There is no key {path}", f"See: ls -l {path}") from exc
+                raise NoKey(path) from exc
         except SSHError as exc:
             self._skip(exc)
         return None
