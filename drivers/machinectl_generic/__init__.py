@@ -168,7 +168,7 @@ class GenericDriver:
         request = Request(instance.name, instance.directory, {**recorded_options(state), **options})
         self.check(request)
         new = parse_json(self.create(request, keep=lambda _: None))
-        kept = {} if options.get("generic-ssh-key") else {"SSHKeyPath": state.get("SSHKeyPath", "")}
+        kept = {} if "generic-ssh-key" in options else {"SSHKeyPath": state.get("SSHKeyPath", "")}
         # The name may resolve to another address now: keep the recorded one.
         kept |= {} if "generic-ip-address" in options else {"IPAddress": state["IPAddress"]}
         return state_text({**state, **new, **kept})

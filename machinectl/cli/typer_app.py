@@ -29,6 +29,7 @@ from machinectl.cli.parsing.suggestions import (
     whole_line_meant,
     with_names_hint,
 )
+from machinectl.cli.typed_words import typed_line
 from machinectl.errors import MachineError, UsageError
 from machinectl.machines.store import Store
 
@@ -92,7 +93,7 @@ def usage_error(error: Any, arguments: Sequence[str]) -> MachineError:
     if not hasattr(error, "possibilities"):
         declared = find_verb(verb)
         flags = command_flags(verb, declared, arguments)[0] if declared else flags_of_verb("")
-        return UsageError(usage_text(error, path, flags), help_of_it)
+        return UsageError(usage_text(error, path, flags), line_with_missing(error, rest) or help_of_it)
     # Each option, and whether it takes a value.
     options = {
         name: not getattr(parameter, "is_flag", True)
@@ -120,6 +121,17 @@ def usage_error(error: Any, arguments: Sequence[str]) -> MachineError:
         help_of_it = f"{NAME} set --help {name or PLACEHOLDER}"
         help_of_it = with_names_hint(help_of_it, store)
     return UsageError(f"Error: {error.message}", hint_for_option(verb, unknown, options) or help_of_it)
+
+
+def line_with_missing(error: Any, words: Sequence[str]) -> str:
+    """Return the command line with the options that it lacks, "" if it lacks something else."""
+    if getattr(getattr(error, "param", None), "param_type_name", "") != "option":
+        return ""
+    given = {word.partition("=")[0] for word in words}
+    options = [each for each in error.ctx.command.params if each.required and each.param_type_name == "option"]
+    missing = [each for each in options if given.isdisjoint(each.opts)]
+    lacking = (f"{max(each.opts, key=len)} <{each.metavar.rpartition('|')[2]}>" for each in missing)
+    return " ".join([NAME, typed_line(THIS.typed), *lacking])
 
 
 def hint_for_option(verb: str, unknown: str, options: Mapping[str, bool]) -> str:

@@ -28,12 +28,25 @@ def renewal_timer_checks(store: Store) -> Iterator[Check]:
     if len(missing) == len(paths):
         return
     try:
-        yield timer_check(path, timer.state(name), missing)
+        state = timer.state(name)
+        is_made_up_for = state.status == MachineError.exit_code and not is_anything_due(store)
+        yield timer_check(path, state, missing, is_made_up_for=is_made_up_for)
     except MachineError as exc:
         yield unknown(TITLE, f"{path}: {exc.cause}", exc.hint)
 
 
-def timer_check(path: str, state: JobState, missing: list[str]) -> Check:
+def is_anything_due(store: Store) -> bool:
+    """Return whether a run now would have something to renew, or would fail."""
+    # Imported here: it loads TLS, and a failed run is rare.
+    from machinectl.hosts.upkeep.due_renewal import has_due_certificates
+
+    try:
+        return any(has_due_certificates(store.read(name)) for name in store.names())
+    except MachineError:
+        return True
+
+
+def timer_check(path: str, state: JobState, missing: list[str], *, is_made_up_for: bool = False) -> Check:
     again = "Install it again: machinectl renew --install-timer"
     moved = not (os.path.isfile(state.program) and os.access(state.program, os.X_OK))
     return first_case(
@@ -41,6 +54,7 @@ def timer_check(path: str, state: JobState, missing: list[str]) -> Check:
         (missing, Verdict.BROKEN, f"{', '.join(missing)} is missing", again),
         (moved, Verdict.BROKEN, f"its program is not there: {state.program or path}", again),
         (not state.enabled, Verdict.BROKEN, f"{path} is installed, but not enabled", again),
+        (is_made_up_for, Verdict.OK, f"{path}: the last run failed ({state.failed}), but nothing is due by now", ""),
         (state.failed, Verdict.BROKEN, f"the last run failed ({state.failed})", state.hint),
         (True, Verdict.OK, f"{path} renews certificates daily", ""),
     )

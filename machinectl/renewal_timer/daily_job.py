@@ -37,12 +37,16 @@ class DailyJob:
 
 @dataclass(frozen=True)
 class JobState:
-    """What is known of an installed job: its first word, how the last run failed or "", and what to do then."""
+    """What is known of an installed job: its first word, how the last run failed or "", and what to do then.
+
+    `status` is the last run's exit status, 0 if it has none.
+    """
 
     program: str
     enabled: bool
     failed: str = ""
     hint: str = ""
+    status: int = 0
 
 
 def check_printable(words: Iterable[str]) -> None:

@@ -62,7 +62,7 @@ class Launchd:
         code = LAST_EXIT.search(done.stdout)
         failed = f"exit status {code[1]}" if code and code[1] != "0" else ""
         again = f"See why: cat {log_path(name)}; then run it again: launchctl kickstart {domain()}/{label(name)}"
-        return JobState(self.program(name), done.returncode == 0, failed, again)
+        return JobState(self.program(name), done.returncode == 0, failed, again, int(code[1]) if code else 0)
 
     def program(self, name: str) -> str:
         """Return the program in the agent's file, "" if it cannot be read."""

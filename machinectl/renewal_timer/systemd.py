@@ -100,12 +100,14 @@ class Systemd:
         timer = self.properties(f"{name}.timer", "UnitFileState", "ActiveState")
         service = self.properties(f"{name}.service", "Result", "ExecMainStatus")
         result = service.get("Result", "")
-        status = f", exit status {service.get('ExecMainStatus')}" if result == "exit-code" else ""
+        status = int(service.get("ExecMainStatus", 0)) if result == "exit-code" else 0
+        ended = f", exit status {status}" if status else ""
         return JobState(
             self.program(name),
             timer.get("UnitFileState") == "enabled" and timer.get("ActiveState") == "active",
-            "" if result in {"success", ""} else f"{result}{status}",
+            "" if result in {"success", ""} else f"{result}{ended}",
             f"See why: journalctl --user -u {name}.service; then run it again: systemctl --user start {name}.service",
+            status,
         )
 
     def program(self, name: str) -> str:

@@ -66,8 +66,8 @@ def test_a_users_systemd_runs_it_and_doctor_sees_how_it_ended(fresh_host: FreshH
         "--storage-path /home/ops/.local/share/machinectl renew --due --lifetime-left 30d\n"
     )
     assert by_user(host, "python3 on_host.py look").startswith("ok: ")
-    by_user(host, f"echo 1 > status; ! {START}")
-    assert "the last run failed (exit-code, exit status 1)" in by_user(host, "python3 on_host.py look")
+    by_user(host, f"echo 3 > status; ! {START}")
+    assert "the last run failed (exit-code, exit status 3)" in by_user(host, "python3 on_host.py look")
     by_user(host, "systemctl --user disable --now machinectl-renew.timer")
     assert "not enabled" in by_user(host, "python3 on_host.py look")
     by_user(host, "mv 'my bin' elsewhere")

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl import certs
 from machinectl.cli.verbs.manage.renew import timer_words
 from machinectl.doctor.check import Verdict
 from machinectl.doctor.renewal_schedule import renewal_timer_checks
+from machinectl.machines.record import Machine
 from tests.support.program import machinectl
+from tests.support.registered import added
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +42,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Store) -> Path:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
     monkeypatch.setenv("XDG_DATA_HOME", os.path.dirname(store.root))
     return home
+
+
+FAILED = "UnitFileState=enabled\nActiveState=active\nResult=exit-code\nExecMainStatus={}\n"
 
 
 def units(home: Path) -> list[Path]:
@@ -143,6 +150,22 @@ def test_its_words_are_those_given_with_absolute_paths(tmp_path: Path, monkeypat
     ]
 
 
+@pytest.mark.parametrize(("age", "status", "verdict"), [(0, 1, "OK"), (700, 1, "BROKEN"), (0, 3, "BROKEN")])
+def test_a_failed_run_is_made_up_for_once_nothing_is_due(
+    store: Store, home: Path, age: int, status: int, verdict: str
+) -> None:
+    made = datetime.now(UTC) - timedelta(days=age)
+    ca = certs.new_ca("machinectl orion", now=made)
+    files = {"ca.pem": ca.certificate, "ca-key.pem": ca.key}
+    files["cert.pem"] = certs.issue_client(ca, "orion", now=made).certificate
+    added(store, Machine("orion", "none", url="tcp://192.0.2.1:2376", tls=True), files)
+    machinectl("renew", "--install-timer", store=store.root)
+    (home / "said").write_text(FAILED.format(status))
+    [check] = renewal_timer_checks(store)
+    assert check.verdict is Verdict[verdict]
+    assert f"the last run failed (exit-code, exit status {status})" in check.seen
+
+
 def test_doctor_looks_at_it(store: Store, home: Path) -> None:
     def found() -> tuple[Verdict, str, str]:
         [check] = renewal_timer_checks(store)
@@ -158,9 +181,9 @@ def test_doctor_looks_at_it(store: Store, home: Path) -> None:
     )
     (home / "said").write_text("UnitFileState=enabled\nActiveState=active\nResult=success\n")
     assert found() == (Verdict.OK, f"{timer} renews certificates daily", "")
-    (home / "said").write_text("UnitFileState=enabled\nActiveState=active\nResult=exit-code\nExecMainStatus=1\n")
+    (home / "said").write_text(FAILED.format(3))
     verdict, seen, hint = found()
-    assert (verdict, seen) == (Verdict.BROKEN, "the last run failed (exit-code, exit status 1)")
+    assert (verdict, seen) == (Verdict.BROKEN, "the last run failed (exit-code, exit status 3)")
     assert hint.endswith(f"systemctl --user start {service.name}")
     service.write_text(service.read_text().replace("ExecStart=", "ExecStart=/gone"))
     assert found()[1].startswith("its program is not there: /gone")

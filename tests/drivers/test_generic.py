@@ -165,6 +165,15 @@ def test_a_name_of_the_ssh_configuration_is_looked_up_once(tmp_path: Path, ssh_c
     assert ssh_config.calls == ["-G orion"]
 
 
+def test_an_empty_key_goes_back_to_those_of_ssh_and_another_change_keeps_it(tmp_path: Path) -> None:
+    (tmp_path / "id").write_text("key")
+    instance = made(tmp_path, generic_ssh_key=str(tmp_path / "id"))
+    assert ssh_of(instance).key == str(tmp_path / "id_ssh")
+    for options, key in (({"generic-ssh-user": "joe"}, str(tmp_path / "id_ssh")), ({"generic-ssh-key": ""}, "")):
+        changed = GenericDriver().change(instance, options)
+        assert ssh_of(Instance("orion", str(tmp_path), changed)).key == key
+
+
 def test_a_key_that_is_a_directory_is_refused_as_that(tmp_path: Path) -> None:
     with pytest.raises(CheckFailed, match="is a directory"):
         GenericDriver().check(request_for(tmp_path, generic_ssh_key=str(tmp_path)))

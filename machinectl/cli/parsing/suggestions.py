@@ -221,6 +221,9 @@ def whole_line_meant(verb: str, unknown: str, typed: Sequence[str], options: Map
         return with_ports_at_the_end(typed, unknown)
     if verb == "forward" and unknown in {"--background", "-d", "--detach", "-f"}:
         return f"Run it in the shell's background: {corrected_options(typed, unknown, '', options)} &"
+    if verb.startswith("swarm ") and unknown == "--dry-run":
+        names = [word for word in typed if not word.startswith("-") and word not in verb.split()]
+        return f"It has no dry run. See the swarm first: {NAME} swarm status {quoted(names[:1])}".rstrip()
     return ""
 
 

@@ -13,6 +13,7 @@ from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.lifetime import LifetimeLeft, due_certificates
 from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
 from machinectl.hosts.upkeep.certificate_renewal import Renewal, plan_renewal, renew, signing_ca
+from machinectl.machines.record import Phase
 from machinectl.machines.tls_warnings import renewing
 from machinectl.ssh.ssh_errors import Unreachable
 
@@ -69,6 +70,12 @@ def all_renewed(machine: Machine) -> RenewalResult:
 def is_renewed_here(machine: Machine) -> bool:
     """Return whether machinectl set up the host, or has the CA's key."""
     return machine.has_changes or bool(Identity.read(machine.directory).ca_key)
+
+
+def has_due_certificates(machine: Machine) -> bool:
+    """Return whether `renew --due` would renew something. Raises MachineError."""
+    is_made = machine.phase != Phase.CREATING
+    return is_made and is_renewed_here(machine) and due_certificates(machine, LifetimeLeft(), datetime.now(UTC)).any
 
 
 def others_certificates(machine: Machine, due: Due) -> RenewalResult:
