@@ -32,6 +32,10 @@ class Unreachable(SSHError):
     """No address of the host answers."""
 
 
+class NotForwarded(SSHError):
+    """A jump host or a proxy does not lead to the host."""
+
+
 class ConnectionLost(SSHError):
     """The connection ended; the command may have run."""
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.hosts.connection.machine_driver import ssh_endpoint
 from machinectl.machines.answered_address import MOMENT, SSH
 from tests.support import servers
 from tests.support.program import machinectl
@@ -38,10 +37,10 @@ def orion(store: Store, sshd: Sshd) -> Store:
     return at_another_address(store, sshd)
 
 
-def at_another_address(store: Store, sshd: Sshd) -> Store:
+def at_another_address(store: Store, sshd: Sshd, name: str = "orion") -> Store:
     """Add a machine whose own address is another one than its server's."""
-    register(store, "orion", sshd)
-    with store.writing("orion") as held:
+    register(store, name, sshd)
+    with store.writing(name) as held:
         state = json.loads(held.machine.driver_state)
         held.machine.driver_state = json.dumps({**state, "IPAddress": LAN, "SSHHost": LAN})
         held.machine.url, held.machine.addresses = f"tcp://{LAN}:1", [VPN]
@@ -200,13 +199,3 @@ def test_a_new_host_is_pinned_at_the_address_that_answers(store: Store, sshd: Ss
     assert run(store, "run", "orion", "--", "echo", "hello").stdout.endswith("hello\n")
     with open(os.path.join(store.directory("orion"), "known_hosts"), encoding="utf-8") as file:
         assert file.read().split()[:3] == ["machinectl", *sshd.known().split()[1:3]]
-
-
-def test_behind_a_jump_host_the_machines_own_address_is_used(orion: Store, sshd: Sshd) -> None:
-    with orion.writing("orion") as held:
-        held.machine.jump = f"host:{sshd.user}@127.0.0.1:{sshd.port}"
-        held.write()
-    assert ssh_endpoint(orion.read("orion")).host == LAN
-    done = machinectl("run", "orion", "--", "true", store=orion.root)
-    assert done.returncode == 255
-    assert not os.path.exists(os.path.join(orion.directory("orion"), SSH))

@@ -25,6 +25,8 @@ from machinectl.hosts.connection.openssh_programs import machine_host_block
 from machinectl.hosts.exports import ssh_config_file
 from machinectl.hosts.lifecycle.editing import Edit
 from machinectl.hosts.status.machine_states import state_of
+from machinectl.machines import answered_address
+from machinectl.machines.answered_address import AddressNews
 from machinectl.machines.jump_hosts import with_type
 from machinectl.machines.record import BrokenRecord, Machine, Phase
 from machinectl.machines.store import Store
@@ -32,12 +34,14 @@ from machinectl.machines.store.lock import Lock
 from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.ssh.destination import Jump, SSHEndpoint
 from machinectl.ssh.openssh.ssh_options import jump_options, openssh_command
-from machinectl.ssh.ssh_errors import HostKeyRefused, LoginRefused
+from machinectl.ssh.ssh_errors import HostKeyRefused, LoginRefused, NotForwarded
 from machinectl.ssh.ssh_settings import jump_host, read_settings
 from machinectl.state import State
+from tests.hosts.test_answering_host import LAN, VPN, at_another_address, leads_to
 from tests.support.program import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added, register
+from tests.support.servers import serving
 from tests.support.sshd import keygen
 
 if TYPE_CHECKING:
@@ -124,6 +128,48 @@ class TestBehindAMachine:
         assert "machinectl provision orion " in raised.value.hint
         assert by_system(orion, "orion").returncode == 255
         assert "userauth-request" not in behind.log
+
+    def test_the_addresses_that_it_reaches_are_used(self, store: Store, gate: Sshd, behind: Sshd) -> None:
+        register(store, "gate", gate)
+        at_another_address(store, behind)
+        jumps(store, orion="gate")
+        let_in(store, "orion")
+        # To the first address, then to the other for its key, and for the login.
+        assert passed(gate) == 3
+        for words in (("run", "orion", "--", "echo", "in"), ("ssh", "orion", "echo", "in")):
+            done = machinectl(*words, store=store.root)
+            assert done.stdout.endswith("in\n"), done.stderr
+
+    def test_another_host_at_one_of_them_is_passed_over(
+        self, store: Store, gate: Sshd, behind: Sshd, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(answered_address, "NEWS", AddressNews())
+        gate.host_keys = [keygen(gate.directory / "own_host_key")]
+        register(store, "gate", gate)
+        at_another_address(store, behind)
+        jumps(store, orion="gate")
+        with serving(leads_to(gate.port), host=LAN, port=behind.port):
+            let_in(store, "orion")
+        [said] = answered_address.NEWS.skipped
+        assert said.startswith(f'"orion" was not asked at {LAN}, where something else answers: its SSH key')
+
+    def test_if_it_reaches_none_all_are_named(self, store: Store, gate: Sshd, behind: Sshd) -> None:
+        register(store, "gate", gate)
+        at_another_address(store, behind)
+        jumps(store, orion="gate")
+        behind.close()
+        with pytest.raises(NotForwarded) as raised:
+            let_in(store, "orion")
+        for address in (LAN, VPN):
+            assert f"does not lead to {address} port {behind.port}" in raised.value.cause
+
+    def test_it_has_several_addresses_itself(self, store: Store, gate: Sshd, behind: Sshd) -> None:
+        at_another_address(store, gate, "gate")
+        register(store, "orion", behind)
+        jumps(store, orion="gate")
+        let_in(store, "orion")
+        done = by_system(store, "orion")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "in\n", "")
 
     def test_which_is_behind_another_one_itself(self, orion: Store, gate: Sshd, behind: Sshd) -> None:
         register(orion, "rigel", gate)

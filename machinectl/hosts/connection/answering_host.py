@@ -7,7 +7,7 @@ from machinectl.engine.dialling.deadline_socket import Wire
 from machinectl.engine.dialling.sockets import connect_tcp
 from machinectl.engine.endpoint import AnotherServer, Deadline, Endpoint, EngineError
 from machinectl.machines.answered_address import SSH, AddressMemory
-from machinectl.ssh.ssh_errors import REJECTING_GREETINGS, HostKeyRefused, SSHError, Unreachable
+from machinectl.ssh.ssh_errors import REJECTING_GREETINGS, HostKeyRefused, NotForwarded, SSHError, Unreachable
 from machinectl.ssh.ssh_settings import read_settings
 from machinectl.url import EngineURL, parse_url
 from machinectl.value_classes import replace
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # Bytes of a server's first words, which may have lines before its greeting (RFC 4253 4.2).
 GREETING, LONGEST_GREETING = b"SSH-", 4096
+OTHER_KEY = "its SSH key is not the one that is known of {}"
 
 
 def answering_host(
@@ -30,8 +31,7 @@ def answering_host(
 ) -> SSHEndpoint:
     """Return the SSH endpoint at the first address that answers with the machine's key, if that is known.
 
-    An address that answered in the last `trust` seconds is not asked for its key. Behind a jump host or a proxy, only
-    the address of the machine's driver is used. Raises Unreachable, or HostKeyRefused.
+    An address that answered in the last `trust` seconds is not asked for its key. Raises SSHError.
     """
     hosts = list(dict.fromkeys([ssh.host, *machine.addresses]))
     memory = AddressMemory(machine.name, machine.directory, SSH)
@@ -40,7 +40,8 @@ def answering_host(
         return replace(ssh, host=last)
     settings = {host: read_settings(replace(ssh, host=host)) for host in hosts}
     if not settings[ssh.host].is_direct:
-        return ssh
+        last = next((host for host in hosts if memory.has_answered(host, trust)), "")
+        return replace(ssh, host=last) if last else behind_jump_host(ssh, hosts, memory, policy, credentials, console)
     refused: list[HostKeyRefused] = []
 
     def look(one: Endpoint, deadline: Deadline) -> Wire:
@@ -66,6 +67,40 @@ def answering_host(
         raise Unreachable(exc.cause, f"See why: machinectl doctor {machine.name}") from exc
     wire.close()
     return replace(ssh, host=parse_url(wire.endpoint.url).host)
+
+
+def behind_jump_host(
+    ssh: SSHEndpoint,
+    hosts: list[str],
+    memory: AddressMemory,
+    policy: HostKeyPolicy,
+    credentials: Credentials,
+    console: Console,
+) -> SSHEndpoint:
+    """Return the first address whose server has the machine's key, one after the other; the first if none is known.
+
+    Raises SSHError.
+    """
+    # paramiko takes 150 ms to load.
+    from machinectl.ssh.client.connect import check_host_key
+
+    if not knows_key(policy):
+        return ssh
+    failures: dict[str, NotForwarded | HostKeyRefused] = {}
+    for host in memory.in_order(hosts):
+        try:
+            check_host_key(replace(ssh, host=host), credentials, policy, console)
+        except (NotForwarded, HostKeyRefused) as exc:
+            failures[host] = exc
+            continue
+        memory.answered(host)
+        for foreign, failure in failures.items():
+            if isinstance(failure, HostKeyRefused):
+                memory.skipped(foreign, OTHER_KEY.format(policy.machine))
+        return replace(ssh, host=host)
+    told = next((each for each in failures.values() if isinstance(each, HostKeyRefused)), failures[hosts[0]])
+    told.cause = "; ".join(dict.fromkeys(failure.cause for failure in failures.values()))
+    raise told
 
 
 def has_own_key(
@@ -131,6 +166,6 @@ def check_key(ssh: SSHEndpoint, policy: HostKeyPolicy, credentials: Credentials,
     try:
         check_host_key(ssh, credentials, policy, console)
     except HostKeyRefused as exc:
-        raise AnotherServer(f"its SSH key is not the one that is known of {policy.machine}") from exc
+        raise AnotherServer(OTHER_KEY.format(policy.machine)) from exc
     except SSHError as exc:
         raise EngineError(exc.cause, exc.hint) from exc

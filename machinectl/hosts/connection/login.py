@@ -12,6 +12,7 @@ from machinectl.files.secret_files import read_secret
 from machinectl.hosts.connection.machine_driver import KNOWN_HOSTS, flag_of_set, known_hosts_path, ssh_endpoint
 from machinectl.machines.record import Phase
 from machinectl.machines.selection import waiting
+from machinectl.machines.store import Store
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.value_classes import Frozen, field, replace
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.driver import SSHEndpoint
     from machinectl.machines.record import Machine
-    from machinectl.machines.store import Held, Store
+    from machinectl.machines.store import Held
     from machinectl.ssh.client.session import SSHSession
     from machinectl.ssh.runner import StreamingRunner
     from machinectl.ssh.ssh_errors import SSHError
@@ -97,8 +98,13 @@ def login_endpoint(machine: Machine, console: Console, access: Access) -> SSHEnd
 def answering_endpoint(
     machine: Machine, console: Console, access: Access, ssh: SSHEndpoint, trust: float
 ) -> SSHEndpoint:
-    """`trust` is for how many seconds an answer stands."""
-    if ssh.jump or not machine.addresses:
+    """`trust` is for how many seconds an answer stands. A jump host may have several addresses, too."""
+    if ssh.jump and ssh.jump.machine:
+        gate = Store(os.path.dirname(os.path.dirname(machine.directory))).read(ssh.jump.machine)
+        at = replace(ssh.jump.endpoint, host=ssh_endpoint(gate).host)
+        own = Access(access.credentials.for_jump())
+        ssh = replace(ssh, jump=replace(ssh.jump, endpoint=answering_endpoint(gate, console, own, at, trust)))
+    if not machine.addresses:
         return ssh
     from machinectl.hosts.connection.answering_host import answering_host
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
@@ -158,14 +164,14 @@ def at_answering_address(
 ) -> SSHSession:
     """Log in where the machine answered a moment ago; if another host or none is there by now, look again."""
     from machinectl.machines.answered_address import REMEMBERED
-    from machinectl.ssh.ssh_errors import HostKeyRefused, Unreachable
+    from machinectl.ssh.ssh_errors import HostKeyRefused, NotForwarded, Unreachable
 
     there = answering_endpoint(machine, console, access, ssh, REMEMBERED)
     try:
         return log_in(there)
-    except (HostKeyRefused, Unreachable):
+    except (HostKeyRefused, NotForwarded, Unreachable):
         other = answering_endpoint(machine, console, access, ssh, 0)
-        if other.host == there.host:
+        if other == there:
             raise
     return log_in(other)
 

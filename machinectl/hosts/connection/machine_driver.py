@@ -104,7 +104,8 @@ def resolve_jump_host(machine: Machine, pins: str, passed: tuple[str, ...]) -> J
     own = known_hosts_path(gate)
     is_pinned = os.path.exists(own)
     before = resolve_jump_host(gate, own if is_pinned else pins, (*passed, gate.name)) if gate.jump else None
-    return Jump(replace(ssh, jump=before), own if is_pinned else pins, gate.name if is_pinned else "")
+    endpoint = replace(at_last_address(gate, ssh), jump=before)
+    return Jump(endpoint, own if is_pinned else pins, gate.name if is_pinned else "")
 
 
 def known_hosts_path(machine: Machine) -> str:

@@ -22,6 +22,7 @@ from machinectl.ssh.ssh_errors import (
     ANOTHER_PORT,
     REJECTING_GREETINGS,
     ConnectionLost,
+    NotForwarded,
     SSHError,
     Unreachable,
     Unsupported,
@@ -161,7 +162,9 @@ def handshake_error(
     within = f"within {settings.connect_timeout:.0f} s"
     if proxy is not None and not transport.remote_version:
         said = proxy.said()
-        return SSHError(f"The ProxyCommand does not lead to {where}{said and f': {said}'}", f"Try it: {proxy.command}")
+        return NotForwarded(
+            f"The ProxyCommand does not lead to {where}{said and f': {said}'}", f"Try it: {proxy.command}"
+        )
     if isinstance(failure, NothingShared):
         return nothing_shared(where, failure)
     if isinstance(failure, IncompatiblePeer):
@@ -248,12 +251,12 @@ def open_jump_channel(jump: Transport, settings: Settings, jump_address: str) ->
         )
     except paramiko.ChannelException as exc:
         why = "forwarding is not allowed there" if exc.code == 1 else "it cannot be reached from there"
-        raise SSHError(
+        raise NotForwarded(
             f"The jump host {jump_address} does not lead to {where}: {why}",
             f"On the jump host: nc -vz {settings.hostname} {settings.port}; AllowTcpForwarding in sshd_config",
         ) from exc
     except CONNECTION_ERRORS as exc:
-        raise SSHError(
+        raise NotForwarded(
             f"The jump host {jump_address} does not lead to {where}: {failure_reason(exc)}",
             f"On the jump host: nc -vz {settings.hostname} {settings.port}",
         ) from exc
