@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import sys
 from contextlib import contextmanager, suppress
 
 TYPE_CHECKING = False
@@ -21,6 +22,8 @@ else:
 LEFT_TO_PROGRAM = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 PASSED_ON = (signal.SIGTERM, signal.SIGHUP)
 STDERR = 2
+# prctl(2): the signal that a process gets when its parent ends.
+PR_SET_PDEATHSIG = 1
 CHUNK = 1 << 16
 
 
@@ -59,19 +62,42 @@ def run_foreground(
 
     with handled(pass_on) as changed:
         try:
-            program = os.posix_spawnp(
-                command[0],
-                command,
-                environment,
-                file_actions=[(os.POSIX_SPAWN_DUP2, errors[0], STDERR)] if errors else [],
-                setsigdef=[signal.SIGPIPE],
-            )
+            program = start(command, environment, errors[0] if errors else STDERR)
         finally:
             if errors:
                 os.close(errors[0])
         for number in early:
             pass_on(number, None)
         return wait_for(program, changed, errors[1] if errors else None)
+
+
+def start(command: list[str], environment: Mapping[str, str], stderr: int) -> int:
+    """Return the process ID. Raises OSError if it does not start. On Linux, it ends with us, even by kill -9."""
+    import subprocess
+
+    # After a fork, only what needs no lock of another thread is safe: prctl is looked up before it.
+    prctl, own = (libc_function("prctl") if sys.platform == "linux" else None), os.getpid()
+
+    def follow_us() -> None:
+        if prctl:
+            prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+            if os.getppid() != own:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    process = subprocess.Popen(command, env=environment, stderr=stderr, close_fds=False, preexec_fn=follow_us)  # noqa: PLW1509
+    # Only `wait_for` waits.
+    process.returncode = 0
+    return process.pid
+
+
+def libc_function(name: str) -> Callable[[int, int], int] | None:
+    """Return None if there is none."""
+    try:
+        import ctypes
+
+        return getattr(ctypes.CDLL(None), name, None)
+    except (ImportError, OSError):
+        return None
 
 
 def wait_for(program: int, changed: int, stream: WatchedStream | None) -> int:

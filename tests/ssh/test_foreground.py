@@ -65,16 +65,26 @@ def test_a_signal_that_ends_ssh_ends_us(number: signal.Signals) -> None:
     assert process.returncode == -number
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a program with its parent")
+def test_ssh_ends_with_us_if_we_are_killed() -> None:
+    # It holds the pipe open until it ends.
+    with started("echo ready; exec sleep 100", stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"ready\n"
+        process.kill()
+        assert process.stdout.read() == b""
+
+
 def test_a_signal_that_comes_while_it_starts_ends_it_too() -> None:
     # It comes before we know the process ID, whichever of the two is faster.
     at_start = (
-        "import os, signal\n"
-        "spawn = os.posix_spawnp\n"
+        "import os, signal, subprocess\n"
+        "start = subprocess.Popen\n"
         "def signalled(*given, **more):\n"
-        "    process = spawn(*given, **more)\n"
+        "    process = start(*given, **more)\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n"
         "    return process\n"
-        "os.posix_spawnp = signalled\n"
+        "subprocess.Popen = signalled\n"
     )
     command = [sys.executable, "-c", at_start + RUN, "exec cat"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
