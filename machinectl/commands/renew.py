@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
 from machinectl.hosts.certificates.expiry import expires_soon
-from machinectl.hosts.certificates.lifetime import due_certificates
+from machinectl.hosts.certificates.renewal_time import due_certificates
 from machinectl.hosts.parallel.rollout_order import RolloutOrder
 from machinectl.hosts.parallel.workers import locked_machine, run_at_once
 from machinectl.hosts.upkeep.due_renewal import (
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.certificates.lifetime import Due, LifetimeLeft
+    from machinectl.hosts.certificates.renewal_time import Due, LifetimeLeft
     from machinectl.hosts.connection.login import Access
     from machinectl.hosts.lifecycle.host_plan import HostPlan
     from machinectl.machines.record import Machine

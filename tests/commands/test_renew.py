@@ -19,7 +19,7 @@ from machinectl.errors import CheckFailed, MachineError, UsageError
 from machinectl.host_changes import CaTrusted
 from machinectl.hosts.certificates import engine_clock
 from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.certificates.lifetime import LifetimeLeft, Validity
+from machinectl.hosts.certificates.renewal_time import LifetimeLeft, Validity
 from machinectl.hosts.certificates.signing import signed
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle.host_plan import HostPlan

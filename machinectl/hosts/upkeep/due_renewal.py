@@ -10,7 +10,7 @@ from machinectl.console import UnattendedConsole
 from machinectl.hosts.certificates.engine_clock import check_engine_clock
 from machinectl.hosts.certificates.expiry import expires_soon
 from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.certificates.lifetime import LifetimeLeft, due_certificates
+from machinectl.hosts.certificates.renewal_time import LifetimeLeft, due_certificates
 from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
 from machinectl.hosts.upkeep.certificate_renewal import Renewal, plan_renewal, renew, signing_ca
 from machinectl.machines.record import Phase
@@ -19,7 +19,7 @@ from machinectl.ssh.ssh_errors import Unreachable
 
 if TYPE_CHECKING:
     from machinectl.console import Console
-    from machinectl.hosts.certificates.lifetime import Due
+    from machinectl.hosts.certificates.renewal_time import Due
     from machinectl.hosts.connection.login import Access
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store

@@ -114,7 +114,7 @@ def shown_time(made: str) -> str:
 
 
 def import_from_docker_machine(here: Session, directory: str, *, context: bool, dry_run: bool) -> int:
-    from machinectl.commands.import_ import import_ as command
+    from machinectl.commands.import_docker_machine import import_docker_machine as command
 
     if is_export(directory):
         raise UsageError(

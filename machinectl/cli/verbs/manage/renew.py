@@ -32,7 +32,7 @@ def renew(
     as_json: bool,
 ) -> int:
     from machinectl.commands.renew import renew_due_certificates
-    from machinectl.hosts.certificates.lifetime import LifetimeLeft
+    from machinectl.hosts.certificates.renewal_time import LifetimeLeft
 
     window = LifetimeLeft.parse(lifetime_left)
     if install_timer or uninstall_timer:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 
-def import_(
+def import_docker_machine(
     store: Store,
     console: Console,
     directory: str,

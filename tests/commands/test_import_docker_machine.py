@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from machinectl.certs import server_bundle
-from machinectl.commands.import_ import import_
+from machinectl.commands.import_docker_machine import import_docker_machine
 from machinectl.engine import Endpoint, Probe
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.certificates.identity import Identity
@@ -60,7 +60,7 @@ class Run:
     """A run of the verb: what became of each machine, and what failed."""
 
     def __init__(self, store: Store, old: OldStore, **options: Any) -> None:
-        results = dict(import_(store, Quiet(), str(old.root), **{"probe": closed, **options}))
+        results = dict(import_docker_machine(store, Quiet(), str(old.root), **{"probe": closed, **options}))
         self.became = {name: moved for name, moved in results.items() if isinstance(moved, ImportedMachine)}
         self.errors = {name: str(error) for name, error in results.items() if isinstance(error, MachineError)}
 
@@ -525,7 +525,7 @@ def test_a_store_cannot_be_taken_over_into_itself(old: OldStore, tmp_path: Path)
     link.symlink_to(old.root)
     for ours in (old.root, old.root / "machinectl", link):
         with pytest.raises(UsageError, match="needs a store of its own"):
-            list(import_(Store(str(ours)), Quiet(), str(old.root)))
+            list(import_docker_machine(Store(str(ours)), Quiet(), str(old.root)))
     assert old.snapshot() == before
 
 
@@ -741,7 +741,7 @@ def test_whatever_a_record_says_it_becomes_a_machine_that_can_be_used_or_one_lin
     (directory / "config.json").write_text(json.dumps(record)[:cut])
     (directory / "id_rsa").write_bytes(KEY)
     store = Store(str(root / "store"))
-    [(_, moved)] = import_(store, Quiet(), str(root / "old"), probe=closed)
+    [(_, moved)] = import_docker_machine(store, Quiet(), str(root / "old"), probe=closed)
     if isinstance(moved, MachineError):
         assert moved.cause.isprintable()
         assert moved.hint.isprintable()
