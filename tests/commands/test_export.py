@@ -602,6 +602,7 @@ SHARED = {"asked": "web1", "who": "alice", "request": "0" * 16, "made": "2026-11
 FORGED_ACCESS: list[dict[str, Any]] = [
     {"asked": "web1; touch pwned"},
     {"asked": ""},
+    {"called": "vega; touch pwned"},
     {"who": "$(touch pwned)"},
     {"state": "owner"},
     {"made": "soon"},

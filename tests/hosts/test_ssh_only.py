@@ -54,6 +54,10 @@ def test_it_has_no_other_url_and_no_tls(store: Store, sshd: Sshd) -> None:
     with pytest.raises(MachineError, match="has no certificates") as refused:
         check_provisioned(store.read("orion"))
     assert refused.value.hint.endswith("machinectl set --no-ssh-only orion; machinectl provision orion")
+    with store.writing("orion") as held:
+        # Not applied yet: whoever has access can still be locked out.
+        held.machine.url, held.machine.tls = "tcp://192.168.0.29:2376", True
+        check_provisioned(held.machine)
 
 
 def test_certificates_of_a_former_listener_stay_here_and_are_not_used(store: Store, sshd: Sshd, tmp_path: Path) -> None:

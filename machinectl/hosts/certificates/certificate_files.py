@@ -25,7 +25,7 @@ MOST_SEEN = 1000
 
 def check_has_certificates(machine: Machine) -> None:
     """Raise MachineError for an engine without a listener; files of a former one stay here for its return."""
-    if machine.engine.ssh_only and not machine.tls:
+    if machine.engine.ssh_only:
         raise MachineError(
             f'The engine of "{machine.name}" has no certificates: it is reached over SSH only',
             f"Let it listen with TLS: machinectl set --no-ssh-only {machine.name}; machinectl provision {machine.name}",

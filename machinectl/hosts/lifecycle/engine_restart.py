@@ -45,7 +45,8 @@ def check_provisioned(machine: Machine) -> None:
         raise MachineError(
             f'"{machine.name}" is half provisioned', f"Finish that first: machinectl provision {machine.name}"
         )
-    check_has_certificates(machine)
+    if not machine.tls:
+        check_has_certificates(machine)
     if not (machine.tls and machine.url.startswith("tcp://")):
         raise MachineError(
             f'The engine of "{machine.name}" does not use TLS ({machine.url or "it has no URL"})',

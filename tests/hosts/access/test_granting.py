@@ -280,6 +280,8 @@ def test_a_machine_without_ssh_signs_with_its_own_ca_and_cannot_end_it(store: St
     [
         ({"driver": "none"}, ("ca-key.pem",), "the key of its CA is not here"),
         ({"tls": False, "url": "tcp://192.0.2.2:2375"}, (), "has no certificates"),
+        # `provision` will close its listener.
+        ({"engine": {"ssh_only": True}}, (), "is reached over SSH only"),
         ({"phase": Phase.PROVISIONING}, (), "incomplete"),
         ({"access": {"asked": "orion", "by": "bob@desk"}}, (), "only bob@desk can give access"),
     ],
