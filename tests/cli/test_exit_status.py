@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.cli.output.exit_status import PLAIN_IN_SHELLS, as_called, report
+from machinectl.cli.output.stdout import print_json
 from machinectl.cli.tables.results import with_machine_name
 from machinectl.errors import ELSEWHERE, MachineError, elsewhere
 from tests.support.in_process import machinectl
@@ -55,6 +57,11 @@ def test_a_command_for_another_computer_gets_nothing_of_this_one(capsys: pytest.
     for program in ("machinectl -s /x", "machinectl", "docker machine"):
         report(MachineError("It is hers", hint), program)
         assert capsys.readouterr().err == f"Error: It is hers\n  {hint.replace(ELSEWHERE, '')}\n"
+
+
+def test_json_does_not_mark_a_command_for_another_computer(capfd: pytest.CaptureFixture[str]) -> None:
+    print_json({"Hint": elsewhere("Ask alice: machinectl ls")})
+    assert json.loads(capfd.readouterr().out) == {"Hint": "Ask alice: machinectl ls"}
 
 
 def test_of_many_machines_each_error_names_its_own(capsys: pytest.CaptureFixture[str]) -> None:

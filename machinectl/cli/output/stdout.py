@@ -8,11 +8,15 @@ import sys
 from machinectl.cli.declarations.declared_verb import PRINTS, WORKS
 from machinectl.cli.output.sanitise import harmless, harmless_json
 from machinectl.cli.output.stdio import OutputError, set_output_kind
+from machinectl.errors import elsewhere
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
+
+# How commands begin in hints.
+COMMAND = "machinectl "
 
 
 def write_out(text: str) -> None:
@@ -73,4 +77,5 @@ def print_json(data: Any, *, indent: int | None = 4) -> None:
     """Print UTF-8 JSON; escape what is not printable."""
     import json
 
-    write_bytes(harmless_json(json.dumps(data, indent=indent, ensure_ascii=False) + "\n").encode())
+    text = json.dumps(data, indent=indent, ensure_ascii=False).replace(elsewhere(COMMAND), COMMAND)
+    write_bytes(harmless_json(f"{text}\n").encode())
