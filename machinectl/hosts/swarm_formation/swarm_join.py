@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import socket
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,6 +21,7 @@ from machinectl.hosts.swarm.managers import Manager, wait_until
 from machinectl.hosts.swarm.membership import call_manager, retry_during_election, save_node, update_recorded_node
 from machinectl.machines.record import check_ready
 from machinectl.machines.swarm_node import FORGOTTEN, JOINING, LEAVING, MANAGER, MEMBER, SwarmNode, on_record
+from machinectl.name_resolution import addresses_of
 from machinectl.provision.firewall import blocking
 from machinectl.provision.steps import live_restore
 
@@ -279,12 +279,8 @@ def closed_ports(host: Facts) -> list[str]:
 def address_of(machine: Machine, command: str) -> str:
     """Return the address for other nodes. Raises MachineError if there is none; `command` passes one."""
     host = engine_url.parse_url(machine.url).host
-    try:
-        found = [each[4][0] for each in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)] if host else []
-    except (OSError, UnicodeError):
-        found = []
-    for each in found:
-        address = ipaddress.ip_address(str(each).partition("%")[0])
+    for each in addresses_of(host) if host else []:
+        address = ipaddress.ip_address(each)
         if not address.is_loopback and not address.is_link_local:
             return str(address)
     raise MachineError(
