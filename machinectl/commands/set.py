@@ -9,7 +9,7 @@ from machinectl.hosts.connection.machine_driver import endpoints_of
 from machinectl.hosts.exports.ssh_config_file import note_jump_host
 from machinectl.hosts.lifecycle.editing import Edit
 from machinectl.machines.create_options import ACCESS_LIFETIME, ADDRESS, ENGINE_FLAGS
-from machinectl.machines.holders import is_suspended, valid_holders
+from machinectl.machines.holders import listener_effect
 from machinectl.machines.selection import waiting
 from machinectl.machines.store.store_paths import now
 from machinectl.machines.tls_warnings import advise
@@ -48,16 +48,13 @@ def set_machine(store: Store, console: Console, name: str, change: Edit) -> Mach
 
 def note_holders(console: Console, machine: Machine) -> None:
     """Say whose access is suspended or comes back when the host follows."""
-    names = [holder.who for holder in valid_holders(machine, now())]
-    if not names or machine.engine.ssh_only == is_suspended(machine):
+    effect = listener_effect(machine, now(), ssh_only=machine.engine.ssh_only)
+    if not effect:
         return
     if machine.engine.ssh_only:
-        console.note(f"That suspends the access of {', '.join(names)}, until the engine listens with TLS again")
+        console.note(f"That {effect}, until the engine listens with TLS again")
     else:
-        console.note(
-            f"That gives access back to {', '.join(names)}. If it is to end: machinectl access end {names[0]} "
-            f"{machine.name}"
-        )
+        console.note(f"That {effect}. If one is to end: machinectl access end <WHO> {machine.name}")
 
 
 def has_ssh(machine: Machine) -> bool:

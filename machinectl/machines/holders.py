@@ -136,6 +136,14 @@ def is_suspended(machine: Machine) -> bool:
     return not any(of_kind(machine.changes, CaTrusted))
 
 
+def listener_effect(machine: Machine, now: str, *, ssh_only: bool) -> str:
+    """Say whose access is suspended or comes back if the host follows, "" for nobody's."""
+    names = ", ".join(holder.who for holder in valid_holders(machine, now))
+    if not names or ssh_only == is_suspended(machine):
+        return ""
+    return f"suspends the access of {names}" if ssh_only else f"gives access back to {names}"
+
+
 def had_access(machine: Machine, who: str) -> bool:
     """Return whether somebody is a holder, or was one."""
     ended = (str(data.get("who", "")) for data in machine.ended if isinstance(data, dict))

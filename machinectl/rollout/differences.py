@@ -13,6 +13,8 @@ from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError, UsageError
 from machinectl.fleet.fleet_keys import LABELS
 from machinectl.machines.create_options import ACCESS_LIFETIME, ADDRESS, ENGINE_FLAGS
+from machinectl.machines.holders import listener_effect
+from machinectl.machines.store.store_paths import now
 from machinectl.machines.swarm_node import node_of
 from machinectl.masking import HIDDEN, without_secret_of, without_secrets
 from machinectl.rollout.plan_steps import Difference
@@ -37,6 +39,7 @@ RESTARTING = frozenset(
 )
 # Added names need a restart; removed ones do not.
 NAMES = "tls_sans"
+SSH_ONLY = "ssh_only"
 # A reload is enough for this option.
 RELOADED = "live-restore="
 # Lists without an order.
@@ -193,7 +196,8 @@ def engine_differences(host: FleetHost, machine: Machine, *, engine_is_ours: boo
             continue
         removed, added = changed_items(option, old, new)
         restarts = engine_is_ours and takes_restart(option, removed, added)
-        yield Difference(option.flag.removeprefix("--"), as_text(removed), as_text(added), restarts)
+        effect = listener_effect(machine, now(), ssh_only=wanted.ssh_only) if option.key == SSH_ONLY else ""
+        yield Difference(option.flag.removeprefix("--"), as_text(removed), as_text(added), restarts, effect)
 
 
 def takes_restart(option: Flag, removed: OptionValue, added: OptionValue) -> bool:

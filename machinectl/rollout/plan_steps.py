@@ -31,12 +31,13 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class Difference:
-    """An option to change, by its key in the file, without secrets."""
+    """An option to change, by its key in the file, without secrets. `effect` is what people may not expect of it."""
 
     key: str
     old: str
     new: str
     restarts: bool = False
+    effect: str = ""
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ def test_set_says_whose_access_is_suspended_and_whose_comes_back(store: Store) -
         held.machine.url, held.machine.tls = "ssh://root@192.0.2.2", False
         held.write()
     said = machinectl("set", "--no-ssh-only", "rigel", store=store.root).stderr
-    assert "gives access back to alice. If it is to end: machinectl access end alice rigel" in " ".join(said.split())
+    assert "gives access back to alice. If one is to end: machinectl access end <WHO> rigel" in " ".join(said.split())
 
 
 def test_programs_get_whole_fingerprints_and_states(store: Store) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from machinectl.cli.verbs.many.plan import difference_text
 from machinectl.driver.installed_drivers import load
 from machinectl.fleet.model import Fleet, FleetHost, FleetId
 from machinectl.fleet.syntax.faults import Place, WrongFile
@@ -19,6 +20,7 @@ from machinectl.hosts.certificates.signing import renewed_identity
 from machinectl.hosts.lifecycle.host_plan import target_of
 from machinectl.machines.create_options import ENGINE_FLAGS
 from machinectl.machines.engine_options import EngineOptions
+from machinectl.machines.holders import AccessHolder, HolderKey, put_holder
 from machinectl.machines.record import Machine, Phase, broken_record, parse_record
 from machinectl.machines.spec import CertificateFiles, MachineSpec
 from machinectl.machines.swarm_node import SwarmNode
@@ -72,6 +74,18 @@ def planned(
 def one(host: FleetHost, machine: Machine, *, has: bool = True) -> PlanStep:
     [step] = planned([host], {host.name: machine}, has=has)
     return step
+
+
+def test_ssh_only_names_whose_access_it_suspends_and_gives_back() -> None:
+    there = machine()
+    put_holder(there, AccessHolder("alice", keys=(HolderKey("a" * 64, "2999-01-01T09:30:00Z"),)))
+    put_holder(there, AccessHolder("eve", keys=(HolderKey("e" * 64, "2020-01-01T00:00:00Z"),)))
+    [closing] = one(host(engine=EngineOptions(ssh_only=True)), there).differences
+    assert difference_text(closing) == ("ssh-only false -> true (the engine restarts; suspends the access of alice)")
+    there.engine = EngineOptions(ssh_only=True)
+    there.url, there.tls = f"ssh://root@{ADDRESS}", False
+    texts = [difference_text(each) for each in one(host(), there).differences]
+    assert "ssh-only true -> false (the engine restarts; gives access back to alice)" in texts
 
 
 def test_a_host_without_a_machine_is_created_one_that_is_right_is_left_and_one_that_went_is_removed() -> None:

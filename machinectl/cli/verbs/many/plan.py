@@ -204,7 +204,9 @@ def difference_text(difference: Difference) -> str:
         said = f"{key} {old} -> {new}" if old != new else f"{key} {new} (another secret)"
     else:
         said = f"{key} + {new}" if new else f"{key} - {old}"
-    return said + (" (the engine restarts)" if difference.restarts else "")
+    restart = "the engine restarts" if difference.restarts else ""
+    effects = "; ".join(filter(None, (restart, difference.effect)))
+    return said + (f" ({effects})" if effects else "")
 
 
 def summary(planned: FleetPlan, *, prune: bool) -> str:
