@@ -101,17 +101,23 @@ def exposed(directory: str, *, root_anywhere: bool = True) -> Exposed | None:
     return Exposed(directory, why) if why else None
 
 
-@contextmanager
-def temporary_directory() -> Iterator[str]:
-    """Make a directory for ssh's files. Raises MachineError if it is not safe."""
-    import tempfile
-
-    place = os.path.abspath(tempfile.gettempdir())
+def checked_place(directory: str) -> str:
+    """Return the absolute path of a place for temporary files. Raises MachineError if others could replace them."""
+    place = os.path.abspath(directory)
     if found := exposed_above(os.path.join(place, PREFIX)):
         raise MachineError(
             f"{found.path} is not safe for temporary files: {found.why}",
             found.hint("name another directory: export TMPDIR=<DIRECTORY>"),
         )
+    return place
+
+
+@contextmanager
+def temporary_directory() -> Iterator[str]:
+    """Make a directory for ssh's files. Raises MachineError if it is not safe."""
+    import tempfile
+
+    place = checked_place(tempfile.gettempdir())
     with tempfile.TemporaryDirectory(prefix=PREFIX, dir=place, ignore_cleanup_errors=True) as directory:
         yield directory
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from machinectl.files.descriptor_lock import take_lock
+from machinectl.files.ownership import checked_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,9 +23,12 @@ ON_DISK = "/var/tmp"  # noqa: S108 (mkdtemp makes a private directory in it)
 
 @contextmanager
 def spool_directory() -> Iterator[str]:
-    """Make a directory for large files in $TMPDIR, else /var/tmp, and remove it at the end. Raises OSError."""
+    """Make a directory for large files in $TMPDIR, else /var/tmp, and remove it at the end.
+
+    Raises OSError, and MachineError if another user could replace the directory.
+    """
     place = ON_DISK if not os.environ.get("TMPDIR") and os.access(ON_DISK, os.W_OK) else tempfile.gettempdir()
-    with own_directory(place, PREFIX) as path:
+    with own_directory(checked_place(place), PREFIX) as path:
         yield path
 
 
