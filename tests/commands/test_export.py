@@ -586,6 +586,14 @@ def test_a_document_that_is_no_json_is_refused(text: bytes) -> None:
         parse_document(text)
 
 
+def test_a_document_that_is_too_long_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = json.dumps(DOCUMENT).encode()
+    monkeypatch.setattr(f"{parse_document.__module__}.LONGEST_EXPORT", len(text))
+    assert parse_document(text).machines.keys() == {"orion"}
+    with pytest.raises(MachineError, match="it has more than 0 MB"):
+        parse_document(text + b" ")
+
+
 def test_a_newer_version_asks_for_an_upgrade() -> None:
     with pytest.raises(MachineError, match="written by a newer machinectl") as refused:
         parse_document(json.dumps({**DOCUMENT, "version": 2}).encode())

@@ -63,6 +63,8 @@ class ExportDocument:
 
 def parse_document(text: bytes) -> ExportDocument:
     """Raise MachineError for anything that `dump` does not write, except unknown keys."""
+    if len(text) > LONGEST_EXPORT:
+        raise not_an_export(f"it has more than {LONGEST_EXPORT >> 20} MB")
     try:
         data = parse_json(text)
     except (ValueError, RecursionError) as exc:
