@@ -15,9 +15,9 @@ import typer.main
 from machinectl.cli.catalogue import GROUPS, VERBS
 from machinectl.cli.typer_app import build
 from machinectl.machines.record import Machine
+from tests.support.in_process import machinectl
 from tests.support.pages import PAGES, REFERENCE, ROOT
 from tests.support.pictures import IMAGES, text_of
-from tests.support.program import machinectl
 from tests.support.registered import added
 from tests.support.sources import modules, texts
 

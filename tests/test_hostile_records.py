@@ -33,7 +33,7 @@ from machinectl.machines.record import BrokenRecord, Machine
 from machinectl.machines.store import Store
 from machinectl.machines.store.store_directory import make_directory
 from machinectl.ssh.openssh.ssh_options import openssh_command
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.registered import added

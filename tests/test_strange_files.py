@@ -30,7 +30,7 @@ from machinectl.ssh.ssh_errors import SSHError
 from machinectl.ssh.ssh_settings import read_config_files
 from machinectl.state import State
 from machinectl_generic import GenericDriver
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 from tests.support.real import need
 from tests.support.registered import added
 

@@ -18,7 +18,7 @@ from machinectl.hosts.connection.login import Access
 from machinectl.machines.holders import PERSON, find_holder
 from machinectl.machines.record import Machine
 from machinectl.provision.decision import EngineDown, InUse
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added
 

@@ -22,7 +22,7 @@ from machinectl.hosts.certificates.signing import signed
 from machinectl.hosts.connection.login import Access
 from machinectl.machines.holders import find_holder
 from machinectl.machines.record import Machine
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added
 from tests.support.unread import FULL, streams

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.machines.record import Machine
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 from tests.support.registered import added
 
 if TYPE_CHECKING:

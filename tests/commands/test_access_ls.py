@@ -27,7 +27,7 @@ from machinectl.machines.holders import (
     put_holder,
 )
 from machinectl.machines.record import Machine
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 from tests.support.registered import added
 
 if TYPE_CHECKING:

@@ -33,8 +33,9 @@ from machinectl.hosts.access.wire.access_request import read_access_request
 from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.machines.record import Machine, Phase, waits_for_access
 from machinectl.machines.tls_warnings import renewing
+from tests.support.in_process import machinectl
 from tests.support.owners import HOST_KEY, Owner
-from tests.support.program import at_terminal, everything, killed_at, machinectl
+from tests.support.program import at_terminal, everything, killed_at
 from tests.support.registered import added
 from tests.support.unread import FULL, streams
 

@@ -38,7 +38,8 @@ from machinectl.rollout import machine_changes, phases, restarts
 from machinectl.rollout.apply_run import ApplyOptions, ApplyRun, apply_locked
 from machinectl.rollout.plan_steps import Action, Did, Difference, FleetPlan, PlanStep, Result
 from machinectl.ssh.ssh_errors import HostKeyRefused, LoginRefused
-from tests.support.program import killed_at, machinectl, started
+from tests.support.in_process import machinectl
+from tests.support.program import killed_at, started
 from tests.support.quiet import Quiet
 from tests.support.registered import added, register
 from tests.support.sshd import keygen

@@ -15,7 +15,8 @@ from machinectl.hosts.exports.builders import remote_node
 from machinectl.machines.answered_address import ENGINE
 from machinectl.machines.record import Machine, Phase
 from tests.support.docker_cli import DockerCli
-from tests.support.program import killed_at, machinectl
+from tests.support.in_process import machinectl
+from tests.support.program import killed_at
 from tests.support.real import need
 from tests.support.registered import added
 

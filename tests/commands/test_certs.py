@@ -26,7 +26,8 @@ from machinectl.host_changes import FileCreated
 from machinectl.hosts.certificates.certificate_files import read_tls_dir, read_tls_files
 from machinectl.hosts.certificates.expiry import CertificateRow
 from machinectl.machines.record import Machine
-from tests.support.program import machinectl, run_code
+from tests.support.in_process import machinectl
+from tests.support.program import run_code
 from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.registered import added

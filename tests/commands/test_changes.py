@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.host_changes import ConfigMerged, FileCreated, PackageInstalled, PortOpened
 from machinectl.machines.record import Machine
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 from tests.support.registered import added
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from machinectl.commands.certs.create import certs_create
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.machines.store import Store
 from tests.support.docker_cli import DockerCli
-from tests.support.program import machinectl, run_code
+from tests.support.in_process import machinectl
+from tests.support.program import run_code
 
 if TYPE_CHECKING:
     import subprocess

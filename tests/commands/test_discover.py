@@ -17,7 +17,8 @@ from machinectl.hosts.discovery.scan import FoundHost, NetworkScan
 from machinectl.hosts.discovery.services import FoundService, SpokenProtocol
 from machinectl.machines.record import Machine
 from tests.support.hostile_ssh import ENDLESS, ESCAPES, saying
-from tests.support.program import machinectl, started
+from tests.support.in_process import machinectl
+from tests.support.program import started
 from tests.support.registered import added, register
 from tests.support.servers import engine, full, serving, silent
 

@@ -14,7 +14,7 @@ from machinectl.hosts.exports.docker_environment import VARIABLES
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
 from machinectl.machines.store.store_paths import NoSuchMachine
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 from tests.support.registered import added
 from tests.support.shells import EVALUATIONS, Evaluation, evaluate
 

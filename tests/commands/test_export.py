@@ -32,7 +32,8 @@ from machinectl.machines.docker_machine.store_import import ImportedMachine
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
-from tests.support.program import killed_at, machinectl
+from tests.support.in_process import machinectl
+from tests.support.program import killed_at
 from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.registered import added

@@ -28,7 +28,8 @@ from machinectl.machines.store import Store
 from machinectl.state import State
 from machinectl.url import parse_url
 from tests.support.docker_machine import OldStore
-from tests.support.program import COMMAND, killed_at, machinectl
+from tests.support.in_process import machinectl
+from tests.support.program import COMMAND, killed_at
 from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.registered import added

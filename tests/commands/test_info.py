@@ -20,7 +20,7 @@ from machinectl.provision.facts.health import DataDisk, Vitals, parse_vitals, vi
 from machinectl.state import State
 from tests.support import servers
 from tests.support.hostile_engine import IN_JSON
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 from tests.support.real import need
 from tests.support.registered import added, register
 

@@ -18,7 +18,8 @@ from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from tests.support.ansible import listed, run
 from tests.support.example import EXAMPLES
-from tests.support.program import machinectl, on_the_path
+from tests.support.in_process import machinectl
+from tests.support.program import on_the_path
 from tests.support.registered import added, register
 from tests.support.sshd import keygen, public
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl.machines.record import Machine
 from tests.support import servers
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 from tests.support.registered import added
 
 if TYPE_CHECKING:

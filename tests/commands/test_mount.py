@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 from tests.support.real import need
 from tests.support.registered import register
 from tests.support.sshd import keygen

@@ -26,8 +26,8 @@ from machinectl.machines.store.last_failure import record_failure
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.rollout.apply_run import ApplyOptions
 from machinectl.rollout.plan_steps import FleetPlan
+from tests.support.in_process import machinectl
 from tests.support.opened import opened
-from tests.support.program import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added, register
 

@@ -22,9 +22,9 @@ from machinectl.hosts.power.boot_watch import HostWatch
 from machinectl.hosts.power.power_switch import PowerSwitch, container_count
 from machinectl.machines.record import Machine, Phase
 from machinectl.ssh.runner import CommandResult
-from tests.support import servers
+from tests.support import program, servers
 from tests.support.driver import StandIn
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added, register
 
@@ -103,16 +103,16 @@ def test_kill_without_a_switch_says_that_there_is_none_and_to_use_stop(store: St
 
 def test_a_dry_run_refuses_what_the_verb_itself_would(store: Store, sshd: Sshd) -> None:
     register(store, "orion", sshd)
-    machinectl("create", "-d", "none", "--url", "tcp://192.0.2.1:2376", "--no-tls", "url", store=store.root)
+    program.machinectl("create", "-d", "none", "--url", "tcp://192.0.2.1:2376", "--no-tls", "url", store=store.root)
     for verb in ("kill", "start", "stop", "restart"):
         for name in ("orion", "url"):
-            foretold = machinectl(verb, "--dry-run", name, store=store.root)
+            foretold = program.machinectl(verb, "--dry-run", name, store=store.root)
             if name == "orion" and verb != "kill":
                 nothing = foretold.stdout.startswith('"orion" is running already\n')
                 assert (foretold.returncode, nothing) == (0, verb == "start")
             else:
                 assert (foretold.returncode, foretold.stdout) == (1, "")
-                assert machinectl(verb, name, store=store.root).stderr == foretold.stderr
+                assert program.machinectl(verb, name, store=store.root).stderr == foretold.stderr
 
 
 def test_a_dry_run_of_start_refuses_a_host_whose_network_card_nobody_knows(

@@ -24,7 +24,8 @@ from machinectl.go.units import human_duration, human_size
 from machinectl.machines.record import Machine, Phase
 from tests.support import servers
 from tests.support.hostile_engine import ENDING, ENDLESS, IN_JSON
-from tests.support.program import at_terminal, everything, machinectl
+from tests.support.in_process import machinectl
+from tests.support.program import at_terminal, everything
 from tests.support.real import need
 from tests.support.registered import added
 

@@ -12,8 +12,9 @@ import pytest
 from machinectl.machines.record import Machine, Phase
 from tests.support.archives import Made, saved
 from tests.support.image_engines import Engine, unique_layer
+from tests.support.in_process import machinectl
 from tests.support.pages import DOCS
-from tests.support.program import COMMAND, machinectl, typed_at_terminal
+from tests.support.program import COMMAND, typed_at_terminal
 from tests.support.registered import added
 
 if TYPE_CHECKING:

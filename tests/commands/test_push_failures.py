@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.machines.record import Machine, Phase
+from tests.support import program
 from tests.support.archives import Made, saved
 from tests.support.image_engines import unique_layer
-from tests.support.program import killed_at_engine, machinectl, started
+from tests.support.in_process import machinectl
+from tests.support.program import killed_at_engine, started
 from tests.support.registered import added
 from tests.support.relay import closes, relay
 from tests.support.servers import serving
@@ -72,12 +74,12 @@ def test_a_killed_push_leaves_no_name_on_a_half_image_and_the_next_one_completes
 def test_a_push_of_an_image_that_is_there_removes_what_a_killed_push_left_here(
     image_machines: Store, archive: Path
 ) -> None:
-    assert machinectl("push", "--from-file", archive, "app:1", "containerd").returncode == 0
+    assert program.machinectl("push", "--from-file", archive, "app:1", "containerd").returncode == 0
     [notes] = os.listdir(f"{image_machines.root}/images")
     with open(f"{image_machines.root}/images/{notes}/killed", "w") as file:
         file.write("sha256:" + "0" * 64)
     os.mkdir(f"{os.environ['TMPDIR']}/machinectl-spool-killed")
-    again = machinectl("push", "--from", "containerd", "app:1", "containerd")
+    again = program.machinectl("push", "--from", "containerd", "app:1", "containerd")
     assert again.stdout.startswith("containerd: already has the image")
     assert left_behind(image_machines) == []
 

@@ -32,7 +32,7 @@ from machinectl.machines.record import Machine, Phase
 from machinectl.provision.client_cas import CLIENTS
 from machinectl.provision.facts.host_facts import Facts, HostFile
 from machinectl.provision.target import Target
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added, register
 from tests.support.runner import RecordedHost

@@ -29,7 +29,7 @@ from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.lock import Lock
 from machinectl.provision.decision import EngineDown
 from machinectl.ssh.ssh_errors import Unreachable
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added, register
 

@@ -14,7 +14,7 @@ from machinectl.cli.verbs.manage.renew import timer_words
 from machinectl.doctor.check import Verdict
 from machinectl.doctor.renewal_schedule import renewal_timer_checks
 from machinectl.machines.record import Machine
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 from tests.support.registered import added
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from machinectl.host_changes import CaTrusted, FileCreated, GroupJoined, Package
 from machinectl.machines.record import Machine
 from machinectl.machines.store.removed_machines import removed_machines, write_removed
 from tests.support import servers
-from tests.support.program import machinectl, started, typed_at_terminal
+from tests.support.in_process import machinectl
+from tests.support.program import started, typed_at_terminal
 from tests.support.registered import added
 
 if TYPE_CHECKING:

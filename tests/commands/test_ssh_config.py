@@ -22,7 +22,8 @@ from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.openssh.config_block import host_block, quote_include
-from tests.support.program import machinectl, started
+from tests.support.in_process import machinectl
+from tests.support.program import started
 from tests.support.registered import added, register
 from tests.support.sshd import keygen
 

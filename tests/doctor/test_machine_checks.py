@@ -37,9 +37,10 @@ from machinectl.machines.store import Store
 from machinectl.provision.facts.health import Health, Memory
 from machinectl.provision.facts.host_facts import parse_facts
 from machinectl.state import State
-from tests.support import hostile_engine, hostile_ssh, servers
+from tests.support import hostile_engine, hostile_ssh, program, servers
 from tests.support.driver import StandIn
-from tests.support.program import machinectl, started, typed_at_terminal
+from tests.support.in_process import machinectl
+from tests.support.program import started, typed_at_terminal
 from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.registered import added, register
@@ -426,10 +427,12 @@ def test_a_machine_is_json_for_programs(store: Store) -> None:
 def test_a_terminal_shows_ticks_in_colour_and_an_encoding_without_them_letters(store: Store) -> None:
     machine_at(store, "tcp://127.0.0.1:1")
     ascii_only = {"PYTHONIOENCODING": "ascii"}
-    plain = machinectl("doctor", "orion", store=store.root, environment=ascii_only)
+    plain = program.machinectl("doctor", "orion", store=store.root, environment=ascii_only)
     assert plain.stdout.startswith("x orion: 1 broken, ")
     assert "\n  x TCP " in plain.stdout
-    assert "\n  v Record " in machinectl("doctor", "-v", "orion", store=store.root, environment=ascii_only).stdout
+    assert (
+        "\n  v Record " in program.machinectl("doctor", "-v", "orion", store=store.root, environment=ascii_only).stdout
+    )
     shown = typed_at_terminal("doctor", "-v", "orion", store=store.root, environment={"NO_COLOR": ""})
     assert "\x1b[32m✓\x1b[0m Record" in shown
     assert "\x1b[31m✗\x1b[0m TCP" in shown

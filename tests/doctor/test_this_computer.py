@@ -20,7 +20,8 @@ from machinectl.doctor.check import Verdict
 from machinectl.host_changes import PackageInstalled
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.removed_machines import removed_machines, write_removed
-from tests.support.program import COMMAND, machinectl
+from tests.support.in_process import machinectl
+from tests.support.program import COMMAND
 from tests.support.real import need
 from tests.support.registered import added
 

@@ -25,7 +25,7 @@ from machinectl.fleet.reading.fleet_file import parse_fleet
 from machinectl.fleet.syntax.faults import WrongFile
 from machinectl.machines.record import is_name
 from tests.support.ansible import listed, run
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
 from tests.support.real import need
 

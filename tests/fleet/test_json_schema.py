@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from machinectl.fleet.fleet_keys import Drivers
 from machinectl.fleet.json_schema import make_schema
 from tests.support.fleet_file import faults, parsed
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = {

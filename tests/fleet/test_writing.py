@@ -27,7 +27,7 @@ from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.rollout.plan import planned_steps
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added
 

@@ -20,7 +20,8 @@ from machinectl.hosts.exports.docker_contexts import update_contexts
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
 from tests.support.docker_cli import DockerCli
-from tests.support.program import machinectl, started
+from tests.support.in_process import machinectl
+from tests.support.program import started
 from tests.support.real import need
 from tests.support.registered import added
 

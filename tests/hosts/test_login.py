@@ -17,7 +17,7 @@ from machinectl.machines.record import Phase
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.openssh.batch import NotStarted
 from machinectl.ssh.ssh_errors import LoginRefused, Unreachable
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import register
 

@@ -19,7 +19,7 @@ from machinectl.ssh import ssh_settings
 from machinectl.state import State
 from tests.support import servers
 from tests.support.driver import StandIn
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 from tests.support.registered import register
 
 if TYPE_CHECKING:

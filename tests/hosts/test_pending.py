@@ -24,7 +24,7 @@ from machinectl.hosts.certificates.signing import signed
 from machinectl.machines.record import Machine
 from machinectl.machines.store.store_paths import PENDING
 from tests.support import servers
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 from tests.support.registered import added
 
 if TYPE_CHECKING:

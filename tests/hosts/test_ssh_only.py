@@ -13,7 +13,7 @@ from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.hosts.lifecycle.editing import Edit
 from machinectl.hosts.lifecycle.engine_restart import check_provisioned
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 from tests.support.registered import over_ssh, register
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from machinectl.errors import UsageError
 from machinectl.hosts.lifecycle.editing import Edit
 from machinectl.machines.addresses import check_free, parse_address, parse_addresses
 from machinectl.machines.record import BrokenRecord, Machine, Phase, parse_record
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 from tests.support.registered import added
 
 if TYPE_CHECKING:

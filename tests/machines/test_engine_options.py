@@ -14,7 +14,7 @@ from machinectl.errors import UsageError
 from machinectl.machines.create_options import ENGINE_FLAGS
 from machinectl.machines.engine_options import EngineOptions, read_env_file
 from machinectl.machines.record import Machine, parse_record
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,8 @@ import pytest
 
 from machinectl.cli.catalogue import ALL
 from machinectl.machines.flags import MACHINE
-from tests.support.program import machinectl, typed_at_terminal
+from tests.support.in_process import machinectl
+from tests.support.program import typed_at_terminal
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ from machinectl.hosts.certificates.signing import signed
 from machinectl.machines.record import Machine
 from machinectl.machines.tls_warnings import expired_certificate, renewing
 from tests.hosts.test_pending import serving
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 from tests.support.registered import added
 
 if TYPE_CHECKING:

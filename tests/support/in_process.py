@@ -9,6 +9,7 @@ import io
 import os
 import subprocess
 import tempfile
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,7 +36,8 @@ def machinectl(
     variables = dict(os.environ)
     more = {**({"MACHINE_STORAGE_PATH": str(store)} if store else {}), **(environment or {})}
     assert at_start({**variables, **more}) == at_start(ENVIRONMENT), "start an interpreter for these variables"
-    assert "PYTHONPATH" not in more
+    assert {**variables, **more}.get("PYTHONPATH") == ENVIRONMENT.get("PYTHONPATH"), "its modules would stay"
+    assert threading.current_thread() is threading.main_thread(), "all threads have these streams"
     with stream() as given, stream() as out, stream() as err, pytest.MonkeyPatch.context() as patch:
         given.write(stdin)
         given.seek(0)
@@ -54,7 +56,9 @@ def machinectl(
 
 
 def stream() -> io.TextIOWrapper:
-    return io.TextIOWrapper(tempfile.TemporaryFile(), "utf-8", "surrogateescape", newline="\n", write_through=True)
+    """Return a stream that becomes a file if its descriptor is asked for."""
+    file = tempfile.SpooledTemporaryFile(1 << 30)  # noqa: SIM115 (closed with the stream)
+    return io.TextIOWrapper(file, "utf-8", "surrogateescape", newline="\n", write_through=True)
 
 
 def written(file: io.TextIOWrapper) -> str:
