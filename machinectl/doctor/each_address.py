@@ -100,11 +100,12 @@ def address_checks(machine: Machine, looks: list[AddressLook], engine: str) -> I
     engine = engine or next((look.engine for look in looks if look.engine), "")
     answering = [look.host for look in looks if is_the_engine(look, engine)]
     for look in looks:
-        yield address_check(machine, look, engine, without_address(machine, look.host, answering))
+        remove = without_address(machine, look.host, answering)
+        yield address_check(machine, look, engine, remove, is_used=bool(answering))
 
 
-def address_check(machine: Machine, look: AddressLook, engine: str, remove: str) -> Check:
-    """`remove` is the command that takes the address out."""
+def address_check(machine: Machine, look: AddressLook, engine: str, remove: str, *, is_used: bool) -> Check:
+    """`remove` is the command that takes the address out; `is_used`: the engine answers at some address."""
     host, failure = look.host, look.failure
     if is_the_engine(look, engine):
         return ok(TITLE, f"{host}: the engine answers, with a certificate for it")
@@ -119,6 +120,9 @@ def address_check(machine: Machine, look: AddressLook, engine: str, remove: str)
         return broken(TITLE, seen, f"machinectl does not use it. If the host has moved: {remove}")
     if is_foreign(failure) and look.has_own_key:
         return broken(TITLE, f"{host}: the host is the machine's, but not its engine: {failure.cause}", failure.hint)
+    if is_foreign(failure) and not is_used:
+        # The checks of the engine say what to do.
+        return broken(TITLE, f"{host}: {failure.cause}", failure.hint)
     if is_foreign(failure):
         seen = f"{host}: another engine or server answers: {foreign_reason(failure)}"
         return broken(TITLE, seen, f"machinectl does not use it. If the host has moved: {remove}")

@@ -111,6 +111,19 @@ def test_another_engine_at_the_address_of_the_url_gives_way_to_one_that_answers(
     assert (store.read("orion").url, store.read("orion").addresses) == (f"tcp://{VPN}:{port}", ["127.0.0.3"])
 
 
+def test_an_owner_who_has_ended_the_access_is_named_at_each_address(store: Store, made: Certificates) -> None:
+    stranger = made.server(LAN, VPN, ca=certs.new_ca("orion's new CA"))
+    with serving(servers.engine, stranger, LAN) as port, serving(servers.engine, stranger, VPN, port):
+        machine = orion(store, made, port, LAN, VPN)
+        machine.access = {"by": "bob@desk", "asked": "orion", "who": "alice", "state": "granted"}
+        checks = seen(machine)
+    assert [check.seen for check in checks] == [
+        f"{host}: {host}:{port} refuses this computer: bob@desk has ended its access to it, or made a new CA"
+        for host in (LAN, VPN)
+    ]
+    assert "machinectl access request --for alice orion" in checks[0].hint
+
+
 def test_another_engine_of_the_same_ca_is_told_by_its_id(store: Store, made: Certificates) -> None:
     """Such as one with certificates of a company's CA."""
     with (

@@ -254,7 +254,7 @@ def verify_own_client(run: RealRun) -> None:
             f"not valid\nSee: machinectl doctor {machine.name}"
         )
         return
-    with run.console.step(f"Asking it for its version at {machine.url}"):
+    with run.console.step(f"Asking it for its version at {machine.urls[0]}"):
         where = Endpoint(machine.url, tls=True, cert_dir=machine.directory, name=machine.name)
         answer = until_it_answers(where, run.console)
     if answer.state is not State.RUNNING:

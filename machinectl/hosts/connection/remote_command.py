@@ -7,7 +7,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from machinectl.hosts.connection.login import add_machine_hints, logged_in, login_endpoint, pin_in_store, root_runner
+from machinectl.hosts.connection.login import (
+    add_machine_hints,
+    answering_endpoint,
+    logged_in,
+    login_endpoint,
+    pin_in_store,
+    root_runner,
+)
+from machinectl.hosts.connection.machine_driver import ssh_endpoint
 from machinectl.hosts.connection.openssh_programs import checked_known_hosts
 from machinectl.ssh.openssh.batch import CONNECT_SECONDS, NotStarted
 from machinectl.ssh.openssh.batch import follow as follow_by_system
@@ -50,8 +58,12 @@ def run_remote_script(
             control = order.connections.path(machine.directory, endpoint, known_hosts)
             return follow_by_system(endpoint, known_hosts, order.script, say, over, input=order.input, control=control)
         except NotStarted as exc:
-            # Our own SSH can ask for a passphrase and has better error messages.
-            raise_if_unreachable(machine, endpoint, exc)
+            # Our own SSH can ask for a passphrase and has better error messages. The address may have answered a
+            # moment ago, and be another host's by now.
+            other = answering_endpoint(machine, console, access, ssh_endpoint(machine), 0)
+            if other == endpoint:
+                raise_if_unreachable(machine, endpoint, exc)
+            endpoint = other
 
     def begin() -> tuple[StreamingRunner, ExitStack]:
         with ExitStack() as stack:

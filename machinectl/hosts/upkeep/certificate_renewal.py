@@ -105,7 +105,7 @@ def renew(held: Held, console: Console, access: Access, renewal: Renewal) -> Non
                         f'"{machine.name}" may have its new certificates already: the next command finds that out'
                     )
                     raise
-                with console.step(f"Asking it for its version at {machine.url}"):
+                with console.step(f"Asking it for its version at {machine.urls[0]}"):
                     where = with_addresses(Endpoint(machine.url, tls=True, cert_dir=there, name=machine.name), machine)
                     answer = until_it_answers(where, console)
                 if answer.state is not State.RUNNING:
