@@ -7,6 +7,7 @@ import select
 import signal
 import sys
 from contextlib import contextmanager, suppress
+from functools import partial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,13 +79,13 @@ def start(command: list[str], environment: Mapping[str, str], stderr: int) -> in
     # After a fork, only what needs no lock of another thread is safe: prctl is looked up before it.
     prctl, own = (libc_function("prctl") if sys.platform == "linux" else None), os.getpid()
 
-    def follow_us() -> None:
-        if prctl:
-            prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-            if os.getppid() != own:
-                os.kill(os.getpid(), signal.SIGTERM)
+    def follow_us(ask: Callable[[int, int], int]) -> None:
+        ask(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != own:
+            os.kill(os.getpid(), signal.SIGTERM)
 
-    process = subprocess.Popen(command, env=environment, stderr=stderr, close_fds=False, preexec_fn=follow_us)  # noqa: PLW1509
+    first = partial(follow_us, prctl) if prctl else None
+    process = subprocess.Popen(command, env=environment, stderr=stderr, close_fds=False, preexec_fn=first)  # noqa: PLW1509
     # Only `wait_for` waits.
     process.returncode = 0
     return process.pid

@@ -356,6 +356,17 @@ def test_without_due_it_renews_now_and_asks_first(store: Store, sshd: Sshd) -> N
     assert "machinectl regenerate-certs -y --client-certs orion" in unasked.stderr
 
 
+def test_what_was_renewed_is_told_although_a_machine_was_removed_meanwhile(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owned(store, "orion")
+    done = iter([("gone", None), ("orion", None)])
+    monkeypatch.setattr("machinectl.commands.regenerate_certs.regenerate_certs", lambda *_given, **_more: done)
+    found = machinectl("renew", "-y", "gone", "orion", store=store.root)
+    assert (found.returncode, '"gone" does not exist' in found.stderr) == (1, True)
+    assert found.stdout.startswith("orion: new server and client certificates; valid until ")
+
+
 class Clock(datetime):
     """A clock that the test moves."""
 

@@ -126,4 +126,8 @@ def renew_now(
     renewal = Renewal(client=True)
     results = regenerate_certs(here.store, here.console, names, access, renewal, unasked=yes, dry_run=dry_run)
     for name, result in results:
-        yield name, all_renewed(here.store.read(name)) if result is None else result
+        try:
+            yield name, all_renewed(here.store.read(name)) if result is None else result
+        except MachineError as exc:
+            # It was removed meanwhile.
+            yield name, exc
