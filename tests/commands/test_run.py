@@ -214,13 +214,14 @@ def test_as_json_it_is_an_object_for_each_machine(fleet: Store) -> None:
     assert "has no SSH" in plain["Error"]
 
 
-def test_a_thousand_hosts_fit_into_the_open_file_limit_of_macos(fleet: Store, tmp_path: Path) -> None:
+def test_more_hosts_than_files_may_be_open_fit_into_the_limit_of_macos(fleet: Store, tmp_path: Path) -> None:
     """And none for those that have ended, while there may be input. Their ssh runs the command right here."""
     model = fleet.directory("vega")
-    for number in range(1000):
-        copy = shutil.copytree(model, fleet.directory(f"host{number}"))
+    hosts = [f"host{number}" for number in range(400)]
+    for name in hosts:
+        copy = shutil.copytree(model, fleet.directory(name))
         record = Path(copy, "machine.json")
-        record.write_text(record.read_text().replace('"vega"', f'"host{number}"'))
+        record.write_text(record.read_text().replace('"vega"', f'"{name}"'))
     for name in NAMES:
         shutil.rmtree(fleet.directory(name))
     ssh = tmp_path / "bin" / "ssh"
@@ -235,9 +236,7 @@ def test_a_thousand_hosts_fit_into_the_open_file_limit_of_macos(fleet: Store, tm
         stdout, stderr = process.communicate()
     os.close(writing)
     assert (process.returncode, stderr) == (0, b"")
-    assert sorted(line.split(b" ")[0] for line in stdout.splitlines()) == sorted(
-        b"host%d" % number for number in range(1000)
-    )
+    assert sorted(line.split(b" ")[0].decode() for line in stdout.splitlines()) == sorted(hosts)
 
 
 def silent(store: Store, name: str) -> None:

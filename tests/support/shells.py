@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
+import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -37,6 +40,8 @@ BAIT = (
     "!",
     "A=1",
 )
+# Files that the programs of the bench write.
+TRACES = ("payload-ran", "arguments", "variables")
 
 
 @dataclass(frozen=True)
@@ -106,36 +111,60 @@ def evaluate(
 
     `payload` and `machinectl` are programs on the PATH that leave a trace when they run.
     """
-    with tempfile.TemporaryDirectory() as root:
-        place, programs = Path(root, "place"), Path(root, "programs")
-        place.mkdir()
-        programs.mkdir()
-        for name in BAIT:
-            place.joinpath(name).touch()
-        Path(root, "output").write_bytes(os.fsencode(text))
-        put_program(programs / "payload", f"touch {root}/payload-ran")
-        put_program(programs / "machinectl", f'printf "%s\\0" "$@" >{root}/arguments')
-        put_program(programs / "statements", f"exec cat {root}/output")
-        put_program(programs / "look", f"exec env -0 >{root}/variables")
+    root = bench()
+    Path(root, "output").write_bytes(os.fsencode(text))
+    # What a shell keeps there, as a history, is not there for the next one.
+    with tempfile.TemporaryDirectory(dir=root) as home:
         process = subprocess.run(
             command_of(way, text, line),
             input=os.fsencode(typed_in(way, text, line)) if way.interactive else b"",
-            cwd=place,
-            env={"PATH": f"{programs}:{os.environ['PATH']}", "HOME": root, "LC_ALL": locale, **(environment or {})},
+            cwd=bait(root),
+            env={
+                "PATH": f"{root}/programs:{os.environ['PATH']}",
+                "HOME": home,
+                "LC_ALL": locale,
+                **(environment or {}),
+            },
             capture_output=True,
             check=False,
             timeout=60,
         )
-        strays = sorted({*os.listdir(place)} - {*BAIT}) + sorted(map(str, Path(root).glob("payload-ran")))
-        arguments = Path(root, "arguments")
-        return Outcome(
-            variables=variables_in(Path(root, "variables")),
-            strays=strays,
-            arguments=arguments.read_bytes().decode(errors="surrogateescape").split("\0")[:-1]
-            if arguments.exists()
-            else None,
-            stderr="" if way.interactive else os.fsdecode(process.stderr),
-        )
+    traces = {name: root.joinpath(name).read_bytes() for name in TRACES if root.joinpath(name).exists()}
+    for name in traces:
+        root.joinpath(name).unlink()
+    return Outcome(
+        variables=variables_of(traces.get("variables", b"")),
+        strays=sorted({*os.listdir(root / "place")} - {*BAIT}) + [name for name in traces if name == "payload-ran"],
+        arguments=os.fsdecode(traces["arguments"]).split("\0")[:-1] if "arguments" in traces else None,
+        stderr="" if way.interactive else os.fsdecode(process.stderr),
+    )
+
+
+@functools.cache
+def bench() -> Path:
+    """Return this process's directory for evaluations, with programs that leave a trace in it."""
+    root = Path(tempfile.mkdtemp(prefix="shells-"))
+    atexit.register(shutil.rmtree, root)
+    root.joinpath("programs").mkdir()
+    for name, script in (
+        ("payload", f"touch {root}/payload-ran"),
+        ("machinectl", f'printf "%s\\0" "$@" >{root}/arguments'),
+        ("statements", f"exec cat {root}/output"),
+        ("look", f"exec env -0 >{root}/variables"),
+    ):
+        put_program(root / "programs" / name, script)
+    return root
+
+
+def bait(root: Path) -> Path:
+    """Return a directory with the bait and nothing else."""
+    place = root / "place"
+    if not place.exists() or {*os.listdir(place)} != {*BAIT}:
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        for name in BAIT:
+            place.joinpath(name).touch()
+    return place
 
 
 def put_program(path: Path, script: str) -> None:
@@ -158,7 +187,10 @@ def typed_in(way: Evaluation, text: str, line: str) -> str:
 
 
 def variables_in(path: Path) -> dict[str, str]:
-    if not path.exists():
-        return {}
-    entries = (entry.partition("=") for entry in os.fsdecode(path.read_bytes()).split("\0") if entry)
+    return variables_of(path.read_bytes()) if path.exists() else {}
+
+
+def variables_of(data: bytes) -> dict[str, str]:
+    """Read what `env -0` printed."""
+    entries = (entry.partition("=") for entry in os.fsdecode(data).split("\0") if entry)
     return {name: value for name, _, value in entries}
