@@ -127,7 +127,7 @@ def test_a_dry_run_of_start_refuses_a_host_whose_network_card_nobody_knows(
 
 
 def test_a_host_that_is_off_already_is_not_asked_to_shut_down(store: Store, ssh_config: SSHConfig) -> None:
-    ssh_config.write("ConnectTimeout 2")
+    ssh_config.write("ConnectTimeout 1")
     with servers.full() as engine, servers.full() as ssh:
         machine = Machine("orion", "generic", url=f"tcp://127.0.0.1:{engine}", tls=True)
         machine.driver_state = json.dumps({"IPAddress": "127.0.0.1", "SSHPort": ssh, "EnginePort": engine})

@@ -149,7 +149,7 @@ def test_a_host_that_could_not_be_put_back_goes_on_being_kept(store: Store) -> N
 
 
 def test_of_a_host_that_may_never_come_back_it_is_said_how_to_forget_it(store: Store, ssh_config: SSHConfig) -> None:
-    ssh_config.write("ConnectTimeout 2")
+    ssh_config.write("ConnectTimeout 1")
     machine = Machine("orion", "generic", url="tcp://127.0.0.1:2376", tls=True)
     machine.driver_state = '{"IPAddress": "127.0.0.1", "SSHPort": 1, "EnginePort": 2376}'
     machine.changes = CHANGES
