@@ -12,12 +12,12 @@ from machinectl.docker_cli import plugin as docker_plugin
 from machinectl.docker_cli.buildx import Buildx
 from machinectl.docker_cli.context_exchange import ContextError
 from machinectl.docker_cli.contexts import DEFAULT, Contexts
-from machinectl.doctor import store_files
 from machinectl.doctor.check import OK, Check, broken, failed, ok, unknown
 from machinectl.errors import MachineError
 from machinectl.files.atomic import quote_path, read_file
 from machinectl.hosts.exports.builders import builder_statuses
 from machinectl.hosts.exports.docker_contexts import ContextStatus, SyncStep, context_status
+from machinectl.quantities import first_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -97,8 +97,7 @@ def context_checks(found: Sequence[ContextStatus]) -> Iterator[Check]:
         if each.why:
             wrong.setdefault(out_of_step(each), []).append(each.machine)
     for check, names in wrong.items():
-        more = f" and {len(names) - store_files.NAMED} more" if len(names) > store_files.NAMED else ""
-        yield replace(check, seen=f"{', '.join(names[: store_files.NAMED])}{more}: {check.seen}")
+        yield replace(check, seen=f"{first_names(names)}: {check.seen}")
     if found and not wrong:
         several = f"those of {len(found)} machines are in step"
         yield ok(CONTEXTS, f"that of {found[0].machine} is in step" if len(found) == 1 else several)

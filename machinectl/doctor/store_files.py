@@ -18,6 +18,7 @@ from machinectl.hosts.certificates.expiry import (
     renewal_command,
 )
 from machinectl.machines.record import PROVISION, Machine, Phase, access_hint, waits_for_access
+from machinectl.quantities import first_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 RECORD, MODES, CERTIFICATES = "Record", "Modes", "Certificates"
-# The number of names in one line.
-NAMED = 3
 
 
 class Entry(NamedTuple):
@@ -96,8 +95,7 @@ def is_open(entry: Entry) -> bool:
 
 
 def path_list(entries: Sequence[Entry]) -> str:
-    more = f" and {len(entries) - NAMED} more" if len(entries) > NAMED else ""
-    return ", ".join(entry.path for entry in entries[:NAMED]) + more
+    return first_names([entry.path for entry in entries])
 
 
 def certificates_check(store: Store, machine: Machine, now: datetime | None = None) -> Check:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from machinectl.errors import MachineError, UsageError
 from machinectl.machines.record import GLOB
 from machinectl.machines.store.first_machine import first_step_hint
+from machinectl.quantities import first_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,11 +110,10 @@ def selected(store: Store, console: Console, names: Sequence[str], selector: str
     found = [name for name, own in labels.items() if wanted.selects(own)]
     if not found:
         there = sorted({f"{key}={value}" for own in labels.values() for key, value in own.items()})
-        more = f" and {len(there) - MOST_TOLD} more" if len(there) > MOST_TOLD else ""
         label = f"No machine has a label. Give it one: machinectl set --label {wanted.example_label()} <NAME>"
         hint = label if store.names() else first_step_hint()
         if there:
-            hint = f"There are: {', '.join(there[:MOST_TOLD])}{more}"
+            hint = f"There are: {first_names(there, MOST_TOLD)}"
         raise MachineError(f"--selector {selector!r} selects no machine", hint)
     return found
 

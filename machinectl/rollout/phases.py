@@ -14,6 +14,7 @@ from machinectl.machines.jump_hosts import loop_text, loops, machine_of
 from machinectl.machines.record import Phase
 from machinectl.machines.selection import waiting
 from machinectl.machines.store.last_failure import record_look
+from machinectl.quantities import first_names
 from machinectl.rollout import machine_changes, restarts
 from machinectl.rollout.apply_run import WORK, Forming
 from machinectl.rollout.plan_steps import UNTOUCHED, Action, Did, Result
@@ -74,8 +75,7 @@ def ask_about_takeover(run: ApplyRun, console: Console) -> Iterator[Result]:
     if not others:
         return
     named = [f"{name} ({fleet})" for name, fleet in others.items()]
-    more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
-    cause = f"Machines of other fleets: {', '.join(named[:MOST_NAMED])}{more}"
+    cause = f"Machines of other fleets: {first_names(named, MOST_NAMED)}"
     if not console.interactive:
         hint = f"Take them over: {run.options.command} --take-over; or remove them from the file"
         raise MachineError(cause, hint)

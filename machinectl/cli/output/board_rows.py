@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from machinectl.cli.output.style import ATTENTION, FAILED, MORE, OK, printed_sign
-from machinectl.quantities import duration, plural
+from machinectl.quantities import duration, first_names, plural
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -31,8 +31,6 @@ class RowState(StrEnum):
 SIGNS = {RowState.DONE: OK, RowState.FAILED: FAILED, RowState.UNFINISHED: ATTENTION}
 # If not all fit, these are shown.
 IMPORTANT = (RowState.AT_WORK, RowState.FAILED, RowState.UNFINISHED)
-# How many machines to name.
-NAMED = 3
 
 
 @dataclass
@@ -140,5 +138,4 @@ def unfinished_lines(rows: Collection[Row]) -> list[str]:
     """Return a line for each machine that was interrupted, and one for all that have not begun."""
     lines = [f"{row.name}: {row.text()}" for row in rows if row.state is RowState.UNFINISHED]
     names = [row.name for row in rows if row.state is RowState.NOT_BEGUN]
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return [*lines, *([f"Not begun: {', '.join(names[:NAMED])}{more}"] if names else [])]
+    return [*lines, *([f"Not begun: {first_names(names)}"] if names else [])]

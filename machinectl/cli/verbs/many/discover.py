@@ -11,6 +11,7 @@ from machinectl.cli.output.style import is_terminal, shorten
 from machinectl.cli.tables.fitted_table import Fitting
 from machinectl.cli.tables.text_table import table_text
 from machinectl.files.atomic import quote_path
+from machinectl.quantities import first_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,8 +25,8 @@ HEADINGS = ["ADDRESS", "NAME", "MACHINE", "SSH", "ENGINE", "OTHER"]
 FITTING = Fitting(spare=("OTHER", "NAME", "MACHINE"), wrapped=("ENGINE", "OTHER"))
 SSH_PORT, GREETING = 22, "SSH-"
 SHORT_KEY = len("ED25519 SHA256:12345678…")
-# How many names or hosts to list.
-FEW = 2
+# Names of a certificate in a cell.
+NAMED = 2
 
 
 def discover(
@@ -108,23 +109,18 @@ def engine_text(service: FoundService) -> str:
         return f"{what}, ROOT FOR ANYBODY ({first(service.said)})"
     if not service.asks:
         return f"{what}, refuses strangers ({first(service.said)})"
-    return f"{what}{', for ' + few_words(service.names) if service.names else ''}"
+    return f"{what}{', for ' + first_names(service.names, NAMED) if service.names else ''}"
 
 
 def service_text(service: FoundService) -> str:
     if service.speaks == "tls":
-        return f"{service.port}: TLS{', for ' + few_words(service.names) if service.names else ''}"
+        return f"{service.port}: TLS{', for ' + first_names(service.names, NAMED) if service.names else ''}"
     what = f"HTTP{'S' if service.tls else ''}: " if service.speaks == "http" else ""
     return f"{service.port}: {what}{service.said or 'open, says nothing'}"
 
 
 def first(text: str) -> str:
     return text.split(maxsplit=1)[0] if text.strip() else ""
-
-
-def few_words(words: Sequence[str]) -> str:
-    more = f" and {len(words) - FEW} more" if len(words) > FEW else ""
-    return ", ".join(words[:FEW]) + more
 
 
 def print_notes(console: Console, discovery: NetworkScan, networks: Sequence[str], ports: str) -> None:
@@ -138,5 +134,5 @@ def print_notes(console: Console, discovery: NetworkScan, networks: Sequence[str
     opened = [host.address for host in hosts if any(each.is_open for each in host.services.values())]
     if opened:
         console.warn(
-            f"Anyone who reaches these engines is root on their hosts, without a certificate: {few_words(opened)}"
+            f"Anyone who reaches these engines is root on their hosts, without a certificate: {first_names(opened)}"
         )

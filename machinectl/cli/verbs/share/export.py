@@ -10,7 +10,7 @@ from machinectl.cli.output.stdout import print_result, write_bytes
 from machinectl.errors import elsewhere
 from machinectl.files.atomic import quote_path
 from machinectl.machines.record import waits_for_access
-from machinectl.quantities import plural
+from machinectl.quantities import first_names, plural
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from machinectl.hosts.second_computer.collecting import Collected
     from machinectl.hosts.second_computer.exported_files import Secrets
     from machinectl.machines.store import Store
-
-# Names in a line.
-MOST_NAMED = 5
 
 
 def export(
@@ -53,10 +50,10 @@ def export(
         print_result(lambda: write_bytes(data), again)
     else:
         here.console.note(
-            f"Wrote {output} with {plural(len(found), 'machine')}: {named([each.machine.name for each in found])}"
+            f"Wrote {output} with {plural(len(found), 'machine')}: {first_names([each.machine.name for each in found])}"
         )
     if waiting:
-        here.console.note(f"Left out: {named(waiting)}, waiting for access")
+        here.console.note(f"Left out: {first_names(waiting)}, waiting for access")
     for line in left_out(found):
         here.console.note(line)
     file = "<FILE>" if output == STDOUT else quote_path(output)
@@ -87,12 +84,7 @@ def left_out(found: list[Collected]) -> list[str]:
     ssh = [each.machine.name for each in found if each.ssh_key_here]
     lines = []
     if ca:
-        lines.append(f"Left out: the CA's key of {named(ca)}, which makes certificates (--with-ca-key adds it)")
+        lines.append(f"Left out: the CA's key of {first_names(ca)}, which makes certificates (--with-ca-key adds it)")
     if ssh:
-        lines.append(f"Left out: the SSH key of {named(ssh)} (--with-ssh-key adds it)")
+        lines.append(f"Left out: the SSH key of {first_names(ssh)} (--with-ssh-key adds it)")
     return lines
-
-
-def named(names: list[str]) -> str:
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(names[:MOST_NAMED]) + more
