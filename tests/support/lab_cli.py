@@ -109,9 +109,8 @@ class Cli:
     def shell(self, name: str, script: str) -> str:
         """What a POSIX shell prints that docker was pointed at a machine in, as docs/shells.md has it."""
         need("docker")
-        command = " ".join([*COMMAND, "env", name])
         done = subprocess.run(
-            ["sh", "-c", f'eval "$({command})"; {script}'],
+            ["sh", "-c", f'eval "$1"; {script}', "sh", self.ok("env", name).stdout],
             env={**os.environ, "MACHINE_STORAGE_PATH": str(self.store)},
             capture_output=True,
             text=True,

@@ -11,7 +11,7 @@ import re
 import struct
 import tempfile
 import termios
-from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -45,27 +45,21 @@ NARROW = 80
 HIGHEST = 100
 # A machine on the board: its sign, name, time and step.
 BOARD_LINE = re.compile(r"\W\s+\S+\s+(?:[\d.]+ (?:min|s)\s*)+(.*)")
+# A step at which the board is recorded.
+RESTARTING = "Configuring the engine and restarting it"
 # What differs from one session to the next: fingerprints, addresses, times, versions, identifiers.
 FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 VARYING = re.compile(r"[0-9a-f]{64}|(?:less than a second|\d+ seconds?) ago|\d[\w.:+~-]*|─+|…")
 
 
 class Session:
-    """A person at a terminal, and all lines that the terminal has shown."""
+    """A person at a terminal."""
 
     def __init__(self, person: Person, home: str) -> None:
         self.person = person
         self.home = home
-        self.seen: set[str] = set()
         person.type("PS1='$ '; clear\r")
-        self._until(lambda: person.lines == [PROMPT])
-
-    def _until(self, done: Callable[[], bool]) -> None:
-        def seen() -> bool:
-            self.seen.update(self.person.lines)
-            return done()
-
-        self.person.until(seen)
+        person.until(lambda: person.lines == [PROMPT])
 
     def run(self, command: str, watch: Callable[[], None] = lambda: None) -> None:
         """Type a command, answer yes to its questions, and wait for the next prompt; `watch` sees each screen."""
@@ -85,11 +79,11 @@ class Session:
 
         answered = sum(map("".join(lines).count, QUESTIONS))
         self.person.type(f"{command}\r")
-        self._until(stopped)
+        self.person.until(stopped)
         while self.person.lines[-1] != PROMPT:
             answered += 1
             self.person.type("y\r")
-            self._until(stopped)
+            self.person.until(stopped)
 
     def resize(self, columns: int, rows: int) -> None:
         """Change the size of the terminal, as who drags its window does."""
@@ -105,7 +99,7 @@ class Session:
 
     def clear(self) -> None:
         self.person.type("clear\r")
-        self._until(lambda: self.person.lines == [PROMPT])
+        self.person.until(lambda: self.person.lines == [PROMPT])
 
     def picture(self, name: str) -> str:
         """Return what is on the screen as SVG, without the prompt at the end."""
@@ -150,8 +144,8 @@ def steady(lines: Iterable[str]) -> str:
     return "".join(VARYING.sub("0", FINGERPRINT.sub("0", "".join(lines))).split())
 
 
-def record(lab: Lab) -> tuple[dict[str, str], set[str]]:
-    """Play the sessions, and return the pictures by their names, with all lines that were seen."""
+def record(lab: Lab) -> dict[str, str]:
+    """Play the sessions, and return the pictures by their names."""
     [bare], others = lab.up(), lab.up(["docker"], count=2)
     for host in (bare, *others):
         host.wait_booted()
@@ -161,8 +155,7 @@ def record(lab: Lab) -> tuple[dict[str, str], set[str]]:
         config.known_hosts.write_text("".join(f"{host.ip} {host.host_key}\n" for host in others))
         path = f"{home}/bin:{config.bin}:{os.environ['PATH']}"
         with at_shell("bash", Path(home), environment={"PATH": path, "TERM": "xterm-256color"}) as person:
-            session = Session(person, home)
-            return dict(_pictures(session, Path(home), bare, others)), session.seen
+            return dict(_pictures(Session(person, home), Path(home), bare, others))
 
 
 def _pictures(session: Session, home: Path, bare: Host, others: list[Host]) -> Iterator[tuple[str, str]]:
@@ -189,11 +182,16 @@ def _pictures(session: Session, home: Path, bare: Host, others: list[Host]) -> I
     )
     yield session.take("plan", "machinectl plan")
     session.clear()
-    boards: list[tuple[list[str], str]] = []
-    session.run("machinectl apply", lambda: boards.append((_steps(session.person.lines), session.picture("apply"))))
-    looks = Counter(step for steps, _ in boards for step in steps)
-    # Steps that take long: another run shows them, too.
-    yield "apply", max(boards, key=lambda board: (len(board[0]), min(map(looks.__getitem__, board[0]), default=0)))[1]
+    with _engines_held(hosts.values()) as release:
+        boards: list[str] = []
+
+        def watch() -> None:
+            if not boards and steps_of(session.person.lines) == [RESTARTING] * len(hosts):
+                boards.append(session.picture("apply"))
+                release()
+
+        session.run("machinectl apply", watch)
+    yield "apply", boards[0]
     yield "applied", session.picture("applied")
     hosts["vega"].run("systemctl stop docker.socket docker")
     yield session.take("ls", "machinectl ls")
@@ -208,24 +206,36 @@ def help_picture(session: Session) -> str:
     return session.take("help", "machinectl --help")[1]
 
 
-def step_of(line: str) -> str:
-    """Return the step in a line of the board, or ""."""
-    found = BOARD_LINE.match(line)
-    return steady([found[1]]) if found else ""
+@contextmanager
+def _engines_held(hosts: Iterable[Host]) -> Iterator[Callable[[], None]]:
+    """Keep engines that start waiting, until the function that is yielded is called."""
+    path = "/run/systemd/system/docker.service.d/held.conf"
+    wait = '[Service]\\nExecStartPre=/bin/sh -c "while [ -e /run/held ]; do sleep 0.1; done"\\n'
+    for host in hosts:
+        host.run(f"mkdir -p $(dirname {path}); printf '{wait}' > {path}; touch /run/held; systemctl daemon-reload")
+
+    def release() -> None:
+        for host in hosts:
+            host.run("rm -f /run/held")
+
+    try:
+        yield release
+    finally:
+        release()
+        for host in hosts:
+            host.run(f"rm {path}; systemctl daemon-reload")
 
 
-def _steps(board: list[str]) -> list[str]:
-    """Return the steps that machines are at on a board; none once its total is shown."""
-    if any(line.startswith("Apply:") for line in board):
-        return []
-    return [step for line in board if (step := step_of(line))]
+def steps_of(lines: Iterable[str]) -> list[str]:
+    """Return the steps that machines are at in the lines of a board."""
+    return [found[1] for line in lines if (found := BOARD_LINE.match(line))]
 
 
 def main() -> None:
     """Record the pictures in a lab of their own."""
     lab = Lab.claim()
     try:
-        pictures, _ = record(lab)
+        pictures = record(lab)
     finally:
         lab.down()
     IMAGES.mkdir(exist_ok=True)
