@@ -92,8 +92,7 @@ def serving(
             threads.append(threading.Thread(target=serve, args=(accepted,), daemon=True))
             threads[-1].start()
 
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, port), family=family) as listener:
+    with listening(host, port) as listener:
         accepting = threading.Thread(target=accept, daemon=True)
         accepting.start()
         try:
@@ -108,6 +107,15 @@ def serving(
                 caller.connect(listener.getsockname())
             for thread in (accepting, *threads):
                 thread.join()
+
+
+def listening(host: str, port: int = 0, *, backlog: int | None = None) -> socket.socket:
+    """Listen at an address. A port of our choice is free at 127.0.0.1, too, where any client may have it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    if port or host == "127.0.0.1":
+        return socket.create_server((host, port), family=family, backlog=backlog)
+    with socket.create_server(("127.0.0.1", 0)) as here:
+        return socket.create_server((host, here.getsockname()[1]), family=family, backlog=backlog)
 
 
 def answer(body: bytes, *, status: str = "200 OK", headers: str = "", api: bool = True) -> bytes:
@@ -215,9 +223,7 @@ def free_port() -> int:
 @contextmanager
 def full(host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
     """A port whose queue is full: as behind a firewall that drops, nothing comes back."""
-    with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
-        listener.bind((host, port))
-        listener.listen(0)
+    with listening(host, port, backlog=0) as listener, socket.socket() as first, socket.socket() as second:
         for client in (first, second):
             client.setblocking(False)
             client.connect_ex(listener.getsockname())
