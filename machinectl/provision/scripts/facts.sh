@@ -37,6 +37,13 @@ sums() {
         length($1) < 64 { name = $0; sub(/^[^ ]* [^ ]* [^ ]* /, "", name); mode[name] = $1 " " $2 " " $3; next }
         substr($0, 67) in mode { print "\n@sum " mode[substr($0, 67)] " " $1 " " substr($0, 67) }'
 }
+# The free KiB and inodes of directories, by one program for all. Some file systems have no limit of inodes.
+room() {
+    stat -f -c '%a %S %c %d %n' "$@" | while read -r blocks size limit inodes path; do
+        [ "$limit" -gt 0 ] || inodes=-
+        echo "$((blocks * size / 1024)) $inodes $path"
+    done
+}
 has() { command -v "$1" >/dev/null; }
 # Whether a process runs a program. Its name proves nothing: anybody can choose it.
 runs() { program=$(readlink "$1/exe"); case ${program##*/} in "$2"*) return 0 ;; esac; return 1; }
@@ -91,11 +98,10 @@ done
 # It may be a file system of its own.
 configured=/etc/docker
 [ -d $configured ] || configured=/etc
-# Free inodes; some file systems have no limit.
-df -P -i /usr /var /etc $configured | awk 'NR > 1 { print ($2 > 0 ? $4 : "-") }' | { read -r usr; read -r var; read -r etc
-    read -r below; say inodes "$usr" "$var" "$etc" "$below"; }
-df -P -k / /usr /var /etc $configured | awk 'NR > 1 { print $4 }' | { read -r root; read -r usr; read -r var; read -r etc
-    read -r below; say free "$root" "$usr" "$var" "$etc" "$below"; }
+room / /usr /var /etc $configured | { read -r root _; read -r usr usr_inodes _; read -r var var_inodes _
+    read -r etc etc_inodes _; read -r below below_inodes _
+    say inodes "$usr_inodes" "$var_inodes" "$etc_inodes" "$below_inodes"
+    say free "$root" "$usr" "$var" "$etc" "$below"; }
 device=$(awk '$2 == "00000000" { print $1; exit }' /proc/net/route)
 [ "$device" ] && say mac "$(cat "/sys/class/net/$device/address")"
 
@@ -241,11 +247,8 @@ for root in $roots; do
 done
 [ "$engine" ] || say stored "$stored"
 # What the engine needs room in when it starts.
-for directory in /run /var/lib/containerd $roots; do
-    kib=$(df -P -k "$directory" | awk 'NR > 1 { print $4 }')
-    inodes=$(df -P -i "$directory" | awk 'NR > 1 { print ($2 > 0 ? $4 : "-") }')
-    [ "$kib" ] && say room "$kib" "${inodes:--}" "$directory"
-done
+# shellcheck disable=SC2086  # one word for each directory
+room /run /var/lib/containerd $roots | while read -r kib inodes directory; do say room "$kib" "$inodes" "$directory"; done
 read -r phase </etc/docker/machinectl/transaction/phase && say transaction "$phase"
 
 # The process that holds a socket. `ls` only gives candidates: anybody can name a file like a socket.
