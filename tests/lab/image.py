@@ -94,7 +94,7 @@ def _with_those_below(variants: Sequence[str]) -> list[str]:
 
 def _layer(below: str, script: str) -> Callable[[Path], None]:
     def build(new: Path) -> None:
-        work, root = Path(f"{new}.work"), Path(f"{new}.root")
+        work, root = new.with_suffix(".work"), new.with_suffix(".root")
         for directory in (new, work, root):
             directory.mkdir()
         overlay = f"mount -t overlay overlay -o lowerdir={below},upperdir={new},workdir={work} {root}\n"
@@ -112,12 +112,13 @@ def _digest(*parts: str) -> str:
 def _cached(name: str, build: Callable[[Path], None]) -> Path:
     image = IMAGES / name
     if not image.exists():
-        with locked("image"):
+        # Images are built at once, each by one process.
+        with locked(f"image-{name}"):
             if not image.exists():
                 IMAGES.mkdir(exist_ok=True)
-                for stale in IMAGES.glob(".new*"):  # of a build that was killed: the lock is ours
+                for stale in IMAGES.glob(f".build-{name}.*"):  # of a build that was killed: the lock is ours
                     shutil.rmtree(stale)
-                new = IMAGES / ".new"
+                new = IMAGES / f".build-{name}.image"
                 build(new)
                 new.rename(image)
     return image
