@@ -10,13 +10,14 @@ from contextlib import suppress
 from machinectl.driver.installed_drivers import close_all
 from machinectl.errors import MachineError, UsageError
 from machinectl.foreground_program import end_alike
-from machinectl.hosts.connection.login import logged_in, login_endpoint, pin_first_key, pin_in_store
-from machinectl.hosts.connection.machine_driver import known_hosts_path
+from machinectl.hosts.connection.login import answering_endpoint, logged_in, login_endpoint, pin_first_key, pin_in_store
+from machinectl.hosts.connection.machine_driver import known_hosts_path, ssh_endpoint
 from machinectl.hosts.connection.openssh_programs import checked_known_hosts, raise_ssh_failure
 from machinectl.machines.selection import chosen_one
 from machinectl.process_streams import find_program
 from machinectl.ssh.openssh import foreground
 from machinectl.ssh.openssh.ssh_options import openssh_command
+from machinectl.ssh.ssh_errors import SSHError
 from machinectl.ssh.ssh_settings import check_ssh_user, read_settings
 from machinectl.value_classes import replace
 
@@ -67,7 +68,14 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
         if not options and not os.path.lexists(known_hosts_path(machine)):
             # Without this, ssh would wait forever for a silent host.
             arguments = ["-o", f"ConnectTimeout={read_settings(endpoint).connect_timeout:.0f}", *arguments]
-        return run_ssh(machine, endpoint, arguments, console, access)
+        try:
+            return run_ssh(machine, endpoint, arguments, console, access)
+        except SSHError:
+            # The address answered a moment ago, and may be another host's by now.
+            other = answering_endpoint(machine, console, access, ssh_endpoint(machine), 0)
+            if other.host == endpoint.host:
+                raise
+        return run_ssh(machine, replace(other, user=endpoint.user), arguments, console, access)
     if options:
         raise UsageError(
             f"There is no ssh on this computer, and machinectl's own takes a command, not {arguments[0]}",

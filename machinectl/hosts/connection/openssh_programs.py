@@ -190,4 +190,4 @@ def verify_host_key(machine: Machine, console: Console, access: Access) -> None:
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
 
     policy = HostKeyPolicy(pinned_known_hosts(machine), machine=machine.name)
-    check_host_key(ssh_endpoint(machine), access.credentials, policy, console)
+    check_host_key(at_last_address(machine, ssh_endpoint(machine)), access.credentials, policy, console)
