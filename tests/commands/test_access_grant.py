@@ -112,6 +112,8 @@ def test_the_answer_has_all_addresses_of_the_machine(owner: Owner) -> None:
         held.write()
     console = owner.grant(request("orion"))
     assert "orion at tcp://192.0.2.29:2376 or 10.8.0.29, orion.vpn, until" in console.notes[0]
+    unnamed = "The certificate of orion does not name 10.8.0.29, orion.vpn yet: machinectl provision orion"
+    assert unnamed in console.notes[0].splitlines()
     assert [machine.addresses for machine in owner.answer.machines] == [("10.8.0.29", "orion.vpn")]
 
 

@@ -15,10 +15,12 @@ from machinectl.hosts.access.trust_change import plan_let_in
 from machinectl.hosts.access.wire.access_answer import AnsweredMachine, new_access_answer
 from machinectl.hosts.certificates.engine_clock import check_engine_clock
 from machinectl.hosts.certificates.holder_files import new_holder_ca, stored_ca
+from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.host_lock import user_at_computer
 from machinectl.hosts.connection.machine_driver import known_hosts_path
 from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
 from machinectl.hosts.parallel.workers import plan_each
+from machinectl.machines.addresses import place_of
 from machinectl.machines.holders import (
     EXPIRES,
     PERSON,
@@ -72,7 +74,10 @@ class GrantOrder:
 
 @dataclass(frozen=True)
 class ExpectedGrant:
-    """A grant on one machine. `holder` is as before; without a CA and keys, it is new."""
+    """A grant on one machine. `holder` is as before; without a CA and keys, it is new.
+
+    `unnamed` are the addresses that the engine's certificate on record does not name.
+    """
 
     name: str
     url: str
@@ -80,6 +85,7 @@ class ExpectedGrant:
     holder: AccessHolder
     has_this_key: bool
     addresses: tuple[str, ...] = ()
+    unnamed: tuple[str, ...] = ()
 
     @property
     def is_further_key(self) -> bool:
@@ -161,7 +167,16 @@ def expected_grant(machine: Machine, grant: AccessGrant) -> ExpectedGrant:
     holder = checked_holder(machine, grant)
     until = expected_end(machine, grant)
     has_this_key = any(key.key == grant.public_key.digest for key in holder.keys)
-    return ExpectedGrant(machine.name, machine.url, until, holder, has_this_key, tuple(machine.addresses))
+    addresses = tuple(machine.addresses)
+    return ExpectedGrant(
+        machine.name, machine.url, until, holder, has_this_key, addresses, unnamed_addresses(machine, addresses)
+    )
+
+
+def unnamed_addresses(machine: Machine, addresses: Sequence[str]) -> tuple[str, ...]:
+    server = Identity.read(machine.directory).server if addresses else b""
+    named = [place_of(name) for name in certs.describe(server).sans] if server else []
+    return tuple(address for address in addresses if server and place_of(address) not in named)
 
 
 def access_grant(

@@ -123,6 +123,12 @@ def grant_summary(order: GrantOrder, able: Sequence[ExpectedGrant]) -> str:
                 for each in able
             ),
             *further_key,
+            *(
+                f"The certificate of {each.name} does not name {', '.join(each.unnamed)} yet: "
+                f"machinectl provision {each.name}"
+                for each in able
+                if each.unnamed
+            ),
             "Anyone with access is root on the host.",
             f"The request's fingerprint is {request.fingerprint}.",
             f"Compare it with {request.sender} on the phone: {COMPARE}.",
