@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 # The key's copy in the machine's directory, so that the store can be moved.
 KEY_FILE = "id_ssh"
+# The key, its public half and its certificate.
+KEY_ENDS = ("", ".pub", "-cert.pub")
 # Keys and types of a server's state.
 KINDS: dict[str, type] = {
     **dict.fromkeys(("IPAddress", "SSHHost", "SSHUser", "SSHKeyPath", "MAC"), str),
@@ -357,7 +359,7 @@ def wanted_key(request: Request) -> str:
 
 def key_files(path: str) -> list[str]:
     """Return the key, and its public half and certificate if they exist."""
-    files = (path, f"{path}.pub", f"{path}-cert.pub")
+    files = (path + end for end in KEY_ENDS)
     return [file for file in files if file == path or os.path.exists(file)] if path else []
 
 
@@ -372,7 +374,13 @@ def check_key(path: str) -> None:
 
 
 def copy_key(request: Request) -> None:
+    """Replace the key of the machine's directory, if one is given."""
     path = wanted_key(request)
-    for file in key_files(path):
-        kept = KEY_FILE + file.removeprefix(path)
-        write_private_file(os.path.join(request.directory, kept), read_file(file))
+    there = key_files(path)
+    for end in KEY_ENDS if path else ():
+        kept = os.path.join(request.directory, KEY_FILE + end)
+        if path + end in there:
+            write_private_file(kept, read_file(path + end))
+        elif os.path.lexists(kept):
+            # ssh would offer the public half of the former key.
+            os.remove(kept)

@@ -174,6 +174,18 @@ def test_an_empty_key_goes_back_to_those_of_ssh_and_another_change_keeps_it(tmp_
         assert ssh_of(Instance("orion", str(tmp_path), changed)).key == key
 
 
+def test_a_new_key_leaves_nothing_of_the_former_one(tmp_path: Path) -> None:
+    """ssh would offer the former public half, and sign with the new key."""
+    for name in ("old", "old.pub", "old-cert.pub", "new"):
+        (tmp_path / name).write_text(name)
+    instance = made(tmp_path, generic_ssh_key=str(tmp_path / "old"))
+    assert sorted(path.name for path in tmp_path.glob("id_ssh*")) == ["id_ssh", "id_ssh-cert.pub", "id_ssh.pub"]
+    GenericDriver().change(instance, {"generic-ssh-user": "joe"})
+    assert len(list(tmp_path.glob("id_ssh*"))) == 3
+    GenericDriver().change(instance, {"generic-ssh-key": str(tmp_path / "new")})
+    assert [(path.name, path.read_text()) for path in tmp_path.glob("id_ssh*")] == [("id_ssh", "new")]
+
+
 def test_a_key_that_is_a_directory_is_refused_as_that(tmp_path: Path) -> None:
     with pytest.raises(CheckFailed, match="is a directory"):
         GenericDriver().check(request_for(tmp_path, generic_ssh_key=str(tmp_path)))
