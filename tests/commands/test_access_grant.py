@@ -269,10 +269,9 @@ def test_a_name_that_no_holder_can_have_is_refused(owner: Owner, who: str) -> No
 
 
 def test_a_sender_whose_name_no_holder_can_have_needs_another_one(owner: Owner) -> None:
-    asked = request("orion", sender="Ünal Ö@büro")
-    with pytest.raises(UsageError) as caught:
+    asked = request("orion", sender="Owner")
+    with pytest.raises(UsageError, match="is this computer's own access"):
         owner.grant(asked)
-    assert "--for <WHO>" in caught.value.hint
     owner.grant(asked, who="unal")
     assert find_holder(owner.store.read("orion"), "unal")
 

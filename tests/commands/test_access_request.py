@@ -27,9 +27,10 @@ from machinectl.console import SilentConsole
 from machinectl.errors import MachineError, elsewhere
 from machinectl.files import atomic
 from machinectl.hosts.access.accepting import acceptance
-from machinectl.hosts.access.own_access import whom_to_ask
+from machinectl.hosts.access.own_access import who_asks, whom_to_ask
 from machinectl.hosts.access.wire.access_answer import new_access_answer, read_access_answer
 from machinectl.hosts.access.wire.access_request import read_access_request
+from machinectl.hosts.access.wire.content import is_sender
 from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.machines.record import Machine, Phase, waits_for_access
 from machinectl.machines.tls_warnings import renewing
@@ -473,6 +474,35 @@ def test_labels_are_cut_and_the_fingerprint_stands_last(store: Store, owner: Own
     assert len(line) < 160
     assert said.index(answer.fingerprint) > said.index(line)
     assert dict(labels) == store.read("orionbox").labels
+
+
+@pytest.mark.parametrize("words", ["abcd-efgh-2345-wxyz", "ABCD EFGH 2345 WXYZ", "\u0430bcd-efgh-2345-wxyz"])
+def test_labels_show_no_other_fingerprint(store: Store, owner: Owner, words: str) -> None:
+    answer = owner.answer(asked(store, "orionbox"), labels=(("role", "web"), ("the fingerprint is", words)))
+    said = accepted(store, answer.text()).stderr
+    assert "; labels: role=web the fingerprint is=" in said
+    assert words not in said
+    assert answer.fingerprint in said
+    assert store.read("orionbox").labels["the fingerprint is"] == words
+
+
+def test_a_url_shows_no_other_fingerprint(store: Store, owner: Owner) -> None:
+    owner.url = "tcp://fingerprint-abcd-efgh-2345-wxyz.example:2376"
+    said = accepted(store, owner.text(asked(store, "orionbox"))).stderr
+    assert "orionbox at tcp://fingerp\u2026.example:2376, until" in said
+
+
+@pytest.mark.parametrize("computer", ["blue-home-desk-prod", "blue.home.desk.prod", "b\u00fcro pc"])
+def test_the_name_of_any_computer_can_be_a_sender(monkeypatch: pytest.MonkeyPatch, computer: str) -> None:
+    monkeypatch.setattr(f"{who_asks.__module__}.user_at_computer", lambda: f"alice@{computer}")
+    assert is_sender(who_asks())
+
+
+def test_a_name_like_a_fingerprint_is_refused(store: Store) -> None:
+    done = machinectl("access", "request", "web1", "--for", "abcd-efgh-2345-wxyz", store=store.root)
+    assert done.returncode == 2
+    assert "'abcd-efgh-2345-wxyz' could be taken for a fingerprint" in done.stderr
+    assert store.names() == []
 
 
 def test_an_answer_with_other_machines_is_refused(store: Store, owner: Owner) -> None:

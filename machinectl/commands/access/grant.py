@@ -7,16 +7,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.errors import MachineError, UsageError, closest_match
+from machinectl.errors import MachineError, closest_match
 from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.access.engine_turns import work_in_turns
 from machinectl.hosts.access.granting import AccessGrant, checked_holder, client_of_holder, expected_end
+from machinectl.hosts.access.own_access import who_asks
 from machinectl.hosts.access.trust_change import plan_let_in
 from machinectl.hosts.access.wire.access_answer import AnsweredMachine, new_access_answer
 from machinectl.hosts.certificates.engine_clock import check_engine_clock
 from machinectl.hosts.certificates.holder_files import new_holder_ca, stored_ca
 from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.connection.host_lock import user_at_computer
 from machinectl.hosts.connection.machine_driver import known_hosts_path
 from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
 from machinectl.hosts.parallel.workers import plan_each
@@ -28,7 +28,6 @@ from machinectl.machines.holders import (
     ended_with_key,
     had_access,
     holders_of,
-    is_holder_name,
 )
 from machinectl.machines.store.machine_store import read_or_none
 from machinectl.machines.store.store_paths import NoSuchMachine
@@ -105,16 +104,9 @@ def grant_order(
 ) -> GrantOrder:
     """Raises MachineError for an old request, UsageError for a name that cannot be a holder's."""
     request.check_age()
-    if who is not None:
-        check_holder_name(who)
-    elif not is_holder_name(request.sender):
-        raise UsageError(
-            f"The request is from {request.sender!r}, which cannot be a holder's name",
-            "Give the holder another one: machinectl access grant --for <WHO> <FILE>",
-        )
-    return GrantOrder(
-        request, request.sender if who is None else who, lifetime, allowed, renamed_machines(store, request)
-    )
+    holder = request.sender if who is None else who
+    check_holder_name(holder)
+    return GrantOrder(request, holder, lifetime, allowed, renamed_machines(store, request))
 
 
 def renamed_machines(store: Store, request: AccessRequest) -> dict[str, str]:
@@ -219,7 +211,7 @@ def answer_of(order: GrantOrder, machines: Sequence[AnsweredMachine]) -> AccessA
     """Return the answer with the machines in the request's order."""
     asked = [machine.name for machine in order.request.machines]
     ordered = sorted(machines, key=lambda each: asked.index(each.name))
-    return new_access_answer(order.request.id, user_at_computer(), ordered)
+    return new_access_answer(order.request.id, who_asks(), ordered)
 
 
 def plan_grant(

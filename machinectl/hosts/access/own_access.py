@@ -15,7 +15,7 @@ from machinectl.hosts.access.wire.access_request import (
     new_access_request,
     read_access_request,
 )
-from machinectl.hosts.access.wire.content import rfc3339
+from machinectl.hosts.access.wire.content import is_sender, rfc3339
 from machinectl.hosts.connection.host_lock import user_at_computer
 from machinectl.machines.holders import HOLDER_CHARACTERS, LONGEST_HOLDER, check_holder_name, is_holder_name, is_time
 from machinectl.machines.record import GRANTED, WAITING, is_name, waits_for_access
@@ -88,12 +88,15 @@ class AskedMachine(NamedTuple):
 
 
 def who_asks(given: str | None = None) -> str:
-    """Return a name for the other side, by default USER@COMPUTER. Raises UsageError for one that no holder can have."""
-    if given is not None:
-        check_holder_name(given)
-        return given
-    name = "".join(letter if letter in HOLDER_CHARACTERS else "-" for letter in user_at_computer()).lstrip("._@+-")
-    return name[:LONGEST_HOLDER] or "unknown"
+    """Return a name for the other side, by default USER@COMPUTER. Raises UsageError for one that it refuses."""
+    if given is None:
+        name = "".join(letter if letter in HOLDER_CHARACTERS else "-" for letter in user_at_computer()).lstrip("._@+-")
+        name = name[:LONGEST_HOLDER] or "unknown"
+        return name if is_sender(name) else "".join(letter for letter in name if letter.isalnum() or letter == "@")
+    check_holder_name(given)
+    if not is_sender(given):
+        raise UsageError(f"{given!r} could be taken for a fingerprint", "Choose a name like alice or ci-runner")
+    return given
 
 
 def signed_request(who: str, wanted: Sequence[AskedMachine], now: datetime | None = None) -> AccessRequest:

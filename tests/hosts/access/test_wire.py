@@ -248,6 +248,28 @@ def test_a_time_that_no_calendar_has_is_refused(made: str) -> None:
             read(changed(kind, content, made=made))
 
 
+@pytest.mark.parametrize(
+    "sender",
+    [
+        "bob@desk. The fingerprint is abcd",
+        "bob@abcd-efgh-2345-wxyz",
+        "bob_ABCD.efgh.2345.wxyz",
+        "b\u043eb@desk",
+        "bob@desk\u2800",
+        "-bob",
+        "b" * 65,
+        "",
+    ],
+)
+def test_a_sender_cannot_vouch_for_another_text(sender: str) -> None:
+    """It is shown beside the fingerprint that people compare."""
+    forged: dict[str, Any] = {"from": sender}
+    with pytest.raises(MachineError, match='its "from" is invalid'):
+        read_access_request(changed(armor.REQUEST, request().content, **forged))
+    with pytest.raises(MachineError, match='its "by" is invalid'):
+        read_access_answer(changed(armor.ANSWER, answer().content, by=sender))
+
+
 def test_a_newer_version_asks_for_an_upgrade() -> None:
     with pytest.raises(MachineError, match=r"newer machinectl \(version 2; this one reads 1\)") as refused:
         read_access_request(changed("REQUEST", request().content, version=2))

@@ -100,13 +100,16 @@ def acceptance_summary(found: Acceptance) -> str:
 
 
 def machine_line(each: AcceptedMachine) -> str:
+    from machinectl.hosts.access.wire.armor import hide_fingerprints
+
     answered = each.answered
     there = answered.called or answered.name
     asked = "" if each.name == there else f" (there {there})"
     also = cut_list(" or ", ", ".join(answered.addresses))
     labels = cut_list("; labels: ", " ".join(f"{key}={value}" for key, value in answered.labels))
     changes = "" if each.is_new else f", a new certificate{changed_addresses(each)}"
-    return f"{each.name}{asked} at {answered.url}{also}, until {answered.until:%Y-%m-%d %H:%M} UTC{changes}{labels}"
+    place = hide_fingerprints(f"{asked} at {answered.url}")
+    return f"{each.name}{place}{also}, until {answered.until:%Y-%m-%d %H:%M} UTC{changes}{labels}"
 
 
 def changed_addresses(each: AcceptedMachine) -> str:
@@ -117,6 +120,9 @@ def changed_addresses(each: AcceptedMachine) -> str:
 
 def cut_list(before: str, text: str) -> str:
     """Return a list for one line, cut: it must not move the fingerprint off the screen."""
+    from machinectl.hosts.access.wire.armor import hide_fingerprints
+
+    text = hide_fingerprints(text)
     if len(text) > LONGEST_LIST:
         text = f"{text[: LONGEST_LIST - 1]}{CUT}"
     return f"{before}{text}" if text else ""

@@ -93,7 +93,7 @@ def read_access_answer(data: bytes) -> AccessAnswer:
     content = unarmored(ANSWER, data)
     fields = read_content("answer", content)
     machines = tuple(answered_machine(each) for each in fields.machines(MOST_MACHINES))
-    return AccessAnswer(request_id(fields, "request"), fields.time("made"), fields.text("by"), machines, content)
+    return AccessAnswer(request_id(fields, "request"), fields.time("made"), fields.sender("by"), machines, content)
 
 
 def answered_machine(fields: WireFields) -> AnsweredMachine:

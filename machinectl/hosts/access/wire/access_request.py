@@ -98,7 +98,7 @@ def read_access_request(data: bytes) -> AccessRequest:
     content = unarmored(REQUEST, data)
     fields = read_content("request", content)
     machines = tuple(requested_machine(each) for each in fields.machines(MOST_MACHINES))
-    return AccessRequest(request_id(fields, "id"), fields.time("made"), fields.text("from"), machines, content)
+    return AccessRequest(request_id(fields, "id"), fields.time("made"), fields.sender("from"), machines, content)
 
 
 def requested_machine(fields: WireFields) -> RequestedMachine:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl import certs
 from machinectl.errors import MachineError, UsageError
+from machinectl.hosts.access.wire.armor import hide_fingerprints
 from machinectl.machines.addresses import parse_addresses
+from machinectl.machines.holders import is_holder_name
 from machinectl.machines.record import LONGEST_NAME, is_name
 
 if TYPE_CHECKING:
@@ -33,6 +35,10 @@ class WireFields:
         if not isinstance(value, str) or len(value) > longest or not value.isprintable() or not check(value):
             raise self.forged(key)
         return value
+
+    def sender(self, key: str) -> str:
+        """Return USER@COMPUTER, without blanks and fingerprints: a sentence there could vouch for itself."""
+        return self.text(key, check=is_sender)
 
     def name(self, key: str) -> str:
         return self.text(key, check=is_name, longest=LONGEST_NAME)
@@ -110,6 +116,10 @@ class WireFields:
             f'The {self.what} is not one that machinectl writes: its "{key}" is invalid',
             f"Do not use it; ask its sender for a new {self.what}, and compare the fingerprints",
         )
+
+
+def is_sender(text: str) -> bool:
+    return is_holder_name(text) and hide_fingerprints(text) == text
 
 
 def written_content(values: dict[str, Any]) -> bytes:
