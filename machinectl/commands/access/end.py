@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from machinectl.console import confirm, decline
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.access.engine_turns import work_in_turns
-from machinectl.hosts.access.granting import did_you_mean, end_access, endable_holder
+from machinectl.hosts.access.granting import did_you_mean, end_access, endable_holder, own_access
 from machinectl.hosts.access.trust_change import plan_shut_out
 from machinectl.hosts.lifecycle.host_plan import HostPlan
 from machinectl.hosts.parallel.workers import plan_each
-from machinectl.machines.holders import find_holder, holders_of, is_suspended
+from machinectl.machines.holders import OWNER, find_holder, holders_of, is_suspended
 from machinectl.machines.store.machine_store import read_or_none
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.provision.target import NOTHING_SPECIAL
@@ -113,6 +113,8 @@ def holders_machines(store: Store, who: str) -> list[str]:
 
 def machines_of(store: Store, who: str) -> list[str]:
     """Return the machines that the holder has access to. Raises MachineError if there is none."""
+    if who.lower() == OWNER:
+        raise own_access()
     found = holders_machines(store, who)
     if not found:
         machines = [machine for name in store.names() if (machine := read_or_none(store.read, name))]

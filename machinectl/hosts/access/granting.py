@@ -230,10 +230,7 @@ def endable_holder(machine: Machine, who: str) -> AccessHolder:
     if error := whom_to_ask(machine):
         raise error
     if who.lower() == OWNER:
-        raise UsageError(
-            f'"{OWNER}" is this computer\'s own access to "{machine.name}"',
-            f"Replace it, and lock out all others: machinectl regenerate-certs --new-ca {machine.name}",
-        )
+        raise own_access(machine.name)
     holder = find_holder(machine, who)
     if holder is None:
         raise no_such_holder(machine, who)
@@ -246,6 +243,15 @@ def endable_holder(machine: Machine, who: str) -> AccessHolder:
             f"machinectl certs import --force {machine.name} <DIR>",
         )
     return holder
+
+
+def own_access(name: str = "") -> UsageError:
+    """Return the error for ending the access of this computer, to one machine or to all."""
+    whose = f' to "{name}"' if name else ""
+    return UsageError(
+        f'"{OWNER}" is this computer\'s own access{whose}',
+        f"Replace it, and lock out all others: machinectl regenerate-certs --new-ca {name or '<NAME>'}",
+    )
 
 
 def no_such_holder(machine: Machine, who: str) -> MachineError:
