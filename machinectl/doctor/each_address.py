@@ -120,12 +120,11 @@ def address_check(machine: Machine, look: AddressLook, engine: str, remove: str,
         return broken(TITLE, seen, f"machinectl does not use it. If the host has moved: {remove}")
     if is_foreign(failure) and look.has_own_key:
         return broken(TITLE, f"{host}: the host is the machine's, but not its engine: {failure.cause}", failure.hint)
-    if is_foreign(failure) and not is_used:
-        # The checks of the engine say what to do.
-        return broken(TITLE, f"{host}: {failure.cause}", failure.hint)
-    if is_foreign(failure):
+    if is_foreign(failure) and is_used:
         seen = f"{host}: another engine or server answers: {foreign_reason(failure)}"
         return broken(TITLE, seen, f"machinectl does not use it. If the host has moved: {remove}")
+    if isinstance(failure.__cause__, ssl.SSLError):
+        return broken(TITLE, f"{host}: {failure.cause}", failure.hint)
     if look.has_own_key:
         return unknown(TITLE, f"{host}: the host answers over SSH, its engine does not: {failure.cause}", failure.hint)
     return unknown(TITLE, f"{host}: {failure.cause}", f"If the host no longer has it: {remove}")

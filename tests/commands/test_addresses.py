@@ -16,7 +16,8 @@ from machinectl.commands.docker_plugin.hook import docker_plugin_hook
 from machinectl.docker_cli.contexts import Context, Contexts
 from machinectl.doctor.check import Verdict
 from machinectl.doctor.engine_connectivity import reach_engine
-from machinectl.engine.dialling.tls import client_context
+from machinectl.engine.dialling.address_race import dial_first
+from machinectl.engine.dialling.tls import ClocksDiffer, client_context
 from machinectl.engine.duplex.duplex_dial import open_stream
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http import dial
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from machinectl.engine.dialling.deadline_socket import Wire
+    from machinectl.engine.endpoint import Endpoint
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
     from tests.support.dockerd import Dockerd
@@ -130,6 +133,16 @@ def test_if_none_answers_the_error_has_all_and_what_to_do_about_the_most_telling
             found = engine.probe(endpoint_of(machine), 1.0)
             assert (found.state, found.silent) == (State.TIMEOUT, True)
     assert not os.path.exists(os.path.join(machine.directory, ENGINE))
+
+
+def test_if_none_answers_the_most_telling_error_keeps_its_kind(store: Store, made: Certificates) -> None:
+    def dial_one(one: Endpoint, _: Deadline) -> Wire:
+        failure = ClocksDiffer if VPN in one.url else EngineError
+        raise failure(f"{one.peer} fails", state=State.ERROR if VPN in one.url else State.TIMEOUT)
+
+    endpoint = endpoint_of(orion(store, made, 1, LAN, VPN))
+    with pytest.raises(ClocksDiffer, match=f"^{LAN}:1 fails; {VPN}:1 fails$"):
+        dial_first(endpoint, Deadline(PLENTY), dial_one)
 
 
 def test_the_address_that_answered_is_tried_first_for_a_minute_then_the_record_decides(

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl import certs
+from machinectl import certs, engine
 from machinectl.cli.main import run_command_line
 from machinectl.doctor.check import Verdict
 from machinectl.doctor.each_address import address_checks, look_at_addresses, without_address
 from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.machine_driver import endpoint_of
+from machinectl.machines import answered_address
+from machinectl.machines.answered_address import AddressNews
 from machinectl.machines.record import Machine, Phase
 from tests.hosts.test_answering_host import at_another_address, leads_to
 from tests.support import servers
@@ -31,6 +35,8 @@ if TYPE_CHECKING:
 
 LAN, VPN = "127.0.0.1", "127.0.0.2"
 TIMEOUT = 5.0
+# Server certificates are valid for 820 days, CAs for ten years.
+LONG_AGO = datetime.now(UTC) - timedelta(days=1000)
 OK, BROKEN, UNKNOWN = Verdict.OK, Verdict.BROKEN, Verdict.UNKNOWN
 
 pytestmark = pytest.mark.usefixtures("ssh_config")
@@ -38,7 +44,7 @@ pytestmark = pytest.mark.usefixtures("ssh_config")
 
 @pytest.fixture
 def made(tmp_path: Path) -> Certificates:
-    ca = certs.new_ca("orion's CA")
+    ca = certs.new_ca("orion's CA", now=LONG_AGO)
     return Certificates(tmp_path, ca, certs.issue_client(ca, "client"))
 
 
@@ -52,8 +58,8 @@ def engine_with(its_id: str) -> Behaviour:
     return behaviour
 
 
-def seen(machine: Machine, engine: str = "") -> list[Check]:
-    return list(address_checks(machine, look_at_addresses(machine, Quiet(), Access(), TIMEOUT), engine))
+def seen(machine: Machine, its_id: str = "") -> list[Check]:
+    return list(address_checks(machine, look_at_addresses(machine, Quiet(), Access(), TIMEOUT), its_id))
 
 
 def test_each_address_is_named_with_what_answers_there(store: Store, made: Certificates) -> None:
@@ -124,6 +130,20 @@ def test_an_owner_who_has_ended_the_access_is_named_at_each_address(store: Store
     assert "machinectl access request --for alice orion" in checks[0].hint
 
 
+def test_an_expired_certificate_is_not_another_engines(
+    store: Store, made: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answered_address, "NEWS", AddressNews())
+    expired = made.server(LAN, VPN, now=LONG_AGO)
+    with serving(servers.engine, expired, LAN) as port, serving(servers.engine, expired, VPN, port):
+        machine = orion(store, made, port, LAN, VPN)
+        checks = seen(machine)
+        assert "has expired" in engine.probe(endpoint_of(machine), TIMEOUT).error
+    assert answered_address.NEWS.skipped == {}
+    assert [check.verdict for check in checks] == [BROKEN, BROKEN]
+    assert all("has expired" in check.seen and "make a new one" in check.hint for check in checks)
+
+
 def test_another_engine_of_the_same_ca_is_told_by_its_id(store: Store, made: Certificates) -> None:
     """Such as one with certificates of a company's CA."""
     with (
@@ -132,7 +152,7 @@ def test_another_engine_of_the_same_ca_is_told_by_its_id(store: Store, made: Cer
     ):
         machine = orion(store, made, port, LAN, VPN)
         assert [check.verdict for check in seen(machine)] == [OK, BROKEN]
-        [lan, vpn] = seen(machine, engine="BBBB")
+        [lan, vpn] = seen(machine, its_id="BBBB")
     assert (lan.verdict, vpn.verdict) == (BROKEN, OK)
     assert "another engine answers, with a certificate of the same CA: ID AAAA, not BBBB" in lan.seen
 

@@ -12,6 +12,7 @@ from machinectl.machines.record import Machine, Phase
 from tests.support.registered import added
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from machinectl.machines.store import Store
@@ -27,9 +28,9 @@ class Certificates:
     def files(self) -> dict[str, bytes]:
         return {"ca.pem": self.ca.certificate, "cert.pem": self.client.certificate, "key.pem": self.client.key}
 
-    def server(self, *names: str, ca: certs.Pair | None = None) -> ssl.SSLContext:
+    def server(self, *names: str, ca: certs.Pair | None = None, now: datetime | None = None) -> ssl.SSLContext:
         """An engine's side of mutual TLS, which `ca` or the machine's own has signed."""
-        pair = certs.issue_server(ca or self.ca, names)
+        pair = certs.issue_server(ca or self.ca, names, now=now)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         file = self.directory / "server.pem"
         file.write_bytes(pair.certificate + pair.key)

@@ -12,7 +12,7 @@ import threading
 from collections import deque
 
 from machinectl import url as engine_url
-from machinectl.engine.dialling.tls import OTHER_CA
+from machinectl.engine.dialling.tls import OTHER_CA, OTHER_NAMES
 from machinectl.engine.endpoint import AnotherServer, EngineError
 from machinectl.state import State
 from machinectl.value_classes import replace
@@ -89,14 +89,15 @@ class AddressTries:
         self._failures.append(failure)
 
     def error(self) -> Exception:
-        """Return one error for all addresses, with the hint of the most telling."""
+        """Return the most telling error, with the causes of all addresses."""
         known = [failure for failure in self._failures if isinstance(failure, EngineError)]
         if len(known) < len(self._failures):
             return next(failure for failure in self._failures if not isinstance(failure, EngineError))
         told = min(known, key=lambda failure: (failure.silent, failure.state is State.TIMEOUT))
-        error = EngineError("; ".join(dict.fromkeys(failure.cause for failure in known)), told.hint, told.state)
-        error.silent = all(failure.silent for failure in known)
-        return error
+        told.cause = "; ".join(dict.fromkeys(failure.cause for failure in known))
+        told.args = (told.cause,)
+        told.silent = all(failure.silent for failure in known)
+        return told
 
 
 def is_foreign(failure: Exception) -> TypeGuard[EngineError]:
@@ -104,6 +105,9 @@ def is_foreign(failure: Exception) -> TypeGuard[EngineError]:
     if not isinstance(failure, EngineError):
         return False
     cause = failure.__cause__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        # One that has expired is the engine's own.
+        return cause.verify_code in OTHER_CA | OTHER_NAMES
     by_tls = isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError)
     return by_tls or isinstance(failure, AnotherServer) or "host key verification failed" in failure.cause.lower()
 
