@@ -40,7 +40,7 @@ class Engines:
         self.off: set[str] = set()
         self.broken: set[str] = set()
 
-    def shut_out(self, held: Any, _console: object, _access: object, _cas: object, allowed: Any) -> bool:
+    def distrust_cas(self, held: Any, _console: object, _access: object, _cas: object, allowed: Any) -> bool:
         if held.name in self.off:
             raise MachineError("port 22 refused the connection", f"machinectl doctor {held.name}")
         if held.name in self.in_use and not allowed.in_use:
@@ -55,8 +55,8 @@ class Engines:
 def engines(store: Store, monkeypatch: pytest.MonkeyPatch) -> Engines:
     """Three machines that alice has access to."""
     found = Engines()
-    monkeypatch.setattr(granting, "let_in", lambda *_, **__: True)
-    monkeypatch.setattr(granting, "shut_out", found.shut_out)
+    monkeypatch.setattr(granting, "trust_ca", lambda *_, **__: True)
+    monkeypatch.setattr(granting, "distrust_cas", found.distrust_cas)
     for name in NAMES:
         ca = certs.new_ca(f"machinectl {name}")
         files = signed(ca, certs.issue_server(ca, ["192.0.2.29"]), certs.issue_client(ca, name)).present

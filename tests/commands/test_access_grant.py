@@ -44,7 +44,7 @@ class Owner:
         self.failing: set[str] = set()
         self._captured = capfdbinary
 
-    def let_in(self, held: Any, *_: object, **__: object) -> bool:
+    def trust_ca(self, held: Any, *_: object, **__: object) -> bool:
         if held.name in self.failing:
             raise MachineError(f"port 22 on {held.name} refused the connection")
         return True
@@ -72,8 +72,8 @@ def owner(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> Owner:
     found = Owner(store, tmp_path, capfdbinary)
-    monkeypatch.setattr(granting, "let_in", found.let_in)
-    monkeypatch.setattr(granting, "shut_out", found.let_in)
+    monkeypatch.setattr(granting, "trust_ca", found.trust_ca)
+    monkeypatch.setattr(granting, "distrust_cas", found.trust_ca)
     for name in ("orion", "rigel"):
         ca = certs.new_ca(f"machinectl {name}")
         files = signed(ca, certs.issue_server(ca, ["192.0.2.29"]), certs.issue_client(ca, name)).present

@@ -53,13 +53,13 @@ def hosts(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[bytes]]:
     """The CAs that hosts accept; one that is None is off."""
     found: dict[str, Any] = {"rigel": set(), "vega": set()}
 
-    def let_in(held: Any, _console: object, _access: object, ca: bytes, *_: object, **__: object) -> bool:
+    def trust_ca(held: Any, _console: object, _access: object, ca: bytes, *_: object, **__: object) -> bool:
         if found[held.name] is None:
             raise MachineError("no answer", "Start it")
         found[held.name].add(ca)
         return True
 
-    monkeypatch.setattr(granting, "let_in", let_in)
+    monkeypatch.setattr(granting, "trust_ca", trust_ca)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Whose clients an engine accepts: what `let_in` and `shut_out` send to a host, and what they record."""
+"""Whose clients an engine accepts: what `trust_ca` and `distrust_cas` send to a host, and what they record."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from machinectl.engine import Probe
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.host_changes import CaTrusted, ConfigMerged, FileCreated, of_kind
 from machinectl.hosts.access import trust_change
-from machinectl.hosts.access.trust_change import let_in, plan_let_in, shut_out
+from machinectl.hosts.access.trust_change import distrust_cas, plan_trust, trust_ca, with_ca
 from machinectl.hosts.certificates.signing import signed
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle.engine_restart import World
@@ -26,13 +26,14 @@ from machinectl.hosts.lifecycle.setup import Setup
 from machinectl.machines.record import Machine
 from machinectl.provision.client_cas import CLIENTS
 from machinectl.provision.decision import EngineDown, InUse
-from machinectl.provision.target import Allowed
+from machinectl.provision.target import NOTHING_SPECIAL, Allowed
 from machinectl.state import State
 from tests.support.quiet import Quiet
 from tests.support.registered import added
 from tests.support.runner import RecordedHost
 
 if TYPE_CHECKING:
+    from machinectl.hosts.lifecycle.host_plan import HostPlan
     from machinectl.machines.store import Store
 
 ADDRESS = "192.0.2.29"
@@ -91,6 +92,12 @@ def reached(monkeypatch: pytest.MonkeyPatch, orion: Machine) -> list[RecordedHos
     return hosts
 
 
+def planned(store: Store, console: Quiet | None = None, until: datetime | None = None) -> HostPlan:
+    machine = store.read("orion")
+    target = with_ca(machine, ALICE.certificate, until)
+    return plan_trust(store, machine, console or Quiet(), Access(), target, NOTHING_SPECIAL)
+
+
 def manifest(found: RecordedHost) -> list[str]:
     return found.sent["manifest"].decode().splitlines()
 
@@ -100,7 +107,7 @@ def test_the_first_holder_makes_a_list_that_begins_with_the_machines_own_ca(
 ) -> None:
     reached.append(host())
     with store.writing("orion") as held:
-        assert let_in(held, Quiet(), Access(), ALICE.certificate)
+        assert trust_ca(held, Quiet(), Access(), ALICE.certificate)
     assert manifest(reached[-1])[:2] == [f"644 {CLIENTS}", "644 /etc/docker/daemon.json"]
     assert reached[-1].sent["1"] == CA.certificate + ALICE.certificate
     assert json.loads(reached[-1].sent["2"])["tlscacert"] == CLIENTS
@@ -113,15 +120,15 @@ def test_the_first_holder_makes_a_list_that_begins_with_the_machines_own_ca(
 def test_who_is_in_or_out_already_needs_no_restart(store: Store, reached: list[RecordedHost]) -> None:
     reached.append(host(CA.certificate + ALICE.certificate))
     with store.writing("orion") as held:
-        assert not let_in(held, Quiet(), Access(), ALICE.certificate)
-        assert not shut_out(held, Quiet(), Access(), {"0" * 64})
+        assert not trust_ca(held, Quiet(), Access(), ALICE.certificate)
+        assert not distrust_cas(held, Quiet(), Access(), {"0" * 64})
     assert reached[-1].jobs == []
 
 
 def test_a_holder_is_taken_out_of_the_list_alone(store: Store, reached: list[RecordedHost]) -> None:
     reached.append(host(CA.certificate + ALICE.certificate))
     with store.writing("orion") as held:
-        assert shut_out(held, Quiet(), Access(), {DIGEST})
+        assert distrust_cas(held, Quiet(), Access(), {DIGEST})
     assert manifest(reached[-1])[0] == f"644 {CLIENTS}"
     assert reached[-1].sent["1"] == CA.certificate
     assert "644 /etc/docker/daemon.json" not in manifest(reached[-1])
@@ -132,12 +139,12 @@ def test_a_ca_that_somebody_added_by_hand_is_named_and_stays(store: Store, reach
     console = Quiet()
     reached.append(host(CA.certificate + ALICE.certificate + mallory))
     with store.writing("orion") as held:
-        assert shut_out(held, console, Access(), {DIGEST})
+        assert distrust_cas(held, console, Access(), {DIGEST})
     assert reached[-1].sent["1"] == CA.certificate + mallory
     [warning] = console.warnings
     assert 'engine of "orion" also accepts a CA that is not on record here: CN=mallory\n' in warning
     assert f"delete it from {CLIENTS} there" in warning
-    plan_let_in(store, store.read("orion"), console, Access(), ALICE.certificate)
+    planned(store, console)
     assert console.warnings == [warning, warning]
 
 
@@ -147,7 +154,7 @@ def test_many_cas_that_somebody_added_are_counted(store: Store, reached: list[Re
     added = b"".join(certs.new_ca(f"mallory {number}").certificate for number in range(30))
     reached.append(host(CA.certificate + ALICE.certificate + added + b"-----BEGIN CERTIFICATE-----\n" * 30))
     with store.writing("orion") as held:
-        assert shut_out(held, console, Access(), {DIGEST})
+        assert distrust_cas(held, console, Access(), {DIGEST})
     others, damage = console.warnings
     assert "also accepts 30 CAs that are not on record here: CN=mallory 0, CN=mallory 1, " in others
     assert "CN=mallory 9 and 20 more\n" in others
@@ -159,7 +166,7 @@ def test_a_damaged_certificate_is_named_by_its_line_and_stays(store: Store, reac
     text, console = CA.certificate + ALICE.certificate, Quiet()
     with store.writing("orion") as held:
         reached.append(host(text + damaged))
-        assert shut_out(held, console, Access(), {DIGEST})
+        assert distrust_cas(held, console, Access(), {DIGEST})
         assert reached[-1].sent["1"] == CA.certificate + damaged
         reached.append(host(CA.certificate + damaged))
         Setup(world=World(lambda _: None, lambda *_: Probe(State.RUNNING), lambda *_: None)).carry_out(
@@ -174,7 +181,7 @@ def test_a_damaged_certificate_is_named_by_its_line_and_stays(store: Store, reac
 def test_a_list_that_the_engine_has_not_read_yet_needs_its_restart(store: Store, reached: list[RecordedHost]) -> None:
     reached.append(host(CA.certificate, b"\n@clients-edited\n"))
     with store.writing("orion") as held:
-        assert shut_out(held, Quiet(), Access(), {DIGEST})
+        assert distrust_cas(held, Quiet(), Access(), {DIGEST})
     assert "action=restart" in reached[-1].jobs[-1]
 
 
@@ -184,14 +191,14 @@ def test_an_engine_that_does_not_come_up_has_its_old_list_and_so_has_the_record(
     reached.append(host(status=3))
     before = store.read("orion").changes
     with store.writing("orion") as held, pytest.raises(EngineDown, match="with the old one, it runs again"):
-        let_in(held, Quiet(), Access(), ALICE.certificate)
+        trust_ca(held, Quiet(), Access(), ALICE.certificate)
     assert store.read("orion").changes == before
 
 
 def test_an_engine_in_use_waits_for_its_turn(store: Store, reached: list[RecordedHost]) -> None:
     reached.append(host(more=b"\n@container 0a\n"))
     with store.writing("orion") as held, pytest.raises(InUse):
-        let_in(held, Quiet(), Access(), ALICE.certificate, Allowed(in_use=False))
+        trust_ca(held, Quiet(), Access(), ALICE.certificate, Allowed(in_use=False))
     assert reached[-1].jobs == []
 
 
@@ -199,7 +206,7 @@ def test_a_swarm_node_is_not_restarted_unasked(store: Store, reached: list[Recor
     reached.append(host())
     reached[-1].facts = reached[-1].facts.replace(b'"Swarm":"inactive"', b'"Swarm":"active"')
     with store.writing("orion") as held, pytest.raises(CheckFailed, match="Swarm node") as raised:
-        let_in(held, Quiet(), Access(), ALICE.certificate)
+        trust_ca(held, Quiet(), Access(), ALICE.certificate)
     assert "--restart-swarm" in raised.value.hint
     assert reached[-1].jobs == []
 
@@ -207,7 +214,7 @@ def test_a_swarm_node_is_not_restarted_unasked(store: Store, reached: list[Recor
 def test_a_host_that_another_computer_has_set_up_since_is_left_to_it(store: Store, reached: list[RecordedHost]) -> None:
     reached.append(RecordedHost("provisioned"))
     with store.writing("orion") as held, pytest.raises(MachineError, match="does not accept the CA") as raised:
-        shut_out(held, Quiet(), Access(), {DIGEST})
+        distrust_cas(held, Quiet(), Access(), {DIGEST})
     assert raised.value.hint == "Set it up first: machinectl provision orion"
     assert reached[-1].jobs == []
 
@@ -218,21 +225,18 @@ def test_an_engine_that_does_not_answer_its_owner_afterwards_is_an_error(
     reached.append(host())
     monkeypatch.setattr(trust_change, "until_it_answers", lambda *_: Probe(State.ERROR, error="no way", hint="look"))
     with store.writing("orion") as held, pytest.raises(MachineError, match="does not answer from here: no way"):
-        let_in(held, Quiet(), Access(), ALICE.certificate)
+        trust_ca(held, Quiet(), Access(), ALICE.certificate)
 
 
 def test_a_dry_run_names_the_files_and_changes_nothing(store: Store, reached: list[RecordedHost]) -> None:
     reached.append(host())
-    machine = store.read("orion")
-    plan = plan_let_in(store, machine, Quiet(), Access(), ALICE.certificate)
+    plan = planned(store)
     (outcome,) = plan.outcomes
     assert outcome.changed
     assert f"write {CLIENTS}" in outcome.details
     assert reached[-1].jobs == []
     reached.append(host(CA.certificate + ALICE.certificate))
-    assert [each.changed for each in plan_let_in(store, machine, Quiet(), Access(), ALICE.certificate).outcomes] == [
-        False
-    ]
+    assert [each.changed for each in planned(store).outcomes] == [False]
 
 
 @pytest.mark.parametrize(
@@ -249,10 +253,10 @@ def test_nobody_is_let_in_by_a_certificate_that_the_hosts_clock_refuses(
     reached.append(with_clock(host(CA.certificate + ALICE.certificate), ahead))
     until = datetime.now(UTC) + timedelta(days=7)
     with store.writing("orion") as held, pytest.raises(CheckFailed, match=words) as raised:
-        let_in(held, Quiet(), Access(), ALICE.certificate, until=until)
+        trust_ca(held, Quiet(), Access(), ALICE.certificate, until=until)
     assert raised.value.hint == "Set the wrong clock, here or there: timedatectl set-ntp true"
     with pytest.raises(CheckFailed, match=words):
-        plan_let_in(store, store.read("orion"), Quiet(), Access(), ALICE.certificate, until=until)
+        planned(store, until=until)
     assert reached[-1].jobs == []
 
 
@@ -262,7 +266,7 @@ def test_a_clock_that_is_off_by_hours_is_a_warning_where_the_certificate_is_vali
     console = Quiet()
     reached.append(with_clock(host(), timedelta(hours=-3)))
     with store.writing("orion") as held:
-        assert let_in(held, console, Access(), ALICE.certificate, until=datetime.now(UTC) + timedelta(days=7))
+        assert trust_ca(held, console, Access(), ALICE.certificate, until=datetime.now(UTC) + timedelta(days=7))
     assert console.warnings == ["The host's clock is 3 hours behind the clock here; set it: timedatectl set-ntp true"]
 
 
@@ -275,7 +279,7 @@ def test_a_holder_is_ended_whatever_the_hosts_clock_says(
     # By such a clock, the engine refuses this computer, too.
     monkeypatch.setattr(trust_change, "until_it_answers", lambda *_: Probe(State.ERROR, error="it has expired"))
     with store.writing("orion") as held:
-        assert shut_out(held, console, Access(), {DIGEST})
+        assert distrust_cas(held, console, Access(), {DIGEST})
     assert reached[-1].sent["1"] == CA.certificate
     assert [warning.split(";")[0].split(":")[0] for warning in console.warnings] == [
         f"The host's clock is 1000 days {'ahead of' if ahead > timedelta() else 'behind'} the clock here",

@@ -13,7 +13,7 @@ from machinectl import certs
 from machinectl.engine import Endpoint, probe
 from machinectl.errors import CheckFailed
 from machinectl.hosts.access.granting import AccessGrant, client_of_holder
-from machinectl.hosts.access.trust_change import let_in, plan_shut_out, shut_out
+from machinectl.hosts.access.trust_change import distrust_cas, plan_trust, trust_ca, without_cas
 from machinectl.hosts.connection.login import Access
 from machinectl.machines.holders import PERSON
 from machinectl.machines.store import Store
@@ -51,13 +51,13 @@ class Office:
         create(store, host)
         self.name = host.name
 
-    def let_in(self, ca: certs.Pair, allowed: Allowed = NOTHING_SPECIAL) -> bool:
+    def trust_ca(self, ca: certs.Pair, allowed: Allowed = NOTHING_SPECIAL) -> bool:
         with self.store.writing(self.name) as held:
-            return let_in(held, Quiet(), Access(), ca.certificate, allowed)
+            return trust_ca(held, Quiet(), Access(), ca.certificate, allowed)
 
-    def shut_out(self, ca: certs.Pair, allowed: Allowed = NOTHING_SPECIAL) -> bool:
+    def distrust_cas(self, ca: certs.Pair, allowed: Allowed = NOTHING_SPECIAL) -> bool:
         with self.store.writing(self.name) as held:
-            return shut_out(held, Quiet(), Access(), {certs.fingerprint(ca.certificate)}, allowed)
+            return distrust_cas(held, Quiet(), Access(), {certs.fingerprint(ca.certificate)}, allowed)
 
     def answers(self, ca: certs.Pair) -> bool:
         """Whether the engine answers a client of a CA."""
@@ -101,16 +101,17 @@ def test_holders_come_and_go_and_nobody_else_and_no_container_notices(office: Of
     host.run(f"{IMAGE}; {RUN.format('c1')}")
     running = host.output(STARTED)
     assert not office.answers(ALICE)
-    assert office.let_in(ALICE)
+    assert office.trust_ca(ALICE)
     assert office.answers(ALICE)
-    assert office.let_in(BOB)
+    assert office.trust_ca(BOB)
     began = office.began()
-    assert not office.let_in(ALICE)
+    assert not office.trust_ca(ALICE)
     machine = office.store.read(office.name)
-    planned = plan_shut_out(office.store, machine, Quiet(), Access(), {certs.fingerprint(ALICE.certificate)})
+    end = without_cas(machine, {certs.fingerprint(ALICE.certificate)})
+    planned = plan_trust(office.store, machine, Quiet(), Access(), end, NOTHING_SPECIAL)
     assert [each.details for each in planned.outcomes if f"write {CLIENTS}" in each.details]
     assert office.began() == began
-    assert office.shut_out(ALICE)
+    assert office.distrust_cas(ALICE)
     assert [office.answers(ALICE), office.answers(BOB), office.owner_is_answered] == [False, True, True]
     assert office.clients == office.own_ca + BOB.certificate
     assert host.output(STARTED) == running
@@ -121,25 +122,25 @@ def test_holders_come_and_go_and_nobody_else_and_no_container_notices(office: Of
     began = office.began()
     assert not succeeds(office.store, "provision", office.name).count("Configuring the engine")
     assert office.began() == began
-    assert office.shut_out(BOB)
+    assert office.distrust_cas(BOB)
     assert [office.answers(BOB), office.owner_is_answered] == [False, True]
     assert host.output(STARTED) == running
 
 
 def test_what_was_added_by_hand_stays_and_a_list_that_the_engine_has_not_read_is_read(office: Office) -> None:
     host, carol = office.host, certs.new_ca("carol")
-    office.let_in(ALICE)
-    office.let_in(BOB)
+    office.trust_ca(ALICE)
+    office.trust_ca(BOB)
     by_hand = b"# Carol's laptop\n" + carol.certificate + b"\n# end\n"
     host.run(f"cat >>{CLIENTS}; systemctl restart docker", by_hand)
     assert office.answers(carol)
-    assert office.shut_out(ALICE)
+    assert office.distrust_cas(ALICE)
     assert office.clients == office.own_ca + BOB.certificate + by_hand
     assert [office.answers(ALICE), office.answers(BOB), office.answers(carol)] == [False, True, True]
     # Taken out by hand, and the engine not restarted.
     host.run(f"cat >{CLIENTS}", office.own_ca + by_hand)
     assert office.answers(BOB)
-    assert office.shut_out(BOB)
+    assert office.distrust_cas(BOB)
     assert [office.answers(BOB), office.answers(carol), office.owner_is_answered] == [False, True, True]
     succeeds(office.store, "regenerate-certs", "-y", office.name)
     assert office.clients == office.own_ca + by_hand
@@ -153,7 +154,7 @@ def test_what_was_added_by_hand_stays_and_a_list_that_the_engine_has_not_read_is
     assert office.owner_is_answered
     # A list that was deleted: the engine would not start any more.
     host.run(f"rm {CLIENTS}")
-    assert office.shut_out(BOB)
+    assert office.distrust_cas(BOB)
     assert office.clients == office.own_ca
     host.run(f"rm {CLIENTS}")
     succeeds(office.store, "provision", office.name)
@@ -163,17 +164,17 @@ def test_what_was_added_by_hand_stays_and_a_list_that_the_engine_has_not_read_is
 
 
 def test_an_engine_that_does_not_come_up_has_its_old_list_again(office: Office) -> None:
-    office.let_in(ALICE)
-    office.let_in(BOB)
+    office.trust_ca(ALICE)
+    office.trust_ca(BOB)
     office.host.run(CHOOSY.format(3))
     before, record = office.clients, office.store.read(office.name).changes
     with pytest.raises(EngineDown, match="with the old one, it runs again"):
-        office.shut_out(ALICE)
+        office.distrust_cas(ALICE)
     assert office.clients == before
     assert office.store.read(office.name).changes == record
     assert [office.answers(ALICE), office.answers(BOB), office.owner_is_answered] == [True, True, True]
     office.host.run(f"rm {PICKY}; systemctl daemon-reload")
-    assert office.shut_out(ALICE)
+    assert office.distrust_cas(ALICE)
     assert [office.answers(ALICE), office.answers(BOB), office.owner_is_answered] == [False, True, True]
 
 
@@ -182,7 +183,7 @@ def test_with_ssh_only_and_after_a_purge_nothing_is_left_of_the_list(
 ) -> None:
     host = fresh_host("docker")
     office = Office(host, store, tmp_path)
-    office.let_in(ALICE)
+    office.trust_ca(ALICE)
     succeeds(store, "set", "--ssh-only", office.name)
     succeeds(store, "provision", office.name)
     assert host.output(f"ls {CLIENTS}; true") == ""
@@ -190,7 +191,7 @@ def test_with_ssh_only_and_after_a_purge_nothing_is_left_of_the_list(
     succeeds(store, "set", "--ssh-only=false", office.name)
     succeeds(store, "provision", office.name)
     assert not office.answers(ALICE)
-    assert office.let_in(ALICE)
+    assert office.trust_ca(ALICE)
     assert office.answers(ALICE)
     succeeds(store, "rm", "-y", "--purge", office.name)
     assert host.output("ls /etc/docker/machinectl /etc/docker/daemon.json 2>&1 | grep -c 'No such'") == "2"
@@ -214,10 +215,10 @@ def test_an_end_counts_before_during_and_after_ssh_only(office: Office) -> None:
 def test_a_swarm_node_is_restarted_only_if_that_is_allowed(office: Office) -> None:
     office.host.run(f"docker swarm init --advertise-addr {office.host.ip}")
     with pytest.raises(CheckFailed, match="Swarm node") as raised:
-        office.let_in(ALICE)
+        office.trust_ca(ALICE)
     assert "--restart-swarm" in raised.value.hint
     assert not office.answers(ALICE)
-    assert office.let_in(ALICE, Allowed(restart_swarm=True))
+    assert office.trust_ca(ALICE, Allowed(restart_swarm=True))
     assert office.answers(ALICE)
     assert office.host.output("docker node ls --format '{{.Availability}} {{.Status}}'") == "Active Ready"
 

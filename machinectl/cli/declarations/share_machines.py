@@ -115,7 +115,7 @@ VERBS = {
         keeps_selector=True,
     ),
     "access request": Verb(
-        "share.own_access:access_request",
+        "share.request_access:access_request",
         "Ask the owner of machines for access to them.",
         more=(
             "It makes a key for each machine, which never leaves this computer, and prints a request to send to the "
@@ -139,7 +139,7 @@ VERBS = {
         ),
     ),
     "access accept": Verb(
-        "share.own_access:access_accept",
+        "share.request_access:access_accept",
         "Accept the owner's answer: the machines are then ready to use.",
         more="Without FILE or with -, it reads stdin: paste the answer. It shows the answer's fingerprint, and asks.",
         examples=("machinectl access accept", "machinectl access accept answer.txt"),
@@ -147,7 +147,7 @@ VERBS = {
         flags=(Flag("-y", "--yes", help="Do not ask whether the fingerprints are the same."),),
     ),
     "access renew": Verb(
-        "share.own_access:access_renew",
+        "share.request_access:access_renew",
         "Ask the owner of machines for new certificates, before they expire.",
         more=(
             "It prints a request with the keys that are here, for all machines that were shared with this computer "

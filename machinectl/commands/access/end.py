@@ -10,7 +10,7 @@ from machinectl.console import confirm, decline
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.access.engine_turns import work_in_turns
 from machinectl.hosts.access.granting import did_you_mean, end_access, endable_holder, own_access
-from machinectl.hosts.access.trust_change import plan_shut_out
+from machinectl.hosts.access.trust_change import plan_trust, without_cas
 from machinectl.hosts.lifecycle.host_plan import HostPlan
 from machinectl.hosts.parallel.workers import plan_each
 from machinectl.machines.holders import OWNER, find_holder, holders_of, is_suspended
@@ -101,7 +101,7 @@ def plan_end(
         holder = endable_holder(machine, order.who)
         if is_suspended(machine):
             return HostPlan((f'"{machine.name}" is reached over SSH only: its host needs no change',), ())
-        return plan_shut_out(store, machine, console, own, {holder.ca}, order.allowed)
+        return plan_trust(store, machine, console, own, without_cas(machine, {holder.ca}), order.allowed)
 
     return plan_each(store, console, order.names, access, plan)
 

@@ -10,15 +10,11 @@ from machinectl import certs
 from machinectl.errors import MachineError, closest_match
 from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.access.engine_turns import work_in_turns
-from machinectl.hosts.access.granting import AccessGrant, checked_holder, client_of_holder, expected_end
+from machinectl.hosts.access.granting import AccessGrant, checked_holder, client_of_holder, expected_end, plan_client
 from machinectl.hosts.access.own_access import who_asks
-from machinectl.hosts.access.trust_change import plan_let_in
 from machinectl.hosts.access.wire.access_answer import AnsweredMachine, new_access_answer
-from machinectl.hosts.certificates.engine_clock import check_engine_clock
-from machinectl.hosts.certificates.holder_files import new_holder_ca, stored_ca
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.machine_driver import known_hosts_path
-from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
 from machinectl.hosts.parallel.workers import plan_each
 from machinectl.machines.addresses import place_of
 from machinectl.machines.holders import (
@@ -41,6 +37,7 @@ if TYPE_CHECKING:
     from machinectl.hosts.access.wire.access_answer import AccessAnswer
     from machinectl.hosts.access.wire.access_request import AccessRequest
     from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.lifecycle.host_plan import HostPlan
     from machinectl.machines.holders import AccessHolder
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
@@ -218,12 +215,6 @@ def plan_grant(
     store: Store, console: Console, order: GrantOrder, names: Sequence[str], access: Access
 ) -> Iterator[tuple[str, HostPlan | MachineError]]:
     def plan(machine: Machine, console: Console, own: Access) -> HostPlan:
-        grant = order.on(machine.name)
-        holder, until = checked_holder(machine, grant), expected_end(machine, grant)
-        if holder.state == EXPIRES:
-            check_engine_clock(machine, until)
-            return HostPlan(outcomes=(Outcome("Signing with the machine's CA", changed=True),))
-        ca = stored_ca(machine, holder) or new_holder_ca(machine.name, holder.who).certificate
-        return plan_let_in(store, machine, console, own, ca, order.allowed, until=until)
+        return plan_client(store, machine, console, own, order.on(machine.name), order.allowed)
 
     return plan_each(store, console, names, access, plan)

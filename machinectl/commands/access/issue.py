@@ -12,18 +12,20 @@ from machinectl.console import confirm, decline
 from machinectl.errors import MachineError, UsageError, closest_match
 from machinectl.files.fileset import locked_directory, read_regular_file
 from machinectl.hosts.access.engine_turns import work_in_turns
-from machinectl.hosts.access.granting import AccessGrant, checked_holder, client_of_holder, expected_end, lifetime_of
+from machinectl.hosts.access.granting import (
+    AccessGrant,
+    checked_holder,
+    client_of_holder,
+    lifetime_of,
+    plan_client,
+)
 from machinectl.hosts.access.issued_files import check_directory, check_unchanged, noted_hosts, write_issued
 from machinectl.hosts.access.tool_addresses import tool_urls
 from machinectl.hosts.access.tool_files.known_tools import LAYOUTS
 from machinectl.hosts.access.tool_files.tool_layout import EngineAccess
-from machinectl.hosts.access.trust_change import plan_let_in
-from machinectl.hosts.certificates.engine_clock import check_engine_clock
-from machinectl.hosts.certificates.holder_files import new_holder_ca
-from machinectl.hosts.lifecycle.host_plan import HostPlan
 from machinectl.hosts.parallel.workers import plan_each
 from machinectl.machines.addresses import FLAG
-from machinectl.machines.holders import CA_FILE, EXPIRES, TOOL, find_holder, holder_directory
+from machinectl.machines.holders import CA_FILE, EXPIRES, TOOL, find_holder
 from machinectl.machines.selection import chosen
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.quantities import lifetime_words
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.hosts.access.tool_files.tool_layout import ToolFiles
     from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.lifecycle.host_plan import HostPlan
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.provision.target import Allowed
@@ -125,7 +128,11 @@ def plan_access_issue(
     issue = addressed(store, console, wanted, issue)
     check_files(store, wanted, issue)
     plans = plan_each(
-        store, console, wanted, access, lambda each, console, own: plan_engine(store, each, console, own, issue)
+        store,
+        console,
+        wanted,
+        access,
+        lambda each, console, own: plan_client(store, each, console, own, issue.grant(certs.new_key()), issue.allowed),
     )
     return list(plans), [os.path.join(issue.directory, path) for path in planned_files(store, wanted, issue)]
 
@@ -184,18 +191,6 @@ def confirm_issue(store: Store, console: Console, names: Sequence[str], issue: T
         hosts = "the host" if len(expiring) == 1 else "the hosts"
         console.note(f"This access can only expire: machinectl cannot change {hosts} of {', '.join(expiring)}.")
     return confirm(console, "Are you sure?", issue.command(names))
-
-
-def plan_engine(store: Store, machine: Machine, console: Console, access: Access, issue: ToolIssue) -> HostPlan:
-    grant = issue.grant(certs.new_key())
-    holder = checked_holder(machine, grant)
-    if holder.state == EXPIRES:
-        check_engine_clock(machine, expected_end(machine, grant))
-        return HostPlan((f"No change of the host of {machine.name}: this access can only expire",), ())
-    path = os.path.join(holder_directory(machine.directory, holder.who), CA_FILE)
-    ca = read_regular_file(path) if holder.ca else new_holder_ca(machine.name, holder.who).certificate
-    until = expected_end(machine, grant)
-    return plan_let_in(store, machine, console, access, ca, issue.allowed, until=until)
 
 
 def note_end(store: Store, console: Console, engines: Sequence[EngineAccess], issue: ToolIssue) -> None:

@@ -15,14 +15,15 @@ from machinectl import certs
 from machinectl.errors import MachineError, UsageError, closest_match, elsewhere
 from machinectl.files.atomic import remove_tree
 from machinectl.hosts.access.own_access import whom_to_ask
-from machinectl.hosts.access.trust_change import let_in, shut_out
+from machinectl.hosts.access.trust_change import distrust_cas, plan_trust, trust_ca, with_ca
 from machinectl.hosts.access.wire.content import rfc3339
 from machinectl.hosts.certificates.certificate_files import check_has_certificates
 from machinectl.hosts.certificates.engine_clock import check_engine_clock
-from machinectl.hosts.certificates.holder_files import forget_holder, holder_ca
+from machinectl.hosts.certificates.holder_files import forget_holder, holder_ca, new_holder_ca, stored_ca
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection import host_lock
 from machinectl.hosts.connection.machine_driver import endpoints_of
+from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
 from machinectl.machines.holders import (
     ACTIVE,
     ADDING,
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.hosts.connection.login import Access
     from machinectl.machines.record import Machine
-    from machinectl.machines.store import Held
+    from machinectl.machines.store import Held, Store
     from machinectl.provision.target import Allowed
 
 # Seconds. A person asks again; a tool has somebody who must think of it.
@@ -101,6 +102,18 @@ def client_of_holder(
     held.write()
     # With only the server's CA, clients can verify the certificate by its own chain.
     return certificate if holder.state == EXPIRES else certificate + ca.certificate
+
+
+def plan_client(
+    store: Store, machine: Machine, console: Console, access: Access, grant: AccessGrant, allowed: Allowed
+) -> HostPlan:
+    """Return what `client_of_holder` would change, and raise what it would."""
+    holder, until = checked_holder(machine, grant), expected_end(machine, grant)
+    if holder.state == EXPIRES:
+        check_engine_clock(machine, until)
+        return HostPlan(outcomes=(Outcome("Signing with the machine's CA", changed=True),))
+    ca = stored_ca(machine, holder) or new_holder_ca(machine.name, holder.who).certificate
+    return plan_trust(store, machine, console, access, with_ca(machine, ca, until), allowed)
 
 
 def expected_end(machine: Machine, grant: AccessGrant) -> datetime:
@@ -187,7 +200,7 @@ def accepted_holder(
         put_holder(machine, holder)
         held.write()
     try:
-        let_in(held, console, access, holder_ca(held, holder).certificate, allowed, until=until)
+        trust_ca(held, console, access, holder_ca(held, holder).certificate, allowed, until=until)
     except MachineError:
         is_new = holder.who not in before.holders
         if is_new and (machine.revision, machine.changes) == (before.revision, before.changes):
@@ -214,7 +227,7 @@ def end_access(held: Held, console: Console, access: Access, who: str, allowed: 
         put_holder(machine, replace(holder, state=ENDING))
         held.write()
     try:
-        shut_out(held, console, access, {holder.ca}, allowed)
+        distrust_cas(held, console, access, {holder.ca}, allowed)
     except InUse:
         raise
     except MachineError as exc:

@@ -1,8 +1,8 @@
 """Change whose clients an engine accepts: one restart, in which containers keep running.
 
-`let_in` adds a holder's CA to the host's clients.pem, `shut_out` removes holders' CAs. Both return whether the engine
-was changed: a second call finds nothing to do. Neither records holders. The caller records a holder as "adding" or
-"ending" before the call, and finishes that after it, so that a killed command can be repeated.
+`trust_ca` adds a holder's CA to the host's clients.pem, `distrust_cas` removes holders' CAs. Both return whether the
+engine was changed: a second call finds nothing to do. Neither records holders. The caller records a holder as "adding"
+or "ending" before the call, and finishes that after it, so that a killed command can be repeated.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from machinectl.provision.target import Allowed, Target
 
 
-def let_in(
+def trust_ca(
     held: Held,
     console: Console,
     access: Access,
@@ -68,44 +68,18 @@ def let_in(
     return change_trust(held, console, access, with_ca(held.machine, ca_pem, until), allowed)
 
 
-def shut_out(
+def distrust_cas(
     held: Held, console: Console, access: Access, cas: AbstractSet[str], allowed: Allowed = NOTHING_SPECIAL
 ) -> bool:
     """Make the engine refuse the clients of these CAs (SHA256 of their DER in hexadecimal)."""
-    return change_trust(held, console, access, without_holders(held.machine, cas), allowed)
-
-
-def plan_let_in(
-    store: Store,
-    machine: Machine,
-    console: Console,
-    access: Access,
-    ca_pem: bytes,
-    allowed: Allowed = NOTHING_SPECIAL,
-    *,
-    until: datetime | None = None,
-) -> HostPlan:
-    """Raise MachineError as `let_in` would."""
-    return plan_trust(store, machine, console, access, with_ca(machine, ca_pem, until), allowed)
-
-
-def plan_shut_out(
-    store: Store,
-    machine: Machine,
-    console: Console,
-    access: Access,
-    cas: AbstractSet[str],
-    allowed: Allowed = NOTHING_SPECIAL,
-) -> HostPlan:
-    """Raise MachineError as `shut_out` would."""
-    return plan_trust(store, machine, console, access, without_holders(machine, cas), allowed)
+    return change_trust(held, console, access, without_cas(held.machine, cas), allowed)
 
 
 def with_ca(machine: Machine, ca_pem: bytes, until: datetime | None) -> Target:
     return replace(own_target(machine), letting_in=(ca_pem,), letting_in_until=until)
 
 
-def without_holders(machine: Machine, cas: AbstractSet[str]) -> Target:
+def without_cas(machine: Machine, cas: AbstractSet[str]) -> Target:
     target = own_target(machine)
     return replace(target, ending=target.ending | cas)
 
@@ -127,6 +101,7 @@ def change_trust(held: Held, console: Console, access: Access, target: Target, a
 def plan_trust(
     store: Store, machine: Machine, console: Console, access: Access, target: Target, allowed: Allowed
 ) -> HostPlan:
+    """Raise MachineError as the change itself would."""
     with logged_in(machine, console, access) as session:
         root = root_runner(session, console, access)
         run = DryRun(store, machine, console, root)

@@ -48,14 +48,14 @@ class Host:
         self.seen: list[tuple[str, Any]] = []
         self.fails: BaseException | None = None
 
-    def let_in(self, held: Any, _console: object, _access: object, ca: bytes, *_: object, **__: object) -> bool:
+    def trust_ca(self, held: Any, _console: object, _access: object, ca: bytes, *_: object, **__: object) -> bool:
         self._change(held)
         digest = certs.fingerprint(ca)
         is_new = digest not in self.accepted
         self.accepted.add(digest)
         return is_new
 
-    def shut_out(self, held: Any, _console: object, _access: object, cas: set[str], _allowed: object) -> bool:
+    def distrust_cas(self, held: Any, _console: object, _access: object, cas: set[str], _allowed: object) -> bool:
         self._change(held)
         self.accepted -= cas
         return True
@@ -69,8 +69,8 @@ class Host:
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> Host:
     found = Host()
-    monkeypatch.setattr(granting, "let_in", found.let_in)
-    monkeypatch.setattr(granting, "shut_out", found.shut_out)
+    monkeypatch.setattr(granting, "trust_ca", found.trust_ca)
+    monkeypatch.setattr(granting, "distrust_cas", found.distrust_cas)
     return found
 
 
@@ -187,7 +187,7 @@ def test_what_ends_in_the_middle_is_finished_by_the_same_command(
         raise failure
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(granting, "let_in", begin)
+        patch.setattr(granting, "trust_ca", begin)
         with pytest.raises(type(failure)):
             give(store)
     alice = find_holder(store.read("orion"), "alice")

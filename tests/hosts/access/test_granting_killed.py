@@ -42,13 +42,13 @@ class Host:
     def accepted(self) -> set[str]:
         return set(json.loads(self.path.read_text()))
 
-    def let_in(
+    def trust_ca(
         self, _held: object, _console: object, _access: object, ca: bytes, _allowed: object, **_: object
     ) -> bool:
         self._write(self.accepted | {certs.fingerprint(ca)})
         return True
 
-    def shut_out(self, _held: object, _console: object, _access: object, cas: set[str], _allowed: object) -> bool:
+    def distrust_cas(self, _held: object, _console: object, _access: object, cas: set[str], _allowed: object) -> bool:
         self._write(self.accepted - cas)
         return True
 
@@ -59,8 +59,8 @@ class Host:
 @pytest.fixture
 def host(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     found = Host(tmp_path / "host.json")
-    monkeypatch.setattr(granting, "let_in", found.let_in)
-    monkeypatch.setattr(granting, "shut_out", found.shut_out)
+    monkeypatch.setattr(granting, "trust_ca", found.trust_ca)
+    monkeypatch.setattr(granting, "distrust_cas", found.distrust_cas)
     ca = certs.new_ca("machinectl orion")
     files = signed(ca, certs.issue_server(ca, ["192.0.2.29"]), certs.issue_client(ca, "orion")).present
     added(store, Machine("orion", "generic", url="tcp://192.0.2.29:2376", tls=True, driver_state=STATE), files)
