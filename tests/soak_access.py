@@ -2,15 +2,16 @@
 
     python -m tests.soak_access [FAULTS [SEED]], or `make soak-access`
 
-`access end` is killed at any moment, or loses its connection. After each fault, a holder whom the engine refuses is
-never on record as active, and the next `access end` completes: it alone is refused, the owner and another holder go on,
-and a container keeps its process.
+`access end` is killed at any moment, or loses its connection. Later faults are not counted. After each
+fault, a holder whom the engine refuses is never on record as active, and the next `access end` completes: it alone is
+refused, the owner and another holder go on, and a container keeps its process.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 FAULTS, BATCH = 200, 25
 # Moments at which the host or the record changes; see `die_around_commands`.
-MOMENTS = 30
+MOMENTS = 12
 STAYING = "staying"
 # Seconds until a job that lost its command has ended on the host.
 SETTLED = 120
@@ -48,7 +49,10 @@ class Soak:
     def __init__(self, host: Host, directory: Path, chance: random.Random) -> None:
         self.host, self.directory, self.chance = host, directory, chance
         self.store = Store(str(directory / "store"))
-        self.faults, self.number, self.took = 0, 0, 5.0
+        # Faults that struck, and rounds in which the command had ended before.
+        self.faults, self.missed = 0, 0
+        # How long an end takes in seconds, and how many moments it has.
+        self.took, self.moments = 5.0, MOMENTS
         self.outcomes: dict[str, int] = {}
         words = ["create", "-d", "generic", "--generic-ip-address", host.ip, "--generic-ssh-user", "ops"]
         done = machinectl(*words, "--generic-ssh-key", KEY, host.name, store=self.store.root, seconds=300)
@@ -93,12 +97,14 @@ class Soak:
             time.sleep(0.2)
 
     @property
-    def kinds(self) -> list[Callable[[str], None]]:
+    def kinds(self) -> list[Callable[[str], bool]]:
+        """Each ends a holder, and returns whether it came in between."""
         return [self.killed_in_time, self.killed_around, self.cut_off]
 
-    def round(self, who: str, fault: Callable[[str], None]) -> None:
-        fault(who)
-        self.faults += 1
+    def round(self, who: str, fault: Callable[[str], bool]) -> None:
+        struck = fault(who)
+        self.faults += struck
+        self.missed += not struck
         self.until_settled()
         holder = find_holder(self.store.read(self.host.name), who)
         is_accepted = self.answers(self.directory / who)
@@ -107,12 +113,15 @@ class Soak:
         # Never half ended without the record saying so.
         assert is_accepted or state != ACTIVE, f"{who} is refused, and active on record after {fault.__name__}"
         assert not is_accepted or state != "ended", f"{who} has ended on record, and is accepted"
-        key = f"{fault.__name__}: {state or 'active'}, {'accepted' if is_accepted else 'refused'}"
+        assert struck or state == "ended", f"{fault.__name__} came too late, and {who} is {state}"
+        result = f"{state or 'active'}, {'accepted' if is_accepted else 'refused'}"
+        key = f"{fault.__name__}: {result if struck else 'too late'}"
         self.outcomes[key] = self.outcomes.get(key, 0) + 1
         if holder is not None:
             begun = time.monotonic()
             done = machinectl(*self.end_of(who), store=self.store.root, seconds=300)
-            self.took = time.monotonic() - begun
+            # One that has only to finish is shorter.
+            self.took = time.monotonic() - begun if is_accepted else self.took
             assert done.returncode == 0, done.stderr
         self.check(who)
 
@@ -131,13 +140,20 @@ class Soak:
     def end_of(self, who: str) -> list[str]:
         return ["access", "end", "-y", who, self.host.name]
 
-    def killed_in_time(self, who: str) -> None:
-        killed_after(self.chance.uniform(0, self.took * 1.1), self.store.root, *self.end_of(who))
+    def killed_in_time(self, who: str) -> bool:
+        done = killed_after(self.chance.uniform(0, self.took), self.store.root, *self.end_of(who))
+        return done.returncode == -signal.SIGALRM
 
-    def killed_around(self, who: str) -> None:
-        killed_around_commands(self.chance.randint(1, MOMENTS), self.store.root, *self.end_of(who))
+    def killed_around(self, who: str) -> bool:
+        moment = self.chance.randint(1, self.moments)
+        done = killed_around_commands(moment, self.store.root, *self.end_of(who))
+        if done.returncode == 0:
+            self.moments = max(1, moment - 1)
+        elif moment == self.moments:
+            self.moments += 1
+        return done.returncode == -signal.SIGKILL
 
-    def cut_off(self, who: str) -> None:
+    def cut_off(self, who: str) -> bool:
         """Lose the network in the middle, and the command a while after that."""
         environment = {**os.environ, "MACHINE_STORAGE_PATH": self.store.root}
         process = subprocess.Popen(
@@ -151,6 +167,7 @@ class Soak:
             process.kill()
             process.wait()
         self.host.link(up=True)
+        return process.returncode != 0
 
 
 def main(faults: int, seed: int) -> None:
@@ -163,11 +180,16 @@ def main(faults: int, seed: int) -> None:
             soak = Soak(host, Path(directory), random.Random(seed))
             print(f"seed {seed}", flush=True)
             while soak.faults < faults:
-                names = [f"holder-{soak.faults + number}" for number in range(min(BATCH, faults - soak.faults))]
+                begun = soak.faults + soak.missed
+                names = [f"holder-{begun + number}" for number in range(min(BATCH, faults - soak.faults))]
                 soak.let_in([STAYING, *names])
                 for who in names:
                     soak.round(who, soak.chance.choice(soak.kinds))
-                print(f"{soak.faults} faults, {soak.took:.1f} s for an end: {soak.outcomes}", flush=True)
+                print(
+                    f"{soak.faults} faults, {soak.missed} came too late; {soak.took:.1f} s and {soak.moments} moments "
+                    f"for an end: {soak.outcomes}",
+                    flush=True,
+                )
     finally:
         lab.down()
 
