@@ -13,12 +13,14 @@ import pytest
 from machinectl import certs
 from machinectl.cli.declarations.share_machines import TOOLS
 from machinectl.cli.main import run_command_line
-from machinectl.commands.access.issue import ToolIssue, access_issue
+from machinectl.commands.access import issue as issuing
+from machinectl.commands.access.issue import ToolIssue, access_issue, plan_access_issue
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.access import granting
 from machinectl.hosts.access.tool_files.known_tools import LAYOUTS
 from machinectl.hosts.certificates.signing import signed
 from machinectl.hosts.connection.login import Access
+from machinectl.hosts.lifecycle.host_plan import HostPlan
 from machinectl.machines.holders import TOOL, find_holder
 from machinectl.machines.record import Machine
 from tests.support.in_process import machinectl
@@ -294,6 +296,24 @@ def test_what_can_only_expire_is_not_said_to_have_an_end(store: Store, dozzle: T
         "\nRenew it with the same command. On lent, it can only expire; "
         "elsewhere, end it: machinectl access end dozzle rigel"
     )
+
+
+def test_a_dry_run_names_the_files_unless_a_machine_fails(
+    store: Store, dozzle: ToolIssue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    off: set[str] = set()
+
+    def plan(_store: object, machine: Machine, *_: object, **__: object) -> HostPlan:
+        if machine.name in off:
+            raise MachineError("no answer", "Start it")
+        return HostPlan()
+
+    monkeypatch.setattr(issuing, "plan_client", plan)
+    names = ["rigel", "vega"]
+    assert len(plan_access_issue(store, Quiet(), names, Access(), dozzle)[1]) == 6
+    off.add("vega")
+    plans, files = plan_access_issue(store, Quiet(), names, Access(), dozzle)
+    assert (dict(plans)["rigel"], files) == (HostPlan(), [])
 
 
 def test_an_unknown_tool_is_refused_with_those_that_are_known(store: Store, dozzle: ToolIssue) -> None:

@@ -123,18 +123,18 @@ def access_issue(
 def plan_access_issue(
     store: Store, console: Console, names: Sequence[str], access: Access, issue: ToolIssue
 ) -> tuple[list[tuple[str, HostPlan | MachineError]], list[str]]:
-    """Return the plans, and the files that would be written."""
+    """Return the plans, and the files that would be written: none if a machine fails."""
     wanted = checked_names(store, names, issue)
     issue = addressed(store, console, wanted, issue)
     check_files(store, wanted, issue)
-    plans = plan_each(
-        store,
-        console,
-        wanted,
-        access,
-        lambda each, console, own: plan_client(store, each, console, own, issue.grant(certs.new_key()), issue.allowed),
-    )
-    return list(plans), [os.path.join(issue.directory, path) for path in planned_files(store, wanted, issue)]
+
+    def plan(machine: Machine, console: Console, own: Access) -> HostPlan:
+        return plan_client(store, machine, console, own, issue.grant(certs.new_key()), issue.allowed)
+
+    plans = list(plan_each(store, console, wanted, access, plan))
+    if any(isinstance(planned, MachineError) for _, planned in plans):
+        return plans, []
+    return plans, [os.path.join(issue.directory, path) for path in planned_files(store, wanted, issue)]
 
 
 def checked_names(store: Store, names: Sequence[str], issue: ToolIssue) -> list[str]:

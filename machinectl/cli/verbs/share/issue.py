@@ -45,7 +45,8 @@ def access_issue(
     )
     if dry_run:
         plans, files = command.plan_access_issue(here.store, here.console, names, access, issue)
-        print_lines(["Would write:", *(f"    {path}" for path in files)])
+        if files:
+            print_lines(["Would write:", *(f"    {path}" for path in files)])
         return report_results(here, plans, names)
     issued = command.access_issue(here.store, here.console, names, access, issue, unasked=yes)
     if issued.lines:
