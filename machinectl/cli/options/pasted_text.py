@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
 
 STDIN = "-"
+# Seconds. A terminal delivers a long paste in pieces, and SSH may delay each.
+QUIET = 0.5
 
 
 def read_pasted(here: Session, file: str, what: str) -> bytes:
@@ -53,7 +55,11 @@ def command(what: str) -> str:
 
 
 def drop_typed() -> None:
-    """Drop what was pasted after the END line: it must not answer the next question."""
+    """Drop what was pasted after the END line, until the terminal is quiet: it must not answer the next question."""
+    import select
     import termios
 
+    while select.select([sys.stdin], [], [], QUIET)[0]:
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
+    # A line without an end is not told.
     termios.tcflush(sys.stdin, termios.TCIFLUSH)
