@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.errors import CheckFailed
+from machinectl.hosts.certificates import engine_clock
 from machinectl.hosts.certificates.engine_clock import check_engine_clock
 from machinectl.machines.record import Machine
 from tests.support import servers
@@ -47,10 +48,16 @@ def test_a_clock_that_would_refuse_the_certificate_is_an_error_that_says_by_how_
         check(store, f"Date: Sat, 01 Jan {year} 00:00:00 GMT\r\n")
 
 
-@pytest.mark.parametrize("date", ["", "Date: today\r\n"])
+@pytest.mark.parametrize("date", ["", "Date: today\r\n", "Date: Fri, 31 Dec 9999 23:59:59 -2359\r\n"])
 def test_an_engine_that_does_not_say_the_time_is_no_error(store: Store, date: str) -> None:
     check(store, date)
 
 
 def test_an_engine_that_is_off_is_no_error(store: Store) -> None:
     check_engine_clock(machine_at(store, free_port()), datetime.now(UTC) + WEEK)
+
+
+def test_an_engine_that_only_ssh_leads_to_is_not_asked(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = added(store, Machine("orion", "none", url="ssh://ops@192.0.2.29"))
+    monkeypatch.setattr(engine_clock, "dial", lambda *_: pytest.fail("it is asked"))
+    check_engine_clock(machine, datetime.now(UTC) + WEEK)
