@@ -30,9 +30,10 @@ from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
 from tests import test_certs_docker, test_contexts, test_hostile_records, test_strange_files
-from tests.cli import test_use
+from tests.cli import test_pasted_text, test_use
 from tests.commands import (
     test_access_lab,
+    test_access_request,
     test_access_shared,
     test_addresses,
     test_env,
@@ -41,6 +42,7 @@ from tests.commands import (
 )
 from tests.commands.test_create_lab import decoded, telling_of_programs
 from tests.hosts import test_answering_host, test_setup
+from tests.hosts.access import test_wire
 from tests.hosts.test_setup_lab import IMAGE, RUN
 from tests.lab.image import PASSWORD
 from tests.lab.place import KEY
@@ -51,6 +53,7 @@ from tests.support.at_shell import at_shell
 from tests.support.docker_machine import OldStore
 from tests.support.engine_sockets import socket_process
 from tests.support.lab_cli import generic
+from tests.support.owners import Owner
 from tests.support.program import COMMAND, machinectl
 from tests.support.real import need
 from tests.support.registered import added, register
@@ -180,6 +183,15 @@ def test_the_key_of_a_request_stays_where_it_was_made(dockerd: Dockerd, tmp_path
     homes = test_access_shared.owner_and_colleague(tmp_path, dockerd)
     test_access_shared.test_a_machine_is_shared_and_its_key_stays_where_it_was_made(homes)
     assert "PRIVATE KEY" not in "".join(text for home in homes.values() for text in home.printed)
+
+
+@proves("No text in them answers a question of machinectl, or shows another fingerprint than its own.")
+def test_only_people_answer_whether_the_fingerprints_are_the_same(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test_wire.test_a_sender_cannot_vouch_for_another_text("bob@abcd-efgh-2345-wxyz")
+    test_access_request.test_labels_show_no_other_fingerprint(store, Owner(), "abcd-efgh-2345-wxyz")
+    test_pasted_text.test_pieces_that_arrive_while_a_paste_is_dropped_are_dropped_too(monkeypatch)
 
 
 @proves("The files of `export` are always encrypted.")

@@ -61,5 +61,5 @@ def drop_typed() -> None:
 
     while select.select([sys.stdin], [], [], QUIET)[0]:
         termios.tcflush(sys.stdin, termios.TCIFLUSH)
-    # A line without an end is not told.
+    # select ignores a line without an end.
     termios.tcflush(sys.stdin, termios.TCIFLUSH)
