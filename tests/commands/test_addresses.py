@@ -26,7 +26,7 @@ from machinectl.hosts.exports.docker_contexts import update_contexts
 from machinectl.machines import answered_address
 from machinectl.machines.answered_address import ENGINE, AddressNews
 from machinectl.state import State
-from tests.support import program, servers
+from tests.support import servers
 from tests.support.dockerd import running_with
 from tests.support.in_process import machinectl
 from tests.support.servers import serving
@@ -255,7 +255,7 @@ def real() -> Iterator[Dockerd]:
 
 def test_what_prints_the_address_prints_the_one_that_answered_last(real: Dockerd, tmp_path: Path) -> None:
     def run(*words: str, status: int = 0) -> str:
-        done = program.machinectl(*words, store=tmp_path)
+        done = machinectl(*words, store=tmp_path)
         assert done.returncode == status, done.stdout + done.stderr
         return done.stdout
 

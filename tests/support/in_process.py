@@ -1,6 +1,7 @@
 """Run a command line of machinectl in this process: a fifth of the CPU time of a fork.
 
-What a process adds (signals, a terminal, kills, descriptors, its start and its end) needs `tests.support.program`.
+Its children have its streams. What a process adds (signals, a terminal, kills, its start and its end) needs
+`tests.support.program`.
 """
 
 from __future__ import annotations
@@ -8,8 +9,8 @@ from __future__ import annotations
 import io
 import os
 import subprocess
-import tempfile
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,10 +18,10 @@ import pytest
 from machinectl.cli.invocation import THIS
 from machinectl.cli.main import run_command_line
 from tests.support.forked import ENVIRONMENT, at_start
-from tests.support.program import PROGRAM, decoded
+from tests.support.program import PROGRAM, decoded, encoded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 
@@ -38,30 +39,54 @@ def machinectl(
     assert at_start({**variables, **more}) == at_start(ENVIRONMENT), "start an interpreter for these variables"
     assert {**variables, **more}.get("PYTHONPATH") == ENVIRONMENT.get("PYTHONPATH"), "its modules would stay"
     assert threading.current_thread() is threading.main_thread(), "all threads have these streams"
-    with stream() as given, stream() as out, stream() as err, pytest.MonkeyPatch.context() as patch:
-        given.write(stdin)
-        given.seek(0)
-        for name, value in (("stdin", given), ("stdout", out), ("stderr", err), ("argv", [PROGRAM, *words])):
+    with memory(encoded(stdin)) as given, memory() as out, memory() as err, pytest.MonkeyPatch.context() as patch:
+        streams = {
+            "stdin": text(io.BufferedReader(given)),
+            "stdout": text(io.BufferedWriter(out)),
+            "stderr": text(io.BufferedWriter(err)),
+        }
+        for name, value in {**streams, "argv": [PROGRAM, *words]}.items():
             patch.setattr(f"sys.{name}", value)
         patch.setattr(THIS, "script", PROGRAM)
         os.environ.update(more)
         if cwd:
             patch.chdir(cwd)
         try:
-            code = run_command_line(words)
+            with as_descriptors(given, out, err):
+                code = run_command_line(words)
+                streams["stdout"].flush()
+                streams["stderr"].flush()
         finally:
             os.environ.clear()
             os.environ.update(variables)
         return subprocess.CompletedProcess(words, code, written(out), written(err))
 
 
-def stream() -> io.TextIOWrapper:
-    """Return a stream that becomes a file if its descriptor is asked for."""
-    file = tempfile.SpooledTemporaryFile(1 << 30)  # noqa: SIM115 (closed with the stream)
-    return io.TextIOWrapper(file, "utf-8", "surrogateescape", newline="\n", write_through=True)
-
-
-def written(file: io.TextIOWrapper) -> str:
-    file.flush()
+def memory(data: bytes = b"") -> io.FileIO:
+    file = io.FileIO(os.memfd_create("stream"), "r+")
+    file.write(data)
     file.seek(0)
-    return decoded(bytes(file.buffer.read()))
+    return file
+
+
+@contextmanager
+def as_descriptors(*files: io.FileIO) -> Iterator[None]:
+    """Have files as the descriptors 0, 1, … of this process, which its children inherit."""
+    before = [os.dup(number) for number in range(len(files))]
+    try:
+        for number, file in enumerate(files):
+            os.dup2(file.fileno(), number)
+        yield
+    finally:
+        for number, old in enumerate(before):
+            os.dup2(old, number)
+            os.close(old)
+
+
+def text(stream: io.BufferedReader | io.BufferedWriter) -> io.TextIOWrapper:
+    return io.TextIOWrapper(stream, "utf-8", "surrogateescape", newline="\n", write_through=True)
+
+
+def written(file: io.FileIO) -> str:
+    file.seek(0)
+    return decoded(file.readall())
