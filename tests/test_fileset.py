@@ -49,6 +49,17 @@ def test_one_file_in_the_way_stops_all_in_folders(tmp_path: Path) -> None:
     assert found(tmp_path) == SET
 
 
+def test_a_link_in_the_place_of_a_folder_stops_all(tmp_path: Path) -> None:
+    """As in a repository of somebody else: keys go nowhere else."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "rigel").symlink_to(tmp_path / "elsewhere")
+    with locked_directory(str(tmp_path / "out")), pytest.raises(MachineError, match="rigel is a link to "):
+        replace_together(str(tmp_path / "out"), {"rigel/key.pem": b"key"}, force=True, hint="")
+    assert os.listdir(tmp_path / "elsewhere") == []
+    assert os.listdir(tmp_path / "out") == ["rigel"]
+
+
 def test_a_file_in_the_place_of_a_folder_stops_all(tmp_path: Path) -> None:
     (tmp_path / "rigel").write_text("notes")
     with pytest.raises(MachineError, match="rigel is not a directory"):

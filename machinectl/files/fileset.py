@@ -6,7 +6,7 @@ import os
 import stat
 from contextlib import contextmanager, suppress
 
-from machinectl.errors import MachineError
+from machinectl.errors import MachineError, one_line
 from machinectl.files.atomic import (
     NO_LOCKS,
     PRIVATE_DIRECTORY,
@@ -82,9 +82,8 @@ def replace_together(
 
     Private keys are 0600, other files have `mode`. Raises MachineError with `hint` if other contents need `force`.
     """
-    for folder in dict.fromkeys(os.path.join(directory, os.path.dirname(name)) for name in files):
-        if os.path.lexists(folder) and not os.path.isdir(folder):
-            raise MachineError(f"{folder} is not a directory", f"Move it away: mv {quote_path(folder)} …")
+    for name in dict.fromkeys(map(os.path.dirname, files)):
+        check_folder(os.path.join(directory, name), is_below=bool(name))
     taken = [name for name, data in files.items() if differs(os.path.join(directory, name), data)]
     if not taken:
         return
@@ -105,6 +104,16 @@ def replace_together(
             remove_tree(unfinished)
             raise
         put_into_place(directory)
+
+
+def check_folder(folder: str, *, is_below: bool) -> None:
+    """Raise MachineError for a file, and for a link below the directory: keys would go elsewhere."""
+    if os.path.lexists(folder) and not os.path.isdir(folder):
+        raise MachineError(f"{folder} is not a directory", f"Move it away: mv {quote_path(folder)} …")
+    if is_below and os.path.islink(folder):
+        raise MachineError(
+            f"{folder} is a link to {one_line(os.readlink(folder))}", f"Remove it: rm {quote_path(folder)}"
+        )
 
 
 def check_absent(directory: str, names: Iterable[str], hint: str) -> None:

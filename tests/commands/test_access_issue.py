@@ -145,6 +145,15 @@ def test_files_go_to_no_directory_that_others_can_change(
     assert contents(shared) == {}
 
 
+@pytest.mark.parametrize("text", ["[" * 200_000, "[]", "text", ""])
+def test_notes_that_machinectl_has_not_written_are_ignored(
+    store: Store, dozzle: ToolIssue, out: Path, text: str
+) -> None:
+    out.mkdir()
+    (out / ".machinectl.json").write_text(text)
+    assert issued(store, dozzle).lines
+
+
 def test_a_path_that_would_end_a_comment_in_the_printed_lines_is_refused(store: Store, out: Path) -> None:
     issue = ToolIssue("prometheus", "prometheus", f"{out}\ntouch pwned")
     with pytest.raises(UsageError, match="holds a character that cannot be printed"):

@@ -68,7 +68,7 @@ def noted_hosts(directory: str) -> dict[str, str]:
 def notes_of(directory: str) -> dict[str, Any]:
     try:
         notes = json.loads(read_regular_file(os.path.join(directory, NOTES)))
-    except (MachineError, ValueError):
+    except (MachineError, ValueError, RecursionError):
         return {}
     return notes if isinstance(notes, dict) else {}
 
