@@ -9,13 +9,18 @@ trial=machinectl-trial
 # Remove both, also those of an interrupted run. Not by force and without volumes: ours never ran and has none, so a running
 # container of this name is not ours.
 remove_trial() {
-    if [ "$engine_program" = docker ]; then
+    case $engine_program in
+    docker)
         engine_client rm $trial
         engine_client rmi $trial
-    else
+        ;;
+    # To start curl takes as long as to ask.
+    curl) engine_curl "$engine_socket" -X DELETE "http://engine/containers/$trial" "http://engine/images/$trial" ;;
+    *)
         "engine_by_$engine_program" "$engine_socket" DELETE "/containers/$trial" ''
         "engine_by_$engine_program" "$engine_socket" DELETE "/images/$trial" ''
-    fi >/dev/null 2>&1
+        ;;
+    esac >/dev/null 2>&1
 }
 
 # Use an own image: others may have volumes, which would be filled, or another architecture.
@@ -59,15 +64,21 @@ can_make_containers() (
     exit 1
 )
 
+# What the engine says about the containers that run, asked as it was last.
+container_list() {
+    case $engine_program in
+    '') return 1 ;;
+    docker) engine_client ps --no-trunc --format '"Id":"{{.ID}}","Names":["/{{.Names}}"' ;;
+    *) "engine_by_$engine_program" "$engine_socket" GET /containers/json '' ;;
+    esac
+}
+
 # The containers that run according to the engine ("name ID NAME"), and their processes ("shim ID PROCESS").
 engine_containers() {
-    engine_info >/dev/null || return
-    if [ "$engine_program" = docker ]; then
-        engine_client ps --no-trunc --format '{{.ID}} {{.Names}}'
-    else
-        "engine_by_$engine_program" "$engine_socket" GET /containers/json '' |
-            grep -o '"Id":"[0-9a-f]*","Names":\["/[^"]*"' | sed 's|"Id":"\(.*\)","Names":\["/\(.*\)"|\1 \2|'
-    fi | sed 's/^/name /'
+    # The engine starts two programs to answer with its info.
+    list=$(container_list) || { engine_info >/dev/null && list=$(container_list); } || return
+    printf '%s\n' "$list" | grep -o '"Id":"[0-9a-f]*","Names":\["/[^"]*"' |
+        sed 's|"Id":"\(.*\)","Names":\["/\(.*\)"|name \1 \2|'
     for process in /proc/[0-9]*; do
         read -r name <"$process/comm" || continue
         case $name in containerd-shim*) ;; *) continue ;; esac

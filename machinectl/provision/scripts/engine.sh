@@ -30,9 +30,10 @@ listens_on() {
 
 # Ask on a socket: SOCKET METHOD PATH [TYPE FILE]. Each prints the body of the answer, and fails unless that is a success.
 engine_seconds=5
+engine_curl() { curl -q -s -m "$engine_seconds" --noproxy '*' --unix-socket "$@"; }
 engine_by_curl() {
-    answer=$(curl -q -s -m "$engine_seconds" --noproxy '*' --unix-socket "$1" -X "$2" -H "Content-Type: $4" \
-        --data-binary "@${5:-/dev/null}" -w '%{http_code}' "http://engine$3")
+    answer=$(engine_curl "$1" -X "$2" -H "Content-Type: $4" --data-binary "@${5:-/dev/null}" -w '%{http_code}' \
+        "http://engine$3")
     printf '%s' "${answer%???}"
     case $answer in *2??) ;; *) return 1 ;; esac
 }
