@@ -112,7 +112,7 @@ def serving(
 def listening(host: str, port: int = 0, *, backlog: int | None = None) -> socket.socket:
     """Listen at an address. A port of our choice is free at 127.0.0.1, too, where any client may have it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    if port or host == "127.0.0.1":
+    if port or host in {"127.0.0.1", "0.0.0.0"}:
         return socket.create_server((host, port), family=family, backlog=backlog)
     with socket.create_server(("127.0.0.1", 0)) as here:
         return socket.create_server((host, here.getsockname()[1]), family=family, backlog=backlog)
