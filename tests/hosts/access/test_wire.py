@@ -425,6 +425,21 @@ def test_a_request_from_the_future_tells_by_how_much() -> None:
         request().check_age(NOW - timedelta(days=2))
 
 
+def test_only_the_end_of_a_pasted_text_is_searched_after_each_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[int] = []
+    find = armor.marks_of
+
+    def counted(text: str) -> list[armor.Found]:
+        searched.append(len(text))
+        return find(text)
+
+    monkeypatch.setattr(armor, "marks_of", counted)
+    text = b"B\n" * 20_000
+    assert not armor.has_end(text)
+    assert armor.has_end(text + answer().text().encode())
+    assert max(searched) < 5000
+
+
 def test_the_end_of_a_pasted_text_is_noticed_at_its_line() -> None:
     lines = request().text().encode().splitlines(keepends=True)
     assert [armor.has_end(b"".join(lines[: at + 1])) for at in range(len(lines))] == [False] * (len(lines) - 1) + [True]

@@ -23,6 +23,8 @@ REQUEST, ANSWER = "REQUEST", "ANSWER"
 LONGEST_TEXT = 64 << 10
 LONGEST_CONTENT = 4 * LONGEST_TEXT
 LINE = 64
+# Bytes of a mark, with all that chats insert.
+LONGEST_MARK = 1 << 10
 CHECKSUM = 8
 # Chats set long dashes for several short ones.
 DASHES = r"\-\u00ad\u2010-\u2015\u2212\u2500\u2501\ufe58\ufe63\uff0d"
@@ -86,7 +88,8 @@ def unarmored(kind: str, data: bytes) -> bytes:
 
 def has_end(data: bytes) -> bool:
     """Return whether what was pasted so far is complete: a request, an answer, or too much."""
-    return len(data) > LONGEST_TEXT or any(not mark.begins for mark in marks_of(decoded_text(data)))
+    # Asked after each line: to look at all of it each time would take minutes for 64 KB of short lines.
+    return len(data) > LONGEST_TEXT or any(not mark.begins for mark in marks_of(decoded_text(data[-LONGEST_MARK:])))
 
 
 def decoded_text(data: bytes) -> str:
