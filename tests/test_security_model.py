@@ -185,7 +185,7 @@ def test_the_key_of_a_request_stays_where_it_was_made(dockerd: Dockerd, tmp_path
     assert "PRIVATE KEY" not in "".join(text for home in homes.values() for text in home.printed)
 
 
-@proves("No text in them answers a question of machinectl, or shows another fingerprint than its own.")
+@proves("No text in them can answer a question of machinectl, or pass for another fingerprint.")
 def test_only_people_answer_whether_the_fingerprints_are_the_same(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,7 +54,7 @@ def note_holders(console: Console, machine: Machine) -> None:
     if machine.engine.ssh_only:
         console.note(f"That {effect}, until the engine listens with TLS again")
     else:
-        console.note(f"That {effect}. If one is to end: machinectl access end <WHO> {machine.name}")
+        console.note(f"That {effect}. To end it for one of them: machinectl access end <WHO> {machine.name}")
 
 
 def has_ssh(machine: Machine) -> bool:

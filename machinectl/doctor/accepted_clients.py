@@ -60,7 +60,7 @@ def accepted_clients_check(host: Facts, ca: bytes, holders: Sequence[AccessHolde
             damage,
             BROKEN,
             damage,
-            f"Repair or delete it there, then: machinectl provision {machine}",
+            f"Correct that file on the host, then: machinectl provision {machine}",
         ),
         (
             lost,

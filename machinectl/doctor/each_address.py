@@ -16,12 +16,12 @@ from machinectl.engine.endpoint import Deadline
 from machinectl.engine.http import dial, get
 from machinectl.engine.probe import LONGEST_TOLD, parse_object
 from machinectl.engine.swarm_api import INFO
-from machinectl.errors import MachineError, one_line
+from machinectl.errors import MachineError, elsewhere, one_line
 from machinectl.hosts.connection.login import pinned_known_hosts
 from machinectl.hosts.connection.machine_driver import endpoint_of, flag_of_set, ssh_or_none
 from machinectl.hosts.parallel.background_task import BackgroundTask
 from machinectl.machines.addresses import FLAG
-from machinectl.machines.record import owner_of
+from machinectl.machines.record import owner_of, owners_name
 from machinectl.value_classes import replace
 
 if TYPE_CHECKING:
@@ -96,38 +96,39 @@ def shows_own_key(machine: Machine, host: str, console: Console, access: Access,
 
 
 def address_checks(machine: Machine, looks: list[AddressLook], engine: str) -> Iterator[Check]:
-    """Judge them. `engine` is the ID that the host itself gives its engine, or "". Pure."""
+    """Yield a check for each address. `engine` is the ID that the host itself gives its engine, or "". Pure."""
     engine = engine or next((look.engine for look in looks if look.engine), "")
     answering = [look.host for look in looks if is_the_engine(look, engine)]
     for look in looks:
         remove = without_address(machine, look.host, answering)
-        yield address_check(machine, look, engine, remove, is_used=bool(answering))
+        yield address_check(machine, look, engine, remove, is_found=bool(answering))
 
 
-def address_check(machine: Machine, look: AddressLook, engine: str, remove: str, *, is_used: bool) -> Check:
-    """`remove` is the command that takes the address out; `is_used`: the engine answers at some address."""
+def address_check(machine: Machine, look: AddressLook, engine: str, remove: str, *, is_found: bool) -> Check:
+    """`remove` is the command that takes the address out; `is_found`: the engine answers at some address."""
     host, failure = look.host, look.failure
+    over_ssh = f"{host}: the machine's host answers over SSH"
     if is_the_engine(look, engine):
         return ok(TITLE, f"{host}: the engine answers, with a certificate for it")
     if failure is None:
-        seen = f"{host}: another engine answers, with a certificate of the same CA: ID {look.engine}, not {engine}"
-        return broken(TITLE, seen, f"If it is not meant: {remove}")
+        seen = f"{host}: another engine answers, with the same CA: its ID is {look.engine}, not {engine}"
+        return broken(TITLE, seen, f"If the machine is not to use it: {remove}")
     if has_other_names(failure):
-        seen = f"{host}: an engine answers whose certificate is for other names or addresses"
+        seen = f"{host}: an engine answers, but its certificate does not name this address"
         return broken(TITLE, seen, certificate_hint(machine, failure))
     if look.has_own_key is False:
-        seen = f"{host}: another host answers: its SSH key is not the one that is known of {machine.name}"
-        return broken(TITLE, seen, f"machinectl does not use it. If the host has moved: {remove}")
+        seen = f"{host}: another host answers: its SSH key is not that of {machine.name}"
+        return broken(TITLE, seen, f"machinectl skips it. If the host no longer has this address: {remove}")
     if is_foreign(failure) and look.has_own_key:
-        return broken(TITLE, f"{host}: the host is the machine's, but not its engine: {failure.cause}", failure.hint)
-    if is_foreign(failure) and is_used:
+        return broken(TITLE, f"{over_ssh}, but another engine or server: {foreign_reason(failure)}", failure.hint)
+    if is_foreign(failure) and is_found:
         seen = f"{host}: another engine or server answers: {foreign_reason(failure)}"
-        return broken(TITLE, seen, f"machinectl does not use it. If the host has moved: {remove}")
+        return broken(TITLE, seen, f"machinectl skips it. If the host no longer has this address: {remove}")
     if isinstance(failure.__cause__, ssl.SSLError):
         return broken(TITLE, f"{host}: {failure.cause}", failure.hint)
     if look.has_own_key:
-        return unknown(TITLE, f"{host}: the host answers over SSH, its engine does not: {failure.cause}", failure.hint)
-    return unknown(TITLE, f"{host}: {failure.cause}", f"If the host no longer has it: {remove}")
+        return unknown(TITLE, f"{over_ssh}, its engine does not: {failure.cause}", failure.hint)
+    return unknown(TITLE, f"{host}: {failure.cause}", f"If the host no longer has this address: {remove}")
 
 
 def is_the_engine(look: AddressLook, engine: str) -> bool:
@@ -142,8 +143,7 @@ def has_other_names(failure: MachineError) -> bool:
 def certificate_hint(machine: Machine, failure: MachineError) -> str:
     """Return the command that makes a certificate for all addresses."""
     if machine.access:
-        asked = machine.access.get("asked") or machine.name
-        return f"Ask {owner_of(machine)} to type: machinectl provision {asked}"
+        return elsewhere(f"Ask {owner_of(machine)} to type: machinectl provision {owners_name(machine)}")
     if machine.changes and ssh_or_none(machine):
         return f"Make one for all addresses: machinectl provision {machine.name}"
     return failure.hint

@@ -70,8 +70,8 @@ class AddressMemory:
                 NEWS.moved.add(self._name)
 
     def skipped(self, place: str, cause: str) -> None:
-        where = f'"{self._name}" was not asked at {place}, where something else answers'
-        NEWS.skipped[f"{where}: {cause}\nSee its addresses: machinectl doctor {self._name}"] = None
+        skipped = f'Skipped {place}, an address of "{self._name}": {cause}'
+        NEWS.skipped[f"{skipped}\nSee its addresses: machinectl doctor {self._name}"] = None
 
 
 def last_first(directory: str, url: str, addresses: Sequence[str]) -> list[str]:

@@ -127,7 +127,7 @@ def valid_holders(machine: Machine, now: str) -> list[AccessHolder]:
 def is_suspended(machine: Machine) -> bool:
     """Return whether the engine is reached over SSH only, so that it accepts no certificate.
 
-    A run that gives it a listener records the CA first, so that a killed one counts as a listener.
+    A run that makes it listen records the CA first: after a killed one, it counts as listening.
     """
     if machine.tls or not machine.url.startswith("ssh://"):
         return False

@@ -360,6 +360,11 @@ def owner_of(machine: Machine) -> str:
     return one_line(str(machine.access.get("by") or "its owner"))
 
 
+def owners_name(machine: Machine) -> str:
+    """Return what the owner calls a machine that was shared with this computer."""
+    return str(machine.access.get("called") or machine.access.get("asked") or machine.name)
+
+
 def ask_owner(machine: Machine) -> str:
     """Return how this computer gets a new certificate for a machine of somebody else."""
     return f"Ask {owner_of(machine)} for a new one: machinectl access renew {machine.name}"

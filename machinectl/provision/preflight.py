@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl.errors import CheckFailed
 from machinectl.provision import client_cas, daemon_json, firewall, revision
+from machinectl.provision.decision import FULL
 from machinectl.provision.facts import cgroups, docker_unit
 from machinectl.provision.facts.host_facts import DAEMON_JSON, DROP_INS, OWN_DIRECTORY
 from machinectl.provision.target import NOTHING_SPECIAL
@@ -205,7 +206,7 @@ def check_room(facts: Facts, target: Target) -> None:
         if free < least:
             raise CheckFailed(
                 f"The host's disk is full: {directory} has {format_kib(free)} left, {format_kib(least)} are needed",
-                f"Make room on the host: {target.on_host(f'df -h {directory}')}",
+                f"{FULL}{target.on_host(f'df -h {directory}')}",
             )
         most = FILES_TO_CONFIGURE if least == ROOM_TO_CONFIGURE else FILES_TO_INSTALL
         inodes = facts.inodes.get(directory, most)
@@ -301,8 +302,9 @@ def check_valid_there(now: datetime, begin: datetime, end: datetime) -> None:
     if not begin <= now < end:
         raise CheckFailed(
             f"The host's clock says {now:%Y-%m-%d %H:%M} UTC, {clock_skew(now - datetime.now(UTC))} here: "
-            f"its engine would refuse certificates that are valid from {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}",
-            "Set the wrong clock, here or there: timedatectl set-ntp true",
+            "its engine would refuse a certificate that is valid from "
+            f"{begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC",
+            "Correct the clock that is wrong, here or there: timedatectl set-ntp true",
         )
 
 

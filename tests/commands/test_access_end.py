@@ -127,10 +127,10 @@ def test_without_a_listener_the_end_is_only_recorded_and_no_host_is_asked(store:
     console = Quiet(True)
     assert end(store, console, ["m1"], yes=False) == {"m1": "alice"}
     assert console.notes == [
-        "About to end the access of alice to m1: no engine restarts, as only SSH leads to it.",
+        "About to end the access of alice to m1: no engine restarts (reached over SSH only).",
         (
-            '"m1" is reached over SSH only: alice has no access now, and gets none back if its engine listens with TLS '
-            "again"
+            '"m1" is reached over SSH only: alice has no access to it now, and gets none when its engine listens '
+            "with TLS again"
         ),
     ]
     assert (engines.restarted, holders(store)["m1"]) == ([], None)
@@ -141,7 +141,7 @@ def test_a_question_names_the_engines_that_restart(store: Store, engines: Engine
     suspend(store, "m1")
     console = Quiet(True)
     assert end(store, console, yes=False) == dict.fromkeys(NAMES, "alice")
-    assert console.notes[0].endswith("m1, m2, m3: the engines of m2, m3 will restart, containers keep running.")
+    assert console.notes[0].endswith("m1, m2, m3: only the engines of m2, m3 restart, containers keep running.")
     assert sorted(engines.restarted) == ["m2", "m3"]
 
 

@@ -229,7 +229,7 @@ def test_the_chosen_address_is_in_the_files_and_stays_there(store: Store, dozzle
     console = Quiet()
     assert issued(store, dozzle, "rigel", "vega", console=console).lines[0].startswith(first.lines[0])
     assert not (out / "192.0.2.1").exists()
-    assert console.notes[0].startswith('The files of "rigel" keep 10.8.0.29. Its other addresses: 192.0.2.1\n')
+    assert console.notes[0].startswith('The files for "rigel" keep 10.8.0.29. Its other addresses: 192.0.2.1\n')
     command = replace(dozzle, directory=str(out), addresses=("10.8.0.29",)).command(["rigel"])
     assert command.endswith("--address 10.8.0.29")
 

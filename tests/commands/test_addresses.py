@@ -103,7 +103,7 @@ def test_another_engine_gets_no_request_and_no_client_certificate_and_is_named(
         assert answered(machine) == f"tcp://{VPN}:{port}"
     assert not asked.is_set()
     [said] = news.skipped
-    assert said.startswith(f'"orion" was not asked at {LAN}:{port}, where something else answers: ')
+    assert said.startswith(f'Skipped {LAN}:{port}, an address of "orion": ')
     assert "is from another CA" in said
 
 

@@ -336,7 +336,7 @@ def test_without_machines_it_says_that_nothing_is_due(store: Store) -> None:
     for more in ([], ["--dry-run"], ["--json"]):
         done = machinectl("renew", "--due", *more, store=store.root)
         assert (done.returncode, done.stdout) == (0, "")
-        assert done.stderr == "There are no machines, so that nothing is due\n"
+        assert done.stderr == "There are no machines: nothing is due\n"
 
 
 def test_without_a_name_and_due_the_error_names_both(store: Store) -> None:

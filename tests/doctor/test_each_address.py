@@ -12,6 +12,7 @@ from machinectl import certs, engine
 from machinectl.cli.main import run_command_line
 from machinectl.doctor.check import Verdict
 from machinectl.doctor.each_address import address_checks, look_at_addresses, without_address
+from machinectl.errors import elsewhere
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.machines import answered_address
@@ -81,7 +82,7 @@ def test_an_address_that_does_not_answer_can_be_removed(store: Store, made: Cert
     with serving(servers.engine, made.server(LAN), LAN) as port:
         [_, silent] = seen(orion(store, made, port, LAN, VPN))
     assert (silent.verdict, f"{VPN}:{port} refuses the connection" in silent.seen) == (UNKNOWN, True)
-    assert silent.hint == "If the host no longer has it: machinectl set --address '' orion"
+    assert silent.hint == "If the host no longer has this address: machinectl set --address '' orion"
 
 
 def test_a_certificate_that_does_not_name_the_address_is_made_anew(store: Store, made: Certificates) -> None:
@@ -91,12 +92,12 @@ def test_a_certificate_that_does_not_name_the_address_is_made_anew(store: Store,
     ):
         machine = orion(store, made, port, LAN, VPN)
         [_, check] = seen(machine)
-        machine.access = {"by": "bob@desk", "asked": "vega", "state": "granted"}
+        machine.access = {"by": "bob@desk", "asked": "rigel", "called": "vega", "state": "granted"}
         [_, shared] = seen(machine)
     assert check.verdict is BROKEN
-    assert check.seen == f"{VPN}: an engine answers whose certificate is for other names or addresses"
+    assert check.seen == f"{VPN}: an engine answers, but its certificate does not name this address"
     assert f"--san {VPN}" in check.hint
-    assert shared.hint == "Ask bob@desk to type: machinectl provision vega"
+    assert shared.hint == elsewhere("Ask bob@desk to type: machinectl provision vega")
 
 
 def test_another_engine_at_the_address_of_the_url_gives_way_to_one_that_answers(
@@ -112,7 +113,7 @@ def test_another_engine_at_the_address_of_the_url_gives_way_to_one_that_answers(
     assert foreign.verdict is BROKEN
     assert foreign.seen == f"{LAN}: another engine or server answers: its certificate is from another CA"
     command = f"set --address 127.0.0.3 --url tcp://{VPN}:{port} orion"
-    assert foreign.hint == f"machinectl does not use it. If the host has moved: machinectl {command}"
+    assert foreign.hint == f"machinectl skips it. If the host no longer has this address: machinectl {command}"
     assert run_command_line(["-s", store.root, *command.split()]) == 0
     assert (store.read("orion").url, store.read("orion").addresses) == (f"tcp://{VPN}:{port}", ["127.0.0.3"])
 
@@ -154,7 +155,7 @@ def test_another_engine_of_the_same_ca_is_told_by_its_id(store: Store, made: Cer
         assert [check.verdict for check in seen(machine)] == [OK, BROKEN]
         [lan, vpn] = seen(machine, its_id="BBBB")
     assert (lan.verdict, vpn.verdict) == (BROKEN, OK)
-    assert "another engine answers, with a certificate of the same CA: ID AAAA, not BBBB" in lan.seen
+    assert "another engine answers, with the same CA: its ID is AAAA, not BBBB" in lan.seen
 
 
 def test_another_host_is_told_by_its_ssh_key(store: Store, sshd: Sshd, another_sshd: Sshd) -> None:
@@ -163,8 +164,8 @@ def test_another_host_is_told_by_its_ssh_key(store: Store, sshd: Sshd, another_s
     with serving(leads_to(another_sshd.port), host="127.0.0.3", port=sshd.port):
         [foreign, own] = seen(machine)
     assert (foreign.verdict, own.verdict) == (BROKEN, UNKNOWN)
-    assert foreign.seen == "127.0.0.3: another host answers: its SSH key is not the one that is known of orion"
-    assert own.seen.startswith("127.0.0.1: the host answers over SSH, its engine does not: ")
+    assert foreign.seen == "127.0.0.3: another host answers: its SSH key is not that of orion"
+    assert own.seen.startswith("127.0.0.1: the machine's host answers over SSH, its engine does not: ")
     assert "userauth-request" not in another_sshd.log
 
 

@@ -106,8 +106,8 @@ def test_a_host_with_another_key_gets_no_login_and_is_named(orion: Store, sshd: 
         for words in (("run", "orion", "--", "echo", "hello"), ("ssh", "orion", "echo", "hello")):
             done = run(orion, *words)
             assert done.stdout.endswith("hello\n")
-            assert f'"orion" was not asked at {LAN}:{sshd.port}' in done.stderr
-            assert "its SSH key is not the one that is known of orion" in done.stderr
+            assert f'Skipped {LAN}:{sshd.port}, an address of "orion"' in done.stderr
+            assert "its SSH key is not that of orion" in done.stderr
             os.unlink(os.path.join(orion.directory("orion"), SSH))
     assert "userauth-request" not in another_sshd.log
 
@@ -135,7 +135,7 @@ def test_another_host_at_the_address_that_answered_last_is_passed_over(
     with serving(leads_to(another_sshd.port), host=LAN, port=sshd.port):
         done = run(orion, *words, "orion", "--", "echo", "hello")
     assert done.stdout.endswith("hello\n")
-    assert f'"orion" was not asked at {LAN}:{sshd.port}' in done.stderr
+    assert f'Skipped {LAN}:{sshd.port}, an address of "orion"' in done.stderr
     assert "userauth-request" not in another_sshd.log
     assert remembered(orion) == f"{VPN}\n"
 
@@ -143,7 +143,7 @@ def test_another_host_at_the_address_that_answered_last_is_passed_over(
 def test_a_host_that_was_reinstalled_is_told_by_its_key_which_can_be_accepted(orion: Store, sshd: Sshd) -> None:
     sshd.host_keys = [keygen(sshd.directory / "new_host_key")]
     done = machinectl("run", "orion", "--", "true", store=orion.root)
-    assert f"Another server is at {VPN}:{sshd.port}: its SSH key is not the one that is known of orion" in done.stderr
+    assert f"Another server answers at {VPN}:{sshd.port}: its SSH key is not that of orion" in done.stderr
     assert f"{LAN}:{sshd.port} refuses the connection" in done.stderr
     [fingerprint] = re.findall(r"--ssh-host-key (\S+)", done.stderr)
     done = run(orion, "run", "--ssh-host-key", fingerprint, "orion", "--", "echo", "hello")

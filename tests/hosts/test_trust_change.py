@@ -175,7 +175,7 @@ def test_a_damaged_certificate_is_named_by_its_line_and_stays(store: Store, reac
     line = CA.certificate.count(b"\n") + 1
     said = f'On the host of "orion", 1 certificate in {CLIENTS} cannot be read (line {line}): the engine'
     assert [warning.startswith(said) for warning in console.warnings] == [True, True]
-    assert console.warnings[0].endswith("Repair or delete it there, and then: machinectl provision orion")
+    assert console.warnings[0].endswith("Correct that file, and then: machinectl provision orion")
 
 
 def test_a_list_that_the_engine_has_not_read_yet_needs_its_restart(store: Store, reached: list[RecordedHost]) -> None:
@@ -254,7 +254,7 @@ def test_nobody_is_let_in_by_a_certificate_that_the_hosts_clock_refuses(
     until = datetime.now(UTC) + timedelta(days=7)
     with store.writing("orion") as held, pytest.raises(CheckFailed, match=words) as raised:
         trust_ca(held, Quiet(), Access(), ALICE.certificate, until=until)
-    assert raised.value.hint == "Set the wrong clock, here or there: timedatectl set-ntp true"
+    assert raised.value.hint == "Correct the clock that is wrong, here or there: timedatectl set-ntp true"
     with pytest.raises(CheckFailed, match=words):
         planned(store, until=until)
     assert reached[-1].jobs == []
@@ -283,5 +283,5 @@ def test_a_holder_is_ended_whatever_the_hosts_clock_says(
     assert reached[-1].sent["1"] == CA.certificate
     assert [warning.split(";")[0].split(":")[0] for warning in console.warnings] == [
         f"The host's clock is 1000 days {'ahead of' if ahead > timedelta() else 'behind'} the clock here",
-        'The engine of "orion" was not asked',
+        'Did not ask the engine of "orion" for its version',
     ]

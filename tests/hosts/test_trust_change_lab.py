@@ -208,7 +208,7 @@ def test_an_end_counts_before_during_and_after_ssh_only(office: Office) -> None:
     assert "bob has no access now" in succeeds(store, "access", "end", "-y", "bob", name)
     assert office.began() == began
     succeeds(store, "set", "--no-ssh-only", name)
-    assert "comes back the access of: carol\n" in succeeds(store, "provision", name)
+    assert "gives access back to carol\n" in succeeds(store, "provision", name)
     assert [office.is_answered(each) for each in (alice, bob, carol)] == [False, False, True]
 
 

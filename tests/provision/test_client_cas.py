@@ -119,7 +119,7 @@ def test_whose_access_ends_or_comes_back_with_the_list_is_said_by_name() -> None
     host, changes = provisioned()
     back = configured(host, target(holders=(ALICE.certificate, CI.certificate), holder_names=names), changes)
     assert back
-    assert back.warnings[0] == f"{CLIENTS} is written, and with it comes back the access of: alice"
+    assert back.warnings[0] == f"{CLIENTS} is written: that gives access back to alice"
     changes = merge_changes(changes, back.changes)
     host = with_clients(after(host, back), back.job.content_of(CLIENTS) or b"")
     closed = configured(host, target(ssh_only=True, holder_names=names), changes)

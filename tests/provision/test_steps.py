@@ -317,7 +317,7 @@ def test_a_full_file_system_is_looked_at_by_a_command_that_reaches_the_host() ->
     for name, look in (("orion", "machinectl ssh orion df -h /etc/docker"), ("", "df -h /etc/docker")):
         with pytest.raises(CheckFailed) as raised:
             preflight.check_all(full, target(name=name))
-        assert raised.value.hint == f"Make room on the host: {look}"
+        assert raised.value.hint == f"Make room. See what is full on the host: {look}"
 
 
 @pytest.mark.parametrize(

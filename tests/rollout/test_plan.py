@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from machinectl.cli.verbs.many.plan import difference_text
+from machinectl.cli.verbs.many.plan import difference_text, step_as_json
 from machinectl.driver.installed_drivers import load
 from machinectl.fleet.model import Fleet, FleetHost, FleetId
 from machinectl.fleet.syntax.faults import Place, WrongFile
@@ -26,7 +26,7 @@ from machinectl.machines.spec import CertificateFiles, MachineSpec
 from machinectl.machines.swarm_node import SwarmNode
 from machinectl.provision.steps import engine_config
 from machinectl.rollout.plan import after_jump_hosts, planned_steps
-from machinectl.rollout.plan_steps import Action, Difference, PlanStep
+from machinectl.rollout.plan_steps import Action, Difference, FleetPlan, PlanStep
 from tests.provision.test_steps import host as recorded
 
 if TYPE_CHECKING:
@@ -82,6 +82,9 @@ def test_ssh_only_names_whose_access_it_suspends_and_gives_back() -> None:
     put_holder(there, AccessHolder("eve", keys=(HolderKey("e" * 64, "2020-01-01T00:00:00Z"),)))
     [closing] = one(host(engine=EngineOptions(ssh_only=True)), there).differences
     assert difference_text(closing) == ("ssh-only false -> true (the engine restarts; suspends the access of alice)")
+    step = one(host(engine=EngineOptions(ssh_only=True)), there)
+    [shown] = step_as_json(step, FleetPlan([step], FleetId(PATH), {step.name: there}))["Differences"]
+    assert shown["Effect"] == "suspends the access of alice"
     there.engine = EngineOptions(ssh_only=True)
     there.url, there.tls = f"ssh://root@{ADDRESS}", False
     texts = [difference_text(each) for each in one(host(), there).differences]

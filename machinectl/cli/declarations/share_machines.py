@@ -177,7 +177,7 @@ VERBS = {
             Flag(
                 "--address",
                 metavar="ADDRESS",
-                help="The address of a machine that the tool uses, of several (default: the one that answers).",
+                help="Of several addresses of a machine, the one that the tool uses (default: the first that answers).",
                 parameter="addresses",
                 many=True,
             ),

@@ -223,7 +223,7 @@ def whole_line_meant(verb: str, unknown: str, typed: Sequence[str], options: Map
         return f"Run it in the shell's background: {corrected_options(typed, unknown, '', options)} &"
     if verb.startswith("swarm ") and unknown == "--dry-run":
         names = [word for word in typed if not word.startswith("-") and word not in verb.split()]
-        return f"It has no dry run. See the swarm first: {NAME} swarm status {quoted(names[:1])}".rstrip()
+        return f"{verb} has no dry run. See the swarm first: {NAME} swarm status {quoted(names[:1])}".rstrip()
     return ""
 
 

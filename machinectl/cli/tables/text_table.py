@@ -59,7 +59,7 @@ class RowFormat(Frozen):
 def unprintable_rows(cause: str, machines: Iterable[str]) -> MachineError:
     return MachineError(
         f"{cause} ({first_names(list(dict.fromkeys(machines)))})",
-        "Check first that the row has it: {{with .Labels.rack}}{{.}}{{end}}",
+        "If only some machines have it, test for it first: {{with .Labels.rack}}{{.}}{{end}}",
     )
 
 

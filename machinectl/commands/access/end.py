@@ -69,10 +69,10 @@ def with_holders_machines(store: Store, who: str, result: str | MachineError) ->
 
 def what_restarts(names: Sequence[str], restarting: Sequence[str]) -> str:
     if not restarting:
-        return "no engine restarts, as only SSH leads to " + ("it" if len(names) == 1 else "them")
+        return "no engine restarts (reached over SSH only)"
     if len(restarting) < len(names):
-        engines = "the engine" if len(restarting) == 1 else "the engines"
-        return f"{engines} of {', '.join(restarting)} will restart, containers keep running"
+        restart = "the engine of {} restarts" if len(restarting) == 1 else "the engines of {} restart"
+        return f"only {restart.format(', '.join(restarting))}, containers keep running"
     return f"{'the engine restarts' if len(names) == 1 else 'their engines restart'}, containers keep running"
 
 

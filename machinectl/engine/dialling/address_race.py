@@ -127,7 +127,7 @@ def named(failure: EngineError, peer: str) -> EngineError:
     """Say where the server is, if the failure does not."""
     if not isinstance(failure, AnotherServer):
         return failure
-    return EngineError(f"Another server is at {peer}: {failure.cause}", failure.hint, failure.state)
+    return EngineError(f"Another server answers at {peer}: {failure.cause}", failure.hint, failure.state)
 
 
 class Race:

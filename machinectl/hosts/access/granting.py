@@ -41,7 +41,7 @@ from machinectl.machines.holders import (
     is_suspended,
     put_holder,
 )
-from machinectl.machines.record import check_ready, owner_of
+from machinectl.machines.record import check_ready, owner_of, owners_name
 from machinectl.machines.store.store_paths import now
 from machinectl.provision.decision import InUse
 from machinectl.provision.target import NOTHING_SPECIAL
@@ -160,7 +160,7 @@ def checked_holder(machine: Machine, grant: AccessGrant) -> AccessHolder:
 def check_can_share(machine: Machine) -> None:
     check_ready(machine)
     if machine.access:
-        by, asked = owner_of(machine), machine.access.get("asked") or machine.name
+        by, asked = owner_of(machine), owners_name(machine)
         raise MachineError(
             f'"{machine.name}" was shared with this computer: only {by} can give access to it',
             elsewhere(f"Whoever needs it can send {by} a request: machinectl access request {asked}"),
@@ -219,8 +219,8 @@ def end_access(held: Held, console: Console, access: Access, who: str, allowed: 
     if is_suspended(machine):
         forget_holder(held, holder)
         console.note(
-            f'"{machine.name}" is reached over SSH only: {holder.who} has no access now, and gets none back if its '
-            "engine listens with TLS again"
+            f'"{machine.name}" is reached over SSH only: {holder.who} has no access to it now, and gets none when '
+            "its engine listens with TLS again"
         )
         return holder.who
     if holder.state != ENDING:

@@ -18,7 +18,7 @@ from machinectl.hosts.access.wire.access_request import (
 from machinectl.hosts.access.wire.content import is_sender, rfc3339
 from machinectl.hosts.connection.host_lock import user_at_computer
 from machinectl.machines.holders import HOLDER_CHARACTERS, LONGEST_HOLDER, check_holder_name, is_holder_name, is_time
-from machinectl.machines.record import GRANTED, WAITING, is_name, waits_for_access
+from machinectl.machines.record import GRANTED, WAITING, is_name, owners_name, waits_for_access
 from machinectl.value_classes import Frozen, replace
 
 if TYPE_CHECKING:
@@ -66,13 +66,9 @@ class OwnAccess(Frozen):
     @property
     def is_valid(self) -> bool:
         """Return whether a request or an answer could have been recorded so."""
-        names = is_name(self.asked) and is_name(self.owners_name) and is_holder_name(self.who)
+        names = is_name(self.asked) and is_name(self.called or self.asked) and is_holder_name(self.who)
         times = all(is_time(time) for time in (self.made, self.until) if time)
         return names and times and all(word.isprintable() for word in vars(self).values())
-
-    @property
-    def owners_name(self) -> str:
-        return self.called or self.asked
 
     @property
     def is_pending(self) -> bool:
@@ -147,7 +143,7 @@ def whom_to_ask(machine: Machine) -> MachineError | None:
         return MachineError(f'"{machine.name}" is waiting for access', f"Forget it: machinectl rm {machine.name}")
     return MachineError(
         f'"{machine.name}" is shared by {own.by}, who can end your access',
-        elsewhere(f"Ask {own.by} to type: machinectl access end {own.who} {own.owners_name}"),
+        elsewhere(f"Ask {own.by} to type: machinectl access end {own.who} {owners_name(machine)}"),
     )
 
 

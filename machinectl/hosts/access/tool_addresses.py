@@ -43,7 +43,7 @@ def tool_urls(
         elif machine.name in asked:
             console.warn(f'"{machine.name}" answers at none of its addresses; the files name {text}')
         elif machine.name not in chosen:
-            console.note(f'The files of "{machine.name}" keep {text}')
+            console.note(f'The files for "{machine.name}" keep {text}')
     return urls
 
 
@@ -67,4 +67,4 @@ def url_at(machine: Machine, hosts: Sequence[str]) -> str:
 def other_addresses(machine: Machine, url: str) -> str:
     host = parse_url(url).host
     others = ", ".join(each for each in urls_by_host(machine) if each != host)
-    return f"{host}. Its other addresses: {others}\nChoose the one that the tool can reach with {FLAG} <ADDRESS>"
+    return f"{host}. Its other addresses: {others}\nIf the tool cannot reach {host}, choose another: {FLAG} <ADDRESS>"

@@ -137,7 +137,7 @@ def carry_out(run: HostRun, target: Target, allowed: Allowed) -> bool:
 
 
 def check_time(run: HostRun, target: Target) -> None:
-    """Refuse to let in whom the host's clock refuses. A holder is ended whatever the clock says."""
+    """Raise MachineError if the host's clock would refuse a new client. An end needs no right clock."""
     if target.letting_in:
         preflight.check_clock(run.host, target)
     if warning := preflight.wrong_clock(run.host, host_facts.now()):
@@ -225,8 +225,8 @@ def verify_own_client(run: RealRun) -> None:
     client = certs.describe(Identity.read(machine.directory).client, file="cert.pem")
     if not client.not_before <= run.host.time < client.not_after:
         run.console.warn(
-            f'The engine of "{machine.name}" was not asked: by its host\'s clock, the certificate of this computer is '
-            f"not valid\nSee: machinectl doctor {machine.name}"
+            f"Did not ask the engine of \"{machine.name}\" for its version: by its host's clock, this computer's "
+            f"certificate is not valid\nSee: machinectl doctor {machine.name}"
         )
         return
     with run.console.step(f"Asking it for its version at {machine.urls[0]}"):

@@ -38,7 +38,7 @@ def client_warnings(machine: Machine, host: Facts, unrecorded: list[str]) -> Ite
             f"If no owner of the host added {it}, delete {it} from {CLIENTS} there, and then: {again}"
         )
     if damage := client_cas.damage(host):
-        yield f'On the host of "{machine.name}", {damage}\nRepair or delete it there, and then: {again}'
+        yield f'On the host of "{machine.name}", {damage}\nCorrect that file, and then: {again}'
 
 
 def unfinished_access(machine: Machine) -> Iterator[str]:

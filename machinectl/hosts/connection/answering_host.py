@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Bytes of a server's first words, which may have lines before its greeting (RFC 4253 4.2).
 GREETING, LONGEST_GREETING = b"SSH-", 4096
-OTHER_KEY = "its SSH key is not the one that is known of {}"
+OTHER_KEY = "its SSH key is not that of {}"
 
 
 def answering_host(

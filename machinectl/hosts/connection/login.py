@@ -91,7 +91,7 @@ def login_endpoint(machine: Machine, console: Console, access: Access) -> SSHEnd
     """Return where to log in: of several addresses, the first that answers. Raises MachineError."""
     from machinectl.machines.answered_address import MOMENT
 
-    # ssh ends if the key is another one, and goes on with no other address.
+    # ssh ends if the key is another one, and tries no other address.
     return answering_endpoint(machine, console, access, ssh_endpoint(machine), MOMENT)
 
 

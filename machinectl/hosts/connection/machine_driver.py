@@ -8,7 +8,7 @@ from machinectl.driver import Instance
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError, UsageError
 from machinectl.machines import jump_hosts
-from machinectl.machines.record import GRANTED, Phase, ask_owner, check_ready, owner_of, waits_for_access
+from machinectl.machines.record import GRANTED, Phase, ask_owner, check_ready, owner_of, owners_name, waits_for_access
 from machinectl.machines.store import Store
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.ssh.destination import Jump
@@ -202,9 +202,9 @@ def at_last_address(machine: Machine, ssh: SSHEndpoint) -> SSHEndpoint:
 def request_command(machine: Machine) -> str:
     """Return the commands that ask for a machine of somebody else with a new key, or ""."""
     name, who = machine.name, str(machine.access.get("who", ""))
-    asked = str(machine.access.get("called") or machine.access.get("asked", ""))
-    if not asked:
+    if not machine.access.get("asked"):
         return ""
+    asked = owners_name(machine)
     wanted = name if asked == name else f"{name}:{asked}"
     return f"machinectl rm {name}; machinectl access request --for {who} {wanted}"
 

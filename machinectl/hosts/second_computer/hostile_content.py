@@ -41,7 +41,7 @@ def check_content(machine: Machine, files: Mapping[str, bytes]) -> None:
 
 
 def check_sharing(machine: Machine) -> None:
-    """Check who has access: names and times stand in commands to type."""
+    """Check the holders: their names and times become part of commands to type."""
     own = OwnAccess.of(machine)
     if machine.access and not (own and own.is_valid):
         raise hostile(machine, 'its "access" is invalid')

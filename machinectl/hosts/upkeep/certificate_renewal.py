@@ -133,7 +133,7 @@ def plan_renewal(store: Store, machine: Machine, console: Console, access: Acces
             if renewal.new_ca:
                 locked_out = "every other client that was given a certificate is locked out"
                 ended = [f"the access of {holder.who} ends" for holder in holders_of(machine)]
-                kept = [f"the clients of {ca} stay" for ca in unrecorded_cas(machine, run.host)]
+                kept = [f"the clients of {ca} keep their access" for ca in unrecorded_cas(machine, run.host)]
                 new_ones = replace(new_ones, details=(*new_ones.details, locked_out, *ended, *kept))
             with drained_for_restart(run, renewal.allowed):
                 run.make(new_ones)

@@ -14,7 +14,7 @@ remove_trial() {
         engine_client rm $trial
         engine_client rmi $trial
         ;;
-    # To start curl takes as long as to ask.
+    # Starting curl takes as long as asking.
     curl) engine_curl "$engine_socket" -X DELETE "http://engine/containers/$trial" "http://engine/images/$trial" ;;
     *)
         "engine_by_$engine_program" "$engine_socket" DELETE "/containers/$trial" ''

@@ -393,7 +393,7 @@ def clients_changed(facts: Facts, target: Target, files: Sequence[NewFile]) -> I
     elif CLIENTS not in facts.files:
         digests = client_cas.ca_digests(changed.content)
         if back := [target.holder_names[digest] for digest in digests if digest in target.holder_names]:
-            yield f"{CLIENTS} is written, and with it comes back the access of: {', '.join(back)}"
+            yield f"{CLIENTS} is written: that gives access back to {', '.join(back)}"
 
 
 def starting_title(facts: Facts) -> str:

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 LAN, VPN = "127.0.0.1", "127.0.0.2"
-CHOOSE = "Choose the one that the tool can reach with --address <ADDRESS>"
+
+
+def choose(host: str) -> str:
+    return f"If the tool cannot reach {host}, choose another: --address <ADDRESS>"
 
 
 @pytest.fixture
@@ -34,7 +37,7 @@ def test_it_is_the_address_that_answers_and_the_others_are_named(store: Store, m
     with serving(servers.engine, made.server(VPN), VPN) as port:
         machine = orion(store, made, port, LAN, VPN, "orion.invalid")
         assert tool_urls(console, [machine], [], {}) == {"orion": f"tcp://{VPN}:{port}"}
-    assert console.notes == [f'"orion" answers at {VPN}. Its other addresses: {LAN}, orion.invalid\n{CHOOSE}']
+    assert console.notes == [f'"orion" answers at {VPN}. Its other addresses: {LAN}, orion.invalid\n{choose(VPN)}']
 
 
 def test_it_says_if_none_answers(store: Store, made: Certificates) -> None:
@@ -42,7 +45,7 @@ def test_it_says_if_none_answers(store: Store, made: Certificates) -> None:
     machine = orion(store, made, 1, LAN, VPN)
     assert tool_urls(console, [machine], [], {}) == {"orion": f"tcp://{LAN}:1"}
     assert console.warnings == [
-        f'"orion" answers at none of its addresses; the files name {LAN}. Its other addresses: {VPN}\n{CHOOSE}'
+        f'"orion" answers at none of its addresses; the files name {LAN}. Its other addresses: {VPN}\n{choose(LAN)}'
     ]
 
 
@@ -51,7 +54,7 @@ def test_a_renewal_keeps_the_address_of_the_files_until_another_is_chosen(store:
     with serving(servers.engine, made.server(LAN), LAN) as port:
         machine = orion(store, made, port, LAN, VPN)
         assert tool_urls(console, [machine], [], {"orion": VPN}) == {"orion": f"tcp://{VPN}:{port}"}
-        assert console.notes == [f'The files of "orion" keep {VPN}. Its other addresses: {LAN}\n{CHOOSE}']
+        assert console.notes == [f'The files for "orion" keep {VPN}. Its other addresses: {LAN}\n{choose(VPN)}']
         assert tool_urls(console, [machine], [LAN], {"orion": VPN}) == {"orion": f"tcp://{LAN}:{port}"}
         assert tool_urls(console, [machine], [], {"orion": "192.0.2.66"}) == {"orion": f"tcp://{LAN}:{port}"}
 

@@ -47,7 +47,7 @@ def renew(
     else:
         results = renew_due_certificates(here.store, here.console, names, access, window, dry_run=dry_run)
         if not (names or here.store.names()):
-            here.console.note("There are no machines, so that nothing is due")
+            here.console.note("There are no machines: nothing is due")
     if as_json:
         return print_objects(results)
     return report_results(here, print_renewals(results), names or here.store.names())

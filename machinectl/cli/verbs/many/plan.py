@@ -254,7 +254,8 @@ def step_as_json(step: PlanStep, planned: FleetPlan) -> Mapping[str, Any]:
         "Address": driver_address(step),
         "Restarts": step.restarts,
         "Differences": [
-            {"Key": each.key, "Old": each.old, "New": each.new, "Restarts": each.restarts} for each in step.differences
+            {"Key": each.key, "Old": each.old, "New": each.new, "Restarts": each.restarts, "Effect": each.effect}
+            for each in step.differences
         ],
         "Host": [each.fields() for each in planned.previews.get(step.name, ())],
         "Error": failed.cause if failed else "",
