@@ -41,7 +41,7 @@ from tests.commands import (
     test_run_persist,
 )
 from tests.commands.test_create_lab import decoded, telling_of_programs
-from tests.hosts import test_answering_host, test_setup
+from tests.hosts import test_answering_host, test_setup, test_trust_change_lab
 from tests.hosts.access import test_wire
 from tests.hosts.test_setup_lab import IMAGE, RUN
 from tests.lab.image import PASSWORD
@@ -173,6 +173,16 @@ def test_a_client_of_the_engines_ca_is_root_and_nobody_else_is_let_in(
 )
 def test_a_holder_is_let_in_and_locked_out_alone(fresh_host: FreshHost, cli: Cli, tmp_path: Path) -> None:
     test_access_lab.test_a_colleague_gets_access_until_the_owner_ends_it(fresh_host, cli, tmp_path)
+
+
+@pytest.mark.timeout(300)
+@proves("It names CAs that somebody added by hand on the host: their clients stay.")
+def test_a_new_ca_leaves_the_clients_of_cas_that_were_added_by_hand(
+    fresh_host: FreshHost, store: Store, tmp_path: Path
+) -> None:
+    test_trust_change_lab.test_what_was_added_by_hand_stays_and_a_list_that_the_engine_has_not_read_is_read(
+        test_trust_change_lab.Office(fresh_host("docker"), store, tmp_path)
+    )
 
 
 @proves(
@@ -711,7 +721,7 @@ def test_a_change_is_on_record_before_it_is_made(store: Store) -> None:
 
 @pytest.mark.timeout(300)
 @proves(
-    "`regenerate-certs --new-ca` locks out all.",
+    "`regenerate-certs --new-ca` locks out all of them.",
     "On a host, only root can read the files that hold keys and passwords.",
     "machinectl passes no password and no key as an argument of a program, here or on a host: they go through stdin.",
     "They are in no log, no `--debug` and no error.",

@@ -125,10 +125,16 @@ def address_check(machine: Machine, look: AddressLook, engine: str, remove: str,
         seen = f"{host}: another engine or server answers: {foreign_reason(failure)}"
         return broken(TITLE, seen, f"machinectl skips it. If the host no longer has this address: {remove}")
     if isinstance(failure.__cause__, ssl.SSLError):
-        return broken(TITLE, f"{host}: {failure.cause}", failure.hint)
+        return broken(TITLE, cause_at(host, failure), failure.hint)
     if look.has_own_key:
         return unknown(TITLE, f"{over_ssh}, its engine does not: {failure.cause}", failure.hint)
-    return unknown(TITLE, f"{host}: {failure.cause}", f"If the host no longer has this address: {remove}")
+    return unknown(TITLE, cause_at(host, failure), f"If the host no longer has this address: {remove}")
+
+
+def cause_at(host: str, failure: MachineError) -> str:
+    """Name the address, unless the cause begins with it."""
+    named = failure.cause.startswith((f"{host}:", f"[{host}]:"))
+    return failure.cause if named else f"{host}: {failure.cause}"
 
 
 def is_the_engine(look: AddressLook, engine: str) -> bool:

@@ -54,7 +54,7 @@ def timer_check(path: str, state: JobState, missing: list[str], *, is_made_up_fo
         (missing, Verdict.BROKEN, f"{', '.join(missing)} is missing", again),
         (moved, Verdict.BROKEN, f"its program is not there: {state.program or path}", again),
         (not state.enabled, Verdict.BROKEN, f"{path} is installed, but not enabled", again),
-        (is_made_up_for, Verdict.OK, f"{path}: the last run failed ({state.failed}), but nothing is due by now", ""),
+        (is_made_up_for, Verdict.OK, f"{path}: the last run failed ({state.failed}), but nothing is due now", ""),
         (state.failed, Verdict.BROKEN, f"the last run failed ({state.failed})", state.hint),
         (True, Verdict.OK, f"{path} renews certificates daily", ""),
     )

@@ -66,7 +66,7 @@ class Endpoint(Frozen):
 
     `others` are further URLs of the same engine: the first that answers is used, and `memory` is told. `given_by` is
     who gave this computer access to somebody else's machine, or ""; `ask_again` are the commands that ask for it anew,
-    `renewal` is the hint how to get a new certificate.
+    `renewal` says how to get a new certificate.
     """
 
     url: str

@@ -466,7 +466,7 @@ class TestAClientCertificate:
         refused = ssl.SSLError()
         refused.reason = "SSLV3_ALERT_CERTIFICATE_EXPIRED"
         error = tls_error(over_tls(1, made.machine("valid")), refused)
-        assert "but not by the clock there" in error.cause
+        assert "by the clock there, it is not valid (from " in error.cause
         assert error.hint == "Compare the clocks here and there: date -u"
 
     def test_that_is_a_servers_is_refused_by_the_engine(self, made: Certificates, server: int) -> None:

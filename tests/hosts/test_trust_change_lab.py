@@ -205,7 +205,7 @@ def test_an_end_counts_before_during_and_after_ssh_only(office: Office) -> None:
     assert [office.is_answered(each) for each in (alice, bob)] == [False, True]
     assert "the access of: bob, carol" in succeeds(store, "provision", name)
     began = office.began()
-    assert "bob has no access now" in succeeds(store, "access", "end", "-y", "bob", name)
+    assert "bob has no access to it now" in succeeds(store, "access", "end", "-y", "bob", name)
     assert office.began() == began
     succeeds(store, "set", "--no-ssh-only", name)
     assert "gives access back to carol\n" in succeeds(store, "provision", name)

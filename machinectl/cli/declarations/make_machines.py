@@ -40,8 +40,8 @@ VERBS = {
         "manage.create:create",
         "Create a machine: set up a server over SSH, or register an engine.",
         more=(
-            "Without NAME, the machine has the host's name. `machinectl create -d <DRIVER> --help` lists all options "
-            "of a driver, `machinectl drivers` the drivers."
+            "Without NAME, the machine has the name in HOST; an IP address needs a NAME. `machinectl create "
+            "-d <DRIVER> --help` lists all options of a driver, `machinectl drivers` the drivers."
         ),
         examples=(
             "machinectl create ops@192.168.0.29 orionbox",

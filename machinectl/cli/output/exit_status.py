@@ -119,7 +119,7 @@ def emphasised(hint: str, program: str) -> str:
 
 
 def as_called(text: str, program: str) -> str:
-    """Replace `machinectl` in commands by how this program was called, with its store; not in those for elsewhere."""
+    """Replace `machinectl` in commands by how this program was called, with its store, except for another computer."""
     if program == NAME:
         return text.replace(ELSEWHERE, "")
     from machinectl.cli.catalogue import VERBS

@@ -253,8 +253,8 @@ def tls_error(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError:
     if CERTIFICATE_EXPIRED in reason and (valid := validity_here(endpoint)):
         begin, end = valid
         return ClocksDiffer(
-            f"{peer} refuses the client certificate in {directory}: it is valid from "
-            f"{begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC, but not by the clock there",
+            f"{peer} refuses the client certificate in {directory}: by the clock there, it is not valid "
+            f"(from {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC)",
             "Compare the clocks here and there: date -u",
         )
     for alert, what in REFUSALS.items():

@@ -65,7 +65,7 @@ class OwnAccess(Frozen):
 
     @property
     def is_valid(self) -> bool:
-        """Return whether a request or an answer could have been recorded so."""
+        """Return whether a request or an answer can have these values."""
         names = is_name(self.asked) and is_name(self.called or self.asked) and is_holder_name(self.who)
         times = all(is_time(time) for time in (self.made, self.until) if time)
         return names and times and all(word.isprintable() for word in vars(self).values())

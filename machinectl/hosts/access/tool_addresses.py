@@ -26,7 +26,7 @@ def tool_urls(
 ) -> dict[str, str]:
     """Return the URL for each machine with several addresses, and say which others there are.
 
-    `given` addresses count most, then the hosts that the files had `before`, by machine: renewal from another network
+    `given` addresses win, then the hosts that the files had `before`, by machine: renewal from another network
     must not move the tool. Else it is the address that answers. Raises UsageError for an unknown address.
     """
     check_given(machines, given)

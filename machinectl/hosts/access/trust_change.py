@@ -137,7 +137,7 @@ def carry_out(run: HostRun, target: Target, allowed: Allowed) -> bool:
 
 
 def check_time(run: HostRun, target: Target) -> None:
-    """Raise MachineError if the host's clock would refuse a new client. An end needs no right clock."""
+    """Raise MachineError if the host's clock would refuse a new client. Access ends with any clock."""
     if target.letting_in:
         preflight.check_clock(run.host, target)
     if warning := preflight.wrong_clock(run.host, host_facts.now()):

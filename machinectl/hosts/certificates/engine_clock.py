@@ -23,7 +23,7 @@ TIMEOUT = 5.0
 def check_engine_clock(machine: Machine, until: datetime) -> None:
     """Raise MachineError if the engine would refuse a certificate that is made now and expires at `until`.
 
-    An engine that does not answer is no reason to wait.
+    It passes an engine that does not answer.
     """
     now = engine_time(machine)
     if now:

@@ -98,7 +98,7 @@ def login_endpoint(machine: Machine, console: Console, access: Access) -> SSHEnd
 def answering_endpoint(
     machine: Machine, console: Console, access: Access, ssh: SSHEndpoint, trust: float
 ) -> SSHEndpoint:
-    """`trust` is for how many seconds an answer stands. A jump host may have several addresses, too."""
+    """An answer counts for `trust` seconds. A jump host may have several addresses, too."""
     if ssh.jump and ssh.jump.machine:
         gate = Store(os.path.dirname(os.path.dirname(machine.directory))).read(ssh.jump.machine)
         at = replace(ssh.jump.endpoint, host=ssh_endpoint(gate).host)

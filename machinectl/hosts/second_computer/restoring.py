@@ -229,7 +229,7 @@ def differences(there: Machine, new: Machine) -> Iterator[str]:
 
 
 def other_options(there: Machine, new: Machine) -> Iterator[str]:
-    """Yield flags with another value, but not paths, which are of one computer, and not the host: the URL tells it."""
+    """Yield the flags that differ, except paths, which belong to one computer, and the host, which the URL names."""
     for option in driver_of(new).options():
         values = [machine.driver_options.get(option.name, option.default) for machine in (there, new)]
         if not (option.path or option.identity) and values[0] != values[1]:
