@@ -79,7 +79,7 @@ def confirm_renewal(
     restarts = "the engine restarts" if len(names) == 1 else "their engines restart"
     console.note(f"About to make new certificates for {', '.join(names)}: {restarts}, containers keep running.")
     if renewal.new_ca:
-        console.note("They are a new CA's: every other client that was given a certificate is locked out.")
+        console.note("A new CA signs them: every other client that was given a certificate is locked out.")
         for name in names:
             if holders := [holder.who for holder in holders_of(store.read(name))]:
                 console.note(f'The access of {", ".join(holders)} to "{name}" ends.')

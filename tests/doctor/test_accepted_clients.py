@@ -63,7 +63,7 @@ def test_a_host_that_nobody_else_was_let_in_to_needs_no_word() -> None:
             "then: machinectl provision orion",
         ),
         *(
-            (text, [holder("bob", b"", ADDING)], False, Verdict.UNKNOWN, "the access of bob was not finished", GIVE_UP)
+            (text, [holder("bob", b"", ADDING)], False, Verdict.UNKNOWN, "the access of bob is not added yet", GIVE_UP)
             for text in (b"", OWN)
         ),
         (OWN, [], True, Verdict.UNKNOWN, "changed after the engine was started", "machinectl provision orion"),

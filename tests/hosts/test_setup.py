@@ -92,7 +92,7 @@ def test_access_without_a_certificate_is_named_with_the_command_that_ends_it(sto
         Setup(world=answering(State.RUNNING)).carry_out(RealRun(held, console, RecordedHost("docker")))
     assert console.warnings == [
         (
-            f'The access of {who} to "orion" was not finished: no certificate was given\n'
+            f'The access of {who} to "orion" is not added yet: no certificate was given\n'
             f"Repeat {verb}, or give it up: machinectl access end {who} orion"
         )
         for who, verb in (("bob", "access grant"), ("ci", "access issue"))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.provision.facts.host_facts import Facts
 
-UNFINISHED = "was not finished: no certificate was given"
+UNFINISHED = "is not added yet: no certificate was given"
 
 
 def unrecorded_cas(machine: Machine, host: Facts, known: AbstractSet[str] = frozenset()) -> list[str]:
