@@ -112,7 +112,7 @@ def address_check(machine: Machine, look: AddressLook, engine: str, remove: str,
         return ok(TITLE, f"{host}: the engine answers, with a certificate for it")
     if failure is None:
         seen = f"{host}: another engine answers, with the same CA: its ID is {look.engine}, not {engine}"
-        return broken(TITLE, seen, f"If the machine is not to use it: {remove}")
+        return broken(TITLE, seen, f"If the machine should not use it: {remove}")
     if has_other_names(failure):
         seen = f"{host}: an engine answers, but its certificate does not name this address"
         return broken(TITLE, seen, certificate_hint(machine, failure))

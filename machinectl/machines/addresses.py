@@ -66,7 +66,7 @@ def parse_addresses(given: Iterable[str]) -> tuple[str, ...]:
     if len(found) > MOST_ADDRESSES:
         raise UsageError(
             f"{len(found)} addresses were given: a machine has at most {MOST_ADDRESSES} besides that in its URL",
-            "Keep those that the commands here can reach",
+            "Keep those that this computer can reach",
         )
     return tuple(found.values())
 

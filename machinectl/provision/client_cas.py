@@ -45,7 +45,7 @@ def wanted_clients(facts: Facts, target: Target) -> bytes | None:
     if is_ca_replaced:
         leaving |= {*ca_digests(b"".join(target.holders)), *ca_digests(file_text(facts, OWN_CA))}
     leaving -= {*ca_digests(own)}
-    joining = target.letting_in if there else (*target.holders, *target.letting_in)
+    joining = target.new_cas if there else (*target.holders, *target.new_cas)
     if there is None and not joining:
         return None
     return with_cas(own, without_cas(there.content if there else b"", leaving), joining, leaving)

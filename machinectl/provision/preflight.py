@@ -293,8 +293,8 @@ def check_clock(facts: Facts, target: Target) -> None:
         if name in target.certificates:
             certificate = certs.describe(target.certificates[name], file=name)
             check_valid_there(facts.time, certificate.not_before, certificate.not_after)
-    if target.letting_in_until:
-        check_valid_there(facts.time, datetime.now(UTC) - certs.BACKDATED, target.letting_in_until)
+    if target.new_cas_until:
+        check_valid_there(facts.time, datetime.now(UTC) - certs.BACKDATED, target.new_cas_until)
 
 
 def check_valid_there(now: datetime, begin: datetime, end: datetime) -> None:

@@ -70,10 +70,11 @@ class Target:
     holders: tuple[bytes, ...] = field(default=(), repr=False)
     # Names of holders with a valid certificate, by the SHA256 of their CA (DER).
     holder_names: Mapping[str, str] = field(default_factory=dict)
-    # CAs (PEM) to add to clients.pem, and the SHA256 of those (DER) to remove.
-    letting_in: tuple[bytes, ...] = field(default=(), repr=False)
+    # CAs (PEM) to add to clients.pem.
+    new_cas: tuple[bytes, ...] = field(default=(), repr=False)
     # When the certificate that the first of them is to sign expires.
-    letting_in_until: datetime | None = None
+    new_cas_until: datetime | None = None
+    # The SHA256 of CAs (DER) to remove from clients.pem.
     ending: frozenset[str] = frozenset()
     install: str = "auto"
     install_url: str = INSTALL_URL

@@ -1,4 +1,4 @@
-"""Whose clients a real engine accepts: holders are let in and shut out, and nobody else notices."""
+"""Whose clients a real engine accepts: holders come and go, and nobody else notices."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ def test_an_ending_holder_is_taken_out_by_every_provisioning() -> None:
 def test_what_was_added_by_hand_stays_byte_for_byte() -> None:
     text = OWN.certificate + ALICE.certificate + BY_HAND + CI.certificate
     host = with_clients(provisioned(target(holders=(ALICE.certificate,)))[0], text)
-    asked = target(ending=frozenset({digest(ALICE)}), letting_in=(OTHER.certificate,))
+    asked = target(ending=frozenset({digest(ALICE)}), new_cas=(OTHER.certificate,))
     assert client_cas.wanted_clients(host, asked) == OWN.certificate + BY_HAND + CI.certificate + OTHER.certificate
     assert client_cas.wanted_clients(host, target()) == text
 
@@ -171,13 +171,13 @@ def test_the_machines_own_ca_is_always_in_it_and_first(text: bytes) -> None:
 
 def test_a_last_line_without_an_end_is_not_joined_to_the_next_certificate() -> None:
     host = with_clients(provisioned()[0], OWN.certificate + b"# bob")
-    wanted = client_cas.wanted_clients(host, target(letting_in=(ALICE.certificate.rstrip(),)))
+    wanted = client_cas.wanted_clients(host, target(new_cas=(ALICE.certificate.rstrip(),)))
     assert wanted == OWN.certificate + b"# bob\n" + ALICE.certificate
 
 
 def test_nobody_is_let_in_twice() -> None:
     host = with_clients(provisioned()[0], OWN.certificate + ALICE.certificate)
-    asked = target(letting_in=(ALICE.certificate,), holders=(ALICE.certificate,))
+    asked = target(new_cas=(ALICE.certificate,), holders=(ALICE.certificate,))
     assert client_cas.wanted_clients(host, asked) == OWN.certificate + ALICE.certificate
 
 

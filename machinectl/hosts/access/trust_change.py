@@ -76,7 +76,7 @@ def distrust_cas(
 
 
 def with_ca(machine: Machine, ca_pem: bytes, until: datetime | None) -> Target:
-    return replace(own_target(machine), letting_in=(ca_pem,), letting_in_until=until)
+    return replace(own_target(machine), new_cas=(ca_pem,), new_cas_until=until)
 
 
 def without_cas(machine: Machine, cas: AbstractSet[str]) -> Target:
@@ -138,14 +138,14 @@ def carry_out(run: HostRun, target: Target, allowed: Allowed) -> bool:
 
 def check_time(run: HostRun, target: Target) -> None:
     """Raise MachineError if the host's clock would refuse a new client. Access ends with any clock."""
-    if target.letting_in:
+    if target.new_cas:
         preflight.check_clock(run.host, target)
     if warning := preflight.wrong_clock(run.host, host_facts.now()):
         run.console.warn(warning)
 
 
 def warn_of_clients(run: HostRun, target: Target) -> None:
-    known = {*client_cas.ca_digests(b"".join(target.letting_in)), *target.ending}
+    known = {*client_cas.ca_digests(b"".join(target.new_cas)), *target.ending}
     for warning in client_warnings(run.machine, run.host, unrecorded_cas(run.machine, run.host, known)):
         run.console.warn(warning)
 
@@ -214,7 +214,7 @@ def trust_change(machine: Machine, host: Facts, target: Target, allowed: Allowed
 
 
 def title_of(machine: Machine, target: Target) -> str:
-    if target.letting_in:
+    if target.new_cas:
         return f'Making the engine of "{machine.name}" accept a further CA, and restarting it'
     return f'Making the engine of "{machine.name}" refuse the clients of a CA, and restarting it'
 
