@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
-from machinectl.engine import Probe
+from machinectl.engine import Endpoint, Probe
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.host_changes import CaTrusted, ConfigMerged, FileCreated, of_kind
 from machinectl.hosts.access import trust_change
@@ -219,13 +219,34 @@ def test_a_host_that_another_computer_has_set_up_since_is_left_to_it(store: Stor
     assert reached[-1].jobs == []
 
 
-def test_an_engine_that_does_not_answer_its_owner_afterwards_is_an_error(
+def test_an_engine_that_does_not_answer_its_owner_afterwards_is_a_warning_as_the_change_is_made(
     store: Store, reached: list[RecordedHost], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    console = Quiet()
     reached.append(host())
     monkeypatch.setattr(trust_change, "until_it_answers", lambda *_: Probe(State.ERROR, error="no way", hint="look"))
-    with store.writing("orion") as held, pytest.raises(MachineError, match="does not answer from here: no way"):
-        trust_ca(held, Quiet(), Access(), ALICE.certificate)
+    with store.writing("orion") as held:
+        assert trust_ca(held, console, Access(), ALICE.certificate)
+    (warning,) = console.warnings
+    assert warning.endswith("but does not answer from here: no way\nSee: machinectl doctor orion")
+
+
+def test_the_engine_is_asked_afterwards_at_all_addresses_of_its_machine(
+    store: Store, reached: list[RecordedHost], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Endpoint] = []
+
+    def answers(where: Endpoint, *_: object) -> Probe:
+        asked.append(where)
+        return Probe(State.RUNNING)
+
+    reached.append(host())
+    monkeypatch.setattr(trust_change, "until_it_answers", answers)
+    with store.writing("orion") as held:
+        held.machine.addresses = ["10.8.0.29"]
+        held.write()
+        assert trust_ca(held, Quiet(), Access(), ALICE.certificate)
+    assert [where.others for where in asked] == [("tcp://10.8.0.29:2376",)]
 
 
 def test_a_dry_run_names_the_files_and_changes_nothing(store: Store, reached: list[RecordedHost]) -> None:
