@@ -7,13 +7,14 @@ import json
 import os
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from glob import glob
 from typing import TYPE_CHECKING
 
 import pytest
 
 from machinectl.errors import MachineError
+from machinectl.hosts.engine_socket import relay
 from machinectl.hosts.engine_socket.command_environment import socket_variables
 from machinectl.hosts.engine_socket.relay import error_text
 from machinectl.hosts.engine_socket.relay_thread import relayed
@@ -198,6 +199,27 @@ def test_the_log_says_when_the_engine_answers_again_and_where_it_is_now(store: S
             assert client.recv(1000).startswith(b"HTTP/1.1 200 OK")
             assert len(console.warnings) == 1
             assert console.notes == ["The engine answers again"]
+
+
+@pytest.mark.usefixtures("runtime")
+def test_the_log_says_once_per_rush_that_the_socket_is_full(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay, "FEW_CONNECTIONS", 4)
+    monkeypatch.setattr(relay, "MOST_CONNECTIONS", 4)
+    console = Quiet()
+    register(store, free_port())
+    with opened(store, console) as path:
+        for rush in (1, 2):
+            full = threading.Event()
+            console.when("Too many connections", full.set)
+            with ExitStack() as stack:
+                silent = [stack.enter_context(connected(path)) for _ in range(5)]
+                assert full.wait(30)
+                for client in silent:
+                    client.shutdown(socket.SHUT_WR)
+                    assert client.recv(1) == b""
+            refused(path)
+            said = "\n".join(console.warnings)
+            assert (said.count("Too many connections"), said.count("refuses the connection")) == (rush, 1)
 
 
 @pytest.mark.usefixtures("runtime")

@@ -43,10 +43,11 @@ class Relay:
         self._note = note
         self._warn = warn
         self._connections: set[asyncio.Task[None]] = set()
-        # The last reported fault of the engine.
-        self._fault = ""
+        # The reported faults of the engine since it last answered.
+        self._faults: set[str] = set()
         # How many connections fit below the limit of open files.
         self._most = FEW_CONNECTIONS
+        self._is_full = False
 
     async def serve(self, listener: socket.socket, stop: asyncio.Event) -> None:
         """Relay connections until `stop`."""
@@ -56,7 +57,7 @@ class Relay:
         def accept() -> None:
             for _ in range(MOST_ACCEPTED):
                 if not self._has_room():
-                    self._report_fault("Too many connections are open here; allow more: ulimit -n 8192")
+                    self._report_full()
                     loop.remove_reader(listener)
                     loop.call_later(PAUSE, loop.add_reader, listener, accept)
                     return
@@ -82,7 +83,15 @@ class Relay:
         """Raise the limit of open files only if it is needed: the command at the socket inherits it."""
         if len(self._connections) >= self._most:
             self._most = fitting_jobs(MOST_CONNECTIONS, DESCRIPTORS_EACH)
+        if len(self._connections) < self._most // 2:
+            self._is_full = False
         return len(self._connections) < self._most
+
+    def _report_full(self) -> None:
+        """Say it once: under load, places become free and are taken again."""
+        if not self._is_full:
+            self._is_full = True
+            self._warn("Too many connections are open here; allow more: ulimit -n 8192")
 
     async def _relay(self, sock: socket.socket) -> None:
         client = PlainStream(sock)
@@ -118,13 +127,13 @@ class Relay:
 
     def _report_fault(self, text: str) -> None:
         """Say what is new: a client that tries again makes no more lines."""
-        if text != self._fault:
-            self._fault = text
+        if text not in self._faults:
+            self._faults.add(text)
             self._warn(text)
 
     def _report_recovery(self) -> None:
-        if self._fault:
-            self._fault = ""
+        if self._faults:
+            self._faults.clear()
             self._note("The engine answers again")
 
 
