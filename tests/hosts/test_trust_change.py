@@ -306,3 +306,14 @@ def test_a_holder_is_ended_whatever_the_hosts_clock_says(
         f"The host's clock is 1000 days {'ahead of' if ahead > timedelta() else 'behind'} the clock here",
         'Did not ask the engine of "orion" for its version',
     ]
+
+
+def test_little_room_keeps_nobody_from_ending_access(store: Store, reached: list[RecordedHost]) -> None:
+    full = host(CA.certificate + ALICE.certificate)
+    full.facts = re.sub(rb"@free .*", b"@free 200 200 200 200 200", full.facts)
+    reached.append(full)
+    with store.writing("orion") as held:
+        with pytest.raises(CheckFailed, match="200 KB left"):
+            trust_ca(held, Quiet(), Access(), certs.new_ca("bob").certificate)
+        assert distrust_cas(held, Quiet(), Access(), {DIGEST})
+    assert full.sent["1"] == CA.certificate

@@ -59,15 +59,16 @@ def test_an_answer_is_read_and_a_disk_told_once() -> None:
     assert parse_health(ANSWER.replace(b"@end", b"@reboot\n\n@end")).reboot == ()
 
 
-def test_two_file_systems_in_memory_are_two_disks(tmp_path: Path) -> None:
+@pytest.mark.parametrize("full", ["/srv/docker", "/etc/docker"])
+def test_two_file_systems_in_memory_are_two_disks(tmp_path: Path, full: str) -> None:
     answer = 'for last; do :; done; echo Filesystem; echo "tmpfs 1000 900 $free 99% $last"'
     df = tmp_path / "df"
-    df.write_text(f'#!/bin/sh\n[ "$3" != /srv/docker ] && free=500 || free=0\n{answer}\n')
+    df.write_text(f'#!/bin/sh\n[ "$3" != {full} ] && free=500 || free=0\n{answer}\n')
     df.chmod(0o755)
     path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
     done = subprocess.run(["sh", "-c", health_command("/srv/docker")], env=path, capture_output=True, check=False)
     found = {disk.directory: disk.free for disk in parse_health(done.stdout).disks}
-    assert (found["/tmp"], found["/srv/docker"]) == (500, 0)
+    assert (found["/tmp"], found[full]) == (500, 0)
 
 
 @given(st.binary() | st.integers(0, len(ANSWER) - 6).map(lambda end: ANSWER[:end]))

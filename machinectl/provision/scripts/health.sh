@@ -12,7 +12,7 @@ say() {
 }
 
 say begin health
-for directory in / /usr /etc /var /tmp "$root"; do
+for directory in / /usr /etc /etc/docker /var /tmp "$root"; do
     # Without a device of its own (tmpfs, overlay), a file system is told by where it is mounted.
     kib=$(df -P -k "$directory" | awk 'NR > 1 { print ($1 ~ "^/" ? $1 : $1 ":" $6), $2, $4 }')
     # btrfs reports 0 inodes.
