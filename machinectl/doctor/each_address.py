@@ -53,9 +53,9 @@ class AddressLook:
 
 def look_at_addresses(machine: Machine, console: Console, access: Access, timeout: float) -> list[AddressLook]:
     """Return nothing for a machine with one address. `timeout` is per step. Never raises MachineError."""
-    if not machine.addresses:
-        return []
     hosts = known_addresses(machine)
+    if len(hosts) == 1:
+        return []
     tasks = {host: BackgroundTask(partial(look_at, machine, host, console, access, timeout)) for host in hosts}
     late = MachineError(f"no answer within {timeout * STEPS:g} s")
     return [task.found(timeout * STEPS) or AddressLook(host, failure=late) for host, task in tasks.items()]

@@ -73,7 +73,7 @@ def parse_addresses(given: Iterable[str]) -> tuple[str, ...]:
 
 def place_of(address: str) -> object:
     """Return what is equal for two forms of an address or a name."""
-    if ":" in address:
+    if ":" in address and engine_url.is_address(address):
         import socket
 
         return socket.inet_pton(socket.AF_INET6, address)

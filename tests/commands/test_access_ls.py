@@ -105,6 +105,13 @@ def test_set_says_whose_access_is_suspended_and_whose_comes_back(store: Store) -
     assert f"gives access back to alice. {ending}" in " ".join(said.split())
 
 
+@pytest.mark.parametrize("until", [5, "soon", "2026-12-05"])
+def test_access_with_a_time_that_is_none_is_not_listed(store: Store, until: object) -> None:
+    access = {"asked": "web", "who": "alice", "state": "granted", "until": until}
+    added(store, Machine("web", "none", url="tcp://192.0.2.1:2376", access=access))
+    assert access_ls(store, ["web"]) == []
+
+
 def test_programs_get_whole_fingerprints_and_states(store: Store) -> None:
     shared_machine(store)
     done = machinectl("access", "ls", "orionbox", "--json", store=store.root)

@@ -617,6 +617,7 @@ FORGED_ACCESS: list[dict[str, Any]] = [
     {"made": "soon"},
     {"until": "2026-11-28"},
     {"by": "bob\x1b[2J"},
+    {"by": "root, or run `touch pwned` as"},
     {"url": "tcp://x\n"},
 ]
 FORGED_HOLDERS: list[Any] = [
@@ -665,6 +666,11 @@ def with_ssh_key(path: str) -> dict[str, Any]:
         ({**RECORD, "url": "tcp://\x1b[2J"}, {}, "unprintable"),
         ({**RECORD, "phase": "creating"}, {}, "is incomplete"),
         ({**RECORD, "labels": 7}, {}, "labels"),
+        ({**RECORD, "pending": "provision; touch pwned #"}, {}, 'has a "pending"'),
+        ({**RECORD, "lifetime": "$(touch pwned)"}, {}, 'its "lifetime" is invalid'),
+        ({**RECORD, "addresses": [":"]}, {}, 'its "addresses" are invalid'),
+        ({**RECORD, "addresses": ["10.8.0.29", "10.8.0.29"]}, {}, 'its "addresses" are invalid'),
+        ({**RECORD, "addresses": [f"10.8.0.{number}" for number in range(17)]}, {}, 'its "addresses" are invalid'),
         *(({**RECORD, "access": {**SHARED, **forged}}, {}, 'its "access" is invalid') for forged in FORGED_ACCESS),
         *(({**RECORD, "holders": {"bob": forged}}, {}, 'its "holders" are invalid') for forged in FORGED_HOLDERS),
         *(({**RECORD, "ended": [forged]}, {}, 'its "ended" is invalid') for forged in FORGED_ENDINGS),
@@ -710,6 +716,13 @@ def test_who_has_access_to_a_machine_is_imported(there: Store) -> None:
     document = parse_document(json.dumps({**DOCUMENT, "machines": {"orion": machine}}).encode())
     assert isinstance(import_all(there, document)["orion"], ImportedMachine)
     assert [(row.holder, row.until) for row in access_ls(there, ["orion"])] == [("alice", ""), ("bob", key["until"])]
+
+
+def test_no_export_decides_that_the_host_has_its_settings(there: Store) -> None:
+    record = {**RECORD, "pending": "provision", "applied": {"labels": {"role": "web"}}}
+    document = parse_document(json.dumps({**DOCUMENT, "machines": {"orion": {**MACHINE, "record": record}}}).encode())
+    assert isinstance(import_all(there, document)["orion"], ImportedMachine)
+    assert (there.read("orion").pending, there.read("orion").applied) == ("provision", {})
 
 
 def test_a_machine_that_is_refused_stops_no_other(there: Store) -> None:

@@ -74,6 +74,11 @@ def test_each_address_is_named_with_what_answers_there(store: Store, made: Certi
     ]
 
 
+def test_the_address_of_the_url_may_be_listed_twice() -> None:
+    machine = Machine("orion", "none", url="tcp://127.0.0.1:1", addresses=[LAN])
+    assert seen(machine) == []
+
+
 def test_a_machine_with_one_address_has_no_such_checks(store: Store, made: Certificates) -> None:
     assert seen(orion(store, made, 1, LAN)) == []
 

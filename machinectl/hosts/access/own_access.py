@@ -55,9 +55,11 @@ class OwnAccess(Frozen):
 
     @classmethod
     def of(cls, machine: Machine) -> OwnAccess | None:
-        """Return None for a machine that was not asked for."""
+        """Return None for a machine that was not asked for, and for what no machinectl has written."""
         data: dict[str, Any] = machine.access
         words = {name: str(data.get(name, "")) for name in cls.fields_by_name}
+        if not all(is_time(words[key]) for key in ("made", "until") if words[key]):
+            return None
         return cls(**words) if words["state"] in {WAITING, GRANTED} and words["asked"] else None
 
     def dump(self) -> dict[str, str]:
@@ -67,8 +69,9 @@ class OwnAccess(Frozen):
     def is_valid(self) -> bool:
         """Return whether a request or an answer can have these values."""
         names = is_name(self.asked) and is_name(self.called or self.asked) and is_holder_name(self.who)
-        times = all(is_time(time) for time in (self.made, self.until) if time)
-        return names and times and all(word.isprintable() for word in vars(self).values())
+        # The sender's name becomes part of hints.
+        is_named = not self.by or is_sender(self.by)
+        return names and is_named and all(word.isprintable() for word in vars(self).values())
 
     @property
     def is_pending(self) -> bool:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError, one_line
+from machinectl.errors import MachineError, UsageError, one_line
 from machinectl.hosts.access.own_access import OwnAccess
 from machinectl.hosts.connection.machine_driver import KNOWN_HOSTS, driver_instance, driver_of
+from machinectl.machines.addresses import parse_addresses
 from machinectl.machines.engine_options import check_options
 from machinectl.machines.holders import holders_of, is_holder_name, is_time
+from machinectl.machines.spec import check_lifetime
 from machinectl.ssh.keys.known_hosts import is_wide
 from machinectl.ssh.ssh_settings import check_endpoint
 
@@ -28,6 +30,7 @@ def check_content(machine: Machine, files: Mapping[str, bytes]) -> None:
         if machine.url.startswith("unix://"):
             raise hostile(machine, f"{machine.url} is an engine of this computer, and not of {ssh.host}")
     check_sharing(machine)
+    check_settings(machine)
     for key, value in machine.labels.items():
         if not key.strip() or not (key + value).isprintable():
             raise hostile(machine, f"its label {one_line(key, 80)!r} is empty, or has unprintable characters")
@@ -38,6 +41,19 @@ def check_content(machine: Machine, files: Mapping[str, bytes]) -> None:
     for line in files.get(KNOWN_HOSTS, b"").decode(errors="replace").split("\n"):
         if is_wide(line) or not line.rstrip("\r").replace("\t", " ").isprintable():
             raise hostile(machine, f"its {KNOWN_HOSTS} trusts a CA, or a key for hosts that it does not name")
+
+
+def check_settings(machine: Machine) -> None:
+    try:
+        check_lifetime(machine.lifetime)
+    except UsageError as exc:
+        raise hostile(machine, 'its "lifetime" is invalid') from exc
+    try:
+        is_as_recorded = parse_addresses(machine.addresses) == tuple(machine.addresses)
+    except UsageError:
+        is_as_recorded = False
+    if not is_as_recorded:
+        raise hostile(machine, 'its "addresses" are invalid')
 
 
 def check_sharing(machine: Machine) -> None:

@@ -124,6 +124,8 @@ class Restoring:
             raise hostile(machine, f"an export has no {one_line(min(strange), 80)!r}")
         check_content(machine, exported.files)
         machine.failure = {}
+        # It would say that the host has settings which only `provision` can prove.
+        machine.applied = {}
         machine.context = machine.context and self.context
         if gate := machine_of(machine.jump):
             if gate not in self.done:

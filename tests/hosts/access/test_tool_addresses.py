@@ -66,6 +66,11 @@ def test_only_an_address_of_a_machine_can_be_chosen(store: Store, made: Certific
     assert caught.value.hint == f"Choose one of {LAN}, {VPN}"
 
 
+def test_a_note_that_is_no_address_chooses_none(store: Store, made: Certificates) -> None:
+    machine = orion(store, made, 1, LAN, VPN)
+    assert tool_urls(Quiet(), [machine], [], {"orion": ":"}) == {"orion": f"tcp://{LAN}:1"}
+
+
 def test_a_machine_with_one_address_is_not_asked(store: Store, made: Certificates) -> None:
     console = Quiet()
     assert tool_urls(console, [orion(store, made, 1, LAN)], [], {}) == {}
