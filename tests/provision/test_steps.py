@@ -705,6 +705,13 @@ def test_an_engine_that_is_right_but_off_is_only_started() -> None:
     assert ServiceEnabled("docker.service") in decision.changes
 
 
+def test_an_engine_that_ran_before_and_is_repaired_is_not_stopped_by_undoing() -> None:
+    started = ServiceStarted("docker.service")
+    assert started in configured(off()).changes
+    known = target(own_cas=frozenset({"0" * 64}))
+    assert started not in configured(off(), known).changes
+
+
 def test_what_a_cut_run_left_is_put_back_first() -> None:
     decision = engine_config.recover(host("docker", transaction="applying"), target())
     assert decision is not None

@@ -371,7 +371,7 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
         ),
         after=started_with(facts, files, wanted),
         failure=partial(not_applied, init=facts.init),
-        changes=changes_made(facts, wanted, files),
+        changes=changes_made(facts, target, wanted, files),
         undone=changes_removed(target, files),
         warnings=(
             *clients_changed(facts, target, files),
@@ -532,7 +532,7 @@ def started_with(facts: Facts, files: Sequence[NewFile], wanted: Goal) -> Facts:
     return replace(after, info={**facts.info, "LiveRestoreEnabled": bool(read_config(after).get(LIVE_RESTORE))})
 
 
-def changes_made(facts: Facts, wanted: Goal, files: list[NewFile]) -> tuple[Change, ...]:
+def changes_made(facts: Facts, target: Target, wanted: Goal, files: list[NewFile]) -> tuple[Change, ...]:
     found: list[Change] = [*directories_created(facts)]
     for file in files:
         if file.path == facts.config_path:
@@ -544,12 +544,13 @@ def changes_made(facts: Facts, wanted: Goal, files: list[NewFile]) -> tuple[Chan
             found.append(CaTrusted(hashlib.sha256(file.content).hexdigest()))
     if not facts.service.enabled:
         found.append(ServiceEnabled("docker.service"))
-    return (*found, *units_started(facts))
+    return (*found, *units_started(facts, target))
 
 
-def units_started(facts: Facts) -> list[Change]:
-    """Return the units to start. If our certificates exist, we started the engine before."""
-    if facts.running or f"{OWN_DIRECTORY}/ca.pem" in facts.sums:
+def units_started(facts: Facts, target: Target) -> list[Change]:
+    """Return the units to start. An engine that we configured before is on record already, if we started it."""
+    is_ours = target.own_cas or target.earlier or f"{OWN_DIRECTORY}/ca.pem" in facts.sums
+    if facts.running or is_ours:
         return []
     socket = [] if facts.socket.active or facts.init != "systemd" else [ServiceStarted("docker.socket")]
     return [*socket, ServiceStarted("docker.service")]
