@@ -36,13 +36,14 @@ def own_version() -> str:
 class Called:
     """How this program was called: `name` as users type it, `script` as in sys.argv, `passwords` by variable.
 
-    `typed` are the words after the name.
+    `typed` are the words after the name, `root` is the store in them, or "".
     """
 
     def __init__(self) -> None:
         self.name = DOCKER_MACHINE if os.path.basename(sys.argv[0]) == DOCKER_MACHINE else NAME
         self.script = sys.argv[0]
         self.typed: list[str] = []
+        self.root = ""
         self.passwords: dict[str, str] = {}
 
     def take_passwords(self) -> None:

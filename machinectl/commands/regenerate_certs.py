@@ -88,4 +88,4 @@ def confirm_renewal(
                     f'Clients of CAs that somebody added to {CLIENTS} on the host of "{name}" keep their access: '
                     f"{', '.join(cas)}. To lock them out, too, first delete these CAs there."
                 )
-    return confirm(console, "Are you sure?", " ".join(["machinectl regenerate-certs -y", *renewal.options, *names]))
+    return confirm(console, "Are you sure?", " ".join([renewal.command, *names]))

@@ -82,8 +82,7 @@ def replace_together(
 
     Private keys are 0600, other files have `mode`. Raises MachineError with `hint` if other contents need `force`.
     """
-    for name in dict.fromkeys(map(os.path.dirname, files)):
-        check_folder(os.path.join(directory, name), is_below=bool(name))
+    check_folders(directory, files)
     taken = [name for name, data in files.items() if differs(os.path.join(directory, name), data)]
     if not taken:
         return
@@ -106,14 +105,16 @@ def replace_together(
         put_into_place(directory)
 
 
-def check_folder(folder: str, *, is_below: bool) -> None:
-    """Raise MachineError for a file, and for a link below the directory: keys would go elsewhere."""
-    if os.path.lexists(folder) and not os.path.isdir(folder):
-        raise MachineError(f"{folder} is not a directory", f"Move it away: mv {quote_path(folder)} …")
-    if is_below and os.path.islink(folder):
-        raise MachineError(
-            f"{folder} is a link to {one_line(os.readlink(folder))}", f"Remove it: rm {quote_path(folder)}"
-        )
+def check_folders(directory: str, names: Iterable[str]) -> None:
+    """Raise MachineError if a folder of the files is a file, or a link below the directory: keys would go elsewhere."""
+    for name in dict.fromkeys(map(os.path.dirname, names)):
+        folder = os.path.join(directory, name)
+        if os.path.lexists(folder) and not os.path.isdir(folder):
+            raise MachineError(f"{folder} is not a directory", f"Move it away: mv {quote_path(folder)} …")
+        if name and os.path.islink(folder):
+            raise MachineError(
+                f"{folder} is a link to {one_line(os.readlink(folder))}", f"Remove it: rm {quote_path(folder)}"
+            )
 
 
 def check_absent(directory: str, names: Iterable[str], hint: str) -> None:

@@ -145,6 +145,17 @@ def test_files_go_to_no_directory_that_others_can_change(
     assert contents(shared) == {}
 
 
+@pytest.mark.parametrize("force", [False, True])
+def test_a_link_in_the_directory_is_refused_before_a_host_is_changed(
+    store: Store, tmp_path: Path, hosts: dict[str, Any], out: Path, force: bool
+) -> None:
+    out.mkdir()
+    (out / "rigel").symlink_to(tmp_path)
+    with pytest.raises(MachineError, match="rigel is a link to "):
+        issued(store, ToolIssue("env", "env", str(out), force=force))
+    assert hosts == {"rigel": set(), "vega": set()}
+
+
 @pytest.mark.parametrize("text", ["[" * 200_000, "[]", "text", ""])
 def test_notes_that_machinectl_has_not_written_are_ignored(
     store: Store, dozzle: ToolIssue, out: Path, text: str

@@ -41,6 +41,15 @@ def test_a_host_that_somebody_else_set_up_is_listed_with_how_to_take_it_over(sto
     assert "take its host over: machinectl provision --force generic" in said
 
 
+def test_a_command_that_is_listed_names_the_store_as_typed(store: Store) -> None:
+    machine = Machine("orion", "none", url="tcp://192.0.2.1:2376", driver_state='{"URL": "tcp://192.0.2.1:2376"}')
+    machine.pending = "provision"
+    added(store, machine)
+    arguments = ("ls", "-t", "0")
+    assert f": machinectl -s {store.root} provision orion" in machinectl("-s", store.root, *arguments).stdout
+    assert ": machinectl provision orion" in machinectl(*arguments, store=store.root).stdout
+
+
 def test_with_no_seconds_no_host_is_asked_and_what_is_on_record_is_listed(store: Store) -> None:
     asked: list[servers.Connection] = []
 

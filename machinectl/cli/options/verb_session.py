@@ -70,5 +70,6 @@ def session_of(given: Mapping[str, Any], arguments: Sequence[str]) -> Session:
     """Return the session for the values of the flags before the verb."""
     if given["debug"]:
         os.environ["MACHINE_DEBUG"] = "1"
+    THIS.root = given["storage_path"]
     tls = GivenTLS(given["tls_ca_cert"], given["tls_ca_key"], given["tls_client_cert"], given["tls_client_key"])
     return Session(given["storage_path"], arguments, tls=tls, native_ssh=given["native_ssh"])

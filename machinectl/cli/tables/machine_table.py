@@ -7,7 +7,7 @@ import shutil
 import sys
 
 from machinectl.cli.invocation import THIS
-from machinectl.cli.output.exit_status import as_called, report, report_failures
+from machinectl.cli.output.exit_status import as_called, program_with, report, report_failures
 from machinectl.cli.output.stdout import draw, print_json, print_lines, write_out
 from machinectl.cli.output.style import GREEN, MORE, RED, YELLOW, columns, is_drawn_on, printed_sign
 from machinectl.cli.tables.fitted_table import Fitting, fitted_rows
@@ -168,5 +168,5 @@ def formatted(layout: RowFormat, listed: Sequence[MachineRow]) -> tuple[str, lis
 
 
 def printed_fields(row: MachineRow, fields: dict[str, Any]) -> dict[str, Any]:
-    """Name the program in the suggested commands as it was called."""
-    return {**fields, "Error": as_called(row.error, THIS.name)}
+    """Name the program in the suggested commands as it was called, with its store."""
+    return {**fields, "Error": as_called(row.error, program_with(THIS.root))}

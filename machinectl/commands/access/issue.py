@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl.console import confirm, decline
 from machinectl.errors import MachineError, UsageError, closest_match
-from machinectl.files.fileset import locked_directory, read_regular_file
+from machinectl.files.fileset import check_folders, locked_directory, read_regular_file
 from machinectl.hosts.access.engine_turns import work_in_turns
 from machinectl.hosts.access.granting import (
     AccessGrant,
@@ -166,8 +166,11 @@ def check_tool(tool: str) -> None:
 
 
 def check_files(store: Store, names: Sequence[str], issue: ToolIssue) -> None:
+    """Raise MachineError before a host is changed for files that cannot be written."""
+    files = planned_files(store, names, issue)
+    check_folders(issue.directory, files)
     if not issue.force:
-        check_unchanged(issue.directory, planned_files(store, names, issue))
+        check_unchanged(issue.directory, files)
 
 
 def planned_files(store: Store, names: Sequence[str], issue: ToolIssue) -> dict[str, bytes]:

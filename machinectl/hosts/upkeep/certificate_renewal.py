@@ -57,7 +57,7 @@ class Renewal:
     """What to renew besides the engine's certificate.
 
     `sans` are its extra names. `new_ca` renews everything and locks out other clients. `authority` replaces the
-    machine's CA.
+    machine's CA. `again` is the command that asked for it, unless that is regenerate-certs.
     """
 
     sans: tuple[str, ...] = ()
@@ -65,15 +65,18 @@ class Renewal:
     new_ca: bool = False
     authority: certs.Pair | None = None
     allowed: Allowed = NOTHING_SPECIAL
+    again: str = ""
 
     @property
-    def options(self) -> list[str]:
+    def command(self) -> str:
+        """Return the command that does it unasked, without names."""
         flags = {
             "--client-certs": self.client,
             "--new-ca": self.new_ca,
             "--restart-swarm": self.allowed.restart_swarm,
         }
-        return [*(flag for flag, given in flags.items() if given), *(f"--tls-san {san}" for san in self.sans)]
+        options = [*(flag for flag, given in flags.items() if given), *(f"--tls-san {san}" for san in self.sans)]
+        return self.again or " ".join(["machinectl regenerate-certs -y", *options])
 
 
 def renew(held: Held, console: Console, access: Access, renewal: Renewal) -> None:

@@ -123,7 +123,7 @@ def renew_now(
             f"Renew what is due on all machines: {' '.join(['machinectl renew --due', *dry])}\n"
             f"Or all certificates of one: {' '.join(['machinectl renew', *dry, '<NAME>'])}",
         )
-    renewal = Renewal(client=True)
+    renewal = Renewal(client=True, again="machinectl renew -y")
     results = regenerate_certs(here.store, here.console, names, access, renewal, unasked=yes, dry_run=dry_run)
     for name, result in results:
         try:
