@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.doctor.check import BROKEN, OK, UNKNOWN, Check, first_case
+from machinectl.provision import daemon_json
 from machinectl.provision.steps import docker_group, engine_config
 
 if TYPE_CHECKING:
@@ -33,6 +34,14 @@ def ssh_only_checks(found: Facts, target: Target, shell: Shell) -> Iterator[Chec
     yield first_case(
         LISTENER,
         (found.engine_listens and target.own_cas, BROKEN, still, f"Close it: {again}"),
-        (addresses, UNKNOWN, own, f"See that configuration: {shell.command('systemctl cat docker')}"),
+        (addresses, UNKNOWN, own, f"See that configuration: {listener_source(found, shell)}"),
         (True, OK, f"the engine does not listen on port {target.port}", ""),
     )
+
+
+def listener_source(found: Facts, shell: Shell) -> str:
+    """Return the command that shows where the host makes the engine listen."""
+    if any(map(engine_config.port_of, daemon_json.listed(daemon_json.read_config(found), "hosts"))):
+        return shell.command(f"cat {found.config_path}")
+    in_socket = any(map(engine_config.port_of, found.socket_listens))
+    return shell.command("systemctl cat docker.socket" if in_socket else "systemctl cat docker.service")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl.errors import SET_CLOCK
 from tests.doctor.test_doctor_lab import SSH_AGAIN
 from tests.lab.container import run_container
 from tests.support.lab_cli import Cli, generic
@@ -53,7 +54,7 @@ def test_with_a_wrong_clock_nothing_is_made_that_is_not_valid_there_and_a_holder
         assert done.returncode == 1
         cause, hint = done.stderr.splitlines()[-2:]
         assert f"{off} the clock here" in cause
-        assert hint.endswith(": timedatectl set-ntp true")
+        assert hint.endswith(f": {SET_CLOCK}")
     assert not answer.exists()
     assert not (tmp_path / "dozzle").exists()
     assert cli.ok("access", "ls").stdout == record

@@ -17,6 +17,7 @@ from machinectl import certs
 from machinectl.doctor import engine_configuration, host_condition, served_certificate
 from machinectl.doctor.check import Verdict
 from machinectl.doctor.host_condition import Shell
+from machinectl.errors import SET_CLOCK
 from machinectl.host_changes import FileCreated
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.provision.facts.health import FileSystem, Health, Memory
@@ -293,7 +294,7 @@ def test_a_clock_that_is_off_by_more_than_it_drifts_is_broken() -> None:
         found = host_condition.clock_check(off, SUDO)
         assert found.verdict is BROKEN
         assert seen in found.seen
-        assert "machinectl ssh orion sudo timedatectl set-ntp true" in found.hint
+        assert f"machinectl ssh orion sudo {SET_CLOCK}" in found.hint
     assert "Set the clock, on the host: " in host_condition.clock_check(timedelta(days=9), None).hint
 
 
