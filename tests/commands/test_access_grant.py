@@ -127,6 +127,31 @@ def test_an_answer_that_cannot_be_printed_is_an_error(owner: Owner, capfdbinary:
     assert "Send it to" not in said
 
 
+def test_nobody_gets_access_if_the_answers_file_cannot_be_written(owner: Owner) -> None:
+    missing = owner.directory / "missing" / "answer.txt"
+    with pytest.raises(MachineError, match=r"missing/answer\.txt cannot be written"):
+        owner.grant(request("orion"), output=str(missing))
+    assert owner.store.read("orion").holders == {}
+
+
+def test_if_the_answers_file_fails_after_the_grant_it_says_how_to_get_the_answer(
+    owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = owner.directory / "answers"
+    directory.mkdir()
+    file = directory / "answer.txt"
+    with monkeypatch.context() as patched:
+        patched.setattr(granting, "trust_ca", lambda *_, **__: directory.rmdir())
+        with pytest.raises(MachineError, match="Access was given, only the answer is missing") as caught:
+            owner.grant(request("orion"), output=str(file))
+    path = owner.directory / "request.txt"
+    assert caught.value.hint == (
+        f"Print the answer to the same request: machinectl access grant -y {path} --output {file}"
+    )
+    owner.grant(request("orion"))
+    assert [machine.name for machine in owner.answer.machines] == ["orion"]
+
+
 def test_it_shows_machine_holder_lifetime_and_fingerprint_and_asks(owner: Owner) -> None:
     asked = request("orion", "rigel")
     console = owner.grant(asked, "y", who="alice", lifetime="12h")

@@ -300,6 +300,28 @@ def test_a_request_is_written_to_a_new_file_only(store: Store, tmp_path: Path) -
     assert file.read_text() == "mine"
 
 
+@pytest.mark.parametrize("file", ["there.txt", "missing/request.txt"])
+def test_a_request_whose_file_cannot_be_written_changes_nothing(
+    store: Store, owner: Owner, tmp_path: Path, file: str
+) -> None:
+    first = asked(store, "orionbox", "--for", "alice")
+    (tmp_path / "there.txt").write_text("mine")
+    done = machinectl("access", "request", "orionbox", "web1", "-o", tmp_path / file, store=store.root)
+    assert done.returncode == 1
+    assert "This is a new request" not in done.stderr
+    assert store.names() == ["orionbox"]
+    assert accepted(store, owner.text(first)).stdout.startswith("orionbox: ready")
+
+
+def test_a_renewal_whose_file_is_there_changes_nothing(store: Store, owner: Owner, tmp_path: Path) -> None:
+    accepted(store, owner.text(asked(store, "orionbox", "web1")))
+    first = machinectl("access", "renew", "orionbox", store=store.root).stdout
+    file = tmp_path / "request.txt"
+    file.write_text("mine")
+    assert machinectl("access", "renew", "-o", file, store=store.root).returncode == 1
+    assert accepted(store, owner.text(first)).stdout.startswith("orionbox: renewed")
+
+
 @pytest.mark.parametrize("kind", ["pipe", "device"])
 def test_a_request_does_not_wait_for_what_is_no_file(store: Store, tmp_path: Path, kind: str) -> None:
     path = tmp_path / "request.txt"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError, UsageError
 from machinectl.files.fileset import read_regular_file
+from machinectl.fleet.writing.new_file import check_new_file
 from machinectl.hosts.access.own_access import (
     KEY,
     REQUEST_FILE,
@@ -29,8 +30,11 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Held, Store
 
 
-def access_renew(store: Store, console: Console, names: Sequence[str]) -> AccessRequest:
-    """Without names, renew all that were shared with this computer. Repeated, it returns the same request."""
+def access_renew(store: Store, console: Console, names: Sequence[str], *, output: str = "") -> AccessRequest:
+    """Without names, renew all that were shared with this computer. Repeated, it returns the same request.
+
+    A new one needs a new file `output`, if that is given.
+    """
     chosen = sorted(set(matching(names, store.names)), key=str.lower) or shared_names(store)
     check_one_owner({name: shared_by(store, name) for name in chosen})
     with ExitStack() as stack:
@@ -39,6 +43,8 @@ def access_renew(store: Store, console: Console, names: Sequence[str]) -> Access
         machines = [each.machine for each in held]
         if again := repeated_request(machines, [each.asked for each in asked]):
             return again
+        if output:
+            check_new_file(output)
         note_replaced(console, machines)
         return renewed_request(held, asked)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl.errors import MachineError, UsageError
 from machinectl.files.fileset import read_regular_file
+from machinectl.fleet.writing.new_file import check_new_file
 from machinectl.hosts.access.own_access import (
     KEY,
     REQUEST_FILE,
@@ -33,10 +34,13 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Held, Store
 
 
-def access_request(store: Store, console: Console, words: Sequence[str], *, who: str | None = None) -> AccessRequest:
+def access_request(
+    store: Store, console: Console, words: Sequence[str], *, who: str | None = None, output: str = ""
+) -> AccessRequest:
     """Make keys and a request for machines, named NAME or LOCAL:NAME. Repeated, it returns the same request.
 
-    For some of the machines that were asked for together, it returns their request, too.
+    For some of the machines that were asked for together, it returns their request, too. A new one needs a new file
+    `output`, if that is given.
     """
     require_names(words, "access request")
     who = who_asks(who) if who is not None else ""
@@ -54,6 +58,8 @@ def access_request(store: Store, console: Console, words: Sequence[str], *, who:
         there = [store.read(each.local) for each in asked if store.exists(each.local)]
         if again := repeated_request(there, [each.asked for each in asked], who):
             return again
+        if output:
+            check_new_file(output)
         note_replaced(console, there)
         return made_request(console, held, asked, who)
 

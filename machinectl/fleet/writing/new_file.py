@@ -14,16 +14,7 @@ READABLE = 0o664
 
 def write_new_file(path: str, text: str) -> None:
     """Write a new file. Raises MachineError, and leaves no partial file."""
-    named = shlex.quote(path)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, READABLE)
-    except FileExistsError as exc:
-        raise MachineError(
-            f"{path} exists already, and was not changed",
-            f"Choose another name, or move the file: mv {named} {named}.old",
-        ) from exc
-    except (OSError, ValueError) as exc:
-        raise write_error(path, exc) from exc
+    descriptor = create_file(path)
     try:
         with open(descriptor, "wb") as file:
             file.write(text.encode())
@@ -34,6 +25,25 @@ def write_new_file(path: str, text: str) -> None:
         if isinstance(exc, OSError):
             raise write_error(path, exc) from exc
         raise
+
+
+def check_new_file(path: str) -> None:
+    """Raise MachineError if the file exists or cannot be made, before work whose result goes into it."""
+    os.close(create_file(path))
+    os.unlink(path)
+
+
+def create_file(path: str) -> int:
+    named = shlex.quote(path)
+    try:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, READABLE)
+    except FileExistsError as exc:
+        raise MachineError(
+            f"{path} exists already, and was not changed",
+            f"Choose another name, or move the file: mv {named} {named}.old",
+        ) from exc
+    except (OSError, ValueError) as exc:
+        raise write_error(path, exc) from exc
 
 
 def write_error(path: str, why: OSError | ValueError) -> MachineError:

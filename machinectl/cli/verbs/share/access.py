@@ -86,11 +86,15 @@ def access_grant(
 
 
 def check_output(path: str, request: AccessRequest) -> None:
-    """Raise UsageError for a file, except for an earlier answer to the request."""
+    """Raise MachineError for a file that the answer cannot go into. It may replace an earlier one to the request."""
     from machinectl.files.atomic import read_file
+    from machinectl.fleet.writing.new_file import check_new_file
     from machinectl.hosts.access.wire.access_answer import read_access_answer
 
-    if path in {"", "-"} or not os.path.lexists(path):
+    if path in {"", "-"}:
+        return
+    if not os.path.lexists(path):
+        check_new_file(path)
         return
     try:
         is_earlier = read_access_answer(read_file(path)).request == request.id
@@ -160,12 +164,13 @@ def circumstances(each: ExpectedGrant) -> str:
 
 def print_answer(here: Session, answer: AccessAnswer, sender: str, output: str, again: str) -> None:
     if output and output != "-":
-        from machinectl.files.atomic import remove_if_present
-        from machinectl.fleet.writing.new_file import write_new_file
-
-        # An earlier answer to the same request.
-        remove_if_present(output)
-        write_new_file(output, answer.text())
+        try:
+            write_answer(answer, output)
+        except MachineError as exc:
+            raise MachineError(
+                f"{exc.cause}. Access was given, only the answer is missing",
+                f"Print the answer to the same request: {again}",
+            ) from exc
         here.console.note(f"The answer is in {output}")
     else:
         print_result(lambda: write_file(answer.text()), again)
@@ -173,6 +178,18 @@ def print_answer(here: Session, answer: AccessAnswer, sender: str, output: str, 
         f"Send it to {sender}: it holds no secret.\n"
         f"Its fingerprint is {answer.fingerprint}. Read it out on the phone: {COMPARE}."
     )
+
+
+def write_answer(answer: AccessAnswer, path: str) -> None:
+    from machinectl.files.atomic import remove_if_present
+    from machinectl.fleet.writing.new_file import write_error, write_new_file
+
+    try:
+        # An earlier answer to the same request.
+        remove_if_present(path)
+    except OSError as exc:
+        raise write_error(path, exc) from exc
+    write_new_file(path, answer.text())
 
 
 def access_end(

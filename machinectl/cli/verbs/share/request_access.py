@@ -23,19 +23,24 @@ LONGEST_LIST = 60
 def access_request(here: Session, *, machines: list[str], who: str | None, output: str) -> None:
     from machinectl.commands.access.request import access_request as command
 
-    request = command(here.store, here.console, machines, who=who)
+    request = command(here.store, here.console, machines, who=who, output=file_of(output))
     print_request(here, request, output, f"machinectl access request {' '.join(machines)}")
 
 
 def access_renew(here: Session, *, names: list[str], output: str) -> None:
     from machinectl.commands.access.renew import access_renew as command
 
-    request = command(here.store, here.console, names)
+    request = command(here.store, here.console, names, output=file_of(output))
     print_request(here, request, output, " ".join(["machinectl access renew", *names]))
 
 
+def file_of(output: str) -> str:
+    """Return the file of an option that takes - for stdout, "" for stdout."""
+    return "" if output == "-" else output
+
+
 def print_request(here: Session, request: AccessRequest, output: str, again: str) -> None:
-    if output and output != "-":
+    if file_of(output):
         write_request(request, output)
         here.console.note(f"The request is in {output}")
     else:
