@@ -184,6 +184,18 @@ def harmless(command: list[str]) -> list[str]:
         ("tunnel web1 80", "Did you mean: machinectl forward web1 80"),
         ("socket -d web1", "Did you mean: machinectl socket --background web1"),
         ("socket --detach web1", "Did you mean: machinectl socket --background web1"),
+        ("access rm alice web1", "Did you mean: machinectl access end alice web1"),
+        ("access remove alice web1", "Did you mean: machinectl access end alice web1"),
+        ("access show web1", "Did you mean: machinectl access ls web1"),
+        ("access list", "Did you mean: machinectl access ls"),
+        ("access add r.txt", "Did you mean: machinectl access grant r.txt"),
+        ("access grant --file r.txt", "Did you mean: machinectl access grant r.txt"),
+        ("access accept --file=r.txt", "Did you mean: machinectl access accept r.txt"),
+        ("grant r.txt", "Did you mean: machinectl access grant r.txt"),
+        ("request web1", "Did you mean: machinectl access request web1"),
+        ("revoke alice web1", "Did you mean: machinectl access end alice web1"),
+        ("share web1 alice", "Did you mean: machinectl access --help"),
+        ("certs show web1", "List the commands: machinectl certs --help"),
         ("socket rm --all", "Close all sockets: machinectl socket rm $(machinectl socket ls -q)"),
         (
             "create ssh://ops@192.0.2.9 web2 --generic-ssh-key K",
@@ -218,6 +230,10 @@ def test_a_command_of_systemds_machinectl_is_said_to_be_another_programs_and_non
     )
     assert "/usr/bin" not in done.stderr
     assert len(hints) == 1
+
+
+def test_a_command_below_a_group_is_not_one_of_systemds_machinectl(store: Store) -> None:
+    assert machinectl("certs", "show", store=store.root).stderr.splitlines()[0] == "Error: No such command 'show'."
 
 
 def test_a_name_that_was_not_typed_is_one_of_those_that_there_are(store: Store) -> None:

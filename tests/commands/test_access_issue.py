@@ -341,7 +341,18 @@ def test_an_unknown_tool_is_refused_with_those_that_are_known(store: Store, dozz
         issued(store, replace(dozzle, tool="dozle"))
     assert caught.value.mistyped == ("dozle", "dozzle")
     done = machinectl("access", "issue", "grafana", "rigel", store=store.root)
-    assert (done.returncode, "machinectl access issue env" in done.stderr) == (2, True)
+    assert (done.returncode, done.stderr.splitlines()[-1].partition(": ")[2]) == (
+        2,
+        "machinectl access issue env rigel --for grafana",
+    )
+    done = machinectl("access", "issue", "rigel", "vega", "github", store=store.root)
+    assert (done.returncode, done.stderr.splitlines()) == (
+        2,
+        [
+            'Error: "rigel" is a machine, and github a tool',
+            "  The tool comes first: machinectl access issue github rigel vega",
+        ],
+    )
 
 
 def test_the_command_line_prints_lines_for_a_shell_and_the_rest_beside_them(store: Store, tmp_path: Path) -> None:

@@ -329,6 +329,14 @@ def test_a_file_is_written_once_and_never_over_another(
     assert "cannot be written: No such file or directory" in done.stderr
 
 
+def test_a_dash_is_stdout(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    made(store, "orion")
+    done = machinectl("fleet", "init", "-o", "-", store=store.root)
+    assert done.stdout == machinectl("fleet", "init", store=store.root).stdout
+    assert (done.stderr, list(tmp_path.glob("-"))) == ("", [])
+
+
 def test_nothing_is_left_of_a_file_that_the_disk_has_no_room_for(tmp_path: Path) -> None:
     path = tmp_path / "fleet.yaml"
     limited = (

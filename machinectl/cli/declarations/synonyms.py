@@ -74,6 +74,23 @@ COMMANDS = {
     "certs renew": "renew NAME",
     "certs rotate": "regenerate-certs NAME",
     "renew-certs": "renew NAME",
+    # Access for people and tools.
+    "access add": "access grant",
+    "access allow": "access grant",
+    "access give": "access grant",
+    "access ask": "access request",
+    "access delete": "access end",
+    "access remove": "access end",
+    "access revoke": "access end",
+    "access rm": "access end",
+    "access get": "access ls",
+    "access list": "access ls",
+    "access show": "access ls",
+    "accept": "access accept",
+    "grant": "access grant",
+    "request": "access request",
+    "revoke": "access end",
+    "share": "access --help",
     # Many machines.
     "deploy": "apply",
     "diff": "plan",
@@ -122,6 +139,8 @@ NOUNS = "context contexts host hosts machine machines node nodes server servers 
 # A flag of another program by our verb, and ours; "" where we need none. "" as a verb is every verb that has ours.
 FLAGS = {
     "": {"-o": "--json", "--output": "--json", "--format": "--json"},
+    "access accept": {"-f": "", "--file": ""},
+    "access grant": {"-f": "", "--file": ""},
     "ls": {"-a": "", "--all": "", "--no-trunc": ""},
     "create": {
         "--address": "--generic-ip-address",

@@ -34,6 +34,8 @@ def helped_verb(words: Sequence[str], *, asks: bool) -> str | None:
     """Return the verb or topic of a command line if it asks for its help; `asks` if that is known."""
     name, *rest = words
     if is_group(name, " ".join(rest[:1])):
+        while rest and rest[0] in HELP_VERBS:
+            asks, rest = True, rest[1:]
         asks = asks or not rest
         if rest and not rest[0].startswith("-"):
             name = f"{name} {rest.pop(0)}"

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 MACHINE, PLACEHOLDER = "NAME", "<NAME>"
 # The host in ssh's -L.
 LOCALHOSTS = ("localhost", "127.0.0.1", "[::1]", "")
+# Options that are an argument of our verbs.
+OPERANDS = ("--file",)
 # The values of other programs' `-o`.
 FORMATS = ("json", "yaml", "wide", "table", "name", "jsonl")
 
@@ -60,17 +62,21 @@ def unknown_flag(flag: str) -> UsageError:
     return UsageError(f"Error: No such option: {flag}", hint)
 
 
-def no_such_command(word: str) -> str:
-    if word in SYSTEMDS_VERBS.split() and THIS.name == NAME:
+def no_such_command(word: str, group: str = "") -> str:
+    if is_systemds(word, group) and THIS.name == NAME:
         return f"'{word}' is a command of systemd's {NAME}, which is another program"
     return f"Error: No such command '{word}'."
 
 
+def is_systemds(word: str, group: str) -> bool:
+    return not group and word in SYSTEMDS_VERBS.split()
+
+
 def unknown_command(word: str, verbs: Mapping[str, Verb], group: str) -> UsageError:
     near = closest_match(word, (name for name, verb in verbs.items() if verb.section))
-    if not near or word in SYSTEMDS_VERBS.split():
-        return UsageError(no_such_command(word), f"List the commands: {NAME} {group}--help")
-    return UsageError(no_such_command(word), f"Did you mean: {NAME} {group}{near}", mistyped=(word, near))
+    if not near or is_systemds(word, group):
+        return UsageError(no_such_command(word, group), f"List the commands: {NAME} {group}--help")
+    return UsageError(no_such_command(word, group), f"Did you mean: {NAME} {group}{near}", mistyped=(word, near))
 
 
 def check_verb_within(verb: str, names: Sequence[str], store: Store) -> None:
@@ -152,6 +158,8 @@ def filled(template: str, typed: Sequence[str], store: Store) -> str:
         verb = f"{verb} {rest.pop(0)}"
     operands, flags = parted(verb, typed)
     operands = [word for word in operands if word not in NOUNS.split() or store.exists(word)]
+    if template.endswith(" --help") and MACHINE not in rest:
+        operands = []
     if verb == "create" and not flags and not any("@" in word or "://" in word for word in operands):
         return "create --help"
     if MACHINE in rest:
@@ -254,7 +262,8 @@ def corrected_options(typed: Sequence[str], unknown: str, ours: str, options: Ma
     else:
         # `-o json`: a switch has no value.
         follows = not equals and " ".join(words[at + 1 : at + 2]) in FORMATS
-        words[at : at + 1 + follows] = [ours] if ours else []
+        # `--file=x`: an argument of ours.
+        words[at : at + 1 + follows] = [ours] if ours else [value] if unknown in OPERANDS and value else []
     return f"{NAME} {quoted(words)}"
 
 

@@ -25,7 +25,7 @@ from machinectl.hosts.access.tool_files.known_tools import LAYOUTS
 from machinectl.hosts.access.tool_files.tool_layout import EngineAccess
 from machinectl.hosts.parallel.workers import plan_each
 from machinectl.machines.addresses import FLAG
-from machinectl.machines.holders import CA_FILE, EXPIRES, TOOL, find_holder
+from machinectl.machines.holders import CA_FILE, EXPIRES, TOOL, find_holder, is_holder_name
 from machinectl.machines.selection import chosen
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.quantities import lifetime_words
@@ -139,7 +139,7 @@ def plan_access_issue(
 
 def checked_names(store: Store, names: Sequence[str], issue: ToolIssue) -> list[str]:
     """Return the machines. Raises MachineError if one cannot be shared, or if the directory is not safe."""
-    check_tool(issue.tool)
+    check_tool(store, issue.tool, names)
     check_directory(issue.directory)
     wanted = list(dict.fromkeys(chosen(store, names)))
     grant = issue.grant(certs.new_key())
@@ -154,13 +154,20 @@ def addressed(store: Store, console: Console, names: Sequence[str], issue: ToolI
     return replace(issue, urls=tool_urls(console, machines, issue.addresses, noted_hosts(issue.directory)))
 
 
-def check_tool(tool: str) -> None:
+def check_tool(store: Store, tool: str, names: Sequence[str]) -> None:
     if tool in LAYOUTS:
         return
+    machines = [name for name in names if store.exists(name)]
+    if store.exists(tool) and (tools := [name for name in names if name in LAYOUTS and name not in machines]):
+        raise UsageError(
+            f'"{tool}" is a machine, and {tools[0]} a tool',
+            f"The tool comes first: machinectl access issue {' '.join([tools[0], tool, *machines])}",
+        )
     near = closest_match(tool, LAYOUTS)
+    who = f" --for {tool}" if is_holder_name(tool) and not store.exists(tool) else ""
     raise UsageError(
         f"unknown tool {tool!r} (known: {', '.join(LAYOUTS)})",
-        "For another one, take docker's variables: machinectl access issue env <NAME>",
+        f"For another one, take docker's variables: machinectl access issue env {' '.join(machines) or '<NAME>'}{who}",
         mistyped=(tool, near) if near else None,
     )
 

@@ -31,7 +31,7 @@ def fleet_schema(here: Session) -> None:
 
 
 def hand_over(text: str, path: str, console: Console) -> None:
-    if not path:
+    if path in {"", "-"}:
         write_file(text)
         return
     from machinectl.fleet.writing.new_file import write_new_file
