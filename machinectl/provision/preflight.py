@@ -18,7 +18,7 @@ from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.url import EngineURL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from machinectl.provision.facts.host_facts import Facts, Process
     from machinectl.provision.target import Allowed, Target
@@ -229,6 +229,20 @@ def check_config(facts: Facts, target: Target) -> None:
 
 def check_tls(facts: Facts, target: Target, allowed: Allowed) -> None:
     """Refuse TLS with a foreign CA, unless docker-machine or we set it up."""
+    said = tls_settings(facts)
+    if not said or allowed.force or docker_unit.is_by_docker_machine(facts) or trusts_own_ca(facts, target, said):
+        return
+    whose = said.get("tlscacert") or said.get("tlscert") or "its own certificate"
+    if whose.startswith(OWN_DIRECTORY):
+        raise another_computers_ca(facts, target)
+    raise CheckFailed(
+        f"The host's engine already uses TLS with another CA ({whose})",
+        f"Register it without changes: {register_command(target)}; or replace its CA: --force",
+    )
+
+
+def tls_settings(facts: Facts) -> dict[str, str]:
+    """Return what daemon.json and the engine's flags say about TLS."""
     before = daemon_json.read_config(facts)
     said = {key: str(before[key]) for key in daemon_json.TLS_FLAGS if before.get(key)}
     if facts.unit:
@@ -236,29 +250,36 @@ def check_tls(facts: Facts, target: Target, allowed: Allowed) -> None:
         said |= {
             flag.name: flag.value for flag in flags if flag.name in daemon_json.TLS_FLAGS and flag.value != "false"
         }
-    if not said or allowed.force or docker_unit.is_by_docker_machine(facts):
-        return
+    return said
+
+
+def trusts_own_ca(facts: Facts, target: Target, said: Mapping[str, str]) -> bool:
     # clients.pem begins with the CA that ca.pem has.
     trusted = said.get("tlscacert", "").replace(client_cas.CLIENTS, client_cas.OWN_CA)
-    ca = facts.sums.get(trusted)
-    if ca and ca.sha256 in {hashlib.sha256(target.certificates.get("ca.pem", b"")).hexdigest(), *target.own_cas}:
-        return
-    if ca is None and target.own_cas and said.get("tlscacert", "").startswith(f"{OWN_DIRECTORY}/"):
-        # Our CA file was deleted.
-        return
-    whose = said.get("tlscacert") or said.get("tlscert") or "its own certificate"
-    if not whose.startswith(OWN_DIRECTORY):
-        raise CheckFailed(
-            f"The host's engine already uses TLS with another CA ({whose})",
-            f"Register it without changes: {register_command(target)}; or replace its CA: --force",
-        )
+    if trusted in facts.sums:
+        own = hashlib.sha256(target.certificates.get("ca.pem", b"")).hexdigest()
+        return facts.sums[trusted].sha256 in {own, *target.own_cas}
+    # Our CA file was deleted.
+    return bool(target.own_cas) and trusted.startswith(f"{OWN_DIRECTORY}/")
+
+
+def check_own_ca(facts: Facts, target: Target) -> None:
+    """Refuse a host that another computer's machinectl has given another CA, whatever else its engine reads."""
+    if client_cas.OWN_CA in facts.sums and not client_cas.is_ours(facts, target):
+        raise another_computers_ca(facts, target)
+
+
+def another_computers_ca(facts: Facts, target: Target) -> CheckFailed:
     by = revision.Revision.parse(facts.revision).by or "another computer"
-    raise CheckFailed(
+    copied = "--tls-dir <DIR>"
+    otherwise = f"Or register it without changes: {register_command(target)}; or replace its CA: --force"
+    if target.name:
+        copied = f"machinectl certs import --force {target.name} <DIR>"
+        otherwise = f"Or take the host over, which locks out its owner: machinectl provision --force {target.name}"
+    return CheckFailed(
         f"The host's engine already uses TLS with another computer's CA: {by} set it up",
         "Ask its owner for access: machinectl access request <NAME>; or, to manage the host from here too, copy the "
-        "machine's directory from that computer, and pass the copy: --tls-dir <DIR> "
-        "(for an existing machine: certs import --force <NAME> <DIR>)\n"
-        f"Or register it without changes: {register_command(target)}; or replace its CA: --force",
+        f"machine's directory from that computer, and pass the copy: {copied}\n{otherwise}",
     )
 
 

@@ -25,6 +25,7 @@ from machinectl.hosts.upkeep.certificate_renewal import (
     certificate_change,
     check_certificates_in_use,
     new_identity,
+    plan_renewal,
     renew,
 )
 from machinectl.machines.engine_options import EngineOptions
@@ -157,6 +158,29 @@ def test_an_engine_that_takes_its_certificates_from_elsewhere_is_not_touched(old
             orion(), facts(b'{"tlscert": "/etc/docker/server.pem"}'), Target(ADDRESS, certificates=old.on_host)
         )
     check_certificates_in_use(orion(), facts(), Target(ADDRESS, certificates=old.on_host))
+
+
+def test_a_ca_that_another_computer_has_replaced_is_not_put_back(
+    store: Store, old: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = RecordedHost("provisioned")
+    host.facts = host.facts.replace(b"@end", b"@revision 2 0123456789abcdef 2026-11-27T22:40:00Z bob@pc\n@end")
+    monkeypatch.setattr(certificate_renewal, "logged_in_as_root", lambda *_: nullcontext(host))
+    monkeypatch.setattr(certificate_renewal, "logged_in", lambda *_: nullcontext(host))
+    monkeypatch.setattr(certificate_renewal, "root_runner", lambda *_: host)
+    machine = orion()
+    machine.driver_state = json.dumps({"IPAddress": ADDRESS, "SSHUser": "root", "SSHPort": 22, "EnginePort": 2376})
+    machine.changes = [CaTrusted(hashlib.sha256(old.ca).hexdigest())]
+    added(store, machine, old.present)
+    refused = "another computer's CA: bob@pc set it up"
+    for renewal in (Renewal(), Renewal(client=True), Renewal(new_ca=True)):
+        with store.writing("orion") as held, pytest.raises(CheckFailed, match=refused) as raised:
+            renew(held, Quiet(), Access(), renewal)
+        assert "locks out its owner: machinectl provision --force orion" in raised.value.hint
+        with pytest.raises(CheckFailed, match=refused):
+            plan_renewal(store, store.read("orion"), Quiet(), Access(), renewal)
+    assert host.jobs == []
+    assert Identity.read(store.directory("orion")) == old
 
 
 def test_a_host_that_is_not_provisioned_yet_is_refused_before_its_engine_is_touched(

@@ -103,6 +103,12 @@ def test_what_another_computer_changed_is_taken_and_what_is_asked_here_stays(sto
     assert Revision.of_record(store.read("orion").revision).number == 5
 
 
+def test_a_change_that_has_the_number_of_one_here_is_another_one(store: Store, host: RecordedHost) -> None:
+    changed_by_alice(store, host, 1, {"engine": OPTIONS, "labels": {"role": "web"}, "changes": []})
+    console = carry_out(store, host)
+    assert any(line.endswith("(revision 1, this record knew another 1)") for line in console.warnings)
+
+
 def test_the_settings_that_the_host_had_are_forgotten_if_another_computer_changed_them(
     store: Store, host: RecordedHost
 ) -> None:

@@ -19,7 +19,7 @@ from machinectl.host_changes import CaTrusted, ConfigMerged, FileCreated, GroupJ
 from machinectl.provision import firewall, preflight
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Facts, HostFile, PortListener, Sum, parse_facts
 from machinectl.provision.steps import docker_group, engine_config, undo_steps
-from machinectl.provision.target import Target, with_changes
+from machinectl.provision.target import Allowed, Target, with_changes
 
 if TYPE_CHECKING:
     from machinectl.provision.decision import Decision
@@ -112,6 +112,18 @@ def test_certificates_of_another_computer_stay() -> None:
     facts, _ = with_tls()
     target = replace(ONLY, own_cas=frozenset({"ab" * 32}))
     assert engine_config.changed_files(facts, target, engine_config.goal(facts, target)) == []
+
+
+def test_the_listener_of_another_computer_that_replaced_our_ca_stays_unless_forced() -> None:
+    facts, made = with_tls()
+    ca = f"{OWN_DIRECTORY}/ca.pem"
+    theirs = replace(facts, sums={**facts.sums, ca: facts.sums[ca]._replace(sha256="cd" * 32)}, revision="2 a b bob@pc")
+    with pytest.raises(CheckFailed, match="another computer's CA: bob@pc set it up") as refused:
+        engine_config.configure(theirs, replace(only(made), name="orion"))
+    assert "locks out its owner: machinectl provision --force orion" in refused.value.hint
+    assert engine_config.configure(theirs, only(made), Allowed(force=True))
+    # A machine that never listened there takes nothing away.
+    assert engine_config.configure(theirs, ONLY) is None
 
 
 def test_undone_after_the_listener_went_the_host_is_as_it_was() -> None:

@@ -52,7 +52,8 @@ class News(NamedTuple):
 
     def summary(self, name: str) -> str:
         taken = f"; taken over: {one_line(', '.join(self.settings))}" if self.settings else ""
-        number = f"revision {self.revision.number}, this record knew {self.known.number or 'none'}"
+        another = "another " if self.known.number == self.revision.number else ""
+        number = f"revision {self.revision.number}, this record knew {another}{self.known.number or 'none'}"
         return f'The host of "{name}" was changed by {self.revision.told} ({number}){taken}'
 
 

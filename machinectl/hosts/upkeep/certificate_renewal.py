@@ -208,6 +208,8 @@ def check_certificates_in_use(machine: Machine, host: Facts, target: Target) -> 
             f'The engine of "{machine.name}" does not take its certificates from {OWN_DIRECTORY}',
             f"Set it up first: machinectl provision {machine.name}",
         )
+    own = hashlib.sha256(Identity.read(machine.directory).ca).hexdigest()
+    preflight.check_own_ca(host, replace(target, own_cas=target.own_cas | {own}))
     preflight.check_room(host, target)
     preflight.check_clock(host, target)
 

@@ -323,6 +323,8 @@ def tls_keys(before: Mapping[str, Any], hosts: list[str], trusted: str) -> dict[
 def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> Decision | None:
     """Write changed files and restart the engine."""
     wanted = goal(facts, target)
+    if target.ssh_only and not allowed.force:
+        check_listener_is_ours(facts, target, wanted)
     files = [*changed_files(facts, target, wanted)]
     is_reached = target.ssh_only or facts.engine_listens
     # The engine may still accept those who were taken out by hand.
@@ -379,6 +381,14 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
             *restart_risks.warnings(facts, target, daemon_json.parse_config(wanted.config, facts.config_path)),
         ),
     )
+
+
+def check_listener_is_ours(facts: Facts, target: Target, wanted: Goal) -> None:
+    """Refuse to take away the listener of another computer, which has replaced our CA."""
+    own = ("hosts", "tlscert")
+    before, after = read_config(facts), daemon_json.parse_config(wanted.config, facts.config_path)
+    if before.get("tlscert") == f"{OWN_DIRECTORY}/server.pem" and any(before.get(key) != after.get(key) for key in own):
+        preflight.check_own_ca(facts, target)
 
 
 def clients_changed(facts: Facts, target: Target, files: Sequence[NewFile]) -> Iterator[str]:
