@@ -39,10 +39,13 @@ class Engines:
         self.in_use: set[str] = set()
         self.off: set[str] = set()
         self.broken: set[str] = set()
+        self.unprovisioned: set[str] = set()
 
     def distrust_cas(self, held: Any, _console: object, _access: object, _cas: object, allowed: Any) -> bool:
         if held.name in self.off:
             raise MachineError("port 22 refused the connection", f"machinectl doctor {held.name}")
+        if held.name in self.unprovisioned:
+            raise MachineError("server.pem is missing", f"Set it up first: machinectl provision {held.name}")
         if held.name in self.in_use and not allowed.in_use:
             raise InUse(held.name, frozenset({"c1"}))
         if held.name in self.broken:
@@ -106,6 +109,12 @@ def test_a_host_that_is_off_stops_nobody_and_is_finished_later(store: Store, eng
     assert holders(store) == {"m1": None, "m2": "ending", "m3": None}
     engines.off = set()
     assert end(store, Quiet(), ["m2"]) == {"m2": "alice"}
+
+
+def test_what_sets_the_host_up_ends_the_access_too(store: Store, engines: Engines) -> None:
+    engines.unprovisioned = {"m2"}
+    hint = "Set it up first: machinectl provision m2\nThat also ends the access of alice"
+    assert end(store, Quiet(), ["m2"])["m2"].hint == hint
 
 
 def test_it_asks_first_and_names_the_machines(store: Store, engines: Engines) -> None:

@@ -211,6 +211,15 @@ def test_a_swarm_node_is_not_restarted_unasked(store: Store, reached: list[Recor
     assert reached[-1].jobs == []
 
 
+def test_an_engine_that_could_not_start_again_is_not_restarted(store: Store, reached: list[RecordedHost]) -> None:
+    reached.append(host(CA.certificate + ALICE.certificate))
+    reached[-1].facts = re.sub(rb"@sum [^\n]*/server\.pem\n", b"", reached[-1].facts)
+    with store.writing("orion") as held, pytest.raises(MachineError, match=r"server\.pem is missing") as raised:
+        distrust_cas(held, Quiet(), Access(), {DIGEST})
+    assert raised.value.hint == "Set it up first: machinectl provision orion"
+    assert reached[-1].jobs == []
+
+
 def test_a_host_that_another_computer_has_set_up_since_is_left_to_it(store: Store, reached: list[RecordedHost]) -> None:
     reached.append(RecordedHost("provisioned"))
     with store.writing("orion") as held, pytest.raises(MachineError, match="does not accept the CA") as raised:

@@ -232,6 +232,8 @@ def end_access(held: Held, console: Console, access: Access, who: str, allowed: 
         raise
     except MachineError as exc:
         finish = f"Finish it later: machinectl access end {holder.who} {machine.name}"
+        if f"machinectl provision {machine.name}" in exc.hint:
+            finish = f"That also ends the access of {holder.who}"
         exc.hint = f"{exc.hint}\n{finish}" if "\n" not in exc.hint else exc.hint
         raise
     forget_holder(held, holder)

@@ -25,6 +25,7 @@ from machinectl.hosts.lifecycle.engine_restart import (
     restore_live_restore,
     until_it_answers,
 )
+from machinectl.hosts.lifecycle.host_owner import SERVER
 from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome, host_summary, login_summary, target_of
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.swarm import draining
@@ -162,11 +163,13 @@ def check_accepts_own_ca(machine: Machine, host: Facts, target: Target) -> None:
     """Refuse an engine that is not configured by this machine's record."""
     config = daemon_json.read_config(host)
     set_up = f"Set it up first: machinectl provision {machine.name}"
-    ours = config.get("tlscert") == f"{OWN_DIRECTORY}/server.pem" and config.get("tlscacert") in {OWN_CA, CLIENTS}
+    ours = config.get("tlscert") == SERVER and config.get("tlscacert") in {OWN_CA, CLIENTS}
     if not (ours and config.get("tlsverify")):
         raise MachineError(
             f'The engine of "{machine.name}" does not take its certificates from {OWN_DIRECTORY}', set_up
         )
+    if SERVER not in host.sums:
+        raise MachineError(f'{SERVER} is missing on the host of "{machine.name}": no engine starts without it', set_up)
     if not client_cas.is_ours(host, target) or client_cas.replaces_ca(host, target):
         by = Revision.parse(host.revision).by or "another computer"
         raise MachineError(
