@@ -273,7 +273,7 @@ def parse_record(
         raise broken_record(name, f"has an unknown phase ({values['phase']!r})")
     if values.get("pending", "") not in {"", PROVISION}:
         # It becomes part of commands to type.
-        raise broken_record(name, 'has a "pending" that is not a verb that can be')
+        raise broken_record(name, 'has an unknown "pending" verb')
     values["labels"] = {str(key): str(value) for key, value in values.get("labels", {}).items()}
     # 0.1 stored the MAC address with the engine's options.
     engine_mac = str(values.get("engine", {}).pop("mac", ""))

@@ -195,6 +195,8 @@ def test_the_command_line_says_what_is_wrong(store: Store, engines: Engines) -> 
         assert f"machinectl access end -y alice {shlex.join(chosen)}\n" in again
     assert "--all, and names or --selector, exclude each other" in failing("alice", "--all", "m1")
     assert '"bob" has no access to "m1"' in failing("-y", "bob", "m1")
+    # It is not why the machine is unfinished.
+    assert store.read("m1").failure == {}
     assert "regenerate-certs --new-ca m1" in failing("-y", "owner", "m1")
     assert "regenerate-certs --new-ca <NAME>" in failing("-y", "owner", "--all")
     assert "The holder comes first: machinectl access end alice m1" in " ".join(

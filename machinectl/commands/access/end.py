@@ -44,7 +44,9 @@ def access_end(
     store: Store, console: Console, order: EndOrder, access: Access
 ) -> Iterator[tuple[str, str | MachineError]]:
     """Ask first, but not about machines that fail anyway. Yield each machine with the holder's name or an error."""
-    able = [name for name in order.names if can_be_ended(store, name, order.who)]
+    # A holder's name that was mistyped is no failure of the machine, to be recorded there.
+    unable = {name: error for name in order.names if (error := why_not_ended(store, name, order.who))}
+    able = [name for name in order.names if name not in unable]
     if able and not order.yes:
         restarting = [name for name in able if not is_suspended(store.read(name))]
         console.note(f"About to end the access of {order.who} to {', '.join(able)}: {what_restarts(able, restarting)}.")
@@ -56,15 +58,16 @@ def access_end(
     def work(held: Held, console: Console, own: Access, in_use: bool) -> str:
         return end_access(held, console, own, order.who, replace(order.allowed, in_use=in_use))
 
-    for name, result in work_in_turns(store, console, order.names, access, work):
-        yield name, with_holders_machines(store, order.who, result)
+    for name, error in unable.items():
+        yield name, with_holders_machines(store, order.who, error)
+    yield from work_in_turns(store, console, able, access, work)
 
 
-def with_holders_machines(store: Store, who: str, result: str | MachineError) -> str | MachineError:
+def with_holders_machines(store: Store, who: str, error: MachineError) -> MachineError:
     """Name the holder's machines if there is none of that name: it may have been renamed since."""
-    if not isinstance(result, NoSuchMachine) or result.mistyped or not (found := holders_machines(store, who)):
-        return result
-    return MachineError(result.cause, f"{who} has access to {', '.join(found)}: machinectl access end {who} {found[0]}")
+    if not isinstance(error, NoSuchMachine) or error.mistyped or not (found := holders_machines(store, who)):
+        return error
+    return MachineError(error.cause, f"{who} has access to {', '.join(found)}: machinectl access end {who} {found[0]}")
 
 
 def what_restarts(names: Sequence[str], restarting: Sequence[str]) -> str:
@@ -86,12 +89,12 @@ def check_not_swapped(store: Store, who: str, names: Sequence[str]) -> None:
         )
 
 
-def can_be_ended(store: Store, name: str, who: str) -> bool:
+def why_not_ended(store: Store, name: str, who: str) -> MachineError | None:
     try:
         endable_holder(store.read(name), who)
-    except MachineError:
-        return False
-    return True
+    except MachineError as exc:
+        return exc
+    return None
 
 
 def plan_end(
