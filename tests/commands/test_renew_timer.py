@@ -1,4 +1,4 @@
-"""The timer of `renew`: installed, looked at by doctor, and removed; see test_renew_timer_lab.py for a real systemd."""
+"""The timer of `renew`: installed, looked at by doctor, and removed; see test_renew_lab.py for a real systemd."""
 
 from __future__ import annotations
 
