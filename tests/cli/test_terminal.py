@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl.cli.output.terminal import Terminal
 from machinectl.commands.create import create
+from machinectl.console import Unanswered
 from machinectl.driver.installed_drivers import load
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle.creation import Creation, Onboarding
@@ -23,7 +29,7 @@ from tests.support.registered import added
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+    from types import FrameType
 
     from machinectl.machines.store import Store
     from tests.support.sshd import Sshd
@@ -343,3 +349,36 @@ def test_an_error_has_no_colour_where_none_is_wanted(store: Store, variables: di
             "Error: Nothing to set",
             "  machinectl set --url tcp://192.168.0.30:2376 ghost",
         ]
+
+
+def test_a_signal_at_any_moment_of_a_question_leaves_no_lock_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Else the spinner's thread, and whoever waits for it, would never end.
+    def ask(terminal: Terminal, moment: int) -> BaseException | None:
+        """Raise SystemExit when the function with this number is called, as the handler of a signal does."""
+        calls = itertools.count()
+
+        def interrupt(_: FrameType, event: str, __: object) -> None:
+            if event == "call" and next(calls) == moment:
+                sys.setprofile(None)
+                raise SystemExit
+
+        sys.setprofile(interrupt)
+        try:
+            terminal.ask("Trust it? ")
+        except (Unanswered, SystemExit) as exc:
+            return exc
+        finally:
+            sys.setprofile(None)
+        return None
+
+    with Path(os.devnull).open() as nobody, ThreadPoolExecutor(1) as another:
+        monkeypatch.setattr("sys.stdin", nobody)
+        for moment in itertools.count():
+            terminal = Terminal("machinectl")
+            # Its traceback keeps alive what the signal has interrupted.
+            error = ask(terminal, moment)
+            assert another.submit(terminal.spinner.lock.acquire, blocking=False).result()
+            another.submit(terminal.spinner.lock.release).result()
+            if isinstance(error, Unanswered):
+                break
+    assert moment > 3

@@ -85,6 +85,12 @@ def test_one_named_machine_writes_an_archive_to_a_file_as_docker_does(engines: S
         assert "manifest.json" in archive.getnames()
 
 
+@pytest.mark.parametrize(("pattern", "lines"), [("*o*", ["local | linux", "orion | linux"]), ("l*", ["local | linux"])])
+def test_the_machines_of_a_pattern_are_named_before_each_line(engines: Store, pattern: str, lines: list[str]) -> None:
+    done = machinectl("docker", pattern, "--", "version", "--format", "{{.Server.Os}}", store=engines.root)
+    assert sorted(done.stdout.splitlines()) == lines
+
+
 def test_as_json_it_is_an_object_for_each_machine(engines: Store) -> None:
     done = machinectl("docker", "--json", "orion", "--", "ps", "-q", "--no-trunc", store=engines.root)
     orion = json.loads(done.stdout)

@@ -59,7 +59,8 @@ class Terminal:
         self.write(fitted_warning(user_text(text, self.program), self.program))
 
     def write(self, text: str) -> None:
-        with self.spinner.aside():
+        with self.spinner.lock:
+            self.spinner.clear()
             print(text, file=sys.stderr, flush=True)
 
     @contextmanager
@@ -85,7 +86,8 @@ class Terminal:
         question = harmless(prompt)
         # The space after it stays.
         question = wrapped(question.rstrip(" "), sys.stderr, self.program) + " " * question.endswith(" ")
-        with self.spinner.aside():
+        with self.spinner.lock:
+            self.spinner.clear()
             try:
                 return read_hidden(question) if secret else read_line(question)
             except (EOFError, KeyboardInterrupt) as exc:
@@ -131,7 +133,8 @@ def read_line(prompt: str) -> str:
 
 class Spinner:
     def __init__(self) -> None:
-        # Held while writing; the spinner's threads wait for it.
+        # Held while writing; the spinner's threads wait for it. Always `with spinner.lock`: a context manager of our
+        # own would leave it held if a signal raised SystemExit when its __exit__ begins.
         self.lock = threading.RLock()
         # Running steps, the newest of which is shown.
         self.steps: list[Step] = []
@@ -150,7 +153,8 @@ class Spinner:
         finally:
             step.over.set()
             thread.join()
-            with self.aside():
+            with self.lock:
+                self.clear()
                 self.steps.remove(step)
 
     def show_detail(self, text: str) -> None:
@@ -159,14 +163,11 @@ class Spinner:
             if self.steps:
                 self.steps[-1].detail = " ".join(harmless(text).split())
 
-    @contextmanager
-    def aside(self) -> Iterator[None]:
-        """Clear the spinner while the caller prints or asks."""
-        with self.lock:
-            if self.steps:
-                sys.stderr.write(CLEAR)
-                sys.stderr.flush()
-            yield
+    def clear(self) -> None:
+        """Clear the spinner before the caller, who holds the lock, prints or asks."""
+        if self.steps:
+            sys.stderr.write(CLEAR)
+            sys.stderr.flush()
 
     def spin(self, step: Step) -> None:
         while True:

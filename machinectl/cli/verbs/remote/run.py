@@ -89,7 +89,7 @@ def docker(
         events = command(here.store, here.console, targets, typed, input=given, timeout=timeout, parallel=limit)
         printer = printer_for(targets, group=group, as_json=as_json)
         # `docker save` and `docker cp` of one machine write archives.
-        if len(set(names)) == 1 and not (selector or group or as_json or sys.stdout.isatty()):
+        if len(targets) == 1 and set(names) == set(targets) and not (group or as_json or sys.stdout.isatty()):
             printer = AsIs()
         return print_events(here, events, printer, given, DOCKER_FAILED)
 
