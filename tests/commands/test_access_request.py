@@ -153,10 +153,45 @@ def test_the_answer_to_the_earlier_request_of_all_its_machines_is_refused(store:
     assert error.hint == "Use the answer to the last request (see it: machinectl access request web1)"
 
 
+def test_an_answer_to_an_earlier_request_is_not_called_foreign_after_a_renewal(store: Store, owner: Owner) -> None:
+    answer = owner.answer(asked(store, "orionbox", "web1"))
+    texts = [new_access_answer(answer.request, answer.sender, [each]).text() for each in answer.machines]
+    for text in texts:
+        accepted(store, text)
+    machinectl("access", "renew", "orionbox", store=store.root)
+    error = refused(store, texts[0])
+    assert error.cause == 'This answer is to an earlier request for "orionbox"'
+    assert error.hint == "Use the answer to the last request (see it: machinectl access renew orionbox)"
+    both = accepted(store, answer.text())
+    assert '"orionbox" was asked for again since, and is left out' in both.stderr
+    assert "This answer was accepted already: web1" in both.stderr
+
+
 def test_some_of_the_machines_get_their_common_renewal(store: Store, owner: Owner) -> None:
     accepted(store, owner.text(asked(store, "orionbox", "web1")))
     first = machinectl("access", "renew", store=store.root).stdout
     assert machinectl("access", "renew", "web1", store=store.root).stdout == first
+
+
+def test_a_request_with_another_machine_keeps_the_name_in_the_first_one(store: Store) -> None:
+    asked(store, "orionbox", "--for", "alice")
+    assert read_access_request(asked(store, "orionbox", "web1").encode()).sender == "alice"
+
+
+def test_machines_that_were_asked_for_under_several_names_need_one(store: Store) -> None:
+    first = asked(store, "orionbox", "--for", "alice")
+    asked(store, "web1", "--for", "carol")
+    done = machinectl("access", "request", "orionbox", "web1", store=store.root)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "under several names: alice, carol\n  Choose one: --for alice\n" in done.stderr
+    assert asked(store, "orionbox") == first
+    assert read_access_request(asked(store, "orionbox", "web1", "--for", "carol").encode()).sender == "carol"
+
+
+def test_a_renewal_goes_to_the_owner_by_name_whatever_the_machine_is_called(store: Store, owner: Owner) -> None:
+    accepted(store, owner.text(asked(store, "work:orionbox"), called="vega"))
+    for _ in range(2):
+        assert "Send it to bob@desk: it holds no secret.\n" in machinectl("access", "renew", store=store.root).stderr
 
 
 def test_a_request_with_another_machine_keeps_the_keys(store: Store) -> None:

@@ -30,23 +30,26 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Held, Store
 
 
-def access_renew(store: Store, console: Console, names: Sequence[str], *, output: str = "") -> AccessRequest:
-    """Without names, renew all that were shared with this computer. Repeated, it returns the same request.
+def access_renew(
+    store: Store, console: Console, names: Sequence[str], *, output: str = ""
+) -> tuple[AccessRequest, str]:
+    """Return the request, the same again if it is repeated, and the owner's name.
 
-    A new one needs a new file `output`, if that is given.
+    Without names, renew all machines that were shared with this computer. A new request needs a new file `output`,
+    if that is given.
     """
     chosen = sorted(set(matching(names, store.names)), key=str.lower) or shared_names(store)
-    check_one_owner({name: shared_by(store, name) for name in chosen})
+    owner = one_owner({name: shared_by(store, name) for name in chosen})
     with ExitStack() as stack:
         held = [stack.enter_context(store.writing(name, waiting(console, name))) for name in chosen]
         asked = [asked_again(each) for each in held]
         machines = [each.machine for each in held]
         if again := repeated_request(machines, [each.asked for each in asked]):
-            return again
+            return again, owner
         if output:
             check_new_file(output)
         note_replaced(console, machines)
-        return renewed_request(held, asked)
+        return renewed_request(held, asked), owner
 
 
 def shared_names(store: Store) -> list[str]:
@@ -77,7 +80,7 @@ def shared_by(store: Store, name: str) -> str:
     return own.by
 
 
-def check_one_owner(by_name: dict[str, str]) -> None:
+def one_owner(by_name: dict[str, str]) -> str:
     """Raise UsageError for machines of several owners: each answers a request of its own."""
     owners = list(dict.fromkeys(by_name.values()))
     if len(owners) > 1:
@@ -86,6 +89,7 @@ def check_one_owner(by_name: dict[str, str]) -> None:
             for owner in owners
         ]
         raise UsageError(f"These machines have several owners: {', '.join(owners)}", "; ".join(commands))
+    return owners[0]
 
 
 def asked_again(held: Held) -> AskedMachine:

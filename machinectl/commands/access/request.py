@@ -58,10 +58,11 @@ def access_request(
         there = [store.read(each.local) for each in asked if store.exists(each.local)]
         if again := repeated_request(there, [each.asked for each in asked], who):
             return again
+        sender = who or earlier_name(there) or who_asks()
         if output:
             check_new_file(output)
         note_replaced(console, there)
-        return made_request(console, held, asked, who)
+        return made_request(console, held, asked, sender)
 
 
 def asked_machine(store: Store, word: str) -> AskedMachine:
@@ -94,9 +95,19 @@ def asked_machine(store: Store, word: str) -> AskedMachine:
     return AskedMachine(local or asked, asked)
 
 
+def earlier_name(machines: Sequence[Machine]) -> str:
+    """Return the name that machines wait under, "" if none waits. Raises UsageError for several."""
+    names = list(dict.fromkeys(own.who for machine in machines if (own := OwnAccess.of(machine))))
+    if len(names) > 1:
+        raise UsageError(
+            f"These machines were asked for under several names: {', '.join(names)}", f"Choose one: --for {names[0]}"
+        )
+    return names[0] if names else ""
+
+
 def made_request(console: Console, held: dict[str, Held], asked: Sequence[AskedMachine], who: str) -> AccessRequest:
     wanted = [each._replace(key=key_of(held[each.local])) for each in asked]
-    request = signed_request(who or who_asks(), wanted)
+    request = signed_request(who, wanted)
     for each in wanted:
         own = recorded_request(request, OwnAccess(each.asked, request.sender, request.id, ""))
         files = {KEY: each.key, REQUEST_FILE: request.text().encode()}

@@ -65,7 +65,7 @@ def acceptance(store: Store, answer: AccessAnswer, now: datetime | None = None) 
     """Match an answer with the machines here, and check it. Raises MachineError for one that is not for them."""
     asking = asking_machines(store, answer)
     by_name = {str(machine.access["asked"]): machine for machine in asking}
-    check_asked(answer, asking)
+    check_asked(store, answer, asking)
     found, removed, asked_again = [], [], []
     for each in answer.machines:
         machine = by_name.get(each.name)
@@ -158,7 +158,7 @@ def asking_command(machine: Machine) -> str:
     return f"machinectl access {'request' if waits_for_access(machine) else 'renew'} {machine.name}"
 
 
-def check_asked(answer: AccessAnswer, asking: list[Machine]) -> None:
+def check_asked(store: Store, answer: AccessAnswer, asking: list[Machine]) -> None:
     asked = {str(machine.access["asked"]) for machine in asking}
     for machine in asking:
         try:
@@ -167,11 +167,19 @@ def check_asked(answer: AccessAnswer, asking: list[Machine]) -> None:
             continue
         # It also names machines that were removed here since.
         asked |= {each.name for each in request.machines} if request.id == answer.request else set()
-    if other := [each.name for each in answer.machines if each.name not in asked]:
+    unknown = [each for each in answer.machines if each.name not in asked]
+    if other := [each.name for each in unknown if not is_asked_again(store, answer, each)]:
         raise MachineError(
             f"The answer names machines that you did not ask for: {', '.join(other)}",
             f"Do not use it; ask {answer.sender} for another one, and compare the fingerprints",
         )
+
+
+def is_asked_again(store: Store, answer: AccessAnswer, answered: AnsweredMachine) -> bool:
+    """Return whether a machine here was in the request of the answer, and has a later one."""
+    machine = machine_with_key(store, {answered.key})
+    own = OwnAccess.of(machine) if machine else None
+    return own is not None and own.asked == answered.name and own.request != answer.request
 
 
 def check_certificate(machine: Machine, answer: AccessAnswer, answered: AnsweredMachine, now: datetime) -> None:

@@ -24,14 +24,15 @@ def access_request(here: Session, *, machines: list[str], who: str | None, outpu
     from machinectl.commands.access.request import access_request as command
 
     request = command(here.store, here.console, machines, who=who, output=file_of(output))
-    print_request(here, request, output, f"machinectl access request {' '.join(machines)}")
+    owner = f"the owner of {', '.join(machine.name for machine in request.machines)}"
+    print_request(here, request, output, f"machinectl access request {' '.join(machines)}", owner)
 
 
 def access_renew(here: Session, *, names: list[str], output: str) -> None:
     from machinectl.commands.access.renew import access_renew as command
 
-    request = command(here.store, here.console, names, output=file_of(output))
-    print_request(here, request, output, " ".join(["machinectl access renew", *names]))
+    request, owner = command(here.store, here.console, names, output=file_of(output))
+    print_request(here, request, output, " ".join(["machinectl access renew", *names]), owner)
 
 
 def file_of(output: str) -> str:
@@ -39,14 +40,14 @@ def file_of(output: str) -> str:
     return "" if output == "-" else output
 
 
-def print_request(here: Session, request: AccessRequest, output: str, again: str) -> None:
+def print_request(here: Session, request: AccessRequest, output: str, again: str, owner: str) -> None:
     if file_of(output):
         write_request(request, output)
         here.console.note(f"The request is in {output}")
     else:
         print_result(lambda: write_file(request.text()), again)
     here.console.note(
-        f"Send it to the owner of {', '.join(machine.name for machine in request.machines)}: it holds no secret.\n"
+        f"Send it to {owner}: it holds no secret.\n"
         f"Its fingerprint is {request.fingerprint}. Read it out on the phone: {COMPARE}.\n"
         "When you have the answer: machinectl access accept"
     )
