@@ -362,7 +362,8 @@ def test_the_command_line_prints_lines_for_a_shell_and_the_rest_beside_them(stor
     added(store, Machine("lent", "none", url=url, tls=True, driver_state=json.dumps({"URL": url})), files)
     done = machinectl("access", "issue", "-y", "env", "lent", store=store.root, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f"set -a; . {tmp_path}/env/lent/docker.env; set +a; docker version\n"
+    variables = f"DOCKER_HOST={url} DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH={tmp_path}/env/lent"
+    assert done.stdout == f"env {variables} docker version\n"
     assert "It cannot be ended, only expire." in done.stderr
     assert f"Anyone who reads {tmp_path}/env is root on the engine of lent until" in " ".join(done.stderr.split())
     dry = machinectl("access", "issue", "dozzle", "lent", "--dry-run", store=store.root, cwd=tmp_path)

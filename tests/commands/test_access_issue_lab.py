@@ -70,7 +70,7 @@ def test_a_tool_works_with_its_files_until_its_access_is_ended(fresh_host: Fresh
     earlier = tmp_path / "earlier"
     (tmp_path / "tool").rename(earlier)
     assert issued("tool") == tool
-    before = tool.replace("set +a", f"DOCKER_CERT_PATH={earlier}/orion; set +a")
+    before = tool.replace(f"{tmp_path}/tool/", f"{earlier}/")
     assert typed(tool, tmp_path) == typed(before, tmp_path) == "web\n"
     assert host.output(BEGAN) == began
 
@@ -142,7 +142,7 @@ def test_prometheus_finds_the_containers_of_an_engine_until_its_access_is_ended(
     run_container(host, "web", "-p 9100:8080", SERVES)
     cli.ok(*generic(host))
     done = cli.ok("access", "issue", "-y", "prometheus", "orion", "--out", tmp_path / "prometheus")
-    _, line, _ = done.stdout.splitlines()
+    _, line = done.stdout.splitlines()
     url = f"http://{host.ip}:9100/metrics"
     with Prometheus(line, tmp_path / "1") as server:
         server.until(lambda: server.targets == {url: "up"})

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shlex
+import subprocess
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -17,8 +18,11 @@ import yaml
 from machinectl.errors import MachineError
 from machinectl.hosts.access.tool_files.known_tools import LAYOUTS
 from machinectl.hosts.access.tool_files.tool_layout import EngineAccess
+from tests.support.real import need
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from machinectl.hosts.access.tool_files.tool_layout import ToolFiles
 
 DIRECTORY = "/srv/bob's tools"
@@ -121,9 +125,9 @@ def test_watchtower_has_a_container_for_each_engine(engines: list[EngineAccess],
 
 
 def test_portainer_gets_a_form_with_three_files_for_each_environment() -> None:
-    requests = [shlex.split(line.partition("| ")[2]) for line in laid_out("portainer").lines if "curl" in line]
+    requests = commands(laid_out("portainer"), "curl")
     for request, machine in zip(requests, ENGINES, strict=True):
-        assert request[:2] == ["curl", "-fsS"]
+        assert values(request, "-H") == [f"@{DIRECTORY}/api-key"]
         assert dict(value.split("=", 1) for value in values(request, "-F")) == {
             "Name": machine.name,
             "EndpointCreationType": "1",
@@ -193,6 +197,7 @@ def test_vscode_has_settings_for_container_tools() -> None:
         }
     }
     assert shlex.split(found.lines[-1]) == [
+        "env",
         "DOCKER_HOST=tcp://192.0.2.1:2376",
         "DOCKER_TLS_VERIFY=1",
         f"DOCKER_CERT_PATH={DIRECTORY}/rigel",
@@ -251,6 +256,47 @@ def test_gitlab_has_masked_variables_of_one_line_and_a_job_that_decodes_them() -
         assert base64.b64decode(value) == data
     job = yaml.safe_load(found.files["vega-2/gitlab-ci.yml"])[".docker-vega-2"]
     assert job["variables"] == {"DOCKER_HOST": VEGA.url, "DOCKER_TLS_VERIFY": "1"}
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "tcsh"])
+@pytest.mark.parametrize("tool", LAYOUTS)
+def test_every_shell_reads_the_lines_as_sh_does(tool: str, shell: str, tmp_path: Path) -> None:
+    need(shell)
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in (
+        "ansible-playbook",
+        "code",
+        "curl",
+        "docker",
+        "gh",
+        "glab",
+        "prometheus",
+        "promtool",
+        "pytest",
+        "terraform",
+    ):
+        (programs / name).write_text(f'#!/bin/sh\nprintf "%s|" {name} "$DOCKER_HOST" "$DOCKER_CERT_PATH" "$@"; cat\n')
+        (programs / name).chmod(0o755)
+    directory = tmp_path / "bob's tools"
+    found = LAYOUTS[tool](ENGINES, str(directory))
+    for path, data in found.files.items():
+        (directory / path).parent.mkdir(parents=True, exist_ok=True)
+        (directory / path).write_bytes(data)
+
+    def typed(program: str) -> list[str]:
+        environment = {"PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+        lines = [line for line in found.lines if not line.startswith("# ")]
+        ran = [
+            subprocess.run(
+                [program, "-c", line], env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False
+            )
+            for line in lines
+        ]
+        return [f"{done.stdout!r} {done.stderr!r} {done.returncode}" for done in ran]
+
+    assert typed(shell) == typed("sh")
+    assert all(done.endswith(" b'' 0") for done in typed("sh"))
 
 
 @pytest.mark.parametrize("tool", ["github", "gitlab"])

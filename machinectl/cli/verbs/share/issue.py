@@ -9,7 +9,10 @@ from machinectl.cli.output.stdout import print_lines, print_result
 from machinectl.cli.tables.results import report_all, report_results, with_machine_name
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from machinectl.cli.options.verb_session import Session
+    from machinectl.console import Console
     from machinectl.hosts.connection.login import Access
 
 
@@ -50,6 +53,15 @@ def access_issue(
         return report_results(here, plans, names)
     issued = command.access_issue(here.store, here.console, names, access, issue, unasked=yes)
     if issued.lines:
-        print_result(lambda: print_lines(issued.lines), issue.command(names))
+        print_result(lambda: print_commands(here.console, issued.lines), issue.command(names))
     several = len(issued.failures) > 1 or len(names) > 1
     return report_all(here, [with_machine_name(each, name) if several else each for name, each in issued.failures])
+
+
+def print_commands(console: Console, lines: Sequence[str]) -> None:
+    """Print commands to stdout and comments to stderr, in turn: zsh takes a pasted # for a command."""
+    for line in lines:
+        if line.startswith("# "):
+            console.note(line.removeprefix("# "))
+        else:
+            print_lines([line])

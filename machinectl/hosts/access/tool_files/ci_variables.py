@@ -69,7 +69,7 @@ def github(engines: Sequence[EngineAccess], directory: str) -> ToolFiles:
         lines += [
             f"gh secret set {prefix}{part} <{quoted(directory, engine.name, file)}" for part, file in PARTS.items()
         ]
-        lines.append(f"cat {quoted(directory, engine.name, 'step.yml')}   # for .github/workflows/")
+        lines += ["# For .github/workflows/:", f"cat {quoted(directory, engine.name, 'step.yml')}"]
     return ToolFiles(files, lines)
 
 
@@ -98,7 +98,7 @@ def gitlab(engines: Sequence[EngineAccess], directory: str) -> ToolFiles:
                 f"glab variable set {prefix}{part} --masked <{source} || "
                 f"glab variable update {prefix}{part} --masked <{source}"
             )
-        lines.append(f"cat {quoted(directory, engine.name, 'gitlab-ci.yml')}   # for .gitlab-ci.yml")
+        lines += ["# For .gitlab-ci.yml:", f"cat {quoted(directory, engine.name, 'gitlab-ci.yml')}"]
     return ToolFiles(files, lines)
 
 

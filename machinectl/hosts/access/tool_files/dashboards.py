@@ -20,10 +20,11 @@ def portainer(engines: Sequence[EngineAccess], directory: str) -> ToolFiles:
     Form: https://docs.portainer.io/admin/environments/add/docker/api
     API: https://docs.portainer.io/admin/environments/add/api
     """
+    # curl reads it from a file: the token stays out of the arguments, and of the shell's history.
+    token = quoted(directory, "api-key")
     lines = [
         "# In Portainer: Environments, Add environment, Docker Standalone, API, TLS on.",
-        "# Or with an access token of yours, which read asks for:",
-        "read -rs PORTAINER_KEY; PORTAINER='https://<PORTAINER>:9443'",
+        f"# Or write the line X-API-Key: <ACCESS TOKEN> into {token}, and put Portainer's address here:",
     ]
     for engine in engines:
         upload = " ".join(
@@ -34,9 +35,8 @@ def portainer(engines: Sequence[EngineAccess], directory: str) -> ToolFiles:
                 ("TLSKeyFile", "key.pem"),
             )
         )
-        # The token stays out of the arguments.
         lines.append(
-            """printf 'X-API-Key: %s\\n' "$PORTAINER_KEY" | curl -fsS -H @- "$PORTAINER/api/endpoints" """
+            f"curl -fsS -H @{token} 'https://<PORTAINER>:9443/api/endpoints' "
             f"-F Name={engine.name} -F EndpointCreationType=1 -F URL={shlex.quote(engine.url)} -F TLS=true {upload}"
         )
     return ToolFiles(by_machine(engines), lines)

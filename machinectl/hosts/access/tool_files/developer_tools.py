@@ -22,7 +22,7 @@ def env(engines: Sequence[EngineAccess], directory: str) -> ToolFiles:
     https://docs.docker.com/reference/cli/docker/#environment-variables
     """
     files = {**by_machine(engines), **with_variables(engines, directory)}
-    return ToolFiles(files, [f"{load_variables(directory, engine)}; docker version" for engine in engines])
+    return ToolFiles(files, [f"{environment(directory, engine)} docker version" for engine in engines])
 
 
 def testcontainers(engines: Sequence[EngineAccess], directory: str) -> ToolFiles:
@@ -41,7 +41,7 @@ def testcontainers(engines: Sequence[EngineAccess], directory: str) -> ToolFiles
         files[f"{engine.name}/testcontainers.properties"] = format_variables("properties", settings).encode()
         properties = quoted(directory, engine.name, "testcontainers.properties")
         lines += [
-            f"{load_variables(directory, engine)}; pytest",
+            f"{environment(directory, engine)} pytest",
             f"# For Java, Go and .NET: cat {properties} >>~/.testcontainers.properties",
         ]
     return ToolFiles(files, lines)
@@ -59,14 +59,7 @@ def vscode(engines: Sequence[EngineAccess], directory: str) -> ToolFiles:
         files[f"{engine.name}/settings.json"] = (json.dumps(settings, indent=4) + "\n").encode()
         lines.append(f"cat {quoted(directory, engine.name, 'settings.json')}")
     lines.append("# Or close VS Code and start it with the variables:")
-    lines += [
-        " ".join(
-            f"{name}={shlex.quote(value)}"
-            for name, value in engine.variables(os.path.join(directory, engine.name)).items()
-        )
-        + " code"
-        for engine in engines
-    ]
+    lines += [f"{environment(directory, engine)} code" for engine in engines]
     return ToolFiles(files, lines)
 
 
@@ -79,5 +72,7 @@ def with_variables(engines: Sequence[EngineAccess], directory: str) -> dict[str,
     }
 
 
-def load_variables(directory: str, engine: EngineAccess) -> str:
-    return f"set -a; . {quoted(directory, engine.name, 'docker.env')}; set +a"
+def environment(directory: str, engine: EngineAccess) -> str:
+    """Return the beginning of a command with docker's variables, for any shell: fish does not read docker.env."""
+    variables = engine.variables(os.path.join(directory, engine.name))
+    return " ".join(["env", *(f"{name}={shlex.quote(value)}" for name, value in variables.items())])

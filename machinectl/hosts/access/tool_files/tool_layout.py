@@ -51,7 +51,7 @@ class EngineAccess:
 
 @dataclass(frozen=True)
 class ToolFiles:
-    """`files` are contents by path below the directory; `lines` are for a shell, with comments."""
+    """`files` are contents by path below the directory; `lines` are for any shell. Those with # are comments."""
 
     files: dict[str, bytes] = field(repr=False)
     lines: list[str]
