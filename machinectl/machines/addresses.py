@@ -17,6 +17,9 @@ FLAG = "--address"
 SSH_PORT = 22
 # A LAN, some VPNs and some names: more would be tried for seconds.
 MOST_ADDRESSES = 16
+IPV4 = 4
+THIS_COMPUTER = "this computer"
+LOCAL_NAMES = (".localhost", ".localhost.localdomain", ".ip6-localhost", ".ip6-loopback")
 EXAMPLE = f"Give the host alone: {FLAG} 10.8.0.29, {FLAG} fd00::1d or {FLAG} orion.vpn"
 
 
@@ -80,6 +83,26 @@ def place_of(address: str) -> object:
     return address.rstrip(".").lower()
 
 
+def address_kind(host: str) -> str:
+    """Return what an address is that no host has for itself alone in its network, or ""."""
+    import ipaddress
+
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        name = f".{place_of(host)}"
+        return THIS_COMPUTER if name.endswith(LOCAL_NAMES) else ""
+    address = getattr(address, "ipv4_mapped", None) or address
+    if address.is_loopback or address.is_unspecified:
+        return THIS_COMPUTER
+    if address.is_link_local:
+        return "link-local"
+    if address.is_multicast:
+        return "multicast"
+    # Some overlay networks use IPv6 that is reserved.
+    return "reserved" if address.version == IPV4 and address.is_reserved else ""
+
+
 def check_addresses(machine: Machine) -> None:
     """Raise UsageError for addresses that do not fit the machine's URL."""
     if not machine.addresses:
@@ -102,30 +125,31 @@ def check_addresses(machine: Machine) -> None:
 
 def check_free(store: Store, machine: Machine) -> None:
     """Raise UsageError if an address, with the URL's port, is where another machine is."""
-    if not machine.addresses:
-        return
-    places = {(place_of(address), port_of(machine)): address for address in machine.addresses}
-    for name in store.names():
-        if name == machine.name:
-            continue
-        for place in places_of(store, name):
-            if place in places:
-                raise UsageError(
-                    f'{places[place]} is an address of the machine "{name}"',
-                    f"See its addresses: machinectl inspect --json {name}",
-                )
+    for address, name in taken_addresses(store, machine.name, machine.url, machine.addresses):
+        raise UsageError(
+            f'{address} is an address of the machine "{name}"',
+            f"See its addresses: machinectl inspect --json {name}",
+        )
+
+
+def taken_addresses(store: Store, own: str, url: str, hosts: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield those of the hosts where, at the URL's port, another machine than `own` is, and its name."""
+    places = {(place_of(host), port_of(url)): host for host in hosts}
+    for name in store.names() if places else ():
+        if name != own:
+            yield from ((places[place], name) for place in places_of(store, name) if place in places)
 
 
 def places_of(store: Store, name: str) -> Iterator[tuple[object, int]]:
     try:
         machine = store.read(name)
         hosts = [engine_url.parse_url(url).host for url in machine.urls]
-        yield from ((place_of(host), port_of(machine)) for host in hosts if host)
+        yield from ((place_of(host), port_of(machine.url)) for host in hosts if host)
     except MachineError:
         # A broken record has no address.
         return
 
 
-def port_of(machine: Machine) -> int:
-    url = engine_url.parse_url(machine.url)
+def port_of(text: str) -> int:
+    url = engine_url.parse_url(text)
     return url.port or (engine_url.TLS_PORT if url.scheme == "tcp" else SSH_PORT)

@@ -514,7 +514,10 @@ def test_an_older_answer_does_not_replace_a_newer_one(store: Store, owner: Owner
     assert refused(store, older).cause == 'A newer answer to this request was accepted already for "orionbox"'
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost"])
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "[::1]", "localhost", "localhost.", "LOCALHOST", "0.0.0.0", "[::]", "[::ffff:127.0.0.1]"],
+)
 def test_a_url_that_leads_to_this_computer_gets_a_warning(store: Store, owner: Owner, host: str) -> None:
     owner.url = f"tcp://{host}:2376"
     done = accepted(store, owner.text(asked(store, "orionbox")))
@@ -522,12 +525,39 @@ def test_a_url_that_leads_to_this_computer_gets_a_warning(store: Store, owner: O
     assert f'Warning: The URL of "orionbox", tcp://{host}:2376, leads to this computer' in done.stderr
 
 
+def test_a_url_that_is_no_hosts_own_gets_a_warning(store: Store, owner: Owner) -> None:
+    owner.url = "tcp://169.254.169.254:2376"
+    said = accepted(store, owner.text(asked(store, "orionbox"))).stderr
+    assert 'Warning: The URL of "orionbox", tcp://169.254.169.254:2376, has a link-local address' in said
+
+
+def test_addresses_that_are_no_hosts_own_are_named_though_the_list_is_cut(store: Store, owner: Owner) -> None:
+    first = tuple(f"{number}.a-rather-long-name.example" for number in range(4))
+    strange = ("localhost.", "0.0.0.0", "fe80::1", "224.0.0.1", "255.255.255.255")
+    answer = owner.answer(asked(store, "orionbox"), addresses=(*first, *strange))
+    said = accepted(store, answer.text()).stderr
+    assert f" or {', '.join(first[:2])} and 7 more, until" in said
+    assert (
+        "localhost. (this computer), 0.0.0.0 (this computer), fe80::1 (link-local), 224.0.0.1 (multicast), "
+        "255.255.255.255 (reserved)\n" in said
+    )
+    assert f"machinectl set --address {' --address '.join(first)} orionbox\n" in said
+
+
+def test_an_answer_with_another_machines_address_gets_a_warning(store: Store, owner: Owner) -> None:
+    added(store, Machine("prod", "none", url="tcp://192.0.2.7:2376"))
+    answer = owner.answer(asked(store, "orionbox"), addresses=("192.0.2.7", "192.0.2.8"))
+    said = accepted(store, answer.text()).stderr
+    assert 'Warning: The answer gives "orionbox" an address of the machine "prod": 192.0.2.7\n' in said
+    assert "192.0.2.8\nUnless" not in said
+
+
 def test_labels_are_cut_and_the_fingerprint_stands_last(store: Store, owner: Owner) -> None:
     labels = tuple((f"label{at}", "x" * 50) for at in range(100))
     answer = owner.answer(asked(store, "orionbox"), labels=labels)
     said = accepted(store, answer.text()).stderr
     [line] = [line for line in said.splitlines() if "at tcp://" in line]
-    assert re.search(r" UTC; labels: label0=x+ l…$", line)
+    assert re.search(r" UTC; labels: label0=x+ and 99 more$", line)
     assert len(line) < 160
     assert said.index(answer.fingerprint) > said.index(line)
     assert dict(labels) == store.read("orionbox").labels

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from machinectl.errors import MachineError
 from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.access.accepting import CA, Acceptance, accept_machine, acceptance, asking_command, clock_warning
 from machinectl.hosts.access.wire.access_answer import read_access_answer
+from machinectl.machines.addresses import THIS_COMPUTER, address_kind, taken_addresses
 from machinectl.machines.record import owner_of
 from machinectl.machines.selection import waiting
 from machinectl.url import parse_url
@@ -42,12 +42,39 @@ def read_acceptance(store: Store, console: Console, text: bytes) -> Acceptance:
             console.warn(warning)
     for each in found.machines:
         warn_of_another_ca(console, store.read(each.name), each)
-        if is_loopback(each.answered.url):
-            console.warn(
-                f'The URL of "{each.name}", {each.answered.url}, leads to this computer: it needs a tunnel\n'
-                f"Give it the address of its host: machinectl set --url tcp://<HOST>:2376 {each.name}"
-            )
+        warn_of_places(console, each)
+        warn_of_another_machine(store, console, answer.sender, each)
     return found
+
+
+def warn_of_places(console: Console, each: AcceptedMachine) -> None:
+    """Say which new addresses are not those of a host in a network."""
+    url = each.answered.url
+    kind = address_kind(parse_url(url).host)
+    if kind:
+        why = "leads to this computer: it needs a tunnel" if kind == THIS_COMPUTER else f"has a {kind} address"
+        console.warn(
+            f'The URL of "{each.name}", {url}, {why}\n'
+            f"Give it the address of its host: machinectl set --url tcp://<HOST>:2376 {each.name}"
+        )
+    kinds = {address: kind for address in each.added if (kind := address_kind(address))}
+    if kinds:
+        left = " --address ".join(address for address in each.addresses if address not in kinds) or "''"
+        console.warn(
+            f'The answer has addresses for "{each.name}" that are no host\'s in a network: '
+            f"{', '.join(f'{address} ({kind})' for address, kind in kinds.items())}\n"
+            f"Leave them out after you accept it: machinectl set --address {left} {each.name}"
+        )
+
+
+def warn_of_another_machine(store: Store, console: Console, sender: str, each: AcceptedMachine) -> None:
+    url = each.answered.url
+    hosts = [*([parse_url(url).host] if each.is_new or each.left_url else []), *each.added]
+    for address, name in taken_addresses(store, each.name, url, hosts):
+        console.warn(
+            f'The answer gives "{each.name}" an address of the machine "{name}": {address}\n'
+            f"Unless both are one host, do not accept it, and ask {sender}"
+        )
 
 
 def warn_of_another_ca(console: Console, machine: Machine, each: AcceptedMachine) -> None:
@@ -58,14 +85,6 @@ def warn_of_another_ca(console: Console, machine: Machine, each: AcceptedMachine
         f'The answer gives "{each.name}" another CA: it may be another engine\n'
         f"Ask {owner_of(machine)} on the phone whether the machine has a new CA"
     )
-
-
-def is_loopback(url: str) -> bool:
-    host = parse_url(url).host
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return f".{host}".endswith(".localhost")
 
 
 def access_accept(

@@ -36,7 +36,8 @@ LONGEST_VALIDITY = timedelta(seconds=LONGEST_LIFETIME) + certs.BACKDATED
 class AcceptedMachine:
     """`name` is the machine here, `is_new` unless only its certificate is renewed, `is_done` after an earlier run.
 
-    `left_url` is the URL that a renewal replaces, or ""; `added` and `removed` are addresses.
+    `left_url` is the URL that a renewal replaces, or ""; `addresses` are the further ones then, `added` and `removed`
+    the changes.
     """
 
     name: str
@@ -44,6 +45,7 @@ class AcceptedMachine:
     is_new: bool
     is_done: bool
     left_url: str = ""
+    addresses: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
 
@@ -95,6 +97,7 @@ def accepted_machine(machine: Machine, answered: AnsweredMachine) -> AcceptedMac
         is_new,
         is_done,
         machine.url if not is_new and moves(machine, answered) and machine.url != answered.url else "",
+        tuple(then),
         tuple(address for address in then if address not in here),
         tuple(address for address in here if address not in then),
     )

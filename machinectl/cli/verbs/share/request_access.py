@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import print_lines, print_result, write_file
-from machinectl.errors import CUT
+from machinectl.errors import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from machinectl.cli.options.verb_session import Session
     from machinectl.hosts.access.accepting import Acceptance, AcceptedMachine
     from machinectl.hosts.access.wire.access_request import AccessRequest
@@ -111,8 +114,8 @@ def machine_line(each: AcceptedMachine) -> str:
     answered = each.answered
     there = answered.called or answered.name
     asked = "" if each.name == there else f" (there {there})"
-    also = cut_list(" or ", ", ".join(answered.addresses))
-    labels = cut_list("; labels: ", " ".join(f"{key}={value}" for key, value in answered.labels))
+    also = cut_list(" or ", answered.addresses)
+    labels = cut_list("; labels: ", [f"{key}={value}" for key, value in answered.labels], " ")
     changes = "" if each.is_new else f", a new certificate{changed_addresses(each)}"
     place = hide_fingerprints(f"{asked} at {answered.url}")
     return f"{each.name}{place}{also}, until {answered.until:%Y-%m-%d %H:%M} UTC{changes}{labels}"
@@ -120,18 +123,19 @@ def machine_line(each: AcceptedMachine) -> str:
 
 def changed_addresses(each: AcceptedMachine) -> str:
     url = f"; its URL was {each.left_url}" if each.left_url else ""
-    added, removed = (", ".join(addresses) for addresses in (each.added, each.removed))
-    return f"{url}{cut_list('; adds ', added)}{cut_list('; removes ', removed)}"
+    return f"{url}{cut_list('; adds ', each.added)}{cut_list('; removes ', each.removed)}"
 
 
-def cut_list(before: str, text: str) -> str:
+def cut_list(before: str, items: Sequence[str], separator: str = ", ") -> str:
     """Return a list for one line, cut: it must not move the fingerprint off the screen."""
     from machinectl.hosts.access.wire.armor import hide_fingerprints
 
-    text = hide_fingerprints(text)
-    if len(text) > LONGEST_LIST:
-        text = f"{text[: LONGEST_LIST - 1]}{CUT}"
-    return f"{before}{text}" if text else ""
+    if not items:
+        return ""
+    ends = accumulate(len(separator) + len(item) for item in items)
+    shown = max(1, sum(end - len(separator) <= LONGEST_LIST for end in ends))
+    more = f" and {len(items) - shown} more" if shown < len(items) else ""
+    return f"{before}{one_line(hide_fingerprints(separator.join(items[:shown])), LONGEST_LIST)}{more}"
 
 
 def accepted_line(each: AcceptedMachine) -> str:
