@@ -29,6 +29,8 @@ def accepted_clients_check(host: Facts, ca: bytes, holders: Sequence[AccessHolde
     if not (listed or expected or unfinished):
         return None
     staying = [holder.who for holder in holders if holder.state == ENDING and holder.ca in listed]
+    by_owner = client_cas.cas_by_digest(host.trusted)
+    shut_out = [holder.who for holder in expected if by_owner and holder.ca not in by_owner]
     lost = [holder.who for holder in expected if holder.ca not in listed]
     known = {*client_cas.ca_digests(ca), *(holder.ca for holder in holders)}
     others = client_cas.unrecorded_cas(host, known)
@@ -43,6 +45,12 @@ def accepted_clients_check(host: Facts, ca: bytes, holders: Sequence[AccessHolde
             BROKEN,
             f"the access of {', '.join(staying)} was to end, and the engine still accepts it",
             f"End it: machinectl access end {next(iter(staying), '')} {machine}",
+        ),
+        (
+            shut_out,
+            BROKEN,
+            f"the engine reads another list of CAs than {CLIENTS}, and does not accept {', '.join(shut_out)}",
+            f"Have it read that file, with what is in the other: machinectl provision {machine}",
         ),
         (
             lost and not listed,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import certs
 from machinectl.errors import MachineError
+from machinectl.provision import daemon_json
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY
 from machinectl.quantities import first_names, plural
 
@@ -46,9 +47,17 @@ def wanted_clients(facts: Facts, target: Target) -> bytes | None:
         leaving |= {*ca_digests(b"".join(target.holders)), *ca_digests(file_text(facts, OWN_CA))}
     leaving -= {*ca_digests(own)}
     joining = target.new_cas if there else (*target.holders, *target.new_cas)
+    joining = (*(pem for key, pem in cas_beside_ours(facts, target).items() if key not in ca_digests(own)), *joining)
     if there is None and not joining:
         return None
     return with_cas(own, without_cas(there.content if there else b"", leaving), joining, leaving)
+
+
+def cas_beside_ours(facts: Facts, target: Target) -> dict[str, bytes]:
+    """Return the CAs by digest that the engine accepts by a list of its owner, if the machine's own CA is in it."""
+    own, found = ca_digests(target.certificates.get("ca.pem", b"")), cas_by_digest(facts.trusted)
+    is_ours = daemon_json.read_config(facts).get("tlscert") == f"{OWN_DIRECTORY}/server.pem"
+    return found if is_ours and own and {*own} <= {*found} else {}
 
 
 def with_cas(own: bytes, text: bytes, joining: tuple[bytes, ...], leaving: set[str]) -> bytes:
@@ -102,7 +111,11 @@ def file_text(facts: Facts, path: str) -> bytes:
 
 def listed_cas(facts: Facts) -> dict[str, bytes]:
     """Return the certificates (PEM) in clients.pem by the SHA256 of their DER."""
-    found = {ca_digest(match[1]): match[0] for match in CERTIFICATE.finditer(file_text(facts, CLIENTS))}
+    return cas_by_digest(file_text(facts, CLIENTS))
+
+
+def cas_by_digest(text: bytes) -> dict[str, bytes]:
+    found = {ca_digest(match[1]): match[0] for match in CERTIFICATE.finditer(text)}
     return {digest: pem for digest, pem in found.items() if digest}
 
 

@@ -235,6 +235,12 @@ def check_tls(facts: Facts, target: Target, allowed: Allowed) -> None:
     whose = said.get("tlscacert") or said.get("tlscert") or "its own certificate"
     if whose.startswith(OWN_DIRECTORY):
         raise another_computers_ca(facts, target)
+    if target.own_cas and said.get("tlscert") == f"{OWN_DIRECTORY}/server.pem":
+        raise CheckFailed(
+            f"The host's engine now takes its CAs from {whose}, and this machine's CA is not in it",
+            f"Add it on the host: cat {client_cas.OWN_CA} >>{shlex.quote(whose)}; "
+            "or end the access of its other clients: --force",
+        )
     raise CheckFailed(
         f"The host's engine already uses TLS with another CA ({whose})",
         f"Register it without changes: {register_command(target)}; or replace its CA: --force",
@@ -256,6 +262,9 @@ def tls_settings(facts: Facts) -> dict[str, str]:
 def trusts_own_ca(facts: Facts, target: Target, said: Mapping[str, str]) -> bool:
     # clients.pem begins with the CA that ca.pem has.
     trusted = said.get("tlscacert", "").replace(client_cas.CLIENTS, client_cas.OWN_CA)
+    if client_cas.cas_beside_ours(facts, target):
+        # They join clients.pem.
+        return True
     if trusted in facts.sums:
         own = hashlib.sha256(target.certificates.get("ca.pem", b"")).hexdigest()
         return facts.sums[trusted].sha256 in {own, *target.own_cas}

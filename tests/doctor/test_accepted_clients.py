@@ -33,6 +33,15 @@ def judged(text: bytes, *holders: AccessHolder, edited: bool = False) -> Check |
     return accepted_clients_check(host, OWN, holders, Shell("orion", "sudo"))
 
 
+def test_whom_a_list_of_the_hosts_owner_shuts_out_is_named() -> None:
+    host = replace(parse_facts((FACTS / "provisioned").read_bytes()), trusted=OWN + CI)
+    host = replace(host, files={**host.files, CLIENTS: HostFile("644", 0, 0, OWN + ALICE)})
+    found = accepted_clients_check(host, OWN, [holder("alice", ALICE)], Shell("orion", "sudo"))
+    assert found
+    assert (found.verdict, found.seen.endswith("and does not accept alice")) == (Verdict.BROKEN, True)
+    assert found.hint.endswith("machinectl provision orion")
+
+
 def test_a_host_that_nobody_else_was_let_in_to_needs_no_word() -> None:
     assert judged(b"") is None
 

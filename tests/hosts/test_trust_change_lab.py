@@ -163,6 +163,18 @@ def test_what_was_added_by_hand_stays_and_a_list_that_the_engine_has_not_read_is
     assert office.owner_is_answered
 
 
+def test_a_list_of_the_hosts_owner_joins_ours(office: Office) -> None:
+    host, carol = office.host, certs.new_ca("carol")
+    office.trust_ca(ALICE)
+    listed = carol.key + office.own_ca + carol.certificate
+    host.run("cat >/etc/docker/cas.pem", listed)
+    host.run(f"sed -i 's#{CLIENTS}#/etc/docker/cas.pem#' /etc/docker/daemon.json; systemctl restart docker")
+    assert [office.answers(ALICE), office.answers(carol), office.owner_is_answered] == [False, True, True]
+    succeeds(office.store, "provision", office.name)
+    assert [office.answers(ALICE), office.answers(carol), office.owner_is_answered] == [True, True, True]
+    assert office.clients == office.own_ca + ALICE.certificate + carol.certificate
+
+
 def test_an_engine_that_does_not_come_up_has_its_old_list_again(office: Office) -> None:
     office.trust_ca(ALICE)
     office.trust_ca(BOB)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from dataclasses import replace
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from machinectl.host_changes import Change
     from machinectl.provision.decision import Decision
 
+OWNERS_LIST = "/etc/docker/our-cas.pem"
 FACTS = Path(__file__).parent / "facts"
 DAEMON_JSON = "/etc/docker/daemon.json"
 OWN, ALICE, CI, STRANGER, OTHER = (certs.new_ca(f"machinectl orion {name}") for name in ("", "alice", "ci", "x", "y"))
@@ -215,6 +217,43 @@ def test_the_list_does_not_make_a_host_another_computers() -> None:
     preflight.check_tls(host, known(target(), changes), NOTHING_SPECIAL)
 
 
+def with_owners_list(host: Facts, *cas: certs.Pair) -> Facts:
+    """The host's owner has given the engine a list of their own."""
+    config = json.loads(host.config_content or b"") | {"tlscacert": OWNERS_LIST}
+    files = {**host.files, DAEMON_JSON: HostFile("644", 0, 0, json.dumps(config).encode())}
+    return replace(host, files=files, trusted=b"".join(ca.certificate for ca in cas))
+
+
+@pytest.mark.parametrize("holders", [(), (ALICE,)], ids=["alone", "with a holder"])
+def test_what_the_owner_of_a_host_lists_beside_our_ca_joins_our_list(holders: tuple[certs.Pair, ...]) -> None:
+    granted = tuple(ca.certificate for ca in holders)
+    host, changes = provisioned(target(holders=granted))
+    if holders:
+        host = with_clients(host, OWN.certificate + ALICE.certificate)
+    host = with_owners_list(host, OWN, STRANGER)
+    asked = known(target(holders=granted, holder_names={digest(ALICE): "alice"}), changes)
+    preflight.check_tls(host, asked, NOTHING_SPECIAL)
+    decision = configured(host, asked, changes)
+    assert decision
+    assert decision.job.content_of(CLIENTS) == b"".join((OWN.certificate, *granted, STRANGER.certificate))
+    assert trusted_by(decision.job.content_of(DAEMON_JSON)) == CLIENTS
+    assert [f"not {OWNERS_LIST}: that gives access back to alice" in each for each in decision.warnings] == [
+        True for _ in holders
+    ]
+
+
+def test_whom_the_owner_of_a_host_lists_without_our_ca_is_not_locked_out_unasked() -> None:
+    host, changes = provisioned()
+    host, asked = with_owners_list(host, STRANGER), known(target(), changes)
+    with pytest.raises(CheckFailed, match=f"takes its CAs from {OWNERS_LIST}") as raised:
+        preflight.check_tls(host, asked, NOTHING_SPECIAL)
+    assert f"cat {OWN_CA} >>{OWNERS_LIST}; or" in raised.value.hint
+    decision = configured(host, asked, changes)
+    assert decision
+    [warning] = decision.warnings
+    assert warning.endswith(f"{OWNERS_LIST}, which ends the access of the clients of: CN=machinectl orion x")
+
+
 def test_with_ssh_only_the_list_goes_with_the_certificates() -> None:
     host, changes = provisioned(target(holders=(ALICE.certificate,)))
     only = with_changes(known(Target("192.168.0.29", ssh_only=True), changes), changes)
@@ -238,6 +277,8 @@ def test_the_list_is_read_with_the_hosts_own_ca_and_whether_the_engine_has_read_
     assert not parse_facts(said).clients_edited
     assert parse_facts(said.replace(b"@end", b"@clients-edited\n@end")).clients_edited
     assert CLIENTS in facts_command(2376)
+    theirs = said.replace(b"@end", b"@trusted\n|" + base64.b64encode(STRANGER.certificate) + b"\n\n@end")
+    assert parse_facts(theirs).trusted == STRANGER.certificate
 
 
 def renewed(host: Facts, asked: Target) -> bytes | None:

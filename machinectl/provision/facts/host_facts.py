@@ -172,6 +172,8 @@ class Facts:
     config_path: str = DAEMON_JSON
     files: Mapping[str, HostFile] = field(default_factory=dict)
     sums: Mapping[str, Sum] = field(default_factory=dict)
+    # The CAs (PEM) in the file that the engine's `tlscacert` names, if it is none of ours.
+    trusted: bytes = b""
     links: Mapping[str, str] = field(default_factory=dict)
     backup: str = ""
     listeners: tuple[PortListener, ...] = ()
@@ -340,6 +342,7 @@ def facts(found: Sections) -> Facts:
             for section in found.get("file", ())
         },
         sums={" ".join(w[4:]): Sum(w[0], int(w[1]), int(w[2]), w[3]) for w in each("sum")},
+        trusted=base64.b64decode(text("trusted").replace("\n", ""), validate=True),
         links={w[0]: " ".join(w[1:]) for w in each("link") if w[1:]},
         backup=word("backup"),
         listeners=tuple(PortListener(int(w[0]), " ".join(w[1:])) for w in each("listener")),

@@ -230,6 +230,12 @@ END
 # shellcheck disable=SC2086  # one word for each file
 sums /etc/docker/machinectl/ca.pem /etc/docker/machinectl/server.pem /etc/docker/machinectl/server-key.pem \
     /etc/docker/machinectl/environment /etc/docker/machinectl/revision $authorities
+# The CAs in a list of the host's owner, which may hold a key, too.
+for path in $authorities; do
+    case $path in /etc/docker/machinectl/*) continue ;; esac
+    [ -f "$path" ] && say trusted && text_lines "$(sed -n '/^-----BEGIN CERTIFICATE-----/,/^-----END CERTIFICATE-----/p' "$path" |
+        head -c 1048576 | base64)"
+done
 for name in /etc/systemd/system/docker.service.d/*machinectl.conf; do file "$name"; done
 # The CAs that the engine accepts besides the machine's own.
 file /etc/docker/machinectl/clients.pem && file /etc/docker/machinectl/ca.pem

@@ -28,7 +28,7 @@ from machinectl.provision.facts.host_facts import DROP_INS, OWN_DIRECTORY, HostF
 from machinectl.provision.job import Activation, Job, NewFile, apply_job
 from machinectl.provision.steps import hidden_containers, restart_risks
 from machinectl.provision.target import NOTHING_SPECIAL
-from machinectl.quantities import plural
+from machinectl.quantities import first_names, plural
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
@@ -377,6 +377,7 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
         undone=changes_removed(target, files),
         warnings=(
             *clients_changed(facts, target, files),
+            *(() if target.ssh_only else list_replaced(facts, target, wanted)),
             *(f"{host} has no TLS now, and only accepts TLS from now on" for host in wanted.secured),
             *restart_risks.warnings(facts, target, daemon_json.parse_config(wanted.config, facts.config_path)),
         ),
@@ -404,6 +405,22 @@ def clients_changed(facts: Facts, target: Target, files: Sequence[NewFile]) -> I
         digests = client_cas.ca_digests(changed.content)
         if back := [target.holder_names[digest] for digest in digests if digest in target.holder_names]:
             yield f"{CLIENTS} is written: that gives access back to {', '.join(back)}"
+
+
+def list_replaced(facts: Facts, target: Target, wanted: Goal) -> Iterator[str]:
+    """Warn whose access ends or comes back if the engine no longer reads its owner's list of CAs."""
+    listed = client_cas.cas_by_digest(facts.trusted)
+    if not listed:
+        return
+    names, path = target.holder_names, preflight.tls_settings(facts).get("tlscacert", "")
+    accepted = client_cas.ca_digests(wanted.clients or target.certificates["ca.pem"])
+    lost = [names.get(digest) or client_cas.subject_of(pem) for digest, pem in listed.items() if digest not in accepted]
+    if lost:
+        ended = first_names(lost, client_cas.MOST_NAMED)
+        yield f"The engine no longer reads {path}, which ends the access of the clients of: {ended}"
+    back = [names[digest] for digest in accepted if digest in names and digest not in listed]
+    if back and CLIENTS in facts.files:
+        yield f"The engine reads {CLIENTS} again, not {path}: that gives access back to {', '.join(back)}"
 
 
 def starting_title(facts: Facts) -> str:
@@ -536,7 +553,7 @@ def with_files(facts: Facts, files: Sequence[NewFile]) -> Facts:
 
 def started_with(facts: Facts, files: Sequence[NewFile], wanted: Goal) -> Facts:
     after = with_files(facts, [file for file in files if file.path.startswith(facts.config_path)])
-    after = replace(after, edited=False, clients_edited=False)
+    after = replace(after, edited=False, clients_edited=False, trusted=b"")
     if not facts.info or any(flag.name == LIVE_RESTORE for flag in wanted.flags):
         return after
     return replace(after, info={**facts.info, "LiveRestoreEnabled": bool(read_config(after).get(LIVE_RESTORE))})
