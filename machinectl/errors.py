@@ -16,8 +16,8 @@ LONGEST_LINE = 200
 # Behind `machinectl`, it marks a command that is typed on another computer. Nobody sees it.
 ELSEWHERE = "\N{WORD JOINER}"
 CUT = "…"
-# Sets a clock, here or on a host. Debian installs no time service.
-SET_CLOCK = "timedatectl set-ntp true; without a time service, install chrony"
+# What sets a clock, here or on a host. Debian installs no time service.
+SET_CLOCK, BY_SERVICE = "timedatectl set-ntp true", "by a time service such as chrony"
 
 
 class MachineError(Exception):

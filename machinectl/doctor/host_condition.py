@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl.doctor.check import BROKEN, OK, UNKNOWN, Check, broken, first_case, ok, unknown
-from machinectl.errors import SET_CLOCK
+from machinectl.errors import BY_SERVICE, SET_CLOCK
 from machinectl.files.atomic import quote_path
 from machinectl.go.units import memory_size
 from machinectl.provision import preflight
@@ -50,11 +50,11 @@ def clock_check(off: timedelta, shell: Shell | None) -> Check:
     if abs(off) <= preflight.NOTICEABLE:
         seconds = abs(off.total_seconds())
         return ok(CLOCK, f"{seconds:.0f} s from the clock here" if seconds >= 1 else "as the clock here")
-    there = f"Set the host's clock: {shell.command(SET_CLOCK)}" if shell else f"Set the clock, on the host: {SET_CLOCK}"
+    there = shell.command(SET_CLOCK) if shell else f"on the host, {SET_CLOCK}"
     return broken(
         CLOCK,
         f"the host's is {preflight.clock_skew(off)} here",
-        f"See which clock is right: date -u\n{there}",
+        f"See which clock is right: date -u\nSet the host's clock {BY_SERVICE}: {there}",
     )
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.errors import SET_CLOCK, CheckFailed
+from machinectl.errors import BY_SERVICE, SET_CLOCK, CheckFailed
 from machinectl.provision import client_cas, daemon_json, firewall, revision
 from machinectl.provision.decision import FULL
 from machinectl.provision.facts import cgroups, docker_unit
@@ -334,14 +334,16 @@ def check_valid_there(now: datetime, begin: datetime, end: datetime) -> None:
             f"The host's clock says {now:%Y-%m-%d %H:%M} UTC, {clock_skew(now - datetime.now(UTC))} here: "
             "its engine would refuse a certificate that is valid from "
             f"{begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC",
-            f"Correct the clock that is wrong, here or there: {SET_CLOCK}",
+            f"Correct the clock that is wrong, here or there, {BY_SERVICE}: {SET_CLOCK}",
         )
 
 
 def wrong_clock(facts: Facts, here: datetime) -> str:
     """Return a warning if the host's clock is off."""
     off = facts.time - here
-    return f"The host's clock is {clock_skew(off)} here; set it: {SET_CLOCK}" if abs(off) > NOTICEABLE else ""
+    if abs(off) <= NOTICEABLE:
+        return ""
+    return f"The host's clock is {clock_skew(off)} here; set it {BY_SERVICE}: {SET_CLOCK}"
 
 
 def open_configuration(facts: Facts) -> str:

@@ -294,8 +294,8 @@ def test_a_clock_that_is_off_by_more_than_it_drifts_is_broken() -> None:
         found = host_condition.clock_check(off, SUDO)
         assert found.verdict is BROKEN
         assert seen in found.seen
-        assert f"machinectl ssh orion sudo {SET_CLOCK}" in found.hint
-    assert "Set the clock, on the host: " in host_condition.clock_check(timedelta(days=9), None).hint
+        assert found.hint.endswith(f": machinectl ssh orion sudo {SET_CLOCK}")
+    assert "such as chrony: on the host, timedatectl" in host_condition.clock_check(timedelta(days=9), None).hint
 
 
 @pytest.mark.parametrize(

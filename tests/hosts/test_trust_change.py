@@ -14,7 +14,7 @@ import pytest
 
 from machinectl import certs
 from machinectl.engine import Endpoint, Probe
-from machinectl.errors import SET_CLOCK, CheckFailed, MachineError
+from machinectl.errors import BY_SERVICE, SET_CLOCK, CheckFailed, MachineError
 from machinectl.host_changes import CaTrusted, ConfigMerged, FileCreated, of_kind
 from machinectl.hosts.access import trust_change
 from machinectl.hosts.access.trust_change import distrust_cas, plan_trust, trust_ca, with_ca
@@ -284,7 +284,7 @@ def test_nobody_is_let_in_by_a_certificate_that_the_hosts_clock_refuses(
     until = datetime.now(UTC) + timedelta(days=7)
     with store.writing("orion") as held, pytest.raises(CheckFailed, match=words) as raised:
         trust_ca(held, Quiet(), Access(), ALICE.certificate, until=until)
-    assert raised.value.hint == f"Correct the clock that is wrong, here or there: {SET_CLOCK}"
+    assert raised.value.hint == f"Correct the clock that is wrong, here or there, {BY_SERVICE}: {SET_CLOCK}"
     with pytest.raises(CheckFailed, match=words):
         planned(store, until=until)
     assert reached[-1].jobs == []
@@ -297,7 +297,7 @@ def test_a_clock_that_is_off_by_hours_is_a_warning_where_the_certificate_is_vali
     reached.append(with_clock(host(), timedelta(hours=-3)))
     with store.writing("orion") as held:
         assert trust_ca(held, console, Access(), ALICE.certificate, until=datetime.now(UTC) + timedelta(days=7))
-    assert console.warnings == [f"The host's clock is 3 hours behind the clock here; set it: {SET_CLOCK}"]
+    assert console.warnings == [f"The host's clock is 3 hours behind the clock here; set it {BY_SERVICE}: {SET_CLOCK}"]
 
 
 @pytest.mark.parametrize("ahead", [timedelta(days=1000), timedelta(days=-1000)])

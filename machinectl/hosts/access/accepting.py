@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl.driver import Request
 from machinectl.driver.installed_drivers import load
-from machinectl.errors import SET_CLOCK, MachineError
+from machinectl.errors import BY_SERVICE, SET_CLOCK, MachineError
 from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.access.own_access import CERTIFICATE, KEY, REQUEST_FILE, OwnAccess, own_digest
 from machinectl.hosts.access.wire.access_request import CLOCKS_DIFFER, clock_difference, read_access_request
@@ -200,7 +200,7 @@ def check_certificate(machine: Machine, answer: AccessAnswer, answered: Answered
         raise MachineError(
             f"The certificate in the answer expired on {until:%Y-%m-%d %H:%M} UTC, {clock_difference(now - until)} ago "
             "by the clock here",
-            f"Ask for a new one: {again}\nIf the clock is wrong: {SET_CLOCK}",
+            f"Ask for a new one: {again}\nIf the clock is wrong, set it {BY_SERVICE}: {SET_CLOCK}",
         )
     check_kind(answer, certs.describe(answered.certificate))
     check_newer(machine, answer, answered)
@@ -247,7 +247,7 @@ def clock_warning(answer: AccessAnswer, machine: Machine, now: datetime) -> str:
     which = "ahead of" if answer.made - now > CLOCKS_DIFFER else "behind"
     return (
         f"The clock of {answer.sender} is {clock_difference(ahead)} {which} the clock here\n"
-        f"Set the wrong one: {SET_CLOCK}"
+        f"Set the wrong one {BY_SERVICE}: {SET_CLOCK}"
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from machinectl.errors import SET_CLOCK, MachineError
+from machinectl.errors import BY_SERVICE, SET_CLOCK, MachineError
 from machinectl.provision import resource
 from machinectl.provision.facts import cgroups
 from machinectl.provision.facts.sections import Section, Sections, read_answer
@@ -365,7 +365,7 @@ def parse_clock(text: str) -> int:
     if not 0 <= int(text) <= END_OF_TIME:
         raise MachineError(
             f"The host's clock says {text[:30]} seconds since 1970, which is not a valid date",
-            f"Set it: {SET_CLOCK}",
+            f"Set it {BY_SERVICE}: {SET_CLOCK}",
         )
     return int(text)
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.errors import SET_CLOCK, MachineError, elsewhere
+from machinectl.errors import BY_SERVICE, SET_CLOCK, MachineError, elsewhere
 from machinectl.hosts.access.wire.armor import REQUEST, armored, spoken_fingerprint, unarmored
 from machinectl.hosts.access.wire.content import WireFields, read_content, rfc3339, written_content
 from machinectl.quantities import duration, plural
@@ -69,7 +69,7 @@ class AccessRequest:
             raise MachineError(
                 f"The request was made {clock_difference(self.made - now)} from now: the clock of this computer or of "
                 f"{self.sender} is wrong",
-                f"Set the clock: {SET_CLOCK}. {again}",
+                f"Set the clock {BY_SERVICE}: {SET_CLOCK}. {again}",
             )
         if now - self.made > VALID_FOR:
             raise MachineError(
