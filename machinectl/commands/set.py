@@ -32,7 +32,10 @@ def set_machine(store: Store, console: Console, name: str, change: Edit) -> Mach
     store.check_exists(name)
     with store.writing(name, waiting(console, name)) as held:
         machine, before = held.machine, held.machine.spec
+        url_before = machine.url
         waits = change.carry_out(held)
+    # The server's certificate does not name a new address.
+    waits = waits or (machine.has_changes and machine.tls and machine.url != url_before)
     console.note(f'"{name}" now: {", ".join(edit_summary(machine, change, before))}')
     if "ssh_only" in change.engine:
         note_holders(console, machine)

@@ -56,13 +56,13 @@ def served_check(
         if not on_disk:
             # Only the host knows its present owner: `provision` asks before it takes over.
             again = f"machinectl provision {shell.machine}"
-        whose = f"; on the host's disk is {on_disk}" if on_disk else ""
+        whose = f"; the host's disk has {on_disk}" if on_disk else ""
         return broken(TITLE, f"{seen}{whose}", f"Send the one on record: {again}")
     if description.not_after < now:
         return broken(TITLE, f"it has expired: {until}", f"Renew it: {renew}" if identity.server else ask_issuer(shell))
     if on_disk and on_disk != SAME:
         back = f"Put the one on record back: machinectl provision {shell.machine}"
-        return broken(TITLE, f"that on record is served ({until}); on the host's disk is {on_disk}", back)
+        return broken(TITLE, f"that on record is served ({until}); the host's disk has {on_disk}", back)
     if expires_soon(description.not_before, description.not_after, now):
         return unknown(
             TITLE,

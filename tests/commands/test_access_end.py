@@ -40,10 +40,13 @@ class Engines:
         self.off: set[str] = set()
         self.broken: set[str] = set()
         self.unprovisioned: set[str] = set()
+        self.interrupted: set[str] = set()
 
     def distrust_cas(self, held: Any, _console: object, _access: object, _cas: object, allowed: Any) -> bool:
         if held.name in self.off:
             raise MachineError("port 22 refused the connection", f"machinectl doctor {held.name}")
+        if held.name in self.interrupted:
+            raise KeyboardInterrupt
         if held.name in self.unprovisioned:
             raise MachineError("server.pem is missing", f"Set it up first: machinectl provision {held.name}")
         if held.name in self.in_use and not allowed.in_use:
@@ -115,6 +118,16 @@ def test_what_sets_the_host_up_ends_the_access_too(store: Store, engines: Engine
     engines.unprovisioned = {"m2"}
     hint = "Set it up first: machinectl provision m2\nThat also ends the access of alice"
     assert end(store, Quiet(), ["m2"])["m2"].hint == hint
+
+
+def test_an_interruption_says_how_to_go_on(store: Store, engines: Engines) -> None:
+    engines.interrupted = {"m2"}
+    console = Quiet()
+    with pytest.raises(KeyboardInterrupt):
+        end(store, console, ["m2"])
+    assert console.notes[-1] == (
+        'The access of alice to "m2" may not be ended yet. Finish it later: machinectl access end alice m2'
+    )
 
 
 def test_it_asks_first_and_names_the_machines(store: Store, engines: Engines) -> None:

@@ -166,6 +166,18 @@ def test_it_shows_machine_holder_lifetime_and_fingerprint_and_asks(owner: Owner)
     assert find_holder(owner.store.read("rigel"), "alice")
 
 
+def test_an_interrupted_grant_is_shown_with_its_restart_again(owner: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    asked = request("orion")
+    with monkeypatch.context() as patched:
+        patched.setattr(granting, "trust_ca", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            owner.grant(asked)
+    assert "; the engine restarts, containers keep running\n" in owner.grant(asked).notes[0]
+
+
 def test_a_no_changes_nothing(owner: Owner) -> None:
     with pytest.raises(MachineError, match="No access was given"):
         owner.grant(request("orion"), "n")

@@ -21,7 +21,7 @@ from machinectl.hosts.access.tool_files.known_tools import LAYOUTS
 from machinectl.hosts.certificates.signing import signed
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle.host_plan import HostPlan
-from machinectl.machines.holders import TOOL, find_holder
+from machinectl.machines.holders import ADDING, TOOL, find_holder, put_holder
 from machinectl.machines.record import Machine
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
@@ -201,6 +201,18 @@ def test_it_asks_and_says_once_what_it_gives(store: Store, dozzle: ToolIssue, ou
         "The engines restart once (rigel, vega); containers keep running.",
     ]
     assert find_holder(store.read("rigel"), "dozzle") is None
+
+
+def test_what_an_interrupted_run_left_half_added_restarts_again(store: Store, dozzle: ToolIssue) -> None:
+    issued(store, dozzle)
+    with store.writing("rigel") as held:
+        holder = find_holder(held.machine, "dozzle")
+        assert holder
+        put_holder(held.machine, replace(holder, state=ADDING))
+        held.write()
+    console = Quiet("n", interactive=False)
+    issued(store, dozzle, console=console, unasked=False)
+    assert console.notes[1] == "The engine restarts once (rigel); containers keep running."
 
 
 def test_the_command_to_repeat_has_no_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

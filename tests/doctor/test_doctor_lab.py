@@ -143,7 +143,7 @@ def test_a_machine_that_is_well_is_one_line(patient: Patient) -> None:
             f"cp -a {CERTIFICATE} /root/s; openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=other -keyout /root/k "
             f"-out /root/c 2>&1; cat /root/c /root/k > {CERTIFICATE}",
             "Served certificate",
-            "on the host's disk is another one",
+            "the host's disk has another one",
             id="certificate swapped on disk",
         ),
         pytest.param(

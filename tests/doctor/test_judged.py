@@ -371,7 +371,7 @@ def test_a_certificate_is_the_same_on_record_on_the_wire_and_on_the_disk() -> No
     assert found.hint == "Restart the engine: machinectl ssh orion sudo systemctl restart docker"
     found = served_certificate.served_check(other.certificate, mine, on_disk(other.certificate), SUDO)
     assert found.hint == "Send the one on record: machinectl provision --force orion"
-    assert "on the host's disk is none" in served_certificate.served_check(mine.server, mine, on_disk(), SUDO).seen
+    assert "the host's disk has none" in served_certificate.served_check(mine.server, mine, on_disk(), SUDO).seen
 
 
 def test_nobody_is_told_to_take_a_host_from_its_owner_without_a_word() -> None:

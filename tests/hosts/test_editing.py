@@ -79,6 +79,13 @@ def test_after_a_run_that_failed_only_a_host_that_was_not_touched_has_its_settin
     assert edited(store, Edit(unlabel=["role"])) == pending
 
 
+def test_a_new_address_is_applied_as_the_certificate_does_not_name_it(store: Store) -> None:
+    said = machinectl("set", "--url", "tcp://192.0.2.30:2376", "orion", store=store.root).stderr
+    assert "\nApply it to the host: machinectl provision orion\n" in said
+    said = machinectl("set", "--url", "tcp://192.0.2.30:2376", "orion", store=store.root).stderr
+    assert "provision" not in said
+
+
 def test_set_says_that_nothing_is_to_apply(store: Store) -> None:
     assert "machinectl provision orion" in machinectl("set", "--ssh-only", "orion", store=store.root).stderr
     said = machinectl("set", "--no-ssh-only", "orion", store=store.root).stderr

@@ -18,6 +18,7 @@ from machinectl.hosts.connection.machine_driver import known_hosts_path
 from machinectl.hosts.parallel.workers import plan_each
 from machinectl.machines.addresses import place_of
 from machinectl.machines.holders import (
+    ADDING,
     EXPIRES,
     PERSON,
     check_holder_name,
@@ -89,7 +90,7 @@ class ExpectedGrant:
 
     @property
     def restarts(self) -> bool:
-        return not (self.holder.ca or self.expires_only)
+        return self.holder.state == ADDING
 
     @property
     def expires_only(self) -> bool:

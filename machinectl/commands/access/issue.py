@@ -25,7 +25,7 @@ from machinectl.hosts.access.tool_files.known_tools import LAYOUTS
 from machinectl.hosts.access.tool_files.tool_layout import EngineAccess
 from machinectl.hosts.parallel.workers import plan_each
 from machinectl.machines.addresses import FLAG
-from machinectl.machines.holders import CA_FILE, EXPIRES, TOOL, find_holder, is_holder_name
+from machinectl.machines.holders import ADDING, CA_FILE, EXPIRES, TOOL, find_holder, is_holder_name
 from machinectl.machines.selection import chosen
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.quantities import lifetime_words
@@ -194,7 +194,7 @@ def confirm_issue(store: Store, console: Console, names: Sequence[str], issue: T
         f"its files go to {issue.directory}."
     )
     holders = {machine.name: checked_holder(machine, grant) for machine in machines}
-    if new := [name for name, holder in holders.items() if not holder.ca and holder.state != EXPIRES]:
+    if new := [name for name, holder in holders.items() if holder.state == ADDING]:
         restarts = "The engine restarts" if len(new) == 1 else "The engines restart"
         console.note(f"{restarts} once ({', '.join(new)}); containers keep running.")
     if expiring := [name for name, holder in holders.items() if holder.state == EXPIRES]:

@@ -226,15 +226,18 @@ def end_access(held: Held, console: Console, access: Access, who: str, allowed: 
     if holder.state != ENDING:
         put_holder(machine, replace(holder, state=ENDING))
         held.write()
+    finish = f"Finish it later: machinectl access end {holder.who} {machine.name}"
     try:
         distrust_cas(held, console, access, {holder.ca}, allowed)
     except InUse:
         raise
     except MachineError as exc:
-        finish = f"Finish it later: machinectl access end {holder.who} {machine.name}"
         if f"machinectl provision {machine.name}" in exc.hint:
             finish = f"That also ends the access of {holder.who}"
         exc.hint = f"{exc.hint}\n{finish}" if "\n" not in exc.hint else exc.hint
+        raise
+    except KeyboardInterrupt:
+        console.note(f'The access of {holder.who} to "{machine.name}" may not be ended yet. {finish}')
         raise
     forget_holder(held, holder)
     return holder.who
