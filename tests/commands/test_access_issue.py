@@ -171,6 +171,16 @@ def test_a_path_that_would_end_a_comment_in_the_printed_lines_is_refused(store: 
         issued(store, issue)
 
 
+@pytest.mark.parametrize("tool", ["dozzle", "traefik", "uptime-kuma", "watchtower"])
+def test_docker_cannot_mount_a_path_with_a_colon(
+    store: Store, hosts: dict[str, set[bytes]], tmp_path: Path, tool: str
+) -> None:
+    with pytest.raises(MachineError, match=r"a:b.* cannot be mounted") as caught:
+        issued(store, ToolIssue(tool, tool, str(tmp_path / "a:b")))
+    assert "--out <DIRECTORY>" in caught.value.hint
+    assert (hosts, list(tmp_path.glob("a*"))) == ({"rigel": set(), "vega": set()}, [])
+
+
 def test_git_ignores_the_folders_with_keys(store: Store, dozzle: ToolIssue, out: Path) -> None:
     out.mkdir()
     subprocess.run(["git", "init", "-q", out], check=True)
@@ -280,6 +290,23 @@ def test_a_file_of_somebody_else_is_overwritten_only_by_force(
     assert hosts == {"rigel": set(), "vega": set()}
     issued(store, replace(dozzle, force=True))
     assert contents(out)[path] != b"mine"
+
+
+@pytest.mark.parametrize(("tool", "who"), [("github", "github"), ("env", "ci-runner")])
+def test_files_of_another_holder_are_replaced_only_by_force(
+    store: Store, hosts: dict[str, set[bytes]], out: Path, tool: str, who: str
+) -> None:
+    env = ToolIssue("env", "env", str(out))
+    issued(store, env, "rigel")
+    before, accepted = contents(out), {name: set(cas) for name, cas in hosts.items()}
+    with pytest.raises(MachineError, match=f"holds the files of env, not of {who}") as caught:
+        issued(store, replace(env, tool=tool, who=who), "rigel")
+    assert "--force" in caught.value.hint
+    assert (contents(out), hosts) == (before, accepted)
+    issued(store, replace(env, who="Env"), "rigel")
+    issued(store, replace(env, tool=tool, who=who, force=True), "rigel")
+    with pytest.raises(MachineError, match=f"holds the files of {who}, not of env"):
+        issued(store, env, "rigel")
 
 
 def test_an_edited_configuration_is_overwritten_only_by_force(store: Store, out: Path) -> None:

@@ -19,7 +19,13 @@ from machinectl.hosts.access.granting import (
     lifetime_of,
     plan_client,
 )
-from machinectl.hosts.access.issued_files import check_directory, check_unchanged, noted_hosts, write_issued
+from machinectl.hosts.access.issued_files import (
+    check_directory,
+    check_holder,
+    check_unchanged,
+    noted_hosts,
+    write_issued,
+)
 from machinectl.hosts.access.tool_addresses import tool_urls
 from machinectl.hosts.access.tool_files.known_tools import LAYOUTS
 from machinectl.hosts.access.tool_files.tool_layout import EngineAccess
@@ -115,7 +121,8 @@ def access_issue(
             return IssuedAccess(failures)
         engines.sort(key=lambda engine: wanted.index(engine.name))
         found = issue.lay_out(engines)
-        write_issued(issue.directory, found.files, {name: parse_url(url).host for name, url in issue.urls.items()})
+        hosts = {name: parse_url(url).host for name, url in issue.urls.items()}
+        write_issued(issue.directory, issue.who, found.files, hosts)
     note_end(store, console, engines, issue)
     return IssuedAccess(lines=found.lines)
 
@@ -177,6 +184,7 @@ def check_files(store: Store, names: Sequence[str], issue: ToolIssue) -> None:
     files = planned_files(store, names, issue)
     check_folders(issue.directory, files)
     if not issue.force:
+        check_holder(issue.directory, issue.who)
         check_unchanged(issue.directory, files)
 
 

@@ -7,7 +7,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import MachineError, UsageError, one_line
 from machinectl.files.atomic import PRIVATE_FILE
 from machinectl.files.fileset import check_absent, read_regular_file, replace_together
 from machinectl.files.ownership import exposed
@@ -15,8 +15,9 @@ from machinectl.files.ownership import exposed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# SHA256 of the files as they were written, by path; and the machines' hosts in them.
-NOTES, HOSTS = ".machinectl.json", "hosts"
+# SHA256 of the files as they were written, by path; the machines' hosts in them; and whose keys they are.
+NOTES, HOSTS, HOLDER = ".machinectl.json", "hosts", "holder"
+HINT = "Choose another directory with --out, or replace them: --force"
 
 
 def check_directory(directory: str) -> None:
@@ -36,20 +37,26 @@ def check_unchanged(directory: str, files: Mapping[str, bytes]) -> None:
     noted = read_notes(directory)
     found = (path for path in files if os.path.lexists(os.path.join(directory, path)))
     different = [path for path in found if digest(directory, path) not in {noted.get(path), sha256(files[path])}]
-    hint = "Choose another directory with --out, or replace them: --force"
     if edited := [path for path in different if path in noted]:
-        raise MachineError(f"In {directory}, somebody changed {', '.join(edited)} after the last run", hint)
-    check_absent(directory, different, hint)
+        raise MachineError(f"In {directory}, somebody changed {', '.join(edited)} after the last run", HINT)
+    check_absent(directory, different, HINT)
 
 
-def write_issued(directory: str, files: Mapping[str, bytes], hosts: Mapping[str, str]) -> None:
+def check_holder(directory: str, who: str) -> None:
+    """Raise MachineError for a directory with another holder's files: that holder's keys would be lost."""
+    holder = read_notes(directory).get(HOLDER, who)
+    if holder.lower() != who.lower():
+        raise MachineError(f"{directory} holds the files of {one_line(holder)}, not of {who}", HINT)
+
+
+def write_issued(directory: str, who: str, files: Mapping[str, bytes], hosts: Mapping[str, str]) -> None:
     """Write all files or none, for the owner alone. Git ignores the folders with keys.
 
     `hosts` are those of machines with several addresses, for the next run.
     """
     folders = {os.path.dirname(path) for path in files} - {""}
     written = {**files, **{f"{folder}/.gitignore": b"*\n" for folder in folders}}
-    notes = read_notes(directory) | {path: sha256(data) for path, data in written.items()}
+    notes = read_notes(directory) | {path: sha256(data) for path, data in written.items()} | {HOLDER: who}
     hosts = {**noted_hosts(directory), **hosts}
     written[NOTES] = json.dumps({**notes, **({HOSTS: hosts} if hosts else {})}, indent=4).encode()
     replace_together(directory, written, force=True, hint="", mode=PRIVATE_FILE)

@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
-from machinectl.hosts.access.tool_files.tool_layout import ToolFiles, by_host, by_machine, instance, quoted
+from machinectl.hosts.access.tool_files.tool_layout import ToolFiles, by_host, by_machine, instance, mount, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ def dozzle(engines: Sequence[EngineAccess], directory: str) -> ToolFiles:
     remote = " ".join(f"--remote-host {shlex.quote(f'{engine.url}|{engine.name}')}" for engine in engines)
     return ToolFiles(
         by_host("Dozzle", engines, lambda engine: engine.host),
-        [f"docker run -d --name dozzle -p 8080:8080 -v {quoted(directory)}:/certs:ro amir20/dozzle:latest {remote}"],
+        [f"docker run -d --name dozzle -p 8080:8080 {mount('/certs', directory)} amir20/dozzle:latest {remote}"],
     )
 
 
@@ -66,7 +66,7 @@ def uptime_kuma(engines: Sequence[EngineAccess], directory: str) -> ToolFiles:
         host = engine.host.lower()
         return f"[{host}]" if engine_url.is_address(host) and ":" in host else host
 
-    mounts = f"-v uptime-kuma:/app/data -v {quoted(directory)}:/app/data/docker-tls:ro"
+    mounts = f"-v uptime-kuma:/app/data {mount('/app/data/docker-tls', directory)}"
     return ToolFiles(
         by_host("Uptime Kuma", engines, folder),
         [
@@ -94,6 +94,6 @@ def watchtower(engines: Sequence[EngineAccess], directory: str) -> ToolFiles:
         settings = " ".join(f"-e {name}={shlex.quote(value)}" for name, value in variables.items())
         lines.append(
             f"docker run -d --name {instance('watchtower', engine, engines)} {settings} "
-            f"-v {quoted(directory, engine.name)}:/etc/ssl/docker:ro containrrr/watchtower --tlsverify"
+            f"{mount('/etc/ssl/docker', directory, engine.name)} containrrr/watchtower --tlsverify"
         )
     return ToolFiles(by_machine(engines), lines)

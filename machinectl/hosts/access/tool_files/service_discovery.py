@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from machinectl.hosts.access.tool_files.tool_layout import ToolFiles, by_machine, instance, quoted
+from machinectl.hosts.access.tool_files.tool_layout import ToolFiles, by_machine, instance, mount, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +62,7 @@ def traefik(engines: Sequence[EngineAccess], directory: str) -> ToolFiles:
         files[f"{engine.name}/traefik.yml"] = TRAEFIK.format(url=json.dumps(engine.url)).encode()
         lines.append(
             f"docker run -d --name {instance('traefik', engine, engines)} -p {80 + number}:80 "
-            f"-v {quoted(directory, engine.name)}:/etc/traefik:ro traefik:v3"
+            f"{mount('/etc/traefik', directory, engine.name)} traefik:v3"
         )
     return ToolFiles(files, lines)
 

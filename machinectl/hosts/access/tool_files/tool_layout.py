@@ -87,6 +87,14 @@ def quoted(*parts: str) -> str:
     return shlex.quote(os.path.join(*parts))
 
 
+def mount(place: str, *parts: str) -> str:
+    """Return an option of `docker run` for a path. Raises MachineError for a colon: docker would split the path."""
+    path = os.path.join(*parts)
+    if ":" in path:
+        raise MachineError(f"{path} has a colon, and cannot be mounted", "Choose another directory: --out <DIRECTORY>")
+    return f"-v {shlex.quote(path)}:{place}:ro"
+
+
 def instance(tool: str, engine: EngineAccess, engines: Sequence[EngineAccess]) -> str:
     """Return a container's name for a tool that uses one engine."""
     return tool if len(engines) == 1 else f"{tool}-{engine.name}"
