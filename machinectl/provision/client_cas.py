@@ -119,6 +119,19 @@ def cas_by_digest(text: bytes) -> dict[str, bytes]:
     return {digest: pem for digest, pem in found.items() if digest}
 
 
+def cas_of_holder(facts: Facts, who: str, own_ca: bytes) -> dict[str, str]:
+    """Return the subjects of the CAs that machinectl made for a holder of that name, by the SHA256 of their DER."""
+    own = ca_digests(own_ca + file_text(facts, OWN_CA))
+    subjects = {digest: subject_of(pem) for digest, pem in listed_cas(facts).items() if digest not in own}
+    return {digest: subject for digest, subject in subjects.items() if is_ca_of_holder(subject, who)}
+
+
+def is_ca_of_holder(subject: str, who: str) -> bool:
+    # RFC 4514 escapes a plus sign.
+    name = subject.rpartition(" ")[2].replace("\\", "")
+    return subject.startswith("CN=machinectl ") and name.lower() == who.lower()
+
+
 def damage(facts: Facts) -> str:
     """Say which certificates in clients.pem nobody can read, by the lines where they begin; "" for none."""
     text = file_text(facts, CLIENTS)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl import certs
+from machinectl.commands.access import end as access_end_module
 from machinectl.commands.access.end import EndOrder, access_end, machines_of
 from machinectl.errors import Declined, MachineError
 from machinectl.host_changes import CaTrusted
@@ -15,6 +16,7 @@ from machinectl.hosts.access import granting
 from machinectl.hosts.access.granting import AccessGrant, client_of_holder
 from machinectl.hosts.certificates.signing import signed
 from machinectl.hosts.connection.login import Access
+from machinectl.hosts.lifecycle.host_plan import HostPlan
 from machinectl.machines.holders import PERSON, find_holder
 from machinectl.machines.record import Machine
 from machinectl.provision.decision import EngineDown, InUse
@@ -36,13 +38,14 @@ class Engines:
 
     def __init__(self) -> None:
         self.restarted: list[str] = []
+        self.refused: list[set[str]] = []
         self.in_use: set[str] = set()
         self.off: set[str] = set()
         self.broken: set[str] = set()
         self.unprovisioned: set[str] = set()
         self.interrupted: set[str] = set()
 
-    def distrust_cas(self, held: Any, _console: object, _access: object, _cas: object, allowed: Any) -> bool:
+    def distrust_cas(self, held: Any, _console: object, _access: object, cas: Any, allowed: Any) -> bool:
         if held.name in self.off:
             raise MachineError("port 22 refused the connection", f"machinectl doctor {held.name}")
         if held.name in self.interrupted:
@@ -54,6 +57,7 @@ class Engines:
         if held.name in self.broken:
             raise EngineDown("the engine does not start")
         self.restarted.append(held.name)
+        self.refused.append({*cas})
         return True
 
 
@@ -184,6 +188,59 @@ def test_a_dry_run_without_a_listener_asks_no_host(store: Store, engines: Engine
     assert holders(store)["m1"] == ""
 
 
+@pytest.fixture
+def elsewhere(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, str]]:
+    """The CAs that each engine accepts for a holder on no record here."""
+    listed: dict[str, dict[str, str]] = {}
+
+    def look(_store: object, machine: Machine, *_: object) -> dict[str, str]:
+        if machine.name in engines.off:
+            raise MachineError("port 22 refused the connection", "See: ls")
+        return listed.get(machine.name, {})
+
+    monkeypatch.setattr(access_end_module, "look_for_holder", look)
+    monkeypatch.setattr(access_end_module, "distrust_cas", engines.distrust_cas)
+    return listed
+
+
+def test_access_that_another_computer_gave_is_found_on_the_host_and_ended(
+    store: Store, engines: Engines, elsewhere: dict[str, dict[str, str]]
+) -> None:
+    elsewhere["m1"] = {"ab" * 32: "CN=machinectl m1 dozzle"}
+    engines.off = {"m3"}
+    console = Quiet(True)
+    results: dict[str, Any] = dict(access_end(store, console, EndOrder("dozzle", NAMES), Access()))
+    assert results.pop("m1") == "dozzle"
+    assert {name: error.cause for name, error in results.items()} == {
+        "m2": '"dozzle" has no access to "m2"',
+        "m3": '"dozzle" has no access to "m3" on record here, and its host cannot be asked: '
+        "port 22 refused the connection",
+    }
+    assert console.notes == [
+        '"dozzle" has no access to "m1" on record here, but its engine accepts CN=machinectl m1 dozzle',
+        "About to end the access of dozzle to m1: the engine restarts, containers keep running.",
+    ]
+    assert engines.restarted == ["m1"]
+    assert (engines.refused, [store.read(name).failure for name in NAMES]) == ([{"ab" * 32}], [{}, {}, {}])
+
+
+def test_a_dry_run_finds_access_that_another_computer_gave(
+    store: Store, elsewhere: dict[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere["m1"] = {"ab" * 32: "CN=machinectl m1 dozzle"}
+    monkeypatch.setattr(access_end_module, "plan_trust", lambda *words: HostPlan((*words[4].ending,)))
+    planned = dict(access_end_module.plan_end(store, Quiet(), EndOrder("dozzle", ["m1", "m2"]), Access()))
+    assert planned["m1"] == HostPlan(("ab" * 32,))
+    assert isinstance(planned["m2"], MachineError)
+
+
+def test_no_host_is_asked_where_no_other_holder_can_be(store: Store, engines: Engines) -> None:
+    suspend(store, "m1")
+    done = machinectl("access", "end", "-y", "dozzle", "m1", store=store.root)
+    assert '"dozzle" has no access to "m1" on record here\n' in done.stderr
+    assert engines.restarted == []
+
+
 def test_all_are_the_machines_of_the_holder(store: Store, engines: Engines) -> None:
     added(store, Machine("m4", "generic", url="tcp://192.0.2.29:2376", tls=True, driver_state=STATE))
     assert machines_of(store, "ALICE") == NAMES
@@ -202,14 +259,15 @@ def test_the_command_line_says_what_is_wrong(store: Store, engines: Engines) -> 
     assert "Name them: machinectl access end alice <NAME>\n" in failing("alice")
     assert "Or all of them: machinectl access end alice --all\n" in failing("alice")
     for more in ([], ["--all"]):
-        assert '"alcie" has access to no machine\n  Did you mean alice?' in failing("alcie", *more)
+        assert '"alcie" has access to no machine on record here\n  Did you mean alice?' in failing("alcie", *more)
     for chosen in (["--all"], ["--selector", "role in (a,b)"], ["m1"]):
         again = failing("alice", *chosen).replace(f" -s {store.root}", "")
         assert f"machinectl access end -y alice {shlex.join(chosen)}\n" in again
     assert "--all, and names or --selector, exclude each other" in failing("alice", "--all", "m1")
-    assert '"bob" has no access to "m1"' in failing("-y", "bob", "m1")
+    suspend(store, "m3")
+    assert '"bob" has no access to "m3"' in failing("-y", "bob", "m3")
     # It is not why the machine is unfinished.
-    assert store.read("m1").failure == {}
+    assert store.read("m3").failure == {}
     assert "regenerate-certs --new-ca m1" in failing("-y", "owner", "m1")
     assert "regenerate-certs --new-ca <NAME>" in failing("-y", "owner", "--all")
     assert "The holder comes first: machinectl access end alice m1" in " ".join(

@@ -17,7 +17,7 @@ from machinectl.engine import Endpoint, Probe
 from machinectl.errors import BY_SERVICE, SET_CLOCK, CheckFailed, MachineError
 from machinectl.host_changes import CaTrusted, ConfigMerged, FileCreated, of_kind
 from machinectl.hosts.access import trust_change
-from machinectl.hosts.access.trust_change import distrust_cas, plan_trust, trust_ca, with_ca
+from machinectl.hosts.access.trust_change import distrust_cas, look_for_holder, plan_trust, trust_ca, with_ca
 from machinectl.hosts.certificates.signing import signed
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle.engine_restart import World
@@ -115,6 +115,24 @@ def test_the_first_holder_makes_a_list_that_begins_with_the_machines_own_ca(
     changes = store.read("orion").changes
     assert FileCreated(CLIENTS) in changes
     assert [change.ours for change in of_kind(changes, ConfigMerged)] == [{"tlscacert": CLIENTS}]
+
+
+def test_a_holder_of_another_computer_is_found_by_its_name_in_the_hosts_list(
+    store: Store, reached: list[RecordedHost]
+) -> None:
+    plus = certs.new_ca("machinectl web ci+1")
+    by_hand = certs.new_ca("machinectl CA for alice.lan"), certs.new_ca("our alice")
+    pems = [ca.certificate for ca in (CA, ALICE, plus, *by_hand)]
+    reached.append(host(b"".join(pems)))
+
+    def found(who: str) -> dict[str, str]:
+        return look_for_holder(store, store.read("orion"), Quiet(), Access(), who)
+
+    assert found("Alice") == {DIGEST: "CN=machinectl orion alice"}
+    assert [*found("ci+1")] == [certs.fingerprint(plus.certificate)]
+    # The machine's own CA is no holder's.
+    assert found("bob") == found("orion") == {}
+    assert reached[-1].jobs == []
 
 
 def test_who_is_in_or_out_already_needs_no_restart(store: Store, reached: list[RecordedHost]) -> None:

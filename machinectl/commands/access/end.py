@@ -9,8 +9,17 @@ from typing import TYPE_CHECKING
 from machinectl.console import confirm, decline
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.access.engine_turns import work_in_turns
-from machinectl.hosts.access.granting import did_you_mean, end_access, endable_holder, own_access
-from machinectl.hosts.access.trust_change import plan_trust, without_cas
+from machinectl.hosts.access.granting import (
+    NotOnRecord,
+    did_you_mean,
+    end_access,
+    endable_holder,
+    no_such_holder,
+    own_access,
+)
+from machinectl.hosts.access.trust_change import distrust_cas, look_for_holder, plan_trust, without_cas
+from machinectl.hosts.connection.login import Access
+from machinectl.hosts.lifecycle.engine_restart import check_provisioned
 from machinectl.hosts.lifecycle.host_plan import HostPlan
 from machinectl.hosts.parallel.workers import plan_each
 from machinectl.machines.holders import OWNER, find_holder, holders_of, is_suspended
@@ -19,10 +28,9 @@ from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.provision.target import NOTHING_SPECIAL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.connection.login import Access
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.provision.target import Allowed
@@ -46,6 +54,15 @@ def access_end(
     """Ask first, but not about machines that fail anyway. Yield each machine with the holder's name or an error."""
     # A holder's name that was mistyped is no failure of the machine, to be recorded there.
     unable = {name: error for name in order.names if (error := why_not_ended(store, name, order.who))}
+    # A password that is typed for a look counts for the work, too.
+    logins = {name: access.for_one_host() for name, error in unable.items() if isinstance(error, NotOnRecord)}
+    elsewhere: dict[str, dict[str, str]] = {}
+    for name, found in look_elsewhere(store, console, order.who, logins):
+        if isinstance(found, MachineError):
+            unable[name] = found
+        else:
+            elsewhere[name] = found
+            console.note(f"{unable.pop(name).cause}, but its engine accepts {', '.join(found.values())}")
     able = [name for name in order.names if name not in unable]
     if able and not order.yes:
         restarting = [name for name in able if not is_suspended(store.read(name))]
@@ -56,11 +73,42 @@ def access_end(
             return
 
     def work(held: Held, console: Console, own: Access, in_use: bool) -> str:
-        return end_access(held, console, own, order.who, replace(order.allowed, in_use=in_use))
+        allowed = replace(order.allowed, in_use=in_use)
+        if cas := elsewhere.get(held.name):
+            distrust_cas(held, console, logins[held.name], cas.keys(), allowed)
+            return order.who
+        return end_access(held, console, own, order.who, allowed)
 
     for name, error in unable.items():
         yield name, with_holders_machines(store, order.who, error)
     yield from work_in_turns(store, console, able, access, work)
+
+
+def look_elsewhere(
+    store: Store, console: Console, who: str, logins: Mapping[str, Access]
+) -> Iterator[tuple[str, dict[str, str] | MachineError]]:
+    """Look for access that another computer has given: yield each machine with the holder's CAs, or an error."""
+
+    def look(machine: Machine, console: Console, _: Access) -> dict[str, str]:
+        return given_elsewhere(store, machine, console, logins[machine.name], who)
+
+    return plan_each(store, console, [*logins], Access(), look) if logins else iter(())
+
+
+def given_elsewhere(store: Store, machine: Machine, console: Console, access: Access, who: str) -> dict[str, str]:
+    """Return the subjects of a holder's CAs that the engine accepts, by digest. Raises MachineError without any."""
+    missing = no_such_holder(machine, who)
+    try:
+        check_provisioned(machine)
+    except MachineError:
+        raise missing from None
+    try:
+        found = look_for_holder(store, machine, console, access, who)
+    except MachineError as exc:
+        raise MachineError(f"{missing.cause}, and its host cannot be asked: {exc.cause}", exc.hint) from exc
+    if not found:
+        raise MachineError(missing.cause.removesuffix(" on record here"), missing.hint)
+    return found
 
 
 def with_holders_machines(store: Store, who: str, error: MachineError) -> MachineError:
@@ -101,7 +149,11 @@ def plan_end(
     store: Store, console: Console, order: EndOrder, access: Access
 ) -> Iterator[tuple[str, HostPlan | MachineError]]:
     def plan(machine: Machine, console: Console, own: Access) -> HostPlan:
-        holder = endable_holder(machine, order.who)
+        try:
+            holder = endable_holder(machine, order.who)
+        except NotOnRecord:
+            cas = given_elsewhere(store, machine, console, own, order.who)
+            return plan_trust(store, machine, console, own, without_cas(machine, cas.keys()), order.allowed)
         if is_suspended(machine):
             return HostPlan((f'"{machine.name}" is reached over SSH only: its host needs no change',), ())
         return plan_trust(store, machine, console, own, without_cas(machine, {holder.ca}), order.allowed)
@@ -123,5 +175,5 @@ def machines_of(store: Store, who: str) -> list[str]:
         machines = [machine for name in store.names() if (machine := read_or_none(store.read, name))]
         everybody = sorted({holder.who for machine in machines for holder in holders_of(machine)})
         hint = did_you_mean(who, everybody)
-        raise MachineError(f'"{who}" has access to no machine', f"{hint}machinectl access ls")
+        raise MachineError(f'"{who}" has access to no machine on record here', f"{hint}machinectl access ls")
     return found

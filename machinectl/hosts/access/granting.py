@@ -244,7 +244,7 @@ def end_access(held: Held, console: Console, access: Access, who: str, allowed: 
 
 
 def endable_holder(machine: Machine, who: str) -> AccessHolder:
-    """Raises UsageError for this computer's own access, MachineError for one that can only expire."""
+    """Raises UsageError for this computer's own access, NotOnRecord, MachineError for one that can only expire."""
     if error := whom_to_ask(machine):
         raise error
     if who.lower() == OWNER:
@@ -272,9 +272,15 @@ def own_access(name: str = "") -> UsageError:
     )
 
 
-def no_such_holder(machine: Machine, who: str) -> MachineError:
+class NotOnRecord(MachineError):
+    """A holder that this computer has given no access. Another one may have."""
+
+
+def no_such_holder(machine: Machine, who: str) -> NotOnRecord:
     hint = did_you_mean(who, [holder.who for holder in holders_of(machine)])
-    return MachineError(f'"{who}" has no access to "{machine.name}"', f"{hint}machinectl access ls {machine.name}")
+    return NotOnRecord(
+        f'"{who}" has no access to "{machine.name}" on record here', f"{hint}machinectl access ls {machine.name}"
+    )
 
 
 def did_you_mean(who: str, names: Sequence[str]) -> str:

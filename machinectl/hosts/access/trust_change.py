@@ -113,6 +113,13 @@ def plan_trust(
     return HostPlan(found, tuple(run.outcomes))
 
 
+def look_for_holder(store: Store, machine: Machine, console: Console, access: Access, who: str) -> dict[str, str]:
+    """Return the subjects of a holder's CAs that the host lists, by digest: another computer may have given access."""
+    with logged_in(machine, console, access) as session:
+        host = DryRun(store, machine, console, root_runner(session, console, access)).look()
+    return client_cas.cas_of_holder(host, who, Identity.read(machine.directory).ca)
+
+
 def carry_out(run: HostRun, target: Target, allowed: Allowed) -> bool:
     """Return whether the engine had to be changed."""
     host = run.look()
