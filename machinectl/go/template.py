@@ -10,6 +10,7 @@ import math
 import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.errors import UsageError
@@ -75,7 +76,10 @@ class Template(NamedTuple):
     def render(self, data: Any) -> str:
         """Render JSON data. Raises UsageError where Go fails, too."""
         root = MISSING if data is None else data
-        return HALVES.sub("\ufffd", self.body({ROOT: root}))
+        try:
+            return HALVES.sub("\ufffd", self.body({ROOT: root}))
+        except MemoryError as exc:
+            raise invalid_template("its text does not fit into memory") from exc
 
 
 def parse_template(
@@ -309,11 +313,22 @@ class TemplateParser:
                 raise unsupported(f"{excerpt(token.text)} here")
         if not action:
             raise invalid_template(f"{where} has nothing in it")
-        value = self.command(commands[0], None)
+        start = self.command(commands[0], None)
+        steps: list[tuple[int, Expression]] = []
         for command in commands[1:]:
-            value = self.command(command, value)
-        # Go takes a null out of its interface here: the result has fields, missing ones.
-        return lambda scope: MISSING if (found := value(scope)) is None else found
+            number = self.number()
+            steps.append((number, self.command(command, partial(value_of, number))))
+
+        def evaluate(scope: Scope) -> Any:
+            value = start(scope)
+            # One after the other: a long pipeline is not a deep one.
+            for number, step in steps:
+                scope[number] = value
+                value = step(scope)
+            # Go takes a null out of its interface here: the result has fields, missing ones.
+            return MISSING if value is None else value
+
+        return evaluate
 
     def command(self, command: list[Token], piped: Expression | None) -> Expression:
         if not command:
@@ -391,6 +406,10 @@ def field_of(value: Any, names: Sequence[str], text: str) -> Any:
         else:
             raise invalid_template(f"{excerpt(text)} asks a {kind(value)} for its field {excerpt(name)}")
     return value
+
+
+def value_of(number: int, scope: Scope) -> Any:
+    return scope[number]
 
 
 def constant(value: Any) -> Callable[[Scope], Any]:

@@ -457,6 +457,18 @@ def test_many_branches_are_not_deep() -> None:
     assert parse_template(template).render({}) == "c"
 
 
+def test_a_long_pipeline_is_not_deep() -> None:
+    assert parse_template("{{.A" + " | print" * 5000 + "}}").render({"A": "x"}) == "x"
+
+
+def test_a_text_that_does_not_fit_into_memory_is_an_error() -> None:
+    def too_much() -> None:
+        raise MemoryError
+
+    with pytest.raises(UsageError, match="does not fit into memory"):
+        parse_template("{{much}}", functions={"much": (too_much, 0, 0)}).render({})
+
+
 def test_what_a_template_takes_out_of_a_heading_is_a_heading() -> None:
     template = parse_template(
         "{{.Options.TlsVerify}} {{range $i, $e := .Options.Labels}}{{$i}} {{$e}}{{end}} {{index .Labels 0}} "
