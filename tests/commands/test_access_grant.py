@@ -235,7 +235,8 @@ def test_a_renamed_machine_is_found_by_the_key_on_record(owner: Owner) -> None:
     owner.grant(request("orion"))
     rename(owner.store, "orion", "vega")
     console = owner.grant(request("orion"))
-    assert "  vega (asked for as orion, its earlier name) at tcp://192.0.2.29:2376, until" in console.notes[0]
+    assert "is another machine" not in console.notes[0]
+    assert "  vega (asked for as orion, with the key for vega) at tcp://192.0.2.29:2376, until" in console.notes[0]
     [machine] = owner.answer.machines
     assert (machine.name, machine.called) == ("orion", "vega")
     assert find_holder(owner.store.read("vega"), "alice@laptop")
@@ -247,6 +248,7 @@ def test_a_machine_that_took_an_earlier_name_gets_no_request_of_the_other_one(ow
     rename(owner.store, "rigel", "orion")
     console = owner.grant(request("orion"))
     assert "  vega (asked for as orion" in console.notes[0]
+    assert "orion is another machine. If alice@laptop means that one, do not give access" in console.notes[0]
     assert owner.store.read("orion").holders == {}
 
 

@@ -73,7 +73,8 @@ class GrantOrder:
 class ExpectedGrant:
     """A grant on one machine. `holder` is as before; without a CA and keys, it is new.
 
-    `unnamed` are the addresses that the engine's certificate on record does not name.
+    `unnamed` are the addresses that the engine's certificate on record does not name. `other` is the machine that has
+    the name in the request today, or "".
     """
 
     name: str
@@ -83,6 +84,7 @@ class ExpectedGrant:
     has_this_key: bool
     addresses: tuple[str, ...] = ()
     unnamed: tuple[str, ...] = ()
+    other: str = ""
 
     @property
     def is_further_key(self) -> bool:
@@ -133,7 +135,9 @@ def expected_grants(store: Store, order: GrantOrder) -> dict[str, ExpectedGrant 
     found: dict[str, ExpectedGrant | MachineError] = {}
     for name in (order.renamed.get(machine.name, machine.name) for machine in order.request.machines):
         try:
-            found[name] = expected_grant(store.read(name), order.on(name))
+            grant = order.on(name)
+            other = grant.asked if grant.asked != name and store.exists(grant.asked) else ""
+            found[name] = replace(expected_grant(store.read(name), grant), other=other)
         except NoSuchMachine:
             found[name] = not_here(store, order, name)
         except MachineError as exc:

@@ -133,6 +133,12 @@ def grant_summary(order: GrantOrder, able: Sequence[ExpectedGrant]) -> str:
                 for each in able
                 if each.unnamed
             ),
+            *(
+                f"{each.other} is another machine. If {request.sender} means that one, do not give access, and ask for "
+                "a request with a new key."
+                for each in able
+                if each.other
+            ),
             "Anyone with access is root on the host.",
             f"The request's fingerprint is {request.fingerprint}.",
             f"Compare it with {request.sender} on the phone: {COMPARE}.",
@@ -142,7 +148,7 @@ def grant_summary(order: GrantOrder, able: Sequence[ExpectedGrant]) -> str:
 
 def shown_name(order: GrantOrder, name: str) -> str:
     asked = order.asked_name(name)
-    return name if asked == name else f"{name} (asked for as {asked}, its earlier name)"
+    return name if asked == name else f"{name} (asked for as {asked}, with the key for {name})"
 
 
 def places(each: ExpectedGrant) -> str:
