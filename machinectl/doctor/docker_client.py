@@ -9,11 +9,15 @@ import os
 import re
 import shutil
 import subprocess
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
+from machinectl.certificate_dates import expiry_dates
 from machinectl.doctor.check import BROKEN, OK, Check, broken, first_case, ok, unknown
+from machinectl.errors import MachineError
 from machinectl.files.atomic import quote_path
+from machinectl.files.fileset import read_regular_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -127,15 +131,30 @@ def machine_variables_check(machine: Machine, environment: Mapping[str, str]) ->
     name = machine.name
     tls, directory = environment.get("DOCKER_TLS_VERIFY", ""), environment.get("DOCKER_CERT_PATH", "")
     again = f"Set it again: eval $(machinectl env {name})"
-    elsewhere = os.path.abspath(directory) != machine.directory
     here = f'docker is pointed at "{name}"'
+    elsewhere = os.path.abspath(directory) != machine.directory
+    theirs = f"{here} with certificates from {directory or 'nowhere'}"
+    fault = fault_of_certificates(machine, directory, datetime.now(UTC)) if machine.tls and elsewhere else ""
     return first_case(
         SHELL,
         (machine.tls and not tls, BROKEN, f"{here} without its TLS", again),
-        (machine.tls and elsewhere, BROKEN, f"{here} with certificates from {directory or 'nowhere'}", again),
+        (fault, BROKEN, f"{theirs}{fault}", again),
+        (machine.tls and elsewhere, OK, theirs, ""),
         (not machine.tls and tls, BROKEN, f"{here} with TLS, which that does not speak", again),
         (True, OK, here, ""),
     )
+
+
+def fault_of_certificates(machine: Machine, directory: str, now: datetime) -> str:
+    """Say what is wrong with certificates outside the store, "" for a holder's, as `access issue` writes them."""
+    try:
+        ca, own_ca = (read_regular_file(os.path.join(each, "ca.pem")) for each in (directory, machine.directory))
+        ends = expiry_dates(read_regular_file(os.path.join(directory, "cert.pem")))
+    except MachineError as exc:
+        return f": {exc.cause}"
+    if ca != own_ca or not ends:
+        return ", which are not for its engine"
+    return f", which expired on {ends[0]:%Y-%m-%d %H:%M} UTC" if ends[0] <= now else ""
 
 
 def tls_without_host(environment: Mapping[str, str]) -> str:

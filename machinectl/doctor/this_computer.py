@@ -17,7 +17,7 @@ from machinectl.files.atomic import quote_path
 from machinectl.files.ownership import exposed
 from machinectl.hosts.engine_socket.command_environment import machine_at_socket
 from machinectl.machines.docker_machine import old_store
-from machinectl.machines.record import Machine, Phase
+from machinectl.machines.record import Machine, Phase, waits_for_access
 from machinectl.machines.store.machine_store import read_or_none
 from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.machines.store.store_directory import has_own_directory
@@ -172,7 +172,8 @@ def record_checks(store: Store, machines: list[Machine]) -> Iterator[Check]:
 
 def certificate_checks(store: Store, machines: list[Machine]) -> Iterator[Check]:
     now = datetime.now(UTC)
-    tls = [machine for machine in machines if machine.tls]
+    # A machine that waits for access has only its key.
+    tls = [machine for machine in machines if machine.tls and not waits_for_access(machine)]
     found = [(machine.name, store_files.certificates_check(store, machine, now)) for machine in tls]
     yield from (replace(check, seen=f'"{name}": {check.seen}') for name, check in found if check.hint)
     if not any(check.hint for _, check in found):

@@ -121,6 +121,13 @@ def test_certificates_of_all_machines_are_looked_at_on_disk(store: Store) -> Non
     assert (found["Verdict"], found["Seen"]) == ("broken", '"late": cert.pem: expired')
 
 
+def test_a_machine_that_waits_for_access_has_no_broken_certificates(store: Store) -> None:
+    assert machinectl("access", "request", "orion", store=store.root).returncode == 0
+    found = report(store)
+    assert found["Certificates"]["Seen"] == "no machine has any"
+    assert found["Records"]["Seen"].startswith('"orion": waiting for access')
+
+
 def test_what_was_removed_and_what_is_docker_machines_is_worth_a_look(store: Store) -> None:
     theirs = Path(os.environ["HOME"], ".docker/machine/machines/old")
     theirs.mkdir(parents=True)
@@ -240,6 +247,28 @@ def test_what_env_sets_is_well_and_what_it_unsets_too(store: Store) -> None:
     assert '"Seen": "docker is pointed at \\"orion\\""' in done.stdout
     found = report(store, status=1, DOCKER_HOST=machine.url)["This shell"]
     assert found["Seen"] == 'docker is pointed at "orion" without its TLS'
+
+
+def test_a_shell_may_have_the_certificates_of_a_holder(store: Store, tmp_path: Path) -> None:
+    machine = certified(store, "orion")
+    directory = tmp_path / "env" / "orion"
+    directory.mkdir(parents=True)
+    shell = {"DOCKER_HOST": machine.url, "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(directory)}
+
+    def found(*, engine: str, days_ago: int) -> tuple[Verdict, str]:
+        made = datetime.now(UTC) - timedelta(days=days_ago)
+        holder = certs.issue_client(certs.new_ca("holder", now=made), "env", now=made)
+        shutil.copy(Path(store.directory(engine)) / "ca.pem", directory)
+        (directory / "cert.pem").write_bytes(holder.certificate)
+        [check] = shell_of(machine, **shell)
+        return check.verdict, check.seen.partition(str(directory))[2]
+
+    assert shell_of(machine, **shell)[0].verdict is BROKEN
+    assert found(engine="orion", days_ago=0) == (OK, "")
+    verdict, why = found(engine="orion", days_ago=certs.CLIENT_DAYS + 9)
+    assert (verdict, why.startswith(", which expired on ")) == (BROKEN, True)
+    certified(store, "rigel")
+    assert found(engine="rigel", days_ago=0) == (BROKEN, ", which are not for its engine")
 
 
 def entry(path: str, mode: int, uid: int = 1000) -> store_files.Entry:
