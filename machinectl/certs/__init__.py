@@ -15,6 +15,7 @@ from machinectl.certs.issuing import (
 from machinectl.certs.pem import (
     Description,
     Pair,
+    certified_name,
     describe,
     describe_all,
     fingerprint,
@@ -39,6 +40,7 @@ __all__ = [
     "Pair",
     "PublicKey",
     "ca_pair",
+    "certified_name",
     "client_bundle",
     "describe",
     "describe_all",

@@ -13,7 +13,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.utils import CryptographyDeprecationWarning
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from machinectl.errors import MachineError
 
@@ -87,6 +87,12 @@ def public_key_digest(pem: bytes, *, file: str = "The certificate") -> str:
 def key_digest(key: CertificatePublicKeyTypes) -> str:
     der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(der).hexdigest()
+
+
+def certified_name(pem: bytes, *, file: str = "The certificate") -> str:
+    """Return the first certificate's common name, "" unless it is the whole subject."""
+    names = list(read_certificates(pem, file)[0].subject)
+    return printable(str(names[0].value)) if [name.oid for name in names] == [NameOID.COMMON_NAME] else ""
 
 
 def describe_certificate(certificate: x509.Certificate) -> Description:

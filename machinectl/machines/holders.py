@@ -100,6 +100,10 @@ def find_holder(machine: Machine, who: str) -> AccessHolder | None:
     return next((holder for holder in holders_of(machine) if holder.who.lower() == who.lower()), None)
 
 
+def holders_with_key(machine: Machine, key: str) -> list[AccessHolder]:
+    return [holder for holder in holders_of(machine) if any(each.key == key for each in holder.keys)]
+
+
 def put_holder(machine: Machine, holder: AccessHolder) -> None:
     machine.holders = {**machine.holders, holder.who: holder.dump()}
 

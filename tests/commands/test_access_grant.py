@@ -20,8 +20,9 @@ from machinectl.hosts.access.wire.access_answer import AccessAnswer, read_access
 from machinectl.hosts.access.wire.access_request import AccessRequest, RequestedMachine, new_access_request
 from machinectl.hosts.certificates.signing import signed
 from machinectl.hosts.connection.login import Access
-from machinectl.machines.holders import find_holder
+from machinectl.machines.holders import ENDING, find_holder, put_holder
 from machinectl.machines.record import Machine
+from machinectl.value_classes import replace as replaced
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added
@@ -207,6 +208,42 @@ def test_a_further_key_of_a_holder_is_said(owner: Owner) -> None:
         "alice has access already: this key, from mallory@pc, is another one, as of another computer."
         in console.notes[0]
     )
+
+
+def test_a_key_stays_with_its_holder_and_restarts_nothing(owner: Owner) -> None:
+    owner.grant(request("orion"), who="carol")
+    console = owner.grant(request("orion", "rigel", sender="me@vm"))
+    shown = console.notes[0]
+    assert shown.startswith("me@vm asks for access:\n")
+    assert re.search(r"  orion as carol at \S+, until \S+ \S+ UTC; a new certificate for its key\n", shown)
+    assert re.search(r"  rigel as me@vm at \S+, until \S+ \S+ UTC; the engine restarts", shown)
+    assert [certs.certified_name(machine.certificate) for machine in owner.answer.machines] == ["carol", "me@vm"]
+    assert list(owner.store.read("orion").holders) == ["carol"]
+    alone = owner.grant(request("orion", sender="me@vm"))
+    assert alone.notes[0].startswith("me@vm asks for access, as the holder carol:\n")
+
+
+def test_a_key_of_a_holder_cannot_go_to_another_one(owner: Owner) -> None:
+    """Else the end of one would leave the key its access."""
+    owner.grant(request("orion"), who="carol")
+    owner.grant(request("orion"), who="dave", code=1)
+    assert 'This key belongs to "carol", a holder of "orion" already' in owner.errors
+    assert "access grant --for carol\n" in owner.errors
+    assert list(owner.store.read("orion").holders) == ["carol"]
+    owner.grant(request("orion"), who="Carol")
+    assert list(owner.store.read("orion").holders) == ["carol"]
+
+
+def test_a_key_whose_holder_is_being_ended_gets_no_other_one(owner: Owner) -> None:
+    owner.grant(request("orion"), who="carol")
+    with owner.store.writing("orion") as held:
+        carol = find_holder(held.machine, "carol")
+        assert carol is not None
+        put_holder(held.machine, replaced(carol, state=ENDING))
+        held.write()
+    owner.grant(request("orion", sender="me@vm"), code=1)
+    assert 'The access of "carol" to "orion" is being ended' in owner.errors
+    assert list(owner.store.read("orion").holders) == ["carol"]
 
 
 def test_one_failure_stops_nobody_else_and_the_answer_has_those_that_worked(owner: Owner) -> None:

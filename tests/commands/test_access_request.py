@@ -188,6 +188,29 @@ def test_machines_that_were_asked_for_under_several_names_need_one(store: Store)
     assert read_access_request(asked(store, "orionbox", "web1", "--for", "carol").encode()).sender == "carol"
 
 
+def test_the_owners_name_of_this_computer_is_shown_and_kept(store: Store, owner: Owner) -> None:
+    owner.who = "dave+ci"
+    done = accepted(store, owner.text(asked(store, "orionbox", "web1", "--for", "alice")))
+    assert "  orionbox as dave+ci at tcp://192.0.2.29:2376, until" in done.stderr
+    assert [row.holder for row in access_ls(store, [])] == ["dave+ci", "dave+ci"]
+    ended = machinectl("access", "end", "-y", "dave+ci", "orionbox", store=store.root)
+    assert "Ask bob@desk to type: machinectl access end dave+ci orionbox" in ended.stderr
+    owner.who = "carol"
+    renewal = machinectl("access", "renew", "web1", store=store.root).stdout
+    assert read_access_request(renewal.encode()).sender == "dave+ci"
+    accepted(store, owner.text(renewal))
+    machinectl("access", "renew", store=store.root)
+    assert [row.holder for row in access_ls(store, [])] == ["dave+ci", "carol"]
+
+
+@pytest.mark.parametrize("who", ["al ice", "owner's", "abcd-efgh-2345-wxyz", "-"])
+def test_a_name_in_a_certificate_that_no_holder_has_is_left_out(store: Store, owner: Owner, who: str) -> None:
+    owner.who = who
+    done = accepted(store, owner.text(asked(store, "orionbox", "--for", "alice")))
+    assert f" as {who}" not in done.stderr
+    assert [row.holder for row in access_ls(store, [])] == ["alice"]
+
+
 def test_a_renewal_goes_to_the_owner_by_name_whatever_the_machine_is_called(store: Store, owner: Owner) -> None:
     accepted(store, owner.text(asked(store, "work:orionbox"), called="vega"))
     for _ in range(2):

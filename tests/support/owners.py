@@ -20,10 +20,11 @@ LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
 @dataclass
 class Owner:
-    """`ca` verifies the engines; clients are signed by `holder`, as after `access grant`."""
+    """`ca` verifies the engines; clients are signed by `holder`, as after `access grant --for WHO`."""
 
     url: str = "tcp://192.0.2.29:2376"
     name: str = "bob@desk"
+    who: str = ""
     ca: certs.Pair = field(default_factory=lambda: certs.new_ca("machinectl orionbox", now=LONG_AGO))
     holder: certs.Pair = field(default_factory=lambda: certs.new_ca("machinectl orionbox alice", now=LONG_AGO))
 
@@ -33,18 +34,21 @@ class Owner:
         """Answer a request; `other` replaces fields of its machines."""
         asked = read_access_request(request.encode())
         moment = now or datetime.now(UTC)
-        machines = [replace(self.granted(each, moment + lifetime, moment), **other) for each in asked.machines]
+        machines = [
+            replace(self.granted(each, self.who or asked.sender, moment + lifetime, moment), **other)
+            for each in asked.machines
+        ]
         return new_access_answer(asked.id, self.name, machines, moment)
 
     def text(self, request: str, *, lifetime: timedelta = timedelta(days=7), **other: Any) -> str:
         return self.answer(request, lifetime=lifetime, **other).text()
 
-    def granted(self, machine: RequestedMachine, until: datetime, now: datetime) -> AnsweredMachine:
-        certificate = self.signed(machine.csr, until, now) + self.holder.certificate
+    def granted(self, machine: RequestedMachine, who: str, until: datetime, now: datetime) -> AnsweredMachine:
+        certificate = self.signed(machine.csr, until, now, who) + self.holder.certificate
         labels = (("role", "web"),)
         return AnsweredMachine(
             machine.name, self.url, until, self.ca.certificate, certificate, machine.key.digest, (HOST_KEY,), labels
         )
 
-    def signed(self, csr: bytes, until: datetime, now: datetime) -> bytes:
-        return certs.sign_client(self.holder, certs.requested_key(csr).pem, "alice", until, now=now)
+    def signed(self, csr: bytes, until: datetime, now: datetime, who: str = "alice") -> bytes:
+        return certs.sign_client(self.holder, certs.requested_key(csr).pem, who, until, now=now)

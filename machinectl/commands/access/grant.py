@@ -24,14 +24,14 @@ from machinectl.machines.holders import (
     check_holder_name,
     ended_with_key,
     had_access,
-    holders_of,
+    holders_with_key,
 )
 from machinectl.machines.store.machine_store import read_or_none
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.provision.target import NOTHING_SPECIAL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from machinectl.console import Console
@@ -49,7 +49,8 @@ if TYPE_CHECKING:
 class GrantOrder:
     """`who` is the holder, `lifetime` in seconds; None: each machine's default.
 
-    `renamed` has today's names of machines that the request calls by earlier ones.
+    `renamed` has today's names of machines that the request calls by earlier ones, `having` the holders that have the
+    key of a machine already, by today's names.
     """
 
     request: AccessRequest
@@ -57,6 +58,7 @@ class GrantOrder:
     lifetime: int | None = None
     allowed: Allowed = NOTHING_SPECIAL
     renamed: dict[str, str] = field(default_factory=dict)
+    having: dict[str, str] = field(default_factory=dict)
 
     def asked_name(self, name: str) -> str:
         """Return the name of a machine in the request."""
@@ -66,7 +68,8 @@ class GrantOrder:
         """Return what to give for one machine of the request."""
         asked = self.asked_name(name)
         [key] = [machine.key for machine in self.request.machines if machine.name == asked]
-        return AccessGrant(self.who, PERSON, key, self.lifetime, self.request.id, asked)
+        who = self.having.get(name, self.who)
+        return AccessGrant(who, PERSON, key, self.lifetime, self.request.id, asked)
 
 
 @dataclass(frozen=True)
@@ -102,11 +105,28 @@ class ExpectedGrant:
 def grant_order(
     store: Store, request: AccessRequest, who: str | None, lifetime: int | None, allowed: Allowed
 ) -> GrantOrder:
-    """Raises MachineError for an old request, UsageError for a name that cannot be a holder's."""
+    """Without `who`, a key that has access keeps its holder, and others get the sender's name.
+
+    Raises MachineError for an old request, UsageError for a name that cannot be a holder's.
+    """
     request.check_age()
     holder = request.sender if who is None else who
     check_holder_name(holder)
-    return GrantOrder(request, holder, lifetime, allowed, renamed_machines(store, request))
+    renamed = renamed_machines(store, request)
+    having = holders_having(store, request, renamed) if who is None else {}
+    return GrantOrder(request, holder, lifetime, allowed, renamed, having)
+
+
+def holders_having(store: Store, request: AccessRequest, renamed: Mapping[str, str]) -> dict[str, str]:
+    """Return the holders that have the request's keys already, by the machines' names of today."""
+    found = {}
+    for each in request.machines:
+        name = renamed.get(each.name, each.name)
+        machine = read_or_none(store.read, name) if store.exists(name) else None
+        having = [holder.who for holder in holders_with_key(machine, each.key.digest)] if machine else []
+        if having:
+            found[name] = request.sender if request.sender in having else having[0]
+    return found
 
 
 def renamed_machines(store: Store, request: AccessRequest) -> dict[str, str]:
@@ -126,8 +146,7 @@ def readable_machines(store: Store) -> list[Machine]:
 
 
 def had_key(machine: Machine, digest: str) -> bool:
-    has = any(key.key == digest for holder in holders_of(machine) for key in holder.keys)
-    return has or ended_with_key(machine, digest) is not None
+    return bool(holders_with_key(machine, digest)) or ended_with_key(machine, digest) is not None
 
 
 def expected_grants(store: Store, order: GrantOrder) -> dict[str, ExpectedGrant | MachineError]:

@@ -14,7 +14,7 @@ from machinectl.errors import BY_SERVICE, SET_CLOCK, MachineError
 from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.access.own_access import CERTIFICATE, KEY, REQUEST_FILE, OwnAccess, own_digest
 from machinectl.hosts.access.wire.access_request import CLOCKS_DIFFER, clock_difference, read_access_request
-from machinectl.hosts.access.wire.content import rfc3339
+from machinectl.hosts.access.wire.content import is_sender, rfc3339
 from machinectl.hosts.connection.machine_driver import KNOWN_HOSTS, driver_instance, driver_of
 from machinectl.machines.addresses import place_of
 from machinectl.machines.record import GRANTED, Machine, Phase, waits_for_access
@@ -37,7 +37,7 @@ class AcceptedMachine:
     """`name` is the machine here, `is_new` unless only its certificate is renewed, `is_done` after an earlier run.
 
     `left_url` is the URL that a renewal replaces, or ""; `addresses` are the further ones then, `added` and `removed`
-    the changes.
+    the changes. `holder` is the owner's name of this computer, if that is not the one in the request.
     """
 
     name: str
@@ -48,6 +48,7 @@ class AcceptedMachine:
     addresses: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+    holder: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,14 @@ def accepted_machine(machine: Machine, answered: AnsweredMachine) -> AcceptedMac
         tuple(then),
         tuple(address for address in then if address not in here),
         tuple(address for address in here if address not in then),
+        named if (own := OwnAccess.of(machine)) and (named := holder_name(own, answered)) != own.who else "",
     )
+
+
+def holder_name(own: OwnAccess, answered: AnsweredMachine) -> str:
+    """Return the owner's name of this computer, by which the access can be ended."""
+    name = certs.certified_name(answered.certificate)
+    return name if is_sender(name) else own.who
 
 
 def moves(machine: Machine, answered: AnsweredMachine) -> bool:
@@ -275,7 +283,8 @@ def accept_machine(held: Held, answer: AccessAnswer, answered: AnsweredMachine) 
         driver = driver_of(machine)
         machine.driver_state = driver.move(driver_instance(machine), answered.url)
         machine.url = driver.where(driver_instance(machine)).url
-    accepted = replace(own, state=GRANTED, answered=own.request, until=rfc3339(answered.until))
+    who = holder_name(own, answered)
+    accepted = replace(own, who=who, state=GRANTED, answered=own.request, until=rfc3339(answered.until))
     addresses = " ".join(answered.addresses)
     machine.access = replace(
         accepted, by=answer.sender, url=answered.url, addresses=addresses, called=answered.called

@@ -38,6 +38,7 @@ from machinectl.machines.holders import (
     find_holder,
     holder_directory,
     holders_of,
+    holders_with_key,
     is_suspended,
     put_holder,
 )
@@ -144,6 +145,7 @@ def checked_holder(machine: Machine, grant: AccessGrant) -> AccessHolder:
                 f"machinectl access request --for {ended.who} {wanted}"
             ),
         )
+    check_holders_key(machine, grant)
     holder = find_holder(machine, grant.who)
     if holder and holder.state == ENDING:
         raise MachineError(
@@ -155,6 +157,17 @@ def checked_holder(machine: Machine, grant: AccessGrant) -> AccessHolder:
         # A machine that has got SSH since then gives its holders CAs of their own.
         return holder if holder.ca or state == EXPIRES else replace(holder, state=state)
     return AccessHolder(grant.who, grant.kind, state=state, by=host_lock.user_at_computer(), since=now())
+
+
+def check_holders_key(machine: Machine, grant: AccessGrant) -> None:
+    """Raise MachineError for a key of another holder: to end one of them would leave the key its access."""
+    having = [holder.who for holder in holders_with_key(machine, grant.public_key.digest)]
+    if having and grant.who.lower() not in [who.lower() for who in having]:
+        raise MachineError(
+            f'This key belongs to "{having[0]}", a holder of "{machine.name}" already',
+            f"Renew that access: machinectl access grant --for {having[0]}\n"
+            "For a further holder, ask for a request with a key of its own",
+        )
 
 
 def check_can_share(machine: Machine) -> None:
@@ -218,6 +231,7 @@ def end_access(held: Held, console: Console, access: Access, who: str, allowed: 
     holder = endable_holder(machine, who)
     if is_suspended(machine):
         forget_holder(held, holder)
+        warn_of_same_keys(machine, console, holder)
         console.note(
             f'"{machine.name}" is reached over SSH only: {holder.who} has no access to it now, and gets none when '
             "its engine listens with TLS again"
@@ -240,7 +254,19 @@ def end_access(held: Held, console: Console, access: Access, who: str, allowed: 
         console.note(f'The access of {holder.who} to "{machine.name}" may not be ended yet. {finish}')
         raise
     forget_holder(held, holder)
+    warn_of_same_keys(machine, console, holder)
     return holder.who
+
+
+def warn_of_same_keys(machine: Machine, console: Console, ended: AccessHolder) -> None:
+    """Name the holders that have a key of the ended one, by a record of an earlier version."""
+    keys = {key.key for key in ended.keys}
+    for other in holders_of(machine):
+        if keys & {key.key for key in other.keys}:
+            console.warn(
+                f'"{other.who}" has the same key as "{ended.who}", and still has access to "{machine.name}"\n'
+                f"End that, too: machinectl access end {other.who} {machine.name}"
+            )
 
 
 def endable_holder(machine: Machine, who: str) -> AccessHolder:

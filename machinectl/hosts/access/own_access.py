@@ -134,7 +134,7 @@ def note_replaced(console: Console, machines: Sequence[Machine]) -> None:
 
 
 def recorded_request(request: AccessRequest, own: OwnAccess) -> OwnAccess:
-    return replace(own, request=request.id, made=rfc3339(request.made), who=request.sender)
+    return replace(own, request=request.id, made=rfc3339(request.made))
 
 
 def whom_to_ask(machine: Machine) -> MachineError | None:

@@ -121,8 +121,7 @@ def renew_client(held: Held, now: datetime) -> None:
 
 def client_name(machine: Machine, identity: Identity) -> str:
     """Return the name in the certificate: docker's plugins see it as the user."""
-    kind, _, name = certs.describe(identity.client, file="cert.pem").subject.partition("=")
-    return name if kind == "CN" and "," not in name else machine.name[: certs.COMMON_NAME_BYTES]
+    return certs.certified_name(identity.client, file="cert.pem") or machine.name[: certs.COMMON_NAME_BYTES]
 
 
 def plan_due_renewal(

@@ -99,6 +99,23 @@ def ca_path(machine: Machine, file: str = "ca.pem", who: str = "alice") -> Path:
     return Path(machine.directory, "holders", who, file)
 
 
+@pytest.mark.usefixtures("host")
+def test_an_end_names_a_holder_with_the_same_key(store: Store) -> None:
+    give(store)
+    console = Quiet()
+    with store.writing("orion") as held:
+        alice = find_holder(held.machine, "alice")
+        assert alice is not None
+        put_holder(held.machine, replaced(alice, who="dave"))
+        put_holder(held.machine, replaced(alice, who="carol", keys=()))
+        end_access(held, console, Access(), "alice")
+    [warning] = console.warnings
+    assert warning == (
+        '"dave" has the same key as "alice", and still has access to "orion"\n'
+        "End that, too: machinectl access end dave orion"
+    )
+
+
 def test_a_holder_gets_a_ca_of_its_own_that_the_engine_accepts(store: Store, host: Host, orion: Machine) -> None:
     certificate = certs.describe(give(store))
     alice = find_holder(store.read("orion"), "alice")

@@ -113,7 +113,8 @@ def typed_options(who: str | None, lifetime: str, output: str) -> str:
 
 def grant_summary(order: GrantOrder, able: Sequence[ExpectedGrant]) -> str:
     request = order.request
-    as_holder = "" if order.who == request.sender else f", as the holder {order.who}"
+    holders = list(dict.fromkeys(each.holder.who for each in able))
+    as_holder = f", as the holder {holders[0]}" if len(holders) == 1 and holders != [request.sender] else ""
     further_key = (
         [f"{order.who} has access already: this key, from {request.sender}, is another one, as of another computer."]
         if any(each.is_further_key for each in able)
@@ -123,7 +124,8 @@ def grant_summary(order: GrantOrder, able: Sequence[ExpectedGrant]) -> str:
         [
             f"{request.sender} asks for access{as_holder}:",
             *(
-                f"  {shown_name(order, each.name)} at {places(each)}, until {utc(each.until)}{circumstances(each)}"
+                f"  {shown_name(order, each.name)}{f' as {each.holder.who}' if len(holders) > 1 else ''} at "
+                f"{places(each)}, until {utc(each.until)}{circumstances(each)}"
                 for each in able
             ),
             *further_key,

@@ -117,7 +117,8 @@ def machine_line(each: AcceptedMachine) -> str:
     also = cut_list(" or ", answered.addresses)
     labels = cut_list("; labels: ", [f"{key}={value}" for key, value in answered.labels], " ")
     changes = "" if each.is_new else f", a new certificate{changed_addresses(each)}"
-    place = hide_fingerprints(f"{asked} at {answered.url}")
+    holder = f" as {each.holder}" if each.holder else ""
+    place = hide_fingerprints(f"{asked}{holder} at {answered.url}")
     return f"{each.name}{place}{also}, until {answered.until:%Y-%m-%d %H:%M} UTC{changes}{labels}"
 
 
