@@ -19,8 +19,8 @@ CERTIFICATES = {
     "ca.pem": "The CA of",
     "server.pem": "The certificate of",
 }
-# Seconds after the expiry for which the hour matters, too: access is given for days or hours.
-RECENT = 2 * 86400
+# Seconds around the expiry for which the hour matters, too: access is given for days or hours.
+NEAR = 2 * 86400
 
 
 class ExpiredCertificate:
@@ -40,10 +40,15 @@ def expired_certificate(machine: Machine, now: datetime | None = None) -> Expire
     now = now or datetime.now(UTC)
     over = {file: end for file in CERTIFICATES if (end := expiry_of(machine, file)) and end < now}
     for file, end in over.items():
-        recent = (now - end).total_seconds() < RECENT
-        when = f"{end:%Y-%m-%d %H:%M} UTC" if recent else f"{end:%Y-%m-%d}"
+        when = expiry_words(end, now)
         return ExpiredCertificate(f'{CERTIFICATES[file]} "{machine.name}" expired on {when}', renewing(machine, over))
     return None
+
+
+def expiry_words(end: datetime, now: datetime) -> str:
+    """Return the day, near it with the time."""
+    is_near = abs((now - end).total_seconds()) < NEAR
+    return f"{end:%Y-%m-%d %H:%M} UTC" if is_near else f"{end:%Y-%m-%d}"
 
 
 def expiry_of(machine: Machine, file: str) -> datetime | None:

@@ -24,7 +24,7 @@ from machinectl.errors import MachineError, UsageError
 from machinectl.files import fileset
 from machinectl.host_changes import FileCreated
 from machinectl.hosts.certificates.certificate_files import read_tls_dir, read_tls_files
-from machinectl.hosts.certificates.expiry import CertificateRow
+from machinectl.hosts.certificates.expiry import CertificateRow, expires_in, remaining_time
 from machinectl.machines.record import Machine
 from tests.support.in_process import machinectl
 from tests.support.program import run_code
@@ -768,6 +768,29 @@ def test_what_expires_within_30_days_or_has_expired_is_warned_of(
     for row, warning in zip(rows, warnings, strict=True):
         assert row.warning.startswith(warning)
         assert bool(row.warning) == bool(warning)
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [
+        (timedelta(days=2), "expires in 2 days"),
+        (timedelta(hours=47, minutes=59), "expires in 47 hours"),
+        (timedelta(minutes=59, seconds=59), "expires in 59 minutes"),
+        (timedelta(seconds=61), "expires in 1 minute"),
+        (timedelta(seconds=59.9), "expires in 59 seconds"),
+    ],
+)
+def test_what_expires_soon_is_counted_in_a_unit_that_fits(left: timedelta, words: str) -> None:
+    assert expires_in(NOW + left, NOW) == words
+
+
+def test_what_has_less_than_two_days_left_is_named_with_its_hours() -> None:
+    assert remaining_time(CertificateRow("web", "cert.pem", days_left=0, warning="expires in 5 hours; x")) == (
+        "cert.pem expires in 5 hours"
+    )
+    assert remaining_time(CertificateRow("web", "cert.pem", days_left=8, warning="expires in 8 days")) == (
+        "cert.pem has 8 days left"
+    )
 
 
 def test_a_broken_file_is_a_row_and_the_others_are_still_listed(store: Store, made: Path) -> None:

@@ -267,6 +267,7 @@ def test_certificates_of_others_are_named_with_who_can_renew_them(store: Store) 
     given(store, "far", client=OLD)
     given(store, "shared", client=OLD, access={"state": "granted", "by": "alice@orion"})
     given(store, "over", client=1000, access={"state": "granted", "by": "alice@orion"})
+    given(store, "now", client=certs.CLIENT_DAYS, access={"state": "granted", "by": "alice@orion"})
     added(store, Machine("waiting", "none", phase=Phase.CREATING, access={"state": "waiting"}))
     given(store, "fresh")
     found = summaries(renewed(store))
@@ -274,6 +275,7 @@ def test_certificates_of_others_are_named_with_who_can_renew_them(store: Store) 
     assert found["shared"].endswith(". Ask alice@orion for a new one: machinectl access renew shared")
     assert found["waiting"] == "waiting for access"
     assert re.fullmatch(r"expired on \S+\. Ask alice@orion for a new one: machinectl access renew over", found["over"])
+    assert re.match(r"expired on \S+ \d\d:\d\d UTC\. Ask alice@orion", found["now"])
     assert found["fresh"].startswith("not due")
 
 

@@ -284,6 +284,13 @@ class TestAHostThatCannotBeReached:
         with unlistened() as port:
             found(engine.probe(plain(port), PLENTY), State.STOPPED, "refuses the connection", "systemctl start docker")
 
+    def test_a_colleague_is_sent_to_its_owner_where_it_refuses(self) -> None:
+        with unlistened() as port:
+            given = replace(plain(port), given_by="ann@desk", name="orion")
+            assert engine.probe(given, PLENTY).hint == (
+                "Ask ann@desk to start the engine; or if it has a new address: machinectl access renew orion"
+            )
+
     def test_times_out_where_nothing_comes_back(self) -> None:
         with full() as port:
             found(engine.probe(plain(port), SHORT), State.TIMEOUT, "does not answer within 0.3 s", f"port {port}")

@@ -95,12 +95,14 @@ def unreachable(endpoint: Endpoint, exc: OSError, deadline: Deadline) -> EngineE
             State.TIMEOUT,
         )
     if isinstance(exc, ConnectionRefusedError):
-        return EngineError(
-            f"{peer} refuses the connection: nothing listens there",
+        start = (
             f"Start the engine on its host (sudo systemctl start docker), or set its address: "
-            f"machinectl set --url <URL> {endpoint.name}",
-            State.STOPPED,
+            f"machinectl set --url <URL> {endpoint.name}"
         )
+        if endpoint.given_by:
+            ask = f"Ask {endpoint.given_by} to start the engine"
+            start = f"{ask}; or if it has a new address: machinectl access renew {endpoint.name}"
+        return EngineError(f"{peer} refuses the connection: nothing listens there", start, State.STOPPED)
     if exc.errno in NO_WAY:
         return EngineError(
             f"There is no way to {peer}: {exc.strerror}",

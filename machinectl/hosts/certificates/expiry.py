@@ -58,6 +58,8 @@ def remaining_time(row: CertificateRow) -> str:
         return f"{row.file}: {row.warning}"
     if row.days_left < 0:
         return f"{row.file} has expired"
+    if row.days_left < HOURS.days and row.warning.startswith(EXPIRES):
+        return f"{row.file} {row.warning.partition(';')[0]}"
     return f"{row.file} has {plural(row.days_left, 'day')} left"
 
 
@@ -117,8 +119,10 @@ def expires_soon(begin: datetime, end: datetime, now: datetime) -> bool:
 
 def expires_in(end: datetime, now: datetime) -> str:
     left = end - now
-    unit = plural(int(left.total_seconds() // 3600), "hour") if left < HOURS else f"{left.days} days"
-    return f"{EXPIRES}{unit}"
+    if left >= HOURS:
+        return f"{EXPIRES}{left.days} days"
+    unit = "hours" if left >= timedelta(hours=1) else "minutes" if left >= timedelta(minutes=1) else "seconds"
+    return EXPIRES + plural(left // timedelta(**{unit: 1}), unit.removesuffix("s"))
 
 
 def certificate_mismatch(directory: str, file: str, now: datetime) -> str:

@@ -14,7 +14,7 @@ from machinectl.hosts.certificates.renewal_time import LifetimeLeft, due_certifi
 from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
 from machinectl.hosts.upkeep.certificate_renewal import Renewal, plan_renewal, renew, signing_ca
 from machinectl.machines.record import Phase
-from machinectl.machines.tls_warnings import renewing
+from machinectl.machines.tls_warnings import expiry_words, renewing
 from machinectl.ssh.ssh_errors import Unreachable
 
 if TYPE_CHECKING:
@@ -39,8 +39,9 @@ class RenewalResult(NamedTuple):
     @property
     def summary(self) -> str:
         kinds = f"{' and '.join(self.renewed)} certificate{'s' * (len(self.renewed) > 1)}"
-        is_over = self.until is not None and self.until <= datetime.now(UTC)
-        day = f"{self.until:%Y-%m-%d}" if self.until else ""
+        now = datetime.now(UTC)
+        is_over = self.until is not None and self.until <= now
+        day = expiry_words(self.until, now) if self.until else ""
         until = f"expired on {day}" if is_over else f"valid until {day}" if day else ""
         done = f"new {kinds}" if self.renewed else "" if self.waiting or is_over else self.undone
         line = "; ".join(filter(None, (done, self.waiting, until)))
