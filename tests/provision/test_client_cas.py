@@ -26,6 +26,7 @@ from machinectl.provision.facts.host_facts import (
     parse_facts,
 )
 from machinectl.provision.steps import engine_config, undo_steps
+from machinectl.provision.steps.setup_steps import side_effects
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target, with_changes
 
 if TYPE_CHECKING:
@@ -124,9 +125,12 @@ def test_whose_access_ends_or_comes_back_with_the_list_is_said_by_name() -> None
     assert back.warnings[0] == f"{CLIENTS} is written: that gives access back to alice"
     changes = merge_changes(changes, back.changes)
     host = with_clients(after(host, back), back.job.content_of(CLIENTS) or b"")
-    closed = configured(host, target(ssh_only=True, holder_names=names), changes)
+    only = known(target(ssh_only=True, holder_names=names), changes)
+    closed = configured(host, only, changes)
     assert closed
-    assert closed.warnings[0] == f"{CLIENTS} is removed, and with it the access of: alice, CN=machinectl orion ci"
+    assert closed.warnings[0] == f"{CLIENTS} is removed, and with it the access of: alice"
+    # The others are asked about first.
+    assert "CN=machinectl orion ci. " in side_effects(host, only)[0]
 
 
 def test_a_list_that_was_deleted_and_has_nobody_on_record_leaves_the_machines_own_ca() -> None:
@@ -256,12 +260,27 @@ def test_whom_the_owner_of_a_host_lists_without_our_ca_is_not_locked_out_unasked
 
 def test_with_ssh_only_the_list_goes_with_the_certificates() -> None:
     host, changes = provisioned(target(holders=(ALICE.certificate,)))
-    only = with_changes(known(Target("192.168.0.29", ssh_only=True), changes), changes)
+    host = with_clients(host, OWN.certificate + ALICE.certificate)
+    only = Target("192.168.0.29", ssh_only=True, holders=(ALICE.certificate,), holder_names={digest(ALICE): "alice"})
+    only = with_changes(known(only, changes), changes)
     decision = engine_config.configure(host, only)
     assert decision
-    assert decision.warnings[0].startswith(f"{CLIENTS} is removed, and with it the access of: CN=")
+    assert decision.warnings[0] == f"{CLIENTS} is removed, and with it the access of: alice"
+    assert side_effects(host, only) == ()
     assert f"- {CLIENTS}" in decision.job.files["manifest"].decode().splitlines()
     assert FileCreated(CLIENTS) in decision.undone
+
+
+def test_with_ssh_only_cas_that_nobody_gives_back_are_asked_about() -> None:
+    host, changes = provisioned(target(holders=(ALICE.certificate,)))
+    host = with_clients(host, OWN.certificate + ALICE.certificate + CI.certificate + BY_HAND)
+    only = Target("192.168.0.29", ssh_only=True, holders=(ALICE.certificate,), ending=frozenset({digest(CI)}))
+    only = with_changes(known(only, changes), changes)
+    [said] = side_effects(host, only)
+    assert f"{CLIENTS} is removed, with CAs that are not on record here: CN=machinectl orion x. " in said
+    assert side_effects(host, replace(only, ssh_only=False, certificates=FILES)) == ()
+    # Another machine's list stays.
+    assert side_effects(host, replace(only, own_cas=frozenset({"ab" * 32}))) == ()
 
 
 def test_undone_the_host_keeps_no_list_and_no_key_that_names_it() -> None:

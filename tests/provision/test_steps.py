@@ -278,18 +278,18 @@ def test_an_unwritable_path_is_refused_only_if_it_is_needed() -> None:
 
 def test_a_rootless_engine_beside_a_service_that_is_off_is_a_side_effect() -> None:
     theirs = Process(7, 1000, "0::/user.slice/user-1000.slice/user@1000.service/app.slice/docker.service")
-    [said] = side_effects(off(processes=(theirs,)))
+    [said] = side_effects(off(processes=(theirs,)), target())
     assert "rootless: dockerd runs as user 1000 (process 7)" in said
-    assert side_effects(host("docker", processes=(theirs,))) == ()
+    assert side_effects(host("docker", processes=(theirs,)), target()) == ()
     remapped = Process(8, 100000, f"0::/system.slice/docker-{'a' * 64}.scope")
-    assert side_effects(off(processes=(remapped,))) == ()
+    assert side_effects(off(processes=(remapped,)), target()) == ()
 
 
 def test_a_port_of_docker_sockets_is_a_side_effect_until_it_speaks_tls() -> None:
     listens = ("/run/docker.sock", "[::]:2375")
-    [said] = side_effects(host("docker", socket_listens=listens))
+    [said] = side_effects(host("docker", socket_listens=listens), target())
     assert "[::]:2375 without TLS" in said
-    assert side_effects(host("provisioned", socket_listens=listens)) == ()
+    assert side_effects(host("provisioned", socket_listens=listens), target()) == ()
     assert "[::]:2375 had no TLS, and has it now" in configured(host("docker", socket_listens=listens)).details
 
 

@@ -14,10 +14,11 @@ from machinectl.hosts.connection.login import pinned_known_hosts
 from machinectl.machines.record import Phase
 from machinectl.machines.store.removed_machines import forget_removed, removed_machines
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY
-from machinectl.provision.steps.setup_steps import side_effects
 from machinectl.url import parse_url
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from machinectl.console import Console
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
@@ -136,8 +137,7 @@ def agree_to_takeover(console: Console, machine: Machine, allowed: Allowed) -> N
     )
 
 
-def agree_to_side_effects(console: Console, machine: Machine, host: Facts, allowed: Allowed) -> None:
-    effects = side_effects(host, ssh_only=machine.engine.ssh_only)
+def agree_to_side_effects(console: Console, machine: Machine, effects: Sequence[str], allowed: Allowed) -> None:
     for effect in effects:
         console.warn(effect)
     if effects:

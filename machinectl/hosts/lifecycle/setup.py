@@ -138,12 +138,13 @@ class Setup:
         allowed = self.allowed if isinstance(run, RealRun) else replace(self.allowed, yes=True)
         # With SSH only, nobody else's clients are locked out.
         is_taken_over = not target.ssh_only and docker_unit.is_by_docker_machine(run.host)
-        if is_taken_over or side_effects(run.host, ssh_only=target.ssh_only):
+        effects = side_effects(run.host, target)
+        if is_taken_over or effects:
             # Do not ask about a set-up that cannot work.
             preflight.check_all(run.host, target, allowed)
         if is_taken_over:
             agree_to_takeover(run.console, run.machine, allowed)
-        agree_to_side_effects(run.console, run.machine, run.host, allowed)
+        agree_to_side_effects(run.console, run.machine, effects, allowed)
 
     def _identity(self, run: HostRun, server: bytes) -> Identity | None:
         """Take over another computer's `server`; replace docker-machine's: all its machines share a CA."""

@@ -399,7 +399,10 @@ def clients_changed(facts: Facts, target: Target, files: Sequence[NewFile]) -> I
         return
     if changed.content is None:
         own = client_cas.ca_digests(client_cas.file_text(facts, client_cas.OWN_CA))
-        if others := client_cas.unrecorded_cas(facts, {*own}, target.holder_names):
+        lost = clients_lost(facts, target)
+        found = client_cas.unrecorded_cas(facts, {*own}, target.holder_names)
+        # It was asked about those that are lost for good.
+        if others := [each for each in found if each not in lost]:
             yield f"{CLIENTS} is removed, and with it the access of: {', '.join(others)}"
     elif CLIENTS not in facts.files:
         digests = client_cas.ca_digests(changed.content)
@@ -477,6 +480,15 @@ def certificates_to_remove(facts: Facts, target: Target) -> list[NewFile]:
     paths = [path for name in reversed(CERTIFICATES) if (path := f"{OWN_DIRECTORY}/{name}") in facts.sums]
     clients = [CLIENTS] if CLIENTS in facts.files else []
     return [NewFile(path) for path in (*clients, *paths, *([revision.PATH] if facts.revision else []))]
+
+
+def clients_lost(facts: Facts, target: Target) -> list[str]:
+    """Return the subjects of CAs that leave the host with our TLS, and are not on record to come back."""
+    if not target.ssh_only or all(file.path != CLIENTS for file in certificates_to_remove(facts, target)):
+        return []
+    own = client_cas.file_text(facts, client_cas.OWN_CA)
+    recorded = client_cas.ca_digests(own + b"".join(target.holders))
+    return client_cas.unrecorded_cas(facts, {*recorded, *target.holder_names, *target.ending})
 
 
 def changes_removed(target: Target, files: Sequence[NewFile]) -> tuple[Change, ...]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.provision import firewall, preflight
+from machinectl.provision.client_cas import CLIENTS, MOST_NAMED
 from machinectl.provision.steps import docker_group, engine_config, installation, live_restore
+from machinectl.quantities import first_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,13 +51,18 @@ def keep_containers(facts: Facts, target: Target, allowed: Allowed) -> Decision 
     return live_restore.borrow(facts, target) if engine_config.configure(facts, target, allowed) else None
 
 
-def side_effects(facts: Facts, *, ssh_only: bool = False) -> tuple[str, ...]:
+def side_effects(facts: Facts, target: Target) -> tuple[str, ...]:
     """Return the side effects that the user must accept."""
     found = [
         f"docker.socket makes the engine listen on {address} without TLS: from now on, only clients with the machine's "
         "certificates can connect there"
-        for address in (() if ssh_only else engine_config.plain_sockets(facts))
+        for address in (() if target.ssh_only else engine_config.plain_sockets(facts))
     ]
+    if lost := engine_config.clients_lost(facts, target):
+        found.append(
+            f"{CLIENTS} is removed, with CAs that are not on record here: {first_names(lost, MOST_NAMED)}. "
+            "--no-ssh-only does not bring them back: to keep them, first copy that file on the host"
+        )
     process = preflight.rootless(facts)
     if process and facts.service.loaded and not facts.running:
         found.append(
