@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import subprocess
 from dataclasses import replace
@@ -25,6 +26,7 @@ from machinectl.machines.holders import ADDING, TOOL, find_holder, put_holder
 from machinectl.machines.record import Machine
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
+from tests.support.real import need
 from tests.support.registered import added
 from tests.support.unread import FULL, streams
 
@@ -143,6 +145,23 @@ def test_files_go_to_no_directory_that_others_can_change(
             issued(store, replace(dozzle, directory=str(directory)))
     assert hosts == {"rigel": set(), "vega": set()}
     assert contents(shared) == {}
+
+
+@pytest.mark.usefixtures("hosts")
+def test_root_is_warned_of_a_directory_whose_owner_can_replace_the_files(
+    store: Store, tmp_path: Path, dozzle: ToolIssue
+) -> None:
+    need("chown", root=True)
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    os.chown(theirs, 65534, -1)
+    console = Quiet()
+    assert issued(store, replace(dozzle, directory=str(theirs / "dozzle")), console=console).lines
+    assert f"{theirs} belongs to another user, who can replace the files in it" in console.warnings[0]
+    os.chown(theirs, 0, -1)
+    console = Quiet()
+    issued(store, replace(dozzle, directory=str(theirs / "dozzle")), console=console)
+    assert console.warnings == []
 
 
 @pytest.mark.parametrize("force", [False, True])

@@ -24,6 +24,7 @@ from machinectl.hosts.access.issued_files import (
     check_holder,
     check_unchanged,
     noted_hosts,
+    other_owners_path,
     write_issued,
 )
 from machinectl.hosts.access.tool_addresses import tool_urls
@@ -103,7 +104,7 @@ def access_issue(
     store: Store, console: Console, names: Sequence[str], access: Access, issue: ToolIssue, *, unasked: bool
 ) -> IssuedAccess:
     """Ask first unless `unasked`. If one machine fails, no file is written; the same command finishes the rest."""
-    wanted = checked_names(store, names, issue)
+    wanted = checked_names(store, console, names, issue)
     issue = addressed(store, console, wanted, issue)
     check_files(store, wanted, issue)
     if not unasked and not confirm_issue(store, console, wanted, issue):
@@ -131,7 +132,7 @@ def plan_access_issue(
     store: Store, console: Console, names: Sequence[str], access: Access, issue: ToolIssue
 ) -> tuple[list[tuple[str, HostPlan | MachineError]], list[str]]:
     """Return the plans, and the files that would be written: none if a machine fails."""
-    wanted = checked_names(store, names, issue)
+    wanted = checked_names(store, console, names, issue)
     issue = addressed(store, console, wanted, issue)
     check_files(store, wanted, issue)
 
@@ -144,10 +145,15 @@ def plan_access_issue(
     return plans, [os.path.join(issue.directory, path) for path in planned_files(store, wanted, issue)]
 
 
-def checked_names(store: Store, names: Sequence[str], issue: ToolIssue) -> list[str]:
+def checked_names(store: Store, console: Console, names: Sequence[str], issue: ToolIssue) -> list[str]:
     """Return the machines. Raises MachineError if one cannot be shared, or if the directory is not safe."""
     check_tool(store, issue.tool, names)
     check_directory(issue.directory)
+    if path := other_owners_path(issue.directory):
+        console.warn(
+            f"{path} belongs to another user, who can replace the files in it\n"
+            "Unless you trust that user, choose another directory: --out <DIRECTORY>"
+        )
     wanted = list(dict.fromkeys(chosen(store, names)))
     grant = issue.grant(certs.new_key())
     for name in wanted:

@@ -32,6 +32,12 @@ def check_directory(directory: str) -> None:
         )
 
 
+def other_owners_path(directory: str) -> str:
+    """Return the path above or at a checked directory that belongs to a user whom only root trusts, or ""."""
+    found = exposed(directory, root_anywhere=False)
+    return found.path if found else ""
+
+
 def check_unchanged(directory: str, files: Mapping[str, bytes]) -> None:
     """Raise MachineError if a file is there that is neither equal nor as an earlier run left it."""
     noted = read_notes(directory)
