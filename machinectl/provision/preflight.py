@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from machinectl import certs
+from machinectl.certificate_dates import validities
 from machinectl.errors import BY_SERVICE, SET_CLOCK, CheckFailed
 from machinectl.provision import client_cas, daemon_json, firewall, revision
 from machinectl.provision.decision import FULL
@@ -338,12 +339,24 @@ def check_valid_there(now: datetime, begin: datetime, end: datetime) -> None:
         )
 
 
+def check_clock_here(facts: Facts, have: bytes) -> None:
+    """Refuse to replace certificates (PEM) that are valid by the host's clock, and not yet by the one here."""
+    here = datetime.now(UTC)
+    begin = max((begin for begin, _ in validities(have)), default=here)
+    if here < begin <= facts.time:
+        raise CheckFailed(
+            f"The clock here says {here:%Y-%m-%d %H:%M} UTC, {clock_skew(here - facts.time)} of the host: "
+            f"by it, the machine's certificates are not valid before {begin:%Y-%m-%d %H:%M} UTC",
+            f"Set the clock here {BY_SERVICE}: {SET_CLOCK}",
+        )
+
+
 def wrong_clock(facts: Facts, here: datetime) -> str:
     """Return a warning if the host's clock is off."""
     off = facts.time - here
     if abs(off) <= NOTICEABLE:
         return ""
-    return f"The host's clock is {clock_skew(off)} here; set it {BY_SERVICE}: {SET_CLOCK}"
+    return f"The host's clock is {clock_skew(off)} here; set the wrong one {BY_SERVICE}: {SET_CLOCK}"
 
 
 def open_configuration(facts: Facts) -> str:

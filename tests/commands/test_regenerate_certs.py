@@ -14,7 +14,7 @@ import pytest
 
 from machinectl import certs
 from machinectl.commands.regenerate_certs import regenerate_certs
-from machinectl.errors import CheckFailed, MachineError, UsageError
+from machinectl.errors import SET_CLOCK, CheckFailed, MachineError, UsageError
 from machinectl.host_changes import CaTrusted
 from machinectl.hosts.certificates.identity import FILES, Identity
 from machinectl.hosts.certificates.signing import signed
@@ -134,6 +134,31 @@ def test_an_expired_ca_cannot_sign_and_a_new_one_is_offered(old: Identity) -> No
         new_identity(orion(), replace(old, ca=ca.certificate, ca_key=ca.key), Renewal())
     assert "expired" in raised.value.cause
     assert "--new-ca orion" in raised.value.hint
+
+
+def test_a_ca_that_is_not_valid_yet_is_first_a_question_of_the_clock_here(old: Identity) -> None:
+    ca = certs.new_ca("orion", now=datetime.now(UTC) + timedelta(days=5))
+    with pytest.raises(MachineError) as raised:
+        new_identity(orion(), replace(old, ca=ca.certificate, ca_key=ca.key), Renewal())
+    assert "is not valid before" in raised.value.cause
+    clock, ca_hint = raised.value.hint.splitlines()
+    assert clock.endswith(SET_CLOCK)
+    assert ca_hint.startswith("Else make a new CA")
+
+
+@pytest.mark.parametrize("renewal", [Renewal(), Renewal(new_ca=True)], ids=["same CA", "new CA"])
+def test_a_slow_clock_here_replaces_no_certificate(store: Store, renewal: Renewal) -> None:
+    then = datetime.now(UTC) + timedelta(days=5)
+    server, client = certs.issue_server(CA, [ADDRESS], now=then), certs.issue_client(CA, "orion", now=then)
+    identity = signed(CA, server, client)
+    machine = added(store, orion(), identity.present)
+    new = Target(ADDRESS, certificates=new_identity(machine, identity, renewal).on_host)
+    host = replace(facts(), clock=int(then.timestamp()))
+    with pytest.raises(CheckFailed, match="5 days behind the clock of the host") as raised:
+        check_certificates_in_use(machine, host, new)
+    assert raised.value.hint.startswith("Set the clock here")
+    # By the clocks of both, it is the certificate that is wrong.
+    check_certificates_in_use(machine, facts(), new)
 
 
 def test_a_broken_server_certificate_is_replaced(old: Identity) -> None:

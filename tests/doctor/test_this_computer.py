@@ -17,6 +17,7 @@ from machinectl import certs
 from machinectl.commands.certs.create import certs_create
 from machinectl.doctor import docker_client, store_files, this_computer
 from machinectl.doctor.check import Verdict
+from machinectl.errors import BY_SERVICE, SET_CLOCK
 from machinectl.host_changes import PackageInstalled
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.removed_machines import removed_machines, write_removed
@@ -296,6 +297,13 @@ def test_a_machine_without_the_certificates_that_it_needs_is_told(store: Store) 
     assert store_files.certificates_check(store, bare).verdict is OK
     shutil.copy(Path(certified(store, "other").directory, "key.pem"), bare.directory)
     assert store_files.certificates_check(store, bare).verdict is BROKEN
+
+
+def test_certificates_that_are_not_valid_yet_are_a_matter_of_the_clock_here(store: Store) -> None:
+    early = datetime.now(UTC) - timedelta(days=5)
+    found = store_files.certificates_check(store, certified(store, "orion"), early)
+    assert (found.verdict, "not valid before" in found.seen) == (BROKEN, True)
+    assert found.hint == f"If the clock here is wrong, set it {BY_SERVICE}: {SET_CLOCK}"
 
 
 def test_a_machine_whose_changes_did_not_reach_its_host_says_why(store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from machinectl.engine import Endpoint, EngineError, Probe
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.host_changes import CaTrusted, ConfigMerged, DirectoryCreated, FileCreated, PortOpened, UnknownChange
 from machinectl.hosts.certificates.identity import FILES, Identity
-from machinectl.hosts.certificates.signing import renewed_identity
+from machinectl.hosts.certificates.signing import renewed_identity, signed
 from machinectl.hosts.lifecycle.engine_restart import World, until_it_answers
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.lifecycle.purging import undo_changes
@@ -279,6 +280,20 @@ def test_certificates_that_are_good_are_kept_and_the_others_are_made_anew(machin
     old = certs.issue_client(certs.Pair(more.ca, more.ca_key), "orion", now=datetime.now(UTC) + timedelta(days=3))
     stale = replace(more, client=old.certificate, client_key=old.key)
     assert renewed_identity(machine, stale, [ADDRESS, "orion.local"]).client != old.certificate
+
+
+def test_a_slow_clock_here_makes_no_certificates_anew(store: Store, machine: Machine) -> None:
+    then = datetime.now(UTC) + timedelta(days=5)
+    ca = certs.new_ca("machinectl orion", now=then)
+    own = signed(ca, certs.issue_server(ca, [ADDRESS], now=then), certs.issue_client(ca, "orion", now=then))
+    with store.writing("orion") as held:
+        own.keep(held)
+    host = RecordedHost("docker")
+    host.facts = re.sub(rb"@clock \d+", b"@clock %d" % int(then.timestamp()), host.facts)
+    with pytest.raises(CheckFailed, match="5 days behind the clock of the host"):
+        carried_out(store, host)
+    assert host.jobs == []
+    assert Identity.read(machine.directory) == own
 
 
 def test_a_ca_that_was_given_signs(machine: Machine) -> None:

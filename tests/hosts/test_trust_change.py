@@ -315,7 +315,9 @@ def test_a_clock_that_is_off_by_hours_is_a_warning_where_the_certificate_is_vali
     reached.append(with_clock(host(), timedelta(hours=-3)))
     with store.writing("orion") as held:
         assert trust_ca(held, console, Access(), ALICE.certificate, until=datetime.now(UTC) + timedelta(days=7))
-    assert console.warnings == [f"The host's clock is 3 hours behind the clock here; set it {BY_SERVICE}: {SET_CLOCK}"]
+    assert console.warnings == [
+        f"The host's clock is 3 hours behind the clock here; set the wrong one {BY_SERVICE}: {SET_CLOCK}"
+    ]
 
 
 @pytest.mark.parametrize("ahead", [timedelta(days=1000), timedelta(days=-1000)])

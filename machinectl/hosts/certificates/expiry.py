@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.errors import MachineError
+from machinectl.errors import BY_SERVICE, SET_CLOCK, MachineError
 from machinectl.files.fileset import read_regular_file
 from machinectl.go.value_format import go_names
 from machinectl.machines.tls_warnings import renewing
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # renewed in its last third.
 WARN_WITHIN, WARN_SHARE = timedelta(days=30), 1 / 3
 HOURS = timedelta(days=2)
-EXPIRED, EXPIRES = "expired", "expires in "
+EXPIRED, EXPIRES, NOT_YET = "expired", "expires in ", "not valid before "
 KEY_FILES = {"ca.pem": "ca-key.pem", "cert.pem": "key.pem", "server.pem": "server-key.pem"}
 
 
@@ -65,6 +65,8 @@ def remaining_time(row: CertificateRow) -> str:
 
 def renewal_command(store: Store, name: str, under: Iterable[CertificateRow]) -> str:
     under = list(under)
+    if any(row.warning.startswith(NOT_YET) for row in under):
+        return f"If the clock here is wrong, set it {BY_SERVICE}: {SET_CLOCK}"
     try:
         return renewing(store.read(name), {row.file for row in under}, due=all(map(is_only_due, under)))
     except MachineError:
@@ -107,7 +109,7 @@ def certificate_warning(directory: str, file: str, description: certs.Descriptio
     if days < 0:
         return EXPIRED
     if description.not_before > now:
-        return f"not valid before {description.not_before:%Y-%m-%d %H:%M} UTC"
+        return f"{NOT_YET}{description.not_before:%Y-%m-%d %H:%M} UTC"
     begin, end = description.not_before, description.not_after
     soon = expires_in(end, now) if expires_soon(begin, end, now) else ""
     return "; ".join(filter(None, (soon, certificate_mismatch(directory, file, now))))

@@ -56,6 +56,10 @@ class Identity(Frozen):
         return {file: getattr(self, part) for part, file in FILES.items()}
 
     @property
+    def certificates(self) -> bytes:
+        return self.ca + self.client + self.server
+
+    @property
     def present(self) -> dict[str, bytes]:
         return {file: data for file, data in self.files.items() if data}
 

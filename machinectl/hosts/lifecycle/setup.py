@@ -153,6 +153,7 @@ class Setup:
             return None
         sans = [engine_url.parse_url(run.url).host, *machine.addresses, *machine.engine.tls_sans]
         have = shared_hosts.with_server(Identity.read(machine.directory), server)
+        preflight.check_clock_here(run.host, have.certificates)
         if not have.ca_key and (machine.origin or docker_unit.is_by_docker_machine(run.host)):
             have = Identity()
         return renewed_identity(machine, have, sans, self.authority)

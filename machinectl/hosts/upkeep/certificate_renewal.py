@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from machinectl import certs
 from machinectl import url as engine_url
+from machinectl.certificate_dates import validities
 from machinectl.engine import Endpoint
-from machinectl.errors import MachineError
+from machinectl.errors import BY_SERVICE, SET_CLOCK, MachineError
 from machinectl.files.fileset import read_regular_file
 from machinectl.host_changes import CaTrusted
 from machinectl.hosts.certificates.client_warnings import client_warnings, unrecorded_cas
@@ -175,6 +177,10 @@ def signing_ca(machine: Machine, old: Identity, renewal: Renewal) -> certs.Pair:
     try:
         return certs.ca_pair(old.ca, old.ca_key)
     except MachineError as exc:
+        if any(datetime.now(UTC) < begin for begin, _ in validities(old.ca)):
+            another = (
+                f"If the clock here is wrong, set it {BY_SERVICE}: {SET_CLOCK}\nElse {another[0].lower()}{another[1:]}"
+            )
         raise MachineError(f'The CA of "{machine.name}" cannot sign: {exc.cause}', another) from exc
 
 
@@ -210,6 +216,7 @@ def check_certificates_in_use(machine: Machine, host: Facts, target: Target) -> 
         )
     own = hashlib.sha256(Identity.read(machine.directory).ca).hexdigest()
     preflight.check_own_ca(host, replace(target, own_cas=target.own_cas | {own}))
+    preflight.check_clock_here(host, Identity.read(machine.directory).certificates)
     preflight.check_room(host, target)
     preflight.check_clock(host, target)
 
