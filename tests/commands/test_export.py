@@ -666,7 +666,7 @@ def with_ssh_key(path: str) -> dict[str, Any]:
         ({**RECORD, "url": "tcp://\x1b[2J"}, {}, "unprintable"),
         ({**RECORD, "phase": "creating"}, {}, "is incomplete"),
         ({**RECORD, "labels": 7}, {}, "labels"),
-        ({**RECORD, "pending": "provision; touch pwned #"}, {}, 'has a "pending"'),
+        ({**RECORD, "pending": "provision; touch pwned #"}, {}, 'has an unknown "pending" verb'),
         ({**RECORD, "lifetime": "$(touch pwned)"}, {}, 'its "lifetime" is invalid'),
         ({**RECORD, "addresses": [":"]}, {}, 'its "addresses" are invalid'),
         ({**RECORD, "addresses": ["10.8.0.29", "10.8.0.29"]}, {}, 'its "addresses" are invalid'),
