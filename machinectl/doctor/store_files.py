@@ -17,7 +17,7 @@ from machinectl.hosts.certificates.expiry import (
     remaining_time,
     renewal_command,
 )
-from machinectl.machines.record import PROVISION, Machine, Phase, access_hint, waits_for_access
+from machinectl.machines.record import PROVISION, Machine, Phase, access_hint, removal_command, waits_for_access
 from machinectl.quantities import first_names
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Entry(NamedTuple):
 
 def record_check(store: Store, machine: Machine) -> Check:
     name = machine.name
-    provision, forget = f"machinectl {PROVISION} {name}", f"or forget it: machinectl rm {name}"
+    provision, remove = f"machinectl {PROVISION} {name}", f"or remove it: {removal_command(machine)}"
     half = f"incomplete: {machine.why}"
     unsettled = "certificates were made for it that its engine may be serving by now"
     busy = "another run of machinectl is working on it now"
@@ -46,8 +46,8 @@ def record_check(store: Store, machine: Machine) -> Check:
         RECORD,
         (store.is_locked(name), UNKNOWN, busy, f"When that is done: machinectl doctor {name}"),
         (waits_for_access(machine), UNKNOWN, machine.why, access_hint(name)),
-        (machine.phase == Phase.CREATING, BROKEN, half, f"Create it again, {forget}"),
-        (machine.phase != Phase.READY, BROKEN, half, f"Continue: {provision}; {forget}"),
+        (machine.phase == Phase.CREATING, BROKEN, half, f"Create it again, {remove}"),
+        (machine.phase != Phase.READY, BROKEN, half, f"Continue: {provision}; {remove}"),
         (machine.pending, BROKEN, machine.why_unfinished, f"Apply it: {provision}"),
         (store.is_unsettled(name), UNKNOWN, unsettled, f"Settle it: {provision}"),
         (True, OK, f"whole, in {store.directory(name)}", ""),

@@ -345,8 +345,13 @@ def check_ready(machine: Machine) -> Machine:
     again = "Create it again" if machine.phase == Phase.CREATING else f"Continue: machinectl provision {machine.name}"
     raise MachineError(
         f'Machine "{machine.name}" is incomplete: {machine.why}',
-        f"{again}; or forget it: machinectl rm {machine.name}",
+        f"{again}; or remove it: {removal_command(machine)}",
     )
+
+
+def removal_command(machine: Machine) -> str:
+    """Return the command that removes an incomplete machine, and what was done to its host."""
+    return f"machinectl rm {'--purge ' if machine.has_changes else ''}{machine.name}"
 
 
 def waits_for_access(machine: Machine) -> bool:

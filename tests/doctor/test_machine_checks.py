@@ -321,7 +321,7 @@ def test_a_machine_whose_creation_was_cut_is_no_more_than_that(store: Store) -> 
     added(store, half)
     checks = looked_at(store)
     assert [title for title, check in checks.items() if not check.is_unseen] == ["Record"]
-    assert checks["Record"].hint == "Create it again, or forget it: machinectl rm orion"
+    assert checks["Record"].hint == "Create it again, or remove it: machinectl rm orion"
 
 
 def test_a_host_that_was_not_changed_yet_is_not_examined(store: Store) -> None:
@@ -330,7 +330,13 @@ def test_a_host_that_was_not_changed_yet_is_not_examined(store: Store) -> None:
     added(store, half)
     checks = looked_at(store)
     assert [title for title, check in checks.items() if not check.is_unseen] == ["Record"]
-    assert checks["Record"].hint == "Continue: machinectl provision orion; or forget it: machinectl rm orion"
+    assert checks["Record"].hint == "Continue: machinectl provision orion; or remove it: machinectl rm orion"
+    with store.writing("orion") as held:
+        held.machine.changes = (FileCreated("/etc/docker/machinectl/ca.pem"),)
+        held.write()
+    back = "or remove it: machinectl rm --purge orion"
+    assert looked_at(store)["Record"].hint == f"Continue: machinectl provision orion; {back}"
+    assert f"; {back}\n" in machinectl("env", "orion", store=store.root).stderr
 
 
 def test_a_machine_of_docker_machines_is_named_as_that(store: Store) -> None:

@@ -88,6 +88,7 @@ def test_ls_and_status_say_it_and_what_to_type(store: Store, engine: int, expire
     shown = machinectl("status", "--json", "orion", store=store.root).stdout
     assert cause.replace('"', '\\"') in shown
     assert COMMANDS[whose] in shown
+    assert machinectl("ps", store=store.root).stderr == f"Error: {cause}\n  {COMMANDS[whose]}\n"
 
 
 def test_a_valid_certificate_is_no_news_however_soon_it_expires(store: Store) -> None:

@@ -8,7 +8,16 @@ from machinectl.driver import Instance
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError, UsageError
 from machinectl.machines import jump_hosts
-from machinectl.machines.record import GRANTED, Phase, ask_owner, check_ready, owner_of, owners_name, waits_for_access
+from machinectl.machines.record import (
+    GRANTED,
+    Phase,
+    ask_owner,
+    check_ready,
+    owner_of,
+    owners_name,
+    removal_command,
+    waits_for_access,
+)
 from machinectl.machines.store import Store
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.ssh.destination import Jump
@@ -39,7 +48,7 @@ def driver_of(machine: Machine) -> Driver:
     if machine.phase == Phase.CREATING:
         raise MachineError(
             f'The creation of "{machine.name}" was interrupted: nothing is known of its host',
-            f"Create it again, or forget it: machinectl rm {machine.name}",
+            f"Create it again, or remove it: {removal_command(machine)}",
         )
     return load(machine.driver)
 

@@ -27,7 +27,7 @@ from machinectl.machines import jump_hosts, record
 from machinectl.machines.addresses import check_addresses, check_free
 from machinectl.machines.docker_machine import old_store
 from machinectl.machines.engine_options import EngineOptions
-from machinectl.machines.record import Machine, Phase
+from machinectl.machines.record import Machine, Phase, removal_command
 from machinectl.machines.selection import waiting
 from machinectl.machines.spec import NO_CERTIFICATES, check_lifetime
 from machinectl.machines.store.last_failure import record_failure, record_interruption
@@ -360,8 +360,7 @@ def forget_or_explain(held: Held, console: Console, why: BaseException) -> None:
     else:
         record_interruption(held)
     go_on = f"machinectl provision {held.name}" if machine.phase == Phase.PROVISIONING else "the same command again"
-    back = f"machinectl rm --purge {held.name}" if machine.changes else f"machinectl rm {held.name}"
-    console.note(f'"{held.name}" is incomplete. Continue: {go_on}; or remove it: {back}')
+    console.note(f'"{held.name}" is incomplete. Continue: {go_on}; or remove it: {removal_command(machine)}')
 
 
 def uses_tls_by_default(url: str, asked: bool | None, *, given: bool) -> bool:

@@ -43,7 +43,8 @@ class MachineStatus(Mutable):
         if self.state is State.RUNNING:
             return None
         if self.error:
-            return MachineError(self.error if f'"{name}"' in self.error else f'"{name}": {self.error}', self.hint)
+            cause = self.error.removesuffix(f". {self.hint}")
+            return MachineError(cause if f'"{name}"' in cause else f'"{name}": {cause}', self.hint)
         if self.state is State.UNKNOWN:
             return MachineError(f'"{name}" was not asked: --timeout is 0', f"machinectl status {name}")
         start = f"machinectl start {name}" if self.state in ASLEEP else f"machinectl status {name}"
