@@ -43,6 +43,8 @@ def wanted_clients(facts: Facts, target: Target) -> bytes | None:
     # With another CA, the holders can no longer verify the engine.
     is_ca_replaced = bool(there) and replaces_ca(facts, target)
     leaving = set(target.ending)
+    if target.ending_holder:
+        leaving |= {*cas_of_holder(facts, target.ending_holder, own)}
     if is_ca_replaced:
         leaving |= {*ca_digests(b"".join(target.holders)), *ca_digests(file_text(facts, OWN_CA))}
     leaving -= {*ca_digests(own)}

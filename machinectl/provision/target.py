@@ -76,6 +76,8 @@ class Target:
     new_cas_until: datetime | None = None
     # The SHA256 of CAs (DER) to remove from clients.pem.
     ending: frozenset[str] = frozenset()
+    # The holder whose CAs leave clients.pem, also those that another computer has made.
+    ending_holder: str = ""
     install: str = "auto"
     install_url: str = INSTALL_URL
     version: str = ""

@@ -45,7 +45,7 @@ class Engines:
         self.unprovisioned: set[str] = set()
         self.interrupted: set[str] = set()
 
-    def distrust_cas(self, held: Any, _console: object, _access: object, cas: Any, allowed: Any) -> bool:
+    def distrust_cas(self, held: Any, _console: object, _access: object, cas: Any, allowed: Any, *_: str) -> bool:
         if held.name in self.off:
             raise MachineError("port 22 refused the connection", f"machinectl doctor {held.name}")
         if held.name in self.interrupted:

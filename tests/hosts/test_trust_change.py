@@ -17,7 +17,14 @@ from machinectl.engine import Endpoint, Probe
 from machinectl.errors import BY_SERVICE, SET_CLOCK, CheckFailed, MachineError
 from machinectl.host_changes import CaTrusted, ConfigMerged, FileCreated, of_kind
 from machinectl.hosts.access import trust_change
-from machinectl.hosts.access.trust_change import distrust_cas, look_for_holder, plan_trust, trust_ca, with_ca
+from machinectl.hosts.access.trust_change import (
+    distrust_cas,
+    look_for_holder,
+    plan_trust,
+    trust_ca,
+    with_ca,
+    without_cas,
+)
 from machinectl.hosts.certificates.signing import signed
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle.engine_restart import World
@@ -133,6 +140,19 @@ def test_a_holder_of_another_computer_is_found_by_its_name_in_the_hosts_list(
     # The machine's own CA is no holder's.
     assert found("bob") == found("orion") == {}
     assert reached[-1].jobs == []
+
+
+def test_the_end_of_a_holder_is_also_that_of_what_another_computer_gave_it(
+    store: Store, reached: list[RecordedHost]
+) -> None:
+    theirs, carol = certs.new_ca("machinectl web Alice"), certs.new_ca("machinectl web carol")
+    reached.append(host(b"".join(ca.certificate for ca in (CA, ALICE, theirs, carol))))
+    with store.writing("orion") as held:
+        assert distrust_cas(held, Quiet(), Access(), {DIGEST}, NOTHING_SPECIAL, "alice")
+    assert reached[-1].sent["1"] == CA.certificate + carol.certificate
+    reached.append(host(CA.certificate + theirs.certificate))
+    end = without_cas(store.read("orion"), {DIGEST}, "alice")
+    assert plan_trust(store, store.read("orion"), Quiet(), Access(), end, NOTHING_SPECIAL).outcomes[0].changed
 
 
 def test_who_is_in_or_out_already_needs_no_restart(store: Store, reached: list[RecordedHost]) -> None:

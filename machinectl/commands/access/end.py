@@ -156,7 +156,7 @@ def plan_end(
             return plan_trust(store, machine, console, own, without_cas(machine, cas.keys()), order.allowed)
         if is_suspended(machine):
             return HostPlan((f'"{machine.name}" is reached over SSH only: its host needs no change',), ())
-        return plan_trust(store, machine, console, own, without_cas(machine, {holder.ca}), order.allowed)
+        return plan_trust(store, machine, console, own, without_cas(machine, {holder.ca}, holder.who), order.allowed)
 
     return plan_each(store, console, order.names, access, plan)
 

@@ -242,7 +242,7 @@ def end_access(held: Held, console: Console, access: Access, who: str, allowed: 
         held.write()
     finish = f"Finish it later: machinectl access end {holder.who} {machine.name}"
     try:
-        distrust_cas(held, console, access, {holder.ca}, allowed)
+        distrust_cas(held, console, access, {holder.ca}, allowed, holder.who)
     except InUse:
         raise
     except MachineError as exc:

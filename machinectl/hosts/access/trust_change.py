@@ -70,19 +70,27 @@ def trust_ca(
 
 
 def distrust_cas(
-    held: Held, console: Console, access: Access, cas: AbstractSet[str], allowed: Allowed = NOTHING_SPECIAL
+    held: Held,
+    console: Console,
+    access: Access,
+    cas: AbstractSet[str],
+    allowed: Allowed = NOTHING_SPECIAL,
+    who: str = "",
 ) -> bool:
-    """Make the engine refuse the clients of these CAs (SHA256 of their DER in hexadecimal)."""
-    return change_trust(held, console, access, without_cas(held.machine, cas), allowed)
+    """Make the engine refuse the clients of these CAs (SHA256 of their DER in hexadecimal).
+
+    Also those of the CAs that another computer has made for the holder `who`.
+    """
+    return change_trust(held, console, access, without_cas(held.machine, cas, who), allowed)
 
 
 def with_ca(machine: Machine, ca_pem: bytes, until: datetime | None) -> Target:
     return replace(own_target(machine), new_cas=(ca_pem,), new_cas_until=until)
 
 
-def without_cas(machine: Machine, cas: AbstractSet[str]) -> Target:
+def without_cas(machine: Machine, cas: AbstractSet[str], who: str = "") -> Target:
     target = own_target(machine)
-    return replace(target, ending=target.ending | cas)
+    return replace(target, ending=target.ending | cas, ending_holder=who)
 
 
 def own_target(machine: Machine) -> Target:

@@ -55,7 +55,7 @@ class Host:
         self.accepted.add(digest)
         return is_new
 
-    def distrust_cas(self, held: Any, _console: object, _access: object, cas: set[str], _allowed: object) -> bool:
+    def distrust_cas(self, held: Any, _console: object, _access: object, cas: set[str], *_: object) -> bool:
         self._change(held)
         self.accepted -= cas
         return True

@@ -48,7 +48,7 @@ class Host:
         self._write(self.accepted | {certs.fingerprint(ca)})
         return True
 
-    def distrust_cas(self, _held: object, _console: object, _access: object, cas: set[str], _allowed: object) -> bool:
+    def distrust_cas(self, _held: object, _console: object, _access: object, cas: set[str], *_: object) -> bool:
         self._write(self.accepted - cas)
         return True
 
