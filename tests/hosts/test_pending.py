@@ -94,6 +94,17 @@ def test_the_set_that_the_engine_serves_becomes_current_and_the_other_is_kept(
         assert (own(store), kept(store)) == (OLD, [NEW])
 
 
+def test_an_engine_that_serves_a_new_ca_is_not_called_another_server(store: Store, tmp_path: Path) -> None:
+    with serving(NEW, tmp_path) as port:
+        orion(store, port)
+        with store.writing("orion") as held:
+            held.machine.addresses = ["127.0.0.2"]
+            held.write()
+        listed = machinectl("ls", store=store.root)
+    assert "Running" in listed.stdout
+    assert listed.stderr == ""
+
+
 def test_an_engine_that_serves_the_machines_own_changes_nothing(store: Store, tmp_path: Path) -> None:
     with serving(OLD, tmp_path) as port:
         orion(store, port)

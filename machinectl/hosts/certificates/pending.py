@@ -33,7 +33,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from machinectl.engine import Asker, EngineQuery, Probe
+    from machinectl.engine import Asker, Endpoint, EngineQuery, Probe
     from machinectl.engine.ask_engines import Course
     from machinectl.engine.endpoint import Opened
     from machinectl.machines.record import Machine
@@ -86,12 +86,18 @@ def pending_sets(directory: str) -> list[str]:
     return sorted(whole, key=os.path.getmtime, reverse=True)
 
 
+def unsettled_endpoint(machine: Machine) -> Endpoint:
+    """Return the machine's endpoint; with pending sets, an engine that is foreign by the first is not said to be."""
+    where = endpoint_of(machine)
+    return replace(where, memory=None) if machine.tls and pending_sets(machine.directory) else where
+
+
 def probe_any_set(
     machine: Machine, deadline: Deadline, question: EngineQuery | None = None, opened: Opened | None = None
 ) -> tuple[Probe, str]:
     """Try the machine's certificates, then pending ones; return the directory, too. Never raises."""
     try:
-        where = endpoint_of(machine)
+        where = unsettled_endpoint(machine)
     except MachineError as exc:
         return engine.Probe(State.ERROR, error=one_line(exc.cause), hint=exc.hint), machine.directory
     found = engine.probe_by(replace(where, opened=opened), deadline, question)
@@ -109,7 +115,7 @@ def probe_any_set(
 
 def probe_in_parallel(machine: Machine, question: EngineQuery | None, asker: Asker) -> Course:
     """Ask in parallel with other engines; see `engine.ask_all`."""
-    opened = asker.reach(endpoint_of(machine))
+    opened = asker.reach(unsettled_endpoint(machine))
     if opened:
         yield Wait(opened)
     return probe_any_set(machine, asker.deadline, question, opened)[0]
