@@ -47,7 +47,7 @@ class Engines:
 
     def distrust_cas(self, held: Any, _console: object, _access: object, cas: Any, allowed: Any, *_: str) -> bool:
         if held.name in self.off:
-            raise MachineError("port 22 refused the connection", f"machinectl doctor {held.name}")
+            raise MachineError("port 22 refused the connection", f"machinectl doctor {held.name}\nIs it off?")
         if held.name in self.interrupted:
             raise KeyboardInterrupt
         if held.name in self.unprovisioned:
@@ -112,7 +112,9 @@ def test_a_host_that_is_off_stops_nobody_and_is_finished_later(store: Store, eng
     engines.off = {"m2"}
     results = end(store, Quiet())
     assert (results["m1"], results["m3"]) == ("alice", "alice")
-    assert results["m2"].hint == "machinectl doctor m2\nFinish it later: machinectl access end alice m2"
+    cause = 'The access of alice to "m2" is not ended yet: port 22 refused the connection'
+    hint = "machinectl doctor m2\nFinish it later: machinectl access end alice m2"
+    assert (results["m2"].cause, results["m2"].hint) == (cause, hint)
     assert holders(store) == {"m1": None, "m2": "ending", "m3": None}
     engines.off = set()
     assert end(store, Quiet(), ["m2"]) == {"m2": "alice"}

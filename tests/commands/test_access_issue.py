@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import subprocess
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -374,6 +376,36 @@ def test_what_can_only_expire_is_not_said_to_have_an_end(store: Store, dozzle: T
         "\nRenew it with the same command. On lent, it can only expire; "
         "elsewhere, end it: machinectl access end dozzle rigel"
     )
+
+
+def test_a_failure_says_that_no_file_was_written_and_how_to_finish(
+    store: Store, hosts: dict[str, Any], out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hosts["vega"] = None
+    words = ["access", "issue", "-y", "env", "rigel", "vega", "--for", "ci", "--out", str(out)]
+    assert run_command_line(["-s", store.root, *words]) == 1
+    *_, finish = capsys.readouterr().err.splitlines()
+    again = f"machinectl -s {store.root} access issue -y env rigel vega --for ci --out '{out.parent}/"
+    assert finish.startswith(
+        f"No file was written, though rigel would accept ci. The same command finishes it: {again}"
+    )
+    assert not list(out.rglob("*.pem"))
+    hosts["rigel"] = None
+    assert run_command_line(["-s", store.root, *words]) == 1
+    assert "\nNo file was written. The same command finishes it: machinectl" in capsys.readouterr().err
+
+
+def test_each_machine_is_named_with_its_date_if_they_differ(store: Store, dozzle: ToolIssue) -> None:
+    with store.writing("rigel") as held:
+        held.machine.lifetime = "3d"
+        held.write()
+    console = Quiet()
+    issued(store, dozzle, console=console)
+    dates = [datetime.now(UTC) + timedelta(days=days) for days in (3, 30)]
+    text = (
+        "is root on the engines of rigel \\(until {:%Y-%m-%d} ..:.. UTC\\), vega \\(until {:%Y-%m-%d} ..:.. UTC\\)\\."
+    )
+    assert re.search(text.format(*dates), console.notes[-1])
 
 
 def test_a_dry_run_names_the_files_unless_a_machine_fails(

@@ -119,6 +119,16 @@ def test_the_private_key_is_private_and_in_no_text(store: Store, owner: Owner) -
         assert key.splitlines()[1] not in data
 
 
+def test_granting_ones_own_request_says_whom_to_give_it_to(store: Store, owner: Owner) -> None:
+    for request in (asked(store, "work:orionbox"), ""):
+        text = request or machinectl("access", "renew", "work", store=store.root).stdout
+        done = machinectl("access", "grant", "-y", store=store.root, stdin=text)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "This request is this computer's own, for work\n" in done.stderr
+        assert "Give it to the owner, who types: machinectl access grant\n" in done.stderr
+        accepted(store, owner.text(text))
+
+
 def test_a_repeated_request_is_the_same(store: Store) -> None:
     first = asked(store, "work:orionbox", "web1")
     assert asked(store, "work:orionbox", "web1") == first

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.errors import MachineError, closest_match
+from machinectl.errors import MachineError, closest_match, elsewhere
 from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.access.engine_turns import work_in_turns
 from machinectl.hosts.access.granting import AccessGrant, checked_holder, client_of_holder, expected_end, plan_client
-from machinectl.hosts.access.own_access import who_asks
+from machinectl.hosts.access.own_access import own_digest, who_asks
 from machinectl.hosts.access.wire.access_answer import AnsweredMachine, new_access_answer
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.machine_driver import known_hosts_path
@@ -69,7 +69,7 @@ class GrantOrder:
         asked = self.asked_name(name)
         [key] = [machine.key for machine in self.request.machines if machine.name == asked]
         who = self.having.get(name, self.who)
-        return AccessGrant(who, PERSON, key, self.lifetime, self.request.id, asked)
+        return AccessGrant(who, PERSON, key, self.lifetime, self.request.id)
 
 
 @dataclass(frozen=True)
@@ -110,11 +110,24 @@ def grant_order(
     Raises MachineError for an old request, UsageError for a name that cannot be a holder's.
     """
     request.check_age()
+    check_not_own(store, request)
     holder = request.sender if who is None else who
     check_holder_name(holder)
     renamed = renamed_machines(store, request)
     having = holders_having(store, request, renamed) if who is None else {}
     return GrantOrder(request, holder, lifetime, allowed, renamed, having)
+
+
+def check_not_own(store: Store, request: AccessRequest) -> None:
+    """Raise MachineError for a request of this computer."""
+    own = {each.key.digest for each in request.machines}
+    if waiting := [
+        machine.name for machine in readable_machines(store) if machine.access and own_digest(machine) in own
+    ]:
+        raise MachineError(
+            f"This request is this computer's own, for {', '.join(waiting)}",
+            elsewhere("Give it to the owner, who types: machinectl access grant"),
+        )
 
 
 def holders_having(store: Store, request: AccessRequest, renamed: Mapping[str, str]) -> dict[str, str]:
@@ -154,9 +167,9 @@ def expected_grants(store: Store, order: GrantOrder) -> dict[str, ExpectedGrant 
     found: dict[str, ExpectedGrant | MachineError] = {}
     for name in (order.renamed.get(machine.name, machine.name) for machine in order.request.machines):
         try:
-            grant = order.on(name)
-            other = grant.asked if grant.asked != name and store.exists(grant.asked) else ""
-            found[name] = replace(expected_grant(store.read(name), grant), other=other)
+            asked = order.asked_name(name)
+            other = asked if asked != name and store.exists(asked) else ""
+            found[name] = replace(expected_grant(store.read(name), order.on(name)), other=other)
         except NoSuchMachine:
             found[name] = not_here(store, order, name)
         except MachineError as exc:

@@ -94,10 +94,14 @@ class ToolIssue:
 
 @dataclass(frozen=True)
 class IssuedAccess:
-    """`lines` make the tool use its files; empty if nothing was written."""
+    """`lines` make the tool use its files; empty if nothing was written.
+
+    `given` are the machines whose engines accept the tool without any file for it, as others failed.
+    """
 
     failures: Sequence[tuple[str, MachineError]] = ()
     lines: Sequence[str] = ()
+    given: Sequence[str] = ()
 
 
 def access_issue(
@@ -119,7 +123,7 @@ def access_issue(
             else:
                 engines.append(result)
         if failures:
-            return IssuedAccess(failures)
+            return IssuedAccess(failures, given=[engine.name for engine in engines])
         engines.sort(key=lambda engine: wanted.index(engine.name))
         found = issue.lay_out(engines)
         hosts = {name: parse_url(url).host for name, url in issue.urls.items()}
@@ -218,7 +222,6 @@ def confirm_issue(store: Store, console: Console, names: Sequence[str], issue: T
 
 
 def note_end(store: Store, console: Console, engines: Sequence[EngineAccess], issue: ToolIssue) -> None:
-    until = min(certs.describe(engine.certificate).not_after for engine in engines)
     names = [engine.name for engine in engines]
     can_end = [name for name in names if is_endable(store.read(name), issue.who)]
     command = f"machinectl access end {issue.who} {' '.join(can_end)}"
@@ -230,9 +233,16 @@ def note_end(store: Store, console: Console, engines: Sequence[EngineAccess], is
         expiring = ", ".join(name for name in names if name not in can_end)
         end = f"On {expiring}, it can only expire; elsewhere, end it: {command}"
     console.note(
-        f"Anyone who reads {issue.directory} is root on {engines_of(names)} until {until:%Y-%m-%d %H:%M} UTC."
-        f"\nRenew it with the same command. {end}"
+        f"Anyone who reads {issue.directory} is root on {ends_of(engines)}.\nRenew it with the same command. {end}"
     )
+
+
+def ends_of(engines: Sequence[EngineAccess]) -> str:
+    """Return the engines and until when their certificates are valid."""
+    until = [f"until {certs.describe(engine.certificate).not_after:%Y-%m-%d %H:%M} UTC" for engine in engines]
+    if len(set(until)) == 1:
+        return f"{engines_of([engine.name for engine in engines])} {until[0]}"
+    return engines_of([f"{engine.name} ({end})" for engine, end in zip(engines, until, strict=True)])
 
 
 def engines_of(names: Sequence[str]) -> str:

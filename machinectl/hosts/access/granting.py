@@ -68,7 +68,7 @@ EXPIRED_KEYS_STAY = timedelta(days=7)
 class AccessGrant:
     """`lifetime` is in seconds; None: the machine's default.
 
-    `request` is the ID of the request that the key came in, `asked` its name of the machine.
+    `request` is the ID of the request that the key came in.
     """
 
     who: str
@@ -76,7 +76,6 @@ class AccessGrant:
     public_key: certs.PublicKey
     lifetime: int | None = None
     request: str = ""
-    asked: str = ""
 
 
 def client_of_holder(
@@ -136,13 +135,12 @@ def checked_holder(machine: Machine, grant: AccessGrant) -> AccessHolder:
     check_holder_name(grant.who)
     check_can_share(machine)
     if ended := ended_with_key(machine, grant.public_key.digest):
-        there = grant.asked or machine.name
-        wanted = there if there == machine.name else f"{there}:{machine.name}"
         raise MachineError(
             f'The access of "{ended.who}" to "{machine.name}" was ended on {ended.when[:10]}, and this is its old key',
             elsewhere(
-                f"For a request with a new key, type there: machinectl rm {there}; "
-                f"machinectl access request --for {ended.who} {wanted}"
+                f"For a request with a new key, {ended.who} finds the machine's name there, and types: "
+                f"machinectl access ls; machinectl rm <NAME>; "
+                f"machinectl access request --for {ended.who} <NAME>:{machine.name}"
             ),
         )
     check_holders_key(machine, grant)
@@ -246,9 +244,12 @@ def end_access(held: Held, console: Console, access: Access, who: str, allowed: 
     except InUse:
         raise
     except MachineError as exc:
-        if f"machinectl provision {machine.name}" in exc.hint:
+        hint = exc.hint.partition("\n")[0]
+        if f"machinectl provision {machine.name}" in hint:
             finish = f"That also ends the access of {holder.who}"
-        exc.hint = f"{exc.hint}\n{finish}" if "\n" not in exc.hint else exc.hint
+        exc.hint = f"{hint}\n{finish}" if hint else finish
+        why = exc.cause.removeprefix("Error: ")
+        exc.cause = f'The access of {holder.who} to "{machine.name}" is not ended yet: {why}'
         raise
     except KeyboardInterrupt:
         console.note(f'The access of {holder.who} to "{machine.name}" may not be ended yet. {finish}')

@@ -55,7 +55,11 @@ def access_issue(
     if issued.lines:
         print_result(lambda: print_commands(here.console, issued.lines), issue.command(names))
     several = len(issued.failures) > 1 or len(names) > 1
-    return report_all(here, [with_machine_name(each, name) if several else each for name, each in issued.failures])
+    code = report_all(here, [with_machine_name(each, name) if several else each for name, each in issued.failures])
+    if issued.failures:
+        accepted = f", though {' and '.join(issued.given)} would accept {holder}" if issued.given else ""
+        here.console.note(f"No file was written{accepted}. The same command finishes it: {issue.command(names)}")
+    return code
 
 
 def print_commands(console: Console, lines: Sequence[str]) -> None:
