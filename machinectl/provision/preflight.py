@@ -346,7 +346,7 @@ def check_clock_here(facts: Facts, have: bytes) -> None:
     if here < begin <= facts.time:
         raise CheckFailed(
             f"The clock here says {here:%Y-%m-%d %H:%M} UTC, {clock_skew(here - facts.time)} of the host: "
-            f"by it, the machine's certificates are not valid before {begin:%Y-%m-%d %H:%M} UTC",
+            f"the machine's certificates are not valid before {begin:%Y-%m-%d %H:%M} UTC",
             f"Set the clock here {BY_SERVICE}: {SET_CLOCK}",
         )
 

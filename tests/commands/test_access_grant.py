@@ -227,7 +227,7 @@ def test_a_key_of_a_holder_cannot_go_to_another_one(owner: Owner) -> None:
     """Else the end of one would leave the key its access."""
     owner.grant(request("orion"), who="carol")
     owner.grant(request("orion"), who="dave", code=1)
-    assert 'This key belongs to "carol", a holder of "orion" already' in owner.errors
+    assert 'This key already belongs to "carol", a holder of "orion"' in owner.errors
     assert "access grant --for carol\n" in owner.errors
     assert list(owner.store.read("orion").holders) == ["carol"]
     owner.grant(request("orion"), who="Carol")

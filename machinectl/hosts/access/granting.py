@@ -162,7 +162,7 @@ def check_holders_key(machine: Machine, grant: AccessGrant) -> None:
     having = [holder.who for holder in holders_with_key(machine, grant.public_key.digest)]
     if having and grant.who.lower() not in [who.lower() for who in having]:
         raise MachineError(
-            f'This key belongs to "{having[0]}", a holder of "{machine.name}" already',
+            f'This key already belongs to "{having[0]}", a holder of "{machine.name}"',
             f"Renew that access: machinectl access grant --for {having[0]}\n"
             "For a further holder, ask for a request with a key of its own",
         )

@@ -401,7 +401,7 @@ def clients_changed(facts: Facts, target: Target, files: Sequence[NewFile]) -> I
         own = client_cas.ca_digests(client_cas.file_text(facts, client_cas.OWN_CA))
         lost = clients_lost(facts, target)
         found = client_cas.unrecorded_cas(facts, {*own}, target.holder_names)
-        # It was asked about those that are lost for good.
+        # The question has named those that are lost for good.
         if others := [each for each in found if each not in lost]:
             yield f"{CLIENTS} is removed, and with it the access of: {', '.join(others)}"
     elif CLIENTS not in facts.files:
