@@ -245,7 +245,9 @@ def look_inside(machine: Machine, console: Console, access: Access, timeout: flo
 def refused_key_check(machine: Machine, ssh: SSHEndpoint, access: Access, error: MachineError) -> Check:
     """Report a refused host key; an unknown key is no fault."""
     if pinned_known_hosts(machine).strip() or access.strict or access.host_key:
-        return failed(SSH, error)
+        # Of several addresses, each has a check.
+        is_here = error.hint.endswith(f"machinectl doctor {machine.name}")
+        return broken(SSH, error.cause, "") if is_here else failed(SSH, error)
     seen = f"the key of {ssh.host} is not pinned, nor known to your SSH: nothing was sent to it"
     return unknown(SSH, seen, f"Compare it, and pin it: machinectl ssh {machine.name} true")
 

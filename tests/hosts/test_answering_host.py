@@ -140,14 +140,25 @@ def test_another_host_at_the_address_that_answered_last_is_passed_over(
     assert remembered(orion) == f"{VPN}\n"
 
 
-def test_a_host_that_was_reinstalled_is_told_by_its_key_which_can_be_accepted(orion: Store, sshd: Sshd) -> None:
+def test_a_new_key_can_be_accepted_only_if_all_addresses_show_it(orion: Store, sshd: Sshd) -> None:
     sshd.host_keys = [keygen(sshd.directory / "new_host_key")]
     done = machinectl("run", "orion", "--", "true", store=orion.root)
     assert f"Another server answers at {VPN}:{sshd.port}: its SSH key is not that of orion" in done.stderr
     assert f"{LAN}:{sshd.port} refuses the connection" in done.stderr
+    assert ("--ssh-host-key" in done.stderr, "machinectl doctor orion" in done.stderr) == (False, True)
+    with serving(leads_to(sshd.port), host=LAN, port=sshd.port):
+        done = machinectl("run", "orion", "--", "true", store=orion.root)
     [fingerprint] = re.findall(r"--ssh-host-key (\S+)", done.stderr)
     done = run(orion, "run", "--ssh-host-key", fingerprint, "orion", "--", "echo", "hello")
     assert done.stdout.endswith("hello\n")
+
+
+def test_doctor_offers_no_key_of_one_of_several_addresses(orion: Store, sshd: Sshd) -> None:
+    sshd.host_keys = [keygen(sshd.directory / "new_host_key")]
+    done = machinectl("doctor", "-v", "orion", store=orion.root)
+    assert f"{VPN}: another host answers: its SSH key is not that of orion" in done.stdout
+    assert "--ssh-host-key" not in done.stdout
+    assert "machinectl doctor" not in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -194,10 +205,23 @@ def test_the_address_that_just_answered_is_not_looked_for_again(orion: Store, ss
     assert sshd.log.count("Connection from") == before + 4
 
 
-def test_a_new_host_is_pinned_at_the_address_that_answers(store: Store, sshd: Sshd) -> None:
-    way = ("--generic-ssh-port", str(sshd.port), "--generic-ssh-user", sshd.user, "--generic-ssh-key")
-    create = ("create", "-d", "generic", "--no-provision", "--generic-ip-address", LAN, "--address", VPN, *way)
-    run(store, *create, str(sshd.key_path), "orion")
-    assert run(store, "run", "orion", "--", "echo", "hello").stdout.endswith("hello\n")
-    with open(os.path.join(store.directory("orion"), "known_hosts"), encoding="utf-8") as file:
+@pytest.mark.parametrize("words", [("run", "--no-persist"), ("run",), ("ssh",), ("--native-ssh", "ssh")])
+def test_a_first_key_is_pinned_at_the_machines_own_address_alone(
+    words: tuple[str, ...], orion: Store, sshd: Sshd
+) -> None:
+    pin = os.path.join(orion.directory("orion"), "known_hosts")
+    os.unlink(pin)
+    done = machinectl(*words, "orion", "--", "echo", "hello", store=orion.root)
+    assert (done.returncode, done.stdout) == (255, "")
+    assert LAN in done.stderr
+    assert (os.path.exists(pin), sshd.log.count("Connection from")) == (False, 0)
+    with serving(leads_to(sshd.port), host=LAN, port=sshd.port):
+        assert run(orion, *words, "orion", "--", "echo", "hello").stdout.endswith("hello\n")
+    with open(pin, encoding="utf-8") as file:
         assert file.read().split()[:3] == ["machinectl", *sshd.known().split()[1:3]]
+
+
+def test_who_meets_a_silent_address_first_learns_why_the_others_are_not_used(orion: Store) -> None:
+    os.unlink(os.path.join(orion.directory("orion"), "known_hosts"))
+    done = machinectl("run", "orion", "--", "true", store=orion.root)
+    assert "Its other addresses are used only after its SSH key is pinned at this one" in done.stderr

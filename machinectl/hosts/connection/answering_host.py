@@ -14,6 +14,8 @@ from machinectl.value_classes import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from machinectl.console import Console
     from machinectl.driver import SSHEndpoint
     from machinectl.machines.record import Machine
@@ -29,10 +31,13 @@ OTHER_KEY = "its SSH key is not that of {}"
 def answering_host(
     machine: Machine, ssh: SSHEndpoint, policy: HostKeyPolicy, credentials: Credentials, console: Console, trust: float
 ) -> SSHEndpoint:
-    """Return the SSH endpoint at the first address that answers with the machine's key, if that is known.
+    """Return the SSH endpoint at the first address that answers with the machine's key.
 
-    An address that answered in the last `trust` seconds is not asked for its key. Raises SSHError.
+    An address that answered in the last `trust` seconds is not asked for its key. While no key is known, only the
+    machine's own address is used: at another one, any server could be pinned. Raises SSHError.
     """
+    if not knows_key(policy):
+        return ssh
     hosts = list(dict.fromkeys([ssh.host, *machine.addresses]))
     memory = AddressMemory(machine.name, machine.directory, SSH)
     # sshd rejects a client that often connects and does not log in (PerSourcePenalties).
@@ -48,7 +53,7 @@ def answering_host(
         host = parse_url(one.url).host
         wire = greet(one, settings[host], deadline)
         try:
-            if knows_key(policy) and not memory.has_answered(host, trust):
+            if not memory.has_answered(host, trust):
                 check_key(replace(ssh, host=host), policy, credentials, console)
         except BaseException as exc:
             wire.close()
@@ -63,7 +68,7 @@ def answering_host(
         wire = dial_first(endpoint, Deadline(settings[ssh.host].connect_timeout), look)
     except EngineError as exc:
         if refused:
-            raise HostKeyRefused(exc.cause, refused[0].hint) from exc
+            raise HostKeyRefused(exc.cause, refusal_hint(machine.name, refused, hosts)) from exc
         raise Unreachable(exc.cause, f"See why: machinectl doctor {machine.name}") from exc
     wire.close()
     return replace(ssh, host=parse_url(wire.endpoint.url).host)
@@ -77,15 +82,13 @@ def behind_jump_host(
     credentials: Credentials,
     console: Console,
 ) -> SSHEndpoint:
-    """Return the first address whose server has the machine's key, one after the other; the first if none is known.
+    """Return the first address whose server has the machine's key, one after the other.
 
     Raises SSHError.
     """
     # paramiko takes 150 ms to load.
     from machinectl.ssh.client.connect import check_host_key
 
-    if not knows_key(policy):
-        return ssh
     failures: dict[str, NotForwarded | HostKeyRefused] = {}
     for host in memory.in_order(hosts):
         try:
@@ -98,9 +101,19 @@ def behind_jump_host(
             if isinstance(failure, HostKeyRefused):
                 memory.skipped(foreign, OTHER_KEY.format(policy.machine))
         return replace(ssh, host=host)
-    told = next((each for each in failures.values() if isinstance(each, HostKeyRefused)), failures[hosts[0]])
+    refused = [each for each in failures.values() if isinstance(each, HostKeyRefused)]
+    told = refused[0] if refused else failures[hosts[0]]
     told.cause = "; ".join(dict.fromkeys(failure.cause for failure in failures.values()))
+    if refused:
+        told.hint = refusal_hint(policy.machine, refused, hosts)
     raise told
+
+
+def refusal_hint(name: str, refused: Sequence[HostKeyRefused], hosts: Sequence[str]) -> str:
+    """Offer to accept a new key only if all addresses show it: at one of them may be another host."""
+    # A hint names the key.
+    hints = {each.hint for each in refused}
+    return refused[0].hint if len(refused) == len(hosts) and len(hints) == 1 else f"See which: machinectl doctor {name}"
 
 
 def has_own_key(

@@ -191,6 +191,8 @@ def add_machine_hints(error: SSHError, machine: Machine, ssh: SSHEndpoint) -> No
     """Name the commands that set the machine's port and key, and that switch its host on."""
     from machinectl.ssh.ssh_errors import Unreachable
 
+    if machine.addresses and not os.path.lexists(known_hosts_path(machine)):
+        error.hint += "\nIts other addresses are used only after its SSH key is pinned at this one"
     if machine.phase != Phase.READY:
         return
     error.hint = with_set_commands(error.hint, machine)

@@ -220,7 +220,9 @@ def request_command(machine: Machine) -> str:
 
 def with_addresses(endpoint: Endpoint, machine: Machine) -> Endpoint:
     """Add the machine's further addresses."""
-    if not machine.addresses:
+    # While no key is pinned, any server at another address could be taken for the host.
+    is_unknown = endpoint.url.startswith("ssh://") and not os.path.lexists(known_hosts_path(machine))
+    if is_unknown or not machine.addresses:
         return endpoint
     from machinectl.machines.answered_address import ENGINE, AddressMemory
 
