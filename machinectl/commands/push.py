@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def push(
     store: Store, console: Console, names: Sequence[str], order: Order
 ) -> Generator[tuple[str, Sent | MachineError], None, None]:
-    """Yield each machine's result or error. Raises MachineError before anything is sent if a machine does not exist."""
-    for name in names:
-        store.check_exists(name)
-    return transfer(console, order, {name: partial(ready_endpoint, store, name) for name in names})
+    """Yield each machine's result or error."""
+    there = [name for name in names if store.exists(name)]
+    yield from ((name, store.no_such(name)) for name in names if name not in there)
+    if there:
+        yield from transfer(console, order, {name: partial(ready_endpoint, store, name) for name in there})

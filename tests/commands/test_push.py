@@ -89,9 +89,10 @@ def test_a_failure_of_one_machine_is_said_and_the_others_get_the_image(
 ) -> None:
     added(image_machines, Machine("off", "none", url=f"unix://{tmp_path}/off.sock", phase=Phase.READY))
     engines["classic"].load(saved({"app:1": Made([unique_layer()])}))
-    done = machinectl("push", "app:1", "--all", "--json")
+    done = machinectl("push", "app:1", "off", "containerd", "nobody", "--json")
     results = {each["Name"]: each for each in map(json.loads, done.stdout.splitlines())}
     assert done.returncode == 1
+    assert "does not exist" in results["nobody"]["Error"]
     assert "off.sock" in results["off"]["Error"]
     assert results["containerd"]["Layers"] == results["containerd"]["OfLayers"] == 1
 
