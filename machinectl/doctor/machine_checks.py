@@ -138,6 +138,8 @@ def file_checks(store: Store, machine: Machine) -> Iterator[Check]:
     yield store_files.modes_check(machine.directory)
     if machine.tls:
         yield store_files.certificates_check(store, machine)
+    if tools := store_files.tool_certificates_check(machine):
+        yield tools
 
 
 def all_checks(machine: Machine, way: EngineReach, inside: Inside, client: str) -> Iterator[Check]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.doctor.check import BROKEN, OK, UNKNOWN, Check, broken, first_case, ok, unknown
@@ -17,15 +17,19 @@ from machinectl.hosts.certificates.expiry import (
     remaining_time,
     renewal_command,
 )
+from machinectl.machines.holders import TOOL, holders_of
 from machinectl.machines.record import PROVISION, Machine, Phase, access_hint, removal_command, waits_for_access
 from machinectl.quantities import first_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from machinectl.machines.holders import AccessHolder
     from machinectl.machines.store import Store
 
-RECORD, MODES, CERTIFICATES = "Record", "Modes", "Certificates"
+RECORD, MODES, CERTIFICATES, TOOLS = "Record", "Modes", "Certificates", "Tools"
+# Whoever renews by hand needs some days.
+TOOL_NOTICE = timedelta(days=3)
 
 
 class Entry(NamedTuple):
@@ -105,6 +109,32 @@ def certificates_check(store: Store, machine: Machine, now: datetime | None = No
         put = f"Put its certificates in: machinectl certs import {name} <DIR>"
         return broken(CERTIFICATES, "there are none, and the machine is on TLS", put)
     return validity_check(rows, renewal_command(store, name, [row for row in rows if row.warning]))
+
+
+def tool_certificates_check(machine: Machine, now: datetime | None = None) -> Check | None:
+    """Return None if no tool's newest certificate ends soon. People ask for a new one, tools do not."""
+    now = now or datetime.now(UTC)
+    ends = {
+        holder.who: end for holder in holders_of(machine) if holder.kind == TOOL and (end := ends_soon(holder, now))
+    }
+    if not ends:
+        return None
+    seen = "; ".join(
+        f"the certificate of {who} {'expired' if end <= now else 'expires'} on {end:%Y-%m-%d %H:%M} UTC"
+        for who, end in ends.items()
+    )
+    give_up = f"or end the access: machinectl access end {next(iter(ends))} {machine.name}"
+    return unknown(TOOLS, seen, f"Renew it by the same `access issue` as before; {give_up}")
+
+
+def ends_soon(holder: AccessHolder, now: datetime) -> datetime | None:
+    """Return the end of the holder's newest certificate if that has come, or is near."""
+    end = max((datetime.fromisoformat(key.until) for key in holder.keys if key.until), default=None)
+    if end is None:
+        return None
+    # A first certificate of some hours has a shorter notice.
+    since = datetime.fromisoformat(holder.since) if holder.since else now
+    return end if end - now < min(TOOL_NOTICE, max(end - since, timedelta()) / 3) or end <= now else None
 
 
 def validity_check(rows: Iterable[CertificateRow], renew: str) -> Check:

@@ -175,6 +175,7 @@ def certificate_checks(store: Store, machines: list[Machine]) -> Iterator[Check]
     # A machine that waits for access has only its key.
     tls = [machine for machine in machines if machine.tls and not waits_for_access(machine)]
     found = [(machine.name, store_files.certificates_check(store, machine, now)) for machine in tls]
+    found += [(machine.name, check) for machine in tls if (check := store_files.tool_certificates_check(machine, now))]
     yield from (replace(check, seen=f'"{name}": {check.seen}') for name, check in found if check.hint)
     if not any(check.hint for _, check in found):
         some = f"{plural(len(tls), 'machine')}: valid for a month or more"

@@ -25,6 +25,7 @@ from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle.host_plan import HostPlan
 from machinectl.hosts.upkeep import due_renewal
 from machinectl.hosts.upkeep.certificate_renewal import Renewal, new_identity
+from machinectl.hosts.upkeep.due_renewal import has_due_certificates
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.lock import Lock
 from machinectl.provision.decision import EngineDown
@@ -270,12 +271,17 @@ def test_certificates_of_others_are_named_with_who_can_renew_them(store: Store) 
     given(store, "now", client=certs.CLIENT_DAYS, access={"state": "granted", "by": "alice@orion"})
     added(store, Machine("waiting", "none", phase=Phase.CREATING, access={"state": "waiting"}))
     given(store, "fresh")
-    found = summaries(renewed(store))
+    results = renewed(store)
+    found = summaries(results)
     assert "machinectl certs import far <DIR>" in found["far"]
     assert found["shared"].endswith(". Ask alice@orion for a new one: machinectl access renew shared")
     assert found["waiting"] == "waiting for access"
-    assert re.fullmatch(r"expired on \S+\. Ask alice@orion for a new one: machinectl access renew over", found["over"])
-    assert re.match(r"expired on \S+ \d\d:\d\d UTC\. Ask alice@orion", found["now"])
+    # A timer hides what is not an error.
+    assert isinstance(results["over"], MachineError)
+    assert re.fullmatch(r'The certificate of "over" cannot be renewed here: expired on \S+', found["over"])
+    assert results["over"].hint == "Ask alice@orion for a new one: machinectl access renew over"
+    assert [has_due_certificates(store.read(name)) for name in ("shared", "over")] == [False, True]
+    assert re.search(r"here: expired on \S+ \d\d:\d\d UTC$", found["now"])
     assert found["fresh"].startswith("not due")
 
 

@@ -136,7 +136,11 @@ def test_without_a_systemd_nothing_is_written_and_the_line_for_cron_is_shown(
 
 
 def test_it_is_one_thing_at_a_time(store: Store) -> None:
-    for words in (("--install-timer", "--due"), ("--install-timer", "--uninstall-timer")):
+    for words in (
+        ("--install-timer", "--due"),
+        ("--install-timer", "--uninstall-timer"),
+        ("--install-timer", "--dry-run"),
+    ):
         assert machinectl("renew", *words, store=store.root).returncode == 2
 
 

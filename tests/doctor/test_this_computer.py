@@ -19,6 +19,8 @@ from machinectl.doctor import docker_client, store_files, this_computer
 from machinectl.doctor.check import Verdict
 from machinectl.errors import BY_SERVICE, SET_CLOCK
 from machinectl.host_changes import PackageInstalled
+from machinectl.hosts.access.wire.content import rfc3339
+from machinectl.machines.holders import PERSON, TOOL, AccessHolder, HolderKey, put_holder
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.removed_machines import removed_machines, write_removed
 from tests.support.in_process import machinectl
@@ -120,6 +122,35 @@ def test_certificates_of_all_machines_are_looked_at_on_disk(store: Store) -> Non
     certified(store, "late", days_ago=certs.CLIENT_DAYS + 9)
     found = report(store, status=1)["Certificates"]
     assert (found["Verdict"], found["Seen"]) == ("broken", '"late": cert.pem: expired')
+
+
+def test_tools_whose_certificate_ends_are_named_and_people_are_not(store: Store) -> None:
+    certified(store, "orion")
+    now = datetime.now(UTC)
+    # When each was added, and when its certificates end, in hours from now.
+    holders = {
+        "over": (TOOL, -900, [-200]),
+        "soon": (TOOL, -900, [48]),
+        "short": (TOOL, -1, [11]),
+        "renewed": (TOOL, -900, [-24, 700]),
+        "alice": (PERSON, -900, [-24]),
+    }
+
+    def at(hours: int) -> str:
+        return rfc3339(now + timedelta(hours=hours))
+
+    with store.writing("orion") as held:
+        for who, (kind, since, ends) in holders.items():
+            keys = tuple(HolderKey(f"{end}", at(end)) for end in ends)
+            put_holder(held.machine, AccessHolder(who, kind, since=at(since), keys=keys))
+        held.write()
+    found = report(store)["Tools"]
+    over, soon = (f"{now + timedelta(hours=hours):%Y-%m-%d %H:%M} UTC" for hours in (-200, 48))
+    assert found["Verdict"] == "unknown"
+    assert found["Seen"] == (
+        f'"orion": the certificate of over expired on {over}; the certificate of soon expires on {soon}'
+    )
+    assert found["Hint"].endswith("machinectl access end over orion")
 
 
 def test_a_machine_that_waits_for_access_has_no_broken_certificates(store: Store) -> None:

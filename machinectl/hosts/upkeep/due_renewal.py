@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl import certs
 from machinectl.console import UnattendedConsole
+from machinectl.errors import MachineError
 from machinectl.hosts.certificates.engine_clock import check_engine_clock
 from machinectl.hosts.certificates.expiry import expires_soon
 from machinectl.hosts.certificates.identity import Identity
@@ -39,13 +40,18 @@ class RenewalResult(NamedTuple):
     @property
     def summary(self) -> str:
         kinds = f"{' and '.join(self.renewed)} certificate{'s' * (len(self.renewed) > 1)}"
-        now = datetime.now(UTC)
-        is_over = self.until is not None and self.until <= now
-        day = expiry_words(self.until, now) if self.until else ""
-        until = f"expired on {day}" if is_over else f"valid until {day}" if day else ""
-        done = f"new {kinds}" if self.renewed else "" if self.waiting or is_over else self.undone
-        line = "; ".join(filter(None, (done, self.waiting, until)))
+        done = f"new {kinds}" if self.renewed else "" if self.waiting else self.undone
+        line = "; ".join(filter(None, (done, self.waiting, self.end)))
         return f"{line}. {self.hint}" if self.hint else line
+
+    @property
+    def end(self) -> str:
+        """Say when the first certificate ends, "" without any."""
+        if not self.until:
+            return ""
+        now = datetime.now(UTC)
+        day = expiry_words(self.until, now)
+        return f"expired on {day}" if self.until <= now else f"valid until {day}"
 
     def fields(self) -> dict[str, object]:
         """Return JSON fields, with an RFC 3339 time."""
@@ -74,14 +80,24 @@ def is_renewed_here(machine: Machine) -> bool:
 
 
 def has_due_certificates(machine: Machine) -> bool:
-    """Return whether `renew --due` would renew something. Raises MachineError."""
-    is_made = machine.phase != Phase.CREATING
-    return is_made and is_renewed_here(machine) and due_certificates(machine, LifetimeLeft(), datetime.now(UTC)).any
+    """Return whether `renew --due` would renew something, or fail. Raises MachineError."""
+    if machine.phase == Phase.CREATING:
+        return False
+    due = due_certificates(machine, LifetimeLeft(), datetime.now(UTC))
+    return due.any if is_renewed_here(machine) else expires_here(due)
+
+
+def expires_here(due: Due) -> bool:
+    """Return whether a certificate has expired or expires soon."""
+    return any(expires_soon(*each, datetime.now(UTC)) for each in due.validities)
 
 
 def others_certificates(machine: Machine, due: Due) -> RenewalResult:
-    """Say who can renew certificates that others made."""
-    return RenewalResult(until=due.until, hint=renewing(machine, ["cert.pem"]))
+    """Say who can renew certificates that others made. Raises MachineError if one expires soon: a timer must fail."""
+    found = RenewalResult(until=due.until, hint=renewing(machine, ["cert.pem"]))
+    if expires_here(due):
+        raise MachineError(f'The certificate of "{machine.name}" cannot be renewed here: {found.end}', found.hint)
+    return found
 
 
 def renew_due(held: Held, console: Console, access: Access, window: LifetimeLeft) -> RenewalResult:

@@ -38,6 +38,8 @@ def renew(
     if install_timer or uninstall_timer:
         if due or (install_timer and uninstall_timer):
             raise UsageError("--due, --install-timer and --uninstall-timer exclude each other", "Pass one of them")
+        if dry_run:
+            raise UsageError("The timer has no dry run", "See what is due: machinectl renew --due --dry-run")
         return change_timer(here, install=install_timer)
     here.console.prints_results = not as_json
     if not due:
