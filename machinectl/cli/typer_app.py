@@ -104,7 +104,7 @@ def usage_error(error: Any, arguments: Sequence[str]) -> MachineError:
         from machinectl.cli.parsing.create_forms import flags_of_drivers
 
         options |= {flag.flag: bool(flag.metavar) for flag in flags_of_drivers()}
-    if unknown.removeprefix("--") in flags_of(""):
+    if goes_before_the_verb(unknown):
         return UsageError(
             f"Error: {error.message}", f"It goes before the verb: {moved_to_the_front(THIS.typed, unknown)}"
         )
@@ -121,6 +121,12 @@ def usage_error(error: Any, arguments: Sequence[str]) -> MachineError:
         help_of_it = f"{NAME} set --help {name or PLACEHOLDER}"
         help_of_it = with_names_hint(help_of_it, store)
     return UsageError(f"Error: {error.message}", hint_for_option(verb, unknown, options) or help_of_it)
+
+
+def goes_before_the_verb(option: str) -> bool:
+    """Return whether it is one of machinectl's own. -v is --verbose or --volumes elsewhere."""
+    long, _ = flags_of("").get(option.lstrip("-"), ("", False))
+    return f"--{long}" == option or (long not in {"", "version"} and option in THIS.typed)
 
 
 def line_with_missing(error: Any, words: Sequence[str]) -> str:

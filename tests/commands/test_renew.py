@@ -285,6 +285,12 @@ def test_certificates_of_others_are_named_with_who_can_renew_them(store: Store) 
     assert found["fresh"].startswith("not due")
 
 
+def test_the_hint_of_a_line_names_the_store(store: Store) -> None:
+    given(store, "shared", client=OLD, access={"state": "granted", "by": "alice@orion"})
+    done = machinectl("-s", store.root, "renew", "--due")
+    assert done.stdout.endswith(f"machinectl -s {store.root} access renew shared\n")
+
+
 def test_a_ca_that_ends_with_them_is_named(store: Store, engines: Engines) -> None:
     # Both end with it, in ten days.
     owned(store, "orion", ca=3640, server=100, client=100)

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from machinectl.cli.invocation import THIS
+from machinectl.cli.output.exit_status import as_called
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.tables.results import report_results
 from machinectl.errors import MachineError, UsageError
@@ -52,7 +53,7 @@ def renew(
             here.console.note("There are no machines: nothing is due")
     if as_json:
         return print_objects(results)
-    return report_results(here, print_renewals(results), names or here.store.names())
+    return report_results(here, print_renewals(results, here.program), names or here.store.names())
 
 
 def change_timer(here: Session, *, install: bool) -> int:
@@ -83,13 +84,13 @@ def timer_words(arguments: Sequence[str]) -> list[str]:
     return found
 
 
-def print_renewals(results: Iterable[tuple[str, object]]) -> Iterator[tuple[str, object]]:
+def print_renewals(results: Iterable[tuple[str, object]], program: str) -> Iterator[tuple[str, object]]:
     """Print a line for each machine that did not fail, and yield the others' errors and plans."""
     from machinectl.hosts.upkeep.due_renewal import RenewalResult
 
     for name, result in results:
         if isinstance(result, RenewalResult):
-            write_out(f"{name}: {result.summary}\n")
+            write_out(f"{name}: {as_called(result.summary, program)}\n")
         else:
             yield name, result
 
