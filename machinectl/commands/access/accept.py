@@ -61,7 +61,7 @@ def warn_of_places(console: Console, each: AcceptedMachine) -> None:
     if kinds:
         left = " --address ".join(address for address in each.addresses if address not in kinds) or "''"
         console.warn(
-            f'The answer has addresses for "{each.name}" that are no host\'s in a network: '
+            f'The answer has unusual addresses for "{each.name}": '
             f"{', '.join(f'{address} ({kind})' for address, kind in kinds.items())}\n"
             f"Leave them out after you accept it: machinectl set --address {left} {each.name}"
         )
