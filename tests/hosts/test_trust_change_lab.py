@@ -197,7 +197,11 @@ def test_with_ssh_only_and_after_a_purge_nothing_is_left_of_the_list(
     office = Office(host, store, tmp_path)
     office.trust_ca(ALICE)
     succeeds(store, "set", "--ssh-only", office.name)
-    succeeds(store, "provision", office.name)
+    # It is on no record, so that it would not come back.
+    asked = machinectl("provision", office.name, store=store.root, stdin="n\n")
+    assert f"{CLIENTS} is removed, with CAs that are not on record here: CN=machinectl orion alice. " in asked.stderr
+    assert asked.returncode == 1
+    succeeds(store, "provision", "--yes", office.name)
     assert host.output(f"ls {CLIENTS}; true") == ""
     assert not office.answers(ALICE)
     succeeds(store, "set", "--ssh-only=false", office.name)
