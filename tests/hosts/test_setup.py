@@ -18,9 +18,10 @@ from machinectl.host_changes import CaTrusted, ConfigMerged, DirectoryCreated, F
 from machinectl.hosts.certificates.identity import FILES, Identity
 from machinectl.hosts.certificates.signing import renewed_identity, signed
 from machinectl.hosts.lifecycle.engine_restart import World, until_it_answers
+from machinectl.hosts.lifecycle.host_plan import target_of
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.lifecycle.purging import undo_changes
-from machinectl.hosts.lifecycle.setup import Setup
+from machinectl.hosts.lifecycle.setup import Setup, remaining_warnings
 from machinectl.hosts.swarm import draining
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.holders import ADDING, TOOL, AccessHolder, put_holder
@@ -191,6 +192,17 @@ def test_a_side_effect_is_asked_about_before_anything_is_changed(store: Store) -
     with store.writing("orion") as held:
         Setup(Allowed(yes=True), world=answering(State.RUNNING)).carry_out(RealRun(held, Quiet(), host))
     assert store.read("orion").phase == Phase.READY
+
+
+def test_a_port_that_stays_open_without_tls_is_named(store: Store) -> None:
+    host = RecordedHost("docker")
+    host.facts = host.facts.replace(b"@end", b"@socket-listens [::]:2375\n\n@end")
+    machine = store.read("orion")
+    machine.engine = replace(machine.engine, ssh_only=True)
+    run = DryRun(store, machine, Quiet(), host)
+    run.look()
+    said = "The host's own configuration makes the engine listen on [::]:2375 without TLS, and that stays"
+    assert list(remaining_warnings(run, target_of(machine))) == [said]
 
 
 def test_a_port_that_is_closed_is_found_before_anything_is_changed(store: Store, machine: Machine) -> None:

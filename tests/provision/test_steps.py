@@ -632,10 +632,15 @@ def test_who_listened_on_our_port_makes_room_and_everybody_else_stays(
 
 
 @pytest.mark.parametrize("plain", ["tcp://127.0.0.1:2375", "tcp://0.0.0.0:2376"])
-def test_listeners_that_were_plain_are_named_and_warned_of(plain: str) -> None:
-    decision = configured(with_unit(f"/usr/bin/dockerd -H fd:// -H {plain}"))
-    assert f"{plain} had no TLS, and has it now" in decision.details
-    assert decision.warnings == (f"{plain} has no TLS now, and only accepts TLS from now on",)
+def test_listeners_that_were_plain_are_named_and_asked_about(plain: str) -> None:
+    facts = with_unit(f"/usr/bin/dockerd -H fd:// -H {plain}")
+    assert f"{plain} had no TLS, and has it now" in configured(facts).details
+    [asked] = side_effects(facts, target())
+    assert asked.startswith(
+        f"The host's own configuration makes the engine listen on {plain} without TLS: from now on, only "
+    )
+    assert side_effects(facts, replace(target(), ssh_only=True)) == ()
+    assert side_effects(with_unit(f"/usr/bin/dockerd -H fd:// -H {plain} --tlsverify"), target()) == ()
 
 
 def test_secrets_of_the_engines_environment_are_readable_by_root_alone() -> None:

@@ -174,7 +174,8 @@ def remaining_warnings(run: HostRun, target: Target) -> Iterator[str]:
     yield from client_warnings(run.machine, run.host, [])
     yield from unfinished_access(run.machine)
     if target.ssh_only and (addresses := engine_config.tcp_addresses(run.host)):
-        yield f"The host's own configuration makes the engine listen on {', '.join(addresses)}, and that stays"
+        how = "" if engine_config.uses_tls(run.host) else " without TLS"
+        yield f"The host's own configuration makes the engine listen on {', '.join(addresses)}{how}, and that stays"
 
 
 def keep_identity(held: Held, identity: Identity | None) -> None:

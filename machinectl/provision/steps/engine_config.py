@@ -266,6 +266,10 @@ def has_tls(config: Mapping[str, Any], flags: Sequence[docker_unit.DockerdFlag])
     return any(config.get(key) for key in TLS_FLAGS) or any(flag.name in TLS_FLAGS for flag in flags)
 
 
+def uses_tls(facts: Facts) -> bool:
+    return has_tls(read_config(facts), dockerd_flags(facts, ours=True))
+
+
 def plain_sockets(facts: Facts) -> list[str]:
     """Return docker.socket's plain TCP addresses: an engine uses TLS on all addresses or none."""
     addresses = [address for address in facts.socket_listens if port_of(address)]
@@ -378,7 +382,6 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
         warnings=(
             *clients_changed(facts, target, files),
             *(() if target.ssh_only else list_replaced(facts, target, wanted)),
-            *(f"{host} has no TLS now, and only accepts TLS from now on" for host in wanted.secured),
             *restart_risks.warnings(facts, target, daemon_json.parse_config(wanted.config, facts.config_path)),
         ),
     )

@@ -10,7 +10,7 @@ from machinectl.provision.steps import docker_group, engine_config, installation
 from machinectl.quantities import first_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from machinectl.provision.decision import Decision
     from machinectl.provision.facts.host_facts import Facts
@@ -54,9 +54,9 @@ def keep_containers(facts: Facts, target: Target, allowed: Allowed) -> Decision 
 def side_effects(facts: Facts, target: Target) -> tuple[str, ...]:
     """Return the side effects that the user must accept."""
     found = [
-        f"docker.socket makes the engine listen on {address} without TLS: from now on, only clients with the machine's "
+        f"{whose} makes the engine listen on {address} without TLS: from now on, only clients with the machine's "
         "certificates can connect there"
-        for address in (() if target.ssh_only else engine_config.plain_sockets(facts))
+        for whose, address in plain_listeners(facts, target)
     ]
     if lost := engine_config.clients_lost(facts, target):
         found.append(
@@ -70,3 +70,11 @@ def side_effects(facts: Facts, target: Target) -> tuple[str, ...]:
             "docker.service does not run: it will be started beside it and at boot, without the rootless containers"
         )
     return tuple(found)
+
+
+def plain_listeners(facts: Facts, target: Target) -> Iterator[tuple[str, str]]:
+    """Return what sets each address that gets TLS, and the address."""
+    if target.ssh_only or not facts.dockerd:
+        return
+    yield from (("docker.socket", address) for address in engine_config.plain_sockets(facts))
+    yield from (("The host's own configuration", address) for address in engine_config.goal(facts, target).secured)
