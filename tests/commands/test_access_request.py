@@ -6,7 +6,9 @@ import base64
 import errno
 import json
 import os
+import pty
 import re
+import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,13 +38,12 @@ from machinectl.machines.record import Machine, Phase, waits_for_access
 from machinectl.machines.tls_warnings import renewing
 from tests.support.in_process import machinectl
 from tests.support.owners import HOST_KEY, Owner
-from tests.support.program import at_terminal, everything, killed_at
+from tests.support.program import COMMAND, at_terminal, everything, killed_at
+from tests.support.real import need
 from tests.support.registered import added
 from tests.support.unread import FULL, streams
 
 if TYPE_CHECKING:
-    import subprocess
-
     from machinectl.machines.store import Store
 
 WAITS = re.compile(r'Machine "(\S+)" has been waiting for access since \d{4}-\d\d-\d\d')
@@ -469,6 +470,33 @@ def test_a_pasted_answer_ends_with_its_end_line(store: Store, owner: Owner) -> N
     assert f"The answer's fingerprint is {answer.fingerprint}. Compare it with bob@desk on the phone" in said
     assert "Anyone with access is root on the hosts" in said
     assert store.read("orionbox").phase == Phase.READY
+
+
+@pytest.mark.parametrize(("answer", "status", "phase"), [("y", 0, Phase.READY), ("n", 1, Phase.CREATING)])
+def test_a_pipe_at_a_terminal_is_asked_there(
+    store: Store, owner: Owner, tmp_path: Path, answer: str, status: int, phase: str
+) -> None:
+    need("setsid")
+    (tmp_path / "answer.txt").write_text(owner.text(asked(store, "orionbox")))
+    ours, theirs = pty.openpty()
+    line = f"cat answer.txt | {' '.join(COMMAND)} access accept"
+    process = subprocess.Popen(
+        ["setsid", "--ctty", "sh", "-c", line],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=tmp_path,
+        env={**os.environ, "MACHINE_STORAGE_PATH": store.root, "NO_COLOR": "1"},
+    )
+    os.close(theirs)
+    said = b""
+    while b"Are the fingerprints the same? [y/N]" not in said:
+        said += os.read(ours, 1 << 16)
+    os.write(ours, f"{answer}\n".encode())
+    everything(ours)
+    os.close(ours)
+    assert process.wait(60) == status
+    assert store.read("orionbox").phase == phase
 
 
 def test_other_fingerprints_change_nothing(store: Store, owner: Owner) -> None:

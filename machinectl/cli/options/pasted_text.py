@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ def read_pasted(here: Session, file: str, what: str) -> bytes:
         found = sys.stdin.buffer.read(LONGEST_TEXT + 1)
         if not found.strip():
             raise MachineError(f"stdin holds no {what}", f"Name its file, or paste it at a terminal: {command(what)}")
+        ask_at_terminal()
         return found
     here.console.note(f"Paste the {what}, up to its END line (^C to stop):")
     found = b""
@@ -37,6 +39,18 @@ def read_pasted(here: Session, file: str, what: str) -> bytes:
         raise MachineError(f"No {what} was pasted", f"Paste it, or name its file: {command(what)} <FILE>")
     drop_typed()
     return found
+
+
+def ask_at_terminal() -> None:
+    """Make the terminal stdin, if there is one: `xclip -o | machinectl access grant` has to be asked, as by ssh."""
+    if not sys.stderr.isatty():
+        return
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR)
+    except OSError:
+        return
+    os.dup2(terminal, sys.stdin.fileno())
+    os.close(terminal)
 
 
 def read_given(file: str, what: str) -> bytes:
