@@ -613,6 +613,15 @@ def test_an_answer_with_another_machines_address_gets_a_warning(store: Store, ow
     assert "192.0.2.8\nUnless" not in said
 
 
+def test_a_renewal_warns_only_of_addresses_that_are_new(store: Store, owner: Owner) -> None:
+    added(store, Machine("prod", "none", url="tcp://192.0.2.7:2376"))
+    accepted(store, owner.text(asked(store, "orionbox")))
+    for is_new in (True, False):
+        renewal = machinectl("access", "renew", "orionbox", store=store.root).stdout
+        said = accepted(store, owner.text(renewal, addresses=("127.0.0.2", "192.0.2.7"))).stderr
+        assert ("127.0.0.2 (this computer)" in said, 'machine "prod": 192.0.2.7' in said) == (is_new, is_new)
+
+
 def test_labels_are_cut_and_the_fingerprint_stands_last(store: Store, owner: Owner) -> None:
     labels = tuple((f"label{at}", "x" * 50) for at in range(100))
     answer = owner.answer(asked(store, "orionbox"), labels=labels)

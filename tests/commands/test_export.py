@@ -324,6 +324,16 @@ def test_a_machine_of_another_ca_at_the_same_url_is_told(
     assert remark.startswith('"old" is at tcp://192.0.2.1:2376, too, with another CA')
 
 
+def test_an_address_that_another_machine_has_is_told(
+    store: Store, there: Store, identity: Identity, key: Path, file: str
+) -> None:
+    add_server(store, "orion", identity, addresses=["10.8.0.29", "10.8.0.30"])
+    write(store, ["orion"], file, key)
+    added(there, Machine("prod", "none", url="tcp://10.8.0.30:2376"))
+    told = '10.8.0.30 is an address of "prod", too; if that is another host, set the addresses without it: '
+    assert f"{told}machinectl set --address <ADDRESS> orion" in imported(there, read(file, key))["orion"].remarks
+
+
 def test_a_renamed_machine_is_found_again(store: Store, there: Store, identity: Identity, key: Path, file: str) -> None:
     add_server(store, "gate", identity)
     add_server(store, "web", identity, address="192.0.2.3", jump="machine:gate")

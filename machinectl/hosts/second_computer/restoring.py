@@ -16,6 +16,7 @@ from machinectl.hosts.connection.machine_driver import driver_of
 from machinectl.hosts.second_computer.collecting import EVERYTHING
 from machinectl.hosts.second_computer.exported_files import SSH_KEY_ENDS, exported_files, ssh_key_files
 from machinectl.hosts.second_computer.hostile_content import check_content, hostile
+from machinectl.machines.addresses import taken_addresses
 from machinectl.machines.create_options import ACCESS_LIFETIME, ENGINE_FLAGS
 from machinectl.machines.docker_machine.store_import import ImportedMachine
 from machinectl.machines.holders import CA_FILE, CA_KEY_FILE, DIRECTORY
@@ -189,6 +190,11 @@ class Restoring:
                     f'"{there.name}" is at {there.url}, too, with another CA; if that is the same host, forget the '
                     f"one whose certificates are old: machinectl rm {there.name}"
                 )
+        for address, name in taken_addresses(self.store, machine.name, machine.url, machine.addresses):
+            yield (
+                f'{address} is an address of "{name}", too; if that is another host, set the addresses without it: '
+                f"machinectl set --address <ADDRESS> {machine.name}"
+            )
         if machine.url.startswith("unix://"):
             yield f"{machine.url} is an engine of this computer, and not the one that was exported"
         if os.path.isabs(machine.fleet) and not os.path.exists(machine.fleet):
