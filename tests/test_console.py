@@ -9,17 +9,9 @@ import pytest
 import machinectl
 from machinectl.console import Unanswered, ask_until, confirm, decline
 from machinectl.errors import Declined
-from tests.support.quiet import Quiet
+from tests.support.quiet import Quiet, Silent
 
 SOURCES = list(Path(machinectl.__file__).parent.rglob("*.py"))
-
-
-class Silent(Quiet):
-    """Nobody answers: ^D at a terminal, the end of a pipe."""
-
-    def ask(self, prompt: str, *, secret: bool = False) -> str:
-        self.asked.append(prompt)
-        raise Unanswered
 
 
 @pytest.mark.parametrize(

@@ -28,9 +28,12 @@ TITLE = "Configuration"
 
 
 def configuration_check(
-    host: Facts, target: Target, changes: Sequence[Change], shell: Shell, *, is_unfinished: bool = False
+    host: Facts, target: Target, changes: Sequence[Change], shell: Shell, *, is_unfinished: bool = False, news: str = ""
 ) -> Check:
-    """Compare with the record; list keys that others set. `is_unfinished`: our last run did not finish."""
+    """Compare with the record; list keys that others set.
+
+    `is_unfinished`: our last run did not finish. `news` says which other computer has changed the host since, and when.
+    """
     if not host.dockerd:
         return unknown(TITLE, "not looked at: there is no engine")
     missing = [name for name in engine_config.CERTIFICATES if name not in target.certificates]
@@ -45,6 +48,8 @@ def configuration_check(
         set_up = f"machinectl provision {shell.machine}"
         if is_unfinished:
             return broken(TITLE, f"not all changes reached the host: {'; '.join(found)}", f"Continue: {set_up}")
+        if news:
+            return broken(TITLE, f"changed by {news}: {'; '.join(found)}", f"Take that over: {set_up}")
         again = f"Set it up again: {set_up}"
         if host.unread:
             # Units changed on disk are not loaded: a restart would apply them, so provision refuses.

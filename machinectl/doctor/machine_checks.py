@@ -40,6 +40,7 @@ from machinectl.provision import firewall
 from machinectl.provision.daemon_json import read_config as read_configuration
 from machinectl.provision.facts import health as host_health
 from machinectl.provision.facts import host_facts
+from machinectl.provision.revision import Revision
 from machinectl.provision.steps import live_restore
 from machinectl.provision.steps.engine_config import LIVE_RESTORE
 from machinectl.url import TLS_PORT
@@ -203,7 +204,11 @@ def record_comparison(machine: Machine, directory: str, found: Facts, shell: She
     except MachineError as exc:
         return failed(engine_configuration.TITLE, exc)
     is_unfinished = machine.phase != Phase.READY or bool(machine.pending) or found.transaction == "applying"
-    return engine_configuration.configuration_check(found, target, machine.changes, shell, is_unfinished=is_unfinished)
+    revision = Revision.parse(found.revision)
+    news = revision.told if revision.is_news_to(Revision.of_record(machine.revision)) else ""
+    return engine_configuration.configuration_check(
+        found, target, machine.changes, shell, is_unfinished=is_unfinished, news=news
+    )
 
 
 def through_firewall(check: Check, machine: Machine, inside: Inside) -> Check:

@@ -91,10 +91,11 @@ def against_record(
     *,
     made: Sequence[str] = (),
     is_unfinished: bool = False,
+    news: str = "",
 ) -> Check:
     changes = [change, *map(FileCreated, made)]
     return engine_configuration.configuration_check(
-        facts, asked or target(), changes, SUDO, is_unfinished=is_unfinished
+        facts, asked or target(), changes, SUDO, is_unfinished=is_unfinished, news=news
     )
 
 
@@ -172,6 +173,13 @@ def test_a_run_that_was_cut_short_is_not_somebody_s_edit() -> None:
     found = against_record(edited(facts, tlsverify=None), change, is_unfinished=True)
     assert (found.verdict, found.seen) == (BROKEN, 'not all changes reached the host: "tlsverify" is not set')
     assert found.hint == "Continue: machinectl provision orion"
+
+
+def test_what_another_computer_set_is_not_called_an_edit_by_hand() -> None:
+    facts, change = left()
+    found = against_record(edited(facts, tlsverify=None), change, news="bob@desk at 2026-11-28 20:00 UTC")
+    assert found.seen == 'changed by bob@desk at 2026-11-28 20:00 UTC: "tlsverify" is not set'
+    assert found.hint == "Take that over: machinectl provision orion"
 
 
 def test_live_restore_that_a_restart_would_borrow_is_no_difference() -> None:

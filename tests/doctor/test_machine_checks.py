@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import threading
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,13 +25,14 @@ from machinectl.doctor import docker_client
 from machinectl.doctor.check import Verdict
 from machinectl.doctor.engine_connectivity import reach_engine
 from machinectl.doctor.host_condition import Shell
-from machinectl.doctor.machine_checks import Inside, all_checks, check_machine
+from machinectl.doctor.machine_checks import Inside, all_checks, check_machine, record_comparison
 from machinectl.doctor.machine_checks import file_checks as kept_of
 from machinectl.doctor.this_computer import store_checks
 from machinectl.errors import MachineError
 from machinectl.host_changes import FileCreated
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import store_pending
+from machinectl.hosts.certificates.signing import signed
 from machinectl.hosts.connection.login import Access
 from machinectl.machines.record import OPTIONAL, REQUIRED, Machine, Phase
 from machinectl.machines.store import Store
@@ -484,6 +486,19 @@ def of_host_and_store(machine: Machine, store: Store) -> list[Check]:
     health = Health((), Memory(0, 0, 0, 0))
     inside = Inside((), Shell(machine.name), facts, health, timedelta())
     return [*kept_of(store, machine), *all_checks(machine, reach_engine(machine, 0.2), inside, "1.50")]
+
+
+def test_the_computer_that_changed_the_host_since_is_named(store: Store) -> None:
+    ca = certs.new_ca("machinectl orion")
+    files = signed(ca, certs.issue_server(ca, ["192.0.2.1"]), certs.issue_client(ca, "orion")).present
+    machine = added(store, Machine("orion", "none", url="tcp://192.0.2.1:2376", tls=True), files)
+    host = parse_facts((FACTS / "provisioned").read_bytes())
+    shell = Shell("orion", "sudo")
+    before = record_comparison(machine, machine.directory, host, shell).seen
+    host = replace(host, revision="7 run 2026-11-28T20:00:00Z bob@desk")
+    assert "bob@desk" not in before
+    found = record_comparison(machine, machine.directory, host, shell)
+    assert found.seen.startswith("changed by bob@desk at 2026-11-28 20:00:00 UTC: ")
 
 
 def test_the_commands_are_those_of_the_store_that_was_named(store: Store) -> None:

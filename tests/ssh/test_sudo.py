@@ -13,7 +13,7 @@ from machinectl.ssh.client.sudo import Root, become_root, check_password_command
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.runner import CommandResult
 from machinectl.ssh.ssh_errors import RootRefused
-from tests.support.quiet import Quiet
+from tests.support.quiet import Quiet, Silent
 from tests.support.real import need
 from tests.support.sshd import log_in
 
@@ -187,6 +187,12 @@ def test_a_password_that_is_wrong_three_times_is_an_error(stand_in: Stand) -> No
 def test_a_password_that_is_given_and_wrong_is_an_error(stand_in: Stand) -> None:
     with pytest.raises(RootRefused, match="does not take the password given for ops"):
         become_root(stand_in(TAKES_PASSWORD), Credentials(sudo_password="falsch"), Quiet("geheim"))
+
+
+def test_an_end_of_input_names_the_option_too(stand_in: Stand) -> None:
+    with pytest.raises(RootRefused, match="wants the password of ops") as caught:
+        become_root(stand_in(TAKES_PASSWORD), Credentials(), Silent(interactive=True))
+    assert "--sudo-password-file" in caught.value.hint
 
 
 def test_where_nobody_can_be_asked_the_error_names_the_option_and_the_sudoers_line(stand_in: Stand) -> None:

@@ -7,6 +7,8 @@ import time
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
+from machinectl.console import Unanswered
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
@@ -83,6 +85,14 @@ class Quiet:
         for trigger, happens in self._triggers.items():
             if trigger in text:
                 happens()
+
+
+class Silent(Quiet):
+    """Nobody answers: ^D at a terminal, the end of a pipe."""
+
+    def ask(self, prompt: str, *, secret: bool = False) -> str:
+        self.asked.append(prompt)
+        raise Unanswered
 
 
 class OneOf(Quiet):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from machinectl.console import Unanswered
 from machinectl.value_classes import Mutable, field
 
 TYPE_CHECKING = False
@@ -30,4 +31,8 @@ class Credentials(Mutable):
 
 def ask_secret(console: Console, question: str) -> str | None:
     """Return None without a terminal or an answer."""
-    return (console.ask(f"{question}: ", secret=True) or None) if console.interactive else None
+    try:
+        return (console.ask(f"{question}: ", secret=True) or None) if console.interactive else None
+    except Unanswered:
+        # ^D. The caller names the option that gives the secret.
+        return None
