@@ -91,3 +91,12 @@ def test_set_says_that_nothing_is_to_apply(store: Store) -> None:
     said = machinectl("set", "--no-ssh-only", "orion", store=store.root).stderr
     assert "The host has these settings already: nothing to apply" in said
     assert "provision" not in said
+
+
+@pytest.mark.parametrize("tls", [True, False])
+def test_a_new_url_replaces_one_of_an_earlier_version_that_is_refused_now(store: Store, tls: bool) -> None:
+    old = "tcp://192.0.2.029:2376"
+    added(store, Machine("vega", "none", url=old, tls=tls, driver_state=f'{{"URL": "{old}"}}'))
+    done = machinectl("set", "--url", "tcp://192.0.2.29:2376", "vega", store=store.root)
+    assert done.returncode == 0, done.stderr
+    assert (store.read("vega").url, store.read("vega").tls) == ("tcp://192.0.2.29:2376", tls)

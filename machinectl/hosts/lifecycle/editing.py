@@ -157,7 +157,11 @@ def change_options(machine: Machine, options: Mapping[str, OptionValue]) -> None
 
 def change_url(machine: Machine, url: str, *, tls: bool | None) -> None:
     """Change a machine's URL. TLS follows the scheme unless set explicitly."""
-    said = engine_url.uses_tls(machine.url) != machine.tls
+    try:
+        said = engine_url.uses_tls(machine.url) != machine.tls
+    except UsageError:
+        # An earlier version took a URL that is refused now: TLS stays as it is.
+        said = True
     made_by = driver_of(machine)
     machine.driver_state = made_by.move(driver_instance(machine), url)
     machine.url = made_by.where(driver_instance(machine)).url
