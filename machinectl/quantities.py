@@ -59,6 +59,8 @@ def parse_duration(text: str) -> int:
 def parse_lifetime(text: str, flag: str = "--lifetime") -> int:
     """Return the seconds of 60s, 12h, 7d or 2w. Raises UsageError."""
     seconds = parse_duration(text)
+    if not seconds and text[-1:] in UNITS and set(text[:-1]) == {"0"}:
+        raise UsageError(f"{flag} cannot be {text}", f"For example: {flag} 60s, 12h, 7d or 2w")
     if not seconds:
         raise UsageError(f"{flag} takes a number with a unit, not {text!r}", f"For example: {flag} 12h, 7d, 2w or 60s")
     if seconds > LONGEST_LIFETIME:

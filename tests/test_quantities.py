@@ -75,3 +75,8 @@ def test_what_is_no_lifetime_is_refused_with_an_example(text: str) -> None:
 )
 def test_a_lifetime_is_shown_by_its_largest_units(seconds: int, words: str) -> None:
     assert lifetime_words(seconds) == words
+
+
+def test_no_time_at_all_is_said_to_be_no_lifetime() -> None:
+    with pytest.raises(UsageError, match="--lifetime cannot be 0d"):
+        parse_lifetime("0d")

@@ -89,7 +89,9 @@ def edit_summary(machine: Machine, change: Edit, before: MachineSpec) -> list[st
 def engine_summary(option: Flag, before: Any, now: Any) -> str:
     if not option.metavar:
         return option.flag if now else option.off
-    return f"{option.flag} {masked_words(now) or 'not given'}{replaced_values(before, now)}"
+    values = now if isinstance(now, list | tuple) else [now]
+    given = " ".join(f"{option.flag} {word}" for value in values if (word := masked_words(value)))
+    return f"{given or f'{option.flag} not given'}{replaced_values(before, now)}"
 
 
 def replaced_values(before: Any, now: Any) -> str:

@@ -191,6 +191,7 @@ def harmless(command: list[str]) -> list[str]:
         ("access add r.txt", "Did you mean: machinectl access grant r.txt"),
         ("access grant --file r.txt", "Did you mean: machinectl access grant r.txt"),
         ("access accept --file=r.txt", "Did you mean: machinectl access accept r.txt"),
+        ("access issue env web1 -o files", "Did you mean: machinectl access issue env web1 --out files"),
         ("grant r.txt", "Did you mean: machinectl access grant r.txt"),
         ("request web1", "Did you mean: machinectl access request web1"),
         ("revoke alice web1", "Did you mean: machinectl access end alice web1"),

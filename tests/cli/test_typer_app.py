@@ -409,11 +409,12 @@ def test_rename_keeps_everything_but_the_name(orionbox: Store) -> None:
 
 def test_set_and_rename_say_what_they_did(orionbox: Store) -> None:
     words = ["--url", "tcp://127.0.0.2:2375", "--label", "row=a", "--unlabel", "rack", "--engine-opt", "mtu=1400"]
+    words += ["--engine-opt", "debug=true"]
     words += ["--engine-env", "HTTP_PROXY=http://me:hunter2@proxy", "--engine-storage-driver", ""]
     done = machinectl("set", *words, "orionbox", store=orionbox.root)
     assert lines(done.stderr)[0] == (
-        '"orionbox" now: URL tcp://127.0.0.2:2375, TLS off, label row=a, no label rack, --engine-opt mtu=1400, '
-        "--engine-env HTTP_PROXY=http://me:***@proxy, --engine-storage-driver not given"
+        '"orionbox" now: URL tcp://127.0.0.2:2375, TLS off, label row=a, no label rack, --engine-opt mtu=1400 '
+        "--engine-opt debug=true, --engine-env HTTP_PROXY=http://me:***@proxy, --engine-storage-driver not given"
     )
     renamed = machinectl("rename", "orionbox", "saturn", store=orionbox.root)
     assert (renamed.stdout, renamed.stderr) == (

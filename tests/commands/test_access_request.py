@@ -403,6 +403,34 @@ def test_a_request_does_not_wait_for_what_is_no_file(store: Store, tmp_path: Pat
     assert f"{path} exists already, and was not changed" in done.stderr
 
 
+def test_a_directory_is_no_file_for_a_request(store: Store, tmp_path: Path) -> None:
+    done = machinectl("access", "request", "orionbox", "-o", tmp_path, store=store.root)
+    assert (done.returncode, done.stderr) == (1, f"Error: {tmp_path} is a directory\n  Name a file in it\n")
+
+
+def test_a_colon_needs_a_name_before_it(store: Store) -> None:
+    done = machinectl("access", "request", ":orionbox", store=store.root)
+    assert done.returncode == 2
+    assert done.stderr.endswith("machinectl access request orionbox\n")
+    assert store.names() == []
+
+
+def test_a_second_machine_for_the_owners_one_is_noted(store: Store) -> None:
+    asked(store, "work:orionbox")
+    done = machinectl("access", "request", "orionbox", store=store.root)
+    assert '"work" is of orionbox, too: this makes a second machine, "orionbox"' in done.stderr
+    assert "machinectl rm orionbox" in done.stderr
+    again = machinectl("access", "request", "orionbox", store=store.root)
+    assert "second machine" not in again.stderr
+
+
+def test_who_has_access_here_alone_is_told_whom_to_ask(store: Store, owner: Owner) -> None:
+    accepted(store, owner.text(asked(store, "orionbox", "--for", "alice")))
+    done = machinectl("access", "end", "alice", "--all", store=store.root)
+    assert done.returncode == 1
+    assert '"orionbox" is shared by bob@desk, who can end your access' in done.stderr
+
+
 def test_other_users_cannot_change_a_request_whatever_the_umask_is(store: Store, tmp_path: Path) -> None:
     before = os.umask(0)
     try:

@@ -141,6 +141,7 @@ FLAGS = {
     "": {"-o": "--json", "--output": "--json", "--format": "--json"},
     "access accept": {"-f": "", "--file": ""},
     "access grant": {"-f": "", "--file": ""},
+    "access issue": {"-o": "--out", "--output": "--out"},
     "ls": {"-a": "", "--all": "", "--no-trunc": ""},
     "create": {
         "--address": "--generic-ip-address",

@@ -17,6 +17,7 @@ from machinectl.hosts.access.granting import (
     no_such_holder,
     own_access,
 )
+from machinectl.hosts.access.own_access import OwnAccess, whom_to_ask
 from machinectl.hosts.access.trust_change import distrust_cas, look_for_holder, plan_trust, without_cas
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle.engine_restart import check_provisioned
@@ -173,6 +174,10 @@ def machines_of(store: Store, who: str) -> list[str]:
     found = holders_machines(store, who)
     if not found:
         machines = [machine for name in store.names() if (machine := read_or_none(store.read, name))]
+        for machine in machines:
+            own = OwnAccess.of(machine)
+            if own and own.who.lower() == who.lower() and (error := whom_to_ask(machine)):
+                raise error
         everybody = sorted({holder.who for machine in machines for holder in holders_of(machine)})
         hint = did_you_mean(who, everybody)
         raise MachineError(f'"{who}" has access to no machine on record here', f"{hint}machinectl access ls")

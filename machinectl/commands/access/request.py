@@ -10,6 +10,7 @@ from machinectl import certs
 from machinectl.errors import MachineError, UsageError
 from machinectl.files.fileset import read_regular_file
 from machinectl.fleet.writing.new_file import check_new_file
+from machinectl.hosts.access.accepting import machines_with_access
 from machinectl.hosts.access.own_access import (
     KEY,
     REQUEST_FILE,
@@ -62,12 +63,28 @@ def access_request(
         if output:
             check_new_file(output)
         note_replaced(console, there)
+        note_second_machines(store, console, asked)
         return made_request(console, held, asked, sender)
+
+
+def note_second_machines(store: Store, console: Console, asked: Sequence[AskedMachine]) -> None:
+    """Say so if a new machine is another one's twin: `request orionbox` after `request work:orionbox`."""
+    new = {each.asked: each.local for each in asked if not store.exists(each.local)}
+    for machine in machines_with_access(store) if new else ():
+        if local := new.get(str(machine.access["asked"])):
+            console.note(
+                f'"{machine.name}" is of {machine.access["asked"]}, too: this makes a second machine, "{local}"\n'
+                f"Forget it, unless it is another owner's: machinectl rm {local}"
+            )
 
 
 def asked_machine(store: Store, word: str) -> AskedMachine:
     """Raise MachineError for a machine that is here and does not wait for access."""
-    local, _, asked = word.rpartition(":")
+    local, colon, asked = word.rpartition(":")
+    if colon and not local:
+        raise UsageError(
+            f'"{word}" has no name before the colon', f"To keep the owner's name: machinectl access request {asked}"
+        )
     machine = None
     if store.exists(local or asked):
         machine = store.read(local or asked)

@@ -38,6 +38,8 @@ def create_file(path: str) -> int:
     try:
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, READABLE)
     except FileExistsError as exc:
+        if os.path.isdir(path):
+            raise MachineError(f"{path} is a directory", "Name a file in it") from exc
         raise MachineError(
             f"{path} exists already, and was not changed",
             f"Choose another name, or move the file: mv {named} {named}.old",
