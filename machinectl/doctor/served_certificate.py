@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.doctor.check import Check, broken, ok, unknown
+from machinectl.doctor.check import Check, broken, ok, unknown, value_or
 from machinectl.errors import MachineError
 from machinectl.hosts.certificates.expiry import expires_in, expires_soon
 from machinectl.hosts.lifecycle.host_owner import GIVE_UP, SERVER
+from machinectl.provision import preflight
 
 if TYPE_CHECKING:
     from machinectl.doctor.host_condition import Shell
@@ -78,7 +79,8 @@ SAME, OTHER, NONE = "the same", "another one", "none"
 
 
 def disk_state(identity: Identity, host: Facts) -> str:
-    there = host.sums.get(SERVER)
+    named = value_or("", lambda: preflight.tls_settings(host).get("tlscert", ""))
+    there = host.sums.get(named or SERVER)
     if there is None:
         return NONE
     # 0.1 used a separate key file.

@@ -231,7 +231,7 @@ def check_config(facts: Facts, target: Target) -> None:
 def check_tls(facts: Facts, target: Target, allowed: Allowed) -> None:
     """Refuse TLS with a foreign CA, unless docker-machine or we set it up."""
     said = tls_settings(facts)
-    if not said or allowed.force or docker_unit.is_by_docker_machine(facts) or trusts_own_ca(facts, target, said):
+    if not said or allowed.force or is_by_docker_machine(facts, target) or trusts_own_ca(facts, target, said):
         return
     whose = said.get("tlscacert") or said.get("tlscert") or "its own certificate"
     if whose.startswith(OWN_DIRECTORY):
@@ -246,6 +246,13 @@ def check_tls(facts: Facts, target: Target, allowed: Allowed) -> None:
         f"The host's engine already uses TLS with another CA ({whose})",
         f"Register it without changes: {register_command(target)}; or replace its CA: --force",
     )
+
+
+def is_by_docker_machine(facts: Facts, target: Target) -> bool:
+    """Return whether docker-machine set the host up, by its command line or by the CA of the record that was imported."""
+    recorded = {*client_cas.ca_digests(target.replaced_ca)}
+    is_recorded = bool(recorded) and recorded == {*client_cas.cas_by_digest(facts.trusted)}
+    return is_recorded or docker_unit.is_by_docker_machine(facts)
 
 
 def tls_settings(facts: Facts) -> dict[str, str]:

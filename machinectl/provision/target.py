@@ -66,6 +66,8 @@ class Target:
     certificates: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     # SHA256 of each ca.pem we installed.
     own_cas: frozenset[str] = frozenset()
+    # The CA (PEM) on record that `certificates` replaces: docker-machine's, which the engine still uses.
+    replaced_ca: bytes = field(default=b"", repr=False)
     # CAs (PEM) of the machine's other holders by the record, for a host without clients.pem.
     holders: tuple[bytes, ...] = field(default=(), repr=False)
     # Names of holders with a valid certificate, by the SHA256 of their CA (DER).

@@ -382,6 +382,15 @@ def test_a_certificate_is_the_same_on_record_on_the_wire_and_on_the_disk() -> No
     assert "the host's disk has none" in served_certificate.served_check(mine.server, mine, on_disk(), SUDO).seen
 
 
+def test_a_served_certificate_is_looked_for_where_the_engine_reads_it() -> None:
+    mine = identity()
+    path = "/etc/docker/server.pem"
+    unit = f"# /x/docker.service\n[Service]\nExecStart=/usr/sbin/dockerd --tlsverify --tlscert {path}\n"
+    imported = recorded("docker", unit=unit, sums={path: Sum("600", 0, 0, hashlib.sha256(mine.server).hexdigest())})
+    found = served_certificate.served_check(mine.server, mine, imported, SUDO)
+    assert (found.verdict, found.seen.partition(":")[0]) == (OK, "that on record, and on the host")
+
+
 def test_nobody_is_told_to_take_a_host_from_its_owner_without_a_word() -> None:
     mine = identity()
     other = certs.issue_server(certs.new_ca("other"), ["192.168.0.29"]).certificate

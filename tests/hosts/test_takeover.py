@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,11 +33,15 @@ QUESTION = "Take the host over?"
 
 
 class DockerMachines(RecordedHost):
-    """A recorded host with docker-machine's drop-in."""
+    """A recorded host with docker-machine's drop-in, or with one that somebody edited and a CA in its file."""
 
-    def __init__(self) -> None:
+    def __init__(self, edited: bytes = b"") -> None:
         super().__init__("docker")
         text = drop_in("generic", "overlay2", {}, dockerd="/usr/sbin/dockerd")
+        if edited:
+            text = text.replace("--label provider=generic ", "")
+            trusted = b"@trusted\n|" + base64.b64encode(edited) + b"\n\n@end"
+            self.facts = self.facts.replace(b"@end", trusted)
         lines = "".join(f"|{line}\n" for line in ["", f"# {DROP_INS}/10-machine.conf", *text.splitlines()])
         head, _, rest = self.facts.partition(b"@unit\n")
         unit, _, tail = rest.partition(b"\n\n@")
@@ -78,6 +83,20 @@ def test_who_agrees_has_a_machine_with_a_ca_of_its_own(store: Store, old: OldSto
     certs.client_bundle(files["ca.pem"], files["cert.pem"], files["key.pem"])
     assert old.ca.certificate not in files["ca.pem"]
     assert store.read_ready("web").changes
+
+
+def test_a_host_that_uses_the_imported_ca_is_docker_machines_without_its_label_too(store: Store, old: OldStore) -> None:
+    console = Quiet("yes")
+    carried_out(store, DockerMachines(edited=old.ca.certificate), console)
+    assert console.asked == [QUESTION]
+    assert "ca-key.pem" in contents(store)
+
+
+def test_a_host_without_its_label_that_uses_other_cas_is_refused(store: Store, old: OldStore) -> None:
+    other = certs.new_ca("other").certificate
+    for trusted in (other, old.ca.certificate + other):
+        with pytest.raises(CheckFailed, match="with another CA"):
+            carried_out(store, DockerMachines(edited=trusted), Quiet("yes"))
 
 
 @pytest.mark.parametrize("console", [Quiet("no"), Quiet(False, interactive=False)])

@@ -72,7 +72,7 @@ class Setup:
             run.held.finish_files()
         news = self._read_host(run)
         identity = self._identity(run, news.server if news else b"")
-        target = target_of(run.machine, identity, run.url)
+        target = replace(target_of(run.machine, identity, run.url), replaced_ca=replaced_ca(run.machine, identity))
         found = host_summary(run.host, run.port, ssh_only=target.ssh_only, allowed=self.allowed)
         self._agree(run, target)
         allowed = draining.allow_swarm_restart(run.store, run.machine, run.host, self.allowed)
@@ -137,7 +137,7 @@ class Setup:
         """Ask about side effects; a dry run only lists them."""
         allowed = self.allowed if isinstance(run, RealRun) else replace(self.allowed, yes=True)
         # With SSH only, nobody else's clients are locked out.
-        is_taken_over = not target.ssh_only and docker_unit.is_by_docker_machine(run.host)
+        is_taken_over = not target.ssh_only and preflight.is_by_docker_machine(run.host, target)
         effects = side_effects(run.host, target)
         if is_taken_over or effects:
             # Do not ask about a set-up that cannot work.
@@ -157,6 +157,12 @@ class Setup:
         if not have.ca_key and (machine.origin or docker_unit.is_by_docker_machine(run.host)):
             have = Identity()
         return renewed_identity(machine, have, sans, self.authority)
+
+
+def replaced_ca(machine: Machine, identity: Identity | None) -> bytes:
+    """Return the CA on record that came from docker-machine's store, if the set-up replaces it."""
+    recorded = Identity.read(machine.directory).ca if machine.origin and identity else b""
+    return b"" if identity and recorded == identity.ca else recorded
 
 
 def endings(run: HostRun, identity: Identity | None) -> AbstractContextManager[None]:

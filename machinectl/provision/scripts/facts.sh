@@ -218,18 +218,19 @@ for path in /etc /etc/docker /etc/docker/machinectl /etc/docker/machinectl/ca.pe
     case ,$mounted, in ,, | *,ro,*) say unwritable read-only "$path" ;; *) say unwritable immutable "$path" ;; esac
 done
 read -r revision </etc/docker/machinectl/revision && say revision "$revision"
-# The CA and the data directories that daemon.json and the unit name.
-authorities='' roots=/var/lib/docker
+# The CA, the certificate and the data directories that daemon.json and the unit name.
+authorities='' served='' roots=/var/lib/docker
 while read -r kind path; do
-    case $kind in ca) authorities="$authorities $path" ;; root) roots="$roots $path" ;; esac
+    case $kind in ca) authorities="$authorities $path" ;; cert) served="$served $path" ;; root) roots="$roots $path" ;; esac
 done <<END
 $({ cat "$config"; printf '\n%s\n' "$unit"; } | sed -n -e 'h;s/.*"tlscacert"[^"]*"\([^"]*\)".*/ca \1/p' \
     -e 'g;s/.*"data-root"[^"]*"\([^"]*\)".*/root \1/p' -e 'g;s/.*"graph"[^"]*"\([^"]*\)".*/root \1/p' \
+    -e 'g;s/.*"tlscert"[^"]*"\([^"]*\)".*/cert \1/p' -e "g;s/^[^#]*--tlscert$value.*/cert \1/p" \
     -e "g;s/^[^#]*--tlscacert$value.*/ca \1/p" -e 'g;s/^[^#]*--data-root[= ]\([^ ]*\).*/root \1/p')
 END
 # shellcheck disable=SC2086  # one word for each file
 sums /etc/docker/machinectl/ca.pem /etc/docker/machinectl/server.pem /etc/docker/machinectl/server-key.pem \
-    /etc/docker/machinectl/environment /etc/docker/machinectl/revision $authorities
+    /etc/docker/machinectl/environment /etc/docker/machinectl/revision $authorities $served
 # The CAs in a list of the host's owner, which may hold a key, too.
 for path in $authorities; do
     case $path in /etc/docker/machinectl/*) continue ;; esac
