@@ -249,7 +249,7 @@ def check_tls(facts: Facts, target: Target, allowed: Allowed) -> None:
 
 
 def is_by_docker_machine(facts: Facts, target: Target) -> bool:
-    """Return whether docker-machine set the host up, by its command line or by the CA of the record that was imported."""
+    """Return whether docker-machine set the host up, by its command line or by the imported CA."""
     recorded = {*client_cas.ca_digests(target.replaced_ca)}
     is_recorded = bool(recorded) and recorded == {*client_cas.cas_by_digest(facts.trusted)}
     return is_recorded or docker_unit.is_by_docker_machine(facts)
