@@ -127,7 +127,7 @@ def test_watchtower_has_a_container_for_each_engine(engines: list[EngineAccess],
 def test_portainer_gets_a_form_with_three_files_for_each_environment() -> None:
     requests = commands(laid_out("portainer"), "curl")
     for request, machine in zip(requests, ENGINES, strict=True):
-        assert values(request, "-H") == [f"@{DIRECTORY}/api-key"]
+        assert values(request, "-H") == [f"@{DIRECTORY}/rigel/api-key"]
         assert dict(value.split("=", 1) for value in values(request, "-F")) == {
             "Name": machine.name,
             "EndpointCreationType": "1",

@@ -20,8 +20,8 @@ def portainer(engines: Sequence[EngineAccess], directory: str) -> ToolFiles:
     Form: https://docs.portainer.io/admin/environments/add/docker/api
     API: https://docs.portainer.io/admin/environments/add/api
     """
-    # curl reads it from a file: the token stays out of the arguments, and of the shell's history.
-    token = quoted(directory, "api-key")
+    # curl reads it from a file that Git ignores: it stays out of the arguments, and of the shell's history.
+    token = quoted(directory, engines[0].name, "api-key")
     lines = [
         "# In Portainer: Environments, Add environment, Docker Standalone, API, TLS on.",
         f"# Or write the line X-API-Key: <ACCESS TOKEN> into {token}, and put Portainer's address here:",
