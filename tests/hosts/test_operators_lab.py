@@ -44,6 +44,15 @@ def written(path: Path, host: Host, **keys: Any) -> Path:
     return path
 
 
+def copied_certificates(tmp_path: Path) -> Path:
+    """Alice's certificates, as Bob has them."""
+    copied = tmp_path / "copied"
+    copied.mkdir(exist_ok=True)
+    for path in (tmp_path / "alice" / "machines" / "orion").glob("*.pem"):
+        shutil.copy(path, copied)
+    return copied
+
+
 def test_a_second_computer_adopts_a_host_and_neither_puts_old_settings_back(
     fresh_host: FreshHost, tmp_path: Path, ssh_config: SSHConfig
 ) -> None:
@@ -57,10 +66,7 @@ def test_a_second_computer_adopts_a_host_and_neither_puts_old_settings_back(
     refused = bob.refused(*generic(host, "--no-context"))
     assert "with another computer's CA" in refused
     assert "set it up" in refused
-    copied = tmp_path / "copied"
-    copied.mkdir()
-    for path in (tmp_path / "alice" / "machines" / "orion").glob("*.pem"):
-        shutil.copy(path, copied)
+    copied = copied_certificates(tmp_path)
     file = written(tmp_path / "fleet.yaml", host, **{"tls-dir": str(copied)})
     assert "1 created" in bob.ok("apply", "-f", file).stdout
     assert (began(host), revision(host)) == (started, 1)
@@ -101,3 +107,23 @@ def test_a_second_computer_adopts_a_host_and_neither_puts_old_settings_back(
     assert "row=9" not in (tmp_path / "bob" / "machines" / "orion" / "machine.json").read_text()
     bob.ok("rm", "-y", "--purge", "orion")
     assert {path: what for path, what in host.snapshot().items() if path.startswith("/etc")} == etc
+
+
+def test_a_computer_with_a_retired_ca_changes_nothing(
+    fresh_host: FreshHost, tmp_path: Path, ssh_config: SSHConfig
+) -> None:
+    host = fresh_host("docker")
+    alice, bob = (Cli(tmp_path / name, ssh_config) for name in ("alice", "bob"))
+    alice.ok(*generic(host, "--no-context", "--engine-install", "none"))
+    bob.ok(*generic(host, "--no-context", "--tls-dir", str(copied_certificates(tmp_path))))
+    alice.ok("regenerate-certs", "-y", "--new-ca", "orion")
+    started = began(host)
+    for words in (("renew", "-y", "orion"), ("renew", "--due", "--lifetime-left", "900d", "orion")):
+        assert "with another computer's CA" in bob.refused(*words)
+    bob.ok("set", "--ssh-only", "orion")
+    assert "with another computer's CA" in bob.refused("provision", "orion")
+    bob.ok("set", "--no-ssh-only", "orion")
+    assert (began(host), alice.is_running()) == (started, True)
+    bob.ok("certs", "import", "--force", "orion", copied_certificates(tmp_path))
+    bob.ok("renew", "-y", "orion")
+    assert alice.is_running()
