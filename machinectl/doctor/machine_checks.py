@@ -24,11 +24,12 @@ from machinectl.doctor.each_address import address_checks, look_at_addresses
 from machinectl.doctor.engine_connectivity import TCP, TLS, EngineReach, reach_engine
 from machinectl.doctor.host_condition import Shell
 from machinectl.doctor.ssh_only import ssh_only_checks
+from machinectl.engine.dialling.tls import foreign_ca_hint
 from machinectl.errors import MachineError
 from machinectl.host_changes import ConfigMerged, of_kind
 from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.connection.login import Access, logged_in, pinned_known_hosts, root_runner
-from machinectl.hosts.connection.machine_driver import endpoints_of
+from machinectl.hosts.connection.login import Access, logged_in, moved_hint, pinned_known_hosts, root_runner
+from machinectl.hosts.connection.machine_driver import endpoint_of, endpoints_of
 from machinectl.hosts.connection.openssh_programs import docker_needs_ssh_config
 from machinectl.hosts.lifecycle.host_owner import GIVE_UP, lost_to
 from machinectl.hosts.lifecycle.host_plan import target_of
@@ -73,6 +74,8 @@ class Inside:
     off: timedelta | None = None
     # The other machine or machinectl that has set the host up since, or "".
     lost_to: str = ""
+    # The SSH server at the machine's address has not its key.
+    is_another_host: bool = False
 
 
 def check_machine(store: Store, console: Console, name: str, access: Access, timeout: float) -> list[Check]:
@@ -146,10 +149,13 @@ def file_checks(store: Store, machine: Machine) -> Iterator[Check]:
 def all_checks(machine: Machine, way: EngineReach, inside: Inside, client: str) -> Iterator[Check]:
     """Yield all checks. `client` is the local docker CLI's API version."""
     *before, last = way.checks
-    yield from (through_firewall(check, machine, inside) for check in before)
+    yield from (of_whose_engine(through_firewall(check, machine, inside), machine, inside) for check in before)
     if way.shown:
         identity = value_or(Identity(), lambda: Identity.read(way.directory))
-        yield served_certificate.served_check(way.shown, identity, inside.facts, inside.shell, lost_to=inside.lost_to)
+        served = served_certificate.served_check(
+            way.shown, identity, inside.facts, inside.shell, lost_to=inside.lost_to
+        )
+        yield of_whose_engine(served, machine, inside)
     elif machine.tls and machine.url.startswith("tcp://"):
         yield from unseen([served_certificate.TITLE], f"{TLS} failed")
     yield through_firewall(last, machine, inside)
@@ -211,6 +217,20 @@ def record_comparison(machine: Machine, directory: str, found: Facts, shell: She
     )
 
 
+def of_whose_engine(check: Check, machine: Machine, inside: Inside) -> Check:
+    """Judge by the host's SSH key whether the engine is on the machine's host."""
+    is_ours = check.title not in {TLS, served_certificate.TITLE} or check.verdict is not Verdict.BROKEN
+    if is_ours or not machine.url.startswith("tcp://"):
+        return check
+    if inside.is_another_host:
+        # Of several addresses, each has a check.
+        return replace(check, hint="" if machine.addresses else moved_hint(machine))
+    if check.hint.endswith(f"machinectl doctor {machine.name}"):
+        endpoint = endpoint_of(machine)
+        return replace(check, hint=foreign_ca_hint(endpoint if inside.facts else replace(endpoint, takeover="")))
+    return check
+
+
 def through_firewall(check: Check, machine: Machine, inside: Inside) -> Check:
     """Name the firewall that blocks TCP, if known."""
     if (check.title, check.verdict) != (TCP, Verdict.BROKEN) or not (inside.facts and inside.facts.engine_listens):
@@ -244,7 +264,8 @@ def look_inside(machine: Machine, console: Console, access: Access, timeout: flo
         with logged_in(machine, console, cautious, ssh=ssh, timeout=timeout, quietly=True) as session:
             return logged_in_inside(machine, session, console, access, ssh, timeout)
     except HostKeyRefused as exc:
-        return Inside((refused_key_check(machine, ssh, access, exc), *unseen([ROOT, HOST], f"{SSH} failed")), shell)
+        checks = (refused_key_check(machine, ssh, access, exc), *unseen([ROOT, HOST], f"{SSH} failed"))
+        return Inside(checks, shell, is_another_host=checks[0].verdict is Verdict.BROKEN and not ssh.jump)
     except MachineError as exc:
         return Inside((failed(SSH, exc), *unseen([ROOT, HOST], f"{SSH} failed")), shell)
 

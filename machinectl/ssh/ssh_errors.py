@@ -41,7 +41,11 @@ class ConnectionLost(SSHError):
 
 
 class HostKeyRefused(SSHError):
-    """The host's key is not trusted; nothing was sent."""
+    """The host's key is not trusted; nothing was sent. `shown` is its line in known_hosts if another one is pinned."""
+
+    def __init__(self, cause: str, hint: str = "", shown: str = "") -> None:
+        super().__init__(cause, hint)
+        self.shown = shown
 
 
 class LoginRefused(SSHError):

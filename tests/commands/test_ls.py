@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 
-def test_a_host_that_somebody_else_set_up_is_listed_with_how_to_take_it_over(store: Store, tmp_path: Path) -> None:
+def test_another_engine_at_the_address_is_listed_with_how_to_find_out_whose_it_is(store: Store, tmp_path: Path) -> None:
     theirs, ours = certs.new_ca("theirs"), certs.new_ca("ours")
     server, client = certs.issue_server(theirs, ["127.0.0.1"]), certs.issue_client(ours, "client")
     (tmp_path / "server.pem").write_bytes(server.certificate + server.key)
@@ -35,10 +35,10 @@ def test_a_host_that_somebody_else_set_up_is_listed_with_how_to_take_it_over(sto
         said = json.loads(machinectl("status", "generic", "--json", store=store.root).stdout)["Hint"]
     generic, none = (row["Error"] for row in rows)
     assert "from another CA" in generic
-    assert generic.endswith("; take its host over: machinectl provision --force generic")
+    assert generic.endswith(". See whose it is: machinectl doctor generic")
     assert "from another CA" in none
     assert "provision" not in none
-    assert "take its host over: machinectl provision --force generic" in said
+    assert said == "See whose it is: machinectl doctor generic"
 
 
 def test_a_command_that_is_listed_names_the_store_as_typed(store: Store) -> None:

@@ -133,10 +133,22 @@ def test_a_host_with_another_key_than_the_pinned_one_is_not_logged_in_at(
     sshd.host_keys = [keygen(sshd.directory / "another_host_key")]
     done = machinectl(*way, "ssh", "orion", "touch", str(sshd.directory / "was-there"), store=orion.root)
     assert done.returncode == 255
-    cause, hint = done.stderr.splitlines()
+    cause, moved, hint = done.stderr.splitlines()
     assert cause.startswith(f"Error: The host key of 127.0.0.1:{sshd.port} has changed")
+    assert moved.endswith("has another address now: machinectl set --generic-ip-address <ADDRESS> orion")
     assert hint.endswith(f"accept it: machinectl provision orion --ssh-host-key {sshd.fingerprint()}")
     assert not (sshd.directory / "was-there").exists()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_key_of_another_machine_is_named_and_not_offered(orion: Store, sshd: Sshd, way: tuple[str, ...]) -> None:
+    sshd.host_keys = [keygen(sshd.directory / "another_host_key")]
+    shown = f"machinectl {' '.join(sshd.known().split()[1:3])}\n".encode()
+    added(orion, Machine("rigel", "none", url="tcp://192.0.2.1:2376", driver_state="{}"), {"known_hosts": shown})
+    done = machinectl(*way, "ssh", "orion", "true", store=orion.root)
+    assert 'That is the key of "rigel", which has this address now' in done.stderr
+    assert "machinectl set --generic-ip-address <ADDRESS> orion" in done.stderr
+    assert "--ssh-host-key" not in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -4,38 +4,40 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from machinectl import certs, engine
 from machinectl.cli.main import run_command_line
-from machinectl.doctor.check import Verdict
+from machinectl.doctor.check import Check, Verdict
 from machinectl.doctor.each_address import address_checks, look_at_addresses, without_address
+from machinectl.doctor.host_condition import Shell
+from machinectl.doctor.machine_checks import Inside, check_machine, of_whose_engine
 from machinectl.errors import elsewhere
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.machines import answered_address
 from machinectl.machines.answered_address import AddressNews
 from machinectl.machines.record import Machine, Phase
+from machinectl.provision.facts.host_facts import parse_facts
 from tests.hosts.test_answering_host import at_another_address, leads_to
 from tests.support import servers
 from tests.support.quiet import Quiet
-from tests.support.registered import added
+from tests.support.registered import added, register
 from tests.support.servers import serving
 from tests.support.several_addresses import Certificates, orion
 from tests.support.sshd import keygen
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from machinectl.doctor.check import Check
     from machinectl.machines.store import Store
     from tests.support.servers import Behaviour, Connection
     from tests.support.sshd import Sshd
 
 LAN, VPN = "127.0.0.1", "127.0.0.2"
 TIMEOUT = 5.0
+FACTS = Path(__file__).parents[1] / "provision" / "facts"
 # Server certificates are valid for 820 days, CAs for ten years.
 LONG_AGO = datetime.now(UTC) - timedelta(days=1000)
 OK, BROKEN, UNKNOWN = Verdict.OK, Verdict.BROKEN, Verdict.UNKNOWN
@@ -123,17 +125,75 @@ def test_another_engine_at_the_address_of_the_url_gives_way_to_one_that_answers(
     assert (store.read("orion").url, store.read("orion").addresses) == (f"tcp://{VPN}:{port}", ["127.0.0.3"])
 
 
-def test_an_owner_who_has_ended_the_access_is_named_at_each_address(store: Store, made: Certificates) -> None:
+def test_an_owner_who_may_have_made_a_new_ca_is_named_at_each_address(store: Store, made: Certificates) -> None:
     stranger = made.server(LAN, VPN, ca=certs.new_ca("orion's new CA"))
     with serving(servers.engine, stranger, LAN) as port, serving(servers.engine, stranger, VPN, port):
         machine = orion(store, made, port, LAN, VPN)
         machine.access = {"by": "bob@desk", "asked": "orion", "who": "alice", "state": "granted"}
         checks = seen(machine)
-    assert [check.seen for check in checks] == [
-        f"{host}:{port} refuses this computer: bob@desk has ended its access to it, or made a new CA"
-        for host in (LAN, VPN)
-    ]
+    words = "is from another CA: another server has this address now, or bob@desk has made a new CA"
+    assert [f"{host}:{port} {words}" in check.seen for host, check in zip((LAN, VPN), checks, strict=True)] == [
+        True
+    ] * 2
     assert "machinectl access request --for alice orion" in checks[0].hint
+    assert "machinectl access renew orion\n" in checks[0].hint
+
+
+@pytest.mark.parametrize("access", [{}, {"by": "bob@desk", "asked": "orion", "who": "alice", "state": "granted"}])
+def test_another_server_at_one_address_is_named_and_no_hint_leads_to_it(
+    store: Store, made: Certificates, access: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answered_address, "NEWS", AddressNews())
+    with serving(servers.engine, made.server(VPN, ca=certs.new_ca("another CA")), VPN) as port:
+        machine = orion(store, made, port, LAN, VPN)
+        machine.access = access
+        found = engine.probe(endpoint_of(machine), TIMEOUT)
+    assert f"Another server answers at {VPN}:{port}: its certificate is from another CA" in found.error
+    assert found.hint == "See its addresses: machinectl doctor orion"
+    assert "bob@desk" not in found.error
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_no_hint_of_doctor_takes_over_another_host_at_the_only_address(
+    store: Store, made: Certificates, sshd: Sshd, another_sshd: Sshd, is_known: bool
+) -> None:
+    register(store, "orion", sshd)
+    another_sshd.host_keys = [keygen(another_sshd.directory / "own_host_key")]
+    if is_known:
+        pin = f"machinectl {' '.join(another_sshd.known().split()[1:3])}\n".encode()
+        added(store, Machine("rigel", "none", url="tcp://192.0.2.1:2376", driver_state="{}"), {"known_hosts": pin})
+    with serving(servers.engine, made.server(LAN, ca=certs.new_ca("another CA")), LAN) as port:
+        with store.writing("orion") as held:
+            state = {"SSHPort": another_sshd.port, "EnginePort": port}
+            held.machine.driver_state = json.dumps(json.loads(held.machine.driver_state) | state)
+            held.machine.url, held.machine.tls = f"tcp://{LAN}:{port}", True
+            held.write()
+            server = certs.issue_server(made.ca, [LAN]).certificate
+            for file, content in (made.files | {"server.pem": server}).items():
+                held.write_file(file, content)
+        checks = check_machine(store, Quiet(), "orion", Access(), TIMEOUT)
+    hints = {check.title: check.hint for check in checks if check.verdict is BROKEN}
+    assert not any("provision --force" in hint for hint in hints.values())
+    moved = "If the host of orion has another address now: machinectl set --generic-ip-address <ADDRESS> orion"
+    assert hints["TLS"] == hints["Served certificate"] == moved
+    assert moved in hints["SSH and host key"]
+    assert ("--ssh-host-key" in hints["SSH and host key"]) is not is_known
+    assert ('the key of "rigel"' in hints["SSH and host key"]) is is_known
+
+
+def test_doctor_takes_over_the_machines_own_host_with_the_certificates_of_others(
+    store: Store, made: Certificates
+) -> None:
+    machine = Machine("orion", "generic", url=f"tcp://{LAN}:2376", tls=True, phase=Phase.READY)
+    machine.driver_state = json.dumps({"IPAddress": LAN, "SSHUser": "ops", "SSHPort": 22, "EnginePort": 2376})
+    machine = added(store, machine, made.files)
+    foreign = Check("TLS", BROKEN, "from another CA", "See whose it is: machinectl doctor orion")
+    facts = parse_facts((FACTS / "provisioned").read_bytes())
+    own, unknown = (
+        of_whose_engine(foreign, machine, Inside((), Shell("orion"), known)).hint for known in (facts, None)
+    )
+    assert own.endswith("certs import orion <DIR>; or take its host over: machinectl provision --force orion")
+    assert unknown.endswith("certs import orion <DIR>")
 
 
 def test_an_expired_certificate_is_not_another_engines(

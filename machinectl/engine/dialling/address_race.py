@@ -65,6 +65,8 @@ class AddressTries:
         self.under_way = 0
         self._head_start = SSH_HEAD_START if endpoint.url.startswith("ssh://") else HEAD_START
         self._failures: list[Exception] = []
+        # After another server answered: a hint for the machine's only address could lead to that one.
+        self._hint = ""
 
     def next(self) -> Endpoint | None:
         if not self.waiting:
@@ -85,7 +87,9 @@ class AddressTries:
         if is_foreign(failure):
             if self._memory:
                 self._memory.skipped(one.peer, foreign_reason(failure))
-            failure = named(failure, one.peer)
+            if isinstance(failure, AnotherServer) or is_from_another_ca(failure):
+                failure = at_address(failure, one)
+                self._hint = failure.hint
         self._failures.append(failure)
 
     def error(self) -> Exception:
@@ -96,6 +100,7 @@ class AddressTries:
         told = min(known, key=lambda failure: (failure.silent, failure.state is State.TIMEOUT))
         told.cause = "; ".join(dict.fromkeys(failure.cause for failure in known))
         told.args = (told.cause,)
+        told.hint = self._hint or told.hint
         told.silent = all(failure.silent for failure in known)
         return told
 
@@ -123,11 +128,9 @@ def is_from_another_ca(failure: EngineError) -> bool:
     return isinstance(cause, ssl.SSLCertVerificationError) and cause.verify_code in OTHER_CA
 
 
-def named(failure: EngineError, peer: str) -> EngineError:
-    """Say where the server is, if the failure does not."""
-    if not isinstance(failure, AnotherServer):
-        return failure
-    return EngineError(f"Another server answers at {peer}: {failure.cause}", failure.hint, failure.state)
+def at_address(failure: EngineError, one: Endpoint) -> EngineError:
+    hint = f"See its addresses: machinectl doctor {one.name}"
+    return EngineError(f"Another server answers at {one.peer}: {foreign_reason(failure)}", hint, failure.state)
 
 
 class Race:

@@ -229,12 +229,12 @@ def untrusted(endpoint: Endpoint, host: str, exc: ssl.SSLCertVerificationError, 
             f"If the server's and the client's were swapped, swap them back; else {renew}",
         )
     if exc.verify_code in OTHER_CA and endpoint.given_by:
-        return access_ended(endpoint)
+        return moved_or_ended(endpoint)
     if exc.verify_code in OTHER_CA:
+        # Only the host's SSH key tells whether another server has its address.
         return EngineError(
             f"The certificate of {peer} is from another CA than {CA} in {endpoint.cert_dir}",
-            import_hint(endpoint, "Use the certificates that belong to this engine")
-            + (f"; or take its host over: {endpoint.takeover}" if endpoint.takeover else ""),
+            f"See whose it is: machinectl doctor {endpoint.name}" if endpoint.takeover else foreign_ca_hint(endpoint),
         )
     return EngineError(
         f"The certificate of {peer} cannot be trusted: {exc.verify_message}", renew[0].upper() + renew[1:]
@@ -273,6 +273,22 @@ def tls_error(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError:
     return EngineError(
         f"TLS with {peer} failed: {reason.replace('_', ' ').lower() or exc}",
         "Look at the engine's journal on its host: journalctl -u docker",
+    )
+
+
+def foreign_ca_hint(endpoint: Endpoint) -> str:
+    """Return what to type if the host is the machine's."""
+    take_over = f"; or take its host over: {endpoint.takeover}" if endpoint.takeover else ""
+    return import_hint(endpoint, "Use the certificates that belong to this engine") + take_over
+
+
+def moved_or_ended(endpoint: Endpoint) -> EngineError:
+    by, again = endpoint.given_by, endpoint.ask_again
+    return EngineError(
+        f"The certificate of {endpoint.peer} is from another CA: another server has this address now, or {by} has made "
+        "a new CA, which ended the access of this computer",
+        f"Ask {by} which. After a new address, keep your key: machinectl access renew {endpoint.name}"
+        + (f"\nAfter a new CA, ask for access again: {again}" if again else ""),
     )
 
 

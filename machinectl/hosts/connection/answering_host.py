@@ -113,7 +113,8 @@ def refusal_hint(name: str, refused: Sequence[HostKeyRefused], hosts: Sequence[s
     """Offer to accept a new key only if all addresses show it: at one of them may be another host."""
     # A hint names the key.
     hints = {each.hint for each in refused}
-    return refused[0].hint if len(refused) == len(hosts) and len(hints) == 1 else f"See which: machinectl doctor {name}"
+    is_one = len(refused) == len(hosts) and len(hints) == 1
+    return refused[0].hint if is_one else f"See its addresses: machinectl doctor {name}"
 
 
 def has_own_key(

@@ -13,6 +13,7 @@ from machinectl.hosts.connection.machine_driver import KNOWN_HOSTS, flag_of_set,
 from machinectl.machines.record import Phase
 from machinectl.machines.selection import waiting
 from machinectl.machines.store import Store
+from machinectl.machines.store.machine_store import read_or_none
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.value_classes import Frozen, field, replace
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Held
     from machinectl.ssh.client.session import SSHSession
     from machinectl.ssh.runner import StreamingRunner
-    from machinectl.ssh.ssh_errors import SSHError
+    from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
 
 
 class Access(Frozen):
@@ -189,19 +190,46 @@ def missing_key(machine: Machine, key: str, refused: str = "") -> SSHError:
 
 def add_machine_hints(error: SSHError, machine: Machine, ssh: SSHEndpoint) -> None:
     """Name the commands that set the machine's port and key, and that switch its host on."""
-    from machinectl.ssh.ssh_errors import Unreachable
+    from machinectl.ssh.ssh_errors import HostKeyRefused, Unreachable
 
     if machine.addresses and not os.path.lexists(known_hosts_path(machine)):
         error.hint += "\nIts other addresses are used only after its SSH key is pinned at this one"
     if machine.phase != Phase.READY:
         return
     error.hint = with_set_commands(error.hint, machine)
+    if isinstance(error, HostKeyRefused) and error.shown and not ssh.jump:
+        error.hint = changed_key_hint(error, machine)
     off, hop = machine.name, ssh.jump
     while hop:
         # "" if the first jump host is no machine.
         off, hop = hop.machine, hop.endpoint.jump
     if off and isinstance(error, Unreachable):
         error.hint += f"\nIf it is off: machinectl start {off}"
+
+
+def changed_key_hint(error: HostKeyRefused, machine: Machine) -> str:
+    """Offer no key that is another machine's, nor one of several addresses."""
+    if machine.addresses:
+        return f"See its addresses: machinectl doctor {machine.name}"
+    store = Store(os.path.dirname(os.path.dirname(machine.directory)))
+    others = [other for name in store.names() if name != machine.name and (other := read_or_none(store.read, name))]
+    known = next((other.name for other in others if error.shown.encode() in pins_or_none(other)), "")
+    if known:
+        return f'That is the key of "{known}", which has this address now\n{moved_hint(machine)}'
+    return f"{moved_hint(machine)}\n{error.hint}"
+
+
+def pins_or_none(machine: Machine) -> bytes:
+    try:
+        return pinned_known_hosts(machine)
+    except MachineError:
+        return b""
+
+
+def moved_hint(machine: Machine) -> str:
+    option = flag_of_set(machine, "ip-address")
+    place = f"{option} <ADDRESS>" if option else "--url <URL>"
+    return f"If the host of {machine.name} has another address now: machinectl set {place} {machine.name}"
 
 
 def with_set_commands(hint: str, machine: Machine) -> str:

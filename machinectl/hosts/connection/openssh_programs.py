@@ -15,7 +15,7 @@ from machinectl import url as engine_url
 from machinectl.errors import MachineError
 from machinectl.files.fileset import read_regular_file
 from machinectl.files.ownership import temporary_directory
-from machinectl.hosts.connection.login import login_endpoint, missing_key, pinned_known_hosts
+from machinectl.hosts.connection.login import add_machine_hints, login_endpoint, missing_key, pinned_known_hosts
 from machinectl.hosts.connection.machine_driver import at_last_address, flag_of_set, known_hosts_path, ssh_endpoint
 from machinectl.ssh.openssh.config_block import USERS_OWN, host_block, with_user_files
 from machinectl.value_classes import Frozen
@@ -188,6 +188,12 @@ def raise_changed_host_key(machines: Iterable[Machine], console: Console, access
 def verify_host_key(machine: Machine, console: Console, access: Access) -> None:
     from machinectl.ssh.client.connect import check_host_key
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
+    from machinectl.ssh.ssh_errors import HostKeyRefused
 
     policy = HostKeyPolicy(pinned_known_hosts(machine), machine=machine.name)
-    check_host_key(at_last_address(machine, ssh_endpoint(machine)), access.credentials, policy, console)
+    there = at_last_address(machine, ssh_endpoint(machine))
+    try:
+        check_host_key(there, access.credentials, policy, console)
+    except HostKeyRefused as exc:
+        add_machine_hints(exc, machine, there)
+        raise

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from machinectl.errors import MachineError
 from machinectl.hosts.certificates.pending import settle_pending
-from machinectl.hosts.connection.machine_driver import takeover_command
 from machinectl.hosts.status.machine_states import ASLEEP, states_of
 from machinectl.machines.record import Machine, Phase, natural, waits_for_access
 from machinectl.machines.store.store_paths import NoSuchMachine, into_own_store
@@ -106,10 +105,9 @@ def query_engines(
         one.error, one.hint, one.seconds, one.told = found.error, found.hint, found.seconds, found.told
         one.swarm, one.unasked = found.swarm, found.unasked
         one.settled = True
-        if found.state is State.ERROR and " expired on " in found.error:
+        see_doctor = found.hint.endswith(f"machinectl doctor {name}")
+        if found.state is State.ERROR and (see_doctor or " expired on " in found.error):
             one.error += f". {found.hint}"
-        elif found.state is State.ERROR and (command := takeover_command(one.machine)) and command in found.hint:
-            one.error += f"; take its host over: {command}"
         if one.machine.pending and found.state is State.STOPPED and found.error and not found.silent:
             # A run that was cut off may have ended the listener, and the record still has its address.
             one.hint = f"Continue: machinectl {one.machine.pending} {name}"

@@ -152,6 +152,7 @@ class HostKeys:
             f"The host key of {settings.address} has changed: {same_type[0].key} is known, it shows {key}. "
             "Nothing was sent to it",
             f"If it was reinstalled and that is its key, accept it: {command}",
+            key.line,
         )
 
     def _accept_command(self, key: HostKey, *, jump: bool) -> str:
