@@ -30,6 +30,8 @@ OWN_CA = f"{OWN_DIRECTORY}/ca.pem"
 # The file is the host's: its root may have put any number of certificates into it.
 MOST_NAMED = 10
 UNREADABLE = "one that cannot be read"
+# See new_holder_ca. The host's root can write any subject, and the holder becomes part of a command to type.
+OF_HOLDER = re.compile(r"CN=machinectl \S+ ([A-Za-z0-9](?:[A-Za-z0-9._@-]|\\\+)*)")
 NO_NAMES: Mapping[str, str] = {}
 # Go reads the same blocks, and skips what is around them.
 BEGIN = re.compile(rb"-----BEGIN CERTIFICATE-----")
@@ -125,13 +127,14 @@ def cas_of_holder(facts: Facts, who: str, own_ca: bytes) -> dict[str, str]:
     """Return the subjects of the CAs that machinectl made for a holder of that name, by the SHA256 of their DER."""
     own = ca_digests(own_ca + file_text(facts, OWN_CA))
     subjects = {digest: subject_of(pem) for digest, pem in listed_cas(facts).items() if digest not in own}
-    return {digest: subject for digest, subject in subjects.items() if is_ca_of_holder(subject, who)}
+    return {digest: subject for digest, subject in subjects.items() if holder_named_by(subject).lower() == who.lower()}
 
 
-def is_ca_of_holder(subject: str, who: str) -> bool:
+def holder_named_by(subject: str) -> str:
+    """Return the holder that machinectl made a CA for, "" if it is another CA."""
+    match = OF_HOLDER.fullmatch(subject)
     # RFC 4514 escapes a plus sign.
-    name = subject.rpartition(" ")[2].replace("\\", "")
-    return subject.startswith("CN=machinectl ") and name.lower() == who.lower()
+    return match[1].replace("\\", "") if match else ""
 
 
 def damage(facts: Facts) -> str:

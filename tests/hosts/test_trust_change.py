@@ -138,7 +138,7 @@ def test_a_holder_of_another_computer_is_found_by_its_name_in_the_hosts_list(
     assert found("Alice") == {DIGEST: "CN=machinectl orion alice"}
     assert [*found("ci+1")] == [certs.fingerprint(plus.certificate)]
     # The machine's own CA is no holder's.
-    assert found("bob") == found("orion") == {}
+    assert found("bob") == found("orion") == found("alice.lan") == {}
     assert reached[-1].jobs == []
 
 
@@ -153,6 +153,21 @@ def test_the_end_of_a_holder_is_also_that_of_what_another_computer_gave_it(
     reached.append(host(CA.certificate + theirs.certificate))
     end = without_cas(store.read("orion"), {DIGEST}, "alice")
     assert plan_trust(store, store.read("orion"), Quiet(), Access(), end, NOTHING_SPECIAL).outcomes[0].changed
+
+
+@pytest.mark.parametrize(("subject", "command"), [("web bob", "access end bob orion"), ("web $(reboot)", "")])
+def test_a_ca_of_another_computers_holder_is_warned_of_with_the_command_that_ends_it(
+    store: Store, reached: list[RecordedHost], subject: str, command: str
+) -> None:
+    reached.append(host(CA.certificate + certs.new_ca(f"machinectl {subject}").certificate))
+    console = Quiet()
+    planned(store, console)
+    [warning] = console.warnings
+    hint = warning.splitlines()[-1]
+    assert hint.startswith(
+        f"If no owner of the host added it, {f'end it: machinectl {command}; or ' * bool(command)}delete it"
+    )
+    assert "reboot" not in hint
 
 
 def test_who_is_in_or_out_already_needs_no_restart(store: Store, reached: list[RecordedHost]) -> None:

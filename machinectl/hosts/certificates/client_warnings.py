@@ -33,9 +33,12 @@ def client_warnings(machine: Machine, host: Facts, unrecorded: list[str]) -> Ite
     if unrecorded:
         cas, it = ("a CA that is", "it") if len(unrecorded) == 1 else (f"{len(unrecorded)} CAs that are", "them")
         named = first_names(unrecorded, client_cas.MOST_NAMED)
+        given = next(filter(None, map(client_cas.holder_named_by, unrecorded)), "")
+        end = f"delete {it} from {CLIENTS} there, and then: {again}"
         yield (
             f'The engine of "{machine.name}" also accepts {cas} not on record here: {named}\n'
-            f"If no owner of the host added {it}, delete {it} from {CLIENTS} there, and then: {again}"
+            f"If no owner of the host added {it}, "
+            + (f"end it: machinectl access end {given} {machine.name}; or {end}" if given else end)
         )
     if damage := client_cas.damage(host):
         yield f'On the host of "{machine.name}", {damage}\nCorrect that file, and then: {again}'
