@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.console import decline
 from machinectl.errors import MachineError
+from machinectl.hosts.access.own_access import whom_to_ask
 from machinectl.hosts.lifecycle.removal import (
     check_not_jump_host,
     confirm_removal,
@@ -17,7 +18,9 @@ from machinectl.hosts.lifecycle.removal import (
 )
 from machinectl.hosts.parallel.workers import run_at_once
 from machinectl.machines.jump_order import behind, keep_jump_hosts, outermost_first
+from machinectl.machines.record import GRANTED, owner_of
 from machinectl.machines.selection import require_names
+from machinectl.machines.store.machine_store import read_or_none
 from machinectl.machines.store.removed_machines import is_known
 
 if TYPE_CHECKING:
@@ -48,6 +51,7 @@ def rm(
         known = [name for name in known if set(names).issuperset(others.get(name, ()))]
     for name in known:
         warn_of_swarm(store, console, name)
+        warn_of_owner(store, console, name)
         warn_of_holders(store, console, name, asks=not (force or yes), undoes=bool(purge))
     if known and not (force or yes):
         options = [*(["--forget"] if forget else []), *(purge.options if purge else [])]
@@ -70,6 +74,13 @@ def rm(
     # Undoing changes on a host needs its jump host.
     for group in outermost_first(names, others):
         yield from run_at_once(console, group, one)
+
+
+def warn_of_owner(store: Store, console: Console, name: str) -> None:
+    """Say that access which somebody else granted does not end."""
+    machine = read_or_none(store.read, name)
+    if machine and machine.access.get("state") == GRANTED and (error := whom_to_ask(machine)):
+        console.warn(f'Only {owner_of(machine)} can end your access to the engine of "{name}"\n{error.hint}')
 
 
 def is_removable(store: Store, name: str, *, force: bool) -> bool:

@@ -844,14 +844,26 @@ def test_own_machines_are_renewed_otherwise(store: Store) -> None:
     assert "No machine was shared with this computer" in machinectl("access", "renew", store=store.root).stderr
 
 
-@pytest.mark.parametrize("words", [("provision",), ("renew", "-y"), ("regenerate-certs", "-f"), ("ssh",)])
+RENEWALS = [("renew", "-y"), ("regenerate-certs", "-f")]
+POWER = [("start",), ("stop", "-y"), ("restart", "-y"), ("kill",)]
+
+
+@pytest.mark.parametrize("words", [("provision",), ("ssh",), *RENEWALS, *POWER])
 def test_what_needs_ssh_names_the_owner_of_a_shared_machine(store: Store, owner: Owner, words: tuple[str, ...]) -> None:
     accepted(store, owner.text(asked(store, "orionbox")))
     done = machinectl(*words, "orionbox", store=store.root)
     assert done.returncode != 0
     assert '"orionbox" has no SSH here: bob@desk shared only its engine' in done.stderr
     assert "Ask bob@desk, who can log in to its host\n" in done.stderr
-    assert "For a new certificate: machinectl access renew orionbox\n" in done.stderr
+    assert ("For a new certificate: machinectl access renew orionbox\n" in done.stderr) is (words in RENEWALS)
+
+
+def test_removing_a_shared_machine_says_that_its_owner_still_grants_access(store: Store, owner: Owner) -> None:
+    accepted(store, owner.text(asked(store, "work:orionbox", "web1", "--for", "alice")))
+    done = machinectl("rm", "-y", "work", store=store.root)
+    assert done.returncode == 0
+    assert 'Only bob@desk can end your access to the engine of "work"\n' in done.stderr
+    assert "Ask bob@desk to type: machinectl access end alice orionbox" in done.stderr
 
 
 def test_a_shared_machine_names_whom_to_ask(store: Store, owner: Owner) -> None:

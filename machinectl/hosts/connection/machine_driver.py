@@ -123,13 +123,8 @@ def known_hosts_path(machine: Machine) -> str:
 
 def ssh_endpoint(machine: Machine) -> SSHEndpoint:
     """Raise MachineError if there is none."""
+    check_ssh_not_withheld(machine)
     endpoint = endpoints_of(machine).ssh
-    if endpoint is None and machine.access.get("state") == GRANTED:
-        by = owner_of(machine)
-        raise MachineError(
-            f'"{machine.name}" has no SSH here: {by} shared only its engine',
-            f"Ask {by}, who can log in to its host\nFor a new certificate: machinectl access renew {machine.name}",
-        )
     if endpoint is None:
         raise MachineError(
             f'"{machine.name}" has no SSH: driver "{machine.driver}" gives no SSH address for it',
@@ -137,6 +132,16 @@ def ssh_endpoint(machine: Machine) -> SSHEndpoint:
             "machinectl create -d generic --generic-ip-address <ADDRESS> <NAME>",
         )
     return endpoint
+
+
+def check_ssh_not_withheld(machine: Machine, otherwise: str = "") -> None:
+    """Refuse a machine of which somebody else shared only the engine; `otherwise` is one more line of the hint."""
+    if machine.access.get("state") == GRANTED and endpoints_of(machine).ssh is None:
+        by = owner_of(machine)
+        raise MachineError(
+            f'"{machine.name}" has no SSH here: {by} shared only its engine',
+            "\n".join(filter(None, (f"Ask {by}, who can log in to its host", otherwise))),
+        )
 
 
 def ssh_or_none(machine: Machine) -> SSHEndpoint | None:

@@ -11,7 +11,7 @@ from machinectl import engine
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.host_changes import LiveRestoreChanged, of_kind
 from machinectl.hosts.certificates.certificate_files import check_has_certificates
-from machinectl.hosts.connection.machine_driver import endpoint_of, ssh_endpoint
+from machinectl.hosts.connection.machine_driver import check_ssh_not_withheld, endpoint_of, ssh_endpoint
 from machinectl.hosts.lifecycle.host_plan import target_of
 from machinectl.hosts.lifecycle.host_run import DryRun
 from machinectl.hosts.swarm import draining
@@ -40,6 +40,7 @@ LISTENS_WITHIN = 60.0
 
 
 def check_provisioned(machine: Machine) -> None:
+    check_ssh_not_withheld(machine, f"For a new certificate: machinectl access renew {machine.name}")
     ssh_endpoint(machine)
     if machine.phase == Phase.PROVISIONING:
         raise MachineError(

@@ -23,7 +23,7 @@ from machinectl.hosts.power.boot_watch import LOOK, WAKE_AGAIN, HostWatch
 from machinectl.hosts.power.ssh_power import (
     POWER_OFF,
     REBOOT,
-    check_not_made_elsewhere,
+    check_power_is_here,
     end_boot,
     ssh_power,
     wake_function,
@@ -74,7 +74,7 @@ class PowerSwitch:
         elif verb != "kill":
             ssh_power(machine, verb)
         else:
-            check_not_made_elsewhere(machine, verb)
+            check_power_is_here(machine, verb)
             if refused := driver_of(machine).no_power(driver_instance(machine), verb):
                 raise refused
         count = container_count(machine)
@@ -147,7 +147,7 @@ class PowerSwitch:
 
     def kill(self, held: Held, _: Console, __: Access) -> bool:
         """Cut the power, without a shutdown."""
-        check_not_made_elsewhere(held.machine, "kill")
+        check_power_is_here(held.machine, "kill")
         driver = driver_of(held.machine)
         save_driver_state(held, driver, driver.kill(driver_instance(held.machine)))
         return True

@@ -10,7 +10,7 @@ from machinectl.driver import NoPowerSwitch
 from machinectl.driver.driver_options import option_flag
 from machinectl.errors import MachineError
 from machinectl.hosts.connection.login import logged_in, pin_known_hosts, root_runner
-from machinectl.hosts.connection.machine_driver import driver_instance, driver_of, endpoints_of
+from machinectl.hosts.connection.machine_driver import check_ssh_not_withheld, driver_instance, driver_of, endpoints_of
 from machinectl.hosts.power.boot_watch import BOOT_ID
 from machinectl.hosts.power.wake_on_lan import send_wake_packet
 from machinectl.machines.docker_machine.config_json import maker
@@ -34,6 +34,7 @@ def ssh_power(machine: Machine, verb: str) -> tuple[SSHEndpoint, str] | None:
 
     Raises the driver's error if SSH cannot replace it.
     """
+    check_ssh_not_withheld(machine)
     refused = driver_of(machine).no_power(driver_instance(machine), verb)
     if refused is None:
         return None
@@ -86,7 +87,7 @@ def wake_function(machine: Machine) -> WakeUp | None:
         return None
     way, mac = asked
     if not mac:
-        check_not_made_elsewhere(machine, "start")
+        check_power_is_here(machine, "start")
         raise MachineError(
             f'"{machine.name}" cannot be woken: the address of its network card (MAC) is not known',
             how_to_wake(machine, way),
@@ -94,8 +95,9 @@ def wake_function(machine: Machine) -> WakeUp | None:
     return WakeUp(mac, way.host)
 
 
-def check_not_made_elsewhere(machine: Machine, verb: str) -> None:
-    """Refuse machines whose docker-machine driver we lack."""
+def check_power_is_here(machine: Machine, verb: str) -> None:
+    """Refuse machines whose docker-machine driver we lack, and those of which only the engine is ours to use."""
+    check_ssh_not_withheld(machine)
     if driver := maker(machine.origin):
         raise MachineError(
             f'"{machine.name}" was made by docker-machine\'s driver {driver}: machinectl cannot {verb} it there',
