@@ -180,8 +180,10 @@ def test_who_is_in_or_out_already_needs_no_restart(store: Store, reached: list[R
 
 def test_a_holder_is_taken_out_of_the_list_alone(store: Store, reached: list[RecordedHost]) -> None:
     reached.append(host(CA.certificate + ALICE.certificate))
+    console = Quiet()
     with store.writing("orion") as held:
-        assert distrust_cas(held, Quiet(), Access(), {DIGEST})
+        assert distrust_cas(held, console, Access(), {DIGEST})
+    assert console.steps.count("Looking at the host") == 1
     assert manifest(reached[-1])[0] == f"644 {CLIENTS}"
     assert reached[-1].sent["1"] == CA.certificate
     assert "644 /etc/docker/daemon.json" not in manifest(reached[-1])

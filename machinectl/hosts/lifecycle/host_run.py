@@ -66,10 +66,13 @@ class HostRun(ABC):
         # Called before each change.
         self.touching: Callable[[], None] = lambda: None
         self._is_drained = False
+        self._has_looked = False
 
     def look(self) -> Facts:
-        with self.console.step("Looking at the host"):
+        """Read the facts. Only the first look is a step to show."""
+        with nullcontext() if self._has_looked else self.console.step("Looking at the host"):
             self.host = self.read()
+        self._has_looked = True
         return self.host
 
     def read(self) -> Facts:
