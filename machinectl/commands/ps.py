@@ -45,9 +45,10 @@ class ContainerQuery:
 
 @dataclass(frozen=True)
 class Containers:
-    """`asked` counts the machines."""
+    """`asked` counts the machines, `answered` those whose engine answered."""
 
     asked: int
+    answered: int
     found: list[tuple[str, Any]]
     failures: list[MachineError]
 
@@ -66,4 +67,4 @@ def ps(store: Store, names: Sequence[str], wanted: ContainerQuery, timeout: floa
         *(explain_filter_error(failure, wanted.filters, "container/ls") for failure in engine_failures(machines)),
     ]
     found = [(one.machine.name, each) for one in machines for each in one.told or ()]
-    return Containers(len(machines), found, why)
+    return Containers(len(machines), sum(one.told is not None for one in machines), found, why)

@@ -505,6 +505,14 @@ def test_l_is_dockers_and_a_selector_after_it_names_the_flag_that_takes_it(store
         ]
 
 
+def test_there_are_no_headings_without_an_answer(store: Store) -> None:
+    added(store, Machine("off", "none", url="tcp://127.0.0.1:1", tls=False))
+    done = machinectl("ps", "off", store=store.root)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert '"off"' in done.stderr
+    assert machinectl("ps", "--json", "off", store=store.root).stdout == "[]\n"
+
+
 def test_an_engine_whose_listener_a_run_that_was_cut_off_has_ended_is_continued(store: Store) -> None:
     machine = Machine("orion", "none", url="tcp://127.0.0.1:1")
     machine.pending = "provision"

@@ -52,6 +52,9 @@ def ps(
     found = command(here.store, names, wanted, timeout)
     if found.failures and not found.asked:
         return report_all(here, found.failures)
+    if names and found.failures and not (found.answered or as_json):
+        # As from docker, no headings without an answer.
+        return report_all(here, found.failures)
     if as_json:
         unasked = {} if wanted.size else {"Size": ""}
         print_json([{"Machine": machine, **fields, **unasked} for machine, fields in found.rows(whole=True)])
