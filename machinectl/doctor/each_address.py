@@ -11,13 +11,13 @@ from machinectl import url as engine_url
 from machinectl.doctor.check import Check, broken, ok, unknown
 from machinectl.doctor.engine_connectivity import certificate_directory
 from machinectl.engine.dialling.address_race import foreign_reason, is_foreign
-from machinectl.engine.dialling.tls import OTHER_NAMES
+from machinectl.engine.dialling.tls import OTHER_NAMES, foreign_ca_hint
 from machinectl.engine.endpoint import Deadline
 from machinectl.engine.http import dial, get
 from machinectl.engine.probe import LONGEST_TOLD, parse_object
 from machinectl.engine.swarm_api import INFO
 from machinectl.errors import MachineError, elsewhere, one_line
-from machinectl.hosts.connection.login import pinned_known_hosts
+from machinectl.hosts.connection.login import moved_hint, pinned_known_hosts
 from machinectl.hosts.connection.machine_driver import endpoint_of, flag_of_set, ssh_or_none
 from machinectl.hosts.parallel.background_task import BackgroundTask
 from machinectl.machines.addresses import FLAG
@@ -25,7 +25,7 @@ from machinectl.machines.record import owner_of, owners_name
 from machinectl.value_classes import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from machinectl.console import Console
     from machinectl.engine import Endpoint
@@ -99,36 +99,43 @@ def address_checks(machine: Machine, looks: list[AddressLook], engine: str) -> I
     """Yield a check for each address. `engine` is the ID that the host itself gives its engine, or "". Pure."""
     engine = engine or next((look.engine for look in looks if look.engine), "")
     answering = [look.host for look in looks if is_the_engine(look, engine)]
+    foreign = [look.host for look in looks if is_another_host(look, engine)]
     for look in looks:
-        remove = without_address(machine, look.host, answering)
+        command = without_address(machine, look.host, answering, foreign)
+        remove = f"If the host no longer has this address: {command}" if command else moved_hint(machine)
         yield address_check(machine, look, engine, remove, is_found=bool(answering))
 
 
 def address_check(machine: Machine, look: AddressLook, engine: str, remove: str, *, is_found: bool) -> Check:
-    """`remove` is the command that takes the address out; `is_found`: the engine answers at some address."""
+    """`remove` is the hint that takes the address out; `is_found`: the engine answers at some address."""
     host, failure = look.host, look.failure
     over_ssh = f"{host}: the machine's host answers over SSH"
     if is_the_engine(look, engine):
         return ok(TITLE, f"{host}: the engine answers, with a certificate for it")
     if failure is None:
         seen = f"{host}: another engine answers, with the same CA: its ID is {look.engine}, not {engine}"
-        return broken(TITLE, seen, f"If the machine should not use it: {remove}")
+        return broken(TITLE, seen, remove)
     if has_other_names(failure):
         seen = f"{host}: an engine answers, but its certificate does not name this address"
         return broken(TITLE, seen, certificate_hint(machine, failure))
     if look.has_own_key is False:
         seen = f"{host}: another host answers: its SSH key is not that of {machine.name}"
-        return broken(TITLE, seen, f"machinectl skips it. If the host no longer has this address: {remove}")
+        return broken(TITLE, seen, f"machinectl skips it. {remove}")
     if is_foreign(failure) and look.has_own_key:
-        return broken(TITLE, f"{over_ssh}, but another engine or server: {foreign_reason(failure)}", failure.hint)
+        hint = foreign_ca_hint(endpoint_of(machine)) if sends_here(failure, machine) else failure.hint
+        return broken(TITLE, f"{over_ssh}, but another engine or server: {foreign_reason(failure)}", hint)
     if is_foreign(failure) and is_found:
         seen = f"{host}: another engine or server answers: {foreign_reason(failure)}"
-        return broken(TITLE, seen, f"machinectl skips it. If the host no longer has this address: {remove}")
+        return broken(TITLE, seen, f"machinectl skips it. {remove}")
     if isinstance(failure.__cause__, ssl.SSLError):
-        return broken(TITLE, cause_at(host, failure), failure.hint)
+        return broken(TITLE, cause_at(host, failure), remove if sends_here(failure, machine) else failure.hint)
     if look.has_own_key:
         return unknown(TITLE, f"{over_ssh}, its engine does not: {failure.cause}", failure.hint)
-    return unknown(TITLE, cause_at(host, failure), f"If the host no longer has this address: {remove}")
+    return unknown(TITLE, cause_at(host, failure), remove)
+
+
+def sends_here(failure: MachineError, machine: Machine) -> bool:
+    return failure.hint.endswith(f"machinectl doctor {machine.name}")
 
 
 def cause_at(host: str, failure: MachineError) -> str:
@@ -155,13 +162,26 @@ def certificate_hint(machine: Machine, failure: MachineError) -> str:
     return failure.hint
 
 
-def without_address(machine: Machine, host: str, answering: list[str]) -> str:
-    """Return the command that takes an address out; one of `answering` replaces that in the URL."""
+def is_another_host(look: AddressLook, engine: str) -> bool:
+    if look.failure is None:
+        return not is_the_engine(look, engine)
+    if has_other_names(look.failure) or look.has_own_key:
+        return False
+    return look.has_own_key is False or is_foreign(look.failure)
+
+
+def without_address(machine: Machine, host: str, answering: Sequence[str], foreign: Sequence[str] = ()) -> str:
+    """Return the command that takes an address out; one of `answering` replaces that in the URL.
+
+    One of `foreign` never does: "" if there is no other.
+    """
     first, *others = known_addresses(machine)
     place = ""
     if host == first:
-        others.sort(key=lambda each: each not in answering)
-        host, *others = others
+        usable = sorted((each for each in others if each not in foreign), key=lambda each: each not in answering)
+        if not usable:
+            return ""
+        host = usable[0]
         place = place_flags(machine, host)
     kept = f" {FLAG} ".join(each for each in others if each != host) or "''"
     return f"machinectl set --address {kept}{place} {machine.name}"

@@ -246,6 +246,20 @@ def test_the_command_that_takes_an_address_out_keeps_the_others(host: str, comma
     assert without_address(machine, host, ["orion.vpn"]) == f"machinectl set {command} orion"
 
 
+def test_no_hint_moves_the_machine_to_an_address_of_another_host(store: Store, sshd: Sshd, another_sshd: Sshd) -> None:
+    register(store, "orion", sshd)
+    another_sshd.host_keys = [keygen(another_sshd.directory / "own_host_key")]
+    with store.writing("orion") as held:
+        state = {"IPAddress": "127.0.0.3", "SSHHost": "127.0.0.3", "SSHPort": another_sshd.port}
+        held.machine.driver_state = json.dumps(json.loads(held.machine.driver_state) | state)
+        held.machine.url, held.machine.addresses = "tcp://127.0.0.3:1", [LAN]
+        held.write()
+    [silent, foreign] = seen(store.read("orion"))
+    moved = "If the host of orion has another address now: machinectl set --generic-ip-address <ADDRESS> orion"
+    assert silent.hint == moved
+    assert foreign.hint.endswith("If the host no longer has this address: machinectl set --address '' orion")
+
+
 def test_an_engine_over_ssh_moves_by_its_drivers_option(store: Store) -> None:
     state = {"IPAddress": "192.0.2.1", "SSHHost": "192.0.2.1", "SSHUser": "ops", "SSHPort": 22, "EnginePort": 2376}
     machine = Machine("orion", "generic", url="ssh://ops@192.0.2.1", addresses=["10.8.0.29"], phase=Phase.READY)

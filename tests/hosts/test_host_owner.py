@@ -21,7 +21,7 @@ from machinectl.hosts.lifecycle.host_owner import (
     take_over_history,
 )
 from machinectl.machines.engine_options import EngineOptions
-from machinectl.machines.record import Machine
+from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Facts, Sum
 from tests.support.quiet import Quiet
@@ -77,8 +77,15 @@ def kept(store: Store) -> list[str]:
 def test_a_second_name_for_a_host_is_told_the_first(store: Store, server: bytes) -> None:
     machine(store, "orion")
     with pytest.raises(CheckFailed, match='already belongs to the machine "orion"') as raised:
-        check_no_other_machine(store, Machine("rigel", "generic"), serving(server))
+        check_no_other_machine(store, Machine("rigel", "generic", phase=Phase.PROVISIONING), serving(server))
     assert "machinectl rename orion rigel" in raised.value.hint
+
+
+def test_a_machine_that_has_a_host_is_told_to_look_for_it_elsewhere(store: Store) -> None:
+    machine(store, "orion")
+    with pytest.raises(CheckFailed, match='already belongs to the machine "orion"') as raised:
+        check_no_other_machine(store, Machine("rigel", "generic"), serving(b"orion"))
+    assert raised.value.hint.endswith("has another address now: machinectl set --generic-ip-address <ADDRESS> rigel")
 
 
 def test_who_set_the_host_up_has_it_beside_those_that_are_only_let_in(store: Store) -> None:

@@ -10,7 +10,7 @@ from machinectl.errors import CheckFailed, Declined, MachineError
 from machinectl.host_changes import CaTrusted, KeyAuthorized, PackageInstalled, merge_changes, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import pending_sets
-from machinectl.hosts.connection.login import pinned_known_hosts
+from machinectl.hosts.connection.login import moved_hint, pinned_known_hosts
 from machinectl.machines.record import Phase
 from machinectl.machines.store.removed_machines import forget_removed, removed_machines
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY
@@ -33,9 +33,10 @@ GIVE_UP = "Forget this machine, and leave the host to its owner"
 
 def check_no_other_machine(store: Store, machine: Machine, host: Facts) -> None:
     if other := owner(store, machine, host):
+        rename = f"Use that machine, or rename it: machinectl rename {other} {machine.name}"
         raise CheckFailed(
             f'The host already belongs to the machine "{other}"',
-            f"Use that machine, or rename it: machinectl rename {other} {machine.name}",
+            moved_hint(machine) if machine.phase == Phase.READY else rename,
         )
 
 
