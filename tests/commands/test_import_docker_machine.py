@@ -254,6 +254,16 @@ def test_broken_records_are_told_in_a_line_each_and_stop_nobody(store: Store, ol
     assert store.names() == ["a", "z"]
 
 
+def test_a_broken_record_has_its_line_beside_the_others(store: Store, old: OldStore) -> None:
+    old.add_host("a", KEY)
+    (old.add("bad", "generic", {}) / "config.json").write_text("{")
+    done = machinectl("import", "--from-docker-machine", old.root, store=store.root)
+    assert done.returncode == 1
+    lines = sorted(done.stdout.splitlines())
+    assert lines[0].startswith("a: taken over (driver generic, ")
+    assert lines[1].startswith('bad: not taken over: docker-machine\'s config.json of "bad" is not JSON')
+
+
 def a_pipe(path: Path) -> None:
     os.mkfifo(path)
 

@@ -585,6 +585,21 @@ def test_a_clash_of_flag_and_key_is_found_before_anything_restarts() -> None:
     assert "log-level" not in json.loads(put(job, DAEMON_JSON))
 
 
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [
+        ("web", "machinectl set --engine-storage-driver vfs web"),
+        ("", "pass --engine-storage-driver vfs, or omit it"),
+    ],
+)
+def test_a_clash_of_storage_drivers_names_both_and_the_command_that_keeps_the_images(name: str, way: str) -> None:
+    facts = with_unit("/usr/bin/dockerd -H fd:// --storage-driver vfs")
+    with pytest.raises(CheckFailed, match="--storage-driver vfs, but the machine's options say overlay2") as raised:
+        engine_config.configure(facts, target(storage_driver="overlay2", name=name))
+    assert raised.value.hint.endswith(f"of another driver: {way}")
+    configured(facts, target(storage_driver="vfs", name=name))
+
+
 def test_a_list_that_the_unit_has_too_moves_to_daemon_json_as_dockerd_refuses_both() -> None:
     facts = with_unit("/usr/bin/dockerd -H fd:// --label a=b $MORE --debug", environment={"/etc/x": "MORE=--label c=d"})
     decision = configured(facts, target(labels={"c": "e"}, registry_mirrors=("https://mirror.example",)))

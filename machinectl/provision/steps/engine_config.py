@@ -45,7 +45,7 @@ TAKEN_OVER = TLS_FLAGS | {"host"}
 CERTIFICATES = {"ca.pem": "644", "server.pem": "600"}
 # Version 0.1's key file, in use until the next configuration.
 KEY_OF_0_1 = "server-key.pem"
-LIVE_RESTORE = "live-restore"
+LIVE_RESTORE, STORAGE_DRIVER = "live-restore", "storage-driver"
 # Not engine options.
 OURS = TLS_FLAGS | {"hosts"}
 
@@ -114,7 +114,7 @@ def goal(facts: Facts, target: Target) -> Goal:
         ]
     flagged_values = [(daemon_json.config_key(flag.name), daemon_json.typed_value(flag.value)) for flag in kept]
     ours = {key: value for key, value in ours.items() if key in before or (key, value) not in flagged_values}
-    check_clashes(facts, kept, ours)
+    check_clashes(facts, target, kept, ours)
     after = {**before, **ours}
     if without_live_restore(after) == without_live_restore(there):
         # live-restore needs no restart.
@@ -129,17 +129,34 @@ def goal(facts: Facts, target: Target) -> Goal:
     return Goal(ours, text, docker_unit.drop_in_path(facts.drop_ins), drop_in, kept, secured, clients)
 
 
-def check_clashes(facts: Facts, kept: Sequence[docker_unit.DockerdFlag], ours: Mapping[str, Any]) -> None:
-    clashes = sorted({flag.name for flag in kept if daemon_json.config_key(flag.name) in ours})
-    if not clashes:
+def check_clashes(
+    facts: Facts, target: Target, kept: Sequence[docker_unit.DockerdFlag], ours: Mapping[str, Any]
+) -> None:
+    clash = min((flag for flag in kept if daemon_json.config_key(flag.name) in ours), default=None)
+    if clash is None:
         return
     service, place = "docker.service", "the unit (systemctl edit docker.service)"
     if not facts.unit:
         service, place = "OpenRC", "/etc/conf.d/docker"
     raise CheckFailed(
-        f"{service} starts dockerd with --{clashes[0]}, which daemon.json must set: dockerd refuses both",
-        f"Remove --{clashes[0]} from {place}, or omit the option here",
+        f"{service} starts dockerd with --{clash.name} {clash.value}, but the machine's options say "
+        f"{as_written(ours[daemon_json.config_key(clash.name)])}, and dockerd refuses both",
+        keep_drivers_value(target, clash.value)
+        if clash.name == STORAGE_DRIVER
+        else f"Remove --{clash.name} from {place}, or omit the option",
     )
+
+
+def as_written(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def keep_drivers_value(target: Target, driver: str) -> str:
+    """Return how to keep the storage driver of the engine's images."""
+    keep = f"machinectl set --engine-storage-driver {shlex.quote(driver)} {target.name}"
+    if not target.name:
+        keep = f"pass --engine-storage-driver {shlex.quote(driver)}, or omit it"
+    return f"Keep the host's, as the engine sees no images and containers of another driver: {keep}"
 
 
 def check_seen(facts: Facts, taken_over: AbstractSet[str], flags: list[docker_unit.DockerdFlag]) -> None:
@@ -313,7 +330,7 @@ def our_keys(facts: Facts, target: Target, before: dict[str, Any], hosts: list[s
         if more:
             ours[key] = daemon_json.extended(before.get(key), more)
     if target.storage_driver:
-        ours["storage-driver"] = target.storage_driver
+        ours[STORAGE_DRIVER] = target.storage_driver
     return ours
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.cli.output.exit_status import as_called, report
 from machinectl.cli.output.stdout import write_out
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import MachineError, UsageError, one_line
 from machinectl.files.atomic import quote_path
 from machinectl.machines.tls_warnings import advise
 
@@ -136,6 +136,8 @@ def print_results(
     for name, moved in results:
         if isinstance(moved, MachineError):
             report(moved, here.program)
+            why = one_line(as_called(moved.cause, here.program))
+            write_out(f"{name}: {'would ' * dry_run}not {what}: {why}\n")
             failed = True
             continue
         became[name] = moved
