@@ -56,9 +56,11 @@ def access_issue(
         print_result(lambda: print_commands(here.console, issued.lines), issue.command(names))
     several = len(issued.failures) > 1 or len(names) > 1
     code = report_all(here, [with_machine_name(each, name) if several else each for name, each in issued.failures])
-    if issued.failures:
-        accepted = f", though {' and '.join(issued.given)} would accept {holder}" if issued.given else ""
-        here.console.note(f"No file was written{accepted}. The same command finishes it: {issue.command(names)}")
+    if issued.given:
+        here.console.note(
+            f"No file was written, though {' and '.join(issued.given)} would accept {holder}. "
+            f"The same command finishes it: {issue.command(names)}"
+        )
     return code
 
 
