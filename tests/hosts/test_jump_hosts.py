@@ -163,6 +163,18 @@ class TestBehindAMachine:
         for address in (LAN, VPN):
             assert f"does not lead to {address} port {behind.port}" in raised.value.cause
 
+    def test_the_key_of_another_host_at_one_of_them_is_not_offered(
+        self, store: Store, gate: Sshd, behind: Sshd
+    ) -> None:
+        register(store, "gate", gate)
+        at_another_address(store, behind)
+        jumps(store, orion="gate")
+        behind.host_keys = [keygen(behind.directory / "another_host_key")]
+        with pytest.raises(HostKeyRefused, match="has changed") as raised:
+            let_in(store, "orion")
+        assert f"does not lead to {LAN} port {behind.port}" in raised.value.cause
+        assert raised.value.hint == "See its addresses: machinectl doctor orion"
+
     def test_it_has_several_addresses_itself(self, store: Store, gate: Sshd, behind: Sshd) -> None:
         at_another_address(store, gate, "gate")
         register(store, "orion", behind)
