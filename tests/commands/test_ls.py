@@ -87,3 +87,10 @@ def test_names_and_globs_list_those_machines_and_an_unknown_name_is_a_note(store
     ):
         done = machinectl("ls", *words, "-t", "0", "-f", "{{.Name}}", store=store.root)
         assert (done.returncode, done.stdout, done.stderr) == (0, listed, note)
+
+
+def test_table_alone_is_the_usual_table_as_dockers_is(store: Store) -> None:
+    added(store, Machine("orion", "none", url="tcp://192.0.2.1:2376"))
+    usual = machinectl("ls", "-t", "0", store=store.root)
+    assert usual.stdout.startswith("NAME ")
+    assert machinectl("ls", "-t", "0", "--format", "table", store=store.root).stdout == usual.stdout

@@ -75,9 +75,14 @@ class PackageManager:
         if result.status != 0 or not re.search(r"\d", version) or (version == before and unread):
             raise MachineError(
                 f"cannot find out whether there is a newer {package} than {before}:\n{complaints or tail(result)}",
-                "See on the host that its package mirrors answer",
+                f"See on the host that its package mirrors answer{self._through()}",
             )
         return version
+
+    def _through(self) -> str:
+        # Not its address, which may hold a password.
+        names = sorted({name.upper() for name in self.proxies} - {"NO_PROXY"})
+        return f" through the proxy of --engine-env {', '.join(names)}" if names else ""
 
     def upgrade(self, remote: Remote, package: str, init: str) -> None:
         """Upgrade other packages only if necessary."""
