@@ -797,13 +797,23 @@ def test_set_moves_a_machine_that_is_reached_by_ssh_alone_with_its_way(store: St
     assert store.read("orion").url == "ssh://ops@127.0.0.1:2222"
 
 
+@pytest.mark.parametrize(
+    ("source", "target"), [("orion:/etc/motd", "."), ("./a:b", "<NAME>:<PATH>"), ("f", "<NAME>:<PATH>")]
+)
+def test_a_copy_without_a_target_is_from_a_machine_to_here_or_from_here_to_one(
+    store: Store, source: str, target: str
+) -> None:
+    done = machinectl("scp", source, store=store.root)
+    assert (done.returncode, done.stderr) == (2, f"Error: The target is missing\n  machinectl scp {source} {target}\n")
+
+
 def test_a_label_without_a_value_changes_none(orionbox: Store) -> None:
     machinectl("set", "--label", "role=web", "orionbox", store=orionbox.root)
     done = machinectl("set", "--label", "role", "orionbox", store=orionbox.root)
     assert (done.returncode, done.stderr.splitlines()) == (
         2,
         [
-            "Error: --label role has no value",
+            "Error: The label role has no value",
             "  Set one: --label role=VALUE, or an empty one: --label role=",
             "  Remove it: machinectl set --unlabel role orionbox",
         ],

@@ -77,7 +77,8 @@ def parse_labels(given: Sequence[str], machine: str = "") -> dict[str, str]:
         if not equals:
             removal = f"\nRemove it: machinectl set --unlabel {shlex.quote(key)} {machine}" if machine else ""
             raise UsageError(
-                f"--label {key} has no value", f"Set one: --label {key}=VALUE, or an empty one: --label {key}={removal}"
+                f"The label {key} has no value",
+                f"Set one: --label {key}=VALUE, or an empty one: --label {key}={removal}",
             )
         found[key] = value
     return found

@@ -51,7 +51,8 @@ def scp(
     from machinectl.ssh.openssh.copy_commands import CopyOptions, no_progress
 
     if len(words) < 2:  # noqa: PLR2004 - source and target
-        raise UsageError("The target is missing", f"machinectl scp {shlex.quote(words[0])} <NAME>:<PATH>")
+        target = "." if ":" in words[0].partition("/")[0] else "<NAME>:<PATH>"
+        raise UsageError("The target is missing", f"machinectl scp {shlex.quote(words[0])} {target}")
     wishes = CopyOptions(recursive, preserve, quiet)
     progress = progress_bar if is_drawn_on(sys.stdout) else no_progress
     with exiting_on_signals():
