@@ -239,6 +239,14 @@ def test_another_server_at_an_address_gets_nothing(
     test_answering_host.test_a_host_with_another_key_gets_no_login_and_is_named(orion, sshd, another_sshd)
 
 
+@proves("Its key is never the first that is pinned, and no hint offers to accept it.")
+@pytest.mark.usefixtures("ssh_config")
+def test_the_key_of_another_server_is_neither_pinned_first_nor_offered(sshd: Sshd, tmp_path: Path) -> None:
+    first, second = (test_answering_host.at_another_address(Store(str(tmp_path / each)), sshd) for each in "12")
+    test_answering_host.test_a_first_key_is_pinned_at_the_machines_own_address_alone(("run",), first, sshd)
+    test_answering_host.test_doctor_offers_no_key_of_one_of_several_addresses(second, sshd)
+
+
 @proves("TLS 1.2 is the minimum.")
 def test_tls_1_2_is_the_least(store: Store, tmp_path: Path) -> None:
     ca = certs.new_ca("old")

@@ -282,16 +282,18 @@ def test_round_trips_of_a_connection_and_its_commands(sshd: Sshd) -> None:
     connects: list[int] = []
     firsts: list[int] = []
     others: list[int] = []
+    best = 0, 0, 0
     with line_to(sshd, 0.05) as line:
-        for _ in range(3):
+        while best != (3, 3, 1) and len(connects) < 12:
             before = line.round_trips
             with log_in(through(line, sshd)) as session:
                 connects.append(line.round_trips - before)
                 firsts.append(cost(line, session, "true"))
                 others += [cost(line, session, "cat", b"some input") for _ in range(3)]
-    # The fewest: a busy machine now and then hears an answer before it has sent all that it could.
-    # TCP's own is one more: this line answers it.
-    assert (min(connects), min(firsts), min(others)) == (3, 3, 1)
+            # The fewest: a busy machine now and then hears an answer before it has sent all that it could.
+            # TCP's own is one more: this line answers it.
+            best = min(connects), min(firsts), min(others)
+    assert best == (3, 3, 1)
 
 
 def test_nothing_secret_is_in_an_argument_on_either_side(sshd: Sshd) -> None:
