@@ -7,6 +7,7 @@ import pytest
 from machinectl.engine import Endpoint, probe
 from machinectl.errors import CheckFailed
 from machinectl.machines.store import Store  # noqa: TC001 - a fixture's type
+from machinectl.provision.facts.host_facts import facts_command, parse_facts
 from machinectl.state import State
 from tests.hosts.test_setup_lab import Bench, changed, files
 from tests.lab.fixtures import FreshHost  # noqa: TC001 - a fixture's type
@@ -167,6 +168,9 @@ def test_a_host_of_docker_machines_stays_ours_once_it_was_taken_on(fresh_host: F
     bench = Bench(fresh_host("docker"), store)
     bench.host.run(DOCKER_MACHINES.format("/usr/sbin/dockerd"))
     running = bench.container()
+    with bench.root() as root:
+        # doctor compares the certificate there with the record.
+        assert "/etc/docker/server.pem" in parse_facts(root.run(facts_command(2376)).stdout).sums
     bench.log.answers = ["no", "yes"]
     with pytest.raises(CheckFailed, match="was not taken over"):
         bench.provision()
