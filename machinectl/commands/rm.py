@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from machinectl.console import decline
 from machinectl.errors import MachineError
-from machinectl.hosts.access.own_access import whom_to_ask
 from machinectl.hosts.lifecycle.removal import (
     check_not_jump_host,
     confirm_removal,
@@ -79,7 +78,12 @@ def rm(
 def warn_of_owner(store: Store, console: Console, name: str) -> None:
     """Say that access which somebody else granted does not end."""
     machine = read_or_none(store.read, name)
-    if machine and machine.access.get("state") == GRANTED and (error := whom_to_ask(machine)):
+    if not machine or machine.access.get("state") != GRANTED:
+        return
+    # It loads cryptography.
+    from machinectl.hosts.access.own_access import whom_to_ask
+
+    if error := whom_to_ask(machine):
         console.warn(f'Only {owner_of(machine)} can end your access to the engine of "{name}"\n{error.hint}')
 
 

@@ -7,7 +7,6 @@ both anew, it refuses its own file on a computer that became busy in between.
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import secrets
 import textwrap
@@ -17,6 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 CHUNK, TAG = 1 << 16, 16
 LITTLE_WORK = 4
@@ -61,8 +61,7 @@ def decrypt(data: bytes, passphrase: str) -> bytes:
 
 def wrapping(passphrase: str, salt: bytes, work: int) -> ChaCha20Poly1305:
     salt = b"age-encryption.org/v1/scrypt" + salt
-    key = hashlib.scrypt(passphrase.encode(), salt=salt, n=1 << work, r=8, p=1, maxmem=2 << (work + 10), dklen=32)
-    return ChaCha20Poly1305(key)
+    return ChaCha20Poly1305(Scrypt(salt, 32, n=1 << work, r=8, p=1).derive(passphrase.encode()))
 
 
 def derived(key: bytes, purpose: bytes, salt: bytes | None = None) -> bytes:
