@@ -8,6 +8,7 @@ import os
 import subprocess
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from tests.support.real import need
 from tests.support.registered import added
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.support.dockerd import Dockerd
 
@@ -45,19 +46,17 @@ class Home:
         own = {"MACHINE_STORAGE_PATH": self.store.root, "DOCKER_CONFIG": f"{self.directory}/docker"}
         return {**os.environ, "HOME": str(self.directory), **own}
 
-    def run(self, *words: str, stdin: str = "", code: int = 0) -> str:
-        done = subprocess.run(
-            [*COMMAND, *words],
-            env=self.environment,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-        self.printed += [done.stdout, done.stderr]
-        assert done.returncode == code, done.stderr
-        return done.stdout
+    def run(self, *words: str, stdin: str = "", code: int = 0, before: Callable[[], object] = lambda: None) -> str:
+        """`before` is called while the command waits for stdin."""
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            [*COMMAND, *words], env=self.environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+        ) as process:
+            before()
+            output, errors = process.communicate(stdin, timeout=60)
+        self.printed += [output, errors]
+        assert process.returncode == code, errors
+        return output
 
     def files(self) -> list[Path]:
         return [path for path in self.directory.rglob("*") if path.is_file() and not path.is_symlink()]
@@ -80,24 +79,36 @@ def owner_and_colleague(directory: Path, dockerd: Dockerd) -> dict[str, Home]:
     return found
 
 
-@contextlib.contextmanager
-def command_lines() -> Iterator[set[bytes]]:
-    """Collect the command lines of all processes as often as possible."""
-    seen: set[bytes] = set()
-    over = threading.Event()
+class CommandLines:
+    """Collects the command lines of all processes as often as possible."""
 
-    def watch() -> None:
-        while not over.is_set():
+    def __init__(self) -> None:
+        self.seen: set[bytes] = set()
+        self.over = threading.Event()
+        self._swept = threading.Condition()
+
+    def watch(self) -> None:
+        while not self.over.is_set():
             for process in filter(str.isdigit, os.listdir("/proc")):
                 with contextlib.suppress(OSError):
-                    seen.add(Path("/proc", process, "cmdline").read_bytes())
+                    self.seen.add(Path("/proc", process, "cmdline").read_bytes())
+            with self._swept:
+                self._swept.notify_all()
 
-    thread = threading.Thread(target=watch)
+    def wait_for(self, words: bytes) -> None:
+        with self._swept:
+            assert self._swept.wait_for(lambda: any(words in line for line in list(self.seen)), 60)
+
+
+@contextlib.contextmanager
+def command_lines() -> Iterator[CommandLines]:
+    lines = CommandLines()
+    thread = threading.Thread(target=lines.watch)
     thread.start()
     try:
-        yield seen
+        yield lines
     finally:
-        over.set()
+        lines.over.set()
         thread.join()
 
 
@@ -115,14 +126,14 @@ def test_a_machine_is_shared_and_its_key_stays_where_it_was_made(homes: dict[str
     with command_lines() as lines:
         request = alice.run("access", "request", "work:orionbox", "--for", "alice")
         answer = bob.run("access", "grant", "-y", "--lifetime", "12h", stdin=request)
-        assert alice.run("access", "accept", "-y", stdin=answer).startswith("work: ready")
+        seen = partial(lines.wait_for, b"access\0accept")
+        assert alice.run("access", "accept", "-y", stdin=answer, before=seen).startswith("work: ready")
         alice.run("docker", "work", "--", "ps")
         again = bob.run("access", "grant", "-y", stdin=alice.run("access", "renew"))
         assert alice.run("access", "accept", "-y", stdin=again).startswith("work: renewed")
         docker = ["docker", "--context", "work", "version", "--format", "{{.Server.Version}}"]
         done = subprocess.run(docker, env=alice.environment, capture_output=True, text=True, check=False, timeout=60)
     assert done.stdout[:1].isdigit(), done.stderr
-    assert any(b"access\0accept" in line for line in lines)
     own = Path(alice.store.directory("work"), "key.pem")
     key = own.read_bytes()
     copies = [path for path in alice.files() if path.read_bytes() == key]
@@ -135,7 +146,7 @@ def test_a_machine_is_shared_and_its_key_stays_where_it_was_made(homes: dict[str
     texts = [text.encode() for home in homes.values() for text in home.printed]
     files = [path.read_bytes() for home in homes.values() for path in home.files() if path not in copies]
     for form in forms_of(key):
-        assert not any(form in data for data in (*contents, *texts, *files, *lines))
+        assert not any(form in data for data in (*contents, *texts, *files, *lines.seen))
 
 
 def test_both_sides_show_the_same_fingerprints(homes: dict[str, Home]) -> None:

@@ -66,10 +66,12 @@ class PublishingEngine:
             connection.send(answer(json.dumps(listed).encode()))
 
     def _report(self, connection: Connection) -> None:
+        with self._changed:
+            # What changes once the head is sent is an event.
+            seen = self._changes
         connection.send(b"HTTP/1.1 200 OK\r\nApi-Version: 1.99\r\nTransfer-Encoding: chunked\r\n\r\n")
         with self._changed:
             self._following.append(connection)
-            seen = self._changes
             while not connection.stopping.is_set():
                 if self._changes > seen:
                     seen = self._changes
