@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.engine import Endpoint
+from machinectl.errors import MachineError
 from machinectl.hosts.certificates.client_warnings import client_warnings, unfinished_access
 from machinectl.hosts.certificates.ending_holders import ending_holders
 from machinectl.hosts.certificates.identity import Identity
@@ -138,7 +139,12 @@ class Setup:
         allowed = self.allowed if isinstance(run, RealRun) else replace(self.allowed, yes=True)
         # With SSH only, nobody else's clients are locked out.
         is_taken_over = not target.ssh_only and preflight.is_by_docker_machine(run.host, target)
-        effects = side_effects(run.host, target)
+        try:
+            effects = side_effects(run.host, target)
+        except MachineError:
+            # An engine that cannot start has a plainer cause.
+            preflight.check_all(run.host, target, allowed)
+            raise
         if is_taken_over or effects:
             # Do not ask about a set-up that cannot work.
             preflight.check_all(run.host, target, allowed)
