@@ -463,6 +463,29 @@ def test_an_engine_may_restart_where_its_node_can_be_drained(store: Store, whole
     assert draining.drain_preview(store, machine, host) == ""
 
 
+def test_nodes_are_waited_for_that_a_new_leader_does_not_know_yet(
+    store: Store, whole: Swarms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(swarm, "ELECTION", 60)
+    monkeypatch.setattr(swarm, "PAUSE", 0)
+    machine, host = store.read("w1"), node_host("node-w1")
+
+    elect_leader(whole)
+    assert draining.allow_swarm_restart(store, machine, host, NOTHING_SPECIAL).restart_swarm
+    elect_leader(whole)
+    with store.writing("w1") as held, draining.drained_node(held, Quiet(), "node-w1"):
+        assert whole.availability("w1") == "drain"
+    # Not for ever: that node is restarted as it is with --restart-swarm only.
+    monkeypatch.setattr(swarm, "ELECTION", 0)
+    elect_leader(whole)
+    assert not draining.allow_swarm_restart(store, machine, host, NOTHING_SPECIAL).restart_swarm
+
+
+def elect_leader(whole: Swarms) -> None:
+    for name in ("m1", "m2", "m3"):
+        whole[name].unreported = 3
+
+
 def test_a_node_that_was_joined_by_hand_is_drained_too(store: Store, whole: Swarms) -> None:
     with store.writing("w1") as held:
         membership.save_node(held, None)

@@ -34,6 +34,8 @@ class Engine:
         self.lies = False
         # What is refused with the words of a swarm that elects a leader, as "DELETE": how often yet.
         self.electing: dict[str, int] = {}
+        # How many more of its lists of nodes are a new leader's, to which no node has reported yet.
+        self.unreported = 0
         # What it was asked, method and path, and the bodies of that.
         self.asked: list[str] = []
         self.bodies: list[dict[str, Any]] = []
@@ -103,6 +105,11 @@ class Engine:
             case "GET", ["swarm"]:
                 return "200 OK", {"ID": self.cluster, "JoinTokens": tokens(self.cluster)}
             case "GET", ["nodes"]:
+                if self.unreported:
+                    self.unreported -= 1
+                    nodes = copy.deepcopy(nodes)
+                    for node in nodes.values():
+                        node["Status"]["State"] = "unknown"
                 return "200 OK", list(nodes.values())
             case "GET", ["tasks"]:
                 return "200 OK", self.swarms.tasks(self.cluster, json.loads(query["filters"][0]))

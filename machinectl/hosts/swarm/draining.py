@@ -6,6 +6,7 @@ The availability is recorded first, so that the next run can restore it.
 from __future__ import annotations
 
 import hashlib
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from os.path import join
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from machinectl.engine import swarm_api
 from machinectl.errors import MachineError
+from machinectl.hosts.swarm import managers
 from machinectl.hosts.swarm.managers import Manager, Quorum, find_answering_manager, wait_until
 from machinectl.hosts.swarm.membership import TrustedSwarms, call_manager, save_node
 from machinectl.machines.selection import waiting_with_note
@@ -50,7 +52,16 @@ class DrainManager:
 
     @property
     def has_other_nodes(self) -> bool:
-        return any(node.takes_tasks for node in self.manager.nodes if node.id != self.node.id)
+        return any(node.takes_tasks for node in self._others)
+
+    @property
+    def awaits_nodes(self) -> bool:
+        """Whether the leader is new, and no other node has reported to it yet (swarmkit, manager/dispatcher)."""
+        return not self.has_other_nodes and any(node.state == "unknown" for node in self._others)
+
+    @property
+    def _others(self) -> list[Node]:
+        return [node for node in self.manager.nodes if node.id != self.node.id]
 
     def drain(self, console: Console, name: str) -> None:
         """Drain the node, and wait until its tasks have moved."""
@@ -121,7 +132,19 @@ def find_drain_manager(store: Store, machine: Machine, node_id: str) -> DrainMan
 def find_manager_of_node(
     store: Store, machine: Machine, node_id: str, within: float | None = None
 ) -> DrainManager | None:
-    """Return a manager that lists a node as this machine's, preferably another machine."""
+    """Return a manager that lists a node as this machine's, preferably another machine.
+
+    After an election, wait `within` seconds (ELECTION) for the leader, and as long for other nodes.
+    """
+    end = time.monotonic() + (managers.ELECTION if within is None else within)
+    while True:
+        found = ask_for_node(store, machine, node_id, within)
+        if found is None or not found.awaits_nodes or time.monotonic() >= end:
+            return found
+        time.sleep(managers.PAUSE)
+
+
+def ask_for_node(store: Store, machine: Machine, node_id: str, within: float | None) -> DrainManager | None:
     swarms = TrustedSwarms(store)
     known = on_record(machine)
     is_known = known is not None and known.node == node_id and known.cluster
