@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from machinectl.hosts.port_forwarding.local_ports import bound_socket
 from tests.support.program import machinectl, started
 from tests.support.published import publishing
 from tests.support.registered import register
@@ -147,6 +148,25 @@ def test_json_has_a_line_for_each_port_that_opens_or_closes(engine: PublishingEn
         }
         engine.remove("web")
         assert json.loads(line_of(process)) == {**opened, "Event": "close"}
+
+
+@pytest.mark.usefixtures("orion", "runtime")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_json_has_a_line_for_each_port_that_a_signal_closes(service: int, number: signal.Signals) -> None:
+    with serving(saying(b"")) as other, forwarding("--json", "orion", f"0:{service}", f"0:{other}") as process:
+        opened = [json.loads(line_of(process)) for _ in range(2)]
+        process.send_signal(number)
+        printed, said = process.communicate(timeout=PATIENCE)
+    closed = sorted(map(json.loads, printed.splitlines()), key=lambda each: opened.index({**each, "Event": "open"}))
+    assert (closed, said) == ([{**each, "Event": "close"} for each in opened], b"")
+
+
+@pytest.mark.usefixtures("orion", "runtime")
+def test_json_has_a_line_for_a_port_that_an_error_closes(service: int) -> None:
+    with bound_socket("127.0.0.1", 0) as taken:
+        done = machinectl("forward", "--json", "orion", f"0:{service}", f"{taken.getsockname()[1]}:{service}")
+    assert [json.loads(line)["Event"] for line in done.stdout.splitlines()] == ["open", "close"]
+    assert done.returncode == 1
 
 
 @pytest.mark.usefixtures("runtime")

@@ -87,6 +87,12 @@ class OpenPorts:
             for wish in fresh:
                 self.open(wish)
 
+    def report_closed(self) -> None:
+        """Report that all are closed, once the connection has ended."""
+        while self._open:
+            _, port = self._open.popitem()
+            self._report(port, False)
+
     def _open_at_once(self, wishes: Sequence[Wish]) -> bool:
         """Open all in one request, with their own numbers; return False if one cannot be used."""
         numbers = [wish.port for wish in wishes]

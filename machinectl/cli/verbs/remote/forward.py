@@ -48,7 +48,11 @@ def forward(here: Session, *, name: str, words: list[str], auto: bool, bind: str
     access = Access(trace=here.console.note if debugging() else None)
     ports = OpenPorts(name, here.console, report, [address_of(bind)] if bind else LOOPBACK)
     with exiting_on_signals():
-        command(here.store, here.console, name, words, access, ports, auto=auto)
+        try:
+            command(here.store, here.console, name, words, access, ports, auto=auto)
+        finally:
+            if as_json:
+                ports.report_closed()
     return 0
 
 
