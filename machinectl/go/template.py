@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from machinectl.errors import UsageError
 from machinectl.go.printf import printf
@@ -112,6 +112,18 @@ class Heading(str):
 
     def part(self, name: Any) -> Heading:
         return Heading(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).upper()) if isinstance(name, str) else self
+
+
+class TextWithMethods(str):
+    """A text with methods, as time.Duration's: {{.ResponseTime.Seconds}}. `results` are by the methods' names."""
+
+    __slots__ = ("results",)
+    results: Mapping[str, Any]
+
+    def __new__(cls, text: str, results: Mapping[str, Any]) -> Self:
+        made = super().__new__(cls, text)
+        made.results = {"String": text, **results}
+        return made
 
 
 class Token(NamedTuple):
@@ -403,6 +415,8 @@ def field_of(value: Any, names: Sequence[str], text: str) -> Any:
             value = value.part(name)
         elif isinstance(value, dict):
             value = value.get(name, MISSING)
+        elif isinstance(value, TextWithMethods) and name in value.results:
+            value = value.results[name]
         else:
             raise invalid_template(f"{excerpt(text)} asks a {kind(value)} for its field {excerpt(name)}")
     return value

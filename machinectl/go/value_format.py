@@ -121,6 +121,17 @@ def go_duration(seconds: float) -> str:
     return f"{large}{go_float(milliseconds / 1000, -5, 6)}s"
 
 
+def duration_methods(seconds: float) -> dict[str, Any]:
+    """Return the results of time.Duration's methods, of rounded milliseconds."""
+    milliseconds = round(seconds * 1000)
+    whole = {"Nanoseconds": 1_000_000, "Microseconds": 1_000, "Milliseconds": 1}
+    parts = {"Seconds": 1_000, "Minutes": 60_000, "Hours": 3_600_000}
+    return {
+        **{name: milliseconds * each for name, each in whole.items()},
+        **{name: milliseconds / each for name, each in parts.items()},
+    }
+
+
 def kind(value: Any) -> str:
     """Return a type's name, for use after "a"."""
     names = {dict: "map", list: "list", str: "string", bool: "boolean", int: "number", float: "number"}

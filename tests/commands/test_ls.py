@@ -94,3 +94,19 @@ def test_table_alone_is_the_usual_table_as_dockers_is(store: Store) -> None:
     usual = machinectl("ls", "-t", "0", store=store.root)
     assert usual.stdout.startswith("NAME ")
     assert machinectl("ls", "-t", "0", "--format", "table", store=store.root).stdout == usual.stdout
+
+
+def test_templates_read_the_fields_of_docker_machines_structs_and_call_their_methods(store: Store) -> None:
+    added(store, Machine("orion", "none", url="tcp://192.0.2.1:2376", tls=True))
+    # libmachine/engine/engine.go, libmachine/swarm/swarm.go.
+    engine = "ArbitraryFlags DNS GraphDir Env Ipv6 InsecureRegistry Labels LogLevel SelinuxEnabled TLSVerify"
+    swarm = "IsSwarm Address Discovery Agent Master Host Image Strategy Heartbeat Overcommit ArbitraryFlags Env"
+    for struct, fields, printed in (
+        ("EngineOptions", f"{engine} RegistryMirror", "[] []  [] false [] []  false true []"),
+        ("SwarmOptions", swarm, "false   false false tcp://0.0.0.0:3376 swarm:latest spread 0 0 [] []"),
+    ):
+        template = " ".join(f"{{{{.{struct}.{field}}}}}" for field in fields.split())
+        done = machinectl("ls", "-t", "0", "-f", template, store=store.root)
+        assert (done.stdout, done.stderr) == (f"{printed}\n", "")
+    methods = "{{.State.String}} {{.ResponseTime.String}} {{.ResponseTime.Seconds}} {{.ResponseTime.Nanoseconds}}"
+    assert machinectl("ls", "-t", "0", "-f", methods, store=store.root).stdout == "Unknown 0s 0 0\n"

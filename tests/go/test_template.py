@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from machinectl.errors import UsageError
 from machinectl.go.template import FUNCTIONS, Heading, parse_template
 from machinectl.go.template_functions import DOCKERS
-from machinectl.go.value_format import go_duration, go_float, go_json, pretty_json
+from machinectl.go.value_format import duration_methods, go_duration, go_float, go_json, pretty_json
 
 INSPECTED = {
     "ConfigVersion": 3,
@@ -435,6 +435,12 @@ def test_json_has_no_infinity(value: float) -> None:
 )
 def test_durations_are_written_as_go_writes_them(seconds: float, printed: str) -> None:
     assert go_duration(seconds) == printed
+
+
+def test_a_durations_methods_count_in_their_units() -> None:
+    counted = duration_methods(90.0004)
+    assert (counted["Hours"], counted["Minutes"], counted["Seconds"]) == (0.025, 1.5, 90)
+    assert (counted["Milliseconds"], counted["Microseconds"], counted["Nanoseconds"]) == (90_000, 9 * 10**7, 9 * 10**10)
 
 
 @pytest.mark.parametrize("template", ["{{.}}", "{{json .}}", "{{prettyjson .}}", "{{index . .}}"])

@@ -164,7 +164,23 @@ def parse_row_format(text: str) -> RowFormat:
 
 
 def formatted(layout: RowFormat, listed: Sequence[MachineRow]) -> tuple[str, list[MachineError]]:
-    return layout.text((row.machine.name, unbroken(printed_fields(row, row.fields()))) for row in listed)
+    return layout.text((row.machine.name, template_fields(row)) for row in listed)
+
+
+def template_fields(row: MachineRow) -> dict[str, Any]:
+    """Return the fields as docker-machine's `ls` has them: its structs name and hold more than its files."""
+    from machinectl.go.template import TextWithMethods
+    from machinectl.go.value_format import duration_methods
+
+    fields = unbroken(printed_fields(row, row.fields()))
+    engine, swarm = fields["EngineOptions"], fields["SwarmOptions"]
+    return {
+        **fields,
+        "State": TextWithMethods(fields["State"], {}),
+        "SwarmOptions": {**swarm, "Env": swarm["Env"] or []},
+        "EngineOptions": {**engine, "DNS": engine["Dns"] or [], "TLSVerify": engine["TlsVerify"]},
+        "ResponseTime": TextWithMethods(fields["ResponseTime"], duration_methods(row.seconds)),
+    }
 
 
 def printed_fields(row: MachineRow, fields: dict[str, Any]) -> dict[str, Any]:
