@@ -27,6 +27,7 @@ UNMOUNTS = (("fusermount3", "-u", "--"), ("fusermount", "-u", "--"), ("umount",)
 RESET = "Connection reset by peer"
 # sshfs's error for a directory that the host lacks.
 NOT_THERE = ": No such file or directory"
+LIST_MOUNTS = "List what sshfs has mounted: mount -t fuse.sshfs"
 
 
 def mount(store: Store, console: Console, source: str, target: str = "") -> str:
@@ -34,6 +35,8 @@ def mount(store: Store, console: Console, source: str, target: str = "") -> str:
 
     Without a target, use the same path, like docker-machine. Raises SSHError if login fails.
     """
+    if not source:
+        raise UsageError("NAME:PATH is missing: machinectl mount <NAME>:<PATH>", "machinectl mount --help")
     there = parse_machine_path(store, source)
     if there.machine is None:
         raise UsageError(
@@ -76,6 +79,8 @@ def mount(store: Store, console: Console, source: str, target: str = "") -> str:
 
 def unmount(store: Store, source: str, target: str = "") -> str:
     """Accept the arguments of `mount`, or the mounted directory."""
+    if not (source or target):
+        raise UsageError("DIR is missing: machinectl mount -u <DIR>", LIST_MOUNTS)
     before, colon, _ = source.partition(":")
     if target:
         here = os.path.abspath(target)
@@ -90,7 +95,7 @@ def unmount(store: Store, source: str, target: str = "") -> str:
         [*program, here], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False
     )
     if done.returncode and is_free(here):
-        raise MachineError(f"Nothing is mounted on {here}", "List what sshfs has mounted: mount -t fuse.sshfs")
+        raise MachineError(f"Nothing is mounted on {here}", LIST_MOUNTS)
     if done.returncode:
         raise MachineError(
             f"cannot unmount {here}: {last_error_line(done.stderr)}",

@@ -65,6 +65,14 @@ def test_a_directory_of_a_host_is_mounted_until_that_is_ended(orion: Store, tmp_
     )
 
 
+@pytest.mark.parametrize("verb", [("mount", "-u"), ("umount",), ("unmount",)])
+def test_unmounting_without_a_directory_says_what_to_type(store: Store, verb: tuple[str, ...]) -> None:
+    done = machinectl(*verb, store=store.root)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "machinectl mount -u" in done.stderr
+    assert "NAME:PATH" not in done.stderr
+
+
 def test_a_directory_that_the_host_does_not_have_can_be_made_as_the_hint_says(
     orion: Store, tmp_path: Path, mounting: Path
 ) -> None:

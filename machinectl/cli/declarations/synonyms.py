@@ -59,6 +59,7 @@ COMMANDS = {
     "port-forward": "forward NAME",
     "tunnel": "forward NAME",
     "umount": "mount -u",
+    "unmount": "mount -u",
     # Point docker at a machine.
     "config current-context": "active",
     "config get-contexts": "context ls",

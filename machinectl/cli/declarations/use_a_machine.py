@@ -279,7 +279,8 @@ VERBS = {
         more="It needs sshfs. Without DIR, it mounts on the same path here. To unmount, DIR is enough.",
         examples=("machinectl mount orionbox:www www", "machinectl mount -u www"),
         arguments=(
-            Argument("source", "[USER@]NAME:PATH", REMOTE, required=True),
+            # -u takes a directory alone: the command says which of the two is missing.
+            Argument("source", "[USER@]NAME:PATH", REMOTE),
             Argument("target", "[DIR]", DIRECTORY),
         ),
         flags=(Flag("-u", "--unmount", help="Unmount."),),
