@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.files.atomic import full_disk_hint, make_directories, remove_tree, write_new
+from machinectl.files.atomic import full_disk_hint, make_directories, remove_tree, write_new, write_tree
 from machinectl.files.ownership import FOREIGN, Exposed, exposed_above, other_writer
 
 if TYPE_CHECKING:
@@ -43,15 +43,11 @@ class ContextExchange:
 
     def stage(self, name: str, document: bytes, tls: Mapping[str, Mapping[str, bytes]]) -> None:
         """Write metadata last, where docker does not look."""
+        tree = {os.path.join(each, file): data for each, files in tls.items() for file, data in files.items()}
+        place = os.path.basename(context_place(self._root, "tls", name))
+        new = {os.path.join("tls", place, path): data for path, data in tree.items()}
         make_directories(self._staged("new", "tls", name))
-        for endpoint, files in tls.items():
-            directory = os.path.join(self._staged("new", "tls", name), endpoint)
-            make_directories(directory)
-            for file, data in files.items():
-                write_new(os.path.join(directory, file), data)
-        meta = self._staged("new", "meta", name)
-        make_directories(meta)
-        write_new(os.path.join(meta, META_FILE), document)
+        write_tree(os.path.join(self.staging, "new"), {**new, os.path.join("meta", place, META_FILE): document})
 
     def replace(self, name: str, endpoint: str, file: str, data: bytes) -> None:
         """Replace one file by one rename. docker reads all files of the directory: the new one is written elsewhere."""

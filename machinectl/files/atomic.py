@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from functools import cache
 
 from machinectl.errors import MachineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from concurrent.futures import ThreadPoolExecutor
     from types import TracebackType
 
 PRIVATE_DIRECTORY = 0o700
@@ -20,6 +22,8 @@ PRIVATE_FILE = 0o600
 WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 # Bytes.
 PIECE = 1 << 16
+# Threads that sync.
+MOST_SYNCS = 16
 # Bytes. Keys, certificates and pins have some KB; a bundle of all public CAs has a quarter of this.
 LONGEST = 1 << 20
 # Errors of flock on file systems without locks (NFS without its lock daemon).
@@ -97,18 +101,49 @@ def write_and_rename(path: str, temporary: str, data: bytes, prepare: Callable[[
     except BaseException:
         remove_if_present(temporary)
         raise
-    sync_directory(os.path.dirname(path))
+    sync_path(os.path.dirname(path))
 
 
 def write_new(
-    path: str, data: bytes, mode: int = PRIVATE_FILE, prepare: Callable[[int], object] = lambda _: None
+    path: str,
+    data: bytes,
+    mode: int = PRIVATE_FILE,
+    prepare: Callable[[int], object] = lambda _: None,
+    *,
+    sync: bool = True,
 ) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with open(descriptor, "wb") as file:
         prepare(descriptor)
         file.write(data)
         file.flush()
-        os.fsync(descriptor)
+        if sync:
+            os.fsync(descriptor)
+
+
+def write_tree(
+    directory: str, files: Mapping[str, bytes], mode_of: Callable[[str], int] = lambda _: PRIVATE_FILE
+) -> None:
+    """Write new files below a directory in their order, and sync them and all folders there. Raises OSError."""
+    for name, data in files.items():
+        path = os.path.join(directory, name)
+        make_directories(os.path.dirname(path))
+        write_new(path, data, mode_of(name), sync=False)
+    sync_together(*(os.path.join(directory, name) for name in files), *(folder for folder, _, _ in os.walk(directory)))
+
+
+def sync_together(*paths: str) -> None:
+    """Sync files and directories in threads: a file system writes its journal once for all that wait for it."""
+    list(sync_threads().map(sync_path, paths))
+
+
+@cache
+def sync_threads() -> ThreadPoolExecutor:
+    from concurrent.futures import ThreadPoolExecutor
+
+    # A forked process has none of the threads.
+    os.register_at_fork(after_in_child=sync_threads.cache_clear)
+    return ThreadPoolExecutor(MOST_SYNCS)
 
 
 def make_directories(path: str) -> None:
@@ -134,7 +169,7 @@ def remove_if_present(path: str) -> None:
         pass
 
 
-def sync_directory(path: str) -> None:
+def sync_path(path: str) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

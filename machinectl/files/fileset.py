@@ -16,8 +16,8 @@ from machinectl.files.atomic import (
     quote_path,
     read_file,
     remove_tree,
-    sync_directory,
-    write_new,
+    sync_path,
+    write_tree,
 )
 
 TYPE_CHECKING = False
@@ -92,12 +92,7 @@ def replace_together(
     with directory_errors(directory):
         try:
             os.mkdir(unfinished, PRIVATE_DIRECTORY)
-            for name, data in files.items():
-                path = os.path.join(unfinished, name)
-                make_directories(os.path.dirname(path))
-                write_new(path, data, PRIVATE_FILE if name.endswith("key.pem") else mode)
-            for folder, _, _ in os.walk(unfinished):
-                sync_directory(folder)
+            write_tree(unfinished, files, lambda name: PRIVATE_FILE if name.endswith("key.pem") else mode)
             os.rename(unfinished, os.path.join(directory, COMMITTED))
         except BaseException:
             remove_tree(unfinished)
@@ -162,16 +157,16 @@ def put_into_place(directory: str) -> None:
     A folder below it is placed like the directory itself, before it.
     """
     committed = os.path.join(directory, COMMITTED)
-    sync_directory(directory)
+    sync_path(directory)
     for staged, folders, names in os.walk(committed, topdown=False):
         place = os.path.join(directory, os.path.relpath(staged, committed))
         make_directories(place)
         put_folder_into_place(staged, place, names)
         for folder in folders:
             os.rmdir(os.path.join(staged, folder))
-        sync_directory(place)
+        sync_path(place)
     os.rmdir(committed)
-    sync_directory(directory)
+    sync_path(directory)
 
 
 def put_folder_into_place(staged: str, place: str, names: Sequence[str]) -> None:
@@ -182,7 +177,7 @@ def put_folder_into_place(staged: str, place: str, names: Sequence[str]) -> None
     for name in sorted(names, key=lambda name: (name == "ca.pem", name)):
         new, target = os.path.join(staged, name), os.path.join(place, name)
         if name == "ca.pem":
-            sync_directory(place)
+            sync_path(place)
         if os.path.getsize(new):
             os.replace(new, target)
             continue

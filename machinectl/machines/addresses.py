@@ -5,6 +5,7 @@ from __future__ import annotations
 from machinectl import url as engine_url
 from machinectl.errors import MachineError, UsageError
 from machinectl.machines.record import Phase
+from machinectl.machines.store.machine_store import read_or_none
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -134,20 +135,33 @@ def check_free(store: Store, machine: Machine) -> None:
 
 def taken_addresses(store: Store, own: str, url: str, hosts: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield those of the hosts where, at the URL's port, another machine than `own` is, and its name."""
-    places = {(place_of(host), port_of(url)): host for host in hosts}
-    for name in store.names() if places else ():
-        if name != own:
-            yield from ((places[place], name) for place in places_of(store, name) if place in places)
+    if hosts := list(hosts):
+        machines = (read_or_none(store.read, name) for name in store.names())
+        yield from Places(machine for machine in machines if machine).taken(own, url, hosts)
 
 
-def places_of(store: Store, name: str) -> Iterator[tuple[object, int]]:
-    try:
-        machine = store.read(name)
-        hosts = [engine_url.parse_url(url).host for url in machine.urls]
-        yield from ((place_of(host), port_of(machine.url)) for host in hosts if host)
-    except MachineError:
-        # A broken record has no address.
-        return
+class Places:
+    """The addresses and ports of machines."""
+
+    def __init__(self, machines: Iterable[Machine]) -> None:
+        self._names: dict[tuple[object, int], list[str]] = {}
+        for machine in machines:
+            self.add(machine)
+
+    def add(self, machine: Machine) -> None:
+        try:
+            hosts = [engine_url.parse_url(url).host for url in machine.urls]
+        except MachineError:
+            # A broken record has no address.
+            return
+        for host in filter(None, hosts):
+            self._names.setdefault((place_of(host), port_of(machine.url)), []).append(machine.name)
+
+    def taken(self, own: str, url: str, hosts: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """See `taken_addresses`."""
+        for host in hosts:
+            names = self._names.get((place_of(host), port_of(url)), ())
+            yield from ((host, name) for name in names if name != own)
 
 
 def port_of(text: str) -> int:

@@ -197,6 +197,26 @@ def test_holders_go_along_and_their_keys_on_request(
     assert contents(there, "orion") == contents(store, "orion")
 
 
+def test_an_import_reads_each_record_a_few_times_however_many_there_are(
+    store: Store, there: Store, identity: Identity, key: Path, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(30):
+        further = [f"192.0.2.{number + 101}"]
+        add_server(store, f"m{number}", identity, address=f"192.0.2.{number + 1}", addresses=further)
+        added(there, Machine(f"other{number}", "none", url=f"tcp://198.51.100.{number + 1}:2376"))
+    write(store, store.names(), file, key)
+    reads: list[str] = []
+    real = Store.read
+
+    def read_and_count(self: Store, name: str) -> Machine:
+        reads.append(name)
+        return real(self, name)
+
+    monkeypatch.setattr(Store, "read", read_and_count)
+    assert len(imported(there, read(file, key))) == 30
+    assert len(reads) <= 3 * 60
+
+
 def test_jump_hosts_go_along_and_keep_their_new_names(
     store: Store, there: Store, identity: Identity, key: Path, file: str
 ) -> None:

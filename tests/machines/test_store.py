@@ -261,6 +261,21 @@ def test_a_failed_write_leaves_the_old_record(store: Store, monkeypatch: pytest.
     assert sorted(os.listdir(store.directory("orionbox"))) == ["key.pem", "machine.json"]
 
 
+def test_a_machine_is_on_disk_whole_before_it_has_its_place(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, synced = os.fsync, set[str]()
+
+    def sync(descriptor: int) -> None:
+        path = os.readlink(f"/proc/self/fd/{descriptor}")
+        synced.update([os.path.relpath(path, store.staging)] if store.names() == [] else [])
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    added(store, Machine("orionbox", "none"), {"key.pem": b"key", "holders/alice/ca.pem": b"ca"})
+    folders = ["orionbox", "orionbox/holders", "orionbox/holders/alice"]
+    files = ["orionbox/machine.json", "orionbox/key.pem", "orionbox/holders/alice/ca.pem"]
+    assert synced >= {*folders, *files}
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     need("mount", "umount", root=True)

@@ -20,7 +20,7 @@ from machinectl.files.atomic import (
     make_directories,
     remove_tree,
     replace_file,
-    sync_directory,
+    sync_path,
 )
 from machinectl.hosts.certificates.identity import CLIENT_FILES, Identity
 from machinectl.hosts.connection.machine_driver import endpoint_of
@@ -57,7 +57,7 @@ def store_pending(held: Held, identity: Identity) -> str:
         return path
     with Translated(path):
         make_directories(pending)
-        sync_directory(held.directory)
+        sync_path(held.directory)
         remove_tree(staged)
         remove_tree(path)
         os.mkdir(staged, PRIVATE_DIRECTORY)
@@ -65,7 +65,7 @@ def store_pending(held: Held, identity: Identity) -> str:
         replace_file(os.path.join(staged, file), data)
     with Translated(path):
         os.rename(staged, path)
-        sync_directory(pending)
+        sync_path(pending)
     return path
 
 

@@ -16,14 +16,13 @@ from machinectl.hosts.connection.machine_driver import driver_of
 from machinectl.hosts.second_computer.collecting import EVERYTHING
 from machinectl.hosts.second_computer.exported_files import SSH_KEY_ENDS, exported_files, ssh_key_files
 from machinectl.hosts.second_computer.hostile_content import check_content, hostile
-from machinectl.machines.addresses import taken_addresses
+from machinectl.hosts.second_computer.machines_here import MachinesHere
 from machinectl.machines.create_options import ACCESS_LIFETIME, ENGINE_FLAGS
 from machinectl.machines.docker_machine.store_import import ImportedMachine
 from machinectl.machines.holders import CA_FILE, CA_KEY_FILE, DIRECTORY
 from machinectl.machines.jump_hosts import MACHINE, host_of, machine_of
 from machinectl.machines.record import SCHEMA, BrokenRecord, check_name, check_ready, parse_record
 from machinectl.machines.selection import matching, waiting
-from machinectl.machines.store.record_cache import Readable, Records
 from machinectl.ssh.ssh_settings import jump_host
 
 if TYPE_CHECKING:
@@ -86,6 +85,9 @@ class Restoring:
     # Names here of machines that are imported, by their names in the export.
     done: dict[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.here = MachinesHere(self.store)
+
     def restore(self, name: str, local: str) -> ImportedMachine:
         """Add one machine completely or not at all. Raises MachineError."""
         exported = self.document.machines[name]
@@ -103,6 +105,7 @@ class Restoring:
                 self.store.check_free(local)
                 if note := held.add(machine, files):
                     self.console.note(note)
+            self.here.add(machine)
             result = None
         result = result or ImportedMachine(machine, new=True, remarks=tuple(self.remarks(machine, exported)))
         self.done[name] = result.here.name if result.here else local
@@ -139,18 +142,14 @@ class Restoring:
 
     def same_machine(self, new: Machine, files: Mapping[str, bytes]) -> Machine | None:
         """Return the machine if it is here, maybe under another name. Raises MachineError if its name is taken."""
-        machines = Readable(Records(self.store)).values()
-        # The one of that name first.
-        for there in sorted(machines, key=lambda each: each.name.lower() != new.name.lower()):
+        for there in self.here.alike(new):
             if is_same(there, new, files.get(CA_FILE, b"")):
                 return there
-        for name in self.store.names():
-            if name.lower() == new.name.lower():
-                raise MachineError(
-                    f'"{new.name}" is not imported: there is another machine "{name}" here',
-                    f"Import it under another name, <LOCAL>:{new.name}; or forget the one here first: "
-                    f"machinectl rm {name}",
-                )
+        if name := self.here.name_of(new.name):
+            raise MachineError(
+                f'"{new.name}" is not imported: there is another machine "{name}" here',
+                f"Import it under another name, <LOCAL>:{new.name}; or forget the one here first: machinectl rm {name}",
+            )
         self.store.check_free(new.name)
         return None
 
@@ -184,13 +183,13 @@ class Restoring:
 
     def remarks(self, machine: Machine, exported: ExportedMachine) -> Iterator[str]:
         yield from self.key_remarks(machine, exported.files)
-        for there in Readable(Records(self.store)).values():
-            if there.name != machine.name and is_at_one_place(there, machine):
+        for there in self.here.at_place_of(machine):
+            if there.name != machine.name:
                 yield (
                     f'"{there.name}" is at {there.url}, too, with another CA; if that is the same host, forget the '
                     f"one whose certificates are old: machinectl rm {there.name}"
                 )
-        for address, name in taken_addresses(self.store, machine.name, machine.url, machine.addresses):
+        for address, name in self.here.taken_addresses(machine):
             yield (
                 f'{address} is an address of "{name}", too; if that is another host, set the addresses without it: '
                 f"machinectl set --address <ADDRESS> {machine.name}"

@@ -7,15 +7,14 @@ import os
 
 from machinectl.errors import MachineError
 from machinectl.files.atomic import (
-    PRIVATE_DIRECTORY,
     StoreError,
     Translated,
-    make_directories,
     quote_path,
     read_file,
     remove_tree,
     replace_file,
-    sync_directory,
+    sync_path,
+    write_tree,
 )
 from machinectl.machines import record
 from machinectl.machines.store.lock import HELD, Lock
@@ -159,35 +158,32 @@ class Held:
             self._machine = self.read(self.name)
         return self._machine
 
-    def touch(self) -> None:
+    def touch(self, *, is_new: bool = False) -> None:
         """Call before the first write, for followers. Raises RuntimeError without the lock."""
         if HELD.get(self._lock.path) is not self:
             raise RuntimeError(f"{self.name} is not held")
         if not self._touched and self._followers:
             self._touched = True
-            self._before = read_or_none(self.read, self.name)
+            # The error for a missing machine compares its name with all others.
+            self._before = None if is_new else read_or_none(self.read, self.name)
 
     def add(self, machine: record.Machine, files: Mapping[str, bytes]) -> str:
         """Add atomically; the name must be free. Return a note on a removed machine of that name."""
         from machinectl.machines.store.store_directory import make_directory
 
         store = self.store
-        self.touch()
+        self.touch(is_new=True)
         make_directory(store, store.machines)
         make_directory(store, store.staging)
         staged = os.path.join(store.staging, self.name)
         remove_tree(staged)
-        with Translated(staged):
-            os.mkdir(staged, PRIVATE_DIRECTORY)
         try:
-            for filename, data in {**files, RECORD: machine.dump()}.items():
-                path = os.path.join(staged, filename)
-                make_directories(os.path.dirname(path))
-                replace_file(path, data)
+            with Translated(staged):
+                write_tree(staged, {**files, RECORD: machine.dump()})
             note = free_name_of_removed(store, self.name)
             with Translated(self.directory):
                 os.rename(staged, self.directory)
-                sync_directory(store.machines)
+                sync_path(store.machines)
         except BaseException:
             remove_tree(staged)
             raise
@@ -236,7 +232,7 @@ class Held:
         remove_tree(leaving)
         with Translated(self.directory):
             os.rename(self.directory, leaving)
-            sync_directory(os.path.dirname(self.directory))
+            sync_path(os.path.dirname(self.directory))
         remove_tree(leaving)
         self._machine, self._now = None, ""
 
@@ -250,8 +246,8 @@ class Held:
         path = free_removed_path(store, self.name)
         with Translated(path):
             os.rename(self.directory, path)
-            sync_directory(store.removed)
-            sync_directory(store.machines)
+            sync_path(store.removed)
+            sync_path(store.machines)
         self._machine, self._now = None, ""
         return os.path.basename(path)
 
@@ -264,7 +260,7 @@ class Held:
         note = free_name_of_removed(self.store, new)
         with Translated(target):
             os.rename(self.directory, target)
-            sync_directory(self.store.machines)
+            sync_path(self.store.machines)
         self._machine, self._now = None, new
         return note
 
@@ -288,7 +284,7 @@ def free_name_of_removed(store: Store, name: str) -> str:
     free = free_removed_path(store, name)
     with Translated(path):
         os.rename(path, free)
-        sync_directory(store.removed)
+        sync_path(store.removed)
     return f'The removed machine "{name}" is kept as "{os.path.basename(free)}" now: machinectl ls --removed'
 
 

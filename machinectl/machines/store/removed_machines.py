@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from machinectl.files.atomic import Translated, read_file, remove_tree, replace_file, sync_directory
+from machinectl.files.atomic import Translated, read_file, remove_tree, replace_file, sync_path
 from machinectl.machines import record
 from machinectl.machines.store.lock import HELD
 from machinectl.machines.store.store_paths import LONGEST_RECORD, RECORD, StorePaths
@@ -47,5 +47,5 @@ def forget_removed(store: StorePaths, name: str) -> None:
     remove_tree(leaving)
     with Translated(leaving):
         os.rename(os.path.join(store.removed, name), leaving)
-        sync_directory(store.removed)
+        sync_path(store.removed)
     remove_tree(leaving)
