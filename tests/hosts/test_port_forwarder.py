@@ -18,9 +18,10 @@ from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
 from machinectl.files.runtime_directory import socket_directory
 from machinectl.hosts.connection.login import Access
-from machinectl.hosts.port_forwarding import local_ports
+from machinectl.hosts.port_forwarding import local_ports, open_ports
+from machinectl.hosts.port_forwarding.distinct_warnings import MOST_WARNINGS, DistinctWarnings
 from machinectl.hosts.port_forwarding.local_ports import LOOPBACK, bound_socket
-from machinectl.hosts.port_forwarding.open_ports import OpenPort, OpenPorts
+from machinectl.hosts.port_forwarding.open_ports import MOST_PORTS, OpenPort, OpenPorts
 from machinectl.hosts.port_forwarding.port_forwarder import PREFIX, FollowedContainers, PortForwarder
 from machinectl.hosts.port_forwarding.port_words import Wish
 from machinectl.hosts.status.present_name import present_name
@@ -269,6 +270,55 @@ def test_udp_is_mentioned_once_with_the_reason(machine: Machine) -> None:
             engine.run("web", 8)
             forwarding.next()
     assert forwarding.console.warnings.count("53/udp of dns is not forwarded: SSH carries only TCP") == 1
+
+
+def test_of_many_ports_that_tcp_does_not_reach_only_the_first_are_named(machine: Machine) -> None:
+    with publishing() as engine:
+        engine.run("game", *range(27000, 27100), kind="udp")
+        with started(Forwarding(machine, engine)) as forwarding:
+            pass
+    assert forwarding.console.warnings == [
+        "27000/udp, 27001/udp, 27002/udp and 97 more of game are not forwarded: SSH carries only TCP"
+    ]
+
+
+def test_of_endless_warnings_only_the_first_are_shown() -> None:
+    console = Quiet()
+    warnings = DistinctWarnings(console)
+    for number in range(3 * MOST_WARNINGS):
+        warnings.warn(str(number))
+    assert console.warnings == [*map(str, range(MOST_WARNINGS)), "There are more warnings: they are not shown"]
+
+
+def test_an_engine_that_publishes_every_port_gets_only_some_of_this_computers(machine: Machine) -> None:
+    with publishing() as engine:
+        engine.run("all", *range(1, 65536), address="127.0.0.3")
+        forwarding = Forwarding(machine, engine)
+        with started(forwarding):
+            opened = [forwarding.next() for _ in range(MOST_PORTS)]
+            assert forwarding.reports.empty()
+            assert forwarding.console.warnings[0] == (
+                f"{65535 - MOST_PORTS:,} ports of containers are not forwarded, the first is {MOST_PORTS + 1} of all: "
+                f"the limit is {MOST_PORTS} at once\n"
+                f"Forward the host's port: machinectl forward orion {MOST_PORTS + 1}"
+            )
+            assert {opens for _, _, opens in opened} == {True}
+
+
+def test_ports_beyond_the_limit_open_once_others_close(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(open_ports, "MOST_PORTS", 2)
+    with publishing() as engine, ExitStack() as listening:
+        numbers = sorted(listening.enter_context(bound_socket("127.0.0.3", 0)).getsockname()[1] for _ in range(4))
+        engine.run("web", *numbers[1:3], address="127.0.0.3")
+        with started(Forwarding(machine, engine)) as forwarding:
+            assert [forwarding.next() for _ in range(2)] == [(number, "web", True) for number in numbers[1:3]]
+            # A lower number does not close what is open.
+            engine.run("db", numbers[0], numbers[3], address="127.0.0.3")
+            engine.remove("web")
+            assert [forwarding.next() for _ in range(2)] == [(number, "web", False) for number in numbers[1:3]]
+            assert [forwarding.next() for _ in range(2)] == [
+                (number, "db", True) for number in (numbers[0], numbers[3])
+            ]
 
 
 def test_a_lost_connection_is_said_and_opened_again(machine: Machine, sshd: Sshd, service: int) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.errors import MachineError
+from machinectl.hosts.port_forwarding.distinct_warnings import DistinctWarnings
 from machinectl.hosts.port_forwarding.local_ports import LOOPBACK, free_port, other_ports, usable_addresses, why_not
+from machinectl.quantities import plural
 from machinectl.ssh.openssh.forwarding import ForwardedPort, bracketed
 from machinectl.ssh.ssh_errors import ConnectionLost
 
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.hosts.port_forwarding.port_words import Wish
     from machinectl.ssh.openssh.forwarding import ForwardingConnection
+
+
+# Ports of containers at once. ssh needs a descriptor for each of their addresses here, and has 1024 (see `MOST_FILES`).
+MOST_PORTS = 256
 
 
 class OpenPort(NamedTuple):
@@ -51,7 +57,8 @@ class OpenPorts:
         self._connection: ForwardingConnection | None = None
         self._open: dict[Wish, OpenPort] = {}
         # A container that starts again gets the same number, without another warning.
-        self._said: set[str] = set()
+        self._warnings = DistinctWarnings(console)
+        self._is_full = False
 
     def use(self, connection: ForwardingConnection) -> None:
         """Forward over this connection from now on, and open again what was open. Raises ConnectionLost."""
@@ -82,10 +89,26 @@ class OpenPorts:
             self._connection.remove(self._rules(gone))
         for port in gone:
             self._report(port, False)
-        fresh = sorted(wishes - self._open.keys(), key=lambda each: (each.port, each.target, each.container))
+        fresh = self._fitting(wishes)
         if not self._open_at_once(fresh):
             for wish in fresh:
                 self.open(wish)
+
+    def _fitting(self, wishes: set[Wish]) -> list[Wish]:
+        """Return which to open. Ports that are open stay open, so that their numbers here do not change."""
+        wanted = sorted(wishes - self._open.keys(), key=lambda each: (each.port, each.target, each.container))
+        room = MOST_PORTS - sum(bool(wish.container) for wish in self._open)
+        left_out = wanted[room:]
+        if left_out and not self._is_full:
+            first = left_out[0]
+            count = f"{plural(len(left_out), 'port')} of containers {'is' if len(left_out) == 1 else 'are'}"
+            self._warnings.warn(
+                f"{count} not forwarded, the first is {first.port} of {first.container}: "
+                f"the limit is {MOST_PORTS} at once\n"
+                f"Forward the host's port: machinectl forward {self._machine} {first.port}"
+            )
+        self._is_full = bool(left_out)
+        return wanted[:room]
 
     def report_closed(self) -> None:
         """Report that all are closed, once the connection has ended."""
@@ -121,10 +144,7 @@ class OpenPorts:
             )
         if reason and wanted:
             whose = f" for {wish.container}" if wish.container else ""
-            text = f"Port {wanted} of this computer {reason}: using {local} instead{whose}"
-            if text not in self._said:
-                self._said.add(text)
-                self._console.warn(text)
+            self._warnings.warn(f"Port {wanted} of this computer {reason}: using {local} instead{whose}")
 
     def _port(self, wish: Wish, local: int) -> OpenPort:
         return OpenPort(self._addresses[0], local, wish)

@@ -19,8 +19,10 @@ from machinectl.files.spool_directory import own_directory
 from machinectl.hosts.connection.login import login_endpoint
 from machinectl.hosts.connection.openssh_programs import checked_known_hosts, raise_ssh_failure
 from machinectl.hosts.port_forwarding.container_events import ContainerEvents, list_containers
+from machinectl.hosts.port_forwarding.distinct_warnings import DistinctWarnings
 from machinectl.hosts.status.present_name import LOOK_SECONDS
 from machinectl.machines.store.store_paths import NoSuchMachine
+from machinectl.quantities import first_names
 from machinectl.ssh.openssh.forwarding import HOST, ForwardingConnection, forwarding_command
 from machinectl.ssh.openssh.multiplexing import control
 from machinectl.ssh.ssh_errors import ConnectionLost, HostKeyRefused, SSHError
@@ -83,8 +85,7 @@ class PortForwarder:
         self._containers = containers
         self._events: ContainerEvents | None = None
         self._connection: ForwardingConnection | None = None
-        # Warnings that need no second one.
-        self._said: set[str] = set()
+        self._warnings = DistinctWarnings(console)
         self._is_silent = False
         # Work for the thread; None ends it.
         self._work: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
@@ -196,7 +197,7 @@ class PortForwarder:
                 raise
             except MachineError as exc:
                 if not self._stop.is_set():
-                    self._warn_once(f"{exc.cause}; trying again")
+                    self._warnings.warn(f"{exc.cause}; trying again")
             else:
                 self._console.note(f'Connected to "{name}" again')
                 self._note_news()
@@ -209,8 +210,10 @@ class PortForwarder:
         found = containers.look()
         self._ports.match({wish for one in found for wish in one.ports})
         for one in found:
-            for other in sorted(one.others):
-                self._warn_once(f"{other} of {one.name} is not forwarded: SSH carries only TCP")
+            if one.others:
+                others = first_names(sorted(one.others))
+                verb = "is" if len(one.others) == 1 else "are"
+                self._warnings.warn(f"{others} of {one.name} {verb} not forwarded: SSH carries only TCP")
 
     def _look_again(self, containers: FollowedContainers) -> None:
         """Raises NoSuchMachine once the machine is removed."""
@@ -254,12 +257,7 @@ class PortForwarder:
                 text = f'Nothing listens on {of} {", ".join(map(str, numbers))} of "{name}"\n{see}'
             else:
                 text = f'"{name}" refused a forwarded connection: {one_line(found[1])}'
-            self._work.put(partial(self._warn_once, text))
-
-    def _warn_once(self, text: str) -> None:
-        if text not in self._said:
-            self._said.add(text)
-            self._console.warn(text)
+            self._work.put(partial(self._warnings.warn, text))
 
 
 @contextmanager

@@ -1,0 +1,24 @@
+"""Warn about each thing once, while ports are forwarded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from machinectl.console import Console
+
+# A hostile host could say another thing each time.
+MOST_WARNINGS = 100
+
+
+class DistinctWarnings:
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._said: set[str] = set()
+
+    def warn(self, text: str) -> None:
+        if text in self._said or len(self._said) > MOST_WARNINGS:
+            return
+        is_last = len(self._said) == MOST_WARNINGS
+        self._said.add(text)
+        self._console.warn("There are more warnings: they are not shown" if is_last else text)
