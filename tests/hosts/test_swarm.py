@@ -320,11 +320,11 @@ def test_what_keeps_a_node_from_being_put_back_is_said(
 
 def test_a_swarm_of_one_node_has_nowhere_to_drain_to(store: Store, swarms: Swarms) -> None:
     list(begin_swarm(store, Quiet(), "m1", JOINING))
-    assert draining.find_drain_manager(store, store.read("m1"), "node-m1") is None
+    assert draining.find_drain_manager(store, Quiet(), store.read("m1"), "node-m1") is None
     list(swarm_join(store, Quiet(), "m1", ["w1"], JOINING, "worker"))
-    assert draining.find_drain_manager(store, store.read("m1"), "node-m1")
+    assert draining.find_drain_manager(store, Quiet(), store.read("m1"), "node-m1")
     swarms["w1"].node["Spec"]["Availability"] = "drain"
-    assert draining.find_drain_manager(store, store.read("m1"), "node-m1") is None
+    assert draining.find_drain_manager(store, Quiet(), store.read("m1"), "node-m1") is None
 
 
 def test_status_finds_what_was_joined_by_hand_and_says_which_nodes_are_machines(store: Store, whole: Swarms) -> None:
@@ -453,14 +453,14 @@ def node_host(node_id: str) -> Facts:
 def test_an_engine_may_restart_where_its_node_can_be_drained(store: Store, whole: Swarms) -> None:
     machine, host = store.read("w1"), node_host("node-w1")
     assert host.swarm
-    assert draining.allow_swarm_restart(store, machine, host, NOTHING_SPECIAL).restart_swarm
-    assert 'by "m1"; active again afterwards' in draining.drain_preview(store, machine, host)
+    assert draining.allow_swarm_restart(store, Quiet(), machine, host, NOTHING_SPECIAL).restart_swarm
+    assert 'by "m1"; active again afterwards' in draining.drain_preview(store, Quiet(), machine, host)
     # A node that no manager here knows, and one where none answers, is restarted as it is with --restart-swarm only.
-    assert not draining.allow_swarm_restart(store, machine, node_host("node-x"), NOTHING_SPECIAL).restart_swarm
+    assert not draining.allow_swarm_restart(store, Quiet(), machine, node_host("node-x"), NOTHING_SPECIAL).restart_swarm
     for name in ("m1", "m2", "m3"):
         whole[name].answers = False
-    assert not draining.allow_swarm_restart(store, machine, host, NOTHING_SPECIAL).restart_swarm
-    assert draining.drain_preview(store, machine, host) == ""
+    assert not draining.allow_swarm_restart(store, Quiet(), machine, host, NOTHING_SPECIAL).restart_swarm
+    assert draining.drain_preview(store, Quiet(), machine, host) == ""
 
 
 def test_nodes_are_waited_for_that_a_new_leader_does_not_know_yet(
@@ -471,14 +471,14 @@ def test_nodes_are_waited_for_that_a_new_leader_does_not_know_yet(
     machine, host = store.read("w1"), node_host("node-w1")
 
     elect_leader(whole)
-    assert draining.allow_swarm_restart(store, machine, host, NOTHING_SPECIAL).restart_swarm
+    assert draining.allow_swarm_restart(store, Quiet(), machine, host, NOTHING_SPECIAL).restart_swarm
     elect_leader(whole)
     with store.writing("w1") as held, draining.drained_node(held, Quiet(), "node-w1"):
         assert whole.availability("w1") == "drain"
     # Not for ever: that node is restarted as it is with --restart-swarm only.
     monkeypatch.setattr(swarm, "ELECTION", 0)
     elect_leader(whole)
-    assert not draining.allow_swarm_restart(store, machine, host, NOTHING_SPECIAL).restart_swarm
+    assert not draining.allow_swarm_restart(store, Quiet(), machine, host, NOTHING_SPECIAL).restart_swarm
 
 
 def elect_leader(whole: Swarms) -> None:
@@ -504,13 +504,13 @@ def test_a_node_of_a_swarm_made_by_hand_may_restart_once_a_manager_is_named(
             membership.save_node(held, None)
     host = node_host(f"node-{name}")
     host = replace(host, info={**host.info, "SwarmManager": manages})
-    allowed = draining.allow_swarm_restart(store, store.read(name), host, NOTHING_SPECIAL)
+    allowed = draining.allow_swarm_restart(store, Quiet(), store.read(name), host, NOTHING_SPECIAL)
     assert not allowed.restart_swarm
     assert f"Name a manager of it: machinectl swarm status {'m1' if manages else '<MANAGER>'}; or" in allowed.undrained
     assert "--restart-swarm" in allowed.undrained
     done = machinectl("swarm", "status", "m1", store=store.root)
     assert done.returncode == 0
-    assert draining.allow_swarm_restart(store, store.read(name), host, NOTHING_SPECIAL).restart_swarm
+    assert draining.allow_swarm_restart(store, Quiet(), store.read(name), host, NOTHING_SPECIAL).restart_swarm
 
 
 def test_rm_warns_of_a_node_only_while_a_swarm_lists_it(store: Store, whole: Swarms) -> None:
@@ -793,6 +793,31 @@ def test_an_election_is_waited_out(store: Store, whole: Swarms, leader_comes: Qu
         leaving.SwarmDeparture().carry_out(held, leader_comes)
     assert leader_comes.warnings == []
     assert "node-w1" not in whole.nodes["cluster-m1"]
+
+
+def test_waits_of_a_swarm_are_shown_from_their_first_pause_on(store: Store, whole: Swarms, leader_comes: Quiet) -> None:
+    machine, host = store.read("m2"), node_host("node-m2")
+    draining.allow_swarm_restart(store, leader_comes, machine, host, NOTHING_SPECIAL)
+    assert leader_comes.steps == []
+    for name in ("m1", "m2", "m3"):
+        whole[name].electing = {"GET": 3}
+    draining.allow_swarm_restart(store, leader_comes, machine, host, NOTHING_SPECIAL)
+    assert leader_comes.steps == ['Waiting for the managers of the swarm of "m2"']
+
+    def reach(_: float) -> None:
+        for name in ("m2", "m3"):
+            whole[name].node["ManagerStatus"]["Reachability"] = "reachable"
+
+    leader_comes.pause = reach  # type: ignore[assignment,method-assign]
+    leader_comes.steps.clear()
+    whole["m3"].node["ManagerStatus"]["Reachability"] = "unreachable"
+    whole["m2"].node["Spec"]["Availability"] = "drain"
+    with store.writing("m2") as held, draining.drained_node(held, leader_comes, "node-m2"):
+        whole["m2"].node["ManagerStatus"]["Reachability"] = "unreachable"
+    assert leader_comes.steps == [
+        'Waiting until the swarm has a quorum without "m2"',
+        'Waiting until "m2" manages its swarm again',
+    ]
 
 
 def test_managers_that_do_not_answer_are_not_said_to_be_out_of_reach(store: Store, whole: Swarms) -> None:

@@ -76,7 +76,7 @@ def ready_to_restart(
     """
     run.look()
     run.catch_up()
-    check_restart(run, target, draining.allow_swarm_restart(run.store, run.machine, run.host, allowed))
+    check_restart(run, target, draining.allow_swarm_restart(run.store, run.console, run.machine, run.host, allowed))
     with ExitStack() as drains:
         run.take(lambda host, _: engine_config.recover(host, target), drains)
         check(run.host)

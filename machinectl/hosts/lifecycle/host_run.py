@@ -280,7 +280,7 @@ class DryRun(HostRun):
 
     @contextmanager
     def _drain(self) -> Iterator[None]:
-        by = draining.drain_preview(self.store, self.machine, self.host) if self.host.swarm else ""
+        by = draining.drain_preview(self.store, self.console, self.machine, self.host) if self.host.swarm else ""
         if by:
             self.outcomes.append(Outcome(draining.draining_title(self.machine.name), changed=True, details=(by,)))
         yield

@@ -39,7 +39,7 @@ def undo_changes(run: HostRun, *, purge_engine: bool = False, allowed: Allowed =
     check_not_lost(run.store, machine, host)
     # Undo later changes from other computers, too.
     run.catch_up()
-    allowed = draining.allow_swarm_restart(run.store, machine, host, allowed)
+    allowed = draining.allow_swarm_restart(run.store, run.console, machine, host, allowed)
     run.remark = run.console.note
     run.again = f"machinectl rm {'--purge-engine' if purge_engine else '--purge'} {machine.name}"
     with live_restore_borrowed(run):

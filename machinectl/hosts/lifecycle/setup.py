@@ -76,7 +76,7 @@ class Setup:
         target = replace(target_of(run.machine, identity, run.url), replaced_ca=replaced_ca(run.machine, identity))
         found = host_summary(run.host, run.port, ssh_only=target.ssh_only, allowed=self.allowed)
         self._agree(run, target)
-        allowed = draining.allow_swarm_restart(run.store, run.machine, run.host, self.allowed)
+        allowed = draining.allow_swarm_restart(run.store, run.console, run.machine, run.host, self.allowed)
         with live_restore_borrowed(run), endings(run, identity), ExitStack() as drains:
 
             def take(step: SetupStep) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from machinectl.engine import swarm_api
 from machinectl.errors import MachineError
 from machinectl.hosts.swarm import managers
-from machinectl.hosts.swarm.managers import Manager, Quorum, find_answering_manager, wait_until
+from machinectl.hosts.swarm.managers import Manager, Quorum, Wait, find_answering_manager, wait_until
 from machinectl.hosts.swarm.membership import TrustedSwarms, call_manager, save_node
 from machinectl.machines.selection import waiting_with_note
 from machinectl.machines.store.lock import Lock
@@ -93,14 +93,14 @@ def node_id_of(host: Facts) -> str:
     return str(host.info.get("SwarmNode") or "") if host.swarm else ""
 
 
-def allow_swarm_restart(store: Store, machine: Machine, host: Facts, given: Allowed) -> Allowed:
+def allow_swarm_restart(store: Store, console: Console, machine: Machine, host: Facts, given: Allowed) -> Allowed:
     """Allow a node's engine to restart if it can be drained.
 
     Only the user can vouch for a swarm that was made by hand, so the hint names the command for that.
     """
     if not host.swarm or given.restart_swarm:
         return given
-    drainer, known = find_manager_of_node(store, machine, node_id_of(host)), on_record(machine)
+    drainer, known = find_manager_of_node(store, console, machine, node_id_of(host)), on_record(machine)
     if drainer is None and (known is None or known.node != node_id_of(host)):
         manager = machine.name if host.info.get("SwarmManager") else "<MANAGER>"
         return replace(
@@ -115,41 +115,46 @@ def draining_title(name: str) -> str:
     return f'Draining "{name}": its tasks move to other nodes'
 
 
-def drain_preview(store: Store, machine: Machine, host: Facts) -> str:
+def drain_preview(store: Store, console: Console, machine: Machine, host: Facts) -> str:
     """Return which manager would drain a node, if any."""
-    drainer = find_drain_manager(store, machine, node_id_of(host))
+    drainer = find_drain_manager(store, console, machine, node_id_of(host))
     if drainer is None or drainer.node.availability == DRAIN:
         return ""
     return f'by "{drainer.manager.machine.name}"; {drainer.node.availability} again afterwards'
 
 
-def find_drain_manager(store: Store, machine: Machine, node_id: str) -> DrainManager | None:
+def find_drain_manager(store: Store, console: Console, machine: Machine, node_id: str) -> DrainManager | None:
     """Return a manager to drain a node, if another node can take its tasks."""
-    drainer = find_manager_of_node(store, machine, node_id)
+    drainer = find_manager_of_node(store, console, machine, node_id)
     return drainer if drainer and drainer.has_other_nodes else None
 
 
 def find_manager_of_node(
-    store: Store, machine: Machine, node_id: str, within: float | None = None
+    store: Store, console: Console, machine: Machine, node_id: str, within: float | None = None
 ) -> DrainManager | None:
     """Return a manager that lists a node as this machine's, preferably another machine.
 
     After an election, wait `within` seconds (ELECTION) for the leader, and as long for other nodes.
     """
     end = time.monotonic() + (managers.ELECTION if within is None else within)
-    while True:
-        found = ask_for_node(store, machine, node_id, within)
-        if found is None or not found.awaits_nodes or time.monotonic() >= end:
-            return found
-        time.sleep(managers.PAUSE)
+    title = f'Waiting for the managers of the swarm of "{machine.name}"'
+    # Without a time to wait, the caller waits.
+    with Wait(console, "" if within == 0 else title) as wait:
+        while True:
+            found = ask_for_node(store, machine, node_id, within, wait.pause)
+            if found is None or not found.awaits_nodes or time.monotonic() >= end:
+                return found
+            wait.pause(managers.PAUSE)
 
 
-def ask_for_node(store: Store, machine: Machine, node_id: str, within: float | None) -> DrainManager | None:
+def ask_for_node(
+    store: Store, machine: Machine, node_id: str, within: float | None, pause: Callable[[float], None]
+) -> DrainManager | None:
     swarms = TrustedSwarms(store)
     known = on_record(machine)
     is_known = known is not None and known.node == node_id and known.cluster
     for cluster in [known.cluster] if known and is_known else swarms.clusters:
-        found = find_answering_manager(swarms.managers(cluster, last=machine.name), within)
+        found = find_answering_manager(swarms.managers(cluster, last=machine.name), within, pause)
         node = found.node(node_id) if isinstance(found, Manager) else None
         if isinstance(found, Manager) and node and swarms.is_node_of(machine, found, node):
             return DrainManager(store, found, node)
@@ -163,14 +168,19 @@ def drained_node(held: Held, console: Console, node_id: str) -> Iterator[None]:
     A node that cannot be drained, or already is, stays unchanged. After exceptions other than MachineError, the
     next run restores the availability.
     """
-    drainer = find_manager_of_node(held.store, held.machine, node_id)
+    drainer = find_manager_of_node(held.store, console, held.machine, node_id)
     if drainer is None:
         yield
         return
     with swarm_locked(held, console, recorded_node(held, drainer)):
         # The node that held the lock may not be back yet.
-        wait_until(console, lambda: has_drain_manager(held, node_id, keeps_quorum), VOTES_WITHIN)
-        drainer = find_manager_of_node(held.store, held.machine, node_id)
+        wait_until(
+            console,
+            lambda: has_drain_manager(held, console, node_id, keeps_quorum),
+            VOTES_WITHIN,
+            f'Waiting until the swarm has a quorum without "{held.name}"',
+        )
+        drainer = find_manager_of_node(held.store, console, held.machine, node_id)
         if drainer is None:
             raise MachineError(
                 f'No manager answers that could drain "{held.name}"',
@@ -188,7 +198,10 @@ def drained_node(held: Held, console: Console, node_id: str) -> Iterator[None]:
         restore_availability(held, console)
         is_one_of_many = drainer.node.manages and drainer.manager.machine.name != held.name
         if is_one_of_many and not wait_until(
-            console, lambda: has_drain_manager(held, node_id, is_node_back), BACK_WITHIN
+            console,
+            lambda: has_drain_manager(held, console, node_id, is_node_back),
+            BACK_WITHIN,
+            f'Waiting until "{held.name}" manages its swarm again',
         ):
             console.warn(
                 f'"{held.name}" does not manage its swarm again after {BACK_WITHIN:.0f} s\n'
@@ -196,8 +209,8 @@ def drained_node(held: Held, console: Console, node_id: str) -> Iterator[None]:
             )
 
 
-def has_drain_manager(held: Held, node_id: str, check: Callable[[DrainManager], bool]) -> bool:
-    drainer = find_manager_of_node(held.store, held.machine, node_id, 0)
+def has_drain_manager(held: Held, console: Console, node_id: str, check: Callable[[DrainManager], bool]) -> bool:
+    drainer = find_manager_of_node(held.store, console, held.machine, node_id, 0)
     return drainer is not None and check(drainer)
 
 
@@ -263,8 +276,8 @@ def restore_availability(held: Held, console: Console) -> None:
 
 def set_former_availability(held: Held, console: Console, node: SwarmNode) -> None:
     # A restarted manager must find a leader first.
-    wait_until(console, lambda: has_drain_manager(held, node.node, is_node_back), BACK_WITHIN)
-    drainer = find_manager_of_node(held.store, held.machine, node.node)
+    wait_until(console, lambda: has_drain_manager(held, console, node.node, is_node_back), BACK_WITHIN)
+    drainer = find_manager_of_node(held.store, console, held.machine, node.node)
     if drainer is None:
         raise MachineError("no manager of its swarm answers")
     drainer.set_availability(console, node.before)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -18,6 +18,8 @@ from machinectl.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from types import TracebackType
+    from typing import Self
 
     from machinectl.console import Console
     from machinectl.engine import Endpoint, Probe
@@ -131,7 +133,11 @@ def find_answering_manager(
     within: float | None = None,
     pause: Callable[[float], None] | None = None,
 ) -> Manager | str:
-    """Return the first that answers, else why none does; in an election, ask for `within` seconds (ELECTION)."""
+    """Return the first that answers, else why none does; in an election, ask for `within` seconds (ELECTION).
+
+    `pause` is also called, without a time to wait, before it asks with patience.
+    """
+    pause = pause or time.sleep
     end = time.monotonic() + (ELECTION if within is None else within)
     while True:
         why = "none is known"
@@ -143,9 +149,10 @@ def find_answering_manager(
             why = "; ".join(dict.fromkeys(each.error or "it is of another swarm now" for each in failures)) or why
             if not any(each.state is State.TIMEOUT for each in failures):
                 break
+            pause(0)
         if not any(map(is_leader_missing, failures)) or time.monotonic() >= end:
             return why
-        (pause or time.sleep)(PAUSE)
+        pause(PAUSE)
 
 
 def require_answering_manager(
@@ -191,13 +198,40 @@ def manager_from_probe(machine: Machine, found: Probe) -> Manager | None:
     return answer if node is None or not node.node or answer.node(node.node) else None
 
 
-def wait_until(console: Console, done: Callable[[], bool], seconds: float) -> bool:
-    """Wait until `done` is true; return False when time is up. A MachineError counts as false."""
+class Wait:
+    """Show a wait as a step of the console from its first pause on."""
+
+    def __init__(self, console: Console, title: str) -> None:
+        self._console = console
+        self._title = title
+        self._step = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._step.__exit__(kind, exc, trace)
+
+    def pause(self, seconds: float) -> None:
+        if self._title:
+            self._step.enter_context(self._console.step(self._title))
+            self._title = ""
+        self._console.pause(seconds)
+
+
+def wait_until(console: Console, done: Callable[[], bool], seconds: float, title: str = "") -> bool:
+    """Wait until `done` is true; return False when time is up. A MachineError counts as false.
+
+    `title` says what for, unless a step of the console does.
+    """
     end = time.monotonic() + seconds
-    while True:
-        with suppress(MachineError):
-            if done():
-                return True
-        if time.monotonic() > end:
-            return False
-        console.pause(PAUSE)
+    with Wait(console, title) as wait:
+        while True:
+            with suppress(MachineError):
+                if done():
+                    return True
+            if time.monotonic() > end:
+                return False
+            wait.pause(PAUSE)
