@@ -19,19 +19,21 @@ CERTIFICATES = {
     "ca.pem": "The CA of",
     "server.pem": "The certificate of",
 }
+# What docker reads in DOCKER_CERT_PATH.
+CLIENTS = ("ca.pem", "cert.pem", "key.pem")
 # Seconds around the expiry for which the hour matters, too: access is given for days or hours.
 NEAR = 2 * 86400
 
 
-class ExpiredCertificate:
-    """`cause` says which one expired and when, `hint` what to type."""
+class CertificateProblem:
+    """`cause` says which files are missing or when one expired, `hint` what to type."""
 
     def __init__(self, cause: str, hint: str) -> None:
         self.cause = cause
         self.hint = hint
 
 
-def expired_certificate(machine: Machine, now: datetime | None = None) -> ExpiredCertificate | None:
+def expired_certificate(machine: Machine, now: datetime | None = None) -> CertificateProblem | None:
     """Read the machine's files, without cryptography. The client's certificate comes first: docker shows it first."""
     if not machine.tls:
         return None
@@ -41,8 +43,26 @@ def expired_certificate(machine: Machine, now: datetime | None = None) -> Expire
     over = {file: end for file in CERTIFICATES if (end := expiry_of(machine, file)) and end < now}
     for file, end in over.items():
         when = expiry_words(end, now)
-        return ExpiredCertificate(f'{CERTIFICATES[file]} "{machine.name}" expired on {when}', renewing(machine, over))
+        return CertificateProblem(f'{CERTIFICATES[file]} "{machine.name}" expired on {when}', renewing(machine, over))
     return None
+
+
+def missing_certificates(machine: Machine) -> CertificateProblem | None:
+    directory = machine.directory
+    missing = [file for file in CLIENTS if not os.path.lexists(os.path.join(directory, file))]
+    if not (machine.tls and missing):
+        return None
+    # The key of a CA that is here may be kept elsewhere.
+    can_sign = "ca.pem" in missing or os.path.lexists(os.path.join(directory, "ca-key.pem"))
+    if machine.access.get("state") == GRANTED:
+        hint = ask_owner(machine)
+    elif machine.has_changes and can_sign:
+        hint = f"Make new ones: machinectl provision {machine.name}"
+    else:
+        hint = f"Give the machine its certificates: machinectl certs import {machine.name} <DIR>"
+    what = f"lacks {' and '.join(missing)}" if len(missing) < len(CLIENTS) else "has no certificates"
+    need = f"docker needs ca.pem, cert.pem and key.pem in {directory}"
+    return CertificateProblem(f'"{machine.name}" {what}: {need}', hint)
 
 
 def expiry_words(end: datetime, now: datetime) -> str:
@@ -78,12 +98,8 @@ def renewing(machine: Machine, files: Collection[str], *, due: bool = True) -> s
 
 
 def advise(console: Console, machine: Machine) -> None:
-    directory = machine.directory
-    if machine.tls and not os.path.lexists(os.path.join(directory, "ca.pem")):
-        console.warn(
-            f'"{machine.name}" has no certificates yet: put ca.pem, cert.pem and key.pem into {directory},\n'
-            f"or let them be checked and put there: machinectl certs import {machine.name} <DIR>"
-        )
+    if missing := missing_certificates(machine):
+        console.warn(f"{missing.cause}\n{missing.hint}")
     if warning := unprotected(machine):
         console.warn(warning)
 

@@ -101,9 +101,9 @@ LINES = [
     Line("config ghost", stderr=GHOST, code=1),
     # create
     Line(f"{NONE} orionbox", stderr='Docker machine "orionbox" already exists', code=1),
-    Line("create -d=none -url=tcp://127.0.0.1:1/ new", NEXT, stderr="has no certificates yet"),
+    Line("create -d=none -url=tcp://127.0.0.1:1/ new", NEXT, stderr="has no certificates"),
     Line("create -driver none -no-tls -url=tcp://127.0.0.1:1 new", NEXT, stderr="not protected by TLS"),
-    Line("create -d=none --url=tcp://127.0.0.1:1 --no-tls=false new", NEXT, stderr="has no certificates yet"),
+    Line("create -d=none --url=tcp://127.0.0.1:1 --no-tls=false new", NEXT, stderr="has no certificates"),
     Line("create --url tcp://127.0.0.1:1 new", NEXT, stderr="no certificates", environment={"MACHINE_DRIVER": "none"}),
     Line(f"{NONE} -swarm -swarm-master=true -swarm-discovery=token://x new", NEXT, stderr="no longer exists"),
     Line(f"{NONE} -engine-opt=a=b -engine-label a=b -engine-env=A=b -tls-san=x new", NEXT, stderr="no certificates"),

@@ -16,6 +16,7 @@ import machinectl as machinectl_package
 import machinectl_generic as generic
 import machinectl_none as none
 from machinectl.cli.catalogue import ALL
+from machinectl.hosts.certificates.identity import CLIENT_FILES
 from machinectl.hosts.engine_socket.socket_file import opened_socket
 from machinectl.hosts.engine_socket.socket_notes import SocketNote
 from machinectl.machines.record import Machine
@@ -117,7 +118,8 @@ def machines(store: Store) -> Store:
     for name, url in (("orionbox", "tcp://[::1]:2376"), ("plain", "tcp://127.0.0.1:2375"), ("local", "unix:///x.sock")):
         machine = Machine(name, "none", url=url, tls=url.endswith("2376"))
         machine.driver_state = json.dumps({"URL": url})
-        added(store, machine)
+        # Empty files: no expiry to warn of, and none is missing.
+        added(store, machine, dict.fromkeys(CLIENT_FILES if machine.tls else (), b""))
     return store
 
 

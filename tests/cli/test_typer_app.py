@@ -600,14 +600,14 @@ def test_set_keeps_a_plain_machine_plain_and_warns_as_create_does(store: Store) 
     moved = machinectl("set", "--url", "tcp://127.0.0.2", "plain", store=store.root)
     assert (store.read("plain").url, store.read("plain").tls) == ("tcp://127.0.0.2:2375", False)
     assert "not protected by TLS" in moved.stderr
-    assert "has no certificates yet" in machinectl("set", "--tls", "plain", store=store.root).stderr
+    assert "has no certificates" in machinectl("set", "--tls", "plain", store=store.root).stderr
 
 
 def test_config_warns_where_its_flags_would_not_do_what_they_say(orionbox: Store, tmp_path: Path) -> None:
     machinectl("create", "-d", "none", "--url", "unix:///x", "local", store=orionbox.root)
     here = {"DOCKER_TLS_VERIFY": "1"}
     assert "env -u DOCKER_TLS_VERIFY" in machinectl("config", "local", store=orionbox.root, environment=here).stderr
-    assert machinectl("config", "orionbox", store=orionbox.root, environment=here).stderr == ""
+    assert "env -u" not in machinectl("config", "orionbox", store=orionbox.root, environment=here).stderr
     for name in ("two words", "what?", "a[bc]", "\tled"):
         apart = tmp_path / name
         machinectl("-s", apart, "create", "-d", "none", "--url", URL, "box")

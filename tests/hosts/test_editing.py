@@ -10,6 +10,7 @@ import pytest
 from machinectl.engine import Probe
 from machinectl.errors import MachineError
 from machinectl.host_changes import FileCreated
+from machinectl.hosts.certificates.identity import CLIENT_FILES
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle import provisioning
 from machinectl.hosts.lifecycle.editing import Edit
@@ -33,7 +34,7 @@ SSH_ONLY, LISTENING = Edit(engine={"ssh_only": True}), Edit(engine={"ssh_only": 
 def orion(store: Store) -> Machine:
     machine = Machine("orion", "generic", url="tcp://192.0.2.29:2376", tls=True, driver_state=STATE)
     machine.changes = (FileCreated("/etc/docker/machinectl/ca.pem"),)
-    return added(store, machine)
+    return added(store, machine, dict.fromkeys(CLIENT_FILES, b""))
 
 
 def edited(store: Store, *edits: Edit) -> str:

@@ -1,8 +1,9 @@
-"""An expired certificate is named where one meets it: which, since when, and what to type."""
+"""An expired or missing certificate is named where one meets it: which, since when, and what to type."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +19,6 @@ from tests.support.registered import added
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from machinectl.hosts.certificates.identity import Identity
     from machinectl.machines.store import Store
@@ -30,6 +30,7 @@ COMMANDS = {
     GRANTED: "Ask alice@vega for a new one: machinectl access renew orion",
     OTHERS: "Get new ones from whoever made them, and put them in: machinectl certs import orion <DIR>",
 }
+IMPORT = "Give the machine its certificates: machinectl certs import orion <DIR>"
 
 
 def identity(*, client: int = 0, server: int = 0) -> Identity:
@@ -77,6 +78,32 @@ def test_env_warns_on_stderr_and_prints_the_same_lines(store: Store, expired: Id
         COMMANDS[whose],
     ]
     assert done.stdout.startswith('export DOCKER_TLS_VERIFY="1"\n')
+
+
+@pytest.mark.parametrize(
+    ("whose", "lost", "what", "command"),
+    [
+        (OWN, "key.pem", "lacks key.pem", "Make new ones: machinectl provision orion"),
+        (OWN, "ca.pem cert.pem key.pem", "has no certificates", "Make new ones: machinectl provision orion"),
+        (OWN, "cert.pem ca-key.pem", "lacks cert.pem", IMPORT),
+        (GRANTED, "cert.pem key.pem", "lacks cert.pem and key.pem", COMMANDS[GRANTED]),
+        (OTHERS, "ca.pem", "lacks ca.pem", IMPORT),
+    ],
+)
+@pytest.mark.parametrize("verb", ["env", "config"])
+def test_env_and_config_warn_of_files_that_docker_will_miss(
+    store: Store, verb: str, whose: str, lost: str, what: str, command: str
+) -> None:
+    directory = orion(store, identity(), whose).directory
+    whole = machinectl(verb, "orion", store=store.root)
+    for file in lost.split():
+        Path(directory, file).unlink()
+    done = machinectl(verb, "orion", store=store.root)
+    assert (whole.stderr, done.stdout, done.returncode) == ("", whole.stdout, 0)
+    assert done.stderr.splitlines() == [
+        f'Warning: "orion" {what}: docker needs ca.pem, cert.pem and key.pem in {directory}',
+        command,
+    ]
 
 
 @pytest.mark.parametrize("whose", COMMANDS)

@@ -33,7 +33,7 @@ def docker_variables(store: Store, name: str) -> dict[str, str | None]:
 
         settle_pending(store, name)
     if machine.tls:
-        warn_of_expiry(store, machine)
+        warn_of_certificates(store, machine)
     return {
         "DOCKER_TLS_VERIFY": "1" if machine.tls else None,
         "DOCKER_HOST": machine.urls[0],
@@ -42,9 +42,9 @@ def docker_variables(store: Store, name: str) -> dict[str, str | None]:
     }
 
 
-def warn_of_expiry(store: Store, machine: Machine) -> None:
+def warn_of_certificates(store: Store, machine: Machine) -> None:
     """Warn of what docker only fails with; not of what expires soon, as shells start with `env`."""
-    from machinectl.machines.tls_warnings import expired_certificate
+    from machinectl.machines.tls_warnings import expired_certificate, missing_certificates
 
-    if expired := expired_certificate(machine):
-        store.warn(f"{expired.cause}\n{expired.hint}")
+    if problem := missing_certificates(machine) or expired_certificate(machine):
+        store.warn(f"{problem.cause}\n{problem.hint}")
