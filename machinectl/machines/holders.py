@@ -26,8 +26,9 @@ ACTIVE, ADDING, ENDING, EXPIRES = STATES = ("", "adding", "ending", "expires")
 # This computer's own client, which is on no record.
 OWNER = "owner"
 DIRECTORY, CA_FILE, CA_KEY_FILE = "holders", "ca.pem", "ca-key.pem"
-# It is a directory's name, and the common name of certificates, which have at most 64 bytes (RFC 5280, A.1).
-LONGEST_HOLDER = 64
+# Another computer knows a holder's CA by its common name, "machinectl MACHINE HOLDER". A longer name would leave no
+# room in its 64 bytes (RFC 5280, A.1) for a letter of the machine's. Earlier builds took names of 64 characters.
+LONGEST_HOLDER, LONGEST_RECORDED_HOLDER = 51, 64
 HOLDER_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@+-")
 
 
@@ -169,7 +170,7 @@ def is_time(text: str) -> bool:
 
 
 def is_holder_name(who: str) -> bool:
-    return 0 < len(who) <= LONGEST_HOLDER and who[0].isalnum() and HOLDER_CHARACTERS.issuperset(who)
+    return 0 < len(who) <= LONGEST_RECORDED_HOLDER and who[0].isalnum() and HOLDER_CHARACTERS.issuperset(who)
 
 
 def check_holder_name(who: str) -> None:
@@ -177,6 +178,12 @@ def check_holder_name(who: str) -> None:
     if who.lower() == OWNER:
         raise UsageError(
             f"\"{OWNER}\" is this computer's own access, and no other holder's name", "Choose another name"
+        )
+    if len(who) > LONGEST_HOLDER:
+        raise UsageError(
+            f"{who[:LONGEST_HOLDER]!r}… cannot be a holder's name: it has {len(who)} characters, and at most "
+            f"{LONGEST_HOLDER} are possible",
+            "Choose a shorter name, like alice or ci-runner",
         )
     if not is_holder_name(who):
         raise UsageError(

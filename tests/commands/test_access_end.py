@@ -10,7 +10,7 @@ import pytest
 from machinectl import certs
 from machinectl.commands.access import end as access_end_module
 from machinectl.commands.access.end import EndOrder, access_end, machines_of
-from machinectl.errors import Declined, MachineError
+from machinectl.errors import Declined, MachineError, UsageError
 from machinectl.host_changes import CaTrusted
 from machinectl.hosts.access import granting
 from machinectl.hosts.access.granting import AccessGrant, client_of_holder
@@ -234,6 +234,17 @@ def test_a_dry_run_finds_access_that_another_computer_gave(
     planned = dict(access_end_module.plan_end(store, Quiet(), EndOrder("dozzle", ["m1", "m2"]), Access()))
     assert planned["m1"] == HostPlan(("ab" * 32,))
     assert isinstance(planned["m2"], MachineError)
+
+
+def test_no_host_is_asked_for_a_name_that_no_holder_can_have(
+    store: Store, elsewhere: dict[str, dict[str, str]]
+) -> None:
+    elsewhere["m1"] = {"ab" * 32: "CN=machinectl m1 dozzle"}
+    console = Quiet()
+    [(_, refused)] = access_end(store, console, EndOrder("a" * 52, ["m1"], yes=True), Access())
+    assert isinstance(refused, UsageError)
+    assert "at most 51" in refused.cause
+    assert console.begun == []
 
 
 def test_no_host_is_asked_where_no_other_holder_can_be(store: Store, engines: Engines) -> None:

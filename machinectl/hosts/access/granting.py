@@ -278,6 +278,7 @@ def endable_holder(machine: Machine, who: str) -> AccessHolder:
         raise own_access(machine.name)
     holder = find_holder(machine, who)
     if holder is None:
+        check_holder_name(who)
         raise no_such_holder(machine, who)
     if holder.state == EXPIRES:
         until = max((key.until for key in holder.keys), default="")

@@ -14,12 +14,20 @@ from machinectl import certs
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.access import granting
 from machinectl.hosts.access.granting import AccessGrant, client_of_holder, end_access
-from machinectl.hosts.certificates.holder_files import ending_cas, finish_endings, trusted_cas
+from machinectl.hosts.certificates.holder_files import ending_cas, finish_endings, new_holder_ca, trusted_cas
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.signing import signed
 from machinectl.hosts.connection.login import Access
-from machinectl.machines.holders import PERSON, TOOL, find_holder, put_holder
+from machinectl.machines.holders import (
+    LONGEST_HOLDER,
+    PERSON,
+    TOOL,
+    check_holder_name,
+    find_holder,
+    put_holder,
+)
 from machinectl.machines.record import Machine, Phase
+from machinectl.provision.client_cas import holder_named_by
 from machinectl.value_classes import replace as replaced
 from tests.support.quiet import Quiet
 from tests.support.registered import added
@@ -38,6 +46,15 @@ def public_key() -> certs.PublicKey:
 
 KEY = public_key()
 ALICE = AccessGrant("alice", PERSON, KEY, request="r1")
+
+
+def test_another_computer_knows_the_ca_of_the_longest_name_and_a_longer_one_is_refused() -> None:
+    who = "a" * (LONGEST_HOLDER - 6) + "@b.c+d"
+    check_holder_name(who)
+    subject = certs.describe(new_holder_ca("orionbox", who).certificate).subject
+    assert holder_named_by(subject) == who
+    with pytest.raises(UsageError, match="has 52 characters, and at most 51 are possible"):
+        check_holder_name(f"{who}e")
 
 
 class Host:
