@@ -10,7 +10,7 @@ from machinectl.errors import MachineError
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle.engine_restart import check_provisioned
 from machinectl.hosts.parallel.workers import plan_each, work_on_each
-from machinectl.hosts.upkeep.certificate_renewal import look_for_unrecorded_cas, plan_renewal, renew
+from machinectl.hosts.upkeep.certificate_renewal import look_before_renewal, plan_renewal, renew
 from machinectl.machines.holders import holders_of
 from machinectl.machines.selection import chosen
 from machinectl.provision.client_cas import CLIENTS
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.hosts.lifecycle.host_plan import HostPlan
     from machinectl.hosts.upkeep.certificate_renewal import Renewal
-    from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
 
@@ -49,28 +48,39 @@ def regenerate_certs(
             able.append(name)
     # A password that is typed for a look counts for the work, too.
     logins = {name: access.for_one_host() for name in able}
-    if able and not unasked:
-        kept = look_for_kept_cas(store, console, logins) if renewal.new_ca else {}
-        if not confirm_renewal(store, console, able, renewal, kept):
-            decline(console, "No certificate was changed")
-            return
-    yield from work_on_each(
+    kept: dict[str, list[str]] = {}
+    if able and renewal.new_ca and not unasked:
+        for name, found in look(store, console, logins, renewal):
+            if isinstance(found, MachineError):
+                yield name, found
+                wanted.remove(name)
+                able.remove(name)
+            else:
+                kept[name] = found
+    if able and not unasked and not confirm_renewal(store, console, able, renewal, kept):
+        decline(console, "No certificate was changed")
+        return
+    if wanted:
+        yield from work_on_each(
+            store,
+            console,
+            wanted,
+            access,
+            lambda held, console, own: renew(held, console, logins.get(held.name, own), renewal),
+        )
+
+
+def look(
+    store: Store, console: Console, logins: Mapping[str, Access], renewal: Renewal
+) -> Iterator[tuple[str, list[str] | MachineError]]:
+    """Yield the CAs that stay on each host, or why it is refused."""
+    return plan_each(
         store,
         console,
-        wanted,
-        access,
-        lambda held, console, own: renew(held, console, logins.get(held.name, own), renewal),
+        [*logins],
+        Access(),
+        lambda machine, console, _: look_before_renewal(store, machine, console, logins[machine.name], renewal),
     )
-
-
-def look_for_kept_cas(store: Store, console: Console, logins: Mapping[str, Access]) -> dict[str, list[str]]:
-    """Return the CAs that stay on each host; a host that does not answer fails later."""
-
-    def look(machine: Machine, console: Console, _: Access) -> list[str]:
-        return look_for_unrecorded_cas(store, machine, console, logins[machine.name])
-
-    found = plan_each(store, console, [*logins], Access(), look)
-    return {name: cas for name, cas in found if isinstance(cas, list)}
 
 
 def confirm_renewal(

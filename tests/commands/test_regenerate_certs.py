@@ -204,6 +204,11 @@ def test_a_ca_that_another_computer_has_replaced_is_not_put_back(
         assert "locks out its owner: machinectl provision --force orion" in raised.value.hint
         with pytest.raises(CheckFailed, match=refused):
             plan_renewal(store, store.read("orion"), Quiet(), Access(), renewal)
+    # Nobody is asked.
+    console = Quiet(True)
+    found = dict(regenerate_certs(store, console, ["orion"], Access(), Renewal(new_ca=True), unasked=False))
+    assert refused in str(found["orion"])
+    assert console.asked == []
     assert host.jobs == []
     assert Identity.read(store.directory("orion")) == old
 
@@ -279,12 +284,6 @@ def test_nobody_is_asked_about_machines_that_it_cannot_be_done_for(store: Store)
     assert '"far" has no SSH' in refused.stderr
 
 
-def test_a_new_ca_is_asked_for_with_what_it_means(store: Store, sshd: Sshd) -> None:
-    register(store, "orion", sshd)
-    declined = machinectl("regenerate-certs", "--new-ca", "orion", store=store.root, stdin="n\n")
-    assert "every other client that was given a certificate is locked out" in declined.stderr
-
-
 def test_a_new_ca_leaves_cas_that_were_added_by_hand_and_names_them_before_it_asks(
     store: Store, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -292,15 +291,17 @@ def test_a_new_ca_leaves_cas_that_were_added_by_hand_and_names_them_before_it_as
     seen: list[Access] = []
 
     def looked(*given: Any) -> list[str]:
-        seen.append(given[-1])
+        seen.append(given[3])
         return ["CN=carol", "CN=dave"]
 
-    monkeypatch.setattr(f"{regenerate_certs.__module__}.look_for_unrecorded_cas", looked)
+    monkeypatch.setattr(f"{regenerate_certs.__module__}.look_before_renewal", looked)
     monkeypatch.setattr(f"{regenerate_certs.__module__}.renew", lambda *given: seen.append(given[2]))
     console = Quiet(True)
     assert dict(regenerate_certs(store, console, ["orion"], Access(), Renewal(new_ca=True), unasked=False))
     kept = f'added to {CLIENTS} on the host of "orion" keep their access: CN=carol, CN=dave.'
-    assert any(kept in line for line in console.said[: console.said.index("Are you sure?")])
+    before = console.said[: console.said.index("Are you sure?")]
+    assert any(kept in line for line in before)
+    assert any("every other client that was given a certificate is locked out" in line for line in before)
     # A password that was typed for the look is not asked for again.
     assert seen[0] is seen[1]
 

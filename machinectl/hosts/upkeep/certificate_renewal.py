@@ -145,9 +145,15 @@ def plan_renewal(store: Store, machine: Machine, console: Console, access: Acces
     return HostPlan(found, tuple(run.outcomes))
 
 
-def look_for_unrecorded_cas(store: Store, machine: Machine, console: Console, access: Access) -> list[str]:
+def look_before_renewal(
+    store: Store, machine: Machine, console: Console, access: Access, renewal: Renewal
+) -> list[str]:
+    """Return the subjects of the CAs that a new one leaves on the host. Raises MachineError as `renew` would."""
+    target = target_of(machine, new_identity(machine, Identity.read(machine.directory), renewal))
     with logged_in(machine, console, access) as session:
-        return unrecorded_cas(machine, DryRun(store, machine, console, root_runner(session, console, access)).look())
+        host = DryRun(store, machine, console, root_runner(session, console, access)).look()
+    check_certificates_in_use(machine, host, target)
+    return unrecorded_cas(machine, host)
 
 
 def new_identity(machine: Machine, old: Identity, renewal: Renewal) -> Identity:
