@@ -20,7 +20,7 @@ from machinectl.doctor import (
 from machinectl.doctor.check import Check, Verdict, broken, failed, ok, unknown, unseen, value_or
 from machinectl.doctor.docker_ssh import TITLE as DOCKER_SSH
 from machinectl.doctor.docker_ssh import docker_ssh_check
-from machinectl.doctor.each_address import address_checks, look_at_addresses
+from machinectl.doctor.each_address import address_checks, look_at_addresses, shows_own_key
 from machinectl.doctor.engine_connectivity import TCP, TLS, EngineReach, reach_engine
 from machinectl.doctor.host_condition import Shell
 from machinectl.doctor.ssh_only import ssh_only_checks
@@ -29,7 +29,7 @@ from machinectl.errors import MachineError
 from machinectl.host_changes import ConfigMerged, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.login import Access, logged_in, moved_hint, pinned_known_hosts, root_runner
-from machinectl.hosts.connection.machine_driver import endpoint_of, endpoints_of
+from machinectl.hosts.connection.machine_driver import endpoint_of, endpoints_of, ssh_or_none
 from machinectl.hosts.connection.openssh_programs import docker_needs_ssh_config
 from machinectl.hosts.lifecycle.host_owner import GIVE_UP, lost_to
 from machinectl.hosts.lifecycle.host_plan import target_of
@@ -76,6 +76,8 @@ class Inside:
     lost_to: str = ""
     # The SSH server at the machine's address has not its key.
     is_another_host: bool = False
+    # The URL with the address of the login, if another host is at the URL's.
+    own_url: str = ""
 
 
 def check_machine(store: Store, console: Console, name: str, access: Access, timeout: float) -> list[Check]:
@@ -109,6 +111,8 @@ def check_machine(store: Store, console: Console, name: str, access: Access, tim
             inside = replace(inside, lost_to=lost_to(store, machine, inside.facts))
         dockers = list(docker_ssh_checks(store, machine, inside, timeout))
         way = engine.found() or EngineReach(())
+        if inside.facts and any((each.title, each.verdict) == (TLS, Verdict.BROKEN) for each in way.checks):
+            inside = replace(inside, own_url=own_url(machine, console, access, timeout))
         its_id = str(inside.facts.info.get("ID", "")) if inside.facts else ""
         addresses = list(address_checks(machine, looks.found() or [], its_id))
     return [
@@ -225,10 +229,25 @@ def of_whose_engine(check: Check, machine: Machine, inside: Inside) -> Check:
     if inside.is_another_host:
         # Of several addresses, each has a check.
         return replace(check, hint="" if machine.addresses else moved_hint(machine))
+    if inside.own_url:
+        seen = "That address has another host, with another SSH key"
+        return replace(
+            check, hint=f"{seen}; set that of the login: machinectl set --url {inside.own_url} {machine.name}"
+        )
     if check.hint.endswith(f"machinectl doctor {machine.name}"):
         endpoint = endpoint_of(machine)
         return replace(check, hint=foreign_ca_hint(endpoint if inside.facts else replace(endpoint, takeover="")))
     return check
+
+
+def own_url(machine: Machine, console: Console, access: Access, timeout: float) -> str:
+    """Return the URL with the address of the login if the SSH key at the URL's is another host's, else ""."""
+    ssh, host = ssh_or_none(machine), value_or("", lambda: engine_url.parse_url(machine.url).host)
+    # Of several addresses, each has a check.
+    if ssh is None or host in {"", ssh.host} or machine.addresses:
+        return ""
+    is_foreign = shows_own_key(machine, host, console, access, timeout) is False
+    return engine_url.with_host(machine.url, ssh.host) if is_foreign else ""
 
 
 def through_firewall(check: Check, machine: Machine, inside: Inside) -> Check:

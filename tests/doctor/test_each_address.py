@@ -14,7 +14,7 @@ from machinectl.cli.main import run_command_line
 from machinectl.doctor.check import Check, Verdict
 from machinectl.doctor.each_address import address_checks, look_at_addresses, without_address
 from machinectl.doctor.host_condition import Shell
-from machinectl.doctor.machine_checks import Inside, check_machine, of_whose_engine
+from machinectl.doctor.machine_checks import Inside, check_machine, of_whose_engine, own_url
 from machinectl.errors import elsewhere
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.connection.machine_driver import endpoint_of
@@ -194,6 +194,21 @@ def test_doctor_takes_over_the_machines_own_host_with_the_certificates_of_others
     )
     assert own.endswith("certs import orion <DIR>; or take its host over: machinectl provision --force orion")
     assert unknown.endswith("certs import orion <DIR>")
+
+
+@pytest.mark.parametrize("is_same", [True, False])
+def test_a_url_that_leads_to_another_host_than_the_login_is_set_right(
+    store: Store, sshd: Sshd, another_sshd: Sshd, is_same: bool
+) -> None:
+    machine = register(store, "orion", sshd)
+    machine.url = "tcp://127.0.0.3:2376"
+    another_sshd.host_keys = [keygen(another_sshd.directory / "own_host_key")]
+    with serving(leads_to(sshd.port if is_same else another_sshd.port), host="127.0.0.3", port=sshd.port):
+        own = own_url(machine, Quiet(), Access(), TIMEOUT)
+    assert own == ("" if is_same else "tcp://127.0.0.1:2376")
+    served = Check("Served certificate", BROKEN, "another one", "Restart the engine: machinectl ssh orion restart")
+    hint = of_whose_engine(served, machine, Inside((), Shell("orion"), own_url=own)).hint
+    assert hint.endswith("ssh orion restart" if is_same else ": machinectl set --url tcp://127.0.0.1:2376 orion")
 
 
 def test_an_expired_certificate_is_not_another_engines(
