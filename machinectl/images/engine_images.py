@@ -15,9 +15,9 @@ from machinectl.engine.endpoint import Deadline
 from machinectl.engine.http import dial, get, upload
 from machinectl.engine.probe import error_answer, read_answer
 from machinectl.errors import one_line
-from machinectl.go.docker_ps import as_integer, as_list, as_text
-from machinectl.images.image import DIGEST, chain_ids
-from machinectl.images.platform_name import ARCHITECTURES
+from machinectl.go.docker_ps import as_dict, as_integer, as_list, as_text
+from machinectl.images.image import DIGEST, UNKNOWN, chain_ids
+from machinectl.images.platform_name import ARCHITECTURES, LONGEST_PLATFORM, PLATFORM
 from machinectl.images.write_archive import Known
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 PATIENCE = 120.0
 # Seconds to ask for the layers of images: an engine may have thousands. What is not known by then is sent.
 LOOKING = 5.0
+# Layers of an image, and of all images together. Docker's classic store takes 127 for an image.
+MOST_LAYERS, MOST_KNOWN = 1000, 200_000
 # Bytes.
 LONGEST = 1 << 20
 NOT_FOUND, CONFLICT = 404, 409
@@ -116,7 +118,7 @@ class Images:
         contents: dict[str, str] = {}
         end = time.monotonic() + LOOKING
         for identifier in by_likelihood(listed, likely):
-            if time.monotonic() > end:
+            if time.monotonic() > end or len(diffs) > MOST_KNOWN:
                 break
             image = self.image(identifier) or {}
             contents[content_of(image)] = identifier
@@ -133,13 +135,19 @@ def content_of(image: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest() if diff_ids_of(image) else ""
 
 
+def id_of(image: dict[str, Any]) -> str:
+    """Return "" for what is no ID."""
+    found = as_text(image.get("Id"))
+    return found if DIGEST.fullmatch(found) else ""
+
+
 def ids_of(listed: Iterable[dict[str, Any]]) -> frozenset[str]:
-    return frozenset(each["Id"] for each in listed if isinstance(each.get("Id"), str))
+    return frozenset(filter(None, map(id_of, listed)))
 
 
 def ids_by_name(listed: Iterable[dict[str, Any]]) -> dict[str, str]:
-    named = ((tag, each.get("Id")) for each in listed for tag in as_list(each.get("RepoTags")))
-    return {tag: as_text(image) for tag, image in named if isinstance(tag, str) and DIGEST.fullmatch(as_text(image))}
+    named = ((tag, id_of(each)) for each in listed for tag in as_list(each.get("RepoTags")))
+    return {tag: image for tag, image in named if isinstance(tag, str) and image}
 
 
 def by_likelihood(listed: Iterable[dict[str, Any]], likely: str) -> list[str]:
@@ -147,22 +155,23 @@ def by_likelihood(listed: Iterable[dict[str, Any]], likely: str) -> list[str]:
 
     def rank(image: dict[str, Any]) -> tuple[bool, int]:
         tags = as_list(image.get("RepoTags"))
-        return not any(str(tag).rpartition(":")[0] == likely for tag in tags), -as_integer(image.get("Created"))
+        return not any(as_text(tag).rpartition(":")[0] == likely for tag in tags), -as_integer(image.get("Created"))
 
-    ordered = sorted((each for each in listed if isinstance(each.get("Id"), str)), key=rank)
-    return list(dict.fromkeys(each["Id"] for each in ordered))
+    return list(dict.fromkeys(filter(None, map(id_of, sorted(listed, key=rank)))))
 
 
 def engine_platform(info: dict[str, Any]) -> str:
-    """Return the platform of an engine from its /info."""
-    machine = str(info.get("Architecture") or "")
-    return f"{info.get('OSType') or 'linux'}/{ARCHITECTURES.get(machine, machine)}"
+    """Return the platform of an engine from its /info, UNKNOWN if that is no platform's name."""
+    machine = as_text(info.get("Architecture"))
+    found = f"{as_text(info.get('OSType')) or 'linux'}/{ARCHITECTURES.get(machine, machine)}"
+    return found if len(found) <= LONGEST_PLATFORM and PLATFORM.fullmatch(found) else UNKNOWN
 
 
 def diff_ids_of(image: dict[str, Any]) -> list[str]:
-    root_fs = image.get("RootFS")
-    layers = root_fs.get("Layers") if isinstance(root_fs, dict) else None
-    return [each for each in as_list(layers) if isinstance(each, str)]
+    """Return an image's layers, none if one of them has no valid ID."""
+    layers = as_list(as_dict(image.get("RootFS")).get("Layers"))
+    are_valid = len(layers) <= MOST_LAYERS and all(DIGEST.fullmatch(as_text(each)) for each in layers)
+    return layers if are_valid else []
 
 
 @contextmanager
@@ -204,7 +213,7 @@ def error_of(line: bytes) -> str:
         found = json.loads(line)
     except (ValueError, RecursionError):
         return ""
-    return str(found.get("error") or "") if isinstance(found, dict) else ""
+    return as_text(as_dict(found).get("error"))
 
 
 def tag_image(endpoint: Endpoint, image_id: str, reference: Reference) -> bool:

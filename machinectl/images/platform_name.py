@@ -7,6 +7,7 @@ import re
 from machinectl.errors import UsageError, one_line
 
 PLATFORM = re.compile(r"[a-z0-9_.-]+(/[a-z0-9_.-]+){0,2}")
+LONGEST_PLATFORM = 64
 # Other names of architectures, such as uname's, as Go has them (runtime.GOARCH).
 ARCHITECTURES = {
     "x86_64": "amd64",

@@ -15,7 +15,7 @@ from machinectl.images.engine_images import Images, ids_by_name, load_image, tag
 from machinectl.images.read_archive import Wanted
 from machinectl.images.reference import Reference
 from machinectl.images.send import remove_untagged
-from tests.support import servers
+from tests.support import hostile_engine, servers
 
 
 @pytest.fixture
@@ -48,9 +48,10 @@ def test_any_list_of_images_is_read(answers: dict[str, Any], listed: object) -> 
 def test_an_engine_of_thousands_of_images_is_asked_for_likely_ones_only_as_long_as_it_may_take(
     answers: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    named = {"old": ["app:1"], "new": ["app:2"], "other": ["127.0.0.1:5000/app:1", "other:1"], "untagged": None}
+    old, new, other, untagged = (f"sha256:{number:064}" for number in range(4))
+    named = {old: ["app:1"], new: ["app:2"], other: ["127.0.0.1:5000/app:1", "other:1"], untagged: None}
     answers["/images/json"] = [
-        {"Id": name, "Created": created, "RepoTags": tags} for created, (name, tags) in enumerate(named.items())
+        {"Id": image_id, "Created": created, "RepoTags": tags} for created, (image_id, tags) in enumerate(named.items())
     ]
     asked: list[str] = []
     times = iter(range(100))
@@ -59,7 +60,7 @@ def test_an_engine_of_thousands_of_images_is_asked_for_likely_ones_only_as_long_
     monkeypatch.setattr(engine_images, "LOOKING", 3)
     with Images(HERE) as images:
         known = images.known("app")
-    assert asked == ["new", "old", "untagged"]
+    assert asked == [new, old, untagged]
     assert known.images == set(named)
 
 
@@ -83,6 +84,12 @@ def test_an_id_that_is_none_is_refused(answers: dict[str, Any], identifier: obje
     answers["/images/app:1/json"] = {"Id": identifier}
     with pytest.raises(MachineError, match="no valid ID"):
         EngineSource(HERE).find(Wanted("app:1"))
+
+
+@pytest.mark.parametrize("size", [-5, "5", [5], 1e99, 10**400, None])
+def test_a_size_that_is_none_is_unknown(answers: dict[str, Any], size: object) -> None:
+    answers["/images/app:1/json"] = {"Id": hostile_engine.IMAGE_ID, "Size": size}
+    assert EngineSource(HERE).find(Wanted("app:1")).size == 0
 
 
 def test_the_start_of_an_id_that_fits_several_images_is_refused(

@@ -6,6 +6,7 @@ to.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from tests.support.hostile_ssh import ESCAPES, holding, repeating, reset
@@ -13,12 +14,15 @@ from tests.support.hostile_ssh import saying as saying_first
 from tests.support.servers import answer, closing, dripping, endless_body, endless_head, saying, silent, stalling_body
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.support.servers import Behaviour, Connection
 
 HEAD = b"HTTP/1.1 200 OK\r\nApi-Version: 1.99\r\n"
 # What may stand in a header: HTTP's parser takes CR and LF for its end.
 IN_LINE = ESCAPES.replace(b"\r", b"")
 NOTHING = b"Content-Length: 0\r\n\r\n"
+IMAGE_ID = "sha256:" + "0" * 64
 IN_JSON = rb"\u001b]0;owned\u0007\u001b[31m\r\n\u009b31mX\u202e"
 
 
@@ -28,6 +32,27 @@ def engine_saying(version: bytes, ping: bytes = answer(b"OK")) -> Behaviour:
     def behaviour(connection: Connection) -> None:
         while request := connection.request():
             connection.send(ping if b" /_ping " in request else answer(version))
+
+    return behaviour
+
+
+def target_engine(answers: Mapping[str, bytes]) -> Behaviour:
+    """An engine for `push` that says something of its own at some paths. It loads each archive."""
+    told = {
+        "/_ping": b"OK",
+        "/info": b'{"OSType": "linux", "Architecture": "x86_64"}',
+        "/images/json": json.dumps([{"Id": IMAGE_ID, "RepoTags": ["app:0"]}]).encode(),
+        **answers,
+    }
+
+    def behaviour(connection: Connection) -> None:
+        while request := connection.request():
+            if b"\r\nTransfer-Encoding: chunked" in request:
+                body = b""
+                while not body.endswith(b"\r\n0\r\n\r\n"):
+                    body += connection.sock.recv(1 << 16)
+            path = request.split()[1].decode().partition("?")[0]
+            connection.send(answer(told.get(path, b"{}")))
 
     return behaviour
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from machinectl.engine import EngineError
 from machinectl.errors import MachineError, UsageError, closest_match, one_line
-from machinectl.go.docker_ps import as_integer, as_list, as_text
-from machinectl.images.engine_images import Images, content_of, diff_ids_of, ids_by_name, ids_of, saved_image
-from machinectl.images.image import DIGEST, ArchiveError
+from machinectl.go.docker_ps import as_integer, as_list
+from machinectl.images.engine_images import Images, content_of, diff_ids_of, id_of, ids_by_name, ids_of, saved_image
+from machinectl.images.image import ArchiveError
 from machinectl.images.read_archive import check_archive
 from machinectl.images.reference import is_image_id, parse_reference, several_images
 
@@ -77,9 +77,9 @@ class EngineSource:
             if found is None:
                 raise no_such_image(name, self, images)
             by_containerd, _ = images.store()
-        size = as_integer(found.get("Size"))
-        identifier = as_text(found.get("Id"))
-        if not DIGEST.fullmatch(identifier):
+        size = max(0, as_integer(found.get("Size")))
+        identifier = id_of(found)
+        if not identifier:
             raise MachineError(f"The engine at {self.endpoint.peer} gives the image no valid ID")
         by_id = is_image_id(name) and parse_reference(name).name not in as_list(found.get("RepoTags"))
         if wanted.platform:
