@@ -41,6 +41,15 @@ class EngineURL:
         return f"{self.scheme}://{user}{host}{port}"
 
 
+def check_install_url(url: str, typed: str = "--engine-install-url") -> None:
+    """Raise UsageError for a script's URL that cannot be downloaded here; `typed` is the flag or variable."""
+    if not url.startswith(("http://", "https://")):
+        from machinectl.masking import without_passwords
+
+        cause = f"{typed} takes an http or https URL, not {without_passwords(url)!r}"
+        raise UsageError(cause, "For example: https://get.docker.com")
+
+
 def parse_url(text: str) -> EngineURL:
     """Raise UsageError with the right form."""
     if not text.isprintable():

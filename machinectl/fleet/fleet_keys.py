@@ -132,6 +132,7 @@ CHECKS: Mapping[str, Callable[[Any], object]] = {
     "options": engine_options.check_options,
     "env": engine_options.check_variables,
     "bind": engine_options.check_address,
+    "install_url": url.check_install_url,
     ADDRESS.key: addresses.parse_addresses,
     ACCESS_LIFETIME.key: check_lifetime,
 }

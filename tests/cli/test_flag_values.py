@@ -104,6 +104,21 @@ def test_a_wrong_variable_is_named(capsys: pytest.CaptureFixture[str], monkeypat
     assert cause == "Error: GENERIC_SSH_PORT takes a port number, not 'x'"
 
 
+def test_a_script_that_cannot_be_downloaded_is_refused_at_once_by_the_name_that_was_typed(
+    store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = ("-s", store.root, "create", "-d", "generic", "--generic-ip-address", "192.0.2.1")
+    wrong = "takes an http or https URL, not 'file:///srv/install.sh'"
+    example = "For example: https://get.docker.com"
+    monkeypatch.setenv("MACHINE_DOCKER_INSTALL_URL", "file:///srv/install.sh")
+    assert refused(capsys, *create, "web1") == (f"Error: MACHINE_DOCKER_INSTALL_URL {wrong}", example)
+    monkeypatch.delenv("MACHINE_DOCKER_INSTALL_URL")
+    typed = ("--engine-install-url", "file:///srv/install.sh")
+    assert refused(capsys, *create, *typed, "web1") == (f"Error: --engine-install-url {wrong}", example)
+    assert refused(capsys, "-s", store.root, "set", *typed, "web1") == (f"Error: --engine-install-url {wrong}", example)
+    assert store.names() == []
+
+
 CHOICES = (
     ("env --format={}", "json, dotenv or properties", "dotenv"),
     ("fleet import --from={} x", "ansible or ssh-config", "ssh-config"),

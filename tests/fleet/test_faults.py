@@ -73,6 +73,10 @@ def test_all_that_is_wrong_is_told_in_one_go_by_its_places_with_the_nearest_righ
             "engine-bind: here",
             "engine-bind 'here' is not an address. Give one of the host's, as 192.168.0.29 or fd00::1d",
         ),
+        (
+            "engine-install-url: file:///x",
+            "engine-install-url takes an http or https URL, not 'file:///x'. For example: https://get.docker.com",
+        ),
         ("labels: [a=b]", "labels is a mapping of texts, this is a list"),
         ("labels: {a: [b]}", "labels: a is a text, this is a list"),
         ("labels: {'a=b': c}", "labels: 'a=b' is not a valid label"),

@@ -6,9 +6,11 @@ import os
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from machinectl import url as engine_url
 from machinectl.cli.declarations.driver_option import parameter_of
 from machinectl.cli.declarations.make_machines import OLD_SWARM
 from machinectl.cli.options.login_options import read_login_secret
+from machinectl.cli.parsing.flag_values import typed_name
 from machinectl.driver.driver_options import check_option, complete_options, option_flag, split_location
 from machinectl.errors import UsageError
 from machinectl.files.secret_files import is_exposed
@@ -26,6 +28,7 @@ def changed_engine_options(given: dict[str, Any]) -> dict[str, Any]:
     """Return the typed options by record key. Raises UsageError for invalid ones."""
     typed = {key: value for key, value in engine_values(given).items() if value is not None and value != []}
     check_options(filter(None, typed.get("options", ())))
+    check_install_url(typed.get("install_url", ""))
     return {key: tuple(filter(None, value)) if isinstance(value, list) else value for key, value in typed.items()}
 
 
@@ -35,6 +38,13 @@ def parse_engine_options(given: dict[str, Any]) -> EngineOptions:
     options.check()
     check_options(options.options)
     return options
+
+
+def check_install_url(url: str) -> None:
+    """Raise UsageError for one that is no http URL; "" is the default."""
+    if url:
+        flag = next(each for each in ENGINE_FLAGS if each.key == "install_url")
+        engine_url.check_install_url(url, typed_name(flag, url))
 
 
 def engine_values(given: dict[str, Any]) -> dict[str, Any]:

@@ -24,8 +24,12 @@ def read_number(flag: Flag, given: str | float) -> int | float:
         number = math.nan
     if math.isfinite(number) and (low is None or number >= low) and (high is None or number <= high):
         return number
-    typed = flag.variable if flag.variable and os.environ.get(flag.variable) == given else flag.flag
-    raise UsageError(f"{typed} takes {valid_values(flag)}, not {given!r}")
+    raise UsageError(f"{typed_name(flag, given)} takes {valid_values(flag)}, not {given!r}")
+
+
+def typed_name(flag: Flag, given: object) -> str:
+    """Return the flag, or its environment variable if that has the value."""
+    return flag.variable if flag.variable and os.environ.get(flag.variable) == given else flag.flag
 
 
 def without_options(metavar: str) -> str:

@@ -8,7 +8,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from machinectl.errors import CheckFailed, MachineError, UsageError
+from machinectl.errors import CheckFailed, MachineError
 from machinectl.host_changes import PackageInstalled
 from machinectl.masking import without_passwords
 from machinectl.provision.decision import Decision, Rehearsal, job_not_started, tail
@@ -16,6 +16,7 @@ from machinectl.provision.facts.host_facts import ServiceState
 from machinectl.provision.job import Job
 from machinectl.provision.steps import distributions
 from machinectl.provision.steps.distributions import Loss
+from machinectl.url import check_install_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -190,8 +191,7 @@ def complaints(said: str) -> str:
 
 def download_script(url: str) -> bytes | None:
     """Download Docker's script here: minimal Debian has no curl. None on timeout, or if invalid. Raises UsageError."""
-    if not url.startswith(("http://", "https://")):
-        raise UsageError(f"--engine-install-url {url!r} is not an http URL", "For example: https://get.docker.com")
+    check_install_url(url)
     answers: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
     # A silent name server must not delay exit.
     threading.Thread(target=lambda: answers.put(fetch(url)), daemon=True, name=f"download {url}").start()

@@ -105,6 +105,8 @@ def create(
         certificates=CertificateFiles(tls_dir, tls_ca_cert, tls_client_cert, tls_client_key),
         spare=CertificateFiles("", here.tls.ca, here.tls.certificate, here.tls.key),
     )
+    if name not in WITHOUT_HOST:
+        machine_options.check_install_url(creation.spec.engine.install_url)
     machine_options.warn_of_open_files(others, here.console)
     if machine_options.asks_for_swarm(others):
         here.console.warn("the --swarm options belong to a product that no longer exists; they have no effect")
