@@ -50,6 +50,6 @@ def inspect_fields(machine: Machine, directory: str) -> dict[str, Any]:
 
 
 def holder_fields(holder: AccessHolder) -> dict[str, Any]:
-    keys = [{"Key": key.key, "Until": key.until, "Request": key.request} for key in holder.keys]
+    keys = [{"Key": key.key, "Until": key.until, "Request": key.request, "State": key.state} for key in holder.keys]
     words = {"Kind": holder.kind, "CA": holder.ca, "State": holder.state, "By": holder.by, "Since": holder.since}
     return {"Who": holder.who, **words, "Keys": keys}

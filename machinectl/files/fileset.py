@@ -100,6 +100,13 @@ def replace_together(
         put_into_place(directory)
 
 
+def check_writable(directory: str) -> None:
+    """Raise MachineError for a locked directory that takes no files."""
+    with directory_errors(directory):
+        os.mkdir(os.path.join(directory, UNFINISHED), PRIVATE_DIRECTORY)
+        os.rmdir(os.path.join(directory, UNFINISHED))
+
+
 def check_folders(directory: str, names: Iterable[str]) -> None:
     """Raise MachineError if a folder of the files is a file, or a link below the directory: keys would go elsewhere."""
     for name in dict.fromkeys(map(os.path.dirname, names)):

@@ -23,6 +23,8 @@ PERSON, TOOL = KINDS = ("person", "tool")
 # Recorded before the engine trusts a holder's CA, and before it stops to. EXPIRES: the machine's own CA signed, as its
 # host cannot be changed, so that the access cannot be ended.
 ACTIVE, ADDING, ENDING, EXPIRES = STATES = ("", "adding", "ending", "expires")
+# A tool's key is on record before its files are written: the files of a failed run are nowhere.
+UNWRITTEN = "unwritten"
 # This computer's own client, which is on no record.
 OWNER = "owner"
 DIRECTORY, CA_FILE, CA_KEY_FILE = "holders", "ca.pem", "ca-key.pem"
@@ -35,12 +37,13 @@ HOLDER_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVW
 class HolderKey(Frozen):
     """`key` is the SHA256 of the public key (SubjectPublicKeyInfo) in hexadecimal, `until` a time in RFC 3339.
 
-    `request` is the ID of the request that it came in, "" for a key that was made here.
+    `request` is the ID of the request that it came in, "" for a key that was made here. `state` is "" or UNWRITTEN.
     """
 
     key: str
     until: str
     request: str = ""
+    state: str = ""
 
 
 class AccessHolder(Frozen):
@@ -73,8 +76,8 @@ class AccessHolder(Frozen):
         return {**words, "keys": [vars(key) for key in self.keys]}
 
     def with_key(self, key: HolderKey, since: str = "") -> AccessHolder:
-        """Add a key, or replace its entry. Keys that expired before `since` go."""
-        kept = (each for each in self.keys if each.key != key.key and each.until >= since)
+        """Add a key, or replace its entry. Keys that expired before `since` go, and those that nobody has."""
+        kept = (each for each in self.keys if each.key != key.key and each.until >= since and each.state != UNWRITTEN)
         return replace(self, keys=(*kept, key))
 
 
@@ -87,7 +90,7 @@ class EndedHolder(Frozen):
 
 
 def loaded_key(data: Mapping[str, Any]) -> HolderKey:
-    return HolderKey(*(str(data.get(name, "")) for name in ("key", "until", "request")))
+    return HolderKey(*(str(data.get(name, "")) for name in ("key", "until", "request", "state")))
 
 
 def holders_of(machine: Machine) -> list[AccessHolder]:

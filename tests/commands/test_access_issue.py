@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -18,13 +19,16 @@ from machinectl.cli.declarations.share_machines import TOOLS
 from machinectl.cli.main import run_command_line
 from machinectl.commands.access import issue as issuing
 from machinectl.commands.access.issue import ToolIssue, access_issue, plan_access_issue
+from machinectl.commands.access.ls import access_ls
 from machinectl.errors import MachineError, UsageError
+from machinectl.files import fileset
 from machinectl.hosts.access import granting
 from machinectl.hosts.access.tool_files.known_tools import LAYOUTS
+from machinectl.hosts.certificates.client_warnings import unfinished_access
 from machinectl.hosts.certificates.signing import signed
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle.host_plan import HostPlan
-from machinectl.machines.holders import ADDING, TOOL, find_holder, put_holder
+from machinectl.machines.holders import ADDING, TOOL, UNWRITTEN, find_holder, put_holder
 from machinectl.machines.record import Machine
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
@@ -351,6 +355,53 @@ def test_nothing_is_written_if_one_host_is_off_and_the_same_command_goes_on(
     assert not out.exists()
     hosts["vega"] = set()
     assert issued(store, dozzle).lines
+
+
+def states(store: Store) -> list[tuple[str, str]]:
+    """Return the keys that `access ls` shows for dozzle: machine and state."""
+    return [(row.machine, row.state) for row in access_ls(store, []) if row.holder == "dozzle"]
+
+
+def test_a_key_whose_files_were_not_written_is_listed_as_that_until_the_same_command_finishes(
+    store: Store, hosts: dict[str, Any], dozzle: ToolIssue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts["vega"] = None
+    issued(store, dozzle)
+    assert states(store) == [("rigel", UNWRITTEN)]
+    hosts["vega"] = set()
+    with monkeypatch.context() as patched:
+        patched.setattr(fileset, "write_tree", full_disk)
+        with pytest.raises(MachineError, match="No space left"):
+            issued(store, dozzle)
+    assert states(store) == [("rigel", UNWRITTEN), ("vega", UNWRITTEN)]
+    assert "not written yet" in machinectl("access", "ls", store=store.root).stdout
+    assert 'The files of dozzle for "rigel" were not written' in next(unfinished_access(store.read("rigel")))
+    issued(store, dozzle)
+    assert states(store) == [("rigel", ""), ("vega", "")]
+    assert list(unfinished_access(store.read("rigel"))) == []
+    # A renewal that fails leaves the key in the files.
+    monkeypatch.setattr(fileset, "write_tree", full_disk)
+    with pytest.raises(MachineError, match="No space left"):
+        issued(store, dozzle, "rigel")
+    assert states(store) == [("rigel", ""), ("rigel", UNWRITTEN), ("vega", "")]
+
+
+def full_disk(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_directory_that_takes_no_files_is_refused_before_a_host_is_changed(
+    store: Store, hosts: dict[str, Any], dozzle: ToolIssue, out: Path
+) -> None:
+    need("mount", "umount", root=True)
+    out.mkdir(0o700)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "ro,mode=700", "none", out], check=True)
+    try:
+        with pytest.raises(MachineError, match="Read-only file system"):
+            issued(store, dozzle)
+    finally:
+        subprocess.run(["umount", out], check=True)
+    assert hosts == {"rigel": set(), "vega": set()}
 
 
 def test_a_machine_that_cannot_be_shared_stops_all(store: Store, hosts: dict[str, Any], dozzle: ToolIssue) -> None:

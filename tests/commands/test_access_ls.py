@@ -146,7 +146,7 @@ def test_inspect_shows_holders_and_the_lifetime_that_they_get(store: Store) -> N
         "State": "",
         "By": BY,
         "Since": SINCE,
-        "Keys": [{"Key": "a" * 64, "Until": "2026-12-05T09:00:00Z", "Request": "r1"}],
+        "Keys": [{"Key": "a" * 64, "Until": "2026-12-05T09:00:00Z", "Request": "r1", "State": ""}],
     }
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl.console import confirm, decline
 from machinectl.errors import MachineError, UsageError, closest_match
-from machinectl.files.fileset import check_folders, locked_directory, read_regular_file
+from machinectl.files.fileset import check_folders, check_writable, locked_directory, read_regular_file
 from machinectl.hosts.access.engine_turns import work_in_turns
 from machinectl.hosts.access.granting import (
     AccessGrant,
@@ -30,10 +30,21 @@ from machinectl.hosts.access.issued_files import (
 from machinectl.hosts.access.tool_addresses import tool_urls
 from machinectl.hosts.access.tool_files.known_tools import LAYOUTS
 from machinectl.hosts.access.tool_files.tool_layout import EngineAccess
+from machinectl.hosts.access.wire.content import rfc3339
 from machinectl.hosts.parallel.workers import plan_each
 from machinectl.machines.addresses import FLAG
-from machinectl.machines.holders import ADDING, CA_FILE, EXPIRES, TOOL, find_holder, is_holder_name
-from machinectl.machines.selection import chosen
+from machinectl.machines.holders import (
+    ADDING,
+    CA_FILE,
+    EXPIRES,
+    TOOL,
+    UNWRITTEN,
+    HolderKey,
+    find_holder,
+    is_holder_name,
+    put_holder,
+)
+from machinectl.machines.selection import chosen, waiting
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.quantities import lifetime_words
 from machinectl.url import parse_url
@@ -67,7 +78,7 @@ class ToolIssue:
     urls: Mapping[str, str] = field(default_factory=dict)
 
     def grant(self, key: bytes) -> AccessGrant:
-        return AccessGrant(self.who, TOOL, certs.own_public_key(key), self.lifetime)
+        return AccessGrant(self.who, TOOL, certs.own_public_key(key), self.lifetime, state=UNWRITTEN)
 
     def command(self, names: Sequence[str]) -> str:
         """Return the command line that issues it unasked, without defaults."""
@@ -117,6 +128,7 @@ def access_issue(
     failures, engines = [], []
     with locked_directory(issue.directory):
         check_files(store, wanted, issue)
+        check_writable(issue.directory)
         for name, result in work_in_turns(store, console, wanted, access, issue.engine):
             if isinstance(result, MachineError):
                 failures.append((name, result))
@@ -128,8 +140,21 @@ def access_issue(
         found = issue.lay_out(engines)
         hosts = {name: parse_url(url).host for name, url in issue.urls.items()}
         write_issued(issue.directory, issue.who, found.files, hosts)
+        record_written(store, console, engines, issue.who)
     note_end(store, console, engines, issue)
     return IssuedAccess(lines=found.lines)
+
+
+def record_written(store: Store, console: Console, engines: Sequence[EngineAccess], who: str) -> None:
+    """Record that the tool has its keys."""
+    for engine in engines:
+        until = certs.describe(engine.certificate).not_after
+        key = HolderKey(certs.public_key_digest(engine.certificate), rfc3339(until))
+        with store.writing(engine.name, waiting(console, engine.name)) as held:
+            # Another process may have ended the access meanwhile.
+            if holder := find_holder(held.machine, who):
+                put_holder(held.machine, holder.with_key(key))
+                held.write()
 
 
 def plan_access_issue(

@@ -19,6 +19,7 @@ from machinectl.machines.holders import (
     EXPIRES,
     OWNER,
     PERSON,
+    UNWRITTEN,
     AccessHolder,
     HolderKey,
     find_holder,
@@ -47,6 +48,7 @@ WORDS = {
     ENDING: "not ended yet",
     EXPIRES: "can only expire",
     SUSPENDED: "suspended (ssh-only)",
+    UNWRITTEN: "not written yet",
 }
 
 
@@ -144,6 +146,8 @@ def key_state(machine: Machine, holder: AccessHolder, key: HolderKey, now: datet
         return holder.state
     if key.until and datetime.fromisoformat(key.until) <= now:
         return EXPIRED
+    if key.state:
+        return key.state
     return SUSPENDED if is_suspended(machine) else ACTIVE
 
 

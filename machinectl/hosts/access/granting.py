@@ -68,7 +68,7 @@ EXPIRED_KEYS_STAY = timedelta(days=7)
 class AccessGrant:
     """`lifetime` is in seconds; None: the machine's default.
 
-    `request` is the ID of the request that the key came in.
+    `request` is the ID of the request that the key came in, `state` that of the key on record.
     """
 
     who: str
@@ -76,6 +76,7 @@ class AccessGrant:
     public_key: certs.PublicKey
     lifetime: int | None = None
     request: str = ""
+    state: str = ""
 
 
 def client_of_holder(
@@ -97,7 +98,7 @@ def client_of_holder(
     moment = datetime.now(UTC)
     certificate = certs.sign_client(ca, grant.public_key.pem, holder.who, expected_end(machine, grant))
     until = certs.describe(certificate).not_after
-    key = HolderKey(grant.public_key.digest, rfc3339(until), grant.request)
+    key = HolderKey(grant.public_key.digest, rfc3339(until), grant.request, grant.state)
     put_holder(machine, holder.with_key(key, since=rfc3339(moment - EXPIRED_KEYS_STAY)))
     held.write()
     # With only the server's CA, clients can verify the certificate by its own chain.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.hosts.certificates.identity import Identity
-from machinectl.machines.holders import ADDING, TOOL, holders_of
+from machinectl.machines.holders import ADDING, TOOL, UNWRITTEN, holders_of
 from machinectl.provision import client_cas
 from machinectl.provision.client_cas import CLIENTS, OWN_CA
 from machinectl.quantities import first_names
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.provision.facts.host_facts import Facts
 
+NOT_WRITTEN = "were not written: access issue failed before that"
 UNFINISHED = "is not added yet: no certificate was given"
 
 
@@ -48,6 +49,8 @@ def unfinished_access(machine: Machine) -> Iterator[str]:
     for holder in holders_of(machine):
         if holder.state == ADDING:
             yield f'The access of {holder.who} to "{machine.name}" {UNFINISHED}\n{finishing(holder, machine.name)}'
+        elif any(key.state == UNWRITTEN for key in holder.keys):
+            yield f'The files of {holder.who} for "{machine.name}" {NOT_WRITTEN}\n{finishing(holder, machine.name)}'
 
 
 def finishing(holder: AccessHolder, name: str) -> str:
