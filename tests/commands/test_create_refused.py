@@ -38,14 +38,23 @@ def test_a_key_that_does_not_let_in_is_named_as_it_was_typed(
     assert machinectl("ls", "-q", store=store).stdout == ""
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("number", "command", "status"),
+    [
+        (signal.SIGHUP, COMMAND, 128 + signal.SIGHUP),
+        (signal.SIGTERM, COMMAND, 128 + signal.SIGTERM),
+        # Without an answer, the key is refused.
+        (signal.SIGHUP, ["sh", "-c", "trap '' HUP; exec \"$@\"", "sh", *COMMAND], 1),
+    ],
+    ids=["SIGHUP", "SIGTERM", "SIGHUP ignored"],
+)
 def test_a_terminal_that_is_closed_at_the_question_about_the_key_leaves_no_machine(
-    sshd: Sshd, tmp_path: Path, number: int
+    sshd: Sshd, tmp_path: Path, number: int, command: list[str], status: int
 ) -> None:
     way = ["--generic-ip-address", "127.0.0.1", "--generic-ssh-port", str(sshd.port), "--generic-ssh-user", sshd.user]
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [*COMMAND, "create", "-d", "generic", *way, "box"],
+        [*command, "create", "-d", "generic", *way, "box"],
         env={**os.environ, "MACHINE_STORAGE_PATH": str(tmp_path / "store")},
         stdin=theirs,
         stdout=theirs,
@@ -57,5 +66,5 @@ def test_a_terminal_that_is_closed_at_the_question_about_the_key_leaves_no_machi
         said += os.read(ours, 1 << 16)
     process.send_signal(number)
     os.close(ours)
-    assert process.wait() == 128 + number
+    assert process.wait() == status
     assert machinectl("ls", "-q", store=tmp_path / "store").stdout == ""

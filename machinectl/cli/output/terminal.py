@@ -90,11 +90,12 @@ class Terminal:
             self.spinner.clear()
             try:
                 return read_hidden(question) if secret else read_line(question)
-            except (EOFError, KeyboardInterrupt) as exc:
+            # OSError: the terminal was closed, and SIGHUP is ignored.
+            except (EOFError, OSError, KeyboardInterrupt) as exc:
                 print(file=sys.stderr, flush=True)
-                if isinstance(exc, EOFError):
-                    raise Unanswered from exc
-                raise
+                if isinstance(exc, KeyboardInterrupt):
+                    raise
+                raise Unanswered from exc
 
     def pause(self, seconds: float) -> None:
         # Short sleeps, because a ^C just before a sleep does not interrupt it.
