@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from machinectl.commands.run import remote_command_line
 from machinectl.machines.record import Machine
 from tests.support import program, servers
-from tests.support.program import COMMAND, machinectl, typed_at_terminal
+from tests.support.in_process import machinectl
+from tests.support.program import COMMAND, typed_at_terminal
 from tests.support.registered import added, register
 
 if TYPE_CHECKING:

@@ -28,7 +28,8 @@ from machinectl.ssh.openssh.copy_commands import CopyOptions, no_progress
 from machinectl.ssh.sftp.sftp_copying import Copier, LocalSide
 from machinectl.ssh.ssh_errors import SSHError
 from tests.support.hostile_ssh import MEASURED
-from tests.support.program import COMMAND, machinectl, run_code, started
+from tests.support.in_process import machinectl
+from tests.support.program import COMMAND, run_code, started
 from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.registered import added, register

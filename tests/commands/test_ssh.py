@@ -15,7 +15,8 @@ import pytest
 from machinectl.commands.ssh import parse_ssh_options, without_named
 from machinectl.machines.record import Machine, Phase
 from machinectl.ssh.destination import SSHEndpoint
-from tests.support.program import machinectl, started
+from tests.support.in_process import machinectl
+from tests.support.program import started
 from tests.support.registered import added, register
 from tests.support.sshd import keygen
 

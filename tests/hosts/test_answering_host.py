@@ -13,7 +13,7 @@ import pytest
 
 from machinectl.machines.answered_address import MOMENT, SSH
 from tests.support import servers
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 from tests.support.registered import register
 from tests.support.servers import serving
 from tests.support.sshd import keygen

@@ -38,7 +38,7 @@ from machinectl.ssh.ssh_errors import HostKeyRefused, LoginRefused, NotForwarded
 from machinectl.ssh.ssh_settings import jump_host, read_settings
 from machinectl.state import State
 from tests.hosts.test_answering_host import LAN, VPN, at_another_address, leads_to
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added, register
 from tests.support.servers import serving

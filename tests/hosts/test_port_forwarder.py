@@ -28,7 +28,7 @@ from machinectl.hosts.status.present_name import present_name
 from machinectl.machines.store import Store
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 from tests.support.published import publishing
 from tests.support.quiet import Quiet
 from tests.support.registered import register

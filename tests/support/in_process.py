@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import subprocess
+import tempfile
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ import pytest
 
 from machinectl.cli.invocation import THIS
 from machinectl.cli.main import run_command_line
+from machinectl.machines import answered_address
 from tests.support.forked import ENVIRONMENT, at_start
 from tests.support.program import PROGRAM, decoded, encoded
 
@@ -48,6 +50,9 @@ def machinectl(
         for name, value in {**streams, "argv": [PROGRAM, *words]}.items():
             patch.setattr(f"sys.{name}", value)
         patch.setattr(THIS, "script", PROGRAM)
+        # What a process learns as it goes on: it reads $TMPDIR once, and warns at its end.
+        patch.setattr(tempfile, "tempdir", None)
+        patch.setattr(answered_address, "NEWS", answered_address.AddressNews())
         os.environ.update(more)
         if cwd:
             patch.chdir(cwd)
