@@ -15,8 +15,8 @@ from machinectl.ssh.client.connect import connect
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.keys.host_keys import HostKeyPolicy
 from machinectl.ssh.openssh import batch, forwarding, multiplexing, ssh_options
-from tests.support.openssh_7_4 import KEYWORDS, install
 from tests.support.in_process import machinectl
+from tests.support.openssh_7_4 import KEYWORDS, install
 from tests.support.quiet import Quiet
 from tests.support.registered import register
 from tests.support.sshd import keygen

@@ -16,18 +16,18 @@ from tests.support.program import machinectl
 CUPBOARD = Path(__file__).parents[2] / "examples" / "cupboard"
 
 
-@pytest.fixture
-def package(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its sources where nothing else is."""
     ignored = shutil.ignore_patterns("__pycache__", ".pytest_cache", "build", "dist", "*.egg-info")
-    return Path(shutil.copytree(CUPBOARD, tmp_path / "cupboard", ignore=ignored))
+    return Path(shutil.copytree(CUPBOARD, tmp_path_factory.mktemp("package") / "cupboard", ignore=ignored))
 
 
-@pytest.fixture
-def environment(package: Path, tmp_path: Path) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def environment(package: Path) -> dict[str, str]:
     """One in which it is installed, beside machinectl. What builds it is there: nothing is downloaded."""
-    site = tmp_path / "site"
-    alone = ("--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check")
+    site = package.with_name("site")
+    alone = ("--no-index", "--no-deps", "--no-build-isolation", "--no-cache-dir", "--disable-pip-version-check")
     python("-m", "pip", "install", "--quiet", *alone, f"--target={site}", str(package))
     return {"PYTHONPATH": os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import threading
@@ -79,7 +80,11 @@ def can_make_containers(socket: Path, program: str, directory: Path) -> tuple[in
     assert f"in {program};" in asking
     stand_ins = f"engine_processes() {{ echo 1; }}; listens_on() {{ echo {socket}; }}"
     script = "\n".join([asking, resource("container.sh"), stand_ins, "can_make_containers"])
-    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, cwd=directory, check=False)
+    # The system's programs: another python3 on the PATH may be a script that looks for one.
+    environment = {"PATH": f"/usr/sbin:/usr/bin:/sbin:/bin:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["sh", "-c", script], capture_output=True, text=True, cwd=directory, env=environment, check=False
+    )
     assert done.stderr == ""
     return done.returncode, done.stdout
 

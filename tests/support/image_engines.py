@@ -12,12 +12,14 @@ import tarfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 
 from machinectl import certs
 from machinectl.engine import Endpoint
-from machinectl.images.engine_images import Images, load_image
+from machinectl.engine.http import request
+from machinectl.images.engine_images import Images, diff_ids_of, load_image, saved_image
 from machinectl.machines.record import Machine, Phase
 from tests.support.archives import digest, layer
 from tests.support.dockerd import running_with
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 # daemon.json.
 CONTAINERD_STORE = b'{"features": {"containerd-snapshotter": true}}'
+OK = 200
 numbers = itertools.count()
 
 
@@ -57,6 +60,11 @@ class Engine:
         command = ["docker", "-H", self.endpoint.url, *arguments]
         return subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
 
+    def remove(self, image: str) -> None:
+        """Remove an image as `docker rmi -f` does, without the start of a program."""
+        with request(self.endpoint, "DELETE", f"/images/{quote(image)}?force=1") as answer:
+            assert answer.status == OK, answer.read(1000)
+
     def load(self, archive: bytes) -> None:
         load_image(self.endpoint, [archive])
 
@@ -65,9 +73,16 @@ class Engine:
         with Images(self.endpoint) as images:
             return {tag: each["Id"] for each in images.listed() for tag in each["RepoTags"] or [each["Id"]]}
 
+    def layers(self, name: str) -> list[str]:
+        """Return the diff IDs of an image's layers."""
+        with Images(self.endpoint) as images:
+            image = images.image(name)
+        assert image
+        return diff_ids_of(image)
+
     def saved_blobs(self, name: str) -> set[str]:
         """Return the digests of what docker save gives, uncompressed layers as their diff IDs."""
-        with tarfile.open(fileobj=io.BytesIO(self.docker("save", name))) as archive:
+        with saved_image(self.endpoint, name) as saved, tarfile.open(fileobj=io.BytesIO(saved.read())) as archive:
             files = {member.name: archive.extractfile(member) for member in archive if member.isfile()}
             contents = {name: file.read() for name, file in files.items() if file}
         found = {f"sha256:{name.rpartition('/')[2]}" for name in contents if name.startswith("blobs/sha256/")}
@@ -109,7 +124,7 @@ def engines(dockerd: Dockerd, containerd_store: Dockerd) -> Iterator[dict[str, E
     yield found
     for name, engine in found.items():
         for image in set(engine.images()) - before[name]:
-            engine.docker("rmi", "-f", image)
+            engine.remove(image)
 
 
 def unique_layer(kilobytes: int = 200) -> bytes:

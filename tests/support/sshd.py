@@ -78,6 +78,12 @@ def host_keys() -> list[Path]:
     return [keygen(directory / kind, kind) for kind in ("ed25519", "ecdsa", "rsa")]
 
 
+@functools.cache
+def client_key(server: str) -> Path:
+    """A key for the users of a server, for all tests of this run; it is another one for another server's name."""
+    return keygen(host_keys()[0].with_name(f"{server}-user"))
+
+
 class Sshd:
     """An SSH server that this test is let in to as the user who runs the tests."""
 
@@ -102,7 +108,9 @@ class Sshd:
         """A key that is let in."""
         path = self.directory / "id_ed25519"
         if not path.exists():
-            keygen(path)
+            key = client_key(self.directory.name)
+            shutil.copy(key, path)
+            shutil.copy(f"{key}.pub", f"{path}.pub")
             self.authorize(path)
         return path
 
