@@ -5,7 +5,6 @@ from __future__ import annotations
 from machinectl.errors import MachineError, UsageError
 from machinectl.machines.record import GLOB
 from machinectl.machines.store.first_machine import first_step_hint
-from machinectl.quantities import first_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,6 +112,8 @@ def selected(store: Store, console: Console, names: Sequence[str], selector: str
         label = f"No machine has a label. Give it one: machinectl set --label {wanted.example_label()} <NAME>"
         hint = label if store.names() else first_step_hint()
         if there:
+            from machinectl.quantities import first_names
+
             hint = f"There are: {first_names(there, MOST_TOLD)}"
         raise MachineError(f"--selector {selector!r} selects no machine", hint)
     return found

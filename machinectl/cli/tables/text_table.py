@@ -10,7 +10,6 @@ from machinectl.cli.output.style import columns, is_terminal
 from machinectl.cli.tables.fitted_table import NO_FITTING, Fitting, fitted_rows
 from machinectl.errors import MachineError, UsageError
 from machinectl.go.tabwriter import align, aligned_table
-from machinectl.quantities import first_names
 from machinectl.value_classes import Frozen
 
 TYPE_CHECKING = False
@@ -57,6 +56,8 @@ class RowFormat(Frozen):
 
 
 def unprintable_rows(cause: str, machines: Iterable[str]) -> MachineError:
+    from machinectl.quantities import first_names
+
     return MachineError(
         f"{cause} ({first_names(list(dict.fromkeys(machines)))})",
         "If only some machines have it, test for it first: {{with .Labels.rack}}{{.}}{{end}}",

@@ -7,10 +7,11 @@ import shlex
 from typing import TYPE_CHECKING
 
 from machinectl.cli.options.chosen_names import target_names
-from machinectl.cli.output.stdout import print_result, write_file, write_out
+from machinectl.cli.output.stdout import write_out
 from machinectl.cli.tables.fitted_table import Fitting
 from machinectl.cli.tables.results import is_on_board, report_results
 from machinectl.cli.tables.text_table import print_rows
+from machinectl.cli.verbs.share.handover import COMPARE, hand_over
 from machinectl.console import confirm, decline
 from machinectl.errors import MachineError, UsageError
 from machinectl.machines.selection import require_names
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from machinectl.hosts.access.wire.access_request import AccessRequest
     from machinectl.hosts.connection.login import Access
 
-# Both sides are told to compare fingerprints.
-COMPARE = "a chat is not authenticated"
 HEADINGS = ["MACHINE", "HOLDER", "UNTIL (UTC)", "GIVEN BY", "KEY", "STATE"]
 FITTING = Fitting(spare=("KEY", "GIVEN BY"))
 
@@ -81,7 +80,8 @@ def access_grant(
     results = [*command.access_grant(here.store, here.console, order, names, access), *refused]
     given = [each for _, each in results if isinstance(each, AnsweredMachine)]
     if given:
-        print_answer(here, command.answer_of(order, given), request.sender, output, again)
+        answer = command.answer_of(order, given)
+        hand_over(here, "answer", answer, request.sender, output, again, lambda path: write_answer(answer, path, again))
     return report_results(here, results, list(expected))
 
 
@@ -170,34 +170,20 @@ def circumstances(each: ExpectedGrant) -> str:
     return "; a new certificate for its key" if each.has_this_key else "; a further key of this holder"
 
 
-def print_answer(here: Session, answer: AccessAnswer, sender: str, output: str, again: str) -> None:
-    if output and output != "-":
-        try:
-            write_answer(answer, output)
-        except MachineError as exc:
-            raise MachineError(
-                f"{exc.cause}. Access was given, only the answer is missing",
-                f"Print the answer to the same request: {again}",
-            ) from exc
-        here.console.note(f"The answer is in {output}")
-    else:
-        print_result(lambda: write_file(answer.text()), again)
-    here.console.note(
-        f"Send it to {sender}: it holds no secret.\n"
-        f"Its fingerprint is {answer.fingerprint}. Read it out on the phone: {COMPARE}."
-    )
-
-
-def write_answer(answer: AccessAnswer, path: str) -> None:
+def write_answer(answer: AccessAnswer, path: str, again: str) -> None:
     from machinectl.files.atomic import remove_if_present
     from machinectl.fleet.writing.new_file import write_error, write_new_file
 
     try:
         # An earlier answer to the same request.
         remove_if_present(path)
-    except OSError as exc:
-        raise write_error(path, exc) from exc
-    write_new_file(path, answer.text())
+        write_new_file(path, answer.text())
+    except (OSError, MachineError) as exc:
+        cause = exc.cause if isinstance(exc, MachineError) else write_error(path, exc).cause
+        raise MachineError(
+            f"{cause}. Access was given, only the answer is missing",
+            f"Print the answer to the same request: {again}",
+        ) from exc
 
 
 def access_end(

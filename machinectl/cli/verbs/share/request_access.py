@@ -7,7 +7,8 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from machinectl.cli.output.exit_status import report
-from machinectl.cli.output.stdout import print_lines, print_result, write_file
+from machinectl.cli.output.stdout import print_lines
+from machinectl.cli.verbs.share.handover import COMPARE, file_of, hand_over
 from machinectl.errors import one_line
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from machinectl.hosts.access.accepting import Acceptance, AcceptedMachine
     from machinectl.hosts.access.wire.access_request import AccessRequest
 
-# Also said on the owner's side.
-COMPARE = "a chat is not authenticated"
 # Of labels or addresses in a line about a machine.
 LONGEST_LIST = 60
 
@@ -28,32 +27,19 @@ def access_request(here: Session, *, machines: list[str], who: str | None, outpu
 
     request = command(here.store, here.console, machines, who=who, output=file_of(output))
     owner = f"the owner of {', '.join(machine.name for machine in request.machines)}"
-    print_request(here, request, output, f"machinectl access request {' '.join(machines)}", owner)
+    hand_over_request(here, request, output, f"machinectl access request {' '.join(machines)}", owner)
 
 
 def access_renew(here: Session, *, names: list[str], output: str) -> None:
     from machinectl.commands.access.renew import access_renew as command
 
     request, owner = command(here.store, here.console, names, output=file_of(output))
-    print_request(here, request, output, " ".join(["machinectl access renew", *names]), owner)
+    hand_over_request(here, request, output, " ".join(["machinectl access renew", *names]), owner)
 
 
-def file_of(output: str) -> str:
-    """Return the file of an option that takes - for stdout, "" for stdout."""
-    return "" if output == "-" else output
-
-
-def print_request(here: Session, request: AccessRequest, output: str, again: str, owner: str) -> None:
-    if file_of(output):
-        write_request(request, output)
-        here.console.note(f"The request is in {output}")
-    else:
-        print_result(lambda: write_file(request.text()), again)
-    here.console.note(
-        f"Send it to {owner}: it holds no secret.\n"
-        f"Its fingerprint is {request.fingerprint}. Read it out on the phone: {COMPARE}.\n"
-        "When you have the answer: machinectl access accept"
-    )
+def hand_over_request(here: Session, request: AccessRequest, output: str, again: str, owner: str) -> None:
+    hand_over(here, "request", request, owner, output, again, lambda path: write_request(request, path))
+    here.console.note("When you have the answer: machinectl access accept")
 
 
 def write_request(request: AccessRequest, path: str) -> None:

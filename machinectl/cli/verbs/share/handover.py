@@ -1,0 +1,44 @@
+"""Hand a request or an answer to the user, who sends it on and reads out its fingerprint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from machinectl.cli.output.stdout import print_result, write_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from machinectl.cli.options.verb_session import Session
+
+# Both sides are told to compare fingerprints.
+COMPARE = "a chat is not authenticated"
+
+
+class Fingerprinted(Protocol):
+    """A request or an answer."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def text(self) -> str: ...
+
+
+def file_of(output: str) -> str:
+    """Return the file of an option that takes - for stdout, "" for stdout."""
+    return "" if output == "-" else output
+
+
+def hand_over(
+    here: Session, what: str, sent: Fingerprinted, to: str, output: str, again: str, write: Callable[[str], None]
+) -> None:
+    """`what` is "request" or "answer"; `again` is the command that makes it again; `write` writes it to a file."""
+    if path := file_of(output):
+        write(path)
+        here.console.note(f"The {what} is in {path}")
+    else:
+        print_result(lambda: write_file(sent.text()), again)
+    here.console.note(
+        f"Send it to {to}: it holds no secret.\n"
+        f"Its fingerprint is {sent.fingerprint}. Read it out on the phone: {COMPARE}."
+    )
