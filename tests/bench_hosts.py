@@ -59,7 +59,7 @@ SET_UP = """set -e
 tar -xf - -C /etc
 systemctl daemon-reload
 systemctl restart docker
-until ss -ltn | grep -q ':2376 '; do sleep 0.1; done
+until busybox netstat -ltn | grep -q ':2376 '; do sleep 0.1; done
 """
 INSTALL = """export DEBIAN_FRONTEND=noninteractive
 apt-get update && apt-get install -y docker.io && systemctl restart docker

@@ -33,6 +33,8 @@ BEGAN = "systemctl show docker -p MainPID"
 SERVES = 'sh -c "/bin/busybox echo containers_metric 1 >/metrics; exec /bin/busybox httpd -f -p 8080 -h /"'
 FAILURES = r'^prometheus_sd_refresh_failures_total{.*mechanism="docker".*} (\d+)'
 # Seconds until Prometheus has looked at an engine, and scraped a container.
+# Seconds between questions, which take the CPU time that what is waited for needs.
+PAUSE = 0.2
 PATIENCE = 90
 NAMES = "docker ps --format '{{.Names}}'"
 
@@ -119,6 +121,7 @@ class Prometheus:
         while not done():
             assert time.monotonic() < end, self._log.read_text()
             assert self._process.poll() is None, self._log.read_text()
+            time.sleep(PAUSE)
 
     @property
     def targets(self) -> dict[str, str]:

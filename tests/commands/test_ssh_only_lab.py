@@ -28,7 +28,7 @@ def on_disk(host: Host) -> Snapshot:
 
 
 def listens(host: Host) -> bool:
-    return ":2376 " in host.output("ss -ltn")
+    return ":2376 " in host.output("busybox netstat -ltn")
 
 
 def is_member(host: Host) -> bool:

@@ -31,6 +31,8 @@ pytestmark = [pytest.mark.timeout(400), pytest.mark.usefixtures("ssh_config"), p
 
 MANAGERS, WORKERS = ("m1", "m2", "m3"), ("w1", "w2", "w3")
 PATIENCE = 60
+# Seconds between questions, which take the CPU time that the swarm needs.
+PAUSE = 0.5
 
 
 @pytest.fixture
@@ -76,6 +78,7 @@ def until(done: Callable[[], bool], what: str) -> None:
     end = time.monotonic() + PATIENCE
     while not done():
         assert time.monotonic() < end, what
+        time.sleep(PAUSE)
 
 
 def serving(servers: dict[str, Host]) -> set[str]:

@@ -26,7 +26,7 @@ systemctl mask -q dev-hugepages.mount dev-mqueue.mount ldconfig.service proc-sys
   systemd-sysusers.service systemd-tmpfiles-clean.timer systemd-tmpfiles-setup-dev-early.service \
   systemd-tmpfiles-setup-dev.service systemd-update-done.service user@.service
 mkdir /etc/systemd/system-generators
-for generator in debug fstab getty gpt-auto hibernate-resume rc-local run ssh system-update tpm2; do
+for generator in debug fstab getty gpt-auto hibernate-resume rc-local run ssh system-update sysv tpm2; do
   ln -s /dev/null /etc/systemd/system-generators/systemd-$generator-generator
 done
 # An engine starts with 80 % of the CPU time where Go does not work on both cores, which other hosts use, and with 75 % where

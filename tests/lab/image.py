@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 PASSWORD = "labpass"
-_PACKAGES = (
-    "systemd,systemd-sysv,libpam-systemd,dbus,openssh-server,sudo,iproute2,procps,ca-certificates,busybox-static"
-)
+# Without iproute2, which brings libbpf: with it, systemd tries at each boot what BPF programs the kernel takes.
+_PACKAGES = "systemd,systemd-sysv,libpam-systemd,dbus,openssh-server,sudo,procps,ca-certificates,busybox-static"
 _BASE = (Path(__file__).parent / "base.sh").read_text()
 # No service may start while packages are installed in a chroot: it would start on this machine.
 _QUIET = r"""
