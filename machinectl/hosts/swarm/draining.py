@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from machinectl.engine import swarm_api
 from machinectl.errors import MachineError
 from machinectl.hosts.swarm import managers
-from machinectl.hosts.swarm.managers import Manager, Quorum, Wait, find_answering_manager, wait_until
+from machinectl.hosts.swarm.managers import Manager, Quorum, ShownWait, find_answering_manager, wait_until
 from machinectl.hosts.swarm.membership import TrustedSwarms, call_manager, save_node
 from machinectl.machines.selection import waiting_with_note
 from machinectl.machines.store.lock import Lock
@@ -139,7 +139,7 @@ def find_manager_of_node(
     end = time.monotonic() + (managers.ELECTION if within is None else within)
     title = f'Waiting for the managers of the swarm of "{machine.name}"'
     # Without a time to wait, the caller waits.
-    with Wait(console, "" if within == 0 else title) as wait:
+    with ShownWait(console, "" if within == 0 else title) as wait:
         while True:
             found = ask_for_node(store, machine, node_id, within, wait.pause)
             if found is None or not found.awaits_nodes or time.monotonic() >= end:

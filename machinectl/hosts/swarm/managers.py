@@ -198,7 +198,7 @@ def manager_from_probe(machine: Machine, found: Probe) -> Manager | None:
     return answer if node is None or not node.node or answer.node(node.node) else None
 
 
-class Wait:
+class ShownWait:
     """Show a wait as a step of the console from its first pause on."""
 
     def __init__(self, console: Console, title: str) -> None:
@@ -227,7 +227,7 @@ def wait_until(console: Console, done: Callable[[], bool], seconds: float, title
     `title` says what for, unless a step of the console does.
     """
     end = time.monotonic() + seconds
-    with Wait(console, title) as wait:
+    with ShownWait(console, title) as wait:
         while True:
             with suppress(MachineError):
                 if done():
