@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from machinectl.machines import answered_address
 from machinectl.machines.store import Store
 
 if TYPE_CHECKING:
@@ -121,6 +122,8 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     (tmp_path / "home").mkdir()
+    # What an earlier test heard of addresses would move the contexts of this one's machines.
+    monkeypatch.setattr(answered_address, "NEWS", answered_address.AddressNews())
 
 
 @pytest.fixture

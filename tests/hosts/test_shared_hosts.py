@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ from machinectl import certs
 from machinectl.engine import Probe
 from machinectl.errors import CheckFailed, elsewhere
 from machinectl.host_changes import CaTrusted, FileCreated, of_kind
+from machinectl.hosts.certificates.holder_files import holder_ca, stored_ca
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.lifecycle.creation import with_taken_settings
 from machinectl.hosts.lifecycle.engine_restart import World
@@ -21,7 +24,9 @@ from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.lifecycle.setup import Setup
 from machinectl.hosts.lifecycle.shared_hosts import take_over_news
 from machinectl.machines.engine_options import EngineOptions
+from machinectl.machines.holders import AccessHolder, holders_of, put_holder
 from machinectl.machines.record import Machine, Phase
+from machinectl.provision.client_cas import CLIENTS
 from machinectl.provision.decision import EngineDown
 from machinectl.provision.facts.host_facts import parse_facts
 from machinectl.provision.revision import PATH, Revision
@@ -101,6 +106,40 @@ def test_what_another_computer_changed_is_taken_and_what_is_asked_here_stays(sto
     )
     # The change that follows is the next one, and nothing is news any more.
     assert Revision.of_record(store.read("orion").revision).number == 5
+
+
+def listing(host: RecordedHost, *cas: bytes) -> None:
+    """Let the host have a list of CAs whose clients its engine accepts."""
+    content = base64.encodebytes(b"".join(cas)).decode().replace("\n", "\n|")
+    host.facts = host.facts.replace(b"@end", f"@file 644 0 0 {CLIENTS}\n|{content}\n@end".encode())
+
+
+def test_a_holder_that_another_computer_has_ended_gets_no_access_back_from_here(
+    store: Store, host: RecordedHost
+) -> None:
+    with store.writing("orion") as held:
+        for who in ("bob", "carol"):
+            ca = holder_ca(held, AccessHolder(who)).certificate
+            put_holder(held.machine, AccessHolder(who, ca=certs.fingerprint(ca)))
+        held.write()
+    machine = store.read("orion")
+    own, carols = Identity.read(machine.directory).ca, stored_ca(machine, AccessHolder("carol"))
+    changed_by_alice(store, host, 4, {"engine": OPTIONS, "labels": {"role": "web"}, "changes": []})
+    # A list that is damaged says of nobody that it is ended.
+    for damaged in ((carols,), (own, carols, b"-----BEGIN CERTIFICATE-----\nx\n")):
+        facts = host.facts
+        listing(host, *damaged)
+        news = take_over_news(store.read("orion"), host, parse_facts(host.facts))
+        assert news
+        assert news.ended == ()
+        host.facts = facts
+    listing(host, own, carols)
+    console = carry_out(store, host)
+    assert any(line.endswith("; ended there: the access of bob") for line in console.warnings)
+    machine = store.read("orion")
+    assert [holder.who for holder in holders_of(machine)] == ["carol"]
+    assert [each["who"] for each in machine.ended] == ["bob"]
+    assert os.listdir(os.path.join(machine.directory, "holders")) == ["carol"]
 
 
 def test_a_change_that_has_the_number_of_one_here_is_another_one(store: Store, host: RecordedHost) -> None:

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl import certs
 from machinectl.errors import CheckFailed, MachineError, UsageError, elsewhere, one_line
-from machinectl.files.atomic import LONGEST
+from machinectl.files.atomic import LONGEST, remove_tree
 from machinectl.host_changes import CaTrusted, FileCreated, load_change, merge_changes, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection import host_lock
 from machinectl.hosts.lifecycle.host_owner import CA, SERVER
 from machinectl.machines.create_options import ENGINE_FLAGS
 from machinectl.machines.engine_options import EngineOptions
+from machinectl.machines.holders import ACTIVE, end_holder, holder_directory, holders_of
 from machinectl.machines.record import Phase
 from machinectl.machines.store.store_paths import now
-from machinectl.provision import daemon_json
+from machinectl.provision import client_cas, daemon_json
 from machinectl.provision.job import apply_job
 from machinectl.provision.revision import ENGINE, LABELS, MODE, PATH, TAKEN, Revision
 
@@ -49,9 +50,12 @@ class News(NamedTuple):
     settings: tuple[str, ...]
     # The engine's certificate with its key, if new.
     server: bytes
+    # Holders on record here whose access was ended there.
+    ended: tuple[str, ...] = ()
 
     def summary(self, name: str) -> str:
         taken = f"; taken over: {one_line(', '.join(self.settings))}" if self.settings else ""
+        taken += f"; ended there: the access of {', '.join(self.ended)}" if self.ended else ""
         another = "another " if self.known.number == self.revision.number else ""
         number = f"revision {self.revision.number}, this record knew {another}{self.known.number or 'none'}"
         return f'The host of "{name}" was changed by {self.revision.told} ({number}){taken}'
@@ -63,6 +67,9 @@ def catch_up(held: Held, console: Console, remote: Remote, host: Facts, *, is_ne
         console.warn(news.summary(held.name))
         if news.server:
             with_server(Identity.read(held.directory), news.server).keep(held)
+        # Before they leave the record: the next holder of that name must not get their CA.
+        for who in news.ended:
+            remove_tree(holder_directory(held.directory, who))
         held.write()
     return news
 
@@ -111,7 +118,19 @@ def take_over_news(machine: Machine, remote: Remote, host: Facts, *, is_new: boo
             ENGINE: values_for(taken[ENGINE], engine),
             LABELS: values_for(taken[LABELS], labels),
         }
-    return News(revision, known, tuple(settings), server if is_there else b"")
+    return News(revision, known, tuple(settings), server if is_there else b"", tuple(end_unlisted(machine, host)))
+
+
+def end_unlisted(machine: Machine, host: Facts) -> Iterator[str]:
+    """Take the holders off the record, unwritten, that the host's list lacks: another computer has ended them."""
+    listed = client_cas.listed_cas(host)
+    is_whole = {*client_cas.ca_digests(Identity.read(machine.directory).ca)} <= {*listed}
+    if not listed or not is_whole or client_cas.damage(host):
+        return
+    for holder in holders_of(machine):
+        if holder.state == ACTIVE and holder.ca and holder.ca not in listed:
+            end_holder(machine, holder, now())
+            yield holder.who
 
 
 def check_known(machine: Machine, host: Facts, allowed: Allowed) -> None:
