@@ -59,11 +59,15 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[None]:
-    """Keep the garbage collector away from thousands of items, here and in all that is run later."""
+    """Keep the garbage collector away from thousands of items, here and in all that is run later.
+
+    What is frozen counts as nothing: the collector would look through all the rest again and again.
+    """
     gc.disable()
     yield
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000)
     gc.enable()
 
 

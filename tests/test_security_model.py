@@ -52,9 +52,10 @@ from tests.support import servers
 from tests.support.at_shell import at_shell
 from tests.support.docker_machine import OldStore
 from tests.support.engine_sockets import socket_process
+from tests.support.in_process import machinectl
 from tests.support.lab_cli import generic
 from tests.support.owners import Owner
-from tests.support.program import COMMAND, machinectl
+from tests.support.program import COMMAND
 from tests.support.real import need
 from tests.support.registered import added, register
 from tests.support.servers import serving
@@ -205,6 +206,7 @@ def test_only_people_answer_whether_the_fingerprints_are_the_same(
 
 
 @proves("The files of `export` are always encrypted.")
+@pytest.mark.usefixtures("little_work")
 def test_every_export_is_encrypted(store: Store, tmp_path: Path) -> None:
     identity = renewed_identity(Machine("orion", "generic"), Identity(), ["orion"])
     machine = Machine("orion", "generic", url="tcp://192.0.2.1:2376", tls=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import random
 from contextlib import ExitStack, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import pytest
 
@@ -27,6 +28,7 @@ from machinectl.hosts.swarm_formation import swarm_join as joining
 from machinectl.hosts.swarm_formation.swarm_join import Joining, Leaving, address_of
 from machinectl.hosts.swarm_formation.swarm_roles import Roles, begin_swarm
 from machinectl.machines.record import Machine
+from machinectl.machines.store import Store
 from machinectl.machines.swarm_node import SwarmNode, node_of, on_record
 from machinectl.provision.facts.host_facts import Facts, parse_facts
 from machinectl.provision.target import NOTHING_SPECIAL
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from machinectl.engine import Endpoint
-    from machinectl.machines.store import Store
 
 ROUNDS = 20
 JOINING = Joining(Access(), "192.0.2.7")
@@ -60,15 +61,37 @@ def swarms(store: Store) -> Iterator[Swarms]:
         yield found
 
 
-@pytest.fixture
-def whole(store: Store, swarms: Swarms) -> Swarms:
-    """Three managers and two workers."""
-    done = dict(Roles(ROLES).form(store, Quiet(), JOINING))
-    assert done == dict.fromkeys(NAMES)
-    return swarms
-
-
 ROLES = dict(zip(NAMES, ("manager", "manager", "manager", "worker", "worker"), strict=True))
+
+
+def form(store: Store) -> None:
+    assert dict(Roles(ROLES).form(store, Quiet(), JOINING)) == dict.fromkeys(NAMES)
+
+
+class Formed(NamedTuple):
+    """What the engines of a swarm have of their nodes, and what is on record of each machine."""
+
+    nodes: dict[str, Any]
+    recorded: dict[str, SwarmNode]
+
+
+@pytest.fixture(scope="module")
+def formed(tmp_path_factory: pytest.TempPathFactory) -> Formed:
+    store = Store(str(tmp_path_factory.mktemp("formed")))
+    with engines(store, *NAMES) as swarms:
+        form(store)
+        return Formed(swarms.nodes, {name: recorded(store, name) for name in NAMES})
+
+
+@pytest.fixture
+def whole(store: Store, swarms: Swarms, formed: Formed) -> Swarms:
+    """Three managers and two workers, as `form` leaves them."""
+    swarms.nodes = copy.deepcopy(formed.nodes)
+    for name, node in formed.recorded.items():
+        swarms[name].cluster = node.cluster
+        with store.writing(name) as held:
+            membership.save_node(held, node)
+    return swarms
 
 
 def recorded(store: Store, name: str) -> SwarmNode:
@@ -83,11 +106,12 @@ def leave(store: Store, *names: str, force: bool = False, console: Quiet | None 
     return {name: error.cause for name, error in results if error}
 
 
-def test_machines_become_a_swarm_in_their_roles_and_records_know_it(store: Store, whole: Swarms) -> None:
+def test_machines_become_a_swarm_in_their_roles_and_records_know_it(store: Store, swarms: Swarms) -> None:
+    form(store)
     assert {name: recorded(store, name).role for name in NAMES} == ROLES
     assert {recorded(store, name).swarm for name in NAMES} == {"m1"}
     assert {recorded(store, name).cluster for name in NAMES} == {"cluster-m1"}
-    assert {each["Spec"]["Role"] for each in whole.nodes["cluster-m1"].values()} == {"manager", "worker"}
+    assert {each["Spec"]["Role"] for each in swarms.nodes["cluster-m1"].values()} == {"manager", "worker"}
 
 
 def test_a_second_time_nothing_is_changed(store: Store, whole: Swarms) -> None:
@@ -168,8 +192,9 @@ def test_who_is_to_be_a_worker_gets_nobody_by_calling_itself_a_manager(store: St
     assert not swarms["w2"].is_in
 
 
-def test_no_token_is_kept_or_told(store: Store, whole: Swarms) -> None:
-    assert any("JoinToken" in body for body in whole["w1"].bodies)
+def test_no_token_is_kept_or_told(store: Store, swarms: Swarms) -> None:
+    form(store)
+    assert any("JoinToken" in body for body in swarms["w1"].bodies)
     assert "SWMTKN" not in "".join(store.read(name).dump().decode() for name in NAMES)
 
 
@@ -769,6 +794,7 @@ def test_one_that_the_others_have_forgotten_leaves_as_soon_as_it_is_worked_on(st
 def leader_comes(monkeypatch: pytest.MonkeyPatch) -> Quiet:
     """A console that waits for nothing, while elections may last."""
     monkeypatch.setattr(swarm, "ELECTION", 60)
+    monkeypatch.setattr(swarm, "PAUSE", 0)
     console = Quiet()
     console.pause = lambda _: None  # type: ignore[assignment,method-assign]
     return console

@@ -34,7 +34,7 @@ MEASURED = """
 import re, sys
 from machinectl.cli.main import run_command_line
 from machinectl.ssh.client import transport
-transport.AUTHENTICATION_TIMEOUT = 1.0
+transport.AUTHENTICATION_TIMEOUT = 0.5
 def most():
     # Not getrusage: its maximum is that of whoever started this, too.
     with open("/proc/self/status") as status:

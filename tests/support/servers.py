@@ -6,17 +6,18 @@ import json
 import re
 import select
 import socket
+import ssl
 import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable, Iterator
 
     # What a server does with a connection. It ends when the function returns, or at the latest with the server.
     Behaviour = Callable[["Connection"], None]
 
+END_OF_HEAD = b"\r\n\r\n"
 VERSION = b'{"Version": "99.1.2", "ApiVersion": "1.99"}'
 # What else an engine is asked.
 TOLD = {
@@ -45,12 +46,20 @@ class Connection:
     def request(self) -> bytes:
         """The head of the next request; empty where the client has closed."""
         head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            piece = self.sock.recv(1)
+        while not head.endswith(END_OF_HEAD):
+            piece = self.sock.recv(self._rest_of(head))
             if not piece:
                 return b""
             head += piece
         return head
+
+    def _rest_of(self, head: bytes) -> int:
+        """Return how much may be read of a head that has begun so: what follows it stays in the socket."""
+        if isinstance(self.sock, ssl.SSLSocket):  # it cannot look ahead
+            return 1
+        there = head + self.sock.recv(65536, socket.MSG_PEEK)
+        end = there.find(END_OF_HEAD)
+        return (len(there) if end < 0 else end + len(END_OF_HEAD)) - len(head)
 
     def send(self, data: bytes) -> None:
         self.sock.sendall(data)
