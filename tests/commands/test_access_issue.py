@@ -371,8 +371,9 @@ def test_a_key_whose_files_were_not_written_is_listed_as_that_until_the_same_com
     hosts["vega"] = set()
     with monkeypatch.context() as patched:
         patched.setattr(fileset, "write_tree", full_disk)
-        with pytest.raises(MachineError, match="No space left"):
+        with pytest.raises(MachineError, match="No space left") as full:
             issued(store, dozzle)
+    assert "\nThen finish it: machinectl access issue -y dozzle rigel vega --out" in full.value.hint
     assert states(store) == [("rigel", UNWRITTEN), ("vega", UNWRITTEN)]
     assert "not written yet" in machinectl("access", "ls", store=store.root).stdout
     assert 'The files of dozzle for "rigel" were not written' in next(unfinished_access(store.read("rigel")))

@@ -30,6 +30,7 @@ from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle.engine_restart import World
 from machinectl.hosts.lifecycle.host_run import RealRun
 from machinectl.hosts.lifecycle.setup import Setup
+from machinectl.machines.holders import AccessHolder
 from machinectl.machines.record import Machine
 from machinectl.provision.client_cas import CLIENTS
 from machinectl.provision.decision import EngineDown, InUse
@@ -214,6 +215,23 @@ def test_many_cas_that_somebody_added_are_counted(store: Store, reached: list[Re
     assert "also accepts 30 CAs that are not on record here: CN=mallory 0, CN=mallory 1, " in others
     assert "CN=mallory 9 and 20 more\n" in others
     assert "and 20 more)" in damage
+
+
+def test_who_was_ended_by_another_computer_is_not_brought_back_by_a_renewal_here(
+    store: Store, reached: list[RecordedHost]
+) -> None:
+    reached.append(host(CA.certificate, b"\n@revision 7 0123456789abcdef 2026-11-27T22:40:00Z bob@pc"))
+    with store.writing("orion") as held:
+        held.machine.holders = {"alice": AccessHolder("alice", ca=DIGEST).dump()}
+        held.write()
+    with pytest.raises(MachineError, match=r'The access of "alice" to "orion" was ended by bob@pc'):
+        planned(store)
+    with store.writing("orion") as held, pytest.raises(MachineError, match=r"ended by bob@pc"):
+        trust_ca(held, Quiet(), Access(), ALICE.certificate)
+    assert reached[-1].jobs == []
+    assert (store.read("orion").holders, [each["who"] for each in store.read("orion").ended]) == ({}, ["alice"])
+    with store.writing("orion") as held:
+        assert trust_ca(held, Quiet(), Access(), ALICE.certificate)
 
 
 def test_a_damaged_certificate_is_named_by_its_line_and_stays(store: Store, reached: list[RecordedHost]) -> None:

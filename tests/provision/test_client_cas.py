@@ -122,7 +122,13 @@ def test_whose_access_ends_or_comes_back_with_the_list_is_said_by_name() -> None
     host, changes = provisioned()
     back = configured(host, target(holders=(ALICE.certificate, CI.certificate), holder_names=names), changes)
     assert back
-    assert back.warnings[0] == f"{CLIENTS} is written: that gives access back to alice"
+    gives_back = f"{CLIENTS} is written: that gives access back to alice"
+    hint = "If another computer has ended one of them, end it here, too: machinectl access end <WHO> <NAME>"
+    assert back.warnings[0] == f"{gives_back}\n{hint}"
+    # It was this computer that removed the list.
+    back = configured(host, target(holders=(ALICE.certificate, CI.certificate), holder_names=names), ())
+    assert back
+    assert back.warnings[0] == gives_back
     changes = merge_changes(changes, back.changes)
     host = with_clients(after(host, back), back.job.content_of(CLIENTS) or b"")
     only = known(target(ssh_only=True, holder_names=names), changes)

@@ -139,7 +139,11 @@ def access_issue(
         engines.sort(key=lambda engine: wanted.index(engine.name))
         found = issue.lay_out(engines)
         hosts = {name: parse_url(url).host for name, url in issue.urls.items()}
-        write_issued(issue.directory, issue.who, found.files, hosts)
+        try:
+            write_issued(issue.directory, issue.who, found.files, hosts)
+        except MachineError as exc:
+            exc.hint = f"{exc.hint}\nThen finish it: {issue.command(wanted)}"
+            raise
         record_written(store, console, engines, issue.who)
     note_end(store, console, engines, issue)
     return IssuedAccess(lines=found.lines)

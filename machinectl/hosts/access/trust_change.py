@@ -29,6 +29,7 @@ from machinectl.hosts.lifecycle.host_owner import SERVER
 from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome, host_summary, login_summary, target_of
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.swarm import draining
+from machinectl.machines.holders import find_holder, holders_of
 from machinectl.provision import client_cas, daemon_json, preflight
 from machinectl.provision.client_cas import CLIENTS, CLIENTS_MODE, OWN_CA
 from machinectl.provision.decision import Decision, InUse, not_applied
@@ -41,12 +42,14 @@ from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.state import State
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from collections.abc import Set as AbstractSet
     from datetime import datetime
 
     from machinectl.console import Console
     from machinectl.hosts.connection.login import Access
     from machinectl.hosts.lifecycle.host_run import HostRun
+    from machinectl.machines.holders import AccessHolder
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.provision.facts.host_facts import Facts
@@ -139,7 +142,13 @@ def carry_out(run: HostRun, target: Target, allowed: Allowed) -> bool:
         return False
     if host.containers and not allowed.in_use:
         raise InUse(run.machine.name, host.containers)
-    with restarting(run, target, allowed, partial(check_accepts_own_ca, run.machine, target=target)):
+    holders = holders_of(run.machine)
+
+    def check(host: Facts) -> None:
+        check_not_ended(run.machine, holders, host, target)
+        check_accepts_own_ca(run.machine, host, target)
+
+    with restarting(run, target, allowed, check):
         if trust_change(run.machine, run.host, target, allowed) is None:
             return False
         with drained_for_restart(run, allowed):
@@ -150,6 +159,18 @@ def carry_out(run: HostRun, target: Target, allowed: Allowed) -> bool:
             if isinstance(run, RealRun):
                 verify_own_client(run)
     return True
+
+
+def check_not_ended(machine: Machine, before: Sequence[AccessHolder], host: Facts, target: Target) -> None:
+    """Refuse to bring a holder back that another computer has ended, as the host has just shown."""
+    cas = {*client_cas.ca_digests(b"".join(target.new_cas))}
+    for holder in before:
+        if holder.ca in cas and not find_holder(machine, holder.who):
+            by = Revision.parse(host.revision).by or "another computer"
+            raise MachineError(
+                f'The access of "{holder.who}" to "{machine.name}" was ended by {by}',
+                "To give it again all the same, repeat the command",
+            )
 
 
 def check_time(run: HostRun, target: Target) -> None:

@@ -427,7 +427,10 @@ def clients_changed(facts: Facts, target: Target, files: Sequence[NewFile]) -> I
     elif CLIENTS not in facts.files:
         digests = client_cas.ca_digests(changed.content)
         if back := [target.holder_names[digest] for digest in digests if digest in target.holder_names]:
-            yield f"{CLIENTS} is written: that gives access back to {', '.join(back)}"
+            # Unless this computer removed the list, another one may have, and has ended somebody before that.
+            end = f"machinectl access end <WHO> {target.name or '<NAME>'}"
+            ended = f"\nIf another computer has ended one of them, end it here, too: {end}" if target.own_cas else ""
+            yield f"{CLIENTS} is written: that gives access back to {', '.join(back)}{ended}"
 
 
 def list_replaced(facts: Facts, target: Target, wanted: Goal) -> Iterator[str]:
