@@ -73,11 +73,11 @@ class NameLookups(Generic[Answer]):
 def resolve(host: str, port: int, seconds: float | None, family: int = socket.AF_UNSPEC) -> Sequence[AddressInfo]:
     """Return addresses, best first (RFC 6724). Raises OSError, UnicodeError or TimeoutError."""
     if is_address(host):
-        return socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
+        return socket.getaddrinfo(encoded(host), port, family, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
 
     def look_up(name: str) -> Sequence[AddressInfo] | Exception:
         try:
-            return socket.getaddrinfo(name, port, family, socket.SOCK_STREAM)
+            return socket.getaddrinfo(encoded(name), port, family, socket.SOCK_STREAM)
         # Python's idna codec refuses labels of more than 63 characters.
         except (OSError, UnicodeError) as exc:
             return exc
@@ -90,10 +90,15 @@ def resolve(host: str, port: int, seconds: float | None, family: int = socket.AF
     return answer
 
 
+def encoded(host: str) -> str | bytes:
+    """Return what getaddrinfo takes: for a text, Python loads its idna codec, a tenth of the time of `status`."""
+    return host.encode() if host.isascii() else host
+
+
 def addresses_of(name: str) -> list[str]:
     """Omit zones (fe80::1%eth0)."""
     try:
-        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(encoded(name), None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return []
     return list(dict.fromkeys(str(address[0]).partition("%")[0] for *_, address in found))

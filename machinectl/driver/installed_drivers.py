@@ -8,7 +8,6 @@ import os
 import sys
 import threading
 from contextlib import suppress
-from importlib import import_module
 
 from machinectl.driver.contract import Driver, DriverError
 from machinectl.errors import MachineError, closest_match
@@ -62,7 +61,9 @@ def packaged_drivers() -> Iterator[Installed]:
 def make_driver(origin: str) -> object:
     """Create a driver from an entry point, `module:attribute`."""
     module, _, attribute = origin.partition("[")[0].replace(" ", "").partition(":")
-    found: Any = import_module(module)
+    # As import_module does, without importlib and warnings, which `status` and `ls` load for nothing else.
+    __import__(module)
+    found: Any = sys.modules[module]
     return functools.reduce(getattr, attribute.split("."), found)()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from functools import cache
 
 from machinectl.errors import MachineError
 
@@ -24,6 +23,7 @@ WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 PIECE = 1 << 16
 # Threads that sync.
 MOST_SYNCS = 16
+SYNC_THREADS: list[ThreadPoolExecutor] = []
 # Bytes. Keys, certificates and pins have some KB; a bundle of all public CAs has a quarter of this.
 LONGEST = 1 << 20
 # Errors of flock on file systems without locks (NFS without its lock daemon).
@@ -137,13 +137,15 @@ def sync_together(*paths: str) -> None:
     list(sync_threads().map(sync_path, paths))
 
 
-@cache
 def sync_threads() -> ThreadPoolExecutor:
-    from concurrent.futures import ThreadPoolExecutor
+    # No functools.cache: `env` loads this module, and would load functools for it.
+    if not SYNC_THREADS:
+        from concurrent.futures import ThreadPoolExecutor
 
-    # A forked process has none of the threads.
-    os.register_at_fork(after_in_child=sync_threads.cache_clear)
-    return ThreadPoolExecutor(MOST_SYNCS)
+        # A forked process has none of the threads.
+        os.register_at_fork(after_in_child=SYNC_THREADS.clear)
+        SYNC_THREADS.append(ThreadPoolExecutor(MOST_SYNCS))
+    return SYNC_THREADS[0]
 
 
 def make_directories(path: str) -> None:

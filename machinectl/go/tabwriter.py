@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from functools import partial
 from itertools import groupby
 
@@ -43,6 +42,8 @@ def text_width(text: str) -> int:
 
 
 def letter_width(letter: str) -> int:
+    import unicodedata
+
     if unicodedata.category(letter) in {"Mn", "Me"}:
         return 0
     return 2 if unicodedata.east_asian_width(letter) in "WF" else 1

@@ -20,6 +20,7 @@ from machinectl.hosts.certificates.identity import CLIENT_FILES
 from machinectl.hosts.engine_socket.socket_file import opened_socket
 from machinectl.hosts.engine_socket.socket_notes import SocketNote
 from machinectl.machines.record import Machine
+from tests.support import servers
 from tests.support.forked import run_forked
 from tests.support.program import machinectl
 from tests.support.registered import added
@@ -182,12 +183,22 @@ def test_what_a_prompt_calls_parses_a_record_without_the_modules_of_json(machine
         ("ip", "plain"),
         ("--help",),
     ]
-    assert costly_ones(loaded_by(machines, *quick), HEAVY | {"contextlib", "enum", "json", "re"}) == {}
+    costly = HEAVY | {"collections", "contextlib", "enum", "functools", "json", "re"}
+    assert costly_ones(loaded_by(machines, *quick), costly) == {}
 
 
 def test_the_verbs_that_one_types_most_load_no_code_generators(machines: Store) -> None:
     loaded = loaded_by(machines, ("status", "plain"), ("ls", "plain"), ("ssh", "plain"))
     assert costly_ones(loaded, {"dataclasses", "http.client", "inspect", "json", "ssl", "typing"}) == {}
+
+
+def test_asking_an_engine_loads_no_codec_for_its_address_and_no_loader_of_drivers(machines: Store) -> None:
+    with servers.serving(servers.engine) as port:
+        machine = Machine("up", "none", url=f"tcp://127.0.0.1:{port}")
+        machine.driver_state = json.dumps({"URL": machine.url})
+        added(machines, machine)
+        loaded = loaded_by(machines, ("status", "up"), ("ls", "up"))
+    assert costly_ones(loaded, {"encodings.idna", "importlib", "unicodedata"}) == {}
 
 
 def assert_light(machines: Store, *lines: Sequence[str]) -> None:

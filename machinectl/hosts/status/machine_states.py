@@ -10,6 +10,7 @@ from machinectl.engine import Wait
 from machinectl.errors import MachineError
 from machinectl.hosts.certificates.pending import probe_any_set
 from machinectl.hosts.connection.machine_driver import driver_instance, driver_of, endpoint_of, with_jump_host
+from machinectl.name_resolution import encoded
 from machinectl.state import State
 from machinectl.value_classes import replace
 
@@ -134,7 +135,7 @@ def addresses_of_host(way: SSHEndpoint) -> list[Address]:
         found = read_settings(way)
         if not found.is_direct:
             return []
-        answers = socket.getaddrinfo(found.hostname, found.port, found.family, socket.SOCK_STREAM)
+        answers = socket.getaddrinfo(encoded(found.hostname), found.port, found.family, socket.SOCK_STREAM)
     except (MachineError, OSError, UnicodeError):
         return []
     return [(family, address) for family, _, _, _, address in answers]
