@@ -34,11 +34,12 @@ def new_app(**settings: Any) -> typer.Typer:
 
 
 def add_verb(app: typer.Typer, name: str, arguments: Sequence[str]) -> None:
-    """Add a verb, or a group with its verbs. `arguments` are canonical."""
+    """Add a verb, or a group with the verb that is called, else with all of its. `arguments` are canonical."""
     declared = ALL[name]
-    if is_group(name, following(name, arguments)):
+    called = following(name, arguments)
+    if is_group(name, called):
         group = new_app()
-        for own in declared.verbs:
+        for own in [called] if called in declared.verbs else declared.verbs:
             add_verb(group, f"{name} {own}", arguments)
         app.add_typer(group, name=name)
         return

@@ -122,7 +122,6 @@ def test_prometheus_takes_the_file_and_finds_the_containers(container: str, issu
 
 
 def test_ansible_s_modules_reach_the_engine(issued: Issued, out: Path, tmp_path: Path) -> None:
-    ansible.need_collection("community.docker")
     assert issued("ansible")[0].startswith("ansible-playbook ")
     done = ansible.run(
         "ansible-playbook",
@@ -130,6 +129,8 @@ def test_ansible_s_modules_reach_the_engine(issued: Issued, out: Path, tmp_path:
         # The library requests prefers these to the CA that it is given.
         environment={"HOME": str(tmp_path), "REQUESTS_CA_BUNDLE": "", "CURL_CA_BUNDLE": ""},
     )
+    if done.returncode:
+        ansible.need_collection("community.docker")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "ok=2" in done.stdout
     assert "failed=0" in done.stdout
