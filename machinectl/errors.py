@@ -13,6 +13,8 @@ SHORTEST_START = 3
 # A word of so many letters is close only to words with one letter more or less: eve is not steve.
 SHORT = 3
 LONGEST_LINE = 200
+# Letters to look at: an engine or a host could send megabytes, which take seconds.
+LONGEST_TEXT = 1 << 16
 # Behind `machinectl`, it marks a command that is typed on another computer. Nobody sees it.
 ELSEWHERE = "\N{WORD JOINER}"
 CUT = "…"
@@ -83,5 +85,5 @@ def closest_match(word: str, known: Iterable[str]) -> str:
 
 
 def one_line(text: str, limit: int = LONGEST_LINE) -> str:
-    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text[:LONGEST_TEXT]).split())
     return line if len(line) <= limit else line[: limit - 1] + CUT

@@ -1,10 +1,10 @@
-"""What is proposed for a mistyped word."""
+"""Words and lines in errors."""
 
 from __future__ import annotations
 
 import pytest
 
-from machinectl.errors import closest_match
+from machinectl.errors import LONGEST_TEXT, closest_match, one_line
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,9 @@ from machinectl.errors import closest_match
 )
 def test_a_short_word_is_close_only_to_one_with_a_letter_more_or_less(word: str, known: str, near: str) -> None:
     assert closest_match(word, [known]) == near
+
+
+def test_one_line_looks_only_at_the_beginning_of_a_text() -> None:
+    """To look at the 64 MB that an engine may say takes seconds."""
+    assert one_line(" " * LONGEST_TEXT + "more") == ""
+    assert one_line("a\n b" + "c" * LONGEST_TEXT, 5) == "a bc…"

@@ -163,7 +163,8 @@ def not_an_engine(endpoint: Endpoint, response: Response) -> EngineError:
 
 
 def error_message(body: bytes) -> str:
-    return str(parse_object(body).get("message") or body.decode(errors="replace"))
+    message = parse_object(body).get("message")
+    return message if message and isinstance(message, str) else body.decode(errors="replace")
 
 
 def parse_object(body: bytes) -> dict[str, Any]:

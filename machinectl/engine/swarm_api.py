@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from machinectl.engine.endpoint import Deadline, EngineError
-from machinectl.engine.http import request
+from machinectl.engine.http import not_docker, request
 from machinectl.engine.probe import EngineQuery, error_message, json_answer
 from machinectl.errors import one_line
 from machinectl.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from machinectl.engine.endpoint import Endpoint
 
@@ -29,15 +29,17 @@ LISTEN = f"0.0.0.0:{PORT}"
 INFO = EngineQuery("/info", dict)
 # Bytes; a thousand nodes take 2 to 3 MB.
 LONGEST_ANSWER = 64 << 20
+# The largest swarms have some thousands.
+MOST_NODES = 10_000
 # Seconds. An engine stops trying to join after 20 s; leave and init are faster.
 TIMEOUT = 10.0
 PATIENCE = 45.0
 # Final task states (swarmkit, api/types.proto: TaskState).
 ENDED = frozenset({"complete", "shutdown", "failed", "rejected", "remove", "orphaned"})
-
-
-# Swarm and node IDs become parts of paths. swarmkit makes 25 digits and letters.
-ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
+# Swarm and node IDs become parts of paths and commands. swarmkit makes 25 digits and letters.
+ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
+# swarmkit, ca/config.go. FIPS' tokens begin with another number.
+TOKEN = re.compile(r"SWMTKN-[0-9A-Za-z-]{1,200}")
 # Managers' errors during a leader election (swarmkit, manager/state/raft).
 ELECTING = (
     "does not have a leader",
@@ -181,7 +183,11 @@ def is_electing(said: str) -> bool:
 
 def nodes(endpoint: Endpoint, timeout: float = TIMEOUT) -> list[Node]:
     """Return all nodes. Raises Refusal if the engine is not a manager or has no leader."""
-    return [Node.of(each) for each in call(endpoint, "GET", "/nodes", list, timeout=timeout) if isinstance(each, dict)]
+    return listed_nodes(call(endpoint, "GET", "/nodes", list, timeout=timeout))
+
+
+def listed_nodes(listed: Sequence[Any]) -> list[Node]:
+    return [Node.of(each) for each in listed[:MOST_NODES] if isinstance(each, dict)]
 
 
 def node(endpoint: Endpoint, node_id: str) -> Node:
@@ -191,7 +197,10 @@ def node(endpoint: Endpoint, node_id: str) -> Node:
 
 def tokens(endpoint: Endpoint) -> Tokens:
     found = member(call(endpoint, "GET", "/swarm", dict), "JoinTokens")
-    return Tokens(text_of(found, "Worker"), text_of(found, "Manager"))
+    worker, manager = text_of(found, "Worker"), text_of(found, "Manager")
+    if not TOKEN.fullmatch(worker) or not TOKEN.fullmatch(manager):
+        raise not_docker(endpoint, "its tokens for joining a swarm are invalid")
+    return Tokens(worker, manager)
 
 
 def init_swarm(endpoint: Endpoint, advertised: str) -> None:

@@ -32,6 +32,8 @@ class Engine:
         self.live_restore = False
         # Whether it calls itself a manager, whatever it is: as an engine would whose host is in other hands.
         self.lies = False
+        # What it says to a request, such as "GET /nodes", in place of the truth; text goes out as it is.
+        self.says: dict[str, Any] = {}
         # What is refused with the words of a swarm that elects a leader, as "DELETE": how often yet.
         self.electing: dict[str, int] = {}
         # How many more of its lists of nodes are a new leader's, to which no node has reported yet.
@@ -80,6 +82,8 @@ class Engine:
         where, query = urlsplit(path).path, parse_qs(urlsplit(path).query)
         if wish:
             self.bodies.append(wish)
+        if f"{method} {where}" in self.says:
+            return "200 OK", self.says[f"{method} {where}"]
         match method, where.strip("/").split("/"):
             case "GET", ["_ping"]:
                 return "200 OK", "OK"

@@ -19,7 +19,8 @@ from machinectl.hosts.swarm.managers import Manager, Quorum, ShownWait, find_ans
 from machinectl.hosts.swarm.membership import TrustedSwarms, call_manager, save_node
 from machinectl.machines.selection import waiting_with_note
 from machinectl.machines.store.lock import Lock
-from machinectl.machines.swarm_node import MANAGER, WORKER, SwarmNode, on_record, on_records
+from machinectl.machines.swarm_node import AVAILABILITIES, MANAGER, WORKER, SwarmNode, on_record, on_records
+from machinectl.quantities import first_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-DRAIN = "drain"
+ACTIVE, DRAIN = "active", "drain"
 # Seconds for tasks to move: other nodes may have to pull images.
 MOVED_WITHIN = 120.0
 # Seconds to wait for a lost manager before another one restarts.
@@ -120,7 +121,11 @@ def drain_preview(store: Store, console: Console, machine: Machine, host: Facts)
     drainer = find_drain_manager(store, console, machine, node_id_of(host))
     if drainer is None or drainer.node.availability == DRAIN:
         return ""
-    return f'by "{drainer.manager.machine.name}"; {drainer.node.availability} again afterwards'
+    return f'by "{drainer.manager.machine.name}"; {former_availability(drainer.node)} again afterwards'
+
+
+def former_availability(node: Node) -> str:
+    return node.availability if node.availability in AVAILABILITIES else ACTIVE
 
 
 def find_drain_manager(store: Store, console: Console, machine: Machine, node_id: str) -> DrainManager | None:
@@ -231,7 +236,7 @@ def quorum_lost(name: str, drainer: DrainManager) -> MachineError:
         hint = f"Find out why: machinectl doctor {ours[0]}; or have the others forget it: {forget}"
     return MachineError(
         f'While "{name}" restarts, its swarm would have no quorum: '
-        f"{', '.join(names.get(each.id) or each.hostname or each.id for each in lost)} cannot be reached",
+        f"{first_names([names.get(each.id) or each.hostname or each.id for each in lost])} cannot be reached",
         hint,
     )
 
@@ -245,7 +250,7 @@ def drain_node(held: Held, console: Console, drainer: DrainManager) -> None:
     node = recorded_node(held, drainer)
     if not node.before and drainer.node.availability == DRAIN:
         return
-    node.before = node.before or drainer.node.availability
+    node.before = node.before or former_availability(drainer.node)
     save_node(held, node)
     drainer.drain(console, held.name)
 

@@ -193,7 +193,7 @@ def manager_from_probe(machine: Machine, found: Probe) -> Manager | None:
     """Return a manager; None if its list lacks its recorded node: it is in another swarm."""
     if found.state is not State.RUNNING:
         return None
-    answer = Manager(machine, tuple(swarm_api.Node.of(each) for each in found.told or () if isinstance(each, dict)))
+    answer = Manager(machine, tuple(swarm_api.listed_nodes(found.told or [])))
     node = on_record(machine)
     return answer if node is None or not node.node or answer.node(node.node) else None
 

@@ -24,6 +24,7 @@ from machinectl.machines.swarm_node import FORGOTTEN, JOINING, LEAVING, MANAGER,
 from machinectl.name_resolution import addresses_of
 from machinectl.provision.firewall import blocking
 from machinectl.provision.steps import live_restore
+from machinectl.quantities import first_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -157,7 +158,7 @@ def join_swarm(machine: Machine, to: Manager, advertised: str, role: str, consol
         # Otherwise it retries forever, and cannot join another swarm.
         swarm_api.leave_swarm(endpoint_of(machine), force=True)
         raise MachineError(
-            f'The engine of "{machine.name}" does not reach the managers at {", ".join(managers)}',
+            f'The engine of "{machine.name}" does not reach the managers at {first_names(managers)}',
             f"Open port {swarm_api.PORT}/tcp on their hosts, and in firewalls between",
         ) from exc
 

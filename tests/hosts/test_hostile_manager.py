@@ -1,0 +1,122 @@
+"""What a hostile manager of a swarm says breaks nothing: no record, no line on the terminal, no other node."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from machinectl.engine import swarm_api
+from machinectl.engine.endpoint import EngineError
+from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.machine_driver import endpoint_of
+from machinectl.hosts.swarm import draining, managers
+from machinectl.hosts.swarm_formation import swarm_join
+from machinectl.hosts.swarm_formation.swarm_join import Joining
+from machinectl.hosts.swarm_formation.swarm_roles import Roles
+from machinectl.machines.swarm_node import node_of
+from tests.support.in_process import machinectl
+from tests.support.quiet import Quiet
+from tests.support.swarm_engines import Swarms, engines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from machinectl.machines.store import Store
+
+ROLES = {"m1": "manager", "w1": "worker"}
+ESCAPES = "\x1b]0;owned\x07\r\n\x9b31m\u202e"
+WORDS: dict[str, Any] = {
+    "escapes": ESCAPES,
+    "half a character": "\ud800",
+    "a huge text": "A" * 100_000,
+    "a number": -(10**300),
+    "a list": [[]],
+    "an option": "--help",
+}
+
+
+@pytest.fixture
+def manager(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Swarms]:
+    """The only manager of a swarm with a worker."""
+    monkeypatch.setattr(managers, "ELECTION", 0)
+    for module, patience in ((draining, "VOTES_WITHIN"), (draining, "BACK_WITHIN"), (swarm_join, "HEARD_WITHIN")):
+        monkeypatch.setattr(module, patience, 0)
+    with engines(store, *ROLES, "alone") as found:
+        assert dict(Roles(ROLES).form(store, Quiet(), Joining(Access(), "192.0.2.7"))) == dict.fromkeys(ROLES)
+        yield found
+
+
+def listed(swarms: Swarms) -> dict[str, dict[str, Any]]:
+    return copy.deepcopy(swarms.nodes[swarms["m1"].cluster])
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_every_word_of_a_node_may_be_wrong(store: Store, manager: Swarms, word: str) -> None:
+    nodes, said = listed(manager), WORDS[word]
+    for node in nodes.values():
+        node["Description"] = {"Hostname": said, "Engine": {"EngineVersion": said}}
+        node["Status"] = {"State": said, "Addr": said}
+        node["Version"] = {"Index": said}
+        node["Spec"] |= {"Availability": said}
+        node["ManagerStatus"] = {"Reachability": said, "Addr": said, "Leader": said}
+    manager["m1"].says["GET /nodes"] = [*nodes.values(), said, {**nodes["node-w1"], "ID": said}, {"Spec": said}]
+    for words in (("status",), ("join", "--advertise-addr", "192.0.2.9", "m1", "alone"), ("leave", "w1")):
+        done = machinectl("swarm", *words, store=store.root)
+        assert done.returncode in {0, 1}
+        printed = done.stdout + done.stderr
+        assert printed.replace("\n", "").isprintable()
+        assert len(printed) < 10_000
+
+
+@pytest.mark.parametrize("availability", ["gone", "", ESCAPES, 5])
+def test_a_node_with_an_unknown_availability_is_put_back_as_active(
+    store: Store, manager: Swarms, availability: object
+) -> None:
+    nodes = listed(manager)
+    nodes["node-w1"]["Spec"]["Availability"] = availability
+    manager["m1"].says["GET /nodes"] = list(nodes.values())
+    with store.writing("w1") as held, draining.drained_node(held, Quiet(), "node-w1"):
+        assert manager.availability("w1") == "drain"
+        node = node_of(store.read("w1"))
+        assert node
+        assert node.before == "active"
+    assert manager.availability("w1") == "active"
+
+
+def test_of_endless_nodes_only_as_many_are_read_as_a_swarm_can_have(store: Store, manager: Swarms) -> None:
+    manager["m1"].says["GET /nodes"] = f"[{'{},' * 3 * swarm_api.MOST_NODES}{{}}]"
+    assert len(swarm_api.nodes(endpoint_of(store.read("m1")))) == swarm_api.MOST_NODES
+
+
+def test_of_many_lost_managers_only_the_first_are_named(store: Store, manager: Swarms) -> None:
+    nodes = list(listed(manager).values())
+    lost = {**nodes[0], "ManagerStatus": {"Reachability": "unreachable"}}
+    nodes += [{**lost, "ID": f"lost-{number}", "Description": {"Hostname": f"h{number}"}} for number in range(1000)]
+    manager["m1"].says["GET /nodes"] = nodes
+    drainer = draining.find_manager_of_node(store, Quiet(), store.read("m1"), "node-m1", 0)
+    assert drainer
+    assert draining.quorum_lost("m1", drainer).cause.endswith("no quorum: h0, h1, h2 and 997 more cannot be reached")
+
+
+@pytest.mark.parametrize("token", [*WORDS.values(), "", "S"], ids=[*WORDS, "none", "a letter"])
+def test_a_token_that_is_none_goes_to_no_other_engine(store: Store, manager: Swarms, token: object) -> None:
+    manager["m1"].says["GET /swarm"] = {"JoinTokens": {"Worker": token, "Manager": token}}
+    done = machinectl("swarm", "join", "--advertise-addr", "192.0.2.9", "m1", "alone", store=store.root)
+    assert done.returncode == 1
+    assert "its tokens for joining a swarm are invalid" in done.stderr
+    assert not any("/swarm/join" in asked for asked in manager["alone"].asked)
+
+
+def test_an_id_that_would_be_an_option_is_none() -> None:
+    assert swarm_api.Membership.of({"Swarm": {"NodeID": "--help", "Cluster": {"ID": "-x"}}}) == swarm_api.Membership()
+
+
+@pytest.mark.parametrize("message", [[[]], 5, {"a": 1}])
+def test_a_refusal_without_words_shows_what_was_sent(store: Store, manager: Swarms, message: object) -> None:
+    manager["m1"].reply = lambda *_: ("500 No", {"message": message})  # type: ignore[method-assign]
+    with pytest.raises(EngineError) as caught:
+        swarm_api.nodes(endpoint_of(store.read("m1")))
+    assert caught.value.cause.endswith(f"says: {json.dumps({'message': message})}")
