@@ -35,13 +35,19 @@ def plain(port: int) -> engine.Endpoint:
 
 
 def test_threads_do_not_grow_with_the_engines_that_answer(tmp_path: Path) -> None:
-    before = threading.active_count()
+    # One makes connections, and one cuts handshakes that take too long.
+    others = {"connections", "overdue"}
     with many_engines(tmp_path, 200) as engines:
+        before = set(threading.enumerate())
         asked = {str(at): engine.Endpoint(one.url, True, str(one.directory)) for at, one in enumerate(engines)}
-        seen = [(probe.state, threading.active_count() - before) for _, probe in engine.probe_all(asked, PLENTY)]
+        seen = [
+            (probe.state, [thread.name for thread in set(threading.enumerate()) - before])
+            for _, probe in engine.probe_all(asked, PLENTY)
+        ]
     assert {state for state, _ in seen} == {State.RUNNING}
-    # One more makes connections, and one cuts handshakes that take too long.
-    assert max(threads for _, threads in seen) <= ask_engines.THREADS + 2
+    assert {name for _, names in seen for name in names} <= {"asking", *others}
+    assert max(names.count("asking") for _, names in seen) <= ask_engines.THREADS
+    assert all(names.count(one) <= 1 for _, names in seen for one in others)
 
 
 def test_the_time_of_an_engine_does_not_run_while_it_waits_for_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:

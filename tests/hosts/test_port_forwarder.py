@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import queue
+import random
 import socket
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -118,6 +119,20 @@ def started(forwarding: Forwarding, *wishes: Wish) -> Iterator[Forwarding]:
 
 def leftovers() -> list[str]:
     return [entry for entry in os.listdir(socket_directory()) if entry.startswith(PREFIX)]
+
+
+def unused_here(count: int, address: str, listening: ExitStack) -> set[int]:
+    """Listen on an address of the host, on ports that nobody uses on this computer's own.
+
+    They are not those that the system gives to connections: other tests make many of these.
+    """
+    found: set[int] = set()
+    for number in random.sample(range(15_000, 32_000), 1000):
+        if len(found) < count and not local_ports.why_not(LOOPBACK, number):
+            with suppress(OSError):
+                listening.enter_context(bound_socket(address, number))
+                found.add(number)
+    return found
 
 
 def free(port: int = 0) -> Wish:
@@ -308,7 +323,7 @@ def test_an_engine_that_publishes_every_port_gets_only_some_of_this_computers(ma
 def test_ports_beyond_the_limit_open_once_others_close(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(open_ports, "MOST_PORTS", 2)
     with publishing() as engine, ExitStack() as listening:
-        numbers = sorted(listening.enter_context(bound_socket("127.0.0.3", 0)).getsockname()[1] for _ in range(4))
+        numbers = sorted(unused_here(4, "127.0.0.3", listening))
         engine.run("web", *numbers[1:3], address="127.0.0.3")
         with started(Forwarding(machine, engine)) as forwarding:
             assert [forwarding.next() for _ in range(2)] == [(number, "web", True) for number in numbers[1:3]]
@@ -415,7 +430,7 @@ def test_two_containers_with_one_number_get_two_numbers_here(machine: Machine, s
 
 def test_many_ports_open_and_close_together(machine: Machine) -> None:
     with ExitStack() as listening:
-        numbers = {listening.enter_context(bound_socket("127.0.0.3", 0)).getsockname()[1] for _ in range(50)}
+        numbers = unused_here(50, "127.0.0.3", listening)
         with publishing() as engine, started(Forwarding(machine, engine)) as forwarding:
             engine.run("many", *numbers, address="127.0.0.3")
             assert {forwarding.next() for _ in numbers} == {(number, "many", True) for number in numbers}

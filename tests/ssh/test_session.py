@@ -87,8 +87,10 @@ class Line:
         def take() -> None:
             data = b"-"
             while data:
-                with contextlib.suppress(OSError):
+                try:
                     data = source.recv(1 << 16)
+                except OSError:
+                    data = b""
                 on_the_way.put((time.monotonic() + self._delay, leaves(), data))
 
         def give() -> None:
