@@ -71,14 +71,6 @@ class Buildx:
         nodes = [parse_node(each) for each in found if isinstance(each, dict)] if isinstance(found, list) else []
         return {node.name: node for node in nodes}
 
-    def check(self) -> None:
-        """Raise MachineError without docker or buildx."""
-        docker_program()
-        if self._start("version").returncode:
-            raise MachineError(
-                "docker has no buildx here", "Install the package docker-buildx-plugin (of Debian: docker-buildx)"
-            )
-
     def set_node(self, builder: str, node: BuildxNode, *, driver: str = "", append: bool = False) -> None:
         """Create or change a node, and the builder for its first one. Raises MachineError."""
         words = ["create", "--name", builder, "--node", node.name]
@@ -106,6 +98,11 @@ class Buildx:
         """Run `docker buildx WORDS…`, `pointed` at the engine that docker points at. Raises MachineError."""
         done = self._start(*words, patience=patience, pointed=pointed)
         if done.returncode:
+            # docker without buildx complains about the command's flags.
+            if self._start("version").returncode:
+                raise MachineError(
+                    "docker has no buildx here", "Install the package docker-buildx-plugin (of Debian: docker-buildx)"
+                )
             cause = f"docker buildx {words[0]}: {failure_reason(done.stderr)}"
             raise MachineError(cause, "Look for a machine that does not answer: machinectl ls")
         return done.stdout

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,17 +23,20 @@ from tests.support.real import need
 from tests.support.registered import added
 
 if TYPE_CHECKING:
-    import subprocess
-
     from machinectl.machines.store import Store
     from tests.support.dockerd import Dockerd
+
+
+@functools.cache
+def has_buildx() -> bool:
+    return subprocess.run(["docker", "buildx", "version"], capture_output=True, check=False).returncode == 0
 
 
 @pytest.fixture
 def docker(store: Store, dockerd: Dockerd, containerd_store: Dockerd, tmp_path: Path) -> DockerCli:
     """A docker CLI that knows the machines orionbox and rigel."""
     cli = DockerCli(tmp_path / "home" / ".docker")
-    if cli.run("buildx", "version").returncode:
+    if not has_buildx():
         need("docker-buildx")
     for name, engine in (("orionbox", dockerd), ("rigel", containerd_store)):
         run(store, "create", "-d", "none", "--url", engine.url, "--tls-dir", engine.directory, name)

@@ -12,6 +12,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.commands.run import remote_command_line
+from machinectl.hosts.parallel import output_streams
 from machinectl.machines.record import Machine
 from tests.support import program, servers
 from tests.support.in_process import machinectl
@@ -27,7 +29,7 @@ from tests.support.program import COMMAND, typed_at_terminal
 from tests.support.registered import added, register
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from machinectl.machines.store import Store
     from tests.support.sshd import Sshd
@@ -308,18 +310,40 @@ def started(
                 stream.close()
 
 
-def running(tmp_path: Path) -> tuple[str, Path]:
-    """A command that tells its process in a file, goes on for ever, and tells in another one that it was ended."""
-    here = shlex.quote(str(tmp_path))
-    return f"trap 'echo ended >>{here}/ended; exit' TERM; echo begun; while :; do sleep 0.1; done", tmp_path / "ended"
+def running(tmp_path: Path, first: str = "") -> tuple[str, Path]:
+    """A command that goes on for ever, and tells in a file that it was ended."""
+    ended = tmp_path / "ended"
+    trap = f"trap 'echo ended >>{shlex.quote(str(ended))}; exit' TERM"
+    return f"{trap}; echo begun; {first}while :; do sleep 0.1; done", ended
+
+
+@pytest.fixture
+def begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], str]:
+    """Let the time of --timeout begin only when so many commands have, each by what is returned: logins take theirs."""
+    fifo = tmp_path / "begun"
+    os.mkfifo(fifo)
+
+    def after(commands: int) -> str:
+        class Timer(threading.Timer):
+            def run(self) -> None:
+                # A FIFO that is open for writing, too, has no end between two writers.
+                with open(os.open(fifo, os.O_RDWR), "rb", buffering=0) as file:
+                    for _ in range(commands):
+                        file.read(1)
+                super().run()
+
+        monkeypatch.setattr(output_streams, "Timer", Timer)
+        return f"printf x >{shlex.quote(str(fifo))}; "
+
+    return after
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_when_the_time_is_over_the_commands_on_the_hosts_are_ended(
-    fleet: Store, way: tuple[str, ...], tmp_path: Path
+    fleet: Store, way: tuple[str, ...], tmp_path: Path, begun: Callable[[int], str]
 ) -> None:
-    command, ended = running(tmp_path)
-    done = machinectl(*way, "run", "orionbox", "vega", "--timeout", "6", "--", command, store=fleet.root)
+    command, ended = running(tmp_path, begun(2))
+    done = machinectl(*way, "run", "orionbox", "vega", "--timeout", "1", "--", command, store=fleet.root)
     assert done.returncode == 124
     assert lines(done.stdout) == ["orionbox | begun", "vega     | begun"]
     assert "2 of 2 failed: orionbox (timed out), vega (timed out)\n" in done.stderr
@@ -382,9 +406,11 @@ def test_told_to_end_as_by_timeout_it_ends_the_command_on_the_host(
     assert ended.read_text() == "ended\n"
 
 
-def test_those_that_had_not_begun_when_the_time_was_over_never_do(fleet: Store, tmp_path: Path) -> None:
-    command, ended = running(tmp_path)
-    done = machinectl("run", "-a", "-t", "6", "--parallel", "1", "--", command, store=fleet.root)
+def test_those_that_had_not_begun_when_the_time_was_over_never_do(
+    fleet: Store, tmp_path: Path, begun: Callable[[int], str]
+) -> None:
+    command, ended = running(tmp_path, begun(1))
+    done = machinectl("run", "-a", "-t", "1", "--parallel", "1", "--", command, store=fleet.root)
     assert done.returncode == 124
     assert "3 of 3 failed" in done.stderr
     assert ended.read_text() == "ended\n"

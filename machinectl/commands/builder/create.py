@@ -45,7 +45,6 @@ def create_builder(store: Store, names: Sequence[str], order: BuilderOrder, time
     """Make a builder, finish one, or add machines. Raises MachineError; what is new is then removed again."""
     order = replace(order, name=check_name(order.name))
     buildx = Buildx(os.environ)
-    buildx.check()
     for name in names:
         check_usable(store, name, order.port, timeout)
     platforms = engine_platforms(store, names, timeout)

@@ -33,7 +33,6 @@ def builder_rm(store: Store, console: Console, name: str, *, keep_state: bool = 
 
 
 def remove(buildx: Buildx, console: Console, builder: Builder, *, keep_state: bool) -> None:
-    buildx.check()
     try:
         buildx.run("rm", *(["--keep-state"] if keep_state else []), builder.name)
     except MachineError as exc:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from functools import partial
+from threading import Semaphore, Timer
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.descriptors import fitting_jobs
@@ -71,7 +71,7 @@ def stream_output(
     threads = StreamingThreads(console, sorted(set(names), key=lambda name: (natural(name), name)), work)
     if input:
         input.on_failure = threads.stop
-    timer = threading.Timer(timeout or 0, threads.stop)
+    timer = Timer(timeout or 0, threads.stop)
     timer.daemon = True
     if timeout is not None:
         timer.start()
@@ -93,7 +93,7 @@ class StreamingThreads(MachineThreads[CommandEnded, OutputPiece]):
         self.count = len(names)
         # When each command began (time.monotonic).
         self.began: dict[str, float] = {}
-        self.pieces_ahead = threading.Semaphore(PIECES_AHEAD)
+        self.pieces_ahead = Semaphore(PIECES_AHEAD)
         self.over = StopEvent()
         # Why commands are ended, except by the timeout or the caller; and how long to wait for them.
         self.failure: MachineError | None = None
