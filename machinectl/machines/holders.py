@@ -186,7 +186,7 @@ def check_holder_name(who: str) -> None:
         raise UsageError(
             f"{who[:LONGEST_HOLDER]!r}… cannot be a holder's name: it has {len(who)} characters, and at most "
             f"{LONGEST_HOLDER} are possible",
-            "Choose a shorter name, like alice or ci-runner",
+            "Choose a shorter name: --for alice",
         )
     if not is_holder_name(who):
         raise UsageError(

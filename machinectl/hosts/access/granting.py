@@ -279,7 +279,10 @@ def endable_holder(machine: Machine, who: str) -> AccessHolder:
         raise own_access(machine.name)
     holder = find_holder(machine, who)
     if holder is None:
-        check_holder_name(who)
+        try:
+            check_holder_name(who)
+        except UsageError as exc:
+            raise UsageError(exc.cause, f"See who has access: machinectl access ls {machine.name}") from exc
         raise no_such_holder(machine, who)
     if holder.state == EXPIRES:
         until = max((key.until for key in holder.keys), default="")
