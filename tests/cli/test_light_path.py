@@ -15,6 +15,7 @@ import typer
 import machinectl as machinectl_package
 import machinectl_generic as generic
 import machinectl_none as none
+from machinectl import certs
 from machinectl.cli.catalogue import ALL
 from machinectl.hosts.certificates.identity import CLIENT_FILES
 from machinectl.hosts.engine_socket.socket_file import opened_socket
@@ -24,6 +25,7 @@ from tests.support import servers
 from tests.support.forked import run_forked
 from tests.support.program import machinectl
 from tests.support.registered import added
+from tests.support.several_addresses import Certificates, orion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -190,6 +192,16 @@ def test_what_a_prompt_calls_parses_a_record_without_the_modules_of_json(machine
 def test_the_verbs_that_one_types_most_load_no_code_generators(machines: Store) -> None:
     loaded = loaded_by(machines, ("status", "plain"), ("ls", "plain"), ("ssh", "plain"))
     assert costly_ones(loaded, {"dataclasses", "http.client", "inspect", "json", "ssl", "typing"}) == {}
+
+
+def test_asking_an_engine_over_tls_loads_what_a_handshake_takes(machines: Store, tmp_path: Path) -> None:
+    ca = certs.new_ca("orion's CA")
+    made = Certificates(tmp_path, ca, certs.issue_client(ca, "client"))
+    with servers.serving(servers.engine, made.server("127.0.0.1")) as port:
+        orion(machines, made, port, "127.0.0.1")
+        loaded = loaded_by(machines, ("status", "orion"))
+    assert "ssl" in loaded["status orion"]
+    assert costly_ones(loaded, {"datetime", "encodings.idna", "typing"}) == {}
 
 
 def test_asking_an_engine_loads_no_codec_for_its_address_and_no_loader_of_drivers(machines: Store) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 
 from machinectl.errors import UsageError
@@ -17,6 +16,8 @@ UNITS = {"SECONDS": "seconds", "PORT": "a port number", "DAYS": "days"}
 
 def read_number(flag: Flag, given: str | float) -> int | float:
     """Return the value of a flag of kind int or float. Raises UsageError for an invalid one."""
+    import math
+
     low, high = flag.limits
     try:
         number: int | float = flag.kind(given)

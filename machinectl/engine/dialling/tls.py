@@ -6,19 +6,20 @@ import os
 import ssl
 import threading
 from contextlib import nullcontext
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, cast
 
-from machinectl.certificate_dates import validities
 from machinectl.engine.dialling.deadline_cutoff import WATCH
 from machinectl.engine.dialling.deadline_socket import Wire
 from machinectl.engine.dialling.sockets import connect_tcp
 from machinectl.engine.endpoint import EngineError
 from machinectl.files.atomic import read_file
+from machinectl.name_resolution import encoded
 from machinectl.state import State
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
+    from datetime import datetime
+    from typing import Any
 
     from machinectl.engine.endpoint import Deadline, Endpoint
     from machinectl.url import EngineURL
@@ -84,7 +85,8 @@ def secured_by(
     """Shake hands on `sock`; close it on failure. Raises ssl.SSLError."""
     try:
         # Names in certificates never have the trailing dot.
-        secured = context.wrap_socket(sock, do_handshake_on_connect=False, server_hostname=url.host.rstrip("."))
+        name = encoded(url.host.rstrip("."))
+        secured = context.wrap_socket(sock, do_handshake_on_connect=False, server_hostname=name)
     except BaseException:
         sock.close()
         raise
@@ -184,10 +186,10 @@ def names_shown(context: ssl.SSLContext, endpoint: Endpoint, url: EngineURL, dea
     context.check_hostname = False
     try:
         with handshake(context, endpoint, url, deadline) as wire:
-            names = cast("tuple[tuple[str, str], ...]", (wire.sock.getpeercert() or {}).get("subjectAltName", ()))
+            shown: dict[str, Any] = wire.sock.getpeercert() or {}
     except (OSError, EngineError):
         return []
-    return [value for kind, value in names if kind in {"DNS", "IP Address"}]
+    return [value for kind, value in shown.get("subjectAltName", ()) if kind in {"DNS", "IP Address"}]
 
 
 def shown_certificate(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> bytes:
@@ -334,6 +336,10 @@ def validity_here(endpoint: Endpoint) -> tuple[datetime, datetime] | None:
 
     Go says "expired" also of one that is not valid yet.
     """
+    from datetime import UTC, datetime
+
+    from machinectl.certificate_dates import validities
+
     try:
         found = validities(read_file(os.path.join(endpoint.cert_dir, CERTIFICATE)))
     except OSError:
