@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import errno
+import itertools
 import json
 import os
 import ssl
 import threading
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,24 +20,28 @@ from machinectl.commands.docker_plugin.hook import docker_plugin_hook
 from machinectl.docker_cli.contexts import Context, Contexts
 from machinectl.doctor.check import Verdict
 from machinectl.doctor.engine_connectivity import reach_engine
-from machinectl.engine.dialling.address_race import dial_first
-from machinectl.engine.dialling.tls import ClocksDiffer, client_context
+from machinectl.engine.dialling.address_race import AddressTries, dial_first, error_rank
+from machinectl.engine.dialling.tls import EXPIRED, OTHER_CA, ClocksDiffer, client_context
 from machinectl.engine.duplex.duplex_dial import open_stream
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http import dial
+from machinectl.engine.probe import failed_probe
 from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.hosts.exports.docker_contexts import update_contexts
+from machinectl.hosts.lifecycle.engine_restart import until_it_answers
 from machinectl.machines import answered_address
 from machinectl.machines.answered_address import ENGINE, AddressNews
 from machinectl.state import State
 from tests.support import servers
 from tests.support.dockerd import running_with
 from tests.support.in_process import machinectl
+from tests.support.quiet import Quiet
 from tests.support.servers import serving
 from tests.support.several_addresses import Certificates, orion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from machinectl.engine.dialling.deadline_socket import Wire
@@ -143,6 +151,99 @@ def test_if_none_answers_the_most_telling_error_keeps_its_kind(store: Store, mad
     endpoint = endpoint_of(orion(store, made, 1, LAN, VPN))
     with pytest.raises(ClocksDiffer, match=f"^{LAN}:1 fails; {VPN}:1 fails$"):
         dial_first(endpoint, Deadline(PLENTY), dial_one)
+
+
+def refused_by(cause: Exception | None, state: State = State.ERROR, *, silent: bool = False) -> EngineError:
+    failure = EngineError("", state=state)
+    failure.__cause__, failure.silent = cause, silent
+    return failure
+
+
+def verification(code: int) -> ssl.SSLCertVerificationError:
+    cause = ssl.SSLCertVerificationError()
+    cause.verify_code = code
+    return cause
+
+
+def alert(name: str) -> ssl.SSLError:
+    cause = ssl.SSLError()
+    cause.reason = f"TLSV1_ALERT_{name}"
+    return cause
+
+
+# The most telling first.
+FAILURES = {
+    "an expired certificate": refused_by(verification(EXPIRED)),
+    "nothing listens": refused_by(ConnectionRefusedError(), State.STOPPED),
+    "another server": refused_by(verification(next(iter(OTHER_CA)))),
+    "late": refused_by(TimeoutError(), State.TIMEOUT),
+    "silent": refused_by(TimeoutError(), silent=True),
+}
+
+
+@pytest.mark.parametrize(("first", "second"), list(itertools.permutations(FAILURES, 2)))
+def test_the_most_telling_error_does_not_depend_on_which_comes_first(
+    store: Store, made: Certificates, first: str, second: str
+) -> None:
+    failures = {name: copy.copy(FAILURES[name]) for name in (first, second)}
+    for name, failure in failures.items():
+        failure.__cause__ = FAILURES[name].__cause__
+    tries = AddressTries(endpoint_of(orion(store, made, 1, LAN, VPN)))
+    for failure in failures.values():
+        one = tries.next()
+        assert one
+        tries.fail(one, failure)
+    told = next(name for name in FAILURES if name in failures)
+    error = tries.error()
+    assert isinstance(error, EngineError)
+    assert error.state is FAILURES[told].state
+    # The hint for the machine's own engine leads to no other server.
+    is_of_others = "another server" in failures and told != "an expired certificate"
+    assert error.hint == ("See its addresses: machinectl doctor orion" if is_of_others else "")
+
+
+@pytest.mark.parametrize(
+    "lesser", [refused_by(ConnectionRefusedError(), State.STOPPED), refused_by(OSError(errno.ENETUNREACH, ""))]
+)
+def test_a_refused_client_certificate_is_more_telling_than_an_address_without_an_engine(lesser: EngineError) -> None:
+    assert error_rank(refused_by(alert("UNKNOWN_CA"))) < error_rank(lesser)
+
+
+class Starting(Quiet):
+    """The engine starts in the first pause."""
+
+    def __init__(self, running: AbstractContextManager[int]) -> None:
+        super().__init__()
+        self.started = ExitStack()
+        self._running = running
+
+    def pause(self, seconds: float) -> None:
+        del seconds
+        self.started.enter_context(self._running)
+
+
+def test_an_engine_that_is_to_start_is_waited_for_although_another_address_has_no_network(
+    store: Store, made: Certificates
+) -> None:
+    """OpenRC reports a start too early."""
+
+    def dial_one(one: Endpoint, deadline: Deadline) -> Wire:
+        if VPN in one.url:
+            raise EngineError(f"There is no way to {one.peer}") from OSError(errno.ENETUNREACH, "")
+        return dial(one, deadline)
+
+    def probed(endpoint: Endpoint, _: float) -> engine.Probe:
+        try:
+            dial_first(endpoint, Deadline(PLENTY), dial_one).close()
+        except EngineError as exc:
+            return failed_probe(exc)
+        return engine.Probe(State.RUNNING)
+
+    port = servers.free_port()
+    endpoint = endpoint_of(orion(store, made, port, VPN, LAN))
+    console = Starting(serving(servers.engine, made.server(LAN), LAN, port))
+    with console.started:
+        assert until_it_answers(endpoint, console, probed).state is State.RUNNING
 
 
 def test_the_address_that_answered_is_tried_first_for_a_minute_then_the_record_decides(

@@ -12,7 +12,7 @@ import threading
 from collections import deque
 
 from machinectl import url as engine_url
-from machinectl.engine.dialling.tls import OTHER_CA, OTHER_NAMES
+from machinectl.engine.dialling.tls import OTHER_CA, OTHER_NAMES, REFUSALS
 from machinectl.engine.endpoint import AnotherServer, EngineError
 from machinectl.state import State
 from machinectl.value_classes import replace
@@ -97,12 +97,29 @@ class AddressTries:
         known = [failure for failure in self._failures if isinstance(failure, EngineError)]
         if len(known) < len(self._failures):
             return next(failure for failure in self._failures if not isinstance(failure, EngineError))
-        told = min(known, key=lambda failure: (failure.silent, failure.state is State.TIMEOUT))
+        told = min(known, key=error_rank)
         told.cause = "; ".join(dict.fromkeys(failure.cause for failure in known))
         told.args = (told.cause,)
-        told.hint = self._hint or told.hint
+        if not is_own(told):
+            told.hint = self._hint or told.hint
         told.silent = all(failure.silent for failure in known)
         return told
+
+
+def error_rank(failure: EngineError) -> int:
+    """Return 0 for the most telling error. Who waits for the start of an engine needs to know of STOPPED."""
+    if is_own(failure):
+        return 0
+    order = {State.STOPPED: 1, State.TIMEOUT: 3}
+    return 4 if failure.silent else order.get(failure.state, 2)
+
+
+def is_own(failure: EngineError) -> bool:
+    """Return whether the machine's engine has shown its certificate, which is invalid, or refuses ours."""
+    cause = failure.__cause__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return cause.verify_code not in OTHER_CA | OTHER_NAMES
+    return isinstance(cause, ssl.SSLError) and any(alert in (cause.reason or "") for alert in REFUSALS)
 
 
 def is_foreign(failure: Exception) -> TypeGuard[EngineError]:
