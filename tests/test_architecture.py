@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from machinectl.cli.catalogue import ALL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 ROOT = Path(__file__).parents[1]
 MOST_MODULES, MOST_ARROWS, MOST_AT_THE_TOP = 15, 40, 20
@@ -29,19 +29,25 @@ VERBS = ("machinectl.commands", "machinectl.cli.verbs")
 
 
 @cache
-def modules() -> dict[str, ast.Module]:
-    """Return the code by dotted names; a package is the name of its __init__."""
+def files() -> dict[str, Path]:
+    """Return the modules' files by dotted names; a package is the name of its __init__."""
     found = {}
     for place in (ROOT, ROOT / "drivers"):
         for file in place.glob("machinectl*/**/*.py"):
             parts = file.relative_to(place).with_suffix("").parts
-            found[".".join(parts).removesuffix(".__init__")] = ast.parse(file.read_text())
+            found[".".join(parts).removesuffix(".__init__")] = file
     return found
+
+
+@cache
+def modules() -> dict[str, ast.Module]:
+    """Return the code by dotted names. To parse all takes half a second."""
+    return {name: ast.parse(file.read_text()) for name, file in files().items()}
 
 
 def packages() -> dict[str, list[str]]:
     """Return the modules of each package, without the packages inside."""
-    names = modules()
+    names = files()
     parents = {name.rpartition(".")[0] for name in names}
     found = defaultdict(list)
     for name in names:
@@ -50,13 +56,12 @@ def packages() -> dict[str, list[str]]:
     return found
 
 
-def imported(name: str) -> Iterator[str]:
-    known = modules()
-    for node in ast.walk(known[name]):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            for alias in node.names:
-                full = f"{node.module}.{alias.name}"
-                yield full if full in known else node.module
+@cache
+def imported(name: str) -> set[str]:
+    known = files()
+    imports = (node for node in ast.walk(modules()[name]) if isinstance(node, ast.ImportFrom))
+    full = {(node.module, f"{node.module}.{alias.name}") for node in imports if node.module for alias in node.names}
+    return {whole if whole in known else module for module, whole in full}
 
 
 def room(name: str, package: str) -> str:
@@ -85,7 +90,7 @@ def test_every_path_in_contributing_exists() -> None:
 
 def test_every_module_can_be_imported() -> None:
     """mypy accepts a name at runtime that only a type checker imports."""
-    names = [name for name in modules() if not name.endswith("__main__")]
+    names = [name for name in files() if not name.endswith("__main__")]
     script = "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]"
     subprocess.run([sys.executable, "-c", script, *names], check=True)
 
@@ -109,7 +114,7 @@ def test_few_imports_connect_what_a_package_has_inside() -> None:
     for package in packages().keys() - {"machinectl"}:
         rooms = {
             (room(name, package), room(other, package))
-            for name in modules()
+            for name in files()
             if room(name, package)
             for other in imported(name)
             if room(other, package) not in {"", room(name, package)}
@@ -120,7 +125,7 @@ def test_few_imports_connect_what_a_package_has_inside() -> None:
 
 def test_no_two_modules_or_packages_share_a_name_but_a_verbs() -> None:
     verbs = {word for name in ALL for word in name.replace("-", "_").split()}
-    inside = [name for name in modules() if not is_verb(name)]
+    inside = [name for name in files() if not is_verb(name)]
     named = shared((name.rpartition(".")[2], name) for name in inside)
     assert {name: places for name, places in named.items() if name not in verbs} == {}
 

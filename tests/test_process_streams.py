@@ -67,7 +67,9 @@ def test_each_program_gets_all_input_whenever_it_starts(tmp_path: Path) -> None:
 
 
 @BOTH
-def test_a_read_error_is_not_the_end_of_input(tmp_path: Path, *, shared: bool) -> None:
+def test_a_read_error_is_not_the_end_of_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, shared: bool) -> None:
+    # The program waits for more until it is killed.
+    monkeypatch.setattr(process_streams, "GRACE", 0.1)
     over, failures = StopEvent(), []
     directory = os.open(tmp_path, os.O_RDONLY)
     given = Input(directory, shared=shared)

@@ -138,10 +138,10 @@ def test_every_nasty_value_comes_out_as_it_was_and_runs_nothing(way: Evaluation,
 
 @ways
 # Each example starts a shell: few, with many values.
-@settings(max_examples=8)
+@settings(max_examples=4)
 @given(
-    values=st.lists(ANYTHING, min_size=1, max_size=16) | st.lists(st.none() | ANYTHING, min_size=2, max_size=16),
-    arguments=st.lists(ANYTHING, min_size=1, max_size=16),
+    values=st.lists(ANYTHING, min_size=8, max_size=32) | st.lists(st.none() | ANYTHING, min_size=8, max_size=32),
+    arguments=st.lists(ANYTHING, min_size=8, max_size=32),
 )
 def test_whatever_the_values_and_the_command_line_the_values_come_out_and_nothing_runs(
     way: Evaluation, values: list[str | None], arguments: list[str]

@@ -331,6 +331,11 @@ def die_at(step):
     for name in ("open", "mkdir", "rename", "replace", "unlink", "rmdir", "fsync"):
         setattr(os, name, patched(getattr(os, name)))
 
+# What is loaded and set up at the first use, each child would do anew.
+os.chdir(shutil.copytree(template, os.path.join(base, "whole")))
+eval(call)
+shutil.rmtree(os.getcwd())
+
 step, killed = 0, True
 while killed:
     here = os.path.join(base, str(step))
