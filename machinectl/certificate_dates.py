@@ -1,9 +1,13 @@
-"""Read certificates' expiry dates (RFC 5280 4.1) without loading cryptography."""
+"""Read certificates' expiry dates (RFC 5280 4.1) without loading cryptography. Light path."""
 
 from __future__ import annotations
 
 import binascii
-from datetime import UTC, datetime
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
 
 BEGIN, END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
 # X.690 identifiers of the fields before the validity, and of the two kinds of time.
@@ -22,15 +26,29 @@ def expiry_dates(pem: bytes) -> list[datetime]:
 def validities(pem: bytes) -> list[tuple[datetime, datetime]]:
     """Return when each certificate begins and ends; skip unreadable ones."""
     found = []
-    for part in pem.split(BEGIN)[1:]:
+    for begin, end in validity_texts(pem):
         try:
-            found.append(validity(binascii.a2b_base64(part.partition(END)[0])))
-        except (ValueError, IndexError):
+            found.append((to_datetime(begin), to_datetime(end)))
+        except ValueError:
             continue
     return found
 
 
-def validity(der: bytes) -> tuple[datetime, datetime]:
+def end_before(pem: bytes, now: bytes) -> bool:
+    """Return whether a certificate ends before a time, YYYYMMDDhhmmss in UTC, without the 2 ms of datetime."""
+    return any(end < now for _, end in validity_texts(pem))
+
+
+def validity_texts(pem: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield each certificate's begin and end as YYYYMMDDhhmmssZ; skip unreadable ones."""
+    for part in pem.split(BEGIN)[1:]:
+        try:
+            yield validity(binascii.a2b_base64(part.partition(END)[0]))
+        except (ValueError, IndexError):
+            continue
+
+
+def validity(der: bytes) -> tuple[bytes, bytes]:
     """Raise ValueError or IndexError if DER is invalid."""
     certificate = field_start(der, 0, SEQUENCE)
     at = field_start(der, certificate, SEQUENCE)
@@ -43,7 +61,7 @@ def validity(der: bytes) -> tuple[datetime, datetime]:
     return read_time(der, begin), read_time(der, field_end(der, begin))
 
 
-def read_time(der: bytes, at: int) -> datetime:
+def read_time(der: bytes, at: int) -> bytes:
     text = der[field_start(der, at, der[at]) : field_end(der, at)]
     if der[at] == UTC_TIME:
         text = (b"19" if text[:2] >= LAST_CENTURY else b"20") + text
@@ -51,6 +69,12 @@ def read_time(der: bytes, at: int) -> datetime:
         raise ValueError("that is not a time")
     if len(text) != len("YYYYMMDDhhmmssZ"):
         raise ValueError("that is not a certificate's time")
+    return text
+
+
+def to_datetime(text: bytes) -> datetime:
+    from datetime import UTC, datetime
+
     # strptime would first load the locale's names (5 ms).
     month, day, hour, minute, second = (int(text[at : at + 2]) for at in range(4, 14, 2))
     return datetime(int(text[:4]), month, day, hour, minute, second, tzinfo=UTC)

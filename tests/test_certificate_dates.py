@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl import certs
-from machinectl.certificate_dates import expiry_dates
+from machinectl.certificate_dates import end_before, expiry_dates
 from tests.support.real import need
 
 if TYPE_CHECKING:
@@ -25,6 +25,15 @@ CA = certs.new_ca("a" * 64)
 def test_it_is_what_cryptography_reads(days: int) -> None:
     ca = certs.new_ca("old", now=NOW + timedelta(days=days))
     assert expiry_dates(ca.certificate) == [certs.describe(ca.certificate).not_after]
+
+
+def test_an_end_is_before_what_comes_after_it() -> None:
+    end = certs.describe(CA.certificate).not_after
+    for seconds, is_before in ((-1, False), (0, False), (1, True)):
+        assert end_before(CA.certificate, f"{end + timedelta(seconds=seconds):%Y%m%d%H%M%S}".encode()) is is_before
+    later = f"{end + timedelta(seconds=1):%Y%m%d%H%M%S}".encode()
+    assert end_before(certs.new_ca("b", now=NOW + timedelta(days=9)).certificate + CA.certificate, later)
+    assert not end_before(b"no certificate", later)
 
 
 def test_of_a_bundle_each_is_read_and_what_is_none_left_out() -> None:

@@ -185,7 +185,7 @@ def test_what_a_prompt_calls_parses_a_record_without_the_modules_of_json(machine
         ("ip", "plain"),
         ("--help",),
     ]
-    costly = HEAVY | {"collections", "contextlib", "enum", "functools", "json", "re"}
+    costly = HEAVY | {"collections", "contextlib", "datetime", "enum", "functools", "json", "re"}
     assert costly_ones(loaded_by(machines, *quick), costly) == {}
 
 
