@@ -12,6 +12,7 @@ from functools import partial
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from subprocess import Popen
     from types import FrameType
     from typing import NoReturn, Protocol
 
@@ -50,7 +51,7 @@ def run_foreground(
 
     `errors` are the program's stderr, which is closed here, and the stream at its other end.
     """
-    program = 0
+    program: Popen[bytes] | None = None
     # Signals during the start are for the program, whose process ID is not known yet.
     early: list[int] = []
 
@@ -59,7 +60,7 @@ def run_foreground(
             early.append(number)
             return
         with suppress(ProcessLookupError):
-            os.kill(program, number)
+            os.kill(program.pid, number)
 
     with handled(pass_on) as changed:
         try:
@@ -72,8 +73,8 @@ def run_foreground(
         return wait_for(program, changed, errors[1] if errors else None)
 
 
-def start(command: list[str], environment: Mapping[str, str], stderr: int) -> int:
-    """Return the process ID. Raises OSError if it does not start. On Linux, it ends with us, even by kill -9."""
+def start(command: list[str], environment: Mapping[str, str], stderr: int) -> Popen[bytes]:
+    """Start the program, which `wait_for` waits for. On Linux, it ends with us, even by kill -9. Raises OSError."""
     import subprocess
 
     # After a fork, only what needs no lock of another thread is safe: prctl is looked up before it.
@@ -85,10 +86,7 @@ def start(command: list[str], environment: Mapping[str, str], stderr: int) -> in
             os.kill(os.getpid(), signal.SIGTERM)
 
     first = partial(follow_us, prctl) if prctl else None
-    process = subprocess.Popen(command, env=environment, stderr=stderr, close_fds=False, preexec_fn=first)  # noqa: PLW1509
-    # Only `wait_for` waits.
-    process.returncode = 0
-    return process.pid
+    return subprocess.Popen(command, env=environment, stderr=stderr, close_fds=False, preexec_fn=first)  # noqa: PLW1509
 
 
 def libc_function(name: str) -> Callable[[int, int], int] | None:
@@ -101,7 +99,7 @@ def libc_function(name: str) -> Callable[[int, int], int] | None:
         return None
 
 
-def wait_for(program: int, changed: int, stream: WatchedStream | None) -> int:
+def wait_for(program: Popen[bytes], changed: int, stream: WatchedStream | None) -> int:
     """Stop when the program stops. `changed` is readable after a signal."""
     while True:
         sources = [changed, stream.descriptor] if stream and stream.is_open else [changed]
@@ -110,11 +108,13 @@ def wait_for(program: int, changed: int, stream: WatchedStream | None) -> int:
             stream.attend(is_ready=stream.descriptor in ready)
         if changed in ready:
             os.read(changed, CHUNK)
-            pid, status = os.waitpid(program, os.WNOHANG | os.WUNTRACED)
+            pid, status = os.waitpid(program.pid, os.WNOHANG | os.WUNTRACED)
             if pid and os.WIFSTOPPED(status):
                 # The shell watches only this process. `fg` continues the whole job, the program too.
                 os.kill(os.getpid(), signal.SIGSTOP)
             elif pid:
+                # Popen's own wait does not return when the program stops. As in asyncio, tell it what we know.
+                program.returncode = os.waitstatus_to_exitcode(status)
                 if stream:
                     stream.drain()
                 return status

@@ -66,6 +66,12 @@ def test_a_signal_that_ends_ssh_ends_us(number: signal.Signals) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a program with its parent")
+def test_python_knows_that_ssh_has_ended() -> None:
+    command = [sys.executable, "-W", "always::ResourceWarning", "-c", RUN, "exit 3"]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (3, b"")
+
+
 def test_ssh_ends_with_us_if_we_are_killed() -> None:
     # It holds the pipe open until it ends.
     with started("echo ready; exec sleep 100", stdout=subprocess.PIPE) as process:
