@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.docker_cli import DockerCli
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 from tests.support.real import need
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ from machinectl.hosts.access.wire.access_answer import read_access_answer
 from machinectl.hosts.access.wire.access_request import read_access_request
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
+from tests.support.in_process import machinectl
 from tests.support.program import COMMAND
 from tests.support.real import need
 from tests.support.registered import added
@@ -46,16 +47,23 @@ class Home:
         own = {"MACHINE_STORAGE_PATH": self.store.root, "DOCKER_CONFIG": f"{self.directory}/docker"}
         return {**os.environ, "HOME": str(self.directory), **own}
 
-    def run(self, *words: str, stdin: str = "", code: int = 0, before: Callable[[], object] = lambda: None) -> str:
-        """`before` is called while the command waits for stdin."""
+    def run(self, *words: str, stdin: str = "", code: int = 0) -> str:
+        done = machinectl(*words, environment=self.environment, stdin=stdin)
+        return self.ended(done.stdout, done.stderr, done.returncode, code)
+
+    def start(self, *words: str, stdin: str = "", code: int = 0, before: Callable[[], object] = lambda: None) -> str:
+        """Run a process of its own, whose arguments all can see. `before` is called while it waits for stdin."""
         pipe = subprocess.PIPE
         with subprocess.Popen(
             [*COMMAND, *words], env=self.environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True
         ) as process:
             before()
             output, errors = process.communicate(stdin, timeout=60)
+        return self.ended(output, errors, process.returncode, code)
+
+    def ended(self, output: str, errors: str, status: int, expected: int) -> str:
         self.printed += [output, errors]
-        assert process.returncode == code, errors
+        assert status == expected, errors
         return output
 
     def files(self) -> list[Path]:
@@ -124,13 +132,13 @@ def test_a_machine_is_shared_and_its_key_stays_where_it_was_made(homes: dict[str
     need("docker")
     bob, alice = homes["bob"], homes["alice"]
     with command_lines() as lines:
-        request = alice.run("access", "request", "work:orionbox", "--for", "alice")
-        answer = bob.run("access", "grant", "-y", "--lifetime", "12h", stdin=request)
+        request = alice.start("access", "request", "work:orionbox", "--for", "alice")
+        answer = bob.start("access", "grant", "-y", "--lifetime", "12h", stdin=request)
         seen = partial(lines.wait_for, b"access\0accept")
-        assert alice.run("access", "accept", "-y", stdin=answer, before=seen).startswith("work: ready")
-        alice.run("docker", "work", "--", "ps")
-        again = bob.run("access", "grant", "-y", stdin=alice.run("access", "renew"))
-        assert alice.run("access", "accept", "-y", stdin=again).startswith("work: renewed")
+        assert alice.start("access", "accept", "-y", stdin=answer, before=seen).startswith("work: ready")
+        alice.start("docker", "work", "--", "ps")
+        again = bob.start("access", "grant", "-y", stdin=alice.start("access", "renew"))
+        assert alice.start("access", "accept", "-y", stdin=again).startswith("work: renewed")
         docker = ["docker", "--context", "work", "version", "--format", "{{.Server.Version}}"]
         done = subprocess.run(docker, env=alice.environment, capture_output=True, text=True, check=False, timeout=60)
     assert done.stdout[:1].isdigit(), done.stderr

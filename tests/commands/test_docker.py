@@ -14,7 +14,8 @@ import pytest
 from machinectl.commands.docker import docker_environment
 from machinectl.machines.record import Machine
 from tests.support import servers
-from tests.support.program import COMMAND, machinectl
+from tests.support.in_process import machinectl
+from tests.support.program import COMMAND
 from tests.support.real import need
 from tests.support.registered import added, register
 

@@ -20,7 +20,7 @@ from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.rollout.apply_run import ApplyOptions
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added
 

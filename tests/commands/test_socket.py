@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.machines.record import Machine
+from tests.support import program
 from tests.support.engine_sockets import left_open, socket_process
-from tests.support.program import COMMAND, machinectl
+from tests.support.in_process import machinectl
+from tests.support.program import COMMAND
 from tests.support.registered import added
 from tests.support.servers import engine, free_port, serving
 
@@ -60,7 +62,7 @@ raise SystemExit(7)
 """
     leading_elsewhere = {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/x", "DOCKER_CONTEXT": "x", "DOCKER_TLS": "1"}
     command = ["socket", "orionbox", "--", COMMAND[0], "-c", script]
-    done = machinectl(*command, store=store.root, environment=leading_elsewhere)
+    done = program.machinectl(*command, store=store.root, environment=leading_elsewhere)
     variables = (
         "'DOCKER_HOST', 'DOCKER_MACHINE_NAME', 'TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE', 'TESTCONTAINERS_HOST_OVERRIDE'"
     )
@@ -137,11 +139,11 @@ def test_at_a_terminal_it_says_how_a_shell_reads_the_variables(machine: Path, st
 
 
 def test_in_the_background_it_is_one_socket_until_it_is_removed(machine: Path, store: Store) -> None:
-    first = machinectl("socket", "orionbox", "--background", store=store.root)
+    first = program.machinectl("socket", "orionbox", "--background", store=store.root)
     assert first.returncode == 0, first.stderr
     path = first.stdout.splitlines()[0].split('"')[1].removeprefix("unix://")
     assert "unset DOCKER_CONTEXT;\n" in first.stdout
-    again = machinectl("socket", "orionbox", "--background", store=store.root)
+    again = program.machinectl("socket", "orionbox", "--background", store=store.root)
     assert again.stdout == first.stdout
     [found] = listed(store)
     assert (found["Name"], found["Socket"], found["Command"]) == ("orionbox", path, "")
@@ -160,8 +162,8 @@ def test_in_the_background_it_is_one_socket_until_it_is_removed(machine: Path, s
 def test_a_second_call_finds_the_socket_while_the_engine_is_off(runtime: Path, store: Store) -> None:
     with serving(engine) as port:
         added(store, Machine("orionbox", "none", url=f"tcp://127.0.0.1:{port}", tls=False))
-        first = machinectl("socket", "orionbox", "--background", store=store.root)
-    again = machinectl("socket", "orionbox", "--background", store=store.root)
+        first = program.machinectl("socket", "orionbox", "--background", store=store.root)
+    again = program.machinectl("socket", "orionbox", "--background", store=store.root)
     assert (again.stdout, again.stderr, again.returncode) == (first.stdout, "", 0)
     assert "is open already" in machinectl("socket", "orionbox", store=store.root).stderr
     machinectl("socket", "rm", "orionbox", store=store.root)
@@ -263,7 +265,7 @@ def test_what_a_killed_process_leaves_is_swept(machine: Path, store: Store) -> N
             one.kill()
             other.kill()
         assert len(left_open(machine)) == 3
-        assert machinectl("socket", *again, store=store.root).returncode == 0
+        assert program.machinectl("socket", *again, store=store.root).returncode == 0
         machinectl("socket", "ls", store=store.root)
         assert not own.exists()
         machinectl("socket", "rm", "orionbox", store=store.root)

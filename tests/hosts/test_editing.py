@@ -18,7 +18,7 @@ from machinectl.hosts.lifecycle.engine_restart import World
 from machinectl.hosts.lifecycle.setup import Setup
 from machinectl.machines.record import PROVISION, Machine
 from machinectl.state import State
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added
 from tests.support.runner import RecordedHost

@@ -21,7 +21,8 @@ from machinectl import certs
 from tests.support.docker_cli import DockerCli
 from tests.support.engine_sockets import left_open, register_engine, socket_process
 from tests.support.image_engines import import_busybox
-from tests.support.program import COMMAND, machinectl
+from tests.support.in_process import machinectl
+from tests.support.program import COMMAND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

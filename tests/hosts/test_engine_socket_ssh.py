@@ -12,7 +12,8 @@ import pytest
 
 from tests.support.docker_cli import DockerCli
 from tests.support.engine_sockets import socket_process
-from tests.support.program import COMMAND, machinectl
+from tests.support.in_process import machinectl
+from tests.support.program import COMMAND
 from tests.support.published import publishing
 from tests.support.registered import register
 from tests.support.servers import saying, serving

@@ -9,7 +9,7 @@ import pytest
 from machinectl.hosts.status.present_name import present_name
 from machinectl.machines.record import Machine
 from machinectl.machines.store.store_paths import NoSuchMachine
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 from tests.support.registered import added
 
 if TYPE_CHECKING:

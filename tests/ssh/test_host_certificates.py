@@ -12,7 +12,7 @@ import pytest
 
 from machinectl.ssh.keys.host_keys import HostKeyPolicy
 from machinectl.ssh.ssh_errors import HostKeyRefused
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import register
 from tests.support.sshd import keygen, log_in, public

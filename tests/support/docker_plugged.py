@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.program import machinectl
+from tests.support.in_process import machinectl
 from tests.support.real import need
 
 if TYPE_CHECKING:

@@ -50,6 +50,7 @@ def machinectl(
         for name, value in {**streams, "argv": [PROGRAM, *words]}.items():
             patch.setattr(f"sys.{name}", value)
         patch.setattr(THIS, "script", PROGRAM)
+        patch.setattr(THIS, "name", THIS.name)
         # What a process learns as it goes on: it reads $TMPDIR once, and warns at its end.
         patch.setattr(tempfile, "tempdir", None)
         patch.setattr(answered_address, "NEWS", answered_address.AddressNews())
