@@ -342,7 +342,7 @@ def test_a_question_that_nobody_answers_is_no_silent_no(store: Store, sshd: Sshd
     [
         ("rm", "--purge"),
         ("rm", "--forget", "--purge-engine", "--restart-swarm"),
-        ("regenerate-certs", "--client-certs", "--new-ca", "--tls-san", "web.lan"),
+        ("regenerate-certs", "--client-certs", "--tls-san", "web.lan"),
     ],
 )
 def test_the_command_that_does_not_ask_does_what_was_asked_for(store: Store, sshd: Sshd, verb: tuple[str, ...]) -> None:

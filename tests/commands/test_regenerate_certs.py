@@ -14,6 +14,7 @@ import pytest
 
 from machinectl import certs
 from machinectl.commands.regenerate_certs import regenerate_certs
+from machinectl.console import Unanswered
 from machinectl.errors import SET_CLOCK, CheckFailed, MachineError, UsageError
 from machinectl.host_changes import CaTrusted
 from machinectl.hosts.certificates.identity import FILES, Identity
@@ -34,7 +35,7 @@ from machinectl.provision.client_cas import CLIENTS
 from machinectl.provision.facts.host_facts import Facts, HostFile
 from machinectl.provision.target import Target
 from tests.support.in_process import machinectl
-from tests.support.quiet import Quiet
+from tests.support.quiet import Quiet, Silent
 from tests.support.registered import added, register
 from tests.support.runner import RecordedHost
 
@@ -296,6 +297,12 @@ def test_a_new_ca_leaves_cas_that_were_added_by_hand_and_names_them_before_it_as
 
     monkeypatch.setattr(f"{regenerate_certs.__module__}.look_before_renewal", looked)
     monkeypatch.setattr(f"{regenerate_certs.__module__}.renew", lambda *given: seen.append(given[2]))
+    renewal = Renewal(sans=("web.lan",), client=True, new_ca=True)
+    with pytest.raises(Unanswered, match="No answer") as unanswered:
+        list(regenerate_certs(store, Silent(interactive=False), ["orion"], Access(), renewal, unasked=False))
+    again = "machinectl regenerate-certs -y --client-certs --new-ca --tls-san web.lan orion"
+    assert unanswered.value.hint == f"To do it without being asked: {again}"
+    seen.clear()
     console = Quiet(True)
     assert dict(regenerate_certs(store, console, ["orion"], Access(), Renewal(new_ca=True), unasked=False))
     kept = f'added to {CLIENTS} on the host of "orion" keep their access: CN=carol, CN=dave.'
