@@ -17,15 +17,15 @@ DEMO = Path(__file__).parents[2] / "examples" / "demo.py"
 
 def test_the_demo_runs_the_whole_workflow(tmp_path: Path) -> None:
     need("dockerd", root=True)
-    # Without debootstrap there is no lab, whose image takes minutes to build.
-    told = run_demo({"PATH": path_without(tmp_path, "debootstrap")})
+    # Without mmdebstrap there is no lab, whose image takes minutes to build.
+    told = run_demo({"PATH": path_without(tmp_path, "mmdebstrap")})
     assert 'export DOCKER_HOST="tcp://127.0.0.1:' in told
     assert "\nEngine " in told
-    assert "cannot boot servers (they need debootstrap)" in told
+    assert "cannot boot servers (they need mmdebstrap)" in told
 
 
 def test_the_demo_connects_to_loopback_only_if_it_cannot_start_an_engine(tmp_path: Path) -> None:
-    told = run_demo({"PATH": path_without(tmp_path, "dockerd", "debootstrap")})
+    told = run_demo({"PATH": path_without(tmp_path, "dockerd", "mmdebstrap")})
     assert "This demo cannot start an engine" in told
     assert set(re.findall(r"tcp://([^:]*):", told)) == {"127.0.0.1"}
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FreshHost", "empty_lab", "fresh_host", "lab"]
 
-_PROGRAMS = ("systemd-nspawn", "debootstrap", "ip", "iptables", "ssh", "ssh-keygen", "nsenter", "setpriv", "setsid")
+_PROGRAMS = ("systemd-nspawn", "mmdebstrap", "ip", "iptables", "ssh", "ssh-keygen", "nsenter", "setpriv", "setsid")
 
 
 class FreshHost(Protocol):

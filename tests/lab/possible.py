@@ -8,7 +8,7 @@ import shutil
 from tests.lab.command import LabError
 from tests.lab.image import archives
 
-NEEDS = ("systemd-nspawn", "debootstrap", "ip", "iptables", "ssh", "ssh-keygen", "nsenter", "setpriv", "setsid", "curl")
+NEEDS = ("systemd-nspawn", "mmdebstrap", "ip", "iptables", "ssh", "ssh-keygen", "nsenter", "setpriv", "setsid", "curl")
 
 
 def why_not() -> str:
