@@ -62,6 +62,7 @@ from tests.support.servers import serving
 from tests.support.several_addresses import Certificates
 from tests.support.shells import EVALUATIONS
 from tests.support.sshd import keygen, public
+from tests.support.strange_files import STRANGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -689,7 +690,7 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
     test_strange_files.test_in_place_of_a_record_it_is_a_row_and_the_other_machines_still_list(
         Store(str(tmp_path / "store")), tmp_path
     )
-    for number, lay in enumerate(test_strange_files.STRANGE):
+    for number, lay in enumerate(STRANGE):
         place = tmp_path / f"{number}"
         place.mkdir()
         test_strange_files.test_in_place_of_a_certificate_or_key_it_is_one_line(

@@ -6,7 +6,6 @@ import errno
 import fcntl
 import json
 import os
-import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,41 +32,12 @@ from machinectl_generic import GenericDriver
 from tests.support.in_process import machinectl
 from tests.support.real import need
 from tests.support.registered import added
+from tests.support.strange_files import STRANGE, a_directory, a_pipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from machinectl.machines.store import Store
-
-GIGABYTE = 1 << 30
-
-
-def a_pipe(path: Path) -> None:
-    os.mkfifo(path)
-
-
-def an_endless_device(path: Path) -> None:
-    path.symlink_to("/dev/zero")
-
-
-def a_directory(path: Path) -> None:
-    path.mkdir()
-
-
-def a_gigabyte(path: Path) -> None:
-    with path.open("wb") as file:
-        file.truncate(GIGABYTE)
-
-
-def a_socket(path: Path) -> None:
-    # The path of a socket has at most 107 bytes.
-    before = os.getcwd()
-    os.chdir(path.parent)
-    try:
-        with socket.socket(socket.AF_UNIX) as listening:
-            listening.bind(path.name)
-    finally:
-        os.chdir(before)
 
 
 def a_link_to_what_is_theirs(path: Path) -> None:
@@ -75,7 +45,6 @@ def a_link_to_what_is_theirs(path: Path) -> None:
     path.symlink_to("theirs")
 
 
-STRANGE = [a_pipe, an_endless_device, a_directory, a_gigabyte, a_socket]
 strange = pytest.mark.parametrize("lay", STRANGE, ids=lambda lay: lay.__name__)
 
 

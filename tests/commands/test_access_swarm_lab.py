@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.commands.test_swarm_lab import nodes, status, until
 from tests.lab.container import IMAGE
-from tests.support.lab_cli import Cli, generic
-from tests.support.real import need
+from tests.support.lab_cli import Cli
+from tests.support.lab_swarm import nodes, servers_with_image, status, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,26 +28,13 @@ ASKS = "docker ps -q >/dev/null 2>&1 && echo yes || echo no"
 @pytest.fixture
 def servers(lab: Lab, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Host]]:
     """Three managers of a swarm that runs a service."""
-    need("docker")
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
-    hosts = dict(zip(NAMES, lab.up(["docker"], count=3), strict=True))
-
-    def make(name: str) -> None:
-        hosts[name].wait_booted()
-        cli.ok(*generic(hosts[name], name=name))
-        hosts[name].run(f"tar -C /usr -c bin/busybox | docker import - {IMAGE}")
-
-    try:
-        with ThreadPoolExecutor(3) as several:
-            list(several.map(make, hosts))
+    with servers_with_image(lab, cli, NAMES) as hosts:
         cli.ok("swarm", "init", "m1")
         cli.ok("swarm", "join", "--manager", "m1", "m2", "m3")
         service = f"-q --name web --replicas 2 --stop-signal KILL --no-resolve-image {IMAGE} /bin/busybox sleep 1d"
         hosts["m1"].run(f"docker service create {service}")
         yield hosts
-    finally:
-        for host in hosts.values():
-            host.remove()
 
 
 def is_whole(cli: Cli) -> bool:

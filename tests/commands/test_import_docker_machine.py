@@ -33,6 +33,7 @@ from tests.support.program import COMMAND, killed_at
 from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.registered import added
+from tests.support.strange_files import STRANGE, a_link_to_itself
 
 if TYPE_CHECKING:
     from tests.support.dockerd import Dockerd
@@ -264,60 +265,39 @@ def test_a_broken_record_has_its_line_beside_the_others(store: Store, old: OldSt
     assert lines[1].startswith('bad: not taken over: docker-machine\'s config.json of "bad" is not JSON')
 
 
-def a_pipe(path: Path) -> None:
-    os.mkfifo(path)
-
-
-def an_endless_device(path: Path) -> None:
-    path.symlink_to("/dev/zero")
-
-
-def a_directory(path: Path) -> None:
-    path.mkdir()
-
-
-def a_link_to_itself(path: Path) -> None:
-    path.symlink_to(path)
-
-
-def a_gigabyte(path: Path) -> None:
-    with path.open("wb") as file:
-        file.truncate(1 << 30)
-
-
 def nothing(_: Path) -> None:
     pass
 
 
-STRANGE = [a_pipe, an_endless_device, a_directory, a_link_to_itself, a_gigabyte, nothing]
+NO_FILES = [*STRANGE, a_link_to_itself, nothing]
 
 
 def test_what_lies_in_a_records_place_is_told_and_stops_nobody(store: Store, old: OldStore) -> None:
-    for strange in STRANGE:
+    for strange in NO_FILES:
         path = old.add(strange.__name__, "generic", {}) / "config.json"
         path.unlink()
         strange(path)
     old.add_host("web", KEY)
     run = Run(store, old)
-    assert run.errors.keys() == {strange.__name__ for strange in STRANGE}
+    assert run.errors.keys() == {strange.__name__ for strange in NO_FILES}
     assert store.names() == ["web"]
 
 
 def test_what_lies_in_a_keys_place_is_not_read(store: Store, old: OldStore) -> None:
-    for number, strange in enumerate(STRANGE):
+    for number, strange in enumerate(NO_FILES):
         for name, driver in (("ours", "generic"), ("clouds", "amazonec2")):
             key = old.add_host(f"{name}{number}", KEY, driver=driver) / "id_rsa"
             key.unlink()
             strange(key)
     run = Run(store, old)
     assert not run.errors
-    for number, _ in enumerate(STRANGE):
+    for number, _ in enumerate(NO_FILES):
         assert "its SSH key" in run.became[f"clouds{number}"].why_not
         ours = f"ours{number}"
         assert f"machinectl set --generic-ssh-key <FILE> {ours}" in run.remarks(ours)
         assert ssh_endpoint(store.read_ready(ours)).key == ""
         assert not os.path.lexists(os.path.join(store.directory(ours), "id_ssh"))
-    assert len(store.names()) == len(STRANGE)
+    assert len(store.names()) == len(NO_FILES)
 
 
 @pytest.mark.parametrize("content", [b"root:$y$j9T$secret:19000:0:99999:7:::\n", b"", b"-----BEGIN PRIVATE KEY-----\n"])

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
-import time
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from machinectl.machines.swarm_node import node_of
 from tests.lab.container import IMAGE, run_container
 from tests.support.lab_cli import generic
+from tests.support.lab_swarm import nodes, servers_with_image, status, until
 from tests.support.program import COMMAND
 from tests.support.real import need
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from machinectl.machines.store import Store
@@ -30,30 +28,14 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.timeout(400), pytest.mark.usefixtures("ssh_config"), pytest.mark.long]
 
 MANAGERS, WORKERS = ("m1", "m2", "m3"), ("w1", "w2", "w3")
-PATIENCE = 60
-# Seconds between questions, which take the CPU time that the swarm needs.
-PAUSE = 0.5
 
 
 @pytest.fixture
 def servers(lab: Lab, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Host]]:
     """Six servers with engines that are provisioned, as machines of these names, each with an image to run."""
-    need("docker")
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
-    hosts = dict(zip((*MANAGERS, *WORKERS), lab.up(["docker"], count=6), strict=True))
-
-    def make(name: str) -> None:
-        hosts[name].wait_booted()
-        cli.ok(*generic(hosts[name], name=name))
-        hosts[name].run(f"tar -C /usr -c bin/busybox | docker import - {IMAGE}")
-
-    try:
-        with ThreadPoolExecutor(4) as several:
-            list(several.map(make, hosts))
+    with servers_with_image(lab, cli, (*MANAGERS, *WORKERS)) as hosts:
         yield hosts
-    finally:
-        for host in hosts.values():
-            host.remove()
 
 
 def docker(*words: str) -> str:
@@ -62,23 +44,6 @@ def docker(*words: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def status(cli: Cli) -> dict[str, Any]:
-    [found] = json.loads(cli.run("swarm", "status", "-t", "1", "--json").stdout)
-    assert isinstance(found, dict)
-    return found
-
-
-def nodes(cli: Cli) -> dict[str, dict[str, Any]]:
-    return {node["Machine"]: node for node in status(cli)["Nodes"]}
-
-
-def until(done: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + PATIENCE
-    while not done():
-        assert time.monotonic() < end, what
-        time.sleep(PAUSE)
 
 
 def serving(servers: dict[str, Host]) -> set[str]:
