@@ -176,6 +176,13 @@ def is_holder_name(who: str) -> bool:
     return 0 < len(who) <= LONGEST_RECORDED_HOLDER and who[0].isalnum() and HOLDER_CHARACTERS.issuperset(who)
 
 
+def is_sender(who: str) -> bool:
+    """Return whether a request or an answer may be from this name: one could be taken for a fingerprint."""
+    from machinectl.spoken_fingerprint import hide_fingerprints
+
+    return is_holder_name(who) and hide_fingerprints(who) == who
+
+
 def check_holder_name(who: str) -> None:
     """Raise UsageError for a name that no holder can have."""
     if who.lower() == OWNER:

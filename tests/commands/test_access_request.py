@@ -29,11 +29,11 @@ from machinectl.console import SilentConsole
 from machinectl.errors import MachineError, elsewhere
 from machinectl.files import atomic
 from machinectl.hosts.access.accepting import acceptance
-from machinectl.hosts.access.own_access import who_asks, whom_to_ask
+from machinectl.hosts.access.requesting import who_asks, whom_to_ask
 from machinectl.hosts.access.wire.access_answer import new_access_answer, read_access_answer
 from machinectl.hosts.access.wire.access_request import read_access_request
-from machinectl.hosts.access.wire.content import is_sender
 from machinectl.hosts.connection.machine_driver import endpoint_of
+from machinectl.machines.holders import is_sender
 from machinectl.machines.record import Machine, Phase, waits_for_access
 from machinectl.machines.tls_warnings import renewing
 from tests.support.in_process import machinectl

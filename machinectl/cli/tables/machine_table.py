@@ -11,11 +11,11 @@ from machinectl.cli.output.exit_status import as_called, program_with, report, r
 from machinectl.cli.output.stdout import draw, print_json, print_lines, write_out
 from machinectl.cli.output.style import GREEN, MORE, RED, YELLOW, columns, is_drawn_on, printed_sign
 from machinectl.cli.tables.fitted_table import Fitting, fitted_rows
+from machinectl.cli.tables.ls_filters import parse_filters
 from machinectl.cli.tables.text_table import RowFormat, cell_text, table_text, unbroken
 from machinectl.commands.ls import MachineRow, machine_rows, query_rows
 from machinectl.errors import UsageError
 from machinectl.hosts.status.query_engines import skipped_engines_error
-from machinectl.machines.ls_filters import parse_filters
 from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.state import State
 

@@ -18,17 +18,17 @@ from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.screen import Screen
 from machinectl.cli.output.stdout import draw
 from machinectl.cli.output.style import DIM, MORE, coloured, columns, is_drawn_on, printed_sign, shorten
+from machinectl.cli.tables.ls_filters import parse_filters
 from machinectl.cli.tables.machine_table import fitted_machines, formatted, parse_row_format
 from machinectl.commands.ls import MachineRow, machine_rows, query_rows
 from machinectl.errors import UsageError
-from machinectl.machines.ls_filters import parse_filters
 from machinectl.quantities import plural
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
+    from machinectl.cli.tables.ls_filters import Filters
     from machinectl.cli.tables.text_table import RowFormat
-    from machinectl.machines.ls_filters import Filters
     from machinectl.machines.store import Store
 
 # Signals that arrive just before a wait do not end it, nor do keys: this limits the delay. Seconds.

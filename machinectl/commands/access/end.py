@@ -17,13 +17,14 @@ from machinectl.hosts.access.granting import (
     no_such_holder,
     own_access,
 )
-from machinectl.hosts.access.own_access import OwnAccess, whom_to_ask
+from machinectl.hosts.access.requesting import whom_to_ask
 from machinectl.hosts.access.trust_change import distrust_cas, look_for_holder, plan_trust, without_cas
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle.engine_restart import check_provisioned
 from machinectl.hosts.lifecycle.host_plan import HostPlan
 from machinectl.hosts.parallel.workers import plan_each
 from machinectl.machines.holders import OWNER, find_holder, holders_of, is_suspended
+from machinectl.machines.own_access import OwnAccess
 from machinectl.machines.store.machine_store import read_or_none
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.provision.target import NOTHING_SPECIAL

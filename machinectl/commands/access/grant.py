@@ -11,7 +11,7 @@ from machinectl.errors import MachineError, closest_match, elsewhere
 from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.access.engine_turns import work_in_turns
 from machinectl.hosts.access.granting import AccessGrant, checked_holder, client_of_holder, expected_end, plan_client
-from machinectl.hosts.access.own_access import own_digest, who_asks
+from machinectl.hosts.access.requesting import own_digest, who_asks
 from machinectl.hosts.access.wire.access_answer import AnsweredMachine, new_access_answer
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.machine_driver import known_hosts_path

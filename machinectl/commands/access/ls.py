@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl.errors import MachineError, UsageError
 from machinectl.files.fileset import read_regular_file
-from machinectl.hosts.access.own_access import OwnAccess, own_digest
+from machinectl.hosts.access.requesting import own_digest
 from machinectl.hosts.access.wire.content import rfc3339
 from machinectl.machines.holders import (
     ACTIVE,
@@ -26,6 +26,7 @@ from machinectl.machines.holders import (
     holders_of,
     is_suspended,
 )
+from machinectl.machines.own_access import OwnAccess
 from machinectl.machines.record import WAITING, waits_for_access
 from machinectl.machines.selection import matching
 from machinectl.machines.store.machine_store import read_or_none

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 from machinectl.errors import MachineError, UsageError
 from machinectl.files.fileset import read_regular_file
 from machinectl.fleet.writing.new_file import check_new_file
-from machinectl.hosts.access.own_access import (
+from machinectl.hosts.access.requesting import (
     KEY,
     REQUEST_FILE,
     AskedMachine,
-    OwnAccess,
     note_replaced,
     recorded_request,
     repeated_request,
     signed_request,
 )
+from machinectl.machines.own_access import OwnAccess
 from machinectl.machines.record import check_ready
 from machinectl.machines.selection import matching, waiting
 

@@ -11,11 +11,10 @@ from machinectl.errors import MachineError, UsageError
 from machinectl.files.fileset import read_regular_file
 from machinectl.fleet.writing.new_file import check_new_file
 from machinectl.hosts.access.accepting import machines_with_access
-from machinectl.hosts.access.own_access import (
+from machinectl.hosts.access.requesting import (
     KEY,
     REQUEST_FILE,
     AskedMachine,
-    OwnAccess,
     check_different,
     note_replaced,
     recorded_request,
@@ -24,6 +23,7 @@ from machinectl.hosts.access.own_access import (
     who_asks,
 )
 from machinectl.machines.docker_machine.old_store import check_apart
+from machinectl.machines.own_access import OwnAccess
 from machinectl.machines.record import Machine, Phase, check_name, waits_for_access
 from machinectl.machines.selection import require_names, waiting
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl.errors import MachineError, UsageError, closest_match, elsewhere
 from machinectl.files.atomic import remove_tree
-from machinectl.hosts.access.own_access import whom_to_ask
+from machinectl.hosts.access.requesting import whom_to_ask
 from machinectl.hosts.access.trust_change import distrust_cas, plan_trust, trust_ca, with_ca
 from machinectl.hosts.access.wire.content import rfc3339
 from machinectl.hosts.certificates.certificate_files import check_has_certificates

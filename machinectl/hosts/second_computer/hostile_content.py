@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError, UsageError, one_line
-from machinectl.hosts.access.own_access import OwnAccess
 from machinectl.hosts.connection.machine_driver import KNOWN_HOSTS, driver_instance, driver_of
 from machinectl.machines.addresses import parse_addresses
 from machinectl.machines.engine_options import check_options
 from machinectl.machines.holders import holders_of, is_holder_name, is_time
+from machinectl.machines.own_access import OwnAccess
 from machinectl.machines.spec import check_lifetime
 from machinectl.ssh.keys.known_hosts import is_wide
 from machinectl.ssh.ssh_settings import check_endpoint

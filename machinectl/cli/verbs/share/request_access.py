@@ -95,7 +95,7 @@ def acceptance_summary(found: Acceptance) -> str:
 
 
 def machine_line(each: AcceptedMachine) -> str:
-    from machinectl.hosts.access.wire.armor import hide_fingerprints
+    from machinectl.spoken_fingerprint import hide_fingerprints
 
     answered = each.answered
     there = answered.called or answered.name
@@ -115,7 +115,7 @@ def changed_addresses(each: AcceptedMachine) -> str:
 
 def cut_list(before: str, items: Sequence[str], separator: str = ", ") -> str:
     """Return a list for one line, cut: it must not move the fingerprint off the screen."""
-    from machinectl.hosts.access.wire.armor import hide_fingerprints
+    from machinectl.spoken_fingerprint import hide_fingerprints
 
     if not items:
         return ""

@@ -16,7 +16,7 @@ import zlib
 from dataclasses import dataclass
 from itertools import pairwise
 
-from machinectl.errors import CUT, MachineError
+from machinectl.errors import MachineError
 
 REQUEST, ANSWER = "REQUEST", "ANSWER"
 # Of the whole text. A request for one machine has 1 KB, an answer 2 KB.
@@ -38,9 +38,6 @@ MARK = re.compile(f"({BEGIN}|{END})[{BETWEEN}]*{NAME}[{BETWEEN}]*({REQUEST_MARK}
 REMOVED = re.compile(rf"[{BETWEEN}{DASHES}=]")
 # HTML's >, which may be wrapped, too.
 ESCAPED_QUOTE = re.compile(f"[{BETWEEN}]*".join("&gt;"))
-# At least four groups of four, between the same marks.
-FINGERPRINT = re.compile(r"[a-z2-7]{4}([^a-z0-9]{1,3})[a-z2-7]{4}(?:\1[a-z2-7]{4}){2,}", re.IGNORECASE)
-NOT_ASCII = re.compile(r"[^\x20-\x7e]")
 FORGIVING = "Copy it again, from its BEGIN line to its END line; or send it as a file"
 
 
@@ -151,17 +148,3 @@ def damaged(what: str) -> MachineError:
 
 def checksum(content: bytes) -> bytes:
     return hashlib.sha256(content).digest()[:CHECKSUM]
-
-
-def spoken_fingerprint(content: bytes) -> str:
-    """Return 80 bits of the content's SHA256 in base32, to be read aloud: four groups of four."""
-    text = base64.b32encode(hashlib.sha256(content).digest()[:10]).decode().lower()
-    return "-".join(textwrap.wrap(text, 4))
-
-
-def hide_fingerprints(text: str) -> str:
-    """Cut what looks like a fingerprint: words of the other side must not be taken for the one that we print.
-
-    Letters outside ASCII, which look like others, become "?".
-    """
-    return FINGERPRINT.sub(CUT, NOT_ASCII.sub("?", text))

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl import certs
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.access.wire.armor import hide_fingerprints
 from machinectl.machines.addresses import parse_addresses
-from machinectl.machines.holders import is_holder_name
+from machinectl.machines.holders import is_sender
 from machinectl.machines.record import LONGEST_NAME, is_name
 
 if TYPE_CHECKING:
@@ -116,10 +115,6 @@ class WireFields:
             f'The {self.what} is not one that machinectl writes: its "{key}" is invalid',
             f"Do not use it; ask its sender for a new {self.what}, and compare the fingerprints",
         )
-
-
-def is_sender(text: str) -> bool:
-    return is_holder_name(text) and hide_fingerprints(text) == text
 
 
 def written_content(values: dict[str, Any]) -> bytes:

@@ -1,10 +1,10 @@
-"""Access that this computer has asked another one for: the machine's record, its key, and requests."""
+"""Ask for access to machines of somebody else: requests, and their keys."""
 
 from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl import certs
 from machinectl.errors import MachineError, UsageError, elsewhere
@@ -15,11 +15,12 @@ from machinectl.hosts.access.wire.access_request import (
     new_access_request,
     read_access_request,
 )
-from machinectl.hosts.access.wire.content import is_sender, rfc3339
+from machinectl.hosts.access.wire.content import rfc3339
 from machinectl.hosts.connection.host_lock import user_at_computer
-from machinectl.machines.holders import HOLDER_CHARACTERS, LONGEST_HOLDER, check_holder_name, is_holder_name, is_time
-from machinectl.machines.record import GRANTED, WAITING, is_name, owners_name, waits_for_access
-from machinectl.value_classes import Frozen, replace
+from machinectl.machines.holders import HOLDER_CHARACTERS, LONGEST_HOLDER, check_holder_name, is_sender
+from machinectl.machines.own_access import OwnAccess
+from machinectl.machines.record import owners_name, waits_for_access
+from machinectl.value_classes import replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,51 +32,6 @@ if TYPE_CHECKING:
 KEY, CERTIFICATE = "key.pem", "cert.pem"
 # The last request for the machine, until its answer is accepted.
 REQUEST_FILE = "access-request.txt"
-
-
-class OwnAccess(Frozen):
-    """The record's `access`. `asked` is the owner's name of the machine, `who` this computer's name in the request.
-
-    `request` is the ID of the last request and `made` its time, `answered` the ID of the last one with an answer.
-    `until`, `by`, `url`, `addresses`, with blanks between them, and `called`, a newer name of the owner's, are from the
-    answer. Times are in RFC 3339.
-    """
-
-    asked: str
-    who: str
-    request: str
-    made: str
-    state: str = WAITING
-    answered: str = ""
-    until: str = ""
-    by: str = ""
-    url: str = ""
-    addresses: str = ""
-    called: str = ""
-
-    @classmethod
-    def of(cls, machine: Machine) -> OwnAccess | None:
-        """Return None for a machine that was not asked for, and for what no machinectl has written."""
-        data: dict[str, Any] = machine.access
-        words = {name: str(data.get(name, "")) for name in cls.fields_by_name}
-        if not all(is_time(words[key]) for key in ("made", "until") if words[key]):
-            return None
-        return cls(**words) if words["state"] in {WAITING, GRANTED} and words["asked"] else None
-
-    def dump(self) -> dict[str, str]:
-        return {name: value for name, value in vars(self).items() if value}
-
-    @property
-    def is_valid(self) -> bool:
-        """Return whether a request or an answer can have these values."""
-        names = is_name(self.asked) and is_name(self.called or self.asked) and is_holder_name(self.who)
-        # The sender's name becomes part of hints.
-        is_named = not self.by or is_sender(self.by)
-        return names and is_named and all(word.isprintable() for word in vars(self).values())
-
-    @property
-    def is_pending(self) -> bool:
-        return self.request != self.answered
 
 
 class AskedMachine(NamedTuple):
