@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -104,6 +105,25 @@ def test_env_and_config_warn_of_files_that_docker_will_miss(
         f'Warning: "orion" {what}: docker needs ca.pem, cert.pem and key.pem in {directory}',
         command,
     ]
+
+
+@pytest.mark.parametrize(
+    ("whose", "lost", "command"),
+    [
+        (OWN, "key.pem", "Make new ones: machinectl provision orion"),
+        (OWN, "cert.pem ca-key.pem", IMPORT),
+        (OTHERS, "ca.pem", IMPORT),
+    ],
+)
+def test_what_asks_the_engine_names_the_same_command(store: Store, whose: str, lost: str, command: str) -> None:
+    directory = orion(store, identity(), whose).directory
+    for file in lost.split():
+        Path(directory, file).unlink()
+    asked = machinectl("version", "orion", store=store.root)
+    assert asked.stderr.splitlines()[-1].strip() == command
+    examined = json.loads(machinectl("doctor", "--json", "orion", store=store.root).stdout)
+    [found] = [check for one in examined for check in one["Checks"] if check["Title"] == "Certificates"]
+    assert found["Hint"] == command
 
 
 @pytest.mark.parametrize("whose", COMMANDS)

@@ -11,7 +11,7 @@ from machinectl import certs
 from machinectl.errors import BY_SERVICE, SET_CLOCK, MachineError
 from machinectl.files.fileset import read_regular_file
 from machinectl.go.value_format import go_names
-from machinectl.machines.tls_warnings import renewing
+from machinectl.machines.tls_warnings import missing_certificates, renewing
 from machinectl.quantities import plural
 
 if TYPE_CHECKING:
@@ -68,7 +68,10 @@ def renewal_command(store: Store, name: str, under: Iterable[CertificateRow]) ->
     if any(row.warning.startswith(NOT_YET) for row in under):
         return f"If the clock here is wrong, set it {BY_SERVICE}: {SET_CLOCK}"
     try:
-        return renewing(store.read(name), {row.file for row in under}, due=all(map(is_only_due, under)))
+        machine = store.read(name)
+        if missing := missing_certificates(machine):
+            return missing.hint
+        return renewing(machine, {row.file for row in under}, due=all(map(is_only_due, under)))
     except MachineError:
         return f"See what is wrong: machinectl inspect {name}"
 

@@ -20,6 +20,7 @@ from machinectl.machines.record import (
 )
 from machinectl.machines.store import Store
 from machinectl.machines.store.store_paths import NoSuchMachine
+from machinectl.machines.tls_warnings import missing_certificates
 from machinectl.ssh.destination import Jump
 from machinectl.url import EngineURL, with_host
 from machinectl.value_classes import replace
@@ -198,9 +199,17 @@ def endpoint_of(machine: Machine, url: str = "") -> Endpoint:
         port_setter,
         given_by=owner_of(machine) if machine.access.get("by") else "",
         ask_again=request_command(machine),
-        renewal=ask_owner(machine) if machine.access.get("by") else "",
+        renewal=renewal_of(machine),
     )
     return with_addresses(endpoint, machine)
+
+
+def renewal_of(machine: Machine) -> str:
+    """Return the command that gets certificates for a shared machine, or those that are missing; else ""."""
+    if machine.access.get("by"):
+        return ask_owner(machine)
+    missing = missing_certificates(machine)
+    return missing.hint if missing else ""
 
 
 def at_last_address(machine: Machine, ssh: SSHEndpoint) -> SSHEndpoint:

@@ -15,6 +15,7 @@ from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.certificates.identity import CLIENT_FILES
 from machinectl.machines.record import Phase
 from machinectl.machines.store import Store
+from machinectl.machines.tls_warnings import missing_certificates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +93,8 @@ def context_status(docker: Contexts, store: Store, machine: Machine, *, adopting
     try:
         files = client_files(machine)
     except MachineError as exc:
-        hint = f"Add them: machinectl certs import {name} <DIR>"
+        missing = missing_certificates(machine)
+        hint = missing.hint if missing else f"Add them: machinectl certs import {name} <DIR>"
         return ContextStatus(name, SyncStep.LEAVE, ours, f"the machine lacks certificates: {exc.cause}", hint)
     wanted = (found or Context(name)).pointed(mark, machine.urls[0], files)
     if found == wanted:
