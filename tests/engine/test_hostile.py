@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 EVERY = {**hostile_engine.ENDING, **hostile_engine.ENDLESS}
 pytestmark = pytest.mark.timeout(60)
 
+# Seconds for a server that goes on for ever.
+ENOUGH = 0.3
+
 
 def harmless(text: bytes) -> bool:
     return text.decode().replace("\n", "").isprintable()
@@ -37,7 +40,7 @@ def harmless(text: bytes) -> bool:
 @pytest.mark.parametrize("name", EVERY)
 def test_a_probe_says_in_time_what_is_there_in_one_line(name: str) -> None:
     with serving(EVERY[name]) as port:
-        found = engine.probe(Endpoint(f"tcp://127.0.0.1:{port}"), 20 if name in hostile_engine.ENDING else 0.5)
+        found = engine.probe(Endpoint(f"tcp://127.0.0.1:{port}"), 20 if name in hostile_engine.ENDING else ENOUGH)
     assert not found.error.startswith("Unexpected"), found.error
     assert found.error or found.state is State.RUNNING
     for said in (found.error, found.hint, found.version, found.api_version):
@@ -49,7 +52,9 @@ def test_a_probe_says_in_time_what_is_there_in_one_line(name: str) -> None:
 def test_a_request_ends_in_time_in_one_line(name: str) -> None:
     with serving(EVERY[name]) as port, contextlib.suppress(EngineError):
         endpoint = Endpoint(f"tcp://127.0.0.1:{port}")
-        with engine.request(endpoint, "GET", "/info", timeout=20 if name in hostile_engine.ENDING else 0.5) as answer:
+        with engine.request(
+            endpoint, "GET", "/info", timeout=20 if name in hostile_engine.ENDING else ENOUGH
+        ) as answer:
             assert answer.reason.isprintable()
             for _ in answer:
                 pass
@@ -108,7 +113,7 @@ def test_each_verb_that_asks_ends_in_harmless_lines(store: Store, name: str) -> 
 def test_a_handshake_ends_in_time_in_one_line(behaviour: Behaviour, tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_bytes(certs.new_ca("ca").certificate)
     with serving(behaviour) as port:
-        found = engine.probe(Endpoint(f"tcp://127.0.0.1:{port}", tls=True, cert_dir=str(tmp_path)), 1)
+        found = engine.probe(Endpoint(f"tcp://127.0.0.1:{port}", tls=True, cert_dir=str(tmp_path)), ENOUGH)
     assert found.state is not State.RUNNING
     assert found.error.isprintable()
     assert not found.error.startswith("Unexpected"), found.error

@@ -291,8 +291,8 @@ def test_a_stream_that_does_not_fit_here_ends_in_one_message(
 @pytest.mark.parametrize("store", STORES)
 def test_a_full_disk_of_the_engine_is_told_and_nothing_stays_there(sender: Sender, store: str, tmp_path: Path) -> None:
     archive = tmp_path / "app.tar"
-    archive.write_bytes(saved({"app:1": Made([unique_layer(10 << 10), unique_layer(25 << 10)])}))
-    with running_with(CA, SERVER, CONFIGURATIONS[store], disk=32) as small:
+    archive.write_bytes(saved({"app:1": Made([unique_layer(5 << 10), unique_layer(13 << 10)])}))
+    with running_with(CA, SERVER, CONFIGURATIONS[store], disk=16) as small:
         target = Engine(Endpoint(f"unix://{small.socket}", name="orion"))
         used = disk_usage(small.socket.parent / "disk").used
         for _ in range(2):
