@@ -33,8 +33,11 @@ def read_pasted(here: Session, file: str, what: str) -> bytes:
         return found
     here.console.note(f"Paste the {what}, up to its END line (^C to stop):")
     found = b""
-    while not has_end(found) and (line := sys.stdin.buffer.readline()):
-        found += line
+    try:
+        while not has_end(found) and (line := sys.stdin.buffer.readline()):
+            found += line
+    except OSError:  # the terminal was closed, and SIGHUP is ignored
+        found = b""
     if not found.strip():
         raise MachineError(f"No {what} was pasted", f"Paste it, or name its file: {command(what)} <FILE>")
     drop_typed()
