@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import itertools
 import os
 import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from machinectl.cli.options.pasted_text import read_pasted
 from machinectl.cli.output.terminal import Terminal
 from machinectl.commands.create import create
 from machinectl.console import Unanswered
 from machinectl.driver.installed_drivers import load
+from machinectl.errors import MachineError
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle.creation import Creation, Onboarding
 from machinectl.machines.record import Machine
@@ -31,6 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
+    from _typeshed import WriteableBuffer
+
+    from machinectl.cli.options.verb_session import Session
     from machinectl.machines.store import Store
     from tests.support.sshd import Sshd
 
@@ -382,3 +390,25 @@ def test_a_signal_at_any_moment_of_a_question_leaves_no_lock_held(monkeypatch: p
             if isinstance(error, Unanswered):
                 break
     assert moment > 3
+
+
+class ClosedTerminal(io.RawIOBase):
+    """What a terminal is that closes during a read, to a process that ignores SIGHUP."""
+
+    def readable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return True
+
+    def readinto(self, _: WriteableBuffer) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def test_a_terminal_that_closes_at_a_question_or_a_paste_gives_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(ClosedTerminal())))
+    terminal = Terminal("machinectl")
+    with pytest.raises(Unanswered):
+        terminal.ask("Trust it? (yes/no/[fingerprint]) ")
+    with pytest.raises(MachineError, match="No answer was pasted"):
+        read_pasted(cast("Session", SimpleNamespace(console=terminal)), "", "answer")

@@ -501,23 +501,6 @@ def test_a_pasted_answer_ends_with_its_end_line(store: Store, owner: Owner) -> N
     assert store.read("orionbox").phase == Phase.READY
 
 
-def test_a_terminal_that_is_closed_during_a_paste_has_pasted_nothing(store: Store) -> None:
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        ["sh", "-c", "trap '' HUP; exec \"$@\"", "sh", *COMMAND, "access", "accept"],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env={**os.environ, "MACHINE_STORAGE_PATH": store.root},
-    )
-    os.close(theirs)
-    said = b""
-    while b"END line" not in said:
-        said += os.read(ours, 1 << 16)
-    os.close(ours)
-    assert process.wait(60) == 1
-
-
 @pytest.mark.parametrize(("answer", "status", "phase"), [("y", 0, Phase.READY), ("n", 1, Phase.CREATING)])
 def test_a_pipe_at_a_terminal_is_asked_there(
     store: Store, owner: Owner, tmp_path: Path, answer: str, status: int, phase: str
