@@ -101,8 +101,9 @@ def probe_any_set(
     except MachineError as exc:
         return engine.Probe(State.ERROR, error=one_line(exc.cause), hint=exc.hint), machine.directory
     found = engine.probe_by(replace(where, opened=opened), deadline, question)
-    # If nothing answers, another set does not help.
-    if found.state is not State.ERROR or not machine.tls:
+    # If nothing answers, another set does not help. With several addresses, one of them may have answered.
+    is_silent = found.state is not State.ERROR and not where.others
+    if found.state is State.RUNNING or not machine.tls or is_silent:
         return found, machine.directory
     for directory in pending_sets(machine.directory):
         other = engine.probe_by(replace(where, cert_dir=directory), deadline, question)
