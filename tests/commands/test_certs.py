@@ -306,30 +306,19 @@ def test_leftovers_of_another_user_are_not_put_into_place(tmp_path: Path) -> Non
     assert not (tmp_path / "ca.pem").exists()
 
 
-# Killed at every moment. The driver kills its child at step k of the calls that change a file system, for every k.
+# Killed at every moment. The driver has its child killed right before touch k of the file system, for every k.
 
 KILLED_AT_EVERY_STEP = """
-import importlib, os, shutil, signal, sys
-from machinectl import certs
+import os, shutil, sys
 from machinectl.commands.certs.create import certs_create
 from machinectl.commands.certs.import_ import certs_import
 from machinectl.commands.certs.issue import certs_issue
 from machinectl.machines.store import Store
+from tests.support.dying import die_at
 from tests.support.quiet import Quiet
 
 template, base, call = sys.argv[1:]
 os.umask(0)
-
-def die_at(step):
-    steps = iter(range(step))
-    def patched(real):
-        def function(*args, **kwargs):
-            if next(steps, None) is None:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return real(*args, **kwargs)
-        return function
-    for name in ("open", "mkdir", "rename", "replace", "unlink", "rmdir", "fsync"):
-        setattr(os, name, patched(getattr(os, name)))
 
 # What is loaded and set up at the first use, each child would do anew.
 os.chdir(shutil.copytree(template, os.path.join(base, "whole")))
@@ -344,7 +333,7 @@ while killed:
     if not child:
         try:
             os.chdir(here)
-            die_at(step)
+            die_at(step + 1, "")
             eval(call)
         except BaseException as exc:
             print(f"step {step}: {exc!r}", file=sys.stderr)
@@ -359,12 +348,12 @@ while killed:
 
 
 def killed_at_every_step(template: Path, base: Path, call: str) -> list[Path]:
-    """Run `call` in copies of `template`, killed one step later each time; the last one ran to its end."""
+    """Run `call` in copies of `template`, killed one touch later each time; the last one ran to its end."""
     base.mkdir()
     done = run_code(KILLED_AT_EVERY_STEP, template, base, call)
     assert done.returncode == 0, done.stderr
     copies = sorted(base.iterdir(), key=lambda path: int(path.name))
-    assert len(copies) > 20
+    assert len(copies) > 20, len(copies)
     return copies
 
 
