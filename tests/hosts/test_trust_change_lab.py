@@ -258,10 +258,14 @@ def test_a_holder_that_was_ended_does_not_come_back_from_another_computers_recor
     elsewhere = Store(str(shutil.copytree(store.root, office.directory / "elsewhere")))
     succeeds(store, "access", "end", "-y", "alice", name)
     assert [office.is_answered(each) for each in (alice, bob)] == [False, True]
-    succeeds(elsewhere, "provision", name)
-    assert [office.is_answered(each) for each in (alice, bob)] == [False, True]
     checks = machinectl("doctor", name, store=elsewhere.root).stdout
     assert "alice: on record here, and no longer accepted by the engine" in checks
+    assert "ended there: the access of alice\n" in succeeds(elsewhere, "provision", name)
+    for option in ("--ssh-only", "--no-ssh-only"):
+        succeeds(elsewhere, "set", option, name)
+        succeeds(elsewhere, "provision", name)
+    assert [office.is_answered(each) for each in (alice, bob)] == [False, True]
+    assert sorted(elsewhere.read(name).holders) == ["bob", "carol"]
     # A list that was deleted comes back with those who are still holders.
     office.host.run(f"rm {CLIENTS}; systemctl restart docker", check=False)
     succeeds(store, "provision", name)
