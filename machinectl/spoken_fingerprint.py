@@ -21,7 +21,7 @@ def spoken_fingerprint(content: bytes) -> str:
 
 
 def hide_fingerprints(text: str) -> str:
-    """Cut what looks like a fingerprint: words of the other side must not be taken for the one that we print.
+    """Cut what looks like a fingerprint: words of the other side must not pass for our fingerprint.
 
     Letters outside ASCII, which look like others, become "?".
     """

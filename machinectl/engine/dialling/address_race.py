@@ -107,7 +107,7 @@ class AddressTries:
 
 
 def error_rank(failure: EngineError) -> int:
-    """Return 0 for the most telling error. Who waits for the start of an engine needs to know of STOPPED."""
+    """Return 0 for the most telling error. STOPPED comes next: callers wait for the engine to start."""
     if is_own(failure):
         return 0
     order = {State.STOPPED: 1, State.TIMEOUT: 3}
