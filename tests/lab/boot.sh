@@ -1,4 +1,4 @@
-# Run one host until it is switched off: CGROUPS, D (its directory), LOWER, NAME, NETNS and VETH come as environment.
+# Run one host until it is switched off, with CGROUPS, D (its directory), IMAGES, LOWER, NAME, NETNS and VETH set.
 # Its own cgroup: --keep-unit shares the caller's, and hosts would collide in it.
 for cgroup in $CGROUPS; do echo $$ > "$cgroup/cgroup.procs"; done
 # A private mount namespace: what is mounted here goes away with the last process of the host.
@@ -6,7 +6,8 @@ for cgroup in $CGROUPS; do echo $$ > "$cgroup/cgroup.procs"; done
 exec unshare --mount --propagation slave bash -c '
 mkdir -p /run/systemd && mount -t tmpfs tmpfs /run/systemd || exit 1
 rm -rf "$D/work"/*
-mount -t overlay overlay -o "lowerdir=$LOWER,upperdir=$D/up,workdir=$D/work" "$D/root" || exit 1
+# mount(8) takes at most 256 bytes for the layers: they are named from where they are.
+cd "$IMAGES" && mount -t overlay overlay -o "lowerdir=$LOWER,upperdir=$D/up,workdir=$D/work" "$D/root" || exit 1
 # cgroup v2 inside, whatever this machine has. Of /proc/sys only net is writable: the rest is this machine, too.
 export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 SYSTEMD_NSPAWN_API_VFS_WRITABLE=network
 while :; do

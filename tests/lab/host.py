@@ -20,7 +20,7 @@ from tests.lab import cgroup
 from tests.lab.command import LabError, launch, sh
 from tests.lab.line import Blocking, Line
 from tests.lab.network import Network
-from tests.lab.place import KEY, RUN
+from tests.lab.place import IMAGES, KEY, RUN
 from tests.lab.snapshot import Snapshot, changed_files, files_in_memory, running_units
 from tests.lab.variants import VARIANTS
 
@@ -125,7 +125,8 @@ class Host:
         environment = {
             "CGROUPS": " ".join(map(str, groups)),
             "D": str(self.directory),
-            "LOWER": self.lower,
+            "IMAGES": str(IMAGES),
+            "LOWER": self.lower.replace(f"{IMAGES}/", ""),
             "NAME": f"{self._network.bridge}-{self.name}",
             "NETNS": self._network.namespace(self.number),
             "VETH": self._network.veth(self.number),

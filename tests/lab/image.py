@@ -103,7 +103,8 @@ def _layer(below: str, script: str) -> Callable[[Path], None]:
         work, root = new.with_suffix(".work"), new.with_suffix(".root")
         for directory in (new, work, root):
             directory.mkdir()
-        overlay = f"mount -t overlay overlay -o lowerdir={below},upperdir={new},workdir={work} {root}\n"
+        lower = below.replace(f"{IMAGES}/", "")
+        overlay = f"cd {IMAGES}; mount -t overlay overlay -o lowerdir={lower},upperdir={new},workdir={work} {root}\n"
         _chroot(root, script, {"APT_CONFIG": "/var/cache/lab/apt.conf"}, overlay)
         shutil.rmtree(work)
         root.rmdir()

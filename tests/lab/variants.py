@@ -11,7 +11,6 @@ from typing import NamedTuple
 TWO_YEARS = 2 * 365 * 24 * 3600
 """Seconds that the clock of `clockbehind` and `clockahead` is off."""
 
-_CLOCK = Path(__file__).with_name("clock.c").read_text()
 _OS_RELEASE = Path(__file__).parents[1] / "provision" / "osrelease"
 
 
@@ -29,11 +28,14 @@ def _file(path: str, content: str) -> str:
     return f"mkdir -p $(dirname {path})\ncat > {path} <<'END-OF-FILE'\n{content.rstrip()}\nEND-OF-FILE\n"
 
 
+def _scripts(*names: str) -> str:
+    return "".join(Path(__file__).with_name(name).read_text() for name in names)
+
+
 def _other_family(os_release: str, *scripts: str) -> str:
     """A host that is no Debian any more: it has another package manager, whose repository has Debian's engine."""
-    parts = [Path(__file__).with_name(name).read_text() for name in ("engine.sh", *scripts)]
-    parts.append("rm -rf /usr/bin/apt* /usr/bin/dpkg* /etc/os-release /etc/debian_version\n")
-    return "".join(parts) + _file("/etc/os-release", (_OS_RELEASE / os_release).read_text())
+    remove = "rm -rf /usr/bin/apt* /usr/bin/dpkg* /etc/os-release /etc/debian_version\n"
+    return _scripts(*scripts) + remove + _file("/etc/os-release", (_OS_RELEASE / os_release).read_text())
 
 
 def _install(*packages: str) -> str:
@@ -51,12 +53,19 @@ def _dockerd(arguments: str) -> str:
     return _file("/etc/systemd/system/docker.service.d/override.conf", override)
 
 
+def _library(seconds: int) -> str:
+    return f"/usr/local/lib/lab-clock{seconds:+}.so"
+
+
+def _libraries(*seconds: int) -> str:
+    """The libraries that set clocks wrong by so many seconds; the compiler leaves nothing else behind."""
+    parts = [_install("gcc", "libc6-dev"), _file("/root/clock.c", _scripts("clock.c"))]
+    parts += [f"gcc -O2 -fPIC -shared -DOFFSET={each} -o {_library(each)} /root/clock.c\n" for each in seconds]
+    return "".join(parts) + "rm /root/clock.c\napt-get -q -y purge --autoremove gcc libc6-dev\n"
+
+
 def _clock(seconds: int) -> str:
-    library = "/usr/local/lib/lab-clock.so"
-    compile_it = f"gcc -O2 -fPIC -shared -DOFFSET={seconds} -o {library} /root/clock.c\nrm /root/clock.c\n"
-    remove = "apt-get -q -y purge --autoremove gcc libc6-dev\n"
-    parts = (_install("gcc", "libc6-dev"), _file("/root/clock.c", _CLOCK), compile_it, remove)
-    return "".join(parts) + f"echo {library} > /etc/ld.so.preload\n"
+    return f"echo {_library(seconds)} > /etc/ld.so.preload\n"
 
 
 _OTHER_TLS = """
@@ -191,17 +200,20 @@ VARIANTS = {
     "dpkgbroken": Variant(
         "dpkg was interrupted: `dpkg --configure -a` mends it", "dpkg-query -s dbus > /var/lib/dpkg/updates/0000"
     ),
+    "rpm": Variant("has docker (Debian's files) as an RPM, for dnf and zypper", _scripts("engine.sh", "rpm.sh")),
     "dnf": Variant(
         "says Fedora, has dnf and no apt; its repository has docker (Debian's files as an RPM)",
-        _other_family("fedora-41", "rpm.sh", "dnf.sh"),
+        _other_family("fedora-41", "dnf.sh"),
+        on=("rpm",),
     ),
     "zypper": Variant(
         "says openSUSE Leap, has zypper and no apt; its repository has docker (Debian's files as an RPM)",
-        _other_family("opensuse-leap-15.6", "rpm.sh", "zypper.sh"),
+        _other_family("opensuse-leap-15.6", "zypper.sh"),
+        on=("rpm",),
     ),
     "pacman": Variant(
         "says Arch, has pacman and no apt; its repository has docker (Debian's files as a package)",
-        _other_family("arch", "pacman.sh"),
+        _other_family("arch", "engine.sh", "pacman.sh"),
     ),
     "fakeubuntu": Variant("says Ubuntu 24.04", "rm /etc/os-release\n" + _file("/etc/os-release", _UBUNTU)),
     # Firewalls that let in ssh alone
@@ -216,6 +228,7 @@ VARIANTS = {
         _install("nftables") + _file("/etc/nftables.conf", _NFTABLES) + "systemctl enable -q nftables",
     ),
     # Clocks
-    "clockbehind": Variant("its clock is two years behind, for dockerd, too", _clock(-TWO_YEARS)),
-    "clockahead": Variant("its clock is two years ahead, for dockerd, too", _clock(TWO_YEARS)),
+    "clocks": Variant("its clock is right, and can be set wrong", _libraries(-TWO_YEARS, TWO_YEARS)),
+    "clockbehind": Variant("its clock is two years behind, for dockerd, too", _clock(-TWO_YEARS), on=("clocks",)),
+    "clockahead": Variant("its clock is two years ahead, for dockerd, too", _clock(TWO_YEARS), on=("clocks",)),
 }
