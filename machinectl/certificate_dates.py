@@ -35,7 +35,7 @@ def validities(pem: bytes) -> list[tuple[datetime, datetime]]:
 
 
 def end_before(pem: bytes, now: bytes) -> bool:
-    """Return whether a certificate ends before a time, YYYYMMDDhhmmss in UTC, without the 2 ms of datetime."""
+    """Return whether a certificate ends before `now`, YYYYMMDDhhmmss in UTC. Loading datetime would take 2 ms."""
     return any(end < now for _, end in validity_texts(pem))
 
 

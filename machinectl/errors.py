@@ -13,7 +13,7 @@ SHORTEST_START = 3
 # A word of so many letters is close only to words with one letter more or less: eve is not steve.
 SHORT = 3
 LONGEST_LINE = 200
-# Letters to look at: an engine or a host could send megabytes, which take seconds.
+# Characters to read: an engine or a host could send megabytes, which would take seconds.
 LONGEST_TEXT = 1 << 16
 # Behind `machinectl`, it marks a command that is typed on another computer. Nobody sees it.
 ELSEWHERE = "\N{WORD JOINER}"

@@ -113,7 +113,7 @@ def wait_for(program: Popen[bytes], changed: int, stream: WatchedStream | None) 
                 # The shell watches only this process. `fg` continues the whole job, the program too.
                 os.kill(os.getpid(), signal.SIGSTOP)
             elif pid:
-                # Popen's own wait does not return when the program stops. As in asyncio, tell it what we know.
+                # Popen's own wait does not return when a program stops. Set the status for it, as asyncio does.
                 program.returncode = os.waitstatus_to_exitcode(status)
                 if stream:
                     stream.drain()

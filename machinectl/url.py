@@ -42,7 +42,7 @@ class EngineURL:
 
 
 def check_install_url(url: str, typed: str = "--engine-install-url") -> None:
-    """Raise UsageError for a script's URL that cannot be downloaded here; `typed` is the flag or variable."""
+    """Raise UsageError for a script's URL that is not http or https; `typed` is the flag or variable."""
     if not url.startswith(("http://", "https://")):
         from machinectl.masking import without_passwords
 

@@ -73,7 +73,7 @@ def regenerate_certs(
 def look(
     store: Store, console: Console, logins: Mapping[str, Access], renewal: Renewal
 ) -> Iterator[tuple[str, list[str] | MachineError]]:
-    """Yield the CAs that stay on each host, or why it is refused."""
+    """Yield the CAs that stay on each host, or why the host is refused."""
     return plan_each(
         store,
         console,

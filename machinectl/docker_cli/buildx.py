@@ -101,7 +101,8 @@ class Buildx:
             # docker without buildx complains about the command's flags.
             if self._start("version").returncode:
                 raise MachineError(
-                    "docker has no buildx here", "Install the package docker-buildx-plugin (of Debian: docker-buildx)"
+                    "docker has no buildx here",
+                    "Install the package docker-buildx-plugin (Debian's own: docker-buildx)",
                 )
             cause = f"docker buildx {words[0]}: {failure_reason(done.stderr)}"
             raise MachineError(cause, "Look for a machine that does not answer: machinectl ls")

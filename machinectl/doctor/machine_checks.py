@@ -76,7 +76,7 @@ class Inside:
     lost_to: str = ""
     # The SSH server at the machine's address has not its key.
     is_another_host: bool = False
-    # The URL with the address of the login, if another host is at the URL's.
+    # The URL with the address that SSH uses, if the machine's URL leads to another host.
     own_url: str = ""
 
 
@@ -230,10 +230,8 @@ def of_whose_engine(check: Check, machine: Machine, inside: Inside) -> Check:
         # Of several addresses, each has a check.
         return replace(check, hint="" if machine.addresses else moved_hint(machine))
     if inside.own_url:
-        seen = "That address has another host, with another SSH key"
-        return replace(
-            check, hint=f"{seen}; set that of the login: machinectl set --url {inside.own_url} {machine.name}"
-        )
+        address = f"set the address that SSH uses: machinectl set --url {inside.own_url} {machine.name}"
+        return replace(check, hint=f"The URL leads to a host with another SSH key; {address}")
     if check.hint.endswith(f"machinectl doctor {machine.name}"):
         endpoint = endpoint_of(machine)
         return replace(check, hint=foreign_ca_hint(endpoint if inside.facts else replace(endpoint, takeover="")))
@@ -241,7 +239,7 @@ def of_whose_engine(check: Check, machine: Machine, inside: Inside) -> Check:
 
 
 def own_url(machine: Machine, console: Console, access: Access, timeout: float) -> str:
-    """Return the URL with the address of the login if the SSH key at the URL's is another host's, else ""."""
+    """Return the URL with the address that SSH uses if the URL's host shows another SSH key, else ""."""
     ssh, host = ssh_or_none(machine), value_or("", lambda: engine_url.parse_url(machine.url).host)
     # Of several addresses, each has a check.
     if ssh is None or host in {"", ssh.host} or machine.addresses:

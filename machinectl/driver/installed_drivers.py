@@ -61,7 +61,7 @@ def packaged_drivers() -> Iterator[Installed]:
 def make_driver(origin: str) -> object:
     """Create a driver from an entry point, `module:attribute`."""
     module, _, attribute = origin.partition("[")[0].replace(" ", "").partition(":")
-    # As import_module does, without importlib and warnings, which `status` and `ls` load for nothing else.
+    # Not import_module: `status` and `ls` would load importlib and warnings only for it.
     __import__(module)
     found: Any = sys.modules[module]
     return functools.reduce(getattr, attribute.split("."), found)()

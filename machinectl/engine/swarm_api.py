@@ -38,7 +38,7 @@ PATIENCE = 45.0
 ENDED = frozenset({"complete", "shutdown", "failed", "rejected", "remove", "orphaned"})
 # Swarm and node IDs become parts of paths and commands. swarmkit makes 25 digits and letters.
 ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
-# swarmkit, ca/config.go. FIPS' tokens begin with another number.
+# swarmkit, ca/config.go: SWMTKN-1-…, with another number for FIPS.
 TOKEN = re.compile(r"SWMTKN-[0-9A-Za-z-]{1,200}")
 # Managers' errors during a leader election (swarmkit, manager/state/raft).
 ELECTING = (
@@ -199,7 +199,7 @@ def tokens(endpoint: Endpoint) -> Tokens:
     found = member(call(endpoint, "GET", "/swarm", dict), "JoinTokens")
     worker, manager = text_of(found, "Worker"), text_of(found, "Manager")
     if not TOKEN.fullmatch(worker) or not TOKEN.fullmatch(manager):
-        raise not_docker(endpoint, "its tokens for joining a swarm are invalid")
+        raise not_docker(endpoint, "its swarm join tokens are invalid")
     return Tokens(worker, manager)
 
 

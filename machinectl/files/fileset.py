@@ -101,7 +101,7 @@ def replace_together(
 
 
 def check_writable(directory: str) -> None:
-    """Raise MachineError for a locked directory that takes no files."""
+    """Raise MachineError if files cannot be made in a directory. Call it with the directory locked."""
     with directory_errors(directory):
         os.mkdir(os.path.join(directory, UNFINISHED), PRIVATE_DIRECTORY)
         os.rmdir(os.path.join(directory, UNFINISHED))

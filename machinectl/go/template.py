@@ -115,7 +115,7 @@ class Heading(str):
 
 
 class TextWithMethods(str):
-    """A text with methods, as time.Duration's: {{.ResponseTime.Seconds}}. `results` are by the methods' names."""
+    """A text with methods, like Go's time.Duration: {{.ResponseTime.Seconds}}. `results` has each method's result."""
 
     __slots__ = ("results",)
     results: Mapping[str, Any]

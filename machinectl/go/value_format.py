@@ -122,7 +122,7 @@ def go_duration(seconds: float) -> str:
 
 
 def duration_methods(seconds: float) -> dict[str, Any]:
-    """Return the results of time.Duration's methods, of rounded milliseconds."""
+    """Return the result of each method of Go's time.Duration, for a time rounded to milliseconds."""
     milliseconds = round(seconds * 1000)
     whole = {"Nanoseconds": 1_000_000, "Microseconds": 1_000, "Milliseconds": 1}
     parts = {"Seconds": 1_000, "Minutes": 60_000, "Hours": 3_600_000}

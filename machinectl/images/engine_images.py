@@ -136,7 +136,7 @@ def content_of(image: dict[str, Any]) -> str:
 
 
 def id_of(image: dict[str, Any]) -> str:
-    """Return "" for what is no ID."""
+    """Return "" for an invalid ID."""
     found = as_text(image.get("Id"))
     return found if DIGEST.fullmatch(found) else ""
 
@@ -161,7 +161,7 @@ def by_likelihood(listed: Iterable[dict[str, Any]], likely: str) -> list[str]:
 
 
 def engine_platform(info: dict[str, Any]) -> str:
-    """Return the platform of an engine from its /info, UNKNOWN if that is no platform's name."""
+    """Return the platform of an engine from its /info, UNKNOWN if it is invalid."""
     machine = as_text(info.get("Architecture"))
     found = f"{as_text(info.get('OSType')) or 'linux'}/{ARCHITECTURES.get(machine, machine)}"
     return found if len(found) <= LONGEST_PLATFORM and PLATFORM.fullmatch(found) else UNKNOWN

@@ -134,7 +134,7 @@ def check_free(store: Store, machine: Machine) -> None:
 
 
 def taken_addresses(store: Store, own: str, url: str, hosts: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield those of the hosts where, at the URL's port, another machine than `own` is, and its name."""
+    """Yield each host where another machine than `own` has the URL's port, and that machine's name."""
     if hosts := list(hosts):
         machines = (read_or_none(store.read, name) for name in store.names())
         yield from Places(machine for machine in machines if machine).taken(own, url, hosts)

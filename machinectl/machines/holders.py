@@ -23,13 +23,13 @@ PERSON, TOOL = KINDS = ("person", "tool")
 # Recorded before the engine trusts a holder's CA, and before it stops to. EXPIRES: the machine's own CA signed, as its
 # host cannot be changed, so that the access cannot be ended.
 ACTIVE, ADDING, ENDING, EXPIRES = STATES = ("", "adding", "ending", "expires")
-# A tool's key is on record before its files are written: the files of a failed run are nowhere.
+# A tool's key is put on record before its files are written. If that fails, nobody has the key.
 UNWRITTEN = "unwritten"
 # This computer's own client, which is on no record.
 OWNER = "owner"
 DIRECTORY, CA_FILE, CA_KEY_FILE = "holders", "ca.pem", "ca-key.pem"
-# Another computer knows a holder's CA by its common name, "machinectl MACHINE HOLDER". A longer name would leave no
-# room in its 64 bytes (RFC 5280, A.1) for a letter of the machine's. Earlier builds took names of 64 characters.
+# Another computer knows a holder's CA by its common name, "machinectl MACHINE HOLDER", of 64 bytes (RFC 5280, A.1).
+# A longer holder's name leaves no room for the machine's. Records of earlier builds have names of 64 characters.
 LONGEST_HOLDER, LONGEST_RECORDED_HOLDER = 51, 64
 HOLDER_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@+-")
 
@@ -76,7 +76,7 @@ class AccessHolder(Frozen):
         return {**words, "keys": [vars(key) for key in self.keys]}
 
     def with_key(self, key: HolderKey, since: str = "") -> AccessHolder:
-        """Add a key, or replace its entry. Keys that expired before `since` go, and those that nobody has."""
+        """Add a key, or replace its entry. Drop keys that expired before `since`, and those that nobody has."""
         kept = (each for each in self.keys if each.key != key.key and each.until >= since and each.state != UNWRITTEN)
         return replace(self, keys=(*kept, key))
 
@@ -177,7 +177,7 @@ def is_holder_name(who: str) -> bool:
 
 
 def is_sender(who: str) -> bool:
-    """Return whether a request or an answer may be from this name: one could be taken for a fingerprint."""
+    """Return whether a request or an answer may have this sender: the name must not look like a fingerprint."""
     from machinectl.spoken_fingerprint import hide_fingerprints
 
     return is_holder_name(who) and hide_fingerprints(who) == who
@@ -192,7 +192,7 @@ def check_holder_name(who: str) -> None:
     if len(who) > LONGEST_HOLDER:
         raise UsageError(
             f"{who[:LONGEST_HOLDER]!r}… cannot be a holder's name: it has {len(who)} characters, and at most "
-            f"{LONGEST_HOLDER} are possible",
+            f"{LONGEST_HOLDER} are allowed",
             "Choose a shorter name: --for alice",
         )
     if not is_holder_name(who):

@@ -34,7 +34,7 @@ class OwnAccess(Frozen):
 
     @classmethod
     def of(cls, machine: Machine) -> OwnAccess | None:
-        """Return None for a machine that was not asked for, and for what no machinectl has written."""
+        """Return None without a request for the machine, and for values that machinectl never writes."""
         data: dict[str, Any] = machine.access
         words = {name: str(data.get(name, "")) for name in cls.fields_by_name}
         if not all(is_time(words[key]) for key in ("made", "until") if words[key]):

@@ -20,7 +20,7 @@ CERTIFICATES = {
     "ca.pem": "The CA of",
     "server.pem": "The certificate of",
 }
-# What docker reads in DOCKER_CERT_PATH.
+# Files that docker reads in DOCKER_CERT_PATH.
 CLIENTS = ("ca.pem", "cert.pem", "key.pem")
 # Seconds around the expiry for which the hour matters, too: access is given for days or hours.
 NEAR = 2 * 86400
@@ -49,7 +49,7 @@ def expired_certificate(machine: Machine, now: datetime | None = None) -> Certif
 
 
 def may_have_expired(machine: Machine) -> bool:
-    """Return False if no certificate has; in a bundle of CAs, one may have."""
+    """Return False if none has expired. True may be only one of several CAs in ca.pem."""
     from machinectl.certificate_dates import end_before
 
     now = time.strftime("%Y%m%d%H%M%S", time.gmtime()).encode()

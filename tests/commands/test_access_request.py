@@ -337,7 +337,7 @@ def test_names_that_are_taken_are_refused_with_another_one(store: Store) -> None
         (("web1", "--for", "owner"), "no other holder's name"),
         (("web1", "--for", ""), "cannot be a holder's name"),
         (("web1", "--for", "al ice"), "cannot be a holder's name"),
-        (("web1", "--for", "a" * 52), "at most 51 are possible"),
+        (("web1", "--for", "a" * 52), "at most 51 are allowed"),
     ],
 )
 def test_wrong_requests_make_nothing(store: Store, words: tuple[str, ...], why: str) -> None:

@@ -106,7 +106,7 @@ def test_a_token_that_is_none_goes_to_no_other_engine(store: Store, manager: Swa
     manager["m1"].says["GET /swarm"] = {"JoinTokens": {"Worker": token, "Manager": token}}
     done = machinectl("swarm", "join", "--advertise-addr", "192.0.2.9", "m1", "alone", store=store.root)
     assert done.returncode == 1
-    assert "its tokens for joining a swarm are invalid" in done.stderr
+    assert "its swarm join tokens are invalid" in done.stderr
     assert not any("/swarm/join" in asked for asked in manager["alone"].asked)
 
 

@@ -302,7 +302,7 @@ def test_of_endless_warnings_only_the_first_are_shown() -> None:
     warnings = DistinctWarnings(console)
     for number in range(3 * MOST_WARNINGS):
         warnings.warn(str(number))
-    assert console.warnings == [*map(str, range(MOST_WARNINGS)), "There are more warnings: they are not shown"]
+    assert console.warnings == [*map(str, range(MOST_WARNINGS)), "Further warnings are not shown"]
 
 
 def test_an_engine_that_publishes_every_port_gets_only_some_of_this_computers(machine: Machine) -> None:
@@ -313,9 +313,9 @@ def test_an_engine_that_publishes_every_port_gets_only_some_of_this_computers(ma
             opened = [forwarding.next() for _ in range(MOST_PORTS)]
             assert forwarding.reports.empty()
             assert forwarding.console.warnings[0] == (
-                f"{65535 - MOST_PORTS:,} ports of containers are not forwarded, the first is {MOST_PORTS + 1} of all: "
+                f"{65535 - MOST_PORTS:,} container ports are not forwarded (the first: {MOST_PORTS + 1} of all): "
                 f"the limit is {MOST_PORTS} at once\n"
-                f"Forward the host's port: machinectl forward orion {MOST_PORTS + 1}"
+                f"Forward a port of the host by its number: machinectl forward orion {MOST_PORTS + 1}"
             )
             assert {opens for _, _, opens in opened} == {True}
 

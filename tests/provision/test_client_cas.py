@@ -123,7 +123,7 @@ def test_whose_access_ends_or_comes_back_with_the_list_is_said_by_name() -> None
     back = configured(host, target(holders=(ALICE.certificate, CI.certificate), holder_names=names), changes)
     assert back
     gives_back = f"{CLIENTS} is written: that gives access back to alice"
-    hint = "If another computer has ended one of them, end it here, too: machinectl access end <WHO> <NAME>"
+    hint = "If another computer has ended that access, end it here, too: machinectl access end <WHO> <NAME>"
     assert back.warnings[0] == f"{gives_back}\n{hint}"
     # It was this computer that removed the list.
     back = configured(host, target(holders=(ALICE.certificate, CI.certificate), holder_names=names), ())

@@ -279,7 +279,7 @@ VERBS = {
         more="It needs sshfs. Without DIR, it mounts on the same path here. To unmount, DIR is enough.",
         examples=("machinectl mount orionbox:www www", "machinectl mount -u www"),
         arguments=(
-            # -u takes a directory alone: the command says which of the two is missing.
+            # Optional here, as -u needs only a directory: the command says which of the two is missing.
             Argument("source", "[USER@]NAME:PATH", REMOTE),
             Argument("target", "[DIR]", DIRECTORY),
         ),

@@ -41,7 +41,7 @@ def parse_engine_options(given: dict[str, Any]) -> EngineOptions:
 
 
 def check_install_url(url: str) -> None:
-    """Raise UsageError for one that is no http URL; "" is the default."""
+    """Raise UsageError unless it is an http or https URL, or "" for the default."""
     if url:
         flag = next(each for each in ENGINE_FLAGS if each.key == "install_url")
         engine_url.check_install_url(url, typed_name(flag, url))

@@ -34,7 +34,7 @@ def new_app(**settings: Any) -> typer.Typer:
 
 
 def add_verb(app: typer.Typer, name: str, arguments: Sequence[str]) -> None:
-    """Add a verb, or a group with the verb that is called, else with all of its. `arguments` are canonical."""
+    """Add a verb. Of a group, add only the verb that the canonical `arguments` call, or all if they call none."""
     declared = ALL[name]
     called = following(name, arguments)
     if is_group(name, called):

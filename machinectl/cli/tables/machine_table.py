@@ -168,7 +168,7 @@ def formatted(layout: RowFormat, listed: Sequence[MachineRow]) -> tuple[str, lis
 
 
 def template_fields(row: MachineRow) -> dict[str, Any]:
-    """Return the fields as docker-machine's `ls` has them: its structs name and hold more than its files."""
+    """Return the fields of docker-machine's `ls`: its Go structs have more names, and methods, than its JSON files."""
     from machinectl.go.template import TextWithMethods
     from machinectl.go.value_format import duration_methods
 

@@ -45,7 +45,7 @@ def open_in_background(store: Store, name: str, path: str, *, forward: bool = Fa
         with process.stdout as said:  # type: ignore[union-attr]  # it is a pipe
             is_open = bool(said.readline())
         if is_open:
-            # It lives on. Popen would warn of a process that nobody has waited for.
+            # The process keeps running. Without a status, Popen warns that nobody has waited for it.
             process.returncode = 0
             return socket_variables(path, name, store.read(name).urls[0], forward=forward)
         process.wait()

@@ -68,7 +68,7 @@ EXPIRED_KEYS_STAY = timedelta(days=7)
 class AccessGrant:
     """`lifetime` is in seconds; None: the machine's default.
 
-    `request` is the ID of the request that the key came in, `state` that of the key on record.
+    `request` is the ID of the request that the key came in, `state` is the state of the key on record.
     """
 
     who: str

@@ -1,4 +1,4 @@
-"""Ask for access to machines of somebody else: requests, and their keys."""
+"""Ask for access to somebody else's machines: requests and their keys."""
 
 from __future__ import annotations
 

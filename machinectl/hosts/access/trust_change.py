@@ -162,14 +162,14 @@ def carry_out(run: HostRun, target: Target, allowed: Allowed) -> bool:
 
 
 def check_not_ended(machine: Machine, before: Sequence[AccessHolder], host: Facts, target: Target) -> None:
-    """Refuse to bring a holder back that another computer has ended, as the host has just shown."""
+    """Raise MachineError for a holder to add if the host has just shown that another computer ended the access."""
     cas = {*client_cas.ca_digests(b"".join(target.new_cas))}
     for holder in before:
         if holder.ca in cas and not find_holder(machine, holder.who):
             by = Revision.parse(host.revision).by or "another computer"
             raise MachineError(
                 f'The access of "{holder.who}" to "{machine.name}" was ended by {by}',
-                "To give it again all the same, repeat the command",
+                "Repeat the command to give it again",
             )
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.provision.facts.host_facts import Facts
 
-NOT_WRITTEN = "were not written: access issue failed before that"
+NOT_WRITTEN = "were not written: access issue failed before it wrote them"
 UNFINISHED = "is not added yet: no certificate was given"
 
 

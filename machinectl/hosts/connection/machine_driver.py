@@ -205,7 +205,7 @@ def endpoint_of(machine: Machine, url: str = "") -> Endpoint:
 
 
 def renewal_of(machine: Machine) -> str:
-    """Return the command that gets certificates for a shared machine, or those that are missing; else ""."""
+    """Return how to get new certificates from the machine's owner, or missing ones; else ""."""
     if machine.access.get("by"):
         return ask_owner(machine)
     missing = missing_certificates(machine)

@@ -43,7 +43,7 @@ def docker_variables(store: Store, name: str) -> dict[str, str | None]:
 
 
 def warn_of_certificates(store: Store, machine: Machine) -> None:
-    """Warn of what docker only fails with; not of what expires soon, as shells start with `env`."""
+    """Warn if docker would fail; not if a certificate expires soon, as shells start with `env`."""
     from machinectl.machines.tls_warnings import expired_certificate, missing_certificates
 
     if problem := missing_certificates(machine) or expired_certificate(machine):

@@ -55,7 +55,7 @@ class News(NamedTuple):
 
     def summary(self, name: str) -> str:
         taken = f"; taken over: {one_line(', '.join(self.settings))}" if self.settings else ""
-        taken += f"; ended there: the access of {', '.join(self.ended)}" if self.ended else ""
+        taken += f"; access ended there: {', '.join(self.ended)}" if self.ended else ""
         another = "another " if self.known.number == self.revision.number else ""
         number = f"revision {self.revision.number}, this record knew {another}{self.known.number or 'none'}"
         return f'The host of "{name}" was changed by {self.revision.told} ({number}){taken}'
@@ -122,7 +122,10 @@ def take_over_news(machine: Machine, remote: Remote, host: Facts, *, is_new: boo
 
 
 def end_unlisted(machine: Machine, host: Facts) -> Iterator[str]:
-    """Take the holders off the record, unwritten, that the host's list lacks: another computer has ended them."""
+    """Yield holders that the host's list lacks, and take them off the record: another computer has ended their access.
+
+    The caller writes the record.
+    """
     listed = client_cas.listed_cas(host)
     is_whole = {*client_cas.ca_digests(Identity.read(machine.directory).ca)} <= {*listed}
     if not listed or not is_whole or client_cas.damage(host):

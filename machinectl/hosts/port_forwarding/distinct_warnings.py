@@ -1,4 +1,4 @@
-"""Warn about each thing once, while ports are forwarded."""
+"""Show each warning only once while ports are forwarded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from machinectl.console import Console
 
-# A hostile host could say another thing each time.
+# A hostile host could cause endless different ones.
 MOST_WARNINGS = 100
 
 
@@ -21,4 +21,4 @@ class DistinctWarnings:
             return
         is_last = len(self._said) == MOST_WARNINGS
         self._said.add(text)
-        self._console.warn("There are more warnings: they are not shown" if is_last else text)
+        self._console.warn("Further warnings are not shown" if is_last else text)

@@ -101,11 +101,11 @@ class OpenPorts:
         left_out = wanted[room:]
         if left_out and not self._is_full:
             first = left_out[0]
-            count = f"{plural(len(left_out), 'port')} of containers {'is' if len(left_out) == 1 else 'are'}"
+            count = f"{plural(len(left_out), 'container port')} {'is' if len(left_out) == 1 else 'are'}"
             self._warnings.warn(
-                f"{count} not forwarded, the first is {first.port} of {first.container}: "
+                f"{count} not forwarded (the first: {first.port} of {first.container}): "
                 f"the limit is {MOST_PORTS} at once\n"
-                f"Forward the host's port: machinectl forward {self._machine} {first.port}"
+                f"Forward a port of the host by its number: machinectl forward {self._machine} {first.port}"
             )
         self._is_full = bool(left_out)
         return wanted[:room]

@@ -1,4 +1,4 @@
-"""The machines of this computer, read once for an import, and found by what may be the same in an export."""
+"""The machines of this computer, read once for an import, and found by name, URL and addresses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class MachinesHere:
     def __init__(self, store: Store) -> None:
         records = Records(store)
-        # As file names may be, by lower case.
+        # By lower case: some file systems ignore case.
         self._names = {name.lower(): name for name in records}
         self._machines: dict[str, Machine] = {}
         self._by_url: dict[tuple[str, str], list[Machine]] = {}
@@ -32,18 +32,18 @@ class MachinesHere:
         self._places.add(machine)
 
     def name_of(self, name: str) -> str:
-        """Return the machine that has a name in any case, "" if it is free."""
+        """Return the name of a machine here that is the same but for case, "" if there is none."""
         return self._names.get(name.lower(), "")
 
     def at_place_of(self, new: Machine) -> list[Machine]:
-        """Return those of the same driver at the same URL."""
+        """Return the machines with the same driver and URL."""
         return self._by_url.get((new.driver, new.url), [])
 
     def alike(self, new: Machine) -> list[Machine]:
-        """Return those with the name of a new machine, which come first, or at its place."""
+        """Return the machine with the name of a new one first, then those with the same driver and URL."""
         named = self._machines.get(self.name_of(new.name))
         return [*([named] if named else []), *(each for each in self.at_place_of(new) if each is not named)]
 
     def taken_addresses(self, new: Machine) -> Iterator[tuple[str, str]]:
-        """Yield the further addresses of a machine that another one has, and its name."""
+        """Yield each further address of a new machine that another machine has, and that machine's name."""
         return self._places.taken(new.name, new.url, new.addresses)

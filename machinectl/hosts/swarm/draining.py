@@ -143,7 +143,7 @@ def find_manager_of_node(
     """
     end = time.monotonic() + (managers.ELECTION if within is None else within)
     title = f'Waiting for the managers of the swarm of "{machine.name}"'
-    # Without a time to wait, the caller waits.
+    # With 0, the caller waits, and shows that.
     with ShownWait(console, "" if within == 0 else title) as wait:
         while True:
             found = ask_for_node(store, machine, node_id, within, wait.pause)

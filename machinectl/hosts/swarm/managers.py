@@ -135,7 +135,7 @@ def find_answering_manager(
 ) -> Manager | str:
     """Return the first that answers, else why none does; in an election, ask for `within` seconds (ELECTION).
 
-    `pause` is also called, without a time to wait, before it asks with patience.
+    `pause` is also called with 0, before managers get a longer timeout.
     """
     pause = pause or time.sleep
     end = time.monotonic() + (ELECTION if within is None else within)
@@ -224,7 +224,7 @@ class ShownWait:
 def wait_until(console: Console, done: Callable[[], bool], seconds: float, title: str = "") -> bool:
     """Wait until `done` is true; return False when time is up. A MachineError counts as false.
 
-    `title` says what for, unless a step of the console does.
+    `title` is the console's step for the wait, "" if a step is already shown.
     """
     end = time.monotonic() + seconds
     with ShownWait(console, title) as wait:

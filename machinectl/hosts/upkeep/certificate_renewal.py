@@ -148,7 +148,7 @@ def plan_renewal(store: Store, machine: Machine, console: Console, access: Acces
 def look_before_renewal(
     store: Store, machine: Machine, console: Console, access: Access, renewal: Renewal
 ) -> list[str]:
-    """Return the subjects of the CAs that a new one leaves on the host. Raises MachineError as `renew` would."""
+    """Return the subjects of the CAs that stay on the host with a new one. Raises MachineError as `renew` would."""
     target = target_of(machine, new_identity(machine, Identity.read(machine.directory), renewal))
     with logged_in(machine, console, access) as session:
         host = DryRun(store, machine, console, root_runner(session, console, access)).look()

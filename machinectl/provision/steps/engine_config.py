@@ -427,9 +427,9 @@ def clients_changed(facts: Facts, target: Target, files: Sequence[NewFile]) -> I
     elif CLIENTS not in facts.files:
         digests = client_cas.ca_digests(changed.content)
         if back := [target.holder_names[digest] for digest in digests if digest in target.holder_names]:
-            # Unless this computer removed the list, another one may have, and has ended somebody before that.
+            # Another computer may have ended somebody's access before it removed the list, unless this one removed it.
             end = f"machinectl access end <WHO> {target.name or '<NAME>'}"
-            ended = f"\nIf another computer has ended one of them, end it here, too: {end}" if target.own_cas else ""
+            ended = f"\nIf another computer has ended that access, end it here, too: {end}" if target.own_cas else ""
             yield f"{CLIENTS} is written: that gives access back to {', '.join(back)}{ended}"
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from machinectl.cli.options.verb_session import Session
 
-# Both sides are told to compare fingerprints.
+# Why both sides compare fingerprints on the phone.
 COMPARE = "a chat is not authenticated"
 
 
@@ -32,7 +32,10 @@ def file_of(output: str) -> str:
 def hand_over(
     here: Session, what: str, sent: Fingerprinted, to: str, output: str, again: str, write: Callable[[str], None]
 ) -> None:
-    """`what` is "request" or "answer"; `again` is the command that makes it again; `write` writes it to a file."""
+    """Print a request or an answer or write it to a file, and say who gets it.
+
+    `what` is "request" or "answer"; `again` is the command that makes it again.
+    """
     if path := file_of(output):
         write(path)
         here.console.note(f"The {what} is in {path}")
