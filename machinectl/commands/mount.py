@@ -33,7 +33,7 @@ LIST_MOUNTS = "List what sshfs has mounted: mount -t fuse.sshfs"
 def mount(store: Store, console: Console, source: str, target: str = "") -> str:
     """Mount `source` ([user@]machine:path); return the directory.
 
-    Without a target, use the same path, like docker-machine. Raises SSHError if login fails.
+    Without a target, use the same path, like docker-machine, but hide no files by it. Raises SSHError if login fails.
     """
     if not source:
         raise UsageError("NAME:PATH is missing: machinectl mount <NAME>:<PATH>", "machinectl mount --help")
@@ -49,13 +49,7 @@ def mount(store: Store, console: Console, source: str, target: str = "") -> str:
             "sshfs is not installed on this computer",
             "Install the package sshfs; on Fedora and RHEL fuse-sshfs; on macOS macFUSE and sshfs",
         )
-    if not os.path.isdir(here):
-        what = "is not a directory" if os.path.lexists(here) else "is not there"
-        raise MachineError(f"{here} {what}", f"Create it: mkdir -p {shlex.quote(here)}")
-    if os.path.ismount(here):
-        raise MachineError(
-            f"Something is already mounted on {here}", f"Unmount it: machinectl mount -u {shlex.quote(here)}"
-        )
+    check_mount_point(here, source, is_named=bool(target))
     with temporary_ssh_config([there.machine], console, Access()) as config:
         ended = run_ssh_program(
             sshfs_command(config, there.for_programs, here), [there.machine], SilentConsole(), Access()
@@ -75,6 +69,21 @@ def mount(store: Store, console: Console, source: str, target: str = "") -> str:
             hint = f"Create it: machinectl ssh {there.machine.name} mkdir -p {path}"
         raise MachineError(f"sshfs cannot mount {there} on {here}: {why}", hint)
     return here
+
+
+def check_mount_point(here: str, source: str, *, is_named: bool) -> None:
+    if not os.path.isdir(here):
+        what = "is not a directory" if os.path.lexists(here) else "is not there"
+        raise MachineError(f"{here} {what}", f"Create it: mkdir -p {shlex.quote(here)}")
+    if os.path.ismount(here):
+        raise MachineError(
+            f"Something is already mounted on {here}", f"Unmount it: machinectl mount -u {shlex.quote(here)}"
+        )
+    if not (is_named or is_empty(here)):
+        raise MachineError(
+            f"{here} is not empty here, and a mount would hide its files",
+            f"Name an empty directory: machinectl mount {shlex.quote(source)} <DIR>",
+        )
 
 
 def unmount(store: Store, source: str, target: str = "") -> str:
@@ -102,6 +111,14 @@ def unmount(store: Store, source: str, target: str = "") -> str:
             f"List what is mounted, and what uses it: mount -t fuse.sshfs; fuser -vm {shlex.quote(here)}",
         )
     return here
+
+
+def is_empty(here: str) -> bool:
+    """Treat an unreadable directory as one with files."""
+    try:
+        return not os.listdir(here)
+    except OSError:
+        return False
 
 
 def is_free(here: str) -> bool:

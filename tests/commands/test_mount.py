@@ -110,6 +110,21 @@ def test_without_a_target_it_is_the_directory_of_the_same_path(orion: Store) -> 
     )
 
 
+def test_files_of_this_computer_are_hidden_only_where_their_directory_is_named(
+    orion: Store, tmp_path: Path, mounting: Path
+) -> None:
+    (mounting / "own").write_text("ours\n")
+    done = machinectl("mount", f"orion:{mounting}", store=orion.root)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"Error: {mounting} is not empty here, and a mount would hide its files",
+        f"  Name an empty directory: machinectl mount {shlex.quote(f'orion:{mounting}')} <DIR>",
+    ]
+    (tmp_path / "there").mkdir()
+    assert machinectl("mount", f"orion:{tmp_path}/there", mounting, store=orion.root).returncode == 0
+    assert list(mounting.iterdir()) == []
+
+
 def test_a_computer_without_sshfs_is_told_its_package(orion: Store, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     done = machinectl("mount", "orion:/srv", tmp_path, store=orion.root, environment={"PATH": str(tmp_path / "empty")})
