@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket as stream
 import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler
@@ -135,6 +136,24 @@ def test_each_program_gets_the_same_answer(socket: Path, program: str) -> None:
     environment = {"PATH": "/usr/bin:/bin", "http_proxy": "http://127.0.0.1:9", "DOCKER_HOST": "tcp://127.0.0.1:9"}
     done = subprocess.run(["sh", "-c", script], capture_output=True, env=environment, check=True)
     assert done.stdout.decode() == INFO
+
+
+@pytest.mark.parametrize("program", ["curl", "perl", "python"])
+def test_an_engine_that_keeps_a_program_waiting_is_asked_by_no_other_one(program: str, tmp_path: Path) -> None:
+    need_program(program)
+    need_program("curl")
+    asking = resource("engine.sh").replace("in curl perl python docker;", f"in {program} curl;")
+    path = tmp_path / "engine.sock"
+    stand_ins = f"engine_processes() {{ echo 1; }}; listens_on() {{ echo {path}; }}; engine_seconds=1"
+    with stream.socket(stream.AF_UNIX) as engine:
+        engine.bind(str(path))
+        engine.listen()
+        done = subprocess.run(["sh", "-c", f"{asking}\n{stand_ins}; engine_info"], capture_output=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")
+        engine.accept()[0].close()
+        engine.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            engine.accept()
 
 
 def test_a_client_that_reached_nobody_is_no_answer_although_it_prints_one(tmp_path: Path) -> None:

@@ -28,12 +28,13 @@ listens_on() {
         $4 == "00010000" && $7 in held && $8 ~ "^/" && $8 !~ "/libnetwork/|/metrics[.]sock$" { print $8 }' - /proc/net/unix
 }
 
-# Ask on a socket: SOCKET METHOD PATH [TYPE FILE]. Each prints the body of the answer, and fails unless that is a success.
+# Ask on a socket: SOCKET METHOD PATH [TYPE FILE]. Each prints the body of the answer, and fails unless that is a success; with
+# 28 (curl) or 142 (perl) if there is none in time.
 engine_seconds=5
 engine_curl() { curl -q -s -m "$engine_seconds" --noproxy '*' --unix-socket "$@"; }
 engine_by_curl() {
     answer=$(engine_curl "$1" -X "$2" -H "Content-Type: $4" --data-binary "@${5:-/dev/null}" -w '%{http_code}' \
-        "http://engine$3")
+        "http://engine$3") || return
     printf '%s' "${answer%???}"
     case $answer in *2??) ;; *) return 1 ;; esac
 }
@@ -56,7 +57,10 @@ engine.settimeout(int(seconds))
 engine.connect(path)
 head = f"{method} {target} HTTP/1.0\r\nHost: engine\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
 engine.sendall(head.encode() + body)
-head, _, answer = engine.makefile("rb").read().partition(b"\r\n\r\n")
+try:
+    head, _, answer = engine.makefile("rb").read().partition(b"\r\n\r\n")
+except socket.timeout:
+    sys.exit(28)
 sys.stdout.write(answer.decode())
 sys.exit(head.split()[1][:1] != b"2")' "$1" "$2" "$3" "$4" "${5:-/dev/null}" "$engine_seconds"
 }
@@ -69,7 +73,11 @@ engine_by_docker() { engine_client info --format '{{json .}}'; }
 engine_info() {
     for engine_socket in $(for process in $(engine_processes); do listens_on "$process"; done); do
         for engine_program in curl perl python docker; do
-            info=$(engine_by_$engine_program "$engine_socket" GET /info '') || continue
+            info=$(engine_by_$engine_program "$engine_socket" GET /info '') || {
+                # An engine that waits for something, as for its Swarm's leader, keeps all programs waiting.
+                case $? in 28 | 142) return 1 ;; esac
+                continue
+            }
             case $info in *'"ServerVersion":"'[!\"]*) printf '%s\n' "$info" && return ;; esac
         done
     done 2>/dev/null
