@@ -170,7 +170,12 @@ VERBS = {
         arguments=(Argument("tool", "TOOL", TOOLS, required=True), shared.NAMES),
         flags=(
             Flag(
-                "--for", metavar="WHO", help="The holder's name, instead of the tool's.", value=HOLDER, parameter="who"
+                "--for",
+                metavar="WHO",
+                help="The holder's name, instead of the tool's.",
+                value=HOLDER,
+                parameter="who",
+                default=None,
             ),
             LIFETIME.with_changes(help=LIFETIME.help.format("30d")),
             Flag("--out", metavar="DIR", help="Directory for the files (default: the holder's name).", value=FILE),

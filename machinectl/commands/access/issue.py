@@ -40,6 +40,7 @@ from machinectl.machines.holders import (
     TOOL,
     UNWRITTEN,
     HolderKey,
+    check_holder_name,
     find_holder,
     is_holder_name,
     put_holder,
@@ -181,6 +182,7 @@ def plan_access_issue(
 def checked_names(store: Store, console: Console, names: Sequence[str], issue: ToolIssue) -> list[str]:
     """Return the machines. Raises MachineError if one cannot be shared, or if the directory is not safe."""
     check_tool(store, issue.tool, names)
+    check_holder_name(issue.who)
     check_directory(issue.directory)
     if path := other_owners_path(issue.directory):
         console.warn(

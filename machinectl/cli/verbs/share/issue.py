@@ -22,7 +22,7 @@ def access_issue(
     tool: str,
     names: list[str],
     access: Access,
-    who: str,
+    who: str | None,
     lifetime: str,
     out: str,
     addresses: list[str],
@@ -36,7 +36,7 @@ def access_issue(
     from machinectl.provision.target import Allowed
     from machinectl.quantities import parse_lifetime
 
-    holder = who or tool
+    holder = tool if who is None else who
     issue = command.ToolIssue(
         tool,
         holder,
