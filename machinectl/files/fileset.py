@@ -75,6 +75,11 @@ def locked_directory(directory: str) -> Iterator[None]:
                 os.rmdir(directory)
 
 
+def has_unplaced_files(directory: str) -> bool:
+    """Return whether a killed writer left complete files, which `locked_directory` moves into place."""
+    return os.path.lexists(os.path.join(directory, COMMITTED))
+
+
 def replace_together(
     directory: str, files: Mapping[str, bytes], *, force: bool, hint: str, mode: int = PUBLIC_FILE
 ) -> None:

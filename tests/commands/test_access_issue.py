@@ -303,6 +303,39 @@ def test_the_chosen_address_is_in_the_files_and_stays_there(store: Store, dozzle
     assert command.endswith("--address 10.8.0.29")
 
 
+@pytest.mark.parametrize("moved", range(1, 6))
+def test_the_same_command_finishes_a_run_that_was_killed_while_it_placed_the_files(
+    store: Store, out: Path, monkeypatch: pytest.MonkeyPatch, moved: int
+) -> None:
+    with store.writing("rigel") as held:
+        held.machine.addresses = ["10.8.0.29"]
+        held.write()
+    dozzle = ToolIssue("dozzle", "dozzle", str(out))
+    issued(store, dozzle)
+    moves, move = iter(range(moved)), os.replace
+
+    def killed(source: str, target: str) -> None:
+        if fileset.COMMITTED in source and next(moves, None) is None:
+            raise KeyboardInterrupt
+        move(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            issued(store, replace(dozzle, addresses=("10.8.0.29",)))
+    monkeypatch.setattr(issuing, "plan_client", lambda *_: HostPlan())
+    left = contents(out)
+    assert plan_access_issue(store, Quiet(), ["rigel", "vega"], Access(), dozzle)[1]
+    # A dry run leaves the rest to the run itself.
+    assert contents(out) == left
+    assert "10.8.0.29" in issued(store, dozzle).lines[0]
+    assert not (out / fileset.COMMITTED).exists()
+    with (out / "10.8.0.29" / "cert.pem").open("a") as file:
+        file.write("mine")
+    with pytest.raises(MachineError, match="somebody changed"):
+        issued(store, dozzle)
+
+
 def test_another_machine_joins_those_that_are_there(store: Store, dozzle: ToolIssue, out: Path) -> None:
     issued(store, dozzle, "rigel")
     before = contents(out)

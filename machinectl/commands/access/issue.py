@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl.console import confirm, decline
 from machinectl.errors import MachineError, UsageError, closest_match
-from machinectl.files.fileset import check_folders, check_writable, locked_directory, read_regular_file
+from machinectl.files.fileset import (
+    check_folders,
+    check_writable,
+    has_unplaced_files,
+    locked_directory,
+    read_regular_file,
+)
 from machinectl.hosts.access.engine_turns import work_in_turns
 from machinectl.hosts.access.granting import (
     AccessGrant,
@@ -121,6 +127,9 @@ def access_issue(
 ) -> IssuedAccess:
     """Ask first unless `unasked`. If one machine fails, no file is written; the same command finishes the rest."""
     wanted = checked_names(store, console, names, issue)
+    if has_unplaced_files(issue.directory):
+        with locked_directory(issue.directory):
+            pass
     issue = addressed(store, console, wanted, issue)
     check_files(store, wanted, issue)
     if not unasked and not confirm_issue(store, console, wanted, issue):
@@ -168,7 +177,9 @@ def plan_access_issue(
     """Return the plans, and the files that would be written: none if a machine fails."""
     wanted = checked_names(store, console, names, issue)
     issue = addressed(store, console, wanted, issue)
-    check_files(store, wanted, issue)
+    # The run itself first moves them into place, and then checks.
+    if not has_unplaced_files(issue.directory):
+        check_files(store, wanted, issue)
 
     def plan(machine: Machine, console: Console, own: Access) -> HostPlan:
         return plan_client(store, machine, console, own, issue.grant(certs.new_key()), issue.allowed)
