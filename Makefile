@@ -3,7 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-JOBS ?= 4
+# Two cores: many tests wait for what they started.
+JOBS ?= 6
 # The tests and the benchmark start Python hundreds of times: without bytecode each would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 SOURCES = $(shell find machinectl drivers -name '*.py' -o -name '*.sh')
