@@ -57,6 +57,22 @@ def wanted_clients(facts: Facts, target: Target) -> bytes | None:
     return with_cas(own, without_cas(there.content if there else b"", leaving), joining, leaving)
 
 
+def unread_clients(facts: Facts, target: Target) -> bytes | None:
+    """Return clients.pem's next text on a host whose engine does not read it, but may do so again."""
+    if CLIENTS not in facts.files:
+        return None
+    leaving = {*target.ending, *(cas_of_holder(facts, target.ending_holder, b"") if target.ending_holder else ())}
+    return without_cas(file_text(facts, CLIENTS), leaving)
+
+
+def holders_coming_back(facts: Facts, target: Target) -> list[str]:
+    """Return the holders, of those with a valid certificate, that the record and not the host lets in again."""
+    if target.ssh_only or (CLIENTS in facts.files and is_ours(facts, target)):
+        return []
+    digests = ca_digests(b"".join(target.holders))
+    return [target.holder_names[digest] for digest in digests if digest in target.holder_names]
+
+
 def cas_beside_ours(facts: Facts, target: Target) -> dict[str, bytes]:
     """Return the CAs by digest that the engine accepts by a list of its owner, if the machine's own CA is in it."""
     own, found = ca_digests(target.certificates.get("ca.pem", b"")), cas_by_digest(facts.trusted)
@@ -99,7 +115,9 @@ def is_ours(facts: Facts, target: Target) -> bool:
     """Return whether clients.pem is this machine's: one that another machine took the host over from is not."""
     there = facts.sums.get(OWN_CA)
     if there is None:
-        return bool(target.own_cas)
+        own = ca_digests(target.certificates.get("ca.pem", b""))
+        # With SSH only, the list alone stays on the host.
+        return {*own} <= {*listed_cas(facts)} if own and CLIENTS in facts.files else bool(target.own_cas)
     return there.sha256 in {hashlib.sha256(target.certificates.get("ca.pem", b"")).hexdigest(), *target.own_cas}
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from machinectl import certs
 from machinectl.engine import Probe
-from machinectl.errors import CheckFailed, elsewhere
+from machinectl.errors import CheckFailed, Declined, elsewhere
 from machinectl.host_changes import CaTrusted, FileCreated, of_kind
 from machinectl.hosts.certificates.holder_files import holder_ca, stored_ca
 from machinectl.hosts.certificates.identity import Identity
@@ -22,9 +22,9 @@ from machinectl.hosts.lifecycle.engine_restart import World
 from machinectl.hosts.lifecycle.host_owner import SERVER
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.lifecycle.setup import Setup
-from machinectl.hosts.lifecycle.shared_hosts import take_over_news
+from machinectl.hosts.lifecycle.shared_hosts import catch_up, take_over_news
 from machinectl.machines.engine_options import EngineOptions
-from machinectl.machines.holders import AccessHolder, holders_of, put_holder
+from machinectl.machines.holders import AccessHolder, HolderKey, holders_of, put_holder
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.client_cas import CLIENTS
 from machinectl.provision.decision import EngineDown
@@ -140,6 +140,44 @@ def test_a_holder_that_another_computer_has_ended_gets_no_access_back_from_here(
     assert [holder.who for holder in holders_of(machine)] == ["carol"]
     assert [each["who"] for each in machine.ended] == ["bob"]
     assert os.listdir(os.path.join(machine.directory, "holders")) == ["carol"]
+
+
+def test_holders_that_the_list_of_a_host_without_a_listener_lacks_leave_the_record(
+    store: Store, host: RecordedHost
+) -> None:
+    with store.writing("orion") as held:
+        for who in ("bob", "carol"):
+            ca = holder_ca(held, AccessHolder(who)).certificate
+            put_holder(held.machine, AccessHolder(who, ca=certs.fingerprint(ca)))
+        held.write()
+    machine = store.read("orion")
+    listing(host, Identity.read(machine.directory).ca, stored_ca(machine, AccessHolder("carol")))
+    facts = replace(parse_facts(host.facts), sums={})
+    console = Quiet()
+    with store.writing("orion") as held:
+        assert catch_up(held, console, host, facts) is None
+    assert console.warnings == ['Another computer has ended the access of bob to "orion"']
+    assert [holder.who for holder in holders_of(store.read("orion"))] == ["carol"]
+    assert os.listdir(os.path.join(machine.directory, "holders")) == ["carol"]
+
+
+def test_a_host_without_a_list_gives_nobody_access_back_unasked(store: Store, host: RecordedHost) -> None:
+    with store.writing("orion") as held:
+        ca = holder_ca(held, AccessHolder("bob")).certificate
+        key = HolderKey("b" * 64, "2999-01-01T00:00:00Z")
+        put_holder(held.machine, AccessHolder("bob", ca=certs.fingerprint(ca), keys=(key,)))
+        held.write()
+    console, jobs = Quiet(False), [*host.jobs]
+    with store.writing("orion") as held, pytest.raises(Declined):
+        SETUP.carry_out(RealRun(held, console, host))
+    assert "bob would get it back by the record here, even if another computer has ended it" in console.warnings[-1]
+    assert host.jobs == jobs
+    # Nobody else can have changed the host since.
+    host.facts = host.facts.replace(b"@end", b"@revision 1 0123456789abcdef 2026-11-27T22:40:00Z bob@pc\n@end")
+    with store.writing("orion") as held:
+        held.machine.revision = {"number": 1, "run": "0123456789abcdef"}
+        held.write()
+    assert not any("has no list" in line for line in carry_out(store, host).warnings)
 
 
 def test_a_change_that_has_the_number_of_one_here_is_another_one(store: Store, host: RecordedHost) -> None:

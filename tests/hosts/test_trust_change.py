@@ -25,12 +25,13 @@ from machinectl.hosts.access.trust_change import (
     with_ca,
     without_cas,
 )
+from machinectl.hosts.certificates.holder_files import holder_ca
 from machinectl.hosts.certificates.signing import signed
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle.engine_restart import World
 from machinectl.hosts.lifecycle.host_run import RealRun
 from machinectl.hosts.lifecycle.setup import Setup
-from machinectl.machines.holders import AccessHolder
+from machinectl.machines.holders import AccessHolder, put_holder
 from machinectl.machines.record import Machine
 from machinectl.provision.client_cas import CLIENTS
 from machinectl.provision.decision import EngineDown, InUse
@@ -232,6 +233,60 @@ def test_who_was_ended_by_another_computer_is_not_brought_back_by_a_renewal_here
     assert (store.read("orion").holders, [each["who"] for each in store.read("orion").ended]) == ({}, ["alice"])
     with store.writing("orion") as held:
         assert trust_ca(held, Quiet(), Access(), ALICE.certificate)
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_lost_list_comes_back_with_a_grant_unless_another_computer_may_have_ended_a_holder(
+    store: Store, reached: list[RecordedHost], *, is_known: bool
+) -> None:
+    with store.writing("orion") as held:
+        bob = holder_ca(held, AccessHolder("bob")).certificate
+        put_holder(held.machine, AccessHolder("bob", ca=certs.fingerprint(bob)))
+        held.machine.revision = {"number": 7, "run": "0123456789abcdef" if is_known else "f" * 16}
+        held.write()
+    reached.append(host(more=b"\n@revision 7 0123456789abcdef 2026-11-27T22:40:00Z bob@pc"))
+    with store.writing("orion") as held:
+        assert trust_ca(held, Quiet(), Access(), ALICE.certificate)
+    assert reached[-1].sent["1"] == CA.certificate + (bob if is_known else b"") + ALICE.certificate
+
+
+def suspend(store: Store) -> None:
+    with store.writing("orion") as held:
+        held.machine.url, held.machine.tls, held.machine.changes = f"ssh://root@{ADDRESS}", False, ()
+        held.write()
+
+
+def test_without_a_listener_a_ca_leaves_the_list_and_no_engine_restarts(
+    store: Store, reached: list[RecordedHost]
+) -> None:
+    suspend(store)
+    reached.append(host())
+    text = base64.b64encode(CA.certificate + ALICE.certificate)
+    more = b"@file 644 0 0 " + CLIENTS.encode() + b"\n|" + text + b"\n@end"
+    reached[-1].facts = reached[-1].facts.replace(b"@end", more)
+    machine = store.read("orion")
+    ending = without_cas(machine, {DIGEST}, "alice")
+    plan = plan_trust(store, machine, Quiet(), Access(), ending, NOTHING_SPECIAL)
+    assert [outcome.details for outcome in plan.outcomes] == [(f"write {CLIENTS}",)]
+    assert reached[-1].jobs == []
+    with store.writing("orion") as held:
+        assert distrust_cas(held, Quiet(), Access(), {DIGEST}, NOTHING_SPECIAL, "alice")
+        assert not distrust_cas(held, Quiet(), Access(), {"0" * 64})
+    assert manifest(reached[-1]) == [f"644 {CLIENTS}"]
+    assert reached[-1].sent["1"] == CA.certificate
+    [job] = reached[-1].jobs
+    assert "action=restart" not in job
+
+
+def test_an_end_without_a_listener_is_not_believed_if_another_computer_made_the_engine_listen(
+    store: Store, reached: list[RecordedHost]
+) -> None:
+    suspend(store)
+    reached.append(host(CA.certificate + ALICE.certificate))
+    with store.writing("orion") as held, pytest.raises(MachineError, match="Another computer has made") as raised:
+        distrust_cas(held, Quiet(), Access(), {DIGEST}, NOTHING_SPECIAL, "alice")
+    assert raised.value.hint == "Apply the record here: machinectl provision orion"
+    assert reached[-1].jobs == []
 
 
 def test_a_damaged_certificate_is_named_by_its_line_and_stays(store: Store, reached: list[RecordedHost]) -> None:

@@ -190,26 +190,24 @@ def test_an_engine_that_does_not_come_up_has_its_old_list_again(office: Office) 
     assert [office.answers(ALICE), office.answers(BOB), office.owner_is_answered] == [False, True, True]
 
 
-def test_with_ssh_only_and_after_a_purge_nothing_is_left_of_the_list(
+def test_with_ssh_only_the_list_stays_and_after_a_purge_nothing_is_left_of_it(
     fresh_host: FreshHost, store: Store, tmp_path: Path
 ) -> None:
     host = fresh_host("docker")
     office = Office(host, store, tmp_path)
     office.trust_ca(ALICE)
     succeeds(store, "set", "--ssh-only", office.name)
-    # It is on no record, so that it would not come back.
-    asked = machinectl("provision", office.name, store=store.root, stdin="n\n")
-    assert f"{CLIENTS} is removed, with CAs that are not on record here: CN=machinectl orion alice. " in asked.stderr
-    assert asked.returncode == 1
-    succeeds(store, "provision", "--yes", office.name)
-    assert host.output(f"ls {CLIENTS}; true") == ""
+    assert "suspends the access of: CN=machinectl orion alice\n" in succeeds(store, "provision", office.name)
+    assert host.output("ls /etc/docker/machinectl") == "clients.pem"
     assert not office.answers(ALICE)
     succeeds(store, "set", "--ssh-only=false", office.name)
     succeeds(store, "provision", office.name)
-    assert not office.answers(ALICE)
-    assert office.trust_ca(ALICE)
     assert office.answers(ALICE)
+    succeeds(store, "set", "--ssh-only", office.name)
+    succeeds(store, "provision", office.name)
+    began = office.began()
     succeeds(store, "rm", "-y", "--purge", office.name)
+    assert office.began() == began
     assert host.output("ls /etc/docker/machinectl /etc/docker/daemon.json 2>&1 | grep -c 'No such'") == "2"
 
 
@@ -225,6 +223,27 @@ def test_an_end_counts_before_during_and_after_ssh_only(office: Office) -> None:
     assert office.began() == began
     succeeds(store, "set", "--no-ssh-only", name)
     assert "gives access back to carol\n" in succeeds(store, "provision", name)
+    assert [office.is_answered(each) for each in (alice, bob, carol)] == [False, False, True]
+
+
+def test_no_ended_holder_comes_back_by_another_computer_that_ends_ssh_only(office: Office) -> None:
+    store, name = office.store, office.name
+    alice, bob, carol = give(office, "alice"), give(office, "bob"), give(office, "carol")
+    elsewhere = Store(str(shutil.copytree(store.root, office.directory / "elsewhere")))
+    succeeds(store, "access", "end", "-y", "alice", name)
+    succeeds(store, "set", "--ssh-only", name)
+    succeeds(store, "provision", name)
+    succeeds(store, "access", "end", "-y", "bob", name)
+    said = succeeds(elsewhere, "provision", name)
+    assert f'Another computer has ended the access of alice, bob to "{name}"\n' in said
+    assert "gives access back to carol\n" in said
+    assert [office.is_answered(each) for each in (alice, bob, carol)] == [False, False, True]
+    assert sorted(elsewhere.read(name).holders) == ["carol"]
+    # Nobody can tell whom another computer has ended if the host has no list any more.
+    office.host.run("rm -r /etc/docker/machinectl")
+    assert "carol would get it back by the record here" in fails(elsewhere, "provision", name)
+    assert not office.host.output(f"ls {CLIENTS} 2>/dev/null; true")
+    succeeds(elsewhere, "provision", "--yes", name)
     assert [office.is_answered(each) for each in (alice, bob, carol)] == [False, False, True]
 
 
@@ -266,7 +285,8 @@ def test_a_holder_that_was_ended_does_not_come_back_from_another_computers_recor
         succeeds(elsewhere, "provision", name)
     assert [office.is_answered(each) for each in (alice, bob)] == [False, True]
     assert sorted(elsewhere.read(name).holders) == ["bob", "carol"]
-    # A list that was deleted comes back with those who are still holders.
+    # A list that was deleted comes back with those who are still holders, for this computer knows the last change.
+    succeeds(store, "provision", name)
     office.host.run(f"rm {CLIENTS}; systemctl restart docker", check=False)
     succeeds(store, "provision", name)
     assert [office.is_answered(each) for each in (alice, bob)] == [False, True]

@@ -26,7 +26,6 @@ from machinectl.provision.facts.host_facts import (
     parse_facts,
 )
 from machinectl.provision.steps import engine_config, undo_steps
-from machinectl.provision.steps.setup_steps import side_effects
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target, with_changes
 
 if TYPE_CHECKING:
@@ -123,20 +122,13 @@ def test_whose_access_ends_or_comes_back_with_the_list_is_said_by_name() -> None
     back = configured(host, target(holders=(ALICE.certificate, CI.certificate), holder_names=names), changes)
     assert back
     gives_back = f"{CLIENTS} is written: that gives access back to alice"
-    hint = "If another computer has ended that access, end it here, too: machinectl access end <WHO> <NAME>"
-    assert back.warnings[0] == f"{gives_back}\n{hint}"
-    # It was this computer that removed the list.
-    back = configured(host, target(holders=(ALICE.certificate, CI.certificate), holder_names=names), ())
-    assert back
     assert back.warnings[0] == gives_back
     changes = merge_changes(changes, back.changes)
     host = with_clients(after(host, back), back.job.content_of(CLIENTS) or b"")
     only = known(target(ssh_only=True, holder_names=names), changes)
     closed = configured(host, only, changes)
     assert closed
-    assert closed.warnings[0] == f"{CLIENTS} is removed, and with it the access of: alice"
-    # The others are asked about first.
-    assert "CN=machinectl orion ci. " in side_effects(host, only)[0]
+    assert closed.warnings[0].endswith("suspends the access of: alice, CN=machinectl orion ci")
 
 
 def test_a_list_that_was_deleted_and_has_nobody_on_record_leaves_the_machines_own_ca() -> None:
@@ -264,29 +256,38 @@ def test_whom_the_owner_of_a_host_lists_without_our_ca_is_not_locked_out_unasked
     assert warning.endswith(f"{OWNERS_LIST}, which ends the access of the clients of: CN=machinectl orion x")
 
 
-def test_with_ssh_only_the_list_goes_with_the_certificates() -> None:
-    host, changes = provisioned(target(holders=(ALICE.certificate,)))
-    host = with_clients(host, OWN.certificate + ALICE.certificate)
-    only = Target("192.168.0.29", ssh_only=True, holders=(ALICE.certificate,), holder_names={digest(ALICE): "alice"})
-    only = with_changes(known(only, changes), changes)
-    decision = engine_config.configure(host, only)
-    assert decision
-    assert decision.warnings[0] == f"{CLIENTS} is removed, and with it the access of: alice"
-    assert side_effects(host, only) == ()
-    assert f"- {CLIENTS}" in decision.job.files["manifest"].decode().splitlines()
-    assert FileCreated(CLIENTS) in decision.undone
-
-
-def test_with_ssh_only_cas_that_nobody_gives_back_are_asked_about() -> None:
-    host, changes = provisioned(target(holders=(ALICE.certificate,)))
+def test_with_ssh_only_the_list_stays_for_every_computer_that_makes_the_engine_listen_again() -> None:
+    host, changes = provisioned(target(holders=(ALICE.certificate, CI.certificate)))
     host = with_clients(host, OWN.certificate + ALICE.certificate + CI.certificate + BY_HAND)
-    only = Target("192.168.0.29", ssh_only=True, holders=(ALICE.certificate,), ending=frozenset({digest(CI)}))
-    only = with_changes(known(only, changes), changes)
-    [said] = side_effects(host, only)
-    assert f"{CLIENTS} is removed, with CAs that are not on record here: CN=machinectl orion x. " in said
-    assert side_effects(host, replace(only, ssh_only=False, certificates=FILES)) == ()
-    # Another machine's list stays.
-    assert side_effects(host, replace(only, own_cas=frozenset({"ab" * 32}))) == ()
+    names = {digest(ALICE): "alice", digest(CI): "ci"}
+    only = Target("192.168.0.29", ssh_only=True, holder_names=names, ending=frozenset({digest(CI)}))
+    closed = engine_config.configure(host, with_changes(known(only, changes), changes))
+    assert closed
+    suspended = "The engine stops listening, which suspends the access of: alice, CN=machinectl orion x"
+    assert closed.warnings[0] == suspended
+    assert FileCreated(CLIENTS) not in closed.undone
+    kept = closed.job.content_of(CLIENTS)
+    assert kept == OWN.certificate + ALICE.certificate + BY_HAND
+    host = after(host, closed)
+    assert OWN_CA not in host.sums
+    # The other computer knows nothing of that, and has a holder on record that was ended.
+    back = configured(host, target(holders=(ALICE.certificate, CI.certificate), holder_names=names), changes)
+    assert back
+    assert back.job.content_of(CLIENTS) is None
+    assert trusted_by(back.job.content_of(DAEMON_JSON)) == CLIENTS
+    assert back.warnings[0] == f"{CLIENTS} is read again: that gives access back to alice"
+    assert client_cas.holders_coming_back(host, target(holders=(CI.certificate,), holder_names=names)) == []
+
+
+def test_with_ssh_only_another_machines_list_is_not_taken_over() -> None:
+    host, changes = provisioned()
+    theirs = HostFile("644", 0, 0, OTHER.certificate + ALICE.certificate)
+    host = replace(host, files={**host.files, CLIENTS: theirs}, sums={})
+    asked = target(holders=(CI.certificate,), holder_names={digest(CI): "ci"})
+    back = configured(host, asked, changes)
+    assert back
+    assert back.job.content_of(CLIENTS) == OWN.certificate + CI.certificate
+    assert client_cas.holders_coming_back(host, asked) == ["ci"]
 
 
 def test_undone_the_host_keeps_no_list_and_no_key_that_names_it() -> None:

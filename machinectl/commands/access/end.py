@@ -21,7 +21,6 @@ from machinectl.hosts.access.requesting import whom_to_ask
 from machinectl.hosts.access.trust_change import distrust_cas, look_for_holder, plan_trust, without_cas
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle.engine_restart import check_provisioned
-from machinectl.hosts.lifecycle.host_plan import HostPlan
 from machinectl.hosts.parallel.workers import plan_each
 from machinectl.machines.holders import OWNER, find_holder, holders_of, is_suspended
 from machinectl.machines.own_access import OwnAccess
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from machinectl.console import Console
+    from machinectl.hosts.lifecycle.host_plan import HostPlan
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.provision.target import Allowed
@@ -156,8 +156,6 @@ def plan_end(
         except NotOnRecord:
             cas = given_elsewhere(store, machine, console, own, order.who)
             return plan_trust(store, machine, console, own, without_cas(machine, cas.keys()), order.allowed)
-        if is_suspended(machine):
-            return HostPlan((f'"{machine.name}" is reached over SSH only: its host needs no change',), ())
         return plan_trust(store, machine, console, own, without_cas(machine, {holder.ca}, holder.who), order.allowed)
 
     return plan_each(store, console, order.names, access, plan)

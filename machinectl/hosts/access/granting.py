@@ -228,14 +228,6 @@ def end_access(held: Held, console: Console, access: Access, who: str, allowed: 
     """End a holder: the engine refuses it from now on. Return its name as on record."""
     machine = held.machine
     holder = endable_holder(machine, who)
-    if is_suspended(machine):
-        forget_holder(held, holder)
-        warn_of_same_keys(machine, console, holder)
-        console.note(
-            f'"{machine.name}" is reached over SSH only: {holder.who} has no access to it now, and gets none when '
-            "its engine listens with TLS again"
-        )
-        return holder.who
     if holder.state != ENDING:
         put_holder(machine, replace(holder, state=ENDING))
         held.write()
@@ -257,6 +249,11 @@ def end_access(held: Held, console: Console, access: Access, who: str, allowed: 
         raise
     forget_holder(held, holder)
     warn_of_same_keys(machine, console, holder)
+    if is_suspended(machine):
+        console.note(
+            f'"{machine.name}" is reached over SSH only: {holder.who} has no access to it now, and gets none when '
+            "its engine listens with TLS again"
+        )
     return holder.who
 
 

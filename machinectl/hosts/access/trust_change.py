@@ -7,6 +7,7 @@ or "ending" before the call, and finishes that after it, so that a killed comman
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -29,7 +30,7 @@ from machinectl.hosts.lifecycle.host_owner import SERVER
 from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome, host_summary, login_summary, target_of
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.swarm import draining
-from machinectl.machines.holders import find_holder, holders_of
+from machinectl.machines.holders import find_holder, holders_of, is_suspended
 from machinectl.provision import client_cas, daemon_json, preflight
 from machinectl.provision.client_cas import CLIENTS, CLIENTS_MODE, OWN_CA
 from machinectl.provision.decision import Decision, InUse, not_applied
@@ -97,7 +98,8 @@ def without_cas(machine: Machine, cas: AbstractSet[str], who: str = "") -> Targe
 
 
 def own_target(machine: Machine) -> Target:
-    check_provisioned(machine)
+    if not is_suspended(machine):
+        check_provisioned(machine)
     return target_of(machine, Identity.read(machine.directory))
 
 
@@ -106,7 +108,8 @@ def change_trust(held: Held, console: Console, access: Access, target: Target, a
     with logged_in_as_root(held, console, access) as root:
         run = RealRun(held, console, root)
         is_changed = carry_out(run, target, allowed)
-        warn_of_clients(run, target)
+        if not is_suspended(held.machine):
+            warn_of_clients(run, target)
         return is_changed
 
 
@@ -119,7 +122,8 @@ def plan_trust(
         run = DryRun(store, machine, console, root)
         if not carry_out(run, target, allowed):
             run.outcomes.append(Outcome(title_of(machine, target), changed=False))
-        warn_of_clients(run, target)
+        if not is_suspended(machine):
+            warn_of_clients(run, target)
         found = (login_summary(session, root), *host_summary(run.host, target.port))
     return HostPlan(found, tuple(run.outcomes))
 
@@ -135,6 +139,9 @@ def carry_out(run: HostRun, target: Target, allowed: Allowed) -> bool:
     """Return whether the engine had to be changed."""
     host = run.look()
     check_time(run, target)
+    if is_suspended(run.machine):
+        return change_unread_list(run, target)
+    target = run.with_known_holders(target)
     # An interrupted run leaves files that the engine has not read.
     if host.transaction != "applying" and trust_change(run.machine, host, target) is None:
         check_accepts_own_ca(run.machine, host, target)
@@ -158,6 +165,35 @@ def carry_out(run: HostRun, target: Target, allowed: Allowed) -> bool:
                 run.make(decision)
             if isinstance(run, RealRun):
                 verify_own_client(run)
+    return True
+
+
+def change_unread_list(run: HostRun, target: Target) -> bool:
+    """Take CAs off the list that the engine reads when it listens again; no restart is needed."""
+    with ExitStack() as drains:
+        run.take(lambda host, _: engine_config.recover(host, target), drains)
+    host, name = run.host, run.machine.name
+    if daemon_json.read_config(host).get("tlscacert") == CLIENTS:
+        raise MachineError(
+            f'Another computer has made the engine of "{name}" listen with TLS',
+            f"Apply the record here: machinectl provision {name}",
+        )
+    text = client_cas.unread_clients(host, target)
+    if text is None or text == client_cas.file_text(host, CLIENTS):
+        return False
+    preflight.check_writable(host, [CLIENTS])
+    files = [NewFile(CLIENTS, CLIENTS_MODE, text)]
+    run.make(
+        Decision(
+            title=f'Taking a CA off the list of those that the engine of "{name}" accepts when it listens again',
+            details=(f"write {CLIENTS}",),
+            job=apply_job(files, init=host.init),
+            after=engine_config.with_files(host, files),
+            failure=partial(not_applied, init=host.init),
+            changes=(FileCreated(CLIENTS),),
+        ),
+        numbered=False,
+    )
     return True
 
 

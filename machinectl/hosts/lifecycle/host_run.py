@@ -6,6 +6,7 @@ import shlex
 from abc import ABC, abstractmethod
 from contextlib import contextmanager, nullcontext
 from copy import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from machinectl.errors import CheckFailed
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from machinectl.provision.decision import Decision
     from machinectl.provision.facts.host_facts import Facts
     from machinectl.provision.job import Remote
+    from machinectl.provision.target import Target
 
 # Seconds. Reading takes 0.2 s, or more if the host swaps or an earlier run still works there.
 READ_TIMEOUT = host_facts.PATIENCE + 60.0
@@ -65,6 +67,8 @@ class HostRun(ABC):
         self.remark: Callable[[str], None] = console.warn
         # Called before each change.
         self.touching: Callable[[], None] = lambda: None
+        # Whether no other computer had changed the host before the first look: it may have ended a holder.
+        self.knows_last_change = False
         self._is_drained = False
         self._has_looked = False
 
@@ -72,6 +76,8 @@ class HostRun(ABC):
         """Read the facts. Only the first look is a step to show."""
         with nullcontext() if self._has_looked else self.console.step("Looking at the host"):
             self.host = self.read()
+        if not self._has_looked:
+            self.knows_last_change = shared_hosts.knows_last_change(self.machine, self.host)
         self._has_looked = True
         return self.host
 
@@ -104,6 +110,10 @@ class HostRun(ABC):
             return False
         self.make(decision, identity=identity, numbered=numbered)
         return True
+
+    def with_known_holders(self, target: Target) -> Target:
+        """Leave holders out that only the record would let in again, if another computer may have ended them."""
+        return target if self.knows_last_change else replace(target, holders=())
 
     @contextmanager
     def drained(self) -> Iterator[None]:
@@ -265,6 +275,8 @@ class DryRun(HostRun):
         news = shared_hosts.take_over_news(self.machine, self.remote, self.host, is_new=self.is_new)
         if news:
             self.outcomes.append(Outcome(news.summary(self.machine.name), changed=True))
+        else:
+            shared_hosts.end_suspended(self.machine, self.host)
         return news
 
     def take_over(self, removed: Machine) -> None:

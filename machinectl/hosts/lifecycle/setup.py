@@ -36,7 +36,7 @@ from machinectl.hosts.lifecycle.host_run import RealRun
 from machinectl.hosts.swarm import draining, leaving
 from machinectl.machines.record import Phase
 from machinectl.machines.store.last_failure import record_look
-from machinectl.provision import preflight
+from machinectl.provision import client_cas, preflight
 from machinectl.provision.decision import InUse
 from machinectl.provision.facts import docker_unit, host_facts
 from machinectl.provision.steps import engine_config
@@ -45,7 +45,7 @@ from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target, with_c
 from machinectl.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from machinectl import certs
@@ -145,6 +145,8 @@ class Setup:
             # An engine that cannot start has a plainer cause.
             preflight.check_all(run.host, target, allowed)
             raise
+        if not run.knows_last_change and (back := client_cas.holders_coming_back(run.host, target)):
+            effects = (*effects, recorded_access(run.machine, back))
         if is_taken_over or effects:
             # Do not ask about a set-up that cannot work.
             preflight.check_all(run.host, target, allowed)
@@ -169,6 +171,14 @@ def replaced_ca(machine: Machine, identity: Identity | None) -> bytes:
     """Return the CA on record that came from docker-machine's store, if the set-up replaces it."""
     recorded = Identity.read(machine.directory).ca if machine.origin and identity else b""
     return b"" if identity and recorded == identity.ca else recorded
+
+
+def recorded_access(machine: Machine, names: Sequence[str]) -> str:
+    return (
+        f"The host has no list of those who have access to it: {', '.join(names)} would get it back by the record "
+        "here, even if another computer has ended it. "
+        f"To keep one of them out, first end it: machinectl access end <WHO> {machine.name}"
+    )
 
 
 def endings(run: HostRun, identity: Identity | None) -> AbstractContextManager[None]:

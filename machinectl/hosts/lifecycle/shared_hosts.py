@@ -25,7 +25,7 @@ from machinectl.provision.job import apply_job
 from machinectl.provision.revision import ENGINE, LABELS, MODE, PATH, TAKEN, Revision
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping, Sequence
 
     from machinectl.console import Console
     from machinectl.machines.record import Machine
@@ -68,10 +68,22 @@ def catch_up(held: Held, console: Console, remote: Remote, host: Facts, *, is_ne
         if news.server:
             with_server(Identity.read(held.directory), news.server).keep(held)
         # Before they leave the record: the next holder of that name must not get their CA.
-        for who in news.ended:
-            remove_tree(holder_directory(held.directory, who))
-        held.write()
+        forget_ended(held, news.ended)
+    elif ended := end_suspended(held.machine, host):
+        console.warn(f'Another computer has ended the access of {", ".join(ended)} to "{held.name}"')
+        forget_ended(held, ended)
     return news
+
+
+def forget_ended(held: Held, names: Sequence[str]) -> None:
+    for who in names:
+        remove_tree(holder_directory(held.directory, who))
+    held.write()
+
+
+def end_suspended(machine: Machine, host: Facts) -> tuple[str, ...]:
+    """Take the holders off the record, unwritten, that were ended before the engine stopped to listen, or since."""
+    return () if CA in host.sums else tuple(end_unlisted(machine, host))
 
 
 def is_never_set_up(machine: Machine) -> bool:
@@ -134,6 +146,12 @@ def end_unlisted(machine: Machine, host: Facts) -> Iterator[str]:
         if holder.state == ACTIVE and holder.ca and holder.ca not in listed:
             end_holder(machine, holder, now())
             yield holder.who
+
+
+def knows_last_change(machine: Machine, host: Facts) -> bool:
+    """Return whether no other computer has changed the host since this one did, or took over its changes."""
+    run = Revision.parse(host.revision).run
+    return bool(run) and run == Revision.of_record(machine.revision).run
 
 
 def check_known(machine: Machine, host: Facts, allowed: Allowed) -> None:

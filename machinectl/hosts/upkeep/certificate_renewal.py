@@ -96,7 +96,7 @@ def renew(held: Held, console: Console, access: Access, renewal: Renewal) -> Non
         run = RealRun(held, console, root)
         with restarting(run, target, renewal.allowed, lambda host: check_certificates_in_use(machine, host, target)):
             title = f'Giving the engine of "{machine.name}" new certificates, and restarting it'
-            new_ones = certificate_change(title, run.host, target, renewal.allowed)
+            new_ones = certificate_change(title, run.host, run.with_known_holders(target), renewal.allowed)
             unrecorded = unrecorded_cas(machine, run.host) if renewal.new_ca else []
             with drained_for_restart(run, renewal.allowed), ending_holders(held, console, new.ca):
                 there = store_pending(held, new)
@@ -133,7 +133,10 @@ def plan_renewal(store: Store, machine: Machine, console: Console, access: Acces
         with restarting(run, target, renewal.allowed, lambda host: check_certificates_in_use(machine, host, target)):
             found = (login_summary(session, root), *host_summary(run.host, target.port))
             new_ones = certificate_change(
-                "Giving the engine new certificates, and restarting it", run.host, target, renewal.allowed
+                "Giving the engine new certificates, and restarting it",
+                run.host,
+                run.with_known_holders(target),
+                renewal.allowed,
             )
             if renewal.new_ca:
                 locked_out = "every other client that was given a certificate is locked out"

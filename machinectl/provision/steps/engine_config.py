@@ -83,7 +83,7 @@ class Goal(NamedTuple):
     flags: list[docker_unit.DockerdFlag]
     # Addresses that get TLS: dockerd uses it on all TCP ports or none.
     secured: list[str]
-    # clients.pem's text; None if the engine accepts the machine's own CA only.
+    # clients.pem's text; None if the engine accepts the machine's own CA only. With SSH only, who may come back.
     clients: bytes | None = None
 
 
@@ -125,7 +125,7 @@ def goal(facts: Facts, target: Target) -> Goal:
     if after != there or not (text or target.ssh_only):
         text = daemon_json.dump(daemon_json.ordered(after, there), text)
     drop_in = drop_in_without(facts, target, {flag.name for flag in flags} - {flag.name for flag in kept})
-    clients = client_cas.wanted_clients(facts, target) if hosts else None
+    clients = client_cas.wanted_clients(facts, target) if hosts else client_cas.unread_clients(facts, target)
     return Goal(ours, text, docker_unit.drop_in_path(facts.drop_ins), drop_in, kept, secured, clients)
 
 
@@ -397,7 +397,7 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
         changes=changes_made(facts, target, wanted, files),
         undone=changes_removed(target, files),
         warnings=(
-            *clients_changed(facts, target, files),
+            *clients_changed(facts, target, wanted),
             *(() if target.ssh_only else list_replaced(facts, target, wanted)),
             *restart_risks.warnings(facts, target, daemon_json.parse_config(wanted.config, facts.config_path)),
         ),
@@ -412,25 +412,21 @@ def check_listener_is_ours(facts: Facts, target: Target, wanted: Goal) -> None:
         preflight.check_own_ca(facts, target)
 
 
-def clients_changed(facts: Facts, target: Target, files: Sequence[NewFile]) -> Iterator[str]:
+def clients_changed(facts: Facts, target: Target, wanted: Goal) -> Iterator[str]:
     """Warn whose access ends or comes back with clients.pem."""
-    changed = next((file for file in files if file.path == CLIENTS), None)
-    if changed is None:
-        return
-    if changed.content is None:
+    reads = read_config(facts).get("tlscacert")
+    if target.ssh_only or wanted.clients is None:
         own = client_cas.ca_digests(client_cas.file_text(facts, client_cas.OWN_CA))
-        lost = clients_lost(facts, target)
-        found = client_cas.unrecorded_cas(facts, {*own}, target.holder_names)
-        # The question has named those that are lost for good.
-        if others := [each for each in found if each not in lost]:
-            yield f"{CLIENTS} is removed, and with it the access of: {', '.join(others)}"
-    elif CLIENTS not in facts.files:
-        digests = client_cas.ca_digests(changed.content)
+        found = client_cas.unrecorded_cas(facts, {*own, *target.ending}, target.holder_names)
+        if target.ssh_only and found and certificates_to_remove(facts, target):
+            yield f"The engine stops listening, which suspends the access of: {', '.join(found)}"
+        elif found and not target.ssh_only:
+            yield f"{CLIENTS} is removed, and with it the access of: {', '.join(found)}"
+    elif CLIENTS not in facts.files or (reads != CLIENTS and not facts.trusted):
+        digests = client_cas.ca_digests(wanted.clients)
         if back := [target.holder_names[digest] for digest in digests if digest in target.holder_names]:
-            # Another computer may have ended somebody's access before it removed the list, unless this one removed it.
-            end = f"machinectl access end <WHO> {target.name or '<NAME>'}"
-            ended = f"\nIf another computer has ended that access, end it here, too: {end}" if target.own_cas else ""
-            yield f"{CLIENTS} is written: that gives access back to {', '.join(back)}{ended}"
+            how = "read again" if CLIENTS in facts.files else "written"
+            yield f"{CLIENTS} is {how}: that gives access back to {', '.join(back)}"
 
 
 def list_replaced(facts: Facts, target: Target, wanted: Goal) -> Iterator[str]:
@@ -455,7 +451,8 @@ def starting_title(facts: Facts) -> str:
 
 def changed_files(facts: Facts, target: Target, wanted: Goal) -> list[NewFile]:
     """Return the files to install, ordered so that the engine can start after each."""
-    files = [] if target.ssh_only else [*certificates_to_install(facts, target), *clients_to_install(facts, wanted)]
+    files = [] if target.ssh_only else certificates_to_install(facts, target)
+    files += clients_to_install(facts, target, wanted)
     environment = docker_unit.environment_file(target.variables) if target.env else None
     if environment is not None and not is_installed(facts, docker_unit.ENVIRONMENT_FILE, "600", environment):
         files.append(NewFile(docker_unit.ENVIRONMENT_FILE, "600", environment))
@@ -481,8 +478,10 @@ def changed_files(facts: Facts, target: Target, wanted: Goal) -> list[NewFile]:
     return [*files, *([NewFile(CLIENTS)] if wanted.clients is None and CLIENTS in facts.files else [])]
 
 
-def clients_to_install(facts: Facts, wanted: Goal) -> list[NewFile]:
+def clients_to_install(facts: Facts, target: Target, wanted: Goal) -> list[NewFile]:
     there = facts.files.get(CLIENTS)
+    if target.ssh_only and there and there.content == wanted.clients:
+        return []
     is_there = there is not None and there == (CLIENTS_MODE, 0, 0, wanted.clients)
     return [] if wanted.clients is None or is_there else [NewFile(CLIENTS, CLIENTS_MODE, wanted.clients)]
 
@@ -496,22 +495,15 @@ def certificates_to_install(facts: Facts, target: Target) -> list[NewFile]:
 
 
 def certificates_to_remove(facts: Facts, target: Target) -> list[NewFile]:
-    """Return the files of our TLS, unless another computer's machine has replaced them."""
+    """Return the files of our TLS, unless another computer's machine has replaced them.
+
+    clients.pem stays: every computer that makes the engine listen again finds there who has access.
+    """
     ca = facts.sums.get(f"{OWN_DIRECTORY}/ca.pem")
     if not target.own_cas or (ca and ca.sha256 not in target.own_cas):
         return []
     paths = [path for name in reversed(CERTIFICATES) if (path := f"{OWN_DIRECTORY}/{name}") in facts.sums]
-    clients = [CLIENTS] if CLIENTS in facts.files else []
-    return [NewFile(path) for path in (*clients, *paths, *([revision.PATH] if facts.revision else []))]
-
-
-def clients_lost(facts: Facts, target: Target) -> list[str]:
-    """Return the subjects of CAs that leave the host with our TLS, and are not on record to come back."""
-    if not target.ssh_only or all(file.path != CLIENTS for file in certificates_to_remove(facts, target)):
-        return []
-    own = client_cas.file_text(facts, client_cas.OWN_CA)
-    recorded = client_cas.ca_digests(own + b"".join(target.holders))
-    return client_cas.unrecorded_cas(facts, {*recorded, *target.holder_names, *target.ending})
+    return [NewFile(path) for path in (*paths, *([revision.PATH] if facts.revision else []))]
 
 
 def changes_removed(target: Target, files: Sequence[NewFile]) -> tuple[Change, ...]:

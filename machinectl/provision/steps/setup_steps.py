@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.provision import firewall, preflight
-from machinectl.provision.client_cas import CLIENTS, MOST_NAMED
 from machinectl.provision.steps import docker_group, engine_config, installation, live_restore
-from machinectl.quantities import first_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,11 +56,6 @@ def side_effects(facts: Facts, target: Target) -> tuple[str, ...]:
         "certificates can connect there"
         for whose, address in plain_listeners(facts, target)
     ]
-    if lost := engine_config.clients_lost(facts, target):
-        found.append(
-            f"{CLIENTS} is removed, with CAs that are not on record here: {first_names(lost, MOST_NAMED)}. "
-            "--no-ssh-only does not bring them back: to keep them, first copy that file on the host"
-        )
     process = preflight.rootless(facts)
     if process and facts.service.loaded and not facts.running:
         found.append(

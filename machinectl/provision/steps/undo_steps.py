@@ -25,6 +25,7 @@ from machinectl.host_changes import (
     of_kind,
 )
 from machinectl.provision import daemon_json, firewall, preflight, revision
+from machinectl.provision.client_cas import CLIENTS
 from machinectl.provision.daemon_json import TLS_FLAGS, listed, read_config
 from machinectl.provision.decision import (
     Decision,
@@ -251,7 +252,8 @@ def live_restore_lost(facts: Facts, changes: Sequence[Change]) -> tuple[str, ...
 
 def restarts(facts: Facts, changes: Sequence[Change]) -> bool:
     """Return whether the engine uses more of our configuration than live-restore."""
-    no_configuration = {f"{facts.config_path}.before-machinectl", revision.PATH}
+    # clients.pem counts by the key that names it: with SSH only, the engine does not read it.
+    no_configuration = {f"{facts.config_path}.before-machinectl", revision.PATH, CLIENTS}
     if any(file.path not in no_configuration for file in files_made(facts, changes)):
         return True
     return without_live_restore(original_config(facts, changes)) != without_live_restore(read_config(facts))
