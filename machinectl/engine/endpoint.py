@@ -92,9 +92,13 @@ class Endpoint(Frozen):
 
 
 class EngineError(MachineError):
-    """An engine is unreachable (`silent`: nobody answered), or its answer is invalid."""
+    """An engine is unreachable (`silent`: nobody answered), or its answer is invalid.
+
+    `verified`: the machine's CA signed the certificate of the server that answered.
+    """
 
     silent = False
+    verified = False
 
     def __init__(self, cause: str, hint: str = "", state: State = State.ERROR) -> None:
         super().__init__(one_line(cause), hint)

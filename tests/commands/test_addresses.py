@@ -11,16 +11,24 @@ import os
 import ssl
 import threading
 from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from machinectl import certs, engine
 from machinectl.commands.docker_plugin.hook import docker_plugin_hook
 from machinectl.docker_cli.contexts import Context, Contexts
 from machinectl.doctor.check import Verdict
 from machinectl.doctor.engine_connectivity import reach_engine
-from machinectl.engine.dialling.address_race import AddressTries, dial_first, error_rank
+from machinectl.engine.dialling.address_race import AddressTries, dial_first
 from machinectl.engine.dialling.tls import EXPIRED, OTHER_CA, ClocksDiffer, client_context
 from machinectl.engine.duplex.duplex_dial import open_stream
 from machinectl.engine.endpoint import Deadline, EngineError
@@ -40,7 +48,7 @@ from tests.support.servers import serving
 from tests.support.several_addresses import Certificates, orion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -49,6 +57,7 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
     from tests.support.dockerd import Dockerd
+    from tests.support.servers import Behaviour
 
 LAN, VPN, CAFE = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 PLENTY = 20.0
@@ -153,9 +162,11 @@ def test_if_none_answers_the_most_telling_error_keeps_its_kind(store: Store, mad
         dial_first(endpoint, Deadline(PLENTY), dial_one)
 
 
-def refused_by(cause: Exception | None, state: State = State.ERROR, *, silent: bool = False) -> EngineError:
+def refused_by(
+    cause: Exception | None, state: State = State.ERROR, *, silent: bool = False, verified: bool = False
+) -> EngineError:
     failure = EngineError("", state=state)
-    failure.__cause__, failure.silent = cause, silent
+    failure.__cause__, failure.silent, failure.verified = cause, silent, verified
     return failure
 
 
@@ -165,15 +176,9 @@ def verification(code: int) -> ssl.SSLCertVerificationError:
     return cause
 
 
-def alert(name: str) -> ssl.SSLError:
-    cause = ssl.SSLError()
-    cause.reason = f"TLSV1_ALERT_{name}"
-    return cause
-
-
 # The most telling first.
 FAILURES = {
-    "an expired certificate": refused_by(verification(EXPIRED)),
+    "an expired certificate": refused_by(verification(EXPIRED), verified=True),
     "nothing listens": refused_by(ConnectionRefusedError(), State.STOPPED),
     "another server": refused_by(verification(next(iter(OTHER_CA)))),
     "late": refused_by(TimeoutError(), State.TIMEOUT),
@@ -202,11 +207,110 @@ def test_the_most_telling_error_does_not_depend_on_which_comes_first(
     assert error.hint == ("See its addresses: machinectl doctor orion" if is_of_others else "")
 
 
-@pytest.mark.parametrize(
-    "lesser", [refused_by(ConnectionRefusedError(), State.STOPPED), refused_by(OSError(errno.ENETUNREACH, ""))]
-)
-def test_a_refused_client_certificate_is_more_telling_than_an_address_without_an_engine(lesser: EngineError) -> None:
-    assert error_rank(refused_by(alert("UNKNOWN_CA"))) < error_rank(lesser)
+def at_other_address(store: Store, made: Certificates, behaviour: Behaviour, tls: ssl.SSLContext | None) -> EngineError:
+    """Return the error of a machine of two addresses: nothing listens at the first, and this answers at the second."""
+    with serving(behaviour, tls, VPN) as port:
+        endpoint = endpoint_of(orion(store, made, port, LAN, VPN))
+        with pytest.raises(EngineError) as failed:
+            dial(endpoint, Deadline(PLENTY))
+        with pytest.raises(EngineError) as streamed:
+            asyncio.run(open_stream(endpoint, client_context(endpoint), PLENTY))
+    assert (streamed.value.state, streamed.value.verified) == (failed.value.state, failed.value.verified)
+    return failed.value
+
+
+def ends_handshake(connection: servers.Connection) -> None:
+    """Answer the ClientHello with the alert unknown_ca (RFC 8446 6), and show no certificate."""
+    connection.sock.recv(65536)
+    connection.send(bytes.fromhex("15 0303 0002 02 30"))
+    connection.hold()
+
+
+def test_an_alert_without_the_engines_certificate_is_no_refusal_by_the_engine(
+    store: Store, made: Certificates, news: AddressNews
+) -> None:
+    error = at_other_address(store, made, ends_handshake, None)
+    assert (error.state, error.verified) == (State.STOPPED, False)
+    assert "ends the TLS handshake without the engine's certificate" in error.cause
+    assert "client certificate" not in error.cause
+    assert news.skipped
+
+
+def test_the_same_alert_ends_no_access(made: Certificates, store: Store) -> None:
+    with serving(ends_handshake) as port:
+        endpoint = replace(endpoint_of(orion(store, made, port, LAN)), given_by="ann@desk", ask_again="machinectl rm x")
+        found = engine.probe(endpoint, PLENTY)
+    assert "ends the TLS handshake" in found.error
+    assert found.hint == "Check that an engine is at that address: machinectl url orion"
+
+
+def test_a_client_certificate_that_the_engine_refuses_is_more_telling_than_an_address_without_an_engine(
+    store: Store, made: Certificates, news: AddressNews
+) -> None:
+    own = made.server(VPN)
+    # From 1.3 on, the engine refuses after the handshake.
+    own.maximum_version = ssl.TLSVersion.TLSv1_2
+    strange = replace(made, client=certs.issue_client(certs.new_ca("another CA"), "client"))
+    error = at_other_address(store, strange, servers.engine, own)
+    assert (error.state, error.verified) == (State.ERROR, True)
+    assert "refuses the client certificate" in error.cause
+    assert not news.skipped
+
+
+def forged(ca: certs.Pair, usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH, bits: int = 2048) -> bytes:
+    """Return a server's certificate and key. It names the CA as its issuer, but another key signed it."""
+    key = rsa.generate_private_key(65537, bits)
+    issuer = x509.load_pem_x509_certificate(ca.certificate).subject
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "forged")])
+    begin, end = datetime.now(UTC) - timedelta(days=9), datetime.now(UTC) + timedelta(days=9)
+    signed = (
+        x509.CertificateBuilder(issuer, subject, key.public_key(), 1, begin, end)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(VPN))]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        .sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+    )
+    return signed.public_bytes(Encoding.PEM) + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def showing(made: Certificates, pem: bytes) -> ssl.SSLContext:
+    file = made.directory / "shown.pem"
+    file.write_bytes(pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    # OpenSSL would not show a short key.
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    context.load_cert_chain(file)
+    return context
+
+
+# OpenSSL finds these faults before it checks the signature.
+FORGED = {
+    "short key": (0, lambda ca: forged(ca, bits=1024), "key too weak"),
+    "a client's": (0, lambda ca: forged(ca, ExtendedKeyUsageOID.CLIENT_AUTH), "not for a server"),
+    "expired CA": (certs.CA_DAYS + 9, forged, "has expired"),
+    "CA not valid yet": (-9, forged, "not valid yet"),
+}
+
+
+@pytest.mark.parametrize(("age", "forge", "fault"), FORGED.values(), ids=list(FORGED))
+def test_a_forged_certificate_is_never_the_engines_whatever_its_fault(
+    store: Store, made: Certificates, age: int, forge: Callable[[certs.Pair], bytes], fault: str
+) -> None:
+    ca = certs.new_ca("orion's CA", now=datetime.now(UTC) - timedelta(days=age))
+    error = at_other_address(store, replace(made, ca=ca), servers.engine, showing(made, forge(ca)))
+    assert (error.state, error.verified) == (State.STOPPED, False)
+    assert fault in error.cause
+
+
+@pytest.mark.parametrize(("age", "fault"), [(certs.SERVER_DAYS + 9, "has expired"), (-9, "not valid yet")])
+def test_an_engines_certificate_that_is_out_of_its_dates_is_more_telling_than_an_address_without_an_engine(
+    store: Store, made: Certificates, news: AddressNews, age: int, fault: str
+) -> None:
+    now = datetime.now(UTC)
+    old = replace(made, ca=certs.new_ca("orion's CA", now=now - timedelta(days=1000)))
+    error = at_other_address(store, old, servers.engine, old.server(VPN, now=now - timedelta(days=age)))
+    assert (error.state, error.verified) == (State.ERROR, True)
+    assert fault in error.cause
+    assert not news.skipped
 
 
 class Starting(Quiet):

@@ -24,7 +24,7 @@ from machinectl import certs, engine
 from machinectl.commands.api import api
 from machinectl.engine import Endpoint, EngineError, Probe, ask_engines
 from machinectl.engine.dialling.ssh_dial import dial_command, explain_errors
-from machinectl.engine.dialling.tls import tls_error
+from machinectl.engine.dialling.tls import refused_by_engine
 from machinectl.errors import UsageError, one_line
 from machinectl.machines.record import Machine
 from machinectl.state import State
@@ -472,7 +472,7 @@ class TestAClientCertificate:
     def test_that_is_valid_by_the_clock_here_is_refused_because_of_a_clock(self, made: Certificates) -> None:
         refused = ssl.SSLError()
         refused.reason = "SSLV3_ALERT_CERTIFICATE_EXPIRED"
-        error = tls_error(over_tls(1, made.machine("valid")), refused)
+        error = refused_by_engine(over_tls(1, made.machine("valid")), refused)
         assert "by the clock there, it is not valid (from " in error.cause
         assert error.hint == "Compare the clocks here and there: date -u"
 

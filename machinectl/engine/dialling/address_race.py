@@ -12,7 +12,7 @@ import threading
 from collections import deque
 
 from machinectl import url as engine_url
-from machinectl.engine.dialling.tls import OTHER_CA, OTHER_NAMES, REFUSALS
+from machinectl.engine.dialling.tls import OTHER_CA, OTHER_NAMES
 from machinectl.engine.endpoint import AnotherServer, EngineError
 from machinectl.state import State
 from machinectl.value_classes import replace
@@ -100,7 +100,7 @@ class AddressTries:
         told = min(known, key=error_rank)
         told.cause = "; ".join(dict.fromkeys(failure.cause for failure in known))
         told.args = (told.cause,)
-        if not is_own(told):
+        if not told.verified:
             told.hint = self._hint or told.hint
         told.silent = all(failure.silent for failure in known)
         return told
@@ -108,27 +108,19 @@ class AddressTries:
 
 def error_rank(failure: EngineError) -> int:
     """Return 0 for the most telling error. STOPPED comes next: callers wait for the engine to start."""
-    if is_own(failure):
+    if failure.verified:
         return 0
     order = {State.STOPPED: 1, State.TIMEOUT: 3}
     return 4 if failure.silent else order.get(failure.state, 2)
 
 
-def is_own(failure: EngineError) -> bool:
-    """Return whether the machine's engine has shown its certificate, which is invalid, or refuses ours."""
-    cause = failure.__cause__
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return cause.verify_code not in OTHER_CA | OTHER_NAMES
-    return isinstance(cause, ssl.SSLError) and any(alert in (cause.reason or "") for alert in REFUSALS)
-
-
 def is_foreign(failure: Exception) -> TypeGuard[EngineError]:
     """Return whether another server answered: TLS failed, or ssh refused the host's key."""
-    if not isinstance(failure, EngineError):
+    if not isinstance(failure, EngineError) or failure.verified:
         return False
     cause = failure.__cause__
     if isinstance(cause, ssl.SSLCertVerificationError):
-        # One that has expired is the engine's own.
+        # Others may be the engine's own: OpenSSL looks at the purpose and the key before the signature.
         return cause.verify_code in OTHER_CA | OTHER_NAMES
     by_tls = isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError)
     return by_tls or isinstance(failure, AnotherServer) or "host key verification failed" in failure.cause.lower()

@@ -50,7 +50,7 @@ class TLSWire(Wire):
         # OpenSSL 3's errors for an early close.
         if exc.library == "SYS" or isinstance(exc, ssl.SSLEOFError):
             return self.silence()
-        return tls_error(self.endpoint, exc)
+        return refused_by_engine(self.endpoint, exc)
 
     def silence(self) -> EngineError:
         return closed_after_handshake(self.endpoint)
@@ -98,13 +98,24 @@ def secured_by(
         with nullcontext() if left is None else WATCH.cutting(secured, left, late):
             secured.do_handshake()
     except BaseException as exc:
+        is_engine = has_verified(secured)
         wire.close()
         if isinstance(exc, TimeoutError) or late.is_set():
             raise silent_in_handshake(endpoint, deadline) from exc
         if isinstance(exc, CLOSED_IN_HANDSHAKE):
             raise closed_in_handshake(endpoint) from exc
+        if isinstance(exc, ssl.SSLError) and is_engine:
+            raise refused_by_engine(endpoint, exc) from exc
         raise
     return wire
+
+
+def has_verified(secured: ssl.SSLSocket | ssl.SSLObject) -> bool:
+    """Return whether the server has proven, in a handshake that then failed, that it is the engine.
+
+    Our Finished message comes after that. With TLS 1.2, the server looks at the client certificate later.
+    """
+    return secured.context.verify_mode == ssl.CERT_REQUIRED and secured.get_channel_binding() is not None
 
 
 def silent_in_handshake(endpoint: Endpoint, deadline: Deadline) -> EngineError:
@@ -209,6 +220,23 @@ def strangers_context() -> ssl.SSLContext:
 
 
 def untrusted(endpoint: Endpoint, host: str, exc: ssl.SSLCertVerificationError, names: list[str]) -> EngineError:
+    error = certificate_error(endpoint, host, exc, names)
+    error.verified = is_signed(endpoint, exc)
+    return error
+
+
+def is_signed(endpoint: Endpoint, exc: ssl.SSLCertVerificationError) -> bool:
+    """Return whether the machine's CA signed the certificate that failed.
+
+    OpenSSL checks from the CA down, for each certificate the signature and then the dates: a CA that is out of its
+    dates fails before the server's signature (crypto/x509/x509_vfy.c, internal_verify). All else comes earlier.
+    """
+    return exc.verify_code in {EXPIRED, NOT_YET_VALID} and all(is_now(*valid) for valid in validities_of(endpoint, CA))
+
+
+def certificate_error(
+    endpoint: Endpoint, host: str, exc: ssl.SSLCertVerificationError, names: list[str]
+) -> EngineError:
     peer = endpoint.peer
     # Provisioning also makes certificates.
     makes = f"provision {endpoint.name}" if endpoint.takeover else f"certs create --out <DIR> --san {host}"
@@ -243,8 +271,15 @@ def untrusted(endpoint: Endpoint, host: str, exc: ssl.SSLCertVerificationError, 
     )
 
 
-def tls_error(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError:
-    """Return the error for a TLS alert (RFC 8446 6) or a non-TLS answer."""
+def refused_by_engine(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError:
+    """Return the error for an alert of a server whose certificate was verified."""
+    error = refusal(endpoint, exc) or tls_error(endpoint, exc)
+    error.verified = True
+    return error
+
+
+def refusal(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError | None:
+    """Return the error for a TLS alert about the client certificate (RFC 8446 6)."""
     peer, directory, reason = endpoint.peer, endpoint.cert_dir, exc.reason or ""
     shown = os.path.lexists(os.path.join(directory, CERTIFICATE))
     if "CERTIFICATE_REQUIRED" in reason or (not shown and wants_certificate(exc)):
@@ -265,6 +300,17 @@ def tls_error(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError:
                 f"{peer} refuses the client certificate in {directory}: {what}",
                 import_hint(endpoint, "Use one that the engine's CA issued"),
             )
+    return None
+
+
+def tls_error(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError:
+    """Return the error for an alert of a server that may be another, or for a non-TLS answer."""
+    peer, reason = endpoint.peer, exc.reason or ""
+    if any(alert in reason for alert in REFUSALS):
+        return EngineError(
+            f"{peer} ends the TLS handshake without the engine's certificate",
+            f"Check that an engine is at that address: machinectl url {endpoint.name}",
+        )
     if any(mark in reason for mark in TOO_OLD):
         return EngineError(f"{peer} speaks no TLS 1.2 or later", "Upgrade the engine on its host")
     if any(mark in reason for mark in NOT_TLS):
@@ -336,16 +382,23 @@ def validity_here(endpoint: Endpoint) -> tuple[datetime, datetime] | None:
 
     Go says "expired" also of one that is not valid yet.
     """
-    from datetime import UTC, datetime
+    return next((valid for valid in validities_of(endpoint, CERTIFICATE)[:1] if is_now(*valid)), None)
 
+
+def validities_of(endpoint: Endpoint, file: str) -> list[tuple[datetime, datetime]]:
+    """Return when each certificate in a file begins and ends."""
     from machinectl.certificate_dates import validities
 
     try:
-        found = validities(read_file(os.path.join(endpoint.cert_dir, CERTIFICATE)))
+        return validities(read_file(os.path.join(endpoint.cert_dir, file)))
     except OSError:
-        return None
-    now = datetime.now(UTC)
-    return next(((begin, end) for begin, end in found[:1] if begin <= now < end), None)
+        return []
+
+
+def is_now(begin: datetime, end: datetime) -> bool:
+    from datetime import UTC, datetime
+
+    return begin <= datetime.now(UTC) < end
 
 
 def import_hint(endpoint: Endpoint, why: str = "Give the machine its certificates") -> str:

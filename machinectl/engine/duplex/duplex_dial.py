@@ -60,7 +60,8 @@ async def secured(
     except ssl.SSLCertVerificationError as exc:
         raise tls.untrusted(endpoint, url.host, exc, []) from exc
     except ssl.SSLError as exc:
-        raise tls.tls_error(endpoint, exc) from exc
+        error = tls.refused_by_engine if stream.has_verified else tls.tls_error
+        raise error(endpoint, exc) from exc
     except OSError as exc:
         raise unreachable(endpoint, exc, deadline) from exc
     return stream
@@ -119,7 +120,7 @@ async def connect_unix_socket(endpoint: Endpoint, path: str, deadline: Deadline)
 def no_answer(endpoint: Endpoint, exc: OSError | None) -> EngineError:
     """Return why a connection ended before the engine's first byte; `exc` is None if the engine closed it."""
     if isinstance(exc, ssl.SSLError) and not isinstance(exc, ssl.SSLEOFError):
-        return tls.tls_error(endpoint, exc)
+        return tls.refused_by_engine(endpoint, exc)
     if endpoint.tls:
         return tls.closed_after_handshake(endpoint)
     return EngineError(

@@ -8,6 +8,8 @@ import ssl
 from contextlib import suppress
 from typing import Protocol
 
+from machinectl.engine.dialling.tls import has_verified
+
 # Bytes of encrypted data to read at once.
 MOST_ENCRYPTED = 1 << 18
 
@@ -79,6 +81,10 @@ class TLSStream:
             else:
                 await self._flush()
                 return
+
+    @property
+    def has_verified(self) -> bool:
+        return has_verified(self._tls)
 
     async def receive_into(self, buffer: memoryview) -> int:
         if self._early:
