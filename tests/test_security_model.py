@@ -178,6 +178,16 @@ def test_a_holder_is_let_in_and_locked_out_alone(fresh_host: FreshHost, cli: Cli
 
 
 @pytest.mark.timeout(300)
+@proves("No other computer of yours gives that access back unasked, not even with `--no-ssh-only`.")
+def test_another_computer_gives_no_ended_holder_access_back(
+    fresh_host: FreshHost, store: Store, tmp_path: Path
+) -> None:
+    test_trust_change_lab.test_no_ended_holder_comes_back_by_another_computer_that_ends_ssh_only(
+        test_trust_change_lab.Office(fresh_host("docker"), store, tmp_path)
+    )
+
+
+@pytest.mark.timeout(300)
 @proves("It names CAs that somebody added by hand on the host: their clients stay.")
 def test_a_new_ca_leaves_the_clients_of_cas_that_were_added_by_hand(
     fresh_host: FreshHost, store: Store, tmp_path: Path

@@ -2,7 +2,7 @@
 
 The machine's own CA comes first, then one CA for each holder. The host's file counts, not a record: another computer
 may have ended a holder that is still on record here. So only a grant adds to a file that is there, and certificates
-that the record does not know stay as they are.
+that the record does not know stay as they are. With SSH only, the file stays on the host for the next listener.
 """
 
 from __future__ import annotations
