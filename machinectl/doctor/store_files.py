@@ -128,8 +128,9 @@ def tool_certificates_check(machine: Machine, now: datetime | None = None) -> Ch
 
 
 def ends_soon(holder: AccessHolder, now: datetime) -> datetime | None:
-    """Return the end of the holder's newest certificate if that has come, or is near."""
-    end = max((datetime.fromisoformat(key.until) for key in holder.keys if key.until), default=None)
+    """Return the end of the newest certificate that the holder is known to have, if that has come or is near."""
+    ends = (datetime.fromisoformat(key.until) for key in holder.keys if key.until and not key.state)
+    end = max(ends, default=None)
     if end is None:
         return None
     # A first certificate of some hours has a shorter notice.

@@ -23,8 +23,9 @@ PERSON, TOOL = KINDS = ("person", "tool")
 # Recorded before the engine trusts a holder's CA, and before it stops to. EXPIRES: the machine's own CA signed, as its
 # host cannot be changed, so that the access cannot be ended.
 ACTIVE, ADDING, ENDING, EXPIRES = STATES = ("", "adding", "ending", "expires")
-# A tool's key is put on record before its files are written. If that fails, nobody has the key.
-UNWRITTEN = "unwritten"
+# The states of a tool's key whose files are not written yet, so that nobody has it, and are just being written: if that
+# fails or is killed, somebody may have it.
+UNWRITTEN, MAYBE_WRITTEN = "unwritten", "maybe-written"
 # This computer's own client, which is on no record.
 OWNER = "owner"
 DIRECTORY, CA_FILE, CA_KEY_FILE = "holders", "ca.pem", "ca-key.pem"
@@ -37,7 +38,8 @@ HOLDER_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVW
 class HolderKey(Frozen):
     """`key` is the SHA256 of the public key (SubjectPublicKeyInfo) in hexadecimal, `until` a time in RFC 3339.
 
-    `request` is the ID of the request that it came in, "" for a key that was made here. `state` is "" or UNWRITTEN.
+    `request` is the ID of the request that it came in, "" for a key that was made here. `state` is "", UNWRITTEN or
+    MAYBE_WRITTEN.
     """
 
     key: str

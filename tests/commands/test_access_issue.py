@@ -20,15 +20,27 @@ from machinectl.cli.main import run_command_line
 from machinectl.commands.access import issue as issuing
 from machinectl.commands.access.issue import ToolIssue, access_issue, plan_access_issue
 from machinectl.commands.access.ls import access_ls
+from machinectl.doctor.store_files import tool_certificates_check
 from machinectl.errors import MachineError, UsageError
 from machinectl.files import fileset
 from machinectl.hosts.access import granting
+from machinectl.hosts.access.issued_files import write_issued
 from machinectl.hosts.access.tool_files.known_tools import LAYOUTS
+from machinectl.hosts.access.wire.content import rfc3339
 from machinectl.hosts.certificates.client_warnings import unfinished_access
 from machinectl.hosts.certificates.signing import signed
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle.host_plan import HostPlan
-from machinectl.machines.holders import ADDING, TOOL, UNWRITTEN, find_holder, put_holder
+from machinectl.machines.holders import (
+    ADDING,
+    MAYBE_WRITTEN,
+    TOOL,
+    UNWRITTEN,
+    end_holder,
+    ended_with_key,
+    find_holder,
+    put_holder,
+)
 from machinectl.machines.record import Machine
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
@@ -407,28 +419,81 @@ def states(store: Store) -> list[tuple[str, str]]:
 
 
 def test_a_key_whose_files_were_not_written_is_listed_as_that_until_the_same_command_finishes(
-    store: Store, hosts: dict[str, Any], dozzle: ToolIssue, monkeypatch: pytest.MonkeyPatch
+    store: Store, hosts: dict[str, Any], dozzle: ToolIssue
 ) -> None:
     hosts["vega"] = None
     issued(store, dozzle)
     assert states(store) == [("rigel", UNWRITTEN)]
+    assert "not written yet" in machinectl("access", "ls", store=store.root).stdout
+    [warning] = unfinished_access(store.read("rigel"))
+    assert warning.startswith('The files of dozzle for "rigel" were not written')
+    assert warning.endswith("or give it up: machinectl access end dozzle rigel")
     hosts["vega"] = set()
+    issued(store, dozzle)
+    assert states(store) == [("rigel", ""), ("vega", "")]
+    assert list(unfinished_access(store.read("rigel"))) == []
+
+
+def test_a_full_disk_says_how_to_finish(store: Store, dozzle: ToolIssue, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(fileset, "write_tree", full_disk)
         with pytest.raises(MachineError, match="No space left") as full:
             issued(store, dozzle)
     assert "\nThen finish it: machinectl access issue -y dozzle rigel vega --out" in full.value.hint
-    assert states(store) == [("rigel", UNWRITTEN), ("vega", UNWRITTEN)]
-    assert "not written yet" in machinectl("access", "ls", store=store.root).stdout
-    assert 'The files of dozzle for "rigel" were not written' in next(unfinished_access(store.read("rigel")))
-    issued(store, dozzle)
-    assert states(store) == [("rigel", ""), ("vega", "")]
+    assert states(store) == [("rigel", MAYBE_WRITTEN), ("vega", MAYBE_WRITTEN)]
+
+
+def test_who_may_have_a_key_stays_on_record_after_a_kill_until_its_access_ends(
+    store: Store, dozzle: ToolIssue, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed after the files were written: they may have been copied."""
+
+    def killed(*given: Any) -> None:
+        write_issued(*given)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(issuing, "write_issued", killed)
+        with pytest.raises(KeyboardInterrupt):
+            issued(store, dozzle, "rigel")
+    written = certs.public_key_digest((out / "192.0.2.1" / "cert.pem").read_bytes())
+    assert states(store) == [("rigel", MAYBE_WRITTEN)]
+    assert "may not be written" in machinectl("access", "ls", store=store.root).stdout
+    [warning] = unfinished_access(store.read("rigel"))
+    assert 'The files of dozzle for "rigel" may not be written' in warning
+    assert "\nIf they are there, they work." in warning
+    issued(store, dozzle, "rigel")
+    assert states(store) == [("rigel", MAYBE_WRITTEN), ("rigel", "")]
     assert list(unfinished_access(store.read("rigel"))) == []
-    # A renewal that fails leaves the key in the files.
+    with store.writing("rigel") as held:
+        holder = find_holder(held.machine, "dozzle")
+        assert holder
+        end_holder(held.machine, holder, rfc3339(datetime.now(UTC)))
+        held.write()
+    assert ended_with_key(store.read("rigel"), written)
+
+
+def test_after_a_renewal_that_failed_nothing_advises_to_end_the_access_of_the_files_in_use(
+    store: Store, hosts: dict[str, Any], dozzle: ToolIssue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issued(store, replace(dozzle, lifetime=86400))
+    before = hosts["vega"]
+    hosts["vega"] = None
+    issued(store, dozzle)
+    assert states(store) == [("rigel", ""), ("rigel", UNWRITTEN), ("vega", "")]
+    hosts["vega"] = before
+    [failed] = unfinished_access(store.read("rigel"))
     monkeypatch.setattr(fileset, "write_tree", full_disk)
     with pytest.raises(MachineError, match="No space left"):
-        issued(store, dozzle, "rigel")
-    assert states(store) == [("rigel", ""), ("rigel", UNWRITTEN), ("vega", "")]
+        issued(store, dozzle)
+    assert states(store) == [("rigel", ""), ("rigel", MAYBE_WRITTEN), ("vega", ""), ("vega", MAYBE_WRITTEN)]
+    [unknown] = unfinished_access(store.read("rigel"))
+    for warning in (failed, unknown):
+        assert warning.endswith("\nFiles with the earlier key still work. For new ones, repeat access issue")
+    # The certificate that is in use ends soon, even if a later one was signed.
+    check = tool_certificates_check(store.read("rigel"), datetime.now(UTC) + timedelta(hours=20))
+    assert check
+    assert "the certificate of dozzle expires" in check.seen
 
 
 def full_disk(*_: object) -> None:

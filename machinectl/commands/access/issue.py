@@ -43,6 +43,7 @@ from machinectl.machines.holders import (
     ADDING,
     CA_FILE,
     EXPIRES,
+    MAYBE_WRITTEN,
     TOOL,
     UNWRITTEN,
     HolderKey,
@@ -150,20 +151,21 @@ def access_issue(
         found = issue.lay_out(engines)
         hosts = {name: parse_url(url).host for name, url in issue.urls.items()}
         try:
+            record_keys(store, console, engines, issue.who, MAYBE_WRITTEN)
             write_issued(issue.directory, issue.who, found.files, hosts)
         except MachineError as exc:
             exc.hint = f"{exc.hint}\nThen finish it: {issue.command(wanted)}"
             raise
-        record_written(store, console, engines, issue.who)
+        record_keys(store, console, engines, issue.who)
     note_end(store, console, engines, issue)
     return IssuedAccess(lines=found.lines)
 
 
-def record_written(store: Store, console: Console, engines: Sequence[EngineAccess], who: str) -> None:
-    """Record that the tool has its keys."""
+def record_keys(store: Store, console: Console, engines: Sequence[EngineAccess], who: str, state: str = "") -> None:
+    """Record whether the tool has its keys, by default that it has."""
     for engine in engines:
         until = certs.describe(engine.certificate).not_after
-        key = HolderKey(certs.public_key_digest(engine.certificate), rfc3339(until))
+        key = HolderKey(certs.public_key_digest(engine.certificate), rfc3339(until), state=state)
         with store.writing(engine.name, waiting(console, engine.name)) as held:
             # Another process may have ended the access meanwhile.
             if holder := find_holder(held.machine, who):

@@ -17,6 +17,7 @@ from machinectl.machines.holders import (
     ADDING,
     ENDING,
     EXPIRES,
+    MAYBE_WRITTEN,
     OWNER,
     PERSON,
     UNWRITTEN,
@@ -50,6 +51,7 @@ WORDS = {
     EXPIRES: "can only expire",
     SUSPENDED: "suspended (ssh-only)",
     UNWRITTEN: "not written yet",
+    MAYBE_WRITTEN: "may not be written",
 }
 
 

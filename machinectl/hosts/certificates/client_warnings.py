@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.hosts.certificates.identity import Identity
-from machinectl.machines.holders import ADDING, TOOL, UNWRITTEN, holders_of
+from machinectl.machines.holders import ADDING, MAYBE_WRITTEN, TOOL, UNWRITTEN, holders_of
+from machinectl.machines.store.store_paths import now
 from machinectl.provision import client_cas
 from machinectl.provision.client_cas import CLIENTS, OWN_CA
 from machinectl.quantities import first_names
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.provision.facts.host_facts import Facts
 
-NOT_WRITTEN = "were not written: access issue failed before it wrote them"
+# By the state of the holder's newest key.
+FILE_PROBLEMS = {
+    UNWRITTEN: "were not written: access issue failed before it wrote them",
+    MAYBE_WRITTEN: "may not be written: access issue failed or was killed while it wrote them",
+}
 UNFINISHED = "is not added yet: no certificate was given"
 
 
@@ -49,10 +54,21 @@ def unfinished_access(machine: Machine) -> Iterator[str]:
     for holder in holders_of(machine):
         if holder.state == ADDING:
             yield f'The access of {holder.who} to "{machine.name}" {UNFINISHED}\n{finishing(holder, machine.name)}'
-        elif any(key.state == UNWRITTEN for key in holder.keys):
-            yield f'The files of {holder.who} for "{machine.name}" {NOT_WRITTEN}\n{finishing(holder, machine.name)}'
+        elif holder.keys and (problem := FILE_PROBLEMS.get(holder.keys[-1].state)):
+            yield f'The files of {holder.who} for "{machine.name}" {problem}\n{finishing_files(holder, machine.name)}'
 
 
 def finishing(holder: AccessHolder, name: str) -> str:
     verb = "access issue" if holder.kind == TOOL else "access grant"
     return f"Repeat {verb}, or give it up: machinectl access end {holder.who} {name}"
+
+
+def finishing_files(holder: AccessHolder, name: str) -> str:
+    """Name the command that ends the access only if no files need it, or say that it ends what they give."""
+    valid = [key.state for key in holder.keys if key.until > now()]
+    if "" in valid:
+        return "Files with the earlier key still work. For new ones, repeat access issue"
+    if MAYBE_WRITTEN in valid:
+        end = f"machinectl access end {holder.who} {name}"
+        return f"If they are there, they work. Repeat access issue, or end the access: {end}"
+    return finishing(holder, name)
