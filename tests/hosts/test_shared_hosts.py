@@ -154,6 +154,13 @@ def test_holders_that_the_list_of_a_host_without_a_listener_lacks_leave_the_reco
     listing(host, Identity.read(machine.directory).ca, stored_ca(machine, AccessHolder("carol")))
     facts = replace(parse_facts(host.facts), sums={})
     console = Quiet()
+    dry_run = DryRun(store, machine, console, host)
+    dry_run.host = facts
+    dry_run.catch_up()
+    assert [outcome.title for outcome in dry_run.outcomes] == [
+        'Another computer has ended the access of bob to "orion"'
+    ]
+    assert len(holders_of(store.read("orion"))) == 2
     with store.writing("orion") as held:
         assert catch_up(held, console, host, facts) is None
     assert console.warnings == ['Another computer has ended the access of bob to "orion"']

@@ -275,8 +275,8 @@ class DryRun(HostRun):
         news = shared_hosts.take_over_news(self.machine, self.remote, self.host, is_new=self.is_new)
         if news:
             self.outcomes.append(Outcome(news.summary(self.machine.name), changed=True))
-        else:
-            shared_hosts.end_suspended(self.machine, self.host)
+        elif ended := shared_hosts.end_suspended(self.machine, self.host):
+            self.outcomes.append(Outcome(shared_hosts.ended_elsewhere(self.machine, ended), changed=True))
         return news
 
     def take_over(self, removed: Machine) -> None:

@@ -70,7 +70,7 @@ def catch_up(held: Held, console: Console, remote: Remote, host: Facts, *, is_ne
         # Before they leave the record: the next holder of that name must not get their CA.
         forget_ended(held, news.ended)
     elif ended := end_suspended(held.machine, host):
-        console.warn(f'Another computer has ended the access of {", ".join(ended)} to "{held.name}"')
+        console.warn(ended_elsewhere(held.machine, ended))
         forget_ended(held, ended)
     return news
 
@@ -84,6 +84,10 @@ def forget_ended(held: Held, names: Sequence[str]) -> None:
 def end_suspended(machine: Machine, host: Facts) -> tuple[str, ...]:
     """Take the holders off the record, unwritten, that were ended before the engine stopped to listen, or since."""
     return () if CA in host.sums else tuple(end_unlisted(machine, host))
+
+
+def ended_elsewhere(machine: Machine, names: Sequence[str]) -> str:
+    return f'Another computer has ended the access of {", ".join(names)} to "{machine.name}"'
 
 
 def is_never_set_up(machine: Machine) -> bool:
