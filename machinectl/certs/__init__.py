@@ -1,6 +1,6 @@
 """X.509 for Docker's mutual TLS: PEM bytes in, PEM bytes out. `…_file` only names a file in error messages."""
 
-from machinectl.certs.checks import ca_pair, client_bundle, server_bundle
+from machinectl.certs.checks import ca_pair, check_client_files, client_bundle, server_bundle
 from machinectl.certs.issuing import (
     BACKDATED,
     CA_DAYS,
@@ -41,6 +41,7 @@ __all__ = [
     "PublicKey",
     "ca_pair",
     "certified_name",
+    "check_client_files",
     "client_bundle",
     "describe",
     "describe_all",

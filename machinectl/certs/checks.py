@@ -28,7 +28,7 @@ from machinectl.certs.pem import (
 from machinectl.errors import MachineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 ANY_USAGE = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE.dotted_string
 # What Go supports, tried with the docker CLI and dockerd: its TLS signs with these curves (crypto/tls/auth.go) and
@@ -81,6 +81,12 @@ def client_bundle(
     return dict(zip(CLIENT_NAMES, checked, strict=True))
 
 
+def check_client_files(files: Mapping[str, bytes]) -> None:
+    """Raise MachineError if docker could not use a client's files, by docker's names. Ignores their dates."""
+    ca, cert, key = (files[name] for name in CLIENT_NAMES)
+    checked_bundle((ca, cert, key), CLIENT_NAMES, ExtendedKeyUsageOID.CLIENT_AUTH, None)
+
+
 def server_bundle(
     ca: bytes, cert: bytes, key: bytes, *, files: Sequence[str] = SERVER_NAMES, now: datetime | None = None
 ) -> dict[str, bytes]:
@@ -90,8 +96,9 @@ def server_bundle(
 
 
 def checked_bundle(
-    pems: Sequence[bytes], files: Sequence[str], usage: x509.ObjectIdentifier, now: datetime
+    pems: Sequence[bytes], files: Sequence[str], usage: x509.ObjectIdentifier, now: datetime | None
 ) -> tuple[bytes, bytes, bytes]:
+    """Ignore dates without `now`."""
     (ca, cert, key), (ca_file, cert_file, key_file) = pems, files
     authorities = [PemFile(ca_file, each) for each in read_certificates(ca, ca_file)]
     leaf, *intermediates = (PemFile(cert_file, each) for each in read_certificates(cert, cert_file))
@@ -101,7 +108,7 @@ def checked_bundle(
     pinned = [each for each in authorities if is_own_server(each.certificate)]
     check_authorities(authorities, pinned)
     # If a CA was renewed with the same key, prefer the valid certificate.
-    authorities.sort(key=lambda each: not is_valid(each.certificate, now))
+    authorities.sort(key=lambda each: now is not None and not is_valid(each.certificate, now))
     check_key_kind(leaf)
     path = find_path(leaf, intermediates, authorities) or path_by_itself(leaf, authorities, pinned, usage)
     if path is None and usage == ExtendedKeyUsageOID.CLIENT_AUTH:
@@ -188,7 +195,9 @@ def check_authorities(authorities: list[PemFile], pinned: Sequence[PemFile] = ()
         )
 
 
-def check_dates(path: Iterable[PemFile], now: datetime) -> None:
+def check_dates(path: Iterable[PemFile], now: datetime | None) -> None:
+    if now is None:
+        return
     for name, certificate in path:
         what = f"{name} ({name_text(certificate.subject)})"
         if certificate.not_valid_after_utc < now:

@@ -71,17 +71,29 @@ def missing_certificates(machine: Machine) -> CertificateProblem | None:
     missing = [file for file in CLIENTS if not os.path.lexists(os.path.join(directory, file))]
     if not (machine.tls and missing):
         return None
-    # The key of a CA that is here may be kept elsewhere.
-    can_sign = "ca.pem" in missing or os.path.lexists(os.path.join(directory, "ca-key.pem"))
-    if machine.access.get("state") == GRANTED:
-        hint = ask_owner(machine)
-    elif machine.has_changes and can_sign:
-        hint = f"Make new ones: machinectl provision {machine.name}"
-    else:
-        hint = f"Give the machine its certificates: machinectl certs import {machine.name} <DIR>"
     what = f"lacks {' and '.join(missing)}" if len(missing) < len(CLIENTS) else "has no certificates"
     need = f"docker needs ca.pem, cert.pem and key.pem in {directory}"
-    return CertificateProblem(f'"{machine.name}" {what}: {need}', hint)
+    return CertificateProblem(f'"{machine.name}" {what}: {need}', repair_hint(machine))
+
+
+def repair_hint(machine: Machine) -> str:
+    """Return the command that replaces missing or damaged certificates of the client."""
+    for file in CLIENTS:
+        if os.path.isdir(path := os.path.join(machine.directory, file)):
+            from machinectl.files.atomic import quote_path
+
+            return f"Move it away: mv {quote_path(path)} {quote_path(path + '.old')}"
+    if machine.access.get("state") == GRANTED:
+        return ask_owner(machine)
+    if makes_certificates(machine):
+        return f"Make new ones: machinectl provision {machine.name}"
+    return f"Give the machine its certificates: machinectl certs import {machine.name} <DIR>"
+
+
+def makes_certificates(machine: Machine) -> bool:
+    """Return whether its host was set up from here. The key of a CA that is here may be kept elsewhere."""
+    ca, key = (os.path.join(machine.directory, file) for file in ("ca.pem", "ca-key.pem"))
+    return machine.has_changes and (os.path.lexists(key) or not os.path.lexists(ca))
 
 
 def expiry_words(end: datetime, now: datetime) -> str:

@@ -257,7 +257,8 @@ PAYS_FOR: list[tuple[tuple[str, ...], set[str]]] = [
     (("fleet", "schema"), {"machinectl.commands", "machinectl.driver"}),
     # docker's contexts follow.
     (("rename", "plain", "other"), {"machinectl.commands", "machinectl.hosts"}),
-    (("context", "ls"), {"machinectl.commands", "machinectl.hosts"}),
+    # Certificates are checked before they replace those of a context.
+    (("context", "ls"), {"machinectl.commands", "machinectl.hosts", "machinectl.certs", "cryptography"}),
     (("certs", "ls"), {"machinectl.commands", "machinectl.hosts", "machinectl.certs", "cryptography"}),
     (("status", "ghost"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts"}),
     (

@@ -107,6 +107,52 @@ def test_sync_mends_what_was_changed_behind_our_back_and_then_has_nothing_to_do(
     assert (again.stdout, again.stderr) == ("", "All contexts are in step\n")
 
 
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [
+        ("key.pem", "empty"),
+        ("cert.pem", "cut"),
+        ("key.pem", "another's"),
+        ("ca.pem", "another's"),
+        ("ca.pem", "missing"),
+        ("key.pem", "a directory"),
+    ],
+)
+def test_sync_never_replaces_a_context_by_damaged_certificates(
+    store: Store, docker: DockerCli, tmp_path: Path, file: str, damage: str
+) -> None:
+    for made in ("certs", "others"):
+        certs_create(str(tmp_path / made), ["10.0.0.1"])
+    run(store, "create", "-d", "none", "--url", "tcp://10.0.0.1:2376", "--tls-dir", tmp_path / "certs", "secured")
+    contexts = Contexts(str(docker.config))
+    before = contexts.read("secured")
+    path = Path(store.directory("secured"), file)
+    contents = {"empty": b"", "cut": path.read_bytes()[:99], "another's": (tmp_path / "others" / file).read_bytes()}
+    path.unlink()
+    if damage in contents:
+        path.write_bytes(contents[damage])
+    elif damage == "a directory":
+        path.mkdir()
+    refused = run(store, "context", "sync", code=1)
+    assert (refused.stdout, contexts.read("secured")) == ("", before)
+    cause, hint = refused.stderr.splitlines()
+    assert file in cause
+    assert cause.endswith("; its docker context stays as it was")
+    assert hint.strip() == (
+        f"Move it away: mv {path} {path}.old"
+        if damage == "a directory"
+        else "Give the machine its certificates: machinectl certs import secured <DIR>"
+    )
+    told = rows(store)["secured"]["Why"]
+    assert isinstance(told, str)
+    assert told in cause
+    examined = json.loads(run(store, "doctor", "--json", "secured", code=1).stdout)
+    [check] = [one for each in examined for one in each["Checks"] if one["Title"] == "docker contexts"]
+    assert check["Hint"] == hint.strip()
+    run(store, "set", "--label", "rack=a", "secured")
+    assert contexts.read("secured") == before
+
+
 def test_sync_tells_of_a_clash_and_leaves_it(store: Store, docker: DockerCli) -> None:
     docker("context", "create", "theirs", "--docker", "host=tcp://10.0.0.1:2375")
     run(store, *SSH, "theirs")

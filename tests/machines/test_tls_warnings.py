@@ -126,6 +126,39 @@ def test_what_asks_the_engine_names_the_same_command(store: Store, whose: str, l
     assert found["Hint"] == command
 
 
+@pytest.mark.parametrize("file", ["key.pem", "cert.pem", "ca.pem"])
+@pytest.mark.parametrize(
+    ("whose", "command"),
+    [(OWN, "Make new ones: machinectl provision orion"), (GRANTED, COMMANDS[GRANTED]), (OTHERS, IMPORT)],
+)
+@pytest.mark.parametrize("damage", ["empty", "cut", "another's"])
+def test_damaged_certificates_get_the_same_command(
+    store: Store, whose: str, command: str, file: str, damage: str
+) -> None:
+    path = Path(orion(store, identity(), whose).directory, file)
+    path.write_bytes({"empty": b"", "cut": path.read_bytes()[:99], "another's": identity().files[file]}[damage])
+    examined = json.loads(machinectl("doctor", "--json", "orion", store=store.root).stdout)
+    [found] = [check for one in examined for check in one["Checks"] if check["Title"] == "Certificates"]
+    assert found["Hint"] == (COMMANDS[OTHERS] if whose == OTHERS else command)
+    # Only the engine's answer shows that a CA is another one's.
+    if (file, damage) != ("ca.pem", "another's"):
+        asked = machinectl("version", "orion", store=store.root)
+        assert asked.stderr.splitlines()[-1].strip() == command
+
+
+@pytest.mark.parametrize("file", ["key.pem", "cert.pem", "ca.pem"])
+def test_a_directory_in_the_place_of_a_certificate_is_moved_away_first(store: Store, file: str) -> None:
+    path = Path(orion(store, identity(), OWN).directory, file)
+    path.unlink()
+    path.mkdir()
+    asked = machinectl("version", "orion", store=store.root)
+    command = asked.stderr.splitlines()[-1].strip()
+    assert command == f"Move it away: mv {path} {path}.old"
+    examined = json.loads(machinectl("doctor", "--json", "orion", store=store.root).stdout)
+    [found] = [check for one in examined for check in one["Checks"] if check["Title"] == "Certificates"]
+    assert found["Hint"] == command
+
+
 @pytest.mark.parametrize("whose", COMMANDS)
 def test_ls_and_status_say_it_and_what_to_type(store: Store, engine: int, expired: Identity, whose: str) -> None:
     orion(store, expired, whose, engine)

@@ -11,7 +11,7 @@ from machinectl import certs
 from machinectl.errors import BY_SERVICE, SET_CLOCK, MachineError
 from machinectl.files.fileset import read_regular_file
 from machinectl.go.value_format import go_names
-from machinectl.machines.tls_warnings import missing_certificates, renewing
+from machinectl.machines.tls_warnings import CLIENTS, missing_certificates, renewing, repair_hint
 from machinectl.quantities import plural
 
 if TYPE_CHECKING:
@@ -69,11 +69,17 @@ def renewal_command(store: Store, name: str, under: Iterable[CertificateRow]) ->
         return f"If the clock here is wrong, set it {BY_SERVICE}: {SET_CLOCK}"
     try:
         machine = store.read(name)
-        if missing := missing_certificates(machine):
-            return missing.hint
+        if missing_certificates(machine) or (machine.has_changes and damaged_client(under)):
+            return repair_hint(machine)
         return renewing(machine, {row.file for row in under}, due=all(map(is_only_due, under)))
     except MachineError:
         return f"See what is wrong: machinectl inspect {name}"
+
+
+def damaged_client(under: Iterable[CertificateRow]) -> bool:
+    """Return whether more than its date is wrong with a client's file. One of an ended CA is not damaged."""
+    wrong = {row.file: is_only_due(row) for row in under if row.warning}
+    return not wrong.get("ca.pem") and not all(wrong.get(file, True) for file in CLIENTS)
 
 
 def is_only_due(row: CertificateRow) -> bool:

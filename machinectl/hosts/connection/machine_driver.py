@@ -20,7 +20,7 @@ from machinectl.machines.record import (
 )
 from machinectl.machines.store import Store
 from machinectl.machines.store.store_paths import NoSuchMachine
-from machinectl.machines.tls_warnings import missing_certificates
+from machinectl.machines.tls_warnings import makes_certificates, repair_hint
 from machinectl.ssh.destination import Jump
 from machinectl.url import EngineURL, with_host
 from machinectl.value_classes import replace
@@ -205,11 +205,10 @@ def endpoint_of(machine: Machine, url: str = "") -> Endpoint:
 
 
 def renewal_of(machine: Machine) -> str:
-    """Return how to get new certificates from the machine's owner, or missing ones; else ""."""
+    """Return the command that gets certificates for a shared machine, or one whose host was set up from here."""
     if machine.access.get("by"):
         return ask_owner(machine)
-    missing = missing_certificates(machine)
-    return missing.hint if missing else ""
+    return repair_hint(machine) if makes_certificates(machine) else ""
 
 
 def at_last_address(machine: Machine, ssh: SSHEndpoint) -> SSHEndpoint:

@@ -15,7 +15,7 @@ from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.certificates.identity import CLIENT_FILES
 from machinectl.machines.record import Phase
 from machinectl.machines.store import Store
-from machinectl.machines.tls_warnings import missing_certificates
+from machinectl.machines.tls_warnings import repair_hint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +32,8 @@ class SyncStep(Enum):
     REMOVE = auto()
     # Nothing for now: the machine is not ready for a context.
     LEAVE = auto()
+    # The machine's certificates must be mended first.
+    MEND = auto()
     # The user must rename: docker refuses the machine's name, or has someone else's context of that name.
     RENAME = auto()
 
@@ -91,21 +93,27 @@ def context_status(docker: Contexts, store: Store, machine: Machine, *, adopting
     if found and not ours:
         return name_conflict(found)
     try:
-        files = client_files(machine)
+        files = client_files(machine, found)
     except MachineError as exc:
-        missing = missing_certificates(machine)
-        hint = missing.hint if missing else f"Add them: machinectl certs import {name} <DIR>"
-        return ContextStatus(name, SyncStep.LEAVE, ours, f"the machine lacks certificates: {exc.cause}", hint)
+        return ContextStatus(name, SyncStep.MEND, ours, exc.cause, exc.hint)
     wanted = (found or Context(name)).pointed(mark, machine.urls[0], files)
     if found == wanted:
         return ContextStatus(name, SyncStep.NONE, ours, wanted=wanted)
     return ContextStatus(name, SyncStep.WRITE, ours, context_difference(found, wanted), SYNC_HINT, wanted)
 
 
-def client_files(machine: Machine) -> dict[str, bytes]:
-    """Raise MachineError if a certificate is missing."""
+def client_files(machine: Machine, found: Context | None) -> dict[str, bytes]:
+    """Raise MachineError if a certificate is missing, or would replace that of the context by one that is damaged."""
     names = CLIENT_FILES if machine.tls else ()
-    return {name: read_regular_file(os.path.join(machine.directory, name)) for name in names}
+    try:
+        files = {name: read_regular_file(os.path.join(machine.directory, name)) for name in names}
+        if files and not (found and found.files == files):
+            from machinectl import certs
+
+            certs.check_client_files(files)
+    except MachineError as exc:
+        raise MachineError(f"the machine's certificates cannot be used: {exc.cause}", repair_hint(machine)) from exc
+    return files
 
 
 def replace_hint(name: str) -> str:

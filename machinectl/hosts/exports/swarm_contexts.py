@@ -89,7 +89,7 @@ def swarm_context_status(docker: Contexts, store: Store, cluster: str, lead: str
     preferred = [machine for machine, _ in known if machine.name == lead]
     current = [machine for machine, _ in known if found and found.host in machine.urls]
     leader = [*preferred, *current, known[0][0]][0]
-    wanted = (found or Context(name)).pointed(mark, leader.urls[0], client_files(leader))
+    wanted = (found or Context(name)).pointed(mark, leader.urls[0], client_files(leader, found))
     if wanted == found:
         return ContextStatus(name, SyncStep.NONE, is_there=True, wanted=wanted)
     why = "it does not point at a manager" if found else "it is missing"

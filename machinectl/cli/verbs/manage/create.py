@@ -135,7 +135,7 @@ def next_steps(here: Session, made: CreatedMachine) -> str:
     machine = made.machine
     done = f"Docker is up and running on {machine.name}:" if made.set_up else f'"{machine.name}" is registered:'
     context = context_status(Contexts(), here.store, machine)
-    if context.step is SyncStep.LEAVE:
+    if context.step in {SyncStep.LEAVE, SyncStep.MEND}:
         commands = []
     elif context.is_there:
         commands = [f"docker --context {machine.name} ps", f"machinectl use {machine.name}"]
