@@ -17,6 +17,7 @@ from machinectl.engine import Endpoint, Probe
 from machinectl.errors import BY_SERVICE, SET_CLOCK, CheckFailed, MachineError
 from machinectl.host_changes import CaTrusted, ConfigMerged, FileCreated, of_kind
 from machinectl.hosts.access import trust_change
+from machinectl.hosts.access.granting import AccessGrant, client_of_holder
 from machinectl.hosts.access.trust_change import (
     distrust_cas,
     look_for_holder,
@@ -31,10 +32,11 @@ from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle.engine_restart import World
 from machinectl.hosts.lifecycle.host_run import RealRun
 from machinectl.hosts.lifecycle.setup import Setup
-from machinectl.machines.holders import AccessHolder, put_holder
+from machinectl.machines.holders import ACTIVE, ADDING, PERSON, AccessHolder, find_holder, put_holder
 from machinectl.machines.record import Machine
 from machinectl.provision.client_cas import CLIENTS
 from machinectl.provision.decision import EngineDown, InUse
+from machinectl.provision.revision import Revision
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed
 from machinectl.state import State
 from tests.support.quiet import Quiet
@@ -287,6 +289,34 @@ def test_an_end_without_a_listener_is_not_believed_if_another_computer_made_the_
         distrust_cas(held, Quiet(), Access(), {DIGEST}, NOTHING_SPECIAL, "alice")
     assert raised.value.hint == "Apply the record here: machinectl provision orion"
     assert reached[-1].jobs == []
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_who_was_ended_by_another_computer_after_a_killed_grant_here_is_not_brought_back_by_its_repeat(
+    store: Store, reached: list[RecordedHost], begun: bool
+) -> None:
+    """Not ended is who is added for the first time: nobody has begun to change the host for it."""
+    grant = AccessGrant("alice", PERSON, certs.own_public_key(certs.new_key()))
+    with store.writing("orion") as held:
+        ca = holder_ca(held, AccessHolder("alice")).certificate
+        holder = AccessHolder("alice", ca=certs.fingerprint(ca), state=ADDING, since="2026-11-27T22:00:00Z")
+        held.machine.holders = {"alice": holder.dump()}
+        at = "2026-11-27T22:00:05Z" if begun else "2026-11-27T21:00:00Z"
+        held.machine.revision = Revision(6, "fedcba9876543210", at, "me@desk")._asdict()
+        held.write()
+    reached.append(host(CA.certificate, b"\n@revision 7 0123456789abcdef 2026-11-27T22:40:00Z bob@pc"))
+    if begun:
+        with store.writing("orion") as held, pytest.raises(MachineError, match=r"was ended by bob@pc"):
+            client_of_holder(held, Quiet(), Access(), grant)
+        assert reached[-1].jobs == []
+        assert store.read("orion").holders == {}
+    with store.writing("orion") as held:
+        assert client_of_holder(held, Quiet(), Access(), grant)
+    alice = find_holder(store.read("orion"), "alice")
+    assert alice
+    assert alice.state == ACTIVE
+    # The ended CA stays out.
+    assert (ca in reached[-1].sent["1"]) is not begun
 
 
 def test_a_damaged_certificate_is_named_by_its_line_and_stays(store: Store, reached: list[RecordedHost]) -> None:

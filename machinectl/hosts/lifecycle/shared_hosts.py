@@ -17,7 +17,7 @@ from machinectl.hosts.connection import host_lock
 from machinectl.hosts.lifecycle.host_owner import CA, SERVER
 from machinectl.machines.create_options import ENGINE_FLAGS
 from machinectl.machines.engine_options import EngineOptions
-from machinectl.machines.holders import ACTIVE, end_holder, holder_directory, holders_of
+from machinectl.machines.holders import ACTIVE, ADDING, end_holder, holder_directory, holders_of
 from machinectl.machines.record import Phase
 from machinectl.machines.store.store_paths import now
 from machinectl.provision import client_cas, daemon_json
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
 
     from machinectl.console import Console
+    from machinectl.machines.holders import AccessHolder
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held
     from machinectl.provision.decision import Decision
@@ -83,7 +84,8 @@ def forget_ended(held: Held, names: Sequence[str]) -> None:
 
 def end_suspended(machine: Machine, host: Facts) -> tuple[str, ...]:
     """Take the holders off the record, unwritten, that were ended before the engine stopped to listen, or since."""
-    return () if CA in host.sums else tuple(end_unlisted(machine, host))
+    known = Revision.of_record(machine.revision)
+    return () if CA in host.sums else tuple(end_unlisted(machine, host, known))
 
 
 def ended_elsewhere(machine: Machine, names: Sequence[str]) -> str:
@@ -134,10 +136,11 @@ def take_over_news(machine: Machine, remote: Remote, host: Facts, *, is_new: boo
             ENGINE: values_for(taken[ENGINE], engine),
             LABELS: values_for(taken[LABELS], labels),
         }
-    return News(revision, known, tuple(settings), server if is_there else b"", tuple(end_unlisted(machine, host)))
+    ended = tuple(end_unlisted(machine, host, known))
+    return News(revision, known, tuple(settings), server if is_there else b"", ended)
 
 
-def end_unlisted(machine: Machine, host: Facts) -> Iterator[str]:
+def end_unlisted(machine: Machine, host: Facts, known: Revision) -> Iterator[str]:
     """Yield holders that the host's list lacks, and take them off the record: another computer has ended their access.
 
     The caller writes the record.
@@ -147,9 +150,14 @@ def end_unlisted(machine: Machine, host: Facts) -> Iterator[str]:
     if not listed or not is_whole or client_cas.damage(host):
         return
     for holder in holders_of(machine):
-        if holder.state == ACTIVE and holder.ca and holder.ca not in listed:
+        if holder.ca and holder.ca not in listed and may_have_been_listed(holder, known):
             end_holder(machine, holder, now())
             yield holder.who
+
+
+def may_have_been_listed(holder: AccessHolder, known: Revision) -> bool:
+    """Return whether a run has added a holder's CA, or may have: it was killed after it had begun its revision."""
+    return holder.state == ACTIVE or (holder.state == ADDING and known.at >= holder.since)
 
 
 def knows_last_change(machine: Machine, host: Facts) -> bool:
