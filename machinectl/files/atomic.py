@@ -190,6 +190,11 @@ def remove_tree(path: str) -> None:
 
 
 def quote_path(path: str) -> str:
-    import shlex
+    """Quote for sh. Control characters are escaped: a terminal would not show them."""
+    if path.isprintable():
+        import shlex
 
-    return shlex.quote(path)
+        return shlex.quote(path)
+    from machinectl.shell import POSIX
+
+    return POSIX.quoted(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+from machinectl.files.atomic import quote_path, read_file
 from machinectl.machines.record import GRANTED, ask_owner
 
 TYPE_CHECKING = False
@@ -58,8 +59,6 @@ def may_have_expired(machine: Machine) -> bool:
 
 def read_certificate(machine: Machine, file: str) -> bytes:
     """Return b"" if it cannot be read."""
-    from machinectl.files.atomic import read_file
-
     try:
         return read_file(os.path.join(machine.directory, file))
     except OSError:
@@ -72,7 +71,8 @@ def missing_certificates(machine: Machine) -> CertificateProblem | None:
     if not (machine.tls and missing):
         return None
     what = f"lacks {' and '.join(missing)}" if len(missing) < len(CLIENTS) else "has no certificates"
-    need = f"docker needs ca.pem, cert.pem and key.pem in {directory}"
+    where = directory if directory.isprintable() else quote_path(directory)
+    need = f"docker needs ca.pem, cert.pem and key.pem in {where}"
     return CertificateProblem(f'"{machine.name}" {what}: {need}', repair_hint(machine))
 
 
@@ -80,8 +80,6 @@ def repair_hint(machine: Machine) -> str:
     """Return the command that replaces missing or damaged certificates of the client."""
     for file in CLIENTS:
         if os.path.isdir(path := os.path.join(machine.directory, file)):
-            from machinectl.files.atomic import quote_path
-
             return f"Move it away: mv {quote_path(path)} {quote_path(path + '.old')}"
     if machine.access.get("state") == GRANTED:
         return ask_owner(machine)

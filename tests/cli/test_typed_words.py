@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +14,8 @@ from tests.support.in_process import machinectl
 from tests.support.registered import added
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from machinectl.machines.store import Store
 
 
@@ -43,3 +47,12 @@ def test_a_hint_leaves_typed_secrets_out(store: Store, typed: str, hint: str) ->
     ended = machinectl(*shlex.split(typed), store=store.root)
     assert hint in ended.stderr
     assert "SECRET" not in ended.stdout + ended.stderr
+
+
+def test_a_corrected_line_holds_what_was_typed_on_one_line_without_control_characters(tmp_path: Path) -> None:
+    ended = machinectl("-s", tmp_path / "E\x1b[31mx\ny", "lss")
+    [command] = [line for line in ended.stderr.split("\n") if "Did you mean: " in line]
+    assert command.isprintable()
+    words = command.partition("Did you mean: ")[2]
+    typed = subprocess.run(["sh", "-c", f'set -- {words}; printf "%s|" "$@"'], capture_output=True, check=True)
+    assert os.fsdecode(typed.stdout) == f"machinectl|-s|{tmp_path}/E\x1b[31mx\ny|ls|"

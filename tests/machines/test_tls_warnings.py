@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +15,7 @@ from machinectl import certs
 from machinectl.host_changes import CaTrusted
 from machinectl.hosts.certificates.signing import signed
 from machinectl.machines.record import Machine
+from machinectl.machines.store import Store
 from machinectl.machines.tls_warnings import expired_certificate, renewing
 from tests.hosts.test_pending import serving
 from tests.support.in_process import machinectl
@@ -22,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from machinectl.hosts.certificates.identity import Identity
-    from machinectl.machines.store import Store
 
 NOW = datetime.now(UTC)
 OWN, GRANTED, OTHERS = "own", "granted", "others"
@@ -105,6 +107,29 @@ def test_env_and_config_warn_of_files_that_docker_will_miss(
         f'Warning: "orion" {what}: docker needs ca.pem, cert.pem and key.pem in {directory}',
         command,
     ]
+
+
+STRANGE_NAMES = {
+    "escape": "E\x1b[31mx\ny",
+    "tab": "tab\there",
+    "newline at the end": "x\n",
+    "not UTF-8": "it's \udcff",
+}
+
+
+@pytest.mark.parametrize("name", STRANGE_NAMES.values(), ids=list(STRANGE_NAMES))
+@pytest.mark.parametrize("verb", ["env", "config"])
+def test_the_command_leads_to_the_store_whatever_its_name(tmp_path: Path, verb: str, name: str) -> None:
+    store = Store(str(tmp_path / name))
+    directory = orion(store, identity(), OWN).directory
+    Path(directory, "key.pem").unlink()
+    lines = machinectl("-s", store.root, verb, "orion").stderr.removesuffix("\n").split("\n")
+    assert all(line.isprintable() for line in lines)
+    assert 'lacks key.pem: docker needs ca.pem, cert.pem and key.pem in "$(printf ' in lines[-2]
+    program = lines[-1].removeprefix("Make new ones: ").removesuffix(" provision orion")
+    typed = subprocess.run(["sh", "-c", f'set -- {program}; printf "%s|" "$@"'], capture_output=True, check=True)
+    # A slash keeps a newline at the end.
+    assert os.fsdecode(typed.stdout).replace("/|", "|") == f"machinectl|-s|{store.root}|"
 
 
 @pytest.mark.parametrize(
