@@ -131,6 +131,11 @@ def file_text(facts: Facts, path: str) -> bytes:
     return file.content if file else b""
 
 
+def cas_on_host(facts: Facts) -> dict[str, bytes]:
+    """Return the machine's CA as the host has it, and those of its list, by the SHA256 of their DER."""
+    return cas_by_digest(file_text(facts, OWN_CA)) | listed_cas(facts)
+
+
 def listed_cas(facts: Facts) -> dict[str, bytes]:
     """Return the certificates (PEM) in clients.pem by the SHA256 of their DER."""
     return cas_by_digest(file_text(facts, CLIENTS))

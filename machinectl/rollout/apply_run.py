@@ -163,7 +163,12 @@ class ApplyRun:
         # Import it only if a host is read or changed.
         from machinectl.hosts.lifecycle.setup import Setup
 
-        return Setup(self.options.allowed, self.options.authority, touching=lambda: self.changed_hosts.add(name))
+        return Setup(
+            self.options.allowed,
+            self.options.authority,
+            touching=lambda: self.changed_hosts.add(name),
+            keeps_ca=True,
+        )
 
     def differs_only_in(self, name: str, *keys: str) -> bool:
         step = self.steps[name]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,8 +25,9 @@ from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.lifecycle.purging import undo_changes
 from machinectl.hosts.lifecycle.setup import Setup, remaining_warnings
 from machinectl.hosts.swarm import draining
+from machinectl.hosts.upkeep.certificate_renewal import Renewal, signing_ca
 from machinectl.machines.engine_options import EngineOptions
-from machinectl.machines.holders import ADDING, TOOL, AccessHolder, put_holder
+from machinectl.machines.holders import ACTIVE, ADDING, TOOL, AccessHolder, put_holder
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.decision import EngineDown, InUse
 from machinectl.provision.target import Allowed
@@ -321,6 +324,111 @@ def test_certificates_of_somebody_elses_ca_are_never_overwritten(store: Store, m
     with pytest.raises(MachineError, match=r"The CA key .* is not here"):
         carried_out(store, RecordedHost("docker"))
     assert files(store) == before
+
+
+def with_ca(host: RecordedHost, ca: bytes) -> RecordedHost:
+    """Give the host's facts our ca.pem."""
+    path, text = "/etc/docker/machinectl/ca.pem", base64.b64encode(ca).decode()
+    lines = f"@sum 644 0 0 {hashlib.sha256(ca).hexdigest()} {path}\n\n@file 644 0 0 {path}\n|{text}\n\n@end"
+    host.facts = host.facts.replace(b"@end", lines.encode())
+    return host
+
+
+def set_up_with_a_holder(store: Store) -> Identity:
+    carried_out(store, RecordedHost("docker"))
+    with store.writing("orion") as held:
+        put_holder(held.machine, AccessHolder("ci", TOOL, state=ACTIVE))
+        held.write()
+        return Identity.read(held.directory)
+
+
+def lose(store: Store, *names: str) -> None:
+    for name in names:
+        Path(store.directory("orion"), name).unlink()
+
+
+@pytest.mark.parametrize("damage", [b"", b"-----BEGIN CERTIFICATE-----\n"])
+def test_a_lost_ca_certificate_comes_back_from_the_host(store: Store, damage: bytes) -> None:
+    before = set_up_with_a_holder(store)
+    stranger = certs.new_ca("stranger").certificate
+    Path(store.directory("orion"), "ca.pem").write_bytes(damage)
+    console = Quiet()
+    with store.writing("orion") as held:
+        # The host adds a CA: only the certificate of the key here is trusted.
+        run = RealRun(held, console, with_ca(RecordedHost("docker"), stranger + before.ca))
+        Setup(world=answering(State.RUNNING)).carry_out(run)
+    assert Identity.read(store.directory("orion")) == before
+    assert console.asked == []
+    assert "Restoring ca.pem from the host" in console.notes
+    assert store.read("orion").holders["ci"]["state"] == ACTIVE
+
+
+def test_a_dry_run_names_a_ca_certificate_that_comes_back(store: Store) -> None:
+    before = set_up_with_a_holder(store)
+    lose(store, "ca.pem")
+    run = DryRun(store, store.read("orion"), Quiet(), with_ca(RecordedHost("docker"), before.ca))
+    plan = Setup(world=answering(State.RUNNING)).carry_out(run)
+    assert "Restoring ca.pem from the host" in [outcome.title for outcome in plan.outcomes if outcome.changed]
+    assert "ca.pem" not in files(store)
+
+
+def test_who_renews_under_a_lost_ca_certificate_is_told_to_restore_it(store: Store) -> None:
+    before = set_up_with_a_holder(store)
+    with pytest.raises(MachineError, match="cannot sign") as raised:
+        signing_ca(store.read("orion"), replace(before, ca=b""), Renewal())
+    assert raised.value.hint == "Restore ca.pem from the host: machinectl provision orion"
+
+
+@pytest.mark.parametrize("on_host", [True, False])
+def test_a_new_ca_for_a_lost_one_locks_nobody_out_unasked(store: Store, on_host: bool) -> None:
+    before = set_up_with_a_holder(store)
+    lose(store, *FILES.values())
+    host = RecordedHost("docker")
+    host = with_ca(host, before.ca) if on_host else host
+    console = Quiet(False)
+    with store.writing("orion") as held, pytest.raises(CheckFailed, match="was not changed"):
+        Setup(world=answering(State.RUNNING)).carry_out(RealRun(held, console, host))
+    assert "locks out every other client that was given a certificate, and the access of ci ends" in console.warnings[0]
+    assert (host.jobs, files(store)) == ([], {})
+    with store.writing("orion") as held:
+        run = RealRun(held, Quiet(), host)
+        Setup(Allowed(yes=True), world=answering(State.RUNNING)).carry_out(run)
+    made = [outcome.title for outcome in run.outcomes if outcome.changed]
+    assert made[-2:] == ["Making a new CA", "Making a new client certificate"]
+    assert not store.read("orion").holders
+    assert Identity.read(store.directory("orion")).ca != before.ca
+
+
+def test_apply_never_replaces_a_lost_ca(store: Store) -> None:
+    before = set_up_with_a_holder(store)
+    lose(store, *FILES.values())
+    host = with_ca(RecordedHost("docker"), before.ca)
+    setup = Setup(Allowed(yes=True), world=answering(State.RUNNING), keeps_ca=True)
+    with store.writing("orion") as held, pytest.raises(CheckFailed, match="locks out") as raised:
+        setup.carry_out(RealRun(held, Quiet(), host))
+    assert raised.value.hint == "If that is meant: machinectl provision orion"
+    assert host.jobs == []
+
+
+@pytest.mark.parametrize("lost", ["cert.pem", "key.pem"])
+def test_a_new_client_certificate_is_said_although_the_host_needs_nothing(store: Store, lost: str) -> None:
+    before = set_up_with_a_holder(store)
+    lose(store, lost)
+    console = Quiet()
+    with store.writing("orion") as held:
+        run = RealRun(held, console, with_ca(RecordedHost("docker"), before.ca))
+        Setup(world=answering(State.RUNNING)).carry_out(run)
+    assert console.notes == ["Making a new client certificate"]
+    assert run.outcomes[-1].title == "Making a new client certificate"
+    assert files(store)["cert.pem"] != before.client
+
+
+def test_a_lost_key_of_the_own_ca_is_no_stranger(store: Store) -> None:
+    set_up_with_a_holder(store)
+    lose(store, "ca-key.pem")
+    with pytest.raises(MachineError, match='The key of the CA of "orion" is not here') as raised:
+        carried_out(store, RecordedHost("docker"))
+    assert "machinectl regenerate-certs --new-ca orion" in raised.value.hint
 
 
 def test_a_ca_that_a_killed_run_of_0_1_left_alone_is_nobody_elses(store: Store, machine: Machine) -> None:

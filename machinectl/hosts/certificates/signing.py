@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from machinectl import certs
 from machinectl.errors import MachineError
+from machinectl.host_changes import CaTrusted, of_kind
 from machinectl.hosts.certificates.identity import Identity
+from machinectl.value_classes import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from machinectl.machines.record import Machine
 
@@ -19,6 +22,12 @@ def renewed_identity(
 ) -> Identity:
     """Replace invalid certificates. `sans` are the server's names; `authority` replaces the CA."""
     if have.ca and have.client and not have.ca_key and authority is None:
+        if any(of_kind(machine.changes, CaTrusted)):
+            raise MachineError(
+                f'The key of the CA of "{machine.name}" is not here: {os.path.join(machine.directory, "ca-key.pem")}',
+                "Put a copy of it there\nOr make a new CA, which locks out its other clients: "
+                f"machinectl regenerate-certs --new-ca {machine.name}",
+            )
         raise MachineError(
             f'The CA key of the certificates of "{machine.name}" is not here: someone else set up its host',
             "Keep it unchanged; or register the host under another name to set it up",
@@ -39,6 +48,16 @@ def signed(ca: certs.Pair, server: certs.Pair, client: certs.Pair) -> Identity:
         client=client.certificate,
         client_key=client.key,
     )
+
+
+def with_ca_of_host(have: Identity, there: Iterable[bytes]) -> Identity:
+    """Replace a lost or damaged ca.pem by the host's, of which only the certificate of the CA's key here is trusted."""
+    if kept_ca(have, None):
+        return have
+    for ca in there:
+        if found := kept_ca(replace(have, ca=ca), None):
+            return replace(have, ca=found.certificate)
+    return have
 
 
 def kept_ca(have: Identity, authority: certs.Pair | None) -> certs.Pair | None:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.engine import Endpoint
-from machinectl.errors import MachineError
+from machinectl.errors import CheckFailed, MachineError
 from machinectl.hosts.certificates.client_warnings import client_warnings, unfinished_access
 from machinectl.hosts.certificates.ending_holders import ending_holders
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import discard_pending
-from machinectl.hosts.certificates.signing import renewed_identity
+from machinectl.hosts.certificates.signing import renewed_identity, with_ca_of_host
 from machinectl.hosts.connection.machine_driver import with_addresses
 from machinectl.hosts.lifecycle import shared_hosts
 from machinectl.hosts.lifecycle.engine_hints import unread_unit
@@ -33,6 +33,7 @@ from machinectl.hosts.lifecycle.host_owner import (
 )
 from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome, host_summary, target_of
 from machinectl.hosts.lifecycle.host_run import RealRun
+from machinectl.hosts.lifecycle.remade_certificates import remade_certificates
 from machinectl.hosts.swarm import draining, leaving
 from machinectl.machines.record import Phase
 from machinectl.machines.store.last_failure import record_look
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
     from machinectl import certs
     from machinectl.hosts.lifecycle.host_run import HostRun
+    from machinectl.hosts.lifecycle.remade_certificates import RemadeCertificates
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held
     from machinectl.provision.steps.setup_steps import SetupStep
@@ -57,12 +59,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Setup:
-    """How to set up hosts. `authority` replaces the machine's own CA; `touching` is called before each change."""
+    """How to set up hosts. `authority` replaces the machine's own CA; `touching` is called before each change.
+
+    With `keeps_ca`, a CA whose key is lost is not replaced, which would lock out its clients.
+    """
 
     allowed: Allowed = NOTHING_SPECIAL
     authority: certs.Pair | None = None
     world: World = field(default_factory=World)
     touching: Callable[[], None] = lambda: None
+    keeps_ca: bool = False
 
     def carry_out(self, run: HostRun) -> HostPlan:
         """Set up the host; a dry run only lists the changes. Raises MachineError.
@@ -73,11 +79,12 @@ class Setup:
             run.held.finish_files()
         news = self._read_host(run)
         identity = self._identity(run, news.server if news else b"")
+        remade = remade_certificates(run, identity)
         target = replace(target_of(run.machine, identity, run.url), replaced_ca=replaced_ca(run.machine, identity))
         found = host_summary(run.host, run.port, ssh_only=target.ssh_only, allowed=self.allowed)
-        self._agree(run, target)
+        self._agree(run, target, () if self.authority else remade.locked_out)
         allowed = draining.allow_swarm_restart(run.store, run.console, run.machine, run.host, self.allowed)
-        with live_restore_borrowed(run), endings(run, identity), ExitStack() as drains:
+        with live_restore_borrowed(run), endings(run, remade), ExitStack() as drains:
 
             def take(step: SetupStep) -> None:
                 changed = run.take(
@@ -93,8 +100,8 @@ class Setup:
                 take(step)
             for warning in remaining_warnings(run, target):
                 run.console.warn(warning)
+            keep_identity(run, identity, remade)
             if isinstance(run, RealRun):
-                keep_identity(run.held, identity)
                 # Of several addresses, the first that answers is asked.
                 at = "" if run.machine.addresses else f" at {run.url}"
                 with run.console.step(f"Asking the engine for its version{at}"):
@@ -134,13 +141,15 @@ class Setup:
         shared_hosts.check_known(machine, host, self.allowed)
         return news
 
-    def _agree(self, run: HostRun, target: Target) -> None:
+    def _agree(self, run: HostRun, target: Target, locked_out: Sequence[str]) -> None:
         """Ask about side effects; a dry run only lists them."""
         allowed = self.allowed if isinstance(run, RealRun) else replace(self.allowed, yes=True)
+        if locked_out and self.keeps_ca and not allowed.force:
+            raise CheckFailed(locked_out[0], f"If that is meant: machinectl provision {run.machine.name}")
         # With SSH only, nobody else's clients are locked out.
         is_taken_over = not target.ssh_only and preflight.is_by_docker_machine(run.host, target)
         try:
-            effects = side_effects(run.host, target)
+            effects = (*locked_out, *side_effects(run.host, target))
         except MachineError:
             # An engine that cannot start has a plainer cause.
             preflight.check_all(run.host, target, allowed)
@@ -160,7 +169,8 @@ class Setup:
         if machine.engine.ssh_only:
             return None
         sans = [engine_url.parse_url(run.url).host, *machine.addresses, *machine.engine.tls_sans]
-        have = shared_hosts.with_server(Identity.read(machine.directory), server)
+        have = with_ca_of_host(Identity.read(machine.directory), client_cas.cas_on_host(run.host).values())
+        have = shared_hosts.with_server(have, server)
         preflight.check_clock_here(run.host, have.certificates)
         if not have.ca_key and (machine.origin or docker_unit.is_by_docker_machine(run.host)):
             have = Identity()
@@ -181,9 +191,9 @@ def recorded_access(machine: Machine, names: Sequence[str]) -> str:
     )
 
 
-def endings(run: HostRun, identity: Identity | None) -> AbstractContextManager[None]:
+def endings(run: HostRun, remade: RemadeCertificates) -> AbstractContextManager[None]:
     if isinstance(run, RealRun):
-        return ending_holders(run.held, run.console, identity.ca if identity else b"")
+        return ending_holders(run.held, run.console, remade.new_ca)
     return nullcontext()
 
 
@@ -200,10 +210,15 @@ def remaining_warnings(run: HostRun, target: Target) -> Iterator[str]:
         yield f"The host's own configuration makes the engine listen on {', '.join(addresses)}{how}, and that stays"
 
 
-def keep_identity(held: Held, identity: Identity | None) -> None:
-    if identity:
-        identity.keep(held)
-    discard_pending(held)
+def keep_identity(run: HostRun, identity: Identity | None, remade: RemadeCertificates) -> None:
+    """Write what differs, and say what was made anew, even if the host needs nothing."""
+    run.outcomes += remade.outcomes
+    if isinstance(run, RealRun):
+        for outcome in remade.outcomes:
+            run.console.note(outcome.title)
+        if identity:
+            identity.keep(run.held)
+        discard_pending(run.held)
 
 
 def record_ready(held: Held, mac: str, url: str) -> None:

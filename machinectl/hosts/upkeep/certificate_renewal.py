@@ -186,7 +186,10 @@ def signing_ca(machine: Machine, old: Identity, renewal: Renewal) -> certs.Pair:
     try:
         return certs.ca_pair(old.ca, old.ca_key)
     except MachineError as exc:
-        if any(datetime.now(UTC) < begin for begin, _ in validities(old.ca)):
+        dates = validities(old.ca)
+        if not dates:
+            another = f"Restore ca.pem from the host: machinectl provision {machine.name}"
+        elif any(datetime.now(UTC) < begin for begin, _ in dates):
             another = (
                 f"If the clock here is wrong, set it {BY_SERVICE}: {SET_CLOCK}\nElse {another[0].lower()}{another[1:]}"
             )

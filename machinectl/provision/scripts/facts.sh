@@ -238,8 +238,9 @@ for path in $authorities; do
         head -c 1048576 | base64)"
 done
 for name in /etc/systemd/system/docker.service.d/*machinectl.conf; do file "$name"; done
-# The CAs that the engine accepts besides the machine's own.
-file /etc/docker/machinectl/clients.pem && file /etc/docker/machinectl/ca.pem
+# The machine's CA, and those that the engine accepts besides it.
+file /etc/docker/machinectl/ca.pem
+file /etc/docker/machinectl/clients.pem
 # The engine reports its data directory with links followed.
 for root in $roots; do
     followed=$(readlink -f "$root") && [ "$followed" != "${root%/}" ] && say link "${root%/}" "$followed"
