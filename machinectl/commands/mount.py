@@ -25,8 +25,20 @@ UNMOUNTS = (("fusermount3", "-u", "--"), ("fusermount", "-u", "--"), ("umount",)
 
 # sshfs prints only this if ssh fails, and hides ssh's error.
 RESET = "Connection reset by peer"
-# sshfs's error for a directory that the host lacks.
-NOT_THERE = ": No such file or directory"
+# Directories without which this computer runs no program, not even one that unmounts; at PROGRAMS, those inside, too.
+SYSTEM = ("/", "/boot", "/dev", "/proc", "/run", "/sys", "/usr", "/var")
+PROGRAMS = (
+    "/bin",
+    "/etc",
+    "/lib",
+    "/lib64",
+    "/sbin",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/libexec",
+    "/usr/sbin",
+)
 LIST_MOUNTS = "List what sshfs has mounted: mount -t fuse.sshfs"
 
 
@@ -38,6 +50,8 @@ def mount(store: Store, console: Console, source: str, target: str = "") -> str:
     if not source:
         raise UsageError("NAME:PATH is missing: machinectl mount <NAME>:<PATH>", "machinectl mount --help")
     there = parse_machine_path(store, source)
+    if there.machine is None and store.exists(source):
+        raise UsageError(f"The path on {source} is missing", f"machinectl mount {source}:<PATH> <DIR>")
     if there.machine is None:
         raise UsageError(
             f"{source} is not on a machine: that is written <NAME>:<PATH>",
@@ -62,28 +76,45 @@ def mount(store: Store, console: Console, source: str, target: str = "") -> str:
         console.note(line)
     if ended.status:
         why = last_error_line(ended.said)
-        hint = f"Check that you can log in: machinectl ssh {there.machine.name} true"
-        if why.endswith(NOT_THERE):
-            # Quoted twice: for the local and the remote shell.
-            path = shlex.quote(shlex.quote(there.path))
-            hint = f"Create it: machinectl ssh {there.machine.name} mkdir -p {path}"
+        hint = remote_hint(there.machine.name, there.path, source, why)
         raise MachineError(f"sshfs cannot mount {there} on {here}: {why}", hint)
     return here
 
 
+def remote_hint(name: str, path: str, source: str, why: str) -> str:
+    """Return what to type after sshfs's error `why`, which ends with the system's text about the path."""
+    # Quoted twice: for the local and the remote shell.
+    there = shlex.quote(shlex.quote(path))
+    hints = {
+        ": No such file or directory": f"Create it: machinectl ssh {name} mkdir -p {there}",
+        ": Not a directory": f"Name its directory; or copy the file: machinectl scp {shlex.quote(source)} ./",
+        ": Permission denied": f"See who may read it: machinectl ssh {name} ls -ld {there}",
+    }
+    login = f"Check that you can log in: machinectl ssh {name} true"
+    return next((hint for end, hint in hints.items() if why.endswith(end)), login)
+
+
 def check_mount_point(here: str, source: str, *, is_named: bool) -> None:
+    other = f"Name an empty directory: machinectl mount {shlex.quote(source)} <DIR>"
+    if not os.path.lexists(here):
+        raise MachineError(f"{here} is not there", f"Create it: mkdir -p {shlex.quote(here)}")
     if not os.path.isdir(here):
-        what = "is not a directory" if os.path.lexists(here) else "is not there"
-        raise MachineError(f"{here} {what}", f"Create it: mkdir -p {shlex.quote(here)}")
+        raise MachineError(f"{here} is not a directory", other)
+    # Most of these are mount points.
+    if is_system_directory(here) and not is_empty(here):
+        raise MachineError(f"{here} is a directory of this computer's system, which needs the files in it", other)
     if os.path.ismount(here):
         raise MachineError(
             f"Something is already mounted on {here}", f"Unmount it: machinectl mount -u {shlex.quote(here)}"
         )
     if not (is_named or is_empty(here)):
-        raise MachineError(
-            f"{here} is not empty here, and a mount would hide its files",
-            f"Name an empty directory: machinectl mount {shlex.quote(source)} <DIR>",
-        )
+        raise MachineError(f"{here} is not empty here, and a mount would hide its files", other)
+
+
+def is_system_directory(here: str) -> bool:
+    path = os.path.realpath(here)
+    inside = any(path.startswith(os.path.realpath(each) + os.sep) for each in PROGRAMS)
+    return inside or path in map(os.path.realpath, (*SYSTEM, *PROGRAMS))
 
 
 def unmount(store: Store, source: str, target: str = "") -> str:

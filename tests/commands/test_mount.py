@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl.commands.mount import check_mount_point
+from machinectl.errors import MachineError
 from tests.support.in_process import machinectl
 from tests.support.real import need
 from tests.support.registered import register
@@ -125,6 +127,40 @@ def test_files_of_this_computer_are_hidden_only_where_their_directory_is_named(
     assert list(mounting.iterdir()) == []
 
 
+@pytest.mark.parametrize("here", ["/", "/etc", "/usr", "/usr/bin", "/lib", "/var", "/usr/lib/.."])
+def test_a_directory_that_this_computer_needs_is_never_mounted_on(here: str, tmp_path: Path) -> None:
+    # Never by the verb: if that failed to refuse, this computer would be lost.
+    with pytest.raises(MachineError, match="is a directory of this computer's system") as refused:
+        check_mount_point(here, "orion:/srv", is_named=True)
+    assert refused.value.hint == "Name an empty directory: machinectl mount orion:/srv <DIR>"
+    (tmp_path / "link").symlink_to(here)
+    with pytest.raises(MachineError, match="is a directory of this computer's system"):
+        check_mount_point(str(tmp_path / "link"), "orion:/srv", is_named=True)
+    check_mount_point(str(tmp_path), "orion:/srv", is_named=True)
+
+
+def test_a_file_is_no_place_for_a_mount(orion: Store, tmp_path: Path) -> None:
+    need("sshfs")
+    (tmp_path / "file").touch()
+    done = machinectl("mount", "orion:/srv", tmp_path / "file", store=orion.root)
+    assert (done.returncode, done.stderr.splitlines()) == (
+        1,
+        [
+            f"Error: {tmp_path}/file is not a directory",
+            "  Name an empty directory: machinectl mount orion:/srv <DIR>",
+        ],
+    )
+
+
+def test_a_file_of_the_host_is_copied_as_the_hint_says(orion: Store, tmp_path: Path, mounting: Path) -> None:
+    (tmp_path / "a file").write_text("a text\n")
+    done = machinectl("mount", f"orion:{tmp_path}/a file", mounting, store=orion.root)
+    assert done.returncode == 1
+    hint = done.stderr.splitlines()[-1].partition("; or copy the file: machinectl ")[2]
+    assert machinectl(*shlex.split(hint), store=orion.root, cwd=mounting).returncode == 0
+    assert (mounting / "a file").read_text() == "a text\n"
+
+
 def test_a_computer_without_sshfs_is_told_its_package(orion: Store, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     done = machinectl("mount", "orion:/srv", tmp_path, store=orion.root, environment={"PATH": str(tmp_path / "empty")})
@@ -151,6 +187,7 @@ def test_what_is_not_there_on_the_host_is_not_mounted(orion: Store, mounting: Pa
     ("words", "said"),
     [
         (["/srv", "www"], "machinectl mount <NAME>:/srv <DIR>"),
+        (["orion", "www"], "machinectl mount orion:<PATH> <DIR>"),
         (["localhost:/srv", "www"], "is not on a machine"),
         (["ghost:/srv", "www"], 'Docker machine "ghost" does not exist'),
     ],
