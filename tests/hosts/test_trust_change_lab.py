@@ -11,7 +11,7 @@ import pytest
 
 from machinectl import certs
 from machinectl.engine import Endpoint, probe
-from machinectl.errors import CheckFailed
+from machinectl.errors import CheckFailed, MachineError
 from machinectl.hosts.access.granting import AccessGrant, client_of_holder
 from machinectl.hosts.access.trust_change import distrust_cas, plan_trust, trust_ca, without_cas
 from machinectl.hosts.connection.login import Access
@@ -303,6 +303,36 @@ def test_a_holder_that_was_ended_does_not_come_back_from_another_computers_recor
     assert office.clients == office.own_ca
     assert store.read(name).holders == {}
     assert [office.is_answered(bob), office.owner_is_answered] == [False, True]
+
+
+def test_a_holder_that_was_ended_after_a_killed_grant_elsewhere_does_not_come_back_by_its_repeat(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, name = office.store, office.name
+    elsewhere = Store(str(shutil.copytree(store.root, office.directory / "elsewhere")))
+    grant = AccessGrant("alice", PERSON, certs.own_public_key(certs.new_key()))
+
+    def grant_elsewhere() -> None:
+        with elsewhere.writing(name) as held:
+            client_of_holder(held, Quiet(), Access(), grant)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        # The engine accepts the holder by then.
+        patched.setattr(certs, "sign_client", killed)
+        with pytest.raises(KeyboardInterrupt):
+            grant_elsewhere()
+    assert office.clients != office.own_ca
+    succeeds(store, "access", "end", "-y", "alice", name)
+    assert office.clients == office.own_ca
+    with pytest.raises(MachineError, match=f'The access of "alice" to "{name}" was ended by '):
+        grant_elsewhere()
+    assert office.clients == office.own_ca
+    assert elsewhere.read(name).holders == {}
+    grant_elsewhere()
+    assert office.clients != office.own_ca
 
 
 def test_a_certificate_that_ran_out_is_refused_without_a_restart(office: Office) -> None:
