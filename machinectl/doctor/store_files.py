@@ -17,6 +17,8 @@ from machinectl.hosts.certificates.expiry import (
     remaining_time,
     renewal_command,
 )
+from machinectl.hosts.certificates.signing import ca_key_missing
+from machinectl.hosts.lifecycle.shared_hosts import is_set_up_here
 from machinectl.machines.holders import TOOL, holders_of
 from machinectl.machines.record import PROVISION, Machine, Phase, access_hint, removal_command, waits_for_access
 from machinectl.quantities import first_names
@@ -108,7 +110,13 @@ def certificates_check(store: Store, machine: Machine, now: datetime | None = No
     if not rows:
         put = f"Put its certificates in: machinectl certs import {name} <DIR>"
         return broken(CERTIFICATES, "there are none, and the machine is on TLS", put)
-    return validity_check(rows, renewal_command(store, name, [row for row in rows if row.warning]))
+    found = validity_check(rows, renewal_command(store, name, [row for row in rows if row.warning]))
+    has_key = os.path.lexists(os.path.join(machine.directory, "ca-key.pem"))
+    # The owner may keep it elsewhere. An export for a second computer leaves it out.
+    if found.verdict is OK and not has_key and is_set_up_here(machine):
+        missing = ca_key_missing(machine)
+        return unknown(CERTIFICATES, f"{found.seen}, but none can be renewed. {missing.cause}", missing.hint)
+    return found
 
 
 def tool_certificates_check(machine: Machine, now: datetime | None = None) -> Check | None:

@@ -11,7 +11,8 @@ import pytest
 from machinectl import certs
 from machinectl.commands.access.ls import access_ls
 from machinectl.errors import UsageError
-from machinectl.host_changes import FileCreated
+from machinectl.host_changes import CaTrusted, FileCreated
+from machinectl.hosts.connection import host_lock
 from machinectl.machines.holders import (
     ADDING,
     ENDING,
@@ -75,6 +76,16 @@ def test_this_computer_is_the_owner_of_a_machine_whose_ca_it_has(store: Store) -
     assert (row.machine, row.holder, row.can_end) == ("rigel", "owner", False)
     assert row.key == certs.public_key_digest(client.certificate)
     assert datetime.fromisoformat(row.until) == certs.describe(client.certificate).not_after
+
+
+def test_this_computer_stays_the_owner_of_a_machine_that_it_set_up_if_the_key_of_its_ca_is_lost(store: Store) -> None:
+    client = certs.issue_client(certs.new_ca("machinectl rigel"), "rigel")
+    rigel = Machine("rigel", "generic", url="tcp://192.0.2.2:2376", tls=True)
+    rigel.changes = [CaTrusted("0" * 64)]
+    rigel.revision = {"number": 1, "by": host_lock.user_at_computer()}
+    added(store, rigel, {"cert.pem": client.certificate})
+    [row] = access_ls(store, [])
+    assert (row.holder, row.key) == ("owner", certs.public_key_digest(client.certificate))
 
 
 def test_without_a_listener_access_that_would_work_is_suspended(store: Store) -> None:

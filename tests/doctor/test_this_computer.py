@@ -18,8 +18,9 @@ from machinectl.commands.certs.create import certs_create
 from machinectl.doctor import docker_client, store_files, this_computer
 from machinectl.doctor.check import Verdict
 from machinectl.errors import BY_SERVICE, SET_CLOCK
-from machinectl.host_changes import PackageInstalled
+from machinectl.host_changes import CaTrusted, PackageInstalled
 from machinectl.hosts.access.wire.content import rfc3339
+from machinectl.hosts.connection import host_lock
 from machinectl.machines.holders import PERSON, TOOL, AccessHolder, HolderKey, put_holder
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.removed_machines import removed_machines, write_removed
@@ -328,6 +329,18 @@ def test_a_machine_without_the_certificates_that_it_needs_is_told(store: Store) 
     assert store_files.certificates_check(store, bare).verdict is OK
     shutil.copy(Path(certified(store, "other").directory, "key.pem"), bare.directory)
     assert store_files.certificates_check(store, bare).verdict is BROKEN
+
+
+def test_a_lost_key_of_the_ca_is_told_by_the_computer_that_set_up_the_host(store: Store) -> None:
+    machine = certified(store, "orion")
+    machine.changes = [CaTrusted("0" * 64)]
+    Path(machine.directory, "ca-key.pem").unlink(missing_ok=True)
+    machine.revision = {"number": 1, "by": "root@elsewhere"}
+    assert store_files.certificates_check(store, machine).verdict is OK
+    machine.revision = {"number": 1, "by": host_lock.user_at_computer()}
+    found = store_files.certificates_check(store, machine)
+    assert (found.verdict, "ca-key.pem" in found.seen) == (UNKNOWN, True)
+    assert "machinectl regenerate-certs --new-ca orion" in found.hint
 
 
 def test_certificates_that_are_not_valid_yet_are_a_matter_of_the_clock_here(store: Store) -> None:

@@ -406,7 +406,7 @@ def test_apply_never_replaces_a_lost_ca(store: Store) -> None:
     setup = Setup(Allowed(yes=True), world=answering(State.RUNNING), keeps_ca=True)
     with store.writing("orion") as held, pytest.raises(CheckFailed, match="locks out") as raised:
         setup.carry_out(RealRun(held, Quiet(), host))
-    assert raised.value.hint == "If that is meant: machinectl provision orion"
+    assert raised.value.hint == "Restore its files. Or make a new CA: machinectl provision orion"
     assert host.jobs == []
 
 

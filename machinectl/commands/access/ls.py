@@ -12,6 +12,7 @@ from machinectl.errors import MachineError, UsageError
 from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.access.requesting import own_digest
 from machinectl.hosts.access.wire.content import rfc3339
+from machinectl.hosts.lifecycle.shared_hosts import is_set_up_here
 from machinectl.machines.holders import (
     ACTIVE,
     ADDING,
@@ -178,7 +179,8 @@ def access_of_this_computer(machine: Machine, now: datetime) -> AccessRow | None
 def own_key(machine: Machine) -> HolderKey | None:
     """Return the key of this computer, if it is the one that made the machine's CA."""
     path = os.path.join(machine.directory, "cert.pem")
-    if not machine.tls or not os.path.lexists(os.path.join(machine.directory, "ca-key.pem")):
+    has_ca_key = os.path.lexists(os.path.join(machine.directory, "ca-key.pem"))
+    if not (machine.tls and (has_ca_key or is_set_up_here(machine))):
         return None
     try:
         certificate = read_regular_file(path)

@@ -23,11 +23,7 @@ def renewed_identity(
     """Replace invalid certificates. `sans` are the server's names; `authority` replaces the CA."""
     if have.ca and have.client and not have.ca_key and authority is None:
         if any(of_kind(machine.changes, CaTrusted)):
-            raise MachineError(
-                f'The key of the CA of "{machine.name}" is not here: {os.path.join(machine.directory, "ca-key.pem")}',
-                "Put a copy of it there\nOr make a new CA, which locks out its other clients: "
-                f"machinectl regenerate-certs --new-ca {machine.name}",
-            )
+            raise ca_key_missing(machine)
         raise MachineError(
             f'The CA key of the certificates of "{machine.name}" is not here: someone else set up its host',
             "Keep it unchanged; or register the host under another name to set it up",
@@ -37,6 +33,14 @@ def renewed_identity(
     if not is_valid_server(ca, server, sans):
         server = certs.issue_server(ca, list(dict.fromkeys(sans)))
     return signed(ca, server, valid_client(machine, ca, have))
+
+
+def ca_key_missing(machine: Machine) -> MachineError:
+    return MachineError(
+        f'The key of the CA of "{machine.name}" is not here: {os.path.join(machine.directory, "ca-key.pem")}',
+        "Put a copy of it there\nOr make a new CA, which locks out its other clients: "
+        f"machinectl regenerate-certs --new-ca {machine.name}",
+    )
 
 
 def signed(ca: certs.Pair, server: certs.Pair, client: certs.Pair) -> Identity:

@@ -8,7 +8,7 @@ from machinectl.host_changes import CaTrusted, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.lifecycle.host_plan import Outcome
 from machinectl.machines.holders import ACTIVE, holders_of
-from machinectl.provision.client_cas import cas_on_host
+from machinectl.provision.client_cas import ca_digests, cas_on_host
 
 if TYPE_CHECKING:
     from machinectl.hosts.lifecycle.host_run import HostRun
@@ -28,7 +28,7 @@ def remade_certificates(run: HostRun, identity: Identity | None) -> RemadeCertif
     holders = [holder.who for holder in holders_of(machine) if holder.state == ACTIVE]
     if identity is None or not (holders or any(of_kind(machine.changes, CaTrusted))):
         return RemadeCertificates()
-    is_new = identity.ca not in {before.ca, *cas_on_host(run.host).values()}
+    is_new = not {*ca_digests(identity.ca)} <= {*ca_digests(before.ca), *cas_on_host(run.host)}
     titles = ["Making a new CA" if is_new else "Restoring ca.pem from the host"] if identity.ca != before.ca else []
     if identity.client != before.client:
         titles.append("Making a new client certificate")

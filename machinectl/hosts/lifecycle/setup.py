@@ -145,7 +145,8 @@ class Setup:
         """Ask about side effects; a dry run only lists them."""
         allowed = self.allowed if isinstance(run, RealRun) else replace(self.allowed, yes=True)
         if locked_out and self.keeps_ca and not allowed.force:
-            raise CheckFailed(locked_out[0], f"If that is meant: machinectl provision {run.machine.name}")
+            make = f"machinectl provision {run.machine.name}"
+            raise CheckFailed(locked_out[0], f"Restore its files. Or make a new CA: {make}")
         # With SSH only, nobody else's clients are locked out.
         is_taken_over = not target.ssh_only and preflight.is_by_docker_machine(run.host, target)
         try:

@@ -272,6 +272,12 @@ def is_numbered(machine: Machine, decision: Decision) -> bool:
     return bool(decision.job.files.get("manifest") and of_kind(changes, CaTrusted))
 
 
+def is_set_up_here(machine: Machine) -> bool:
+    """Return whether this user made the last known change of a set-up host, on this computer."""
+    by = Revision.of_record(machine.revision).by
+    return any(of_kind(machine.changes, CaTrusted)) and by == host_lock.user_at_computer()
+
+
 def begin_revision(machine: Machine) -> FileCreated:
     """Record this run's revision; return the change for its file."""
     known = Revision.of_record(machine.revision)
