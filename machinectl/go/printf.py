@@ -7,7 +7,7 @@ import re
 from typing import Any, NamedTuple
 
 from machinectl.errors import UsageError
-from machinectl.go.value_format import go_text, kind
+from machinectl.go.value_format import Duration, go_text, kind
 
 # Go limits width and precision to a million.
 DIRECTIVE = re.compile(
@@ -59,6 +59,10 @@ def printf(form: Any, *values: Any) -> str:
 
 def formatted(value: Any, directive: Directive) -> str:
     verb = directive.verb
+    if verb == "T":
+        return directive.padded(go_type(value))
+    if isinstance(value, Duration) and verb in "svqxX":
+        return formatted(str(value), directive)
     if isinstance(value, list):
         return f"[{' '.join(formatted(element, directive) for element in value)}]"
     if isinstance(value, dict):
@@ -101,7 +105,12 @@ def character(number: int) -> str:
 
 def with_type(value: Any) -> str:
     """Return TYPE=VALUE, as Go marks a value that does not fit."""
+    return "<nil>" if value is None else f"{go_type(value)}={go_text(value)}"
+
+
+def go_type(value: Any) -> str:
     if value is None:
         return "<nil>"
-    name = TYPES.get(kind(value)) or ("int" if isinstance(value, int) else "float64")
-    return f"{name}={go_text(value)}"
+    if isinstance(value, Duration):
+        return "time.Duration"
+    return TYPES.get(kind(value)) or ("int" if isinstance(value, int) else "float64")

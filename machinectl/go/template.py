@@ -11,11 +11,11 @@ import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.errors import UsageError
 from machinectl.go.printf import printf
-from machinectl.go.value_format import go_json, go_text, kind, pretty_json
+from machinectl.go.value_format import Duration, go_json, go_text, kind, pretty_json
 
 if TYPE_CHECKING:
     # Name: function, minimum and maximum number of arguments.
@@ -114,16 +114,14 @@ class Heading(str):
         return Heading(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).upper()) if isinstance(name, str) else self
 
 
-class TextWithMethods(str):
-    """A text with methods, like Go's time.Duration: {{.ResponseTime.Seconds}}. `results` has each method's result."""
+class Stringer(str):
+    """A text that has Go's method for it: {{.State.String}}."""
 
-    __slots__ = ("results",)
-    results: Mapping[str, Any]
+    __slots__ = ()
 
-    def __new__(cls, text: str, results: Mapping[str, Any]) -> Self:
-        made = super().__new__(cls, text)
-        made.results = {"String": text, **results}
-        return made
+    @property
+    def results(self) -> dict[str, str]:
+        return {"String": str(self)}
 
 
 class Token(NamedTuple):
@@ -415,7 +413,7 @@ def field_of(value: Any, names: Sequence[str], text: str) -> Any:
             value = value.part(name)
         elif isinstance(value, dict):
             value = value.get(name, MISSING)
-        elif isinstance(value, TextWithMethods) and name in value.results:
+        elif isinstance(value, Stringer | Duration) and name in value.results:
             value = value.results[name]
         else:
             raise invalid_template(f"{excerpt(text)} asks a {kind(value)} for its field {excerpt(name)}")

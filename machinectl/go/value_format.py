@@ -13,7 +13,7 @@ from machinectl.errors import UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
+    from typing import Any, Self
 
 # Deeper than any record, and below Python's recursion limit.
 DEEPEST = 60
@@ -66,6 +66,8 @@ def encoded(value: Any, margin: str | None, depth: int = 0) -> str:
         return json_string(value)
     if isinstance(value, float):
         return json_float(value)
+    if isinstance(value, Duration):
+        return str(int(value))
     if not isinstance(value, list | dict):
         return "null" if value is None else go_text(value)
     inner = None if margin is None else margin + INDENT
@@ -121,15 +123,26 @@ def go_duration(seconds: float) -> str:
     return f"{large}{go_float(milliseconds / 1000, -5, 6)}s"
 
 
-def duration_methods(seconds: float) -> dict[str, Any]:
-    """Return the result of each method of Go's time.Duration, for a time rounded to milliseconds."""
-    milliseconds = round(seconds * 1000)
-    whole = {"Nanoseconds": 1_000_000, "Microseconds": 1_000, "Milliseconds": 1}
-    parts = {"Seconds": 1_000, "Minutes": 60_000, "Hours": 3_600_000}
-    return {
-        **{name: milliseconds * each for name, each in whole.items()},
-        **{name: milliseconds / each for name, each in parts.items()},
-    }
+class Duration(int):
+    """Go's time.Duration: nanoseconds, here of a time rounded to milliseconds. Its text is go_duration's."""
+
+    @classmethod
+    def of_seconds(cls, seconds: float) -> Self:
+        return cls(round(seconds * 1000) * 1_000_000)
+
+    def __str__(self) -> str:
+        return go_duration(self / 1_000_000_000)
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """The result of each method."""
+        whole = {"Nanoseconds": 1, "Microseconds": 1_000, "Milliseconds": 1_000_000}
+        parts = {"Seconds": 1_000_000_000, "Minutes": 60_000_000_000, "Hours": 3_600_000_000_000}
+        return {
+            "String": str(self),
+            **{name: self // each for name, each in whole.items()},
+            **{name: self / each for name, each in parts.items()},
+        }
 
 
 def kind(value: Any) -> str:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from machinectl.errors import UsageError
 from machinectl.go.template import FUNCTIONS, Heading, parse_template
 from machinectl.go.template_functions import DOCKERS
-from machinectl.go.value_format import duration_methods, go_duration, go_float, go_json, pretty_json
+from machinectl.go.value_format import Duration, go_duration, go_float, go_json, pretty_json
 
 INSPECTED = {
     "ConfigVersion": 3,
@@ -438,9 +438,26 @@ def test_durations_are_written_as_go_writes_them(seconds: float, printed: str) -
 
 
 def test_a_durations_methods_count_in_their_units() -> None:
-    counted = duration_methods(90.0004)
+    counted = Duration.of_seconds(90.0004).results
     assert (counted["Hours"], counted["Minutes"], counted["Seconds"]) == (0.025, 1.5, 90)
     assert (counted["Milliseconds"], counted["Microseconds"], counted["Nanoseconds"]) == (90_000, 9 * 10**7, 9 * 10**10)
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ('{{.T}} {{printf "%v %s %6s %q %d" .T .T .T .T .T}}', '29ms 29ms 29ms   29ms "29ms" 29000000'),
+        ('{{.T | printf "%t"}} {{printf "%T %T %T" .T .A 7}}', "%!t(time.Duration=29ms) time.Duration string int"),
+        ("{{gt .T 5}} {{lt .T .U}} {{ge .T.Milliseconds 30}} {{eq .T 29000000}}", "true true false true"),
+        (
+            '{{json .T}} {{print .T .U}} {{if .Z}}some{{else}}none{{end}} {{.T.String | printf "%s"}}',
+            "29000000 29ms 1.5s none 29ms",
+        ),
+    ],
+)
+def test_a_duration_is_a_number_of_nanoseconds_with_a_text_as_in_go(template: str, expected: str) -> None:
+    times = {name: Duration.of_seconds(seconds) for name, seconds in {"T": 0.029, "U": 1.5, "Z": 0}.items()}
+    assert parse_template(template).render({"A": "web1", **times}) == expected
 
 
 @pytest.mark.parametrize("template", ["{{.}}", "{{json .}}", "{{prettyjson .}}", "{{index . .}}"])

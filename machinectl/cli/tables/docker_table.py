@@ -37,7 +37,7 @@ def parse_format(text: str, headings: Mapping[str, str], columns: Sequence[str],
     """Read --format as docker does: a template, table, json or raw."""
     if text == "raw":
         text = f"machine: {{{{.{MACHINE}}}}}\\n{raw}"
-    if text in {"", "table"}:
+    if not text or text.strip() == "table":
         text = "table " + r"\t".join(f"{{{{.{name}}}}}" for name in (MACHINE, *columns))
     headed = text.startswith("table")
     text = text.removeprefix("table").strip(" ")

@@ -169,17 +169,17 @@ def formatted(layout: RowFormat, listed: Sequence[MachineRow]) -> tuple[str, lis
 
 def template_fields(row: MachineRow) -> dict[str, Any]:
     """Return the fields of docker-machine's `ls`: its Go structs have more names, and methods, than its JSON files."""
-    from machinectl.go.template import TextWithMethods
-    from machinectl.go.value_format import duration_methods
+    from machinectl.go.template import Stringer
+    from machinectl.go.value_format import Duration
 
     fields = unbroken(printed_fields(row, row.fields()))
     engine, swarm = fields["EngineOptions"], fields["SwarmOptions"]
     return {
         **fields,
-        "State": TextWithMethods(fields["State"], {}),
+        "State": Stringer(fields["State"]),
         "SwarmOptions": {**swarm, "Env": swarm["Env"] or []},
         "EngineOptions": {**engine, "DNS": engine["Dns"] or [], "TLSVerify": engine["TlsVerify"]},
-        "ResponseTime": TextWithMethods(fields["ResponseTime"], duration_methods(row.seconds)),
+        "ResponseTime": Duration.of_seconds(row.seconds),
     }
 
 

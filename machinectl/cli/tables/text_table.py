@@ -58,10 +58,9 @@ class RowFormat(Frozen):
 def unprintable_rows(cause: str, machines: Iterable[str]) -> MachineError:
     from machinectl.quantities import first_names
 
-    return MachineError(
-        f"{cause} ({first_names(list(dict.fromkeys(machines)))})",
-        "If only some machines have it, test for it first: {{with .Labels.rack}}{{.}}{{end}}",
-    )
+    test = "If only some machines have it, test for it first: {{with .Labels.rack}}{{.}}{{end}}"
+    hint = test if " null" in cause else ""
+    return MachineError(f"{cause} ({first_names(list(dict.fromkeys(machines)))})", hint)
 
 
 def print_rows(

@@ -30,7 +30,7 @@ def ls(
 ) -> int:
     only = None
     # As docker prints it.
-    template = "" if template == "table" else template
+    template = "" if template.strip() == "table" else template
     if names or selector is not None:
         only = listed_only(here.store, here.console, names, selector, removed=removed)
     if watch or interval is not None:
