@@ -96,6 +96,21 @@ def office(fresh_host: FreshHost, store: Store, tmp_path: Path) -> Office:
     return Office(fresh_host("docker"), store, tmp_path)
 
 
+def test_a_lost_ca_certificate_comes_back_from_the_host_and_nobody_is_locked_out(office: Office) -> None:
+    assert office.trust_ca(ALICE)
+    assert office.answers(ALICE)
+    began, own = office.began(), Path(office.store.directory(office.name), "ca.pem")
+    before = own.read_bytes()
+    own.unlink()
+    succeeds(office.store, "provision", "--dry-run", office.name)
+    assert not own.exists()
+    succeeds(office.store, "provision", office.name)
+    assert own.read_bytes() == before
+    assert office.began() == began
+    assert office.owner_is_answered
+    assert office.answers(ALICE)
+
+
 def test_holders_come_and_go_and_nobody_else_and_no_container_notices(office: Office) -> None:
     host = office.host
     host.run(f"{IMAGE}; {RUN.format('c1')}")
