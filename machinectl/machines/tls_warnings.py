@@ -79,7 +79,7 @@ def missing_certificates(machine: Machine) -> CertificateProblem | None:
 def repair_hint(machine: Machine) -> str:
     """Return the command that replaces missing or damaged certificates of the client."""
     for file in CLIENTS:
-        if os.path.isdir(path := os.path.join(machine.directory, file)):
+        if os.path.lexists(path := os.path.join(machine.directory, file)) and not os.path.isfile(path):
             return f"Move it away: mv {quote_path(path)} {quote_path(path + '.old')}"
     if machine.access.get("state") == GRANTED:
         return ask_owner(machine)
@@ -91,7 +91,8 @@ def repair_hint(machine: Machine) -> str:
 def makes_certificates(machine: Machine) -> bool:
     """Return whether its host was set up from here. The key of a CA that is here may be kept elsewhere."""
     ca, key = (os.path.join(machine.directory, file) for file in ("ca.pem", "ca-key.pem"))
-    return machine.has_changes and (os.path.lexists(key) or not os.path.lexists(ca))
+    has_ca = os.path.isfile(ca) and os.path.getsize(ca)
+    return machine.has_changes and (os.path.lexists(key) or not has_ca)
 
 
 def expiry_words(end: datetime, now: datetime) -> str:

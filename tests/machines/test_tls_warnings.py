@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from tests.support.in_process import machinectl
 from tests.support.registered import added
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from machinectl.hosts.certificates.identity import Identity
 
@@ -87,6 +88,7 @@ def test_env_warns_on_stderr_and_prints_the_same_lines(store: Store, expired: Id
     ("whose", "lost", "what", "command"),
     [
         (OWN, "key.pem", "lacks key.pem", "Make new ones: machinectl provision orion"),
+        (OWN, "ca.pem ca-key.pem", "lacks ca.pem", "Make new ones: machinectl provision orion"),
         (OWN, "ca.pem cert.pem key.pem", "has no certificates", "Make new ones: machinectl provision orion"),
         (OWN, "cert.pem ca-key.pem", "lacks cert.pem", IMPORT),
         (GRANTED, "cert.pem key.pem", "lacks cert.pem and key.pem", COMMANDS[GRANTED]),
@@ -171,11 +173,22 @@ def test_damaged_certificates_get_the_same_command(
         assert asked.stderr.splitlines()[-1].strip() == command
 
 
+def test_an_emptied_ca_whose_key_is_gone_is_made_anew(store: Store) -> None:
+    directory = Path(orion(store, identity(), OWN).directory)
+    (directory / "ca-key.pem").unlink()
+    (directory / "ca.pem").write_text("")
+    asked = machinectl("version", "orion", store=store.root)
+    assert asked.stderr.splitlines()[-1].strip() == "Make new ones: machinectl provision orion"
+
+
 @pytest.mark.parametrize("file", ["key.pem", "cert.pem", "ca.pem"])
-def test_a_directory_in_the_place_of_a_certificate_is_moved_away_first(store: Store, file: str) -> None:
+@pytest.mark.parametrize("made", [Path.mkdir, os.mkfifo, partial(os.symlink, "nowhere")])
+def test_what_is_no_file_in_the_place_of_a_certificate_is_moved_away_first(
+    store: Store, file: str, made: Callable[[Path], None]
+) -> None:
     path = Path(orion(store, identity(), OWN).directory, file)
     path.unlink()
-    path.mkdir()
+    made(path)
     asked = machinectl("version", "orion", store=store.root)
     command = asked.stderr.splitlines()[-1].strip()
     assert command == f"Move it away: mv {path} {path}.old"
