@@ -137,7 +137,7 @@ def test_sync_never_replaces_a_context_by_damaged_certificates(
     assert (refused.stdout, contexts.read("secured")) == ("", before)
     cause, hint = refused.stderr.splitlines()
     assert file in cause
-    assert cause.endswith("; its docker context stays as it was")
+    assert cause.endswith("; the docker context stays as it was")
     assert hint.strip() == (
         f"Move it away: mv {path} {path}.old"
         if damage == "a directory"

@@ -208,6 +208,21 @@ def test_no_verb_leads_to_a_worker_that_calls_itself_a_manager(
     assert not swarms["alone"].is_in
 
 
+def test_the_context_of_a_swarm_never_gets_damaged_certificates(
+    store: Store, swarms: Swarms, contexts: Contexts
+) -> None:
+    succeeds(store, "context", "sync")
+    before = contexts.read("m1-swarm")
+    with store.writing("m1") as held:
+        held.machine.tls = True
+        held.write()
+        held.write_files({"ca.pem": b"no CA", "cert.pem": b"none", "key.pem": b"none"})
+    swarms["m2"].answers = False
+    refused = run(store, "context", "sync")
+    assert (refused.returncode, contexts.read("m1-swarm")) == (1, before)
+    assert 'the certificates of "m1" cannot be used: ca.pem is not a PEM certificate' in refused.stderr
+
+
 def test_a_context_of_somebody_elses_stays(store: Store, swarms: Swarms, contexts: Contexts) -> None:
     with contexts.writing():
         contexts.put(Context("m1-swarm", {"Name": "m1-swarm", "Endpoints": {"docker": {"Host": "tcp://their:1"}}}))

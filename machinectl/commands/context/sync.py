@@ -41,8 +41,8 @@ def context_sync(
         if found.step is SyncStep.RENAME:
             console.warn(f'"{found.machine}" gets no docker context: {found.why}\n{found.hint}')
         if found.step is SyncStep.MEND:
-            kept = "; its docker context stays as it was" if found.is_there else ""
-            yield found, MachineError(f'"{found.machine}": {found.why}{kept}', found.hint)
+            kept = "; the docker context stays as it was" if found.is_there else ""
+            yield found, MachineError(f"{found.why}{kept}", found.hint)
         if not found.needs_sync:
             continue
         try:

@@ -112,7 +112,8 @@ def client_files(machine: Machine, found: Context | None) -> dict[str, bytes]:
 
             certs.check_client_files(files)
     except MachineError as exc:
-        raise MachineError(f"the machine's certificates cannot be used: {exc.cause}", repair_hint(machine)) from exc
+        cause = f'the certificates of "{machine.name}" cannot be used: {exc.cause}'
+        raise MachineError(cause, repair_hint(machine)) from exc
     return files
 
 
