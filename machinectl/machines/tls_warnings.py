@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 
 from machinectl.files.atomic import quote_path, read_file
@@ -23,12 +24,13 @@ CERTIFICATES = {
 }
 # Files that docker reads in DOCKER_CERT_PATH.
 CLIENTS = ("ca.pem", "cert.pem", "key.pem")
+MISSING = "is missing"
 # Seconds around the expiry for which the hour matters, too: access is given for days or hours.
 NEAR = 2 * 86400
 
 
 class CertificateProblem:
-    """`cause` says which files are missing or when one expired, `hint` what to type."""
+    """`cause` says which files docker cannot read or when one expired, `hint` what to type."""
 
     def __init__(self, cause: str, hint: str) -> None:
         self.cause = cause
@@ -65,15 +67,36 @@ def read_certificate(machine: Machine, file: str) -> bytes:
         return b""
 
 
-def missing_certificates(machine: Machine) -> CertificateProblem | None:
-    directory = machine.directory
-    missing = [file for file in CLIENTS if not os.path.lexists(os.path.join(directory, file))]
-    if not (machine.tls and missing):
+def unusable_certificates(machine: Machine) -> CertificateProblem | None:
+    """Return which files docker will not find, or cannot read. Opens none: whether they are damaged, docker says."""
+    if not machine.tls:
         return None
+    directory = machine.directory
+    faults = {file: fault_of(os.path.join(directory, file)) for file in CLIENTS}
+    missing = [file for file, fault in faults.items() if fault == MISSING]
     what = f"lacks {' and '.join(missing)}" if len(missing) < len(CLIENTS) else "has no certificates"
+    problems = [f'"{machine.name}" {what}'] if missing else []
+    problems += [f'{file} of "{machine.name}" {fault}' for file, fault in faults.items() if fault not in {"", MISSING}]
+    if not problems:
+        return None
     where = directory if directory.isprintable() else quote_path(directory)
     need = f"docker needs ca.pem, cert.pem and key.pem in {where}"
-    return CertificateProblem(f'"{machine.name}" {what}: {need}', repair_hint(machine))
+    return CertificateProblem(f"{'; '.join(problems)}: {need}", repair_hint(machine))
+
+
+def fault_of(path: str) -> str:
+    """Return why docker could not read a file, or ""."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return "is a link that leads to no file" if os.path.islink(path) else MISSING
+    if stat.S_ISDIR(found.st_mode):
+        return "is a directory"
+    if not stat.S_ISREG(found.st_mode):
+        return "is not a regular file"
+    if not found.st_size:
+        return "is empty"
+    return "" if os.access(path, os.R_OK) else "cannot be read by you"
 
 
 def repair_hint(machine: Machine) -> str:
@@ -124,8 +147,8 @@ def renewing(machine: Machine, files: Collection[str], *, due: bool = True) -> s
 
 
 def advise(console: Console, machine: Machine) -> None:
-    if missing := missing_certificates(machine):
-        console.warn(f"{missing.cause}\n{missing.hint}")
+    if problem := unusable_certificates(machine):
+        console.warn(f"{problem.cause}\n{problem.hint}")
     if warning := unprotected(machine):
         console.warn(warning)
 

@@ -121,8 +121,8 @@ def machines(store: Store) -> Store:
     for name, url in (("orionbox", "tcp://[::1]:2376"), ("plain", "tcp://127.0.0.1:2375"), ("local", "unix:///x.sock")):
         machine = Machine(name, "none", url=url, tls=url.endswith("2376"))
         machine.driver_state = json.dumps({"URL": url})
-        # Empty files: no expiry to warn of, and none is missing.
-        added(store, machine, dict.fromkeys(CLIENT_FILES if machine.tls else (), b""))
+        # No expiry to warn of, and none is missing.
+        added(store, machine, dict.fromkeys(CLIENT_FILES if machine.tls else (), b"\n"))
     return store
 
 

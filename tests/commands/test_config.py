@@ -59,7 +59,7 @@ def test_docker_reaches_the_engine_by_what_is_printed(store: Store, dockerd: Doc
 def test_a_docker_that_takes_no_quotes_finds_the_files(store: Store, tmp_path: Path) -> None:
     added(store, Machine("orionbox", "none", url="tcp://127.0.0.1:1", tls=True))
     for name in ("ca.pem", "cert.pem", "key.pem"):
-        (tmp_path / "store" / "machines" / "orionbox" / name).touch()
+        (tmp_path / "store" / "machines" / "orionbox" / name).write_bytes(b"\n")
     (tmp_path / "docker").write_text(CLI_29)
     (tmp_path / "docker").chmod(0o755)
     answer = docker(store, "ps", f"{tmp_path}:")

@@ -35,6 +35,7 @@ COMMANDS = {
     OTHERS: "Get new ones from whoever made them, and put them in: machinectl certs import orion <DIR>",
 }
 IMPORT = "Give the machine its certificates: machinectl certs import orion <DIR>"
+FOR_MISSING = {OWN: "Make new ones: machinectl provision orion", GRANTED: COMMANDS[GRANTED], OTHERS: IMPORT}
 
 
 def identity(*, client: int = 0, server: int = 0) -> Identity:
@@ -111,6 +112,62 @@ def test_env_and_config_warn_of_files_that_docker_will_miss(
     ]
 
 
+def link_to(target: str) -> Callable[[Path], None]:
+    return lambda path: path.symlink_to(target)
+
+
+UNREADABLE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "directory": (Path.mkdir, "is a directory"),
+    "FIFO": (os.mkfifo, "is not a regular file"),
+    "device": (link_to("/dev/zero"), "is not a regular file"),
+    "link to itself": (link_to("key.pem"), "is a link that leads to no file"),
+    "link to nothing": (link_to("gone"), "is a link that leads to no file"),
+    "empty": (Path.touch, "is empty"),
+}
+
+
+@pytest.mark.parametrize(("make", "fault"), UNREADABLE.values(), ids=list(UNREADABLE))
+@pytest.mark.parametrize("whose", [OWN, GRANTED, OTHERS])
+def test_env_warns_of_a_file_that_docker_cannot_read(
+    store: Store, whose: str, make: Callable[[Path], object], fault: str
+) -> None:
+    key = Path(orion(store, identity(), whose).directory, "key.pem")
+    key.unlink()
+    make(key)
+    done = machinectl("env", "orion", store=store.root)
+    assert done.returncode == 0
+    command = FOR_MISSING[whose] if key.is_file() else f"Move it away: mv {key} {key}.old"
+    assert done.stderr.splitlines() == [
+        f'Warning: key.pem of "orion" {fault}: docker needs ca.pem, cert.pem and key.pem in {key.parent}',
+        command,
+    ]
+
+
+@pytest.mark.parametrize("make", [make for make, _ in UNREADABLE.values()], ids=list(UNREADABLE))
+def test_the_named_commands_replace_what_docker_cannot_read(
+    store: Store, tmp_path: Path, make: Callable[[Path], object]
+) -> None:
+    found = identity()
+    key = Path(orion(store, found, OTHERS).directory, "key.pem")
+    key.unlink()
+    make(key)
+    if not key.is_file():
+        key.rename(f"{key}.old")
+    for name in ("ca.pem", "cert.pem", "key.pem"):
+        (tmp_path / name).write_bytes(found.files[name])
+    forced = ["--force"] if key.exists() else []
+    assert machinectl("certs", "import", *forced, "orion", tmp_path, store=store.root).returncode == 0
+    assert (key.read_bytes(), key.is_symlink()) == (found.files["key.pem"], False)
+    assert machinectl("env", "orion", store=store.root).stderr == ""
+
+
+def test_a_link_to_a_certificate_is_as_good_as_the_file(store: Store, tmp_path: Path) -> None:
+    key = Path(orion(store, identity(), OTHERS).directory, "key.pem")
+    key.rename(tmp_path / "key.pem")
+    key.symlink_to(tmp_path / "key.pem")
+    assert machinectl("env", "orion", store=store.root).stderr == ""
+
+
 STRANGE_NAMES = {
     "escape": "E\x1b[31mx\ny",
     "tab": "tab\there",
@@ -166,7 +223,7 @@ def test_damaged_certificates_get_the_same_command(
     path.write_bytes({"empty": b"", "cut": path.read_bytes()[:99], "another's": identity().files[file]}[damage])
     examined = json.loads(machinectl("doctor", "--json", "orion", store=store.root).stdout)
     [found] = [check for one in examined for check in one["Checks"] if check["Title"] == "Certificates"]
-    assert found["Hint"] == (COMMANDS[OTHERS] if whose == OTHERS else command)
+    assert found["Hint"] == (COMMANDS[OTHERS] if whose == OTHERS and damage != "empty" else command)
     # Only the engine's answer shows that a CA is another one's.
     if (file, damage) != ("ca.pem", "another's"):
         asked = machinectl("version", "orion", store=store.root)

@@ -11,7 +11,7 @@ from machinectl import certs
 from machinectl.errors import BY_SERVICE, SET_CLOCK, MachineError
 from machinectl.files.fileset import read_regular_file
 from machinectl.go.value_format import go_names
-from machinectl.machines.tls_warnings import CLIENTS, missing_certificates, renewing, repair_hint
+from machinectl.machines.tls_warnings import CLIENTS, renewing, repair_hint, unusable_certificates
 from machinectl.quantities import plural
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def renewal_command(store: Store, name: str, under: Iterable[CertificateRow]) ->
         return f"If the clock here is wrong, set it {BY_SERVICE}: {SET_CLOCK}"
     try:
         machine = store.read(name)
-        if missing_certificates(machine) or (machine.has_changes and damaged_client(under)):
+        if unusable_certificates(machine) or (machine.has_changes and damaged_client(under)):
             return repair_hint(machine)
         return renewing(machine, {row.file for row in under}, due=all(map(is_only_due, under)))
     except MachineError:

@@ -44,7 +44,7 @@ def docker_variables(store: Store, name: str) -> dict[str, str | None]:
 
 def warn_of_certificates(store: Store, machine: Machine) -> None:
     """Warn if docker would fail; not if a certificate expires soon, as shells start with `env`."""
-    from machinectl.machines.tls_warnings import expired_certificate, missing_certificates
+    from machinectl.machines.tls_warnings import expired_certificate, unusable_certificates
 
-    if problem := missing_certificates(machine) or expired_certificate(machine):
+    if problem := unusable_certificates(machine) or expired_certificate(machine):
         store.warn(f"{problem.cause}\n{problem.hint}")
