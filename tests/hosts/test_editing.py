@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -80,7 +81,14 @@ def test_after_a_run_that_failed_only_a_host_that_was_not_touched_has_its_settin
     assert edited(store, Edit(unlabel=["role"])) == pending
 
 
+def fill_certificates(store: Store) -> None:
+    """Leave none empty: `set` would warn of it."""
+    for name in CLIENT_FILES:
+        Path(store.directory("orion"), name).write_bytes(b"\n")
+
+
 def test_a_new_address_is_applied_as_the_certificate_does_not_name_it(store: Store) -> None:
+    fill_certificates(store)
     said = machinectl("set", "--url", "tcp://192.0.2.30:2376", "orion", store=store.root).stderr
     assert "\nApply it to the host: machinectl provision orion\n" in said
     said = machinectl("set", "--url", "tcp://192.0.2.30:2376", "orion", store=store.root).stderr
@@ -88,6 +96,7 @@ def test_a_new_address_is_applied_as_the_certificate_does_not_name_it(store: Sto
 
 
 def test_set_says_that_nothing_is_to_apply(store: Store) -> None:
+    fill_certificates(store)
     assert "machinectl provision orion" in machinectl("set", "--ssh-only", "orion", store=store.root).stderr
     said = machinectl("set", "--no-ssh-only", "orion", store=store.root).stderr
     assert "The host has these settings already: nothing to apply" in said
