@@ -40,6 +40,7 @@ INFINITIVES = {
     "starting": "start",
     "stopping": "stop",
     "switching": "switch",
+    "taking": "take",
     "turning": "turn",
     "upgrading": "upgrade",
     "waiting": "wait",
