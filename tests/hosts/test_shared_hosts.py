@@ -114,14 +114,18 @@ def listing(host: RecordedHost, *cas: bytes) -> None:
     host.facts = host.facts.replace(b"@end", f"@file 644 0 0 {CLIENTS}\n|{content}\n@end".encode())
 
 
-def test_a_holder_that_another_computer_has_ended_gets_no_access_back_from_here(
-    store: Store, host: RecordedHost
-) -> None:
+def add_holders(store: Store, *names: str) -> None:
     with store.writing("orion") as held:
-        for who in ("bob", "carol"):
+        for who in names:
             ca = holder_ca(held, AccessHolder(who)).certificate
             put_holder(held.machine, AccessHolder(who, ca=certs.fingerprint(ca)))
         held.write()
+
+
+def test_a_holder_that_another_computer_has_ended_gets_no_access_back_from_here(
+    store: Store, host: RecordedHost
+) -> None:
+    add_holders(store, "bob", "carol")
     machine = store.read("orion")
     own, carols = Identity.read(machine.directory).ca, stored_ca(machine, AccessHolder("carol"))
     changed_by_alice(store, host, 4, {"engine": OPTIONS, "labels": {"role": "web"}, "changes": []})
@@ -145,11 +149,7 @@ def test_a_holder_that_another_computer_has_ended_gets_no_access_back_from_here(
 def test_holders_that_the_list_of_a_host_without_a_listener_lacks_leave_the_record(
     store: Store, host: RecordedHost
 ) -> None:
-    with store.writing("orion") as held:
-        for who in ("bob", "carol"):
-            ca = holder_ca(held, AccessHolder(who)).certificate
-            put_holder(held.machine, AccessHolder(who, ca=certs.fingerprint(ca)))
-        held.write()
+    add_holders(store, "bob", "carol")
     machine = store.read("orion")
     listing(host, Identity.read(machine.directory).ca, stored_ca(machine, AccessHolder("carol")))
     facts = replace(parse_facts(host.facts), sums={})
