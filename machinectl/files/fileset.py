@@ -76,8 +76,15 @@ def locked_directory(directory: str) -> Iterator[None]:
 
 
 def has_unplaced_files(directory: str) -> bool:
-    """Return whether a killed writer left complete files, which `locked_directory` moves into place."""
+    """Return whether a killed writer left complete files, which are not all in place."""
     return os.path.lexists(os.path.join(directory, COMMITTED))
+
+
+def place_left_files(directory: str) -> None:
+    """Move the files of a killed writer into place. Raises MachineError."""
+    if has_unplaced_files(directory):
+        with locked_directory(directory):
+            pass  # which moves them
 
 
 def replace_together(

@@ -15,6 +15,7 @@ from machinectl.files.fileset import (
     check_writable,
     has_unplaced_files,
     locked_directory,
+    place_left_files,
     read_regular_file,
 )
 from machinectl.hosts.access.engine_turns import work_in_turns
@@ -128,9 +129,7 @@ def access_issue(
 ) -> IssuedAccess:
     """Ask first unless `unasked`. If one machine fails, no file is written; the same command finishes the rest."""
     wanted = checked_names(store, console, names, issue)
-    if has_unplaced_files(issue.directory):
-        with locked_directory(issue.directory):
-            pass
+    place_left_files(issue.directory)
     issue = addressed(store, console, wanted, issue)
     check_files(store, wanted, issue)
     if not unasked and not confirm_issue(store, console, wanted, issue):
