@@ -40,7 +40,7 @@ class WatchedStream(Protocol):
 
     def attend(self, *, is_ready: bool) -> None: ...
 
-    # Read what is there at the end.
+    # Read the rest at the end.
     def drain(self) -> None: ...
 
 

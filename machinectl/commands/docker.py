@@ -69,7 +69,7 @@ def variables_of(store: Store, name: str) -> dict[str, str | None]:
     """Over SSH, prefer the kept connection: docker's own ssh is slow, and may not know the machine's keys."""
     machine = store.read_ready(name)
     if machine.addresses:
-        # docker's own client knows one address: find the one that answers.
+        # docker's own client knows one address: find one with an engine that answers.
         probe(endpoint_of(machine), ANSWER_SECONDS)
     variables = docker_variables(store, name)
     if not str(variables["DOCKER_HOST"]).startswith("ssh://"):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 RECORD, MODES, CERTIFICATES, TOOLS = "Record", "Modes", "Certificates", "Tools"
-# Whoever renews by hand needs some days.
+# To renew by hand takes some days.
 TOOL_NOTICE = timedelta(days=3)
 
 

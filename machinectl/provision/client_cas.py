@@ -116,7 +116,7 @@ def is_ours(facts: Facts, target: Target) -> bool:
     there = facts.sums.get(OWN_CA)
     if there is None:
         own = ca_digests(target.certificates.get("ca.pem", b""))
-        # With SSH only, the list alone stays on the host.
+        # With SSH only, nothing but the list stays on the host.
         return {*own} <= {*listed_cas(facts)} if own and CLIENTS in facts.files else bool(target.own_cas)
     return there.sha256 in {hashlib.sha256(target.certificates.get("ca.pem", b"")).hexdigest(), *target.own_cas}
 

@@ -276,7 +276,10 @@ VERBS = {
     "mount": Verb(
         "remote.scp:mount",
         "Mount a directory of a machine's host, or unmount it (-u).",
-        more="It needs sshfs. Without DIR, it mounts on the same, empty directory here. To unmount, DIR is enough.",
+        more=(
+            "It needs sshfs. Without DIR, it mounts on the same path here, which must be an empty directory. "
+            "To unmount, DIR is enough."
+        ),
         examples=("machinectl mount orionbox:www www", "machinectl mount -u www"),
         arguments=(
             # Optional here, as -u needs only a directory: the command says which of the two is missing.

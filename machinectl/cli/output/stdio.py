@@ -37,7 +37,7 @@ class Stream(io.FileIO):
         self.given = given
         self.ends_early = False
         self.has_failed = False
-        # The last data, and how much of it was written, until the caller knows.
+        # The last data and the number of bytes written, until the caller knows it.
         self._offered = b""
         self._counts: list[int | None] = []
 

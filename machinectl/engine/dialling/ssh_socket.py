@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 # What `docker system dial-stdio` would connect to: DOCKER_HOST or the current context of the user there.
 REMOTE_COMMAND = "docker context inspect --format '{{.Endpoints.docker.Host}}'"
 DEFAULT_SOCKET = "/var/run/docker.sock"
-# Paths that ssh -L takes as they are.
+# Paths that ssh -L takes without quotes.
 PLAIN_PATH = re.compile(r"/[\w./@+,=-]+", re.ASCII)
 # Files that decide which host is trusted, and who we are there.
 NAMED_FILE = re.compile(r'(?:UserKnownHostsFile|IdentityFile)="?([^"]+)"?')

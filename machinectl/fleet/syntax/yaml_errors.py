@@ -14,7 +14,7 @@ LONGEST_FILE = 8 << 20
 NOT_YAML = "This is not YAML"
 NEEDS_QUOTES = "needs quotes"
 # The text before a [ and from it on.
-# Compiled where they are used: only errors need them, and one takes some milliseconds.
+# Compiled on first use: only errors need them, and one takes some milliseconds.
 BEFORE_BRACKET = r"[^\s,{}\[\]\"']+$"
 FROM_BRACKET = r"\[[^\s,{}\[\]]*\][^\s,{}\[\]]*"
 # See https://yaml.org/spec/1.1/#c-printable.

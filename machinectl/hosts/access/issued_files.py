@@ -15,7 +15,7 @@ from machinectl.files.ownership import exposed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# SHA256 of the files as they were written, by path; the machines' hosts in them; and whose keys they are.
+# SHA256 of the written files by path; the machines' hosts in them; and the holder of the keys.
 NOTES, HOSTS, HOLDER = ".machinectl.json", "hosts", "holder"
 HINT = "Choose another directory with --out, or replace them: --force"
 

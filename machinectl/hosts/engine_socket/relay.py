@@ -115,7 +115,7 @@ class Relay:
     async def _join(self, joined: Joined, endpoint: Endpoint) -> None:
         failure = await joined.run()
         if joined.has_answered:
-            # Who has sent all may be gone.
+            # A peer that has sent everything may be gone.
             if failure and not joined.client_has_ended:
                 self._report_fault(f"The connection to {endpoint.peer} broke: {failure.strerror or failure}")
             return
