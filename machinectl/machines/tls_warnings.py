@@ -107,7 +107,7 @@ def repair_hint(machine: Machine) -> str:
     if machine.access.get("state") == GRANTED:
         return ask_owner(machine)
     if makes_certificates(machine):
-        return f"Make new ones: machinectl provision {machine.name}"
+        return f"Replace them: machinectl provision {machine.name}"
     return f"Give the machine its certificates: machinectl certs import {machine.name} <DIR>"
 
 

@@ -141,7 +141,7 @@ def test_certificates_of_ours_that_are_missing_are_renewed_and_not_asked_for(sto
         held.keep_changes([FileCreated("/etc/x")])
         held.write_file("ca-key.pem", b"")
     checks = looked_at(store)
-    assert checks["Certificates"].hint == checks["TLS"].hint == "Make new ones: machinectl provision orion"
+    assert checks["Certificates"].hint == checks["TLS"].hint == "Replace them: machinectl provision orion"
     assert not any("certs" in check.hint for check in checks.values())
 
 

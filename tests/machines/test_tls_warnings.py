@@ -35,7 +35,7 @@ COMMANDS = {
     OTHERS: "Get new ones from whoever made them, and put them in: machinectl certs import orion <DIR>",
 }
 IMPORT = "Give the machine its certificates: machinectl certs import orion <DIR>"
-FOR_MISSING = {OWN: "Make new ones: machinectl provision orion", GRANTED: COMMANDS[GRANTED], OTHERS: IMPORT}
+FOR_MISSING = {OWN: "Replace them: machinectl provision orion", GRANTED: COMMANDS[GRANTED], OTHERS: IMPORT}
 
 
 def identity(*, client: int = 0, server: int = 0) -> Identity:
@@ -88,9 +88,9 @@ def test_env_warns_on_stderr_and_prints_the_same_lines(store: Store, expired: Id
 @pytest.mark.parametrize(
     ("whose", "lost", "what", "command"),
     [
-        (OWN, "key.pem", "lacks key.pem", "Make new ones: machinectl provision orion"),
-        (OWN, "ca.pem ca-key.pem", "lacks ca.pem", "Make new ones: machinectl provision orion"),
-        (OWN, "ca.pem cert.pem key.pem", "has no certificates", "Make new ones: machinectl provision orion"),
+        (OWN, "key.pem", "lacks key.pem", "Replace them: machinectl provision orion"),
+        (OWN, "ca.pem ca-key.pem", "lacks ca.pem", "Replace them: machinectl provision orion"),
+        (OWN, "ca.pem cert.pem key.pem", "has no certificates", "Replace them: machinectl provision orion"),
         (OWN, "cert.pem ca-key.pem", "lacks cert.pem", IMPORT),
         (GRANTED, "cert.pem key.pem", "lacks cert.pem and key.pem", COMMANDS[GRANTED]),
         (OTHERS, "ca.pem", "lacks ca.pem", IMPORT),
@@ -185,7 +185,7 @@ def test_the_command_leads_to_the_store_whatever_its_name(tmp_path: Path, verb: 
     lines = machinectl("-s", store.root, verb, "orion").stderr.removesuffix("\n").split("\n")
     assert all(line.isprintable() for line in lines)
     assert 'lacks key.pem: docker needs ca.pem, cert.pem and key.pem in "$(printf ' in lines[-2]
-    program = lines[-1].removeprefix("Make new ones: ").removesuffix(" provision orion")
+    program = lines[-1].removeprefix("Replace them: ").removesuffix(" provision orion")
     typed = subprocess.run(["sh", "-c", f'set -- {program}; printf "%s|" "$@"'], capture_output=True, check=True)
     # A slash keeps a newline at the end.
     assert os.fsdecode(typed.stdout).replace("/|", "|") == f"machinectl|-s|{store.root}|"
@@ -194,7 +194,7 @@ def test_the_command_leads_to_the_store_whatever_its_name(tmp_path: Path, verb: 
 @pytest.mark.parametrize(
     ("whose", "lost", "command"),
     [
-        (OWN, "key.pem", "Make new ones: machinectl provision orion"),
+        (OWN, "key.pem", "Replace them: machinectl provision orion"),
         (OWN, "cert.pem ca-key.pem", IMPORT),
         (OTHERS, "ca.pem", IMPORT),
     ],
@@ -213,7 +213,7 @@ def test_what_asks_the_engine_names_the_same_command(store: Store, whose: str, l
 @pytest.mark.parametrize("file", ["key.pem", "cert.pem", "ca.pem"])
 @pytest.mark.parametrize(
     ("whose", "command"),
-    [(OWN, "Make new ones: machinectl provision orion"), (GRANTED, COMMANDS[GRANTED]), (OTHERS, IMPORT)],
+    [(OWN, "Replace them: machinectl provision orion"), (GRANTED, COMMANDS[GRANTED]), (OTHERS, IMPORT)],
 )
 @pytest.mark.parametrize("damage", ["empty", "cut", "another's"])
 def test_damaged_certificates_get_the_same_command(
@@ -235,7 +235,7 @@ def test_an_emptied_ca_whose_key_is_gone_is_made_anew(store: Store) -> None:
     (directory / "ca-key.pem").unlink()
     (directory / "ca.pem").write_text("")
     asked = machinectl("version", "orion", store=store.root)
-    assert asked.stderr.splitlines()[-1].strip() == "Make new ones: machinectl provision orion"
+    assert asked.stderr.splitlines()[-1].strip() == "Replace them: machinectl provision orion"
 
 
 @pytest.mark.parametrize("file", ["key.pem", "cert.pem", "ca.pem"])
