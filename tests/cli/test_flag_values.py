@@ -69,6 +69,33 @@ def test_a_flag_without_its_value_says_what_is_missing(
     assert hint == f"machinectl {words} --help".replace("  ", " ")
 
 
+SCRIPTED = {"access grant", "access issue", "access renew", "certs create", "certs issue", "export", "import", "renew"}
+TEXTS = [
+    (name, flag)
+    for name, verb in VERBS.items()
+    if verb.refuses_empty
+    for flag in verb.flags
+    if flag.metavar and flag.kind is str
+]
+
+
+@pytest.mark.parametrize(("name", "flag"), TEXTS, ids=lambda each: getattr(each, "flag", each))
+def test_an_empty_value_as_of_an_unset_variable_is_refused_not_taken_for_a_flag_that_was_left_out(
+    name: str, flag: Flag, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    verb = VERBS[name]
+    needed = [f"{each.flag}=x" for each in verb.flags if each.required and each is not flag]
+    words = [*needed, *(argument.parameter for argument in verb.arguments if argument.required)]
+    for typed in ((f"{flag.flag}=",), (flag.names[0], "")):
+        cause, hint = refused(capsys, "-s", store.root, *name.split(), *typed, *words)
+        assert cause == f"Error: {flag.flag} is empty: is a variable not set?"
+        assert re.fullmatch(rf"Pass {flag.flag} <\S+>{'' if flag.required else ', or leave it out'}", hint)
+
+
+def test_an_empty_value_is_refused_where_scripts_make_access() -> None:
+    assert {name for name, _ in TEXTS} >= SCRIPTED
+
+
 def test_a_switch_with_a_value_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     for name, verb in VERBS.items():
         for flag in (flag for flag in verb.flags if not flag.metavar and not verb.passes_on):

@@ -335,7 +335,7 @@ def test_names_that_are_taken_are_refused_with_another_one(store: Store) -> None
         (("a:",), "Invalid hostname"),
         ((), "one or more machine names"),
         (("web1", "--for", "owner"), "no other holder's name"),
-        (("web1", "--for", ""), "cannot be a holder's name"),
+        (("web1", "--for", ""), "--for is empty"),
         (("web1", "--for", "al ice"), "cannot be a holder's name"),
         (("web1", "--for", "a" * 52), "at most 51 are allowed"),
     ],

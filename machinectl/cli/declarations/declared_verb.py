@@ -63,6 +63,7 @@ class Verb:
         keeps_selector: bool = False,
         passes_on: bool = False,
         follows: bool = True,
+        refuses_empty: bool = False,
         failure_status: int = 0,
     ) -> None:
         self.runs = runs
@@ -84,5 +85,7 @@ class Verb:
         self.passes_on = passes_on
         # Whether to update STORE/ssh_config first. Verbs of shell start-up skip it to be fast.
         self.follows = follows
+        # Whether no flag may be "": a script with an unset variable would get a default that it did not mean.
+        self.refuses_empty = refuses_empty
         # The exit status of its failures, 0 for each error's own.
         self.failure_status = failure_status

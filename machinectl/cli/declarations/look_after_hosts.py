@@ -97,6 +97,7 @@ VERBS = {
             *shared.LOGIN,
             shared.SELECTOR,
         ),
+        refuses_empty=True,
     ),
     "start": power_verb(
         "start", "Power on hosts (Wake-on-LAN) and wait until they answer.", "Timeout for each host to answer."

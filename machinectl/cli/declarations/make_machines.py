@@ -135,6 +135,7 @@ VERBS = {
             Flag("--no-context", help="Create no docker contexts."),
             DRY_RUN_HERE,
         ),
+        refuses_empty=True,
     ),
     "rm": Verb(
         "manage.rm:rm",
@@ -219,6 +220,7 @@ VERBS = {
             CLIENT_NAME,
             OVERWRITE,
         ),
+        refuses_empty=True,
     ),
     "certs issue": Verb(
         "manage.certs:certs_issue",
@@ -227,6 +229,7 @@ VERBS = {
         examples=("machinectl certs issue orionbox --out certs --client-name alice",),
         arguments=(shared.NAME,),
         flags=(OUT_DIRECTORY, CLIENT_NAME, OVERWRITE),
+        refuses_empty=True,
     ),
     "certs import": Verb(
         "manage.certs:certs_import",

@@ -90,6 +90,7 @@ VERBS = {
             shared.DRY_RUN,
             *shared.LOGIN,
         ),
+        refuses_empty=True,
     ),
     "access end": Verb(
         "share.access:access_end",
@@ -113,6 +114,7 @@ VERBS = {
             *shared.LOGIN,
         ),
         keeps_selector=True,
+        refuses_empty=True,
     ),
     "access request": Verb(
         "share.request_access:access_request",
@@ -137,6 +139,7 @@ VERBS = {
             ),
             REQUEST_FILE,
         ),
+        refuses_empty=True,
     ),
     "access accept": Verb(
         "share.request_access:access_accept",
@@ -156,6 +159,7 @@ VERBS = {
         examples=("machinectl access renew", "machinectl access renew orionbox -o request.txt"),
         arguments=(shared.NAMES,),
         flags=(shared.SELECTOR, REQUEST_FILE),
+        refuses_empty=True,
     ),
     "access issue": Verb(
         "share.issue:access_issue",
@@ -193,6 +197,7 @@ VERBS = {
             *shared.LOGIN,
             shared.SELECTOR,
         ),
+        refuses_empty=True,
     ),
     "export": Verb(
         "share.export:export",
@@ -233,5 +238,6 @@ VERBS = {
             shared.SELECTOR,
         ),
         keeps_selector=True,
+        refuses_empty=True,
     ),
 }

@@ -8,6 +8,7 @@ from machinectl.cli.declarations.declared_verb import PRINTS, WORKS
 from machinectl.cli.declarations.shared_flags import LOGIN
 from machinectl.cli.output.exit_status import guarded
 from machinectl.cli.output.stdio import set_output_kind
+from machinectl.cli.parsing.flag_values import check_not_empty
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def run_verb(here: Session, declared: Verb, given: dict[str, Any]) -> int:
 
 
 def call_verb(here: Session, declared: Verb, given: dict[str, Any]) -> int | None:
+    if declared.refuses_empty:
+        check_not_empty(declared.flags, here.arguments)
     lists = [one.parameter for one in declared.arguments if one.many]
     lists += [one.parameter for one in declared.flags if one.many]
     given.update({parameter: [] for parameter in lists if given[parameter] is None})

@@ -8,6 +8,8 @@ from machinectl.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from machinectl.machines.flags import Flag
 
 # By metavar.
@@ -26,6 +28,17 @@ def read_number(flag: Flag, given: str | float) -> int | float:
     if math.isfinite(number) and (low is None or number >= low) and (high is None or number <= high):
         return number
     raise UsageError(f"{typed_name(flag, given)} takes {valid_values(flag)}, not {given!r}")
+
+
+def check_not_empty(flags: Sequence[Flag], words: Sequence[str]) -> None:
+    """Raise UsageError for a flag with an empty value. `words` are canonical."""
+    for flag in flags:
+        if any(f"{name}=" in words for name in flag.all_names):
+            instead = "" if flag.required else ", or leave it out"
+            raise UsageError(
+                f"{flag.flag} is empty: is a variable not set?",
+                f"Pass {flag.flag} <{without_options(flag.metavar)}>{instead}",
+            )
 
 
 def typed_name(flag: Flag, given: object) -> str:
