@@ -25,7 +25,7 @@ from tests.support.archives import Made, layer, saved
 from tests.support.dockerd import running_with
 from tests.support.measure import MACHINECTL, measured, row
 from tests.support.registered import added
-from tests.support.servers import free_port
+from tests.support.registry import PROGRAM, running_registry
 from tests.support.sshds import sshds
 
 if TYPE_CHECKING:
@@ -174,7 +174,8 @@ def engines(work: Path, kind: str) -> Iterator[Here]:
             machine = Machine(name, "none", url=url, tls=name == "tls")
             machine.driver_state = json.dumps({"URL": url})
             added(store, machine, files if machine.tls else None)
-        registry = stack.enter_context(running_registry(work / "registry"))
+        has_registry = shutil.which(PROGRAM)
+        registry = stack.enter_context(running_registry(work / "registry")).address if has_registry else ""
         yield Here(source, target, work, store.root, f"{ssh} -p {host.port} {login}", registry)
 
 
@@ -210,28 +211,6 @@ def patched_environment(name: str, value: str) -> Iterator[None]:
         yield
     finally:
         os.environ[name] = before
-
-
-@contextmanager
-def running_registry(directory: Path) -> Iterator[str]:
-    """Yield the address of a registry, "" if none is on the PATH."""
-    program = shutil.which("docker-registry") or shutil.which("registry")
-    if not program:
-        yield ""
-        return
-    directory.mkdir()
-    address = f"127.0.0.1:{free_port()}"
-    configuration = directory / "config.yml"
-    storage = {"filesystem": {"rootdirectory": str(directory / "data")}}
-    # JSON is YAML.
-    configuration.write_text(json.dumps({"version": 0.1, "storage": storage, "http": {"addr": address}}))
-    with (directory / "log").open("wb") as log:
-        process = subprocess.Popen([program, "serve", str(configuration)], stdout=log, stderr=log)
-    try:
-        yield address
-    finally:
-        process.terminate()
-        process.wait()
 
 
 if __name__ == "__main__":

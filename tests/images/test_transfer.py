@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import tempfile
+from dataclasses import replace
 from shutil import disk_usage
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +26,7 @@ from machinectl.images.reference import parse_reference
 from machinectl.images.send import Early, Everything, ImageTarget, Sent
 from machinectl.images.unfinished import Unfinished
 from machinectl.images.write_archive import Known
-from tests.support.archives import Made, digest, saved
+from tests.support.archives import INDEX, Made, digest, saved
 from tests.support.dockerd import running_with
 from tests.support.image_engines import CONTAINERD_STORE, Engine, unique_layer
 from tests.support.real import need
@@ -36,10 +38,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from machinectl.hosts.image_transfer.image_sources import Source
+    from tests.support.registry import Registry
 
 STORES = ["classic", "containerd"]
 # What is sent besides layers: manifests, configuration and tar's headers, in bytes.
 OVERHEAD = 64 << 10
+ARM = {"architecture": "arm64", "os": "linux"}
 CONFIGURATIONS = {"classic": b"{}", "containerd": CONTAINERD_STORE}
 CA = certs.new_ca("the engine's CA")
 SERVER = certs.issue_server(CA, ["orion.local"])
@@ -73,17 +77,28 @@ def sender(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sender:
     return Sender(tmp_path / "notes")
 
 
-BASES = ["absent", "same", "compressed otherwise"]
+# How it came to the target, and which of its layers are gzip's.
+BASES: dict[str, tuple[str, list[int]]] = {
+    "absent": ("", []),
+    "loaded": ("loaded", []),
+    "loaded gzip": ("loaded", [0]),
+    "pulled": ("pulled", []),
+    "pulled gzip": ("pulled", [0]),
+}
 
 
 @pytest.mark.parametrize("base", BASES)
-@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("compressed", [False, True], ids=["plain", "gzip"])
 @pytest.mark.parametrize("target_store", STORES)
+@pytest.mark.parametrize("came", ["loaded", "pulled"])
 @pytest.mark.parametrize("source_store", STORES)
 def test_every_combination_arrives_whole_with_the_missing_layers_only(
+    sources: dict[str, Engine],
     engines: dict[str, Engine],
+    registry: Registry,
     sender: Sender,
     source_store: str,
+    came: str,
     target_store: str,
     compressed: bool,
     base: str,
@@ -91,18 +106,23 @@ def test_every_combination_arrives_whole_with_the_missing_layers_only(
 ) -> None:
     low, high = unique_layer(), unique_layer()
     app = Made([low, high], compressed=[0, 1] if compressed else [])
-    source, target = engines[source_store], engines[target_store]
-    source.load(saved({"app:1": app}))
-    if base != "absent":
-        target.load(saved({"base:1": Made([low], compressed=[0] if compressed != (base != "same") else [])}))
+    base_came, base_compressed = BASES[base]
+    below = Made([low], compressed=base_compressed)
+    source, target = sources[source_store], engines[target_store]
+    get(source, came, registry, "app:1", app)
+    if base_came:
+        get(target, base_came, registry, "base:1", below)
     sent = sender.send_one(source, target, "app:1")
-    missing = len(high) if base != "absent" else len(low) + len(high)
-    in_source = engines[source_store].saved_blobs("app:1")
-    if target_store == "containerd" and base != "absent" and not same_blob(low, app, in_source, base, compressed):
+    missing = len(high) if base_came else len(low) + len(high)
+    in_source = source.saved_blobs("app:1")
+    low_as_sent = app.layer_digests[0] if app.layer_digests[0] in in_source else digest(low)
+    if target_store == "containerd" and base_came and low_as_sent != below.layer_digests[0]:
         # containerd needs the very blob.
         missing += len(low)
     assert sent.sent <= missing + OVERHEAD + missing // 50
     assert target.layers("app:1") == [digest(low), digest(high)]
+    # Configuration and manifest, two layers; saved_blobs checks that each is what its name says.
+    assert len(target.saved_blobs("app:1")) >= 4
     assert target.saved_blobs("app:1") >= (in_source if target_store == source_store == "containerd" else set())
     with monkeypatch.context() as patched:
         patched.setattr(EngineSource, "read", lambda *_: pytest.fail("it was read"))
@@ -111,11 +131,44 @@ def test_every_combination_arrives_whole_with_the_missing_layers_only(
     assert os.listdir(os.environ["TMPDIR"]) == []
 
 
-def same_blob(low: bytes, app: Made, in_source: set[str], base: str, compressed: bool) -> bool:
-    """Whether the base on the target has the blob that the source sends."""
-    sent = app.layer_digests[0] if app.layer_digests[0] in in_source else digest(low)
-    on_target = Made([low], compressed=[0] if compressed != (base != "same") else []).layer_digests[0]
-    return sent == on_target
+@pytest.mark.parametrize("target_store", STORES)
+@pytest.mark.parametrize("source_store", STORES)
+def test_an_image_pulled_as_one_of_several_platforms_arrives_whole(
+    sources: dict[str, Engine],
+    engines: dict[str, Engine],
+    registry: Registry,
+    sender: Sender,
+    source_store: str,
+    target_store: str,
+) -> None:
+    low, high = unique_layer(), unique_layer()
+    app, other = Made([low, high], compressed=[0, 1]), Made([unique_layer()], platform=ARM)
+    source, target = sources[source_store], engines[target_store]
+    source.pull(registry, "app:1", together(app, other))
+    target.pull(registry, "base:1", together(Made([low], compressed=[0]), other))
+    sent = sender.send_one(source, target, "app:1")
+    assert sent.layers == (2 if (source_store, target_store) == ("classic", "containerd") else 1)
+    assert target.layers("app:1") == [digest(low), digest(high)]
+    assert len(target.saved_blobs("app:1")) >= 4
+    again = sender.send_one(source, target, "app:1")
+    assert (again.sent, again.present) == (0, True)
+
+
+def together(*images: Made) -> Made:
+    """Return the first image, described as one of several by an index, as builders publish them."""
+    listed = [{**each.descriptor, "platform": each.platform} for each in images]
+    blobs = {name: data for each in images for name, data in each.blobs.items()}
+    all_of_them = replace(images[0], blobs=blobs)
+    index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": listed}
+    all_of_them.descriptor = all_of_them.add(json.dumps(index).encode(), INDEX)
+    return all_of_them
+
+
+def get(engine: Engine, way: str, registry: Registry, name: str, image: Made) -> None:
+    if way == "pulled":
+        engine.pull(registry, name, image)
+    else:
+        engine.load(saved({name: image}))
 
 
 @pytest.mark.parametrize("target_store", STORES)

@@ -9,28 +9,32 @@ import os
 import shutil
 import subprocess
 import tarfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
 
 from machinectl import certs
 from machinectl.engine import Endpoint
 from machinectl.engine.http import request
-from machinectl.images.engine_images import Images, diff_ids_of, load_image, saved_image
+from machinectl.images.engine_images import Images, diff_ids_of, load_image, saved_image, tag_image
+from machinectl.images.reference import parse_reference
 from machinectl.machines.record import Machine, Phase
 from tests.support.archives import digest, layer
 from tests.support.dockerd import running_with
 from tests.support.real import need
 from tests.support.registered import added
+from tests.support.registry import PROGRAM, Registry, running_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from machinectl.machines.store import Store
+    from tests.support.archives import Made
     from tests.support.dockerd import Dockerd
 
 # daemon.json.
@@ -67,6 +71,15 @@ class Engine:
 
     def load(self, archive: bytes) -> None:
         load_image(self.endpoint, [archive])
+
+    def pull(self, registry: Registry, name: str, image: Made) -> None:
+        """Get an image from a registry, and give it its name without the registry."""
+        place, _, tag = registry.upload(name, image).rpartition(":")
+        query = urlencode({"fromImage": place, "tag": tag})
+        with request(self.endpoint, "POST", f"/images/create?{query}", timeout=60) as answer:
+            said = answer.read(1 << 20)
+            assert answer.status == OK, said
+        assert tag_image(self.endpoint, f"{place}:{tag}", parse_reference(name)), said
 
     def images(self) -> dict[str, str]:
         """Return IDs by name."""
@@ -109,16 +122,44 @@ def containerd_store() -> Iterator[Dockerd]:
     """An engine that keeps its images in containerd's store."""
     ca = certs.new_ca("the engine's CA")
     server = certs.issue_server(ca, ["orion.local"])
-    with running_with(ca, server, b'{"features": {"containerd-snapshotter": true}}') as engine:
+    with running_with(ca, server, CONTAINERD_STORE) as engine:
         engine.client(engine.directory, certs.issue_client(ca, "test"))
         yield engine
 
 
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    need(PROGRAM)
+    with running_registry(tmp_path_factory.mktemp("registry") / "home") as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def source_dockerds() -> Iterator[tuple[Dockerd, Dockerd]]:
+    ca = certs.new_ca("the engine's CA")
+    server = certs.issue_server(ca, ["orion.local"])
+    with running_with(ca, server) as classic, running_with(ca, server, CONTAINERD_STORE) as containerd:
+        yield classic, containerd
+
+
+@pytest.fixture
+def sources(source_dockerds: tuple[Dockerd, Dockerd]) -> Iterator[dict[str, Engine]]:
+    """Engines besides those of `engines`: a push to the engine that it comes from sends nothing."""
+    with left_clean(*source_dockerds) as found:
+        yield found
+
+
 @pytest.fixture
 def engines(dockerd: Dockerd, containerd_store: Dockerd) -> Iterator[dict[str, Engine]]:
+    with left_clean(dockerd, containerd_store) as found:
+        yield found
+
+
+@contextmanager
+def left_clean(classic: Dockerd, containerd: Dockerd) -> Iterator[dict[str, Engine]]:
     found = {
-        "classic": Engine(Endpoint(f"unix://{dockerd.socket}")),
-        "containerd": Engine(Endpoint(f"unix://{containerd_store.socket}")),
+        "classic": Engine(Endpoint(f"unix://{classic.socket}")),
+        "containerd": Engine(Endpoint(f"unix://{containerd.socket}")),
     }
     before = {name: set(engine.images()) for name, engine in found.items()}
     yield found

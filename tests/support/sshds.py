@@ -83,7 +83,7 @@ def sshds(directory: Path, count: int, environment: str = "") -> Iterator[list[H
             stack.callback(process.terminate)
             found.append(host)
         for host in found:
-            wait_listening(host)
+            wait_listening(host.host, host.port)
         yield found
 
 
@@ -94,12 +94,12 @@ def made(path: Path) -> Path:
     return path
 
 
-def wait_listening(host: Host) -> None:
-    """Wait until an sshd takes connections. Raises OSError."""
+def wait_listening(host: str, port: int) -> None:
+    """Wait until a server takes connections. Raises OSError."""
     end = time.monotonic() + PATIENCE
     while True:
         try:
-            socket.create_connection((host.host, host.port), PATIENCE).close()
+            socket.create_connection((host, port), PATIENCE).close()
         except ConnectionRefusedError:
             if time.monotonic() > end:
                 raise
