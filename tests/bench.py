@@ -29,6 +29,7 @@ from tests import (
     bench_fleet,
     bench_hosts,
     bench_push,
+    bench_remote_engine,
     bench_run,
     bench_scp,
     bench_shells,
@@ -82,6 +83,7 @@ def main() -> None:
         reason = why_not()
         if not reason:
             rows += bench_hosts.hosts(work)
+            rows += bench_remote_engine.engines(work)
             rows += bench_apply.fleets(work)
     print(aligned_table(["WHAT", "MEASURED", "BASELINE", "RATIO", "PROMISE"], rows), end="")
     if reason:

@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 # They may become root by sudo without a password.
 USER = "ops"
 NAME = "orionbox"
-# The suffixes of docker's flags, and the files that they name.
-TLS_FILES = {"cacert": "ca", "cert": "cert", "key": "key"}
 CERTIFICATES = ("ca.pem", "server.pem", "server-key.pem")
 # The least that makes a host the same as `create` does.
 FILES = {
@@ -75,7 +73,7 @@ ROUND_TRIP = 0.1
 def hosts(work: Path) -> Iterator[Sequence[str]]:
     lab = Lab.claim()
     try:
-        for rows in (engine_there, far_away, bare, nothing_to_do, copying, querying):
+        for rows in (engine_there, far_away, bare, nothing_to_do, copying):
             yield from rows(lab, work)
     finally:
         lab.down()
@@ -164,38 +162,6 @@ def copying(lab: Lab, work: Path) -> Iterator[Sequence[str]]:
             host.run(f"rm -rf /home/{USER}/*; sync")
             cost, base = (median(costs) for costs in zip(*pairs, strict=True))
             yield row(f"scp {' '.join(flags)} of {what}".replace("  ", " "), cost.wall, theirs[0], base.wall, "1.1 x")
-
-
-def querying(lab: Lab, work: Path) -> Iterator[Sequence[str]]:
-    """`docker ps` of one engine: over TLS, then through a socket over the kept SSH connection, and over docker's ssh://."""
-    with fresh(lab, work, ["docker"]) as (host, directory):
-        ours = [*MACHINECTL, "-s", str(directory)]
-        measured(create(host, directory))
-        machine, socket = directory / "machines" / NAME, directory / "engine.sock"
-        files = [f"--tls{name}={machine / file}.pem" for name, file in zip(TLS_FILES, TLS_FILES.values(), strict=True)]
-        tls = [
-            measured(["docker", "--tlsverify", *files, "-H", f"tcp://{host.ip}:{TLS_PORT}", "ps"]) for _ in range(20)
-        ]
-        for words in (
-            ["set", "--ssh-only", NAME],
-            ["provision", NAME],
-            ["ssh-config", "--write"],
-            ["socket", NAME, "--background", "--path", str(socket)],
-        ):
-            measured([*ours, *words])
-        ssh = directory / "bin" / "ssh"
-        ssh.parent.mkdir()
-        ssh.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {directory}/ssh_config "$@"\n')
-        ssh.chmod(0o755)
-        kept = ["docker", "-H", f"unix://{socket}", "ps"]
-        path = f"PATH={ssh.parent}:{os.environ['PATH']}"
-        theirs = ["env", path, "docker", "-H", f"ssh://{USER}@{host.ip}", "ps"]
-        pairs = [(measured(kept), measured(theirs)) for _ in range(20)]
-        measured([*ours, "socket", "rm", NAME])
-    cost, base = (median(costs) for costs in zip(*pairs, strict=True))
-    what = "docker ps through a socket, SSH only"
-    yield row(what, cost.wall, "docker --tlsverify ps", median(tls).wall, "2 x")
-    yield row(what, cost.wall, "docker -H ssh://HOST ps", base.wall, "0.25 x")
 
 
 def in_turn(lab: Lab, work: Path, variants: Sequence[str], *preparations: Preparation, runs: int) -> list[Cost]:
