@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from machinectl.hosts.image_transfer.target_disk import free_bytes
 from machinectl.hosts.image_transfer.transfer import transfer
 from machinectl.hosts.status.ready_endpoint import ready_endpoint
 
@@ -25,4 +27,5 @@ def push(
     there = [name for name in names if store.exists(name)]
     yield from ((name, store.no_such(name)) for name in names if name not in there)
     if there:
+        order = replace(order, free_bytes=partial(free_bytes, store))
         yield from transfer(console, order, {name: partial(ready_endpoint, store, name) for name in there})

@@ -7,6 +7,7 @@ import io
 import json
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -95,11 +96,12 @@ class Images:
         found: dict[str, Any] | None = self.ask(f"/images/{quote(name, safe='/:@')}/json", dict)
         return found
 
-    def store(self) -> tuple[bool, str]:
-        """Return whether containerd keeps the images, and the engine's platform."""
+    def engine(self) -> Known:
+        """Return what the engine tells of itself, and no image."""
         info = self.ask("/info", dict) or {}
         by_containerd = ["driver-type", "io.containerd.snapshotter.v1"] in as_list(info.get("DriverStatus"))
-        return by_containerd, engine_platform(info)
+        host, root = as_text(info.get("Name")), as_text(info.get("DockerRootDir"))
+        return Known(by_containerd, engine_platform(info), host=host, root_directory=root)
 
     def is_whole(self, image_id: str, *, by_containerd: bool) -> bool:
         """Return whether the engine lists the image: containerd's store hides one without all blobs."""
@@ -111,7 +113,7 @@ class Images:
 
     def known(self, likely: str = "") -> Known:
         """Return the images that the engine has, and the layers of as many as it tells in time, of `likely` first."""
-        by_containerd, platform = self.store()
+        engine = self.engine()
         listed = self.listed()
         chains: set[str] = set()
         diffs: set[str] = set()
@@ -125,8 +127,14 @@ class Images:
             layers = diff_ids_of(image)
             diffs.update(layers)
             chains.update(chain_ids(layers))
-        images, names = ids_of(listed), ids_by_name(listed)
-        return Known(by_containerd, platform, frozenset(chains), frozenset(diffs), images, names, contents)
+        return replace(
+            engine,
+            chain_ids=frozenset(chains),
+            diff_ids=frozenset(diffs),
+            images=ids_of(listed),
+            names=ids_by_name(listed),
+            contents=contents,
+        )
 
 
 def content_of(image: dict[str, Any]) -> str:
@@ -201,11 +209,11 @@ def load_image(endpoint: Endpoint, archive: Iterable[bytes]) -> None:
             )
 
 
-def disk_full(endpoint: Endpoint) -> DiskFullError:
+def disk_full(endpoint: Endpoint, cause: str = "") -> DiskFullError:
     hint = "See what fills it: docker system df"
     if endpoint.name != Endpoint.name:
         hint = f"See what fills it: machinectl docker {endpoint.name} -- system df"
-    return DiskFullError(f"The disk of the engine at {endpoint.peer} is full", hint)
+    return DiskFullError(cause or f"The disk of the engine at {endpoint.peer} is full", hint)
 
 
 def error_of(line: bytes) -> str:

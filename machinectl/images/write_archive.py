@@ -37,6 +37,9 @@ class Known:
     names: Mapping[str, str] = field(default_factory=dict)
     # IDs by content (engine_images.content_of).
     contents: Mapping[str, str] = field(default_factory=dict)
+    # The engine's host name, and its DockerRootDir.
+    host: str = ""
+    root_directory: str = ""
 
     def everything_missing(self) -> Known:
         return Known(self.by_containerd, self.platform)

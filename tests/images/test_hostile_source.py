@@ -33,7 +33,7 @@ HERE = Endpoint("unix:///nothing.sock")
 def test_any_driver_status_is_read(answers: dict[str, Any], status: object) -> None:
     answers["/info"] = {"DriverStatus": status}
     with Images(HERE) as images:
-        assert images.store()[0] is False
+        assert not images.engine().by_containerd
 
 
 @pytest.mark.parametrize("listed", [{"Id": ["x"]}, {"Id": 5, "RepoTags": 5}, {"RepoTags": [5, None, "app:1"]}])

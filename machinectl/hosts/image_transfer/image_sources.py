@@ -76,7 +76,7 @@ class EngineSource:
             found = images.image(name)
             if found is None:
                 raise no_such_image(name, self, images)
-            by_containerd, _ = images.store()
+            by_containerd = images.engine().by_containerd
         size = max(0, as_integer(found.get("Size")))
         identifier = id_of(found)
         if not identifier:

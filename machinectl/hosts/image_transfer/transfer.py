@@ -14,7 +14,7 @@ from machinectl.files.atomic import quote_path
 from machinectl.files.spool_directory import spool_directory
 from machinectl.go.units import human_size
 from machinectl.hosts.parallel.workers import LIMIT, run_at_once
-from machinectl.images.engine_images import Images
+from machinectl.images.engine_images import Images, disk_full
 from machinectl.images.image import chain_ids
 from machinectl.images.read_archive import SPARE, ArchiveReader, Wanted
 from machinectl.images.send import Early, Everything, ImageTarget, Sent, finish_image, replaced_image, send_image
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from machinectl.engine import Endpoint
     from machinectl.hosts.image_transfer.image_sources import Source, SourceImage
     from machinectl.images.reference import Reference
+    from machinectl.images.write_archive import Known
+
+# Bytes that are worth a login to the host, which takes a moment.
+LARGE = 500_000_000
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ class Order:
     step: str = "Sending"
     parallel: int = LIMIT
     dry_run: bool = False
+    # Returns the room for images on an engine's host in bytes, None if that is not certain.
+    free_bytes: Callable[[str, Known], int | None] = lambda _, __: None
 
 
 def transfer(
@@ -92,8 +98,10 @@ def send_to_all(
             if name not in early:
                 return keep_image(target, found, order)
             if order.dry_run:
+                check_target_room(name, target, missing_size(spool, target.known), order)
                 return estimate(target, spool, order.reference)
             with console.step(f"{order.step} {order.wanted.name}"):
+                check_target_room(name, target, least_size(found, early[name], target.known, spool), order)
                 return send_image(
                     target, spool, order.reference, early[name], shown_progress(console, found.archive_size)
                 )
@@ -153,6 +161,31 @@ def unneeded_layers(found: SourceImage, early: Collection[Early]) -> frozenset[s
     if not all(each.image_id for each in early):
         return frozenset()
     return frozenset(found.layers).difference(*(each.blobs for each in early))
+
+
+def least_size(found: SourceImage, early: Early, known: Known, spool: Spool) -> int:
+    """Return how many bytes the engine will need at least, as far as that is known before anything is sent."""
+    if not early.blobs:
+        return missing_size(spool, known)
+    return found.size if all(layer in early.blobs for layer in found.layers) else 0
+
+
+def missing_size(spool: Spool, known: Known) -> int:
+    missing = parcel(spool.image(), known)
+    return 0 if missing.image_id in known.images else missing.size
+
+
+def check_target_room(name: str, target: ImageTarget, needed: int, order: Order) -> None:
+    """Raise DiskFullError if the image certainly does not fit. A small one is not worth the question."""
+    if needed < LARGE:
+        return
+    free = order.free_bytes(name, target.known)
+    if free is not None and free < needed:
+        raise disk_full(
+            target.endpoint,
+            f"The image needs {human_size(needed)}, and the disk of the engine at {target.endpoint.peer} has "
+            f"{human_size(free)} free",
+        )
 
 
 def estimate(target: ImageTarget, spool: Spool, reference: Reference | None) -> Sent:
