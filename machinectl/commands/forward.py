@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.connection.login import login_endpoint, pin_first_key
-from machinectl.hosts.port_forwarding.container_events import list_containers
+from machinectl.hosts.port_forwarding.container_events import Services, list_containers
 from machinectl.hosts.port_forwarding.port_forwarder import FollowedContainers, PortForwarder
 from machinectl.hosts.port_forwarding.port_words import parse_word
 from machinectl.hosts.port_forwarding.published_ports import find_container
@@ -62,8 +62,9 @@ def forward(
 
 
 def container_names(endpoint: Callable[[], Endpoint], machine: str, words: Sequence[str]) -> frozenset[str]:
-    """Return the names of running containers that publish ports. Raises MachineError."""
-    listed = list_containers(endpoint(), stopped=True)
+    """Return the names of running containers and services that publish ports. Raises MachineError."""
+    asked = endpoint()
+    listed = [*list_containers(asked, stopped=True), *Services().look(asked)]
     names = set()
     for word in words:
         found = find_container(listed, word)

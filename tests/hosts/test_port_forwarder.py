@@ -30,7 +30,7 @@ from machinectl.machines.store import Store
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
 from tests.support.in_process import machinectl
-from tests.support.published import publishing
+from tests.support.published import LEADERLESS, WORKER, publishing
 from tests.support.quiet import Quiet
 from tests.support.registered import register
 from tests.support.servers import serving
@@ -272,6 +272,40 @@ def test_only_the_containers_that_were_named_are_forwarded(machine: Machine, ser
         engine.run("web", service)
         assert forwarding.next()[1] == "web"
         assert forwarding.reports.empty()
+
+
+def test_a_managers_services_are_forwarded_while_they_publish_ports(machine: Machine, service: int) -> None:
+    with publishing() as engine, started(Forwarding(machine, engine)) as forwarding:
+        engine.serve_on_all_nodes("web", service)
+        local, *rest = forwarding.next()
+        assert rest == ["web", True]
+        assert received(local) == b"hello\n"
+        # Without a leader, the swarm goes on, and lists nothing.
+        engine.refusal = LEADERLESS
+        engine.run("another", service)
+        assert forwarding.next()[1:] == ("another", True)
+        engine.serve_on_all_nodes("web")
+        assert forwarding.next() == (local, "web", False)
+
+
+def test_only_the_service_that_was_named_is_forwarded(machine: Machine, service: int) -> None:
+    with publishing() as engine, started(Forwarding(machine, engine, ("web",))) as forwarding:
+        engine.run("other", service)
+        engine.serve_on_all_nodes("web", service)
+        assert forwarding.next()[1] == "web"
+        assert forwarding.reports.empty()
+
+
+def test_a_worker_says_that_it_does_not_know_the_services(machine: Machine) -> None:
+    with publishing() as engine:
+        engine.refusal = WORKER
+        with started(Forwarding(machine, engine)) as forwarding:
+            pass
+    [warning] = forwarding.console.warnings
+    assert warning.splitlines() == [
+        '"orion" is a worker of a swarm, which does not know what services publish',
+        "Forward from a manager, or by number: machinectl forward orion <PORT>",
+    ]
 
 
 def test_udp_is_mentioned_once_with_the_reason(machine: Machine) -> None:

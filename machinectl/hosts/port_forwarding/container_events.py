@@ -1,4 +1,7 @@
-"""The containers of an engine, and when they change: https://docs.docker.com/reference/api/engine/ (unversioned)."""
+"""The containers and services of an engine, and when they change.
+
+https://docs.docker.com/reference/api/engine/ (unversioned)
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from machinectl.engine import request
-from machinectl.engine.probe import read_answer
+from machinectl.engine.probe import LONGEST_TOLD, read_answer
 from machinectl.errors import MachineError
-from machinectl.hosts.port_forwarding.published_ports import read_containers
+from machinectl.hosts.port_forwarding.published_ports import read_containers, read_services
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +28,12 @@ if TYPE_CHECKING:
 # Seconds for a question, and between attempts to follow an engine again.
 PATIENCE = 10.0
 RETRY = 1.0
-FILTERS = {"type": ["container"], "event": ["start", "die", "stop", "destroy", "rename"]}
+FILTERS = {
+    "type": ["container", "service"],
+    "event": ["start", "die", "stop", "destroy", "rename", "create", "update", "remove"],
+}
+# Of an engine's answer to a question about services.
+NO_MANAGER, WORKER = b"not a swarm manager", b"Worker nodes"
 
 
 def list_containers(endpoint: Endpoint, *, stopped: bool = False) -> list[Container]:
@@ -33,6 +41,28 @@ def list_containers(endpoint: Endpoint, *, stopped: bool = False) -> list[Contai
     path = "/containers/json?all=1" if stopped else "/containers/json"
     with request(endpoint, "GET", path, timeout=PATIENCE) as answer:
         return read_containers(read_answer(endpoint, answer, list))
+
+
+class Services:
+    """The services of the swarm that an engine manages."""
+
+    def __init__(self) -> None:
+        self.is_worker = False
+        self._known: list[Container] = []
+
+    def look(self, endpoint: Endpoint) -> list[Container]:
+        """Return those that publish ports; while the swarm has no leader, the last that were known.
+
+        Raises EngineError.
+        """
+        with request(endpoint, "GET", "/services", timeout=PATIENCE) as answer:
+            if not answer.failed:
+                self._known, self.is_worker = read_services(read_answer(endpoint, answer, list)), False
+            else:
+                said = answer.read(LONGEST_TOLD)
+                if NO_MANAGER in said:
+                    self._known, self.is_worker = [], WORKER in said
+        return self._known
 
 
 class ContainerEvents:

@@ -7,7 +7,7 @@ import re
 import shlex
 import threading
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from machinectl.files.runtime_directory import socket_directory
 from machinectl.files.spool_directory import own_directory
 from machinectl.hosts.connection.login import login_endpoint
 from machinectl.hosts.connection.openssh_programs import checked_known_hosts, raise_ssh_failure
-from machinectl.hosts.port_forwarding.container_events import ContainerEvents, list_containers
+from machinectl.hosts.port_forwarding.container_events import ContainerEvents, Services, list_containers
 from machinectl.hosts.port_forwarding.distinct_warnings import DistinctWarnings
 from machinectl.hosts.status.present_name import LOOK_SECONDS
 from machinectl.machines.store.store_paths import NoSuchMachine
@@ -56,14 +56,16 @@ UNHEARD = "connect failed: Connection refused"
 
 @dataclass(frozen=True)
 class FollowedContainers:
-    """Running containers with these names, or all."""
+    """Running containers and services with these names, or all."""
 
     endpoint: Callable[[], Endpoint]
     names: frozenset[str] | None = None
+    services: Services = field(default_factory=Services)
 
     def look(self) -> list[Container]:
         """Raises MachineError."""
-        listed = list_containers(self.endpoint())
+        endpoint = self.endpoint()
+        listed = [*list_containers(endpoint), *self.services.look(endpoint)]
         return [one for one in listed if one.running and (self.names is None or one.name in self.names)]
 
 
@@ -214,6 +216,12 @@ class PortForwarder:
                 others = first_names(sorted(one.others))
                 verb = "is" if len(one.others) == 1 else "are"
                 self._warnings.warn(f"{others} of {one.name} {verb} not forwarded: SSH carries only TCP")
+        if containers.services.is_worker and containers.names is None:
+            name = self._name.name
+            self._warnings.warn(
+                f'"{name}" is a worker of a swarm, which does not know what services publish\n'
+                f"Forward from a manager, or by number: machinectl forward {name} <PORT>"
+            )
 
     def _look_again(self, containers: FollowedContainers) -> None:
         """Raises NoSuchMachine once the machine is removed."""

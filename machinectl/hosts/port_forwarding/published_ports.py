@@ -1,4 +1,4 @@
-"""What containers publish, from GET /containers/json. Unexpected values are skipped."""
+"""What containers and services publish, from GET /containers/json and /services. Unexpected values are skipped."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from machinectl.go.docker_ps import as_list, as_text
+from machinectl.go.docker_ps import as_dict, as_list, as_text
 from machinectl.hosts.port_forwarding.port_words import HIGHEST, LOCALHOST, Wish
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 # Published on all addresses.
 ANYWHERE = (None, "", "0.0.0.0", "::")  # noqa: S104 - only compared
 TCP = "tcp"
+# Published on each node of the swarm. In the mode "host", the container of a task publishes the port.
+INGRESS = "ingress"
 PROTOCOLS = {TCP, "udp", "sctp"}
 # The names that engines accept (RestrictedNamePattern), and more: those of docker compose are long.
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}")
@@ -22,7 +24,10 @@ ID = re.compile(r"[0-9a-zA-Z]{1,64}")
 
 
 class Container(NamedTuple):
-    """`ports` are those that TCP reaches, `others` the rest as docker writes them: 53/udp."""
+    """A container, or a service of a swarm.
+
+    `ports` are those that TCP reaches, `others` the rest as docker writes them: 53/udp.
+    """
 
     identifier: str
     name: str
@@ -52,6 +57,29 @@ def read_container(told: dict[str, Any]) -> Container:
         as_text(told.get("State")) in {"running", "paused"},
         frozenset(Wish(target, port, container=name) for target, port in targets if target),
         frozenset(f"{each['PublicPort']}/{each.get('Type')}" for each in published if each.get("Type") != TCP),
+    )
+
+
+def read_services(listed: Iterable[Any]) -> list[Container]:
+    """Return the services that publish ports on each node."""
+    told = [each for each in listed if isinstance(each, dict) and ID.fullmatch(as_text(each.get("ID")))]
+    return [service for service in map(read_service, told) if service.ports or service.others]
+
+
+def read_service(told: dict[str, Any]) -> Container:
+    given = as_text(as_dict(told.get("Spec")).get("Name"))
+    name = given if NAME.fullmatch(given) else as_text(told.get("ID"))[:12]
+    published = [
+        (each["PublishedPort"], as_text(each.get("Protocol")))
+        for each in as_list(as_dict(told.get("Endpoint")).get("Ports"))
+        if isinstance(each, dict) and is_port(each.get("PublishedPort")) and each.get("PublishMode") == INGRESS
+    ]
+    return Container(
+        as_text(told.get("ID")),
+        name,
+        True,
+        frozenset(Wish(LOCALHOST, port, container=name) for port, protocol in published if protocol == TCP),
+        frozenset(f"{port}/{protocol}" for port, protocol in published if protocol in PROTOCOLS - {TCP}),
     )
 
 
