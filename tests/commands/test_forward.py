@@ -285,6 +285,24 @@ def test_a_closed_ssh_port_is_one_error_that_names_the_command_for_another_port(
 
 
 @pytest.mark.usefixtures("runtime")
+def test_a_host_that_wants_a_password_is_told_with_the_command_that_sends_it_a_key(orion: Store, sshd: Sshd) -> None:
+    del orion
+    sshd.authorized_keys.write_text("")
+    sshd.configure("PasswordAuthentication yes")
+    login = f"{sshd.user}@{sshd.host}"
+    for words in (["orion", "80"], ["--auto", "orion"]):
+        status, lines = refused(*words)
+        assert (status, lines[:2]) == (
+            1,
+            [
+                f"Error: {login} refuses the login; it accepts publickey, password",
+                f"  Let it accept a key of yours, with the password: ssh-copy-id -p {sshd.port} {login}",
+            ],
+        )
+        assert len(lines) == 3
+
+
+@pytest.mark.usefixtures("runtime")
 def test_a_changed_host_key_is_refused(orion: Store, sshd: Sshd, tmp_path: Path) -> None:
     del orion
     sshd.host_keys = [keygen(tmp_path / "another_host_key")]

@@ -7,9 +7,11 @@ import os
 import queue
 import random
 import socket
+import stat
 import threading
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,7 +40,6 @@ from tests.support.sshd import keygen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from machinectl.machines.record import Machine
     from tests.support.published import PublishingEngine
@@ -145,6 +146,18 @@ def test_a_port_is_reached_on_both_loopback_addresses_until_it_ends(machine: Mac
         assert {received(local, address) for address in local_ports.usable_addresses(LOOPBACK)} == {b"hello\n"}
     with pytest.raises(ConnectionRefusedError):
         received(local)
+
+
+def test_only_loopback_listens_and_only_the_user_can_open_more_ports(machine: Machine, service: int) -> None:
+    with started(Forwarding(machine), free(service)) as forwarding:
+        local, _, _ = forwarding.next()
+        # All of 127/8 is this computer's, as its address in a network is.
+        with pytest.raises(ConnectionRefusedError):
+            received(local, "127.0.0.2")
+        directory = Path(socket_directory())
+        [control] = directory.glob(f"{PREFIX}*/*")
+        found = [stat.S_IMODE(path.stat().st_mode) for path in (directory, control.parent, control)]
+        assert found == [0o700, 0o700, 0o600]
 
 
 def test_each_end_can_close_its_half(machine: Machine, service: int) -> None:

@@ -37,6 +37,7 @@ CHANGED = "IDENTIFICATION HAS CHANGED"
 UNCONNECTED = r"(?m)^ssh: (?P<line>connect to host (?P<host>\S+) port (?P<port>\d+): (?P<why>.*)|Could not .*)"
 # ssh's messages about a refused login and an unknown host key.
 DENIED = r"(?m)^(?P<login>\S+@(?P<host>\S+)): Permission denied \((?P<methods>\S+)\)"
+PASSWORD = "password"  # noqa: S105 - the name of a method
 UNVERIFIED = "Host key verification failed."
 # A name or address without ssh_config(5) pattern characters.
 PLAIN = r"[\w.:-]+"
@@ -164,6 +165,11 @@ def raise_ssh_failure(said: str, machine: Machine, console: Console, access: Acc
                 raise missing_key(machine, endpoint.key, found["login"])
             if option := flag_of_set(machine, "ssh-user"):
                 hint = f"{hint}; to log in as another user: machinectl set {option} <USER> {machine.name}"
+            if PASSWORD in found["methods"].split(",") and not endpoint.jump:
+                # ssh asks only at a terminal.
+                port = ["-p", str(endpoint.port)] if endpoint.port else []
+                copy = shlex.join(["ssh-copy-id", *port, found["login"]])
+                hint = f"Let it accept a key of yours, with the password: {copy}\n{hint}"
         raise SSHError(f"{found['login']} refuses the login; it accepts {found['methods'].replace(',', ', ')}", hint)
     elif UNVERIFIED in said:
         raise SSHError(
