@@ -249,6 +249,16 @@ def test_an_empty_value_as_of_an_unset_variable_changes_nothing(
     assert (hosts["rigel"], os.listdir(out), store.read("rigel").holders) == (set(), [], {})
 
 
+def test_without_a_machines_ca_here_no_host_is_changed(
+    store: Store, hosts: dict[str, Any], machines: dict[str, Machine], dozzle: ToolIssue, out: Path
+) -> None:
+    os.unlink(os.path.join(machines["vega"].directory, "ca.pem"))
+    with pytest.raises(MachineError, match=r'^The CA of "vega", ca\.pem, is missing here$') as caught:
+        issued(store, dozzle)
+    assert "machinectl" in caught.value.hint
+    assert (hosts, out.exists(), store.read("rigel").holders) == ({"rigel": set(), "vega": set()}, False, {})
+
+
 def test_it_asks_and_says_once_what_it_gives(store: Store, dozzle: ToolIssue, out: Path) -> None:
     console = Quiet("n", interactive=False)
     result = issued(store, dozzle, console=console, unasked=False)

@@ -8,6 +8,7 @@ import json
 import re
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from machinectl import certs
 from machinectl.engine import Endpoint, Probe
 from machinectl.errors import BY_SERVICE, SET_CLOCK, CheckFailed, MachineError
+from machinectl.files.fileset import COMMITTED
 from machinectl.host_changes import CaTrusted, ConfigMerged, FileCreated, of_kind
 from machinectl.hosts.access import trust_change
 from machinectl.hosts.access.granting import AccessGrant, client_of_holder
@@ -126,6 +128,41 @@ def test_the_first_holder_makes_a_list_that_begins_with_the_machines_own_ca(
     changes = store.read("orion").changes
     assert FileCreated(CLIENTS) in changes
     assert [change.ours for change in of_kind(changes, ConfigMerged)] == [{"tlscacert": CLIENTS}]
+
+
+@pytest.mark.parametrize(("text", "fault"), [(None, "missing"), ("", "missing"), ("no certificate", "damaged")])
+def test_without_the_machines_own_ca_here_no_list_is_written(
+    store: Store, reached: list[RecordedHost], orion: Machine, text: str | None, fault: str
+) -> None:
+    reached.append(host(CA.certificate + ALICE.certificate))
+    own = Path(orion.directory, "ca.pem")
+    own.unlink()
+    if text is not None:
+        own.write_text(text)
+    machine = store.read("orion")
+    with store.writing("orion") as held:
+        for change in (
+            lambda: trust_ca(held, Quiet(), Access(), certs.new_ca("machinectl orion bob").certificate),
+            lambda: distrust_cas(held, Quiet(), Access(), {DIGEST}),
+            lambda: plan_trust(store, machine, Quiet(), Access(), without_cas(machine, {DIGEST}), NOTHING_SPECIAL),
+        ):
+            with pytest.raises(MachineError) as caught:
+                change()
+            assert caught.value.cause == f'The CA of "orion", ca.pem, is {fault} here'
+            assert caught.value.hint == "Replace them: machinectl provision orion"
+    assert reached[-1].jobs == []
+
+
+def test_files_that_a_killed_command_left_are_put_in_place_before_the_list_is_made(
+    store: Store, reached: list[RecordedHost], orion: Machine
+) -> None:
+    reached.append(host())
+    left = Path(orion.directory, COMMITTED)
+    left.mkdir(mode=0o700)
+    Path(orion.directory, "ca.pem").rename(left / "ca.pem")
+    with store.writing("orion") as held:
+        assert trust_ca(held, Quiet(), Access(), ALICE.certificate)
+    assert reached[-1].sent["1"] == CA.certificate + ALICE.certificate
 
 
 def test_a_holder_of_another_computer_is_found_by_its_name_in_the_hosts_list(

@@ -17,7 +17,7 @@ from machinectl.files.atomic import remove_tree
 from machinectl.hosts.access.requesting import whom_to_ask
 from machinectl.hosts.access.trust_change import distrust_cas, plan_trust, trust_ca, with_ca
 from machinectl.hosts.access.wire.content import rfc3339
-from machinectl.hosts.certificates.certificate_files import check_has_certificates
+from machinectl.hosts.certificates.certificate_files import check_has_ca, check_has_certificates
 from machinectl.hosts.certificates.engine_clock import check_engine_clock
 from machinectl.hosts.certificates.holder_files import forget_holder, holder_ca, new_holder_ca, stored_ca
 from machinectl.hosts.certificates.identity import Identity
@@ -183,6 +183,7 @@ def check_can_share(machine: Machine) -> None:
             f'The engine of "{machine.name}" has no certificates ({machine.url or "it has no URL"})',
             f"Anyone who may log in to its host can use it: machinectl create ssh://<USER>@<HOST> {machine.name}",
         )
+    check_has_ca(machine)
     if not can_change_host(machine):
         own_ca(machine)
 

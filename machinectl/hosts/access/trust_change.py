@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl.errors import MachineError
 from machinectl.host_changes import FileCreated
+from machinectl.hosts.certificates.certificate_files import check_has_ca
 from machinectl.hosts.certificates.client_warnings import client_warnings, unrecorded_cas
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.login import logged_in, logged_in_as_root, root_runner
@@ -70,6 +71,7 @@ def trust_ca(
 
     `until` is when the client's certificate is to expire: a host whose clock would refuse it is not changed.
     """
+    held.finish_files()
     return change_trust(held, console, access, with_ca(held.machine, ca_pem, until), allowed)
 
 
@@ -85,6 +87,7 @@ def distrust_cas(
 
     Also those of the CAs that another computer has made for the holder `who`.
     """
+    held.finish_files()
     return change_trust(held, console, access, without_cas(held.machine, cas, who), allowed)
 
 
@@ -100,11 +103,11 @@ def without_cas(machine: Machine, cas: AbstractSet[str], who: str = "") -> Targe
 def own_target(machine: Machine) -> Target:
     if not is_suspended(machine):
         check_provisioned(machine)
+        check_has_ca(machine)
     return target_of(machine, Identity.read(machine.directory))
 
 
 def change_trust(held: Held, console: Console, access: Access, target: Target, allowed: Allowed) -> bool:
-    held.finish_files()
     with logged_in_as_root(held, console, access) as root:
         run = RealRun(held, console, root)
         is_changed = carry_out(run, target, allowed)

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from machinectl import certs
 from machinectl.errors import MachineError, UsageError, closest_match
-from machinectl.files.fileset import read_regular_file
+from machinectl.files.fileset import has_unplaced_files, read_regular_file
 from machinectl.hosts.certificates.identity import CLIENT_FILES, FILES, SERVER_FILES, Identity
 from machinectl.machines.docker_machine.old_store import is_shared
 from machinectl.machines.record import BrokenRecord
 from machinectl.machines.spec import NO_CERTIFICATES
+from machinectl.machines.tls_warnings import repair_hint
+from machinectl.provision.client_cas import ca_digests
 
 if TYPE_CHECKING:
     from machinectl.machines.record import Machine
@@ -29,6 +31,18 @@ def check_has_certificates(machine: Machine) -> None:
         raise MachineError(
             f'The engine of "{machine.name}" has no certificates: it is reached over SSH only',
             f"Let it listen with TLS: machinectl set --no-ssh-only {machine.name}; machinectl provision {machine.name}",
+        )
+
+
+def check_has_ca(machine: Machine) -> None:
+    """Raise MachineError without the machine's CA: it leads the list of those that its engine accepts."""
+    if has_unplaced_files(machine.directory):
+        # A killed command left them for the next one, which puts them in place first.
+        return
+    ca = Identity.read(machine.directory).ca
+    if not ca_digests(ca):
+        raise MachineError(
+            f'The CA of "{machine.name}", ca.pem, is {"damaged" if ca else "missing"} here', repair_hint(machine)
         )
 
 
