@@ -61,6 +61,11 @@ def elsewhere(hint: str) -> str:
     return hint.replace("machinectl ", f"machinectl{ELSEWHERE} ")
 
 
+def put_certificates_in(name: str, how: str = "Get its certificates from whoever made them") -> str:
+    """Return what to type for a machine whose certificates others make."""
+    return f"{how}: machinectl certs import {name} <DIR>"
+
+
 def wrong_choice(flag: str, given: str, choices: Sequence[str]) -> UsageError:
     """Return the error for a value that the flag does not take."""
     *first, last = choices

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import certs
 from machinectl.doctor.check import Check, broken, ok, unknown, value_or
-from machinectl.errors import MachineError
+from machinectl.errors import MachineError, put_certificates_in
 from machinectl.hosts.certificates.expiry import expires_in, expires_soon
 from machinectl.hosts.lifecycle.host_owner import GIVE_UP, SERVER
 from machinectl.provision import preflight
@@ -42,7 +42,8 @@ def served_check(
         return unknown(TITLE, f"it cannot be read: {exc.cause}")
     until = f"{description.subject or 'no name'}, until {description.not_after:%Y-%m-%d}"
     on_disk = "" if host is None or not identity.server else disk_state(identity, host)
-    renew = f"machinectl renew --due {shell.machine}"
+    renew = f"Renew it: machinectl renew --due {shell.machine}"
+    renewal = renew if identity.server else put_certificates_in(shell.machine)
     if not same:
         seen = f"another one than on record is served: {until}, by {description.issuer or 'nobody named'}"
         if on_disk == SAME:
@@ -60,16 +61,12 @@ def served_check(
         whose = f"; the host's disk has {on_disk}" if on_disk else ""
         return broken(TITLE, f"{seen}{whose}", f"Send the one on record: {again}")
     if description.not_after < now:
-        return broken(TITLE, f"it has expired: {until}", f"Renew it: {renew}" if identity.server else ask_issuer(shell))
+        return broken(TITLE, f"it has expired: {until}", renewal)
     if on_disk and on_disk != SAME:
         back = f"Put the one on record back: machinectl provision {shell.machine}"
         return broken(TITLE, f"that on record is served ({until}); the host's disk has {on_disk}", back)
     if expires_soon(description.not_before, description.not_after, now):
-        return unknown(
-            TITLE,
-            f"{until}: {expires_in(description.not_after, now)}",
-            f"Renew it: {renew}" if identity.server else ask_issuer(shell),
-        )
+        return unknown(TITLE, f"{until}: {expires_in(description.not_after, now)}", renewal)
     if not identity.server:
         return ok(TITLE, f"{until}; none is on record to hold it against, as others made it")
     return ok(TITLE, f"that on record{', and on the host' if on_disk else ''}: {until}")
@@ -86,7 +83,3 @@ def disk_state(identity: Identity, host: Facts) -> str:
     # 0.1 used a separate key file.
     ours = (identity.on_host.get("server.pem", b""), identity.server)
     return SAME if there.sha256 in {hashlib.sha256(file).hexdigest() for file in ours} else OTHER
-
-
-def ask_issuer(shell: Shell) -> str:
-    return f"Ask who made it for a new one, and for its CA: machinectl certs import {shell.machine} <DIR>"

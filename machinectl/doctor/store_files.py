@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.doctor.check import BROKEN, OK, UNKNOWN, Check, broken, first_case, ok, unknown
+from machinectl.errors import put_certificates_in
 from machinectl.files.atomic import quote_path
 from machinectl.hosts.certificates.expiry import (
     EXPIRED,
@@ -108,8 +109,7 @@ def certificates_check(store: Store, machine: Machine, now: datetime | None = No
     name = machine.name
     rows = list(certificate_rows(name, machine.directory, now or datetime.now(UTC)))
     if not rows:
-        put = f"Put its certificates in: machinectl certs import {name} <DIR>"
-        return broken(CERTIFICATES, "there are none, and the machine is on TLS", put)
+        return broken(CERTIFICATES, "there are none, and the machine is on TLS", put_certificates_in(name))
     found = validity_check(rows, renewal_command(store, name, [row for row in rows if row.warning]))
     has_key = os.path.lexists(os.path.join(machine.directory, "ca-key.pem"))
     # The owner may keep it elsewhere. An export for a second computer leaves it out.

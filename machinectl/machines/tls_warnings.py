@@ -6,6 +6,7 @@ import os
 import stat
 import time
 
+from machinectl.errors import put_certificates_in
 from machinectl.files.atomic import quote_path, read_file
 from machinectl.machines.record import GRANTED, ask_owner
 
@@ -108,7 +109,7 @@ def repair_hint(machine: Machine) -> str:
         return ask_owner(machine)
     if makes_certificates(machine):
         return f"Replace them: machinectl provision {machine.name}"
-    return f"Give the machine its certificates: machinectl certs import {machine.name} <DIR>"
+    return put_certificates_in(machine.name)
 
 
 def makes_certificates(machine: Machine) -> bool:
@@ -139,7 +140,7 @@ def renewing(machine: Machine, files: Collection[str], *, due: bool = True) -> s
     name = machine.name
     has_ca_key = set(files) == {"cert.pem"} and os.path.lexists(os.path.join(machine.directory, "ca-key.pem"))
     if not (machine.has_changes or has_ca_key):
-        return f"Get new ones from whoever made them, and put them in: machinectl certs import {name} <DIR>"
+        return put_certificates_in(name)
     flags = [flag for file, flag in (("cert.pem", "--client-certs"), ("ca.pem", "--new-ca")) if file in files]
     if due and "--new-ca" not in flags:
         return f"Renew them: machinectl renew --due {name}"

@@ -141,7 +141,7 @@ def test_sync_never_replaces_a_context_by_damaged_certificates(
     assert hint.strip() == (
         f"Move it away: mv {path} {path}.old"
         if damage == "a directory"
-        else "Give the machine its certificates: machinectl certs import secured <DIR>"
+        else "Get its certificates from whoever made them: machinectl certs import secured <DIR>"
     )
     told = rows(store)["secured"]["Why"]
     assert isinstance(told, str)

@@ -92,8 +92,8 @@ def test_a_clients_certificate_that_expired_is_told(plugged: PluggedDocker, stor
     told = plugged.machinectl("env", "--json", "orionbox").stdout
     environment = {name: value for name, value in json.loads(told).items() if value}
     expected = (
-        f'Your certificate for "orionbox" expired on {ended:%Y-%m-%d}. Get new ones from whoever made them, '
-        "and put them in: machinectl certs import orionbox <DIR>"
+        f'Your certificate for "orionbox" expired on {ended:%Y-%m-%d}. Get its certificates from whoever '
+        "made them: machinectl certs import orionbox <DIR>"
     )
     assert next_steps(plugged, "ps", **environment) == [expected]
     # What a plugin's command fails with is not told to hooks.
@@ -134,7 +134,7 @@ def test_an_engine_that_shows_an_expired_certificate_is_told(
         directory = store.directory("orionbox")
         environment = {"DOCKER_HOST": url, "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": directory}
         (said,) = next_steps(plugged, "ps", **environment)
-    assert said.startswith('The engine of "orionbox" shows a certificate that has expired. Get new ones')
+    assert said.startswith('The engine of "orionbox" shows a certificate that has expired. Get its certificates')
 
 
 def test_certificates_that_we_made_are_renewed_by_us(plugged: PluggedDocker, store: Store) -> None:

@@ -11,6 +11,7 @@ from machinectl.engine.dialling.deadline_cutoff import WATCH
 from machinectl.engine.dialling.deadline_socket import Wire
 from machinectl.engine.dialling.sockets import connect_tcp
 from machinectl.engine.endpoint import EngineError
+from machinectl.errors import put_certificates_in
 from machinectl.files.atomic import read_file
 from machinectl.name_resolution import encoded
 from machinectl.state import State
@@ -401,5 +402,5 @@ def is_now(begin: datetime, end: datetime) -> bool:
     return begin <= datetime.now(UTC) < end
 
 
-def import_hint(endpoint: Endpoint, why: str = "Give the machine its certificates") -> str:
-    return endpoint.renewal or f"{why}: machinectl certs import {endpoint.name} <DIR>"
+def import_hint(endpoint: Endpoint, *how: str) -> str:
+    return endpoint.renewal or put_certificates_in(endpoint.name, *how)
