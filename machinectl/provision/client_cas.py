@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl.errors import MachineError
 from machinectl.provision import daemon_json
-from machinectl.provision.facts.host_facts import OWN_DIRECTORY
+from machinectl.provision.facts.host_facts import OWN_CA, OWN_DIRECTORY
 from machinectl.quantities import first_names, plural
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from machinectl.provision.target import Target
 
 CLIENTS, CLIENTS_MODE = f"{OWN_DIRECTORY}/clients.pem", "644"
-OWN_CA = f"{OWN_DIRECTORY}/ca.pem"
 # The file is the host's: its root may have put any number of certificates into it.
 MOST_NAMED = 10
 UNREADABLE = "one that cannot be read"
@@ -50,7 +49,7 @@ def wanted_clients(facts: Facts, target: Target) -> bytes | None:
     if is_ca_replaced:
         leaving |= {*ca_digests(b"".join(target.holders)), *ca_digests(file_text(facts, OWN_CA))}
     leaving -= {*ca_digests(own)}
-    joining = target.new_cas if there else (*target.holders, *target.new_cas)
+    joining = target.new_cas if there and listed_cas(facts) else (*target.holders, *target.new_cas)
     joining = (*(pem for key, pem in cas_beside_ours(facts, target).items() if key not in ca_digests(own)), *joining)
     if there is None and not joining:
         return None
@@ -67,7 +66,7 @@ def unread_clients(facts: Facts, target: Target) -> bytes | None:
 
 def holders_coming_back(facts: Facts, target: Target) -> list[str]:
     """Return the holders, of those with a valid certificate, that the record and not the host lets in again."""
-    if target.ssh_only or (CLIENTS in facts.files and is_ours(facts, target)):
+    if target.ssh_only or (listed_cas(facts) and is_ours(facts, target)):
         return []
     digests = ca_digests(b"".join(target.holders))
     return [target.holder_names[digest] for digest in digests if digest in target.holder_names]

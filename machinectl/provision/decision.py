@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +23,8 @@ LONGEST_LINE = 2000
 RELOADED = "Reloaded configuration: "
 # apply.sh prints this if the engine could not create containers before.
 NO_CONTAINER = "no container: "
+# And this after a path.
+NO_FILE = " is not a regular file"
 
 
 def no_container(result: RemoteResult) -> str:
@@ -132,6 +135,14 @@ def not_applied(result: RemoteResult, init: str = "systemd") -> MachineError:
     )
 
 
+def not_restarted(name: str, init: str, result: RemoteResult) -> MachineError:
+    """Explain why an engine has not read other certificates. Its configuration on the host may have been damaged."""
+    error = not_applied(result, init)
+    if result.status == 7:  # noqa: PLR2004 - apply.sh
+        error.hint = f"Set it up first: machinectl provision {name}"
+    return error
+
+
 def containers_lost(said: str, init: str) -> MachineError:
     """Explain what apply.sh says about the containers that the engine's restart ended."""
     *names, count = said.splitlines()
@@ -154,6 +165,9 @@ def not_written(said: str) -> MachineError:
     elif "Operation not permitted" in said:
         units = "/etc/systemd/system"
         command = f"lsattr -d /etc/docker /etc/docker/* /etc/docker/machinectl/* {units} {units}/docker.service.d"
+    elif NO_FILE in said:
+        path = shlex.quote(said.splitlines()[-1].removesuffix(NO_FILE))
+        look, command = "Move it away on the host: ", f"mv {path} {path}.old"
     *earlier, last = said.splitlines()
     why = f"{last}: {earlier[0].rpartition(': ')[2]}" if earlier else last
     return MachineError(f"The configuration could not be written; its files are unchanged: {why}", f"{look}{command}")

@@ -14,7 +14,7 @@ from machinectl.errors import BY_SERVICE, SET_CLOCK, CheckFailed
 from machinectl.provision import client_cas, daemon_json, firewall, revision
 from machinectl.provision.decision import FULL
 from machinectl.provision.facts import cgroups, docker_unit
-from machinectl.provision.facts.host_facts import DAEMON_JSON, DROP_INS, OWN_DIRECTORY
+from machinectl.provision.facts.host_facts import DAEMON_JSON, DROP_INS, OWN_CA, OWN_DIRECTORY
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.url import EngineURL
 
@@ -239,8 +239,7 @@ def check_tls(facts: Facts, target: Target, allowed: Allowed) -> None:
     if target.own_cas and said.get("tlscert") == f"{OWN_DIRECTORY}/server.pem":
         raise CheckFailed(
             f"The host's engine now takes its CAs from {whose}, and this machine's CA is not in it",
-            f"Add it on the host: cat {client_cas.OWN_CA} >>{shlex.quote(whose)}; "
-            "or end the access of its other clients: --force",
+            f"Add it on the host: cat {OWN_CA} >>{shlex.quote(whose)}; or end the access of its other clients: --force",
         )
     raise CheckFailed(
         f"The host's engine already uses TLS with another CA ({whose})",
@@ -269,7 +268,7 @@ def tls_settings(facts: Facts) -> dict[str, str]:
 
 def trusts_own_ca(facts: Facts, target: Target, said: Mapping[str, str]) -> bool:
     # clients.pem begins with the CA that ca.pem has.
-    trusted = said.get("tlscacert", "").replace(client_cas.CLIENTS, client_cas.OWN_CA)
+    trusted = said.get("tlscacert", "").replace(client_cas.CLIENTS, OWN_CA)
     if client_cas.cas_beside_ours(facts, target):
         # They join clients.pem.
         return True
@@ -282,10 +281,7 @@ def trusts_own_ca(facts: Facts, target: Target, said: Mapping[str, str]) -> bool
 
 def check_own_ca(facts: Facts, target: Target) -> None:
     """Refuse a host that another computer's machinectl has given another CA, whatever else its engine reads."""
-    there = facts.sums.get(client_cas.OWN_CA)
-    # A full disk leaves an empty file.
-    is_lost = not there or there.sha256 == hashlib.sha256(b"").hexdigest()
-    if not is_lost and not client_cas.is_ours(facts, target):
+    if OWN_CA in facts.sums and not client_cas.is_ours(facts, target):
         raise another_computers_ca(facts, target)
 
 

@@ -253,6 +253,8 @@ def test_the_files_go_to_the_host_with_their_modes_and_none_of_them_in_a_command
     assert old.ca_key not in decision.job.archive
     assert "PRIVATE KEY" not in decision.job.text
     assert "action=restart" in decision.job.text
+    # Before the restart: the configuration may have been damaged on the host.
+    assert "dockerd --validate" in decision.job.text
     assert decision.changes == (CaTrusted(hashlib.sha256(old.ca).hexdigest()),)
 
 

@@ -390,6 +390,19 @@ def test_an_engine_that_does_not_come_up_has_its_old_list_and_so_has_the_record(
     assert store.read("orion").changes == before
 
 
+def test_an_engine_whose_configuration_was_damaged_is_not_restarted(store: Store, reached: list[RecordedHost]) -> None:
+    for status, hint in ((0, ""), (7, "Set it up first: machinectl provision orion")):
+        reached.append(host(CA.certificate, status=status))
+        with store.writing("orion") as held:
+            if hint:
+                with pytest.raises(MachineError, match="nothing was restarted") as caught:
+                    trust_ca(held, Quiet(), Access(), ALICE.certificate)
+                assert caught.value.hint == hint
+            else:
+                assert trust_ca(held, Quiet(), Access(), ALICE.certificate)
+        assert "dockerd --validate" in reached[-1].jobs[-1]
+
+
 def test_an_engine_in_use_waits_for_its_turn(store: Store, reached: list[RecordedHost]) -> None:
     reached.append(host(more=b"\n@container 0a\n"))
     with store.writing("orion") as held, pytest.raises(InUse):

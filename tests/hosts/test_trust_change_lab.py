@@ -15,10 +15,12 @@ from machinectl.errors import CheckFailed, MachineError
 from machinectl.hosts.access.granting import AccessGrant, client_of_holder
 from machinectl.hosts.access.trust_change import distrust_cas, plan_trust, trust_ca, without_cas
 from machinectl.hosts.connection.login import Access
+from machinectl.hosts.lifecycle.host_owner import SERVER
 from machinectl.machines.holders import PERSON
 from machinectl.machines.store import Store
 from machinectl.provision.client_cas import CLIENTS
 from machinectl.provision.decision import EngineDown
+from machinectl.provision.facts.host_facts import OWN_CA, OWN_DIRECTORY
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed
 from machinectl.state import State
 from tests.commands.test_upkeep_lab import create, fails, succeeds
@@ -348,6 +350,38 @@ def test_a_holder_that_was_ended_after_a_killed_grant_elsewhere_does_not_come_ba
     assert elsewhere.read(name).holders == {}
     grant_elsewhere()
     assert office.clients != office.own_ca
+
+
+LOSSES = (
+    f"echo x >{OWN_CA}",
+    f"rm {OWN_CA}",
+    f"echo x >{SERVER}",
+    f"rm {SERVER}",
+    f": >{CLIENTS}",
+    f"rm {CLIENTS}",
+    "rm -r /etc/systemd/system/docker.service.d; systemctl daemon-reload",
+    f"rm -r {OWN_DIRECTORY}",
+    "rm -r /etc/docker",
+)
+
+
+def test_what_is_lost_on_the_host_stops_no_engine_and_the_command_that_doctor_names_brings_it_back(
+    office: Office,
+) -> None:
+    store, name = office.store, office.name
+    alice = give(office, "alice")
+    for number, loss in enumerate(LOSSES):
+        office.host.run(loss)
+        told = machinectl("doctor", name, store=store.root).stdout
+        assert f" provision {name}" in told, (loss, told)
+        # It may need the command that doctor names first, but stops no engine.
+        machinectl("access", "issue", "-y", "env", name, "--for", f"ci{number}", store=store.root, cwd=office.directory)
+        machinectl("access", "end", "-y", f"ci{number}", name, store=store.root)
+        assert office.is_answered(alice), loss
+        succeeds(store, "provision", "--yes", name)
+        assert [office.is_answered(alice), office.owner_is_answered] == [True, True], loss
+        done = machinectl("doctor", name, store=store.root)
+        assert f"{name}: 2" in done.stdout.splitlines()[0], (loss, done.stdout)
 
 
 def test_a_certificate_that_ran_out_is_refused_without_a_restart(office: Office) -> None:

@@ -15,8 +15,9 @@ from machinectl import certs
 from machinectl.errors import CheckFailed
 from machinectl.host_changes import CaTrusted, FileCreated, merge_changes
 from machinectl.provision import client_cas, preflight
-from machinectl.provision.client_cas import CLIENTS, OWN_CA
+from machinectl.provision.client_cas import CLIENTS
 from machinectl.provision.facts.host_facts import (
+    OWN_CA,
     OWN_DIRECTORY,
     Facts,
     HostFile,
@@ -114,6 +115,20 @@ def test_holders_on_record_are_let_in_again_on_a_host_that_lost_its_list() -> No
     assert FileCreated(CLIENTS) in decision.changes
     after_it = after(host, decision)
     assert configured(after_it, target(holders=(ALICE.certificate,)), merge_changes(changes, decision.changes)) is None
+
+
+@pytest.mark.parametrize("text", [b"", b"# Those who have access\n"])
+def test_a_list_without_any_certificate_is_lost(text: bytes) -> None:
+    names = {digest(ALICE): "alice"}
+    asked = target(holders=(ALICE.certificate,), holder_names=names)
+    host, changes = provisioned(asked)
+    host = with_clients(host, text)
+    # Another computer may have ended them: who does not know the host's last change is asked.
+    assert client_cas.holders_coming_back(host, asked) == ["alice"]
+    decision = configured(host, asked, changes)
+    assert decision
+    assert decision.job.content_of(CLIENTS) == OWN.certificate + text + ALICE.certificate
+    assert decision.warnings[0] == f"{CLIENTS} is written: that gives access back to alice"
 
 
 def test_whose_access_ends_or_comes_back_with_the_list_is_said_by_name() -> None:

@@ -14,11 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from machinectl import certs
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.provision import resource
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY, ServiceState, facts_command, os_release, parse_facts
+from machinectl.provision.preflight import check_own_ca
 from machinectl.provision.steps import hidden_containers
 from machinectl.provision.steps.distributions import choose_distribution
+from machinectl.provision.target import Target
 
 RECORDED = Path(__file__).with_name("facts")
 SCRIPTS = (
@@ -193,6 +196,21 @@ def test_what_we_put_there_is_seen_without_the_key_ever_leaving_the_host() -> No
     assert b'"tlsverify": true' in facts.config.content
     assert [listener.process for listener in facts.listeners] == ["dockerd"]
     assert b"PRIVATE KEY" not in recorded("provisioned")
+
+
+@pytest.mark.parametrize("left", [b"", b"garbage", b"-----BEGIN CERTIFICATE-----\nMIIB"])
+def test_a_ca_that_was_damaged_on_the_host_is_as_good_as_missing(left: bytes) -> None:
+    path = f"{OWN_DIRECTORY}/ca.pem"
+
+    def with_ca(content: bytes) -> bytes:
+        file = b"\n@file 644 0 0 " + path.encode() + b"\n|" + base64.b64encode(content)
+        return recorded("provisioned").replace(b"\n@end", file + b"\n@end")
+
+    assert path in parse_facts(with_ca(certs.new_ca("orion").certificate)).sums
+    damaged = parse_facts(with_ca(left))
+    assert path not in damaged.sums
+    # It is another computer's only if there is a CA.
+    check_own_ca(damaged, Target("192.0.2.1", certificates={"ca.pem": certs.new_ca("orion").certificate}))
 
 
 def test_what_a_login_prints_before_and_after_is_left_out() -> None:

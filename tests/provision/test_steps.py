@@ -297,6 +297,7 @@ def test_what_cannot_be_written_says_where_to_look() -> None:
     for said, look in (
         ("mkdir: /etc/docker: No space left on device", "df -i /etc"),
         ("mv: Operation not permitted", "lsattr -d /etc/docker"),
+        ("/etc/x y is not a regular file", "Move it away on the host: mv '/etc/x y' '/etc/x y'.old"),
     ):
         assert look in (not_applied(CommandResult(5, said.encode(), b"")).hint or "")
 

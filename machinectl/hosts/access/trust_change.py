@@ -33,10 +33,10 @@ from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.swarm import draining
 from machinectl.machines.holders import find_holder, holders_of, is_suspended
 from machinectl.provision import client_cas, daemon_json, preflight
-from machinectl.provision.client_cas import CLIENTS, CLIENTS_MODE, OWN_CA
-from machinectl.provision.decision import Decision, InUse, not_applied
+from machinectl.provision.client_cas import CLIENTS, CLIENTS_MODE
+from machinectl.provision.decision import Decision, InUse, not_applied, not_restarted
 from machinectl.provision.facts import host_facts
-from machinectl.provision.facts.host_facts import OWN_DIRECTORY
+from machinectl.provision.facts.host_facts import OWN_CA, OWN_DIRECTORY
 from machinectl.provision.job import Activation, NewFile, apply_job
 from machinectl.provision.revision import Revision
 from machinectl.provision.steps import engine_config, live_restore, restart_risks
@@ -282,13 +282,13 @@ def trust_change(machine: Machine, host: Facts, target: Target, allowed: Allowed
                 "restart",
                 target.port,
                 engine_config.readiness_socket(host, host.config_content, flags),
-                engine_config.validate_command(host, flags) if ours else "",
+                engine_config.validate_command(host, flags),
                 containers=restart_risks.care_for_containers(host, allowed),
             ),
             init=host.init,
         ),
         after=engine_config.with_files(host, files),
-        failure=partial(not_applied, init=host.init),
+        failure=partial(not_restarted, machine.name, host.init),
         changes=(FileCreated(CLIENTS), *([engine_config.config_change(host, ours, written)] if ours else [])),
     )
 

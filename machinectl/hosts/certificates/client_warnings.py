@@ -8,7 +8,8 @@ from machinectl.hosts.certificates.identity import Identity
 from machinectl.machines.holders import ADDING, MAYBE_WRITTEN, TOOL, UNWRITTEN, holders_of
 from machinectl.machines.store.store_paths import now
 from machinectl.provision import client_cas
-from machinectl.provision.client_cas import CLIENTS, OWN_CA
+from machinectl.provision.client_cas import CLIENTS
+from machinectl.provision.facts.host_facts import OWN_CA
 from machinectl.quantities import first_names
 
 if TYPE_CHECKING:

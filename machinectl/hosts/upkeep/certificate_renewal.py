@@ -35,7 +35,7 @@ from machinectl.machines.docker_machine.config_json import Origin
 from machinectl.machines.docker_machine.old_store import default_root, shared_certificates
 from machinectl.machines.holders import holders_of
 from machinectl.provision import daemon_json, preflight
-from machinectl.provision.decision import Decision, EngineDown, not_applied
+from machinectl.provision.decision import Decision, EngineDown, not_restarted
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY
 from machinectl.provision.job import Activation, apply_job
 from machinectl.provision.steps import engine_config, restart_risks
@@ -236,17 +236,23 @@ def check_certificates_in_use(machine: Machine, host: Facts, target: Target) -> 
 def certificate_change(title: str, host: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> Decision:
     """Return the change that restarts the engine with new certificates, or restores the old ones if it fails."""
     there = engine_config.certificate_files(host, target)
-    socket = engine_config.readiness_socket(host, host.config_content, engine_config.dockerd_flags(host, ours=True))
+    flags = engine_config.dockerd_flags(host, ours=True)
     return Decision(
         title=title,
         details=tuple(f"write {file.path}" for file in there),
         job=apply_job(
             there,
-            Activation("restart", target.port, socket, containers=restart_risks.care_for_containers(host, allowed)),
+            Activation(
+                "restart",
+                target.port,
+                engine_config.readiness_socket(host, host.config_content, flags),
+                engine_config.validate_command(host, flags),
+                containers=restart_risks.care_for_containers(host, allowed),
+            ),
             init=host.init,
         ),
         after=host,
-        failure=partial(not_applied, init=host.init),
+        failure=partial(not_restarted, target.name, host.init),
         # Recorded before the host has the CA, to recognise the host after a kill.
         changes=(CaTrusted(hashlib.sha256(target.certificates["ca.pem"]).hexdigest()),),
     )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 DAEMON_JSON = "/etc/docker/daemon.json"
 OWN_DIRECTORY = "/etc/docker/machinectl"
+OWN_CA, CERTIFICATE_END = f"{OWN_DIRECTORY}/ca.pem", b"-----END CERTIFICATE-----"
 DROP_INS = "/etc/systemd/system/docker.service.d"
 # Python's last date, in the year 9999.
 END_OF_TIME = 253402300799
@@ -282,6 +283,7 @@ def facts(found: Sections) -> Facts:
             unit.get("ActiveState") == "failed",
         )
     info = engine_info(text("info"))
+    files = files_of(found)
     return Facts(
         uid=int(word("uid")),
         clock=parse_clock(word("clock")),
@@ -332,16 +334,8 @@ def facts(found: Sections) -> Facts:
         snap="snap" in found,
         snap_containers=int(word("snap") or 0),
         config_path=word("config"),
-        files={
-            " ".join(section.words[3:]): HostFile(
-                section.words[0],
-                int(section.words[1]),
-                int(section.words[2]),
-                base64.b64decode("".join(section.lines), validate=True),
-            )
-            for section in found.get("file", ())
-        },
-        sums={" ".join(w[4:]): Sum(w[0], int(w[1]), int(w[2]), w[3]) for w in each("sum")},
+        files=files,
+        sums=sums_of(found, files),
         trusted=base64.b64decode(text("trusted").replace("\n", ""), validate=True),
         links={w[0]: " ".join(w[1:]) for w in each("link") if w[1:]},
         backup=word("backup"),
@@ -358,6 +352,25 @@ def facts(found: Sections) -> Facts:
         zone_file=word("zone"),
         firewalls={section.words[0]: section.text for section in found.get("firewall", ())},
     )
+
+
+def files_of(found: Sections) -> dict[str, HostFile]:
+    return {
+        " ".join(section.words[3:]): HostFile(
+            section.words[0],
+            int(section.words[1]),
+            int(section.words[2]),
+            base64.b64decode("".join(section.lines), validate=True),
+        )
+        for section in found.get("file", ())
+    }
+
+
+def sums_of(found: Sections, files: Mapping[str, HostFile]) -> dict[str, Sum]:
+    """Leave a damaged CA out: it is nobody's. A full disk leaves an empty file."""
+    sums = {" ".join(w[4:]): Sum(w[0], int(w[1]), int(w[2]), w[3]) for w in found.each("sum")}
+    ca = files.get(OWN_CA)
+    return {path: each for path, each in sums.items() if path != OWN_CA or ca is None or CERTIFICATE_END in ca.content}
 
 
 def parse_clock(text: str) -> int:

@@ -24,7 +24,7 @@ from machinectl.provision.client_cas import CLIENTS, CLIENTS_MODE
 from machinectl.provision.daemon_json import TLS_FLAGS, listed, read_config
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.facts import docker_unit
-from machinectl.provision.facts.host_facts import DROP_INS, OWN_DIRECTORY, HostFile
+from machinectl.provision.facts.host_facts import DROP_INS, OWN_CA, OWN_DIRECTORY, HostFile
 from machinectl.provision.job import Activation, Job, NewFile, apply_job
 from machinectl.provision.steps import hidden_containers, restart_risks
 from machinectl.provision.target import NOTHING_SPECIAL
@@ -416,16 +416,16 @@ def clients_changed(facts: Facts, target: Target, wanted: Goal) -> Iterator[str]
     """Warn whose access ends or comes back with clients.pem."""
     reads = read_config(facts).get("tlscacert")
     if target.ssh_only or wanted.clients is None:
-        own = client_cas.ca_digests(client_cas.file_text(facts, client_cas.OWN_CA))
+        own = client_cas.ca_digests(client_cas.file_text(facts, OWN_CA))
         found = client_cas.unrecorded_cas(facts, {*own, *target.ending}, target.holder_names)
         if target.ssh_only and found and certificates_to_remove(facts, target):
             yield f"The engine stops listening, which suspends the access of: {', '.join(found)}"
         elif found and not target.ssh_only:
             yield f"{CLIENTS} is removed, and with it the access of: {', '.join(found)}"
-    elif CLIENTS not in facts.files or (reads != CLIENTS and not facts.trusted):
+    elif not (listed := client_cas.listed_cas(facts)) or (reads != CLIENTS and not facts.trusted):
         digests = client_cas.ca_digests(wanted.clients)
         if back := [target.holder_names[digest] for digest in digests if digest in target.holder_names]:
-            how = "read again" if CLIENTS in facts.files else "written"
+            how = "read again" if listed else "written"
             yield f"{CLIENTS} is {how}: that gives access back to {', '.join(back)}"
 
 
