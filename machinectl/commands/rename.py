@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from machinectl.hosts.engine_socket.socket_notes import end_process, sockets_of
+from machinectl.hosts.engine_socket.socket_notes import rename_in_notes
 from machinectl.machines import record
 from machinectl.machines.jump_hosts import MACHINE
 from machinectl.machines.jump_order import behind, keep_jump_hosts
@@ -13,10 +13,7 @@ from machinectl.machines.selection import waiting
 from machinectl.machines.store.removed_machines import removed_machines, write_removed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from machinectl.console import Console
-    from machinectl.hosts.engine_socket.socket_notes import SocketNote
     from machinectl.machines.store import Held, Store
 
 
@@ -33,7 +30,6 @@ def rename(store: Store, console: Console, old: str, new: str) -> None:
             if machine.name in removed:
                 machine.jump = f"{MACHINE}{new}"
                 write_removed(store, machine)
-        sockets = sockets_of(store, old) if new != old else []
         if note := held[old].rename(new):
             console.note(note)
         for other in others if new != old else ():
@@ -41,17 +37,9 @@ def rename(store: Store, console: Console, old: str, new: str) -> None:
             held[other].write()
             console.note(f'"{other}" goes through "{new}" now')
     if new != old:
-        close_sockets(console, sockets)
+        for socket in rename_in_notes(store, old, new):
+            console.note(f"Its socket {socket.path} stays open")
         console.note(f'"{old}" is "{new}" now. Where a shell points at it: eval $(machinectl env {new})')
-
-
-def close_sockets(console: Console, sockets: Sequence[SocketNote]) -> None:
-    """Close what `machinectl socket` serves under the old name."""
-    for note in sockets:
-        # That of a command closes itself: its process waits for the command.
-        if not note.command:
-            end_process(note)
-        console.note(f"Closed its socket {note.path}")
 
 
 def held_with_those_behind(

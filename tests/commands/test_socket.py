@@ -170,11 +170,35 @@ def test_a_second_call_finds_the_socket_while_the_engine_is_off(runtime: Path, s
     assert left_open(runtime) == []
 
 
-def test_a_rename_closes_the_socket_and_says_so(machine: Path, store: Store) -> None:
+def test_a_renamed_machine_keeps_its_socket(machine: Path, store: Store) -> None:
     with socket_process(store, "orionbox") as (process, path):
         renamed = machinectl("rename", "orionbox", "vega", store=store.root)
-        assert renamed.stderr.splitlines()[0] == f"Closed its socket {path}"
+        assert renamed.stderr.splitlines()[0] == f"Its socket {path} stays open"
+        # It is read anew, under the new name.
+        with store.writing("vega") as held:
+            held.write()
+        assert answers(path)
+        there = {"DOCKER_HOST": f"unix://{path}"}
+        assert machinectl("active", store=store.root, environment=there).stdout == "vega\n"
+        again = machinectl("socket", "vega", "--background", store=store.root)
+        assert again.stdout.startswith(f'export DOCKER_HOST="unix://{path}"')
+        assert [(each["Name"], each["Socket"]) for each in listed(store)] == [("vega", path)]
+        assert machinectl("socket", "rm", "vega", store=store.root).stdout == f"{path}\n"
         process.communicate(timeout=30)
+    assert left_open(machine) == []
+
+
+def test_a_socket_of_a_command_outlives_a_rename(machine: Path, store: Store) -> None:
+    command = [*COMMAND, "-s", store.root, "socket", "orionbox", "--", "cat"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin
+        while not (found := listed(store)):
+            assert process.poll() is None
+        assert machinectl("rename", "orionbox", "vega", store=store.root).returncode == 0
+        assert answers(found[0]["Socket"])
+        assert [each["Name"] for each in listed(store)] == ["vega"]
+        process.stdin.close()
+        assert process.wait(30) == 0
     assert left_open(machine) == []
 
 

@@ -26,6 +26,7 @@ from machinectl.hosts.engine_socket.socket_notes import (
     open_sockets,
     write_note,
 )
+from machinectl.hosts.status.present_name import present_name
 from machinectl.machines.record import Machine
 from tests.support.quiet import Quiet
 from tests.support.registered import added
@@ -51,7 +52,11 @@ def opened(store: Store, console: Quiet | None = None) -> Iterator[str]:
     """Yield the path of the socket of `orionbox`."""
     path = default_path(store, "orionbox")
     note = SocketNote("orionbox", store.root, path, 1)
-    with opened_socket(note) as listener, relayed(store, console or Quiet(), note, listener):
+    with (
+        present_name(store, "orionbox") as name,
+        opened_socket(note) as listener,
+        relayed(name, console or Quiet(), note, listener),
+    ):
         yield path
 
 
@@ -228,7 +233,11 @@ def test_it_ends_with_its_machine(store: Store) -> None:
         register(store, port)
         console = Quiet()
         note = SocketNote("orionbox", store.root, default_path(store, "orionbox"), 1)
-        with opened_socket(note) as listener, relayed(store, console, note, listener) as relay:
+        with (
+            present_name(store, "orionbox") as name,
+            opened_socket(note) as listener,
+            relayed(name, console, note, listener) as relay,
+        ):
             with store.writing("orionbox") as held:
                 held.remove()
             relay.wait()

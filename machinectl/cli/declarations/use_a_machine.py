@@ -209,7 +209,7 @@ VERBS = {
         arguments=(Argument("words", "[NAME] [-- COMMAND…]", MACHINE, many=True),),
         flags=(
             Flag("--path", metavar="FILE", help="The socket's path (default: in a private directory).", value=FILE),
-            Flag("--background", help="Serve it until `socket rm`, logout, or the machine's removal or rename."),
+            Flag("--background", help="Serve it until `socket rm`, logout, or the machine's removal."),
             Flag("--forward", help="Forward what containers publish, too, as `forward --auto` does."),
             ENV_SHELL,
             Flag("--log", metavar="FILE", help="The log of --background.", value=FILE, hidden=True),

@@ -11,7 +11,7 @@ from machinectl.errors import MachineError, one_line
 from machinectl.files.atomic import remove_if_present
 from machinectl.hosts.engine_socket.command_environment import socket_variables
 from machinectl.hosts.engine_socket.machine_engine import check_answer
-from machinectl.hosts.engine_socket.socket_file import check_same, checked_path, default_path
+from machinectl.hosts.engine_socket.socket_file import check_same, checked_path, shared_path
 from machinectl.hosts.engine_socket.socket_notes import log_file, socket_at
 from machinectl.hosts.status.ready_endpoint import ready_endpoint
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def open_in_background(store: Store, name: str, path: str, *, forward: bool = False) -> dict[str, str | None]:
     """Return docker's variables once the socket is open. Raises MachineError."""
     endpoint = ready_endpoint(store, name)
-    path = checked_path(path or default_path(store, name))
+    path = checked_path(path or shared_path(store, name))
     if note := socket_at(path):
         check_same(note, store, name, forward=forward)
         return socket_variables(path, name, store.read(name).urls[0], forward=forward)

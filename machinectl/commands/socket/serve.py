@@ -20,8 +20,10 @@ from machinectl.hosts.engine_socket.socket_file import (
     checked_path,
     default_path,
     opened_socket,
+    shared_path,
 )
 from machinectl.hosts.engine_socket.socket_notes import SocketNote, socket_at
+from machinectl.hosts.status.present_name import present_name
 from machinectl.hosts.status.ready_endpoint import ready_endpoint
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.hosts.engine_socket.relay_thread import RelayThread
+    from machinectl.hosts.status.present_name import PresentName
     from machinectl.machines.store import Store
 
     # Called with docker's variables once the socket is open, None unsets one; and the note if it was open already.
@@ -61,7 +64,7 @@ def serve_socket(
     """
     endpoint = ready_endpoint(store, name)
     note = SocketNote(
-        name, store.root, checked_path(path or default_path(store, name)), os.getpid(), log=log, forwards=forward
+        name, store.root, checked_path(path or shared_path(store, name)), os.getpid(), log=log, forwards=forward
     )
     console = RewritingConsole(console, with_time) if log else console
 
@@ -71,7 +74,11 @@ def serve_socket(
     try:
         if not socket_at(note.path):
             check_answer(endpoint)
-        with opened_socket(note) as listener, served(store, console, note, listener) as relay:
+        with (
+            present_name(store, name) as present,
+            opened_socket(note) as listener,
+            served(store, console, present, note, listener) as relay,
+        ):
             announce(variables(), None)
             relay.wait()
     except AlreadyOpen as exc:
@@ -93,8 +100,12 @@ def run_with_socket(
     check_answer(ready_endpoint(store, name))
     where = checked_path(path or default_path(store, name, str(os.getpid())))
     note = SocketNote(name, store.root, where, os.getpid(), os.path.basename(command[0]), forwards=forward)
-    with opened_socket(note) as listener, served(store, console, note, listener):
-        variables = socket_variables(note.path, name, store.read(name).urls[0], forward=forward)
+    with (
+        present_name(store, name) as present,
+        opened_socket(note) as listener,
+        served(store, console, present, note, listener),
+    ):
+        variables = socket_variables(note.path, present.name, present.read().urls[0], forward=forward)
         try:
             return run_foreground(command, with_variables(environment, variables))
         except OSError as exc:
@@ -102,11 +113,13 @@ def run_with_socket(
 
 
 @contextmanager
-def served(store: Store, console: Console, note: SocketNote, listener: socket.socket) -> Iterator[RelayThread]:
+def served(
+    store: Store, console: Console, name: PresentName, note: SocketNote, listener: socket.socket
+) -> Iterator[RelayThread]:
     with ExitStack() as stack:
-        relay = stack.enter_context(relayed(store, console, note, listener))
+        relay = stack.enter_context(relayed(name, console, note, listener))
         if note.forwards:
-            stack.enter_context(forwarded_ports(store, console, note.machine))
+            stack.enter_context(forwarded_ports(store, console, name))
         yield relay
 
 

@@ -11,7 +11,6 @@ from machinectl.engine.duplex.duplex_dial import open_stream
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.probe import ask_engine
 from machinectl.hosts.engine_socket.kept_ssh import KeptSSH
-from machinectl.hosts.status.ready_endpoint import ready_endpoint
 from machinectl.machines.store.store_paths import RECORD
 
 if TYPE_CHECKING:
@@ -20,14 +19,15 @@ if TYPE_CHECKING:
 
     from machinectl.engine import Endpoint
     from machinectl.engine.duplex.duplex_stream import DuplexStream
-    from machinectl.machines.store import Store
+    from machinectl.hosts.status.present_name import PresentName
 
 # Seconds to connect.
 DIAL_SECONDS = 10.0
 # Connections that are opened at once: more would make an engine's handshakes late.
 MOST_DIALS = 128
-# How often files are read that change meanwhile.
+# How often files are read that change meanwhile, and which.
 ATTEMPTS = 3
+FILES = (RECORD, CA, CERTIFICATE, KEY)
 
 
 def check_answer(endpoint: Endpoint) -> None:
@@ -43,10 +43,8 @@ class Reached(NamedTuple):
 class MachineEngine:
     """`warn` takes a line for the log."""
 
-    def __init__(self, store: Store, name: str, warn: Callable[[str], None]) -> None:
-        self._store = store
+    def __init__(self, name: PresentName, warn: Callable[[str], None]) -> None:
         self._name = name
-        self._files = [os.path.join(store.directory(name), file) for file in (RECORD, CA, CERTIFICATE, KEY)]
         self._seen: object = None
         self._reached: Reached | None = None
         self._reading = asyncio.Lock()
@@ -79,7 +77,7 @@ class MachineEngine:
         for left in reversed(range(ATTEMPTS)):
             state = self._state()
             try:
-                endpoint = ready_endpoint(self._store, self._name)
+                endpoint = self._name.endpoint()
                 reached = Reached(endpoint, client_context(endpoint) if endpoint.tls else None)
             except EngineError:
                 # Files are replaced one by one.
@@ -92,13 +90,13 @@ class MachineEngine:
         return reached
 
     def _state(self) -> list[tuple[int, int, int] | None]:
-        return [file_state(path) for path in self._files]
+        return [file_state(file, self._name.directory) for file in FILES]
 
 
-def file_state(path: str) -> tuple[int, int, int] | None:
-    """Return what changes when a file is replaced; None if there is none."""
+def file_state(name: str, directory: int) -> tuple[int, int, int] | None:
+    """Return what changes when a file in an open directory is replaced; None if there is none."""
     try:
-        found = os.stat(path)
+        found = os.stat(name, dir_fd=directory)
     except OSError:
         return None
     return found.st_ino, found.st_mtime_ns, found.st_size

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from machinectl.hosts.engine_socket.machine_engine import MachineEngine
 from machinectl.hosts.engine_socket.relay import Relay
 from machinectl.hosts.status.present_name import LOOK_SECONDS
+from machinectl.machines.store.store_paths import NoSuchMachine
 
 if TYPE_CHECKING:
     import socket
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.hosts.engine_socket.socket_notes import SocketNote
-    from machinectl.machines.store import Store
+    from machinectl.hosts.status.present_name import PresentName
 
 
 class RelayThread:
-    def __init__(self, store: Store, console: Console, note: SocketNote, listener: socket.socket) -> None:
-        self._store = store
+    def __init__(self, name: PresentName, console: Console, note: SocketNote, listener: socket.socket) -> None:
+        self._name = name
         self._console = console
         self._note = note
         self._listener = listener
@@ -56,7 +57,7 @@ class RelayThread:
             self._bug = exc
 
     async def _serve(self) -> None:
-        engine = MachineEngine(self._store, self._note.machine, self._console.warn)
+        engine = MachineEngine(self._name, self._console.warn)
         looking = asyncio.create_task(self._look())
         try:
             await Relay(engine, self._console.note, self._console.warn).serve(self._listener, self._stop)
@@ -73,18 +74,19 @@ class RelayThread:
             await asyncio.sleep(LOOK_SECONDS)
 
     def _end_reason(self) -> str:
-        if not self._store.exists(self._note.machine):
-            return f'{self._note.path} is closed: "{self._note.machine}" does not exist any more'
         try:
+            self._name.find()
             is_ours = os.path.samestat(self._socket, os.lstat(self._note.path))
+        except NoSuchMachine as exc:
+            return f"{self._note.path} is closed: {exc.cause}"
         except OSError:
             is_ours = False
         return "" if is_ours else f"{self._note.path} was removed: nothing is served there any more"
 
 
 @contextmanager
-def relayed(store: Store, console: Console, note: SocketNote, listener: socket.socket) -> Iterator[RelayThread]:
-    thread = RelayThread(store, console, note, listener)
+def relayed(name: PresentName, console: Console, note: SocketNote, listener: socket.socket) -> Iterator[RelayThread]:
+    thread = RelayThread(name, console, note, listener)
     thread.start()
     try:
         yield thread

@@ -17,6 +17,7 @@ from machinectl.hosts.engine_socket.socket_notes import (
     notes_directory,
     others_waiting,
     remove_note,
+    sockets_of,
     write_note,
 )
 from machinectl.machines.store import Store
@@ -59,6 +60,12 @@ def default_path(store: Store, name: str, unique: str = "") -> str:
     if len(os.fsencode(path)) <= LONGEST:
         return path
     return os.path.join(directory, digest(path)[:NAME_LETTERS] + ENDING)
+
+
+def shared_path(store: Store, name: str) -> str:
+    """Return the path of a machine's open socket, which keeps it after a rename, else the default one."""
+    own = [note.path for note in sockets_of(store, name) if not note.command]
+    return next((path for path in own if os.path.dirname(path) == notes_directory()), default_path(store, name))
 
 
 def digest(text: str) -> str:

@@ -19,7 +19,7 @@ from machinectl.files.atomic import PRIVATE_FILE, read_file, remove_if_present
 from machinectl.files.dead_sockets import remove_dead_socket
 from machinectl.files.runtime_directory import socket_directory
 from machinectl.machines.store.lock import is_locked
-from machinectl.value_classes import Frozen
+from machinectl.value_classes import Frozen, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,6 +96,17 @@ def sockets_of(store: Store, name: str) -> list[SocketNote]:
     if not socket_directory():
         return []
     return [note for note in open_sockets() if (note.store, note.machine) == (store.root, name)]
+
+
+def rename_in_notes(store: Store, old: str, new: str) -> list[SocketNote]:
+    """Note the new name of a machine for its open sockets, and return them."""
+    found = sockets_of(store, old)
+    for note in found:
+        with others_waiting(), suppress(FileNotFoundError), open(note_file(note.path), "r+b") as file:
+            # Its process holds the lock on this file.
+            file.write(json.dumps(vars(replace(note, machine=new))).encode())
+            file.truncate()
+    return found
 
 
 def machine_of_socket(store: Store, path: str) -> str:

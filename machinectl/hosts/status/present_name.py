@@ -26,7 +26,7 @@ class PresentName:
     def __init__(self, store: Store, name: str, directory: int) -> None:
         self.name = name
         self._store = store
-        self._directory = directory
+        self.directory = directory
 
     def find(self) -> str:
         """Return the name now. Raises NoSuchMachine once the machine is removed."""
@@ -51,7 +51,7 @@ class PresentName:
 
     def _is_now(self, name: str) -> bool:
         try:
-            return os.path.samestat(os.fstat(self._directory), os.stat(self._store.directory(name)))
+            return os.path.samestat(os.fstat(self.directory), os.stat(self._store.directory(name)))
         except OSError:
             return False
 
