@@ -13,13 +13,15 @@ from machinectl.images.image import DIGEST
 from machinectl.images.write_archive import archive, parcel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator
+    from collections.abc import Callable, Collection, Container, Iterator
 
     from machinectl.engine import Endpoint
     from machinectl.images.reference import Reference
     from machinectl.images.spool import Spool
     from machinectl.images.unfinished import Unfinished
     from machinectl.images.write_archive import Known
+
+    Progress = Callable[[int, Collection[str]], None]
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,9 @@ class Sent:
 
 
 def send_image(
-    target: ImageTarget, spool: Spool, reference: Reference | None, early: Early, progress: Callable[[int], None]
+    target: ImageTarget, spool: Spool, reference: Reference | None, early: Early, progress: Progress
 ) -> Sent:
-    """Send what the engine lacks; tag it. `progress` gets the bytes sent so far, and may raise to stop.
+    """Send what the engine lacks; tag it. `progress` gets how many bytes and which blobs have been sent so far.
 
     Raises MachineError, also the error of the archive's reader.
     """
@@ -102,7 +104,7 @@ def finish_image(target: ImageTarget, image_id: str, reference: Reference | None
 
 
 class Counter:
-    def __init__(self, progress: Callable[[int], None]) -> None:
+    def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self.total = 0
         # The digests of what was sent.
@@ -112,7 +114,7 @@ class Counter:
         for piece in pieces:
             yield piece
             self.total += len(piece)
-            self._progress(self.total)
+            self._progress(self.total, self.blobs)
 
 
 def load_and_name(

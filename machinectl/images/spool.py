@@ -103,6 +103,10 @@ class Spool:
         with self._changed:
             return list(self._blobs.items())[seen:]
 
+    @property
+    def is_read(self) -> bool:
+        return self._image is not None
+
     def image(self) -> Image:
         """Wait for the end of the archive. Raises the reader's error."""
         self.wait_for(lambda: self._image)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import tempfile
 from dataclasses import replace
@@ -263,6 +264,34 @@ def test_an_engine_that_is_too_slow_to_tell_its_layers_gets_all_of_them(
     monkeypatch.setattr(engine_images, "LOOKING", -1)
     assert sender.send_one(archive, engines[store], "app:1").layers == 2
     assert len(engines[store].saved_blobs("app:1")) >= 4
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_a_board_shows_the_bytes_and_layers_that_are_missing(
+    sources: dict[str, Engine],
+    engines: dict[str, Engine],
+    sender: Sender,
+    store: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    low, high = unique_layer(3000), unique_layer(3000)
+    archive = tmp_path / "app.tar"
+    archive.write_bytes(saved({"app:1": Made([low, high])}))
+    target = engines[store]
+    target.load(saved({"base:1": Made([low])}))
+    shown: list[str] = []
+    monkeypatch.setattr(SilentConsole, "progress", shown.append)
+    sender.send(archive, {"one": target}, "app:1")
+    assert any(re.fullmatch(r"[12](\.\d+)?MB of 3.08MB, 0 of 1 layer", each) for each in shown)
+    assert shown[-1] == "3.08MB of 3.08MB, 1 of 1 layer"
+    for image in ("app:1", "base:1"):
+        target.remove(image)
+    shown.clear()
+    sources["classic"].load(archive.read_bytes())
+    sender.send(sources["classic"], {"one": target}, "app:1")
+    assert any(re.fullmatch(r"[3-5](\.\d+)?MB of 6.1\dMB, 1 of 2 layers", each) for each in shown)
+    assert re.fullmatch(r"(6.1\dMB) of \1, 2 of 2 layers", shown[-1])
 
 
 @pytest.mark.parametrize("store", STORES)

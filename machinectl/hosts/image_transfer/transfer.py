@@ -13,6 +13,7 @@ from machinectl.errors import MachineError
 from machinectl.files.atomic import quote_path
 from machinectl.files.spool_directory import spool_directory
 from machinectl.go.units import human_size
+from machinectl.hosts.image_transfer.sending_progress import SendingProgress, missing_parts
 from machinectl.hosts.parallel.workers import LIMIT, run_at_once
 from machinectl.images.engine_images import Images, disk_full
 from machinectl.images.image import chain_ids
@@ -102,9 +103,10 @@ def send_to_all(
                 return estimate(target, spool, order.reference)
             with console.step(f"{order.step} {order.wanted.name}"):
                 check_target_room(name, target, least_size(found, early[name], target.known, spool), order)
-                return send_image(
-                    target, spool, order.reference, early[name], shown_progress(console, found.archive_size)
+                progress = SendingProgress(
+                    console.progress or (lambda _: None), lambda: missing_parts(found, early[name], target, spool)
                 )
+                return send_image(target, spool, order.reference, early[name], progress)
 
         yield from run_at_once(console, targets, send, limit=order.parallel, abandons=True)
 
@@ -124,21 +126,6 @@ def keep_image(target: ImageTarget, found: SourceImage, order: Order) -> Sent:
         raise MachineError("The image was removed from the engine meanwhile", "Run the same command again")
     before = replaced_image(target.known, image_id, order.reference)
     return Sent(0, found.size, 0, len(found.layers), present=True, replaced=before)
-
-
-def shown_progress(console: Console, size: int) -> Callable[[int], None]:
-    """Return a function that shows how many bytes of `size` have been sent."""
-    of = f" of {human_size(size)}" if size else ""
-    shown = ""
-
-    def show(sent: int) -> None:
-        nonlocal shown
-        text = f"{human_size(min(sent, size) if size else sent)}{of}"
-        if console.progress and text != shown:
-            shown = text
-            console.progress(text)
-
-    return show
 
 
 def early_blobs(found: SourceImage, target: ImageTarget) -> Early:
