@@ -102,6 +102,7 @@ class Soak:
         return [self.killed_in_time, self.killed_around, self.cut_off]
 
     def round(self, who: str, fault: Callable[[str], bool]) -> None:
+        assert self.answers(self.directory / who), f"{who} never had access, so that its end shows nothing"
         struck = fault(who)
         self.faults += struck
         self.missed += not struck

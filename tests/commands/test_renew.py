@@ -405,7 +405,9 @@ def test_in_a_year_no_certificate_of_a_hundred_machines_expires(
         Clock.moved = timedelta(weeks=week)
         engines.off = {name for name in names if chance.random() < 0.5}
         engines.failing = {name for name in names if chance.random() < 0.1}
-        for name, result in renewed(store).items():
+        results = renewed(store)
+        assert sorted(results) == sorted(names)
+        for name, result in results.items():
             for pem in (own(store, name).server, own(store, name).client):
                 assert expiry_dates(pem)[0] > Clock.now(UTC), (name, week, result)
     assert len(engines.restarted) > 30
