@@ -49,5 +49,8 @@ class Revision(NamedTuple):
         return f"{self.by or 'another machinectl'} at {self.at.replace('T', ' ').removesuffix('Z')} UTC"
 
     def is_news_to(self, known: Revision) -> bool:
-        """Return whether `known` lacks this revision. With equal numbers, one run was rolled back."""
-        return self.number > 0 and self.number >= known.number and self.run != known.run
+        """Return whether `known` lacks this revision. With equal numbers, one run was rolled back.
+
+        What an engine that stopped to listen has left is only a number.
+        """
+        return self.number > 0 and self.run != "" and self.number >= known.number and self.run != known.run

@@ -358,3 +358,17 @@ def test_of_two_revisions_with_a_number_the_one_on_the_host_is_news() -> None:
     assert not mine.is_news_to(mine)
     assert not Revision(2, "older").is_news_to(mine)
     assert not Revision().is_news_to(Revision())
+    # A number alone is what an engine that stopped to listen has left.
+    assert not Revision(9).is_news_to(mine)
+
+
+def test_a_computer_that_makes_the_engine_listen_again_counts_on_from_the_number_on_the_host(
+    store: Store, host: RecordedHost
+) -> None:
+    with store.writing("orion") as held:
+        held.machine.revision = {**held.machine.revision, "run": "an earlier one"}
+        held.write()
+    host.facts = RecordedHost("docker").facts.replace(b"@end", b"@revision 7\n@end")
+    console = carry_out(store, host)
+    assert Revision.of_record(store.read("orion").revision).number == 8
+    assert not [warning for warning in console.warnings if "was changed by" in warning]

@@ -215,7 +215,7 @@ def test_with_ssh_only_the_list_stays_and_after_a_purge_nothing_is_left_of_it(
     office.trust_ca(ALICE)
     succeeds(store, "set", "--ssh-only", office.name)
     assert "suspends the access of: CN=machinectl orion alice\n" in succeeds(store, "provision", office.name)
-    assert host.output("ls /etc/docker/machinectl") == "clients.pem"
+    assert host.output("cd /etc/docker/machinectl; ls; cat revision") == "clients.pem\nrevision\n2"
     assert not office.answers(ALICE)
     succeeds(store, "set", "--ssh-only=false", office.name)
     succeeds(store, "provision", office.name)

@@ -305,6 +305,14 @@ def test_with_ssh_only_another_machines_list_is_not_taken_over() -> None:
     assert client_cas.holders_coming_back(host, asked) == ["ci"]
 
 
+@pytest.mark.parametrize(("first", "goes"), [(OWN, True), (OTHER, False)])
+def test_a_list_that_another_computer_made_goes_with_its_machine(first: certs.Pair, goes: bool) -> None:
+    host, changes = provisioned()
+    assert FileCreated(CLIENTS) not in changes
+    host = replace(with_clients(host, first.certificate + ALICE.certificate), sums={})
+    assert (CLIENTS in [file.path for file in undo_steps.files_made(host, changes)]) is goes
+
+
 def test_undone_the_host_keeps_no_list_and_no_key_that_names_it() -> None:
     host, changes = provisioned(target(holders=(ALICE.certificate,)))
     decisions = [step(host, changes) for step in undo_steps.undo_steps(purge_engine=False)]

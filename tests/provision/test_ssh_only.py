@@ -16,7 +16,7 @@ from machinectl.doctor.host_condition import Shell
 from machinectl.doctor.ssh_only import ssh_only_checks
 from machinectl.errors import CheckFailed
 from machinectl.host_changes import CaTrusted, ConfigMerged, FileCreated, GroupJoined, PortOpened, merge_changes
-from machinectl.provision import firewall, preflight
+from machinectl.provision import firewall, preflight, revision
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Facts, HostFile, PortListener, Sum, parse_facts
 from machinectl.provision.steps import docker_group, engine_config, undo_steps
 from machinectl.provision.target import Allowed, Target, with_changes
@@ -95,6 +95,17 @@ def test_a_listener_of_ours_is_taken_away_and_the_hosts_own_configuration_is_bac
     assert first == f"644 {DAEMON_JSON}"
     assert {f"- {OWN_DIRECTORY}/ca.pem", f"- {OWN_DIRECTORY}/server.pem"} <= set(gone)
     assert {type(change) for change in decision.undone} == {FileCreated, CaTrusted}
+
+
+def test_of_the_last_change_only_the_number_stays() -> None:
+    facts, made = with_tls()
+    facts = replace(facts, revision="7 0123456789abcdef 2026-11-27T22:40:00Z bob@pc")
+    decision = configured(facts, only(made))
+    assert decision.job.content_of(revision.PATH) == b"7\n"
+    assert f"600 {revision.PATH}" in decision.job.files["manifest"].decode().splitlines()
+    assert FileCreated(revision.PATH) not in decision.undone
+    closed = replace(facts, sums={}, revision="7")
+    assert revision.PATH not in [file.path for file in engine_config.certificates_to_remove(closed, only(made))]
 
 
 def test_an_address_that_somebody_added_stays() -> None:

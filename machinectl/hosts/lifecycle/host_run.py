@@ -190,7 +190,7 @@ class RealRun(HostRun):
         before = self.machine.changes
         with self.console.step(decision.title), certificates_stored(self.held, identity) if identity else nullcontext():
             if numbered and shared_hosts.is_numbered(self.machine, decision):
-                changes = (*changes, shared_hosts.begin_revision(self.machine))
+                changes = (*changes, shared_hosts.begin_revision(self.machine, self.host))
                 self.held.keep_changes(changes)
                 job = shared_hosts.with_revision(self.machine, job)
             else:

@@ -278,10 +278,12 @@ def is_set_up_here(machine: Machine) -> bool:
     return any(of_kind(machine.changes, CaTrusted)) and by == host_lock.user_at_computer()
 
 
-def begin_revision(machine: Machine) -> FileCreated:
+def begin_revision(machine: Machine, host: Facts) -> FileCreated:
     """Record this run's revision; return the change for its file."""
     known = Revision.of_record(machine.revision)
-    number = known.number if known.run == host_lock.TOKEN else known.number + 1
+    # With SSH only, a host keeps the number of a change that this computer may not know.
+    last = max(known.number, Revision.parse(host.revision).number)
+    number = known.number if known.run == host_lock.TOKEN else last + 1
     machine.revision = {
         **Revision(number, host_lock.TOKEN, now(), host_lock.user_at_computer())._asdict(),
         **recorded_settings(machine),
@@ -296,7 +298,7 @@ def write_first_revision(held: Held, remote: Remote, host: Facts) -> None:
     is_left = bool(host.revision) or Revision.of_record(machine.revision).run == host_lock.TOKEN
     if is_left or not of_kind(machine.changes, CaTrusted):
         return
-    held.keep_changes([begin_revision(machine)])
+    held.keep_changes([begin_revision(machine, host)])
     with_revision(machine, apply_job([], init=host.init)).run(remote)
 
 

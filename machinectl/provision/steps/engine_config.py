@@ -503,7 +503,10 @@ def certificates_to_remove(facts: Facts, target: Target) -> list[NewFile]:
     if not target.own_cas or (ca and ca.sha256 not in target.own_cas):
         return []
     paths = [path for name in reversed(CERTIFICATES) if (path := f"{OWN_DIRECTORY}/{name}") in facts.sums]
-    return [NewFile(path) for path in (*paths, *([revision.PATH] if facts.revision else []))]
+    # The revision holds the server's key and settings. Its number stays: the next computer counts on from it.
+    number = f"{revision.Revision.parse(facts.revision).number}\n".encode()
+    numbered = [NewFile(revision.PATH, revision.MODE, number)] if paths and facts.revision else []
+    return [*map(NewFile, paths), *numbered]
 
 
 def changes_removed(target: Target, files: Sequence[NewFile]) -> tuple[Change, ...]:

@@ -5,6 +5,7 @@ Steps depend on current facts, so an interrupted undo can run again.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shlex
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.host_changes import (
+    CaTrusted,
     Change,
     ConfigMerged,
     DirectoryCreated,
@@ -25,7 +27,7 @@ from machinectl.host_changes import (
     of_kind,
 )
 from machinectl.provision import daemon_json, firewall, preflight, revision
-from machinectl.provision.client_cas import CLIENTS
+from machinectl.provision.client_cas import CLIENTS, listed_cas
 from machinectl.provision.daemon_json import TLS_FLAGS, listed, read_config
 from machinectl.provision.decision import (
     Decision,
@@ -278,7 +280,12 @@ def outcome_for_containers(facts: Facts) -> str:
 
 def files_made(facts: Facts, changes: Sequence[Change]) -> list[NewFile]:
     there = {*facts.files, *facts.sums, facts.backup}
-    return [NewFile(change.path) for change in of_kind(changes, FileCreated) if change.path in there]
+    paths = [change.path for change in of_kind(changes, FileCreated) if change.path in there]
+    # Another computer may have made the list since. With SSH only, nothing else tells.
+    own = {change.sha256 for change in of_kind(changes, CaTrusted)}
+    if CLIENTS not in paths and own & {hashlib.sha256(pem).hexdigest() for pem in listed_cas(facts).values()}:
+        paths.append(CLIENTS)
+    return [NewFile(path) for path in paths]
 
 
 def undone_by(files: Sequence[NewFile], changes: Sequence[Change]) -> list[Change]:
