@@ -138,12 +138,16 @@ def check_platform(platform: str, manifests: Sequence[Manifest]) -> Manifest:
     known = [each for each in manifests if each.platform != UNKNOWN] or list(manifests)
     found = next((each for each in known if not platform or is_platform(each.platform, platform)), None)
     if found is None:
-        there = ", ".join(each.platform for each in known) or "none"
-        raise MachineError(
-            f"The image has no variant for {platform} (it has: {there})",
-            f"Choose one: --platform {there}" if len(known) == 1 else "Choose one of these with --platform",
-        )
+        raise no_variant(platform, [each.platform for each in known])
     return found
+
+
+def no_variant(platform: str, known: Sequence[str]) -> MachineError:
+    there = ", ".join(known) or "none"
+    return MachineError(
+        f"The image has no variant for {platform} (it has: {there})",
+        f"Choose one: --platform {there}" if len(known) == 1 else "Choose one of these with --platform",
+    )
 
 
 def is_platform(platform: str, wanted: str) -> bool:

@@ -29,7 +29,7 @@ def parse_reference(text: str) -> Reference:
     """Return docker's short form of a reference, by default with the tag `latest`. Raises UsageError."""
     found = REFERENCE.fullmatch(text) if len(text) <= LONGEST else None
     if not found:
-        raise UsageError(f"{one_line(text)!r} is not an image name", "Write it as docker does, such as web:1.2")
+        raise UsageError(f"{one_line(repr(text))} is not an image name", "Write it as docker does, such as web:1.2")
     tag = (found["tag"] or "").removeprefix(":") or ("" if found["digest"] else "latest")
     return Reference(FAMILIAR.sub("", found["name"]), tag, found["digest"] or "")
 

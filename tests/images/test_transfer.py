@@ -62,8 +62,8 @@ class Sender:
         ends = {one: (lambda engine=engine: engine.endpoint) for one, engine in targets.items()}
         return dict(transfer(SilentConsole(), order, ends))
 
-    def send_one(self, source: Engine | Path, target: Engine, name: str) -> Sent:
-        result = self.send(source, {"one": target}, name)["one"]
+    def send_one(self, source: Engine | Path, target: Engine, name: str, *, platform: str = "") -> Sent:
+        result = self.send(source, {"one": target}, name, platform=platform)["one"]
         if isinstance(result, MachineError):
             raise result
         return result
@@ -317,10 +317,22 @@ def test_an_unknown_image_names_the_nearest(engines: dict[str, Engine], sender: 
 
 
 def test_another_platform_is_refused_with_those_that_are_there(engines: dict[str, Engine], sender: Sender) -> None:
-    engines["classic"].load(saved({"app:1": Made([unique_layer()])}))
-    [result] = sender.send(engines["classic"], {"one": engines["containerd"]}, "app:1", platform="linux/s390x").values()
+    engines["containerd"].load(saved({"app:1": Made([unique_layer()])}))
+    [result] = sender.send(engines["containerd"], {"one": engines["classic"]}, "app:1", platform="linux/s390x").values()
     assert isinstance(result, MachineError)
     assert result.cause == "The image has no variant for linux/s390x (it has: linux/amd64)"
+
+
+def test_the_platform_of_a_classic_store_is_known_before_the_image_is_read(
+    engines: dict[str, Engine], sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = engines["classic"], engines["containerd"]
+    source.load(saved({"app:1": Made([unique_layer()])}))
+    assert sender.send_one(source, target, "app:1", platform="linux/amd64").layers == 1
+    monkeypatch.setattr(EngineSource, "read", lambda *_: pytest.fail("it was read"))
+    assert sender.send_one(source, target, "app:1", platform="linux/amd64").present
+    with pytest.raises(MachineError, match=r"no variant for linux/s390x \(it has: linux/amd64\)"):
+        sender.send_one(source, target, "app:1", platform="linux/s390x")
 
 
 @pytest.fixture

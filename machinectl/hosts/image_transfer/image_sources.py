@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from machinectl.engine import EngineError
 from machinectl.errors import MachineError, UsageError, closest_match, one_line
-from machinectl.go.docker_ps import as_integer, as_list
+from machinectl.go.docker_ps import as_integer, as_list, as_text
 from machinectl.images.engine_images import Images, content_of, diff_ids_of, id_of, ids_by_name, ids_of, saved_image
-from machinectl.images.image import ArchiveError
+from machinectl.images.image import ArchiveError, is_platform, no_variant, platform_of
 from machinectl.images.read_archive import check_archive
 from machinectl.images.reference import is_image_id, parse_reference, several_images
 
@@ -82,7 +82,13 @@ class EngineSource:
         if not identifier:
             raise MachineError(f"The engine at {self.endpoint.peer} gives the image no valid ID")
         by_id = is_image_id(name) and parse_reference(name).name not in as_list(found.get("RepoTags"))
-        if wanted.platform:
+        if wanted.platform and not by_containerd:
+            # The classic store has one platform of an image.
+            described = {key.lower(): as_text(found.get(key)) for key in ("Os", "Architecture", "Variant")}
+            platform = platform_of(described)
+            if not is_platform(platform, wanted.platform):
+                raise no_variant(wanted.platform, [platform])
+        elif wanted.platform:
             # It may be one of several in the archive.
             return SourceImage(by_containerd=by_containerd, size=size, by_id=by_id)
         return SourceImage(identifier, by_containerd, size, tuple(diff_ids_of(found)), by_id, content_of(found))

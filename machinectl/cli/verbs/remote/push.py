@@ -16,7 +16,7 @@ from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.output.style import is_drawn_on
 from machinectl.cli.tables.results import with_machine_name
-from machinectl.cli.typed_words import typed_line
+from machinectl.cli.typed_words import quoted, typed_line
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.errors import MachineError, UsageError
 from machinectl.go.docker_ps import short_id
@@ -67,6 +67,7 @@ def push(
         from machinectl.cli.parsing.operand_order import check_image_first
 
         check_image_first(here.store, image, names, is_chosen=is_chosen)
+    check_one_image(names)
     targets = target_names(here, names, selector, everything=everything)
     order = Order(
         source_of(here, source, file),
@@ -105,6 +106,17 @@ def push(
     if shows_summary:
         here.console.note(summary(done, len(failures), time.monotonic() - begun, dry_run=dry_run))
     return int(bool(failures))
+
+
+def check_one_image(names: Sequence[str]) -> None:
+    """Raise UsageError for a second image among the machines."""
+    # No machine has such a name.
+    second = next((name for name in names if ":" in name or "/" in name), "")
+    if second:
+        raise UsageError(
+            f"push takes one image, and {harmless(second)!r} is no machine's name",
+            f"Push it by a command of its own: machinectl push {quoted([harmless(second)])} <NAME>",
+        )
 
 
 def pull(here: Session, *, image: str, name: str, platform: str, new_name: str, as_json: bool) -> int:
