@@ -10,11 +10,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl.engine.dialling import ssh_socket
+from machinectl.hosts.engine_socket import kept_ssh
+from machinectl.hosts.engine_socket.relay_thread import relayed
+from machinectl.hosts.engine_socket.socket_file import default_path, opened_socket
+from machinectl.hosts.engine_socket.socket_notes import SocketNote
+from machinectl.hosts.status.present_name import present_name
 from tests.support.docker_cli import DockerCli
 from tests.support.engine_sockets import socket_process
 from tests.support.in_process import machinectl
 from tests.support.program import COMMAND
 from tests.support.published import publishing
+from tests.support.quiet import Quiet
 from tests.support.registered import register
 from tests.support.servers import saying, serving
 from tests.support.sshd import keygen
@@ -52,6 +59,28 @@ def test_one_login_is_kept_and_made_again_after_it_was_lost(reached_by_ssh: Sshd
         assert "was lost; the next request makes another" in process.stderr.readline()
         docker("-H", f"unix://{path}", "ps")
         assert reached_by_ssh.log.count("Accepted publickey") == 2
+
+
+def test_a_line_that_went_dead_is_replaced_at_the_next_request(
+    reached_by_ssh: Sshd, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ssh itself would notice it after 45 seconds."""
+    monkeypatch.setattr(kept_ssh, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(ssh_socket, "PATIENCE", 0.5)
+    note = SocketNote("orion", store.root, default_path(store, "orion"), os.getpid())
+    with (
+        present_name(store, "orion") as name,
+        opened_socket(note) as listener,
+        relayed(name, Quiet(), note, listener),
+    ):
+        for _ in range(2):
+            with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(20)
+                client.connect(note.path)
+                client.sendall(b"GET /_ping HTTP/1.1\r\nHost: docker\r\n\r\n")
+                assert client.recv(15) == b"HTTP/1.1 200 OK"
+            reached_by_ssh.freeze()
+    assert reached_by_ssh.log.count("Accepted publickey") == 2
 
 
 def test_a_changed_host_key_is_refused(reached_by_ssh: Sshd, store: Store, tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Seconds to log in and to reach the engine.
 LOGIN_SECONDS = 30.0
+# Seconds after a ping until the next request pings first: ssh notices a lost host only after 45 s.
+FRESH_SECONDS = 5.0
 
 
 class KeptSSH:
@@ -30,6 +32,7 @@ class KeptSSH:
         # A connection that stays open, so that ssh does, and where it leads.
         self._held: Wire | None = None
         self._endpoint: Endpoint | None = None
+        self._pinged = 0.0
 
     async def open(self, endpoint: Endpoint) -> DuplexStream:
         """Raises EngineError."""
@@ -53,12 +56,16 @@ class KeptSSH:
     async def _wire(self, endpoint: Endpoint) -> Wire:
         """Return the held connection, or a new one through a process of its own."""
         async with self._connecting:
-            if self._held and self._endpoint == endpoint:
+            is_fresh = self._loop.time() < self._pinged + FRESH_SECONDS
+            if self._held and self._endpoint == endpoint and is_fresh:
                 return self._held
-            self.close()
-            wire = await asyncio.to_thread(dial, endpoint, Deadline(LOGIN_SECONDS))
+            try:
+                # This pings, over the same SSH connection if that still works.
+                wire = await asyncio.to_thread(dial, endpoint, Deadline(LOGIN_SECONDS))
+            finally:
+                self.close()
             if type(wire) is Wire:
-                self._held, self._endpoint = wire, endpoint
+                self._held, self._endpoint, self._pinged = wire, endpoint, self._loop.time()
                 self._loop.add_reader(wire.sock, self._lost)
             return wire
 
