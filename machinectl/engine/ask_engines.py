@@ -70,6 +70,9 @@ class Asker:
         self._begun.append(connecting)
         return connecting
 
+    def hurry(self, connecting: Connecting) -> None:
+        self._connections.hurry(connecting)
+
     def reach(self, endpoint: Endpoint) -> Connecting | None:
         """Start connecting over TCP; return None for other URLs, or several. Raises EngineError."""
         url = engine_url.parse_url(endpoint.url)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.driver import DriverError, SSHEndpoint
+from machinectl.hosts.status import machine_states
 from machinectl.hosts.status.machine_states import state_of, states_of
 from machinectl.machines.record import Machine
 from machinectl.ssh import ssh_settings
@@ -166,6 +167,18 @@ def test_a_host_without_a_route_is_off(
 def test_an_ssh_engine_is_off_if_ssh_does_not_answer(use: Callable[[StandIn], None]) -> None:
     with servers.full() as ssh:
         assert seen(use, ssh, ssh, scheme="ssh")[0] is State.STOPPED
+
+
+@pytest.mark.usefixtures("ssh_config")
+def test_the_port_of_an_ssh_engine_that_fails_at_once_is_checked_at_once(
+    use: Callable[[StandIn], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A check that waited for its time would come too late.
+    monkeypatch.setattr(machine_states, "HEAD_START", 3600.0)
+    monkeypatch.setattr(machine_states, "SHARE", 0.01)
+    with servers.unlistened() as ssh:
+        state, said = seen(use, ssh, ssh, scheme="ssh")
+    assert (state, "Connection refused" in said) == (State.STOPPED, True), said
 
 
 @pytest.mark.usefixtures("ssh_config")

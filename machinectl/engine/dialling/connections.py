@@ -29,6 +29,7 @@ class Connecting(Opened):
         self.addresses = list(addresses)
         self.end = time.monotonic() + seconds
         self.ended = False
+        self.started = False
         # Ends the current attempt.
         self.leave: Callable[[], object] | None = None
 
@@ -72,12 +73,16 @@ class Connections:
         def begin() -> None:
             self._begun.add(connecting)
             if after:
-                self._at(when, partial(self._try_next, connecting))
+                self._at(when, partial(self._start, connecting))
             else:
-                self._try_next(connecting)
+                self._start(connecting)
 
         self._order(begin)
         return connecting
+
+    def hurry(self, connecting: Connecting) -> None:
+        """Start connecting now, if it still waits for its time."""
+        self._order(partial(self._start, connecting))
 
     def call_back(self, connecting: Connecting, seconds: float | None, ready: Do) -> None:
         """Call `ready` once: when connecting ends, or after `seconds`."""
@@ -156,6 +161,11 @@ class Connections:
         # Events before timeouts: a slow computer must not report an answering host as silent.
         while self._timers and self._timers[0][0] <= time.monotonic():
             heapq.heappop(self._timers)[2]()
+
+    def _start(self, connecting: Connecting) -> None:
+        if not connecting.started:
+            connecting.started = True
+            self._try_next(connecting)
 
     def _try_next(self, connecting: Connecting) -> None:
         while following := connecting.next_address():

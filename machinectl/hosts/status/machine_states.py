@@ -77,6 +77,7 @@ def probe_machine(machine: Machine, driver: Driver | None, question: EngineQuery
         yield Wait(opened)
     found, _ = probe_any_set(machine, asker.deadline, question, opened)
     if found.silent or (machine.url.startswith("ssh://") and found.state is not State.RUNNING):
+        asker.hurry(ssh)
         yield Wait(ssh)
         return powered_off(machine, found) if ssh.failures and ssh.is_silent else found
     return found
