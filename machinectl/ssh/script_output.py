@@ -24,9 +24,14 @@ def end_command(process: int) -> str:
     """Return sh that sends SIGTERM to the process group, then SIGKILL."""
     # proc(5): the group is the third word after the name in parentheses, which may contain anything.
     group = f"read -r stat </proc/{process}/stat; IFS=' '; set -f; set -- ${{stat##*) }}; group=$3"
-    there = 'kill -0 "-$group" || exit 0'
+    # A process that has ended stays a zombie (Z) until its parent reaps it, which a container's first process may not.
+    alive = 'sub(/.*[)] /, "") && $3 == group && $1 != "Z" { alive++ } END { print alive + 0 }'
+    there = (
+        'kill -0 "-$group" || exit 0; '
+        f'[ "$(cat /proc/[0-9]*/stat | awk -v group="$group" \'{alive}\')" != 0 ] || exit 0'
+    )
     return (
-        f'{{ {group}; [ "$group" -gt 1 ] || exit 0; kill -TERM "-$group"; '
+        f'{{ {group}; set +f; [ "$group" -gt 1 ] || exit 0; kill -TERM "-$group"; '
         f"for pause in 1 2 3 4 5 6 7 8 9 10; do {there}; sleep 0.2 || sleep 1; done; "
         'kill -KILL "-$group"; } 2>/dev/null'
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 
@@ -101,3 +102,14 @@ def test_what_ends_a_script_ends_all_that_it_started() -> None:
         assert process.stdout.read() == b""
         assert process.wait() == -signal.SIGKILL
     assert subprocess.run(["sh", "-c", end_command(process.pid)], check=False, capture_output=True).stdout == b""
+
+
+def test_a_script_that_has_ended_and_was_not_reaped_is_waited_for_no_more() -> None:
+    process = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+    process.send_signal(signal.SIGKILL)
+    # It has ended, and this process, its parent, has not reaped it yet.
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    script = f"sleep() {{ echo waited; }}\n{end_command(process.pid)}"
+    done = subprocess.run(["sh", "-c", script], check=False, capture_output=True)
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert process.wait() == -signal.SIGKILL
