@@ -7,7 +7,7 @@ import re
 from typing import Any, NamedTuple
 
 from machinectl.errors import UsageError
-from machinectl.go.value_format import Duration, go_text, kind
+from machinectl.go.value_format import Duration, go_text, kind, wrong_kind
 
 # Go limits width and precision to a million.
 DIRECTIVE = re.compile(
@@ -38,7 +38,7 @@ class Directive(NamedTuple):
 def printf(form: Any, *values: Any) -> str:
     """Format as Go does, with its marks for what does not fit: %!d(string=web1). Raises UsageError."""
     if not isinstance(form, str):
-        raise UsageError(f"The template cannot be used: printf needs a string first, not a {kind(form)}")
+        raise wrong_kind(f"printf needs a string first, not a {kind(form)}", form)
     left = list(values)
 
     def replacement(match: re.Match[str]) -> str:

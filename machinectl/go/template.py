@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.errors import UsageError
 from machinectl.go.printf import printf
-from machinectl.go.value_format import Duration, go_json, go_text, kind, pretty_json
+from machinectl.go.value_format import Duration, go_json, go_text, kind, pretty_json, wrong_kind
 
 if TYPE_CHECKING:
     # Name: function, minimum and maximum number of arguments.
@@ -416,7 +416,7 @@ def field_of(value: Any, names: Sequence[str], text: str) -> Any:
         elif isinstance(value, Stringer | Duration) and name in value.results:
             value = value.results[name]
         else:
-            raise invalid_template(f"{excerpt(text)} asks a {kind(value)} for its field {excerpt(name)}")
+            raise wrong_kind(f"{excerpt(text)} asks a {kind(value)} for its field {excerpt(name)}", value)
     return value
 
 
@@ -485,7 +485,7 @@ def pairs(value: Any) -> list[tuple[Any, Any]]:
         return list(enumerate(value))
     if isinstance(value, Heading):
         return [(value, value)]
-    raise invalid_template(f"range goes over lists and maps, not over a {kind(value)}")
+    raise wrong_kind(f"range goes over lists and maps, not over a {kind(value)}", value)
 
 
 def assigned(action: list[Token]) -> tuple[list[str], str, list[Token]]:
@@ -543,7 +543,7 @@ def go_index(value: Any, *keys: Any) -> Any:
                 raise invalid_template(f"index wants a string for a map, not {excerpt(go_text(key))}")
             value = value.get(key)
         else:
-            raise invalid_template(f"index looks into lists and maps, not into a {kind(value)}")
+            raise wrong_kind(f"index looks into lists and maps, not into a {kind(value)}", value)
     return value
 
 
@@ -558,7 +558,7 @@ def go_equal(value: Any, *others: Any) -> bool:
 
 def equal(one: Any, other: Any) -> bool:
     if one is not None and other is not None and kind(one) != kind(other):
-        raise invalid_template(f"a {kind(one)} cannot be compared with a {kind(other)}")
+        raise wrong_kind(f"a {kind(one)} cannot be compared with a {kind(other)}", one, other)
     return bool(one == other)
 
 
@@ -567,9 +567,9 @@ def compared(one: Any, other: Any) -> int:
     if isinstance(one, str) and isinstance(other, str):
         one, other = one.encode(errors="surrogatepass"), other.encode(errors="surrogatepass")
     elif kind(one) != kind(other):
-        raise invalid_template(f"a {kind(one)} cannot be compared with a {kind(other)}")
+        raise wrong_kind(f"a {kind(one)} cannot be compared with a {kind(other)}", one, other)
     elif kind(one) != "number":
-        raise invalid_template(f"a {kind(one)} is not less or greater than another")
+        raise wrong_kind(f"a {kind(one)} is not less or greater than another", one)
     return int(one > other) - int(one < other)
 
 
@@ -606,7 +606,7 @@ def go_length(value: Any) -> int:
         return len(value.encode(errors="surrogatepass"))
     if isinstance(value, list | dict):
         return len(value)
-    raise invalid_template(f"len takes a string, a list or a map, not a {kind(value)}")
+    raise wrong_kind(f"len takes a string, a list or a map, not a {kind(value)}", value)
 
 
 # Go's own functions.

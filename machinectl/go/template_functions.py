@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from machinectl.errors import UsageError
 from machinectl.go.template import BUILT_IN
-from machinectl.go.value_format import go_json, go_text, kind, plain_json
+from machinectl.go.value_format import go_json, go_text, kind, plain_json, wrong_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from machinectl.errors import UsageError
 
 
 def as_string(value: Any) -> str:
@@ -25,7 +26,7 @@ def as_count(value: Any) -> int:
 
 
 def wrong_type(wanted: str, value: Any) -> UsageError:
-    return UsageError(f"The template cannot be used: it needs a {wanted}, but got a {kind(value)}")
+    return wrong_kind(f"it needs a {wanted}, but got a {kind(value)}", value)
 
 
 def json(value: Any) -> str:

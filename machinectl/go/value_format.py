@@ -10,6 +10,8 @@ import math
 
 from machinectl.errors import UsageError
 
+NULL = "null"
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,7 +71,7 @@ def encoded(value: Any, margin: str | None, depth: int = 0) -> str:
     if isinstance(value, Duration):
         return str(int(value))
     if not isinstance(value, list | dict):
-        return "null" if value is None else go_text(value)
+        return NULL if value is None else go_text(value)
     inner = None if margin is None else margin + INDENT
     if isinstance(value, dict):
         colon = ":" if margin is None else ": "
@@ -145,10 +147,20 @@ class Duration(int):
         }
 
 
+class NullUsed(UsageError):
+    """A template uses a null, as of a label that this row does not have."""
+
+
+def wrong_kind(what: str, *values: Any) -> UsageError:
+    """Return the error for values that a template cannot use so."""
+    error = NullUsed if NULL in map(kind, values) else UsageError
+    return error(f"The template cannot be used: {what}")
+
+
 def kind(value: Any) -> str:
     """Return a type's name, for use after "a"."""
     names = {dict: "map", list: "list", str: "string", bool: "boolean", int: "number", float: "number"}
-    return next((name for of, name in names.items() if isinstance(value, of)), "null")
+    return next((name for of, name in names.items() if isinstance(value, of)), NULL)
 
 
 def check_depth(depth: int) -> None:

@@ -119,5 +119,8 @@ def test_a_row_that_cannot_be_compared_is_told_of_missing_labels_only_if_one_is_
     added(store, Machine("orion", "none", url="tcp://192.0.2.1:2376", tls=True))
     wrong = machinectl("ls", "-t", "0", "-f", "{{gt .State 5}}", store=store.root)
     assert wrong.stderr == "Error: The template cannot be used: a string cannot be compared with a number (orion)\n"
+    named = machinectl("ls", "-t", "0", "-f", '{{index .EngineOptions.Env "a null"}}', store=store.root)
+    assert '"a null" (orion)\n' in named.stderr
+    assert ".Labels.rack" not in named.stderr
     missing = machinectl("ls", "-t", "0", "-f", "{{gt .Labels.rack 5}}", store=store.root)
     assert "{{with .Labels.rack}}" in missing.stderr

@@ -43,24 +43,25 @@ class RowFormat(Frozen):
         A row that lacks what the template reads is left out: return an error for each cause.
         """
         texts: list[str] = []
-        unprintable: dict[str, list[str]] = {}
+        unprintable: dict[str, tuple[UsageError, list[str]]] = {}
         for machine, row in rows:
             try:
                 texts.append(self.row.render(row))
             except UsageError as exc:
-                unprintable.setdefault(exc.cause, []).append(machine)
+                unprintable.setdefault(exc.cause, (exc, []))[1].append(machine)
         if self.headings is not None:
             texts = align([line for text in [self.headings, *texts] for line in text.split("\n")], **layout)
-        errors = [unprintable_rows(cause, machines) for cause, machines in unprintable.items()]
+        errors = [unprintable_rows(error, machines) for error, machines in unprintable.values()]
         return "".join(f"{text}\n" for text in texts), errors
 
 
-def unprintable_rows(cause: str, machines: Iterable[str]) -> MachineError:
+def unprintable_rows(error: UsageError, machines: Iterable[str]) -> MachineError:
+    from machinectl.go.value_format import NullUsed
     from machinectl.quantities import first_names
 
     test = "If only some machines have it, test for it first: {{with .Labels.rack}}{{.}}{{end}}"
-    hint = test if " null" in cause else ""
-    return MachineError(f"{cause} ({first_names(list(dict.fromkeys(machines)))})", hint)
+    hint = test if isinstance(error, NullUsed) else ""
+    return MachineError(f"{error.cause} ({first_names(list(dict.fromkeys(machines)))})", hint)
 
 
 def print_rows(
