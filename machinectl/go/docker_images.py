@@ -58,7 +58,9 @@ def image_fields(told: Any, *, whole: bool, now: float | None = None) -> Iterato
 
 def names_of(one: dict[str, Any], repositories: list[str]) -> list[tuple[str, str]]:
     """Return repositories with tags. An image that was pulled by digest has only a repository."""
-    tags = [text for text in map(as_text, as_list(one.get("RepoTags"))) if text and text != f"{NONE}:{NONE}"]
+    told = [text for text in map(as_text, as_list(one.get("RepoTags"))) if text and text != f"{NONE}:{NONE}"]
+    # containerd's store lists a name with a digest among the tags, too.
+    tags = [text for text in told if "@" not in text]
     named = [(repository, tag) for repository, _, tag in (text.rpartition(":") for text in tags)]
     named += [(repository, NONE) for repository in repositories if repository not in {name for name, _ in named}]
     return sorted(named) or [(NONE, NONE)]

@@ -5,22 +5,27 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl.hosts.image_transfer import transfer
+from machinectl.images.send import Sent
 from machinectl.machines.record import Machine, Phase
 from tests.support.archives import Made, saved
 from tests.support.image_engines import Engine, unique_layer
 from tests.support.in_process import machinectl
 from tests.support.pages import DOCS
 from tests.support.program import COMMAND, typed_at_terminal
-from tests.support.registered import added
+from tests.support.registered import added, over_ssh, register
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from machinectl.machines.store import Store
+    from tests.support.dockerd import Dockerd
+    from tests.support.sshd import Sshd
 
 ELSEWHERE = "the image from elsewhere: --from <NAME>, --from-file <FILE>"
 
@@ -75,6 +80,50 @@ def test_an_archive_on_stdin_can_be_the_source(engines: dict[str, Engine], tmp_p
         )
     assert done.returncode == 0, done.stderr
     assert all("app:1" in engine.images() and "other:1" not in engine.images() for engine in engines.values())
+
+
+def test_an_image_goes_over_tls_and_over_ssh(
+    store: Store, engines: dict[str, Engine], dockerd: Dockerd, sshd: Sshd, tmp_path: Path
+) -> None:
+    sshd.configure(f"SetEnv DOCKER_HOST=unix://{dockerd.socket}")
+    over_ssh(store, sshd)
+    register(store, "rigel", sshd, engine=dockerd)
+    for name, url in (("orion", "ssh://"), ("rigel", "tcp://")):
+        archive = tmp_path / "app.tar"
+        archive.write_bytes(saved({f"{name}:1": Made([unique_layer(3000)])}))
+        assert store.read(name).url.startswith(url)
+        done = machinectl("push", "--from-file", archive, f"{name}:1", name, store=store.root)
+        assert done.stdout.startswith(f"{name}: sent 3.0"), done.stderr
+        assert len(engines["classic"].saved_blobs(f"{name}:1")) >= 3
+        pulled = machinectl(
+            "pull", f"{name}:1", name, store=store.root, environment={"DOCKER_HOST": engines["containerd"].endpoint.url}
+        )
+        assert pulled.stdout.startswith(f"{name}: fetched 3.0"), pulled.stderr
+        assert len(engines["containerd"].saved_blobs(f"{name}:1")) >= 3
+
+
+@pytest.mark.usefixtures("image_machines")
+@pytest.mark.parametrize(("flags", "at_once"), [([], 2), (["--parallel", "1"], 1)])
+def test_parallel_limits_the_machines_at_work(
+    engines: dict[str, Engine], monkeypatch: pytest.MonkeyPatch, flags: list[str], at_once: int
+) -> None:
+    engines["classic"].load(saved({"app:1": Made([unique_layer()])}))
+    together = threading.Barrier(2)
+    met: list[int] = []
+
+    def wait(*_: object) -> Sent:
+        try:
+            together.wait(30 if at_once == 2 else 0.5)
+            met.append(2)
+        except threading.BrokenBarrierError:
+            met.append(1)
+            together.reset()
+        return Sent(0, 0, 0, 0)
+
+    monkeypatch.setattr(transfer, "keep_image", wait)
+    monkeypatch.setattr(transfer, "send_image", wait)
+    assert machinectl("push", "app:1", "--all", *flags).returncode == 0
+    assert met == [at_once, at_once]
 
 
 @pytest.mark.usefixtures("image_machines")
