@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.certs.openssh_key import openssh_key
 from machinectl.errors import MachineError, one_line
-from machinectl.files.atomic import quote_path, read_file
+from machinectl.files.atomic import quote_word, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -210,4 +210,4 @@ def secret_keys(data: bytes) -> Iterator[str]:
 
 def unreadable(path: str, why: OSError | ValueError) -> MachineError:
     reason = why.strerror if isinstance(why, OSError) else str(why)
-    return MachineError(f"{path} cannot be read: {reason}", f"See: ls -l {quote_path(path)}")
+    return MachineError(f"{path} cannot be read: {reason}", f"See: ls -l {quote_word(path)}")

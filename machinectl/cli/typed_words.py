@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from machinectl.errors import CUT
-from machinectl.files.atomic import quote_path
+from machinectl.files.atomic import quote_word
 from machinectl.masking import HIDDEN, is_secret, without_secret
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def typed_order(words: Sequence[str]) -> str:
 
 def quoted(words: Iterable[str]) -> str:
     """Leave … without quotes: it stands for what is left out."""
-    return " ".join(CUT.join(part and quote_path(part) for part in word.split(CUT)) or "''" for word in words)
+    return " ".join(CUT.join(part and quote_word(part) for part in word.split(CUT)) or "''" for word in words)
 
 
 def words_without_secrets(words: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import age
 from machinectl.errors import MachineError, UsageError
-from machinectl.files.atomic import full_disk_hint, quote_path, write_and_rename
+from machinectl.files.atomic import full_disk_hint, quote_word, write_and_rename
 from machinectl.files.secret_files import read_secret
 from machinectl.hosts.connection.host_lock import user_at_computer
 from machinectl.hosts.second_computer.collecting import Collected, collect, with_jump_hosts
@@ -107,13 +107,13 @@ def export(
 
 def check_output(path: str, *, force: bool) -> None:
     """Raise MachineError for an existing file without `force`, and for what is no file."""
-    quoted = quote_path(path)
+    quoted = quote_word(path)
     if not os.path.isdir(os.path.dirname(path) or os.curdir):
         directory = os.path.dirname(path)
-        raise MachineError(f"There is no directory {directory}", f"Make it: mkdir -p {quote_path(directory)}")
+        raise MachineError(f"There is no directory {directory}", f"Make it: mkdir -p {quote_word(directory)}")
     if os.path.isdir(path):
         raise MachineError(
-            f"{path} is a directory", f"Name a file: -o {quote_path(os.path.join(path, 'machines.age'))}"
+            f"{path} is a directory", f"Name a file: -o {quote_word(os.path.join(path, 'machines.age'))}"
         )
     if os.path.lexists(path) and not os.path.isfile(path):
         raise MachineError(f"{path} is not a regular file", "Name another file, or write to stdout: -o -")
@@ -141,4 +141,4 @@ def unwritable(path: str, why: OSError | ValueError) -> MachineError:
     directory = os.path.dirname(path) or os.curdir
     reason = why.strerror if isinstance(why, OSError) else str(why)
     full = full_disk_hint(why, directory) if isinstance(why, OSError) else ""
-    return MachineError(f"{path} cannot be written: {reason}", full or f"See: ls -ld {quote_path(directory)}")
+    return MachineError(f"{path} cannot be written: {reason}", full or f"See: ls -ld {quote_word(directory)}")

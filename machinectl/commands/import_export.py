@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import age
 from machinectl.errors import MachineError, elsewhere
-from machinectl.files.atomic import quote_path, read_file
+from machinectl.files.atomic import quote_word, read_file
 from machinectl.files.secret_files import read_secret
 from machinectl.hosts.second_computer.export_document import LONGEST_EXPORT, parse_document
 from machinectl.hosts.second_computer.restoring import Restoring, chosen_machines
@@ -77,7 +77,7 @@ def read_source(source: str, stdin: BinaryIO | None = None) -> bytes:
         return read_file(source, LONGEST_FILE)
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)
-        raise MachineError(f"{source} cannot be read: {reason}", f"See: ls -l {quote_path(source)}") from exc
+        raise MachineError(f"{source} cannot be read: {reason}", f"See: ls -l {quote_word(source)}") from exc
 
 
 def not_encrypted(source: str) -> MachineError:
@@ -124,7 +124,7 @@ class Decryption:
             try:
                 return self.decrypt(data, read_secret(self.passphrase_file, "--passphrase-file"))
             except age.NotDecrypted as exc:
-                exc.hint = f"Check {quote_path(self.passphrase_file)}, or leave out --passphrase-file to type it"
+                exc.hint = f"Check {quote_word(self.passphrase_file)}, or leave out --passphrase-file to type it"
                 raise
         for _ in range(TRIES - 1):
             try:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.files.atomic import make_directories, quote_path, remove_if_present, replace_file
+from machinectl.files.atomic import make_directories, quote_word, remove_if_present, replace_file
 from machinectl.files.ownership import exposed
 from machinectl.machines.store.store_paths import default_root
 from machinectl.renewal_timer.daily_job import DailyJob, check_printable, job_name, own_program
@@ -46,7 +46,7 @@ def install_timer(
             make_directories(os.path.dirname(path))
             replace_file(path, content)
         except OSError as exc:
-            where = quote_path(os.path.dirname(path))
+            where = quote_word(os.path.dirname(path))
             raise MachineError(f"{path} cannot be written: {exc.strerror}", f"See: ls -ld {where}") from exc
     for note in timer.enable(job.name):
         console.note(note)

@@ -25,7 +25,7 @@ from machinectl.docker_cli.context_exchange import (
     list_directory,
     only_writer,
 )
-from machinectl.files.atomic import quote_path, read_file, replace_file
+from machinectl.files.atomic import quote_word, read_file, replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -225,11 +225,11 @@ def read_meta(path: str) -> dict[str, Any]:
     try:
         document = json.loads(read_file(path))
     except OSError as exc:
-        raise ContextError(f"{path} cannot be read: {exc.strerror}", f"See: ls -l {quote_path(path)}") from exc
+        raise ContextError(f"{path} cannot be read: {exc.strerror}", f"See: ls -l {quote_word(path)}") from exc
     except (ValueError, RecursionError) as exc:
-        raise ContextError(f"{path} is not JSON", f"See what it holds, or remove it: {quote_path(path)}") from exc
+        raise ContextError(f"{path} is not JSON", f"See what it holds, or remove it: {quote_word(path)}") from exc
     if not isinstance(document, dict):
-        raise ContextError(f"{path} is not a context", f"See what it holds, or remove it: {quote_path(path)}")
+        raise ContextError(f"{path} is not a context", f"See what it holds, or remove it: {quote_word(path)}")
     # encoding/json accepts the keys of structures in any case.
     return {KEYS.get(str(key).lower(), str(key)): value for key, value in document.items()}
 
@@ -255,6 +255,6 @@ def read_tls(directory: str) -> dict[str, dict[str, bytes]]:
                 found[endpoint] = {file: read_file(os.path.join(path, file)) for file in names}
     except OSError as exc:
         raise ContextError(
-            f"{exc.filename or directory} cannot be read: {exc.strerror}", f"See: ls -lR {quote_path(directory)}"
+            f"{exc.filename or directory} cannot be read: {exc.strerror}", f"See: ls -lR {quote_word(directory)}"
         ) from exc
     return found

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.files.atomic import full_disk_hint, quote_path, read_file, remove_if_present, write_and_rename
+from machinectl.files.atomic import full_disk_hint, quote_word, read_file, remove_if_present, write_and_rename
 from machinectl.files.json_text import remove_value, set_value
 from machinectl.files.ownership import exposed
 
@@ -50,8 +50,8 @@ def plugin_script(program: Sequence[str]) -> bytes:
     with open(os.path.join(os.path.dirname(__file__), "docker_plugin.sh"), encoding="utf-8") as file:
         text = file.read()
     words = {
-        "@PROGRAM@": quote_path(program[0]),
-        "@ARGUMENTS@": "".join(f"{quote_path(word)} " for word in program[1:]),
+        "@PROGRAM@": quote_word(program[0]),
+        "@ARGUMENTS@": "".join(f"{quote_word(word)} " for word in program[1:]),
     }
     for place, value in words.items():
         text = text.replace(place, value)
@@ -191,7 +191,7 @@ def docker_directory_errors(path: str) -> Iterator[None]:
         yield
     except OSError as exc:
         directory = nearest_existing(path)
-        hint = f"See who may do that: ls -ld {quote_path(directory)}; or name another place in DOCKER_CONFIG"
+        hint = f"See who may do that: ls -ld {quote_word(directory)}; or name another place in DOCKER_CONFIG"
         hint = full_disk_hint(exc, directory) or hint
         raise MachineError(f"Cannot use docker's {path}: {exc.strerror or exc}", hint) from exc
 
@@ -208,5 +208,5 @@ def configuration_errors(path: str) -> Iterator[None]:
         yield
     except (ValueError, RecursionError) as exc:
         raise MachineError(
-            f"docker's {path} is not valid: {exc}", f"See: python3 -m json.tool {quote_path(path)}"
+            f"docker's {path} is not valid: {exc}", f"See: python3 -m json.tool {quote_word(path)}"
         ) from exc

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from machinectl.certificate_dates import expiry_dates
 from machinectl.doctor.check import BROKEN, OK, Check, broken, first_case, ok, unknown
 from machinectl.errors import MachineError
-from machinectl.files.atomic import quote_path
+from machinectl.files.atomic import quote_word
 from machinectl.files.fileset import read_regular_file
 
 if TYPE_CHECKING:
@@ -42,9 +42,9 @@ def cli_check(path: str) -> Check:
         return broken(CLI, "there is no docker on the PATH", f"Install the docker CLI: {DOCS}")
     said = first_line([program, "--version"])
     if not said:
-        return broken(CLI, f"{program} does not say its version", f"See why: {quote_path(program)} --version")
+        return broken(CLI, f"{program} does not say its version", f"See why: {quote_word(program)} --version")
     if not said.startswith("Docker version "):
-        return unknown(CLI, f"{program} is not Docker's, but says {said!r}", f"See: {quote_path(program)} --version")
+        return unknown(CLI, f"{program} is not Docker's, but says {said!r}", f"See: {quote_word(program)} --version")
     seen = f"{program}, {said.removeprefix('Docker ').partition(',')[0]}"
     numbers = re.match(r"Docker version (\d+)\.(\d+)", said)
     if numbers and (int(numbers[1]), int(numbers[2])) < WITH_CONTEXTS:

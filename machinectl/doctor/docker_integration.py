@@ -14,7 +14,7 @@ from machinectl.docker_cli.context_exchange import ContextError
 from machinectl.docker_cli.contexts import DEFAULT, Contexts
 from machinectl.doctor.check import OK, Check, broken, failed, ok, unknown
 from machinectl.errors import MachineError
-from machinectl.files.atomic import quote_path, read_file
+from machinectl.files.atomic import quote_word, read_file
 from machinectl.hosts.exports.builders import builder_statuses
 from machinectl.hosts.exports.docker_contexts import ContextStatus, SyncStep, context_status
 from machinectl.quantities import first_names
@@ -37,7 +37,7 @@ def docker_checks(
     """`following`: machinectl maintains contexts."""
     config = docker_plugin.docker_directory(environment)
     if os.path.lexists(config) and not os.path.isdir(config):
-        yield broken(CONTEXTS, f"{config}, docker's own directory, is none", f"See: ls -ld {quote_path(config)}")
+        yield broken(CONTEXTS, f"{config}, docker's own directory, is none", f"See: ls -ld {quote_word(config)}")
         return
     yield from config_checks(os.path.join(config, "config.json"))
     yield plugin_check(docker_plugin.plugin_file(environment))
@@ -59,18 +59,18 @@ def config_checks(path: str) -> Iterator[Check]:
     except FileNotFoundError:
         return
     except OSError as exc:
-        yield broken(CONFIG, f"{path} cannot be read: {exc.strerror or exc}", f"See: ls -ld {quote_path(path)}")
+        yield broken(CONFIG, f"{path} cannot be read: {exc.strerror or exc}", f"See: ls -ld {quote_word(path)}")
     except (ValueError, RecursionError) as exc:
         seen = f"{path} is not JSON: {exc}; docker ignores it"
-        yield broken(CONFIG, seen, f"See where: python3 -m json.tool {quote_path(path)}")
+        yield broken(CONFIG, seen, f"See where: python3 -m json.tool {quote_word(path)}")
     else:
         if not isinstance(found, dict | None):
-            yield broken(CONFIG, f"{path} is not a JSON object; docker ignores it", f"See: less {quote_path(path)}")
+            yield broken(CONFIG, f"{path} is not a JSON object; docker ignores it", f"See: less {quote_word(path)}")
 
 
 def plugin_check(path: str) -> Check:
     if there := docker_plugin.foreign_file(path):
-        away = f"mv {quote_path(path)} {quote_path(f'{path}.old')}"
+        away = f"mv {quote_word(path)} {quote_word(f'{path}.old')}"
         return unknown(PLUGIN, f"{path} is {there}", f"Replace it: {away} && {INSTALL}")
     if not docker_plugin.is_ours(path):
         return Check(PLUGIN, OK, "`docker machine` is not installed (optional)", f"Install it: {INSTALL}")

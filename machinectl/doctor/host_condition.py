@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.doctor.check import BROKEN, OK, UNKNOWN, Check, broken, first_case, ok, unknown
 from machinectl.errors import BY_SERVICE, SET_CLOCK
-from machinectl.files.atomic import quote_path
+from machinectl.files.atomic import quote_word
 from machinectl.go.units import memory_size
 from machinectl.provision import preflight
 from machinectl.quantities import plural
@@ -133,7 +133,7 @@ def disk_check(disk: FileSystem, shell: Shell) -> Check:
     if inodes < free:
         seen += f", and {disk.inodes_free} of {disk.inodes} inodes"
     # Quoted twice: for the local and the remote shell.
-    fills = f"See what fills it: {shell.command(f'du -xhd1 {quote_path(quote_path(disk.directory))}')}"
+    fills = f"See what fills it: {shell.command(f'du -xhd1 {quote_word(quote_word(disk.directory))}')}"
     prune = f"or drop what no container uses: {shell.command('docker system prune')}"
     full = min(free, inodes) < FULL or disk.free < min(FULL_KIB, disk.size // 4)
     return first_case(

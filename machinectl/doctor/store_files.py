@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.doctor.check import BROKEN, OK, UNKNOWN, Check, broken, first_case, ok, unknown
 from machinectl.errors import put_certificates_in
-from machinectl.files.atomic import quote_path
+from machinectl.files.atomic import quote_word
 from machinectl.hosts.certificates.expiry import (
     EXPIRED,
     CertificateRow,
@@ -68,7 +68,7 @@ def modes_check(directory: str) -> Check:
         return privacy_check(directory, list(map(entry_of, found)))
     except OSError as exc:
         seen = f"{exc.filename} cannot be read: {exc.strerror}"
-        return unknown(MODES, seen, f"See: ls -ld {quote_path(directory)}")
+        return unknown(MODES, seen, f"See: ls -ld {quote_word(directory)}")
 
 
 def entry_of(path: str) -> Entry:
@@ -83,12 +83,12 @@ def privacy_check(directory: str, entries: Sequence[Entry], user: int | None = N
     user = os.geteuid() if user is None else user
     foreign = [entry for entry in entries if user not in {0, entry.uid}]
     if foreign:
-        take = f"sudo chown -R $(id -u) {quote_path(directory)}"
+        take = f"sudo chown -R $(id -u) {quote_word(directory)}"
         return broken(MODES, f"{path_list(foreign)}: another user's", f"Take it over: {take}")
     opened = [entry for entry in entries if is_open(entry)]
     if opened:
         return broken(
-            MODES, f"others may read {path_list(opened)}", f"Keep them out: chmod -R go= {quote_path(directory)}"
+            MODES, f"others may read {path_list(opened)}", f"Keep them out: chmod -R go= {quote_word(directory)}"
         )
     return ok(MODES, f"{directory} is readable only by its owner")
 

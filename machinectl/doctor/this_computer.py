@@ -13,7 +13,7 @@ from machinectl.doctor import docker_client, docker_integration, store_files
 from machinectl.doctor.check import Check, broken, failed, ok, unknown, value_or
 from machinectl.doctor.renewal_schedule import renewal_timer_checks
 from machinectl.errors import MachineError
-from machinectl.files.atomic import quote_path
+from machinectl.files.atomic import quote_word
 from machinectl.files.ownership import exposed
 from machinectl.hosts.engine_socket.command_environment import machine_at_socket
 from machinectl.machines.docker_machine import old_store
@@ -98,7 +98,7 @@ def directory_check(store: Store) -> Check:
         replaceable = exposed(root)
         left = shutil.disk_usage(root).free >> 10
     except OSError as exc:
-        return broken(STORE, f"{exc.filename} cannot be read: {exc.strerror}", f"See: ls -ld {quote_path(root)}")
+        return broken(STORE, f"{exc.filename} cannot be read: {exc.strerror}", f"See: ls -ld {quote_word(root)}")
     for private in looked:
         if private.hint:
             return broken(STORE, private.seen, private.hint)
@@ -106,9 +106,9 @@ def directory_check(store: Store) -> Check:
         otherwise = "choose another store: machinectl --storage-path <DIR> ls"
         return broken(STORE, f"{replaceable.path}: {replaceable.why}", replaceable.hint(otherwise))
     if not all(os.access(path, os.R_OK | os.W_OK | os.X_OK) for path in (root, *inside)):
-        return broken(STORE, f"{root} cannot be written by you", f"See: ls -ld {quote_path(root)}")
+        return broken(STORE, f"{root} cannot be written by you", f"See: ls -ld {quote_word(root)}")
     if left < ROOM:
-        return broken(STORE, f"the disk of {root} is full: {left} KB left", f"Make room: df -h {quote_path(root)}")
+        return broken(STORE, f"the disk of {root} is full: {left} KB left", f"Make room: df -h {quote_word(root)}")
     return ok(STORE, f"{root} is writable, and only by its owner")
 
 
@@ -119,7 +119,7 @@ def to_be_made(root: str) -> Check:
     if not (why := why_not_creatable(parent, root)):
         return ok(STORE, f"{root} does not exist yet: there are no machines")
     other = "or choose another store: machinectl --storage-path <DIR> ls"
-    return broken(STORE, f"{root} cannot be created: {parent} {why}", f"See: ls -ld {quote_path(parent)}; {other}")
+    return broken(STORE, f"{root} cannot be created: {parent} {why}", f"See: ls -ld {quote_word(parent)}; {other}")
 
 
 def why_not_creatable(parent: str, root: str) -> str:
@@ -221,7 +221,7 @@ def program_check(path: str, program: str) -> Check:
         beside = f"; systemd's comes after it: {foreign[0]}" if foreign else ""
         return ok(PROGRAM, f"{found[0]} comes first on the PATH{beside}")
     seen = f"{found[0]}, systemd's, comes first on the PATH" if found else "there is none on the PATH"
-    hint = f"Put this one first: export PATH={quote_path(os.path.dirname(mine))}:$PATH" if mine else ""
+    hint = f"Put this one first: export PATH={quote_word(os.path.dirname(mine))}:$PATH" if mine else ""
     return (
         broken(PROGRAM, seen, hint or "Install it: pipx install machinectl") if found else unknown(PROGRAM, seen, hint)
     )

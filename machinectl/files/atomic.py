@@ -54,7 +54,7 @@ class Translated:
 def full_disk_hint(failure: OSError, path: str) -> str:
     """Return "" for another failure."""
     is_full = failure.errno in {errno.ENOSPC, errno.EDQUOT}
-    return f"Make room on the disk that holds it: df -h {quote_path(path)}" if is_full else ""
+    return f"Make room on the disk that holds it: df -h {quote_word(path)}" if is_full else ""
 
 
 def read_file(path: str, longest: int = LONGEST) -> bytes:
@@ -189,12 +189,12 @@ def remove_tree(path: str) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def quote_path(path: str) -> str:
+def quote_word(word: str) -> str:
     """Quote for sh. Control characters are escaped: a terminal would not show them."""
-    if path.isprintable():
+    if word.isprintable():
         import shlex
 
-        return shlex.quote(path)
+        return shlex.quote(word)
     from machinectl.shell import POSIX
 
-    return POSIX.quoted(path)
+    return POSIX.quoted(word)

@@ -13,7 +13,7 @@ from machinectl.files.atomic import (
     PRIVATE_FILE,
     full_disk_hint,
     make_directories,
-    quote_path,
+    quote_word,
     read_file,
     remove_tree,
     sync_path,
@@ -37,16 +37,16 @@ def read_regular_file(path: str) -> bytes:
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
-            raise MachineError(f"{path} is a directory, not a file", f"See what it holds: ls {quote_path(path)}")
+            raise MachineError(f"{path} is a directory, not a file", f"See what it holds: ls {quote_word(path)}")
         if not stat.S_ISREG(mode):
             raise MachineError(
-                f"{path} is not a regular file", f"Name or restore the file itself; see: ls -l {quote_path(path)}"
+                f"{path} is not a regular file", f"Name or restore the file itself; see: ls -l {quote_word(path)}"
             )
         return read_file(path)
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)
         directory = os.path.dirname(path) or "."
-        raise MachineError(f"{path} cannot be read: {reason}", f"See: ls -l {quote_path(directory)}") from exc
+        raise MachineError(f"{path} cannot be read: {reason}", f"See: ls -l {quote_word(directory)}") from exc
 
 
 @contextmanager
@@ -124,10 +124,10 @@ def check_folders(directory: str, names: Iterable[str]) -> None:
     for name in dict.fromkeys(map(os.path.dirname, names)):
         folder = os.path.join(directory, name)
         if os.path.lexists(folder) and not os.path.isdir(folder):
-            raise MachineError(f"{folder} is not a directory", f"Move it away: mv {quote_path(folder)} …")
+            raise MachineError(f"{folder} is not a directory", f"Move it away: mv {quote_word(folder)} …")
         if name and os.path.islink(folder):
             raise MachineError(
-                f"{folder} is a link to {one_line(os.readlink(folder))}", f"Remove it: rm {quote_path(folder)}"
+                f"{folder} is a link to {one_line(os.readlink(folder))}", f"Remove it: rm {quote_word(folder)}"
             )
 
 
@@ -142,7 +142,7 @@ def differs(path: str, data: bytes) -> bool:
     if not os.path.lexists(path):
         return bool(data)
     if os.path.isdir(path):
-        raise MachineError(f"{path} is a directory", f"Move it away: mv {quote_path(path)} …")
+        raise MachineError(f"{path} is a directory", f"Move it away: mv {quote_word(path)} …")
     try:
         return not data or read_regular_file(path) != data
     except MachineError:
@@ -166,7 +166,7 @@ def check_leftover(path: str) -> None:
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
         raise MachineError(
             f"{path} is in the way: it is another user's, or not machinectl's",
-            f"Run this as its owner, or remove it; see: ls -ld {quote_path(path)}",
+            f"Run this as its owner, or remove it; see: ls -ld {quote_word(path)}",
         )
 
 

@@ -7,7 +7,7 @@ import stat
 from contextlib import contextmanager
 
 from machinectl.errors import MachineError
-from machinectl.files.atomic import quote_path
+from machinectl.files.atomic import quote_word
 from machinectl.value_classes import Frozen
 
 TYPE_CHECKING = False
@@ -32,8 +32,8 @@ class Exposed(Frozen):
     def hint(self, otherwise: str) -> str:
         """Return a chmod command, or `otherwise`."""
         if self.why != FOREIGN and os.stat(self.path).st_uid == os.geteuid():
-            return f"Keep others out: chmod go-w {quote_path(self.path)}; or {otherwise}"
-        return f"See: ls -ld {quote_path(self.path)}; or {otherwise}"
+            return f"Keep others out: chmod go-w {quote_word(self.path)}; or {otherwise}"
+        return f"See: ls -ld {quote_word(self.path)}; or {otherwise}"
 
 
 def other_writer(path: str, found: os.stat_result | None = None) -> str:

@@ -17,7 +17,7 @@ from contextlib import closing, contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.errors import MachineError, UsageError, closest_match, one_line
-from machinectl.files.atomic import quote_path, read_file
+from machinectl.files.atomic import quote_word, read_file
 from machinectl.images.bounded_tar import damaged, members_of
 from machinectl.images.image import (
     CONFIG,
@@ -249,7 +249,7 @@ def check_archive(path: str) -> None:
         if not start:
             raise ArchiveError("the file is empty", f"Make an archive: {SAVE}")
         if start == ZSTD:
-            raise ArchiveError("compressed with zstd", f"Decompress it first: zstd -d {quote_path(path)}")
+            raise ArchiveError("compressed with zstd", f"Decompress it first: zstd -d {quote_word(path)}")
         try:
             with closing(members_of(file, "r:*")) as found:
                 next(found, None)

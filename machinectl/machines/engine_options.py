@@ -6,7 +6,7 @@ import functools
 import os
 
 from machinectl.errors import UsageError, wrong_choice
-from machinectl.files.atomic import LONGEST, quote_path
+from machinectl.files.atomic import LONGEST, quote_word
 from machinectl.machines.create_options import ENGINE_FLAGS, ENGINE_INSTALL_WAYS, ENV_FILE
 from machinectl.value_classes import Frozen, field
 
@@ -130,9 +130,9 @@ def read_env_file(path: str, environment: Mapping[str, str]) -> list[str]:
         with open(os.path.expanduser(path), "rb") as file:
             data = file.read(LONGEST + 1)
     except OSError as exc:
-        raise UsageError(f"{flag}: {path} cannot be read: {exc.strerror}", f"See: ls -l {quote_path(path)}") from exc
+        raise UsageError(f"{flag}: {path} cannot be read: {exc.strerror}", f"See: ls -l {quote_word(path)}") from exc
     if len(data) > LONGEST:
-        raise UsageError(f"{flag}: {path} does not end where variables would", f"See: ls -l {quote_path(path)}")
+        raise UsageError(f"{flag}: {path} does not end where variables would", f"See: ls -l {quote_word(path)}")
     found = []
     for number, line in enumerate(data.decode("utf-8-sig", "replace").splitlines(), start=1):
         variable = line.lstrip()

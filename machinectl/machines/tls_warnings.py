@@ -7,7 +7,7 @@ import stat
 import time
 
 from machinectl.errors import put_certificates_in
-from machinectl.files.atomic import quote_path, read_file
+from machinectl.files.atomic import quote_word, read_file
 from machinectl.machines.record import GRANTED, ask_owner
 
 TYPE_CHECKING = False
@@ -80,7 +80,7 @@ def unusable_certificates(machine: Machine) -> CertificateProblem | None:
     problems += [f'{file} of "{machine.name}" {fault}' for file, fault in faults.items() if fault not in {"", MISSING}]
     if not problems:
         return None
-    where = directory if directory.isprintable() else quote_path(directory)
+    where = directory if directory.isprintable() else quote_word(directory)
     need = f"docker needs ca.pem, cert.pem and key.pem in {where}"
     return CertificateProblem(f"{'; '.join(problems)}: {need}", repair_hint(machine))
 
@@ -104,7 +104,7 @@ def repair_hint(machine: Machine) -> str:
     """Return the command that replaces missing or damaged certificates of the client."""
     for file in CLIENTS:
         if os.path.lexists(path := os.path.join(machine.directory, file)) and not os.path.isfile(path):
-            return f"Move it away: mv {quote_path(path)} {quote_path(path + '.old')}"
+            return f"Move it away: mv {quote_word(path)} {quote_word(path + '.old')}"
     if machine.access.get("state") == GRANTED:
         return ask_owner(machine)
     if makes_certificates(machine):

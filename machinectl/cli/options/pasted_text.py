@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.files.atomic import quote_path
+from machinectl.files.atomic import quote_word
 from machinectl.hosts.access.wire.armor import LONGEST_TEXT, has_end
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def read_given(file: str, what: str) -> bytes:
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)
         raise MachineError(
-            f"{file} cannot be read: {reason}", f"See: ls -l {quote_path(file)}; or paste the {what}: {command(what)}"
+            f"{file} cannot be read: {reason}", f"See: ls -l {quote_word(file)}; or paste the {what}: {command(what)}"
         ) from exc
 
 

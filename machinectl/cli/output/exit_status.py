@@ -11,7 +11,7 @@ from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdio import OutputError
 from machinectl.cli.output.style import BOLD, RED, YELLOW, coloured, is_drawn_on, wrapped
 from machinectl.errors import ELSEWHERE, Declined, MachineError
-from machinectl.files.atomic import make_directories, quote_path, replace_file
+from machinectl.files.atomic import make_directories, quote_word, replace_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def program_with(root: str) -> str:
     if root.endswith("\n"):
         # At the end, the quotes would lose it.
         root += "/"
-    return f"{THIS.name} -s {quote_path(root)}"
+    return f"{THIS.name} -s {quote_word(root)}"
 
 
 def debugging() -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.docker_cli import plugin
 from machinectl.errors import MachineError, one_line
-from machinectl.files.atomic import quote_path
+from machinectl.files.atomic import quote_word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ def docker_plugin_install(
     if found := plugin.foreign_file(path):
         raise MachineError(
             f"{path} is {found}, and is not changed",
-            f"Move it away, and install again: mv {quote_path(path)} {quote_path(f'{path}.old')}",
+            f"Move it away, and install again: mv {quote_word(path)} {quote_word(f'{path}.old')}",
         )
     plugin.install_plugin(path, program)
     if hooks:

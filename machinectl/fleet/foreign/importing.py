@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError, wrong_choice
-from machinectl.files.atomic import quote_path
+from machinectl.files.atomic import quote_word
 from machinectl.fleet.foreign import ansible_ini, ansible_yaml, openssh_config
 from machinectl.fleet.foreign.sources import ImportedHost, Notes, Spot, WrongSource, contents
 from machinectl.fleet.reading.key_values import CONTROLS
@@ -102,7 +102,7 @@ def guess_hosts(text: str, path: str, notes: Notes) -> list[ImportedHost]:
     except WrongSource as exc:
         raise MachineError(
             f"{path}: this is neither an inventory nor an ssh_config",
-            f"If it is one, see what is wrong in it: machinectl fleet import --from ansible {quote_path(path)}",
+            f"If it is one, see what is wrong in it: machinectl fleet import --from ansible {quote_word(path)}",
         ) from exc
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError, UsageError
-from machinectl.files.atomic import quote_path
+from machinectl.files.atomic import quote_word
 from machinectl.files.dead_sockets import is_dead_socket
 from machinectl.files.ownership import exposed
 from machinectl.hosts.engine_socket.socket_notes import (
@@ -41,7 +41,7 @@ class AlreadyOpen(MachineError):
     def __init__(self, note: SocketNote) -> None:
         super().__init__(
             f"{note.path} is in use already: process {note.pid} serves {note.machine} there",
-            f"machinectl socket rm {quote_path(note.path)}; or name another one: --path <FILE>",
+            f"machinectl socket rm {quote_word(note.path)}; or name another one: --path <FILE>",
         )
         self.note = note
 
@@ -85,7 +85,7 @@ def checked_path(path: str) -> str:
         raise UsageError(f"The path {path!r} holds a character that cannot be printed", "Name another: --path <FILE>")
     directory = os.path.dirname(path)
     if not os.path.isdir(directory):
-        raise MachineError(f"There is no directory {directory}", f"Create it: mkdir -m 700 {quote_path(directory)}")
+        raise MachineError(f"There is no directory {directory}", f"Create it: mkdir -m 700 {quote_word(directory)}")
     if found := exposed(directory):
         raise MachineError(
             f"{found.path} is not safe for a socket: {found.why}", "Name a file in a private directory: --path <FILE>"
@@ -124,7 +124,7 @@ def check_free(path: str) -> None:
         return
     raise MachineError(
         f"{path} exists, and is not a socket of machinectl's",
-        f"See: ls -l {quote_path(path)}; or name another: --path <FILE>",
+        f"See: ls -l {quote_word(path)}; or name another: --path <FILE>",
     )
 
 
@@ -136,7 +136,7 @@ def listening_socket(path: str) -> socket.socket:
     except OSError as exc:
         listener.close()
         raise MachineError(
-            f"Cannot create the socket {path}: {exc.strerror}", f"See: ls -ld {quote_path(os.path.dirname(path))}"
+            f"Cannot create the socket {path}: {exc.strerror}", f"See: ls -ld {quote_word(os.path.dirname(path))}"
         ) from exc
     finally:
         os.umask(before)

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import MachineError
-from machinectl.files.atomic import Translated, quote_path, read_file, replace_file
+from machinectl.files.atomic import Translated, quote_word, read_file, replace_file
 from machinectl.machines.store.lock import Lock
 from machinectl.machines.store.store_directory import make_directory
 
@@ -71,9 +71,9 @@ def read_builders(store: Store) -> dict[str, Builder]:
     except FileNotFoundError:
         return {}
     except OSError as exc:
-        raise MachineError(f"{path} cannot be read: {exc.strerror}", f"See: ls -l {quote_path(path)}") from exc
+        raise MachineError(f"{path} cannot be read: {exc.strerror}", f"See: ls -l {quote_word(path)}") from exc
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as exc:
-        hint = f"Move it away, and make the builders again: mv {quote_path(path)} {quote_path(f'{path}.old')}"
+        hint = f"Move it away, and make the builders again: mv {quote_word(path)} {quote_word(f'{path}.old')}"
         raise MachineError(f"{path} is not a list of builders", hint) from exc
 
 

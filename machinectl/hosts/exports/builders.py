@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from machinectl.docker_cli.buildx import CONTAINER, Buildx, BuildxNode
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.errors import MachineError
-from machinectl.files.atomic import quote_path
+from machinectl.files.atomic import quote_word
 from machinectl.hosts.certificates.identity import CLIENT_FILES
 from machinectl.hosts.exports.builder_records import read_builders, writing_builders
 from machinectl.hosts.exports.docker_contexts import context_status
@@ -76,7 +76,7 @@ def builder_statuses(store: Store, buildx: Buildx) -> list[BuilderStatus]:
 
 def builder_status(store: Store, buildx: Buildx, builder: Builder) -> BuilderStatus:
     if builder.directory != buildx.directory:
-        hint = f"Let buildx look there: export BUILDX_CONFIG={quote_path(builder.directory)}"
+        hint = f"Let buildx look there: export BUILDX_CONFIG={quote_word(builder.directory)}"
         return BuilderStatus(builder, (), f"buildx keeps it in {builder.directory}", hint, is_elsewhere=True)
     try:
         there = buildx.nodes(builder.name)

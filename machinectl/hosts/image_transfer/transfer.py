@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.console import SilentConsole
 from machinectl.errors import MachineError
-from machinectl.files.atomic import quote_path
+from machinectl.files.atomic import quote_word
 from machinectl.files.spool_directory import spool_directory
 from machinectl.go.units import human_size
 from machinectl.hosts.image_transfer.sending_progress import SendingProgress, missing_parts
@@ -195,7 +195,7 @@ def check_room(directory: str, size: int) -> None:
         place = os.path.dirname(directory)
         raise MachineError(
             f"The image takes {human_size(size)}, and {place} has {human_size(max(0, free - SPARE))} free",
-            f"Make room there (df -h {quote_path(place)}), or use another directory: export TMPDIR=<DIRECTORY>",
+            f"Make room there (df -h {quote_word(place)}), or use another directory: export TMPDIR=<DIRECTORY>",
         )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl import url as engine_url
 from machinectl.errors import MachineError, UsageError
-from machinectl.files.atomic import quote_path
+from machinectl.files.atomic import quote_word
 from machinectl.machines.docker_machine import config_json
 from machinectl.machines.docker_machine.config_json import MAKE_NOTHING, Origin
 from machinectl.machines.engine_options import EngineOptions, is_variable
@@ -75,7 +75,7 @@ def as_generic(old: OldMachine) -> tuple[str, dict[str, Any], dict[str, OptionVa
     if not old.address:
         raise LeftOut(
             "its record has no address. If you know it: machinectl create -d generic "
-            f"--generic-ip-address <ADDRESS> --generic-ssh-user {quote_path(user)} {old.name}"
+            f"--generic-ip-address <ADDRESS> --generic-ssh-user {quote_word(user)} {old.name}"
         )
     port = SSH_PORT if old.driver in FORWARDING else old.port or SSH_PORT
     engine_port = old.engine_port or TLS_PORT

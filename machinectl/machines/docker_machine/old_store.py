@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import UsageError
-from machinectl.files.atomic import StoreError, open_without_waiting, quote_path, read_file
+from machinectl.files.atomic import StoreError, open_without_waiting, quote_word, read_file
 from machinectl.machines.record import BrokenRecord, is_name, natural
 from machinectl.machines.store.store_paths import DOCKER_MACHINE_ROOT, into_own_store
 from machinectl.url import HIGHEST_PORT
@@ -103,8 +103,8 @@ def old_machine_names(root: str) -> list[str]:
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)
         above = os.path.dirname(root)
-        around = next((quote_path(each) for each in (above, os.path.dirname(above)) if is_store(each)), "")
-        hint = f"Name the directory that holds certs and machines; see: ls -la {quote_path(root)}"
+        around = next((quote_word(each) for each in (above, os.path.dirname(above)) if is_store(each)), "")
+        hint = f"Name the directory that holds certs and machines; see: ls -la {quote_word(root)}"
         if around:
             hint = f"Did you mean the store around it? machinectl import --from-docker-machine {around}"
         raise StoreError(f"{root} is not a store of docker-machine: {place}: {reason}", hint) from exc
@@ -152,7 +152,7 @@ def read_old_machine(root: str, name: str) -> OldMachine:
     if not is_name(name):
         raise BrokenRecord(
             f"The machine {name!r} in docker-machine's store has an invalid name",
-            f"Look at what it is: ls -la {quote_path(os.path.join(root, 'machines'))}",
+            f"Look at what it is: ls -la {quote_word(os.path.join(root, 'machines'))}",
         )
     path = os.path.join(directory_of(root, name), RECORD)
     try:
@@ -160,7 +160,7 @@ def read_old_machine(root: str, name: str) -> OldMachine:
     except FileNotFoundError as exc:
         raise broken_config(name, "is missing") from exc
     except PermissionError as exc:
-        raise StoreError(f"Cannot read {path}: {exc.strerror}", f"See: ls -l {quote_path(path)}") from exc
+        raise StoreError(f"Cannot read {path}: {exc.strerror}", f"See: ls -l {quote_word(path)}") from exc
     except OSError as exc:
         raise broken_config(name, f"cannot be read ({exc.strerror})") from exc
     except (ValueError, RecursionError) as exc:
@@ -265,10 +265,10 @@ def old_ssh_key(root: str, old: OldMachine) -> dict[str, bytes]:
         key = read_own(path, owners)
     except OSError as exc:
         raise StoreError(
-            f"its SSH key {path} cannot be read: {exc.strerror}", f"See: ls -l {quote_path(os.path.dirname(path))}"
+            f"its SSH key {path} cannot be read: {exc.strerror}", f"See: ls -l {quote_word(os.path.dirname(path))}"
         ) from exc
     if not PRIVATE_KEY.search(key):
-        raise StoreError(f"its SSH key {path} is not a private key", f"See: ls -l {quote_path(os.path.dirname(path))}")
+        raise StoreError(f"its SSH key {path} is not a private key", f"See: ls -l {quote_word(os.path.dirname(path))}")
     try:
         public = read_own(f"{path}.pub", owners)
     except OSError:

@@ -14,7 +14,7 @@ from machinectl.driver.installed_drivers import load
 from machinectl.engine import Endpoint, Probe
 from machinectl.engine.dialling.tls import CA, CERTIFICATE, KEY
 from machinectl.errors import MachineError, UsageError
-from machinectl.files.atomic import StoreError, quote_path
+from machinectl.files.atomic import StoreError, quote_word
 from machinectl.files.fileset import read_regular_file
 from machinectl.machines.docker_machine import old_store
 from machinectl.machines.docker_machine.config_json import Origin
@@ -157,7 +157,7 @@ class StoreImport:
                 directory = old_store.directory_of(self.root, old.name)
                 raise LeftOut(
                     f"{exc.cause}. Without SSH, only its engine can be registered: machinectl create -d none "
-                    f"--url {new.machine.url} --tls-dir {quote_path(directory)} {old.name}"
+                    f"--url {new.machine.url} --tls-dir {quote_word(directory)} {old.name}"
                 ) from exc
             again = f"machinectl set --generic-ssh-key <FILE> {old.name}"
             new.remarks.append(f"{exc.cause}; name the right one: {again}")
@@ -189,7 +189,7 @@ class StoreImport:
             return []
         again = how_to_get_certificates(machine)
         if answer.state in OFF:
-            command = f"machinectl import --from-docker-machine {quote_path(self.root)}"
+            command = f"machinectl import --from-docker-machine {quote_word(self.root)}"
             again = f"if it is off, start it and run this again: {command}"
         return [f"it has no certificates here: those in {shared} do not open its engine ({answer.error}); {again}"]
 

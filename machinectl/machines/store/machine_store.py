@@ -9,7 +9,7 @@ from machinectl.errors import MachineError
 from machinectl.files.atomic import (
     StoreError,
     Translated,
-    quote_path,
+    quote_word,
     read_file,
     remove_tree,
     replace_file,
@@ -73,7 +73,7 @@ class Store(StorePaths):
         except OSError as exc:
             if exc.errno in NO_RECORD:
                 raise record.broken_record(name, f"cannot be read ({exc.strerror})") from exc
-            raise StoreError(f"Cannot read {path}: {exc.strerror}", f"See: ls -ld {quote_path(path)}") from exc
+            raise StoreError(f"Cannot read {path}: {exc.strerror}", f"See: ls -ld {quote_word(path)}") from exc
         return record.parse_record(name, text, self.directory(name), self.exists)
 
     def read_ready(self, name: str) -> record.Machine:
@@ -310,8 +310,8 @@ def name_taken(store: Store, name: str) -> MachineError | None:
 def or_forget(store: Store, name: str) -> str:
     directory = store.directory(name)
     if not os.path.isdir(directory):
-        path = quote_path(directory)
-        return f", or move {path} away: mv {path} {quote_path(f'{store.root}/{name}.old')}"
+        path = quote_word(directory)
+        return f", or move {path} away: mv {path} {quote_word(f'{store.root}/{name}.old')}"
     if store.is_docker_machines(name):
         return ": that one belongs to docker-machine and is not changed"
     try:

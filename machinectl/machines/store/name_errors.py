@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from machinectl.errors import MachineError, closest_match
-from machinectl.files.atomic import quote_path
+from machinectl.files.atomic import quote_word
 from machinectl.machines import record
 from machinectl.machines.store.first_machine import first_step_hint
 from machinectl.machines.store.removed_machines import removed_machines
@@ -27,7 +27,7 @@ def no_such_machine(store: StorePaths, name: str) -> NoSuchMachine:
     old = os.path.expanduser(DOCKER_MACHINE_ROOT)
     if record.is_name(name) and StorePaths(old).is_docker_machines(name):
         return missing(
-            name, f"docker-machine has it; import it: machinectl import --from-docker-machine {quote_path(old)}"
+            name, f"docker-machine has it; import it: machinectl import --from-docker-machine {quote_word(old)}"
         )
     # web3 is another server than web2, not a mistyped one.
     near = closest_match(name, (other for other in store.names() if digits(other) == digits(name)))

@@ -15,7 +15,7 @@ import errno
 import os
 
 from machinectl.errors import MachineError
-from machinectl.files.atomic import Translated, quote_path
+from machinectl.files.atomic import Translated, quote_word
 from machinectl.machines import record
 from machinectl.machines.store.lock import is_locked
 
@@ -54,8 +54,8 @@ def default_root() -> str:
 def into_own_store(root: str) -> str:
     """Return the command that imports a shared docker-machine store."""
     if os.path.abspath(os.environ.get("MACHINE_STORAGE_PATH", "") or os.sep) == root:
-        return f"unset MACHINE_STORAGE_PATH; machinectl import --from-docker-machine {quote_path(root)}"
-    return f"machinectl -s {quote_path(default_root())} import --from-docker-machine {quote_path(root)}"
+        return f"unset MACHINE_STORAGE_PATH; machinectl import --from-docker-machine {quote_word(root)}"
+    return f"machinectl -s {quote_word(default_root())} import --from-docker-machine {quote_word(root)}"
 
 
 def now() -> str:

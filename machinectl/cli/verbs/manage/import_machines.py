@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from machinectl.cli.output.exit_status import as_called, report
 from machinectl.cli.output.stdout import write_out
 from machinectl.errors import MachineError, UsageError, one_line
-from machinectl.files.atomic import quote_path
+from machinectl.files.atomic import quote_word
 from machinectl.machines.tls_warnings import advise
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ def import_machines(
     if from_docker_machine:
         if wanted:
             raise UsageError(
-                f"--from-docker-machine imports all machines of a store: not {quote_path(wanted[0])} alone",
-                f"Import them, and forget the others: {here.program} import --from-docker-machine {quote_path(source)}",
+                f"--from-docker-machine imports all machines of a store: not {quote_word(wanted[0])} alone",
+                f"Import them, and forget the others: {here.program} import --from-docker-machine {quote_word(source)}",
             )
         if passphrase_file or identity:
             option = "--passphrase-file" if passphrase_file else "--identity"
@@ -67,7 +67,7 @@ def check_is_export(source: str) -> None:
     if os.path.splitext(source)[1] in ARCHIVES:
         raise UsageError(
             "Error: import takes over docker-machine's store, and loads no image",
-            f"Send the image to a machine: machinectl push --from-file {quote_path(source)} <IMAGE> <NAME>",
+            f"Send the image to a machine: machinectl push --from-file {quote_word(source)} <IMAGE> <NAME>",
         )
     if not source:
         raise UsageError(
@@ -77,7 +77,7 @@ def check_is_export(source: str) -> None:
     if os.path.isdir(source):
         raise UsageError(
             f"Error: {source} is a directory, and an export is a file",
-            f"If it is docker-machine's store: machinectl import --from-docker-machine {quote_path(source)}",
+            f"If it is docker-machine's store: machinectl import --from-docker-machine {quote_word(source)}",
         )
 
 
@@ -119,7 +119,7 @@ def import_from_docker_machine(here: Session, directory: str, *, context: bool, 
     if is_export(directory):
         raise UsageError(
             f"Error: {directory} is an export, and no store of docker-machine",
-            f"{here.program} import {quote_path(directory)}",
+            f"{here.program} import {quote_word(directory)}",
         )
     run = command(here.store, here.console, directory, context=context, dry_run=dry_run)
     became, failed = print_results(here, run, "take over" if dry_run else "taken over", dry_run=dry_run)

@@ -10,7 +10,7 @@ from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.output.style import is_terminal, shorten
 from machinectl.cli.tables.fitted_table import Fitting
 from machinectl.cli.tables.text_table import table_text
-from machinectl.files.atomic import quote_path
+from machinectl.files.atomic import quote_word
 from machinectl.quantities import first_names
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def write_fleet_file(here: Session, path: str, hosts: Sequence[FoundHost]) -> No
         return
     write_new_file(path, fleet_text(found, left_out))
     here.console.note(
-        f"New hosts in {path}: {len(found)}. Look through it, then: machinectl plan -f {quote_path(path)}"
+        f"New hosts in {path}: {len(found)}. Look through it, then: machinectl plan -f {quote_word(path)}"
     )
 
 

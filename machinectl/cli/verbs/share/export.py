@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from machinectl.cli.options.chosen_names import target_names
 from machinectl.cli.output.stdout import print_result, write_bytes
 from machinectl.errors import elsewhere
-from machinectl.files.atomic import quote_path
+from machinectl.files.atomic import quote_word
 from machinectl.machines.record import waits_for_access
 from machinectl.quantities import first_names, plural
 
@@ -56,7 +56,7 @@ def export(
         here.console.note(f"Left out: {first_names(waiting)}, waiting for access")
     for line in left_out(found):
         here.console.note(line)
-    file = "<FILE>" if output == STDOUT else quote_path(output)
+    file = "<FILE>" if output == STDOUT else quote_word(output)
     here.console.note(
         elsewhere(f"Anyone who can decrypt it is root on the engines. On your other computer: machinectl import {file}")
     )
