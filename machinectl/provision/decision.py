@@ -88,8 +88,16 @@ class InUse(CheckFailed):
         self.containers = containers
 
 
-class EngineDown(MachineError):
-    """The engine failed; its old configuration was restored."""
+class RolledBack(MachineError):
+    """The host has its old configuration back."""
+
+
+class EngineDown(RolledBack):
+    """The engine failed with the new one."""
+
+
+class NotRestarted(RolledBack):
+    """dockerd refuses the configuration on its host, and runs on: no other engine needs to wait."""
 
 
 def log_command(init: str) -> str:
@@ -139,7 +147,7 @@ def not_restarted(name: str, init: str, result: RemoteResult) -> MachineError:
     """Explain why an engine has not read other certificates. Its configuration on the host may have been damaged."""
     error = not_applied(result, init)
     if result.status == 7:  # noqa: PLR2004 - apply.sh
-        error.hint = f"Set it up first: machinectl provision {name}"
+        return NotRestarted(error.cause, f"Set it up first: machinectl provision {name}")
     return error
 
 

@@ -19,7 +19,7 @@ from machinectl.hosts.connection.login import Access
 from machinectl.hosts.lifecycle.host_plan import HostPlan
 from machinectl.machines.holders import PERSON, find_holder
 from machinectl.machines.record import Machine
-from machinectl.provision.decision import EngineDown, InUse
+from machinectl.provision.decision import EngineDown, InUse, NotRestarted
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added
@@ -42,6 +42,7 @@ class Engines:
         self.in_use: set[str] = set()
         self.off: set[str] = set()
         self.broken: set[str] = set()
+        self.refusing: set[str] = set()
         self.unprovisioned: set[str] = set()
         self.interrupted: set[str] = set()
 
@@ -54,6 +55,8 @@ class Engines:
             raise MachineError("server.pem is missing", f"Set it up first: machinectl provision {held.name}")
         if held.name in self.in_use and not allowed.in_use:
             raise InUse(held.name, frozenset({"c1"}))
+        if held.name in self.refusing:
+            raise NotRestarted("dockerd refuses the new configuration")
         if held.name in self.broken:
             raise EngineDown("the engine does not start")
         self.restarted.append(held.name)
@@ -106,6 +109,13 @@ def test_an_engine_in_use_that_does_not_come_up_stops_the_others(store: Store, e
     assert "another one did not come up" in results["m2"].cause
     assert engines.restarted == []
     assert holders(store) == dict.fromkeys(NAMES, "ending")
+
+
+def test_an_engine_that_was_not_restarted_stops_nobody(store: Store, engines: Engines) -> None:
+    engines.in_use, engines.refusing = {"m1", "m2", "m3"}, {"m1"}
+    results = end(store, Quiet())
+    assert isinstance(results["m1"], NotRestarted)
+    assert engines.restarted == ["m2", "m3"]
 
 
 def test_a_host_that_is_off_stops_nobody_and_is_finished_later(store: Store, engines: Engines) -> None:

@@ -28,7 +28,7 @@ from machinectl.hosts.upkeep.certificate_renewal import Renewal, new_identity
 from machinectl.hosts.upkeep.due_renewal import has_due_certificates
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.lock import Lock
-from machinectl.provision.decision import EngineDown
+from machinectl.provision.decision import EngineDown, NotRestarted
 from machinectl.ssh.ssh_errors import Unreachable
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
@@ -109,6 +109,7 @@ class Engines:
         self.off: Collection[str] = ()
         self.asking: Collection[str] = ()
         self.failing: Collection[str] = ()
+        self.refusing: Collection[str] = ()
         self.restarted: list[str] = []
         self.at_once: list[str] = []
 
@@ -121,6 +122,8 @@ class Engines:
                 raise Unreachable(f"the host of {name} does not answer")
             if name in self.asking:
                 console.ask("sudo's password: ", secret=True)
+            if name in self.refusing:
+                raise NotRestarted("dockerd refuses the new configuration")
             if name in self.failing:
                 raise EngineDown("The engine does not start")
             self.restarted.append(name)
@@ -262,6 +265,14 @@ def test_engines_restart_one_at_a_time_and_none_after_one_that_fails(store: Stor
     results = renewed(store)
     assert engines.restarted == ["a", "c", "d"]
     assert isinstance(results["b"], EngineDown)
+
+
+def test_an_engine_that_was_not_restarted_holds_up_no_other(store: Store, engines: Engines) -> None:
+    for name in ("a", "b", "c"):
+        owned(store, name, server=OLD)
+    engines.refusing = {"a"}
+    assert isinstance(renewed(store)["a"], NotRestarted)
+    assert engines.restarted == ["b", "c"]
 
 
 def test_certificates_of_others_are_named_with_who_can_renew_them(store: Store) -> None:

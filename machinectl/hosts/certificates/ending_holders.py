@@ -9,7 +9,7 @@ from machinectl.errors import CheckFailed, UsageError
 from machinectl.hosts.certificates.holder_files import finish_endings
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.machines.holders import ENDING, holders_of, put_holder
-from machinectl.provision.decision import EngineDown
+from machinectl.provision.decision import RolledBack
 from machinectl.value_classes import replace
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def ending_holders(held: Held, console: Console, ca: bytes) -> Iterator[None]:
         held.write()
     try:
         yield
-    except (CheckFailed, EngineDown, UsageError):
+    except (CheckFailed, RolledBack, UsageError):
         if machine.holders != before:
             machine.holders = before
             held.write()

@@ -20,7 +20,7 @@ from machinectl.hosts.lifecycle.host_plan import Outcome, with_diff
 from machinectl.hosts.swarm import draining
 from machinectl.machines.record import PROVISION, Phase
 from machinectl.provision import daemon_json
-from machinectl.provision.decision import CORRECT, FULL, EngineDown, tail
+from machinectl.provision.decision import CORRECT, FULL, RolledBack, tail
 from machinectl.provision.facts import host_facts
 from machinectl.provision.job import DRAFT
 from machinectl.provision.steps.installation import lock_holders
@@ -200,7 +200,7 @@ class RealRun(HostRun):
                 self.held.keep_changes(learned)
             if result.status != 0:
                 error = decision.failure(result)
-                if isinstance(error, EngineDown):
+                if isinstance(error, RolledBack):
                     self.keep(without_rolled_back(before, self.machine.changes))
                 raise self.with_correction(error)
             self.host = self.read() if decision.unforeseen else decision.after
@@ -211,7 +211,7 @@ class RealRun(HostRun):
 
     def with_correction(self, error: MachineError) -> MachineError:
         """Name the commands that change what the engine complains of."""
-        if error.hint == CORRECT or (isinstance(error, EngineDown) and self.host.unread):
+        if error.hint == CORRECT or (isinstance(error, RolledBack) and self.host.unread):
             error.hint = correction(self.machine, self.host, error.cause)
         elif error.hint and error.hint.startswith(FULL):
             command = shlex.quote(error.hint.removeprefix(FULL))
@@ -313,7 +313,7 @@ def certificates_stored(held: Held, identity: Identity) -> Iterator[None]:
             store_pending(held, identity)
         try:
             yield
-        except EngineDown:
+        except RolledBack:
             settle_pending_held(held, sure=True)
             raise
         return
@@ -323,7 +323,7 @@ def certificates_stored(held: Held, identity: Identity) -> Iterator[None]:
         machine.phase, machine.tls = Phase.PROVISIONING, True
     try:
         yield
-    except EngineDown:
+    except RolledBack:
         if all(before.files.values()):
             before.keep(held)
         machine.phase, machine.tls = phase, tls

@@ -29,7 +29,7 @@ from machinectl.hosts.exports.ssh_config_file import note_docker_over_ssh
 from machinectl.hosts.lifecycle.host_plan import Outcome, login_summary
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.machines.record import PROVISION, Phase
-from machinectl.provision.decision import EngineDown
+from machinectl.provision.decision import RolledBack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +85,7 @@ def change_host(held: Held, console: Console, access: Access, setup: Setup, edit
             reached = True
             return list(setup.carry_out(run).outcomes)
     except MachineError as exc:
-        if not reached or isinstance(exc, EngineDown | CheckFailed | UsageError):
+        if not reached or isinstance(exc, RolledBack | CheckFailed | UsageError):
             undo_edit(held, edit, before, key)
         raise
 

@@ -35,7 +35,7 @@ from machinectl.machines.docker_machine.config_json import Origin
 from machinectl.machines.docker_machine.old_store import default_root, shared_certificates
 from machinectl.machines.holders import holders_of
 from machinectl.provision import daemon_json, preflight
-from machinectl.provision.decision import Decision, EngineDown, not_restarted
+from machinectl.provision.decision import Decision, EngineDown, RolledBack, not_restarted
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY
 from machinectl.provision.job import Activation, apply_job
 from machinectl.provision.steps import engine_config, restart_risks
@@ -102,7 +102,7 @@ def renew(held: Held, console: Console, access: Access, renewal: Renewal) -> Non
                 there = store_pending(held, new)
                 try:
                     run.make(new_ones)
-                except EngineDown:
+                except RolledBack:
                     settle_pending_held(held, sure=True)
                     raise
                 except KeyboardInterrupt:
