@@ -245,6 +245,26 @@ def test_it_ends_with_its_machine(store: Store) -> None:
     assert open_sockets() == []
 
 
+@pytest.mark.usefixtures("runtime")
+def test_connections_one_after_the_other_leave_no_descriptor(store: Store) -> None:
+    with serving(engine) as port:
+        register(store, port)
+        with opened(store) as path:
+            ask(path)
+            before = len(os.listdir("/proc/self/fd"))
+            for _ in range(2000):
+                ask(path)
+            # The last ones are closed when another is answered.
+            while len(os.listdir("/proc/self/fd")) > before + 4:
+                ask(path)
+
+
+def ask(path: str) -> None:
+    with connected(path) as client:
+        client.sendall(PING)
+        assert client.recv(100).startswith(b"HTTP/1.1 200 OK")
+
+
 @pytest.mark.parametrize("cause", ["Host key verification failed.", "Host key verification failed"])
 def test_an_error_in_one_line_has_one_dot_between_cause_and_hint(cause: str) -> None:
     assert error_text(MachineError(cause, "See the new key")) == "Host key verification failed. See the new key"

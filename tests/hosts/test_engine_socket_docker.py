@@ -1,4 +1,4 @@
-"""A machine's socket and a real engine with TLS: what docker's programs do through it."""
+"""A machine's socket and a real engine, over TLS and SSH: what docker's programs do through it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import pytest
 
 from machinectl import certs
 from tests.support.docker_cli import DockerCli
-from tests.support.engine_sockets import left_open, register_engine, socket_process
+from tests.support.engine_sockets import left_open, register_engine, register_ssh_engine, socket_process
 from tests.support.image_engines import import_busybox
 from tests.support.in_process import machinectl
 from tests.support.program import COMMAND
@@ -52,11 +52,15 @@ def image(dockerd: Dockerd) -> str:
     return import_busybox(dockerd, IMAGE)
 
 
-@pytest.fixture
-def host(dockerd: Dockerd, image: str, store: Store, runtime: Path) -> Iterator[str]:
-    """DOCKER_HOST of a socket that is served; no container may be left."""
+@pytest.fixture(params=["TLS", "SSH"])
+def host(dockerd: Dockerd, image: str, store: Store, runtime: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """DOCKER_HOST of a socket that is served, over TLS or SSH; no container may be left."""
     assert image
-    register_engine(store, "orionbox", dockerd)
+    if request.param == "SSH":
+        request.getfixturevalue("ssh_config")
+        register_ssh_engine(store, "orionbox", request.getfixturevalue("sshd"), dockerd)
+    else:
+        register_engine(store, "orionbox", dockerd)
     with socket_process(store, "orionbox") as (_, path):
         yield f"unix://{path}"
     of_engine = ["docker", "-H", f"unix://{dockerd.socket}"]
@@ -74,9 +78,10 @@ def test_the_docker_cli_works_through_it(host: str, docker: DockerCli, tmp_path:
     def run(*arguments: str) -> str:
         return docker("-H", host, *arguments)
 
-    run("run", "-d", "--name", "web", "--network=none", IMAGE, "sh", "-c", "echo first; busybox sleep 1000")
+    assert run("run", "--name", "ended", "--network=none", IMAGE, "echo", "first") == "first\n"
+    assert run("logs", "ended") == "first\n"
+    run("run", "-d", "--name", "web", "--network=none", IMAGE, "sleep", "1000")
     assert run("exec", "web", "busybox", "echo", "hi") == "hi\n"
-    assert run("logs", "web") == "first\n"
     (tmp_path / "file").write_text("x" * 300_000)
     run("cp", str(tmp_path / "file"), "web:/copied")
     run("cp", "web:/copied", str(tmp_path / "back"))

@@ -17,7 +17,7 @@ from machinectl.hosts.engine_socket.socket_file import default_path, opened_sock
 from machinectl.hosts.engine_socket.socket_notes import SocketNote
 from machinectl.hosts.status.present_name import present_name
 from tests.support.docker_cli import DockerCli
-from tests.support.engine_sockets import socket_process
+from tests.support.engine_sockets import register_ssh_engine, socket_process
 from tests.support.in_process import machinectl
 from tests.support.program import COMMAND
 from tests.support.published import publishing
@@ -40,11 +40,7 @@ pytestmark = pytest.mark.usefixtures("ssh_config", "runtime")
 @pytest.fixture
 def reached_by_ssh(store: Store, sshd: Sshd, dockerd: Dockerd) -> Sshd:
     """The host of the machine `orion`, whose engine is reached over SSH only."""
-    sshd.configure(f"SetEnv SHLVL=2 DOCKER_HOST=unix://{dockerd.socket}")
-    register(store, "orion", sshd)
-    with store.writing("orion") as held:
-        held.machine.url, held.machine.tls = f"ssh://{sshd.user}@{sshd.host}:{sshd.port}", False
-        held.write()
+    register_ssh_engine(store, "orion", sshd, dockerd)
     return sshd
 
 

@@ -74,7 +74,7 @@ class KeptSSH:
         endpoint = self._endpoint
         self.close()
         if endpoint:
-            self._warn(f"The SSH connection to {endpoint.peer} was lost; the next request makes another")
+            self._warn(f"The connection to {endpoint.peer} was lost; the next request makes another")
 
 
 class WireStream(PlainStream):
