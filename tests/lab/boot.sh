@@ -10,10 +10,12 @@ rm -rf "$D/work"/*
 cd "$IMAGES" && mount -t overlay overlay -o "lowerdir=$LOWER,upperdir=$D/up,workdir=$D/work" "$D/root" || exit 1
 # cgroup v2 inside, whatever this machine has. Of /proc/sys only net is writable: the rest is this machine, too.
 export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 SYSTEMD_NSPAWN_API_VFS_WRITABLE=network
+# Without filters of system calls: to make them takes a tenth of a boot, and runc needs much of what they refuse.
+export SYSTEMD_SECCOMP=0
 while :; do
-  # runc needs keyring and bpf. No --suppress-sync: it makes runc fail to open its log with O_SYNC.
+  # No --suppress-sync: it makes runc fail to open its log with O_SYNC.
   systemd-nspawn --quiet --keep-unit --register=no -M "$NAME" -D "$D/root" --network-namespace-path="/run/netns/$NETNS" \
-    --capability=all --drop-capability=CAP_SYS_TIME,CAP_SYS_MODULE --system-call-filter="@keyring bpf" \
+    --capability=all --drop-capability=CAP_SYS_TIME,CAP_SYS_MODULE --setenv=SYSTEMD_SECCOMP=0 \
     --bind="$D/docker:/var/lib/docker" --bind="$D/containerd:/var/lib/containerd" \
     --resolv-conf=off --timezone=off --link-journal=no -b
   [ $? = 133 ] || break  # 133: the host asked for a reboot
