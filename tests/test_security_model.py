@@ -166,35 +166,19 @@ def test_a_client_of_the_engines_ca_is_root_and_nobody_else_is_let_in(
         assert by_docker != 0
 
 
-@pytest.mark.timeout(300)
-@proves(
+# These run where they are: each takes a real host.
+proves(
     "The engine has no rights per client, and accepts every client that its CA, or the CA of one of its holders, has "
     "signed.",
     "Docker cannot revoke one certificate.",
     "`access` gives each [holder](access.md) a CA of its own, and `access end` locks out that holder.",
+)(test_access_lab.test_a_colleague_gets_access_until_the_owner_ends_it)
+proves("No other computer of yours gives that access back unasked, not even with `--no-ssh-only`.")(
+    test_trust_change_lab.test_no_ended_holder_comes_back_by_another_computer_that_ends_ssh_only
 )
-def test_a_holder_is_let_in_and_locked_out_alone(fresh_host: FreshHost, cli: Cli, tmp_path: Path) -> None:
-    test_access_lab.test_a_colleague_gets_access_until_the_owner_ends_it(fresh_host, cli, tmp_path)
-
-
-@pytest.mark.timeout(300)
-@proves("No other computer of yours gives that access back unasked, not even with `--no-ssh-only`.")
-def test_another_computer_gives_no_ended_holder_access_back(
-    fresh_host: FreshHost, store: Store, tmp_path: Path
-) -> None:
-    test_trust_change_lab.test_no_ended_holder_comes_back_by_another_computer_that_ends_ssh_only(
-        test_trust_change_lab.Office(fresh_host("docker"), store, tmp_path)
-    )
-
-
-@pytest.mark.timeout(300)
-@proves("It names CAs that somebody added by hand on the host: their clients stay.")
-def test_a_new_ca_leaves_the_clients_of_cas_that_were_added_by_hand(
-    fresh_host: FreshHost, store: Store, tmp_path: Path
-) -> None:
-    test_trust_change_lab.test_what_was_added_by_hand_stays_and_a_list_that_the_engine_has_not_read_is_read(
-        test_trust_change_lab.Office(fresh_host("docker"), store, tmp_path)
-    )
+proves("It names CAs that somebody added by hand on the host: their clients stay.")(
+    test_trust_change_lab.test_what_was_added_by_hand_stays_and_a_list_that_the_engine_has_not_read_is_read
+)
 
 
 @proves(

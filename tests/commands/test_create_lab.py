@@ -214,7 +214,8 @@ def swarm(host: Host) -> None:
 # How a host is that is not to be touched, and what its owner is told.
 REFUSED: dict[str, tuple[tuple[str, ...], Callable[[Host], object] | None, str, str]] = {
     "badjson": (("badjson",), None, "daemon.json on the host is not JSON", "Fix it"),
-    "othertls": (("othertls",), None, "already uses TLS", "--force"),
+    "othertls": (("othertls",), None, "already uses TLS with another CA", "--force"),
+    "podman": (("podman",), None, "is podman's, which has no Docker Engine", "Remove podman-docker"),
     "swarm": (("docker",), swarm, "Swarm", "--restart-swarm"),
     "dpkgbroken": (("dpkgbroken",), None, "dpkg was interrupted", "dpkg --configure -a"),
     "clockbehind": (("docker", "clockbehind"), None, "730 days behind", "timedatectl"),

@@ -697,26 +697,6 @@ def test_each_firewall_is_named_opened_when_asked_and_closed_again(
     assert left == {path: what for path, what in before.items() if "firewalld" in path}
 
 
-@pytest.mark.parametrize(
-    ("variants", "cause"),
-    [
-        (["podman"], "podman"),
-        (["dpkgbroken"], "dpkg was interrupted"),
-        (["docker", "clockbehind"], "730 days behind"),
-        (["badjson"], "not JSON"),
-        (["othertls"], "with another CA"),
-    ],
-)
-def test_a_host_that_is_refused_stays_as_it_is(
-    fresh_host: FreshHost, store: Store, variants: list[str], cause: str
-) -> None:
-    bench = Bench(fresh_host(*variants), store)
-    before = bench.host.snapshot()
-    with pytest.raises(CheckFailed, match=cause):
-        bench.provision()
-    assert bench.host.snapshot() == before
-
-
 def test_a_clock_that_is_two_years_ahead_is_a_warning_while_the_certificates_last(
     fresh_host: FreshHost, store: Store
 ) -> None:
