@@ -457,6 +457,30 @@ def test_an_image_that_is_given_by_its_id_gets_no_name(engines: dict[str, Engine
     assert name == image
 
 
+@pytest.mark.parametrize("target_store", STORES)
+@pytest.mark.parametrize("source_store", STORES)
+def test_an_image_that_is_given_by_its_digest_gets_no_name(
+    sources: dict[str, Engine],
+    engines: dict[str, Engine],
+    registry: Registry,
+    sender: Sender,
+    source_store: str,
+    target_store: str,
+) -> None:
+    low, high = unique_layer(), unique_layer()
+    app = Made([low, high], compressed=[0, 1])
+    source, target = sources[source_store], engines[target_store]
+    source.pull(registry, "app:1", app)
+    before = target.images()
+    name = f"{registry.address}/app@{app.manifest_digest}"
+    order = Order(EngineSource(source.endpoint), Wanted(name), None, str(sender.directory))
+    [(_, sent)] = transfer(SilentConsole(), order, {"one": lambda: target.endpoint})
+    assert isinstance(sent, Sent)
+    [(name, image)] = set(target.images().items()) - set(before.items())
+    assert name == image
+    assert target.layers(image) == [digest(low), digest(high)]
+
+
 @pytest.mark.parametrize("store", STORES)
 def test_an_image_that_is_pruned_before_it_has_its_name_is_sent_again(
     engines: dict[str, Engine], sender: Sender, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tests.support.sshd import Sshd
 
 SHELLS = ["dash", "bash", "zsh", "fish", "tcsh", "ksh", "mksh"]
-CLASSIC = Known(False, "linux/amd64", host="orion", root_directory="/srv/docker images")
+CLASSIC = Known(False, "linux/amd64", host="orion", root_directory="/srv/docker")
 CONTAINERD = Known(True, "linux/amd64", host="orion", root_directory="/var/lib/docker")
 
 
@@ -66,9 +66,7 @@ def test_a_small_image_costs_no_login(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_the_command_works_in_any_shell_and_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(target_disk, "CONTAINERD", str(tmp_path))
-    place = tmp_path / "the engine's"
-    place.mkdir()
-    classic = Known(False, "", host=os.uname().nodename, root_directory=str(place))
+    classic = Known(False, "", host=os.uname().nodename, root_directory=str(tmp_path))
     for known, shell in itertools.product([classic, replace(classic, by_containerd=True)], SHELLS):
         need(shell)
         done = subprocess.run([shell, "-c", disk_command(known)], capture_output=True, text=True, check=False)
@@ -108,3 +106,25 @@ def test_a_host_that_cannot_be_asked_is_silent(
     monkeypatch.setattr(target_disk, "PATIENCE", 0.01)
     assert [free_bytes(store, name, CLASSIC) for name in ("plain", "slow", "nobody")] == [None] * 3
     assert capfd.readouterr() == ("", "")
+
+
+def test_neither_the_host_nor_its_jump_host_may_ask(store: Store, sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
+    register(store, "orion", sshd)
+    with store.writing("orion") as held:
+        held.machine.jump = "host:joe@gate"
+        held.write()
+    commands: list[list[str]] = []
+    monkeypatch.setattr(target_disk, "query_program", lambda command, _: commands.append(command))
+    assert free_bytes(store, "orion", CLASSIC) is None
+    [words] = commands
+    assert "BatchMode=yes" in words
+    assert ["BatchMode=yes" in word for word in words if word.startswith("ProxyCommand=")] == [True]
+
+
+def test_a_directory_that_a_shell_could_take_for_a_command_reaches_no_host(
+    store: Store, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(store, "orion", sshd)
+    monkeypatch.setattr(target_disk, "query_program", lambda *_: pytest.fail("it was sent"))
+    for directory in ("/x; reboot", "/x\\'; reboot; '", "/x\n", "$(reboot)", ""):
+        assert free_bytes(store, "orion", replace(CLASSIC, root_directory=directory)) is None
