@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from tests.support.dockerd import Dockerd
     from tests.support.sshds import Host
 
-RUNS = 3
+# On loopback, and on a line that takes most of the time itself.
+RUNS, RUNS_ON_LAN = 3, 2
 # Layers of the base and of the application on it, in MB.
 BASE, APP = (30, 30, 30, 30, 30), (20, 20)
 STORES = {"classic": b"{}", "containerd": b'{"features": {"containerd-snapshotter": true}}'}
@@ -144,7 +145,7 @@ def compared(here: Here, kind: str, line: Line) -> Iterator[Sequence[str]]:
     every = [*by_others(here, base=line.base), *by_push(here)]
     ways = [way for way in every if not line.ways or way.name in line.ways]
     took: dict[str, list[float]] = {way.name: [] for way in ways}
-    for _ in range(RUNS):
+    for _ in range(RUNS_ON_LAN if line.speed else RUNS):
         for way in ways:
             here.prepare(way, base=line.base)
             with limited_loopback(line.speed):
