@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lab.container import run_container
+from tests.lab.container import IMAGE, run_container
 from tests.support.lab_cli import generic
 
 if TYPE_CHECKING:
@@ -58,6 +58,19 @@ def test_a_host_without_a_listener_is_converted_and_given_back_with_its_containe
         assert "nothing to do" in cli.ok("provision", "orion").stderr
         assert "web" in cli.ok("ps", "orion").stdout
         assert host.snapshot()[container] == began
+    for words in (
+        ["api", "orion", "/_ping"],
+        ["info", "orion"],
+        ["images", "orion"],
+        ["run", "orion", "--", "true"],
+        ["docker", "orion", "--", "ps"],
+        ["socket", "orion", "--", "docker", "save", "-o", "image.tar", IMAGE],
+        ["push", "--from-file", "image.tar", IMAGE, "orion"],
+        ["socket", "orion", "--forward", "--", "true"],
+    ):
+        cli.ok(*words)
+    assert 'DOCKER_HOST="ssh://' in cli.ok("env", "orion").stdout
+    assert cli.ok("config", "orion").stdout.startswith("-H=ssh://")
     # Queries use a kept connection.
     assert list(runtime.glob("*/*.engine"))
     Path("fleet.yaml").write_text(cli.ok("fleet", "init").stdout)
