@@ -6,6 +6,7 @@ import errno
 import os
 import queue
 import random
+import shutil
 import socket
 import stat
 import threading
@@ -30,6 +31,7 @@ from machinectl.hosts.port_forwarding.port_words import Wish
 from machinectl.hosts.status.present_name import present_name
 from machinectl.machines.store import Store
 from machinectl.machines.store.store_paths import NoSuchMachine
+from machinectl.ssh.openssh.forwarding import ControlRemoved
 from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
 from tests.support.in_process import machinectl
 from tests.support.published import LEADERLESS, WORKER, publishing
@@ -381,6 +383,15 @@ def test_ports_beyond_the_limit_open_once_others_close(machine: Machine, monkeyp
             assert [forwarding.next() for _ in range(2)] == [
                 (number, "db", True) for number in (numbers[0], numbers[3])
             ]
+
+
+def test_it_ends_once_a_logout_has_removed_the_socket_that_opens_ports(machine: Machine, service: int) -> None:
+    with publishing() as engine, started(Forwarding(machine, engine)) as forwarding:
+        [directory] = Path(socket_directory()).glob(f"{PREFIX}*")
+        shutil.rmtree(directory)
+        engine.run("web", service)
+        with pytest.raises(ControlRemoved, match="was removed, and without it ssh opens no more ports"):
+            forwarding.forwarder.wait()
 
 
 def test_a_lost_connection_is_said_and_opened_again(machine: Machine, sshd: Sshd, service: int) -> None:

@@ -23,7 +23,7 @@ from machinectl.hosts.port_forwarding.distinct_warnings import DistinctWarnings
 from machinectl.hosts.status.present_name import LOOK_SECONDS
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.quantities import first_names
-from machinectl.ssh.openssh.forwarding import HOST, ForwardingConnection, forwarding_command
+from machinectl.ssh.openssh.forwarding import HOST, ControlRemoved, ForwardingConnection, forwarding_command
 from machinectl.ssh.openssh.multiplexing import control
 from machinectl.ssh.ssh_errors import ConnectionLost, HostKeyRefused, SSHError
 
@@ -224,10 +224,10 @@ class PortForwarder:
             )
 
     def _look_again(self, containers: FollowedContainers) -> None:
-        """Raises NoSuchMachine once the machine is removed."""
+        """Raises NoSuchMachine once the machine is removed, or ControlRemoved."""
         try:
             self._look(containers)
-        except NoSuchMachine:
+        except (NoSuchMachine, ControlRemoved):
             raise
         except ConnectionLost:
             # It is opened again soon, and then we look again.

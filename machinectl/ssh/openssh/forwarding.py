@@ -52,6 +52,16 @@ END_SECONDS = 2.0
 MOST_KEPT, LONGEST_LINE = 20, 1 << 12
 
 
+class ControlRemoved(MachineError):
+    """A logout removes $XDG_RUNTIME_DIR, with the socket of an ssh that goes on."""
+
+    def __init__(self, control: str) -> None:
+        super().__init__(
+            f"{control} was removed, and without it ssh opens no more ports",
+            "Start it again; to keep it over a logout: loginctl enable-linger",
+        )
+
+
 class ForwardedPort(NamedTuple):
     """`target` is an address as the host sees it."""
 
@@ -132,9 +142,11 @@ class ForwardingConnection:
         self.wait()
 
     def add(self, ports: Sequence[ForwardedPort]) -> bool:
-        """Return False if ssh cannot listen on one of them; then none is added."""
+        """Return False if ssh cannot listen on one of them; then none is added. Raises ControlRemoved."""
         if self._request("forward", ports):
             return True
+        if self.is_running and not os.path.lexists(self._control):
+            raise ControlRemoved(self._control)
         self.remove(ports)
         return False
 
