@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 # Seconds for the login and the answer.
-PATIENCE = 5.0
+PATIENCE = 3.0
 CONTAINERD, CONTAINERD_CONFIG = "/var/lib/containerd", "/etc/containerd/config.toml"
 # File systems that do not compress, as stat(1) names them.
 UNCOMPRESSED = {"ext2/ext3", "xfs", "tmpfs"}
