@@ -694,6 +694,18 @@ def test_nobody_is_issued_a_certificate_without_the_key_of_the_ca(store: Store, 
     assert not (tmp_path / "out").exists()
 
 
+def test_without_the_certificate_of_the_ca_it_is_named_with_what_brings_it_back(
+    store: Store, made: Path, tmp_path: Path
+) -> None:
+    machine = add_machine(store)
+    certs_import(store, Quiet(), "orionbox", str(made))
+    Path(machine, "ca.pem").unlink()
+    error = error_of(lambda: certs_issue(store, "orionbox", str(tmp_path / "out")))
+    assert error.cause == 'The CA of "orionbox", ca.pem, is missing here'
+    assert error.hint == "Get its certificates from whoever made them: machinectl certs import orionbox <DIR>"
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_issue_replaces_nothing_unasked(store: Store, made: Path) -> None:
     add_machine(store)
     certs_import(store, Quiet(), "orionbox", str(made))

@@ -434,6 +434,18 @@ def test_an_incomplete_machine_is_refused_and_no_file_is_written(
     assert not os.path.lexists(file)
 
 
+@pytest.mark.parametrize("lost", ["ca.pem", "cert.pem", "key.pem"])
+def test_a_machine_that_has_lost_a_file_is_refused_with_what_brings_it_back(
+    store: Store, identity: Identity, key: Path, file: str, lost: str
+) -> None:
+    add_server(store, "orion", identity)
+    os.unlink(os.path.join(store.directory("orion"), lost))
+    with pytest.raises(MachineError, match=f'"orion" lacks {lost}') as refused:
+        write(store, ["orion"], file, key)
+    assert "machinectl " in refused.value.hint
+    assert not os.path.lexists(file)
+
+
 def test_a_machine_that_waits_for_access_is_refused(store: Store, key: Path, file: str) -> None:
     machine = Machine("orion", "none", url="", tls=True, phase=Phase.CREATING, access={"state": "waiting"})
     added(store, machine, {"key.pem": b"key"})

@@ -153,6 +153,19 @@ def test_without_the_machines_own_ca_here_no_list_is_written(
     assert reached[-1].jobs == []
 
 
+def test_nobody_is_let_in_without_the_engines_own_certificate_here(
+    store: Store, reached: list[RecordedHost], orion: Machine
+) -> None:
+    Path(orion.directory, "server.pem").unlink()
+    with store.writing("orion") as held, pytest.raises(MachineError, match=r"server\.pem, is missing here") as caught:
+        trust_ca(held, Quiet(), Access(), ALICE.certificate)
+    assert caught.value.hint == "Replace them: machinectl provision orion"
+    # An end needs no certificate of the engine.
+    reached.append(host(CA.certificate + ALICE.certificate))
+    with store.writing("orion") as held:
+        assert distrust_cas(held, Quiet(), Access(), {DIGEST})
+
+
 def test_files_that_a_killed_command_left_are_put_in_place_before_the_list_is_made(
     store: Store, reached: list[RecordedHost], orion: Machine
 ) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl.errors import MachineError
 from machinectl.files.fileset import locked_directory, read_regular_file, replace_together
-from machinectl.hosts.certificates.certificate_files import check_has_certificates
+from machinectl.hosts.certificates.certificate_files import check_has_ca, check_has_certificates
 
 if TYPE_CHECKING:
     from machinectl.machines.record import Machine
@@ -24,6 +24,7 @@ def certs_issue(store: Store, name: str, out_dir: str, *, client_name: str = "cl
     directory = store.directory(name)
     with store.writing(name) as held:
         held.finish_files()
+        check_has_ca(machine)
         ca = read_ca(name, directory)
     client = certs.issue_client(ca, client_name)
     files = {"ca.pem": ca.certificate, "cert.pem": client.certificate, "key.pem": client.key}

@@ -32,6 +32,7 @@ from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome, host_summary
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.swarm import draining
 from machinectl.machines.holders import find_holder, holders_of, is_suspended
+from machinectl.machines.tls_warnings import repair_hint
 from machinectl.provision import client_cas, daemon_json, preflight
 from machinectl.provision.client_cas import CLIENTS, CLIENTS_MODE
 from machinectl.provision.decision import Decision, InUse, not_applied, not_restarted
@@ -92,6 +93,11 @@ def distrust_cas(
 
 
 def with_ca(machine: Machine, ca_pem: bytes, until: datetime | None) -> Target:
+    have = Identity.read(machine.directory)
+    if have.server_key and not have.server:
+        raise MachineError(
+            f'The certificate of the engine of "{machine.name}", server.pem, is missing here', repair_hint(machine)
+        )
     return replace(own_target(machine), new_cas=(ca_pem,), new_cas_until=until)
 
 

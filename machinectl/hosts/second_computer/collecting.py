@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
 from machinectl.files.fileset import read_regular_file
+from machinectl.hosts.certificates.identity import CLIENT_FILES
 from machinectl.hosts.certificates.pending import settle_pending_held
 from machinectl.hosts.second_computer.export_document import ExportedMachine
 from machinectl.hosts.second_computer.exported_files import Secrets, exported_files, ssh_key_path
 from machinectl.machines.jump_hosts import machine_of
 from machinectl.machines.record import check_ready
 from machinectl.machines.selection import waiting
+from machinectl.machines.tls_warnings import unusable_certificates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,6 +62,9 @@ def collect(store: Store, console: Console, name: str, secrets: Secrets) -> Coll
                 f'"{name}" may get other certificates: a run of machinectl on its host was interrupted',
                 f"Finish that first: machinectl provision {name}",
             )
+        problem = unusable_certificates(machine)
+        if problem and any(os.path.lexists(os.path.join(held.directory, file)) for file in CLIENT_FILES):
+            raise MachineError(problem.cause, problem.hint)
         wanted = set(exported_files(machine, secrets))
         there = [
             file for file in exported_files(machine, EVERYTHING) if os.path.lexists(os.path.join(held.directory, file))
