@@ -188,6 +188,21 @@ def test_a_renamed_machine_keeps_its_socket(machine: Path, store: Store) -> None
     assert left_open(machine) == []
 
 
+def test_a_new_machine_with_the_name_of_a_renamed_one_gets_a_socket_of_its_own(machine: Path, store: Store) -> None:
+    with socket_process(store, "orionbox") as (process, path):
+        machinectl("rename", "orionbox", "vega", store=store.root)
+        added(store, Machine("orionbox", "none", url=store.read("vega").url, tls=False))
+        with socket_process(store, "orionbox") as (other, own):
+            assert own != path
+            assert {each["Name"]: each["Socket"] for each in listed(store)} == {"vega": path, "orionbox": own}
+            assert "is open already" in machinectl("socket", "orionbox", store=store.root).stderr
+            other.terminate()
+            other.communicate(timeout=30)
+        process.terminate()
+        process.communicate(timeout=30)
+    assert left_open(machine) == []
+
+
 def test_a_socket_of_a_command_outlives_a_rename(machine: Path, store: Store) -> None:
     command = [*COMMAND, "-s", store.root, "socket", "orionbox", "--", "cat"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:

@@ -17,6 +17,7 @@ from machinectl.hosts.engine_socket.socket_notes import (
     notes_directory,
     others_waiting,
     remove_note,
+    socket_at,
     sockets_of,
     write_note,
 )
@@ -65,7 +66,11 @@ def default_path(store: Store, name: str, unique: str = "") -> str:
 def shared_path(store: Store, name: str) -> str:
     """Return the path of a machine's open socket, which keeps it after a rename, else the default one."""
     own = [note.path for note in sockets_of(store, name) if not note.command]
-    return next((path for path in own if os.path.dirname(path) == notes_directory()), default_path(store, name))
+    if found := [path for path in own if os.path.dirname(path) == notes_directory()]:
+        return found[0]
+    default = default_path(store, name)
+    # A machine that had this name before has its socket there.
+    return default_path(store, name, str(os.getpid())) if socket_at(default) else default
 
 
 def digest(text: str) -> str:
