@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
 from machinectl.files.atomic import make_directories, quote_word, remove_if_present, replace_file
+from machinectl.files.home_directory import check_home_known
 from machinectl.files.ownership import exposed
 from machinectl.machines.store.store_paths import default_root
 from machinectl.renewal_timer.daily_job import DailyJob, check_printable, job_name, own_program
@@ -31,6 +32,7 @@ def install_timer(
     kept = {name: environment[name] for name in KEPT if environment.get(name)}
     job = DailyJob(job_name(store.root, default_root()), command, kept)
     paths = timer.paths(job.name)
+    check_home_known(paths[0], "Set HOME")
     check_printable([*job.command, *kept.values(), *paths])
     check_private(os.path.dirname(paths[0]))
     try:

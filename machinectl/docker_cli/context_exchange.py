@@ -10,6 +10,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from machinectl.docker_cli.docker_directory import check_docker_directory
 from machinectl.errors import MachineError
 from machinectl.files.atomic import full_disk_hint, make_directories, remove_tree, write_new, write_tree
 from machinectl.files.ownership import FOREIGN, Exposed, exposed_above, other_writer
@@ -98,6 +99,7 @@ def only_writer(config: str, root: str) -> Iterator[None]:
     """Create and check directories; lock out other machinectl processes."""
     import fcntl
 
+    check_docker_directory(config)
     with context_errors(config):
         check_home(config)
         for directory in (config, root, *(os.path.join(root, kind) for kind in KINDS)):

@@ -25,6 +25,7 @@ from machinectl.docker_cli.context_exchange import (
     list_directory,
     only_writer,
 )
+from machinectl.docker_cli.docker_directory import docker_directory
 from machinectl.files.atomic import quote_word, read_file, replace_file
 
 if TYPE_CHECKING:
@@ -128,8 +129,7 @@ class Contexts:
     """One DOCKER_CONFIG. Reading takes no lock."""
 
     def __init__(self, config: str = "") -> None:
-        # cli/config/config.go: Dir
-        self.config = os.path.abspath(config or os.environ.get("DOCKER_CONFIG", "") or os.path.expanduser("~/.docker"))
+        self.config = os.path.abspath(config) if config else docker_directory(os.environ)
         self.root = os.path.join(self.config, "contexts")
         self._exchange = ContextExchange(self.root)
         self.staging = self._exchange.staging

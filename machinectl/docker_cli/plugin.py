@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from machinectl.docker_cli.docker_directory import check_docker_directory, docker_directory
 from machinectl.errors import MachineError
 from machinectl.files.atomic import full_disk_hint, quote_word, read_file, remove_if_present, write_and_rename
 from machinectl.files.json_text import remove_value, set_value
@@ -36,10 +37,6 @@ ASKING = (
     "volume wait"
 )
 WANTED = ASKING.replace(" ", ",")
-
-
-def docker_directory(environment: Mapping[str, str]) -> str:
-    return os.path.abspath(environment.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker"))
 
 
 def plugin_file(environment: Mapping[str, str]) -> str:
@@ -77,6 +74,7 @@ def install_plugin(path: str, program: Sequence[str]) -> None:
     """Create docker's directories, too. Raises MachineError."""
     plugins = os.path.dirname(path)
     docker = os.path.dirname(plugins)
+    check_docker_directory(docker)
     with docker_directory_errors(path):
         check_private(docker)
         make_directory(docker, 0o700)

@@ -12,6 +12,7 @@ from machinectl.docker_cli import plugin as docker_plugin
 from machinectl.docker_cli.buildx import Buildx
 from machinectl.docker_cli.context_exchange import ContextError
 from machinectl.docker_cli.contexts import DEFAULT, Contexts
+from machinectl.docker_cli.docker_directory import check_docker_directory, docker_directory
 from machinectl.doctor.check import OK, Check, broken, failed, ok, unknown
 from machinectl.errors import MachineError
 from machinectl.files.atomic import quote_word, read_file
@@ -35,7 +36,12 @@ def docker_checks(
     store: Store, machines: Sequence[Machine], environment: Mapping[str, str], *, following: bool
 ) -> Iterator[Check]:
     """`following`: machinectl maintains contexts."""
-    config = docker_plugin.docker_directory(environment)
+    config = docker_directory(environment)
+    try:
+        check_docker_directory(config)
+    except MachineError as exc:
+        yield failed(CONFIG, exc)
+        return
     if os.path.lexists(config) and not os.path.isdir(config):
         yield broken(CONTEXTS, f"{config}, docker's own directory, is none", f"See: ls -ld {quote_word(config)}")
         return

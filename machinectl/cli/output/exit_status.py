@@ -12,6 +12,7 @@ from machinectl.cli.output.stdio import OutputError
 from machinectl.cli.output.style import BOLD, RED, YELLOW, coloured, is_drawn_on, wrapped
 from machinectl.errors import ELSEWHERE, Declined, MachineError
 from machinectl.files.atomic import make_directories, quote_word, replace_file
+from machinectl.files.home_directory import check_home_known
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -186,6 +187,7 @@ def report_of_bug(bug: Exception) -> str:
     directory = platformdirs.user_log_dir("machinectl", appauthor=False)
     path = os.path.join(directory, "bug.log")
     try:
+        check_home_known(directory, "Set HOME")
         make_directories(directory)
         where = f"machinectl {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
         replace_file(path, (where + traceback.format_exc()).encode(errors="backslashreplace"))

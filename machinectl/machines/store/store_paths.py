@@ -16,6 +16,7 @@ import os
 
 from machinectl.errors import MachineError
 from machinectl.files.atomic import Translated, quote_word
+from machinectl.files.home_directory import check_home_known
 from machinectl.machines import record
 from machinectl.machines.store.lock import is_locked
 
@@ -32,6 +33,7 @@ DOCKER_MACHINE_RECORD = "config.json"
 # docker-machine's default store.
 DOCKER_MACHINE_ROOT = "~/.docker/machine"
 PENDING = "pending"
+NAME_STORE = "Set HOME, or name the store: export MACHINE_STORAGE_PATH=<DIR>, or machinectl -s <DIR> ls"
 
 
 class NoSuchMachine(MachineError):
@@ -71,7 +73,11 @@ class StorePaths:
     def __init__(self, root: str = "", warn: Callable[[str], None] = lambda _: None) -> None:
         # Called with warnings about the store.
         self.warn = warn
-        self.root = os.path.abspath(root or os.environ.get("MACHINE_STORAGE_PATH", "") or default_root())
+        root = root or os.environ.get("MACHINE_STORAGE_PATH", "")
+        if not root:
+            root = default_root()
+            check_home_known(root, NAME_STORE)
+        self.root = os.path.abspath(root)
         self.machines = os.path.join(self.root, "machines")
         self.staging = os.path.join(self.root, "staging")
         self.locks = os.path.join(self.root, "locks")
