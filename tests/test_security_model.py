@@ -46,7 +46,7 @@ from tests.hosts.access import test_wire
 from tests.hosts.test_setup_lab import IMAGE, RUN
 from tests.lab.image import PASSWORD
 from tests.lab.place import KEY
-from tests.provision import test_ssh_only
+from tests.provision import test_install_script, test_ssh_only
 from tests.ssh import test_authentication, test_connect
 from tests.support import servers
 from tests.support.at_shell import at_shell
@@ -242,6 +242,12 @@ def test_the_key_of_another_server_is_neither_pinned_first_nor_offered(sshd: Ssh
     first, second = (test_answering_host.at_another_address(Store(str(tmp_path / each)), sshd) for each in "12")
     test_answering_host.test_a_first_key_is_pinned_at_the_machines_own_address_alone(("run",), first, sshd)
     test_answering_host.test_doctor_offers_no_key_of_one_of_several_addresses(second, sshd)
+
+
+proves(
+    "The script that installs an engine runs only if it arrived whole, and by `https` at each redirect unless you "
+    "typed `http`, which gets a warning."
+)(test_install_script.test_no_redirect_leads_from_https_to_what_others_can_change)
 
 
 @proves("TLS 1.2 is the minimum.")

@@ -1,65 +1,117 @@
-"""Docker's installation script: taken from where it is, and not waited for where it is not."""
+"""Docker's installation script: taken from where it is, whole, and not waited for where it is not."""
 
 from __future__ import annotations
 
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import ssl
 from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.errors import UsageError
+from machinectl import certs
+from machinectl.errors import CheckFailed, UsageError
 from machinectl.provision.steps.installation import download_script
+from machinectl.provision.steps.script_download import LONGEST_SCRIPT
+from tests.support.servers import answer, saying, serving, silent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.servers import Connection
 
 SCRIPT = b"#!/bin/sh\nset -e\n"
+WHOLE = answer(SCRIPT, api=False)
+CUT = "sent only a part of its script. Nothing of it was run"
+# An answer whose body ends early, by its length and by its chunks.
+SHORT = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" + SCRIPT
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n" % (len(SCRIPT), SCRIPT)
 
 
-class Site(BaseHTTPRequestHandler):
-    """What a URL may answer, by its path."""
+def redirect(url: str) -> bytes:
+    return answer(b"", status="302 Found", headers=f"Location: {url}\r\n", api=False)
 
-    silence = threading.Event()
 
-    def do_GET(self) -> None:
-        if self.path == "/silent":
-            self.silence.wait()
-            return
-        self.send_response(404 if self.path == "/missing" else 200)
-        self.end_headers()
-        self.wfile.write(b"<html>" if self.path == "/portal" else SCRIPT)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+def refusal(url: str) -> str:
+    with pytest.raises(CheckFailed) as caught:
+        download_script(url)
+    assert "--engine-install-url" in caught.value.hint
+    return caught.value.cause.removeprefix(url).strip()
 
 
 @pytest.fixture
-def site() -> Iterator[str]:
-    Site.silence.clear()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    Site.silence.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """Return the context of an https server that this computer trusts."""
+    ca = certs.new_ca("a public one")
+    server = certs.issue_server(ca, ["127.0.0.1"])
+    (tmp_path / "ca.pem").write_bytes(ca.certificate)
+    (tmp_path / "server.pem").write_bytes(server.certificate + server.key)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.pem")
+    return context
 
 
-def test_the_script_is_what_is_at_the_url(site: str) -> None:
-    assert download_script(f"{site}/") == SCRIPT
+@pytest.mark.parametrize("whole", [WHOLE, CHUNKED + b"0\r\n\r\n"])
+def test_the_script_is_what_is_at_the_url(whole: bytes) -> None:
+    with serving(saying(whole)) as port:
+        assert download_script(f"http://127.0.0.1:{port}/") == SCRIPT
 
 
-@pytest.mark.parametrize("path", ["/missing", "/portal"])
-def test_what_is_not_a_script_is_not_taken_for_one(site: str, path: str) -> None:
-    assert download_script(f"{site}{path}") is None
+@pytest.mark.parametrize("said", [answer(SCRIPT, status="404 Not Found", api=False), answer(b"<html>", api=False)])
+def test_what_is_not_a_script_is_not_taken_for_one(said: bytes) -> None:
+    with serving(saying(said)) as port:
+        assert download_script(f"http://127.0.0.1:{port}/") is None
 
 
-def test_a_site_that_never_answers_is_given_up_on(site: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("secure", [True, False])
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (SHORT, CUT),
+        (CHUNKED, CUT),
+        (CHUNKED[:-9], CUT),
+        (b"HTTP/1.0 200 OK\r\n\r\n" + SCRIPT, "does not say how long its script is"),
+        (answer(SCRIPT.ljust(LONGEST_SCRIPT + 1, b"#"), api=False), "sends more than 1 MB"),
+    ],
+)
+def test_a_script_that_is_cut_or_could_be_is_refused(tls: ssl.SSLContext, said: bytes, why: str, secure: bool) -> None:
+    with serving(saying(said), tls if secure else None) as port:
+        assert refusal(f"http{'s' * secure}://127.0.0.1:{port}/").startswith(why)
+
+
+def test_the_longest_script_is_taken_whole() -> None:
+    with serving(saying(answer(SCRIPT.ljust(LONGEST_SCRIPT, b"#"), api=False))) as port:
+        assert len(download_script(f"http://127.0.0.1:{port}/") or b"") == LONGEST_SCRIPT
+
+
+def test_no_redirect_leads_from_https_to_what_others_can_change(tls: ssl.SSLContext) -> None:
+    asked = []
+
+    def plain(connection: Connection) -> None:
+        asked.append(connection.request())
+        connection.send(redirect("https://127.0.0.1:1/"))
+
+    with serving(plain) as port:
+        for there in (f"http://127.0.0.1:{port}/u", "ftp://127.0.0.1/u"):
+            with serving(saying(redirect(there)), tls) as secure:
+                url = f"https://127.0.0.1:{secure}/"
+                assert refusal(url) == f"redirects to {there}, which is not https. Nothing of it was run"
+    assert not asked
+
+
+def test_other_redirects_are_followed(tls: ssl.SSLContext) -> None:
+    with (
+        serving(saying(WHOLE), tls) as last,
+        serving(saying(redirect(f"https://127.0.0.1:{last}/")), tls) as secure,
+        serving(saying(redirect(f"https://127.0.0.1:{secure}/"))) as plain,
+    ):
+        for url in (f"https://127.0.0.1:{secure}/", f"http://127.0.0.1:{plain}/"):
+            assert download_script(url) == SCRIPT
+
+
+def test_a_site_that_never_answers_is_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("machinectl.provision.steps.installation.DOWNLOAD_TIMEOUT", 0.2)
-    assert download_script(f"{site}/silent") is None
+    with serving(silent) as port:
+        assert download_script(f"http://127.0.0.1:{port}/") is None
 
 
 def test_nobody_there_is_no_script() -> None:

@@ -419,6 +419,13 @@ def test_auto_takes_dockers_script_where_its_url_answers_and_says_so() -> None:
     assert decision.unforeseen
 
 
+@pytest.mark.parametrize(("url", "warns"), [("http://get.lan/docker", True), ("https://get.lan/docker", False)])
+def test_a_script_that_comes_over_plain_http_gets_a_warning(url: str, warns: bool) -> None:
+    decision = installation.decide(host("bare"), target(install="docker", install_url=url), lambda _: b"#!/bin/sh\n")
+    assert decision
+    assert decision.warnings == (installation.plain_download(url),) * warns
+
+
 def test_auto_takes_the_distributions_package_where_the_url_does_not_answer_and_says_so() -> None:
     decision = installation.decide(host("bare"), target(), no_script)
     assert decision is not None

@@ -38,8 +38,6 @@ PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
 REPLACED_BY_DOCKERS = ("containerd", "runc", "docker-cli", "rootlesskit")
 # Seconds; then use the distribution's package.
 DOWNLOAD_TIMEOUT = 5.0
-# Bytes; get.docker.com's has 23 KB.
-LONGEST_SCRIPT = 1 << 20
 # For the dry run's next steps.
 GUESSED_UNIT = "# /usr/lib/systemd/system/docker.service\n[Service]\nExecStart=/usr/bin/dockerd -H fd://\n"
 
@@ -103,6 +101,7 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
         failure=explain_failure,
         changes=(PackageInstalled(package),),
         unforeseen=True,
+        warnings=(plain_download(url),) if downloaded is not None and not url.startswith("https://") else (),
         learned=lambda result: (PackageInstalled(package, packages_along(result, package)),),
         rehearsal=Rehearsal(
             "Checking what the installation would replace",
@@ -135,6 +134,10 @@ def choose_docker_script(
     if downloaded is not None and replaced:
         raise would_remove("Docker's packages", replaced, distribution, url)
     return downloaded
+
+
+def plain_download(url: str) -> str:
+    return f"{url} is not https: whoever can change what it sends is root on the host"
 
 
 def would_remove(package: str, losses: list[Loss], distribution: Distribution, url: str) -> CheckFailed:
@@ -190,30 +193,25 @@ def complaints(said: str) -> str:
 
 
 def download_script(url: str) -> bytes | None:
-    """Download Docker's script here: minimal Debian has no curl. None on timeout, or if invalid. Raises UsageError."""
+    """Download Docker's script here: minimal Debian has no curl. None on timeout, or if it is not a script.
+
+    Raises UsageError for another kind of URL, and CheckFailed for a script that must not run.
+    """
     check_install_url(url)
-    answers: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[bytes | CheckFailed | None] = queue.SimpleQueue()
+
+    def download() -> None:
+        # 20 ms, for hosts without an engine only.
+        from machinectl.provision.steps.script_download import fetch
+
+        answers.put(fetch(url, DOWNLOAD_TIMEOUT))
+
     # A silent name server must not delay exit.
-    threading.Thread(target=lambda: answers.put(fetch(url)), daemon=True, name=f"download {url}").start()
+    threading.Thread(target=download, daemon=True, name=f"download {url}").start()
     try:
         text = answers.get(timeout=DOWNLOAD_TIMEOUT)
     except queue.Empty:
         return None
-    return text if text and text.startswith(b"#!") else None
-
-
-def fetch(url: str) -> bytes | None:
-    """Download through the user's proxies; None on failure."""
-    import urllib.request
-    from http.client import HTTPException
-    from urllib.error import HTTPError
-
-    try:
-        with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT) as answer:  # noqa: S310 - the scheme was checked
-            text: bytes = answer.read(LONGEST_SCRIPT)
-    except HTTPError as exc:
-        exc.close()
-        return None
-    except (OSError, HTTPException, ValueError):
-        return None
+    if isinstance(text, CheckFailed):
+        raise text
     return text

@@ -1,0 +1,74 @@
+"""Download the script that installs Docker Engine as root. Refuse one that is cut, or that others could change."""
+
+from __future__ import annotations
+
+import urllib.request
+from http.client import HTTPException, IncompleteRead
+from typing import TYPE_CHECKING
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+
+from machinectl.errors import CheckFailed, one_line
+from machinectl.masking import without_passwords
+
+if TYPE_CHECKING:
+    from http.client import HTTPMessage, HTTPResponse
+    from typing import IO
+
+# Bytes; get.docker.com's has 23 KB.
+LONGEST_SCRIPT = 1 << 20
+A_COPY = "the URL of a copy: --engine-install-url URL"
+
+
+class SecureRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows a redirect only to https, or from http to http, as curl does with --proto-redir."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> urllib.request.Request | None:
+        if urlsplit(newurl).scheme not in {"https", req.type}:
+            raise refused(req.full_url, f"redirects to {shown(newurl)}, which is not {req.type}", f"Pass {A_COPY}")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def fetch(url: str, timeout: float) -> bytes | CheckFailed | None:
+    """Download through the user's proxies. Return None if there is no script, an error for one that must not run."""
+    try:
+        with urllib.request.build_opener(SecureRedirects).open(url, timeout=timeout) as answer:
+            return read_script(url, answer)
+    except HTTPError as exc:
+        exc.close()
+        return None
+    except CheckFailed as exc:
+        return exc
+    except (OSError, HTTPException, ValueError):
+        return None
+
+
+def read_script(url: str, answer: HTTPResponse) -> bytes | None:
+    try:
+        text = answer.read(LONGEST_SCRIPT + 1)
+    except IncompleteRead as exc:
+        raise cut(url) from exc
+    if not text.startswith(b"#!"):
+        return None
+    if len(text) > LONGEST_SCRIPT:
+        raise refused(url, f"sends more than {LONGEST_SCRIPT >> 20} MB", f"Pass {A_COPY}")
+    if answer.length:
+        raise cut(url)
+    if not answer.chunked and answer.headers["Content-Length"] is None:
+        # The end of a connection, even of a TLS one, does not say that it was the end of the script.
+        raise refused(url, "does not say how long its script is, so that a part could be missing", f"Pass {A_COPY}")
+    return text
+
+
+def cut(url: str) -> CheckFailed:
+    return refused(url, "sent only a part of its script", f"Try again; or pass {A_COPY}")
+
+
+def refused(url: str, why: str, hint: str) -> CheckFailed:
+    return CheckFailed(f"{shown(url)} {why}. Nothing of it was run", hint)
+
+
+def shown(url: str) -> str:
+    return one_line(without_passwords(url))
