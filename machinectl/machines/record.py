@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from machinectl.errors import MachineError, one_line
 from machinectl.files.light_json import parse_json
 
@@ -374,8 +376,21 @@ def owners_name(machine: Machine) -> str:
 
 
 def ask_owner(machine: Machine) -> str:
-    """Return how this computer gets a new certificate for a machine of somebody else."""
+    """Return how this computer gets a new certificate for a machine of somebody else, or access if it lost its key."""
+    has_key = os.path.isfile(path := os.path.join(machine.directory, "key.pem")) and os.path.getsize(path)
+    if not has_key and (again := request_command(machine)):
+        return f"Ask {owner_of(machine)} for access with a new key: {again}"
     return f"Ask {owner_of(machine)} for a new one: machinectl access renew {machine.name}"
+
+
+def request_command(machine: Machine) -> str:
+    """Return the commands that ask for a machine of somebody else with a new key, or ""."""
+    name, who = machine.name, str(machine.access.get("who", ""))
+    if not machine.access.get("asked"):
+        return ""
+    asked = owners_name(machine)
+    wanted = name if asked == name else f"{name}:{asked}"
+    return f"machinectl rm {name}; machinectl access request --for {who} {wanted}"
 
 
 def broken_record(name: str, what: str) -> BrokenRecord:

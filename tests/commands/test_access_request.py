@@ -817,6 +817,32 @@ def test_a_renewal_with_another_ca_gets_a_warning(store: Store, owner: Owner) ->
     assert "another CA" not in renewed()
 
 
+@pytest.mark.parametrize("lost", ["ca.pem", "cert.pem"])
+def test_a_certificate_that_was_lost_comes_with_a_renewal(store: Store, owner: Owner, lost: str) -> None:
+    accepted(store, owner.text(asked(store, "orionbox")))
+    before = content(store, "orionbox", lost)
+    Path(store.directory("orionbox"), lost).unlink()
+    said = machinectl("env", "orionbox", store=store.root).stderr
+    assert "machinectl access renew orionbox" in said
+    done = accepted(store, owner.text(machinectl("access", "renew", store=store.root).stdout))
+    assert (done.returncode, done.stdout.partition(",")[0]) == (0, "orionbox: renewed")
+    # Somebody else's engine may be behind an answer that fits.
+    assert ("ca.pem, is missing here: that of the answer cannot be compared" in done.stderr) is (lost == "ca.pem")
+    if lost == "ca.pem":
+        assert content(store, "orionbox", lost) == before
+
+
+def test_who_has_lost_the_key_asks_for_access_with_a_new_one(store: Store, owner: Owner) -> None:
+    accepted(store, owner.text(asked(store, "work:orionbox", "--for", "alice")))
+    Path(store.directory("work"), "key.pem").unlink()
+    again = "machinectl rm work; machinectl access request --for alice work:orionbox"
+    assert again in machinectl("env", "work", store=store.root).stderr
+    done = machinectl("access", "renew", "work", store=store.root)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == 'Error: The key of "work", key.pem, is missing here'
+    assert done.stderr.splitlines()[1].endswith(f"for access with a new key: {again}")
+
+
 def test_the_answer_before_a_renewal_is_refused(store: Store, owner: Owner) -> None:
     answer = owner.text(asked(store, "orionbox"))
     accepted(store, answer)

@@ -79,7 +79,16 @@ def warn_of_another_machine(store: Store, console: Console, sender: str, each: A
 
 def warn_of_another_ca(console: Console, machine: Machine, each: AcceptedMachine) -> None:
     """Renewals become a habit: say that an answer fits another engine than the last one."""
-    if each.is_new or each.answered.ca == read_regular_file(os.path.join(machine.directory, CA)):
+    path = os.path.join(machine.directory, CA)
+    if each.is_new:
+        return
+    if not os.path.lexists(path):
+        console.warn(
+            f'The last CA of "{each.name}", {CA}, is missing here: that of the answer cannot be compared with it\n'
+            f"Compare the answer's fingerprint with {owner_of(machine)} on the phone"
+        )
+        return
+    if each.answered.ca == read_regular_file(path):
         return
     console.warn(
         f'The answer gives "{each.name}" another CA: it may be another engine\n'

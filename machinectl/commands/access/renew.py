@@ -19,7 +19,7 @@ from machinectl.hosts.access.requesting import (
     signed_request,
 )
 from machinectl.machines.own_access import OwnAccess
-from machinectl.machines.record import check_ready
+from machinectl.machines.record import ask_owner, check_ready
 from machinectl.machines.selection import matching, waiting
 
 if TYPE_CHECKING:
@@ -94,7 +94,10 @@ def one_owner(by_name: dict[str, str]) -> str:
 
 def asked_again(held: Held) -> AskedMachine:
     own = OwnAccess.of(check_ready(held.machine))
-    key = read_regular_file(os.path.join(held.directory, KEY))
+    path = os.path.join(held.directory, KEY)
+    if not os.path.lexists(path):
+        raise MachineError(f'The key of "{held.name}", {KEY}, is missing here', ask_owner(held.machine))
+    key = read_regular_file(path)
     return AskedMachine(held.name, own.asked if own else held.name, key)
 
 

@@ -14,8 +14,8 @@ from machinectl.machines.record import (
     ask_owner,
     check_ready,
     owner_of,
-    owners_name,
     removal_command,
+    request_command,
     waits_for_access,
 )
 from machinectl.machines.store import Store
@@ -219,16 +219,6 @@ def at_last_address(machine: Machine, ssh: SSHEndpoint) -> SSHEndpoint:
 
     last, _ = last_answer(machine.directory, SSH)
     return replace(ssh, host=last) if last in machine.addresses else ssh
-
-
-def request_command(machine: Machine) -> str:
-    """Return the commands that ask for a machine of somebody else with a new key, or ""."""
-    name, who = machine.name, str(machine.access.get("who", ""))
-    if not machine.access.get("asked"):
-        return ""
-    asked = owners_name(machine)
-    wanted = name if asked == name else f"{name}:{asked}"
-    return f"machinectl rm {name}; machinectl access request --for {who} {wanted}"
 
 
 def with_addresses(endpoint: Endpoint, machine: Machine) -> Endpoint:
