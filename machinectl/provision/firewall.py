@@ -163,10 +163,11 @@ def remove_zone_file(zone: str) -> str:
     )
 
 
-def advice(facts: Facts, port: int) -> str:
-    """Return a hint if only the engine's port is unreachable."""
+def advice(facts: Facts, port: int, machine: str = "") -> str:
+    """Return a hint if only the engine's port is unreachable; `machine` is one that can be provisioned."""
     rule = blocking(facts, port)
     if rule:
-        return f"{rule.firewall} on the host blocks it. Open it: {rule.allow} (or pass --open-firewall)"
+        opening = f"or: machinectl provision --open-firewall {machine}" if machine else "or pass --open-firewall"
+        return f"{rule.firewall} on the host blocks it. Open it: {rule.allow} ({opening})"
     found = " and ".join(sorted(name for name, rules in facts.firewalls.items() if rules)) or "none on the host"
     return f"Firewalls found: {found}; one between here and the host must let port {port}/tcp through"

@@ -318,9 +318,12 @@ def check_reachable(facts: Facts, target: Target, allowed: Allowed) -> None:
     # Refused: no engine yet, or a firewall that rejects.
     if facts.refused and not (rule and rule.rejects):
         return
-    advice = firewall.advice(facts, target.port)
+    advice = firewall.advice(facts, target.port, target.name)
     if target.jump:
-        advice += "\nIf only the jump host can reach it, let docker use SSH, too: create it with --ssh-only"
+        over_ssh = "create it with --ssh-only"
+        if target.name:
+            over_ssh = f"machinectl set --ssh-only {target.name}; machinectl provision {target.name}"
+        advice += f"\nIf only the jump host can reach it, let docker use SSH, too: {over_ssh}"
     raise CheckFailed(f"The host's engine could not be reached from here: {facts.no_way}", advice)
 
 

@@ -25,6 +25,7 @@ from machinectl.hosts.upkeep.certificate_renewal import (
     Renewal,
     certificate_change,
     check_certificates_in_use,
+    check_renewable,
     new_identity,
     plan_renewal,
     renew,
@@ -32,12 +33,13 @@ from machinectl.hosts.upkeep.certificate_renewal import (
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.client_cas import CLIENTS
-from machinectl.provision.facts.host_facts import Facts, HostFile
+from machinectl.provision.facts.host_facts import Facts, HostFile, PortListener, Process
 from machinectl.provision.target import Target
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet, Silent
 from tests.support.registered import added, register
 from tests.support.runner import RecordedHost
+from tests.support.servers import free_port, serving
 
 if TYPE_CHECKING:
     from machinectl.hosts.lifecycle.host_plan import HostPlan
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("ssh_config")
 
 ADDRESS = "192.0.2.29"
+DOCKERD = Process(7, uid=0, cgroup="")
 OURS = b"""{"hosts": ["fd://"], "tlsverify": true, "tlscert": "/etc/docker/machinectl/server.pem"}"""
 CA = certs.new_ca("machinectl orion", now=datetime.now(UTC) - timedelta(days=1000))
 
@@ -184,6 +187,29 @@ def test_an_engine_that_takes_its_certificates_from_elsewhere_is_not_touched(old
             orion(), facts(b'{"tlscert": "/etc/docker/server.pem"}'), Target(ADDRESS, certificates=old.on_host)
         )
     check_certificates_in_use(orion(), facts(), Target(ADDRESS, certificates=old.on_host))
+
+
+def test_an_engine_that_could_not_be_asked_afterwards_is_not_restarted(old: Identity) -> None:
+    def check(port: int, host: Facts) -> None:
+        machine = orion()
+        machine.url = f"tcp://127.0.0.1:{port}"
+        check_renewable(machine, host, Target("127.0.0.1", port, name="orion", certificates=old.on_host))
+
+    port = free_port()
+    rejecting = {"iptables": f"-A INPUT -p tcp --dport {port} -j REJECT"}
+    # Refused: the engine may wait for its restart to listen there.
+    check(port, facts())
+    listening = replace(facts(), init="openrc", processes=(DOCKERD,), listeners=(PortListener(DOCKERD.pid, "dockerd"),))
+    with pytest.raises(CheckFailed, match="could not be reached from here") as raised:
+        check(port, listening)
+    assert f"must let port {port}/tcp through" in raised.value.hint
+    with pytest.raises(CheckFailed) as raised:
+        check(port, replace(facts(), firewalls=rejecting))
+    rule = f"iptables -I INPUT -p tcp --dport {port} -j ACCEPT"
+    assert raised.value.hint.endswith(f"Open it: {rule} (or: machinectl provision --open-firewall orion)")
+    # One that answers is not asked for its certificate, which may have expired.
+    with serving(lambda _: None) as port:
+        check(port, listening)
 
 
 def test_a_ca_that_another_computer_has_replaced_is_not_put_back(

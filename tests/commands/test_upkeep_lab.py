@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.commands.regenerate_certs import regenerate_certs
+from machinectl.errors import MachineError
 from machinectl.host_changes import ConfigMerged, of_kind
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.power import wake_on_lan
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("ssh_config")]
 
 PICKY = "/etc/systemd/system/docker.service.d/picky.conf"
+CLOSES = "iptables -I INPUT -p tcp --dport 2376 -j DROP"
+OPENS = "while iptables -D INPUT -p tcp --dport 2376 -j DROP; do :; done"
 ALL_PROTOCOLS = 3  # linux/if_ether.h: ETH_P_ALL
 
 # The engine's package once more, with another version, in a repository on the host: made of what is in apt's cache.
@@ -245,12 +248,27 @@ def test_certificates_that_do_not_work_are_not_kept_on_either_side(
     orion.check()
     host.run(f"rm {PICKY}; systemctl daemon-reload")
 
-    # One that starts, and cannot be reached from here.
+    # One that cannot be reached from here is not restarted.
     monkeypatch.setattr("machinectl.hosts.lifecycle.engine_restart.VERIFY_TIMEOUT", 0.5)
-    host.block(2376, "drop")
-    [(_, error)] = regenerate_certs(store, Quiet(), [name], Access(), Renewal(new_ca=True), unasked=True)
+    engine = host.output("pidof dockerd")
+
+    def error() -> MachineError:
+        [(_, found)] = regenerate_certs(store, Quiet(), [name], Access(), Renewal(new_ca=True), unasked=True)
+        assert isinstance(found, MachineError)
+        return found
+
+    for how in ("drop", "reject"):
+        host.block(2376, how)
+        assert "Open it: iptables -I INPUT -p tcp --dport 2376 -j ACCEPT" in error().hint
     host.block(2376, "off")
-    assert "it has its old ones back" in str(error)
+    assert host.output("pidof dockerd") == engine
+    assert orion.stored == before
+
+    # One that starts, and cannot be reached from here afterwards.
+    host.run(f"printf '[Service]\\nExecStartPost={CLOSES}\\n' > {PICKY}; systemctl daemon-reload")
+    assert "It has its old ones back" in str(error())
+    host.run(f"rm {PICKY}; systemctl daemon-reload; {OPENS}")
+    assert host.output("pidof dockerd") != engine
     assert orion.stored == before
     orion.check()
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from machinectl import engine
+from machinectl.engine import Endpoint
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.host_changes import LiveRestoreChanged, of_kind
 from machinectl.hosts.certificates.certificate_files import check_has_certificates
-from machinectl.hosts.connection.machine_driver import check_ssh_not_withheld, endpoint_of, ssh_endpoint
+from machinectl.hosts.connection.machine_driver import (
+    check_ssh_not_withheld,
+    endpoint_of,
+    ssh_endpoint,
+    with_addresses,
+)
 from machinectl.hosts.lifecycle.host_plan import target_of
 from machinectl.hosts.lifecycle.host_run import DryRun
 from machinectl.hosts.swarm import draining
@@ -27,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from machinectl.console import Console
-    from machinectl.engine import Endpoint, EngineError, Probe
+    from machinectl.engine import EngineError, Probe
     from machinectl.hosts.lifecycle.host_run import HostRun
     from machinectl.machines.record import Machine
     from machinectl.provision.facts.host_facts import Facts
@@ -183,6 +189,13 @@ class World:
     script: Callable[[str], bytes | None] = download_script
     probe: Callable[[Endpoint, float], Probe] = field(default=engine.probe)
     reach: Callable[[Endpoint, float], EngineError | None] = field(default=engine.reach)
+
+
+def with_reachability(host: Facts, machine: Machine, url: str, world: World | None = None) -> Facts:
+    """Add why the engine's port cannot be reached from here, if it cannot."""
+    reach = (world or World()).reach
+    error = reach(with_addresses(Endpoint(url, tls=True, name=machine.name), machine), VERIFY_TIMEOUT)
+    return replace(host, no_way=error.cause, refused=error.state is State.STOPPED) if error else host
 
 
 def verify(run: HostRun, world: World) -> None:

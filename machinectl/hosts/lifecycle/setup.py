@@ -7,22 +7,20 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
-from machinectl.engine import Endpoint
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.hosts.certificates.client_warnings import client_warnings, unfinished_access
 from machinectl.hosts.certificates.ending_holders import ending_holders
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import discard_pending
 from machinectl.hosts.certificates.signing import renewed_identity, with_ca_of_host
-from machinectl.hosts.connection.machine_driver import with_addresses
 from machinectl.hosts.lifecycle import shared_hosts
 from machinectl.hosts.lifecycle.engine_hints import unread_unit
 from machinectl.hosts.lifecycle.engine_restart import (
-    VERIFY_TIMEOUT,
     World,
     live_restore_borrowed,
     restore_live_restore,
     verify,
+    with_reachability,
 )
 from machinectl.hosts.lifecycle.host_owner import (
     agree_to_side_effects,
@@ -43,7 +41,6 @@ from machinectl.provision.facts import docker_unit, host_facts
 from machinectl.provision.steps import engine_config
 from machinectl.provision.steps.setup_steps import setup_steps, side_effects
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target, with_changes
-from machinectl.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -127,11 +124,8 @@ class Setup:
             run.console.warn(warning)
         if host.containers and not self.allowed.in_use:
             raise InUse(machine.name, host.containers)
-        is_tcp = run.url.startswith("tcp://")
-        where = with_addresses(Endpoint(run.url, tls=True, name=machine.name), machine)
-        error = self.world.reach(where, VERIFY_TIMEOUT) if is_tcp else None
-        if error:
-            run.host = replace(host, no_way=error.cause, refused=error.state is State.STOPPED)
+        if run.url.startswith("tcp://"):
+            run.host = with_reachability(host, machine, run.url, self.world)
         if not self.allowed.force:
             check_no_other_machine(run.store, machine, host)
         removed = predecessor(run.store, machine, host) or engine_installer(run.store, machine, run.url, host)

@@ -28,6 +28,7 @@ from machinectl.hosts.lifecycle.engine_restart import (
     drained_for_restart,
     restarting,
     until_it_answers,
+    with_reachability,
 )
 from machinectl.hosts.lifecycle.host_plan import HostPlan, host_summary, login_summary, target_of
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
@@ -94,7 +95,7 @@ def renew(held: Held, console: Console, access: Access, renewal: Renewal) -> Non
     target = target_of(machine, new)
     with logged_in_as_root(held, console, access) as root:
         run = RealRun(held, console, root)
-        with restarting(run, target, renewal.allowed, lambda host: check_certificates_in_use(machine, host, target)):
+        with restarting(run, target, renewal.allowed, lambda host: check_renewable(machine, host, target)):
             title = f'Giving the engine of "{machine.name}" new certificates, and restarting it'
             new_ones = certificate_change(title, run.host, run.with_known_holders(target), renewal.allowed)
             unrecorded = unrecorded_cas(machine, run.host) if renewal.new_ca else []
@@ -130,7 +131,7 @@ def plan_renewal(store: Store, machine: Machine, console: Console, access: Acces
     with logged_in(machine, console, access) as session:
         root = root_runner(session, console, access)
         run = DryRun(store, machine, console, root)
-        with restarting(run, target, renewal.allowed, lambda host: check_certificates_in_use(machine, host, target)):
+        with restarting(run, target, renewal.allowed, lambda host: check_renewable(machine, host, target)):
             found = (login_summary(session, root), *host_summary(run.host, target.port))
             new_ones = certificate_change(
                 "Giving the engine new certificates, and restarting it",
@@ -155,7 +156,7 @@ def look_before_renewal(
     target = target_of(machine, new_identity(machine, Identity.read(machine.directory), renewal))
     with logged_in(machine, console, access) as session:
         host = DryRun(store, machine, console, root_runner(session, console, access)).look()
-    check_certificates_in_use(machine, host, target)
+    check_renewable(machine, host, target)
     return unrecorded_cas(machine, host)
 
 
@@ -218,6 +219,16 @@ def server_names(machine: Machine, old: Identity, more: Sequence[str]) -> list[s
     return list(dict.fromkeys(found))
 
 
+def check_renewable(machine: Machine, host: Facts, target: Target) -> None:
+    """Refuse a host that would not load the certificates, or whose engine could not be asked afterwards."""
+    check_certificates_in_use(machine, host, target)
+    host = with_reachability(host, machine, machine.url)
+    if host.refused and host.engine_listens:
+        # What refuses is on the way.
+        host = replace(host, refused=False)
+    preflight.check_reachable(host, target, NOTHING_SPECIAL)
+
+
 def check_certificates_in_use(machine: Machine, host: Facts, target: Target) -> None:
     """Refuse a host that would not load the certificates."""
     config = daemon_json.read_config(host)
@@ -260,12 +271,12 @@ def certificate_change(title: str, host: Facts, target: Target, allowed: Allowed
 
 def restore_certificates(run: RealRun, target: Target, old: Identity, answer: Probe) -> NoReturn:
     """Restore the old certificates, and raise EngineDown."""
-    cause = f"The engine has new certificates, and does not answer from here: {answer.error}"
+    cause = f"The engine does not answer from here with its new certificates: {answer.error}"
     if old.ca and old.server and old.server_key:
         before = replace(target, certificates=old.on_host, ending=frozenset())
         run.make(certificate_change("Giving the engine its old certificates back", run.host, before))
         discard_pending(run.held)
-        cause += "; it has its old ones back"
+        cause += ". It has its old ones back"
     raise EngineDown(cause, answer.hint)
 
 
