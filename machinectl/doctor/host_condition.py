@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from machinectl.doctor.check import BROKEN, OK, UNKNOWN, Check, broken, first_case, ok, unknown
+from machinectl.doctor.check import BROKEN, OK, UNKNOWN, Check, broken, first_case, ok, unknown, value_or
 from machinectl.errors import BY_SERVICE, SET_CLOCK
 from machinectl.files.atomic import quote_word
 from machinectl.go.units import memory_size
 from machinectl.provision import preflight
+from machinectl.provision.steps import docker_socket
 from machinectl.quantities import plural
 
 if TYPE_CHECKING:
@@ -67,7 +68,12 @@ def service_check(host: Facts, shell: Shell, *, ours: bool) -> Check:
     """Check the engine's service. `ours`: machinectl set the host up."""
     again = f"machinectl provision {shell.machine}"
     unit = "docker.service" if host.init == "systemd" else "the docker service"
-    masked = sorted(host.masked & {"docker.service", "docker.socket"})
+    needs_socket = value_or(True, lambda: docker_socket.is_needed(host))
+    masked = sorted(host.masked & {"docker.service", *([docker_socket.UNIT] if needs_socket else [])})
+    anew = f"Then start it: {shell.service('start', host.init)}"
+    if docker_socket.UNIT in masked:
+        stops = f", which stops {stopped}" if (stopped := docker_socket.containers_stopped(host)) else ""
+        anew = f"Then start it again{stops}: {shell.command(docker_socket.RESTART)}"
     masks = f"{' and '.join(masked)}: masked, so that systemd refuses to start the engine"
     unmask = f"Unmask it: {shell.command('systemctl unmask ' + ' '.join(masked))}"
     start = again if ours else shell.service("start", host.init)
@@ -78,7 +84,7 @@ def service_check(host: Facts, shell: Shell, *, ours: bool) -> Check:
     return first_case(
         SERVICE,
         (not host.dockerd, BROKEN, "there is no Docker Engine on the host", f"Install it: {again}"),
-        (masked, BROKEN, masks, f"{unmask}\nThen start it: {shell.service('start', host.init)}"),
+        (masked, BROKEN, masks, f"{unmask}\n{anew}"),
         (not host.running, BROKEN, f"{unit} does not run", f"Start it: {start}{journal}"),
         (host.unread, UNKNOWN, f"{unit} was changed on disk, and systemd has not read that", f"Reload it: {read}"),
         (at_boot, OK, f"{unit} runs, and is enabled at boot", ""),

@@ -244,8 +244,26 @@ def test_without_certificates_on_record_nothing_is_said_of_the_configuration() -
         ),
         ({"unread": True}, UNKNOWN, "systemd has not read that", "sudo systemctl daemon-reload"),
         ({"masked": frozenset({"docker.socket"})}, BROKEN, "docker.socket: masked", "systemctl unmask docker.socket\n"),
+        (
+            {"masked": frozenset({"docker.socket"}), "containers": frozenset({"ab", "cd"})},
+            BROKEN,
+            "docker.socket: masked",
+            "which stops 2 containers: machinectl ssh orion sudo systemctl restart docker.socket docker",
+        ),
+        (
+            {"masked": frozenset({"docker.socket"}), "unit": "# /x\n[Service]\nExecStart=/usr/bin/dockerd\n"},
+            OK,
+            "docker.service runs",
+            "",
+        ),
+        (
+            {"masked": frozenset({"docker.service"}), "unit": ""},
+            BROKEN,
+            "docker.service: masked",
+            "sudo systemctl start",
+        ),
     ],
-    ids=["well", "no engine", "stopped", "not at boot", "unread", "masked"],
+    ids=["well", "no engine", "stopped", "not at boot", "unread", "masked", "in use", "not needed", "service masked"],
 )
 def test_the_service_of_an_engine(different: dict[str, Any], verdict: Verdict, seen: str, hint: str) -> None:
     found = host_condition.service_check(recorded("docker", **different), SUDO, ours=True)

@@ -134,6 +134,18 @@ def test_live_restore_stays_while_the_engine_is_down_because_its_start_would_end
     assert back.endswith("machinectl provision orion")
 
 
+@pytest.mark.parametrize("unit", [b"docker.service", b"docker.socket"])
+def test_an_engine_whose_masked_units_would_not_start_again_is_not_touched(
+    store: Store, machine: Machine, unit: bytes
+) -> None:
+    host = RecordedHost("docker-with-a-container")
+    before, _, after = host.facts.partition(b"Id=" + unit)
+    host.facts = before + b"Id=" + unit + after.replace(b"LoadState=loaded", b"LoadState=masked", 1)
+    with pytest.raises(CheckFailed, match=rf"{unit.decode()} on the host is masked"):
+        ready(store, machine, host)
+    assert not host.jobs
+
+
 def test_a_swarm_node_is_not_restarted_without_leave_and_gets_no_live_restore(store: Store, machine: Machine) -> None:
     host = RecordedHost("swarm-node")
     with pytest.raises(CheckFailed) as raised:

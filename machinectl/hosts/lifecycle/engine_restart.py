@@ -24,7 +24,7 @@ from machinectl.hosts.swarm import draining
 from machinectl.machines.record import Phase
 from machinectl.provision import firewall, preflight
 from machinectl.provision.daemon_json import read_config
-from machinectl.provision.steps import engine_config, hidden_containers, live_restore, restart_risks
+from machinectl.provision.steps import docker_socket, engine_config, hidden_containers, live_restore, restart_risks
 from machinectl.provision.steps.installation import download_script
 from machinectl.provision.target import with_changes
 from machinectl.state import State
@@ -109,6 +109,8 @@ def check_restart(run: HostRun, target: Target, allowed: Allowed) -> None:
         raise CheckFailed(
             f'There is no Docker Engine on the host of "{name}"', f"Install it: machinectl provision {name}"
         )
+    preflight.check_startable(host, target)
+    docker_socket.check_not_masked(host)
     if host.swarm and not allowed.restart_swarm:
         raise CheckFailed(
             f'The host of "{name}" is a Swarm node: a restart of its engine stops the tasks on it',
@@ -169,8 +171,8 @@ def start_with_containers(run: HostRun) -> str:
     if host.init == "systemd":
         start = "systemctl reset-failed docker; systemctl start docker"
     return (
-        f"live-restore stays on in {path} on the host, so that {engine_config.container_count(host)} survive the "
-        f"engine's start: correct {path}, then: {start}\n"
+        f"live-restore stays on in {path} on the host, and keeps {engine_config.container_count(host)} running "
+        f"when the engine starts: correct {path}, then: {start}\n"
         f"Then set live-restore back: {run.again}"
     )
 

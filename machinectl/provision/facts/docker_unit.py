@@ -73,16 +73,16 @@ def file_name(path: str) -> str:
     return path.rpartition("/")[2]
 
 
-def unit_settings(cat: str, key: str, *, ours: bool = False) -> list[str]:
-    """Return a [Service] setting's values; an empty value resets the list."""
+def unit_settings(cat: str, key: str, *, section: str = "[Service]", ours: bool = False) -> list[str]:
+    """Return a setting's values; an empty value resets the list."""
     values: list[str] = []
     for _, text in unit_files(cat, ours=ours):
-        section = ""
+        current = ""
         for line in logical_lines(text):
             if line.startswith("["):
-                section = line.strip()
+                current = line.strip()
             name, equals, value = line.partition("=")
-            if section == "[Service]" and equals and name.strip() == key:
+            if current == section and equals and name.strip() == key:
                 values = [*values, value.strip()] if value.strip() else []
     return values
 

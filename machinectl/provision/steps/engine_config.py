@@ -26,7 +26,7 @@ from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.facts import docker_unit
 from machinectl.provision.facts.host_facts import DROP_INS, OWN_CA, OWN_DIRECTORY, HostFile
 from machinectl.provision.job import Activation, Job, NewFile, apply_job
-from machinectl.provision.steps import hidden_containers, restart_risks
+from machinectl.provision.steps import docker_socket, hidden_containers, restart_risks
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.quantities import first_names, plural
 
@@ -292,9 +292,11 @@ def plain_sockets(facts: Facts) -> list[str]:
     addresses = [address for address in facts.socket_listens if port_of(address)]
     if not (addresses and facts.dockerd and facts.unit) or "docker.service" in facts.masked:
         return []
-    flags, before = docker_unit.all_flags(facts.unit, facts.environment, ours=True), read_config(facts)
-    hosts = [*(flag.value for flag in flags if flag.name == "host"), *map(str, listed(before, "hosts"))]
-    return addresses if any(host.startswith("fd://") for host in hosts) and not has_tls(before, flags) else []
+    return (
+        addresses
+        if any(host.startswith("fd://") for host in docker_socket.hosts(facts)) and not uses_tls(facts)
+        else []
+    )
 
 
 def tcp_addresses(facts: Facts) -> list[str]:
@@ -356,6 +358,7 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
         [] if facts.service.enabled or facts.init != "systemd" else ["/etc/systemd/system/multi-user.target.wants"]
     )
     preflight.check_writable(facts, [*(file.path for file in files), *enabling])
+    docker_socket.check_not_masked(facts)
     if facts.swarm and not allowed.restart_swarm:
         raise CheckFailed(
             "The host is a Swarm node: configuring its engine restarts it, which stops the tasks on it",

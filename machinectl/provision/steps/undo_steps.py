@@ -44,6 +44,7 @@ from machinectl.provision.job import Activation, Job, NewFile, RemoteResult, app
 from machinectl.provision.steps import (
     distributions,
     docker_group,
+    docker_socket,
     engine_config,
     hidden_containers,
     live_restore,
@@ -98,6 +99,8 @@ def check_undoable(facts: Facts, changes: Sequence[Change], allowed: Allowed) ->
         )
     if not restarted:
         return
+    if facts.running and stop_engine(facts, changes) is None:
+        docker_socket.check_not_masked(facts)
     if facts.swarm and facts.running and not allowed.restart_swarm:
         raise CheckFailed(
             "The host is a Swarm node: restoring its engine's configuration restarts it, which stops its tasks",
