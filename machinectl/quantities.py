@@ -1,4 +1,4 @@
-"""Write counts and times for people, and read them."""
+"""Write counts and times, and read them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from machinectl.errors import UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 # Seconds of the units in which lifetimes are typed.
@@ -29,6 +30,13 @@ def first_names(names: Sequence[str], most: int = NAMED) -> str:
     """Join names with commas; of many, only the first."""
     more = len(names) - most
     return ", ".join(names) if more <= 1 else f"{', '.join(names[:most])} and {more} more"
+
+
+def rfc3339(moment: datetime) -> str:
+    """Return the form of our times in records and in JSON, which jq reads with fromdate."""
+    from datetime import UTC
+
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def duration(seconds: float, *, whole: bool = False) -> str:

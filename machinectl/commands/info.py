@@ -68,14 +68,15 @@ class Info(MachineStatus):
     def fields(self) -> dict[str, Any]:
         """Use the names of docker's /info."""
         host = self.host or Vitals()
+        named = f'"{self.machine.name}": '
         return {
             "Name": self.machine.name,
             "DriverName": self.machine.driver,
             "URL": self.machine.url,
             "State": str(self.state),
-            "Error": "; ".join(str(error) for error in (self.failure, self.unseen) if error),
-            "Version": self.said("ServerVersion", str) or self.version,
-            "APIVersion": self.api_version,
+            "Error": "; ".join(str(error).removeprefix(named) for error in (self.failure, self.unseen) if error),
+            "Version": self.said("ServerVersion", str) or self.version or None,
+            "APIVersion": self.api_version or None,
             "HostName": self.said("Name", str),
             **{key: self.said(key, kind) for key, kind in OF_ENGINE.items()},
             "StorageDriver": self.said("Driver", str),

@@ -32,7 +32,7 @@ def status_fields(name: str, found: Probe) -> dict[str, Any]:
         "Version": found.version,
         "APIVersion": found.api_version,
         "Error": found.error,
-        "Seconds": found.seconds,
+        "Seconds": round(found.seconds, 3),
         "Hint": found.hint,
     }
 

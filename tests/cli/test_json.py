@@ -11,13 +11,15 @@ import pytest
 
 from machinectl import __version__
 from machinectl.host_changes import FileCreated
+from machinectl.machines.record import Machine
+from machinectl.machines.store import Store
 from tests.support import servers
 from tests.support.in_process import machinectl
+from tests.support.registered import added
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from machinectl.machines.store import Store
 
 PAGE = (Path(__file__).parents[2] / "docs" / "json.md").read_text()
 # A row of its table: a command line, and the keys that it prints.
@@ -71,6 +73,13 @@ def test_a_verb_prints_the_keys_that_the_docs_promise(
     for each in found if isinstance(found, list) else [found]:
         assert list(each) == re.findall(r"`([A-Za-z]+)`", row[4])
         assert all(re.fullmatch(r"([A-Z][a-z]*)+", key) for key in keys(each))
+
+
+def test_json_is_utf_8_in_a_store_whose_path_is_not(tmp_path: Path) -> None:
+    store = Store(f"{tmp_path}/st\udcffre")
+    added(store, Machine("orion", "none", url="tcp://192.0.2.1:2376"))
+    told = machinectl("-s", store.root, "inspect", "--json", "orion").stdout
+    assert json.loads(told)["Directory"] == f"{tmp_path}/st\ufffdre/machines/orion"
 
 
 def keys(found: Any) -> Iterator[str]:

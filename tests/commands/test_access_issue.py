@@ -26,7 +26,6 @@ from machinectl.files import fileset
 from machinectl.hosts.access import granting
 from machinectl.hosts.access.issued_files import write_issued
 from machinectl.hosts.access.tool_files.known_tools import LAYOUTS
-from machinectl.hosts.access.wire.content import rfc3339
 from machinectl.hosts.certificates.client_warnings import unfinished_access
 from machinectl.hosts.certificates.signing import signed
 from machinectl.hosts.connection.login import Access
@@ -42,6 +41,7 @@ from machinectl.machines.holders import (
     put_holder,
 )
 from machinectl.machines.record import Machine
+from machinectl.quantities import rfc3339
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
 from tests.support.real import need

@@ -103,6 +103,17 @@ def test_a_machine_without_a_listener_has_no_certificates_to_tell(store: Store) 
     assert known["Certificates"] == []
 
 
+def test_json_of_a_machine_that_is_off_has_the_error_of_status_and_null_for_the_rest(store: Store) -> None:
+    with servers.unlistened() as port:
+        added(store, Machine("off", "none", url=f"tcp://127.0.0.1:{port}"))
+        done = machinectl("info", "--json", "off", store=store.root)
+        status = json.loads(machinectl("status", "--json", "off", store=store.root).stdout)
+    [off] = json.loads(done.stdout)
+    assert off["Error"] == status["Error"] != ""
+    assert (off["Version"], off["APIVersion"], off["HostName"]) == (None, None, None)
+    assert status["Seconds"] == round(status["Seconds"], 3)
+
+
 @pytest.mark.usefixtures("url")
 def test_a_template_and_json_have_the_same_fields(store: Store) -> None:
     done = machinectl(

@@ -29,6 +29,7 @@ from machinectl.hosts.upkeep.due_renewal import has_due_certificates
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.lock import Lock
 from machinectl.provision.decision import EngineDown, NotRestarted
+from machinectl.quantities import rfc3339
 from machinectl.ssh.ssh_errors import Unreachable
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
@@ -353,7 +354,7 @@ def test_json_is_one_object_for_each_machine_in_its_own_line(store: Store) -> No
         }
         assert found["old"].get("Host") == ([{"Title": CLIENT_STEP, "Details": []}] if dry else None)
     assert found["old"]["Renewed"] == ["client"]
-    assert datetime.fromisoformat(found["old"]["Expires"]) == expiry_dates(own(store, "old").server)[0]
+    assert found["old"]["Expires"] == rfc3339(expiry_dates(own(store, "old").server)[0])
     assert "port 1 refuses the connection" in found["late"]["Reason"]
 
 

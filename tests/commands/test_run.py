@@ -208,7 +208,7 @@ def test_as_json_it_is_an_object_for_each_machine(fleet: Store) -> None:
     assert vega == {
         "Name": "vega",
         "Status": 9,
-        "Stdout": "a\udcff",
+        "Stdout": "a\ufffd",
         "Stderr": "err\n",
         "Error": "",
         "Truncated": False,

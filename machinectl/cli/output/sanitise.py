@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 LAYOUT = "\n\t"
+# Python keeps bytes that are not UTF-8 as lone surrogates, which UTF-8 does not have.
+SURROGATES = range(0xD800, 0xE000)
+REPLACEMENT = "\ufffd"
 # Characters to check at once.
 PART = 1 << 12
 
@@ -15,7 +18,7 @@ def harmless(text: str) -> str:
 
 
 def harmless_json(text: str) -> str:
-    """Escape as JSON does, which loses nothing (RFC 8259 7)."""
+    """Escape as JSON does, which loses nothing (RFC 8259 7), and replace what is not UTF-8."""
     # In parts: a host's output can be megabytes, mostly printable.
     parts = (text[at : at + PART] for at in range(0, len(text), PART))
     return "".join(part if part.isprintable() else part.translate(IN_JSON) for part in parts)
@@ -35,7 +38,9 @@ class InJSON(dict[int, int | str]):
 
 
 def in_json(letter: str) -> str:
-    units = letter.encode("utf-16-be", "surrogatepass")
+    if ord(letter) in SURROGATES:
+        return REPLACEMENT
+    units = letter.encode("utf-16-be")
     return "".join(f"\\u{units[index]:02x}{units[index + 1]:02x}" for index in range(0, len(units), 2))
 
 

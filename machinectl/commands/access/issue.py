@@ -37,7 +37,6 @@ from machinectl.hosts.access.issued_files import (
 from machinectl.hosts.access.tool_addresses import tool_urls
 from machinectl.hosts.access.tool_files.known_tools import LAYOUTS
 from machinectl.hosts.access.tool_files.tool_layout import EngineAccess
-from machinectl.hosts.access.wire.content import rfc3339
 from machinectl.hosts.parallel.workers import plan_each
 from machinectl.machines.addresses import FLAG
 from machinectl.machines.holders import (
@@ -55,7 +54,7 @@ from machinectl.machines.holders import (
 )
 from machinectl.machines.selection import chosen, waiting
 from machinectl.provision.target import NOTHING_SPECIAL
-from machinectl.quantities import lifetime_words
+from machinectl.quantities import lifetime_words, rfc3339
 from machinectl.url import parse_url
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from machinectl import certs
 from machinectl.errors import MachineError, UsageError
 from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.access.requesting import own_digest
-from machinectl.hosts.access.wire.content import rfc3339
 from machinectl.hosts.lifecycle.shared_hosts import is_set_up_here
 from machinectl.machines.holders import (
     ACTIVE,
@@ -32,6 +31,7 @@ from machinectl.machines.own_access import OwnAccess
 from machinectl.machines.record import WAITING, waits_for_access
 from machinectl.machines.selection import matching
 from machinectl.machines.store.machine_store import read_or_none
+from machinectl.quantities import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

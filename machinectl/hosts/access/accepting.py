@@ -14,13 +14,12 @@ from machinectl.errors import BY_SERVICE, SET_CLOCK, MachineError
 from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.access.requesting import CERTIFICATE, KEY, REQUEST_FILE, own_digest
 from machinectl.hosts.access.wire.access_request import CLOCKS_DIFFER, clock_difference, read_access_request
-from machinectl.hosts.access.wire.content import rfc3339
 from machinectl.hosts.connection.machine_driver import KNOWN_HOSTS, driver_instance, driver_of
 from machinectl.machines.addresses import place_of
 from machinectl.machines.holders import is_sender
 from machinectl.machines.own_access import OwnAccess
 from machinectl.machines.record import GRANTED, Machine, Phase, waits_for_access
-from machinectl.quantities import LONGEST_LIFETIME
+from machinectl.quantities import LONGEST_LIFETIME, rfc3339
 from machinectl.url import parse_url
 from machinectl.value_classes import replace
 

@@ -16,7 +16,6 @@ from machinectl.errors import MachineError, UsageError, closest_match, elsewhere
 from machinectl.files.atomic import remove_tree
 from machinectl.hosts.access.requesting import whom_to_ask
 from machinectl.hosts.access.trust_change import distrust_cas, plan_trust, trust_ca, with_ca
-from machinectl.hosts.access.wire.content import rfc3339
 from machinectl.hosts.certificates.certificate_files import check_has_ca, check_has_certificates
 from machinectl.hosts.certificates.engine_clock import check_engine_clock
 from machinectl.hosts.certificates.holder_files import forget_holder, holder_ca, new_holder_ca, stored_ca
@@ -46,7 +45,7 @@ from machinectl.machines.record import check_ready, owner_of, owners_name
 from machinectl.machines.store.store_paths import now
 from machinectl.provision.decision import InUse
 from machinectl.provision.target import NOTHING_SPECIAL
-from machinectl.quantities import DAY, parse_lifetime
+from machinectl.quantities import DAY, parse_lifetime, rfc3339
 from machinectl.value_classes import replace
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ from machinectl.hosts.access.wire.access_request import (
     new_access_request,
     read_access_request,
 )
-from machinectl.hosts.access.wire.content import rfc3339
 from machinectl.hosts.connection.host_lock import user_at_computer
 from machinectl.machines.holders import HOLDER_CHARACTERS, LONGEST_HOLDER, check_holder_name, is_sender
 from machinectl.machines.own_access import OwnAccess
 from machinectl.machines.record import owners_name, waits_for_access
+from machinectl.quantities import rfc3339
 from machinectl.value_classes import replace
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from machinectl.errors import BY_SERVICE, SET_CLOCK, MachineError
 from machinectl.files.fileset import read_regular_file
 from machinectl.go.value_format import go_names
 from machinectl.machines.tls_warnings import CLIENTS, renewing, repair_hint, unusable_certificates
-from machinectl.quantities import plural
+from machinectl.quantities import plural, rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -44,7 +44,7 @@ class CertificateRow:
     def fields(self) -> dict[str, object]:
         """Return JSON fields, with RFC 3339 times."""
         found = go_names(asdict(self))
-        return {"Name": found.pop("Machine"), **found, "Expires": self.expires.isoformat() if self.expires else None}
+        return {"Name": found.pop("Machine"), **found, "Expires": self.expires and rfc3339(self.expires)}
 
     def cells(self) -> list[str]:
         day = f"{self.expires:%Y-%m-%d}" if self.expires else ""

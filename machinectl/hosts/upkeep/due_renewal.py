@@ -16,6 +16,7 @@ from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
 from machinectl.hosts.upkeep.certificate_renewal import Renewal, plan_renewal, renew, signing_ca
 from machinectl.machines.record import Phase
 from machinectl.machines.tls_warnings import expiry_words, renewing
+from machinectl.quantities import rfc3339
 from machinectl.ssh.ssh_errors import Unreachable
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class RenewalResult(NamedTuple):
         return {
             "Result": "waiting" if self.waiting else "renewed" if self.renewed else self.undone,
             "Renewed": list(self.renewed),
-            "Expires": self.until.isoformat() if self.until else None,
+            "Expires": self.until and rfc3339(self.until),
             "Reason": self.waiting,
             "Hint": self.hint,
         }

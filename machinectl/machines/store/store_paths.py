@@ -64,7 +64,9 @@ def now() -> str:
     """Return the time in RFC 3339."""
     from datetime import UTC, datetime
 
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    from machinectl.quantities import rfc3339
+
+    return rfc3339(datetime.now(UTC))
 
 
 class StorePaths:

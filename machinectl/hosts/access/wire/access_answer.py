@@ -10,7 +10,8 @@ from machinectl import certs
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.access.wire.access_request import MOST_MACHINES, request_id
 from machinectl.hosts.access.wire.armor import ANSWER, armored, unarmored
-from machinectl.hosts.access.wire.content import WireFields, read_content, rfc3339, written_content
+from machinectl.hosts.access.wire.content import WireFields, read_content, written_content
+from machinectl.quantities import rfc3339
 from machinectl.spoken_fingerprint import spoken_fingerprint
 from machinectl.ssh.keys.known_hosts import is_wide, parse_line
 from machinectl.url import parse_url

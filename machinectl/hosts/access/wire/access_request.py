@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl.errors import BY_SERVICE, SET_CLOCK, MachineError, elsewhere
 from machinectl.hosts.access.wire.armor import REQUEST, armored, unarmored
-from machinectl.hosts.access.wire.content import WireFields, read_content, rfc3339, written_content
-from machinectl.quantities import duration, plural
+from machinectl.hosts.access.wire.content import WireFields, read_content, written_content
+from machinectl.quantities import duration, plural, rfc3339
 from machinectl.spoken_fingerprint import spoken_fingerprint
 
 if TYPE_CHECKING:

@@ -138,7 +138,3 @@ def read_content(what: str, content: bytes) -> WireFields:
             "Upgrade machinectl: pip install --upgrade machinectl",
         )
     return fields
-
-
-def rfc3339(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
