@@ -594,20 +594,6 @@ def test_a_broken_mirror_says_so_in_the_package_managers_words(fresh_host: Fresh
     assert "apt-get update" in raised.value.hint
 
 
-def test_certificates_that_are_renewed_reach_the_host_and_containers_keep_running(
-    fresh_host: FreshHost, store: Store
-) -> None:
-    bench = Bench(fresh_host("docker"), store)
-    bench.provision()
-    running = bench.container()
-    with store.writing("orion") as held:
-        held.write_files({"server.pem": b"", "server-key.pem": b""})
-    assert changed(bench.provision())[1:-1] == ["Configuring the engine and restarting it"]
-    assert "live-restore" not in bench.json()
-    assert bench.is_up
-    assert bench.started() == running
-
-
 class Busybox:
     """A runner on a host whose shell, awk, sed, tar and all the rest are busybox's, as on Alpine."""
 

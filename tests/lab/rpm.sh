@@ -18,7 +18,7 @@ cp -a /tmp/engine/. %{buildroot}/
 %files
 /*
 END
-rpmbuild -bb --quiet --define "_binary_payload w1.gzdio" --define "_rpmdir /srv/repo" \
+rpmbuild -bb --quiet --define "_binary_payload w.ufdio" --define "_rpmdir /srv/repo" \
   --define "_build_id_links none" /tmp/docker.spec
 createrepo_c -q /srv/repo
 rm -rf /tmp/engine /tmp/docker.spec
