@@ -88,6 +88,13 @@ class InUse(CheckFailed):
         self.containers = containers
 
 
+class EngineStopped(CheckFailed):
+    """Somebody has stopped the engine, and it may not be started. Nothing was changed."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f'The engine of "{name}" does not run', "")
+
+
 class RolledBack(MachineError):
     """The host has its old configuration back."""
 

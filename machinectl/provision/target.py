@@ -28,8 +28,8 @@ class Allowed:
     """Permissions for one run.
 
     `force`: replace another CA, hide or stop containers; `forcible`: --force is available. `yes`: skip questions.
-    `in_use`: restart engines with running containers now, not in turn. `undrained`: the hint for a Swarm node that
-    cannot be drained.
+    `in_use`: restart engines with running containers now, not in turn. `start`: start engines that do not run.
+    `undrained`: the hint for a Swarm node that cannot be drained.
     """
 
     force: bool = False
@@ -38,6 +38,7 @@ class Allowed:
     open_firewall: bool = False
     yes: bool = False
     in_use: bool = True
+    start: bool = True
     undrained: str = DRAIN_BY_HAND
 
     @property

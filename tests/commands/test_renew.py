@@ -28,7 +28,7 @@ from machinectl.hosts.upkeep.certificate_renewal import Renewal, new_identity
 from machinectl.hosts.upkeep.due_renewal import has_due_certificates
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.lock import Lock
-from machinectl.provision.decision import EngineDown, NotRestarted
+from machinectl.provision.decision import EngineDown, EngineStopped, NotRestarted
 from machinectl.quantities import rfc3339
 from machinectl.ssh.ssh_errors import Unreachable
 from tests.support.in_process import machinectl
@@ -104,10 +104,14 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> Engines:
 
 
 class Engines:
-    """Hosts that take each new certificate, except those that are off, ask for a password, or whose engine fails."""
+    """Hosts that take each new certificate, except those that are off, ask for a password, or whose engine fails.
+
+    An engine that is stopped takes it if it may be started.
+    """
 
     def __init__(self) -> None:
         self.off: Collection[str] = ()
+        self.stopped: Collection[str] = ()
         self.asking: Collection[str] = ()
         self.failing: Collection[str] = ()
         self.refusing: Collection[str] = ()
@@ -121,6 +125,8 @@ class Engines:
         try:
             if name in self.off:
                 raise Unreachable(f"the host of {name} does not answer")
+            if name in self.stopped and not renewal.allowed.start:
+                raise EngineStopped(name)
             if name in self.asking:
                 console.ask("sudo's password: ", secret=True)
             if name in self.refusing:
@@ -230,6 +236,37 @@ def test_a_host_that_is_off_waits_and_is_an_error_only_when_time_runs_out(store:
     engines.off = ()
     renewed(store)
     assert sorted(engines.restarted) == ["later", "soon"]
+
+
+def test_an_engine_that_somebody_has_stopped_stays_so_and_is_an_error_only_when_time_runs_out(
+    store: Store, engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owned(store, "soon", server=800)
+    owned(store, "later", server=OLD)
+    owned(store, "both", server=OLD, client=OLD)
+    engines.stopped = {"soon", "later", "both"}
+    results = renewed(store)
+    waits = f"the server certificate waits until the engine runs; valid until {valid_until(820 - OLD)}"
+    assert str(results.pop("soon")) == 'The engine of "soon" does not run'
+    assert summaries(results) == {"later": waits, "both": f"new client certificate; {waits}"}
+    assert engines.restarted == []
+
+    # A dry run says the same.
+    def plan(_: Store, machine: Machine, __: Console, ___: Access, renewal: Renewal) -> HostPlan:
+        assert not renewal.allowed.start
+        raise EngineStopped(machine.name)
+
+    monkeypatch.setattr(due_renewal, "plan_renewal", plan)
+    results = renewed(store, dry_run=True)
+    soon = results.pop("soon")
+    assert isinstance(soon, EngineStopped)
+    assert soon.hint.endswith("machinectl renew soon")
+    assert summaries(results) == {"later": waits, "both": waits}
+    owned(store, "client", server=OLD, client=OLD)
+    plan_of_both = renewed(store, "client", dry_run=True)["client"]
+    assert isinstance(plan_of_both, HostPlan)
+    assert plan_of_both.found == ("The server certificate waits until the engine runs",)
+    assert [outcome.title for outcome in plan_of_both.outcomes] == [CLIENT_STEP]
 
 
 def test_a_machine_that_another_run_has_locked_is_skipped_and_an_error_only_when_time_runs_out(

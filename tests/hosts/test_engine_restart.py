@@ -18,7 +18,7 @@ from machinectl.hosts.lifecycle.host_run import RealRun
 from machinectl.hosts.lifecycle.purging import undo_changes
 from machinectl.hosts.swarm import draining
 from machinectl.machines.record import Machine
-from machinectl.provision.decision import EngineDown
+from machinectl.provision.decision import EngineDown, EngineStopped
 from machinectl.provision.facts.host_facts import parse_facts
 from machinectl.provision.target import Allowed
 from tests.support.quiet import Quiet
@@ -219,6 +219,19 @@ def test_what_somebody_wrote_since_the_engine_was_started_is_told_and_what_we_wr
 def test_a_host_without_an_engine_has_none_to_restart(store: Store, machine: Machine) -> None:
     with pytest.raises(CheckFailed, match="There is no Docker Engine"):
         ready(store, machine, RecordedHost("bare"))
+
+
+def test_an_engine_that_somebody_has_stopped_is_started_only_if_that_is_allowed(store: Store, machine: Machine) -> None:
+    host = RecordedHost("provisioned")
+    host.facts = host.facts.replace(b"ActiveState=active", b"ActiveState=inactive")
+    with pytest.raises(EngineStopped, match='The engine of "orion" does not run'):
+        ready(store, machine, host, start=False)
+    assert host.jobs == []
+    assert ready(store, machine, host) == []
+    # One that an interrupted run has stopped is put back.
+    host.facts = host.facts.replace(b"\n@end", b"\n@transaction applying\n@end")
+    restored = ready(store, machine, host, start=False)
+    assert restored == ["Restoring what an interrupted run left half done"]
 
 
 def test_what_an_interrupted_run_left_is_put_back_first(store: Store, machine: Machine) -> None:

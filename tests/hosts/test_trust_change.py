@@ -393,6 +393,30 @@ def test_a_list_that_the_engine_has_not_read_yet_needs_its_restart(store: Store,
     assert "action=restart" in reached[-1].jobs[-1]
 
 
+def test_an_engine_that_somebody_has_stopped_reads_its_list_when_it_starts(
+    store: Store, reached: list[RecordedHost]
+) -> None:
+    def stopped(found: RecordedHost) -> RecordedHost:
+        found.facts = found.facts.replace(b"ActiveState=active", b"ActiveState=inactive")
+        return found
+
+    console = Quiet()
+    reached.append(stopped(host()))
+    with store.writing("orion") as held:
+        assert trust_ca(held, console, Access(), ALICE.certificate)
+        assert reached[-1].sent["1"] == CA.certificate + ALICE.certificate
+        assert "action=none" in reached[-1].jobs[-1]
+        assert any("does not run: it reads its new list when it starts" in line for line in console.said)
+        reached.append(stopped(host(CA.certificate + ALICE.certificate)))
+        assert not trust_ca(held, console, Access(), ALICE.certificate)
+        assert distrust_cas(held, console, Access(), {DIGEST})
+        assert reached[-1].sent["1"] == CA.certificate
+        assert "action=none" in reached[-1].jobs[-1]
+    reached.append(stopped(host()))
+    (outcome,) = planned(store).outcomes
+    assert "restart docker.service" not in outcome.details
+
+
 def test_an_engine_that_does_not_come_up_has_its_old_list_and_so_has_the_record(
     store: Store, reached: list[RecordedHost]
 ) -> None:

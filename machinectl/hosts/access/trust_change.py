@@ -23,6 +23,7 @@ from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.hosts.lifecycle.engine_restart import (
     check_provisioned,
     drained_for_restart,
+    is_stopped,
     restarting,
     restore_live_restore,
     until_it_answers,
@@ -38,14 +39,14 @@ from machinectl.provision.client_cas import CLIENTS, CLIENTS_MODE
 from machinectl.provision.decision import Decision, InUse, not_applied, not_restarted
 from machinectl.provision.facts import host_facts
 from machinectl.provision.facts.host_facts import OWN_CA, OWN_DIRECTORY
-from machinectl.provision.job import Activation, NewFile, apply_job
+from machinectl.provision.job import INSTALL_ONLY, Activation, NewFile, apply_job
 from machinectl.provision.revision import Revision
 from machinectl.provision.steps import engine_config, live_restore, restart_risks
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from collections.abc import Set as AbstractSet
     from datetime import datetime
 
@@ -130,7 +131,7 @@ def plan_trust(
         root = root_runner(session, console, access)
         run = DryRun(store, machine, console, root)
         if not carry_out(run, target, allowed):
-            run.outcomes.append(Outcome(title_of(machine, target), changed=False))
+            run.outcomes.append(Outcome(title_of(machine, run.host, target), changed=False))
         if not is_suspended(machine):
             warn_of_clients(run, target)
         found = (login_summary(session, root), *host_summary(run.host, target.port))
@@ -164,6 +165,8 @@ def carry_out(run: HostRun, target: Target, allowed: Allowed) -> bool:
         check_not_ended(run.machine, holders, host, target)
         check_accepts_own_ca(run.machine, host, target)
 
+    if is_stopped(host):
+        return write_for_next_start(run, target, check)
     with restarting(run, target, allowed, check):
         if trust_change(run.machine, run.host, target, allowed) is None:
             return False
@@ -175,6 +178,19 @@ def carry_out(run: HostRun, target: Target, allowed: Allowed) -> bool:
             if isinstance(run, RealRun):
                 verify_own_client(run)
     return True
+
+
+def write_for_next_start(run: HostRun, target: Target, check: Callable[[Facts], None]) -> bool:
+    """Write the list of an engine that does not run, and leave it stopped."""
+    preflight.check_root(run.host, target)
+    preflight.check_files(run.host, target)
+    run.catch_up()
+    check(run.host)
+    decision = trust_change(run.machine, run.host, target)
+    if decision:
+        run.make(decision)
+    run.console.note(f'The engine of "{run.machine.name}" does not run: it reads its new list when it starts')
+    return decision is not None
 
 
 def change_unread_list(run: HostRun, target: Target) -> bool:
@@ -275,34 +291,33 @@ def trust_change(machine: Machine, host: Facts, target: Target, allowed: Allowed
     written = daemon_json.dump({**config, **ours}, host.config_content)
     if ours:
         files.append(NewFile(host.config_path, host.config_mode, written))
-    if not files and host.running and not host.clients_edited:
+    if not files and not (host.running and host.clients_edited):
         return None
     preflight.check_writable(host, [file.path for file in files])
     flags = engine_config.dockerd_flags(host, ours=True)
+    activation = INSTALL_ONLY
+    if not is_stopped(host):
+        activation = Activation(
+            "restart",
+            target.port,
+            engine_config.readiness_socket(host, host.config_content, flags),
+            engine_config.validate_command(host, flags),
+            containers=restart_risks.care_for_containers(host, allowed),
+        )
     return Decision(
-        title=title_of(machine, target),
-        details=(*(f"write {file.path}" for file in files), "restart docker.service"),
-        job=apply_job(
-            files,
-            Activation(
-                "restart",
-                target.port,
-                engine_config.readiness_socket(host, host.config_content, flags),
-                engine_config.validate_command(host, flags),
-                containers=restart_risks.care_for_containers(host, allowed),
-            ),
-            init=host.init,
-        ),
+        title=title_of(machine, host, target),
+        details=(*(f"write {file.path}" for file in files), *["restart docker.service"] * (not is_stopped(host))),
+        job=apply_job(files, activation, init=host.init),
         after=engine_config.with_files(host, files),
         failure=partial(not_restarted, machine.name, host.init),
         changes=(FileCreated(CLIENTS), *([engine_config.config_change(host, ours, written)] if ours else [])),
     )
 
 
-def title_of(machine: Machine, target: Target) -> str:
-    if target.new_cas:
-        return f'Making the engine of "{machine.name}" accept a further CA, and restarting it'
-    return f'Making the engine of "{machine.name}" refuse the clients of a CA, and restarting it'
+def title_of(machine: Machine, host: Facts, target: Target) -> str:
+    change = "accept a further CA" if target.new_cas else "refuse the clients of a CA"
+    then = "from its next start on" if is_stopped(host) else "and restarting it"
+    return f'Making the engine of "{machine.name}" {change}, {then}'
 
 
 def verify_own_client(run: RealRun) -> None:

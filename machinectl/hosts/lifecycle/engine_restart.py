@@ -24,6 +24,7 @@ from machinectl.hosts.swarm import draining
 from machinectl.machines.record import Phase
 from machinectl.provision import firewall, preflight
 from machinectl.provision.daemon_json import read_config
+from machinectl.provision.decision import EngineStopped
 from machinectl.provision.steps import docker_socket, engine_config, hidden_containers, live_restore, restart_risks
 from machinectl.provision.steps.installation import download_script
 from machinectl.provision.target import with_changes
@@ -109,6 +110,8 @@ def check_restart(run: HostRun, target: Target, allowed: Allowed) -> None:
         raise CheckFailed(
             f'There is no Docker Engine on the host of "{name}"', f"Install it: machinectl provision {name}"
         )
+    if is_stopped(host) and not allowed.start:
+        raise EngineStopped(name)
     preflight.check_startable(host, target)
     docker_socket.check_not_masked(host)
     if host.swarm and not allowed.restart_swarm:
@@ -122,6 +125,11 @@ def check_restart(run: HostRun, target: Target, allowed: Allowed) -> None:
     restart_risks.refuse_harm(host, allowed)
     for warning in restart_risks.warnings(host, target, read_config(host)):
         run.console.warn(warning)
+
+
+def is_stopped(host: Facts) -> bool:
+    """Return whether the engine does not run, and no interrupted run of ours is why."""
+    return not host.running and host.transaction != "applying"
 
 
 @contextmanager

@@ -16,6 +16,8 @@ from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
 from machinectl.hosts.upkeep.certificate_renewal import Renewal, plan_renewal, renew, signing_ca
 from machinectl.machines.record import Phase
 from machinectl.machines.tls_warnings import expiry_words, renewing
+from machinectl.provision.decision import EngineStopped
+from machinectl.provision.target import Allowed
 from machinectl.quantities import rfc3339
 from machinectl.ssh.ssh_errors import Unreachable
 
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from machinectl.hosts.connection.login import Access
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
+
+# An engine that somebody has stopped stays so.
+UNATTENDED = Renewal(allowed=Allowed(start=False))
 
 
 class RenewalResult(NamedTuple):
@@ -104,7 +109,8 @@ def others_certificates(machine: Machine, due: Due) -> RenewalResult:
 def renew_due(held: Held, console: Console, access: Access, window: LifetimeLeft) -> RenewalResult:
     """Renew what is due, without a question. Raises MachineError.
 
-    A host that does not answer has time: that is no error before its certificate expires soon.
+    A host that does not answer and an engine that does not run have time: that is no error before the certificate
+    expires soon.
     """
     machine, now = held.machine, datetime.now(UTC)
     held.finish_files()
@@ -117,14 +123,24 @@ def renew_due(held: Held, console: Console, access: Access, window: LifetimeLeft
         waiting, hint = "the server certificate is due", renewing(machine, ["server.pem"])
     elif due.server:
         try:
-            renew(held, UnattendedConsole(console, at_a_terminal(machine)), access, Renewal())
+            renew(held, UnattendedConsole(console, at_a_terminal(machine)), access, UNATTENDED)
             renewed.insert(0, "server")
-        except Unreachable as exc:
-            if expires_soon(*due.server, now):
-                raise
-            waiting = f"the server certificate waits until the host answers ({exc.cause})"
+        except (Unreachable, EngineStopped) as exc:
+            waiting = why_it_waits(exc, machine, due)
     until = due_certificates(machine, window, now).until if due.any else due.until
     return RenewalResult(tuple(renewed), until, waiting, hint)
+
+
+def why_it_waits(exc: Unreachable | EngineStopped, machine: Machine, due: Due) -> str:
+    """Return why the server certificate has to wait. Raises MachineError if it expires soon."""
+    is_stopped = isinstance(exc, EngineStopped)
+    if due.server and expires_soon(*due.server, datetime.now(UTC)):
+        if is_stopped:
+            exc.hint = f"Renew its server certificate, which starts it: machinectl renew {machine.name}"
+        raise exc
+    if is_stopped:
+        return "the server certificate waits until the engine runs"
+    return f"the server certificate waits until the host answers ({exc.cause})"
 
 
 def renew_client(held: Held, now: datetime) -> None:
@@ -145,7 +161,7 @@ def client_name(machine: Machine, identity: Identity) -> str:
 def plan_due_renewal(
     store: Store, machine: Machine, console: Console, access: Access, window: LifetimeLeft
 ) -> HostPlan | RenewalResult:
-    """Raise MachineError as `renew_due` would."""
+    """Return the result if nothing is to be done. Raises MachineError as `renew_due` would."""
     due = due_certificates(machine, window, datetime.now(UTC))
     if not due.any:
         return RenewalResult(until=due.until)
@@ -155,7 +171,15 @@ def plan_due_renewal(
     client = (Outcome("Making a new client certificate", changed=True),) if due.client else ()
     if not (due.server and machine.has_changes):
         return HostPlan(outcomes=client)
-    plan = plan_renewal(store, machine, UnattendedConsole(console, at_a_terminal(machine)), access, Renewal())
+    try:
+        plan = plan_renewal(store, machine, UnattendedConsole(console, at_a_terminal(machine)), access, UNATTENDED)
+    except (Unreachable, EngineStopped) as exc:
+        waiting = why_it_waits(exc, machine, due)
+        return (
+            HostPlan((f"{waiting[0].upper()}{waiting[1:]}",), client)
+            if client
+            else RenewalResult(until=due.until, waiting=waiting)
+        )
     return HostPlan(plan.found, (*client, *plan.outcomes))
 
 
