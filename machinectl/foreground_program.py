@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import sys
+import time
 from contextlib import contextmanager, suppress
 from functools import partial
 
@@ -21,12 +22,17 @@ else:
     Protocol = object
 
 # A terminal sends these to the whole foreground process group: the program decides, and we follow.
-LEFT_TO_PROGRAM = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
-PASSED_ON = (signal.SIGTERM, signal.SIGHUP)
+LEFT_TO_PROGRAM = (signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+# SIGINT only if the program has not got it.
+PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STDERR = 2
 # prctl(2): the signal that a process gets when its parent ends.
 PR_SET_PDEATHSIG = 1
 CHUNK = 1 << 16
+# Ends at a SIGINT to our process group, and when we end.
+PROBE = ("/bin/sh", "-c", "trap '' HUP QUIT TERM; read end")
+# Seconds in which a signal reaches the whole group. timeout(1) sends it to us first.
+SPREAD_SECONDS = 0.1
 
 
 class WatchedStream(Protocol):
@@ -55,9 +61,13 @@ def run_foreground(
     # Signals during the start are for the program, whose process ID is not known yet.
     early: list[int] = []
 
+    interrupts = Interrupts()
+
     def pass_on(number: int, _: FrameType | None) -> None:
         if not program:
             early.append(number)
+            return
+        if number == signal.SIGINT and not interrupts.is_for_us_only():
             return
         with suppress(ProcessLookupError):
             os.kill(program.pid, number)
@@ -70,7 +80,60 @@ def run_foreground(
                 os.close(errors[0])
         for number in early:
             pass_on(number, None)
-        return wait_for(program, changed, errors[1] if errors else None)
+        with interrupts.watched():
+            return wait_for(program, changed, errors[1] if errors else None)
+
+
+class Interrupts:
+    """Tells a SIGINT to this process only from one to its process group, which the program has got, too (^C).
+
+    Python does not say who sent a signal. A shell in our group gets what the group gets, and ends.
+    """
+
+    def __init__(self) -> None:
+        self._probe: Popen[bytes] | None = None
+        self._last = -SPREAD_SECONDS
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        self._start()
+        try:
+            yield
+        finally:
+            self._end()
+
+    def is_for_us_only(self) -> bool:
+        begun, probe = time.monotonic(), self._probe
+        if begun - self._last < SPREAD_SECONDS:
+            return False
+        self._last = begun
+        if probe is None:
+            return True
+        import subprocess
+
+        try:
+            probe.wait(SPREAD_SECONDS / 2)
+        except subprocess.TimeoutExpired:
+            return True
+        self._end()
+        self._start()
+        return False
+
+    def _start(self) -> None:
+        import subprocess
+
+        # Without a shell, every SIGINT is passed on.
+        with suppress(OSError):
+            self._probe = subprocess.Popen(
+                PROBE, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+
+    def _end(self) -> None:
+        if self._probe:
+            # Also if it is stopped.
+            self._probe.kill()
+            self._probe.wait()
+            self._probe.stdin.close()  # type: ignore[union-attr]  # it is a pipe
 
 
 def start(command: list[str], environment: Mapping[str, str], stderr: int) -> Popen[bytes]:
@@ -130,7 +193,7 @@ def handled(pass_on: Handler) -> Iterator[int]:
         for number in (*LEFT_TO_PROGRAM, *PASSED_ON, signal.SIGCHLD):
             if signal.getsignal(number) is not signal.SIG_IGN or number == signal.SIGCHLD:
                 # The program does not inherit handlers.
-                before[number] = signal.signal(number, pass_on if number in PASSED_ON else leave_to_program)
+                before[number] = signal.signal(number, leave_to_program if number in LEFT_TO_PROGRAM else pass_on)
         waker = signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         try:
             yield changed

@@ -34,7 +34,7 @@ EXITS = (
     ("1", "Failure; stderr says why, and what to type next."),
     ("2", "Wrong use of the command line."),
     ("3", "A check before create failed and nothing was changed, or machinectl has a bug, and says so."),
-    ("130", "^C."),
+    ("130", "^C. forward, socket and ls --watch, which run until ^C, exit with 0."),
 )
 # Those that come with machinectl. Each adds options to create.
 DRIVERS = ("generic", "none")

@@ -55,7 +55,7 @@ def test_a_remote_command_that_prints_ssh_errors_is_held_only_briefly() -> None:
     assert (process.returncode, said) == (3, b"held b''\n")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_that_ends_ssh_ends_us(number: signal.Signals) -> None:
     with started("echo ready; exec sleep 100", stdout=subprocess.PIPE) as process:
         assert process.stdout
@@ -110,6 +110,40 @@ def test_an_interrupt_is_left_to_ssh(tmp_path: Path) -> None:
         process.communicate(b"\n")
     assert process.returncode == 7
     assert (tmp_path / "caught").exists()
+
+
+INTERRUPTED = """
+import signal, sys
+from machinectl.foreground_program import Interrupts
+interrupts = Interrupts()
+signal.signal(signal.SIGINT, lambda *_: print(interrupts.is_for_us_only(), flush=True))
+with interrupts.watched():
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize(
+    ("to_us", "to_group", "told"),
+    [
+        pytest.param(1, 0, [b"True"], id="kill -INT"),
+        pytest.param(0, 1, [b"False"], id="^C"),
+        pytest.param(1, 1, [b"False"], id="timeout -s INT"),
+    ],
+)
+def test_an_interrupt_is_passed_on_only_if_ssh_has_not_got_it(to_us: int, to_group: int, told: list[bytes]) -> None:
+    # The second one would end docker compose and terraform by force.
+    command = [sys.executable, "-c", INTERRUPTED]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"ready\n"
+        for _ in range(to_us):
+            os.kill(process.pid, signal.SIGINT)
+        for _ in range(to_group):
+            os.killpg(process.pid, signal.SIGINT)
+        first = process.stdout.readline()
+        rest, _ = process.communicate()
+    assert sorted({first.strip(), *rest.split()}) == told
 
 
 def test_nohup_stays_in_force() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from machinectl.cli.options.ending_signals import exiting_on_signals
@@ -47,7 +48,7 @@ def forward(here: Session, *, name: str, words: list[str], auto: bool, bind: str
 
     access = Access(trace=here.console.note if debugging() else None)
     ports = OpenPorts(name, here.console, report, [address_of(bind)] if bind else LOOPBACK)
-    with exiting_on_signals():
+    with exiting_on_signals(), suppress(KeyboardInterrupt):
         try:
             command(here.store, here.console, name, words, access, ports, auto=auto)
         finally:
