@@ -83,6 +83,19 @@ def test_the_driver_follows_from_an_option_or_from_the_host(typed: tuple[str, ..
 
 
 @pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        (("--driver=", "--generic-ip-address", "X", "web1"), ["--driver=generic", "--generic-ip-address=X", "web1"]),
+        (("-d", "", "--url", URL, "web1"), [*ENGINE, "web1"]),
+        (("--driver", "", "ops@192.168.0.29", "web1"), [*SERVER, "web1"]),
+        (("-driver=", "-d=", "192.168.0.29", "web1"), [SERVER[0], "--generic-ip-address=192.168.0.29", "web1"]),
+    ],
+)
+def test_an_empty_driver_as_of_an_unset_variable_is_none(typed: tuple[str, ...], found: list[str]) -> None:
+    assert full(*typed) == found
+
+
+@pytest.mark.parametrize(
     ("location", "name"),
     [
         ("ops@orion", "orion"),

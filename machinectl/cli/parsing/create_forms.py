@@ -36,12 +36,12 @@ def create_in_full(arguments: Sequence[str]) -> list[str]:
 
     Raises UsageError.
     """
-    words = canonical(arguments)
+    words = without_empty_driver(canonical(arguments))
     named = named_driver(words)
     driver = named or driver_of_flags(unknown_flags(words, ()))
     options = load(driver).options() if driver else ()
     own = [driver_flag(driver, option) for option in options]
-    before, rest = split_at_verb(canonical(arguments, {flag.name: bool(flag.metavar) for flag in own}))
+    before, rest = split_at_verb(canonical(words, {flag.name: bool(flag.metavar) for flag in own}))
     flags, names = part_words(rest[1:])
     # Report a wrong flag first: its value may look like a location.
     is_other = "--help" in flags or unknown_flags(rest, own) or unknown_letters(flags) or lacks_value(flags, own)
@@ -55,6 +55,12 @@ def create_in_full(arguments: Sequence[str]) -> list[str]:
     if driver and not named:
         rest.insert(1, f"--driver={driver}")
     return [*before, *rest]
+
+
+def without_empty_driver(words: Sequence[str]) -> list[str]:
+    """Leave out `--driver=`, as of an unset variable: it is the same as no --driver."""
+    end = words.index("--") if "--" in words else len(words)
+    return [word for word in words[:end] if word != "--driver="] + list(words[end:])
 
 
 def part_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
