@@ -24,4 +24,5 @@ def api(
         body,
         {"Content-Type": kind} if body else None,
         timeout=timeout,
+        streams=True,
     )

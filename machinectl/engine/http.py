@@ -72,11 +72,12 @@ def request(
     headers: Mapping[str, str] | None = None,
     *,
     timeout: float | None = 30.0,
+    streams: bool = False,
 ) -> Response:
     """Send a request; return the answer when its headers arrive, whatever its status.
 
-    `timeout` (seconds) applies to connecting, each sent chunk and the headers, not the answer's body. Raises
-    EngineError or UsageError.
+    `timeout` (seconds) applies to connecting, each sent chunk, and the whole answer, or only its headers if it
+    `streams`. Raises EngineError or UsageError.
     """
     check_request(method, path)
     wire = dial(endpoint, Deadline(timeout))
@@ -94,7 +95,8 @@ def request(
     except BaseException:
         wire.close()
         raise
-    wire.deadline = Deadline(None)
+    if streams:
+        wire.deadline = Deadline(None)
     return response
 
 

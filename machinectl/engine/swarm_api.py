@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from machinectl.engine.endpoint import Deadline, EngineError
+from machinectl.engine.endpoint import EngineError
 from machinectl.engine.http import not_docker, request
 from machinectl.engine.probe import EngineQuery, error_message, json_answer
 from machinectl.errors import one_line
@@ -273,7 +273,6 @@ def call(
     """Return an engine's JSON answer of this `kind`, or None. Errors do not contain `secret`."""
     headers = {"Content-Type": "application/json"} if body else None
     with request(endpoint, method, path, body, headers, timeout=timeout) as answer:
-        answer.wire.deadline = Deadline(timeout)
         said = answer.read(LONGEST_ANSWER)
     if answer.failed:
         why = error_message(said) or answer.reason

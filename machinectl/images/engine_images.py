@@ -186,7 +186,7 @@ def diff_ids_of(image: dict[str, Any]) -> list[str]:
 def saved_image(endpoint: Endpoint, name: str) -> Iterator[io.BufferedReader]:
     """Open the archive that the engine makes of an image."""
     path = f"/images/{quote(name, safe='/:@')}/get"
-    with request(endpoint, "GET", path, timeout=None) as answer:
+    with request(endpoint, "GET", path, timeout=None, streams=True) as answer:
         if answer.status not in SUCCESS:
             raise error_answer(endpoint, answer, answer.read(LONGEST))
         yield io.BufferedReader(_Body(answer), 1 << 20)
@@ -238,7 +238,6 @@ def remove_image(endpoint: Endpoint, image_id: str) -> None:
 def change(endpoint: Endpoint, method: str, path: str, ignored: Collection[int] = ()) -> int:
     """Return the status. Raises EngineError for a failure that is not `ignored`."""
     with request(endpoint, method, path, timeout=PATIENCE) as answer:
-        answer.wire.deadline = Deadline(PATIENCE)
         said = answer.read(LONGEST)
         if answer.status not in (*SUCCESS, *ignored):
             raise error_answer(endpoint, answer, said)

@@ -48,7 +48,7 @@ def test_a_probe_says_in_time_what_is_there_in_one_line(name: str) -> None:
         assert len(said) <= 400
 
 
-@pytest.mark.parametrize("name", [name for name in EVERY if name not in hostile_engine.STREAMING])
+@pytest.mark.parametrize("name", EVERY)
 def test_a_request_ends_in_time_in_one_line(name: str) -> None:
     with serving(EVERY[name]) as port, contextlib.suppress(EngineError):
         endpoint = Endpoint(f"tcp://127.0.0.1:{port}")

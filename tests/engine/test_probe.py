@@ -706,21 +706,33 @@ class TestARequest:
             assert read.wait(PLENTY)
             connection.send(b"6\r\nsecond\r\n0\r\n\r\n")
 
-        with serving(behaviour) as port, engine.request(plain(port), "GET", "/events") as response:
+        with serving(behaviour) as port, engine.request(plain(port), "GET", "/events", streams=True) as response:
             pieces = iter(response)
             assert next(pieces) == b"first"
             read.set()
             assert list(pieces) == [b"second"]
 
-    def test_gives_the_body_of_its_answer_all_the_time_it_takes(self) -> None:
+    def test_gives_an_answer_that_streams_all_the_time_it_takes(self) -> None:
         def behaviour(connection: Connection) -> None:
             connection.request()
             connection.send(b"HTTP/1.1 200 OK\r\n\r\n")
             connection.stopping.wait(2 * SHORT)
             connection.send(b"late")
 
-        with serving(behaviour) as port, engine.request(plain(port), "GET", "/events", timeout=SHORT) as response:
+        with (
+            serving(behaviour) as port,
+            engine.request(plain(port), "GET", "/events", timeout=SHORT, streams=True) as response,
+        ):
             assert b"".join(response) == b"late"
+
+    def test_gives_up_where_an_answer_does_not_end(self) -> None:
+        with (
+            serving(servers.stalling_body) as port,
+            engine.request(plain(port), "GET", "/info", timeout=SHORT) as response,
+            pytest.raises(EngineError, match="has not finished its answer within") as caught,
+        ):
+            response.read(99)
+        assert caught.value.state is State.TIMEOUT
 
     def test_gives_up_where_no_answer_begins(self) -> None:
         with serving(servers.silent) as port, pytest.raises(EngineError, match="has not answered") as caught:

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.descriptors import fitting_jobs
-from machinectl.engine import Endpoint
+from machinectl.engine import Endpoint, EngineError
 from machinectl.errors import MachineError
 from machinectl.files.runtime_directory import socket_directory
 from machinectl.hosts.connection.login import Access
-from machinectl.hosts.port_forwarding import local_ports, open_ports
+from machinectl.hosts.port_forwarding import container_events, local_ports, open_ports
 from machinectl.hosts.port_forwarding.distinct_warnings import MOST_WARNINGS, DistinctWarnings
 from machinectl.hosts.port_forwarding.local_ports import LOOPBACK, bound_socket
 from machinectl.hosts.port_forwarding.open_ports import MOST_PORTS, OpenPort, OpenPorts
@@ -37,7 +37,7 @@ from tests.support.in_process import machinectl
 from tests.support.published import LEADERLESS, WORKER, publishing
 from tests.support.quiet import Quiet
 from tests.support.registered import register
-from tests.support.servers import serving
+from tests.support.servers import serving, stalling_body
 from tests.support.sshd import keygen
 
 if TYPE_CHECKING:
@@ -246,6 +246,12 @@ def test_a_container_that_starts_again_gets_the_same_other_number(machine: Machi
         assert forwarding.console.warnings == [
             f"Port {number} of this computer is in use: using {local} instead for web"
         ]
+
+
+def test_a_list_of_containers_that_never_ends_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(container_events, "PATIENCE", 0.3)
+    with serving(stalling_body) as port, pytest.raises(EngineError, match="has not finished its answer"):
+        container_events.list_containers(Endpoint(f"tcp://127.0.0.1:{port}"))
 
 
 def test_it_ends_once_its_machine_is_removed_also_without_an_event(machine: Machine, service: int) -> None:

@@ -141,5 +141,3 @@ ENDLESS: dict[str, Behaviour] = {
     "half a body": stalling_body,
     "chunks now and then": asked(b"Api-Version: 1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nA\r\n", pause=0.02),
 }
-# Their answers begin, so that `api` goes on to print them.
-STREAMING = {"a body", "half a body", "byte by byte", "chunks now and then"}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from machinectl.engine import request
+from machinectl.engine.endpoint import Deadline
 from machinectl.engine.probe import LONGEST_TOLD, read_answer
 from machinectl.errors import MachineError
 from machinectl.hosts.port_forwarding.published_ports import read_containers, read_services
@@ -93,8 +94,9 @@ class ContainerEvents:
         while not self._stop.is_set():
             try:
                 endpoint = self._endpoint()
-                with request(endpoint, "GET", path, timeout=PATIENCE) as self._answer:
+                with request(endpoint, "GET", path, timeout=PATIENCE, streams=True) as self._answer:
                     if self._answer.failed:
+                        self._answer.wire.deadline = Deadline(PATIENCE)
                         read_answer(endpoint, self._answer, list)
                     self._answer.wire.keep_alive()
                     self._changed()
