@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -31,7 +32,7 @@ from machinectl.machines.docker_machine.config_json import config_json
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import BrokenRecord, Machine
 from machinectl.machines.store import Store
-from machinectl.machines.store.store_directory import make_directory
+from machinectl.machines.store.store_directory import make_directory, sweep
 from machinectl.ssh.openssh.ssh_options import openssh_command
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
@@ -356,3 +357,35 @@ def test_no_key_is_kept_where_another_user_may_replace_it() -> None:
         finally:
             os.seteuid(0)
         make_directory(store, store.locks)
+
+
+@pytest.mark.parametrize("linked", ["locks", "machines", "machines/orion", "staging", ""])
+def test_root_follows_no_link_of_another_user_and_writes_nothing_to_that_store(tmp_path: Path, linked: str) -> None:
+    need("chown", root=True)
+    store, victim = Store(str(tmp_path / "store")), tmp_path / "victim"
+    added(store, Machine("orion", "none", url="unix:///run/x.sock"))
+    (victim / "of root").mkdir(parents=True)
+    victim.chmod(0o755)
+    if linked:
+        shutil.rmtree(tmp_path / "store" / linked)
+        (tmp_path / "store" / linked).symlink_to(victim)
+    for path in (tmp_path / "store", *(tmp_path / "store").rglob("*")):
+        os.chown(path, 65534, 65534, follow_symlinks=False)
+    before = paths_and_owners(tmp_path)
+    # As an import does after its failures.
+    sweep(store)
+    for words in (
+        ("set", "--label", "x=y", "orion"),
+        ("create", "-d", "none", "--url", "unix:///run/x.sock", "vega"),
+        ("rm", "-y", "orion"),
+    ):
+        done = machinectl(*words, store=store.root)
+        assert done.returncode == 1
+        if linked not in {"machines", "machines/orion"} or words[0] == "create":
+            assert f"{store.root} is not safe for keys: it is another user's" in done.stderr
+            assert "Run this as its owner, by sudo -u nobody; or choose another store: " in done.stderr
+    assert paths_and_owners(tmp_path) == before
+
+
+def paths_and_owners(directory: Path) -> list[tuple[Path, int, int]]:
+    return [(path, path.lstat().st_uid, path.lstat().st_mode) for path in sorted(directory.rglob("*"))]

@@ -29,7 +29,7 @@ from machinectl.machines.answered_address import AddressNews
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
-from tests import test_certs_docker, test_contexts, test_hostile_records, test_strange_files
+from tests import test_certs_docker, test_contexts, test_hostile_records, test_spool_directory, test_strange_files
 from tests.cli import test_pasted_text, test_use
 from tests.commands import (
     test_access_lab,
@@ -39,6 +39,7 @@ from tests.commands import (
     test_env,
     test_forward,
     test_run_persist,
+    test_socket,
 )
 from tests.commands.test_create_lab import decoded, telling_of_programs
 from tests.hosts import test_answering_host, test_setup, test_trust_change_lab
@@ -353,9 +354,32 @@ def test_a_store_that_another_user_can_change_is_not_written(tmp_path: Path, whi
     assert tree(Path(store.root)) == before
 
 
-@proves("Only root writes to another user's store.")
-def test_only_root_writes_to_another_users_store() -> None:
+@proves("Nobody writes to another user's store, not even root, whom that user's links would lead elsewhere.")
+def test_nobody_writes_to_another_users_store(tmp_path: Path) -> None:
     test_hostile_records.test_no_key_is_kept_where_another_user_may_replace_it()
+    test_hostile_records.test_root_follows_no_link_of_another_user_and_writes_nothing_to_that_store(tmp_path, "locks")
+
+
+@proves("Nor are temporary files, such as images that `push` keeps, in such a directory.")
+def test_no_temporary_file_is_where_another_user_could_replace_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    why = "everybody may write to it"
+    test_spool_directory.test_images_are_not_kept_where_another_user_could_replace_them(
+        tmp_path, monkeypatch, 0o777, -1, why
+    )
+
+
+@proves("Root trusts no other user's directory for either.")
+def test_root_trusts_no_directory_of_another_user(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    added(store, Machine("orionbox", "none", url="unix:///run/x.sock"))
+    test_socket.test_root_puts_no_socket_where_another_user_could_replace_it(tmp_path, store)
+    why = "it is another user's"
+    test_spool_directory.test_images_are_not_kept_where_another_user_could_replace_them(
+        tmp_path, monkeypatch, 0o755, 65534, why
+    )
 
 
 @proves(

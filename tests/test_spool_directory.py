@@ -9,6 +9,7 @@ import pytest
 
 from machinectl.errors import MachineError
 from machinectl.files.spool_directory import spool_directory
+from tests.support.real import need
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,16 +34,22 @@ def test_a_file_that_a_thread_makes_during_the_removal_goes_too(
     assert not os.path.lexists(f"{directory}-ended")
 
 
+@pytest.mark.parametrize(
+    ("mode", "owner", "why"), [(0o777, -1, "everybody may write to it"), (0o755, 65534, "it is another user's")]
+)
 def test_images_are_not_kept_where_another_user_could_replace_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, owner: int, why: str
 ) -> None:
     shared = tmp_path / "shared"
     shared.mkdir()
-    shared.chmod(0o777)
+    if owner > 0:
+        need("chown", root=True)
+        os.chown(shared, owner, owner)
+    shared.chmod(mode)
     monkeypatch.setenv("TMPDIR", str(shared))
     monkeypatch.setattr("tempfile.tempdir", None)
     with (
-        pytest.raises(MachineError, match="shared is not safe for temporary files: everybody may write to it"),
+        pytest.raises(MachineError, match=f"shared is not safe for temporary files: {why}"),
         spool_directory(),
     ):
         pass

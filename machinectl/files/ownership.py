@@ -104,7 +104,7 @@ def exposed(directory: str, *, root_anywhere: bool = True) -> Exposed | None:
 def checked_place(directory: str) -> str:
     """Return the absolute path of a place for temporary files. Raises MachineError if others could replace them."""
     place = os.path.abspath(directory)
-    if found := exposed_above(os.path.join(place, PREFIX)):
+    if found := exposed_above(os.path.join(place, PREFIX), root_anywhere=False):
         raise MachineError(
             f"{found.path} is not safe for temporary files: {found.why}",
             found.hint("name another directory: export TMPDIR=<DIRECTORY>"),

@@ -18,6 +18,7 @@ from tests.support import program
 from tests.support.engine_sockets import left_open, socket_process
 from tests.support.in_process import machinectl
 from tests.support.program import COMMAND
+from tests.support.real import need
 from tests.support.registered import added
 from tests.support.servers import engine, free_port, serving
 
@@ -336,6 +337,17 @@ def test_an_engine_that_is_off_is_one_line_and_leaves_nothing(mode: list[str], s
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"Error: 127.0.0.1:{port} refuses the connection: nothing listens there\n")
     assert left_open(runtime) == []
+
+
+def test_root_puts_no_socket_where_another_user_could_replace_it(machine: Path, store: Store) -> None:
+    need("chown", root=True)
+    (theirs := machine / "theirs").mkdir(mode=0o755)
+    (theirs / "of root").mkdir(mode=0o700)
+    os.chown(theirs, 65534, 65534)
+    for path in (theirs / "x.sock", theirs / "of root" / "x.sock"):
+        done = machinectl("socket", "orionbox", "--path", path, "--background", store=store.root)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"Error: {theirs} is not safe for a socket: it is another user's\n")
 
 
 def test_a_path_that_cannot_be_used_is_refused(machine: Path, store: Store) -> None:

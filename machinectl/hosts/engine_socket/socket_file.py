@@ -91,7 +91,8 @@ def checked_path(path: str) -> str:
     directory = os.path.dirname(path)
     if not os.path.isdir(directory):
         raise MachineError(f"There is no directory {directory}", f"Create it: mkdir -m 700 {quote_word(directory)}")
-    if found := exposed(directory):
+    # Its owner could rename the socket of root, and listen in its place.
+    if found := exposed(directory, root_anywhere=False):
         raise MachineError(
             f"{found.path} is not safe for a socket: {found.why}", "Name a file in a private directory: --path <FILE>"
         )

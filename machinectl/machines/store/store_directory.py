@@ -6,7 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from machinectl.files.atomic import StoreError, Translated, make_directories, remove_tree
+from machinectl.files.atomic import StoreError, Translated, make_directories, quote_word, remove_tree
 from machinectl.files.ownership import FOREIGN, Exposed, exposed_above, other_writer
 from machinectl.machines.store.lock import Lock
 
@@ -22,26 +22,36 @@ def make_directory(store: StorePaths, path: str) -> None:
     with Translated(path):
         if exposed := exposed_above(store.root):
             raise unsafe(exposed)
-        make_directories(store.root)
-        make_directories(path)
         for directory in (store.root, path):
+            make_directories(directory)
             keep_private(store, directory)
 
 
 def keep_private(store: StorePaths, directory: str) -> None:
-    """Make it private. Raises StoreError if others may write to it, or own it and the user is not root."""
-    found = os.stat(directory)
+    """Make it private. Raises StoreError if others may write to it, or own it."""
     if os.name == "nt":
         return
-    if os.geteuid() not in {0, found.st_uid}:
-        raise unsafe(Exposed(directory, FOREIGN))
-    if why := other_writer(directory, found):
-        raise unsafe(Exposed(directory, why))
-    mode = stat.S_IMODE(found.st_mode)
+    check_own(directory)
+    mode = stat.S_IMODE(os.stat(directory).st_mode)
     if mode & 0o077 and (directory != store.root or has_own_directory(store)):
         with Translated(directory):
             os.chmod(directory, mode & ~0o077)
         store.warn(f"Closed {directory} to other users: its mode was {mode:o} and is {mode & ~0o077:o} now")
+
+
+def check_own(directory: str) -> None:
+    """Raise StoreError for a directory that another user owns or may write to, also for root.
+
+    That user's links would lead root to any directory of the system, and could be made at any moment.
+    """
+    if os.name == "nt":
+        return
+    found, user = os.stat(directory), os.geteuid()
+    # Root may have put a link in place of a user's directory.
+    if found.st_uid != user or os.lstat(directory).st_uid not in {0, user}:
+        raise unsafe(Exposed(directory, FOREIGN))
+    if why := other_writer(directory, found):
+        raise unsafe(Exposed(directory, why))
 
 
 def has_own_directory(store: StorePaths) -> bool:
@@ -50,17 +60,31 @@ def has_own_directory(store: StorePaths) -> bool:
 
 
 def unsafe(exposed: Exposed) -> StoreError:
-    return StoreError(
-        f"{exposed.path} is not safe for keys: {exposed.why}",
-        exposed.hint("choose another store: machinectl --storage-path <DIR> ls"),
-    )
+    other = "choose another store: machinectl --storage-path <DIR> ls"
+    hint = exposed.hint(other)
+    if exposed.why == FOREIGN and os.geteuid() == 0:
+        hint = f"Run this as its owner, by sudo -u {owner_of(exposed.path)}; or {other}"
+    return StoreError(f"{exposed.path} is not safe for keys: {exposed.why}", hint)
+
+
+def owner_of(path: str) -> str:
+    """Return a name, or an ID as sudo takes it."""
+    import pwd
+
+    user = os.stat(path).st_uid or os.lstat(path).st_uid
+    try:
+        return quote_word(pwd.getpwuid(user).pw_name)
+    except KeyError:
+        return f"'#{user}'"
 
 
 def sweep(store: StorePaths) -> None:
     """Delete leftovers in staging, except for locked machines."""
     try:
+        for directory in (store.root, store.locks, store.staging):
+            check_own(directory)
         left = os.listdir(store.staging)
-    except OSError:
+    except (OSError, StoreError):
         return
     for name in left:
         try:
