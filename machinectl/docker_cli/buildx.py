@@ -11,16 +11,17 @@ import json
 import os
 import re
 import subprocess
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from machinectl.docker_cli.contexts import Contexts, json_object
 from machinectl.docker_cli.program import docker_program
 from machinectl.errors import MachineError, UsageError, one_line
-from machinectl.files.atomic import read_file
+from machinectl.files.atomic import read_file, replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 # store/util.go: namePattern.
 NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9._-]*")
@@ -58,7 +59,7 @@ class Buildx:
 
     def nodes(self, builder: str) -> dict[str, BuildxNode] | None:
         """Return a builder's nodes by name, None if there is no such builder. Raises MachineError."""
-        path = os.path.join(self.directory, "instances", builder)
+        path = self.path(builder)
         try:
             document = json.loads(read_file(path))
         except FileNotFoundError:
@@ -80,7 +81,27 @@ class Buildx:
             words += ["--platform", platform]
         for key, value in node.options.items():
             words += ["--driver-opt", csv_field(f"{key}={value}")]
-        self.run(*words, node.endpoint)
+        with self.restoring(builder):
+            self.run(*words, node.endpoint)
+
+    def leave(self, builder: str, node: str) -> None:
+        """Take one of several nodes out. Raises MachineError."""
+        self.run("create", "--name", builder, "--node", node, "--leave")
+
+    @contextmanager
+    def restoring(self, builder: str) -> Iterator[None]:
+        """Restore the builder's file after a failure: buildx's own copy lacks platforms (store/nodegroup.go: Copy)."""
+        path = self.path(builder)
+        before = read_file(path) if os.path.exists(path) else b""
+        try:
+            yield
+        except BaseException:
+            if before:
+                replace_file(path, before)
+            raise
+
+    def path(self, builder: str) -> str:
+        return os.path.join(self.directory, "instances", builder)
 
     def statuses(self, builder: str) -> dict[str, str]:
         """Ask a builder's nodes for their status: running, inactive, … Raises MachineError."""

@@ -162,6 +162,36 @@ def test_a_machine_that_does_not_answer_keeps_the_builder_out_of_step_until_sync
     assert run(store, "builder", "sync").stderr == "All builders are in step\n"
 
 
+def lead(store: Store, name: str, url: str) -> str:
+    """Give a machine's engine another address; return the one before."""
+    with store.writing(name) as held:
+        before, held.machine.url = held.machine.url, url
+        held.write()
+    run(store, "context", "sync")
+    return before
+
+
+@pytest.mark.parametrize("renamed", [{"rigel": "vega"}, {"orionbox": "altair", "rigel": "vega"}])
+def test_sync_repairs_a_builder_whose_machines_were_renamed_while_they_were_off(
+    renamed: dict[str, str], store: Store, docker: DockerCli
+) -> None:
+    run(store, "builder", "-a", "--driver-opt", "network=host")
+    urls = {new: lead(store, old, "tcp://127.0.0.1:1") for old, new in renamed.items()}
+    for old, new in renamed.items():
+        run(store, "rename", old, new)
+    assert state(store) == ["; ".join(f"{new}: its node led to {old}" for old, new in renamed.items())]
+    assert "docker buildx create" in run(store, "builder", "sync", code=1).stderr
+    for name, url in urls.items():
+        lead(store, name, url)
+    mended = run(store, "builder", "sync")
+    assert mended.stdout.splitlines() == [
+        f"machinectl: {new} set (its node led to {old})" for old, new in renamed.items()
+    ]
+    assert endpoints(docker) == {renamed.get("orionbox", "orionbox"): True, "vega": False}
+    assert [each["DriverOpts"] for each in nodes(docker)] == [{"network": "host"}] * 2
+    assert state(store) == ["in step"]
+
+
 def test_rm_names_the_command_that_removes_what_an_engine_that_is_off_keeps(store: Store, docker: DockerCli) -> None:
     run(store, "builder", "-a")
     docker("context", "update", "rigel", "--docker", "host=tcp://127.0.0.1:1")
@@ -229,6 +259,20 @@ def test_a_failure_leaves_nothing_behind(store: Store, docker: DockerCli) -> Non
     run(store, "set", "--no-context", "rigel")
     assert "machinectl set --context rigel" in run(store, "builder", "-a", code=1).stderr
     assert "unset MACHINECTL_CONTEXTS" in run(store, "builder", "-a", code=1, MACHINECTL_CONTEXTS="off").stderr
+
+
+def test_a_builder_whose_buildkit_did_not_start_stays_and_the_error_says_so(store: Store, docker: DockerCli) -> None:
+    image = "127.0.0.1:1/buildkit"
+    failed = run(store, "builder", "-a", "--bootstrap", "--driver-opt", f"image={image}", code=1)
+    first, again, other = failed.stderr.splitlines()
+    assert first.startswith('Error: There is a builder "machinectl" now, but its BuildKit did not start: docker buildx')
+    assert "127.0.0.1:1/v2/buildkit" in first
+    assert again == "  Try again: docker buildx inspect --bootstrap machinectl"
+    assert other == (
+        "  If the hosts do not reach its registry: machinectl builder rm machinectl && "
+        "machinectl builder --driver-opt image=<IMAGE> --bootstrap orionbox rigel"
+    )
+    assert endpoints(docker) == {"orionbox": True, "rigel": False}
 
 
 def test_a_buildkitd_on_the_host_takes_the_machines_certificates(store: Store, docker: DockerCli) -> None:

@@ -70,8 +70,21 @@ def create_builder(store: Store, names: Sequence[str], order: BuilderOrder, time
     if order.use:
         buildx.run("use", order.name, pointed=True)
     if order.bootstrap:
-        buildx.run("inspect", "--bootstrap", order.name, patience=BOOT)
+        bootstrap(buildx, builder, order)
     return builder
+
+
+def bootstrap(buildx: Buildx, builder: Builder, order: BuilderOrder) -> None:
+    """Start buildkitd on all nodes. Raises MachineError."""
+    try:
+        buildx.run("inspect", "--bootstrap", order.name, patience=BOOT)
+    except MachineError as exc:
+        again = command_line(order.name, builder.machines, order, "--driver-opt image=<IMAGE>")
+        other = f"\nIf the hosts do not reach its registry: machinectl builder rm {order.name} && {again}"
+        raise MachineError(
+            f'There is a builder "{order.name}" now, but its BuildKit did not start: {exc.cause}',
+            f"Try again: docker buildx inspect --bootstrap {order.name}{'' if builder.port else other}",
+        ) from exc
 
 
 def check_usable(store: Store, name: str, port: int, timeout: float) -> None:

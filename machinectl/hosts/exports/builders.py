@@ -17,7 +17,7 @@ from machinectl.hosts.exports.docker_contexts import context_status
 from machinectl.url import EngineURL, parse_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from machinectl.hosts.exports.builder_records import Builder, BuilderNode
     from machinectl.machines.record import Machine
@@ -165,16 +165,35 @@ def sync_builder(store: Store, buildx: Buildx, builder: Builder) -> Iterator[Nod
             builder.nodes.remove(each.node)
             yield each
     # The first machine of each platform may be another one now.
-    for each in node_statuses(store, builder, buildx.nodes(builder.name) or {}):
-        if each.step is NodeStep.SET and each.wanted:
-            buildx.set_node(builder.name, each.wanted)
-            yield each
+    there = buildx.nodes(builder.name) or {}
+    for wrong in set_together(node_statuses(store, builder, there), there):
+        set_nodes(buildx, builder, wrong, there)
+        yield from wrong
+
+
+def set_together(statuses: Sequence[NodeStatus], there: Mapping[str, BuildxNode]) -> list[list[NodeStatus]]:
+    """Return the nodes to set: first those that lead elsewhere, which must be set at once."""
+    wrong = [each for each in statuses if each.step is NodeStep.SET]
+    moved = [each for each in wrong if each.wanted and each.wanted.endpoint != there[each.node.name].endpoint]
+    return [*([moved] if moved else []), *([each] for each in wrong if each not in moved)]
+
+
+def set_nodes(buildx: Buildx, builder: Builder, wrong: Sequence[NodeStatus], there: Mapping[str, BuildxNode]) -> None:
+    """Set nodes whose contexts may be gone: with one of those, buildx only takes nodes out."""
+    first, *others = [each.wanted for each in wrong if each.wanted]
+    with buildx.restoring(builder.name):
+        for node in others:
+            buildx.leave(builder.name, node.name)
+        buildx.set_node(builder.name, first)
+        for node in others:
+            options = {**there[node.name].options, **node.options}
+            buildx.set_node(builder.name, replace(node, options=options), append=True)
 
 
 def leave(buildx: Buildx, builder: Builder, node: BuilderNode) -> None:
     """Take a node out. buildx keeps no builder without nodes."""
     if len(buildx.nodes(builder.name) or {}) > 1:
-        buildx.run("create", "--name", builder.name, "--node", node.name, "--leave")
+        buildx.leave(builder.name, node.name)
     else:
         buildx.run("rm", builder.name)
 
