@@ -82,6 +82,10 @@ def test_api_prints_what_people_asked_the_socket_for_with_netcat(orionbox: Store
     assert missing.returncode == 1
     assert "No such container" in missing.stdout
     assert "404" in missing.stderr
+    pathless = machinectl("api", "orionbox", "POST", store=orionbox.root)
+    assert pathless.returncode == 2
+    assert "POST is a method: the path is missing" in pathless.stderr
+    assert "api orionbox POST <PATH>" in pathless.stderr
 
 
 def test_certificates_copied_by_hand_into_the_machines_directory_work_as_in_the_article(

@@ -67,16 +67,20 @@ def read_location(driver: str, option: Option, text: str) -> Mapping[str, Option
 
 def check_option(driver: str, option: Option, value: OptionValue) -> None:
     if option.required and value in ("", ()):
-        short = f"machinectl create -d {driver} <{option.name.rpartition('-')[2].upper()}> <NAME>"
         raise UsageError(
             f"Error: Driver {driver} needs {option_flag(option)}",
-            short if option.locates else f"machinectl create -d {driver} --help",
+            short_form(driver, option) if option.locates else f"machinectl create -d {driver} --help",
         )
     for one in value if isinstance(value, tuple) else (value,):
         if option.choices and one not in (option.default, *option.choices):
             raise wrong_choice(option_flag(option), str(one), option.choices)
     if value != option.default:
         run_check(driver, option, value)
+
+
+def short_form(driver: str, option: Option) -> str:
+    """Return a command line of `create` for an option that says where the host is."""
+    return f"machinectl create -d {driver} <{option.name.rpartition('-')[2].upper()}> <NAME>"
 
 
 def absolute_paths(options: Sequence[Option], values: Mapping[str, OptionValue]) -> dict[str, OptionValue]:

@@ -125,7 +125,7 @@ def both_chosen(names: Sequence[str], selector: str) -> UsageError:
 
 def waiting(console: Console, name: str) -> Callable[[], None]:
     """Return a function that pauses for another run of machinectl, and says so once."""
-    return waiting_with_note(console, lambda: f'Waiting for another run of machinectl on "{name}" …')
+    return waiting_with_note(console, lambda: f'Waiting for another run on "{name}" …')
 
 
 def waiting_with_note(console: Console, note: Callable[[], str]) -> Callable[[], None]:

@@ -124,9 +124,15 @@ def option_keys(given: Sequence[str], before: Mapping[str, Any]) -> dict[str, An
     for option in given:
         flag, equals, value = option.lstrip("-").partition("=")
         ours = flag in {"host", "hosts", "H"} or flag.startswith("tls")
-        if not flag or flag in STRUCTURES or ours:
-            why = "machinectl sets it" if ours else "its value is a structure"
-            raise UsageError(f"--engine-opt {option!r} cannot be used: {why}", "Set it in the host's daemon.json")
+        if ours:
+            raise UsageError(
+                f"--engine-opt {option!r} cannot be used: machinectl sets it",
+                "Leave it out" if flag.startswith("tls") else "Leave it out; for another address, use --engine-bind",
+            )
+        if not flag or flag in STRUCTURES:
+            raise UsageError(
+                f"--engine-opt {option!r} cannot be used: its value is a structure", "Set it in the host's daemon.json"
+            )
         key = config_key(flag)
         if flag in LISTS:
             found[key] = extended(found.get(key, before.get(key)), [value])

@@ -351,6 +351,12 @@ def test_called_as_docker_machine_errors_and_hints_name_it(machines: Store, dock
         f"Did you mean: docker-machine -s {store} rm orionbox\n"
     )
     assert "docker-machine ssh" in called(docker_machine, "ssh -A orionbox", machines).stderr.splitlines()[0]
+    (report, _) = json.loads(called(docker_machine, "doctor --json plain", machines).stdout)
+    hints = [
+        check["Hint"] for check in report["Checks"] if "machinectl" in check["Hint"] or "-machine" in check["Hint"]
+    ]
+    assert hints
+    assert all(f"docker-machine -s {store} " in hint and "machinectl" not in hint for hint in hints)
 
 
 def test_status_prints_one_line_when_a_script_reads_both_streams(machines: Store) -> None:

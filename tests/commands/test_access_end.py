@@ -292,3 +292,4 @@ def test_the_command_line_says_what_is_wrong(store: Store, engines: Engines) -> 
     # It may be an earlier name.
     assert "alice has access to m1, m2, m3: machinectl access end alice m1\n" in failing("-y", "alice", "m9")
     assert engines.restarted == []
+    assert "alice has access to m1, m3: machinectl access end alice m1\n" in failing("-y", "alice", "m2", "m9")

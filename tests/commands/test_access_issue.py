@@ -229,7 +229,7 @@ def test_git_ignores_the_folders_with_keys(store: Store, dozzle: ToolIssue, out:
 
 
 def test_for_names_the_holder_and_lifetime_its_end(store: Store, dozzle: ToolIssue, out: Path) -> None:
-    issued(store, replace(dozzle, who="logs", lifetime=3600), "rigel")
+    issued(store, replace(dozzle, who="logs", lifetime="60m"), "rigel")
     assert find_holder(store.read("rigel"), "dozzle") is None
     certificate = certs.describe((out / "192.0.2.1" / "cert.pem").read_bytes())
     assert certificate.subject == "CN=logs"
@@ -286,10 +286,10 @@ def test_what_an_interrupted_run_left_half_added_restarts_again(store: Store, do
 def test_the_command_to_repeat_has_no_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     plain = ToolIssue("dozzle", "dozzle", str(tmp_path / "dozzle"))
-    other = ToolIssue("dozzle", "logs", str(tmp_path / "a b"), 3600, force=True)
+    other = ToolIssue("dozzle", "logs", str(tmp_path / "a b"), "12h", force=True)
     assert plain.command(["rigel"]) == "machinectl access issue -y dozzle rigel"
     assert other.command(["rigel"]) == (
-        f"machinectl access issue -y dozzle rigel --for logs --lifetime 3600s --out '{tmp_path}/a b' --force"
+        f"machinectl access issue -y dozzle rigel --for logs --lifetime 12h --out '{tmp_path}/a b' --force"
     )
 
 
@@ -486,7 +486,7 @@ def test_who_may_have_a_key_stays_on_record_after_a_kill_until_its_access_ends(
 def test_after_a_renewal_that_failed_nothing_advises_to_end_the_access_of_the_files_in_use(
     store: Store, hosts: dict[str, Any], dozzle: ToolIssue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    issued(store, replace(dozzle, lifetime=86400))
+    issued(store, replace(dozzle, lifetime="1d"))
     before = hosts["vega"]
     hosts["vega"] = None
     issued(store, dozzle)

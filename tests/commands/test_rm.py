@@ -165,6 +165,9 @@ def test_of_a_host_that_may_never_come_back_it_is_said_how_to_forget_it(store: S
         assert "If it is off: machinectl start orion\n" in machinectl("provision", "orion", store=store.root).stderr
     assert machinectl("rm", "-y", "orion", store=store.root).returncode == 0
     assert removed(store) == "orion\n"
+    failed = machinectl("rm", "-y", "--purge", "orion", store=store.root)
+    assert "Or leave its host as it is, and forget it: machinectl rm --forget orion\n" in failed.stderr
+    assert "machinectl rm orion" not in failed.stderr
 
 
 def test_an_interrupted_purge_leaves_a_removed_machine_removed(store: Store, tmp_path: Path) -> None:

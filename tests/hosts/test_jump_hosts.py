@@ -439,7 +439,7 @@ class TestOfTheRecord:
                 jumps(store, orion="gate")
                 at_work.close()
 
-            console.when("Waiting for another run of machinectl", ends)
+            console.when("Waiting for another run on", ends)
             rename(store, console, "gate", "door")
         assert store.read("orion").jump == "machine:door"
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from machinectl.errors import MachineError
 from machinectl.files.atomic import StoreError, replace_file
+from machinectl.host_changes import FileCreated
 from machinectl.machines import record
 from machinectl.machines.record import SCHEMA, BrokenRecord, Machine, Phase
 from machinectl.machines.spec import MachineSpec
@@ -257,6 +258,10 @@ def test_a_failed_write_leaves_the_old_record(store: Store, monkeypatch: pytest.
         held.machine.url = "tcp://other:2376"
         with pytest.raises(StoreError, match="No space left"):
             held.write()
+        # What is not on record is not made, and nothing undoes it.
+        with pytest.raises(StoreError, match="No space left"):
+            held.keep_changes([FileCreated("/etc/x")])
+        assert not held.machine.changes
     assert store.read("orionbox").url == "tcp://192.168.0.29:2376"
     assert sorted(os.listdir(store.directory("orionbox"))) == ["key.pem", "machine.json"]
 

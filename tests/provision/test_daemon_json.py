@@ -113,8 +113,10 @@ def test_engine_options_become_keys_of_the_type_that_dockerd_wants() -> None:
     "option", ["host=tcp://:1", "tlsverify=false", "tlscacert=/x", "", "=x", "default-ulimit=a=1:2"]
 )
 def test_an_engine_option_that_is_ours_or_cannot_be_a_key_is_refused(option: str) -> None:
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError) as refused:
         daemon_json.option_keys([option], {})
+    # By hand it would contradict, too.
+    assert ("machinectl sets it" in refused.value.cause) != ("Set it in" in refused.value.hint)
 
 
 def test_a_label_takes_the_place_of_one_with_its_key() -> None:

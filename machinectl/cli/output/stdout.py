@@ -6,6 +6,8 @@ import os
 import sys
 
 from machinectl.cli.declarations.declared_verb import PRINTS, WORKS
+from machinectl.cli.invocation import THIS
+from machinectl.cli.output.exit_status import as_called, program_with
 from machinectl.cli.output.sanitise import harmless, harmless_json
 from machinectl.cli.output.stdio import OutputError, set_output_kind
 from machinectl.errors import elsewhere
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 # How commands begin in hints.
 COMMAND = "machinectl "
+# The fields of JSON that hold a text for the user, which may name commands.
+FOR_USER = frozenset({"Error", "Hint", "Reason", "Seen"})
 
 
 def write_out(text: str) -> None:
@@ -73,9 +77,25 @@ def print_value(text: str, fields: Any, *, as_json: bool) -> None:
         write_out(f"{text}\n")
 
 
+def with_commands_as_called(data: Any) -> Any:
+    """Write the commands in a JSON value's texts for the user as this program was called."""
+    if isinstance(data, list):
+        return [with_commands_as_called(each) for each in data]
+    if not isinstance(data, dict):
+        return data
+    return {
+        key: as_called(value, program_with(THIS.root))
+        if key in FOR_USER and isinstance(value, str)
+        else with_commands_as_called(value)
+        for key, value in data.items()
+    }
+
+
 def print_json(data: Any, *, indent: int | None = 4) -> None:
     """Print UTF-8 JSON; escape what is not printable."""
     import json
 
-    text = json.dumps(data, indent=indent, ensure_ascii=False).replace(elsewhere(COMMAND), COMMAND)
+    text = json.dumps(with_commands_as_called(data), indent=indent, ensure_ascii=False).replace(
+        elsewhere(COMMAND), COMMAND
+    )
     write_bytes(harmless_json(f"{text}\n").encode())

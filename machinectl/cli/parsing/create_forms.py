@@ -14,7 +14,7 @@ from machinectl.cli.parsing.go_flags import canonical, flags_of
 from machinectl.cli.parsing.lookahead import named_driver, split_at_verb
 from machinectl.cli.typed_words import shown_value, typed_line
 from machinectl.driver import DriverError
-from machinectl.driver.driver_options import read_location
+from machinectl.driver.driver_options import read_location, short_form
 from machinectl.driver.installed_drivers import installed, load
 from machinectl.errors import MachineError, UsageError
 from machinectl.machines.record import is_name
@@ -168,9 +168,10 @@ def located_driver(location: str, driver: str) -> tuple[str, str] | None:
             f"Error: Driver {driver} takes {shown_value('', login)!r}, without ssh://", f"machinectl {line}"
         )
     if not found and not is_name(location) and any(option.locates for option in options_of(driver)):
+        form = next(short_form(driver, option) for option in options_of(driver) if option.locates)
         raise UsageError(
             f"Error: Driver {driver} does not take {shown!r}",
-            "Omit --driver, and unset MACHINE_DRIVER: the host says which driver it needs",
+            f"It takes: {form}\nFor a host of another driver, omit --driver, and unset MACHINE_DRIVER",
         )
     return found[0] if found else None
 

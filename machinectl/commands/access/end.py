@@ -82,7 +82,7 @@ def access_end(
         return end_access(held, console, own, order.who, allowed)
 
     for name, error in unable.items():
-        yield name, with_holders_machines(store, order.who, error)
+        yield name, with_holders_machines(store, order.who, error, able)
     yield from work_in_turns(store, console, able, access, work)
 
 
@@ -113,9 +113,12 @@ def given_elsewhere(store: Store, machine: Machine, console: Console, access: Ac
     return found
 
 
-def with_holders_machines(store: Store, who: str, error: MachineError) -> MachineError:
-    """Name the holder's machines if there is none of that name: it may have been renamed since."""
-    if not isinstance(error, NoSuchMachine) or error.mistyped or not (found := holders_machines(store, who)):
+def with_holders_machines(store: Store, who: str, error: MachineError, ended: Sequence[str]) -> MachineError:
+    """Name the holder's other machines if there is none of that name: it may have been renamed since."""
+    if not isinstance(error, NoSuchMachine) or error.mistyped:
+        return error
+    found = [name for name in holders_machines(store, who) if name not in ended]
+    if not found:
         return error
     return MachineError(error.cause, f"{who} has access to {', '.join(found)}: machinectl access end {who} {found[0]}")
 

@@ -54,7 +54,7 @@ from machinectl.machines.holders import (
 )
 from machinectl.machines.selection import chosen, waiting
 from machinectl.provision.target import NOTHING_SPECIAL
-from machinectl.quantities import lifetime_words, rfc3339
+from machinectl.quantities import lifetime_words, parse_lifetime, rfc3339
 from machinectl.url import parse_url
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ToolIssue:
-    """What to issue. `directory` is absolute, `lifetime` is in seconds; None: each machine's default.
+    """What to issue. `directory` is absolute, `lifetime` is as typed; "": each machine's default.
 
     `addresses` are those that the user has chosen, `urls` those of machines with several addresses, by name.
     """
@@ -79,19 +79,20 @@ class ToolIssue:
     tool: str
     who: str
     directory: str
-    lifetime: int | None = None
+    lifetime: str = ""
     force: bool = False
     allowed: Allowed = NOTHING_SPECIAL
     addresses: Sequence[str] = ()
     urls: Mapping[str, str] = field(default_factory=dict)
 
     def grant(self, key: bytes) -> AccessGrant:
-        return AccessGrant(self.who, TOOL, certs.own_public_key(key), self.lifetime, state=UNWRITTEN)
+        lifetime = parse_lifetime(self.lifetime) if self.lifetime else None
+        return AccessGrant(self.who, TOOL, certs.own_public_key(key), lifetime, state=UNWRITTEN)
 
     def command(self, names: Sequence[str]) -> str:
         """Return the command line that issues it unasked, without defaults."""
         who = [f"--for {shlex.quote(self.who)}"] if self.who != self.tool else []
-        lifetime = [f"--lifetime {self.lifetime}s"] if self.lifetime else []
+        lifetime = [f"--lifetime {self.lifetime}"] if self.lifetime else []
         out = [f"--out {shlex.quote(self.directory)}"] if self.directory != os.path.abspath(self.who) else []
         force = ["--force"] if self.force else []
         addresses = [f"{FLAG} {address}" for address in self.addresses]

@@ -15,6 +15,7 @@ from machinectl.hosts.lifecycle.host_owner import check_not_lost
 from machinectl.hosts.lifecycle.host_plan import Outcome
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.swarm import draining
+from machinectl.machines.store.held_removed import HeldRemoved
 from machinectl.provision import firewall
 from machinectl.provision.decision import log_command
 from machinectl.provision.steps import undo_steps
@@ -81,7 +82,11 @@ def purge_host(
         if not force:
             if isinstance(exc, SSHError):
                 # It may never come back.
-                exc.hint += f"\nOr forget it, and keep the record to undo its set-up: machinectl rm {held.name}"
+                exc.hint += (
+                    f"\nOr leave its host as it is, and forget it: machinectl rm --forget {held.name}"
+                    if isinstance(held, HeldRemoved)
+                    else f"\nOr forget it, and keep the record to undo its set-up: machinectl rm {held.name}"
+                )
             raise
         console.warn(f"{exc.cause}; the host is unchanged")
 

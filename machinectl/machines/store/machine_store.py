@@ -199,8 +199,14 @@ class Held:
         """Record changes of the host before they are made."""
         from machinectl.host_changes import merge_changes
 
-        self.machine.changes = merge_changes(self.machine.changes, changes, now())
-        self.write()
+        before = self.machine.changes
+        self.machine.changes = merge_changes(before, changes, now())
+        try:
+            self.write()
+        except MachineError:
+            # They are not made, so that there is nothing to undo.
+            self.machine.changes = before
+            raise
 
     def write_file(self, filename: str, data: bytes) -> None:
         """Write a file that only the owner can read."""

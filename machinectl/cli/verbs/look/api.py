@@ -15,12 +15,17 @@ if TYPE_CHECKING:
 
     from machinectl.cli.options.verb_session import Session
 
+# RFC 9110 9.3; PATCH is RFC 5789's.
+METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+
 
 def api(here: Session, *, name: str, request: list[str], body: str, timeout: float) -> int:
     """Stream the answer to stdout; return 1 for an HTTP status of 300 or more."""
     from machinectl.commands.api import api as command
 
     *method, path = request
+    if not method and path in METHODS:
+        raise UsageError(f"{path} is a method: the path is missing", f"machinectl api {name} {path} <PATH>")
     if len(method) > 1:
         extra = " ".join(request[2:])
         raise UsageError(f"Invalid command line. Found extra arguments [{extra}]", "machinectl api --help")

@@ -36,12 +36,14 @@ def access_issue(
     from machinectl.provision.target import Allowed
     from machinectl.quantities import parse_lifetime
 
+    if lifetime:
+        parse_lifetime(lifetime)
     holder = tool if who is None else who
     issue = command.ToolIssue(
         tool,
         holder,
         os.path.abspath(out or holder),
-        parse_lifetime(lifetime) if lifetime else None,
+        lifetime,
         force,
         Allowed(forcible=False, restart_swarm=restart_swarm),
         parse_addresses(addresses),
