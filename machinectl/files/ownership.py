@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from machinectl.errors import MachineError
 from machinectl.files.atomic import quote_word
+from machinectl.files.temporary_files import temporary_place
 from machinectl.value_classes import Frozen
 
 TYPE_CHECKING = False
@@ -117,7 +118,7 @@ def temporary_directory() -> Iterator[str]:
     """Make a directory for ssh's files. Raises MachineError if it is not safe."""
     import tempfile
 
-    place = checked_place(tempfile.gettempdir())
+    place = checked_place(temporary_place())
     with tempfile.TemporaryDirectory(prefix=PREFIX, dir=place, ignore_cleanup_errors=True) as directory:
         yield directory
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 
+from machinectl.errors import MachineError
 from machinectl.files.ownership import exposed_above
+from machinectl.files.temporary_files import temporary_place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,18 +36,13 @@ def socket_directory() -> str:
 
 def places() -> Iterator[str]:
     yield os.environ.get("XDG_RUNTIME_DIR", "")
-    import tempfile
-
-    try:
-        yield tempfile.gettempdir()
-    except OSError:
-        # All places are full or read-only.
-        pass
+    with suppress(MachineError):
+        yield temporary_place()
     yield "/tmp"  # noqa: S108 - checked by the caller
 
 
 def is_private(path: str, user: int) -> bool:
-    """Return whether only the user can write to a directory or replace it; create it if missing."""
+    """Return whether the user, and nobody else, can write to a directory or replace it; create it if missing."""
     try:
         try:
             os.mkdir(path, 0o700)
@@ -53,6 +51,7 @@ def is_private(path: str, user: int) -> bool:
         found = os.lstat(path)
         mine = stat.S_ISDIR(found.st_mode) and found.st_uid == user and stat.S_IMODE(found.st_mode) == stat.S_IRWXU
         # After su, root may have another user's XDG_RUNTIME_DIR. That user could replace the directory after the check.
-        return mine and exposed_above(path, root_anywhere=False) is None
+        # It can be there, and read-only.
+        return mine and os.access(path, os.W_OK) and exposed_above(path, root_anywhere=False) is None
     except OSError:
         return False

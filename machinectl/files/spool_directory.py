@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.files.descriptor_lock import take_lock
 from machinectl.files.ownership import checked_place
+from machinectl.files.temporary_files import temporary_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,7 +28,7 @@ def spool_directory() -> Iterator[str]:
 
     Raises OSError, and MachineError if another user could replace the directory.
     """
-    place = ON_DISK if not os.environ.get("TMPDIR") and os.access(ON_DISK, os.W_OK) else tempfile.gettempdir()
+    place = ON_DISK if not os.environ.get("TMPDIR") and os.access(ON_DISK, os.W_OK) else temporary_place()
     with own_directory(checked_place(place), PREFIX) as path:
         yield path
 

@@ -18,7 +18,7 @@ from machinectl.console import SilentConsole
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
 from machinectl.hosts.image_transfer.image_sources import EngineSource, FileSource, SourceImage
-from machinectl.hosts.image_transfer.transfer import Order, early_blobs, transfer
+from machinectl.hosts.image_transfer.transfer import Order, check_room, early_blobs, transfer
 from machinectl.images import engine_images, send
 from machinectl.images.engine_images import Images
 from machinectl.images.image import chain_ids
@@ -353,8 +353,19 @@ def test_an_image_that_does_not_fit_here_is_refused_before_it_is_read(
     monkeypatch.setattr(EngineSource, "read", lambda *_: pytest.fail("it was read"))
     [result] = sender.send(engines["classic"], {"one": engines["containerd"]}, "app:1").values()
     assert isinstance(result, MachineError)
-    assert result.cause == f"The image takes 10.5MB, and {small_disk} has 9.44MB free"
+    assert result.cause == f"The image takes 10.5MB and has to leave 67.1MB free, and {small_disk} has 76.5MB free"
     assert "TMPDIR" in result.hint
+
+
+@pytest.mark.usefixtures("sender", "small_disk")
+def test_a_small_disk_is_told_with_what_it_has_free_and_without_an_unknown_size(tmp_path: Path) -> None:
+    place = tmp_path / "spool"
+    (place / "own").mkdir()
+    with open(place / "other", "wb") as file:
+        os.posix_fallocate(file.fileno(), 0, 10 << 20)
+    with pytest.raises(MachineError) as refused:
+        check_room(str(place / "own"), 0)
+    assert refused.value.cause == f"The image has to leave 67.1MB free, and {place} has 66.1MB free"
 
 
 def test_an_image_whose_missing_layers_fit_here_is_sent(

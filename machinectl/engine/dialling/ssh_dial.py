@@ -8,13 +8,13 @@ import re
 import shlex
 import socket
 import subprocess
-import tempfile
 from typing import IO, TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.engine.dialling.deadline_socket import Wire
 from machinectl.engine.endpoint import EngineError
 from machinectl.errors import one_line
+from machinectl.files.temporary_files import small_file
 from machinectl.ssh.destination import ssh_command
 from machinectl.state import State
 
@@ -76,7 +76,7 @@ class SSHWire(Wire):
 
 def connect_ssh(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> SSHWire:
     here, there = socket.socketpair()
-    errors = tempfile.TemporaryFile()  # noqa: SIM115 - the wire closes it
+    errors = small_file()
     try:
         with there:
             process = subprocess.Popen(

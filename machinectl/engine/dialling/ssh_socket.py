@@ -11,7 +11,6 @@ import re
 import socket
 import struct
 import subprocess
-import tempfile
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,6 +26,7 @@ from machinectl.engine.dialling.ssh_dial import (
     login_command,
 )
 from machinectl.engine.endpoint import Deadline
+from machinectl.files.temporary_files import small_file
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.openssh import multiplexing
 from machinectl.ssh.openssh.ssh_options import COMMANDS_ONLY, option_words
@@ -167,7 +167,7 @@ class KeptConnection:
         options = option_words({**OPTIONS, **multiplexing.socket_options(self.control)})
         command = login_command(self.url, [*self.endpoint.ssh_options, *options], timeout, REMOTE_COMMAND)
         # Files, not pipes: old versions keep stderr open in the background.
-        with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        with small_file() as output, small_file() as errors:
             try:
                 # A session of its own: ^C and the terminal's end must not reach it later.
                 done = subprocess.run(

@@ -189,12 +189,13 @@ def estimate(target: ImageTarget, spool: Spool, reference: Reference | None) -> 
 
 
 def check_room(directory: str, size: int) -> None:
-    """Raise MachineError if so many bytes do not fit on the disk, with some room for others."""
+    """Raise MachineError if so many bytes (0: unknown) do not fit on the disk, with some room for others."""
     free = shutil.disk_usage(directory).free
     if size + SPARE > free:
         place = os.path.dirname(directory)
+        taken = f"takes {human_size(size)} and " if size else ""
         raise MachineError(
-            f"The image takes {human_size(size)}, and {place} has {human_size(max(0, free - SPARE))} free",
+            f"The image {taken}has to leave {human_size(SPARE)} free, and {place} has {human_size(free)} free",
             f"Make room there (df -h {quote_word(place)}), or use another directory: export TMPDIR=<DIRECTORY>",
         )
 

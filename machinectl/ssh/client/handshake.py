@@ -7,7 +7,6 @@ import errno
 import os
 import socket
 import subprocess
-import tempfile
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
 from machinectl.errors import one_line
+from machinectl.files.temporary_files import small_file
 from machinectl.name_resolution import resolve
 from machinectl.ssh.client.transport import CONNECTION_ERRORS, NothingShared, Transport
 from machinectl.ssh.ssh_errors import (
@@ -112,7 +112,7 @@ class ProxyCommand:
 
     def __init__(self, command: str) -> None:
         self.socket, theirs = socket.socketpair()
-        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - `close` closes it
+        self._errors: IO[bytes] = small_file()
         with theirs:
             try:
                 self._process = subprocess.Popen(

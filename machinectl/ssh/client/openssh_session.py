@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import one_line
 from machinectl.files.ownership import temporary_directory
+from machinectl.files.temporary_files import small_file
 from machinectl.process_streams import query_program, run_streamed
 from machinectl.ssh import framing
 from machinectl.ssh.client.session import SSHSession, Transfer, last_line
@@ -186,7 +186,7 @@ class OpenSSH:
         options = {"ConnectTimeout": f"{self._settings.connect_timeout:.0f}", "LogLevel": "INFO"}
         command = self.command([*option_words(options), *arguments], trusts=trusts)
         # Use a file: the background ssh would keep a pipe open.
-        with tempfile.TemporaryFile() as errors:
+        with small_file() as errors:
             try:
                 process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors)
             except OSError as exc:
