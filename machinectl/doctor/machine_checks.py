@@ -42,7 +42,7 @@ from machinectl.provision.daemon_json import read_config as read_configuration
 from machinectl.provision.facts import health as host_health
 from machinectl.provision.facts import host_facts
 from machinectl.provision.revision import Revision
-from machinectl.provision.steps import live_restore
+from machinectl.provision.steps import docker_socket, live_restore
 from machinectl.provision.steps.engine_config import LIVE_RESTORE
 from machinectl.url import TLS_PORT
 
@@ -316,6 +316,8 @@ def logged_in_inside(
         script = host_health.with_health(host_facts.facts_command(engine_port_of(machine), patience=0), DATA)
         said, fares = host_health.split_output(root.run(script, timeout=timeout * READS, check=False).stdout)
         found = host_facts.parse_facts(said)
+        if machine.engine.ssh_only and found.running:
+            found = replace(found, docker_over_ssh=docker_socket.ask_over_ssh(session))
     except MachineError as exc:
         return Inside((*checks, unknown(HOST, f"not read: {exc.cause}", exc.hint)), shell)
     seen = Inside(checks, shell, found, off=host_condition.clock_off(found, asked))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.doctor.check import BROKEN, OK, UNKNOWN, Check, first_case
+from machinectl.doctor.check import BROKEN, OK, UNKNOWN, Check, failed, first_case
+from machinectl.errors import CheckFailed
 from machinectl.provision import daemon_json
-from machinectl.provision.steps import docker_group, engine_config
+from machinectl.provision.steps import docker_group, docker_socket, engine_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from machinectl.provision.facts.host_facts import Facts
     from machinectl.provision.target import Target
 
-GROUP, LISTENER = "Group", "Listener"
+GROUP, SOCKET, LISTENER = "Group", "Socket", "Listener"
 
 
 def ssh_only_checks(found: Facts, target: Target, shell: Shell) -> Iterator[Check]:
@@ -28,6 +29,10 @@ def ssh_only_checks(found: Facts, target: Target, shell: Shell) -> Iterator[Chec
         (docker_group.is_missing(found), BROKEN, lacks, f"Make it a member: {again}"),
         (True, OK, f"{user} is in the group {group}, and may use the engine", ""),
     )
+    try:
+        docker_socket.check_reachable(found, target)
+    except CheckFailed as exc:
+        yield failed(SOCKET, exc)
     addresses = ", ".join(engine_config.tcp_addresses(found))
     own = f"the host's own configuration makes the engine listen on {addresses}"
     still = f"the engine still listens on port {target.port}"

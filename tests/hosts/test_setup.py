@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -31,6 +31,7 @@ from machinectl.machines.holders import ACTIVE, ADDING, TOOL, AccessHolder, put_
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.decision import EngineDown, InUse
 from machinectl.provision.target import Allowed
+from machinectl.ssh.runner import CommandResult
 from machinectl.state import State
 from tests.support.quiet import Quiet
 from tests.support.registered import added
@@ -206,6 +207,36 @@ def test_a_port_that_stays_open_without_tls_is_named(store: Store) -> None:
     run.look()
     said = "The host's own configuration makes the engine listen on [::]:2375 without TLS, and that stays"
     assert list(remaining_warnings(run, target_of(machine))) == [said]
+
+
+def test_an_engine_that_docker_does_not_reach_over_ssh_is_found_before_its_listener_is_closed(
+    store: Store, machine: Machine
+) -> None:
+    class Login(RecordedHost):
+        def run(self, script: str, **_: Any) -> CommandResult:
+            return CommandResult(127, b"", b"sh: docker: not found")
+
+    host = RecordedHost("docker")
+    vars(host)["session"] = Login()
+    machine.engine = replace(machine.engine, ssh_only=True)
+    with store.writing("orion") as held:
+        held.machine.engine = machine.engine
+        held.write()
+        before = held.machine.dump()
+        url = "ssh://ops@192.168.0.29"
+        for run in (DryRun(store, machine, Quiet(), host, url), RealRun(held, Quiet(), host, url)):
+            with pytest.raises(CheckFailed, match="there is no docker command on the host"):
+                Setup(world=answering(State.RUNNING)).carry_out(run)
+    assert (store.read("orion").dump(), host.jobs) == (before, [])
+
+
+def test_an_engine_that_does_not_answer_over_ssh_can_listen_again(store: Store, machine: Machine) -> None:
+    with store.writing("orion") as held:
+        held.machine.engine = replace(machine.engine, ssh_only=True)
+        run = RealRun(held, Quiet(), RecordedHost("docker"), "ssh://ops@192.168.0.29")
+        with pytest.raises(MachineError, match="does not answer over SSH") as raised:
+            Setup(world=answering(State.TIMEOUT)).carry_out(run)
+    assert raised.value.hint.endswith("machinectl set --no-ssh-only orion; machinectl provision orion")
 
 
 def test_a_port_that_is_closed_is_found_before_anything_is_changed(store: Store, machine: Machine) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from machinectl.driver import SSHEndpoint
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held
+    from machinectl.provision.job import Remote
     from machinectl.ssh.client.session import SSHSession
     from machinectl.ssh.runner import StreamingRunner
     from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
@@ -313,3 +314,8 @@ def root_runner(session: SSHSession, console: Console, access: Access) -> Stream
     from machinectl.ssh.client.sudo import become_root
 
     return become_root(session, access.credentials, console)
+
+
+def login_runner(root: Remote) -> Remote:
+    """Return what runs commands as the user who logged in."""
+    return getattr(root, "session", root)

@@ -219,7 +219,10 @@ def verify(run: HostRun, world: World) -> None:
     if found.state is State.RUNNING:
         return
     if url.startswith("ssh://"):
-        raise MachineError(f"The engine runs on the host, but it does not answer over SSH: {found.error}", found.hint)
+        raise MachineError(
+            f"The engine runs on the host, but it does not answer over SSH: {found.error}",
+            f"{found.hint}\n{docker_socket.with_listener(machine.name)}",
+        )
     # A rejecting firewall may also show as "no route to host".
     if found.state in {State.TIMEOUT, State.STOPPED} or firewall.blocking(run.host, run.port):
         advice = firewall.advice(run.host, run.port)

@@ -13,6 +13,7 @@ from machinectl.hosts.certificates.ending_holders import ending_holders
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import discard_pending
 from machinectl.hosts.certificates.signing import renewed_identity, with_ca_of_host
+from machinectl.hosts.connection.login import login_runner
 from machinectl.hosts.lifecycle import shared_hosts
 from machinectl.hosts.lifecycle.engine_hints import unread_unit
 from machinectl.hosts.lifecycle.engine_restart import (
@@ -38,7 +39,7 @@ from machinectl.machines.store.last_failure import record_look
 from machinectl.provision import client_cas, preflight
 from machinectl.provision.decision import InUse
 from machinectl.provision.facts import docker_unit, host_facts
-from machinectl.provision.steps import engine_config
+from machinectl.provision.steps import docker_socket, engine_config
 from machinectl.provision.steps.setup_steps import setup_steps, side_effects
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target, with_changes
 
@@ -126,6 +127,8 @@ class Setup:
             raise InUse(machine.name, host.containers)
         if run.url.startswith("tcp://"):
             run.host = with_reachability(host, machine, run.url, self.world)
+        elif host.dockerd:
+            run.host = replace(host, docker_over_ssh=docker_socket.ask_over_ssh(login_runner(run.remote)))
         if not self.allowed.force:
             check_no_other_machine(run.store, machine, host)
         removed = predecessor(run.store, machine, host) or engine_installer(run.store, machine, run.url, host)

@@ -196,6 +196,8 @@ class Facts:
     # Why we cannot connect to the engine's port; `refused` if nothing listens.
     no_way: str = ""
     refused: bool = False
+    # Why the SSH user's docker does not reach the engine.
+    docker_over_ssh: str = ""
 
     @property
     def time(self) -> datetime:

@@ -1,20 +1,31 @@
-"""docker.socket: systemd's unit that opens the engine's socket, and passes it on."""
+"""The engine's unix socket: docker.socket, systemd's unit that opens it, and where docker looks for it over SSH."""
 
 from __future__ import annotations
 
+import posixpath
 from typing import TYPE_CHECKING
 
-from machinectl.errors import CheckFailed
+from machinectl.errors import CheckFailed, one_line
 from machinectl.provision.daemon_json import listed, read_config
 from machinectl.provision.facts import docker_unit
+from machinectl.provision.steps import docker_group
 from machinectl.quantities import plural
 
 if TYPE_CHECKING:
     from machinectl.provision.facts.host_facts import Facts
+    from machinectl.provision.job import Remote
+    from machinectl.provision.target import Target
 
 UNIT = "docker.socket"
 # A socket that was masked has lost what it passes on: unmasking it, and starting the engine, is not enough.
 RESTART = f"systemctl restart {UNIT} docker"
+# Where docker looks for the engine, unless DOCKER_HOST or a context says otherwise.
+DEFAULT = "/var/run/docker.sock"
+# Ask, as `docker system dial-stdio` does: an engine may hold a socket that systemd opened, and not answer there.
+ASK_SECONDS = 10
+ASK = f"timeout {ASK_SECONDS} docker version --format '{{{{.Server.Version}}}}'"
+TIMED_OUT, NOT_FOUND = 124, 127
+TOO_LATE, NO_DOCKER = f"nothing has answered within {ASK_SECONDS} s", "there is no docker command on the host"
 
 
 def hosts(facts: Facts) -> list[str]:
@@ -44,3 +55,50 @@ def containers_stopped(facts: Facts) -> str:
     """Return how many containers a plain restart stops, or ""."""
     keeps = facts.info.get("LiveRestoreEnabled") or not facts.containers
     return "" if keeps else plural(len(facts.containers), "container")
+
+
+def ask_over_ssh(login: Remote) -> str:
+    """Return what docker says to the SSH user if it does not reach the engine, else ""."""
+    result = login.run(ASK, check=False)
+    said = one_line((result.stderr or result.stdout).decode(errors="replace"))
+    by_status = {0: "", TIMED_OUT: TOO_LATE, NOT_FOUND: NO_DOCKER}
+    return by_status.get(result.status, said or f"docker ended with status {result.status}")
+
+
+def moved(facts: Facts) -> list[str]:
+    """Return the unix sockets that the engine listens on, if docker does not look for it there."""
+    paths = []
+    for host in hosts(facts):
+        scheme, _, path = host.partition("://")
+        if scheme == "unix":
+            paths.append(path)
+        elif scheme == "fd":
+            paths += [each for each in facts.socket_listens if each.startswith("/")] or [DEFAULT]
+    is_default = any(posixpath.normpath(path).removeprefix("/var") == "/run/docker.sock" for path in paths)
+    return [] if is_default else paths
+
+
+def check_reachable(facts: Facts, target: Target) -> None:
+    """Refuse an engine without a listener that docker would not reach over SSH either."""
+    said = facts.docker_over_ssh
+    if not (target.ssh_only and said):
+        return
+    paths = moved(facts) if DEFAULT in said or said == TOO_LATE else []
+    is_denied = "permission denied" in said and docker_group.is_missing(facts)
+    if not paths and (is_denied or not facts.running):
+        # Joining the group, or starting the engine, may be all that it needs.
+        return
+    there = "" if target.name else f", on the host as {facts.login or 'root'}"
+    hint = f"See why{there}: {target.on_host('docker version')}"
+    if paths:
+        said = f"it looks at {DEFAULT} on the host, and the engine listens on {' and '.join(paths)}"
+        context = f"'docker context create engine --docker host=unix://{paths[0]} && docker context use engine'"
+        hint = f"Tell docker{there}: {target.on_host(context)}"
+    elif said == NO_DOCKER:
+        hint = "Install the docker CLI on the host"
+    otherwise = with_listener(target.name) if target.name else "Or omit --ssh-only"
+    raise CheckFailed(f"docker does not reach the engine over SSH: {said}", f"{hint}\n{otherwise}")
+
+
+def with_listener(name: str) -> str:
+    return f"Or let the engine listen: machinectl set --no-ssh-only {name}; machinectl provision {name}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.provision import firewall, preflight
-from machinectl.provision.steps import docker_group, engine_config, installation, live_restore
+from machinectl.provision.steps import docker_group, docker_socket, engine_config, installation, live_restore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,6 +40,7 @@ def setup_steps(script: Callable[[str], bytes | None]) -> tuple[SetupStep, ...]:
 def check_host(facts: Facts, target: Target, allowed: Allowed) -> None:
     """Raise CheckFailed for unsuitable hosts or settings."""
     preflight.check_all(facts, target, allowed)
+    docker_socket.check_reachable(facts, target)
     if facts.dockerd:
         engine_config.configure(facts, target, allowed)
 
