@@ -27,6 +27,8 @@ LONGEST_VERSION = 64
 # Other answers: 2 to 3 KB per container, perhaps thousands of containers.
 LONGEST_TOLD = 64 << 20
 OK, PROXY_AUTHENTICATION, GATEWAYS = 200, 407, range(502, 505)
+# Of the answers that a socket of `machinectl socket` gives itself.
+SOCKET_SERVER = "machinectl-socket"
 
 
 class EngineQuery(Frozen):
@@ -100,7 +102,7 @@ def ask_engine(endpoint: Endpoint, deadline: Deadline, question: EngineQuery | N
     wire = dial(endpoint, deadline)
     try:
         ping = get(wire, "/_ping")
-        if "Api-Version" not in ping.headers:
+        if "Api-Version" not in ping.headers and not is_of_socket(ping):
             raise not_an_engine(endpoint, ping)
         said = ping.read(LONGEST_ANSWER)
         if ping.status != OK:
@@ -143,7 +145,14 @@ def json_answer(endpoint: Endpoint, body: bytes, kind: type) -> Any:
     return value
 
 
+def is_of_socket(response: Response) -> bool:
+    return response.headers.get("Server") == SOCKET_SERVER
+
+
 def error_answer(endpoint: Endpoint, response: Response, said: bytes) -> EngineError:
+    if is_of_socket(response):
+        # It has the next command in it. An engine could claim the same: take no hint from it.
+        return EngineError(f"The socket {endpoint.peer} does not reach its engine: {error_message(said)}")
     return EngineError(
         f"The engine at {endpoint.peer} answers {response.status}: {error_message(said) or response.reason}",
         "Look at the engine's journal on its host: journalctl -u docker",

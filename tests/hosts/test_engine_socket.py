@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl.engine import Endpoint, EngineError, probe
 from machinectl.errors import MachineError
 from machinectl.hosts.engine_socket import relay
 from machinectl.hosts.engine_socket.command_environment import socket_variables
@@ -27,6 +28,7 @@ from machinectl.hosts.engine_socket.socket_notes import (
     write_note,
 )
 from machinectl.hosts.status.present_name import present_name
+from machinectl.images.engine_images import Images
 from machinectl.machines.record import Machine
 from tests.support.quiet import Quiet
 from tests.support.registered import added
@@ -151,6 +153,18 @@ def refused(path: str, request: bytes = PING) -> bytes:
         head, _, body = read_all(client).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 502 ")
     return body
+
+
+@pytest.mark.usefixtures("runtime")
+def test_an_error_of_the_socket_is_not_taken_for_an_engines(store: Store) -> None:
+    register(store, free_port())
+    with opened(store) as path:
+        endpoint = Endpoint(f"unix://{path}")
+        with Images(endpoint) as images, pytest.raises(EngineError) as failure:
+            images.engine()
+        found = probe(endpoint, 30)
+    assert failure.value.cause.startswith(f"The socket {path} does not reach its engine: 127.0.0.1")
+    assert (found.error, found.hint, failure.value.hint) == (failure.value.cause, "", "")
 
 
 @pytest.mark.usefixtures("runtime")

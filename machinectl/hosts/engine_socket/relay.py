@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from machinectl.descriptors import fitting_jobs
 from machinectl.engine.duplex.duplex_dial import no_answer
 from machinectl.engine.duplex.duplex_stream import PlainStream
+from machinectl.engine.probe import SOCKET_SERVER
 from machinectl.errors import MachineError, one_line
 
 if TYPE_CHECKING:
@@ -269,6 +270,7 @@ def refusal(error: MachineError, request: bytes) -> bytes:
     body = json.dumps({"message": error_text(error)}).encode() + b"\n"
     head = (
         "HTTP/1.1 502 Bad Gateway",
+        f"Server: {SOCKET_SERVER}",
         "Content-Type: application/json",
         f"Content-Length: {len(body)}",
         "Connection: close",

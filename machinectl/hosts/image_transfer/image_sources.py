@@ -109,7 +109,7 @@ class EngineSource:
         except EngineError as exc:
             if self.others:
                 # No `machinectl set` changes where docker points.
-                first = f"{exc.hint}; or take" if self.endpoint.url.startswith("unix://") else "Take"
+                first = f"{exc.hint}; or take" if exc.hint and self.endpoint.url.startswith("unix://") else "Take"
                 exc.hint = f"{first} the image from elsewhere: {self.others}"
             raise
 
