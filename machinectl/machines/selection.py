@@ -9,9 +9,12 @@ from machinectl.machines.store.first_machine import first_step_hint
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from typing import TypeVar
 
     from machinectl.console import Console
     from machinectl.machines.store import Store
+
+    Row = TypeVar("Row")
 
 DEFAULT = "default"
 # Seconds between looks at another process's lock.
@@ -48,6 +51,23 @@ def expand_range(name: str) -> list[str]:
         return expand_ranges(name, VALUE_RANGE)
     except InvalidRange as exc:
         raise UsageError(f"{name!r}: {exc}", "Write a range as 'web[01:20]', or a glob as 'web*'") from exc
+
+
+def listed_for_each(
+    store: Store, names: Sequence[str], listed: Callable[[Store, Sequence[str]], list[Row]]
+) -> tuple[list[Row], list[MachineError]]:
+    """Return the rows of all machines, and the errors of those that fail. One alone raises."""
+    found = matching(names, store.names)
+    if len(found) <= 1:
+        return listed(store, found), []
+    rows: list[Row] = []
+    failures = []
+    for name in found:
+        try:
+            rows += listed(store, [name])
+        except MachineError as exc:
+            failures.append(exc)
+    return rows, failures
 
 
 def require_names(names: Sequence[str], verb: str, flag: str = "") -> None:

@@ -167,6 +167,16 @@ def test_a_renamed_machine_has_its_holders(store: Store) -> None:
     assert holders_of(store.read("vega")) == before
 
 
+def test_of_several_machines_those_that_exist_are_listed(store: Store) -> None:
+    shared_machine(store)
+    both = machinectl("access", "ls", "--json", "ghost", "orionbox", store=store.root)
+    alone = machinectl("access", "ls", "--json", "orionbox", store=store.root)
+    assert (both.returncode, both.stdout) == (1, alone.stdout)
+    assert both.stderr.startswith('Docker machine "ghost" does not exist. ')
+    none = machinectl("access", "ls", "--json", "ghost", "nobody", store=store.root)
+    assert (none.returncode, none.stdout) == (1, "")
+
+
 def test_a_holder_in_place_of_a_machine_is_named_as_one(store: Store) -> None:
     shared_machine(store)
     with pytest.raises(UsageError, match='"alice" is a holder, not a machine') as raised:

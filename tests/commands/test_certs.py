@@ -750,6 +750,16 @@ def test_a_store_without_machines_has_no_rows(store: Store) -> None:
     assert certs_ls(store) == []
 
 
+def test_of_several_machines_those_that_exist_are_listed(store: Store) -> None:
+    add_machine(store)
+    both = machinectl("certs", "ls", "--json", "ghost", "orionbox", store=store.root)
+    alone = machinectl("certs", "ls", "--json", "orionbox", store=store.root)
+    assert (both.returncode, both.stdout) == (1, alone.stdout)
+    assert both.stderr.startswith('Docker machine "ghost" does not exist. ')
+    none = machinectl("certs", "ls", "--json", "ghost", "nobody", store=store.root)
+    assert (none.returncode, none.stdout) == (1, "")
+
+
 def test_a_name_that_is_no_machine_is_an_error(store: Store) -> None:
     assert error_of(lambda: certs_ls(store, ["nobody"])).cause == 'Docker machine "nobody" does not exist'
 

@@ -8,6 +8,7 @@ from machinectl.cli.output.stdout import print_lines
 from machinectl.cli.tables.fitted_table import Fitting
 from machinectl.cli.tables.results import report_all
 from machinectl.cli.tables.text_table import print_rows
+from machinectl.machines.selection import listed_for_each
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
@@ -47,7 +48,8 @@ def certs_import(here: Session, *, name: str, directory: str, force: bool) -> No
 def certs_ls(here: Session, *, names: list[str], fail_under: int | None, as_json: bool) -> int:
     from machinectl.commands.certs.ls import certs_ls, expiry_errors
 
-    rows = certs_ls(here.store, names)
-    print_rows(HEADINGS, rows, FITTING, as_json=as_json)
+    rows, failures = listed_for_each(here.store, names, certs_ls)
+    if rows or not failures:
+        print_rows(HEADINGS, rows, FITTING, as_json=as_json)
     here.note_empty_store()
-    return report_all(here, [] if fail_under is None else expiry_errors(here.store, rows, fail_under))
+    return report_all(here, failures + ([] if fail_under is None else expiry_errors(here.store, rows, fail_under)))
