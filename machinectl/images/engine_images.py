@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import time
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from machinectl.go.docker_ps import as_dict, as_integer, as_list, as_text
 from machinectl.images.image import DIGEST, UNKNOWN, chain_ids
 from machinectl.images.platform_name import ARCHITECTURES, LONGEST_PLATFORM, PLATFORM
 from machinectl.images.write_archive import Known
+from machinectl.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from machinectl.engine.dialling.deadline_socket import Wire
     from machinectl.images.reference import Reference
 
-# Seconds for all questions, or for one change.
+# Seconds for one change, or a question to an engine that is at work on an image.
 PATIENCE = 120.0
+# Seconds to connect, and for each question before that; to log in; and to list images: containerd takes long for many.
+ANSWERING, LOGIN, LISTING = 10.0, 30.0, 30.0
 # Seconds to ask for the layers of images: an engine may have thousands. What is not known by then is sent.
 LOOKING = 5.0
 # Layers of an image, and of all images together. Docker's classic store takes 127 for an image.
@@ -57,13 +59,12 @@ class DiskFullError(EngineError):
 
 
 class Images:
-    """Asks one engine over one connection."""
+    """Asks one engine over one connection. `seconds` are for each question, by default ANSWERING."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, seconds: float | None = None) -> None:
         self._endpoint = endpoint
         self._wire: Wire | None = None
-        # Of all questions together.
-        self._deadline = Deadline(PATIENCE)
+        self._seconds = seconds
 
     def __enter__(self) -> Self:
         return self
@@ -72,11 +73,13 @@ class Images:
         if self._wire:
             self._wire.close()
 
-    def ask(self, path: str, kind: type) -> Any:
+    def ask(self, path: str, kind: type, deadline: Deadline | None = None) -> Any:
         """Return the answer, or None if the engine knows no such thing."""
+        seconds = self._seconds or ANSWERING
         if self._wire is None:
-            self._wire = dial(self._endpoint, self._deadline)
-        self._wire.deadline = self._deadline
+            connecting = LOGIN if self._endpoint.url.startswith("ssh://") else seconds
+            self._wire = dial(self._endpoint, deadline or Deadline(connecting))
+        self._wire.deadline = deadline or Deadline(seconds)
         answer = get(self._wire, path)
         if answer.status == NOT_FOUND:
             answer.read(LONGEST)
@@ -89,11 +92,11 @@ class Images:
         return found
 
     def listed(self, query: str = "") -> list[dict[str, Any]]:
-        found = self.ask(f"/images/json{query}", list)
+        found = self.ask(f"/images/json{query}", list, Deadline(self._seconds or LISTING))
         return [each for each in found or [] if isinstance(each, dict)]
 
-    def image(self, name: str) -> dict[str, Any] | None:
-        found: dict[str, Any] | None = self.ask(f"/images/{quote(name, safe='/:@')}/json", dict)
+    def image(self, name: str, deadline: Deadline | None = None) -> dict[str, Any] | None:
+        found: dict[str, Any] | None = self.ask(f"/images/{quote(name, safe='/:@')}/json", dict, deadline)
         return found
 
     def engine(self) -> Known:
@@ -118,11 +121,16 @@ class Images:
         chains: set[str] = set()
         diffs: set[str] = set()
         contents: dict[str, str] = {}
-        end = time.monotonic() + LOOKING
+        looking = Deadline(LOOKING)
         for identifier in by_likelihood(listed, likely):
-            if time.monotonic() > end or len(diffs) > MOST_KNOWN:
+            if len(diffs) > MOST_KNOWN:
                 break
-            image = self.image(identifier) or {}
+            try:
+                image = self.image(identifier, looking) or {}
+            except EngineError as exc:
+                if exc.state is not State.TIMEOUT:
+                    raise
+                break
             contents[content_of(image)] = identifier
             layers = diff_ids_of(image)
             diffs.update(layers)

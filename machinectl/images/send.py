@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.engine import EngineError
 from machinectl.errors import MachineError
-from machinectl.images.engine_images import AGAIN, Images, LoadError, load_image, remove_image, tag_image
+from machinectl.images.engine_images import AGAIN, PATIENCE, Images, LoadError, load_image, remove_image, tag_image
 from machinectl.images.image import DIGEST
 from machinectl.images.write_archive import archive, parcel
 
@@ -179,7 +179,7 @@ def attempts(known: Known, spool: Spool, early: Early) -> Iterator[tuple[Known, 
 
 
 def is_whole(target: ImageTarget, image_id: str) -> bool:
-    with Images(target.endpoint) as images:
+    with Images(target.endpoint, PATIENCE) as images:
         return images.is_whole(image_id, by_containerd=target.known.by_containerd)
 
 
@@ -188,7 +188,7 @@ def remove_untagged(endpoint: Endpoint, image_id: str) -> None:
     if not DIGEST.fullmatch(image_id):
         # An engine takes the start of an ID for one.
         return
-    with Images(endpoint) as images:
+    with Images(endpoint, PATIENCE) as images:
         found = images.image(image_id)
     if found and not found.get("RepoTags") and not found.get("RepoDigests"):
         remove_image(endpoint, image_id)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from machinectl.engine import Endpoint
+from machinectl.engine import Endpoint, EngineError
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.image_transfer.image_sources import MOST_COMPARED, EngineSource, FileSource, similar_names
 from machinectl.images import engine_images
@@ -15,14 +16,19 @@ from machinectl.images.engine_images import Images, ids_by_name, load_image, tag
 from machinectl.images.read_archive import Wanted
 from machinectl.images.reference import Reference
 from machinectl.images.send import remove_untagged
+from machinectl.state import State
 from tests.support import hostile_engine, servers
+
+if TYPE_CHECKING:
+    from machinectl.engine.endpoint import Deadline
+    from tests.support.servers import Behaviour
 
 
 @pytest.fixture
 def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Answers by path; the fake stands for an engine that no real one can be made to be."""
     found: dict[str, Any] = {}
-    monkeypatch.setattr(Images, "ask", lambda _, path, kind: found.get(path.partition("?")[0], kind()))
+    monkeypatch.setattr(Images, "ask", lambda _, path, kind, *__: found.get(path.partition("?")[0], kind()))
     return found
 
 
@@ -54,14 +60,50 @@ def test_an_engine_of_thousands_of_images_is_asked_for_likely_ones_only_as_long_
         {"Id": image_id, "Created": created, "RepoTags": tags} for created, (image_id, tags) in enumerate(named.items())
     ]
     asked: list[str] = []
-    times = iter(range(100))
-    monkeypatch.setattr(Images, "image", lambda _, name: asked.append(name))
-    monkeypatch.setattr("machinectl.images.engine_images.time", SimpleNamespace(monotonic=lambda: next(times)))
-    monkeypatch.setattr(engine_images, "LOOKING", 3)
+
+    def image(_: Images, name: str, __: Deadline) -> None:
+        if len(asked) == 3:
+            raise EngineError("late", state=State.TIMEOUT)
+        asked.append(name)
+
+    monkeypatch.setattr(Images, "image", image)
     with Images(HERE) as images:
         known = images.known("app")
     assert asked == [new, old, untagged]
     assert known.images == set(named)
+
+
+def test_an_answer_about_an_image_that_never_ends_delays_no_push(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_images, "LOOKING", 0.3)
+
+    def slow(connection: servers.Connection) -> None:
+        while b"GET /images/sha256:" not in (request := connection.request()):
+            if not request:
+                return
+            path = request.split()[1].decode()
+            connection.send(servers.answer(b"{}" if path == "/info" else listed))
+        connection.send(b"HTTP/1.1 200 OK\r\n\r\n")
+        while not connection.stopping.wait(0.02):
+            connection.send(b" ")
+
+    listed = json.dumps([{"Id": hostile_engine.IMAGE_ID}]).encode()
+    with servers.serving(slow) as port, Images(Endpoint(f"tcp://127.0.0.1:{port}")) as images:
+        known = images.known()
+    assert known.images == {hostile_engine.IMAGE_ID}
+    assert not known.diff_ids
+
+
+@pytest.mark.parametrize("behaviour", [servers.silent, servers.stalling_body])
+def test_an_engine_that_does_not_answer_is_given_up_after_the_usual_time(
+    behaviour: Behaviour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_images, "ANSWERING", 0.3)
+    with (
+        servers.serving(behaviour) as port,
+        Images(Endpoint(f"tcp://127.0.0.1:{port}")) as images,
+        pytest.raises(MachineError, match="within 0"),
+    ):
+        images.known()
 
 
 def test_a_list_of_images_that_never_ends_is_given_up() -> None:

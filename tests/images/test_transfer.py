@@ -182,9 +182,9 @@ def test_many_targets_cost_one_read_of_the_source(
     reads: list[EngineSource] = []
     read = EngineSource.read
 
-    def counted(source: EngineSource, reader: ArchiveReader, wanted: Wanted) -> None:
+    def counted(source: EngineSource, reader: ArchiveReader, *more: Any) -> None:
         reads.append(source)
-        read(source, reader, wanted)
+        read(source, reader, *more)
 
     monkeypatch.setattr(EngineSource, "read", counted)
     # containerd is slow where one image is loaded by many at once.
@@ -194,6 +194,35 @@ def test_many_targets_cost_one_read_of_the_source(
     assert len(reads) == 1
     assert len(results) == count
     assert all(isinstance(each, Sent) for each in results.values()), results
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_no_machine_gets_another_image_than_was_found_though_its_name_moves_before_it_is_read(
+    sources: dict[str, Engine], engines: dict[str, Engine], sender: Sender, monkeypatch: pytest.MonkeyPatch, store: str
+) -> None:
+    app = saved({"app:1": Made([unique_layer()])})
+    sources[store].load(app)
+    engines[store].load(app)
+    expected = sources[store].layers("app:1")
+    find = EngineSource.find
+
+    def moving(source: EngineSource, wanted: Wanted) -> SourceImage:
+        found = find(source, wanted)
+        sources[store].load(saved({"app:1": Made([unique_layer()])}))
+        return found
+
+    monkeypatch.setattr(EngineSource, "find", moving)
+    results = sender.send(sources[store], engines, "app:1")
+    assert engines[store].layers("app:1") == expected
+    other = next(name for name in STORES if name != store)
+    if store == "classic":
+        assert engines[other].layers("app:1") == expected
+    else:
+        # containerd's store forgets an image that has lost its name.
+        failure = results[other]
+        assert isinstance(failure, MachineError)
+        assert failure.hint == "Run the same command again"
+        assert "app:1" not in engines[other].images()
 
 
 LOW, HIGH = digest(b"low"), digest(b"high")

@@ -56,8 +56,8 @@ class Source(Protocol):
     # Find the image. Raises MachineError if the source does not have it.
     def find(self, wanted: Wanted) -> SourceImage: ...
 
-    # Read its archive.
-    def read(self, reader: ArchiveReader, wanted: Wanted) -> None: ...
+    # Read the archive of the image that was found.
+    def read(self, reader: ArchiveReader, wanted: Wanted, found: SourceImage) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,10 @@ class EngineSource:
             return SourceImage(by_containerd=by_containerd, size=size, by_id=by_id)
         return SourceImage(identifier, by_containerd, size, tuple(diff_ids_of(found)), by_id, content_of(found))
 
-    def read(self, reader: ArchiveReader, wanted: Wanted) -> None:
+    def read(self, reader: ArchiveReader, wanted: Wanted, found: SourceImage) -> None:
         try:
-            with saved_image(self.endpoint, wanted.name) as stream:
+            # Its name may have moved to another image meanwhile.
+            with saved_image(self.endpoint, found.image_id or wanted.name) as stream:
                 reader.read_stream(stream, wanted._replace(name=""), compressed=False)
         except (EngineError, ArchiveError) as exc:
             # The engine has stopped, or the image has been removed.
@@ -137,7 +138,7 @@ class FileSource:
                 check_archive(self.path)
         return SourceImage(by_id=is_image_id(wanted.name))
 
-    def read(self, reader: ArchiveReader, wanted: Wanted) -> None:
+    def read(self, reader: ArchiveReader, wanted: Wanted, found: SourceImage) -> None:  # noqa: ARG002 - of Source
         with self._naming_file():
             if self.path == STDIN:
                 reader.read_stream(sys.stdin.buffer, wanted)

@@ -92,7 +92,7 @@ def send_to_all(
             skipped = unneeded_layers(found, early.values())
             # Sizes of layers are not known.
             size = 0 if skipped else found.archive_size
-            read_in_background(order, size, spool, ArchiveReader(spool, directory, skipped))
+            read_in_background(order, found, size, spool, ArchiveReader(spool, directory, skipped))
 
         def send(name: str, console: Console) -> Sent:
             target = targets[name]
@@ -200,11 +200,11 @@ def check_room(directory: str, size: int) -> None:
         )
 
 
-def read_in_background(order: Order, size: int, spool: Spool, reader: ArchiveReader) -> None:
+def read_in_background(order: Order, found: SourceImage, size: int, spool: Spool, reader: ArchiveReader) -> None:
     def read() -> None:
         try:
             check_room(reader.directory, size)
-            order.source.read(reader, order.wanted)
+            order.source.read(reader, order.wanted, found)
         except OSError as exc:
             spool.fail(SourceError(f"Cannot read {exc.filename or 'the image'}: {exc.strerror or exc}"))
         except MachineError as exc:
