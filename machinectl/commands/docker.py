@@ -86,6 +86,6 @@ def interrupt(process: subprocess.Popen[bytes]) -> None:
 
 
 def docker_environment(environment: Mapping[str, str], variables: Mapping[str, str | None]) -> dict[str, str]:
-    """Drop the context, which would override the machine."""
-    found = {**environment, **variables, "DOCKER_CONTEXT": None}
+    """Drop the context, which would override the machine, and the builder, on which `docker build` would run."""
+    found = {**environment, **variables, "DOCKER_CONTEXT": None, "BUILDX_BUILDER": None}
     return {name: value for name, value in found.items() if value is not None}

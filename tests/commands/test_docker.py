@@ -141,6 +141,7 @@ def test_no_variable_of_another_machine_is_left() -> None:
         "DOCKER_CERT_PATH": "y",
         "DOCKER_TLS_VERIFY": "1",
         "DOCKER_CONTEXT": "z",
+        "BUILDX_BUILDER": "b",
         "HOME": "/h",
     }
     variables = {"DOCKER_HOST": "unix:///s", "DOCKER_CERT_PATH": None, "DOCKER_TLS_VERIFY": None}

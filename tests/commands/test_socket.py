@@ -53,7 +53,7 @@ def listed(store: Store) -> list[dict[str, str]]:
 def test_a_command_gets_the_socket_and_its_status_is_ours(machine: Path, store: Store) -> None:
     script = """
 import os, socket
-names = [name for name in os.environ if name.startswith(("DOCKER_", "TESTCONTAINERS_"))]
+names = [name for name in os.environ if name.startswith(("BUILDX_", "DOCKER_", "TESTCONTAINERS_"))]
 print(sorted(names))
 s = socket.socket(socket.AF_UNIX)
 s.connect(os.environ["DOCKER_HOST"].removeprefix("unix://"))
@@ -61,7 +61,13 @@ s.sendall(b"GET /_ping HTTP/1.1\\r\\n\\r\\n")
 print(s.recv(15).decode())
 raise SystemExit(7)
 """
-    leading_elsewhere = {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/x", "DOCKER_CONTEXT": "x", "DOCKER_TLS": "1"}
+    leading_elsewhere = {
+        "DOCKER_TLS_VERIFY": "1",
+        "DOCKER_CERT_PATH": "/x",
+        "DOCKER_CONTEXT": "x",
+        "DOCKER_TLS": "1",
+        "BUILDX_BUILDER": "x",
+    }
     command = ["socket", "orionbox", "--", COMMAND[0], "-c", script]
     done = program.machinectl(*command, store=store.root, environment=leading_elsewhere)
     variables = (

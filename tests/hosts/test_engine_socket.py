@@ -316,6 +316,7 @@ def test_the_environment_leads_nowhere_else() -> None:
         "DOCKER_TLS",
         "DOCKER_CERT_PATH",
         "DOCKER_CONTEXT",
+        "BUILDX_BUILDER",
     }
     assert found["DOCKER_HOST"] == "unix:///run/o.sock"
     assert found["TESTCONTAINERS_HOST_OVERRIDE"] == "fd00::1"

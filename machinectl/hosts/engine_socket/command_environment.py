@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 # Others that docker's programs read, and that would lead past the socket.
-UNSET = ("DOCKER_TLS_VERIFY", "DOCKER_TLS", "DOCKER_CERT_PATH", "DOCKER_CONTEXT")
+UNSET = ("DOCKER_TLS_VERIFY", "DOCKER_TLS", "DOCKER_CERT_PATH", "DOCKER_CONTEXT", "BUILDX_BUILDER")
 UNIX = "unix://"
 # For Testcontainers: where published ports are reached, and the socket that it mounts into its containers.
 PORTS_HOST, MOUNTED_SOCKET = "TESTCONTAINERS_HOST_OVERRIDE", "TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE"
