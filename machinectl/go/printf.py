@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from machinectl.errors import UsageError
@@ -84,6 +85,10 @@ def formatted(value: Any, directive: Directive) -> str:
 def number(value: float, directive: Directive) -> str:
     """Return a number without padding, "" if the verb is not for its type."""
     verb, precision = directive.verb, directive.precision
+    if isinstance(value, int) and verb in FLOATS and not isinstance(value, Duration):
+        # The numbers of docker-machine's `inspect` come from JSON: Go reads them as float64.
+        with suppress(OverflowError):
+            value = float(value)
     if isinstance(value, int):
         text = format(value, INTEGERS[verb]) if verb in INTEGERS else character(value) if verb == "c" else ""
     elif verb in "vg" and precision is None:

@@ -287,6 +287,8 @@ def test_a_template_that_is_wrong_is_refused_before_anything_is_asked(template: 
         ('{{printf "%5s|%-5s|%.1s 100%%" .U .U .U}}', "   äö|äö   |ä 100%"),
         ('{{printf "%s %d %v" .L .LI .D}}', "[a b] [1 2] map[n:map[z:1]]"),
         ('{{printf "%g %e %.3g %c %o %X %b" .F .F .F .N .N .N .N}}', "1.5 1.500000e+00 1.5 \a 7 7 111"),
+        # docker-machine's inspect has only float64.
+        ('{{printf "%.0f %f %g %.1e %6.1f" .N .N .N .N .M}}', "7 7.000000 7 7.0e+00   -3.0"),
         ('{{.A | printf "%s-%s" "x"}}', "x-web1"),
         ('{{println .A .N}}{{print 1 2 "a" 3}}', "web1 7\n1 2a3"),
         ('{{if and (eq .A "web1") (gt .N 3)}}y{{end}}{{if not (and .A .E)}}n{{end}}', "yn"),
@@ -447,6 +449,7 @@ def test_a_durations_methods_count_in_their_units() -> None:
     ("template", "expected"),
     [
         ('{{.T}} {{printf "%v %s %6s %q %d" .T .T .T .T .T}}', '29ms 29ms 29ms   29ms "29ms" 29000000'),
+        ('{{.T | printf "%f"}}', "%!f(time.Duration=29ms)"),
         ('{{.T | printf "%t"}} {{printf "%T %T %T" .T .A 7}}', "%!t(time.Duration=29ms) time.Duration string int"),
         ("{{gt .T 5}} {{lt .T .U}} {{ge .T.Milliseconds 30}} {{eq .T 29000000}}", "true true false true"),
         (
