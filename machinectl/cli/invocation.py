@@ -51,6 +51,12 @@ class Called:
         found = {variable: os.environ.pop(variable, "") for variable in PASSWORDS}
         self.passwords = {variable: value for variable, value in found.items() if value}
 
+    def own_words(self) -> list[str]:
+        """Return what was typed, without a command for a host."""
+        from machinectl.cli.typed_words import end_of_own
+
+        return self.typed[: end_of_own(self.typed)]
+
     def corrected(self, wrong: str, right: str) -> str:
         """Return the command line as typed, with another name, image or command; "" if `wrong` was not typed."""
         from machinectl.cli.typed_words import typed_line

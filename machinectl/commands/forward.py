@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import MachineError, UsageError, closest_match
 from machinectl.hosts.connection.login import login_endpoint, pin_first_key
 from machinectl.hosts.port_forwarding.container_events import Services, list_containers
 from machinectl.hosts.port_forwarding.port_forwarder import FollowedContainers, PortForwarder
@@ -35,7 +35,8 @@ def forward(
     """Forward until it fails or is interrupted. `words` are ports and containers. Raises MachineError."""
     machine = store.read(name)
     ssh = login_endpoint(machine, console, access)
-    parsed = [parse_word(word, name) for word in words]
+    parsed = list(dict.fromkeys(parse_word(word, name) for word in words))
+    check_local_ports(name, words, [word.local for word in parsed if not isinstance(word, str)])
     containers = [word for word in parsed if isinstance(word, str)]
     if not parsed and not auto:
         raise UsageError(
@@ -61,6 +62,18 @@ def forward(
             forwarder.close()
 
 
+def check_local_ports(name: str, words: Sequence[str], ports: Sequence[int | None]) -> None:
+    """Raise UsageError for a port of this computer that is given twice."""
+    if twice := next((port for port in ports if port and ports.count(port) > 1), None):
+        start = f"{twice}:"
+        first, second, *_ = dict.fromkeys(word for word in words if word.startswith(start))
+        line = " ".join(f"0:{word.removeprefix(start)}" if word == second else word for word in words)
+        raise UsageError(
+            f"{first} and {second} are the same port of this computer",
+            f"Use a free one for one of them: machinectl forward {name} {line}",
+        )
+
+
 def container_names(endpoint: Callable[[], Endpoint], machine: str, words: Sequence[str]) -> frozenset[str]:
     """Return the names of running containers and services that publish ports. Raises MachineError."""
     asked = endpoint()
@@ -69,7 +82,12 @@ def container_names(endpoint: Callable[[], Endpoint], machine: str, words: Seque
     for word in words:
         found = find_container(listed, word)
         if found is None:
-            raise MachineError(f'"{machine}" has no container {word!r}', f"List them: machinectl ps -a {machine}")
+            near = closest_match(word, [one.name for one in listed])
+            raise MachineError(
+                f'"{machine}" has no container {word!r}',
+                f'Did you mean "{near}"?' if near else f"List them: machinectl ps -a {machine}",
+                mistyped=(word, near) if near else None,
+            )
         if not found.running:
             raise MachineError(
                 f"The container {found.name} is not running",

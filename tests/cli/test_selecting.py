@@ -137,6 +137,45 @@ def test_names_beside_a_selector_are_refused(fleet: Store) -> None:
     assert len(fleet.names()) == len(LABELS)
 
 
+@pytest.mark.parametrize("options", [("-l", "role=web"), ("-a",)])
+def test_a_machine_before_an_image_is_left_out_if_an_option_chooses_machines(
+    fleet: Store, options: tuple[str, ...]
+) -> None:
+    done = machinectl("push", *options, "vega", "web:2", store=fleet.root)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "Error: Names, and --selector or --all, exclude each other\n"
+        f"  Leave out vega: machinectl push {' '.join(options)} web:2\n"
+    )
+
+
+@pytest.mark.parametrize("words", [("ip",), ("push", "web:1.2"), ("rm", "-y"), ("docker",), ("ps",)])
+def test_a_machine_that_is_named_is_not_what_a_mistyped_name_means(store: Store, words: tuple[str, ...]) -> None:
+    added(store, Machine("orion", "none", url="tcp://127.0.0.1:1", tls=False))
+    command = ("--", "ps", "orion") if words == ("docker",) else ()
+    alone = machinectl(*words, "oriom", *command, store=store.root)
+    assert "Did you mean: machinectl" in alone.stderr
+    beside = machinectl(*words, "oriom", "orion", *command, store=store.root)
+    assert "Did you mean" not in beside.stderr
+    assert 'Use "machinectl ls" to list machines' in beside.stderr
+
+
+def test_socket_with_two_machines_asks_for_one(fleet: Store) -> None:
+    done = machinectl("socket", "vega", "rigel", "--", "docker", "ps", store=fleet.root)
+    assert done.returncode == 2
+    assert done.stderr == "Error: socket takes one machine\n  machinectl socket vega -- docker ps\n"
+    assert "For example: machinectl socket vega\n" in machinectl("socket", "vega", "rigel", store=fleet.root).stderr
+
+
+@pytest.mark.parametrize("verb", ["push", "pull"])
+def test_a_second_new_name_for_an_image_is_refused(fleet: Store, verb: str) -> None:
+    done = machinectl(verb, "web:2", "vega", "--as", "a:1", "--as=b:1", store=fleet.root)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"Error: {verb} takes one --as, not 2\n  Leave out --as=a:1, and {verb} it once more for that name\n"
+    )
+
+
 def test_a_selector_that_a_script_left_empty_selects_nothing(fleet: Store) -> None:
     for arguments in (["-l", ""], ["--selector="]):
         done = machinectl("rm", "-y", *arguments, store=fleet.root)

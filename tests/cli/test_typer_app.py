@@ -577,7 +577,7 @@ def test_set_takes_a_proxys_password_from_a_file_and_what_is_typed_wins(store: S
 def test_ls_says_why_a_machine_is_half_made_and_how_to_go_on(store: Store) -> None:
     machine = Machine("young", "generic")
     machine.phase = Phase.PROVISIONING
-    machine.failure = {"when": "2026-11-25T12:00:00Z", "cause": "The host's disk is full: /etc has 1 KB left\nmore"}
+    machine.failure = {"when": "2026-11-25T12:00:00Z", "cause": "The host's disk is full: /etc has 1 KB left.\nmore"}
     added(store, machine)
     listed = machinectl("ls", store=store.root).stdout
     assert "Incomplete: The host's disk is full: /etc has 1 KB left; continue with machinectl provision young" in listed

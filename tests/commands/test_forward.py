@@ -95,6 +95,26 @@ def ssh_of(directory: Path) -> list[int]:
     return found
 
 
+def test_a_port_in_use_is_replaced_in_the_line_as_typed_and_a_port_is_forwarded_once(
+    orion: Store, service: int
+) -> None:
+    del orion
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = taken.getsockname()[1]
+        done = machinectl("forward", "orion", f"{number}:{service}", "9:22")
+    assert done.stdout == ""
+    assert done.stderr == (
+        f"Error: Port {number} of this computer is in use\n"
+        f"  Use a free one: machinectl forward orion 0:{service} 9:22\n"
+    )
+    with forwarding("orion", str(service), str(service)) as process:
+        line_of(process)
+        process.send_signal(signal.SIGINT)
+        rest, said = process.communicate(timeout=PATIENCE)
+    assert rest == b""
+    assert said.count(b"in use") == 1
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
 def test_a_signal_ends_it_and_leaves_nothing(
     orion: Store, service: int, runtime: Path, number: signal.Signals, status: int
@@ -231,6 +251,19 @@ def refused(*words: str) -> tuple[int, list[str]]:
             ["orion", "nix"],
             1,
             ["Error: \"orion\" has no container 'nix'", "  List them: machinectl ps -a orion"],
+        ),
+        (
+            ["orion", "offf"],
+            1,
+            ["Error: \"orion\" has no container 'offf'", "  Did you mean: machinectl forward orion off"],
+        ),
+        (
+            ["orion", "8000:80", "8000:8080", "22"],
+            2,
+            [
+                "Error: 8000:80 and 8000:8080 are the same port of this computer",
+                "  Use a free one for one of them: machinectl forward orion 8000:80 0:8080 22",
+            ],
         ),
         (
             ["orion", "off"],

@@ -310,7 +310,7 @@ def test_the_error_says_what_the_host_accepts_where_there_is_nothing_to_offer(ss
 def test_a_password_that_is_wrong_is_asked_for_three_times(sshd: Sshd) -> None:
     sshd.configure("PasswordAuthentication yes")
     console = Quiet(True, "a", "b", "c")
-    with pytest.raises(LoginRefused, match="the password typed"):
+    with pytest.raises(LoginRefused, match=r"tried: the password typed \(3 times\)\)"):
         log_in(at(sshd), console)
     assert console.asked[1:] == [f"Password of {sshd.user}@127.0.0.1:{sshd.port}"] * 3
 

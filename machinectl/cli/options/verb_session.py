@@ -42,6 +42,7 @@ class Session:
         self.arguments = list(arguments)
         self.following = StoreFollowers()
         self.store = Store(storage_path, [self.following], self.following.said.append)
+        self.store.words = THIS.own_words
         # The program's name with its store, for suggested commands.
         self.program = program_with(storage_path)
         self.tls = tls or GivenTLS()

@@ -24,6 +24,11 @@ def check_image_first(store: Store, image: str, names: Sequence[str], *, is_chos
     if not store.exists(image):
         return
     strange = [name for name in names if not store.exists(name) and not GLOB.intersection(name)]
+    if strange and is_chosen:
+        words = [word for word in hidden_values(THIS.typed) if word != image]
+        raise UsageError(
+            "Names, and --selector or --all, exclude each other", f"Leave out {image}: {NAME} {quoted(words)}"
+        )
     if len(strange) == 1:
         raise missing(strange[0], f"Did you mean: {moved(strange[0], image)}")
     if not (names or is_chosen or store.exists(DEFAULT)):

@@ -44,9 +44,11 @@ class OpenPorts:
         console: Console,
         report: Callable[[OpenPort, bool], object],
         addresses: Sequence[str] = LOOPBACK,
+        words: Sequence[str] = (),
     ) -> None:
-        """Raises MachineError for an address that this computer lacks."""
+        """`words` are what the user named to forward. Raises MachineError for an address that this computer lacks."""
         self._machine = machine
+        self._words = words
         self._console = console
         self._report = report
         self._addresses = usable_addresses(addresses)
@@ -138,9 +140,11 @@ class OpenPorts:
             # ssh may fail where we did not: another process was faster.
             reason = reason or reason_now or "is in use"
         else:
+            free = f"0:{wish.port}"
+            words = [free if word == f"{wish.local}:{wish.port}" else word for word in self._words] or [free]
             raise MachineError(
                 f"Port {wanted} of this computer {reason}",
-                f"Use a free one: machinectl forward {self._machine} 0:{wish.port}",
+                f"Use a free one: machinectl forward {self._machine} {' '.join(words)}",
             )
         if reason and wanted:
             whose = f" for {wish.container}" if wish.container else ""

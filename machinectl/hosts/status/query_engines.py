@@ -90,8 +90,8 @@ def unfinished_state(store: Store, machine: Machine) -> tuple[State, str]:
     if waits_for_access(machine):
         return State.ERROR, f"Waiting for access: machinectl access request {machine.name} shows what to send"
     if machine.phase == Phase.PROVISIONING:
-        return State.ERROR, f"Incomplete: {machine.why}; continue with machinectl provision {machine.name}"
-    return State.ERROR, f"Incomplete: {machine.why}; create it again, or remove it"
+        return State.ERROR, f"Incomplete: {machine.why.rstrip('.')}; continue with machinectl provision {machine.name}"
+    return State.ERROR, f"Incomplete: {machine.why.rstrip('.')}; create it again, or remove it"
 
 
 def query_engines(

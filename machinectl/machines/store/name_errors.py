@@ -30,7 +30,8 @@ def no_such_machine(store: StorePaths, name: str) -> NoSuchMachine:
             name, f"docker-machine has it; import it: machinectl import --from-docker-machine {quote_word(old)}"
         )
     # web3 is another server than web2, not a mistyped one.
-    near = closest_match(name, (other for other in store.names() if digits(other) == digits(name)))
+    others = (other for other in store.names() if digits(other) == digits(name) and other not in store.words())
+    near = closest_match(name, others)
     if not store.names():
         return missing(name, first_step_hint(name if record.is_name(name) else "<NAME>"))
     error = missing(name, f'Did you mean "{near}"?' if near else list_or_first_steps(store))

@@ -22,7 +22,7 @@ from machinectl.machines.store.lock import is_locked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 RECORD = "machine.json"
 # Bytes. A record copies the host's daemon.json.
@@ -75,6 +75,8 @@ class StorePaths:
     def __init__(self, root: str = "", warn: Callable[[str], None] = lambda _: None) -> None:
         # Called with warnings about the store.
         self.warn = warn
+        # Returns the words of the command line: a name among them is not what a mistyped one means.
+        self.words: Callable[[], Sequence[str]] = tuple
         root = root or os.environ.get("MACHINE_STORAGE_PATH", "")
         if not root:
             root = default_root()

@@ -48,7 +48,7 @@ def log_in(transport: Transport, settings: Settings, credentials: Credentials, c
 
 
 def login_refused(attempt: LoginAttempt) -> LoginRefused:
-    tried = f"tried: {', '.join(attempt.tried)}" if attempt.tried else "there was no key to try"
+    tried = f"tried: {attempt.tried_once()}" if attempt.tried else "there was no key to try"
     unused = f"; not usable: {', '.join(attempt.unused)}" if attempt.unused else ""
     login, methods = attempt.settings.login, ", ".join(attempt.methods) or "nothing"
     if any(method in attempt.methods for method in PASSWORD_METHODS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import paramiko
@@ -78,6 +79,11 @@ class LoginAttempt:
     def allow_seconds(self, seconds: float) -> None:
         self._transport.auth_timeout = seconds
 
+    def tried_once(self) -> str:
+        """Return what was tried, and how often if that was more than once."""
+        times = Counter(self.tried)
+        return ", ".join(what if count == 1 else f"{what} ({count} times)" for what, count in times.items())
+
     def _cut_off(self) -> LoginRefused:
         banner = self._transport.authentication.said
         explained = instead_of_login(self.settings, banner)
@@ -90,7 +96,7 @@ class LoginAttempt:
             advice = "If that is the text of /run/nologin there, wait, or remove it as root: rm /run/nologin; else "
         return LoginRefused(
             f"{self.settings.address} ended the connection after {attempts} to log in as "
-            f"{self.settings.user}: {', '.join(self.tried) or 'none of ours'}"
+            f"{self.settings.user}: {self.tried_once() or 'none of ours'}"
             f"{f'; it said {one_line(banner, LONGEST_SAID)!r}' if banner.strip() else ''}",
             f"{advice}name the right key, {ANOTHER_KEY}, or check the password",
         )

@@ -47,7 +47,7 @@ def forward(here: Session, *, name: str, words: list[str], auto: bool, bind: str
             here.console.note(f"{port.here} is closed{wish.container and f' ({wish.container})'}")
 
     access = Access(trace=here.console.note if debugging() else None)
-    ports = OpenPorts(name, here.console, report, [address_of(bind)] if bind else LOOPBACK)
+    ports = OpenPorts(name, here.console, report, [address_of(bind)] if bind else LOOPBACK, words)
     with exiting_on_signals(), suppress(KeyboardInterrupt):
         try:
             command(here.store, here.console, name, words, access, ports, auto=auto)

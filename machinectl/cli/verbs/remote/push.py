@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from machinectl.images.reference import Reference
 
 NOTES = "images"
+# As canonical command lines have it.
+AS = "--as="
 
 
 def push(
@@ -68,6 +70,7 @@ def push(
 
         check_image_first(here.store, image, names, is_chosen=is_chosen)
     check_one_image(names)
+    check_one_name(here, "push")
     targets = target_names(here, names, selector, everything=everything)
     order = Order(
         source_of(here, source, file),
@@ -119,13 +122,24 @@ def check_one_image(names: Sequence[str]) -> None:
         )
 
 
+def check_one_name(here: Session, verb: str) -> None:
+    """Raise UsageError for a second --as: docker's -t may be given several times."""
+    new_names = [word.removeprefix(AS) for word in here.arguments if word.startswith(AS)]
+    if len(new_names) > 1:
+        raise UsageError(
+            f"{verb} takes one --as, not {len(new_names)}",
+            f"Leave out {quoted(f'{AS}{name}' for name in new_names[:-1])}, and {verb} it once more for that name",
+        )
+
+
 def pull(here: Session, *, image: str, name: str, platform: str, new_name: str, as_json: bool) -> int:
     from machinectl.commands.pull import pull as command
 
     if here.store.exists(image):
         from machinectl.cli.parsing.operand_order import check_image_first
 
-        check_image_first(here.store, image, [name], is_chosen=True)
+        check_image_first(here.store, image, [name], is_chosen=False)
+    check_one_name(here, "pull")
     order = Order(
         source_of(here, name, ""),
         Wanted(image, platform and parse_platform(platform)),

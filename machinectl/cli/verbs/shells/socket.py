@@ -89,6 +89,9 @@ def name_and_command(here: Session, words: Sequence[str]) -> tuple[Sequence[str]
         # `socket docker ps web1`
         machine = next(filter(here.store.exists, names), names[0])
         others = [name for name in names if name != machine]
+        if any(map(here.store.exists, others)):
+            line = f"machinectl socket {machine} {DASHES} {typed_order(command)}" if command else ""
+            raise UsageError("socket takes one machine", line or f"For example: machinectl socket {machine}")
         line = f"machinectl socket {machine} {DASHES} {typed_order([*others, *command])}"
         raise UsageError(f"socket takes one machine; put the command after {DASHES}", line)
     return names, command
