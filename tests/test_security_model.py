@@ -57,6 +57,7 @@ from tests.support.in_process import machinectl
 from tests.support.lab_cli import generic
 from tests.support.owners import Owner
 from tests.support.program import COMMAND
+from tests.support.published import publishing
 from tests.support.real import need
 from tests.support.registered import added, register
 from tests.support.servers import serving
@@ -588,6 +589,32 @@ def test_forwarded_ports_are_on_loopback_and_end_with_their_process(
         assert select.select([ssh], [], [], test_forward.PATIENCE)[0]
         os.close(ssh)
         assert listeners(port) == set()
+
+
+@proves(
+    "With `forward --auto` and `socket --forward`, whoever can start containers on the host chooses ports of this "
+    "computer, and what answers there.",
+    "Containers get no number below 1024 here, even if you are root, and none that another program listens on.",
+)
+@pytest.mark.usefixtures("ssh_config", "runtime")
+def test_containers_choose_ports_of_this_computer_but_no_privileged_ones(
+    store: Store, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(store, "orion", sshd)
+    monkeypatch.setenv("MACHINE_STORAGE_PATH", store.root)
+    with publishing() as engine, serving(lambda _: None) as taken:
+        with store.writing("orion") as held:
+            held.machine.url, held.machine.tls = engine.url, False
+            held.write()
+        engine.run("web", taken)
+        engine.run("smtp", 25)
+        with test_forward.forwarding("--auto", "--json", "orion") as process:
+            opened = [json.loads(test_forward.line_of(process)) for _ in range(2)]
+        said = machinectl("socket", "orion", "--forward", "--", "true", store=store.root).stderr
+    numbers = {each["Container"]: each["Local"] for each in opened}
+    assert numbers["smtp"] >= 1024
+    assert numbers["web"] not in {0, taken}
+    assert f"-> {taken} (web)" in said
 
 
 @proves(

@@ -248,6 +248,66 @@ def test_a_container_that_starts_again_gets_the_same_other_number(machine: Machi
         ]
 
 
+def test_a_container_that_starts_again_leaves_its_own_number_to_the_program_that_had_it(machine: Machine) -> None:
+    with publishing() as engine, started(Forwarding(machine, engine)) as forwarding:
+        with bound_socket("127.0.0.1", 0) as taken:
+            number = taken.getsockname()[1]
+            engine.run("web", number)
+            local, _, _ = forwarding.next()
+            engine.remove("web")
+            assert forwarding.next() == (local, "web", False)
+        # The program starts again, too.
+        engine.run("web", number)
+        assert forwarding.next() == (local, "web", True)
+        bound_socket("127.0.0.1", number).close()
+        engine.run("other", number)
+        assert forwarding.next() == (number, "other", True)
+
+
+def test_of_endless_containers_only_the_last_numbers_are_kept(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_ports, "MOST_NUMBERS", 2)
+    with publishing() as engine, started(Forwarding(machine, engine)) as forwarding:
+        with bound_socket("127.0.0.1", 0) as taken:
+            number = taken.getsockname()[1]
+            for name in ("a", "b", "c"):
+                engine.run(name, number)
+                forwarding.next()
+                engine.remove(name)
+                forwarding.next()
+        engine.run("a", number)
+        assert forwarding.next() == (number, "a", True)
+
+
+def test_containers_get_no_number_below_1024(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ExitStack() as listening:
+        [number] = unused_here(1, "127.0.0.2", listening)
+        monkeypatch.setattr(open_ports, "UNPRIVILEGED", number + 1)
+        with publishing() as engine, started(Forwarding(machine, engine), Wish("localhost", number)) as forwarding:
+            assert forwarding.next() == (number, "", True)
+        with publishing() as engine, started(Forwarding(machine, engine)) as forwarding:
+            engine.run("web", number)
+            local, *_ = forwarding.next()
+            assert local > number
+            said = f"Port {number} of this computer is below 1024: using {local} instead for web"
+            assert forwarding.console.warnings == [said]
+
+
+@pytest.mark.parametrize(
+    ("target", "shown"),
+    [
+        ("localhost", "80 (web)"),
+        ("127.0.0.1", "80 (web)"),
+        ("::1", "80 (web)"),
+        ("169.254.169.254", "169.254.169.254:80 (web)"),
+        ("fd00::1", "[fd00::1]:80 (web)"),
+    ],
+)
+def test_a_port_that_is_not_on_the_hosts_loopback_is_shown_with_its_address(target: str, shown: str) -> None:
+    assert OpenPort("127.0.0.1", 8080, Wish(target, 80, container="web")).there == shown
+
+
 def test_a_list_of_containers_that_never_ends_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(container_events, "PATIENCE", 0.3)
     with serving(stalling_body) as port, pytest.raises(EngineError, match="has not finished its answer"):

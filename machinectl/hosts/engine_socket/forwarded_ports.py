@@ -30,9 +30,7 @@ def forwarded_ports(store: Store, console: Console, name: PresentName) -> Iterat
 
     def report(port: OpenPort, opened: bool) -> None:
         of_container = f" ({port.wish.container})" if port.wish.container else ""
-        console.note(
-            f"{port.here} -> {port.wish.port}{of_container}" if opened else f"{port.here} is closed{of_container}"
-        )
+        console.note(f"{port.here} -> {port.there}" if opened else f"{port.here} is closed{of_container}")
 
     ports = OpenPorts(machine.name, console, report)
     forwarder = PortForwarder(name, console, access, ports, FollowedContainers(name.endpoint))

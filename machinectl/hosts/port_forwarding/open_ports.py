@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.errors import MachineError
 from machinectl.hosts.port_forwarding.distinct_warnings import DistinctWarnings
-from machinectl.hosts.port_forwarding.local_ports import LOOPBACK, free_port, other_ports, usable_addresses, why_not
+from machinectl.hosts.port_forwarding.local_ports import (
+    LOOPBACK,
+    UNPRIVILEGED,
+    free_port,
+    other_ports,
+    usable_addresses,
+    why_not,
+)
+from machinectl.hosts.port_forwarding.port_words import LOCALHOST
 from machinectl.quantities import plural
 from machinectl.ssh.openssh.forwarding import ForwardedPort, bracketed
 from machinectl.ssh.ssh_errors import ConnectionLost
@@ -21,6 +30,8 @@ if TYPE_CHECKING:
 
 # Ports of containers at once. ssh needs a descriptor for each of their addresses here, and has 1024 (see `MOST_FILES`).
 MOST_PORTS = 256
+# Numbers of ports that are closed, for when they open again.
+MOST_NUMBERS = 4096
 
 
 class OpenPort(NamedTuple):
@@ -33,6 +44,14 @@ class OpenPort(NamedTuple):
     @property
     def here(self) -> str:
         return f"{bracketed(self.address)}:{self.local}"
+
+    @property
+    def there(self) -> str:
+        """The port on the host, with its address if it is not the host's loopback."""
+        wish = self.wish
+        is_loopback = wish.target == LOCALHOST or ip_address(wish.target).is_loopback
+        text = str(wish.port) if is_loopback else f"{bracketed(wish.target)}:{wish.port}"
+        return f"{text} ({wish.container})" if wish.container else text
 
 
 class OpenPorts:
@@ -58,7 +77,9 @@ class OpenPorts:
             )
         self._connection: ForwardingConnection | None = None
         self._open: dict[Wish, OpenPort] = {}
-        # A container that starts again gets the same number, without another warning.
+        # A container that starts again gets the same number, also if a better one is free now: the program that had it
+        # may be starting again, too.
+        self._numbers: dict[Wish, int] = {}
         self._warnings = DistinctWarnings(console)
         self._is_full = False
 
@@ -120,19 +141,20 @@ class OpenPorts:
 
     def _open_at_once(self, wishes: Sequence[Wish]) -> bool:
         """Open all in one request, with their own numbers; return False if one cannot be used."""
-        numbers = [wish.port for wish in wishes]
-        if len(set(numbers)) < len(numbers) or any(why_not(self._addresses, number) for number in numbers):
+        numbers = {wish: self._numbers.get(wish, wish.port) for wish in wishes}
+        if len(set(numbers.values())) < len(numbers) or any(self._why_not(*each) for each in numbers.items()):
             return False
-        return self._try([self._port(wish, wish.port) for wish in wishes])
+        return self._try([self._port(*each) for each in numbers.items()])
 
     def open(self, wish: Wish) -> None:
         """Open a port. Raises ConnectionLost, or MachineError if its number here was given and cannot be used."""
         reason = ""
         wanted = wish.port if wish.local is None else wish.local
-        numbers = [wanted] if wish.local else [wanted, *other_ports(wanted)]
+        first = self._numbers.get(wish, wanted)
+        numbers = [first] if wish.local else [first, *(other_ports(wanted) if wanted else [0])]
         for number in numbers:
             local = number or free_port(self._addresses)
-            reason_now = why_not(self._addresses, local)
+            reason_now = self._why_not(wish, local)
             if not reason_now and self._try([self._port(wish, local)]):
                 break
             if self._connection is None or not self._connection.is_running:
@@ -146,9 +168,17 @@ class OpenPorts:
                 f"Port {wanted} of this computer {reason}",
                 f"Use a free one: machinectl forward {self._machine} {' '.join(words)}",
             )
-        if reason and wanted:
+        if reason and first:
             whose = f" for {wish.container}" if wish.container else ""
-            self._warnings.warn(f"Port {wanted} of this computer {reason}: using {local} instead{whose}")
+            self._warnings.warn(f"Port {first} of this computer {reason}: using {local} instead{whose}")
+
+    def _why_not(self, wish: Wish, local: int) -> str:
+        """Return why a port cannot have a number here, or "".
+
+        Whoever starts containers on the host chooses their ports, so they get none of those that programs trust.
+        """
+        reason = why_not(self._addresses, local)
+        return reason or ("is below 1024" if wish.container and local < UNPRIVILEGED else "")
 
     def _port(self, wish: Wish, local: int) -> OpenPort:
         return OpenPort(self._addresses[0], local, wish)
@@ -159,7 +189,11 @@ class OpenPorts:
             return False
         for port in ports:
             self._open[port.wish] = port
+            self._numbers.pop(port.wish, None)
+            self._numbers[port.wish] = port.local
             self._report(port, True)
+        for wish in [*self._numbers][:-MOST_NUMBERS]:
+            del self._numbers[wish]
         return True
 
     def _listen(self, ports: Sequence[OpenPort]) -> bool:

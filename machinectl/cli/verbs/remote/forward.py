@@ -42,7 +42,7 @@ def forward(here: Session, *, name: str, words: list[str], auto: bool, bind: str
                 indent=None,
             )
         elif opened:
-            write_out(f"{port.here} -> {wish.port}{wish.container and f' ({wish.container})'}\n")
+            write_out(f"{port.here} -> {port.there}\n")
         else:
             here.console.note(f"{port.here} is closed{wish.container and f' ({wish.container})'}")
 
