@@ -18,7 +18,7 @@ from machinectl.errors import one_line
 from machinectl.go.docker_ps import as_dict, as_integer, as_list, as_text
 from machinectl.images.image import DIGEST, UNKNOWN, chain_ids
 from machinectl.images.platform_name import ARCHITECTURES, LONGEST_PLATFORM, PLATFORM
-from machinectl.images.write_archive import Known
+from machinectl.images.write_archive import Known, Stored
 from machinectl.state import State
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ MOST_LAYERS, MOST_KNOWN = 1000, 200_000
 # Bytes.
 LONGEST = 1 << 20
 NOT_FOUND, CONFLICT = 404, 409
+# Ask which platforms of an image are there; engines before API 1.47 take no notice.
+MANIFESTS = "?manifests=1"
 SUCCESS = range(200, 300)
 DESCRIBING = ("Architecture", "Author", "Comment", "Config", "Created", "Os", "OsVersion", "RootFS", "Variant")
 # An engine's words, from Go's syscall.ENOSPC.
@@ -106,18 +108,22 @@ class Images:
         host, root = as_text(info.get("Name")), as_text(info.get("DockerRootDir"))
         return Known(by_containerd, engine_platform(info), host=host, root_directory=root)
 
-    def is_whole(self, image_id: str, *, by_containerd: bool) -> bool:
-        """Return whether the engine lists the image: containerd's store hides one without all blobs."""
-        if not by_containerd:
-            return self.image(image_id) is not None
+    def is_whole(self, image_id: str, manifests: Collection[str]) -> bool:
+        """Return whether containerd's store lists the image: it hides one that has no platform with all blobs."""
         # containerd takes long to list many images. This one has no name unless somebody gave it one meanwhile.
-        untagged = quote('{"dangling":["true"]}')
-        return any(image_id in ids_of(self.listed(query)) for query in (f"?filters={untagged}", ""))
+        for filters in ({"dangling": ["true"]}, {}):
+            if stored := self.stored(filters).get(image_id):
+                return stored.manifests is None or stored.has(manifests)
+        return False
+
+    def stored(self, filters: dict[str, list[str]]) -> dict[str, Stored]:
+        """Return what containerd's store has of its images, by ID."""
+        return stored_of(self.listed(f"{MANIFESTS}&{urlencode({'filters': json.dumps(filters)})}"))
 
     def known(self, likely: str = "") -> Known:
         """Return the images that the engine has, and the layers of as many as it tells in time, of `likely` first."""
         engine = self.engine()
-        listed = self.listed()
+        listed = self.listed(MANIFESTS if engine.by_containerd else "")
         chains: set[str] = set()
         diffs: set[str] = set()
         contents: dict[str, str] = {}
@@ -142,6 +148,7 @@ class Images:
             images=ids_of(listed),
             names=ids_by_name(listed),
             contents=contents,
+            stored=stored_of(listed) if engine.by_containerd else {},
         )
 
 
@@ -159,6 +166,17 @@ def id_of(image: dict[str, Any]) -> str:
 
 def ids_of(listed: Iterable[dict[str, Any]]) -> frozenset[str]:
     return frozenset(filter(None, map(id_of, listed)))
+
+
+def stored_of(listed: Iterable[dict[str, Any]]) -> dict[str, Stored]:
+    """Return what containerd's store has of its images, by ID."""
+    found = {}
+    for each in listed:
+        told = each.get("Manifests")
+        there = [as_dict(one) for one in as_list(told)]
+        digests = frozenset(as_text(one.get("ID")) for one in there if one.get("Available") is True)
+        found[id_of(each)] = Stored(as_integer(each.get("Size")), None if told is None else digests)
+    return found
 
 
 def ids_by_name(listed: Iterable[dict[str, Any]]) -> dict[str, str]:

@@ -63,11 +63,20 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Image:
-    """`root` describes the index or manifest; `small` are the digests of blobs that are always sent."""
+    """`root` describes the index or manifest; `small` are the digests of blobs that are always sent.
+
+    `index` is the digest of the index that lists the only manifest, if the archive lacks other platforms of it.
+    """
 
     root: Document
     manifests: tuple[Manifest, ...]
     small: tuple[str, ...]
+    index: str = ""
+
+    @property
+    def variants(self) -> tuple[Manifest, ...]:
+        """Return the manifests of platforms, all if there is none."""
+        return tuple(each for each in self.manifests if each.platform != UNKNOWN) or self.manifests
 
     @property
     def platforms(self) -> list[str]:
@@ -100,7 +109,8 @@ def read_image(root: Document, blob: Callable[[str], bytes | None], platform: st
     is_whole = len(there) == len(members(document(root, blob), "manifests"))
     wanted = check_platform(platform, there)
     if platform or not is_whole:
-        return Image(wanted.descriptor, (wanted,), (wanted.digest, wanted.config))
+        index = "" if platform else digest_of(root)
+        return Image(wanted.descriptor, (wanted,), (wanted.digest, wanted.config), index)
     small = [digest_of(root), *(digest for each in there for digest in (each.digest, each.config))]
     return Image(root, tuple(there), tuple(small))
 

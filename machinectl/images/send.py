@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Container, Iterator
 
     from machinectl.engine import Endpoint
+    from machinectl.images.image import Image
     from machinectl.images.reference import Reference
     from machinectl.images.spool import Spool
     from machinectl.images.unfinished import Unfinished
@@ -74,18 +75,17 @@ def send_image(
     Raises MachineError, also the error of the archive's reader.
     """
     counter = Counter(progress)
-    image_id = early.image_id or ("" if early.blobs else parcel(spool.image(), target.known).image_id)
-    if image_id not in target.known.images or not finish_image(target, image_id, reference):
+    there = None if early.image_id or early.blobs else parcel(spool.image(), target.known)
+    if not (there and there.present and finish_image(target, there.image_id, reference)):
         load_and_name(target, spool, reference, early, counter)
     image = spool.image()
     found = parcel(image, target.known)
-    layers = [layer.digest for layer in found.manifest.layers]
     return Sent(
         counter.total,
         image.size,
-        len(counter.blobs.intersection(layers)),
-        len(layers),
-        present=found.image_id in target.known.images,
+        len(counter.blobs.intersection(found.wanted)),
+        len(found.wanted),
+        present=found.present,
         replaced=replaced_image(target.known, found.image_id, reference),
     )
 
@@ -162,7 +162,7 @@ def load_by_parts(
         image_id = parcel(spool.image(), target.known).image_id
         # It may be whole in spite of an error: another push loads the same image at this moment. A whole one may be
         # gone before it has its name: `docker image prune` removes it.
-        if is_whole(target, image_id) and finish_image(target, image_id, reference):
+        if is_whole(target, image_id, spool.image()) and finish_image(target, image_id, reference):
             return
     raise failure
 
@@ -178,9 +178,11 @@ def attempts(known: Known, spool: Spool, early: Early) -> Iterator[tuple[Known, 
         yield known.everything_missing(), ()
 
 
-def is_whole(target: ImageTarget, image_id: str) -> bool:
+def is_whole(target: ImageTarget, image_id: str, image: Image) -> bool:
     with Images(target.endpoint, PATIENCE) as images:
-        return images.is_whole(image_id, by_containerd=target.known.by_containerd)
+        if target.known.by_containerd:
+            return images.is_whole(image_id, [each.digest for each in image.variants])
+        return images.image(image_id) is not None
 
 
 def remove_untagged(endpoint: Endpoint, image_id: str) -> None:

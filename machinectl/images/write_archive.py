@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import tarfile
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.errors import MachineError
 from machinectl.images.image import check_platform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 
     from machinectl.images.image import Image, Manifest
     from machinectl.images.spool import Blob, Spool
@@ -19,6 +19,30 @@ if TYPE_CHECKING:
 # A tar file ends with two empty blocks.
 BLOCK = 512
 END = bytes(2 * BLOCK)
+# Unpacked layers take more or less room on another file system.
+ALIKE = 0.95
+
+
+class Stored(NamedTuple):
+    """What containerd's store has of an image: bytes, unpacked files included, and manifests by digest.
+
+    `manifests` are those whose blobs are all there, None from an engine that does not tell (API before 1.47).
+    """
+
+    size: int = 0
+    manifests: frozenset[str] | None = None
+
+    def has(self, manifests: Collection[str]) -> bool:
+        return self.manifests is not None and self.manifests.issuperset(manifests)
+
+    def has_all_of(self, other: Stored) -> bool:
+        """Return whether it has the platforms of the same image in another store. Each one makes it larger."""
+        if self.manifests is not None and other.manifests is not None:
+            return self.has(other.manifests)
+        return self.size >= other.size * ALIKE
+
+
+UNTOLD = Stored()
 
 
 @dataclass(frozen=True)
@@ -37,6 +61,8 @@ class Known:
     names: Mapping[str, str] = field(default_factory=dict)
     # IDs by content (engine_images.content_of).
     contents: Mapping[str, str] = field(default_factory=dict)
+    # Of containerd's store, by ID.
+    stored: Mapping[str, Stored] = field(default_factory=dict)
     # The engine's host name, and its DockerRootDir.
     host: str = ""
     root_directory: str = ""
@@ -47,7 +73,10 @@ class Known:
 
 @dataclass(frozen=True)
 class Parcel:
-    """What to load into one engine: `image_id` is its ID there."""
+    """What to load into one engine: `image_id` is its ID there, `wanted` are all layers that it gets or has.
+
+    `present`: it has the whole image, as far as it tells.
+    """
 
     image_id: str
     root: dict[str, Any]
@@ -55,19 +84,29 @@ class Parcel:
     small: tuple[str, ...]
     layers: tuple[str, ...]
     size: int
+    wanted: tuple[str, ...]
+    present: bool
 
 
 def parcel(image: Image, known: Known) -> Parcel:
     """Choose what an engine needs. Raises MachineError if the image has no platform of the engine's."""
     manifest = manifest_for(image, known.platform)
     if known.by_containerd:
+        image_id, root, small, variants = str(image.root["digest"]), image.root, image.small, image.variants
+        stored = known.stored.get(image_id, UNTOLD)
+        # An engine shows that it lacks a layer of its own platform (`Images.is_whole`), not always of the others.
+        checked = {layer.digest for layer in manifest.layers}
         layers = {
             layer.digest: layer.size
             for each in image.manifests
+            if not stored.has([each.digest])
             for layer in each.layers
-            if layer.diff_id not in known.diff_ids
+            if layer.diff_id not in known.diff_ids or layer.digest not in checked
         }
-        image_id, root, small = str(image.root["digest"]), image.root, image.small
+        if image.index in known.images and not layers:
+            # Its name stays on the index: the engine may have more platforms than the source.
+            image_id = image.index
+        is_told = len(variants) == 1 or stored.has([each.digest for each in variants])
     else:
         # An ID may stand for several layers with the same content.
         layers = {
@@ -76,7 +115,17 @@ def parcel(image: Image, known: Known) -> Parcel:
             if chain_id not in known.chain_ids
         }
         image_id, root, small = manifest.config, manifest.descriptor, (manifest.digest, manifest.config)
-    return Parcel(image_id, root, manifest, tuple(dict.fromkeys(small)), tuple(layers), sum(layers.values()))
+        variants, is_told = (manifest,), True
+    return Parcel(
+        image_id,
+        root,
+        manifest,
+        tuple(dict.fromkeys(small)),
+        tuple(layers),
+        sum(layers.values()),
+        tuple(layer.digest for each in variants for layer in each.layers),
+        is_told and image_id in known.images,
+    )
 
 
 def manifest_for(image: Image, platform: str) -> Manifest:

@@ -20,13 +20,14 @@ from machinectl.errors import MachineError
 from machinectl.hosts.image_transfer.image_sources import EngineSource, FileSource, SourceImage
 from machinectl.hosts.image_transfer.transfer import Order, check_room, early_blobs, transfer
 from machinectl.images import engine_images, send
-from machinectl.images.engine_images import Images
+from machinectl.images.engine_images import Images, stored_of
 from machinectl.images.image import chain_ids
 from machinectl.images.read_archive import SPARE, ArchiveReader, Wanted
 from machinectl.images.reference import parse_reference
 from machinectl.images.send import Early, Everything, ImageTarget, Sent
+from machinectl.images.spool import Spool
 from machinectl.images.unfinished import Unfinished
-from machinectl.images.write_archive import Known
+from machinectl.images.write_archive import Known, Parcel, Stored, parcel
 from tests.support.archives import INDEX, Made, digest, saved
 from tests.support.dockerd import running_with
 from tests.support.image_engines import CONTAINERD_STORE, Engine, unique_layer
@@ -153,6 +154,74 @@ def test_an_image_pulled_as_one_of_several_platforms_arrives_whole(
     assert len(target.saved_blobs("app:1")) >= 4
     again = sender.send_one(source, target, "app:1")
     assert (again.sent, again.present) == (0, True)
+
+
+@pytest.mark.parametrize("from_file", [False, True])
+def test_an_engine_with_one_of_several_platforms_gets_the_others(
+    sources: dict[str, Engine],
+    engines: dict[str, Engine],
+    registry: Registry,
+    sender: Sender,
+    tmp_path: Path,
+    from_file: bool,
+) -> None:
+    app, other = Made([unique_layer()], compressed=[0]), Made([unique_layer(1000)], platform=ARM)
+    whole, source, target = together(app, other), sources["containerd"], engines["containerd"]
+    archive = tmp_path / "app.tar"
+    archive.write_bytes(saved({"app:1": whole}))
+    source.load(archive.read_bytes())
+    target.pull(registry, "app:1", whole)
+    told = sender.send(archive if from_file else source, {"one": target}, "app:1", dry_run=True)["one"]
+    assert isinstance(told, Sent)
+    assert (told.layers, told.of_layers, told.present) == (1, 2, False)
+    sent = sender.send_one(archive if from_file else source, target, "app:1")
+    assert (sent.layers, sent.of_layers, sent.present, sent.replaced) == (1, 2, False, "")
+    assert target.saved_blobs("app:1") == set(whole.blobs)
+    assert target.images()["app:1"] == whole.manifest_digest
+    if not from_file:
+        assert sender.send_one(source, target, "app:1").present
+
+
+def test_a_source_with_one_of_several_platforms_takes_no_name_from_all_of_them(
+    sources: dict[str, Engine],
+    engines: dict[str, Engine],
+    registry: Registry,
+    sender: Sender,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = together(Made([unique_layer()], compressed=[0]), Made([unique_layer()], platform=ARM))
+    source, target = sources["containerd"], engines["containerd"]
+    target.load(saved({"app:1": whole}))
+    source.pull(registry, "app:1", whole)
+    with monkeypatch.context() as patched:
+        patched.setattr(EngineSource, "read", lambda *_: pytest.fail("it was read"))
+        assert sender.send_one(source, target, "app:1").present
+    # As if its file system took more room.
+    monkeypatch.setattr(Stored, "has_all_of", lambda *_: False)
+    again = sender.send_one(source, target, "app:1")
+    assert (again.sent, again.present, again.replaced) == (0, True, "")
+    assert target.images()["app:1"] == whole.manifest_digest
+
+
+def test_an_engine_that_tells_its_platforms_gets_only_the_missing_ones(tmp_path: Path) -> None:
+    app, other = Made([unique_layer()]), Made([unique_layer()], platform=ARM)
+    whole = together(app, other)
+    spool = Spool()
+    archive = tmp_path / "app.tar"
+    archive.write_bytes(saved({"app:1": whole}))
+    ArchiveReader(spool, str(tmp_path)).read_file(str(archive), Wanted("app:1"))
+
+    def lacking(*there: Made) -> Parcel:
+        # As Docker 28 describes it (API 1.47).
+        manifests = [{"ID": each.manifest_digest, "Available": each in there} for each in (app, other)]
+        stored = stored_of([{"Id": whole.manifest_digest, "Size": 1, "Manifests": manifests}])
+        assert stored[whole.manifest_digest].has_all_of(stored[whole.manifest_digest])
+        known = Known(by_containerd=True, platform="linux/amd64", images=frozenset(stored), stored=stored)
+        return parcel(spool.image(), known)
+
+    assert (lacking(app).layers, lacking(app).present) == ((other.layer_digests[0],), False)
+    assert (lacking(other).layers, lacking(other).present) == ((app.layer_digests[0],), False)
+    assert (lacking(app, other).layers, lacking(app, other).present) == ((), True)
 
 
 def together(*images: Made) -> Made:

@@ -17,6 +17,7 @@ from machinectl.images.engine_images import Images, content_of, diff_ids_of, id_
 from machinectl.images.image import ArchiveError, is_platform, no_variant, platform_of
 from machinectl.images.read_archive import check_archive
 from machinectl.images.reference import is_image_id, parse_reference, several_images
+from machinectl.images.write_archive import UNTOLD, Stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -45,6 +46,7 @@ class SourceImage:
     by_id: bool = False
     # engine_images.content_of, or "".
     content: str = ""
+    stored: Stored = UNTOLD
 
     @property
     def archive_size(self) -> int:
@@ -77,6 +79,11 @@ class EngineSource:
             if found is None:
                 raise no_such_image(name, self, images)
             by_containerd = images.engine().by_containerd
+            stored = UNTOLD
+            if by_containerd:
+                # containerd takes long to list many images.
+                names = [as_text(each) for each in as_list(found.get("RepoTags"))[:1]]
+                stored = images.stored({"reference": names} if names else {}).get(id_of(found), stored)
         size = max(0, as_integer(found.get("Size")))
         identifier = id_of(found)
         if not identifier:
@@ -91,7 +98,7 @@ class EngineSource:
         elif wanted.platform:
             # It may be one of several in the archive.
             return SourceImage(by_containerd=by_containerd, size=size, by_id=by_id)
-        return SourceImage(identifier, by_containerd, size, tuple(diff_ids_of(found)), by_id, content_of(found))
+        return SourceImage(identifier, by_containerd, size, tuple(diff_ids_of(found)), by_id, content_of(found), stored)
 
     def read(self, reader: ArchiveReader, wanted: Wanted, found: SourceImage) -> None:
         try:

@@ -21,7 +21,7 @@ from machinectl.images.read_archive import SPARE, ArchiveReader, Wanted
 from machinectl.images.send import Early, Everything, ImageTarget, Sent, finish_image, replaced_image, send_image
 from machinectl.images.spool import SourceError, Spool
 from machinectl.images.unfinished import Unfinished
-from machinectl.images.write_archive import parcel
+from machinectl.images.write_archive import UNTOLD, parcel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Iterator, Mapping
@@ -116,6 +116,9 @@ def present_image(target: ImageTarget, found: SourceImage) -> str:
     known = target.known
     if found.by_containerd != known.by_containerd:
         return known.contents.get(found.content, "") if found.content else ""
+    if known.by_containerd and not known.stored.get(found.image_id, UNTOLD).has_all_of(found.stored):
+        # One may have more platforms of it than the other.
+        return ""
     return found.image_id if found.image_id in known.images else ""
 
 
@@ -159,7 +162,7 @@ def least_size(found: SourceImage, early: Early, known: Known, spool: Spool) -> 
 
 def missing_size(spool: Spool, known: Known) -> int:
     missing = parcel(spool.image(), known)
-    return 0 if missing.image_id in known.images else missing.size
+    return 0 if missing.present else missing.size
 
 
 def check_target_room(name: str, target: ImageTarget, needed: int, order: Order) -> None:
@@ -182,8 +185,8 @@ def estimate(target: ImageTarget, spool: Spool, reference: Reference | None) -> 
         found.size,
         image.size,
         len(found.layers),
-        len(found.manifest.layers),
-        present=found.image_id in target.known.images,
+        len(found.wanted),
+        present=found.present,
         replaced=replaced_image(target.known, found.image_id, reference),
     )
 
