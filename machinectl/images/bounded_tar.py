@@ -9,10 +9,14 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from machinectl.errors import MachineError
 from machinectl.images.image import SAVE, ArchiveError
-from machinectl.images.spool import PIECE
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+
+    from machinectl.images.decompression import Readable
+
+# Bytes to read at once of a stream: tarfile copies what is left of them for each header.
+PIECE = 1 << 16
 
 # Members that describe the next one or the whole archive, and how long all of them may be, in bytes.
 HEADERS = {
@@ -55,7 +59,7 @@ class BoundedMember(tarfile.TarInfo):
 class EndingStream:
     """Raises EOFError where tarfile would go on to read at the end, up to any size that a header claims."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: Readable) -> None:
         self._file = file
         self._left = MOST_ENDS
 
@@ -74,13 +78,14 @@ class BoundedArchive(tarfile.TarFile):
     headers = 0
 
 
-def members_of(file: IO[bytes], mode: Any) -> Generator[tuple[tarfile.TarInfo, IO[bytes] | None], None, None]:
+def members_of(file: Readable, mode: Any = "r|") -> Generator[tuple[tarfile.TarInfo, IO[bytes] | None], None, None]:
     """Yield each member, and a regular file's content, to be read before the next one.
 
-    Raises tarfile.ReadError if it is not an archive of this mode, ArchiveError, and errors of the file.
+    `mode` is "r|" for a stream, "r:" for a file. Neither decompresses. Raises tarfile.ReadError if it is not an
+    archive, ArchiveError, and errors of the file.
     """
     with refusing_damage():
-        opened: Any = EndingStream(file) if mode.startswith("r|") else file
+        opened: Any = EndingStream(file) if mode == "r|" else file
         archive = BoundedArchive.open(fileobj=opened, mode=mode, bufsize=PIECE)
     with archive:
         for _ in range(MOST_MEMBERS):
@@ -99,7 +104,7 @@ def refusing_damage() -> Iterator[None]:
     """Raise ArchiveError: damaged headers make tarfile raise ValueError, RecursionError and others."""
     try:
         yield
-    except (MachineError, OSError, ReadError):
+    except (MachineError, OSError, MemoryError, ReadError):
         raise
     except Exception as exc:
         raise damaged() from exc

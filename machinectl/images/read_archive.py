@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from machinectl.errors import MachineError, UsageError, closest_match, one_line
 from machinectl.files.atomic import quote_word, read_file
 from machinectl.images.bounded_tar import damaged, members_of
+from machinectl.images.decompression import DecompressedStream
 from machinectl.images.image import (
     CONFIG,
     MANIFEST,
@@ -47,7 +48,7 @@ HEX = 64
 INDEX_FILE, MANIFEST_FILE = "index.json", "manifest.json"
 # Room to leave on the disk, in bytes.
 SPARE = 64 << 20
-# Bytes at the start of formats that tarfile cannot read as a stream.
+# Bytes at the start of a format that Python before 3.14 cannot read.
 ZSTD = b"\x28\xb5\x2f\xfd"
 
 
@@ -74,7 +75,7 @@ class ArchiveReader:
     def read_stream(self, stream: IO[bytes], wanted: Wanted, *, compressed: bool = True) -> None:
         """Read a tar archive, `compressed` or not. Raises MachineError."""
         try:
-            for member, content in members_of(stream, "r|*" if compressed else "r|"):
+            for member, content in members_of(DecompressedStream(stream) if compressed else stream):
                 self._take(member, content)
         except (tarfile.TarError, EOFError) as exc:
             raise damaged() from exc
@@ -251,7 +252,7 @@ def check_archive(path: str) -> None:
         if start == ZSTD:
             raise ArchiveError("compressed with zstd", f"Decompress it first: zstd -d {quote_word(path)}")
         try:
-            with closing(members_of(file, "r:*")) as found:
+            with closing(members_of(DecompressedStream(file))) as found:
                 next(found, None)
         except (tarfile.TarError, EOFError) as exc:
             raise damaged() from exc
