@@ -26,6 +26,7 @@ from machinectl.hosts.upkeep.certificate_renewal import (
     certificate_change,
     check_certificates_in_use,
     check_renewable,
+    new_certificates_title,
     new_identity,
     plan_renewal,
     renew,
@@ -33,7 +34,7 @@ from machinectl.hosts.upkeep.certificate_renewal import (
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.client_cas import CLIENTS
-from machinectl.provision.facts.host_facts import Facts, HostFile, PortListener, Process
+from machinectl.provision.facts.host_facts import Facts, HostFile, PortListener, Process, ServiceState
 from machinectl.provision.target import Target
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet, Silent
@@ -266,6 +267,12 @@ def test_a_host_whose_clock_would_refuse_them_is_not_given_them(old: Identity) -
     host = replace(facts(), clock=int((datetime.now(UTC) - timedelta(days=700)).timestamp()))
     with pytest.raises(CheckFailed, match="The host's clock says"):
         check_certificates_in_use(orion(), host, Target(ADDRESS, certificates=old.on_host))
+
+
+def test_an_engine_that_does_not_run_is_started_and_the_step_says_so() -> None:
+    running = replace(facts(), service=ServiceState(loaded=True, active=True))
+    titles = [new_certificates_title(each, "the engine") for each in (running, facts())]
+    assert [title.rpartition(", ")[2] for title in titles] == ["and restarting it", "and starting it"]
 
 
 def test_the_files_go_to_the_host_with_their_modes_and_none_of_them_in_a_command(old: Identity) -> None:

@@ -144,6 +144,25 @@ def test_holders_come_and_go_and_nobody_else_and_no_container_notices(office: Of
     assert host.output(STARTED) == running
 
 
+def test_nothing_that_is_not_asked_for_starts_an_engine_that_was_stopped(office: Office) -> None:
+    host, stop = office.host, "systemctl stop docker.socket docker.service"
+    served = host.output("cat /etc/docker/machinectl/server.pem")
+    host.run(stop)
+    assert office.trust_ca(ALICE)
+    assert office.trust_ca(BOB)
+    renewed = machinectl("renew", "--due", "--lifetime-left", "100%", office.name, store=office.store.root)
+    assert "the server certificate waits until the engine runs" in renewed.stdout
+    assert host.output("systemctl is-active docker || :") == "inactive"
+    assert host.output("cat /etc/docker/machinectl/server.pem") == served
+    host.run("systemctl start docker")
+    assert [office.answers(ALICE), office.answers(BOB), office.owner_is_answered] == [True] * 3
+    host.run(stop)
+    assert office.distrust_cas(ALICE)
+    assert host.output("systemctl is-active docker || :") == "inactive"
+    host.run("systemctl start docker")
+    assert [office.answers(ALICE), office.answers(BOB), office.owner_is_answered] == [False, True, True]
+
+
 def test_what_was_added_by_hand_stays_and_a_list_that_the_engine_has_not_read_is_read(office: Office) -> None:
     host, carol = office.host, certs.new_ca("carol")
     office.trust_ca(ALICE)

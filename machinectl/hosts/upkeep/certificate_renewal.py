@@ -26,6 +26,7 @@ from machinectl.hosts.connection.machine_driver import with_addresses
 from machinectl.hosts.lifecycle.engine_restart import (
     check_provisioned,
     drained_for_restart,
+    is_stopped,
     restarting,
     until_it_answers,
     with_reachability,
@@ -96,7 +97,7 @@ def renew(held: Held, console: Console, access: Access, renewal: Renewal) -> Non
     with logged_in_as_root(held, console, access) as root:
         run = RealRun(held, console, root)
         with restarting(run, target, renewal.allowed, lambda host: check_renewable(machine, host, target)):
-            title = f'Giving the engine of "{machine.name}" new certificates, and restarting it'
+            title = new_certificates_title(run.host, f'the engine of "{machine.name}"')
             new_ones = certificate_change(title, run.host, run.with_known_holders(target), renewal.allowed)
             unrecorded = unrecorded_cas(machine, run.host) if renewal.new_ca else []
             with drained_for_restart(run, renewal.allowed), ending_holders(held, console, new.ca):
@@ -134,7 +135,7 @@ def plan_renewal(store: Store, machine: Machine, console: Console, access: Acces
         with restarting(run, target, renewal.allowed, lambda host: check_renewable(machine, host, target)):
             found = (login_summary(session, root), *host_summary(run.host, target.port))
             new_ones = certificate_change(
-                "Giving the engine new certificates, and restarting it",
+                new_certificates_title(run.host, "the engine"),
                 run.host,
                 run.with_known_holders(target),
                 renewal.allowed,
@@ -242,6 +243,10 @@ def check_certificates_in_use(machine: Machine, host: Facts, target: Target) -> 
     preflight.check_clock_here(host, Identity.read(machine.directory).certificates)
     preflight.check_room(host, target)
     preflight.check_clock(host, target)
+
+
+def new_certificates_title(host: Facts, engine: str) -> str:
+    return f"Giving {engine} new certificates, and {'starting' if is_stopped(host) else 'restarting'} it"
 
 
 def certificate_change(title: str, host: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> Decision:
