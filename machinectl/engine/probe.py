@@ -27,6 +27,7 @@ LONGEST_VERSION = 64
 # Other answers: 2 to 3 KB per container, perhaps thousands of containers.
 LONGEST_TOLD = 64 << 20
 OK, PROXY_AUTHENTICATION, GATEWAYS = 200, 407, range(502, 505)
+REDIRECTIONS = range(300, 400)
 # Of the answers that a socket of `machinectl socket` gives itself.
 SOCKET_SERVER = "machinectl-socket"
 
@@ -131,6 +132,8 @@ def read_answer(endpoint: Endpoint, response: Response, kind: type) -> Any:
     said = response.read(LONGEST_TOLD)
     if response.failed:
         raise error_answer(endpoint, response, said)
+    if response.status in REDIRECTIONS:
+        raise not_an_engine(endpoint, response)
     return json_answer(endpoint, said, kind)
 
 

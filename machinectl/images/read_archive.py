@@ -166,7 +166,7 @@ class ArchiveReader:
             raise several_images(name, "the archive", len(matching), "tar -xOf <FILE> index.json")
         names = list(dict.fromkeys(short_name(name) for _, names, _ in found for name in names if ":" in name))
         names = names or [next(iter(ids)) for _, _, ids in found]
-        there = ", ".join(one_line(each) for each in names[:10])
+        there = ", ".join(one_line(each if each.isprintable() else repr(each)) for each in names[:10])
         if matching:
             raise UsageError(f"The archive holds {len(found)} images: {there}", "Name one of them")
         near = names[0] if len(names) == 1 else closest_match(name, names)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.errors import MachineError
+from machinectl.images.image import ArchiveError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -118,9 +120,17 @@ class Spool:
         return self._blobs.get(digest)
 
     def document(self, digest: str) -> bytes | None:
-        """Return a small blob's content, or None."""
+        """Return a small blob's content, or None. Raises ArchiveError if the digest is not its own.
+
+        An engine would give the image another ID than the one that is noted, so that nobody would remove it.
+        """
         blob = self._blobs.get(digest)
-        return b"".join(blob.pieces()) if blob and blob.size <= LONGEST_DOCUMENT else None
+        if not blob or blob.size > LONGEST_DOCUMENT:
+            return None
+        content = b"".join(blob.pieces())
+        if f"sha256:{hashlib.sha256(content).hexdigest()}" != digest:
+            raise ArchiveError(f"The archive is damaged: {digest} is not the digest of that file")
+        return content
 
 
 class Growth:

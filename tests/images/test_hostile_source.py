@@ -181,6 +181,16 @@ def test_a_redirection_is_no_success() -> None:
         tag_image(Endpoint(f"tcp://127.0.0.1:{port}"), "sha256:" + "0" * 64, Reference("app", "1"))
 
 
+def test_an_engine_that_redirects_is_none() -> None:
+    behaviour = servers.saying(servers.answer(b"", status="302 Found", headers="Location: /x\r\n"))
+    with (
+        servers.serving(behaviour) as port,
+        Images(Endpoint(f"tcp://127.0.0.1:{port}")) as images,
+        pytest.raises(MachineError, match=r"is not a Docker engine: it answers 302 Found$"),
+    ):
+        images.engine()
+
+
 def test_an_engine_that_dies_during_a_push_is_no_matter_of_certificates() -> None:
     def dying(connection: servers.Connection) -> None:
         connection.request()

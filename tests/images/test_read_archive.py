@@ -157,6 +157,8 @@ def test_an_image_that_is_not_there_is_refused_with_those_that_are(tmp_path: Pat
     assert "it has: app:1" in refusal(data, tmp_path, "app:3")
     (tmp_path / "again").mkdir()
     assert "holds 2 images" in refusal(data, tmp_path / "again")
+    (tmp_path / "escapes").mkdir()
+    assert r", 'app\x1b[31m:1')" in refusal(saved({"app\x1b[31m:1": APP}), tmp_path / "escapes", "app:3")
 
 
 def of_two_platforms(arm: Made) -> bytes:
@@ -202,6 +204,11 @@ def test_a_platform_is_one_manifest_of_an_index(tmp_path: Path) -> None:
         (tar_of({"index.json": json.dumps({"manifests": [APP.descriptor]}).encode()}), "incomplete"),
         (tar_of({"index.json": b'{"manifests":[{"digest":"sha256:../x"}]}'}), "not a SHA-256 digest"),
         (saved({"app:1": APP})[:3000], "cut short"),
+        (saved({"app:1": APP}).replace(b'"/true"', b'"/fals"'), f"{APP.config} is not the digest of that file"),
+        (
+            saved({"app:1": APP}).replace(APP.layer_digests[0].encode(), APP.layer_digests[1].encode()),
+            "is not the digest of that file",
+        ),
     ],
 )
 def test_a_damaged_archive_is_refused_in_one_line(tmp_path: Path, data: bytes, cause: str) -> None:

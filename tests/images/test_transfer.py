@@ -523,6 +523,18 @@ def test_a_cut_archive_leaves_nothing_on_the_target(
 
 
 @pytest.mark.parametrize("store", STORES)
+def test_a_configuration_that_is_not_of_its_digest_leaves_nothing_on_the_target(
+    engines: dict[str, Engine], sender: Sender, store: str, tmp_path: Path
+) -> None:
+    archive = tmp_path / "app.tar"
+    archive.write_bytes(saved({"app:1": Made([unique_layer()])}).replace(b'"/true"', b'"/fals"'))
+    before = engines[store].images()
+    with pytest.raises(MachineError, match="is not the digest of that file"):
+        sender.send_one(archive, engines[store], "app:1")
+    assert engines[store].images() == before
+
+
+@pytest.mark.parametrize("store", STORES)
 def test_an_untagged_image_of_the_users_own_is_never_removed(
     engines: dict[str, Engine], sender: Sender, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
