@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from machinectl.hosts.image_transfer.target_disk import free_bytes
+from machinectl.hosts.image_transfer.target_disk import disk_hint, free_bytes
 from machinectl.hosts.image_transfer.transfer import transfer
 from machinectl.hosts.status.ready_endpoint import ready_endpoint
 
@@ -27,5 +27,5 @@ def push(
     there = [name for name in names if store.exists(name)]
     yield from ((name, store.no_such(name)) for name in names if name not in there)
     if there:
-        order = replace(order, free_bytes=partial(free_bytes, store))
+        order = replace(order, free_bytes=partial(free_bytes, store), disk_hint=partial(disk_hint, store))
         yield from transfer(console, order, {name: partial(ready_endpoint, store, name) for name in there})

@@ -105,6 +105,10 @@ class EngineError(MachineError):
         self.state = state
 
 
+class DiskFullError(EngineError):
+    """The engine has no room on its disk."""
+
+
 class AnotherServer(EngineError):
     """Something else answers at one of several addresses."""
 

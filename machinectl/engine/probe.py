@@ -7,7 +7,7 @@ import time
 from machinectl import url as engine_url
 from machinectl.engine.dialling.deadline_socket import Wire
 from machinectl.engine.dialling.sockets import connect_tcp
-from machinectl.engine.endpoint import Deadline, EngineError
+from machinectl.engine.endpoint import Deadline, DiskFullError, EngineError
 from machinectl.engine.http import dial, get, not_docker
 from machinectl.errors import MachineError, one_line
 from machinectl.files.light_json import parse_json
@@ -30,6 +30,8 @@ OK, PROXY_AUTHENTICATION, GATEWAYS = 200, 407, range(502, 505)
 REDIRECTIONS = range(300, 400)
 # Of the answers that a socket of `machinectl socket` gives itself.
 SOCKET_SERVER = "machinectl-socket"
+# An engine's words, from Go's syscall.ENOSPC.
+FULL = b"no space left on device"
 
 
 class EngineQuery(Frozen):
@@ -156,10 +158,17 @@ def error_answer(endpoint: Endpoint, response: Response, said: bytes) -> EngineE
     if is_of_socket(response):
         # It has the next command in it. An engine could claim the same: take no hint from it.
         return EngineError(f"The socket {endpoint.peer} does not reach its engine: {error_message(said)}")
+    if FULL in said:
+        return disk_full(endpoint, f"The disk of the engine at {endpoint.peer} is full")
     return EngineError(
         f"The engine at {endpoint.peer} answers {response.status}: {error_message(said) or response.reason}",
         "Look at the engine's journal on its host: journalctl -u docker",
     )
+
+
+def disk_full(endpoint: Endpoint, cause: str) -> DiskFullError:
+    command = "docker" if endpoint.name == type(endpoint).name else f"machinectl docker {endpoint.name} --"
+    return DiskFullError(cause, f"See what fills it: {command} system df")
 
 
 def not_an_engine(endpoint: Endpoint, response: Response) -> EngineError:

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 from machinectl.engine import Endpoint, EngineError, request
 from machinectl.engine.endpoint import Deadline
 from machinectl.engine.http import dial, get, upload
-from machinectl.engine.probe import error_answer, read_answer
+from machinectl.engine.probe import FULL, disk_full, error_answer, read_answer
 from machinectl.errors import one_line
 from machinectl.go.docker_ps import as_dict, as_integer, as_list, as_text
 from machinectl.images.image import DIGEST, UNKNOWN, chain_ids
@@ -46,18 +46,12 @@ NOT_FOUND, CONFLICT = 404, 409
 MANIFESTS = "?manifests=1"
 SUCCESS = range(200, 300)
 DESCRIBING = ("Architecture", "Author", "Comment", "Config", "Created", "Os", "OsVersion", "RootFS", "Variant")
-# An engine's words, from Go's syscall.ENOSPC.
-FULL = b"no space left on device"
 # A `docker image prune` at the same moment takes away what is being loaded.
 AGAIN = "Run the same command again; if it stays so, look at the engine's journal on its host: journalctl -u docker"
 
 
 class LoadError(EngineError):
     """The engine refused to load the archive."""
-
-
-class DiskFullError(EngineError):
-    """The engine has no room for the image."""
 
 
 class Images:
@@ -224,7 +218,8 @@ def load_image(endpoint: Endpoint, archive: Iterable[bytes]) -> None:
     with upload(endpoint, "/images/load?quiet=1", archive, headers, timeout=PATIENCE) as answer:
         said = answer.read(LONGEST)
         if FULL in said:
-            raise disk_full(endpoint)
+            # It undoes what it has unpacked: its disk has room again.
+            raise disk_full(endpoint, f"The engine at {endpoint.peer} has no room for the image")
         if answer.status not in SUCCESS:
             raise LoadError(error_answer(endpoint, answer, said).cause)
     for line in said.splitlines():
@@ -233,13 +228,6 @@ def load_image(endpoint: Endpoint, archive: Iterable[bytes]) -> None:
                 f"The engine at {endpoint.peer} does not load the image: {one_line(why)}",
                 AGAIN,
             )
-
-
-def disk_full(endpoint: Endpoint, cause: str = "") -> DiskFullError:
-    hint = "See what fills it: docker system df"
-    if endpoint.name != Endpoint.name:
-        hint = f"See what fills it: machinectl docker {endpoint.name} -- system df"
-    return DiskFullError(cause or f"The disk of the engine at {endpoint.peer} is full", hint)
 
 
 def error_of(line: bytes) -> str:

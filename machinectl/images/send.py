@@ -7,7 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from machinectl.engine import EngineError
+from machinectl.engine.endpoint import DiskFullError
+from machinectl.engine.probe import disk_full
 from machinectl.errors import MachineError
+from machinectl.go.units import human_size
 from machinectl.images.engine_images import AGAIN, PATIENCE, Images, LoadError, load_image, remove_image, tag_image
 from machinectl.images.image import DIGEST
 from machinectl.images.write_archive import archive, parcel
@@ -159,6 +162,9 @@ def load_by_parts(
             load_image(target.endpoint, counter.counted(pieces))
         except LoadError as exc:
             failure = exc
+        except DiskFullError as exc:
+            size = f" ({human_size(parcel(spool.image(), known).size)})" if spool.is_read else ""
+            raise disk_full(target.endpoint, f"{exc.cause}: loading it takes about twice its size{size}") from exc
         image_id = parcel(spool.image(), target.known).image_id
         # It may be whole in spite of an error: another push loads the same image at this moment. A whole one may be
         # gone before it has its name: `docker image prune` removes it.

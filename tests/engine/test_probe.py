@@ -233,6 +233,13 @@ class TestWhatIsNotAnEngine:
                 saying(answer(b"", status="502 Bad Gateway", api=False)), ["A proxy answers", "502"], id="a gateway"
             ),
             pytest.param(
+                saying(
+                    answer(b'{"message": "write /x/y: no space left on device"}', status="500 Internal Server Error")
+                ),
+                ["The disk of the engine at", "is full", "docker orionbox -- system df"],
+                id="a full disk",
+            ),
+            pytest.param(
                 saying(answer(b"", status="407 Proxy Authentication Required", api=False)),
                 ["A proxy answers", "407"],
                 id="a proxy that wants a password",

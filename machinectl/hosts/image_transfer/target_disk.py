@@ -48,10 +48,23 @@ def free_bytes(store: Store, name: str, known: Known) -> int | None:
     return parse_free(answer.stdout.decode(errors="replace"), known) if answer else None
 
 
+def disk_hint(store: Store, name: str, known: Known) -> str:
+    """Return the command that shows how full the host's disk is, "" for a machine without SSH."""
+    try:
+        ssh_endpoint(store.read(name))
+    except MachineError:
+        return ""
+    directories = image_directories(known) if PLAIN_PATH.fullmatch(known.root_directory) else ""
+    return f"See how full its disk is: machinectl ssh {name} df -h {directories}".rstrip()
+
+
+def image_directories(known: Known) -> str:
+    return " ".join([known.root_directory, *([CONTAINERD] if known.by_containerd else [])])
+
+
 def disk_command(known: Known) -> str:
     """Return a command for any shell. The engine's directory must have a plain name."""
-    directories = [known.root_directory, *([CONTAINERD] if known.by_containerd else [])]
-    stat = f"stat -f -c '%T %S %f' {' '.join(directories)}"
+    stat = f"stat -f -c '%T %S %f' {image_directories(known)}"
     moved = f"; grep -s '^root' {CONTAINERD_CONFIG}" if known.by_containerd else ""
     return f"uname -n; {stat}{moved}"
 

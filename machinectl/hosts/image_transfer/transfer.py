@@ -9,13 +9,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from machinectl.console import SilentConsole
+from machinectl.engine.endpoint import DiskFullError
+from machinectl.engine.probe import disk_full
 from machinectl.errors import MachineError
 from machinectl.files.atomic import quote_word
 from machinectl.files.spool_directory import spool_directory
 from machinectl.go.units import human_size
 from machinectl.hosts.image_transfer.sending_progress import SendingProgress, missing_parts
 from machinectl.hosts.parallel.workers import LIMIT, run_at_once
-from machinectl.images.engine_images import Images, disk_full
+from machinectl.images.engine_images import Images
 from machinectl.images.image import chain_ids
 from machinectl.images.read_archive import SPARE, ArchiveReader, Wanted
 from machinectl.images.send import Early, Everything, ImageTarget, Sent, finish_image, replaced_image, send_image
@@ -55,6 +57,8 @@ class Order:
     dry_run: bool = False
     # Returns the room for images on an engine's host in bytes, None if that is not certain.
     free_bytes: Callable[[str, Known], int | None] = lambda _, __: None
+    # Returns the hint for a full disk, "" for docker's own command.
+    disk_hint: Callable[[str, Known], str] = lambda _, __: ""
 
 
 def transfer(
@@ -95,6 +99,13 @@ def send_to_all(
             read_in_background(order, found, size, spool, ArchiveReader(spool, directory, skipped))
 
         def send(name: str, console: Console) -> Sent:
+            try:
+                return send_to(name, console)
+            except DiskFullError as exc:
+                exc.hint = order.disk_hint(name, targets[name].known) or exc.hint
+                raise
+
+        def send_to(name: str, console: Console) -> Sent:
             target = targets[name]
             if name not in early:
                 return keep_image(target, found, order)

@@ -53,7 +53,7 @@ def test_an_image_that_does_not_fit_on_the_host_is_refused_before_it_is_sent(
     cause, hint = done.stderr.splitlines()[-2:]
     peer = engine.url.removeprefix("tcp://")
     assert re.fullmatch(rf"Error: The image needs 21MB, and the disk of the engine at {peer} has 16\.\d+MB free", cause)
-    assert hint == "  See what fills it: machinectl docker orion -- system df"
+    assert hint == f"  See how full its disk is: machinectl ssh orion df -h {engine.socket.parent}/disk/data"
 
 
 @pytest.mark.usefixtures("image_machines")
