@@ -247,8 +247,8 @@ def test_the_key_of_another_server_is_neither_pinned_first_nor_offered(sshd: Ssh
 
 
 proves(
-    "The script that installs an engine runs only if it arrived whole, and by `https` at each redirect unless you "
-    "typed `http`, which gets a warning."
+    "The script that installs an engine runs only if it arrived whole, and if no redirect led from `https` to `http`.",
+    "If you give a URL with `http`, you get a warning.",
 )(test_install_script.test_no_redirect_leads_from_https_to_what_others_can_change)
 
 
@@ -355,13 +355,13 @@ def test_a_store_that_another_user_can_change_is_not_written(tmp_path: Path, whi
     assert tree(Path(store.root)) == before
 
 
-@proves("Nobody writes to another user's store, not even root, whom that user's links would lead elsewhere.")
+@proves("It does not write to another user's store, not even as root: that user's links could lead it elsewhere.")
 def test_nobody_writes_to_another_users_store(tmp_path: Path) -> None:
     test_hostile_records.test_no_key_is_kept_where_another_user_may_replace_it()
     test_hostile_records.test_root_follows_no_link_of_another_user_and_writes_nothing_to_that_store(tmp_path, "locks")
 
 
-@proves("Nor are temporary files, such as images that `push` keeps, in such a directory.")
+@proves("Temporary files, such as images that `push` keeps, are in no such directory either.")
 def test_no_temporary_file_is_where_another_user_could_replace_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -371,7 +371,7 @@ def test_no_temporary_file_is_where_another_user_could_replace_it(
     )
 
 
-@proves("Root trusts no other user's directory for either.")
+@proves("As root, machinectl trusts no other user's directory for either.")
 def test_root_trusts_no_directory_of_another_user(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
