@@ -22,6 +22,7 @@ from machinectl.age import is_age_file
 from machinectl.commands.certs.create import certs_create
 from machinectl.commands.certs.issue import certs_issue
 from machinectl.errors import MachineError
+from machinectl.files.atomic import StoreError
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.signing import renewed_identity
 from machinectl.machines import answered_address
@@ -359,6 +360,29 @@ def test_a_store_that_another_user_can_change_is_not_written(tmp_path: Path, whi
 def test_nobody_writes_to_another_users_store(tmp_path: Path) -> None:
     test_hostile_records.test_no_key_is_kept_where_another_user_may_replace_it()
     test_hostile_records.test_root_follows_no_link_of_another_user_and_writes_nothing_to_that_store(tmp_path, "locks")
+
+
+@proves(
+    "Only root may have a store of its own below another user's directory, as in a container of a CI job: that user "
+    "can replace it."
+)
+def test_only_root_has_a_store_below_another_users_directory() -> None:
+    need("chown", root=True)
+    # Not pytest's directory, which others cannot even pass through.
+    with tempfile.TemporaryDirectory() as directory:
+        theirs, store = Path(directory) / "theirs", Store(f"{directory}/theirs/store")
+        theirs.mkdir()
+        for path in (Path(directory), theirs):
+            path.chmod(0o755)
+        os.chown(theirs, 1234, 1234)
+        added(store, Machine("orion", "none"))
+        os.chown(store.root, 65534, 65534)
+        os.seteuid(65534)
+        try:
+            with pytest.raises(StoreError, match="theirs is not safe for keys: it is another user's"):
+                added(store, Machine("vega", "none"))
+        finally:
+            os.seteuid(0)
 
 
 @proves("Temporary files, such as images that `push` keeps, are in no such directory either.")

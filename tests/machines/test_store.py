@@ -342,6 +342,12 @@ def test_two_writers_of_one_machine_come_one_after_the_other(store: Store) -> No
     assert entered.is_set()
 
 
+def test_a_lock_that_is_a_pipe_holds_nobody_up(store: Store) -> None:
+    os.makedirs(store.locks)
+    os.mkfifo(store.lock_path("orionbox"))
+    assert not store.is_locked("orionbox")
+
+
 def test_what_a_killed_process_left_in_staging_is_swept_but_not_what_somebody_is_making(store: Store) -> None:
     for name in ("left", "busy"):
         os.makedirs(os.path.join(store.staging, name))

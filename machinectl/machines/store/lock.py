@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from machinectl.files.atomic import PRIVATE_FILE, StoreError, Translated
+from machinectl.files.atomic import PRIVATE_FILE, StoreError, Translated, open_without_waiting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def is_locked(path: str) -> bool:
     import fcntl
 
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = open_without_waiting(path, os.O_RDONLY)
     except OSError:
         return False
     try:
