@@ -6,9 +6,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from machinectl.hosts.image_transfer.target_disk import disk_hint, free_bytes
 from machinectl.hosts.image_transfer.transfer import transfer
 from machinectl.hosts.status.ready_endpoint import ready_endpoint
+from machinectl.hosts.status.target_disk import disk_hint, free_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence

@@ -13,8 +13,9 @@ import pytest
 
 from machinectl import certs
 from machinectl.commands import push
-from machinectl.hosts.image_transfer import target_disk, transfer
-from machinectl.hosts.image_transfer.target_disk import BLOCKS, disk_command, free_bytes, parse_free
+from machinectl.hosts.image_transfer import transfer
+from machinectl.hosts.status import target_disk
+from machinectl.hosts.status.target_disk import BLOCKS, disk_command, free_bytes, parse_free
 from machinectl.images import send
 from machinectl.images.write_archive import Known
 from machinectl.machines.record import Machine, Phase
