@@ -13,7 +13,7 @@ from machinectl.images.image import SAVE, ArchiveError
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from machinectl.images.decompression import Readable
+    from machinectl.images.decompression import ReadableFile
 
 # Bytes to read at once of a stream: tarfile copies what is left of them for each header.
 PIECE = 1 << 16
@@ -59,7 +59,7 @@ class BoundedMember(tarfile.TarInfo):
 class EndingStream:
     """Raises EOFError where tarfile would go on to read at the end, up to any size that a header claims."""
 
-    def __init__(self, file: Readable) -> None:
+    def __init__(self, file: ReadableFile) -> None:
         self._file = file
         self._left = MOST_ENDS
 
@@ -78,7 +78,7 @@ class BoundedArchive(tarfile.TarFile):
     headers = 0
 
 
-def members_of(file: Readable, mode: Any = "r|") -> Generator[tuple[tarfile.TarInfo, IO[bytes] | None], None, None]:
+def members_of(file: ReadableFile, mode: Any = "r|") -> Generator[tuple[tarfile.TarInfo, IO[bytes] | None], None, None]:
     """Yield each member, and a regular file's content, to be read before the next one.
 
     `mode` is "r|" for a stream, "r:" for a file. Neither decompresses. Raises tarfile.ReadError if it is not an

@@ -18,7 +18,7 @@ MOST_MEMORY = 128 << 20
 LONGEST_START = 10
 
 
-class Readable(Protocol):
+class ReadableFile(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
@@ -89,7 +89,7 @@ class DecompressedStream:
     Raises ArchiveError, tarfile.ReadError for damage, EOFError for a stream that is cut, and errors of the file.
     """
 
-    def __init__(self, file: Readable) -> None:
+    def __init__(self, file: ReadableFile) -> None:
         self._file = file
         self._input = b""
         self._fill()
