@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.doctor.check import BROKEN, OK, UNKNOWN, Check, failed, first_case
+from machinectl.doctor.check import BROKEN, OK, UNKNOWN, Check, broken, failed, first_case, ok
 from machinectl.errors import CheckFailed
 from machinectl.provision import daemon_json
 from machinectl.provision.steps import docker_group, docker_socket, engine_config
@@ -21,14 +21,7 @@ GROUP, SOCKET, LISTENER = "Group", "Socket", "Listener"
 
 def ssh_only_checks(found: Facts, target: Target, shell: Shell) -> Iterator[Check]:
     again = f"machinectl provision {shell.machine}"
-    user, group = found.login, found.socket_group
-    lacks = f"{user} is not in the group {group}, and may not use the engine"
-    yield first_case(
-        GROUP,
-        (not user, OK, "root logs in, who may use the engine", ""),
-        (docker_group.is_missing(found), BROKEN, lacks, f"Make it a member: {again}"),
-        (True, OK, f"{user} is in the group {group}, and may use the engine", ""),
-    )
+    yield group_check(found, again)
     try:
         docker_socket.check_reachable(found, target)
     except CheckFailed as exc:
@@ -41,6 +34,26 @@ def ssh_only_checks(found: Facts, target: Target, shell: Shell) -> Iterator[Chec
         (found.engine_listens and target.own_cas, BROKEN, still, f"Close it: {again}"),
         (addresses, UNKNOWN, own, f"See that configuration: {listener_source(found, shell)}"),
         (True, OK, f"the engine does not listen on port {target.port}", ""),
+    )
+
+
+def group_check(found: Facts, again: str) -> Check:
+    user, group = found.login, found.socket_group
+    if not user:
+        return ok(GROUP, "root logs in, who may use the engine")
+    if not docker_group.is_missing(found):
+        return ok(
+            GROUP,
+            f"{user} is in the group {group}, and may use the engine"
+            if user
+            else "root logs in, who may use the engine",
+        )
+    try:
+        docker_group.check_group(found)
+    except CheckFailed as exc:
+        return failed(GROUP, exc)
+    return broken(
+        GROUP, f"{user} is not in the group {group}, and may not use the engine", f"Make it a member: {again}"
     )
 
 

@@ -62,7 +62,8 @@ class Endpoint(Frozen):
     """How to connect to an engine.
 
     `cert_dir` is absolute. For hints: `takeover` is the command that replaces a foreign CA, `port_setter` the
-    one that sets the SSH port, or "". The first request uses `opened`.
+    one that sets the SSH port, `setup` the one that lets the SSH user use the engine, or "". The first request uses
+    `opened`.
 
     `others` are further URLs of the same engine: the first that answers is used, and `memory` is told. `given_by` is
     who gave this computer access to somebody else's machine, or ""; `ask_again` are the commands that ask for it anew,
@@ -76,6 +77,7 @@ class Endpoint(Frozen):
     name: str = "<NAME>"
     takeover: str = ""
     port_setter: str = ""
+    setup: str = ""
     opened: Opened | None = field(default=None, compare=False, repr=False)
     others: tuple[str, ...] = ()
     memory: AnsweredHosts | None = field(default=None, compare=False, repr=False)

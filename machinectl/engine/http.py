@@ -195,6 +195,12 @@ def not_http(endpoint: Endpoint, exc: InvalidAnswerError) -> EngineError:
     # A TLS alert: content type 21, version 3.x (RFC 8446 5.1).
     if line.startswith("\x15\x03"):
         return wants_tls(endpoint)
+    if endpoint.url.startswith("ssh://"):
+        return EngineError(
+            f"{endpoint.peer}: the host prints {exc} before any answer of the engine",
+            "Look on the host for what prints it: a start-up file such as ~/.bashrc, command= before the key in "
+            "~/.ssh/authorized_keys, or ForceCommand in sshd_config",
+        )
     if line.startswith("SSH-"):
         return not_docker(endpoint, "an SSH server answers there")
     return not_docker(endpoint, f"its answer is not HTTP ({exc})")

@@ -860,10 +860,18 @@ class TestOverSSH:
             ("@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.", State.ERROR, "-R"),
             ("Host key verification failed.", State.ERROR, "ssh -p 2222 ops@orion"),
             ("ops@orion: Permission denied (publickey,password).", State.ERROR, "ssh-copy-id -p 2222 ops@orion"),
-            (f"{DIAL_STDIO} permission denied", State.ERROR, "usermod -aG docker"),
+            (
+                f"{DIAL_STDIO} permission denied",
+                State.ERROR,
+                "Let ops use it, on the host: sudo usermod -aG docker ops",
+            ),
             (f"{DIAL_STDIO} no such file or directory", State.ERROR, "systemctl start docker"),
             (f"{DIAL_STDIO} connection refused", State.STOPPED, "systemctl start docker"),
-            ("kex_exchange_identification: something new", State.ERROR, "-p 2222 ops@orion docker system dial-stdio"),
+            (
+                "kex_exchange_identification: something new",
+                State.ERROR,
+                ": ssh -p 2222 ops@orion docker version",
+            ),
         ],
     )
     def test_what_ssh_says_is_explained(self, said: str, state: State, hint: str) -> None:
@@ -871,6 +879,22 @@ class TestOverSSH:
         assert error.state is state
         assert error.cause == f"ssh://ops@orion:2222: {said.splitlines()[-1]}"
         assert hint in error.hint
+
+    def test_a_user_who_may_not_use_the_engine_is_let_in_by_the_command_that_set_the_host_up(self) -> None:
+        denied = f"{DIAL_STDIO} permission denied"
+        endpoint = Endpoint("ssh://ops@orion", setup="machinectl provision orion")
+        assert explain_errors(endpoint, 1, denied).hint == "Let the SSH user use it: machinectl provision orion"
+        assert "usermod -aG docker $USER\n" in explain_errors(Endpoint("ssh://orion"), 1, denied).hint
+
+    def test_whose_start_up_file_prints_something_is_told_so(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        (tmp_path / "ssh").write_text("#!/bin/sh\necho BANNER from bashrc\n")
+        (tmp_path / "ssh").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        probe = engine.probe(Endpoint("ssh://ops@orion"), PLENTY)
+        found(probe, State.ERROR, "the host prints 'BANNER from bashrc' before any answer", "~/.bashrc")
+        assert "set --url" not in probe.hint
 
     def test_without_an_ssh_program_says_so(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv("PATH", str(tmp_path))

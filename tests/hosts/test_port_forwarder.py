@@ -482,10 +482,11 @@ def test_a_key_that_changes_meanwhile_ends_it(machine: Machine, sshd: Sshd, serv
             forwarding.forwarder.wait()
 
 
-def test_a_server_that_forbids_forwarding_is_named(machine: Machine, sshd: Sshd, service: int) -> None:
-    sshd.configure("AllowTcpForwarding no")
+@pytest.mark.parametrize("setting", ["AllowTcpForwarding no", "DisableForwarding yes", "PermitOpen 127.0.0.1:1"])
+def test_a_server_that_forbids_forwarding_is_named(machine: Machine, sshd: Sshd, service: int, setting: str) -> None:
+    sshd.configure(setting)
     forwarding = Forwarding(machine)
-    said = forwarding.said("AllowTcpForwarding local")
+    said = forwarding.said("forbids forwarding: AllowTcpForwarding, DisableForwarding or PermitOpen in its sshd_config")
     with started(forwarding, free(service)):
         assert received(forwarding.next()[0]) == b""
         assert said.wait(PATIENCE)

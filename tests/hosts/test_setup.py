@@ -230,12 +230,33 @@ def test_an_engine_that_docker_does_not_reach_over_ssh_is_found_before_its_liste
     assert (store.read("orion").dump(), host.jobs) == (before, [])
 
 
-def test_an_engine_that_does_not_answer_over_ssh_can_listen_again(store: Store, machine: Machine) -> None:
+def test_a_user_who_has_to_join_the_group_asks_the_engine_before_it_is_changed(store: Store, machine: Machine) -> None:
+    class Login(RecordedHost):
+        def run(self, script: str, **_: Any) -> CommandResult:
+            return CommandResult(1, b"", b"permission denied while trying to connect")
+
+    host = RecordedHost("docker")
+    host.facts = host.facts.replace(b"\n@end", b"\n@login ops ops\n\n@end")
+    vars(host)["session"] = Login()
     with store.writing("orion") as held:
         held.machine.engine = replace(machine.engine, ssh_only=True)
-        run = RealRun(held, Quiet(), RecordedHost("docker"), "ssh://ops@192.168.0.29")
-        with pytest.raises(MachineError, match="does not answer over SSH") as raised:
+        run = RealRun(held, Quiet(), host, "ssh://ops@192.168.0.29")
+        with pytest.raises(MachineError, match="does not answer over SSH: the host prints"):
+            Setup(world=answering(State.ERROR, "the host prints 'BANNER' before any answer")).carry_out(run)
+        [joining] = host.jobs
+        assert "usermod -aG docker ops" in joining
+        Setup(world=answering(State.RUNNING)).carry_out(run)
+    assert len(host.jobs) > 1
+
+
+def test_an_engine_that_does_not_answer_over_ssh_from_here_keeps_its_listener(store: Store, machine: Machine) -> None:
+    host = RecordedHost("docker")
+    with store.writing("orion") as held:
+        held.machine.engine = replace(machine.engine, ssh_only=True)
+        run = RealRun(held, Quiet(), host, "ssh://ops@192.168.0.29")
+        with pytest.raises(CheckFailed, match="does not answer over SSH") as raised:
             Setup(world=answering(State.TIMEOUT)).carry_out(run)
+    assert host.jobs == []
     assert raised.value.hint.endswith("machinectl set --no-ssh-only orion; machinectl provision orion")
 
 

@@ -200,6 +200,10 @@ def test_doctor_sees_a_user_without_the_group_and_an_engine_that_listens() -> No
     facts = replace(facts, **BY_SUDO, listeners=(PortListener(min(facts.engines, default=0), "dockerd"),))
     group, listener = checks(facts, only(made))
     assert (group.verdict, group.hint) == (Verdict.BROKEN, "Make it a member: machinectl provision orion")
+    # provision makes nobody a member of root's group.
+    group, *_ = checks(replace(facts, socket_group="root"), only(made))
+    assert "only root may use it" in group.seen
+    assert "chgrp docker /var/run/docker.sock" in group.hint
     assert listener.verdict in {Verdict.BROKEN, Verdict.UNKNOWN}
     own = json.dumps({"hosts": ["fd://", "tcp://127.0.0.1:2375"]}).encode()
     _, listener = checks(recorded("docker", files={DAEMON_JSON: HostFile("644", 0, 0, own)}))

@@ -113,7 +113,7 @@ def explain_errors(endpoint: Endpoint, status: int | None, errors: str) -> Engin
         return EngineError(
             f"{endpoint.peer}: there is no docker command ({said})", "Install the docker CLI on the host"
         )
-    return EngineError(f"{endpoint.peer}: {said}", f"Try it by hand: {ssh_by_hand(endpoint)} {REMOTE_COMMAND}")
+    return EngineError(f"{endpoint.peer}: {said}", by_hand(endpoint))
 
 
 def explain_known(endpoint: Endpoint, errors: str) -> EngineError | None:
@@ -125,6 +125,7 @@ def explain_known(endpoint: Endpoint, errors: str) -> EngineError | None:
                 target=ssh_target(endpoint),
                 ssh=ssh_by_hand(endpoint),
                 accept=acceptance(endpoint, errors),
+                join=joining(endpoint),
                 port=f"set its port: {endpoint.port_setter}" if endpoint.port_setter else "set its port in the URL",
             )
             return EngineError(f"{endpoint.peer}: {last_line(errors)}", advice, state)
@@ -139,8 +140,24 @@ def last_line(errors: str) -> str:
 def late_error(endpoint: Endpoint, deadline: Deadline) -> EngineError:
     return EngineError(
         f"{endpoint.peer}: no engine has answered through ssh within {deadline}",
-        f"Try it by hand: {ssh_by_hand(endpoint)} {REMOTE_COMMAND}",
+        by_hand(endpoint),
         State.TIMEOUT,
+    )
+
+
+def by_hand(endpoint: Endpoint) -> str:
+    """Name the command that says what is wrong: dial-stdio itself prints nothing on a good host either."""
+    return f"Try it by hand: {ssh_by_hand(endpoint)} docker version"
+
+
+def joining(endpoint: Endpoint) -> str:
+    """Return how the SSH user may use the engine."""
+    if endpoint.setup:
+        return f"Let the SSH user use it: {endpoint.setup}"
+    user = engine_url.parse_url(endpoint.url).user
+    return (
+        f"Let {user or 'the user'} use it, on the host: sudo usermod -aG docker {user or '$USER'}\n"
+        "If there is no group docker, first: sudo groupadd docker; sudo chgrp docker /var/run/docker.sock"
     )
 
 
@@ -170,7 +187,7 @@ def ssh_target(endpoint: Endpoint) -> str:
 SAYINGS = (
     ("host identification has changed", State.ERROR, "{accept}"),
     ("host key verification failed", State.ERROR, "Accept its key once: {ssh}"),
-    ("connect: permission denied", State.ERROR, "Let the user use it, on the host: sudo usermod -aG docker USER"),
+    ("connect: permission denied", State.ERROR, "{join}"),
     ("connect: no such file", State.ERROR, START),
     ("connect: connection refused", State.STOPPED, START),
     ("permission denied (", State.ERROR, "Load a key that it knows (ssh-add), or send it one: ssh-copy-id {target}"),

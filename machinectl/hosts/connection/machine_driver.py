@@ -197,6 +197,7 @@ def endpoint_of(machine: Machine, url: str = "") -> Endpoint:
         machine.name,
         takeover_command(machine),
         port_setter,
+        f"machinectl provision {machine.name}" if machine.engine.ssh_only else "",
         given_by=owner_of(machine) if machine.access.get("by") else "",
         ask_again=request_command(machine),
         renewal=renewal_of(machine),

@@ -39,7 +39,7 @@ from machinectl.machines.store.last_failure import record_look
 from machinectl.provision import client_cas, preflight
 from machinectl.provision.decision import InUse
 from machinectl.provision.facts import docker_unit, host_facts
-from machinectl.provision.steps import docker_socket, engine_config
+from machinectl.provision.steps import docker_group, docker_socket, engine_config
 from machinectl.provision.steps.setup_steps import setup_steps, side_effects
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target, with_changes
 
@@ -91,8 +91,7 @@ class Setup:
                     identity=identity,
                     numbered=step.lasting,
                 )
-                if not changed:
-                    run.outcomes.append(Outcome(step.title, changed=False))
+                self._follow(run, step, changed=changed)
 
             for step in setup_steps(self.world.script):
                 take(step)
@@ -128,7 +127,7 @@ class Setup:
         if run.url.startswith("tcp://"):
             run.host = with_reachability(host, machine, run.url, self.world)
         elif host.dockerd:
-            run.host = replace(host, docker_over_ssh=docker_socket.ask_over_ssh(login_runner(run.remote)))
+            self._ask_over_ssh(run)
         if not self.allowed.force:
             check_no_other_machine(run.store, machine, host)
         removed = predecessor(run.store, machine, host) or engine_installer(run.store, machine, run.url, host)
@@ -137,6 +136,28 @@ class Setup:
         news = run.catch_up()
         shared_hosts.check_known(machine, host, self.allowed)
         return news
+
+    def _ask_over_ssh(self, run: HostRun) -> None:
+        """Find out whether docker reaches the engine that is there. Raises CheckFailed."""
+        said = docker_socket.ask_over_ssh(login_runner(run.remote))
+        run.host = replace(run.host, docker_over_ssh=said)
+        if not said:
+            try:
+                self._verify_running(run)
+            except MachineError as exc:
+                raise CheckFailed(exc.cause, exc.hint) from exc
+
+    def _follow(self, run: HostRun, step: SetupStep, *, changed: bool) -> None:
+        if not changed:
+            run.outcomes.append(Outcome(step.title, changed=False))
+        elif step.decide is docker_group.join:
+            # Not before: a connection that is kept would lack the group.
+            self._verify_running(run)
+
+    def _verify_running(self, run: HostRun) -> None:
+        """Ask the engine from here, as docker does, before it is changed: noise of the login disturbs docker only."""
+        if run.host.running and isinstance(run, RealRun):
+            verify(run, self.world)
 
     def _agree(self, run: HostRun, target: Target, locked_out: Sequence[str]) -> None:
         """Ask about side effects; a dry run only lists them."""

@@ -51,6 +51,11 @@ TOUCH = "Confirm user presence"
 # ssh's message when the host refuses a forwarded connection.
 REFUSED = re.compile(r"channel \d+: open failed: (.+)")
 PROHIBITED = "administratively prohibited"
+# sshd has one answer for all of these.
+FORBIDDEN_BY = (
+    "AllowTcpForwarding, DisableForwarding or PermitOpen in its sshd_config, or the options of your key there\n"
+    "See its settings, on the host as root: sshd -T | grep -iE 'tcpforwarding|disableforwarding|permitopen'"
+)
 UNHEARD = "connect failed: Connection refused"
 
 
@@ -256,8 +261,7 @@ class PortForwarder:
         elif found := REFUSED.search(line):
             name = self._name.name
             if found[1].startswith(PROHIBITED):
-                allow = "allow it in its sshd_config: AllowTcpForwarding local"
-                text = f'The SSH server of "{name}" forbids forwarding; {allow}'
+                text = f'The SSH server of "{name}" forbids forwarding: {FORBIDDEN_BY}'
             elif found[1].startswith(UNHEARD) and (numbers := self._ports.fixed_numbers()):
                 # ssh does not say which port it is.
                 of = "port" if len(numbers) == 1 else "one of the ports"

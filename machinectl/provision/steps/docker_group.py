@@ -54,7 +54,7 @@ def check_group(facts: Facts) -> None:
     if facts.socket_group == "root":
         raise CheckFailed(
             "The engine's socket belongs to the group root on the host, so that only root may use it",
-            "On the host, as root: groupadd --system docker; systemctl restart docker.socket docker; or log in as root",
+            "On the host, as root: groupadd --system docker; chgrp docker /var/run/docker.sock; or log in as root",
         )
     for name in (facts.login, facts.socket_group):
         if not re.fullmatch(USER, name):
