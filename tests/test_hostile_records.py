@@ -383,7 +383,7 @@ def test_root_follows_no_link_of_another_user_and_writes_nothing_to_that_store(t
         assert done.returncode == 1
         if linked not in {"machines", "machines/orion"} or words[0] == "create":
             assert f"{store.root} is not safe for keys: it is another user's" in done.stderr
-            assert "Run this as its owner, by sudo -u nobody; or choose another store: " in done.stderr
+            assert "Run this as its owner (sudo -u nobody), or choose another store: " in done.stderr
     assert paths_and_owners(tmp_path) == before
 
 

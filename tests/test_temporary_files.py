@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
     from tests.support.sshd import Sshd
 
-NOTHING = "Nothing can be written to /tmp, nor to another directory for temporary files"
+NOTHING = "Cannot write temporary files to /tmp, nor to another directory"
 HINT = "Make room there, or name another directory: export TMPDIR=<DIRECTORY>"
 
 

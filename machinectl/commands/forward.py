@@ -69,7 +69,7 @@ def check_local_ports(name: str, words: Sequence[str], ports: Sequence[int | Non
         first, second, *_ = dict.fromkeys(word for word in words if word.startswith(start))
         line = " ".join(f"0:{word.removeprefix(start)}" if word == second else word for word in words)
         raise UsageError(
-            f"{first} and {second} are the same port of this computer",
+            f"{first} and {second} use the same port of this computer",
             f"Use a free one for one of them: machinectl forward {name} {line}",
         )
 

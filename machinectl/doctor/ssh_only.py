@@ -23,7 +23,7 @@ def ssh_only_checks(found: Facts, target: Target, shell: Shell) -> Iterator[Chec
     again = f"machinectl provision {shell.machine}"
     yield group_check(found, again)
     try:
-        docker_socket.check_reachable(found, target)
+        docker_socket.check_reached_over_ssh(found, target)
     except CheckFailed as exc:
         yield failed(SOCKET, exc)
     addresses = ", ".join(engine_config.tcp_addresses(found))

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import IO
 
-# Linux keeps these files in memory. They can be written also in a container whose root is read-only.
+# Linux keeps these files in memory, so that a container with a read-only root can write them, too.
 IN_MEMORY = "/dev/shm"  # noqa: S108 - for what others cannot replace
 
 
@@ -25,7 +25,7 @@ def temporary_place() -> str:
             return IN_MEMORY
         place = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - for a message only
         raise MachineError(
-            f"Nothing can be written to {place}, nor to another directory for temporary files",
+            f"Cannot write temporary files to {place}, nor to another directory",
             "Make room there, or name another directory: export TMPDIR=<DIRECTORY>",
         ) from exc
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # Bytes to read of the compressed stream at once.
 INPUT = 1 << 14
-# Bytes that lzma may need: the file claims them. `xz -9` needs 65 MB.
+# Bytes of memory for lzma: a file can demand gigabytes. `xz -9` needs 65 MB.
 MOST_MEMORY = 128 << 20
 # The longest start of a format.
 LONGEST_START = 10
@@ -23,7 +23,7 @@ class ReadableFile(Protocol):
 
 
 class Decompressor(Protocol):
-    """One compressed stream, as of bz2 and lzma."""
+    """Of one compressed stream, with the members of those in bz2 and lzma."""
 
     @property
     def eof(self) -> bool: ...

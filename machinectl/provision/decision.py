@@ -89,7 +89,7 @@ class InUse(CheckFailed):
 
 
 class EngineStopped(CheckFailed):
-    """Somebody has stopped the engine, and it may not be started. Nothing was changed."""
+    """Somebody has stopped the engine, and this run may not start it. Nothing was changed."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f'The engine of "{name}" does not run', "")

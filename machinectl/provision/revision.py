@@ -51,6 +51,6 @@ class Revision(NamedTuple):
     def is_news_to(self, known: Revision) -> bool:
         """Return whether `known` lacks this revision. With equal numbers, one run was rolled back.
 
-        What an engine that stopped to listen has left is only a number.
+        An engine that no longer listens has left only a number.
         """
         return self.number > 0 and self.run != "" and self.number >= known.number and self.run != known.run

@@ -261,7 +261,7 @@ def refused(*words: str) -> tuple[int, list[str]]:
             ["orion", "8000:80", "8000:8080", "22"],
             2,
             [
-                "Error: 8000:80 and 8000:8080 are the same port of this computer",
+                "Error: 8000:80 and 8000:8080 use the same port of this computer",
                 "  Use a free one for one of them: machinectl forward orion 8000:80 0:8080 22",
             ],
         ),

@@ -358,7 +358,7 @@ def test_of_two_revisions_with_a_number_the_one_on_the_host_is_news() -> None:
     assert not mine.is_news_to(mine)
     assert not Revision(2, "older").is_news_to(mine)
     assert not Revision().is_news_to(Revision())
-    # A number alone is what an engine that stopped to listen has left.
+    # A number alone is what an engine that stopped listening has left.
     assert not Revision(9).is_news_to(mine)
 
 

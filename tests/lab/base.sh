@@ -14,7 +14,7 @@ done
 # Units that cannot work in a container, or would take apt's lock behind a test's back.
 systemctl mask -q systemd-modules-load.service console-getty.service getty@tty1.service \
   apt-daily.timer apt-daily-upgrade.timer fstrim.timer dpkg-db-backup.timer
-# It is scheduled as idle: on a busy machine, a boot of Debian 12 waits for it without an end.
+# It is scheduled as idle: on a busy machine, a boot of Debian 12 waits for it forever.
 systemctl mask -q e2scrub_reap.service
 # What no test needs: without it, a host boots with 60 % of the CPU time.
 systemctl mask -q dev-hugepages.mount dev-mqueue.mount ldconfig.service proc-sys-fs-binfmt_misc.automount run-lock.mount \

@@ -140,7 +140,7 @@ def test_an_engine_that_docker_would_not_reach_over_ssh_keeps_its_listener(
     ids=["reached", "no member yet", "stopped", "told of the socket"],
 )
 def test_an_engine_that_docker_reaches_once_it_is_set_up_is_not_refused(different: dict[str, Any], said: str) -> None:
-    docker_socket.check_reachable(host(docker_over_ssh=said, **different), SSH_ONLY)
+    docker_socket.check_reached_over_ssh(host(docker_over_ssh=said, **different), SSH_ONLY)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SCRIPT = b"#!/bin/sh\nset -e\n"
 WHOLE = answer(SCRIPT, api=False)
-CUT = "sent only a part of its script. Nothing of it was run"
+CUT = "sent only a part of its script. The script did not run"
 # An answer whose body ends early, by its length and by its chunks.
 SHORT = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" + SCRIPT
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n" % (len(SCRIPT), SCRIPT)
@@ -94,7 +94,7 @@ def test_no_redirect_leads_from_https_to_what_others_can_change(tls: ssl.SSLCont
         for there in (f"http://127.0.0.1:{port}/u", "ftp://127.0.0.1/u"):
             with serving(saying(redirect(there)), tls) as secure:
                 url = f"https://127.0.0.1:{secure}/"
-                assert refusal(url) == f"redirects to {there}, which is not https. Nothing of it was run"
+                assert refusal(url) == f"redirects to {there}, which is not https. The script did not run"
     assert not asked
 
 

@@ -84,7 +84,7 @@ def warn_of_another_ca(console: Console, machine: Machine, each: AcceptedMachine
         return
     if not os.path.lexists(path):
         console.warn(
-            f'The last CA of "{each.name}", {CA}, is missing here: that of the answer cannot be compared with it\n'
+            f'{CA} of "{each.name}" is missing here, so that the CA of the answer cannot be compared with it\n'
             f"Compare the answer's fingerprint with {owner_of(machine)} on the phone"
         )
         return

@@ -83,7 +83,7 @@ def forget_ended(held: Held, names: Sequence[str]) -> None:
 
 
 def end_suspended(machine: Machine, host: Facts) -> tuple[str, ...]:
-    """Take the holders off the record, unwritten, that were ended before the engine stopped to listen, or since."""
+    """Take the holders off the record, unwritten, that were ended before the engine stopped listening, or since."""
     known = Revision.of_record(machine.revision)
     return () if CA in host.sums else tuple(end_unlisted(machine, host, known))
 

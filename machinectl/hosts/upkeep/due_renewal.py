@@ -136,7 +136,7 @@ def why_it_waits(exc: Unreachable | EngineStopped, machine: Machine, due: Due) -
     is_stopped = isinstance(exc, EngineStopped)
     if due.server and expires_soon(*due.server, datetime.now(UTC)):
         if is_stopped:
-            exc.hint = f"Renew its server certificate, which starts it: machinectl renew {machine.name}"
+            exc.hint = f"Renew its certificate, which starts the engine: machinectl renew {machine.name}"
         raise exc
     if is_stopped:
         return "the server certificate waits until the engine runs"

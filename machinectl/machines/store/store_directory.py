@@ -63,11 +63,11 @@ def unsafe(exposed: Exposed) -> StoreError:
     other = "choose another store: machinectl --storage-path <DIR> ls"
     hint = exposed.hint(other)
     if exposed.why == FOREIGN and os.geteuid() == 0:
-        hint = f"Run this as its owner, by sudo -u {owner_of(exposed.path)}; or {other}"
+        hint = f"Run this as its owner (sudo -u {owning_user(exposed.path)}), or {other}"
     return StoreError(f"{exposed.path} is not safe for keys: {exposed.why}", hint)
 
 
-def owner_of(path: str) -> str:
+def owning_user(path: str) -> str:
     """Return a name, or an ID as sudo takes it."""
     import pwd
 

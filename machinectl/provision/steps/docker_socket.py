@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from machinectl.provision.target import Target
 
 UNIT = "docker.socket"
-# A socket that was masked has lost what it passes on: unmasking it, and starting the engine, is not enough.
+# After `unmask`, the socket has no descriptor to pass on to the engine until it is restarted, too.
 RESTART = f"systemctl restart {UNIT} docker"
 # Where docker looks for the engine, unless DOCKER_HOST or a context says otherwise.
 DEFAULT = "/var/run/docker.sock"
@@ -78,7 +78,7 @@ def moved(facts: Facts) -> list[str]:
     return [] if is_default else paths
 
 
-def check_reachable(facts: Facts, target: Target) -> None:
+def check_reached_over_ssh(facts: Facts, target: Target) -> None:
     """Refuse an engine without a listener that docker would not reach over SSH either."""
     said = facts.docker_over_ssh
     if not (target.ssh_only and said):

@@ -127,7 +127,7 @@ def choose_docker_script(
     if downloaded is None and target.install == "docker":
         raise MachineError(
             f"{url} does not answer",
-            "Let this computer reach it, or pass the URL of a copy: --engine-install-url URL"
+            "Let this computer reach it, or pass the URL of a copy: --engine-install-url <URL>"
             if "containerd.io" in facts.packages
             else "Use the distribution's own package: --engine-install distro",
         )

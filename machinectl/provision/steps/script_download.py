@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # Bytes; get.docker.com's has 23 KB.
 LONGEST_SCRIPT = 1 << 20
-A_COPY = "the URL of a copy: --engine-install-url URL"
+A_COPY = "the URL of a copy: --engine-install-url <URL>"
 
 
 class SecureRedirects(urllib.request.HTTPRedirectHandler):
@@ -67,7 +67,7 @@ def cut(url: str) -> CheckFailed:
 
 
 def refused(url: str, why: str, hint: str) -> CheckFailed:
-    return CheckFailed(f"{shown(url)} {why}. Nothing of it was run", hint)
+    return CheckFailed(f"{shown(url)} {why}. The script did not run", hint)
 
 
 def shown(url: str) -> str:

@@ -40,7 +40,7 @@ def setup_steps(script: Callable[[str], bytes | None]) -> tuple[SetupStep, ...]:
 def check_host(facts: Facts, target: Target, allowed: Allowed) -> None:
     """Raise CheckFailed for unsuitable hosts or settings."""
     preflight.check_all(facts, target, allowed)
-    docker_socket.check_reachable(facts, target)
+    docker_socket.check_reached_over_ssh(facts, target)
     if facts.dockerd:
         engine_config.configure(facts, target, allowed)
 

@@ -58,7 +58,7 @@ class ControlRemoved(MachineError):
     def __init__(self, control: str) -> None:
         super().__init__(
             f"{control} was removed, and without it ssh opens no more ports",
-            "Start it again; to keep it over a logout: loginctl enable-linger",
+            "Run this again; to keep such sockets after a logout: loginctl enable-linger",
         )
 
 
