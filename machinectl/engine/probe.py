@@ -167,8 +167,10 @@ def error_answer(endpoint: Endpoint, response: Response, said: bytes) -> EngineE
 
 
 def disk_full(endpoint: Endpoint, cause: str) -> DiskFullError:
-    command = "docker" if endpoint.name == type(endpoint).name else f"machinectl docker {endpoint.name} --"
-    return DiskFullError(cause, f"See what fills it: {command} system df")
+    hint = "See what fills it: docker system df"
+    if endpoint.name != type(endpoint).name:
+        hint = f"See what fills it: machinectl docker {endpoint.name} -- system df"
+    return DiskFullError(cause, hint)
 
 
 def not_an_engine(endpoint: Endpoint, response: Response) -> EngineError:
