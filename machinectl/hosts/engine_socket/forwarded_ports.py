@@ -10,6 +10,7 @@ from machinectl.errors import MachineError
 from machinectl.hosts.connection.login import Access, login_endpoint, pin_first_key
 from machinectl.hosts.port_forwarding.open_ports import OpenPorts
 from machinectl.hosts.port_forwarding.port_forwarder import FollowedContainers, PortForwarder
+from machinectl.hosts.port_forwarding.recurring_changes import RecurringChanges
 from machinectl.machines.store.store_paths import NoSuchMachine
 
 if TYPE_CHECKING:
@@ -28,7 +29,11 @@ def forwarded_ports(store: Store, console: Console, name: PresentName) -> Iterat
     access = Access()
     unpinned = pin_first_key(store, console, machine, access, login_endpoint(machine, console, access))
 
+    changes = RecurringChanges(machine.name, console)
+
     def report(port: OpenPort, opened: bool) -> None:
+        if not changes.is_shown(port, opened=opened):
+            return
         of_container = f" ({port.wish.container})" if port.wish.container else ""
         console.note(f"{port.here} -> {port.there}" if opened else f"{port.here} is closed{of_container}")
 

@@ -13,6 +13,7 @@ from machinectl.errors import UsageError
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.port_forwarding.local_ports import LOOPBACK
 from machinectl.hosts.port_forwarding.open_ports import OpenPorts
+from machinectl.hosts.port_forwarding.recurring_changes import RecurringChanges
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
@@ -26,6 +27,8 @@ def forward(here: Session, *, name: str, words: list[str], auto: bool, bind: str
         from machinectl.cli.parsing.operand_order import check_machine_first
 
         check_machine_first(here.store, name, words)
+
+    changes = RecurringChanges(name, here.console)
 
     def report(port: OpenPort, opened: bool) -> None:
         wish = port.wish
@@ -41,6 +44,8 @@ def forward(here: Session, *, name: str, words: list[str], auto: bool, bind: str
                 },
                 indent=None,
             )
+        elif not changes.is_shown(port, opened=opened):
+            return
         elif opened:
             write_out(f"{port.here} -> {port.there}\n")
         else:
