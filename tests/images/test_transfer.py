@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import tempfile
+from contextlib import suppress
 from dataclasses import replace
 from shutil import disk_usage
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from machinectl import certs
 from machinectl.console import SilentConsole
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
+from machinectl.hosts.image_transfer import transfer as transfer_module
 from machinectl.hosts.image_transfer.image_sources import EngineSource, FileSource, SourceImage
 from machinectl.hosts.image_transfer.transfer import Order, check_room, early_blobs, transfer
 from machinectl.images import engine_images, send
@@ -31,9 +33,10 @@ from machinectl.images.write_archive import Known, Parcel, Stored, parcel
 from tests.support.archives import INDEX, Made, digest, saved
 from tests.support.dockerd import running_with
 from tests.support.image_engines import CONTAINERD_STORE, Engine, unique_layer
+from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.relay import goes_silent, relay
-from tests.support.servers import serving
+from tests.support.servers import serving, silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -390,6 +393,23 @@ def test_a_board_shows_the_bytes_and_layers_that_are_missing(
     sender.send(sources["classic"], {"one": target}, "app:1")
     assert any(re.fullmatch(r"[3-5](\.\d+)?MB of 6.1\dMB, 1 of 2 layers", each) for each in shown)
     assert re.fullmatch(r"(6.1\dMB) of \1, 2 of 2 layers", shown[-1])
+
+
+@pytest.mark.parametrize("is_source", [False, True])
+def test_an_engine_that_does_not_answer_is_waited_for_with_a_line(
+    sender: Sender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_source: bool
+) -> None:
+    monkeypatch.setattr(transfer_module, "WAITING", 0.01)
+    monkeypatch.setattr(engine_images, "ANSWERING", 1)
+    (tmp_path / "app.tar").write_bytes(saved({"app:1": Made([unique_layer()])}))
+    console = Quiet()
+    with serving(silent) as port:
+        engine = Endpoint(f"tcp://127.0.0.1:{port}")
+        source: Source = EngineSource(engine) if is_source else FileSource(str(tmp_path / "app.tar"))
+        order = Order(source, Wanted("app:1"), None, str(sender.directory))
+        with suppress(MachineError):
+            list(transfer(console, order, {"one": lambda: engine}))
+    assert f"Waiting for the engine at 127.0.0.1:{port}" in console.notes
 
 
 @pytest.mark.parametrize("store", STORES)

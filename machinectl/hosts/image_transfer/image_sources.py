@@ -55,6 +55,9 @@ class SourceImage:
 
 
 class Source(Protocol):
+    @property
+    def name(self) -> str: ...
+
     # Find the image. Raises MachineError if the source does not have it.
     def find(self, wanted: Wanted) -> SourceImage: ...
 
@@ -69,6 +72,10 @@ class EngineSource:
     listing: str = "docker images"
     # The flags that name another source.
     others: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"the engine at {self.endpoint.peer}"
 
     def find(self, wanted: Wanted) -> SourceImage:
         name = wanted.name

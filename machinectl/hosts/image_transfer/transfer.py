@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 # Bytes that are worth a login to the host, which takes a moment.
 LARGE = 500_000_000
+# Seconds without a line while an engine is silent.
+WAITING = 2.0
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,8 @@ def transfer(
     console: Console, order: Order, endpoints: Mapping[str, Callable[[], Endpoint]]
 ) -> Generator[tuple[str, Sent | MachineError], None, None]:
     """Yield each engine's result, the unreachable first. Raises MachineError if the source lacks the image."""
-    found = order.source.find(order.wanted)
+    with telling_wait(console, order.source.name):
+        found = order.source.find(order.wanted)
     if found.by_id and not order.renamed:
         order = replace(order, reference=None)
 
@@ -73,7 +77,7 @@ def transfer(
 
     def look(name: str, _: Console) -> ImageTarget:
         endpoint = endpoints[name]()
-        with Images(endpoint) as images:
+        with telling_wait(console, f"the engine at {endpoint.peer}"), Images(endpoint) as images:
             return ImageTarget(endpoint, images.known(likely), Unfinished(order.notes, endpoint.url))
 
     targets: dict[str, ImageTarget] = {}
@@ -84,6 +88,18 @@ def transfer(
             targets[name] = result
     if targets:
         yield from send_to_all(console, order, found, targets)
+
+
+@contextmanager
+def telling_wait(console: Console, whom: str) -> Iterator[None]:
+    """Say that it waits if that takes long."""
+    timer = threading.Timer(WAITING, console.note, [f"Waiting for {whom}"])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def send_to_all(
