@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 # Bytes. /_ping and /version take at most 4 KB.
 LONGEST_ANSWER = 1 << 20
 LONGEST_VERSION = 64
+# Of a socket's error: a cause and the next command.
+LONGEST_REFUSAL = 500
 # Other answers: 2 to 3 KB per container, perhaps thousands of containers.
 LONGEST_TOLD = 64 << 20
 OK, PROXY_AUTHENTICATION, GATEWAYS = 200, 407, range(502, 505)
@@ -157,7 +159,11 @@ def is_of_socket(response: Response) -> bool:
 def error_answer(endpoint: Endpoint, response: Response, said: bytes) -> EngineError:
     if is_of_socket(response):
         # It has the next command in it. An engine could claim the same: take no hint from it.
-        return EngineError(f"The socket {endpoint.peer} does not reach its engine: {error_message(said)}")
+        error = EngineError("")
+        error.cause = one_line(
+            f"The socket {endpoint.peer} does not reach its engine: {error_message(said)}", LONGEST_REFUSAL
+        )
+        return error
     if FULL in said:
         return disk_full(endpoint, f"The disk of the engine at {endpoint.peer} is full")
     return EngineError(
