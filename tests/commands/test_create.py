@@ -12,10 +12,14 @@ import pytest
 from machinectl.cli.options.verb_session import Session
 from machinectl.cli.verbs.manage.create import connection_hint, next_steps
 from machinectl.commands.create import create
+from machinectl.commands.ssh_config import keep_ssh_config
+from machinectl.docker_cli.contexts import Contexts
 from machinectl.driver.installed_drivers import load
 from machinectl.hosts.connection.login import Access
+from machinectl.hosts.exports.docker_contexts import sync_context
 from machinectl.hosts.lifecycle.creation import CreatedMachine, Creation, Onboarding
-from machinectl.machines.record import Machine
+from machinectl.machines.engine_options import EngineOptions
+from machinectl.machines.record import Machine, Phase
 from machinectl.machines.spec import CertificateFiles, MachineSpec
 from machinectl.provision.target import NOTHING_SPECIAL
 from tests.support.program import machinectl, typed_at_terminal
@@ -284,6 +288,28 @@ def test_create_ends_with_the_next_commands_at_a_terminal(
     assert commands == [f"  {command}" for command in shown]
     assert "virtual machine" not in text
     assert "up and running" not in text
+
+
+def test_dockers_context_is_a_next_command_only_if_the_users_ssh_knows_the_machine(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("MACHINE_STORAGE_PATH", store.root)
+    machine = Machine("web1", "generic", url="ssh://ops@192.0.2.1", tls=False, context=True, phase=Phase.READY)
+    machine.engine = EngineOptions(ssh_only=True)
+    sync_context(Contexts(), store, added(store, machine))
+    made = CreatedMachine(machine, set_up=True)
+
+    def commands() -> list[str]:
+        return next_steps(Session(), made).splitlines()[1:]
+
+    without = ["  machinectl ps web1", "  machinectl socket web1 -- docker ps"]
+    assert commands() == without
+    line = keep_ssh_config(store, Quiet(), [])
+    assert commands() == without
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "config").write_text(f"{line}\n")
+    assert commands() == ["  docker --context web1 ps", "  machinectl use web1"]
 
 
 def test_only_an_engine_that_has_answered_is_up_and_running(store: Store) -> None:

@@ -12,6 +12,7 @@ from machinectl.doctor.check import Check, Verdict
 from machinectl.doctor.docker_ssh import TITLE
 from machinectl.doctor.machine_checks import check_machine
 from machinectl.hosts.connection.login import Access
+from machinectl.hosts.exports.ssh_config_file import LET_SSH_KNOW
 from tests.support.quiet import Quiet
 from tests.support.registered import over_ssh, register
 
@@ -30,7 +31,7 @@ def docker_ssh(store: Store) -> Check:
 def test_dockers_ssh_needs_the_machines_keys(store: Store, sshd: Sshd, ssh_config: SSHConfig) -> None:
     over_ssh(store, sshd)
     found = docker_ssh(store)
-    assert (found.verdict, found.hint) == (BROKEN, "Let your own ssh know the machine: machinectl ssh-config --write")
+    assert (found.verdict, found.hint) == (BROKEN, f"Let your own ssh know the machine: {LET_SSH_KNOW}")
     assert found.seen.startswith(f"docker uses your own ssh, which cannot log in at {sshd.host}: ")
     assert not ssh_config.known_hosts.read_text()
     include = keep_ssh_config(store, Quiet(), [])
@@ -48,7 +49,7 @@ def test_a_login_that_may_ask_for_a_passphrase_is_no_fault(store: Store, sshd: S
     found = docker_ssh(store)
     own, write = found.hint.splitlines()
     assert (found.verdict, own) == (UNKNOWN, f"See why: ssh -l {sshd.user} -p {sshd.port} {sshd.host} true")
-    assert write == "If it does not know the machine: machinectl ssh-config --write"
+    assert write == f"If it does not know the machine: {LET_SSH_KNOW}"
     assert "Permission denied" in found.seen
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 import threading
 import time
@@ -120,7 +121,32 @@ class Terminal:
 def read_hidden(prompt: str) -> str:
     import getpass
 
-    return getpass.getpass(prompt, sys.stderr)
+    with restoring_echo():
+        return getpass.getpass(prompt, sys.stderr)
+
+
+@contextmanager
+def restoring_echo() -> Iterator[None]:
+    """Restore the terminal before SIGQUIT ends this program: getpass does that only for exceptions."""
+    import signal
+    import termios
+
+    is_ours = threading.current_thread() is threading.main_thread() and sys.stdin.isatty()
+    if not is_ours or signal.getsignal(signal.SIGQUIT) is not signal.SIG_DFL:
+        yield
+        return
+    before = termios.tcgetattr(sys.stdin)
+
+    def quit_now(number: int, _: object) -> None:
+        termios.tcsetattr(sys.stdin, termios.TCSAFLUSH, before)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    signal.signal(signal.SIGQUIT, quit_now)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 def read_line(prompt: str) -> str:

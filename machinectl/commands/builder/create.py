@@ -14,6 +14,7 @@ from machinectl.errors import MachineError
 from machinectl.hosts.exports.builder_records import Builder, BuilderNode, save_builders, writing_builders
 from machinectl.hosts.exports.builders import leave, remote_node, wanted_node
 from machinectl.hosts.exports.docker_contexts import sync_context
+from machinectl.hosts.exports.ssh_config_file import LET_SSH_KNOW
 from machinectl.hosts.status.query_engines import MachineStatus, engine_failures, query_engines, recorded_statuses
 from machinectl.images.engine_images import engine_platform
 from machinectl.url import parse_url
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 DEFAULT_NAME = "machinectl"
 # docker knows only the machine's address, and its ssh only ~/.ssh/config.
-SSH_HINT = "Your own ssh must know the machine: machinectl ssh-config --write"
+SSH_HINT = f"Your own ssh must know the machine: {LET_SSH_KNOW}"
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from machinectl.machines.jump_hosts import host_of
 from machinectl.machines.record import Phase
 from machinectl.machines.store.lock import Lock
 from machinectl.machines.store.store_directory import make_directory
-from machinectl.ssh.openssh.config_block import ignored_options
+from machinectl.ssh.openssh.config_block import ignored_options, quote_include
 from machinectl.ssh.openssh.ssh_options import GUARD, PINNED, supports_option
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 FILE = "ssh_config"
 # Not a machine's lock: machine names begin with a letter or digit.
 LOCK = ".ssh_config"
+USERS_OWN = "~/.ssh/config"
+# How the user's own ssh, which docker runs, gets to know the machines.
+LET_SSH_KNOW = f"machinectl ssh-config --write; then put the line that it prints at the top of {USERS_OWN}"
 HEADER = "# machinectl's, kept in step with its machines. What is changed here is lost: ~/.ssh/config is the place.\n"
 STORE = "# It is about the machines of "
 IGNORE = "IgnoreUnknown "
@@ -43,6 +46,35 @@ LONGEST = 16 << 20
 
 def ssh_config_path(store: Store) -> str:
     return os.path.join(store.root, FILE)
+
+
+def include_line(store: Store) -> str:
+    return f"Include {quote_include(ssh_config_path(store))}"
+
+
+def is_included(store: Store) -> bool:
+    """Return whether the user's own file has the line. Return False if it may apply only to some hosts."""
+    line = include_line(store)
+    try:
+        text = read_file(os.path.expanduser(USERS_OWN)).decode(errors="replace")
+    except OSError:
+        return False
+    for each in map(str.strip, text.splitlines()):
+        if each == line:
+            return True
+        # ssh_config(5): these limit everything below, an Include, too.
+        keyword, *words = each.replace("=", " ").split() or [""]
+        if keyword.lower() in ("host", "match") and words not in (["*"], ["all"]):
+            return False
+        # Only the first IgnoreUnknown counts, and the file needs its own.
+        if keyword.lower() == "ignoreunknown":
+            return False
+    return False
+
+
+def is_known_to_ssh(store: Store) -> bool:
+    """Return whether the user's own ssh, which docker runs, knows the machines."""
+    return os.path.exists(ssh_config_path(store)) and is_included(store)
 
 
 def block_of(machine: Machine) -> str:
@@ -148,7 +180,7 @@ def note_docker_over_ssh(store: Store, console: Console, machine: Machine) -> No
     what = "the jump host" if machine.jump else "the machine's keys"
     console.note(
         f'docker reaches "{machine.name}" through your own ssh, which needs {what} in its configuration\n'
-        f"Add {'it' if machine.jump else 'them'} there: machinectl ssh-config --write"
+        f"Add {'it' if machine.jump else 'them'} there: {LET_SSH_KNOW}"
     )
 
 

@@ -130,13 +130,18 @@ def connection_hint(made: CreatedMachine, program: str) -> str:
 def next_steps(here: Session, made: CreatedMachine) -> str:
     """Return what was made, and the commands that use it; without certificates a warning has said what to do."""
     from machinectl.docker_cli.contexts import Contexts
+    from machinectl.hosts.connection.openssh_programs import docker_needs_ssh_config
     from machinectl.hosts.exports.docker_contexts import SyncStep, context_status
+    from machinectl.hosts.exports.ssh_config_file import is_known_to_ssh
 
     machine = made.machine
     done = f"Docker is up and running on {machine.name}:" if made.set_up else f'"{machine.name}" is registered:'
     context = context_status(Contexts(), here.store, machine)
     if context.step in {SyncStep.LEAVE, SyncStep.MEND}:
         commands = []
+    elif docker_needs_ssh_config(machine) and not is_known_to_ssh(here.store):
+        # A note has said what docker's own ssh needs.
+        commands = [f"machinectl ps {machine.name}", f"machinectl socket {machine.name} -- docker ps"]
     elif context.is_there:
         commands = [f"docker --context {machine.name} ps", f"machinectl use {machine.name}"]
     else:
