@@ -117,11 +117,11 @@ def test_a_container_is_shown_again_after_it_has_run_for_some_time() -> None:
     console = Quiet()
     changes = RecurringChanges("orion", console, lambda: now[0])
     port = OpenPort("127.0.0.1", 8080, Wish("localhost", 8080, container="web"))
-    shown = [changes.is_shown(port, opened=opened) for _ in range(MOST_SHOWN + 2) for opened in (True, False)]
+    shown = [changes.note_change(port, opened=opened) for _ in range(MOST_SHOWN + 2) for opened in (True, False)]
     assert shown == [True] * 2 * MOST_SHOWN + [False] * 4
     assert len(console.warnings) == 1
     now[0] = RECENT
-    assert [changes.is_shown(port, opened=opened) for opened in (False, True, False)] == [True] * 3
+    assert [changes.note_change(port, opened=opened) for opened in (False, True, False)] == [True] * 3
 
 
 def ssh_of(directory: Path) -> list[int]:

@@ -32,7 +32,7 @@ def forwarded_ports(store: Store, console: Console, name: PresentName) -> Iterat
     changes = RecurringChanges(machine.name, console)
 
     def report(port: OpenPort, opened: bool) -> None:
-        if not changes.is_shown(port, opened=opened):
+        if not changes.note_change(port, opened=opened):
             return
         of_container = f" ({port.wish.container})" if port.wish.container else ""
         console.note(f"{port.here} -> {port.there}" if opened else f"{port.here} is closed{of_container}")

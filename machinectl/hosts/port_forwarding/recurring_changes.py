@@ -19,7 +19,7 @@ MOST_SHOWN, RECENT = 5, 300.0
 
 
 class RecurringChanges:
-    """Decides which changes of ports to show; warns once when it leaves those of a container out."""
+    """Decides which changes of ports to show; warns once when it hides those of a container."""
 
     def __init__(self, machine: str, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._machine = machine
@@ -29,7 +29,8 @@ class RecurringChanges:
         # Containers whose changes are not shown.
         self._hidden: set[str] = set()
 
-    def is_shown(self, port: OpenPort, *, opened: bool) -> bool:
+    def note_change(self, port: OpenPort, *, opened: bool) -> bool:
+        """Return whether to show it."""
         container, now = port.wish.container, self._clock()
         if not container:
             return True
@@ -47,7 +48,7 @@ class RecurringChanges:
         else:
             self._hidden.add(container)
             self._warnings.warn(
-                f"{container} starts again and again: its ports come and go without further lines\n"
+                f"{container} starts again and again: its ports get no more lines\n"
                 f"See why: machinectl docker {self._machine} -- logs {container}"
             )
         return not is_hidden

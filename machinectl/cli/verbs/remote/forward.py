@@ -44,7 +44,7 @@ def forward(here: Session, *, name: str, words: list[str], auto: bool, bind: str
                 },
                 indent=None,
             )
-        elif not changes.is_shown(port, opened=opened):
+        elif not changes.note_change(port, opened=opened):
             return
         elif opened:
             write_out(f"{port.here} -> {port.there}\n")
