@@ -138,7 +138,7 @@ class Setup:
         return news
 
     def _ask_over_ssh(self, run: HostRun) -> None:
-        """Find out whether docker reaches the engine that is there. Raises CheckFailed."""
+        """Find out whether docker reaches the host's engine over SSH. Raises CheckFailed."""
         said = docker_socket.ask_over_ssh(login_runner(run.remote))
         run.host = replace(run.host, docker_over_ssh=said)
         if not said:
