@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -267,4 +268,25 @@ def test_what_came_along_and_is_not_on_record_is_said_to_stay(fresh_host: FreshH
     record(store, [PackageInstalled("docker.io")])
     bench.purge(purge_engine=True)
     assert "containerd" in packages(bench.host)
-    assert "These stay on the host: packages that came with docker.io and are not on record" in bench.log.notes
+    assert (
+        "These stay on the host: packages that came with docker.io and are not on record\n"
+        "See on the host what nothing needs: apt-get autoremove --purge"
+    ) in bench.log.notes
+
+
+def test_what_came_along_is_known_though_nobody_saw_the_installation_end(fresh_host: FreshHost, store: Store) -> None:
+    bench = Bench(fresh_host(), store)
+    before = packages(bench.host)
+    bench.provision(install="distro")
+    # As a run leaves it that ended meanwhile.
+    changes = [
+        replace(each, along=()) if isinstance(each, PackageInstalled) else each for each in store.read("orion").changes
+    ]
+    with store.writing("orion") as held:
+        held.machine.changes = changes
+        held.write()
+
+    bench.purge(purge_engine=True)
+
+    assert packages(bench.host) == before
+    assert not bench.host.output("ls /run/machinectl.came 2>/dev/null || true").strip()

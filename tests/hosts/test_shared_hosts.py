@@ -273,6 +273,29 @@ def test_what_create_was_given_wins_over_what_the_host_remembers(
     assert "new.lan" in certs.describe(Identity.read(store.directory("orion")).server).sans
 
 
+def test_the_last_run_of_a_removed_machine_is_not_told_as_anothers_change(store: Store, host: RecordedHost) -> None:
+    identity = Identity.read(store.directory("orion"))
+    changed_by_alice(store, host, 4, {"engine": REMAINING, "labels": {"floor": "2"}, "changes": []})
+    served = hashlib.sha256(identity.server + identity.server_key).hexdigest()
+    host.facts = host.facts.replace(b"@end", f"@sum 644 0 0 {served} {SERVER}\n@end".encode())
+    with store.writing("orion") as held:
+        # Here, it is this computer's own run.
+        held.machine.revision = Revision.parse(host.revision.decode().partition("\n")[0])._asdict()
+        held.write()
+        held.set_aside()
+    added(store, given_to_create(Phase.PROVISIONING))
+
+    dry = SETUP.carry_out(DryRun(store, store.read("orion"), Quiet(), host))
+    console = carry_out(store, host)
+
+    assert not [line for line in console.warnings if ALICE in line]
+    assert not [outcome for outcome in dry.outcomes if ALICE in outcome.title]
+    assert console.notes[:2] == [
+        'The host was set up here before, as "orion-2": continuing with that',
+        "Settings from then: engine-registry-mirror, label floor",
+    ]
+
+
 def test_what_an_unfinished_create_took_over_stays_with_the_next_one(store: Store, host: RecordedHost) -> None:
     state = {"engine": {**OPTIONS, **REMAINING}, "labels": {"role": "web", "floor": "2"}, "changes": []}
     changed_by_alice(store, host, 4, state)

@@ -1015,6 +1015,14 @@ def test_the_engine_itself_goes_only_when_asked() -> None:
     assert decision.details == ("apt-get -q -y -o DPkg::Lock::Timeout=300 remove docker.io",)
 
 
+def test_what_an_installation_brought_is_read_on_the_host_if_nobody_saw_its_end() -> None:
+    there = replace(host("docker"), came=("containerd", "docker.io", "runc", "$(reboot)"))
+    [found] = installation.unrecorded_packages(there, [PackageInstalled("docker.io")])
+    assert found == PackageInstalled("docker.io", ("containerd", "runc"))
+    assert installation.unrecorded_packages(there, [PackageInstalled("docker.io", ("runc",))]) == []
+    assert installation.unrecorded_packages(there, [PackageInstalled("docker-ce")]) == []
+
+
 def test_what_a_host_says_is_told_in_lines_that_end() -> None:
     reloaded = b'level=info msg="Reloaded configuration: {\\"log-opts\\":{\\"splunk-token\\":\\"t0ken\\"}}"'
     assert tail(CommandResult(3, reloaded + b"\nfailed to start daemon\n", b"")) == "failed to start daemon"

@@ -23,7 +23,8 @@ from machinectl.provision import daemon_json
 from machinectl.provision.decision import CORRECT, FULL, RolledBack, tail
 from machinectl.provision.facts import host_facts
 from machinectl.provision.job import DRAFT
-from machinectl.provision.steps.installation import lock_holders
+from machinectl.provision.revision import Revision
+from machinectl.provision.steps.installation import lock_holders, unrecorded_packages
 from machinectl.url import engine_port
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ class HostRun(ABC):
         self.touching: Callable[[], None] = lambda: None
         # Whether no other computer had changed the host before the first look: it may have ended a holder.
         self.knows_last_change = False
+        # The last run of the removed machine whose history this one continues.
+        self.own_run = ""
         self._is_drained = False
         self._has_looked = False
 
@@ -76,6 +79,8 @@ class HostRun(ABC):
         """Read the facts. Only the first look is a step to show."""
         with nullcontext() if self._has_looked else self.console.step("Looking at the host"):
             self.host = self.read()
+        if found := unrecorded_packages(self.host, self.machine.changes):
+            self.keep(merge_changes(self.machine.changes, found))
         if not self._has_looked:
             self.knows_last_change = shared_hosts.knows_last_change(self.machine, self.host)
         self._has_looked = True
@@ -227,9 +232,12 @@ class RealRun(HostRun):
             self.held.write()
 
     def catch_up(self) -> News | None:
-        return shared_hosts.catch_up(self.held, self.console, self.remote, self.host, is_new=self.is_new)
+        return shared_hosts.catch_up(
+            self.held, self.console, self.remote, self.host, is_new=self.is_new, own_run=self.own_run
+        )
 
     def take_over(self, removed: Machine) -> None:
+        self.own_run = Revision.of_record(removed.revision).run
         take_over_history(self.held, self.console, removed)
 
     def rehearse(self, decision: Decision) -> None:
@@ -273,13 +281,14 @@ class DryRun(HostRun):
 
     def catch_up(self) -> News | None:
         news = shared_hosts.take_over_news(self.machine, self.remote, self.host, is_new=self.is_new)
-        if news:
+        if news and news.revision.run != self.own_run:
             self.outcomes.append(Outcome(news.summary(self.machine.name), changed=True))
         elif ended := shared_hosts.end_suspended(self.machine, self.host):
             self.outcomes.append(Outcome(shared_hosts.ended_elsewhere(self.machine, ended), changed=True))
         return news
 
     def take_over(self, removed: Machine) -> None:
+        self.own_run = Revision.of_record(removed.revision).run
         self.machine.changes = merge_changes(removed.changes, self.machine.changes)
         if not has_left_no_certificate(removed):
             self.machine.directory = removed.directory

@@ -62,10 +62,16 @@ class News(NamedTuple):
         return f'The host of "{name}" was changed by {self.revision.told} ({number}){taken}'
 
 
-def catch_up(held: Held, console: Console, remote: Remote, host: Facts, *, is_new: bool = False) -> News | None:
+def catch_up(
+    held: Held, console: Console, remote: Remote, host: Facts, *, is_new: bool = False, own_run: str = ""
+) -> News | None:
+    """`own_run` is the last run of a removed machine whose history this one continues."""
     news = take_over_news(held.machine, remote, host, is_new=is_new)
     if news:
-        console.warn(news.summary(held.name))
+        if news.revision.run != own_run:
+            console.warn(news.summary(held.name))
+        elif news.settings:
+            console.note(f"Settings from then: {one_line(', '.join(news.settings))}")
         if news.server:
             with_server(Identity.read(held.directory), news.server).keep(held)
         # Before they leave the record: the next holder of that name must not get their CA.

@@ -44,6 +44,8 @@ class Distribution:
     removing: ClassVar[str]
     # Removes dependencies, too.
     removing_all: ClassVar[str] = ""
+    # Lists packages that nothing needs any more; some also offer to remove them.
+    unneeded: ClassVar[str] = ""
     # Upgrades the package and little else.
     upgrading: ClassVar[str]
     # Prints the version that upgrading installs.
@@ -104,6 +106,7 @@ class Apt(Distribution):
     no_caches = "-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache="
     simulating = f"apt-get -s -q -y {no_caches} install PACKAGE"
     removing = f"{apt} remove PACKAGE"
+    unneeded = "apt-get autoremove --purge"
     upgrading = f"{apt} {keep} install --only-upgrade PACKAGE"
     newest = f"apt-cache {no_caches} policy PACKAGE | sed -n 's/^ *Candidate: //p'"
 
@@ -145,6 +148,7 @@ class Dnf(Distribution):
         'rm -r "$history"'
     )
     removing = f"{dnf} remove PACKAGE"
+    unneeded = "dnf autoremove"
     removing_all = f"{dnf} --setopt=clean_requirements_on_remove=True remove PACKAGE"
     upgrading = f"{dnf} upgrade PACKAGE"
     newest = f"{dnf} -q repoquery --latest-limit=1 --qf '%{{version}}-%{{release}}\\n' PACKAGE"
@@ -197,6 +201,7 @@ class Zypper(Distribution):
     installing = f"{zypper} install --no-recommends PACKAGE {skipped}"
     simulating = f"{zypper} --no-refresh --xmlout install --dry-run --no-recommends PACKAGE"
     removing = f"{zypper} remove PACKAGE"
+    unneeded = "zypper packages --unneeded"
     removing_all = f"{zypper} remove --clean-deps PACKAGE"
     upgrading = f"{zypper} update PACKAGE {skipped}"
     newest = f"{zypper} --quiet info PACKAGE | sed -n 's/^Version *: //p'"
@@ -226,6 +231,7 @@ class Pacman(Distribution):
     # --print skips conflict checks, so answer no to each of pacman's questions.
     simulating = "printf '%.sn\\n' 1 2 3 4 5 6 7 8 9 | pacman -S --needed PACKAGE 2>&1"
     removing = "pacman -R --noconfirm PACKAGE"
+    unneeded = "pacman -Qdtq"
     removing_all = "pacman -Rs --noconfirm PACKAGE"
     upgrading = "pacman -S --noconfirm PACKAGE"
     # -Si would list all repositories.

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from machinectl.errors import CheckFailed, MachineError
-from machinectl.host_changes import PackageInstalled
+from machinectl.host_changes import PackageInstalled, of_kind
 from machinectl.masking import without_passwords
 from machinectl.provision.decision import Decision, Rehearsal, job_not_started, tail
 from machinectl.provision.facts.host_facts import ServiceState
@@ -19,8 +19,9 @@ from machinectl.provision.steps.distributions import Loss
 from machinectl.url import check_install_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+    from machinectl.host_changes import Change
     from machinectl.provision.facts.host_facts import Facts
     from machinectl.provision.job import RemoteResult
     from machinectl.provision.steps.distributions import Distribution
@@ -153,8 +154,20 @@ def would_remove(package: str, losses: list[Loss], distribution: Distribution, u
 
 def packages_along(result: RemoteResult, package: str) -> tuple[str, ...]:
     said = re.search(r"^came along: (.*)$", result.stdout.decode(errors="replace"), re.MULTILINE)
-    names = said[1].split() if said else []
+    return other_packages(said[1].split() if said else [], package)
+
+
+def other_packages(names: Iterable[str], package: str) -> tuple[str, ...]:
     return tuple(name for name in names if PACKAGE.fullmatch(name) and name != package)
+
+
+def unrecorded_packages(facts: Facts, changes: Iterable[Change]) -> list[Change]:
+    """Return what an installation brought whose end this computer did not see."""
+    return [
+        replace(change, along=other_packages(facts.came, change.package))
+        for change in of_kind(changes, PackageInstalled)
+        if not change.along and change.package in facts.came
+    ]
 
 
 def lock_holders(facts: Facts) -> str:

@@ -433,7 +433,7 @@ def remove_packages(facts: Facts, changes: Sequence[Change], os: str) -> Decisio
         replace(facts, dockerd=""),
         not_removed,
         undone=tuple(installed),
-        remark=lambda result: remaining_packages(result, installed),
+        remark=lambda result: remaining_packages(result, installed, family.unneeded),
     )
 
 
@@ -444,7 +444,7 @@ def not_removed(result: RemoteResult) -> MachineError:
     )
 
 
-def remaining_packages(result: RemoteResult, installed: Sequence[PackageInstalled]) -> str:
+def remaining_packages(result: RemoteResult, installed: Sequence[PackageInstalled], unneeded: str) -> str:
     said = re.search(r"^stays: (.*)$", result.stdout.decode(errors="replace"), re.MULTILINE)
     stays = [f"the packages {said[1].strip()}, which came with the engine"] if said else []
     stays += [
@@ -452,7 +452,9 @@ def remaining_packages(result: RemoteResult, installed: Sequence[PackageInstalle
     ]
     if any(change.package == "docker-ce" for change in installed):
         stays.append("Docker's package repository")
-    return f"These stay on the host: {'; '.join(stays)}" if stays else ""
+    is_listed = all(change.along for change in installed)
+    see = "" if is_listed or not unneeded else f"\nSee on the host what nothing needs: {unneeded}"
+    return f"These stay on the host: {'; '.join(stays)}{see}" if stays else ""
 
 
 def remarks_after(facts: Facts, changes: Sequence[Change], *, purge_engine: bool) -> list[str]:
