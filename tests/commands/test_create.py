@@ -17,6 +17,7 @@ from machinectl.docker_cli.contexts import Contexts
 from machinectl.driver.installed_drivers import load
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.exports.docker_contexts import sync_context
+from machinectl.hosts.exports.ssh_config_file import note_docker_over_ssh
 from machinectl.hosts.lifecycle.creation import CreatedMachine, Creation, Onboarding
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
@@ -300,6 +301,11 @@ def test_dockers_context_is_a_next_command_only_if_the_users_ssh_knows_the_machi
     sync_context(Contexts(), store, added(store, machine))
     made = CreatedMachine(machine, set_up=True)
 
+    def notes() -> list[str]:
+        console = Quiet()
+        note_docker_over_ssh(store, console, machine)
+        return console.notes
+
     def commands() -> list[str]:
         return next_steps(Session(), made).splitlines()[1:]
 
@@ -307,9 +313,12 @@ def test_dockers_context_is_a_next_command_only_if_the_users_ssh_knows_the_machi
     assert commands() == without
     line = keep_ssh_config(store, Quiet(), [])
     assert commands() == without
+    [note] = notes()
+    assert "Add them there: machinectl ssh-config --write; then put the line that it prints at the top of" in note
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh" / "config").write_text(f"{line}\n")
     assert commands() == ["  docker --context web1 ps", "  machinectl use web1"]
+    assert notes() == []
 
 
 def test_only_an_engine_that_has_answered_is_up_and_running(store: Store) -> None:

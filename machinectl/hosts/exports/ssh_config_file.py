@@ -175,7 +175,7 @@ def note_jump_host(store: Store, console: Console, machine: Machine) -> None:
 
 def note_docker_over_ssh(store: Store, console: Console, machine: Machine) -> None:
     """Say how docker's own ssh gets what it needs."""
-    if not docker_needs_ssh_config(machine) or os.path.exists(ssh_config_path(store)):
+    if not docker_needs_ssh_config(machine) or is_known_to_ssh(store):
         return
     what = "the jump host" if machine.jump else "the machine's keys"
     console.note(
