@@ -289,4 +289,4 @@ def test_what_came_along_is_known_though_nobody_saw_the_installation_end(fresh_h
     bench.purge(purge_engine=True)
 
     assert packages(bench.host) == before
-    assert not bench.host.output("ls /run/machinectl.came 2>/dev/null || true").strip()
+    assert not bench.host.output("ls /run/machinectl.new-packages 2>/dev/null || true").strip()

@@ -1016,7 +1016,7 @@ def test_the_engine_itself_goes_only_when_asked() -> None:
 
 
 def test_what_an_installation_brought_is_read_on_the_host_if_nobody_saw_its_end() -> None:
-    there = replace(host("docker"), came=("containerd", "docker.io", "runc", "$(reboot)"))
+    there = replace(host("docker"), new_packages=("containerd", "docker.io", "runc", "$(reboot)"))
     [found] = installation.unrecorded_packages(there, [PackageInstalled("docker.io")])
     assert found == PackageInstalled("docker.io", ("containerd", "runc"))
     assert installation.unrecorded_packages(there, [PackageInstalled("docker.io", ("runc",))]) == []

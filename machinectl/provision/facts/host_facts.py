@@ -140,7 +140,7 @@ class Facts:
     version: str = ""
     packages: Mapping[str, str] = field(default_factory=dict)
     # All packages that the last installation brought, if the host was not booted since.
-    came: tuple[str, ...] = ()
+    new_packages: tuple[str, ...] = ()
     service: ServiceState = ServiceState()
     socket: ServiceState = ServiceState()
     # docker.socket's ListenStream=.
@@ -308,7 +308,7 @@ def facts(found: Sections) -> Facts:
         dockerd=word("dockerd"),
         version=str(info.get("ServerVersion") or parse_version(text("version"))),
         packages={line.split()[0]: line.split()[1] for line in text("packages").splitlines()},
-        came=tuple(words("came")),
+        new_packages=tuple(words("new_packages")),
         service=service,
         socket=ServiceState(active=units.get("docker.socket", {}).get("ActiveState") == "active"),
         socket_listens=tuple(map(" ".join, each("socket-listens"))),

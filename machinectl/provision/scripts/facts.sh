@@ -152,7 +152,7 @@ has dockerd && say dockerd "$(command -v dockerd)"
 has dockerd && say containerd "$(command -v containerd || command -v docker-containerd)"
 [ -S /run/containerd/containerd.sock ] && say containerd-socket
 # What the last installation brought, until the next boot.
-[ -f /run/machinectl.came ] && say came "$(cat /run/machinectl.came)"
+[ -f /run/machinectl.new-packages ] && say new_packages "$(cat /run/machinectl.new-packages)"
 say packages
 if has dpkg-query; then
     dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\n' docker.io docker-ce moby-engine docker-engine \

@@ -56,7 +56,7 @@ eval "$install"
 status=$?
 came=$(packages | comm -13 before - | tr '\n' ' ')
 # facts.sh reads the file: nobody may wait for this output any more.
-[ -z "$came" ] || { printf 'came along: %s\n' "$came"; echo "$came" >/run/machinectl.came; }
+[ -z "$came" ] || { printf 'came along: %s\n' "$came"; echo "$came" >/run/machinectl.new-packages; }
 [ $status -eq 0 ] || exit $status
 command -v dockerd >/dev/null || { echo "dockerd is not on the PATH after the installation"; exit 70; }
 # A leftover daemon.json may stop it from starting: the next step replaces it, or names the error.

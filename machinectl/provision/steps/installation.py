@@ -164,9 +164,9 @@ def other_packages(names: Iterable[str], package: str) -> tuple[str, ...]:
 def unrecorded_packages(facts: Facts, changes: Iterable[Change]) -> list[Change]:
     """Return what an installation brought whose end this computer did not see."""
     return [
-        replace(change, along=other_packages(facts.came, change.package))
+        replace(change, along=other_packages(facts.new_packages, change.package))
         for change in of_kind(changes, PackageInstalled)
-        if not change.along and change.package in facts.came
+        if not change.along and change.package in facts.new_packages
     ]
 
 
