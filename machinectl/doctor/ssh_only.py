@@ -42,12 +42,7 @@ def group_check(found: Facts, again: str) -> Check:
     if not user:
         return ok(GROUP, "root logs in, who may use the engine")
     if not docker_group.is_missing(found):
-        return ok(
-            GROUP,
-            f"{user} is in the group {group}, and may use the engine"
-            if user
-            else "root logs in, who may use the engine",
-        )
+        return ok(GROUP, f"{user} is in the group {group}, and may use the engine")
     try:
         docker_group.check_group(found)
     except CheckFailed as exc:

@@ -91,7 +91,7 @@ class Setup:
                     identity=identity,
                     numbered=step.lasting,
                 )
-                self._follow(run, step, changed=changed)
+                self._after_step(run, step, changed=changed)
 
             for step in setup_steps(self.world.script):
                 take(step)
@@ -147,7 +147,7 @@ class Setup:
             except MachineError as exc:
                 raise CheckFailed(exc.cause, exc.hint) from exc
 
-    def _follow(self, run: HostRun, step: SetupStep, *, changed: bool) -> None:
+    def _after_step(self, run: HostRun, step: SetupStep, *, changed: bool) -> None:
         if not changed:
             run.outcomes.append(Outcome(step.title, changed=False))
         elif step.decide is docker_group.join:
@@ -155,7 +155,7 @@ class Setup:
             self._verify_running(run)
 
     def _verify_running(self, run: HostRun) -> None:
-        """Ask the engine from here, as docker does, before it is changed: noise of the login disturbs docker only."""
+        """Ask the engine as docker will, before it changes: what a login prints disturbs docker, not our own SSH."""
         if run.host.running and isinstance(run, RealRun):
             verify(run, self.world)
 

@@ -53,7 +53,7 @@ REFUSED = re.compile(r"channel \d+: open failed: (.+)")
 PROHIBITED = "administratively prohibited"
 # sshd has one answer for all of these.
 FORBIDDEN_BY = (
-    "AllowTcpForwarding, DisableForwarding or PermitOpen in its sshd_config, or the options of your key there\n"
+    "AllowTcpForwarding, DisableForwarding or PermitOpen in its sshd_config, or an option of your key in authorized_keys\n"
     "See its settings, on the host as root: sshd -T | grep -iE 'tcpforwarding|disableforwarding|permitopen'"
 )
 UNHEARD = "connect failed: Connection refused"
