@@ -56,7 +56,7 @@ def expand_range(name: str) -> list[str]:
 def listed_for_each(
     store: Store, names: Sequence[str], listed: Callable[[Store, Sequence[str]], list[Row]]
 ) -> tuple[list[Row], list[MachineError]]:
-    """Return the rows of all machines, and the errors of those that fail. One alone raises."""
+    """Return the rows of all machines, and the errors of those that fail. With one machine, raise the error."""
     found = matching(names, store.names)
     if len(found) <= 1:
         return listed(store, found), []

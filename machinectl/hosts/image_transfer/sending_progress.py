@@ -1,4 +1,4 @@
-"""What the board shows while an image goes to one engine."""
+"""Show on the board how much of an image has gone to one engine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Missing:
-    """What an engine lacks: bytes, and layers by digest; 0 and none if that is not known yet."""
+    """The bytes and the layers (by digest) that an engine lacks; 0 and none while that is not known."""
 
     size: int
     layers: Collection[str]

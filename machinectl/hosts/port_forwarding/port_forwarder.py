@@ -53,7 +53,7 @@ REFUSED = re.compile(r"channel \d+: open failed: (.+)")
 PROHIBITED = "administratively prohibited"
 # sshd has one answer for all of these.
 FORBIDDEN_BY = (
-    "AllowTcpForwarding, DisableForwarding or PermitOpen in its sshd_config, or an option of your key in authorized_keys\n"
+    "AllowTcpForwarding, DisableForwarding or PermitOpen in its sshd_config, or an option of your authorized key\n"
     "See its settings, on the host as root: sshd -T | grep -iE 'tcpforwarding|disableforwarding|permitopen'"
 )
 UNHEARD = "connect failed: Connection refused"

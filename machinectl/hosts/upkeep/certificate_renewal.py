@@ -225,7 +225,7 @@ def check_renewable(machine: Machine, host: Facts, target: Target) -> None:
     check_certificates_in_use(machine, host, target)
     host = with_reachability(host, machine, machine.url)
     if host.refused and host.engine_listens:
-        # What refuses is on the way.
+        # Something between here and the host refuses.
         host = replace(host, refused=False)
     preflight.check_reachable(host, target, NOTHING_SPECIAL)
 

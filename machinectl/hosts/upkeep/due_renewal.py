@@ -161,7 +161,7 @@ def client_name(machine: Machine, identity: Identity) -> str:
 def plan_due_renewal(
     store: Store, machine: Machine, console: Console, access: Access, window: LifetimeLeft
 ) -> HostPlan | RenewalResult:
-    """Return the result if nothing is to be done. Raises MachineError as `renew_due` would."""
+    """Return a result if there is nothing to do. Raises MachineError as `renew_due` would."""
     due = due_certificates(machine, window, datetime.now(UTC))
     if not due.any:
         return RenewalResult(until=due.until)

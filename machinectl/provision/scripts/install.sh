@@ -55,7 +55,7 @@ printf '%s\n' "$install"
 eval "$install"
 status=$?
 came=$(packages | comm -13 before - | tr '\n' ' ')
-# facts.sh reads the file: nobody may wait for this output any more.
+# facts.sh reads the file, in case nobody reads this output.
 [ -z "$came" ] || { printf 'came along: %s\n' "$came"; echo "$came" >/run/machinectl.new-packages; }
 [ $status -eq 0 ] || exit $status
 command -v dockerd >/dev/null || { echo "dockerd is not on the PATH after the installation"; exit 70; }

@@ -44,7 +44,7 @@ class Distribution:
     removing: ClassVar[str]
     # Removes dependencies, too.
     removing_all: ClassVar[str] = ""
-    # Lists packages that nothing needs any more; some also offer to remove them.
+    # The command that lists packages that nothing needs. Some of them offer to remove these, too.
     unneeded: ClassVar[str] = ""
     # Upgrades the package and little else.
     upgrading: ClassVar[str]
