@@ -397,10 +397,10 @@ def test_no_temporary_file_is_where_another_user_could_replace_it(
 
 @proves("As root, machinectl trusts no other user's directory for either.")
 def test_root_trusts_no_directory_of_another_user(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     added(store, Machine("orionbox", "none", url="unix:///run/x.sock"))
-    test_socket.test_root_puts_no_socket_where_another_user_could_replace_it(tmp_path, store)
+    test_socket.test_root_puts_no_socket_where_another_user_could_replace_it(runtime, store)
     why = "it is another user's"
     test_spool_directory.test_images_are_not_kept_where_another_user_could_replace_them(
         tmp_path, monkeypatch, 0o755, 65534, why

@@ -27,6 +27,7 @@ class SecureRedirects(urllib.request.HTTPRedirectHandler):
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> urllib.request.Request | None:
         if urlsplit(newurl).scheme not in {"https", req.type}:
+            fp.close()
             raise refused(req.full_url, f"redirects to {shown(newurl)}, which is not {req.type}", f"Pass {A_COPY}")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
