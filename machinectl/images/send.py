@@ -68,6 +68,8 @@ class Sent:
     present: bool = False
     # The ID of the image that had the name before.
     replaced: str = ""
+    # No image had the name before.
+    named: bool = False
 
 
 def send_image(
@@ -90,12 +92,17 @@ def send_image(
         len(found.wanted),
         present=found.present,
         replaced=replaced_image(target.known, found.image_id, reference),
+        named=is_new_name(target.known, reference),
     )
 
 
 def replaced_image(known: Known, image_id: str, reference: Reference | None) -> str:
     before = known.names.get(reference.name, "") if reference else ""
     return before if before != image_id else ""
+
+
+def is_new_name(known: Known, reference: Reference | None) -> bool:
+    return reference is not None and reference.name not in known.names
 
 
 def finish_image(target: ImageTarget, image_id: str, reference: Reference | None) -> bool:

@@ -44,12 +44,14 @@ def test_an_image_gets_to_a_machine_and_back_under_another_name(engines: dict[st
     pulled = machinectl("pull", "app:1", "containerd", "--as", "copy:2", "--json")
     assert pulled.returncode == 0, pulled.stderr
     told = json.loads(pulled.stdout)
-    assert (told["Sent"], told["Present"], told["Replaced"]) == (0, True, "")
+    assert (told["Sent"], told["Present"], told["Replaced"], told["Named"]) == (0, True, "", True)
     assert list(told) == promised_keys("push")
     named = machinectl("pull", "app:1", "containerd", "--as", "copy:3")
     assert named.stdout == "containerd: the image is here already, now also as copy:3\n"
     again = machinectl("push", "--dry-run", "app:1", "containerd")
     assert again.stdout == "containerd: already has the image\n"
+    for words, now in ((["push", "copy:3"], ", now also as copy:3"), (["push", "app:1", "--as", "copy:3"], "")):
+        assert machinectl(*words, "containerd").stdout == f"containerd: already has the image{now}\n"
     assert engines["classic"].images()["copy:2"] == engines["classic"].images()["app:1"]
     listed = json.loads(machinectl("images", "--json").stdout)
     assert all(list(each) == promised_keys("images") for each in listed)

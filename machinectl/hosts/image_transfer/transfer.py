@@ -21,7 +21,16 @@ from machinectl.hosts.parallel.workers import LIMIT, run_at_once
 from machinectl.images.engine_images import Images
 from machinectl.images.image import chain_ids
 from machinectl.images.read_archive import SPARE, ArchiveReader, Wanted
-from machinectl.images.send import Early, Everything, ImageTarget, Sent, finish_image, replaced_image, send_image
+from machinectl.images.send import (
+    Early,
+    Everything,
+    ImageTarget,
+    Sent,
+    finish_image,
+    is_new_name,
+    replaced_image,
+    send_image,
+)
 from machinectl.images.spool import SourceError, Spool
 from machinectl.images.unfinished import Unfinished
 from machinectl.images.write_archive import UNTOLD, parcel
@@ -154,8 +163,15 @@ def keep_image(target: ImageTarget, found: SourceImage, order: Order) -> Sent:
     image_id = present_image(target, found)
     if not (order.dry_run or finish_image(target, image_id, order.reference)):
         raise MachineError("The image was removed from the engine meanwhile", "Run the same command again")
-    before = replaced_image(target.known, image_id, order.reference)
-    return Sent(0, found.size, 0, len(found.layers), present=True, replaced=before)
+    return Sent(
+        0,
+        found.size,
+        0,
+        len(found.layers),
+        present=True,
+        replaced=replaced_image(target.known, image_id, order.reference),
+        named=is_new_name(target.known, order.reference),
+    )
 
 
 def early_blobs(found: SourceImage, target: ImageTarget) -> Early:
@@ -215,6 +231,7 @@ def estimate(target: ImageTarget, spool: Spool, reference: Reference | None) -> 
         len(found.wanted),
         present=found.present,
         replaced=replaced_image(target.known, found.image_id, reference),
+        named=is_new_name(target.known, reference),
     )
 
 

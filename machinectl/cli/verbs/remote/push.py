@@ -99,7 +99,7 @@ def push(
             if not isinstance(result, MachineError):
                 done.append(result)
                 if not as_json:
-                    write_out(f"{name}: {sentence(result, seconds, dry_run=dry_run, new_name=new_name)}\n")
+                    write_out(f"{name}: {sentence(result, seconds, new_name or image, dry_run=dry_run)}\n")
                 continue
             # All machines that wait for a broken source have the same error.
             if not as_json and result not in failures:
@@ -155,7 +155,7 @@ def pull(here: Session, *, image: str, name: str, platform: str, new_name: str, 
     if as_json:
         print_json(as_fields(name, result, seconds))
     else:
-        write_out(f"{name}: {sentence(result, seconds, fetched=True, new_name=new_name)}\n")
+        write_out(f"{name}: {sentence(result, seconds, new_name or image, fetched=True)}\n")
     return 0
 
 
@@ -197,13 +197,13 @@ def new_reference(image: str, new_name: str) -> Reference | None:
     return found if found and found.tag else None
 
 
-def sentence(sent: Sent, seconds: float, *, dry_run: bool = False, fetched: bool = False, new_name: str = "") -> str:
+def sentence(sent: Sent, seconds: float, name: str, *, dry_run: bool = False, fetched: bool = False) -> str:
     amount = amount_of([sent])
     layers = f"{sent.layers} of {plural(sent.of_layers, 'layer')}"
     if sent.present:
         text = "the image is here already" if fetched else "already has the image"
-        if new_name and not (dry_run or sent.replaced):
-            text += f", now also as {new_name}"
+        if sent.named and not dry_run:
+            text += f", now also as {name}"
     elif dry_run:
         text = f"would send {amount} ({layers})"
     else:
@@ -238,6 +238,7 @@ def as_fields(name: str, result: Sent | MachineError, seconds: float) -> dict[st
         "OfLayers": sent.of_layers,
         "Present": sent.present,
         "Replaced": sent.replaced,
+        "Named": sent.named,
         "Seconds": round(seconds, 3),
         "Error": result.cause if isinstance(result, MachineError) else "",
     }
