@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from machinectl.machines.store import Store
+    from machinectl.provision.facts.host_facts import Facts
 
 
 @pytest.fixture
@@ -232,6 +233,20 @@ def test_an_engine_that_somebody_has_stopped_is_started_only_if_that_is_allowed(
     host.facts = host.facts.replace(b"\n@end", b"\n@transaction applying\n@end")
     restored = ready(store, machine, host, start=False)
     assert restored == ["Restoring what an interrupted run left half done"]
+
+
+def test_another_computers_host_is_refused_before_its_stopped_engine_is_waited_for(
+    store: Store, machine: Machine
+) -> None:
+    host = RecordedHost("provisioned")
+    host.facts = host.facts.replace(b"ActiveState=active", b"ActiveState=inactive")
+
+    def refuse(_: Facts) -> None:
+        raise CheckFailed("another computer's CA", "ask its owner")
+
+    with store.writing(machine.name) as held, pytest.raises(CheckFailed, match="another computer's CA"):
+        ready_to_restart(RealRun(held, Quiet(), host), target_of(machine), Allowed(start=False), refuse)
+    assert host.jobs == []
 
 
 def test_what_an_interrupted_run_left_is_put_back_first(store: Store, machine: Machine) -> None:

@@ -83,7 +83,8 @@ def ready_to_restart(
     """
     run.look()
     run.catch_up()
-    check_restart(run, target, draining.allow_swarm_restart(run.store, run.console, run.machine, run.host, allowed))
+    swarm_allowed = draining.allow_swarm_restart(run.store, run.console, run.machine, run.host, allowed)
+    check_restart(run, target, swarm_allowed, check)
     with ExitStack() as drains:
         run.take(lambda host, _: engine_config.recover(host, target), drains)
         check(run.host)
@@ -101,8 +102,8 @@ def drained_for_restart(run: HostRun, allowed: Allowed) -> Iterator[None]:
         yield
 
 
-def check_restart(run: HostRun, target: Target, allowed: Allowed) -> None:
-    """Raise CheckFailed if a restart does more harm than allowed."""
+def check_restart(run: HostRun, target: Target, allowed: Allowed, check: Callable[[Facts], None]) -> None:
+    """Raise CheckFailed if a restart does more harm than allowed, MachineError if `check` refuses a stopped engine."""
     host, name = run.host, run.machine.name
     preflight.check_root(host, target)
     preflight.check_files(host, target)
@@ -111,6 +112,8 @@ def check_restart(run: HostRun, target: Target, allowed: Allowed) -> None:
             f'There is no Docker Engine on the host of "{name}"', f"Install it: machinectl provision {name}"
         )
     if is_stopped(host) and not allowed.start:
+        # A wait for the engine does not help with another computer's host.
+        check(host)
         raise EngineStopped(name)
     preflight.check_startable(host, target)
     docker_socket.check_not_masked(host)
