@@ -423,7 +423,7 @@ def test_a_dry_run_tells_what_would_be_sent_and_changes_nothing(
     target.load(saved({"base:1": Made([low])}))
     before = target.images()
     [result] = sender.send(archive, {"one": target}, "app:1", dry_run=True).values()
-    assert result == Sent(len(high), len(low) + len(high), 1, 2)
+    assert result == Sent(len(high), len(low) + len(high), 1, 2, named=True)
     assert target.images() == before
 
 
