@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import re
@@ -16,9 +17,11 @@ import pytest
 from machinectl import age, certs
 from machinectl.cli.main import run_command_line
 from machinectl.commands.access.ls import access_ls
+from machinectl.commands.certs.issue import certs_issue
 from machinectl.commands.export import Encryption, export
 from machinectl.commands.import_export import import_export, read_export
 from machinectl.errors import MachineError, UsageError
+from machinectl.files.fileset import COMMITTED
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import store_pending
 from machinectl.hosts.second_computer.export_document import (
@@ -38,6 +41,7 @@ from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.registered import added
 from tests.support.unread import FULL, streams
+from tests.test_hostile_records import paths_and_owners
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -962,3 +966,47 @@ def test_the_age_program_opens_an_export(store: Store, identity: Identity, key: 
     write(store, ["orion"], file, key)
     text = subprocess.run(["age", "-d", "-i", key, file], check=True, capture_output=True).stdout
     assert base64.b64decode(json.loads(text)["machines"]["orion"]["files"]["cert.pem"]) == identity.client
+
+
+def test_root_backs_up_another_users_store_and_writes_nothing_there(
+    store: Store, identity: Identity, file: str, key: Path, tmp_path: Path
+) -> None:
+    need("chown", root=True)
+    add_server(store, "orion", identity)
+    for path in (Path(store.root), *Path(store.root).rglob("*")):
+        os.chown(path, 65534, 65534)
+    before = paths_and_owners(Path(store.root))
+    write(store, ["orion"], file, key, Secrets(ca_key=True, ssh_key=True))
+    certs_issue(store, "orion", str(tmp_path / "issued"))
+    exported = read(file, key).machines["orion"].files
+    assert exported["ca-key.pem"] == identity.present["ca-key.pem"]
+    os.mkdir(os.path.join(store.directory("orion"), COMMITTED))
+    for refused in (
+        lambda: write(store, ["orion"], file, key, force=True),
+        lambda: certs_issue(store, "orion", str(tmp_path / "issued")),
+    ):
+        with pytest.raises(MachineError, match="not all in place") as caught:
+            refused()
+        assert caught.value.hint == "Finish that as its owner: sudo -u nobody machinectl provision orion"
+    os.rmdir(os.path.join(store.directory("orion"), COMMITTED))
+    assert paths_and_owners(Path(store.root)) == before
+
+
+def test_a_backup_by_root_waits_for_the_owners_run(
+    store: Store, identity: Identity, file: str, key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need("chown", root=True)
+    add_server(store, "orion", identity)
+    lock = os.open(store.lock_path("orion"), os.O_RDWR)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    for path in (Path(store.root), *Path(store.root).rglob("*")):
+        os.chown(path, 65534, 65534)
+    paused = []
+
+    def end_the_run(_: Quiet, seconds: float) -> None:
+        paused.append(seconds)
+        os.close(lock)
+
+    monkeypatch.setattr(Quiet, "pause", end_the_run)
+    write(store, ["orion"], file, key)
+    assert len(paused) == 1

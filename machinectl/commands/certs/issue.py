@@ -11,6 +11,7 @@ from machinectl import certs
 from machinectl.errors import MachineError
 from machinectl.files.fileset import locked_directory, read_regular_file, replace_together
 from machinectl.hosts.certificates.certificate_files import check_has_ca, check_has_certificates
+from machinectl.machines.store.file_reading import reading_files
 
 if TYPE_CHECKING:
     from machinectl.machines.record import Machine
@@ -22,8 +23,7 @@ def certs_issue(store: Store, name: str, out_dir: str, *, client_name: str = "cl
     machine = store.read(name)
     check_has_certificates(machine)
     directory = store.directory(name)
-    with store.writing(name) as held:
-        held.finish_files()
+    with reading_files(store, name):
         check_has_ca(machine)
         ca = read_ca(name, directory)
     client = certs.issue_client(ca, client_name)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from machinectl.errors import MachineError
 from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.certificates.identity import CLIENT_FILES
-from machinectl.hosts.certificates.pending import settle_pending_held
+from machinectl.hosts.certificates.pending import settle_pending
 from machinectl.hosts.second_computer.export_document import ExportedMachine
 from machinectl.hosts.second_computer.exported_files import Secrets, exported_files, ssh_key_path
 from machinectl.machines.jump_hosts import machine_of
-from machinectl.machines.record import check_ready
 from machinectl.machines.selection import waiting
+from machinectl.machines.store.file_reading import reading_files
 from machinectl.machines.tls_warnings import unusable_certificates
 
 if TYPE_CHECKING:
@@ -53,23 +53,24 @@ def with_jump_hosts(store: Store, names: Sequence[str]) -> dict[str, str]:
 def collect(store: Store, console: Console, name: str, secrets: Secrets) -> Collected:
     """Read a machine under its lock. Raises MachineError if it is incomplete, or its certificates are uncertain."""
     store.check_exists(name)
-    with store.writing(name, waiting(console, name)) as held:
-        machine = check_ready(held.machine)
-        settle_pending_held(held)
-        held.finish_files()
+    settle_pending(store, name)
+    with reading_files(store, name, waiting(console, name)):
+        machine = store.read_ready(name)
         if store.is_unsettled(name):
             raise MachineError(
                 f'"{name}" may get other certificates: a run of machinectl on its host was interrupted',
                 f"Finish that first: machinectl provision {name}",
             )
         problem = unusable_certificates(machine)
-        if problem and any(os.path.lexists(os.path.join(held.directory, file)) for file in CLIENT_FILES):
+        if problem and any(os.path.lexists(os.path.join(machine.directory, file)) for file in CLIENT_FILES):
             raise MachineError(problem.cause, problem.hint)
         wanted = set(exported_files(machine, secrets))
         there = [
-            file for file in exported_files(machine, EVERYTHING) if os.path.lexists(os.path.join(held.directory, file))
+            file
+            for file in exported_files(machine, EVERYTHING)
+            if os.path.lexists(os.path.join(machine.directory, file))
         ]
-        files = {file: read_regular_file(os.path.join(held.directory, file)) for file in there if file in wanted}
+        files = {file: read_regular_file(os.path.join(machine.directory, file)) for file in there if file in wanted}
         left_out = tuple(file for file in there if file not in wanted)
         key = ssh_key_path(machine)
         stays = key if key and os.path.basename(key) not in files else ""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 
 from machinectl.files.atomic import PRIVATE_FILE, StoreError, Translated, open_without_waiting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 # Locks of this process, with their holders: flock would wait for itself.
@@ -55,17 +56,40 @@ class Lock:
 
 def is_locked(path: str) -> bool:
     """Check without creating the lock's file."""
-    import fcntl
-
     try:
         descriptor = open_without_waiting(path, os.O_RDONLY)
     except OSError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError as exc:
-        # A file system without locks: not held.
-        return isinstance(exc, BlockingIOError)
+        return not share(descriptor)
     finally:
         os.close(descriptor)
-    return False
+
+
+@contextmanager
+def shared_lock(path: str, waiting: Callable[[], None] | None) -> Iterator[None]:
+    """Keep writers out without writing. Nobody has ever locked a missing file."""
+    if not os.path.lexists(path):
+        yield
+        return
+    with Translated(path):
+        descriptor = open_without_waiting(path, os.O_RDONLY)
+    try:
+        while not share(descriptor, wait=waiting is None):
+            if waiting:
+                waiting()
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def share(descriptor: int, *, wait: bool = False) -> bool:
+    """Share the lock of an open file. Return False if another process holds it."""
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH if wait else fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as exc:
+        # A file system without locks: not held.
+        return not isinstance(exc, BlockingIOError)
+    return True

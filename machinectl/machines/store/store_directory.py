@@ -46,12 +46,16 @@ def check_own(directory: str) -> None:
     """
     if os.name == "nt":
         return
-    found, user = os.stat(directory), os.geteuid()
-    # Root may have put a link in place of a user's directory.
-    if found.st_uid != user or os.lstat(directory).st_uid not in {0, user}:
+    if is_another_users(directory):
         raise unsafe(Exposed(directory, FOREIGN))
-    if why := other_writer(directory, found):
+    if why := other_writer(directory):
         raise unsafe(Exposed(directory, why))
+
+
+def is_another_users(directory: str) -> bool:
+    user = os.geteuid()
+    # Root may have put a link in place of a user's directory.
+    return os.stat(directory).st_uid != user or os.lstat(directory).st_uid not in {0, user}
 
 
 def has_own_directory(store: StorePaths) -> bool:
