@@ -30,6 +30,7 @@ from machinectl.provision.client_cas import CLIENTS
 from machinectl.provision.decision import EngineDown
 from machinectl.provision.facts.host_facts import parse_facts
 from machinectl.provision.revision import PATH, Revision
+from machinectl.provision.target import Allowed
 from machinectl.state import State
 from tests.support.quiet import Quiet
 from tests.support.registered import added
@@ -179,6 +180,14 @@ def test_a_host_without_a_list_gives_nobody_access_back_unasked(store: Store, ho
         SETUP.carry_out(RealRun(held, console, host))
     assert "bob would get it back by the record here, even if another computer has ended it" in console.warnings[-1]
     assert host.jobs == jobs
+    # Nobody is asked: it is done, and the dry run says what would be.
+    agreed = replace(SETUP, allowed=Allowed(yes=True))
+    planned, done = Quiet(), Quiet()
+    agreed.carry_out(DryRun(store, store.read("orion"), planned, host))
+    assert any("bob would get it back" in line for line in planned.warnings)
+    with store.writing("orion") as held:
+        agreed.carry_out(RealRun(held, done, host))
+    assert any("bob gets it back by the record here" in line for line in done.warnings)
     # Nobody else can have changed the host since.
     host.facts = host.facts.replace(b"@end", b"@revision 1 0123456789abcdef 2026-11-27T22:40:00Z bob@pc\n@end")
     with store.writing("orion") as held:

@@ -174,7 +174,8 @@ class Setup:
             preflight.check_all(run.host, target, allowed)
             raise
         if not run.knows_last_change and (back := client_cas.holders_coming_back(run.host, target)):
-            effects = (*effects, recorded_access(run.machine, back))
+            goes_on = isinstance(run, RealRun) and (allowed.yes or allowed.force)
+            effects = (*effects, recorded_access(run.machine, back, asks=not goes_on))
         if is_taken_over or effects:
             # Do not ask about a set-up that cannot work.
             preflight.check_all(run.host, target, allowed)
@@ -202,11 +203,13 @@ def replaced_ca(machine: Machine, identity: Identity | None) -> bytes:
     return b"" if identity and recorded == identity.ca else recorded
 
 
-def recorded_access(machine: Machine, names: Sequence[str]) -> str:
+def recorded_access(machine: Machine, names: Sequence[str], *, asks: bool) -> str:
+    """A set-up that `asks` can still be declined."""
+    get, first = ("would get", "first ") if asks else ("gets" if len(names) == 1 else "get", "")
     return (
-        f"The host has no list of those who have access to it: {', '.join(names)} would get it back by the record "
+        f"The host has no list of those who have access to it: {', '.join(names)} {get} it back by the record "
         "here, even if another computer has ended it. "
-        f"To keep one of them out, first end it: machinectl access end <WHO> {machine.name}"
+        f"To keep one of them out, {first}end it: machinectl access end <WHO> {machine.name}"
     )
 
 
