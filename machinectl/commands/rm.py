@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from machinectl.console import decline
@@ -58,6 +59,8 @@ def rm(
         if not confirm_removal(store, console, known, purge, unasked, forget=forget):
             decline(console, "Nothing was removed")
             return
+
+    purge = purge and replace(purge, unasked=force or yes)
 
     def one(name: str, console: Console) -> None:
         try:

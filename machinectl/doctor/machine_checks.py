@@ -31,7 +31,7 @@ from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.login import Access, logged_in, moved_hint, pinned_known_hosts, root_runner
 from machinectl.hosts.connection.machine_driver import endpoint_of, endpoints_of, ssh_or_none
 from machinectl.hosts.connection.openssh_programs import docker_needs_ssh_config
-from machinectl.hosts.lifecycle.host_owner import GIVE_UP, lost_to
+from machinectl.hosts.lifecycle.host_owner import GIVE_UP, after_loss, lost_to
 from machinectl.hosts.lifecycle.host_plan import target_of
 from machinectl.hosts.parallel.background_task import BackgroundTask
 from machinectl.hosts.status.machine_states import ASLEEP, driver_or_none, state_from_driver
@@ -232,6 +232,8 @@ def of_whose_engine(check: Check, machine: Machine, inside: Inside) -> Check:
     if inside.own_url:
         address = f"set the address that SSH uses: machinectl set --url {inside.own_url} {machine.name}"
         return replace(check, hint=f"The URL leads to a host with another SSH key; {address}")
+    if inside.lost_to:
+        return replace(check, hint=after_loss(machine.name))
     if check.hint.endswith(f"machinectl doctor {machine.name}"):
         endpoint = endpoint_of(machine)
         return replace(check, hint=foreign_ca_hint(endpoint if inside.facts else replace(endpoint, takeover="")))

@@ -10,7 +10,7 @@ from machinectl import certs
 from machinectl.doctor.check import Check, broken, ok, unknown, value_or
 from machinectl.errors import MachineError, put_certificates_in
 from machinectl.hosts.certificates.expiry import expires_in, expires_soon
-from machinectl.hosts.lifecycle.host_owner import GIVE_UP, SERVER
+from machinectl.hosts.lifecycle.host_owner import SERVER, after_loss
 from machinectl.provision import preflight
 
 if TYPE_CHECKING:
@@ -50,11 +50,9 @@ def served_check(
             init = host.init if host else ""
             restart = f"Restart the engine: {shell.service('restart', init)}"
             return broken(TITLE, f"{seen}; the host's disk has that on record", restart)
-        again = f"machinectl provision --force {shell.machine}"
         if lost_to:
-            forget = f"machinectl rm --forget {shell.machine}"
-            hint = f"{GIVE_UP}: {forget}; or take it back, which locks that one out: {again}"
-            return broken(TITLE, f"{seen}; {lost_to} has set the host up since", hint)
+            return broken(TITLE, f"{seen}; {lost_to} has set the host up since", after_loss(shell.machine))
+        again = f"machinectl provision --force {shell.machine}"
         if not on_disk:
             # Only the host knows its present owner: `provision` asks before it takes over.
             again = f"machinectl provision {shell.machine}"

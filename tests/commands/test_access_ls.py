@@ -213,6 +213,10 @@ def test_rm_purge_says_whose_access_ends(store: Store) -> None:
     added(store, machine)
     said = machinectl("rm", "--purge", "rigel", store=store.root, stdin="n\n").stderr
     assert 'The access of alice to the host of "rigel" ends with its set-up' in said
+    # A host that is not undone ends nobody's access.
+    failed = machinectl("rm", "--purge", "-y", "rigel", store=store.root)
+    assert failed.returncode == 1
+    assert "ends with its set-up" not in failed.stderr
 
 
 def test_rm_names_no_command_that_ends_what_can_only_expire(store: Store) -> None:

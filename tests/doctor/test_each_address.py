@@ -194,6 +194,8 @@ def test_doctor_takes_over_the_machines_own_host_with_the_certificates_of_others
     )
     assert own.endswith("certs import orion <DIR>; or take its host over: machinectl provision --force orion")
     assert unknown.endswith("certs import orion <DIR>")
+    lost = of_whose_engine(foreign, machine, Inside((), Shell("orion"), facts, lost_to="another machinectl")).hint
+    assert lost.startswith("Forget this machine, and leave the host to its owner: machinectl rm --forget orion;")
 
 
 @pytest.mark.parametrize("is_same", [True, False])

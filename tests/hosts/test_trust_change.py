@@ -467,9 +467,10 @@ def test_an_engine_that_could_not_start_again_is_not_restarted(store: Store, rea
 
 def test_a_host_that_another_computer_has_set_up_since_is_left_to_it(store: Store, reached: list[RecordedHost]) -> None:
     reached.append(RecordedHost("provisioned"))
-    with store.writing("orion") as held, pytest.raises(MachineError, match="does not accept the CA") as raised:
+    with store.writing("orion") as held, pytest.raises(CheckFailed, match="another computer's CA") as raised:
         distrust_cas(held, Quiet(), Access(), {DIGEST})
-    assert raised.value.hint == "Set it up first: machinectl provision orion"
+    # `provision` without --force is refused, too.
+    assert raised.value.hint.endswith(": machinectl provision --force orion")
     assert reached[-1].jobs == []
 
 

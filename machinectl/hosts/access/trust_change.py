@@ -267,6 +267,7 @@ def check_accepts_own_ca(machine: Machine, host: Facts, target: Target) -> None:
         )
     if SERVER not in host.sums:
         raise MachineError(f'{SERVER} is missing on the host of "{machine.name}": no engine starts without it', set_up)
+    preflight.check_own_ca(host, target)
     if not client_cas.is_ours(host, target) or client_cas.replaces_ca(host, target):
         by = Revision.parse(host.revision).by or "another computer"
         raise MachineError(

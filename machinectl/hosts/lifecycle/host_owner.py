@@ -55,6 +55,12 @@ def lost_to(store: Store, machine: Machine, host: Facts) -> str:
     return "another machinectl" if is_anothers(machine, host) else ""
 
 
+def after_loss(name: str) -> str:
+    """Return what can be done about a host that is lost to another owner."""
+    back = f"or take it back, which locks that one out: machinectl provision --force {name}"
+    return f"{GIVE_UP}: machinectl rm --forget {name}; {back}"
+
+
 def owner(store: Store, machine: Machine, host: Facts) -> str:
     """Return the other machine that owns this host, if any."""
     if SERVER not in host.sums or is_host_of(machine, host):

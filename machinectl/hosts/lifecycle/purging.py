@@ -23,7 +23,7 @@ from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.ssh.ssh_errors import SSHError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from machinectl.console import Console
     from machinectl.host_changes import Change
@@ -34,10 +34,21 @@ if TYPE_CHECKING:
     from machinectl.provision.target import Allowed
 
 
-def undo_changes(run: HostRun, *, purge_engine: bool = False, allowed: Allowed = NOTHING_SPECIAL) -> list[Outcome]:
-    """Undo the changes, with `purge_engine` the engine's package, too. The next run can finish this."""
+def undo_changes(
+    run: HostRun,
+    *,
+    purge_engine: bool = False,
+    allowed: Allowed = NOTHING_SPECIAL,
+    looked: Callable[[], None] | None = None,
+) -> list[Outcome]:
+    """Undo the changes, with `purge_engine` the engine's package, too. The next run can finish this.
+
+    `looked` is called when the host has turned out to be the machine's.
+    """
     host, machine = run.look(), run.machine
     check_not_lost(run.store, machine, host)
+    if looked:
+        looked()
     # Undo later changes from other computers, too.
     run.catch_up()
     allowed = draining.allow_swarm_restart(run.store, run.console, machine, host, allowed)
@@ -69,14 +80,22 @@ def staying(changes: Sequence[Change], *, purge_engine: bool) -> tuple[Change, .
 
 
 def purge_host(
-    held: Held, console: Console, access: Access, allowed: Allowed, *, purge_engine: bool, force: bool
+    held: Held,
+    console: Console,
+    access: Access,
+    allowed: Allowed,
+    *,
+    purge_engine: bool,
+    force: bool,
+    looked: Callable[[], None] | None = None,
 ) -> None:
     """With `force`, skip an unreachable host."""
     try:
         with logged_in(held.machine, console, access, pin=partial(pin_known_hosts, held)) as session:
             if needs_root(held.machine):
                 root = lock_as_root(held, console, access, session)
-                undo_changes(RealRun(held, console, root), purge_engine=purge_engine, allowed=allowed)
+                run = RealRun(held, console, root)
+                undo_changes(run, purge_engine=purge_engine, allowed=allowed, looked=looked)
             remove_authorized_keys(held, console, session)
     except MachineError as exc:
         if not force:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.hosts.connection.login import Access
     from machinectl.hosts.lifecycle.host_plan import Outcome
+    from machinectl.machines.holders import AccessHolder
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.machines.swarm_node import SwarmNode
@@ -46,6 +47,8 @@ class Purge:
     access: Access
     allowed: Allowed
     engine: bool = False
+    # Nobody is asked first: each host's look comes before the word on whose access ends.
+    unasked: bool = False
 
     @property
     def options(self) -> list[str]:
@@ -64,7 +67,8 @@ class Purge:
         from machinectl.hosts.lifecycle.purging import purge_host
 
         access = self.access.for_one_host()
-        purge_host(held, console, access, self.allowed, purge_engine=self.engine, force=force)
+        looked = partial(warn_of_ending_access, console, held.machine) if self.unasked else None
+        purge_host(held, console, access, self.allowed, purge_engine=self.engine, force=force, looked=looked)
 
     def preview(self, store: Store, machine: Machine, console: Console) -> list[Outcome]:
         from machinectl.hosts.lifecycle.purging import preview_purge
@@ -122,13 +126,14 @@ def warn_of_swarm(store: Store, console: Console, name: str) -> None:
 def warn_of_holders(store: Store, console: Console, name: str, *, asks: bool, undoes: bool) -> None:
     """Say whose certificates stay valid: the host keeps their CAs, unless its set-up is undone.
 
-    A command that `asks` can still be stopped.
+    A command that `asks` can still be stopped. One that does not says whose access ends after its look at the host.
     """
     machine = read_or_none(store.read, name)
-    known = valid_holders(machine, now()) if machine and not is_suspended(machine) else []
+    known = holders_with_access(machine) if machine else []
     endable = [holder.who for holder in known if holder.state != EXPIRES]
     if endable and undoes and machine and machine.has_changes:
-        console.warn(f'The access of {", ".join(endable)} to the host of "{name}" ends with its set-up')
+        if asks:
+            warn_of_ending_access(console, machine)
     elif known:
         until = max(key.until for holder in known for key in holder.keys)
         hint = f"\nEnd it first: machinectl access end {endable[0]} {name}" if asks and endable else ""
@@ -136,6 +141,16 @@ def warn_of_holders(store: Store, console: Console, name: str, *, asks: bool, un
             f'{", ".join(holder.who for holder in known)} will still have access to the host of "{name}", '
             f"until {until[:16].replace('T', ' ')} UTC{hint}"
         )
+
+
+def holders_with_access(machine: Machine) -> list[AccessHolder]:
+    return [] if is_suspended(machine) else valid_holders(machine, now())
+
+
+def warn_of_ending_access(console: Console, machine: Machine) -> None:
+    endable = [holder.who for holder in holders_with_access(machine) if holder.state != EXPIRES]
+    if endable and machine.has_changes:
+        console.warn(f'The access of {", ".join(endable)} to the host of "{machine.name}" ends with its set-up')
 
 
 def current_node(store: Store, machine: Machine) -> SwarmNode | None:
