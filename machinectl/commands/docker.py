@@ -12,6 +12,7 @@ from machinectl.engine.probe import probe
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.hosts.exports.docker_environment import docker_variables
+from machinectl.hosts.exports.ssh_config_file import note_docker_over_ssh
 from machinectl.hosts.parallel.output_streams import LIMIT, stream_output
 from machinectl.process_streams import Stdin, run_streamed
 
@@ -48,8 +49,8 @@ def docker(
         raise UsageError("The docker command is missing", "Put it after two dashes: machinectl docker <NAME> -- ps")
     program = docker_program()
 
-    def one(name: str, _: Console, say: WriteOutput, over: StopEvent) -> int | None:
-        environment = docker_environment(os.environ, variables_of(store, name))
+    def one(name: str, own: Console, say: WriteOutput, over: StopEvent) -> int | None:
+        environment = docker_environment(os.environ, variables_of(store, own, name))
 
         def hear(data: bytes, on_stderr: bool) -> bool:
             say(data, on_stderr)
@@ -65,8 +66,11 @@ def docker(
     return stream_output(console, names, one, limit=parallel, timeout=timeout, input=input)
 
 
-def variables_of(store: Store, name: str) -> dict[str, str | None]:
-    """Over SSH, prefer the kept connection: docker's own ssh is slow, and may not know the machine's keys."""
+def variables_of(store: Store, console: Console, name: str) -> dict[str, str | None]:
+    """Over SSH, prefer the kept connection: docker's own ssh is slow, and may not know the machine's keys.
+
+    Raises MachineError if the engine does not answer over SSH.
+    """
     machine = store.read_ready(name)
     if machine.addresses:
         # docker's own client knows one address: find one with an engine that answers.
@@ -77,7 +81,10 @@ def variables_of(store: Store, name: str) -> dict[str, str | None]:
     from machinectl.engine.dialling.ssh_socket import engine_socket
 
     path = engine_socket(endpoint_of(machine, str(variables["DOCKER_HOST"])), Deadline(LOGIN_SECONDS))
-    return {**variables, "DOCKER_HOST": f"unix://{path}"} if path else variables
+    if path:
+        return {**variables, "DOCKER_HOST": f"unix://{path}"}
+    note_docker_over_ssh(store, console, machine)
+    return variables
 
 
 def interrupt(process: subprocess.Popen[bytes]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.commands.docker import docker_environment
+from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine
 from tests.support import servers
 from tests.support.in_process import machinectl
@@ -61,6 +62,52 @@ def test_an_engine_behind_ssh_is_asked_over_the_kept_connection_with_the_machine
         done = machinectl("docker", "far", "--", "version", "--format", "{{.Server.Os}}", store=store.root)
         assert (done.returncode, done.stdout, done.stderr) == (0, "linux\n", "")
     assert sshd.log.count("Accepted publickey") == 1
+
+
+@pytest.fixture
+def far(store: Store, dockerd: Dockerd, sshd: Sshd) -> Store:
+    """An engine that only SSH leads to; docker's own ssh lacks its keys."""
+    need("docker")
+    sshd.configure(f"SetEnv SHLVL=2 DOCKER_HOST=unix://{dockerd.socket}")
+    register(store, "far", sshd)
+    with store.writing("far") as held:
+        held.machine.url, held.machine.tls = f"ssh://{sshd.user}@{sshd.host}:{sshd.port}", False
+        held.machine.engine = EngineOptions(ssh_only=True)
+        held.write()
+    return store
+
+
+@pytest.mark.usefixtures("ssh_config", "runtime")
+def test_an_engine_that_is_off_is_told_and_asked_over_the_kept_connection_once_it_runs(
+    far: Store, dockerd: Dockerd, sshd: Sshd
+) -> None:
+    moved = dockerd.socket.with_name("moved.sock")
+    sshd.configure(f"SetEnv SHLVL=2 DOCKER_HOST=unix://{moved}")
+    for _ in range(2):
+        done = machinectl("docker", "far", "--", "ps", store=far.root)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "connect: no such file or directory" in done.stderr
+        assert "Start the engine on the host: sudo systemctl start docker" in done.stderr
+    assert (
+        "no such file" in json.loads(machinectl("docker", "far", "--json", "--", "ps", store=far.root).stdout)["Error"]
+    )
+    # This notes that sshd forwards nothing.
+    assert "no such file" in machinectl("ps", "far", store=far.root).stderr
+    os.link(dockerd.socket, moved)
+    done = machinectl("docker", "far", "--", "version", "--format", "{{.Server.Os}}", store=far.root)
+    moved.unlink()
+    assert (done.returncode, done.stdout, done.stderr) == (0, "linux\n", "")
+
+
+@pytest.mark.usefixtures("ssh_config", "runtime")
+def test_where_sshd_forbids_forwarding_dockers_own_ssh_is_used_and_what_it_needs_is_said(
+    far: Store, dockerd: Dockerd, sshd: Sshd
+) -> None:
+    sshd.configure(f"SetEnv SHLVL=2 DOCKER_HOST=unix://{dockerd.socket}", "AllowStreamLocalForwarding no")
+    done = machinectl("docker", "far", "--", "ps", store=far.root)
+    assert done.returncode == 1
+    assert 'docker reaches "far" through your own ssh, which needs the machine\'s keys' in done.stderr
+    assert "machinectl ssh-config --write" in done.stderr
 
 
 def test_what_is_piped_in_is_given_to_all_and_the_status_is_dockers(engines: Store) -> None:
