@@ -393,6 +393,7 @@ def test_json_is_one_object_for_each_machine_in_its_own_line(store: Store) -> No
     assert found["old"]["Renewed"] == ["client"]
     assert found["old"]["Expires"] == rfc3339(expiry_dates(own(store, "old").server)[0])
     assert "port 1 refuses the connection" in found["late"]["Reason"]
+    assert found["late"]["Expires"] == rfc3339(expiry_dates(own(store, "late").server)[0])
 
 
 def test_without_machines_it_says_that_nothing_is_due(store: Store) -> None:

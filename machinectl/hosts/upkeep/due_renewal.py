@@ -76,8 +76,13 @@ class RenewalResult(NamedTuple):
 
 def all_renewed(machine: Machine) -> RenewalResult:
     """Return the result for a machine whose certificates are all new."""
+    return RenewalResult(("server", "client"), first_expiry(machine))
+
+
+def first_expiry(machine: Machine) -> datetime | None:
+    """Return when the first of its certificates ends, None without any. Raises MachineError."""
     none_due = LifetimeLeft(time=timedelta())
-    return RenewalResult(("server", "client"), due_certificates(machine, none_due, datetime.now(UTC)).until)
+    return due_certificates(machine, none_due, datetime.now(UTC)).until
 
 
 def is_renewed_here(machine: Machine) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from machinectl.cli.invocation import THIS
@@ -14,9 +15,11 @@ from machinectl.machines.selection import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
 
     from machinectl.cli.options.verb_session import Session
     from machinectl.hosts.connection.login import Access
+    from machinectl.machines.store import Store
 
 
 def renew(
@@ -52,7 +55,7 @@ def renew(
         if not (names or here.store.names()):
             here.console.note("There are no machines: nothing is due")
     if as_json:
-        return print_objects(results)
+        return print_objects(here.store, results)
     return report_results(here, print_renewals(results, here.program), names or here.store.names())
 
 
@@ -95,14 +98,15 @@ def print_renewals(results: Iterable[tuple[str, object]], program: str) -> Itera
             yield name, result
 
 
-def print_objects(results: Iterable[tuple[str, object]]) -> int:
+def print_objects(store: Store, results: Iterable[tuple[str, object]]) -> int:
     """Print a JSON object for each machine when it ends; return the exit code."""
     from machinectl.hosts.lifecycle.host_plan import HostPlan
     from machinectl.hosts.upkeep.due_renewal import RenewalResult
 
     code = 0
     for name, result in results:
-        fields = (result if isinstance(result, RenewalResult) else RenewalResult()).fields()
+        found = result if isinstance(result, RenewalResult) else RenewalResult(until=expiry_on_record(store, name))
+        fields = found.fields()
         if isinstance(result, MachineError):
             code = 1
             fields |= {"Result": "failed", "Reason": result.cause.removeprefix("Error: "), "Hint": result.hint}
@@ -110,6 +114,14 @@ def print_objects(results: Iterable[tuple[str, object]]) -> int:
             fields |= {"Result": "planned", "Host": [each.fields() for each in result.outcomes if each.changed]}
         print_json({"Name": name, **fields}, indent=None)
     return code
+
+
+def expiry_on_record(store: Store, name: str) -> datetime | None:
+    from machinectl.hosts.upkeep.due_renewal import first_expiry
+
+    with suppress(MachineError):
+        return first_expiry(store.read(name))
+    return None
 
 
 def renew_now(
