@@ -32,7 +32,7 @@ from machinectl.machines.docker_machine.config_json import config_json
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import BrokenRecord, Machine
 from machinectl.machines.store import Store
-from machinectl.machines.store.store_directory import make_directory, sweep
+from machinectl.machines.store.store_directory import check_own, make_directory, sweep
 from machinectl.ssh.openssh.ssh_options import openssh_command
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
@@ -385,6 +385,35 @@ def test_root_follows_no_link_of_another_user_and_writes_nothing_to_that_store(t
             assert f"{store.root} is not safe for keys: it is another user's" in done.stderr
             assert "Run this as its owner (sudo -u nobody), or choose another store: " in done.stderr
     assert paths_and_owners(tmp_path) == before
+
+
+def test_a_command_says_first_that_the_store_is_another_users_also_in_a_dry_run(tmp_path: Path) -> None:
+    need("chown", root=True)
+    store = Store(str(tmp_path / "store"))
+    added(store, Machine("orion", "none", url="unix:///run/x.sock"))
+    for path in (tmp_path / "store", *(tmp_path / "store").rglob("*")):
+        os.chown(path, 65534, 65534)
+    for words in (
+        ("rm", "-f", "orion"),
+        ("rm", "--purge", "--dry-run", "orion"),
+        ("provision", "--dry-run", "orion"),
+        ("access", "issue", "env", "orion", "--dry-run", "-y"),
+        ("create", "--dry-run", "-d", "none", "--url", "unix:///run/x.sock", "vega"),
+    ):
+        done = machinectl(*words, store=store.root)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"Error: {store.root} is not safe for keys: it is another user's\n"), words
+    done = machinectl("doctor", store=store.root)
+    assert f"{store.root} is another user's: only that user's machinectl writes to it" in done.stdout
+    assert "Run as that user:\n      sudo -u nobody machinectl " in done.stdout
+
+
+def test_root_is_told_how_a_container_runs_as_a_user_without_a_name(tmp_path: Path) -> None:
+    need("chown", root=True)
+    os.chown(tmp_path, 61234, 61234)
+    with pytest.raises(StoreError) as caught:
+        check_own(str(tmp_path))
+    assert "(sudo -u '#61234'; of a container: docker run --user 61234), or " in caught.value.hint
 
 
 def paths_and_owners(directory: Path) -> list[tuple[Path, int, int]]:

@@ -22,6 +22,7 @@ from machinectl.machines.record import GRANTED, owner_of
 from machinectl.machines.selection import require_names
 from machinectl.machines.store.machine_store import read_or_none
 from machinectl.machines.store.removed_machines import is_known
+from machinectl.machines.store.store_directory import check_writable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,6 +50,8 @@ def rm(
     known = [name for name in names if is_removable(store, name, force=force)]
     if not force:
         known = [name for name in known if set(names).issuperset(others.get(name, ()))]
+    if known:
+        check_writable(store)
     for name in known:
         warn_of_swarm(store, console, name)
         warn_of_owner(store, console, name)

@@ -20,7 +20,7 @@ from machinectl.machines.docker_machine import old_store
 from machinectl.machines.record import Machine, Phase, waits_for_access
 from machinectl.machines.store.machine_store import read_or_none
 from machinectl.machines.store.removed_machines import removed_machines
-from machinectl.machines.store.store_directory import has_own_directory
+from machinectl.machines.store.store_directory import has_own_directory, is_another_users, owning_user
 from machinectl.machines.store.store_paths import into_own_store
 from machinectl.quantities import plural
 
@@ -47,7 +47,9 @@ class Seat:
 
 def check_computer(store: Store, names: Sequence[str], seat: Seat) -> Iterator[Check]:
     """Check without asking hosts; check the store only without `names`. Never raises MachineError."""
-    if not names:
+    if os.path.isdir(store.root) and is_another_users(store.root) and os.geteuid() == 0:
+        yield another_users_check(store.root)
+    elif not names:
         yield from store_checks(store)
     path = seat.environment.get("PATH", os.defpath)
     yield docker_client.cli_check(path)
@@ -61,6 +63,11 @@ def check_computer(store: Store, names: Sequence[str], seat: Seat) -> Iterator[C
     at_host = readable_machines(store, every) if host else []
     yield from docker_client.shell_checks(seat.environment, at_host, machine_at_socket(store, host))
     yield program_check(path, seat.program)
+
+
+def another_users_check(root: str) -> Check:
+    seen = f"{root} is another user's: only that user's machinectl writes to it"
+    return unknown(STORE, seen, f"Run as that user: sudo -u {owning_user(root)} machinectl doctor")
 
 
 def store_checks(store: Store) -> Iterator[Check]:

@@ -65,6 +65,7 @@ class Verb:
         follows: bool = True,
         refuses_empty: bool = False,
         failure_status: int = 0,
+        writes_store: bool = True,
     ) -> None:
         self.runs = runs
         # The verbs of the group; set by the catalogue.
@@ -89,3 +90,5 @@ class Verb:
         self.refuses_empty = refuses_empty
         # The exit status of its failures, 0 for each error's own.
         self.failure_status = failure_status
+        # Whether a dry run fails if the store cannot be written.
+        self.writes_store = writes_store

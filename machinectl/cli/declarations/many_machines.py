@@ -341,6 +341,7 @@ VERBS = {
             shared.JSON_LINES,
         ),
         keeps_selector=True,
+        writes_store=False,
     ),
     "pull": Verb(
         "remote.push:pull",

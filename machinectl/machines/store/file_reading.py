@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,7 @@ def reading_files(store: Store, name: str, waiting: Callable[[], None] | None = 
 
     Writes nothing to another user's store, such as in a backup by root. Raises MachineError if it would have to.
     """
-    if os.name == "nt" or not is_another_users(store.root):
+    if not is_another_users(store.root):
         with store.writing(name, waiting) as held:
             held.finish_files()
             yield

@@ -20,11 +20,24 @@ ENTRIES = {"locks", "staging", "machines", "removed", "ssh_config", ".ssh_config
 def make_directory(store: StorePaths, path: str) -> None:
     """Create both with mode 0700. Raises StoreError if others could write there."""
     with Translated(path):
-        if exposed := exposed_above(store.root):
-            raise unsafe(exposed)
+        check_unexposed(store)
         for directory in (store.root, path):
             make_directories(directory)
             keep_private(store, directory)
+
+
+def check_writable(store: StorePaths) -> None:
+    """Raise StoreError where a write to the store would."""
+    with Translated(store.root):
+        check_unexposed(store)
+        if os.path.isdir(store.root):
+            check_own(store.root)
+
+
+def check_unexposed(store: StorePaths) -> None:
+    """Raise StoreError if another user could replace the store."""
+    if exposed := exposed_above(store.root):
+        raise unsafe(exposed)
 
 
 def keep_private(store: StorePaths, directory: str) -> None:
@@ -53,6 +66,8 @@ def check_own(directory: str) -> None:
 
 
 def is_another_users(directory: str) -> bool:
+    if os.name == "nt":
+        return False
     user = os.geteuid()
     # Root may have put a link in place of a user's directory.
     return os.stat(directory).st_uid != user or os.lstat(directory).st_uid not in {0, user}
@@ -67,8 +82,14 @@ def unsafe(exposed: Exposed) -> StoreError:
     other = "choose another store: machinectl --storage-path <DIR> ls"
     hint = exposed.hint(other)
     if exposed.why == FOREIGN and os.geteuid() == 0:
-        hint = f"Run this as its owner (sudo -u {owning_user(exposed.path)}), or {other}"
+        hint = f"Run this as its owner ({as_owner(exposed.path)}), or {other}"
     return StoreError(f"{exposed.path} is not safe for keys: {exposed.why}", hint)
+
+
+def as_owner(path: str) -> str:
+    """Return how root becomes the owner. A user without a name may be that of a container's mounted directory."""
+    user = owning_user(path)
+    return f"sudo -u {user}" + (f"; of a container: docker run --user {user[2:-1]}" if user.startswith("'#") else "")
 
 
 def owning_user(path: str) -> str:
