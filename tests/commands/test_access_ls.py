@@ -173,8 +173,16 @@ def test_of_several_machines_those_that_exist_are_listed(store: Store) -> None:
     alone = machinectl("access", "ls", "--json", "orionbox", store=store.root)
     assert (both.returncode, both.stdout) == (1, alone.stdout)
     assert both.stderr.startswith('Docker machine "ghost" does not exist. ')
-    none = machinectl("access", "ls", "--json", "ghost", "nobody", store=store.root)
-    assert (none.returncode, none.stdout) == (1, "")
+
+
+def test_json_is_a_list_also_if_no_machine_has_a_row(store: Store) -> None:
+    added(store, Machine("bare", "none", url="unix:///run/x.sock"))
+    for names in (["ghost"], ["ghost", "nobody"], ["ghost", "bare"]):
+        for words in (["access", "ls"], ["certs", "ls"], ["info"]):
+            done = machinectl(*words, "--json", *names, store=store.root)
+            assert (done.returncode, done.stdout[:1]) == (1, "[")
+            assert isinstance(json.loads(done.stdout), list)
+            assert 'Docker machine "ghost" does not exist. ' in done.stderr
 
 
 def test_a_holder_in_place_of_a_machine_is_named_as_one(store: Store) -> None:

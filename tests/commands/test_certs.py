@@ -757,7 +757,7 @@ def test_of_several_machines_those_that_exist_are_listed(store: Store) -> None:
     assert (both.returncode, both.stdout) == (1, alone.stdout)
     assert both.stderr.startswith('Docker machine "ghost" does not exist. ')
     none = machinectl("certs", "ls", "--json", "ghost", "nobody", store=store.root)
-    assert (none.returncode, none.stdout) == (1, "")
+    assert (none.returncode, none.stdout) == (1, "[]\n")
 
 
 def test_a_name_that_is_no_machine_is_an_error(store: Store) -> None:

@@ -7,17 +7,22 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from machinectl.cli.output.exit_status import report
-from machinectl.cli.output.stdout import draw
+from machinectl.cli.output.stdout import draw, print_json
 from machinectl.cli.output.style import is_terminal
 from machinectl.cli.tables.dry_run import NOTHING, plan_report
+from machinectl.cli.tables.text_table import print_rows
 from machinectl.errors import MachineError
 from machinectl.go.units import human_duration
+from machinectl.machines.selection import listed_for_each
 from machinectl.quantities import first_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.tables.fitted_table import Fitting
+    from machinectl.cli.tables.text_table import TableRow
+    from machinectl.machines.store import Store
 
 # How many ages to distinguish.
 AGES = 4
@@ -25,6 +30,7 @@ AGES = 4
 FOREVER = float("inf")
 
 T = TypeVar("T")
+Row = TypeVar("Row", bound="TableRow")
 
 
 def is_on_board(here: Session) -> bool:
@@ -54,6 +60,28 @@ def report_all(here: Session, failures: Iterable[MachineError]) -> int:
         report(failure, here.program)
         code = 1
     return code
+
+
+def print_listed(
+    here: Session,
+    names: Sequence[str],
+    listed: Callable[[Store, Sequence[str]], list[Row]],
+    headings: Sequence[str],
+    fitting: Fitting,
+    *,
+    as_json: bool,
+) -> tuple[list[Row], list[MachineError]]:
+    """Print the rows of machines, in JSON a list in any case; return them, and the errors of those that fail."""
+    try:
+        rows, failures = listed_for_each(here.store, names, listed)
+    except MachineError:
+        if as_json:
+            print_json([])
+        raise
+    if as_json or rows or not failures:
+        print_rows(headings, rows, fitting, as_json=as_json)
+    here.note_empty_store()
+    return rows, failures
 
 
 def with_machine_name(error: MachineError, name: str) -> MachineError:

@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.cli.output.stdout import print_lines
 from machinectl.cli.tables.fitted_table import Fitting
-from machinectl.cli.tables.results import report_all
-from machinectl.cli.tables.text_table import print_rows
-from machinectl.machines.selection import listed_for_each
+from machinectl.cli.tables.results import print_listed, report_all
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
@@ -48,8 +46,5 @@ def certs_import(here: Session, *, name: str, directory: str, force: bool) -> No
 def certs_ls(here: Session, *, names: list[str], fail_under: int | None, as_json: bool) -> int:
     from machinectl.commands.certs.ls import certs_ls, expiry_errors
 
-    rows, failures = listed_for_each(here.store, names, certs_ls)
-    if rows or not failures:
-        print_rows(HEADINGS, rows, FITTING, as_json=as_json)
-    here.note_empty_store()
+    rows, failures = print_listed(here, names, certs_ls, HEADINGS, FITTING, as_json=as_json)
     return report_all(here, failures + ([] if fail_under is None else expiry_errors(here.store, rows, fail_under)))

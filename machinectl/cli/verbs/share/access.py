@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 from machinectl.cli.options.chosen_names import target_names
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.tables.fitted_table import Fitting
-from machinectl.cli.tables.results import is_on_board, report_all, report_results
-from machinectl.cli.tables.text_table import print_rows
+from machinectl.cli.tables.results import is_on_board, print_listed, report_all, report_results
 from machinectl.cli.verbs.share.handover import COMPARE, hand_over
 from machinectl.console import confirm, decline
 from machinectl.errors import MachineError, UsageError
-from machinectl.machines.selection import listed_for_each, require_names
+from machinectl.machines.selection import require_names
 from machinectl.quantities import parse_lifetime
 
 if TYPE_CHECKING:
@@ -34,10 +33,7 @@ FITTING = Fitting(spare=("KEY", "GIVEN BY"))
 def access_ls(here: Session, *, names: list[str], as_json: bool) -> int:
     from machinectl.commands.access.ls import access_ls as command
 
-    rows, failures = listed_for_each(here.store, names, command)
-    if rows or not failures:
-        print_rows(HEADINGS, rows, FITTING, as_json=as_json)
-    here.note_empty_store()
+    _, failures = print_listed(here, names, command, HEADINGS, FITTING, as_json=as_json)
     return report_all(here, failures)
 
 
