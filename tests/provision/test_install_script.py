@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
-from machinectl.errors import CheckFailed, UsageError
+from machinectl.errors import CheckFailed, MachineError, UsageError
+from machinectl.provision.steps import installation
 from machinectl.provision.steps.installation import download_script
 from machinectl.provision.steps.script_download import LONGEST_SCRIPT
+from tests.provision.test_steps import host, target
 from tests.support.servers import answer, saying, serving, silent
 
 if TYPE_CHECKING:
@@ -56,10 +58,20 @@ def test_the_script_is_what_is_at_the_url(whole: bytes) -> None:
         assert download_script(f"http://127.0.0.1:{port}/") == SCRIPT
 
 
-@pytest.mark.parametrize("said", [answer(SCRIPT, status="404 Not Found", api=False), answer(b"<html>", api=False)])
-def test_what_is_not_a_script_is_not_taken_for_one(said: bytes) -> None:
-    with serving(saying(said)) as port:
+def test_what_is_not_a_script_is_not_taken_for_one() -> None:
+    with serving(saying(answer(b"<html>", api=False))) as port:
         assert download_script(f"http://127.0.0.1:{port}/") is None
+
+
+def test_an_http_error_is_named_and_auto_takes_the_distributions_package() -> None:
+    with serving(saying(answer(SCRIPT, status="404 Not Found", api=False))) as port:
+        url = f"http://127.0.0.1:{port}/none.sh"
+        with pytest.raises(MachineError) as caught:
+            installation.decide(host("bare"), target(install="docker", install_url=url), download_script)
+        assert caught.value.cause == f"{url} answers 404"
+        decision = installation.decide(host("bare"), target(install_url=url), download_script)
+    assert decision is not None
+    assert "the distribution's package docker.io" in decision.title
 
 
 @pytest.mark.parametrize("secure", [True, False])

@@ -43,6 +43,10 @@ DOWNLOAD_TIMEOUT = 5.0
 GUESSED_UNIT = "# /usr/lib/systemd/system/docker.service\n[Service]\nExecStart=/usr/bin/dockerd -H fd://\n"
 
 
+class NoScript(CheckFailed):
+    """The URL of Docker's script answers with an HTTP error."""
+
+
 def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) -> Decision | None:
     """Install a missing engine. `script` downloads Docker's script, or returns None."""
     if facts.dockerd:
@@ -124,10 +128,14 @@ def choose_docker_script(
     keeps_more = bool(replaced and distribution.package)
     if target.install != "docker" and (target.install != "auto" or not distribution.docker_script or keeps_more):
         return None
-    downloaded = script(target.install_url)
+    why = f"{url} does not answer"
+    try:
+        downloaded = script(target.install_url)
+    except NoScript as exc:
+        downloaded, why = None, exc.cause
     if downloaded is None and target.install == "docker":
         raise MachineError(
-            f"{url} does not answer",
+            why,
             "Let this computer reach it, or pass the URL of a copy: --engine-install-url <URL>"
             if "containerd.io" in facts.packages
             else "Use the distribution's own package: --engine-install distro",
@@ -208,10 +216,10 @@ def complaints(said: str) -> str:
 def download_script(url: str) -> bytes | None:
     """Download Docker's script here: minimal Debian has no curl. None on timeout, or if it is not a script.
 
-    Raises UsageError for another kind of URL, and CheckFailed for a script that must not run.
+    Raises UsageError for another kind of URL, NoScript for an HTTP error, CheckFailed for a script that must not run.
     """
     check_install_url(url)
-    answers: queue.SimpleQueue[bytes | CheckFailed | None] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[bytes | int | CheckFailed | None] = queue.SimpleQueue()
 
     def download() -> None:
         # 20 ms, for hosts without an engine only.
@@ -225,6 +233,8 @@ def download_script(url: str) -> bytes | None:
         text = answers.get(timeout=DOWNLOAD_TIMEOUT)
     except queue.Empty:
         return None
+    if isinstance(text, int):
+        raise NoScript(f"{without_passwords(url)} answers {text}")
     if isinstance(text, CheckFailed):
         raise text
     return text

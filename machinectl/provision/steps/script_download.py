@@ -32,14 +32,17 @@ class SecureRedirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def fetch(url: str, timeout: float) -> bytes | CheckFailed | None:
-    """Download through the user's proxies. Return None if there is no script, an error for one that must not run."""
+def fetch(url: str, timeout: float) -> bytes | int | CheckFailed | None:
+    """Download through the user's proxies.
+
+    Return the status of an HTTP error, an error for a script that must not run, and None if there is no script.
+    """
     try:
         with urllib.request.build_opener(SecureRedirects).open(url, timeout=timeout) as answer:
             return read_script(url, answer)
     except HTTPError as exc:
         exc.close()
-        return None
+        return exc.code
     except CheckFailed as exc:
         return exc
     except (OSError, HTTPException, ValueError):
