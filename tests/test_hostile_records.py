@@ -416,5 +416,16 @@ def test_root_is_told_how_a_container_runs_as_a_user_without_a_name(tmp_path: Pa
     assert "(sudo -u '#61234'; of a container: docker run --user 61234), or " in caught.value.hint
 
 
+def test_a_store_that_is_a_link_to_nothing_names_both(tmp_path: Path) -> None:
+    store, target = tmp_path / "store", tmp_path / "disk" / "store"
+    store.symlink_to(target)
+    seen = f"{store} is a link to {target}, which does not exist"
+    for words in (("create", "-d", "none", "--url", "unix:///run/x.sock", "vega"), ("doctor",)):
+        done = machinectl(*words, store=str(store))
+        assert done.returncode == 1
+        assert seen in done.stdout + done.stderr
+        assert f"mkdir -p -m 700 {target}" in done.stdout + done.stderr
+
+
 def paths_and_owners(directory: Path) -> list[tuple[Path, int, int]]:
     return [(path, path.lstat().st_uid, path.lstat().st_mode) for path in sorted(directory.rglob("*"))]

@@ -70,9 +70,7 @@ def rm(
             check_not_jump_host(store, console, name, others.get(name, ()), force=force)
             remove_machine(store, console, name, force=force, purge=purge, forget=forget)
         except MachineError as exc:
-            error = MachineError(
-                f'Error removing host "{name}": {exc.cause}{"" if exc.more else "."}', exc.hint, mistyped=exc.mistyped
-            )
+            error = MachineError(f'Error removing host "{name}": {exc.cause}', exc.hint, mistyped=exc.mistyped)
             error.more = exc.more
             raise error from exc
 

@@ -55,7 +55,7 @@ def accepted_clients_check(host: Facts, ca: bytes, holders: Sequence[AccessHolde
         (
             lost and not listed,
             BROKEN,
-            f"{CLIENTS} is missing, which lists the CAs of {', '.join(lost)}",
+            f"{CLIENTS} is {list_state(host)}, which lists the CAs of {', '.join(lost)}",
             f"Write it again: machinectl provision {machine}",
         ),
         (
@@ -84,3 +84,11 @@ def accepted_clients_check(host: Facts, ca: bytes, holders: Sequence[AccessHolde
         ),
         (True, OK, f"the engine accepts {names}{beside}", ""),
     )
+
+
+def list_state(host: Facts) -> str:
+    """Describe a list of CAs in which no certificate was found."""
+    there = host.files.get(CLIENTS)
+    if there is None:
+        return "missing"
+    return "without certificates" if there.content.strip() else "empty"

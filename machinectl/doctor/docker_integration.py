@@ -17,7 +17,7 @@ from machinectl.doctor.check import OK, Check, broken, failed, ok, unknown
 from machinectl.errors import MachineError
 from machinectl.files.atomic import quote_word, read_file
 from machinectl.hosts.exports.builders import builder_statuses
-from machinectl.hosts.exports.docker_contexts import ContextStatus, SyncStep, context_status
+from machinectl.hosts.exports.docker_contexts import NOT_WANTED, ContextStatus, SyncStep, context_status
 from machinectl.quantities import first_names
 
 if TYPE_CHECKING:
@@ -104,15 +104,18 @@ def context_checks(found: Sequence[ContextStatus]) -> Iterator[Check]:
             wrong.setdefault(out_of_step(each), []).append(each.machine)
     for check, names in wrong.items():
         yield replace(check, seen=f"{first_names(names)}: {check.seen}")
-    if found and not wrong:
-        several = f"those of {len(found)} machines are in step"
-        yield ok(CONTEXTS, f"that of {found[0].machine} is in step" if len(found) == 1 else several)
+    in_step = [each.machine for each in found if not each.why]
+    if in_step and all(check.verdict is OK for check in wrong):
+        several = f"those of {len(in_step)} machines are in step"
+        yield ok(CONTEXTS, f"that of {in_step[0]} is in step" if len(in_step) == 1 else several)
 
 
 def out_of_step(found: ContextStatus) -> Check:
     """Report a wrong context; one that leads elsewhere is worse than none."""
     if found.step is SyncStep.REMOVE:
         return broken(CONTEXTS, f"there, and {found.why}", "Remove it: machinectl context sync")
+    if found.why == NOT_WANTED:
+        return Check(CONTEXTS, OK, found.why, found.hint)
     judge = broken if found.is_there and found.needs_sync else unknown
     return judge(CONTEXTS, found.why, found.hint)
 

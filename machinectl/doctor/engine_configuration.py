@@ -100,7 +100,8 @@ def file_state(file: NewFile, host: Facts, made: Container[str]) -> str:
     if file.content is None:
         return "still there"
     if file.path in {*host.sums, *host.files}:
-        return "another one"
+        there = host.files.get(file.path)
+        return "another one" if there is None or there.content.strip() else "empty"
     return "missing" if file.path in made else "not there yet"
 
 

@@ -62,6 +62,8 @@ def test_a_host_that_nobody_else_was_let_in_to_needs_no_word() -> None:
         ),
         (OWN, [holder("alice", ALICE, ENDING)], False, Verdict.OK, "accepts this computer", ""),
         (b"", [holder("alice", ALICE)], False, Verdict.BROKEN, "is missing", "machinectl provision orion"),
+        (b"\n", [holder("alice", ALICE)], False, Verdict.BROKEN, "is empty", "machinectl provision orion"),
+        (b"#", [holder("alice", ALICE)], False, Verdict.BROKEN, "without certificates", "machinectl provision orion"),
         (OWN, [holder("alice", ALICE)], False, Verdict.UNKNOWN, "alice: on record here", "access end alice orion"),
         (
             OWN + ALICE[:300] + CI,

@@ -86,7 +86,8 @@ def test_a_machine_that_is_to_have_no_context_is_no_fault_unless_it_has_one(stor
     assert (found.verdict, found.hint) == (BROKEN, "Remove it: machinectl context sync")
     sync_context(Contexts(str(cli.config)), store, store.read("orion"))
     found = looked_at(store, cli)["docker contexts"]
-    assert (found.verdict, found.hint) == (UNKNOWN, "Add it: machinectl set --context orion")
+    assert (found.verdict, found.hint) == (OK, "Add it: machinectl set --context orion")
+    assert found.seen == "orion: not wanted (--no-context)"
 
 
 @pytest.mark.parametrize("text", ["", "{}", "null", ' {"a": 1} }', "{bad", '{"currentContext": "a"', "[]", "7"])

@@ -156,6 +156,8 @@ def test_files_that_are_missing_or_others_are_told() -> None:
     assert against_record(wrong, change, made=[drop_in]).seen == (
         f"different from the record: {own} is another one; {drop_in} is missing"
     )
+    emptied = replace(facts, files={**facts.files, drop_in: HostFile("644", 0, 0, b"")})
+    assert against_record(emptied, change, made=[drop_in]).seen == f"different from the record: {drop_in} is empty"
     gone = replace(facts, files={drop_in: facts.files[drop_in]})
     assert against_record(gone, change).seen == f"changed by hand since: {DAEMON_JSON} is missing"
 

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 SYNC_HINT = "Update it: machinectl context sync"
 
 
+NOT_WANTED = "not wanted (--no-context)"
+
+
 class SyncStep(Enum):
     NONE = auto()
     WRITE = auto()
@@ -83,7 +86,7 @@ def context_status(docker: Contexts, store: Store, machine: Machine, *, adopting
     ours = found is not None and (found.mark == mark or bool(adopting and found.mark and is_gone(found.mark)))
     if not machine.context:
         step = SyncStep.REMOVE if ours else SyncStep.NONE
-        return ContextStatus(name, step, ours, "not wanted (--no-context)", f"Add it: machinectl set --context {name}")
+        return ContextStatus(name, step, ours, NOT_WANTED, f"Add it: machinectl set --context {name}")
     if machine.phase != Phase.READY:
         hint = f"See: machinectl ls --filter name={name}"
         return ContextStatus(name, SyncStep.LEAVE, ours, "the machine is incomplete", hint)

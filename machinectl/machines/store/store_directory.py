@@ -6,6 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from machinectl.errors import one_line
 from machinectl.files.atomic import StoreError, Translated, make_directories, quote_word, remove_tree
 from machinectl.files.ownership import FOREIGN, Exposed, exposed_above, other_writer
 from machinectl.machines.store.lock import Lock
@@ -35,7 +36,9 @@ def check_writable(store: StorePaths) -> None:
 
 
 def check_unexposed(store: StorePaths) -> None:
-    """Raise StoreError if another user could replace the store."""
+    """Raise StoreError if another user could replace the store, or if it is a link to nothing."""
+    if os.path.islink(store.root) and not os.path.exists(store.root):
+        raise dangling(store.root)
     if exposed := exposed_above(store.root):
         raise unsafe(exposed)
 
@@ -71,6 +74,15 @@ def is_another_users(directory: str) -> bool:
     user = os.geteuid()
     # Root may have put a link in place of a user's directory.
     return os.stat(directory).st_uid != user or os.lstat(directory).st_uid not in {0, user}
+
+
+def dangling(link: str) -> StoreError:
+    target = os.path.realpath(link)
+    return StoreError(
+        f"{link} is a link to {one_line(target)}, which does not exist",
+        f"Make that directory: mkdir -p -m 700 {quote_word(target)}; or choose another store: "
+        "machinectl --storage-path <DIR> ls",
+    )
 
 
 def has_own_directory(store: StorePaths) -> bool:
