@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
+from machinectl.files.atomic import Translated, open_without_waiting
 from machinectl.files.fileset import has_unplaced_files
-from machinectl.machines.store.lock import shared_lock
+from machinectl.machines.store.lock import share
 from machinectl.machines.store.store_directory import is_another_users, owning_user
 
 if TYPE_CHECKING:
@@ -34,3 +36,20 @@ def reading_files(store: Store, name: str, waiting: Callable[[], None] | None = 
                 f"Finish that as its owner: sudo -u {owning_user(store.root)} machinectl provision {name}",
             )
         yield
+
+
+@contextmanager
+def shared_lock(path: str, waiting: Callable[[], None] | None) -> Iterator[None]:
+    """Keep writers out without writing. Nobody has ever locked a missing file."""
+    if not os.path.lexists(path):
+        yield
+        return
+    with Translated(path):
+        descriptor = open_without_waiting(path, os.O_RDONLY)
+    try:
+        while not share(descriptor, wait=waiting is None):
+            if waiting:
+                waiting()
+        yield
+    finally:
+        os.close(descriptor)

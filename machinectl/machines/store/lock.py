@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
 
 from machinectl.files.atomic import PRIVATE_FILE, StoreError, Translated, open_without_waiting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 
 # Locks of this process, with their holders: flock would wait for itself.
@@ -62,23 +61,6 @@ def is_locked(path: str) -> bool:
         return False
     try:
         return not share(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def shared_lock(path: str, waiting: Callable[[], None] | None) -> Iterator[None]:
-    """Keep writers out without writing. Nobody has ever locked a missing file."""
-    if not os.path.lexists(path):
-        yield
-        return
-    with Translated(path):
-        descriptor = open_without_waiting(path, os.O_RDONLY)
-    try:
-        while not share(descriptor, wait=waiting is None):
-            if waiting:
-                waiting()
-        yield
     finally:
         os.close(descriptor)
 
