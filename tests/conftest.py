@@ -19,9 +19,10 @@ from machinectl.machines.store import Store
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# A background job of a shell ignores SIGINT, and one of nohup SIGHUP; programs that tests end must not inherit that.
+# A background job of a shell ignores SIGINT and SIGQUIT, one of nohup SIGHUP. What tests end must not inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 # Fixtures come from here alone: who imports one gets another one of the same name.
 pytest_plugins = [

@@ -22,7 +22,7 @@ from machinectl.machines.record import GRANTED, owner_of
 from machinectl.machines.selection import require_names
 from machinectl.machines.store.machine_store import read_or_none
 from machinectl.machines.store.removed_machines import is_known
-from machinectl.machines.store.store_directory import check_writable
+from machinectl.machines.store.store_directory import check_store_writable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,7 +51,7 @@ def rm(
     if not force:
         known = [name for name in known if set(names).issuperset(others.get(name, ()))]
     if known:
-        check_writable(store)
+        check_store_writable(store)
     for name in known:
         warn_of_swarm(store, console, name)
         warn_of_owner(store, console, name)

@@ -44,10 +44,10 @@ def call_verb(here: Session, declared: Verb, given: dict[str, Any]) -> int | Non
         # Print the plan of each machine: a board only shows the work.
         here.console.prints_results = here.console.prints_total = True
         if declared.writes_store:
-            from machinectl.machines.store.store_directory import check_writable
+            from machinectl.machines.store.store_directory import check_store_writable
 
             # The run itself would be refused.
-            check_writable(here.store)
+            check_store_writable(here.store)
     if LOGIN[0] in declared.flags:
         from machinectl.cli.options.login_options import pop_access
 

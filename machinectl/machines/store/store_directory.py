@@ -27,7 +27,7 @@ def make_directory(store: StorePaths, path: str) -> None:
             keep_private(store, directory)
 
 
-def check_writable(store: StorePaths) -> None:
+def check_store_writable(store: StorePaths) -> None:
     """Raise StoreError where a write to the store would."""
     with Translated(store.root):
         check_unexposed(store)
