@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 SOURCES = $(shell find machinectl drivers -name '*.py' -o -name '*.sh')
 
 CHECKS = check-types check-docs check-shell check-imports check-ruff
-.PHONY: demo test test-lab test-oldest check $(CHECKS) format reference docs pictures dist bench soak soak-access lab clean
+.PHONY: demo test test-lab test-oldest check $(CHECKS) format reference docs pictures dist bench soak-access lab clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -98,11 +98,6 @@ $(VENV)-plain/installed: pyproject.toml $(SOURCES)
 
 bench: $(VENV)-plain/installed
 	$(VENV)-plain/bin/python -m tests.bench
-
-# Kill `push` and `pull` 500 times, as root: about half an hour. `make soak KILLS=20`.
-KILLS ?= 500
-soak: $(VENV)/installed
-	$(BIN)/python -m tests.soak_push $(KILLS)
 
 # End holders of access under 200 faults on a host of the lab, as root. `make soak-access FAULTS=20`.
 FAULTS ?= 200

@@ -41,7 +41,7 @@ LOOKING = 5.0
 MOST_LAYERS, MOST_KNOWN = 1000, 200_000
 # Bytes.
 LONGEST = 1 << 20
-NOT_FOUND, CONFLICT = 404, 409
+NOT_FOUND = 404
 # Ask which platforms of an image are there; engines before API 1.47 take no notice.
 MANIFESTS = "?manifests=1"
 SUCCESS = range(200, 300)
@@ -241,21 +241,11 @@ def error_of(line: bytes) -> str:
 def tag_image(endpoint: Endpoint, image_id: str, reference: Reference) -> bool:
     """Return False if the engine has no such image."""
     query = urlencode({"repo": reference.repository, "tag": reference.tag})
-    return change(endpoint, "POST", f"/images/{image_id}/tag?{query}", ignored=[NOT_FOUND]) != NOT_FOUND
-
-
-def remove_image(endpoint: Endpoint, image_id: str) -> None:
-    """Remove an image unless it has a name or a container."""
-    change(endpoint, "DELETE", f"/images/{image_id}?noprune=1", ignored=(NOT_FOUND, CONFLICT))
-
-
-def change(endpoint: Endpoint, method: str, path: str, ignored: Collection[int] = ()) -> int:
-    """Return the status. Raises EngineError for a failure that is not `ignored`."""
-    with request(endpoint, method, path, timeout=PATIENCE) as answer:
+    with request(endpoint, "POST", f"/images/{image_id}/tag?{query}", timeout=PATIENCE) as answer:
         said = answer.read(LONGEST)
-        if answer.status not in (*SUCCESS, *ignored):
+        if answer.status not in (*SUCCESS, NOT_FOUND):
             raise error_answer(endpoint, answer, said)
-        return answer.status
+        return answer.status != NOT_FOUND
 
 
 class _Body(io.RawIOBase):

@@ -1,4 +1,4 @@
-"""Read `docker save`'s archives and OCI layouts.
+"""Read `docker save`'s archives and archives of OCI layouts.
 
 Formats: OCI image layout 1.1; moby, image/tarexport (manifest.json).
 """
@@ -17,7 +17,7 @@ from contextlib import closing, contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.errors import MachineError, UsageError, closest_match, one_line
-from machinectl.files.atomic import quote_word, read_file
+from machinectl.files.atomic import quote_word
 from machinectl.images.bounded_tar import damaged, members_of
 from machinectl.images.decompression import DecompressedStream
 from machinectl.images.image import (
@@ -82,11 +82,7 @@ class ArchiveReader:
         self._finish(wanted)
 
     def read_file(self, path: str, wanted: Wanted) -> None:
-        """Read an archive's file or an OCI layout's directory; uncompressed layers are not copied."""
-        if os.path.isdir(path):
-            self._take_directory(path)
-            self._finish(wanted)
-            return
+        """Read an archive's file; the layers of an uncompressed one are not copied."""
         with open(path, "rb") as file:
             try:
                 for member, content in members_of(file, "r:"):
@@ -117,18 +113,6 @@ class ArchiveReader:
                 self._keep(content, member.size, lambda blob: self._spool.add(digest, blob))
         elif name.endswith((".json", ".tar")):
             self._files[name] = there or self._keep(content, member.size)
-
-    def _take_directory(self, path: str) -> None:
-        for name in (INDEX_FILE, MANIFEST_FILE):
-            with suppress(FileNotFoundError):
-                self._documents[name] = read_file(os.path.join(path, name), LONGEST_DOCUMENT)
-        directory = os.path.join(path, BLOBS)
-        with os.scandir(directory) as entries:
-            # A link could lead to any file of this computer.
-            files = sorted(each.name for each in entries if each.is_file(follow_symlinks=False))
-        for name in files:
-            if digest := digest_in(BLOBS + name):
-                self._spool.add(digest, file_blob(os.path.join(directory, name)))
 
     def _keep(self, content: IO[bytes], size: int, begun: Callable[[Blob], None] = lambda _: None) -> Blob:
         """Copy a file of the archive to a file of its own."""
@@ -237,13 +221,10 @@ class ArchiveReader:
 
 
 def check_archive(path: str) -> None:
-    """Raise MachineError or OSError unless a file or directory begins as an image's archive or layout does."""
+    """Raise MachineError or OSError unless a file begins as an image's archive does."""
     if os.path.isdir(path):
-        if not (os.path.isfile(os.path.join(path, INDEX_FILE)) and os.path.isdir(os.path.join(path, BLOBS))):
-            raise ArchiveError(
-                f"not an OCI image layout: it has no {INDEX_FILE}, or no {BLOBS}", f"Make an archive: {SAVE}"
-            )
-        return
+        packed = f"tar -C {quote_word(path)} -cf {quote_word(os.path.normpath(path) + '.tar')} ."
+        raise ArchiveError("a directory, not an archive", f"Pack an OCI layout: {packed}")
     with open(path, "rb") as file:
         start = file.read(len(ZSTD))
         file.seek(0)

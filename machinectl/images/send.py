@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from machinectl.engine import EngineError
 from machinectl.engine.endpoint import DiskFullError
 from machinectl.engine.probe import disk_full
-from machinectl.errors import MachineError
 from machinectl.go.units import human_size
-from machinectl.images.engine_images import AGAIN, PATIENCE, Images, LoadError, load_image, remove_image, tag_image
-from machinectl.images.image import DIGEST
+from machinectl.images.engine_images import AGAIN, PATIENCE, Images, LoadError, load_image, tag_image
 from machinectl.images.write_archive import archive, parcel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Container, Iterator
 
     from machinectl.engine import Endpoint
+    from machinectl.errors import MachineError
     from machinectl.images.image import Image
     from machinectl.images.reference import Reference
     from machinectl.images.spool import Spool
-    from machinectl.images.unfinished import Unfinished
     from machinectl.images.write_archive import Known
 
     Progress = Callable[[int, Collection[str]], None]
@@ -32,7 +29,6 @@ if TYPE_CHECKING:
 class ImageTarget:
     endpoint: Endpoint
     known: Known
-    unfinished: Unfinished
 
 
 class Everything(frozenset[str]):
@@ -82,7 +78,7 @@ def send_image(
     counter = Counter(progress)
     there = None if early.image_id or early.blobs else parcel(spool.image(), target.known)
     if not (there and there.present and finish_image(target, there.image_id, reference)):
-        load_and_name(target, spool, reference, early, counter)
+        load_by_parts(target, spool, reference, early, counter)
     image = spool.image()
     found = parcel(image, target.known)
     return Sent(
@@ -107,10 +103,7 @@ def is_new_name(known: Known, reference: Reference | None) -> bool:
 
 def finish_image(target: ImageTarget, image_id: str, reference: Reference | None) -> bool:
     """Give a whole image its name; return False if the engine no longer has it."""
-    if reference and not tag_image(target.endpoint, image_id, reference):
-        return False
-    remove_abandoned(target, kept=image_id)
-    return True
+    return reference is None or tag_image(target.endpoint, image_id, reference)
 
 
 class Counter:
@@ -127,44 +120,21 @@ class Counter:
             self._progress(self.total, self.blobs)
 
 
-def load_and_name(
-    target: ImageTarget, spool: Spool, reference: Reference | None, early: Early, counter: Counter
-) -> None:
-    noted: set[str] = set()
-    try:
-        with ExitStack() as stack:
-
-            def note(image_id: str) -> None:
-                # It may be the user's own: leave no note that would let the next push remove it.
-                if image_id not in noted.union(target.known.images):
-                    noted.add(image_id)
-                    stack.enter_context(target.unfinished.note(image_id))
-
-            load_by_parts(target, spool, reference, early, counter, note)
-    except MachineError:
-        remove_abandoned(target)
-        raise
-
-
 def load_by_parts(
-    target: ImageTarget,
-    spool: Spool,
-    reference: Reference | None,
-    early: Early,
-    counter: Counter,
-    note: Callable[[str], None],
+    target: ImageTarget, spool: Spool, reference: Reference | None, early: Early, counter: Counter
 ) -> None:
     """Load the image and name it when it is whole.
 
     An engine may lack a layer that it seemed to have: a base was removed, or containerd has it compressed otherwise.
-    Then send the layers that were left out, and if that is not enough, all layers.
+    Then send the layers that were left out, and if that is not enough, all layers. A failure may leave an unnamed
+    image. Only `docker image prune` removes it: it can be the user's own.
     """
     failure: MachineError = EngineError(
         f"The engine at {target.endpoint.peer} accepted the image, but lacks a part of it, or has removed it",
         AGAIN,
     )
     for known, blobs in attempts(target.known, spool, early):
-        pieces = archive(spool, known, blobs, counter.blobs, note)
+        pieces = archive(spool, known, blobs, counter.blobs)
         try:
             load_image(target.endpoint, counter.counted(pieces))
         except LoadError as exc:
@@ -196,22 +166,3 @@ def is_whole(target: ImageTarget, image_id: str, image: Image) -> bool:
         if target.known.by_containerd:
             return images.is_whole(image_id, [each.digest for each in image.variants])
         return images.image(image_id) is not None
-
-
-def remove_untagged(endpoint: Endpoint, image_id: str) -> None:
-    """Remove an image that has no name; one that was pulled by its digest has one."""
-    if not DIGEST.fullmatch(image_id):
-        # An engine takes the start of an ID for one.
-        return
-    with Images(endpoint, PATIENCE) as images:
-        found = images.image(image_id)
-    if found and not found.get("RepoTags") and not found.get("RepoDigests"):
-        remove_image(endpoint, image_id)
-
-
-def remove_abandoned(target: ImageTarget, kept: str = "") -> None:
-    """Remove the images that killed pushes left. What cannot be removed now is left to the next push."""
-    with suppress(MachineError):
-        for abandoned in target.unfinished.take_abandoned():
-            if abandoned != kept:
-                remove_untagged(target.endpoint, abandoned)

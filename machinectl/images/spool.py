@@ -122,7 +122,7 @@ class Spool:
     def document(self, digest: str) -> bytes | None:
         """Return a small blob's content, or None. Raises ArchiveError if the digest is not its own.
 
-        An engine would give the image another ID than the one that is noted, so that nobody would remove it.
+        An engine would give the image another ID than the one that gets the name.
         """
         blob = self._blobs.get(digest)
         if not blob or blob.size > LONGEST_DOCUMENT:

@@ -11,7 +11,7 @@ from machinectl.errors import MachineError
 from machinectl.images.image import check_platform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 
     from machinectl.images.image import Image, Manifest
     from machinectl.images.spool import Blob, Spool
@@ -133,13 +133,10 @@ def manifest_for(image: Image, platform: str) -> Manifest:
     return image.manifests[0] if len(image.platforms) <= 1 else check_platform(platform, image.manifests)
 
 
-def archive(
-    spool: Spool, known: Known, early: Container[str], sent: set[str], begin: Callable[[str], None]
-) -> Iterator[bytes]:
+def archive(spool: Spool, known: Known, early: Container[str], sent: set[str]) -> Iterator[bytes]:
     """Yield a tar archive, and add the digests of its blobs to `sent`.
 
-    Blobs in `early` (digests) come as soon as they are read. `begin` gets the image's ID before the part without which
-    the engine makes no image.
+    Blobs in `early` (digests) come as soon as they are read.
     """
     for digest, blob in spool.blobs():
         if digest in early:
@@ -150,7 +147,6 @@ def archive(
         if digest not in early:
             yield from entry(path_of(digest), blob_of(spool, digest))
             sent.add(digest)
-    begin(found.image_id)
     for name, document in documents(found):
         yield from file_entry(name, document)
     yield END

@@ -13,7 +13,7 @@ import pytest
 from machinectl.hosts.image_transfer import transfer
 from machinectl.images.send import Sent
 from machinectl.machines.record import Machine, Phase
-from tests.support.archives import Made, saved
+from tests.support.archives import Made, layout, saved
 from tests.support.image_engines import Engine, unique_layer
 from tests.support.in_process import machinectl
 from tests.support.pages import DOCS
@@ -197,13 +197,24 @@ def test_a_file_that_is_no_archive_is_named_before_anything_begins(tmp_path: Pat
         ("empty", "the file is empty"),
         ("text", "not an image archive, or cut short"),
         ("packed", "compressed with zstd"),
-        ("tree", "not an OCI image layout: it has no index.json, or no blobs/sha256/"),
+        ("tree", "a directory, not an archive"),
     ):
         done = machinectl("push", "--from-file", tmp_path / name, "app:1", "classic")
         assert (done.returncode, done.stdout) == (1, "")
         first, hint = done.stderr.splitlines()
         assert first == f"Error: {tmp_path / name}: {cause}"
         assert hint.startswith("  ")
+
+
+@pytest.mark.usefixtures("image_machines")
+def test_an_oci_layouts_directory_can_be_packed_as_the_hint_says(tmp_path: Path) -> None:
+    archive = tmp_path / "made.tar"
+    archive.write_bytes(layout({"app:1": Made([unique_layer()])}))
+    (tmp_path / "tree").mkdir()
+    subprocess.run(["tar", "-C", tmp_path / "tree", "-xf", archive], check=True)
+    hint = machinectl("push", "--from-file", f"{tmp_path}/tree/", "app:1", "classic").stderr.splitlines()[1]
+    subprocess.run(["sh", "-c", hint.removeprefix("  Pack an OCI layout: ")], check=True)
+    assert machinectl("push", "--from-file", tmp_path / "tree.tar", "app:1", "classic").returncode == 0
 
 
 @pytest.mark.usefixtures("image_machines")

@@ -1,4 +1,4 @@
-"""What a hostile engine answers ends in one line, and nothing is removed by its word."""
+"""What a hostile engine answers ends in one line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from machinectl.images import engine_images
 from machinectl.images.engine_images import Images, ids_by_name, load_image, tag_image
 from machinectl.images.read_archive import Wanted
 from machinectl.images.reference import Reference
-from machinectl.images.send import remove_untagged
 from machinectl.state import State
 from tests.support import hostile_engine, servers
 
@@ -165,11 +164,6 @@ def test_a_terminal_is_no_archive(monkeypatch: pytest.MonkeyPatch) -> None:
         FileSource("-").find(Wanted("app:1"))
     assert caught.value.cause == "stdin is a terminal, not an archive"
     assert "docker save app:1 |" in caught.value.hint
-
-
-def test_nothing_is_removed_by_the_start_of_an_id(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Images, "ask", lambda *_: pytest.fail("the engine was asked"))
-    remove_untagged(HERE, "ab")
 
 
 def test_a_redirection_is_no_success() -> None:

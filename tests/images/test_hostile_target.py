@@ -66,7 +66,8 @@ def test_a_push_ends_well_or_with_one_error(name: str, store: Store, tmp_path: P
     app, other = Made([layer("a", b"x")]), Made([layer("b", b"x")], platform={"os": "linux", "architecture": "arm64"})
     index = app.add(json.dumps({"manifests": [app.descriptor, other.descriptor]}).encode(), INDEX)
     index["annotations"] = {"org.opencontainers.image.ref.name": "app:1"}
-    archive = layout(tmp_path / "layout", {"app:1": app, "other": other}, [index])
+    archive = tmp_path / "app.tar"
+    archive.write_bytes(layout({"app:1": app, "other": other}, [index]))
     with serving(target_engine(ANSWERS[name])) as port:
         added(store, Machine("orion", "none", url=f"tcp://127.0.0.1:{port}", phase=Phase.READY))
         done = machinectl("push", "--from-file", archive, "app:1", "orion", store=store.root)

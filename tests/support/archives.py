@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 PLATFORM = {"architecture": "amd64", "os": "linux"}
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -145,17 +144,16 @@ def saved_by_old_docker(name: str, image: Made, place: str = "/layer.tar") -> by
     return buffer.getvalue()
 
 
-def layout(directory: Path, images: dict[str, Made], index: Sequence[dict[str, Any]] = ()) -> Path:
-    """Write an OCI image layout, by default with the images as its index."""
-    blobs = directory / "blobs/sha256"
-    blobs.mkdir(parents=True)
-    for image in images.values():
-        for each, data in image.blobs.items():
-            (blobs / each.removeprefix("sha256:")).write_bytes(data)
+def layout(images: dict[str, Made], index: Sequence[dict[str, Any]] = ()) -> bytes:
+    """Return the archive of an OCI image layout, by default with the images as its index."""
     listed = index or [
         {**image.descriptor, "annotations": {"org.opencontainers.image.ref.name": name}}
         for name, image in images.items()
     ]
-    (directory / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": listed}))
-    (directory / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
-    return directory
+    return tar_of(
+        {
+            **{path_of(each): data for image in images.values() for each, data in image.blobs.items()},
+            "index.json": json.dumps({"schemaVersion": 2, "manifests": listed}).encode(),
+            "oci-layout": b'{"imageLayoutVersion":"1.0.0"}',
+        }
+    )

@@ -330,7 +330,7 @@ VERBS = {
             Flag(
                 "--from-file",
                 metavar="FILE",
-                help="Take it from an archive of docker save (- for stdin), or from an OCI layout.",
+                help="Take it from an archive (- for stdin) of docker save, or of an OCI layout.",
                 value=FILE,
                 parameter="file",
             ),

@@ -1,4 +1,4 @@
-"""Where an image comes from: an engine, an archive, or an OCI layout."""
+"""Where an image comes from: an engine or an archive."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ class EngineSource:
 
 @dataclass(frozen=True)
 class FileSource:
-    """An archive of `docker save`, an OCI layout's archive or directory, or - for stdin."""
+    """An archive of `docker save` or of an OCI layout, or - for stdin."""
 
     path: str
 

@@ -32,7 +32,6 @@ from machinectl.images.send import (
     send_image,
 )
 from machinectl.images.spool import SourceError, Spool
-from machinectl.images.unfinished import Unfinished
 from machinectl.images.write_archive import UNTOLD, parcel
 
 if TYPE_CHECKING:
@@ -54,14 +53,12 @@ WAITING = 2.0
 class Order:
     """Send the image `wanted` from `source`, and give it the name `reference`, None for none.
 
-    An image that was given by its ID gets a name only if that is `renamed`. `notes` is the directory that notes images
-    while they are sent.
+    An image that was given by its ID gets a name only if that is `renamed`.
     """
 
     source: Source
     wanted: Wanted
     reference: Reference | None
-    notes: str
     renamed: bool = False
     # The title of its step.
     step: str = "Sending"
@@ -87,7 +84,7 @@ def transfer(
     def look(name: str, _: Console) -> ImageTarget:
         endpoint = endpoints[name]()
         with telling_wait(console, f"the engine at {endpoint.peer}"), Images(endpoint) as images:
-            return ImageTarget(endpoint, images.known(likely), Unfinished(order.notes, endpoint.url))
+            return ImageTarget(endpoint, images.known(likely))
 
     targets: dict[str, ImageTarget] = {}
     for name, result in run_at_once(SilentConsole(), endpoints, look, limit=order.parallel, abandons=True):

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from machinectl.hosts.image_transfer.image_sources import Source
     from machinectl.images.reference import Reference
 
-NOTES = "images"
 # As canonical command lines have it.
 AS = "--as="
 
@@ -76,7 +75,6 @@ def push(
         source_of(here, source, file),
         Wanted(image, platform and parse_platform(platform)),
         new_reference(image, new_name),
-        notes_of(here),
         renamed=bool(new_name),
         parallel=parallel,
         dry_run=dry_run,
@@ -89,7 +87,7 @@ def push(
         here.console.prints_results = here.console.prints_total = True
     begun = time.monotonic()
     with (
-        telling_interruption(here, "push", image, done, targets),
+        telling_interruption(here, image, done, targets),
         closing(command(here.store, here.console, targets, order)) as results,
     ):
         for name, result in results:
@@ -144,12 +142,11 @@ def pull(here: Session, *, image: str, name: str, platform: str, new_name: str, 
         source_of(here, name, ""),
         Wanted(image, platform and parse_platform(platform)),
         new_reference(image, new_name),
-        notes_of(here),
         renamed=bool(new_name),
         step="Fetching",
     )
     begun = time.monotonic()
-    with telling_interruption(here, "pull", image, [], ["here"]):
+    with telling_interruption(here, image, [], ["here"]):
         result = command(here.console, current_engine(os.environ, Contexts()), order)
     seconds = time.monotonic() - begun
     if as_json:
@@ -160,9 +157,7 @@ def pull(here: Session, *, image: str, name: str, platform: str, new_name: str, 
 
 
 @contextmanager
-def telling_interruption(
-    here: Session, verb: str, image: str, done: Sequence[Sent], targets: Sequence[str]
-) -> Iterator[None]:
+def telling_interruption(here: Session, image: str, done: Sequence[Sent], targets: Sequence[str]) -> Iterator[None]:
     """At ^C, SIGTERM or SIGHUP, print how far the work got and how to go on."""
     try:
         with exiting_on_signals():
@@ -171,8 +166,8 @@ def telling_interruption(
         have = f"{len(done)} of {plural(len(targets), 'machine')} {'has' if len(done) == 1 else 'have'} {image}"
         again = "Run the same command again" if STDIN in THIS.typed else f"Go on: machinectl {typed_line(THIS.typed)}"
         have = have if len(targets) > 1 else f"{image} has not arrived"
-        stays = f"an unnamed image may stay until the next {verb} uses or removes it"
-        here.console.note(f"Interrupted: {have} ({stays})\n  {again}")
+        left = "docker image prune removes an unnamed image that is left there"
+        here.console.note(f"Interrupted: {have} ({left})\n  {again}")
         raise
 
 
@@ -182,11 +177,6 @@ def source_of(here: Session, machine: str, file: str) -> Source:
     if machine:
         return EngineSource(ready_endpoint(here.store, machine), f"machinectl images {machine}")
     return EngineSource(current_engine(os.environ, Contexts()), others="--from <NAME>, --from-file <FILE>")
-
-
-def notes_of(here: Session) -> str:
-    """Return the directory that notes images while they are sent."""
-    return os.path.join(here.store.root, NOTES)
 
 
 def new_reference(image: str, new_name: str) -> Reference | None:
