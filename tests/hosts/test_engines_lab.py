@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from machinectl.errors import CheckFailed
+from machinectl.hosts.lifecycle.engine_restart import ready_to_restart
+from machinectl.hosts.lifecycle.host_plan import target_of
+from machinectl.hosts.lifecycle.host_run import RealRun
 from machinectl.provision.decision import EngineDown
-from machinectl.provision.target import Allowed
+from machinectl.provision.target import NOTHING_SPECIAL, Allowed
 from tests.hosts.test_setup_lab import Bench, changed, files
 
 if TYPE_CHECKING:
     from machinectl.machines.store import Store
     from tests.lab.fixtures import FreshHost
+    from tests.lab.host import Host
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -262,3 +267,68 @@ def test_a_daemon_json_that_was_left_over_is_taken_up_or_what_is_wrong_with_it_n
     assert changed(bench.provision())[0].startswith("Installing Docker Engine")
     assert bench.is_up
     assert bench.json()["hosts"] == ["fd://", "tcp://0.0.0.0:2376"]
+
+
+def state(host: Host) -> dict[str, Any]:
+    """What is below /etc, and the processes of each unit."""
+    return {name: what for name, what in host.snapshot().items() if name.startswith(("/etc", "unit "))}
+
+
+SLOW = (
+    "printf '[Unit]\\nBefore=docker.service\\n[Service]\\nType=oneshot\\nExecStart=/bin/sleep 100000\\n' "
+    ">/etc/systemd/system/slow.service; systemctl daemon-reload; systemctl start --no-block slow"
+)
+WATCHER = (
+    "printf '[Path]\\nPathModified=/etc/docker/daemon.json\\n' >/etc/systemd/system/watch.path; "
+    "printf '[Service]\\nType=oneshot\\nExecStart=/bin/systemctl restart docker\\n' "
+    ">/etc/systemd/system/watch.service; "
+    "systemctl daemon-reload; systemctl start watch.path"
+)
+# What an owner has added to a host, and what a refusal says of it.
+ODD = {
+    "ExecStop=/usr/bin/docker stop c1": OVERRIDE.format("ExecStop=/usr/bin/docker stop c1"),
+    "ExecStopPost=/usr/bin/pkill containerd-shim": OVERRIDE.format("ExecStopPost=/usr/bin/pkill containerd-shim"),
+    "ExecStartPre=/bin/cp /srv/template /etc/docker/daemon.json": "echo {} >/srv/template; mkdir -p /etc/docker; "
+    + OVERRIDE.format("ExecStartPre=/bin/cp /srv/template /etc/docker/daemon.json"),
+    "systemd refuses to restart the engine": OVERRIDE.format("[Unit]\\nRefuseManualStop=yes"),
+    "watch.path starts watch.service when /etc/docker/daemon.json changes": WATCHER,
+    "systemd has not ended its job for slow.service (start)": SLOW,
+}
+
+
+def odd(host: Host, addition: str) -> None:
+    # Forbidden to systemctl, the engine is restarted for the test by its own end.
+    host.run(addition.replace("systemctl restart docker; ", ""))
+
+
+def test_what_a_restart_of_the_engine_does_besides_is_refused_before_anything_changes_until_the_hint_is_typed(
+    fresh_host: FreshHost, store: Store
+) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    running = bench.container()
+    for cause, addition in ODD.items():
+        odd(bench.host, addition)
+        before = state(bench.host)
+        for dry_run in (True, False):
+            with pytest.raises(CheckFailed, match=re.escape(cause)) as raised:
+                bench.provision(dry_run=dry_run)
+        assert (bench.started(), state(bench.host)) == (running, before), cause
+        bench.host.run(raised.value.hint.removeprefix("On the host, as root: ").partition("; then run this again")[0])
+    bench.provision()
+    assert bench.is_up
+    assert changed(bench.provision()) == []
+    odd(bench.host, ODD["ExecStopPost=/usr/bin/pkill containerd-shim"])
+    before = state(bench.host)
+
+    def renew() -> None:
+        # As renewals, upgrades and changes of trust begin.
+        with store.writing("orion") as held, bench.root() as root:
+            ready_to_restart(RealRun(held, bench.log, root), target_of(held.machine), NOTHING_SPECIAL)
+
+    for work in (bench.purge, renew, lambda: bench.provision(labels={"a": "b"})):
+        with pytest.raises(CheckFailed, match="ExecStopPost=/usr/bin/pkill containerd-shim") as raised:
+            work()
+    assert (bench.started(), state(bench.host)) == (running, before)
+    bench.host.run(raised.value.hint.removeprefix("On the host, as root: ").partition("; then run this again")[0])
+    bench.purge()
+    assert bench.started() == running

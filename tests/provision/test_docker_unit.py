@@ -176,3 +176,35 @@ def test_a_shell_that_only_starts_dockerd_is_seen_through(
 def test_a_shell_that_does_more_than_that_is_refused(script: str) -> None:
     with pytest.raises(MachineError, match="does not start dockerd but"):
         docker_unit.command_line(f"# /etc/x\n[Service]\nExecStart=/bin/sh -c '{script}'\n")
+
+
+# Amazon Linux's package has two commands.
+AMAZON = """# /usr/lib/systemd/system/docker.service
+[Unit]
+StartLimitAction=none
+[Service]
+ExecStartPre=/bin/mkdir -p /run/docker
+ExecStartPre=/usr/libexec/docker/docker-setup-runtimes.sh
+ExecStart=/usr/bin/dockerd -H fd://
+ExecReload=/bin/kill -s HUP $MAINPID
+"""
+ADDED = "\n# /etc/systemd/system/docker.service.d/x.conf\n"
+
+
+@pytest.mark.parametrize(
+    ("added", "commands"),
+    [
+        ("", []),
+        (OURS, []),
+        (f"{ADDED}[Service]\nExecStartPre=\n", []),
+        (f"{ADDED}[Service]\nExecStop=docker stop a\nExecStop=\nExecReload=/bin/true\nTimeoutStopSec=9", []),
+        (f"{ADDED}[Service]\nExecStartPre=-/bin/cp a b\n", ["ExecStartPre=-/bin/cp a b"]),
+        (f"{ADDED}[Service]\nExecStop= docker \\\n  stop a\n", ["ExecStop=docker    stop a"]),
+        ("[Service]\nExecStopPost=pkill containerd-shim\n", ["ExecStopPost=pkill containerd-shim"]),
+        (f"{ADDED}[Unit]\nStartLimitAction=reboot\n", ["StartLimitAction=reboot"]),
+    ],
+)
+def test_commands_that_no_package_has_put_into_the_unit_are_its_owners(added: str, commands: list[str]) -> None:
+    found = docker_unit.owners_commands(AMAZON + added)
+    assert [f"{setting.key}={setting.value}" for setting in found] == commands
+    assert docker_unit.owners_commands(DEBIAN + OVERRIDE) == docker_unit.refusals(AMAZON + added) == []

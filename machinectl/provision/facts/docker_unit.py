@@ -31,6 +31,15 @@ SHELL = re.compile(r"(?:^|/)(?:ba|da)?sh$")
 # More than one shell command; redirections (2>&1) are allowed.
 NOT_ONE_COMMAND = re.compile(r"[;|()`<\n]|(?<!>)&|\$\(")
 
+# Commands that run beside dockerd, from files that no package has written. No package has commands for the end.
+COMMANDS = ("ExecCondition", "ExecStartPre", "ExecStartPost", "ExecStop", "ExecStopPost")
+STOPPING = ("ExecStop", "ExecStopPost")
+PACKAGES = ("/usr/lib/systemd/", "/lib/systemd/")
+# What reboots the host, or forbids to restart the engine (systemd.unit(5)), and the values that do nothing.
+ACTIONS = ("StartLimitAction", "FailureAction", "SuccessAction")
+REFUSALS = ("RefuseManualStart", "RefuseManualStop")
+HARMLESS = {"none", "no", "false", "off", "0"}
+
 # dockerd's one-letter flags (`dockerd --help`).
 SHORT = {
     "H": "host", "l": "log-level", "G": "group", "s": "storage-driver", "b": "bridge", "g": "data-root", "p": "pidfile",
@@ -43,6 +52,17 @@ SWITCHES = {
     "selinux-enabled", "userland-proxy", "validate", "help", "bridge-accept-fwmark", "cri-containerd",
     "allow-direct-routing",
 }  # fmt: skip
+
+
+class Setting(NamedTuple):
+    """A line of the unit, and the file that has it."""
+
+    key: str
+    value: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.key}={self.value} ({self.path})"
 
 
 class DockerdFlag(NamedTuple):
@@ -75,16 +95,38 @@ def file_name(path: str) -> str:
 
 def unit_settings(cat: str, key: str, *, section: str = "[Service]", ours: bool = False) -> list[str]:
     """Return a setting's values; an empty value resets the list."""
-    values: list[str] = []
-    for _, text in unit_files(cat, ours=ours):
+    return [setting.value for setting in settings_of(cat, key, section, ours=ours)]
+
+
+def settings_of(cat: str, key: str, section: str, *, ours: bool = False) -> list[Setting]:
+    found: list[Setting] = []
+    for path, text in unit_files(cat, ours=ours):
         current = ""
         for line in logical_lines(text):
             if line.startswith("["):
                 current = line.strip()
             name, equals, value = line.partition("=")
             if current == section and equals and name.strip() == key:
-                values = [*values, value.strip()] if value.strip() else []
-    return values
+                found = [*found, Setting(key, value.strip(), path)] if value.strip() else []
+    return found
+
+
+def owners_commands(cat: str) -> list[Setting]:
+    """Return what an engine's restart does besides, because the host's owner has added it to the unit."""
+    commands = [setting for key in COMMANDS for setting in settings_of(cat, key, "[Service]")]
+    actions = [setting for key in ACTIONS for setting in last_of(cat, key)]
+    return [each for each in commands if each.key in STOPPING or not each.path.startswith(PACKAGES)] + actions
+
+
+def refusals(cat: str) -> list[Setting]:
+    """Return the settings that forbid `systemctl restart`."""
+    return [setting for key in REFUSALS for setting in last_of(cat, key)]
+
+
+def last_of(cat: str, key: str) -> list[Setting]:
+    """Return the setting, which is no list, unless it does nothing. Old versions of systemd know it in [Service]."""
+    found = settings_of(cat, key, "[Unit]")[-1:] or settings_of(cat, key, "[Service]")[-1:]
+    return [setting for setting in found if setting.value.lower() not in HARMLESS]
 
 
 def logical_lines(text: str) -> list[str]:

@@ -103,6 +103,22 @@ class Client(NamedTuple):
     unit: str
 
 
+class PathUnit(NamedTuple):
+    """An active unit that starts others when one of its paths changes."""
+
+    name: str
+    paths: tuple[str, ...]
+    starts: str
+
+
+class UnitJob(NamedTuple):
+    """Work of systemd that has not ended; `kind` is start, stop …."""
+
+    number: str
+    unit: str
+    kind: str
+
+
 @dataclass(frozen=True)
 class ServiceState:
     loaded: bool = False
@@ -154,6 +170,9 @@ class Facts:
     # The unit needs a daemon-reload.
     unread: bool = False
     dependents: tuple[str, ...] = ()
+    path_units: tuple[PathUnit, ...] = ()
+    # Those that docker.service waits for, and its own.
+    jobs: tuple[UnitJob, ...] = ()
     # Address and TLS flags of the running engine.
     started: frozenset[str] = frozenset()
     # daemon.json changed since the engine started; number of containers of a stopped engine.
@@ -327,6 +346,16 @@ def facts(found: Sections) -> Facts:
         clients_edited="clients-edited" in found,
         stored=int(word("stored") or 0),
         dependents=tuple(sorted(found.firsts("dependent"))),
+        path_units=tuple(
+            PathUnit(unit["Id"], tuple(unit["Paths"].splitlines()), unit.get("Triggers", ""))
+            for unit in units.values()
+            if "Paths" in unit and unit.get("ActiveState") == "active"
+        ),
+        jobs=tuple(
+            UnitJob(*w[:3])
+            for w in map(str.split, text("jobs").splitlines())
+            if w[2:] and w[1] in {"docker.service", *unit.get("After", "").split()}
+        ),
         environment={section.words[0]: section.text for section in found.get("environment", ())},
         info=info,
         swarm=info.get("Swarm", "inactive") not in {"inactive", ""} if info else "swarm" in found,
@@ -415,11 +444,13 @@ def parse_process(section: Section) -> Process:
 
 
 def parse_units(text: str) -> list[dict[str, str]]:
-    """Parse `systemctl show` of several units."""
+    """Parse `systemctl show` of several units. Paths are "/a (PathChanged)" each; old versions have the kind before."""
     units: list[dict[str, str]] = [{}]
     for line in text.splitlines():
         key, equals, value = line.partition("=")
-        if equals:
+        if equals and key.startswith("Path"):
+            units[-1]["Paths"] = units[-1].get("Paths", "") + re.sub(r" \(\w+\)$", "", value) + "\n"
+        elif equals:
             units[-1][key] = value
         elif units[-1]:
             units.append({})

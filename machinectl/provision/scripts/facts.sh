@@ -61,9 +61,9 @@ while at_work; do
 done
 
 # Each systemctl takes 10 ms of CPU, and as much of systemd's: ask once, for what follows too.
-has systemctl && units=$(systemctl show docker.service docker.socket containerd.service -p Id -p Names -p ControlGroup \
-    -p LoadState -p ActiveState -p UnitFileState -p DropInPaths -p NeedDaemonReload -p MainPID -p RequiredBy -p BoundBy \
-    -p ConsistsOf -p Listen) && say units
+has systemctl && units=$(systemctl show docker.service docker.socket containerd.service '*.path' -p Id -p Names \
+    -p ControlGroup -p LoadState -p ActiveState -p UnitFileState -p DropInPaths -p NeedDaemonReload -p MainPID -p RequiredBy \
+    -p BoundBy -p ConsistsOf -p Listen -p After -p Paths -p Triggers) && say units
 block=service main_pid='' related='' listens=''
 while IFS= read -r line; do
     # Empty lines separate the units.
@@ -80,6 +80,8 @@ while IFS= read -r line; do
 done <<END
 $units
 END
+
+[ "$units" ] && say jobs && systemctl list-jobs --no-legend --full | lines
 
 # Ask the engine in parallel: that takes as long as all the rest.
 { has dockerd && engine_info; } | {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 import shlex
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from machinectl.errors import CheckFailed
 from machinectl.provision import preflight
 from machinectl.provision.daemon_json import parse_config, read_config
 from machinectl.provision.facts import docker_unit
+from machinectl.provision.facts.host_facts import DROP_INS, OWN_DIRECTORY
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.quantities import plural
 
@@ -26,6 +28,8 @@ RUNNERS = frozenset({"run", "start", "up", "compose", "attach"})
 BUILDERS = frozenset({"build", "buildx"})
 
 
+AS_ROOT, READ_UNITS = "On the host, as root: ", "systemctl daemon-reload"
+
 # KiB and files. The engine and containerd write a few files for each container, and their databases grow by pages.
 ROOM_TO_START = 4 << 10
 FILES_TO_START = 64
@@ -33,6 +37,7 @@ FILES_TO_START = 64
 
 def refuse_harm(facts: Facts, allowed: Allowed) -> None:
     """Refuse a restart that stops something despite live-restore."""
+    refuse_odd_unit(facts, allowed)
     if allowed.force:
         return
     refuse_full_disk(facts, allowed)
@@ -68,6 +73,38 @@ def refuse_harm(facts: Facts, allowed: Allowed) -> None:
             f"docker.service says KillMode={kill_mode}, and its containerd is its own: a restart ends all containers",
             f"On the host: systemctl edit docker.service, with KillMode=process in [Service]{allowed.or_force}",
         )
+
+
+def refuse_odd_unit(facts: Facts, allowed: Allowed) -> None:
+    """Refuse a restart that systemd refuses, or that does more than restart the engine: who knows what that ends."""
+    if facts.unit and (refusals := docker_unit.refusals(facts.unit)):
+        raise CheckFailed(
+            f"systemd refuses to restart the engine on the host: {refusals[0]}",
+            f"{AS_ROOT}{'; '.join(map(without_setting, refusals))}; {READ_UNITS}; then run this again",
+        )
+    if allowed.force:
+        return
+    commands = docker_unit.owners_commands(facts.unit)
+    ours = {facts.config_path, posixpath.dirname(facts.config_path), "/etc/docker", OWN_DIRECTORY, DROP_INS}
+    watchers = [unit for unit in facts.path_units if ours & {*map(posixpath.normpath, unit.paths)}]
+    odd = [
+        *map(str, commands),
+        *(f"{unit.name} starts {unit.starts} when {' or '.join(unit.paths)} changes" for unit in watchers),
+        *(f"systemd has not ended its job for {job.unit} ({job.kind})" for job in facts.jobs),
+    ]
+    ways = [*map(without_setting, commands), *([READ_UNITS] if commands else [])]
+    ways += [f"systemctl stop {shlex.quote(unit.name)}" for unit in watchers]
+    ways += [f"systemctl cancel {job.number}" for job in facts.jobs]
+    if odd:
+        raise CheckFailed(
+            f"On this host, a restart of the engine does more than restart it: {'; '.join(odd)}",
+            f"{AS_ROOT}{'; '.join(ways)}; then run this again{allowed.or_force}",
+        )
+
+
+def without_setting(setting: docker_unit.Setting) -> str:
+    """Return the command that makes a comment of the setting in its file."""
+    return f"sed -i 's/^ *{setting.key} *=/#&/' {shlex.quote(setting.path)}"
 
 
 def refuse_full_disk(facts: Facts, allowed: Allowed) -> None:
