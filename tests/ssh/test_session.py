@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.ssh.client.connect import connect
-from machinectl.ssh.client.session import OwnSession
+from machinectl.ssh.client.own_session import OwnSession
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.keys.host_keys import HostKeyPolicy
@@ -26,8 +26,8 @@ from tests.support.sshd import log_in
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from machinectl.ssh.client.own_session import ShellPool
     from machinectl.ssh.client.session import SSHSession
-    from machinectl.ssh.client.shell_pool import ShellPool
     from tests.support.sshd import SSHConfig, Sshd
 
 pytestmark = pytest.mark.usefixtures("ssh_config")

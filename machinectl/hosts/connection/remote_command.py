@@ -85,7 +85,7 @@ def raise_if_unreachable(machine: Machine, endpoint: SSHEndpoint, failure: NotSt
     """Raise Unreachable if the host did not answer, to avoid a second timeout."""
     if not any(words in failure.cause for words in SILENT):
         return
-    from machinectl.ssh.client.handshake import connect_error
+    from machinectl.ssh.client.connection_failures import connect_error
     from machinectl.ssh.ssh_settings import read_settings
 
     chosen = read_settings(endpoint)

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 import paramiko
 
-from machinectl.ssh.client.denials import new_password
+from machinectl.ssh.client.connection_failures import see_ssh
+from machinectl.ssh.client.denials import login_refused, new_password, wants_more
 from machinectl.ssh.client.handshake import failure_reason
 from machinectl.ssh.client.key_login import KeyLogin
 from machinectl.ssh.client.login_attempt import LoginAttempt
-from machinectl.ssh.client.password_login import PASSWORD_METHODS, PasswordLogin
+from machinectl.ssh.client.password_login import PasswordLogin
 from machinectl.ssh.client.transport import AuthenticationTimeout
 from machinectl.ssh.keys import private_keys
-from machinectl.ssh.ssh_errors import ANOTHER_KEY, ConnectionLost, LoginRefused, SSHError
+from machinectl.ssh.ssh_errors import ConnectionLost, LoginRefused, SSHError
 
 if TYPE_CHECKING:
     from machinectl.console import Console
@@ -36,7 +37,11 @@ def log_in(transport: Transport, settings: Settings, credentials: Credentials, c
         if not attempt.is_granted:
             if passwords.is_expired:
                 raise LoginRefused(*new_password(settings))
-            raise wants_more(attempt, passwords) if attempt.accepted_key else login_refused(attempt)
+            if attempt.accepted_key:
+                question = passwords.prompts[-1] if passwords.prompts else ""
+                asks = console.interactive
+                raise wants_more(settings, attempt.accepted_key, attempt.methods, question, asks=asks)
+            raise login_refused(settings, attempt.tried, attempt.unused, attempt.methods)
     except (EOFError, OSError, AuthenticationTimeout) as exc:
         how = "gave no answer" if isinstance(exc, AuthenticationTimeout) else "ended the connection"
         raise ConnectionLost(f"{settings.address} {how} during the login", see_ssh(settings)) from exc
@@ -45,35 +50,3 @@ def log_in(transport: Transport, settings: Settings, credentials: Credentials, c
     finally:
         if agent is not None:
             agent.close()
-
-
-def login_refused(attempt: LoginAttempt) -> LoginRefused:
-    tried = f"tried: {attempt.tried_once()}" if attempt.tried else "there was no key to try"
-    unused = f"; not usable: {', '.join(attempt.unused)}" if attempt.unused else ""
-    login, methods = attempt.settings.login, ", ".join(attempt.methods) or "nothing"
-    if any(method in attempt.methods for method in PASSWORD_METHODS):
-        hint = f"Name a key, {ANOTHER_KEY}, or give the password, --ssh-password-file FILE"
-    else:
-        hint = f"Name the right key, {ANOTHER_KEY}, or try: ssh {attempt.settings.login_options}"
-    return LoginRefused(f"{login} refuses the login ({tried}{unused}); it accepts {methods}", hint)
-
-
-def wants_more(attempt: LoginAttempt, passwords: PasswordLogin) -> LoginRefused:
-    settings, methods = attempt.settings, attempt.methods
-    asks = f", and asks: {passwords.prompts[-1]!r}" if passwords.prompts else ""
-    key_only = f"on the host, AuthenticationMethods publickey in sshd_config for {settings.user}"
-    if "password" in methods:
-        hint = f"Give the password, --ssh-password-file FILE; or accept the key alone: {key_only}"
-    elif attempt.console.interactive:
-        hint = f"Try it: ssh {settings.login_options}; or accept the key alone: {key_only}"
-    else:
-        hint = f"Run it at a terminal, where the host asks for the code; or accept the key alone: {key_only}"
-    return LoginRefused(
-        f"{settings.login} accepts the key {attempt.accepted_key} and wants more: it accepts {', '.join(methods)} "
-        f"now{asks}",
-        hint,
-    )
-
-
-def see_ssh(settings: Settings) -> str:
-    return f"See what ssh says: ssh -v {settings.login_options}"

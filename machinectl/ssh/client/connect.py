@@ -3,40 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from machinectl.files.atomic import read_file
-from machinectl.ssh.client import handshake, openssh_session
-from machinectl.ssh.client.authentication import log_in
-from machinectl.ssh.client.session import OwnSession
-from machinectl.ssh.client.transport import Transport
-from machinectl.ssh.keys.host_keys import HostKeyPolicy, HostKeys
-from machinectl.ssh.ssh_errors import LoginRefused, SSHError, Unsupported
-from machinectl.ssh.ssh_settings import jump_targets, read_settings
+from machinectl.ssh.client.openssh_session import check_openssh_key, connect_by_openssh
+from machinectl.ssh.client.own_connect import check_key_natively, connect_natively
+from machinectl.ssh.keys.host_keys import HostKeys
+from machinectl.ssh.ssh_errors import Unsupported
+from machinectl.ssh.ssh_settings import read_settings
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
-
-    import paramiko
 
     from machinectl.console import Console
     from machinectl.ssh.client.session import SSHSession
-    from machinectl.ssh.destination import Jump, SSHEndpoint
+    from machinectl.ssh.destination import SSHEndpoint
     from machinectl.ssh.keys.credentials import Credentials
-    from machinectl.ssh.keys.known_hosts import HostKey
-    from machinectl.ssh.ssh_settings import Settings
-
-# OpenSSH has no limit for ProxyJump; a chain longer than this is a loop.
-LONGEST_CHAIN = 8
-# The kinds of host keys. A user may know the fingerprint of any of them.
-KEY_KINDS: tuple[tuple[str, ...], ...] = (
-    ("ssh-ed25519",),
-    ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"),
-    ("ssh-rsa",),
-)
+    from machinectl.ssh.keys.host_keys import HostKeyPolicy
 
 
 def connect(
@@ -53,26 +35,18 @@ def connect(
     `timeout` (seconds; default: ConnectTimeout, else 15) limits TCP and the handshake, each. `trace` gets commands and
     output, never input. Raises SSHError.
     """
-    chosen = read_settings(endpoint)
+    settings = read_settings(endpoint)
     if timeout is not None:
-        chosen = dataclasses.replace(chosen, connect_timeout=timeout)
-    stack = ExitStack()
-    journey = Connector(stack, credentials, HostKeys(policy, console), console)
+        settings = dataclasses.replace(settings, connect_timeout=timeout)
+    host_keys = HostKeys(policy, console)
     try:
-        transport = journey.reach(chosen)
+        return connect_natively(settings, credentials, host_keys, console, trace)
     except Unsupported as exc:
-        stack.close()
-        return openssh_session.connect_by_openssh(
-            endpoint, chosen, journey.host_keys, console, instead_of=exc, trace=trace
-        )
+        return connect_by_openssh(endpoint, settings, host_keys, console, instead_of=exc, trace=trace)
     except BaseException:
-        stack.close()
         # As ssh does, remember the key although the login failed.
-        journey.host_keys.keep_accepted()
+        host_keys.keep_accepted()
         raise
-    return OwnSession(
-        transport=transport, settings=chosen, stack=stack, known_hosts=journey.host_keys.pinned, trace=trace
-    )
 
 
 def check_host_key(endpoint: SSHEndpoint, credentials: Credentials, policy: HostKeyPolicy, console: Console) -> bytes:
@@ -80,108 +54,9 @@ def check_host_key(endpoint: SSHEndpoint, credentials: Credentials, policy: Host
 
     `credentials` are for jump hosts. Raises the same errors as `connect`.
     """
-    chosen = read_settings(endpoint)
-    with ExitStack() as stack:
-        journey = Connector(stack, credentials, HostKeys(policy, console), console)
-        try:
-            journey.open(chosen, journey.host_keys)
-        except Unsupported as exc:
-            openssh_session.check_openssh_key(endpoint, chosen, journey.host_keys, instead_of=exc)
-        return journey.host_keys.pinned
-
-
-@dataclass
-class Connector:
-    """`stack` closes all connections; `host_keys` are the host's. A jump host that is a machine has its own."""
-
-    stack: ExitStack
-    credentials: Credentials
-    host_keys: HostKeys
-    console: Console
-
-    def reach(
-        self, chosen: Settings, judge: HostKeys | None = None, *, hops: int = 0, aside: bool = False
-    ) -> Transport:
-        """Connect and log in. `hops` is above 0 for a jump host; `aside` means that `judge` belongs to another host."""
-        if hops > LONGEST_CHAIN:
-            raise SSHError(f"The jump hosts of {chosen.host} form a loop", f"See: ssh -G {chosen.host}")
-        transport = self.open(chosen, judge or self.host_keys, hops=hops, aside=aside)
-        credentials = self.credentials.for_jump() if hops else self.credentials
-        try:
-            log_in(transport, chosen, credentials, self.console)
-        except LoginRefused as exc:
-            if hops:
-                # The user's key and password are for the host, not for jump hosts.
-                machine = "" if aside else (judge or self.host_keys).machine
-                exc.hint = jump_host_hint(chosen, machine)
-            raise
-        return transport
-
-    def open(self, chosen: Settings, judge: HostKeys, *, hops: int = 0, aside: bool = False) -> Transport:
-        """Connect and check the host's key, without a login."""
-        demanded = judge.demanded(jump=aside)
-        types = judge.known_types(chosen, jump=aside)
-        certified = judge.takes_certificates(chosen, jump=aside)
-        transport, key = self._shake_hands(chosen, judge, types, hops, certificates=certified)
-        if certified and not judge.is_certified(chosen, key, transport.shown_key, jump=aside):
-            # As ssh does, check only the key.
-            certified = False
-            transport, key = self._shake_hands(chosen, judge, types, hops)
-        # The host may have another key with the required fingerprint: ask for each kind.
-        kinds = [kind for kind in KEY_KINDS if key.type not in kind]
-        while demanded and key.fingerprint != demanded and kinds:
-            types = list(kinds.pop(0))
-            another, other_key = self._shake_hands(chosen, judge, types, hops)
-            if other_key.fingerprint == demanded:
-                transport, key = another, other_key
-            elif other_key == key:
-                break
-        judge.check(chosen, key, jump=aside, certified=certified)
-        return transport
-
-    def _shake_hands(
-        self, chosen: Settings, judge: HostKeys, types: list[str], hops: int, *, certificates: bool = False
-    ) -> tuple[Transport, HostKey]:
-        proxy = None
-        sock: socket.socket | paramiko.Channel
-        if chosen.jump:
-            sock = self._through(chosen.jump, chosen, judge, hops)
-        elif chosen.proxy_jump:
-            sock = self._jump(chosen, judge, hops)
-        elif chosen.proxy_command:
-            proxy = handshake.ProxyCommand(chosen.proxy_command)
-            self.stack.callback(proxy.close)
-            sock = proxy.socket
-        else:
-            sock = handshake.connect_to_sshd(chosen)
-        self.stack.callback(sock.close)
-        transport = Transport(sock, timeout=chosen.connect_timeout)
-        self.stack.callback(transport.close)
-        transport.prefer(types, certificates=certificates)
-        handshake.handshake(transport, chosen, proxy)
-        return transport, transport.server_host_key()
-
-    def _through(self, jump: Jump, chosen: Settings, judge: HostKeys, hops: int) -> paramiko.Channel:
-        """Use the endpoint's jump host."""
-        gate = read_settings(jump.endpoint)
-        if jump.machine:
-            policy = HostKeyPolicy(read_file(jump.known_hosts), machine=jump.machine)
-            transport = self.reach(gate, HostKeys(policy, self.console), hops=hops + 1)
-        else:
-            transport = self.reach(gate, judge, hops=hops + 1, aside=True)
-        return handshake.open_jump_channel(transport, chosen, gate.address)
-
-    def _jump(self, chosen: Settings, judge: HostKeys, hops: int) -> paramiko.Channel:
-        """Use the user's ProxyJump."""
-        *before, last = jump_targets(chosen.proxy_jump)
-        jump = read_settings(last)
-        if before:
-            jump = dataclasses.replace(jump, proxy_jump=chosen.proxy_jump.rpartition(",")[0])
-        transport = self.reach(jump, judge, hops=hops + 1, aside=True)
-        return handshake.open_jump_channel(transport, chosen, jump.address)
-
-
-def jump_host_hint(chosen: Settings, machine: str) -> str:
-    if machine:
-        return f"It is a jump host. See why: machinectl doctor {machine}"
-    return f"It is a jump host: your SSH configuration says who logs in there, and how. Try: ssh {chosen.login_options}"
+    settings, host_keys = read_settings(endpoint), HostKeys(policy, console)
+    try:
+        check_key_natively(settings, credentials, host_keys, console)
+    except Unsupported as exc:
+        check_openssh_key(endpoint, settings, host_keys, instead_of=exc)
+    return host_keys.pinned

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from machinectl.errors import one_line
-from machinectl.ssh.ssh_errors import LoginRefused, NoShell
+from machinectl.quantities import plural
+from machinectl.ssh.ssh_errors import ANOTHER_KEY, LoginRefused, NoShell
 from machinectl.ssh.ssh_settings import NAME
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from machinectl.ssh.ssh_settings import Settings
 
 # pam_nologin(8) with systemd's text, and sshd without PAM.
@@ -28,7 +32,63 @@ SHELL_MISSING = re.compile(r"^(/\S+): No such file or directory\s*$")
 # Part of every script. A program that is not a shell echoes it.
 ECHOED = re.compile(r"printf '%s\\n' [0-9a-f]{32}|IFS= read -r line")
 # Longest quote of a host's text, in characters.
-LONGEST_SAID = 200
+LONGEST_SAID, LONGEST_BANNER = 200, 100
+PASSWORD_METHODS = ("password", "keyboard-interactive")
+
+
+def login_refused(
+    settings: Settings, tried: Sequence[str], unused: Sequence[str], methods: Sequence[str]
+) -> LoginRefused:
+    """`tried` and `unused` name keys; `methods` are those that the host accepts."""
+    what = f"tried: {tried_once(tried)}" if tried else "there was no key to try"
+    beside = f"; not usable: {', '.join(unused)}" if unused else ""
+    if any(method in methods for method in PASSWORD_METHODS):
+        hint = f"Name a key, {ANOTHER_KEY}, or give the password, --ssh-password-file FILE"
+    else:
+        hint = f"Name the right key, {ANOTHER_KEY}, or try: ssh {settings.login_options}"
+    accepts = ", ".join(methods) or "nothing"
+    return LoginRefused(f"{settings.login} refuses the login ({what}{beside}); it accepts {accepts}", hint)
+
+
+def wants_more(
+    settings: Settings, accepted_key: str, methods: Sequence[str], question: str, *, asks: bool
+) -> LoginRefused:
+    """The host accepts the key and wants more; `question` is what it asks, if anything. `asks`: at a terminal."""
+    key_only = f"on the host, AuthenticationMethods publickey in sshd_config for {settings.user}"
+    if "password" in methods:
+        hint = f"Give the password, --ssh-password-file FILE; or accept the key alone: {key_only}"
+    elif asks:
+        hint = f"Try it: ssh {settings.login_options}; or accept the key alone: {key_only}"
+    else:
+        hint = f"Run it at a terminal, where the host asks for the code; or accept the key alone: {key_only}"
+    return LoginRefused(
+        f"{settings.login} accepts the key {accepted_key} and wants more: it accepts {', '.join(methods)} "
+        f"now{question and f', and asks: {question!r}'}",
+        hint,
+    )
+
+
+def cut_off(settings: Settings, tried: Sequence[str], banner: str) -> LoginRefused:
+    """The host ended the connection during the login."""
+    explained = instead_of_login(settings, banner)
+    if explained is not None:
+        return explained
+    advice = "It allows a few attempts: "
+    if banner.strip() and len(tried) == 1:
+        # pam_nologin(8) shows the admin's text.
+        advice = "If that is the text of /run/nologin there, wait, or remove it as root: rm /run/nologin; else "
+    return LoginRefused(
+        f"{settings.address} ended the connection after {plural(len(tried), 'attempt')} to log in as "
+        f"{settings.user}: {tried_once(tried) or 'none of ours'}"
+        f"{f'; it said {one_line(banner, LONGEST_BANNER)!r}' if banner.strip() else ''}",
+        f"{advice}name the right key, {ANOTHER_KEY}, or check the password",
+    )
+
+
+def tried_once(tried: Sequence[str]) -> str:
+    """Return what was tried, and how often if that was more than once."""
+    times = Counter(tried)
+    return ", ".join(what if count == 1 else f"{what} ({count} times)" for what, count in times.items())
 
 
 def instead_of_login(settings: Settings, said: str) -> LoginRefused | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import paramiko
 
 from machinectl.ssh.client.handshake import failure_reason
-from machinectl.ssh.client.session import POLL
+from machinectl.ssh.client.own_session import POLL, paramiko_session
 from machinectl.ssh.client.transport import CONNECTION_ERRORS
 from machinectl.ssh.ssh_errors import SSHError
 
@@ -32,7 +32,8 @@ def run_shell(session: SSHSession, command: Sequence[str] = ()) -> int:
     """
     wants_terminal = not command and sys.stdin.isatty()
     try:
-        channel = session.open_channel()
+        own = paramiko_session(session)
+        channel = own.open_channel()
         with contextlib.ExitStack() as stack:
             stack.callback(channel.close)
             if wants_terminal:
@@ -46,7 +47,7 @@ def run_shell(session: SSHSession, command: Sequence[str] = ()) -> int:
                 channel.invoke_shell()
             threading.Thread(target=copy_input, args=(channel,), daemon=True).start()
             copy_output(channel)
-            return session.exit_status(channel)
+            return own.exit_status(channel)
     except (paramiko.SSHException, EOFError) as exc:
         raise SSHError(
             f"The shell at {session.settings.address} failed: {failure_reason(exc)}", "Try again with --debug"

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import paramiko
 
-from machinectl.errors import one_line
-from machinectl.quantities import plural
-from machinectl.ssh.client.denials import instead_of_login
-from machinectl.ssh.client.handshake import LONGEST_SAID
-from machinectl.ssh.ssh_errors import ANOTHER_KEY, LoginRefused
+from machinectl.ssh.client.denials import cut_off
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +15,7 @@ if TYPE_CHECKING:
     from machinectl.ssh.client.transport import Authentication, Transport
     from machinectl.ssh.keys.credentials import Credentials
     from machinectl.ssh.keys.known_hosts import HostKey
+    from machinectl.ssh.ssh_errors import LoginRefused
     from machinectl.ssh.ssh_settings import Settings
 
 
@@ -79,24 +75,5 @@ class LoginAttempt:
     def allow_seconds(self, seconds: float) -> None:
         self._transport.auth_timeout = seconds
 
-    def tried_once(self) -> str:
-        """Return what was tried, and how often if that was more than once."""
-        times = Counter(self.tried)
-        return ", ".join(what if count == 1 else f"{what} ({count} times)" for what, count in times.items())
-
     def _cut_off(self) -> LoginRefused:
-        banner = self._transport.authentication.said
-        explained = instead_of_login(self.settings, banner)
-        if explained is not None:
-            return explained
-        attempts = plural(len(self.tried), "attempt")
-        advice = "It allows a few attempts: "
-        if banner.strip() and len(self.tried) == 1:
-            # pam_nologin(8) shows the admin's text.
-            advice = "If that is the text of /run/nologin there, wait, or remove it as root: rm /run/nologin; else "
-        return LoginRefused(
-            f"{self.settings.address} ended the connection after {attempts} to log in as "
-            f"{self.settings.user}: {self.tried_once() or 'none of ours'}"
-            f"{f'; it said {one_line(banner, LONGEST_SAID)!r}' if banner.strip() else ''}",
-            f"{advice}name the right key, {ANOTHER_KEY}, or check the password",
-        )
+        return cut_off(self.settings, self.tried, self._transport.authentication.said)

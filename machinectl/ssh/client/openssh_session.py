@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import NoReturn
 
-    import paramiko
-
     from machinectl.console import Console
     from machinectl.ssh.destination import SSHEndpoint
     from machinectl.ssh.keys.host_keys import HostKeys
@@ -245,12 +243,6 @@ class OpenSSH:
 @dataclass(kw_only=True, eq=False, repr=False)
 class SystemSession(SSHSession):
     program: OpenSSH
-
-    def open_channel(self, *, window: int | None = None, packet: int | None = None) -> paramiko.Channel:  # noqa: ARG002 (SSHSession's)
-        raise SSHError(
-            f"A shell at {self.settings.address} needs the system's ssh, to which we cannot give a password",
-            "Run it again without --native-ssh, a password or another --ssh option: it becomes that ssh then",
-        )
 
     def _transfer(self, given: Transfer) -> int | None:
         end = given.end

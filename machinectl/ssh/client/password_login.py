@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from machinectl.errors import one_line
-from machinectl.ssh.client.denials import NEW_PASSWORD
-from machinectl.ssh.client.handshake import LONGEST_SAID
+from machinectl.ssh.client.connection_failures import LONGEST_SAID
+from machinectl.ssh.client.denials import NEW_PASSWORD, PASSWORD_METHODS
 from machinectl.ssh.keys.credentials import TRIES, ask_secret
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 # sshd's LoginGraceTime in seconds: the user may have to fetch a code.
 PERSON_TIMEOUT = 120.0
-PASSWORD_METHODS = ("password", "keyboard-interactive")
 # Prompts for a code instead of a password: pam_google_authenticator, pam_oath, Duo and others.
 CODE = re.compile(r"\b(code|token|otp|totp|one[- ]time|passcode|duo)\b", re.IGNORECASE)
 

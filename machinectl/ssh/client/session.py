@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import selectors
-import threading
-import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError
-from machinectl.process_streams import CHUNK, GRACE, InputReader, Limits, Stdin
+from machinectl.process_streams import Stdin
 from machinectl.ssh import framing
 from machinectl.ssh.client import denials
-from machinectl.ssh.client.handshake import failure_reason
-from machinectl.ssh.client.shell_pool import ShellPool
-from machinectl.ssh.client.transport import CONNECTION_ERRORS, KeepAlive
 from machinectl.ssh.runner import COMMAND_TIMEOUT, CommandResult
 from machinectl.ssh.script_output import MOST_OUTPUT, CollectedOutput, ScriptOutput, end_command, final_status
 from machinectl.ssh.signals import status_text
@@ -28,18 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import ExitStack
 
-    import paramiko
-
     from machinectl.process_streams import Input, StopEvent, WriteOutput
-    from machinectl.ssh.client.transport import Transport
     from machinectl.ssh.runner import Runner
     from machinectl.ssh.ssh_settings import Settings
 
-# paramiko wakes a thread that waits for a channel. If it misses one, the thread checks after this time. Seconds.
-POLL = 1.0
-# How long to wait for the server to close the channel after a script ends: a daemon that the script started may keep
-# the channel open. Seconds.
-LINGER = 1.0
 # Length of the end of the output to search for the last line, in bytes.
 TAIL = 4096
 # How long ending a script may take, in seconds.
@@ -209,16 +194,6 @@ class SSHSession(ScriptRunner, contextlib.AbstractContextManager["SSHSession"]):
         return final_status(output, self.settings.address, lambda: None if self._is_alive() else self._lost())
 
     @abstractmethod
-    def open_channel(self, *, window: int | None = None, packet: int | None = None) -> paramiko.Channel:
-        """`window` and `packet` are in bytes."""
-
-    def exit_status(self, channel: paramiko.Channel) -> int:
-        """Return 255 if the status is unknown."""
-        if not self._is_alive():
-            raise self._lost()
-        return channel.exit_status if channel.exit_status >= 0 else 255
-
-    @abstractmethod
     def _transfer(self, given: Transfer) -> int | None:
         """Run LOGIN_COMMAND, and return the shell's status: -1 if unknown, None at a limit. Raises SSHError."""
 
@@ -246,117 +221,6 @@ def command_result(output: CollectedOutput, address: str, *, check: bool) -> Com
             result,
         )
     return result
-
-
-@dataclass(kw_only=True, eq=False, repr=False)
-class OwnSession(SSHSession):
-    transport: Transport
-
-    def __post_init__(self) -> None:
-        settings = self.settings
-        self._keep_alive = KeepAlive(self.transport, settings.alive_interval, max(1, settings.alive_count))
-        self.stack.callback(self._keep_alive.stop)
-        self._shells = ShellPool(self.transport)
-
-    def open_channel(self, *, window: int | None = None, packet: int | None = None) -> paramiko.Channel:
-        try:
-            return self.transport.open_session(window, packet, timeout=COMMAND_TIMEOUT)
-        except CONNECTION_ERRORS as exc:
-            raise self._lost() from exc
-
-    def _transfer(self, given: Transfer) -> int | None:
-        stop, stdin = given.stop, given.stdin
-        limits = Limits(stop, given.timeout)
-        take_shell = partial(self._take_shell, COMMAND_TIMEOUT if given.timeout is None else given.timeout)
-        channel = stop.unless(take_shell, close) if stop else take_shell()
-        if channel is None:
-            return None
-        reader = InputReader(stdin.input) if stdin.input else None
-        ready = threading.Event()
-        feeding = threading.Thread(target=feed, args=(channel, stdin, ready, reader), daemon=True)
-        try:
-            feeding.start()
-            if not listen_to_channel(channel, given, ready, limits):
-                return None
-            if not stop:
-                await_close(channel)
-            return channel.exit_status
-        finally:
-            if reader:
-                reader.close()
-            close(channel)
-            # Wake the feeding thread, so that it ends.
-            ready.set()
-            feeding.join(LINGER)
-
-    def _take_shell(self, timeout: float) -> paramiko.Channel:
-        try:
-            return self._shells.take(time.monotonic() + timeout)
-        except TimeoutError as exc:
-            raise command_timeout(self.settings.address, timeout) from exc
-        except CONNECTION_ERRORS as exc:
-            if not self.transport.is_active():
-                raise self._lost() from exc
-            raise SSHError(
-                f"{self.settings.address} opens no session for {self.settings.user}: {failure_reason(exc)}",
-                "On the host: MaxSessions in sshd_config, and journalctl -u ssh",
-            ) from exc
-
-    def _is_alive(self) -> bool:
-        return self.transport.is_active()
-
-    def _lost(self, why: str = "") -> ConnectionLost:
-        return super()._lost(why or self._keep_alive.verdict or failure_reason(self.transport.get_exception()))
-
-
-def feed(channel: paramiko.Channel, stdin: Stdin, ready: threading.Event, reader: InputReader | None) -> None:
-    """Send `stdin`, then EOF unless reading fails. The script may end before it reads all input."""
-    with contextlib.suppress(*CONNECTION_ERRORS, MachineError):
-        channel.sendall(stdin.first)
-        ready.wait()
-        channel.sendall(stdin.data)
-        while reader and (more := reader.read()):
-            channel.sendall(more)
-        channel.shutdown_write()
-
-
-def listen_to_channel(channel: paramiko.Channel, given: Transfer, ready: threading.Event, limits: Limits) -> bool:
-    """Set `ready` when the script may be sent. At a limit, read a little longer, and return False."""
-    with selectors.PollSelector() as selector:
-        selector.register(channel, selectors.EVENT_READ)
-        if limits.stop:
-            selector.register(limits.stop, selectors.EVENT_READ)
-        while True:
-            closed = channel.closed
-            data_came = False
-            for is_there, receive, on_stderr in (
-                (channel.recv_ready, channel.recv, False),
-                (channel.recv_stderr_ready, channel.recv_stderr, True),
-            ):
-                if is_there():
-                    data_came = True
-                    if given.output.take(receive(CHUNK), on_stderr):
-                        return not limits.is_ending
-            if closed and not data_came:
-                return not limits.is_ending
-            if given.output.is_ready and not limits.is_ending:
-                ready.set()
-            if limits.is_stopped and not limits.start_ending(selector, given.end):
-                return False
-            if not data_came:
-                patience = limits.select_timeout
-                selector.select(min(GRACE / 10 if limits.is_ending else POLL, POLL if patience is None else patience))
-
-
-def await_close(channel: paramiko.Channel) -> None:
-    """Wait for the server, because some allow few sessions."""
-    with channel.lock:
-        channel.out_buffer_cv.wait_for(lambda: channel.closed, LINGER)
-
-
-def close(channel: paramiko.Channel) -> None:
-    with contextlib.suppress(*CONNECTION_ERRORS):
-        channel.close()
 
 
 def last_line(stream: bytes) -> str:

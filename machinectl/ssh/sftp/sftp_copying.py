@@ -20,6 +20,7 @@ from paramiko.sftp import SFTP_FLAG_CREATE, SFTP_FLAG_EXCL, SFTP_FLAG_TRUNC, SFT
 
 from machinectl.process_streams import write_at
 from machinectl.ssh.client.handshake import failure_reason
+from machinectl.ssh.client.own_session import paramiko_session
 from machinectl.ssh.sftp.sftp_client import (
     LONGEST_DATA,
     SSH_PACKET,
@@ -160,7 +161,7 @@ class RemoteSide:
     def __init__(self, session: SSHSession, check: Callable[[], None]) -> None:
         self._settings = session.settings
         try:
-            self._channel = session.open_channel(window=WINDOW, packet=SSH_PACKET)
+            self._channel = paramiko_session(session).open_channel(window=WINDOW, packet=SSH_PACKET)
             self._client = SFTPClient(self._channel, check)
         except (paramiko.SSHException, EOFError, OSError) as exc:
             raise SSHError(
