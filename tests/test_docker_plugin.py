@@ -61,7 +61,7 @@ def test_env_names_what_was_typed_and_is_for_the_shell_that_started_docker(machi
 
 
 def test_what_it_prints_for_a_start_up_file_runs_us_and_not_docker(machine: PluggedDocker) -> None:
-    line = machine("machine", "use", "orionbox").stderr.splitlines()[1].partition(": ")[2]
+    line = machine("machine", "use", "orionbox").stderr.splitlines()[2].partition(": ")[2]
     assert line == 'eval "$(docker machine shell-init bash)"'
     environment = {**os.environ, **machine.environment}
     for words, told in (("url orionbox", f"{URL}\n"), ('use orionbox && echo "$DOCKER_HOST"', f"{URL}\n")):
@@ -71,7 +71,7 @@ def test_what_it_prints_for_a_start_up_file_runs_us_and_not_docker(machine: Plug
 
 
 def test_use_is_suggested_as_the_function_that_it_is(machine: PluggedDocker) -> None:
-    assert "\n  Then: machinectl use orionbox\n" in machine("machine", "use", "orionbox").stderr
+    assert "\n  For machinectl use, add to" in machine("machine", "use", "orionbox").stderr
     assert machine("machine", "use", "--help").stdout.endswith("\n  machinectl use --unset\n")
 
 
@@ -146,6 +146,7 @@ def test_the_plugins_file_may_be_started_by_itself(machine: PluggedDocker) -> No
 
 def test_two_installs_are_as_good_as_one_and_two_uninstalls_too(docker: PluggedDocker) -> None:
     before = docker.machinectl("docker-plugin", "install")
+    assert "Installed. See what it does: docker machine --help\n" in before.stderr
     assert before.stdout == f"{docker.plugin}\n"
     contents = docker.plugin.read_bytes(), docker.configuration.read_bytes()
     assert docker.machinectl("docker-plugin", "install").stdout == before.stdout

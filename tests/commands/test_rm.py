@@ -117,7 +117,9 @@ def test_what_removes_an_engine_that_was_installed_is_kept_also_where_nothing_el
     orion(store, PackageInstalled("docker.io"))
     told = machinectl("rm", "-y", "orion", store=store.root).stderr
     assert 'The engine stays on the host of "orion": machinectl installed docker.io\n' in told
-    assert "Undo it: machinectl rm --purge-engine orion; forget it: machinectl rm --forget orion\n" in told
+    assert (
+        "Remove the engine, too: machinectl rm --purge-engine orion; forget it: machinectl rm --forget orion\n" in told
+    )
     assert removed(store) == "orion\n"
 
 

@@ -215,13 +215,17 @@ def remove_held(held: Held, console: Console, *, force: bool, purge: Purge | Non
     from machinectl.hosts.lifecycle.host_owner import is_engine_alone
 
     kept, engine_alone = held.set_aside(), is_engine_alone(machine)
-    stays = f'The host of "{name}" stays set up: {change_summary(machine)}'
+    changes, forgetting = change_summary(machine), f"forget it: machinectl rm --forget {kept}"
     if engine_alone:
-        stays = f'The engine stays on the host of "{name}": machinectl installed {change_summary(machine)}'
-    console.note(
-        f"{stays}\nUndo it: machinectl rm {'--purge-engine' if engine_alone else '--purge'} {kept}; "
-        f"forget it: machinectl rm --forget {kept}{'' if engine_alone else '; or set the host up again with create'}"
-    )
+        console.note(
+            f'The engine stays on the host of "{name}": machinectl installed {changes}\n'
+            f"Remove the engine, too: machinectl rm --purge-engine {kept}; {forgetting}"
+        )
+    else:
+        console.note(
+            f'The host of "{name}" stays set up: {changes}\n'
+            f"Undo it: machinectl rm --purge {kept}; {forgetting}; or set the host up again with create"
+        )
 
 
 def check_not_jump_host(store: Store, console: Console, name: str, others: Iterable[str], *, force: bool) -> None:

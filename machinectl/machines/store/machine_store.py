@@ -321,7 +321,8 @@ def or_forget(store: Store, name: str) -> str:
     if store.is_docker_machines(name):
         return ": that one belongs to docker-machine and is not changed"
     try:
-        store.read(name)
+        if store.read(name).phase == record.Phase.READY:
+            return f"; see what that one is: machinectl ls {name}"
     except MachineError:
         return f", or forget that one, which is broken: machinectl rm -f {name}"
     return f", or forget that one: machinectl rm {name}"

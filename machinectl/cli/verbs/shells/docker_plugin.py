@@ -20,7 +20,7 @@ def docker_plugin_install(here: Session, *, no_hooks: bool) -> None:
     console = here.console
     path = command(console, program_of(THIS.script), os.environ, hooks=not no_hooks)
     write_out(f"{path}\n")
-    console.note("See what it does: docker machine --help")
+    console.note("Installed. See what it does: docker machine --help")
 
 
 def docker_plugin_uninstall(here: Session) -> None:
