@@ -33,7 +33,9 @@ def test_no_program_that_is_run_inherits_a_password(ssh_config: SSHConfig, close
     store = tmp_path / "store"
     way = ("--generic-ip-address", "127.0.0.1", "--generic-ssh-port", str(closed_port))
     machinectl("create", "-d", "generic", *way, "box", store=store, environment=SECRETS)
-    machinectl("create", "-d", "none", "--url", "ssh://127.0.0.1", "shell", store=store, environment=SECRETS)
+    machinectl(
+        "create", "--no-provision", "-d", "none", "--url", "ssh://127.0.0.1", "shell", store=store, environment=SECRETS
+    )
     machinectl("ls", store=store, environment=SECRETS)
     machinectl("ssh", "box", "true", store=store, environment=SECRETS)
     for words in (("status", "shell"), ("ssh", "box", "-v"), ("version", "shell"), ("scp", "box:x", tmp_path)):

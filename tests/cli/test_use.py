@@ -161,7 +161,7 @@ def test_a_record_that_is_nearly_all_hole_takes_no_memory(shell: str, home: Path
     found = ran(shell, home, "ulimit -v 1000000; machinectl use orionbox")
     assert found.docker() == {}
     assert "machine.json" in found.stderr
-    assert found.started == [f"env --shell {shell} orionbox"]
+    assert found.started == [f"use --shell={shell} orionbox"]
 
 
 def half_made() -> Machine:
@@ -184,7 +184,7 @@ def test_what_is_more_than_a_record_is_left_to_env(shell: str, what: str, home: 
         (directory / "machine.json").unlink()
     change[what]()
     found = ran(shell, home, "machinectl use orionbox")
-    assert found.started == [f"env --shell {shell} orionbox"]
+    assert found.started == [f"use --shell={shell} orionbox"]
 
 
 def test_without_a_name_it_is_the_machine_called_default(home: Path, machines: Store) -> None:
@@ -260,9 +260,18 @@ def test_docker_itself_goes_to_the_machine_whatever_context_is_in_the_environmen
 def test_without_the_snippet_it_explains_itself(shell: str, machines: Store) -> None:
     found = machinectl("use", "orionbox", store=machines.root, environment={"SHELL": f"/bin/{shell}"})
     assert found.returncode == 1
-    assert "use is a function of the shell's" in found.stderr
+    assert "and this shell has not loaded it" in found.stderr
     assert "machinectl shell-init " in found.stderr
     assert "machinectl env orionbox" in found.stderr
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_mistyped_name_is_corrected_in_the_line_as_typed(shell: str, home: Path, machines: Store) -> None:
+    hint = "  Did you mean: machinectl use orionbox\n"
+    loaded = ran(shell, home, "machinectl use orion")
+    assert loaded.stderr.endswith(hint), loaded.stderr
+    found = machinectl("use", "orion", store=machines.root)
+    assert found.stderr.replace(f"-s {machines.root} ", "").endswith(hint), found.stderr
 
 
 HOSTS = st.sampled_from(["192.0.2.29", "orion.lan", "[fd00::29]", "a_b-c"])

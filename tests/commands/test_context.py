@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tests.support.dockerd import Dockerd
 
-SSH = ("create", "-d", "none", "--url", "ssh://ops@orion")
+SSH = ("create", "--no-provision", "-d", "none", "--url", "ssh://ops@orion")
 # Runs a command line, and is killed right before its N-th touch of docker's contexts.
 DYING = """
 import sys

@@ -270,12 +270,18 @@ def test_a_clients_certificate_that_a_set_up_does_not_use_is_named(
     assert any("--tls-client-key before create were not used" in line for line in console.warnings) is warned
 
 
+IN_SHELL = [
+    "eval $(machinectl env web1)",
+    'For machinectl use, add to ~/.bashrc: eval "$(machinectl shell-init bash)"',
+]
+
+
 @pytest.mark.parametrize(
     ("words", "variables", "shown"),
     [
-        (("tcp://192.0.2.1:2375", "web1"), {}, ["docker --context web1 ps", "machinectl use web1"]),
-        (("--no-context", "tcp://192.0.2.1:2375", "web1"), {}, ["eval $(machinectl env web1)"]),
-        (("ssh://ops@web1",), {"MACHINECTL_CONTEXTS": "off"}, ["eval $(machinectl env web1)"]),
+        (("tcp://192.0.2.1:2375", "web1"), {}, ["docker --context web1 ps", *IN_SHELL]),
+        (("--no-context", "tcp://192.0.2.1:2375", "web1"), {}, IN_SHELL),
+        (("--no-provision", "ssh://ops@web1"), {"MACHINECTL_CONTEXTS": "off"}, IN_SHELL),
         # A warning has said how to add its certificates.
         (("tcp://192.0.2.1:2376", "web1"), {}, []),
     ],
@@ -289,6 +295,12 @@ def test_create_ends_with_the_next_commands_at_a_terminal(
     assert commands == [f"  {command}" for command in shown]
     assert "virtual machine" not in text
     assert "up and running" not in text
+
+
+def test_a_healthy_machine_of_the_name_is_shown_and_not_to_be_forgotten(store: Store) -> None:
+    added(store, Machine("web1", "none", url="tcp://192.0.2.1:2376"))
+    hint = machinectl("create", "-d", "none", "--url", "tcp://192.0.2.2:2376", "web1", store=store.root).stderr
+    assert hint.endswith("  Choose another name; see what that one is: machinectl ls web1\n")
 
 
 def test_dockers_context_is_a_next_command_only_if_the_users_ssh_knows_the_machine(
@@ -317,7 +329,7 @@ def test_dockers_context_is_a_next_command_only_if_the_users_ssh_knows_the_machi
     assert "Add them there: machinectl ssh-config --write; then put the line that it prints at the top of" in note
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh" / "config").write_text(f"{line}\n")
-    assert commands() == ["  docker --context web1 ps", "  machinectl use web1"]
+    assert commands() == ["  docker --context web1 ps", *(f"  {line}" for line in IN_SHELL)]
     assert notes() == []
 
 

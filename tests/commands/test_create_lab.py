@@ -177,6 +177,21 @@ def test_a_host_behind_a_jump_host(fresh_host: FreshHost, cli: Cli) -> None:
     assert cli.is_running("shell")
 
 
+def test_dockers_own_spelling_is_tried_before_it_is_registered(fresh_host: FreshHost, cli: Cli) -> None:
+    host = fresh_host()
+    cli.config.write(f"Host {host.ip}\n  IdentityFile {KEY}\n")
+    cli.config.known_hosts.write_text(f"{host.ip} {host.host_key}\n")
+    for again in ([], ["--dry-run"]):
+        refused = cli.refused("create", *again, f"ssh://ops@{host.ip}", "web1")
+        assert "there is no docker command" in refused
+        assert f"Set the host up: machinectl create ops@{host.ip} web1" in refused
+    assert cli.machines == []
+    cli.ok("create", "--no-provision", f"ssh://ops@{host.ip}", "later")
+    cli.ok("create", *DISTRO, f"ops@{host.ip}", "web1")
+    cli.ok("create", f"ssh://root@{host.ip}", "shell")
+    assert cli.is_running("shell")
+
+
 def test_registering_a_host_and_forgetting_it_leave_it_untouched(fresh_host: FreshHost, cli: Cli) -> None:
     host = fresh_host("docker")
     bare = host.snapshot()

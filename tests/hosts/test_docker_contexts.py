@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from tests.support.dockerd import Dockerd
 
-CREATE = ("create", "-d", "none", "--url")
+CREATE = ("create", "--no-provision", "-d", "none", "--url")
 URL = "tcp://192.168.0.29:2376"
 
 

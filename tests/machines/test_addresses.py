@@ -155,7 +155,16 @@ def test_create_and_set_take_several_addresses(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         return done.stdout + done.stderr
 
-    run("create", "ssh://ops@192.168.0.29", "orion", "--address", "10.8.0.29", "--address", "[fd00::1d]")
+    run(
+        "create",
+        "--no-provision",
+        "ssh://ops@192.168.0.29",
+        "orion",
+        "--address",
+        "10.8.0.29",
+        "--address",
+        "[fd00::1d]",
+    )
     assert json.loads(run("inspect", "--json", "orion"))["Addresses"] == ["10.8.0.29", "fd00::1d"]
     said = run("set", "--address", "orion.vpn", "orion")
     assert "--address orion.vpn (replaces 10.8.0.29 fd00::1d)" in said

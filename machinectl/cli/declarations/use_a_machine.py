@@ -73,7 +73,10 @@ VERBS = {
         more="`use -` returns to the previous machine. `use` is a shell function that `machinectl shell-init` prints.",
         examples=("machinectl use orionbox", "machinectl use -", "machinectl use --unset"),
         arguments=(shared.ONE_NAME,),
-        flags=(Flag("-u", "--unset", help="Point at no machine."),),
+        flags=(
+            Flag("-u", "--unset", help="Point at no machine."),
+            Flag("--shell", metavar="SHELL", help="Print what the function sets.", default="", hidden=True),
+        ),
         output=PRINTS,
     ),
     "config": Verb(

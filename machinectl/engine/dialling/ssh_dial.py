@@ -110,9 +110,8 @@ def explain_errors(endpoint: Endpoint, status: int | None, errors: str) -> Engin
         return error
     said = last_line(errors) or f"ssh ended with status {status}"
     if status == NOT_FOUND:
-        return EngineError(
-            f"{endpoint.peer}: there is no docker command ({said})", "Install the docker CLI on the host"
-        )
+        hint = f"Set the host up: {endpoint.setup}" if endpoint.setup else "Install the docker CLI on the host"
+        return EngineError(f"{endpoint.peer}: there is no docker command ({said})", hint)
     return EngineError(f"{endpoint.peer}: {said}", by_hand(endpoint))
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl import url as engine_url
 from machinectl.driver import Request, Where
 from machinectl.driver.driver_options import absolute_paths
+from machinectl.engine.endpoint import Deadline, Endpoint
+from machinectl.engine.probe import ask_engine
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.certificates.certificate_files import read_named_certificates
 from machinectl.hosts.connection.login import pin_host_key
@@ -48,6 +51,9 @@ if TYPE_CHECKING:
     from machinectl.machines.spec import CertificateFiles, MachineSpec
     from machinectl.machines.store import Held, Store
     from machinectl.provision.target import Allowed
+
+# To log in and reach the engine.
+SSH_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -264,6 +270,14 @@ def check_creation(store: Store, creation: Creation) -> CheckedCreation:
     if creation.spec.addresses:
         checked.check_addresses(store)
     return checked
+
+
+def try_ssh_url(store: Store, creation: Creation) -> None:
+    """Ask the engine of an ssh:// URL, as docker does. Raises MachineError."""
+    there = creation.driver.preview(check_creation(store, creation).request)
+    if creation.spec.provision and there.url.startswith("ssh://") and not there.ssh:
+        set_up = f"machinectl create {shlex.quote(there.url.removeprefix('ssh://'))} {creation.name}"
+        ask_engine(Endpoint(there.url, name=creation.name, setup=set_up), Deadline(SSH_SECONDS), None)
 
 
 def unfinished_machine(store: Store, creation: Creation) -> Machine | None:

@@ -72,9 +72,9 @@ __machinectl_use() {
                 __machinectl_set "${tls:+=1}" "=$url" "${tls:+=$directory}" "=$1"
             else
                 if [[ -n $root ]]; then
-                    text=$(\command @PROGRAM@ -s "$root" env --shell bash "$@") || \return "$?"
+                    text=$(\command @PROGRAM@ -s "$root" use --shell=bash "$@") || \return "$?"
                 else
-                    text=$(\command @PROGRAM@ env --shell bash "$@") || \return "$?"
+                    text=$(\command @PROGRAM@ use --shell=bash "$@") || \return "$?"
                 fi
                 \eval "$text"
             fi

@@ -47,7 +47,7 @@ function __machinectl_use
             else
                 set -l store
                 test -n "$root" && set store -s $root
-                set -l text (command @PROGRAM@ $store env --shell fish $argv)
+                set -l text (command @PROGRAM@ $store use --shell=fish $argv)
                 or return
                 eval (string join \n -- $text | string collect)
             end

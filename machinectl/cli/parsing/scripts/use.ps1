@@ -54,7 +54,7 @@ function global:__machinectl_use($root, $words) {
             __machinectl_set $found
         } else {
             $store = if ($root) { @('-s', $root) } else { @() }
-            $told = & @PROGRAM@ @store env --json @words | Out-String
+            $told = & @PROGRAM@ @store use --shell=json @words | Out-String
             if ($LASTEXITCODE) { return }
             $values = $told | ConvertFrom-Json
             __machinectl_set @($global:__machinectl_variables | ForEach-Object { , $values.$_ })

@@ -70,9 +70,9 @@ __machinectl_use() {
                 __machinectl_set "${tls:+=1}" "=$url" "${tls:+=$directory}" "=$1"
             else
                 if [[ -n "$root" ]]; then
-                    text="$(\command @PROGRAM@ -s "$root" env --shell zsh "$@")" || \return "$?"
+                    text="$(\command @PROGRAM@ -s "$root" use --shell=zsh "$@")" || \return "$?"
                 else
-                    text="$(\command @PROGRAM@ env --shell zsh "$@")" || \return "$?"
+                    text="$(\command @PROGRAM@ use --shell=zsh "$@")" || \return "$?"
                 fi
                 \builtin eval "$text"
             fi

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from machinectl.machines.flags import Flag
 
 # Options without meaning for machines without a host: accepted, but hidden.
-FOR_HOSTS = frozenset({"--no-provision", "--yes", "--force", "--restart-swarm", "--open-firewall"})
+FOR_HOSTS = frozenset({"--yes", "--force", "--restart-swarm", "--open-firewall"})
 
 
 def flags_with_driver(arguments: Sequence[str], declared: Verb) -> tuple[list[Flag], dict[str, Any]]:
@@ -74,7 +74,7 @@ def create(
     **others: Any,
 ) -> None:
     from machinectl.commands.create import create as command
-    from machinectl.hosts.lifecycle.creation import Creation, Onboarding
+    from machinectl.hosts.lifecycle.creation import Creation, Onboarding, try_ssh_url
     from machinectl.machines.spec import CertificateFiles, MachineSpec
     from machinectl.provision.target import Allowed
 
@@ -110,6 +110,7 @@ def create(
     machine_options.warn_of_open_files(others, here.console)
     if machine_options.asks_for_swarm(others):
         here.console.warn("the --swarm options belong to a product that no longer exists; they have no effect")
+    try_ssh_url(here.store, creation)
     if dry_run:
         print_plan(creation.plan(here.store, here.console))
     else:
@@ -129,6 +130,7 @@ def connection_hint(made: CreatedMachine, program: str) -> str:
 
 def next_steps(here: Session, made: CreatedMachine) -> str:
     """Return what was made, and the commands that use it; without certificates a warning has said what to do."""
+    from machinectl.cli.verbs.shells.use import ways_to_use
     from machinectl.docker_cli.contexts import Contexts
     from machinectl.hosts.connection.openssh_programs import docker_needs_ssh_config
     from machinectl.hosts.exports.docker_contexts import SyncStep, context_status
@@ -143,9 +145,9 @@ def next_steps(here: Session, made: CreatedMachine) -> str:
         # A note has said what docker's own ssh needs.
         commands = [f"machinectl ps {machine.name}", f"machinectl socket {machine.name} -- docker ps"]
     elif context.is_there:
-        commands = [f"docker --context {machine.name} ps", f"machinectl use {machine.name}"]
+        commands = [f"docker --context {machine.name} ps", *ways_to_use(machine.name)]
     else:
-        commands = [f"eval $(machinectl env {machine.name})"]
+        commands = ways_to_use(machine.name)
     said = wrapped(f"{done} {machine.url}", sys.stdout)
     return user_text("\n  ".join([said, *commands]), here.program) + "\n"
 

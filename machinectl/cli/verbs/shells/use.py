@@ -14,9 +14,36 @@ if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
 
 
-def use(here: Session, *, names: list[str], unset: bool) -> None:
+def use(here: Session, *, names: list[str], unset: bool, shell: str) -> None:
+    if shell:
+        print_variables(here, names, shell)
+        return
+    for name in names:
+        if name != "-":
+            here.store.check_exists(name)
     name = next((name for name in names if name != "-"), "<NAME>")
-    raise not_a_function("-u" if unset else name)
+    raise MachineError(
+        f"use is a function of {', '.join(STARTS)}, and this shell has not loaded it",
+        "\n".join(ways_to_use("-u" if unset else name)),
+    )
+
+
+def print_variables(here: Session, names: list[str], shell: str) -> None:
+    """Print what the shell's function sets. Errors repeat the command without the function's own flag."""
+    from machinectl.cli.verbs.shells.env import env
+
+    THIS.typed = [word for word in THIS.typed if not word.startswith("--shell")]
+    as_json = shell == "json"
+    env(
+        here,
+        names=names,
+        shell=None if as_json else shell,
+        unset=False,
+        no_proxy=False,
+        swarm=False,
+        form="",
+        as_json=as_json,
+    )
 
 
 def shell_init(here: Session, *, shell: str, prompt: bool) -> None:
@@ -35,17 +62,11 @@ def completion(here: Session, *, shell: str) -> None:
     write_out(completion_script(shell))
 
 
-def not_a_function(wanted: str) -> MachineError:
-    """Return the error for `use` as a program, which cannot change its parent shell."""
+def ways_to_use(wanted: str) -> list[str]:
+    """Return the line that points this shell's docker at a machine, and the one that loads the function `use`."""
     from machinectl.shell import POSIX, SHELLS, detect
 
     shell = detect(os.environ, os.getppid())
     once = SHELLS.get(shell, POSIX).evaluation(f"machinectl env {wanted}")
-    start = STARTS.get({"pwsh": "powershell"}.get(shell, shell))
-    if start is None:
-        return MachineError(f"use is for {', '.join(STARTS)}: {shell} has no function for it", f"In this shell: {once}")
-    file, line = start
-    return MachineError(
-        "use is a function of the shell's, which this one does not have yet",
-        f"From now on, in {file} too: {line}\nThen: machinectl use {wanted}\nFor this once: {once}",
-    )
+    file, line = STARTS.get({"pwsh": "powershell"}.get(shell, shell), ("", ""))
+    return [once, f"For machinectl use, add to {file}: {line}"] if line else [once]
