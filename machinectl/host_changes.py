@@ -1,6 +1,7 @@
 """The changes made on a host: how each kind is recorded and undone.
 
-The undo runs as root and records may come from others, so a change that does not match its class is not undone.
+The undo runs as root and records may come from others, so a change that does not match its class is not undone: each
+pattern allows only what machinectl writes, installs or starts.
 """
 
 from __future__ import annotations
@@ -16,13 +17,20 @@ if TYPE_CHECKING:
 
 # These become arguments of shell scripts and lines of their manifests: one line or word each.
 PATH = r"/[^\x00-\x1f\x7f]*"
-WORD_PATH = r"/[^\s\x00-\x1f\x7f*?\[\\]*"
+OWN_FILE = (
+    r"/etc/docker/machinectl/[A-Za-z0-9_-][A-Za-z0-9_.-]*|"
+    r"/etc/systemd/system/docker\.service\.d/z+-machinectl\.conf|/[^\x00-\x1f\x7f]*\.before-machinectl"
+)
+DIRECTORY = r"/etc/docker|/etc/docker/machinectl|/etc/systemd/system/docker\.service\.d"
+UNIT = r"docker\.(?:service|socket)"
+# One for each family of distributions.
+ENGINE_PACKAGE = r"docker\.io|docker-ce|moby-engine|docker"
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.+:~@-]*"
 USER = r"[A-Za-z0-9_][A-Za-z0-9_.@-]*"
 SHA256 = r"[0-9a-f]{64}"
 ZONE_FILE = r"(?:/etc/firewalld/zones/[A-Za-z0-9_-]+\.xml)?"
 MODE = r"[0-7]{1,4}"
-AUTHORIZED_KEYS = r"/(?:[^\x00-\x1f\x7f]*/)?authorized_keys"
+AUTHORIZED_KEYS = r"/(?:[^\x00-\x1f\x7f]*/)?\.ssh/authorized_keys"
 # The base64 must be long enough that no other key's line contains it.
 PUBLIC_KEY = r"[a-z0-9@.-]+ [A-Za-z0-9+/]{64,}={0,2}"
 TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
@@ -147,7 +155,7 @@ class FileCreated(Change):
     DONE = "created the file {path}"
     UNDOING = "removed"
 
-    path: str = path_field(PATH)
+    path: str = path_field(OWN_FILE)
 
 
 @dataclass(frozen=True)
@@ -156,7 +164,7 @@ class DirectoryCreated(Change):
     DONE = "created the directory {path}"
     UNDOING = "removed if it is empty"
 
-    path: str = path_field(WORD_PATH)
+    path: str = path_field(DIRECTORY)
 
 
 @dataclass(frozen=True)
@@ -178,7 +186,7 @@ class ServiceEnabled(Change):
     DONE = "enabled {unit} at boot"
     UNDOING = "disabled at boot"
 
-    unit: str = path_field(NAME)
+    unit: str = path_field(UNIT)
 
 
 @dataclass(frozen=True)
@@ -188,7 +196,7 @@ class ServiceStarted(Change):
     DONE = "started {unit}"
     UNDOING = "stopped if it runs no containers then"
 
-    unit: str = path_field(NAME)
+    unit: str = path_field(UNIT)
 
 
 @dataclass(frozen=True)
@@ -197,7 +205,7 @@ class PackageInstalled(Change):
     ABOUT = "{package}"
     UNDOING = "stays, unless --purge-engine is given"
 
-    package: str = path_field(NAME)
+    package: str = path_field(ENGINE_PACKAGE)
     along: tuple[str, ...] = record_field(read_names, ())
 
     @property
@@ -256,7 +264,7 @@ class GroupJoined(Change):
     KIND = "group"
     ABOUT = "{user} {group}"
     DONE = "made {user} a member of the group {group}, which is root's power there"
-    UNDOING = "{user} leaves the group"
+    UNDOING = "{user} leaves the group, if the engine's socket belongs to it"
 
     user: str = path_field(USER)
     group: str = path_field(USER)

@@ -28,8 +28,10 @@ from machinectl.host_changes import (
     merge_changes,
     of_kind,
 )
+from machinectl.provision.steps import distributions
 
 KEY = f"ssh-ed25519 {'A' * 68}"
+OWN_FILE = "/etc/docker/machinectl/ca.pem"
 
 # As 0.1 wrote them, and 0.2 those that are new.
 RECORDED = [
@@ -104,12 +106,12 @@ def test_each_is_told_in_a_line_with_what_undoing_does(change: Change) -> None:
 
 def test_a_change_keeps_the_time_when_it_was_made_first_and_an_earlier_version_reads_it() -> None:
     first, again = "2026-01-02T03:04:05Z", "2026-03-04T05:06:07Z"
-    changes = merge_changes((CaTrusted("cd" * 32),), [FileCreated("/a"), CaTrusted("cd" * 32)], first)
-    changes = merge_changes(changes, [FileCreated("/a"), FileCreated("/b"), UnknownChange({"kind": "x"})], again)
+    changes = merge_changes((CaTrusted("cd" * 32),), [FileCreated(OWN_FILE), CaTrusted("cd" * 32)], first)
+    changes = merge_changes(changes, [FileCreated(OWN_FILE), FileCreated("/b"), UnknownChange({"kind": "x"})], again)
     assert [change.when for change in changes] == ["", first, again, ""]
-    assert changes[1].dump() == {"kind": "file", "path": "/a", "when": first}
-    assert load_change(changes[1].dump()) == FileCreated("/a")
-    assert load_change({"kind": "file", "path": "/a", "when": "\x1b[2J"}).when == ""
+    assert changes[1].dump() == {"kind": "file", "path": OWN_FILE, "when": first}
+    assert load_change(changes[1].dump()) == FileCreated(OWN_FILE)
+    assert load_change({"kind": "file", "path": OWN_FILE, "when": "\x1b[2J"}).when == ""
 
 
 @given(
@@ -140,6 +142,13 @@ def test_what_is_not_understood_is_of_no_kind_that_is_undone() -> None:
     [
         {"kind": "started", "path": "docker.service; reboot"},
         {"kind": "started", "path": "--force"},
+        {"kind": "started", "path": "ssh.service"},
+        {"kind": "enabled", "path": "ssh.service"},
+        {"kind": "package", "path": "openssh-server"},
+        {"kind": "file", "path": "/etc/docker/daemon.json"},
+        {"kind": "file", "path": "/etc/docker/machinectl/../../passwd"},
+        {"kind": "file", "path": "/etc/systemd/system/docker.service.d/own.conf"},
+        {"kind": "directory", "path": "/home/ops"},
         {"kind": "package", "path": "-o=Dpkg::Pre-Invoke::=reboot"},
         {"kind": "package", "path": "docker.io", "along": ["$(reboot)"]},
         {"kind": "directory", "path": "/etc/docker /home/*"},
@@ -149,6 +158,7 @@ def test_what_is_not_understood_is_of_no_kind_that_is_undone() -> None:
         {"kind": "firewall", "path": "ufw:2376; reboot", "undo": "ufw delete allow 2376/tcp"},
         {"kind": "key", "path": "/etc/passwd x :", "made": "directory"},
         {"kind": "key", "path": f"/etc/passwd {KEY}", "made": "file"},
+        {"kind": "key", "path": f"/etc/ssh/authorized_keys {KEY}", "made": "file"},
         {"kind": "key", "path": "/root/.ssh/authorized_keys ssh-ed25519 A", "made": "line"},
         {"kind": "firewall", "path": "firewalld:2376", "undo": "x", "made": "/etc/firewalld/zones/../x.xml"},
         {"kind": "firewall", "path": "firewalld:2376", "undo": "x", "made": "/etc/passwd"},
@@ -156,6 +166,11 @@ def test_what_is_not_understood_is_of_no_kind_that_is_undone() -> None:
 )
 def test_what_we_would_not_have_written_is_kept_and_nothing_is_done_for_it(hostile: dict[str, Any]) -> None:
     assert load_change(hostile) == UnknownChange(hostile)
+
+
+def test_the_engine_packages_of_all_distributions_can_be_removed_again() -> None:
+    packages = {"docker-ce", *(family.package for family in distributions.ORDER if family.package)}
+    assert {type(load_change(PackageInstalled(package).dump())) for package in packages} == {PackageInstalled}
 
 
 def test_a_change_that_is_made_again_is_recorded_once_and_others_stay_in_their_order() -> None:

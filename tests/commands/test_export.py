@@ -22,6 +22,7 @@ from machinectl.commands.export import Encryption, export
 from machinectl.commands.import_export import import_export, read_export
 from machinectl.errors import MachineError, UsageError
 from machinectl.files.fileset import COMMITTED
+from machinectl.host_changes import CaTrusted
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import store_pending
 from machinectl.hosts.second_computer.export_document import (
@@ -762,6 +763,18 @@ def test_who_has_access_to_a_machine_is_imported(there: Store) -> None:
     document = parse_document(json.dumps({**DOCUMENT, "machines": {"orion": machine}}).encode())
     assert isinstance(import_all(there, document)["orion"], ImportedMachine)
     assert [(row.holder, row.until) for row in access_ls(there, ["orion"])] == [("alice", ""), ("bob", key["until"])]
+
+
+def test_no_export_decides_what_is_undone_on_the_host(there: Store) -> None:
+    ours, group = {"kind": "ca", "path": "ab" * 32}, {"kind": "group", "path": "ops sudo"}
+    machines = {
+        name: {**MACHINE, "record": {**RECORD, "url": f"tcp://{name}:2376", "changes": changes}}
+        for name, changes in (("orion", [group, ours, {"kind": "teleported"}]), ("vega", [group]))
+    }
+    found = imported(there, parse_document(json.dumps({**DOCUMENT, "machines": machines}).encode()))
+    assert (there.read("orion").changes, there.read("vega").changes) == ((CaTrusted("ab" * 32),), ())
+    assert found["orion"].remarks == ()
+    assert any("only the other computer knows what was done on its host" in remark for remark in found["vega"].remarks)
 
 
 def test_no_export_decides_that_the_host_has_its_settings(there: Store) -> None:

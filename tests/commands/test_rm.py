@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
     from tests.support.sshd import SSHConfig
 
-CHANGES = (FileCreated("/etc/docker/daemon.json"), CaTrusted("0" * 64))
+CHANGES = (FileCreated("/etc/docker/machinectl/environment"), CaTrusted("0" * 64))
 
 
 def orion(store: Store, *changes: Change) -> Machine:
@@ -60,7 +60,7 @@ def test_what_undoing_takes_is_kept_apart_private_listed_and_forgotten_on_reques
     orion(store, *CHANGES)
     told = machinectl("rm", "-y", "orion", store=store.root)
     assert (told.returncode, told.stdout) == (0, "Successfully removed orion\n")
-    assert "stays set up: /etc/docker/daemon.json\n" in told.stderr
+    assert "stays set up: /etc/docker/machinectl/environment\n" in told.stderr
     assert "machinectl rm --purge orion" in told.stderr
     assert store.names() == []
     assert removed(store) == "orion\n"

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 CA = b"a CA that several hosts share"
 GIVEN = CaTrusted(hashlib.sha256(CA).hexdigest())
-CHANGES = (FileCreated("/etc/docker/daemon.json"), GIVEN)
+CHANGES = (FileCreated("/etc/docker/machinectl/environment"), GIVEN)
 ENGINE = PackageInstalled("docker.io")
 PIN = b"machinectl ssh-ed25519 AAAA\n"
 KEY = KeyAuthorized("/root/.ssh/authorized_keys", f"ssh-ed25519 {'A' * 68}", "line")
@@ -192,7 +192,7 @@ def test_a_machine_with_a_history_of_its_own_goes_on_with_none(store: Store) -> 
     machine(store, "orion")
     remove(store, "orion")
     with_history = Machine("vega", "generic")
-    with_history.changes = (FileCreated("/etc/docker/other"),)
+    with_history.changes = (FileCreated("/etc/docker/machinectl/other"),)
     assert predecessor(store, with_history, serving(b"orion and its key")) is None
 
 

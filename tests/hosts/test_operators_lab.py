@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from machinectl import age, certs
+from machinectl.hosts.second_computer.export_document import ExportDocument, ExportedMachine
 from tests.lab.place import KEY
 from tests.support.lab_cli import Cli, generic
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.timeout(600)
 REVISION = "/etc/docker/machinectl/revision"
+PACKAGES = "dpkg-query -W -f '${db:Status-Abbrev}${Package} '"
 
 
 def began(host: Host) -> str:
@@ -127,3 +131,81 @@ def test_a_computer_with_a_retired_ca_changes_nothing(
     bob.ok("certs", "import", "--force", "orion", copied_certificates(tmp_path))
     bob.ok("renew", "-y", "orion")
     assert alice.is_running()
+
+
+def forged_export(path: Path, record: dict[str, Any], files: dict[str, bytes]) -> Path:
+    text = ExportDocument("", "me@desk", {"orion": ExportedMachine(json.dumps(record).encode(), files)}).dump()
+    path.write_bytes(age.encrypt_with_passphrase(text, "secret", armored=False))
+    return path
+
+
+def imported(cli: Cli, tmp_path: Path, export: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("secret\n")
+    cli.ok("import", export, "--no-context", "--passphrase-file", secret)
+    cli.ok("set", "--generic-ssh-key", KEY, "orion")
+
+
+def test_a_strangers_export_undoes_nothing_on_a_host_that_we_did_not_set_up(
+    fresh_host: FreshHost, tmp_path: Path, ssh_config: SSHConfig
+) -> None:
+    host = fresh_host("docker")
+    host.run("groupadd -f docker; usermod -aG sudo,docker ops; apt-mark auto less git")
+    login_key = host.output("cat /home/ops/.ssh/authorized_keys")
+    ca = certs.new_ca("stranger")
+    own, server = certs.issue_client(ca, "me"), certs.issue_server(ca, [host.ip])
+    kinds = {
+        "ca": [hashlib.sha256(ca.certificate).hexdigest()],
+        "group": ["ops sudo", "ops docker"],
+        "started": ["ssh.service", "docker.service", "docker.socket"],
+        "enabled": ["docker.service"],
+        "file": ["/etc/docker/daemon.json"],
+    }
+    changes: list[dict[str, Any]] = [{"kind": kind, "path": path} for kind, paths in kinds.items() for path in paths]
+    changes += [
+        {"kind": "package", "path": name, "along": ["less", "git"]} for name in ("openssh-server", "less", "docker.io")
+    ]
+    made = {"kind": "key", "path": f"/home/ops/.ssh/authorized_keys {' '.join(login_key.split()[:2])}", "made": "file"}
+    state = {"IPAddress": host.ip, "SSHUser": "ops", "SSHPort": 22, "SSHKeyPath": "id_ssh", "EnginePort": 2376}
+    record = {"schema": 1, "driver": "generic", "driver_state": json.dumps(state), "url": f"tcp://{host.ip}:2376"}
+    record |= {"tls": True, "options": {"generic-ip-address": host.ip}, "changes": [*changes, made]}
+    files = {"ca.pem": ca.certificate, "ca-key.pem": ca.key, "cert.pem": own.certificate, "key.pem": own.key}
+    files |= {"server.pem": server.certificate, "server-key.pem": server.key}
+    files["known_hosts"] = f"machinectl {host.host_key}\n".encode()
+    before, packages, started = host.snapshot(), host.output(PACKAGES), began(host)
+    cli = Cli(tmp_path / "store", ssh_config)
+
+    imported(cli, tmp_path, forged_export(tmp_path / "x.age", record, files))
+    foretold = cli.ok("rm", "--dry-run", "--purge", "--purge-engine", "orion").stdout
+    cli.ok("rm", "-y", "--purge", "--purge-engine", "orion")
+
+    assert not any(word in foretold for word in ("sudo", "less", "openssh", "authorized_keys", "docker.io"))
+    assert host.output("cat /home/ops/.ssh/authorized_keys") == login_key
+    assert {"sudo", "docker"} <= {*host.output("id -nG ops").split()}
+    assert (host.output(PACKAGES), began(host)) == (packages, started)
+    etc = {path: what for path, what in host.snapshot().items() if path.startswith("/etc")}
+    assert etc == {path: what for path, what in before.items() if path.startswith("/etc")}
+
+
+def test_another_computer_undoes_what_the_host_has_on_record_and_not_what_an_export_says(
+    fresh_host: FreshHost, tmp_path: Path, ssh_config: SSHConfig
+) -> None:
+    host = fresh_host("docker")
+    host.run("""printf '{\\n  "log-level": "warn"}' > /etc/docker/daemon.json; systemctl restart docker""")
+    etc = {path: what for path, what in host.snapshot().items() if path.startswith("/etc")}
+    alice, bob = (Cli(tmp_path / name, ssh_config) for name in ("alice", "bob"))
+    alice.ok(*generic(host, "--no-context", "--engine-install", "none"))
+    directory = tmp_path / "alice" / "machines" / "orion"
+    record = json.loads((directory / "machine.json").read_bytes())
+    there = json.loads(host.output("cat /etc/docker/daemon.json"))
+    for change in record["changes"]:
+        if change["kind"] == "config":
+            change["before"] = json.dumps({"log-level": "fatal"})
+            change["ours"] = there
+    files = {path.name: path.read_bytes() for path in [*directory.glob("*.pem"), directory / "known_hosts"]}
+    imported(bob, tmp_path, forged_export(tmp_path / "x.age", record, files))
+    assert not bob.run("provision", "orion").stdout
+
+    bob.ok("rm", "-y", "--purge", "orion")
+
+    assert {path: what for path, what in host.snapshot().items() if path.startswith("/etc")} == etc

@@ -156,6 +156,7 @@ def test_the_user_joins_the_group_of_the_socket_and_leaves_it() -> None:
     assert joining.warnings == ("ops becomes a member of the group docker, and with that has root's power on the host",)
     assert docker_group.join(joining.after, ONLY) is None
     assert docker_group.leave_unused(joining.after, with_changes(ONLY, [JOINED])) is None
+    assert docker_group.leave(joining.after, [GroupJoined("ops", "sudo")]) is None
     leaving = docker_group.leave_unused(joining.after, with_changes(replace(ONLY, ssh_only=False), [JOINED]))
     purging = docker_group.leave(joining.after, [JOINED])
     for decision in (leaving, purging):

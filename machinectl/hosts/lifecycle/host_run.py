@@ -281,7 +281,7 @@ class DryRun(HostRun):
 
     def catch_up(self) -> News | None:
         news = shared_hosts.take_over_news(self.machine, self.remote, self.host, is_new=self.is_new)
-        if news and news.revision.run != self.own_run:
+        if news and news.is_by_others(self.own_run):
             self.outcomes.append(Outcome(news.summary(self.machine.name), changed=True))
         elif ended := shared_hosts.end_suspended(self.machine, self.host):
             self.outcomes.append(Outcome(shared_hosts.ended_elsewhere(self.machine, ended), changed=True))

@@ -7,9 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.host_changes import KeyAuthorized, PackageInstalled, PortOpened, UnknownChange, of_kind
+from machinectl.host_changes import GroupJoined, KeyAuthorized, PackageInstalled, PortOpened, UnknownChange, of_kind
 from machinectl.hosts.connection.authorized_keys import remove_authorized_keys, unauthorizing_title
 from machinectl.hosts.connection.login import lock_as_root, logged_in, pin_known_hosts, root_runner
+from machinectl.hosts.lifecycle import shared_hosts
 from machinectl.hosts.lifecycle.engine_restart import live_restore_borrowed
 from machinectl.hosts.lifecycle.host_owner import check_not_lost
 from machinectl.hosts.lifecycle.host_plan import Outcome
@@ -18,7 +19,7 @@ from machinectl.hosts.swarm import draining
 from machinectl.machines.store.held_removed import HeldRemoved
 from machinectl.provision import firewall
 from machinectl.provision.decision import log_command
-from machinectl.provision.steps import undo_steps
+from machinectl.provision.steps import docker_group, undo_steps
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.ssh.ssh_errors import SSHError
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from machinectl.hosts.lifecycle.host_run import HostRun
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
+    from machinectl.provision.facts.host_facts import Facts
     from machinectl.provision.target import Allowed
 
 
@@ -51,6 +53,7 @@ def undo_changes(
         looked()
     # Undo later changes from other computers, too.
     run.catch_up()
+    shared_hosts.check_known(machine, host, allowed)
     allowed = draining.allow_swarm_restart(run.store, run.console, machine, host, allowed)
     run.remark = run.console.note
     run.again = f"machinectl rm {'--purge-engine' if purge_engine else '--purge'} {machine.name}"
@@ -68,14 +71,15 @@ def undo_changes(
         )
     for remark in undo_steps.remarks_after(run.host, machine.changes, purge_engine=purge_engine):
         run.console.note(remark)
-    run.keep(staying(machine.changes, purge_engine=purge_engine))
+    run.keep(staying(run.host, machine.changes, purge_engine=purge_engine))
     return run.outcomes
 
 
-def staying(changes: Sequence[Change], *, purge_engine: bool) -> tuple[Change, ...]:
+def staying(host: Facts, changes: Sequence[Change], *, purge_engine: bool) -> tuple[Change, ...]:
     """Return the changes to keep: the user's key, and what we did not write."""
     kinds = (KeyAuthorized, UnknownChange) if purge_engine else (KeyAuthorized, UnknownChange, PackageInstalled)
-    foreign = [change for change in of_kind(changes, PortOpened) if not firewall.is_our_rule(change)]
+    foreign: list[Change] = [change for change in of_kind(changes, PortOpened) if not firewall.is_our_rule(change)]
+    foreign += [change for change in of_kind(changes, GroupJoined) if not docker_group.is_engines(host, change)]
     return tuple(change for change in changes if isinstance(change, kinds) or change in foreign)
 
 
@@ -113,12 +117,12 @@ def purge_host(
 def preview_purge(
     store: Store, machine: Machine, console: Console, access: Access, allowed: Allowed, *, purge_engine: bool
 ) -> list[Outcome]:
-    outcomes = []
+    outcomes, keys = [], of_kind(machine.changes, KeyAuthorized)
     with logged_in(machine, console, access) as session:
         if needs_root(machine):
             run = DryRun(store, machine, console, root_runner(session, console, access))
             outcomes = undo_changes(run, purge_engine=purge_engine, allowed=allowed)
-    keys = of_kind(machine.changes, KeyAuthorized)
+            keys = of_kind(run.machine.changes, KeyAuthorized)
     return [
         *outcomes,
         *(Outcome(unauthorizing_title(key), changed=True, details=(f"remove {key.key}",)) for key in keys),

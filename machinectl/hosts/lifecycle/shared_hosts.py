@@ -54,6 +54,9 @@ class News(NamedTuple):
     # Holders on record here whose access was ended there.
     ended: tuple[str, ...] = ()
 
+    def is_by_others(self, own_run: str) -> bool:
+        return self.revision.run not in {own_run, self.known.run}
+
     def summary(self, name: str) -> str:
         taken = f"; taken over: {one_line(', '.join(self.settings))}" if self.settings else ""
         taken += f"; access ended there: {', '.join(self.ended)}" if self.ended else ""
@@ -68,7 +71,7 @@ def catch_up(
     """`own_run` is the last run of a removed machine whose history this one continues."""
     news = take_over_news(held.machine, remote, host, is_new=is_new)
     if news:
-        if news.revision.run != own_run:
+        if news.is_by_others(own_run):
             console.warn(news.summary(held.name))
         elif news.settings:
             console.note(f"Settings from then: {one_line(', '.join(news.settings))}")
@@ -107,10 +110,12 @@ def is_never_set_up(machine: Machine) -> bool:
 def take_over_news(machine: Machine, remote: Remote, host: Facts, *, is_new: bool = False) -> News | None:
     """Update a machine, unwritten, to its host's newest revision.
 
-    Settings that only changed here stay. If the machine `is_new`, what `create` was given stays.
+    Settings that only changed here stay. If the machine `is_new`, what `create` was given stays. An imported machine
+    learns only from its host what was done there.
     """
     revision, known = Revision.parse(host.revision), Revision.of_record(machine.revision)
-    if not (revision.is_news_to(known) and trusts_our_ca(machine, host)):
+    is_news = revision.is_news_to(known if has_history(machine) else Revision())
+    if not (is_news and trusts_our_ca(machine, host)):
         return None
     theirs = read_revision(remote)
     if theirs is None:
@@ -172,9 +177,14 @@ def knows_last_change(machine: Machine, host: Facts) -> bool:
     return bool(run) and run == Revision.of_record(machine.revision).run
 
 
+def has_history(machine: Machine) -> bool:
+    """Return whether the record says what was done on the host, besides whose CA it trusts."""
+    return any(not isinstance(change, CaTrusted) for change in machine.changes)
+
+
 def check_known(machine: Machine, host: Facts, allowed: Allowed) -> None:
     """Raise CheckFailed if another computer left no record of its changes."""
-    if not (machine.changes or allowed.force) and trusts_our_ca(machine, host):
+    if not (has_history(machine) or allowed.force) and trusts_our_ca(machine, host):
         raise CheckFailed(
             f'Another computer set up the host of "{machine.name}", and left no record of that',
             elsewhere(f"On that computer, first run: machinectl provision {machine.name}"),

@@ -11,6 +11,7 @@ from machinectl import certs
 from machinectl.driver.driver_options import option_flag
 from machinectl.errors import MachineError, UsageError, closest_match, one_line
 from machinectl.files.fileset import read_regular_file
+from machinectl.host_changes import CaTrusted, of_kind
 from machinectl.hosts.certificates.identity import CLIENT_FILES, SERVER_FILES
 from machinectl.hosts.connection.machine_driver import driver_of
 from machinectl.hosts.second_computer.collecting import EVERYTHING
@@ -130,6 +131,8 @@ class Restoring:
         machine.failure = {}
         # It would say that the host has settings which only `provision` can prove.
         machine.applied = {}
+        # `rm --purge` would undo as root what anybody has written there. The host has its own list (`shared_hosts`).
+        machine.changes = of_kind(machine.changes, CaTrusted)
         machine.context = machine.context and self.context
         if gate := machine_of(machine.jump):
             if gate not in self.done:
@@ -183,6 +186,11 @@ class Restoring:
 
     def remarks(self, machine: Machine, exported: ExportedMachine) -> Iterator[str]:
         yield from self.key_remarks(machine, exported.files)
+        if json.loads(exported.record).get("changes") and not machine.changes:
+            yield (
+                f"only {self.document.by or 'the other computer'} knows what was done on its host, and can undo that: "
+                f"machinectl rm --purge {machine.name}"
+            )
         for there in self.here.at_place_of(machine):
             if there.name != machine.name:
                 yield (

@@ -65,7 +65,7 @@ def check_group(facts: Facts) -> None:
 
 
 def leave(facts: Facts, changes: Sequence[Change]) -> Decision | None:
-    joined = of_kind(changes, GroupJoined)
+    joined = [change for change in of_kind(changes, GroupJoined) if is_engines(facts, change)]
     if not joined:
         return None
     [*names] = [f"{change.user} from the group {change.group}" for change in joined]
@@ -78,6 +78,11 @@ def leave(facts: Facts, changes: Sequence[Change]) -> Decision | None:
         failure("The group's member could not be removed", "Look on the host: getent group docker"),
         undone=tuple(joined),
     )
+
+
+def is_engines(facts: Facts, change: GroupJoined) -> bool:
+    """Return whether a recorded group is one that lets its members use the engine, and no other power."""
+    return change.group in {"docker", facts.socket_group}
 
 
 def join_command(user: str, group: str) -> str:
