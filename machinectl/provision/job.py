@@ -66,7 +66,7 @@ class Job:
     def text(self) -> str:
         assignments = "".join(f"{name}={shlex.quote(value)}\n" for name, value in self.variables.items())
         functions = "".join(f"{resource(name)}\n" for name in self.functions)
-        return assignments + functions + resource(self.script)
+        return assignments + resource("systemctl.sh") + functions + resource(self.script)
 
     @property
     def restarts(self) -> bool:

@@ -270,7 +270,8 @@ def now() -> datetime:
 
 
 def facts_command(port: int, *, patience: int = PATIENCE) -> str:
-    return f"port={port:d} patience={patience:d}\n{resource('engine.sh')}\n{resource('facts.sh')}"
+    scripts = "".join(map(resource, ("systemctl.sh", "engine.sh", "facts.sh")))
+    return f"port={port:d} patience={patience:d}\n{scripts}"
 
 
 def parse_facts(output: bytes) -> Facts:

@@ -61,7 +61,7 @@ restart() {
         ;;
     *) set -- restart ;;
     esac
-    timeout 300 systemctl "$@" docker.service
+    systemctl "$@" docker.service
 }
 
 # A reload kills an engine that is not ready yet. One that notifies when it is ready (no $socket) is ready by now.
@@ -75,12 +75,11 @@ ready() {
 }
 
 act() {
-    [ "$1" != reload ] || ready
     case $init:$1 in
     systemd:restart) restart ;;
-    systemd:reload) systemctl reload docker.service 2>/dev/null || kill -HUP "$(engine_process)" ;;
     openrc:restart) rc-service docker restart ;;
-    openrc:reload) rc-service docker reload || kill -HUP "$(engine_process)" ;;
+    # The signal that the packages' units send. `systemctl reload` waits for other units, and its command may be another.
+    *:reload) ready && kill -HUP "$(engine_process)" ;;
     esac
 }
 

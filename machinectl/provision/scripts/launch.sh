@@ -30,7 +30,7 @@ follower=
 if [ "${progress-}" ]; then
     # It ends with the job: a `tail -f` would stay if this shell is killed.
     while kill -0 $work; do
-        last=$(tail -n 1 log)
+        last=$(tail -q -n 1 log doing | tail -n 1)
         [ "$last" = "${shown-}" ] || printf 'progress: %s\n' "$last" >&3
         shown=$last
         sleep 1 3>&-
