@@ -31,5 +31,6 @@ class Generated(BuildHookInterface):  # type: ignore[type-arg] # the configurati
             # pip finds what the build requires by PYTHONPATH.
             ours = [directory, f"{directory}/drivers"]
             path = os.pathsep.join([*ours, *filter(None, [os.environ.get("PYTHONPATH")])])
-            environment = {**os.environ, "PYTHONPATH": path}
+            # pipx sets PYTHONSAFEPATH: Python would not find `tools` in the directory that it starts in.
+            environment = {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": ""}
             subprocess.run([sys.executable, "-m", "tools.generate"], check=True, cwd=root, env=environment)
