@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
+from tests.hosts.test_setup_lab import IMAGE, RUN
 from tests.lab.lan import Lab
 from tests.lab.place import KEY
 from tests.support.at_shell import Person, at_shell
@@ -45,8 +46,9 @@ NARROW = 80
 HIGHEST = 100
 # A machine on the board: its sign, name, time and step.
 BOARD_LINE = re.compile(r"\W\s+\S+\s+(?:[\d.]+ (?:min|s)\s*)+(.*)")
-# A step at which the board is recorded.
+# The step at which the board is recorded: of engines in use, one restarts.
 RESTARTING = "Configuring the engine and restarting it"
+TURN = "waiting for its turn"
 # What differs from one session to the next: fingerprints, addresses, times, versions, identifiers.
 FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 VARYING = re.compile(r"[0-9a-f]{64}|(?:less than a second|\d+ seconds?) ago|\d[\w.:+~-]*|─+|…")
@@ -182,11 +184,13 @@ def _pictures(session: Session, home: Path, bare: Host, others: list[Host]) -> I
     )
     yield session.take("plan", "machinectl plan")
     session.clear()
+    for host in hosts.values():
+        host.run(f"{IMAGE}; {RUN.format('app')}")
     with _engines_held(hosts.values()) as release:
         boards: list[str] = []
 
         def watch() -> None:
-            if not boards and steps_of(session.person.lines) == [RESTARTING] * len(hosts):
+            if not boards and steps_of(session.person.lines) == [RESTARTING, TURN, TURN]:
                 boards.append(session.picture("apply"))
                 release()
 
