@@ -78,7 +78,8 @@ docs/reference.md: $(VENV)/installed $(SOURCES) $(shell find tools -name __pycac
 # The site of docs/, in build/site. The variable silences an advertisement of the theme.
 MKDOCS = NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 docs: docs/reference.md
-	$(MKDOCS) build --strict
+	$(MKDOCS) build --quiet --strict
+	@echo "Open in a browser: file://$(CURDIR)/build/site/index.html"
 
 # The pictures of docs/ and README.md: real sessions with servers of the lab, as root on Debian.
 pictures: $(VENV)/installed

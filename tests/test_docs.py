@@ -56,6 +56,18 @@ def test_each_link_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
+@pytest.mark.parametrize("page", WRITTEN, ids=named)
+def test_code_is_not_clipped_on_the_site(page: Path) -> None:
+    # What fits at 1280 pixels (docs/extra.css).
+    lines = [
+        line
+        for language in ("console", "text", "yaml")
+        for text in blocks(page, language)
+        for line in text.splitlines()
+    ]
+    assert [line for line in lines if len(line) > 120] == []
+
+
 def test_the_readme_is_short_and_leads_to_every_page() -> None:
     assert len(README.read_text().splitlines()) <= 150
     led_to = {link.partition("#")[0].rpartition("/docs/")[2] for link in links(README)}

@@ -106,7 +106,7 @@ class Machine:
     host and must remove it. `fleet` is a name or path. `changes` were made on the host, `pending` is an unfinished
     verb, `applied` has the host's settings if `set` has only recorded others, `looked_at` the last time the host
     matched the record. `mac` is the network card's. `origin` is an `config_json.Origin`, `swarm` a
-    `swarm_node.SwarmNode`, `revision` the host's last known change (`hosts.lifecycle.revisions`). `access` is what this
+    `swarm_node.SwarmNode`, `revision` the host's last known change (`provision.revision`). `access` is what this
     computer asked another one for; `holders` and `ended` got access here (`machines.holders`), with certificates of
     that `lifetime`. `unknown` has other versions' keys.
     `directory` is absolute, "" without a store.
