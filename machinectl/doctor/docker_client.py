@@ -110,6 +110,7 @@ def shell_checks(environment: Mapping[str, str], machines: Sequence[Machine], so
     at_host = sorted((each for each in machines if host and host in each.urls), key=lambda each: each.name != last)
     if at_host:
         yield machine_variables_check(at_host[0], environment)
+        yield from ca_bundle_checks(at_host[0], environment)
     elif socket_of:
         yield ok(SHELL, f'docker is pointed at the socket of "{socket_of}"')
     elif host:
@@ -125,6 +126,14 @@ def shell_checks(environment: Mapping[str, str], machines: Sequence[Machine], so
     if version := environment.get("DOCKER_API_VERSION"):
         fixed = f"DOCKER_API_VERSION has docker speak {version} to every engine"
         yield unknown(SHELL, fixed, "Unset it: unset DOCKER_API_VERSION")
+
+
+def ca_bundle_checks(machine: Machine, environment: Mapping[str, str]) -> Iterator[Check]:
+    bundles = [name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if environment.get(name)]
+    if machine.tls and bundles:
+        seen = f'docker\'s SDK for Python ignores the CA of "{machine.name}" because of {" and ".join(bundles)}'
+        socket = f"or use a socket: machinectl socket {machine.name} -- <COMMAND>"
+        yield unknown(SHELL, seen, f"Unset it: unset {' '.join(bundles)}; {socket}")
 
 
 def machine_variables_check(machine: Machine, environment: Mapping[str, str]) -> Check:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.doctor.check import BROKEN, OK, UNKNOWN, Check, broken, first_case, ok, unknown
-from machinectl.errors import put_certificates_in
+from machinectl.errors import elsewhere, put_certificates_in
 from machinectl.files.atomic import quote_word
 from machinectl.hosts.certificates.expiry import (
     EXPIRED,
@@ -18,7 +18,6 @@ from machinectl.hosts.certificates.expiry import (
     remaining_time,
     renewal_command,
 )
-from machinectl.hosts.certificates.signing import ca_key_missing
 from machinectl.hosts.lifecycle.shared_hosts import is_set_up_here
 from machinectl.machines.holders import TOOL, holders_of
 from machinectl.machines.record import PROVISION, Machine, Phase, access_hint, removal_command, waits_for_access
@@ -114,8 +113,9 @@ def certificates_check(store: Store, machine: Machine, now: datetime | None = No
     has_key = os.path.lexists(os.path.join(machine.directory, "ca-key.pem"))
     # The owner may keep it elsewhere. An export for a second computer leaves it out.
     if found.verdict is OK and not has_key and is_set_up_here(machine):
-        missing = ca_key_missing(machine)
-        return unknown(CERTIFICATES, f"{found.seen}, but none can be renewed. {missing.cause}", missing.hint)
+        seen = "valid, but cannot be renewed here: the CA's key, ca-key.pem, is not in this store"
+        export = elsewhere("If another store has it, export it there: machinectl export --all --with-ca-key -o <FILE>")
+        return unknown(CERTIFICATES, seen, f"{export}\nThen: machinectl import <FILE>")
     return found
 
 

@@ -22,7 +22,7 @@ from machinectl.machines.store.machine_store import read_or_none
 from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.machines.store.store_directory import dangling, has_own_directory, is_another_users, owning_user
 from machinectl.machines.store.store_paths import into_own_store
-from machinectl.quantities import plural
+from machinectl.quantities import first_names, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -185,8 +185,13 @@ def certificate_checks(store: Store, machines: list[Machine]) -> Iterator[Check]
     tls = [machine for machine in machines if machine.tls and not waits_for_access(machine)]
     found = [(machine.name, store_files.certificates_check(store, machine, now)) for machine in tls]
     found += [(machine.name, check) for machine in tls if (check := store_files.tool_certificates_check(machine, now))]
-    yield from (replace(check, seen=f'"{name}": {check.seen}') for name, check in found if check.hint)
-    if not any(check.hint for _, check in found):
+    # The same of several machines is one check.
+    alike: dict[Check, list[str]] = {}
+    for name, check in found:
+        if check.hint:
+            alike.setdefault(check, []).append(f'"{name}"')
+    yield from (replace(check, seen=f"{first_names(names)}: {check.seen}") for check, names in alike.items())
+    if not alike:
         some = f"{plural(len(tls), 'machine')}: valid for a month or more"
         yield ok(store_files.CERTIFICATES, some if tls else "no machine has any")
 

@@ -272,6 +272,16 @@ def test_a_version_of_the_api_that_is_fixed_is_worth_a_look() -> None:
     assert (found.verdict, found.hint) == (UNKNOWN, "Unset it: unset DOCKER_API_VERSION")
 
 
+@pytest.mark.parametrize("bundle", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_a_ca_bundle_that_hides_the_machines_ca_from_python_is_worth_a_look(bundle: str) -> None:
+    orion = Machine("orion", "none", url="tcp://192.0.2.7:2376", tls=True, directory="/m")
+    _, found = shell_of(orion, **{"DOCKER_HOST": orion.url, bundle: "/etc/ssl/cert.pem"})
+    assert (found.verdict, bundle in found.seen) == (UNKNOWN, True)
+    assert found.hint.startswith(f"Unset it: unset {bundle}; or use a socket: machinectl socket orion -- ")
+    plain = Machine("plain", "none", url="tcp://192.0.2.8:2375")
+    assert len(shell_of(plain, **{"DOCKER_HOST": plain.url, bundle: "/etc/ssl/cert.pem"})) == 1
+
+
 def test_what_env_sets_is_well_and_what_it_unsets_too(store: Store) -> None:
     machine = certified(store, "orion")
     script = f'eval "$({" ".join(COMMAND)} env orion)"; exec {" ".join(COMMAND)} doctor --json'
@@ -340,7 +350,20 @@ def test_a_lost_key_of_the_ca_is_told_by_the_computer_that_set_up_the_host(store
     machine.revision = {"number": 1, "by": host_lock.user_at_computer()}
     found = store_files.certificates_check(store, machine)
     assert (found.verdict, "ca-key.pem" in found.seen) == (UNKNOWN, True)
-    assert "machinectl regenerate-certs --new-ca orion" in found.hint
+    # A new CA would lock out the computer that has the key.
+    assert found.hint.endswith("export --all --with-ca-key -o <FILE>\nThen: machinectl import <FILE>")
+    assert "--new-ca" not in found.hint
+
+
+def test_machines_whose_certificates_have_the_same_problem_are_one_check(store: Store) -> None:
+    names = ["orion", "rigel"]
+    bare = [added(store, Machine(name, "none", url="tcp://192.0.2.7:2376", tls=True)) for name in names]
+    for machine in bare:
+        certs_create(machine.directory, ["192.0.2.7"])
+        machine.changes, machine.revision = [CaTrusted("0" * 64)], {"number": 1, "by": host_lock.user_at_computer()}
+        Path(machine.directory, "ca-key.pem").unlink()
+    [check] = this_computer.certificate_checks(store, bare)
+    assert check.seen.startswith('"orion", "rigel": valid, but cannot be renewed here')
 
 
 def test_certificates_that_are_not_valid_yet_are_a_matter_of_the_clock_here(store: Store) -> None:
