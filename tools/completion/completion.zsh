@@ -171,15 +171,21 @@ __machinectl_ask() {
 # The words after a verb, its flags with what their values are, and what its arguments are; it fails for what is none.
 # TABLE
 
+# Complete a link of the name docker-machine, too, if it leads to us.
+__machinectl_register() {
+    compdef _machinectl machinectl
+    if [[ "${commands[docker-machine]:A:t}" == machinectl ]]; then compdef _machinectl docker-machine; fi
+}
+
 # A function of zsh's own that is loaded when it is needed, or read at the start of a shell, before compinit maybe.
 if [[ "${funcstack[1]-}" == _machinectl ]]; then
     _machinectl "$@"
 elif (( ${+functions[compdef]} )); then
-    compdef _machinectl machinectl
+    __machinectl_register
 else
     __machinectl_compdef() {
         precmd_functions=("${(@)precmd_functions:#__machinectl_compdef}")
-        if (( ${+functions[compdef]} )); then compdef _machinectl machinectl; fi
+        if (( ${+functions[compdef]} )); then __machinectl_register; fi
     }
     \builtin typeset -ga precmd_functions
     precmd_functions+=(__machinectl_compdef)
