@@ -1,18 +1,16 @@
 """Docker Engine API client over TCP, TLS, unix sockets and SSH."""
 
-from machinectl.engine.ask_engines import Asker, Wait, ask_all, probe_all
+from machinectl.engine.ask_engines import ask_all, probe_all
 from machinectl.engine.endpoint import Endpoint, EngineError
 from machinectl.engine.http import Response, request
 from machinectl.engine.probe import EngineQuery, Probe, probe, probe_by, reach
 
 __all__ = [
-    "Asker",
     "Endpoint",
     "EngineError",
     "EngineQuery",
     "Probe",
     "Response",
-    "Wait",
     "ask_all",
     "probe",
     "probe_all",

@@ -12,7 +12,6 @@ from machinectl.value_classes import Frozen, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Sequence
     from typing import Protocol
 
@@ -28,29 +27,8 @@ if TYPE_CHECKING:
 
 # The host is off: its router says so, or ARP got no answer.
 NOBODY_THERE = {errno.EHOSTUNREACH, errno.EHOSTDOWN}
-
-
-class Opened:
-    """A connected socket, or one failure per address."""
-
-    def __init__(self) -> None:
-        self.sock: socket.socket | None = None
-        self.failures: list[OSError] = []
-
-    @property
-    def is_silent(self) -> bool:
-        return self.sock is None and all(map(is_silence, self.failures))
-
-    def take(self) -> socket.socket | None:
-        """Return the socket once; the caller closes it."""
-        sock, self.sock = self.sock, None
-        if sock:
-            self.failures.clear()
-        return sock
-
-    def close(self) -> None:
-        if sock := self.take():
-            sock.close()
+# In seconds.
+GRACE, MOMENT = 4.0, 0.001
 
 
 def is_silence(exc: OSError) -> bool:
@@ -62,8 +40,8 @@ class Endpoint(Frozen):
     """How to connect to an engine.
 
     `cert_dir` is absolute. For hints: `takeover` is the command that replaces a foreign CA, `port_setter` the
-    one that sets the SSH port, `setup` the one that lets the SSH user use the engine, or "". The first request uses
-    `opened`.
+    one that sets the SSH port, `setup` the one that lets the SSH user use the engine, or "". TCP may take this
+    `connecting_share` of a deadline.
 
     `others` are further URLs of the same engine: the first that answers is used, and `memory` is told. `given_by` is
     who gave this computer access to somebody else's machine, or ""; `ask_again` are the commands that ask for it anew,
@@ -78,7 +56,7 @@ class Endpoint(Frozen):
     takeover: str = ""
     port_setter: str = ""
     setup: str = ""
-    opened: Opened | None = field(default=None, compare=False, repr=False)
+    connecting_share: float = 1.0
     others: tuple[str, ...] = ()
     memory: AnsweredHosts | None = field(default=None, compare=False, repr=False)
     given_by: str = ""
@@ -129,13 +107,19 @@ class Deadline:
             raise TimeoutError
         return left
 
+    def patience(self) -> float | None:
+        """Return the seconds to wait for data: what has arrived counts, although a busy computer reads it late.
+
+        Raises TimeoutError GRACE seconds after the deadline.
+        """
+        left = self.left(time.monotonic())
+        if left <= -GRACE:
+            raise TimeoutError
+        return None if self.end is None else max(left, MOMENT)
+
     def left(self, now: float) -> float:
         """Return the seconds left at `now` (time.monotonic)."""
         return float("inf") if self.end is None else self.end - now
-
-    def extend(self, seconds: float) -> None:
-        if self.end is not None:
-            self.end += seconds
 
     def __str__(self) -> str:
         return f"{self.seconds:g} s"

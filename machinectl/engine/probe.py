@@ -47,7 +47,7 @@ class Probe(Frozen):
     """The result of a probe.
 
     `silent`: nobody answered at the address. `told`: the answer to the query. `swarm`: inactive, active/manager,
-    active/worker, pending, error or locked. `unasked`: skipped after too many timeouts.
+    active/worker, pending, error or locked.
     """
 
     state: State
@@ -59,7 +59,6 @@ class Probe(Frozen):
     silent: bool = False
     told: Any = field(default=None, repr=False)
     swarm: str = ""
-    unasked: bool = False
 
 
 def probe(endpoint: Endpoint, timeout: float) -> Probe:

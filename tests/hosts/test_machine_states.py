@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.driver import DriverError, SSHEndpoint
-from machinectl.hosts.status import machine_states
 from machinectl.hosts.status.machine_states import state_of, states_of
 from machinectl.machines.record import Machine
 from machinectl.ssh import ssh_settings
@@ -170,12 +169,9 @@ def test_an_ssh_engine_is_off_if_ssh_does_not_answer(use: Callable[[StandIn], No
 
 
 @pytest.mark.usefixtures("ssh_config")
-def test_the_port_of_an_ssh_engine_that_fails_at_once_is_checked_at_once(
-    use: Callable[[StandIn], None], monkeypatch: pytest.MonkeyPatch
+def test_an_ssh_engine_whose_port_refuses_is_stopped(
+    use: Callable[[StandIn], None],
 ) -> None:
-    # A check that waited for its time would come too late.
-    monkeypatch.setattr(machine_states, "HEAD_START", 3600.0)
-    monkeypatch.setattr(machine_states, "SHARE", 0.01)
     with servers.unlistened() as ssh:
         state, said = seen(use, ssh, ssh, scheme="ssh")
     assert (state, "Connection refused" in said) == (State.STOPPED, True), said
@@ -223,9 +219,10 @@ def test_the_machines_that_are_off_are_listed_as_such_and_may_be_started(store: 
 def test_checking_whether_a_host_is_off_imports_nothing_heavy() -> None:
     code = """if True:
         import sys
-        from machinectl.hosts.status.machine_states import ssh_addresses
+        from machinectl.engine.endpoint import Deadline
+        from machinectl.hosts.status.machine_states import is_silent
         from machinectl.driver import SSHEndpoint
-        ssh_addresses(SSHEndpoint("127.0.0.1", "ops", 1))
+        is_silent([SSHEndpoint("127.0.0.1", "ops", 1)], Deadline(9))
         print(*{"paramiko", "cryptography"} & set(sys.modules))
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)

@@ -7,7 +7,7 @@ import shutil
 import sys
 
 from machinectl.cli.invocation import THIS
-from machinectl.cli.output.exit_status import as_called, program_with, report, report_failures
+from machinectl.cli.output.exit_status import as_called, program_with, report_failures
 from machinectl.cli.output.stdout import draw, print_json, print_lines, write_out
 from machinectl.cli.output.style import GREEN, MORE, RED, YELLOW, columns, is_drawn_on, printed_sign
 from machinectl.cli.tables.fitted_table import Fitting, fitted_rows
@@ -15,7 +15,6 @@ from machinectl.cli.tables.ls_filters import parse_filters
 from machinectl.cli.tables.text_table import RowFormat, cell_text, table_text, unbroken
 from machinectl.commands.ls import MachineRow, machine_rows, query_rows
 from machinectl.errors import UsageError
-from machinectl.hosts.status.query_engines import skipped_engines_error
 from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.state import State
 
@@ -80,8 +79,6 @@ def print_machines(
     live = needs_hosts and not (quiet or layout or as_json or wanted.needs_state) and fits_the_screen(listed)
     if needs_hosts:
         query_hosts(listed, store, timeout, live=live)
-        if left_out := skipped_engines_error(listed):
-            report(left_out)
     listed = [row for row in listed if wanted.after_asking(row.state)]
     if quiet:
         print_lines(row.machine.name for row in listed)

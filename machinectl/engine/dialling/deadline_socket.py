@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import socket
 
-from machinectl.engine.endpoint import EngineError
+from machinectl.engine.endpoint import MOMENT, EngineError
 from machinectl.state import State
 
 TYPE_CHECKING = False
@@ -47,7 +47,7 @@ class Wire:
 
     def send(self, data: bytes) -> None:
         try:
-            self.sock.settimeout(self.deadline.remaining())
+            self.sock.settimeout(self.deadline.patience())
             self.sock.sendall(data)
         except self.closed:
             # The next read often finds the reason: a TLS alert or status 400.
@@ -67,14 +67,22 @@ class Wire:
     def receive_into(self, buffer: WriteableBuffer) -> int:
         """Read at least one byte; return 0 at the end."""
         try:
-            self.sock.settimeout(self.deadline.remaining())
-            count = self.sock.recv_into(buffer)
+            self.sock.settimeout(self.deadline.patience())
+            count = self._received(buffer)
         except OSError as exc:
             raise self.failure(exc) from exc
         self.answering = self.answering or count > 0
         if not self.answering:
             raise self.silence()
         return count
+
+    def _received(self, buffer: WriteableBuffer) -> int:
+        try:
+            return self.sock.recv_into(buffer)
+        except TimeoutError:
+            # OpenSSL's timeout can pass while this thread waits for the processor, with the data here.
+            self.sock.settimeout(MOMENT)
+            return self.sock.recv_into(buffer)
 
     def reader(self) -> io.BufferedReader:
         """Return a file of what arrives; closing it keeps the connection open."""

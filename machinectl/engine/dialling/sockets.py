@@ -24,16 +24,14 @@ NO_WAY = NOBODY_THERE | {errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL}
 
 
 def connect_tcp(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> socket.socket:
-    """Connect to the first address that accepts, or take `endpoint.opened`."""
-    if endpoint.opened and (sock := endpoint.opened.take()):
-        return sock
-    failures = list(endpoint.opened.failures) if endpoint.opened else []
-    addresses = [] if failures else resolve_endpoint(endpoint, url, deadline)
+    """Connect to the first address that accepts."""
+    failures: list[OSError] = []
+    addresses = resolve_endpoint(endpoint, url, deadline)
     for done, (family, address) in enumerate(addresses):
         try:
             # Share the remaining time, so that one dead address cannot use all of it.
             left = deadline.remaining()
-            return connected(family, address, left and left / (len(addresses) - done))
+            return connected(family, address, left and left * endpoint.connecting_share / (len(addresses) - done))
         except OSError as exc:
             failures.append(exc)
     raise none_accepts(endpoint, failures, deadline)

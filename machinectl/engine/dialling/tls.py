@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import ssl
-import threading
+import time
 from contextlib import nullcontext
+from math import isinf
+from select import POLLIN, POLLOUT, poll
+from threading import Event
 
 from machinectl.engine.dialling.deadline_cutoff import WATCH
 from machinectl.engine.dialling.deadline_socket import Wire
 from machinectl.engine.dialling.sockets import connect_tcp
-from machinectl.engine.endpoint import EngineError
+from machinectl.engine.endpoint import GRACE, EngineError
 from machinectl.errors import put_certificates_in
 from machinectl.files.atomic import read_file
 from machinectl.name_resolution import encoded
@@ -92,12 +95,11 @@ def secured_by(
         sock.close()
         raise
     wire = TLSWire(secured, endpoint, deadline)
-    late = threading.Event()
+    left, late = deadline.left(time.monotonic()), Event()
     try:
-        left = deadline.remaining()
-        secured.settimeout(left)
-        with nullcontext() if left is None else WATCH.cutting(secured, left, late):
-            secured.do_handshake()
+        # A server that sends without end keeps OpenSSL reading.
+        with nullcontext() if isinf(left) else WATCH.cutting(secured, left + GRACE, late):
+            shake_hands(secured, deadline)
     except BaseException as exc:
         is_engine = has_verified(secured)
         wire.close()
@@ -109,6 +111,22 @@ def secured_by(
             raise refused_by_engine(endpoint, exc) from exc
         raise
     return wire
+
+
+def shake_hands(secured: ssl.SSLSocket, deadline: Deadline) -> None:
+    """Raises TimeoutError if nothing arrives in time, however late this thread gets the processor."""
+    secured.settimeout(0)
+    while True:
+        try:
+            return secured.do_handshake()
+        except ssl.SSLWantReadError:
+            wanted = POLLIN
+        except ssl.SSLWantWriteError:
+            wanted = POLLOUT
+        left, ready = deadline.patience(), poll()
+        ready.register(secured, wanted)
+        if not ready.poll(left and left * 1000):
+            raise TimeoutError
 
 
 def has_verified(secured: ssl.SSLSocket | ssl.SSLObject) -> bool:

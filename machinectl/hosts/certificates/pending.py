@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from functools import partial
 
 from machinectl import engine
-from machinectl.engine import Wait
 from machinectl.engine.endpoint import Deadline
 from machinectl.errors import MachineError, one_line
 from machinectl.files.atomic import (
@@ -31,11 +31,10 @@ from machinectl.value_classes import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from typing import NoReturn
 
-    from machinectl.engine import Asker, Endpoint, EngineQuery, Probe
-    from machinectl.engine.ask_engines import Course
-    from machinectl.engine.endpoint import Opened
+    from machinectl.engine import Endpoint, EngineQuery, Probe
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
 
@@ -93,14 +92,14 @@ def unsettled_endpoint(machine: Machine) -> Endpoint:
 
 
 def probe_any_set(
-    machine: Machine, deadline: Deadline, question: EngineQuery | None = None, opened: Opened | None = None
+    machine: Machine, deadline: Deadline, question: EngineQuery | None = None, *, connecting_share: float = 1.0
 ) -> tuple[Probe, str]:
     """Try the machine's certificates, then pending ones; return the directory, too. Never raises."""
     try:
-        where = unsettled_endpoint(machine)
+        where = replace(unsettled_endpoint(machine), connecting_share=connecting_share)
     except MachineError as exc:
         return engine.Probe(State.ERROR, error=one_line(exc.cause), hint=exc.hint), machine.directory
-    found = engine.probe_by(replace(where, opened=opened), deadline, question)
+    found = engine.probe_by(where, deadline, question)
     # If nothing answers, another set does not help. With several addresses, one of them may have answered.
     is_silent = found.state is not State.ERROR and not where.others
     if found.state is State.RUNNING or not machine.tls or is_silent:
@@ -114,12 +113,14 @@ def probe_any_set(
     return found, machine.directory
 
 
-def probe_in_parallel(machine: Machine, question: EngineQuery | None, asker: Asker) -> Course:
-    """Ask in parallel with other engines; see `engine.ask_all`."""
-    opened = asker.reach(unsettled_endpoint(machine))
-    if opened:
-        yield Wait(opened)
-    return probe_any_set(machine, asker.deadline, question, opened)[0]
+def ask_machines(machines: Mapping[str, Machine], timeout: float, question: EngineQuery) -> Iterator[tuple[str, Probe]]:
+    """Ask engines in parallel, each with any set that it serves."""
+
+    def ask(machine: Machine, deadline: Deadline) -> Probe:
+        return probe_any_set(machine, deadline, question)[0]
+
+    asks = {name: partial(ask, machine) for name, machine in machines.items()}
+    return engine.ask_all(asks, timeout, lambda name: machines[name].url)
 
 
 def settle_pending(store: Store, name: str, timeout: float = PATIENCE) -> None:

@@ -6,10 +6,11 @@ import socket
 from functools import partial
 
 from machinectl import engine
-from machinectl.engine import Wait
+from machinectl.engine.dialling.sockets import connected
+from machinectl.engine.endpoint import is_silence
 from machinectl.errors import MachineError
 from machinectl.hosts.certificates.pending import probe_any_set
-from machinectl.hosts.connection.machine_driver import driver_instance, driver_of, endpoint_of, with_jump_host
+from machinectl.hosts.connection.machine_driver import driver_instance, driver_of, with_jump_host
 from machinectl.name_resolution import encoded
 from machinectl.state import State
 from machinectl.value_classes import replace
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from machinectl.driver import Driver, SSHEndpoint
-    from machinectl.engine import Asker, EngineQuery, Probe
-    from machinectl.engine.ask_engines import Course
+    from machinectl.engine import EngineQuery, Probe
     from machinectl.engine.dialling.sockets import Address
     from machinectl.engine.endpoint import Deadline
     from machinectl.machines.record import Machine
@@ -28,11 +28,8 @@ if TYPE_CHECKING:
 
 # No engine runs in these states: asking it would only take time.
 ASLEEP = {State.STOPPED, State.PAUSED, State.SAVED}
-# Try the SSH port after this many seconds without an answer from the engine, or this share of the deadline.
-HEAD_START = 1.0
-SHARE = 4
-# Share of the remaining time, so that the result is ready before the engine's time is up.
-IN_TIME = 0.8
+# The share of an engine's time in which it must accept a connection; the rest is for its host's SSH port.
+CONNECTING_SHARE = 0.8
 
 
 def state_of(machine: Machine, timeout: float) -> Probe:
@@ -53,33 +50,22 @@ def states_of(
         return ((name, engine.Probe(State.UNKNOWN)) for name in by_name)
     # Load drivers before starting threads: threads that import block each other.
     drivers = {machine.driver: driver_or_none(machine) for machine in by_name.values()}
-    courses = {
+    asks = {
         name: partial(probe_machine, machine, drivers[machine.driver], question) for name, machine in by_name.items()
     }
-    return engine.ask_all(courses, timeout, lambda name: by_name[name].url)
+    return engine.ask_all(asks, timeout, lambda name: by_name[name].url)
 
 
-def probe_machine(machine: Machine, driver: Driver | None, question: EngineQuery | None, asker: Asker) -> Course:
+def probe_machine(machine: Machine, driver: Driver | None, question: EngineQuery | None, deadline: Deadline) -> Probe:
     """If the engine is silent, try the SSH port."""
     known = state_from_driver(machine, driver)
     if known in ASLEEP:
         return engine.Probe(known)
-    opened = asker.reach(endpoint_of(machine))
-    head_start = min(HEAD_START, remaining_seconds(asker.deadline) / SHARE)
-    if opened:
-        yield Wait(opened, head_start)
-    if (opened and opened.ended and not opened.is_silent) or machine.url.startswith("unix://"):
-        return probe_any_set(machine, asker.deadline, question, opened)[0]
-    # An ssh:// engine is asked in one blocking call: the check of the SSH port starts later, in parallel.
-    addresses = ssh_addresses(ssh_endpoint_or_none(machine, driver), machine.addresses)
-    ssh = asker.connect(addresses, remaining_seconds(asker.deadline) * IN_TIME, 0.0 if opened else head_start)
-    if opened and not opened.ended:
-        yield Wait(opened)
-    found, _ = probe_any_set(machine, asker.deadline, question, opened)
+    found, _ = probe_any_set(machine, deadline, question, connecting_share=CONNECTING_SHARE)
     if found.silent or (machine.url.startswith("ssh://") and found.state is not State.RUNNING):
-        asker.hurry(ssh)
-        yield Wait(ssh)
-        return powered_off(machine, found) if ssh.failures and ssh.is_silent else found
+        way = ssh_endpoint_or_none(machine, driver)
+        if way and is_silent([replace(way, host=host) for host in (way.host, *machine.addresses)], deadline):
+            return powered_off(machine, found)
     return found
 
 
@@ -114,19 +100,19 @@ def driver_or_none(machine: Machine) -> Driver | None:
         return None
 
 
-def remaining_seconds(deadline: Deadline) -> float:
-    """Return 0 without a deadline."""
-    try:
-        return deadline.remaining() or 0.0
-    except TimeoutError:
-        return 0.0
-
-
-def ssh_addresses(way: SSHEndpoint | None, others: Sequence[str] = ()) -> list[Address]:
-    """Return those of all its hosts; none behind a jump host, which only it can reach."""
-    if not way:
-        return []
-    return [address for host in (way.host, *others) for address in addresses_of_host(replace(way, host=host))]
+def is_silent(ways: Sequence[SSHEndpoint], deadline: Deadline) -> bool:
+    """Return whether no SSH port answers; False if only a jump host can reach one."""
+    addresses = [address for way in ways for address in addresses_of_host(way)]
+    for done, (family, address) in enumerate(addresses):
+        try:
+            left = deadline.remaining() or 0
+            connected(family, address, left / (len(addresses) - done)).close()
+        except OSError as exc:
+            if not is_silence(exc):
+                return False
+        else:
+            return False
+    return bool(addresses)
 
 
 def addresses_of_host(way: SSHEndpoint) -> list[Address]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class MachineStatus(Mutable):
-    """`error` is one line, `seconds` the engine's time, `told` its answer; `swarm` and `unasked` as in `Probe`."""
+    """`error` is one line, `seconds` the engine's time, `told` its answer; `swarm` as in `Probe`."""
 
     machine: Machine
     state: State = State.NONE
@@ -33,7 +33,6 @@ class MachineStatus(Mutable):
     seconds: float = 0
     told: Any = None
     swarm: str = ""
-    unasked: bool = False
     settled: bool = False
 
     @property
@@ -103,8 +102,7 @@ def query_engines(
         one = by_name[name]
         one.state, one.version, one.api_version = found.state, found.version, found.api_version
         one.error, one.hint, one.seconds, one.told = found.error, found.hint, found.seconds, found.told
-        one.swarm, one.unasked = found.swarm, found.unasked
-        one.settled = True
+        one.swarm, one.settled = found.swarm, True
         see_doctor = found.hint.endswith(f"machinectl doctor {name}")
         if found.state is State.ERROR and (see_doctor or " expired on " in found.error):
             one.error += f". {found.hint}"
@@ -118,16 +116,4 @@ def query_engines(
 
 
 def engine_failures(asked: Sequence[MachineStatus]) -> list[MachineError]:
-    """Count engines that were not asked in one error."""
-    found = [failure for one in asked if not one.unasked and (failure := one.failure)]
-    return [*found, *([error] if (error := skipped_engines_error(asked)) else [])]
-
-
-def skipped_engines_error(asked: Sequence[MachineStatus]) -> MachineError | None:
-    count = sum(one.unasked for one in asked)
-    if not count:
-        return None
-    return MachineError(
-        f"{count} of {len(asked)} engines were not asked: the ones before them did not answer",
-        "Check this computer's network; or ask fewer at once",
-    )
+    return [failure for one in asked if (failure := one.failure)]

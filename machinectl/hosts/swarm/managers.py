@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl import engine
 from machinectl.engine import swarm_api
 from machinectl.errors import MachineError
-from machinectl.hosts.certificates.pending import probe_in_parallel
+from machinectl.hosts.certificates.pending import ask_machines
 from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.machines.swarm_node import node_of, on_record
 from machinectl.state import State
@@ -177,8 +176,7 @@ def query_managers(candidates: Sequence[Machine], patience: float) -> tuple[Mana
     """Ask managers in parallel; return the first in order that answers, and the failures."""
     machines = {machine.name: machine for machine in candidates}
     waiting, good, failures = list(machines), dict[str, Manager](), []
-    questions = {name: partial(probe_in_parallel, machine, NODES) for name, machine in machines.items()}
-    for name, found in engine.ask_all(questions, patience, lambda name: machines[name].url):
+    for name, found in ask_machines(machines, patience, NODES):
         if answer := manager_from_probe(machines[name], found):
             good[name] = answer
         else:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING
 
-from machinectl import engine
 from machinectl.engine.swarm_api import INFO, Membership
 from machinectl.errors import MachineError
-from machinectl.hosts.certificates.pending import probe_in_parallel
+from machinectl.hosts.certificates.pending import ask_machines
 from machinectl.hosts.parallel.workers import work_on_each
 from machinectl.hosts.swarm.managers import Manager, find_answering_manager, require_answering_manager
 from machinectl.hosts.swarm.membership import TrustedSwarms, update_recorded_node
@@ -132,8 +130,7 @@ class Roles:
 def memberships(store: Store, names: Iterable[str]) -> dict[str, Membership]:
     """Ask engines in parallel; leave out those that do not answer."""
     machines = {name: store.read_ready(name) for name in names}
-    questions = {name: partial(probe_in_parallel, machine, INFO) for name, machine in machines.items()}
-    answers = engine.ask_all(questions, PATIENCE, lambda name: machines[name].url)
+    answers = ask_machines(machines, PATIENCE, INFO)
     return {name: Membership.of(found.told) for name, found in answers if found.state is State.RUNNING}
 
 
