@@ -8,9 +8,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from machinectl import __version__
-from machinectl.cli.catalogue import ABOUT, GROUPS, OPTIONS, SECTIONS, VERBS, section_verbs
+from machinectl.cli.catalogue import ABOUT, GROUPS, OPTIONS, SECTIONS, TOPICS, VERBS, section_verbs
 from machinectl.cli.declarations.driver_option import IN_DRIVER
 from machinectl.cli.declarations.option_help import arguments_of, examples_with, option_rows, usage_lines
+from machinectl.cli.declarations.shared_flags import LOGIN
 from machinectl.cli.options.help_request import flags_and_driver
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ def pieces() -> Iterator[Piece]:
     """The reference as both forms have it, between its head and its end."""
     yield ("section", "Options")
     yield from listed(OPTIONS)
+    yield ("section", "SSH options")
+    yield ("text", TOPICS["ssh-options"])
+    yield from listed(option_rows(LOGIN))
     for section in SECTIONS:
         yield ("section", section)
         for name, _ in section_verbs(section):
@@ -78,9 +82,11 @@ def command(name: str) -> Iterator[Piece]:
 
 def described(title: str, declared: Verb, flags: Sequence[Flag], examples: Sequence[str]) -> Iterator[Piece]:
     yield ("verb", title, *usage_lines(title, declared))
-    yield ("text", f"{declared.summary} {declared.more}".strip())
+    own = [flag for flag in flags if flag not in LOGIN]
+    takes = "It takes the SSH options, too." if len(own) < len(flags) else ""
+    yield ("text", " ".join(filter(None, (declared.summary, declared.more, takes))))
     arguments = [(one.metavar, one.help) for one in declared.arguments if one.help]
-    yield from listed([*arguments, *option_rows(flags)])
+    yield from listed([*arguments, *option_rows(own)])
     yield from (("example", example) for example in examples)
 
 
