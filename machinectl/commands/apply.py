@@ -20,9 +20,13 @@ if TYPE_CHECKING:
 
 
 def apply(
-    store: Store, console: Console, make_plan: Callable[[], FleetPlan], options: ApplyOptions
+    store: Store,
+    console: Console,
+    make_plan: Callable[[], FleetPlan],
+    options: ApplyOptions,
+    approve: Callable[[FleetPlan], None] = lambda _: None,
 ) -> Iterator[Result]:
-    """Carry out a plan.
+    """Carry out a plan, if `approve` does not raise Declined.
 
     A failure stops only the machines behind it and later restarts. After ^C, the other results come before
     KeyboardInterrupt.
@@ -32,6 +36,7 @@ def apply(
         with apply_locked(store, console):
             # Another process may have changed something during the wait.
             plan = make_plan()
+            approve(plan)
             run = ApplyRun(store, plan, options)
             if phases.changes_names(run):
                 keep_jump_hosts(store, console)

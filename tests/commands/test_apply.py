@@ -39,7 +39,7 @@ from machinectl.rollout.apply_run import ApplyOptions, ApplyRun, apply_locked
 from machinectl.rollout.plan_steps import Action, Did, Difference, FleetPlan, PlanStep, Result
 from machinectl.ssh.ssh_errors import HostKeyRefused, LoginRefused
 from tests.support.in_process import machinectl
-from tests.support.program import killed_at, started
+from tests.support.program import at_terminal, everything, killed_at, started
 from tests.support.quiet import Quiet
 from tests.support.registered import added, register
 from tests.support.sshd import keygen
@@ -490,7 +490,7 @@ def test_a_host_is_logged_in_at_before_a_roll_by_the_way_that_stays(store: Store
     assert not restarts.can_be_reached_before(run, "orion")
 
 
-def test_the_hint_of_a_roll_that_ended_has_the_flags_that_were_typed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_hint_of_a_roll_that_ended_has_the_flags_that_were_typed() -> None:
     results = [
         Result("m1", Did.FAILED, MachineError("m1 does not want to"), touched=True),
         Result("m2", Did.NOT_BEGUN),
@@ -505,8 +505,43 @@ def test_the_hint_of_a_roll_that_ended_has_the_flags_that_were_typed(capsys: pyt
         "Fix that, then continue: machinectl apply --batch=2 --max-failures=0",
         "Or continue despite 1 failed: machinectl apply --batch=2 --max-failures=1",
     ]
-    said = capsys.readouterr().err
-    assert said.index("m3 is off") < said.index("m1 does not want to")
+
+
+def test_failures_come_in_the_files_order_and_equal_causes_once(capsys: pytest.CaptureFixture[str]) -> None:
+    def full(name: str) -> MachineError:
+        return MachineError("no space left", f"Free some: machinectl run {name} -- docker system prune")
+
+    results = [
+        Result("m3", Did.FAILED, full("m3")),
+        Result("m2", Did.FAILED, MachineError("m2 is off")),
+        Result("m1", Did.FAILED, full("m1"), touched=True),
+    ]
+    here = cast("Session", SimpleNamespace(console=Quiet(), program=""))
+    report_rollout(here, iter(results), "machinectl apply", order=["m1", "m2", "m3"])
+    assert capsys.readouterr().err == (
+        'Error: "m1", "m3": no space left\n  Free some: machinectl run m1 -- docker system prune\n'
+        'Error: "m2": m2 is off\n'
+    )
+
+
+NO, WORK_BEGAN = "Nothing was changed", "Apply: 1 failed"
+
+
+@pytest.mark.parametrize(("answer", "options", "end"), [("n", [], NO), ("y", [], WORK_BEGAN), ("", ["-y"], WORK_BEGAN)])
+def test_at_a_terminal_an_engine_restarts_after_a_look_at_the_plan(
+    store: Store, tmp_path: Path, answer: str, options: list[str], end: str
+) -> None:
+    file = tmp_path / "fleet.yaml"
+    file.write_text('hosts: {web1: {driver: none, url: "tcp://127.0.0.1:1", no-tls: true, engine-opt: [debug=true]}}')
+    web1 = Machine("web1", "none", url="tcp://127.0.0.1:1", driver_state='{"URL": "tcp://127.0.0.1:1"}')
+    web1.changes = [UnknownChange({"kind": "file-made", "path": "/etc/x"})]
+    added(store, web1)
+    with at_terminal("apply", "-f", str(file), *options, store=store.root, columns=120) as (_, terminal):
+        os.write(terminal, f"{answer}\n".encode())
+        said = everything(terminal)
+    assert ("Apply it? The engine restarts on web1." in said) == (not options)
+    assert ("Plan: 0 to create, 1 to change" in said) == (not options)
+    assert end in said
 
 
 def test_nobody_behind_a_jump_host_that_failed_begins_and_each_is_told_why(store: Store) -> None:

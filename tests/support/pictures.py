@@ -194,7 +194,7 @@ def _pictures(session: Session, home: Path, bare: Host, others: list[Host]) -> I
                 boards.append(session.picture("apply"))
                 release()
 
-        session.run("machinectl apply", watch)
+        session.run("machinectl apply --yes", watch)
     yield "apply", boards[0]
     yield "applied", session.picture("applied")
     hosts["vega"].run("systemctl stop docker.socket docker")

@@ -131,7 +131,7 @@ VERBS = {
             Flag("--prune", help="Remove machines that the file no longer has."),
             Flag("--purge", help="With --prune: undo machinectl's changes on their hosts, too."),
             Flag("--take-over", help="Take over machines from other fleets without asking."),
-            Flag("-y", "--yes", help="Do not ask before removing machines or setting up hosts."),
+            Flag("-y", "--yes", help="Do not ask before restarting engines, removing machines or setting up hosts."),
             Flag("--force", help="Replace others' certificates, and restart engines even if that stops containers."),
             shared.RESTART_SWARM,
             shared.OPEN_FIREWALL,

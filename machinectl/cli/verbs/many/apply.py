@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from machinectl.cli.options.login_options import given_authority
 from machinectl.cli.output.exit_status import report
-from machinectl.cli.output.stdout import print_json, write_out
+from machinectl.cli.output.stdout import draw, print_json, write_out
 from machinectl.cli.parsing.lookahead import split_at_verb
 from machinectl.cli.tables.results import last_looks, with_machine_name
-from machinectl.cli.verbs.many.plan import fleet_command, fleet_file, needed_flags, print_fleet_plan
-from machinectl.errors import UsageError
+from machinectl.cli.verbs.many.plan import fleet_command, fleet_file, needed_flags, plan_lines, print_fleet_plan
+from machinectl.console import confirm
+from machinectl.errors import Declined, UsageError
+from machinectl.quantities import first_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from machinectl.cli.options.verb_session import Session
+    from machinectl.errors import MachineError
     from machinectl.hosts.connection.login import Access
     from machinectl.rollout.plan_steps import FleetPlan, Result
 
@@ -56,11 +60,20 @@ def apply(
 
     file, text = fleet_file("apply", files, names)
     advice: dict[str, None] = {}
+    order: dict[str, None] = {}
 
     def make_plan() -> FleetPlan:
         planned = plan(here.store, file, names, selector, fleet_command("apply", file), text)
         advice.update(dict.fromkeys(planned.advice))
+        order.update(dict.fromkeys(step.name for step in planned.steps))
         return planned
+
+    def approve(planned: FleetPlan) -> None:
+        restarting = [step.name for step in planned.steps if step.restarts]
+        if restarting and here.console.interactive and not (yes or as_json):
+            draw("".join(f"{line}\n" for line in plan_lines(planned, prune=prune)))
+            if not confirm(here.console, f"Apply it? The engine restarts on {first_names(restarting)}."):
+                raise Declined("Nothing was changed")
 
     given = tuple(flags_to_repeat(here.arguments))
     words = [fleet_command("apply", file), *given]
@@ -93,14 +106,17 @@ def apply(
         again = with_flags(again, *needed_flags(planned))
         return print_fleet_plan(here, planned, again, options.command, prune=prune, as_json=as_json)
     here.console.prints_total = True
-    code = report_rollout(here, command(here.store, here.console, make_plan, options), options.command, as_json=as_json)
+    results = command(here.store, here.console, make_plan, options, approve)
+    code = report_rollout(here, results, options.command, order=order, as_json=as_json)
     for line in advice:
         here.console.note(line)
     return code
 
 
-def report_rollout(here: Session, results: Iterator[Result], again: str, *, as_json: bool = False) -> int:
-    """Report all results; return the exit code. `again` is the command to continue with."""
+def report_rollout(
+    here: Session, results: Iterator[Result], again: str, *, order: Iterable[str] = (), as_json: bool = False
+) -> int:
+    """Report all results, failures in this `order`; return the exit code. `again` is the command to continue with."""
     from machinectl.rollout.plan_steps import Did
 
     found: list[Result] = []
@@ -112,10 +128,27 @@ def report_rollout(here: Session, results: Iterator[Result], again: str, *, as_j
     except BaseException:
         # Also at ^C, unless nothing has begun.
         if found:
-            print_summary(here, found, again, as_json=as_json, interrupted=True)
+            print_summary(here, in_order(found, order), again, as_json=as_json, interrupted=True)
         raise
-    print_summary(here, found, again, as_json=as_json)
+    print_summary(here, in_order(found, order), again, as_json=as_json)
     return int(any(result.did in {Did.FAILED, Did.NOT_BEGUN, Did.UNFINISHED} for result in found))
+
+
+def in_order(found: Iterable[Result], names: Iterable[str]) -> list[Result]:
+    place = {name: at for at, name in enumerate(names)}
+    return sorted(found, key=lambda result: place.get(result.name, len(place)))
+
+
+def alike(found: Iterable[Result]) -> Iterator[MachineError]:
+    """Yield the failures; of several that differ only in the hint's machine, the first with all names."""
+    same: dict[tuple[str, ...], list[Result]] = {}
+    for result in found:
+        if result.error:
+            hint = re.split(rf"(?<![\w.-]){re.escape(result.name)}(?![\w.-])", result.error.hint)
+            same.setdefault((result.error.cause, *hint), []).append(result)
+    for failed in same.values():
+        if error := failed[0].error:
+            yield with_machine_name(error, '", "'.join(result.name for result in failed))
 
 
 def flags_to_repeat(arguments: Sequence[str]) -> Iterator[str]:
@@ -160,10 +193,8 @@ def print_summary(
         here.console.note(summary)
     else:
         write_out(f"{summary}\n")
-        # Failures before a host was changed come first: the rollout did not cause them.
-        for result in sorted(found, key=lambda result: result.touched):
-            if result.error:
-                report(with_machine_name(result.error, result.name), here.program)
+        for error in alike(found):
+            report(error, here.program)
     by_record = {
         result.name: result.looked_at
         for result in found
