@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import shutil
 import tempfile
 from contextlib import suppress
@@ -26,6 +27,7 @@ from machinectl.docker_cli.contexts import Contexts
 from machinectl.driver import DriverError
 from machinectl.errors import MachineError
 from machinectl.files.atomic import StoreError
+from machinectl.files.ownership import other_writer
 from machinectl.hosts.connection.machine_driver import endpoint_of, endpoints_of, ssh_endpoint
 from machinectl.hosts.connection.openssh_programs import machine_host_block
 from machinectl.machines.docker_machine.config_json import config_json
@@ -275,8 +277,19 @@ def test_no_key_is_kept_where_a_group_of_several_may_write(store: Store) -> None
     os.chown(store.root, -1, 65534)
     with pytest.raises(StoreError, match="its group may write to it"):
         added(store, Machine("orion", "none"), {"key.pem": b"secret"})
+    # Nobody lists the members of a directory service's group.
+    os.chown(store.root, -1, 54321)
+    os.setegid(54321)
+    try:
+        with pytest.raises(StoreError, match="its group may write to it"):
+            added(store, Machine("orion", "none"), {"key.pem": b"secret"})
+    finally:
+        os.setegid(0)
     # As with a umask of 002, where every user has a private group.
-    os.chown(store.root, -1, os.getegid())
+    daemon = pwd.getpwnam("daemon")
+    os.chown(store.root, daemon.pw_uid, daemon.pw_gid)
+    assert other_writer(store.root) == ""
+    os.chown(store.root, 0, 0)
     added(store, Machine("orion", "none"), {"key.pem": b"secret"})
 
 

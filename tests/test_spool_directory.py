@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl.errors import MachineError
-from machinectl.files.spool_directory import spool_directory
+from machinectl.files.spool_directory import PREFIX, spool_directory
 from tests.support.real import need
 
 if TYPE_CHECKING:
@@ -32,6 +32,16 @@ def test_a_file_that_a_thread_makes_during_the_removal_goes_too(
         monkeypatch.setattr(os, "rmdir", after_one_more_file)
     os.close(thread)
     assert not os.path.lexists(f"{directory}-ended")
+
+
+def test_the_next_process_removes_a_killed_ones_directory_and_none_that_is_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    (tmp_path / f"{PREFIX}killed").mkdir()
+    with spool_directory() as first, spool_directory() as second:
+        assert {*map(str, tmp_path.glob(f"{PREFIX}*"))} == {first, second}
 
 
 @pytest.mark.parametrize(

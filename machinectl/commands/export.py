@@ -130,9 +130,11 @@ def check_output(path: str, *, force: bool) -> None:
 
 def write_export(path: str, data: bytes) -> None:
     """Write all of it or nothing, for the owner only."""
-    directory, name = os.path.split(path)
+    path = os.path.abspath(path)
+    # No name that somebody else may use: `write_and_rename` removes what is there.
+    temporary = os.path.join(os.path.dirname(path), f".machinectl-{os.urandom(8).hex()}.tmp")
     try:
-        write_and_rename(os.path.abspath(path), os.path.join(os.path.abspath(directory), f".{name}.tmp"), data)
+        write_and_rename(path, temporary, data)
     except (OSError, ValueError) as exc:
         raise unwritable(path, exc) from exc
 

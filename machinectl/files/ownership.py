@@ -6,15 +6,16 @@ import os
 import stat
 from contextlib import contextmanager
 
-from machinectl.errors import MachineError
+from machinectl.errors import MachineError, UsageError
 from machinectl.files.atomic import quote_word
 from machinectl.files.temporary_files import temporary_place
 from machinectl.value_classes import Frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+OUT = "--out <DIRECTORY>"
 EVERYBODY = "everybody may write to it"
 GROUP = "its group may write to it"
 FOREIGN = "it is another user's"
@@ -51,7 +52,10 @@ def other_writer(path: str, found: os.stat_result | None = None) -> str:
 
 
 def is_private_group(path: str, found: os.stat_result) -> bool:
-    """Return whether only root and the owner are in the group (umask 002)."""
+    """Return whether it is root's group, or the owner's own (umask 002).
+
+    SSSD and LDAP do not list a group's members, so only the owner's primary group of the owner's name counts.
+    """
     import grp
     import pwd
 
@@ -60,15 +64,12 @@ def is_private_group(path: str, found: os.stat_result) -> bool:
         return False
     if found.st_gid == 0:
         return True
-    trusted = {0, os.geteuid(), found.st_uid}
     try:
-        names = grp.getgrgid(found.st_gid).gr_mem
-        members = {pwd.getpwnam(name).pw_uid for name in names}
+        owner, group = pwd.getpwuid(found.st_uid), grp.getgrgid(found.st_gid)
     except KeyError:
-        # A container runs as a user without a name.
-        return found.st_gid == os.getegid() and found.st_gid not in {group.gr_gid for group in grp.getgrall()}
-    members |= {user.pw_uid for user in pwd.getpwall() if user.pw_gid == found.st_gid}
-    return members <= trusted
+        return False
+    others = {user.pw_name for user in pwd.getpwall() if user.pw_gid == found.st_gid} | {*group.gr_mem}
+    return (owner.pw_gid, owner.pw_name) == (group.gr_gid, group.gr_name) and others <= {owner.pw_name, "root"}
 
 
 def exposed_above(path: str, *, root_anywhere: bool = True) -> Exposed | None:
@@ -100,6 +101,25 @@ def exposed(directory: str, *, root_anywhere: bool = True) -> Exposed | None:
     trusted = is_trusted(os.stat(directory).st_uid, root_anywhere=root_anywhere)
     why = other_writer(directory) if trusted else FOREIGN
     return Exposed(directory, why) if why else None
+
+
+def check_directory(directory: str, other: str, warn: Callable[[str], None]) -> None:
+    """Raise MachineError if another user could replace keys there, or if lines for a shell could not hold its path.
+
+    `other` chooses another directory. Root, who trusts every owner, is warned of one.
+    """
+    if not directory.isprintable():
+        raise UsageError(f"The path {directory!r} holds a character that cannot be printed", f"Name another: {other}")
+    path = os.path.abspath(directory)
+    if found := exposed(path):
+        raise MachineError(
+            f"{found.path} is not safe for keys: {found.why}", found.hint(f"choose another directory: {other}")
+        )
+    if found := exposed(path, root_anywhere=False):
+        warn(
+            f"{found.path} belongs to another user, who can replace the files in it\n"
+            f"Unless you trust that user, choose another directory: {other}"
+        )
 
 
 def checked_place(directory: str) -> str:

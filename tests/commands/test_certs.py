@@ -159,6 +159,23 @@ def test_create_writes_into_a_directory_that_is_there_and_leaves_its_other_files
     assert sorted(os.listdir(tmp_path)) == sorted([*CREATED, "config.json", "home"])
 
 
+def test_keys_go_to_no_directory_that_others_can_change(store: Store, made: Path, tmp_path: Path) -> None:
+    add_machine(store)
+    certs_import(store, Quiet(), "orionbox", str(made))
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    for words in (
+        ["certs", "create", "--san", "orion", "--out", str(shared)],
+        ["certs", "issue", "--out", str(shared / "me"), "orionbox"],
+        ["builder", "create", "orionbox"],
+    ):
+        refused = machinectl(*words, store=store.root, environment={"BUILDX_CONFIG": str(shared)})
+        assert refused.returncode == 1
+        assert f"{shared} is not safe for keys: everybody may write to it" in refused.stderr
+    assert [*shared.iterdir()] == []
+
+
 def test_create_replaces_nothing_unasked_and_says_what_is_there(made: Path) -> None:
     (made / "cert.pem").unlink()
     before = contents(made)

@@ -409,6 +409,25 @@ def test_a_dry_run_changes_nothing(store: Store, there: Store, identity: Identit
     assert there.names() == []
 
 
+def test_a_machine_that_another_process_has_made_meanwhile_stays(
+    store: Store, there: Store, identity: Identity, key: Path, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_server(store, "orion", identity)
+    write(store, ["orion"], file, key)
+    writing, others = there.writing, Machine("orion", "none", url="unix:///x.sock")
+
+    def writing_too_late(name: str, waiting: Any) -> Any:
+        monkeypatch.undo()
+        added(there, others)
+        return writing(name, waiting)
+
+    monkeypatch.setattr(there, "writing", writing_too_late)
+    found = import_all(there, read(file, key))["orion"]
+    assert isinstance(found, MachineError)
+    assert found.cause == 'Docker machine "orion" already exists'
+    assert contents(there, "orion") == {"machine.json": others.dump()}
+
+
 def test_some_machines_are_imported_by_name_or_pattern(
     store: Store, there: Store, identity: Identity, key: Path, file: str
 ) -> None:
@@ -481,12 +500,15 @@ def test_a_machine_that_was_removed_is_not_there(store: Store, identity: Identit
 
 def test_an_existing_file_is_kept_without_force(store: Store, identity: Identity, key: Path, file: str) -> None:
     add_server(store, "orion", identity)
+    users = Path(file).with_name(f".{Path(file).name}.tmp")
+    users.write_text("the user's own")
     Path(file).write_text("mine")
     with pytest.raises(MachineError, match="exists already, and was not changed"):
         write(store, ["orion"], file, key)
     assert Path(file).read_text() == "mine"
     write(store, ["orion"], file, key, force=True)
     assert age.is_age_file(Path(file).read_bytes())
+    assert users.read_text() == "the user's own"
     with pytest.raises(MachineError, match="is a directory"):
         write(store, ["orion"], str(key.parent), key, force=True)
     with pytest.raises(MachineError, match="There is no directory"):

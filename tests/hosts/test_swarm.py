@@ -714,6 +714,20 @@ def test_a_leave_whose_last_call_fails_is_on_record_and_the_next_command_ends_it
         assert membership_of(store, "w1") == "member"
 
 
+def test_a_node_that_somebody_else_removes_at_the_same_time_is_out(
+    store: Store, whole: Swarms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_swarm = api.leave_swarm
+
+    def also_removed(*words: Any, **options: Any) -> None:
+        leave_swarm(*words, **options)
+        del whole.nodes["cluster-m1"]["node-w1"]
+
+    monkeypatch.setattr(api, "leave_swarm", also_removed)
+    assert leave(store, "w1") == {}
+    assert (membership_of(store, "w1"), "node-w1" in whole.nodes["cluster-m1"]) == ("", False)
+
+
 @pytest.mark.parametrize("role", ["manager", "worker"])
 def test_who_is_killed_while_a_machine_joins_has_that_on_record(
     store: Store, swarms: Swarms, role: str, monkeypatch: pytest.MonkeyPatch

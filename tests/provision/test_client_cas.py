@@ -200,6 +200,12 @@ def test_nobody_is_let_in_twice() -> None:
     assert client_cas.wanted_clients(host, asked) == OWN.certificate + ALICE.certificate
 
 
+def test_who_is_ended_and_let_in_at_once_is_ended() -> None:
+    host = with_clients(provisioned()[0], OWN.certificate)
+    asked = target(ending=frozenset({digest(ALICE)}), new_cas=(ALICE.certificate, CI.certificate))
+    assert client_cas.wanted_clients(host, asked) == OWN.certificate + CI.certificate
+
+
 def test_the_last_holders_end_leaves_the_list_with_the_machines_own_ca() -> None:
     host, changes = provisioned(target(holders=(ALICE.certificate,)))
     decision = configured(host, target(ending=frozenset({digest(ALICE)})), changes)

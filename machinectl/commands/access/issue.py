@@ -18,6 +18,7 @@ from machinectl.files.fileset import (
     place_left_files,
     read_regular_file,
 )
+from machinectl.files.ownership import OUT, check_directory
 from machinectl.hosts.access.engine_turns import work_in_turns
 from machinectl.hosts.access.granting import (
     AccessGrant,
@@ -27,11 +28,9 @@ from machinectl.hosts.access.granting import (
     plan_client,
 )
 from machinectl.hosts.access.issued_files import (
-    check_directory,
     check_holder,
     check_unchanged,
     noted_hosts,
-    other_owners_path,
     write_issued,
 )
 from machinectl.hosts.access.tool_addresses import tool_urls
@@ -195,12 +194,7 @@ def checked_names(store: Store, console: Console, names: Sequence[str], issue: T
     """Return the machines. Raises MachineError if one cannot be shared, or if the directory is not safe."""
     check_tool(store, issue.tool, names)
     check_holder_name(issue.who)
-    check_directory(issue.directory)
-    if path := other_owners_path(issue.directory):
-        console.warn(
-            f"{path} belongs to another user, who can replace the files in it\n"
-            "Unless you trust that user, choose another directory: --out <DIRECTORY>"
-        )
+    check_directory(issue.directory, OUT, console.warn)
     wanted = list(dict.fromkeys(chosen(store, names)))
     grant = issue.grant(certs.new_key())
     for name in wanted:

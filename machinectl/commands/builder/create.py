@@ -11,6 +11,7 @@ from machinectl.docker_cli.buildx import BOOT, Buildx, BuildxNode, check_name
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.engine import EngineQuery
 from machinectl.errors import MachineError
+from machinectl.files.ownership import check_directory
 from machinectl.hosts.exports.builder_records import Builder, BuilderNode, save_builders, writing_builders
 from machinectl.hosts.exports.builders import leave, remote_node, wanted_node
 from machinectl.hosts.exports.docker_contexts import sync_context
@@ -22,6 +23,7 @@ from machinectl.url import parse_url
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from machinectl.console import Console
     from machinectl.machines.store import Store
 
 
@@ -42,10 +44,13 @@ class BuilderOrder:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
-def create_builder(store: Store, names: Sequence[str], order: BuilderOrder, timeout: float) -> Builder:
+def create_builder(
+    store: Store, console: Console, names: Sequence[str], order: BuilderOrder, timeout: float
+) -> Builder:
     """Make a builder, finish one, or add machines. Raises MachineError; what is new is then removed again."""
     order = replace(order, name=check_name(order.name))
     buildx = Buildx(os.environ)
+    check_directory(buildx.directory, "export BUILDX_CONFIG=<DIRECTORY>", console.warn)
     for name in names:
         check_usable(store, name, order.port, timeout)
     platforms = engine_platforms(store, names, timeout)

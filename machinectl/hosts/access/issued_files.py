@@ -7,10 +7,9 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from machinectl.errors import MachineError, UsageError, one_line
+from machinectl.errors import MachineError, one_line
 from machinectl.files.atomic import PRIVATE_FILE
 from machinectl.files.fileset import check_absent, read_regular_file, replace_together
-from machinectl.files.ownership import exposed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,24 +17,6 @@ if TYPE_CHECKING:
 # SHA256 of the written files by path; the machines' hosts in them; and the holder of the keys.
 NOTES, HOSTS, HOLDER = ".machinectl.json", "hosts", "holder"
 HINT = "Choose another directory with --out, or replace them: --force"
-
-
-def check_directory(directory: str) -> None:
-    """Raise MachineError if another user could replace files there, or if lines for a shell could not hold its path."""
-    if not directory.isprintable():
-        raise UsageError(
-            f"The path {directory!r} holds a character that cannot be printed", "Name another: --out <DIRECTORY>"
-        )
-    if found := exposed(directory):
-        raise MachineError(
-            f"{found.path} is not safe for keys: {found.why}", found.hint("choose another directory: --out <DIRECTORY>")
-        )
-
-
-def other_owners_path(directory: str) -> str:
-    """Return the path above or at a checked directory that belongs to a user whom only root trusts, or ""."""
-    found = exposed(directory, root_anywhere=False)
-    return found.path if found else ""
 
 
 def check_unchanged(directory: str, files: Mapping[str, bytes]) -> None:

@@ -19,7 +19,9 @@ def certs_create(
     here: Session, *, out: str, san: list[str], ca_cert: str | None, ca_key: str | None, client_name: str, force: bool
 ) -> None:
     from machinectl.commands.certs.create import certs_create as command
+    from machinectl.files.ownership import OUT, check_directory
 
+    check_directory(out, OUT, here.console.warn)
     print_lines(command(out, san, ca_cert=ca_cert, ca_key=ca_key, client_name=client_name, force=force))
     here.console.note(
         "For the host: ca.pem, server.pem, server-key.pem; for ~/.docker: ca.pem, cert.pem, key.pem;\n"
@@ -29,7 +31,9 @@ def certs_create(
 
 def certs_issue(here: Session, *, name: str, out: str, client_name: str, force: bool) -> None:
     from machinectl.commands.certs.issue import certs_issue as command
+    from machinectl.files.ownership import OUT, check_directory
 
+    check_directory(out, OUT, here.console.warn)
     print_lines([command(here.store, name, out, client_name=client_name, force=force)])
     here.console.note(
         "Access that ends without locking out others, and files as a tool wants them: machinectl access issue <TOOL> "

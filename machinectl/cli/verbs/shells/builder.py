@@ -63,7 +63,7 @@ def builder(
         port=(port or PORT) if remote else 0,
         options=parse_options(driver_options),
     )
-    made = create_builder(here.store, targets, order, timeout)
+    made = create_builder(here.store, here.console, targets, order, timeout)
     write_out(f"{made.name}\n")
     here.console.note(explained(made, use=use))
 
