@@ -30,7 +30,14 @@ from machinectl.machines.answered_address import AddressNews
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
-from tests import test_certs_docker, test_contexts, test_hostile_records, test_spool_directory, test_strange_files
+from tests import (
+    test_certs_docker,
+    test_contexts,
+    test_host_changes,
+    test_hostile_records,
+    test_spool_directory,
+    test_strange_files,
+)
 from tests.cli import test_pasted_text, test_use
 from tests.commands import (
     test_access_lab,
@@ -38,6 +45,7 @@ from tests.commands import (
     test_access_shared,
     test_addresses,
     test_env,
+    test_export,
     test_forward,
     test_run_persist,
     test_socket,
@@ -749,12 +757,17 @@ def test_what_a_shell_reads_runs_nothing(shell: str, tmp_path: Path) -> None:
 @proves(
     "A record from somebody else runs nothing, passes `ssh` no option, and names no key outside of its machine's "
     "directory.",
+    "`rm --purge` undoes only what machinectl itself does on hosts, and nothing that only an imported file names.",
     "If a machine's file is a link, machinectl replaces the link and never writes through it.",
 )
 def test_a_record_of_somebody_elses_is_only_read(store: Store, tmp_path: Path) -> None:
     test_hostile_records.test_whatever_a_record_says_each_verb_that_reads_answers_or_says_in_one_line_why_not()
     test_hostile_records.test_whatever_a_record_says_ssh_is_given_no_option_of_its_and_no_file_outside_the_machine()
     test_hostile_records.test_a_record_names_no_key_outside_of_its_machine(store, "../other/id_ssh")
+    test_host_changes.test_what_we_would_not_have_written_is_kept_and_nothing_is_done_for_it(
+        {"kind": "package", "path": "openssh-server"}
+    )
+    test_export.test_no_export_decides_what_is_undone_on_the_host(Store(str(tmp_path / "there")))
     test_hostile_records.test_a_link_in_a_machines_place_or_a_files_is_replaced_and_never_written_through(
         store, tmp_path
     )
