@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,10 @@ MOST_MANIFESTS = 1000
 
 class ArchiveError(MachineError):
     """An archive is damaged, or is not an image."""
+
+
+class MissingDocument(ArchiveError):
+    """An archive lacks a manifest or a configuration."""
 
 
 @dataclass(frozen=True)
@@ -104,11 +109,10 @@ def read_image(root: Document, blob: Callable[[str], bytes | None], platform: st
         manifest = read_manifest(root, blob)
         check_platform(platform, [manifest])
         return Image(root, (manifest,), (digest_of(root), manifest.config))
-    below = [each for each in members(document(root, blob), "manifests") if blob(digest_of(each)) is not None]
-    there = [found for each in below if (found := try_manifest(each, blob))]
-    is_whole = len(there) == len(members(document(root, blob), "manifests"))
+    listed = members(document(root, blob), "manifests")
+    there = [found for each in listed if (found := try_manifest(each, blob))]
     wanted = check_platform(platform, there)
-    if platform or not is_whole:
+    if platform or len(there) < len(listed):
         index = "" if platform else digest_of(root)
         return Image(wanted.descriptor, (wanted,), (wanted.digest, wanted.config), index)
     small = [digest_of(root), *(digest for each in there for digest in (each.digest, each.config))]
@@ -116,10 +120,10 @@ def read_image(root: Document, blob: Callable[[str], bytes | None], platform: st
 
 
 def try_manifest(descriptor: Document, blob: Callable[[str], bytes | None]) -> Manifest | None:
-    """Return None if its configuration is missing."""
-    found = document(descriptor, blob)
-    config = digest_of(found.get("config"))
-    return read_manifest(descriptor, blob) if blob(config) is not None else None
+    """Return None if the archive lacks it, or its configuration."""
+    with suppress(MissingDocument):
+        return read_manifest(descriptor, blob)
+    return None
 
 
 def read_manifest(descriptor: Document, blob: Callable[[str], bytes | None]) -> Manifest:
@@ -187,7 +191,7 @@ def document(descriptor: Any, blob: Callable[[str], bytes | None]) -> Document:
     digest = digest_of(descriptor)
     data = blob(digest)
     if data is None:
-        raise ArchiveError(f"The archive is incomplete: {digest} is missing", f"Save the image again: {SAVE}")
+        raise MissingDocument(f"The archive is incomplete: {digest} is missing", f"Save the image again: {SAVE}")
     return parse_json(data, digest)
 
 

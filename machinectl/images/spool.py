@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 PIECE = 1 << 20
 # Bytes. containerd takes no larger manifest or configuration (core/content: 8 MiB).
 LONGEST_DOCUMENT = 8 << 20
+# Bytes of all manifests and configurations, as often as an archive names them.
+LONGEST_DOCUMENTS = 64 << 20
 
 
 class SourceError(MachineError):
@@ -63,6 +65,7 @@ class Spool:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._blobs: dict[str, Blob] = {}
+        self._read = 0
         self._image: Image | None = None
         self._failure: BaseException | None = None
 
@@ -127,6 +130,11 @@ class Spool:
         blob = self._blobs.get(digest)
         if not blob or blob.size > LONGEST_DOCUMENT:
             return None
+        self._read += blob.size
+        if self._read > LONGEST_DOCUMENTS:
+            raise ArchiveError(
+                f"The archive names more than {LONGEST_DOCUMENTS >> 20} MB of manifests and configurations"
+            )
         content = b"".join(blob.pieces())
         if f"sha256:{hashlib.sha256(content).hexdigest()}" != digest:
             raise ArchiveError(f"The archive is damaged: {digest} is not the digest of that file")

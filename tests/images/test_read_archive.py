@@ -173,6 +173,18 @@ def of_two_platforms(arm: Made) -> bytes:
     return tar_of({**blobs, "index.json": json.dumps({"schemaVersion": 2, "manifests": [root]}).encode()})
 
 
+def test_an_index_that_names_a_long_manifest_again_and_again_is_refused(tmp_path: Path) -> None:
+    made = Made([LOW])
+    manifest = json.loads(made.blobs[made.manifest_digest])
+    manifest["annotations"] = {"x": "x" * (1 << 20)}
+    long = made.add(json.dumps(manifest).encode(), archives.MANIFEST)
+    index = made.add(json.dumps({"manifests": [long] * 50}).encode(), archives.INDEX)
+    assert len(read(layout({"app": made}, [index]), tmp_path)[0].manifests) == 50
+    index = made.add(json.dumps({"manifests": [long] * 70}).encode(), archives.INDEX)
+    (tmp_path / "again").mkdir()
+    assert "more than 64 MB of manifests" in refusal(layout({"app": made}, [index]), tmp_path / "again")
+
+
 def test_a_platform_is_one_manifest_of_an_index(tmp_path: Path) -> None:
     arm = Made([LOW], platform={"os": "linux", "architecture": "arm64"})
     data = of_two_platforms(arm)
