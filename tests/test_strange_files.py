@@ -188,7 +188,7 @@ def test_a_secret_may_come_from_a_pipe_and_never_without_end(tmp_path: Path) -> 
         one_line(raised.value)
 
 
-@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP])
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
 def test_a_file_system_without_locks_is_one_line_and_what_is_there_still_lists(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import fcntl
 
 
-def take_lock(descriptor: int) -> bool:
-    """Lock an open file or directory; return False if another process holds it."""
+def take_lock(descriptor: int, *, without_locks: bool) -> bool:
+    """Lock an open file or directory. Return False if another process holds it.
+
+    `without_locks` is what to return on a file system that has no locks.
+    """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return False
+    except OSError:
+        return without_locks
     return True

@@ -65,7 +65,7 @@ def new_directory(place: str, prefix: str) -> tuple[str, int]:
         path = tempfile.mkdtemp(prefix=prefix, dir=place)
         with suppress(FileNotFoundError):
             descriptor = os.open(path, os.O_RDONLY)
-            if take_lock(descriptor) and os.path.lexists(path):
+            if take_lock(descriptor, without_locks=True) and os.path.lexists(path):
                 return path, descriptor
             os.close(descriptor)
 
@@ -81,7 +81,7 @@ def remove_abandoned(place: str, prefix: str, abandon: Callable[[str], object] |
             # Another process has removed it.
             continue
         try:
-            if take_lock(descriptor):
+            if take_lock(descriptor, without_locks=False):
                 if abandon:
                     abandon(path)
                 shutil.rmtree(path, ignore_errors=True)

@@ -169,7 +169,7 @@ def test_active_at_an_open_socket_imports_nothing_heavy(
     machines: Store, runtime: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = str(runtime / "plain.sock")
-    note = SocketNote("plain", machines.root, path, os.getpid())
+    note = SocketNote("plain", machines.root, path)
     with opened_socket(note):
         monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
         assert machinectl("active", store=machines.root).stdout == "plain\n"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import select
@@ -354,6 +356,41 @@ def test_root_puts_no_socket_where_another_user_could_replace_it(machine: Path, 
         done = machinectl("socket", "orionbox", "--path", path, "--background", store=store.root)
         assert done.returncode == 1
         assert done.stderr.startswith(f"Error: {theirs} is not safe for a socket: it is another user's\n")
+
+
+def test_a_process_in_another_pid_namespace_is_not_signalled(machine: Path, store: Store) -> None:
+    need("unshare", root=True)
+    elsewhere = ["unshare", "--pid", "--fork", *COMMAND, "-s", store.root]
+    with socket_process(store, "orionbox") as (process, path):
+        rows = subprocess.run([*elsewhere, "socket", "ls", "--json"], capture_output=True, text=True, check=True)
+        assert [(each["Socket"], each["PID"]) for each in json.loads(rows.stdout)] == [(path, 0)]
+        done = subprocess.run([*elsewhere, "socket", "rm", "orionbox"], capture_output=True, text=True, check=False)
+        cause, hint = done.stderr.splitlines()
+        assert cause == f"Error: {path} is served by a process in another PID namespace, such as a container's"
+        assert hint.endswith(f"socket rm {path}")
+        assert answers(path)
+        process.terminate()
+        process.communicate(timeout=30)
+    assert left_open(machine) == []
+
+
+def test_sockets_are_listed_and_renamed_where_locks_do_not_work(
+    machine: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flock = fcntl.flock
+
+    def no_locks(descriptor: int, operation: int) -> None:
+        if os.readlink(f"/proc/self/fd/{descriptor}").startswith(str(machine / "machinectl-")):
+            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+        flock(descriptor, operation)
+
+    with socket_process(store, "orionbox") as (process, path):
+        monkeypatch.setattr(fcntl, "flock", no_locks)
+        assert [each["Socket"] for each in listed(store)] == [path]
+        assert machinectl("rename", "orionbox", "vega", store=store.root).returncode == 0
+        assert machinectl("socket", "rm", "vega", store=store.root).stdout == f"{path}\n"
+        process.communicate(timeout=30)
+    assert left_open(machine) == []
 
 
 def test_a_path_that_cannot_be_used_is_refused(machine: Path, store: Store) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import socket
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl.commands.socket.rm import socket_rm
 from machinectl.engine import Endpoint, EngineError, probe
 from machinectl.errors import MachineError
 from machinectl.hosts.engine_socket import relay
@@ -23,7 +23,6 @@ from machinectl.hosts.engine_socket.socket_file import default_path, opened_sock
 from machinectl.hosts.engine_socket.socket_notes import (
     SocketNote,
     machine_of_socket,
-    note_file,
     open_sockets,
     write_note,
 )
@@ -53,7 +52,7 @@ def register(store: Store, port: int) -> None:
 def opened(store: Store, console: Quiet | None = None) -> Iterator[str]:
     """Yield the path of the socket of `orionbox`."""
     path = default_path(store, "orionbox")
-    note = SocketNote("orionbox", store.root, path, 1)
+    note = SocketNote("orionbox", store.root, path)
     with (
         present_name(store, "orionbox") as name,
         opened_socket(note) as listener,
@@ -247,7 +246,7 @@ def test_it_ends_with_its_machine(store: Store) -> None:
     with serving(closing) as port:
         register(store, port)
         console = Quiet()
-        note = SocketNote("orionbox", store.root, default_path(store, "orionbox"), 1)
+        note = SocketNote("orionbox", store.root, default_path(store, "orionbox"))
         with (
             present_name(store, "orionbox") as name,
             opened_socket(note) as listener,
@@ -304,7 +303,7 @@ def test_a_new_socket_removes_those_of_killed_processes(store: Store) -> None:
     dead = default_path(store, "orionbox", "1")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(dead)
-    os.close(write_note(SocketNote("orionbox", store.root, dead, 1)))
+        write_note(SocketNote("orionbox", store.root, dead))
     with opened(store) as path:
         assert sorted(glob(f"{os.path.dirname(path)}/*.sock")) == [path]
         assert [note.path for note in open_sockets()] == [path]
@@ -328,13 +327,16 @@ def test_the_environment_leads_nowhere_else() -> None:
     assert local["TESTCONTAINERS_HOST_OVERRIDE"] == "localhost"
 
 
-@pytest.mark.usefixtures("runtime")
-def test_a_socket_of_a_killed_process_is_dead_while_another_process_looks_at_it(store: Store) -> None:
+def test_another_file_at_its_path_is_neither_removed_nor_taken_for_it(store: Store, runtime: Path) -> None:
     register(store, free_port())
-    note = SocketNote("orionbox", store.root, default_path(store, "orionbox"), 1)
-    descriptor = write_note(note)
-    assert machine_of_socket(store, note.path) == "orionbox"
-    os.close(descriptor)
-    with open(note_file(note.path), "rb") as looking:
-        fcntl.flock(looking, fcntl.LOCK_SH)
-        assert machine_of_socket(store, note.path) == ""
+    with ExitStack() as stack, socket.socket(socket.AF_UNIX) as other:
+        path = stack.enter_context(opened(store))
+        other.bind(str(runtime / "other.sock"))
+        other.listen()
+        os.rename(runtime / "other.sock", path)
+        assert machine_of_socket(store, path) == ""
+        assert open_sockets() == []
+        with pytest.raises(MachineError, match="has no open socket"):
+            list(socket_rm(store, "orionbox"))
+        stack.close()
+        assert os.path.exists(path)

@@ -63,7 +63,7 @@ def test_a_line_that_went_dead_is_replaced_at_the_next_request(
     """ssh itself would notice it after 45 seconds."""
     monkeypatch.setattr(kept_ssh, "FRESH_SECONDS", 0.0)
     monkeypatch.setattr(ssh_socket, "PATIENCE", 0.5)
-    note = SocketNote("orion", store.root, default_path(store, "orion"), os.getpid())
+    note = SocketNote("orion", store.root, default_path(store, "orion"))
     with (
         present_name(store, "orion") as name,
         opened_socket(note) as listener,

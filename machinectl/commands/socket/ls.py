@@ -17,7 +17,7 @@ class SocketRow:
     note: SocketNote
 
     def cells(self) -> list[str]:
-        return [self.note.machine, self.note.path, str(self.note.pid), self.note.command or "-"]
+        return [self.note.machine, self.note.path, str(self.note.pid or "-"), self.note.command or "-"]
 
     def fields(self) -> dict[str, object]:
         note = self.note

@@ -28,9 +28,8 @@ def socket_rm(store: Store, what: str) -> Iterator[SocketNote]:
     free = [note for note in found if not note.command]
     if not free:
         note = found[0]
-        raise MachineError(
-            f"{note.path} is in use by {note.command}, and ends with it", f"To end both: kill {note.pid}"
-        )
+        hint = f"To end both: kill {note.pid}" if note.pid else f"{note.server} runs it: end it there"
+        raise MachineError(f"{note.path} is in use by {note.command}, and ends with it", hint)
     for note in free:
         end_process(note)
         yield note

@@ -63,9 +63,7 @@ def serve_socket(
     `log` is the file that the console writes to in the background.
     """
     endpoint = ready_endpoint(store, name)
-    note = SocketNote(
-        name, store.root, checked_path(path or shared_path(store, name)), os.getpid(), log=log, forwards=forward
-    )
+    note = SocketNote(name, store.root, checked_path(path or shared_path(store, name)), log=log, forwards=forward)
     console = RewritingConsole(console, with_time) if log else console
 
     def variables() -> dict[str, str | None]:
@@ -99,7 +97,7 @@ def run_with_socket(
     """Run a command with a socket of its own; return its wait status. Raises MachineError."""
     check_answer(ready_endpoint(store, name))
     where = checked_path(path or default_path(store, name, str(os.getpid())))
-    note = SocketNote(name, store.root, where, os.getpid(), os.path.basename(command[0]), forwards=forward)
+    note = SocketNote(name, store.root, where, os.path.basename(command[0]), forwards=forward)
     with (
         present_name(store, name) as present,
         opened_socket(note) as listener,

@@ -42,7 +42,8 @@ def open_lock(control: str) -> int | None:
     path = f"{control}{LOCK}"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
     with suppress(FileNotFoundError):
-        if take_lock(descriptor) and os.path.samestat(os.fstat(descriptor), os.stat(path)):
+        is_locked = take_lock(descriptor, without_locks=True)
+        if is_locked and os.path.samestat(os.fstat(descriptor), os.stat(path)):
             return descriptor
     os.close(descriptor)
     return None

@@ -97,6 +97,9 @@ class Relay:
     async def _relay(self, sock: socket.socket) -> None:
         client = PlainStream(sock)
         try:
+            if has_hung_up(sock):
+                # Somebody asked who listens.
+                return
             try:
                 endpoint, engine = await self._engine.open()
             except MachineError as exc:

@@ -9,14 +9,13 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError, UsageError
-from machinectl.files.atomic import quote_word
+from machinectl.files.atomic import quote_word, remove_if_present
 from machinectl.files.dead_sockets import is_dead_socket
 from machinectl.files.ownership import exposed
 from machinectl.hosts.engine_socket.socket_notes import (
     living_notes,
     notes_directory,
     others_waiting,
-    remove_note,
     socket_at,
     sockets_of,
     write_note,
@@ -41,7 +40,7 @@ BACKLOG = 4096
 class AlreadyOpen(MachineError):
     def __init__(self, note: SocketNote) -> None:
         super().__init__(
-            f"{note.path} is in use already: process {note.pid} serves {note.machine} there",
+            f"{note.path} is in use already: {note.server} serves {note.machine} there",
             f"machinectl socket rm {quote_word(note.path)}; or name another one: --path <FILE>",
         )
         self.note = note
@@ -101,7 +100,10 @@ def checked_path(path: str) -> str:
 
 @contextmanager
 def opened_socket(note: SocketNote) -> Iterator[socket.socket]:
-    """Listen at a note's path, and remove both at the end. Raises AlreadyOpen, or MachineError for a foreign file."""
+    """Listen at a note's path, and remove both and the log at the end.
+
+    Raises AlreadyOpen, or MachineError for a foreign file.
+    """
     path = checked_path(note.path)
     with others_waiting():
         for other in living_notes():
@@ -110,15 +112,18 @@ def opened_socket(note: SocketNote) -> Iterator[socket.socket]:
         check_free(path)
         listener = listening_socket(path)
         own = os.lstat(path)
-        lock = write_note(note)
-    try:
-        with listener:
+        file = write_note(note)
+    with listener:
+        try:
             yield listener
-    finally:
-        with suppress(OSError):
-            if os.path.samestat(own, os.lstat(path)):
-                os.unlink(path)
-        remove_note(note, lock)
+        finally:
+            # Whoever waits for the end of the socket may open another one at once.
+            with suppress(OSError):
+                remove_if_present(file)
+                if note.log:
+                    remove_if_present(note.log)
+                if os.path.samestat(own, os.lstat(path)):
+                    os.unlink(path)
 
 
 def check_free(path: str) -> None:

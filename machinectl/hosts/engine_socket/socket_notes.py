@@ -1,7 +1,7 @@
-"""Note which sockets are open, so that others find, list and remove them.
+"""Note what open sockets are for, so that others find, list and remove them.
 
-A note is in the user's private directory. Its process holds a lock on it. A killed process leaves a note without a
-lock, which the next command removes with its socket.
+A note is in the user's private directory, and is called by its socket's file: another file at the same path has none.
+The socket itself tells whether a process listens, and which.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ import time
 from contextlib import contextmanager, suppress
 
 from machinectl.errors import MachineError
-from machinectl.files.atomic import PRIVATE_FILE, read_file, remove_if_present
-from machinectl.files.dead_sockets import remove_dead_socket
+from machinectl.files.atomic import PRIVATE_FILE, quote_word, read_file, remove_if_present, write_new
+from machinectl.files.dead_sockets import listening_process, remove_dead_socket
 from machinectl.files.runtime_directory import socket_directory
-from machinectl.machines.store.lock import is_locked
 from machinectl.value_classes import Frozen, replace
 
 TYPE_CHECKING = False
@@ -35,16 +34,23 @@ END_SECONDS, LOOK_SECONDS = 5.0, 0.02
 
 
 class SocketNote(Frozen):
-    """`command` is the program that it is for, "" for none; `log` the file of a process in the background."""
+    """`command` is the program that it is for, "" for none; `log` the file of a process in the background.
+
+    `pid` comes from the socket: the process that listens, 0 if that is in another PID namespace.
+    """
 
     machine: str
     store: str
     path: str
-    pid: int
     command: str = ""
     log: str = ""
     # Whether published ports are forwarded, too.
     forwards: bool = False
+    pid: int = 0
+
+    @property
+    def server(self) -> str:
+        return f"process {self.pid}" if self.pid else "a process in another PID namespace"
 
 
 def notes_directory() -> str:
@@ -57,22 +63,25 @@ def notes_directory() -> str:
     )
 
 
-def note_file(path: str) -> str:
-    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:DIGEST_LETTERS]
-    return os.path.join(notes_directory(), f"{digest}{SUFFIX}")
-
-
 def log_file(path: str) -> str:
     """Return the log of the process in the background that serves a path."""
-    return note_file(path).removesuffix(SUFFIX) + LOG_SUFFIX
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:DIGEST_LETTERS]
+    return os.path.join(notes_directory(), f"{digest}{LOG_SUFFIX}")
+
+
+def note_file(path: str) -> str:
+    """Return the file of the note about the socket that is at a path now. Raises OSError if there is none."""
+    found = os.lstat(path)
+    return os.path.join(notes_directory(), f"{found.st_ino:x}-{found.st_mtime_ns:x}{SUFFIX}")
 
 
 @contextmanager
 def others_waiting() -> Iterator[None]:
-    """Let no other command open, sweep or remove a socket meanwhile."""
+    """Let no other command open, sweep or remove a socket meanwhile, if the file system has locks."""
     descriptor = os.open(os.path.join(notes_directory(), LOCK), os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
@@ -102,38 +111,44 @@ def rename_in_notes(store: Store, old: str, new: str) -> list[SocketNote]:
     """Note the new name of a machine for its open sockets, and return them."""
     found = sockets_of(store, old)
     for note in found:
-        with others_waiting(), suppress(FileNotFoundError), open(note_file(note.path), "r+b") as file:
-            # Its process holds the lock on this file.
-            file.write(json.dumps(vars(replace(note, machine=new))).encode())
-            file.truncate()
+        with others_waiting(), suppress(FileNotFoundError):
+            write_note(replace(note, machine=new))
     return found
 
 
 def machine_of_socket(store: Store, path: str) -> str:
     """Return the machine whose open socket is at a path, or ""."""
-    try:
-        file = note_file(path)
-    except MachineError:
-        return ""
-    note = read_note(file) if is_locked(file) else None
-    return note.machine if note and note.store == store.root and store.exists(note.machine) else ""
+    with suppress(OSError, MachineError):
+        note = read_note(note_file(path))
+        if note and note.store == store.root and store.exists(note.machine) and listening_process(path) is not None:
+            return note.machine
+    return ""
 
 
 def socket_at(path: str) -> SocketNote | None:
-    with others_waiting():
-        return living_note(note_file(path))
+    return next((note for note in open_sockets() if note.path == path), None)
 
 
 def living_note(file: str) -> SocketNote | None:
-    """Return the note of a process that lives; else remove the note and its socket."""
+    """Return the note if a process listens at its socket; else remove both."""
     note = read_note(file)
-    if is_locked(file):
-        return note
-    if note:
+    if note and is_of(file, note.path):
+        pid = listening_process(note.path)
+        if pid is not None:
+            return replace(note, pid=pid)
         remove_dead_socket(note.path)
-        remove_log(note)
+    if note and note.log:
+        remove_if_present(note.log)
     remove_if_present(file)
     return None
+
+
+def is_of(file: str, path: str) -> bool:
+    """Return whether a note is about the socket that is at a path now."""
+    try:
+        return note_file(path) == file
+    except OSError:
+        return False
 
 
 def read_note(file: str) -> SocketNote | None:
@@ -145,38 +160,28 @@ def read_note(file: str) -> SocketNote | None:
         return None
 
 
-def write_note(note: SocketNote) -> int:
-    """Write a new note, and return the descriptor that holds its lock. Call with others waiting."""
+def write_note(note: SocketNote) -> str:
+    """Write the note about the socket at its path; return the note's file. Call with others waiting.
+
+    Raises OSError if the socket is gone.
+    """
     file = note_file(note.path)
     remove_if_present(file)
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
-    # Waits for a process that looks whether the file is locked.
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    os.write(descriptor, json.dumps(vars(note)).encode())
-    return descriptor
-
-
-def remove_note(note: SocketNote, descriptor: int) -> None:
-    with suppress(OSError, MachineError):
-        remove_if_present(note_file(note.path))
-    remove_log(note)
-    os.close(descriptor)
-
-
-def remove_log(note: SocketNote) -> None:
-    if note.log:
-        with suppress(OSError):
-            os.unlink(note.log)
+    write_new(file, json.dumps(vars(note)).encode(), sync=False)
+    return file
 
 
 def end_process(note: SocketNote) -> None:
-    """Raises MachineError if it does not end."""
-    file = note_file(note.path)
+    """End the process that listens at a socket. Raises MachineError if it does not end."""
+    if not note.pid:
+        raise MachineError(
+            f"{note.path} is served by {note.server}, such as a container's",
+            f"Close it there: machinectl socket rm {quote_word(note.path)}",
+        )
     with suppress(ProcessLookupError):
         os.kill(note.pid, signal.SIGTERM)
     end = time.monotonic() + END_SECONDS
-    while is_locked(file):
+    while (there := socket_at(note.path)) and there.pid == note.pid:
         if time.monotonic() > end:
             raise MachineError(f"Process {note.pid}, which serves {note.path}, does not end", f"kill -9 {note.pid}")
         time.sleep(LOOK_SECONDS)
-    living_note(file)

@@ -52,7 +52,7 @@ def socket(
         write_out(statements(own_shell, variables))
         if other:
             closing = f"machinectl socket rm {name} closes it"
-            here.console.note(f"{other.path} is open already, by process {other.pid} ({closing})")
+            here.console.note(f"{other.path} is open already, by {other.server} ({closing})")
         elif sys.stderr.isatty():
             here.console.note(f"{name}'s engine is at this socket until ^C")
             if not sys.stdout.isatty():
