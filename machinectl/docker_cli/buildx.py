@@ -186,9 +186,10 @@ def parse_options(given: Sequence[str]) -> dict[str, str]:
     """Read `--driver-opt`s as buildx does: KEY=VALUE,… in CSV. Raises UsageError."""
     found = {}
     for line in given:
-        for each in next(csv.reader([line]), []):
+        # Python's csv refuses some line breaks.
+        for each in next(csv.reader([line]), []) if line.isprintable() else [line]:
             key, equals, value = each.partition("=")
-            if not equals or not key:
+            if not (equals and key and line.isprintable()):
                 raise UsageError(
                     f"--driver-opt takes KEY=VALUE, not {each!r}", "For example: --driver-opt network=host"
                 )

@@ -664,6 +664,17 @@ def test_closed_streams_are_no_bug(orionbox: Store) -> None:
         assert "bug in machinectl" not in process.stderr
 
 
+def test_a_closed_stdout_ends_what_prints_with_an_error_and_no_work(orionbox: Store) -> None:
+    for words, status, said in (
+        (["ls"], 1, "Error: Cannot write the output: Bad file descriptor\n"),
+        (["rename", "orionbox", "vega"], 0, ""),
+    ):
+        command = ["sh", "-c", '"$@" >&-', "sh", *COMMAND, "-s", orionbox.root, *words]
+        process = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (process.returncode, process.stderr.startswith(said)) == (status, True)
+    assert orionbox.names() == ["vega"]
+
+
 def test_a_locale_that_lacks_a_character_is_no_bug(store: Store) -> None:
     machinectl("create", "-d", "none", "--url", "unix:///x", "--label", "où=là…", "box", store=store.root)
     plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}

@@ -252,6 +252,8 @@ def test_a_failure_leaves_nothing_behind(store: Store, docker: DockerCli) -> Non
     refused = run(store, "builder", "-a", "--driver-opt", "nosuch=1", code=1)
     assert "docker buildx create: failed to initialize builder machinectl" in refused.stderr
     assert refused.stderr.endswith("\n  Remove or correct --driver-opt nosuch\n")
+    for option in ("x", "a=b\n", "a=b\rc=d"):
+        assert "--driver-opt takes KEY=VALUE" in run(store, "builder", "-a", "--driver-opt", option, code=2).stderr
     own = run(store, "builder", "-a", "--name", "default", code=2)
     assert own.stderr == 'Error: "default" is docker\'s own builder\n  Choose another name: --name <NAME>\n'
     assert nodes(docker) == []

@@ -87,8 +87,8 @@ streams: dict[str, Stream] = {}
 
 
 def open_streams() -> None:
-    """Wrap sys.stdout and sys.stderr; a closed one (`>&-`) becomes /dev/null."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+    """Wrap sys.stdout and sys.stderr; a closed one (`>&-`) becomes /dev/null. To write to a closed stdout fails."""
+    for name, mode in (("stdin", "r"), ("stdout", "r"), ("stderr", "w")):
         if getattr(sys, name) is None:
             stream = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115 (open until exit)
             # Inherited, or a child's first file would get this number, and its output.
