@@ -11,7 +11,6 @@ import re
 import struct
 import tempfile
 import termios
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -186,15 +185,13 @@ def _pictures(session: Session, home: Path, bare: Host, others: list[Host]) -> I
     session.clear()
     for host in hosts.values():
         host.run(f"{IMAGE}; {RUN.format('app')}")
-    with _engines_held(hosts.values()) as release:
-        boards: list[str] = []
+    boards: list[str] = []
 
-        def watch() -> None:
-            if not boards and steps_of(session.person.lines) == [RESTARTING, TURN, TURN]:
-                boards.append(session.picture("apply"))
-                release()
+    def watch() -> None:
+        if not boards and steps_of(session.person.lines) == [RESTARTING, TURN, TURN]:
+            boards.append(session.picture("apply"))
 
-        session.run("machinectl apply --yes", watch)
+    session.run("machinectl apply --yes", watch)
     yield "apply", boards[0]
     yield "applied", session.picture("applied")
     hosts["vega"].run("systemctl stop docker.socket docker")
@@ -208,26 +205,6 @@ def _pictures(session: Session, home: Path, bare: Host, others: list[Host]) -> I
 
 def help_picture(session: Session) -> str:
     return session.take("help", "machinectl --help")[1]
-
-
-@contextmanager
-def _engines_held(hosts: Iterable[Host]) -> Iterator[Callable[[], None]]:
-    """Keep engines that start waiting, until the function that is yielded is called."""
-    path = "/run/systemd/system/docker.service.d/held.conf"
-    wait = '[Service]\\nExecStartPre=/bin/sh -c "while [ -e /run/held ]; do sleep 0.1; done"\\n'
-    for host in hosts:
-        host.run(f"mkdir -p $(dirname {path}); printf '{wait}' > {path}; touch /run/held; systemctl daemon-reload")
-
-    def release() -> None:
-        for host in hosts:
-            host.run("rm -f /run/held")
-
-    try:
-        yield release
-    finally:
-        release()
-        for host in hosts:
-            host.run(f"rm {path}; systemctl daemon-reload")
 
 
 def steps_of(lines: Iterable[str]) -> list[str]:
