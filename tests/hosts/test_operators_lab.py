@@ -13,8 +13,10 @@ import yaml
 
 from machinectl import age, certs
 from machinectl.hosts.second_computer.export_document import ExportDocument, ExportedMachine
+from tests.lab.image import PASSWORD
 from tests.lab.place import KEY
 from tests.support.lab_cli import Cli, generic
+from tests.support.sshd import keygen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -139,11 +141,11 @@ def forged_export(path: Path, record: dict[str, Any], files: dict[str, bytes]) -
     return path
 
 
-def imported(cli: Cli, tmp_path: Path, export: Path) -> None:
+def imported(cli: Cli, tmp_path: Path, export: Path, key: Path = KEY) -> None:
     secret = tmp_path / "secret"
     secret.write_text("secret\n")
     cli.ok("import", export, "--no-context", "--passphrase-file", secret)
-    cli.ok("set", "--generic-ssh-key", KEY, "orion")
+    cli.ok("set", "--generic-ssh-key", key, "orion")
 
 
 def test_a_strangers_export_undoes_nothing_on_a_host_that_we_did_not_set_up(
@@ -190,11 +192,15 @@ def test_a_strangers_export_undoes_nothing_on_a_host_that_we_did_not_set_up(
 def test_another_computer_undoes_what_the_host_has_on_record_and_not_what_an_export_says(
     fresh_host: FreshHost, tmp_path: Path, ssh_config: SSHConfig
 ) -> None:
-    host = fresh_host("docker")
+    host = fresh_host("docker", "password")
+    key, secret = keygen(tmp_path / "key"), tmp_path / "password"
+    secret.write_text(PASSWORD)
+    sudo = ("--sudo-password-file", secret)
     host.run("""printf '{\\n  "log-level": "warn"}' > /etc/docker/daemon.json; systemctl restart docker""")
-    etc = {path: what for path, what in host.snapshot().items() if path.startswith("/etc")}
+    before = {path: what for path, what in host.snapshot().items() if path.startswith(("/etc", "/home"))}
     alice, bob = (Cli(tmp_path / name, ssh_config) for name in ("alice", "bob"))
-    alice.ok(*generic(host, "--no-context", "--engine-install", "none"))
+    by_password = ("--ssh-password-file", secret, *sudo, "--generic-copy-key")
+    alice.ok(*generic(host, "--no-context", "--engine-install", "none", *by_password, key=key))
     directory = tmp_path / "alice" / "machines" / "orion"
     record = json.loads((directory / "machine.json").read_bytes())
     there = json.loads(host.output("cat /etc/docker/daemon.json"))
@@ -203,9 +209,14 @@ def test_another_computer_undoes_what_the_host_has_on_record_and_not_what_an_exp
             change["before"] = json.dumps({"log-level": "fatal"})
             change["ours"] = there
     files = {path.name: path.read_bytes() for path in [*directory.glob("*.pem"), directory / "known_hosts"]}
-    imported(bob, tmp_path, forged_export(tmp_path / "x.age", record, files))
-    assert not bob.run("provision", "orion").stdout
+    imported(bob, tmp_path, forged_export(tmp_path / "x.age", record, files), key)
+    # A host that an earlier version set up has no list.
+    host.run(f"mv {REVISION} {REVISION}.x")
+    assert "left no record of that" in bob.refused("rm", "-y", "--purge", *sudo, "orion")
+    host.run(f"mv {REVISION}.x {REVISION}")
+    foretold = bob.ok("rm", "--dry-run", "--purge", *sudo, "orion").stdout
+    assert "Would remove your key: /home/ops/.ssh/authorized_keys\n" in foretold
 
-    bob.ok("rm", "-y", "--purge", "orion")
+    assert "was changed by" not in bob.ok("rm", "-y", "--purge", *sudo, "orion").stderr
 
-    assert {path: what for path, what in host.snapshot().items() if path.startswith("/etc")} == etc
+    assert {path: what for path, what in host.snapshot().items() if path.startswith(("/etc", "/home"))} == before
