@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 MACHINECTL = [os.path.join(os.path.dirname(sys.executable), "machinectl")]
 STARTER = """
 import os, sys
-pid = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ)
-os.write(2, b"%d" % os.wait4(pid, 0)[2].ru_maxrss)
+pid = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, 2, 1)])
+_, status, usage = os.wait4(pid, 0)
+print(usage.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
 """
 
 
@@ -49,7 +51,7 @@ def peak_memory(command: Sequence[str]) -> float:
     The kernel counts the memory of who starts a process as that process's own: a process as small as can be starts it.
     """
     report = subprocess.run([sys.executable, "-I", "-S", "-c", STARTER, *command], capture_output=True, check=True)
-    return int(report.stderr) / 1024
+    return int(report.stdout) / 1024
 
 
 def median(costs: Sequence[Cost]) -> Cost:
