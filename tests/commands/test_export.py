@@ -727,7 +727,11 @@ def with_ssh_key(path: str) -> dict[str, Any]:
         (with_ssh_key("../../.ssh/id"), {"../../.ssh/id": b"x"}, "outside of the machine's directory"),
         (with_ssh_key("machine.json"), {"machine.json": b"x"}, "an export has no"),
         (with_ssh_key("config.json"), {"id_ssh": b"x"}, "an export has no"),
-        ({**GENERIC, "driver_state": "text"}, {}, "is not of this driver"),
+        ({**GENERIC, "driver_state": "text"}, {}, 'its "driver_state" is invalid'),
+        *(
+            ({**RECORD, "driver_state": state}, {}, 'its "driver_state" is invalid')
+            for state in ("{}", "7", "[" * 9999)
+        ),
         ({**RECORD, "driver": "nowhere"}, {}, "nowhere"),
         ({**RECORD, "schema": 99}, {}, "written by a newer machinectl"),
         ({**RECORD, "schema": "1"}, {}, "has no schema version"),

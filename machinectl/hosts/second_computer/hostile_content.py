@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from machinectl.driver import DriverError
 from machinectl.errors import MachineError, UsageError, one_line
 from machinectl.hosts.connection.machine_driver import KNOWN_HOSTS, driver_instance, driver_of
 from machinectl.machines.addresses import parse_addresses
@@ -17,6 +18,7 @@ from machinectl.ssh.ssh_settings import check_endpoint
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from machinectl.driver import Where
     from machinectl.machines.record import Machine
 
 
@@ -24,7 +26,7 @@ def check_content(machine: Machine, files: Mapping[str, bytes]) -> None:
     """Raise MachineError, and UsageError for what the command line refuses, too."""
     machine.engine.check()
     check_options(machine.engine.options)
-    ssh = driver_of(machine).where(driver_instance(machine)).ssh
+    ssh = where_of(machine).ssh
     if ssh:
         check_endpoint(ssh)
         if machine.url.startswith("unix://"):
@@ -41,6 +43,15 @@ def check_content(machine: Machine, files: Mapping[str, bytes]) -> None:
     for line in files.get(KNOWN_HOSTS, b"").decode(errors="replace").split("\n"):
         if is_wide(line) or not line.rstrip("\r").replace("\t", " ").isprintable():
             raise hostile(machine, f"its {KNOWN_HOSTS} trusts a CA, or a key for hosts that it does not name")
+
+
+def where_of(machine: Machine) -> Where:
+    """Return where the driver finds the engine. Raises MachineError that blames the export."""
+    driver = driver_of(machine)
+    try:
+        return driver.where(driver_instance(machine))
+    except DriverError as exc:
+        raise hostile(machine, f'its "driver_state" is invalid: {exc.cause}') from exc
 
 
 def check_settings(machine: Machine) -> None:

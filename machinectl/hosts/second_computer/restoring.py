@@ -16,7 +16,7 @@ from machinectl.hosts.certificates.identity import CLIENT_FILES, SERVER_FILES
 from machinectl.hosts.connection.machine_driver import driver_of
 from machinectl.hosts.second_computer.collecting import EVERYTHING
 from machinectl.hosts.second_computer.exported_files import SSH_KEY_ENDS, exported_files, ssh_key_files
-from machinectl.hosts.second_computer.hostile_content import check_content, hostile
+from machinectl.hosts.second_computer.hostile_content import check_content, hostile, where_of
 from machinectl.hosts.second_computer.machines_here import MachinesHere
 from machinectl.machines.create_options import ACCESS_LIFETIME, ENGINE_FLAGS
 from machinectl.machines.docker_machine.store_import import ImportedMachine
@@ -124,6 +124,7 @@ class Restoring:
             raise MachineError(exc.cause, exc.hint if is_newer else "Export it again") from exc
         if host := host_of(machine.jump):
             jump_host(host)
+        where_of(machine)
         strange = set(exported.files) - set(exported_files(machine, EVERYTHING))
         if strange:
             raise hostile(machine, f"an export has no {one_line(min(strange), 80)!r}")
