@@ -379,8 +379,19 @@ def test_a_swarm_node_is_not_restarted_unasked_and_gets_no_live_restore(fresh_ho
     bench.provision(restart_swarm=True)
     assert bench.is_up
     assert "live-restore" not in bench.json()
-    assert bench.host.output("docker info -f '{{.Swarm.LocalNodeState}}'") == "active"
+    state = "docker info -f '{{.Swarm.LocalNodeState}}'"
+    assert bench.host.output(state) == "active"
     assert changed(bench.provision()) == []
+    bench.host.run("docker swarm update --autolock=true")
+    before = bench.engine_began()
+    with pytest.raises(CheckFailed, match="autolock"):
+        bench.provision(options=["debug"])
+    with pytest.raises(CheckFailed, match="autolock"):
+        bench.purge()
+    assert bench.engine_began() == before
+    bench.provision(options=["debug"], restart_swarm=True)
+    assert bench.host.output(state) == "locked"
+    assert bench.log.warnings[-1].endswith("on the host: docker swarm unlock")
 
 
 def test_a_dry_run_changes_nothing_here_or_there(fresh_host: FreshHost, store: Store) -> None:

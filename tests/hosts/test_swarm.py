@@ -27,7 +27,7 @@ from machinectl.hosts.swarm.membership import find_manager
 from machinectl.hosts.swarm_formation import swarm_join as joining
 from machinectl.hosts.swarm_formation.swarm_join import Joining, Leaving, address_of
 from machinectl.hosts.swarm_formation.swarm_roles import Roles, begin_swarm
-from machinectl.machines.record import Machine
+from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
 from machinectl.machines.swarm_node import SwarmNode, node_of, on_record
 from machinectl.provision.facts.host_facts import Facts, parse_facts
@@ -529,13 +529,20 @@ def test_a_node_of_a_swarm_made_by_hand_may_restart_once_a_manager_is_named(
             membership.save_node(held, None)
     host = node_host(f"node-{name}")
     host = replace(host, info={**host.info, "SwarmManager": manages})
-    allowed = draining.allow_swarm_restart(store, Quiet(), store.read(name), host, NOTHING_SPECIAL)
+    machine = store.read(name)
+    # A refused `create` leaves no machine that `swarm status` could ask.
+    allowed = draining.allow_swarm_restart(store, Quiet(), machine, host, NOTHING_SPECIAL)
+    assert "swarm status" not in allowed.undrained
+    machine.phase = Phase.READY
+    allowed = draining.allow_swarm_restart(store, Quiet(), machine, host, NOTHING_SPECIAL)
     assert not allowed.restart_swarm
     assert f"Name a manager of it: machinectl swarm status {'m1' if manages else '<MANAGER>'}; or" in allowed.undrained
     assert "--restart-swarm" in allowed.undrained
     done = machinectl("swarm", "status", "m1", store=store.root)
     assert done.returncode == 0
-    assert draining.allow_swarm_restart(store, Quiet(), store.read(name), host, NOTHING_SPECIAL).restart_swarm
+    assert draining.allow_swarm_restart(store, Quiet(), machine, host, NOTHING_SPECIAL).restart_swarm
+    locking = replace(host, info={**host.info, "SwarmAutolock": True})
+    assert not draining.allow_swarm_restart(store, Quiet(), machine, locking, NOTHING_SPECIAL).restart_swarm
 
 
 def test_rm_warns_of_a_node_only_while_a_swarm_lists_it(store: Store, whole: Swarms) -> None:

@@ -133,7 +133,7 @@ def test_the_engine_says_which_node_of_a_swarm_it_is() -> None:
     said = {"Swarm": {"LocalNodeState": "active", "NodeID": "n1", "ControlAvailable": True, "Nodes": 2}}
     facts = parse_facts(with_info(json.dumps(said).encode()))
     assert facts.swarm
-    assert facts.info == {"Swarm": "active", "SwarmNode": "n1", "SwarmManager": True}
+    assert facts.info == {"Swarm": "active", "SwarmNode": "n1", "SwarmManager": True, "SwarmAutolock": False}
 
 
 @pytest.mark.parametrize("os", [b"", b"|ID=\n", b'|ID\n|=\n|"\n'])

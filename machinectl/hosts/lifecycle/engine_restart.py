@@ -117,11 +117,7 @@ def check_restart(run: HostRun, target: Target, allowed: Allowed, check: Callabl
         raise EngineStopped(name)
     preflight.check_startable(host, target)
     docker_socket.check_not_masked(host)
-    if host.swarm and not allowed.restart_swarm:
-        raise CheckFailed(
-            f'The host of "{name}" is a Swarm node: a restart of its engine stops the tasks on it',
-            allowed.undrained,
-        )
+    restart_risks.refuse_swarm(host, allowed)
     moves = engine_config.pending_moves(host)
     if moves and not allowed.force:
         raise hidden_containers.would_hide(host, moves, allowed)

@@ -25,6 +25,7 @@ from machinectl.provision.facts import host_facts
 from machinectl.provision.job import DRAFT
 from machinectl.provision.revision import Revision
 from machinectl.provision.steps.installation import lock_holders, unrecorded_packages
+from machinectl.provision.steps.restart_risks import UNLOCK
 from machinectl.url import engine_port
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from machinectl.provision.job import Remote
     from machinectl.provision.target import Target
 
+# apply.sh's exit statuses after a restart.
+RESTARTED = (0, 3, 4, 8, 10)
 # Seconds. Reading takes 0.2 s, or more if the host swaps or an earlier run still works there.
 READ_TIMEOUT = host_facts.PATIENCE + 60.0
 
@@ -193,6 +196,7 @@ class RealRun(HostRun):
     def make(self, decision: Decision, *, identity: Identity | None = None, numbered: bool = True) -> None:
         changes, job = decision.changes, decision.job
         before = self.machine.changes
+        locks_swarm = job.restarts and self.host.info.get("SwarmAutolock")
         with self.console.step(decision.title), certificates_stored(self.held, identity) if identity else nullcontext():
             if numbered and shared_hosts.is_numbered(self.machine, decision):
                 changes = (*changes, shared_hosts.begin_revision(self.machine, self.host))
@@ -201,6 +205,8 @@ class RealRun(HostRun):
             else:
                 self.held.keep_changes(changes)
             result = job.run(self.remote, self.console.progress)
+            if locks_swarm and result.status in RESTARTED:
+                self.remark(f"The swarm's node is locked now. Unlock it, on the host: {UNLOCK}")
             if learned := decision.learned(result):
                 self.held.keep_changes(learned)
             if result.status != 0:

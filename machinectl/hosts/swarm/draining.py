@@ -17,6 +17,7 @@ from machinectl.errors import MachineError
 from machinectl.hosts.swarm import managers
 from machinectl.hosts.swarm.managers import Manager, Quorum, ShownWait, find_answering_manager, wait_until
 from machinectl.hosts.swarm.membership import TrustedSwarms, call_manager, save_node
+from machinectl.machines.record import Phase
 from machinectl.machines.selection import waiting_with_note
 from machinectl.machines.store.lock import Lock
 from machinectl.machines.swarm_node import AVAILABILITIES, MANAGER, WORKER, SwarmNode, on_record, on_records
@@ -97,18 +98,19 @@ def node_id_of(host: Facts) -> str:
 def allow_swarm_restart(store: Store, console: Console, machine: Machine, host: Facts, given: Allowed) -> Allowed:
     """Allow a node's engine to restart if it can be drained.
 
-    Only the user can vouch for a swarm that was made by hand, so the hint names the command for that.
+    Only the user can vouch for a swarm that was made by hand, so the hint names the command for that. Only the user can
+    unlock one that a restart locks.
     """
-    if not host.swarm or given.restart_swarm:
+    if not host.swarm or given.restart_swarm or host.info.get("SwarmAutolock"):
         return given
-    drainer, known = find_manager_of_node(store, console, machine, node_id_of(host)), on_record(machine)
-    if drainer is None and (known is None or known.node != node_id_of(host)):
+    drainer, recorded = find_manager_of_node(store, console, machine, node_id_of(host)), on_record(machine)
+    if drainer is None and (recorded is None or recorded.node != node_id_of(host)):
         manager = machine.name if host.info.get("SwarmManager") else "<MANAGER>"
-        return replace(
-            given,
-            undrained=f"machinectl does not know its swarm. Name a manager of it: machinectl swarm status {manager}; "
-            "or restart the engine without draining the node: --restart-swarm",
-        )
+        # A machine that is new is forgotten if its host is refused.
+        is_kept = machine.phase is Phase.READY or machine.changes
+        known = f"Name a manager of it: machinectl swarm status {manager}; or restart" if is_kept else "Restart"
+        hint = f"machinectl does not know its swarm. {known} the engine without draining the node: --restart-swarm"
+        return replace(given, undrained=hint)
     return replace(given, restart_swarm=drainer is not None and drainer.has_other_nodes)
 
 

@@ -32,6 +32,7 @@ INFO: dict[str, type] = {
     "Swarm": str,
     "SwarmNode": str,
     "SwarmManager": bool,
+    "SwarmAutolock": bool,
     "SecurityOptions": list,
     "DockerRootDir": str,
     "Driver": str,
@@ -421,7 +422,8 @@ def parse_clock(text: str) -> int:
 def engine_info(text: str) -> dict[str, Any]:
     """Parse GET /info, without values of wrong types. Raises MachineError.
 
-    `Swarm` is the node's state, `SwarmNode` its ID, `SwarmManager` whether it is a manager.
+    `Swarm` is the node's state, `SwarmNode` its ID, `SwarmManager` whether it is a manager, `SwarmAutolock` whether a
+    restart locks it.
     """
     try:
         said = json.loads(text or "{}")
@@ -434,6 +436,7 @@ def engine_info(text: str) -> dict[str, Any]:
     if isinstance(said.get("Swarm"), dict):
         said["SwarmNode"] = said["Swarm"].get("NodeID", "")
         said["SwarmManager"] = said["Swarm"].get("ControlAvailable")
+        said["SwarmAutolock"] = '"AutoLockManagers": true' in json.dumps(said["Swarm"].get("Cluster"))
         said["Swarm"] = said["Swarm"].get("LocalNodeState", "")
     return {key: value for key, value in said.items() if isinstance(value, INFO.get(key, object))}
 

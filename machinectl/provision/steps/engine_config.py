@@ -359,11 +359,7 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
     )
     preflight.check_writable(facts, [*(file.path for file in files), *enabling])
     docker_socket.check_not_masked(facts)
-    if facts.swarm and not allowed.restart_swarm:
-        raise CheckFailed(
-            "The host is a Swarm node: configuring its engine restarts it, which stops the tasks on it",
-            allowed.undrained,
-        )
+    restart_risks.refuse_swarm(facts, allowed)
     moves = hidden_containers.moves(
         facts, read_config(facts), daemon_json.parse_config(wanted.config, facts.config_path), wanted.flags
     )

@@ -29,7 +29,8 @@ BUILDERS = frozenset({"build", "buildx"})
 
 
 AS_ROOT, READ_UNITS = "On the host, as root: ", "systemctl daemon-reload"
-
+# It asks for the key.
+UNLOCK = "docker swarm unlock"
 # KiB and files. The engine and containerd write a few files for each container, and their databases grow by pages.
 ROOM_TO_START = 4 << 10
 FILES_TO_START = 64
@@ -105,6 +106,24 @@ def refuse_odd_unit(facts: Facts, allowed: Allowed) -> None:
 def without_setting(setting: docker_unit.Setting) -> str:
     """Return the command that makes a comment of the setting in its file."""
     return f"sed -i 's/^ *{setting.key} *=/#&/' {shlex.quote(setting.path)}"
+
+
+def refuse_swarm(facts: Facts, allowed: Allowed) -> None:
+    """Refuse to restart a Swarm node that cannot be drained, or that would be locked then."""
+    if not (facts.swarm and facts.running) or allowed.restart_swarm:
+        return
+    if facts.info.get("SwarmAutolock"):
+        raise CheckFailed(
+            "The host's swarm has autolock: a restart of the engine locks the node, and its services stop there",
+            "Have the key at hand, on the host: docker swarm unlock-key; then allow the restart: --restart-swarm; "
+            f"after it, type on the host: {UNLOCK}",
+        )
+    if facts.info.get("Swarm") == "locked":
+        raise CheckFailed("The host's swarm is locked", f"Unlock it, on the host: {UNLOCK}; then run this again")
+    raise CheckFailed(
+        "The host is a Swarm node: a restart of its engine stops the tasks on it",
+        allowed.undrained,
+    )
 
 
 def refuse_full_disk(facts: Facts, allowed: Allowed) -> None:

@@ -101,11 +101,7 @@ def check_undoable(facts: Facts, changes: Sequence[Change], allowed: Allowed) ->
         return
     if facts.running and stop_engine(facts, changes) is None:
         docker_socket.check_not_masked(facts)
-    if facts.swarm and facts.running and not allowed.restart_swarm:
-        raise CheckFailed(
-            "The host is a Swarm node: restoring its engine's configuration restarts it, which stops its tasks",
-            allowed.undrained,
-        )
+    restart_risks.refuse_swarm(facts, allowed)
     moves = hidden_containers.moves(
         facts, read_config(facts), original_config(facts, changes), own_flags(facts, changes)
     )
