@@ -170,7 +170,7 @@ class HostRun(ABC):
             command = command.replace(f"--config-file={checked}", "--config-file=/dev/stdin")
         draft = daemon_json.without_tls(daemon_json.parse_config(new, path))
         result = self.remote.run(command, input=draft, check=False)
-        said = tail(result).replace("/dev/stdin", path)
+        said = tail(result).replace(" with file /dev/stdin", "")
         if result.status and "unknown flag: --validate" not in said:
             raise CheckFailed(
                 f"dockerd would refuse its configuration:\n{said}", correction(self.machine, self.host, said)
