@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,8 +22,6 @@ LONGEST_LINE = 2000
 RELOADED = "Reloaded configuration: "
 # apply.sh prints this if the engine could not create containers before.
 NO_CONTAINER = "no container: "
-# And this after a path.
-NO_FILE = " is not a regular file"
 
 
 def no_container(result: RemoteResult) -> str:
@@ -180,9 +177,6 @@ def not_written(said: str) -> MachineError:
     elif "Operation not permitted" in said:
         units = "/etc/systemd/system"
         command = f"lsattr -d /etc/docker /etc/docker/* /etc/docker/machinectl/* {units} {units}/docker.service.d"
-    elif NO_FILE in said:
-        path = shlex.quote(said.splitlines()[-1].removesuffix(NO_FILE))
-        look, command = "Move it away on the host: ", f"mv {path} {path}.old"
     *earlier, last = said.splitlines()
     why = f"{last}: {earlier[0].rpartition(': ')[2]}" if earlier else last
     return MachineError(f"The configuration could not be written; its files are unchanged: {why}", f"{look}{command}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os.path
+import re
 import shlex
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -32,14 +33,17 @@ FILES_TO_INSTALL = 1000
 FILES_TO_CONFIGURE = 32
 # KiB. Certificates, drop-in and daemon.json, twice during installation.
 ROOM_TO_CONFIGURE = 512
+REMOUNT = 'mount -o remount,rw "$mounted" || mount -o remount,bind,rw "$mounted"'
+ENGINE_PACKAGES = frozenset({"docker.io", "docker-ce", "containerd", "containerd.io", "runc"})
 # Less is normal drift.
 NOTICEABLE = timedelta(minutes=5)
 
 
 def check_all(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> None:
     """Raise CheckFailed if a host cannot be provisioned."""
-    for test in (check_root, check_init, check_impostors, check_startable, check_files, check_room, check_config):
+    for test in (check_root, check_init, check_packages, check_impostors, check_startable, check_files, check_room):
         test(facts, target)
+    check_config(facts, target)
     if target.ssh_only:
         return
     check_tls(facts, target, allowed)
@@ -99,7 +103,7 @@ def check_impostors(facts: Facts, target: Target) -> None:
             f"Reach it as that user: machinectl create -d none --url ssh://<USER>@{target.address} <NAME>",
         )
     if facts.init == "systemd":
-        check_second_engine(facts)
+        check_second_engine(facts, target)
     if facts.dockerd and not facts.service.loaded:
         raise CheckFailed(
             f"The host has {facts.dockerd}, but no docker.service that starts it",
@@ -115,6 +119,16 @@ def check_impostors(facts: Facts, target: Target) -> None:
 def rootless(facts: Facts) -> Process | None:
     """Return a rootless engine's process."""
     return next((each for each in facts.processes if each.uid != 0 and not cgroups.in_container(each.cgroup)), None)
+
+
+def check_packages(facts: Facts, _: Target) -> None:
+    """Refuse what dpkg left half done, unless the engine is whole. Installing waits for a dpkg that is at work."""
+    names = facts.unfinished & ENGINE_PACKAGES if facts.dockerd else facts.unfinished
+    if names and not facts.locks:
+        raise CheckFailed(
+            f"dpkg has not finished installing these packages on the host: {' '.join(sorted(names))}",
+            "Finish that on the host, as root: dpkg --configure -a && apt-get -f install; then run this again",
+        )
 
 
 def check_startable(facts: Facts, _: Target) -> None:
@@ -145,7 +159,7 @@ def check_startable(facts: Facts, _: Target) -> None:
         )
 
 
-def check_second_engine(facts: Facts) -> None:
+def check_second_engine(facts: Facts, target: Target) -> None:
     """Refuse an engine that runs instead of docker.service's, or shares its daemon.json."""
     for process in facts.processes:
         if process.uid != 0 or process.pid in facts.engines or cgroups.in_container(process.cgroup):
@@ -153,6 +167,12 @@ def check_second_engine(facts: Facts) -> None:
         starter = cgroups.service_name(process.cgroup)
         who = f"{starter}, process {process.pid}" if starter else f"process {process.pid}"
         if not (facts.running and facts.engines):
+            if process.starter:
+                raise CheckFailed(
+                    f"A dockerd runs on the host that {process.starter} started ({who}), and not docker.service",
+                    f"Use it as it is: machinectl create -d none --url ssh://<USER>@{target.address} <NAME>\n"
+                    f"Or have {process.starter} stop it for good, with its containers; then run this again",
+                )
             stop = f"systemctl stop {starter}; systemctl disable {starter}" if starter else f"kill {process.pid}"
             raise CheckFailed(
                 f"A dockerd runs on the host that docker.service did not start ({who})",
@@ -166,11 +186,8 @@ def check_second_engine(facts: Facts) -> None:
 
 
 def check_files(facts: Facts, _: Target) -> None:
-    """Refuse read-only hosts. With an engine, `configure` checks its paths."""
-    if not facts.etc_writable:
-        raise unwritable("/etc", facts.unwritable.get("/etc", "read-only"))
-    if not facts.dockerd:
-        check_writable(facts, facts.unwritable)
+    """Refuse hosts that cannot be written to. With an engine, `configure` checks its paths."""
+    refuse_unwritable(facts, ["/etc"] if facts.dockerd else facts.unwritable)
 
 
 def check_writable(facts: Facts, paths: Iterable[str]) -> None:
@@ -179,23 +196,49 @@ def check_writable(facts: Facts, paths: Iterable[str]) -> None:
         directory = os.path.dirname(path)
         while directory in {OWN_DIRECTORY, "/etc/docker", DROP_INS} - facts.directories:
             directory = os.path.dirname(directory)
-        for place in (path, directory):
-            if place in facts.unwritable:
-                raise unwritable(place, facts.unwritable[place])
+        refuse_unwritable(facts, (path, directory))
+
+
+def refuse_unwritable(facts: Facts, paths: Iterable[str]) -> None:
+    for path in paths:
+        if path in facts.unwritable:
+            raise unwritable(path, facts.unwritable[path])
 
 
 def unwritable(path: str, why: str) -> CheckFailed:
-    if why == "immutable":
-        return CheckFailed(
-            f"{path} on the host is immutable: not even root can change it",
-            f"Allow it on the host: chattr -i {shlex.quote(path)}; see: lsattr -d {shlex.quote(path)}",
-        )
     where = shlex.quote(path)
-    return CheckFailed(
-        f"{path} on the host is read-only",
-        f"On the host: mounted=$(findmnt -n -o TARGET -T {where}); "
-        'mount -o remount,rw "$mounted" || mount -o remount,bind,rw "$mounted"',
-    )
+    why, _, unit = why.partition(":")
+    unit = unit if re.fullmatch(r"[\w@.-]+", unit) else "ssh.service"
+    move = f"Move it away on the host: mv {where} {where}.old; then run this again"
+    texts = {
+        "-f": ("is not a regular file", move),
+        "-d": ("is not a directory", move),
+        "immutable": (
+            "is immutable: not even root can change it",
+            f"Allow it on the host: chattr -i {where}; see: lsattr -d {where}",
+        ),
+        "locked": (
+            "locks the users and groups: a change of them goes on, or was interrupted",
+            f"If nobody changes them, remove the lock on the host: rm {where}; then run this again",
+        ),
+        "session": (
+            f"is read-only for SSH sessions, by ProtectSystem= or ReadOnlyPaths= of {unit}",
+            f"On the host, as root: {writable_sessions(unit)}; then run this again",
+        ),
+        "read-only": (
+            "is read-only",
+            f"On the host: mounted=$(findmnt -n -o TARGET -T {where}); {REMOUNT}",
+        ),
+    }
+    cause, hint = texts.get(why, texts["read-only"])
+    return CheckFailed(f"{path} on the host {cause}", hint)
+
+
+def writable_sessions(unit: str) -> str:
+    """Return what lets the sessions of sshd's `unit` write, typed in one of them: hence nsenter."""
+    drop_ins = f"/etc/systemd/system/{unit}.d"
+    drop_in = f'printf "[Service]\\nProtectSystem=no\\nReadOnlyPaths=\\n" >{drop_ins}/zz-writable.conf'
+    return f"nsenter -t 1 -m sh -c 'mkdir -p {drop_ins}; {drop_in}'; systemctl daemon-reload; systemctl restart {unit}"
 
 
 def check_room(facts: Facts, target: Target) -> None:

@@ -156,7 +156,7 @@ def test_a_package_manager_that_fails_is_told_of_with_what_it_said() -> None:
             "docker.io",
             "systemd",
         )
-    assert "dpkg --configure -a" in raised.value.hint
+    assert "dpkg --configure -a" in raised.value.cause
 
 
 @pytest.mark.parametrize("family", ORDER, ids=lambda family: type(family).__name__)

@@ -69,6 +69,8 @@ def undo_changes(
             f"Look on the host: {log_command(host.init)}; then start it: systemctl reset-failed docker; "
             "systemctl start docker"
         )
+    if run.host.new_packages and isinstance(run, RealRun):
+        run.remote.run("rm -f /run/machinectl.new-packages")
     for remark in undo_steps.remarks_after(run.host, machine.changes, purge_engine=purge_engine):
         run.console.note(remark)
     run.keep(staying(run.host, machine.changes, purge_engine=purge_engine))

@@ -89,7 +89,7 @@ class PackageManager:
         command = " && ".join(self.family.upgrade(each) for each in PACKAGES[package])
         result = self._job(command, RESTART_OLD.replace("RESTART", RESTARTS.get(init, ":"))).run(remote)
         if result.status != 0:
-            raise installation.explain_failure(result)
+            raise installation.explain_failure(result, command)
 
     def _job(self, command: str, after: str = "") -> Job:
         """Run `command`, then `after`, under the package manager's lock."""

@@ -88,12 +88,13 @@ class PortListener(NamedTuple):
 
 
 class Process(NamedTuple):
-    """A running dockerd; `config` is its daemon.json, "" by default."""
+    """A running dockerd; `config` is its daemon.json, "" by default; `starter` its parent's name, "" for PID 1."""
 
     pid: int
     uid: int
     cgroup: str
     config: str = ""
+    starter: str = ""
 
 
 class Client(NamedTuple):
@@ -144,13 +145,13 @@ class Facts:
     arch: str
     os_release: Mapping[str, str]
     init: str
-    etc_writable: bool = True
     directories: frozenset[str] = frozenset()
     free: Mapping[str, int] = field(default_factory=dict)
     # Free inodes by directory, on file systems that limit them.
     inodes: Mapping[str, int] = field(default_factory=dict)
     room: tuple[Room, ...] = ()
-    # Paths that root cannot write: read-only or immutable.
+    # Paths that root cannot write, and why: read-only, session:UNIT (read-only for SSH sessions), immutable, locked,
+    # -f (no file), -d (no directory).
     unwritable: Mapping[str, str] = field(default_factory=dict)
     mac: str = ""
     dockerd: str = ""
@@ -204,7 +205,8 @@ class Facts:
     # dockerd runs its own containerd, so docker.service's control group holds the containers' shims.
     own_shims: bool = False
     locks: tuple[PackageLock, ...] = ()
-    dpkg_interrupted: bool = False
+    # Packages that dpkg has begun to install.
+    unfinished: frozenset[str] = frozenset()
     transaction: str = ""
     # The first line of the revision file.
     revision: str = ""
@@ -309,13 +311,13 @@ def facts(found: Sections) -> Facts:
         )
     info = engine_info(text("info"))
     files = files_of(found)
+    starters = {int(pid): " ".join(name) for pid, *name in each("starter")}
     return Facts(
         uid=int(word("uid")),
         clock=parse_clock(word("clock")),
         arch=word("arch"),
         os_release=os_release(text("os")),
         init=word("init"),
-        etc_writable="writable" in found,
         directories=found.firsts("directory"),
         free=dict(zip(("/", "/usr", "/var", "/etc", "/etc/docker"), map(int, words("free")), strict=False)),
         inodes={
@@ -364,7 +366,7 @@ def facts(found: Sections) -> Facts:
         containers=found.firsts("container"),
         once=tuple(sorted(found.firsts("once"))),
         # A process without a cgroup has ended, such as a fork of dockerd for iptables.
-        processes=tuple(parse_process(section) for section in found.get("process", ()) if section.words[2:]),
+        processes=tuple(parse_process(section, starters) for section in found.get("process", ()) if section.words[2:]),
         podman=word("podman"),
         podman_socket="podman-socket" in found,
         snap="snap" in found,
@@ -379,7 +381,7 @@ def facts(found: Sections) -> Facts:
         own_shims="shims" in found,
         clients=tuple(Client(int(w[0]), w[1], " ".join(w[2:])) for w in each("client")),
         locks=tuple(PackageLock(int(w[0]), " ".join(w[1:-1]), w[-1]) for w in each("lock")),
-        dpkg_interrupted="interrupted" in found,
+        unfinished=found.firsts("unfinished"),
         transaction=word("transaction"),
         revision=word("revision"),
         login="".join(words("login")[:1]),
@@ -441,10 +443,11 @@ def engine_info(text: str) -> dict[str, Any]:
     return {key: value for key, value in said.items() if isinstance(value, INFO.get(key, object))}
 
 
-def parse_process(section: Section) -> Process:
+def parse_process(section: Section, starters: Mapping[int, str]) -> Process:
     pid, uid, *cgroup = section.words
     flag, _, path = section.text.partition("\n")
-    return Process(int(pid), int(uid), " ".join(cgroup), flag.partition("=")[2] or path)
+    config = flag.partition("=")[2] or path
+    return Process(int(pid), int(uid), " ".join(cgroup), config, starters.get(int(pid), ""))
 
 
 def parse_units(text: str) -> list[dict[str, str]]:

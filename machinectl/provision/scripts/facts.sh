@@ -93,7 +93,6 @@ say arch "$(uname -m)"
 say os
 for release in /etc/os-release /usr/lib/os-release; do [ -r $release ] && short_lines <$release && break; done
 if [ -d /run/systemd/system ]; then say init systemd; elif has rc-service; then say init openrc; else say init other; fi
-[ -w /etc ] && say writable /etc
 for directory in /etc/docker /etc/docker/machinectl /etc/systemd/system/docker.service.d; do
     [ -d $directory ] && say directory $directory
 done
@@ -175,7 +174,9 @@ for process in /proc/[0-9]*; do
     case $name in
     dockerd*) runs "$process" dockerd &&
         say process "${process#/proc/}" "$(stat -c %u "$process")" "$(tail -n 1 "$process/cgroup")" &&
-        tr '\0\n' '\n ' <"$process/cmdline" | grep -A 1 -e '^--config-file' | lines ;;
+        tr '\0\n' '\n ' <"$process/cmdline" | grep -A 1 -e '^--config-file' | lines
+        starter=$(sed -n 's/^PPid:[^0-9]*//p' "$process/status") && [ "${starter:-0}" -gt 1 ] &&
+            say starter "${process#/proc/}" "$(cat "/proc/$starter/comm")" ;;
     containerd-shim*) [ "$(stat -c %u "$process")" = 0 ] && runs "$process" containerd-shim &&
         # A command line has no final newline; without one, the next fact would be joined to it.
         { tr '\0\n' '  ' <"$process/cmdline"; echo; } | sed -n 's/.*-namespace moby .*-id \([0-9a-f]*\).*/@container \1/p' ;;
@@ -213,13 +214,36 @@ fi
 say config "$config"
 file "$config"
 [ -e "$config.before-machinectl" ] && say backup "$config.before-machinectl"
-# Paths that even root cannot write: read-only file systems, and chattr +i.
-for path in /etc /etc/docker /etc/docker/machinectl /etc/docker/machinectl/ca.pem /etc/docker/machinectl/server.pem \
-    /etc/docker/machinectl/clients.pem /etc/docker/machinectl/revision /etc/systemd/system \
-    /etc/systemd/system/docker.service.d "${config%/*}" "$config"; do
-    { [ -e "$path" ] && ! [ -w "$path" ]; } || continue
-    mounted=$(findmnt -n -o OPTIONS -T "$path")
-    case ,$mounted, in ,, | *,ro,*) say unwritable read-only "$path" ;; *) say unwritable immutable "$path" ;; esac
+# What keeps even root from writing: a read-only file system, be it so for this session alone (ProtectSystem= of sshd's unit),
+# chattr +i, something else in the place of a file or a directory, and locks that nobody is going to remove.
+session_unit() {
+    process=$$
+    while parent=$(sed -n 's/^PPid:[^0-9]*//p' "/proc/$process/status") && [ "${parent:-0}" -gt 1 ]; do process=$parent; done
+    tail -n 1 "/proc/$process/cgroup" | sed 's|.*/||; s|@.*|@.service|'
+}
+unwritable() {
+    kind=$1
+    shift
+    for path; do
+        [ -e "$path" ] || continue
+        if ! test "$kind" "$path"; then why=$kind
+        elif [ -w "$path" ]; then continue
+        elif nsenter -t 1 -m test -w "$path"; then why=session:$(session_unit)
+        else case ,$(findmnt -n -o OPTIONS -T "$path"), in ,, | *,ro,*) why=read-only ;; *) why=immutable ;; esac
+        fi
+        say unwritable "$why" "$path"
+    done
+}
+unwritable -d /etc /etc/docker /etc/docker/machinectl /etc/systemd/system /etc/systemd/system/docker.service.d \
+    "${config%/*}" /usr/bin /var/lib
+unwritable -f "$config" /etc/docker/machinectl/ca.pem /etc/docker/machinectl/server.pem \
+    /etc/docker/machinectl/clients.pem /etc/docker/machinectl/revision /etc/group
+for path in /etc/group.lock /etc/gshadow.lock; do
+    [ -f "$path" ] || continue
+    # Its owner's PID. The lock of a process that has ended is replaced, one without a number is not (commonio.c of shadow).
+    owner=$(tr -d '\000' <"$path"; echo .)
+    case ${owner%.} in '' | *[!0-9]*) ;; *) [ -d "/proc/${owner%.}" ] || continue ;; esac
+    say unwritable locked "$path"
 done
 read -r revision </etc/docker/machinectl/revision && say revision "$revision"
 # The CA, the certificate and the data directories that daemon.json and the unit name.
@@ -227,7 +251,7 @@ authorities='' served='' roots=/var/lib/docker
 while read -r kind path; do
     case $kind in ca) authorities="$authorities $path" ;; cert) served="$served $path" ;; root) roots="$roots $path" ;; esac
 done <<END
-$({ cat "$config"; printf '\n%s\n' "$unit"; } | sed -n -e 'h;s/.*"tlscacert"[^"]*"\([^"]*\)".*/ca \1/p' \
+$({ [ -f "$config" ] && cat "$config"; printf '\n%s\n' "$unit"; } | sed -n -e 'h;s/.*"tlscacert"[^"]*"\([^"]*\)".*/ca \1/p' \
     -e 'g;s/.*"data-root"[^"]*"\([^"]*\)".*/root \1/p' -e 'g;s/.*"graph"[^"]*"\([^"]*\)".*/root \1/p' \
     -e 'g;s/.*"tlscert"[^"]*"\([^"]*\)".*/cert \1/p' -e "g;s/^[^#]*--tlscert$value.*/cert \1/p" \
     -e "g;s/^[^#]*--tlscacert$value.*/ca \1/p" -e 'g;s/^[^#]*--data-root[= ]\([^ ]*\).*/root \1/p')
@@ -318,12 +342,13 @@ for process in $(ls -l /proc/[0-9]*/exe | sed -n 's|.* \(/proc/[0-9]*\)/exe -> .
     [ "$verb" ] && may_speak "$process" && say client "${process#/proc/}" "$verb" "$unit"
 done
 
-# Holders of the package manager's locks, and whether it was interrupted.
+# Holders of the package manager's locks, and what it left half done.
 stat -c '%i %n' /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock /var/cache/apt/archives/lock |
     awk 'NR == FNR { lock[$1] = $2; next }
         $2 != "->" { split($6, file, ":"); if (file[3] in lock) print $5, lock[file[3]] }' - /proc/locks |
     while read -r holder lock; do say lock "$holder" "$(cat "/proc/$holder/comm")" "$lock"; done
-for update in /var/lib/dpkg/updates/[0-9]*; do [ -e "$update" ] && say interrupted dpkg && break; done
+{ cat /var/lib/dpkg/updates/[0-9]*; grep -B 1 -E '^Status: .* (half-configured|half-installed|unpacked)$' /var/lib/dpkg/status; } |
+    sed -n 's/^Package: /@unfinished /p'
 
 # Firewalls that may block the engine's port.
 grep -q '^ENABLED=yes' /etc/ufw/ufw.conf && say firewall ufw && grep '^### tuple ###' /etc/ufw/user.rules | lines

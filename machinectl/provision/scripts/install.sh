@@ -34,7 +34,7 @@ printf '%s\n' "$refresh"
 eval "$refresh"
 if [ "$simulate" ]; then
     eval "$simulate"
-    exit 0
+    exit
 fi
 
 # All installed packages: a comparison shows what came with the engine.

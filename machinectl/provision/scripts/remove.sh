@@ -5,7 +5,6 @@ umask 022
 : "${remove?}" "${along?}"
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l
 eval "$remove"
-rm -f /run/machinectl.new-packages
 for package in $along; do
     if command -v dpkg-query >/dev/null; then dpkg-query -W -f '${db:Status-Abbrev}\n' "$package" | grep -q '^.i'
     elif command -v rpm >/dev/null; then rpm -q "$package"

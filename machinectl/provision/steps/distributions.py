@@ -39,6 +39,7 @@ class Distribution:
     # How a package with a version is named; a version is a prefix.
     pinned: ClassVar[str] = "{}"
     installing: ClassVar[str]
+    # Ends with 0 unless the installation cannot work.
     simulating: ClassVar[str] = ""
     # Keeps dependencies and configuration.
     removing: ClassVar[str]
@@ -82,7 +83,7 @@ class Distribution:
 
     def _command(self, command: str, package: str, version: str = "") -> str:
         name = self.pinned.format(package, version.rstrip("*")) if version else package
-        return command.replace("PACKAGE", shlex.quote(name))
+        return command.replace("PACKAGE", shlex.quote(name) if name else "")
 
 
 class Apt(Distribution):
@@ -199,7 +200,7 @@ class Zypper(Distribution):
     # zypper needs an exact version, without patterns; the release may be omitted.
     pinned = "{} = {}"
     installing = f"{zypper} install --no-recommends PACKAGE {skipped}"
-    simulating = f"{zypper} --no-refresh --xmlout install --dry-run --no-recommends PACKAGE"
+    simulating = f"{zypper} --no-refresh --xmlout install --dry-run --no-recommends PACKAGE || :"
     removing = f"{zypper} remove PACKAGE"
     unneeded = "zypper packages --unneeded"
     removing_all = f"{zypper} remove --clean-deps PACKAGE"
@@ -229,7 +230,7 @@ class Pacman(Distribution):
     refresh = "pacman -Sy --noconfirm"
     installing = "pacman -S --noconfirm --needed PACKAGE"
     # --print skips conflict checks, so answer no to each of pacman's questions.
-    simulating = "printf '%.sn\\n' 1 2 3 4 5 6 7 8 9 | pacman -S --needed PACKAGE 2>&1"
+    simulating = "printf '%.sn\\n' 1 2 3 4 5 6 7 8 9 | pacman -S --needed PACKAGE 2>&1 || :"
     removing = "pacman -R --noconfirm PACKAGE"
     unneeded = "pacman -Qdtq"
     removing_all = "pacman -Rs --noconfirm PACKAGE"

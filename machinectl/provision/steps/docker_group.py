@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import CheckFailed
 from machinectl.host_changes import USER, GroupJoined, of_kind
+from machinectl.provision import preflight
 from machinectl.provision.decision import Decision, failure
 from machinectl.provision.job import command_job
 from machinectl.provision.target import NOTHING_SPECIAL
@@ -26,6 +27,7 @@ def join(facts: Facts, target: Target, _: Allowed = NOTHING_SPECIAL) -> Decision
         return None
     user, group = facts.login, facts.socket_group
     check_group(facts)
+    preflight.refuse_unwritable(facts, ("/etc/group", "/etc/group.lock", "/etc/gshadow.lock"))
     return Decision(
         f"Making {user} a member of the group {group}",
         (join_command(user, group).partition(" || ")[0],),

@@ -6,6 +6,7 @@ import queue
 import re
 import threading
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.errors import CheckFailed, MachineError
@@ -39,6 +40,8 @@ PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
 REPLACED_BY_DOCKERS = ("containerd", "runc", "docker-cli", "rootlesskit")
 # Seconds; then use the distribution's package.
 DOWNLOAD_TIMEOUT = 5.0
+# What dpkg prints before it runs a package's scripts.
+STEPS = ("Setting up ", "Preparing to unpack ", "Unpacking ", "Removing ", "Processing triggers ")
 # For the dry run's next steps.
 GUESSED_UNIT = "# /usr/lib/systemd/system/docker.service\n[Service]\nExecStart=/usr/bin/dockerd -H fd://\n"
 
@@ -52,11 +55,6 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
     if facts.dockerd:
         return None
     distribution = distributions.choose_distribution(facts.os_release, target.os)
-    if facts.dpkg_interrupted and isinstance(distribution, distributions.Apt):
-        raise CheckFailed(
-            "dpkg was interrupted on the host, and installs nothing until that is repaired",
-            "Repair it on the host: dpkg --configure -a && apt-get -f install",
-        )
     url = without_passwords(target.install_url)
     downloaded = choose_docker_script(facts, target, distribution, script)
     if downloaded is not None:
@@ -72,7 +70,10 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
             )
         how = f"the distribution's package {package}{f' {target.version}' if target.version else ''}"
         install, refresh = distribution.install(package, target.version), distribution.refresh
-    simulate = "" if downloaded is not None else distribution.simulate(package, target.version)
+    simulate = distribution.simulate(package, target.version)
+    if downloaded is not None:
+        # Without a package, apt checks its sources and what is installed.
+        simulate = distribution.simulate("") if isinstance(distribution, distributions.Apt) else ""
     variables = {
         # Repeated after the simulation, so that this job reports why it fails.
         "refresh": refresh,
@@ -88,10 +89,12 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
     files = environment | ({"script": downloaded} if downloaded is not None else {})
 
     def judge(result: RemoteResult) -> None:
-        if result.status == LOCKED:
-            raise explain_failure(result)
-        if losses := distribution.losses(result.stdout.decode(errors="replace")):
+        said = (result.stdout + result.stderr).decode(errors="replace")
+        if losses := distribution.losses(said):
             raise would_remove(package, losses, distribution, url)
+        # The lists of a new host are empty, and a dry run fetches none.
+        if result.status and "Unable to locate package" not in said and "no installation candidate" not in said:
+            raise explain_failure(result, simulate)
 
     return Decision(
         title=f"Installing Docker Engine: {how}",
@@ -103,7 +106,11 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
             service=ServiceState(loaded=True, active=True, enabled=True),
             unit=GUESSED_UNIT,
         ),
-        failure=explain_failure,
+        failure=partial(
+            explain_failure,
+            command=distribution.install(package) if downloaded else install,
+            is_script=downloaded is not None and bool(distribution.package),
+        ),
         changes=(PackageInstalled(package),),
         unforeseen=True,
         warnings=(plain_download(url),) if downloaded is not None and not url.startswith("https://") else (),
@@ -183,22 +190,15 @@ def lock_holders(facts: Facts) -> str:
     return ", ".join(f"{process or 'a process'} ({pid})" for pid, process in holders.items())
 
 
-def explain_failure(result: RemoteResult) -> MachineError:
-    said = (result.stdout + result.stderr).decode(errors="replace")
-    if "after" in said and result.status == LOCKED:
+def explain_failure(result: RemoteResult, command: str, *, is_script: bool = False) -> MachineError:
+    """`command` fails on the host as the job did. `is_script`: Docker's script ran, and there is another way."""
+    if result.status == LOCKED and b"after" in result.stdout:
         return MachineError(f"The package manager is busy: {tail(result)}", "Wait for it to end, and try again")
-    hints = (
-        ("dpkg --configure -a", "Repair it on the host: dpkg --configure -a"),
-        ("--fix-broken install", "Repair it on the host: apt-get --fix-broken install"),
-        ("remove is disabled", "See on the host what it would remove: apt-get -s install docker.io"),
-        ("Could not connect", "Check that the host reaches its package mirror: apt-get update"),
-        ("Temporary failure resolving", "Check that the host resolves names: apt-get update"),
-        ("sh ./script", "Use the distribution's own package: --engine-install distro"),
-    )
-    hint = next((hint for sign, hint in hints if sign in said), "")
-    return (not hint and job_not_started(result)) or MachineError(
+    shown = re.sub(r" -(q|o \S+)(?= )", "", command).strip()
+    otherwise = "\nOr use the distribution's own package: --engine-install distro" if is_script else ""
+    return job_not_started(result) or MachineError(
         f"Docker Engine could not be installed:\n{package_errors(result)}",
-        hint or "Install it on the host, and use --engine-install none",
+        f"Repair it on the host, as root, until this works there: {shown}; then run the same command again{otherwise}",
     )
 
 
@@ -208,9 +208,13 @@ def package_errors(result: RemoteResult) -> str:
 
 
 def complaints(said: str) -> str:
+    """Return errors, with what a package's failing script says before dpkg reports it."""
     marks = ("E:", "Err:", "W: Failed", "Error:", "error:", "ERROR:", "dpkg: error")
-    lines = [line.strip() for line in said.split("\n") if line.strip().startswith(marks) and line.isprintable()]
-    return "\n".join(list(dict.fromkeys(lines))[-8:])
+    lines = [text for line in said.split("\n") if (text := line.strip()) and text.isprintable()]
+    last = next((number for number, line in enumerate(lines) if line.startswith("dpkg: error")), 0)
+    begin = max((number for number, line in enumerate(lines[:last]) if line.startswith(STEPS)), default=last)
+    found = lines[max(begin, last - 5) : last + 2] if last else []
+    return "\n".join(dict.fromkeys([*found, *[line for line in lines if line.startswith(marks)][-8:]]))
 
 
 def download_script(url: str) -> bytes | None:

@@ -42,6 +42,7 @@ def check_host(facts: Facts, target: Target, allowed: Allowed) -> None:
     preflight.check_all(facts, target, allowed)
     docker_socket.check_reached_over_ssh(facts, target)
     if facts.dockerd:
+        docker_group.join(facts, target)
         engine_config.configure(facts, target, allowed)
 
 
