@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import shlex
-import signal
-import threading
-from contextlib import ExitStack, contextmanager
+import stat
+from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.hosts.connection.login import logged_in, pin_in_store
 from machinectl.hosts.connection.machine_driver import ssh_endpoint
 from machinectl.ssh.openssh.copy_commands import no_progress
-from machinectl.ssh.ssh_errors import SSHError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from machinectl.console import Console
     from machinectl.hosts.connection.copy_paths import MachinePath
     from machinectl.hosts.connection.login import Access
     from machinectl.machines.store import Store
     from machinectl.ssh.openssh.copy_commands import CopyOptions, CopyProgress
-    from machinectl.ssh.sftp.sftp_copying import CopySide
+    from machinectl.ssh.sftp.file_copier import FileTree
 
 # Seconds to remove leftovers from a host after ^C.
 PATIENCE = 2.0
@@ -43,7 +41,7 @@ def copy_by_sftp(
     progress: CopyProgress,
 ) -> int:
     """Return scp's exit status. Raises SSHError."""
-    from machinectl.ssh.sftp.sftp_copying import Copier
+    from machinectl.ssh.sftp.file_copier import FileCopier, run_in_thread
 
     failures: list[str] = []
 
@@ -51,114 +49,52 @@ def copy_by_sftp(
         failures.append(text)
         console.warn(text)
 
-    interruption = CopyInterruption()
     with ExitStack() as connections:
-        to = open_copy_side(store, console, target, access, connections, interruption)
-        sides: dict[tuple[str, str], CopySide] = {}
+        to = open_files(store, console, target, access, connections)
+        if len(sources) > 1 and (why := why_no_directory(to, target)):
+            console.warn(why)
+            return FAILED
+        opened: dict[tuple[str, str], FileTree] = {}
         for source in sources:
-            if source.login not in sides:
-                sides[source.login] = open_copy_side(store, console, source, access, connections, interruption)
-        with interruption.deferred(connections.close):
-            if len(sources) > 1 and (why := why_no_directory(to, target)):
-                console.warn(why)
-                return FAILED
-            for source in sources:
-                following = no_progress if wishes.quiet else progress
-                copier = Copier(sides[source.login], to, wishes, progress=following, fail=fail)
-                copier.copy(sftp_path(source), sftp_path(target))
+            if source.login not in opened:
+                opened[source.login] = open_files(store, console, source, access, connections)
+            following = no_progress if wishes.quiet else progress
+            copier = FileCopier(opened[source.login], to, wishes, following, fail)
+            copy = partial(copier.copy, sftp_path(source), sftp_path(target))
+            run_in_thread(copy, copier.stopped, PATIENCE)
     explain_sftp_failure("\n".join(failures), target, console)
     return FAILED if failures else DONE
 
 
-class CopyInterruption:
-    """^C, SIGTERM or SIGHUP while copying.
-
-    Takes effect between two messages to a host, then removes leftovers, with time limits because the host may hang.
-    """
-
-    def __init__(self) -> None:
-        # The exception for the received signal.
-        self._come: BaseException | None = None
-        self._raised = False
-
-    def check(self) -> None:
-        """Raise the received signal's exception, once."""
-        if self._come and not self._raised:
-            self._raised = True
-            raise self._come
-
-    @contextmanager
-    def deferred(self, abandon: Callable[[], None]) -> Iterator[None]:
-        """Let `check` raise for a signal; after PATIENCE, call `abandon` in another thread.
-
-        A second signal raises at once. Ignored (nohup) and default signals stay.
-        """
-        over = threading.Timer(PATIENCE, abandon)
-        over.daemon = True
-
-        def note(number: int, _: object) -> None:
-            exception = KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)
-            if self._come:
-                raise exception
-            self._come = exception
-            over.start()
-
-        before = {
-            number: handler
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-            if callable(handler := signal.getsignal(number))
-        }
-        for number in before:
-            signal.signal(number, note)
-        try:
-            yield
-        except SSHError as exc:
-            if self._come:
-                raise self._come from exc
-            raise
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-            over.cancel()
-
-
-def open_copy_side(
-    store: Store,
-    console: Console,
-    place: MachinePath,
-    access: Access,
-    connections: ExitStack,
-    interruption: CopyInterruption,
-) -> CopySide:
-    from machinectl.ssh.sftp.sftp_copying import LocalSide, RemoteSide
+def open_files(store: Store, console: Console, place: MachinePath, access: Access, connections: ExitStack) -> FileTree:
+    from machinectl.ssh.sftp.file_copier import LocalFiles, remote_files
 
     if place.machine is None:
-        return LocalSide()
+        return LocalFiles()
     endpoint = ssh_endpoint(place.machine)
     if place.user:
         endpoint = dataclasses.replace(endpoint, user=place.user)
     pin = pin_in_store(store, console, place.machine)
     way = logged_in(place.machine, console, access.for_one_host(), ssh=endpoint, quietly=True, pin=pin)
-    session = connections.enter_context(way)
-    return RemoteSide(session, interruption.check)
+    return connections.enter_context(remote_files(connections.enter_context(way)))
 
 
-def sftp_path(place: MachinePath) -> bytes:
-    """Return a path that starts at home: SFTP does not expand ~."""
-    path = os.fsencode(place.path)
-    if place.machine is None:
-        return path
-    at_home = path == b"~" or path.startswith(b"~/")
-    return (path[2:].lstrip(b"/") if at_home else path) or b"."
-
-
-def why_no_directory(to: CopySide, target: MachinePath) -> str:
+def why_no_directory(to: FileTree, target: MachinePath) -> str:
     """Return "" if several files can be copied there."""
     try:
-        there = to.look(sftp_path(target))
+        if stat.S_ISDIR(to.stat(sftp_path(target)).st_mode or 0):
+            return ""
     except OSError as exc:
         return f"{target}: {exc.strerror or exc}"
-    return "" if there and there.is_directory else f"cannot copy several files: {target} is not a directory"
+    return f"cannot copy several files: {target} is not a directory"
+
+
+def sftp_path(place: MachinePath) -> str:
+    """Return a path that starts at home: SFTP does not expand ~."""
+    if place.machine is None:
+        return place.path
+    at_home = place.path == "~" or place.path.startswith("~/")
+    return (place.path[2:].lstrip("/") if at_home else place.path) or "."
 
 
 def explain_sftp_failure(said: str, target: MachinePath, console: Console) -> None:

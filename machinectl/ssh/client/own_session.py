@@ -24,6 +24,8 @@ from machinectl.ssh.runner import COMMAND_TIMEOUT
 from machinectl.ssh.ssh_errors import ConnectionLost, SSHError, command_timeout
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from machinectl.process_streams import Stdin
     from machinectl.ssh.client.session import Transfer
     from machinectl.ssh.client.transport import Transport
@@ -118,10 +120,31 @@ class OwnSession(SSHSession):
         except CONNECTION_ERRORS as exc:
             raise self._lost() from exc
 
-    def exit_status(self, channel: paramiko.Channel) -> int:
-        """Return 255 if the status is unknown."""
+    @contextlib.contextmanager
+    def sftp(self) -> Iterator[paramiko.SFTPClient]:
+        """Raises SSHError if the host has no SFTP, or the connection is lost."""
+        try:
+            client = self.transport.open_sftp_client()
+        except (*CONNECTION_ERRORS, paramiko.SFTPError) as exc:
+            raise SSHError(
+                f"{self.settings.address} does not speak SFTP: {failure_reason(exc)}",
+                "On the host, in sshd_config: Subsystem sftp internal-sftp; if a start-up file of the shell prints "
+                f"something, it must not: ssh {self.settings.login_options} true",
+            ) from exc
+        with client:
+            try:
+                yield client
+            except (EOFError, paramiko.SSHException, paramiko.SFTPError) as exc:
+                raise self._lost() from exc
+
+    def check_alive(self) -> None:
+        """Raises ConnectionLost."""
         if not self._is_alive():
             raise self._lost()
+
+    def exit_status(self, channel: paramiko.Channel) -> int:
+        """Return 255 if the status is unknown."""
+        self.check_alive()
         return channel.exit_status if channel.exit_status >= 0 else 255
 
     def _transfer(self, given: Transfer) -> int | None:
