@@ -223,6 +223,35 @@ def test_an_engine_that_tells_its_platforms_gets_only_the_missing_ones(tmp_path:
     assert (lacking(app, other).layers, lacking(app, other).present) == ((), True)
 
 
+@pytest.mark.parametrize(
+    ("named", "available", "whole"),
+    [
+        (False, None, True),
+        (True, None, True),
+        (False, ["amd64", "arm64"], True),
+        (True, ["amd64", "arm64"], True),
+        (False, ["amd64"], False),
+        (True, ["amd64"], False),
+    ],
+)
+def test_an_image_is_whole_if_the_engine_lists_it_with_all_that_was_sent(
+    named: bool, available: list[str] | None, whole: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Docker 28 describes it (API 1.47), and Docker 26, which lists no image that lacks a part."""
+    app: dict[str, Any] = {"Id": digest(b"app"), "Size": 1}
+    if available is not None:
+        platforms = ("amd64", "arm64")
+        app["Manifests"] = [{"ID": each, "Available": each in available} for each in platforms]
+
+    def ask(_: Images, path: str, *__: object) -> list[dict[str, Any]]:
+        return [] if named and "dangling" in path else [app]
+
+    monkeypatch.setattr(Images, "ask", ask)
+    with Images(Endpoint("unix:///x")) as images:
+        assert images.is_whole(digest(b"app"), ["amd64", "arm64"]) is whole
+        assert not images.is_whole(digest(b"another"), [])
+
+
 def together(*images: Made) -> Made:
     """Return the first image, described as one of several by an index, as builders publish them."""
     listed = [{**each.descriptor, "platform": each.platform} for each in images]
