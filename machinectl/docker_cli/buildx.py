@@ -57,6 +57,16 @@ class Buildx:
         config = Contexts(environment.get("DOCKER_CONFIG", "")).config
         self.directory = os.path.abspath(environment.get("BUILDX_CONFIG") or os.path.join(config, "buildx"))
 
+    def names(self) -> list[str]:
+        """Return the names of all builders. Raises MachineError."""
+        directory = os.path.join(self.directory, "instances")
+        try:
+            return sorted(name for name in os.listdir(directory) if NAME.fullmatch(name))
+        except FileNotFoundError:
+            return []
+        except OSError as exc:
+            raise MachineError(f"{directory} cannot be read: {exc.strerror}", "See: docker buildx ls") from exc
+
     def nodes(self, builder: str) -> dict[str, BuildxNode] | None:
         """Return a builder's nodes by name, None if there is no such builder. Raises MachineError."""
         path = self.path(builder)
@@ -84,10 +94,6 @@ class Buildx:
         with self.restoring(builder):
             self.run(*words, node.endpoint)
 
-    def leave(self, builder: str, node: str) -> None:
-        """Take one of several nodes out. Raises MachineError."""
-        self.run("create", "--name", builder, "--node", node, "--leave")
-
     @contextmanager
     def restoring(self, builder: str) -> Iterator[None]:
         """Restore the builder's file after a failure: buildx's own copy lacks platforms (store/nodegroup.go: Copy)."""
@@ -102,18 +108,6 @@ class Buildx:
 
     def path(self, builder: str) -> str:
         return os.path.join(self.directory, "instances", builder)
-
-    def statuses(self, builder: str) -> dict[str, str]:
-        """Ask a builder's nodes for their status: running, inactive, … Raises MachineError."""
-        found: dict[str, str] = {}
-        name = ""
-        for line in self.run("inspect", builder).splitlines():
-            key, _, value = line.partition(":")
-            if key == "Name":
-                name = value.strip()
-            elif key == "Status":
-                found[name] = value.strip()
-        return found
 
     def run(self, *words: str, patience: float = PATIENCE, pointed: bool = False) -> str:
         """Run `docker buildx WORDS…`, `pointed` at the engine that docker points at. Raises MachineError."""

@@ -16,7 +16,7 @@ from machinectl.docker_cli.docker_directory import check_docker_directory, docke
 from machinectl.doctor.check import OK, Check, broken, failed, ok, unknown
 from machinectl.errors import MachineError
 from machinectl.files.atomic import quote_word, read_file
-from machinectl.hosts.exports.builders import builder_statuses
+from machinectl.hosts.exports.builders import store_builders
 from machinectl.hosts.exports.docker_contexts import NOT_WANTED, ContextStatus, SyncStep, context_status
 from machinectl.quantities import first_names
 
@@ -122,16 +122,15 @@ def out_of_step(found: ContextStatus) -> Check:
 
 def builder_checks(store: Store, environment: Mapping[str, str]) -> Iterator[Check]:
     try:
-        found = builder_statuses(store, Buildx(environment))
+        found = store_builders(store, Buildx(environment))
     except MachineError as exc:
         yield failed(BUILDERS, exc)
         return
-    for status in found:
-        name = status.builder.name
-        if why := "; ".join(status.reasons):
-            yield unknown(BUILDERS, f"{name}: {why}", *status.hints[:1])
+    for builder in found:
+        if builder.faults:
+            yield unknown(BUILDERS, f"{builder.name}: {builder.state}", builder.hint)
         else:
-            yield ok(BUILDERS, f"{name} is in step with {', '.join(status.builder.machines)}")
+            yield ok(BUILDERS, f"{builder.name} builds on {', '.join(builder.machines)}")
 
 
 def current_context_check(docker: Contexts, environment: Mapping[str, str]) -> Iterator[Check]:

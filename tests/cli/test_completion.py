@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.cli.parsing.shell_snippets import STARTS
-from machinectl.hosts.exports.builder_records import Builder, writing_builders
 from machinectl.machines.holders import AccessHolder, put_holder
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from tests.support.archives import Made, saved
 from tests.support.at_shell import CONTROL_U, PLAIN, SHELLS, TAB, Person, at_shell, ran
+from tests.support.docker_cli import write_builder
 from tests.support.image_engines import unique_layer
 from tests.support.program import machinectl
 from tests.support.registered import added
@@ -171,8 +171,7 @@ def test_labels_are_completed_and_what_is_run_is_about_files(person: Person, hom
 @pytest.mark.parametrize("shell", SHELLS)
 def test_images_and_builders_are_completed(shell: str, home: Path, engines: dict[str, Engine]) -> None:
     engines["classic"].load(saved({"local.lan:5000/probed/app:1.2": Made([unique_layer()])}))
-    with writing_builders(Store(str(home / ".local/share/machinectl"))) as builders:
-        builders["arm64.fast"] = Builder("arm64.fast", "/", 0, [])
+    write_builder(home / ".docker", "arm64.fast", "plain")
     with at_shell(shell, home, environment={"DOCKER_HOST": engines["classic"].endpoint.url}) as person:
         for line, wanted in (
             ("builder rm ar", "builder rm arm64.fast"),

@@ -13,15 +13,17 @@ from hypothesis import strategies as st
 from machinectl.cli.catalogue import GROUPS, VERBS
 from machinectl.cli.parsing import completion_candidates
 from machinectl.cli.parsing.docker_completion import cobra_lines
-from machinectl.hosts.exports.builder_records import Builder, writing_builders
 from machinectl.machines.holders import AccessHolder, put_holder
 from machinectl.machines.record import Machine, Phase
 from tests.support.archives import Made, saved
+from tests.support.docker_cli import write_builder
 from tests.support.image_engines import unique_layer
 from tests.support.real import need
 from tests.support.registered import added
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from machinectl.machines.store import Store
     from tests.support.docker_plugged import PluggedDocker
     from tests.support.image_engines import Engine
@@ -63,7 +65,7 @@ def test_labels_that_there_are_stand_for_a_selector_and_more_may_follow(machines
 
 
 def test_images_containers_and_builders_are_asked_for(
-    store: Store, engines: dict[str, Engine], monkeypatch: pytest.MonkeyPatch
+    store: Store, engines: dict[str, Engine], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MACHINE_STORAGE_PATH", store.root)
     for name, engine in engines.items():
@@ -83,8 +85,8 @@ def test_images_containers_and_builders_are_asked_for(
         engines["classic"].docker("rm", "probed-web")
     monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
     assert offered("push", "") == ([], NOTHING_ELSE)
-    with writing_builders(store) as builders:
-        builders.update({name: Builder(name, "/", 0, []) for name in ("arm", "fast")})
+    for name in ("arm", "fast"):
+        write_builder(tmp_path / "home/.docker", name, "classic")
     assert offered("builder", "rm", "fast", "") == (["arm"], NOTHING_ELSE)
 
 

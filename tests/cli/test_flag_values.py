@@ -149,7 +149,6 @@ def test_a_script_that_cannot_be_downloaded_is_refused_at_once_by_the_name_that_
 CHOICES = (
     ("env --format={}", "json, dotenv or properties", "dotenv"),
     ("fleet import --from={} x", "ansible or ssh-config", "ssh-config"),
-    ("builder --driver={} box", "docker-container or remote", "docker-container"),
     ("create -d none --url unix:///x --engine-install={} box", "auto, docker, distro or none", "docker"),
 )
 

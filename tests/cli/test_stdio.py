@@ -128,7 +128,7 @@ def test_each_verb_either_works_or_prints() -> None:
     known = {name for name, verb in ALL.items() if verb.runs and verb.output == WORKS}
     # Tested elsewhere, or impossible without a host.
     elsewhere = {"certs issue", "context import", "docker-plugin uninstall", "forward", "kill", "mount", "pull", "push"}
-    elsewhere |= {"builder", "builder create", "builder rm", "builder sync"}
+    elsewhere |= {"builder", "builder create", "builder rm"}
     elsewhere |= {"access end", "access grant", "access issue", "export", "renew"}
     elsewhere |= {"access accept", "access renew", "access request", "restart", "scp", "socket", "socket rm", "start"}
     elsewhere |= {"swarm init", "swarm join", "swarm leave"}

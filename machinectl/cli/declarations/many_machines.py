@@ -59,26 +59,11 @@ BUILDER_FLAGS = (
     Flag("--use", help="Make it docker's current builder."),
     Flag("--bootstrap", help="Start BuildKit on the machines now, not at the first build."),
     Flag(
-        "--driver",
-        metavar="DRIVER",
-        help="docker-container, or remote for a buildkitd that runs on the hosts.",
-        value=("docker-container", "remote"),
-        default="docker-container",
-    ),
-    Flag(
         "--driver-opt",
         metavar="KEY=VALUE",
         help="An option for buildx's driver: image, network, memory, env.KEY, …",
         parameter="driver_options",
         many=True,
-    ),
-    Flag(
-        "--port",
-        metavar="PORT",
-        help="With --driver remote: buildkitd's port (default 1234).",
-        kind=int,
-        limits=(1, 65535),
-        default=None,
     ),
     shared.TIMEOUT,
 )
@@ -386,8 +371,8 @@ VERBS = {
         "shells.builder:builder",
         "Make a builder of docker buildx from machines.",
         more=(
-            "Each machine is a node, for its own platform. A builder keeps up with renamed and removed machines and "
-            "new certificates."
+            "Each machine is a node, for its own platform. A node is the machine's docker context, which keeps up with "
+            "new addresses and certificates."
         ),
         examples=(
             "machinectl builder orionbox rigel",
@@ -409,7 +394,7 @@ VERBS = {
     ),
     "builder ls": Verb(
         "shells.builder:builder_ls",
-        "List the builders that machinectl made, and whether they are in step.",
+        "List the builders that machinectl made, and nodes whose machine is gone.",
         examples=("machinectl builder ls",),
         flags=(Flag("-q", "--quiet", help="Print names only."), shared.JSON),
         output=PRINTS,
@@ -421,11 +406,5 @@ VERBS = {
         examples=("machinectl builder rm machinectl",),
         arguments=(Argument("builders", "BUILDER…", BUILDER, many=True, repeats=True, required=True),),
         flags=(Flag("--keep-state", help="Keep BuildKit's cache."),),
-    ),
-    "builder sync": Verb(
-        "shells.builder:builder_sync",
-        "Repair builders after their machines have changed.",
-        more="Changes that machinectl makes itself need no sync, unless a machine did not answer.",
-        examples=("machinectl builder sync",),
     ),
 }

@@ -29,9 +29,6 @@ def is_switched_off() -> bool:
 SSH_CONFIG = "ssh_config"
 # Each follower's name, and the command that repairs it.
 CONTEXT = ("docker's context", f"machinectl context sync; or do without contexts: export {SWITCH}=off")
-# The builders of `builder` (hosts.exports.builder_records); the file exists once there is one.
-BUILDERS = "builders.json"
-BUILDER = ("docker's builder", "machinectl builder sync")
 SSH = ("ssh's configuration", "machinectl ssh-config --write")
 
 
@@ -56,11 +53,6 @@ class StoreFollowers:
 
             self.said += update_swarm_contexts(store, before, after)
 
-        def builders() -> None:
-            from machinectl.hosts.exports.builders import update_builders
-
-            self.said += update_builders(store, name, after)
-
         def ssh_config() -> None:
             from machinectl.hosts.exports.ssh_config_file import update_ssh_config
 
@@ -70,8 +62,6 @@ class StoreFollowers:
             self.attempt(CONTEXT, known_as, contexts)
             if (before and before.swarm) or (after and after.swarm):
                 self.attempt(CONTEXT, known_as, swarms)
-            if os.path.lexists(os.path.join(store.root, BUILDERS)):
-                self.attempt(BUILDER, known_as, builders)
         if os.path.lexists(os.path.join(store.root, SSH_CONFIG)):
             self.attempt(SSH, known_as, ssh_config)
 

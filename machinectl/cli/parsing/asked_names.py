@@ -6,13 +6,14 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
+from machinectl.docker_cli.buildx import Buildx
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.engine import EngineQuery, probe_by
 from machinectl.engine.endpoint import Deadline
 from machinectl.errors import MachineError
 from machinectl.go.docker_ps import as_list
 from machinectl.hosts.connection.machine_driver import endpoint_of
-from machinectl.hosts.exports.builder_records import read_builders
+from machinectl.hosts.exports.builders import store_builders
 from machinectl.hosts.image_transfer.current_engine import current_engine
 from machinectl.machines.flags import BUILDER, CONTAINER
 from machinectl.machines.store import Store
@@ -33,7 +34,7 @@ def asked_names(kind: str, root: str, machine: str) -> list[str]:
     store = Store(root)
     try:
         if kind == BUILDER:
-            found = list(read_builders(store))
+            found = [builder.name for builder in store_builders(store, Buildx(os.environ))]
         else:
             engine = endpoint_of(store.read_ready(machine)) if machine else current_engine(os.environ, Contexts())
             found = list(container_names(engine) if kind == CONTAINER else image_names(engine))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl.docker_cli.buildx import Buildx
-from machinectl.hosts.exports.builders import BuilderStatus, NodeStep, builder_statuses
+from machinectl.hosts.exports.builders import Builder, store_builders
 
 if TYPE_CHECKING:
     from machinectl.machines.store import Store
@@ -15,28 +15,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BuilderRow:
-    status: BuilderStatus
+    builder: Builder
 
     def fields(self) -> dict[str, object]:
-        builder = self.status.builder
-        by_node = {each.node.name: each for each in self.status.nodes}
+        faults = self.builder.faults
         nodes = [
             {
                 "Name": node.name,
-                "Machine": node.machine,
-                "Platform": node.platform,
-                "InStep": node.name in by_node and by_node[node.name].step is NodeStep.NONE,
-                "Why": by_node[node.name].why if node.name in by_node else self.status.why,
+                "Machine": node.endpoint,
+                "Platforms": list(node.platforms),
+                "Why": faults.get(node.endpoint, ""),
             }
-            for node in builder.nodes
+            for node in self.builder.nodes
         ]
-        return {"Name": builder.name, "Driver": builder.driver, "Nodes": nodes, "Why": self.status.why}
+        return {"Name": self.builder.name, "Nodes": nodes}
 
     def cells(self) -> list[str]:
-        builder = self.status.builder
-        state = "; ".join(self.status.reasons) or "in step"
-        return [builder.name, builder.driver, ", ".join(builder.machines), ", ".join(builder.builds), state]
+        builder = self.builder
+        return [builder.name, ", ".join(builder.machines), ", ".join(builder.platforms), builder.state or "ready"]
 
 
 def builder_ls(store: Store) -> list[BuilderRow]:
-    return [BuilderRow(status) for status in builder_statuses(store, Buildx(os.environ))]
+    return [BuilderRow(builder) for builder in store_builders(store, Buildx(os.environ))]

@@ -6,7 +6,6 @@ STORE/machines/NAME/  machine.json and certificates: DOCKER_CERT_PATH
   pending/            certificates that the engine may already serve (hosts.certificates.pending)
 STORE/removed/NAME/   a removed machine whose host keeps changes (removed_machines)
 STORE/ssh_config      for ssh to include (hosts.exports.ssh_config_file)
-STORE/builders.json   which builders of buildx are ours (hosts.exports.builder_records)
 """
 
 from __future__ import annotations
