@@ -26,6 +26,7 @@ from machinectl.cli.parsing.suggestions import (
     corrected_options,
     moved_to_the_front,
     option_meant,
+    request_first,
     whole_line_meant,
     with_names_hint,
 )
@@ -93,7 +94,8 @@ def usage_error(error: Any, arguments: Sequence[str]) -> MachineError:
     if not hasattr(error, "possibilities"):
         declared = find_verb(verb)
         flags = command_flags(verb, declared, arguments)[0] if declared else flags_of_verb("")
-        return UsageError(usage_text(error, path, flags), line_with_missing(error, rest) or help_of_it)
+        hint = line_with_missing(error, rest) or request_first(verb, rest)
+        return UsageError(usage_text(error, path, flags), hint or help_of_it)
     # Each option, and whether it takes a value.
     options = {
         name: not getattr(parameter, "is_flag", True)

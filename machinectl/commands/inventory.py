@@ -51,6 +51,11 @@ def prometheus_targets(store: Store, console: Console) -> list[dict[str, Any]]:
             continue
         if entry:
             found.append(entry)
+    if not found:
+        console.note(
+            "No machine has metrics that Prometheus can reach: each needs the engine option metrics-addr\n"
+            f"Set it: machinectl set --engine-opt {prometheus.METRICS}={prometheus.ANY}:9323 <NAME>"
+        )
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from machinectl.errors import MachineError, UsageError, one_line
 from machinectl.hosts.connection.copy_paths import parse_machine_path
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.connection.openssh_programs import run_ssh_program, temporary_ssh_config, verify_host_key
+from machinectl.process_streams import query_program
 from machinectl.ssh.openssh.copy_commands import sshfs_command
 
 if TYPE_CHECKING:
@@ -39,7 +41,18 @@ PROGRAMS = (
     "/usr/libexec",
     "/usr/sbin",
 )
-LIST_MOUNTS = "List what sshfs has mounted: mount -t fuse.sshfs"
+LIST_MOUNTS = "List what is mounted: machinectl mount"
+# A line of `mount`, on Linux and on macOS: what is mounted, and where.
+MOUNTED = re.compile(r"^(.+?) on (.+?) (?:type fuse\.sshfs |\((?:mac|osx)fuse)", re.MULTILINE)
+SECONDS = 10
+
+
+def mounts(store: Store) -> list[tuple[str, str]]:
+    """Return what sshfs has mounted of this store's machines, and where."""
+    listed = query_program(["mount"], SECONDS)
+    found = MOUNTED.findall(listed.stdout.decode(errors="replace")) if listed else []
+    names = set(store.names())
+    return [(source, here) for source, here in found if source.partition(":")[0].rpartition("@")[2] in names]
 
 
 def mount(store: Store, console: Console, source: str, target: str = "") -> str:
@@ -47,8 +60,6 @@ def mount(store: Store, console: Console, source: str, target: str = "") -> str:
 
     Without a target, use the same path, like docker-machine, but hide no files by it. Raises SSHError if login fails.
     """
-    if not source:
-        raise UsageError("NAME:PATH is missing: machinectl mount <NAME>:<PATH>", "machinectl mount --help")
     there = parse_machine_path(store, source)
     if there.machine is None and store.exists(source):
         raise UsageError(f"The path on {source} is missing", f"machinectl mount {source}:<PATH> <DIR>")
@@ -139,7 +150,7 @@ def unmount(store: Store, source: str, target: str = "") -> str:
     if done.returncode:
         raise MachineError(
             f"cannot unmount {here}: {last_error_line(done.stderr)}",
-            f"List what is mounted, and what uses it: mount -t fuse.sshfs; fuser -vm {shlex.quote(here)}",
+            f"See what uses it: fuser -vm {shlex.quote(here)}",
         )
     return here
 

@@ -7,6 +7,7 @@ import shlex
 import sys
 from contextlib import suppress
 
+from machinectl import url as engine_url
 from machinectl.driver.installed_drivers import close_all
 from machinectl.errors import MachineError, UsageError
 from machinectl.foreground_program import end_alike
@@ -14,6 +15,7 @@ from machinectl.hosts.connection.login import answering_endpoint, logged_in, log
 from machinectl.hosts.connection.machine_driver import known_hosts_path, ssh_endpoint
 from machinectl.hosts.connection.openssh_programs import checked_known_hosts, raise_ssh_failure
 from machinectl.machines.selection import chosen_one
+from machinectl.machines.store.machine_store import read_or_none
 from machinectl.process_streams import find_program
 from machinectl.ssh.openssh import foreground
 from machinectl.ssh.openssh.ssh_options import openssh_command
@@ -53,7 +55,7 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
     user, _, name = "".join(words[:1]).rpartition("@")
     if user:
         check_ssh_user(user)
-    machine = store.read(chosen_one(store, [name] if words else []))
+    machine = store.read(machine_at(store, name) or chosen_one(store, [name] if words else []))
     arguments = list(words[1:])
     endpoint = login_endpoint(machine, console, access)
     endpoint = replace(endpoint, user=user or endpoint.user)
@@ -86,6 +88,15 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
     pin = pin_in_store(store, console, machine)
     with logged_in(machine, console, access, ssh=endpoint, quietly=True, pin=pin) as session:
         return run_shell(session, arguments)
+
+
+def machine_at(store: Store, address: str) -> str:
+    """Return the only machine whose host has this address, "" for a machine's name and if there is none."""
+    if not address or store.exists(address):
+        return ""
+    readable = (machine for name in store.names() if (machine := read_or_none(store.read, name)))
+    found = [each.name for each in readable if address in {engine_url.parse_url(url).host for url in each.urls if url}]
+    return found[0] if len(found) == 1 else ""
 
 
 def with_name_first(words: Sequence[str]) -> str:

@@ -177,7 +177,7 @@ def test_of_an_unknown_shell_the_known_ones_are_told_and_the_lines_are_for_sh(ma
     assert done.stderr.startswith(
         "Unknown shell 'foo\\x1b', so these lines are for sh. Known shells are sh, bash, zsh, "
     )
-    for known in ("--shell=/bin/zsh", "--shell=-fish", "--shell=pwsh.exe", "--shell=sh"):
+    for known in ("--shell=/bin/zsh", "-sfish", "--shell=pwsh.exe", "--shell=sh"):
         assert machinectl("env", "plain", known, store=machines.root).stderr == ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -54,6 +55,8 @@ def test_a_directory_of_a_host_is_mounted_until_that_is_ended(orion: Store, tmp_
     assert (mounting / "file").read_text() == "a text\n"
     (mounting / "back").write_text("from here\n")
     assert (there / "back").read_text() == "from here\n"
+    listed = machinectl("mount", "--json", store=orion.root)
+    assert json.loads(listed.stdout) == [{"Source": f"orion:{there}", "Directory": str(mounting)}]
     again = machinectl("mount", f"orion:{there}", mounting, store=orion.root)
     assert again.returncode == 1
     assert f"machinectl mount -u '{mounting}'" in again.stderr
@@ -62,9 +65,7 @@ def test_a_directory_of_a_host_is_mounted_until_that_is_ended(orion: Store, tmp_
     assert list(mounting.iterdir()) == []
     done = machinectl("mount", "-u", mounting, store=orion.root)
     assert done.returncode == 1
-    assert done.stderr == (
-        f"Error: Nothing is mounted on {mounting}\n  List what sshfs has mounted: mount -t fuse.sshfs\n"
-    )
+    assert done.stderr == f"Error: Nothing is mounted on {mounting}\n  List what is mounted: machinectl mount\n"
 
 
 @pytest.mark.parametrize("verb", [("mount", "-u"), ("umount",), ("unmount",)])

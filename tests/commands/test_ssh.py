@@ -222,6 +222,14 @@ def test_a_user_before_the_name_logs_in_as_that_user(orion: Store, sshd: Sshd, w
     assert quoted.stderr.splitlines()[0] == "Error: 'a b' is not a user's name"
 
 
+def test_a_machine_is_found_by_the_address_of_its_host_unless_two_have_it(orion: Store, sshd: Sshd) -> None:
+    address = f"{sshd.user}@{sshd.host}"
+    added(orion, Machine("made", "none"))
+    assert machinectl("ssh", address, "echo in", store=orion.root).stdout == "in\n"
+    added(orion, Machine("twin", "none", url=orion.read("orion").url))
+    assert "does not exist" in machinectl("ssh", address, "echo in", store=orion.root).stderr
+
+
 @pytest.mark.parametrize(
     ("words", "hint"),
     [

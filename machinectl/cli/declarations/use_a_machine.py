@@ -7,6 +7,7 @@ from machinectl.cli.declarations.declared_verb import PRINTS, RELAYS, Argument, 
 from machinectl.machines.flags import CONTAINER, DIRECTORY, FILE, LABEL, MACHINE, PLACE, REMOTE, SHELL, TEXT, Flag
 
 ENV_SHELL = Flag(
+    "-s",
     "--shell",
     metavar="SHELL",
     help="bash, zsh, sh, fish, tcsh, powershell, cmd or emacs (default: detect it).",
@@ -278,18 +279,17 @@ VERBS = {
     ),
     "mount": Verb(
         "remote.scp:mount",
-        "Mount a directory of a machine's host, or unmount it (-u).",
+        "Mount a directory of a machine's host, unmount it (-u), or list what is mounted.",
         more=(
-            "It needs sshfs. Without DIR, it mounts on the same path here, which must be an empty directory. "
-            "To unmount, DIR is enough."
+            "It needs sshfs. Without NAME:PATH, it lists. Without DIR, it mounts on the same path here, which must be "
+            "an empty directory. To unmount, DIR is enough."
         ),
-        examples=("machinectl mount orionbox:www www", "machinectl mount -u www"),
+        examples=("machinectl mount orionbox:www www", "machinectl mount", "machinectl mount -u www"),
         arguments=(
-            # Optional here, as -u needs only a directory: the command says which of the two is missing.
             Argument("source", "[USER@]NAME:PATH", REMOTE),
             Argument("target", "[DIR]", DIRECTORY),
         ),
-        flags=(Flag("-u", "--unmount", help="Unmount."),),
+        flags=(Flag("-u", "--unmount", help="Unmount."), shared.JSON),
     ),
     "forward": Verb(
         "remote.forward:forward",

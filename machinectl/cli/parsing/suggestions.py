@@ -10,7 +10,7 @@ from machinectl.cli.invocation import NAME, THIS
 from machinectl.cli.parsing.create_forms import located_host
 from machinectl.cli.parsing.go_flags import canonical, flags_of
 from machinectl.cli.typed_words import DASHES, hidden_values, quoted, typed_line, typed_order, words_without_secrets
-from machinectl.errors import UsageError, closest_match
+from machinectl.errors import UsageError, closest_match, elsewhere
 from machinectl.machines.selection import MOST_NAMES
 from machinectl.machines.store.first_machine import first_step_hint
 from machinectl.machines.store.name_errors import list_or_first_steps, missing
@@ -233,6 +233,15 @@ def whole_line_meant(verb: str, unknown: str, typed: Sequence[str], options: Map
         names = [word for word in typed if not word.startswith("-") and word not in verb.split()]
         return f"{verb} has no dry run. See the swarm first: {NAME} swarm status {quoted(names[:1])}".rstrip()
     return ""
+
+
+def request_first(verb: str, words: Sequence[str]) -> str:
+    """Return what to type for `access grant WHO NAME`: only WHO can make the key."""
+    who, *names = [*(word for word in words if not word.startswith("-")), "", ""][len(verb.split()) :]
+    if verb != "access grant" or not names[0]:
+        return ""
+    request = f"{NAME} access request --for {quoted([who])} {quoted(filter(None, names))}"
+    return f"{elsewhere(f'{who} types first, and sends you what it prints: {request}')}\nThen: {NAME} access grant"
 
 
 def with_ports_at_the_end(typed: Sequence[str], unknown: str) -> str:

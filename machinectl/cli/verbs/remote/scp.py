@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from machinectl.cli.options.ending_signals import exiting_on_signals
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.sanitise import harmless
+from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.output.style import is_drawn_on
 from machinectl.ssh.ssh_errors import SSHError
 
@@ -62,10 +63,17 @@ def scp(
 
 
 @connecting
-def mount(here: Session, *, source: str, target: str, unmount: bool) -> None:
+def mount(here: Session, *, source: str, target: str, unmount: bool, as_json: bool) -> None:
+    from machinectl.cli.tables.text_table import table_text
     from machinectl.commands import mount as commands
 
-    if unmount:
+    if not (source or unmount):
+        rows = commands.mounts(here.store)
+        if as_json:
+            print_json([{"Source": each, "Directory": directory} for each, directory in rows])
+        else:
+            write_out(table_text(["SOURCE", "DIRECTORY"], rows))
+    elif unmount:
         commands.unmount(here.store, source, target)
     else:
         with exiting_on_signals():
