@@ -97,7 +97,7 @@ def test_a_drivers_own_options_come_first_and_the_rest_is_in_sections() -> None:
 def test_what_does_not_matter_to_a_host_that_is_never_set_up_is_taken_and_not_shown() -> None:
     text = helped("create", "-d", "none")
     assert sections(text) == ["Options of driver none", "Options", "Certificates", "Examples"]
-    assert not re.search(r"--(engine-opt|sudo-password-file|force|open-firewall|no-provision)\b", text)
+    assert not re.search(r"--(engine-opt|sudo-password-file|force|open-firewall)\b", text)
     refused = machinectl("create", "-d", "none", "--url", "x://", "--force", "--engine-opt", "debug", "box")
     assert "No such option" not in refused.stderr
 

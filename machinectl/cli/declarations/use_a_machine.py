@@ -279,10 +279,10 @@ VERBS = {
     ),
     "mount": Verb(
         "remote.scp:mount",
-        "Mount a directory of a machine's host, unmount it (-u), or list what is mounted.",
+        "Mount a directory of a machine's host, or unmount it (-u).",
         more=(
-            "It needs sshfs. Without NAME:PATH, it lists. Without DIR, it mounts on the same path here, which must be "
-            "an empty directory. To unmount, DIR is enough."
+            "It needs sshfs. Without NAME:PATH, it lists what is mounted. Without DIR, it mounts on the same path "
+            "here, which must be an empty directory. To unmount, DIR is enough."
         ),
         examples=("machinectl mount orionbox:www www", "machinectl mount", "machinectl mount -u www"),
         arguments=(
