@@ -128,7 +128,7 @@ def set_up_a_server() -> None:
     lab = Lab.claim()
     try:
         (host,) = lab.up()
-        options = ("--generic-ssh-key", str(KEY), "--engine-install", "distro")
+        options = ("--ssh-key", str(KEY), "--engine-install", "distro")
         run("machinectl", "create", *options, f"ops@{host.ip}", "rigel")
         run("machinectl", "ls")
         run("machinectl", "rm", "-y", "--purge", "rigel")

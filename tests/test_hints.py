@@ -91,7 +91,8 @@ FILLED = {
 }
 # Values of the code that are no machine's name, in the hints that they are in.
 VALUES = [
-    (r"^set (?:value|--generic-ssh-key) <(MAC|PATH|PORT|USER|FILE)> value", r"set --generic-\1 <\1> host"),
+    (r"^set (?:value|--ssh-key) <(MAC|PATH|PORT|USER|FILE)> value", r"set --generic-\1 <\1> host"),
+    (r"^create value@<ADDRESS>", "create ops@<ADDRESS>"),
     (r"-(MAC) ", "-mac "),
     (r"-(PATH|FILE) ", "-ssh-key "),
     (r"-(PORT) ", "-ssh-port "),

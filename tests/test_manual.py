@@ -45,7 +45,7 @@ def test_each_verb_is_on_the_page_as_a_person_reads_it() -> None:
         *(" ".join(words) for words in group_verbs()),
     ):
         assert f"machinectl {name}" in text
-    assert "--generic-ip-address ADDRESS" in text
+    assert "--ip-address ADDRESS" in text
     # Each form of a command is a line of its own.
     assert "\n       create [OPTIONS] NAME\n\n" in text
 

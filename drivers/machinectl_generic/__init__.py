@@ -66,11 +66,12 @@ class GenericDriver:
                 identity=True,
                 locates=split_login,
             ),
-            option("ssh-user", "The user to log in as (default: from your SSH configuration, else root)."),
+            option("ssh-user", "The user to log in as (default: from your SSH configuration, else root).", letter="u"),
             option(
                 "ssh-key",
                 "The private key to log in with, copied to the machine's directory (default: those of ssh).",
                 path=True,
+                letter="i",
             ),
             option(
                 "ssh-port",
@@ -78,12 +79,14 @@ class GenericDriver:
                 default=0,
                 check=check_ssh_port,
                 identity=True,
+                letter="p",
             ),
             option("engine-port", "The engine's port.", default=TLS_PORT, check=check_engine_port),
             Option(
                 "generic-copy-key",
                 "Authorize your public key on the host, so that it asks for no password again.",
                 default=False,
+                short="copy-key",
             ),
             option("mac", "The MAC address for Wake-on-LAN (learnt at provisioning).", check=check_mac),
         ]
@@ -203,7 +206,8 @@ class GenericDriver:
 
 def option(name: str, text: str, **more: Any) -> Option:
     """Return an option with docker-machine's name and environment variable."""
-    return Option(f"generic-{name}", text, variable=f"GENERIC_{name.upper().replace('-', '_')}", **more)
+    variable = f"GENERIC_{name.upper().replace('-', '_')}"
+    return Option(f"generic-{name}", text, variable=variable, short=name, **more)
 
 
 class ServerAddress:
@@ -323,18 +327,18 @@ def check_address(value: OptionValue) -> str:
         parse_url(tcp_url(bare, TLS_PORT))
     except UsageError as exc:
         raise UsageError(
-            f"--generic-ip-address {address!r} is neither an address nor a name",
-            "Give 192.168.0.29, fd00::1d or orion.local; --generic-ssh-user and --generic-ssh-port have the rest",
+            f"--ip-address {address!r} is neither an address nor a name",
+            "Give 192.168.0.29, fd00::1d or orion.local; --ssh-user and --ssh-port have the rest",
         ) from exc
     return bare
 
 
 def check_engine_port(value: OptionValue) -> int:
-    return check_port_number("generic-engine-port", value, least=1)
+    return check_port_number("engine-port", value, least=1)
 
 
 def check_ssh_port(value: OptionValue) -> int:
-    return check_port_number("generic-ssh-port", value, least=0)
+    return check_port_number("ssh-port", value, least=0)
 
 
 def check_port_number(name: str, number: OptionValue, *, least: int) -> int:
@@ -349,7 +353,7 @@ def check_mac(value: OptionValue) -> str:
 
     mac = str(value)
     if mac and not re.fullmatch(MAC, mac):
-        raise UsageError(f"--generic-mac {mac!r} is not a MAC address", "Give it as 52:54:00:12:34:56")
+        raise UsageError(f"--mac {mac!r} is not a MAC address", "Give it as 52:54:00:12:34:56")
     return mac.lower().replace("-", ":")
 
 
@@ -366,11 +370,11 @@ def key_files(path: str) -> list[str]:
 def check_key(path: str) -> None:
     """Raise CheckFailed if the file is unreadable; do not check its content."""
     if os.path.isdir(path):
-        raise CheckFailed(f"--generic-ssh-key {path} is a directory", f"Name the key in it: ls {path}")
+        raise CheckFailed(f"--ssh-key {path} is a directory", f"Name the key in it: ls {path}")
     try:
         read_file(path)
     except OSError as exc:
-        raise CheckFailed(f"--generic-ssh-key {path} cannot be read: {exc.strerror}", f"See: ls -l {path}") from exc
+        raise CheckFailed(f"--ssh-key {path} cannot be read: {exc.strerror}", f"See: ls -l {path}") from exc
 
 
 def copy_key(request: Request) -> None:

@@ -32,7 +32,7 @@ MOST = 1 << 24
 # Seconds.
 NAMES_TIMEOUT = 5.0
 HEADING = (
-    "Hosts that discover found by SSH, and that are not machines yet. Set generic-ssh-user and generic-ssh-key in",
+    "Hosts that discover found by SSH, and that are not machines yet. Set ssh-user and ssh-key in",
     "defaults. Compare the keys with those of the hosts before the first apply.",
 )
 
@@ -86,9 +86,9 @@ def new_hosts(hosts: Sequence[FoundHost], names: Collection[str]) -> tuple[list[
             left_out += remarks
             continue
         ssh = logins[0]
-        keys: dict[str, Value] = {"generic-ip-address": host.address}
+        keys: dict[str, Value] = {"ip-address": host.address}
         if ssh.port != SSH_PORT:
-            keys["generic-ssh-port"] = ssh.port
+            keys["ssh-port"] = ssh.port
         shown = " ".join(filter(None, (host.name, ssh.said, str(ssh.key or ""))))
         found.append(Described(name, "generic", keys, (shown, *remarks)))
     return found, left_out

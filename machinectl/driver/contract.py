@@ -49,6 +49,9 @@ class Option(Frozen):
     `locates` is for the option that says where the host is: `create` also takes its value as a word, before the
     machine's name. It returns the options that a text gives (ops@orion:22 gives three), or None for a text of another
     form, and raises UsageError.
+
+    `short` is a shorter name, for --help, fleet files and hints; `name` goes on working there. `letter` is one of i, p
+    and u, which `create` reads for any driver.
     """
 
     name: str
@@ -62,6 +65,12 @@ class Option(Frozen):
     check: Callable[[OptionValue], object] | None = field(default=None, compare=False)
     identity: bool = False
     locates: Callable[[str], Mapping[str, OptionValue] | None] | None = field(default=None, compare=False)
+    short: str = ""
+    letter: str = ""
+
+    @property
+    def shown(self) -> str:
+        return self.short or self.name
 
 
 class Request(Frozen):

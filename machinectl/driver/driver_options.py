@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 
 def option_flag(option: Option) -> str:
-    return f"--{option.name}-file" if option.secret else f"--{option.name}"
+    return f"--{option.shown}-file" if option.secret else f"--{option.shown}"
 
 
 def complete_options(

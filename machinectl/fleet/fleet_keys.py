@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from machinectl import url
-from machinectl.driver.driver_options import option_flag, run_check
+from machinectl.driver.driver_options import option_flag, read_location, run_check
 from machinectl.driver.installed_drivers import installed, load
 from machinectl.errors import MachineError, UsageError
 from machinectl.machines import addresses, create_options, engine_options, jump_hosts
@@ -196,7 +196,7 @@ def of_option(driver: str, option: Option) -> Key:
         return Key(option_flag(option).removeprefix("--"), Kind.TEXT, text, is_path=True, is_secret=True)
     kind = {int: Kind.NUMBER, bool: Kind.SWITCH, tuple: Kind.TEXTS}.get(type(option.default), Kind.TEXT)
     return Key(
-        option.name,
+        option.shown,
         kind,
         option.help,
         choices=option.choices,
@@ -205,6 +205,24 @@ def of_option(driver: str, option: Option) -> Key:
         default=option.default,
         check=partial(run_check, driver, option) if option.check else None,
     )
+
+
+LOCATION = Key("host", Kind.TEXT, "Where the host is: [USER@]HOST[:PORT], or the URL of an engine.")
+
+
+def locate(text: str) -> tuple[str, dict[str, OptionValue]]:
+    """Return the driver that takes a location, and its options by their keys. Raises MachineError."""
+    for each in installed():
+        options = load(each.name).options()
+        for option in options:
+            if (found := read_location(each.name, option, text)) is not None:
+                return each.name, {other.shown: found[other.name] for other in options if other.name in found}
+    raise UsageError(f"{text!r} is neither a host nor a URL", "Write [USER@]HOST[:PORT], or options")
+
+
+def short_key(key: str) -> str:
+    """Return today's name for docker-machine's names of generic's options."""
+    return key.removeprefix("generic-")
 
 
 class Drivers:

@@ -7,7 +7,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from machinectl.fleet.fleet_keys import COMMON, DRIVER, FLEET, FLEET_KEY, GROUPS, INCLUDE, INCLUDE_KEY, Drivers, Kind
+from machinectl.fleet.fleet_keys import (
+    COMMON,
+    DRIVER,
+    FLEET,
+    FLEET_KEY,
+    GROUPS,
+    INCLUDE,
+    INCLUDE_KEY,
+    LOCATION,
+    Drivers,
+    Kind,
+    short_key,
+)
 from machinectl.machines.record import LONGEST_NAME
 from machinectl.ranges import VALUE_RANGE
 
@@ -45,6 +57,8 @@ def make_schema(drivers: Drivers) -> Schema:
         for name, key in driver.keys.items():
             more = f" (driver {driver.name}{', required' if key.required else ''})"
             own.setdefault(name, []).append(key_schema(key, more))
+            if (old := driver.options[name].name) != name:
+                own[old] = [{**key_schema(key, more), "deprecated": True}]
     told = {**common, **{name: one[0] if len(one) == 1 else {"anyOf": one} for name, one in own.items()}}
     of_group = {name: each for name, each in told.items() if name != GROUPS}
     return {
@@ -75,8 +89,13 @@ def make_schema(drivers: Drivers) -> Schema:
             "defaults": options(told, "The settings of all hosts whose drivers have them."),
             "group": options(of_group, "The settings of the group's hosts. They win over the defaults."),
             "host": {
-                **options(told, "The settings of a machine. They win over groups and defaults."),
-                "allOf": [only_own(each, own) for each in installed],
+                "anyOf": [
+                    {"description": LOCATION.help, "type": "string"},
+                    {
+                        **options(told, "The settings of a machine. They win over groups and defaults."),
+                        "allOf": [only_own(each, own) for each in installed],
+                    },
+                ]
             },
         },
     }
@@ -116,5 +135,5 @@ def only_own(driver: DriverKeys, keys: Iterable[str]) -> Schema:
     """Forbid options of other drivers."""
     return {
         "if": {"properties": {DRIVER: {"const": driver.name}}, "required": [DRIVER]},
-        "then": {"properties": {name: False for name in keys if name not in driver.keys}},
+        "then": {"properties": {name: False for name in keys if short_key(name) not in driver.keys}},
     }

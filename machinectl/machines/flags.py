@@ -32,9 +32,9 @@ IN_CERTIFICATES, IN_ENGINE, IN_SSH = "Certificates", "Engine", "SSH"
 class Flag:
     """An option, by its names: `-t`, `--timeout`. Without `metavar` it is a switch.
 
-    A letter belongs to the next long name; `off` turns a switch off. `key` is the name in a record, `parameter` in the
-    verb's function. The value is a list if `many`, else a `kind`, or None if that is the `default`. A `secret` option
-    names a file; `variable` may hold the secret itself.
+    A letter belongs to the next long name; `off` turns a switch off; `old` works, and is not shown. `key` is the name
+    in a record, `parameter` in the verb's function. The value is a list if `many`, else a `kind`, or None if that is
+    the `default`. A `secret` option names a file; `variable` may hold the secret itself.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class Flag:
         help: str = "",  # noqa: A002 (the usual name)
         metavar: str = "",
         off: str = "",
+        old: str = "",
         parameter: str = "",
         key: str = "",
         value: str | tuple[str, ...] = TEXT,
@@ -61,6 +62,7 @@ class Flag:
         self.help = help
         self.metavar = metavar
         self.off = off
+        self.old = old
         self.flag = next(name for name in names if name.startswith("--"))
         self.parameter = parameter or self.name.replace("-", "_")
         self.key = key

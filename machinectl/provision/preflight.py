@@ -348,7 +348,7 @@ def check_port(facts: Facts, target: Target) -> None:
             what = f"{listener.process} (process {listener.pid})" if listener.pid else "something in a container"
             raise CheckFailed(
                 f"Port {target.port} on the host is taken by {what}",
-                "Choose another one for the engine: --generic-engine-port PORT",
+                "Choose another one for the engine: --engine-port PORT",
             )
 
 

@@ -154,7 +154,7 @@ class ApplyRun:
 
     def _is_at_recorded_address(self, name: str) -> bool:
         step = self.steps[name]
-        located = {option.name for option in load(self.host(name).spec.driver).options()}
+        located = {option.shown for option in load(self.host(name).spec.driver).options()}
         return step.action in {Action.LEAVE, Action.CHANGE} and located.isdisjoint(
             each.key for each in step.differences
         )

@@ -124,7 +124,7 @@ def driver_differences(host: FleetHost, machine: Machine) -> Iterator[Difference
             old, new = full_url(machine.url, None), full_url(str(new), host.spec.tls)
         if not are_same(old, new, is_path=option.path):
             old_text, new_text = (str(without_secret_of(option.name, as_text(value))) for value in (old, new))
-            yield Difference(option.name, old_text, new_text)
+            yield Difference(option.shown, old_text, new_text)
 
 
 def options_of(driver: str) -> Sequence[Option]:

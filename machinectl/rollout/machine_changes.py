@@ -159,7 +159,7 @@ def edit_of(host: FleetHost, machine: Machine, keys: Collection[str]) -> Edit:
     options = {
         option.name: spec.options.get(option.name, option.default)
         for option in load(spec.driver).options()
-        if option.name in keys
+        if option.shown in keys
     }
     url = str(options.pop(URL)) if URL in options else moved_port(host, machine) if options else ""
     return Edit(

@@ -83,7 +83,7 @@ def can_be_reached_before(run: ApplyRun, name: str) -> bool:
 
 def changes_driver_options(run: ApplyRun, name: str, *others: str) -> bool:
     """Return whether an option of the driver, or one of `others`, differs."""
-    keys = {option.name for option in options_of(run.machines[name].driver)}.union(others)
+    keys = {option.shown for option in options_of(run.machines[name].driver)}.union(others)
     return any(each.key in keys for each in run.steps[name].differences)
 
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 # Enough for all login attempts, in characters.
 LONGEST = 1000
 # Parts of hints for a new machine. For an existing one, `hosts.connection` replaces them with commands.
-ANOTHER_PORT = "where SSH listens on another port, create and set take --generic-ssh-port"
-ANOTHER_KEY = "--generic-ssh-key PATH"
+ANOTHER_PORT = "where SSH listens on another port, create and set take --ssh-port"
+ANOTHER_KEY = "--ssh-key PATH"
 # sshd's greetings for a client that it rejects for now: MaxStartups, and PerSourcePenalties, on by default since 9.8
 # (sshd-session.c, srclimit.c).
 REJECTING_GREETINGS = ("Not allowed at this time", "Exceeded MaxStartups")

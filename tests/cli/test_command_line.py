@@ -143,7 +143,7 @@ def test_what_the_small_parser_reads_typer_reads_alike(words: list[str], variabl
         ("certs", "bogus"),
         ("bogus",),
         ("create", "-d", "bogus", "box"),
-        ("create", "-d", "none", "--generic-ip-address", "x", "box"),
+        ("create", "-d", "none", "--ip-address", "x", "box"),
         ("--bogus", "ls"),
     ],
     ids=" ".join,
@@ -154,8 +154,8 @@ def test_what_is_wrong_is_left_to_typer(words: tuple[str, ...]) -> None:
 
 def test_a_drivers_options_are_read_without_typer(monkeypatch: pytest.MonkeyPatch) -> None:
     create = ["create", "-d", "generic", "-generic-ip-address=192.0.2.1"]
-    assert check_both([*create, "--generic-ssh-port", "2222", "--generic-copy-key", "box"])
-    assert not check_both([*create, "--generic-ssh-port", "x", "box"])
+    assert check_both([*create, "--ssh-port", "2222", "--copy-key", "box"])
+    assert not check_both([*create, "--ssh-port", "x", "box"])
     monkeypatch.setenv("GENERIC_SSH_PORT", "2200")
     assert check_both([*create, "box"])
 

@@ -90,12 +90,12 @@ LEFT = [
 OF_DRIVERS = [
     ("create -d gen", "create -d generic"),
     ("create --driver=gen", "create --driver=generic"),
-    ("create --generic-ip", "create --generic-ip-address"),
-    ("create --generic-ssh-key a-k", "create --generic-ssh-key a-key"),
+    ("create --ip-", "create --ip-address"),
+    ("create --ssh-key a-k", "create --ssh-key a-key"),
     ("create -d none --ur", "create -d none --url"),
-    ("create -d generic --generic-ssh-k", "create -d generic --generic-ssh-key"),
-    ("create -d generic --generic-ssh-key a-k", "create -d generic --generic-ssh-key a-key"),
-    ("set plain --generic-ma", "set plain --generic-mac"),
+    ("create -d generic --ssh-k", "create -d generic --ssh-key"),
+    ("create -d generic --ssh-key a-k", "create -d generic --ssh-key a-key"),
+    ("set plain --ma", "set plain --mac"),
 ]
 
 

@@ -67,9 +67,9 @@ def test_what_is_offered_for_a_verb_is_what_its_help_shows_and_it_takes(verb: st
 def test_a_drivers_flags_are_its_options_with_what_they_are_for() -> None:
     (url,) = completion_candidates.driver_flags("none")
     assert (url.names, url.offers) == (("--url",), TEXT)
-    found = {each.names[0]: each.offers for each in completion_candidates.driver_flags("generic")}
-    assert found["--generic-ssh-key"] == FILE
-    assert found["--generic-copy-key"] == ""
+    found = {each.flag: each.offers for each in completion_candidates.driver_flags("generic")}
+    assert found["--ssh-key"] == FILE
+    assert found["--copy-key"] == ""
     assert {"none", "generic"} <= set(completion_candidates.driver_names())
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 URL = "tcp://192.168.0.29:2376"
-SERVER = ["--driver=generic", "--generic-ip-address=ops@192.168.0.29"]
+SERVER = ["--driver=generic", "--ip-address=ops@192.168.0.29"]
 ENGINE = ["--driver=none", f"--url={URL}"]
 
 
@@ -61,17 +61,33 @@ def full(*words: str) -> list[str]:
 @pytest.mark.parametrize(
     ("typed", "found"),
     [
-        (("web1", "--generic-ip-address", "X"), ["--driver=generic", "web1", "--generic-ip-address=X"]),
-        (("-generic-ip-address=X", "web1"), ["--driver=generic", "--generic-ip-address=X", "web1"]),
+        (("web1", "--ip-address", "X"), ["--driver=generic", "web1", "--ip-address=X"]),
+        (("-generic-ip-address=X", "web1"), ["--driver=generic", "--ip-address=X", "web1"]),
+        (
+            ("-i", "key", "-p=2222", "-u", "ops", "192.168.0.29", "web1"),
+            [
+                "--driver=generic",
+                "--ip-address=192.168.0.29",
+                "--ssh-key=key",
+                "--ssh-port=2222",
+                "--ssh-user=ops",
+                "web1",
+            ],
+        ),
+        (
+            ("--generic-ssh-key", "key", "--generic-ip-address=X", "web1"),
+            ["--driver=generic", "--ssh-key=key", "--ip-address=X", "web1"],
+        ),
+        (("-url=" + URL, "web1"), [*ENGINE, "web1"]),
         (("--url", URL, "web1"), [*ENGINE, "web1"]),
         (("ops@192.168.0.29", "web1"), [*SERVER, "web1"]),
         (("web1", "ops@192.168.0.29"), [*SERVER, "web1"]),
-        (("192.168.0.29", "web1"), ["--driver=generic", "--generic-ip-address=192.168.0.29", "web1"]),
-        (("web1", "192.168.0.29"), ["--driver=generic", "--generic-ip-address=192.168.0.29", "web1"]),
-        (("alias", "web1"), ["--driver=generic", "--generic-ip-address=alias", "web1"]),
-        (("web1", "web1"), ["--driver=generic", "--generic-ip-address=web1", "web1"]),
-        (("fd00::1", "web1"), ["--driver=generic", "--generic-ip-address=fd00::1", "web1"]),
-        (("my_host", "web1"), ["--driver=generic", "--generic-ip-address=my_host", "web1"]),
+        (("192.168.0.29", "web1"), ["--driver=generic", "--ip-address=192.168.0.29", "web1"]),
+        (("web1", "192.168.0.29"), ["--driver=generic", "--ip-address=192.168.0.29", "web1"]),
+        (("alias", "web1"), ["--driver=generic", "--ip-address=alias", "web1"]),
+        (("web1", "web1"), ["--driver=generic", "--ip-address=web1", "web1"]),
+        (("fd00::1", "web1"), ["--driver=generic", "--ip-address=fd00::1", "web1"]),
+        (("my_host", "web1"), ["--driver=generic", "--ip-address=my_host", "web1"]),
         ((URL, "web1"), [*ENGINE, "web1"]),
         (("ssh://ops@orion", "web1"), ["--driver=none", "--url=ssh://ops@orion", "web1"]),
         (("unix:///run/x.sock", "web1"), ["--driver=none", "--url=unix:///run/x.sock", "web1"]),
@@ -85,10 +101,10 @@ def test_the_driver_follows_from_an_option_or_from_the_host(typed: tuple[str, ..
 @pytest.mark.parametrize(
     ("typed", "found"),
     [
-        (("--driver=", "--generic-ip-address", "X", "web1"), ["--driver=generic", "--generic-ip-address=X", "web1"]),
+        (("--driver=", "--ip-address", "X", "web1"), ["--driver=generic", "--ip-address=X", "web1"]),
         (("-d", "", "--url", URL, "web1"), [*ENGINE, "web1"]),
         (("--driver", "", "ops@192.168.0.29", "web1"), [*SERVER, "web1"]),
-        (("-driver=", "-d=", "192.168.0.29", "web1"), [SERVER[0], "--generic-ip-address=192.168.0.29", "web1"]),
+        (("-driver=", "-d=", "192.168.0.29", "web1"), [SERVER[0], "--ip-address=192.168.0.29", "web1"]),
     ],
 )
 def test_an_empty_driver_as_of_an_unset_variable_is_none(typed: tuple[str, ...], found: list[str]) -> None:
@@ -148,7 +164,7 @@ def test_options_of_two_drivers_are_refused_with_whose_they_are() -> None:
         ("-d", "none", "10.0.0.1"),
         ("-d", "acme", "a", "b"),
         ("-d", "acme", "a/b"),
-        ("-d", "generic", "--generic-ip-address", "X", "a/b"),
+        ("-d", "generic", "--ip-address", "X", "a/b"),
         ("web1",),
         ("a", "b", "c"),
         (),
@@ -156,9 +172,7 @@ def test_options_of_two_drivers_are_refused_with_whose_they_are() -> None:
 )
 def test_docker_machines_lines_stay_as_they_are(typed: tuple[str, ...]) -> None:
     assert [word for word in full(*typed) if not word.startswith("-")] == [
-        word
-        for word in typed
-        if word not in {"-d", "none", "acme", "generic", "--url", URL, "--generic-ip-address", "X"}
+        word for word in typed if word not in {"-d", "none", "acme", "generic", "--url", URL, "--ip-address", "X"}
     ]
 
 
@@ -194,25 +208,25 @@ def test_hosts_of_several_drivers_need_one_named(monkeypatch: pytest.MonkeyPatch
         (("orion:port",), 2, ["'orion:port' is not [USER@]HOST[:PORT]"]),
         (("web1", "--bogus", "1.2.3.4"), 2, ["No such option: --bogus"]),
         (
-            ("--generic-ip-address", "1.2.3.4"),
+            ("--ip-address", "1.2.3.4"),
             2,
-            ["Error: No machine name specified", "machinectl create --generic-ip-address=1.2.3.4 <NAME>"],
+            ["Error: No machine name specified", "machinectl create --ip-address=1.2.3.4 <NAME>"],
         ),
         (
             ("-d", "generic", "a"),
             2,
-            ["Driver generic needs --generic-ip-address", "create -d generic <ADDRESS> <NAME>"],
+            ["Driver generic needs --ip-address", "create -d generic <ADDRESS> <NAME>"],
         ),
-        (("--generic-ssh-user", "ops", "a"), 2, ["needs --generic-ip-address", "create -d generic <ADDRESS> <NAME>"]),
+        (("--ssh-user", "ops", "a"), 2, ["needs --ip-address", "create -d generic <ADDRESS> <NAME>"]),
         (("-d", "none", "x_y"), 2, ["Error: Driver none does not take 'x_y'", "create -d none <URL> <NAME>"]),
         (("-d", "none", "ops@a"), 2, ["Error: Driver none does not take 'ops@a'", "omit --driver"]),
-        (("--generic-ip-address",), 2, ["--generic-ip-address requires an argument"]),
+        (("--ip-address",), 2, ["--ip-address requires an argument"]),
         (("ops@orion", "--label"), 2, ["--label requires an argument"]),
         (("a", "b", "c"), 2, ["Invalid command line. Found extra arguments [b c]"]),
         (
-            ("ops@localhost", "--generic-ssh-user", "root"),
+            ("ops@localhost", "--ssh-user", "root"),
             2,
-            ["Error: ops@localhost and --generic-ssh-user root contradict", "Omit --generic-ssh-user"],
+            ["Error: ops@localhost and --ssh-user root contradict", "Omit --ssh-user"],
         ),
     ],
 )

@@ -154,14 +154,14 @@ def test_flags_and_what_follows_them() -> None:
 
 def test_drivers_and_their_flags(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"generic", "none"} <= set(offered("create", "-d", "")[0])
-    assert offered("create", "-d", "generic", "--generic-ip") == (["--generic-ip-address"], NOTHING_ELSE)
-    assert offered("create", "--generic-ip") == (["--generic-ip-address"], NOTHING_ELSE)
-    assert offered("create", "--generic-ssh-key", "x", "--ur") == (["--url"], NOTHING_ELSE)
-    assert offered("create", "--driver=none", "--generic") == ([], NOTHING_ELSE)
+    assert offered("create", "-d", "generic", "--ip") == (["--ip-address"], NOTHING_ELSE)
+    assert offered("create", "--ip-") == (["--ip-address"], NOTHING_ELSE)
+    assert offered("create", "--ssh-key", "x", "--ur") == (["--url"], NOTHING_ELSE)
+    assert offered("create", "--driver=none", "--ip-") == ([], NOTHING_ELSE)
     assert offered("create", "--driver=none", "--ur") == (["--url"], NOTHING_ELSE)
     assert offered("create", "-d", "bogus", "--dri") == (["--driver"], NOTHING_ELSE)
     monkeypatch.setenv("MACHINE_DRIVER", "generic")
-    assert offered("create", "--generic-ssh-key", "") == ([], FILES)
+    assert offered("create", "--ssh-key", "") == ([], FILES)
 
 
 @given(st.lists(st.sampled_from([*VERBS, *GROUPS["certs"], "-", "--", "-s", "--out", "=", "--driver=none", "", "x"])))

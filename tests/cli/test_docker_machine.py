@@ -120,7 +120,7 @@ LINES = [
     ),
     Line("create -d bogus new", stderr='Driver "bogus" not found. ', code=1),
     Line("create -d=none new", stderr="needs --url", code=2),
-    Line("create -d=generic new", stderr="needs --generic-ip-address", code=2),
+    Line("create -d=generic new", stderr="needs --ip-address", code=2),
     Line(
         "create -d=generic -generic-ip-address=127.0.0.1 -generic-ssh-key=/nonexistent -generic-ssh-user=ops "
         "-generic-ssh-port=1 -generic-engine-port=2 new",

@@ -104,23 +104,13 @@ GUESSES = [
     Guess("ssh --user {user} web1 uname", "ssh {user}@web1 uname"),
     Guess("ssh {user}@wbe1", "ssh {user}@web1"),
     Guess("ssh -A web1 uname", "ssh web1 -A uname"),
-    Guess(f"create {GENERIC} --generic-ip 127.0.0.1 web2", f"create {GENERIC} --generic-ip-address 127.0.0.1 web2"),
-    Guess(f"create {GENERIC} --ip=127.0.0.1 web2", f"create {GENERIC} --generic-ip-address=127.0.0.1 web2"),
-    Guess(
-        f"create {GENERIC} -generic-ip-address 127.0.0.1 -i {{key}} web2",
-        f"create {GENERIC} -generic-ip-address 127.0.0.1 --generic-ssh-key {{key}} web2",
-    ),
-    Guess(
-        "create --no-provision -i {key} {user}@127.0.0.1",
-        "create --no-provision --generic-ssh-key {key} {user}@127.0.0.1",
-        code=2,
-    ),
+    Guess(f"create {GENERIC} --ip=127.0.0.1 web2", f"create {GENERIC} --ip-address=127.0.0.1 web2"),
     Guess("create --name web2 tcp://127.0.0.1:1", "create tcp://127.0.0.1:1 web2"),
     Guess("create --name=web2 tcp://127.0.0.1:1", "create tcp://127.0.0.1:1 web2"),
     Guess("create tcp://127.0.0.1:1 web 2", "create tcp://127.0.0.1:1 web2"),
     Guess("add tcp://127.0.0.1:1", "create tcp://127.0.0.1:1 <NAME>", code=1),
     Guess("unuse", "use --unset", code=1),
-    Guess("create --no-provision --ip 127.0.0.1 web2", "create --no-provision --generic-ip-address 127.0.0.1 web2"),
+    Guess("create --no-provision --ip 127.0.0.1 web2", "create --no-provision --ip-address 127.0.0.1 web2"),
     Guess("add tcp://127.0.0.1:1 web2", "create tcp://127.0.0.1:1 web2"),
     Guess("create -d none --ur tcp://127.0.0.1:1 --no-tls web2", f"create {NONE} web2"),
     # systemd's machinectl
@@ -199,8 +189,8 @@ def harmless(command: list[str]) -> list[str]:
         ("certs show web1", "List the commands: machinectl certs --help"),
         ("socket rm --all", "Close all sockets: machinectl socket rm $(machinectl socket ls -q)"),
         (
-            "create ssh://ops@192.0.2.9 web2 --generic-ssh-key K",
-            "machinectl create ops@192.0.2.9 web2 --generic-ssh-key K",
+            "create ssh://ops@192.0.2.9 web2 --ssh-key K",
+            "machinectl create ops@192.0.2.9 web2 --ssh-key K",
         ),
     ],
 )

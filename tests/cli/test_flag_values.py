@@ -127,14 +127,14 @@ def test_words_that_are_too_much_are_named_as_docker_machine_does(capsys: pytest
 
 def test_a_wrong_variable_is_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENERIC_SSH_PORT", "x")
-    cause, _ = refused(capsys, "create", "-d", "generic", "--generic-ip-address", "192.168.0.29", "web1")
+    cause, _ = refused(capsys, "create", "-d", "generic", "--ip-address", "192.168.0.29", "web1")
     assert cause == "Error: GENERIC_SSH_PORT takes a port number, not 'x'"
 
 
 def test_a_script_that_cannot_be_downloaded_is_refused_at_once_by_the_name_that_was_typed(
     store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    create = ("-s", store.root, "create", "-d", "generic", "--generic-ip-address", "192.0.2.1")
+    create = ("-s", store.root, "create", "-d", "generic", "--ip-address", "192.0.2.1")
     wrong = "takes an http or https URL, not 'file:///srv/install.sh'"
     example = "For example: https://get.docker.com"
     monkeypatch.setenv("MACHINE_DOCKER_INSTALL_URL", "file:///srv/install.sh")

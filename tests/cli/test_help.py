@@ -110,10 +110,9 @@ def test_create_shows_its_short_forms_and_an_option_of_each_driver_before_one_is
         "       machinectl create [OPTIONS] NAME",
     ]
     assert sections(text)[:2] == ["The host", "Options"]
-    assert {"--generic-ip-address", "--url"} <= set(re.findall(r"^  (--[\w-]+)", text, re.MULTILINE))
+    assert all(f"{option} " in text for option in ("-i, --ssh-key", "-u, --ssh-user", "-p, --ssh-port", "--url"))
     for option in ALL_VERBS["create"].driver_flags:
-        driver = option.help.partition("(driver ")[2].partition(")")[0]
-        assert option.flag in {flag.flag for flag in driver_flags(driver)}
+        assert option.flag in {flag.flag for name in ("generic", "none") for flag in driver_flags(name)}
 
 
 def test_options_to_log_in_are_on_a_page_of_their_own() -> None:
@@ -229,11 +228,11 @@ def test_the_help_of_set_and_create_lists_the_options_of_the_driver(store: Store
     for words in (("set", "web1", "--help"), ("help", "set", "web1"), ("create", "-h", "-d=generic")):
         text = machinectl(*words, store=store.root).stdout
         assert sections(text)[0] == "Options of driver generic"
-        assert "--generic-ssh-user USER" in text
+        assert "--ssh-user USER" in text
     assert machinectl("help", "create", "-d", "generic").stdout == helped("create", "-d", "generic")
-    assert helped("create", "--generic-ip-address", "192.0.2.1", "web1") == helped("create", "-d", "generic")
+    assert helped("create", "--ip-address", "192.0.2.1", "web1") == helped("create", "-d", "generic")
     assert helped("create", "web1", "--url=x") == helped("create", "-d", "none")
-    assert helped("create", "--url=x", "--generic-mac=y") == helped("create", "--no-such-option") == helped("create")
+    assert helped("create", "--url=x", "--mac=y") == helped("create", "--no-such-option") == helped("create")
 
 
 @pytest.mark.parametrize(
@@ -241,8 +240,8 @@ def test_the_help_of_set_and_create_lists_the_options_of_the_driver(store: Store
     [
         (("ls", "--quite"), "Did you mean: machinectl ls --quiet\n"),
         (
-            ("create", "-d", "generic", "--generic-ip-adress", "x", "box"),
-            "machinectl create -d generic --generic-ip-address x box\n",
+            ("create", "-d", "generic", "--ip-adress", "x", "box"),
+            "machinectl create -d generic --ip-address x box\n",
         ),
         (("create", "-d", "none", "--ur", "x", "box"), "Did you mean: machinectl create -d none --url x box\n"),
         (("rm", "--porge", "box"), "Did you mean: machinectl rm --purge box\n"),
@@ -264,21 +263,17 @@ def test_the_help_of_set_and_create_lists_the_options_of_the_driver(store: Store
         (("frobnicate", "box"), "\n  List the commands: machinectl --help"),
         (("create", "-d", "genric", "box"), "machinectl create -d generic"),
         (
-            ("create", "-d", "generic", "--ip-address", "x", "box"),
-            "machinectl create -d generic --generic-ip-address x box\n",
-        ),
-        (
-            ("set", "--generic-ssh-port", "22", "ghost"),
+            ("set", "--ssh-port", "22", "ghost"),
             'Docker machine "ghost" does not exist. Use "machinectl ls"',
         ),
         (
-            ("set", "ghost", "--generic-ssh-port", "22"),
+            ("set", "ghost", "--ssh-port", "22"),
             'Docker machine "ghost" does not exist. Use "machinectl ls"',
         ),
         (("run", "box", "uname", "-sm"), "needs a command after two dashes\n  machinectl run <NAME> -- uptime"),
         (("run", "-a", "--group", "-t", "9", "df"), "\n  machinectl run --all --group --timeout=9 -- df"),
         (("docker", "--all", "ps"), "needs a command after two dashes\n  machinectl docker --all -- ps"),
-        (("set", "--generic-ssh-port", "22"), "\n  Set up a server over SSH: machinectl create "),
+        (("set", "--ssh-port", "22"), "\n  Set up a server over SSH: machinectl create "),
     ],
 )
 def test_what_was_mistyped_is_told_with_what_was_meant_and_nothing_else(words: tuple[str, ...], hint: str) -> None:
@@ -290,4 +285,4 @@ def test_what_was_mistyped_is_told_with_what_was_meant_and_nothing_else(words: t
 
 def test_the_help_of_create_has_what_a_login_needs(store: Store) -> None:
     page = machinectl("create", "--help", store=store.root).stdout
-    assert all(f"--generic-ssh-{name}" in page for name in ("key", "user", "port"))
+    assert all(f"--ssh-{name}" in page for name in ("key", "user", "port"))

@@ -31,7 +31,7 @@ def test_no_program_that_is_run_inherits_a_password(ssh_config: SSHConfig, close
     seen = tmp_path / "seen"
     ssh_config.write(f'Match exec "env >>{seen}"\n  ProxyCommand env >>{seen}\n')
     store = tmp_path / "store"
-    way = ("--generic-ip-address", "127.0.0.1", "--generic-ssh-port", str(closed_port))
+    way = ("--ip-address", "127.0.0.1", "--ssh-port", str(closed_port))
     machinectl("create", "-d", "generic", *way, "box", store=store, environment=SECRETS)
     machinectl(
         "create", "--no-provision", "-d", "none", "--url", "ssh://127.0.0.1", "shell", store=store, environment=SECRETS
@@ -50,7 +50,7 @@ def test_no_program_that_is_run_inherits_a_password(ssh_config: SSHConfig, close
 @pytest.mark.skipif(os.name != "posix", reason="files have modes there")
 @pytest.mark.parametrize("option", ["--ssh-password-file", "--sudo-password-file", "--ssh-passphrase-file"])
 def test_a_secret_in_a_file_that_others_can_read_is_warned_of(closed_port: int, tmp_path: Path, option: str) -> None:
-    way = ("--generic-ip-address", "127.0.0.1", "--generic-ssh-port", str(closed_port))
+    way = ("--ip-address", "127.0.0.1", "--ssh-port", str(closed_port))
     secret = tmp_path / "secret"
     secret.write_text("geheim\n")
     for mode, warned in ((0o600, False), (0o640, True), (0o644, True)):

@@ -44,7 +44,7 @@ NONE = ("create", "-d", "none", "--url", "tcp://127.0.0.1:1")
 WORK: dict[str, tuple[str, ...]] = {
     "create": (*NONE, "--label", "rack=7", "new"),
     "create, of a host": (
-        *("create", "-d", "generic", "--generic-ip-address", "127.0.0.1", "--generic-ssh-port", "{port}"),
+        *("create", "-d", "generic", "--ip-address", "127.0.0.1", "--ssh-port", "{port}"),
         *("--no-provision", "new"),
     ),
     "create, again": (*NONE, "orion"),

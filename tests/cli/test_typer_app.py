@@ -559,7 +559,7 @@ def test_set_changes_what_is_asked_of_an_engine_and_nothing_where_it_is_wrong(st
     before = store.read("young").dump()
     assert set_("--engine-bind", "nowhere", "--engine-opt", "debug").returncode == 2
     twice = ("--engine-opt", "log-driver=local", "--engine-opt", "log-driver=journald")
-    new = ("create", "-d", "generic", "--generic-ip-address", "127.0.0.1", "new")
+    new = ("create", "-d", "generic", "--ip-address", "127.0.0.1", "new")
     creating = machinectl(*new, *twice, store=store.root)
     for refused in (set_(*twice), creating):
         assert refused.returncode == 2
@@ -757,7 +757,7 @@ def test_set_changes_the_way_to_a_host_and_leaves_where_its_engine_is(store: Sto
     def set_(*words: str) -> subprocess.CompletedProcess[str]:
         return machinectl("set", *words, store=store.root)
 
-    done = set_("--generic-ssh-port", "2222", "orion", "--generic-ssh-user", "ops", f"--generic-ssh-key={key}")
+    done = set_("--ssh-port", "2222", "orion", "--ssh-user", "ops", f"--ssh-key={key}")
     assert done.returncode == 0, done.stderr
     machine = store.read("orion")
     state = json.loads(machine.driver_state)
@@ -766,10 +766,10 @@ def test_set_changes_the_way_to_a_host_and_leaves_where_its_engine_is(store: Sto
     assert machine.options == {"generic-ssh-port": 2222, "generic-ssh-user": "ops", "generic-ssh-key": str(key)}
     assert Path(store.directory("orion"), "id_ssh").read_bytes() == b"another key"
     for words in (("orion", "--help"), ("--help", "orion")):
-        assert "--generic-ssh-port" in machinectl("set", *words, store=store.root).stdout
+        assert "--ssh-port" in machinectl("set", *words, store=store.root).stdout
     for words, why in (
-        (("--generic-ssh-port", "99999"), "is not a port"),
-        (("--generic-engine-port", "2377"), "machinectl set --url tcp://"),
+        (("--ssh-port", "99999"), "is not a port"),
+        (("--engine-port", "2377"), "machinectl set --url tcp://"),
         (("--cloud-region", "eu"), "No such option"),
     ):
         refused = set_("orion", *words)
@@ -783,15 +783,15 @@ def test_a_set_that_is_refused_takes_no_key(store: Store, sshd: Sshd, tmp_path: 
     key = tmp_path / "other"
     key.write_bytes(b"another key")
     before = Path(store.directory("orion"), "id_ssh").read_bytes()
-    for wrong in (("--engine-env", "NOEQ"), ("--url", "unix:///x.sock"), ("--generic-ssh-port", "99999")):
-        assert machinectl("set", "--generic-ssh-key", str(key), *wrong, "orion", store=store.root).returncode != 0
+    for wrong in (("--engine-env", "NOEQ"), ("--url", "unix:///x.sock"), ("--ssh-port", "99999")):
+        assert machinectl("set", "--ssh-key", str(key), *wrong, "orion", store=store.root).returncode != 0
         assert Path(store.directory("orion"), "id_ssh").read_bytes() == before
 
 
 def test_set_knows_its_machine_from_a_value_that_is_anothers_name(store: Store, sshd: Sshd) -> None:
     register(store, "orion", sshd)
     machinectl("create", "-d", "none", "--url", "unix:///x.sock", "rigel", store=store.root)
-    for words in (("--generic-ssh-user", "rigel", "orion"), ("orion", "--generic-ssh-user", "rigel")):
+    for words in (("--ssh-user", "rigel", "orion"), ("orion", "--ssh-user", "rigel")):
         done = machinectl("set", *words, store=store.root)
         assert done.returncode == 0, done.stderr
         assert store.read("orion").options["generic-ssh-user"] == "rigel"
@@ -803,13 +803,13 @@ def test_set_moves_a_machine_that_is_reached_by_ssh_alone_with_its_way(store: St
         "-d",
         "generic",
         "--no-provision",
-        "--generic-ip-address",
+        "--ip-address",
         "127.0.0.1",
-        "--generic-ssh-port",
+        "--ssh-port",
         "1",
     )
     assert machinectl(*create, "orion", store=store.root).returncode == 0
-    machinectl("set", "--generic-ssh-port", "2222", "--generic-ssh-user", "ops", "orion", store=store.root)
+    machinectl("set", "--ssh-port", "2222", "--ssh-user", "ops", "orion", store=store.root)
     assert store.read("orion").url == "ssh://ops@127.0.0.1:2222"
 
 

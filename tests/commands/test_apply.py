@@ -485,7 +485,7 @@ def test_a_host_is_logged_in_at_before_a_roll_by_the_way_that_stays(store: Store
     with pytest.raises(LoginRefused) as raised:
         restarts.try_login(run, "orion", Quiet())
     assert store.read("orion").failure["cause"] == raised.value.cause
-    moved = (Difference("generic-ip-address", sshd.host, "127.0.0.2", restarts=False),)
+    moved = (Difference("ip-address", sshd.host, "127.0.0.2", restarts=False),)
     run.steps["orion"] = replace(run.steps["orion"], differences=moved)
     assert not restarts.can_be_reached_before(run, "orion")
 
@@ -630,8 +630,8 @@ def test_after_ctrl_c_nothing_is_to_be_mended(capsys: pytest.CaptureFixture[str]
 
 def test_programs_get_what_became_of_each_machine_on_a_line(file: Path, store: Store) -> None:
     run(store, "nas")
-    bad = "driver: generic, generic-ip-address: 127.0.0.1"
-    file.write_text(f"{TWO}  gate: {{{bad}, generic-ssh-port: 1}}\n  web: {{{bad}, ssh-jump: gate}}\n")
+    bad = "driver: generic, ip-address: 127.0.0.1"
+    file.write_text(f"{TWO}  gate: {{{bad}, ssh-port: 1}}\n  web: {{{bad}, ssh-jump: gate}}\n")
     done = run(store, "--json")
     assert done.returncode == 1
     found = {each["Name"]: each for each in map(json.loads, done.stdout.splitlines())}
@@ -788,7 +788,7 @@ def test_a_loop_of_machines_to_remove_is_an_error_that_names_it(store: Store, tm
     assert (done.returncode, store.names()) == (1, ["a", "b"]), done.stderr
     assert "jump hosts form a loop: a -> b -> a" in done.stderr
     assert "machinectl set --ssh-jump none a" in done.stderr
-    file.write_text("hosts: {a: {driver: generic, generic-ip-address: a.lan, ssh-jump: b}}\n")
+    file.write_text("hosts: {a: {driver: generic, ip-address: a.lan, ssh-jump: b}}\n")
     done = machinectl("plan", "-f", file, store=store.root)
     assert (done.returncode, "fleet.yaml:1:9: jump hosts form a loop: a -> b -> a" in done.stderr) == (1, True)
 

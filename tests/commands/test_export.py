@@ -177,7 +177,7 @@ def test_keys_that_give_more_than_the_engine_stay_unless_asked_for(
     assert identity.ca_key not in exported.files.values()
     assert SSH_KEY not in exported.files.values()
     remarks = imported(there, read(file, key))["orion"].remarks
-    assert any("machinectl set --generic-ssh-key <FILE> orion" in remark for remark in remarks)
+    assert any("machinectl set --ssh-key <FILE> orion" in remark for remark in remarks)
 
 
 def test_holders_go_along_and_their_keys_on_request(
@@ -308,7 +308,7 @@ def test_a_jump_host_and_options_that_differ_are_named(
     write(store, ["orion"], file, key, KEYS)
     (remark,) = imported(there, read(file, key))["orion"].remarks
     assert remark.startswith(
-        "the export has another jump host (host:gate), another --generic-ssh-user, --engine-opt, "
+        "the export has another jump host (host:gate), another --ssh-user, --engine-opt, "
         "--engine-registry-mirror, --access-lifetime; that is not taken"
     )
 
@@ -330,7 +330,7 @@ def test_an_ssh_key_that_is_still_missing_is_told_again(
     add_server(store, "orion", identity)
     write(store, ["orion"], file, key)
     remarks = imported(there, read(file, key))["orion"].remarks
-    assert "machinectl set --generic-ssh-key <FILE> orion" in remarks[0]
+    assert "machinectl set --ssh-key <FILE> orion" in remarks[0]
     assert imported(there, read(file, key), dry_run=True)["orion"].remarks == remarks
     assert imported(there, read(file, key))["orion"].remarks == remarks
     write(store, ["orion"], file, key, KEYS, force=True)

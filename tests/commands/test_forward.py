@@ -359,7 +359,7 @@ def test_a_closed_ssh_port_is_one_error_that_names_the_command_for_another_port(
     step, cause, hint = lines
     assert (status, step.partition(" (")[0]) == (1, "Connecting to 127.0.0.1")
     assert cause.startswith("Error: ")
-    assert hint.endswith("machinectl set --generic-ssh-port <PORT> orion")
+    assert hint.endswith("machinectl set --ssh-port <PORT> orion")
 
 
 @pytest.mark.usefixtures("runtime")

@@ -136,7 +136,7 @@ def test_a_path_from_a_variable_is_shown_by_its_place(store: Store, tmp_path: Pa
     assert "fleet.yaml:3:3: certs/${HELD} does not exist" in done.stderr
     file.write_text(file.read_text().replace(", tls-dir: 'certs/${HELD}'", ""))
     done = machinectl("plan", "-f", file, store=store.root, environment={"HELD": SECRET})
-    assert "fleet.yaml:2:97: generic-ssh-key: there is no file ${HELD}" in done.stderr
+    assert "fleet.yaml:2:97: ssh-key: there is no file ${HELD}" in done.stderr
     applied = machinectl("apply", "-f", file, store=store.root, environment={"HELD": SECRET})
     assert "${HELD}" in applied.stderr
     assert not [text for text in (done.stdout, done.stderr, applied.stdout, applied.stderr) if SECRET in text]

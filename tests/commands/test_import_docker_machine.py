@@ -163,9 +163,7 @@ def test_what_cannot_be_taken_over_is_listed_with_why_not_and_what_can_be_done(s
     assert not run.errors
     assert store.names() == []
     why = {name: moved.why_not for name, moved in run.became.items()}
-    assert (
-        "machinectl create -d generic --generic-ip-address <ADDRESS> --generic-ssh-user docker-user gce" in why["gce"]
-    )
+    assert "machinectl create docker-user@<ADDRESS> gce" in why["gce"]
     assert "No such file or directory" in why["lost"]
     alone = f"machinectl create -d none --url tcp://192.0.2.7:2376 --tls-dir {old.root}/machines/lost lost"
     assert why["lost"].endswith(alone)
@@ -294,7 +292,7 @@ def test_what_lies_in_a_keys_place_is_not_read(store: Store, old: OldStore) -> N
     for number, _ in enumerate(NO_FILES):
         assert "its SSH key" in run.became[f"clouds{number}"].why_not
         ours = f"ours{number}"
-        assert f"machinectl set --generic-ssh-key <FILE> {ours}" in run.remarks(ours)
+        assert f"machinectl set --ssh-key <FILE> {ours}" in run.remarks(ours)
         assert ssh_endpoint(store.read_ready(ours)).key == ""
         assert not os.path.lexists(os.path.join(store.directory(ours), "id_ssh"))
     assert len(store.names()) == len(NO_FILES)

@@ -41,8 +41,8 @@ FLEET = """
 groups:
   web: {labels: {role: web}, engine-opt: [log-driver=local]}
 hosts:
-  orionbox: {driver: generic, generic-ip-address: 192.168.0.29, groups: [web]}
-  rigel: {driver: generic, generic-ip-address: 192.168.0.30, generic-ssh-port: 2222, groups: [web]}
+  orionbox: {driver: generic, ip-address: 192.168.0.29, groups: [web]}
+  rigel: {driver: generic, ip-address: 192.168.0.30, ssh-port: 2222, groups: [web]}
   nas: {driver: none, url: "tcp://192.168.0.40:2376", labels: {role: store}}
 """
 
@@ -197,7 +197,7 @@ def test_of_the_records_those_alone_are_read_that_a_named_host_needs(store: Stor
         machine = Machine(name, "none", url="unix:///x.sock")
         machine.jump = jump
         added(store, machine)
-    file.write_text(f"{FLEET}  new: {{driver: generic, generic-ip-address: 192.168.0.31, ssh-jump: gate}}\n")
+    file.write_text(f"{FLEET}  new: {{driver: generic, ip-address: 192.168.0.31, ssh-jump: gate}}\n")
     for name, read in (
         ("rigel", ["rigel"]),
         ("other", ["other", "gate", "inner", "orionbox", "rigel", "nas"]),
@@ -336,7 +336,7 @@ def test_a_host_that_cannot_be_looked_at_is_told(store: Store, sshd: Sshd, file:
     file.write_text(
         "hosts:\n"
         + "".join(
-            f"  {name}: {{driver: generic, generic-ip-address: {sshd.host}, generic-ssh-port: {port}}}\n"
+            f"  {name}: {{driver: generic, ip-address: {sshd.host}, ssh-port: {port}}}\n"
             for name, port in hosts.items()
         )
     )

@@ -136,7 +136,7 @@ def test_a_host_with_another_key_than_the_pinned_one_is_not_logged_in_at(
     assert done.returncode == 255
     cause, moved, hint = done.stderr.splitlines()
     assert cause.startswith(f"Error: The host key of 127.0.0.1:{sshd.port} has changed")
-    assert moved.endswith("has another address now: machinectl set --generic-ip-address <ADDRESS> orion")
+    assert moved.endswith("has another address now: machinectl set --ip-address <ADDRESS> orion")
     assert hint.endswith(f"accept it: machinectl provision orion --ssh-host-key {sshd.fingerprint()}")
     assert not (sshd.directory / "was-there").exists()
 
@@ -148,7 +148,7 @@ def test_the_key_of_another_machine_is_named_and_not_offered(orion: Store, sshd:
     added(orion, Machine("rigel", "none", url="tcp://192.0.2.1:2376", driver_state="{}"), {"known_hosts": shown})
     done = machinectl(*way, "ssh", "orion", "true", store=orion.root)
     assert 'That is the key of "rigel", which has this address now' in done.stderr
-    assert "machinectl set --generic-ip-address <ADDRESS> orion" in done.stderr
+    assert "machinectl set --ip-address <ADDRESS> orion" in done.stderr
     assert "--ssh-host-key" not in done.stderr
 
 
@@ -282,7 +282,7 @@ def test_a_host_that_cannot_be_reached_is_255(orion: Store, sshd: Sshd, way: tup
     done = machinectl(*way, "ssh", "orion", "true", store=orion.root)
     assert done.returncode == 255
     assert done.stderr.startswith("Error: 127.0.0.1 port 1 refuses the connection")
-    assert "machinectl set --generic-ssh-port <PORT> orion" in done.stderr
+    assert "machinectl set --ssh-port <PORT> orion" in done.stderr
     assert len(done.stderr.splitlines()) == 2
 
 
@@ -307,7 +307,7 @@ def test_a_login_without_the_machines_key_says_that_it_is_missing(orion: Store, 
     assert done.returncode == 255
     *_, cause, hint = done.stderr.splitlines()
     assert cause.startswith(f'Error: {sshd.user}@127.0.0.1 refuses the login: the SSH key of "orion" is missing: ')
-    assert hint == "  Give it a key that its host knows: machinectl set --generic-ssh-key <FILE> orion"
+    assert hint == "  Give it a key that its host knows: machinectl set --ssh-key <FILE> orion"
     for words in (("--native-ssh", "ssh", "orion", "true"), ("run", "orion", "--", "true"), ("provision", "orion")):
         ours = machinectl(*words, store=orion.root)
         assert 'SSH key of "orion" is missing: ' in ours.stderr
@@ -323,9 +323,9 @@ def test_a_login_that_is_refused_is_told_with_what_to_type(orion: Store, sshd: S
     *_, cause, hint = done.stderr.splitlines()
     assert cause.startswith(f"Error: {sshd.user}@127.0.0.1 refuses the login; it accepts publickey")
     assert hint.startswith("  See why: machinectl doctor orion; ")
-    assert hint.endswith("machinectl set --generic-ssh-user <USER> orion")
+    assert hint.endswith("machinectl set --ssh-user <USER> orion")
     ours = machinectl("--native-ssh", "ssh", "orion", "true", store=orion.root)
-    assert (ours.returncode, "machinectl set --generic-ssh-key <PATH> orion, or" in ours.stderr) == (255, True)
+    assert (ours.returncode, "machinectl set --ssh-key <PATH> orion, or" in ours.stderr) == (255, True)
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,7 @@ def test_no_hint_of_doctor_takes_over_another_host_at_the_only_address(
         checks = check_machine(store, Quiet(), "orion", Access(), TIMEOUT)
     hints = {check.title: check.hint for check in checks if check.verdict is BROKEN}
     assert not any("provision --force" in hint for hint in hints.values())
-    moved = "If the host of orion has another address now: machinectl set --generic-ip-address <ADDRESS> orion"
+    moved = "If the host of orion has another address now: machinectl set --ip-address <ADDRESS> orion"
     assert hints["TLS"] == hints["Served certificate"] == moved
     assert moved in hints["SSH and host key"]
     assert ("--ssh-host-key" in hints["SSH and host key"]) is not is_known
@@ -272,7 +272,7 @@ def test_no_hint_moves_the_machine_to_an_address_of_another_host(store: Store, s
         held.machine.url, held.machine.addresses = "tcp://127.0.0.3:1", [LAN]
         held.write()
     [silent, foreign] = seen(store.read("orion"))
-    moved = "If the host of orion has another address now: machinectl set --generic-ip-address <ADDRESS> orion"
+    moved = "If the host of orion has another address now: machinectl set --ip-address <ADDRESS> orion"
     assert silent.hint == moved
     assert foreign.hint.endswith("If the host no longer has this address: machinectl set --address '' orion")
 

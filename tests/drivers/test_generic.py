@@ -63,7 +63,7 @@ def test_what_is_typed_with_an_address_wins_over_the_environment_and_contradicts
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     given = {"generic-ip-address": "ops@orion", "generic-ssh-user": "root"}
-    with pytest.raises(UsageError, match="ops@orion and --generic-ssh-user root contradict each other"):
+    with pytest.raises(UsageError, match="ops@orion and --ssh-user root contradict each other"):
         complete_options("generic", GenericDriver().options(), given)
     monkeypatch.setenv("GENERIC_SSH_USER", "root")
     assert complete_options("generic", GenericDriver().options(), given)["generic-ssh-user"] == "ops"
@@ -194,7 +194,7 @@ def test_a_key_that_is_a_directory_is_refused_as_that(tmp_path: Path) -> None:
 def test_an_address_with_a_user_is_refused_with_where_the_user_goes(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as raised:
         GenericDriver().check(request_for(tmp_path, generic_ip_address="ops@host"))
-    assert "--generic-ssh-user" in raised.value.hint
+    assert "--ssh-user" in raised.value.hint
 
 
 def test_an_ipv6_address_is_in_brackets_for_docker_alone(tmp_path: Path) -> None:

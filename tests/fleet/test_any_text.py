@@ -28,7 +28,7 @@ WORDS = st.sampled_from(
         "\n",
         "labels:",
         "ssh-jump: a",
-        "generic-ip-address: a",
+        "ip-address: a",
         "tls-dir: x",
         "- ",
         "!!python/object:os.system",

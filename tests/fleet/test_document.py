@@ -165,21 +165,20 @@ def test_flow_style_is_not_deeper_than_the_parser_goes() -> None:
 
 def test_what_all_hosts_are_told_is_counted() -> None:
     labels = ", ".join(f"l{n}: x" for n in range(MOST_NODES // 100))
-    hosts = "".join(f"  h{n}: {{generic-ip-address: h{n}}}\n" for n in range(200))
+    hosts = "".join(f"  h{n}: {{ip-address: h{n}}}\n" for n in range(200))
     text = f"defaults: {{driver: generic, labels: {{{labels}}}}}\nhosts:\n{hosts}"
     assert fault(text) == f"1:1: All hosts together have more than {MOST_NODES} settings"
 
 
 def test_a_text_is_bounded_also_in_what_it_comes_to() -> None:
-    assert fault_of(f"{HOST}, generic-ssh-user: {'x' * (LONGEST + 1)}").startswith("generic-ssh-user has more than")
-    found = fault_of(f"{HOST}, generic-ssh-user: '{'${BIG}' * 9}'", environment={"BIG": "x" * (LONGEST // 8)})
-    assert found == f"generic-ssh-user: with its variables, this has more than {LONGEST} characters"
+    assert fault_of(f"{HOST}, ssh-user: {'x' * (LONGEST + 1)}").startswith("ssh-user has more than")
+    found = fault_of(f"{HOST}, ssh-user: '{'${BIG}' * 9}'", environment={"BIG": "x" * (LONGEST // 8)})
+    assert found == f"ssh-user: with its variables, this has more than {LONGEST} characters"
 
 
 def test_a_file_full_of_faults_is_told_of_in_the_time_that_it_takes_to_read() -> None:
     hosts = "".join(
-        f"  host{n}: {{generic-ip-address: h{n}, ssh-jump: jump{n}, groups: [gr{n}], lables: {{}}}}\n"
-        for n in range(1000)
+        f"  host{n}: {{ip-address: h{n}, ssh-jump: jump{n}, groups: [gr{n}], lables: {{}}}}\n" for n in range(1000)
     )
     groups = "".join(f"  group{n}: {{}}\n" for n in range(1000))
     found = faults(f"defaults: {{driver: generic}}\ngroups:\n{groups}hosts:\n{hosts}")
@@ -193,7 +192,7 @@ def test_a_wrong_key_is_found_where_it_stands(hosts: list[tuple[int, str]]) -> N
     lines, wanted = ["defaults: {driver: generic}", "hosts:"], []
     for number, (blank, remark) in enumerate(hosts):
         lines += [*[""] * blank, f"  # {remark}"]
-        before = f'  h{number}: {{generic-ip-address: h{number}, labels: {{a: "{remark}"}}, '
+        before = f'  h{number}: {{ip-address: h{number}, labels: {{a: "{remark}"}}, '
         lines.append(f"{before}zz: 1}}")
         wanted.append(f"{len(lines)}:{len(before) + 1}")
     assert [line.partition(": ")[0] for line in faults("\n".join(lines))] == wanted

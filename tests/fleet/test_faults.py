@@ -12,28 +12,28 @@ if TYPE_CHECKING:
 
 def test_all_that_is_wrong_is_told_in_one_go_by_its_places_with_the_nearest_right_one() -> None:
     text = """\
-        defaults: {driver: generic, generic-ssh-usr: ops}
+        defaults: {driver: generic, ssh-usr: ops}
         group: {}
         groups:
           web: {engine-opts: [log-driver=local], groups: [db]}
         hosts:
-          orion: {generic-ip-address: 192.168.0.29, groups: [web, dbs]}
-          x_y: {generic-ip-address: rigel, no-provisioning: true}
+          orion: {ip-address: 192.168.0.29, groups: [web, dbs]}
+          x_y: {ip-address: rigel, no-provisioning: true}
           nas:
             driver: nono
           rigel:
             url: tcp://rigel
         """
     assert faults(text) == [
-        "1:29: unknown option of a host 'generic-ssh-usr': did you mean generic-ssh-user?",
+        "1:29: unknown option of a host 'ssh-usr': did you mean ssh-user?",
         "2:1: unknown part of a fleet file 'group': did you mean groups?",
         "4:9: unknown option of a host 'engine-opts': did you mean engine-opt?",
         "4:42: The group web cannot be in groups: only hosts can",
-        "6:59: unknown group 'dbs' (known: web)",
+        "6:51: unknown group 'dbs' (known: web)",
         "7:3: 'x_y' cannot be a host's name: Invalid hostname specified. Allowed hostname chars are: 0-9a-zA-Z . -",
-        "7:36: unknown option of a host 'no-provisioning': did you mean no-provision?",
+        "7:28: unknown option of a host 'no-provisioning': did you mean no-provision?",
         '9:13: Driver "nono" not found. Do you have the plugin installed? (installed: generic, none)',
-        "10:3: rigel has no generic-ip-address: driver generic needs it",
+        "10:3: rigel has no ip-address: driver generic needs it",
         "11:5: url is an option of driver none; the driver of rigel is generic",
     ]
 
@@ -41,15 +41,15 @@ def test_all_that_is_wrong_is_told_in_one_go_by_its_places_with_the_nearest_righ
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ("generic-ssh-port: 0123", "generic-ssh-port is a whole number, this is '0123'"),
-        ("generic-ssh-port: 1e3", "generic-ssh-port is a whole number, this is '1e3'"),
-        ("generic-ssh-port: [22]", "generic-ssh-port is a whole number, this is a list"),
-        ("generic-ssh-port: 99999", "generic-ssh-port 99999 is not a port. Give a number from 0 to 65535"),
-        (f"generic-ssh-port: {'9' * 9999}", "generic-ssh-port is a whole number, this is '99999"),
-        ("generic-engine-port: 0", "generic-engine-port 0 is not a port. Give a number from 1 to 65535"),
-        ("generic-mac: 10:20:30", "generic-mac '10:20:30' is not a MAC address. Give it as 52:54:00:12:34:56"),
-        ("generic-copy-key: ja", "generic-copy-key is true or false, this is 'ja'"),
-        ("generic-ssh-user: {ops: x}", "generic-ssh-user is a text, this is a mapping"),
+        ("ssh-port: 0123", "ssh-port is a whole number, this is '0123'"),
+        ("ssh-port: 1e3", "ssh-port is a whole number, this is '1e3'"),
+        ("ssh-port: [22]", "ssh-port is a whole number, this is a list"),
+        ("ssh-port: 99999", "ssh-port 99999 is not a port. Give a number from 0 to 65535"),
+        (f"ssh-port: {'9' * 9999}", "ssh-port is a whole number, this is '99999"),
+        ("engine-port: 0", "engine-port 0 is not a port. Give a number from 1 to 65535"),
+        ("mac: 10:20:30", "mac '10:20:30' is not a MAC address. Give it as 52:54:00:12:34:56"),
+        ("copy-key: ja", "copy-key is true or false, this is 'ja'"),
+        ("ssh-user: {ops: x}", "ssh-user is a text, this is a mapping"),
         ("engine-opt: {a: b}", "engine-opt is a list of texts, this is a mapping"),
         ("engine-opt: [a=b, [c]]", "engine-opt is a list of texts, this is a list"),
         ("engine-opt: [a=b, ]", ""),
@@ -85,12 +85,12 @@ def test_all_that_is_wrong_is_told_in_one_go_by_its_places_with_the_nearest_righ
         ("swarm: worker, no-provision: true", "orion has no-provision, so that it cannot be a worker"),
         ("driver: ''", 'Driver "" not found'),
         (
-            'generic-ssh-user: "a\\nb"',
-            "generic-ssh-user contains a line break or another control character",
+            'ssh-user: "a\\nb"',
+            "ssh-user contains a line break or another control character",
         ),
         (
-            'generic-ssh-key: "a\\0b"',
-            "generic-ssh-key contains a line break or another control character",
+            'ssh-key: "a\\0b"',
+            "ssh-key contains a line break or another control character",
         ),
         ('labels: {a: "\\e[2J"}', "label contains a line break or another control character"),
         (
@@ -110,7 +110,6 @@ def test_all_that_is_wrong_is_told_in_one_go_by_its_places_with_the_nearest_righ
         ("tls-dir: a, no-tls: true", "orion has tls-dir and no-tls: remove one"),
         ("tls-client-key: a", "orion lacks tls-ca-cert and tls-client-cert, or tls-dir in their place"),
         ("engine-label: a=b", "unknown option of a host 'engine-label'"),
-        ("ip-address: a", "unknown option of a host 'ip-address': did you mean generic-ip-address?"),
         ("env: [a=b]", "unknown option of a host 'env': did you mean engine-env?"),
         ("sudo-password: a", "unknown option of a host 'sudo-password': did you mean sudo-password-file?"),
         ("--tls-san: a", "unknown option of a host '--tls-san': did you mean tls-san?"),
@@ -140,12 +139,12 @@ def test_what_is_wrong_in_a_list_is_named_where_it_stands() -> None:
         ("\nhosts", "2:1: A fleet file is a mapping, this is a text"),
         ("defaults: {}", "1:1: The file has no hosts: write them under hosts"),
         ("hosts: [orion]", "1:8: hosts is a mapping of options, this is a list"),
-        ("hosts: {orion: 192.168.0.29}", "1:16: The host orion is a mapping of options, this is a text"),
+        ("hosts: {orion: 'ops:x@rigel'}", "1:16: orion: An address holds no password"),
         ("hosts: {}\n---\nhosts: {}", "2:1: Here begins another document: a fleet file has only one"),
         ("hosts: {orion: {}}", "1:9: orion has no driver: write driver: generic, here or in defaults"),
         ("hosts: {}\ngroups: {web: [a]}", "2:15: The group web is a mapping of options, this is a list"),
         ("hosts: {}\ndefaults: {labels: x}", "2:20: labels is a mapping of texts, this is 'x'"),
-        ("hosts: {}\ndefaults: {engine-install: x, generic-ssh-port: y}", "2:28: engine-install: 'x' is not one of"),
+        ("hosts: {}\ndefaults: {engine-install: x, ssh-port: y}", "2:28: engine-install: 'x' is not one of"),
     ],
 )
 def test_a_file_of_another_shape_is_refused(text: str, said: str) -> None:
@@ -154,33 +153,31 @@ def test_a_file_of_another_shape_is_refused(text: str, said: str) -> None:
 
 
 def test_what_no_host_is_told_is_checked_all_the_same() -> None:
-    assert faults(
-        "defaults: {swarm: x, generic-mac: y}\ngroups: {a: {generic-ssh-port: z, labels: {b: '${C}'}}}\nhosts:"
-    ) == [
+    assert faults("defaults: {swarm: x, mac: y}\ngroups: {a: {ssh-port: z, labels: {b: '${C}'}}}\nhosts:") == [
         "1:19: swarm: 'x' is not one of manager, worker",
-        "1:35: generic-mac 'y' is not a MAC address. Give it as 52:54:00:12:34:56",
-        "2:32: generic-ssh-port is a whole number, this is 'z'",
-        "2:47: label: ${C} is not set: export C, or write ${C:-text}",
+        "1:27: mac 'y' is not a MAC address. Give it as 52:54:00:12:34:56",
+        "2:24: ssh-port is a whole number, this is 'z'",
+        "2:39: label: ${C} is not set: export C, or write ${C:-text}",
     ]
 
 
 def test_what_is_wrong_for_all_hosts_is_told_once() -> None:
-    hosts = "".join(f"  h{n}: {{generic-ip-address: h{n}}}\n" for n in range(50))
-    assert fault(f"defaults: {{driver: generic, generic-ssh-port: x}}\nhosts:\n{hosts}").startswith("1:47: ")
+    hosts = "".join(f"  h{n}: {{ip-address: h{n}}}\n" for n in range(50))
+    assert fault(f"defaults: {{driver: generic, ssh-port: x}}\nhosts:\n{hosts}").startswith("1:39: ")
 
 
 def test_one_host_twice_is_refused_and_other_ports_of_it_are_not() -> None:
     text = """\
         defaults: {{driver: generic}}
         hosts:
-          orion: {{generic-ip-address: Orion.local}}
-          other: {{generic-ip-address: orion.local, generic-ssh-port: {port}}}
+          orion: {{ip-address: Orion.local}}
+          other: {{ip-address: orion.local, ssh-port: {port}}}
           nas: {{driver: none, url: tcp://orion.local}}
           sam: {{driver: none, url: tcp://orion.local:{engine}}}
         """
     assert len(parsed(text.format(port=2222, engine=2377)).hosts) == 4
     assert faults(text.format(port=0, engine=2376)) == [
-        "4:31: other has the same generic-ip-address and generic-ssh-port as orion (line 3): they are one host",
+        "4:23: other has the same ip-address and ssh-port as orion (line 3): they are one host",
         "6:28: sam has the same url as nas (line 5): they are one host",
     ]
 
@@ -189,9 +186,9 @@ def test_jump_hosts_are_of_the_file_or_machines_or_anywhere_and_never_in_a_circl
     text = """\
         defaults: {{driver: generic}}
         hosts:
-          a: {{generic-ip-address: a, ssh-jump: {a}}}
-          b: {{generic-ip-address: b, ssh-jump: a}}
-          c: {{generic-ip-address: c, ssh-jump: b}}
+          a: {{ip-address: a, ssh-jump: {a}}}
+          b: {{ip-address: b, ssh-jump: a}}
+          c: {{ip-address: c, ssh-jump: b}}
         """
     for jump, meant in (
         ("gate", "machine:gate"),
@@ -208,7 +205,7 @@ def test_jump_hosts_are_of_the_file_or_machines_or_anywhere_and_never_in_a_circl
             "machine:b",
         ]
     assert faults(text.format(a="c")) == [
-        "3:40: ssh-jump: jump hosts form a loop: a -> c -> b -> a",
+        "3:32: ssh-jump: jump hosts form a loop: a -> c -> b -> a",
     ]
 
 
@@ -229,13 +226,13 @@ def test_a_jump_host_is_for_hosts_with_ssh() -> None:
         (["manager"] * 3 + ["worker"], []),
         (
             ["manager"] * 2,
-            ["fleet.yaml:4:39: The Swarm has 2 managers: no safer than 1; use an odd number"],
+            ["fleet.yaml:4:31: The Swarm has 2 managers: no safer than 1; use an odd number"],
         ),
-        (["worker"], ["fleet.yaml:3:39: The Swarm has workers but no manager, so that it cannot be formed"]),
+        (["worker"], ["fleet.yaml:3:31: The Swarm has workers but no manager, so that it cannot be formed"]),
     ],
 )
 def test_an_even_number_of_managers_is_advised_against(roles: list[str], said: list[str]) -> None:
-    hosts = "".join(f"  h{at}: {{generic-ip-address: h{at}, swarm: {role}}}\n" for at, role in enumerate(roles))
+    hosts = "".join(f"  h{at}: {{ip-address: h{at}, swarm: {role}}}\n" for at, role in enumerate(roles))
     fleet = parsed(f"defaults: {{driver: generic}}\nhosts:\n{hosts}")
     assert [host.swarm for host in fleet.hosts] == roles
     assert list(fleet.advice) == said
@@ -244,12 +241,12 @@ def test_an_even_number_of_managers_is_advised_against(roles: list[str], said: l
 def test_a_file_that_a_new_host_needs_and_is_not_there_is_told_of_once_by_its_place(tmp_path: Path) -> None:
     (tmp_path / "there").touch()
     text = f"""
-        defaults: {{driver: generic, generic-ssh-key: {tmp_path}/gone}}
+        defaults: {{driver: generic, ssh-key: {tmp_path}/gone}}
         hosts:
-          a: {{generic-ip-address: a}}
-          b: {{generic-ip-address: b}}
-          c: {{generic-ip-address: c, generic-ssh-key: {tmp_path}/there}}
+          a: {{ip-address: a}}
+          b: {{ip-address: b}}
+          c: {{ip-address: c, ssh-key: {tmp_path}/there}}
         """
-    told = f"fleet.yaml:2:46: generic-ssh-key: there is no file {tmp_path}/gone"
+    told = f"fleet.yaml:2:38: ssh-key: there is no file {tmp_path}/gone"
     assert [*parsed(text).advice] == [*parsed(text, machines=["a"]).advice] == [told]
     assert not parsed(text, machines=["a", "b"]).advice

@@ -203,8 +203,8 @@ def test_an_inventory_becomes_a_fleet_that_can_be_read(store: Store, tmp_path: P
         f"Warning: {path}:9: ansible_become is skipped",
         f"Warning: {path}:10: ansible_ssh_common_args has options that are skipped",
         f"Warning: {path}:12: the jump host of de is skipped: there is more than one",
-        "Warning: twin is left out: twin has the same generic-ip-address and generic-ssh-port as web-1-2",
-        "Warning: db is left out: generic-ip-address <value> is neither an address nor a name",
+        "Warning: twin is left out: twin has the same ip-address and ssh-port as web-1-2",
+        "Warning: db is left out: ip-address <value> is neither an address nor a name",
     ):
         assert line in done.stderr
 
@@ -217,7 +217,7 @@ def test_what_is_in_a_vault_is_passed_over(tmp_path: Path) -> None:
     )
     notes = Notes()
     words = import_file(str(tmp_path / "i.yml"), "", [], notes)
-    assert "generic-ssh-port: 7" in words
+    assert "ssh-port: 7" in words
     assert "generic-ssh-user" not in words
     assert list(notes.lines) == [
         f"{tmp_path}/group_vars/all/vault.yml:1: skipped: it is in Ansible's vault",

@@ -15,10 +15,10 @@ def test_a_range_is_each_of_its_hosts_and_ranges_in_values_run_along() -> None:
     fleet = parsed(f"""\
 {GENERIC}
   web[01:20]:
-    generic-ip-address: 192.0.2.[11:30]
+    ip-address: 192.0.2.[11:30]
     tls-san: ["web[01:20].lan", www.lan]
     labels: {{number: "n[1:39:2]", role: web}}
-  rack[a:b]-n[1:2]: {{generic-ip-address: "10.0.[1:2].[11:12]", generic-ssh-port: "22[01:04]"}}
+  rack[a:b]-n[1:2]: {{ip-address: "10.0.[1:2].[11:12]", ssh-port: "22[01:04]"}}
   nas: {{driver: none, url: "tcp://[fd00::1]:2376", labels: {{a: "[1:3]"}}}}
 """)
     addresses = {host.name: host.spec.options.get("generic-ip-address") for host in fleet.hosts}
@@ -43,15 +43,15 @@ def test_a_range_without_an_address_is_reached_by_its_names() -> None:
         "tcp://web1:2376",
         "tcp://web2:2376",
     ]
-    assert fault(f"{GENERIC}  web:\n") == "3:3: web has no generic-ip-address: driver generic needs it"
+    assert fault(f"{GENERIC}  web:\n") == "3:3: web has no ip-address: driver generic needs it"
 
 
 @pytest.mark.parametrize(
     ("hosts", "said"),
     [
         (
-            'web[01:20]: {generic-ip-address: "192.0.2.[11:29]"}',
-            "3:36: '192.0.2.[11:29]' has 19 values for the 20 hosts of 'web[01:20]'",
+            'web[01:20]: {ip-address: "192.0.2.[11:29]"}',
+            "3:28: '192.0.2.[11:29]' has 19 values for the 20 hosts of 'web[01:20]'",
         ),
         ("web[9:1]:", "3:3: 'web[9:1]': a range begins after its end"),
         ("web[1-3]:", "3:3: 'web[1-3]': a bracket holds no range such as [1:9]"),
@@ -59,12 +59,12 @@ def test_a_range_without_an_address_is_reached_by_its_names() -> None:
         ("web[1:10001]:", "3:3: 'web[1:10001]': a range is more than 10000 hosts"),
         ("web[1:101][1:100]:", "3:3: 'web[1:101][1:100]': it is more than 10000 hosts"),
         (
-            "web[1:3]:\n  web2: {generic-ip-address: a}",
+            "web[1:3]:\n  web2: {ip-address: a}",
             "4:3: 'web2' is defined twice: first in line 3",
         ),
         (
-            "web[1:3]: {generic-ip-address: 192.0.2.[11:13]}",
-            '3:42: This is not YAML: within { } and [ ] a text with [ in it needs quotes: "192.0.2.[11:13]"',
+            "web[1:3]: {ip-address: 192.0.2.[11:13]}",
+            '3:34: This is not YAML: within { } and [ ] a text with [ in it needs quotes: "192.0.2.[11:13]"',
         ),
         (
             "{web[1:3]: {}}",

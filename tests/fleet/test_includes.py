@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from machinectl.fleet.model import Fleet
 
 MAIN = "fleet: lab\ninclude: [sites/a.yaml, sites/b/b.yml]\ndefaults: {driver: generic}\nhosts: {web[1:2].lan: }\n"
-SITE_A = "include: ../base.yaml\nhosts:\n  a1: {generic-ip-address: 10.0.0.1, groups: [web], generic-ssh-key: key}\n"
-SITE_B = "include: ../../base.yaml\nhosts:\n  b1: {generic-ip-address: 10.0.0.2, groups: [web], tls-dir: ./tls}\n"
+SITE_A = "include: ../base.yaml\nhosts:\n  a1: {ip-address: 10.0.0.1, groups: [web], ssh-key: key}\n"
+SITE_B = "include: ../../base.yaml\nhosts:\n  b1: {ip-address: 10.0.0.2, groups: [web], tls-dir: ./tls}\n"
 BASE = "groups: {web: {engine-opt: [log-driver=local], engine-env-file: base.env}}\n"
 FILES = {
     "fleet.yaml": MAIN.replace("{web[1:2].lan: }", '{"web[1:2].lan": }'),
@@ -64,18 +64,16 @@ def test_all_are_read_as_one_and_paths_begin_where_they_stand(directory: Path) -
     assert b1.certificates.directory == str(directory / "sites" / "b" / "tls")
     assert a1.spec.engine == b1.spec.engine
     assert (a1.spec.engine.options, a1.spec.engine.env) == (("log-driver=local",), ("A=b",))
-    assert found.advice == (f"infra/sites/a.yaml:3:70: generic-ssh-key: there is no file {directory}/sites/key",)
+    assert found.advice == (f"infra/sites/a.yaml:3:54: ssh-key: there is no file {directory}/sites/key",)
 
 
 def test_what_is_in_two_files_is_an_error_that_names_both_places() -> None:
-    more = (
-        "  a1: {}\n  web2.lan: {}\n  b3: {generic-ip-address: 10.0.0.1}\ngroups: {web: {}}\ndefaults: {driver: none}\n"
-    )
+    more = "  a1: {}\n  web2.lan: {}\n  b3: {ip-address: 10.0.0.1}\ngroups: {web: {}}\ndefaults: {driver: none}\n"
     assert faults(b=SITE_B + more) == [
         "infra/sites/b/b.yml:4:3: 'a1' is defined twice: first in infra/sites/a.yaml:3",
         "infra/sites/b/b.yml:5:3: 'web2.lan' is defined twice: first in infra/fleet.yaml:4",
         (
-            "infra/sites/b/b.yml:6:28: b3 has the same generic-ip-address and generic-ssh-port as a1 "
+            "infra/sites/b/b.yml:6:20: b3 has the same ip-address and ssh-port as a1 "
             "(infra/sites/a.yaml:3): they are one host"
         ),
         "infra/sites/b/b.yml:7:10: 'web' is defined twice: first in infra/base.yaml:1",
@@ -85,7 +83,7 @@ def test_what_is_in_two_files_is_an_error_that_names_both_places() -> None:
 
 def test_what_is_wrong_in_a_file_is_told_with_its_line() -> None:
     assert faults(a=SITE_A.replace("groups", "group"), b=f"{SITE_B}fleet: x\nhost: {{}}\n") == [
-        "infra/sites/a.yaml:3:38: unknown option of a host 'group': did you mean groups?",
+        "infra/sites/a.yaml:3:30: unknown option of a host 'group': did you mean groups?",
         "infra/sites/b/b.yml:4:1: fleet: only the file that includes this one can name the fleet",
         "infra/sites/b/b.yml:5:1: unknown part of a fleet file 'host': did you mean hosts?",
     ]
@@ -113,7 +111,7 @@ def test_files_that_cannot_be_included_are_told_where_they_are_named(directory: 
 
 
 def test_the_name_of_a_file_stays_within_its_line() -> None:
-    write({"a\x1b[2J\nb.yaml": "hosts: {a: 1}"})
+    write({"a\x1b[2J\nb.yaml": "hosts: {a: [1]}"})
     [fault] = faults(base='include: "a\\e[2J\\nb.yaml"\n' + BASE)
     assert fault.startswith("infra/a [2J b.yaml:1:12: ")
 

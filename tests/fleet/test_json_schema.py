@@ -38,7 +38,7 @@ def accepts(text: str) -> bool:
 
 
 def host(options: str) -> str:
-    return f"hosts: {{orion: {{driver: generic, generic-ip-address: orion, {options}}}}}"
+    return f"hosts: {{orion: {{driver: generic, ip-address: orion, {options}}}}}"
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -52,14 +52,14 @@ def test_the_examples_are_right_by_it_and_for_the_reader(name: str) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        "generic-ssh-port: '${PORT}'",
-        "generic-ssh-port: '22'",
-        "generic-ssh-port: null",
-        "generic-ssh-user: 10:20",
-        "generic-ssh-user: on",
-        "generic-ssh-user: ",
-        "generic-copy-key: Yes",
-        "generic-copy-key: '${COPY:-no}'",
+        "ssh-port: '${PORT}'",
+        "ssh-port: '22'",
+        "ssh-port: null",
+        "ssh-user: 10:20",
+        "ssh-user: on",
+        "ssh-user: ",
+        "copy-key: Yes",
+        "copy-key: '${COPY:-no}'",
         "engine-install: distro",
         "engine-install: '${WAY:-distro}'",
         "engine-opt: log-driver=local",
@@ -82,10 +82,10 @@ def test_what_the_file_may_say_it_accepts(options: str) -> None:
     [
         "generic-ssh-usr: ops",
         "url: tcp://orion",
-        "generic-ssh-port: many",
-        "generic-ssh-port: 1.5",
-        "generic-copy-key: perhaps",
-        "generic-ssh-user: [ops]",
+        "ssh-port: many",
+        "ssh-port: 1.5",
+        "copy-key: perhaps",
+        "ssh-user: [ops]",
         "engine-install: dockr",
         "engine-opt: {log-driver: local}",
         "labels: [a=b]",
@@ -109,7 +109,7 @@ def test_a_file_of_another_shape_it_refuses(text: str) -> None:
 
 
 def test_a_name_and_ranges_it_accepts() -> None:
-    text = "fleet: lab\nhosts: {'web[01:20].lan': {driver: generic, generic-ssh-port: '22[01:20]'}}"
+    text = "fleet: lab\nhosts: {'web[01:20].lan': {driver: generic, ssh-port: '22[01:20]'}}"
     assert len(parsed(text).hosts) == 20
     assert accepts(text)
     for wrong in (text.replace("lab", "[lab]"), text.replace("web[01:20]", "web[0120]")):
@@ -118,8 +118,10 @@ def test_a_name_and_ranges_it_accepts() -> None:
 
 
 def test_every_option_has_a_description() -> None:
-    options = made()["$defs"]["host"]["properties"]
-    assert {"generic-ip-address", "url", "engine-opt", "tls-dir", "ssh-jump", "labels", "swarm"} <= set(options)
+    options = made()["$defs"]["host"]["anyOf"][1]["properties"]
+    assert {"ip-address", "generic-ip-address", "url", "engine-opt", "tls-dir", "ssh-jump", "labels", "swarm"} <= set(
+        options
+    )
     assert all(each["description"].endswith((".", ")", "…")) for each in options.values())
     assert "required" in options["url"]["description"]
 

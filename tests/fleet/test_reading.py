@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from machinectl.fleet.syntax.document import Scalar
 
 EXAMPLE = """\
-    defaults: {driver: generic, generic-ssh-user: ops, generic-ssh-key: ~/.ssh/id_ed25519}
+    defaults: {driver: generic, ssh-user: ops, ssh-key: ~/.ssh/id_ed25519}
     groups:
       web: {labels: {role: web}, engine-opt: [log-driver=local]}
     hosts:
-      orionbox: {generic-ip-address: 192.168.0.29, groups: [web], tls-san: [orion.local]}
+      orionbox: {ip-address: 192.168.0.29, groups: [web], tls-san: [orion.local]}
       nas: {driver: none, url: tcp://192.168.0.40:2376, tls-dir: certs/nas, labels: {role: store}}
 """
 
@@ -93,7 +93,7 @@ def test_a_fleet_is_known_by_its_name_else_by_where_its_file_really_is(tmp_path:
 
 def test_paths_are_relative_to_the_file_and_the_home_directory_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/ops")
-    options = f"{HOST}, generic-ssh-key: keys/../id, tls-dir: ~/certs, ssh-host-key: 'SHA256:a/b'"
+    options = f"{HOST}, ssh-key: keys/../id, tls-dir: ~/certs, ssh-host-key: 'SHA256:a/b'"
     host = said(options, name="/srv/fleets/fleet.yaml")
     assert host.spec.options["generic-ssh-key"] == "/srv/fleets/id"
     assert host.certificates.directory == "/home/ops/certs"
@@ -102,35 +102,35 @@ def test_paths_are_relative_to_the_file_and_the_home_directory_is_known(monkeypa
 
 def test_hosts_with_the_same_keys_differ_in_their_values_and_in_how_these_were_typed() -> None:
     fleet = parsed("""
-        defaults: {driver: generic, generic-ssh-user: "${SECRET}", generic-ssh-port: 2222}
+        defaults: {driver: generic, ssh-user: "${SECRET}", ssh-port: 2222}
         hosts:
-          a: {generic-ip-address: 192.168.0.1, generic-ssh-user: ops}
-          b: {generic-ip-address: 192.168.0.2, generic-ssh-user: dev}
-          c: {generic-ip-address: 192.168.0.3, generic-ssh-user: "${SECRET}-c"}
-          d: {generic-ip-address: 192.168.0.4, generic-ssh-user: ~}
-          e: {generic-ip-address: 192.168.0.5}
-          f: {generic-ip-address: 192.168.0.6}
+          a: {ip-address: 192.168.0.1, ssh-user: ops}
+          b: {ip-address: 192.168.0.2, ssh-user: dev}
+          c: {ip-address: 192.168.0.3, ssh-user: "${SECRET}-c"}
+          d: {ip-address: 192.168.0.4, ssh-user: ~}
+          e: {ip-address: 192.168.0.5}
+          f: {ip-address: 192.168.0.6}
     """)
     users = {host.name: host.spec.options["generic-ssh-user"] for host in fleet.hosts}
     secret = ENVIRONMENT["SECRET"]
     assert users == {"a": "ops", "b": "dev", "c": f"{secret}-c", "d": "", "e": secret, "f": secret}
     shown = {host.name: dict(host.typed) for host in fleet.hosts if host.typed}
-    own = {"generic-ssh-user": "${SECRET}"}
-    assert shown == {"c": {"generic-ssh-user": "${SECRET}-c"}, "e": own, "f": own}
+    own = {"ssh-user": "${SECRET}"}
+    assert shown == {"c": {"ssh-user": "${SECRET}-c"}, "e": own, "f": own}
     assert {host.spec.options["generic-ssh-port"] for host in fleet.hosts} == {2222}
 
 
 def test_what_is_nearer_to_the_host_counts() -> None:
     fleet = parsed("""\
-        defaults: {driver: generic, generic-ssh-user: a, engine-opt: [a=1, b=1], labels: {all: x, role: none}}
+        defaults: {driver: generic, ssh-user: a, engine-opt: [a=1, b=1], labels: {all: x, role: none}}
         groups:
-          web: {generic-ssh-user: b, engine-opt: [web=1], labels: {role: web, web: x}}
-          db: {generic-ssh-user: c, labels: {role: db}}
+          web: {ssh-user: b, engine-opt: [web=1], labels: {role: web, web: x}}
+          db: {ssh-user: c, labels: {role: db}}
         hosts:
-          one: {generic-ip-address: one}
-          two: {generic-ip-address: two, groups: [web]}
-          three: {generic-ip-address: three, groups: [web, db], labels: {own: y}}
-          four: {generic-ip-address: four, groups: [db, web], generic-ssh-user: d, engine-opt: []}
+          one: {ip-address: one}
+          two: {ip-address: two, groups: [web]}
+          three: {ip-address: three, groups: [web, db], labels: {own: y}}
+          four: {ip-address: four, groups: [db, web], ssh-user: d, engine-opt: []}
         """)
     assert [host.spec.options["generic-ssh-user"] for host in fleet.hosts] == ["a", "b", "c", "d"]
     assert [host.spec.engine.options for host in fleet.hosts] == [("a=1", "b=1"), ("web=1",), ("web=1",), ()]
@@ -144,10 +144,10 @@ def test_what_is_nearer_to_the_host_counts() -> None:
 
 def test_null_takes_back_what_was_said_further_away() -> None:
     host = only("""\
-        defaults: {driver: generic, generic-ssh-user: ops, generic-ssh-port: 22, labels: {a: 1, b: 2}, groups: [web]}
+        defaults: {driver: generic, ssh-user: ops, ssh-port: 22, labels: {a: 1, b: 2}, groups: [web]}
         groups: {web: {tls-san: [x], no-context: true}}
         hosts:
-          orion: {generic-ip-address: a, generic-ssh-user: , generic-ssh-port: ~, labels: {a: null}, no-context: null}
+          orion: {ip-address: a, ssh-user: , ssh-port: ~, labels: {a: null}, no-context: null}
         """)
     assert host.spec.options["generic-ssh-user"] == ""
     assert host.spec.options["generic-ssh-port"] == 0
@@ -162,7 +162,7 @@ def test_groups_may_be_empty_and_so_may_a_fleet() -> None:
 
 
 def test_a_default_that_the_driver_of_a_host_does_not_have_is_left_out_for_it() -> None:
-    host = said("driver: none, url: 'unix:///run/docker.sock'", "driver: generic, generic-ssh-user: ops")
+    host = said("driver: none, url: 'unix:///run/docker.sock'", "driver: generic, ssh-user: ops")
     assert host.spec.options == {"url": "unix:///run/docker.sock"}
 
 
@@ -184,21 +184,21 @@ def test_none_is_proxyjumps_word_for_no_jump_host() -> None:
 def test_a_host_is_not_reached_through_itself_by_a_default() -> None:
     fleet = parsed("""\
         defaults: {driver: generic, ssh-jump: gate}
-        hosts: {gate: {generic-ip-address: gate}, orion: {generic-ip-address: orion}}
+        hosts: {gate: {ip-address: gate}, orion: {ip-address: orion}}
         """)
     assert [host.spec.jump for host in fleet.hosts] == ["", "machine:gate"]
 
 
 @pytest.mark.parametrize("text", ["on", "10:20:30:40:50:11", "0123", "1e3", "2026-11-25", "0x1f", "No", "1_000"])
 def test_a_text_stays_what_was_typed(text: str) -> None:
-    host = said(f"{HOST}, generic-ssh-user: {text}, labels: {{a: {text}}}, engine-opt: [{text}]")
+    host = said(f"{HOST}, ssh-user: {text}, labels: {{a: {text}}}, engine-opt: [{text}]")
     assert host.spec.options["generic-ssh-user"] == text
     assert host.spec.labels == {"a": text}
     assert host.spec.engine.options == (text,)
 
 
 def test_yamls_value_tag_stays_what_was_typed() -> None:
-    host = said(f"{HOST}, generic-ssh-user: =, labels: {{a: =}}")
+    host = said(f"{HOST}, ssh-user: =, labels: {{a: =}}")
     assert (host.spec.options["generic-ssh-user"], host.spec.labels) == ("=", {"a": "="})
 
 
@@ -224,14 +224,14 @@ def test_one_text_is_a_list_of_it() -> None:
 
 def test_anchors_aliases_and_merging_are_yamls() -> None:
     host = only("""\
-        x-ours: &ours {generic-ssh-user: ops, generic-ssh-port: 22, tls-san: &names [a, b]}
-        x-more: &more {generic-ssh-user: root, generic-engine-port: 2377}
+        x-ours: &ours {ssh-user: ops, ssh-port: 22, tls-san: &names [a, b]}
+        x-more: &more {ssh-user: root, engine-port: 2377}
         hosts:
           orion:
-            generic-ssh-port: 2222
+            ssh-port: 2222
             <<: [*ours, *more]
             driver: generic
-            generic-ip-address: &name orion
+            ip-address: &name orion
             labels: {at: *name, *name : key}
         """)
     assert host.spec.options["generic-ssh-user"] == "ops"
@@ -266,10 +266,38 @@ def test_a_thousand_hosts_cost_a_look_at_each_text_and_not_more(monkeypatch: pyt
         return node.text
 
     monkeypatch.setattr(KeyValues, "expanded", look)
-    hosts = "".join(f"  h{n}: {{generic-ip-address: h{n}, groups: [web]}}\n" for n in range(1000))
+    hosts = "".join(f"  h{n}: {{ip-address: h{n}, groups: [web]}}\n" for n in range(1000))
     fleet = parsed(
-        "defaults: {driver: generic, generic-ssh-user: ops}\n"
-        f"groups: {{web: {{labels: {{role: web}}}}}}\nhosts:\n{hosts}"
+        f"defaults: {{driver: generic, ssh-user: ops}}\ngroups: {{web: {{labels: {{role: web}}}}}}\nhosts:\n{hosts}"
     )
     assert len(fleet.hosts) == 1000
     assert (looked["ops"], looked["generic"], looked["h7"]) == (1, 1, 1)
+
+
+def test_a_host_is_also_written_as_create_takes_it_or_with_docker_machines_names() -> None:
+    fleet = parsed("""
+        defaults: {generic-ssh-user: dev, ssh-port: 22}
+        hosts:
+          a: ops@192.0.2.1:2222
+          b: {driver: generic, generic-ip-address: 192.0.2.2, generic-ssh-user: ops}
+          c: tcp://192.0.2.3:2376
+          d: "${HOST:-192.0.2.4}"
+          e[1:2]: 192.0.2.[5:6]
+    """)
+    found = {
+        host.name: tuple(
+            map(str, (host.spec.options.get(f"generic-{key}", "") for key in ("ip-address", "ssh-user", "ssh-port")))
+        )
+        for host in fleet.hosts
+    }
+    assert found == {
+        "a": ("192.0.2.1", "ops", "2222"),
+        "b": ("192.0.2.2", "ops", "22"),
+        "c": ("", "", ""),
+        "d": ("192.0.2.4", "dev", "22"),
+        "e1": ("192.0.2.5", "dev", "22"),
+        "e2": ("192.0.2.6", "dev", "22"),
+    }
+    assert {host.name: host.spec.options["url"] for host in fleet.hosts if host.spec.driver == "none"} == {
+        "c": "tcp://192.0.2.3:2376"
+    }

@@ -137,7 +137,7 @@ def test_a_drivers_secret_is_in_a_file_or_its_variable_and_in_no_error(tmp_path:
 def test_options_of_a_driver_of_somebody_elses_are_understood_by_what_it_declares() -> None:
     options = "cloud-disks: [big, small], cloud-images: [a, ~/b, /c], cloud-size: -3"
     environment = {"CLOUD_TOKEN": "x"}
-    host = said(options, "driver: cloud, generic-ssh-user: ops", environment=environment, name="/srv/fleet.yaml")
+    host = said(options, "driver: cloud, ssh-user: ops", environment=environment, name="/srv/fleet.yaml")
     assert host.spec.options == {
         "cloud-token": "x",
         "cloud-disks": ("big", "small"),

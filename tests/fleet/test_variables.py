@@ -12,11 +12,11 @@ def test_variables_are_filled_in_and_are_never_yaml() -> None:
     environment = {"PORT": "2222", "YAML": "{a: b} # *c", "NULL": "null", "WAY": "distro", "MORE": "${PORT}"}
     host = only(
         """\
-        defaults: {driver: "${KIND:-generic}", generic-ssh-user: a$$b$c}
+        defaults: {driver: "${KIND:-generic}", ssh-user: a$$b$c}
         hosts:
           orion:
-            generic-ip-address: ${HOST-192.168.0.}${LAST:-29}
-            generic-ssh-port: ${PORT}
+            ip-address: ${HOST-192.168.0.}${LAST:-29}
+            ssh-port: ${PORT}
             engine-install: ${WAY}
             engine-opt: ['${YAML}', '${MORE}']
             labels: {a: "${NULL}"}
@@ -33,12 +33,12 @@ def test_variables_are_filled_in_and_are_never_yaml() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ("generic-ssh-user: '${NOPE}'", "generic-ssh-user: ${NOPE} is not set: export NOPE, or write ${NOPE:-text}"),
-        ("generic-ssh-user: '${NOPE'", "generic-ssh-user: a ${ has no closing }"),
-        ("generic-ssh-user: '${1}'", "generic-ssh-user: a ${…} is not valid: write ${NAME} or ${NAME:-text}"),
-        ("generic-ssh-port: '${SECRET}'", "generic-ssh-port is a whole number, this is '${SECRET}'"),
-        ("generic-mac: '${SECRET}'", "generic-mac: the value of '${SECRET}' is not valid"),
-        ("generic-copy-key: '${SECRET}'", "generic-copy-key is true or false, this is '${SECRET}'"),
+        ("ssh-user: '${NOPE}'", "ssh-user: ${NOPE} is not set: export NOPE, or write ${NOPE:-text}"),
+        ("ssh-user: '${NOPE'", "ssh-user: a ${ has no closing }"),
+        ("ssh-user: '${1}'", "ssh-user: a ${…} is not valid: write ${NAME} or ${NAME:-text}"),
+        ("ssh-port: '${SECRET}'", "ssh-port is a whole number, this is '${SECRET}'"),
+        ("mac: '${SECRET}'", "mac: the value of '${SECRET}' is not valid"),
+        ("copy-key: '${SECRET}'", "copy-key is true or false, this is '${SECRET}'"),
         (
             "engine-install: '${SECRET}'",
             "engine-install: '${SECRET}' is not one of auto, docker, distro, none",
@@ -58,7 +58,7 @@ def test_what_a_variable_holds_is_in_no_error(options: str, said: str) -> None:
 
 def test_a_variable_without_quotes_in_flow_style_is_told_of_them() -> None:
     for text in (
-        "hosts: {orion: {generic-ip-address: ${HOST}}}",
+        "hosts: {orion: {ip-address: ${HOST}}}",
         "hosts: {}\nx-a: [${HOST}]",
         "x: {\n  a: ${HOST:-b}}",
     ):

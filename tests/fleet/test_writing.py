@@ -193,16 +193,16 @@ def test_what_all_say_stands_in_the_defaults_and_hosts_are_in_their_natural_orde
     assert fleet_init(store, Quiet(), []).partition("defaults:\n")[2] == textwrap.dedent(
         """\
           driver: generic
-          generic-ssh-user: ops
+          ssh-user: ops
 
         hosts:
           m1:
-            generic-ip-address: m1.lan
-            generic-ssh-user: root
+            ip-address: m1.lan
+            ssh-user: root
           m2:
-            generic-ip-address: m2.lan
+            ip-address: m2.lan
           m10:
-            generic-ip-address: m10.lan
+            ip-address: m10.lan
         """
     )
 
@@ -234,9 +234,7 @@ def test_what_is_half_made_or_broken_or_there_twice_is_a_comment_that_says_why(s
     assert comments[0].startswith('# broken is left out: The machine.json of "broken" is not JSON')
     assert comments[1].startswith('# foreign is left out: Driver "nonesuch" not found.')
     assert comments[2].startswith('# half is left out: Machine "half" is incomplete: its creation was interrupted.')
-    assert comments[3:] == [
-        "# twin is left out: twin has the same generic-ip-address and generic-ssh-port as orion: they are one host"
-    ]
+    assert comments[3:] == ["# twin is left out: twin has the same ip-address and ssh-port as orion: they are one host"]
 
 
 def test_who_is_behind_a_host_that_is_left_out_is_left_out_too(tmp_path: Path) -> None:
@@ -282,8 +280,9 @@ def test_without_machines_it_is_a_file_to_begin_with_each_part_of_which_can_be_s
     assert words == TEMPLATE.replace("@NAME@", read(words).id.text)
     assert read(words).hosts == ()
     switched_on = re.sub(r"^#(?=[a-z]+:|  )", "", words, flags=re.MULTILINE).replace("hosts: {}", "hosts:")
-    orionbox, nas = read(switched_on).hosts
-    assert orionbox.spec.labels == {"role": "web"}
+    orionbox, rigel, nas = read(switched_on).hosts
+    assert orionbox.spec.options["generic-ip-address"] == "192.168.0.29"
+    assert rigel.spec.labels == {"role": "web"}
     assert orionbox.spec.options["generic-ssh-user"] == "ops"
     assert nas.certificates.directory == "/somewhere/certs/nas"
 

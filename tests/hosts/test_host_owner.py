@@ -92,7 +92,7 @@ def test_a_machine_that_has_a_host_is_told_to_look_for_it_elsewhere(store: Store
     machine(store, "orion")
     with pytest.raises(CheckFailed, match='already belongs to the machine "orion"') as raised:
         check_no_other_machine(store, Machine("rigel", "generic"), serving(b"orion"))
-    assert raised.value.hint.endswith("has another address now: machinectl set --generic-ip-address <ADDRESS> rigel")
+    assert raised.value.hint.endswith("has another address now: machinectl set --ip-address <ADDRESS> rigel")
 
 
 def test_who_set_the_host_up_has_it_beside_those_that_are_only_let_in(store: Store) -> None:

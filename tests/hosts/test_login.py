@@ -96,7 +96,7 @@ def test_a_host_that_is_silent_to_openssh_is_told_with_what_switches_it_on(store
     with pytest.raises(Unreachable) as raised:
         raise_if_unreachable(machine, ssh_endpoint(machine), failure)
     another, off = raised.value.hint.splitlines()
-    assert "machinectl set --generic-ssh-port <PORT> orion" in another
+    assert "machinectl set --ssh-port <PORT> orion" in another
     assert off == "If it is off: machinectl start orion"
 
 

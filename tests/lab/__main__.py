@@ -57,11 +57,10 @@ def _invite(lab: Lab) -> None:
     print("and the key", KEY)
     print("\nMake Docker hosts of them (they reach Debian's archive and nothing else: the engine is its package):\n")
     for host in lab.hosts():
-        options = [f"--generic-ip-address {host.ip}"]
+        options = ["-i", str(KEY)]
         if host.port != SSH_PORT:
-            options.append(f"--generic-ssh-port {host.port}")
-        options += ["--generic-ssh-user ops", f"--generic-ssh-key {KEY}"]
-        print(f"  {ours} create -d generic {' '.join(options)} --engine-install distro {host.name}")
+            options.append(f"-p {host.port}")
+        print(f"  {ours} create {' '.join(options)} --engine-install distro ops@{host.ip} {host.name}")
     first = lab.hosts()[0].name
     print(f"\nUse one:\n\n  {ours} ls\n  eval $({ours} env {first})\n  docker version\n  {ours} ssh {first}")
     print("\nPlay with the hosts themselves:\n")

@@ -272,7 +272,7 @@ def test_a_person_plays_with_it_by_hand(lab: Lab) -> None:
     before = lab.hosts()
     invitation = play("up", "1", "port2222")
     [name] = {host.name for host in lab.hosts()} - {host.name for host in before}
-    assert "--generic-ssh-port 2222 --generic-ssh-user ops" in invitation
+    assert " -p 2222 --engine-install distro ops@" in invitation
     assert f"{name} " in play("ls")
     assert play("ssh", f"joe@{name}", "whoami") == "joe\n"
     play("poweroff", name)

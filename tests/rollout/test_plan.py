@@ -108,16 +108,16 @@ def test_a_host_without_a_machine_is_created_one_that_is_right_is_left_and_one_t
         pytest.param(
             {"options": {"generic-ip-address": "10.0.0.1"}},
             {},
-            [Difference("generic-ip-address", ADDRESS, "10.0.0.1")],
+            [Difference("ip-address", ADDRESS, "10.0.0.1")],
             id="option",
         ),
         pytest.param(
             {},
             {"options": {"generic-ssh-user": "ops", "generic-copy-key": True, "generic-ssh-port": 22}},
             [
-                Difference("generic-ssh-user", "ops", ""),
-                Difference("generic-ssh-port", "22", "0"),
-                Difference("generic-copy-key", "true", "false"),
+                Difference("ssh-user", "ops", ""),
+                Difference("ssh-port", "22", "0"),
+                Difference("copy-key", "true", "false"),
             ],
             id="options that are said no more",
         ),
@@ -302,7 +302,7 @@ def test_a_machine_that_was_made_by_hand_is_taken_over_which_is_said_where_somet
 def test_what_is_on_no_record_was_not_told() -> None:
     there = machine()
     there.options = {}
-    assert one(host(), there).differences == (Difference("generic-ip-address", "", ADDRESS),)
+    assert one(host(), there).differences == (Difference("ip-address", "", ADDRESS),)
 
 
 def test_passwords_are_not_shown() -> None:

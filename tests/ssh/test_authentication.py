@@ -297,7 +297,7 @@ def test_a_server_that_ends_the_connection_after_some_keys_is_an_error_that_says
     ssh_config.write("".join(f"IdentityFile {key}\n" for key in keys))
     with pytest.raises(LoginRefused, match="after 2 attempts") as caught:
         log_in(at(sshd))
-    assert "--generic-ssh-key" in caught.value.hint
+    assert "--ssh-key" in caught.value.hint
 
 
 def test_the_error_says_what_the_host_accepts_where_there_is_nothing_to_offer(sshd: Sshd) -> None:

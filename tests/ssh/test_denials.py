@@ -90,7 +90,7 @@ def test_a_cloud_image_whose_root_may_not_log_in_says_who_may(sshd: Sshd) -> Non
     force(sshd, NOT_ROOT)
     error = refusal(sshd)
     assert "may not log in" in error.cause
-    assert error.hint == "Log in as that user: --generic-ssh-user ubuntu"
+    assert error.hint == "Log in as that user: --ssh-user ubuntu"
 
 
 def test_a_name_that_a_shell_would_take_for_more_is_in_no_command_that_is_typed(sshd: Sshd) -> None:

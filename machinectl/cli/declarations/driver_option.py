@@ -33,9 +33,11 @@ def driver_flag(driver_name: str, option: Option) -> Flag:
         )
     metavar = "|".join(option.choices) or option.name.rpartition("-")[2].upper()
     return Flag(
+        *([f"-{option.letter}"] if option.letter else []),
         option_flag(option),
         help=driver_option_help(option),
         metavar="" if isinstance(option.default, bool) else "FILE" if option.secret else metavar,
+        old=option.name if option.short else "",
         parameter=parameter_of(option),
         value=FILE if option.secret or option.path else option.choices or TEXT,
         kind=type(option.default),

@@ -45,28 +45,15 @@ VERBS = {
         ),
         examples=(
             "machinectl create ops@192.168.0.29 orionbox",
-            "machinectl create -d generic --generic-ip-address 192.168.0.29 orionbox",
+            "machinectl create -d generic -i ~/.ssh/orion ops@192.168.0.29:2222 orionbox",
             "machinectl create tcp://192.168.0.29:2376 --tls-dir certs orionbox",
             "machinectl create -d none --url tcp://192.168.0.29:2376 --tls-dir certs orionbox",
         ),
         forms=("[USER@]HOST[:PORT] [NAME]", "tcp://HOST[:PORT] [NAME]", "NAME"),
         driver_flags=(
-            Flag(
-                "--generic-ip-address",
-                metavar="HOST",
-                help="Set up this server over SSH: [USER@]HOST[:PORT] (driver generic).",
-                section=IN_DRIVERS,
-            ),
-            Flag(
-                "--generic-ssh-key",
-                metavar="PATH",
-                help="The private key to log in with (driver generic).",
-                section=IN_DRIVERS,
-            ),
-            Flag(
-                "--generic-ssh-user", metavar="USER", help="The user to log in as (driver generic).", section=IN_DRIVERS
-            ),
-            Flag("--generic-ssh-port", metavar="PORT", help="The SSH port (driver generic).", section=IN_DRIVERS),
+            Flag("-i", "--ssh-key", metavar="PATH", help="The private key to log in with.", section=IN_DRIVERS),
+            Flag("-u", "--ssh-user", metavar="USER", help="The user to log in as.", section=IN_DRIVERS),
+            Flag("-p", "--ssh-port", metavar="PORT", help="The SSH port.", section=IN_DRIVERS),
             Flag("--url", metavar="URL", help="Register the engine at this URL (driver none).", section=IN_DRIVERS),
         ),
         arguments=(Argument("names", "NAME", TEXT, many=True),),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from machinectl.cli.catalogue import find_verb
 from machinectl.cli.options.run_verb import module_of
-from machinectl.cli.parsing.go_flags import WITH_DRIVER_OPTIONS, canonical
+from machinectl.cli.parsing.go_flags import WITH_DRIVER_OPTIONS, by_names, canonical
 from machinectl.cli.parsing.lookahead import split_at_verb
 
 TYPE_CHECKING = False
@@ -37,4 +37,4 @@ def canonical_with_driver(arguments: Sequence[str]) -> list[str]:
 
     typed = create_in_full(arguments) if name == "create" else arguments
     flags, _ = command_flags(name, verb, canonical(typed))
-    return canonical(typed, {flag.name: bool(flag.metavar) for flag in flags if flag.section.startswith(IN_DRIVER)})
+    return canonical(typed, by_names(flag for flag in flags if flag.section.startswith(IN_DRIVER)))

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from machinectl.cli.declarations.driver_option import driver_flag
 from machinectl.cli.invocation import THIS
 from machinectl.cli.output.exit_status import user_text, warning
-from machinectl.cli.parsing.go_flags import canonical, flags_of
+from machinectl.cli.parsing.go_flags import by_names, canonical, flags_of
 from machinectl.cli.parsing.lookahead import named_driver, split_at_verb
 from machinectl.cli.typed_words import shown_value, typed_line
 from machinectl.driver import DriverError
-from machinectl.driver.driver_options import read_location, short_form
+from machinectl.driver.driver_options import option_flag, read_location, short_form
 from machinectl.driver.installed_drivers import installed, load
 from machinectl.errors import MachineError, UsageError
 from machinectl.machines.record import is_name
@@ -41,7 +41,7 @@ def create_in_full(arguments: Sequence[str]) -> list[str]:
     driver = named or driver_of_flags(unknown_flags(words, ()))
     options = load(driver).options() if driver else ()
     own = [driver_flag(driver, option) for option in options]
-    before, rest = split_at_verb(canonical(words, {flag.name: bool(flag.metavar) for flag in own}))
+    before, rest = split_at_verb(canonical(words, by_names(own)))
     flags, names = part_words(rest[1:])
     # Report a wrong flag first: its value may look like a location.
     is_other = "--help" in flags or unknown_flags(rest, own) or unknown_letters(flags) or lacks_value(flags, own)
@@ -77,7 +77,7 @@ def flag_name(word: str) -> str:
 def unknown_flags(words: Sequence[str], own: Iterable[Flag]) -> set[str]:
     """Return the flags that belong neither to `create` nor to a driver with its `own`."""
     flags, _ = part_words(split_at_verb(words)[1])
-    known = {f"--{name}" for name in flags_of("create")}.union(flag.flag for flag in own)
+    known = {f"--{name}" for name in (*flags_of("create"), *by_names(own))}
     return {flag_name(word) for word in flags if word.startswith("--")} - known
 
 
@@ -115,7 +115,7 @@ def driver_of_flags(typed: set[str]) -> str:
 
 
 def flags_of_driver(name: str) -> Iterable[str]:
-    return [driver_flag(name, option).name for option in options_of(name)]
+    return by_names(driver_flag(name, option) for option in options_of(name))
 
 
 def flags_of_drivers() -> Iterable[Flag]:
@@ -132,7 +132,7 @@ def options_of(name: str) -> Sequence[Option]:
 def is_located(options: Sequence[Option], flags: Sequence[str]) -> bool:
     """Return whether an option or its variable says where the host is."""
     typed = set(map(flag_name, flags))
-    return any(f"--{each.name}" in typed or os.environ.get(each.variable) for each in options if each.locates)
+    return any(option_flag(each) in typed or os.environ.get(each.variable) for each in options if each.locates)
 
 
 def location_in(words: Sequence[str]) -> str:
@@ -179,7 +179,7 @@ def located_driver(location: str, driver: str) -> tuple[str, str] | None:
 def locating_options(driver: str, location: str) -> list[tuple[str, str]]:
     """Raises DriverError if the driver fails."""
     return [
-        (driver, f"--{option.name}")
+        (driver, option_flag(option))
         for option in options_of(driver)
         if read_location(driver, option, location) is not None
     ]

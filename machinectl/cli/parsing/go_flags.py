@@ -22,14 +22,17 @@ if TYPE_CHECKING:
 
 # These take the options of a machine's driver, too.
 WITH_DRIVER_OPTIONS = ("create", "set")
+# Drivers' options with a letter, which are read before the driver is known.
+LETTERS = {"i": "ssh-key", "p": "ssh-port", "u": "ssh-user"}
+WITH_LETTER = {name: (long, True) for letter, long in LETTERS.items() for name in (letter, long)}
 TRUE = {"1", "t", "T", "true", "TRUE", "True"}  # strconv.ParseBool
 
 
-def canonical(arguments: Sequence[str], of_driver: Mapping[str, bool] | None = None) -> list[str]:
+def canonical(arguments: Sequence[str], of_driver: Flags | None = None) -> list[str]:
     """Return each flag as `--name` or `--name=value`, without those set to false.
 
-    `of_driver` maps driver flags to whether they take a value. Unknown flags and flags without a value stay, for Typer
-    to refuse.
+    Without the flags `of_driver`, only those with a letter are known. Unknown flags and flags without a value stay, for
+    Typer to refuse.
     """
     words = list(arguments)
     found = take_flags(words, "", flags_of(""))
@@ -41,7 +44,7 @@ def canonical(arguments: Sequence[str], of_driver: Mapping[str, bool] | None = N
         if declared and not declared.verbs.intersection(words[:1]):
             flags = flags_of(verb)
             if verb in WITH_DRIVER_OPTIONS:
-                flags.update({option: (option, takes_value) for option, takes_value in (of_driver or {}).items()})
+                flags.update(of_driver or WITH_LETTER)
             found += take_flags(words, verb, flags)
     return [*found, *words]
 
@@ -70,6 +73,8 @@ def by_names(declared: Iterable[Flag]) -> dict[str, tuple[str, bool]]:
             bare = name.lstrip("-")
             long = bare if name.startswith("--") else long
             found[bare] = (long, bool(flag.metavar))
+        if flag.old:
+            found[flag.old] = (long, bool(flag.metavar))
     return found
 
 
@@ -104,7 +109,9 @@ def split_flags(word: str, verb: str, flags: Flags) -> list[tuple[str, str | Non
         return [(word, None)]
     # `-digitalocean-token` is a driver's flag, not `-d` with a value.
     of_driver = verb == "create" and "-" in name and name.replace("-", "").isalnum()
-    if not of_driver and (in_one := split_letters(body, flags)):
+    # Nor is `-url` the letter u of another driver's option.
+    own = {name: flag for name, flag in flags.items() if name not in LETTERS} if verb in WITH_DRIVER_OPTIONS else flags
+    if not of_driver and (in_one := split_letters(body, own)):
         return in_one
     # Report an unknown flag in its long form; pass ssh's flags on unchanged.
     long = len(name) > 1 and name[0].isalpha() and verb != "ssh"

@@ -42,8 +42,8 @@ fleet: @NAME@
 # For all hosts, if their driver has the option. A host may override it.
 #defaults:
 #  driver: generic
-#  generic-ssh-user: ops
-#  generic-ssh-key: ~/.ssh/id_ed25519
+#  ssh-user: ops
+#  ssh-key: ~/.ssh/id_ed25519
 
 # For the hosts of a group. If a host is in several, the last one wins.
 #groups:
@@ -53,8 +53,10 @@ fleet: @NAME@
 
 hosts: {}
 # A server that machinectl sets up over SSH:
-#  orionbox:
-#    generic-ip-address: 192.168.0.29
+#  orionbox: ops@192.168.0.29
+# The same, with options:
+#  rigel:
+#    ip-address: 192.168.0.30
 #    groups: [web]
 #    tls-san: [orion.local]
 # An engine that is already set up, and the directory with its certificates:

@@ -144,17 +144,15 @@ class Importer:
         return [self.host(each) for each in found]
 
     def host(self, each: ImportedHost) -> Described:
-        keys: dict[str, Value] = {"generic-ip-address": each.address}
+        keys: dict[str, Value] = {"ip-address": each.address}
         if each.user:
-            keys["generic-ssh-user"] = each.user
+            keys["ssh-user"] = each.user
         if each.port and each.port != SSH_PORT:
             self.port(keys, each)
         if each.key:
             # Fleet files expand ~, too.
             beside = os.path.dirname(each.spot.path)
-            keys["generic-ssh-key"] = (
-                each.key if each.key.startswith("~") else os.path.abspath(os.path.join(beside, each.key))
-            )
+            keys["ssh-key"] = each.key if each.key.startswith("~") else os.path.abspath(os.path.join(beside, each.key))
         if each.groups:
             keys["groups"] = tuple(map(as_group, each.groups))
         if each.jump:
@@ -167,7 +165,7 @@ class Importer:
 
     def port(self, keys: dict[str, Value], each: ImportedHost) -> None:
         if each.port.isascii() and each.port.isdecimal() and len(each.port) < 6:  # noqa: PLR2004 - digits of a port
-            keys["generic-ssh-port"] = int(each.port)
+            keys["ssh-port"] = int(each.port)
         else:
             self.notes.add(each.spot, f"the port of {each.name} is skipped: it is not a port number")
 

@@ -15,17 +15,19 @@ from machinectl.fleet.fleet_keys import (
     HOSTS,
     LABEL,
     LABELS,
+    LOCATION,
     NO_JUMP,
     SWARM,
     DriverKeys,
     Drivers,
+    locate,
     typed_jump,
 )
 from machinectl.fleet.model import FleetHost, HostLogin
 from machinectl.fleet.reading.cross_checks import HostEntry
 from machinectl.fleet.reading.key_values import as_typed
 from machinectl.fleet.reading.layers import WITHOUT_VALUE, Layer, Layers, is_null, over
-from machinectl.fleet.syntax.document import MOST_NODES, Listed, MapEntry, Node, Scalar
+from machinectl.fleet.syntax.document import MOST_NODES, Listed, MapEntry, Mapped, Node, Scalar
 from machinectl.machines import create_options
 from machinectl.machines.addresses import parse_addresses
 from machinectl.machines.create_options import ACCESS_LIFETIME, CERTIFICATES, HOST_KEY, LOGIN_SECRETS
@@ -95,7 +97,7 @@ class HostReader:
             check_name(name)
         except MachineError as exc:
             self.faults.add(entry.place, f"{name!r} cannot be a host's name: {exc.cause.partition(': ')[2]}")
-        mapped = self.layers.mapping(f"The host {name}", entry.value)
+        mapped = self.mapping(name, entry.value)
         if mapped is None:
             return None
         own = self.layers.layer(mapped)
@@ -142,6 +144,19 @@ class HostReader:
         certificates, login, swarm = settings.certificates, settings.login, settings.swarm
         host = FleetHost(name, spec, entry.place, certificates, login, swarm, typed, groups)
         return HostEntry(host, driver, layer.entries)
+
+    def mapping(self, name: str, node: Node) -> Mapped | None:
+        """Return a host's options, also of one that is only [USER@]HOST[:PORT] or a URL, as `create` takes it."""
+        if not isinstance(node, Scalar) or is_null(node):
+            return self.layers.mapping(f"The host {name}", node)
+        text = str(self.known.value(LOCATION, node))
+        try:
+            driver, options = locate(text)
+        except MachineError as exc:
+            self.faults.add(node.place, f"{name}: {exc.cause}")
+            return None
+        entries = {option: MapEntry(node.place, Scalar(node.place, str(value))) for option, value in options.items()}
+        return Mapped(node.place, {DRIVER: MapEntry(node.place, Scalar(node.place, driver)), **entries})
 
     def plain_options(self, own: Layer, driver: DriverKeys, shared: HostSettings) -> dict[str, OptionValue] | None:
         """Return the options of a host that sets nothing else; None if one is no plain text."""

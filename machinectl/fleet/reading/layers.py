@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from machinectl.fleet.fleet_keys import COMMON, DEFAULTS, GROUPS, LABEL, LABELS, Drivers
+from machinectl.fleet.fleet_keys import COMMON, DEFAULTS, GROUPS, LABEL, LABELS, Drivers, short_key
 from machinectl.fleet.reading.key_values import KeyValues, Wrong, as_typed, labels_of
 from machinectl.fleet.syntax.document import NULLS, Listed, MapEntry, Mapped, Node, Scalar
 
@@ -69,7 +69,7 @@ class Layers:
                 labels = labels_of(entry.value)
             except Wrong as wrong:
                 self.faults.add(wrong.place, wrong.why)
-        return Layer(mapped.entries, labels)
+        return Layer({short_key(key): entry for key, entry in mapped.entries.items()}, labels)
 
     def groups_of(self, own: Layer) -> tuple[str, ...]:
         """Return a host's groups; add unknown ones as errors."""

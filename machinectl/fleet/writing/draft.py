@@ -149,14 +149,14 @@ def shared_settings(
     defaults: dict[str, Value] = {"driver": driver}
     for name in counted:
         of_driver = [host for host in hosts if host.driver == name]
-        elsewhere = {option.name for other in counted if other != name for option in options[other]}
+        elsewhere = {option.shown for other in counted if other != name for option in options[other]}
         for option in options[name]:
-            is_own = not (option.required or option.secret or option.name in elsewhere)
-            said = [host.keys[option.name] for host in of_driver if option.name in host.keys]
+            is_own = not (option.required or option.secret or option.shown in elsewhere)
+            said = [host.keys[option.shown] for host in of_driver if option.shown in host.keys]
             if is_own and len(said) == len(of_driver) > 1 and not isinstance(option.default, tuple):
                 value, times = Counter(said).most_common(1)[0]
                 if 2 * times > len(of_driver):
-                    defaults[option.name] = value
+                    defaults[option.shown] = value
     own = [
         replace(host, keys={key: value for key, value in host.keys.items() if (key, value) not in defaults.items()})
         for host in hosts

@@ -49,15 +49,15 @@ class EntryBuilder:
 
     def of_driver(self, option: Option) -> None:
         if option.secret:
-            self.remarks.append(f"{option.name}-file is needed to create it again")
+            self.remarks.append(f"{option.shown}-file is needed to create it again")
             return
         value = self.machine.spec.options.get(option.name, option.default)
         if option.name == URL and self.machine.url:
             value = self.machine.url
         if type(value) is not type(option.default):
-            self.remarks.append(f"{option.name} is left out: it has another type on record: {one_word(value)}")
+            self.remarks.append(f"{option.shown} is left out: it has another type on record: {one_word(value)}")
         elif value != option.default:
-            self.set(option.name, from_home(value) if option.path else value)
+            self.set(option.shown, from_home(value) if option.path else value)
 
     def labels(self) -> None:
         found = {}

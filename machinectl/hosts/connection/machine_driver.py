@@ -129,8 +129,7 @@ def ssh_endpoint(machine: Machine) -> SSHEndpoint:
     if endpoint is None:
         raise MachineError(
             f'"{machine.name}" has no SSH: driver "{machine.driver}" gives no SSH address for it',
-            "Register its host with a driver that does: "
-            "machinectl create -d generic --generic-ip-address <ADDRESS> <NAME>",
+            "Register its host with a driver that does: machinectl create <USER>@<HOST> <NAME>",
         )
     return endpoint
 
@@ -155,7 +154,7 @@ def ssh_or_none(machine: Machine) -> SSHEndpoint | None:
 def without_ssh(machine: Machine, what: str, flag: str) -> UsageError:
     return UsageError(
         f'{what} needs SSH, but driver "{machine.driver}" gives no SSH address for "{machine.name}"',
-        f"Omit {flag}, or use a driver that does: machinectl create -d generic --generic-ip-address <ADDRESS> <NAME>",
+        f"Omit {flag}, or use a driver that does: machinectl create <USER>@<HOST> <NAME>",
     )
 
 
@@ -176,9 +175,8 @@ def save_driver_state(held: Held, driver: Driver, state: str) -> None:
 
 def flag_of_set(machine: Machine, what: str) -> str:
     """Return the option of `set` for `ssh-port` or `ssh-key`, "" with a jump host, which may need the change."""
-    option = f"{machine.driver}-{what}"
     known = () if machine.jump else driver_of(machine).options()
-    return f"--{option}" if any(each.name == option for each in known) else ""
+    return next((f"--{each.shown}" for each in known if each.name == f"{machine.driver}-{what}"), "")
 
 
 def endpoint_of(machine: Machine, url: str = "") -> Endpoint:

@@ -210,9 +210,9 @@ class Restoring:
 
 
 def set_ssh_key(machine: Machine, key: str) -> str:
-    options = [option.name for option in driver_of(machine).options() if option.path and option.name in machine.options]
+    options = [option for option in driver_of(machine).options() if option.path and option.name in machine.options]
     if options:
-        return " ".join(["machinectl", "set", f"--{options[0]}", "<FILE>", machine.name])
+        return f"machinectl set {option_flag(options[0])} <FILE> {machine.name}"
     return f"cp <FILE> {os.path.join(machine.directory, key)}"
 
 

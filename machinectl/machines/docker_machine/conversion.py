@@ -74,8 +74,7 @@ def as_generic(old: OldMachine) -> tuple[str, dict[str, Any], dict[str, OptionVa
     user = old.user or USER
     if not old.address:
         raise LeftOut(
-            "its record has no address. If you know it: machinectl create -d generic "
-            f"--generic-ip-address <ADDRESS> --generic-ssh-user {quote_word(user)} {old.name}"
+            f"its record has no address. If you know it: machinectl create {quote_word(user)}@<ADDRESS> {old.name}"
         )
     port = SSH_PORT if old.driver in FORWARDING else old.port or SSH_PORT
     engine_port = old.engine_port or TLS_PORT

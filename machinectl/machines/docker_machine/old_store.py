@@ -242,8 +242,7 @@ def is_line(value: Any) -> bool:
 def broken_config(name: str, what: str) -> BrokenRecord:
     return BrokenRecord(
         f'docker-machine\'s config.json of "{name}" {what}',
-        "Restore it from a backup; or register its host by hand: "
-        f"machinectl create -d generic --generic-ip-address <ADDRESS> {name}",
+        f"Restore it from a backup; or register its host by hand: machinectl create <USER>@<ADDRESS> {name}",
     )
 
 

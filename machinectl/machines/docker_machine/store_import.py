@@ -159,7 +159,7 @@ class StoreImport:
                     f"{exc.cause}. Without SSH, only its engine can be registered: machinectl create -d none "
                     f"--url {new.machine.url} --tls-dir {quote_word(directory)} {old.name}"
                 ) from exc
-            again = f"machinectl set --generic-ssh-key <FILE> {old.name}"
+            again = f"machinectl set --ssh-key <FILE> {old.name}"
             new.remarks.append(f"{exc.cause}; name the right one: {again}")
         new.files |= {f"{KEY_FILE}{end}": data for end, data in found.items()}
         path = old_store.key_path(self.root, old)

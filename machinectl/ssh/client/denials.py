@@ -117,7 +117,7 @@ def instead_of_commands(settings: Settings, said: str) -> NoShell:
     if another and re.fullmatch(NAME, another[1]):
         return NoShell(
             f"{settings.user} may not log in at {settings.address}: it says {words!r}",
-            f"Log in as that user: --generic-ssh-user {another[1]}",
+            f"Log in as that user: --ssh-user {another[1]}",
         )
     if NEW_PASSWORD.search(said):
         return NoShell(*new_password(settings))

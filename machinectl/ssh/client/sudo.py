@@ -199,7 +199,7 @@ def root_refused(session: SSHSession, result: CommandResult, program: str = "sud
     if result.text == ABSENT:
         return RootRefused(
             f"{user} is not root at {address}, and sudo is not installed there",
-            f"Log in as root, --generic-ssh-user root; or on the host, as root: install sudo, then {sudoers(user)}",
+            f"Log in as root, --ssh-user root; or on the host, as root: install sudo, then {sudoers(user)}",
         )
     if result.text == NO_TERMINAL:
         return RootRefused(
