@@ -27,7 +27,10 @@ DECLARED = {
 COMMON, PLUMBING = "Common commands", "For shells, scripts and other tools"
 # Verbs that `--help` lists in another section than their module's, in order.
 PICKED = {
-    COMMON: ("create", "ls", "use", "ssh", "ps", "doctor", "rm"),
+    COMMON: (
+        *("create", "ls", "env", "use", "ssh", "scp", "run", "docker", "ps", "push"),
+        *("doctor", "provision", "upgrade", "apply", "rm"),
+    ),
     PLUMBING: ("config", "api", "inventory", "ssh-config", "shell-init", "completion", "docker-plugin"),
 }
 SECTION_OF = {name: section for section, names in PICKED.items() for name in names}
@@ -96,7 +99,10 @@ def flags_of_verb(verb: str) -> Sequence[Flag]:
 
 
 # What `help` explains besides commands.
-TOPICS = {"ssh-options": "Options of the commands that log in to hosts."}
+TOPICS = {
+    "all": "All commands, and the options before them.",
+    "ssh-options": "Options of the commands that log in to hosts.",
+}
 OPTIONS = (
     *((f"{', '.join(flag.names)} {flag.metavar}".strip(), flag.help) for flag in BEFORE_THE_VERB if not flag.hidden),
     ("-h, --help", "Show this help, or that of a command."),

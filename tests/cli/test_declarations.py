@@ -50,14 +50,14 @@ create_options.ENGINE_FLAGS += (Flag("--engine-frob", key="frob", metavar="N", h
 """
 SEEN = """
 from machinectl.cli.main import light_work, run_command_line
-from machinectl.cli.output.help_pages import overview_page, verb_page
+from machinectl.cli.output.help_pages import all_commands_page, verb_page
 from machinectl.cli.parsing.docker_completion import cobra_lines
 from machinectl.cli.parsing.go_flags import canonical
 from machinectl.cli.typer_app import build
 from machinectl.fleet.fleet_keys import COMMON
 
 json.dump({
-    "overview": overview_page(),
+    "overview": all_commands_page(),
     "go": canonical(["frob", "-loud", "-pace=fast", "a"]),
     "verbs": cobra_lines(["fr"]),
     "flags": cobra_lines(["frob", "--"]),

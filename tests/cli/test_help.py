@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.cli.catalogue import ALL as ALL_VERBS
-from machinectl.cli.catalogue import GROUPS, OPTIONS, PICKED, SECTIONS, VERBS, group_verbs
+from machinectl.cli.catalogue import COMMON, GROUPS, OPTIONS, PICKED, SECTIONS, VERBS, group_verbs
 from machinectl.cli.declarations.option_help import option_help
 from machinectl.cli.declarations.shared_flags import LOGIN
 from machinectl.cli.options.help_request import help_work
@@ -34,9 +34,19 @@ def helped(*words: str, columns: int = 80) -> str:
     return done.stdout
 
 
+def test_the_first_page_fits_a_terminal_and_names_the_page_of_all() -> None:
+    text = helped()
+    assert len(text.splitlines()) < 24
+    assert max(map(len, text.splitlines())) <= 80
+    assert re.findall(r"^  (\w+)  ", text, re.MULTILINE) == list(PICKED[COMMON])
+    assert "All commands: machinectl help all." in text
+    shown = text_of((IMAGES / "help.svg").read_text())
+    assert steady(shown) == steady(["$ machinectl", *text.splitlines()]), "make pictures"
+
+
 @pytest.mark.parametrize("columns", [20, 40, 80, 200])
-def test_the_help_of_all_has_every_verb_in_its_section_and_fits_the_terminal(columns: int) -> None:
-    text = helped(columns=columns)
+def test_the_page_of_all_has_every_verb_in_its_section_and_fits_the_terminal(columns: int) -> None:
+    text = machinectl("help", "all", environment={"COLUMNS": str(columns)}).stdout
     told = text.partition("Examples:")[0]
     assert sections(text) == [*SECTIONS, "Options", "Examples", "More help"]
     assert sum(map(len, PICKED.values())) == sum(verb.section in PICKED for verb in VERBS.values())
@@ -48,18 +58,12 @@ def test_the_help_of_all_has_every_verb_in_its_section_and_fits_the_terminal(col
     assert all(len(line) <= fits or line.strip() in names or " " not in line.strip() for line in told.splitlines())
 
 
-@pytest.mark.parametrize(("picture", "columns"), [("help", 80), ("help-120", 120)])
-def test_a_picture_in_the_docs_is_the_help_of_all(picture: str, columns: int) -> None:
-    shown = text_of((IMAGES / f"{picture}.svg").read_text())
-    assert steady(shown) == steady(["$ machinectl --help", *helped(columns=columns).splitlines()]), "make pictures"
-
-
-def test_certs_alone_prints_its_verbs_and_help_of_help_is_the_help_of_all() -> None:
+def test_certs_alone_prints_its_verbs_and_help_of_help_is_the_first_page() -> None:
     assert machinectl("certs", environment={"COLUMNS": "80"}).stdout == helped("certs")
     assert machinectl("help", "help", environment={"COLUMNS": "80"}).stdout == helped()
 
 
-def test_the_empty_command_line_and_the_store_alone_print_the_help_of_all() -> None:
+def test_the_empty_command_line_and_the_store_alone_print_the_first_page() -> None:
     text = helped()
     for words in ((), ("help",), ("-h",), ("-s", "nowhere"), ("-s", "nowhere", "--help"), ("-D",)):
         done = machinectl(*words, environment={"COLUMNS": "80"})
@@ -102,17 +106,20 @@ def test_what_does_not_matter_to_a_host_that_is_never_set_up_is_taken_and_not_sh
     assert "No such option" not in refused.stderr
 
 
-def test_create_shows_its_short_forms_and_an_option_of_each_driver_before_one_is_named() -> None:
+def test_create_shows_what_people_type_and_names_the_pages_of_all_options() -> None:
     text = helped("create")
     assert text.splitlines()[:3] == [
         "Usage: machinectl create [OPTIONS] [USER@]HOST[:PORT] [NAME]",
         "       machinectl create [OPTIONS] tcp://HOST[:PORT] [NAME]",
         "       machinectl create [OPTIONS] NAME",
     ]
-    assert sections(text)[:2] == ["The host", "Options"]
-    assert all(f"{option} " in text for option in ("-i, --ssh-key", "-u, --ssh-user", "-p, --ssh-port", "--url"))
-    for option in ALL_VERBS["create"].driver_flags:
-        assert option.flag in {flag.flag for name in ("generic", "none") for flag in driver_flags(name)}
+    assert "All options: machinectl create -d generic --help, or with -d none." in text
+    assert len(text.splitlines()) < 35
+    assert all(f"  {letter}, " in text for letter in ("-i", "-p", "-u", "-d", "-y", "-f"))
+    flags = [*ALL_VERBS["create"].flags, *driver_flags("generic"), *driver_flags("none")]
+    names = {name for flag in flags for name in flag.all_names}
+    shown = text.partition("\nOptions:")[2].partition("  -h, --help")[0]
+    assert names >= set(re.findall(r"(?<= )--?\w[\w-]*", shown))
 
 
 def test_options_to_log_in_are_on_a_page_of_their_own() -> None:
@@ -163,7 +170,7 @@ def test_no_line_of_any_help_is_wider_than_the_terminal_but_a_command_to_copy(co
     ids=["terminal", "NO_COLOR", "dumb"],
 )
 def test_headings_are_bold_on_a_terminal(variables: dict[str, str], bold: bool, store: Store) -> None:
-    for words in ((), ("run", "--help"), ("certs",), ("help", "ssh-options")):
+    for words in (("help", "all"), ("run", "--help"), ("certs",), ("help", "ssh-options")):
         with at_terminal(*words, store=store.root, environment=variables) as (_, terminal):
             text = everything(terminal)
         headings = re.findall(r"\x1b\[1m(.+?)\x1b\[0m", text)
@@ -217,7 +224,7 @@ def test_help_is_for_the_verb_that_is_typed_and_not_for_another_program(line: st
 
 def test_what_a_driver_says_of_its_options_does_nothing_to_the_terminal() -> None:
     text = verb_page(
-        "create", [Flag("--x", metavar="A\x1b[2J", help="Clear \x1b[2J it.", section="Options of driver x")]
+        "create", [Flag("--x", metavar="A\x1b[2J", help="Clear \x1b[2J it.", section="Options of driver x")], "x"
     )
     assert "\x1b" not in text
     assert "--x A\\x1b[2J  Clear \\x1b[2J it.\n" in text

@@ -199,12 +199,7 @@ def _pictures(session: Session, home: Path, bare: Host, others: list[Host]) -> I
     yield session.take("ls-40", "machinectl ls", 40)
     bare.run("sed -i '/tlsverify/s/true/false/' /etc/docker/daemon.json")
     yield session.take("doctor", "machinectl doctor orionbox")
-    yield session.take("help-120", "machinectl --help", 120)
-    yield "help", help_picture(session)
-
-
-def help_picture(session: Session) -> str:
-    return session.take("help", "machinectl --help")[1]
+    yield session.take("help", "machinectl")
 
 
 def steps_of(lines: Iterable[str]) -> list[str]:

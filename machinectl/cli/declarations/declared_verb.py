@@ -57,7 +57,8 @@ class Verb:
         arguments: Sequence[Argument] = (),
         forms: Sequence[str] = (),
         flags: Sequence[Flag] = (),
-        driver_flags: Sequence[Flag] = (),
+        typed: Sequence[tuple[str, str]] = (),
+        all_options: str = "",
         output: str = WORKS,
         hidden: bool = False,
         keeps_selector: bool = False,
@@ -77,8 +78,9 @@ class Verb:
         # How --help writes the arguments, if there is more than one way.
         self.forms = forms
         self.flags = flags
-        # Options of drivers that --help shows until a driver is named.
-        self.driver_flags = driver_flags
+        # What --help shows of the options until a driver is named, if not all; and where the others are.
+        self.typed = typed
+        self.all_options = all_options
         self.output = output
         self.hidden = hidden
         self.keeps_selector = keeps_selector

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
 # The section in --help; the driver's name follows.
 IN_DRIVER = "Options of driver "
-# The section of the options that --help shows until a driver is named.
-IN_DRIVERS = "The host"
 # Prefix of their parameter names.
 PREFIX = "driver_option_"
 

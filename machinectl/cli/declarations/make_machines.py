@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from machinectl.cli.declarations import shared_flags as shared
 from machinectl.cli.declarations.declared_verb import PRINTS, Argument, Verb
-from machinectl.cli.declarations.driver_option import IN_DRIVERS
 from machinectl.machines.create_options import (
     ACCESS_LIFETIME,
     ADDRESS,
@@ -40,8 +39,8 @@ VERBS = {
         "manage.create:create",
         "Create a machine: set up a server over SSH, or register an engine.",
         more=(
-            "Without NAME, the machine has the name in HOST; an IP address needs a NAME. `machinectl create "
-            "-d <DRIVER> --help` lists all options of a driver, `machinectl drivers` the drivers."
+            "Without NAME, the machine has the name in HOST; an IP address needs a NAME. `machinectl drivers` lists "
+            "the drivers."
         ),
         examples=(
             "machinectl create ops@192.168.0.29 orionbox",
@@ -50,12 +49,22 @@ VERBS = {
             "machinectl create -d none --url tcp://192.168.0.29:2376 --tls-dir certs orionbox",
         ),
         forms=("[USER@]HOST[:PORT] [NAME]", "tcp://HOST[:PORT] [NAME]", "NAME"),
-        driver_flags=(
-            Flag("-i", "--ssh-key", metavar="PATH", help="The private key to log in with.", section=IN_DRIVERS),
-            Flag("-u", "--ssh-user", metavar="USER", help="The user to log in as.", section=IN_DRIVERS),
-            Flag("-p", "--ssh-port", metavar="PORT", help="The SSH port.", section=IN_DRIVERS),
-            Flag("--url", metavar="URL", help="Register the engine at this URL (driver none).", section=IN_DRIVERS),
+        typed=(
+            ("-i, --ssh-key PATH", "The private key to log in with."),
+            ("-u, --ssh-user USER", "The user to log in as."),
+            ("-p, --ssh-port PORT", "The SSH port."),
+            ("--ssh-jump HOST", "The jump host: a machine, or [USER@]HOST[:PORT]."),
+            ("--ssh-only", "Reach the engine over SSH only; it opens no port."),
+            ("--engine-opt FLAG=VALUE", "A flag of dockerd, such as log-level=warn."),
+            ("--label KEY=VALUE", "A label of the machine and of its engine."),
+            ("--url URL", "Register the engine at this URL."),
+            ("--tls-dir DIR", "Its certificates: ca.pem, cert.pem and key.pem."),
+            ("-d, --driver DRIVER", "The driver: generic (servers), none (engines)."),
+            ("--dry-run", "Look at the host and print the changes."),
+            ("-y, --yes", "Do not ask; set the host up despite warnings."),
+            ("-f, --force", "Replace others' certificates, even if containers stop."),
         ),
+        all_options="All options: machinectl create -d generic --help, or with -d none.",
         arguments=(Argument("names", "NAME", TEXT, many=True),),
         flags=(
             Flag(

@@ -54,11 +54,11 @@ def is_before_the_verb(word: str) -> bool:
 
 
 def print_help(name: str, words: Sequence[str] = ()) -> int:
-    """Print the help of a verb, a group or a topic, "" for the overview. `words` may name a driver or a machine."""
+    """Print the help of a verb, a group or a topic, "" for the first page. `words` may name a driver or a machine."""
     from machinectl.cli.output import help_pages
 
     if not name:
-        page = help_pages.overview_page()
+        page = help_pages.first_page()
     elif name in help_pages.PAGES:
         page = help_pages.PAGES[name]()
     elif is_group(name):
@@ -92,7 +92,7 @@ def flags_and_driver(name: str, words: Sequence[str]) -> tuple[Sequence[Flag], s
     words = with_typed_driver(words) if name == "create" else words
     driver = named_driver(words)
     if name == "create" and not driver:
-        return [*declared.driver_flags, *declared.flags], ""
+        return declared.flags, ""
     from machinectl.cli.options.driver_flags import command_flags
 
     return command_flags(name, declared, words)[0], driver

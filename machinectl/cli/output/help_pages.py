@@ -1,11 +1,11 @@
-"""Lay out `--help`, from the declarations: the overview, groups, verbs and topics. Light path."""
+"""Lay out `--help`, from the declarations: the first page, groups, verbs and topics. Light path."""
 
 from __future__ import annotations
 
 import sys
 
-from machinectl.cli.catalogue import ABOUT, ALL, GROUPS, OPTIONS, SECTIONS, TOPICS, VERBS, section_verbs
-from machinectl.cli.declarations.driver_option import IN_DRIVER, IN_DRIVERS
+from machinectl.cli.catalogue import ABOUT, ALL, COMMON, GROUPS, OPTIONS, SECTIONS, TOPICS, VERBS, section_verbs
+from machinectl.cli.declarations.driver_option import IN_DRIVER
 from machinectl.cli.declarations.option_help import arguments_of, examples_with, option_rows, usage_lines
 from machinectl.cli.declarations.shared_flags import LOGIN
 from machinectl.cli.invocation import THIS
@@ -37,7 +37,22 @@ HELP_ROW = ("-h, --help", "Show this help.")
 LAST = (IN_CERTIFICATES, IN_ENGINE, IN_SSH)
 
 
-def overview_page() -> str:
+def first_page() -> str:
+    """Return what people type, on 24 lines of 80 columns with the next prompt."""
+    return joined(
+        [
+            *usage([f"{THIS.name} [OPTIONS] COMMAND [ARGUMENT]…"]),
+            "",
+            *wrapped(ABOUT),
+            *section(COMMON, list(section_verbs(COMMON))),
+            "",
+            *wrapped(as_called(f"Begin with: {VERBS['create'].examples[0]}", THIS.name)),
+            *wrapped(f"All commands: {THIS.name} help all. One: {THIS.name} COMMAND --help."),
+        ]
+    )
+
+
+def all_commands_page() -> str:
     return joined(
         [
             *usage([f"{THIS.name} [OPTIONS] COMMAND [ARGUMENT]…"]),
@@ -50,7 +65,7 @@ def overview_page() -> str:
                 "More help",
                 [
                     (f"{THIS.name} COMMAND --help", "A command, its options and examples."),
-                    *((f"{THIS.name} help {topic}", about) for topic, about in TOPICS.items()),
+                    *((f"{THIS.name} help {topic}", about) for topic, about in TOPICS.items() if topic != "all"),
                 ],
             ),
         ]
@@ -96,6 +111,11 @@ def verb_page(name: str, flags: Sequence[Flag], driver: str = "") -> str:
         forms, commands = usage_lines(name, declared), list(declared.examples)
         about = f"{declared.summary} {declared.more}"
     arguments = [(one.metavar, one.help) for one in declared.arguments if one.help]
+    shown: Iterable[tuple[str, Rows]] = flag_sections(flags)
+    more = ssh_pointer(flags)
+    if declared.typed and not driver:
+        shown = [(COMMON_OPTIONS, [*declared.typed, HELP_ROW])]
+        more = ["", *wrapped(as_called(declared.all_options, THIS.name)), *more[1:]]
     return joined(
         [
             *usage([f"{THIS.name} {form}" for form in forms]),
@@ -103,8 +123,8 @@ def verb_page(name: str, flags: Sequence[Flag], driver: str = "") -> str:
             *wrapped(as_called(about, THIS.name)),
             *section("Arguments", arguments),
             *section("Commands", group_rows(name)),
-            *(line for title, rows in flag_sections(flags) for line in section(title, rows)),
-            *ssh_pointer(flags),
+            *(line for title, rows in shown for line in section(title, rows)),
+            *more,
             *examples(commands),
         ]
     )
@@ -132,7 +152,7 @@ def flag_sections(flags: Sequence[Flag]) -> Iterator[tuple[str, Rows]]:
 
 
 def rank(title: str) -> int:
-    if title.startswith((IN_DRIVER, IN_DRIVERS)):
+    if title.startswith(IN_DRIVER):
         return 0
     return LAST.index(title) + 2 if title in LAST else 1
 
@@ -196,4 +216,4 @@ def width() -> int:
 
 
 # Pages of `machinectl help TOPIC`.
-PAGES = {"ssh-options": ssh_options_page}
+PAGES = {"all": all_commands_page, "ssh-options": ssh_options_page}
