@@ -20,15 +20,14 @@ JOURNAL_LINES = 15
 LONGEST_LINE = 2000
 # This journal line holds dockerd's configuration, perhaps with tokens in log-opts. Keep it out of errors.
 RELOADED = "Reloaded configuration: "
-# apply.sh prints this if the engine could not create containers before.
-NO_CONTAINER = "no container: "
+# apply.sh begins a remark with this.
+REMARK = "remark: "
 
 
-def no_container(result: RemoteResult) -> str:
-    """Return a warning if the engine could not create containers even before its restart."""
+def remarks(result: RemoteResult) -> str:
+    """Return what apply.sh remarks: the engine could not create containers before either, or lost its socket."""
     lines = result.stdout.decode(errors="replace").splitlines()
-    reason = next((line.removeprefix(NO_CONTAINER) for line in lines if line.startswith(NO_CONTAINER)), "")
-    return f"the engine cannot create a container, and could not before its restart: {reason}" if reason else ""
+    return "\n".join(line.removeprefix(REMARK) for line in lines if line.startswith(REMARK))
 
 
 def container_refusal(remote: Remote) -> str:
@@ -68,7 +67,7 @@ class Decision:
     rehearsal: Rehearsal | None = field(default=None, repr=False)
     warnings: tuple[str, ...] = ()
     learned: Callable[[RemoteResult], tuple[Change, ...]] = field(default=lambda _: (), repr=False)
-    remark: Callable[[RemoteResult], str] = field(default=no_container, repr=False)
+    remark: Callable[[RemoteResult], str] = field(default=remarks, repr=False)
 
 
 # The run that knows the machine replaces this with its commands,
@@ -114,7 +113,7 @@ def not_applied(result: RemoteResult, init: str = "systemd") -> MachineError:
     causes = {
         3: ("The engine does not start with the new configuration; with the old one, it runs again", CORRECT),
         4: (
-            "The engine starts neither with the new configuration nor with the old one, which was restored",
+            "The engine works neither with the new configuration nor with the old one, which was restored",
             f"Look on the host: {log_command(init)}",
         ),
         6: (
@@ -139,8 +138,6 @@ def not_applied(result: RemoteResult, init: str = "systemd") -> MachineError:
         return EngineDown(f"{cause}:\n{said}", hint)
     if result.status == 5:  # noqa: PLR2004 - apply.sh
         return not_written(said)
-    if result.status == 10:  # noqa: PLR2004 - apply.sh
-        return containers_lost(said, init)
     return job_not_started(result) or MachineError(
         f"The work on the host was interrupted: {said}",
         "Run the same command again: it first restores what was left half done",
@@ -153,18 +150,6 @@ def not_restarted(name: str, init: str, result: RemoteResult) -> MachineError:
     if result.status == 7:  # noqa: PLR2004 - apply.sh
         return NotRestarted(error.cause, f"Set it up first: machinectl provision {name}")
     return error
-
-
-def containers_lost(said: str, init: str) -> MachineError:
-    """Explain what apply.sh says about the containers that the engine's restart ended."""
-    *names, count = said.splitlines()
-    restart = "rc-service docker restart" if init == "openrc" else "systemctl restart docker"
-    hint = f"Look on the host: docker ps -a; {log_command(init)}"
-    if any("forgotten" in name for name in names):
-        hint += f"\nIf its disk is full (df -h), make room; then restart the engine, which finds them again: {restart}"
-    return MachineError(
-        f"The engine was restarted, but {count} containers did not keep running: {', '.join(sorted(names))}", hint
-    )
 
 
 def not_written(said: str) -> MachineError:

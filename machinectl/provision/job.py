@@ -155,7 +155,7 @@ class Activation:
 
     It must then listen on `port` (0: not checked). `socket` is polled if it does not notify. `validate` checks the
     files first, or `draft`, which is daemon.json in the job's directory. `live_restore` is expected after a reload.
-    `containers`: keep (refuse to restart if the disk is full), check (only report the lost ones), or "".
+    `containers`: keep (refuse to restart if the disk is full), or "".
     """
 
     action: str = "none"

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("ssh_config")]
 
-PICKY = "/etc/systemd/system/docker.service.d/picky.conf"
+# As if the package had it: machinectl refuses what the host's owner has added.
+PICKY = "/usr/lib/systemd/system/docker.service.d/picky.conf"
 CLOSES = "iptables -I INPUT -p tcp --dport 2376 -j DROP"
 OPENS = "while iptables -D INPUT -p tcp --dport 2376 -j DROP; do :; done"
 ALL_PROTOCOLS = 3  # linux/if_ether.h: ETH_P_ALL
@@ -239,7 +240,8 @@ def test_certificates_that_do_not_work_are_not_kept_on_either_side(
     # An engine that does not start with them.
     host.run(
         f"sha256sum /etc/docker/machinectl/server.pem > /root/sums\n"
-        f"printf '[Service]\\nExecStartPre=sha256sum -c /root/sums\\n' > {PICKY}; systemctl daemon-reload"
+        f"mkdir -p $(dirname {PICKY}); "
+        f"printf '[Service]\\nExecStartPre=sha256sum -c /root/sums\\n' >{PICKY}; systemctl daemon-reload"
     )
     said = fails(store, "regenerate-certs", "-f", "--new-ca", "--client-certs", name)
     assert "server.pem: FAILED" in said
@@ -265,7 +267,9 @@ def test_certificates_that_do_not_work_are_not_kept_on_either_side(
     assert orion.stored == before
 
     # One that starts, and cannot be reached from here afterwards.
-    host.run(f"printf '[Service]\\nExecStartPost={CLOSES}\\n' > {PICKY}; systemctl daemon-reload")
+    host.run(
+        f"mkdir -p $(dirname {PICKY}); printf '[Service]\\nExecStartPost={CLOSES}\\n' >{PICKY}; systemctl daemon-reload"
+    )
     assert "It has its old ones back" in str(error())
     host.run(f"rm {PICKY}; systemctl daemon-reload; {OPENS}")
     assert host.output("pidof dockerd") != engine

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from machinectl.errors import CheckFailed
+from machinectl.errors import CheckFailed, MachineError
 from machinectl.hosts.lifecycle.engine_restart import ready_to_restart
 from machinectl.hosts.lifecycle.host_plan import target_of
 from machinectl.hosts.lifecycle.host_run import RealRun
 from machinectl.provision import resource
 from machinectl.provision.decision import EngineDown
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed
-from tests.hosts.test_setup_lab import Bench, changed, files
+from tests.hosts.test_setup_lab import IMAGE, RUN, Bench, changed, files
 
 if TYPE_CHECKING:
     from machinectl.machines.store import Store
@@ -344,3 +344,56 @@ def test_neither_a_job_that_hangs_nor_a_reload_that_does_nothing_holds_up_an_eng
         r"systemctl start slow.service has not ended in time; systemd's jobs: \d+ slow.service start running \n124",
         said,
     )
+
+
+def test_what_a_unit_does_to_the_engine_by_force_is_said_and_its_socket_answers_again(
+    fresh_host: FreshHost, store: Store
+) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    bench.host.run(f"{IMAGE}; {RUN.format('loop').removesuffix('sleep 100000')} sleep 1")
+    running = bench.container()
+    bench.host.run("until docker inspect -f '{{.RestartCount}}' loop | grep -q '^[1-9]'; do sleep 0.1; done")
+    odd(bench.host, ODD["ExecStartPre=/bin/cp /srv/template /etc/docker/daemon.json"])
+    bench.host.run(
+        "echo '{\"live-restore\": true}' | tee /srv/template >/etc/docker/daemon.json; kill -HUP $(pidof dockerd)"
+    )
+    before = state(bench.host)
+    # The engine comes up without its `hosts`, and takes the file of docker.socket away.
+    with pytest.raises(EngineDown, match=r"it runs again:(.|\n)*remark: the engine did not answer on /run/docker.sock"):
+        bench.provision(force=True)
+    assert (
+        bench.host.output("docker version -f '{{.Server.Os}}'; systemctl is-active docker docker.socket")
+        == "linux\nactive\nactive"
+    )
+    after = state(bench.host)
+    assert {name: after.get(name) for name in before if name.startswith("/etc")} == {
+        name: what for name, what in before.items() if name.startswith("/etc")
+    }
+    assert bench.started() == running
+    bench.host.run("rm /etc/systemd/system/docker.service.d/override.conf; systemctl daemon-reload")
+    # Nobody blames us for the other one.
+    bench.provision()
+    odd(bench.host, ODD["ExecStop=/usr/bin/docker stop c1"])
+    with pytest.raises(MachineError, match=r"containers did not keep running on the host: c1 \(\w+\)"):
+        bench.provision(labels={"a": "b"}, force=True)
+    with pytest.raises(MachineError, match=r"c1 \(\w+\)"):
+        bench.purge(allowed=Allowed(force=True))
+    # The engine itself is as it was, and the next run has nothing left to do.
+    assert bench.purge() == []
+
+
+def test_a_program_that_puts_daemon_json_back_is_found_at_the_end(fresh_host: FreshHost, store: Store) -> None:
+    bench = Bench(fresh_host("docker"), store)
+    running = bench.container()
+    bench.host.run(
+        'cd /etc/docker && echo \'{"labels": ["a=b"]}\' >daemon.json && cp daemon.json /srv; '
+        "systemd-run -q --unit puppet sh -c "
+        "'until grep -q tlsverify /etc/docker/daemon.json && grep -q :0948 /proc/net/tcp*; do sleep 0.1; done; "
+        "cp /srv/daemon.json /etc/docker/daemon.json'"
+    )
+    with pytest.raises(MachineError, match=r"Another program has changed /etc/docker/daemon\.json"):
+        bench.provision()
+    assert bench.started() == running
+    bench.provision()
+    assert bench.is_up
+    assert bench.started() == running

@@ -362,7 +362,9 @@ def test_an_engine_on_a_full_disk_is_not_restarted_until_there_is_room(fresh_hos
     bench.host.run(fill)
     with pytest.raises(CheckFailed, match="disk is full"):
         bench.purge()
-    with pytest.raises(MachineError, match=r"1 of 1 containers did not keep running: c1 \(forgotten by the engine\)"):
+    with pytest.raises(
+        MachineError, match=r"1 of 1 containers did not keep running on the host: 1 forgotten by the engine"
+    ):
         bench.provision(options=["log-level=warn"], force=True)
     # As the hint says.
     bench.host.run("rm /var/lib/docker/filler; systemctl restart docker")

@@ -93,42 +93,6 @@ def test_the_journal_says_what_an_engine_without_a_unix_socket_made_of_live_rest
     assert (done.returncode == 0) is kept
 
 
-A, B, C = ("1" * 64, "2" * 64, "3" * 64)
-RAN = f"name {A} web\nname {B} db\nname {C} job\nshim {A} 11\nshim {B} 12\nshim {C} 13\n"
-
-
-@pytest.mark.parametrize(
-    ("now", "said"),
-    [
-        (RAN, []),
-        (RAN + f"name {'4' * 64} new\nshim {'4' * 64} 14\n", []),
-        # An engine that could not register two of them.
-        (
-            f"name {A} web\nshim {A} 11\nshim {B} 12\nshim {C} 13\n",
-            ["db (forgotten by the engine)", "job (forgotten by the engine)"],
-        ),
-        (f"name {A} web\nname {B} db\nshim {A} 11\nshim {B} 99\n", ["db (restarted)", "job (stopped)"]),
-    ],
-)
-def test_containers_that_a_restart_ended_are_named(now: str, said: list[str], tmp_path: Path) -> None:
-    (tmp_path / "running").write_text(RAN)
-    (tmp_path / "now").write_text(now)
-    functions = re.findall(r"^lost_containers\(\) \{\n.*?^\}$", resource("apply.sh"), re.DOTALL | re.MULTILINE)
-    assert len(functions) == 1
-    script = "\n".join(["engine_containers() { cat now; }", *functions, "lost_containers"])
-    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, cwd=tmp_path, check=False)
-    *names, count = done.stdout.splitlines() or [""]
-    assert (sorted(names), count, done.stderr) == (said, f"{len(said)} of 3" if said else "", "")
-
-
-def test_nothing_is_said_of_containers_where_the_engine_could_not_be_asked_before(tmp_path: Path) -> None:
-    functions = re.findall(r"^lost_containers\(\) \{\n.*?^\}$", resource("apply.sh"), re.DOTALL | re.MULTILINE)
-    (tmp_path / "running").write_text("")
-    command = ["sh", "-c", f"{functions[0]}\nlost_containers"]
-    done = subprocess.run(command, capture_output=True, cwd=tmp_path, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
-
-
 @pytest.mark.parametrize(("changed", "kept"), [(100, True), (300, False)])
 def test_a_reload_keeps_the_time_of_a_file_that_nobody_changed_since_the_engine_s_start(
     changed: int, kept: bool, tmp_path: Path

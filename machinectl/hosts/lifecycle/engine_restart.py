@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,14 @@ from machinectl.machines.record import Phase
 from machinectl.provision import firewall, preflight
 from machinectl.provision.daemon_json import read_config
 from machinectl.provision.decision import EngineStopped
-from machinectl.provision.steps import docker_socket, engine_config, hidden_containers, live_restore, restart_risks
+from machinectl.provision.steps import (
+    docker_socket,
+    engine_config,
+    engine_proof,
+    hidden_containers,
+    live_restore,
+    restart_risks,
+)
 from machinectl.provision.steps.installation import download_script
 from machinectl.provision.target import with_changes
 from machinectl.state import State
@@ -44,6 +51,8 @@ if TYPE_CHECKING:
 VERIFY_TIMEOUT = 10.0
 # Seconds until a started engine listens: it warns and waits 16 s or more for each port without TLS. As in apply.sh.
 LISTENS_WITHIN = 60.0
+# Looks, a second apart, until the engine works as before.
+TRIES = 5
 
 
 def check_provisioned(machine: Machine) -> None:
@@ -72,6 +81,7 @@ def restarting(
         yield
     if live_restore.is_on_record(run.machine.changes):
         restore_live_restore(run)
+    prove(run)
 
 
 def ready_to_restart(
@@ -143,11 +153,37 @@ def live_restore_borrowed(run: HostRun) -> Iterator[None]:
         # The record may still contain the settings that just failed.
         if of_kind(run.machine.changes, LiveRestoreChanged) and restore_live_restore(run, numbered=False):
             exc.hint = "\n".join(filter(None, (exc.hint, start_with_containers(run))))
+        else:
+            with suppress(MachineError):
+                if found := problem(run):
+                    exc.cause, exc.hint = f"{exc.cause}\n{found.cause}", found.hint
         raise
     except KeyboardInterrupt:
         if of_kind(run.machine.changes, LiveRestoreChanged) and not isinstance(run, DryRun):
             run.console.warn(not_restored(run.machine, command=run.again))
         raise
+
+
+def prove(run: HostRun) -> None:
+    """Raise MachineError unless the engine works, and runs its containers, as before the first step."""
+    found = problem(run)
+    run.has_made = False
+    if found:
+        raise found
+
+
+def problem(run: HostRun) -> MachineError | None:
+    """Read the host after the last step; return what is wrong with the engine that was right before."""
+    if not (run.has_made and run.before and run.host.dockerd and run.host.running):
+        return None
+    found = None
+    for _ in range(TRIES):
+        run.refresh()
+        found = engine_proof.problem(run.before, run.host)
+        if found is None:
+            break
+        run.console.pause(1)
+    return engine_proof.overwritten(run.host.config_path) if run.is_overwritten else found
 
 
 def restore_live_restore(run: HostRun, *, numbered: bool = True) -> bool:

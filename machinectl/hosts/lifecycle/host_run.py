@@ -75,13 +75,20 @@ class HostRun(ABC):
         self.knows_last_change = False
         # The last run of the removed machine whose history this one continues.
         self.own_run = ""
+        # What the last look before the changes found.
+        self.before: Facts | None = None
+        # Whether a job has changed the host since, and nobody has looked what became of the engine.
+        self.has_made = False
+        # The host as our last change of daemon.json left it, and whether another program has changed that.
+        self._written: Facts | None = None
+        self.is_overwritten = False
         self._is_drained = False
         self._has_looked = False
 
     def look(self) -> Facts:
         """Read the facts. Only the first look is a step to show."""
         with nullcontext() if self._has_looked else self.console.step("Looking at the host"):
-            self.host = self.read()
+            self.before = self.host = self.read()
         if found := unrecorded_packages(self.host, self.machine.changes):
             self.keep(merge_changes(self.machine.changes, found))
         if not self._has_looked:
@@ -204,6 +211,7 @@ class RealRun(HostRun):
                 job = shared_hosts.with_revision(self.machine, job)
             else:
                 self.held.keep_changes(changes)
+            self.has_made = True
             result = job.run(self.remote, self.console.progress)
             if locks_swarm and result.status in RESTARTED:
                 self.remark(f"The swarm's node is locked now. Unlock it, on the host: {UNLOCK}")
@@ -212,9 +220,12 @@ class RealRun(HostRun):
             if result.status != 0:
                 error = decision.failure(result)
                 if isinstance(error, RolledBack):
+                    self._written = None
                     self.keep(without_rolled_back(before, self.machine.changes))
                 raise self.with_correction(error)
             self.host = self.read() if decision.unforeseen else decision.after
+            if decision.unforeseen or job.content_of(self.host.config_path) is not None:
+                self._written = self.host
         self.outcomes.append(Outcome(decision.title, changed=True, details=decision.details))
         if remark := decision.remark(result):
             self.remark(remark)
@@ -231,6 +242,8 @@ class RealRun(HostRun):
 
     def refresh(self) -> None:
         self.host = self.read()
+        if self._written and self._written.config_content != self.host.config_content:
+            self.is_overwritten = True
 
     def keep(self, changes: Sequence[Change]) -> None:
         if tuple(changes) != tuple(self.machine.changes):

@@ -11,7 +11,7 @@ from machinectl.host_changes import GroupJoined, KeyAuthorized, PackageInstalled
 from machinectl.hosts.connection.authorized_keys import remove_authorized_keys, unauthorizing_title
 from machinectl.hosts.connection.login import lock_as_root, logged_in, pin_known_hosts, root_runner
 from machinectl.hosts.lifecycle import shared_hosts
-from machinectl.hosts.lifecycle.engine_restart import live_restore_borrowed
+from machinectl.hosts.lifecycle.engine_restart import live_restore_borrowed, prove
 from machinectl.hosts.lifecycle.host_owner import check_not_lost
 from machinectl.hosts.lifecycle.host_plan import Outcome
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
@@ -63,6 +63,7 @@ def undo_changes(
                 if run.take(step, drains, numbered=False):
                     # A container may have been started meanwhile.
                     run.refresh()
+        prove(run)
     if host.service.failed and run.host.dockerd and not run.host.running:
         run.console.warn(
             f'The engine of "{machine.name}" failed before, and does not run\n'

@@ -19,6 +19,7 @@ from machinectl.hosts.lifecycle.engine_hints import unread_unit
 from machinectl.hosts.lifecycle.engine_restart import (
     World,
     live_restore_borrowed,
+    prove,
     restore_live_restore,
     verify,
     with_reachability,
@@ -105,6 +106,7 @@ class Setup:
                     verify(run, self.world)
             # Not ready until the host's own live-restore is back.
             restore_live_restore(run)
+            prove(run)
             if isinstance(run, RealRun):
                 shared_hosts.write_first_revision(run.held, run.remote, run.host)
                 record_ready(run.held, run.host.mac, run.url)

@@ -101,12 +101,9 @@ def upgrade_engine(held: Held, console: Console, access: Access, allowed: Allowe
                         f"The engine was upgraded, and can make no container any more: {reason}",
                         f"Look on its host: {log_command(now.init)}",
                     )
+                console.note(f'"{machine.name}": {package} {there} → {now.packages.get(package, after)}')
     if refused:
         console.warn(f'The engine of "{machine.name}" could make no container before the upgrade: {refused}')
-    lost = len(host.containers - now.containers)
-    if lost and not host.swarm:
-        console.warn(f'{lost} of the containers of "{machine.name}" stopped during the upgrade')
-    console.note(f'"{machine.name}": {package} {there} → {now.packages.get(package, after)}')
 
 
 def check_client_cas(name: str, host: Facts) -> None:

@@ -186,6 +186,11 @@ class Facts:
     info: Mapping[str, Any] = field(default_factory=dict)
     swarm: bool = False
     containers: frozenset[str] = frozenset()
+    # By container: the process of its shim, which ends with it, and its name.
+    shims: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    # Containers that restart again and again.
+    looping: frozenset[str] = frozenset()
     # A Swarm node's containers that an engine restart ends for good.
     once: tuple[str, ...] = ()
     processes: tuple[Process, ...] = ()
@@ -364,6 +369,9 @@ def facts(found: Sections) -> Facts:
         info=info,
         swarm=info.get("Swarm", "inactive") not in {"inactive", ""} if info else "swarm" in found,
         containers=found.firsts("container"),
+        shims={w[0]: w[1] for w in each("container") if w[1:]},
+        names={w[0]: w[1] for w in each("known") if w[1:]},
+        looping=frozenset(w[0] for w in each("known") if w[2:]),
         once=tuple(sorted(found.firsts("once"))),
         # A process without a cgroup has ended, such as a fork of dockerd for iptables.
         processes=tuple(parse_process(section, starters) for section in found.get("process", ()) if section.words[2:]),

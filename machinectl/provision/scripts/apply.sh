@@ -4,16 +4,15 @@
 # after a power cut at any point; $there keeps the old files until the engine has come up.
 # $init: systemd or openrc. $action: restart, reload or none. $port: the engine must listen on it (hexadecimal, or empty).
 # $socket: poll it for an engine that does not notify when it is ready (or empty). $validate: a command that checks the new
-# files. $containers: what happens to running containers at a restart: keep (do not restart if the disk is full), check
-# (report those that do not keep running), or empty. $live_restore: its value after the reload (true, false, or empty). $enable: enable the service (or empty).
+# files. $containers: keep, or empty: do not restart an engine with containers if the disk is full. $live_restore: its value
+# after the reload (true, false, or empty). $enable: enable the service (or empty).
 # $directories: removed at the end if they are empty. $afterwards: "MODE PATH" of a file that replaces one of the others,
 # without another reload, once the engine has come up (or empty).
-# Exit status: 0; 3: restored, the engine runs again; 4: restored, it does not run; 5: the files could not be written;
-# 6: restored, the engine did not apply the reload; 7: restored, dockerd refuses the new files (6 and 7 restart nothing);
-# 8: restored, it runs again: it could not create a container. If it could not before either, the last line says so.
-# 9: restored, nothing was restarted: the engine has no disk space, and would lose its containers. 10: the new files are in
-# place and the engine runs, but containers did not keep running: the last line says how many, those before it name
-# them.
+# Exit status: 0; 3: restored, the engine runs again; 4: restored, it does not run, or not answer where it did; 5: the files
+# could not be written; 6: restored, the engine did not apply the reload; 7: restored, dockerd refuses the new files (6 and 7
+# restart nothing); 8: restored, it runs again: it could not create a container. 9: restored, nothing was restarted: the engine
+# has no disk space, and would lose its containers.
+# Lines of the output that are a remark begin with "remark: ".
 umask 077
 trap '' HUP PIPE
 trap 'rm -f /run/machinectl/pid' EXIT
@@ -115,6 +114,24 @@ came_up() {
     done
 }
 
+# Whether the engine answers on the unix sockets where it did before. An engine that came back without its `hosts` may have
+# removed the file of docker.socket, which has to be restarted, too; not the units that require them.
+answers_as_before() {
+    lost=$(silent_sockets)
+    [ "$lost" ] || return 0
+    [ "$init" = systemd ] || return 1
+    systemctl stop --job-mode=ignore-dependencies docker.service docker.socket
+    systemctl start --job-mode=ignore-dependencies docker.socket
+    act restart
+    port='' came_up && [ -z "$(silent_sockets)" ] || return
+    echo "remark: the engine did not answer on $lost any more: docker.socket and docker.service were restarted"
+}
+silent_sockets() {
+    for engine_socket in $sockets; do
+        { [ -S "$engine_socket" ] && engine_info_there >/dev/null; } || echo "$engine_socket"
+    done
+}
+
 # Whether the engine still creates containers, if it did before, and survives that.
 makes_containers() {
     { [ "$action" = restart ] && [ -z "$no_container" ]; } || return 0
@@ -124,29 +141,6 @@ makes_containers() {
         active || refused=''
         return 1
     fi
-}
-
-# Print the containers that ran before the restart (in the file `running`) and did not keep running. An engine that starts on
-# a full disk forgets its containers, whose processes go on.
-lost_containers() {
-    grep -qs '^name ' running || return 0
-    tries=0
-    until engine_containers >running-now && [ -s running-now ] || [ $tries -ge 20 ]; do
-        tries=$((tries + 1))
-        sleep 0.5
-    done
-    awk '
-        FILENAME == "running" && $1 == "shim" { ran[$2 " " $3] = had[$2] = 1 }
-        FILENAME == "running" && $1 == "name" { names[$2] = $3; count++ }
-        FILENAME == "running-now" && $1 == "shim" && ($2 " " $3) in ran { kept[$2] = 1 }
-        FILENAME == "running-now" && $1 == "name" { known[$2] = 1 }
-        END {
-            for (id in names) if (id in had && !(id in kept && id in known)) {
-                lost++
-                print names[id], id in known ? "(restarted)" : id in kept ? "(forgotten by the engine)" : "(stopped)"
-            }
-            if (lost) print lost " of " count
-        }' running running-now
 }
 
 # The value of live-restore after the last reload; dockerd lists it only if it is on.
@@ -256,7 +250,7 @@ take_back() {
         act restart
         ;;
     esac
-    port='' came_up || { forget; exit 4; }
+    { port='' came_up && answers_as_before; } || { forget; exit 4; }
     # shellcheck disable=SC2086  # one word for each unit
     [ -z "$running" ] || systemctl --no-block start $running
     forget
@@ -265,7 +259,7 @@ take_back() {
     exit 3
 }
 
-running='' refused='' no_container=''
+running='' refused='' no_container='' sockets=''
 if [ "$1" = recover ]; then
     put_back
     active || act restart
@@ -326,17 +320,20 @@ fi
 if [ "$containers" = keep ]; then
     case $no_container in *'no space left on device'*) echo "$no_container"; take_back full ;; esac
 fi
-[ -z "$containers" ] || [ "$action" != restart ] || engine_containers >running
-if [ "$action" = none ] || { act "$action" && came_up && keeps_containers && makes_containers && place_afterwards; }; then
+[ "$action" != restart ] || sockets=$(for engine_socket in $(engine_sockets); do
+    [ -S "$engine_socket" ] && engine_info_there >/dev/null && echo "$engine_socket"
+done)
+if [ "$action" = none ] || {
+    act "$action" && came_up && answers_as_before && keeps_containers && makes_containers && place_afterwards
+}; then
     [ -z "$enable" ] || case $init in
     systemd) systemctl -q enable docker.service ;;
     *) rc-update -q add docker default ;;
     esac
     keep_times
     forget
-    lost=$(lost_containers)
-    [ -z "$lost" ] || { echo "$lost"; exit 10; }
-    [ -z "$no_container" ] || echo "no container: $no_container"
+    [ -z "$no_container" ] ||
+        echo "remark: the engine cannot create a container, and could not before its restart: $no_container"
     exit 0
 fi
 if [ "$refused" ]; then

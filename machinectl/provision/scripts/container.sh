@@ -1,5 +1,4 @@
-# Functions that check whether the engine can create a container, and list those that run. They need engine.sh, and write
-# to the working directory.
+# Functions that check whether the engine can create a container. They need engine.sh, and write to the working directory.
 
 : "${engine_program=}" "${engine_socket=}" "${info=}"
 
@@ -63,26 +62,3 @@ can_make_containers() (
     printf '%s\n' "${reason:-${said:-the engine does not answer}}" | sed -e 's/"[},].*//' -e 's/\\"/"/g'
     exit 1
 )
-
-# What the engine says about the containers that run, asked as it was last.
-container_list() {
-    case $engine_program in
-    '') return 1 ;;
-    docker) engine_client ps --no-trunc --format '"Id":"{{.ID}}","Names":["/{{.Names}}"' ;;
-    *) "engine_by_$engine_program" "$engine_socket" GET /containers/json '' ;;
-    esac
-}
-
-# The containers that run according to the engine ("name ID NAME"), and their processes ("shim ID PROCESS").
-engine_containers() {
-    # The engine starts two programs to answer with its info.
-    list=$(container_list) || { engine_info >/dev/null && list=$(container_list); } || return
-    printf '%s\n' "$list" | grep -o '"Id":"[0-9a-f]*","Names":\["/[^"]*"' |
-        sed 's|"Id":"\(.*\)","Names":\["/\(.*\)"|name \1 \2|'
-    for process in /proc/[0-9]*; do
-        read -r name <"$process/comm" || continue
-        case $name in containerd-shim*) ;; *) continue ;; esac
-        { tr '\0\n' '  ' <"$process/cmdline"; echo; } |
-            sed -n "s|.*-namespace moby .*-id \([0-9a-f]*\).*|shim \1 ${process#/proc/}|p"
-    done
-} 2>/dev/null

@@ -71,15 +71,21 @@ engine_by_docker() { engine_client info --format '{{json .}}'; }
 # Print the running engine's info as JSON, or nothing if it cannot be asked (the client prints JSON even then). Sets
 # $engine_socket and $engine_program to what worked.
 engine_info() {
-    for engine_socket in $(for process in $(engine_processes); do listens_on "$process"; done); do
-        for engine_program in curl perl python docker; do
-            info=$(engine_by_$engine_program "$engine_socket" GET /info '') || {
-                # An engine that waits for something, as for its Swarm's leader, keeps all programs waiting.
-                case $? in 28 | 142) return 1 ;; esac
-                continue
-            }
-            case $info in *'"ServerVersion":"'[!\"]*) printf '%s\n' "$info" && return ;; esac
-        done
+    for engine_socket in $(engine_sockets); do
+        engine_info_there || case $? in 1) continue ;; *) break ;; esac
+        return
+    done
+    return 1
+}
+engine_sockets() { for process in $(engine_processes); do listens_on "$process"; done; }
+# The same on $engine_socket. An engine that waits for something, as for its Swarm's leader, keeps all programs waiting: 2.
+engine_info_there() {
+    for engine_program in curl perl python docker; do
+        info=$(engine_by_$engine_program "$engine_socket" GET /info '') || {
+            case $? in 28 | 142) return 2 ;; esac
+            continue
+        }
+        case $info in *'"ServerVersion":"'[!\"]*) printf '%s\n' "$info" && return ;; esac
     done 2>/dev/null
     return 1
 }

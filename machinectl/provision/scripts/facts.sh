@@ -179,13 +179,22 @@ for process in /proc/[0-9]*; do
             say starter "${process#/proc/}" "$(cat "/proc/$starter/comm")" ;;
     containerd-shim*) [ "$(stat -c %u "$process")" = 0 ] && runs "$process" containerd-shim &&
         # A command line has no final newline; without one, the next fact would be joined to it.
-        { tr '\0\n' '  ' <"$process/cmdline"; echo; } | sed -n 's/.*-namespace moby .*-id \([0-9a-f]*\).*/@container \1/p' ;;
+        { tr '\0\n' '  ' <"$process/cmdline"; echo; } |
+            sed -n "s|.*-namespace moby .*-id \([0-9a-f]*\).*|@container \1 ${process#/proc/}|p" ;;
     esac
 done
 info=$(cat <&3)
 if [ "$info" ]; then
     say info
     text_lines "$info"
+    # The containers' names. Those that have restarted by themselves, and were started in the last ten minutes, are looping.
+    awk -v since="$(date -u -d "@$(($(date +%s) - 600))" +%Y-%m-%dT%H:%M:%S)" '
+        match($0, /"Name":"\/[A-Za-z0-9_.-]*","Driver":/) {
+            name = substr($0, RSTART + 9, RLENGTH - 20)
+            loops = match($0, /"RestartCount":[1-9]/) && match($0, /"StartedAt":"[^"]*/) && substr($0, RSTART + 13, 19) > since
+            split(FILENAME, path, "/containers/")
+            print "@known", substr(path[2], 1, 64), name, loops ? "looping" : ""
+        }' "$(printf '%s\n' "$info" | sed -n 's/.*"DockerRootDir":"\([^"]*\)".*/\1/p')"/containers/*/config.v2.json
 elif has dockerd; then
     say version
     dockerd --version | lines

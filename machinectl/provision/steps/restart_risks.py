@@ -145,10 +145,8 @@ def is_full(room: Room) -> bool:
 
 
 def care_for_containers(facts: Facts, allowed: Allowed = NOTHING_SPECIAL) -> str:
-    """Return what apply.sh does for running containers (`Activation.containers`); "" if a restart stops them anyway."""
-    if facts.swarm or not facts.containers or attached_units(facts):
-        return ""
-    return "check" if allowed.force else "keep"
+    """Return `Activation.containers`; "" if a restart stops them anyway."""
+    return "" if allowed.force or facts.swarm or not facts.containers or attached_units(facts) else "keep"
 
 
 def attached_units(facts: Facts) -> list[str]:

@@ -34,8 +34,8 @@ from machinectl.provision.decision import (
     EngineDown,
     failure,
     job_not_started,
-    no_container,
     not_applied,
+    remarks,
     tail,
 )
 from machinectl.provision.facts import docker_unit
@@ -200,7 +200,7 @@ def not_taken_out(facts: Facts, changes: Sequence[Change], result: RemoteResult)
 def still_refused(facts: Facts, changes: Sequence[Change], result: RemoteResult) -> str:
     """Return a warning if dockerd does not work with the original configuration."""
     if facts.running or not result.stdout.strip():
-        return no_container(result)
+        return remarks(result)
     before = "; the engine did not run before either" if of_kind(changes, ServiceStarted) else ""
     return f"{facts.config_path} is restored, and dockerd refuses it{before}:\n{tail(result)}"
 

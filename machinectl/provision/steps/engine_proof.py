@@ -1,0 +1,60 @@
+"""Prove that the engine works as before: compare a host after the last step with what it was like before the first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from machinectl.errors import MachineError
+from machinectl.provision.decision import log_command
+from machinectl.provision.steps import docker_socket, restart_risks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from machinectl.provision.facts.host_facts import Facts
+
+
+def problem(before: Facts, after: Facts) -> MachineError | None:
+    """Return what is wrong with an engine that should run."""
+    if not after.running:
+        return MachineError("The engine has stopped since", f"Look on the host: {log_command(after.init)}")
+    # An engine that waits for its Swarm's leader does not answer.
+    if before.info and not after.info and not after.swarm:
+        restart = docker_socket.RESTART if after.init == "systemd" else "rc-service docker restart"
+        stops = docker_socket.containers_stopped(before)
+        return MachineError(
+            "The engine runs, and no longer answers on its unix socket",
+            f"On the host, as root: {restart}{stops and f' (that stops {stops})'}",
+        )
+    return containers_lost(before, after)
+
+
+def containers_lost(before: Facts, after: Facts) -> MachineError | None:
+    """Name the containers that ended, but for those that ended by themselves or had to."""
+    if not before.info or before.swarm or restart_risks.attached_units(before):
+        return None
+    lost = [*lost_containers(before, after)]
+    forgotten = max(0, after.forgotten - before.forgotten - len(before.looping))
+    count = len(lost) + forgotten
+    hint = f"Look on the host: docker ps -a; {log_command(after.init)}"
+    if forgotten:
+        lost.append(f"{forgotten} forgotten by the engine")
+        restart = "rc-service docker restart" if after.init == "openrc" else "systemctl restart docker"
+        hint += f"\nIf its disk is full (df -h), make room; then restart the engine, which finds them again: {restart}"
+    of = f"{count} of {len(before.shims)} containers"
+    return MachineError(f"{of} did not keep running on the host: {', '.join(lost)}", hint) if lost else None
+
+
+def lost_containers(before: Facts, after: Facts) -> Iterator[str]:
+    for container, shim in sorted(before.shims.items(), key=lambda each: before.names.get(each[0], "")):
+        now = after.shims.get(container)
+        if now != shim and container not in before.looping:
+            yield f"{before.names.get(container, container[:12])} ({'restarted' if now else 'stopped'})"
+
+
+def overwritten(path: str) -> MachineError:
+    return MachineError(
+        f"Another program has changed {path} on the host since machinectl wrote it",
+        "Find it (Puppet, Ansible, a unit of systemd), and let it keep what machinectl writes; "
+        "then run the same command again",
+    )
