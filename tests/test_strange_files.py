@@ -15,7 +15,7 @@ import pytest
 from machinectl.cli.output.exit_status import report_of_bug
 from machinectl.commands.certs.create import certs_create
 from machinectl.commands.certs.ls import certs_ls
-from machinectl.driver import Request, SSHEndpoint
+from machinectl.driver import Request
 from machinectl.errors import MachineError
 from machinectl.files.atomic import StoreError, read_file
 from machinectl.files.fileset import read_regular_file
@@ -26,7 +26,6 @@ from machinectl.machines.record import Machine
 from machinectl.machines.store.store_directory import sweep
 from machinectl.ssh.keys.private_keys import read_key
 from machinectl.ssh.ssh_errors import SSHError
-from machinectl.ssh.ssh_settings import read_config_files
 from machinectl.state import State
 from machinectl_generic import GenericDriver
 from tests.support.in_process import machinectl
@@ -129,7 +128,7 @@ def test_in_place_of_a_certificate_or_key_it_is_one_line(
 
 
 @strange
-def test_in_place_of_an_ssh_key_a_pin_or_a_configuration_it_is_one_line(
+def test_in_place_of_an_ssh_key_or_a_pin_it_is_one_line(
     store: Store, tmp_path: Path, lay: Callable[[Path], None]
 ) -> None:
     machine = added(store, Machine("orionbox", "generic", url="tcp://127.0.0.1:1", tls=True))
@@ -140,11 +139,6 @@ def test_in_place_of_an_ssh_key_a_pin_or_a_configuration_it_is_one_line(
     lay(tmp_path / "id_ssh")
     with pytest.raises(SSHError) as raised:
         read_key(str(tmp_path / "id_ssh"))
-    one_line(raised.value)
-    (tmp_path / "home/.ssh").mkdir()
-    lay(tmp_path / "home/.ssh/config")
-    with pytest.raises(SSHError) as raised:
-        read_config_files(SSHEndpoint("orion"))
     one_line(raised.value)
 
 

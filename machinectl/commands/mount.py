@@ -75,7 +75,7 @@ def mount(store: Store, console: Console, source: str, target: str = "") -> str:
             "Install the package sshfs; on Fedora and RHEL fuse-sshfs; on macOS macFUSE and sshfs",
         )
     check_mount_point(here, source, is_named=bool(target))
-    with temporary_ssh_config([there.machine], console, Access()) as config:
+    with temporary_ssh_config(store, [there.machine], console, Access()) as config:
         ended = run_ssh_program(
             sshfs_command(config, there.for_programs, here), [there.machine], SilentConsole(), Access()
         )

@@ -46,9 +46,8 @@ def scp(
 ) -> int:
     """Copy to the last of `words`; return the exit status.
 
-    scp follows links; rsync (`delta`) keeps them and sends only differences. Our SFTP is for `native`, an scp without
-    SFTP, and login options that ssh lacks. Only it reports `progress`. Raises SSHError, and UsageError without a
-    machine.
+    scp follows links; rsync (`delta`) keeps them and sends only differences. paramiko is for `native`, and for an scp
+    without SFTP. Only it reports `progress`. Raises SSHError, and UsageError without a machine.
     """
     *sources, target = [parse_machine_path(store, word) for word in words]
     machines = list({each.machine.name: each.machine for each in (*sources, target) if each.machine}.values())
@@ -59,12 +58,18 @@ def scp(
         )
     for source in sources:
         check_different(source, target)
-    own = native or access.needs_own_ssh
+    logins = [each.login for each in (*sources, target)]
     if delta:
-        return by_rsync(sources, target, machines, wishes, console, access, own=own)
-    if own or not has_sftp_scp():
+        if native:
+            raise MachineError(
+                "-d uses rsync over the system's ssh, which --native-ssh turns off", "Leave out -d or --native-ssh"
+            )
+        check_rsync(sources, target, wishes)
+        with temporary_ssh_config(store, machines, console, access, logins) as config:
+            return by_rsync(config, sources, target, machines, wishes, console, access)
+    if native or not has_sftp_scp():
         return copy_by_sftp(store, console, sources, target, wishes, access, progress)
-    with temporary_ssh_config(machines, console, access) as config:
+    with temporary_ssh_config(store, machines, console, access, logins) as config:
         command = scp_command(config, [source.for_programs for source in sources], target.for_programs, wishes)
         ended = run_ssh_program(command, machines, console, access)
     if ended.status:
@@ -87,26 +92,13 @@ def check_different(source: MachinePath, target: MachinePath) -> None:
         raise UsageError(f"{source} and {target} are the same", "Name another target")
 
 
-def by_rsync(
-    sources: Sequence[MachinePath],
-    target: MachinePath,
-    machines: Sequence[Machine],
-    wishes: CopyOptions,
-    console: Console,
-    access: Access,
-    *,
-    own: bool,
-) -> int:
+def check_rsync(sources: Sequence[MachinePath], target: MachinePath, wishes: CopyOptions) -> None:
+    """Raise MachineError, UsageError for what rsync cannot copy."""
     from_machines = {source.machine.name if source.machine else "" for source in sources}
     if len(from_machines) > 1 or ("" in from_machines) == (target.machine is None):
         raise UsageError(
             "-d uses rsync, which copies only between this computer and one machine",
             "Without -d, scp copies between any of them",
-        )
-    if own:
-        raise MachineError(
-            "-d uses rsync and the system's ssh, which takes no password, passphrase or fingerprint from machinectl",
-            "Leave out -d, or let ssh ask for them",
         )
     for source in sources:
         # rsync would skip it and succeed.
@@ -114,12 +106,22 @@ def by_rsync(
             raise MachineError(f"{source} is a directory", "Copy it with its contents: -r")
     if not shutil.which("rsync"):
         raise MachineError("rsync is not installed on this computer", "Install the package rsync, or leave out -d")
-    with temporary_ssh_config(machines, console, access) as config:
-        progress = sys.stdout.isatty() and not wishes.quiet
-        command = rsync_command(
-            config, [each.for_programs for each in sources], target.for_programs, wishes, progress=progress
-        )
-        ended = run_ssh_program(command, machines, console, access)
+
+
+def by_rsync(
+    config: str,
+    sources: Sequence[MachinePath],
+    target: MachinePath,
+    machines: Sequence[Machine],
+    wishes: CopyOptions,
+    console: Console,
+    access: Access,
+) -> int:
+    progress = sys.stdout.isatty() and not wishes.quiet
+    command = rsync_command(
+        config, [each.for_programs for each in sources], target.for_programs, wishes, progress=progress
+    )
+    ended = run_ssh_program(command, machines, console, access)
     hint_at_doctor(ended.said, machines, console)
     shells = [line for line in ended.said.splitlines() if not line.startswith("rsync")]
     if ended.status in NOT_STARTED and any("rsync" in line for line in shells):

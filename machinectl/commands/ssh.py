@@ -18,7 +18,7 @@ from machinectl.machines.selection import chosen_one
 from machinectl.machines.store.machine_store import read_or_none
 from machinectl.process_streams import find_program
 from machinectl.ssh.openssh import foreground
-from machinectl.ssh.openssh.ssh_options import openssh_command
+from machinectl.ssh.openssh.ssh_options import openssh_command, quote_config_path
 from machinectl.ssh.ssh_errors import SSHError
 from machinectl.ssh.ssh_settings import check_ssh_user, read_settings
 from machinectl.value_classes import replace
@@ -44,8 +44,8 @@ SSH_FAILED = 255
 def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *, native: bool = False) -> int:
     """Return the remote exit status; pin a new host's key.
 
-    `words` are the machine (NAME or USER@NAME) or none, and ssh's arguments. Our own client is for `native`, login
-    options that ssh lacks, and computers without ssh.
+    `words` are the machine (NAME or USER@NAME) or none, and ssh's arguments. paramiko is for `native`, and for
+    computers without ssh.
     """
     if words and words[0].startswith("-"):
         raise UsageError(
@@ -61,23 +61,16 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
     endpoint = replace(endpoint, user=user or endpoint.user)
     options = bool(arguments) and arguments[0].startswith("-")
     installed = find_program("ssh")
-    if installed and (options or not (native or access.needs_own_ssh)):
-        if not arguments and not sys.stdin.isatty():
-            # Without -T, ssh warns that stdin is not a terminal.
-            arguments = ["-T"]
-        if warning := pin_first_key(store, console, machine, access, endpoint):
-            console.warn(warning)
-        if not options and not os.path.lexists(known_hosts_path(machine)):
-            # Without this, ssh would wait forever for a silent host.
-            arguments = ["-o", f"ConnectTimeout={read_settings(endpoint).connect_timeout:.0f}", *arguments]
-        try:
-            return run_ssh(machine, endpoint, arguments, console, access)
-        except SSHError:
-            # The address answered a moment ago, and may be another host's by now.
-            other = answering_endpoint(machine, console, access, ssh_endpoint(machine), 0)
-            if other.host == endpoint.host:
-                raise
-        return run_ssh(machine, replace(other, user=endpoint.user), arguments, console, access)
+    if not arguments and not sys.stdin.isatty():
+        # Without -T, ssh warns that stdin is not a terminal.
+        arguments = ["-T"]
+    if installed and access.needs_login and not native:
+        pin = pin_in_store(store, console, machine)
+        with logged_in(machine, console, access, ssh=endpoint, quietly=True, pin=pin) as session:
+            shared = ["-o", f"ControlPath={quote_config_path(session.control)}", "-o", "ControlMaster=no"]
+            return run_ssh(machine, endpoint, [*shared, *arguments], console, access)
+    if installed and (options or not native):
+        return ssh_with_options(store, console, machine, endpoint, arguments, access)
     if options:
         raise UsageError(
             f"There is no ssh on this computer, and machinectl's own takes a command, not {arguments[0]}",
@@ -86,8 +79,26 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
     from machinectl.ssh.client.interactive_shell import run_shell
 
     pin = pin_in_store(store, console, machine)
-    with logged_in(machine, console, access, ssh=endpoint, quietly=True, pin=pin) as session:
-        return run_shell(session, arguments)
+    with logged_in(machine, console, access, ssh=endpoint, quietly=True, native=True, pin=pin) as session:
+        return run_shell(session, list(words[1:]))
+
+
+def ssh_with_options(
+    store: Store, console: Console, machine: Machine, endpoint: SSHEndpoint, arguments: list[str], access: Access
+) -> int:
+    if warning := pin_first_key(store, console, machine, access, endpoint):
+        console.warn(warning)
+    if not os.path.lexists(known_hosts_path(machine)):
+        # Without this, ssh would wait forever for a silent host.
+        arguments = ["-o", f"ConnectTimeout={read_settings(endpoint).connect_timeout:.0f}", *arguments]
+    try:
+        return run_ssh(machine, endpoint, arguments, console, access)
+    except SSHError:
+        # The address answered a moment ago, and may be another host's by now.
+        other = answering_endpoint(machine, console, access, ssh_endpoint(machine), 0)
+        if other.host == endpoint.host:
+            raise
+    return run_ssh(machine, replace(other, user=endpoint.user), arguments, console, access)
 
 
 def machine_at(store: Store, address: str) -> str:

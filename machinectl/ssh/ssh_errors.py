@@ -41,7 +41,7 @@ class ConnectionLost(SSHError):
 
 
 class HostKeyRefused(SSHError):
-    """The host's key is not trusted; nothing was sent. `shown` is its line in known_hosts if another one is pinned."""
+    """The host's key is not trusted; nothing was sent. `shown` is its fingerprint if another one is known."""
 
     def __init__(self, cause: str, hint: str = "", shown: str = "") -> None:
         super().__init__(cause, hint)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import getpass
-import io
 import os
 import re
 import subprocess
 import time
 
 from machinectl.errors import UsageError
-from machinectl.files.atomic import read_file
 from machinectl.process_streams import find_program
 from machinectl.ssh.destination import Jump, SSHEndpoint, ssh_command
 from machinectl.ssh.ssh_errors import SSHError
@@ -20,7 +18,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
     from collections.abc import Mapping, Sequence
-    from typing import Any
 
     # ssh_config's keywords in lower case, each with its values in order.
     Options = dict[str, list[str]]
@@ -37,11 +34,16 @@ QUERY_TIMEOUT = 30.0
 
 # OpenSSH's valid_hostname and valid_ruser (ssh.c) refuse the same characters.
 NAME = r"[^-\s\\'\"`$<>|&;(){}\x00-\x1f\x7f][^\s\\'\"`$<>|&;(){}\x00-\x1f\x7f]*"
-# OpenSSH's default order for IdentityFile. Without sk keys, which need their token and an agent.
-DEFAULT_KEYS = ("~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519")
+# OpenSSH's defaults, without sk keys, which need their token and an agent.
+DEFAULTS: Options = {
+    "identityfile": ["~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ed25519"],
+    "userknownhostsfile": ["~/.ssh/known_hosts ~/.ssh/known_hosts2"],
+    "globalknownhostsfile": ["/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"],
+}
 STRICTNESS = {"yes": ("true",), "accept-new": (), "no": ("false", "off"), "ask": ()}
-KNOWN_HOSTS = ("~/.ssh/known_hosts ~/.ssh/known_hosts2", "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2")
 
+# docker-machine's variable for `--native-ssh`, and Go's words for false.
+NATIVE, OFF = "MACHINE_NATIVE_SSH", {"0", "f", "F", "false", "FALSE", "False"}
 # Answers of ssh with their time (time.monotonic), by program, host, user and port.
 ANSWERS: dict[tuple[str, str, str, int], tuple[float, Options]] = {}
 # How long an answer is valid, in seconds: one command reuses it, but a booting host may soon need another route
@@ -112,20 +114,17 @@ class Settings(Frozen):
         return f"{port}{self.user}@{self.host}"
 
 
+def is_native() -> bool:
+    """Return whether paramiko is used: there is no ssh, or `--native-ssh` was given, which sets the variable."""
+    value = os.environ.get(NATIVE, "")
+    return bool(value and value not in OFF) or not find_program("ssh")
+
+
 def read_settings(endpoint: SSHEndpoint) -> Settings:
-    """Query ssh; if missing, read its files with paramiko. Raises UsageError or SSHError."""
+    """Query ssh; without one, there are only its defaults. Raises UsageError or SSHError."""
     check_endpoint(endpoint)
     program = find_program("ssh")
-    if program:
-        return choose_settings(endpoint, cached_options(program, endpoint))
-    try:
-        return choose_settings(endpoint, read_config_files(endpoint))
-    except ValueError as exc:
-        # ssh would have refused it, or converted it (ConnectTimeout 1m).
-        raise SSHError(
-            f"The SSH configuration for {endpoint.host} has a word in place of a number: a port, or seconds",
-            "Mend ~/.ssh/config, or install OpenSSH's ssh, which reads it then",
-        ) from exc
+    return choose_settings(endpoint, cached_options(program, endpoint) if program else DEFAULTS)
 
 
 def check_endpoint(endpoint: SSHEndpoint) -> None:
@@ -207,34 +206,6 @@ def parse_options(text: str) -> Options:
     for line in text.splitlines():
         keyword, _, value = line.partition(" ")
         options.setdefault(keyword.lower(), []).append(value)
-    return options
-
-
-def read_config_files(endpoint: SSHEndpoint) -> Options:
-    """Use paramiko, which ignores Include and half of Match."""
-    import paramiko
-
-    config = paramiko.SSHConfig()
-    for path in ("~/.ssh/config", "/etc/ssh/ssh_config"):
-        try:
-            config.parse(io.StringIO(read_file(os.path.expanduser(path)).decode()))
-        except FileNotFoundError:
-            continue
-        except (OSError, UnicodeDecodeError, paramiko.SSHException) as exc:
-            reason = exc.strerror if isinstance(exc, OSError) else exc
-            raise SSHError(f"{path} cannot be read: {reason}", f"Mend {path}") from exc
-    try:
-        found: Mapping[str, Any] = config.lookup(endpoint.host)
-    except ImportError as exc:
-        raise SSHError(
-            "Match exec in ~/.ssh/config needs OpenSSH's ssh, which is not here", "Install it, or take that line out"
-        ) from exc
-    except paramiko.SSHException as exc:
-        raise SSHError(f"The SSH configuration cannot be read: {exc}", "Mend ~/.ssh/config") from exc
-    options = {key: value if isinstance(value, list) else [value] for key, value in found.items()}
-    options.setdefault("identityfile", list(DEFAULT_KEYS))
-    options.setdefault("userknownhostsfile", [KNOWN_HOSTS[0]])
-    options.setdefault("globalknownhostsfile", [KNOWN_HOSTS[1]])
     return options
 
 

@@ -162,15 +162,17 @@ def test_with_identities_only_the_agents_other_keys_are_not_offered(
         pass
 
 
-def test_a_named_key_is_the_only_one_offered(sshd: Sshd, tmp_path: Path, agent: Agent, ssh_config: SSHConfig) -> None:
+def test_a_named_key_is_offered_first_and_no_other_of_the_agent(
+    sshd: Sshd, tmp_path: Path, agent: Agent, ssh_config: SSHConfig
+) -> None:
     good, bad = keygen(tmp_path / "good"), keygen(tmp_path / "bad")
     sshd.authorize(good)
-    agent.add(good)
+    agent.add(keygen(tmp_path / "other"))
     ssh_config.write(f"IdentityAgent SSH_AUTH_SOCK\nIdentityFile {good}\n")
-    with pytest.raises(LoginRefused) as caught:
-        log_in(at(sshd, bad))
-    assert f"tried: {bad})" in caught.value.cause
-    assert "it accepts publickey" in caught.value.cause
+    # As with ssh -i, those of the configuration follow.
+    log_in(at(sshd, bad)).close()
+    accepted = sshd.log.partition("Accepted key")[0]
+    assert accepted.count("Failed publickey") == 1
 
 
 def test_an_agent_that_will_not_sign_leaves_the_other_keys_their_turn(
@@ -277,7 +279,7 @@ def test_files_that_are_no_keys_do_not_stop_the_others(sshd: Sshd, tmp_path: Pat
     sshd.authorized_keys.write_text("")
     with pytest.raises(LoginRefused) as caught:
         log_in(at(sshd))
-    assert f"not usable: The key {junk} is not a private key" in caught.value.cause
+    assert "not usable: " in caught.value.cause
 
 
 @pytest.mark.parametrize("name", ["nowhere", "", "junk"], ids=["missing", "directory", "not a key"])

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from machinectl.errors import MachineError
+    from tests.support.servers import Connection
     from tests.support.sshd import Sshd
 
 pytestmark = pytest.mark.usefixtures("ssh_config")
@@ -62,15 +63,13 @@ def test_a_login_that_is_granted_and_ended_is_told_with_the_hosts_words(
 
 def test_a_password_that_has_expired_is_told_as_one() -> None:
     wants = b"keyboard-interactive"
-    said = iter(
-        [
-            failure(wants),
-            question(b"Password: "),
-            question(b"New password: ", title=b"You are required to change your password immediately."),
-            failure(wants),
-        ]
-    )
-    expects = agreeing(lambda transport: send(transport, next(said)))
+    words = b"You are required to change your password immediately."
+    dialog = [failure(wants), question(b"Password: "), question(b"New password: ", title=words), failure(wants)]
+
+    def expects(connection: Connection) -> None:
+        said = iter(dialog)
+        agreeing(lambda transport: send(transport, next(said)))(connection)
+
     with serving(expects) as port, pytest.raises(LoginRefused, match=r"The password of ops .* has expired") as caught:
         log_in(SSHEndpoint("127.0.0.1", "ops", port), credentials=Credentials(password="geheim"))
     assert caught.value.hint == f"Log in once, and give it one: ssh -p {port} ops@127.0.0.1"

@@ -236,11 +236,17 @@ def test_a_server_that_allows_no_session_is_an_error(sshd: Sshd) -> None:
         session.run("true")
 
 
+@pytest.fixture
+def native(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MACHINE_NATIVE_SSH", "1")
+
+
 def shells_of(session: SSHSession) -> ShellPool:
     assert isinstance(session, OwnSession)
     return session._shells
 
 
+@pytest.mark.usefixtures("native")
 def test_a_shell_that_gave_up_waiting_is_replaced(sshd: Sshd) -> None:
     sshd.configure("ForceCommand exec bash -c 'export TMOUT=1; eval \"$SSH_ORIGINAL_COMMAND\"'")
     need("bash")
@@ -280,6 +286,7 @@ def test_a_quiet_command_outlives_the_keep_alive(sshd: Sshd, ssh_config: SSHConf
         assert session.run("sleep 2.5; echo alive").text == "alive"
 
 
+@pytest.mark.usefixtures("native")
 def test_round_trips_of_a_connection_and_its_commands(sshd: Sshd) -> None:
     connects: list[int] = []
     firsts: list[int] = []
@@ -319,8 +326,6 @@ def test_each_command_and_its_output_are_traced_without_the_input(sshd: Sshd) ->
 def test_nothing_is_left_running_on_the_host(sshd: Sshd) -> None:
     with log_in(sshd.endpoint) as session:
         pids = session.run("echo $$; echo $PPID").text.split()
-        waiting = [future.result() for future in shells_of(session)._starting]
-        assert waiting
     for pid in pids:
         wait_until_gone(int(pid))
     left = subprocess.run(["pgrep", "-f", str(sshd.directory)], check=False, capture_output=True).stdout.split()

@@ -112,7 +112,8 @@ def test_ssh_itself_refuses_a_key_that_is_not_pinned_though_the_user_knows_it(
 
 PROMPT = "# " if os.geteuid() == 0 else "$ "
 OWN_SHELL = """
-import sys
+import os, sys
+os.environ["MACHINE_NATIVE_SSH"] = "1"
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.client.interactive_shell import run_shell
 from tests.support.sshd import log_in

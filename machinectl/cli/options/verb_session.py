@@ -28,6 +28,10 @@ class GivenTLS:
         self.key = key
 
 
+# As docker-machine calls it. `ssh.client.connect` reads it.
+NATIVE_SSH = "MACHINE_NATIVE_SSH"
+
+
 class Session:
     """A running command line; `arguments` are canonical."""
 
@@ -46,7 +50,9 @@ class Session:
         # The program's name with its store, for suggested commands.
         self.program = program_with(storage_path)
         self.tls = tls or GivenTLS()
-        self.native_ssh = native_ssh or is_on(os.environ.get("MACHINE_NATIVE_SSH", ""))
+        self.native_ssh = native_ssh or is_on(os.environ.pop(NATIVE_SSH, ""))
+        if self.native_ssh:
+            os.environ[NATIVE_SSH] = "1"
         # From the environment, by variable.
         self.passwords = THIS.passwords
         self._console: Terminal | None = None

@@ -45,8 +45,8 @@ class Access(Frozen):
     trace: Callable[[str], None] | None = field(default=None, compare=False)
 
     @property
-    def needs_own_ssh(self) -> bool:
-        """Whether it has what `ssh` cannot use, such as a password."""
+    def needs_login(self) -> bool:
+        """Whether it has what programs that call ssh cannot use, such as a password: we log in first."""
         given = self.credentials
         return bool(given.password or given.passphrase or self.host_key or self.strict)
 
@@ -124,12 +124,13 @@ def logged_in(
     ssh: SSHEndpoint | None = None,
     timeout: float | None = None,
     quietly: bool = False,
+    native: bool = False,
     pin: Callable[[bytes], None] | None = None,
 ) -> Iterator[SSHSession]:
     """Connect to a host, and `pin` its key if it is new. Without `pin`, it is trusted only once.
 
-    `timeout` (seconds) covers TCP and handshake. `quietly` hides the step. Raises SSHError, or MachineError without
-    SSH.
+    `timeout` (seconds) covers TCP and handshake. `quietly` hides the step; `native` takes paramiko. Raises SSHError,
+    or MachineError without SSH.
     """
     # paramiko takes 150 ms to load.
     from machinectl.ssh.client.connect import connect
@@ -146,7 +147,9 @@ def logged_in(
     def log_in(there: SSHEndpoint) -> SSHSession:
         with nullcontext() if quietly else console.step(f"Connecting to {there.host}"):
             try:
-                return connect(there, access.credentials, policy, console, timeout=timeout, trace=access.trace)
+                return connect(
+                    there, access.credentials, policy, console, timeout=timeout, native=native, trace=access.trace
+                )
             except NoKey as exc:
                 if machine.phase == Phase.READY and exc.path == there.key:
                     raise missing_key(machine, exc.path) from exc
@@ -214,17 +217,19 @@ def changed_key_hint(error: HostKeyRefused, machine: Machine) -> str:
         return f"See its addresses: machinectl doctor {machine.name}"
     store = Store(os.path.dirname(os.path.dirname(machine.directory)))
     others = [other for name in store.names() if name != machine.name and (other := read_or_none(store.read, name))]
-    known = next((other.name for other in others if error.shown.encode() in pins_or_none(other)), "")
+    known = next((other.name for other in others if error.shown in pinned_fingerprints(other)), "")
     if known:
         return f'That is the key of "{known}", which has this address now\n{moved_hint(machine)}'
     return f"{moved_hint(machine)}\n{error.hint}"
 
 
-def pins_or_none(machine: Machine) -> bytes:
+def pinned_fingerprints(machine: Machine) -> set[str]:
+    from machinectl.ssh.keys.known_hosts import parse_known_hosts
+
     try:
-        return pinned_known_hosts(machine)
+        return {entry.key.fingerprint for entry in parse_known_hosts(pinned_known_hosts(machine))}
     except MachineError:
-        return b""
+        return set()
 
 
 def moved_hint(machine: Machine) -> str:

@@ -9,16 +9,24 @@ import signal
 import subprocess
 import threading
 from collections import deque
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from machinectl import url as engine_url
 from machinectl.errors import MachineError
 from machinectl.files.fileset import read_regular_file
 from machinectl.files.ownership import temporary_directory
-from machinectl.hosts.connection.login import add_machine_hints, login_endpoint, missing_key, pinned_known_hosts
+from machinectl.hosts.connection.login import (
+    add_machine_hints,
+    logged_in,
+    login_endpoint,
+    missing_key,
+    pin_first_key,
+    pin_in_store,
+    pinned_known_hosts,
+)
 from machinectl.hosts.connection.machine_driver import at_last_address, flag_of_set, known_hosts_path, ssh_endpoint
 from machinectl.ssh.openssh.config_block import USERS_OWN, host_block, with_user_files
-from machinectl.value_classes import Frozen
+from machinectl.value_classes import Frozen, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +37,7 @@ if TYPE_CHECKING:
     from machinectl.driver import SSHEndpoint
     from machinectl.hosts.connection.login import Access
     from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
 
 # The first line of ssh's banner about a changed host key. Its commands do not help here.
 BANNER = "@@@@@@@@@@"
@@ -54,15 +63,15 @@ class ProgramResult(Frozen):
     said: str
 
 
-def machine_host_block(machine: Machine, endpoint: SSHEndpoint | None = None) -> str:
-    """Raise MachineError without SSH."""
+def machine_host_block(machine: Machine, endpoint: SSHEndpoint | None = None, control: str = "") -> str:
+    """`control` is a ControlPath. Raise MachineError without SSH."""
     own = endpoint or ssh_endpoint(machine)
     endpoint = endpoint or at_last_address(machine, own)
     known_hosts = checked_known_hosts(machine, endpoint)
     # docker gives its ssh only the address of an ssh:// URL.
     aliases = [engine_url.parse_url(url).host for url in machine.urls] if docker_needs_ssh_config(machine) else []
     also = [alias for alias in aliases if re.fullmatch(PLAIN, alias, re.ASCII)]
-    block = host_block(machine.name, endpoint, known_hosts=known_hosts, also=also)
+    block = host_block(machine.name, endpoint, known_hosts=known_hosts, also=also, control=control)
     others = ", ".join(host for host in dict.fromkeys([own.host, *machine.addresses]) if host != endpoint.host)
     return f"{block}    # Other addresses: {others}\n" if others else block
 
@@ -86,10 +95,30 @@ def checked_known_hosts(machine: Machine, endpoint: SSHEndpoint) -> str:
 
 
 @contextmanager
-def temporary_ssh_config(machines: Iterable[Machine], console: Console, access: Access) -> Iterator[str]:
-    """Yield the path of a config for `ssh -F`: machines and the user's own."""
-    blocks = [machine_host_block(machine, login_endpoint(machine, console, access)) for machine in machines]
-    with temporary_directory() as directory:
+def temporary_ssh_config(
+    store: Store, machines: Iterable[Machine], console: Console, access: Access, logins: Iterable[tuple[str, str]] = ()
+) -> Iterator[str]:
+    """Yield the path of a config for `ssh -F`: machines and the user's own. Pin keys that are not known.
+
+    `logins` are machines' names with users. With a password or the like, log in first, and share that connection.
+    """
+    with ExitStack() as stack:
+        directory = stack.enter_context(temporary_directory())
+        blocks = []
+        for number, machine in enumerate(machines):
+            endpoint = login_endpoint(machine, console, access)
+            control = ""
+            if access.needs_login:
+                control = f'"{directory}/{number}-%r"'
+                for user in [user for name, user in logins if name == machine.name] or [""]:
+                    login = replace(endpoint, user=user or endpoint.user)
+                    pin = pin_in_store(store, console, machine)
+                    way = logged_in(machine, console, access.for_one_host(), ssh=login, quietly=True, pin=pin)
+                    session = stack.enter_context(way)
+                    os.symlink(session.control, os.path.join(directory, f"{number}-{session.user}"))
+            elif warning := pin_first_key(store, console, machine, access, endpoint):
+                console.warn(warning)
+            blocks.append(machine_host_block(machine, endpoint, control))
         path = os.path.join(directory, "ssh_config")
         with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(with_user_files(blocks, [os.path.expanduser(own) for own in USERS_OWN]))

@@ -52,7 +52,7 @@ def run_remote_script(
     machine = store.read(name)
     endpoint = login_endpoint(machine, console, access)
     # OpenSSH needs a pinned host key, and cannot take passwords.
-    by_own = order.native or order.sudo or access.needs_own_ssh or access.trace or not shutil.which("ssh")
+    by_own = order.native or order.sudo or access.needs_login or access.trace or not shutil.which("ssh")
     if not by_own and (known_hosts := checked_known_hosts(machine, endpoint)):
         try:
             control = order.connections.path(machine.directory, endpoint, known_hosts)

@@ -75,7 +75,7 @@ def open_files(store: Store, console: Console, place: MachinePath, access: Acces
     if place.user:
         endpoint = dataclasses.replace(endpoint, user=place.user)
     pin = pin_in_store(store, console, place.machine)
-    way = logged_in(place.machine, console, access.for_one_host(), ssh=endpoint, quietly=True, pin=pin)
+    way = logged_in(place.machine, console, access.for_one_host(), ssh=endpoint, quietly=True, native=True, pin=pin)
     return connections.enter_context(remote_files(connections.enter_context(way)))
 
 

@@ -6,10 +6,8 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from machinectl.ssh.client.openssh_session import check_openssh_key, connect_by_openssh
-from machinectl.ssh.client.own_connect import check_key_natively, connect_natively
 from machinectl.ssh.keys.host_keys import HostKeys
-from machinectl.ssh.ssh_errors import Unsupported
-from machinectl.ssh.ssh_settings import read_settings
+from machinectl.ssh.ssh_settings import is_native, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,9 +26,10 @@ def connect(
     console: Console,
     *,
     timeout: float | None = None,
+    native: bool = False,
     trace: Callable[[str], None] | None = None,
 ) -> SSHSession:
-    """Use the user's SSH configuration, and the system's ssh if paramiko lacks a feature.
+    """Use the system's ssh, or paramiko if `native`, if there is none or `--native-ssh` is given.
 
     `timeout` (seconds; default: ConnectTimeout, else 15) limits TCP and the handshake, each. `trace` gets commands and
     output, never input. Raises SSHError.
@@ -40,9 +39,12 @@ def connect(
         settings = dataclasses.replace(settings, connect_timeout=timeout)
     host_keys = HostKeys(policy, console)
     try:
-        return connect_natively(settings, credentials, host_keys, console, trace)
-    except Unsupported as exc:
-        return connect_by_openssh(endpoint, settings, host_keys, console, instead_of=exc, trace=trace)
+        if native or is_native():
+            # paramiko takes 150 ms to load.
+            from machinectl.ssh.client.own_connect import connect_natively
+
+            return connect_natively(settings, credentials, host_keys, console, trace)
+        return connect_by_openssh(endpoint, settings, credentials, host_keys, console, trace)
     except BaseException:
         # As ssh does, remember the key although the login failed.
         host_keys.keep_accepted()
@@ -55,8 +57,10 @@ def check_host_key(endpoint: SSHEndpoint, credentials: Credentials, policy: Host
     `credentials` are for jump hosts. Raises the same errors as `connect`.
     """
     settings, host_keys = read_settings(endpoint), HostKeys(policy, console)
-    try:
+    if is_native():
+        from machinectl.ssh.client.own_connect import check_key_natively
+
         check_key_natively(settings, credentials, host_keys, console)
-    except Unsupported as exc:
-        check_openssh_key(endpoint, settings, host_keys, instead_of=exc)
+    else:
+        check_openssh_key(endpoint, settings, credentials, host_keys, console)
     return host_keys.pinned

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import socket
 import time
 from typing import TYPE_CHECKING
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 GREETING = "SSH-"
 # Longest quotes of a host's text, in characters.
 LONGEST_SAID, LONGEST_OFFER = 100, 300
+# Broken algorithms: only outdated software has nothing else.
+OUTDATED = re.compile(r"sha1|md5|dss|^ssh-rsa$|group1-|arcfour|3des|blowfish|cast128|rijndael|-cbc|^none$")
 UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN}
 
 
@@ -152,6 +155,10 @@ def proxy_command_error(settings: Settings, command: str, said: str) -> NotForwa
     return NotForwarded(
         f"The ProxyCommand does not lead to {place(settings)}{said and f': {said}'}", f"Try it: {command}"
     )
+
+
+def are_outdated(algorithms: Sequence[str]) -> bool:
+    return all(OUTDATED.search(name) for name in algorithms)
 
 
 def nothing_shared(

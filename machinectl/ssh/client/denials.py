@@ -74,11 +74,11 @@ def cut_off(settings: Settings, tried: Sequence[str], banner: str) -> LoginRefus
     if explained is not None:
         return explained
     advice = "It allows a few attempts: "
-    if banner.strip() and len(tried) == 1:
+    if banner.strip() and len(tried) <= 1:
         # pam_nologin(8) shows the admin's text.
         advice = "If that is the text of /run/nologin there, wait, or remove it as root: rm /run/nologin; else "
     return LoginRefused(
-        f"{settings.address} ended the connection after {plural(len(tried), 'attempt')} to log in as "
+        f"{settings.address} ended the connection after {plural(len(tried) or 1, 'attempt')} to log in as "
         f"{settings.user}: {tried_once(tried) or 'none of ours'}"
         f"{f'; it said {one_line(banner, LONGEST_BANNER)!r}' if banner.strip() else ''}",
         f"{advice}name the right key, {ANOTHER_KEY}, or check the password",

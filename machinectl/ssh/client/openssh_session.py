@@ -1,20 +1,20 @@
-"""Use the system's ssh for what paramiko lacks, such as an algorithm or a key on a token.
+"""Log in with the system's ssh, and run commands over that connection.
 
-A background ssh logs in (ControlMaster, ssh_config(5)); commands share it. `host_keys` checks host keys: ssh knows
-only the pinned key.
+One ssh in the background logs in (ControlMaster, ssh_config(5)); it ends with this process, even after kill -9.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import os
-import re
-import shutil
+import signal
 import subprocess
+import threading
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,267 +23,545 @@ from machinectl.files.ownership import temporary_directory
 from machinectl.files.temporary_files import small_file
 from machinectl.process_streams import query_program, run_streamed
 from machinectl.ssh import framing
-from machinectl.ssh.client.session import SSHSession, Transfer, last_line
-from machinectl.ssh.client.transport import ALGORITHMS
+from machinectl.ssh.client import connection_failures, denials
+from machinectl.ssh.client.connection_failures import UNREACHABLE
+from machinectl.ssh.client.session import SSHSession, Transfer
 from machinectl.ssh.keys import known_hosts
-from machinectl.ssh.keys.private_keys import CLASSES, certifies
-from machinectl.ssh.openssh.ssh_options import (
-    COMMANDS_ONLY,
-    MEETING,
-    WITH_INPUT,
-    openssh_command,
-    option_words,
-    quote_config_path,
+from machinectl.ssh.openssh.askpass import wait_for_output
+from machinectl.ssh.openssh.hops import Hop, Route, route_to
+from machinectl.ssh.openssh.login_log import LoginLog, read_log
+from machinectl.ssh.openssh.private_agent import LockedKeys, is_public
+from machinectl.ssh.openssh.ssh_options import COMMANDS_ONLY, MEETING, option_words, quote_config_path
+from machinectl.ssh.ssh_errors import (
+    ConnectionLost,
+    HostKeyRefused,
+    LoginRefused,
+    NoKey,
+    NotForwarded,
+    SSHError,
+    Unsupported,
+    command_timeout,
 )
-from machinectl.ssh.ssh_errors import LoginRefused, SSHError, TokenNeeded, Unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from typing import NoReturn
+    from collections.abc import Callable, Sequence
+    from typing import IO
 
     from machinectl.console import Console
     from machinectl.ssh.destination import SSHEndpoint
+    from machinectl.ssh.keys.credentials import Credentials
     from machinectl.ssh.keys.host_keys import HostKeys
     from machinectl.ssh.keys.known_hosts import HostKey
     from machinectl.ssh.ssh_settings import Settings
 
-# How long the background ssh waits for the next command, in seconds: we may prompt in between. If we are killed, it
-# ends after this time.
-PERSISTS = 600
-# How long a login may take after the connection, in seconds: the user may fetch a token or type a passphrase.
-LOGIN_TIMEOUT = 120.0
-# Timeout for an ssh that only queries the background ssh, in seconds.
-ASK_TIMEOUT = 10.0
-# Most output of ssh during the login, with the banner, in bytes; how often to check it, in seconds.
-MOST_SAID = 1 << 16
-LOOK_SECONDS = 0.05
-UNKNOWN_TO_BOTH = re.compile(r"Unable to negotiate|no matching|Protocol major versions differ")
-# Options of ssh_config -> `ssh -Q` names.
-QUERIES = {"KexAlgorithms": "kex", "Ciphers": "cipher", "MACs": "mac", "HostKeyAlgorithms": "key"}
+# ssh runs it after the login, in $SHELL, which is nologin for a service's user. `$PPID` is ssh.
+READY = b"ready\n"
+GUARD = "exec sh -c 'exec 3<&0; { read end <&3; kill $PPID; } 2>/dev/null & echo ready'"
+SHELL = {"SHELL": "/bin/sh"}
+# A host may have ssh write to its log, or to stderr, without end; in blocks of 512 bytes.
+LIMITED = ["/bin/sh", "-c", 'ulimit -f 32768; exec "$0" "$@"']
+# What ssh may be set to by the user, for the connection that commands share.
+MASTER = {
+    **COMMANDS_ONLY,
+    "PermitLocalCommand": "yes",
+    "LocalCommand": GUARD,
+    "StdinNull": "no",
+    "ForkAfterAuthentication": "no",
+    "SessionType": "none",
+    "ControlMaster": "yes",
+    "ControlPersist": "no",
+    "GatewayPorts": "no",
+}
+# How long a login may take after the connection, in seconds: the host may ask a directory server.
+LOGIN_SECONDS = 60.0
+# What a login at a jump host, and the start of ssh, may take.
+JUMP_SECONDS, SPARE_SECONDS = 15.0, 1.0
+# Timeout for a program that answers at once, and for the end of ssh, in seconds.
+ASK_TIMEOUT, END_SECONDS = 10.0, 2.0
+# Most of a banner to read, in bytes.
+MOST_SAID = 1 << 12
+# Pauses after "Session open refused", in seconds: sshd may still count a session that has ended.
+PAUSES = (0.02, 0.1, 0.5)
+REFUSED_SESSION = r"session request failed"
+SSH_FAILED = 255
+# What ssh says of a file that holds none.
+NOT_A_KEY = {"invalid format", "error in libcrypto"}
+# What ssh calls the kinds of algorithms -> options of ssh_config and `ssh -Q` names.
+KINDS = {
+    "key exchange method": ("KexAlgorithms", "kex"),
+    "host key type": ("HostKeyAlgorithms", "key"),
+    "cipher": ("Ciphers", "cipher"),
+    "MAC": ("MACs", "mac"),
+}
+# The kinds of host keys. A user may know the fingerprint of any of them. An ssh-rsa key signs with SHA-2 (RFC 8332).
+RSA = "rsa-sha2-512,rsa-sha2-256"
+KEY_KINDS = ("ssh-ed25519", "ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521", RSA)
+ERRNOS = {os.strerror(number): number for number in (errno.ECONNREFUSED, errno.ETIMEDOUT, *UNREACHABLE)}
 
 
 def connect_by_openssh(
     endpoint: SSHEndpoint,
     settings: Settings,
+    credentials: Credentials,
     host_keys: HostKeys,
     console: Console,
-    *,
-    instead_of: Unsupported,
     trace: Callable[[str], None] | None = None,
-) -> SSHSession:
-    """Raises SSHError, or `instead_of` if ssh is missing or lacks the same feature."""
+) -> SystemSession:
+    """Raises SSHError."""
     with ExitStack() as stack:
-        directory = stack.enter_context(temporary_directory())
-        program = OpenSSH(endpoint, settings, Path(directory), instead_of)
-        if isinstance(instead_of, TokenNeeded) and console.interactive:
-            console.note(f"The system's ssh logs in at {settings.address}: a token that blinks waits to be touched")
-        program.meet(host_keys)
-        stack.callback(program.leave)
-        program.log_in(host_keys.pinned, asks=console.interactive)
+        login = new_login(endpoint, settings, credentials, host_keys, console, stack)
+        master = login.log_in()
         return SystemSession(
-            program=program, settings=settings, stack=stack.pop_all(), known_hosts=host_keys.pinned, trace=trace
+            master=master, settings=settings, stack=stack.pop_all(), known_hosts=host_keys.pinned, trace=trace
         )
 
 
 def check_openssh_key(
-    endpoint: SSHEndpoint, settings: Settings, host_keys: HostKeys, *, instead_of: Unsupported
+    endpoint: SSHEndpoint, settings: Settings, credentials: Credentials, host_keys: HostKeys, console: Console
 ) -> None:
     """Raises the same errors as `connect`."""
-    with temporary_directory() as directory:
-        OpenSSH(endpoint, settings, Path(directory), instead_of).meet(host_keys)
+    with ExitStack() as stack:
+        new_login(endpoint, settings, credentials, host_keys, console, stack).check_key()
 
 
-def has_openssh() -> bool:
-    """Return whether ssh exists and can stay in the background."""
-    return os.name == "posix" and shutil.which("ssh") is not None
+def new_login(
+    endpoint: SSHEndpoint,
+    settings: Settings,
+    credentials: Credentials,
+    host_keys: HostKeys,
+    console: Console,
+    stack: ExitStack,
+) -> Login:
+    if endpoint.key and not os.path.lexists(endpoint.key):
+        raise NoKey(endpoint.key)
+    directory = stack.enter_context(temporary_directory())
+    route = route_to(endpoint, settings, host_keys, credentials, console, Path(directory), stack)
+    return Login(route, console, Path(directory), stack)
 
 
-class OpenSSH:
-    """`directory` is private and holds ssh's files."""
+@dataclass(eq=False)
+class Login:
+    """Tries to log in until it works or nobody can help."""
 
-    def __init__(self, endpoint: SSHEndpoint, settings: Settings, directory: Path, instead_of: Unsupported) -> None:
-        # ssh would check the keys of jump hosts itself.
-        if settings.jump or settings.proxy_jump or not has_openssh():
-            raise instead_of
-        self._endpoint = endpoint
-        self._settings = settings
-        self._directory = directory
-        self._instead_of = instead_of
-        self._control = directory / "s"
-        # The ssh that logs in; the background ssh is another process.
-        self._running: subprocess.Popen[bytes] | None = None
+    route: Route
+    console: Console
+    directory: Path
+    stack: ExitStack
+    _banner: IO[bytes] = field(default_factory=small_file)
 
-    def meet(self, host_keys: HostKeys) -> None:
-        """Check the host's key. Raises HostKeyRefused."""
-        demanded = host_keys.demanded()
-        key = self._look_for(algorithms(host_keys.known_types(self._settings)))
-        for kind in algorithms(CLASSES):
-            if not demanded or key.fingerprint == demanded:
+    def __post_init__(self) -> None:
+        self.stack.callback(self._banner.close)
+        self._keys = LockedKeys(str(self.directory), self.console, self.stack)
+
+    @property
+    def host(self) -> Hop:
+        return self.route.hops[-1]
+
+    def log_in(self) -> Master:
+        host = self.host
+        for hop in self.route.hops:
+            self._keys.unlock_known(hop)
+            hop.asks = not self._keys.locked(hop) and self._can_answer(hop)
+        if not host.is_pinned or host.host_keys.demanded():
+            self._meet(host)
+        control = self.directory / "s"
+        alive = {
+            "ControlPath": quote_config_path(str(control)),
+            "ServerAliveInterval": f"{host.settings.alive_interval:.0f}",
+            "ServerAliveCountMax": str(max(1, host.settings.alive_count)),
+        }
+        options = option_words({**MASTER, **alive})
+        while True:
+            process, line = self._start(host, [*options, *host.options()], ["-N", "-T"])
+            if line == READY:
                 break
-            # The host may have another key with the required fingerprint.
-            with contextlib.suppress(Unsupported):
-                key = self._look(kind)
-        certified = host_keys.takes_certificates(self._settings) and any(
-            host_keys.is_certified(self._settings, key, certificate) for certificate in self._certificates(key)
-        )
-        host_keys.check(self._settings, key, certified=certified)
+            end_group(process)
+            self._go_on(host, is_late=line is None)
+        if host.answers.typed and host.log.by_password:
+            host.credentials.password = host.answers.typed
+        return Master(process, str(control), host, self.directory, self.stack)
 
-    def _certificates(self, key: HostKey) -> list[bytes]:
-        """Return no certificates if ssh-keyscan cannot reach the host."""
-        if not self._settings.is_direct:
-            return []
-        timeout = f"{self._settings.connect_timeout:.0f}"
-        command = ["ssh-keyscan", "-c", "-T", timeout, "-p", str(self._settings.port), "--", self._settings.hostname]
-        answer = query_program(command, self._settings.connect_timeout + ASK_TIMEOUT)
-        said = answer.stdout.decode(errors="replace") if answer else ""
-        # A line with a certificate has no host name.
-        words = [line.split()[-2:] for line in said.splitlines()]
-        shown = [known_hosts.parse_key(*pair) for pair in words if len(pair) == 2]  # noqa: PLR2004 - a type and a key
-        return [each.blob for each in shown if each and certifies(each, key)]
+    def check_key(self) -> None:
+        """Check the host's key without a login."""
+        host = self.host
+        if not host.is_pinned or host.host_keys.demanded():
+            self._meet(host)
+            return
+        self._look(host, [*host.look_options({}), *host.options()])
 
-    def _look_for(self, kinds: Sequence[str]) -> HostKey:
-        """Return a key of a known kind if possible."""
-        if kinds:
-            with contextlib.suppress(Unsupported):
-                return self._look(",".join(kinds))
-        return self._look("")
+    def _can_answer(self, hop: Hop) -> bool:
+        return self.console.interactive or hop.answers.password is not None
 
-    def _look(self, kinds: str) -> HostKey:
-        seen = self._directory / "seen"
-        seen.unlink(missing_ok=True)
-        options = {**MEETING, "UserKnownHostsFile": quote_config_path(str(seen))}
+    def _start(
+        self, hop: Hop, options: Sequence[str], arguments: Sequence[str]
+    ) -> tuple[subprocess.Popen[bytes], bytes | None]:
+        """Start ssh, answer its questions, and return its first line: b"" if it ends, None if it is late."""
+        index = self.route.hops.index(hop)
+        hops = self.route.hops[: index + 1]
+        command = [*LIMITED, *self.route.command(index, options, arguments)]
+        for each in hops:
+            (each.directory / "log").unlink(missing_ok=True)
+        self._banner.seek(0)
+        self._banner.truncate()
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._banner,
+                env={**os.environ, **SHELL, **hop.askpass.environment},
+                # ^C must reach only this process, and ssh must not ask at the terminal.
+                start_new_session=True,
+            )
+        except OSError as exc:
+            raise SSHError(f"ssh cannot be started: {exc.strerror}", "Try: ssh -V") from exc
+        handshake = sum(each.settings.connect_timeout for each in hops) + JUMP_SECONDS * index + SPARE_SECONDS
+        try:
+            line = self._wait(process, handshake)
+            if line is None and hop.log.fingerprint:
+                line = self._wait(process, LOGIN_SECONDS)
+        except BaseException:
+            end_group(process)
+            raise
+        return process, line
+
+    def _wait(self, process: subprocess.Popen[bytes], seconds: float) -> bytes | None:
+        stream = process.stdout
+        assert stream  # noqa: S101 - it is a pipe
+        line = wait_for_output(stream, self.route.asking, seconds, lambda: process.poll() is not None)
+        return b"" if line is None and process.poll() is not None else line
+
+    def _look(self, hop: Hop, options: Sequence[str]) -> LoginLog:
+        """Have the host show its key. Raises SSHError if it shows none."""
+        while True:
+            process, line = self._start(hop, options, ["true"])
+            end_group(process)
+            log = hop.log
+            if log.is_key_proved:
+                return log
+            self._go_on(hop, is_late=line is None, looks=True)
+
+    def _meet(self, hop: Hop) -> None:
+        """Check a key that is not pinned, or has changed, and pin it. Raises HostKeyRefused."""
+        hop.is_met = True
+        demanded = hop.host_keys.demanded(jump=hop.is_aside)
+        is_vouched = False
+        if demanded:
+            key = self._demanded_key(hop, demanded)
+        elif not hop.is_aside and hop.host_keys.pinned.strip():
+            key = self._shown_key(hop)
+        else:
+            key, is_vouched = self._new_key(hop)
+        hop.host_keys.check(hop.settings, key, jump=hop.is_aside, certified=is_vouched)
+
+    def _demanded_key(self, hop: Hop, demanded: str) -> HostKey:
+        """The host may have another key with the required fingerprint: ask for each kind."""
+        shown = self._shown_key(hop)
+        for kinds in KEY_KINDS:
+            if shown.fingerprint == demanded:
+                break
+            with contextlib.suppress(SSHError):
+                other = self._shown_key(hop, kinds)
+                shown = other if other.fingerprint == demanded else shown
+        return shown
+
+    def _shown_key(self, hop: Hop, kinds: str = "") -> HostKey:
+        """Return the key that the host shows, whoever knows it."""
+        options = {**MEETING, "UserKnownHostsFile": quote_config_path(str(seen_path(hop)))}
         if kinds:
             options["HostKeyAlgorithms"] = kinds
-        said = self._run([*option_words(options), "true"], self._settings.connect_timeout + ASK_TIMEOUT)
-        entries = known_hosts.parse_known_hosts(seen.read_bytes()) if seen.exists() else []
+        seen_path(hop).unlink(missing_ok=True)
+        self._look(hop, hop.look_options(options))
+        entries = known_hosts.parse_known_hosts(seen_path(hop).read_bytes()) if seen_path(hop).exists() else []
         if not entries:
-            self._fail(said)
+            raise SSHError(
+                f"{hop.settings.address} shows no key that could be pinned", connection_failures.see_ssh(hop.settings)
+            )
         return entries[0].key
 
-    def log_in(self, pinned: bytes, *, asks: bool) -> None:
-        """Stay in the background. `asks` lets ssh prompt at the terminal."""
-        (self._directory / "known_hosts").write_bytes(pinned)
-        # After an interrupt, the process may end before this thread.
-        atexit.register(self.leave)
+    def _new_key(self, hop: Hop) -> tuple[HostKey, bool]:
+        """Return the key, and whether the user's files, a certificate or a command of theirs vouch for it."""
+        seen = seen_path(hop)
+        seen.unlink(missing_ok=True)
+        files = " ".join(map(quote_config_path, [str(seen), *hop.settings.known_hosts]))
         options = {
-            "BatchMode": "no" if asks else "yes",
-            "ControlMaster": "yes",
-            "ControlPath": quote_config_path(str(self._control)),
-            "ControlPersist": str(PERSISTS),
-            "ServerAliveInterval": f"{self._settings.alive_interval:.0f}",
-            "ServerAliveCountMax": str(max(1, self._settings.alive_count)),
+            "StrictHostKeyChecking": "no",
+            "UserKnownHostsFile": files,
+            "GlobalKnownHostsFile": os.devnull,
+            "HashKnownHosts": "no",
+            "CheckHostIP": "no",
+            "UpdateHostKeys": "no",
         }
-        patience = self._settings.connect_timeout + LOGIN_TIMEOUT
-        said = self._run([*option_words(options), "-f", "-N"], patience, trusts=True)
-        if not self.is_alive():
-            self._fail(said)
+        log = self._look(hop, hop.look_options(options))
+        if seen.exists() and (entries := known_hosts.parse_known_hosts(seen.read_bytes())):
+            return entries[0].key, False
+        kind = log.key_type.partition("-cert-")[0]
+        if log.is_key_changed:
+            raise hop.host_keys.changed(hop.settings, kind, log.fingerprint, jump=hop.is_aside)
+        shown = self._shown_key(hop, {"ssh-rsa": RSA, "rsa-sha2-512": RSA}.get(kind, kind))
+        return shown, log.trusts_key and shown.fingerprint == log.fingerprint
 
-    def _run(self, arguments: Sequence[str], patience: float, *, trusts: bool = False) -> str:
-        """Return up to MOST_SAID bytes of stderr, after at most `patience` seconds."""
-        # Other messages of ssh may also explain a failure.
-        options = {"ConnectTimeout": f"{self._settings.connect_timeout:.0f}", "LogLevel": "INFO"}
-        command = self.command([*option_words(options), *arguments], trusts=trusts)
-        # Use a file: the background ssh would keep a pipe open.
-        with small_file() as errors:
+    def _go_on(self, target: Hop, *, is_late: bool, looks: bool = False) -> None:
+        """Change what made ssh fail, so that it can be tried again. Raises SSHError."""
+        hops = self.route.hops[: self.route.hops.index(target) + 1]
+        for hop, following in zip(hops, [*hops[1:], None], strict=True):
+            log = hop.log
+            if following and log.unforwarded:
+                raise not_forwarded(hop, following, log.unforwarded)
+            if following and log.is_logged_in:
+                continue
             try:
-                process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors)
-            except OSError as exc:
-                raise self._instead_of from exc
-            self._running = process
-            late = (
-                ""
-                if ends(process, errors.fileno(), patience)
-                else f"\nit did not come to an end within {patience:.0f} s"
-            )
-            errors.seek(0)
-            return errors.read(MOST_SAID).decode(errors="replace") + late
+                self._help(hop, log, is_late=is_late, looks=looks and hop is target)
+            except LoginRefused as exc:
+                if hop.is_jump:
+                    # The user's key and password are for the host, not for jump hosts.
+                    exc.hint = jump_host_hint(hop)
+                raise
+            return
 
-    def _fail(self, said: str) -> NoReturn:
-        if UNKNOWN_TO_BOTH.search(said):
-            raise disabled_algorithm(self._settings, self._instead_of)
-        words = one_line(last_line(said.encode()), 200) or "it gives no reason"
-        kind = LoginRefused if "ermission denied" in said else SSHError
-        raise kind(
-            f"{self._instead_of.cause}. The system's ssh cannot log in either: {words}",
-            f"Try it: ssh {self._settings.login_options}",
+    def _help(self, hop: Hop, log: LoginLog, *, is_late: bool, looks: bool) -> None:
+        if log.revoked is not None:
+            raise revoked_key(hop, log)
+        if log.is_key_unknown or log.is_key_changed:
+            if hop.host_keys.expected(hop.settings, jump=hop.is_aside) or log.is_key_changed or hop.is_met:
+                kind = log.key_type.partition("-cert-")[0]
+                raise hop.host_keys.changed(hop.settings, kind, log.fingerprint, jump=hop.is_aside)
+            self._meet(hop)
+        elif log.is_denied and not looks:
+            self._help_denied(hop, log)
+        else:
+            self._banner.seek(0)
+            said = self._banner.read(MOST_SAID).decode(errors="replace")
+            raise connection_error(hop, log, said, is_late=is_late)
+
+    def _help_denied(self, hop: Hop, log: LoginLog) -> None:
+        offered = log.offered
+        for path in self._keys.locked(hop):
+            if (path == log.accepted or path not in offered) and self._keys.try_passphrases(hop, path):
+                return
+        if not hop.asks and self._can_answer(hop) and set(denials.PASSWORD_METHODS) & set(log.methods):
+            hop.asks = True
+            return
+        raise login_refusal(hop, log, self.console)
+
+
+def seen_path(hop: Hop) -> Path:
+    return hop.directory / "seen"
+
+
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """End ssh, and what it has started."""
+    for stream in (process.stdin, process.stdout):
+        if stream:
+            stream.close()
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(END_SECONDS)
+            return
+
+
+def jump_host_hint(hop: Hop) -> str:
+    if not hop.is_aside:
+        return f"It is a jump host. See why: machinectl doctor {hop.host_keys.machine}"
+    options = hop.settings.login_options
+    return f"It is a jump host: your SSH configuration says who logs in there, and how. Try: ssh {options}"
+
+
+def not_forwarded(jump: Hop, following: Hop, said: str) -> NotForwarded:
+    is_forbidden = "prohibited" in said
+    why = "forwarding is not allowed there" if is_forbidden else "it cannot be reached from there"
+    return connection_failures.not_forwarded(following.settings, jump.settings.address, why, check_sshd=True)
+
+
+def revoked_key(hop: Hop, log: LoginLog) -> HostKeyRefused:
+    by = f"is revoked: {one_line(log.revoked or '')}" if log.revoked else "is marked as revoked in your known_hosts"
+    return HostKeyRefused(
+        f"The key of {hop.settings.address} ({log.fingerprint}) {by}",
+        "Ask who runs the host for its new key; do not connect until then",
+    )
+
+
+def login_refusal(hop: Hop, log: LoginLog, console: Console) -> LoginRefused:
+    settings, answers = hop.settings, hop.answers
+    if hop.endpoint.key and is_public(hop.endpoint.key):
+        cause = f"{hop.endpoint.key} is a public key, and the agent does not hold it"
+        return LoginRefused(cause, "Name the private key")
+    unused = [*(unusable_key(*each) for each in log.unusable), *hop.unused]
+    if denials.NEW_PASSWORD.search(f"{log.text} {' '.join(answers.asked)}"):
+        return LoginRefused(*denials.new_password(settings))
+    if log.is_partial and log.accepted:
+        question = answers.asked[-1].partition(") ")[2] if answers.asked else ""
+        return denials.wants_more(settings, log.accepted, log.methods, question, asks=console.interactive)
+    return denials.login_refused(settings, [*log.offered, *answers.tried], unused, log.methods)
+
+
+def unusable_key(path: str, why: str) -> str:
+    if why in NOT_A_KEY:
+        return f"The key {path} is not a private key"
+    return f"{path} (make it private: chmod 600)" if why == "bad permissions" else f"{path} ({why})"
+
+
+def connection_error(hop: Hop, log: LoginLog, said: str, *, is_late: bool) -> SSHError:
+    """Say why there was no login, and no refusal either."""
+    return (
+        unconnected_error(hop.settings, log, said)
+        or key_exchange_error(hop.settings, log, is_late=is_late or log.is_late)
+        or login_error(hop, log, said, is_late=is_late)
+    )
+
+
+def unconnected_error(settings: Settings, log: LoginLog, said: str) -> SSHError | None:
+    if log.unresolved:
+        return connection_failures.unresolved(settings, log.unresolved)
+    if log.unconnected:
+        number = ERRNOS.get(log.unconnected)
+        failure = OSError(number, log.unconnected) if number else OSError(log.unconnected)
+        error = connection_failures.connect_error(settings, failure)
+        error.__cause__ = failure
+        return error
+    if settings.proxy_command and not log.has_greeting:
+        last = one_line("".join(said.strip().splitlines()[-1:]))
+        return connection_failures.proxy_command_error(settings, settings.proxy_command, last)
+    if log.find(r"^debug1: (?:Connecting to|Executing proxy command)"):
+        return None
+    words = one_line("".join((log.last_line or said).strip().splitlines()[-1:]))
+    return SSHError(f"ssh cannot connect to {settings.address}: {words}", connection_failures.see_ssh(settings))
+
+
+def key_exchange_error(settings: Settings, log: LoginLog, *, is_late: bool) -> SSHError | None:
+    if log.negotiation:
+        return nothing_shared(settings, *log.negotiation)
+    if not log.has_greeting:
+        return connection_failures.greeting_error(settings, log.first_line, is_late=is_late)
+    if log.find(r"^KnownHostsCommand.* failed"):
+        return HostKeyRefused(
+            f"KnownHostsCommand of your SSH configuration failed: no key of {settings.address} is trusted",
+            f"Try it: {settings.known_hosts_command}",
         )
+    if log.fingerprint:
+        return None
+    why = "" if is_late else (log.closed or one_line(log.last_line) or "it was closed")
+    return connection_failures.handshake_error(settings, why)
 
-    def command(self, arguments: Sequence[str], *, trusts: bool = True) -> list[str]:
-        """Accept only the pinned key if `trusts`."""
-        path = str(self._directory / "known_hosts") if trusts else ""
-        return openssh_command(self._endpoint, known_hosts=path, arguments=[*option_words(COMMANDS_ONLY), *arguments])
 
-    def login_command(self) -> list[str]:
-        """Use only the existing connection, never a new one."""
-        options = {
-            **WITH_INPUT,
-            "ControlMaster": "no",
-            "ControlPath": quote_config_path(str(self._control)),
-            "ProxyCommand": "false",
-        }
-        return self.command([*option_words(options), "-T", framing.LOGIN_COMMAND])
+def login_error(hop: Hop, log: LoginLog, said: str, *, is_late: bool) -> SSHError:
+    settings, see_ssh = hop.settings, connection_failures.see_ssh(hop.settings)
+    if log.closed is not None and log.is_key_proved:
+        return denials.cut_off(settings, [*log.offered, *hop.answers.tried], said)
+    if log.closed is not None or is_late:
+        how = "gave no answer" if is_late else "ended the connection"
+        return ConnectionLost(f"{settings.address} {how} during the login", see_ssh)
+    why = one_line(log.last_line) or "ssh gives no reason"
+    return SSHError(f"The login at {settings.address} failed: {why}", see_ssh)
 
+
+def nothing_shared(settings: Settings, kind: str, offered: list[str]) -> SSHError:
+    """Show how to enable an algorithm that ssh leaves off."""
+    keyword, query = KINDS.get(kind, (kind, ""))
+    answer = query_program(["ssh", "-Q", query], ASK_TIMEOUT) if query else None
+    known = answer.stdout.decode(errors="replace").split() if answer else []
+    usable = next((name for name in offered if name in known), "")
+    error = connection_failures.nothing_shared(
+        settings, keyword, offered, known, outdated=connection_failures.are_outdated(offered)
+    )
+    if usable:
+        lines = f"Host {settings.host}\\n  {keyword} +{usable}\\n"
+        return Unsupported(
+            f"{error.cause}. The system's ssh knows {usable}, but does not use it by default",
+            f"Update the host's OpenSSH, or let the system's ssh use it: printf '{lines}' >> ~/.ssh/config",
+        )
+    return error
+
+
+class Master:
+    """The ssh in the background, with the socket of its commands."""
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], control: str, host: Hop, directory: Path, stack: ExitStack
+    ) -> None:
+        self.control = control
+        self.process = process
+        self._host = host
+        self._directory = directory
+        self._commands = 0
+        self._running = 0
+        self._lock = threading.Lock()
+        stack.callback(self.close)
+        # After an interrupt, the process may end before this thread.
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        atexit.unregister(self.close)
+        end_group(self.process)
+
+    @property
     def is_alive(self) -> bool:
-        return self._ask("check")
+        return self.process.poll() is None
 
-    def leave(self) -> None:
-        """End both ssh processes."""
-        atexit.unregister(self.leave)
-        if self._running and self._running.poll() is None:
-            self._running.kill()
-        self._ask("exit")
+    @property
+    def log(self) -> LoginLog:
+        return self._host.log
 
-    def _ask(self, what: str) -> bool:
-        """Return whether the background ssh confirms a command."""
-        command = self.command([*option_words({"ControlPath": quote_config_path(str(self._control))}), "-O", what])
-        answer = query_program(command, ASK_TIMEOUT)
-        return answer is not None and answer.returncode == 0
+    def command(self, *words: str) -> list[str]:
+        """Return an ssh that uses this connection, never a new one: without configuration, it starts fast."""
+        options = {"ControlPath": quote_config_path(self.control), "ControlMaster": "no", "ProxyCommand": "false"}
+        return ["ssh", "-F", os.devnull, *option_words(options), *words]
+
+    def run(self, given: Transfer, address: str) -> int | None:
+        """Run LOGIN_COMMAND. While sshd opens no more sessions, wait for the others to end. Raises SSHError."""
+        deadline = time.monotonic() + (given.timeout or ASK_TIMEOUT * 6)
+        pauses, end = iter(PAUSES), given.end
+        ending = (lambda _: end()) if end else None
+        while True:
+            with self._lock:
+                self._commands += 1
+                self._running += 1
+                log = str(self._directory / f"command{self._commands}")
+            try:
+                status = run_streamed(
+                    self.command("-E", log, "-T", "host", framing.LOGIN_COMMAND),
+                    given.output.take,
+                    given.stop,
+                    stdin=given.stdin,
+                    end=ending,
+                    timeout=given.timeout,
+                )
+            finally:
+                with self._lock:
+                    self._running -= 1
+            is_refused = status == SSH_FAILED and not given.output.started and read_log(log).find(REFUSED_SESSION)
+            with contextlib.suppress(OSError):
+                os.unlink(log)
+            if not (is_refused and self.is_alive):
+                return status
+            pause = next(pauses, 0.5 if self._running else None)
+            if pause is None:
+                raise SSHError(
+                    f"{address} opens no session for {self._host.settings.user}",
+                    "On the host: MaxSessions in sshd_config, and journalctl -u ssh",
+                )
+            if time.monotonic() > deadline:
+                raise command_timeout(address, given.timeout or 0)
+            time.sleep(pause)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class SystemSession(SSHSession):
-    program: OpenSSH
+    master: Master
+
+    @property
+    def control(self) -> str:
+        return self.master.control
 
     def _transfer(self, given: Transfer) -> int | None:
-        end = given.end
-        ending = (lambda _: end()) if end else None
-        command, take = self.program.login_command(), given.output.take
-        return run_streamed(command, take, given.stop, stdin=given.stdin, end=ending, timeout=given.timeout)
+        return self.master.run(given, self.settings.address)
 
     def _is_alive(self) -> bool:
-        return self.program.is_alive()
+        return self.master.is_alive
 
-
-def disabled_algorithm(settings: Settings, instead_of: Unsupported) -> Unsupported:
-    """Return an error that shows how to enable an algorithm that the system's ssh leaves off."""
-    query = QUERIES.get(instead_of.keyword)
-    answer = query_program(["ssh", "-Q", query], ASK_TIMEOUT) if query else None
-    known = answer.stdout.decode(errors="replace").split() if answer else []
-    usable = next((name for name in instead_of.offered if name in known), "")
-    if not usable:
-        return instead_of
-    lines = f"Host {settings.host}\\n  {instead_of.keyword} +{usable}\\n"
-    return Unsupported(
-        f"{instead_of.cause}. The system's ssh knows {usable}, but does not use it by default",
-        f"Update the host's OpenSSH, or let the system's ssh use it: printf '{lines}' >> ~/.ssh/config",
-    )
-
-
-def ends(process: subprocess.Popen[bytes], errors: int, patience: float) -> bool:
-    """Return False, and kill the process, after `patience` seconds or too much stderr."""
-    end = time.monotonic() + patience
-    try:
-        while process.poll() is None:
-            if time.monotonic() > end or os.fstat(errors).st_size > MOST_SAID:
-                return False
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(LOOK_SECONDS)
-        return True
-    finally:
-        process.kill()
-        process.wait()
-
-
-def algorithms(types: Iterable[str]) -> list[str]:
-    """Return lists of algorithms, one for each known type of a host key."""
-    return [",".join(ALGORITHMS.get(kind, (kind,))) for kind in types if kind in CLASSES]
+    def _lost(self, why: str = "") -> ConnectionLost:
+        settings = self.settings
+        silent = f"no sign of life for {settings.alive_interval * max(1, settings.alive_count):.0f} s"
+        return super()._lost(why or (silent if self.master.log.is_silent else "it was closed"))

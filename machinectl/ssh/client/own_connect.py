@@ -95,12 +95,7 @@ class Connector:
         """Connect and check the host's key, without a login."""
         demanded = judge.demanded(jump=aside)
         types = judge.known_types(chosen, jump=aside)
-        certified = judge.takes_certificates(chosen, jump=aside)
-        transport, key = self._shake_hands(chosen, judge, types, hops, certificates=certified)
-        if certified and not judge.is_certified(chosen, key, transport.shown_key, jump=aside):
-            # As ssh does, check only the key.
-            certified = False
-            transport, key = self._shake_hands(chosen, judge, types, hops)
+        transport, key = self._shake_hands(chosen, judge, types, hops)
         # The host may have another key with the required fingerprint: ask for each kind.
         kinds = [kind for kind in KEY_KINDS if key.type not in kind]
         while demanded and key.fingerprint != demanded and kinds:
@@ -110,12 +105,10 @@ class Connector:
                 transport, key = another, other_key
             elif other_key == key:
                 break
-        judge.check(chosen, key, jump=aside, certified=certified)
+        judge.check(chosen, key, jump=aside)
         return transport
 
-    def _shake_hands(
-        self, chosen: Settings, judge: HostKeys, types: list[str], hops: int, *, certificates: bool = False
-    ) -> tuple[Transport, HostKey]:
+    def _shake_hands(self, chosen: Settings, judge: HostKeys, types: list[str], hops: int) -> tuple[Transport, HostKey]:
         proxy = None
         sock: socket.socket | paramiko.Channel
         if chosen.jump:
@@ -131,7 +124,7 @@ class Connector:
         self.stack.callback(sock.close)
         transport = Transport(sock, timeout=chosen.connect_timeout)
         self.stack.callback(transport.close)
-        transport.prefer(types, certificates=certificates)
+        transport.prefer(types)
         handshake.handshake(transport, chosen, proxy)
         return transport, transport.server_host_key()
 

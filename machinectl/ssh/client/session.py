@@ -114,6 +114,11 @@ class SSHSession(ScriptRunner, contextlib.AbstractContextManager["SSHSession"]):
         self.stack.close()
 
     @property
+    def control(self) -> str:
+        """Return the socket that programs with the system's ssh can share, "" for paramiko."""
+        return ""
+
+    @property
     def user(self) -> str:
         return self.settings.user
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import shlex
-import subprocess
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from machinectl.console import ask_until, yes_or_no
 from machinectl.errors import UsageError
 from machinectl.files.atomic import read_file
-from machinectl.files.ownership import temporary_directory
 from machinectl.ssh.destination import PIN
 from machinectl.ssh.keys import known_hosts
+from machinectl.ssh.keys.known_hosts import key_text
 from machinectl.ssh.ssh_errors import HostKeyRefused
-from machinectl.ssh.ssh_settings import QUERY_TIMEOUT, config_tokens, replace_tokens
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,8 +26,6 @@ if TYPE_CHECKING:
 LONGEST_KNOWN_HOSTS = 16 << 20
 
 COMPARE = "Compare with: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub, typed on the host"
-# The first bytes of a key revocation list (PROTOCOL.krl).
-REVOCATION_LIST = b"SSHKRL\n\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +60,6 @@ class HostKeys:
         self._console = console
         # The known_hosts to save.
         self.pinned = policy.pinned
-        # Output of the user's KnownHostsCommand, by host and key.
-        self._said: dict[tuple[Settings, HostKey | None], list[KnownHost]] = {}
 
     @property
     def machine(self) -> str:
@@ -75,10 +67,10 @@ class HostKeys:
 
     def known_types(self, settings: Settings, *, jump: bool = False) -> list[str]:
         """Ask the host for these types first, so that its key can match."""
-        pins = self._pins(settings, jump=jump)
-        known = without_marker(self._known(settings, None, jump=jump))
-        entries = known or pins if jump else pins or known
-        return list(dict.fromkeys(entry.key.type for entry in entries))
+        return list(dict.fromkeys(entry.key.type for entry in self.expected(settings, jump=jump)))
+
+    def has_pin(self, settings: Settings, *, jump: bool = False) -> bool:
+        return bool(self._pins(settings, jump=jump))
 
     def keep_accepted(self) -> None:
         if self.pinned != self._policy.pinned:
@@ -88,78 +80,62 @@ class HostKeys:
         """Return the required fingerprint, or ""."""
         return "" if jump else self._policy.demanded.rstrip("=")
 
-    def _known(self, settings: Settings, key: HostKey | None, *, jump: bool) -> list[KnownHost]:
-        """Run KnownHostsCommand unless a pin or fingerprint decides."""
-        known = find_known(settings)
-        if self.demanded(jump=jump) or self._pins(settings, jump=jump):
-            return known
-        if (settings, key) not in self._said:
-            self._said[settings, key] = command_entries(settings, key)
-        return known + self._said[settings, key]
-
-    def takes_certificates(self, settings: Settings, *, jump: bool = False) -> bool:
-        """Return whether the user trusts a CA for the host, and no pin or fingerprint decides."""
-        if self.demanded(jump=jump) or self._pins(settings, jump=jump) or (not jump and self._policy.pinned.strip()):
-            return False
-        return any(entry.marker == known_hosts.AUTHORITY for entry in self._known(settings, None, jump=jump))
-
-    def is_certified(self, settings: Settings, key: HostKey, shown: bytes, *, jump: bool = False) -> bool:
-        """Return whether a trusted CA certified the key. Raises HostKeyRefused if the CA is revoked."""
-        authority = authority_of(settings, shown)
-        known = self._known(settings, key, jump=jump)
-        marks = {entry.marker for entry in known if entry.key == authority}
-        if authority is None or known_hosts.AUTHORITY not in marks or known_hosts.REVOKED in marks:
-            return False
-        if settings.revoked_host_keys:
-            check_not_revoked(settings, authority)
-        return True
-
     def check(self, settings: Settings, key: HostKey, *, jump: bool = False, certified: bool = False) -> None:
-        """Accept a key, and pin it if it is new. Raises HostKeyRefused."""
-        if settings.revoked_host_keys:
-            check_not_revoked(settings, key)
-        known = self._known(settings, key, jump=jump)
+        """Accept a key, and pin it if it is new. Raises HostKeyRefused.
+
+        `certified`: ssh trusts it by the user's configuration.
+        """
+        known = find_known(settings)
         if any(entry.marker == known_hosts.REVOKED and entry.key == key for entry in known):
             raise HostKeyRefused(
                 f"The key of {settings.address} ({key}) is marked as revoked in your known_hosts",
                 "Ask who runs the host for its new key; do not connect until then",
             )
-        demanded = self.demanded(jump=jump)
-        pins = self._pins(settings, jump=jump)
+        demanded, expected = self.demanded(jump=jump), self.expected(settings, jump=jump)
         if demanded:
             if key.fingerprint != demanded:
                 raise not_demanded(settings, key, demanded)
-        elif pins and not (jump and without_marker(known)):
-            self._must_be_in(pins, settings, key, self._accept_command(key, jump=jump))
-            return
+        elif expected and not certified:
+            if all(entry.key != key for entry in expected):
+                raise self.changed(settings, key.type, key.fingerprint, jump=jump)
         elif not jump and self._policy.pinned.strip():
             raise HostKeyRefused(
                 f"The machine's known_hosts holds no key of its host, {settings.address}, which shows {key}",
-                f"If that is its key, accept it: {self._accept_command(key, jump=False)}",
+                f"If that is its key, accept it: {self._accept_command(key.fingerprint, jump=False)}",
             )
-        elif without_marker(known) and not certified:
-            self._must_be_in(without_marker(known), settings, key, removal_commands(settings))
         elif not certified:
             self._ask(settings, key)
-        if not jump or not (without_marker(known) or certified):
+        is_users = jump and (certified or without_marker(known))
+        if not is_users and all(entry.key != key for entry in self._pins(settings, jump=jump)):
             self._pin(settings, key, jump=jump)
 
-    def _must_be_in(self, entries: list[KnownHost], settings: Settings, key: HostKey, command: str) -> None:
-        if any(entry.key == key for entry in entries):
-            return
-        same_type = [entry for entry in entries if entry.key.type == key.type] or entries
-        raise HostKeyRefused(
-            f"The host key of {settings.address} has changed: {same_type[0].key} is known, it shows {key}. "
-            "Nothing was sent to it",
-            f"If it was reinstalled and that is its key, accept it: {command}",
-            key.line,
+    def expected(self, settings: Settings, *, jump: bool = False) -> list[KnownHost]:
+        """Return the keys of which the host must have one; none before the first contact."""
+        pins, known = self._pins(settings, jump=jump), without_marker(find_known(settings))
+        if jump:
+            return known or pins
+        # A damaged pin is no first contact.
+        return pins or ([] if self._policy.pinned.strip() else known)
+
+    def changed(self, settings: Settings, kind: str, fingerprint: str, *, jump: bool = False) -> HostKeyRefused:
+        """Return the error for a host that shows a key of this type in place of an expected one."""
+        entries = self.expected(settings, jump=jump)
+        is_own = entries and entries == self._pins(settings, jump=jump)
+        accept = self._accept_command(fingerprint, jump=jump) if is_own else removal_commands(settings)
+        same_type = [entry for entry in entries if entry.key.type == kind] or entries
+        return HostKeyRefused(
+            f"The host key of {settings.address} has changed: "
+            f"{same_type[0].key if same_type else 'another one'} is known, "
+            f"it shows {key_text(kind, fingerprint)}. Nothing was sent to it",
+            f"If it was reinstalled and that is its key, accept it: {accept}",
+            fingerprint,
         )
 
-    def _accept_command(self, key: HostKey, *, jump: bool) -> str:
+    def _accept_command(self, fingerprint: str, *, jump: bool) -> str:
         if jump or not self._policy.machine:
-            return "remove its line from the machine's known_hosts" if jump else f"--ssh-host-key {key.fingerprint}"
+            return "remove its line from the machine's known_hosts" if jump else f"--ssh-host-key {fingerprint}"
         command = self._policy.again or f"machinectl provision {self._policy.machine}"
-        return f"{command} --ssh-host-key {key.fingerprint}"
+        return f"{command} --ssh-host-key {fingerprint}"
 
     def _ask(self, settings: Settings, key: HostKey) -> None:
         refusal = "--ssh-strict is given" if self._policy.strict else ""
@@ -225,33 +201,6 @@ def find_known(settings: Settings) -> list[KnownHost]:
     return known_hosts.find_keys(entries, settings.known_names)
 
 
-def command_entries(settings: Settings, key: HostKey | None = None) -> list[KnownHost]:
-    """Run the command, if configured, and return its lines about the host.
-
-    Pass no key before the host shows one. Raises HostKeyRefused if the command fails.
-    """
-    if not settings.known_hosts_command:
-        return []
-    tokens = config_tokens(settings.host, settings.hostname, settings.user, settings.port, settings.host_key_alias)
-    tokens |= {"H": settings.known_names[0], "I": "HOSTNAME" if key else "ORDER"}
-    tokens |= {
-        "t": key.type if key else "NONE",
-        "f": key.fingerprint if key else "NONE",
-        "K": base64.b64encode(key.blob).decode() if key else "NONE",
-    }
-    try:
-        command = [replace_tokens(word, tokens) for word in shlex.split(settings.known_hosts_command)]
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True, timeout=QUERY_TIMEOUT
-        )
-    except (OSError, ValueError, subprocess.SubprocessError) as exc:
-        raise HostKeyRefused(
-            f"KnownHostsCommand of your SSH configuration failed: no key of {settings.address} is trusted ({exc})",
-            f"Try it: {settings.known_hosts_command}",
-        ) from exc
-    return known_hosts.find_keys(known_hosts.parse_known_hosts(done.stdout), settings.known_names)
-
-
 def removal_commands(settings: Settings) -> str:
     """Return commands that remove the host's known keys."""
     commands = []
@@ -261,59 +210,7 @@ def removal_commands(settings: Settings) -> str:
         if found:
             as_root = [] if os.access(path, os.W_OK) else ["sudo"]
             commands.append(shlex.join([*as_root, "ssh-keygen", "-f", path, "-R", found]))
-    return "; ".join(commands) or f"change what your KnownHostsCommand prints: {settings.known_hosts_command}"
-
-
-def authority_of(settings: Settings, shown: bytes) -> HostKey | None:
-    """Return the CA of a certificate; None unless it is valid for the host now."""
-    from machinectl.certs.openssh_key import ssh_host_authority
-
-    kind = shown[4 : 4 + int.from_bytes(shown[:4], "big")]
-    name = settings.host_key_alias or settings.hostname.lower()
-    line = ssh_host_authority(kind + b" " + base64.b64encode(shown), name, datetime.now(UTC))
-    return known_hosts.parse_key(*line.decode().split()[:2]) if line else None
-
-
-def check_not_revoked(settings: Settings, key: HostKey) -> None:
-    """Raises HostKeyRefused, as OpenSSH does, even if RevokedHostKeys is unreadable."""
-    path = settings.revoked_host_keys
-    try:
-        text = read_file(path, LONGEST_KNOWN_HOSTS)
-    except OSError as exc:
-        raise HostKeyRefused(
-            f"{path}, RevokedHostKeys of your SSH configuration, cannot be read ({exc.strerror}): no key is trusted",
-            f"See: ls -l {path}",
-        ) from exc
-    if is_in_revocation_list(path, key) if text.startswith(REVOCATION_LIST) else known_hosts.contains_key(text, key):
-        raise HostKeyRefused(
-            f"The key of {settings.address} ({key}) is revoked: {path}, RevokedHostKeys of your SSH configuration, "
-            "names it",
-            "Ask who runs the host for its new key; do not connect until then",
-        )
-
-
-def is_in_revocation_list(path: str, key: HostKey) -> bool:
-    """Query a binary list (PROTOCOL.krl) with ssh-keygen. Raises HostKeyRefused."""
-    with temporary_directory() as directory:
-        file = os.path.join(directory, "key.pub")
-        with open(file, "w", encoding="utf-8") as written:
-            written.write(f"{key.line}\n")
-        query = ["ssh-keygen", "-Q", "-f", path, file]
-        try:
-            answer = subprocess.run(query, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-        except OSError as exc:
-            raise HostKeyRefused(
-                f"{path}, RevokedHostKeys of your SSH configuration, is readable only by ssh-keygen, which cannot be "
-                f"started ({exc.strerror}): no key is trusted",
-                "Install OpenSSH, or write the keys down in that file as text, one a line",
-            ) from exc
-    revoked = answer.stdout.rstrip().endswith(b"REVOKED")
-    if answer.returncode != 0 and not revoked:
-        raise HostKeyRefused(
-            f"{path}, RevokedHostKeys of your SSH configuration, is not a list of keys: no key is trusted",
-            f"See: ssh-keygen -Q -l -f {path}",
-        )
-    return revoked
+    return "; ".join(commands) or "change what your KnownHostsCommand prints"
 
 
 def without_marker(entries: Iterable[KnownHost]) -> list[KnownHost]:

@@ -16,6 +16,12 @@ REVOKED = "@revoked"
 AUTHORITY = "@cert-authority"
 
 
+def key_text(kind: str, fingerprint: str) -> str:
+    """Return `ED25519 SHA256:…`."""
+    name = kind.removeprefix("ssh-").removeprefix("sk-").partition("@")[0].partition("-")[0]
+    return f"{name.upper()} {fingerprint}"
+
+
 @dataclass(frozen=True, slots=True)
 class HostKey:
     """A public key (RFC 4253 6.6); the blob starts with the type."""
@@ -29,9 +35,7 @@ class HostKey:
         return f"SHA256:{base64.b64encode(hashlib.sha256(self.blob).digest()).decode().rstrip('=')}"
 
     def __str__(self) -> str:
-        """Return `ED25519 SHA256:…`."""
-        name = self.type.removeprefix("ssh-").removeprefix("sk-").partition("@")[0].partition("-")[0]
-        return f"{name.upper()} {self.fingerprint}"
+        return key_text(self.type, self.fingerprint)
 
     @property
     def line(self) -> str:

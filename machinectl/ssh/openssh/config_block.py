@@ -44,13 +44,17 @@ PATTERN = r"!?[\w*?]+"
 DEEPEST = 16
 
 
-def host_block(name: str, endpoint: SSHEndpoint, *, known_hosts: str = "", also: Iterable[str] = ()) -> str:
-    """`also` are other names, `known_hosts` is the machine's file.
+def host_block(
+    name: str, endpoint: SSHEndpoint, *, known_hosts: str = "", also: Iterable[str] = (), control: str = ""
+) -> str:
+    """`also` are other names, `known_hosts` is the machine's file, `control` a ControlPath.
 
     Raises UsageError for an invalid host, MachineError for an unprintable path, SSHError for a bad configuration.
     """
     check_endpoint(endpoint)
     own = identity_options(endpoint.key, known_hosts)
+    if control:
+        own += [("ControlMaster", "no"), ("ControlPath", control)]
     if endpoint.port:
         own.insert(0, ("Port", str(endpoint.port)))
     if endpoint.user:

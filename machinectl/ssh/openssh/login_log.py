@@ -1,0 +1,186 @@
+"""Read how a login went from ssh's own log (`ssh -E`): a server's banner or a command cannot write to it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+# Longest log to read, in bytes.
+LONGEST_LOG = 1 << 18
+
+
+@dataclass(frozen=True)
+class ConnectionLog:
+    """The log of one ssh with LogLevel DEBUG1, from OpenSSH 7.4 on, up to the login."""
+
+    text: str
+
+    def find(self, pattern: str) -> re.Match[str] | None:
+        return re.search(pattern, self.text, re.MULTILINE)
+
+    def all(self, pattern: str) -> list[str]:
+        return re.findall(pattern, self.text, re.MULTILINE)
+
+    @property
+    def unresolved(self) -> str | None:
+        """Return why the host's name does not resolve."""
+        found = self.find(r"^\S+: Could not resolve hostname .*: (.+)$")
+        return found and found[1]
+
+    @property
+    def unconnected(self) -> str | None:
+        """Return why no TCP connection was made."""
+        found = self.find(r"^ssh: connect to (?:host|address) .* port \S+: (.+)$")
+        return found and found[1]
+
+    @property
+    def is_late(self) -> bool:
+        return self.find(r"^(?:Connection timed out during banner exchange|Connection to .+ timed out)") is not None
+
+    @property
+    def has_greeting(self) -> bool:
+        return self.find(r"^debug1: Remote protocol version ") is not None
+
+    @property
+    def first_line(self) -> str | None:
+        """Return what the server said before a greeting, or instead of one."""
+        found = self.find(
+            r"^(?:debug1: (?:kex|ssh)_exchange_identification: (?:banner line \d+: )?|"
+            r"Bad remote protocol version identification: )(.*)$"
+        )
+        return found[1].strip("'") if found else None
+
+    @property
+    def negotiation(self) -> tuple[str, list[str]] | None:
+        """Return what kind of algorithm both sides lack, and the server's offer."""
+        found = self.find(r"^Unable to negotiate with .*: no matching (.+) found\. Their offer: (.*)$")
+        return (found[1], found[2].split(",")) if found else None
+
+    @property
+    def key_type(self) -> str:
+        """Return the type of the key, or certificate, that the server has shown."""
+        found = self.find(r"^debug1: Server host (?:key|certificate): (\S+) SHA256:")
+        return found[1] if found else ""
+
+    @property
+    def fingerprint(self) -> str:
+        found = self.find(r"^debug1: Server host (?:key|certificate): \S+ (SHA256:[^\s,]+)")
+        return found[1] if found else ""
+
+    @property
+    def trusts_key(self) -> bool:
+        return self.find(r"^debug1: Host '.*' is known and matches the ") is not None
+
+    @property
+    def is_key_changed(self) -> bool:
+        return self.find(r"^@ +WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! +@$") is not None
+
+    @property
+    def is_key_unknown(self) -> bool:
+        return self.find(r"^No \S+ host key is known for .* and you have requested strict checking\.$") is not None
+
+    @property
+    def revoked(self) -> str | None:
+        """Return why ssh calls the key revoked: "" if a line of known_hosts does."""
+        if self.find(r"^@ +WARNING: REVOKED HOST KEY DETECTED! +@$"):
+            return ""
+        found = self.find(
+            r"^(?:Host key .* (revoked by file .*)|Error checking host key .* in revoked keys file (.*))$"
+        )
+        return (found[1] or f"unreadable file {found[2]}") if found else None
+
+
+class LoginLog(ConnectionLog):
+    """What it says of the login."""
+
+    @property
+    def is_logged_in(self) -> bool:
+        return self.find(r"^(?:debug1: )?(?:Authenticated to |Authentication succeeded )") is not None
+
+    @property
+    def by_password(self) -> bool:
+        return self.find(r'^Authenticated to .* using "password"\.$') is not None
+
+    @property
+    def is_key_proved(self) -> bool:
+        """Return whether the host has the key that it showed."""
+        return (
+            self.find(r"^debug1: (?:SSH2_MSG_SERVICE_ACCEPT received|Authentications that can continue: )") is not None
+        )
+
+    @property
+    def methods(self) -> list[str]:
+        """Return the methods that the server accepts, by its last answer."""
+        answers = self.all(r"^debug1: Authentications that can continue: (.*)$")
+        return [method for method in answers[-1].split(",") if method] if answers else []
+
+    @property
+    def offered(self) -> list[str]:
+        """Return the keys that were tried: paths, and an agent's comments."""
+        found = self.all(r"^debug1: Offering (?:\S+ )?public key: (.*)$")
+        return list(dict.fromkeys(map(key_label, found)))
+
+    @property
+    def accepted(self) -> str:
+        """Return the last key that the server has accepted, "" if none."""
+        offered = r"^debug1: Offering (?:\S+ )?public key: (?P<key>.*)$"
+        last = found = ""
+        for match in re.finditer(rf"{offered}|^debug1: (?P<accepts>Server accepts key: )", self.text, re.MULTILINE):
+            if match["accepts"]:
+                found = last
+            else:
+                last = key_label(match["key"])
+        return found
+
+    @property
+    def is_partial(self) -> bool:
+        return self.find(r"^(?:debug1: )?Authenticated .*with partial success\.$") is not None
+
+    @property
+    def unusable(self) -> list[tuple[str, str]]:
+        """Return the keys that ssh could not use, each with the reason."""
+        signing = r"sign_and_send_pubkey: signing failed for \S+"
+        return re.findall(rf'^(?:Load key|{signing}) "(.+)"(?: from agent)?: (.+)$', self.text, re.MULTILINE)
+
+    @property
+    def is_denied(self) -> bool:
+        return self.find(r"^(?:\S+@\S+: )?Permission denied \(") is not None
+
+    @property
+    def closed(self) -> str | None:
+        """Return how the server ended the connection."""
+        found = self.find(
+            r"^(?:(?:kex|ssh)_exchange_identification: )?(?:read: )?"
+            r"(?:(Connection (?:closed|reset)) by |Received disconnect from [^:]+:\d+: ?(.*)$)"
+        )
+        return (found[2] or found[1]) if found else None
+
+    @property
+    def unforwarded(self) -> str | None:
+        """Return why a jump host does not lead on."""
+        found = self.find(r"^channel \d+: open failed: (.*)$")
+        return found and found[1]
+
+    @property
+    def is_silent(self) -> bool:
+        return self.find(r"^Timeout, server .* not responding\.") is not None
+
+    @property
+    def last_line(self) -> str:
+        """Return ssh's last message."""
+        lines = [line for line in self.text.splitlines() if line.strip() and not line.startswith("debug")]
+        return lines[-1].strip() if lines else ""
+
+
+def key_label(line: str) -> str:
+    """Cut off what ssh adds to a key's path or comment."""
+    found = re.fullmatch(r"(.*?)(?: [A-Z0-9-]+ SHA256:\S+.*)?", line)
+    return found[1] if found else line
+
+
+def read_log(path: str) -> LoginLog:
+    try:
+        with open(path, "rb") as file:
+            return LoginLog(file.read(LONGEST_LOG).decode(errors="replace").replace("\r\n", "\n"))
+    except OSError:
+        return LoginLog("")

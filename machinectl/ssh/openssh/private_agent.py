@@ -1,0 +1,177 @@
+"""An ssh-agent of our own: a passphrase unlocks a key once, and every ssh that we start can use it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+from machinectl.errors import MachineError
+from machinectl.files.atomic import read_file
+from machinectl.ssh.keys.credentials import TRIES, ask_secret
+from machinectl.ssh.keys.known_hosts import parse_key
+from machinectl.ssh.openssh.askpass import AskPass, wait_for_output
+from machinectl.ssh.ssh_errors import LoginRefused, SSHError
+
+if TYPE_CHECKING:
+    from contextlib import ExitStack
+
+    from machinectl.console import Console
+    from machinectl.ssh.openssh.hops import Hop
+
+# It ends with its pipe, so also if we are killed.
+GUARD = 'echo; read end; kill "$SSH_AGENT_PID"'
+# How long ssh-agent and ssh-add may take, in seconds: some keys take long to unlock.
+PATIENCE = 60.0
+# openssh-portable, PROTOCOL.key: how an unencrypted key begins. Older formats name the encryption in text.
+OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----"
+UNENCRYPTED = b"openssh-key-v1\0\0\0\0\4none"
+
+
+class PrivateAgent:
+    def __init__(self, directory: str, stack: ExitStack) -> None:
+        """Start it. Raises MachineError."""
+        self._directory = directory
+        self.socket = os.path.join(directory, "agent")
+        command = ["ssh-agent", "-a", self.socket, "/bin/sh", "-c", GUARD]
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except OSError as exc:
+            raise MachineError(f"ssh-agent cannot be started: {exc.strerror}", "Install the OpenSSH client") from exc
+        stack.callback(end, process)
+        if process.stdout:
+            process.stdout.readline()
+
+    def add(self, path: str, passphrase: str) -> bool:
+        """Return whether the passphrase unlocks the key."""
+        answers = iter([passphrase])
+        directory = os.path.join(self._directory, "unlocking")
+        os.makedirs(directory, exist_ok=True)
+        helper = AskPass(directory, lambda *_: next(answers, None))
+        try:
+            process = subprocess.Popen(
+                ["ssh-add", "-q", path],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, **helper.environment, "SSH_AUTH_SOCK": self.socket},
+                start_new_session=True,
+            )
+            if process.stdout:
+                wait_for_output(process.stdout, [helper], PATIENCE, lambda: process.poll() is not None)
+            end(process)
+            return process.returncode == 0
+        finally:
+            helper.close()
+            os.unlink(os.path.join(directory, "question"))
+
+
+class LockedKeys:
+    """Unlocks keys with passphrases, once for all that we start."""
+
+    def __init__(self, directory: str, console: Console, stack: ExitStack) -> None:
+        self._directory = directory
+        self._console = console
+        self._stack = stack
+        self._agent: PrivateAgent | None = None
+
+    def unlock_known(self, hop: Hop) -> None:
+        """Unlock keys whose passphrase is known, without a question."""
+        for path in self.locked(hop):
+            known = hop.credentials.passphrases.get(path)
+            if known is None and hop.endpoint.key:
+                known = hop.credentials.passphrase
+            if known is not None:
+                self._unlock(hop, path, known)
+
+    def locked(self, hop: Hop) -> list[str]:
+        """Return the key files that need a passphrase, and were not tried with one."""
+        keys = hop.settings.keys
+        return [path for path in keys if path not in hop.tried_passphrases and is_locked(path)]
+
+    def try_passphrases(self, hop: Hop, path: str) -> bool:
+        """Return whether the key is unlocked now. Raises SSHError if the user named it."""
+        hop.tried_passphrases.append(path)
+        given = hop.credentials.passphrases.get(path) or hop.credentials.passphrase
+        is_named = bool(hop.endpoint.key)
+        if given is not None:
+            if self._unlock(hop, path, given):
+                return True
+            if is_named:
+                raise SSHError(f"The passphrase given is not that of {path}", f"Try it: ssh-keygen -y -f {path}")
+            hop.unused.append(f"{path} (the passphrase given does not open it)")
+            return False
+        if not self._console.interactive:
+            if is_named:
+                raise SSHError(
+                    f"The key {path} needs a passphrase, and there is no terminal to ask for it",
+                    f"Give --ssh-passphrase-file FILE, or let the agent hold it: ssh-add {path}",
+                )
+            hop.unused.append(f"{path} (needs a passphrase: --ssh-passphrase-file)")
+            return False
+        return self._ask_passphrase(hop, path)
+
+    def _ask_passphrase(self, hop: Hop, path: str) -> bool:
+        for _ in range(TRIES):
+            passphrase = ask_secret(self._console, f"Passphrase of {path}")
+            if passphrase is None:
+                hop.unused.append(f"{path} (no passphrase)")
+                return False
+            if self._unlock(hop, path, passphrase):
+                hop.credentials.passphrases[path] = passphrase
+                return True
+            self._console.warn(f"That does not open {path}")
+        raise LoginRefused(
+            f"The passphrase of {path} was wrong {TRIES} times",
+            f"Try it: ssh-keygen -y -f {path}",
+        )
+
+    def _unlock(self, hop: Hop, path: str, passphrase: str) -> bool:
+        self._agent = self._agent or PrivateAgent(self._directory, self._stack)
+        is_open = self._agent.add(path, passphrase)
+        if is_open:
+            hop.agent = self._agent.socket
+            hop.tried_passphrases.append(path)
+        return is_open
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    for stream in (process.stdin, process.stdout):
+        if stream:
+            stream.close()
+    try:
+        process.wait(1)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def is_locked(path: str) -> bool:
+    """Return whether a key file needs a passphrase; ssh says what else is wrong with it."""
+    try:
+        text = read_file(path)
+    except OSError:
+        return False
+    if b"ENCRYPTED" in text:
+        return True
+    _, found, body = text.partition(OPENSSH)
+    try:
+        begin = base64.b64decode(b"".join(body.split())[:40])
+    except binascii.Error:
+        return False
+    return bool(found) and not begin.startswith(UNENCRYPTED)
+
+
+def is_public(path: str) -> bool:
+    try:
+        return parse_key(*read_file(path).decode(errors="replace").split(None, 2)[:2]) is not None
+    except (OSError, TypeError):
+        return False
