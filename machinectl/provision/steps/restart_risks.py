@@ -16,7 +16,7 @@ from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.quantities import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from machinectl.provision.facts.host_facts import Facts, Room
@@ -28,7 +28,7 @@ RUNNERS = frozenset({"run", "start", "up", "compose", "attach"})
 BUILDERS = frozenset({"build", "buildx"})
 
 
-AS_ROOT, READ_UNITS = "On the host, as root: ", "systemctl daemon-reload"
+AS_ROOT = "On the host, as root: "
 # It asks for the key.
 UNLOCK = "docker swarm unlock"
 # KiB and files. The engine and containerd write a few files for each container, and their databases grow by pages.
@@ -81,7 +81,7 @@ def refuse_odd_unit(facts: Facts, allowed: Allowed) -> None:
     if facts.unit and (refusals := docker_unit.refusals(facts.unit)):
         raise CheckFailed(
             f"systemd refuses to restart the engine on the host: {refusals[0]}",
-            f"{AS_ROOT}{'; '.join(map(without_setting, refusals))}; {READ_UNITS}; then run this again",
+            f"{AS_ROOT}{'; '.join(without_settings(refusals))}; then run this again",
         )
     if allowed.force:
         return
@@ -93,7 +93,7 @@ def refuse_odd_unit(facts: Facts, allowed: Allowed) -> None:
         *(f"{unit.name} starts {unit.starts} when {' or '.join(unit.paths)} changes" for unit in watchers),
         *(f"systemd has not ended its job for {job.unit} ({job.kind})" for job in facts.jobs),
     ]
-    ways = [*map(without_setting, commands), *([READ_UNITS] if commands else [])]
+    ways = without_settings(commands)
     ways += [f"systemctl stop {shlex.quote(unit.name)}" for unit in watchers]
     ways += [f"systemctl cancel {job.number}" for job in facts.jobs]
     if odd:
@@ -103,9 +103,13 @@ def refuse_odd_unit(facts: Facts, allowed: Allowed) -> None:
         )
 
 
-def without_setting(setting: docker_unit.Setting) -> str:
-    """Return the command that makes a comment of the setting in its file."""
-    return f"sed -i 's/^ *{setting.key} *=/#&/' {shlex.quote(setting.path)}"
+def without_settings(settings: Sequence[docker_unit.Setting]) -> list[str]:
+    """Return the commands that make comments of the settings in their files, and let systemd read them."""
+    keys: dict[str, list[str]] = {}
+    for setting in settings:
+        keys.setdefault(shlex.quote(setting.path), []).append(setting.key)
+    commands = [f"sed -i -E 's/^ *({'|'.join(dict.fromkeys(each))}) *=/#&/' {path}" for path, each in keys.items()]
+    return [*commands, "systemctl daemon-reload"] if commands else []
 
 
 def refuse_swarm(facts: Facts, allowed: Allowed) -> None:
