@@ -387,7 +387,7 @@ def test_an_engine_that_is_too_slow_to_tell_its_layers_gets_all_of_them(
     archive = tmp_path / "app.tar"
     archive.write_bytes(saved({"app:1": Made([low, high])}))
     engines[store].load(saved({"base:1": Made([low])}))
-    monkeypatch.setattr(engine_images, "LOOKING", -1)
+    monkeypatch.setattr(engine_images, "LOOKING", -100)
     assert sender.send_one(archive, engines[store], "app:1").layers == 2
     assert len(engines[store].saved_blobs("app:1")) >= 4
 

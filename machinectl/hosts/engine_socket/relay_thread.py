@@ -40,7 +40,9 @@ class RelayThread:
 
     def wait(self) -> None:
         """Wait until the machine or the socket is removed."""
-        self._thread.join()
+        # Python may miss a signal that comes while a join without a timeout begins to wait.
+        while self._thread.is_alive():
+            self._thread.join(LOOK_SECONDS)
         if self._bug:
             raise self._bug
 
