@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import select
+from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.descriptors import fitting_jobs
@@ -70,6 +71,8 @@ class Relay:
                 task = loop.create_task(self._relay(client))
                 self._connections.add(task)
                 task.add_done_callback(self._connections.discard)
+                # A task that is cancelled before it begins closes nothing.
+                task.add_done_callback(partial(close_after, client))
 
         loop.add_reader(listener, accept)
         try:
@@ -225,6 +228,10 @@ class Joined:
         if self.has_answered:
             await self.client.end_sending()
         return None
+
+
+def close_after(sock: socket.socket, _: object) -> None:
+    sock.close()
 
 
 async def grown(buffer: memoryview, filled: int) -> memoryview:
