@@ -24,7 +24,7 @@ from machinectl.hosts.connection.login import pinned_known_hosts
 from machinectl.hosts.status.machine_states import state_of
 from machinectl.machines.record import Machine
 from machinectl.machines.store.store_directory import sweep
-from machinectl.ssh.keys.private_keys import read_key
+from machinectl.ssh.keys.private_keys import load_key
 from machinectl.ssh.ssh_errors import SSHError
 from machinectl.state import State
 from machinectl_generic import GenericDriver
@@ -138,7 +138,7 @@ def test_in_place_of_an_ssh_key_or_a_pin_it_is_one_line(
     one_line(raised.value)
     lay(tmp_path / "id_ssh")
     with pytest.raises(SSHError) as raised:
-        read_key(str(tmp_path / "id_ssh"))
+        load_key(str(tmp_path / "id_ssh"))
     one_line(raised.value)
 
 

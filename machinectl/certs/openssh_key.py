@@ -26,7 +26,8 @@ def openssh_key(pem: bytes, passphrase: str | None = None) -> bytes:
         return key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
         )
-    except (TypeError, UnsupportedAlgorithm) as exc:
+    except (TypeError, UnsupportedAlgorithm, AttributeError) as exc:
+        # AttributeError: cryptography 43, for a key on a token.
         raise ValueError(exc) from exc
 
 

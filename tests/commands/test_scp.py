@@ -21,8 +21,8 @@ from machinectl.hosts.connection.login import Access
 from machinectl.hosts.connection.openssh_programs import LONGEST_LINE, MOST_KEPT, run_ssh_program
 from machinectl.hosts.connection.sftp_copy import copy_by_sftp, explain_sftp_failure
 from machinectl.machines.record import Machine
+from machinectl.ssh.client.file_copier import FileCopier, LocalFiles
 from machinectl.ssh.openssh.copy_commands import CopyOptions, no_progress
-from machinectl.ssh.sftp.file_copier import FileCopier, LocalFiles
 from machinectl.ssh.ssh_errors import SSHError
 from tests.support.hostile_ssh import MEASURED
 from tests.support.in_process import machinectl

@@ -15,7 +15,7 @@ from tests.support.hostile_ssh import agreeing, answering, send
 from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.servers import serving
-from tests.support.sshd import keygen, log_in, public
+from tests.support.sshd import by_system, keygen, log_in, public
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tests.support.sshd import SSHConfig, Sshd
 
-pytestmark = pytest.mark.usefixtures("ssh_config")
+pytestmark = pytest.mark.usefixtures("ssh_config", "way")
 
 
 class Agent:
@@ -85,6 +85,7 @@ def test_a_passphrase_that_is_wrong_three_times_is_an_error(sshd: Sshd, tmp_path
         log_in(at(sshd, key), Quiet(True, "a", "b", "c"))
 
 
+@by_system
 def test_the_passphrase_of_a_key_that_the_host_does_not_take_is_not_asked_for(sshd: Sshd, tmp_path: Path) -> None:
     key = keygen(tmp_path / "key", passphrase="geheim")
     console = Quiet(True, interactive=True)
@@ -136,6 +137,7 @@ def test_keys_of_the_agent_log_in_where_no_key_is_named(
         assert session.run("echo in").text == "in"
 
 
+@by_system
 def test_identity_agent_names_the_agent(
     sshd: Sshd, tmp_path: Path, agent: Agent, ssh_config: SSHConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,6 +164,7 @@ def test_with_identities_only_the_agents_other_keys_are_not_offered(
         pass
 
 
+@by_system
 def test_a_named_key_is_offered_first_and_no_other_of_the_agent(
     sshd: Sshd, tmp_path: Path, agent: Agent, ssh_config: SSHConfig
 ) -> None:
@@ -188,6 +191,7 @@ def test_an_agent_that_will_not_sign_leaves_the_other_keys_their_turn(
         assert session.run("echo in").text == "in"
 
 
+@by_system
 def test_a_key_with_a_certificate_shows_it(sshd: Sshd, tmp_path: Path) -> None:
     authority, key = keygen(tmp_path / "authority"), keygen(tmp_path / "key")
     subprocess.run(
@@ -200,6 +204,7 @@ def test_a_key_with_a_certificate_shows_it(sshd: Sshd, tmp_path: Path) -> None:
         assert session.run("echo in").text == "in"
 
 
+@by_system
 @pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
 @pytest.mark.parametrize("held", ["in a file", "by the agent"])
 def test_a_certificate_file_of_the_configuration_is_shown(
@@ -223,6 +228,7 @@ def test_a_certificate_file_of_the_configuration_is_shown(
         assert session.run("echo in").text == "in"
 
 
+@by_system
 def test_who_is_let_in_without_a_proof_is_let_in_whatever_keys_there_are(tmp_path: Path) -> None:
     refusals = itertools.chain([bytes([51]) + bytes.fromhex("0000000000")], itertools.repeat(bytes([52])))
     lets_in_later = agreeing(lambda transport: send(transport, next(refusals)))
@@ -325,6 +331,7 @@ def test_a_password_that_is_given_and_wrong_is_not_asked_for(sshd: Sshd) -> None
     assert len(console.asked) == 1
 
 
+@by_system
 def test_the_password_of_the_host_is_never_sent_to_its_jump_host(
     sshd: Sshd, another_sshd: Sshd, ssh_config: SSHConfig
 ) -> None:

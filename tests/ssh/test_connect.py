@@ -1,9 +1,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -12,14 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.ssh.client import handshake
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.keys.host_keys import HostKeyPolicy
 from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
 from tests.support.hostile_ssh import after_greeting, kexinit
 from tests.support.quiet import Quiet
 from tests.support.servers import serving
-from tests.support.sshd import keygen, log_in, public
+from tests.support.sshd import by_system, keygen, log_in, public
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +24,7 @@ if TYPE_CHECKING:
     from machinectl.errors import MachineError
     from tests.support.sshd import SSHConfig, Sshd
 
-pytestmark = pytest.mark.usefixtures("ssh_config")
+pytestmark = pytest.mark.usefixtures("ssh_config", "way")
 
 
 @contextlib.contextmanager
@@ -124,26 +120,7 @@ def test_a_handshake_that_stops_half_way() -> None:
     assert "did not finish the handshake within 0 s" in error.cause
 
 
-@pytest.mark.parametrize(
-    ("option", "offers"),
-    [
-        ("Ciphers", "chacha20-poly1305@openssh.com"),
-        ("MACs", "umac-64-etm@openssh.com"),
-        ("KexAlgorithms", "sntrup761x25519-sha512"),
-    ],
-)
-def test_a_server_that_is_newer_than_this_side_is_not_told_to_be_updated(
-    sshd: Sshd, monkeypatch: pytest.MonkeyPatch, option: str, offers: str
-) -> None:
-    monkeypatch.setenv("MACHINE_NATIVE_SSH", "1")
-    cipher = "Ciphers aes128-ctr"  # one that does without a MAC would need none
-    sshd.configure(f"{option} {offers}", *([cipher] if option == "MACs" else []))
-    error = refusal(sshd.endpoint)
-    assert f"is incompatible with our SSH: the {option} that it offers ({offers}" in error.cause
-    assert error.cause.endswith("are not supported here")
-    assert f"sshd_config: {option} " in error.hint
-
-
+@by_system
 def test_a_server_that_is_older_than_this_side_is_told_to_be_updated() -> None:
     # RFC 4432's, which paramiko never had.
     lists = [b"rsa1024-sha1", b"ssh-rsa,ssh-dss", *[b"aes128-cbc"] * 8]
@@ -160,6 +137,7 @@ def test_a_name_that_no_host_can_have_is_told_in_plain_words(name: str) -> None:
     assert "codec" not in error.cause
 
 
+@by_system
 @pytest.mark.parametrize(
     "option", ["KexAlgorithms curve25519-sha256", "KexAlgorithms curve25519-sha256@libssh.org", "KexAlgorithms -mlkem*"]
 )
@@ -178,6 +156,7 @@ def test_strict_host_key_checking_of_the_configuration_is_obeyed(sshd: Sshd, ssh
         assert session.run("echo in").text == "in"
 
 
+@by_system
 @pytest.mark.parametrize("is_pinned", [False, True])
 @pytest.mark.parametrize("form", ["text", "binary", "broken", "missing"])
 def test_revoked_host_keys_of_the_configuration_are_obeyed(
@@ -266,6 +245,7 @@ def test_an_unknown_host_is_shown_before_the_login(sshd: Sshd) -> None:
     assert "method publickey" not in sshd.log
 
 
+@by_system
 def test_a_host_behind_a_chain_of_jump_hosts(sshd: Sshd, another_sshd: Sshd, ssh_config: SSHConfig) -> None:
     ssh_config.known_hosts.write_text(sshd.known() + another_sshd.known())
     ssh_config.write(
@@ -278,6 +258,7 @@ def test_a_host_behind_a_chain_of_jump_hosts(sshd: Sshd, another_sshd: Sshd, ssh
     assert sshd.log.count("direct-tcpip") >= 2
 
 
+@by_system
 def test_a_jump_host_with_a_jump_host_of_its_own(sshd: Sshd, another_sshd: Sshd, ssh_config: SSHConfig) -> None:
     ssh_config.write(
         f"Host first\n  HostName 127.0.0.1\n  Port {sshd.port}\n  IdentityFile {sshd.key_path}\n"
@@ -289,11 +270,13 @@ def test_a_jump_host_with_a_jump_host_of_its_own(sshd: Sshd, another_sshd: Sshd,
         assert session.run("echo behind").text == "behind"
 
 
+@by_system
 def test_jump_hosts_that_lead_in_a_circle(ssh_config: SSHConfig) -> None:
     ssh_config.write("Host a\n  ProxyJump b\nHost b\n  ProxyJump a\n")
     assert "form a loop" in refusal(SSHEndpoint("a")).cause
 
 
+@by_system
 @pytest.mark.parametrize(
     ("option", "why"),
     [
@@ -314,6 +297,7 @@ def test_a_jump_host_that_does_not_lead_on(sshd: Sshd, ssh_config: SSHConfig, op
     assert why in error.cause
 
 
+@by_system
 def test_the_key_of_a_jump_host_is_checked_before_anything_passes_through_it(
     sshd: Sshd, another_sshd: Sshd, ssh_config: SSHConfig
 ) -> None:
@@ -329,6 +313,7 @@ def test_the_key_of_a_jump_host_is_checked_before_anything_passes_through_it(
     assert another_sshd.log == ""
 
 
+@by_system
 def test_a_jump_host_that_nobody_knows_is_pinned_with_the_host(
     sshd: Sshd, another_sshd: Sshd, ssh_config: SSHConfig
 ) -> None:
@@ -345,6 +330,7 @@ def test_a_jump_host_that_nobody_knows_is_pinned_with_the_host(
         assert console.said == []
 
 
+@by_system
 def test_a_host_behind_a_proxy_command(sshd: Sshd, ssh_config: SSHConfig) -> None:
     ssh_config.write(
         f"Host jump\n  HostName 127.0.0.1\n  Port {sshd.port}\n  IdentityFile {sshd.key_path}\n"
@@ -356,29 +342,8 @@ def test_a_host_behind_a_proxy_command(sshd: Sshd, ssh_config: SSHConfig) -> Non
         assert session.run("cat", input=b"x" * 200_000).stdout == b"x" * 200_000
 
 
+@by_system
 def test_a_proxy_command_that_fails_is_an_error_in_its_words(ssh_config: SSHConfig) -> None:
     ssh_config.write("Host behind\n  ProxyCommand sh -c 'echo no way through >&2; exit 1'\n")
     error = refusal(SSHEndpoint("behind"))
     assert error.cause == "The ProxyCommand does not lead to behind port 22: no way through"
-
-
-def test_a_proxy_command_ends_with_its_connection() -> None:
-    proxy = handshake.ProxyCommand("cat")
-    proxy.socket.sendall(b"ping")
-    assert proxy.socket.recv(4) == b"ping"
-    proxy.close()
-    assert proxy._process.returncode is not None
-
-
-def test_a_proxy_command_outlives_an_interrupt_that_is_not_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    for shell in ("/bin/sh", shutil.which("bash") or "/bin/sh"):
-        monkeypatch.setenv("SHELL", shell)
-        proxy = handshake.ProxyCommand("cat")
-        proxy.socket.sendall(b"ping")
-        assert proxy.socket.recv(4) == b"ping"
-        assert os.getpgid(proxy._process.pid) == os.getpgrp()  # a password can be asked for at the terminal
-        proxy._process.send_signal(signal.SIGINT)
-        proxy.socket.sendall(b"pong")
-        assert proxy.socket.recv(4) == b"pong"
-        proxy.close()
-        assert proxy._process.returncode != -signal.SIGINT

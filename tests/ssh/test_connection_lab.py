@@ -22,7 +22,7 @@ from machinectl.ssh.ssh_errors import CommandFailed, ConnectionLost, LoginRefuse
 from tests.lab.image import PASSWORD
 from tests.lab.place import KEY
 from tests.support.quiet import Quiet
-from tests.support.sshd import keygen, log_in
+from tests.support.sshd import by_system, keygen, log_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tests.lab.host import Host
     from tests.support.sshd import SSHConfig
 
-pytestmark = pytest.mark.usefixtures("ssh_config")
+pytestmark = pytest.mark.usefixtures("ssh_config", "way")
 
 
 def at(host: Host, user: str = "root", *, key: str = str(KEY)) -> SSHEndpoint:
@@ -388,6 +388,7 @@ def test_a_password_that_has_expired_is_told_as_one(fresh_host: FreshHost) -> No
         log_in(at(host, "joe", key=""), credentials=given)
 
 
+@by_system
 def test_a_host_behind_a_jump_host(fresh_host: FreshHost, ssh_config: SSHConfig) -> None:
     jump, behind = fresh_host(), fresh_host()
     behind.only_from(jump)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.support.servers import Connection
     from tests.support.sshd import Sshd
 
-pytestmark = pytest.mark.usefixtures("ssh_config")
+pytestmark = pytest.mark.usefixtures("ssh_config", "way")
 
 BOOTING = (
     b'"System is booting up. Unprivileged users are not permitted to log in yet. Please come back later. '

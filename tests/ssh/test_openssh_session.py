@@ -20,7 +20,6 @@ from machinectl.ssh.client import openssh_session
 from machinectl.ssh.client.connect import check_host_key, connect
 from machinectl.ssh.client.sudo import become_root
 from machinectl.ssh.destination import SSHEndpoint
-from machinectl.ssh.keys import private_keys
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.keys.host_keys import HostKeyPolicy
 from machinectl.ssh.ssh_errors import (
@@ -299,7 +298,7 @@ def token_key(path: Path) -> Path:
     private = bytes(8) + blob + b"\1" + text(b"handle") + text(b"") + text(b"comment")
     private += bytes(range(1, 9 - len(private) % 8)) if len(private) % 8 else b""
     whole = (
-        private_keys.MAGIC
+        b"openssh-key-v1\0"
         + text(b"none")
         + text(b"none")
         + text(b"")

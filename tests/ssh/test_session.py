@@ -2,19 +2,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import queue
 import select
 import socket
 import subprocess
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from machinectl.ssh.client.connect import connect
-from machinectl.ssh.client.own_session import OwnSession
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.keys.host_keys import HostKeyPolicy
@@ -24,29 +21,20 @@ from tests.support.real import need
 from tests.support.sshd import log_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from machinectl.ssh.client.own_session import ShellPool
-    from machinectl.ssh.client.session import SSHSession
     from tests.support.sshd import SSHConfig, Sshd
 
-pytestmark = pytest.mark.usefixtures("ssh_config")
+pytestmark = pytest.mark.usefixtures("ssh_config", "way")
 
 
 class Line:
-    """A line to an sshd with a delay in each direction, in seconds; it can go dead while both ends stay open.
+    """A line to an sshd that can go dead while both ends stay open."""
 
-    `round_trips` says how many a client has waited for: what it sends is the question to whatever it heard before, and
-    what the server sends then is the answer. The delay is what lets it send all that it can before it hears more.
-    """
-
-    def __init__(self, port: int, delay: float = 0) -> None:
+    def __init__(self, port: int) -> None:
         self._target = port
-        self._delay = delay
         self._dead = threading.Event()
         self._ends: list[socket.socket] = []
-        self.round_trips = 0
-        self._asked = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._serve, daemon=True).start()
@@ -66,63 +54,24 @@ class Line:
                 here, _ = self._listener.accept()
                 there = socket.create_connection(("127.0.0.1", self._target))
                 self._ends += [here, there]
-                self._carry(here, there, lambda: self.round_trips + 1, self._ask)
-                self._carry(there, here, lambda: self._asked, self._answer)
+                for ends in ((here, there), (there, here)):
+                    threading.Thread(target=self._carry, args=ends, daemon=True).start()
 
-    def _ask(self, number: int) -> None:
-        self._asked = max(self._asked, number)
-
-    def _answer(self, number: int) -> None:
-        self.round_trips = max(self.round_trips, number)
-
-    def _carry(
-        self,
-        source: socket.socket,
-        target: socket.socket,
-        leaves: Callable[[], int],
-        arrives: Callable[[int], None],
-    ) -> None:
-        on_the_way: queue.SimpleQueue[tuple[float, int, bytes]] = queue.SimpleQueue()
-
-        def take() -> None:
-            data = b"-"
-            while data:
-                try:
-                    data = source.recv(1 << 16)
-                except OSError:
-                    data = b""
-                on_the_way.put((time.monotonic() + self._delay, leaves(), data))
-
-        def give() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    due, number, data = on_the_way.get()
-                    time.sleep(max(0, due - time.monotonic()))
-                    arrives(number)
-                    if not data:
-                        target.shutdown(socket.SHUT_WR)
-                        return
-                    if not self._dead.is_set():
-                        target.sendall(data)
-
-        for work in (take, give):
-            threading.Thread(target=work, daemon=True).start()
+    def _carry(self, source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(1 << 16):
+                if not self._dead.is_set():
+                    target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
 
 
 @contextlib.contextmanager
-def line_to(sshd: Sshd, delay: float = 0) -> Iterator[Line]:
-    line = Line(sshd.port, delay)
+def line_to(sshd: Sshd) -> Iterator[Line]:
+    line = Line(sshd.port)
     try:
         yield line
     finally:
         line.close()
-
-
-def cost(line: Line, session: SSHSession, script: str, data: bytes = b"") -> int:
-    """The round trips of a command."""
-    before = line.round_trips
-    session.run(script, input=data)
-    return line.round_trips - before
 
 
 def wait_until_gone(pid: int) -> None:
@@ -236,28 +185,6 @@ def test_a_server_that_allows_no_session_is_an_error(sshd: Sshd) -> None:
         session.run("true")
 
 
-@pytest.fixture
-def native(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MACHINE_NATIVE_SSH", "1")
-
-
-def shells_of(session: SSHSession) -> ShellPool:
-    assert isinstance(session, OwnSession)
-    return session._shells
-
-
-@pytest.mark.usefixtures("native")
-def test_a_shell_that_gave_up_waiting_is_replaced(sshd: Sshd) -> None:
-    sshd.configure("ForceCommand exec bash -c 'export TMOUT=1; eval \"$SSH_ORIGINAL_COMMAND\"'")
-    need("bash")
-    with log_in(sshd.endpoint) as session:
-        assert session.run("echo first").text == "first"
-        waiting = shells_of(session)._starting
-        for future in waiting:
-            future.result().close()
-        assert session.run("echo second").text == "second"
-
-
 def test_a_connection_that_is_cut_is_lost(sshd: Sshd) -> None:
     with log_in(sshd.endpoint) as session:
         session.run("true")
@@ -284,25 +211,6 @@ def test_a_quiet_command_outlives_the_keep_alive(sshd: Sshd, ssh_config: SSHConf
     ssh_config.write("ServerAliveInterval 1\nServerAliveCountMax 1\n")
     with log_in(sshd.endpoint) as session:
         assert session.run("sleep 2.5; echo alive").text == "alive"
-
-
-@pytest.mark.usefixtures("native")
-def test_round_trips_of_a_connection_and_its_commands(sshd: Sshd) -> None:
-    connects: list[int] = []
-    firsts: list[int] = []
-    others: list[int] = []
-    best = 0, 0, 0
-    with line_to(sshd, 0.05) as line:
-        while best != (3, 3, 1) and len(connects) < 12:
-            before = line.round_trips
-            with log_in(through(line, sshd)) as session:
-                connects.append(line.round_trips - before)
-                firsts.append(cost(line, session, "true"))
-                others += [cost(line, session, "cat", b"some input") for _ in range(3)]
-            # The fewest: a busy machine now and then hears an answer before it has sent all that it could.
-            # TCP's own is one more: this line answers it.
-            best = min(connects), min(firsts), min(others)
-    assert best == (3, 3, 1)
 
 
 def test_nothing_secret_is_in_an_argument_on_either_side(sshd: Sshd) -> None:

@@ -196,9 +196,3 @@ def test_our_own_shell_passes_a_commands_streams_and_status_on(sshd: Sshd, ssh_c
         own_shell(sshd, "cat;", "echo oops >&2;", "exit 9"), input=data, check=False, capture_output=True
     )
     assert (answer.returncode, answer.stdout, answer.stderr) == (9, data, b"oops\n")
-
-
-def test_our_own_shell_says_by_which_signal_a_command_was_killed(sshd: Sshd, ssh_config: SSHConfig) -> None:
-    del ssh_config
-    answer = subprocess.run(own_shell(sshd, "kill -9 $$"), check=False, capture_output=True, stdin=subprocess.DEVNULL)
-    assert answer.returncode == 128 + signal.SIGKILL

@@ -33,8 +33,8 @@ MEMORY = 140 * 1024
 MEASURED = """
 import re, sys
 from machinectl.cli.main import run_command_line
-from machinectl.ssh.client import transport
-transport.AUTHENTICATION_TIMEOUT = 0.5
+from machinectl.ssh.client import native_connect, openssh_session
+native_connect.AUTHENTICATION_TIMEOUT = openssh_session.LOGIN_SECONDS = 0.5
 def most():
     # Not getrusage: its maximum is that of whoever started this, too.
     with open("/proc/self/status") as status:
@@ -315,17 +315,17 @@ ENDING: dict[str, tuple[Behaviour, str]] = {
     "escapes": (saying(ESCAPES + b"\n"), "is not an SSH server"),
     "escapes without a line's end": (saying(ESCAPES), "is not an SSH server"),
     "a huge line": (saying(b"A" * 10_000_000), "is not an SSH server"),
-    "half a greeting": (saying(b"SSH-2.0-Op"), "in the middle of its greeting, 'SSH-2.0-Op'"),
+    "half a greeting": (saying(b"SSH-2.0-Op"), "during the handshake"),
     "a greeting without a version": (saying(b"SSH-\r\n"), ""),
-    "a huge greeting": (saying(b"SSH-2.0-" + b"A" * 10_000_000), "in the middle of its greeting"),
+    "a huge greeting": (saying(b"SSH-2.0-" + b"A" * 10_000_000), "the handshake"),
     "version 1": (saying(b"SSH-1.5-old\r\n"), "is incompatible with our SSH"),
     "a version of escapes": (saying(b"SSH-" + ESCAPES + b"-x\r\n"), ""),
     "greets and closes": (saying(GREETING), "ended the connection during the handshake"),
     "greets twice": (saying(GREETING * 2), "during the handshake"),
     "0xff": (saying(GREETING + b"\xff" * 4096), "during the handshake"),
     "nothing but zeros": (saying(GREETING + bytes(4096)), "during the handshake"),
-    "a packet of 4 GB": (saying(GREETING + packet(b"", length=0xFFFFFFF4)), "it sends no packets of SSH"),
-    "a packet of 256 MB": (saying(GREETING + packet(b"", length=0x0FFFFFF4)), "it sends no packets of SSH"),
+    "a packet of 4 GB": (saying(GREETING + packet(b"", length=0xFFFFFFF4)), "during the handshake"),
+    "a packet of 256 MB": (saying(GREETING + packet(b"", length=0x0FFFFFF4)), "during the handshake"),
     "a packet of no length": (saying(GREETING + packet(kexinit(), length=0)), "during the handshake"),
     "a packet of length 4": (saying(GREETING + packet(b"", length=4)), "broken packets"),
     "more padding than packet": (saying(GREETING + packet(kexinit(), padding=255)), ""),
@@ -378,9 +378,9 @@ ENDING: dict[str, tuple[Behaviour, str]] = {
         answering(bytes([AUTH_BANNER]) + text(ESCAPES) + text(b""), failure(b"publickey")),
         "it accepts publickey",
     ),
-    "asks without end": (asking(question(b"Password:")), "it asks questions without end"),
-    "asks nothing without end": (asking(question()), "it asks questions without end"),
-    "asks 4 billion questions at once": (asking(question(number=MANY)), "it asks questions without end"),
+    "asks without end": (asking(question(b"Password:")), "asks questions without end"),
+    "asks nothing without end": (asking(question()), "asks questions without end"),
+    "asks 4 billion questions at once": (asking(question(number=MANY)), "asks questions without end"),
     "asks in bytes": (asking(question(ESCAPES, title=ESCAPES)), "login"),
     "asks when it was not asked": (answering(question(b"Password:")), "login"),
     "names 4 billion extensions": (answering(bytes([EXT_INFO]) + struct.pack(">I", MANY)), "without end"),
@@ -399,6 +399,13 @@ ENDING: dict[str, tuple[Behaviour, str]] = {
     "pours errors": (agreeing(run=pours_errors), "more than 16 MB"),
     "pours beyond the window": (agreeing(run=ignores_the_window), "more than"),
     "a last word of 13 MB": (agreeing(run=ends(*[ESCAPES * 65536] * 10)), "somebody"),
+}
+
+# With these, paramiko's own loops and buffers have no end.
+WITHOUT_PARAMIKO = {
+    "asks 4 billion questions at once",
+    "names 4 billion extensions",
+    "pours beyond the window",
 }
 
 ENDLESS: dict[str, Behaviour] = {

@@ -290,6 +290,19 @@ def old_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fix
     return config
 
 
+@pytest.fixture(params=["system", "native"])
+def way(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+    """Run a test over the system's ssh, and again over paramiko, as `--native-ssh` does."""
+    if request.param == "native":
+        monkeypatch.setenv("MACHINE_NATIVE_SSH", "1")
+    return str(request.param)
+
+
+# For tests of what only one of them does, in a module that uses `way`.
+by_system = pytest.mark.parametrize("way", ["system"], indirect=True)
+natively = pytest.mark.parametrize("way", ["native"], indirect=True)
+
+
 def log_in(
     endpoint: SSHEndpoint,
     console: Quiet | None = None,

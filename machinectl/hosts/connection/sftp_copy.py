@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from machinectl.hosts.connection.copy_paths import MachinePath
     from machinectl.hosts.connection.login import Access
     from machinectl.machines.store import Store
+    from machinectl.ssh.client.file_copier import FileTree
     from machinectl.ssh.openssh.copy_commands import CopyOptions, CopyProgress
-    from machinectl.ssh.sftp.file_copier import FileTree
 
 # Seconds to remove leftovers from a host after ^C.
 PATIENCE = 2.0
@@ -41,7 +41,7 @@ def copy_by_sftp(
     progress: CopyProgress,
 ) -> int:
     """Return scp's exit status. Raises SSHError."""
-    from machinectl.ssh.sftp.file_copier import FileCopier, run_in_thread
+    from machinectl.ssh.client.file_copier import FileCopier, run_in_thread
 
     failures: list[str] = []
 
@@ -67,7 +67,7 @@ def copy_by_sftp(
 
 
 def open_files(store: Store, console: Console, place: MachinePath, access: Access, connections: ExitStack) -> FileTree:
-    from machinectl.ssh.sftp.file_copier import LocalFiles, remote_files
+    from machinectl.ssh.client.file_copier import LocalFiles, remote_files
 
     if place.machine is None:
         return LocalFiles()

@@ -41,7 +41,7 @@ def connect(
     try:
         if native or is_native():
             # paramiko takes 150 ms to load.
-            from machinectl.ssh.client.own_connect import connect_natively
+            from machinectl.ssh.client.native_connect import connect_natively
 
             return connect_natively(settings, credentials, host_keys, console, trace)
         return connect_by_openssh(endpoint, settings, credentials, host_keys, console, trace)
@@ -58,7 +58,7 @@ def check_host_key(endpoint: SSHEndpoint, credentials: Credentials, policy: Host
     """
     settings, host_keys = read_settings(endpoint), HostKeys(policy, console)
     if is_native():
-        from machinectl.ssh.client.own_connect import check_key_natively
+        from machinectl.ssh.client.native_connect import check_key_natively
 
         check_key_natively(settings, credentials, host_keys, console)
     else:

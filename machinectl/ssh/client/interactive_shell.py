@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 import paramiko
 
-from machinectl.ssh.client.handshake import failure_reason
-from machinectl.ssh.client.own_session import POLL, paramiko_session
-from machinectl.ssh.client.transport import CONNECTION_ERRORS
+from machinectl.ssh.client.native_login import FAILURES, failure_reason
+from machinectl.ssh.client.native_session import POLL, native_session
 from machinectl.ssh.ssh_errors import SSHError
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def run_shell(session: SSHSession, command: Sequence[str] = ()) -> int:
     """
     wants_terminal = not command and sys.stdin.isatty()
     try:
-        own = paramiko_session(session)
+        own = native_session(session)
         channel = own.open_channel()
         with contextlib.ExitStack() as stack:
             stack.callback(channel.close)
@@ -72,7 +71,7 @@ def raw_terminal() -> Iterator[None]:
 def following_size(channel: paramiko.Channel) -> Iterator[None]:
     def tell() -> None:
         columns, rows = os.get_terminal_size(sys.stdin.fileno())
-        with contextlib.suppress(*CONNECTION_ERRORS):
+        with contextlib.suppress(*FAILURES):
             channel.resize_pty(columns, rows)
 
     def on_change(*_: object) -> None:
@@ -87,7 +86,7 @@ def following_size(channel: paramiko.Channel) -> Iterator[None]:
 
 
 def copy_input(channel: paramiko.Channel) -> None:
-    with contextlib.suppress(*CONNECTION_ERRORS):
+    with contextlib.suppress(*FAILURES):
         while data := os.read(sys.stdin.fileno(), CHUNK):
             channel.sendall(data)
         channel.shutdown_write()

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Protocol
 import paramiko
 
 from machinectl.process_streams import CHUNK
-from machinectl.ssh.client.own_session import paramiko_session
+from machinectl.ssh.client.native_session import native_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -108,9 +108,9 @@ class RemoteFiles:
 @contextmanager
 def remote_files(session: SSHSession) -> Iterator[RemoteFiles]:
     """Raises SSHError if the host has no SFTP, or the connection is lost."""
-    paramiko_based = paramiko_session(session)
-    with paramiko_based.sftp() as client:
-        yield RemoteFiles(client, paramiko_based.check_alive)
+    native = native_session(session)
+    with native.sftp() as client:
+        yield RemoteFiles(client, native.check_alive)
 
 
 @dataclass

@@ -1,1 +1,0 @@
-"""SFTP, for computers without a suitable scp."""
