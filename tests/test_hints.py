@@ -211,8 +211,8 @@ def complaint(hint: Hint) -> str:
     known |= options("generic", "create") if verb == ("set",) else {}
     rest = iter(words[len(verb) :])
     for word in rest:
-        if word == "--":
-            # What follows is another program's.
+        if word == "--" or (verb in {("run",), ("docker",)} and not word.startswith("-")):
+            # What follows is, or may be, another program's.
             break
         if not word.startswith("-") or word == "-" or verb == ("ssh",):
             continue

@@ -19,6 +19,7 @@ from machinectl.cli.output.exit_status import guarded
 from machinectl.cli.output.stdio import open_streams
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.parsing.command_line import NotReadError, read_values
+from machinectl.cli.parsing.command_start import with_dashes
 from machinectl.cli.parsing.go_flags import WITH_DRIVER_OPTIONS, canonical, is_group
 from machinectl.cli.parsing.lookahead import split_at_verb
 from machinectl.errors import MachineError
@@ -90,11 +91,10 @@ def watch_docker() -> None:
 
 def light_work(arguments: Sequence[str]) -> Callable[[], int] | None:
     """Return the work of a command line, or None if Typer must read it."""
-    words = canonical(arguments)
-    if work := help_work(words):
-        return work
     try:
-        return read_work(arguments, words)
+        THIS.typed = arguments = with_dashes(arguments)
+        words = canonical(arguments)
+        return help_work(words) or read_work(arguments, words)
     except (NotReadError, MachineError):
         # Typer's way raises it again.
         return None

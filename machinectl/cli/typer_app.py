@@ -18,6 +18,7 @@ from machinectl.cli.options.typer_verbs import add_verb, new_app, signature
 from machinectl.cli.options.verb_session import session_of
 from machinectl.cli.output.exit_status import guarded, program_with
 from machinectl.cli.output.stdout import write_out
+from machinectl.cli.parsing.command_start import COMMANDS, DASHES, with_dashes
 from machinectl.cli.parsing.go_flags import canonical, flags_of, is_group
 from machinectl.cli.parsing.lookahead import named_driver, named_machine, named_store, split_at_verb
 from machinectl.cli.parsing.suggestions import (
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-# Verbs that take two dashes and a command, each with an example command.
-ORDERS = {"run": "uptime", "docker": "ps"}
 # The base class of Typer's usage errors, which Typer does not export: BadParameter inherits from it.
 TYPERS_USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 
@@ -49,6 +48,7 @@ def run_with_typer(arguments: list[str]) -> int:
 
 
 def dispatch(arguments: list[str]) -> int:
+    THIS.typed = arguments = with_dashes(arguments)
     before, rest = split_at_verb(canonical(arguments))
     # Help for an unknown verb: the others have printed theirs.
     check_command(before, [word for word in rest if word not in HELP_VERBS], Store(named_store(before)))
@@ -110,9 +110,10 @@ def usage_error(error: Any, arguments: Sequence[str]) -> MachineError:
         return UsageError(
             f"Error: {error.message}", f"It goes before the verb: {moved_to_the_front(THIS.typed, unknown)}"
         )
-    if (order := ORDERS.get("".join(rest[:1]))) and "--" not in rest:
-        # The unknown option belongs to the command.
-        return UsageError(f"{NAME} {verb} needs a command after two dashes", f"{NAME} {verb} <NAME> -- {order}")
+    if verb in COMMANDS:
+        help_of_it = (
+            f"Put the options of the command after it: {NAME} {verb} <NAME> {DASHES} {COMMANDS[verb]} {unknown}"
+        )
     store = Store(named_store(before))
     if verb == "set":
         name = named_machine(arguments, store.exists)

@@ -93,7 +93,8 @@ GUESSES = [
     Guess("forward web1 web:80", "forward web1 web", code=1),
     Guess("forward web1 --address 192.0.2.9 80", "forward web1 --bind 192.0.2.9 80", code=1),
     Guess("docker ps", "docker web1 -- ps"),
-    Guess("run web1 uname -a", "run web1 -- uname -a"),
+    Guess("run uname -a", "run web1 -- uname -a"),
+    Guess("run wbe1 uname -a", "run web1 -- uname -a"),
     Guess("cp notes.txt web1:", "scp notes.txt web1:"),
     Guess("machine ls", "ls"),
     Guess("web1 status", "status web1"),
@@ -238,7 +239,7 @@ def test_a_name_that_was_not_typed_is_one_of_those_that_there_are(store: Store) 
     assert hints("delete") == [command, "<NAME> is one of: web1, web2"]
     assert hints("stop") == ["Name one: web1, web2"]
     assert hints("run", "--", "uptime") == ["Name one: web1, web2; or pass --all or -l <SELECTOR>"]
-    assert hints("docker", "ps") == ["machinectl docker <NAME> -- ps", "<NAME> is one of: web1, web2"]
+    assert hints("docker", "ps", "-a") == ["machinectl docker <NAME> -- ps -a", "<NAME> is one of: web1, web2"]
     for number in range(3, 7):
         added(store, Machine(f"web{number}", "none", url="tcp://127.0.0.1:1", tls=False))
     assert hints("delete") == [command, "List the machines: machinectl ls"]

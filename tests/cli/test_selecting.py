@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import pytest
 
 from machinectl.cli import main, typer_app
 from machinectl.cli.catalogue import ALL as VERBS
+from machinectl.cli.parsing.command_start import with_dashes
 from machinectl.cli.parsing.go_flags import flags_of
 from machinectl.machines.record import Machine
 from tests.support.in_process import machinectl
@@ -158,6 +160,41 @@ def test_a_machine_that_is_named_is_not_what_a_mistyped_name_means(store: Store,
     beside = machinectl(*words, "oriom", "orion", *command, store=store.root)
     assert "Did you mean" not in beside.stderr
     assert 'Use "machinectl ls" to list machines' in beside.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("run vega uname -a", "run vega -- uname -a"),
+        ("run --sudo vega rigel ls -l", "run --sudo vega rigel -- ls -l"),
+        ("run -t 5 vega 'ls *.txt'", "run -t 5 vega -- 'ls *.txt'"),
+        ("run 'r*' --group df", "run 'r*' --group -- df"),
+        ("docker vega ps --format x -l a=b", "docker vega -- ps --format x -l a=b"),
+        ("docker -l role=web vega ps", "docker -l role=web vega -- ps"),
+        ("docker --all ps -a", "docker --all -- ps -a"),
+        ("docker vega run -- ls", "docker vega run -- ls"),
+        ("docker vega", "docker vega"),
+        ("run vega --nonesuch ls", "run vega --nonesuch ls"),
+        ("ssh vega uname -a", "ssh vega uname -a"),
+    ],
+)
+def test_the_command_of_run_and_docker_is_what_follows_the_names(fleet: Store, typed: str, meant: str) -> None:
+    store = ["-s", fleet.root]
+    assert with_dashes([*store, *shlex.split(typed)]) == [*store, *shlex.split(meant)]
+
+
+def test_a_word_that_may_be_a_machine_or_the_command_is_refused_with_both_lines(fleet: Store) -> None:
+    for name in ("ps", "docker"):
+        added(fleet, Machine(name, "none", url="unix:///nowhere.sock", tls=False))
+    for typed, command, machine in (
+        ("docker vega ps x", "docker vega -- ps x", "docker vega ps -- x"),
+        ("run vega docker info", "run vega -- docker info", "run vega docker -- info"),
+        ("run vega rgel w", "run vega -- rgel w", "run vega rigel -- w"),
+    ):
+        done = machinectl(*typed.split(), store=fleet.root)
+        assert done.returncode == 2
+        lines = [line.strip() for line in done.stderr.splitlines()[1:]]
+        assert lines == [f"For the command: machinectl {command}", f"For the machine: machinectl {machine}"]
 
 
 def test_socket_with_two_machines_asks_for_one(fleet: Store) -> None:

@@ -169,18 +169,15 @@ def test_all_are_those_with_ssh(fleet: Store) -> None:
     assert '"beta" has no SSH' in named.stderr
 
 
-def test_what_is_to_be_run_follows_two_dashes_and_nothing_is_guessed(fleet: Store) -> None:
-    for words in (
-        ["vega", "uptime"],
-        ["vega", "--"],
-        ["vega", "--", ""],
-        ["--sudo", "vega"],
-        ["vega", "uptime", "-t1"],
-    ):
+def test_what_is_to_be_run_follows_the_names_or_two_dashes(fleet: Store) -> None:
+    for words in (["vega"], ["vega", "--"], ["vega", "--", ""], ["--sudo", "vega"]):
         done = machinectl("run", *words, store=fleet.root)
         assert (done.returncode, done.stdout) == (2, "")
-        typed = "--sudo vega" if "--sudo" in words else "--timeout=1 vega" if "-t1" in words else "vega"
-        assert f"machinectl run {'<NAME>' if '--' in words else typed} -- uptime" in done.stderr
+        typed = "<NAME> --" if "--" in words else " ".join(words)
+        assert f"machinectl run {typed} uptime" in done.stderr
+    for dashes in ([], ["--"]):
+        done = machinectl("run", "vega", *dashes, "echo", "-a", "--group", store=fleet.root)
+        assert (done.returncode, done.stdout) == (0, "vega | -a --group\n")
 
 
 def test_by_the_front_door_and_by_typer_it_is_the_same(fleet: Store) -> None:

@@ -261,15 +261,16 @@ VERBS = {
         "remote.run:run",
         "Run a command on many hosts over SSH.",
         more=(
+            "What follows the names of machines is the command. "
             "A single word is a line for sh; several words are the command and its arguments. "
             "All hosts get stdin; in a `while read` loop, add </dev/null."
         ),
         examples=(
-            "machinectl run orionbox rigel -- uname -a",
+            "machinectl run orionbox rigel uname -a",
             "machinectl run -l role=web -- 'df -h / | tail -1'",
             "machinectl run --all --sudo --group -- apt-get update",
         ),
-        arguments=(Argument("words", "[NAME]… -- COMMAND…", MACHINE, many=True, repeats=True),),
+        arguments=(Argument("words", "[NAME]… [--] COMMAND…", MACHINE, many=True, repeats=True),),
         flags=(
             shared.SELECTOR,
             shared.ALL_MACHINES,
@@ -291,8 +292,8 @@ VERBS = {
             "Each run gets the machine's `env`. All engines get stdin; in a `while read` loop, add </dev/null. "
             "The output of one named machine goes to a pipe or file as it is."
         ),
-        examples=("machinectl docker orionbox rigel -- ps", "machinectl docker -l role=web -- pull nginx"),
-        arguments=(Argument("words", "[NAME]… -- ARGUMENT…", MACHINE, many=True, repeats=True),),
+        examples=("machinectl docker orionbox ps", "machinectl docker -l role=web -- pull nginx"),
+        arguments=(Argument("words", "[NAME]… [--] ARGUMENT…", MACHINE, many=True, repeats=True),),
         flags=(shared.SELECTOR, shared.ALL_MACHINES, GROUP_OUTPUT, shared.JSON_LINES, RUN_TIMEOUT, RUN_PARALLEL),
         output=RELAYS,
         keeps_selector=True,

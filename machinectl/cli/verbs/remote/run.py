@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import sys
 from contextlib import closing, nullcontext
-from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from machinectl.cli.invocation import NAME, THIS
 from machinectl.cli.options.chosen_names import target_names
 from machinectl.cli.options.ending_signals import exiting_on_signals
 from machinectl.cli.output.exit_status import report, user_text
 from machinectl.cli.output.machine_streams import AsIs, AsJSON, Folded, Grouped, Lines
-from machinectl.cli.parsing.lookahead import split_at_verb
-from machinectl.cli.parsing.suggestions import only_name, with_names_hint
+from machinectl.cli.parsing.command_start import CHOOSING, COMMANDS, DASHES
 from machinectl.cli.tables.results import with_machine_name
-from machinectl.cli.typed_words import typed_line, typed_order
+from machinectl.cli.typed_words import typed_line
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.parallel.output_streams import LIMIT, OutputPiece
 from machinectl.machines.record import natural
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
 
 # OpenSSH's exit status if a host is unreachable; docker's for its own failure.
 SSH_FAILED, DOCKER_FAILED = 255, 1
-# Separates names from the command.
-DASHES = "--"
 
 
 def run(
@@ -55,7 +52,7 @@ def run(
     from machinectl.hosts.connection.remote_command import RemoteScript
     from machinectl.ssh.openssh.multiplexing import Multiplexing
 
-    names, typed = split_at_dashes(here, words, "run", "uptime")
+    names, typed = split_at_dashes(here, words, "run")
     connections = Multiplexing(enabled=not no_persist)
     line = remote_command_line(typed)
     targets = target_names(here, names, selector, everything=everything)
@@ -82,7 +79,7 @@ def docker(
 ) -> int:
     from machinectl.commands.docker import docker as command
 
-    names, typed = split_at_dashes(here, words, "docker", "ps")
+    names, typed = split_at_dashes(here, words, "docker")
     targets = target_names(here, names, selector, everything=everything)
     with stdin_for(targets) as given:
         limit = parallel or LIMIT
@@ -94,29 +91,16 @@ def docker(
         return print_events(here, events, printer, given, DOCKER_FAILED)
 
 
-def split_at_dashes(here: Session, words: Sequence[str], verb: str, example: str) -> tuple[Sequence[str], list[str]]:
-    """Return names and command; `words` lack the dashes. Raises UsageError without them: guessing is unsafe."""
+def split_at_dashes(here: Session, words: Sequence[str], verb: str) -> tuple[Sequence[str], list[str]]:
+    """Return names and command; `words` lack the dashes. Raises UsageError without them."""
     if DASHES not in here.arguments:
-        hint = command_with_dashes(here, words, verb, example)
-        raise UsageError(f"machinectl {verb} needs a command after two dashes", hint)
+        from machinectl.cli.parsing.suggestions import PLACEHOLDER, with_names_hint
+
+        is_chosen = words or any(word.partition("=")[0] in CHOOSING for word in here.arguments)
+        line = " ".join([NAME, typed_line(THIS.typed), *([] if is_chosen else [PLACEHOLDER]), COMMANDS[verb]])
+        raise UsageError(f"Error: {NAME} {verb} needs a command", with_names_hint(line, here.store))
     command = here.arguments[here.arguments.index(DASHES) + 1 :]
     return words[: len(words) - len(command)], command
-
-
-def command_with_dashes(here: Session, words: Sequence[str], verb: str, example: str) -> str:
-    """Return the typed command line, with dashes before the first word that is not a machine."""
-    names = list(takewhile(here.store.exists, words))
-    order = list(words[len(names) :]) or [example]
-    _, typed = split_at_verb(here.arguments)
-    options = [word for word in typed if word.startswith("-")]
-    if names and "--all" in options:
-        # Names exclude --all, so this -a belongs to the command.
-        options.remove("--all")
-        order.append("-a")
-    if not (names or any(word.partition("=")[0] in {"--all", "--selector"} for word in options)):
-        name = only_name(here.store)
-        return with_names_hint(f"machinectl {verb} {name} {DASHES} {typed_order(order)}", here.store)
-    return f"machinectl {verb} {typed_line([*options, *names])} {DASHES} {typed_order(order)}"
 
 
 def those_with_ssh(here: Session, names: list[str]) -> list[str]:

@@ -1,0 +1,100 @@
+"""Find where the command of `run` and `docker` begins. Light path."""
+
+from __future__ import annotations
+
+from machinectl.cli.invocation import NAME
+from machinectl.cli.parsing.go_flags import flags_of, take_flags
+from machinectl.cli.parsing.lookahead import named_store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machinectl.errors import MachineError
+    from machinectl.machines.store import Store
+
+DASHES = "--"
+# The verbs that take a command, each with an example.
+COMMANDS = {"run": "uptime", "docker": "ps"}
+CHOOSING = {"--all", "--selector"}
+HELP = {"-h", "--help"}
+
+
+def with_dashes(arguments: Sequence[str]) -> list[str]:
+    """Return a command line of `run` and `docker` with two dashes before the command: what follows known machines.
+
+    Raises MachineError if that is not clear.
+    """
+    words = list(arguments)
+    before = take_flags(words, "", flags_of(""))
+    if not words or words[0] not in COMMANDS or DASHES in words:
+        return list(arguments)
+    from machinectl.machines.store import Store
+
+    verb, store = words.pop(0), Store(named_store(before))
+    known = flags_of(verb)
+    names: list[str] = []
+    options = take_flags(words, "", known)
+    while words and is_machine(store, words[0]):
+        names.append(words.pop(0))
+        options += take_flags(words, "", known)
+    asks_help = not names and HELP.intersection(words)
+    if not words or asks_help or any(word[2:].partition("=")[0] not in known for word in options):
+        return list(arguments)
+    is_chosen = CHOOSING.intersection(word.partition("=")[0] for word in options)
+    if not is_chosen and (error := unclear(store, [*before, verb, *options], names, words)):
+        raise error
+    return [*arguments[: len(arguments) - len(words)], DASHES, *words]
+
+
+def is_machine(store: Store, word: str) -> bool:
+    """Return whether a word is the name of a machine, or a glob or a range with one."""
+    if store.exists(word):
+        return True
+    from machinectl.errors import UsageError
+    from machinectl.machines.selection import matching
+
+    try:
+        return any(map(store.exists, matching([word], store.names)))
+    except UsageError:
+        return False
+
+
+def unclear(store: Store, start: Sequence[str], names: Sequence[str], command: Sequence[str]) -> MachineError | None:
+    """Return an error if it is not clear where the command begins, with the line that says it."""
+    from machinectl.cli.typed_words import typed_line, typed_order
+    from machinectl.errors import UsageError
+    from machinectl.machines.store.name_errors import missing
+
+    def line(names: Sequence[str], command: Sequence[str]) -> str:
+        return f"{NAME} {typed_line([*start, *names])} {DASHES} {typed_order(command)}"
+
+    verb = next(word for word in start if word in COMMANDS)
+    word, rest = command[0], command[1:] or [COMMANDS[verb]]
+    _, near = store.no_such(word).mistyped or ("", "")
+    if near and not names:
+        return missing(word, f"Did you mean: {line([near], rest)}")
+    if not names:
+        from machinectl.cli.parsing.suggestions import only_name, with_names_hint
+
+        hint = line([only_name(store)], command).replace("'<NAME>'", "<NAME>")
+        return UsageError(f"Error: {NAME} {verb} needs a machine before the command", with_names_hint(hint, store))
+    if near and near not in names:
+        hint = f"For the command: {line(names, command)}\nFor the machine: {line([*names, near], rest)}"
+        return UsageError(f"{word!r} may be the command, or a mistyped machine", hint)
+    for at, name in enumerate(names):
+        if at and is_command(verb, name):
+            first = line(names[:at], [*names[at:], *command])
+            hint = f"For the command: {first}\nFor the machine: {line(names, command)}"
+            return UsageError(f"{name!r} may be a machine, or the command", hint)
+    return None
+
+
+def is_command(verb: str, word: str) -> bool:
+    """Return whether a word is a program, or a command of docker, which many of ours are named after."""
+    import shutil
+
+    from machinectl.cli.catalogue import VERBS
+    from machinectl.cli.declarations.synonyms import DOCKERS
+
+    return word in {*DOCKERS.split(), *VERBS} if verb == "docker" else shutil.which(word) is not None
