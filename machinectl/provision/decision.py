@@ -186,4 +186,4 @@ def tail(result: RemoteResult) -> str:
         for line in said.split("\n")
     ]
     told = [line for line in lines if line.strip() and RELOADED not in line]
-    return "\n".join(told[-JOURNAL_LINES:]) or f"status {result.status}"
+    return "\n".join(line.removeprefix(REMARK) for line in told[-JOURNAL_LINES:]) or f"status {result.status}"
