@@ -181,7 +181,9 @@ def end_process(note: SocketNote) -> None:
     with suppress(ProcessLookupError):
         os.kill(note.pid, signal.SIGTERM)
     end = time.monotonic() + END_SECONDS
-    while (there := socket_at(note.path)) and there.pid == note.pid:
+    # It removes its note, its log, and the socket last.
+    while listening_process(note.path) == note.pid:
         if time.monotonic() > end:
             raise MachineError(f"Process {note.pid}, which serves {note.path}, does not end", f"kill -9 {note.pid}")
         time.sleep(LOOK_SECONDS)
+    open_sockets()
