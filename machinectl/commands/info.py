@@ -14,7 +14,6 @@ from machinectl.hosts.connection.login import logged_in
 from machinectl.hosts.parallel.workers import run_at_once
 from machinectl.hosts.status.query_engines import MachineStatus, engine_failures, query_engines, recorded_statuses
 from machinectl.machines.record import Machine
-from machinectl.machines.selection import chosen
 from machinectl.provision.facts.health import Vitals, parse_vitals, vitals_command
 
 if TYPE_CHECKING:
@@ -98,11 +97,11 @@ FIELDS = tuple(Info(Machine("", "")).fields())
 def info(
     store: Store, console: Console, names: Sequence[str], timeout: float, access: Access | None = None
 ) -> tuple[list[Info], list[MachineError]]:
-    """Query the given machines, or `default`; with `access`, read their hosts, too.
+    """Query the given machines, or all; with `access`, read their hosts, too.
 
     `timeout` is per machine.
     """
-    found, missing = recorded_statuses(store, chosen(store, names), Info)
+    found, missing = recorded_statuses(store, names or store.names(), Info)
     now = datetime.now(UTC)
     for one in found:
         # Files of a former listener may be left.

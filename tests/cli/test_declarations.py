@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from machinectl.cli.catalogue import ALL
-from machinectl.cli.declarations.shared_flags import BEFORE_THE_VERB, LOGIN, NAMES, SELECTOR
+from machinectl.cli.declarations.shared_flags import ALL_MACHINES, BEFORE_THE_VERB, LOGIN, NAMES, SELECTOR
 from machinectl.cli.options.run_verb import function_of
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def takes_what_is_declared(declared: Verb) -> bool:
         given = (given - {flag.parameter for flag in LOGIN}) | {"access"}
     if SELECTOR.parameter in given and not declared.keeps_selector:
         assert NAMES.parameter in given
-        given.discard(SELECTOR.parameter)
+        given -= {SELECTOR.parameter, *([ALL_MACHINES.parameter] if ALL_MACHINES in declared.flags else [])}
     named = {name for name, each in taken.items() if each.kind is each.KEYWORD_ONLY}
     return named == given or (named <= given and any(each.kind is each.VAR_KEYWORD for each in taken.values()))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,6 +70,39 @@ def test_globs_and_ranges_stand_for_names(fleet: Store) -> None:
     asked = machinectl("rm", "r*", "pl*", store=fleet.root, stdin="y\n")
     assert "About to remove rigel, plain" in asked.stderr
     assert fleet.names() == ["orionbox", "vega", "web01", "web02", "web03"]
+
+
+@pytest.mark.parametrize("verb", ["restart", "stop", "kill", "rm"])
+def test_what_stops_all_machines_asks_and_is_refused_if_nobody_can_be_asked(fleet: Store, verb: str) -> None:
+    unasked = machinectl(verb, "--all", store=fleet.root)
+    assert unasked.returncode == 1
+    assert re.search(rf"machinectl {verb} (--all )?-y", unasked.stderr)
+    asked = machinectl(verb, "-a", store=fleet.root, stdin="n\n")
+    assert asked.returncode == 0
+    assert all(name in asked.stderr for name in LABELS)
+    assert sorted(fleet.names()) == sorted(LABELS)
+    done = machinectl(verb, "--all", "-y", store=fleet.root)
+    assert sorted(fleet.names()) == ([] if verb == "rm" else sorted(LABELS))
+    # Of no machine does the driver know the power switch.
+    assert all(name in done.stdout + done.stderr for name in LABELS)
+
+
+@pytest.mark.parametrize("verb", ["provision", "start", "upgrade", "regenerate-certs", "renew", "rm"])
+def test_all_excludes_names_and_a_selector_and_means_all(fleet: Store, verb: str) -> None:
+    for others in (["vega"], ["-l", "role=web"]):
+        done = machinectl(verb, "--all", *others, store=fleet.root)
+        assert (done.returncode, "--all, and names or --selector, exclude each other" in done.stderr) == (2, True)
+    planned = machinectl(verb, "--all", "--dry-run", store=fleet.root)
+    assert all(name in planned.stdout + planned.stderr for name in LABELS)
+
+
+@pytest.mark.parametrize("verb", ["ls", "ps", "images", "info", "doctor"])
+def test_without_a_name_a_verb_that_looks_is_for_all_machines(fleet: Store, verb: str) -> None:
+    done = machinectl(verb, store=fleet.root)
+    assert all(name in done.stdout + done.stderr for name in LABELS)
+    one = machinectl(verb, "-l" if verb != "ps" else "--selector", "role=db", store=fleet.root)
+    assert "vega" in one.stdout + one.stderr
+    assert "rigel" not in one.stdout + one.stderr
 
 
 @pytest.mark.parametrize(

@@ -70,12 +70,6 @@ def test_an_engine_is_told_in_aligned_lines(store: Store, url: str) -> None:
 
 
 @pytest.mark.usefixtures("url")
-def test_without_a_name_default_is_meant(store: Store) -> None:
-    assert 'no "default" machine exists' in machinectl("info", store=store.root).stderr
-    machinectl("rename", "orion", "default", store=store.root)
-    assert machinectl("info", "-f", "{{.Name}}", store=store.root).stdout == "default\n"
-
-
 def test_each_is_told_and_who_does_not_answer_beneath_with_its_certificates(store: Store, url: str) -> None:
     ca = certs.new_ca("ours")
     client = certs.issue_client(ca, "client")

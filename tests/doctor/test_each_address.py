@@ -283,4 +283,4 @@ def test_an_engine_over_ssh_moves_by_its_drivers_option(store: Store) -> None:
     machine.driver_state = json.dumps(state)
     added(store, machine)
     command = without_address(store.read("orion"), "192.0.2.1", [])
-    assert command == "machinectl set --address '' --generic-ip-address 10.8.0.29 orion"
+    assert command == "machinectl set --address '' --ip-address 10.8.0.29 orion"

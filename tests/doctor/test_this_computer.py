@@ -65,7 +65,7 @@ def certified(store: Store, name: str, *, days_ago: int = 0) -> Machine:
 
 def report(store: Store, *, status: int = 0, **environment: str) -> dict[str, Any]:
     """What is found of this computer, by the first check of each title that is not well, else the first."""
-    done = machinectl("doctor", "--json", store=store.root, environment=environment)
+    done = machinectl("doctor", "--here", "--json", store=store.root, environment=environment)
     assert (done.returncode, done.stderr) == (status, "")
     [found] = json.loads(done.stdout)
     assert (found["Name"], found["Well"]) == ("", not status)
@@ -91,7 +91,7 @@ def test_records_that_cannot_be_used_are_told_each_with_what_to_type(store: Stor
     half = Machine("half", "none", url="tcp://192.0.2.7:2376")
     half.phase = Phase.PROVISIONING
     added(store, half)
-    done = machinectl("doctor", store=store.root)
+    done = machinectl("doctor", "--here", store=store.root)
     assert done.returncode == 1
     said = done.stdout.splitlines()
     assert [line.split()[0] for line in said if " Records " in line] == ["✗", "✗"]
@@ -284,7 +284,7 @@ def test_a_ca_bundle_that_hides_the_machines_ca_from_python_is_worth_a_look(bund
 
 def test_what_env_sets_is_well_and_what_it_unsets_too(store: Store) -> None:
     machine = certified(store, "orion")
-    script = f'eval "$({" ".join(COMMAND)} env orion)"; exec {" ".join(COMMAND)} doctor --json'
+    script = f'eval "$({" ".join(COMMAND)} env orion)"; exec {" ".join(COMMAND)} doctor --here --json'
     environment = {**os.environ, "MACHINE_STORAGE_PATH": store.root, "SHELL": "/bin/sh"}
     done = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=True)
     assert '"Seen": "docker is pointed at \\"orion\\""' in done.stdout

@@ -62,6 +62,7 @@ class Verb:
         output: str = WORKS,
         hidden: bool = False,
         keeps_selector: bool = False,
+        asks_for_all: bool = False,
         passes_on: bool = False,
         follows: bool = True,
         refuses_empty: bool = False,
@@ -84,6 +85,8 @@ class Verb:
         self.output = output
         self.hidden = hidden
         self.keeps_selector = keeps_selector
+        # Whether --all asks, without -y.
+        self.asks_for_all = asks_for_all
         # Whether all words after the first one go to another program.
         self.passes_on = passes_on
         # Whether to update STORE/ssh_config first. Verbs of shell start-up skip it to be fast.

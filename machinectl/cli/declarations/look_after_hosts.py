@@ -18,7 +18,8 @@ def power_verb(name: str, summary: str, timeout: str = "", more: str = "") -> Ve
         more=more,
         examples=(f"machinectl {name} orionbox",),
         arguments=(shared.NAMES,),
-        flags=(limit, YES_CONTAINERS, shared.DRY_RUN, *shared.LOGIN, shared.SELECTOR),
+        asks_for_all=name != "start",
+        flags=(limit, YES_CONTAINERS, shared.DRY_RUN, *shared.LOGIN, *shared.CHOICE),
     )
 
 
@@ -36,7 +37,7 @@ VERBS = {
             shared.RESTART_SWARM,
             shared.OPEN_FIREWALL,
             *shared.LOGIN,
-            shared.SELECTOR,
+            *shared.CHOICE,
         ),
     ),
     "upgrade": Verb(
@@ -51,7 +52,7 @@ VERBS = {
             shared.RESTART_SWARM,
             shared.DRY_RUN,
             *shared.LOGIN,
-            shared.SELECTOR,
+            *shared.CHOICE,
         ),
     ),
     "regenerate-certs": Verb(
@@ -68,7 +69,7 @@ VERBS = {
             shared.RESTART_SWARM,
             shared.DRY_RUN,
             *shared.LOGIN,
-            shared.SELECTOR,
+            *shared.CHOICE,
         ),
     ),
     "renew": Verb(
@@ -95,7 +96,7 @@ VERBS = {
             shared.DRY_RUN,
             shared.JSON_LINES,
             *shared.LOGIN,
-            shared.SELECTOR,
+            *shared.CHOICE,
         ),
         refuses_empty=True,
     ),

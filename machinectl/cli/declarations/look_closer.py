@@ -11,12 +11,13 @@ GO_TEMPLATE = Flag("-f", "--format", metavar="TEMPLATE", help="A Go template.", 
 VERBS = {
     "doctor": Verb(
         "look.doctor:doctor",
-        "Check machines, or this computer, and say how to fix problems.",
-        more="Without a name, it checks this computer. It changes nothing. The exit status is 1 if a check fails.",
-        examples=("machinectl doctor orionbox", "machinectl doctor"),
+        "Check machines and this computer, and say how to fix problems.",
+        more="Without a name, it checks all machines. It changes nothing. The exit status is 1 if a check fails.",
+        examples=("machinectl doctor orionbox", "machinectl doctor --here"),
         arguments=(shared.NAMES,),
         flags=(
             shared.TIMEOUT.with_changes(help="Timeout for each step.", limits=(0.1, 86400), default=5),
+            Flag("--here", help="Check this computer only.", parameter="only_here"),
             Flag("-v", "--verbose", help="Print the checks that passed, too."),
             shared.JSON,
             *shared.LOGIN,
@@ -43,6 +44,7 @@ VERBS = {
     "info": Verb(
         "look.info:info",
         "Print details of engines and their hosts.",
+        more="Without a name, it prints those of all machines.",
         examples=(
             "machinectl info orionbox",
             "machinectl info --ssh orionbox rigel",

@@ -148,7 +148,7 @@ VERBS = {
             DRY_RUN_HERE,
             Flag("--forget", help="Do not keep the record that could undo the host's changes later."),
             *shared.LOGIN,
-            shared.SELECTOR,
+            *shared.CHOICE,
         ),
     ),
     "rename": Verb(

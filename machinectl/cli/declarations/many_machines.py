@@ -52,8 +52,7 @@ PLATFORM = Flag(
 NEW_NAME = Flag("--as", metavar="NAME:TAG", help="Give the image this name instead.", parameter="new_name")
 
 BUILDER_FLAGS = (
-    shared.SELECTOR,
-    shared.ALL_MACHINES,
+    *shared.CHOICE,
     Flag("--name", metavar="BUILDER", help="The builder's name.", default="machinectl", parameter="builder_name"),
     Flag("--append", help="Add the machines to the builder."),
     Flag("--use", help="Make it docker's current builder."),
@@ -272,8 +271,7 @@ VERBS = {
         ),
         arguments=(Argument("words", "[NAME]… [--] COMMAND…", MACHINE, many=True, repeats=True),),
         flags=(
-            shared.SELECTOR,
-            shared.ALL_MACHINES,
+            *shared.CHOICE,
             GROUP_OUTPUT,
             shared.JSON_LINES,
             RUN_TIMEOUT,
@@ -294,7 +292,7 @@ VERBS = {
         ),
         examples=("machinectl docker orionbox ps", "machinectl docker -l role=web -- pull nginx"),
         arguments=(Argument("words", "[NAME]… [--] ARGUMENT…", MACHINE, many=True, repeats=True),),
-        flags=(shared.SELECTOR, shared.ALL_MACHINES, GROUP_OUTPUT, shared.JSON_LINES, RUN_TIMEOUT, RUN_PARALLEL),
+        flags=(*shared.CHOICE, GROUP_OUTPUT, shared.JSON_LINES, RUN_TIMEOUT, RUN_PARALLEL),
         output=RELAYS,
         keeps_selector=True,
     ),
@@ -310,8 +308,7 @@ VERBS = {
         ),
         arguments=(Argument("image", "IMAGE", IMAGE, required=True, help=WHICH_IMAGE), shared.NAMES),
         flags=(
-            shared.SELECTOR,
-            shared.ALL_MACHINES,
+            *shared.CHOICE,
             Flag("--from", metavar="NAME", help="Take the image from this machine.", value=MACHINE, parameter="source"),
             Flag(
                 "--from-file",

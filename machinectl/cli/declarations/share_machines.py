@@ -195,7 +195,7 @@ VERBS = {
             shared.RESTART_SWARM,
             shared.DRY_RUN,
             *shared.LOGIN,
-            shared.SELECTOR,
+            *shared.CHOICE,
         ),
         refuses_empty=True,
     ),

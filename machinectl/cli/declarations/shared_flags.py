@@ -44,6 +44,7 @@ SELECTOR = Flag(
     default=None,
 )
 ALL_MACHINES = Flag("-a", "--all", help="All machines.", parameter="everything")
+CHOICE = (SELECTOR, ALL_MACHINES)
 DRY_RUN = Flag("--dry-run", help="Look at the host and print the changes; make none.")
 TAKE_OVER = Flag(
     "-y", "--yes", help="Do not ask before taking a host over from docker-machine, or setting it up despite a warning."

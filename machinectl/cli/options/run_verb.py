@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from machinectl.cli.declarations.declared_verb import PRINTS, WORKS
-from machinectl.cli.declarations.shared_flags import LOGIN
+from machinectl.cli.declarations.shared_flags import ALL_MACHINES, LOGIN
 from machinectl.cli.output.exit_status import guarded
 from machinectl.cli.output.stdio import set_output_kind
 from machinectl.cli.parsing.flag_values import check_not_empty
@@ -53,16 +53,16 @@ def call_verb(here: Session, declared: Verb, given: dict[str, Any]) -> int | Non
 
         given["access"] = pop_access(given, here)
     if "selector" in given and not declared.keeps_selector:
-        given["names"] = selected_names(here, given["names"], given.pop("selector"))
+        from machinectl.cli.options.chosen_names import agrees_to_all, chosen_names
+
+        everything = ALL_MACHINES in declared.flags and given.pop("everything")
+        names = chosen_names(here, given["names"], given.pop("selector"), everything=everything)
+        given["names"] = names
+        verb = declared.runs.partition(":")[2]
+        asks = everything and declared.asks_for_all and not (given["yes"] or given["dry_run"])
+        if asks and not agrees_to_all(here, verb, names):
+            return 0
     return function_of(declared)(here, **given)
-
-
-def selected_names(here: Session, names: list[str], selector: str | None) -> list[str]:
-    from machinectl.machines.selection import matching, selected
-
-    if selector is not None:
-        return list(selected(here.store, here.console, names, selector))
-    return matching(names, here.store.names) if names else names
 
 
 def function_of(declared: Verb) -> Callable[..., int | None]:

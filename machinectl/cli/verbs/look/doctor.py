@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from machinectl.cli.options.store_followers import is_switched_off
@@ -12,7 +13,7 @@ from machinectl.cli.output.exit_status import report, user_text
 from machinectl.cli.output.stdout import draw, print_json
 from machinectl.cli.output.style import BOLD, FAILED, OK, UNKNOWN, coloured, columns, is_terminal, mark
 from machinectl.doctor.check import Verdict
-from machinectl.errors import MachineError
+from machinectl.errors import MachineError, UsageError
 from machinectl.go.tabwriter import text_width
 from machinectl.quantities import plural
 
@@ -31,14 +32,23 @@ INDENT, GAP, NARROWEST, MOST_COLUMNS = 4, 2, 30, 1 << 20
 HERE = "This computer"
 
 
-def doctor(here: Session, *, names: list[str], access: Access, timeout: float, verbose: bool, as_json: bool) -> int:
+def doctor(
+    here: Session, *, names: list[str], access: Access, timeout: float, only_here: bool, verbose: bool, as_json: bool
+) -> int:
     from machinectl.commands.doctor import examine_here, examine_machines
 
+    if only_here and names:
+        raise UsageError("Names and --here exclude each other", "Leave one of them out")
     here.console.prints_results = not as_json
     computer = examine_here(here.store, names, sys.argv[0], following=not is_switched_off())
+    machines = names
+    if not (names or only_here):
+        # An unreadable store is a check of this computer.
+        with suppress(MachineError):
+            machines = here.store.names()
     reports: list[DoctorReport] = []
     failed = False
-    for name, found in examine_machines(here.store, here.console, names, access, timeout):
+    for name, found in examine_machines(here.store, here.console, machines, access, timeout):
         if isinstance(found, MachineError):
             report(found, here.program)
             failed = True

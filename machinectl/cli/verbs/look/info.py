@@ -36,4 +36,6 @@ def info(
         from machinectl.cli.tables.detail_lines import info_text
 
         write_out("\n".join(map(info_text, found)))
+    if not names:
+        here.note_empty_store()
     return report_all(here, failures)
