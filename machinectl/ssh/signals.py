@@ -5,16 +5,8 @@ from __future__ import annotations
 FROM_1_ON = "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM"
 NAMES = dict(enumerate(FROM_1_ON.split(), 1))
 NAMES |= {24: "XCPU", 25: "XFSZ", 31: "SYS"}
-NUMBERS = {name: number for number, name in NAMES.items()}
 # A shell adds this to a signal's number; the highest signal number.
 ADDED, HIGHEST = 128, 64
-UNKNOWN = 255
-
-
-def status_of(name: bytes) -> int:
-    """`name` is the signal's SSH name (RFC 4254 6.10)."""
-    number = NUMBERS.get(name.decode(errors="replace"))
-    return ADDED + number if number else UNKNOWN
 
 
 def is_signalled(status: int) -> bool:

@@ -6,8 +6,6 @@ from machinectl.errors import MachineError, one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from machinectl.ssh.runner import CommandResult
 
 
@@ -61,19 +59,7 @@ class NoKey(SSHError):
 
 
 class Unsupported(SSHError):
-    """Our SSH lacks an algorithm that the system's ssh may have.
-
-    `keyword` is ssh_config's option, `offered` the server's list.
-    """
-
-    def __init__(self, cause: str, hint: str = "", keyword: str = "", offered: Sequence[str] = ()) -> None:
-        super().__init__(cause, hint)
-        self.keyword = keyword
-        self.offered = tuple(offered)
-
-
-class TokenNeeded(Unsupported):
-    """The key needs its security token."""
+    """The host needs what the chosen way of SSH lacks: an algorithm, a proxy, a second jump host."""
 
 
 class NoShell(SSHError):

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from tests.lab.host import Host
 
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("way")]
 
 # A container image without a registry.
 IMAGE = "tar -C / -c usr/bin/busybox bin | docker import - box >/dev/null"

@@ -170,13 +170,9 @@ def nothing_shared(
         return Unsupported(
             f"{what}: all {keyword} that it offers are outdated ({offers})",
             "Update the host's OpenSSH",
-            keyword,
-            offered,
         )
     return Unsupported(
         f"{what}: the {keyword} that it offers ({offers or 'none'}) are not supported here",
         "Install OpenSSH's ssh here, of a version as new as the host's: it is used then; or have the host offer one of "
         f"these, too, in its sshd_config: {keyword} {','.join(ours)}",
-        keyword,
-        offered,
     )

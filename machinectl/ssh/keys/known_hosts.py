@@ -100,12 +100,6 @@ def parse_key(kind: str, text: str) -> HostKey | None:
     return HostKey(kind, blob) if blob[4 : 4 + length] == kind.encode() and kind else None
 
 
-def contains_key(text: bytes, key: HostKey) -> bool:
-    """`text` has one public key per line."""
-    words = key.line.split()
-    return any(words[1] in line.split() for line in text.decode(errors="replace").splitlines() if line[:1] != "#")
-
-
 def find_keys(entries: list[KnownHost], names: list[str]) -> list[KnownHost]:
     """Return keys of the first known name, and marked lines of all names."""
     marked = [entry for entry in entries if entry.marker and any(entry.names(name) for name in names)]
