@@ -717,7 +717,7 @@ def test_an_engine_over_ssh_only_listens_nowhere_and_its_user_is_root_there() ->
 )
 def test_ssh_endpoints_go_by_the_users_ssh(store: Store, sshd: Sshd, ssh_config: SSHConfig, runtime: Path) -> None:
     url = f"ssh://{sshd.user}@127.0.0.1:{sshd.port}"
-    assert machinectl("create", "-d", "none", "--url", url, "orion", store=store.root).returncode == 0
+    assert machinectl("create", "--no-provision", url, "orion", store=store.root).returncode == 0
     assert "Host key verification failed" in machinectl("status", "orion", "--json", store=store.root).stdout
     ssh_config.write(f"Host 127.0.0.1\n  IdentityFile {sshd.key_path}\n")
     ssh_config.known_hosts.write_text(sshd.known())

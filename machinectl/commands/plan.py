@@ -164,7 +164,7 @@ def driver_address(step: PlanStep) -> str:
     spec = step.host.spec
     known_by = [option for option in load(spec.driver).options() if option.identity]
     said = {
-        option.name: value
+        option.shown: value
         for option in known_by
         if (value := spec.options.get(option.name)) not in {None, option.default}
     }

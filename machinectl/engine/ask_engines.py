@@ -9,7 +9,7 @@ from collections import deque
 from functools import partial
 
 from machinectl.descriptors import fitting_jobs
-from machinectl.engine.endpoint import GRACE, Deadline
+from machinectl.engine.endpoint import GRACE, Deadline, LastAnswer
 from machinectl.engine.probe import Probe, failed_probe, probe_by
 from machinectl.state import State
 from machinectl.value_classes import replace
@@ -44,14 +44,14 @@ def probe_all(endpoints: Mapping[str, Endpoint], timeout: float) -> Iterator[tup
 def ask_all(asks: Mapping[str, Ask], timeout: float, place: Callable[[str], str]) -> Iterator[tuple[str, Probe]]:
     """Like `probe_all`. An engine's time runs from when it is asked; `place` names a silent one in its error."""
     answers: queue.SimpleQueue[tuple[str, Probe]] = queue.SimpleQueue()
-    waiting, under_way = deque(asks.items()), dict[str, Deadline]()
+    waiting, under_way, arrived = deque(asks.items()), dict[str, Deadline](), LastAnswer()
     # As many as the limit of open files allows.
     most = fitting_jobs(min(len(asks), MOST_AT_ONCE), FILES_EACH)
     while waiting or under_way:
         pause = LOOK
         if waiting and len(under_way) < most:
             name, ask = waiting.popleft()
-            under_way[name] = Deadline(timeout)
+            under_way[name] = Deadline(timeout, arrived)
             pause = PACE if len(under_way) > FREE else 0
             # Daemon threads do not delay exit.
             thread = threading.Thread(
@@ -70,12 +70,15 @@ def ask_all(asks: Mapping[str, Ask], timeout: float, place: Callable[[str], str]
             found = [answers.get(pause > 0, pause)]
         except queue.Empty:
             now = time.monotonic()
-            overdue = [name for name, deadline in under_way.items() if deadline.left(now) < -GRACE]
+            busy = now < arrived.last + GRACE
+            overdue = [name for name, deadline in under_way.items() if not busy and deadline.left(now) < -GRACE]
             silent = partial(Probe, State.TIMEOUT, seconds=timeout)
             found = [(name, silent(error=f"{place(name)} does not answer within {timeout:g} s")) for name in overdue]
         for name, probe in found:
             # An overdue engine may still answer.
             if under_way.pop(name, None):
+                if probe.state is not State.TIMEOUT:
+                    arrived.last = time.monotonic()
                 yield name, probe
 
 

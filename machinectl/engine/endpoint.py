@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 # The host is off: its router says so, or ARP got no answer.
 NOBODY_THERE = {errno.EHOSTUNREACH, errno.EHOSTDOWN}
-# In seconds.
-GRACE, MOMENT = 4.0, 0.001
+# In seconds. After a lull, no more answers of other engines are expected.
+GRACE, MOMENT, LULL = 4.0, 0.001, 1.0
 
 
 def is_silence(exc: OSError) -> bool:
@@ -93,9 +93,18 @@ class AnotherServer(EngineError):
     """Something else answers at one of several addresses."""
 
 
+class LastAnswer:
+    """When the last of many engines answered (time.monotonic)."""
+
+    last = float("-inf")
+
+
 class Deadline:
-    def __init__(self, seconds: float | None) -> None:
+    """An engine that takes the connection also has time while `others` answer: this computer may be busy."""
+
+    def __init__(self, seconds: float | None, others: LastAnswer | None = None) -> None:
         self.seconds = seconds
+        self.others = others
         self.end = None if seconds is None else time.monotonic() + seconds
 
     def remaining(self) -> float | None:
@@ -112,10 +121,17 @@ class Deadline:
 
         Raises TimeoutError GRACE seconds after the deadline.
         """
-        left = self.left(time.monotonic())
+        now = time.monotonic()
+        left = self.left(now)
+        if self.others:
+            left = max(left, self.others.last + LULL - now)
         if left <= -GRACE:
             raise TimeoutError
         return None if self.end is None else max(left, MOMENT)
+
+    @property
+    def is_over(self) -> bool:
+        return self.patience() == MOMENT
 
     def left(self, now: float) -> float:
         """Return the seconds left at `now` (time.monotonic)."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 LONGEST_LINE, MOST_HEADERS = 65536, 100
 # Digits.
 LONGEST_NUMBER = 16
-# Answers before the final one.
+# LastAnswer before the final one.
 MOST_INTERIM = 100
 INTERIM = range(100, 200)
 SWITCHING_PROTOCOLS, NO_CONTENT, NOT_MODIFIED = 101, 204, 304

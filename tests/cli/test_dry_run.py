@@ -32,8 +32,11 @@ def test_a_step_is_told_as_what_would_be_done(title: str, would: str) -> None:
     assert conditional(title) == would
 
 
-# Shown while they run, and no changes.
-LOOKS = "Asking Beginning Checking Connecting Demoting Finishing Having Looking Making Nothing Sending Setting"
+# Shown while they run, and no changes; the last three are dpkg's.
+LOOKS = (
+    "Asking Beginning Checking Connecting Demoting Finishing Having Looking Making Nothing Sending Setting "
+    "Preparing Processing Unpacking"
+)
 
 
 def test_every_step_of_a_host_has_an_infinitive() -> None:

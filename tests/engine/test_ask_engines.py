@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import subprocess
 import sys
@@ -60,6 +61,18 @@ def test_the_time_of_an_engine_does_not_run_while_it_waits_for_its_turn(monkeypa
     # One after the other they take more than twice as long as each may.
     with servers.serving(slow) as port:
         found = dict(engine.probe_all({str(at): plain(port) for at in range(6)}, 5 * SHORT))
+    assert {probe.state for probe in found.values()} == {State.RUNNING}
+
+
+def test_an_engine_that_is_late_counts_as_long_as_others_answer() -> None:
+    turns = itertools.count(1)
+
+    def one_after_the_other(connection: Connection) -> None:
+        connection.stopping.wait(next(turns) * SHORT)
+        servers.engine(connection)
+
+    with servers.serving(one_after_the_other) as port:
+        found = dict(engine.probe_all({str(at): plain(port) for at in range(8)}, 2 * SHORT))
     assert {probe.state for probe in found.values()} == {State.RUNNING}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import socket
 
-from machinectl.engine.endpoint import MOMENT, EngineError
+from machinectl.engine.endpoint import EngineError
 from machinectl.state import State
 
 TYPE_CHECKING = False
@@ -77,12 +77,15 @@ class Wire:
         return count
 
     def _received(self, buffer: WriteableBuffer) -> int:
-        try:
-            return self.sock.recv_into(buffer)
-        except TimeoutError:
-            # OpenSSL's timeout can pass while this thread waits for the processor, with the data here.
-            self.sock.settimeout(MOMENT)
-            return self.sock.recv_into(buffer)
+        while True:
+            is_last = self.deadline.is_over
+            try:
+                return self.sock.recv_into(buffer)
+            except TimeoutError:
+                # OpenSSL's timeout can pass while this thread waits for the processor, with the data here.
+                if is_last:
+                    raise
+                self.sock.settimeout(self.deadline.patience())
 
     def reader(self) -> io.BufferedReader:
         """Return a file of what arrives; closing it keeps the connection open."""

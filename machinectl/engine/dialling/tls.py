@@ -123,10 +123,11 @@ def shake_hands(secured: ssl.SSLSocket, deadline: Deadline) -> None:
             wanted = POLLIN
         except ssl.SSLWantWriteError:
             wanted = POLLOUT
-        left, ready = deadline.patience(), poll()
+        ready = poll()
         ready.register(secured, wanted)
-        if not ready.poll(left and left * 1000):
-            raise TimeoutError
+        while not ready.poll((left := deadline.patience()) and left * 1000):
+            if deadline.is_over:
+                raise TimeoutError
 
 
 def has_verified(secured: ssl.SSLSocket | ssl.SSLObject) -> bool:
