@@ -15,11 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from subprocess import Popen
     from types import FrameType
-    from typing import NoReturn, Protocol
+    from typing import NoReturn
 
     Handler = Callable[[int, FrameType | None], None]
-else:
-    Protocol = object
 
 # A terminal sends these to the whole foreground process group: the program decides, and we follow.
 LEFT_TO_PROGRAM = (signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
@@ -35,28 +33,8 @@ PROBE = ("/bin/sh", "-c", "trap '' HUP QUIT TERM; read end")
 SPREAD_SECONDS = 0.1
 
 
-class WatchedStream(Protocol):
-    """A stream that is read while the program runs."""
-
-    descriptor: int
-    is_open: bool
-
-    # Return seconds until `attend` has to be called; None means no limit.
-    def patience(self) -> float | None: ...
-
-    def attend(self, *, is_ready: bool) -> None: ...
-
-    # Read the rest at the end.
-    def drain(self) -> None: ...
-
-
-def run_foreground(
-    command: list[str], environment: Mapping[str, str], errors: tuple[int, WatchedStream] | None = None
-) -> int:
-    """Return a wait status. Raises OSError if the program does not start.
-
-    `errors` are the program's stderr, which is closed here, and the stream at its other end.
-    """
+def run_foreground(command: list[str], environment: Mapping[str, str]) -> int:
+    """Return a wait status. Raises OSError if the program does not start."""
     program: Popen[bytes] | None = None
     # Signals during the start are for the program, whose process ID is not known yet.
     early: list[int] = []
@@ -73,15 +51,11 @@ def run_foreground(
             os.kill(program.pid, number)
 
     with handled(pass_on) as changed:
-        try:
-            program = start(command, environment, errors[0] if errors else STDERR)
-        finally:
-            if errors:
-                os.close(errors[0])
+        program = start(command, environment)
         for number in early:
             pass_on(number, None)
         with interrupts.watched():
-            return wait_for(program, changed, errors[1] if errors else None)
+            return wait_for(program, changed)
 
 
 class Interrupts:
@@ -136,7 +110,7 @@ class Interrupts:
             self._probe.stdin.close()  # type: ignore[union-attr]  # it is a pipe
 
 
-def start(command: list[str], environment: Mapping[str, str], stderr: int) -> Popen[bytes]:
+def start(command: list[str], environment: Mapping[str, str]) -> Popen[bytes]:
     """Start the program, which `wait_for` waits for. On Linux, it ends with us, even by kill -9. Raises OSError."""
     import subprocess
 
@@ -149,7 +123,7 @@ def start(command: list[str], environment: Mapping[str, str], stderr: int) -> Po
             os.kill(os.getpid(), signal.SIGTERM)
 
     first = partial(follow_us, prctl) if prctl else None
-    return subprocess.Popen(command, env=environment, stderr=stderr, close_fds=False, preexec_fn=first)  # noqa: PLW1509
+    return subprocess.Popen(command, env=environment, close_fds=False, preexec_fn=first)  # noqa: PLW1509
 
 
 def libc_function(name: str) -> Callable[[int, int], int] | None:
@@ -162,14 +136,10 @@ def libc_function(name: str) -> Callable[[int, int], int] | None:
         return None
 
 
-def wait_for(program: Popen[bytes], changed: int, stream: WatchedStream | None) -> int:
+def wait_for(program: Popen[bytes], changed: int) -> int:
     """Stop when the program stops. `changed` is readable after a signal."""
     while True:
-        sources = [changed, stream.descriptor] if stream and stream.is_open else [changed]
-        ready, _, _ = select.select(sources, [], [], stream.patience() if stream else None)
-        if stream:
-            stream.attend(is_ready=stream.descriptor in ready)
-        if changed in ready:
+        if select.select([changed], [], [])[0]:
             os.read(changed, CHUNK)
             pid, status = os.waitpid(program.pid, os.WNOHANG | os.WUNTRACED)
             if pid and os.WIFSTOPPED(status):
@@ -178,8 +148,6 @@ def wait_for(program: Popen[bytes], changed: int, stream: WatchedStream | None) 
             elif pid:
                 # Popen's own wait does not return when a program stops. Set the status for it, as asyncio does.
                 program.returncode = os.waitstatus_to_exitcode(status)
-                if stream:
-                    stream.drain()
                 return status
 
 

@@ -13,7 +13,7 @@ from machinectl.console import SilentConsole
 from machinectl.errors import MachineError, UsageError, one_line
 from machinectl.hosts.connection.copy_paths import parse_machine_path
 from machinectl.hosts.connection.login import Access
-from machinectl.hosts.connection.openssh_programs import run_ssh_program, temporary_ssh_config, verify_host_key
+from machinectl.hosts.connection.openssh_programs import run_ssh_program, temporary_ssh_config
 from machinectl.process_streams import query_program
 from machinectl.ssh.openssh.copy_commands import sshfs_command
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 # Programs that unmount without root: FUSE 3, FUSE 2 and macOS.
 UNMOUNTS = (("fusermount3", "-u", "--"), ("fusermount", "-u", "--"), ("umount",))
 
-# sshfs prints only this if ssh fails, and hides ssh's error.
-RESET = "Connection reset by peer"
 # Directories without which this computer runs no program, not even one that unmounts; at PROGRAMS, those inside, too.
 SYSTEM = ("/", "/boot", "/dev", "/proc", "/run", "/sys", "/usr", "/var")
 PROGRAMS = (
@@ -75,12 +73,14 @@ def mount(store: Store, console: Console, source: str, target: str = "") -> str:
             "Install the package sshfs; on Fedora and RHEL fuse-sshfs; on macOS macFUSE and sshfs",
         )
     check_mount_point(here, source, is_named=bool(target))
-    with temporary_ssh_config(store, [there.machine], console, Access()) as config:
+    with temporary_ssh_config(store, [there.machine], console, Access()) as files:
         ended = run_ssh_program(
-            sshfs_command(config, there.for_programs, here), [there.machine], SilentConsole(), Access()
+            sshfs_command(files.config, files.program, there.for_programs, here),
+            files,
+            [there.machine],
+            SilentConsole(),
+            Access(),
         )
-    if RESET in ended.said:
-        verify_host_key(there.machine, console, Access())
     # The error below has the last line.
     lines = [line for line in ended.said.splitlines() if line.strip()]
     for line in lines[:-1] if ended.status else lines:

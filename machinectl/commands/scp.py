@@ -21,16 +21,13 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.hosts.connection.copy_paths import MachinePath
     from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.openssh_programs import SSHFiles
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
     from machinectl.ssh.openssh.copy_commands import CopyOptions, CopyProgress
 
 # rsync's exit status if the host has no rsync (RERR_STREAMIO, RERR_CMD_NOTFOUND). The remote shell prints the error.
 NOT_STARTED = {12, 127}
-# openssh-portable sshconnect.c, ssh_connect_direct: refused, no route or timeout.
-UNREACHED = "ssh: connect to host "
-# It lists the methods that the server accepts: a file's permissions are another message.
-REFUSED = ": Permission denied ("
 
 
 def scp(
@@ -65,22 +62,17 @@ def scp(
                 "-d uses rsync over the system's ssh, which --native-ssh turns off", "Leave out -d or --native-ssh"
             )
         check_rsync(sources, target, wishes)
-        with temporary_ssh_config(store, machines, console, access, logins) as config:
-            return by_rsync(config, sources, target, machines, wishes, console, access)
+        with temporary_ssh_config(store, machines, console, access, logins) as files:
+            return by_rsync(files, sources, target, machines, wishes, console, access)
     if native or not has_sftp_scp():
         return copy_by_sftp(store, console, sources, target, wishes, access, progress)
-    with temporary_ssh_config(store, machines, console, access, logins) as config:
-        command = scp_command(config, [source.for_programs for source in sources], target.for_programs, wishes)
-        ended = run_ssh_program(command, machines, console, access)
+    with temporary_ssh_config(store, machines, console, access, logins) as files:
+        paths = [source.for_programs for source in sources]
+        command = scp_command(files.config, files.program, paths, target.for_programs, wishes)
+        ended = run_ssh_program(command, files, machines, console, access)
     if ended.status:
         explain_sftp_failure(ended.said, target, console)
-    hint_at_doctor(ended.said, machines, console)
     return ended.status
-
-
-def hint_at_doctor(said: str, machines: Sequence[Machine], console: Console) -> None:
-    if UNREACHED in said or REFUSED in said:
-        console.note(f"See why: machinectl doctor {' '.join(machine.name for machine in machines)}")
 
 
 def check_different(source: MachinePath, target: MachinePath) -> None:
@@ -109,7 +101,7 @@ def check_rsync(sources: Sequence[MachinePath], target: MachinePath, wishes: Cop
 
 
 def by_rsync(
-    config: str,
+    files: SSHFiles,
     sources: Sequence[MachinePath],
     target: MachinePath,
     machines: Sequence[Machine],
@@ -118,11 +110,9 @@ def by_rsync(
     access: Access,
 ) -> int:
     progress = sys.stdout.isatty() and not wishes.quiet
-    command = rsync_command(
-        config, [each.for_programs for each in sources], target.for_programs, wishes, progress=progress
-    )
-    ended = run_ssh_program(command, machines, console, access)
-    hint_at_doctor(ended.said, machines, console)
+    paths = [each.for_programs for each in sources]
+    command = rsync_command(files.config, files.program, paths, target.for_programs, wishes, progress=progress)
+    ended = run_ssh_program(command, files, machines, console, access)
     shells = [line for line in ended.said.splitlines() if not line.startswith("rsync")]
     if ended.status in NOT_STARTED and any("rsync" in line for line in shells):
         raise MachineError(

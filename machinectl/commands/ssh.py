@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from contextlib import suppress
 
 from machinectl import url as engine_url
 from machinectl.driver.installed_drivers import close_all
 from machinectl.errors import MachineError, UsageError
-from machinectl.foreground_program import end_alike
+from machinectl.files.ownership import temporary_directory
+from machinectl.foreground_program import end_alike, run_foreground
 from machinectl.hosts.connection.login import answering_endpoint, logged_in, login_endpoint, pin_first_key, pin_in_store
 from machinectl.hosts.connection.machine_driver import known_hosts_path, ssh_endpoint
 from machinectl.hosts.connection.openssh_programs import checked_known_hosts, raise_ssh_failure
 from machinectl.machines.selection import chosen_one
 from machinectl.machines.store.machine_store import read_or_none
 from machinectl.process_streams import find_program
-from machinectl.ssh.openssh import foreground
-from machinectl.ssh.openssh.ssh_options import openssh_command, quote_config_path
+from machinectl.ssh.openssh.login_log import read_logs
+from machinectl.ssh.openssh.ssh_options import JUMP_LOG, openssh_command, quote_config_path
 from machinectl.ssh.ssh_errors import SSHError
 from machinectl.ssh.ssh_settings import check_ssh_user, read_settings
 from machinectl.value_classes import replace
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 LETTERS = "1246ab:c:e:fgi:kl:m:no:p:qstvxAB:CD:E:F:GI:J:KL:MNO:P:Q:R:S:TVw:W:XYy"
 # What users of other programs write for them. getopt would read -verbose as -v and -e rbose.
 LONG = {"--user": "-l", "--verbose": "-v", "-verbose": "-v", "--quiet": "-q", "-quiet": "-q"}
+# These have ssh print more, or elsewhere.
+TO_STDERR = {"-v", "-E", "-G", "-V", "-Q", "-O", "-y"}
 # From ssh(1), EXIT STATUS.
 SSH_FAILED = 255
 
@@ -128,7 +130,8 @@ def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], c
     """Raise SSHError if ssh does not connect."""
     known_hosts = checked_known_hosts(machine, endpoint)
     options = parse_ssh_options(arguments)
-    command = openssh_command(without_named(endpoint, options or []), known_hosts=known_hosts, arguments=arguments)
+    to = without_named(endpoint, options or [])
+    command = openssh_command(to, known_hosts=known_hosts, arguments=arguments)
     if access.trace:
         access.trace(shlex.join(command))
     close_all()
@@ -138,15 +141,21 @@ def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], c
     if options is None or ("-f", "") in options:
         # It uses stderr later.
         os.execvp(command[0], command)  # noqa: S606 - needs no shell
-    try:
-        ended = foreground.run_ssh_in_foreground(command)
-    except OSError as exc:
-        raise MachineError(f"ssh cannot be started: {exc.strerror}", "Try: ssh -V") from exc
-    if os.WIFEXITED(ended.status) and os.WEXITSTATUS(ended.status) == SSH_FAILED:
-        raise_ssh_failure(ended.held.decode(errors="replace"), machine, console, access)
-    with suppress(OSError):
-        foreground.write_stderr(ended.held)
-    return end_alike(ended.status)
+    with temporary_directory() as directory:
+        # ssh's own messages go to a file: a remote command cannot write to it.
+        log = os.path.join(directory, "log")
+        if not TO_STDERR & {letter for letter, _ in options}:
+            command = openssh_command(to, known_hosts=known_hosts, log=log, arguments=arguments)
+        try:
+            status = run_foreground(command, os.environ)
+        except OSError as exc:
+            raise MachineError(f"ssh cannot be started: {exc.strerror}", "Try: ssh -V") from exc
+        said = read_logs(log, JUMP_LOG)
+    if os.WIFEXITED(status) and os.WEXITSTATUS(status) == SSH_FAILED:
+        raise_ssh_failure(said, machine, console, access)
+    if said.text:
+        console.note(said.text.rstrip("\n"))
+    return end_alike(status)
 
 
 def parse_ssh_options(arguments: Sequence[str]) -> list[tuple[str, str]] | None:

@@ -18,7 +18,7 @@ import pytest
 from machinectl.cli.options.ending_signals import exiting_on_signals
 from machinectl.hosts.connection.copy_paths import parse_machine_path
 from machinectl.hosts.connection.login import Access
-from machinectl.hosts.connection.openssh_programs import LONGEST_LINE, MOST_KEPT, run_ssh_program
+from machinectl.hosts.connection.openssh_programs import LONGEST_LINE, MOST_KEPT, SSHFiles, run_ssh_program
 from machinectl.hosts.connection.sftp_copy import copy_by_sftp, explain_sftp_failure
 from machinectl.machines.record import Machine
 from machinectl.ssh.client.file_copier import FileCopier, LocalFiles
@@ -44,6 +44,7 @@ pytestmark = pytest.mark.usefixtures("ssh_config")
 
 # The system's scp, and our own SFTP.
 WAYS = [(), ("--native-ssh",)]
+NO_FILES = SSHFiles("", "ssh", "/nowhere")
 # Blanks, quotes, what a shell would read, a pattern's letters, other scripts.
 NAMES = [
     "plain",
@@ -307,7 +308,8 @@ def test_a_host_that_is_not_there_ends_as_ssh_does(orion: Store, sshd: Sshd, tmp
     for way in WAYS:
         assert machinectl(*way, "scp", tmp_path / "file", "orion:", store=orion.root).returncode == 255
     done = machinectl("scp", tmp_path / "file", "orion:", store=orion.root)
-    assert done.stderr.endswith("\nSee why: machinectl doctor orion\n")
+    assert f"Error: 127.0.0.1 port {sshd.port} refuses the connection" in done.stderr
+    assert "  See why: machinectl doctor orion; " in done.stderr
 
 
 def test_the_connection_that_breaks_in_the_middle_of_our_own_is_told(
@@ -537,7 +539,7 @@ def test_a_signal_for_us_alone_ends_the_program_as_well() -> None:
     console = Told()
     program = "import os, signal, sys; print(os.getpid(), file=sys.stderr, flush=True); signal.pause()"
     with pytest.raises(SystemExit), exiting_on_signals():
-        run_ssh_program([sys.executable, "-c", program], [], console, Access())
+        run_ssh_program([sys.executable, "-c", program], NO_FILES, [], console, Access())
     with pytest.raises(ProcessLookupError):
         os.kill(int(console.notes[0]), 0)
 
@@ -545,13 +547,10 @@ def test_a_signal_for_us_alone_ends_the_program_as_well() -> None:
 def test_of_what_a_host_says_without_end_little_is_kept() -> None:
     """A stand-in for an ssh that passes on what its host says."""
     console = Quiet()
-    said = "'x' * (1 << 20) + '\\n' + '@' * 59 + '\\n' + 'y\\n' * 5000"
-    ended = run_ssh_program([sys.executable, "-c", f"import sys; sys.exit({said})"], [], console, Access())
+    said = "'x' * (1 << 20) + '\\n' + 'y\\n' * 5000"
+    ended = run_ssh_program([sys.executable, "-c", f"import sys; sys.exit({said})"], NO_FILES, [], console, Access())
     assert (ended.status, ended.said.count("\n")) == (1, MOST_KEPT - 1)
     assert max(map(len, console.notes)) == LONGEST_LINE
-    # Held until it ends is as much as ssh's banner could be.
-    assert console.notes.index("@" * 59) == len(console.notes) - MOST_KEPT
-    assert console.notes.count("y") == 5000
 
 
 def test_with_q_nothing_is_shown_on_a_terminal(orion: Store, tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def test_a_key_is_trusted_for_as_long_as_the_prompt_says(
 
 def test_a_host_that_is_silent_to_openssh_is_told_with_what_switches_it_on(store: Store, sshd: Sshd) -> None:
     machine = register(store, "orion", sshd)
-    failure = NotStarted("ssh: connect to host: Connection timed out", "")
+    failure = NotStarted("ssh: connect to host: Connection timed out", is_silent=True)
     with pytest.raises(Unreachable) as raised:
         raise_if_unreachable(machine, ssh_endpoint(machine), failure)
     another, off = raised.value.hint.splitlines()

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import signal
 import subprocess
 from typing import TYPE_CHECKING
 
+import paramiko
 import pytest
+from paramiko.common import AUTH_FAILED
 
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.ssh_errors import LoginRefused, SSHError
-from tests.support.hostile_ssh import agreeing, answering, send
+from tests.support.hostile_ssh import agreeing, answering, host_key, send
 from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.servers import serving
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.servers import Connection
     from tests.support.sshd import SSHConfig, Sshd
 
 pytestmark = pytest.mark.usefixtures("ssh_config", "way")
@@ -347,3 +351,44 @@ def test_a_public_key_needs_an_agent_that_holds_it(sshd: Sshd, tmp_path: Path) -
     assert public(key)
     with pytest.raises(SSHError, match="is a public key"):
         log_in(at(sshd, key.with_name("key.pub")))
+
+
+class Listening(paramiko.ServerInterface):
+    """Keeps the passwords that it hears, and takes none."""
+
+    def __init__(self, heard: list[str]) -> None:
+        self.heard = heard
+
+    def get_allowed_auths(self, username: str) -> str:
+        return "password"
+
+    def check_auth_password(self, username: str, password: str) -> int:
+        self.heard.append(password)
+        return AUTH_FAILED
+
+
+@by_system
+def test_neither_a_proxy_command_nor_a_second_question_gets_the_password(sshd: Sshd, ssh_config: SSHConfig) -> None:
+    """The ProxyCommand's ssh inherits SSH_ASKPASS, and asks in the same words."""
+    heard: list[str] = []
+
+    def behaviour(connection: Connection) -> None:
+        transport = paramiko.Transport(connection.sock)
+        transport.add_server_key(host_key())
+        with contextlib.suppress(paramiko.SSHException, EOFError):
+            transport.start_server(server=Listening(heard))
+            connection.stopping.wait()
+        transport.close()
+
+    with serving(behaviour) as port:
+        way = f"ssh -o StrictHostKeyChecking=no -p {port} -W %h:%p localhost"
+        ssh_config.write(f"Host 127.0.0.1\n  ProxyCommand {way}\n")
+        with pytest.raises(SSHError, match="The ProxyCommand does not lead"):
+            log_in(at(sshd), credentials=Credentials(password="geheim"))
+        assert heard
+        assert "geheim" not in heard
+        heard.clear()
+        ssh_config.write("")
+        with pytest.raises(LoginRefused, match="the password given"):
+            log_in(SSHEndpoint("127.0.0.1", "ops", port), credentials=Credentials(password="geheim"))
+    assert heard == ["geheim"]

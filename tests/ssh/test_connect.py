@@ -347,3 +347,12 @@ def test_a_proxy_command_that_fails_is_an_error_in_its_words(ssh_config: SSHConf
     ssh_config.write("Host behind\n  ProxyCommand sh -c 'echo no way through >&2; exit 1'\n")
     error = refusal(SSHEndpoint("behind"))
     assert error.cause == "The ProxyCommand does not lead to behind port 22: no way through"
+
+
+def test_a_host_whose_key_is_pinned_costs_one_connection(sshd: Sshd) -> None:
+    with log_in(sshd.endpoint) as session:
+        pinned = session.known_hosts
+    before = len(sshd._children)
+    with log_in(sshd.endpoint, policy=HostKeyPolicy(pinned=pinned)) as session:
+        assert session.run("echo in").text == "in"
+    assert len(sshd._children) == before + 1

@@ -26,6 +26,8 @@ from machinectl.hosts.connection.login import (
 )
 from machinectl.hosts.connection.machine_driver import at_last_address, flag_of_set, known_hosts_path, ssh_endpoint
 from machinectl.ssh.openssh.config_block import USERS_OWN, host_block, with_user_files
+from machinectl.ssh.openssh.login_log import LoginLog, read_logs
+from machinectl.ssh.openssh.ssh_options import JUMP_LOG
 from machinectl.value_classes import Frozen, replace
 
 TYPE_CHECKING = False
@@ -39,14 +41,6 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
-# The first line of ssh's banner about a changed host key. Its commands do not help here.
-BANNER = "@@@@@@@@@@"
-CHANGED = "IDENTIFICATION HAS CHANGED"
-# ssh's messages about a failed connection.
-UNCONNECTED = r"(?m)^ssh: (?P<line>connect to host (?P<host>\S+) port (?P<port>\d+): (?P<why>.*)|Could not .*)"
-# ssh's messages about a refused login and an unknown host key.
-DENIED = r"(?m)^(?P<login>\S+@(?P<host>\S+)): Permission denied \((?P<methods>\S+)\)"
-PASSWORD = "password"  # noqa: S105 - the name of a method
 UNVERIFIED = "Host key verification failed."
 # A name or address without ssh_config(5) pattern characters.
 PLAIN = r"[\w.:-]+"
@@ -57,21 +51,30 @@ LINGER = 1.0
 
 
 class ProgramResult(Frozen):
-    """A shell's exit status, and the last lines."""
+    """A shell's exit status, and the last lines of the program and of its ssh."""
 
     status: int
     said: str
+    log: LoginLog
 
 
-def machine_host_block(machine: Machine, endpoint: SSHEndpoint | None = None, control: str = "") -> str:
-    """`control` is a ControlPath. Raise MachineError without SSH."""
+class SSHFiles(Frozen):
+    """A config for `ssh -F`, a program that runs ssh with a log, and the log."""
+
+    config: str
+    program: str
+    log: str
+
+
+def machine_host_block(machine: Machine, endpoint: SSHEndpoint | None = None, control: str = "", log: str = "") -> str:
+    """`control` is a ControlPath, `log` that of jump hosts. Raise MachineError without SSH."""
     own = endpoint or ssh_endpoint(machine)
     endpoint = endpoint or at_last_address(machine, own)
     known_hosts = checked_known_hosts(machine, endpoint)
     # docker gives its ssh only the address of an ssh:// URL.
     aliases = [engine_url.parse_url(url).host for url in machine.urls] if docker_needs_ssh_config(machine) else []
     also = [alias for alias in aliases if re.fullmatch(PLAIN, alias, re.ASCII)]
-    block = host_block(machine.name, endpoint, known_hosts=known_hosts, also=also, control=control)
+    block = host_block(machine.name, endpoint, known_hosts=known_hosts, also=also, control=control, log=log)
     others = ", ".join(host for host in dict.fromkeys([own.host, *machine.addresses]) if host != endpoint.host)
     return f"{block}    # Other addresses: {others}\n" if others else block
 
@@ -97,14 +100,14 @@ def checked_known_hosts(machine: Machine, endpoint: SSHEndpoint) -> str:
 @contextmanager
 def temporary_ssh_config(
     store: Store, machines: Iterable[Machine], console: Console, access: Access, logins: Iterable[tuple[str, str]] = ()
-) -> Iterator[str]:
-    """Yield the path of a config for `ssh -F`: machines and the user's own. Pin keys that are not known.
+) -> Iterator[SSHFiles]:
+    """Yield a config with the machines and the user's own. Pin keys that are not known.
 
     `logins` are machines' names with users. With a password or the like, log in first, and share that connection.
     """
     with ExitStack() as stack:
         directory = stack.enter_context(temporary_directory())
-        blocks = []
+        blocks, log = [], os.path.join(directory, "log")
         for number, machine in enumerate(machines):
             endpoint = login_endpoint(machine, console, access)
             control = ""
@@ -118,17 +121,22 @@ def temporary_ssh_config(
                     os.symlink(session.control, os.path.join(directory, f"{number}-{session.user}"))
             elif warning := pin_first_key(store, console, machine, access, endpoint):
                 console.warn(warning)
-            blocks.append(machine_host_block(machine, endpoint, control))
+            blocks.append(machine_host_block(machine, endpoint, control, log))
         path = os.path.join(directory, "ssh_config")
         with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(with_user_files(blocks, [os.path.expanduser(own) for own in USERS_OWN]))
-        yield path
+        program = os.path.join(directory, "ssh")
+        with open(program, "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(f'#!/bin/sh\nexec ssh -E {shlex.quote(log)} "$@"\n')
+        os.chmod(program, 0o700)
+        # A file system may forbid programs.
+        yield SSHFiles(path, program if os.access(program, os.X_OK) else "ssh", log)
 
 
 def run_ssh_program(
-    command: Sequence[str], machines: Sequence[Machine], console: Console, access: Access
+    command: Sequence[str], files: SSHFiles, machines: Sequence[Machine], console: Console, access: Access
 ) -> ProgramResult:
-    """Print the program's stderr. Raises HostKeyRefused, MachineError if it cannot start."""
+    """Print the program's stderr. Raises SSHError for a failed login, MachineError if it cannot start."""
     if access.trace:
         access.trace(shlex.join(command))
     try:
@@ -148,19 +156,17 @@ def run_ssh_program(
     finally:
         # A background process, such as an ssh that keeps a connection, may hold stderr open.
         listening.join(LINGER)
-    if any(CHANGED in line for line in heard.held):
-        raise_changed_host_key(machines, console, access)
-    for line in heard.held:
-        console.note(line)
-    return ProgramResult(status if status >= 0 else 128 - status, "\n".join(heard.said))
+    log = read_logs(files.log, JUMP_LOG)
+    if status and machines:
+        raise_ssh_failure(log, machines[-1], console, access)
+    return ProgramResult(status if status >= 0 else 128 - status, "\n".join(heard.said), log)
 
 
 class StderrReader:
-    """Holds back ssh's banner and all after it."""
+    """Prints the lines, and keeps the last."""
 
     def __init__(self, console: Console) -> None:
         self.said: deque[str] = deque(maxlen=MOST_KEPT)
-        self.held: list[str] = []
         self._console = console
 
     def listen(self, stream: IO[bytes]) -> None:
@@ -168,43 +174,42 @@ class StderrReader:
             while raw := stream.readline(LONGEST_LINE):
                 line = raw.decode(errors="replace").rstrip("\r\n")
                 self.said.append(line)
-                if (self.held or line.startswith(BANNER)) and len(self.held) < MOST_KEPT:
-                    self.held.append(line)
-                else:
-                    self._console.note(line)
+                self._console.note(line)
 
 
-def raise_ssh_failure(said: str, machine: Machine, console: Console, access: Access) -> None:
+def raise_ssh_failure(log: LoginLog, machine: Machine, console: Console, access: Access) -> None:
+    """Raise SSHError for a login that ssh's log explains."""
+    from machinectl.ssh.client.openssh_session import connection_failure
     from machinectl.ssh.ssh_errors import SSHError
+    from machinectl.ssh.ssh_settings import read_settings
 
-    if CHANGED in said:
+    endpoint, doctor = ssh_endpoint(machine), f"See why: machinectl doctor {machine.name}"
+    if log.is_key_changed or log.revoked is not None:
         raise_changed_host_key([machine], console, access)
-    elif found := re.search(UNCONNECTED, said):
-        refused = (found["why"] or "").startswith("Connection refused")
-        cause = f"{found['host']} port {found['port']} refuses the connection: no SSH server listens there"
-        hint = f"See why: machinectl doctor {machine.name}"
-        if refused and (option := flag_of_set(machine, "ssh-port")):
-            hint = f"{hint}; if SSH listens on another port: machinectl set {option} <PORT> {machine.name}"
-        raise SSHError(cause if refused else found["line"], hint)
-    elif found := re.search(DENIED, said):
-        hint = f"See why: machinectl doctor {machine.name}"
-        endpoint = ssh_endpoint(machine)
-        if found["host"] == endpoint.host:
-            if endpoint.key and not os.path.lexists(endpoint.key):
-                raise missing_key(machine, endpoint.key, found["login"])
-            if option := flag_of_set(machine, "ssh-user"):
-                hint = f"{hint}; to log in as another user: machinectl set {option} <USER> {machine.name}"
-            if PASSWORD in found["methods"].split(",") and not endpoint.jump:
-                # ssh asks only at a terminal.
-                port = ["-p", str(endpoint.port)] if endpoint.port else []
-                copy = shlex.join(["ssh-copy-id", *port, found["login"]])
-                hint = f"Let it accept a key of yours, with the password: {copy}\n{hint}"
-        raise SSHError(f"{found['login']} refuses the login; it accepts {found['methods'].replace(',', ', ')}", hint)
-    elif UNVERIFIED in said:
+    elif log.is_key_unknown or log.find(f"^{re.escape(UNVERIFIED)}$"):
         raise SSHError(
             f'ssh does not know a host key on the way to "{machine.name}"',
             f"See it, and accept it: machinectl run {machine.name} -- true",
         )
+    elif refused := log.denied:
+        login, methods = refused
+        if login.rpartition("@")[2] == endpoint.host:
+            if endpoint.key and not os.path.lexists(endpoint.key):
+                raise missing_key(machine, endpoint.key, login)
+            if option := flag_of_set(machine, "ssh-user"):
+                doctor = f"{doctor}; to log in as another user: machinectl set {option} <USER> {machine.name}"
+            if "password" in methods and not endpoint.jump:
+                # ssh asks only at a terminal.
+                port = ["-p", str(endpoint.port)] if endpoint.port else []
+                copy = shlex.join(["ssh-copy-id", *port, login])
+                doctor = f"Let it accept a key of yours, with the password: {copy}\n{doctor}"
+        raise SSHError(f"{login} refuses the login; it accepts {', '.join(methods)}", doctor)
+    elif error := connection_failure(read_settings(endpoint), log):
+        error.hint = doctor
+        if isinstance(error.__cause__, ConnectionRefusedError) and (option := flag_of_set(machine, "ssh-port")):
+            another = f"if SSH listens on another port: machinectl set {option} <PORT> {machine.name}"
+            error.hint = f"{error.hint}; {another}"
+        raise error
 
 
 def raise_changed_host_key(machines: Iterable[Machine], console: Console, access: Access) -> None:

@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from machinectl.process_streams import Input, StopEvent, WriteOutput
     from machinectl.ssh.runner import StreamingRunner
 
-# ssh's messages about a silent host.
-SILENT = ("timed out", "No route to host", "Host is down", "Network is unreachable")
-
 
 @dataclass(frozen=True)
 class RemoteScript:
@@ -83,7 +80,7 @@ def run_remote_script(
 
 def raise_if_unreachable(machine: Machine, endpoint: SSHEndpoint, failure: NotStarted) -> None:
     """Raise Unreachable if the host did not answer, to avoid a second timeout."""
-    if not any(words in failure.cause for words in SILENT):
+    if not failure.is_silent:
         return
     from machinectl.ssh.client.connection_failures import connect_error
     from machinectl.ssh.ssh_settings import read_settings

@@ -24,6 +24,7 @@ from machinectl.hosts.status.present_name import LOOK_SECONDS
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.quantities import first_names
 from machinectl.ssh.openssh.forwarding import HOST, ControlRemoved, ForwardingConnection, forwarding_command
+from machinectl.ssh.openssh.login_log import LoginLog
 from machinectl.ssh.openssh.multiplexing import control
 from machinectl.ssh.ssh_errors import ConnectionLost, HostKeyRefused, SSHError
 
@@ -180,7 +181,7 @@ class PortForwarder:
                 return
             connection = self._connection = ForwardingConnection(command, self._control, self._hear)
         if not connection.wait_until_ready():
-            raise_ssh_failure("\n".join(connection.said), machine, self._console, self._access)
+            raise_ssh_failure(LoginLog("\n".join(connection.said)), machine, self._console, self._access)
             reason = one_line(connection.said[-1]) if connection.said else "it gives no reason"
             raise SSHError(f'ssh to "{machine.name}" ended: {reason}', f"See why: machinectl doctor {machine.name}")
         threading.Thread(target=self._watch, args=(connection,), daemon=True).start()

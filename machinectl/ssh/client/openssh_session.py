@@ -42,6 +42,7 @@ from machinectl.ssh.ssh_errors import (
     Unsupported,
     command_timeout,
 )
+from machinectl.value_classes import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -167,7 +168,7 @@ class Login:
         control = self.directory / "s"
         alive = {
             "ControlPath": quote_config_path(str(control)),
-            "ServerAliveInterval": f"{host.settings.alive_interval:.0f}",
+            "ServerAliveInterval": f"{max(1, host.settings.alive_interval):.0f}",
             "ServerAliveCountMax": str(max(1, host.settings.alive_count)),
         }
         options = option_words({**MASTER, **alive})
@@ -416,8 +417,8 @@ def unconnected_error(settings: Settings, log: LoginLog, said: str) -> SSHError 
     if log.unresolved:
         return connection_failures.unresolved(settings, log.unresolved)
     if log.unconnected:
-        number = ERRNOS.get(log.unconnected)
-        failure = OSError(number, log.unconnected) if number else OSError(log.unconnected)
+        why = log.unconnected[2]
+        failure = OSError(ERRNOS[why], why) if why in ERRNOS else OSError(why)
         error = connection_failures.connect_error(settings, failure)
         error.__cause__ = failure
         return error
@@ -428,6 +429,19 @@ def unconnected_error(settings: Settings, log: LoginLog, said: str) -> SSHError 
         return None
     words = one_line("".join((log.last_line or said).strip().splitlines()[-1:]))
     return SSHError(f"ssh cannot connect to {settings.address}: {words}", connection_failures.see_ssh(settings))
+
+
+def connection_failure(settings: Settings, log: LoginLog) -> SSHError | None:
+    """Explain the log of an ssh that somebody else uses, with LogLevel INFO; None if there was a connection."""
+    if log.unconnected:
+        # It may be a jump host.
+        hostname, port, _ = log.unconnected
+        settings = replace(settings, hostname=hostname, port=port)
+    if log.unresolved or log.unconnected:
+        return unconnected_error(settings, log, "")
+    if log.is_late or log.find(r"^(?:kex|ssh)_exchange_identification: "):
+        return connection_failures.greeting_error(settings, log.first_line, is_late=log.is_late)
+    return None
 
 
 def key_exchange_error(settings: Settings, log: LoginLog, *, is_late: bool) -> SSHError | None:

@@ -6,16 +6,18 @@ Unlike paramiko, it starts fast and can use all CPUs.
 from __future__ import annotations
 
 import contextlib
-import re
+import os
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl.errors import one_line
+from machinectl.files.ownership import temporary_directory
 from machinectl.process_streams import Stdin, run_streamed
 from machinectl.ssh import framing
 from machinectl.ssh.openssh import multiplexing
-from machinectl.ssh.openssh.ssh_options import COMMANDS_ONLY, WITH_INPUT, openssh_command, option_words
+from machinectl.ssh.openssh.login_log import LoginLog, read_log, read_logs
+from machinectl.ssh.openssh.ssh_options import COMMANDS_ONLY, JUMP_LOG, WITH_INPUT, openssh_command, option_words
 from machinectl.ssh.script_output import CollectedOutput, ScriptOutput, end_command, final_status
 from machinectl.ssh.ssh_errors import ConnectionLost, SSHError
 
@@ -34,18 +36,16 @@ SSH_FAILED = 255
 END_SECONDS = 10.0
 # How long a kept connection may take to start a script, in seconds: ssh notices a lost host only after a minute.
 KEPT_SECONDS = 5.0
-# ssh's last message if its connection ended, not just its command (OpenSSH's clientloop.c and packet.c); and how many
-# final bytes to search for it.
-LOST = re.compile(
-    rb"^(Connection to .+ closed by remote host|Timeout, server .+ not responding|client_loop: |packet_write_|"
-    rb"Connection (reset|closed) |Read from remote host|Write failed|ssh_dispatch_run_fatal: |Received disconnect from|"
-    rb"Disconnected from|mux_client_)",
-    re.MULTILINE,
+# ssh's message if its connection ended, not just its command (OpenSSH's clientloop.c and packet.c).
+LOST = (
+    r"^(Connection to .+ closed by remote host|Timeout, server .+ not responding|client_loop: |packet_write_|"
+    r"Connection (reset|closed) |Read from remote host|Write failed|ssh_dispatch_run_fatal: |Received disconnect from|"
+    r"Disconnected from|mux_client_)"
 )
-LAST_SAID = 1024
 OPTIONS = {
     **COMMANDS_ONLY,
     **WITH_INPUT,
+    "LogLevel": "INFO",
     "BatchMode": "yes",
     "ConnectTimeout": str(CONNECT_SECONDS),
     "ServerAliveInterval": "15",
@@ -54,7 +54,11 @@ OPTIONS = {
 
 
 class NotStarted(SSHError):
-    """The script did not start; the cause is ssh's message."""
+    """The script did not start; the cause is ssh's message. `is_silent`: the host did not answer."""
+
+    def __init__(self, cause: str, *, is_silent: bool = False) -> None:
+        super().__init__(cause)
+        self.is_silent = is_silent
 
 
 def follow(
@@ -100,16 +104,22 @@ class Attempt:
         starts_within: float | None = None,
     ) -> int | None:
         """Raises NotStarted, too, after `starts_within` seconds."""
+        with temporary_directory() as directory:
+            # ssh's own messages go to a file: the host cannot write to it.
+            log = os.path.join(directory, "log")
+            return self._follow(script, write, stop, given, starts_within, log)
+
+    def _follow(
+        self,
+        script: str,
+        write: WriteOutput,
+        stop: StopEvent,
+        given: Input | None,
+        starts_within: float | None,
+        log: str,
+    ) -> int | None:
         mark = secrets.token_hex(16)
         output = ScriptOutput(mark, write)
-        # The end of stderr, where ssh prints its own messages.
-        last = b""
-
-        def take(data: bytes, on_stderr: bool) -> bool:
-            nonlocal last
-            if on_stderr:
-                last = (last + data)[-LAST_SAID:]
-            return output.take(data, on_stderr)
 
         def end(process: subprocess.Popen[bytes]) -> None:
             # End the script before its connection closes: SIGPIPE could end a script that still writes.
@@ -123,21 +133,22 @@ class Attempt:
         stdin = Stdin(first, line, given, is_ready=lambda: output.is_ready, ready_within=starts_within)
         try:
             output.shell_status = run_streamed(
-                self.command(multiplexing.socket_options(self.control)), take, stop, stdin=stdin, end=end
+                self.command(multiplexing.socket_options(self.control), log), output.take, stop, stdin=stdin, end=end
             )
         except OSError as exc:
             raise NotStarted(f"ssh cannot be started: {exc.strerror}") from exc
         if output.shell_status is None and not output.may_run and not stop.is_set:
             raise NotStarted(f"{self.endpoint.host} did not begin the command within {starts_within:.0f} s")
         if output.shell_status is not None and not output.started:
+            said = read_logs(log, JUMP_LOG)
             printed = output.noise.strip().splitlines() or ["it gives no reason"]
-            raise NotStarted(one_line(printed[-1]))
-        return final_status(output, self.endpoint.host, lambda: self.find_loss(output, last))
+            raise NotStarted(one_line(said.last_line or printed[-1]), is_silent=said.is_host_silent)
+        return final_status(output, self.endpoint.host, lambda: self.find_loss(output, read_log(log)))
 
-    def find_loss(self, output: ScriptOutput, last: bytes) -> ConnectionLost | None:
+    def find_loss(self, output: ScriptOutput, log: LoginLog) -> ConnectionLost | None:
         # An ssh that uses another's connection does not report its loss.
         is_gone = self.control and not multiplexing.is_open(self.control)
-        if output.shell_status == SSH_FAILED and (LOST.search(last) or is_gone):
+        if output.shell_status == SSH_FAILED and (log.find(LOST) or is_gone):
             return ConnectionLost(
                 f"The connection to {self.endpoint.host} was lost", "The command may still be running there"
             )
@@ -153,7 +164,7 @@ class Attempt:
             run_streamed(command, output.take, stdin=stdin, timeout=END_SECONDS)
         return output.status == 0
 
-    def command(self, control: Mapping[str, str]) -> list[str]:
+    def command(self, control: Mapping[str, str], log: str = "") -> list[str]:
         """`control` has the socket's options."""
         arguments = [*option_words({**OPTIONS, **control}), "-T", framing.LOGIN_COMMAND]
-        return openssh_command(self.endpoint, known_hosts=self.known_hosts, arguments=arguments)
+        return openssh_command(self.endpoint, known_hosts=self.known_hosts, log=log, arguments=arguments)

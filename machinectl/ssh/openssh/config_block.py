@@ -45,9 +45,15 @@ DEEPEST = 16
 
 
 def host_block(
-    name: str, endpoint: SSHEndpoint, *, known_hosts: str = "", also: Iterable[str] = (), control: str = ""
+    name: str,
+    endpoint: SSHEndpoint,
+    *,
+    known_hosts: str = "",
+    also: Iterable[str] = (),
+    control: str = "",
+    log: str = "",
 ) -> str:
-    """`also` are other names, `known_hosts` is the machine's file, `control` a ControlPath.
+    """`also` are other names, `known_hosts` is the machine's file, `control` a ControlPath, `log` the jump hosts' log.
 
     Raises UsageError for an invalid host, MachineError for an unprintable path, SSHError for a bad configuration.
     """
@@ -59,7 +65,7 @@ def host_block(
         own.insert(0, ("Port", str(endpoint.port)))
     if endpoint.user:
         own.insert(0, ("User", endpoint.user))
-    own[:0] = jump_options(endpoint.jump)
+    own[:0] = jump_options(endpoint.jump, log=log)
     said = {keyword for keyword, _ in own} | ({"ProxyJump"} if endpoint.jump else set())
     # If the machine has its host's name, the user's configuration applies anyway.
     users = [] if endpoint.host == name else user_settings(endpoint, pinned=bool(known_hosts))

@@ -50,26 +50,40 @@ class CopyPath:
         return self.path if is_plain or self.path.startswith("/") else f"./{self.path}"
 
 
-def scp_command(config: str, sources: Sequence[CopyPath], target: CopyPath, wishes: CopyOptions) -> list[str]:
-    """Copy between two hosts through this computer."""
+def scp_command(
+    config: str, program: str, sources: Sequence[CopyPath], target: CopyPath, wishes: CopyOptions
+) -> list[str]:
+    """Copy between two hosts through this computer. `program` is ssh."""
     # By default, scp runs an ssh from a compiled-in path.
-    command = ["scp", "-s", "-F", config, "-S", "ssh"]
+    command = ["scp", "-s", "-F", config, "-S", program]
     command += ["-3"] if target.host and any(source.host for source in sources) else []
     command += letter_flags(r=wishes.recursive, p=wishes.preserve, q=wishes.quiet)
     return [*command, "--", *(spot.word for spot in (*sources, target))]
 
 
 def rsync_command(
-    config: str, sources: Sequence[CopyPath], target: CopyPath, wishes: CopyOptions, *, progress: bool = False
+    config: str,
+    program: str,
+    sources: Sequence[CopyPath],
+    target: CopyPath,
+    wishes: CopyOptions,
+    *,
+    progress: bool = False,
 ) -> list[str]:
     """Copy what changed in size or time. One side must be local."""
     command = ["rsync", "-lts", *letter_flags(r=wishes.recursive, p=wishes.preserve, q=wishes.quiet)]
     command += ["--progress"] if progress else []
-    return [*command, "-e", f"ssh -F {rsyncs_word(config)}", "--", *(spot.word for spot in (*sources, target))]
+    return [
+        *command,
+        "-e",
+        f"{rsyncs_word(program)} -F {rsyncs_word(config)}",
+        "--",
+        *(spot.word for spot in (*sources, target)),
+    ]
 
 
-def sshfs_command(config: str, source: CopyPath, target: str) -> list[str]:
-    return ["sshfs", "-F", config, source.word, target]
+def sshfs_command(config: str, program: str, source: CopyPath, target: str) -> list[str]:
+    return ["sshfs", "-F", config, "-o", f"ssh_command={program}", source.word, target]
 
 
 def letter_flags(**given: bool) -> list[str]:

@@ -15,8 +15,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.errors import MachineError
+from machinectl.foreground_program import STDERR
 from machinectl.ssh.openssh import multiplexing
-from machinectl.ssh.openssh.foreground import error_stream
 from machinectl.ssh.openssh.ssh_options import COMMANDS_ONLY, openssh_command, option_words, quote_config_path
 
 if TYPE_CHECKING:
@@ -83,6 +83,17 @@ def forwarding_command(endpoint: SSHEndpoint, known_hosts: str, control: str, *,
     """`control` is the path of its socket. ssh prompts on the terminal if it `asks`."""
     options = {**OPTIONS, "ControlPath": quote_config_path(control), "BatchMode": "no" if asks else "yes"}
     return openssh_command(endpoint, known_hosts=known_hosts, arguments=[*option_words(options), "-N", "-T"])
+
+
+def error_stream() -> tuple[int, int]:
+    """Return our end first. It is a terminal if our stderr is: ssh asks to touch a security key only there."""
+    if not os.isatty(STDERR):
+        return os.pipe()
+    import tty
+
+    ours, theirs = os.openpty()
+    tty.setraw(theirs)
+    return ours, theirs
 
 
 class ForwardingConnection:

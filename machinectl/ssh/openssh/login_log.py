@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from dataclasses import dataclass
 
+# What ssh says of a host that does not answer.
+SILENT = {os.strerror(number) for number in (errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.ENETUNREACH)}
 # Longest log to read, in bytes.
 LONGEST_LOG = 1 << 18
 
@@ -28,14 +32,18 @@ class ConnectionLog:
         return found and found[1]
 
     @property
-    def unconnected(self) -> str | None:
-        """Return why no TCP connection was made."""
-        found = self.find(r"^ssh: connect to (?:host|address) .* port \S+: (.+)$")
-        return found and found[1]
+    def unconnected(self) -> tuple[str, int, str] | None:
+        """Return where no TCP connection was made, and why."""
+        found = self.find(r"^ssh: connect to (?:host|address) (\S+) port (\d+): (.+)$")
+        return (found[1], int(found[2]), found[3]) if found else None
 
     @property
     def is_late(self) -> bool:
         return self.find(r"^(?:Connection timed out during banner exchange|Connection to .+ timed out)") is not None
+
+    @property
+    def is_host_silent(self) -> bool:
+        return self.is_late or (self.unconnected is not None and self.unconnected[2] in SILENT)
 
     @property
     def has_greeting(self) -> bool:
@@ -147,6 +155,12 @@ class LoginLog(ConnectionLog):
         return self.find(r"^(?:\S+@\S+: )?Permission denied \(") is not None
 
     @property
+    def denied(self) -> tuple[str, list[str]] | None:
+        """Return who was refused, and the methods that the server accepts."""
+        found = self.find(r"^(?:(\S+@\S+): )?Permission denied \((.*)\)\.$")
+        return (found[1] or "", found[2].split(",")) if found else None
+
+    @property
     def closed(self) -> str | None:
         """Return how the server ended the connection."""
         found = self.find(
@@ -176,6 +190,14 @@ def key_label(line: str) -> str:
     """Cut off what ssh adds to a key's path or comment."""
     found = re.fullmatch(r"(.*?)(?: [A-Z0-9-]+ SHA256:\S+.*)?", line)
     return found[1] if found else line
+
+
+def read_logs(path: str, suffix: str) -> LoginLog:
+    """Return the logs of all on the way, the first jump host's first."""
+    paths = [path]
+    while os.path.exists(paths[0] + suffix):
+        paths.insert(0, paths[0] + suffix)
+    return LoginLog("".join(read_log(each).text for each in paths))
 
 
 def read_log(path: str) -> LoginLog:

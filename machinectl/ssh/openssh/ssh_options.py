@@ -38,6 +38,8 @@ UNKNOWN = r"Bad configuration option: (\S+)"
 _asking = threading.Lock()
 _unknown: dict[str, frozenset[str]] = {}
 
+# What a jump host's log has behind its name.
+JUMP_LOG = ".jump"
 # Turn off the user's settings for interactive shells.
 COMMANDS_ONLY = {
     "RemoteCommand": "none",
@@ -92,13 +94,17 @@ def supports_option(option: str) -> bool:
     return program is None or option not in unknown_options(program)
 
 
-def openssh_command(endpoint: SSHEndpoint, *, known_hosts: str = "", arguments: Sequence[str] = ()) -> list[str]:
+def openssh_command(
+    endpoint: SSHEndpoint, *, known_hosts: str = "", log: str = "", arguments: Sequence[str] = ()
+) -> list[str]:
     """See `ssh_command` for `arguments`.
 
-    With `known_hosts` (a path), ssh accepts only the pinned key. The user's other settings apply.
+    With `known_hosts` (a path), ssh accepts only the pinned key. The user's other settings apply. Each ssh on the way
+    writes to a `log` of its own, if there is one.
     """
     check_endpoint(endpoint)
-    options = option_words([*identity_options(endpoint.key, known_hosts), *jump_options(endpoint.jump)])
+    own = option_words([*identity_options(endpoint.key, known_hosts), *jump_options(endpoint.jump, log=log)])
+    options = [*(["-E", log] if log else []), *own]
     return ssh_command(endpoint.host, options, user=endpoint.user, port=endpoint.port, arguments=arguments)
 
 
@@ -113,13 +119,15 @@ def option_words(options: Options) -> list[str]:
     return [word for name, value in pairs if supports_option(name) for word in ("-o", f"{name}={value}")]
 
 
-def jump_options(jump: Jump | None, *, asks: bool = True) -> list[tuple[str, str]]:
+def jump_options(jump: Jump | None, *, asks: bool = True, log: str = "") -> list[tuple[str, str]]:
     """Use a ProxyCommand: ProxyJump cannot set key and known_hosts. ssh expands its %-tokens."""
     if jump is None:
         return []
     check_endpoint(jump.endpoint)
     quiet = [] if asks else [("BatchMode", "yes")]
-    options = option_words([*quiet, *jump_identity_options(jump), *jump_options(jump.endpoint.jump, asks=asks)])
+    log = f"{log}{JUMP_LOG}" if log else ""
+    before = jump_options(jump.endpoint.jump, asks=asks, log=log)
+    options = [*(["-E", log] if log else []), *option_words([*quiet, *jump_identity_options(jump), *before])]
     command = ssh_command(jump.endpoint.host, options, user=jump.endpoint.user, port=jump.endpoint.port)
     words = [shlex.quote(word.replace("%", "%%")) for word in command]
     return [("ProxyCommand", " ".join([*words, "-W", "'[%h]:%p'"]))]
