@@ -6,6 +6,7 @@ import os
 import struct
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import paramiko
@@ -85,7 +86,7 @@ class NativeLogin:
     def _log_in(self) -> None:
         user, transport = self.settings.user, self.transport
         # The refusal lists the host's methods.
-        self._request(lambda: transport.auth_none(user))
+        self._request(partial(transport.auth_none, user))
         if "publickey" in self.methods:
             self._offer_keys()
         password = self.credentials.password
@@ -128,7 +129,7 @@ class NativeLogin:
                 self.unused.append(f"{label} (the host accepts no RSA keys)")
                 continue
             self.tried.append(label)
-            if self._request(lambda key=key: self.transport.auth_publickey(self.settings.user, key)):  # type: ignore[misc]  # mypy infers no lambda with a default
+            if self._request(partial(self.transport.auth_publickey, self.settings.user, key)):
                 self.accepted_key = label
                 return
             if isinstance(key, Signer) and key.failure:
@@ -212,19 +213,17 @@ class NativeLogin:
             if password is None:
                 return False
             self.tried.append("the password given" if given else "the password typed")
-            if self._request(lambda word=password: self._send_password(word)):  # type: ignore[misc]  # as above
+            if self._request(partial(self.transport.auth_password, self.settings.user, password, fallback=False)):
                 self.credentials.password = password
                 return True
             if given is None:
                 self.console.warn(f"{self.settings.address} does not take that password")
         return False
 
-    def _send_password(self, password: str) -> list[str]:
-        return self.transport.auth_password(self.settings.user, password, fallback=False)
-
     def _answer_prompts(self, password: str | None) -> None:
         """Give the password once, for the first hidden prompt; ask a person the others (RFC 4256)."""
         passwords = iter([password] if password else [])
+        self.tried += ["the password given"] if password else []
         self.transport.auth_timeout = PERSON_TIMEOUT
 
         def answer(title: str, instructions: str, prompts: Iterable[tuple[str, bool]]) -> list[str]:
@@ -243,7 +242,7 @@ class NativeLogin:
             ]
 
         for _ in range(TRIES if self.console.interactive else 1):
-            if self._request(lambda: self.transport.auth_interactive(self.settings.user, answer)):
+            if self._request(partial(self.transport.auth_interactive, self.settings.user, answer)):
                 return
 
     def _refused(self) -> LoginRefused:
