@@ -55,6 +55,7 @@ def test_settings_of_one_host_override_the_common_ones(tmp_path: Path) -> None:
         access.with_files(passphrase_file=str(tmp_path / "none"))
 
 
+@pytest.mark.usefixtures("way")
 def test_a_key_that_was_accepted_is_pinned_although_the_login_fails(store: Store, sshd: Sshd) -> None:
     register(store, "orion", sshd, pinned=False)
     with store.writing("orion") as held:
