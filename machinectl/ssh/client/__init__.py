@@ -1,1 +1,1 @@
-"""Our SSH client, on paramiko."""
+"""Log in to hosts, and run commands there, by the system's ssh or by paramiko."""

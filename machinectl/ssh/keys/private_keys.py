@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 import os
-
-import paramiko
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from machinectl.files.atomic import read_file
 from machinectl.ssh.keys.known_hosts import HostKey, parse_key
 from machinectl.ssh.ssh_errors import NoKey, SSHError
 
-KINDS: tuple[type[paramiko.PKey], ...] = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
+if TYPE_CHECKING:
+    import paramiko
+
 OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----"
 # How an unencrypted one begins in base64: the magic, and the cipher none (openssh-portable, PROTOCOL.key).
 UNENCRYPTED = b"b3BlbnNzaC1rZXktdjEAAAAABG5vbmU"
@@ -23,27 +25,25 @@ class NeedsPassphrase(Exception):
 
 def load_key(path: str, passphrase: str | None = None) -> paramiko.PKey:
     """Raises FileNotFoundError, NeedsPassphrase, or SSHError for a file that is no key, or one of another kind."""
+    # Each takes 80 ms to load, and most keys have a public half beside them.
+    import paramiko
+
     from machinectl.certs.openssh_key import openssh_key
 
-    data = read_key_file(path)
+    data, text = read_key_file(path), ""
     try:
         # paramiko reads fewer formats.
         text = openssh_key(data, passphrase).decode()
-        return next(key for kind in KINDS if (key := load_kind(kind, text)))
-    except (ValueError, StopIteration) as exc:
+    except ValueError as exc:
         if b"ENCRYPTED" in data or (OPENSSH in data and UNENCRYPTED not in data):
             raise NeedsPassphrase from exc
-        if parse_public_key(data):
-            raise unusable_key(path, "is a public key, and the agent does not hold it", "Name the private key") from exc
-        why = "is damaged, or no private key, or on a security token"
-        raise unusable_key(path, why, f"Let the agent hold it: ssh-add {path}") from exc
-
-
-def load_kind(kind: type[paramiko.PKey], text: str) -> paramiko.PKey | None:
-    try:
-        return kind.from_private_key(io.StringIO(text))
-    except paramiko.SSHException:
-        return None
+    for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
+        with suppress(paramiko.SSHException):
+            return kind.from_private_key(io.StringIO(text))
+    if parse_public_key(data):
+        raise unusable_key(path, "is a public key, and the agent does not hold it", "Name the private key")
+    why = "is damaged, or no private key, or on a security token"
+    raise unusable_key(path, why, f"Let the agent hold it: ssh-add {path}")
 
 
 def read_key_file(path: str) -> bytes:
