@@ -123,7 +123,7 @@ class Driver(Protocol):
     def create(self, request: Request, keep: Callable[[str], None]) -> str: ...
 
     # Remove what `create` made, also if it was interrupted: the state is one passed to `keep`, or "". Never changes a
-    # host that existed before. May be called twice.
+    # host that existed before. May be called twice. Called only if `create` has called `keep`, on this computer.
     def remove(self, instance: Instance) -> None: ...
 
     # Return the location that the state describes.

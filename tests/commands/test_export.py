@@ -25,6 +25,7 @@ from machinectl.files.fileset import COMMITTED
 from machinectl.host_changes import CaTrusted
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import store_pending
+from machinectl.hosts.lifecycle.removal import remove_machine
 from machinectl.hosts.second_computer.export_document import (
     LONGEST_EXPORT,
     ExportDocument,
@@ -36,6 +37,7 @@ from machinectl.machines.docker_machine.store_import import ImportedMachine
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
+from machinectl_none import NoneDriver
 from tests.support.in_process import machinectl
 from tests.support.program import killed_at
 from tests.support.quiet import Quiet
@@ -47,6 +49,7 @@ from tests.test_hostile_records import paths_and_owners
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from machinectl.driver import Instance
 
 SSH_KEY = b"-----BEGIN OPENSSH PRIVATE KEY-----\nof machine\n-----END OPENSSH PRIVATE KEY-----\n"
 KEYS = Secrets(ca_key=True, ssh_key=True)
@@ -801,6 +804,16 @@ def test_no_export_decides_what_is_undone_on_the_host(there: Store) -> None:
     assert (there.read("orion").changes, there.read("vega").changes) == ((CaTrusted("ab" * 32),), ())
     assert found["orion"].remarks == ()
     assert any("only the other computer knows what was done on its host" in remark for remark in found["vega"].remarks)
+
+
+def test_no_export_decides_what_a_driver_deletes(there: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    deleted: list[Instance] = []
+    monkeypatch.setattr(NoneDriver, "remove", lambda _, instance: deleted.append(instance))
+    machines = {"orion": {**MACHINE, "record": {**RECORD, "made": True}}}
+    found = imported(there, parse_document(json.dumps({**DOCUMENT, "machines": machines}).encode()))["orion"]
+    assert any("does not delete its host" in remark for remark in found.remarks)
+    remove_machine(there, Quiet(), "orion", purge=None)
+    assert (there.names(), deleted) == ([], [])
 
 
 def test_no_export_decides_that_the_host_has_its_settings(there: Store) -> None:

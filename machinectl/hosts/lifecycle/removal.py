@@ -204,7 +204,8 @@ def remove_held(held: Held, console: Console, *, force: bool, purge: Purge | Non
     if purge and machine.changes:
         purge.carry_out(held, console, force=force)
     try:
-        load(machine.driver).remove(driver_instance(machine))
+        if machine.made:
+            load(machine.driver).remove(driver_instance(machine))
     except MachineError as exc:
         if not force:
             raise

@@ -134,6 +134,8 @@ class Restoring:
         machine.applied = {}
         # `rm --purge` would undo as root what anybody has written there. The host has its own list (`shared_hosts`).
         machine.changes = of_kind(machine.changes, CaTrusted)
+        # `rm` would have the driver delete what anybody has named in the state.
+        machine.made = False
         machine.context = machine.context and self.context
         if gate := machine_of(machine.jump):
             if gate not in self.done:
@@ -192,6 +194,8 @@ class Restoring:
                 f"only {self.document.by or 'the other computer'} knows what was done on its host, and can undo that: "
                 f"machinectl rm --purge {machine.name}"
             )
+        if json.loads(exported.record).get("made"):
+            yield "machinectl rm here does not delete its host; on the computer that created it, it does"
         for there in self.here.at_place_of(machine):
             if there.name != machine.name:
                 yield (
