@@ -98,7 +98,7 @@ def test_the_help_of_all_is_ours_and_for_what_is_typed(machine: PluggedDocker, w
             'does not exist. Use "docker machine ls" to list machines. Use "docker machine create" to add a new one.\n',
         ),
         (("ls", "--zzz"), 2, "Error: No such option: --zzz\n  docker machine ls --help\n"),
-        (("login",), 2, "Error: No such command 'login'.\n  Did you mean: docker machine ssh orionbox\n"),
+        (("login",), 2, "Error: No such command 'login'.\n  Did you mean: docker machine ssh\n"),
         (("lss",), 2, "Error: No such command 'lss'.\n  Did you mean: docker machine ls\n"),
         (("create", "-d", "generic", "--generic-ip-address", "::1", "--generic-ssh-key", "nowhere", "a"), 3, ""),
         (("ls", "--storage-path", "x"), 2, "It goes before the verb: docker machine --storage-path x ls\n"),

@@ -24,11 +24,9 @@ from machinectl.cli.parsing.lookahead import named_driver, named_machine, named_
 from machinectl.cli.parsing.suggestions import (
     PLACEHOLDER,
     check_command,
-    corrected_options,
     moved_to_the_front,
     option_meant,
     request_first,
-    whole_line_meant,
     with_names_hint,
 )
 from machinectl.cli.typed_words import typed_line
@@ -36,7 +34,7 @@ from machinectl.errors import MachineError, UsageError
 from machinectl.machines.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 
 # The base class of Typer's usage errors, which Typer does not export: BadParameter inherits from it.
@@ -123,7 +121,7 @@ def usage_error(error: Any, arguments: Sequence[str]) -> MachineError:
             return store.no_such(words[-1])
         help_of_it = f"{NAME} set --help {name or PLACEHOLDER}"
         help_of_it = with_names_hint(help_of_it, store)
-    return UsageError(f"Error: {error.message}", hint_for_option(verb, unknown, options) or help_of_it)
+    return UsageError(f"Error: {error.message}", option_meant(verb, unknown, options) or help_of_it)
 
 
 def goes_before_the_verb(option: str) -> bool:
@@ -141,17 +139,6 @@ def line_with_missing(error: Any, words: Sequence[str]) -> str:
     missing = [each for each in options if given.isdisjoint(each.opts)]
     lacking = (f"{max(each.opts, key=len)} <{each.metavar.rpartition('|')[2]}>" for each in missing)
     return " ".join([NAME, typed_line(THIS.typed), *lacking])
-
-
-def hint_for_option(verb: str, unknown: str, options: Mapping[str, bool]) -> str:
-    if whole := whole_line_meant(verb, unknown, THIS.typed, options):
-        return whole
-    meant = option_meant(verb, unknown, options)
-    if meant is None:
-        return ""
-    lists_all = verb == "ls" and unknown in {"-a", "--all"}
-    why = "ls lists all machines" if lists_all else "Did you mean"
-    return f"{why}: {corrected_options(THIS.typed, unknown, meant, options)}"
 
 
 def build(arguments: Sequence[str]) -> typer.Typer:

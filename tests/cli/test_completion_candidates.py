@@ -52,9 +52,9 @@ def test_what_is_offered_for_a_verb_is_what_its_help_shows_and_it_takes(verb: st
     assert bool(taken) == bool(arguments)
     repeated = {
         "[NAME]…",
-        "[NAME]… -- COMMAND…",
+        "[NAME]… [--] COMMAND…",
         "[LOCAL:]NAME…",
-        "[NAME]… -- ARGUMENT…",
+        "[NAME]… [--] ARGUMENT…",
         "NAME|FILE…",
         "NETWORK…",
         "BUILDER…",

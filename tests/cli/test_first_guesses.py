@@ -10,8 +10,7 @@ import pytest
 
 from machinectl.cli.catalogue import ALL
 from machinectl.cli.declarations.shared_flags import DRY_RUN
-from machinectl.cli.declarations.synonyms import COMMANDS, DOCKERS, FLAGS, SYSTEMDS_VERBS
-from machinectl.cli.parsing.suggestions import filled
+from machinectl.cli.parsing.suggestions import COMMANDS, DOCKERS, SYSTEMDS_VERBS
 from machinectl.machines.record import Machine
 from machinectl.machines.store.first_machine import ways_to_create
 from tests.support.in_process import machinectl
@@ -42,81 +41,53 @@ GUESSES = [
     # vagrant, multipass, systemctl
     Guess("up web1", "start web1"),
     Guess("halt web1", "stop web1"),
-    Guess("shutdown web1", "stop web1"),
-    Guess("poweroff web1", "stop web1"),
     Guess("reboot web1", "restart web1"),
-    Guess("destroy web1", "rm web1"),
-    Guess("destroy -f web1", "rm --force web1"),
-    Guess("remove web1", "rm web1"),
+    Guess("destroy -f web1", "rm -f web1"),
     Guess("purge web1", "rm --purge web1"),
-    Guess("shell web1", "ssh web1"),
-    Guess("login web1", "ssh web1"),
-    Guess("launch", "create --help"),
+    Guess("shell web1 uname -s", "ssh web1 uname -s"),
     # kubectl
-    Guess("get machines", "ls"),
     Guess("get web1", "ls web1"),
-    Guess("describe node web1", "inspect web1"),
-    Guess("delete machine web1", "rm web1"),
-    Guess("exec web1 -- uname -s", "ssh web1 -- uname -s"),
-    Guess("exec -it web1 uname", "ssh web1 uname"),
-    Guess("label web1 role=web", "set web1 --label role=web"),
+    Guess("describe web1", "inspect web1"),
     # No shell has loaded the function: it says how.
     Guess("use-context web1", "use web1", code=1),
-    Guess("config use-context web1", "use web1", code=1),
-    Guess("config get-contexts", "context ls"),
     Guess("ls -o json", "ls --json"),
     Guess("ps --output json web1", "ps --json web1"),
-    Guess("diff", "plan", code=1),
     # docker and docker-machine
     Guess("ls -a", "ls"),
     Guess("logs nginx", "docker web1 -- logs nginx", code=1),
     Guess("exec -it nginx sh", "docker web1 -- exec -it nginx sh", code=1),
     # The container "web" is not there.
     Guess("exec web1 web ls", "docker web1 -- exec web ls", code=1),
-    Guess("logs web1 web", "docker web1 -- logs web", code=1),
-    Guess("load -i notes.txt web1", "push --from-file notes.txt <IMAGE> web1", code=2),
-    Guess("load notes.txt web1", "push --from-file notes.txt <IMAGE> web1", code=2),
+    Guess("load -i notes.txt", "docker web1 -- load -i notes.txt", code=1),
     Guess("push web1 web:1.2", "push web:1.2 web1", code=1),
     Guess("pull web1 web:1.2", "pull web:1.2 web1", code=1),
     Guess("push web1", "push <IMAGE> web1", code=2),
     Guess("push --from-file notes.txt web1", "push --from-file notes.txt <IMAGE> web1", code=2),
     Guess("import web.tar", "push --from-file web.tar <IMAGE> <NAME>", code=2),
-    Guess("images ls", "images"),
     Guess("images web", "images --filter reference=web"),
-    Guess("images rm web", "docker web1 -- rmi web", code=1),
     Guess("socket docker ps web1", "socket web1 -- docker ps"),
     Guess("socket list", "socket ls"),
-    Guess("socket stop web1", "socket rm web1", code=1),
+    Guess("socket remove web1", "socket rm web1", code=1),
     Guess("builder list", "builder ls"),
+    Guess("access list", "access ls"),
     Guess("forward web web1", "forward web1 web", code=1),
     Guess("forward web1 pod/web 8085:80", "forward web1 web", code=1),
     Guess("forward web1 web:80", "forward web1 web", code=1),
-    Guess("forward web1 --address 192.0.2.9 80", "forward web1 --bind 192.0.2.9 80", code=1),
     Guess("docker ps", "docker web1 -- ps"),
     Guess("run uname -a", "run web1 -- uname -a"),
     Guess("run wbe1 uname -a", "run web1 -- uname -a"),
     Guess("cp notes.txt web1:", "scp notes.txt web1:"),
-    Guess("machine ls", "ls"),
     Guess("web1 status", "status web1"),
-    Guess("show web1", "inspect web1"),
-    # The tests' host is not set up: it says so.
-    Guess("certs renew web1", "renew web1", code=1),
-    Guess("swarm ls", "swarm status"),
+    Guess("web1", "status web1"),
     Guess("ssh --user {user} web1 uname", "ssh {user}@web1 uname"),
     Guess("ssh {user}@wbe1", "ssh {user}@web1"),
     Guess("ssh -A web1 uname", "ssh web1 -A uname"),
     Guess(f"create {GENERIC} --ip=127.0.0.1 web2", f"create {GENERIC} --ip-address=127.0.0.1 web2"),
-    Guess("create --name web2 tcp://127.0.0.1:1", "create tcp://127.0.0.1:1 web2"),
-    Guess("create --name=web2 tcp://127.0.0.1:1", "create tcp://127.0.0.1:1 web2"),
     Guess("create tcp://127.0.0.1:1 web 2", "create tcp://127.0.0.1:1 web2"),
-    Guess("add tcp://127.0.0.1:1", "create tcp://127.0.0.1:1 <NAME>", code=1),
-    Guess("unuse", "use --unset", code=1),
-    Guess("create --no-provision --ip 127.0.0.1 web2", "create --no-provision --ip-address 127.0.0.1 web2"),
     Guess("add tcp://127.0.0.1:1 web2", "create tcp://127.0.0.1:1 web2"),
-    Guess("create -d none --ur tcp://127.0.0.1:1 --no-tls web2", f"create {NONE} web2"),
     # systemd's machinectl
-    Guess("clone web1 web2", "--help"),
-    Guess("terminate web1", "--help"),
+    Guess("clone web1 web2", "help all"),
+    Guess("terminate web1", "help all"),
     # Mistyped.
     Guess("--storage {store} ls -q", "--storage-path {store} ls -q"),
     Guess("-o json ls", "--help"),
@@ -160,48 +131,6 @@ def harmless(command: list[str]) -> list[str]:
     return [*command, "--dry-run"] if verb and DRY_RUN in verb.flags and command[0] != "create" else command
 
 
-@pytest.mark.parametrize(
-    ("typed", "hint"),
-    [
-        ("builder inspect arm", "Did you mean: docker buildx inspect arm"),
-        ("builder use arm", "Did you mean: docker buildx use arm"),
-        ("builder prune", "Did you mean: docker buildx prune"),
-        ("builder du arm", "Did you mean: docker buildx du --builder arm"),
-        ("forward -L 8085:localhost:80 web1", "Did you mean: machinectl forward web1 8085:80"),
-        ("forward web1 -L 8085:db:80", "machinectl forward --help"),
-        ("forward web1 -p 8085:80", "Did you mean: machinectl forward web1 8085:80"),
-        ("forward web1 80 --background", "Run it in the shell's background: machinectl forward web1 80 &"),
-        ("port-forward web1 8085:80", "Did you mean: machinectl forward web1 8085:80"),
-        ("tunnel web1 80", "Did you mean: machinectl forward web1 80"),
-        ("socket -d web1", "Did you mean: machinectl socket --background web1"),
-        ("socket --detach web1", "Did you mean: machinectl socket --background web1"),
-        ("access rm alice web1", "Did you mean: machinectl access end alice web1"),
-        ("access remove alice web1", "Did you mean: machinectl access end alice web1"),
-        ("access show web1", "Did you mean: machinectl access ls web1"),
-        ("access list", "Did you mean: machinectl access ls"),
-        ("access add r.txt", "Did you mean: machinectl access grant r.txt"),
-        ("access grant --file r.txt", "Did you mean: machinectl access grant r.txt"),
-        ("access accept --file=r.txt", "Did you mean: machinectl access accept r.txt"),
-        ("access issue env web1 -o files", "Did you mean: machinectl access issue env web1 --out files"),
-        ("grant r.txt", "Did you mean: machinectl access grant r.txt"),
-        ("request web1", "Did you mean: machinectl access request web1"),
-        ("revoke alice web1", "Did you mean: machinectl access end alice web1"),
-        ("share web1 alice", "Did you mean: machinectl access --help"),
-        ("certs show web1", "List the commands: machinectl certs --help"),
-        ("socket rm --all", "Close all sockets: machinectl socket rm $(machinectl socket ls -q)"),
-        (
-            "create ssh://ops@192.0.2.9 web2 --ssh-key K",
-            "machinectl create ops@192.0.2.9 web2 --ssh-key K",
-        ),
-    ],
-)
-def test_a_word_of_another_program_names_the_command(store: Store, typed: str, hint: str) -> None:
-    added(store, Machine("web1", "none", url="tcp://127.0.0.1:1", tls=False))
-    done = machinectl(*typed.split(), store=store.root)
-    assert done.returncode == 2 - done.stderr.startswith("Docker machine")
-    assert done.stderr.splitlines()[1].strip() == hint
-
-
 def test_an_image_may_have_a_machines_name(store: Store) -> None:
     for name in ("web1", "default"):
         added(store, Machine(name, "none", url="tcp://127.0.0.1:1", tls=False))
@@ -232,26 +161,24 @@ def test_a_name_that_was_not_typed_is_one_of_those_that_there_are(store: Store) 
     def hints(*words: str) -> list[str]:
         return [line.strip() for line in machinectl(*words, store=store.root).stderr.splitlines()[1:]]
 
-    command = "Did you mean: machinectl rm <NAME>"
-    assert hints("delete") == ways_to_create().splitlines()
+    command = "Did you mean: machinectl docker <NAME> -- logs web"
+    assert hints("logs", "web") == ways_to_create().splitlines()
     for name in ("web1", "web2"):
         added(store, Machine(name, "none", url="tcp://127.0.0.1:1", tls=False))
-    assert hints("delete") == [command, "<NAME> is one of: web1, web2"]
+    assert hints("logs", "web") == [command, "<NAME> is one of: web1, web2"]
     assert hints("stop") == ["Name one: web1, web2"]
     assert hints("run", "--", "uptime") == ["Name one: web1, web2; or pass --all or -l <SELECTOR>"]
     assert hints("docker", "ps", "-a") == ["machinectl docker <NAME> -- ps -a", "<NAME> is one of: web1, web2"]
     for number in range(3, 7):
         added(store, Machine(f"web{number}", "none", url="tcp://127.0.0.1:1", tls=False))
-    assert hints("delete") == [command, "List the machines: machinectl ls"]
+    assert hints("logs", "web") == [command, "List the machines: machinectl ls"]
 
 
-def test_every_synonym_is_of_a_verb_or_an_option_that_there_is(store: Store) -> None:
+def test_every_synonym_is_of_a_verb_that_there_is() -> None:
     for word, command in COMMANDS.items():
-        assert word not in ALL
-        assert shlex.split(filled(command, ["web1"], store))
+        assert word not in ALL or ALL[word].hidden
         assert complaint(Hint(word, f"{command} web1")) == ""
     assert not set(DOCKERS.split()) & set(ALL)
-    assert set(FLAGS) - {""} <= set(ALL)
 
 
 @pytest.mark.parametrize("verb", ["rm", "stop", "restart", "provision", "url"])
@@ -264,4 +191,4 @@ def test_a_machine_with_another_number_is_another_server(web1: Store, verb: str)
 
 def test_ls_says_that_it_lists_all(web1: Store) -> None:
     done = machinectl("ls", "-a", store=web1.root)
-    assert done.stderr.splitlines()[1] == "  ls lists all machines: machinectl ls"
+    assert done.stderr.splitlines()[1] == "  ls is for all machines without a name: machinectl ls"

@@ -265,9 +265,8 @@ def test_the_help_of_set_and_create_lists_the_options_of_the_driver(store: Store
         (("certs", "create"), "\n  machinectl certs create --out <DIR> --san <ADDRESS>\n"),
         (("certs", "create", "--out", "a b"), "\n  machinectl certs create --out 'a b' --san <ADDRESS>\n"),
         (("export", "--all"), "\n  machinectl export --all --output <FILE>\n"),
-        (("swarm", "init", "--dry-run", "box"), "See the swarm first: machinectl swarm status box\n"),
         (("certs", "lst"), "Did you mean: machinectl certs ls"),
-        (("frobnicate", "box"), "\n  List the commands: machinectl --help"),
+        (("frobnicate", "box"), "\n  List the commands: machinectl help all"),
         (("create", "-d", "genric", "box"), "machinectl create -d generic"),
         (
             ("set", "--ssh-port", "22", "ghost"),

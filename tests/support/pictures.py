@@ -70,7 +70,7 @@ class Session:
         def stopped() -> bool:
             watch()
             now = self.person.lines
-            ended = now[-1] == PROMPT and sum(line.startswith(PROMPT) for line in now) > prompts
+            ended = now[-1:] == [PROMPT] and sum(line.startswith(PROMPT) for line in now) > prompts
             return ended or asks()
 
         def asks() -> bool:

@@ -327,7 +327,7 @@ VERBS = {
         "Print machines' addresses.",
         examples=("machinectl ip orionbox rigel",),
         arguments=(shared.NAMES,),
-        flags=(shared.JSON, shared.SELECTOR),
+        flags=(shared.JSON, *shared.CHOICE),
         output=PRINTS,
         follows=False,
     ),

@@ -95,6 +95,6 @@ def is_command(verb: str, word: str) -> bool:
     import shutil
 
     from machinectl.cli.catalogue import VERBS
-    from machinectl.cli.declarations.synonyms import DOCKERS
+    from machinectl.cli.parsing.suggestions import DOCKERS
 
     return word in {*DOCKERS.split(), *VERBS} if verb == "docker" else shutil.which(word) is not None

@@ -56,11 +56,6 @@ def config(here: Session, *, names: list[str], swarm: bool, as_json: bool) -> No
     from machinectl.commands.config import config as command
     from machinectl.machines.selection import chosen_one
 
-    if names and not here.store.exists(names[0]):
-        from machinectl.cli.parsing.suggestions import check_command
-
-        # kubectl's `config use-context NAME`.
-        check_command((), ["config", *names], here.store)
     name = chosen_one(here.store, names)
     flags = command(here.store, here.console, [name], os.environ, swarm=swarm)
     if as_json:
