@@ -33,7 +33,7 @@ SAME = {
     "ssh": "connect login shell",
     "scp": "copy cp",
     "forward": "port-forward tunnel",
-    "mount -u": "umount",
+    "mount -u": "umount unmount",
     "use": "switch use-context",
     "access grant": "grant",
     "access end": "revoke",
