@@ -61,9 +61,8 @@ def test_a_host_behind_a_jump_host_is_copied_to_mounted_and_known_to_ssh(
     behind.only_from(jump)
     registered(cli, *generic(behind))
     (tmp_path / "file").write_text("a text\n")
-    for number, words in enumerate([["scp"], ["--native-ssh", "scp"]]):
-        cli.ok(*words, tmp_path / "file", f"orion:file{number}")
-    assert behind.output("cd; cat file0 file1", user="ops") == "a text\na text"
+    cli.ok("scp", tmp_path / "file", "orion:file0")
+    assert behind.output("cd; cat file0", user="ops") == "a text"
     (tmp_path / "mnt").mkdir()
     cli.ok("mount", "orion:", tmp_path / "mnt")
     assert (tmp_path / "mnt" / "file0").read_text() == "a text\n"
@@ -94,7 +93,6 @@ def test_a_password_in_a_file_lets_scp_in(fresh_host: FreshHost, cli: Cli, tmp_p
     cli.ok("scp", "orion:there", tmp_path / "back", MACHINECTL_SSH_PASSWORD=PASSWORD)
     with open(__file__, encoding="utf-8") as file:
         assert (tmp_path / "back").read_text() == file.read()
-    assert "takes no password" in cli.refused("scp", "-d", "--ssh-password-file", password, __file__, "orion:")
 
 
 def test_a_full_disk_leaves_what_was_there_and_is_one_clear_line(
@@ -109,10 +107,9 @@ def test_a_full_disk_leaves_what_was_there_and_is_one_clear_line(
     assert done.returncode == 1
     assert "machinectl ssh orion df -h /srv/full/new" in done.stderr
     host.run("rm -f /srv/full/new")
-    for name in ("file", "new"):
-        done = cli.run("--native-ssh", "scp", tmp_path / "big", f"orion:/srv/full/{name}")
-        assert done.returncode == 1
-        assert "df -h" in done.stderr.splitlines()[-1]
+    done = cli.run("--native-ssh", "scp", tmp_path / "big", "orion:/srv/full/new")
+    assert done.returncode == 1
+    assert "df -h" in done.stderr.splitlines()[-1]
     assert host.output("cd /srv/full; ls -A; cat file") == "file\nbefore"
 
 
