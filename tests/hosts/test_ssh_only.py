@@ -9,6 +9,7 @@ import pytest
 
 from machinectl.commands.certs.create import certs_create
 from machinectl.commands.certs.ls import certs_ls
+from machinectl.engine.dialling.ssh_socket import docker_error
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.hosts.lifecycle.editing import Edit
@@ -85,3 +86,16 @@ def test_docker_is_told_how_its_ssh_finds_the_keys(store: Store, sshd: Sshd) -> 
     assert done.stdout.startswith(f"Host orion {sshd.host}\n")
     done = machinectl("env", "--shell", "sh", "orion", store=store.root)
     assert f'DOCKER_HOST="ssh://{sshd.user}@{sshd.host}:{sshd.port}"' in done.stdout
+
+
+@pytest.mark.usefixtures("ssh_config")
+@pytest.mark.parametrize(
+    ("prints", "told"), [("", ""), ("echo Welcome; ", "a start-up file of the login shell prints 'Welcome'")]
+)
+def test_a_shell_that_prints_before_docker_answers_is_told(store: Store, sshd: Sshd, prints: str, told: str) -> None:
+    sshd.configure(f"ForceCommand {prints}printf 'HTTP/1.1 200 OK\\r\\n\\r\\n'")
+    machine = register(store, "orion", sshd)
+    endpoint = endpoint_of(machine, f"ssh://{sshd.user}@{sshd.host}:{sshd.port}")
+    error = docker_error(endpoint, 10)
+    assert told in (error.cause if error else "")
+    assert bool(error) is bool(told)

@@ -25,7 +25,8 @@ from machinectl.engine.dialling.ssh_dial import (
     late_error,
     login_command,
 )
-from machinectl.engine.endpoint import Deadline
+from machinectl.engine.endpoint import Deadline, EngineError
+from machinectl.errors import one_line
 from machinectl.files.temporary_files import small_file
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.openssh import multiplexing
@@ -54,7 +55,9 @@ OPTIONS = {
     "StreamLocalBindUnlink": "yes",
 }
 PING = b"HEAD /_ping HTTP/1.1\r\nHost: docker\r\n\r\n"
-END_OF_HEAD = b"\r\n\r\n"
+HTTP, END_OF_HEAD = b"HTTP/1.1 ", b"\r\n\r\n"
+# Longest quote of a host's text, in characters.
+LONGEST_SAID = 100
 LONGEST_HEAD = 1 << 16
 # How long an engine may take to answer the ping, in seconds: ssh notices a lost host only after 45 s.
 PATIENCE = 5.0
@@ -257,6 +260,35 @@ def limit_sending(sock: socket.socket, seconds: float) -> None:
 
 def answers(sock: socket.socket, timeout: float | None) -> bool:
     """Return whether an engine answers a ping. Raises TimeoutError."""
+    head = read_head(sock, timeout)
+    return head.startswith(HTTP) and head.endswith(END_OF_HEAD) and b"\r\nConnection: close\r\n" not in head
+
+
+def docker_error(endpoint: Endpoint, timeout: float) -> EngineError | None:
+    """Return why docker's own ssh would not reach the engine: the login shell's start-up files run before it."""
+    deadline = Deadline(timeout)
+    try:
+        with connect_ssh(endpoint, parse_url(endpoint.url), deadline) as wire:
+            head = read_head(wire.sock, deadline.remaining())
+            if head.startswith(HTTP):
+                return None
+            if not head:
+                error = wire.silence()
+                # An engine needs no docker command on its host.
+                return None if wire.process.returncode == NOT_FOUND else error
+    except TimeoutError:
+        return late_error(endpoint, deadline)
+    except EngineError as exc:
+        return exc
+    said = one_line(head.splitlines()[0].decode(errors="replace"), LONGEST_SAID)
+    return EngineError(
+        f"{endpoint.peer}: a start-up file of the login shell prints {said!r} before docker's answer",
+        "On the host, let ~/.bashrc and the like print at a terminal only: [ -t 1 ] && echo …",
+    )
+
+
+def read_head(sock: socket.socket, timeout: float | None) -> bytes:
+    """Ping, and return what is answered up to the end of a head, b"" at an error. Raises TimeoutError."""
     deadline = Deadline(timeout)
     head = b""
     try:
@@ -265,10 +297,10 @@ def answers(sock: socket.socket, timeout: float | None) -> bool:
             sock.settimeout(deadline.remaining())
             piece = sock.recv(LONGEST_HEAD)
             if not piece:
-                return False
+                break
             head += piece
     except TimeoutError:
         raise
     except OSError:
-        return False
-    return head.startswith(b"HTTP/1.1 ") and b"\r\nConnection: close\r\n" not in head
+        return b""
+    return head

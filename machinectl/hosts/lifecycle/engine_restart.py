@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import engine
 from machinectl.engine import Endpoint
+from machinectl.engine.dialling.ssh_socket import docker_error
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.host_changes import LiveRestoreChanged, of_kind
 from machinectl.hosts.certificates.certificate_files import check_has_certificates
@@ -234,6 +235,7 @@ class World:
     script: Callable[[str], bytes | None] = download_script
     probe: Callable[[Endpoint, float], Probe] = field(default=engine.probe)
     reach: Callable[[Endpoint, float], EngineError | None] = field(default=engine.reach)
+    docker_error: Callable[[Endpoint, float], EngineError | None] = field(default=docker_error)
 
 
 def with_reachability(host: Facts, machine: Machine, url: str, world: World | None = None) -> Facts:
@@ -252,6 +254,8 @@ def verify(run: HostRun, world: World) -> None:
     else:
         found = world.probe(endpoint, VERIFY_TIMEOUT)
     if found.state is State.RUNNING:
+        if url.startswith("ssh://") and (error := world.docker_error(endpoint, VERIFY_TIMEOUT)):
+            raise MachineError(f"The engine answers, but docker cannot reach it over SSH: {error.cause}", error.hint)
         return
     if url.startswith("ssh://"):
         raise MachineError(
