@@ -554,6 +554,15 @@ def test_no_password_goes_to_a_jump_host(sshd: Sshd, another_sshd: Sshd, ssh_con
     test_authentication.test_the_password_of_the_host_is_never_sent_to_its_jump_host(sshd, another_sshd, ssh_config)
 
 
+@proves(
+    "`ssh` gets it through a socket in a private directory (`SSH_ASKPASS`), once, as the answer to the first question "
+    "of that login.",
+    "Each jump host has a socket of its own.",
+)
+def test_a_given_password_is_one_answer(sshd: Sshd, ssh_config: SSHConfig) -> None:
+    test_authentication.test_neither_a_proxy_command_nor_a_second_question_gets_the_password(sshd, ssh_config)
+
+
 @proves("A jump host's key is checked before anything passes through it.")
 def test_a_jump_hosts_key_is_checked_first(sshd: Sshd, another_sshd: Sshd, ssh_config: SSHConfig) -> None:
     test_connect.test_the_key_of_a_jump_host_is_checked_before_anything_passes_through_it(

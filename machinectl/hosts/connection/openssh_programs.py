@@ -158,7 +158,10 @@ def run_ssh_program(
         listening.join(LINGER)
     log = read_logs(files.log, JUMP_LOG)
     if status and machines:
-        raise_ssh_failure(log, machines[-1], console, access)
+        if log.is_key_changed:
+            raise_changed_host_key(machines, console, access)
+        failed = next((each for each in machines if ssh_endpoint(each).host in log.text), machines[-1])
+        raise_ssh_failure(log, failed, console, access)
     return ProgramResult(status if status >= 0 else 128 - status, "\n".join(heard.said), log)
 
 

@@ -31,7 +31,7 @@ from machinectl.ssh.openssh.askpass import wait_for_output
 from machinectl.ssh.openssh.hops import Hop, Route, route_to
 from machinectl.ssh.openssh.login_log import LoginLog, read_log
 from machinectl.ssh.openssh.private_agent import LockedKeys, is_public
-from machinectl.ssh.openssh.ssh_options import COMMANDS_ONLY, MEETING, option_words, quote_config_path
+from machinectl.ssh.openssh.ssh_options import BACKGROUND, MEETING, READY, SHELL, option_words, quote_config_path
 from machinectl.ssh.ssh_errors import (
     ConnectionLost,
     HostKeyRefused,
@@ -55,24 +55,8 @@ if TYPE_CHECKING:
     from machinectl.ssh.keys.known_hosts import HostKey
     from machinectl.ssh.ssh_settings import Settings
 
-# ssh runs it after the login, in $SHELL, which is nologin for a service's user. `$PPID` is ssh.
-READY = b"ready\n"
-GUARD = "exec sh -c 'exec 3<&0; { read end <&3; kill $PPID; } 2>/dev/null & echo ready'"
-SHELL = {"SHELL": "/bin/sh"}
 # A host may have ssh write to its log, or to stderr, without end; in blocks of 512 bytes.
 LIMITED = ["/bin/sh", "-c", 'ulimit -f 32768; exec "$0" "$@"']
-# What ssh may be set to by the user, for the connection that commands share.
-MASTER = {
-    **COMMANDS_ONLY,
-    "PermitLocalCommand": "yes",
-    "LocalCommand": GUARD,
-    "StdinNull": "no",
-    "ForkAfterAuthentication": "no",
-    "SessionType": "none",
-    "ControlMaster": "yes",
-    "ControlPersist": "no",
-    "GatewayPorts": "no",
-}
 # How long a login may take after the connection, in seconds: the host may ask a directory server.
 LOGIN_SECONDS = 60.0
 # What a login at a jump host, and the start of ssh, may take.
@@ -85,6 +69,8 @@ MOST_SAID = 1 << 12
 PAUSES = (0.02, 0.1, 0.5)
 REFUSED_SESSION = r"session request failed"
 SSH_FAILED = 255
+# Seconds for the end of a connection to be noticed.
+NOTICED_SECONDS = 0.5
 # What ssh says of a file that holds none.
 NOT_A_KEY = {"invalid format", "error in libcrypto"}
 # What ssh calls the kinds of algorithms -> options of ssh_config and `ssh -Q` names.
@@ -171,7 +157,7 @@ class Login:
             "ServerAliveInterval": f"{max(1, host.settings.alive_interval):.0f}",
             "ServerAliveCountMax": str(max(1, host.settings.alive_count)),
         }
-        options = option_words({**MASTER, **alive})
+        options = option_words({**BACKGROUND, "SessionType": "none", **alive})
         while True:
             process, line = self._start(host, [*options, *host.options()], ["-N", "-T"])
             if line == READY:
@@ -512,7 +498,11 @@ class Master:
 
     @property
     def is_alive(self) -> bool:
-        return self.process.poll() is None
+        """Wait a moment: a command may notice first that the connection is lost."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(NOTICED_SECONDS)
+            return False
+        return True
 
     @property
     def log(self) -> LoginLog:

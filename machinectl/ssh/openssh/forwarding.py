@@ -17,28 +17,23 @@ from typing import TYPE_CHECKING, NamedTuple
 from machinectl.errors import MachineError
 from machinectl.foreground_program import STDERR
 from machinectl.ssh.openssh import multiplexing
-from machinectl.ssh.openssh.ssh_options import COMMANDS_ONLY, openssh_command, option_words, quote_config_path
+from machinectl.ssh.openssh.ssh_options import (
+    BACKGROUND,
+    READY,
+    SHELL,
+    openssh_command,
+    option_words,
+    quote_config_path,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from machinectl.ssh.destination import SSHEndpoint
 
-# ssh runs it after the login. `$PPID` is ssh.
-READY = b"ready\n"
-GUARD = "exec sh -c 'exec 3<&0; { read end <&3; kill $PPID; } 2>/dev/null & echo ready'"
-# ssh runs local commands in $SHELL, which is nologin for a service's user.
-SHELL = {"SHELL": "/bin/sh"}
 # A lost host is noticed after 15 to 20 seconds.
 OPTIONS = {
-    **COMMANDS_ONLY,
-    "PermitLocalCommand": "yes",
-    "LocalCommand": GUARD,
-    "StdinNull": "no",
-    "ForkAfterAuthentication": "no",
-    "ControlMaster": "yes",
-    "ControlPersist": "no",
-    "GatewayPorts": "no",
+    **BACKGROUND,
     "LogLevel": "INFO",
     "ConnectTimeout": "15",
     "ServerAliveInterval": "5",

@@ -49,6 +49,22 @@ COMMANDS_ONLY = {
     "ForwardX11": "no",
     "PermitLocalCommand": "no",
 }
+# ssh runs it after the login, in $SHELL, which is nologin for a service's user. `$PPID` is ssh, which ends with its
+# stdin, a pipe of ours: also if we are killed.
+READY = b"ready\n"
+GUARD = "exec sh -c 'exec 3<&0; { read end <&3; kill $PPID; } 2>/dev/null & echo ready'"
+SHELL = {"SHELL": "/bin/sh"}
+# For a connection in the background that others share.
+BACKGROUND = {
+    **COMMANDS_ONLY,
+    "PermitLocalCommand": "yes",
+    "LocalCommand": GUARD,
+    "StdinNull": "no",
+    "ForkAfterAuthentication": "no",
+    "ControlMaster": "yes",
+    "ControlPersist": "no",
+    "GatewayPorts": "no",
+}
 # For a script on stdin.
 WITH_INPUT = {"StdinNull": "no", "SessionType": "default", "LogLevel": "ERROR"}
 # For the first contact: ssh writes the host's key to an empty file, and does not log in. With an empty file, accept-new
