@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from machinectl.driver.driver_options import option_flag
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.connection.machine_driver import endpoints_of
+from machinectl.hosts.connection.machine_driver import driver_of, endpoints_of
 from machinectl.hosts.exports.ssh_config_file import note_jump_host
 from machinectl.hosts.lifecycle.editing import Edit
 from machinectl.machines.create_options import ACCESS_LIFETIME, ADDRESS, ENGINE_FLAGS
@@ -71,7 +72,8 @@ def has_ssh(machine: Machine) -> bool:
 def edit_summary(machine: Machine, change: Edit, before: MachineSpec) -> list[str]:
     where = [f"URL {without_secrets(machine.url)}"] if change.url is not None else []
     tls = [f"TLS {'on' if machine.tls else 'off'}"] if where or change.tls is not None else []
-    options = [f"--{name} {masked_words(value) or 'not given'}" for name, value in change.options.items()]
+    flags = {option.name: option_flag(option) for option in driver_of(machine).options()} if change.options else {}
+    options = [f"{flags[name]} {masked_words(value) or 'not given'}" for name, value in change.options.items()]
     labels = [f"label {key}={value}" for key, value in change.labels.items()]
     labels += [f"no label {key}" for key in change.unlabel if key not in change.labels]
     engine = [

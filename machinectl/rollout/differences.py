@@ -110,7 +110,7 @@ def as_text(value: OptionValue) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     values = value if isinstance(value, tuple) else (value,)
-    return ", ".join(str(without_secrets(one)) for one in values if one is not None)
+    return ", ".join(str(without_secrets(one)) for one in values if one)
 
 
 def driver_differences(host: FleetHost, machine: Machine) -> Iterator[Difference]:

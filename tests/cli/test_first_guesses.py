@@ -83,6 +83,9 @@ GUESSES = [
     Guess("ssh {user}@wbe1", "ssh {user}@web1"),
     Guess("ssh -A web1 uname", "ssh web1 -A uname"),
     Guess(f"create {GENERIC} --ip=127.0.0.1 web2", f"create {GENERIC} --ip-address=127.0.0.1 web2"),
+    Guess(f"create {GENERIC} --generic-ip 127.0.0.1 web2", f"create {GENERIC} --ip-address 127.0.0.1 web2"),
+    Guess(f"create {GENERIC} --key {{key}} 127.0.0.1 web2", f"create {GENERIC} --ssh-key {{key}} 127.0.0.1 web2"),
+    Guess("set --generic-ssh-prt 22 web1", "set --ssh-port 22 web1"),
     Guess("create tcp://127.0.0.1:1 web 2", "create tcp://127.0.0.1:1 web2"),
     Guess("add tcp://127.0.0.1:1 web2", "create tcp://127.0.0.1:1 web2"),
     # systemd's machinectl

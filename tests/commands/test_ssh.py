@@ -326,6 +326,11 @@ def test_a_login_that_is_refused_is_told_with_what_to_type(orion: Store, sshd: S
     assert hint.endswith("machinectl set --ssh-user <USER> orion")
     ours = machinectl("--native-ssh", "ssh", "orion", "true", store=orion.root)
     assert (ours.returncode, "machinectl set --ssh-key <PATH> orion, or" in ours.stderr) == (255, True)
+    with orion.writing("orion") as held:
+        held.machine.fleet = "lab"
+        held.write()
+    of_fleet = machinectl("--native-ssh", "ssh", "orion", "true", store=orion.root)
+    assert (of_fleet.returncode, "ssh-key: <PATH> in the fleet file, or" in of_fleet.stderr) == (255, True)
 
 
 @pytest.mark.parametrize(

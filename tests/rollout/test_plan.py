@@ -116,7 +116,7 @@ def test_a_host_without_a_machine_is_created_one_that_is_right_is_left_and_one_t
             {"options": {"generic-ssh-user": "ops", "generic-copy-key": True, "generic-ssh-port": 22}},
             [
                 Difference("ssh-user", "ops", ""),
-                Difference("ssh-port", "22", "0"),
+                Difference("ssh-port", "22", ""),
                 Difference("copy-key", "true", "false"),
             ],
             id="options that are said no more",

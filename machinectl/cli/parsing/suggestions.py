@@ -155,9 +155,12 @@ def option_meant(verb: str, unknown: str, options: Mapping[str, bool]) -> str:
         words = [word for word in THIS.typed if word != unknown]
         return f"{verb} is for all machines without a name: {NAME} {typed_line(words)}"
     ours = FLAGS.get(unknown, "")
-    if ours not in known:
-        ours = closest_match(unknown, known) if unknown.startswith("--") else ""
-    return f"Did you mean: {corrected_options(THIS.typed, unknown, ours, options)}" if ours else ""
+    if ours not in known and unknown.startswith("--"):
+        ending = [name for name in known if name.endswith(unknown[1:])]
+        # docker-machine's options begin with the driver's name: --generic-ssh-prt.
+        without_driver = f"--{unknown[2:].partition('-')[2]}"
+        ours = min(ending, key=len, default="") or closest_match(unknown, known) or closest_match(without_driver, known)
+    return f"Did you mean: {corrected_options(THIS.typed, unknown, ours, options)}" if ours in known else ""
 
 
 def request_first(verb: str, words: Sequence[str]) -> str:

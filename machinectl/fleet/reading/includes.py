@@ -58,7 +58,7 @@ class Join:
             if entry is None or is_null(entry.value):
                 continue
             if not isinstance(entry.value, Mapped):
-                self.faults.add(entry.value.place, f"{part} is a mapping of options, this is {entry.value.name}")
+                self.faults.add(entry.value.place, f"{part} needs lines KEY: VALUE, this is {entry.value.name}")
                 continue
             there = self.parts.setdefault(part, Mapped(entry.value.place))
             for key, each in entry.value.entries.items():

@@ -58,7 +58,7 @@ class Layers:
             return node
         if is_null(node):
             return Mapped(node.place)
-        self.faults.add(node.place, f"{name} is a mapping of options, this is {node.name}")
+        self.faults.add(node.place, f"{name} needs lines KEY: VALUE, this is {node.name}")
         return None
 
     def layer(self, mapped: Mapped) -> Layer:

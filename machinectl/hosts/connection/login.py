@@ -239,14 +239,16 @@ def moved_hint(machine: Machine) -> str:
 
 
 def with_set_commands(hint: str, machine: Machine) -> str:
-    """Suggest the driver's `set` commands."""
+    """Suggest the driver's `set` commands, or the fleet file's keys: `apply` takes back what `set` changes."""
     from machinectl.ssh.ssh_errors import ANOTHER_KEY, ANOTHER_PORT
 
     if port := flag_of_set(machine, "ssh-port"):
-        another = f"if SSH listens on another port: machinectl set {port} <PORT> {machine.name}"
-        hint = hint.replace(ANOTHER_PORT, another)
+        command = f"machinectl set {port} <PORT> {machine.name}"
+        place = "ssh-port: <PORT> in the fleet file" if machine.fleet else command
+        hint = hint.replace(ANOTHER_PORT, f"if SSH listens on another port: {place}")
     if key := flag_of_set(machine, "ssh-key"):
-        hint = hint.replace(ANOTHER_KEY, f"machinectl set {key} <PATH> {machine.name}")
+        command = f"machinectl set {key} <PATH> {machine.name}"
+        hint = hint.replace(ANOTHER_KEY, "ssh-key: <PATH> in the fleet file" if machine.fleet else command)
     return hint
 
 

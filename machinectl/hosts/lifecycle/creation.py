@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl import url as engine_url
 from machinectl.driver import Request, Where
-from machinectl.driver.driver_options import absolute_paths
+from machinectl.driver.driver_options import absolute_paths, option_flag
 from machinectl.engine.endpoint import Deadline, Endpoint
 from machinectl.engine.probe import ask_engine
 from machinectl.errors import MachineError, UsageError
@@ -302,7 +302,8 @@ def unfinished_machine(store: Store, creation: Creation) -> Machine | None:
 def check_same_options(machine: Machine, creation: Creation) -> None:
     """Refuse other driver options: they would mean another host."""
     asked = recorded_spec(creation).options
-    other = [f"--{name}" for name, value in machine.spec.options.items() if asked.get(name) != value]
+    flags = {option.name: option_flag(option) for option in creation.driver.options()}
+    other = [flags[name] for name, value in machine.spec.options.items() if asked.get(name) != value]
     if other:
         purge = " --purge" if machine.changes else ""
         raise MachineError(
