@@ -97,7 +97,7 @@ class StoreImport:
         other = self.at.setdefault(new.machine.url, name)
         if other != name:
             new.remarks.append(
-                f'"{other}" is the same host, at {new.machine.url}; where one name will do: machinectl rm {name}'
+                f'"{other}" is the same host, at {new.machine.url}; remove one of the two: machinectl rm {name}'
             )
         return ImportedMachine(new.machine, new=True, remarks=tuple(new.remarks))
 
@@ -181,7 +181,7 @@ class StoreImport:
         try:
             found = read_certificates(shared)
         except MachineError:
-            return [f"it has no certificates here: there are none for it; {how_to_get_certificates(machine)}"]
+            return [f"it has no certificates: docker-machine has none for it; {how_to_get_certificates(machine)}"]
         with self.console.step(f"Asking the engine at {machine.url} whether it takes those in {shared}"):
             answer = self.probe(Endpoint(machine.url, tls=True, cert_dir=shared, name=old.name), PATIENCE)
         if answer.state is State.RUNNING:
@@ -195,8 +195,8 @@ class StoreImport:
 
 
 def how_to_get_certificates(machine: Machine) -> str:
-    given = f"give it those that open it: machinectl certs import {machine.name} <DIR>"
-    provision = f"{given}; or new ones, and its host too: machinectl provision {machine.name}"
+    given = f"import those of its engine: machinectl certs import {machine.name} <DIR>"
+    provision = f"{given}; or make new ones for both: machinectl provision {machine.name}"
     return given if machine.driver == "none" else provision
 
 

@@ -167,4 +167,4 @@ def ending(became: dict[str, ImportedMachine], program: str, *, failed: bool, dr
     if not hosts:
         return UNTOUCHED
     example = hosts[0] if len(hosts) == 1 else "<NAME>"
-    return f"{UNTOUCHED}. Take a host over, too, when its old clients may go: {program} provision {example}"
+    return f"{UNTOUCHED}. Set a host up anew, which locks docker-machine's clients out: {program} provision {example}"
