@@ -202,6 +202,10 @@ ADDED = "\n# /etc/systemd/system/docker.service.d/x.conf\n"
         (f"{ADDED}[Service]\nExecStop= docker \\\n  stop a\n", ["ExecStop=docker    stop a"]),
         ("[Service]\nExecStopPost=pkill containerd-shim\n", ["ExecStopPost=pkill containerd-shim"]),
         (f"{ADDED}[Unit]\nStartLimitAction=reboot\n", ["StartLimitAction=reboot"]),
+        (f"{ADDED}[Service]\nExecStartPre=-/sbin/modprobe overlay\nExecStopPost=/bin/mkdir -p /srv/a\n", []),
+        (f"{ADDED}[Service]\nExecStartPost=-/sbin/iptables -P FORWARD ACCEPT\n", []),
+        (f"{ADDED}[Service]\nExecStartPre=iptables -t nat -F\n", ["ExecStartPre=iptables -t nat -F"]),
+        (f"{ADDED}[Service]\nExecStartPre=/opt/true/run\n", ["ExecStartPre=/opt/true/run"]),
     ],
 )
 def test_commands_that_no_package_has_put_into_the_unit_are_its_owners(added: str, commands: list[str]) -> None:

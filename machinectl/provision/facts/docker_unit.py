@@ -35,6 +35,12 @@ NOT_ONE_COMMAND = re.compile(r"[;|()`<\n]|(?<!>)&|\$\(")
 COMMANDS = ("ExecCondition", "ExecStartPre", "ExecStartPost", "ExecStop", "ExecStopPost")
 STOPPING = ("ExecStop", "ExecStopPost")
 PACKAGES = ("/usr/lib/systemd/", "/lib/systemd/")
+# Programs that end no process and overwrite no file. A flush of iptables would cut off published ports.
+HARMLESS_COMMAND = re.compile(
+    r"[-@:+!|]*(/\S*/)?"
+    r"(chgrp|chmod|chown|echo|logger|mkdir|modprobe|sleep|sysctl|touch|true|ip6?tables(?!.* (-[FX]|--flush|--delete)))"
+    r"( .*)?"
+)
 # What reboots the host, or forbids to restart the engine (systemd.unit(5)), and the values that do nothing.
 ACTIONS = ("StartLimitAction", "FailureAction", "SuccessAction")
 REFUSALS = ("RefuseManualStart", "RefuseManualStop")
@@ -112,9 +118,10 @@ def settings_of(cat: str, key: str, section: str, *, ours: bool = False) -> list
 
 
 def owners_commands(cat: str) -> list[Setting]:
-    """Return what an engine's restart does besides, because the host's owner has added it to the unit."""
+    """Return what an engine's restart does besides, because the host's owner has added it, unless it is harmless."""
     commands = [setting for key in COMMANDS for setting in settings_of(cat, key, "[Service]")]
     actions = [setting for key in ACTIONS for setting in last_of(cat, key)]
+    commands = [each for each in commands if not HARMLESS_COMMAND.fullmatch(each.value)]
     return [each for each in commands if each.key in STOPPING or not each.path.startswith(PACKAGES)] + actions
 
 
