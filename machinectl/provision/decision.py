@@ -53,7 +53,8 @@ class Decision:
     """A planned change of a host.
 
     If `unforeseen`, `after` is a guess for dry runs; real runs read the host again. `changes` are recorded before the
-    job; `learned` ones come from its result, even after a failure. `undone` ones leave the record after it.
+    job; `learned` ones come from its result, even after a failure, and replace their kind. `undone` ones leave the
+    record after it.
     """
 
     title: str

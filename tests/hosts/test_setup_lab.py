@@ -142,6 +142,9 @@ def test_a_bare_server_becomes_an_engine_host_and_a_second_run_changes_nothing(
     ]
     assert bench.is_up
     assert bench.store.read("orion").phase == Phase.READY
+    # What the script has installed, not what Docker's own would.
+    packages = [each.package for each in bench.store.read("orion").changes if isinstance(each, PackageInstalled)]
+    assert packages == ["docker.io"]
     assert bench.host.output("hostname") == before
     assert bench.host.output("stat -c '%a %U' /etc/docker/machinectl/server.pem") == "600 root"
     info = json.loads(bench.host.output("docker info --format '{{json .}}'"))
@@ -605,6 +608,9 @@ def test_a_broken_mirror_says_so_in_the_package_managers_words(fresh_host: Fresh
         bench.provision()
     assert "127.0.0.1:9" in raised.value.cause
     assert ": apt-get -y install docker.io; then" in raised.value.hint
+    # No engine stays that `rm` would have to name.
+    bench.purge()
+    assert not store.read("orion").changes
 
 
 # A package whose script fails each time that another one brings a program.

@@ -1011,6 +1011,15 @@ def test_the_engine_itself_goes_only_when_asked() -> None:
     assert decision.details == ("apt-get -q -y -o DPkg::Lock::Timeout=300 remove docker.io",)
 
 
+def test_the_package_that_a_script_has_installed_is_recorded_whatever_it_is() -> None:
+    named = {
+        "containerd docker-cli docker.io": PackageInstalled("docker.io", ("containerd", "docker-cli")),
+        "containerd.io docker-ce docker-ce-cli": PackageInstalled("docker-ce", ("containerd.io", "docker-ce-cli")),
+        "": PackageInstalled("docker-ce"),
+    }
+    assert {names: installation.installed_by("docker-ce", names.split()) for names in named} == named
+
+
 def test_what_an_installation_brought_is_read_on_the_host_if_nobody_saw_its_end() -> None:
     there = replace(host("docker"), new_packages=("containerd", "docker.io", "runc", "$(reboot)"))
     [found] = installation.unrecorded_packages(there, [PackageInstalled("docker.io")])

@@ -217,6 +217,8 @@ class RealRun(HostRun):
                 self.remark(f"The swarm's node is locked now. Unlock it, on the host: {UNLOCK}")
             if learned := decision.learned(result):
                 self.held.keep_changes(learned)
+                guessed = [change for change in changes if type(change) is type(learned[0])]
+                self.keep([each for each in self.machine.changes if each in learned or each not in guessed])
             if result.status != 0:
                 error = decision.failure(result)
                 if isinstance(error, RolledBack):

@@ -79,11 +79,12 @@ def undo_changes(
 
 
 def staying(host: Facts, changes: Sequence[Change], *, purge_engine: bool) -> tuple[Change, ...]:
-    """Return the changes to keep: the user's key, and what we did not write."""
-    kinds = (KeyAuthorized, UnknownChange) if purge_engine else (KeyAuthorized, UnknownChange, PackageInstalled)
-    foreign: list[Change] = [change for change in of_kind(changes, PortOpened) if not firewall.is_our_rule(change)]
-    foreign += [change for change in of_kind(changes, GroupJoined) if not docker_group.is_engines(host, change)]
-    return tuple(change for change in changes if isinstance(change, kinds) or change in foreign)
+    """Return the changes to keep: the user's key, what we did not write, and an engine that stays."""
+    installed = () if purge_engine else of_kind(changes, PackageInstalled)
+    others: list[Change] = [change for change in installed if undo_steps.is_installed(host, change)]
+    others += [change for change in of_kind(changes, PortOpened) if not firewall.is_our_rule(change)]
+    others += [change for change in of_kind(changes, GroupJoined) if not docker_group.is_engines(host, change)]
+    return tuple(change for change in changes if isinstance(change, KeyAuthorized | UnknownChange) or change in others)
 
 
 def purge_host(

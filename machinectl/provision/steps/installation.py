@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.errors import CheckFailed, MachineError
-from machinectl.host_changes import PackageInstalled, of_kind
+from machinectl.host_changes import ENGINE_PACKAGE, PackageInstalled, of_kind
 from machinectl.masking import without_passwords
 from machinectl.provision.decision import Decision, Rehearsal, job_not_started, tail
 from machinectl.provision.facts.host_facts import ServiceState
@@ -20,7 +20,7 @@ from machinectl.provision.steps.distributions import Loss
 from machinectl.url import check_install_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from machinectl.host_changes import Change
     from machinectl.provision.facts.host_facts import Facts
@@ -114,7 +114,7 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
         changes=(PackageInstalled(package),),
         unforeseen=True,
         warnings=(plain_download(url),) if downloaded is not None and not url.startswith("https://") else (),
-        learned=lambda result: (PackageInstalled(package, packages_along(result, package)),),
+        learned=lambda result: (installed_by(package, packages_that_came(result)),),
         rehearsal=Rehearsal(
             "Checking what the installation would replace",
             f"LC_ALL=C; export LC_ALL\n{simulate}",
@@ -167,19 +167,21 @@ def would_remove(package: str, losses: list[Loss], distribution: Distribution, u
     return CheckFailed(f"Installing {package} would {', '.join(map(str, losses))}", other)
 
 
-def packages_along(result: RemoteResult, package: str) -> tuple[str, ...]:
+def packages_that_came(result: RemoteResult) -> list[str]:
     said = re.search(r"^came along: (.*)$", result.stdout.decode(errors="replace"), re.MULTILINE)
-    return other_packages(said[1].split() if said else [], package)
+    return said[1].split() if said else []
 
 
-def other_packages(names: Iterable[str], package: str) -> tuple[str, ...]:
-    return tuple(name for name in names if PACKAGE.fullmatch(name) and name != package)
+def installed_by(package: str, names: Sequence[str]) -> PackageInstalled:
+    """Return what came with `names`: a script may install another package of the engine than Docker's."""
+    engine = next((name for name in (package, *names) if name in names and re.fullmatch(ENGINE_PACKAGE, name)), package)
+    return PackageInstalled(engine, tuple(name for name in names if PACKAGE.fullmatch(name) and name != engine))
 
 
 def unrecorded_packages(facts: Facts, changes: Iterable[Change]) -> list[Change]:
     """Return what an installation brought whose end this computer did not see."""
     return [
-        replace(change, along=other_packages(facts.new_packages, change.package))
+        replace(change, along=installed_by(change.package, facts.new_packages).along)
         for change in of_kind(changes, PackageInstalled)
         if not change.along and change.package in facts.new_packages
     ]

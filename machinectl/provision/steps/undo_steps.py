@@ -404,10 +404,7 @@ def disable_service(facts: Facts, changes: Sequence[Change]) -> Decision | None:
 
 def remove_packages(facts: Facts, changes: Sequence[Change], os: str) -> Decision | None:
     """Remove the engine's package and unneeded dependencies; /var/lib/docker stays."""
-    # The recorded name may be virtual, so an installed engine counts too.
-    installed = [
-        change for change in of_kind(changes, PackageInstalled) if facts.dockerd or change.package in facts.packages
-    ]
+    installed = [change for change in of_kind(changes, PackageInstalled) if is_installed(facts, change)]
     if not installed:
         return None
     family = distributions.choose_distribution(facts.os_release, os)
@@ -431,6 +428,11 @@ def remove_packages(facts: Facts, changes: Sequence[Change], os: str) -> Decisio
         undone=tuple(installed),
         remark=lambda result: remaining_packages(result, installed, family.unneeded),
     )
+
+
+def is_installed(facts: Facts, change: PackageInstalled) -> bool:
+    """Return False after an installation that failed. The recorded name may be virtual, so an engine counts, too."""
+    return bool(facts.dockerd) or change.package in facts.packages
 
 
 def not_removed(result: RemoteResult) -> MachineError:
