@@ -17,6 +17,8 @@ LONGEST_LINE = 200
 LONGEST_TEXT = 1 << 16
 # Behind `machinectl`, it marks a command that is typed on another computer. Nobody sees it.
 ELSEWHERE = "\N{WORD JOINER}"
+# Verbs that hints lead to, where code asks for that.
+DOCTOR, IMPORT, PROVISION, RENEW = "doctor", "certs import", "provision", "renew"
 CUT = "…"
 # What sets a clock, here or on a host. Debian installs no time service.
 SET_CLOCK, BY_SERVICE = "timedatectl set-ntp true", "by a time service such as chrony"
@@ -32,12 +34,18 @@ class MachineError(Exception):
     exit_code = 1
     # The rest of docker-machine's line, for scripts. It takes the place of the hint.
     more = ""
+    # The verb of the hint's last command, where code asks for it.
+    leads_to = ""
 
     def __init__(self, cause: str, hint: str = "", *, mistyped: tuple[str, str] | None = None) -> None:
         super().__init__(cause)
         self.cause = cause
         self.hint = hint
         self.mistyped = mistyped
+
+    def named(self, name: str) -> MachineError:
+        """Return an error whose cause names the machine."""
+        return self if f'"{name}"' in self.cause else MachineError(f'"{name}": {self.cause}', self.hint)
 
 
 class UsageError(MachineError):

@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 from machinectl.engine import EngineQuery
 from machinectl.go.docker_images import image_fields
 from machinectl.go.value_format import plain_json
-from machinectl.hosts.status.docker_filters import docker_filters, explain_filter_error
-from machinectl.hosts.status.query_engines import MachineStatus, engine_failures, query_engines, recorded_statuses
+from machinectl.hosts.status.docker_filters import docker_filters, failures_with_filters
+from machinectl.hosts.status.query_engines import MachineStatus, query_engines, recorded_statuses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,6 +43,6 @@ def images(
     machines, missing = recorded_statuses(store, names or store.names(), MachineStatus)
     for _ in query_engines(store, machines, timeout, EngineQuery(f"/images/json?{query}".rstrip("?"), list)):
         pass
-    failures = [explain_filter_error(failure, filters, "image/ls") for failure in engine_failures(machines)]
+    failures = failures_with_filters(machines, filters, "image/ls")
     found = [(one.machine.name, each) for one in machines for each in one.told or ()]
     return FoundImages(len(machines), found, [*missing, *failures])

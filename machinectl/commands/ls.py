@@ -35,7 +35,7 @@ class MachineRow(MachineStatus):
             "URL": self.machine.urls[0],
             "Swarm": self.in_swarm,
             "Labels": self.machine.labels,
-            "Error": self.error,
+            "Error": self.listed_error,
             "DockerVersion": f"v{self.version}" if self.version else UNKNOWN,
         }
 

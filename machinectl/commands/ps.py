@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 from machinectl.engine import EngineQuery
 from machinectl.go.docker_ps import Fields, container_fields
 from machinectl.go.value_format import plain_json
-from machinectl.hosts.status.docker_filters import docker_filters, explain_filter_error
-from machinectl.hosts.status.query_engines import MachineStatus, engine_failures, query_engines, recorded_statuses
+from machinectl.hosts.status.docker_filters import docker_filters, failures_with_filters
+from machinectl.hosts.status.query_engines import MachineStatus, query_engines, recorded_statuses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -62,9 +62,6 @@ def ps(store: Store, names: Sequence[str], wanted: ContainerQuery, timeout: floa
     machines, missing = recorded_statuses(store, names or store.names(), MachineStatus)
     for _ in query_engines(store, machines, timeout, wanted.question()):
         pass
-    why = [
-        *missing,
-        *(explain_filter_error(failure, wanted.filters, "container/ls") for failure in engine_failures(machines)),
-    ]
+    why = [*missing, *failures_with_filters(machines, wanted.filters, "container/ls")]
     found = [(one.machine.name, each) for one in machines for each in one.told or ()]
     return Containers(len(machines), sum(one.told is not None for one in machines), found, why)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
@@ -23,22 +23,21 @@ class Verdict(StrEnum):
 
 
 OK, BROKEN, UNKNOWN = Verdict
-UNSEEN = "not looked at: "
 
 
 @dataclass(frozen=True)
 class Check:
-    """`seen` is one line; `hint` is a command or ""."""
+    """`seen` is one line; `hint` is a command or "".
+
+    `is_unseen`: another check's failure kept this one from being done. `leads_to` is as in MachineError.
+    """
 
     title: str
     verdict: Verdict
     seen: str
     hint: str = ""
-
-    @property
-    def is_unseen(self) -> bool:
-        """Whether another check's failure kept this one from being done."""
-        return self.verdict is Verdict.UNKNOWN and self.seen.startswith(UNSEEN) and not self.hint
+    is_unseen: bool = False
+    leads_to: str = field(default="", compare=False)
 
 
 def first_case(title: str, *cases: tuple[object, Verdict, str, str]) -> Check:
@@ -59,11 +58,11 @@ def unknown(title: str, seen: str, hint: str = "") -> Check:
 
 
 def failed(title: str, error: MachineError) -> Check:
-    return broken(title, error.cause, error.hint)
+    return Check(title, BROKEN, error.cause, error.hint, leads_to=error.leads_to)
 
 
 def unseen(titles: Iterable[str], why: str) -> list[Check]:
-    return [unknown(title, f"{UNSEEN}{why}") for title in titles]
+    return [Check(title, UNKNOWN, f"not looked at: {why}", is_unseen=True) for title in titles]
 
 
 def value_or(

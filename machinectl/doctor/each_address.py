@@ -16,7 +16,7 @@ from machinectl.engine.endpoint import Deadline
 from machinectl.engine.http import dial, get
 from machinectl.engine.probe import LONGEST_TOLD, parse_object
 from machinectl.engine.swarm_api import INFO
-from machinectl.errors import MachineError, elsewhere, one_line
+from machinectl.errors import DOCTOR, MachineError, elsewhere, one_line
 from machinectl.hosts.connection.login import moved_hint, pinned_known_hosts
 from machinectl.hosts.connection.machine_driver import endpoint_of, flag_of_set, ssh_or_none
 from machinectl.hosts.parallel.background_task import BackgroundTask
@@ -122,20 +122,16 @@ def address_check(machine: Machine, look: AddressLook, engine: str, remove: str,
         seen = f"{host}: another host answers: its SSH key is not that of {machine.name}"
         return broken(TITLE, seen, f"machinectl skips it. {remove}")
     if is_foreign(failure) and look.has_own_key:
-        hint = foreign_ca_hint(endpoint_of(machine)) if sends_here(failure, machine) else failure.hint
+        hint = foreign_ca_hint(endpoint_of(machine)) if failure.leads_to == DOCTOR else failure.hint
         return broken(TITLE, f"{over_ssh}, but another engine or server: {foreign_reason(failure)}", hint)
     if is_foreign(failure) and is_found:
         seen = f"{host}: another engine or server answers: {foreign_reason(failure)}"
         return broken(TITLE, seen, f"machinectl skips it. {remove}")
     if isinstance(failure.__cause__, ssl.SSLError):
-        return broken(TITLE, cause_at(host, failure), remove if sends_here(failure, machine) else failure.hint)
+        return broken(TITLE, cause_at(host, failure), remove if failure.leads_to == DOCTOR else failure.hint)
     if look.has_own_key:
         return unknown(TITLE, f"{over_ssh}, its engine does not: {failure.cause}", failure.hint)
     return unknown(TITLE, cause_at(host, failure), remove)
-
-
-def sends_here(failure: MachineError, machine: Machine) -> bool:
-    return failure.hint.endswith(f"machinectl doctor {machine.name}")
 
 
 def cause_at(host: str, failure: MachineError) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import engine
 from machinectl import url as engine_url
-from machinectl.doctor.check import Check, failed, ok, unknown, unseen, value_or
+from machinectl.doctor.check import BROKEN, Check, failed, ok, unknown, unseen, value_or
 from machinectl.engine.dialling.sockets import connect_tcp, connect_unix, resolve_endpoint
 from machinectl.engine.dialling.tls import connect_tls, shown_certificate
 from machinectl.engine.endpoint import Deadline, EngineError
@@ -116,7 +116,7 @@ def resolution(url: EngineURL, addresses: list[str]) -> str:
 def with_answer(endpoint: Endpoint, way: EngineReach, timeout: float, title: str = API) -> EngineReach:
     found = engine.probe(endpoint, timeout)
     if found.state is not State.RUNNING:
-        return with_checks(way, failed(title, MachineError(found.error, found.hint)))
+        return with_checks(way, Check(title, BROKEN, found.error, found.hint, leads_to=found.leads_to))
     way = with_checks(way, ok(title, f"Docker {found.version} answers in {found.seconds * 1000:.0f} ms"))
     return value_or(replace(way, most=found.api_version), lambda: with_details(way, endpoint, timeout), ODD_ANSWERS)
 

@@ -25,7 +25,7 @@ from machinectl.doctor.engine_connectivity import TCP, TLS, EngineReach, reach_e
 from machinectl.doctor.host_condition import Shell
 from machinectl.doctor.ssh_only import ssh_only_checks
 from machinectl.engine.dialling.tls import foreign_ca_hint
-from machinectl.errors import MachineError
+from machinectl.errors import DOCTOR, IMPORT, MachineError
 from machinectl.host_changes import ConfigMerged, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.login import Access, logged_in, moved_hint, pinned_known_hosts, root_runner
@@ -137,8 +137,8 @@ def with_renewal(check: Check, machine: Machine, here: Iterable[Check]) -> Check
     renew = next(
         (each.hint for each in here if (each.title, each.verdict) == (store_files.CERTIFICATES, Verdict.BROKEN)), ""
     )
-    from_others = check.hint.endswith(f"machinectl certs import {machine.name} <DIR>")
-    return replace(check, hint=renew) if renew and from_others and (machine.changes or machine.access) else check
+    from_others = check.leads_to == IMPORT and (machine.changes or machine.access)
+    return replace(check, hint=renew) if renew and from_others else check
 
 
 def file_checks(store: Store, machine: Machine) -> Iterator[Check]:
@@ -166,11 +166,10 @@ def all_checks(machine: Machine, way: EngineReach, inside: Inside, client: str) 
     if way.most:
         yield docker_client.api_check(client, way.least, way.most)
     off = inside.off if inside.off is not None else way.off
-    yield (
-        unknown(host_condition.CLOCK, "not looked at: neither engine nor host was asked")
-        if off is None
-        else host_condition.clock_check(off, inside.shell if inside.facts else None)
-    )
+    if off is None:
+        yield from unseen([host_condition.CLOCK], "neither engine nor host was asked")
+    else:
+        yield host_condition.clock_check(off, inside.shell if inside.facts else None)
     yield from inside.checks
     if inside.facts:
         yield from host_checks(machine, way.directory or machine.directory, inside, inside.facts)
@@ -234,9 +233,11 @@ def of_whose_engine(check: Check, machine: Machine, inside: Inside) -> Check:
         return replace(check, hint=f"The URL leads to a host with another SSH key; {address}")
     if inside.lost_to:
         return replace(check, hint=after_loss(machine.name))
-    if check.hint.endswith(f"machinectl doctor {machine.name}"):
+    if check.leads_to == DOCTOR:
         endpoint = endpoint_of(machine)
-        return replace(check, hint=foreign_ca_hint(endpoint if inside.facts else replace(endpoint, takeover="")))
+        if inside.facts:
+            return replace(check, hint=foreign_ca_hint(endpoint), leads_to="")
+        return replace(check, hint=foreign_ca_hint(replace(endpoint, takeover="")), leads_to=IMPORT)
     return check
 
 
@@ -293,8 +294,7 @@ def refused_key_check(machine: Machine, ssh: SSHEndpoint, access: Access, error:
     """Report a refused host key; an unknown key is no fault."""
     if pinned_known_hosts(machine).strip() or access.strict or access.host_key:
         # Of several addresses, each has a check.
-        is_here = error.hint.endswith(f"machinectl doctor {machine.name}")
-        return broken(SSH, error.cause, "") if is_here else failed(SSH, error)
+        return broken(SSH, error.cause, "" if machine.addresses and not ssh.jump else error.hint)
     seen = f"the key of {ssh.host} is not pinned, nor known to your SSH: nothing was sent to it"
     return unknown(SSH, seen, f"Compare it, and pin it: machinectl ssh {machine.name} true")
 

@@ -6,7 +6,7 @@ import errno
 import time
 
 from machinectl import url as engine_url
-from machinectl.errors import MachineError, one_line
+from machinectl.errors import DOCTOR, IMPORT, MachineError, one_line
 from machinectl.state import State
 from machinectl.value_classes import Frozen, field
 
@@ -74,11 +74,14 @@ class Endpoint(Frozen):
 class EngineError(MachineError):
     """An engine is unreachable (`silent`: nobody answered), or its answer is invalid.
 
-    `verified`: the machine's CA signed the certificate of the server that answered.
+    `verified`: the machine's CA signed the certificate of the server that answered. `status` and `said` are the HTTP
+    status and the words of an engine that refused a request.
     """
 
     silent = False
     verified = False
+    status = 0
+    said = ""
 
     def __init__(self, cause: str, hint: str = "", state: State = State.ERROR) -> None:
         super().__init__(one_line(cause), hint)
@@ -91,6 +94,22 @@ class DiskFullError(EngineError):
 
 class AnotherServer(EngineError):
     """Something else answers at one of several addresses."""
+
+
+class ForeignKey(EngineError):
+    """ssh does not trust the host's key."""
+
+
+class UnclearServer(EngineError):
+    """Only the host's SSH key tells whose server this is."""
+
+    leads_to = DOCTOR
+
+
+class NeedsCertificates(EngineError):
+    """The client's certificate is missing, unusable or refused."""
+
+    leads_to = IMPORT
 
 
 class LastAnswer:

@@ -47,7 +47,7 @@ class Probe(Frozen):
     """The result of a probe.
 
     `silent`: nobody answered at the address. `told`: the answer to the query. `swarm`: inactive, active/manager,
-    active/worker, pending, error or locked.
+    active/worker, pending, error or locked. `leads_to`, `status` and `said`: as in EngineError.
     """
 
     state: State
@@ -59,6 +59,9 @@ class Probe(Frozen):
     silent: bool = False
     told: Any = field(default=None, repr=False)
     swarm: str = ""
+    leads_to: str = ""
+    status: int = 0
+    said: str = ""
 
 
 def probe(endpoint: Endpoint, timeout: float) -> Probe:
@@ -96,9 +99,10 @@ def probe_by(endpoint: Endpoint, deadline: Deadline, question: EngineQuery | Non
 def failed_probe(exc: Exception) -> Probe:
     if not isinstance(exc, MachineError):
         return Probe(State.ERROR, error=one_line(f"Unexpected {type(exc).__name__}: {exc}"))
-    state = exc.state if isinstance(exc, EngineError) else State.ERROR
-    silent = isinstance(exc, EngineError) and exc.silent
-    return Probe(state, error=one_line(exc.cause), hint=exc.hint, silent=silent)
+    found = Probe(State.ERROR, error=one_line(exc.cause), hint=exc.hint, leads_to=exc.leads_to)
+    if not isinstance(exc, EngineError):
+        return found
+    return replace(found, state=exc.state, silent=exc.silent, status=exc.status, said=exc.said)
 
 
 def ask_engine(endpoint: Endpoint, deadline: Deadline, question: EngineQuery | None) -> Probe:
@@ -165,10 +169,13 @@ def error_answer(endpoint: Endpoint, response: Response, said: bytes) -> EngineE
         return error
     if FULL in said:
         return disk_full(endpoint, f"The disk of the engine at {endpoint.peer} is full")
-    return EngineError(
-        f"The engine at {endpoint.peer} answers {response.status}: {error_message(said) or response.reason}",
+    words = error_message(said) or response.reason
+    error = EngineError(
+        f"The engine at {endpoint.peer} answers {response.status}: {words}",
         "Look at the engine's journal on its host: journalctl -u docker",
     )
+    error.status, error.said = response.status, words
+    return error
 
 
 def disk_full(endpoint: Endpoint, cause: str) -> DiskFullError:

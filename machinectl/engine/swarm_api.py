@@ -41,8 +41,9 @@ ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 # swarmkit, ca/config.go: SWMTKN-1-…, with another number for FIPS.
 TOKEN = re.compile(r"SWMTKN-[0-9A-Za-z-]{1,200}")
 # Managers' errors during a leader election (swarmkit, manager/state/raft).
+LEADERLESS = "does not have a leader"
 ELECTING = (
-    "does not have a leader",
+    LEADERLESS,
     "lost leader status",
     "code = Unavailable",
     "code = DeadlineExceeded",
@@ -53,9 +54,11 @@ ELECTING = (
 class Refusal(EngineError):
     """An engine refused a request with HTTP `status`."""
 
-    def __init__(self, status: int, cause: str) -> None:
-        super().__init__(cause, "See what its swarm is like: machinectl swarm status")
-        self.status = status
+    def __init__(self, endpoint: Endpoint, status: int, said: str) -> None:
+        super().__init__(
+            f"The engine at {endpoint.peer} says: {said}", "See what its swarm is like: machinectl swarm status"
+        )
+        self.status, self.said = status, said
 
 
 @dataclass(frozen=True)
@@ -177,7 +180,7 @@ def membership_by_ping(said: str) -> Membership:
 
 
 def is_electing(said: str) -> bool:
-    """Return whether the error ends with the leader election."""
+    """Return whether what an engine refuses will work after the leader election."""
     return any(words in said for words in ELECTING)
 
 
@@ -229,7 +232,7 @@ def update_node(endpoint: Endpoint, node_id: str, **changes: str) -> None:
         try:
             post(endpoint, f"/nodes/{quote(node_id, safe='')}/update?version={there.version}", wish)
         except Refusal as exc:
-            if "out of sequence" not in exc.cause or attempt == 2:  # noqa: PLR2004 - the last attempt
+            if "out of sequence" not in exc.said or attempt == 2:  # noqa: PLR2004 - the last attempt
                 raise
         else:
             return
@@ -276,7 +279,7 @@ def call(
         said = answer.read(LONGEST_ANSWER)
     if answer.failed:
         why = error_message(said) or answer.reason
-        raise Refusal(answer.status, f"The engine at {endpoint.peer} says: {without(why, secret)}")
+        raise Refusal(endpoint, answer.status, without(why, secret))
     return None if kind is None else json_answer(endpoint, said, kind)
 
 

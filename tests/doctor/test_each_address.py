@@ -15,7 +15,7 @@ from machinectl.doctor.check import Check, Verdict
 from machinectl.doctor.each_address import address_checks, look_at_addresses, without_address
 from machinectl.doctor.host_condition import Shell
 from machinectl.doctor.machine_checks import Inside, check_machine, of_whose_engine, own_url
-from machinectl.errors import elsewhere
+from machinectl.errors import DOCTOR, elsewhere
 from machinectl.hosts.connection.login import Access
 from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.machines import answered_address
@@ -187,7 +187,7 @@ def test_doctor_takes_over_the_machines_own_host_with_the_certificates_of_others
     machine = Machine("orion", "generic", url=f"tcp://{LAN}:2376", tls=True, phase=Phase.READY)
     machine.driver_state = json.dumps({"IPAddress": LAN, "SSHUser": "ops", "SSHPort": 22, "EnginePort": 2376})
     machine = added(store, machine, made.files)
-    foreign = Check("TLS", BROKEN, "from another CA", "See whose it is: machinectl doctor orion")
+    foreign = Check("TLS", BROKEN, "from another CA", "See whose it is: machinectl doctor orion", leads_to=DOCTOR)
     facts = parse_facts((FACTS / "provisioned").read_bytes())
     own, unknown = (
         of_whose_engine(foreign, machine, Inside((), Shell("orion"), known)).hint for known in (facts, None)

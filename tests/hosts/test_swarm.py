@@ -22,7 +22,7 @@ from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.hosts.lifecycle.removal import warn_of_swarm
 from machinectl.hosts.swarm import draining, leaving, membership
 from machinectl.hosts.swarm import managers as swarm
-from machinectl.hosts.swarm.managers import Quorum, no_manager_error
+from machinectl.hosts.swarm.managers import NoManager, Quorum, no_manager_error
 from machinectl.hosts.swarm.membership import find_manager
 from machinectl.hosts.swarm_formation import swarm_join as joining
 from machinectl.hosts.swarm_formation.swarm_join import Joining, Leaving, address_of
@@ -583,7 +583,7 @@ def test_two_nodes_of_a_swarm_are_not_drained_at_once(store: Store, whole: Swarm
 
 
 def test_a_manager_that_the_others_have_forgotten_is_told_to_leave_before_it_is_told_to_begin_anew() -> None:
-    leaderless = "rpc error: code = Unknown desc = The swarm does not have a leader."
+    leaderless = NoManager("it says so", leaderless=True)
     assert no_manager_error("m1", ["m1"], leaderless).hint.startswith(
         "If the others have forgotten it: machinectl swarm leave --force m1\n"
     )

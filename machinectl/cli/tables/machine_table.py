@@ -182,4 +182,4 @@ def template_fields(row: MachineRow) -> dict[str, Any]:
 
 def printed_fields(row: MachineRow, fields: dict[str, Any]) -> dict[str, Any]:
     """Name the program in the suggested commands as it was called, with its store."""
-    return {**fields, "Error": as_called(row.error, program_with(THIS.root))}
+    return {**fields, "Error": as_called(row.listed_error, program_with(THIS.root))}

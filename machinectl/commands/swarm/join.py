@@ -55,7 +55,7 @@ def manager_to_join(store: Store, console: Console, name: str, rest: Sequence[st
     found = find_answering_manager([store.read(name)], pause=console.pause)
     if isinstance(found, Manager):
         return found
-    raise MachineError(f'"{name}" does not answer as a manager of its swarm: {found}', hint)
+    raise MachineError(f'"{name}" does not answer as a manager of its swarm: {found.why}', hint)
 
 
 def node_of_manager(store: Store, console: Console, name: str) -> SwarmNode:

@@ -13,7 +13,8 @@ from collections import deque
 
 from machinectl import url as engine_url
 from machinectl.engine.dialling.tls import OTHER_CA, OTHER_NAMES
-from machinectl.engine.endpoint import AnotherServer, EngineError
+from machinectl.engine.endpoint import AnotherServer, EngineError, ForeignKey, UnclearServer
+from machinectl.errors import DOCTOR
 from machinectl.state import State
 from machinectl.value_classes import replace
 
@@ -100,8 +101,8 @@ class AddressTries:
         told = min(known, key=error_rank)
         told.cause = "; ".join(dict.fromkeys(failure.cause for failure in known))
         told.args = (told.cause,)
-        if not told.verified:
-            told.hint = self._hint or told.hint
+        if self._hint and not told.verified:
+            told.hint, told.leads_to = self._hint, DOCTOR
         told.silent = all(failure.silent for failure in known)
         return told
 
@@ -123,7 +124,7 @@ def is_foreign(failure: Exception) -> TypeGuard[EngineError]:
         # Others may be the engine's own: OpenSSL looks at the purpose and the key before the signature.
         return cause.verify_code in OTHER_CA | OTHER_NAMES
     by_tls = isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError)
-    return by_tls or isinstance(failure, AnotherServer) or "host key verification failed" in failure.cause.lower()
+    return by_tls or isinstance(failure, AnotherServer | ForeignKey)
 
 
 def foreign_reason(failure: EngineError) -> str:
@@ -139,7 +140,7 @@ def is_from_another_ca(failure: EngineError) -> bool:
 
 def at_address(failure: EngineError, one: Endpoint) -> EngineError:
     hint = f"See its addresses: machinectl doctor {one.name}"
-    return EngineError(f"Another server answers at {one.peer}: {foreign_reason(failure)}", hint, failure.state)
+    return UnclearServer(f"Another server answers at {one.peer}: {foreign_reason(failure)}", hint, failure.state)
 
 
 class Race:

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.engine.dialling.deadline_socket import Wire
-from machinectl.engine.endpoint import EngineError
+from machinectl.engine.endpoint import EngineError, ForeignKey
 from machinectl.errors import one_line
 from machinectl.files.temporary_files import small_file
 from machinectl.ssh.destination import ssh_command
@@ -127,7 +127,8 @@ def explain_known(endpoint: Endpoint, errors: str) -> EngineError | None:
                 join=joining(endpoint),
                 port=f"set its port: {endpoint.port_setter}" if endpoint.port_setter else "set its port in the URL",
             )
-            return EngineError(f"{endpoint.peer}: {last_line(errors)}", advice, state)
+            kind = ForeignKey if mark in KEY_REFUSED else EngineError
+            return kind(f"{endpoint.peer}: {last_line(errors)}", advice, state)
     return None
 
 
@@ -182,10 +183,11 @@ def ssh_target(endpoint: Endpoint) -> str:
     return (f"-p {url.port} " if url.port else "") + (f"{url.user}@" if url.user else "") + url.host
 
 
+KEY_REFUSED = ("host identification has changed", "host key verification failed")
 # Errors of OpenSSH or the remote docker CLI. The first match is the root cause.
 SAYINGS = (
-    ("host identification has changed", State.ERROR, "{accept}"),
-    ("host key verification failed", State.ERROR, "Accept its key once: {ssh}"),
+    (KEY_REFUSED[0], State.ERROR, "{accept}"),
+    (KEY_REFUSED[1], State.ERROR, "Accept its key once: {ssh}"),
     ("connect: permission denied", State.ERROR, "{join}"),
     ("connect: no such file", State.ERROR, START),
     ("connect: connection refused", State.STOPPED, START),

@@ -13,7 +13,7 @@ from threading import Event
 from machinectl.engine.dialling.deadline_cutoff import WATCH
 from machinectl.engine.dialling.deadline_socket import Wire
 from machinectl.engine.dialling.sockets import connect_tcp
-from machinectl.engine.endpoint import GRACE, EngineError
+from machinectl.engine.endpoint import GRACE, EngineError, NeedsCertificates, UnclearServer
 from machinectl.errors import put_certificates_in
 from machinectl.files.atomic import read_file
 from machinectl.name_resolution import encoded
@@ -61,7 +61,7 @@ class TLSWire(Wire):
 
 
 def closed_after_handshake(endpoint: Endpoint) -> EngineError:
-    return EngineError(
+    return NeedsCertificates(
         f"{endpoint.peer} closes the connection after the TLS handshake: it may refuse the client certificate",
         import_hint(endpoint, "Use one that the engine's CA issued"),
     )
@@ -169,7 +169,7 @@ def client_context(endpoint: Endpoint) -> ssl.SSLContext:
     directory = endpoint.cert_dir
     there = [file for file in (CA, CERTIFICATE, KEY) if os.path.lexists(os.path.join(directory, file))]
     if not there:
-        raise EngineError(f"There are no certificates in {directory}", import_hint(endpoint))
+        raise NeedsCertificates(f"There are no certificates in {directory}", import_hint(endpoint))
     ca = read_pem(endpoint, CA, "CERTIFICATE")
     try:
         context.load_verify_locations(cadata=ca)
@@ -281,11 +281,10 @@ def certificate_error(
     if exc.verify_code in OTHER_CA and endpoint.given_by:
         return moved_or_ended(endpoint)
     if exc.verify_code in OTHER_CA:
-        # Only the host's SSH key tells whether another server has its address.
-        return EngineError(
-            f"The certificate of {peer} is from another CA than {CA} in {endpoint.cert_dir}",
-            f"See whose it is: machinectl doctor {endpoint.name}" if endpoint.takeover else foreign_ca_hint(endpoint),
-        )
+        cause = f"The certificate of {peer} is from another CA than {CA} in {endpoint.cert_dir}"
+        if endpoint.takeover:
+            return UnclearServer(cause, f"See whose it is: machinectl doctor {endpoint.name}")
+        return NeedsCertificates(cause, foreign_ca_hint(endpoint))
     return EngineError(
         f"The certificate of {peer} cannot be trusted: {exc.verify_message}", renew[0].upper() + renew[1:]
     )
@@ -304,7 +303,7 @@ def refusal(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError | None:
     shown = os.path.lexists(os.path.join(directory, CERTIFICATE))
     if "CERTIFICATE_REQUIRED" in reason or (not shown and wants_certificate(exc)):
         where = "" if shown else f", and there is none in {directory}"
-        return EngineError(f"{peer} requires a client certificate{where}", import_hint(endpoint))
+        return NeedsCertificates(f"{peer} requires a client certificate{where}", import_hint(endpoint))
     if UNKNOWN_CA in reason and endpoint.given_by:
         return access_ended(endpoint)
     if CERTIFICATE_EXPIRED in reason and (valid := validity_here(endpoint)):
@@ -316,7 +315,7 @@ def refusal(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError | None:
         )
     for alert, what in REFUSALS.items():
         if alert in reason:
-            return EngineError(
+            return NeedsCertificates(
                 f"{peer} refuses the client certificate in {directory}: {what}",
                 import_hint(endpoint, "Use one that the engine's CA issued"),
             )
@@ -394,7 +393,7 @@ NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACK
 
 
 def unusable_file(endpoint: Endpoint, file: str, what: str) -> EngineError:
-    return EngineError(f"{file} in {endpoint.cert_dir} {what}", import_hint(endpoint))
+    return NeedsCertificates(f"{file} in {endpoint.cert_dir} {what}", import_hint(endpoint))
 
 
 def validity_here(endpoint: Endpoint) -> tuple[datetime, datetime] | None:

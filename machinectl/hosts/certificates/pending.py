@@ -13,7 +13,8 @@ from functools import partial
 
 from machinectl import engine
 from machinectl.engine.endpoint import Deadline
-from machinectl.errors import MachineError, one_line
+from machinectl.engine.probe import failed_probe
+from machinectl.errors import RENEW, MachineError
 from machinectl.files.atomic import (
     PRIVATE_DIRECTORY,
     Translated,
@@ -98,7 +99,7 @@ def probe_any_set(
     try:
         where = replace(unsettled_endpoint(machine), connecting_share=connecting_share)
     except MachineError as exc:
-        return engine.Probe(State.ERROR, error=one_line(exc.cause), hint=exc.hint), machine.directory
+        return failed_probe(exc), machine.directory
     found = engine.probe_by(where, deadline, question)
     # If nothing answers, another set does not help. With several addresses, one of them may have answered.
     is_silent = found.state is not State.ERROR and not where.others
@@ -109,7 +110,7 @@ def probe_any_set(
         if other.state is State.RUNNING:
             return other, directory
     if expired := expired_certificate(machine):
-        found = replace(found, error=expired.cause, hint=expired.hint)
+        found = replace(found, error=expired.cause, hint=expired.hint, leads_to=RENEW)
     return found, machine.directory
 
 

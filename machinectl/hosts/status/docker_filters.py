@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError, UsageError
+from machinectl.engine.http import BAD_REQUEST
+from machinectl.errors import UsageError
+from machinectl.hosts.status.query_engines import engine_failures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from machinectl.errors import MachineError
+    from machinectl.hosts.status.query_engines import MachineStatus
 
 
 def docker_filters(filters: Sequence[str], example: str) -> dict[str, dict[str, bool]]:
@@ -23,10 +28,9 @@ def docker_filters(filters: Sequence[str], example: str) -> dict[str, dict[str, 
     return found
 
 
-def explain_filter_error(failure: MachineError, filters: Sequence[str], page: str) -> MachineError:
+def failures_with_filters(asked: Sequence[MachineStatus], filters: Sequence[str], page: str) -> list[MachineError]:
     """Hint at docker's page on filters: the engine's journal does not explain a bad filter."""
-    if filters and " answers 400: " in failure.cause:
-        return MachineError(
-            failure.cause, f"See docker's filters: https://docs.docker.com/reference/cli/docker/{page}/"
-        )
-    return failure
+    for one in asked:
+        if filters and one.status == BAD_REQUEST:
+            one.hint = f"See docker's filters: https://docs.docker.com/reference/cli/docker/{page}/"
+    return engine_failures(asked)

@@ -73,6 +73,7 @@ def powered_off(machine: Machine, found: engine.Probe) -> engine.Probe:
     return replace(
         found,
         state=State.STOPPED,
+        leads_to="",
         error=f"Nothing answers at {machine.url.partition('://')[2]}, nor at its SSH port: it is off or unreachable",
         hint=f"Switch it on: machinectl start {machine.name}",
     )

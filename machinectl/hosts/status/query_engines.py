@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machinectl.errors import MachineError
+from machinectl.errors import DOCTOR, RENEW, MachineError
 from machinectl.hosts.certificates.pending import settle_pending
 from machinectl.hosts.status.machine_states import ASLEEP, states_of
 from machinectl.machines.record import Machine, Phase, natural, waits_for_access
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 
 class MachineStatus(Mutable):
-    """`error` is one line, `seconds` the engine's time, `told` its answer; `swarm` as in `Probe`."""
+    """`error` is one line, `seconds` the engine's time, `told` its answer; `status` and `swarm` as in `Probe`.
+
+    `with_hint`: lists show the hint, too.
+    """
 
     machine: Machine
     state: State = State.NONE
@@ -30,10 +33,16 @@ class MachineStatus(Mutable):
     api_version: str = ""
     error: str = ""
     hint: str = ""
+    with_hint: bool = False
+    status: int = 0
     seconds: float = 0
     told: Any = None
     swarm: str = ""
     settled: bool = False
+
+    @property
+    def listed_error(self) -> str:
+        return f"{self.error}. {self.hint}" if self.with_hint else self.error
 
     @property
     def failure(self) -> MachineError | None:
@@ -41,8 +50,7 @@ class MachineStatus(Mutable):
         if self.state is State.RUNNING:
             return None
         if self.error:
-            cause = self.error.removesuffix(f". {self.hint}")
-            return MachineError(cause if f'"{name}"' in cause else f'"{name}": {cause}', self.hint)
+            return MachineError(self.error, self.hint).named(name)
         if self.state is State.UNKNOWN:
             return MachineError(f'"{name}" was not asked: --timeout is 0', f"machinectl status {name}")
         start = f"machinectl start {name}" if self.state in ASLEEP else f"machinectl status {name}"
@@ -102,10 +110,8 @@ def query_engines(
         one = by_name[name]
         one.state, one.version, one.api_version = found.state, found.version, found.api_version
         one.error, one.hint, one.seconds, one.told = found.error, found.hint, found.seconds, found.told
-        one.swarm, one.settled = found.swarm, True
-        see_doctor = found.hint.endswith(f"machinectl doctor {name}")
-        if found.state is State.ERROR and (see_doctor or " expired on " in found.error):
-            one.error += f". {found.hint}"
+        one.swarm, one.status, one.settled = found.swarm, found.status, True
+        one.with_hint = found.state is State.ERROR and found.leads_to in {DOCTOR, RENEW}
         if one.machine.pending and found.state is State.STOPPED and found.error and not found.silent:
             # A run that was cut off may have ended the listener, and the record still has its address.
             one.hint = f"Continue: machinectl {one.machine.pending} {name}"

@@ -35,6 +35,14 @@ PAUSE = 0.5
 
 
 @dataclass(frozen=True)
+class NoManager:
+    """Why no manager answers. `leaderless`: one says that the swarm has no leader."""
+
+    why: str = "none is known"
+    leaderless: bool = False
+
+
+@dataclass(frozen=True)
 class Manager:
     """A manager that answers, and its list of nodes."""
 
@@ -105,13 +113,13 @@ class Quorum:
         return f"{fewer + 1} managers tolerate no more failures than {fewer}: use an odd number, {fewer} or {fewer + 2}"
 
 
-def no_manager_error(swarm_name: str, asked: Sequence[str], why: str) -> MachineError:
+def no_manager_error(swarm_name: str, asked: Sequence[str], found: NoManager) -> MachineError:
     if not asked:
         return MachineError(
             f'No manager of the swarm "{swarm_name}" is a machine here',
             "Register one: machinectl create; then: machinectl swarm status <NAME>",
         )
-    if "does not have a leader" in why:
+    if found.leaderless:
         # A removed manager says the same.
         forgotten = f"If the others have forgotten it: machinectl swarm leave --force {asked[0]}\n"
         return MachineError(
@@ -122,7 +130,7 @@ def no_manager_error(swarm_name: str, asked: Sequence[str], why: str) -> Machine
             "docker swarm init --force-new-cluster",
         )
     return MachineError(
-        f'No manager of the swarm "{swarm_name}" answers ({", ".join(asked)}): {why}',
+        f'No manager of the swarm "{swarm_name}" answers ({", ".join(asked)}): {found.why}',
         f"See what its managers are doing: machinectl swarm status {asked[0]}",
     )
 
@@ -131,7 +139,7 @@ def find_answering_manager(
     candidates: Sequence[Machine],
     within: float | None = None,
     pause: Callable[[float], None] | None = None,
-) -> Manager | str:
+) -> Manager | NoManager:
     """Return the first that answers, else why none does; in an election, ask for `within` seconds (ELECTION).
 
     `pause` is also called with 0, before managers get a longer timeout.
@@ -139,18 +147,20 @@ def find_answering_manager(
     pause = pause or time.sleep
     end = time.monotonic() + (ELECTION if within is None else within)
     while True:
-        why = "none is known"
+        none = NoManager()
         failures: list[Probe] = []
         for patience in (QUICK, PATIENCE):
             found, failures = query_managers(candidates, patience)
             if found:
                 return found
-            why = "; ".join(dict.fromkeys(each.error or "it is of another swarm now" for each in failures)) or why
+            if failures:
+                why = "; ".join(dict.fromkeys(each.error or "it is of another swarm now" for each in failures))
+                none = NoManager(why, leaderless=any(swarm_api.LEADERLESS in each.said for each in failures))
             if not any(each.state is State.TIMEOUT for each in failures):
                 break
             pause(0)
         if not any(map(is_leader_missing, failures)) or time.monotonic() >= end:
-            return why
+            return none
         pause(PAUSE)
 
 
@@ -169,7 +179,7 @@ def require_answering_manager(
 
 def is_leader_missing(found: Probe) -> bool:
     """Return whether a manager waits for a leader: it says so, or is up but does not answer."""
-    return swarm_api.is_electing(found.error) or (found.state is State.TIMEOUT and not found.silent)
+    return swarm_api.is_electing(found.said) or (found.state is State.TIMEOUT and not found.silent)
 
 
 def query_managers(candidates: Sequence[Machine], patience: float) -> tuple[Manager | None, list[Probe]]:

@@ -14,7 +14,7 @@ from machinectl.engine import swarm_api
 from machinectl.engine.endpoint import EngineError
 from machinectl.errors import MachineError
 from machinectl.hosts.swarm import managers
-from machinectl.hosts.swarm.managers import PAUSE, Manager, find_answering_manager, require_answering_manager
+from machinectl.hosts.swarm.managers import PAUSE, Manager, NoManager, find_answering_manager, require_answering_manager
 from machinectl.machines.swarm_node import (
     FORGOTTEN,
     JOINING,
@@ -46,7 +46,7 @@ class TrustedSwarms:
     def __init__(self, store: Store, pause: Callable[[float], None] | None = None) -> None:
         self._pause = pause
         self._machines = {machine.name: (machine, node) for machine, node in on_records(store)}
-        self._found: dict[tuple[str, str], Manager | str] = {}
+        self._found: dict[tuple[str, str], Manager | NoManager] = {}
 
     @property
     def clusters(self) -> list[str]:
@@ -66,18 +66,18 @@ class TrustedSwarms:
         known.sort(key=lambda each: (each[0].name == last, each[0].name != each[1].swarm))
         return [machine for machine, node in known if node.manages]
 
-    def answering_manager(self, cluster: str) -> Manager | str:
+    def answering_manager(self, cluster: str) -> Manager | NoManager:
         """Return a manager that answers, else why none does. Waits for an election."""
         return self._asked(cluster, "", None)
 
-    def other_answering_manager(self, name: str, cluster: str) -> Manager | str:
+    def other_answering_manager(self, name: str, cluster: str) -> Manager | NoManager:
         """Return another manager, or the machine itself if it is the only one."""
         found = self.answering_manager(cluster)
-        if isinstance(found, str) or found.machine.name != name or not self.has_others(name, cluster):
+        if isinstance(found, NoManager) or found.machine.name != name or not self.has_others(name, cluster):
             return found
         return self._asked(cluster, name, 0)
 
-    def _asked(self, cluster: str, besides: str, within: float | None) -> Manager | str:
+    def _asked(self, cluster: str, besides: str, within: float | None) -> Manager | NoManager:
         if (cluster, besides) not in self._found:
             candidates = [each for each in self.managers(cluster) if each.name != besides]
             self._found[cluster, besides] = find_answering_manager(candidates, within, self._pause)
@@ -236,7 +236,7 @@ def retry_during_election(
             return do()
         except retried as exc:
             is_refused = isinstance(exc, swarm_api.Refusal)
-            again = swarm_api.is_electing(exc.cause) if is_refused else exc.state in {State.TIMEOUT, State.STOPPED}
+            again = swarm_api.is_electing(exc.said) if is_refused else exc.state in {State.TIMEOUT, State.STOPPED}
             if not again or time.monotonic() >= end:
                 raise
         pause(PAUSE)

@@ -153,7 +153,7 @@ def join_swarm(machine: Machine, to: Manager, advertised: str, role: str, consol
             lambda: swarm_api.join_swarm(endpoint_of(machine), token, managers, advertised), console.pause
         )
     except swarm_api.Refusal as exc:
-        if "Timeout was reached" not in exc.cause:
+        if "Timeout was reached" not in exc.said:
             raise
         # Otherwise it retries forever, and cannot join another swarm.
         swarm_api.leave_swarm(endpoint_of(machine), force=True)

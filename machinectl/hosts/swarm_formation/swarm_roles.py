@@ -9,7 +9,7 @@ from machinectl.engine.swarm_api import INFO, Membership
 from machinectl.errors import MachineError
 from machinectl.hosts.certificates.pending import ask_machines
 from machinectl.hosts.parallel.workers import work_on_each
-from machinectl.hosts.swarm.managers import Manager, find_answering_manager, require_answering_manager
+from machinectl.hosts.swarm.managers import Manager, NoManager, find_answering_manager, require_answering_manager
 from machinectl.hosts.swarm.membership import TrustedSwarms, update_recorded_node
 from machinectl.machines.record import natural
 from machinectl.machines.swarm_node import MANAGER, WORKER, node_of, on_record
@@ -148,7 +148,7 @@ def existing_manager(store: Store, roles: Roles, found: Mapping[str, Membership]
         to = find_answering_manager(TrustedSwarms(store).managers(clusters[0]))
     else:
         to_be = (named_manager(store, name, found[name]) for name in there if roles.roles.get(name) == MANAGER)
-        to = next(filter(None, to_be), "")
+        to = next(filter(None, to_be), NoManager())
     if isinstance(to, Manager):
         return to
     if not (there or clusters):
@@ -166,7 +166,7 @@ def named_manager(store: Store, name: str, found: Membership) -> Manager | None:
         return None
     with store.writing(name) as held:
         node = update_recorded_node(held, found, as_manager=True)
-    to = find_answering_manager([store.read(name)]) if node and node.manages else ""
+    to = find_answering_manager([store.read(name)]) if node and node.manages else None
     return to if isinstance(to, Manager) else None
 
 
