@@ -52,12 +52,14 @@ def examine_machines(
     yield from ((name, found[name]) for name in dict.fromkeys(names) if name in found)
 
 
-def examine_here(store: Store, names: Sequence[str], program: str, *, following: bool) -> BackgroundTask[DoctorReport]:
+def examine_here(
+    store: Store, names: Sequence[str], program: str, *, following: bool, alone: bool
+) -> BackgroundTask[DoctorReport]:
     """Begin to check docker, this shell and, without names, the store.
 
-    `following` is whether machinectl keeps docker contexts.
+    `following` is whether machinectl keeps docker contexts, `alone` whether no machine is checked.
     """
     from machinectl.doctor.this_computer import Seat, check_computer
 
-    seat = Seat(program, os.environ, following)
+    seat = Seat(program, os.environ, following, alone)
     return BackgroundTask(lambda: DoctorReport("", tuple(check_computer(store, names, seat))))

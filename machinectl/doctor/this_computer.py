@@ -38,11 +38,12 @@ ELF = b"\x7fELF"
 
 @dataclass(frozen=True)
 class Seat:
-    """`program` is sys.argv[0]. `following`: machinectl maintains docker contexts."""
+    """`program` is sys.argv[0]. `following`: machinectl maintains docker contexts. `alone`: no machine is checked."""
 
     program: str
     environment: Mapping[str, str]
     following: bool
+    alone: bool
 
 
 def check_computer(store: Store, names: Sequence[str], seat: Seat) -> Iterator[Check]:
@@ -50,7 +51,7 @@ def check_computer(store: Store, names: Sequence[str], seat: Seat) -> Iterator[C
     if os.path.isdir(store.root) and is_another_users(store.root) and os.geteuid() == 0:
         yield another_users_check(store.root)
     elif not names:
-        yield from store_checks(store)
+        yield from store_checks(store, alone=seat.alone)
     path = seat.environment.get("PATH", os.defpath)
     yield docker_client.cli_check(path)
     # Another check reports a store that cannot be read.
@@ -70,20 +71,24 @@ def another_users_check(root: str) -> Check:
     return unknown(STORE, seen, f"Run as that user: sudo -u {owning_user(root)} machinectl doctor")
 
 
-def store_checks(store: Store) -> Iterator[Check]:
+def store_checks(store: Store, *, alone: bool = True) -> Iterator[Check]:
     yield directory_check(store)
     if os.path.isdir(store.root):
-        yield from content_checks(store)
+        yield from content_checks(store, alone=alone)
     yield from docker_machine_check(store)
 
 
-def content_checks(store: Store) -> Iterator[Check]:
+def content_checks(store: Store, *, alone: bool) -> Iterator[Check]:
+    """Check machines' files only if `alone`: the check of a machine says what is wrong with its own."""
     machines: list[Machine] = []
+    records: list[Check] = []
     try:
-        yield from record_checks(store, machines)
+        records = list(record_checks(store, machines))
     except MachineError as exc:
         yield failed(RECORDS, exc)
-    yield from certificate_checks(store, machines)
+    if alone:
+        yield from records
+        yield from certificate_checks(store, machines)
     yield from renewal_timer_checks(store)
     yield from removed_check(store)
 

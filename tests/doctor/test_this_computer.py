@@ -97,6 +97,9 @@ def test_records_that_cannot_be_used_are_told_each_with_what_to_type(store: Stor
     assert [line.split()[0] for line in said if " Records " in line] == ["✗", "✗"]
     assert {"      machinectl rm -f broken", "      machinectl provision half"} <= {*said}
     assert said[0].startswith("✗ This computer: 2 broken, ")
+    all_of_it = machinectl("doctor", "-t", "1", store=store.root)
+    assert (all_of_it.stdout.count("machinectl provision half"), " Records " in all_of_it.stdout) == (1, False)
+    assert "machinectl rm -f broken" in all_of_it.stdout
 
 
 def test_a_store_that_others_can_read_is_closed_by_what_it_says(store: Store) -> None:

@@ -40,7 +40,7 @@ def doctor(
     if only_here and names:
         raise UsageError("Names and --here exclude each other", "Leave one of them out")
     here.console.prints_results = not as_json
-    computer = examine_here(here.store, names, sys.argv[0], following=not is_switched_off())
+    computer = examine_here(here.store, names, sys.argv[0], following=not is_switched_off(), alone=only_here)
     machines = names
     if not (names or only_here):
         # An unreadable store is a check of this computer.
