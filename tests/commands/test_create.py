@@ -54,6 +54,7 @@ class Driver:
             raise ValueError("too far away")
         given = {name: value for name, value in request.options.items() if name != "cloud-token"}
         token = len(request.options["cloud-token"])
+        keep(request.state)
         return request.state + '{"n": 1.0, "n": 2, "StorePath": "%s", "given": %s, "length": %d}  ' % (
             request.directory, json.dumps(given), token)
     def remove(self, instance): print("given back:", instance.state)
