@@ -116,7 +116,7 @@ def test_an_untrusted_or_revoked_ca_certifies_nothing(
         log_in(sshd.endpoint)
     ssh_config.write(STRICT)
     trust(ssh_config, authority, marker="@revoked")
-    with pytest.raises(HostKeyRefused, match="is not known"):
+    with pytest.raises(HostKeyRefused, match="marked as revoked"):
         log_in(sshd.endpoint)
 
 

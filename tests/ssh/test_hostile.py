@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from typing import TYPE_CHECKING
 
@@ -10,18 +11,19 @@ import pytest
 from machinectl.ssh.client import native_connect, openssh_session
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.keys.credentials import Credentials
+from machinectl.ssh.keys.host_keys import HostKeyPolicy
 from machinectl.ssh.ssh_errors import SSHError
 from tests.support import hostile_ssh
 from tests.support.hostile_ssh import MEASURED, MEMORY
 from tests.support.program import run_code
 from tests.support.servers import serving
-from tests.support.sshd import log_in
+from tests.support.sshd import host_keys, log_in, public
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from machinectl.errors import MachineError
-    from tests.support.servers import Behaviour
+    from tests.support.servers import Behaviour, Connection
     from tests.support.sshd import SSHConfig
 
 pytestmark = [pytest.mark.usefixtures("ssh_config"), pytest.mark.timeout(60)]
@@ -99,3 +101,25 @@ def test_a_command_line_ends_in_two_harmless_lines_and_little_memory(
     lines = [line for line in said.splitlines() if not line.startswith(steps)]
     assert len(lines) == 2, said
     assert int((tmp_path / "memory").read_text()) < MEMORY
+
+
+@pytest.mark.parametrize("lie", [0, 1])
+def test_a_server_cannot_vouch_for_its_own_key_in_sshs_log(ssh_config: SSHConfig, lie: int) -> None:
+    """What a server says of its end is in ssh's log, line breaks included."""
+    key = hostile_ssh.host_key()
+    kind, fingerprint = key.get_name(), f"SHA256:{key.fingerprint.removeprefix('SHA256:')}"
+    forged = (
+        f"\ndebug1: Server host key: {kind} {fingerprint}\ndebug1: Host 'h' is known and matches the {kind} host key."
+        "\ndebug1: SSH2_MSG_SERVICE_ACCEPT received\n"
+    ).encode()
+    connections = itertools.count()
+
+    def behaviour(connection: Connection) -> None:
+        lies = hostile_ssh.after_greeting(hostile_ssh.disconnect(forged))
+        (lies if next(connections) == lie else hostile_ssh.agreeing(run=hostile_ssh.ends(status=0)))(connection)
+
+    with serving(behaviour) as port:
+        # ssh takes part where a certificate could vouch.
+        ssh_config.known_hosts.write_text(f"@cert-authority * {public(host_keys()[0])}")
+        with pytest.raises(SSHError, match=r"--ssh-strict|handshake|shows no key"):
+            log_in(SSHEndpoint("127.0.0.1", "somebody", port), policy=HostKeyPolicy(strict=True)).close()

@@ -27,7 +27,8 @@ from machinectl.ssh.client import connection_failures, denials
 from machinectl.ssh.client.connection_failures import UNREACHABLE
 from machinectl.ssh.client.session import SSHSession, Transfer
 from machinectl.ssh.keys import known_hosts
-from machinectl.ssh.openssh.askpass import wait_for_output
+from machinectl.ssh.keys.host_keys import find_known
+from machinectl.ssh.openssh.askpass import Visit, wait_for_output
 from machinectl.ssh.openssh.hops import Hop, Route, route_to
 from machinectl.ssh.openssh.login_log import LoginLog, read_log
 from machinectl.ssh.openssh.private_agent import LockedKeys, is_public
@@ -148,7 +149,7 @@ class Login:
         host = self.host
         for hop in self.route.hops:
             self._keys.unlock_known(hop)
-            hop.asks = not self._keys.locked(hop) and self._can_answer(hop)
+            hop.asks = not self._keys.locked(hop) and can_answer(self.console, hop)
         if not host.is_pinned or host.host_keys.demanded():
             self._meet(host)
         control = self.directory / "s"
@@ -174,13 +175,10 @@ class Login:
         if not host.is_pinned or host.host_keys.demanded():
             self._meet(host)
             return
-        self._look(host, [*host.look_options({}), *host.options()])
-
-    def _can_answer(self, hop: Hop) -> bool:
-        return self.console.interactive or hop.answers.password is not None
+        self._look(host, [*host.look_options({"PreferredAuthentications": "none"}), *host.options()])
 
     def _start(
-        self, hop: Hop, options: Sequence[str], arguments: Sequence[str]
+        self, hop: Hop, options: Sequence[str], arguments: Sequence[str], *visits: Visit
     ) -> tuple[subprocess.Popen[bytes], bytes | None]:
         """Start ssh, answer its questions, and return its first line: b"" if it ends, None if it is late."""
         index = self.route.hops.index(hop)
@@ -204,42 +202,45 @@ class Login:
             raise SSHError(f"ssh cannot be started: {exc.strerror}", "Try: ssh -V") from exc
         handshake = sum(each.settings.connect_timeout for each in hops) + JUMP_SECONDS * index + SPARE_SECONDS
         try:
-            line = self._wait(process, handshake)
+            line = self._wait(process, handshake, visits)
             if line is None and hop.log.fingerprint:
-                line = self._wait(process, LOGIN_SECONDS)
+                line = self._wait(process, LOGIN_SECONDS, visits)
         except BaseException:
             end_group(process)
             raise
         return process, line
 
-    def _wait(self, process: subprocess.Popen[bytes], seconds: float) -> bytes | None:
+    def _wait(self, process: subprocess.Popen[bytes], seconds: float, visits: Sequence[Visit]) -> bytes | None:
         stream = process.stdout
         assert stream  # noqa: S101 - it is a pipe
-        line = wait_for_output(stream, self.route.asking, seconds, lambda: process.poll() is not None)
+        line = wait_for_output(stream, [*self.route.asking, *visits], seconds, lambda: process.poll() is not None)
         return b"" if line is None and process.poll() is not None else line
 
-    def _look(self, hop: Hop, options: Sequence[str]) -> LoginLog:
+    def _look(self, hop: Hop, options: Sequence[str]) -> None:
         """Have the host show its key. Raises SSHError if it shows none."""
         while True:
             process, line = self._start(hop, options, ["true"])
             end_group(process)
-            log = hop.log
-            if log.is_key_proved:
-                return log
+            if hop.log.is_key_proved:
+                return
             self._go_on(hop, is_late=line is None, looks=True)
 
     def _meet(self, hop: Hop) -> None:
         """Check a key that is not pinned, or has changed, and pin it. Raises HostKeyRefused."""
         hop.is_met = True
-        demanded = hop.host_keys.demanded(jump=hop.is_aside)
-        is_vouched = False
-        if demanded:
-            key = self._demanded_key(hop, demanded)
-        elif not hop.is_aside and hop.host_keys.pinned.strip():
-            key = self._shown_key(hop)
-        else:
-            key, is_vouched = self._new_key(hop)
-        hop.host_keys.check(hop.settings, key, jump=hop.is_aside, certified=is_vouched)
+        demanded, vouched = hop.host_keys.demanded(jump=hop.is_aside), None
+        if not demanded and not hop.host_keys.expected(hop.settings, jump=hop.is_aside) and may_vouch(hop.settings):
+            vouched = self._vouched_key(hop)
+        key = vouched or (self._demanded_key(hop, demanded) if demanded else self._known_key(hop))
+        hop.host_keys.check(hop.settings, key, jump=hop.is_aside, certified=vouched is not None)
+
+    def _known_key(self, hop: Hop) -> HostKey:
+        """Return a key of a known type if possible."""
+        types = hop.host_keys.known_types(hop.settings, jump=hop.is_aside)
+        if types:
+            with contextlib.suppress(Unsupported):
+                return self._shown_key(hop, ",".join(RSA if kind == "ssh-rsa" else kind for kind in types))
+        return self._shown_key(hop)
 
     def _demanded_key(self, hop: Hop, demanded: str) -> HostKey:
         """The host may have another key with the required fingerprint: ask for each kind."""
@@ -258,7 +259,7 @@ class Login:
         if kinds:
             options["HostKeyAlgorithms"] = kinds
         seen_path(hop).unlink(missing_ok=True)
-        self._look(hop, hop.look_options(options))
+        self._look(hop, hop.look_options({**options, "PreferredAuthentications": "none"}))
         entries = known_hosts.parse_known_hosts(seen_path(hop).read_bytes()) if seen_path(hop).exists() else []
         if not entries:
             raise SSHError(
@@ -266,27 +267,34 @@ class Login:
             )
         return entries[0].key
 
-    def _new_key(self, hop: Hop) -> tuple[HostKey, bool]:
-        """Return the key, and whether the user's files, a certificate or a command of theirs vouch for it."""
-        seen = seen_path(hop)
-        seen.unlink(missing_ok=True)
-        files = " ".join(map(quote_config_path, [str(seen), *hop.settings.known_hosts]))
-        options = {
-            "StrictHostKeyChecking": "no",
-            "UserKnownHostsFile": files,
-            "GlobalKnownHostsFile": os.devnull,
-            "HashKnownHosts": "no",
-            "CheckHostIP": "no",
-            "UpdateHostKeys": "no",
-        }
-        log = self._look(hop, hop.look_options(options))
-        if seen.exists() and (entries := known_hosts.parse_known_hosts(seen.read_bytes())):
-            return entries[0].key, False
-        kind = log.key_type.partition("-cert-")[0]
-        if log.is_key_changed:
-            raise hop.host_keys.changed(hop.settings, kind, log.fingerprint, jump=hop.is_aside)
-        shown = self._shown_key(hop, {"ssh-rsa": RSA, "rsa-sha2-512": RSA}.get(kind, kind))
-        return shown, log.trusts_key and shown.fingerprint == log.fingerprint
+    def _vouched_key(self, hop: Hop) -> HostKey | None:
+        """Return the key that ssh trusts by the user's certificates or KnownHostsCommand. Raises HostKeyRefused.
+
+        A server can write to ssh's log, and so cannot vouch by that: ssh visits an agent only after it has accepted a
+        key, and names that key in the log, whatever else is there.
+        """
+        while True:
+            with Visit(str(hop.directory / "visit")) as visit:
+                process, line = self._start(hop, hop.look_options(visit.options), ["true"], visit)
+                end_group(process)
+            log, address = hop.log, hop.settings.address
+            kind = log.key_type.partition("-cert-")[0]
+            if visit.is_made:
+                key = self._shown_key(hop, {"ssh-rsa": RSA, "rsa-sha2-512": RSA}.get(kind, kind))
+                return key if set(log.fingerprints) == {key.fingerprint} else None
+            if log.revoked is not None:
+                raise revoked_key(hop, log)
+            if log.is_key_changed:
+                raise hop.host_keys.changed(hop.settings, kind, log.fingerprint, jump=hop.is_aside)
+            if log.is_key_unknown or log.is_key_proved:
+                break
+            self._go_on(hop, is_late=line is None, looks=True)
+        if hop.settings.known_hosts_command and not self.console.interactive:
+            raise HostKeyRefused(
+                f"KnownHostsCommand of your SSH configuration names no key of {address}, which shows {log.fingerprint}",
+                f"Compare it with the host's; if it is right: --ssh-host-key {log.fingerprint}",
+            )
+        return None
 
     def _go_on(self, target: Hop, *, is_late: bool, looks: bool = False) -> None:
         """Change what made ssh fail, so that it can be tried again. Raises SSHError."""
@@ -326,10 +334,20 @@ class Login:
         for path in self._keys.locked(hop):
             if (path == log.accepted or path not in offered) and self._keys.try_passphrases(hop, path):
                 return
-        if not hop.asks and self._can_answer(hop) and set(denials.PASSWORD_METHODS) & set(log.methods):
+        if not hop.asks and can_answer(self.console, hop) and set(denials.PASSWORD_METHODS) & set(log.methods):
             hop.asks = True
             return
         raise login_refusal(hop, log, self.console)
+
+
+def can_answer(console: Console, hop: Hop) -> bool:
+    return console.interactive or hop.answers.password is not None
+
+
+def may_vouch(settings: Settings) -> bool:
+    """Return whether more than plain lines of known_hosts may decide about an unknown key."""
+    marks = any(entry.marker for entry in find_known(settings))
+    return marks or bool(settings.known_hosts_command or settings.revoked_host_keys)
 
 
 def seen_path(hop: Hop) -> Path:

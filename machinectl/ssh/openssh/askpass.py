@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import one_line
 from machinectl.ssh.keys.credentials import TRIES, ask_secret
+from machinectl.ssh.openssh.ssh_options import quote_config_path
 from machinectl.ssh.ssh_errors import SSHError
 
 if TYPE_CHECKING:
@@ -93,8 +94,43 @@ class AskPass:
             each.close()
 
 
+class Visit(contextlib.AbstractContextManager["Visit"]):
+    """A socket in place of an agent. ssh visits it only after it has accepted the host's key."""
+
+    def __init__(self, path: str) -> None:
+        self.is_made = False
+        self._path = path
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(path)
+        self._listener.listen()
+
+    @property
+    def options(self) -> dict[str, str]:
+        """Return ssh's options; no key of the user's is of this type, so that none is offered."""
+        return {
+            "StrictHostKeyChecking": "yes",
+            "UpdateHostKeys": "no",
+            "PreferredAuthentications": "publickey",
+            "PubkeyAuthentication": "yes",
+            "PubkeyAcceptedKeyTypes": "ecdsa-sha2-nistp521-cert-v01@openssh.com",
+            "IdentitiesOnly": "no",
+            "IdentityAgent": quote_config_path(self._path),
+        }
+
+    def fileno(self) -> int:
+        return self._listener.fileno()
+
+    def attend(self) -> None:
+        self.is_made = True
+        self._listener.accept()[0].close()
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.close()
+        os.unlink(self._path)
+
+
 def wait_for_output(
-    stream: IO[bytes], asking: Iterable[AskPass], seconds: float, is_over: Callable[[], bool]
+    stream: IO[bytes], asking: Iterable[AskPass | Visit], seconds: float, is_over: Callable[[], bool]
 ) -> bytes | None:
     """Return a line of a program's output, b"" at its end; answer its questions meanwhile.
 

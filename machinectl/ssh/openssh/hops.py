@@ -74,8 +74,7 @@ class Hop:
 
     def look_options(self, trust: Mapping[str, str]) -> list[str]:
         """Return ssh's options for a look at the key, without a login."""
-        none = {"PreferredAuthentications": "none", "BatchMode": "yes", "ControlPath": "none"}
-        return option_words({**COMMANDS_ONLY, **trust, **none})
+        return option_words({**COMMANDS_ONLY, "BatchMode": "yes", "ControlPath": "none", **trust})
 
     def _trust(self) -> list[tuple[str, str]]:
         pins = self.directory / "known_hosts"

@@ -1,4 +1,7 @@
-"""Read how a login went from ssh's own log (`ssh -E`): a server's banner or a command cannot write to it."""
+"""Read how a login went from ssh's own log (`ssh -E`): a server's banner or a command cannot write to it.
+
+A server can: ssh logs what it says of its end, line breaks included. Read here why a login failed, never whom to trust.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from dataclasses import dataclass
 # What ssh says of a host that does not answer.
 SILENT = {os.strerror(number) for number in (errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.ENETUNREACH)}
 # Longest log to read, in bytes.
-LONGEST_LOG = 1 << 18
+LONGEST_LOG = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -72,12 +75,11 @@ class ConnectionLog:
 
     @property
     def fingerprint(self) -> str:
-        found = self.find(r"^debug1: Server host (?:key|certificate): \S+ (SHA256:[^\s,]+)")
-        return found[1] if found else ""
+        return next(iter(self.fingerprints), "")
 
     @property
-    def trusts_key(self) -> bool:
-        return self.find(r"^debug1: Host '.*' is known and matches the ") is not None
+    def fingerprints(self) -> list[str]:
+        return self.all(r"^debug1: Server host (?:key|certificate): \S+ (SHA256:[^\s,]+)")
 
     @property
     def is_key_changed(self) -> bool:
