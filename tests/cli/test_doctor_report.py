@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.cli.verbs.look.doctor import check_lines, print_report
+from machinectl.cli.verbs.look.doctor import check_lines, print_report, told_once
 from machinectl.commands.doctor import DoctorReport
 from machinectl.doctor.check import broken, ok, unknown, unseen
 
@@ -57,6 +57,14 @@ def test_what_was_not_looked_at_because_something_is_broken_is_only_counted(
         first, *more = capfdbinary.readouterr().out.decode().splitlines()
         assert ", 1 not checked" in first or ": 1 not checked" in first
         assert [line for line in more if "Engine" in line] == lines
+
+
+def test_a_problem_that_several_machines_have_is_explained_once() -> None:
+    told: dict[Check, str] = {}
+    first, second = (told_once(DoctorReport(name, (FINE, ODD)), name, told) for name in ("orionbox", "rigel"))
+    assert first.checks == (FINE, ODD)
+    assert [(check.seen, check.hint) for check in second.checks] == [("whole", ""), ("as orionbox", "")]
+    assert second.checks[1].verdict is ODD.verdict
 
 
 def test_what_passed_is_printed_if_asked(capfdbinary: pytest.CaptureFixture[bytes]) -> None:

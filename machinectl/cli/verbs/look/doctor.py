@@ -6,6 +6,7 @@ import sys
 import textwrap
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from machinectl.cli.options.store_followers import is_switched_off
@@ -47,6 +48,7 @@ def doctor(
         with suppress(MachineError):
             machines = here.store.names()
     reports: list[DoctorReport] = []
+    told: dict[Check, str] = {}
     failed = False
     for name, found in examine_machines(here.store, here.console, machines, access, timeout):
         if isinstance(found, MachineError):
@@ -55,7 +57,7 @@ def doctor(
             continue
         reports.append(found)
         if not as_json:
-            print_report(found, name, here.program, verbose=verbose)
+            print_report(told_once(found, name, told), name, here.program, verbose=verbose)
     if (reports or not failed) and (own := computer.found()):
         reports.append(own)
         if not as_json:
@@ -65,6 +67,17 @@ def doctor(
     if as_json and reports:
         print_json([each.fields() for each in reports])
     return int(failed or not all(each.is_well for each in reports))
+
+
+def told_once(found: DoctorReport, name: str, told: dict[Check, str]) -> DoctorReport:
+    """Refer to the first machine with the same problem; `told` has those so far."""
+    checks = [
+        check
+        if not check.hint or told.setdefault(check, name) == name
+        else replace(check, seen=f"as {told[check]}", hint="")
+        for check in found.checks
+    ]
+    return replace(found, checks=tuple(checks))
 
 
 def print_report(found: DoctorReport, heading: str, program: str, *, verbose: bool) -> None:
