@@ -32,7 +32,9 @@ from machinectl.ssh.ssh_errors import (
     SSHError,
     Unsupported,
 )
+from tests.support import hostile_ssh
 from tests.support.quiet import Quiet
+from tests.support.servers import serving
 from tests.support.sshd import keygen, log_in, public
 
 if TYPE_CHECKING:
@@ -331,3 +333,24 @@ def test_a_key_on_a_token_leaves_other_keys_their_turn(sshd: Sshd, tmp_path: Pat
     sshd.authorize(key)
     ssh_config.write(f"IdentityFile {key}\nIdentityFile {sshd.key_path}\n")
     log_in(SSHEndpoint(sshd.host, sshd.user, sshd.port)).close()
+
+
+# A program that a server keeps waiting, and that prints the process of its ssh.
+WAITING = """
+import os, signal, subprocess, sys
+from machinectl.ssh.client import openssh_session
+from machinectl.ssh.destination import SSHEndpoint
+from tests.support.sshd import log_in
+def wait(login, process, *_):
+    print(process.pid, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+openssh_session.Login._wait = wait
+log_in(SSHEndpoint("127.0.0.1", port=int(sys.argv[1])))
+"""
+
+
+def test_a_process_that_is_killed_before_the_login_leaves_no_ssh_behind() -> None:
+    with serving(hostile_ssh.holding()) as port:
+        words = [sys.executable, "-c", WAITING, str(port)]
+        done = subprocess.run(words, check=False, stdout=subprocess.PIPE, text=True)
+        ended(int(done.stdout))

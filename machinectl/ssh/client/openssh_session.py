@@ -57,7 +57,9 @@ if TYPE_CHECKING:
     from machinectl.ssh.ssh_settings import Settings
 
 # A host may have ssh write to its log, or to stderr, without end; in blocks of 512 bytes.
-LIMITED = ["/bin/sh", "-c", 'ulimit -f 32768; exec "$0" "$@"']
+# It ends with its stdin, a pipe of ours: also if we are killed before the login.
+GUARDED = 'ulimit -f 32768; exec 3<&0; { read end <&3; kill $$; } >/dev/null 2>&1 & exec "$0" "$@"'
+LIMITED = ["/bin/sh", "-c", GUARDED]
 # How long a login may take after the connection, in seconds: the host may ask a directory server.
 LOGIN_SECONDS = 60.0
 # What a login at a jump host, and the start of ssh, may take.

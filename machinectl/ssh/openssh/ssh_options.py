@@ -52,13 +52,13 @@ COMMANDS_ONLY = {
 # ssh runs it after the login, in $SHELL, which is nologin for a service's user. `$PPID` is ssh, which ends with its
 # stdin, a pipe of ours: also if we are killed.
 READY = b"ready\n"
-GUARD = "exec sh -c 'exec 3<&0; { read end <&3; kill $PPID; } 2>/dev/null & echo ready'"
+READY_COMMAND = "exec sh -c 'exec 3<&0; { read end <&3; kill $PPID; } 2>/dev/null & echo ready'"
 SHELL = {"SHELL": "/bin/sh"}
 # For a connection in the background that others share.
 BACKGROUND = {
     **COMMANDS_ONLY,
     "PermitLocalCommand": "yes",
-    "LocalCommand": GUARD,
+    "LocalCommand": READY_COMMAND,
     "StdinNull": "no",
     "ForkAfterAuthentication": "no",
     "ControlMaster": "yes",
