@@ -345,7 +345,7 @@ def wait(login, process, *_):
     print(process.pid, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 openssh_session.Login._wait = wait
-log_in(SSHEndpoint("127.0.0.1", port=int(sys.argv[1])))
+log_in(SSHEndpoint("127.0.0.1", port=int(sys.argv[1])), timeout=600)
 """
 
 
