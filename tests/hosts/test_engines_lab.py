@@ -331,7 +331,10 @@ def test_neither_a_job_that_hangs_nor_a_reload_that_does_nothing_holds_up_an_eng
     fresh_host: FreshHost, store: Store
 ) -> None:
     bench = Bench(fresh_host("docker"), store)
-    bench.host.run(OVERRIDE.format("ExecReload=\\nExecReload=/bin/true"))
+    bench.host.run(OVERRIDE.format("ExecReload=\\nExecReload=/bin/true\\nExecStartPost=/bin/sleep 3"))
+    # As after a boot: the engine's own job ends by itself.
+    bench.host.run("systemctl restart --no-block docker")
+    bench.provision(dry_run=True)
     running = bench.container()
     bench.host.run(SLOW)
     bench.provision(force=True)

@@ -333,7 +333,7 @@ def test_an_engine_with_containers_is_not_restarted_on_a_full_disk(room: Room, w
         configured(full)
     assert words in raised.value.cause
     assert raised.value.cause.endswith("would lose 1 running container")
-    assert f"df -{'h' if 'KB' in words else 'i'} {room.directory}" in raised.value.hint
+    assert f"du -x {'-h' if 'KB' in words else '--inodes'} {room.directory} | sort" in raised.value.hint
     assert raised.value.hint.endswith("--force")
     assert configured(full, allowed=Allowed(force=True)).job.variables["containers"] == ""
     # Nothing is lost where nothing runs, or if there is room.

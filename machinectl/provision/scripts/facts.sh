@@ -1,6 +1,7 @@
 # Read what a host is like, without changing it. Needs root and a POSIX shell; busybox is enough.
 # Prints "@name words" for each fact, followed by its lines with a "|" before each; ends with "@end".
-# $port is the engine's port, $patience how many seconds to wait for an earlier run's job.
+# $port is the engine's port, $patience how many seconds to wait for an earlier run's job, and
+# four times as long as for an engine that starts.
 : "${port?}" "${patience?}"
 exec 2>/dev/null </dev/null
 LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
@@ -60,6 +61,14 @@ while at_work; do
     sleep 0.2
 done
 
+# A host that has just booted starts its engine. A job that hangs is for the refusal.
+tries=0
+while has systemctl && jobs=$(systemctl list-jobs --no-legend --full); do
+    case $jobs in *' docker.service '*) [ $tries -lt $((patience * 5 / 4)) ] || break ;; *) break ;; esac
+    tries=$((tries + 1))
+    sleep 0.2
+done
+
 # Each systemctl takes 10 ms of CPU, and as much of systemd's: ask once, for what follows too.
 has systemctl && units=$(systemctl show docker.service docker.socket containerd.service '*.path' -p Id -p Names \
     -p ControlGroup -p LoadState -p ActiveState -p UnitFileState -p DropInPaths -p NeedDaemonReload -p MainPID -p RequiredBy \
@@ -81,7 +90,7 @@ done <<END
 $units
 END
 
-[ "$units" ] && say jobs && systemctl list-jobs --no-legend --full | lines
+[ "$units" ] && say jobs && text_lines "$jobs"
 
 # Ask the engine in parallel: that takes as long as all the rest.
 { has dockerd && engine_info; } | {

@@ -136,11 +136,12 @@ def refuse_full_disk(facts: Facts, allowed: Allowed) -> None:
     if not (full and facts.containers):
         return
     left = preflight.format_kib(full.kib) if full.kib < ROOM_TO_START else f"{full.inodes} inodes"
-    look = f"df -{'h' if full.kib < ROOM_TO_START else 'i'} {shlex.quote(full.directory)}"
+    count = "-h" if full.kib < ROOM_TO_START else "--inodes"
+    look = f"du -x {count} {shlex.quote(full.directory)} | sort -h | tail"
     raise CheckFailed(
         f"The host's disk is full: {full.directory} has {left} left. "
         f"A restart of the engine would lose {plural(len(facts.containers), 'running container')}",
-        f"Make room on the host: docker system prune (see: {look}); then run this again{allowed.or_force}",
+        f"Make room there. What fills it, on the host: {look}; then run this again{allowed.or_force}",
     )
 
 
