@@ -286,6 +286,8 @@ ODD = {
     "systemd refuses to restart the engine": OVERRIDE.format("[Unit]\\nRefuseManualStop=yes"),
     "watch.path starts watch.service when /etc/docker/daemon.json changes": WATCHER,
     "systemd has not ended its job for slow.service (start)": SLOW,
+    # Its hint alone leaves a docker.socket without a socket.
+    "docker.socket on the host is masked": "systemctl mask docker.socket",
 }
 
 

@@ -51,6 +51,7 @@ flush() { sync "$@" 2>/dev/null || sync; }
 # Units that require docker.service keep running: otherwise they would restart their containers.
 restart() {
     systemctl reset-failed docker.service 2>/dev/null
+    ! lacks_socket || restart_socket
     case $(systemctl is-active docker.service) in
     active | reloading) set -- restart --job-mode=ignore-dependencies ;;
     # Do not wait for dependent units: those that are stopping may wait for the engine.
@@ -61,6 +62,18 @@ restart() {
     *) set -- restart ;;
     esac
     systemctl "$@" docker.service
+}
+
+# Whether docker.socket has nothing to pass on to the engine: it loses its socket when it is masked, also for a while.
+lacks_socket() {
+    systemctl is-active -q docker.socket && paths=$(systemctl show -p Listen docker.socket |
+        sed -n 's|^Listen=\(/.*\) (Stream)$|\1|p' | sed 's|^/var/run/|/run/|') && [ "$paths" ] &&
+        ! listens_on 1 | sed 's|^/var/run/|/run/|' | grep -qxF "$paths"
+}
+# The engine is stopped then. Units that require it keep running.
+restart_socket() {
+    systemctl stop --job-mode=ignore-dependencies docker.service docker.socket
+    systemctl start --job-mode=ignore-dependencies docker.socket
 }
 
 # A reload kills an engine that is not ready yet. One that notifies when it is ready (no $socket) is ready by now.
@@ -120,8 +133,7 @@ answers_as_before() {
     lost=$(silent_sockets)
     [ "$lost" ] || return 0
     [ "$init" = systemd ] || return 1
-    systemctl stop --job-mode=ignore-dependencies docker.service docker.socket
-    systemctl start --job-mode=ignore-dependencies docker.socket
+    restart_socket
     act restart
     port='' came_up && [ -z "$(silent_sockets)" ] || return
     echo "remark: the engine did not answer on $lost any more: docker.socket and docker.service were restarted"

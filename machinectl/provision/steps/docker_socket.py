@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from typing import TYPE_CHECKING
 
 from machinectl.errors import CheckFailed, one_line
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from machinectl.provision.target import Target
 
 UNIT = "docker.socket"
-# After `unmask`, the socket has no descriptor to pass on to the engine until it is restarted, too.
 RESTART = f"systemctl restart {UNIT} docker"
 # Where docker looks for the engine, unless DOCKER_HOST or a context says otherwise.
 DEFAULT = "/var/run/docker.sock"
@@ -36,19 +36,19 @@ def hosts(facts: Facts) -> list[str]:
 
 def is_needed(facts: Facts) -> bool:
     """Return whether docker.service does not start without docker.socket."""
-    required = docker_unit.unit_settings(facts.unit, "Requires", section="[Unit]", ours=True)
-    return UNIT in " ".join(required).split() or any(host.startswith("fd://") for host in hosts(facts))
+    # An empty value resets no dependencies.
+    is_required = re.search(rf"^\s*Requires\s*=(.*\s)?{re.escape(UNIT)}(\s|$)", facts.unit, re.MULTILINE)
+    return bool(is_required) or any(host.startswith("fd://") for host in hosts(facts))
 
 
 def check_not_masked(facts: Facts) -> None:
     """Refuse to restart an engine that could not start again."""
     if UNIT not in facts.masked or not is_needed(facts):
         return
-    hint = f"On the host, as root: systemctl unmask {UNIT}; {RESTART}; then run this again"
-    if stopped := containers_stopped(facts):
-        first = f'add "live-restore": true to {facts.config_path}, and run: systemctl reload docker'
-        hint += f"\nThat stops {stopped}, unless you first {first}"
-    raise CheckFailed(f"{UNIT} on the host is masked, and docker.service does not start without it", hint)
+    raise CheckFailed(
+        f"{UNIT} on the host is masked, and docker.service does not start without it",
+        f"On the host, as root: systemctl unmask {UNIT}; then run this again",
+    )
 
 
 def containers_stopped(facts: Facts) -> str:
