@@ -102,8 +102,11 @@ def test_holders_of_access_are_those_of_the_store(machines: Store) -> None:
     assert offered("-s", "/nowhere", "access", "end", "") == ([], NOTHING_ELSE)
 
 
-def test_behind_two_dashes_stands_another_programs_command() -> None:
+@pytest.mark.usefixtures("machines")
+def test_behind_two_dashes_or_the_names_stands_another_programs_command() -> None:
     assert offered("run", "orionbox", "--", "ec") == ([], FILES)
+    assert offered("docker", "orionbox", "ps", "--") == ([], FILES)
+    assert offered("docker", "orionbox", "") == (["rigel"], NOTHING_ELSE)
 
 
 @pytest.mark.usefixtures("machines")

@@ -9,6 +9,7 @@ import os
 
 from machinectl.cli.catalogue import GROUPS
 from machinectl.cli.parsing import completion_candidates
+from machinectl.cli.parsing.command_start import COMMANDS
 from machinectl.cli.parsing.completion_candidates import SHELLS
 from machinectl.cli.parsing.go_flags import is_group
 from machinectl.machines.flags import ASKED, DIRECTORY, DRIVER, FILE, HOLDER, LABEL, MACHINE, PLACE, REMOTE, SHELL
@@ -62,6 +63,9 @@ class TypedWords:
             self.verb = f"{self.verb} {word}".strip()
         else:
             self.words.append(word)
+            # What follows the names of machines is the command.
+            is_command = self.verb in COMMANDS and word not in completion_candidates.stored_machines(self.root)
+            self.only_words = self.only_words or is_command
 
     @property
     def root(self) -> str:
