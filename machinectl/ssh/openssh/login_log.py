@@ -8,7 +8,8 @@ from __future__ import annotations
 import errno
 import os
 import re
-from dataclasses import dataclass
+
+from machinectl.value_classes import Frozen
 
 # What ssh says of a host that does not answer.
 SILENT = {os.strerror(number) for number in (errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.ENETUNREACH)}
@@ -16,8 +17,7 @@ SILENT = {os.strerror(number) for number in (errno.ETIMEDOUT, errno.EHOSTUNREACH
 LONGEST_LOG = 1 << 24
 
 
-@dataclass(frozen=True)
-class ConnectionLog:
+class ConnectionLog(Frozen):
     """The log of one ssh with LogLevel DEBUG1, from OpenSSH 7.4 on, up to the login."""
 
     text: str
