@@ -9,7 +9,7 @@ JOBS ?= 6
 unexport PYTHONDONTWRITEBYTECODE
 SOURCES = $(shell find machinectl drivers -name '*.py' -o -name '*.sh')
 
-CHECKS = check-types check-docs check-shell check-imports check-ruff
+CHECKS = check-types check-docs check-shell check-imports check-ruff check-errors
 .PHONY: demo test test-lab test-oldest check $(CHECKS) format reference docs pictures dist bench soak-access lab clean
 
 $(VENV)/installed: pyproject.toml
@@ -57,6 +57,9 @@ check-types:
 	$(BIN)/mypy
 check-imports:
 	$(BIN)/lint-imports --no-logo
+# No code reads what our own errors say.
+check-errors:
+	$(BIN)/python -m pytest -q -k error tests/test_architecture.py
 # Scripts for hosts and examples run under any sh, the lab's under bash. What they source (SC1091) is the host's.
 check-shell:
 	$(BIN)/shellcheck --shell=sh machinectl/docker_cli/*.sh machinectl/provision/scripts/*.sh

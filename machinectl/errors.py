@@ -27,25 +27,40 @@ SET_CLOCK, BY_SERVICE = "timedatectl set-ntp true", "by a time service such as c
 class MachineError(Exception):
     """An expected failure; `hint` is the next command.
 
-    `mistyped` is a word of the command line and what was meant: the hint is then that line, corrected.
+    `mistyped` is a word of the command line and what was meant: the hint is then that line, corrected. A line of
+    docker-machine's that is `for_scripts` has no label outside of a terminal.
     Library exceptions become MachineError where they occur. Other exceptions are bugs.
     """
 
     exit_code = 1
     # The rest of docker-machine's line, for scripts. It takes the place of the hint.
     more = ""
+    # Whether the hint names something like what was given.
+    guesses = False
+    # What is printed before the cause.
+    label = "Error: "
     # The verb of the hint's last command, where code asks for it.
     leads_to = ""
 
-    def __init__(self, cause: str, hint: str = "", *, mistyped: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self, cause: str, hint: str = "", *, mistyped: tuple[str, str] | None = None, for_scripts: bool = False
+    ) -> None:
         super().__init__(cause)
         self.cause = cause
         self.hint = hint
         self.mistyped = mistyped
+        self.for_scripts = for_scripts
 
     def named(self, name: str) -> MachineError:
         """Return an error whose cause names the machine."""
         return self if f'"{name}"' in self.cause else MachineError(f'"{name}": {self.cause}', self.hint)
+
+
+class NeedsProvisioning(MachineError):
+    leads_to = PROVISION
+
+    def __init__(self, cause: str, name: str, how: str = "Set it up first") -> None:
+        super().__init__(cause, f"{how}: machinectl provision {name}")
 
 
 class UsageError(MachineError):
@@ -62,6 +77,7 @@ class Declined(CheckFailed):
     """The user said no, and nothing changed."""
 
     exit_code = 1
+    label = ""
 
 
 def elsewhere(hint: str) -> str:

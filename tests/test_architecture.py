@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from machinectl.cli.catalogue import ALL
 
 if TYPE_CHECKING:
@@ -24,6 +26,34 @@ MOST_PARAMETERS, MOST_METHODS = 8, 15
 INVENTED = re.compile(r"frob|[A-Z]{4,}")
 # A flag and a verb are declared by a call with many keywords.
 DECLARING = ("machinectl.machines.flags", "machinectl.cli.declarations.declared_verb")
+# What an error says, and the methods that search or cut a text.
+ERROR_TEXTS = {"cause", "hint", "error"}
+READING = {
+    "startswith",
+    "endswith",
+    "partition",
+    "rpartition",
+    "removeprefix",
+    "removesuffix",
+    "replace",
+    "find",
+    "count",
+}
+MATCHING = {"search", "match", "fullmatch", "sub", "split", "findall", "finditer"}
+# Modules that still do. The first five will not when a hint keeps its command apart from its words.
+READ_ERRORS = {
+    "machinectl.cli.output.exit_status",
+    "machinectl.cli.parsing.suggestions",
+    "machinectl.cli.verbs.look.doctor",
+    "machinectl.cli.verbs.many.apply",
+    "machinectl.hosts.connection.login",
+    # These join an error with a name, or with its hint.
+    "machinectl.doctor.each_address",
+    "machinectl.errors",
+    "machinectl.hosts.engine_socket.relay",
+    # OpenSSH's hint.
+    "machinectl.ssh.openssh.askpass",
+}
 # One verb per file, and none imports another one.
 VERBS = ("machinectl.commands", "machinectl.cli.verbs")
 
@@ -79,6 +109,55 @@ def shared(names: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 
 def is_verb(module: str) -> bool:
     return module.startswith(VERBS)
+
+
+def is_error_text(node: ast.AST) -> bool:
+    """Return whether an expression is an error's cause or hint, or made of it."""
+    if isinstance(node, ast.Attribute):
+        return node.attr in ERROR_TEXTS
+    if isinstance(node, ast.Name):
+        return node.id in {"cause", "hint"}
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        return is_error_text(node.func.value)
+    return isinstance(node, ast.JoinedStr) and any(
+        is_error_text(part.value) for part in node.values if isinstance(part, ast.FormattedValue)
+    )
+
+
+def reads_error(node: ast.AST) -> bool:
+    """Return whether an expression compares, searches or cuts an error's text."""
+    if isinstance(node, ast.Compare):
+        sides = [node.left, *node.comparators]
+        return any(
+            is_error_text(right) or (is_error_text(left) and isinstance(operator, ast.Eq | ast.NotEq))
+            for left, operator, right in zip(sides, node.ops, node.comparators, strict=False)
+            if isinstance(operator, ast.In | ast.NotIn | ast.Eq | ast.NotEq)
+        )
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+        return False
+    is_read = node.func.attr in READING and is_error_text(node.func.value)
+    return is_read or (node.func.attr in MATCHING and any(map(is_error_text, node.args)))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "if 'no space' in error.cause: pass",
+        "if f'x {exc.cause} ' != 'x': pass",
+        "if 'expired' not in found.error.lower(): pass",
+        "error.hint.endswith(name)",
+        "cause.removeprefix('Error: ')",
+        "re.search('a', exc.hint)",
+    ],
+)
+def test_a_line_that_reads_an_error_is_found(line: str) -> None:
+    assert any(map(reads_error, ast.walk(ast.parse(line))))
+
+
+def test_no_code_reads_what_our_errors_say() -> None:
+    """A class or a field of the error answers what code asks."""
+    found = {name for name, tree in modules().items() if any(map(reads_error, ast.walk(tree)))}
+    assert found == READ_ERRORS
 
 
 def test_every_path_in_contributing_exists() -> None:

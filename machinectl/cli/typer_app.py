@@ -13,7 +13,7 @@ from machinectl.cli.declarations.shared_flags import BEFORE_THE_VERB
 from machinectl.cli.invocation import NAME, THIS, own_version
 from machinectl.cli.options.driver_flags import canonical_with_driver, command_flags
 from machinectl.cli.options.help_request import HELP_VERBS
-from machinectl.cli.options.typer_errors import usage_text
+from machinectl.cli.options.typer_errors import usage_error_of
 from machinectl.cli.options.typer_verbs import add_verb, new_app, signature
 from machinectl.cli.options.verb_session import session_of
 from machinectl.cli.output.exit_status import guarded, program_with
@@ -93,7 +93,7 @@ def usage_error(error: Any, arguments: Sequence[str]) -> MachineError:
         declared = find_verb(verb)
         flags = command_flags(verb, declared, arguments)[0] if declared else flags_of_verb("")
         hint = line_with_missing(error, rest) or request_first(verb, rest)
-        return UsageError(usage_text(error, path, flags), hint or help_of_it)
+        return usage_error_of(error, path, flags, hint or help_of_it)
     # Each option, and whether it takes a value.
     options = {
         name: not getattr(parameter, "is_flag", True)
@@ -105,9 +105,7 @@ def usage_error(error: Any, arguments: Sequence[str]) -> MachineError:
 
         options |= {flag.flag: bool(flag.metavar) for flag in flags_of_drivers()}
     if goes_before_the_verb(unknown):
-        return UsageError(
-            f"Error: {error.message}", f"It goes before the verb: {moved_to_the_front(THIS.typed, unknown)}"
-        )
+        return UsageError(error.message, f"It goes before the verb: {moved_to_the_front(THIS.typed, unknown)}")
     if verb in COMMANDS:
         help_of_it = (
             f"Put the options of the command after it: {NAME} {verb} <NAME> {DASHES} {COMMANDS[verb]} {unknown}"
@@ -121,7 +119,7 @@ def usage_error(error: Any, arguments: Sequence[str]) -> MachineError:
             return store.no_such(words[-1])
         help_of_it = f"{NAME} set --help {name or PLACEHOLDER}"
         help_of_it = with_names_hint(help_of_it, store)
-    return UsageError(f"Error: {error.message}", option_meant(verb, unknown, options) or help_of_it)
+    return UsageError(error.message, option_meant(verb, unknown, options) or help_of_it)
 
 
 def goes_before_the_verb(option: str) -> bool:

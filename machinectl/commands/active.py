@@ -25,4 +25,4 @@ def active(store: Store, environment: Mapping[str, str]) -> str:
             continue
     if name := machine_at_socket(store, host):
         return name
-    raise MachineError("No active host found", "Point docker at one: eval $(machinectl env <NAME>)")
+    raise MachineError("No active host found", "Point docker at one: eval $(machinectl env <NAME>)", for_scripts=True)

@@ -74,7 +74,7 @@ def docker_settings(
     keep the previous machine.
     """
     if unset and names:
-        raise MachineError("Error: Expected no machine name when the -u flag is present", "machinectl env -u")
+        raise MachineError("Expected no machine name when the -u flag is present", "machinectl env -u")
     variables: dict[str, str | None] = dict.fromkeys(VARIABLES)
     if not unset:
         variables = docker_variables(store, engine_name(store, names, swarm=swarm))

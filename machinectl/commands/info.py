@@ -67,13 +67,12 @@ class Info(MachineStatus):
     def fields(self) -> dict[str, Any]:
         """Use the names of docker's /info."""
         host = self.host or Vitals()
-        named = f'"{self.machine.name}": '
         return {
             "Name": self.machine.name,
             "DriverName": self.machine.driver,
             "URL": self.machine.url,
             "State": str(self.state),
-            "Error": "; ".join(str(error).removeprefix(named) for error in (self.failure, self.unseen) if error),
+            "Error": "; ".join(error.cause for error in (self.unnamed_failure, self.unseen) if error),
             "Version": self.said("ServerVersion", str) or self.version or None,
             "APIVersion": self.api_version or None,
             "HostName": self.said("Name", str),
@@ -111,7 +110,11 @@ def info(
         pass
     if access:
         read_hosts(found, console, access)
-    return found, [*missing, *engine_failures(found), *(one.unseen for one in found if one.unseen)]
+    return found, [
+        *missing,
+        *engine_failures(found),
+        *(one.unseen.named(one.machine.name) for one in found if one.unseen),
+    ]
 
 
 def read_hosts(found: Sequence[Info], console: Console, access: Access) -> None:
@@ -125,7 +128,5 @@ def read_hosts(found: Sequence[Info], console: Console, access: Access) -> None:
     for name, result in run_at_once(console, by_name, read_vitals):
         if not isinstance(result, MachineError):
             by_name[name].host = result
-        elif f'"{name}"' in result.cause:
-            by_name[name].unseen = result
         else:
-            by_name[name].unseen = MachineError(f'"{name}": {result.cause}', result.hint)
+            by_name[name].unseen = result

@@ -38,6 +38,14 @@ BOOT = 600.0
 CONTAINER = "buildx_buildkit_"
 
 
+class BuildxError(MachineError):
+    """buildx failed; `said` is what it wrote."""
+
+    def __init__(self, verb: str, said: str) -> None:
+        super().__init__(f"docker buildx {verb}: {said}", "Look for a machine that does not answer: machinectl ls")
+        self.said = said
+
+
 @dataclass(frozen=True)
 class BuildxNode:
     """`endpoint` is a docker context, or a URL. `platforms` are those that the node was created for."""
@@ -119,8 +127,7 @@ class Buildx:
                     "docker has no buildx here",
                     "Install the package docker-buildx-plugin (Debian's own: docker-buildx)",
                 )
-            cause = f"docker buildx {words[0]}: {failure_reason(done.stderr)}"
-            raise MachineError(cause, "Look for a machine that does not answer: machinectl ls")
+            raise BuildxError(words[0], failure_reason(done.stderr))
         return done.stdout
 
     def _start(

@@ -47,7 +47,7 @@ def split_location(driver: str, options: Sequence[Option], given: Mapping[str, O
             # What is typed wins over the environment.
             if str(typed) != os.environ.get(other.variable):
                 raise UsageError(
-                    f"Error: {text} and {option_flag(other)} {typed} contradict each other",
+                    f"{text} and {option_flag(other)} {typed} contradict each other",
                     f"Omit {option_flag(other)}, or say the same in both",
                 )
         values.update(parts or {})
@@ -68,7 +68,7 @@ def read_location(driver: str, option: Option, text: str) -> Mapping[str, Option
 def check_option(driver: str, option: Option, value: OptionValue) -> None:
     if option.required and value in ("", ()):
         raise UsageError(
-            f"Error: Driver {driver} needs {option_flag(option)}",
+            f"Driver {driver} needs {option_flag(option)}",
             short_form(driver, option) if option.locates else f"machinectl create -d {driver} --help",
         )
     for one in value if isinstance(value, tuple) else (value,):

@@ -129,6 +129,7 @@ def find_and_load(name: str) -> Driver:
         raise DriverError(
             f'Driver "{name}" not found. Do you have the plugin installed? (installed: {known}{why})',
             f"Did you mean: machinectl create -d {near} --help" if near else "List the drivers: machinectl drivers",
+            for_scripts=True,
         )
     return found[name].load()
 

@@ -402,12 +402,16 @@ def broken_record(name: str, what: str) -> BrokenRecord:
 
 def check_name(name: str, doing: str = "creating") -> None:
     """Apply docker-machine's rule: letters, digits, - and . only."""
-    if is_name(name):
-        return
-    why = "Invalid hostname specified. Allowed hostname chars are: 0-9a-zA-Z . -"
+    if why := name_fault(name):
+        error = MachineError(f"Error {doing} machine: {why}", "Choose a name like orionbox")
+        error.label = ""
+        raise error
+
+
+def name_fault(name: str) -> str:
     if len(name) > LONGEST_NAME:
-        why = f"a name has at most {LONGEST_NAME} characters, this one has {len(name)}"
-    raise MachineError(f"Error {doing} machine: {why}", "Choose a name like orionbox")
+        return f"a name has at most {LONGEST_NAME} characters, this one has {len(name)}"
+    return "" if is_name(name) else "Invalid hostname specified. Allowed hostname chars are: 0-9a-zA-Z . -"
 
 
 def is_name(name: str) -> bool:

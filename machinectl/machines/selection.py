@@ -75,7 +75,7 @@ def require_names(names: Sequence[str], verb: str, flag: str = "") -> None:
     if not names:
         instead = f"\nOr all of them: machinectl {verb} {flag}" if flag else ""
         raise UsageError(
-            "Error: Expected to get one or more machine names as arguments",
+            "Expected to get one or more machine names as arguments",
             f"Name them: machinectl {verb} <NAME>{instead}",
         )
 
@@ -87,7 +87,7 @@ def chosen(store: Store, names: Sequence[str]) -> list[str]:
     if DEFAULT in store.names():
         return [DEFAULT]
     raise MachineError(
-        f'Error: No machine name(s) specified and no "{DEFAULT}" machine exists',
+        f'No machine name(s) specified and no "{DEFAULT}" machine exists',
         name_one(store.names()),
     )
 
@@ -105,7 +105,7 @@ def chosen_one(store: Store, names: Sequence[str]) -> str:
     found = chosen(store, names)
     if len(found) > 1:
         raise UsageError(
-            "Error: Expected one machine name as an argument", f"Leave all but one of them out: {' '.join(found)}"
+            "Expected one machine name as an argument", f"Leave all but one of them out: {' '.join(found)}"
         )
     return found[0]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.errors import CheckFailed, MachineError
+from machinectl.errors import PROVISION, CheckFailed, MachineError
 from machinectl.provision.job import ENGINE, Job
 
 if TYPE_CHECKING:
@@ -71,9 +71,6 @@ class Decision:
     remark: Callable[[RemoteResult], str] = field(default=remarks, repr=False)
 
 
-# The run that knows the machine replaces this with its commands,
-CORRECT = "Correct the option that it names, then run the same command again"
-# and the commands that follow this with one that runs them on the host.
 FULL = "Make room. See what is full on the host: "
 
 
@@ -100,8 +97,25 @@ class EngineDown(RolledBack):
     """The engine failed with the new one."""
 
 
+class OptionRefused(EngineDown):
+    """The run that knows the machine replaces the hint with its commands."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause, "Correct the option that it names, then run the same command again")
+
+
+class HostFull(MachineError):
+    """The host's disk is full; `command` shows what is."""
+
+    def __init__(self, cause: str, command: str) -> None:
+        super().__init__(cause, f"{FULL}{command}")
+        self.command = command
+
+
 class NotRestarted(RolledBack):
     """dockerd refuses the configuration on its host, and runs on: no other engine needs to wait."""
+
+    leads_to = PROVISION
 
 
 def log_command(init: str) -> str:
@@ -111,8 +125,12 @@ def log_command(init: str) -> str:
 def not_applied(result: RemoteResult, init: str = "systemd") -> MachineError:
     said = tail(result)
     # By exit status.
+    refused = {
+        3: "The engine does not start with the new configuration; with the old one, it runs again",
+        7: "dockerd refuses the new configuration; the old one was restored, and nothing was restarted",
+        8: "The engine cannot create a container with the new configuration; with the old one, it runs again",
+    }
     causes = {
-        3: ("The engine does not start with the new configuration; with the old one, it runs again", CORRECT),
         4: (
             "The engine works neither with the new configuration nor with the old one, which was restored",
             f"Look on the host: {log_command(init)}",
@@ -121,19 +139,13 @@ def not_applied(result: RemoteResult, init: str = "systemd") -> MachineError:
             "The engine did not apply the new configuration on reload; the old one is back, and nothing was restarted",
             f"Look on the host: docker info; {log_command(init)}",
         ),
-        7: (
-            "dockerd refuses the new configuration; the old one was restored, and nothing was restarted",
-            CORRECT,
-        ),
-        8: (
-            "The engine cannot create a container with the new configuration; with the old one, it runs again",
-            CORRECT,
-        ),
         9: (
             "The host's disk is full, and a restart of the engine would lose its containers; nothing was restarted",
             "Make room on the host: docker system prune (see: df -h); then run the same command again",
         ),
     }
+    if result.status in refused:
+        return OptionRefused(f"{refused[result.status]}:\n{said}")
     if result.status in causes:
         cause, hint = causes[result.status]
         return EngineDown(f"{cause}:\n{said}", hint)
@@ -155,17 +167,18 @@ def not_restarted(name: str, init: str, result: RemoteResult) -> MachineError:
 
 def not_written(said: str) -> MachineError:
     """Explain why apply.sh wrote nothing: the last line says what failed, the first why."""
-    look, command = "Look on the host: ", "df -h /etc /etc/docker /run; ls -ld /etc/docker; findmnt -T /etc/docker"
+    command = "df -h /etc /etc/docker /run; ls -ld /etc/docker; findmnt -T /etc/docker"
     if full := next((line for line in said.splitlines() if "No space left" in line), ""):
         # The file that could not be made does not exist.
         place = next((path for path in ("/run", "/etc/docker") if f"{path}/" in full), "/etc")
-        look, command = FULL, f"df -h {place}; df -i {place}"
+        command = f"df -h {place}; df -i {place}"
     elif "Operation not permitted" in said:
         units = "/etc/systemd/system"
         command = f"lsattr -d /etc/docker /etc/docker/* /etc/docker/machinectl/* {units} {units}/docker.service.d"
     *earlier, last = said.splitlines()
     why = f"{last}: {earlier[0].rpartition(': ')[2]}" if earlier else last
-    return MachineError(f"The configuration could not be written; its files are unchanged: {why}", f"{look}{command}")
+    cause = f"The configuration could not be written; its files are unchanged: {why}"
+    return HostFull(cause, command) if full else MachineError(cause, f"Look on the host: {command}")
 
 
 def failure(cause: str, hint: str) -> Callable[[RemoteResult], MachineError]:

@@ -131,7 +131,7 @@ def test_the_machine_is_called_as_its_host_by_default(location: str, name: str) 
     ["ops@192.168.0.29", "192.168.0.29", "ops@[fd00::1]:22", "fd00::1", URL, "unix:///run/x.sock", "ops@my_host"],
 )
 def test_a_host_that_gives_no_name_is_repeated_with_a_name_at_the_end(location: str) -> None:
-    with pytest.raises(UsageError, match="Error: No machine name specified") as raised:
+    with pytest.raises(UsageError, match="No machine name specified") as raised:
         full("--dry-run", location)
     assert raised.value.hint.startswith("Put it at the end: machinectl create --dry-run ")
     assert raised.value.hint.endswith(" <NAME>")

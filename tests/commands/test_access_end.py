@@ -10,7 +10,7 @@ import pytest
 from machinectl import certs
 from machinectl.commands.access import end as access_end_module
 from machinectl.commands.access.end import EndOrder, access_end, machines_of
-from machinectl.errors import Declined, MachineError, UsageError
+from machinectl.errors import Declined, MachineError, NeedsProvisioning, UsageError
 from machinectl.host_changes import CaTrusted
 from machinectl.hosts.access import granting
 from machinectl.hosts.access.granting import AccessGrant, client_of_holder
@@ -52,7 +52,7 @@ class Engines:
         if held.name in self.interrupted:
             raise KeyboardInterrupt
         if held.name in self.unprovisioned:
-            raise MachineError("server.pem is missing", f"Set it up first: machinectl provision {held.name}")
+            raise NeedsProvisioning("server.pem is missing", held.name)
         if held.name in self.in_use and not allowed.in_use:
             raise InUse(held.name, frozenset({"c1"}))
         if held.name in self.refusing:
@@ -123,7 +123,7 @@ def test_a_host_that_is_off_stops_nobody_and_is_finished_later(store: Store, eng
     results = end(store, Quiet())
     assert (results["m1"], results["m3"]) == ("alice", "alice")
     cause = 'The access of alice to "m2" is not ended yet: port 22 refused the connection'
-    hint = "machinectl doctor m2\nFinish it later: machinectl access end alice m2"
+    hint = "machinectl doctor m2\nIs it off?\nFinish it later: machinectl access end alice m2"
     assert (results["m2"].cause, results["m2"].hint) == (cause, hint)
     assert holders(store) == {"m1": None, "m2": "ending", "m3": None}
     engines.off = set()

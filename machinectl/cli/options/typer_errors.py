@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from machinectl.cli.parsing.flag_values import valid_values, without_options
+from machinectl.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,8 +16,18 @@ if TYPE_CHECKING:
 EXTRA = re.compile(r"unexpected extra argument(?:\(s\)|s)? \((.*)\)", re.DOTALL)
 
 
+def usage_error_of(error: Any, path: str, flags: Iterable[Flag], hint: str) -> UsageError:
+    """Translate Typer's error. `path` is the command, such as `machinectl certs create`."""
+    extra = EXTRA.search(error.message)
+    cause = f"Invalid command line. Found extra arguments [{extra[1]}]" if extra else usage_text(error, path, flags)
+    found = UsageError(cause, hint, for_scripts=extra is not None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        found.label = ""
+    return found
+
+
 def usage_text(error: Any, path: str, flags: Iterable[Flag]) -> str:
-    """Return a sentence without Typer's notation. `path` is the command, such as `machinectl certs create`."""
+    """Return a sentence without Typer's notation."""
     option = getattr(error, "option_name", "")
     if parameter := getattr(error, "param", None):
         return missing_parameter(parameter, error.ctx.command.params, path)
@@ -25,8 +36,6 @@ def usage_text(error: Any, path: str, flags: Iterable[Flag]) -> str:
         return f"{option} requires an argument{f': {wanted}' if wanted else ''}"
     if option:
         return f"{option} takes no value"
-    if extra := EXTRA.search(error.message):
-        return f"Invalid command line. Found extra arguments [{extra[1]}]"
     return str(error.format_message())
 
 

@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 BUG = 3
 # The shell defines this verb as a function.
 USE = "use"
-# Causes that begin so get no `Error: ` in front; `Usage:` is the help of an empty command line.
-BEGUN = ("Error", "Usage:")
-# Lines that docker-machine's scripts search for, besides those that begin with Error.
-DOCKER_MACHINES = ('Docker machine "', 'Driver "', "Invalid command line. ", "No active host found")
 # The characters that shlex.quote does not quote. shlex would load re on the light path.
 PLAIN_IN_SHELLS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-")
 # The characters of verbs.
@@ -77,16 +73,15 @@ def missing_package_error(package: str) -> MachineError:
 
 def report(error: MachineError, program: str = "") -> None:
     program = program or THIS.name
-    is_said = isinstance(error, Declined)
     at_terminal = is_drawn_on(sys.stderr)
     more = "" if at_terminal else error.more
-    cause = as_called(error.cause, THIS.name) + as_called(more, program)
-    first, *others = (cause if is_said else with_error_prefix(cause, at_terminal=at_terminal)).split("\n")
+    label = "" if error.for_scripts and not at_terminal else error.label
+    first, *others = f"{label}{as_called(error.cause, THIS.name)}{as_called(more, program)}".split("\n")
     hint = as_called(corrected_line(error) or ("" if more else error.hint), program)
     fitted = wrapped(harmless(hint), sys.stderr, program, indent=2, hint=True)
     hints = [f"  {emphasised(line, program)}" for line in fitted.split("\n") if line]
     first, *others = [wrapped(harmless(line), sys.stderr, program) for line in (first, *others)]
-    lines = [coloured(first, "" if is_said else RED, sys.stderr), *others, *hints]
+    lines = [coloured(first, "" if isinstance(error, Declined) else RED, sys.stderr), *others, *hints]
     sys.stderr.write("".join(f"{line}\n" for line in lines if line))
 
 
@@ -101,13 +96,6 @@ def report_failures(results: Iterable[object], program: str) -> int:
 def corrected_line(error: MachineError) -> str:
     line = THIS.corrected(*error.mistyped) if error.mistyped else ""
     return f"Did you mean: {line}" if line else ""
-
-
-def with_error_prefix(cause: str, *, at_terminal: bool) -> str:
-    """Add `Error: `, except to lines that scripts search for."""
-    if cause.startswith(BEGUN) or (cause.startswith(DOCKER_MACHINES) and not at_terminal):
-        return cause
-    return f"Error: {cause}"
 
 
 def emphasised(hint: str, program: str) -> str:

@@ -78,7 +78,7 @@ def unclear(store: Store, start: Sequence[str], names: Sequence[str], command: S
         from machinectl.cli.parsing.suggestions import only_name, with_names_hint
 
         hint = line([only_name(store)], command).replace("'<NAME>'", "<NAME>")
-        return UsageError(f"Error: {NAME} {verb} needs a machine before the command", with_names_hint(hint, store))
+        return UsageError(f"{NAME} {verb} needs a machine before the command", with_names_hint(hint, store))
     if near and near not in names:
         hint = f"For the command: {line(names, command)}\nFor the machine: {line([*names, near], rest)}"
         return UsageError(f"{word!r} may be the command, or a mistyped machine", hint)

@@ -110,7 +110,7 @@ def driver_of_flags(typed: set[str]) -> str:
             declared[name] = found
     if len(declared) > 1:
         each = "; ".join(f"{', '.join(sorted(flags))} of driver {name}" for name, flags in declared.items())
-        raise UsageError(f"Error: These options belong to several drivers: {each}", "Give those of one driver")
+        raise UsageError(f"These options belong to several drivers: {each}", "Give those of one driver")
     return next(iter([*declared, *alike]), "")
 
 
@@ -158,19 +158,17 @@ def located_driver(location: str, driver: str) -> tuple[str, str] | None:
             print(warning(user_text(f"{error.cause}: skipped", THIS.name)), file=sys.stderr)
     if len(found) > 1:
         names = ", ".join(name for name, _ in found)
-        raise UsageError(f"Error: Several drivers take {shown!r}: {names}", "Name one: --driver DRIVER")
+        raise UsageError(f"Several drivers take {shown!r}: {names}", "Name one: --driver DRIVER")
     if not driver and not found:
-        raise UsageError(f"Error: {shown!r} is neither a host nor a name", ways_to_create())
+        raise UsageError(f"{shown!r} is neither a host nor a name", ways_to_create())
     login = location.removeprefix("ssh://")
     if driver and not found and login != location and locating_options(driver, login):
         line = typed_line([login if word == location else word for word in THIS.typed])
-        raise UsageError(
-            f"Error: Driver {driver} takes {shown_value('', login)!r}, without ssh://", f"machinectl {line}"
-        )
+        raise UsageError(f"Driver {driver} takes {shown_value('', login)!r}, without ssh://", f"machinectl {line}")
     if not found and not is_name(location) and any(option.locates for option in options_of(driver)):
         form = next(short_form(driver, option) for option in options_of(driver) if option.locates)
         raise UsageError(
-            f"Error: Driver {driver} does not take {shown!r}",
+            f"Driver {driver} does not take {shown!r}",
             f"It takes: {form}\nFor a host of another driver, omit --driver, and unset MACHINE_DRIVER",
         )
     return found[0] if found else None
@@ -201,4 +199,4 @@ def name_of_host(location: str, typed: Sequence[str]) -> str:
 def no_name(typed: Sequence[str]) -> UsageError:
     """`typed` begins with the verb."""
     hint = f"Put it at the end: machinectl {typed_line(typed)} <NAME>" if typed[1:] else ways_to_create()
-    return UsageError("Error: No machine name specified", hint)
+    return UsageError("No machine name specified", hint)

@@ -11,7 +11,7 @@ from machinectl.cli.typed_words import quoted, typed_line, typed_order, words_wi
 from machinectl.errors import UsageError, closest_match, elsewhere
 from machinectl.machines.selection import MOST_NAMES
 from machinectl.machines.store.first_machine import first_step_hint
-from machinectl.machines.store.name_errors import list_or_first_steps, missing
+from machinectl.machines.store.name_errors import missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -71,7 +71,7 @@ def check_command(before: Sequence[str], words: Sequence[str], store: Store) -> 
         if unknown := [word.partition("=")[0] for word in before if bare_name(word) not in known]:
             options = {f"--{long}": takes_value for long, takes_value in known.values()}
             hint = option_meant("", unknown[0], options) or f"{NAME} --help"
-            raise UsageError(f"Error: No such option: {unknown[0]}", hint)
+            raise UsageError(f"No such option: {unknown[0]}", hint)
         raise unknown_command(verb, VERBS, "", store)
     group = GROUPS.get(verb, {})
     if group and not VERBS[verb].runs and rest and not rest[0].startswith("-") and rest[0] not in group:
@@ -84,7 +84,7 @@ def bare_name(word: str) -> str:
 
 def unknown_command(word: str, verbs: Mapping[str, Verb], group: str, store: Store) -> UsageError:
     is_systemds = not group and word in SYSTEMDS_VERBS.split()
-    cause = f"Error: No such command '{word}'."
+    cause = f"No such command '{word}'."
     if is_systemds and THIS.name == NAME:
         cause = f"'{word}' is a command of systemd's {NAME}, which is another program"
     if line := same_command(word, verbs, group) or ("" if group else of_docker_or_machine(word, store)):
@@ -127,7 +127,7 @@ def check_verb_within(verb: str, names: Sequence[str], store: Store) -> None:
         return
     if near := closest_match(first, group):
         raise missing(first, f"Did you mean: {NAME} {verb} {near}")
-    if verb == "images" and error.hint == list_or_first_steps(store) and store.names():
+    if verb == "images" and error.unexplained:
         raise missing(first, f"List an image: {NAME} images --filter {quoted([f'reference={first}'])}")
 
 

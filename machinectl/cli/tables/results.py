@@ -84,12 +84,6 @@ def print_listed(
     return rows, failures
 
 
-def with_machine_name(error: MachineError, name: str) -> MachineError:
-    if f'"{name}"' in error.cause:
-        return error
-    return MachineError(f'"{name}": {error.cause.removeprefix("Error: ")}', error.hint)
-
-
 def report_results(here: Session, results: Iterable[tuple[str, object]], names: Sequence[str]) -> int:
     """Report failures, with names if there are several; print a dry run's plans; return the exit code."""
     return report_all(here, print_plans(results, several=len(names) > 1))
@@ -102,7 +96,7 @@ def print_plans(results: Iterable[tuple[str, object]], *, several: bool) -> Iter
     is_dry = False
     for name, result in results:
         if isinstance(result, MachineError):
-            yield with_machine_name(result, name) if several else result
+            yield result.named(name) if several else result
         elif isinstance(result, HostPlan):
             lines = [f"{name}:"] if several else []
             draw("".join(f"{line}\n" for line in [*lines, *plan_report(result)]))

@@ -109,7 +109,7 @@ def given_elsewhere(store: Store, machine: Machine, console: Console, access: Ac
     except MachineError as exc:
         raise MachineError(f"{missing.cause}, and its host cannot be asked: {exc.cause}", exc.hint) from exc
     if not found:
-        raise MachineError(missing.cause.removesuffix(" on record here"), missing.hint)
+        raise no_such_holder(machine, who, where="")
     return found
 
 

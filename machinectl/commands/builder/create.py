@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from machinectl.docker_cli.buildx import BOOT, Buildx, BuildxNode, check_name
+from machinectl.docker_cli.buildx import BOOT, Buildx, BuildxError, BuildxNode, check_name
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.engine import EngineQuery
 from machinectl.errors import MachineError
@@ -137,7 +137,8 @@ def add_node(store: Store, buildx: Buildx, order: BuilderOrder, machine: str, pl
     try:
         buildx.set_node(order.name, node, driver="" if there else DRIVER, append=bool(there))
     except MachineError as exc:
-        if refused := [key for key in order.options if f"driver option {key} " in f"{exc.cause} "]:
+        said = exc.said if isinstance(exc, BuildxError) else ""
+        if refused := [key for key in order.options if f"driver option {key} " in f"{said} "]:
             exc.hint = f"Remove or correct --driver-opt {refused[0]}"
         elif store.read(machine).url.startswith("ssh://"):
             exc.hint = SSH_HINT

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError, one_line
+from machinectl.errors import MachineError
 from machinectl.files.atomic import remove_if_present
 from machinectl.hosts.engine_socket.command_environment import socket_variables
 from machinectl.hosts.engine_socket.machine_engine import check_answer
@@ -50,9 +50,12 @@ def open_in_background(store: Store, name: str, path: str, *, forward: bool = Fa
             return socket_variables(path, name, store.read(name).urls[0], forward=forward)
         process.wait()
         errors.seek(0)
-        cause, *hint = errors.read().decode(errors="replace").splitlines() or ["The socket's process died"]
+        said = errors.read().decode(errors="replace").rstrip()
         remove_if_present(log)
-    raise MachineError(one_line(cause.removeprefix("Error: ")), "\n".join(map(str.strip, hint)))
+    error = MachineError(said or "The socket's process died")
+    # The process has written its error as it is printed.
+    error.label = "" if said else error.label
+    raise error
 
 
 def private(path: str, flags: int) -> int:

@@ -33,7 +33,7 @@ from machinectl.machines.addresses import parse_addresses
 from machinectl.machines.create_options import ACCESS_LIFETIME, CERTIFICATES, HOST_KEY, LOGIN_SECRETS
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.jump_hosts import machine_of
-from machinectl.machines.record import check_name
+from machinectl.machines.record import name_fault
 from machinectl.machines.spec import NO_CERTIFICATES, CertificateFiles, MachineSpec
 
 if TYPE_CHECKING:
@@ -93,10 +93,8 @@ class HostReader:
     def host(self, name: str, entry: MapEntry) -> HostEntry | None:
         if self._size > MOST_NODES:
             return None
-        try:
-            check_name(name)
-        except MachineError as exc:
-            self.faults.add(entry.place, f"{name!r} cannot be a host's name: {exc.cause.partition(': ')[2]}")
+        if why := name_fault(name):
+            self.faults.add(entry.place, f"{name!r} cannot be a host's name: {why}")
         mapped = self.mapping(name, entry.value)
         if mapped is None:
             return None

@@ -89,7 +89,7 @@ class KeyValues:
             try:
                 self._files[kind, path] = read()
             except MachineError as exc:
-                self.faults.add(place, exc.cause.removeprefix("--"))
+                self.faults.add(place, exc.cause)
                 self._files[kind, path] = ""
         return self._files[kind, path]
 
@@ -157,7 +157,7 @@ def reason(key: Key, node: Node, error: MachineError) -> str:
         texts = [each for each in node.items if isinstance(each, Scalar)]
     if unclear := " ".join(repr(each.text) for each in texts if "$" in each.text):
         return f"{key.name}: the value of {unclear} is not valid"
-    why = f"{error.cause.removeprefix('Error: ')}. {error.hint}".rstrip(". ")
+    why = f"{error.cause}. {error.hint}".rstrip(". ")
     why = why.replace(f"--{key.name}", key.name)
     return why if key.name in why else f"{key.name}: {why}"
 

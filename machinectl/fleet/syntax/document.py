@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from machinectl.fleet.syntax.faults import START, Faults, Place
-from machinectl.fleet.syntax.yaml_errors import NOT_YAML, NotADocument, decoded, place_of, translated
+from machinectl.fleet.syntax.yaml_errors import NOT_YAML, NotADocument, NotYAML, decoded, place_of, translated
 
 # The limit of nodes; an alias counts in full.
 MOST_NODES = 1_000_000
@@ -82,7 +82,7 @@ def read_mapping(data: bytes, faults: Faults, file: str = "") -> Mapped:
     try:
         return as_mapping(read_tree(decoded(data), faults, file))
     except NotADocument as wrong:
-        hint = LOOK_BEFORE if wrong.why.startswith(NOT_YAML) else ""
+        hint = LOOK_BEFORE if isinstance(wrong, NotYAML) else ""
         faults.add(wrong.place._replace(file=file), wrong.unquoted if file else wrong.why, hint)
         raise faults.wrong_file() from wrong
 

@@ -64,7 +64,7 @@ class Faults:
         if (place, shown) not in self._found:
             self._at[place] += 1
         if self._at[place] <= MOST_AT_ONE_PLACE:
-            self._found[place, shown] = self.hidden.hint_without(text, hint)
+            self._found[place, shown] = hint
 
     def meant(self, word: str, known: Iterable[str]) -> str:
         """Return the most similar word, "" if none, or after too many comparisons."""

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 # Characters. Shorter values are parts of many words: hidden only if the key is known.
 SHORTEST = 4
-# How a hint begins that names something like what was given.
-GUESS = "Did you mean "
 
 
 class Hidden:
@@ -49,13 +47,13 @@ class Hidden:
             whole += CUT + part
         return whole
 
-    def hint_without(self, cause: str, hint: str) -> str:
-        """Return an error's hint, "" if it guesses from a hidden value in the cause: it would show one like it."""
-        return "" if hint.startswith(GUESS) and self.without(cause) != cause else self.without(hint)
+    def is_in(self, text: str) -> bool:
+        return self.without(text) != text
 
     def conceal(self, error: BaseException) -> None:
         if isinstance(error, MachineError):
-            error.hint = self.hint_without(error.cause, error.hint)
+            # A guess would show something like the hidden value.
+            error.hint = "" if error.guesses and self.is_in(error.cause) else self.without(error.hint)
             error.cause = self.without(error.cause)
             error.args = (error.cause,)
 

@@ -12,7 +12,6 @@ from machinectl.fleet.syntax.faults import START, Place
 # Bytes: 10,000 hosts of 200 fit.
 LONGEST_FILE = 8 << 20
 NOT_YAML = "This is not YAML"
-NEEDS_QUOTES = "needs quotes"
 # The text before a [ and from it on.
 # Compiled on first use: only errors need them, and one takes some milliseconds.
 BEFORE_BRACKET = r"[^\s,{}\[\]\"']+$"
@@ -30,6 +29,10 @@ class NotADocument(Exception):
         self.place = place
         self.why = why
         self.unquoted = unquoted or why
+
+
+class NotYAML(NotADocument):
+    """A file that is not YAML."""
 
 
 def place_of(mark: Any, file: str = "") -> Place:
@@ -62,30 +65,32 @@ def translated(exc: Exception, text: str) -> NotADocument:
             return NotADocument(place, "Here begins another document: a fleet file has only one")
         if (exc.problem or "").startswith("found undefined alias") and (alias := re.match(ALIAS, text_at(mark, text))):
             return NotADocument(place, f"There is no &{alias[1]} before this *{alias[1]}", NOT_YAML)
-        why = why_not_yaml(exc, text)
-        return NotADocument(place, why, why.partition(': "')[0] if NEEDS_QUOTES in why else NOT_YAML)
+        return NotYAML(place, *why_not_yaml(exc, text))
     if isinstance(exc, yaml.YAMLError):
         # A forbidden character: PyYAML's two parsers report different positions.
         forbidden = re.search(FORBIDDEN, text)
         position = forbidden.start() if forbidden else 0
         letter = text[position : position + 1]
         return NotADocument(place_after(text[:position]), f"YAML does not allow the character {letter!r}")
-    return NotADocument(START, NOT_YAML)
+    return NotYAML(START, NOT_YAML)
 
 
-def why_not_yaml(exc: yaml.MarkedYAMLError, text: str) -> str:
+def why_not_yaml(exc: yaml.MarkedYAMLError, text: str) -> tuple[str, str]:
+    """Return why, and the same without the file's text."""
     mark: Any = exc.problem_mark
     rest = text_at(mark, text)
     before = text.splitlines()[mark.line][: mark.column] if rest else ""
     if f"{before}{rest[:1]}".endswith("${"):
-        return f'{NOT_YAML}: within {{ }} and [ ] a text with ${{…}} in it {NEEDS_QUOTES}: "${{…}}"'
+        why = f"{NOT_YAML}: within {{ }} and [ ] a text with ${{…}} in it needs quotes"
+        return f'{why}: "${{…}}"', why
     start, end = re.search(BEFORE_BRACKET, before), re.match(FROM_BRACKET, rest)
     if start and end:
         bracketed = f"{start[0]}{end[0]}".removesuffix(":")
-        return f'{NOT_YAML}: within {{ }} and [ ] a text with [ in it {NEEDS_QUOTES}: "{bracketed}"'
+        why = f"{NOT_YAML}: within {{ }} and [ ] a text with [ in it needs quotes"
+        return f'{why}: "{bracketed}"', why
     if rest.startswith("\t"):
-        return f"{NOT_YAML}: here is a tab, and only spaces indent"
-    return f"{NOT_YAML}: {' '.join(part for part in (exc.context, exc.problem) if part)}"
+        return f"{NOT_YAML}: here is a tab, and only spaces indent", NOT_YAML
+    return f"{NOT_YAML}: {' '.join(part for part in (exc.context, exc.problem) if part)}", NOT_YAML
 
 
 def text_at(mark: Any, text: str) -> str:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.errors import MachineError, UsageError, closest_match, elsewhere
+from machinectl.errors import PROVISION, MachineError, UsageError, closest_match, elsewhere
 from machinectl.files.atomic import remove_tree
 from machinectl.hosts.access.requesting import whom_to_ask
 from machinectl.hosts.access.trust_change import distrust_cas, plan_trust, trust_ca, with_ca
@@ -237,12 +237,10 @@ def end_access(held: Held, console: Console, access: Access, who: str, allowed: 
     except InUse:
         raise
     except MachineError as exc:
-        hint = exc.hint.partition("\n")[0]
-        if f"machinectl provision {machine.name}" in hint:
+        if exc.leads_to == PROVISION:
             finish = f"That also ends the access of {holder.who}"
-        exc.hint = f"{hint}\n{finish}" if hint else finish
-        why = exc.cause.removeprefix("Error: ")
-        exc.cause = f'The access of {holder.who} to "{machine.name}" is not ended yet: {why}'
+        exc.hint = f"{exc.hint}\n{finish}" if exc.hint else finish
+        exc.cause = f'The access of {holder.who} to "{machine.name}" is not ended yet: {exc.cause}'
         raise
     except KeyboardInterrupt:
         console.note(f'The access of {holder.who} to "{machine.name}" may not be ended yet. {finish}')
@@ -305,10 +303,10 @@ class NotOnRecord(MachineError):
     """A holder that this computer has given no access. Another one may have."""
 
 
-def no_such_holder(machine: Machine, who: str) -> NotOnRecord:
+def no_such_holder(machine: Machine, who: str, where: str = " on record here") -> NotOnRecord:
     hint = did_you_mean(who, [holder.who for holder in holders_of(machine)])
     return NotOnRecord(
-        f'"{who}" has no access to "{machine.name}" on record here', f"{hint}machinectl access ls {machine.name}"
+        f'"{who}" has no access to "{machine.name}"{where}', f"{hint}machinectl access ls {machine.name}"
     )
 
 

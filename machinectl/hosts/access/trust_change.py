@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.errors import MachineError
+from machinectl.errors import MachineError, NeedsProvisioning
 from machinectl.host_changes import FileCreated
 from machinectl.hosts.certificates.certificate_files import check_has_ca
 from machinectl.hosts.certificates.client_warnings import client_warnings, unrecorded_cas
@@ -199,10 +199,8 @@ def change_unread_list(run: HostRun, target: Target) -> bool:
         run.take(lambda host, _: engine_config.recover(host, target), drains)
     host, name = run.host, run.machine.name
     if daemon_json.read_config(host).get("tlscacert") == CLIENTS:
-        raise MachineError(
-            f'Another computer has made the engine of "{name}" listen with TLS',
-            f"Apply the record here: machinectl provision {name}",
-        )
+        cause = f'Another computer has made the engine of "{name}" listen with TLS'
+        raise NeedsProvisioning(cause, name, "Apply the record here")
     text = client_cas.unread_clients(host, target)
     if text is None or text == client_cas.file_text(host, CLIENTS):
         return False
@@ -259,20 +257,17 @@ def finish_interrupted(run: HostRun) -> None:
 def check_accepts_own_ca(machine: Machine, host: Facts, target: Target) -> None:
     """Refuse an engine that is not configured by this machine's record."""
     config = daemon_json.read_config(host)
-    set_up = f"Set it up first: machinectl provision {machine.name}"
+    name = machine.name
     ours = config.get("tlscert") == SERVER and config.get("tlscacert") in {OWN_CA, CLIENTS}
     if not (ours and config.get("tlsverify")):
-        raise MachineError(
-            f'The engine of "{machine.name}" does not take its certificates from {OWN_DIRECTORY}', set_up
-        )
+        raise NeedsProvisioning(f'The engine of "{name}" does not take its certificates from {OWN_DIRECTORY}', name)
     if SERVER not in host.sums:
-        raise MachineError(f'{SERVER} is missing on the host of "{machine.name}": no engine starts without it', set_up)
+        raise NeedsProvisioning(f'{SERVER} is missing on the host of "{name}": no engine starts without it', name)
     preflight.check_own_ca(host, target)
     if not client_cas.is_ours(host, target) or client_cas.replaces_ca(host, target):
         by = Revision.parse(host.revision).by or "another computer"
-        raise MachineError(
-            f'The engine of "{machine.name}" does not accept the CA on record here: {by} has changed it', set_up
-        )
+        cause = f'The engine of "{name}" does not accept the CA on record here: {by} has changed it'
+        raise NeedsProvisioning(cause, name)
     # An end goes on as long as its small files can be written.
     if target.new_cas:
         preflight.check_room(host, target)

@@ -112,6 +112,10 @@ def read_tls_files(ca: str, cert: str, key: str) -> Identity:
     return Identity.of_files(checked)
 
 
+class NoCertificates(MachineError):
+    guesses = True
+
+
 def present_files(directory: str) -> frozenset[str]:
     """Raise MachineError if a client's file is missing."""
     quoted = shlex.quote(directory)
@@ -119,13 +123,13 @@ def present_files(directory: str) -> frozenset[str]:
         found = frozenset(os.listdir(directory))
     except (FileNotFoundError, NotADirectoryError) as exc:
         problem = "does not exist" if isinstance(exc, FileNotFoundError) else "is not a directory"
-        raise MachineError(f"{directory} {problem}", hint_at_certificates(directory)) from exc
+        raise NoCertificates(f"{directory} {problem}", hint_at_certificates(directory)) from exc
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)
         raise MachineError(f"{directory} cannot be read: {reason}", f"See: ls -ld {quoted}") from exc
     missing = [file for file in CLIENT_FILES if file not in found]
     if missing:
-        raise MachineError(f"{directory} lacks {' and '.join(missing)}", hint_at_certificates(directory))
+        raise NoCertificates(f"{directory} lacks {' and '.join(missing)}", hint_at_certificates(directory))
     return found
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from machinectl import engine
 from machinectl.engine import Endpoint
 from machinectl.engine.dialling.ssh_socket import docker_error
-from machinectl.errors import CheckFailed, MachineError
+from machinectl.errors import CheckFailed, MachineError, NeedsProvisioning
 from machinectl.host_changes import LiveRestoreChanged, of_kind
 from machinectl.hosts.certificates.certificate_files import check_has_certificates
 from machinectl.hosts.connection.machine_driver import (
@@ -60,16 +60,12 @@ def check_provisioned(machine: Machine) -> None:
     check_ssh_not_withheld(machine, f"For a new certificate: machinectl access renew {machine.name}")
     ssh_endpoint(machine)
     if machine.phase == Phase.PROVISIONING:
-        raise MachineError(
-            f'"{machine.name}" is half provisioned', f"Finish that first: machinectl provision {machine.name}"
-        )
+        raise NeedsProvisioning(f'"{machine.name}" is half provisioned', machine.name, "Finish that first")
     if not machine.tls:
         check_has_certificates(machine)
     if not (machine.tls and machine.url.startswith("tcp://")):
-        raise MachineError(
-            f'The engine of "{machine.name}" does not use TLS ({machine.url or "it has no URL"})',
-            f"Set it up: machinectl provision {machine.name}",
-        )
+        cause = f'The engine of "{machine.name}" does not use TLS ({machine.url or "it has no URL"})'
+        raise NeedsProvisioning(cause, machine.name, "Set it up")
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from machinectl.hosts.lifecycle.host_plan import Outcome, with_diff
 from machinectl.hosts.swarm import draining
 from machinectl.machines.record import PROVISION, Phase
 from machinectl.provision import daemon_json
-from machinectl.provision.decision import CORRECT, FULL, RolledBack, tail
+from machinectl.provision.decision import FULL, HostFull, OptionRefused, RolledBack, tail
 from machinectl.provision.facts import host_facts
 from machinectl.provision.job import DRAFT
 from machinectl.provision.revision import Revision
@@ -235,11 +235,10 @@ class RealRun(HostRun):
 
     def with_correction(self, error: MachineError) -> MachineError:
         """Name the commands that change what the engine complains of."""
-        if error.hint == CORRECT or (isinstance(error, RolledBack) and self.host.unread):
+        if isinstance(error, OptionRefused) or (isinstance(error, RolledBack) and self.host.unread):
             error.hint = correction(self.machine, self.host, error.cause)
-        elif error.hint and error.hint.startswith(FULL):
-            command = shlex.quote(error.hint.removeprefix(FULL))
-            error.hint = f"{FULL}machinectl ssh {self.machine.name} {command}"
+        elif isinstance(error, HostFull):
+            error.hint = f"{FULL}machinectl ssh {self.machine.name} {shlex.quote(error.command)}"
         return error
 
     def refresh(self) -> None:

@@ -46,15 +46,20 @@ class MachineStatus(Mutable):
 
     @property
     def failure(self) -> MachineError | None:
+        found = self.unnamed_failure
+        return found and found.named(self.machine.name)
+
+    @property
+    def unnamed_failure(self) -> MachineError | None:
         name = self.machine.name
         if self.state is State.RUNNING:
             return None
         if self.error:
-            return MachineError(self.error, self.hint).named(name)
+            return MachineError(self.error, self.hint)
         if self.state is State.UNKNOWN:
             return MachineError(f'"{name}" was not asked: --timeout is 0', f"machinectl status {name}")
         start = f"machinectl start {name}" if self.state in ASLEEP else f"machinectl status {name}"
-        return MachineError(f'"{name}": its host is {str(self.state).lower() or "silent"}', start)
+        return MachineError(f"its host is {str(self.state).lower() or 'silent'}", start)
 
 
 def recorded_status(store: Store, name: str, make: Callable[[Machine], Each]) -> Each | None:

@@ -304,11 +304,13 @@ def read_or_none(read: Callable[[str], record.Machine], name: str) -> record.Mac
 def name_taken(store: Store, name: str) -> MachineError | None:
     """Return the error for a taken name, else None. macOS ignores case."""
     if os.path.lexists(store.directory(name)):
-        return MachineError(f'Docker machine "{name}" already exists', f"Choose another name{or_forget(store, name)}")
+        hint = f"Choose another name{or_forget(store, name)}"
+        return MachineError(f'Docker machine "{name}" already exists', hint, for_scripts=True)
     if other := next((other for other in store.names() if other.lower() == name.lower()), ""):
         return MachineError(
             f'Docker machine "{name}" already exists as "{other}"; names that differ in case only are the same',
             "Choose another name",
+            for_scripts=True,
         )
     return None
 

@@ -17,7 +17,9 @@ MORE = '. Use "machinectl ls" to list machines. Use "machinectl create" to add a
 
 def no_such_machine(store: StorePaths, name: str) -> NoSuchMachine:
     if record.GLOB.intersection(name):
-        return NoSuchMachine(f'"{name}" matches no machine', list_or_first_steps(store))
+        error = NoSuchMachine(f'"{name}" matches no machine', list_or_first_steps(store))
+        error.unexplained = bool(store.names())
+        return error
     if any(machine.name == name for machine in removed_machines(store)):
         return missing(
             name,
@@ -36,6 +38,7 @@ def no_such_machine(store: StorePaths, name: str) -> NoSuchMachine:
         return missing(name, first_step_hint(name if record.is_name(name) else "<NAME>"))
     error = missing(name, f'Did you mean "{near}"?' if near else list_or_first_steps(store))
     error.mistyped = (name, near) if near else None
+    error.guesses, error.unexplained = bool(near), not near
     # A list is what docker-machine's line says, and what was meant is a line of its own.
     error.more = MORE
     return error
@@ -43,7 +46,7 @@ def no_such_machine(store: StorePaths, name: str) -> NoSuchMachine:
 
 def missing(name: str, hint: str) -> NoSuchMachine:
     """Return an error whose hint follows docker-machine's line, too."""
-    error = NoSuchMachine(f'Docker machine "{name}" does not exist', hint)
+    error = NoSuchMachine(f'Docker machine "{name}" does not exist', hint, for_scripts=True)
     error.more = MORE + "".join(f"\n  {line}" for line in hint.splitlines())
     return error
 

@@ -36,7 +36,9 @@ NAME_STORE = "Set HOME, or name the store: export MACHINE_STORAGE_PATH=<DIR>, or
 
 
 class NoSuchMachine(MachineError):
-    """No machine has that name."""
+    """No machine has that name. `unexplained`: nor anything like it."""
+
+    unexplained = False
 
 
 def default_root() -> str:

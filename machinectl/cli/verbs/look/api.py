@@ -28,7 +28,9 @@ def api(here: Session, *, name: str, request: list[str], body: str, timeout: flo
         raise UsageError(f"{path} is a method: the path is missing", f"machinectl api {name} {path} <PATH>")
     if len(method) > 1:
         extra = " ".join(request[2:])
-        raise UsageError(f"Invalid command line. Found extra arguments [{extra}]", "machinectl api --help")
+        raise UsageError(
+            f"Invalid command line. Found extra arguments [{extra}]", "machinectl api --help", for_scripts=True
+        )
     piece = b""
     with command(here.store, name, (method or ["GET"])[0], path, read_body(body), timeout) as answer:
         write = on_terminal() if sys.stdout.isatty() else write_bytes

@@ -83,7 +83,7 @@ def create(
     if not name:
         raise no_host(machine)
     if driver_name != name:
-        raise UsageError(f"Error: Is the driver {name!r} or {driver_name!r}?", "Name it once: --driver DRIVER")
+        raise UsageError(f"Is the driver {name!r} or {driver_name!r}?", "Name it once: --driver DRIVER")
     driver = load(name)
     allowed = Allowed(force=force, restart_swarm=restart_swarm, open_firewall=open_firewall, yes=yes)
     creation = Creation(
@@ -154,7 +154,7 @@ def next_steps(here: Session, made: CreatedMachine) -> str:
 
 def no_host(name: str) -> UsageError:
     return UsageError(
-        f'Error: No host specified for "{name}"',
+        f'No host specified for "{name}"',
         f"Put it before the name: machinectl create <USER>@<HOST> {name}\n"
         f"If the host is called {name}, too: machinectl create {name} {name}",
     )
@@ -180,5 +180,6 @@ def only_name(names: Sequence[str], arguments: Sequence[str]) -> str:
         raise UsageError(
             f"Invalid command line. Found extra arguments [{' '.join(extra)}]",
             f"A name has no spaces{name_in_one_word(names)}",
+            for_scripts=True,
         )
     return name

@@ -66,17 +66,17 @@ def check_is_export(source: str) -> None:
     """Raise UsageError for what is certainly none."""
     if os.path.splitext(source)[1] in ARCHIVES:
         raise UsageError(
-            "Error: import takes over docker-machine's store, and loads no image",
+            "import takes over docker-machine's store, and loads no image",
             f"Send the image to a machine: machinectl push --from-file {quote_word(source)} <IMAGE> <NAME>",
         )
     if not source:
         raise UsageError(
-            "Error: the source is missing",
+            "the source is missing",
             "Name it: machinectl import --from-docker-machine; or an export: machinectl import <FILE>",
         )
     if os.path.isdir(source):
         raise UsageError(
-            f"Error: {source} is a directory, and an export is a file",
+            f"{source} is a directory, and an export is a file",
             f"If it is docker-machine's store: machinectl import --from-docker-machine {quote_word(source)}",
         )
 
@@ -118,7 +118,7 @@ def import_from_docker_machine(here: Session, directory: str, *, context: bool, 
 
     if is_export(directory):
         raise UsageError(
-            f"Error: {directory} is an export, and no store of docker-machine",
+            f"{directory} is an export, and no store of docker-machine",
             f"{here.program} import {quote_word(directory)}",
         )
     run = command(here.store, here.console, directory, context=context, dry_run=dry_run)

@@ -109,7 +109,7 @@ def print_objects(store: Store, results: Iterable[tuple[str, object]]) -> int:
         fields = found.fields()
         if isinstance(result, MachineError):
             code = 1
-            fields |= {"Result": "failed", "Reason": result.cause.removeprefix("Error: "), "Hint": result.hint}
+            fields |= {"Result": "failed", "Reason": result.cause, "Hint": result.hint}
         elif isinstance(result, HostPlan):
             fields |= {"Result": "planned", "Host": [each.fields() for each in result.outcomes if each.changed]}
         print_json({"Name": name, **fields}, indent=None)
@@ -134,7 +134,7 @@ def renew_now(
     if not names and DEFAULT not in here.store.names():
         dry = ["--dry-run"] * dry_run
         raise UsageError(
-            "Error: No machine is named, and --due is not given",
+            "No machine is named, and --due is not given",
             f"Renew what is due on all machines: {' '.join(['machinectl renew --due', *dry])}\n"
             f"Or all certificates of one: {' '.join(['machinectl renew', *dry, '<NAME>'])}",
         )

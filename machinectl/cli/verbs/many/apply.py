@@ -12,7 +12,7 @@ from machinectl.cli.options.login_options import given_authority
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import draw, print_json, write_out
 from machinectl.cli.parsing.lookahead import split_at_verb
-from machinectl.cli.tables.results import last_looks, with_machine_name
+from machinectl.cli.tables.results import last_looks
 from machinectl.cli.verbs.many.plan import fleet_command, fleet_file, needed_flags, plan_lines, print_fleet_plan
 from machinectl.console import confirm
 from machinectl.errors import Declined, UsageError
@@ -148,7 +148,7 @@ def alike(found: Iterable[Result]) -> Iterator[MachineError]:
             same.setdefault((result.error.cause, *hint), []).append(result)
     for failed in same.values():
         if error := failed[0].error:
-            yield with_machine_name(error, '", "'.join(result.name for result in failed))
+            yield error.named('", "'.join(result.name for result in failed))
 
 
 def flags_to_repeat(arguments: Sequence[str]) -> Iterator[str]:
@@ -173,7 +173,7 @@ def result_as_json(result: Result) -> Mapping[str, Any]:
     return {
         "Name": result.name,
         "Result": result.did,
-        "Reason": error.cause.removeprefix("Error: ") if error else result.reason,
+        "Reason": error.cause if error else result.reason,
         "Hint": error.hint if error else "",
         "Seconds": result.seconds,
         "LookedAt": result.looked_at,

@@ -13,7 +13,7 @@ from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import draw, print_json
 from machinectl.cli.output.style import GREEN, RED, YELLOW, coloured
 from machinectl.cli.tables.dry_run import escaped_line, outcome_lines
-from machinectl.cli.tables.results import last_looks, with_machine_name
+from machinectl.cli.tables.results import last_looks
 from machinectl.errors import MachineError, UsageError
 from machinectl.rollout.plan_steps import Action
 
@@ -96,7 +96,7 @@ def print_fleet_plan(
     else:
         draw("".join(f"{line}\n" for line in plan_lines(planned, prune=prune)))
     for name, error in planned.failed.items():
-        report(with_machine_name(error, name), here.program)
+        report(error.named(name), here.program)
     if not as_json:
         for line in planned.advice:
             here.console.note(line)

@@ -15,7 +15,6 @@ from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.output.style import is_drawn_on
-from machinectl.cli.tables.results import with_machine_name
 from machinectl.cli.typed_words import quoted, typed_line
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.errors import MachineError, UsageError
@@ -102,7 +101,7 @@ def push(
             # All machines that wait for a broken source have the same error.
             if not as_json and result not in failures:
                 alone = len(targets) == 1 or isinstance(result, SourceError)
-                report(result if alone else with_machine_name(result, name), here.program)
+                report(result if alone else result.named(name), here.program)
             failures.append(result)
     if shows_summary:
         here.console.note(summary(done, len(failures), time.monotonic() - begun, dry_run=dry_run))

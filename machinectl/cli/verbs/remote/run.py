@@ -12,7 +12,6 @@ from machinectl.cli.options.ending_signals import exiting_on_signals
 from machinectl.cli.output.exit_status import report, user_text
 from machinectl.cli.output.machine_streams import AsIs, AsJSON, Folded, Grouped, Lines
 from machinectl.cli.parsing.command_start import CHOOSING, COMMANDS, DASHES
-from machinectl.cli.tables.results import with_machine_name
 from machinectl.cli.typed_words import typed_line
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.parallel.output_streams import LIMIT, OutputPiece
@@ -98,7 +97,7 @@ def split_at_dashes(here: Session, words: Sequence[str], verb: str) -> tuple[Seq
 
         is_chosen = words or any(word.partition("=")[0] in CHOOSING for word in here.arguments)
         line = " ".join([NAME, typed_line(THIS.typed), *([] if is_chosen else [PLACEHOLDER]), COMMANDS[verb]])
-        raise UsageError(f"Error: {NAME} {verb} needs a command", with_names_hint(line, here.store))
+        raise UsageError(f"{NAME} {verb} needs a command", with_names_hint(line, here.store))
     command = here.arguments[here.arguments.index(DASHES) + 1 :]
     return words[: len(words) - len(command)], command
 
@@ -161,7 +160,7 @@ def report_failed(
     errors = [each.error for each in failed if each.error]
     for each in failed:
         if each.error and with_errors and errors.count(each.error) == 1:
-            report(with_machine_name(each.error, each.name), here.program)
+            report(each.error.named(each.name), here.program)
     # Report a shared error, such as unreadable input, once.
     shared = [error for error in errors if errors.count(error) > 1]
     if of_all and of_all not in errors:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from machinectl.cli.output.stdout import print_lines, print_result
-from machinectl.cli.tables.results import report_all, report_results, with_machine_name
+from machinectl.cli.tables.results import report_all, report_results
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +57,7 @@ def access_issue(
     if issued.lines:
         print_result(lambda: print_commands(here.console, issued.lines), issue.command(names))
     several = len(issued.failures) > 1 or len(names) > 1
-    code = report_all(here, [with_machine_name(each, name) if several else each for name, each in issued.failures])
+    code = report_all(here, [each.named(name) if several else each for name, each in issued.failures])
     if issued.given:
         here.console.note(
             f"No file was written, though {' and '.join(issued.given)} would accept {holder}. "
