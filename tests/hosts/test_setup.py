@@ -46,7 +46,10 @@ ADDRESS = "192.168.0.29"
 
 
 def answering(state: State, error: str = "") -> World:
-    return World(script=lambda _: None, probe=lambda _, __: Probe(state, error=error), reach=lambda _, __: None)
+    def nothing(*_: object) -> None:
+        return None
+
+    return World(nothing, lambda *_: Probe(state, error=error), reach=nothing, docker_error=nothing)
 
 
 @pytest.fixture(autouse=True)
