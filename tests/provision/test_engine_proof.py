@@ -38,6 +38,13 @@ def engine(shims: dict[str, str], known: int = 3, **different: Any) -> Facts:
         ),
         # It restarted again and again before anybody came.
         (engine(RAN, looping=frozenset({"2" * 64})), engine({**RAN, "2" * 64: "99"}), ""),
+        # It has done its work, and another was replaced, such as by a deployment.
+        (engine(RAN), engine({"1" * 64: "11", "2" * 64: "12"}, 2, finished=frozenset({"3" * 64})), ""),
+        (
+            engine(RAN),
+            replace(engine({"2" * 64: "12", "3" * 64: "13"}, 2), names={"2" * 64: "db", "3" * 64: "job"}),
+            "",
+        ),
         (engine(RAN), engine(RAN, 1), "2 of 3 containers did not keep running on the host: 2 forgotten by the engine"),
         (engine(RAN, swarm=True), engine({}, 0), ""),
         (engine(RAN, clients=(Client(7, "run", "web.service"),)), engine({}, 0), ""),

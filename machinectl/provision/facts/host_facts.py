@@ -191,6 +191,8 @@ class Facts:
     names: Mapping[str, str] = field(default_factory=dict)
     # Containers that restart again and again.
     looping: frozenset[str] = frozenset()
+    # Containers that have ended by themselves, with success.
+    finished: frozenset[str] = frozenset()
     # A Swarm node's containers that an engine restart ends for good.
     once: tuple[str, ...] = ()
     processes: tuple[Process, ...] = ()
@@ -371,7 +373,8 @@ def facts(found: Sections) -> Facts:
         containers=found.firsts("container"),
         shims={w[0]: w[1] for w in each("container") if w[1:]},
         names={w[0]: w[1] for w in each("known") if w[1:]},
-        looping=frozenset(w[0] for w in each("known") if w[2:]),
+        looping=frozenset(w[0] for w in each("known") if w[2:] == ["looping"]),
+        finished=frozenset(w[0] for w in each("known") if w[2:] == ["finished"]),
         once=tuple(sorted(found.firsts("once"))),
         # A process without a cgroup has ended, such as a fork of dockerd for iptables.
         processes=tuple(parse_process(section, starters) for section in found.get("process", ()) if section.words[2:]),

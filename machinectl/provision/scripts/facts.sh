@@ -197,12 +197,14 @@ if [ "$info" ]; then
     say info
     text_lines "$info"
     # The containers' names. Those that have restarted by themselves, and were started in the last ten minutes, are looping.
+    # Those that have ended by themselves, with success, are finished.
     awk -v since="$(date -u -d "@$(($(date +%s) - 600))" +%Y-%m-%dT%H:%M:%S)" '
         match($0, /"Name":"\/[A-Za-z0-9_.-]*","Driver":/) {
             name = substr($0, RSTART + 9, RLENGTH - 20)
             loops = match($0, /"RestartCount":[1-9]/) && match($0, /"StartedAt":"[^"]*/) && substr($0, RSTART + 13, 19) > since
+            ends = /"Running":false/ && /"ExitCode":0,/ && /"HasBeenManuallyStopped":false/
             split(FILENAME, path, "/containers/")
-            print "@known", substr(path[2], 1, 64), name, loops ? "looping" : ""
+            print "@known", substr(path[2], 1, 64), name, loops ? "looping" : ends ? "finished" : ""
         }' "$(printf '%s\n' "$info" | sed -n 's/.*"DockerRootDir":"\([^"]*\)".*/\1/p')"/containers/*/config.v2.json
 elif has dockerd; then
     say version

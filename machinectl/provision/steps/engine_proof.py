@@ -46,9 +46,11 @@ def containers_lost(before: Facts, after: Facts) -> MachineError | None:
 
 
 def lost_containers(before: Facts, after: Facts) -> Iterator[str]:
+    # A restart removes no container. Somebody else has.
+    removed = before.names.keys() - after.names.keys() if after.names else set()
     for container, shim in sorted(before.shims.items(), key=lambda each: before.names.get(each[0], "")):
         now = after.shims.get(container)
-        if now != shim and container not in before.looping:
+        if now != shim and container not in before.looping | after.finished | removed:
             yield f"{before.names.get(container, container[:12])} ({'restarted' if now else 'stopped'})"
 
 
