@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.ssh.client import native_connect, openssh_session
+from machinectl.ssh.client.connect import check_host_key
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.keys.host_keys import HostKeyPolicy
@@ -16,8 +17,9 @@ from machinectl.ssh.ssh_errors import SSHError
 from tests.support import hostile_ssh
 from tests.support.hostile_ssh import MEASURED, MEMORY
 from tests.support.program import run_code
+from tests.support.quiet import Quiet
 from tests.support.servers import serving
-from tests.support.sshd import host_keys, log_in, public
+from tests.support.sshd import by_system, host_keys, log_in, public
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,3 +125,21 @@ def test_a_server_cannot_vouch_for_its_own_key_in_sshs_log(ssh_config: SSHConfig
         ssh_config.known_hosts.write_text(f"@cert-authority * {public(host_keys()[0])}")
         with pytest.raises(SSHError, match=r"--ssh-strict|handshake|shows no key"):
             log_in(SSHEndpoint("127.0.0.1", "somebody", port), policy=HostKeyPolicy(strict=True)).close()
+
+
+@by_system
+@pytest.mark.usefixtures("way", "ssh_config")
+@pytest.mark.parametrize(
+    "forged",
+    [
+        "debug1: SSH2_MSG_SERVICE_ACCEPT received",
+        "debug1: Server host key: a SHA256:$(reboot)\n@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @",
+    ],
+)
+def test_a_server_proves_its_key_only_to_ssh_and_words_no_hint(forged: str) -> None:
+    policy = HostKeyPolicy(f"machinectl {public(host_keys()[0])}".encode(), machine="box")
+    with serving(hostile_ssh.after_greeting(hostile_ssh.disconnect(f"\n{forged}\n".encode()))) as port:
+        there = SSHEndpoint("127.0.0.1", "somebody", port)
+        with pytest.raises(SSHError) as caught:
+            check_host_key(there, Credentials(), policy, Quiet())
+    assert "$" not in caught.value.hint

@@ -15,6 +15,8 @@ from machinectl.value_classes import Frozen
 SILENT = {os.strerror(number) for number in (errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.ENETUNREACH)}
 # Longest log to read, in bytes.
 LONGEST_LOG = 1 << 24
+# How ssh begins to pass on a server's words.
+SPOKEN = r"^(?:debug1: Remote: |Received disconnect from |Unable to negotiate with )"
 
 
 class ConnectionLog(Frozen):
@@ -70,16 +72,16 @@ class ConnectionLog(Frozen):
     @property
     def key_type(self) -> str:
         """Return the type of the key, or certificate, that the server has shown."""
-        found = self.find(r"^debug1: Server host (?:key|certificate): (\S+) SHA256:")
+        found = own_part(self).find(r"^debug1: Server host (?:key|certificate): ([\w@.-]+) SHA256:")
         return found[1] if found else ""
 
     @property
     def fingerprint(self) -> str:
-        return next(iter(self.fingerprints), "")
+        return next(iter(own_part(self).fingerprints), "")
 
     @property
     def fingerprints(self) -> list[str]:
-        return self.all(r"^debug1: Server host (?:key|certificate): \S+ (SHA256:[^\s,]+)")
+        return self.all(r"^debug1: Server host (?:key|certificate): \S+ (SHA256:[A-Za-z0-9+/]+)")
 
     @property
     def is_key_changed(self) -> bool:
@@ -100,6 +102,12 @@ class ConnectionLog(Frozen):
         return (found[1] or f"unreadable file {found[2]}") if found else None
 
 
+def own_part(log: ConnectionLog) -> ConnectionLog:
+    """Return what ssh wrote before the server could write to it."""
+    spoken = log.find(SPOKEN)
+    return ConnectionLog(log.text[: spoken.start()] if spoken else log.text)
+
+
 class LoginLog(ConnectionLog):
     """What it says of the login."""
 
@@ -115,7 +123,8 @@ class LoginLog(ConnectionLog):
     def is_key_proved(self) -> bool:
         """Return whether the host has the key that it showed."""
         return (
-            self.find(r"^debug1: (?:SSH2_MSG_SERVICE_ACCEPT received|Authentications that can continue: )") is not None
+            own_part(self).find(r"^debug1: (?:SSH2_MSG_SERVICE_ACCEPT received|Authentications that can continue: )")
+            is not None
         )
 
     @property
