@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from machinectl import certs, engine
 from machinectl.commands.api import api
 from machinectl.engine import Endpoint, EngineError, Probe
+from machinectl.engine.dialling.address_race import is_foreign
 from machinectl.engine.dialling.ssh_dial import dial_command, explain_errors
 from machinectl.engine.dialling.tls import refused_by_engine
 from machinectl.errors import UsageError, one_line
@@ -875,6 +876,15 @@ class TestOverSSH:
         assert error.state is state
         assert error.cause == f"ssh://ops@orion:2222: {said.splitlines()[-1]}"
         assert hint in error.hint
+
+    def test_a_host_whose_key_ssh_refuses_is_another_server(self) -> None:
+        changed = "REMOTE HOST IDENTIFICATION HAS CHANGED!\nHost key verification failed."
+        for said, is_another in (
+            (changed, True),
+            ("Host key verification failed.", True),
+            ("connection refused", False),
+        ):
+            assert is_foreign(explain_errors(Endpoint("ssh://ops@orion"), 255, said)) is is_another
 
     def test_a_user_who_may_not_use_the_engine_is_let_in_by_the_command_that_set_the_host_up(self) -> None:
         denied = f"{DIAL_STDIO} permission denied"
