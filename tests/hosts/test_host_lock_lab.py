@@ -43,11 +43,11 @@ def test_a_job_whose_launcher_is_gone_keeps_its_lock_and_one_that_was_killed_doe
         host.run("kill -9 $(cat /proc/$(head -n 1 /run/machinectl/pid)/stat | cut -d' ' -f4)")
         assert first.result() != 0
     assert launch(host, "true") == 75
-    assert "@job" in host.run(host_facts.facts_command(2376, patience=0)).stdout
+    assert "@job " in host.run(host_facts.facts_command(2376, patience=0)).stdout
     host.run("pkill -9 -s $(head -n 1 /run/machinectl/pid)")
     # The same PID, for another process.
     host.run("printf '1\\n0\\n' >/run/machinectl/pid")
-    assert "@job" not in host.run(host_facts.facts_command(2376, patience=0)).stdout
+    assert "@job " not in host.run(host_facts.facts_command(2376, patience=0)).stdout
     assert launch(host, "true") == 0
 
 
