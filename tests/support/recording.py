@@ -2,12 +2,14 @@
 
     python -m tests.support.recording FILE ARGUMENT…, or `tests.support.program.recorded`
 
-Of SSH that is each message: logins, commands, their stdin, SFTP. Of other programs it is their arguments.
+Of paramiko's SSH that is each message: logins, commands, their stdin, SFTP. Of other programs, as the system's ssh, it
+is their arguments and what they get through pipes.
 """
 
 from __future__ import annotations
 
 import base64
+import os
 import ssl
 import sys
 from pathlib import Path
@@ -29,6 +31,11 @@ def record_into(path: Path) -> None:
 
         return sent
 
+    def written(descriptor: int, data: Any, write: Callable[[int, Any], int] = os.write) -> int:
+        count = write(descriptor, data)
+        log.write(bytes(data)[:count])
+        return count
+
     def started(event: str, arguments: tuple[Any, ...]) -> None:
         if event in {"subprocess.Popen", "os.exec", "os.posix_spawn"}:
             log.write(repr(arguments[:2]).encode())
@@ -39,6 +46,7 @@ def record_into(path: Path) -> None:
         (ssl.SSLObject, "write"),
     ):
         setattr(where, name, kept(getattr(where, name)))
+    os.write = written
     sys.addaudithook(started)
 
 
