@@ -8,6 +8,7 @@ import shutil
 import socket as stream
 import subprocess
 import threading
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler
 from socketserver import UnixStreamServer
 from typing import TYPE_CHECKING
@@ -154,6 +155,19 @@ def test_an_engine_that_keeps_a_program_waiting_is_asked_by_no_other_one(program
         engine.setblocking(False)
         with pytest.raises(BlockingIOError):
             engine.accept()
+
+
+def test_sockets_that_the_engine_opened_come_before_those_that_it_was_started_with(tmp_path: Path) -> None:
+    """Nobody answers at docker.socket's if the engine's flags name another one: a question there waits in vain."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(stream.socket(stream.AF_UNIX)) for _ in range(6)]
+        paths = [f"{tmp_path}/{each.fileno()}" for each in sorted(sockets, key=stream.socket.fileno, reverse=True)]
+        for each in sockets:
+            each.bind(f"{tmp_path}/{each.fileno()}")
+            each.listen()
+        script = f"{resource('engine.sh')}\nlistens_on {os.getpid()}"
+        done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    assert [line for line in done.stdout.splitlines() if line.startswith(str(tmp_path))] == paths
 
 
 def test_a_client_that_reached_nobody_is_no_answer_although_it_prints_one(tmp_path: Path) -> None:

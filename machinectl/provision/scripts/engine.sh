@@ -19,13 +19,16 @@ engine_process() {
     return 1
 }
 
-# The unix sockets that a process listens on, without those of the engine's that do not speak its API: libnetwork's speaks
-# no HTTP, the one for metrics knows no /info.
+# The unix sockets that a process listens on, without those of the engine's that do not speak its API: libnetwork's and the
+# Swarm's speak another protocol, the one for metrics knows no /info. Those that it opened last come first: nobody may ever
+# answer at docker.socket's, which systemd opens, if the engine's flags name another one.
 listens_on() {
     # shellcheck disable=SC2012  # the names are numbers
     ls -l "/proc/$1/fd" 2>/dev/null | awk '
-        NR == FNR { if ($NF ~ /^socket:\[[0-9]+\]$/) held[substr($NF, 9, length($NF) - 9)] = 1; next }
-        $4 == "00010000" && $7 in held && $8 ~ "^/" && $8 !~ "/libnetwork/|/metrics[.]sock$" { print $8 }' - /proc/net/unix
+        NR == FNR { if ($NF ~ /^socket:\[[0-9]+\]$/) held[substr($NF, 9, length($NF) - 9)] = $(NF - 2); next }
+        $4 == "00010000" && $7 in held && $8 ~ "^/" && $8 !~ "/libnetwork/|/(metrics|swarm/control)[.]sock$" {
+            print held[$7], $8
+        }' - /proc/net/unix | sort -rn | sed 's/^[0-9]* //'
 }
 
 # Ask on a socket: SOCKET METHOD PATH [TYPE FILE]. Each prints the body of the answer, and fails unless that is a success; with
