@@ -18,7 +18,7 @@ from tests.support.hostile_ssh import agreeing, answering, host_key, send
 from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.servers import serving
-from tests.support.sshd import by_system, keygen, log_in, public
+from tests.support.sshd import by_system, keygen, log_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -346,11 +346,22 @@ def test_the_password_of_the_host_is_never_sent_to_its_jump_host(
     assert "password" not in sshd.log.partition("userauth-request")[2].replace("authentication method", "")
 
 
-def test_a_public_key_needs_an_agent_that_holds_it(sshd: Sshd, tmp_path: Path) -> None:
+def test_a_public_key_that_no_agent_holds_costs_no_failed_login(sshd: Sshd, tmp_path: Path) -> None:
     key = keygen(tmp_path / "key")
-    assert public(key)
     with pytest.raises(SSHError, match="is a public key"):
         log_in(at(sshd, key.with_name("key.pub")))
+    assert "method publickey" not in sshd.log
+
+
+@by_system
+def test_a_public_key_names_one_of_the_agent(sshd: Sshd, tmp_path: Path, agent: Agent, ssh_config: SSHConfig) -> None:
+    key = keygen(tmp_path / "key")
+    sshd.authorize(key)
+    agent.add(key)
+    key.unlink()
+    ssh_config.write("IdentityAgent SSH_AUTH_SOCK\n")
+    with log_in(at(sshd, key.with_name("key.pub"))) as session:
+        assert session.run("echo in").text == "in"
 
 
 class Listening(paramiko.ServerInterface):

@@ -31,13 +31,12 @@ from machinectl.ssh.keys.host_keys import find_known
 from machinectl.ssh.openssh.askpass import Visit, wait_for_output
 from machinectl.ssh.openssh.hops import Hop, Route, route_to
 from machinectl.ssh.openssh.login_log import LoginLog, read_log
-from machinectl.ssh.openssh.private_agent import LockedKeys, is_public
+from machinectl.ssh.openssh.private_agent import LockedKeys, check_named_key
 from machinectl.ssh.openssh.ssh_options import BACKGROUND, MEETING, READY, SHELL, option_words, quote_config_path
 from machinectl.ssh.ssh_errors import (
     ConnectionLost,
     HostKeyRefused,
     LoginRefused,
-    NoKey,
     NotForwarded,
     SSHError,
     Unsupported,
@@ -98,6 +97,8 @@ def connect_by_openssh(
     trace: Callable[[str], None] | None = None,
 ) -> SystemSession:
     """Raises SSHError."""
+    if endpoint.key:
+        check_named_key(endpoint.key, settings.agent)
     with ExitStack() as stack:
         login = new_login(endpoint, settings, credentials, host_keys, console, stack)
         master = login.log_in()
@@ -122,8 +123,6 @@ def new_login(
     console: Console,
     stack: ExitStack,
 ) -> Login:
-    if endpoint.key and not os.path.lexists(endpoint.key):
-        raise NoKey(endpoint.key)
     directory = stack.enter_context(temporary_directory())
     route = route_to(endpoint, settings, host_keys, credentials, console, Path(directory), stack)
     return Login(route, console, Path(directory), stack)
@@ -392,9 +391,6 @@ def revoked_key(hop: Hop, log: LoginLog) -> HostKeyRefused:
 
 def login_refusal(hop: Hop, log: LoginLog, console: Console) -> LoginRefused:
     settings, answers = hop.settings, hop.answers
-    if hop.endpoint.key and is_public(hop.endpoint.key):
-        cause = f"{hop.endpoint.key} is a public key, and the agent does not hold it"
-        return LoginRefused(cause, "Name the private key")
     unused = [*(unusable_key(*each) for each in log.unusable), *hop.unused]
     if denials.NEW_PASSWORD.search(f"{log.text} {' '.join(answers.asked)}"):
         return LoginRefused(*denials.new_password(settings))

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
 from machinectl.files.atomic import read_file
+from machinectl.process_streams import query_program
 from machinectl.ssh.keys.credentials import TRIES, ask_secret
-from machinectl.ssh.keys.known_hosts import parse_key
+from machinectl.ssh.keys.private_keys import read_public_key, unusable_key
 from machinectl.ssh.openssh.askpass import AskPass, wait_for_output
-from machinectl.ssh.ssh_errors import LoginRefused, SSHError
+from machinectl.ssh.ssh_errors import LoginRefused, NoKey, SSHError
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from machinectl.console import Console
+    from machinectl.ssh.keys.known_hosts import HostKey
     from machinectl.ssh.openssh.hops import Hop
 
 # It ends with its pipe, so also if we are killed.
@@ -170,8 +172,15 @@ def is_locked(path: str) -> bool:
     return bool(found) and not begin.startswith(UNENCRYPTED)
 
 
-def is_public(path: str) -> bool:
-    try:
-        return parse_key(*read_file(path).decode(errors="replace").split(None, 2)[:2]) is not None
-    except (OSError, TypeError):
-        return False
+def check_named_key(path: str, agent: str) -> None:
+    """Refuse a key that nobody can log in with: sshd counts failed logins (PerSourcePenalties). Raises SSHError."""
+    if not os.path.lexists(path):
+        raise NoKey(path)
+    public = read_public_key(path)
+    if public and not agent_holds(agent, public):
+        raise unusable_key(path, "is a public key, and the agent does not hold it", "Name the private key")
+
+
+def agent_holds(socket: str, key: HostKey) -> bool:
+    held = query_program(["env", f"SSH_AUTH_SOCK={socket}", "ssh-add", "-L"], PATIENCE)
+    return held is not None and key.line.encode() in held.stdout
