@@ -607,7 +607,7 @@ def test_a_broken_mirror_says_so_in_the_package_managers_words(fresh_host: Fresh
     with pytest.raises(MachineError, match="Docker Engine could not be installed") as raised:
         bench.provision()
     assert "127.0.0.1:9" in raised.value.cause
-    assert ": apt-get -y install docker.io; then" in raised.value.hint
+    assert ": apt-get -y update && apt-get -y install docker.io; then" in raised.value.hint
     # No engine stays that `rm` would have to name.
     bench.purge()
     assert not store.read("orion").changes

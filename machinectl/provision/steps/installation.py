@@ -108,7 +108,7 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
         ),
         failure=partial(
             explain_failure,
-            command=distribution.install(package) if downloaded else install,
+            command=distribution.install(package) if downloaded else f"{refresh} && {install}",
             is_script=downloaded is not None and bool(distribution.package),
         ),
         changes=(PackageInstalled(package),),
