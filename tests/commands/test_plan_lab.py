@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,7 @@ def test_what_was_changed_on_a_host_by_hand_is_seen_and_nothing_is_changed_by_lo
     off_record = json.loads(Path(store.directory("orion"), "machine.json").read_text())
     off_record["driver_state"] = json.dumps({**json.loads(off_record["driver_state"]), "SSHPort": 1})
     off_record["options"]["generic-ssh-port"] = 1
-    Path(store.directory("rigel")).mkdir()
+    shutil.copytree(store.directory("orion"), store.directory("rigel"))
     Path(store.directory("rigel"), "machine.json").write_text(json.dumps(off_record))
     well = cli.ok("plan", "--refresh", "--detailed-exitcode", "orion")
     assert well.stdout.splitlines() == ["Plan: 0 to create, 0 to change, 0 to remove, 1 unchanged"]
