@@ -15,7 +15,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from machinectl.ssh.client.session import Transfer
 
 # The part that means what is sent to engines.
 ENGINE = "engine"
@@ -53,7 +56,7 @@ def die_around_commands(number: int, directory: str, part: str) -> None:
     before each record. Of the other changes only those of paths that contain `part` count: what a kill leaves there is
     tested without a host. A file that is still to be renamed is no change.
     """
-    import paramiko
+    from machinectl.ssh.client.openssh_session import SystemSession
 
     left, changed, commanded = number, False, False
 
@@ -74,16 +77,16 @@ def die_around_commands(number: int, directory: str, part: str) -> None:
             moment()
         changed, commanded = True, False
 
-    send = paramiko.Channel.send
+    transfer = SystemSession._transfer
 
-    def sent(channel: paramiko.Channel, data: bytes | bytearray) -> int:
+    def run(session: SystemSession, given: Transfer) -> int | None:
         nonlocal changed, commanded
         if changed:
             moment()
         changed, commanded = False, True
-        return send(channel, data)
+        return transfer(session, given)
 
-    paramiko.Channel.send = sent  # type: ignore[assignment,method-assign]
+    SystemSession._transfer = run  # type: ignore[assignment,method-assign]
     sys.addaudithook(touched)
 
 
