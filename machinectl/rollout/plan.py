@@ -55,6 +55,7 @@ def planned_steps(
         except BrokenRecord as exc:
             steps[host.name] = PlanStep(host.name, Action.FAIL, host, error=exc)
         except MachineError as exc:
+            faults.hidden.conceal(exc)
             faults.add(host.place, exc.cause, exc.hint)
     jumps = {host.name: machine_of(host.spec.jump) for host in fleet.hosts}
     note_loops(hosts, jumps, records, faults)

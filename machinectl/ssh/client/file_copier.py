@@ -77,10 +77,11 @@ class RemoteFiles:
         with self._client.open(path, "rb") as file:
             for begin in range(0, size, AHEAD):
                 end = min(size, begin + AHEAD)
-                for piece in file.readv([(at, min(PIECE, end - at)) for at in range(begin, end, PIECE)]):
-                    if not piece:
-                        return
-                    yield piece
+                # All of them, although the file ends before: paramiko's thread is asking for them.
+                pieces = list(file.readv([(at, min(PIECE, end - at)) for at in range(begin, end, PIECE)]))
+                yield from filter(None, pieces)
+                if not all(pieces):
+                    return
 
     @contextmanager
     def writer(self, path: str, mode: int | None) -> Iterator[paramiko.SFTPFile]:
