@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 DEEPEST = 64
 # Bytes in one request that any server accepts, and bytes to request ahead.
 PIECE, AHEAD = 1 << 15, 1 << 24
+# Seconds for paramiko's threads to end.
+LINGER = 2.0
 
 
 class FileTree(Protocol):
@@ -67,6 +69,13 @@ class LocalFiles:
         return open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o666 if mode is None else mode))
 
 
+def await_requests() -> None:
+    """Let paramiko's threads ask for what they have begun to: on a closed connection each prints a traceback."""
+    for thread in threading.enumerate():
+        if thread.name.endswith("(_prefetch_thread)"):
+            thread.join(LINGER)
+
+
 class RemoteFiles:
     def __init__(self, client: paramiko.SFTPClient, check: Callable[[], None]) -> None:
         self.stat, self.listdir, self.mkdir = client.stat, client.listdir, client.mkdir
@@ -77,11 +86,11 @@ class RemoteFiles:
         with self._client.open(path, "rb") as file:
             for begin in range(0, size, AHEAD):
                 end = min(size, begin + AHEAD)
-                # All of them, although the file ends before: paramiko's thread is asking for them.
-                pieces = list(file.readv([(at, min(PIECE, end - at)) for at in range(begin, end, PIECE)]))
-                yield from filter(None, pieces)
-                if not all(pieces):
-                    return
+                for piece in file.readv([(at, min(PIECE, end - at)) for at in range(begin, end, PIECE)]):
+                    if not piece:
+                        await_requests()
+                        return
+                    yield piece
 
     @contextmanager
     def writer(self, path: str, mode: int | None) -> Iterator[paramiko.SFTPFile]:
