@@ -39,7 +39,7 @@ ACTIVE, DRAIN = "active", "drain"
 # Seconds for tasks to move: other nodes may have to pull images.
 MOVED_WITHIN = 120.0
 # Seconds to wait for a lost manager before another one restarts.
-VOTES_WITHIN = 30.0
+VOTES_WITHIN = 60.0
 # Seconds for a node to rejoin after its engine restarts.
 BACK_WITHIN = 60.0
 
