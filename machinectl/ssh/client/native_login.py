@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -121,10 +122,14 @@ class NativeLogin:
         return True
 
     def _offer_keys(self) -> None:
+        with ExitStack() as agents:
+            self._offer_each(self._keys(agents))
+
+    def _offer_each(self, keys: Iterable[tuple[str, paramiko.PKey]]) -> None:
         # An attribute that the stubs do not have.
         extensions: dict[str, bytes] = getattr(self.transport, "server_extensions", {})
         algorithms = extensions.get("server-sig-algs", b"")
-        for label, key in self._keys():
+        for label, key in keys:
             if key.get_name() == "ssh-rsa" and algorithms and b"rsa-sha2" not in algorithms:
                 self.unused.append(f"{label} (the host accepts no RSA keys)")
                 continue
@@ -135,11 +140,11 @@ class NativeLogin:
             if isinstance(key, Signer) and key.failure:
                 self.unused.append(f"{label} ({key.failure})")
 
-    def _keys(self) -> Iterator[tuple[str, paramiko.PKey]]:
+    def _keys(self, agents: ExitStack) -> Iterator[tuple[str, paramiko.PKey]]:
         """Yield keys of the agent first, and those with a passphrase last."""
         files = {path: read_public_key(f"{path}.pub") or read_public_key(path) for path in self.settings.keys}
         named = {public.blob for public in files.values() if public}
-        held = self._agent_keys()
+        held = self._agent_keys(agents)
         for signer in sorted(held, key=lambda each: each.asbytes() not in named):
             if signer.asbytes() in named or not self.settings.identities_only:
                 yield f"the agent's {signer.key.comment or signer.get_name()}", signer
@@ -164,12 +169,14 @@ class NativeLogin:
             if key := self._unlock(path):
                 yield path, key
 
-    def _agent_keys(self) -> list[Signer]:
+    def _agent_keys(self, agents: ExitStack) -> list[Signer]:
         # paramiko asks no other agent.
         if not self.settings.agent or self.settings.agent != os.environ.get("SSH_AUTH_SOCK"):
             return []
         try:
-            return [Signer(key) for key in paramiko.Agent().get_keys()]
+            agent = paramiko.Agent()
+            agents.callback(agent.close)
+            return [Signer(key) for key in agent.get_keys()]
         except (*FAILURES, struct.error):
             return []
 
