@@ -19,7 +19,7 @@ import pytest
 from machinectl import certs
 from machinectl.ssh.client.sudo import sudoers
 from tests.lab.container import run_container
-from tests.lab.image import PASSWORD
+from tests.lab.image import PASSWORD, archives
 from tests.lab.place import KEY
 from tests.support.lab_cli import error, generic, in_background
 from tests.support.program import COMMAND
@@ -309,7 +309,8 @@ def test_an_archive_that_is_down_is_named_and_the_machine_can_be_taken_back(fres
     # The command of the hint fails for the same reason, and works with an archive.
     command = failed.stderr.partition("until this works there: ")[2].partition(";")[0]
     assert "127.0.0.1:9" in host.run(f"{command} --simulate", check=False).stderr
-    host.run("echo deb http://deb.debian.org/debian trixie main >/etc/apt/sources.list")
+    archive, _ = archives()
+    host.run(f"echo deb {archive} {host.suite} main >/etc/apt/sources.list")
     host.run(f"{command} --simulate")
     cli.ok("rm", "-y", "--purge", "orion")
     assert cli.machines == []
