@@ -119,7 +119,7 @@ def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Leave nothing of DOCKER_*, MACHINE* and the user's directories in the environment."""
+    """Leave nothing of DOCKER_*, MACHINE*, the user's directories and shell in the environment."""
     for name in list(os.environ):
         if name.startswith(("DOCKER_", "MACHINE_", "MACHINECTL_")) and name != "MACHINECTL_REQUIRE_REAL":
             monkeypatch.delenv(name)
@@ -127,6 +127,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     (tmp_path / "home").mkdir()
+    monkeypatch.setenv("SHELL", "/bin/bash")
     # What an earlier test heard of addresses would move the contexts of this one's machines.
     monkeypatch.setattr(answered_address, "NEWS", answered_address.AddressNews())
 
