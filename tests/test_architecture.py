@@ -220,16 +220,6 @@ def test_no_two_classes_share_a_name() -> None:
     assert shared(classes) == {}
 
 
-def test_no_function_name_stands_in_more_than_two_modules_but_a_verbs() -> None:
-    functions = (
-        (node.name, name)
-        for name, tree in modules().items()
-        for node in tree.body
-        if isinstance(node, ast.FunctionDef) and not (is_verb(name) and name.endswith(f".{node.name}"))
-    )
-    assert {name: places for name, places in shared(functions).items() if len(places) > 2} == {}
-
-
 def test_functions_have_few_parameters() -> None:
     found = {
         f"{name}.{node.name}": count

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.doctor.check import Check
     from machinectl.errors import MachineError
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.machines.store import Store
 
 
@@ -40,13 +40,13 @@ class DoctorReport:
 
 
 def examine_machines(
-    store: Store, console: Console, names: Sequence[str], access: Access, timeout: float
+    store: Store, console: Console, names: Sequence[str], login: Login, timeout: float
 ) -> Iterator[tuple[str, DoctorReport | MachineError]]:
     """Check in parallel, yield in order. `timeout` is per step."""
     from machinectl.doctor.machine_checks import check_machine
 
     def work(name: str, own: Console) -> DoctorReport:
-        return DoctorReport(name, tuple(check_machine(store, own, name, access.for_one_host(), timeout)))
+        return DoctorReport(name, tuple(check_machine(store, own, name, login.for_one_host(), timeout)))
 
     found = dict(run_at_once(console, names, work))
     yield from ((name, found[name]) for name in dict.fromkeys(names) if name in found)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.engine import Endpoint
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.hosts.port_forwarding.open_ports import OpenPorts
     from machinectl.machines.store import Store
 
@@ -27,14 +27,14 @@ def forward(
     console: Console,
     name: str,
     words: Sequence[str],
-    access: Access,
+    login: Login,
     ports: OpenPorts,
     *,
     auto: bool = False,
 ) -> None:
     """Forward until it fails or is interrupted. `words` are ports and containers. Raises MachineError."""
     machine = store.read(name)
-    ssh = login_endpoint(machine, console, access)
+    ssh = login_endpoint(machine, console, login)
     parsed = list(dict.fromkeys(parse_word(word, name) for word in words))
     check_local_ports(name, words, [word.local for word in parsed if not isinstance(word, str)])
     containers = [word for word in parsed if isinstance(word, str)]
@@ -45,14 +45,14 @@ def forward(
         )
     if containers and auto:
         raise UsageError("--auto and a container exclude each other", f"Leave out {' '.join(containers)}")
-    unpinned = pin_first_key(store, console, machine, access, ssh)
+    unpinned = pin_first_key(store, console, machine, login, ssh)
     with present_name(store, name) as present:
         followed = None
         if auto:
             followed = FollowedContainers(present.endpoint)
         elif containers:
             followed = FollowedContainers(present.endpoint, container_names(present.endpoint, name, containers))
-        forwarder = PortForwarder(present, console, access, ports, followed)
+        forwarder = PortForwarder(present, console, login, ports, followed)
         try:
             forwarder.start([word for word in parsed if not isinstance(word, str)])
             if unpinned:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.machines.store import Store
 
 INFO = EngineQuery("/info", dict)
@@ -94,9 +94,9 @@ FIELDS = tuple(Info(Machine("", "")).fields())
 
 
 def info(
-    store: Store, console: Console, names: Sequence[str], timeout: float, access: Access | None = None
+    store: Store, console: Console, names: Sequence[str], timeout: float, login: Login | None = None
 ) -> tuple[list[Info], list[MachineError]]:
-    """Query the given machines, or all; with `access`, read their hosts, too.
+    """Query the given machines, or all; with `login`, read their hosts, too.
 
     `timeout` is per machine.
     """
@@ -108,8 +108,8 @@ def info(
             one.certificates = list(certificate_rows(one.machine.name, store.directory(one.machine.name), now))
     for _ in query_engines(store, found, timeout, INFO):
         pass
-    if access:
-        read_hosts(found, console, access)
+    if login:
+        read_hosts(found, console, login)
     return found, [
         *missing,
         *engine_failures(found),
@@ -117,12 +117,12 @@ def info(
     ]
 
 
-def read_hosts(found: Sequence[Info], console: Console, access: Access) -> None:
+def read_hosts(found: Sequence[Info], console: Console, login: Login) -> None:
     by_name = {one.machine.name: one for one in found if one.machine.driver}
 
     def read_vitals(name: str, console: Console) -> Vitals:
         script = vitals_command(by_name[name].said("DockerRootDir", str) or ROOT)
-        with logged_in(by_name[name].machine, console, access.for_one_host(), quietly=True) as session:
+        with logged_in(by_name[name].machine, console, login.for_one_host(), quietly=True) as session:
             return parse_vitals(session.run(script, timeout=LOOK, check=False).text)
 
     for name, result in run_at_once(console, by_name, read_vitals):

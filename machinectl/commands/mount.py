@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from machinectl.console import SilentConsole
 from machinectl.errors import MachineError, UsageError, one_line
 from machinectl.hosts.connection.copy_paths import parse_machine_path
-from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.login import Login
 from machinectl.hosts.connection.openssh_programs import run_ssh_program, temporary_ssh_config
 from machinectl.process_streams import query_program
 from machinectl.ssh.openssh.copy_commands import sshfs_command
@@ -73,13 +73,13 @@ def mount(store: Store, console: Console, source: str, target: str = "") -> str:
             "Install the package sshfs; on Fedora and RHEL fuse-sshfs; on macOS macFUSE and sshfs",
         )
     check_mount_point(here, source, is_named=bool(target))
-    with temporary_ssh_config(store, [there.machine], console, Access()) as files:
+    with temporary_ssh_config(store, [there.machine], console, Login()) as files:
         ended = run_ssh_program(
             sshfs_command(files.config, files.program, there.for_programs, here),
             files,
             [there.machine],
             SilentConsole(),
-            Access(),
+            Login(),
         )
     # The error below has the last line.
     lines = [line for line in ended.said.splitlines() if line.strip()]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.errors import MachineError
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.hosts.lifecycle.host_plan import HostPlan
     from machinectl.hosts.power.power_switch import PowerSwitch
     from machinectl.machines.store import Store
@@ -23,13 +23,13 @@ def switch_power(
     console: Console,
     verb: str,
     names: Sequence[str],
-    access: Access,
+    login: Login,
     switch: PowerSwitch,
     *,
     dry_run: bool = False,
 ) -> Iterator[tuple[str, bool | HostPlan | MachineError]]:
     """Yield for each machine whether its state changed."""
     if dry_run:
-        return plan_each(store, console, names, access, partial(switch.plan, verb))
+        return plan_each(store, console, names, login, partial(switch.plan, verb))
     work = {"start": switch.start, "stop": switch.stop, "restart": switch.restart, "kill": switch.kill}[verb]
-    return work_on_each(store, console, names, access, work)
+    return work_on_each(store, console, names, login, work)

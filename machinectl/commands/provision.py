@@ -13,26 +13,26 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.errors import MachineError
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.hosts.lifecycle.host_plan import HostPlan
     from machinectl.hosts.lifecycle.setup import Setup
     from machinectl.machines.store import Held, Store
 
 
 def provision(
-    store: Store, console: Console, names: Sequence[str], access: Access, setup: Setup, *, dry_run: bool
+    store: Store, console: Console, names: Sequence[str], login: Login, setup: Setup, *, dry_run: bool
 ) -> Iterator[tuple[str, HostPlan | MachineError | None]]:
     if dry_run:
         return plan_each(
             store,
             console,
             names,
-            access,
+            login,
             lambda each, console, own: preview_provisioning(each, console, own, setup, store),
         )
 
-    def work(held: Held, console: Console, own: Access) -> None:
+    def work(held: Held, console: Console, own: Login) -> None:
         if not any(each.changed for each in provision_machine(held, console, own, setup)):
             console.note(f'"{held.name}" is as it should be: nothing to do')
 
-    return work_on_each(store, console, names, access, work)
+    return work_on_each(store, console, names, login, work)

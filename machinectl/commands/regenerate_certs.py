@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.console import confirm, decline
 from machinectl.errors import MachineError
-from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.login import Login
 from machinectl.hosts.lifecycle.engine_restart import check_provisioned
 from machinectl.hosts.parallel.workers import plan_each, work_on_each
 from machinectl.hosts.upkeep.certificate_renewal import look_before_renewal, plan_renewal, renew
@@ -28,7 +28,7 @@ def regenerate_certs(
     store: Store,
     console: Console,
     names: Sequence[str],
-    access: Access,
+    login: Login,
     renewal: Renewal,
     *,
     unasked: bool,
@@ -37,7 +37,7 @@ def regenerate_certs(
     """Ask first unless `unasked`, but not about machines that fail anyway."""
     if dry_run:
         yield from plan_each(
-            store, console, names, access, lambda each, console, own: plan_renewal(store, each, console, own, renewal)
+            store, console, names, login, lambda each, console, own: plan_renewal(store, each, console, own, renewal)
         )
         return
     wanted = list(dict.fromkeys(chosen(store, names)))
@@ -47,7 +47,7 @@ def regenerate_certs(
             check_provisioned(store.read(name))
             able.append(name)
     # A password that is typed for a look counts for the work, too.
-    logins = {name: access.for_one_host() for name in able}
+    logins = {name: login.for_one_host() for name in able}
     kept: dict[str, list[str]] = {}
     if able and renewal.new_ca and not unasked:
         for name, found in look(store, console, logins, renewal):
@@ -65,20 +65,20 @@ def regenerate_certs(
             store,
             console,
             wanted,
-            access,
+            login,
             lambda held, console, own: renew(held, console, logins.get(held.name, own), renewal),
         )
 
 
 def look(
-    store: Store, console: Console, logins: Mapping[str, Access], renewal: Renewal
+    store: Store, console: Console, logins: Mapping[str, Login], renewal: Renewal
 ) -> Iterator[tuple[str, list[str] | MachineError]]:
     """Yield the CAs that stay on each host, or why the host is refused."""
     return plan_each(
         store,
         console,
         [*logins],
-        Access(),
+        Login(),
         lambda machine, console, _: look_before_renewal(store, machine, console, logins[machine.name], renewal),
     )
 

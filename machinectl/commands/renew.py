@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.hosts.certificates.renewal_time import Due, LifetimeLeft
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.hosts.lifecycle.host_plan import HostPlan
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
@@ -48,11 +48,11 @@ def leave_locked(name: str, due: Due) -> None:
 
 
 def renew_unless_locked(
-    store: Store, console: Console, name: str, due: Due, access: Access, window: LifetimeLeft
+    store: Store, console: Console, name: str, due: Due, login: Login, window: LifetimeLeft
 ) -> RenewalResult:
     try:
         with locked_machine(store, console, name, partial(leave_locked, name, due)) as held:
-            return renew_due(held, console, access, window)
+            return renew_due(held, console, login, window)
     except LockedElsewhere:
         return RenewalResult(until=due.until, waiting=SKIPPED)
 
@@ -61,7 +61,7 @@ def renew_due_certificates(
     store: Store,
     console: Console,
     names: Sequence[str],
-    access: Access,
+    login: Login,
     window: LifetimeLeft,
     *,
     dry_run: bool = False,
@@ -87,7 +87,7 @@ def renew_due_certificates(
     down: set[str] = set()
 
     def one(name: str, console: Console) -> RenewalResult | HostPlan:
-        own = access.for_one_host()
+        own = login.for_one_host()
         if dry_run:
             return plan_due_renewal(store, due[name][0], console, own, window)
         try:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.hosts.connection.remote_command import RemoteScript
     from machinectl.hosts.parallel.output_streams import Events
     from machinectl.machines.record import Machine
@@ -28,7 +28,7 @@ def run(
     console: Console,
     names: Iterable[str],
     order: RemoteScript,
-    access: Access,
+    login: Login,
     *,
     timeout: float | None = None,
     parallel: int = LIMIT,
@@ -36,7 +36,7 @@ def run(
     """Yield output as it arrives; `timeout` covers all hosts together."""
 
     def one(name: str, own: Console, say: WriteOutput, over: StopEvent) -> int | None:
-        return run_remote_script(store, own, name, access.for_one_host(), order, say, over)
+        return run_remote_script(store, own, name, login.for_one_host(), order, say, over)
 
     return stream_output(console, names, one, limit=parallel, timeout=timeout, input=order.input)
 

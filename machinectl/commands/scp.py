@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.hosts.connection.copy_paths import MachinePath
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.hosts.connection.openssh_programs import SSHFiles
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
@@ -35,7 +35,7 @@ def scp(
     console: Console,
     words: Sequence[str],
     wishes: CopyOptions,
-    access: Access,
+    login: Login,
     *,
     delta: bool = False,
     native: bool = False,
@@ -62,14 +62,14 @@ def scp(
                 "-d uses rsync over the system's ssh, which --native-ssh turns off", "Leave out -d or --native-ssh"
             )
         check_rsync(sources, target, wishes)
-        with temporary_ssh_config(store, machines, console, access, logins) as files:
-            return by_rsync(files, sources, target, machines, wishes, console, access)
+        with temporary_ssh_config(store, machines, console, login, logins) as files:
+            return by_rsync(files, sources, target, machines, wishes, console, login)
     if native or not has_sftp_scp():
-        return copy_by_sftp(store, console, sources, target, wishes, access, progress)
-    with temporary_ssh_config(store, machines, console, access, logins) as files:
+        return copy_by_sftp(store, console, sources, target, wishes, login, progress)
+    with temporary_ssh_config(store, machines, console, login, logins) as files:
         paths = [source.for_programs for source in sources]
         command = scp_command(files.config, files.program, paths, target.for_programs, wishes)
-        ended = run_ssh_program(command, files, machines, console, access)
+        ended = run_ssh_program(command, files, machines, console, login)
     if ended.status:
         explain_sftp_failure(ended.said, target, console)
     return ended.status
@@ -107,12 +107,12 @@ def by_rsync(
     machines: Sequence[Machine],
     wishes: CopyOptions,
     console: Console,
-    access: Access,
+    login: Login,
 ) -> int:
     progress = sys.stdout.isatty() and not wishes.quiet
     paths = [each.for_programs for each in sources]
     command = rsync_command(files.config, files.program, paths, target.for_programs, wishes, progress=progress)
-    ended = run_ssh_program(command, files, machines, console, access)
+    ended = run_ssh_program(command, files, machines, console, login)
     shells = [line for line in ended.said.splitlines() if not line.startswith("rsync")]
     if ended.status in NOT_STARTED and any("rsync" in line for line in shells):
         raise MachineError(

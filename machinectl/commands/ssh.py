@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.driver import SSHEndpoint
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
@@ -43,7 +43,7 @@ TO_STDERR = {"-v", "-E", "-G", "-V", "-Q", "-O", "-y"}
 SSH_FAILED = 255
 
 
-def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *, native: bool = False) -> int:
+def ssh(store: Store, console: Console, words: Sequence[str], login: Login, *, native: bool = False) -> int:
     """Return the remote exit status; pin a new host's key.
 
     `words` are the machine (NAME or USER@NAME) or none, and ssh's arguments. paramiko is for `native`, and for
@@ -59,20 +59,20 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
         check_ssh_user(user)
     machine = store.read(machine_at(store, name) or chosen_one(store, [name] if words else []))
     arguments = list(words[1:])
-    endpoint = login_endpoint(machine, console, access)
+    endpoint = login_endpoint(machine, console, login)
     endpoint = replace(endpoint, user=user or endpoint.user)
     options = bool(arguments) and arguments[0].startswith("-")
     installed = find_program("ssh")
     if not arguments and not sys.stdin.isatty():
         # Without -T, ssh warns that stdin is not a terminal.
         arguments = ["-T"]
-    if installed and access.needs_login and not native:
+    if installed and login.needs_login and not native:
         pin = pin_in_store(store, console, machine)
-        with logged_in(machine, console, access, ssh=endpoint, quietly=True, pin=pin) as session:
+        with logged_in(machine, console, login, ssh=endpoint, quietly=True, pin=pin) as session:
             shared = ["-o", f"ControlPath={quote_config_path(session.control)}", "-o", "ControlMaster=no"]
-            return run_ssh(machine, endpoint, [*shared, *arguments], console, access)
+            return run_ssh(machine, endpoint, [*shared, *arguments], console, login)
     if installed and (options or not native):
-        return ssh_with_options(store, console, machine, endpoint, arguments, access)
+        return ssh_with_options(store, console, machine, endpoint, arguments, login)
     if options:
         raise UsageError(
             f"There is no ssh on this computer, and machinectl's own takes a command, not {arguments[0]}",
@@ -81,26 +81,26 @@ def ssh(store: Store, console: Console, words: Sequence[str], access: Access, *,
     from machinectl.ssh.client.interactive_shell import run_shell
 
     pin = pin_in_store(store, console, machine)
-    with logged_in(machine, console, access, ssh=endpoint, quietly=True, native=True, pin=pin) as session:
+    with logged_in(machine, console, login, ssh=endpoint, quietly=True, native=True, pin=pin) as session:
         return run_shell(session, list(words[1:]))
 
 
 def ssh_with_options(
-    store: Store, console: Console, machine: Machine, endpoint: SSHEndpoint, arguments: list[str], access: Access
+    store: Store, console: Console, machine: Machine, endpoint: SSHEndpoint, arguments: list[str], login: Login
 ) -> int:
-    if warning := pin_first_key(store, console, machine, access, endpoint):
+    if warning := pin_first_key(store, console, machine, login, endpoint):
         console.warn(warning)
     if not os.path.lexists(known_hosts_path(machine)):
         # Without this, ssh would wait forever for a silent host.
         arguments = ["-o", f"ConnectTimeout={read_settings(endpoint).connect_timeout:.0f}", *arguments]
     try:
-        return run_ssh(machine, endpoint, arguments, console, access)
+        return run_ssh(machine, endpoint, arguments, console, login)
     except SSHError:
         # The address answered a moment ago, and may be another host's by now.
-        other = answering_endpoint(machine, console, access, ssh_endpoint(machine), 0)
+        other = answering_endpoint(machine, console, login, ssh_endpoint(machine), 0)
         if other.host == endpoint.host:
             raise
-    return run_ssh(machine, replace(other, user=endpoint.user), arguments, console, access)
+    return run_ssh(machine, replace(other, user=endpoint.user), arguments, console, login)
 
 
 def machine_at(store: Store, address: str) -> str:
@@ -126,14 +126,14 @@ def with_name_first(words: Sequence[str]) -> str:
     return shlex.join(["machinectl", "ssh", "@".join([*users[-1:], name]), *others, *command])
 
 
-def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], console: Console, access: Access) -> int:
+def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], console: Console, login: Login) -> int:
     """Raise SSHError if ssh does not connect."""
     known_hosts = checked_known_hosts(machine, endpoint)
     options = parse_ssh_options(arguments)
     to = without_named(endpoint, options or [])
     command = openssh_command(to, known_hosts=known_hosts, arguments=arguments)
-    if access.trace:
-        access.trace(shlex.join(command))
+    if login.trace:
+        login.trace(shlex.join(command))
     close_all()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -152,7 +152,7 @@ def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], c
             raise MachineError(f"ssh cannot be started: {exc.strerror}", "Try: ssh -V") from exc
         said = read_logs(log, JUMP_LOG)
     if os.WIFEXITED(status) and os.WEXITSTATUS(status) == SSH_FAILED:
-        raise_ssh_failure(said, machine, console, access)
+        raise_ssh_failure(said, machine, console, login)
     if said.text:
         console.note(said.text.rstrip("\n"))
     return end_alike(status)

@@ -12,20 +12,20 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.errors import MachineError
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.hosts.lifecycle.host_plan import HostPlan
     from machinectl.machines.store import Store
     from machinectl.provision.target import Allowed
 
 
 def upgrade(
-    store: Store, console: Console, names: Sequence[str], access: Access, allowed: Allowed, *, dry_run: bool
+    store: Store, console: Console, names: Sequence[str], login: Login, allowed: Allowed, *, dry_run: bool
 ) -> Iterator[tuple[str, HostPlan | MachineError | None]]:
     """`allowed.yes` permits more than a patch release."""
     if dry_run:
         return plan_each(
-            store, console, names, access, lambda each, console, own: plan_upgrade(store, each, console, own, allowed)
+            store, console, names, login, lambda each, console, own: plan_upgrade(store, each, console, own, allowed)
         )
     return work_on_each(
-        store, console, names, access, lambda held, console, own: upgrade_engine(held, console, own, allowed)
+        store, console, names, login, lambda held, console, own: upgrade_engine(held, console, own, allowed)
     )

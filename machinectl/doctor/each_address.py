@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.engine import Endpoint
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.machines.record import Machine
 
 TITLE = "Address"
@@ -51,12 +51,12 @@ class AddressLook:
     has_own_key: bool | None = None
 
 
-def look_at_addresses(machine: Machine, console: Console, access: Access, timeout: float) -> list[AddressLook]:
+def look_at_addresses(machine: Machine, console: Console, login: Login, timeout: float) -> list[AddressLook]:
     """Return nothing for a machine with one address. `timeout` is per step. Never raises MachineError."""
     hosts = known_addresses(machine)
     if len(hosts) == 1:
         return []
-    tasks = {host: BackgroundTask(partial(look_at, machine, host, console, access, timeout)) for host in hosts}
+    tasks = {host: BackgroundTask(partial(look_at, machine, host, console, login, timeout)) for host in hosts}
     late = MachineError(f"no answer within {timeout * STEPS:g} s")
     return [task.found(timeout * STEPS) or AddressLook(host, failure=late) for host, task in tasks.items()]
 
@@ -65,13 +65,13 @@ def known_addresses(machine: Machine) -> list[str]:
     return list(dict.fromkeys([engine_url.parse_url(machine.url).host, *machine.addresses]))
 
 
-def look_at(machine: Machine, host: str, console: Console, access: Access, timeout: float) -> AddressLook:
+def look_at(machine: Machine, host: str, console: Console, login: Login, timeout: float) -> AddressLook:
     try:
         endpoint = endpoint_of(machine)
         one = replace(endpoint, url=engine_url.with_host(endpoint.url, host), others=(), memory=None)
         return AddressLook(host, engine_id(replace(one, cert_dir=certificate_directory(machine, timeout)), timeout))
     except MachineError as exc:
-        return AddressLook(host, failure=exc, has_own_key=shows_own_key(machine, host, console, access, timeout))
+        return AddressLook(host, failure=exc, has_own_key=shows_own_key(machine, host, console, login, timeout))
 
 
 def engine_id(endpoint: Endpoint, timeout: float) -> str:
@@ -80,7 +80,7 @@ def engine_id(endpoint: Endpoint, timeout: float) -> str:
     return one_line(str(told.get("ID", "")), LONGEST_ID)
 
 
-def shows_own_key(machine: Machine, host: str, console: Console, access: Access, timeout: float) -> bool | None:
+def shows_own_key(machine: Machine, host: str, console: Console, login: Login, timeout: float) -> bool | None:
     # paramiko takes 150 ms to load.
     from machinectl.hosts.connection.answering_host import has_own_key
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
@@ -90,7 +90,7 @@ def shows_own_key(machine: Machine, host: str, console: Console, access: Access,
         return None
     try:
         policy = HostKeyPolicy(pinned_known_hosts(machine), machine=machine.name)
-        return has_own_key(replace(ssh, host=host), policy, access.credentials, console, timeout)
+        return has_own_key(replace(ssh, host=host), policy, login.credentials, console, timeout)
     except MachineError:
         return None
 

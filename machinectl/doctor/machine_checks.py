@@ -28,7 +28,7 @@ from machinectl.engine.dialling.tls import foreign_ca_hint
 from machinectl.errors import DOCTOR, IMPORT, MachineError
 from machinectl.host_changes import ConfigMerged, of_kind
 from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.connection.login import Access, logged_in, moved_hint, pinned_known_hosts, root_runner
+from machinectl.hosts.connection.login import Login, logged_in, moved_hint, pinned_known_hosts, root_runner
 from machinectl.hosts.connection.machine_driver import endpoint_of, endpoints_of, ssh_or_none
 from machinectl.hosts.connection.openssh_programs import docker_needs_ssh_config
 from machinectl.hosts.lifecycle.host_owner import GIVE_UP, after_loss, lost_to
@@ -80,7 +80,7 @@ class Inside:
     own_url: str = ""
 
 
-def check_machine(store: Store, console: Console, name: str, access: Access, timeout: float) -> list[Check]:
+def check_machine(store: Store, console: Console, name: str, login: Login, timeout: float) -> list[Check]:
     """Examine a machine, `timeout` seconds per step.
 
     Prompts only for passwords and passphrases. Raises NoSuchMachine.
@@ -104,15 +104,15 @@ def check_machine(store: Store, console: Console, name: str, access: Access, tim
     # A log file needs no progress line.
     with console.step("Examining") if console.interactive else nullcontext():
         engine = BackgroundTask(lambda: reach_engine(machine, timeout))
-        looks = BackgroundTask(lambda: look_at_addresses(machine, console, access, timeout))
+        looks = BackgroundTask(lambda: look_at_addresses(machine, console, login, timeout))
         client = BackgroundTask(lambda: docker_client.client_api_version(os.environ.get("PATH", os.defpath)))
-        inside = look_inside(machine, console, access, timeout)
+        inside = look_inside(machine, console, login, timeout)
         if inside.facts:
             inside = replace(inside, lost_to=lost_to(store, machine, inside.facts))
         dockers = list(docker_ssh_checks(store, machine, inside, timeout))
         way = engine.found() or EngineReach(())
         if inside.facts and any((each.title, each.verdict) == (TLS, Verdict.BROKEN) for each in way.checks):
-            inside = replace(inside, own_url=own_url(machine, console, access, timeout))
+            inside = replace(inside, own_url=own_url(machine, console, login, timeout))
         its_id = str(inside.facts.info.get("ID", "")) if inside.facts else ""
         addresses = list(address_checks(machine, looks.found() or [], its_id))
     return [
@@ -241,13 +241,13 @@ def of_whose_engine(check: Check, machine: Machine, inside: Inside) -> Check:
     return check
 
 
-def own_url(machine: Machine, console: Console, access: Access, timeout: float) -> str:
+def own_url(machine: Machine, console: Console, login: Login, timeout: float) -> str:
     """Return the URL with the address that SSH uses if the URL's host shows another SSH key, else ""."""
     ssh, host = ssh_or_none(machine), value_or("", lambda: engine_url.parse_url(machine.url).host)
     # Of several addresses, each has a check.
     if ssh is None or host in {"", ssh.host} or machine.addresses:
         return ""
-    is_foreign = shows_own_key(machine, host, console, access, timeout) is False
+    is_foreign = shows_own_key(machine, host, console, login, timeout) is False
     return engine_url.with_host(machine.url, ssh.host) if is_foreign else ""
 
 
@@ -266,7 +266,7 @@ def engine_port_of(machine: Machine) -> int:
     return value_or(TLS_PORT, lambda: engine_url.engine_port(machine.url))
 
 
-def look_inside(machine: Machine, console: Console, access: Access, timeout: float) -> Inside:
+def look_inside(machine: Machine, console: Console, login: Login, timeout: float) -> Inside:
     """Read the host's facts. Never raises MachineError."""
     shell = Shell(machine.name)
     try:
@@ -279,20 +279,20 @@ def look_inside(machine: Machine, console: Console, access: Access, timeout: flo
     from machinectl.ssh.ssh_errors import HostKeyRefused
 
     # Neither pin nor trust unknown keys.
-    cautious = replace(access, strict=True)
+    cautious = replace(login, strict=True)
     try:
         with logged_in(machine, console, cautious, ssh=ssh, timeout=timeout, quietly=True) as session:
-            return logged_in_inside(machine, session, console, access, ssh, timeout)
+            return logged_in_inside(machine, session, console, login, ssh, timeout)
     except HostKeyRefused as exc:
-        checks = (refused_key_check(machine, ssh, access, exc), *unseen([ROOT, HOST], f"{SSH} failed"))
+        checks = (refused_key_check(machine, ssh, login, exc), *unseen([ROOT, HOST], f"{SSH} failed"))
         return Inside(checks, shell, is_another_host=checks[0].verdict is Verdict.BROKEN and not ssh.jump)
     except MachineError as exc:
         return Inside((failed(SSH, exc), *unseen([ROOT, HOST], f"{SSH} failed")), shell)
 
 
-def refused_key_check(machine: Machine, ssh: SSHEndpoint, access: Access, error: MachineError) -> Check:
+def refused_key_check(machine: Machine, ssh: SSHEndpoint, login: Login, error: MachineError) -> Check:
     """Report a refused host key; an unknown key is no fault."""
-    if pinned_known_hosts(machine).strip() or access.strict or access.host_key:
+    if pinned_known_hosts(machine).strip() or login.strict or login.host_key:
         # Of several addresses, each has a check.
         return broken(SSH, error.cause, "" if machine.addresses and not ssh.jump else error.hint)
     seen = f"the key of {ssh.host} is not pinned, nor known to your SSH: nothing was sent to it"
@@ -300,13 +300,13 @@ def refused_key_check(machine: Machine, ssh: SSHEndpoint, access: Access, error:
 
 
 def logged_in_inside(
-    machine: Machine, session: SSHSession, console: Console, access: Access, ssh: SSHEndpoint, timeout: float
+    machine: Machine, session: SSHSession, console: Console, login: Login, ssh: SSHEndpoint, timeout: float
 ) -> Inside:
     shell = Shell(machine.name)
     key = "the pinned key" if pinned_known_hosts(machine).strip() else "a key that your SSH knows"
     entered = ok(SSH, f"{session.user} can log in at {ssh.host}, which shows {key}")
     try:
-        root = root_runner(session, console, access)
+        root = root_runner(session, console, login)
     except MachineError as exc:
         return Inside((entered, failed(ROOT, exc), *unseen([HOST], f"{ROOT} failed")), shell)
     program = getattr(root, "program", "")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from machinectl.certs import Pair
     from machinectl.console import Console
     from machinectl.fleet.model import FleetHost
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.hosts.lifecycle.removal import Purge
     from machinectl.hosts.lifecycle.setup import Setup
     from machinectl.hosts.parallel.rollout_order import BatchSizes, StartOrder
@@ -57,7 +57,7 @@ class ApplyOptions:
     """
 
     path: str
-    access: Access
+    login: Login
     allowed: Allowed
     authority: Pair | None = None
     spare: CertificateFiles = NO_CERTIFICATES
@@ -129,7 +129,7 @@ class ApplyRun:
         # New hosts, with the IDs of running containers.
         self.in_use: dict[str, frozenset[str]] = {}
         self.forming: Forming | None = None
-        self._accesses: dict[str, Access] = {}
+        self._logins: dict[str, Login] = {}
 
     def names(self, *actions: Action) -> list[str]:
         return [name for name, step in self.steps.items() if step.action in actions]
@@ -143,14 +143,14 @@ class ApplyRun:
             raise KeyError(name)
         return host
 
-    def access(self, name: str) -> Access:
+    def login(self, name: str) -> Login:
         """Return one host's login. Raises MachineError if a secret's file holds none."""
-        if name not in self._accesses:
-            own = self.options.access.with_files(**asdict(self.host(name).login))
+        if name not in self._logins:
+            own = self.options.login.with_files(**asdict(self.host(name).login))
             # `apply` contacts only hosts with work; `provision` uses the recorded address, and the file's may differ.
             again = "" if self._is_at_recorded_address(name) else self.options.apply_one(name)
-            self._accesses[name] = replace(own, again=again)
-        return self._accesses[name]
+            self._logins[name] = replace(own, again=again)
+        return self._logins[name]
 
     def _is_at_recorded_address(self, name: str) -> bool:
         step = self.steps[name]

@@ -50,7 +50,7 @@ def preview_host_changes(run: ApplyRun, name: str, console: Console) -> list[Out
     else:
         edit = edit_of(step.host, machine, {each.key for each in step.differences})
         there = edit.preview(machine, run.store.exists)
-        found = preview_provisioning(machine, console, run.access(name), run.setup(name), run.store, there)
+        found = preview_provisioning(machine, console, run.login(name), run.setup(name), run.store, there)
     return [outcome for outcome in found.outcomes if outcome.changed]
 
 
@@ -122,7 +122,7 @@ def change_machine(run: ApplyRun, name: str, console: Console) -> None:
             held.write()
             return
         before = running_containers(machine) if restarts else None
-        provisioning.change_host(held, console, run.access(name), run.setup(name), edit)
+        provisioning.change_host(held, console, run.login(name), run.setup(name), edit)
         if restarts:
             wait_for_containers(machine, before, console)
         check_settings(run, host, machine)
@@ -149,7 +149,7 @@ def creation_of(run: ApplyRun, name: str, *, in_use: bool) -> Creation:
 
     host, options = run.host(name), run.options
     allowed = replace(options.allowed, in_use=in_use)
-    onboarding = Onboarding(run.access(name), allowed, options.authority, lambda: run.changed_hosts.add(name))
+    onboarding = Onboarding(run.login(name), allowed, options.authority, lambda: run.changed_hosts.add(name))
     driver = load(host.spec.driver)
     return Creation(name, host.spec, driver, onboarding, host.certificates, options.spare, fleet=run.fleet.text)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.hosts.swarm_formation.swarm_roles import Roles
     from machinectl.rollout.apply_run import ApplyRun
 
@@ -138,7 +138,7 @@ def look_for_changes(run: ApplyRun, console: Console) -> Iterator[Result]:
 def look(run: ApplyRun, name: str, console: Console) -> Did:
     from machinectl.hosts.lifecycle.provisioning import preview_provisioning
 
-    found = preview_provisioning(run.machines[name], console, run.access(name), run.setup(name), run.store)
+    found = preview_provisioning(run.machines[name], console, run.login(name), run.setup(name), run.store)
     if any(each.changed for each in found.outcomes):
         return Did.CHANGED
     with run.store.writing(name, waiting(console, name)) as held:
@@ -228,13 +228,13 @@ def join_nodes(run: ApplyRun, console: Console, roles: Roles, joining: Sequence[
 
     began: dict[str, float] = {}
 
-    def own_access(name: str, _: Access) -> Access:
+    def own_login(name: str, _: Login) -> Login:
         began[name] = time.monotonic()
         run.touched.add(name)
-        return run.access(name)
+        return run.login(name)
 
     try:
-        for name, error in roles.form(run.store, console, Joining(run.options.access, own=own_access)):
+        for name, error in roles.form(run.store, console, Joining(run.options.login, own=own_login)):
             # A node whose engine lost its recorded role has work, too.
             if name in joining or name in began:
                 run.seconds[name] += time.monotonic() - began[name] if name in began else 0

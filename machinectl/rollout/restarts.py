@@ -46,11 +46,11 @@ def log_in_before_restarts(run: ApplyRun, console: Console) -> Iterator[Result]:
 def try_login(run: ApplyRun, name: str, console: Console) -> None:
     from machinectl.hosts.connection.login import logged_in, pin_known_hosts, root_runner
 
-    access = run.access(name)
+    login = run.login(name)
     with locked_machine(run.store, console, name) as held:
         pin = partial(pin_known_hosts, held)
-        with logged_in(held.machine, console, access, pin=pin) as session:
-            root_runner(session, console, access)
+        with logged_in(held.machine, console, login, pin=pin) as session:
+            root_runner(session, console, login)
 
 
 def create_and_change(run: ApplyRun, console: Console) -> Iterator[Result]:

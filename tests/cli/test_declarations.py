@@ -118,7 +118,7 @@ def takes_what_is_declared(declared: Verb) -> bool:
     taken = inspect.signature(function).parameters
     given = {one.parameter for one in declared.arguments} | {flag.parameter for flag in declared.flags}
     if LOGIN[0] in declared.flags:
-        given = (given - {flag.parameter for flag in LOGIN}) | {"access"}
+        given = (given - {flag.parameter for flag in LOGIN}) | {"login"}
     if SELECTOR.parameter in given and not declared.keeps_selector:
         assert NAMES.parameter in given
         given -= {SELECTOR.parameter, *([ALL_MACHINES.parameter] if ALL_MACHINES in declared.flags else [])}

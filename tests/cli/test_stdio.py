@@ -22,7 +22,7 @@ from machinectl.cli.output.exit_status import BUG, guarded
 from machinectl.cli.output.stdio import Stream
 from machinectl.cli.output.terminal import Terminal
 from machinectl.errors import MachineError
-from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.login import Login
 from machinectl.hosts.swarm import draining
 from machinectl.hosts.swarm_formation.swarm_join import Joining
 from machinectl.hosts.swarm_formation.swarm_roles import Roles
@@ -145,7 +145,7 @@ def test_a_real_process_survives_an_unread_stderr(tmp_path: Path) -> None:
 
 def test_a_drained_node_is_active_again_if_nobody_reads_stderr(store: Store) -> None:
     with engines(store, "m1", "m2") as swarms:
-        dict(Roles({"m1": "manager", "m2": "manager"}).form(store, Quiet(), Joining(Access(), "192.0.2.7")))
+        dict(Roles({"m1": "manager", "m2": "manager"}).form(store, Quiet(), Joining(Login(), "192.0.2.7")))
         for kind in KINDS:
             with streams(err=kind), store.writing("m2") as held:
                 with draining.drained_node(held, Terminal("machinectl"), "node-m2"):

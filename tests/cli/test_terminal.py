@@ -23,7 +23,7 @@ from machinectl.commands.create import create
 from machinectl.console import Unanswered
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
-from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.login import Login
 from machinectl.hosts.lifecycle.creation import Creation, Onboarding
 from machinectl.machines.record import Machine
 from machinectl.machines.spec import MachineSpec
@@ -51,7 +51,7 @@ def machines(store: Store) -> Iterator[Store]:
     with servers.serving(servers.engine) as answering, servers.serving(servers.silent) as silent:
         for name, port in (("awake", answering), ("asleep", silent)):
             spec = MachineSpec("none", {"url": f"tcp://127.0.0.1:{port}"}, tls=False)
-            create(store, Quiet(), Creation(name, spec, load("none"), Onboarding(Access(), NOTHING_SPECIAL)))
+            create(store, Quiet(), Creation(name, spec, load("none"), Onboarding(Login(), NOTHING_SPECIAL)))
         yield store
 
 

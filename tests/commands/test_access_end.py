@@ -15,7 +15,7 @@ from machinectl.host_changes import CaTrusted
 from machinectl.hosts.access import granting
 from machinectl.hosts.access.granting import AccessGrant, client_of_holder
 from machinectl.hosts.certificates.signing import signed
-from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.login import Login
 from machinectl.hosts.lifecycle.host_plan import HostPlan
 from machinectl.machines.holders import PERSON, find_holder
 from machinectl.machines.record import Machine
@@ -77,12 +77,12 @@ def engines(store: Store, monkeypatch: pytest.MonkeyPatch) -> Engines:
         with store.writing(name) as held:
             held.machine.labels = {"role": "a"}
             key = certs.own_public_key(certs.new_key())
-            client_of_holder(held, Quiet(), Access(), AccessGrant("alice", PERSON, key))
+            client_of_holder(held, Quiet(), Login(), AccessGrant("alice", PERSON, key))
     return found
 
 
 def end(store: Store, console: Quiet, names: Sequence[str] = NAMES, *, yes: bool = True) -> dict[str, Any]:
-    return dict(access_end(store, console, EndOrder("alice", names, yes=yes), Access()))
+    return dict(access_end(store, console, EndOrder("alice", names, yes=yes), Login()))
 
 
 def holders(store: Store) -> dict[str, str | None]:
@@ -213,7 +213,7 @@ def test_access_that_another_computer_gave_is_found_on_the_host_and_ended(
     elsewhere["m1"] = {"ab" * 32: "CN=machinectl m1 dozzle"}
     engines.off = {"m3"}
     console = Quiet(True)
-    results: dict[str, Any] = dict(access_end(store, console, EndOrder("dozzle", NAMES), Access()))
+    results: dict[str, Any] = dict(access_end(store, console, EndOrder("dozzle", NAMES), Login()))
     assert results.pop("m1") == "dozzle"
     assert {name: error.cause for name, error in results.items()} == {
         "m2": '"dozzle" has no access to "m2"',
@@ -233,7 +233,7 @@ def test_a_dry_run_finds_access_that_another_computer_gave(
 ) -> None:
     elsewhere["m1"] = {"ab" * 32: "CN=machinectl m1 dozzle"}
     monkeypatch.setattr(access_end_module, "plan_trust", lambda *words: HostPlan((*words[4].ending,)))
-    planned = dict(access_end_module.plan_end(store, Quiet(), EndOrder("dozzle", ["m1", "m2"]), Access()))
+    planned = dict(access_end_module.plan_end(store, Quiet(), EndOrder("dozzle", ["m1", "m2"]), Login()))
     assert planned["m1"] == HostPlan(("ab" * 32,))
     assert isinstance(planned["m2"], MachineError)
 
@@ -243,7 +243,7 @@ def test_no_host_is_asked_for_a_name_that_no_holder_can_have(
 ) -> None:
     elsewhere["m1"] = {"ab" * 32: "CN=machinectl m1 dozzle"}
     console = Quiet()
-    [(_, refused)] = access_end(store, console, EndOrder("a" * 52, ["m1"], yes=True), Access())
+    [(_, refused)] = access_end(store, console, EndOrder("a" * 52, ["m1"], yes=True), Login())
     assert isinstance(refused, UsageError)
     assert "at most 51" in refused.cause
     assert console.begun == []

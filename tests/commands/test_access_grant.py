@@ -19,7 +19,7 @@ from machinectl.hosts.access.granting import end_access
 from machinectl.hosts.access.wire.access_answer import AccessAnswer, read_access_answer
 from machinectl.hosts.access.wire.access_request import AccessRequest, RequestedMachine, new_access_request
 from machinectl.hosts.certificates.signing import signed
-from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.login import Login
 from machinectl.machines.holders import ENDING, find_holder, put_holder
 from machinectl.machines.record import Machine
 from machinectl.value_classes import replace as replaced
@@ -58,7 +58,7 @@ class Owner:
         here._console = console  # type: ignore[assignment]
         given: dict[str, Any] = {"who": None, "lifetime": "", "yes": not answers, "output": "", **options}
         flags = {"restart_swarm": False, "dry_run": False}
-        assert access_grant(here, file=str(path), access=Access(), **{**flags, **given}) == code
+        assert access_grant(here, file=str(path), login=Login(), **{**flags, **given}) == code
         captured = self._captured.readouterr()
         self.printed, self.errors = captured.out, captured.err.decode()
         return console
@@ -293,7 +293,7 @@ def test_a_replayed_request_of_an_ended_holder_is_refused_with_the_day(owner: Ow
     asked = request("orion")
     owner.grant(asked)
     with owner.store.writing("orion") as held:
-        end_access(held, Quiet(), Access(), "alice@laptop")
+        end_access(held, Quiet(), Login(), "alice@laptop")
     owner.grant(asked, who="bob", code=1)
     assert f"was ended on {datetime.now(UTC):%Y-%m-%d}" in owner.errors
     assert "machinectl rm <NAME>; machinectl access request --for alice@laptop <NAME>:orion\n" in owner.errors
@@ -304,7 +304,7 @@ def test_an_end_counts_for_the_old_key_after_the_machine_was_renamed(owner: Owne
     asked = request("orion")
     owner.grant(asked)
     with owner.store.writing("orion") as held:
-        end_access(held, Quiet(), Access(), "alice@laptop")
+        end_access(held, Quiet(), Login(), "alice@laptop")
     rename(owner.store, "orion", "vega")
     rename(owner.store, "rigel", "orion")
     owner.grant(asked, code=1)
@@ -320,7 +320,7 @@ def test_an_earlier_name_with_a_new_key_names_the_machine_that_the_holder_had(ow
     owner.grant(request("orion"), code=1)
     assert "Ask alice@laptop whether vega is meant, and for a request that names it" in owner.errors
     with owner.store.writing("vega") as held:
-        end_access(held, Quiet(), Access(), "alice@laptop")
+        end_access(held, Quiet(), Login(), "alice@laptop")
     owner.grant(request("orion"), code=1)
     assert owner.errors.endswith("whether vega is meant, and for a request that names it\n")
     KEYS["orion"] = before

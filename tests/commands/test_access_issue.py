@@ -28,7 +28,7 @@ from machinectl.hosts.access.issued_files import write_issued
 from machinectl.hosts.access.tool_files.known_tools import LAYOUTS
 from machinectl.hosts.certificates.client_warnings import unfinished_access
 from machinectl.hosts.certificates.signing import signed
-from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.login import Login
 from machinectl.hosts.lifecycle.host_plan import HostPlan
 from machinectl.machines.holders import (
     ADDING,
@@ -98,7 +98,7 @@ def dozzle(out: Path) -> ToolIssue:
 def issued(
     store: Store, issue: ToolIssue, *names: str, console: Quiet | None = None, unasked: bool = True
 ) -> IssuedAccess:
-    return access_issue(store, console or Quiet(), names or ["rigel", "vega"], Access(), issue, unasked=unasked)
+    return access_issue(store, console or Quiet(), names or ["rigel", "vega"], Login(), issue, unasked=unasked)
 
 
 def contents(directory: Path) -> dict[str, bytes]:
@@ -347,7 +347,7 @@ def test_the_same_command_finishes_a_run_that_was_killed_while_it_placed_the_fil
             issued(store, replace(dozzle, addresses=("10.8.0.29",)))
     monkeypatch.setattr(issuing, "plan_client", lambda *_: HostPlan())
     left = contents(out)
-    assert plan_access_issue(store, Quiet(), ["rigel", "vega"], Access(), dozzle)[1]
+    assert plan_access_issue(store, Quiet(), ["rigel", "vega"], Login(), dozzle)[1]
     # A dry run leaves the rest to the run itself.
     assert contents(out) == left
     assert "10.8.0.29" in issued(store, dozzle).lines[0]
@@ -592,9 +592,9 @@ def test_a_dry_run_names_the_files_unless_a_machine_fails(
 
     monkeypatch.setattr(issuing, "plan_client", plan)
     names = ["rigel", "vega"]
-    assert len(plan_access_issue(store, Quiet(), names, Access(), dozzle)[1]) == 6
+    assert len(plan_access_issue(store, Quiet(), names, Login(), dozzle)[1]) == 6
     off.add("vega")
-    plans, files = plan_access_issue(store, Quiet(), names, Access(), dozzle)
+    plans, files = plan_access_issue(store, Quiet(), names, Login(), dozzle)
     assert (dict(plans)["rigel"], files) == (HostPlan(), [])
 
 

@@ -21,7 +21,7 @@ from machinectl.engine import swarm_api
 from machinectl.errors import MachineError
 from machinectl.fleet.model import FleetHost, FleetId
 from machinectl.host_changes import UnknownChange
-from machinectl.hosts.connection.login import Access, logged_in
+from machinectl.hosts.connection.login import Login, logged_in
 from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.hosts.lifecycle import provisioning
 from machinectl.hosts.lifecycle.host_plan import HostPlan as SetupPlan
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
     from tests.support.sshd import Sshd
 
-OPTIONS = ApplyOptions("/srv/fleet.yaml", Access(), NOTHING_SPECIAL)
+OPTIONS = ApplyOptions("/srv/fleet.yaml", Login(), NOTHING_SPECIAL)
 TWO = """
 hosts:
   nas: {driver: none, url: "unix:///run/nas.sock", labels: {role: store}}
@@ -235,7 +235,7 @@ def test_a_machine_of_another_fleet_is_taken_over_only_with_the_option_or_a_yes(
 def as_planned(store: Store, file: Path, console: Console) -> list[Result]:
     """Apply a file as the person at this console does."""
 
-    options = ApplyOptions(str(file), Access(), NOTHING_SPECIAL)
+    options = ApplyOptions(str(file), Login(), NOTHING_SPECIAL)
     return list(apply(store, console, lambda: plan(store, str(file), [], None), options))
 
 
@@ -272,7 +272,7 @@ def test_what_is_another_files_by_the_time_of_the_answer_is_not_removed(store: S
     before = Machine("web", "none")
     before.fleet = OPTIONS.path
     planned = FleetPlan([PlanStep("web", Action.REMOVE)], FleetId(OPTIONS.path), {"web": before})
-    options = ApplyOptions(OPTIONS.path, Access(), NOTHING_SPECIAL, prune=True, yes=True)
+    options = ApplyOptions(OPTIONS.path, Login(), NOTHING_SPECIAL, prune=True, yes=True)
     [found] = apply(store, Quiet(), lambda: planned, options)
     name, did, error, *_ = found
     assert (name, did, store.names()) == ("web", Did.FAILED, ["web"])
@@ -285,7 +285,7 @@ def test_managers_are_forgotten_with_a_word_and_not_without_a_quorum(
     monkeypatch.setattr(managers, "ELECTION", 0)
     roles = {"m1": "manager", "m2": "manager", "m3": "manager", "w1": "worker"}
     with engines(store, *roles):
-        list(Roles(roles).form(store, Quiet(), swarm_join.Joining(Access(), "192.0.2.7")))
+        list(Roles(roles).form(store, Quiet(), swarm_join.Joining(Login(), "192.0.2.7")))
         for name in roles:
             with store.writing(name) as held:
                 held.machine.driver_state, held.machine.fleet = json.dumps({"URL": held.machine.url}), OPTIONS.path
@@ -343,7 +343,7 @@ def test_a_host_with_another_key_is_accepted_by_the_command_that_knows_its_addre
             (step("orion", Action.LEAVE), "provision orion"),
         ):
             run = ApplyRun(store, FleetPlan([work], FleetId(""), {"orion": machine}), options)
-            with pytest.raises(HostKeyRefused) as raised, logged_in(machine, Quiet(), run.access("orion")):
+            with pytest.raises(HostKeyRefused) as raised, logged_in(machine, Quiet(), run.login("orion")):
                 pass
             assert raised.value.hint.endswith(f"machinectl {command} --ssh-host-key {sshd.fingerprint()}")
 
@@ -607,7 +607,7 @@ def test_ctrl_c_tells_who_was_not_finished(store: Store) -> None:
                 signal.pthread_kill(main, signal.SIGINT)
                 console.pause(3600)
 
-    options = ApplyOptions("/srv/fleet.yaml", Access(), NOTHING_SPECIAL, parallel=1)
+    options = ApplyOptions("/srv/fleet.yaml", Login(), NOTHING_SPECIAL, parallel=1)
     run = Interrupted(store, [step(name, Action.CREATE) for name in ("m1", "m2")], {}, "", options)
     results = run.carried_out()
     told = [next(results), next(results)]
@@ -801,7 +801,7 @@ def test_a_machine_that_is_gone_and_its_jump_host_go_in_that_order(store: Store)
         added(store, machine)
     steps = [PlanStep("gate", Action.REMOVE), PlanStep("web", Action.REMOVE)]
     machines = {name: store.read(name) for name in store.names()}
-    options = ApplyOptions(OPTIONS.path, Access(), NOTHING_SPECIAL, prune=True, yes=True)
+    options = ApplyOptions(OPTIONS.path, Login(), NOTHING_SPECIAL, prune=True, yes=True)
     planned = FleetPlan(steps, FleetId(OPTIONS.path), machines)
     results = list(apply(store, Quiet(), lambda: planned, options))
     assert [result[:2] for result in results] == [("web", Did.REMOVED), ("gate", Did.REMOVED)]

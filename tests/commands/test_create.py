@@ -15,7 +15,7 @@ from machinectl.commands.create import create
 from machinectl.commands.ssh_config import keep_ssh_config
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.driver.installed_drivers import load
-from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.login import Login
 from machinectl.hosts.exports.docker_contexts import sync_context
 from machinectl.hosts.exports.ssh_config_file import note_docker_over_ssh
 from machinectl.hosts.lifecycle.creation import CreatedMachine, Creation, Onboarding
@@ -264,7 +264,7 @@ def test_a_clients_certificate_that_a_set_up_does_not_use_is_named(
 ) -> None:
     made = CreatedMachine(Machine("orion", "generic", url="ssh://orion"), set_up)
     monkeypatch.setattr(Creation, "carry_out", lambda *_: made)
-    onboarding = Onboarding(Access(), NOTHING_SPECIAL)
+    onboarding = Onboarding(Login(), NOTHING_SPECIAL)
     spare = CertificateFiles(certificate="cert.pem", key="key.pem")
     console = Quiet()
     create(store, console, Creation("orion", MachineSpec("generic"), load("generic"), onboarding, spare=spare))

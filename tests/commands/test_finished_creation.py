@@ -9,7 +9,7 @@ import pytest
 
 from machinectl.cli.options.verb_session import Session
 from machinectl.cli.verbs.manage.provision import provision
-from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.login import Login
 from machinectl.machines.record import Machine, Phase
 from tests.support.registered import added
 
@@ -36,7 +36,7 @@ def test_a_machine_that_becomes_ready_is_told_with_the_next_commands(
     monkeypatch.setattr("machinectl.commands.provision.provision", finish)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     switches = dict.fromkeys(("yes", "dry_run", "force", "restart_swarm", "open_firewall"), False)
-    assert provision(Session(store.root), names=["orion"], access=Access(), **switches) == 0
+    assert provision(Session(store.root), names=["orion"], login=Login(), **switches) == 0
     said = capsys.readouterr().out
     assert ("Docker is up and running on orion: tcp://192.0.2.7:2376" in said) is told
     assert ("machinectl" in said) is told

@@ -15,7 +15,7 @@ from machinectl.commands.apply import apply
 from machinectl.commands.plan import plan
 from machinectl.errors import MachineError
 from machinectl.fleet.fleet_keys import COMMON, ENGINE, Drivers, Kind
-from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.login import Login
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine
 from machinectl.provision.target import NOTHING_SPECIAL
@@ -78,7 +78,7 @@ def said(store: Store) -> str:
         found.extend(json.dumps(step_as_json(step, planned)) for step in planned.steps)
         return planned
 
-    options = ApplyOptions(os.path.abspath("fleet.yaml"), Access(), NOTHING_SPECIAL)
+    options = ApplyOptions(os.path.abspath("fleet.yaml"), Login(), NOTHING_SPECIAL)
     try:
         results = apply(store, console, make_plan, options)
         found.extend(f"{each.did} {each.error} {each.error.hint if each.error else ''}" for each in results)

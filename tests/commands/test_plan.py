@@ -18,7 +18,7 @@ from machinectl.errors import MachineError, UsageError
 from machinectl.fleet.reading.fleet_file import read_fleet
 from machinectl.fleet.syntax.faults import WrongFile
 from machinectl.host_changes import FileCreated
-from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.login import Login
 from machinectl.hosts.lifecycle.host_plan import Outcome
 from machinectl.hosts.parallel.workers import locked_machine
 from machinectl.machines.record import Machine, Phase
@@ -342,7 +342,7 @@ def test_a_host_that_cannot_be_looked_at_is_told(store: Store, sshd: Sshd, file:
     )
     planned = plan(store, "", ["rigel"], None)
     before = content(store.root)
-    found = plan_with_previews(planned, store, Quiet(), ApplyOptions(str(file), Access(), NOTHING_SPECIAL))
+    found = plan_with_previews(planned, store, Quiet(), ApplyOptions(str(file), Login(), NOTHING_SPECIAL))
     assert content(store.root) == before
     assert list(found.failed) == ["rigel"]
     assert list(plan_lines(found, prune=False))[-1].endswith("1 failed")

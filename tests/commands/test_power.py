@@ -16,7 +16,7 @@ from machinectl.commands.power import switch_power
 from machinectl.driver import SSHEndpoint
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.connection import machine_driver
-from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.login import Login
 from machinectl.hosts.power import ssh_power, wake_on_lan
 from machinectl.hosts.power.boot_watch import HostWatch
 from machinectl.hosts.power.power_switch import PowerSwitch, container_count
@@ -59,7 +59,7 @@ def switch(
     store: Store, verb: str, *names: str, console: Quiet | None = None, dry_run: bool = False
 ) -> Iterator[tuple[str, bool | HostPlan | MachineError]]:
     power = PowerSwitch(timeout=0)
-    return switch_power(store, console or Quiet(), verb, names, Access(), power, dry_run=dry_run)
+    return switch_power(store, console or Quiet(), verb, names, Login(), power, dry_run=dry_run)
 
 
 @pytest.mark.parametrize("version", servers.ENGINES)
@@ -263,7 +263,7 @@ def test_a_restart_does_not_wait_for_an_engine_that_did_not_answer_before_and_a_
 
 
 def watch(machine: Machine, timeout: float = 0) -> HostWatch:
-    return HostWatch(machine, Access(), machine_driver.endpoints_of(machine).ssh, timeout)
+    return HostWatch(machine, Login(), machine_driver.endpoints_of(machine).ssh, timeout)
 
 
 def test_a_host_that_was_not_shut_down_is_not_back(store: Store, sshd: Sshd) -> None:
@@ -298,7 +298,7 @@ def test_a_machine_that_was_never_provisioned_has_no_engine_to_wait_for(store: S
 def test_a_host_that_refuses_has_not_been_switched_off() -> None:
     machine = Machine("a", "generic")
     way = SSHEndpoint(HERE, port=closed_port())
-    watching = HostWatch(machine, Access(), way, 0)
+    watching = HostWatch(machine, Login(), way, 0)
     assert not watching.is_up()
     with pytest.raises(MachineError, match='"a" still answers after 0 s'):
         watching.until_silent()
@@ -386,7 +386,7 @@ def test_running_containers_are_told_of_and_asked_about_where_somebody_is_there(
     with servers.serving(with_containers) as port:
         added(store, Machine("a", "fake", url=f"tcp://{HERE}:{port}"))
         said = console()
-        [(_, error)] = switch_power(store, said, verb, ["a"], Access(), PowerSwitch(0.5, yes))
+        [(_, error)] = switch_power(store, said, verb, ["a"], Login(), PowerSwitch(0.5, yes))
     assert said.notes[0] == '"a" runs 3 containers'
     assert StandIn.told == ([f"{verb} a"] if done else [])
     if not done:

@@ -19,7 +19,7 @@ from machinectl.errors import SET_CLOCK, CheckFailed, MachineError, UsageError
 from machinectl.host_changes import CaTrusted
 from machinectl.hosts.certificates.identity import FILES, Identity
 from machinectl.hosts.certificates.signing import signed
-from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.login import Login
 from machinectl.hosts.upkeep import certificate_renewal
 from machinectl.hosts.upkeep.certificate_renewal import (
     Renewal,
@@ -228,13 +228,13 @@ def test_a_ca_that_another_computer_has_replaced_is_not_put_back(
     refused = "another computer's CA: bob@pc set it up"
     for renewal in (Renewal(), Renewal(client=True), Renewal(new_ca=True)):
         with store.writing("orion") as held, pytest.raises(CheckFailed, match=refused) as raised:
-            renew(held, Quiet(), Access(), renewal)
+            renew(held, Quiet(), Login(), renewal)
         assert "locks out its owner: machinectl provision --force orion" in raised.value.hint
         with pytest.raises(CheckFailed, match=refused):
-            plan_renewal(store, store.read("orion"), Quiet(), Access(), renewal)
+            plan_renewal(store, store.read("orion"), Quiet(), Login(), renewal)
     # Nobody is asked.
     console = Quiet(True)
-    found = dict(regenerate_certs(store, console, ["orion"], Access(), Renewal(new_ca=True), unasked=False))
+    found = dict(regenerate_certs(store, console, ["orion"], Login(), Renewal(new_ca=True), unasked=False))
     assert refused in str(found["orion"])
     assert console.asked == []
     assert host.jobs == []
@@ -250,7 +250,7 @@ def test_a_host_that_is_not_provisioned_yet_is_refused_before_its_engine_is_touc
     machine.driver_state = json.dumps({"IPAddress": ADDRESS, "SSHUser": "root", "SSHPort": 22, "EnginePort": 2376})
     added(store, machine, {name: content for name, content in old.files.items() if content})
     with store.writing("orion") as held, pytest.raises(MachineError, match="does not take its certificates") as raised:
-        renew(held, Quiet(), Access(), Renewal())
+        renew(held, Quiet(), Login(), Renewal())
     assert raised.value.hint == "Set it up first: machinectl provision orion"
     assert host.jobs == []
     assert not store.read("orion").changes
@@ -292,7 +292,7 @@ def test_the_files_go_to_the_host_with_their_modes_and_none_of_them_in_a_command
 
 
 def run(store: Store, console: Quiet, *names: str, force: bool = False) -> dict[str, HostPlan | MachineError | None]:
-    return dict(regenerate_certs(store, console, names, Access(), Renewal(), unasked=force))
+    return dict(regenerate_certs(store, console, names, Login(), Renewal(), unasked=force))
 
 
 @pytest.mark.parametrize("answer", ["n", ""])
@@ -324,7 +324,7 @@ def test_a_new_ca_leaves_cas_that_were_added_by_hand_and_names_them_before_it_as
     store: Store, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     register(store, "orion", sshd)
-    seen: list[Access] = []
+    seen: list[Login] = []
 
     def looked(*given: Any) -> list[str]:
         seen.append(given[3])
@@ -334,12 +334,12 @@ def test_a_new_ca_leaves_cas_that_were_added_by_hand_and_names_them_before_it_as
     monkeypatch.setattr(f"{regenerate_certs.__module__}.renew", lambda *given: seen.append(given[2]))
     renewal = Renewal(sans=("web.lan",), client=True, new_ca=True)
     with pytest.raises(Unanswered, match="No answer") as unanswered:
-        list(regenerate_certs(store, Silent(interactive=False), ["orion"], Access(), renewal, unasked=False))
+        list(regenerate_certs(store, Silent(interactive=False), ["orion"], Login(), renewal, unasked=False))
     again = "machinectl regenerate-certs -y --client-certs --new-ca --tls-san web.lan orion"
     assert unanswered.value.hint == f"To do it without being asked: {again}"
     seen.clear()
     console = Quiet(True)
-    assert dict(regenerate_certs(store, console, ["orion"], Access(), Renewal(new_ca=True), unasked=False))
+    assert dict(regenerate_certs(store, console, ["orion"], Login(), Renewal(new_ca=True), unasked=False))
     kept = f'added to {CLIENTS} on the host of "orion" keep their access: CN=carol, CN=dave.'
     before = console.said[: console.said.index("Are you sure?")]
     assert any(kept in line for line in before)

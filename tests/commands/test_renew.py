@@ -21,7 +21,7 @@ from machinectl.hosts.certificates import engine_clock
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.renewal_time import LifetimeLeft, Validity
 from machinectl.hosts.certificates.signing import signed
-from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.login import Login
 from machinectl.hosts.lifecycle.host_plan import HostPlan
 from machinectl.hosts.upkeep import due_renewal
 from machinectl.hosts.upkeep.certificate_renewal import Renewal, new_identity
@@ -88,7 +88,7 @@ def own(store: Store, name: str) -> Identity:
 
 
 def renewed(store: Store, *names: str, console: Quiet | None = None, dry_run: bool = False) -> Results:
-    found = command.renew_due_certificates(store, console or Quiet(), names, Access(), LifetimeLeft(), dry_run=dry_run)
+    found = command.renew_due_certificates(store, console or Quiet(), names, Login(), LifetimeLeft(), dry_run=dry_run)
     return dict(found)
 
 
@@ -118,7 +118,7 @@ class Engines:
         self.restarted: list[str] = []
         self.at_once: list[str] = []
 
-    def renew(self, held: Held, console: Console, access: Access, renewal: Renewal) -> None:
+    def renew(self, held: Held, console: Console, login: Login, renewal: Renewal) -> None:
         name = held.name
         assert not self.at_once, "two engines restart at once"
         self.at_once.append(name)
@@ -252,7 +252,7 @@ def test_an_engine_that_somebody_has_stopped_stays_so_and_is_an_error_only_when_
     assert engines.restarted == []
 
     # A dry run says the same.
-    def plan(_: Store, machine: Machine, __: Console, ___: Access, renewal: Renewal) -> HostPlan:
+    def plan(_: Store, machine: Machine, __: Console, ___: Login, renewal: Renewal) -> HostPlan:
         assert not renewal.allowed.start
         raise EngineStopped(machine.name)
 

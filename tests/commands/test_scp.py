@@ -17,7 +17,7 @@ import pytest
 
 from machinectl.cli.options.ending_signals import exiting_on_signals
 from machinectl.hosts.connection.copy_paths import parse_machine_path
-from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.login import Login
 from machinectl.hosts.connection.openssh_programs import LONGEST_LINE, MOST_KEPT, SSHFiles, run_ssh_program
 from machinectl.hosts.connection.sftp_copy import copy_by_sftp, explain_sftp_failure
 from machinectl.machines.record import Machine
@@ -324,7 +324,7 @@ def test_the_connection_that_breaks_in_the_middle_of_our_own_is_told(
     monkeypatch.setenv("MACHINE_NATIVE_SSH", "1")
     places = [parse_machine_path(orion, word) for word in (str(tmp_path / "big"), f"orion:{tmp_path}/there")]
     with pytest.raises(SSHError, match="was lost"):
-        copy_by_sftp(orion, Quiet(), places[:1], places[1], CopyOptions(), Access(), cut)
+        copy_by_sftp(orion, Quiet(), places[:1], places[1], CopyOptions(), Login(), cut)
     assert not (tmp_path / "there").exists()
 
 
@@ -438,7 +438,7 @@ def test_an_impossible_local_path_is_an_error_of_one_line(orion: Store, tmp_path
             console = Quiet()
             words = [*(f"orion:{tmp_path}/{name}" for name in names), str(target)]
             *sources, place_here = [parse_machine_path(orion, word) for word in words]
-            assert copy_by_sftp(orion, console, sources, place_here, CopyOptions(), Access(), no_progress) == 1
+            assert copy_by_sftp(orion, console, sources, place_here, CopyOptions(), Login(), no_progress) == 1
             assert len(console.said) == 1
             assert why in console.said[0] or (names[1:] and "is not a directory" in console.said[0])
 
@@ -539,7 +539,7 @@ def test_a_signal_for_us_alone_ends_the_program_as_well() -> None:
     console = Told()
     program = "import os, signal, sys; print(os.getpid(), file=sys.stderr, flush=True); signal.pause()"
     with pytest.raises(SystemExit), exiting_on_signals():
-        run_ssh_program([sys.executable, "-c", program], NO_FILES, [], console, Access())
+        run_ssh_program([sys.executable, "-c", program], NO_FILES, [], console, Login())
     with pytest.raises(ProcessLookupError):
         os.kill(int(console.notes[0]), 0)
 
@@ -548,7 +548,7 @@ def test_of_what_a_host_says_without_end_little_is_kept() -> None:
     """A stand-in for an ssh that passes on what its host says."""
     console = Quiet()
     said = "'x' * (1 << 20) + '\\n' + 'y\\n' * 5000"
-    ended = run_ssh_program([sys.executable, "-c", f"import sys; sys.exit({said})"], NO_FILES, [], console, Access())
+    ended = run_ssh_program([sys.executable, "-c", f"import sys; sys.exit({said})"], NO_FILES, [], console, Login())
     assert (ended.status, ended.said.count("\n")) == (1, MOST_KEPT - 1)
     assert max(map(len, console.notes)) == LONGEST_LINE
 

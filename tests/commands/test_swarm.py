@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.docker_cli.contexts import Context, Contexts
-from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.login import Login
 from machinectl.hosts.exports import swarm_contexts
 from machinectl.hosts.swarm import managers
 from machinectl.hosts.swarm.membership import save_node
@@ -44,7 +44,7 @@ def elections(monkeypatch: pytest.MonkeyPatch) -> None:
 def swarms(store: Store) -> Iterator[Swarms]:
     """Two managers and a worker, and a machine that is in no swarm."""
     with engines(store, *ROLES, "alone") as found:
-        list(Roles(ROLES).form(store, Quiet(), Joining(Access(), "192.0.2.7")))
+        list(Roles(ROLES).form(store, Quiet(), Joining(Login(), "192.0.2.7")))
         yield found
 
 

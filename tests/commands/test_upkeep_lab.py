@@ -17,7 +17,7 @@ import pytest
 from machinectl.commands.regenerate_certs import regenerate_certs
 from machinectl.errors import MachineError
 from machinectl.host_changes import ConfigMerged, of_kind
-from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.login import Login
 from machinectl.hosts.power import wake_on_lan
 from machinectl.hosts.upkeep.certificate_renewal import Renewal
 from tests.lab.container import run_container
@@ -255,7 +255,7 @@ def test_certificates_that_do_not_work_are_not_kept_on_either_side(
     engine = host.output("pidof dockerd")
 
     def error() -> MachineError:
-        [(_, found)] = regenerate_certs(store, Quiet(), [name], Access(), Renewal(new_ca=True), unasked=True)
+        [(_, found)] = regenerate_certs(store, Quiet(), [name], Login(), Renewal(new_ca=True), unasked=True)
         assert isinstance(found, MachineError)
         return found
 

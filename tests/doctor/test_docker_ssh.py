@@ -11,7 +11,7 @@ from machinectl.commands.ssh_config import keep_ssh_config
 from machinectl.doctor.check import Check, Verdict
 from machinectl.doctor.docker_ssh import TITLE
 from machinectl.doctor.machine_checks import check_machine
-from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.login import Login
 from machinectl.hosts.exports.ssh_config_file import LET_SSH_KNOW
 from tests.support.quiet import Quiet
 from tests.support.registered import over_ssh, register
@@ -25,7 +25,7 @@ OK, BROKEN, UNKNOWN = Verdict
 
 
 def docker_ssh(store: Store) -> Check:
-    return {check.title: check for check in check_machine(store, Quiet(), "orion", Access(), 5)}[TITLE]
+    return {check.title: check for check in check_machine(store, Quiet(), "orion", Login(), 5)}[TITLE]
 
 
 def test_dockers_ssh_needs_the_machines_keys(store: Store, sshd: Sshd, ssh_config: SSHConfig) -> None:
@@ -63,4 +63,4 @@ def test_nothing_is_tried_where_ssh_fails_or_docker_needs_none(store: Store, ssh
     sshd.close()
     assert docker_ssh(store).is_unseen
     register(store, "rigel", sshd)
-    assert TITLE not in {check.title for check in check_machine(store, Quiet(), "rigel", Access(), 5)}
+    assert TITLE not in {check.title for check in check_machine(store, Quiet(), "rigel", Login(), 5)}

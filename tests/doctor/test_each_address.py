@@ -16,7 +16,7 @@ from machinectl.doctor.each_address import address_checks, look_at_addresses, wi
 from machinectl.doctor.host_condition import Shell
 from machinectl.doctor.machine_checks import Inside, check_machine, of_whose_engine, own_url
 from machinectl.errors import DOCTOR, elsewhere
-from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.login import Login
 from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.machines import answered_address
 from machinectl.machines.answered_address import AddressNews
@@ -62,7 +62,7 @@ def engine_with(its_id: str) -> Behaviour:
 
 
 def seen(machine: Machine, its_id: str = "") -> list[Check]:
-    return list(address_checks(machine, look_at_addresses(machine, Quiet(), Access(), TIMEOUT), its_id))
+    return list(address_checks(machine, look_at_addresses(machine, Quiet(), Login(), TIMEOUT), its_id))
 
 
 def test_each_address_is_named_with_what_answers_there(store: Store, made: Certificates) -> None:
@@ -171,7 +171,7 @@ def test_no_hint_of_doctor_takes_over_another_host_at_the_only_address(
             server = certs.issue_server(made.ca, [LAN]).certificate
             for file, content in (made.files | {"server.pem": server}).items():
                 held.write_file(file, content)
-        checks = check_machine(store, Quiet(), "orion", Access(), TIMEOUT)
+        checks = check_machine(store, Quiet(), "orion", Login(), TIMEOUT)
     hints = {check.title: check.hint for check in checks if check.verdict is BROKEN}
     assert not any("provision --force" in hint for hint in hints.values())
     moved = "If the host of orion has another address now: machinectl set --ip-address <ADDRESS> orion"
@@ -206,7 +206,7 @@ def test_a_url_that_leads_to_another_host_than_the_login_is_set_right(
     machine.url = "tcp://127.0.0.3:2376"
     another_sshd.host_keys = [keygen(another_sshd.directory / "own_host_key")]
     with serving(leads_to(sshd.port if is_same else another_sshd.port), host="127.0.0.3", port=sshd.port):
-        own = own_url(machine, Quiet(), Access(), TIMEOUT)
+        own = own_url(machine, Quiet(), Login(), TIMEOUT)
     assert own == ("" if is_same else "tcp://127.0.0.1:2376")
     served = Check("Served certificate", BROKEN, "another one", "Restart the engine: machinectl ssh orion restart")
     hint = of_whose_engine(served, machine, Inside((), Shell("orion"), own_url=own)).hint

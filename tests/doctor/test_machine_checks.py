@@ -33,7 +33,7 @@ from machinectl.host_changes import FileCreated
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import store_pending
 from machinectl.hosts.certificates.signing import signed
-from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.login import Login
 from machinectl.machines.record import OPTIONAL, REQUIRED, Machine, Phase
 from machinectl.machines.store import Store
 from machinectl.provision.facts.health import Health, Memory
@@ -72,7 +72,7 @@ def machine_at(store: Store, url: str, *, directory: Path | None = None, ca: byt
 
 
 def looked_at(store: Store, timeout: float = 5, name: str = "orion") -> dict[str, Check]:
-    return {check.title: check for check in check_machine(store, Quiet(), name, Access(), timeout)}
+    return {check.title: check for check in check_machine(store, Quiet(), name, Login(), timeout)}
 
 
 def verdicts(checks: dict[str, Check]) -> dict[str, Verdict]:

@@ -12,7 +12,7 @@ from machinectl.engine import Probe
 from machinectl.errors import MachineError
 from machinectl.host_changes import FileCreated
 from machinectl.hosts.certificates.identity import CLIENT_FILES
-from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.login import Login
 from machinectl.hosts.lifecycle import provisioning
 from machinectl.hosts.lifecycle.editing import Edit
 from machinectl.hosts.lifecycle.engine_restart import World
@@ -76,7 +76,7 @@ def test_after_a_run_that_failed_only_a_host_that_was_not_touched_has_its_settin
     if not is_changed:
         host.facts = host.facts.replace(b"@init systemd", b"@init other")
     with pytest.raises(MachineError), store.writing("orion") as held:
-        provisioning.provision(held, Quiet(), Access(), Setup(world=world))
+        provisioning.provision(held, Quiet(), Login(), Setup(world=world))
     assert bool(host.jobs) == is_changed
     assert edited(store, Edit(unlabel=["role"])) == pending
 

@@ -10,7 +10,7 @@ import pytest
 
 from machinectl.engine import swarm_api
 from machinectl.engine.endpoint import EngineError
-from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.login import Login
 from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.hosts.swarm import draining, managers
 from machinectl.hosts.swarm_formation import swarm_join
@@ -45,7 +45,7 @@ def manager(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Swarms]:
     for module, patience in ((draining, "VOTES_WITHIN"), (draining, "BACK_WITHIN"), (swarm_join, "HEARD_WITHIN")):
         monkeypatch.setattr(module, patience, 0)
     with engines(store, *ROLES, "alone") as found:
-        assert dict(Roles(ROLES).form(store, Quiet(), Joining(Access(), "192.0.2.7"))) == dict.fromkeys(ROLES)
+        assert dict(Roles(ROLES).form(store, Quiet(), Joining(Login(), "192.0.2.7"))) == dict.fromkeys(ROLES)
         yield found
 
 

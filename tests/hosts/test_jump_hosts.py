@@ -19,7 +19,7 @@ from machinectl.commands.rm import plan_removal, rm
 from machinectl.commands.set import set_machine
 from machinectl.commands.ssh_config import keep_ssh_config
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.connection.login import Access, logged_in
+from machinectl.hosts.connection.login import Login, logged_in
 from machinectl.hosts.connection.machine_driver import endpoint_of, known_hosts_path, ssh_endpoint
 from machinectl.hosts.connection.openssh_programs import machine_host_block
 from machinectl.hosts.exports import ssh_config_file
@@ -73,7 +73,7 @@ def by_system(store: Store, name: str, *options: str) -> subprocess.CompletedPro
 
 
 def let_in(store: Store, name: str, console: Quiet | None = None) -> None:
-    with logged_in(store.read(name), console or Quiet(), Access()) as session:
+    with logged_in(store.read(name), console or Quiet(), Login()) as session:
         assert session.run("echo in").text == "in"
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from machinectl.cli.options.login_options import read_login_secret
 from machinectl.errors import MachineError
-from machinectl.hosts.connection.login import Access, logged_in, pin_known_hosts, pinned_known_hosts
+from machinectl.hosts.connection.login import Login, logged_in, pin_known_hosts, pinned_known_hosts
 from machinectl.hosts.connection.machine_driver import ssh_endpoint
 from machinectl.hosts.connection.remote_command import raise_if_unreachable
 from machinectl.machines.record import Phase
@@ -32,27 +32,27 @@ OPTIONS = ["--ssh-passphrase-file", "--ssh-password-file", "--ssh-host-key", "--
 
 
 def test_a_password_typed_for_one_host_is_not_known_to_the_next() -> None:
-    access = Access(Credentials(password="given"))
-    first = access.for_one_host()
+    login = Login(Credentials(password="given"))
+    first = login.for_one_host()
     first.credentials.password = "typed"
     first.credentials.sudo_password = "typed"
     first.credentials.passphrases["/key"] = "opens the same key everywhere"
-    second = access.for_one_host()
+    second = login.for_one_host()
     assert (second.credentials.password, second.credentials.sudo_password) == ("given", None)
     assert second.credentials.passphrases == first.credentials.passphrases
 
 
 def test_settings_of_one_host_override_the_common_ones(tmp_path: Path) -> None:
-    access = Access(Credentials(password="for all"), strict=True)
+    login = Login(Credentials(password="for all"), strict=True)
     (tmp_path / "sudo").write_text("geheim\n")
-    own = access.with_files(sudo_password_file=str(tmp_path / "sudo"), host_key="SHA256:x")
+    own = login.with_files(sudo_password_file=str(tmp_path / "sudo"), host_key="SHA256:x")
     assert (own.credentials.password, own.credentials.sudo_password) == ("for all", "geheim")
     assert (own.host_key, own.strict) == ("SHA256:x", True)
-    assert (access.credentials.sudo_password, access.host_key) == (None, "")
+    assert (login.credentials.sudo_password, login.host_key) == (None, "")
     (tmp_path / "ssh").write_text("of one")
-    assert access.with_files(password_file=str(tmp_path / "ssh")).credentials.password == "of one"
+    assert login.with_files(password_file=str(tmp_path / "ssh")).credentials.password == "of one"
     with pytest.raises(MachineError, match="ssh-passphrase-file"):
-        access.with_files(passphrase_file=str(tmp_path / "none"))
+        login.with_files(passphrase_file=str(tmp_path / "none"))
 
 
 @pytest.mark.usefixtures("way")
@@ -63,7 +63,7 @@ def test_a_key_that_was_accepted_is_pinned_although_the_login_fails(store: Store
         held.write()
         console = Quiet("yes", "wrong", "wrong", "wrong")
         pin = partial(pin_known_hosts, held)
-        with pytest.raises(LoginRefused), logged_in(held.machine, console, Access(), pin=pin):
+        with pytest.raises(LoginRefused), logged_in(held.machine, console, Login(), pin=pin):
             pass
         assert console.asked[0].endswith("Trust it from now on?")
         assert sshd.known().split()[2].encode() in pinned_known_hosts(held.machine)
@@ -85,7 +85,7 @@ def test_a_key_is_trusted_for_as_long_as_the_prompt_says(
         held.machine.phase = phase
         console = Quiet("yes")
         pin = partial(pin_known_hosts, held) if pins else None
-        with logged_in(held.machine, console, Access(), pin=pin):
+        with logged_in(held.machine, console, Login(), pin=pin):
             pass
         assert console.asked[0].endswith(asked)
         assert bool(pinned_known_hosts(held.machine)) is pins
@@ -104,16 +104,16 @@ def test_a_host_that_is_silent_to_openssh_is_told_with_what_switches_it_on(store
 def test_connecting_is_a_step_that_ends_with_the_login(store: Store, sshd: Sshd) -> None:
     console = Quiet()
     machine = register(store, "orion", sshd, pinned=False)
-    with logged_in(machine, console, Access()):
+    with logged_in(machine, console, Login()):
         console.note("logged in")
     assert console.said == [f"Connecting to {sshd.host}", console.notes[0], "logged in"]
-    with logged_in(machine, console, Access(), quietly=True):
+    with logged_in(machine, console, Login(), quietly=True):
         pass
     assert console.steps == [f"Connecting to {sshd.host}"]
 
 
 def test_secrets_are_not_in_the_repr() -> None:
-    assert "given" not in repr(Access(Credentials(password="given", passphrase="given", sudo_password="given")))
+    assert "given" not in repr(Login(Credentials(password="given", passphrase="given", sudo_password="given")))
 
 
 def test_a_secret_comes_from_the_file_or_else_from_the_variable(tmp_path: Path) -> None:

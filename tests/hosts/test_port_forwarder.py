@@ -21,7 +21,7 @@ from machinectl.descriptors import fitting_jobs
 from machinectl.engine import Endpoint, EngineError
 from machinectl.errors import MachineError
 from machinectl.files.runtime_directory import socket_directory
-from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.login import Login
 from machinectl.hosts.port_forwarding import container_events, local_ports, open_ports
 from machinectl.hosts.port_forwarding.distinct_warnings import MOST_WARNINGS, DistinctWarnings
 from machinectl.hosts.port_forwarding.local_ports import LOOPBACK, bound_socket
@@ -84,7 +84,7 @@ class Forwarding:
             containers = FollowedContainers(partial(Endpoint, engine.url), frozenset(names) or None)
         self.files = ExitStack()
         self.present = self.files.enter_context(present_name(store_of(machine), machine.name))
-        self.forwarder = PortForwarder(self.present, self.console, Access(), self.ports, containers)
+        self.forwarder = PortForwarder(self.present, self.console, Login(), self.ports, containers)
 
     def said(self, text: str) -> threading.Event:
         """An event that is set when a text is said."""
@@ -333,7 +333,7 @@ def test_it_goes_on_under_the_new_name_of_a_renamed_machine(machine: Machine, ss
         forwarding = Forwarding(machine)
         containers = FollowedContainers(forwarding.present.endpoint)
         forwarding.forwarder = PortForwarder(
-            forwarding.present, forwarding.console, Access(), forwarding.ports, containers
+            forwarding.present, forwarding.console, Login(), forwarding.ports, containers
         )
         renamed = forwarding.said('"orion" is "vega" now: its ports stay open')
         again = forwarding.said('Connected to "vega" again')

@@ -12,7 +12,7 @@ import pytest
 from machinectl.errors import CheckFailed, MachineError, UsageError
 from machinectl.host_changes import FileCreated
 from machinectl.hosts.connection import login
-from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.login import Login
 from machinectl.hosts.lifecycle import provisioning
 from machinectl.hosts.lifecycle.editing import Edit
 from machinectl.hosts.lifecycle.provisioning import change_host
@@ -44,7 +44,7 @@ def orion(store: Store) -> Machine:
 
 def told(store: Store, edit: Edit = EDIT) -> None:
     with store.writing("orion") as held:
-        change_host(held, Quiet(), Access(), Setup(), edit)
+        change_host(held, Quiet(), Login(), Setup(), edit)
 
 
 @pytest.fixture
@@ -141,6 +141,6 @@ def test_the_key_of_another_host_is_let_go_with_it(
     monkeypatch.setattr(login, "root_runner", refused)
     moved = Edit(options={"generic-ssh-port": sshd.port})
     with pytest.raises(RootRefused), store.writing("orion") as held:
-        change_host(held, Quiet(), Access(host_key=sshd.fingerprint()), Setup(), moved)
+        change_host(held, Quiet(), Login(host_key=sshd.fingerprint()), Setup(), moved)
     assert Path(store.directory("orion"), "known_hosts").read_bytes() == before
     assert '"SSHPort": 1,' in store.read("orion").driver_state

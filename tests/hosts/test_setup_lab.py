@@ -14,7 +14,7 @@ from machinectl import certs
 from machinectl.engine import Endpoint, probe
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.host_changes import PackageInstalled
-from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.login import Login
 from machinectl.hosts.lifecycle.engine_restart import World
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.lifecycle.purging import undo_changes
@@ -447,7 +447,7 @@ def test_lost_certificates_of_a_host_in_use_are_made_again(
     with store.writing("orion") as held:
         there = {"IPAddress": bench.host.ip, "SSHUser": "root", "SSHPort": bench.host.port, "EnginePort": 2376}
         held.machine.driver_state = json.dumps(there)
-        renew(held, bench.log, Access(), Renewal())
+        renew(held, bench.log, Login(), Renewal())
     assert bench.is_up
     bench.host.run("rm /etc/docker/machinectl/server.pem")
     bench.purge()

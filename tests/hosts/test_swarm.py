@@ -17,7 +17,7 @@ from machinectl.commands.swarm.leave import swarm_leave
 from machinectl.commands.swarm.status import swarm_status
 from machinectl.engine import swarm_api as api
 from machinectl.errors import MachineError
-from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.login import Login
 from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.hosts.lifecycle.removal import warn_of_swarm
 from machinectl.hosts.swarm import draining, leaving, membership
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from machinectl.engine import Endpoint
 
 ROUNDS = 20
-JOINING = Joining(Access(), "192.0.2.7")
+JOINING = Joining(Login(), "192.0.2.7")
 NAMES = ("m1", "m2", "m3", "w1", "w2")
 
 
@@ -102,7 +102,7 @@ def recorded(store: Store, name: str) -> SwarmNode:
 
 def leave(store: Store, *names: str, force: bool = False, console: Quiet | None = None) -> dict[str, str]:
     """Have machines leave; why those did not that are still in it."""
-    results = swarm_leave(store, console or Quiet(), names, Leaving(Access(), force))
+    results = swarm_leave(store, console or Quiet(), names, Leaving(Login(), force))
     return {name: error.cause for name, error in results if error}
 
 

@@ -12,7 +12,7 @@ from machinectl.driver import SSHEndpoint
 from machinectl.engine.swarm_api import Membership
 from machinectl.errors import MachineError
 from machinectl.host_changes import LiveRestoreChanged, of_kind
-from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.login import Login
 from machinectl.hosts.swarm_formation import swarm_join
 from machinectl.machines.record import Machine
 from machinectl.provision.facts.host_facts import parse_facts
@@ -48,7 +48,7 @@ def test_live_restore_is_turned_off_and_that_is_on_record_first(store: Store, ho
     known: list[LiveRestoreChanged] = []
     with (
         store.writing("orion") as held,
-        swarm_join.prepared_for_swarm(held, console, Access(), Membership(live_restore=True)),
+        swarm_join.prepared_for_swarm(held, console, Login(), Membership(live_restore=True)),
     ):
         [job] = host.jobs
         assert "action=reload" in job
@@ -62,7 +62,7 @@ def test_who_breaks_it_off_is_told_what_turns_live_restore_on_again(store: Store
     with (
         pytest.raises(KeyboardInterrupt),
         store.writing("orion") as held,
-        swarm_join.prepared_for_swarm(held, console, Access(), Membership(live_restore=True)),
+        swarm_join.prepared_for_swarm(held, console, Login(), Membership(live_restore=True)),
     ):
         raise KeyboardInterrupt
     assert "machinectl provision orion" in console.warnings[-1]
@@ -98,8 +98,8 @@ def test_a_host_that_cannot_be_logged_in_at_is_in_the_way_of_live_restore_alone(
     monkeypatch.setattr(swarm_join, "logged_in_as_root", refused)
     console = Quiet()
     with store.writing("orion") as held:
-        with swarm_join.prepared_for_swarm(held, console, Access(), Membership()):
+        with swarm_join.prepared_for_swarm(held, console, Login(), Membership()):
             assert "firewall" in console.warnings[0]
         with pytest.raises(MachineError, match="no way in"):
-            swarm_join.prepared_for_swarm(held, console, Access(), Membership(live_restore=True)).__enter__()
+            swarm_join.prepared_for_swarm(held, console, Login(), Membership(live_restore=True)).__enter__()
     assert host.jobs == []

@@ -30,7 +30,7 @@ from machinectl.hosts.access.trust_change import (
 )
 from machinectl.hosts.certificates.holder_files import holder_ca
 from machinectl.hosts.certificates.signing import signed
-from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.login import Login
 from machinectl.hosts.lifecycle.engine_restart import World
 from machinectl.hosts.lifecycle.host_run import RealRun
 from machinectl.hosts.lifecycle.setup import Setup
@@ -108,7 +108,7 @@ def reached(monkeypatch: pytest.MonkeyPatch, orion: Machine) -> list[RecordedHos
 def planned(store: Store, console: Quiet | None = None, until: datetime | None = None) -> HostPlan:
     machine = store.read("orion")
     target = with_ca(machine, ALICE.certificate, until)
-    return plan_trust(store, machine, console or Quiet(), Access(), target, NOTHING_SPECIAL)
+    return plan_trust(store, machine, console or Quiet(), Login(), target, NOTHING_SPECIAL)
 
 
 def manifest(found: RecordedHost) -> list[str]:
@@ -120,7 +120,7 @@ def test_the_first_holder_makes_a_list_that_begins_with_the_machines_own_ca(
 ) -> None:
     reached.append(host())
     with store.writing("orion") as held:
-        assert trust_ca(held, Quiet(), Access(), ALICE.certificate)
+        assert trust_ca(held, Quiet(), Login(), ALICE.certificate)
     assert manifest(reached[-1])[:2] == [f"644 {CLIENTS}", "644 /etc/docker/daemon.json"]
     assert reached[-1].sent["1"] == CA.certificate + ALICE.certificate
     assert json.loads(reached[-1].sent["2"])["tlscacert"] == CLIENTS
@@ -142,9 +142,9 @@ def test_without_the_machines_own_ca_here_no_list_is_written(
     machine = store.read("orion")
     with store.writing("orion") as held:
         for change in (
-            lambda: trust_ca(held, Quiet(), Access(), certs.new_ca("machinectl orion bob").certificate),
-            lambda: distrust_cas(held, Quiet(), Access(), {DIGEST}),
-            lambda: plan_trust(store, machine, Quiet(), Access(), without_cas(machine, {DIGEST}), NOTHING_SPECIAL),
+            lambda: trust_ca(held, Quiet(), Login(), certs.new_ca("machinectl orion bob").certificate),
+            lambda: distrust_cas(held, Quiet(), Login(), {DIGEST}),
+            lambda: plan_trust(store, machine, Quiet(), Login(), without_cas(machine, {DIGEST}), NOTHING_SPECIAL),
         ):
             with pytest.raises(MachineError) as caught:
                 change()
@@ -158,12 +158,12 @@ def test_nobody_is_let_in_without_the_engines_own_certificate_here(
 ) -> None:
     Path(orion.directory, "server.pem").unlink()
     with store.writing("orion") as held, pytest.raises(MachineError, match=r"server\.pem, is missing here") as caught:
-        trust_ca(held, Quiet(), Access(), ALICE.certificate)
+        trust_ca(held, Quiet(), Login(), ALICE.certificate)
     assert caught.value.hint == "Replace them: machinectl provision orion"
     # An end needs no certificate of the engine.
     reached.append(host(CA.certificate + ALICE.certificate))
     with store.writing("orion") as held:
-        assert distrust_cas(held, Quiet(), Access(), {DIGEST})
+        assert distrust_cas(held, Quiet(), Login(), {DIGEST})
 
 
 def test_files_that_a_killed_command_left_are_put_in_place_before_the_list_is_made(
@@ -174,7 +174,7 @@ def test_files_that_a_killed_command_left_are_put_in_place_before_the_list_is_ma
     left.mkdir(mode=0o700)
     Path(orion.directory, "ca.pem").rename(left / "ca.pem")
     with store.writing("orion") as held:
-        assert trust_ca(held, Quiet(), Access(), ALICE.certificate)
+        assert trust_ca(held, Quiet(), Login(), ALICE.certificate)
     assert reached[-1].sent["1"] == CA.certificate + ALICE.certificate
 
 
@@ -187,7 +187,7 @@ def test_a_holder_of_another_computer_is_found_by_its_name_in_the_hosts_list(
     reached.append(host(b"".join(pems)))
 
     def found(who: str) -> dict[str, str]:
-        return look_for_holder(store, store.read("orion"), Quiet(), Access(), who)
+        return look_for_holder(store, store.read("orion"), Quiet(), Login(), who)
 
     assert found("Alice") == {DIGEST: "CN=machinectl orion alice"}
     assert [*found("ci+1")] == [certs.fingerprint(plus.certificate)]
@@ -202,11 +202,11 @@ def test_the_end_of_a_holder_is_also_that_of_what_another_computer_gave_it(
     theirs, carol = certs.new_ca("machinectl web Alice"), certs.new_ca("machinectl web carol")
     reached.append(host(b"".join(ca.certificate for ca in (CA, ALICE, theirs, carol))))
     with store.writing("orion") as held:
-        assert distrust_cas(held, Quiet(), Access(), {DIGEST}, NOTHING_SPECIAL, "alice")
+        assert distrust_cas(held, Quiet(), Login(), {DIGEST}, NOTHING_SPECIAL, "alice")
     assert reached[-1].sent["1"] == CA.certificate + carol.certificate
     reached.append(host(CA.certificate + theirs.certificate))
     end = without_cas(store.read("orion"), {DIGEST}, "alice")
-    assert plan_trust(store, store.read("orion"), Quiet(), Access(), end, NOTHING_SPECIAL).outcomes[0].changed
+    assert plan_trust(store, store.read("orion"), Quiet(), Login(), end, NOTHING_SPECIAL).outcomes[0].changed
 
 
 @pytest.mark.parametrize(("subject", "command"), [("web bob", "access end bob orion"), ("web $(reboot)", "")])
@@ -227,8 +227,8 @@ def test_a_ca_of_another_computers_holder_is_warned_of_with_the_command_that_end
 def test_who_is_in_or_out_already_needs_no_restart(store: Store, reached: list[RecordedHost]) -> None:
     reached.append(host(CA.certificate + ALICE.certificate))
     with store.writing("orion") as held:
-        assert not trust_ca(held, Quiet(), Access(), ALICE.certificate)
-        assert not distrust_cas(held, Quiet(), Access(), {"0" * 64})
+        assert not trust_ca(held, Quiet(), Login(), ALICE.certificate)
+        assert not distrust_cas(held, Quiet(), Login(), {"0" * 64})
     assert reached[-1].jobs == []
 
 
@@ -236,7 +236,7 @@ def test_a_holder_is_taken_out_of_the_list_alone(store: Store, reached: list[Rec
     reached.append(host(CA.certificate + ALICE.certificate))
     console = Quiet()
     with store.writing("orion") as held:
-        assert distrust_cas(held, console, Access(), {DIGEST})
+        assert distrust_cas(held, console, Login(), {DIGEST})
     assert console.steps.count("Looking at the host") == 1
     assert manifest(reached[-1])[0] == f"644 {CLIENTS}"
     assert reached[-1].sent["1"] == CA.certificate
@@ -248,7 +248,7 @@ def test_a_ca_that_somebody_added_by_hand_is_named_and_stays(store: Store, reach
     console = Quiet()
     reached.append(host(CA.certificate + ALICE.certificate + mallory))
     with store.writing("orion") as held:
-        assert distrust_cas(held, console, Access(), {DIGEST})
+        assert distrust_cas(held, console, Login(), {DIGEST})
     assert reached[-1].sent["1"] == CA.certificate + mallory
     [warning] = console.warnings
     assert 'engine of "orion" also accepts a CA that is not on record here: CN=mallory\n' in warning
@@ -263,7 +263,7 @@ def test_many_cas_that_somebody_added_are_counted(store: Store, reached: list[Re
     added = b"".join(certs.new_ca(f"mallory {number}").certificate for number in range(30))
     reached.append(host(CA.certificate + ALICE.certificate + added + b"-----BEGIN CERTIFICATE-----\n" * 30))
     with store.writing("orion") as held:
-        assert distrust_cas(held, console, Access(), {DIGEST})
+        assert distrust_cas(held, console, Login(), {DIGEST})
     others, damage = console.warnings
     assert "also accepts 30 CAs that are not on record here: CN=mallory 0, CN=mallory 1, " in others
     assert "CN=mallory 9 and 20 more\n" in others
@@ -280,11 +280,11 @@ def test_who_was_ended_by_another_computer_is_not_brought_back_by_a_renewal_here
     with pytest.raises(MachineError, match=r'The access of "alice" to "orion" was ended by bob@pc'):
         planned(store)
     with store.writing("orion") as held, pytest.raises(MachineError, match=r"ended by bob@pc"):
-        trust_ca(held, Quiet(), Access(), ALICE.certificate)
+        trust_ca(held, Quiet(), Login(), ALICE.certificate)
     assert reached[-1].jobs == []
     assert (store.read("orion").holders, [each["who"] for each in store.read("orion").ended]) == ({}, ["alice"])
     with store.writing("orion") as held:
-        assert trust_ca(held, Quiet(), Access(), ALICE.certificate)
+        assert trust_ca(held, Quiet(), Login(), ALICE.certificate)
 
 
 @pytest.mark.parametrize("is_known", [True, False])
@@ -298,7 +298,7 @@ def test_a_lost_list_comes_back_with_a_grant_unless_another_computer_may_have_en
         held.write()
     reached.append(host(more=b"\n@revision 7 0123456789abcdef 2026-11-27T22:40:00Z bob@pc"))
     with store.writing("orion") as held:
-        assert trust_ca(held, Quiet(), Access(), ALICE.certificate)
+        assert trust_ca(held, Quiet(), Login(), ALICE.certificate)
     assert reached[-1].sent["1"] == CA.certificate + (bob if is_known else b"") + ALICE.certificate
 
 
@@ -318,12 +318,12 @@ def test_without_a_listener_a_ca_leaves_the_list_and_no_engine_restarts(
     reached[-1].facts = reached[-1].facts.replace(b"@end", more)
     machine = store.read("orion")
     ending = without_cas(machine, {DIGEST}, "alice")
-    plan = plan_trust(store, machine, Quiet(), Access(), ending, NOTHING_SPECIAL)
+    plan = plan_trust(store, machine, Quiet(), Login(), ending, NOTHING_SPECIAL)
     assert [outcome.details for outcome in plan.outcomes] == [(f"write {CLIENTS}",)]
     assert reached[-1].jobs == []
     with store.writing("orion") as held:
-        assert distrust_cas(held, Quiet(), Access(), {DIGEST}, NOTHING_SPECIAL, "alice")
-        assert not distrust_cas(held, Quiet(), Access(), {"0" * 64})
+        assert distrust_cas(held, Quiet(), Login(), {DIGEST}, NOTHING_SPECIAL, "alice")
+        assert not distrust_cas(held, Quiet(), Login(), {"0" * 64})
     assert manifest(reached[-1]) == [f"644 {CLIENTS}"]
     assert reached[-1].sent["1"] == CA.certificate
     [job] = reached[-1].jobs
@@ -336,7 +336,7 @@ def test_an_end_without_a_listener_is_not_believed_if_another_computer_made_the_
     suspend(store)
     reached.append(host(CA.certificate + ALICE.certificate))
     with store.writing("orion") as held, pytest.raises(MachineError, match="Another computer has made") as raised:
-        distrust_cas(held, Quiet(), Access(), {DIGEST}, NOTHING_SPECIAL, "alice")
+        distrust_cas(held, Quiet(), Login(), {DIGEST}, NOTHING_SPECIAL, "alice")
     assert raised.value.hint == "Apply the record here: machinectl provision orion"
     assert reached[-1].jobs == []
 
@@ -357,11 +357,11 @@ def test_who_was_ended_by_another_computer_after_a_killed_grant_here_is_not_brou
     reached.append(host(CA.certificate, b"\n@revision 7 0123456789abcdef 2026-11-27T22:40:00Z bob@pc"))
     if begun:
         with store.writing("orion") as held, pytest.raises(MachineError, match=r"was ended by bob@pc"):
-            client_of_holder(held, Quiet(), Access(), grant)
+            client_of_holder(held, Quiet(), Login(), grant)
         assert reached[-1].jobs == []
         assert store.read("orion").holders == {}
     with store.writing("orion") as held:
-        assert client_of_holder(held, Quiet(), Access(), grant)
+        assert client_of_holder(held, Quiet(), Login(), grant)
     alice = find_holder(store.read("orion"), "alice")
     assert alice
     assert alice.state == ACTIVE
@@ -374,7 +374,7 @@ def test_a_damaged_certificate_is_named_by_its_line_and_stays(store: Store, reac
     text, console = CA.certificate + ALICE.certificate, Quiet()
     with store.writing("orion") as held:
         reached.append(host(text + damaged))
-        assert distrust_cas(held, console, Access(), {DIGEST})
+        assert distrust_cas(held, console, Login(), {DIGEST})
         assert reached[-1].sent["1"] == CA.certificate + damaged
         reached.append(host(CA.certificate + damaged))
         Setup(world=World(lambda _: None, lambda *_: Probe(State.RUNNING), lambda *_: None)).carry_out(
@@ -389,7 +389,7 @@ def test_a_damaged_certificate_is_named_by_its_line_and_stays(store: Store, reac
 def test_a_list_that_the_engine_has_not_read_yet_needs_its_restart(store: Store, reached: list[RecordedHost]) -> None:
     reached.append(host(CA.certificate, b"\n@clients-edited\n"))
     with store.writing("orion") as held:
-        assert distrust_cas(held, Quiet(), Access(), {DIGEST})
+        assert distrust_cas(held, Quiet(), Login(), {DIGEST})
     assert "action=restart" in reached[-1].jobs[-1]
 
 
@@ -403,13 +403,13 @@ def test_an_engine_that_somebody_has_stopped_reads_its_list_when_it_starts(
     console = Quiet()
     reached.append(stopped(host()))
     with store.writing("orion") as held:
-        assert trust_ca(held, console, Access(), ALICE.certificate)
+        assert trust_ca(held, console, Login(), ALICE.certificate)
         assert reached[-1].sent["1"] == CA.certificate + ALICE.certificate
         assert "action=none" in reached[-1].jobs[-1]
         assert any("does not run: it reads its new list when it starts" in line for line in console.said)
         reached.append(stopped(host(CA.certificate + ALICE.certificate)))
-        assert not trust_ca(held, console, Access(), ALICE.certificate)
-        assert distrust_cas(held, console, Access(), {DIGEST})
+        assert not trust_ca(held, console, Login(), ALICE.certificate)
+        assert distrust_cas(held, console, Login(), {DIGEST})
         assert reached[-1].sent["1"] == CA.certificate
         assert "action=none" in reached[-1].jobs[-1]
     reached.append(stopped(host()))
@@ -423,7 +423,7 @@ def test_an_engine_that_does_not_come_up_has_its_old_list_and_so_has_the_record(
     reached.append(host(status=3))
     before = store.read("orion").changes
     with store.writing("orion") as held, pytest.raises(EngineDown, match="with the old one, it runs again"):
-        trust_ca(held, Quiet(), Access(), ALICE.certificate)
+        trust_ca(held, Quiet(), Login(), ALICE.certificate)
     assert store.read("orion").changes == before
 
 
@@ -433,17 +433,17 @@ def test_an_engine_whose_configuration_was_damaged_is_not_restarted(store: Store
         with store.writing("orion") as held:
             if hint:
                 with pytest.raises(MachineError, match="nothing was restarted") as caught:
-                    trust_ca(held, Quiet(), Access(), ALICE.certificate)
+                    trust_ca(held, Quiet(), Login(), ALICE.certificate)
                 assert caught.value.hint == hint
             else:
-                assert trust_ca(held, Quiet(), Access(), ALICE.certificate)
+                assert trust_ca(held, Quiet(), Login(), ALICE.certificate)
         assert "dockerd --validate" in reached[-1].jobs[-1]
 
 
 def test_an_engine_in_use_waits_for_its_turn(store: Store, reached: list[RecordedHost]) -> None:
     reached.append(host(more=b"\n@container 0a\n"))
     with store.writing("orion") as held, pytest.raises(InUse):
-        trust_ca(held, Quiet(), Access(), ALICE.certificate, Allowed(in_use=False))
+        trust_ca(held, Quiet(), Login(), ALICE.certificate, Allowed(in_use=False))
     assert reached[-1].jobs == []
 
 
@@ -451,7 +451,7 @@ def test_a_swarm_node_is_not_restarted_unasked(store: Store, reached: list[Recor
     reached.append(host())
     reached[-1].facts = reached[-1].facts.replace(b'"Swarm":"inactive"', b'"Swarm":"active"')
     with store.writing("orion") as held, pytest.raises(CheckFailed, match="Swarm node") as raised:
-        trust_ca(held, Quiet(), Access(), ALICE.certificate)
+        trust_ca(held, Quiet(), Login(), ALICE.certificate)
     assert "--restart-swarm" in raised.value.hint
     assert reached[-1].jobs == []
 
@@ -460,7 +460,7 @@ def test_an_engine_that_could_not_start_again_is_not_restarted(store: Store, rea
     reached.append(host(CA.certificate + ALICE.certificate))
     reached[-1].facts = re.sub(rb"@sum [^\n]*/server\.pem\n", b"", reached[-1].facts)
     with store.writing("orion") as held, pytest.raises(MachineError, match=r"server\.pem is missing") as raised:
-        distrust_cas(held, Quiet(), Access(), {DIGEST})
+        distrust_cas(held, Quiet(), Login(), {DIGEST})
     assert raised.value.hint == "Set it up first: machinectl provision orion"
     assert reached[-1].jobs == []
 
@@ -468,7 +468,7 @@ def test_an_engine_that_could_not_start_again_is_not_restarted(store: Store, rea
 def test_a_host_that_another_computer_has_set_up_since_is_left_to_it(store: Store, reached: list[RecordedHost]) -> None:
     reached.append(RecordedHost("provisioned"))
     with store.writing("orion") as held, pytest.raises(CheckFailed, match="another computer's CA") as raised:
-        distrust_cas(held, Quiet(), Access(), {DIGEST})
+        distrust_cas(held, Quiet(), Login(), {DIGEST})
     # `provision` without --force is refused, too.
     assert raised.value.hint.endswith(": machinectl provision --force orion")
     assert reached[-1].jobs == []
@@ -481,7 +481,7 @@ def test_an_engine_that_does_not_answer_its_owner_afterwards_is_a_warning_as_the
     reached.append(host())
     monkeypatch.setattr(trust_change, "until_it_answers", lambda *_: Probe(State.ERROR, error="no way", hint="look"))
     with store.writing("orion") as held:
-        assert trust_ca(held, console, Access(), ALICE.certificate)
+        assert trust_ca(held, console, Login(), ALICE.certificate)
     (warning,) = console.warnings
     assert warning.endswith("but does not answer from here: no way\nSee: machinectl doctor orion")
 
@@ -500,7 +500,7 @@ def test_the_engine_is_asked_afterwards_at_all_addresses_of_its_machine(
     with store.writing("orion") as held:
         held.machine.addresses = ["10.8.0.29"]
         held.write()
-        assert trust_ca(held, Quiet(), Access(), ALICE.certificate)
+        assert trust_ca(held, Quiet(), Login(), ALICE.certificate)
     assert [where.others for where in asked] == [("tcp://10.8.0.29:2376",)]
 
 
@@ -529,7 +529,7 @@ def test_nobody_is_let_in_by_a_certificate_that_the_hosts_clock_refuses(
     reached.append(with_clock(host(CA.certificate + ALICE.certificate), ahead))
     until = datetime.now(UTC) + timedelta(days=7)
     with store.writing("orion") as held, pytest.raises(CheckFailed, match=words) as raised:
-        trust_ca(held, Quiet(), Access(), ALICE.certificate, until=until)
+        trust_ca(held, Quiet(), Login(), ALICE.certificate, until=until)
     assert raised.value.hint == f"Correct the clock that is wrong, here or there, {BY_SERVICE}: {SET_CLOCK}"
     with pytest.raises(CheckFailed, match=words):
         planned(store, until=until)
@@ -542,7 +542,7 @@ def test_a_clock_that_is_off_by_hours_is_a_warning_where_the_certificate_is_vali
     console = Quiet()
     reached.append(with_clock(host(), timedelta(hours=-3)))
     with store.writing("orion") as held:
-        assert trust_ca(held, console, Access(), ALICE.certificate, until=datetime.now(UTC) + timedelta(days=7))
+        assert trust_ca(held, console, Login(), ALICE.certificate, until=datetime.now(UTC) + timedelta(days=7))
     assert console.warnings == [
         f"The host's clock is 3 hours behind the clock here; set the wrong one {BY_SERVICE}: {SET_CLOCK}"
     ]
@@ -557,7 +557,7 @@ def test_a_holder_is_ended_whatever_the_hosts_clock_says(
     # By such a clock, the engine refuses this computer, too.
     monkeypatch.setattr(trust_change, "until_it_answers", lambda *_: Probe(State.ERROR, error="it has expired"))
     with store.writing("orion") as held:
-        assert distrust_cas(held, console, Access(), {DIGEST})
+        assert distrust_cas(held, console, Login(), {DIGEST})
     assert reached[-1].sent["1"] == CA.certificate
     assert [warning.split(";")[0].split(":")[0] for warning in console.warnings] == [
         f"The host's clock is 1000 days {'ahead of' if ahead > timedelta() else 'behind'} the clock here",
@@ -571,6 +571,6 @@ def test_little_room_keeps_nobody_from_ending_access(store: Store, reached: list
     reached.append(full)
     with store.writing("orion") as held:
         with pytest.raises(CheckFailed, match="200 KB left"):
-            trust_ca(held, Quiet(), Access(), certs.new_ca("bob").certificate)
-        assert distrust_cas(held, Quiet(), Access(), {DIGEST})
+            trust_ca(held, Quiet(), Login(), certs.new_ca("bob").certificate)
+        assert distrust_cas(held, Quiet(), Login(), {DIGEST})
     assert full.sent["1"] == CA.certificate

@@ -14,7 +14,7 @@ from machinectl.engine import Endpoint, probe
 from machinectl.errors import CheckFailed, MachineError
 from machinectl.hosts.access.granting import AccessGrant, client_of_holder
 from machinectl.hosts.access.trust_change import distrust_cas, plan_trust, trust_ca, without_cas
-from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.login import Login
 from machinectl.hosts.lifecycle.host_owner import SERVER
 from machinectl.machines.holders import PERSON
 from machinectl.machines.store import Store
@@ -57,11 +57,11 @@ class Office:
 
     def trust_ca(self, ca: certs.Pair, allowed: Allowed = NOTHING_SPECIAL) -> bool:
         with self.store.writing(self.name) as held:
-            return trust_ca(held, Quiet(), Access(), ca.certificate, allowed)
+            return trust_ca(held, Quiet(), Login(), ca.certificate, allowed)
 
     def distrust_cas(self, ca: certs.Pair, allowed: Allowed = NOTHING_SPECIAL) -> bool:
         with self.store.writing(self.name) as held:
-            return distrust_cas(held, Quiet(), Access(), {certs.fingerprint(ca.certificate)}, allowed)
+            return distrust_cas(held, Quiet(), Login(), {certs.fingerprint(ca.certificate)}, allowed)
 
     def answers(self, ca: certs.Pair) -> bool:
         """Whether the engine answers a client of a CA."""
@@ -127,7 +127,7 @@ def test_holders_come_and_go_and_nobody_else_and_no_container_notices(office: Of
     assert not office.trust_ca(ALICE)
     machine = office.store.read(office.name)
     end = without_cas(machine, {certs.fingerprint(ALICE.certificate)})
-    planned = plan_trust(office.store, machine, Quiet(), Access(), end, NOTHING_SPECIAL)
+    planned = plan_trust(office.store, machine, Quiet(), Login(), end, NOTHING_SPECIAL)
     assert [each.details for each in planned.outcomes if f"write {CLIENTS}" in each.details]
     assert office.began() == began
     assert office.distrust_cas(ALICE)
@@ -301,7 +301,7 @@ def give(office: Office, who: str, lifetime: int = 3600) -> Path:
     key = certs.new_key()
     grant = AccessGrant(who, PERSON, certs.own_public_key(key), lifetime)
     with office.store.writing(office.name) as held:
-        certificate = client_of_holder(held, Quiet(), Access(), grant)
+        certificate = client_of_holder(held, Quiet(), Login(), grant)
     directory = office.directory / who
     directory.mkdir()
     for name, data in (("ca.pem", office.own_ca), ("cert.pem", certificate), ("key.pem", key)):
@@ -352,7 +352,7 @@ def test_a_holder_that_was_ended_after_a_killed_grant_elsewhere_does_not_come_ba
 
     def grant_elsewhere() -> None:
         with elsewhere.writing(name) as held:
-            client_of_holder(held, Quiet(), Access(), grant)
+            client_of_holder(held, Quiet(), Login(), grant)
 
     def killed(*_: object) -> None:
         raise KeyboardInterrupt

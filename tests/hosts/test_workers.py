@@ -14,7 +14,7 @@ import pytest
 from machinectl.cli.main import run_command_line
 from machinectl.console import confirm
 from machinectl.errors import MachineError
-from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.login import Login
 from machinectl.hosts.parallel.workers import LIMIT, run_at_once, work_on_each
 from machinectl.machines.record import PROVISION, Machine
 from tests.support.puppets import piped
@@ -368,9 +368,9 @@ def test_a_success_removes_the_failure_from_the_record_unless_something_is_still
         held.write()
         raise MachineError("it is down")
 
-    assert all(error for _, error in work_on_each(store, Quiet(), ["m1", "m2"], Access(), fail))
+    assert all(error for _, error in work_on_each(store, Quiet(), ["m1", "m2"], Login(), fail))
     assert [store.read(name).failure["cause"] for name in ("m1", "m2")] == ["it is down"] * 2
-    assert not any(error for _, error in work_on_each(store, Quiet(), ["m1", "m2"], Access(), lambda *_: None))
+    assert not any(error for _, error in work_on_each(store, Quiet(), ["m1", "m2"], Login(), lambda *_: None))
     assert [store.read(name).why for name in ("m1", "m2")] == ["", "it is down"]
 
 

@@ -223,7 +223,7 @@ def test_a_login_that_is_broken_off_leaves_no_ssh_behind(newer: Sshd, monkeypatc
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(openssh_session.Login, "_wait", interrupted)
+    monkeypatch.setattr(openssh_session.OpenSSHLogin, "_wait", interrupted)
     with pytest.raises(KeyboardInterrupt):
         log_in(newer.endpoint)
 
@@ -344,7 +344,7 @@ from tests.support.sshd import log_in
 def wait(login, process, *_):
     print(process.pid, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
-openssh_session.Login._wait = wait
+openssh_session.OpenSSHLogin._wait = wait
 log_in(SSHEndpoint("127.0.0.1", port=int(sys.argv[1])), timeout=600)
 """
 

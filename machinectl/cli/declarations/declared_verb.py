@@ -40,7 +40,7 @@ class Argument:
 class Verb:
     """A verb, or a group if `runs` is empty, or both: `socket ls` is not about a machine named ls.
 
-    `runs` is MODULE:FUNCTION below cli.verbs, called with the Session and a keyword per argument and flag: `access` for
+    `runs` is MODULE:FUNCTION below cli.verbs, called with the Session and a keyword per argument and flag: `login` for
     the login flags, `names` with --selector's machines unless it `keeps_selector`.
     """
 

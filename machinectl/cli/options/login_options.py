@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from machinectl.certs import Pair
     from machinectl.cli.options.verb_session import Session
     from machinectl.console import Console
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
 
 NO_JUMP = ("", "none")
 
@@ -24,15 +24,15 @@ NO_JUMP = ("", "none")
 FILE_CONTENT = r"(?m)^\|[A-Za-z0-9+/]{16,}={0,2}$"
 
 
-def pop_access(options: dict[str, Any], here: Session) -> Access:
+def pop_login(options: dict[str, Any], here: Session) -> Login:
     """Build the login, and remove its flags from `options`."""
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
 
     passphrase, password, sudo_password = (
         read_login_secret(options.pop(each.parameter), each.flag, here.passwords.get(each.variable), here.console)
         for each in LOGIN_SECRETS
     )
-    return Access(
+    return Login(
         Credentials(passphrase=passphrase, password=password, sudo_password=sudo_password),
         host_key=options.pop(HOST_KEY.parameter),
         strict=options.pop(STRICT.parameter),

@@ -49,9 +49,9 @@ def call_verb(here: Session, declared: Verb, given: dict[str, Any]) -> int | Non
             # The run itself would be refused.
             check_store_writable(here.store)
     if LOGIN[0] in declared.flags:
-        from machinectl.cli.options.login_options import pop_access
+        from machinectl.cli.options.login_options import pop_login
 
-        given["access"] = pop_access(given, here)
+        given["login"] = pop_login(given, here)
     if "selector" in given and not declared.keeps_selector:
         from machinectl.cli.options.chosen_names import agrees_to_all, chosen_names
 

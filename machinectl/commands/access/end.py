@@ -19,7 +19,7 @@ from machinectl.hosts.access.granting import (
 )
 from machinectl.hosts.access.requesting import whom_to_ask
 from machinectl.hosts.access.trust_change import distrust_cas, look_for_holder, plan_trust, without_cas
-from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.login import Login
 from machinectl.hosts.lifecycle.engine_restart import check_provisioned
 from machinectl.hosts.parallel.workers import plan_each
 from machinectl.machines.holders import OWNER, find_holder, holders_of, is_suspended
@@ -51,13 +51,13 @@ class EndOrder:
 
 
 def access_end(
-    store: Store, console: Console, order: EndOrder, access: Access
+    store: Store, console: Console, order: EndOrder, login: Login
 ) -> Iterator[tuple[str, str | MachineError]]:
     """Ask first, but not about machines that fail anyway. Yield each machine with the holder's name or an error."""
     # A holder's name that was mistyped is no failure of the machine, to be recorded there.
     unable = {name: error for name in order.names if (error := why_not_ended(store, name, order.who))}
     # A password that is typed for a look counts for the work, too.
-    logins = {name: access.for_one_host() for name, error in unable.items() if isinstance(error, NotOnRecord)}
+    logins = {name: login.for_one_host() for name, error in unable.items() if isinstance(error, NotOnRecord)}
     elsewhere: dict[str, dict[str, str]] = {}
     for name, found in look_elsewhere(store, console, order.who, logins):
         if isinstance(found, MachineError):
@@ -74,7 +74,7 @@ def access_end(
             decline(console, "No access was ended")
             return
 
-    def work(held: Held, console: Console, own: Access, in_use: bool) -> str:
+    def work(held: Held, console: Console, own: Login, in_use: bool) -> str:
         allowed = replace(order.allowed, in_use=in_use)
         if cas := elsewhere.get(held.name):
             distrust_cas(held, console, logins[held.name], cas.keys(), allowed)
@@ -83,21 +83,21 @@ def access_end(
 
     for name, error in unable.items():
         yield name, with_holders_machines(store, order.who, error, able)
-    yield from work_in_turns(store, console, able, access, work)
+    yield from work_in_turns(store, console, able, login, work)
 
 
 def look_elsewhere(
-    store: Store, console: Console, who: str, logins: Mapping[str, Access]
+    store: Store, console: Console, who: str, logins: Mapping[str, Login]
 ) -> Iterator[tuple[str, dict[str, str] | MachineError]]:
     """Look for access that another computer has given: yield each machine with the holder's CAs, or an error."""
 
-    def look(machine: Machine, console: Console, _: Access) -> dict[str, str]:
+    def look(machine: Machine, console: Console, _: Login) -> dict[str, str]:
         return given_elsewhere(store, machine, console, logins[machine.name], who)
 
-    return plan_each(store, console, [*logins], Access(), look) if logins else iter(())
+    return plan_each(store, console, [*logins], Login(), look) if logins else iter(())
 
 
-def given_elsewhere(store: Store, machine: Machine, console: Console, access: Access, who: str) -> dict[str, str]:
+def given_elsewhere(store: Store, machine: Machine, console: Console, login: Login, who: str) -> dict[str, str]:
     """Return the subjects of a holder's CAs that the engine accepts, by digest. Raises MachineError without any."""
     missing = no_such_holder(machine, who)
     try:
@@ -105,7 +105,7 @@ def given_elsewhere(store: Store, machine: Machine, console: Console, access: Ac
     except MachineError:
         raise missing from None
     try:
-        found = look_for_holder(store, machine, console, access, who)
+        found = look_for_holder(store, machine, console, login, who)
     except MachineError as exc:
         raise MachineError(f"{missing.cause}, and its host cannot be asked: {exc.cause}", exc.hint) from exc
     if not found:
@@ -151,9 +151,9 @@ def why_not_ended(store: Store, name: str, who: str) -> MachineError | None:
 
 
 def plan_end(
-    store: Store, console: Console, order: EndOrder, access: Access
+    store: Store, console: Console, order: EndOrder, login: Login
 ) -> Iterator[tuple[str, HostPlan | MachineError]]:
-    def plan(machine: Machine, console: Console, own: Access) -> HostPlan:
+    def plan(machine: Machine, console: Console, own: Login) -> HostPlan:
         try:
             holder = endable_holder(machine, order.who)
         except NotOnRecord:
@@ -161,7 +161,7 @@ def plan_end(
             return plan_trust(store, machine, console, own, without_cas(machine, cas.keys()), order.allowed)
         return plan_trust(store, machine, console, own, without_cas(machine, {holder.ca}, holder.who), order.allowed)
 
-    return plan_each(store, console, order.names, access, plan)
+    return plan_each(store, console, order.names, login, plan)
 
 
 def holders_machines(store: Store, who: str) -> list[str]:

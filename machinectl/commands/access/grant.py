@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.hosts.access.wire.access_answer import AccessAnswer
     from machinectl.hosts.access.wire.access_request import AccessRequest
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.hosts.lifecycle.host_plan import HostPlan
     from machinectl.machines.holders import AccessHolder
     from machinectl.machines.record import Machine
@@ -206,16 +206,16 @@ def unnamed_addresses(machine: Machine, addresses: Sequence[str]) -> tuple[str, 
 
 
 def access_grant(
-    store: Store, console: Console, order: GrantOrder, names: Sequence[str], access: Access
+    store: Store, console: Console, order: GrantOrder, names: Sequence[str], login: Login
 ) -> Iterator[tuple[str, AnsweredMachine | MachineError]]:
     """Give access to these machines of the request; yield what the answer says about each, or why it does not."""
 
-    def work(held: Held, console: Console, own: Access, in_use: bool) -> AnsweredMachine:
+    def work(held: Held, console: Console, own: Login, in_use: bool) -> AnsweredMachine:
         allowed = replace(order.allowed, in_use=in_use)
         certificate = client_of_holder(held, console, own, order.on(held.name), allowed)
         return answered(held.machine, order.asked_name(held.name), certificate)
 
-    return work_in_turns(store, console, names, access, work)
+    return work_in_turns(store, console, names, login, work)
 
 
 def answered(machine: Machine, asked: str, certificate: bytes) -> AnsweredMachine:
@@ -249,9 +249,9 @@ def answer_of(order: GrantOrder, machines: Sequence[AnsweredMachine]) -> AccessA
 
 
 def plan_grant(
-    store: Store, console: Console, order: GrantOrder, names: Sequence[str], access: Access
+    store: Store, console: Console, order: GrantOrder, names: Sequence[str], login: Login
 ) -> Iterator[tuple[str, HostPlan | MachineError]]:
-    def plan(machine: Machine, console: Console, own: Access) -> HostPlan:
+    def plan(machine: Machine, console: Console, own: Login) -> HostPlan:
         return plan_client(store, machine, console, own, order.on(machine.name), order.allowed)
 
-    return plan_each(store, console, names, access, plan)
+    return plan_each(store, console, names, login, plan)

@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.hosts.access.tool_files.tool_layout import ToolFiles
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.hosts.lifecycle.host_plan import HostPlan
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
@@ -97,10 +97,10 @@ class ToolIssue:
         addresses = [f"{FLAG} {address}" for address in self.addresses]
         return " ".join([f"machinectl access issue -y {self.tool}", *names, *who, *lifetime, *out, *force, *addresses])
 
-    def engine(self, held: Held, console: Console, access: Access, in_use: bool) -> EngineAccess:
+    def engine(self, held: Held, console: Console, login: Login, in_use: bool) -> EngineAccess:
         key = certs.new_key()
         allowed = replace(self.allowed, in_use=in_use)
-        certificate = client_of_holder(held, console, access, self.grant(key), allowed)
+        certificate = client_of_holder(held, console, login, self.grant(key), allowed)
         ca = read_regular_file(os.path.join(held.directory, CA_FILE))
         return EngineAccess(held.name, self.url_of(held.machine), ca, certificate, key)
 
@@ -124,7 +124,7 @@ class IssuedAccess:
 
 
 def access_issue(
-    store: Store, console: Console, names: Sequence[str], access: Access, issue: ToolIssue, *, unasked: bool
+    store: Store, console: Console, names: Sequence[str], login: Login, issue: ToolIssue, *, unasked: bool
 ) -> IssuedAccess:
     """Ask first unless `unasked`. If one machine fails, no file is written; the same command finishes the rest."""
     wanted = checked_names(store, console, names, issue)
@@ -138,7 +138,7 @@ def access_issue(
     with locked_directory(issue.directory):
         check_files(store, wanted, issue)
         check_writable(issue.directory)
-        for name, result in work_in_turns(store, console, wanted, access, issue.engine):
+        for name, result in work_in_turns(store, console, wanted, login, issue.engine):
             if isinstance(result, MachineError):
                 failures.append((name, result))
             else:
@@ -172,7 +172,7 @@ def record_keys(store: Store, console: Console, engines: Sequence[EngineAccess],
 
 
 def plan_access_issue(
-    store: Store, console: Console, names: Sequence[str], access: Access, issue: ToolIssue
+    store: Store, console: Console, names: Sequence[str], login: Login, issue: ToolIssue
 ) -> tuple[list[tuple[str, HostPlan | MachineError]], list[str]]:
     """Return the plans, and the files that would be written: none if a machine fails."""
     wanted = checked_names(store, console, names, issue)
@@ -181,10 +181,10 @@ def plan_access_issue(
     if not has_unplaced_files(issue.directory):
         check_files(store, wanted, issue)
 
-    def plan(machine: Machine, console: Console, own: Access) -> HostPlan:
+    def plan(machine: Machine, console: Console, own: Login) -> HostPlan:
         return plan_client(store, machine, console, own, issue.grant(certs.new_key()), issue.allowed)
 
-    plans = list(plan_each(store, console, wanted, access, plan))
+    plans = list(plan_each(store, console, wanted, login, plan))
     if any(isinstance(planned, MachineError) for _, planned in plans):
         return plans, []
     return plans, [os.path.join(issue.directory, path) for path in planned_files(store, wanted, issue)]

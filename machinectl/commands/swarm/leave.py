@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.hosts.swarm_formation.swarm_join import Leaving
     from machinectl.machines.store import Held, Store
 
@@ -24,11 +24,11 @@ def swarm_leave(
 ) -> Iterator[tuple[str, MachineError | None]]:
     """Run serially, workers first: another node must take the tasks."""
 
-    def work(held: Held, console: Console, access: Access) -> None:
-        replace(leaving, access=access).leave(held, console)
+    def work(held: Held, console: Console, login: Login) -> None:
+        replace(leaving, login=login).leave(held, console)
 
     for name in sorted(dict.fromkeys(names), key=lambda name: (manages(store, name), natural(name))):
-        yield from work_on_each(store, console, [name], leaving.access, work)
+        yield from work_on_each(store, console, [name], leaving.login, work)
 
 
 def manages(store: Store, name: str) -> bool:

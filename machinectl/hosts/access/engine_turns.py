@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.machines.store import Held, Store
 
 T = TypeVar("T")
@@ -24,8 +24,8 @@ def work_in_turns(
     store: Store,
     console: Console,
     names: Sequence[str],
-    access: Access,
-    work: Callable[[Held, Console, Access, bool], T],
+    login: Login,
+    work: Callable[[Held, Console, Login, bool], T],
 ) -> Iterator[tuple[str, T | MachineError]]:
     """Lock each machine and work on it; yield each name with its result or error.
 
@@ -37,7 +37,7 @@ def work_in_turns(
     def one(name: str, console: Console, *, in_use: bool) -> T:
         with locked_machine(store, console, name) as held:
             try:
-                return work(held, console, access.for_one_host(), in_use)
+                return work(held, console, login.for_one_host(), in_use)
             except EngineDown:
                 down.add(name)
                 raise

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.provision.target import Allowed
@@ -79,7 +79,7 @@ class AccessGrant:
 
 
 def client_of_holder(
-    held: Held, console: Console, access: Access, grant: AccessGrant, allowed: Allowed = NOTHING_SPECIAL
+    held: Held, console: Console, login: Login, grant: AccessGrant, allowed: Allowed = NOTHING_SPECIAL
 ) -> bytes:
     """Make the engine accept the holder, and return the certificate (PEM) for its key, followed by the holder's CA.
 
@@ -93,7 +93,7 @@ def client_of_holder(
     else:
         ca = holder_ca(held, holder)
         holder = replace(holder, ca=certs.fingerprint(ca.certificate))
-        holder = accepted_holder(held, console, access, holder, allowed, expected_end(machine, grant))
+        holder = accepted_holder(held, console, login, holder, allowed, expected_end(machine, grant))
     moment = datetime.now(UTC)
     certificate = certs.sign_client(ca, grant.public_key.pem, holder.who, expected_end(machine, grant))
     until = certs.describe(certificate).not_after
@@ -105,7 +105,7 @@ def client_of_holder(
 
 
 def plan_client(
-    store: Store, machine: Machine, console: Console, access: Access, grant: AccessGrant, allowed: Allowed
+    store: Store, machine: Machine, console: Console, login: Login, grant: AccessGrant, allowed: Allowed
 ) -> HostPlan:
     """Return what `client_of_holder` would change, and raise what it would."""
     holder, until = checked_holder(machine, grant), expected_end(machine, grant)
@@ -113,7 +113,7 @@ def plan_client(
         check_engine_clock(machine, until)
         return HostPlan(outcomes=(Outcome("Signing with the machine's CA", changed=True),))
     ca = stored_ca(machine, holder) or new_holder_ca(machine.name, holder.who).certificate
-    return plan_trust(store, machine, console, access, with_ca(machine, ca, until), allowed)
+    return plan_trust(store, machine, console, login, with_ca(machine, ca, until), allowed)
 
 
 def expected_end(machine: Machine, grant: AccessGrant) -> datetime:
@@ -204,7 +204,7 @@ def own_ca(machine: Machine) -> certs.Pair:
 
 
 def accepted_holder(
-    held: Held, console: Console, access: Access, holder: AccessHolder, allowed: Allowed, until: datetime
+    held: Held, console: Console, login: Login, holder: AccessHolder, allowed: Allowed, until: datetime
 ) -> AccessHolder:
     """Make the engine accept the holder's CA, for a certificate that expires at `until`."""
     machine, before = held.machine, copy(held.machine)
@@ -212,7 +212,7 @@ def accepted_holder(
         put_holder(machine, holder)
         held.write()
     try:
-        trust_ca(held, console, access, holder_ca(held, holder).certificate, allowed, until=until)
+        trust_ca(held, console, login, holder_ca(held, holder).certificate, allowed, until=until)
     except MachineError:
         is_new = holder.who not in before.holders
         if is_new and (machine.revision, machine.changes) == (before.revision, before.changes):
@@ -224,7 +224,7 @@ def accepted_holder(
     return replace(holder, state=ACTIVE)
 
 
-def end_access(held: Held, console: Console, access: Access, who: str, allowed: Allowed = NOTHING_SPECIAL) -> str:
+def end_access(held: Held, console: Console, login: Login, who: str, allowed: Allowed = NOTHING_SPECIAL) -> str:
     """End a holder: the engine refuses it from now on. Return its name as on record."""
     machine = held.machine
     holder = endable_holder(machine, who)
@@ -233,7 +233,7 @@ def end_access(held: Held, console: Console, access: Access, who: str, allowed: 
         held.write()
     finish = f"Finish it later: machinectl access end {holder.who} {machine.name}"
     try:
-        distrust_cas(held, console, access, {holder.ca}, allowed, holder.who)
+        distrust_cas(held, console, login, {holder.ca}, allowed, holder.who)
     except InUse:
         raise
     except MachineError as exc:

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from machinectl.console import Console
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.hosts.lifecycle.host_run import HostRun
     from machinectl.machines.holders import AccessHolder
     from machinectl.machines.record import Machine
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
 def trust_ca(
     held: Held,
     console: Console,
-    access: Access,
+    login: Login,
     ca_pem: bytes,
     allowed: Allowed = NOTHING_SPECIAL,
     *,
@@ -74,13 +74,13 @@ def trust_ca(
     `until` is when the client's certificate is to expire: a host whose clock would refuse it is not changed.
     """
     held.finish_files()
-    return change_trust(held, console, access, with_ca(held.machine, ca_pem, until), allowed)
+    return change_trust(held, console, login, with_ca(held.machine, ca_pem, until), allowed)
 
 
 def distrust_cas(
     held: Held,
     console: Console,
-    access: Access,
+    login: Login,
     cas: AbstractSet[str],
     allowed: Allowed = NOTHING_SPECIAL,
     who: str = "",
@@ -90,7 +90,7 @@ def distrust_cas(
     Also those of the CAs that another computer has made for the holder `who`.
     """
     held.finish_files()
-    return change_trust(held, console, access, without_cas(held.machine, cas, who), allowed)
+    return change_trust(held, console, login, without_cas(held.machine, cas, who), allowed)
 
 
 def with_ca(machine: Machine, ca_pem: bytes, until: datetime | None) -> Target:
@@ -114,8 +114,8 @@ def own_target(machine: Machine) -> Target:
     return target_of(machine, Identity.read(machine.directory))
 
 
-def change_trust(held: Held, console: Console, access: Access, target: Target, allowed: Allowed) -> bool:
-    with logged_in_as_root(held, console, access) as root:
+def change_trust(held: Held, console: Console, login: Login, target: Target, allowed: Allowed) -> bool:
+    with logged_in_as_root(held, console, login) as root:
         run = RealRun(held, console, root)
         is_changed = carry_out(run, target, allowed)
         if not is_suspended(held.machine):
@@ -124,11 +124,11 @@ def change_trust(held: Held, console: Console, access: Access, target: Target, a
 
 
 def plan_trust(
-    store: Store, machine: Machine, console: Console, access: Access, target: Target, allowed: Allowed
+    store: Store, machine: Machine, console: Console, login: Login, target: Target, allowed: Allowed
 ) -> HostPlan:
     """Raise MachineError as the change itself would."""
-    with logged_in(machine, console, access) as session:
-        root = root_runner(session, console, access)
+    with logged_in(machine, console, login) as session:
+        root = root_runner(session, console, login)
         run = DryRun(store, machine, console, root)
         if not carry_out(run, target, allowed):
             run.outcomes.append(Outcome(title_of(machine, run.host, target), changed=False))
@@ -138,10 +138,10 @@ def plan_trust(
     return HostPlan(found, tuple(run.outcomes))
 
 
-def look_for_holder(store: Store, machine: Machine, console: Console, access: Access, who: str) -> dict[str, str]:
+def look_for_holder(store: Store, machine: Machine, console: Console, login: Login, who: str) -> dict[str, str]:
     """Return the subjects of a holder's CAs that the host lists, by digest: another computer may have given access."""
-    with logged_in(machine, console, access) as session:
-        host = DryRun(store, machine, console, root_runner(session, console, access)).look()
+    with logged_in(machine, console, login) as session:
+        host = DryRun(store, machine, console, root_runner(session, console, login)).look()
     return client_cas.cas_of_holder(host, who, Identity.read(machine.directory).ca)
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
 
 
-class Access(Frozen):
+class Login(Frozen):
     """Login options.
 
     `host_key` is a SHA256 fingerprint; `strict` refuses unknown keys. Errors about a changed host key suggest `again`.
@@ -50,7 +50,7 @@ class Access(Frozen):
         given = self.credentials
         return bool(given.password or given.passphrase or self.host_key or self.strict)
 
-    def for_one_host(self) -> Access:
+    def for_one_host(self) -> Login:
         """Copy for one host: others must not get a password typed for it."""
         return self.with_files()
 
@@ -62,7 +62,7 @@ class Access(Frozen):
         sudo_password_file: str = "",
         host_key: str = "",
         strict: bool = False,
-    ) -> Access:
+    ) -> Login:
         """Add one host's secrets. Raises MachineError if a file has none."""
 
         def secret(file: str, flag: str, given: str | None) -> str | None:
@@ -89,37 +89,35 @@ def pinned_known_hosts(machine: Machine) -> bytes:
         raise MachineError(f"Cannot read {path}: {exc.strerror}", f"See: ls -l {path}") from exc
 
 
-def login_endpoint(machine: Machine, console: Console, access: Access) -> SSHEndpoint:
+def login_endpoint(machine: Machine, console: Console, login: Login) -> SSHEndpoint:
     """Return where to log in: of several addresses, the first that answers. Raises MachineError."""
     from machinectl.machines.answered_address import MOMENT
 
     # ssh ends if the key is another one, and tries no other address.
-    return answering_endpoint(machine, console, access, ssh_endpoint(machine), MOMENT)
+    return answering_endpoint(machine, console, login, ssh_endpoint(machine), MOMENT)
 
 
-def answering_endpoint(
-    machine: Machine, console: Console, access: Access, ssh: SSHEndpoint, trust: float
-) -> SSHEndpoint:
+def answering_endpoint(machine: Machine, console: Console, login: Login, ssh: SSHEndpoint, trust: float) -> SSHEndpoint:
     """An answer counts for `trust` seconds. A jump host may have several addresses, too."""
     if ssh.jump and ssh.jump.machine:
         gate = Store(os.path.dirname(os.path.dirname(machine.directory))).read(ssh.jump.machine)
         at = replace(ssh.jump.endpoint, host=ssh_endpoint(gate).host)
-        own = Access(access.credentials.for_jump())
+        own = Login(login.credentials.for_jump())
         ssh = replace(ssh, jump=replace(ssh.jump, endpoint=answering_endpoint(gate, console, own, at, trust)))
     if not machine.addresses:
         return ssh
     from machinectl.hosts.connection.answering_host import answering_host
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
 
-    policy = HostKeyPolicy(pinned_known_hosts(machine), access.host_key, machine=machine.name, again=access.again)
-    return answering_host(machine, ssh, policy, access.credentials, console, trust)
+    policy = HostKeyPolicy(pinned_known_hosts(machine), login.host_key, machine=machine.name, again=login.again)
+    return answering_host(machine, ssh, policy, login.credentials, console, trust)
 
 
 @contextmanager
 def logged_in(
     machine: Machine,
     console: Console,
-    access: Access,
+    login: Login,
     *,
     ssh: SSHEndpoint | None = None,
     timeout: float | None = None,
@@ -141,14 +139,14 @@ def logged_in(
     how_long = "this once" if pin is None else "from now on" if machine.phase == Phase.READY else ""
     keep = pin or (lambda _: None)
     policy = HostKeyPolicy(
-        pinned_known_hosts(machine), access.host_key, access.strict, machine.name, how_long, access.again, keep
+        pinned_known_hosts(machine), login.host_key, login.strict, machine.name, how_long, login.again, keep
     )
 
     def log_in(there: SSHEndpoint) -> SSHSession:
         with nullcontext() if quietly else console.step(f"Connecting to {there.host}"):
             try:
                 return connect(
-                    there, access.credentials, policy, console, timeout=timeout, native=native, trace=access.trace
+                    there, login.credentials, policy, console, timeout=timeout, native=native, trace=login.trace
                 )
             except NoKey as exc:
                 if machine.phase == Phase.READY and exc.path == there.key:
@@ -158,24 +156,24 @@ def logged_in(
                 add_machine_hints(exc, machine, there)
                 raise
 
-    with at_answering_address(machine, console, access, ssh or ssh_endpoint(machine), log_in) as session:
+    with at_answering_address(machine, console, login, ssh or ssh_endpoint(machine), log_in) as session:
         if session.known_hosts != policy.pinned:
             keep(session.known_hosts)
         yield session
 
 
 def at_answering_address(
-    machine: Machine, console: Console, access: Access, ssh: SSHEndpoint, log_in: Callable[[SSHEndpoint], SSHSession]
+    machine: Machine, console: Console, login: Login, ssh: SSHEndpoint, log_in: Callable[[SSHEndpoint], SSHSession]
 ) -> SSHSession:
     """Log in where the machine answered a moment ago; if another host or none is there by now, look again."""
     from machinectl.machines.answered_address import REMEMBERED
     from machinectl.ssh.ssh_errors import HostKeyRefused, NotForwarded, Unreachable
 
-    there = answering_endpoint(machine, console, access, ssh, REMEMBERED)
+    there = answering_endpoint(machine, console, login, ssh, REMEMBERED)
     try:
         return log_in(there)
     except (HostKeyRefused, NotForwarded, Unreachable):
-        other = answering_endpoint(machine, console, access, ssh, 0)
+        other = answering_endpoint(machine, console, login, ssh, 0)
         if other == there:
             raise
     return log_in(other)
@@ -267,7 +265,7 @@ def pin_known_hosts(held: Held, known_hosts: bytes) -> None:
         held.write_file(KNOWN_HOSTS, known_hosts)
 
 
-def pin_host_key(held: Held, console: Console, access: Access, ssh: SSHEndpoint) -> str:
+def pin_host_key(held: Held, console: Console, login: Login, ssh: SSHEndpoint) -> str:
     """Pin a key before the first login; return why it is not pinned, or "".
 
     An unreachable host is an error only if a key is required.
@@ -276,40 +274,40 @@ def pin_host_key(held: Held, console: Console, access: Access, ssh: SSHEndpoint)
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
     from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
 
-    policy = HostKeyPolicy(pinned_known_hosts(held.machine), access.host_key, access.strict, held.name)
+    policy = HostKeyPolicy(pinned_known_hosts(held.machine), login.host_key, login.strict, held.name)
     try:
         with console.step(f"Connecting to {ssh.host}"):
-            known_hosts = check_host_key(ssh, access.credentials, policy, console)
+            known_hosts = check_host_key(ssh, login.credentials, policy, console)
     except HostKeyRefused:
         raise
     except SSHError as exc:
-        if access.host_key or access.strict:
+        if login.host_key or login.strict:
             raise
         return f'The SSH key of "{held.name}" is not pinned before the first login: {exc.cause}'
     pin_known_hosts(held, known_hosts)
     return ""
 
 
-def pin_first_key(store: Store, console: Console, machine: Machine, access: Access, ssh: SSHEndpoint) -> str:
+def pin_first_key(store: Store, console: Console, machine: Machine, login: Login, ssh: SSHEndpoint) -> str:
     """Pin the key of a host whose key is not known yet, for the system's ssh; return what `pin_host_key` does."""
     if os.path.lexists(known_hosts_path(machine)):
         return ""
     with store.writing(machine.name, waiting(console, machine.name)) as held:
-        return pin_host_key(held, console, access, ssh)
+        return pin_host_key(held, console, login, ssh)
 
 
 @contextmanager
 def logged_in_as_root(
-    held: Held, console: Console, access: Access, *, ssh: SSHEndpoint | None = None
+    held: Held, console: Console, login: Login, *, ssh: SSHEndpoint | None = None
 ) -> Iterator[StreamingRunner]:
     """Log in, and see `lock_as_root`. Raises SSHError."""
-    with logged_in(held.machine, console, access, ssh=ssh, pin=partial(pin_known_hosts, held)) as session:
-        yield lock_as_root(held, console, access, session)
+    with logged_in(held.machine, console, login, ssh=ssh, pin=partial(pin_known_hosts, held)) as session:
+        yield lock_as_root(held, console, login, session)
 
 
-def lock_as_root(held: Held, console: Console, access: Access, session: SSHSession) -> StreamingRunner:
+def lock_as_root(held: Held, console: Console, login: Login, session: SSHSession) -> StreamingRunner:
     """Become root, and lock the host. Raises RootRefused, MachineError if it is locked."""
-    root = root_runner(session, console, access)
+    root = root_runner(session, console, login)
     # Imported here: it imports `secrets`, which few verbs need.
     from machinectl.hosts.connection.host_lock import lock_host
 
@@ -317,10 +315,10 @@ def lock_as_root(held: Held, console: Console, access: Access, session: SSHSessi
     return root
 
 
-def root_runner(session: SSHSession, console: Console, access: Access) -> StreamingRunner:
+def root_runner(session: SSHSession, console: Console, login: Login) -> StreamingRunner:
     from machinectl.ssh.client.sudo import become_root
 
-    return become_root(session, access.credentials, console)
+    return become_root(session, login.credentials, console)
 
 
 def login_runner(root: Remote) -> Remote:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.driver import SSHEndpoint
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
@@ -99,7 +99,7 @@ def checked_known_hosts(machine: Machine, endpoint: SSHEndpoint) -> str:
 
 @contextmanager
 def temporary_ssh_config(
-    store: Store, machines: Iterable[Machine], console: Console, access: Access, logins: Iterable[tuple[str, str]] = ()
+    store: Store, machines: Iterable[Machine], console: Console, login: Login, logins: Iterable[tuple[str, str]] = ()
 ) -> Iterator[SSHFiles]:
     """Yield a config with the machines and the user's own. Pin keys that are not known.
 
@@ -109,17 +109,17 @@ def temporary_ssh_config(
         directory = stack.enter_context(temporary_directory())
         blocks, log = [], os.path.join(directory, "log")
         for number, machine in enumerate(machines):
-            endpoint = login_endpoint(machine, console, access)
+            endpoint = login_endpoint(machine, console, login)
             control = ""
-            if access.needs_login:
+            if login.needs_login:
                 control = f'"{directory}/{number}-%r"'
                 for user in [user for name, user in logins if name == machine.name] or [""]:
-                    login = replace(endpoint, user=user or endpoint.user)
+                    here = replace(endpoint, user=user or endpoint.user)
                     pin = pin_in_store(store, console, machine)
-                    way = logged_in(machine, console, access.for_one_host(), ssh=login, quietly=True, pin=pin)
+                    way = logged_in(machine, console, login.for_one_host(), ssh=here, quietly=True, pin=pin)
                     session = stack.enter_context(way)
                     os.symlink(session.control, os.path.join(directory, f"{number}-{session.user}"))
-            elif warning := pin_first_key(store, console, machine, access, endpoint):
+            elif warning := pin_first_key(store, console, machine, login, endpoint):
                 console.warn(warning)
             blocks.append(machine_host_block(machine, endpoint, control, log))
         path = os.path.join(directory, "ssh_config")
@@ -134,11 +134,11 @@ def temporary_ssh_config(
 
 
 def run_ssh_program(
-    command: Sequence[str], files: SSHFiles, machines: Sequence[Machine], console: Console, access: Access
+    command: Sequence[str], files: SSHFiles, machines: Sequence[Machine], console: Console, login: Login
 ) -> ProgramResult:
     """Print the program's stderr. Raises SSHError for a failed login, MachineError if it cannot start."""
-    if access.trace:
-        access.trace(shlex.join(command))
+    if login.trace:
+        login.trace(shlex.join(command))
     try:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
     except OSError as exc:
@@ -159,9 +159,9 @@ def run_ssh_program(
     log = read_logs(files.log, JUMP_LOG)
     if status and machines:
         if log.is_key_changed:
-            raise_changed_host_key(machines, console, access)
+            raise_changed_host_key(machines, console, login)
         failed = next((each for each in machines if ssh_endpoint(each).host in log.text), machines[-1])
-        raise_ssh_failure(log, failed, console, access)
+        raise_ssh_failure(log, failed, console, login)
     return ProgramResult(status if status >= 0 else 128 - status, "\n".join(heard.said), log)
 
 
@@ -180,7 +180,7 @@ class StderrReader:
                 self._console.note(line)
 
 
-def raise_ssh_failure(log: LoginLog, machine: Machine, console: Console, access: Access) -> None:
+def raise_ssh_failure(log: LoginLog, machine: Machine, console: Console, login: Login) -> None:
     """Raise SSHError for a login that ssh's log explains."""
     from machinectl.ssh.client.openssh_session import connection_failure
     from machinectl.ssh.ssh_errors import SSHError
@@ -188,25 +188,25 @@ def raise_ssh_failure(log: LoginLog, machine: Machine, console: Console, access:
 
     endpoint, doctor = ssh_endpoint(machine), f"See why: machinectl doctor {machine.name}"
     if log.is_key_changed or log.revoked is not None:
-        raise_changed_host_key([machine], console, access)
+        raise_changed_host_key([machine], console, login)
     elif log.is_key_unknown or log.find(f"^{re.escape(UNVERIFIED)}$"):
         raise SSHError(
             f'ssh does not know a host key on the way to "{machine.name}"',
             f"See it, and accept it: machinectl run {machine.name} -- true",
         )
     elif refused := log.denied:
-        login, methods = refused
-        if login.rpartition("@")[2] == endpoint.host:
+        whom, methods = refused
+        if whom.rpartition("@")[2] == endpoint.host:
             if endpoint.key and not os.path.lexists(endpoint.key):
-                raise missing_key(machine, endpoint.key, login)
+                raise missing_key(machine, endpoint.key, whom)
             if option := flag_of_set(machine, "ssh-user"):
                 doctor = f"{doctor}; to log in as another user: machinectl set {option} <USER> {machine.name}"
             if "password" in methods and not endpoint.jump:
                 # ssh asks only at a terminal.
                 port = ["-p", str(endpoint.port)] if endpoint.port else []
-                copy = shlex.join(["ssh-copy-id", *port, login])
+                copy = shlex.join(["ssh-copy-id", *port, whom])
                 doctor = f"Let it accept a key of yours, with the password: {copy}\n{doctor}"
-        raise SSHError(f"{login} refuses the login; it accepts {', '.join(methods)}", doctor)
+        raise SSHError(f"{whom} refuses the login; it accepts {', '.join(methods)}", doctor)
     elif error := connection_failure(read_settings(endpoint), log):
         error.hint = doctor
         if isinstance(error.__cause__, ConnectionRefusedError) and (option := flag_of_set(machine, "ssh-port")):
@@ -215,20 +215,20 @@ def raise_ssh_failure(log: LoginLog, machine: Machine, console: Console, access:
         raise error
 
 
-def raise_changed_host_key(machines: Iterable[Machine], console: Console, access: Access) -> None:
+def raise_changed_host_key(machines: Iterable[Machine], console: Console, login: Login) -> None:
     """Raise HostKeyRefused for the host with the changed key."""
     from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
 
     for machine in machines:
         try:
-            verify_host_key(machine, console, access)
+            verify_host_key(machine, console, login)
         except HostKeyRefused:
             raise
         except SSHError:
             continue
 
 
-def verify_host_key(machine: Machine, console: Console, access: Access) -> None:
+def verify_host_key(machine: Machine, console: Console, login: Login) -> None:
     from machinectl.ssh.client.connect import check_host_key
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
     from machinectl.ssh.ssh_errors import HostKeyRefused
@@ -236,7 +236,7 @@ def verify_host_key(machine: Machine, console: Console, access: Access) -> None:
     policy = HostKeyPolicy(pinned_known_hosts(machine), machine=machine.name)
     there = at_last_address(machine, ssh_endpoint(machine))
     try:
-        check_host_key(there, access.credentials, policy, console)
+        check_host_key(there, login.credentials, policy, console)
     except HostKeyRefused as exc:
         add_machine_hints(exc, machine, there)
         raise

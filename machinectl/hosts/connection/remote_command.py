@@ -24,7 +24,7 @@ from machinectl.ssh.openssh.multiplexing import Multiplexing
 if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.driver import SSHEndpoint
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
     from machinectl.process_streams import Input, StopEvent, WriteOutput
@@ -43,13 +43,13 @@ class RemoteScript:
 
 
 def run_remote_script(
-    store: Store, console: Console, name: str, access: Access, order: RemoteScript, say: WriteOutput, over: StopEvent
+    store: Store, console: Console, name: str, login: Login, order: RemoteScript, say: WriteOutput, over: StopEvent
 ) -> int | None:
     """Return the exit status, or None if stopped before the start. Pins an unknown host key."""
     machine = store.read(name)
-    endpoint = login_endpoint(machine, console, access)
+    endpoint = login_endpoint(machine, console, login)
     # OpenSSH needs a pinned host key, and cannot take passwords.
-    by_own = order.native or order.sudo or access.needs_login or access.trace or not shutil.which("ssh")
+    by_own = order.native or order.sudo or login.needs_login or login.trace or not shutil.which("ssh")
     if not by_own and (known_hosts := checked_known_hosts(machine, endpoint)):
         try:
             control = order.connections.path(machine.directory, endpoint, known_hosts)
@@ -57,7 +57,7 @@ def run_remote_script(
         except NotStarted as exc:
             # Our own SSH can ask for a passphrase and has better error messages. The address may have answered a
             # moment ago, and be another host's by now.
-            other = answering_endpoint(machine, console, access, ssh_endpoint(machine), 0)
+            other = answering_endpoint(machine, console, login, ssh_endpoint(machine), 0)
             if other == endpoint:
                 raise_if_unreachable(machine, endpoint, exc)
             endpoint = other
@@ -65,8 +65,8 @@ def run_remote_script(
     def begin() -> tuple[StreamingRunner, ExitStack]:
         with ExitStack() as stack:
             pin = pin_in_store(store, console, machine)
-            session = stack.enter_context(logged_in(machine, console, access, ssh=endpoint, quietly=True, pin=pin))
-            runner = root_runner(session, console, access) if order.sudo else session
+            session = stack.enter_context(logged_in(machine, console, login, ssh=endpoint, quietly=True, pin=pin))
+            runner = root_runner(session, console, login) if order.sudo else session
             return runner, stack.pop_all()
 
     # Logging in may block: a silent host, a lock, a prompt.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.hosts.connection.copy_paths import MachinePath
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.machines.store import Store
     from machinectl.ssh.client.file_copier import FileTree
     from machinectl.ssh.openssh.copy_commands import CopyOptions, CopyProgress
@@ -37,7 +37,7 @@ def copy_by_sftp(
     sources: Sequence[MachinePath],
     target: MachinePath,
     wishes: CopyOptions,
-    access: Access,
+    login: Login,
     progress: CopyProgress,
 ) -> int:
     """Return scp's exit status. Raises SSHError."""
@@ -50,14 +50,14 @@ def copy_by_sftp(
         console.warn(text)
 
     with ExitStack() as connections:
-        to = open_files(store, console, target, access, connections)
+        to = open_files(store, console, target, login, connections)
         if len(sources) > 1 and (why := why_no_directory(to, target)):
             console.warn(why)
             return FAILED
         opened: dict[tuple[str, str], FileTree] = {}
         for source in sources:
             if source.login not in opened:
-                opened[source.login] = open_files(store, console, source, access, connections)
+                opened[source.login] = open_files(store, console, source, login, connections)
             following = no_progress if wishes.quiet else progress
             copier = FileCopier(opened[source.login], to, wishes, following, fail)
             copy = partial(copier.copy, sftp_path(source), sftp_path(target))
@@ -66,7 +66,7 @@ def copy_by_sftp(
     return FAILED if failures else DONE
 
 
-def open_files(store: Store, console: Console, place: MachinePath, access: Access, connections: ExitStack) -> FileTree:
+def open_files(store: Store, console: Console, place: MachinePath, login: Login, connections: ExitStack) -> FileTree:
     from machinectl.ssh.client.file_copier import LocalFiles, remote_files
 
     if place.machine is None:
@@ -75,7 +75,7 @@ def open_files(store: Store, console: Console, place: MachinePath, access: Acces
     if place.user:
         endpoint = dataclasses.replace(endpoint, user=place.user)
     pin = pin_in_store(store, console, place.machine)
-    way = logged_in(place.machine, console, access.for_one_host(), ssh=endpoint, quietly=True, native=True, pin=pin)
+    way = logged_in(place.machine, console, login.for_one_host(), ssh=endpoint, quietly=True, native=True, pin=pin)
     return connections.enter_context(remote_files(connections.enter_context(way)))
 
 

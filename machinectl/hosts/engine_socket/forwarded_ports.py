@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.hosts.connection.login import Access, login_endpoint, pin_first_key
+from machinectl.hosts.connection.login import Login, login_endpoint, pin_first_key
 from machinectl.hosts.port_forwarding.open_ports import OpenPorts
 from machinectl.hosts.port_forwarding.port_forwarder import FollowedContainers, PortForwarder
 from machinectl.hosts.port_forwarding.recurring_changes import RecurringChanges
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 def forwarded_ports(store: Store, console: Console, name: PresentName) -> Iterator[None]:
     """Raises MachineError if SSH fails at the start. Later failures are warnings."""
     machine = name.read()
-    access = Access()
-    unpinned = pin_first_key(store, console, machine, access, login_endpoint(machine, console, access))
+    login = Login()
+    unpinned = pin_first_key(store, console, machine, login, login_endpoint(machine, console, login))
 
     changes = RecurringChanges(machine.name, console)
 
@@ -38,7 +38,7 @@ def forwarded_ports(store: Store, console: Console, name: PresentName) -> Iterat
         console.note(f"{port.here} -> {port.there}" if opened else f"{port.here} is closed{of_container}")
 
     ports = OpenPorts(machine.name, console, report)
-    forwarder = PortForwarder(name, console, access, ports, FollowedContainers(name.endpoint))
+    forwarder = PortForwarder(name, console, login, ports, FollowedContainers(name.endpoint))
     forwarder.start()
     if unpinned:
         console.warn(unpinned)

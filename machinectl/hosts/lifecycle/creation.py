@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.driver import Driver, SSHEndpoint
     from machinectl.hosts.certificates.identity import Identity
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.hosts.lifecycle.host_plan import HostPlan
     from machinectl.hosts.lifecycle.setup import Setup
     from machinectl.machines.spec import CertificateFiles, MachineSpec
@@ -60,7 +60,7 @@ SSH_SECONDS = 10.0
 class Onboarding:
     """How to set up a new host. `authority` replaces the machine's own CA; `touching` is called before a change."""
 
-    access: Access
+    login: Login
     allowed: Allowed
     authority: Pair | None = None
     touching: Callable[[], None] = lambda: None
@@ -100,10 +100,10 @@ class Creation:
                 if ssh and set_up:
                     from machinectl.hosts.lifecycle.provisioning import provision_new_host
 
-                    provision_new_host(held, console, self.onboarding.access, self.onboarding.setup, ssh)
+                    provision_new_host(held, console, self.onboarding.login, self.onboarding.setup, ssh)
                 elif settled.spare and held.machine.tls:
                     held.write_files(settled.spare.present)
-                if ssh and not set_up and (warning := pin_host_key(held, console, self.onboarding.access, ssh)):
+                if ssh and not set_up and (warning := pin_host_key(held, console, self.onboarding.login, ssh)):
                     console.warn(warning)
                 held.machine.phase = Phase.READY
                 held.machine.failure = {}
@@ -131,7 +131,7 @@ class Creation:
             from machinectl.hosts.lifecycle.provisioning import preview_provisioning
 
             where = Where(machine.url, ssh)
-            return preview_provisioning(machine, console, self.onboarding.access, self.onboarding.setup, store, where)
+            return preview_provisioning(machine, console, self.onboarding.login, self.onboarding.setup, store, where)
         from machinectl.hosts.lifecycle.host_plan import HostPlan
 
         if there.url:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.driver import SSHEndpoint, Where
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.hosts.lifecycle.editing import Edit
     from machinectl.hosts.lifecycle.host_plan import HostPlan
     from machinectl.hosts.lifecycle.setup import Setup
@@ -44,22 +44,22 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Held, Store
 
 
-def provision(held: Held, console: Console, access: Access, setup: Setup) -> list[Outcome]:
-    with at_host(held, console, access, setup) as run:
+def provision(held: Held, console: Console, login: Login, setup: Setup) -> list[Outcome]:
+    with at_host(held, console, login, setup) as run:
         return list(setup.carry_out(run).outcomes)
 
 
-def provision_new_host(held: Held, console: Console, access: Access, setup: Setup, ssh: SSHEndpoint) -> None:
+def provision_new_host(held: Held, console: Console, login: Login, setup: Setup, ssh: SSHEndpoint) -> None:
     """Set up a new machine's host, and authorize the user's key there if `ssh` says so."""
     machine = held.machine
     machine.engine.check()  # refuse invalid options before any question
     # Recorded first, so that the next run can resume.
     machine.phase = Phase.PROVISIONING
     held.write()
-    with logged_in(machine, console, access, ssh=ssh, pin=partial(pin_known_hosts, held)) as session:
-        run = RealRun(held, console, lock_as_root(held, console, access, session), touching=setup.touching)
+    with logged_in(machine, console, login, ssh=ssh, pin=partial(pin_known_hosts, held)) as session:
+        run = RealRun(held, console, lock_as_root(held, console, login, session), touching=setup.touching)
         if ssh.copy_key:
-            authorize_login_key(held, console, session, public_key(ssh, access.credentials.passphrase))
+            authorize_login_key(held, console, session, public_key(ssh, login.credentials.passphrase))
         try:
             setup.carry_out(run)
         except CheckFailed:
@@ -69,7 +69,7 @@ def provision_new_host(held: Held, console: Console, access: Access, setup: Setu
             raise
 
 
-def change_host(held: Held, console: Console, access: Access, setup: Setup, edit: Edit) -> list[Outcome]:
+def change_host(held: Held, console: Console, login: Login, setup: Setup, edit: Edit) -> list[Outcome]:
     """Edit a machine, and change its host.
 
     If the host stays unchanged or rolls back, the edit is undone. After other failures it stays, marked as not
@@ -81,7 +81,7 @@ def change_host(held: Held, console: Console, access: Access, setup: Setup, edit
     held.write()
     reached = False
     try:
-        with at_host(held, console, access, setup) as run:
+        with at_host(held, console, login, setup) as run:
             reached = True
             return list(setup.carry_out(run).outcomes)
     except MachineError as exc:
@@ -91,12 +91,12 @@ def change_host(held: Held, console: Console, access: Access, setup: Setup, edit
 
 
 @contextmanager
-def at_host(held: Held, console: Console, access: Access, setup: Setup) -> Iterator[RealRun]:
+def at_host(held: Held, console: Console, login: Login, setup: Setup) -> Iterator[RealRun]:
     machine = held.machine
     # The URL may differ from the driver's, where the engine will be.
     there, before = endpoints_of(machine), machine.url
     machine.engine.check()
-    with logged_in_as_root(held, console, access, ssh=there.ssh) as root:
+    with logged_in_as_root(held, console, login, ssh=there.ssh) as root:
         yield RealRun(held, console, root, engine_url_of(machine, there), partial(begin_changes, held, setup))
     # Update contexts even if the host needed nothing.
     held.touch()
@@ -135,17 +135,17 @@ def undo_edit(held: Held, edit: Edit, before: Machine, key: bytes) -> None:
 
 
 def preview_provisioning(
-    machine: Machine, console: Console, access: Access, setup: Setup, store: Store, there: Where | None = None
+    machine: Machine, console: Console, login: Login, setup: Setup, store: Store, there: Where | None = None
 ) -> HostPlan:
     """Return what `provision` would do; `there` is the new location, if it changes."""
     there = there or endpoints_of(machine)
     machine.engine.check()
-    with logged_in(machine, console, access, ssh=there.ssh) as session:
-        root = root_runner(session, console, access)
+    with logged_in(machine, console, login, ssh=there.ssh) as session:
+        root = root_runner(session, console, login)
         plan = setup.carry_out(DryRun(store, machine, console, root, engine_url_of(machine, there)))
         outcomes = plan.outcomes
         if machine.phase == Phase.CREATING and there.ssh and there.ssh.copy_key:
-            line = public_key(there.ssh, access.credentials.passphrase)
+            line = public_key(there.ssh, login.credentials.passphrase)
             if change := authorized_key_change(session, line):
                 outcomes = (Outcome(authorizing_title(change), changed=True, details=(f"add {line}",)), *outcomes)
         return replace(plan, found=(login_summary(session, root), *plan.found), outcomes=outcomes)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.host_changes import Change
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.hosts.lifecycle.host_run import HostRun
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
@@ -90,7 +90,7 @@ def staying(host: Facts, changes: Sequence[Change], *, purge_engine: bool) -> tu
 def purge_host(
     held: Held,
     console: Console,
-    access: Access,
+    login: Login,
     allowed: Allowed,
     *,
     purge_engine: bool,
@@ -99,9 +99,9 @@ def purge_host(
 ) -> None:
     """With `force`, skip an unreachable host."""
     try:
-        with logged_in(held.machine, console, access, pin=partial(pin_known_hosts, held)) as session:
+        with logged_in(held.machine, console, login, pin=partial(pin_known_hosts, held)) as session:
             if needs_root(held.machine):
-                root = lock_as_root(held, console, access, session)
+                root = lock_as_root(held, console, login, session)
                 run = RealRun(held, console, root)
                 undo_changes(run, purge_engine=purge_engine, allowed=allowed, looked=looked)
             remove_authorized_keys(held, console, session)
@@ -119,12 +119,12 @@ def purge_host(
 
 
 def preview_purge(
-    store: Store, machine: Machine, console: Console, access: Access, allowed: Allowed, *, purge_engine: bool
+    store: Store, machine: Machine, console: Console, login: Login, allowed: Allowed, *, purge_engine: bool
 ) -> list[Outcome]:
     outcomes, keys = [], of_kind(machine.changes, KeyAuthorized)
-    with logged_in(machine, console, access) as session:
+    with logged_in(machine, console, login) as session:
         if needs_root(machine):
-            run = DryRun(store, machine, console, root_runner(session, console, access))
+            run = DryRun(store, machine, console, root_runner(session, console, login))
             outcomes = undo_changes(run, purge_engine=purge_engine, allowed=allowed)
             keys = of_kind(run.machine.changes, KeyAuthorized)
     return [

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.hosts.lifecycle.host_plan import Outcome
     from machinectl.machines.holders import AccessHolder
     from machinectl.machines.record import Machine
@@ -44,7 +44,7 @@ ANSWERS_WITHIN = 2.0
 
 @dataclass(frozen=True)
 class Purge:
-    access: Access
+    login: Login
     allowed: Allowed
     engine: bool = False
     # Nobody is asked first: each host's look comes before the word on whose access ends.
@@ -66,15 +66,15 @@ class Purge:
     def carry_out(self, held: Held, console: Console, *, force: bool) -> None:
         from machinectl.hosts.lifecycle.purging import purge_host
 
-        access = self.access.for_one_host()
+        login = self.login.for_one_host()
         looked = partial(warn_of_ending_access, console, held.machine) if self.unasked else None
-        purge_host(held, console, access, self.allowed, purge_engine=self.engine, force=force, looked=looked)
+        purge_host(held, console, login, self.allowed, purge_engine=self.engine, force=force, looked=looked)
 
     def preview(self, store: Store, machine: Machine, console: Console) -> list[Outcome]:
         from machinectl.hosts.lifecycle.purging import preview_purge
 
-        access = self.access.for_one_host()
-        return preview_purge(store, machine, console, access, self.allowed, purge_engine=self.engine)
+        login = self.login.for_one_host()
+        return preview_purge(store, machine, console, login, self.allowed, purge_engine=self.engine)
 
 
 def confirm_removal(

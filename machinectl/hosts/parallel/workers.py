@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from machinectl.console import Board, Console
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.hosts.parallel.rollout_order import StartOrder
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
@@ -42,8 +42,8 @@ def work_on_each(
     store: Store,
     console: Console,
     names: Sequence[str],
-    access: Access,
-    work: Callable[[Held, Console, Access], T],
+    login: Login,
+    work: Callable[[Held, Console, Login], T],
 ) -> Iterator[tuple[str, T | MachineError]]:
     """Lock each machine and work on it; see `run_at_once`.
 
@@ -52,7 +52,7 @@ def work_on_each(
 
     def one(name: str, console: Console) -> T:
         with locked_machine(store, console, name) as held:
-            return work(held, console, access.for_one_host())
+            return work(held, console, login.for_one_host())
 
     return run_at_once(console, chosen(store, names), one)
 
@@ -61,13 +61,13 @@ def plan_each(
     store: Store,
     console: Console,
     names: Sequence[str],
-    access: Access,
-    plan: Callable[[Machine, Console, Access], T],
+    login: Login,
+    plan: Callable[[Machine, Console, Login], T],
 ) -> Iterator[tuple[str, T | MachineError]]:
     """Plan for --dry-run: no locks, no writes."""
 
     def one(name: str, console: Console) -> T:
-        return plan(store.read(name), console, access.for_one_host())
+        return plan(store.read(name), console, login.for_one_host())
 
     return run_at_once(console, chosen(store, names), one)
 

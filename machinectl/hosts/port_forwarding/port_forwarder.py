@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.engine import Endpoint
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.hosts.port_forwarding.open_ports import OpenPorts
     from machinectl.hosts.port_forwarding.port_words import Wish
     from machinectl.hosts.port_forwarding.published_ports import Container
@@ -82,13 +82,13 @@ class PortForwarder:
         self,
         name: PresentName,
         console: Console,
-        access: Access,
+        login: Login,
         ports: OpenPorts,
         containers: FollowedContainers | None = None,
     ) -> None:
         self._name = name
         self._console = console
-        self._access = access
+        self._access = login
         self._ports = ports
         self._containers = containers
         self._events: ContainerEvents | None = None

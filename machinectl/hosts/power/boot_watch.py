@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from machinectl.driver import SSHEndpoint
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.machines.record import Machine
 
 # Seconds between checks, and seconds per check.
@@ -40,7 +40,7 @@ class HostWatch:
     """Never prompts. `way` is the SSH endpoint; `timeout` (seconds) limits each wait."""
 
     machine: Machine
-    access: Access
+    login: Login
     way: SSHEndpoint | None
     timeout: float
     pause: Callable[[float], None] = time.sleep
@@ -86,7 +86,7 @@ class HostWatch:
         begun = woken = time.monotonic()
         while True:
             try:
-                with logged_in(self.machine, SilentConsole(), self.access, ssh=self.way, timeout=LOOK) as session:
+                with logged_in(self.machine, SilentConsole(), self.login, ssh=self.way, timeout=LOOK) as session:
                     if session.run(BOOT_ID, timeout=LOOK).text != before:
                         return
                     why = "it has not shut down"
@@ -132,7 +132,7 @@ class HostWatch:
         try:
             if not found.is_direct:
                 # Behind a jump host, a refused connection and silence look the same.
-                with logged_in(self.machine, SilentConsole(), self.access, ssh=self.way, timeout=LOOK):
+                with logged_in(self.machine, SilentConsole(), self.login, ssh=self.way, timeout=LOOK):
                     return False
             connect_to_sshd(dataclasses.replace(found, connect_timeout=LOOK)).close()
         except SSHError as exc:

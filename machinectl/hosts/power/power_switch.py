@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.driver import SSHEndpoint
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held
     from machinectl.ssh.runner import Runner
@@ -65,10 +65,10 @@ class PowerSwitch:
     timeout: float
     yes: bool = False
 
-    def plan(self, verb: str, machine: Machine, console: Console, access: Access) -> HostPlan:
+    def plan(self, verb: str, machine: Machine, console: Console, login: Login) -> HostPlan:
         """Raise MachineError as the verb would."""
         if verb == "start":
-            if self._watch(machine, console, access).is_up():
+            if self._watch(machine, console, login).is_up():
                 return HostPlan((f'"{machine.name}" is running already',))
             wake_function(machine)
         elif verb != "kill":
@@ -80,10 +80,10 @@ class PowerSwitch:
         count = container_count(machine)
         return HostPlan((count,) if count else (), (Outcome(PLANNED[verb], changed=True),))
 
-    def start(self, held: Held, console: Console, access: Access) -> bool:
+    def start(self, held: Held, console: Console, login: Login) -> bool:
         """Wait until SSH and the engine answer."""
         machine, driver = held.machine, driver_of(held.machine)
-        watch = self._watch(machine, console, access)
+        watch = self._watch(machine, console, login)
         if watch.is_up():
             silent = machine.url and not watch.engine_answers()
             note = f", but its engine does not answer: machinectl provision {machine.name}" if silent else ""
@@ -93,7 +93,7 @@ class PowerSwitch:
         if wake is None:
             save_driver_state(held, driver, driver.start(driver_instance(machine)))
             # Its address may have changed.
-            watch = self._watch(machine, console, access)
+            watch = self._watch(machine, console, login)
         else:
             wake()
             # Without a terminal, the next line has the limit.
@@ -103,11 +103,11 @@ class PowerSwitch:
             watch.until_back(wake=wake)
         return True
 
-    def stop(self, held: Held, console: Console, access: Access) -> bool:
+    def stop(self, held: Held, console: Console, login: Login) -> bool:
         """Wait until nothing answers."""
         machine, driver = held.machine, driver_of(held.machine)
         asked = ssh_power(machine, "stop")
-        if asked and self._watch(machine, console, access).is_off():
+        if asked and self._watch(machine, console, login).is_off():
             console.note(f'"{machine.name}" is stopped already: nothing answers there')
             return False
         self._ask_about_containers(machine, console, "stop")
@@ -120,32 +120,32 @@ class PowerSwitch:
             if not mac:
                 self.record_mac(held, console, host, way)
 
-        end_boot(held, console, access, way, POWER_OFF, before)
+        end_boot(held, console, login, way, POWER_OFF, before)
         with self._waiting(console, f'Waiting until "{machine.name}" is off'):
-            self._watch(machine, console, access).until_silent()
+            self._watch(machine, console, login).until_silent()
         return True
 
-    def restart(self, held: Held, console: Console, access: Access) -> bool:
+    def restart(self, held: Held, console: Console, login: Login) -> bool:
         """Wait until SSH and the engine answer after the boot."""
         machine, driver = held.machine, driver_of(held.machine)
         asked = ssh_power(machine, "restart")
         self._ask_about_containers(machine, console, "restart")
-        watch = self._watch(machine, console, access)
+        watch = self._watch(machine, console, login)
         # A reboot may not repair an engine that already failed.
         answered = watch.engine_answers()
         before = ""
         with draining.drained_node(held, console, node_id(machine) if answered else ""):
             if asked is None:
                 save_driver_state(held, driver, driver.restart(driver_instance(machine)))
-                watch = self._watch(machine, console, access)
+                watch = self._watch(machine, console, login)
             else:
-                before = end_boot(held, console, access, asked[0], REBOOT)
+                before = end_boot(held, console, login, asked[0], REBOOT)
             what = "its SSH and its engine answer" if answered else "its SSH answers"
             with self._waiting(console, f'Waiting until "{machine.name}" has booted again, and {what}'):
                 watch.until_back(before=before, with_engine=answered)
         return True
 
-    def kill(self, held: Held, _: Console, __: Access) -> bool:
+    def kill(self, held: Held, _: Console, __: Login) -> bool:
         """Cut the power, without a shutdown."""
         check_power_is_here(held.machine, "kill")
         driver = driver_of(held.machine)
@@ -185,8 +185,8 @@ class PowerSwitch:
         with console.step(title):
             yield
 
-    def _watch(self, machine: Machine, console: Console, access: Access) -> HostWatch:
-        return HostWatch(machine, access, endpoints_of(machine).ssh, self.timeout, console.pause)
+    def _watch(self, machine: Machine, console: Console, login: Login) -> HostWatch:
+        return HostWatch(machine, login, endpoints_of(machine).ssh, self.timeout, console.pause)
 
 
 def container_count(machine: Machine) -> str:

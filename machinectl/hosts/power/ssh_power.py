@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.driver import SSHEndpoint
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held
     from machinectl.ssh.runner import Runner
@@ -47,7 +47,7 @@ def ssh_power(machine: Machine, verb: str) -> tuple[SSHEndpoint, str] | None:
 def end_boot(
     held: Held,
     console: Console,
-    access: Access,
+    login: Login,
     ssh: SSHEndpoint,
     command: str,
     before: Callable[[Runner], None] = lambda _: None,
@@ -55,8 +55,8 @@ def end_boot(
     """Call `before`, run a root command that ends the boot, and return the boot's ID."""
     from machinectl.ssh.ssh_errors import CommandFailed, CommandTimeout, RootRefused, SSHError
 
-    with logged_in(held.machine, console, access, ssh=ssh, pin=partial(pin_known_hosts, held)) as session:
-        root = root_runner(session, console, access)
+    with logged_in(held.machine, console, login, ssh=ssh, pin=partial(pin_known_hosts, held)) as session:
+        root = root_runner(session, console, login)
         boot = session.run(BOOT_ID).text
         before(session)
         try:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.engine.swarm_api import Membership
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held
     from machinectl.provision.facts.host_facts import Facts
@@ -41,12 +41,12 @@ if TYPE_CHECKING:
 class Joining:
     """`advertised` is the address for other nodes, by default the engine's. `own` returns one host's login."""
 
-    access: Access
+    login: Login
     advertised: str = ""
-    own: Callable[[str, Access], Access] = lambda _, access: access
+    own: Callable[[str, Login], Login] = lambda _, login: login
 
-    def at(self, name: str, access: Access) -> Joining:
-        return replace(self, access=self.own(name, access))
+    def at(self, name: str, login: Login) -> Joining:
+        return replace(self, login=self.own(name, login))
 
     def init(self, held: Held, console: Console) -> None:
         machine = check_ready(held.machine)
@@ -62,7 +62,7 @@ class Joining:
             )
             if begun:
                 leave_old_swarm(held, console, begun, "")
-            with prepared_for_swarm(held, console, self.access, state):
+            with prepared_for_swarm(held, console, self.login, state):
                 save_node(held, SwarmNode(machine.name, "", "", MANAGER, membership=JOINING))
                 with console.step(f'Beginning a swarm on "{machine.name}", which others reach at {advertised}'):
                     make_node(held, lambda: swarm_api.init_swarm(endpoint_of(machine), advertised))
@@ -89,7 +89,7 @@ class Joining:
         for each in (to.machine, machine):
             if each.url.startswith("tcp://") and not each.tls:
                 console.warn(f'"{each.name}" is reached without TLS: others can read the token for joining the swarm')
-        with prepared_for_swarm(held, console, self.access, state):
+        with prepared_for_swarm(held, console, self.login, state):
             save_node(held, SwarmNode(to.swarm, to.cluster, "", role, membership=JOINING))
             with console.step(f'Having "{machine.name}" join the swarm of "{to.machine.name}" as a {role}'):
                 make_node(held, lambda: join_swarm(machine, to, advertised, role, console))
@@ -126,7 +126,7 @@ class Joining:
 class Leaving:
     """How machines leave a swarm. `force` also lets the last manager leave, and nodes unknown to managers."""
 
-    access: Access
+    login: Login
     force: bool = False
 
     def leave(self, held: Held, console: Console) -> None:
@@ -137,7 +137,7 @@ class Leaving:
         if (node and node.membership == FORGOTTEN) or not (ssh and live_restore.is_on_record(held.machine.changes)):
             return
         try:
-            with logged_in_as_root(held, console, self.access, ssh=ssh) as root:
+            with logged_in_as_root(held, console, self.login, ssh=ssh) as root:
                 restore_live_restore(RealRun(held, console, root))
         except MachineError as exc:
             console.warn(not_restored(held.machine, exc.cause))
@@ -239,7 +239,7 @@ def change_role(held: Held, console: Console, to: Manager, node: SwarmNode, role
 
 
 @contextmanager
-def prepared_for_swarm(held: Held, console: Console, access: Access, state: Membership) -> Iterator[None]:
+def prepared_for_swarm(held: Held, console: Console, login: Login, state: Membership) -> Iterator[None]:
     """Turn live-restore off, undone if the body fails; warn of closed ports."""
     ssh = ssh_or_none(held.machine)
     if ssh is None and state.live_restore:
@@ -251,7 +251,7 @@ def prepared_for_swarm(held: Held, console: Console, access: Access, state: Memb
     with ExitStack() as way:
         root = None
         try:
-            root = way.enter_context(logged_in_as_root(held, console, access, ssh=ssh)) if ssh else None
+            root = way.enter_context(logged_in_as_root(held, console, login, ssh=ssh)) if ssh else None
         except MachineError as exc:
             if state.live_restore:
                 raise

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from machinectl.console import Console
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.hosts.swarm_formation.swarm_join import Joining
     from machinectl.machines.store import Held, Store
 
@@ -30,10 +30,10 @@ PATIENCE = 10.0
 
 
 def begin_swarm(store: Store, console: Console, name: str, joining: Joining) -> Results:
-    def work(held: Held, console: Console, access: Access) -> None:
-        joining.at(held.name, access).init(held, console)
+    def work(held: Held, console: Console, login: Login) -> None:
+        joining.at(held.name, login).init(held, console)
 
-    yield from work_on_each(store, console, [name], joining.access, work)
+    yield from work_on_each(store, console, [name], joining.login, work)
 
 
 def join_machines(
@@ -41,13 +41,13 @@ def join_machines(
 ) -> Results:
     """Yield each machine, with an error if that fails. Managers join one by one, as each changes the quorum."""
 
-    def work(held: Held, console: Console, access: Access) -> None:
-        joining.at(held.name, access).join(held, console, to, role)
+    def work(held: Held, console: Console, login: Login) -> None:
+        joining.at(held.name, login).join(held, console, to, role)
 
     wanted = sorted(dict.fromkeys(names), key=natural)
     batches = [[name] for name in wanted] if role == MANAGER else [wanted] if wanted else []
     for batch in batches:
-        yield from work_on_each(store, console, batch, joining.access, work)
+        yield from work_on_each(store, console, batch, joining.login, work)
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.engine import Probe
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.provision.facts.host_facts import Facts
@@ -83,7 +83,7 @@ class Renewal:
         return self.again or " ".join(["machinectl regenerate-certs -y", *options])
 
 
-def renew(held: Held, console: Console, access: Access, renewal: Renewal) -> None:
+def renew(held: Held, console: Console, login: Login, renewal: Renewal) -> None:
     """Renew certificates, or restore the old ones.
 
     Saves the new ones before the host gets them. After a kill, the next command finds the set that works.
@@ -94,7 +94,7 @@ def renew(held: Held, console: Console, access: Access, renewal: Renewal) -> Non
     old = Identity.read(held.directory)
     new = new_identity(machine, old, renewal)
     target = target_of(machine, new)
-    with logged_in_as_root(held, console, access) as root:
+    with logged_in_as_root(held, console, login) as root:
         run = RealRun(held, console, root)
         with restarting(run, target, renewal.allowed, lambda host: check_renewable(machine, host, target)):
             title = new_certificates_title(run.host, f'the engine of "{machine.name}"')
@@ -124,13 +124,13 @@ def renew(held: Held, console: Console, access: Access, renewal: Renewal) -> Non
         console.warn(warning)
 
 
-def plan_renewal(store: Store, machine: Machine, console: Console, access: Access, renewal: Renewal) -> HostPlan:
+def plan_renewal(store: Store, machine: Machine, console: Console, login: Login, renewal: Renewal) -> HostPlan:
     """Raise MachineError as `regenerate` would."""
     check_provisioned(machine)
     new = new_identity(machine, Identity.read(machine.directory), renewal)
     target = target_of(machine, new)
-    with logged_in(machine, console, access) as session:
-        root = root_runner(session, console, access)
+    with logged_in(machine, console, login) as session:
+        root = root_runner(session, console, login)
         run = DryRun(store, machine, console, root)
         with restarting(run, target, renewal.allowed, lambda host: check_renewable(machine, host, target)):
             found = (login_summary(session, root), *host_summary(run.host, target.port))
@@ -150,13 +150,11 @@ def plan_renewal(store: Store, machine: Machine, console: Console, access: Acces
     return HostPlan(found, tuple(run.outcomes))
 
 
-def look_before_renewal(
-    store: Store, machine: Machine, console: Console, access: Access, renewal: Renewal
-) -> list[str]:
+def look_before_renewal(store: Store, machine: Machine, console: Console, login: Login, renewal: Renewal) -> list[str]:
     """Return the subjects of the CAs that stay on the host with a new one. Raises MachineError as `renew` would."""
     target = target_of(machine, new_identity(machine, Identity.read(machine.directory), renewal))
-    with logged_in(machine, console, access) as session:
-        host = DryRun(store, machine, console, root_runner(session, console, access)).look()
+    with logged_in(machine, console, login) as session:
+        host = DryRun(store, machine, console, root_runner(session, console, login)).look()
     check_renewable(machine, host, target)
     return unrecorded_cas(machine, host)
 

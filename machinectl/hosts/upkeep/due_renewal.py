@@ -24,7 +24,7 @@ from machinectl.ssh.ssh_errors import Unreachable
 if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.hosts.certificates.renewal_time import Due
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
 
@@ -111,7 +111,7 @@ def others_certificates(machine: Machine, due: Due) -> RenewalResult:
     return found
 
 
-def renew_due(held: Held, console: Console, access: Access, window: LifetimeLeft) -> RenewalResult:
+def renew_due(held: Held, console: Console, login: Login, window: LifetimeLeft) -> RenewalResult:
     """Renew what is due, without a question. Raises MachineError.
 
     A host that does not answer and an engine that does not run have time: that is no error before the certificate
@@ -128,7 +128,7 @@ def renew_due(held: Held, console: Console, access: Access, window: LifetimeLeft
         waiting, hint = "the server certificate is due", renewing(machine, ["server.pem"])
     elif due.server:
         try:
-            renew(held, UnattendedConsole(console, at_a_terminal(machine)), access, UNATTENDED)
+            renew(held, UnattendedConsole(console, at_a_terminal(machine)), login, UNATTENDED)
             renewed.insert(0, "server")
         except (Unreachable, EngineStopped) as exc:
             waiting = why_it_waits(exc, machine, due)
@@ -164,7 +164,7 @@ def client_name(machine: Machine, identity: Identity) -> str:
 
 
 def plan_due_renewal(
-    store: Store, machine: Machine, console: Console, access: Access, window: LifetimeLeft
+    store: Store, machine: Machine, console: Console, login: Login, window: LifetimeLeft
 ) -> HostPlan | RenewalResult:
     """Return a result if there is nothing to do. Raises MachineError as `renew_due` would."""
     due = due_certificates(machine, window, datetime.now(UTC))
@@ -177,7 +177,7 @@ def plan_due_renewal(
     if not (due.server and machine.has_changes):
         return HostPlan(outcomes=client)
     try:
-        plan = plan_renewal(store, machine, UnattendedConsole(console, at_a_terminal(machine)), access, UNATTENDED)
+        plan = plan_renewal(store, machine, UnattendedConsole(console, at_a_terminal(machine)), login, UNATTENDED)
     except (Unreachable, EngineStopped) as exc:
         waiting = why_it_waits(exc, machine, due)
         return (

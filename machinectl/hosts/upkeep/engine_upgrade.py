@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.engine import Endpoint
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.hosts.lifecycle.host_run import HostRun
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
@@ -47,10 +47,10 @@ JOURNALS = {
 }
 
 
-def plan_upgrade(store: Store, machine: Machine, console: Console, access: Access, allowed: Allowed) -> HostPlan:
+def plan_upgrade(store: Store, machine: Machine, console: Console, login: Login, allowed: Allowed) -> HostPlan:
     """Use the package lists that the host has."""
-    with logged_in(machine, console, access) as session:
-        root = root_runner(session, console, access)
+    with logged_in(machine, console, login) as session:
+        root = root_runner(session, console, login)
         run = DryRun(store, machine, console, root)
         host = run.look()
         package, packages = package_of(run)
@@ -70,9 +70,9 @@ def plan_upgrade(store: Store, machine: Machine, console: Console, access: Acces
     return HostPlan(there, tuple(run.outcomes))
 
 
-def upgrade_engine(held: Held, console: Console, access: Access, allowed: Allowed) -> None:
+def upgrade_engine(held: Held, console: Console, login: Login, allowed: Allowed) -> None:
     machine = held.machine
-    with logged_in_as_root(held, console, access) as root:
+    with logged_in_as_root(held, console, login) as root:
         run = RealRun(held, console, root)
         before = run.look().packages
         package, packages = package_of(run)

@@ -122,14 +122,14 @@ def new_login(
     host_keys: HostKeys,
     console: Console,
     stack: ExitStack,
-) -> Login:
+) -> OpenSSHLogin:
     directory = stack.enter_context(temporary_directory())
     route = route_to(endpoint, settings, host_keys, credentials, console, Path(directory), stack)
-    return Login(route, console, Path(directory), stack)
+    return OpenSSHLogin(route, console, Path(directory), stack)
 
 
 @dataclass(eq=False)
-class Login:
+class OpenSSHLogin:
     """Tries to log in until it works or nobody can help."""
 
     route: Route

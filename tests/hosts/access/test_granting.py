@@ -17,7 +17,7 @@ from machinectl.hosts.access.granting import AccessGrant, client_of_holder, end_
 from machinectl.hosts.certificates.holder_files import ending_cas, finish_endings, new_holder_ca, trusted_cas
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.signing import signed
-from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.login import Login
 from machinectl.machines.holders import (
     LONGEST_HOLDER,
     PERSON,
@@ -104,12 +104,12 @@ def made(store: Store, machine: Machine, *without: str) -> Machine:
 
 def give(store: Store, grant: AccessGrant = ALICE, name: str = "orion") -> bytes:
     with store.writing(name) as held:
-        return client_of_holder(held, Quiet(), Access(), grant)
+        return client_of_holder(held, Quiet(), Login(), grant)
 
 
 def end(store: Store, who: str, name: str = "orion") -> str:
     with store.writing(name) as held:
-        return end_access(held, Quiet(), Access(), who)
+        return end_access(held, Quiet(), Login(), who)
 
 
 def ca_path(machine: Machine, file: str = "ca.pem", who: str = "alice") -> Path:
@@ -125,7 +125,7 @@ def test_an_end_names_a_holder_with_the_same_key(store: Store) -> None:
         assert alice is not None
         put_holder(held.machine, replaced(alice, who="dave"))
         put_holder(held.machine, replaced(alice, who="carol", keys=()))
-        end_access(held, console, Access(), "alice")
+        end_access(held, console, Login(), "alice")
     [warning] = console.warnings
     assert warning == (
         '"dave" has the same key as "alice", and still has access to "orion"\n'

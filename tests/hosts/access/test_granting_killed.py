@@ -16,7 +16,7 @@ from machinectl import certs
 from machinectl.hosts.access import granting
 from machinectl.hosts.access.granting import AccessGrant, client_of_holder, end_access
 from machinectl.hosts.certificates.signing import signed
-from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.login import Login
 from machinectl.machines.holders import PERSON, find_holder, holders_of
 from machinectl.machines.record import Machine
 from tests.support.dying import die_at
@@ -69,13 +69,13 @@ def host(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
 
 def give(store: Store, grant: AccessGrant) -> None:
     with store.writing("orion") as held:
-        client_of_holder(held, Quiet(), Access(), grant)
+        client_of_holder(held, Quiet(), Login(), grant)
 
 
 def end(store: Store) -> None:
     with store.writing("orion") as held:
         if find_holder(held.machine, "alice"):
-            end_access(held, Quiet(), Access(), "alice")
+            end_access(held, Quiet(), Login(), "alice")
 
 
 def is_killed(moment: int, store: Store, work: Callable[[], Any]) -> bool:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
     from machinectl.commands.doctor import DoctorReport
     from machinectl.doctor.check import Check
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
 
 # By verdict, the worst first.
 SIGNS = {Verdict.BROKEN: FAILED, Verdict.UNKNOWN: UNKNOWN, Verdict.OK: OK}
@@ -34,7 +34,7 @@ HERE = "This computer"
 
 
 def doctor(
-    here: Session, *, names: list[str], access: Access, timeout: float, only_here: bool, verbose: bool, as_json: bool
+    here: Session, *, names: list[str], login: Login, timeout: float, only_here: bool, verbose: bool, as_json: bool
 ) -> int:
     from machinectl.commands.doctor import examine_here, examine_machines
 
@@ -50,7 +50,7 @@ def doctor(
     reports: list[DoctorReport] = []
     told: dict[Check, str] = {}
     failed = False
-    for name, found in examine_machines(here.store, here.console, machines, access, timeout):
+    for name, found in examine_machines(here.store, here.console, machines, login, timeout):
         if isinstance(found, MachineError):
             report(found, here.program)
             failed = True

@@ -11,11 +11,11 @@ from machinectl.errors import UsageError
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
 
 
 def info(
-    here: Session, *, names: list[str], access: Access, ssh: bool, template: str, timeout: float, as_json: bool
+    here: Session, *, names: list[str], login: Login, ssh: bool, template: str, timeout: float, as_json: bool
 ) -> int:
     from machinectl.commands.info import FIELDS
     from machinectl.commands.info import info as command
@@ -25,7 +25,7 @@ def info(
     if template and as_json:
         raise UsageError("--format and --json exclude each other", "Leave one of them out")
     parsed = gotemplate.parse_template(template, fields=FIELDS, escapes=True, functions=DOCKERS) if template else None
-    found, failures = command(here.store, here.console, names, timeout, access if ssh else None)
+    found, failures = command(here.store, here.console, names, timeout, login if ssh else None)
     if as_json:
         print_json([one.fields() for one in found])
     elif parsed:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from machinectl.cli.declarations.declared_verb import Verb
     from machinectl.cli.options.verb_session import Session
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.hosts.lifecycle.creation import CreatedMachine
     from machinectl.machines.flags import Flag
 
@@ -53,7 +53,7 @@ def create(
     here: Session,
     *,
     names: list[str],
-    access: Access,
+    login: Login,
     driver_name: str,
     tls_dir: str,
     tls_ca_cert: str,
@@ -101,7 +101,7 @@ def create(
             lifetime=access_lifetime,
         ),
         driver,
-        Onboarding(access, allowed, login_options.given_authority(here)),
+        Onboarding(login, allowed, login_options.given_authority(here)),
         certificates=CertificateFiles(tls_dir, tls_ca_cert, tls_client_cert, tls_client_key),
         spare=CertificateFiles("", here.tls.ca, here.tls.certificate, here.tls.key),
     )

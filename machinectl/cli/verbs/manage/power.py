@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from machinectl.cli.options.verb_session import Session
     from machinectl.errors import MachineError
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.hosts.lifecycle.host_plan import HostPlan
 
     Result = tuple[str, bool | HostPlan | MachineError]
@@ -43,14 +43,14 @@ def printed(verb: str, results: Iterable[Result], is_on_board: Callable[[], bool
 
 
 def change_power(
-    verb: str, here: Session, *, names: list[str], access: Access, timeout: float, yes: bool, dry_run: bool
+    verb: str, here: Session, *, names: list[str], login: Login, timeout: float, yes: bool, dry_run: bool
 ) -> int:
     from machinectl.commands.power import switch_power
     from machinectl.hosts.power.power_switch import PowerSwitch
 
     here.console.done = DONE[verb]
     power = PowerSwitch(timeout, yes)
-    results = switch_power(here.store, here.console, verb, names, access, power, dry_run=dry_run)
+    results = switch_power(here.store, here.console, verb, names, login, power, dry_run=dry_run)
     return report_results(here, printed(verb, results, partial(is_on_board, here)), names)
 
 

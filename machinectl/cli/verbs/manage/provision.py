@@ -12,14 +12,14 @@ from machinectl.cli.verbs.manage.create import next_steps
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
 
 
 def provision(
     here: Session,
     *,
     names: list[str],
-    access: Access,
+    login: Login,
     yes: bool,
     dry_run: bool,
     force: bool,
@@ -34,7 +34,7 @@ def provision(
     allowed = Allowed(force=force, restart_swarm=restart_swarm, open_firewall=open_firewall, yes=yes)
     setup = Setup(allowed, given_authority(here))
     begun = [] if dry_run else incomplete(here, names)
-    code = report_results(here, command(here.store, here.console, names, access, setup, dry_run=dry_run), names)
+    code = report_results(here, command(here.store, here.console, names, login, setup, dry_run=dry_run), names)
     left = incomplete(here, begun)
     for name in begun:
         if name not in left and sys.stdout.isatty():
@@ -56,7 +56,7 @@ def regenerate_certs(
     here: Session,
     *,
     names: list[str],
-    access: Access,
+    login: Login,
     yes: bool,
     client_certs: bool,
     new_ca: bool,
@@ -70,15 +70,15 @@ def regenerate_certs(
 
     allowed = Allowed(forcible=False, restart_swarm=restart_swarm)
     renewal = Renewal(tuple(tls_san), client_certs, new_ca, given_authority(here), allowed)
-    results = command(here.store, here.console, names, access, renewal, unasked=yes, dry_run=dry_run)
+    results = command(here.store, here.console, names, login, renewal, unasked=yes, dry_run=dry_run)
     return report_results(here, results, names)
 
 
 def upgrade(
-    here: Session, *, names: list[str], access: Access, yes: bool, force: bool, restart_swarm: bool, dry_run: bool
+    here: Session, *, names: list[str], login: Login, yes: bool, force: bool, restart_swarm: bool, dry_run: bool
 ) -> int:
     from machinectl.commands.upgrade import upgrade as command
     from machinectl.provision.target import Allowed
 
     allowed = Allowed(force=force, yes=yes, restart_swarm=restart_swarm)
-    return report_results(here, command(here.store, here.console, names, access, allowed, dry_run=dry_run), names)
+    return report_results(here, command(here.store, here.console, names, login, allowed, dry_run=dry_run), names)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from machinectl.cli.options.verb_session import Session
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.machines.store import Store
 
 
@@ -26,7 +26,7 @@ def renew(
     here: Session,
     *,
     names: list[str],
-    access: Access,
+    login: Login,
     due: bool,
     lifetime_left: str,
     install_timer: bool,
@@ -49,9 +49,9 @@ def renew(
     if not due:
         if lifetime_left:
             raise UsageError("--lifetime-left goes with --due", "machinectl renew --due --lifetime-left 30d")
-        results = renew_now(here, names, access, yes=yes, dry_run=dry_run)
+        results = renew_now(here, names, login, yes=yes, dry_run=dry_run)
     else:
-        results = renew_due_certificates(here.store, here.console, names, access, window, dry_run=dry_run)
+        results = renew_due_certificates(here.store, here.console, names, login, window, dry_run=dry_run)
         if not (names or here.store.names()):
             here.console.note("There are no machines: nothing is due")
     if as_json:
@@ -125,7 +125,7 @@ def expiry_on_record(store: Store, name: str) -> datetime | None:
 
 
 def renew_now(
-    here: Session, names: list[str], access: Access, *, yes: bool, dry_run: bool
+    here: Session, names: list[str], login: Login, *, yes: bool, dry_run: bool
 ) -> Iterator[tuple[str, object]]:
     from machinectl.commands.regenerate_certs import regenerate_certs
     from machinectl.hosts.upkeep.certificate_renewal import Renewal
@@ -139,7 +139,7 @@ def renew_now(
             f"Or all certificates of one: {' '.join(['machinectl renew', *dry, '<NAME>'])}",
         )
     renewal = Renewal(client=True, again="machinectl renew -y")
-    results = regenerate_certs(here.store, here.console, names, access, renewal, unasked=yes, dry_run=dry_run)
+    results = regenerate_certs(here.store, here.console, names, login, renewal, unasked=yes, dry_run=dry_run)
     for name, result in results:
         try:
             yield name, all_renewed(here.store.read(name)) if result is None else result

@@ -14,14 +14,14 @@ from machinectl.machines.store.store_paths import NoSuchMachine
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
 
 
 def rm(
     here: Session,
     *,
     names: list[str],
-    access: Access,
+    login: Login,
     force: bool,
     yes: bool,
     purge: bool,
@@ -39,7 +39,7 @@ def rm(
     if purge or purge_engine:
         from machinectl.provision.target import Allowed
 
-        wanted = Purge(access, Allowed(forcible=False, restart_swarm=restart_swarm), engine=purge_engine)
+        wanted = Purge(login, Allowed(forcible=False, restart_swarm=restart_swarm), engine=purge_engine)
     if dry_run:
         return report_results(here, plan_removal(here.store, here.console, names, purge=wanted, forget=forget), names)
     here.console.done = "removed"

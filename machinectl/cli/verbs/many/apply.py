@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from machinectl.cli.options.verb_session import Session
     from machinectl.errors import MachineError
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.rollout.plan_steps import FleetPlan, Result
 
 
@@ -32,7 +32,7 @@ def apply(
     here: Session,
     *,
     names: list[str],
-    access: Access,
+    login: Login,
     selector: str | None,
     files: list[str],
     parallel: int,
@@ -83,7 +83,7 @@ def apply(
         raise UsageError("--purge is for the machines that --prune removes", both)
     options = ApplyOptions(
         file if file == STDIN else os.path.abspath(file or DEFAULT_FILE),
-        access,
+        login,
         Allowed(force=force, restart_swarm=restart_swarm, open_firewall=open_firewall, yes=yes),
         given_authority(here),
         CertificateFiles("", here.tls.ca, here.tls.certificate, here.tls.key),
@@ -92,7 +92,7 @@ def apply(
         max_failures=max_failures,
         refresh=refresh,
         prune=prune,
-        purge=Purge(access, Allowed(forcible=False, restart_swarm=restart_swarm)) if purge else None,
+        purge=Purge(login, Allowed(forcible=False, restart_swarm=restart_swarm)) if purge else None,
         take_over=take_over,
         yes=yes,
         command=" ".join(words),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from machinectl.cli.options.verb_session import Session
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.machines.record import Machine
     from machinectl.rollout.plan_steps import Difference, FleetPlan, PlanStep
 
@@ -54,7 +54,7 @@ def plan(
     here: Session,
     *,
     names: list[str],
-    access: Access,
+    login: Login,
     selector: str | None,
     files: list[str],
     refresh: bool,
@@ -77,7 +77,7 @@ def plan(
         path = file if file == STDIN else os.path.abspath(file or DEFAULT_FILE)
         # A plan restarts nothing: allow restarts so that it shows them.
         allowed = Allowed(restart_swarm=True)
-        options = ApplyOptions(path, access, allowed, given_authority(here), parallel=parallel)
+        options = ApplyOptions(path, login, allowed, given_authority(here), parallel=parallel)
         planned = plan_with_previews(planned, here.store, here.console, options)
     chosen = names or ([] if selector is None else ["-l", selector])
     again = " ".join([fleet_command("plan", file), "--refresh", *map(shlex.quote, chosen)])

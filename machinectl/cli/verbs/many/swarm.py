@@ -15,21 +15,21 @@ from machinectl.machines.selection import require_names
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.hosts.swarm.swarm_report import SwarmReport
 
 HEADINGS = ["MACHINE", "HOSTNAME", "ROLE", "STATUS", "AVAILABILITY", "ADDRESS", "ENGINE"]
 
 
-def swarm_init(here: Session, *, name: str, access: Access, advertise_addr: str) -> int:
+def swarm_init(here: Session, *, name: str, login: Login, advertise_addr: str) -> int:
     from machinectl.hosts.swarm_formation.swarm_join import Joining
     from machinectl.hosts.swarm_formation.swarm_roles import begin_swarm
 
-    return report_results(here, begin_swarm(here.store, here.console, name, Joining(access, advertise_addr)), [name])
+    return report_results(here, begin_swarm(here.store, here.console, name, Joining(login, advertise_addr)), [name])
 
 
 def swarm_join(
-    here: Session, *, manager: str, names: list[str], access: Access, as_manager: bool, advertise_addr: str
+    here: Session, *, manager: str, names: list[str], login: Login, as_manager: bool, advertise_addr: str
 ) -> int:
     from machinectl.commands.swarm.join import swarm_join as command
     from machinectl.hosts.swarm_formation.swarm_join import Joining
@@ -39,17 +39,17 @@ def swarm_join(
         raise UsageError("--advertise-addr is for one machine only", "Join the machines one at a time")
     require_names(names, "swarm join <MANAGER>")
     role = MANAGER if as_manager else WORKER
-    joining = Joining(access, advertise_addr)
+    joining = Joining(login, advertise_addr)
     results = command(here.store, here.console, manager, names, joining, role)
     return report_results(here, results, names)
 
 
-def swarm_leave(here: Session, *, names: list[str], access: Access, force: bool) -> int:
+def swarm_leave(here: Session, *, names: list[str], login: Login, force: bool) -> int:
     from machinectl.commands.swarm.leave import swarm_leave as command
     from machinectl.hosts.swarm_formation.swarm_join import Leaving
 
     require_names(names, "swarm leave")
-    results = command(here.store, here.console, names, Leaving(access, force))
+    results = command(here.store, here.console, names, Leaving(login, force))
     return report_results(here, results, names)
 
 

@@ -10,7 +10,7 @@ from machinectl.cli.options.ending_signals import exiting_on_signals
 from machinectl.cli.output.exit_status import debugging
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.errors import UsageError
-from machinectl.hosts.connection.login import Access
+from machinectl.hosts.connection.login import Login
 from machinectl.hosts.port_forwarding.local_ports import LOOPBACK
 from machinectl.hosts.port_forwarding.open_ports import OpenPorts
 from machinectl.hosts.port_forwarding.recurring_changes import RecurringChanges
@@ -51,11 +51,11 @@ def forward(here: Session, *, name: str, words: list[str], auto: bool, bind: str
         else:
             here.console.note(f"{port.here} is closed{wish.container and f' ({wish.container})'}")
 
-    access = Access(trace=here.console.note if debugging() else None)
+    login = Login(trace=here.console.note if debugging() else None)
     ports = OpenPorts(name, here.console, report, [address_of(bind)] if bind else LOOPBACK, words)
     with exiting_on_signals(), suppress(KeyboardInterrupt):
         try:
-            command(here.store, here.console, name, words, access, ports, auto=auto)
+            command(here.store, here.console, name, words, login, ports, auto=auto)
         finally:
             if as_json:
                 ports.report_closed()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from machinectl.cli.options.verb_session import Session
     from machinectl.cli.output.machine_streams import OutputPrinter
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.hosts.parallel.output_streams import CommandEnded, Events
     from machinectl.process_streams import Input
 
@@ -36,7 +36,7 @@ def run(
     here: Session,
     *,
     words: list[str],
-    access: Access,
+    login: Login,
     selector: str | None,
     everything: bool,
     group: bool,
@@ -60,7 +60,7 @@ def run(
     with stdin_for(targets) as given:
         order = RemoteScript(line, sudo=sudo, native=here.native_ssh, connections=connections, input=given)
         limit = parallel or LIMIT
-        events = command(here.store, here.console, targets, order, access, timeout=timeout, parallel=limit)
+        events = command(here.store, here.console, targets, order, login, timeout=timeout, parallel=limit)
         printer = printer_for(targets, group=group, as_json=as_json)
         return print_events(here, events, printer, given, SSH_FAILED)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from machinectl.cli.options.verb_session import Session
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
 
 
 # Columns for a file's name in the progress bar, to leave room for the figures.
@@ -45,7 +45,7 @@ def connecting(function: Callable[..., int | None]) -> Callable[..., int | None]
 
 @connecting
 def scp(
-    here: Session, *, words: list[str], access: Access, recursive: bool, delta: bool, quiet: bool, preserve: bool
+    here: Session, *, words: list[str], login: Login, recursive: bool, delta: bool, quiet: bool, preserve: bool
 ) -> int:
     from machinectl.commands.scp import scp as command
     from machinectl.errors import UsageError
@@ -58,7 +58,7 @@ def scp(
     progress = progress_bar if is_drawn_on(sys.stdout) else no_progress
     with exiting_on_signals():
         return command(
-            here.store, here.console, words, wishes, access, delta=delta, native=here.native_ssh, progress=progress
+            here.store, here.console, words, wishes, login, delta=delta, native=here.native_ssh, progress=progress
         )
 
 

@@ -8,13 +8,13 @@ from machinectl.cli.output.stdout import write_out
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
 
 
-def ssh(here: Session, *, words: list[str], access: Access) -> int:
+def ssh(here: Session, *, words: list[str], login: Login) -> int:
     from machinectl.commands.ssh import ssh as command
 
-    return command(here.store, here.console, words, access, native=here.native_ssh)
+    return command(here.store, here.console, words, login, native=here.native_ssh)
 
 
 def ssh_config(here: Session, *, names: list[str], write: bool) -> int:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from machinectl.commands.access.grant import ExpectedGrant, GrantOrder
     from machinectl.hosts.access.wire.access_answer import AccessAnswer
     from machinectl.hosts.access.wire.access_request import AccessRequest
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
 
 HEADINGS = ["MACHINE", "HOLDER", "UNTIL (UTC)", "GIVEN BY", "KEY", "STATE"]
 FITTING = Fitting(spare=("KEY", "GIVEN BY"))
@@ -41,7 +41,7 @@ def access_grant(
     here: Session,
     *,
     file: str,
-    access: Access,
+    login: Login,
     who: str | None,
     lifetime: str,
     yes: bool,
@@ -68,7 +68,7 @@ def access_grant(
         return report_results(here, refused, list(expected))
     here.console.note(grant_summary(order, able))
     if dry_run:
-        plans = command.plan_grant(here.store, here.console, order, names, access)
+        plans = command.plan_grant(here.store, here.console, order, names, login)
         return report_results(here, [*plans, *refused], list(expected))
     again = (
         f"machinectl access grant -y {shlex.quote(file) if file else '<FILE>'}{typed_options(who, lifetime, output)}"
@@ -76,7 +76,7 @@ def access_grant(
     if not yes and not confirm(here.console, "Is the fingerprint the same? Give access?", again):
         decline(here.console, "No access was given")
         return 0
-    results = [*command.access_grant(here.store, here.console, order, names, access), *refused]
+    results = [*command.access_grant(here.store, here.console, order, names, login), *refused]
     given = [each for _, each in results if isinstance(each, AnsweredMachine)]
     if given:
         answer = command.answer_of(order, given)
@@ -192,7 +192,7 @@ def access_end(
     names: list[str],
     selector: str | None,
     everything: bool,
-    access: Access,
+    login: Login,
     yes: bool,
     restart_swarm: bool,
     dry_run: bool,
@@ -212,9 +212,9 @@ def access_end(
     allowed = Allowed(forcible=False, restart_swarm=restart_swarm)
     order = EndOrder(who, targets, allowed, yes, chosen_by, ("--restart-swarm",) if restart_swarm else ())
     if dry_run:
-        return report_results(here, plan_end(here.store, here.console, order, access), targets)
+        return report_results(here, plan_end(here.store, here.console, order, login), targets)
     here.console.done = "ended"
-    return report_results(here, ended(here, access_end(here.store, here.console, order, access)), targets)
+    return report_results(here, ended(here, access_end(here.store, here.console, order, login)), targets)
 
 
 def ended(here: Session, results: Iterable[tuple[str, str | MachineError]]) -> Iterator[tuple[str, str | MachineError]]:

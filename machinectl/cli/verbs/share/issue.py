@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from machinectl.cli.options.verb_session import Session
     from machinectl.console import Console
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
 
 
 def access_issue(
@@ -21,7 +21,7 @@ def access_issue(
     *,
     tool: str,
     names: list[str],
-    access: Access,
+    login: Login,
     who: str | None,
     lifetime: str,
     out: str,
@@ -49,11 +49,11 @@ def access_issue(
         parse_addresses(addresses),
     )
     if dry_run:
-        plans, files = command.plan_access_issue(here.store, here.console, names, access, issue)
+        plans, files = command.plan_access_issue(here.store, here.console, names, login, issue)
         if files:
             print_lines(["Would write:", *(f"    {path}" for path in files)])
         return report_results(here, plans, names)
-    issued = command.access_issue(here.store, here.console, names, access, issue, unasked=yes)
+    issued = command.access_issue(here.store, here.console, names, login, issue, unasked=yes)
     if issued.lines:
         print_result(lambda: print_commands(here.console, issued.lines), issue.command(names))
     several = len(issued.failures) > 1 or len(names) > 1

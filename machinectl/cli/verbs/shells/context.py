@@ -53,7 +53,7 @@ def context_import(here: Session, *, context: str, name: str) -> None:
     from machinectl.commands.context.import_ import context_source
     from machinectl.commands.create import create
     from machinectl.driver.installed_drivers import load
-    from machinectl.hosts.connection.login import Access
+    from machinectl.hosts.connection.login import Login
     from machinectl.hosts.lifecycle.creation import Creation, Onboarding
     from machinectl.machines.spec import CertificateFiles, MachineSpec
     from machinectl.provision.target import NOTHING_SPECIAL
@@ -62,7 +62,7 @@ def context_import(here: Session, *, context: str, name: str) -> None:
     found = context_source(here.store, context, machine)
     plain = False if found.url.startswith("tcp://") and not found.directory else None
     spec = MachineSpec("none", {"url": found.url}, plain, provision=False, context=found.is_ours)
-    onboarding = Onboarding(Access(), NOTHING_SPECIAL)
+    onboarding = Onboarding(Login(), NOTHING_SPECIAL)
     create(
         here.store, here.console, Creation(machine, spec, load("none"), onboarding, CertificateFiles(found.directory))
     )
