@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager, nullcontext
 
-from machinectl.errors import Declined, MachineError
+from machinectl.errors import NO_HINT, Declined, Hint, MachineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,11 +68,11 @@ def decline(console: Console, outcome: str) -> None:
 class Console(Protocol):
     """A terminal or a job's log. Never prints to stdout."""
 
-    # Print a line of information.
-    def note(self, text: str) -> None: ...
+    # Print a line of information, and below it what to do.
+    def note(self, text: str, hint: str = NO_HINT) -> None: ...
 
     # Print a warning and continue.
-    def warn(self, text: str) -> None: ...
+    def warn(self, text: str, hint: str = NO_HINT) -> None: ...
 
     # Show a long step, and at the end its duration or failure.
     def step(self, title: str) -> AbstractContextManager[None]: ...
@@ -128,10 +128,10 @@ class SilentConsole:
     interactive = False
     progress = None
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, hint: str = NO_HINT) -> None:
         pass
 
-    def warn(self, text: str) -> None:
+    def warn(self, text: str, hint: str = NO_HINT) -> None:
         pass
 
     def step(self, title: str) -> AbstractContextManager[None]:  # noqa: ARG002 - required by Console
@@ -160,11 +160,11 @@ class RewritingConsole:
     def progress(self) -> Callable[[str], None] | None:
         return self._console.progress
 
-    def note(self, text: str) -> None:
-        self._console.note(self._rewrite(text))
+    def note(self, text: str, hint: str = NO_HINT) -> None:
+        self._console.note(self._rewrite(text), rewritten(hint, self._rewrite))
 
-    def warn(self, text: str) -> None:
-        self._console.warn(self._rewrite(text))
+    def warn(self, text: str, hint: str = NO_HINT) -> None:
+        self._console.warn(self._rewrite(text), rewritten(hint, self._rewrite))
 
     def step(self, title: str) -> AbstractContextManager[None]:
         return self._console.step(self._rewrite(title))
@@ -194,6 +194,10 @@ class UnattendedConsole(RewritingConsole):
         raise Unanswered(self._hint)
 
 
+def rewritten(hint: str, rewrite: Callable[[str], str]) -> str:
+    return hint.rewritten(rewrite) if isinstance(hint, Hint) else rewrite(hint)
+
+
 class RewritingBoard:
     def __init__(self, board: Board, rewrite: Callable[[str], str]) -> None:
         self._board = board
@@ -202,7 +206,7 @@ class RewritingBoard:
 
     def done(self, name: str, error: BaseException | None) -> None:
         if isinstance(error, MachineError):
-            error.cause, error.hint = self._rewrite(error.cause), self._rewrite(error.hint)
+            error.cause, error.hint = self._rewrite(error.cause), rewritten(error.hint, self._rewrite)
         self._board.done(name, error)
 
     def console(self, name: str) -> Console:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Self
 
 # The least similarity of a mistyped word (difflib's ratio).
 NEAR = 0.75
@@ -22,6 +23,37 @@ DOCTOR, IMPORT, PROVISION, RENEW = "doctor", "certs import", "provision", "renew
 CUT = "…"
 # What sets a clock, here or on a host. Debian installs no time service.
 SET_CLOCK, BY_SERVICE = "timedatectl set-ntp true", "by a time service such as chrony"
+
+
+class Hint(str):
+    """What to do next, and the command to type: `Hint("Set it up first", "machinectl provision", name)`.
+
+    `command` stands as it is; `words` are quoted for a shell, but not <PLACEHOLDERS>. `a | b` offers both. It reads
+    as plain text, "TEXT: COMMAND; TEXT: COMMAND", but whoever prints it has `parts`: in a command of ours, how this
+    program was called and its store take the place of `machinectl`, except in one for `elsewhere`, another computer.
+    """
+
+    __slots__ = ("parts",)
+    parts: tuple[tuple[str, str, bool], ...]
+
+    def __new__(cls, text: str, command: str = "", *words: str, elsewhere: bool = False) -> Self:
+        line = " ".join([command, *(quoted(word) for word in words)])
+        return cls.of((text, line, elsewhere))
+
+    @classmethod
+    def of(cls, *parts: tuple[str, str, bool]) -> Self:
+        hint = super().__new__(cls, "; ".join(": ".join(filter(None, part[:2])) for part in parts))
+        hint.parts = parts
+        return hint
+
+    def rewritten(self, rewrite: Callable[[str], str]) -> Hint:
+        return Hint.of(*((rewrite(text), rewrite(command), elsewhere) for text, command, elsewhere in self.parts))
+
+    def __or__(self, other: Hint) -> Hint:
+        return Hint.of(*self.parts, *other.parts)
+
+
+NO_HINT = Hint.of()
 
 
 class MachineError(Exception):
@@ -43,7 +75,7 @@ class MachineError(Exception):
     leads_to = ""
 
     def __init__(
-        self, cause: str, hint: str = "", *, mistyped: tuple[str, str] | None = None, for_scripts: bool = False
+        self, cause: str, hint: str = NO_HINT, *, mistyped: tuple[str, str] | None = None, for_scripts: bool = False
     ) -> None:
         super().__init__(cause)
         self.cause = cause
@@ -78,6 +110,13 @@ class Declined(CheckFailed):
 
     exit_code = 1
     label = ""
+
+
+def quoted(word: str) -> str:
+    """Quote a word of a command for a shell, but not a <PLACEHOLDER>."""
+    import shlex
+
+    return word if word.startswith("<") and word.endswith(">") else shlex.quote(word)
 
 
 def elsewhere(hint: str) -> str:

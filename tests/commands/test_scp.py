@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.cli.options.ending_signals import exiting_on_signals
+from machinectl.errors import NO_HINT
 from machinectl.hosts.connection.copy_paths import parse_machine_path
 from machinectl.hosts.connection.login import Login
 from machinectl.hosts.connection.openssh_programs import LONGEST_LINE, MOST_KEPT, SSHFiles, run_ssh_program
@@ -532,8 +533,8 @@ def test_a_signal_for_us_alone_ends_the_program_as_well() -> None:
     """A stand-in for scp, which cannot be told when it has begun."""
 
     class Told(Quiet):
-        def note(self, text: str) -> None:
-            super().note(text)
+        def note(self, text: str, hint: str = NO_HINT) -> None:
+            super().note(text, hint)
             os.kill(os.getpid(), signal.SIGTERM)
 
     console = Told()

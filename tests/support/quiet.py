@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from machinectl.console import Unanswered
+from machinectl.errors import NO_HINT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -45,11 +46,11 @@ class Quiet:
         """Do something as soon as a text is said."""
         self._triggers[text] = happens
 
-    def note(self, text: str) -> None:
-        self._keep(self.notes, text)
+    def note(self, text: str, hint: str = NO_HINT) -> None:
+        self._keep(self.notes, "\n".join(filter(None, (text, hint))))
 
-    def warn(self, text: str) -> None:
-        self._keep(self.warnings, text)
+    def warn(self, text: str, hint: str = NO_HINT) -> None:
+        self._keep(self.warnings, "\n".join(filter(None, (text, hint))))
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
@@ -103,11 +104,11 @@ class OneOf(Quiet):
         self._whole = whole
         self._name = name
 
-    def note(self, text: str) -> None:
-        self._whole.note(f"{self._name}: {text}")
+    def note(self, text: str, hint: str = NO_HINT) -> None:
+        self._whole.note(f"{self._name}: {text}", hint)
 
-    def warn(self, text: str) -> None:
-        self._whole.warn(f"{self._name}: {text}")
+    def warn(self, text: str, hint: str = NO_HINT) -> None:
+        self._whole.warn(f"{self._name}: {text}", hint)
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:

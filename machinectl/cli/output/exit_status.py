@@ -10,7 +10,7 @@ from machinectl.cli.invocation import NAME, THIS, is_on
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdio import OutputError
 from machinectl.cli.output.style import BOLD, RED, YELLOW, coloured, is_drawn_on, wrapped
-from machinectl.errors import ELSEWHERE, Declined, MachineError
+from machinectl.errors import ELSEWHERE, NO_HINT, Declined, Hint, MachineError
 from machinectl.files.atomic import make_directories, quote_word, replace_file
 from machinectl.files.home_directory import check_home_known
 
@@ -77,12 +77,24 @@ def report(error: MachineError, program: str = "") -> None:
     more = "" if at_terminal else error.more
     label = "" if error.for_scripts and not at_terminal else error.label
     first, *others = f"{label}{as_called(error.cause, THIS.name)}{as_called(more, program)}".split("\n")
-    hint = as_called(corrected_line(error) or ("" if more else error.hint), program)
-    fitted = wrapped(harmless(hint), sys.stderr, program, indent=2, hint=True)
-    hints = [f"  {emphasised(line, program)}" for line in fitted.split("\n") if line]
+    hints = hint_lines(corrected_line(error) or ("" if more else error.hint), program)
     first, *others = [wrapped(harmless(line), sys.stderr, program) for line in (first, *others)]
     lines = [coloured(first, "" if isinstance(error, Declined) else RED, sys.stderr), *others, *hints]
     sys.stderr.write("".join(f"{line}\n" for line in lines if line))
+
+
+def hint_lines(hint: str, program: str) -> list[str]:
+    """Return a hint for stderr, its commands as this program was called."""
+    fitted = wrapped(harmless(called(hint, program)), sys.stderr, program, indent=2, hint=True)
+    return [f"  {emphasised(line, program)}" for line in fitted.split("\n") if line]
+
+
+def called(hint: str, program: str) -> str:
+    """Write a hint's commands as this program was called."""
+    if not isinstance(hint, Hint):
+        return as_called(hint, program)
+    parts = ((text, command if elsewhere else as_called(command, program)) for text, command, elsewhere in hint.parts)
+    return "; ".join(": ".join(filter(None, part)) for part in parts)
 
 
 def report_failures(results: Iterable[object], program: str) -> int:
@@ -139,10 +151,11 @@ def warning(text: str) -> str:
     return f"{coloured('Warning:', YELLOW, sys.stderr)} {text}"
 
 
-def fitted_warning(text: str, program: str) -> str:
+def fitted_warning(text: str, program: str, hint: str = NO_HINT) -> str:
     """Return a warning, wrapped for a terminal."""
     begin = "Warning:"
-    return warning(wrapped(f"{begin} {text}", sys.stderr, program).removeprefix(begin).lstrip(" "))
+    fitted = warning(wrapped(f"{begin} {text}", sys.stderr, program).removeprefix(begin).lstrip(" "))
+    return "\n".join([fitted, *hint_lines(hint, program)])
 
 
 def program_with(root: str) -> str:

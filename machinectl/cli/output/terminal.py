@@ -9,10 +9,11 @@ import threading
 import time
 from contextlib import contextmanager
 
-from machinectl.cli.output.exit_status import debugging, fitted_warning, user_text
+from machinectl.cli.output.exit_status import debugging, fitted_warning, hint_lines, user_text
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.style import DIM, SPINNER, coloured, columns, is_drawn_on, shorten, wrapped
 from machinectl.console import Unanswered
+from machinectl.errors import NO_HINT
 from machinectl.quantities import duration
 
 TYPE_CHECKING = False
@@ -53,11 +54,12 @@ class Terminal:
     def interactive(self) -> bool:
         return sys.stdin.isatty() and sys.stderr.isatty()
 
-    def note(self, text: str) -> None:
-        self.write(wrapped(user_text(text, self.program), sys.stderr, self.program, hint=True))
+    def note(self, text: str, hint: str = NO_HINT) -> None:
+        fitted = wrapped(user_text(text, self.program), sys.stderr, self.program, hint=True)
+        self.write("\n".join([fitted, *hint_lines(hint, self.program)]))
 
-    def warn(self, text: str) -> None:
-        self.write(fitted_warning(user_text(text, self.program), self.program))
+    def warn(self, text: str, hint: str = NO_HINT) -> None:
+        self.write(fitted_warning(user_text(text, self.program), self.program, hint))
 
     def write(self, text: str) -> None:
         with self.spinner.lock:

@@ -8,7 +8,7 @@ from threading import Semaphore, Timer
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.descriptors import fitting_jobs
-from machinectl.errors import MachineError
+from machinectl.errors import NO_HINT, MachineError
 from machinectl.hosts.parallel.machine_threads import WAKE_SECONDS, Finished, MachineConsole, MachineThreads, Question
 from machinectl.hosts.parallel.rollout_order import SimpleOrder
 from machinectl.machines.record import natural
@@ -195,11 +195,11 @@ class StreamingThreads(MachineThreads[CommandEnded, OutputPiece]):
 class StreamingConsole(MachineConsole):
     """Shows no steps, because the output is shown."""
 
-    def note(self, text: str) -> None:
-        self._threads.ask(lambda: self._own.note(text))
+    def note(self, text: str, hint: str = NO_HINT) -> None:
+        self._threads.ask(lambda: self._own.note(text, hint))
 
-    def warn(self, text: str) -> None:
-        self._threads.ask(lambda: self._own.warn(text))
+    def warn(self, text: str, hint: str = NO_HINT) -> None:
+        self._threads.ask(lambda: self._own.warn(text, hint))
 
     def step(self, title: str) -> AbstractContextManager[None]:  # noqa: ARG002 (the contract's)
         from contextlib import nullcontext
