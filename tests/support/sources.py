@@ -24,16 +24,20 @@ def texts(module: Path) -> Iterator[tuple[int, str]]:
     skipped: set[int] = set()
     # A node comes before its parts.
     for node in ast.walk(ast.parse(module.read_text())):
-        if isinstance(node, ast.JoinedStr):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Hint":
+            command = node.args[1:]
+            skipped |= {id(part) for each in command for part in ast.walk(each)}
+            yield node.lineno, " ".join(map(text_of, command))
+        elif isinstance(node, ast.JoinedStr) and id(node) not in skipped:
             skipped |= {id(part) for part in ast.walk(node)}
-            yield (
-                node.lineno,
-                "".join(
-                    str(getattr(part, "value", VALUE)) if isinstance(part, ast.Constant) else VALUE
-                    for part in node.values
-                ),
-            )
+            yield node.lineno, text_of(node)
         elif isinstance(node, ast.Expr):
             skipped.add(id(node.value))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in skipped:
             yield node.lineno, node.value
+
+
+def text_of(node: ast.expr) -> str:
+    if isinstance(node, ast.JoinedStr):
+        return "".join(map(text_of, node.values))
+    return str(node.value) if isinstance(node, ast.Constant) else VALUE
