@@ -193,7 +193,7 @@ def test_holders_of_access_are_completed(person: Person, home: Path) -> None:
         ("access end joe@l", "access end joe@laptop"),
         ("access end joe@laptop ve", "access end joe@laptop vega"),
         ("access grant --for c", "access grant --for ci+deploy"),
-        ("access issue dozzle vega --for=joe@", "access issue dozzle vega --for=joe@laptop"),
+        ("access issue env vega --for=joe@", "access issue env vega --for=joe@laptop"),
     ):
         tab(person, line)
         person.until_line(f"ready> machinectl {wanted}")

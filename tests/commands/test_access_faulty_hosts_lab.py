@@ -46,7 +46,7 @@ def test_with_a_wrong_clock_nothing_is_made_that_is_not_valid_there_and_a_holder
     for words in (
         ("access", "grant", "-y", "-o", answer, request),
         ("access", "grant", "--dry-run", request),
-        ("access", "issue", "-y", "dozzle", "orion", "--out", tmp_path / "dozzle"),
+        ("access", "issue", "-y", "github", "orion", "--out", tmp_path / "github"),
         # The holder is accepted already.
         ("access", "issue", "-y", "env", "orion", "--out", tmp_path / "env"),
     ):
@@ -56,7 +56,7 @@ def test_with_a_wrong_clock_nothing_is_made_that_is_not_valid_there_and_a_holder
         assert f"{off} the clock here" in cause
         assert hint.endswith(f": {SET_CLOCK}")
     assert not answer.exists()
-    assert not (tmp_path / "dozzle").exists()
+    assert not (tmp_path / "github").exists()
     assert cli.ok("access", "ls").stdout == record
     assert (host.output(f"cat {FILES}/clients.pem"), host.output(BEGAN)) == (clients, began)
 
@@ -91,14 +91,14 @@ def test_files_that_nobody_can_write_are_named_and_nobody_is_half_ended(
     before = host.output(state)
     for path in (f"{FILES}/clients.pem", FILES, f"{FILES}/revision", "/etc/docker/daemon.json", "/etc/docker"):
         immutable(host, path, on=True)
-        for words in (("end", "-y", "env", "orion"), ("issue", "-y", "dozzle", "orion", "--out", tmp_path / "dozzle")):
+        for words in (("end", "-y", "env", "orion"), ("issue", "-y", "github", "orion", "--out", tmp_path / "github")):
             said = cli.refused("access", *words)
             assert f"{path} on the host is immutable" in said
             assert f"chattr -i {path}" in said
         assert host.output(state) == before
         listed = cli.ok("access", "ls").stdout
         assert "not ended yet" in listed
-        assert "dozzle" not in listed
+        assert "github" not in listed
         immutable(host, path, on=False)
     host.readonly_etc()
     assert f"{FILES}/clients.pem on the host is read-only" in cli.refused("access", "end", "-y", "env", "orion")

@@ -21,21 +21,7 @@ LIFETIME = Flag(
     "--access-lifetime, else {}).",
 )
 # Those of hosts/access/tool_files, which is not light.
-TOOLS = (
-    "ansible",
-    "dozzle",
-    "env",
-    "github",
-    "gitlab",
-    "portainer",
-    "prometheus",
-    "terraform",
-    "testcontainers",
-    "traefik",
-    "uptime-kuma",
-    "vscode",
-    "watchtower",
-)
+TOOLS = ("env", "github", "gitlab", "testcontainers")
 
 VERBS = {
     "access": Verb(
@@ -101,7 +87,7 @@ VERBS = {
         ),
         examples=(
             "machinectl access end alice orionbox",
-            "machinectl access end dozzle --all",
+            "machinectl access end ci-runner --all",
             "machinectl access end --dry-run alice orionbox",
         ),
         arguments=(WHO, shared.NAMES),
@@ -167,9 +153,8 @@ VERBS = {
         more=f"TOOL is {', '.join(TOOLS[:-1])} or {TOOLS[-1]}. It prints the commands to run to stdout. "
         "The same command again renews the certificates.",
         examples=(
-            "machinectl access issue dozzle orionbox rigel",
-            "machinectl access issue prometheus -l role=web --out /etc/prometheus/docker",
-            "machinectl access issue env orionbox --for ci-runner --lifetime 12h",
+            "machinectl access issue env orionbox rigel",
+            "machinectl access issue github -l role=ci --for ci-runner --lifetime 12h",
         ),
         arguments=(Argument("tool", "TOOL", TOOLS, required=True), shared.NAMES),
         flags=(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import certs
 from machinectl.console import confirm, decline
-from machinectl.errors import MachineError, UsageError, closest_match
+from machinectl.errors import Hint, MachineError, UsageError, closest_match
 from machinectl.files.fileset import (
     check_folders,
     check_writable,
@@ -34,8 +34,7 @@ from machinectl.hosts.access.issued_files import (
     write_issued,
 )
 from machinectl.hosts.access.tool_addresses import tool_urls
-from machinectl.hosts.access.tool_files.known_tools import LAYOUTS
-from machinectl.hosts.access.tool_files.tool_layout import EngineAccess
+from machinectl.hosts.access.tool_files import BY_HAND, LAYOUTS, EngineAccess
 from machinectl.hosts.parallel.workers import plan_each
 from machinectl.machines.addresses import FLAG
 from machinectl.machines.holders import (
@@ -60,7 +59,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.access.tool_files.tool_layout import ToolFiles
+    from machinectl.hosts.access.tool_files import ToolFiles
     from machinectl.hosts.connection.login import Login
     from machinectl.hosts.lifecycle.host_plan import HostPlan
     from machinectl.machines.record import Machine
@@ -211,18 +210,16 @@ def addressed(store: Store, console: Console, names: Sequence[str], issue: ToolI
 def check_tool(store: Store, tool: str, names: Sequence[str]) -> None:
     if tool in LAYOUTS:
         return
-    machines = [name for name in names if store.exists(name)]
-    if store.exists(tool) and (tools := [name for name in names if name in LAYOUTS and name not in machines]):
+    who = ["--for", tool] if is_holder_name(tool) and not store.exists(tool) else []
+    machines = [name for name in names if store.exists(name)] or ["<NAME>"]
+    by_variables = Hint("Take docker's variables", "machinectl access issue env", *machines, *who)
+    if tool in BY_HAND:
         raise UsageError(
-            f'"{tool}" is a machine, and {tools[0]} a tool',
-            f"The tool comes first: machinectl access issue {' '.join([tools[0], tool, *machines])}",
+            f"machinectl writes no files for {tool} any more: docs/access-for-tools.md has them", by_variables
         )
     near = closest_match(tool, LAYOUTS)
-    who = f" --for {tool}" if is_holder_name(tool) and not store.exists(tool) else ""
     raise UsageError(
-        f"unknown tool {tool!r} (known: {', '.join(LAYOUTS)})",
-        f"For another one, take docker's variables: machinectl access issue env {' '.join(machines) or '<NAME>'}{who}",
-        mistyped=(tool, near) if near else None,
+        f"unknown tool {tool!r} (known: {', '.join(LAYOUTS)})", by_variables, mistyped=(tool, near) if near else None
     )
 
 

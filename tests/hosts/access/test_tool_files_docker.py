@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -12,9 +11,7 @@ import pytest
 
 from machinectl import certs
 from machinectl.files.fileset import locked_directory, replace_together
-from machinectl.hosts.access.tool_files.known_tools import LAYOUTS
-from machinectl.hosts.access.tool_files.tool_layout import EngineAccess
-from tests.support import ansible
+from machinectl.hosts.access.tool_files import LAYOUTS, EngineAccess
 from tests.support.image_engines import import_busybox
 from tests.support.real import need
 
@@ -104,36 +101,6 @@ def test_testcontainers_for_python(container: str, issued: Issued, tmp_path: Pat
     # Ryuk's image would have to be pulled.
     run = f"{load} {sys.executable} {tmp_path}/test.py"
     assert typed(run, tmp_path, TESTCONTAINERS_RYUK_DISABLED="true") == "hi\n\n"
-
-
-def test_prometheus_takes_the_file_and_finds_the_containers(container: str, issued: Issued, tmp_path: Path) -> None:
-    need("promtool")
-    check = issued("prometheus")[0]
-    assert "is valid prometheus config file syntax" in typed(check, tmp_path)
-    # It takes all of this time, whatever it finds.
-    for seconds in (1, 5, 30):
-        find = check.replace("check config", f"check service-discovery --timeout={seconds}s") + " rigel"
-        if found := json.loads(typed(find, tmp_path)):
-            break
-    [target] = found
-    assert target["discoveredLabels"]["__meta_docker_container_name"] == f"/{container}"
-    # It publishes no port that Prometheus could reach.
-    assert target["labels"] == {}
-
-
-def test_ansible_s_modules_reach_the_engine(issued: Issued, out: Path, tmp_path: Path) -> None:
-    assert issued("ansible")[0].startswith("ansible-playbook ")
-    done = ansible.run(
-        "ansible-playbook",
-        *("-i", out / "inventory.json", out / "playbook.yml"),
-        # The library requests prefers these to the CA that it is given.
-        environment={"HOME": str(tmp_path), "REQUESTS_CA_BUNDLE": "", "CURL_CA_BUNDLE": ""},
-    )
-    if done.returncode:
-        ansible.need_collection("community.docker")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "ok=2" in done.stdout
-    assert "failed=0" in done.stdout
 
 
 @pytest.mark.parametrize("tool", ["github", "gitlab"])
