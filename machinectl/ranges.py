@@ -5,7 +5,6 @@ See https://docs.ansible.com/ansible/latest/inventory_guide/intro_inventory.html
 
 from __future__ import annotations
 
-import ipaddress
 import itertools
 import re
 import string
@@ -19,31 +18,10 @@ MOST = 10_000
 # In a value, [fd00::1] is an address.
 VALUE_RANGE = re.compile(r"\[([0-9]+|[A-Za-z]):([0-9]+|[A-Za-z])(?::([0-9]+))?\]")
 RANGE = re.compile(r"\[([^\[\]:]*):([^\[\]:]*)(?::([^\[\]:]*))?\]")
-WITH_PORT = re.compile(r"((?:[^:\[\]]|\[[^\]]*\])+):([0-9]+)")
-ADDRESS = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::([0-9]+))?")
 
 
 class InvalidRange(Exception):
     """The reason, as a clause."""
-
-
-def expand_hosts(pattern: str) -> tuple[list[str], str]:
-    """Return names and port. Raises InvalidRange."""
-    bracketed = ADDRESS.fullmatch(pattern)
-    if bracketed and is_v6(bracketed[1]):
-        return [bracketed[1]], bracketed[2] or ""
-    with_port = WITH_PORT.fullmatch(pattern)
-    name, port = (with_port[1], with_port[2]) if with_port else (pattern, "")
-    if name.endswith(":") and not is_v6(name):
-        raise InvalidRange("no port follows the colon")
-    return expand_names(name), port
-
-
-def is_v6(text: str) -> bool:
-    try:
-        return ipaddress.ip_address(text).version == 6  # noqa: PLR2004 - IPv6
-    except ValueError:
-        return False
 
 
 def expand_names(pattern: str) -> list[str]:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+import itertools
+import string
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from machinectl import ranges
 from machinectl.fleet.reading import host_ranges
 from machinectl.fleet.syntax.document import MOST_NODES
 from tests.support.fleet_file import fault, faults, parsed
@@ -96,3 +102,23 @@ def test_a_short_file_cannot_stand_for_more_hosts_and_values_than_memory_holds(
     assert MOST_NODES == 1_000_000
     monkeypatch.setattr(host_ranges, "MOST_NODES", 10_000)
     assert "have more than 10000 values" in fault(GENERIC + "".join(many))
+
+
+@given(st.integers(0, 300), st.integers(0, 50), st.integers(1, 9), st.integers(0, 5), st.text("ab."))
+def test_a_range_counts_through_both_of_its_ends(begin: int, length: int, step: int, width: int, tail: str) -> None:
+    end = begin + length
+    padded = width > len(str(end))
+    first, last = (str(number).zfill(width) if padded else str(number) for number in (begin, end))
+    expected = [f"w{str(n).zfill(width) if padded else n}{tail}" for n in range(begin, end + 1, step)]
+    assert ranges.expand_names(f"w[{first}:{last}:{step}]{tail}") == expected
+
+
+LETTERS = string.ascii_letters
+SPANS = st.tuples(st.integers(0, 51), st.integers(0, 51)).map(lambda ends: (LETTERS[min(ends)], LETTERS[max(ends)]))
+
+
+@given(st.lists(SPANS, max_size=2))
+def test_several_ranges_are_all_their_pairs(spans: list[tuple[str, str]]) -> None:
+    names = ranges.expand_names("-".join(["x", *(f"[{begin}:{end}]" for begin, end in spans)]))
+    expected = itertools.product(*(LETTERS[LETTERS.index(begin) : LETTERS.index(end) + 1] for begin, end in spans))
+    assert names == ["-".join(["x", *each]) for each in expected]

@@ -18,10 +18,9 @@ from hypothesis import strategies as st
 from machinectl.commands.fleet.init import TEMPLATE, fleet_init
 from machinectl.driver import Option
 from machinectl.driver.installed_drivers import load
-from machinectl.fleet.foreign.importing import import_file
-from machinectl.fleet.foreign.sources import Notes
 from machinectl.fleet.reading.fleet_file import parse_fleet
 from machinectl.fleet.writing.draft import PLAIN_IN_BRACKETS, Draft, comment, settled, yaml_scalar, yaml_text
+from machinectl.fleet.writing.importing import Notes, import_file
 from machinectl.fleet.writing.machine_entry import machine_entry
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
@@ -242,7 +241,7 @@ def test_who_is_behind_a_host_that_is_left_out_is_left_out_too(tmp_path: Path) -
     names = [f"h{number}" for number in range(300)]
     hosts = "".join(f"Host {name}\nProxyJump {jump}\n" for jump, name in itertools.pairwise(names))
     path.write_text(f"Host h0\nHostName not/a/name\nHost free\n{hosts}")
-    notes = Notes()
+    notes = Notes(str(path))
     assert [host.name for host in read(import_file(str(path), "", [], notes)).hosts] == ["free"]
     assert "h299 is left out: its jump host h298 is" in notes.lines
 

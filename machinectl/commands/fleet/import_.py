@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.fleet.foreign.importing import import_file
-from machinectl.fleet.foreign.sources import Notes
+from machinectl.fleet.writing.importing import Notes, import_file
 
 if TYPE_CHECKING:
     from machinectl.console import Console
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
 def fleet_import(store: Store, console: Console, path: str, kind: str) -> str:
     """Warn about omitted entries."""
-    notes = Notes()
+    notes = Notes(path)
     try:
         return import_file(path, kind, store.names(), notes)
     finally:
