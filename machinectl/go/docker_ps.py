@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 import time
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from machinectl.go.tabwriter import letter_width
 from machinectl.go.units import human_duration, human_size
+from machinectl.go.value_format import plain_json
 
 # The table's columns, with headings. The others are for templates.
 HEADINGS = {
@@ -50,8 +51,6 @@ REFERENCE = re.compile(
 WHOLE_ID = re.compile("[0-9a-f]{64}")
 # The default registry and library, which docker omits.
 FAMILIAR = re.compile(r"^(?:(?:index\.)?docker\.io/)?(?:library/(?=[^/]*$))?")
-ESCAPES = {"\a": r"\a", "\b": r"\b", "\f": r"\f", "\n": r"\n", "\r": r"\r", "\t": r"\t", "\v": r"\v"}
-BMP = 0xFFFF
 # Go's int64.
 LARGEST = 2**63 - 1
 
@@ -77,7 +76,7 @@ def container_fields(told: Any, *, whole: bool, now: float | None = None) -> Fie
     found = Fields(
         ID=as_text(one.get("Id")) if whole else short_id(as_text(one.get("Id"))),
         Image=familiar_image(as_text(one.get("Image")), as_text(one.get("ImageID")), whole=whole),
-        Command=f'"{"".join(map(go_escaped, command if whole else ellipsis(command, LONGEST_COMMAND)))}"',
+        Command=plain_json(command if whole else ellipsis(command, LONGEST_COMMAND)),
         CreatedAt=local_time(created),
         RunningFor=f"{human_duration((time.time() if now is None else now) - created)} ago",
         Status=as_text(one.get("Status")),
@@ -136,19 +135,10 @@ def local_time(seconds: int) -> str:
         return ""
 
 
-class Port(NamedTuple):
-    """A port in docker's order. `public` and `address` are the host's."""
-
-    private: int
-    address: str
-    public: int
-    kind: str
-
-
 def ports(given: Any) -> str:
     """Return docker's text: ranges, then ports with another number on the host."""
     known = sorted(
-        Port(
+        (
             as_integer(port.get("PrivatePort")),
             as_text(port.get("IP")),
             as_integer(port.get("PublicPort")),
@@ -156,25 +146,22 @@ def ports(given: Any) -> str:
         )
         for port in map(as_dict, as_list(given))
     )
-    moved = [port for port in known if port.address and port.public != port.private]
     ended: list[str] = []
-    open_ranges: dict[tuple[str, str], tuple[int, int]] = {}
-    for port in known:
-        if port.address and port.public != port.private:
+    moved: list[str] = []
+    ranges: dict[tuple[str, str], tuple[int, int]] = {}
+    for private, address, public, kind in known:
+        if address and public != private:
+            moved.append(f"{address_port(address, str(public))}->{private}/{kind}")
             continue
-        key = (port.address, port.kind)
-        first, last = open_ranges.get(key, (port.private, port.private - 1))
-        if port.private != last + 1:
-            ended.append(port_range(key, first, last))
-            first = port.private
-        open_ranges[key] = (first, port.private)
-    ended += [port_range(key, *span) for key, span in open_ranges.items()]
-    ended += [f"{address_port(port.address, str(port.public))}->{port.private}/{port.kind}" for port in moved]
-    return ", ".join(ended)
+        first, last = ranges.get((address, kind), (private, private - 1))
+        if private != last + 1:
+            ended.append(port_range(address, kind, first, last))
+            first = private
+        ranges[address, kind] = (first, private)
+    return ", ".join([*ended, *(port_range(*key, *span) for key, span in ranges.items()), *moved])
 
 
-def port_range(key: tuple[str, str], first: int, last: int) -> str:
-    address, kind = key
+def port_range(address: str, kind: str, first: int, last: int) -> str:
     span = str(first) if first == last else f"{first}-{last}"
     return f"{address_port(address, span)}->{span}/{kind}" if address else f"{span}/{kind}"
 
@@ -186,26 +173,11 @@ def address_port(address: str, port: str) -> str:
 def ellipsis(line: str, width: int) -> str:
     if sum(map(at_least_one, line)) <= width:
         return line
-    line = line[:width]
     while sum(map(at_least_one, line)) > width - 1:
-        line = line[:-1]
+        line = line[: min(len(line), width) - 1]
     return f"{line}…"
 
 
 def at_least_one(letter: str) -> int:
     """Count combining letters as docker does when it cuts."""
     return letter_width(letter) or 1
-
-
-def go_escaped(letter: str) -> str:
-    """Return a letter of a Go literal (strconv.Quote)."""
-    if letter in {'"', "\\"}:
-        return f"\\{letter}"
-    if letter.isprintable():
-        return letter
-    if letter in ESCAPES:
-        return ESCAPES[letter]
-    code = ord(letter)
-    if code < ord(" ") or code == 0x7F:  # noqa: PLR2004  # ASCII's DEL
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code <= BMP else f"\\U{code:08x}"

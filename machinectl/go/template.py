@@ -1,44 +1,36 @@
 """The part of Go's text/template for `--format`: https://pkg.go.dev/text/template.
 
-Fields, strings, numbers, pipelines, parentheses, variables, Go's functions for values and text, json, prettyjson, if,
-with, range, trim markers, comments. The rest is refused by name.
+Fields, strings, numbers, pipelines, Go's functions for values and text, json, prettyjson, if, range, trim markers,
+comments. The rest is refused.
 """
 
 from __future__ import annotations
 
-import math
+import json
 import re
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from machinectl.errors import UsageError
+from machinectl.errors import Hint, UsageError
 from machinectl.go.printf import printf
-from machinectl.go.value_format import Duration, go_json, go_text, kind, pretty_json, wrong_kind
+from machinectl.go.value_format import Duration, go_json, go_text, kind, pretty_json
 
 if TYPE_CHECKING:
     # Name: function, minimum and maximum number of arguments.
     Functions = Mapping[str, tuple[Callable[..., Any], int, int]]
 
-# Each variable that a template declares, and each block's dot, has a number.
-Scope = dict[int, Any]
-Expression = Callable[[Scope], Any]
-TemplateNode = Callable[[Scope], str]
+# Arguments: the dot and the template's data.
+Expression = Callable[[Any, Any], Any]
+TemplateNode = Callable[[Any, Any], str]
 
-SUPPORTED = (
+SUPPORTED = Hint(
     "Write fields as in {{.Name}}, and json, prettyjson, index, len, print, printf, println, eq, ne, lt, le, gt, ge, "
-    "and, or, not, if, with, else, range, end; for anything else take --json and a program that reads it"
+    "and, or, not, if, else, range, end; for anything else take --json and a program that reads it"
 )
-UNSUPPORTED_ACTIONS = frozenset({"block", "break", "continue", "define", "template"})
-# The scope's number of the template's data, which is "$" and, outside of range and with, the dot.
-ROOT = 0
+UNSUPPORTED_ACTIONS = frozenset({"block", "break", "continue", "define", "template", "with"})
 
-# Enough for any template, and below Python's recursion limit.
-DEEPEST = 60
 BLANKS = " \t\r\n"
-# Go's int has 64 bits on the usual hosts.
-LARGEST_INTEGER = 2**63 - 1
 # Characters of the template in an error.
 LONGEST_EXCERPT = 40
 
@@ -46,25 +38,18 @@ OPENING = re.compile(rf"{{{{(?P<trim>-[{BLANKS}])?")
 CLOSING = re.compile(rf"(?P<trim>[{BLANKS}]+-)?}}}}")
 TOKEN = re.compile(
     rf"""
-    (?P<blank>  [{re.escape(BLANKS)}]+)
-  | (?P<quoted> "(?:[^"\\\n]|\\.)*")
-  | (?P<raw>    `[^`]*`)
-  | (?P<number> [+-]?(?:\d|\.\d)(?:[eE][+-]|[\w.])*)
-  | (?P<path>   \$\w*(?:\.[^\W\d]\w*)* | (?:\.[^\W\d]\w*)+ | \.)
-  | (?P<word>   [^\W\d]\w*)
-  | (?P<mark>   :?=|[|,])
-  | (?P<paren>  [()])
+    (?P<blank>   [{re.escape(BLANKS)}]+)
+  | (?P<literal> "(?:[^"\\\n]|\\.)*" | [+-]?(?:\d|\.\d)(?:[eE][+-]|[\w.])* | true\b | false\b)
+  | (?P<raw>     `[^`]*`)
+  | (?P<path>    \$?(?:\.[^\W\d]\w*)+ | \$(?!\w) | \.)
+  | (?P<word>    [^\W\d]\w*)
+  | (?P<pipe>    \|)
+  | (?P<other>   \$\w+ | :?= | .)
     """,
-    re.VERBOSE,
+    re.VERBOSE | re.DOTALL,
 )
-INTEGER = re.compile(r"[+-]?(?:0|[1-9][0-9]{0,18})", re.ASCII)
-FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
-ESCAPE = re.compile(r'\\(?:[abfnrtv\\"]|x[\da-fA-F]{2}|[0-7]{3}|u[\da-fA-F]{4}|U[\da-fA-F]{8}|(?P<wrong>.))', re.ASCII)
 # Half a surrogate pair cannot be written; Go replaces it, too.
 HALVES = re.compile("[\ud800-\udfff]")
-
-# A missing field. Unlike null, it has fields: missing ones.
-MISSING: Any = object()
 
 
 class Template(NamedTuple):
@@ -74,12 +59,13 @@ class Template(NamedTuple):
     fields: frozenset[str]
 
     def render(self, data: Any) -> str:
-        """Render JSON data. Raises UsageError where Go fails, too."""
-        root = MISSING if data is None else data
+        """Render JSON data. Raises UsageError."""
         try:
-            return HALVES.sub("\ufffd", self.body({ROOT: root}))
+            return HALVES.sub("\ufffd", self.body(data, data))
         except MemoryError as exc:
             raise invalid_template("its text does not fit into memory") from exc
+        except RecursionError as exc:
+            raise nested_too_deep() from exc
 
 
 def parse_template(
@@ -94,14 +80,17 @@ def parse_template(
 
     `fields` are the root's: unknown ones are refused before a host is asked. If None, missing fields become `<no
     value>`. With `escapes`, \t and \n outside of actions are tab and newline, as in `docker-machine ls --format`.
-    `json` is short for {{json .}}, as in docker. `functions` replace FUNCTIONS; `methods` take the dot and an argument:
-    {{.Label "rack"}}.
+    `json` is short for {{json .}}, as in docker. `functions` replace FUNCTIONS; `methods` take the root and an
+    argument: {{.Label "rack"}}.
     """
     text = "{{json .}}" if text == "json" else text
     parser = TemplateParser(template_pieces(text, escapes=escapes), fields, functions or FUNCTIONS, methods or {})
-    body, closing = parser.body(0)
+    try:
+        body, closing = parser.body()
+    except RecursionError as exc:
+        raise nested_too_deep() from exc
     if closing:
-        raise invalid_template(f"an {closing[0].text} has no if, with or range before it")
+        raise invalid_template(f"an {closing[0].text} has no if or range before it")
     return Template(body, frozenset(parser.used))
 
 
@@ -125,11 +114,8 @@ class Stringer(str):
 
 
 class Token(NamedTuple):
-    """`inside` is what a pair of parentheses holds; `text` are the fields after it, as in (index .List 0).Name."""
-
     kind: str
     text: str
-    inside: tuple[Token, ...] = ()
 
 
 def template_pieces(text: str, *, escapes: bool) -> Iterator[str | list[Token]]:
@@ -147,44 +133,28 @@ def template_pieces(text: str, *, escapes: bool) -> Iterator[str | list[Token]]:
             yield plain
             return
         yield plain.rstrip(BLANKS) if opening["trim"] else plain
-        is_comment = text.startswith("/*", opening.end())
-        action, position = ([], comment_end(text, opening.end())) if is_comment else tokenize(text, opening.end())
+        if text.startswith("/*", opening.end()):
+            action, position = None, text.find("*/", opening.end()) + len("*/")
+        else:
+            action, position = tokenize(text, opening.end())
         closing = CLOSING.match(text, position)
         if closing is None:
             raise invalid_template(f"an action is not closed with }}}}: {excerpt(text[opening.start() :])}")
-        if not is_comment:
+        if action is not None:
             yield action
         position = closing.end()
 
 
-def comment_end(text: str, start: int) -> int:
-    end = text.find("*/", start + len("/*"))
-    if end < 0:
-        raise invalid_template(f"a comment is not closed with */}}}}: {excerpt(text[start:])}")
-    return end + len("*/")
-
-
 def tokenize(text: str, position: int) -> tuple[list[Token], int]:
     """Return an action's tokens, and the position of its end."""
-    found: list[Token] = []
-    apart = True
-    while position < len(text) and not CLOSING.match(text, position):
-        match = TOKEN.match(text, position)
-        if match is None:
-            character = text[position]
-            if character in '"`':
-                raise invalid_template(f"a string is not closed with {character}: {excerpt(text[position:])}")
-            raise unsupported(excerpt(character))
-        group = match.lastgroup or ""
-        if group == "path" and not apart and found[-1].text == ")" and match[0].startswith("."):
-            group = "field"
-        if group != "blank":
-            if not (apart or group in {"mark", "field"} or match[0] == ")"):
-                raise invalid_template(f"a blank is missing between {excerpt(found[-1].text)} and {excerpt(match[0])}")
-            found.append(Token(group, match[0]))
-        apart = group in {"blank", "mark"} or match[0] == "("
+    tokens: list[Token] = []
+    while not CLOSING.match(text, position) and (match := TOKEN.match(text, position)):
+        if match.lastgroup == "other":
+            raise unsupported(excerpt(match[0]))
+        if match.lastgroup != "blank":
+            tokens.append(Token(match.lastgroup or "", match[0]))
         position = match.end()
-    return found, position
+    return tokens, position
 
 
 class TemplateParser:
@@ -200,17 +170,13 @@ class TemplateParser:
         self.functions = functions
         self.methods = methods
         self.used: set[str] = set()
-        # Numbers in the scope. A variable lives until the end of its block.
-        self.variables: Mapping[str, int] = {"$": ROOT}
-        self.dot = self.last = ROOT
+        # Outside of range, the dot is the root.
+        self.ranges = 0
 
-    def body(self, depth: int) -> tuple[TemplateNode, list[Token]]:
+    def body(self) -> tuple[TemplateNode, list[Token]]:
         """Return the nodes up to an else or end, and that action; [] at the template's end."""
-        if depth > DEEPEST:
-            raise invalid_template(f"it is nested more than {DEEPEST} deep")
         nodes: list[TemplateNode] = []
         closing: list[Token] = []
-        outer = self.variables
         for piece in self.pieces:
             if isinstance(piece, str):
                 nodes.append(constant(piece))
@@ -221,310 +187,170 @@ class TemplateParser:
                 break
             if keyword in UNSUPPORTED_ACTIONS:
                 raise unsupported(f"the action {{{{{keyword}}}}}")
-            if keyword in {"if", "with"}:
-                nodes.append(self.condition(keyword, piece[1:], depth))
+            if keyword == "if":
+                nodes.append(self.condition(piece[1:]))
             elif keyword == "range":
-                nodes.append(self.loop(piece[1:], depth))
+                nodes.append(self.loop(piece[1:]))
             else:
-                changed, expression = self.assignment(piece, "an action")
-                nodes.append(stored(changed, expression) if changed else output(expression))
-        self.variables = outer
-        return lambda scope: "".join(node(scope) for node in nodes), closing
+                nodes.append(output(self.pipeline(piece, "an action")))
+        return lambda dot, root: "".join(node(dot, root) for node in nodes), closing
 
-    def condition(self, keyword: str, rest: list[Token], depth: int) -> TemplateNode:
-        branches: list[tuple[list[int], Expression, TemplateNode]] = []
-        outer, dot = self.variables, self.dot
+    def condition(self, tokens: list[Token]) -> TemplateNode:
+        branches: list[tuple[Expression, TemplateNode]] = []
         while True:
-            changed, expression = self.assignment(rest, keyword)
-            if keyword == "with":
-                self.dot = self.number()
-                changed.append(self.dot)
-            body, closing = self.body(depth + 1)
-            self.dot = dot
-            branches.append((changed, expression, body))
-            if [token.text for token in closing[:2]] != ["else", keyword]:
+            test = self.pipeline(tokens, "if")
+            body, closing = self.body()
+            branches.append((test, body))
+            if [token.text for token in closing[:2]] != ["else", "if"]:
                 break
-            rest = closing[2:]
-        otherwise = self.otherwise(closing, keyword, depth)
-        self.variables = outer
+            tokens = closing[2:]
+        otherwise = self.otherwise(closing, "if")
 
-        def render(scope: Scope) -> str:
-            for changed, expression, body in branches:
-                value = expression(scope)
-                scope.update(dict.fromkeys(changed, value))
-                if is_true(value):
-                    return body(scope)
-            return otherwise(scope)
+        def render(dot: Any, root: Any) -> str:
+            chosen = next((body for test, body in branches if test(dot, root)), otherwise)
+            return chosen(dot, root)
 
         return render
 
-    def loop(self, rest: list[Token], depth: int) -> TemplateNode:
-        outer, dot = self.variables, self.dot
-        changed, expression = self.assignment(rest, "range", most=2)
-        self.dot = self.number()
-        keys, elements = changed[:-1], [*changed[-1:], self.dot]
-        body, closing = self.body(depth + 1)
-        self.dot = dot
-        otherwise = self.otherwise(closing, "range", depth)
-        self.variables = outer
+    def loop(self, tokens: list[Token]) -> TemplateNode:
+        values = self.pipeline(tokens, "range")
+        self.ranges += 1
+        body, closing = self.body()
+        self.ranges -= 1
+        otherwise = self.otherwise(closing, "range")
 
-        def render(scope: Scope) -> str:
-            value = expression(scope)
-            scope.update(dict.fromkeys(changed, value))
-            texts = []
-            for key, element in pairs(value):
-                scope.update({**dict.fromkeys(keys, key), **dict.fromkeys(elements, element)})
-                texts.append(body(scope))
-            return "".join(texts) if texts else otherwise(scope)
+        def render(dot: Any, root: Any) -> str:
+            texts = [body(element, root) for element in elements(values(dot, root))]
+            return "".join(texts) if texts else otherwise(dot, root)
 
         return render
 
-    def otherwise(self, closing: list[Token], of: str, depth: int) -> TemplateNode:
+    def otherwise(self, closing: list[Token], of: str) -> TemplateNode:
         """Return the body after an else; `closing` ended the previous body."""
         body = constant("")
-        if closing and closing[0].text == "else":
-            check_alone(closing)
-            body, closing = self.body(depth + 1)
-        if not closing:
+        if [token.text for token in closing] == ["else"]:
+            body, closing = self.body()
+        if [token.text for token in closing] != ["end"]:
             raise invalid_template(f"{{{{{of}}}}} has no {{{{end}}}}")
-        check_alone(closing)
-        if closing[0].text != "end":
-            raise invalid_template(f"{{{{{of}}}}} has a second {{{{else}}}}")
         return body
 
-    def assignment(self, action: list[Token], where: str, most: int = 1) -> tuple[list[int], Expression]:
-        """Return the numbers of the variables before := or =, at most `most`, and the pipeline that they are set to."""
-        names, sign, rest = assigned(action)
-        if len(names) > most:
-            raise invalid_template(f"{where} sets one variable, not {len(names)}")
-        expression = self.pipeline(rest, where)
-        if sign == ":=":
-            self.variables = {**self.variables, **{name: self.number() for name in names}}
-        return [self.variable(name) for name in names], expression
-
-    def number(self) -> int:
-        self.last += 1
-        return self.last
-
-    def variable(self, name: str) -> int:
-        if name not in self.variables:
-            raise invalid_template(f"the variable {excerpt(name)} is not declared")
-        return self.variables[name]
-
-    def pipeline(self, action: list[Token], where: str) -> Expression:
+    def pipeline(self, tokens: list[Token], where: str) -> Expression:
         """Parse a pipeline: a result is the next function's last argument."""
+        if not tokens:
+            raise invalid_template(f"{where} has nothing in it")
         commands: list[list[Token]] = [[]]
-        for token in grouped(action):
-            if token.kind != "mark":
-                commands[-1].append(token)
-            elif token.text == "|":
+        for token in tokens:
+            if token.kind == "pipe":
                 commands.append([])
             else:
-                raise unsupported(f"{excerpt(token.text)} here")
-        if not action:
-            raise invalid_template(f"{where} has nothing in it")
-        start = self.command(commands[0], None)
-        steps: list[tuple[int, Expression]] = []
-        for command in commands[1:]:
-            number = self.number()
-            steps.append((number, self.command(command, partial(value_of, number))))
+                commands[-1].append(token)
+        start, *steps = [self.command(command, piped=at > 0) for at, command in enumerate(commands)]
 
-        def evaluate(scope: Scope) -> Any:
-            value = start(scope)
-            # One after the other: a long pipeline is not a deep one.
-            for number, step in steps:
-                scope[number] = value
-                value = step(scope)
-            # Go takes a null out of its interface here: the result has fields, missing ones.
-            return MISSING if value is None else value
+        def evaluate(dot: Any, root: Any) -> Any:
+            value = start(dot, root)
+            for step in steps:
+                value = step(dot, root, value)
+            return value
 
         return evaluate
 
-    def command(self, command: list[Token], piped: Expression | None) -> Expression:
+    def command(self, command: list[Token], *, piped: bool) -> Callable[..., Any]:
         if not command:
             raise invalid_template("nothing stands before or after a |")
         first, *rest = command
-        if first.kind == "word" and first.text not in {"true", "false"}:
-            arguments = [self.operand(token) for token in rest]
-            return self.call(first.text, arguments if piped is None else [*arguments, piped])
-        is_method = self.dot == ROOT and first.kind == "path" and first.text.removeprefix(".") in self.methods
-        if is_method and len(rest) == 1 and piped is None:
-            return called(self.methods[first.text[1:]], [self.path("."), self.operand(rest[0])])
+        if first.kind == "word":
+            return self.call(first.text, [self.operand(token) for token in rest], piped=piped)
+        if first.text.removeprefix(".") in self.methods and len(rest) == 1 and not piped:
+            method, key = self.methods[first.text[1:]], self.operand(rest[0])
+            self.note("")
+            return lambda dot, root: method(root, key(dot, root))
         if rest:
             raise invalid_template(
                 f"{excerpt(first.text)} takes no arguments, and is followed by {excerpt(rest[0].text)}"
             )
-        if piped is not None:
+        if piped:
             raise invalid_template(f"after | stands a function, not {excerpt(first.text)}")
         return self.operand(first)
 
-    def call(self, name: str, arguments: list[Expression]) -> Expression:
+    def call(self, name: str, arguments: Sequence[Expression], *, piped: bool) -> Callable[..., Any]:
         if name not in self.functions:
             raise unsupported(f"the function {excerpt(name)}")
         function, least, most = self.functions[name]
-        if not least <= len(arguments) <= most:
-            wanted = "one argument" if most == 1 else f"{most} arguments"
-            wanted = wanted if least == most else OPEN_ENDED[name]
-            raise invalid_template(f"the function {name} takes {wanted}; arguments here: {len(arguments)}")
-        return called(function, arguments)
+        if not least <= (count := len(arguments) + piped) <= most:
+            wanted = str(least) if least == most else f"at least {least}"
+            raise invalid_template(f"the function {name} takes {wanted} argument{'s' * (least > 1)}, not {count}")
+        return lambda dot, root, *value: function(*(argument(dot, root) for argument in arguments), *value)
 
     def operand(self, token: Token) -> Expression:
         match token.kind:
-            case "group":
-                value = self.pipeline([*token.inside], "a pair of parentheses")
-                names = [*filter(None, token.text.split("."))]
-                return lambda scope: field_of(value(scope), names, token.text)
             case "path":
                 return self.path(token.text)
-            case "quoted":
-                return constant(string_literal(token.text))
             case "raw":
                 return constant(token.text[1:-1].replace("\r", ""))
-            case "number":
-                return constant(number_literal(token.text))
-        if token.text in {"true", "false"}:
-            return constant(token.text == "true")
+            case "literal":
+                return constant(literal(token.text))
         raise unsupported(f"{excerpt(token.text)} as an argument")
 
     def path(self, text: str) -> Expression:
-        """Parse `.`, `.A.B`, `$`, `$.A` or `$v.A`."""
-        start, *rest = text.split(".")
-        names = [*filter(None, rest)]
-        number = self.variable(start) if start else self.dot
-        if number == ROOT:
+        """Parse `.`, `.A.B`, `$` or `$.A`."""
+        names = [*filter(None, text.removeprefix("$").split("."))]
+        of_root = text.startswith("$") or not self.ranges
+        if of_root:
             self.note(names[0] if names else "")
-
-        return lambda scope: field_of(scope[number], names, text)
+        return lambda dot, root: field_of(root if of_root else dot, names, text)
 
     def note(self, field: str) -> None:
         if field and self.known is not None and field not in self.known:
             raise UsageError(
                 f"The template cannot be used: there is no field {excerpt(field)}",
-                f"The fields are {', '.join(self.known)}",
+                Hint(f"The fields are {', '.join(self.known)}"),
             )
         self.used.add(field)
 
 
 def field_of(value: Any, names: Sequence[str], text: str) -> Any:
+    """Return a field, None if it or what should have it is missing."""
     for name in names:
-        if value is MISSING:
+        if value is None:
             break
         if isinstance(value, Heading):
             value = value.part(name)
         elif isinstance(value, dict):
-            value = value.get(name, MISSING)
+            value = value.get(name)
         elif isinstance(value, Stringer | Duration) and name in value.results:
             value = value.results[name]
         else:
-            raise wrong_kind(f"{excerpt(text)} asks a {kind(value)} for its field {excerpt(name)}", value)
+            raise invalid_template(f"{excerpt(text)} asks a {kind(value)} for its field {excerpt(name)}")
     return value
 
 
-def value_of(number: int, scope: Scope) -> Any:
-    return scope[number]
-
-
-def constant(value: Any) -> Callable[[Scope], Any]:
-    return lambda _: value
+def constant(value: Any) -> Callable[[Any, Any], Any]:
+    return lambda _dot, _root: value
 
 
 def output(expression: Expression) -> TemplateNode:
-    def render(scope: Scope) -> str:
-        value = expression(scope)
-        return "<no value>" if value is MISSING else go_text(value)
+    def render(dot: Any, root: Any) -> str:
+        value = expression(dot, root)
+        return "<no value>" if value is None else go_text(value)
 
     return render
 
 
-def stored(numbers: Sequence[int], expression: Expression) -> TemplateNode:
-    def render(scope: Scope) -> str:
-        scope.update(dict.fromkeys(numbers, expression(scope)))
-        return ""
-
-    return render
-
-
-def called(function: Callable[..., Any], arguments: Sequence[Expression]) -> Expression:
-    def evaluate(scope: Scope) -> Any:
-        values = (argument(scope) for argument in arguments)
-        known = (None if value is MISSING else value for value in values)
-        # Go evaluates the arguments of these only until one decides.
-        return function(known) if function in {first_false, first_true} else function(*known)
-
-    return evaluate
-
-
-def grouped(tokens: Iterable[Token]) -> list[Token]:
-    """Return tokens with each pair of parentheses as one."""
-    levels: list[list[Token]] = [[]]
-    for token in tokens:
-        if token.kind == "field":
-            levels[-1][-1] = levels[-1][-1]._replace(text=token.text)
-        elif token.kind != "paren":
-            levels[-1].append(token)
-        elif token.text == "(":
-            if len(levels) > DEEPEST:
-                raise invalid_template(f"it is nested more than {DEEPEST} deep")
-            levels.append([])
-        elif len(levels) > 1:
-            inside = tuple(levels.pop())
-            levels[-1].append(Token("group", "", inside))
-        else:
-            raise invalid_template("a ) has no ( before it")
-    if len(levels) > 1:
-        raise invalid_template("a ( is not closed with )")
-    return levels[0]
-
-
-def pairs(value: Any) -> list[tuple[Any, Any]]:
-    if value is MISSING:
-        return []
+def elements(value: Any) -> list[Any]:
     if isinstance(value, dict):
-        return sorted(value.items(), key=lambda item: item[0])
+        return [value[key] for key in sorted(value)]
     if isinstance(value, list):
-        return list(enumerate(value))
-    if isinstance(value, Heading):
-        return [(value, value)]
-    raise wrong_kind(f"range goes over lists and maps, not over a {kind(value)}", value)
+        return value
+    if value is None or isinstance(value, Heading):
+        return [] if value is None else [value]
+    raise invalid_template(f"range goes over lists and maps, not over a {kind(value)}")
 
 
-def assigned(action: list[Token]) -> tuple[list[str], str, list[Token]]:
-    """Return the variables and the sign of `$e := …`, `$e = …` and `$k, $e := …`, and the rest."""
-    texts = [token.text for token in action[:4]]
-    for at in (1, 3):
-        if texts[at : at + 1] in ([":="], ["="]) and texts[1:at:2] in ([], [","]):
-            return [variable_name(text) for text in texts[:at:2]], texts[at], action[at + 1 :]
-    return [], "", action
-
-
-def variable_name(text: str) -> str:
-    if not re.fullmatch(r"\$\w+", text):
-        raise invalid_template(f"{excerpt(text)} is not a variable that can be declared")
-    return text
-
-
-def check_alone(action: list[Token]) -> None:
-    if len(action) > 1:
-        raise unsupported(f"{excerpt(action[1].text)} after {action[0].text}")
-
-
-def string_literal(literal: str) -> str:
-    def replacement(match: re.Match[str]) -> str:
-        letter = "" if match["wrong"] else match[0].encode().decode("unicode_escape", "ignore")
-        # \x and octal write bytes: only ASCII ones are characters. Half a surrogate pair is none.
-        if not letter or HALVES.match(letter) or not (letter.isascii() or match[0][1] in "uU"):
-            raise unsupported(f"{excerpt(match[0])} in a string")
-        return letter
-
-    return ESCAPE.sub(replacement, literal[1:-1])
-
-
-def number_literal(text: str) -> float:
-    if INTEGER.fullmatch(text) and abs(int(text)) <= LARGEST_INTEGER:
-        return int(text)
-    if FLOAT.fullmatch(text) and any(mark in text for mark in ".eE") and math.isfinite(float(text)):
-        return float(text)
-    raise unsupported(f"the number {excerpt(text)}")
+def literal(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as exc:
+        raise unsupported(excerpt(text)) from exc
 
 
 def go_index(value: Any, *keys: Any) -> Any:
@@ -532,23 +358,13 @@ def go_index(value: Any, *keys: Any) -> Any:
     for key in keys:
         if isinstance(value, Heading):
             value = value.part(key)
-        elif isinstance(value, list):
-            if type(key) is not int:
-                raise invalid_template(f"index wants a whole number for a list, not {excerpt(go_text(key))}")
-            if not 0 <= key < len(value):
-                raise invalid_template(f"index {key} is out of range, the list has {len(value)}")
-            value = value[key]
-        elif isinstance(value, dict):
-            if not isinstance(key, str):
-                raise invalid_template(f"index wants a string for a map, not {excerpt(go_text(key))}")
+        elif isinstance(value, dict) and isinstance(key, str):
             value = value.get(key)
+        elif isinstance(value, list) and type(key) is int and 0 <= key < len(value):
+            value = value[key]
         else:
-            raise wrong_kind(f"index looks into lists and maps, not into a {kind(value)}", value)
+            raise invalid_template(f"index: a {kind(value)} has no element {excerpt(go_text(key))}")
     return value
-
-
-def is_true(value: Any) -> bool:
-    return value is not MISSING and bool(value)
 
 
 def go_equal(value: Any, *others: Any) -> bool:
@@ -558,37 +374,15 @@ def go_equal(value: Any, *others: Any) -> bool:
 
 def equal(one: Any, other: Any) -> bool:
     if one is not None and other is not None and kind(one) != kind(other):
-        raise wrong_kind(f"a {kind(one)} cannot be compared with a {kind(other)}", one, other)
+        raise invalid_template(f"a {kind(one)} cannot be compared with a {kind(other)}")
     return bool(one == other)
 
 
 def compared(one: Any, other: Any) -> int:
     """Return a number below, equal to or above 0."""
-    if isinstance(one, str) and isinstance(other, str):
-        one, other = one.encode(errors="surrogatepass"), other.encode(errors="surrogatepass")
-    elif kind(one) != kind(other):
-        raise wrong_kind(f"a {kind(one)} cannot be compared with a {kind(other)}", one, other)
-    elif kind(one) != "number":
-        raise wrong_kind(f"a {kind(one)} is not less or greater than another", one)
+    if kind(one) != kind(other) or kind(one) not in {"number", "string"}:
+        raise invalid_template(f"a {kind(one)} cannot be compared with a {kind(other)}")
     return int(one > other) - int(one < other)
-
-
-def first_false(values: Iterator[Any]) -> Any:
-    """Return Go's `and`: the first value that is not true, else the last."""
-    return first(values, lambda value: not is_true(value))
-
-
-def first_true(values: Iterator[Any]) -> Any:
-    """Return Go's `or`: the first value that is true, else the last."""
-    return first(values, is_true)
-
-
-def first(values: Iterator[Any], decides: Callable[[Any], bool]) -> Any:
-    found = None
-    for found in values:
-        if decides(found):
-            break
-    return found
 
 
 def go_print(*values: Any) -> str:
@@ -606,7 +400,7 @@ def go_length(value: Any) -> int:
         return len(value.encode(errors="surrogatepass"))
     if isinstance(value, list | dict):
         return len(value)
-    raise wrong_kind(f"len takes a string, a list or a map, not a {kind(value)}", value)
+    raise invalid_template(f"len takes a string, a list or a map, not a {kind(value)}")
 
 
 # Go's own functions.
@@ -618,21 +412,13 @@ BUILT_IN: Functions = {
     "le": (lambda one, other: compared(one, other) <= 0, 2, 2),
     "gt": (lambda one, other: compared(one, other) > 0, 2, 2),
     "ge": (lambda one, other: compared(one, other) >= 0, 2, 2),
-    "and": (first_false, 1, sys.maxsize),
-    "or": (first_true, 1, sys.maxsize),
-    "not": (lambda value: not is_true(value), 1, 1),
+    "and": (lambda *values: next((value for value in values if not value), values[-1]), 1, sys.maxsize),
+    "or": (lambda *values: next((value for value in values if value), values[-1]), 1, sys.maxsize),
+    "not": (lambda value: not value, 1, 1),
     "len": (go_length, 1, 1),
     "print": (go_print, 0, sys.maxsize),
     "printf": (printf, 1, sys.maxsize),
     "println": (lambda *values: " ".join(map(go_text, values)) + "\n", 0, sys.maxsize),
-}
-# The arguments of functions that take any number of them, for errors.
-OPEN_ENDED = {
-    "index": "a list or a map, and where to look in it",
-    "eq": "a value, and those to compare it with",
-    "and": "at least one value",
-    "or": "at least one value",
-    "printf": "a format, and the values for it",
 }
 # With docker-machine's.
 FUNCTIONS: Functions = {**BUILT_IN, "json": (go_json, 1, 1), "prettyjson": (pretty_json, 1, 1)}
@@ -645,6 +431,10 @@ def excerpt(text: str) -> str:
 
 def invalid_template(what: str) -> UsageError:
     return UsageError(f"The template cannot be used: {what}")
+
+
+def nested_too_deep() -> UsageError:
+    return invalid_template("it or its data is nested too deep")
 
 
 def unsupported(what: str) -> UsageError:

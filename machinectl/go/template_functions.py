@@ -4,29 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from machinectl.go.template import BUILT_IN
-from machinectl.go.value_format import go_json, go_text, kind, plain_json, wrong_kind
+from machinectl.go.template import BUILT_IN, invalid_template
+from machinectl.go.value_format import go_json, go_text, kind, plain_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import TypeVar
 
-    from machinectl.errors import UsageError
+    Wanted = TypeVar("Wanted")
 
 
 def as_string(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    raise wrong_type("string", value)
+    return of_type(str, value)
 
 
 def as_count(value: Any) -> int:
-    if type(value) is int:
+    return of_type(int, value)
+
+
+def of_type(wanted: type[Wanted], value: Any) -> Wanted:
+    if isinstance(value, wanted):
         return value
-    raise wrong_type("whole number", value)
-
-
-def wrong_type(wanted: str, value: Any) -> UsageError:
-    return wrong_kind(f"it needs a {wanted}, but got a {kind(value)}", value)
+    raise invalid_template(f"it needs a {kind(wanted())}, but got a {kind(value)}")
 
 
 def json(value: Any) -> str:
@@ -35,19 +34,7 @@ def json(value: Any) -> str:
 
 
 def go_join(values: Any, separator: Any) -> str:
-    if not isinstance(values, list):
-        raise wrong_type("list", values)
-    return as_string(separator).join(go_text(value) for value in values)
-
-
-def title(value: Any) -> str:
-    before = " "
-    letters = []
-    for letter in as_string(value):
-        inside = before.isalnum() or before in "_'"
-        letters.append(letter if inside else letter.title())
-        before = letter
-    return "".join(letters)
+    return as_string(separator).join(map(go_text, of_type(list, values)))
 
 
 def pad(value: Any, before: Any, after: Any) -> str:
@@ -62,7 +49,7 @@ DOCKERS: Mapping[str, tuple[Callable[..., Any], int, int]] = {
     "lower": (lambda value: as_string(value).lower(), 1, 1),
     "pad": (pad, 3, 3),
     "split": (lambda value, by: as_string(value).split(by) if as_string(by) else list(as_string(value)), 2, 2),
-    "title": (title, 1, 1),
+    "title": (lambda value: as_string(value).title(), 1, 1),
     "truncate": (lambda value, length: as_string(value)[: max(as_count(length), 0)], 2, 2),
     "upper": (lambda value: as_string(value).upper(), 1, 1),
 }

@@ -113,14 +113,3 @@ def test_templates_read_the_fields_of_docker_machines_structs_and_call_their_met
     assert machinectl("ls", "-t", "0", "-f", methods, store=store.root).stdout == "Unknown 0s 0 0\n"
     numbers = '{{.ResponseTime | printf "%d"}} {{gt .ResponseTime 5}}'
     assert machinectl("ls", "-t", "0", "-f", numbers, store=store.root).stdout == "0 false\n"
-
-
-def test_a_row_that_cannot_be_compared_is_told_of_missing_labels_only_if_one_is_missing(store: Store) -> None:
-    added(store, Machine("orion", "none", url="tcp://192.0.2.1:2376", tls=True))
-    wrong = machinectl("ls", "-t", "0", "-f", "{{gt .State 5}}", store=store.root)
-    assert wrong.stderr == "Error: The template cannot be used: a string cannot be compared with a number (orion)\n"
-    named = machinectl("ls", "-t", "0", "-f", '{{index .EngineOptions.Env "a null"}}', store=store.root)
-    assert '"a null" (orion)\n' in named.stderr
-    assert ".Labels.rack" not in named.stderr
-    missing = machinectl("ls", "-t", "0", "-f", "{{gt .Labels.rack 5}}", store=store.root)
-    assert "{{with .Labels.rack}}" in missing.stderr

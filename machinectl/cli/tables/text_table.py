@@ -8,7 +8,7 @@ from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.output.style import columns, is_terminal
 from machinectl.cli.tables.fitted_table import NO_FITTING, Fitting, fitted_rows
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.go.tabwriter import align, aligned_table
 from machinectl.value_classes import Frozen
 
@@ -56,12 +56,10 @@ class RowFormat(Frozen):
 
 
 def unprintable_rows(error: UsageError, machines: Iterable[str]) -> MachineError:
-    from machinectl.go.value_format import NullUsed
     from machinectl.quantities import first_names
 
-    test = "If only some machines have it, test for it first: {{with .Labels.rack}}{{.}}{{end}}"
-    hint = test if isinstance(error, NullUsed) else ""
-    return MachineError(f"{error.cause} ({first_names(list(dict.fromkeys(machines)))})", hint)
+    test = Hint("If only some machines have it, test for it first: {{if .Labels.rack}}{{.Labels.rack}}{{end}}")
+    return MachineError(f"{error.cause} ({first_names(list(dict.fromkeys(machines)))})", test)
 
 
 def print_rows(
