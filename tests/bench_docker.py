@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from machinectl import certs
-from machinectl.commands.docker_plugin.install import docker_plugin_install
+from machinectl.commands.docker_plugin import docker_plugin_install
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from tests.support.measure import MACHINECTL, Cost, measured, median, row
@@ -19,27 +16,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RUNS = 20
-# Of what follows a docker command that failed; in seconds.
+# In seconds.
 PROMISE = 0.1
 
 
 def as_plugin(work: Path) -> Iterator[Sequence[str]]:
-    """The plugin's own words, a command that failed, and a Tab; `docker` itself is not among what is measured."""
+    """The plugin's own words, and a Tab; `docker` itself is not among what is measured."""
     environment = {"DOCKER_CONFIG": str(work / "docker"), "MACHINE_STORAGE_PATH": str(work / "plugged"), "PATH": ""}
     plugin = docker_plugin_install(Quiet(), MACHINECTL, environment)
     command = ["/usr/bin/env", *(f"{name}={value}" for name, value in environment.items() if value)]
     cost, base = median([measured([plugin, "docker-cli-plugin-metadata"]) for _ in range(RUNS)]), shell()
     yield row("docker's question what the plugin is, wall", cost.wall, "sh -c :", base.wall, "2 x")
-    many, one = Store(environment["MACHINE_STORAGE_PATH"]), Store(str(work / "expired"))
+    many = Store(environment["MACHINE_STORAGE_PATH"])
     for number in range(1000):
         added(many, Machine(f"m{number}", "none", url=f"tcp://192.0.2.1:{number}", tls=False))
-    ca = certs.new_ca("old", now=datetime.now(UTC) - timedelta(days=5000))
-    added(one, Machine("orionbox", "none", url="tcp://192.0.2.1:999", tls=True), {"ca.pem": ca.certificate})
-    failure = "Cannot connect to the Docker daemon at tcp://192.0.2.1:999. Is the docker daemon running?"
-    hook = ["machine", "docker-cli-plugin-hooks", json.dumps({"CommandError": failure})]
-    for what, root in (("an expired certificate", one.root), ("no answer, of 1,000 machines", many.root)):
-        cost = median([measured([*command, f"MACHINE_STORAGE_PATH={root}", plugin, *hook]) for _ in range(RUNS)])
-        yield row(f"a docker command fails: {what}, wall", cost.wall, "promised", PROMISE, "1 x")
     cost = median([measured([*command, plugin, "__complete", "machine", "env", "m99"]) for _ in range(RUNS)])
     yield row("Tab in docker machine env, of 1,000, wall", cost.wall, "promised", PROMISE, "1 x")
 

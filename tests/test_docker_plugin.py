@@ -5,21 +5,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
-import socket
 import subprocess
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.commands.docker_plugin.install import docker_plugin_install, warn_of_old_docker
-from machinectl.commands.docker_plugin.uninstall import docker_plugin_uninstall
+from machinectl.commands.docker_plugin import docker_plugin_install, docker_plugin_uninstall, warn_of_old_docker
 from machinectl.docker_cli import plugin
 from machinectl.docker_cli.plugin import plugin_file
 from machinectl.errors import MachineError
 from machinectl.machines.record import Machine
-from machinectl.machines.store import Store
 from tests.support.docker_plugged import PluggedDocker
 from tests.support.quiet import Quiet
 from tests.support.real import need
@@ -28,6 +24,8 @@ from tests.support.registered import added
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from machinectl.machines.store import Store
 
 URL = "tcp://192.0.2.1:2376"
 LOGGED_IN = '{\n\t"auths": {\n\t\t"a": {"auth": "dTpw"}\n\t},\n\t"currentContext": "lab", "n": 1.50\n}'
@@ -148,11 +146,10 @@ def test_two_installs_are_as_good_as_one_and_two_uninstalls_too(docker: PluggedD
     before = docker.machinectl("docker-plugin", "install")
     assert "Installed. See what it does: docker machine --help\n" in before.stderr
     assert before.stdout == f"{docker.plugin}\n"
-    contents = docker.plugin.read_bytes(), docker.configuration.read_bytes()
+    contents = docker.plugin.read_bytes()
     assert docker.machinectl("docker-plugin", "install").stdout == before.stdout
-    assert (docker.plugin.read_bytes(), docker.configuration.read_bytes()) == contents
+    assert docker.plugin.read_bytes() == contents
     assert docker.plugin.stat().st_mode & 0o777 == 0o755
-    assert docker.configuration.stat().st_mode & 0o777 == 0o600
     assert docker.machinectl("docker-plugin", "uninstall").stdout == before.stdout
     assert docker("machine", "ls").returncode
     again = docker.machinectl("docker-plugin", "uninstall")
@@ -169,60 +166,35 @@ def test_it_can_be_installed_and_taken_away_as_a_plugin(machine: PluggedDocker) 
     assert not machine.plugin.exists()
 
 
-def test_dockers_configuration_keeps_all_else_its_mode_and_the_link_to_it(
+def test_hooks_of_an_earlier_version_go_and_dockers_configuration_keeps_all_else(
     docker: PluggedDocker, tmp_path: Path
 ) -> None:
     docker.directory.mkdir()
     kept = tmp_path / "dotfiles.json"
-    kept.write_text(LOGGED_IN)
-    kept.chmod(0o640)
     docker.configuration.symlink_to(kept)
-    assert docker.machinectl("docker-plugin", "install").returncode == 0
-    changed = json.loads(kept.read_text())
-    asked = changed.pop("plugins")["machine"]["error-hooks"].split(",")
-    assert {"ps", "run", "compose"} <= set(asked)
-    assert changed == json.loads(LOGGED_IN)
-    assert docker("machine", "ls").stderr == ""
-    assert docker.machinectl("docker-plugin", "uninstall").returncode == 0
-    assert kept.read_text() == LOGGED_IN
-    assert kept.stat().st_mode & 0o777 == 0o640
-    assert docker.configuration.is_symlink()
+    for verb in ("install", "uninstall"):
+        hooks = {"plugins": {"machine": {"error-hooks": "ps,run"}, "other": {"hooks": "ps"}}}
+        kept.write_text(json.dumps({**json.loads(LOGGED_IN), **hooks}))
+        kept.chmod(0o640)
+        assert docker.machinectl("docker-plugin", verb).returncode == 0
+        assert json.loads(kept.read_text()) == {**json.loads(LOGGED_IN), "plugins": {"other": {"hooks": "ps"}}}
+        assert (kept.stat().st_mode & 0o777, docker.configuration.is_symlink()) == (0o640, True)
 
 
-def test_hooks_are_asked_for_of_no_command_that_docker_does_not_have(docker: PluggedDocker) -> None:
-    known = {line.split()[0].rstrip("*") for line in docker("--help").stdout.splitlines() if line.startswith("  ")}
-    # bake and buildx come with a plugin; the others are hidden until an engine is seen.
-    assert set(plugin.ASKING.split()) - known <= {
-        "bake",
-        "buildx",
-        "checkpoint",
-        "config",
-        "node",
-        "secret",
-        "service",
-        "stack",
-    }
-
-
-def test_without_hooks_the_configuration_is_left_alone(docker: PluggedDocker) -> None:
-    assert docker.machinectl("docker-plugin", "install", "--no-hooks").returncode == 0
-    assert os.listdir(docker.directory) == ["cli-plugins"]
+def test_a_docker_that_still_calls_a_hook_of_an_earlier_version_gets_nothing(machine: PluggedDocker) -> None:
+    command = [str(machine.plugin), "machine", "docker-cli-plugin-hooks", '{"RootCmd": "ps", "CommandError": "x"}']
+    environment = {**os.environ, **machine.environment}
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"plugins": []}', '{"plugins": {"machine": 1}}', "\xff", "[" * 100_000])
-def test_a_configuration_that_is_none_is_left_as_it_is_and_said(docker: PluggedDocker, text: str) -> None:
+def test_a_configuration_that_is_none_is_left_as_it_is(docker: PluggedDocker, text: str) -> None:
     docker.directory.mkdir()
     docker.configuration.write_text(text, encoding="latin-1")
-    done = docker.machinectl("docker-plugin", "install")
-    assert (done.returncode, done.stdout) == (0, f"{docker.plugin}\n")
-    assert (
-        f"docker will not ask machinectl about failed commands: docker's {docker.configuration} is not valid"
-        in done.stderr
-    )
+    assert docker.machinectl("docker-plugin", "install").returncode == 0
+    assert docker.machinectl("docker-plugin", "uninstall").returncode == 0
     assert docker.configuration.read_text(encoding="latin-1") == text
-    assert docker.machinectl("docker-plugin", "uninstall").returncode == 1
-    assert docker.configuration.read_text(encoding="latin-1") == text
-    assert not docker.plugin.exists()
 
 
 def test_somebody_elses_plugin_stays(docker: PluggedDocker, tmp_path: Path) -> None:
@@ -245,22 +217,6 @@ def test_somebody_elses_plugin_stays(docker: PluggedDocker, tmp_path: Path) -> N
         assert (left.returncode, left.stderr) == (0, f"{docker.plugin} is {what}, and is not changed\n")
         assert identity(docker.plugin) == before
         shutil.move(docker.plugin, f"{docker.plugin}.old.{before[0]}")
-
-
-def test_our_hooks_go_where_somebody_elses_plugin_has_taken_our_place(docker: PluggedDocker) -> None:
-    docker.directory.mkdir()
-    docker.configuration.write_text(LOGGED_IN)
-    assert docker.machinectl("docker-plugin", "install").returncode == 0
-    docker.plugin.write_text("#!/bin/sh\n")
-    left = docker.machinectl("docker-plugin", "uninstall")
-    stays = f"{docker.plugin} is somebody else's file, and is not changed\n"
-    assert (left.returncode, left.stdout) == (0, "")
-    assert left.stderr == f"{stays}docker's config.json no longer asks for our hooks\n"
-    assert (docker.plugin.read_text(), docker.configuration.read_text()) == ("#!/bin/sh\n", LOGGED_IN)
-    theirs = '{"plugins": {"machine": {"error-hooks": "ps"}}}'
-    docker.configuration.write_text(theirs)
-    assert docker.machinectl("docker-plugin", "uninstall").stderr == stays
-    assert docker.configuration.read_text() == theirs
 
 
 def identity(path: Path) -> tuple[int, int, int]:
@@ -290,19 +246,14 @@ def test_a_docker_directory_that_cannot_be_used_is_one_clear_line(docker: Plugge
             "Docker version 18.09.1, build 4c52b90",
             "docker 18.09 does not support plugins: 19.03 or later is needed",
         ),
-        (
-            "Docker version 19.03.0, build aeac949",
-            "docker 19.03 runs no hooks for failed commands: 29.3 or later is needed",
-        ),
-        ("Docker version 29.2.1, build a", "docker 29.2 runs no hooks for failed commands: 29.3 or later is needed"),
-        ("Docker version 29.3.0, build a", ""),
+        ("Docker version 19.03.0, build aeac949", ""),
         ("Docker version 30.0.0-rc.1, build a", ""),
         ("podman version 4.3.1", "The docker on the PATH does not support plugins: podman version 4.3.1"),
     ],
 )
 def test_what_an_old_docker_lacks_is_said(version: str, told: str) -> None:
     console = Quiet()
-    warn_of_old_docker(console, version, hooks=True)
+    warn_of_old_docker(console, version)
     assert console.said == ([told] if told else [])
 
 
@@ -316,7 +267,7 @@ def test_without_a_docker_cli_it_is_installed_all_the_same(docker: PluggedDocker
 def in_process(docker: PluggedDocker, monkeypatch: pytest.MonkeyPatch) -> PluggedDocker:
     """To install as another user, or on another file system, than the tests' own."""
     need("mount", "umount", root=True)
-    monkeypatch.setattr("machinectl.commands.docker_plugin.install.docker_version", lambda _: "Docker version 29.3.0")
+    monkeypatch.setattr("machinectl.commands.docker_plugin.docker_version", lambda _: "Docker version 29.3.0")
     return docker
 
 
@@ -389,16 +340,17 @@ def test_what_is_swapped_under_roots_hands_is_not_given_away(
 def test_nobodys_link_leads_root_to_what_is_another_users(in_process: PluggedDocker, tmp_path: Path, link: str) -> None:
     roots = tmp_path / "roots"
     roots.mkdir()
-    (roots / "daemon.json").write_text("{}\n")
+    theirs = '{"plugins": {"machine": {"error-hooks": "ps"}}}'
+    (roots / "daemon.json").write_text(theirs)
     in_process.directory.mkdir()
     (in_process.directory / link).symlink_to(roots / "daemon.json" if link == "config.json" else roots)
     for path in (in_process.directory, in_process.directory / link):
         os.lchown(path, 65534, 65534)
-    for write in (plugin.ask_for_hooks, lambda environment: plugin.install_plugin(plugin_file(environment), ["/x"])):
+    for write in (plugin.remove_old_hooks, lambda environment: plugin.install_plugin(plugin_file(environment), ["/x"])):
         with suppress(MachineError):
             write(in_process.environment)
     assert [path.name for path in roots.iterdir()] == ["daemon.json"]
-    assert (roots / "daemon.json").read_text() == "{}\n"
+    assert (roots / "daemon.json").read_text() == theirs
 
 
 @pytest.fixture
@@ -428,27 +380,3 @@ def test_a_read_only_directory_is_one_clear_line(in_process: PluggedDocker, disk
     console = Quiet()
     assert docker_plugin_uninstall(console, in_process.environment) == ""
     assert console.said == [f"There is no plugin at {in_process.plugin}"]
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("group", [False, True])
-def test_a_docker_that_is_told_to_end_ends_us_too_and_once(machine: PluggedDocker, number: int, group: bool) -> None:
-    """Without a terminal docker hands no signal on; where all of its group gets it, it is no ^C twice."""
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        url = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
-        added(Store(machine.environment["MACHINE_STORAGE_PATH"]), Machine("silent", "none", url=url, tls=False))
-        process = subprocess.Popen(
-            ["docker", "machine", "ls", "--timeout", "50"],
-            env={**os.environ, **machine.environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        asked, _ = silent.accept()
-        os.killpg(process.pid, number) if group else os.kill(process.pid, number)
-        output, _ = process.communicate(timeout=30)
-        asked.close()
-    # What a signal has ended has no exit code of its own, and docker makes 255 of that.
-    assert process.returncode == (255 if group and number == signal.SIGTERM else 130)
-    assert output == b""

@@ -12,7 +12,7 @@ import sys
 
 from machinectl.cli.catalogue import find_verb
 from machinectl.cli.declarations.shared_flags import BEFORE_THE_VERB
-from machinectl.cli.invocation import AS_PLUGIN, BY_DOCKER, THIS, own_version
+from machinectl.cli.invocation import BY_DOCKER, THIS, own_version
 from machinectl.cli.late_modules import import_late
 from machinectl.cli.options.help_request import help_work
 from machinectl.cli.output.exit_status import guarded
@@ -76,17 +76,9 @@ def run_command_line(arguments: list[str]) -> int:
 
 
 def run_heavy(arguments: list[str]) -> int:
-    watch_docker()
     from machinectl.cli.typer_app import run_with_typer
 
     return run_with_typer(arguments)
-
-
-def watch_docker() -> None:
-    if THIS.name == AS_PLUGIN:
-        from machinectl.cli.parsing.docker_hangup import end_with_docker
-
-        end_with_docker(os.environ)
 
 
 def light_work(arguments: Sequence[str]) -> Callable[[], int] | None:
@@ -123,9 +115,6 @@ def read_work(arguments: Sequence[str], words: list[str]) -> Callable[[], int]:
         from machinectl.cli.options.run_verb import run_verb
         from machinectl.cli.options.verb_session import session_of
 
-        # Verbs of shell start-up end before docker can.
-        if declared.follows or not given.get("quiet", True):
-            watch_docker()
         return run_verb(session_of(options, words), declared, given)
 
     return run

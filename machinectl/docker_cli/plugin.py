@@ -1,21 +1,18 @@
-"""Install the docker CLI's plugin `machine` and its hooks.
-
-docker/cli: docs/extend/cli_plugins.md, cli/config/configfile, cli-plugins/manager/hooks.go.
-"""
+"""Install the docker CLI's plugin `machine` (docker/cli: docs/extend/cli_plugins.md)."""
 
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from machinectl.docker_cli.docker_directory import check_docker_directory, docker_directory
 from machinectl.errors import MachineError
 from machinectl.files.atomic import full_disk_hint, quote_word, read_file, remove_if_present, write_and_rename
-from machinectl.files.json_text import remove_value, set_value
 from machinectl.files.ownership import exposed
 
 if TYPE_CHECKING:
@@ -28,15 +25,8 @@ CONFIGURATION = "config.json"
 MARK = b"# machinectl's plugin for the docker CLI."
 # Everyone must be able to run the plugin; docker's configuration may hold passwords.
 PROGRAM, PRIVATE = 0o755, 0o600
-# docker 29.3 and later call hooks when a command fails, by its first words: these commands ask an engine.
-HOOKS = ["plugins", "machine", "error-hooks"]
-ASKING = (
-    "attach bake build builder buildx checkpoint commit compose config container cp create diff events exec export "
-    "history image images import info inspect kill load logs network node pause plugin port ps pull push rename "
-    "restart rm rmi run save search secret service stack start stats stop swarm system tag top unpause update version "
-    "volume wait"
-)
-WANTED = ASKING.replace(" ", ",")
+# What earlier versions of machinectl asked docker 29.3 and later for: to be called when a command fails.
+OLD_HOOKS = ("plugins", "machine", "error-hooks")
 
 
 def plugin_file(environment: Mapping[str, str]) -> str:
@@ -89,42 +79,26 @@ def remove_docker_file(path: str) -> None:
         remove_if_present(path)
 
 
-def ask_for_hooks(environment: Mapping[str, str]) -> None:
-    """Add our hooks to config.json, changing nothing else."""
-    path, text = read_configuration(environment)
-    with configuration_errors(path):
-        wanted = set_value(text or "{}\n", HOOKS, WANTED)
-    if wanted != text:
-        replace_docker_file(path, wanted.encode(), PRIVATE)
-
-
-def asks_for_hooks(environment: Mapping[str, str]) -> bool:
-    """Return whether config.json has exactly our hooks."""
-    path, text = read_configuration(environment)
-    with configuration_errors(path):
-        return bool(text) and set_value(text, HOOKS, WANTED) == text
-
-
-def ask_for_no_hooks(environment: Mapping[str, str]) -> None:
-    path, text = read_configuration(environment)
-    if not text:
-        return
-    with configuration_errors(path):
-        left = remove_value(text, HOOKS)
-    if left.strip() == "{}" and not os.path.islink(path):
-        remove_docker_file(path)
-    elif left != text:
-        replace_docker_file(path, left.encode(), PRIVATE)
-
-
-def read_configuration(environment: Mapping[str, str]) -> tuple[str, str]:
-    """Return the path of config.json and its text."""
+def remove_old_hooks(environment: Mapping[str, str]) -> None:
+    """Remove OLD_HOOKS from docker's config.json if that is possible: they do nothing."""
     path = os.path.join(docker_directory(environment), CONFIGURATION)
-    with docker_directory_errors(path), configuration_errors(path):
-        try:
-            return path, read_file(path).decode()
-        except FileNotFoundError:
-            return path, ""
+    try:
+        document = json.loads(read_file(path))
+        if without(document, OLD_HOOKS):
+            # As docker writes it (docker/cli cli/config/configfile, SaveToWriter).
+            replace_docker_file(path, json.dumps(document, indent="\t", ensure_ascii=False).encode(), PRIVATE)
+    except (MachineError, OSError, ValueError, RecursionError):
+        return
+
+
+def without(document: Any, path: Sequence[str]) -> bool:
+    """Remove a value and its empty parents from a JSON document; return whether it was there."""
+    key, *rest = path
+    if not isinstance(document, dict) or key not in document or (rest and not without(document[key], rest)):
+        return False
+    if not (rest and document[key]):
+        del document[key]
+    return True
 
 
 def replace_docker_file(path: str, data: bytes, mode: int) -> None:
@@ -198,13 +172,3 @@ def nearest_existing(path: str) -> str:
     while not os.path.lexists(path):
         path = os.path.dirname(path)
     return path
-
-
-@contextmanager
-def configuration_errors(path: str) -> Iterator[None]:
-    try:
-        yield
-    except (ValueError, RecursionError) as exc:
-        raise MachineError(
-            f"docker's {path} is not valid: {exc}", f"See: python3 -m json.tool {quote_word(path)}"
-        ) from exc

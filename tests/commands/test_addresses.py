@@ -24,7 +24,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from machinectl import certs, engine
-from machinectl.commands.docker_plugin.hook import docker_plugin_hook
 from machinectl.docker_cli.contexts import Context, Contexts
 from machinectl.doctor.check import Verdict
 from machinectl.doctor.engine_connectivity import reach_engine
@@ -429,17 +428,6 @@ def test_a_docker_context_follows_to_the_address_that_answers_and_a_users_own_st
         os.unlink(os.path.join(machine.directory, ENGINE))
         assert machinectl("status", "orion", store=store.root).stdout == "Running\n"
         assert Contexts().read("orion") == own
-
-
-def test_docker_looked_at_an_address_that_does_not_answer_and_is_told_the_other(
-    store: Store, made: Certificates
-) -> None:
-    machine = orion(store, made, 2376, LAN, VPN)
-    with open(os.path.join(machine.directory, ENGINE), "wb") as file:
-        file.write(f"{VPN}\n".encode())
-    used = f"tcp://{LAN}:2376"
-    said = docker_plugin_hook(store, f"Cannot connect to the Docker daemon at {used}.", {"DOCKER_HOST": used})
-    assert said.startswith(f'"orion" is at tcp://{VPN}:2376 now')
 
 
 def test_doctor_looks_at_the_address_that_answers(store: Store, made: Certificates) -> None:

@@ -356,13 +356,12 @@ VERBS = {
     ),
     "docker-plugin install": Verb(
         "shells.docker_plugin:docker_plugin_install",
-        "Install `docker machine`, and hints when docker commands fail on a machine.",
+        "Install `docker machine`.",
         examples=("machinectl docker-plugin install",),
-        flags=(Flag("--no-hooks", help="Install no hints; docker's config.json does not change."),),
     ),
     "docker-plugin uninstall": Verb(
         "shells.docker_plugin:docker_plugin_uninstall",
-        "Remove `docker machine` and the hints.",
+        "Remove `docker machine`.",
         examples=("machinectl docker-plugin uninstall",),
     ),
 }

@@ -12,7 +12,6 @@ import sys
 from machinectl.cli.invocation import AS_PLUGIN, THIS
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.parsing.go_flags import by_names, take_flags
-from machinectl.errors import one_line
 from machinectl.machines.flags import Flag
 
 TYPE_CHECKING = False
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 PLUGIN = "machine"
 # github.com/spf13/cobra, ShellCompRequestCmd; docker/cli cli-plugins/metadata, HookSubcommandName.
 COMPLETE, HOOKS = "__complete", "docker-cli-plugin-hooks"
-# The longest hint after a failed command. Characters.
-LONGEST_LINE = 500
 # docker/cli cli-plugins/metadata, ReexecEnvvar: the command word that the user typed.
 TYPED = "DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND"
 # docker/cli cli/flags, ClientOptions: the options before the plugin's name.
@@ -39,7 +36,8 @@ def docker_request(arguments: Sequence[str]) -> Callable[[], int] | None:
     if arguments[:1] == [COMPLETE]:
         return lambda: complete_for_docker(arguments[1:])
     if arguments[1:2] == [HOOKS] and len(arguments) > 2:  # noqa: PLR2004 (docker's arguments)
-        return lambda: follow_up(arguments[2])
+        # Earlier versions asked docker to call them when a command fails.
+        return lambda: 0
     return None
 
 
@@ -49,28 +47,6 @@ def complete_for_docker(words: Sequence[str]) -> int:
     rest = list(words)
     take_flags(rest, "", GLOBAL)
     write_out(cobra_lines(rest[1:]))
-    return 0
-
-
-def follow_up(request: str) -> int:
-    """Answer docker's hook for a failed command (docker/cli cli-plugins/hooks: Request, Response)."""
-    import json
-
-    from machinectl.commands.docker_plugin.hook import docker_plugin_hook
-    from machinectl.machines.store import Store
-
-    try:
-        failure = json.loads(request).get("CommandError") or ""
-    except (ValueError, RecursionError, AttributeError):
-        failure = None
-    if not isinstance(failure, str):
-        # A newer docker may ask in another form: print nothing.
-        return 0
-    said = docker_plugin_hook(Store(), failure, os.environ)
-    if said:
-        # docker renders a Go template: escape the line's own braces.
-        template = one_line(said, LONGEST_LINE).replace("{{", '{{"{{"}}')
-        write_out(json.dumps({"Type": 0, "Template": template}) + "\n")
     return 0
 
 

@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
 
 
-def docker_plugin_install(here: Session, *, no_hooks: bool) -> None:
-    from machinectl.commands.docker_plugin.install import docker_plugin_install as command
+def docker_plugin_install(here: Session) -> None:
+    from machinectl.commands.docker_plugin import docker_plugin_install as command
 
     console = here.console
-    path = command(console, program_of(THIS.script), os.environ, hooks=not no_hooks)
+    path = command(console, program_of(THIS.script), os.environ)
     write_out(f"{path}\n")
     console.note("Installed. See what it does: docker machine --help")
 
 
 def docker_plugin_uninstall(here: Session) -> None:
-    from machinectl.commands.docker_plugin.uninstall import docker_plugin_uninstall as command
+    from machinectl.commands.docker_plugin import docker_plugin_uninstall as command
 
     if path := command(here.console, os.environ):
         write_out(f"{path}\n")
