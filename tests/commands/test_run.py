@@ -489,20 +489,6 @@ def test_a_line_without_an_end_takes_no_more_memory_than_it_may(fleet: Store) ->
     assert int(done.stderr) < 60 * 1024
 
 
-def plain(text: str) -> str:
-    return re.sub(r"\x1b\[\d*m", "", text)
-
-
-def test_on_a_terminal_equal_outputs_are_shown_once(fleet: Store, sshd: Sshd) -> None:
-    directory = shlex.quote(str(sshd.directory))
-    # The first one says something else.
-    command = f"mkdir {directory}/first 2>/dev/null && echo first || echo same"
-    said = plain(typed_at_terminal("run", "--all", "--", command, store=fleet.root))
-    assert said.count("same\n") == said.count("first\n") == 1
-    assert re.search(r"^2 hosts: \w+, \w+\nsame\n", said, re.MULTILINE)
-    assert re.search(r"^\w+:\nfirst\n", said, re.MULTILINE)
-
-
 def test_a_terminal_sees_nothing_that_it_would_obey(fleet: Store) -> None:
     command = "printf '\\033]0;x\\007\\033[2J\\r\\n'; printf '\\377' >&2"
     said = typed_at_terminal("run", "vega", "--", command, store=fleet.root)

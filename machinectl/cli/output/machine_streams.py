@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import struct
 import sys
-import time
 from abc import ABC, abstractmethod
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from machinectl.cli.output.exit_status import warning
 from machinectl.cli.output.sanitise import harmless
-from machinectl.cli.output.style import BOLD, coloured
-from machinectl.hosts.parallel.output_streams import OutputPiece
-from machinectl.process_streams import spool_failure, temporary_file, write_at
+from machinectl.cli.output.style import coloured
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from typing import IO
+    from collections.abc import Sequence
 
-    from machinectl.hosts.parallel.output_streams import CommandEnded
+    from machinectl.hosts.parallel.output_streams import CommandEnded, OutputPiece
 
 # Break longer lines, in bytes.
 LONGEST_LINE = 1 << 20
-# The most output per machine in JSON, in bytes.
-MOST_IN_JSON = 16 << 20
-# Limits of buffered output in bytes: per machine to print it together, of all machines to fold equal outputs, and per
-# machine in memory.
-MOST_TOGETHER = 16 << 20
-MOST_FOLDED = 16 << 20
-IN_MEMORY = 1 << 16
-# Header of a kept piece: whether it came on stderr, and its length.
-PIECE = struct.Struct("?I")
-# How long to wait for all machines before equal outputs are folded. Seconds.
-FOLDING_SECONDS = 3.0
+# The most output per machine that is kept to print it together or as JSON, in bytes.
+MOST_KEPT = 16 << 20
 # ECMA-48 SGR codes, by machine in turn.
 COLOURS = ("36", "33", "32", "35", "34", "31")
 
@@ -46,12 +30,6 @@ class OutputPrinter(ABC):
     @abstractmethod
     def ended(self, ended: CommandEnded) -> None:
         """A machine has ended."""
-
-    def waits(self) -> None:  # noqa: B027 (most printers do nothing then)
-        """No output came for a moment."""
-
-    def finish(self) -> None:  # noqa: B027
-        """All machines have ended."""
 
 
 class AsIs(OutputPrinter):
@@ -65,15 +43,15 @@ class AsIs(OutputPrinter):
 
 
 class Lines(OutputPrinter):
-    """Prints whole lines, each with its machine's name unless `bare`."""
+    """Prints whole lines, each with its machine's name."""
 
-    def __init__(self, names: Sequence[str], *, bare: bool = False) -> None:
+    def __init__(self, names: Sequence[str]) -> None:
         width = max(map(len, names), default=0)
         self._prefixes: dict[tuple[str, bool], bytes] = {}
         for at, name in enumerate(names):
             for on_stderr in (False, True):
                 shown = coloured(f"{name:{width}}", COLOURS[at % len(COLOURS)], stream(on_stderr))
-                self._prefixes[name, on_stderr] = b"" if bare else f"{shown} | ".encode()
+                self._prefixes[name, on_stderr] = f"{shown} | ".encode()
         self._begun: dict[tuple[str, bool], bytes] = {}
 
     def said(self, said: OutputPiece) -> None:
@@ -87,13 +65,9 @@ class Lines(OutputPrinter):
         self._print(source, lines)
 
     def ended(self, ended: CommandEnded) -> None:
-        self.flush(ended.name)
-
-    def flush(self, name: str) -> None:
-        """Print lines that have no end yet."""
         for on_stderr in (False, True):
-            if begun := self._begun.pop((name, on_stderr), b""):
-                self._print((name, on_stderr), [begun])
+            if begun := self._begun.pop((ended.name, on_stderr), b""):
+                self._print((ended.name, on_stderr), [begun])
 
     def _print(self, source: tuple[str, bool], lines: Sequence[bytes]) -> None:
         prefix = self._prefixes[source]
@@ -101,65 +75,23 @@ class Lines(OutputPrinter):
 
 
 class Kept:
-    """A machine's output in order, in a file beyond `most` bytes."""
+    """A machine's output in order."""
 
-    def __init__(self, most: int = IN_MEMORY) -> None:
-        # Imported late: Lines does not need it.
-        import hashlib
-
-        self._most = most
-        self._memory = bytearray()
-        self._file: IO[bytes] | None = None
-        self._end = 0
-        self._sums = (hashlib.sha256(), hashlib.sha256())
+    def __init__(self) -> None:
+        self.pieces: list[OutputPiece] = []
         self.length = 0
-        self.status: int | None = None
 
-    def add(self, data: bytes, *, on_stderr: bool) -> None:
-        """Keep a piece. Raises OSError if the disk is full; earlier pieces stay."""
-        piece = PIECE.pack(on_stderr, len(data)) + data
-        if self._file is None and len(self._memory) + len(piece) > self._most:
-            # Closing the file frees its space at once.
-            self._file = temporary_file()
-            write_at(self._file.fileno(), bytes(self._memory), 0)
-            self._end = len(self._memory)
-        if self._file:
-            write_at(self._file.fileno(), piece, self._end)
-            self._end += len(piece)
-        else:
-            self._memory += piece
-        self._sums[on_stderr].update(data)
-        self.length += len(data)
+    def add(self, said: OutputPiece) -> None:
+        self.pieces.append(said)
+        self.length += len(said.data)
 
-    @property
-    def sums(self) -> tuple[bytes, bytes, int | None]:
-        """Return values that are equal for equal output and exit status."""
-        return self._sums[False].digest(), self._sums[True].digest(), self.status
-
-    def pieces(self) -> Iterator[tuple[bytes, bool]]:
-        at = 0
-        while at < (self._end if self._file else len(self._memory)):
-            on_stderr, length = PIECE.unpack(self._get(at, PIECE.size))
-            at += PIECE.size
-            yield self._get(at, length), on_stderr
-            at += length
-
-    def of(self, *, on_stderr: bool) -> bytes:
-        return b"".join(data for data, stderr in self.pieces() if stderr is on_stderr)
-
-    def close(self) -> None:
-        if self._file:
-            self._file.close()
-
-    def _get(self, at: int, length: int) -> bytes:
-        return os.pread(self._file.fileno(), length, at) if self._file else bytes(self._memory[at : at + length])
+    def of(self, *, on_stderr: bool) -> str:
+        data = b"".join(piece.data for piece in self.pieces if piece.on_stderr is on_stderr)
+        return data.decode(errors="surrogateescape")
 
 
 class Grouped(OutputPrinter):
-    """Prints a machine's output when it ends.
-
-    Beyond MOST_TOGETHER, or if the disk is full, it warns and prints lines at once.
-    """
+    """Prints a machine's output when it ends; beyond MOST_KEPT, it warns and prints lines at once."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._lines = Lines(names)
@@ -172,129 +104,49 @@ class Grouped(OutputPrinter):
             self._lines.said(said)
             return
         kept = self._kept.setdefault(said.name, Kept())
-        why = f"it is more than {MOST_TOGETHER >> 20} MB"
-        try:
-            if kept.length + len(said.data) <= MOST_TOGETHER:
-                kept.add(said.data, on_stderr=said.on_stderr)
-                return
-        except OSError as exc:
-            why = f"it cannot be kept in {spool_failure(exc)}"
-        warn(f'Printing the output of "{said.name}" as it comes: {why}')
-        self._apart.add(said.name)
-        self._show(said.name)
-        self._lines.said(said)
+        kept.add(said)
+        if kept.length > MOST_KEPT:
+            warn(f'Printing the output of "{said.name}" as it comes: it is more than {MOST_KEPT >> 20} MB')
+            self._apart.add(said.name)
+            self._show(said.name)
 
     def ended(self, ended: CommandEnded) -> None:
         self._show(ended.name)
         self._lines.ended(ended)
 
     def _show(self, name: str) -> None:
-        if kept := self._kept.pop(name, None):
-            with closing(kept):
-                replay(self._lines, name, kept)
-
-
-class Folded(OutputPrinter):
-    """Prints equal outputs once, under all their machines' names, on a terminal.
-
-    After FOLDING_SECONDS or MOST_FOLDED bytes it prints the machines that have ended; the others by line, or `together`
-    at their end.
-    """
-
-    def __init__(self, names: Sequence[str], *, together: bool) -> None:
-        self._names = names
-        # Only in memory: many files could exceed the limit of open files.
-        self._kept = {name: Kept(sys.maxsize) for name in names}
-        self._length = 0
-        self._whole: list[str] = []
-        self._then: OutputPrinter = Grouped(names) if together else Lines(names)
-        self._is_late = False
-        self._until = time.monotonic() + FOLDING_SECONDS
-
-    def said(self, said: OutputPiece) -> None:
-        if self._is_late:
-            self._then.said(said)
-        else:
-            self._kept[said.name].add(said.data, on_stderr=said.on_stderr)
-            self._length += len(said.data)
-            self.waits()
-
-    def ended(self, ended: CommandEnded) -> None:
-        if self._is_late:
-            self._then.ended(ended)
-        else:
-            self._kept[ended.name].status = ended.status
-            self._whole.append(ended.name)
-            self.waits()
-
-    def waits(self) -> None:
-        if not self._is_late and (time.monotonic() >= self._until or self._length > MOST_FOLDED):
-            self._wait_no_longer()
-
-    def finish(self) -> None:
-        if not self._is_late:
-            self._show_whole()
-
-    def _wait_no_longer(self) -> None:
-        self._is_late = True
-        self._show_whole()
-        for name in self._names:
-            if name not in self._whole:
-                replay(self._then, name, self._kept.pop(name))
-
-    def _show_whole(self) -> None:
-        alike: dict[Any, list[str]] = {}
-        for name in sorted(self._whole, key=self._names.index):
-            if self._kept[name].length:
-                alike.setdefault(self._kept[name].sums, []).append(name)
-        for names in alike.values():
-            count = f"{len(names)} hosts: " if len(names) > 1 else ""
-            ending = "" if len(names) > 1 else ":"
-            heading = coloured(f"{count}{', '.join(names)}{ending}", BOLD, sys.stdout)
-            write(f"{heading}\n".encode(), on_stderr=False)
-            lines = Lines(names[:1], bare=True)
-            replay(lines, names[0], self._kept[names[0]])
-            lines.flush(names[0])
-
-
-def replay(printer: OutputPrinter, name: str, kept: Kept) -> None:
-    for data, on_stderr in kept.pieces():
-        printer.said(OutputPiece(name, data, on_stderr))
+        for piece in self._kept.pop(name, Kept()).pieces:
+            self._lines.said(piece)
 
 
 class AsJSON(OutputPrinter):
-    """Prints a JSON object per machine; `Truncated` beyond MOST_IN_JSON or if the disk is full."""
+    """Prints a JSON object per machine; `Truncated` beyond MOST_KEPT."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._kept = {name: Kept() for name in names}
         self._cut: set[str] = set()
 
     def said(self, said: OutputPiece) -> None:
-        if said.name in self._cut:
-            return
         kept = self._kept[said.name]
-        data = said.data[: MOST_IN_JSON - kept.length]
-        if len(data) < len(said.data):
+        room = MOST_KEPT - kept.length
+        if len(said.data) > room:
             self._cut.add(said.name)
-        try:
-            kept.add(data, on_stderr=said.on_stderr)
-        except OSError as exc:
-            self._cut.add(said.name)
-            warn(f'The output of "{said.name}" is cut: it cannot be kept in {spool_failure(exc)}')
+        if room:
+            kept.add(said._replace(data=said.data[:room]))
 
     def ended(self, ended: CommandEnded) -> None:
         from machinectl.cli.output.stdout import print_json
 
-        with closing(self._kept.pop(ended.name)) as kept:
-            found = {
-                "Name": ended.name,
-                "Status": ended.status,
-                "Stdout": kept.of(on_stderr=False).decode(errors="surrogateescape"),
-                "Stderr": kept.of(on_stderr=True).decode(errors="surrogateescape"),
-                "Seconds": round(ended.seconds, 3),
-                "Error": ended.error.cause if ended.error else "",
-                "Truncated": ended.name in self._cut,
-            }
+        kept = self._kept.pop(ended.name)
+        found = {
+            "Name": ended.name,
+            "Status": ended.status,
+            "Stdout": kept.of(on_stderr=False),
+            "Stderr": kept.of(on_stderr=True),
+            "Seconds": round(ended.seconds, 3),
+            "Error": ended.error.cause if ended.error else "",
+            "Truncated": ended.name in self._cut,
+        }
         print_json(found, indent=None)
 
 

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     Say = Callable[[bytes, bool], None]
     # Runs a machine's command and returns its exit status, or None if stopped before the start.
     Work = Callable[[str, Console, Say, StopEvent], int | None]
-    Events = Generator["OutputPiece | CommandEnded | None", None, None]
+    Events = Generator["OutputPiece | CommandEnded", None, None]
 
 # As many as uplink and processors carry without one waiting for the other (measured: make bench).
 LIMIT = 50
-# Descriptors per machine: three streams of the program, three of a program that ends it, a file, and kept output.
+# Descriptors per machine: three streams of the program, three of a program that ends it, and two to spare.
 DESCRIPTORS = 8
 # Pieces of output, up to 64 KiB each, that may wait to be yielded; then commands that print more wait.
 PIECES_AHEAD = 64
@@ -63,7 +63,7 @@ def stream_output(
     timeout: float | None = None,
     input: Input | None = None,  # noqa: A002 - subprocess.run's name for it
 ) -> Events:
-    """Run `work` in natural order, `limit` at once; yield output and ends, None if idle.
+    """Run `work` in natural order, `limit` at once; yield output and ends.
 
     After `timeout` seconds, commands end with TIMED_OUT; if `input` is unreadable, with an error. They also end if the
     caller leaves (`close()`, ^C). The caller's thread asks questions.
@@ -114,12 +114,12 @@ class StreamingThreads(MachineThreads[CommandEnded, OutputPiece]):
             if isinstance(event, Finished):
                 if event.crash:
                     raise event.crash
-                yield event.result
+                yield event.result  # type: ignore[misc]  # a job returns its end, or crashes
             elif isinstance(event, Question):
                 event.put()
             elif event is None and self.over.is_set and time.monotonic() >= self.deadline:
                 yield from self.abandoned(timeout)
-            else:
+            elif event is not None:
                 yield event
 
     def next_event(self) -> Finished[CommandEnded] | Question | OutputPiece | None:

@@ -10,7 +10,7 @@ from machinectl.cli.invocation import NAME, THIS
 from machinectl.cli.options.chosen_names import target_names
 from machinectl.cli.options.ending_signals import exiting_on_signals
 from machinectl.cli.output.exit_status import report, user_text
-from machinectl.cli.output.machine_streams import AsIs, AsJSON, Folded, Grouped, Lines
+from machinectl.cli.output.machine_streams import AsIs, AsJSON, Grouped, Lines
 from machinectl.cli.parsing.command_start import CHOOSING, COMMANDS, DASHES
 from machinectl.cli.typed_words import typed_line
 from machinectl.errors import MachineError, UsageError
@@ -123,8 +123,6 @@ def stdin_for(names: Sequence[str]) -> AbstractContextManager[Input | None]:
 def printer_for(names: Sequence[str], *, group: bool, as_json: bool) -> OutputPrinter:
     if as_json:
         return AsJSON(names)
-    if sys.stdout.isatty() and sys.stderr.isatty():
-        return Folded(names, together=group)
     return Grouped(names) if group else Lines(names)
 
 
@@ -134,14 +132,11 @@ def print_events(here: Session, events: Events, printer: OutputPrinter, given: I
     # ^C, a signal or a closed pipe ends all running commands.
     with exiting_on_signals(), closing(events):
         for event in events:
-            if event is None:
-                printer.waits()
-            elif isinstance(event, OutputPiece):
+            if isinstance(event, OutputPiece):
                 printer.said(event)
             else:
                 printer.ended(event)
                 ended.append(event)
-    printer.finish()
     of_all = given.failure if given else None
     report_failed(here, ended, with_errors=not isinstance(printer, AsJSON), of_all=of_all)
     return max((failing if each.status is None else each.status for each in ended), default=0)
