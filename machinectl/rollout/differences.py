@@ -120,6 +120,9 @@ def driver_differences(host: FleetHost, machine: Machine) -> Iterator[Difference
         if option.secret:
             continue
         old, new = known.get(option.name, option.default), host.spec.options.get(option.name, option.default)
+        if option.path and new == option.default:
+            # Without its SSH key, nobody could log in at a machine that a file takes over.
+            continue
         if option.name == URL and machine.url:
             old, new = full_url(machine.url, None), full_url(str(new), host.spec.tls)
         if not are_same(old, new, is_path=option.path):

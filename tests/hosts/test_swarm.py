@@ -893,11 +893,31 @@ def test_no_manager_restarts_while_another_one_is_lost(
 ) -> None:
     monkeypatch.setattr(draining, "VOTES_WITHIN", 0)
     whole["m3"].node["ManagerStatus"]["Reachability"] = "unreachable"
+    whole["m3"].answers = False
     with store.writing("m2") as held, pytest.raises(MachineError, match="no quorum: m3 cannot") as refused:
         draining.drained_node(held, Quiet(), "node-m2").__enter__()
     assert "machinectl swarm leave --force m3" in refused.value.hint
     with store.writing("w1") as held, draining.drained_node(held, Quiet(), "node-w1"):
         assert whole.availability("w1") == "drain"
+
+
+def test_a_manager_that_is_up_is_waited_for_until_a_new_leader_reaches_it(
+    store: Store, whole: Swarms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """gRPC tries again up to two minutes later, if the manager was off before."""
+    monkeypatch.setattr(draining, "VOTES_WITHIN", 0)
+    lost = whole["m3"].node["ManagerStatus"]
+    lost["Reachability"] = "unreachable"
+    console = Quiet()
+    console.pause = lambda _: lost.update(Reachability="reachable")  # type: ignore[assignment,method-assign]
+    with store.writing("m2") as held:
+        with draining.drained_node(held, console, "node-m2"):
+            assert whole.availability("m2") == "drain"
+        lost["Reachability"] = "unreachable"
+        monkeypatch.setattr(draining, "RECONNECTED_WITHIN", 0)
+        with pytest.raises(MachineError, match="no quorum: m3 cannot") as refused:
+            draining.drained_node(held, Quiet(), "node-m2").__enter__()
+    assert refused.value.hint.endswith("Wait until its swarm has it back: machinectl swarm status m2")
 
 
 def test_who_was_drained_by_a_person_while_others_had_their_turn_stays_so(store: Store, whole: Swarms) -> None:

@@ -212,6 +212,7 @@ def test_a_host_without_a_machine_is_created_one_that_is_right_is_left_and_one_t
             [],
             id="the same key",
         ),
+        pytest.param({}, {"options": {"generic-ssh-key": "/keys/id"}}, [], id="a key that the file does not name"),
     ],
 )
 def test_each_thing_that_shall_be_otherwise_is_a_difference(

@@ -13,7 +13,8 @@ from os.path import join
 from typing import TYPE_CHECKING, TypeVar
 
 from machinectl.engine import swarm_api
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
+from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.hosts.swarm import managers
 from machinectl.hosts.swarm.managers import Manager, Quorum, ShownWait, find_answering_manager, wait_until
 from machinectl.hosts.swarm.membership import TrustedSwarms, call_manager, save_node
@@ -40,6 +41,8 @@ ACTIVE, DRAIN = "active", "drain"
 MOVED_WITHIN = 120.0
 # Seconds to wait for a lost manager before another one restarts.
 VOTES_WITHIN = 60.0
+# Seconds until a new leader reaches a manager that was off before: gRPC tries again after up to 120, and a fifth more.
+RECONNECTED_WITHIN = 150.0
 # Seconds for a node to rejoin after its engine restarts.
 BACK_WITHIN = 60.0
 
@@ -180,21 +183,7 @@ def drained_node(held: Held, console: Console, node_id: str) -> Iterator[None]:
         yield
         return
     with swarm_locked(held, console, recorded_node(held, drainer)):
-        # The node that held the lock may not be back yet.
-        wait_until(
-            console,
-            lambda: has_drain_manager(held, console, node_id, keeps_quorum),
-            VOTES_WITHIN,
-            f'Waiting until the swarm has a quorum without "{held.name}"',
-        )
-        drainer = find_manager_of_node(held.store, console, held.machine, node_id)
-        if drainer is None:
-            raise MachineError(
-                f'No manager answers that could drain "{held.name}"',
-                f"See: machinectl swarm status {held.name}",
-            )
-        if not keeps_quorum(drainer):
-            raise quorum_lost(held.name, drainer)
+        drainer = wait_for_quorum(held, console, node_id)
         try:
             if drainer.has_other_nodes:
                 drain_node(held, console, drainer)
@@ -216,6 +205,32 @@ def drained_node(held: Held, console: Console, node_id: str) -> Iterator[None]:
             )
 
 
+def wait_for_quorum(held: Held, console: Console, node_id: str) -> DrainManager:
+    """Return a manager to drain a node, once the others have a quorum without it. Raises MachineError.
+
+    The node that was drained before may not be back yet. A manager may be back while a new leader does not reach it.
+    """
+    drainer: DrainManager | None = None
+
+    def is_safe() -> bool:
+        nonlocal drainer
+        drainer = find_manager_of_node(held.store, console, held.machine, node_id, 0)
+        return drainer is not None and keeps_quorum(drainer)
+
+    title = f'Waiting until the swarm has a quorum without "{held.name}"'
+    is_whole = wait_until(console, is_safe, VOTES_WITHIN, title)
+    if not is_whole and drainer and any(map(is_up, lost_machines(drainer))):
+        is_whole = wait_until(console, is_safe, RECONNECTED_WITHIN, title)
+    if drainer is None or (is_whole and drainer.awaits_nodes):
+        drainer = find_manager_of_node(held.store, console, held.machine, node_id)
+    if drainer is None:
+        why = f'No manager answers that could drain "{held.name}"'
+        raise MachineError(why, Hint("See", "machinectl swarm status", held.name))
+    if not keeps_quorum(drainer):
+        raise quorum_lost(held.name, drainer)
+    return drainer
+
+
 def has_drain_manager(held: Held, console: Console, node_id: str, check: Callable[[DrainManager], bool]) -> bool:
     drainer = find_manager_of_node(held.store, console, held.machine, node_id, 0)
     return drainer is not None and check(drainer)
@@ -230,17 +245,37 @@ def keeps_quorum(drainer: DrainManager) -> bool:
 
 def quorum_lost(name: str, drainer: DrainManager) -> MachineError:
     names = {known.node: machine.name for machine, known in on_records(drainer.store)}
-    lost = [each for each in drainer.manager.managers if each.reachability != "reachable"]
-    ours = [names[each.id] for each in lost if each.id in names]
-    hint = f"See: machinectl swarm status {name}"
-    if ours:
-        forget = f"machinectl swarm leave --force {ours[0]}"
-        hint = f"Find out why: machinectl doctor {ours[0]}; or have the others forget it: {forget}"
+    lost = [names.get(each.id) or each.hostname or each.id for each in lost_managers(drainer)]
+    hint = Hint("See", "machinectl swarm status", name)
+    if ours := lost_machines(drainer):
+        first = ours[0].name
+        if is_up(ours[0]):
+            hint = Hint(
+                f"The engine of {first} answers. Wait until its swarm has it back", "machinectl swarm status", name
+            )
+        else:
+            hint = Hint("Find out why", "machinectl doctor", first)
+            hint |= Hint("or have the others forget it", "machinectl swarm leave --force", first)
     return MachineError(
-        f'While "{name}" restarts, its swarm would have no quorum: '
-        f"{first_names([names.get(each.id) or each.hostname or each.id for each in lost])} cannot be reached",
-        hint,
+        f'While "{name}" restarts, its swarm would have no quorum: {first_names(lost)} cannot be reached', hint
     )
+
+
+def lost_managers(drainer: DrainManager) -> list[Node]:
+    return [each for each in drainer.manager.managers if each.reachability != "reachable"]
+
+
+def lost_machines(drainer: DrainManager) -> list[Machine]:
+    lost = {each.id for each in lost_managers(drainer)}
+    return [machine for machine, known in on_records(drainer.store) if known.node in lost]
+
+
+def is_up(machine: Machine) -> bool:
+    """Return whether an engine calls itself a manager: enough to wait for it, not to believe it."""
+    try:
+        return swarm_api.membership(endpoint_of(machine)).manages
+    except MachineError:
+        return False
 
 
 def is_node_back(drainer: DrainManager) -> bool:
