@@ -423,5 +423,5 @@ def test_a_terminal_that_closes_at_a_question_or_a_paste_gives_no_answer(monkeyp
     terminal = Terminal("machinectl")
     with pytest.raises(Unanswered):
         terminal.ask("Trust it? (yes/no/[fingerprint]) ")
-    with pytest.raises(MachineError, match="No answer was pasted"):
+    with pytest.raises(MachineError, match="stdin holds no answer"):
         read_pasted(cast("Session", SimpleNamespace(console=terminal)), "", "answer")

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from machinectl.hosts.access.wire.armor import ANSWER, REQUEST, unarmored
+from machinectl.hosts.access.wire.pem_block import ANSWER, REQUEST, pem_content
 from tests.lab.container import run_container
 from tests.lab.network import Network
 from tests.support.lab_cli import Cli, generic, plain
@@ -106,7 +106,7 @@ def test_the_private_key_is_in_nothing_that_leaves_the_computer_which_made_it(
     sent = {f"{flow[0]}:{flow[1]}": data for flow, data in wire.flows.items()}
     sent |= {path.name: path.read_bytes() for path in (owner.record, alice.record)}
     # Chats carry them compressed.
-    sent |= {"request": unarmored(REQUEST, request.read_bytes()), "answer": unarmored(ANSWER, answer.read_bytes())}
+    sent |= {"request": pem_content(REQUEST, request.read_bytes()), "answer": pem_content(ANSWER, answer.read_bytes())}
 
     def with_any(*secrets: bytes) -> set[str]:
         forms = [form for secret in secrets for form in spellings(secret)]

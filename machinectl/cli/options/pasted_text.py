@@ -6,9 +6,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError
-from machinectl.files.atomic import quote_word
-from machinectl.hosts.access.wire.armor import LONGEST_TEXT, has_end
+from machinectl.errors import Hint, MachineError
+from machinectl.hosts.access.wire.pem_block import LONGEST_TEXT, is_complete
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
@@ -19,29 +18,22 @@ QUIET = 0.5
 
 
 def read_pasted(here: Session, file: str, what: str) -> bytes:
-    """Return at most one byte more than is allowed. `what` is "request" or "answer".
+    """Return at most one line more than is allowed. `what` is "request" or "answer".
 
     At a terminal, it ends with the END line, so that ^D is not needed. Raises MachineError without any text.
     """
+    command = f"machinectl access {'grant' if what == 'request' else 'accept'}"
     if file not in {"", STDIN}:
-        return read_given(file, what)
+        return read_given(file, Hint("See", "ls -l", file) | Hint(f"or paste the {what}", command))
     if not sys.stdin.isatty():
-        found = sys.stdin.buffer.read(LONGEST_TEXT + 1)
-        if not found.strip():
-            raise MachineError(f"stdin holds no {what}", f"Name its file, or paste it at a terminal: {command(what)}")
+        text = sys.stdin.buffer.read(LONGEST_TEXT + 1)
         ask_at_terminal()
-        return found
-    here.console.note(f"Paste the {what}, up to its END line (^C to stop):")
-    found = b""
-    try:
-        while not has_end(found) and (line := sys.stdin.buffer.readline()):
-            found += line
-    except OSError:  # the terminal was closed, and SIGHUP is ignored
-        found = b""
-    if not found.strip():
-        raise MachineError(f"No {what} was pasted", f"Paste it, or name its file: {command(what)} <FILE>")
-    drop_typed()
-    return found
+    else:
+        here.console.note(f"Paste the {what}, up to its END line (^C to stop):")
+        text = read_at_terminal()
+    if not text.strip():
+        raise MachineError(f"stdin holds no {what}", Hint("Paste it, or name its file", command, "<FILE>"))
+    return text
 
 
 def ask_at_terminal() -> None:
@@ -56,19 +48,24 @@ def ask_at_terminal() -> None:
     os.close(terminal)
 
 
-def read_given(file: str, what: str) -> bytes:
+def read_at_terminal() -> bytes:
+    text = b""
+    try:
+        while not is_complete(text) and (line := sys.stdin.buffer.readline()):
+            text += line
+    except OSError:  # the terminal was closed, and SIGHUP is ignored
+        return b""
+    drop_typed()
+    return text
+
+
+def read_given(file: str, hint: Hint) -> bytes:
     try:
         with open(file, "rb") as opened:
             return opened.read(LONGEST_TEXT + 1)
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)
-        raise MachineError(
-            f"{file} cannot be read: {reason}", f"See: ls -l {quote_word(file)}; or paste the {what}: {command(what)}"
-        ) from exc
-
-
-def command(what: str) -> str:
-    return f"machinectl access {'grant' if what == 'request' else 'accept'}"
+        raise MachineError(f"{file} cannot be read: {reason}", hint) from exc
 
 
 def drop_typed() -> None:

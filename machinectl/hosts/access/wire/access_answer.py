@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.access.wire.access_request import MOST_MACHINES, request_id
-from machinectl.hosts.access.wire.armor import ANSWER, armored, unarmored
 from machinectl.hosts.access.wire.content import WireFields, read_content, written_content
+from machinectl.hosts.access.wire.pem_block import ANSWER, pem_content, pem_text
 from machinectl.quantities import rfc3339
 from machinectl.spoken_fingerprint import spoken_fingerprint
 from machinectl.ssh.keys.known_hosts import is_wide, parse_line
@@ -78,7 +78,7 @@ class AccessAnswer:
     def text(self) -> str:
         names = ", ".join(machine.name for machine in self.machines)
         headline = f"{self.sender} gives access to {names}. To use it, type `machinectl access accept` and paste this:"
-        return armored(ANSWER, headline, self.content)
+        return pem_text(ANSWER, headline, self.content)
 
 
 def new_access_answer(
@@ -92,7 +92,7 @@ def new_access_answer(
 
 def read_access_answer(data: bytes) -> AccessAnswer:
     """Read the answer in a text. Raises MachineError, also for a URL that could mean something on this computer."""
-    content = unarmored(ANSWER, data)
+    content = pem_content(ANSWER, data)
     fields = read_content("answer", content)
     machines = tuple(answered_machine(each) for each in fields.machines(MOST_MACHINES))
     return AccessAnswer(request_id(fields, "request"), fields.time("made"), fields.sender("by"), machines, content)

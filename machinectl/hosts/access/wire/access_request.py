@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from machinectl import certs
 from machinectl.errors import BY_SERVICE, SET_CLOCK, MachineError, elsewhere
-from machinectl.hosts.access.wire.armor import REQUEST, armored, unarmored
 from machinectl.hosts.access.wire.content import WireFields, read_content, written_content
+from machinectl.hosts.access.wire.pem_block import REQUEST, pem_content, pem_text
 from machinectl.quantities import duration, plural, rfc3339
 from machinectl.spoken_fingerprint import spoken_fingerprint
 
@@ -59,7 +59,7 @@ class AccessRequest:
         headline = (
             f"{self.sender} asks for access to {names}. To grant it, type `machinectl access grant` and paste this:"
         )
-        return armored(REQUEST, headline, self.content)
+        return pem_text(REQUEST, headline, self.content)
 
     def check_age(self, now: datetime | None = None) -> None:
         """Raise MachineError for an old request, and for one from a clock that is ahead."""
@@ -96,7 +96,7 @@ def new_access_request(sender: str, machines: Sequence[RequestedMachine], now: d
 
 def read_access_request(data: bytes) -> AccessRequest:
     """Read the request in a text, and check its signatures. Raises MachineError."""
-    content = unarmored(REQUEST, data)
+    content = pem_content(REQUEST, data)
     fields = read_content("request", content)
     machines = tuple(requested_machine(each) for each in fields.machines(MOST_MACHINES))
     return AccessRequest(request_id(fields, "id"), fields.time("made"), fields.sender("from"), machines, content)
