@@ -7,8 +7,8 @@ import binascii
 from typing import TYPE_CHECKING
 
 from machinectl.certs.openssh_key import openssh_key
-from machinectl.errors import MachineError, one_line
-from machinectl.files.atomic import quote_word, read_file
+from machinectl.errors import Hint, MachineError, one_line
+from machinectl.files.atomic import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -60,7 +60,8 @@ def check_age_is_installed() -> None:
     except ImportError as exc:
         raise MachineError(
             f"age encryption is not installed here: {exc}",
-            "Install pyrage beside machinectl: pip install pyrage; with pipx: pipx inject machinectl pyrage",
+            Hint("Install pyrage beside machinectl", "pip install pyrage")
+            | Hint("with pipx", "pipx inject machinectl pyrage"),
         ) from exc
 
 
@@ -80,7 +81,9 @@ def encrypt_for(data: bytes, recipients: Sequence[str], *, armored: bool) -> byt
     try:
         return pyrage.encrypt(data, found, armored=armored)
     except pyrage.EncryptError as exc:
-        raise MachineError(f"age cannot encrypt: {one_line(str(exc))}", "Name a recipient: --recipient age1…") from exc
+        raise MachineError(
+            f"age cannot encrypt: {one_line(str(exc))}", Hint("Name a recipient: --recipient age1…")
+        ) from exc
 
 
 def decrypt_with_passphrase(data: bytes, passphrase: str) -> bytes:
@@ -114,9 +117,13 @@ def damaged_file(why: Exception) -> MachineError:
     if said.startswith(EXCESSIVE):
         return MachineError(
             "Its passphrase takes too long to check: this computer is too slow, or busy at the moment",
-            "Try again when it is idle; or export for a key: machinectl export --recipient <age1…> -o <FILE> <NAME>",
+            Hint(
+                "Try again when it is idle; or export for a key",
+                "machinectl export --recipient <age1…> -o <FILE> <NAME>",
+                elsewhere=True,
+            ),
         )
-    return MachineError(f"The file is damaged or cut short: age says: {said}", "Copy or export it again")
+    return MachineError(f"The file is damaged or cut short: age says: {said}", Hint("Copy or export it again"))
 
 
 def utf8(passphrase: str) -> str:
@@ -124,7 +131,7 @@ def utf8(passphrase: str) -> str:
     try:
         passphrase.encode()
     except UnicodeEncodeError as exc:
-        raise MachineError("The passphrase is not UTF-8, as age wants it", "Choose one in UTF-8") from exc
+        raise MachineError("The passphrase is not UTF-8, as age wants it", Hint("Choose one in UTF-8")) from exc
     return passphrase
 
 
@@ -136,7 +143,7 @@ def parse_recipient(text: str) -> _Recipient:
         # Never shown: it opens what is encrypted for it.
         raise MachineError(
             "A recipient is a public key (age1…), and this is a private one",
-            "Print its public key: age-keygen -y <FILE>",
+            Hint("Print its public key", "age-keygen -y <FILE>"),
         )
     try:
         if text.startswith("ssh-"):
@@ -145,7 +152,7 @@ def parse_recipient(text: str) -> _Recipient:
     except pyrage.RecipientError as exc:
         raise MachineError(
             f"{one_line(text, 80)!r} is not a recipient of age",
-            "Give age1… (age-keygen prints it), or an SSH public key of type ssh-ed25519 or ssh-rsa",
+            Hint("Give age1… (age-keygen prints it), or an SSH public key of type ssh-ed25519 or ssh-rsa"),
         ) from exc
 
 
@@ -179,7 +186,7 @@ def read_identities(path: str, ask: Callable[[str], str]) -> list[_Identity]:
     except (pyrage.IdentityError, ValueError) as exc:
         raise MachineError(
             f"{path} is not a private key for age: {one_line(str(exc))}",
-            "Give a file that age-keygen wrote, or an SSH private key of type ssh-ed25519 or ssh-rsa",
+            Hint("Give a file that age-keygen wrote, or an SSH private key of type ssh-ed25519 or ssh-rsa"),
         ) from exc
 
 
@@ -196,7 +203,7 @@ def read_ssh_identity(data: bytes, path: str, ask: Callable[[str], str]) -> _Ide
     try:
         return pyrage.ssh.Identity.from_buffer(openssh_key(data, passphrase))
     except ValueError as exc:
-        raise NotDecrypted(f"The passphrase is not that of {path}", f"Try it: ssh-keygen -y -f {path}") from exc
+        raise NotDecrypted(f"The passphrase is not that of {path}", Hint("Try it", "ssh-keygen -y -f", path)) from exc
 
 
 def secret_keys(data: bytes) -> Iterator[str]:
@@ -210,4 +217,4 @@ def secret_keys(data: bytes) -> Iterator[str]:
 
 def unreadable(path: str, why: OSError | ValueError) -> MachineError:
     reason = why.strerror if isinstance(why, OSError) else str(why)
-    return MachineError(f"{path} cannot be read: {reason}", f"See: ls -l {quote_word(path)}")
+    return MachineError(f"{path} cannot be read: {reason}", Hint("See", "ls -l", path))

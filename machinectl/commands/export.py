@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl import age
-from machinectl.errors import MachineError, UsageError
-from machinectl.files.atomic import full_disk_hint, quote_word, write_and_rename
+from machinectl.errors import Hint, MachineError, UsageError
+from machinectl.files.atomic import full_disk_hint, write_and_rename
 from machinectl.files.secret_files import read_secret
 from machinectl.hosts.connection.host_lock import user_at_computer
 from machinectl.hosts.second_computer.collecting import Collected, collect, with_jump_hosts
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.second_computer.exported_files import Secrets
+    from machinectl.hosts.second_computer.collecting import Secrets
     from machinectl.machines.store import Store
 
 STDOUT = "-"
@@ -39,7 +39,7 @@ class Encryption:
     def check(self) -> None:
         """Raise UsageError for both kinds: age takes one."""
         if self.passphrase_file and (self.recipients or self.recipients_file):
-            raise UsageError("--passphrase-file and recipients exclude each other", "Leave out --passphrase-file")
+            raise UsageError("--passphrase-file and recipients exclude each other", Hint("Leave out --passphrase-file"))
 
     def all_recipients(self) -> list[str]:
         """Raise MachineError if one is invalid, or the file has none."""
@@ -48,7 +48,7 @@ class Encryption:
             age.parse_recipient(recipient)
         if self.recipients_file and not found:
             raise MachineError(
-                f"{self.recipients_file} has no recipient", "Write one on each line: age1… or ssh-ed25519 …"
+                f"{self.recipients_file} has no recipient", Hint("Write one on each line: age1… or ssh-ed25519 …")
             )
         return found
 
@@ -58,7 +58,7 @@ class Encryption:
         if not console.interactive:
             raise MachineError(
                 "An export is encrypted, and there is no terminal to ask for a passphrase",
-                "Pass --recipient age1… or --passphrase-file FILE",
+                Hint("Pass --recipient age1… or --passphrase-file FILE"),
             )
         for _ in range(TRIES):
             first = console.ask("Passphrase for the export: ", secret=True)
@@ -68,7 +68,7 @@ class Encryption:
                 return first
             else:
                 console.note("The two passphrases differ")
-        raise MachineError("No passphrase was chosen, and nothing was written", "Or pass --passphrase-file FILE")
+        raise MachineError("No passphrase was chosen, and nothing was written", Hint("Or pass --passphrase-file FILE"))
 
 
 def export(
@@ -107,19 +107,18 @@ def export(
 
 def check_output(path: str, *, force: bool) -> None:
     """Raise MachineError for an existing file without `force`, and for what is no file."""
-    quoted = quote_word(path)
     if not os.path.isdir(os.path.dirname(path) or os.curdir):
         directory = os.path.dirname(path)
-        raise MachineError(f"There is no directory {directory}", f"Make it: mkdir -p {quote_word(directory)}")
+        raise MachineError(f"There is no directory {directory}", Hint("Make it", "mkdir -p", directory))
     if os.path.isdir(path):
         raise MachineError(
-            f"{path} is a directory", f"Name a file: -o {quote_word(os.path.join(path, 'machines.age'))}"
+            f"{path} is a directory", Hint(f"Name a file in it: -o {os.path.join(path, 'machines.age')}")
         )
     if os.path.lexists(path) and not os.path.isfile(path):
-        raise MachineError(f"{path} is not a regular file", "Name another file, or write to stdout: -o -")
+        raise MachineError(f"{path} is not a regular file", Hint("Name another file, or write to stdout: -o -"))
     if os.path.lexists(path) and not force:
         raise MachineError(
-            f"{path} exists already, and was not changed", f"Choose another name, or --force; see: ls -l {quoted}"
+            f"{path} exists already, and was not changed", Hint("Choose another name, or --force; see", "ls -l", path)
         )
     try:
         # Before a passphrase is asked for: no file of that name, and none that stays.
@@ -143,4 +142,4 @@ def unwritable(path: str, why: OSError | ValueError) -> MachineError:
     directory = os.path.dirname(path) or os.curdir
     reason = why.strerror if isinstance(why, OSError) else str(why)
     full = full_disk_hint(why, directory) if isinstance(why, OSError) else ""
-    return MachineError(f"{path} cannot be written: {reason}", full or f"See: ls -ld {quote_word(directory)}")
+    return MachineError(f"{path} cannot be written: {reason}", full or Hint("See", "ls -ld", directory))

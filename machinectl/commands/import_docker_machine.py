@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from machinectl import engine
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.machines.docker_machine import old_store
 from machinectl.machines.docker_machine.store_import import StoreImport
 from machinectl.machines.jump_order import keep_jump_hosts
@@ -54,5 +54,5 @@ def check_separate_stores(store: Store, root: str) -> None:
         raise UsageError(
             f"{root} is docker-machine's store, and machinectl would keep its machines there, too; it needs a "
             "store of its own",
-            f"Import them into it: {into_own_store(root)}",
+            Hint("Import them into it", into_own_store(root)),
         )

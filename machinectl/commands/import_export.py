@@ -7,8 +7,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from machinectl import age
-from machinectl.errors import MachineError, elsewhere
-from machinectl.files.atomic import quote_word, read_file
+from machinectl.errors import Hint, MachineError
+from machinectl.files.atomic import read_file
 from machinectl.files.secret_files import read_secret
 from machinectl.hosts.second_computer.export_document import LONGEST_EXPORT, parse_document
 from machinectl.hosts.second_computer.restoring import Restoring, chosen_machines
@@ -71,20 +71,20 @@ def read_source(source: str, stdin: BinaryIO | None = None) -> bytes:
     if source == STDIN:
         data = (stdin or sys.stdin.buffer).read(LONGEST_FILE + 1)
         if len(data) > LONGEST_FILE:
-            raise MachineError(f"stdin has more than {LONGEST_FILE >> 20} MB, as no export has", "Check the file")
+            raise MachineError(f"stdin has more than {LONGEST_FILE >> 20} MB, as no export has", Hint("Check the file"))
         return data
     try:
         return read_file(source, LONGEST_FILE)
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)
-        raise MachineError(f"{source} cannot be read: {reason}", f"See: ls -l {quote_word(source)}") from exc
+        raise MachineError(f"{source} cannot be read: {reason}", Hint("See", "ls -l", source)) from exc
 
 
 def not_encrypted(source: str) -> MachineError:
     named = "stdin" if source == STDIN else source
     return MachineError(
         f"{named} is neither an export, which is encrypted with age, nor docker-machine's store",
-        elsewhere("Export machines on the other computer: machinectl export <NAME> -o <FILE>"),
+        Hint("Export machines on the other computer", "machinectl export <NAME> -o <FILE>", elsewhere=True),
     )
 
 
@@ -104,7 +104,7 @@ class Decryption:
             if self.identities:
                 raise MachineError(
                     f"{self.source} is encrypted with a passphrase, and --identity does not open it",
-                    "Leave out --identity, and type the passphrase or pass --passphrase-file FILE",
+                    Hint("Leave out --identity, and type the passphrase or pass --passphrase-file FILE"),
                 )
             return self.open_with_passphrase(data)
         if not self.identities:
@@ -116,7 +116,7 @@ class Decryption:
         path = next((SSH_STANZAS[each] for each in age.recipient_types(data) if each in SSH_STANZAS), "<FILE>")
         return MachineError(
             f"{self.source} is encrypted for keys: it needs the private key of one of its recipients",
-            f"Name the file with the private key: --identity {path}",
+            Hint(f"Name the file with the private key: --identity {path}"),
         )
 
     def open_with_passphrase(self, data: bytes) -> bytes:
@@ -124,7 +124,7 @@ class Decryption:
             try:
                 return self.decrypt(data, read_secret(self.passphrase_file, "--passphrase-file"))
             except age.NotDecrypted as exc:
-                exc.hint = f"Check {quote_word(self.passphrase_file)}, or leave out --passphrase-file to type it"
+                exc.hint = Hint("Leave out --passphrase-file to type it; or see", "ls -l", self.passphrase_file)
                 raise
         for _ in range(TRIES - 1):
             try:
@@ -140,6 +140,6 @@ class Decryption:
     def ask(self, question: str) -> str:
         if not self.can_ask:
             raise MachineError(
-                "A passphrase is needed, and there is no terminal to ask for it", "Pass --passphrase-file FILE"
+                "A passphrase is needed, and there is no terminal to ask for it", Hint("Pass --passphrase-file FILE")
             )
         return self.console.ask(question, secret=True)

@@ -14,7 +14,6 @@ from machinectl.console import confirm
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
 from machinectl.hosts.connection.machine_driver import driver_instance
-from machinectl.machines.docker_machine.config_json import maker
 from machinectl.machines.holders import EXPIRES, is_suspended, valid_holders
 from machinectl.machines.jump_order import gate_of
 from machinectl.machines.record import BrokenRecord
@@ -88,8 +87,6 @@ def confirm_removal(
     effects = [purge.effects(len(names)) if purge else effects_on_hosts(names, machines, forget=forget)]
     if made := [machine.name for machine in machines if machine.made]:
         effects.append(f"the driver deletes the hosts that it made, with all their data: {', '.join(made)}")
-    if theirs := [f"{each.name} (by {driver})" for each in machines if (driver := maker(each.origin))]:
-        effects.append(f"hosts that docker-machine made keep running, and are yours to delete: {', '.join(theirs)}")
     if live := [name for name in names if store.exists(name)]:
         them = ", ".join(live) if len(live) < len(names) else "it" if len(names) == 1 else "them"
         effects.insert(0, f"docker no longer reaches {them} from here")

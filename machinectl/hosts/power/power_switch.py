@@ -12,6 +12,7 @@ from machinectl.console import confirm
 from machinectl.engine import swarm_api
 from machinectl.errors import Declined, MachineError
 from machinectl.hosts.connection.machine_driver import (
+    check_ssh_not_withheld,
     driver_instance,
     driver_of,
     endpoint_of,
@@ -23,15 +24,13 @@ from machinectl.hosts.power.boot_watch import LOOK, WAKE_AGAIN, HostWatch
 from machinectl.hosts.power.ssh_power import (
     POWER_OFF,
     REBOOT,
-    check_power_is_here,
     end_boot,
+    how_to_wake,
     ssh_power,
     wake_function,
-    why_not_wakeable,
 )
 from machinectl.hosts.power.wake_on_lan import ADDRESS, PRINT_MAC_ADDRESS
 from machinectl.hosts.swarm import draining
-from machinectl.machines.docker_machine.config_json import maker
 from machinectl.machines.swarm_node import on_record
 from machinectl.quantities import duration, plural
 
@@ -74,7 +73,7 @@ class PowerSwitch:
         elif verb != "kill":
             ssh_power(machine, verb)
         else:
-            check_power_is_here(machine, verb)
+            check_ssh_not_withheld(machine)
             if refused := driver_of(machine).no_power(driver_instance(machine), verb):
                 raise refused
         count = container_count(machine)
@@ -147,7 +146,7 @@ class PowerSwitch:
 
     def kill(self, held: Held, _: Console, __: Login) -> bool:
         """Cut the power, without a shutdown."""
-        check_power_is_here(held.machine, "kill")
+        check_ssh_not_withheld(held.machine)
         driver = driver_of(held.machine)
         save_driver_state(held, driver, driver.kill(driver_instance(held.machine)))
         return True
@@ -155,13 +154,15 @@ class PowerSwitch:
     def record_mac(self, held: Held, console: Console, host: Runner, way: SSHEndpoint) -> None:
         """Record the host's MAC address while it is on; without one, warn, and ask at a terminal."""
         machine = held.machine
-        if not maker(machine.origin):
-            mac = host.run(PRINT_MAC_ADDRESS).text.strip()
-            if ADDRESS.fullmatch(mac):
-                machine.mac = mac
-                held.write()
-                return
-        console.warn(f'machinectl cannot switch "{machine.name}" on again: {why_not_wakeable(machine, way)}')
+        mac = host.run(PRINT_MAC_ADDRESS).text.strip()
+        if ADDRESS.fullmatch(mac):
+            machine.mac = mac
+            held.write()
+            return
+        console.warn(
+            f'machinectl cannot switch "{machine.name}" on again: the address of its network card (MAC) is not known',
+            how_to_wake(machine, way),
+        )
         self._ask(machine, console, "stop")
 
     def _ask_about_containers(self, machine: Machine, console: Console, verb: str) -> None:

@@ -13,7 +13,6 @@ from machinectl.hosts.connection.login import logged_in, pin_known_hosts, root_r
 from machinectl.hosts.connection.machine_driver import check_ssh_not_withheld, driver_instance, driver_of, endpoints_of
 from machinectl.hosts.power.boot_watch import BOOT_ID
 from machinectl.hosts.power.wake_on_lan import send_wake_packet
-from machinectl.machines.docker_machine.config_json import maker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,29 +86,12 @@ def wake_function(machine: Machine) -> WakeUp | None:
         return None
     way, mac = asked
     if not mac:
-        check_power_is_here(machine, "start")
+        check_ssh_not_withheld(machine)
         raise MachineError(
             f'"{machine.name}" cannot be woken: the address of its network card (MAC) is not known',
             how_to_wake(machine, way),
         )
     return WakeUp(mac, way.host)
-
-
-def check_power_is_here(machine: Machine, verb: str) -> None:
-    """Refuse machines whose docker-machine driver we lack, and those of which only the engine is ours to use."""
-    check_ssh_not_withheld(machine)
-    if driver := maker(machine.origin):
-        raise MachineError(
-            f'"{machine.name}" was made by docker-machine\'s driver {driver}: machinectl cannot {verb} it there',
-            f"Do that where {driver} made it; from inside: machinectl stop {machine.name}",
-        )
-
-
-def why_not_wakeable(machine: Machine, way: SSHEndpoint) -> str:
-    """Return the reason and, on a second line, a hint."""
-    if driver := maker(machine.origin):
-        return f"docker-machine's driver {driver} made it\nStart it with the tools of {driver}"
-    return f"the address of its network card (MAC) is not known\n{how_to_wake(machine, way)}"
 
 
 def how_to_wake(machine: Machine, way: SSHEndpoint) -> str:

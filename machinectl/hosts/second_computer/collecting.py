@@ -1,4 +1,4 @@
-"""Read machines for an export."""
+"""Read machines for an export: the record, and of the files in a machine's directory these and no others."""
 
 from __future__ import annotations
 
@@ -6,23 +6,38 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.files.fileset import read_regular_file
-from machinectl.hosts.certificates.identity import CLIENT_FILES
+from machinectl.hosts.certificates.identity import CLIENT_FILES, SERVER_FILES
 from machinectl.hosts.certificates.pending import settle_pending
+from machinectl.hosts.connection.machine_driver import KNOWN_HOSTS
 from machinectl.hosts.second_computer.export_document import ExportedMachine
-from machinectl.hosts.second_computer.exported_files import Secrets, exported_files, ssh_key_path
+from machinectl.machines.docker_machine.conversion import KEY_FILE
+from machinectl.machines.holders import CA_FILE, CA_KEY_FILE, DIRECTORY, holders_of
 from machinectl.machines.jump_hosts import machine_of
 from machinectl.machines.selection import waiting
 from machinectl.machines.store.file_reading import reading_files
 from machinectl.machines.tls_warnings import unusable_certificates
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from machinectl.console import Console
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
+
+ALWAYS = (*CLIENT_FILES, *SERVER_FILES, KNOWN_HOSTS)
+# The machine's own SSH key, its public half and its certificate.
+SSH_KEY_FILES = tuple(f"{KEY_FILE}{end}" for end in ("", ".pub", "-cert.pub"))
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """The keys that go along on request only."""
+
+    ca_key: bool = False
+    ssh_key: bool = False
+
 
 EVERYTHING = Secrets(ca_key=True, ssh_key=True)
 
@@ -31,8 +46,19 @@ EVERYTHING = Secrets(ca_key=True, ssh_key=True)
 class Collected:
     machine: Machine
     exported: ExportedMachine
-    # The SSH key that the machine's record names, if it stays here.
-    ssh_key_here: str = ""
+
+
+def exported_files(machine: Machine, secrets: Secrets) -> Iterator[str]:
+    """Yield the names of files that may go along, which need not exist."""
+    yield from ALWAYS
+    if secrets.ca_key:
+        yield CA_KEY_FILE
+    if secrets.ssh_key and machine.driver == "generic":
+        yield from SSH_KEY_FILES
+    for holder in holders_of(machine):
+        yield f"{DIRECTORY}/{holder.who}/{CA_FILE}"
+        if secrets.ca_key:
+            yield f"{DIRECTORY}/{holder.who}/{CA_KEY_FILE}"
 
 
 def with_jump_hosts(store: Store, names: Sequence[str]) -> dict[str, str]:
@@ -59,19 +85,14 @@ def collect(store: Store, console: Console, name: str, secrets: Secrets) -> Coll
         if store.is_unsettled(name):
             raise MachineError(
                 f'"{name}" may get other certificates: a run of machinectl on its host was interrupted',
-                f"Finish that first: machinectl provision {name}",
+                Hint("Finish that first", "machinectl provision", name),
             )
         problem = unusable_certificates(machine)
         if problem and any(os.path.lexists(os.path.join(machine.directory, file)) for file in CLIENT_FILES):
             raise MachineError(problem.cause, problem.hint)
+        paths = {file: os.path.join(machine.directory, file) for file in exported_files(machine, EVERYTHING)}
+        there = [file for file, path in paths.items() if os.path.lexists(path)]
         wanted = set(exported_files(machine, secrets))
-        there = [
-            file
-            for file in exported_files(machine, EVERYTHING)
-            if os.path.lexists(os.path.join(machine.directory, file))
-        ]
-        files = {file: read_regular_file(os.path.join(machine.directory, file)) for file in there if file in wanted}
+        files = {file: read_regular_file(paths[file]) for file in there if file in wanted}
         left_out = tuple(file for file in there if file not in wanted)
-        key = ssh_key_path(machine)
-        stays = key if key and os.path.basename(key) not in files else ""
-        return Collected(machine, ExportedMachine(machine.dump(), files, left_out), stays)
+        return Collected(machine, ExportedMachine(machine.dump(), files, left_out))

@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from machinectl.errors import MachineError, elsewhere, one_line
+from machinectl.errors import Hint, MachineError, one_line
 from machinectl.files.atomic import LONGEST
 from machinectl.files.light_json import parse_json
 from machinectl.machines.record import is_name
@@ -56,7 +56,7 @@ class ExportDocument:
         if len(text) > LONGEST_EXPORT:
             raise MachineError(
                 f"An export has at most {LONGEST_EXPORT >> 20} MB, and these machines take {len(text) >> 20}",
-                "Export them in several files",
+                Hint("Export them in several files"),
             )
         return text
 
@@ -77,7 +77,7 @@ def parse_document(text: bytes) -> ExportDocument:
     if version > VERSION:
         raise MachineError(
             f"The export was written by a newer machinectl (version {version}; this one knows {VERSION})",
-            "Upgrade machinectl: pip install --upgrade machinectl",
+            Hint("Upgrade machinectl", "pip install --upgrade machinectl"),
         )
     machines = data.get("machines")
     if not isinstance(machines, dict) or not machines:
@@ -116,5 +116,5 @@ def decoded_file(name: str, packed: object) -> bytes:
 def not_an_export(why: str) -> MachineError:
     return MachineError(
         f"The file holds no machines that machinectl exported: {why}",
-        elsewhere("Export them on the other computer: machinectl export <NAME> -o <FILE>"),
+        Hint("Export them on the other computer", "machinectl export <NAME> -o <FILE>", elsewhere=True),
     )

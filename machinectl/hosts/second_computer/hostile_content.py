@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.driver import DriverError
-from machinectl.errors import MachineError, UsageError, one_line
+from machinectl.errors import Hint, MachineError, UsageError, one_line
 from machinectl.hosts.connection.machine_driver import KNOWN_HOSTS, driver_instance, driver_of
 from machinectl.machines.addresses import parse_addresses
 from machinectl.machines.engine_options import check_options
@@ -96,5 +96,5 @@ def engine_texts(machine: Machine) -> Iterator[tuple[str, str]]:
 
 def hostile(machine: Machine, why: str) -> MachineError:
     return MachineError(
-        f'"{machine.name}" is not imported: {why}', "Import only files that your own machinectl exported"
+        f'"{machine.name}" is not imported: {why}', Hint("Import only files that your own machinectl exported")
     )

@@ -7,23 +7,18 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from machinectl import certs
-from machinectl.driver.driver_options import option_flag
-from machinectl.errors import MachineError, UsageError, closest_match, one_line
+from machinectl.errors import Hint, MachineError, UsageError, closest_match, one_line
 from machinectl.files.fileset import read_regular_file
 from machinectl.host_changes import CaTrusted, of_kind
-from machinectl.hosts.certificates.identity import CLIENT_FILES, SERVER_FILES
-from machinectl.hosts.connection.machine_driver import driver_of
-from machinectl.hosts.second_computer.collecting import EVERYTHING
-from machinectl.hosts.second_computer.exported_files import SSH_KEY_ENDS, exported_files, ssh_key_files
+from machinectl.hosts.second_computer.collecting import EVERYTHING, exported_files
 from machinectl.hosts.second_computer.hostile_content import check_content, hostile, where_of
-from machinectl.hosts.second_computer.machines_here import MachinesHere
-from machinectl.machines.create_options import ACCESS_LIFETIME, ENGINE_FLAGS
+from machinectl.machines.docker_machine.conversion import KEY_FILE, Remark
 from machinectl.machines.docker_machine.store_import import ImportedMachine
-from machinectl.machines.holders import CA_FILE, CA_KEY_FILE, DIRECTORY
+from machinectl.machines.holders import CA_FILE
 from machinectl.machines.jump_hosts import MACHINE, host_of, machine_of
 from machinectl.machines.record import SCHEMA, BrokenRecord, check_name, check_ready, parse_record
 from machinectl.machines.selection import matching, waiting
+from machinectl.machines.store.record_cache import Readable, Records
 from machinectl.ssh.ssh_settings import jump_host
 
 if TYPE_CHECKING:
@@ -32,7 +27,10 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.hosts.second_computer.export_document import ExportDocument, ExportedMachine
     from machinectl.machines.record import Machine
-    from machinectl.machines.store import Held, Store
+    from machinectl.machines.store import Store
+
+# A driver acts on whatever host its state names. The state of these names where the engine is, and no more.
+PLAIN_DRIVERS = frozenset({"none", "generic"})
 
 
 def chosen_machines(document: ExportDocument, words: Sequence[str]) -> dict[str, str]:
@@ -49,15 +47,15 @@ def chosen_machines(document: ExportDocument, words: Sequence[str]) -> dict[str,
             if each not in document.machines:
                 near = closest_match(each, document.machines)
                 there = f"Did you mean {near}?" if near else f"It has {one_line(', '.join(document.machines))}"
-                raise MachineError(f'The export has no machine "{one_line(each, 80)}"', there)
+                raise MachineError(f'The export has no machine "{one_line(each, 80)}"', Hint(there))
             if chosen.setdefault(each, local or each) != (local or each):
-                raise UsageError(f'"{each}" is named twice', "Name each machine once")
+                raise UsageError(f'"{each}" is named twice', Hint("Name each machine once"))
     chosen = chosen or {name: name for name in document.machines}
     ordered: dict[str, str] = {}
     for name in chosen:
         ordered |= {each: chosen.get(each, each) for each in way_to(document, name)}
     if len({local.lower() for local in ordered.values()}) < len(ordered):
-        raise UsageError("Two machines would have the same name here", "Give them different names: LOCAL:NAME")
+        raise UsageError("Two machines would have the same name here", Hint("Give them different names: LOCAL:NAME"))
     return ordered
 
 
@@ -87,32 +85,29 @@ class Restoring:
     done: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.here = MachinesHere(self.store)
+        records = Records(self.store)
+        # By lower case: some file systems ignore case.
+        self.names = {name.lower(): name for name in records}
+        self.machines = {machine.name: machine for machine in Readable(records).values()}
 
     def restore(self, name: str, local: str) -> ImportedMachine:
         """Add one machine completely or not at all. Raises MachineError."""
         exported = self.document.machines[name]
-        machine = self.parse(local, exported)
-        files = dict(exported.files)
-        if self.dry_run:
-            there = self.same_machine(machine, files)
-            result = self.added_to(there, machine, files, None) if there else None
-        elif there := self.same_machine(machine, files):
-            with self.store.writing(there.name, waiting(self.console, there.name)) as held:
-                result = self.added_to(held.machine, machine, files, held)
-        else:
+        machine, remarks = self.parse(local, exported)
+        there = self.same_machine(machine, exported.files)
+        if not there and not self.dry_run:
             with self.store.writing(local, waiting(self.console, local)) as held:
                 # Another process may have added it meanwhile.
                 self.store.check_free(local)
-                if note := held.add(machine, files):
+                if note := held.add(machine, dict(exported.files)):
                     self.console.note(note)
-            self.here.add(machine)
-            result = None
-        result = result or ImportedMachine(machine, new=True, remarks=tuple(self.remarks(machine, exported)))
-        self.done[name] = result.here.name if result.here else local
-        return result
+            self.names[local.lower()], self.machines[local] = local, machine
+        self.done[name] = there.name if there else local
+        if there:
+            return ImportedMachine(there)
+        return ImportedMachine(machine, new=True, remarks=(*remarks, *self.remarks(machine, exported)))
 
-    def parse(self, local: str, exported: ExportedMachine) -> Machine:
+    def parse(self, local: str, exported: ExportedMachine) -> tuple[Machine, list[Remark]]:
         """Check everything that a damaged or hostile export may have."""
         check_name(local, "importing")
         schema = json.loads(exported.record).get("schema")
@@ -121,7 +116,8 @@ class Restoring:
             check_ready(machine)
         except BrokenRecord as exc:
             is_newer = type(schema) is int and schema > SCHEMA
-            raise MachineError(exc.cause, exc.hint if is_newer else "Export it again") from exc
+            raise MachineError(exc.cause, exc.hint if is_newer else Hint("Export it again")) from exc
+        remarks = [] if machine.driver in PLAIN_DRIVERS else [registered_by_url(machine)]
         if host := host_of(machine.jump):
             jump_host(host)
         where_of(machine)
@@ -141,160 +137,56 @@ class Restoring:
             if gate not in self.done:
                 raise MachineError(
                     f'"{local}" is not imported: its jump host "{gate}" is not',
-                    "Import both, or export them again",
+                    Hint("Import both, or export them again"),
                 )
             machine.jump = f"{MACHINE}{self.done[gate]}"
-        return machine
+        return machine, remarks
 
     def same_machine(self, new: Machine, files: Mapping[str, bytes]) -> Machine | None:
         """Return the machine if it is here, maybe under another name. Raises MachineError if its name is taken."""
-        for there in self.here.alike(new):
+        named = self.names.get(new.name.lower(), "")
+        alike = (each for each in self.machines.values() if each.name == named or is_at_one_place(each, new))
+        for there in sorted(alike, key=lambda each: each.name != named):
             if is_same(there, new, files.get(CA_FILE, b"")):
                 return there
-        if name := self.here.name_of(new.name):
+        if named:
             raise MachineError(
-                f'"{new.name}" is not imported: there is another machine "{name}" here',
-                f"Import it under another name, <LOCAL>:{new.name}; or forget the one here first: machinectl rm {name}",
+                f'"{new.name}" is not imported: there is another machine "{named}" here',
+                Hint(f"Import it as <LOCAL>:{new.name}; or forget the one here first", "machinectl rm", named),
             )
         self.store.check_free(new.name)
         return None
 
-    def added_to(self, there: Machine, new: Machine, files: Mapping[str, bytes], held: Held | None) -> ImportedMachine:
-        """Add keys that an earlier export did not have."""
-        if held:
-            held.finish_files()
-        missing = missing_files(there, files)
-        if held:
-            for file, data in missing.items():
-                held.write_file(file, data)
-        remarks: list[str] = []
-        others = list(differences(there, new))
-        if files.get("cert.pem", b"") not in {b"", *present(there, ["cert.pem"]).values(), *missing.values()}:
-            others.append("another client certificate")
-        if others:
-            remarks.append(
-                f"the export has {', '.join(others)}; that is not taken: change it here (machinectl set --help), or, "
-                f"to replace the machine, forget it first: machinectl rm {there.name}"
-            )
-        remarks += self.key_remarks(there, files)
-        return ImportedMachine(there, remarks=tuple(remarks), added=tuple(missing))
-
-    def key_remarks(self, machine: Machine, files: Mapping[str, bytes]) -> Iterator[str]:
-        key = next(iter(ssh_key_files(machine)), "")
-        if key and key not in files and not present(machine, [key]):
-            yield (
-                f"its SSH key stayed on {self.document.by or 'the other computer'}; give it one that its host knows: "
-                f"{set_ssh_key(machine, key)}"
-            )
-
-    def remarks(self, machine: Machine, exported: ExportedMachine) -> Iterator[str]:
-        yield from self.key_remarks(machine, exported.files)
+    def remarks(self, machine: Machine, exported: ExportedMachine) -> Iterator[Remark]:
+        other = self.document.by or "the other computer"
+        if KEY_FILE in exported.left_out and machine.driver == "generic":
+            hint = Hint("Give it one that its host knows", "machinectl set --ssh-key <FILE>", machine.name)
+            yield Remark(f"its SSH key stayed on {other}", hint)
         if json.loads(exported.record).get("changes") and not machine.changes:
-            yield (
-                f"only {self.document.by or 'the other computer'} knows what was done on its host, and can undo that: "
-                f"machinectl rm --purge {machine.name}"
-            )
-        if json.loads(exported.record).get("made"):
-            yield "machinectl rm here does not delete its host; on the computer that created it, it does"
-        for there in self.here.at_place_of(machine):
-            if there.name != machine.name:
-                yield (
-                    f'"{there.name}" is at {there.url}, too, with another CA; if that is the same host, forget the '
-                    f"one whose certificates are old: machinectl rm {there.name}"
-                )
-        for address, name in self.here.taken_addresses(machine):
-            yield (
-                f'{address} is an address of "{name}", too; if that is another host, set the addresses without it: '
-                f"machinectl set --address <ADDRESS> {machine.name}"
-            )
+            hint = Hint("There", "machinectl rm --purge", machine.name, elsewhere=True)
+            yield Remark(f"only {other} knows what was done on its host, and can undo that", hint)
         if machine.url.startswith("unix://"):
-            yield f"{machine.url} is an engine of this computer, and not the one that was exported"
-        if os.path.isabs(machine.fleet) and not os.path.exists(machine.fleet):
-            yield f"it belongs to the fleet file {one_line(machine.fleet)}, which is not on this computer"
+            yield Remark(f"{machine.url} is an engine of this computer, and not the one that was exported")
 
 
-def set_ssh_key(machine: Machine, key: str) -> str:
-    options = [option for option in driver_of(machine).options() if option.path and option.name in machine.options]
-    if options:
-        return f"machinectl set {option_flag(options[0])} <FILE> {machine.name}"
-    return f"cp <FILE> {os.path.join(machine.directory, key)}"
+def registered_by_url(machine: Machine) -> Remark:
+    """Make the machine of another driver one whose URL is known, and no more; return what to say about that."""
+    made_by = one_line(machine.driver, 80)
+    if not machine.url.startswith("tcp://"):
+        raise hostile(machine, f"its driver is {made_by}, and it has no URL for other computers")
+    machine.driver = "none"
+    machine.driver_state = json.dumps({"URL": machine.url})
+    machine.options = {"url": machine.url}
+    machine.jump = ""
+    return Remark(f"only its URL and certificates are imported: its driver is {made_by}")
 
 
 def is_same(there: Machine, new: Machine, ca: bytes) -> bool:
-    """Compare CAs, else the drivers' states: two hosts in two networks may have one address, and one CA two hosts."""
-    at_one_place = is_at_one_place(there, new)
-    here = present(there, [CA_FILE]).get(CA_FILE, b"")
-    if here and ca:
-        return here == ca and (at_one_place or there.name.lower() == new.name.lower())
-    return at_one_place
+    """Compare CAs, else the URLs: two hosts in two networks may have one address, and one CA two hosts."""
+    path = os.path.join(there.directory, CA_FILE)
+    here = read_regular_file(path) if ca and os.path.lexists(path) else b""
+    return here == ca if here else is_at_one_place(there, new)
 
 
 def is_at_one_place(there: Machine, new: Machine) -> bool:
     return there.driver == new.driver and there.url == new.url
-
-
-def differences(there: Machine, new: Machine) -> Iterator[str]:
-    if there.url != new.url:
-        yield f"another URL ({new.url})"
-    if there.labels != new.labels:
-        yield "other labels"
-    if set(there.addresses) != set(new.addresses):
-        yield "other addresses"
-    if there.jump != new.jump:
-        yield f"another jump host ({one_line(new.jump) or 'none'})"
-    if there.driver != new.driver:
-        yield f"another driver ({one_line(new.driver)})"
-    elif flags := list(other_options(there, new)):
-        yield f"another {', '.join(flags)}"
-
-
-def other_options(there: Machine, new: Machine) -> Iterator[str]:
-    """Yield the flags that differ, except paths, which belong to one computer, and the host, which the URL names."""
-    for option in driver_of(new).options():
-        values = [machine.driver_options.get(option.name, option.default) for machine in (there, new)]
-        if not (option.path or option.identity) and values[0] != values[1]:
-            yield option_flag(option)
-    for flag in ENGINE_FLAGS:
-        if getattr(there.engine, flag.key) != getattr(new.engine, flag.key):
-            yield flag.flag
-    if there.lifetime != new.lifetime:
-        yield ACCESS_LIFETIME.flag
-
-
-def present(machine: Machine, files: Sequence[str]) -> dict[str, bytes]:
-    paths = {file: os.path.join(machine.directory, file) for file in files}
-    return {file: read_regular_file(path) for file, path in paths.items() if os.path.lexists(path)}
-
-
-def missing_files(there: Machine, files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Return what a machine here lacks, in the order to write it. Sets of which a file differs are left out."""
-    ca, key = present(there, [CA_FILE]).get(CA_FILE, b""), next(iter(ssh_key_files(there)), "")
-    # The key last: with it, the set is complete.
-    sets: list[Sequence[str]] = [[key + end for end in reversed(SSH_KEY_ENDS)]] if key else []
-    if not ca:
-        sets.append(CLIENT_FILES[::-1])
-    if not ca or ca == files.get(CA_FILE):
-        sets.append(SERVER_FILES)
-    if ca == files.get(CA_FILE) and is_ca_key(ca, files.get(CA_KEY_FILE, b"")):
-        sets += [[CA_KEY_FILE], *([file] for file in files if holder_is_same(there, files, file))]
-    found: dict[str, bytes] = {}
-    for each in sets:
-        here = present(there, each)
-        if all(files.get(file) == data for file, data in here.items()):
-            found |= {file: files[file] for file in each if file in files and file not in here}
-    return found
-
-
-def is_ca_key(ca: bytes, key: bytes) -> bool:
-    try:
-        certs.ca_pair(ca, key)
-    except MachineError:
-        return False
-    return True
-
-
-def holder_is_same(there: Machine, files: Mapping[str, bytes], file: str) -> bool:
-    """Return whether it is the key of a holder's CA that is here."""
-    ca = f"{os.path.dirname(file)}/{CA_FILE}"
-    is_key = file.startswith(f"{DIRECTORY}/") and file.endswith(f"/{CA_KEY_FILE}")
-    return is_key and ca in files and present(there, [ca]).get(ca) == files[ca]

@@ -25,16 +25,6 @@ if TYPE_CHECKING:
 CONFIG_VERSION = 3
 INSTALL_URL = "https://get.docker.com"
 
-# docker-machine's drivers that create no hosts.
-MAKE_NOTHING = frozenset({"none", "generic"})
-# The key of `origin` for docker-machine's other fields.
-FIELDS = "fields"
-# Holds the driver's fields in base64, with secrets.
-RAW_DRIVER = "RawDriver"
-# Nesting levels and bytes of JSON; no docker-machine driver comes near.
-DEEPEST = 8
-LONGEST_FIELDS = 1 << 16
-
 # docker-machine's values outside of a Swarm (libmachine/swarm/swarm.go, commands/create.go).
 SWARM_OPTIONS: dict[str, Any] = {
     "IsSwarm": False,
@@ -70,18 +60,7 @@ class Origin(Frozen):
         return {"store": self.store, "name": self.name, "driver": self.driver}
 
 
-def maker(data: Mapping[str, Any]) -> str:
-    """Return the docker-machine driver that created the host, else ""."""
-    origin = Origin.load(data)
-    return origin.driver if origin and origin.driver.isprintable() and origin.driver not in MAKE_NOTHING else ""
-
-
 def config_json(machine: Machine, directory: str) -> dict[str, Any]:
-    further = machine.origin.get(FIELDS)
-    return with_further(own_fields(machine, directory), without_secrets(further) if isinstance(further, dict) else {})
-
-
-def own_fields(machine: Machine, directory: str) -> dict[str, Any]:
     directory = os.path.abspath(directory)
     return {
         "ConfigVersion": CONFIG_VERSION,
@@ -97,39 +76,6 @@ def own_fields(machine: Machine, directory: str) -> dict[str, Any]:
         },
         "Name": machine.name,
     }
-
-
-def with_further(own: dict[str, Any], further: Mapping[str, Any]) -> dict[str, Any]:
-    found = {key: value for key, value in further.items() if key not in own}
-    for key, value in own.items():
-        more = further.get(key)
-        found[key] = with_further(value, more) if isinstance(value, dict) and isinstance(more, dict) else value
-    return {**{key: found[key] for key in own}, **found}
-
-
-def further_fields(record: Mapping[str, Any], machine: Machine) -> dict[str, Any]:
-    """Return what our record lacks, without secrets and unprintable text."""
-    fields: dict[str, Any] = without_secrets(further(record, own_fields(machine, ""), DEEPEST))
-    return fields if len(json.dumps(fields)) <= LONGEST_FIELDS else {}
-
-
-def further(record: Mapping[str, Any], own: Mapping[str, Any], depth: int) -> dict[str, Any]:
-    found = {}
-    for key, value in record.items():
-        ours = own.get(key)
-        if isinstance(value, dict) and isinstance(ours, dict) and depth:
-            if more := further(value, ours, depth - 1):
-                found[key] = more
-        elif key not in own and key != RAW_DRIVER and is_printable([key, value], depth):
-            found[key] = value
-    return found
-
-
-def is_printable(value: Any, depth: int) -> bool:
-    if isinstance(value, dict | list):
-        parts = [*value, *value.values()] if isinstance(value, dict) else value
-        return depth > 0 and all(is_printable(part, depth - 1) for part in parts)
-    return value is None or (value.isprintable() if isinstance(value, str) else isinstance(value, bool | int | float))
 
 
 def driver(machine: Machine, directory: str) -> dict[str, Any]:

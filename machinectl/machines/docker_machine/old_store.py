@@ -12,11 +12,11 @@ import json
 import os
 import re
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from machinectl.errors import UsageError
-from machinectl.files.atomic import StoreError, open_without_waiting, quote_word, read_file
+from machinectl.errors import Hint, UsageError
+from machinectl.files.atomic import StoreError, open_without_waiting, read_file
 from machinectl.machines.record import BrokenRecord, is_name, natural
 from machinectl.machines.store.store_paths import DOCKER_MACHINE_ROOT, into_own_store
 from machinectl.url import HIGHEST_PORT
@@ -70,13 +70,15 @@ def check_apart(root: str) -> None:
     """Refuse docker-machine's store: its `rm` would delete our machines. Raises UsageError."""
     if not (is_store(root) or os.path.lexists(os.path.join(shared_certificates(root), "ca-key.pem"))):
         return
-    if os.path.abspath(os.environ.get("MACHINE_STORAGE_PATH", "") or os.sep) == root:
-        ours = "unset MACHINE_STORAGE_PATH, and give the same command again"
-    else:
-        ours = "give the same command again, without --storage-path"
+    is_named = os.path.abspath(os.environ.get("MACHINE_STORAGE_PATH", "") or os.sep) == root
+    again = (
+        Hint("Give the same command again, after", "unset MACHINE_STORAGE_PATH")
+        if is_named
+        else Hint("Give the same command again, without --storage-path")
+    )
     raise UsageError(
         f"{root} is docker-machine's store: its rm would delete a machine that machinectl keeps there",
-        f"Use machinectl's own store: {ours}\nOr import docker-machine's machines: {into_own_store(root)}",
+        again | Hint("or import docker-machine's machines", into_own_store(root)),
     )
 
 
@@ -103,10 +105,10 @@ def old_machine_names(root: str) -> list[str]:
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)
         above = os.path.dirname(root)
-        around = next((quote_word(each) for each in (above, os.path.dirname(above)) if is_store(each)), "")
-        hint = f"Name the directory that holds certs and machines; see: ls -la {quote_word(root)}"
+        around = next((each for each in (above, os.path.dirname(above)) if is_store(each)), "")
+        hint = Hint("Name the directory that holds certs and machines; see", "ls -la", root)
         if around:
-            hint = f"Did you mean the store around it? machinectl import --from-docker-machine {around}"
+            hint = Hint("Did you mean the store around it?", "machinectl import --from-docker-machine", around)
         raise StoreError(f"{root} is not a store of docker-machine: {place}: {reason}", hint) from exc
     return [
         name for name in machine_directories(root) if not os.path.lexists(os.path.join(directory_of(root, name), OURS))
@@ -144,7 +146,6 @@ class OldMachine:
     install_url: str = ""
     others: tuple[str, ...] = ()
     in_swarm: bool = False
-    record: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 def read_old_machine(root: str, name: str) -> OldMachine:
@@ -152,7 +153,7 @@ def read_old_machine(root: str, name: str) -> OldMachine:
     if not is_name(name):
         raise BrokenRecord(
             f"The machine {name!r} in docker-machine's store has an invalid name",
-            f"Look at what it is: ls -la {quote_word(os.path.join(root, 'machines'))}",
+            Hint("Look at what it is", "ls -la", os.path.join(root, "machines")),
         )
     path = os.path.join(directory_of(root, name), RECORD)
     try:
@@ -160,7 +161,7 @@ def read_old_machine(root: str, name: str) -> OldMachine:
     except FileNotFoundError as exc:
         raise broken_config(name, "is missing") from exc
     except PermissionError as exc:
-        raise StoreError(f"Cannot read {path}: {exc.strerror}", f"See: ls -l {quote_word(path)}") from exc
+        raise StoreError(f"Cannot read {path}: {exc.strerror}", Hint("See", "ls -l", path)) from exc
     except OSError as exc:
         raise broken_config(name, f"cannot be read ({exc.strerror})") from exc
     except (ValueError, RecursionError) as exc:
@@ -201,8 +202,7 @@ def old_machine(name: str, data: Any) -> OldMachine:
         user=read_field(driver, "SSHUser", str),
         port=read_field(driver, "SSHPort", int),
         key=read_field(driver, "SSHKeyPath", str),
-        # azure's and vmwarevcloudair's name for it.
-        engine_port=read_field(driver, "EnginePort", int) or read_field(driver, "DockerPort", int),
+        engine_port=read_field(driver, "EnginePort", int),
         labels=read_field(engine, "Labels", tuple),
         options=read_field(engine, "ArbitraryFlags", tuple),
         env=read_field(engine, "Env", tuple),
@@ -213,7 +213,6 @@ def old_machine(name: str, data: Any) -> OldMachine:
         install_url=read_field(engine, "InstallURL", str),
         others=tuple(key for key in ("Dns", "GraphDir", "Ipv6", "LogLevel", "SelinuxEnabled") if engine.get(key)),
         in_swarm=bool(swarm.get("IsSwarm")),
-        record=record,
     )
 
 
@@ -242,7 +241,7 @@ def is_line(value: Any) -> bool:
 def broken_config(name: str, what: str) -> BrokenRecord:
     return BrokenRecord(
         f'docker-machine\'s config.json of "{name}" {what}',
-        f"Restore it from a backup; or register its host by hand: machinectl create <USER>@<ADDRESS> {name}",
+        Hint("Restore it from a backup; or register its host by hand", "machinectl create <USER>@<ADDRESS>", name),
     )
 
 
@@ -264,10 +263,10 @@ def old_ssh_key(root: str, old: OldMachine) -> dict[str, bytes]:
         key = read_own(path, owners)
     except OSError as exc:
         raise StoreError(
-            f"its SSH key {path} cannot be read: {exc.strerror}", f"See: ls -l {quote_word(os.path.dirname(path))}"
+            f"its SSH key {path} cannot be read: {exc.strerror}", Hint("See", "ls -l", os.path.dirname(path))
         ) from exc
     if not PRIVATE_KEY.search(key):
-        raise StoreError(f"its SSH key {path} is not a private key", f"See: ls -l {quote_word(os.path.dirname(path))}")
+        raise StoreError(f"its SSH key {path} is not a private key", Hint("See", "ls -l", os.path.dirname(path)))
     try:
         public = read_own(f"{path}.pub", owners)
     except OSError:

@@ -13,12 +13,12 @@ from machinectl.driver import Instance
 from machinectl.driver.installed_drivers import load
 from machinectl.engine import Endpoint, Probe
 from machinectl.engine.dialling.tls import CA, CERTIFICATE, KEY
-from machinectl.errors import MachineError, UsageError
-from machinectl.files.atomic import StoreError, quote_word
+from machinectl.errors import Hint, MachineError, UsageError
+from machinectl.files.atomic import StoreError
 from machinectl.files.fileset import read_regular_file
 from machinectl.machines.docker_machine import old_store
 from machinectl.machines.docker_machine.config_json import Origin
-from machinectl.machines.docker_machine.conversion import KEY_FILE, Conversion, LeftOut, convert
+from machinectl.machines.docker_machine.conversion import KEY_FILE, Conversion, LeftOut, Remark, convert
 from machinectl.machines.selection import waiting
 from machinectl.machines.store.record_cache import Readable, Records
 from machinectl.machines.tls_warnings import unprotected
@@ -32,21 +32,18 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
-# States of an engine that does not answer.
-OFF = frozenset({State.STOPPED, State.TIMEOUT})
 # Seconds for the engine to accept certificates.
 PATIENCE = 5.0
 
 
 @dataclass(frozen=True)
 class ImportedMachine:
-    """Without `here`, `why_not` has the reason. `new` is False for an earlier import, which may get what is `added`."""
+    """Without `here`, `left_out` says why. `new` is False for an earlier import."""
 
     here: Machine | None
     new: bool = False
-    why_not: str = ""
-    remarks: tuple[str, ...] = ()
-    added: tuple[str, ...] = ()
+    left_out: LeftOut | None = None
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass
@@ -75,12 +72,12 @@ class StoreImport:
 
     def import_machine(self, name: str) -> ImportedMachine:
         if name in self.imported:
-            return self.import_again(self.imported[name], name)
+            return ImportedMachine(self.imported[name])
         old = old_store.read_old_machine(self.root, name)
         try:
             new = self.converted(old)
         except LeftOut as exc:
-            return ImportedMachine(None, why_not=exc.cause)
+            return ImportedMachine(None, left_out=exc)
         if self.dry_run:
             there = self.same_machine(new.machine)
             self.planned.append(name)
@@ -92,30 +89,13 @@ class StoreImport:
         if there:
             return ImportedMachine(there)
         if warning := unprotected(new.machine):
-            new.remarks.append(warning)
+            new.remarks.append(Remark(warning))
         # Only one of two machines can set up an engine.
         other = self.at.setdefault(new.machine.url, name)
         if other != name:
-            new.remarks.append(
-                f'"{other}" is the same host, at {new.machine.url}; remove one of the two: machinectl rm {name}'
-            )
+            same = f'"{other}" is the same host, at {new.machine.url}'
+            new.remarks.append(Remark(same, Hint("Remove one of the two", "machinectl rm", name)))
         return ImportedMachine(new.machine, new=True, remarks=tuple(new.remarks))
-
-    def import_again(self, machine: Machine, name: str) -> ImportedMachine:
-        """Add certificates that an earlier import could not find."""
-        if machine.driver != "none" or not machine.tls or os.path.lexists(os.path.join(machine.directory, CA)):
-            return ImportedMachine(machine)
-        files: dict[str, bytes] = {}
-        try:
-            remarks = self.add_certificates(old_store.read_old_machine(self.root, name), machine, files)
-        except MachineError:
-            return ImportedMachine(machine)
-        if files and not self.dry_run:
-            with self.store.writing(machine.name, waiting(self.console, machine.name)) as held:
-                held.write_files(files, force=False)
-        if files:
-            return ImportedMachine(machine, added=("its certificates",))
-        return ImportedMachine(machine, remarks=tuple(remarks))
 
     def same_machine(self, new: Machine) -> Machine | None:
         """Return an earlier import, or None for a free name. Raises MachineError for a taken one."""
@@ -130,7 +110,7 @@ class StoreImport:
             return there
         raise MachineError(
             f'"{name}" is not taken over: there is another machine "{taken}" here',
-            f"Give that one another name, and run this again: machinectl rename {taken} <NEW-NAME>",
+            Hint("Give that one another name, and run this again", "machinectl rename", taken, "<NEW-NAME>"),
         )
 
     def converted(self, old: OldMachine) -> Conversion:
@@ -148,56 +128,43 @@ class StoreImport:
         return new
 
     def add_key(self, old: OldMachine, new: Conversion) -> None:
-        """Raise LeftOut if a required key is missing."""
         found: dict[str, bytes] = {}
         try:
             found = old_store.old_ssh_key(self.root, old)
         except StoreError as exc:
-            if old.driver != "generic":
-                directory = old_store.directory_of(self.root, old.name)
-                raise LeftOut(
-                    f"{exc.cause}. Without SSH, only its engine can be registered: machinectl create -d none "
-                    f"--url {new.machine.url} --tls-dir {quote_word(directory)} {old.name}"
-                ) from exc
-            again = f"machinectl set --ssh-key <FILE> {old.name}"
-            new.remarks.append(f"{exc.cause}; name the right one: {again}")
+            hint = Hint("Name the right one", "machinectl set --ssh-key <FILE>", old.name)
+            new.remarks.append(Remark(exc.cause, hint))
         new.files |= {f"{KEY_FILE}{end}": data for end, data in found.items()}
         path = old_store.key_path(self.root, old)
         if not found:
             new.machine.driver_state = json.dumps({**json.loads(new.machine.driver_state), "SSHKeyPath": ""})
         elif not path.startswith(os.path.join(self.root, "")):
-            new.remarks.append(f"its SSH key is your own {path}: the store now holds a copy")
+            new.remarks.append(Remark(f"its SSH key is your own {path}: the store now holds a copy"))
 
-    def add_certificates(self, old: OldMachine, machine: Machine, files: dict[str, bytes]) -> list[str]:
+    def add_certificates(self, old: OldMachine, machine: Machine, files: dict[str, bytes]) -> list[Remark]:
         """Add the machine's own, or the store's if the engine accepts them; return remarks."""
         directory = old_store.directory_of(self.root, old.name)
+        again = Hint("Import those of its engine", "machinectl certs import", machine.name, "<DIR>")
+        if machine.driver == "generic":
+            again |= Hint("or make new ones for both", "machinectl provision", machine.name)
         if any(os.path.lexists(os.path.join(directory, file)) for file in (CA, CERTIFICATE, KEY)):
             try:
                 files |= read_certificates(directory)
             except MachineError as exc:
-                return [f"its certificates are not taken over: {exc.cause}; {how_to_get_certificates(machine)}"]
-            return expiry_remarks(files, machine)
+                return [Remark(f"its certificates are not taken over: {exc.cause}", again)]
+            return [Remark(expired, again) for expired in expired_files(files)]
         shared = old_store.shared_certificates(self.root)
         try:
             found = read_certificates(shared)
         except MachineError:
-            return [f"it has no certificates: docker-machine has none for it; {how_to_get_certificates(machine)}"]
+            return [Remark("docker-machine has no certificates for it", again)]
         with self.console.step(f"Asking the engine at {machine.url} whether it takes those in {shared}"):
             answer = self.probe(Endpoint(machine.url, tls=True, cert_dir=shared, name=old.name), PATIENCE)
-        if answer.state is State.RUNNING:
-            files |= found
-            return []
-        again = how_to_get_certificates(machine)
-        if answer.state in OFF:
-            command = f"machinectl import --from-docker-machine {quote_word(self.root)}"
-            again = f"if it is off, start it and run this again: {command}"
-        return [f"it has no certificates here: those in {shared} do not open its engine ({answer.error}); {again}"]
-
-
-def how_to_get_certificates(machine: Machine) -> str:
-    given = f"import those of its engine: machinectl certs import {machine.name} <DIR>"
-    provision = f"{given}; or make new ones for both: machinectl provision {machine.name}"
-    return given if machine.driver == "none" else provision
+        if answer.state is not State.RUNNING:
+            why = f"it has no certificates here: those in {shared} do not open its engine ({answer.error})"
+            return [Remark(why, again)]
+        files |= found
+        return []
 
 
 def read_certificates(directory: str) -> dict[str, bytes]:
@@ -227,11 +194,8 @@ def when_all_valid(*certificates: bytes) -> datetime:
     return max(each.not_before for pem in certificates for each in certs.describe_all(pem))
 
 
-def expiry_remarks(files: Mapping[str, bytes], machine: Machine) -> list[str]:
-    """Return a remark on the first expired certificate, if any."""
+def expired_files(files: Mapping[str, bytes]) -> list[str]:
+    """Return a sentence on the first expired certificate, if any."""
+    ends = {file: certs.describe(files[file]).not_after for file in (CA, CERTIFICATE, "server.pem") if file in files}
     now = datetime.now(UTC)
-    for file in (CA, CERTIFICATE, "server.pem"):
-        if file in files and (end := certs.describe(files[file]).not_after) < now:
-            renew = "provision {}" if machine.driver == "generic" else "certs import {} <DIR>"
-            return [f"its {file} expired on {end:%Y-%m-%d}; have new ones: machinectl {renew.format(machine.name)}"]
-    return []
+    return [f"its {file} expired on {end:%Y-%m-%d}" for file, end in ends.items() if end < now][:1]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from machinectl.cli.output.exit_status import as_called, report
+from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import write_out
-from machinectl.errors import MachineError, UsageError, one_line
-from machinectl.files.atomic import quote_word
+from machinectl.errors import NO_HINT, Hint, MachineError, UsageError, one_line
 from machinectl.machines.tls_warnings import advise
 
 if TYPE_CHECKING:
@@ -38,12 +37,14 @@ def import_machines(
     if from_docker_machine:
         if wanted:
             raise UsageError(
-                f"--from-docker-machine imports all machines of a store: not {quote_word(wanted[0])} alone",
-                f"Import them, and forget the others: {here.program} import --from-docker-machine {quote_word(source)}",
+                f"--from-docker-machine imports all machines of a store, not {wanted[0]} alone",
+                Hint("Import them, and forget the others", "machinectl import --from-docker-machine", source),
             )
         if passphrase_file or identity:
             option = "--passphrase-file" if passphrase_file else "--identity"
-            raise UsageError(f"{option} opens an export, and docker-machine's store is not encrypted", f"Omit {option}")
+            raise UsageError(
+                f"{option} opens an export, and docker-machine's store is not encrypted", Hint(f"Omit {option}")
+            )
         return import_from_docker_machine(here, source, context=not no_context, dry_run=dry_run)
     check_is_export(source)
     from machinectl.commands.import_export import STDIN, import_export, read_export
@@ -64,21 +65,16 @@ def import_machines(
 
 def check_is_export(source: str) -> None:
     """Raise UsageError for what is certainly none."""
+    store = Hint("If it is docker-machine's store", "machinectl import --from-docker-machine", source)
     if os.path.splitext(source)[1] in ARCHIVES:
         raise UsageError(
             "import takes over docker-machine's store, and loads no image",
-            f"Send the image to a machine: machinectl push --from-file {quote_word(source)} <IMAGE> <NAME>",
+            Hint("Send the image to a machine", "machinectl push --from-file", source, "<IMAGE>", "<NAME>"),
         )
     if not source:
-        raise UsageError(
-            "the source is missing",
-            "Name it: machinectl import --from-docker-machine; or an export: machinectl import <FILE>",
-        )
+        raise UsageError("the source is missing", Hint("Name the export", "machinectl import <FILE>"))
     if os.path.isdir(source):
-        raise UsageError(
-            f"{source} is a directory, and an export is a file",
-            f"If it is docker-machine's store: machinectl import --from-docker-machine {quote_word(source)}",
-        )
+        raise UsageError(f"{source} is a directory, and an export is a file", store)
 
 
 def is_export(path: str) -> bool:
@@ -119,11 +115,11 @@ def import_from_docker_machine(here: Session, directory: str, *, context: bool, 
     if is_export(directory):
         raise UsageError(
             f"{directory} is an export, and no store of docker-machine",
-            f"{here.program} import {quote_word(directory)}",
+            Hint("Import it", "machinectl import", directory),
         )
     run = command(here.store, here.console, directory, context=context, dry_run=dry_run)
     became, failed = print_results(here, run, "take over" if dry_run else "taken over", dry_run=dry_run)
-    here.console.note(ending(became, here.program, failed=failed, dry_run=dry_run))
+    here.console.note(*ending(became, failed=failed, dry_run=dry_run))
     return int(failed)
 
 
@@ -136,35 +132,38 @@ def print_results(
     for name, moved in results:
         if isinstance(moved, MachineError):
             report(moved, here.program)
-            why = one_line(as_called(moved.cause, here.program))
-            write_out(f"{name}: {'would ' * dry_run}not {what}: {why}\n")
+            write_out(f"{name}: {'would ' * dry_run}not {what}: {one_line(moved.cause)}\n")
             failed = True
             continue
         became[name] = moved
-        write_out(as_called(import_line(name, moved, what, dry_run=dry_run), here.program) + "\n")
-        for remark in moved.remarks:
-            here.console.warn(f'"{name}": {as_called(remark, here.program)}')
+        write_out(import_line(name, moved, what, dry_run=dry_run) + "\n")
+        if moved.left_out:
+            here.console.note(f'"{name}" is left out', moved.left_out.hint)
+        for text, hint in moved.remarks:
+            here.console.warn(f'"{name}": {text}', hint)
     return became, failed
 
 
 def import_line(name: str, moved: ImportedMachine, what: str, *, dry_run: bool) -> str:
     if moved.here is None:
-        return f"{name}: not taken over: {moved.why_not}"
+        return f"{name}: not taken over: {moved.left_out.cause if moved.left_out else ''}"
     if not moved.new:
-        added = f"; {'would add' if dry_run else 'added'} {', '.join(moved.added)}" if moved.added else ""
-        return f"{name}: here already" + ("" if moved.here.name == name else f', as "{moved.here.name}"') + added
+        return f"{name}: here already" + ("" if moved.here.name == name else f', as "{moved.here.name}"')
     return f"{name}: {'would ' * dry_run}{what} (driver {moved.here.driver}, {moved.here.url})"
 
 
-def ending(became: dict[str, ImportedMachine], program: str, *, failed: bool, dry_run: bool) -> str:
+def ending(became: dict[str, ImportedMachine], *, failed: bool, dry_run: bool) -> tuple[str, Hint]:
     if not became and not failed:
-        return "docker-machine has no machines there"
+        return "docker-machine has no machines there", NO_HINT
     if dry_run:
-        return "Nothing was changed"
-    hosts = [moved.here.name for moved in became.values() if moved.here and moved.new and moved.here.driver != "none"]
-    if not any(moved.new for moved in became.values()):
-        return "Nothing was taken over" if failed else "There is nothing more to take over"
+        return "Nothing was changed", NO_HINT
+    new = [moved.here for moved in became.values() if moved.here and moved.new]
+    if not new:
+        return ("Nothing was taken over" if failed else "There is nothing more to take over"), NO_HINT
+    hosts = [machine.name for machine in new if machine.driver != "none"]
     if not hosts:
-        return UNTOUCHED
+        return UNTOUCHED, NO_HINT
     example = hosts[0] if len(hosts) == 1 else "<NAME>"
-    return f"{UNTOUCHED}. Set a host up anew, which locks docker-machine's clients out: {program} provision {example}"
+    return UNTOUCHED, Hint(
+        "Set a host up anew, which locks docker-machine's clients out", "machinectl provision", example
+    )

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING
 
 from machinectl.cli.options.chosen_names import target_names
 from machinectl.cli.output.stdout import print_result, write_bytes
-from machinectl.errors import elsewhere
-from machinectl.files.atomic import quote_word
+from machinectl.errors import Hint
 from machinectl.machines.record import waits_for_access
 from machinectl.quantities import first_names, plural
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
     from machinectl.commands.export import Encryption
-    from machinectl.hosts.second_computer.collecting import Collected
-    from machinectl.hosts.second_computer.exported_files import Secrets
+    from machinectl.hosts.second_computer.collecting import Collected, Secrets
     from machinectl.machines.store import Store
 
 
@@ -36,7 +34,7 @@ def export(
 ) -> None:
     from machinectl.commands.export import STDOUT, Encryption
     from machinectl.commands.export import export as command
-    from machinectl.hosts.second_computer.exported_files import Secrets
+    from machinectl.hosts.second_computer.collecting import Secrets
 
     chosen = target_names(here, names, selector, everything=everything)
     waiting = waiting_for_access(here.store, chosen) if everything else []
@@ -56,9 +54,10 @@ def export(
         here.console.note(f"Left out: {first_names(waiting)}, waiting for access")
     for line in left_out(found):
         here.console.note(line)
-    file = "<FILE>" if output == STDOUT else quote_word(output)
+    file = "<FILE>" if output == STDOUT else output
     here.console.note(
-        elsewhere(f"Anyone who can decrypt it is root on the engines. On your other computer: machinectl import {file}")
+        "Anyone who can decrypt it is root on the engines",
+        Hint("On your other computer", "machinectl import", file, elsewhere=True),
     )
 
 
@@ -80,8 +79,10 @@ def typed(encryption: Encryption, secrets: Secrets) -> list[str]:
 
 def left_out(found: list[Collected]) -> list[str]:
     """Return lines on the keys that are not in it."""
+    from machinectl.machines.docker_machine.conversion import KEY_FILE
+
     ca = [each.machine.name for each in found if "ca-key.pem" in each.exported.left_out]
-    ssh = [each.machine.name for each in found if each.ssh_key_here]
+    ssh = [each.machine.name for each in found if KEY_FILE in each.exported.left_out]
     lines = []
     if ca:
         lines.append(f"Left out: the CA's key of {first_names(ca)}, which makes certificates (--with-ca-key adds it)")
