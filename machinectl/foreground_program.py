@@ -27,10 +27,12 @@ STDERR = 2
 # prctl(2): the signal that a process gets when its parent ends.
 PR_SET_PDEATHSIG = 1
 CHUNK = 1 << 16
-# Ends at a SIGINT to our process group, and when we end.
-PROBE = ("/bin/sh", "-c", "trap '' HUP QUIT TERM; read end")
+# Ends at a SIGINT to our process group, and when we end; answers each line.
+PROBE = ("/bin/sh", "-c", "trap '' HUP QUIT TERM; while read line; do echo; done")
 # Seconds in which a signal reaches the whole group. timeout(1) sends it to us first.
 SPREAD_SECONDS = 0.1
+# Seconds for a shell's answer.
+ANSWER_SECONDS = 1.0
 
 
 def run_foreground(command: list[str], environment: Mapping[str, str]) -> int:
@@ -85,10 +87,14 @@ class Interrupts:
             return True
         import subprocess
 
-        try:
+        with suppress(subprocess.TimeoutExpired):
             probe.wait(SPREAD_SECONDS / 2)
-        except subprocess.TimeoutExpired:
-            return True
+        # On a busy computer it may end late, but after the signal it answers no more.
+        with suppress(BrokenPipeError):
+            probe.stdin.write(b"\n")  # type: ignore[union-attr]  # it is a pipe
+            answer = probe.stdout.fileno()  # type: ignore[union-attr]  # it is a pipe
+            if not select.select([answer], [], [], ANSWER_SECONDS)[0] or os.read(answer, 1):
+                return True
         self._end()
         self._start()
         return False
@@ -99,7 +105,7 @@ class Interrupts:
         # Without a shell, every SIGINT is passed on.
         with suppress(OSError):
             self._probe = subprocess.Popen(
-                PROBE, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                PROBE, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             )
 
     def _end(self) -> None:
@@ -108,6 +114,7 @@ class Interrupts:
             self._probe.kill()
             self._probe.wait()
             self._probe.stdin.close()  # type: ignore[union-attr]  # it is a pipe
+            self._probe.stdout.close()  # type: ignore[union-attr]  # it is a pipe
 
 
 def start(command: list[str], environment: Mapping[str, str]) -> Popen[bytes]:

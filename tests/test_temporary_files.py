@@ -10,7 +10,7 @@ import pytest
 
 from machinectl.errors import MachineError
 from machinectl.files import runtime_directory, spool_directory, temporary_files
-from machinectl.files.ownership import temporary_directory
+from machinectl.files.spool_directory import temporary_directory
 from tests.support.in_process import machinectl
 from tests.support.registered import register
 

@@ -9,7 +9,7 @@ import sys
 from machinectl import url as engine_url
 from machinectl.driver.installed_drivers import close_all
 from machinectl.errors import MachineError, UsageError
-from machinectl.files.ownership import temporary_directory
+from machinectl.files.spool_directory import temporary_directory
 from machinectl.foreground_program import end_alike, run_foreground
 from machinectl.hosts.connection.login import answering_endpoint, logged_in, login_endpoint, pin_first_key, pin_in_store
 from machinectl.hosts.connection.machine_driver import known_hosts_path, ssh_endpoint

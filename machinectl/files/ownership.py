@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import contextmanager
 
 from machinectl.errors import MachineError, UsageError
 from machinectl.files.atomic import quote_word
-from machinectl.files.temporary_files import temporary_place
 from machinectl.value_classes import Frozen
 
 TYPE_CHECKING = False
@@ -19,8 +17,6 @@ OUT = "--out <DIRECTORY>"
 EVERYBODY = "everybody may write to it"
 GROUP = "its group may write to it"
 FOREIGN = "it is another user's"
-# The prefix of temporary directories.
-PREFIX = "machinectl-"
 # How many links Linux follows in one path.
 LINKS = 40
 # The UID map outside user namespaces: each user ID maps to itself.
@@ -125,22 +121,12 @@ def check_directory(directory: str, other: str, warn: Callable[[str], None]) -> 
 def checked_place(directory: str) -> str:
     """Return the absolute path of a place for temporary files. Raises MachineError if others could replace them."""
     place = os.path.abspath(directory)
-    if found := exposed_above(os.path.join(place, PREFIX), root_anywhere=False):
+    if found := exposed_above(os.path.join(place, "machinectl-"), root_anywhere=False):
         raise MachineError(
             f"{found.path} is not safe for temporary files: {found.why}",
             found.hint("name another directory: export TMPDIR=<DIRECTORY>"),
         )
     return place
-
-
-@contextmanager
-def temporary_directory() -> Iterator[str]:
-    """Make a directory for ssh's files. Raises MachineError if it is not safe."""
-    import tempfile
-
-    place = checked_place(temporary_place())
-    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=place, ignore_cleanup_errors=True) as directory:
-        yield directory
 
 
 def lookups(path: str) -> Iterator[tuple[str, str]]:

@@ -15,11 +15,24 @@ from machinectl.files.temporary_files import temporary_place
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PREFIX = "machinectl-spool-"
+PREFIX, SSH_PREFIX = "machinectl-spool-", "machinectl-ssh-"
 ENDED = "-ended"
 ATTEMPTS = 3
 # /tmp is often kept in memory, /var/tmp is not (file-hierarchy(7)).
 ON_DISK = "/var/tmp"  # noqa: S108 (mkdtemp makes a private directory in it)
+
+
+@contextmanager
+def temporary_directory() -> Iterator[str]:
+    """Make a directory for ssh's files, which may be programs. Raises MachineError if it is not safe."""
+    places = [temporary_place(), ON_DISK, os.path.expanduser("~")]
+    place = next((place for place in places if is_for_programs(place)), places[0])
+    with own_directory(checked_place(place), SSH_PREFIX) as path:
+        yield path
+
+
+def is_for_programs(place: str) -> bool:
+    return os.access(place, os.W_OK) and not os.statvfs(place).f_flag & getattr(os, "ST_NOEXEC", 0)
 
 
 @contextmanager

@@ -290,12 +290,20 @@ def started(
     *arguments: str,
     stdin: int = subprocess.DEVNULL,
     limits: Mapping[int, int] | None = None,
+    start_new_session: bool = False,
     **environment: str,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A command line that runs."""
     pipe = subprocess.PIPE
     process = program.started(
-        *arguments, store=store.root, environment=environment, limits=limits, stdin=stdin, stdout=pipe, stderr=pipe
+        *arguments,
+        store=store.root,
+        environment=environment,
+        limits=limits,
+        stdin=stdin,
+        stdout=pipe,
+        stderr=pipe,
+        start_new_session=start_new_session,
     )
     try:
         yield process
@@ -378,10 +386,11 @@ def test_the_timeout_works_for_a_silent_host(fleet: Store, way: tuple[str, ...])
 @pytest.mark.parametrize("way", WAYS)
 def test_interrupted_it_ends_the_commands_on_the_hosts(fleet: Store, way: tuple[str, ...], tmp_path: Path) -> None:
     command, ended = running(tmp_path)
-    with started(fleet, *way, "run", "orionbox", "vega", "--", command) as process:
+    with started(fleet, *way, "run", "orionbox", "vega", "--", command, start_new_session=True) as process:
         assert process.stdout is not None
         assert {process.stdout.readline(), process.stdout.readline()} == {b"orionbox | begun\n", b"vega     | begun\n"}
-        process.send_signal(signal.SIGINT)
+        # As ^C does: a new connection is kept, and must not get the signal, too.
+        os.killpg(process.pid, signal.SIGINT)
         assert process.wait(60) == 130
         assert process.stderr is not None
         assert process.stderr.read() == b""

@@ -5,6 +5,7 @@ import itertools
 import os
 import signal
 import subprocess
+import tempfile
 from typing import TYPE_CHECKING
 
 import paramiko
@@ -13,6 +14,7 @@ from paramiko.common import AUTH_FAILED
 
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.keys.credentials import Credentials
+from machinectl.ssh.openssh.askpass import AskPass
 from machinectl.ssh.ssh_errors import LoginRefused, SSHError
 from tests.support.hostile_ssh import agreeing, answering, host_key, send
 from tests.support.quiet import Quiet
@@ -333,6 +335,50 @@ def test_a_password_that_is_given_and_wrong_is_not_asked_for(sshd: Sshd) -> None
     with pytest.raises(LoginRefused, match="the password given"):
         log_in(at(sshd), console, credentials=Credentials(password="falsch"))
     assert len(console.asked) == 1
+
+
+@pytest.fixture
+def no_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Let $TMPDIR be on a file system that runs no programs."""
+    need("mount", "umount", root=True)
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "noexec", "tmpfs", disk], check=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(disk))
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+@by_system
+def test_a_passphrase_and_a_password_are_asked_for_where_temporary_files_are_no_programs(
+    sshd: Sshd, tmp_path: Path, no_programs: Path
+) -> None:
+    check_questions(sshd, tmp_path)
+    assert list(no_programs.iterdir()) == []
+
+
+@by_system
+def test_an_openssh_below_8_4_asks_without_a_terminal(
+    sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_requirement(asking: AskPass) -> dict[str, str]:
+        return {"SSH_ASKPASS": asking.program, "DISPLAY": ":0"}
+
+    monkeypatch.setattr(AskPass, "environment", property(without_requirement))
+    monkeypatch.delenv("SSH_ASKPASS_REQUIRE", raising=False)
+    check_questions(sshd, tmp_path)
+
+
+def check_questions(sshd: Sshd, tmp_path: Path) -> None:
+    sshd.configure("PasswordAuthentication yes")
+    console = Quiet(True, "a", "b", "c")
+    with pytest.raises(LoginRefused, match=r"tried: the password typed \(3 times\)\)"):
+        log_in(at(sshd), console)
+    key = keygen(tmp_path / "locked", passphrase="geheim")
+    sshd.authorize(key)
+    console = Quiet(True, "geheim")
+    with log_in(at(sshd, key), console) as session:
+        assert session.run("echo here").text == "here"
 
 
 @by_system

@@ -82,14 +82,19 @@ def test_an_interrupt_is_left_to_ssh(tmp_path: Path) -> None:
     assert (tmp_path / "caught").exists()
 
 
+# Neither print nor a blocking read: buffered streams are not reentrant, and no signal before `read` ends it.
 INTERRUPTED = """
-import signal, sys
+import os, select, signal
 from machinectl.foreground_program import Interrupts
 interrupts = Interrupts()
-signal.signal(signal.SIGINT, lambda *_: print(interrupts.is_for_us_only(), flush=True))
+signal.signal(signal.SIGINT, lambda *_: os.write(1, b"%r\\n" % interrupts.is_for_us_only()))
+changed, wake = os.pipe()
+os.set_blocking(wake, False)
+signal.set_wakeup_fd(wake)
 with interrupts.watched():
-    print("ready", flush=True)
-    sys.stdin.read()
+    os.write(1, b"ready\\n")
+    while 0 not in select.select([0, changed], [], [])[0]:
+        os.read(changed, 1)
 """
 
 

@@ -235,7 +235,8 @@ from machinectl.ssh.destination import SSHEndpoint
 from tests.support.sshd import log_in
 logged_in = threading.Event()
 def work(endpoint):
-    print(log_in(endpoint).master.process.pid, flush=True)
+    session = log_in(endpoint)
+    print(session.master.process.pid, flush=True)
     logged_in.set()
     threading.Event().wait()
 host, user, port, key, end = sys.argv[1:]
@@ -256,6 +257,25 @@ def test_a_process_that_ends_leaves_no_ssh_behind(newer: Sshd, end: str) -> None
         ended, _, _ = select.select([master], [], [], 30)
         os.close(master)
         assert ended
+
+
+def test_the_directory_of_a_killed_process_is_removed_by_the_next(
+    newer: Sshd, runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(runtime))
+    where = newer.endpoint
+    words = [sys.executable, "-c", LEAVING, where.host, where.user, str(where.port), where.key, "killed"]
+    subprocess.run(words, check=False, stdout=subprocess.PIPE, env={**os.environ, "TMPDIR": str(runtime)})
+    [left] = runtime.glob("machinectl-ssh-*")
+    with log_in(where) as session:
+        [directory] = runtime.glob("machinectl-ssh-*")
+        assert directory != left
+        log = directory / "0" / "log"
+        size = log.stat().st_size
+        for _ in range(3):
+            session.run("true")
+        assert log.stat().st_size < size
+    assert list(runtime.glob("machinectl-ssh-*")) == []
 
 
 def test_commands_become_roots_and_are_traced(newer: Sshd) -> None:

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from machinectl import url as engine_url
 from machinectl.errors import MachineError
 from machinectl.files.fileset import read_regular_file
-from machinectl.files.ownership import temporary_directory
+from machinectl.files.spool_directory import temporary_directory
 from machinectl.hosts.connection.login import (
     add_machine_hints,
     logged_in,

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from machinectl.errors import one_line
-from machinectl.files.ownership import temporary_directory
+from machinectl.files.spool_directory import temporary_directory
 from machinectl.files.temporary_files import small_file
 from machinectl.process_streams import query_program, run_streamed
 from machinectl.ssh import framing
@@ -532,6 +532,9 @@ class Master:
     def run(self, given: Transfer, address: str) -> int | None:
         """Run LOGIN_COMMAND. While sshd opens no more sessions, wait for the others to end. Raises SSHError."""
         deadline = time.monotonic() + (given.timeout or ASK_TIMEOUT * 6)
+        # ssh appends to its log with each command.
+        with contextlib.suppress(OSError):
+            os.truncate(self._host.directory / "log", 0)
         pauses, end = iter(PAUSES), given.end
         ending = (lambda _: end()) if end else None
         while True:

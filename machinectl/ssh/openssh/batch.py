@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl.errors import one_line
-from machinectl.files.ownership import temporary_directory
+from machinectl.files.spool_directory import temporary_directory
 from machinectl.process_streams import Stdin, run_streamed
 from machinectl.ssh import framing
 from machinectl.ssh.openssh import multiplexing
