@@ -11,8 +11,7 @@ import pytest
 from machinectl import certs
 from machinectl.commands.access.ls import access_ls
 from machinectl.errors import UsageError
-from machinectl.host_changes import CaTrusted, FileCreated
-from machinectl.hosts.connection import host_lock
+from machinectl.host_changes import FileCreated
 from machinectl.machines.holders import (
     ADDING,
     ENDING,
@@ -78,16 +77,6 @@ def test_this_computer_is_the_owner_of_a_machine_whose_ca_it_has(store: Store) -
     assert datetime.fromisoformat(row.until) == certs.describe(client.certificate).not_after
 
 
-def test_this_computer_stays_the_owner_of_a_machine_that_it_set_up_if_the_key_of_its_ca_is_lost(store: Store) -> None:
-    client = certs.issue_client(certs.new_ca("machinectl rigel"), "rigel")
-    rigel = Machine("rigel", "generic", url="tcp://192.0.2.2:2376", tls=True)
-    rigel.changes = [CaTrusted("0" * 64)]
-    rigel.revision = {"number": 1, "by": host_lock.user_at_computer()}
-    added(store, rigel, {"cert.pem": client.certificate})
-    [row] = access_ls(store, [])
-    assert (row.holder, row.key) == ("owner", certs.public_key_digest(client.certificate))
-
-
 def test_without_a_listener_access_that_would_work_is_suspended(store: Store) -> None:
     machine = shared_machine(store)
     with store.writing(machine.name) as held:
@@ -114,13 +103,6 @@ def test_set_says_whose_access_is_suspended_and_whose_comes_back(store: Store) -
     said = machinectl("set", "--no-ssh-only", "rigel", store=store.root).stderr
     ending = "To end it for one of them: machinectl access end <WHO> rigel"
     assert f"gives access back to alice. {ending}" in " ".join(said.split())
-
-
-@pytest.mark.parametrize("until", [5, "soon", "2026-12-05"])
-def test_access_with_a_time_that_is_none_is_not_listed(store: Store, until: object) -> None:
-    access = {"asked": "web", "who": "alice", "state": "granted", "until": until}
-    added(store, Machine("web", "none", url="tcp://192.0.2.1:2376", access=access))
-    assert access_ls(store, ["web"]) == []
 
 
 def test_programs_get_whole_fingerprints_and_states(store: Store) -> None:
@@ -161,37 +143,6 @@ def test_inspect_shows_holders_and_the_lifetime_that_they_get(store: Store) -> N
     }
 
 
-def test_a_renamed_machine_has_its_holders(store: Store) -> None:
-    before = holders_of(shared_machine(store))
-    assert machinectl("rename", "orionbox", "vega", store=store.root).returncode == 0
-    assert holders_of(store.read("vega")) == before
-
-
-def test_of_several_machines_those_that_exist_are_listed(store: Store) -> None:
-    shared_machine(store)
-    both = machinectl("access", "ls", "--json", "ghost", "orionbox", store=store.root)
-    alone = machinectl("access", "ls", "--json", "orionbox", store=store.root)
-    assert (both.returncode, both.stdout) == (1, alone.stdout)
-    assert both.stderr.startswith('Docker machine "ghost" does not exist. ')
-
-
-def test_json_is_a_list_also_if_no_machine_has_a_row(store: Store) -> None:
-    added(store, Machine("bare", "none", url="unix:///run/x.sock"))
-    for names in (["ghost"], ["ghost", "nobody"], ["ghost", "bare"]):
-        for words in (["access", "ls"], ["certs", "ls"], ["info"]):
-            done = machinectl(*words, "--json", *names, store=store.root)
-            assert (done.returncode, done.stdout[:1]) == (1, "[")
-            assert isinstance(json.loads(done.stdout), list)
-            assert 'Docker machine "ghost" does not exist. ' in done.stderr
-
-
-def test_a_holder_in_place_of_a_machine_is_named_as_one(store: Store) -> None:
-    shared_machine(store)
-    with pytest.raises(UsageError, match='"alice" is a holder, not a machine') as raised:
-        access_ls(store, ["alice"])
-    assert raised.value.hint == "See its machines: machinectl access ls orionbox"
-
-
 def test_rm_says_whose_access_stays_valid(store: Store) -> None:
     url = "tcp://192.0.2.2:2376"
     machine = Machine("rigel", "none", url=url, tls=True, driver_state=f'{{"URL": "{url}"}}')
@@ -203,15 +154,6 @@ def test_rm_says_whose_access_stays_valid(store: Store) -> None:
     said = machinectl("rm", "-y", "rigel", store=store.root).stderr
     assert 'alice will still have access to the host of "rigel", until 2999-01-01 09:30 UTC' in said
     assert "access end" not in said
-
-
-def test_rm_says_nothing_about_access_that_is_suspended(store: Store) -> None:
-    machine = Machine("rigel", "generic", url="ssh://root@192.0.2.2", driver_state=STATE)
-    put_holder(machine, holder("alice", HolderKey("a" * 64, "2999-01-01T09:30:00Z")))
-    added(store, machine)
-    said = machinectl("rm", "rigel", store=store.root, stdin="n\n").stderr
-    assert "About to remove rigel" in said
-    assert "alice" not in said
 
 
 def test_rm_purge_says_whose_access_ends(store: Store) -> None:
@@ -227,28 +169,12 @@ def test_rm_purge_says_whose_access_ends(store: Store) -> None:
     assert "ends with its set-up" not in failed.stderr
 
 
-def test_rm_names_no_command_that_ends_what_can_only_expire(store: Store) -> None:
-    machine = Machine("rigel", "none", url="tcp://192.0.2.2:2376", tls=True)
-    key = HolderKey("a" * 64, "2999-01-01T09:30:00Z")
-    put_holder(machine, AccessHolder("alice", state=EXPIRES, keys=(key,)))
-    added(store, machine)
-    said = machinectl("rm", "rigel", store=store.root, stdin="n\n").stderr
-    assert "alice will still have access" in said
-    assert "access end" not in said
-
-
 def test_holders_survive_a_rewrite_of_the_record(store: Store) -> None:
     before = holders_of(shared_machine(store))
     with store.writing("orionbox") as held:
         held.machine.labels = {"a": "b"}
         held.write()
     assert holders_of(store.read("orionbox")) == before
-
-
-def test_names_that_differ_in_case_only_are_the_same_holder(store: Store) -> None:
-    found = find_holder(shared_machine(store), "Alice")
-    assert found is not None
-    assert found.who == "alice"
 
 
 def test_an_ended_holder_is_recognised_by_its_keys(store: Store) -> None:

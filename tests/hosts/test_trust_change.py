@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
-from machinectl.engine import Endpoint, Probe
+from machinectl.engine import Probe
 from machinectl.errors import BY_SERVICE, SET_CLOCK, CheckFailed, MachineError
 from machinectl.files.fileset import COMMITTED
 from machinectl.host_changes import CaTrusted, ConfigMerged, FileCreated, of_kind
@@ -257,19 +257,6 @@ def test_a_ca_that_somebody_added_by_hand_is_named_and_stays(store: Store, reach
     assert console.warnings == [warning, warning]
 
 
-def test_many_cas_that_somebody_added_are_counted(store: Store, reached: list[RecordedHost]) -> None:
-    """Root of the host may have added any number: the warning still fits a screen."""
-    console = Quiet()
-    added = b"".join(certs.new_ca(f"mallory {number}").certificate for number in range(30))
-    reached.append(host(CA.certificate + ALICE.certificate + added + b"-----BEGIN CERTIFICATE-----\n" * 30))
-    with store.writing("orion") as held:
-        assert distrust_cas(held, console, Login(), {DIGEST})
-    others, damage = console.warnings
-    assert "also accepts 30 CAs that are not on record here: CN=mallory 0, CN=mallory 1, " in others
-    assert "CN=mallory 9 and 20 more\n" in others
-    assert "and 20 more)" in damage
-
-
 def test_who_was_ended_by_another_computer_is_not_brought_back_by_a_renewal_here(
     store: Store, reached: list[RecordedHost]
 ) -> None:
@@ -484,24 +471,6 @@ def test_an_engine_that_does_not_answer_its_owner_afterwards_is_a_warning_as_the
         assert trust_ca(held, console, Login(), ALICE.certificate)
     (warning,) = console.warnings
     assert warning.endswith("but does not answer from here: no way\nSee: machinectl doctor orion")
-
-
-def test_the_engine_is_asked_afterwards_at_all_addresses_of_its_machine(
-    store: Store, reached: list[RecordedHost], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[Endpoint] = []
-
-    def answers(where: Endpoint, *_: object) -> Probe:
-        asked.append(where)
-        return Probe(State.RUNNING)
-
-    reached.append(host())
-    monkeypatch.setattr(trust_change, "until_it_answers", answers)
-    with store.writing("orion") as held:
-        held.machine.addresses = ["10.8.0.29"]
-        held.write()
-        assert trust_ca(held, Quiet(), Login(), ALICE.certificate)
-    assert [where.others for where in asked] == [("tcp://10.8.0.29:2376",)]
 
 
 def test_a_dry_run_names_the_files_and_changes_nothing(store: Store, reached: list[RecordedHost]) -> None:

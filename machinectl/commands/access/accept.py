@@ -6,11 +6,11 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError
+from machinectl.errors import BY_SERVICE, SET_CLOCK, Hint, MachineError
 from machinectl.files.fileset import read_regular_file
-from machinectl.hosts.access.accepting import CA, Acceptance, accept_machine, acceptance, asking_command, clock_warning
+from machinectl.hosts.access.accepting import CA, Acceptance, accept_machine, acceptance, asking, clock_warning
 from machinectl.hosts.access.wire.access_answer import read_access_answer
-from machinectl.machines.addresses import THIS_COMPUTER, address_kind, taken_addresses
+from machinectl.machines.addresses import FLAG, THIS_COMPUTER, address_kind, taken_addresses
 from machinectl.machines.record import owner_of
 from machinectl.machines.selection import waiting
 from machinectl.url import parse_url
@@ -29,17 +29,18 @@ def read_acceptance(store: Store, console: Console, text: bytes) -> Acceptance:
     answer = read_access_answer(text)
     found = acceptance(store, answer)
     for name in found.removed:
-        console.warn(f'"{name}" was removed here, and is left out\nAsk again: machinectl access request {name}')
+        again = Hint("Ask again", "machinectl access request", name)
+        console.warn(f'"{name}" was removed here, and is left out', again)
     for machine in found.asked_again:
         console.warn(
-            f'"{machine.name}" was asked for again since, and is left out\n'
-            f"Use the answer to that request (see it: {asking_command(machine)})"
+            f'"{machine.name}" was asked for again since, and is left out',
+            asking("Use the answer to that request, which this shows", machine),
         )
     for warning in dict.fromkeys(
         clock_warning(answer, store.read(each.name), datetime.now(UTC)) for each in found.machines
     ):
         if warning:
-            console.warn(warning)
+            console.warn(warning, Hint(f"Set the wrong one {BY_SERVICE}", SET_CLOCK))
     for each in found.machines:
         warn_of_another_ca(console, store.read(each.name), each)
         warn_of_places(console, each)
@@ -54,16 +55,17 @@ def warn_of_places(console: Console, each: AcceptedMachine) -> None:
     if kind:
         why = "leads to this computer: it needs a tunnel" if kind == THIS_COMPUTER else f"has a {kind} address"
         console.warn(
-            f'The URL of "{each.name}", {url}, {why}\n'
-            f"Give it the address of its host: machinectl set --url tcp://<HOST>:2376 {each.name}"
+            f'The URL of "{each.name}", {url}, {why}',
+            Hint("Give it the address of its host", "machinectl set --url tcp://<HOST>:2376", each.name),
         )
     kinds = {address: kind for address in each.added if (kind := address_kind(address))}
     if kinds:
-        left = " --address ".join(address for address in each.addresses if address not in kinds) or "''"
+        left = [address for address in each.addresses if address not in kinds] or [""]
+        flags = [word for address in left for word in (FLAG, address)]
         console.warn(
             f'The answer has unusual addresses for "{each.name}": '
-            f"{', '.join(f'{address} ({kind})' for address, kind in kinds.items())}\n"
-            f"Leave them out after you accept it: machinectl set --address {left} {each.name}"
+            f"{', '.join(f'{address} ({kind})' for address, kind in kinds.items())}",
+            Hint("Leave them out after you accept it", "machinectl set", *flags, each.name),
         )
 
 
@@ -72,8 +74,8 @@ def warn_of_another_machine(store: Store, console: Console, sender: str, each: A
     hosts = [*([parse_url(url).host] if each.is_new or each.left_url else []), *each.added]
     for address, name in taken_addresses(store, each.name, url, hosts):
         console.warn(
-            f'The answer gives "{each.name}" an address of the machine "{name}": {address}\n'
-            f"Unless both are one host, do not accept it, and ask {sender}"
+            f'The answer gives "{each.name}" an address of the machine "{name}": {address}',
+            Hint(f"Unless both are one host, do not accept it, and ask {sender}"),
         )
 
 
@@ -84,15 +86,15 @@ def warn_of_another_ca(console: Console, machine: Machine, each: AcceptedMachine
         return
     if not os.path.lexists(path):
         console.warn(
-            f'{CA} of "{each.name}" is missing here, so that the CA of the answer cannot be compared with it\n'
-            f"Compare the answer's fingerprint with {owner_of(machine)} on the phone"
+            f'{CA} of "{each.name}" is missing here, so that the CA of the answer cannot be compared with it',
+            Hint(f"Compare the answer's fingerprint with {owner_of(machine)} on the phone"),
         )
         return
     if each.answered.ca == read_regular_file(path):
         return
     console.warn(
-        f'The answer gives "{each.name}" another CA: it may be another engine\n'
-        f"Ask {owner_of(machine)} on the phone whether the machine has a new CA"
+        f'The answer gives "{each.name}" another CA: it may be another engine',
+        Hint(f"Ask {owner_of(machine)} on the phone whether the machine has a new CA"),
     )
 
 

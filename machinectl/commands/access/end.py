@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from machinectl.console import confirm, decline
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import Hint, MachineError
 from machinectl.hosts.access.engine_turns import work_in_turns
 from machinectl.hosts.access.granting import (
     NotOnRecord,
-    did_you_mean,
     end_access,
     endable_holder,
     no_such_holder,
@@ -22,10 +21,9 @@ from machinectl.hosts.access.trust_change import distrust_cas, look_for_holder, 
 from machinectl.hosts.connection.login import Login
 from machinectl.hosts.lifecycle.engine_restart import check_provisioned
 from machinectl.hosts.parallel.workers import plan_each
-from machinectl.machines.holders import OWNER, find_holder, holders_of, is_suspended
+from machinectl.machines.holders import OWNER, find_holder, is_suspended
 from machinectl.machines.own_access import OwnAccess
 from machinectl.machines.store.machine_store import read_or_none
-from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.provision.target import NOTHING_SPECIAL
 
 if TYPE_CHECKING:
@@ -82,7 +80,7 @@ def access_end(
         return end_access(held, console, own, order.who, allowed)
 
     for name, error in unable.items():
-        yield name, with_holders_machines(store, order.who, error, able)
+        yield name, error
     yield from work_in_turns(store, console, able, login, work)
 
 
@@ -113,16 +111,6 @@ def given_elsewhere(store: Store, machine: Machine, console: Console, login: Log
     return found
 
 
-def with_holders_machines(store: Store, who: str, error: MachineError, ended: Sequence[str]) -> MachineError:
-    """Name the holder's other machines if there is none of that name: it may have been renamed since."""
-    if not isinstance(error, NoSuchMachine) or error.mistyped:
-        return error
-    found = [name for name in holders_machines(store, who) if name not in ended]
-    if not found:
-        return error
-    return MachineError(error.cause, f"{who} has access to {', '.join(found)}: machinectl access end {who} {found[0]}")
-
-
 def what_restarts(names: Sequence[str], restarting: Sequence[str]) -> str:
     if not restarting:
         return "no engine restarts (reached over SSH only)"
@@ -130,16 +118,6 @@ def what_restarts(names: Sequence[str], restarting: Sequence[str]) -> str:
         restart = "the engine of {} restarts" if len(restarting) == 1 else "the engines of {} restart"
         return f"only {restart.format(', '.join(restarting))}, containers keep running"
     return f"{'the engine restarts' if len(names) == 1 else 'their engines restart'}, containers keep running"
-
-
-def check_not_swapped(store: Store, who: str, names: Sequence[str]) -> None:
-    """Raise UsageError for a machine before its holder."""
-    machine = read_or_none(store.read, who) if len(names) == 1 and store.exists(who) else None
-    if machine and not store.exists(names[0]) and find_holder(machine, names[0]):
-        raise UsageError(
-            f'"{who}" is a machine, and "{names[0]}" is a holder of it',
-            f"The holder comes first: machinectl access end {names[0]} {who}",
-        )
 
 
 def why_not_ended(store: Store, name: str, who: str) -> MachineError | None:
@@ -175,12 +153,12 @@ def machines_of(store: Store, who: str) -> list[str]:
         raise own_access()
     found = holders_machines(store, who)
     if not found:
-        machines = [machine for name in store.names() if (machine := read_or_none(store.read, name))]
-        for machine in machines:
-            own = OwnAccess.of(machine)
-            if own and own.who.lower() == who.lower() and (error := whom_to_ask(machine)):
+        for name in store.names():
+            machine = read_or_none(store.read, name)
+            own = OwnAccess.of(machine) if machine else None
+            if machine and own and own.who.lower() == who.lower() and (error := whom_to_ask(machine)):
                 raise error
-        everybody = sorted({holder.who for machine in machines for holder in holders_of(machine)})
-        hint = did_you_mean(who, everybody)
-        raise MachineError(f'"{who}" has access to no machine on record here', f"{hint}machinectl access ls")
+        raise MachineError(
+            f'"{who}" has access to no machine on record here', Hint("See who has", "machinectl access ls")
+        )
     return found

@@ -7,16 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.errors import MachineError, closest_match, elsewhere
+from machinectl.errors import Hint, MachineError
 from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.access.engine_turns import work_in_turns
 from machinectl.hosts.access.granting import AccessGrant, checked_holder, client_of_holder, expected_end, plan_client
 from machinectl.hosts.access.requesting import own_digest, who_asks
 from machinectl.hosts.access.wire.access_answer import AnsweredMachine, new_access_answer
-from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.machine_driver import known_hosts_path
 from machinectl.hosts.parallel.workers import plan_each
-from machinectl.machines.addresses import place_of
 from machinectl.machines.holders import (
     ADDING,
     EXPIRES,
@@ -76,8 +74,7 @@ class GrantOrder:
 class ExpectedGrant:
     """A grant on one machine. `holder` is as before; without a CA and keys, it is new.
 
-    `unnamed` are the addresses that the engine's certificate on record does not name. `other` is the machine that has
-    the name in the request today, or "".
+    `other` is the machine that has the name in the request today, or "".
     """
 
     name: str
@@ -86,7 +83,6 @@ class ExpectedGrant:
     holder: AccessHolder
     has_this_key: bool
     addresses: tuple[str, ...] = ()
-    unnamed: tuple[str, ...] = ()
     other: str = ""
 
     @property
@@ -126,7 +122,7 @@ def check_not_own(store: Store, request: AccessRequest) -> None:
     ]:
         raise MachineError(
             f"This request is this computer's own, for {', '.join(waiting)}",
-            elsewhere("Give it to the owner, who types: machinectl access grant"),
+            Hint("Give it to the owner, who types", "machinectl access grant", elsewhere=True),
         )
 
 
@@ -178,31 +174,17 @@ def expected_grants(store: Store, order: GrantOrder) -> dict[str, ExpectedGrant 
 
 
 def not_here(store: Store, order: GrantOrder, name: str) -> MachineError:
-    near = closest_match(name, store.names())
     meant = [machine.name for machine in readable_machines(store) if had_access(machine, order.who)]
-    meant = meant or ([near] if near else [])
-    return MachineError(
-        f'The request names "{name}", which is no machine here',
-        f"Ask {order.request.sender} whether {' or '.join(meant)} is meant, and for a request that names it"
-        if meant
-        else "See the machines: machinectl ls",
-    )
+    which = f"whether {' or '.join(meant)} is meant" if meant else "which one is meant"
+    hint = Hint(f"Ask {order.request.sender} {which}, and for a request that names it")
+    return MachineError(f'The request names "{name}", which is no machine here', hint)
 
 
 def expected_grant(machine: Machine, grant: AccessGrant) -> ExpectedGrant:
     holder = checked_holder(machine, grant)
     until = expected_end(machine, grant)
     has_this_key = any(key.key == grant.public_key.digest for key in holder.keys)
-    addresses = tuple(machine.addresses)
-    return ExpectedGrant(
-        machine.name, machine.url, until, holder, has_this_key, addresses, unnamed_addresses(machine, addresses)
-    )
-
-
-def unnamed_addresses(machine: Machine, addresses: Sequence[str]) -> tuple[str, ...]:
-    server = Identity.read(machine.directory).server if addresses else b""
-    named = [place_of(name) for name in certs.describe(server).sans] if server else []
-    return tuple(address for address in addresses if server and place_of(address) not in named)
+    return ExpectedGrant(machine.name, machine.url, until, holder, has_this_key, tuple(machine.addresses))
 
 
 def access_grant(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import certs
 from machinectl.console import confirm, decline
-from machinectl.errors import Hint, MachineError, UsageError, closest_match
+from machinectl.errors import NO_HINT, Hint, MachineError, UsageError, closest_match
 from machinectl.files.fileset import (
     check_folders,
     check_writable,
@@ -24,6 +24,7 @@ from machinectl.hosts.access.granting import (
     AccessGrant,
     checked_holder,
     client_of_holder,
+    joined,
     lifetime_of,
     plan_client,
 )
@@ -151,7 +152,7 @@ def access_issue(
             record_keys(store, console, engines, issue.who, MAYBE_WRITTEN)
             write_issued(issue.directory, issue.who, found.files, hosts)
         except MachineError as exc:
-            exc.hint = f"{exc.hint}\nThen finish it: {issue.command(wanted)}"
+            exc.hint = joined(exc.hint, Hint("then finish it", issue.command(wanted)))
             raise
         record_keys(store, console, engines, issue.who)
     note_end(store, console, engines, issue)
@@ -258,16 +259,11 @@ def confirm_issue(store: Store, console: Console, names: Sequence[str], issue: T
 def note_end(store: Store, console: Console, engines: Sequence[EngineAccess], issue: ToolIssue) -> None:
     names = [engine.name for engine in engines]
     can_end = [name for name in names if is_endable(store.read(name), issue.who)]
-    command = f"machinectl access end {issue.who} {' '.join(can_end)}"
-    if not can_end:
-        end = "It cannot be ended, only expire."
-    elif can_end == names:
-        end = f"End it: {command}"
-    else:
-        expiring = ", ".join(name for name in names if name not in can_end)
-        end = f"On {expiring}, it can only expire; elsewhere, end it: {command}"
+    expiring = [name for name in names if name not in can_end]
+    only = f" On {', '.join(expiring)}, it can only expire." if expiring else ""
     console.note(
-        f"Anyone who reads {issue.directory} is root on {ends_of(engines)}.\nRenew it with the same command. {end}"
+        f"Anyone who reads {issue.directory} is root on {ends_of(engines)}. Renew it with the same command.{only}",
+        Hint("End it", "machinectl access end", issue.who, *can_end) if can_end else NO_HINT,
     )
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import MachineError
 from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.access.requesting import own_digest
 from machinectl.hosts.lifecycle.shared_hosts import is_set_up_here
@@ -23,14 +23,12 @@ from machinectl.machines.holders import (
     UNWRITTEN,
     AccessHolder,
     HolderKey,
-    find_holder,
     holders_of,
     is_suspended,
 )
 from machinectl.machines.own_access import OwnAccess
 from machinectl.machines.record import WAITING, waits_for_access
 from machinectl.machines.selection import matching
-from machinectl.machines.store.machine_store import read_or_none
 from machinectl.quantities import rfc3339
 
 if TYPE_CHECKING:
@@ -105,18 +103,7 @@ def read_machines(store: Store, names: Sequence[str]) -> Iterator[Machine]:
             yield store.read(name)
         except MachineError:
             if wanted:
-                check_no_holder(store, name)
                 raise
-
-
-def check_no_holder(store: Store, name: str) -> None:
-    """Raise UsageError for a holder's name."""
-    known = [] if store.exists(name) else store.names()
-    machines = [each for each in known if (machine := read_or_none(store.read, each)) and find_holder(machine, name)]
-    if machines:
-        raise UsageError(
-            f'"{name}" is a holder, not a machine', f"See its machines: machinectl access ls {' '.join(machines)}"
-        )
 
 
 def access_rows(machine: Machine, now: datetime) -> Iterator[AccessRow]:

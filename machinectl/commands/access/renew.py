@@ -6,7 +6,7 @@ import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import NO_HINT, Hint, MachineError, UsageError
 from machinectl.files.fileset import read_regular_file
 from machinectl.fleet.writing.new_file import check_new_file
 from machinectl.hosts.access.requesting import (
@@ -63,7 +63,8 @@ def shared_names(store: Store) -> list[str]:
         found += [name] if own else []
     if not found:
         raise MachineError(
-            "No machine was shared with this computer", "Ask its owner for access: machinectl access request <NAME>"
+            "No machine was shared with this computer",
+            Hint("Ask its owner for access", "machinectl access request <NAME>"),
         )
     return found
 
@@ -75,7 +76,7 @@ def shared_by(store: Store, name: str) -> str:
     if own is None:
         raise MachineError(
             f'"{name}" was not shared with this computer: its certificates are its own',
-            f"Renew them: machinectl regenerate-certs --client-certs {name}",
+            Hint("Renew them", "machinectl regenerate-certs --client-certs", name),
         )
     return own.by
 
@@ -84,11 +85,11 @@ def one_owner(by_name: dict[str, str]) -> str:
     """Raise UsageError for machines of several owners: each answers a request of its own."""
     owners = list(dict.fromkeys(by_name.values()))
     if len(owners) > 1:
-        commands = [
-            " ".join(["machinectl access renew", *(name for name, by in by_name.items() if by == owner)])
-            for owner in owners
-        ]
-        raise UsageError(f"These machines have several owners: {', '.join(owners)}", "; ".join(commands))
+        hint = NO_HINT
+        for owner in owners:
+            names = [name for name, by in by_name.items() if by == owner]
+            hint |= Hint(f"For {owner}", "machinectl access renew", *names)
+        raise UsageError(f"These machines have several owners: {', '.join(owners)}", hint)
     return owners[0]
 
 

@@ -7,10 +7,9 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.files.fileset import read_regular_file
 from machinectl.fleet.writing.new_file import check_new_file
-from machinectl.hosts.access.accepting import machines_with_access
 from machinectl.hosts.access.requesting import (
     KEY,
     REQUEST_FILE,
@@ -63,19 +62,7 @@ def access_request(
         if output:
             check_new_file(output)
         note_replaced(console, there)
-        note_second_machines(store, console, asked)
         return made_request(console, held, asked, sender)
-
-
-def note_second_machines(store: Store, console: Console, asked: Sequence[AskedMachine]) -> None:
-    """Say so if a new machine is another one's twin: `request orionbox` after `request work:orionbox`."""
-    new = {each.asked: each.local for each in asked if not store.exists(each.local)}
-    for machine in machines_with_access(store) if new else ():
-        if local := new.get(str(machine.access["asked"])):
-            console.note(
-                f'"{machine.name}" is of {machine.access["asked"]}, too: this makes a second machine, "{local}"\n'
-                f"Forget it, unless it is another owner's: machinectl rm {local}"
-            )
 
 
 def asked_machine(store: Store, word: str) -> AskedMachine:
@@ -83,7 +70,8 @@ def asked_machine(store: Store, word: str) -> AskedMachine:
     local, colon, asked = word.rpartition(":")
     if colon and not local:
         raise UsageError(
-            f'"{word}" has no name before the colon', f"To keep the owner's name: machinectl access request {asked}"
+            f'"{word}" has no name before the colon',
+            Hint("To keep the owner's name", "machinectl access request", asked),
         )
     machine = None
     if store.exists(local or asked):
@@ -96,16 +84,17 @@ def asked_machine(store: Store, word: str) -> AskedMachine:
     if own is None and machine and OwnAccess.of(machine):
         raise MachineError(
             f'You have access to "{machine.name}" already',
-            f"Ask for a new certificate: machinectl access renew {machine.name}",
+            Hint("Ask for a new certificate", "machinectl access renew", machine.name),
         )
     if own is None and machine:
         raise UsageError(
             f'"{machine.name}" is here already',
-            f"Give the new one another name: machinectl access request <NAME>:{asked}",
+            Hint("Give the new one another name", f"machinectl access request <NAME>:{asked}"),
         )
     if own and own.asked != asked:
         raise UsageError(
-            f'"{local}" waits for access to "{own.asked}", not to "{asked}"', f"Forget it first: machinectl rm {local}"
+            f'"{local}" waits for access to "{own.asked}", not to "{asked}"',
+            Hint("Forget it first", "machinectl rm", local),
         )
     if not own:
         store.check_free(local or asked)
@@ -117,7 +106,8 @@ def earlier_name(machines: Sequence[Machine]) -> str:
     names = list(dict.fromkeys(own.who for machine in machines if (own := OwnAccess.of(machine))))
     if len(names) > 1:
         raise UsageError(
-            f"These machines were asked for under several names: {', '.join(names)}", f"Choose one: --for {names[0]}"
+            f"These machines were asked for under several names: {', '.join(names)}",
+            Hint(f"Choose one: --for {names[0]}"),
         )
     return names[0] if names else ""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl.driver import Request
 from machinectl.driver.installed_drivers import load
-from machinectl.errors import BY_SERVICE, SET_CLOCK, MachineError
+from machinectl.errors import BY_SERVICE, SET_CLOCK, Hint, MachineError
 from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.access.requesting import CERTIFICATE, KEY, REQUEST_FILE, own_digest
 from machinectl.hosts.access.wire.access_request import CLOCKS_DIFFER, clock_difference, read_access_request
@@ -85,7 +85,7 @@ def acceptance(store: Store, answer: AccessAnswer, now: datetime | None = None) 
     if not found:
         raise MachineError(
             f"The machines of this answer were removed here: {', '.join(removed)}",
-            f"Ask again: machinectl access request {' '.join(removed)}",
+            Hint("Ask again", "machinectl access request", *removed),
         )
     return Acceptance(answer, tuple(found), tuple(removed), tuple(asked_again))
 
@@ -137,11 +137,10 @@ def asking_machines(store: Store, answer: AccessAnswer) -> list[Machine]:
         return found
     if later := machine_with_key(store, {each.key for each in answer.machines}):
         raise earlier_request(later)
-    names = " ".join(each.name for each in answer.machines)
     raise MachineError(
         f"No machine here has asked for this answer (request {answer.request}): it is for another computer or user, "
         "or the machine was removed",
-        f"See who waits: machinectl ls\nAsk again: machinectl access request {names}",
+        Hint("Ask again", "machinectl access request", *(each.name for each in answer.machines)),
     )
 
 
@@ -162,12 +161,13 @@ def machine_with_key(store: Store, digests: set[str]) -> Machine | None:
 def earlier_request(machine: Machine) -> MachineError:
     return MachineError(
         f'This answer is to an earlier request for "{machine.name}"',
-        f"Use the answer to the last request (see it: {asking_command(machine)})",
+        asking("Use the answer to the last request, which this shows", machine),
     )
 
 
-def asking_command(machine: Machine) -> str:
-    return f"machinectl access {'request' if waits_for_access(machine) else 'renew'} {machine.name}"
+def asking(text: str, machine: Machine) -> Hint:
+    verb = "request" if waits_for_access(machine) else "renew"
+    return Hint(text, f"machinectl access {verb}", machine.name)
 
 
 def check_asked(store: Store, answer: AccessAnswer, asking: list[Machine]) -> None:
@@ -183,7 +183,7 @@ def check_asked(store: Store, answer: AccessAnswer, asking: list[Machine]) -> No
     if other := [each.name for each in unknown if not is_asked_again(store, answer, each)]:
         raise MachineError(
             f"The answer names machines that you did not ask for: {', '.join(other)}",
-            f"Do not use it; ask {answer.sender} for another one, and compare the fingerprints",
+            Hint(f"Do not use it; ask {answer.sender} for another one, and compare the fingerprints"),
         )
 
 
@@ -197,19 +197,18 @@ def is_asked_again(store: Store, answer: AccessAnswer, answered: AnsweredMachine
 def check_certificate(machine: Machine, answer: AccessAnswer, answered: AnsweredMachine, now: datetime) -> None:
     """Raise MachineError for a certificate of another key or kind, an expired one, and one that this clock refuses."""
     key = read_regular_file(os.path.join(machine.directory, KEY))
-    again = asking_command(machine)
     certified = certs.public_key_digest(answered.certificate, file="The answer's certificate")
     if certs.own_public_key(key).digest != answered.key or certified != answered.key:
         raise MachineError(
             f'The answer is for another key than that of "{machine.name}"',
-            f"Send {answer.sender} the request of this computer: {again}",
+            asking(f"Send {answer.sender} the request of this computer", machine),
         )
     until = answered.until
     if until <= now:
         raise MachineError(
             f"The certificate in the answer expired on {until:%Y-%m-%d %H:%M} UTC, {clock_difference(now - until)} ago "
             "by the clock here",
-            f"Ask for a new one: {again}\nIf the clock is wrong, set it {BY_SERVICE}: {SET_CLOCK}",
+            asking("Ask for a new one", machine) | Hint(f"or, if the clock is wrong, set it {BY_SERVICE}", SET_CLOCK),
         )
     check_kind(answer, certs.describe(answered.certificate))
     check_newer(machine, answer, answered)
@@ -229,7 +228,7 @@ def check_kind(answer: AccessAnswer, certificate: certs.Description) -> None:
     if why:
         raise MachineError(
             f"The certificate in the answer {why}, and machinectl grants none like it",
-            f"Do not use it; ask {answer.sender} for another one, and compare the fingerprints",
+            Hint(f"Do not use it; ask {answer.sender} for another one, and compare the fingerprints"),
         )
 
 
@@ -242,7 +241,7 @@ def check_newer(machine: Machine, answer: AccessAnswer, answered: AnsweredMachin
     if there and certs.describe(answered.certificate).not_before < certs.describe(there).not_before:
         raise MachineError(
             f'A newer answer to this request was accepted already for "{machine.name}"',
-            f"Keep that one: machinectl access ls {machine.name}",
+            Hint("Keep that one; see", "machinectl access ls", machine.name),
         )
 
 
@@ -254,10 +253,7 @@ def clock_warning(answer: AccessAnswer, machine: Machine, now: datetime) -> str:
     if ahead <= CLOCKS_DIFFER:
         return ""
     which = "ahead of" if answer.made - now > CLOCKS_DIFFER else "behind"
-    return (
-        f"The clock of {answer.sender} is {clock_difference(ahead)} {which} the clock here\n"
-        f"Set the wrong one {BY_SERVICE}: {SET_CLOCK}"
-    )
+    return f"The clock of {answer.sender} is {clock_difference(ahead)} {which} the clock here"
 
 
 def is_accepted_already(machine: Machine, answered: AnsweredMachine) -> bool:
@@ -273,7 +269,7 @@ def accept_machine(held: Held, answer: AccessAnswer, answered: AnsweredMachine) 
     own = OwnAccess.of(machine)
     if own is None or own.request != answer.request:
         raise MachineError(
-            f'"{machine.name}" was changed meanwhile', "Accept the answer again: machinectl access accept"
+            f'"{machine.name}" was changed meanwhile', Hint("Accept the answer again", "machinectl access accept")
         )
     held.finish_files()
     write_certificates(held, answered)

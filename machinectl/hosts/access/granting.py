@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.errors import PROVISION, MachineError, UsageError, closest_match, elsewhere
+from machinectl.errors import PROVISION, Hint, MachineError, UsageError
 from machinectl.files.atomic import remove_tree
 from machinectl.hosts.access.requesting import whom_to_ask
 from machinectl.hosts.access.trust_change import distrust_cas, plan_trust, trust_ca, with_ca
@@ -36,7 +36,6 @@ from machinectl.machines.holders import (
     ended_with_key,
     find_holder,
     holder_directory,
-    holders_of,
     holders_with_key,
     is_suspended,
     put_holder,
@@ -49,8 +48,6 @@ from machinectl.quantities import DAY, parse_lifetime, rfc3339
 from machinectl.value_classes import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from machinectl.console import Console
     from machinectl.hosts.connection.login import Login
     from machinectl.machines.record import Machine
@@ -137,10 +134,10 @@ def checked_holder(machine: Machine, grant: AccessGrant) -> AccessHolder:
     if ended := ended_with_key(machine, grant.public_key.digest):
         raise MachineError(
             f'The access of "{ended.who}" to "{machine.name}" was ended on {ended.when[:10]}, and this is its old key',
-            elsewhere(
-                f"For a request with a new key, {ended.who} finds the machine's name there, and types: "
-                f"machinectl access ls; machinectl rm <NAME>; "
-                f"machinectl access request --for {ended.who} <NAME>:{machine.name}"
+            Hint(
+                f"For a request with a new key, {ended.who} types there",
+                f"machinectl rm <NAME>; machinectl access request --for {ended.who} <NAME>:{machine.name}",
+                elsewhere=True,
             ),
         )
     check_holders_key(machine, grant)
@@ -148,7 +145,7 @@ def checked_holder(machine: Machine, grant: AccessGrant) -> AccessHolder:
     if holder and holder.state == ENDING:
         raise MachineError(
             f'The access of "{holder.who}" to "{machine.name}" is being ended',
-            f"Finish that first: machinectl access end {holder.who} {machine.name}",
+            Hint("Finish that first", "machinectl access end", holder.who, machine.name),
         )
     state = ADDING if can_change_host(machine) else EXPIRES
     if holder:
@@ -163,8 +160,8 @@ def check_holders_key(machine: Machine, grant: AccessGrant) -> None:
     if having and grant.who.lower() not in [who.lower() for who in having]:
         raise MachineError(
             f'This key already belongs to "{having[0]}", a holder of "{machine.name}"',
-            f"Renew that access: machinectl access grant --for {having[0]}\n"
-            "For a further holder, ask for a request with a key of its own",
+            Hint("Renew that access", "machinectl access grant --for", having[0])
+            | Hint("or ask for a request with a key of its own"),
         )
 
 
@@ -174,13 +171,13 @@ def check_can_share(machine: Machine) -> None:
         by, asked = owner_of(machine), owners_name(machine)
         raise MachineError(
             f'"{machine.name}" was shared with this computer: only {by} can give access to it',
-            elsewhere(f"Whoever needs it can send {by} a request: machinectl access request {asked}"),
+            Hint(f"Whoever needs it can send {by} a request", "machinectl access request", asked, elsewhere=True),
         )
     check_has_certificates(machine)
     if not (machine.tls and machine.url.startswith("tcp://")):
         raise MachineError(
             f'The engine of "{machine.name}" has no certificates ({machine.url or "it has no URL"})',
-            f"Anyone who may log in to its host can use it: machinectl create ssh://<USER>@<HOST> {machine.name}",
+            Hint("Anyone who may log in to its host can use it", "machinectl create ssh://<USER>@<HOST>", machine.name),
         )
     check_has_ca(machine)
     if not can_change_host(machine):
@@ -198,7 +195,7 @@ def own_ca(machine: Machine) -> certs.Pair:
         raise MachineError(
             f'"{machine.name}" cannot be shared from here: its host cannot be changed without SSH, and the key of its '
             "CA is not here",
-            "Ask whoever set it up; or make the host trust another CA by hand, as docs/access.md explains",
+            Hint("Ask whoever set it up; or make the host trust another CA by hand, as docs/access.md explains"),
         )
     return certs.ca_pair(have.ca, have.ca_key)
 
@@ -231,22 +228,21 @@ def end_access(held: Held, console: Console, login: Login, who: str, allowed: Al
     if holder.state != ENDING:
         put_holder(machine, replace(holder, state=ENDING))
         held.write()
-    finish = f"Finish it later: machinectl access end {holder.who} {machine.name}"
+    finish = Hint("finish it later", "machinectl access end", holder.who, machine.name)
     try:
         distrust_cas(held, console, login, {holder.ca}, allowed, holder.who)
     except InUse:
         raise
     except MachineError as exc:
         if exc.leads_to == PROVISION:
-            finish = f"That also ends the access of {holder.who}"
-        exc.hint = f"{exc.hint}\n{finish}" if exc.hint else finish
+            finish = Hint(f"that also ends the access of {holder.who}")
+        exc.hint = joined(exc.hint, finish)
         exc.cause = f'The access of {holder.who} to "{machine.name}" is not ended yet: {exc.cause}'
         raise
     except KeyboardInterrupt:
-        console.note(f'The access of {holder.who} to "{machine.name}" may not be ended yet. {finish}')
+        console.note(f'The access of {holder.who} to "{machine.name}" may not be ended yet', finish)
         raise
     forget_holder(held, holder)
-    warn_of_same_keys(machine, console, holder)
     if is_suspended(machine):
         console.note(
             f'"{machine.name}" is reached over SSH only: {holder.who} has no access to it now, and gets none when '
@@ -255,15 +251,9 @@ def end_access(held: Held, console: Console, login: Login, who: str, allowed: Al
     return holder.who
 
 
-def warn_of_same_keys(machine: Machine, console: Console, ended: AccessHolder) -> None:
-    """Name the holders that have a key of the ended one, by a record of an earlier version."""
-    keys = {key.key for key in ended.keys}
-    for other in holders_of(machine):
-        if keys & {key.key for key in other.keys}:
-            console.warn(
-                f'"{other.who}" has the same key as "{ended.who}", and still has access to "{machine.name}"\n'
-                f"End that, too: machinectl access end {other.who} {machine.name}"
-            )
+def joined(hint: str, more: Hint) -> Hint:
+    before = hint if isinstance(hint, Hint) else Hint(hint)
+    return before | more if hint else more
 
 
 def endable_holder(machine: Machine, who: str) -> AccessHolder:
@@ -277,15 +267,19 @@ def endable_holder(machine: Machine, who: str) -> AccessHolder:
         try:
             check_holder_name(who)
         except UsageError as exc:
-            raise UsageError(exc.cause, f"See who has access: machinectl access ls {machine.name}") from exc
+            raise UsageError(exc.cause, Hint("See who has access", "machinectl access ls", machine.name)) from exc
         raise no_such_holder(machine, who)
     if holder.state == EXPIRES:
         until = max((key.until for key in holder.keys), default="")
         raise MachineError(
             f'The access of "{holder.who}" to "{machine.name}" can only expire, on {until[:10]}: its host cannot be '
             "changed without SSH",
-            "To end it at once, give the host a new CA by hand, and import its client: "
-            f"machinectl certs import --force {machine.name} <DIR>",
+            Hint(
+                "To end it at once, give the host a new CA by hand, and import its client",
+                "machinectl certs import --force",
+                machine.name,
+                "<DIR>",
+            ),
         )
     return holder
 
@@ -295,7 +289,7 @@ def own_access(name: str = "") -> UsageError:
     whose = f' to "{name}"' if name else ""
     return UsageError(
         f'"{OWNER}" is this computer\'s own access{whose}',
-        f"Replace it, and lock out all others: machinectl regenerate-certs --new-ca {name or '<NAME>'}",
+        Hint("Replace it, and lock out all others", "machinectl regenerate-certs --new-ca", name or "<NAME>"),
     )
 
 
@@ -304,14 +298,6 @@ class NotOnRecord(MachineError):
 
 
 def no_such_holder(machine: Machine, who: str, where: str = " on record here") -> NotOnRecord:
-    hint = did_you_mean(who, [holder.who for holder in holders_of(machine)])
     return NotOnRecord(
-        f'"{who}" has no access to "{machine.name}"{where}', f"{hint}machinectl access ls {machine.name}"
+        f'"{who}" has no access to "{machine.name}"{where}', Hint("See who has", "machinectl access ls", machine.name)
     )
-
-
-def did_you_mean(who: str, names: Sequence[str]) -> str:
-    """Return the beginning of a hint that goes on with the command that lists holders."""
-    if near := closest_match(who, names):
-        return f"Did you mean {near}? See: "
-    return f"These have: {', '.join(names)}; see: " if names else "See: "

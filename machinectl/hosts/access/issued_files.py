@@ -7,7 +7,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from machinectl.errors import MachineError, one_line
+from machinectl.errors import Hint, MachineError, one_line
 from machinectl.files.atomic import PRIVATE_FILE
 from machinectl.files.fileset import check_absent, read_regular_file, replace_together
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # SHA256 of the written files by path; the machines' hosts in them; and the holder of the keys.
 NOTES, HOSTS, HOLDER = ".machinectl.json", "hosts", "holder"
-HINT = "Choose another directory with --out, or replace them: --force"
+HINT = Hint("Choose another directory with --out, or replace them: --force")
 
 
 def check_unchanged(directory: str, files: Mapping[str, bytes]) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl import certs
-from machinectl.errors import MachineError, UsageError, elsewhere
+from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.access.wire.access_request import (
     VALID_FOR,
@@ -50,7 +50,7 @@ def who_asks(given: str | None = None) -> str:
         return name if is_sender(name) else "".join(letter for letter in name if letter.isalnum() or letter == "@")
     check_holder_name(given)
     if not is_sender(given):
-        raise UsageError(f"{given!r} could be taken for a fingerprint", "Choose a name like alice or ci-runner")
+        raise UsageError(f"{given!r} could be taken for a fingerprint", Hint("Choose a name like alice or ci-runner"))
     return given
 
 
@@ -99,10 +99,10 @@ def whom_to_ask(machine: Machine) -> MachineError | None:
     if own is None:
         return None
     if waits_for_access(machine):
-        return MachineError(f'"{machine.name}" is waiting for access', f"Forget it: machinectl rm {machine.name}")
+        return MachineError(f'"{machine.name}" is waiting for access', Hint("Forget it", "machinectl rm", machine.name))
     return MachineError(
         f'"{machine.name}" is shared by {own.by}, who can end your access',
-        elsewhere(f"Ask {own.by} to type: machinectl access end {own.who} {owners_name(machine)}"),
+        Hint(f"Ask {own.by} to type", "machinectl access end", own.who, owners_name(machine), elsewhere=True),
     )
 
 
@@ -117,4 +117,4 @@ def own_digest(machine: Machine) -> str:
 def check_different(words: Sequence[str], given: Sequence[str]) -> None:
     """Raise UsageError if a name stands twice."""
     if twice := next((word for word in words if [each.lower() for each in words].count(word.lower()) > 1), ""):
-        raise UsageError(f'"{twice}" is named twice in {" ".join(given)}', "Name each machine once")
+        raise UsageError(f'"{twice}" is named twice in {" ".join(given)}', Hint("Name each machine once"))

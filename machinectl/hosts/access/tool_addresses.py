@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.engine import probe_all
-from machinectl.errors import UsageError
+from machinectl.errors import Hint, UsageError
 from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.machines.addresses import FLAG, place_of
 from machinectl.state import State
@@ -38,12 +38,13 @@ def tool_urls(
     urls = {machine.name: machine.urls[0] for machine in several} | kept | chosen
     for machine in several:
         text = other_addresses(machine, urls[machine.name])
+        hint = Hint(f"If the tool cannot reach that one, choose another: {FLAG} <ADDRESS>")
         if machine.name in answers:
-            console.note(f'"{machine.name}" answers at {text}')
+            console.note(f'"{machine.name}" answers at {text}', hint)
         elif machine.name in asked:
-            console.warn(f'"{machine.name}" answers at none of its addresses; the files name {text}')
+            console.warn(f'"{machine.name}" answers at none of its addresses; the files name {text}', hint)
         elif machine.name not in chosen:
-            console.note(f'The files for "{machine.name}" keep {text}')
+            console.note(f'The files for "{machine.name}" keep {text}', hint)
     return urls
 
 
@@ -51,7 +52,7 @@ def check_given(machines: Sequence[Machine], given: Sequence[str]) -> None:
     known = [host for machine in machines for host in urls_by_host(machine)]
     if unknown := [address for address in given if place_of(address) not in map(place_of, known)]:
         names = ", ".join(machine.name for machine in machines)
-        raise UsageError(f"{FLAG} {unknown[0]} is not an address of {names}", f"Choose one of {', '.join(known)}")
+        raise UsageError(f"{FLAG} {unknown[0]} is not an address of {names}", Hint(f"Choose one of {', '.join(known)}"))
 
 
 def urls_by_host(machine: Machine) -> dict[str, str]:
@@ -67,4 +68,4 @@ def url_at(machine: Machine, hosts: Sequence[str]) -> str:
 def other_addresses(machine: Machine, url: str) -> str:
     host = parse_url(url).host
     others = ", ".join(each for each in urls_by_host(machine) if each != host)
-    return f"{host}. Its other addresses: {others}\nIf the tool cannot reach {host}, choose another: {FLAG} <ADDRESS>"
+    return f"{host}. Its other addresses: {others}"

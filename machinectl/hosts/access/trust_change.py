@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.errors import MachineError, NeedsProvisioning
+from machinectl.errors import Hint, MachineError, NeedsProvisioning
 from machinectl.host_changes import FileCreated
 from machinectl.hosts.certificates.certificate_files import check_has_ca
 from machinectl.hosts.certificates.client_warnings import client_warnings, unrecorded_cas
@@ -228,7 +228,7 @@ def check_not_ended(machine: Machine, before: Sequence[AccessHolder], host: Fact
             by = Revision.parse(host.revision).by or "another computer"
             raise MachineError(
                 f'The access of "{holder.who}" to "{machine.name}" was ended by {by}',
-                "Repeat the command to give it again",
+                Hint("Repeat the command to give it again"),
             )
 
 
@@ -323,13 +323,14 @@ def verify_own_client(run: RealRun) -> None:
     if not client.not_before <= run.host.time < client.not_after:
         run.console.warn(
             f"Did not ask the engine of \"{machine.name}\" for its version: by its host's clock, this computer's "
-            f"certificate is not valid\nSee: machinectl doctor {machine.name}"
+            "certificate is not valid",
+            Hint("See", "machinectl doctor", machine.name),
         )
         return
     with run.console.step(f"Asking it for its version at {machine.urls[0]}"):
         answer = until_it_answers(endpoint_of(machine), run.console)
     if answer.state is not State.RUNNING:
         run.console.warn(
-            f'The engine of "{machine.name}" has its new list of CAs, but does not answer from here: {answer.error}\n'
-            f"See: machinectl doctor {machine.name}"
+            f'The engine of "{machine.name}" has its new list of CAs, but does not answer from here: {answer.error}',
+            Hint("See", "machinectl doctor", machine.name),
         )

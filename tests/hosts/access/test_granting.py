@@ -116,23 +116,6 @@ def ca_path(machine: Machine, file: str = "ca.pem", who: str = "alice") -> Path:
     return Path(machine.directory, "holders", who, file)
 
 
-@pytest.mark.usefixtures("host")
-def test_an_end_names_a_holder_with_the_same_key(store: Store) -> None:
-    give(store)
-    console = Quiet()
-    with store.writing("orion") as held:
-        alice = find_holder(held.machine, "alice")
-        assert alice is not None
-        put_holder(held.machine, replaced(alice, who="dave"))
-        put_holder(held.machine, replaced(alice, who="carol", keys=()))
-        end_access(held, console, Login(), "alice")
-    [warning] = console.warnings
-    assert warning == (
-        '"dave" has the same key as "alice", and still has access to "orion"\n'
-        "End that, too: machinectl access end dave orion"
-    )
-
-
 def test_a_holder_gets_a_ca_of_its_own_that_the_engine_accepts(store: Store, host: Host, orion: Machine) -> None:
     certificate = certs.describe(give(store))
     alice = find_holder(store.read("orion"), "alice")
@@ -284,14 +267,6 @@ def test_this_computers_own_access_is_not_ended(store: Store, host: Host) -> Non
         end(store, "owner")
     assert "regenerate-certs --new-ca orion" in caught.value.hint
     assert host.seen == []
-
-
-def test_a_mistyped_holder_is_named(store: Store, host: Host) -> None:
-    give(store)
-    with pytest.raises(MachineError) as caught:
-        end(store, "alcie")
-    assert "Did you mean alice?" in caught.value.hint
-    assert len(host.seen) == 1
 
 
 def test_a_machine_without_ssh_signs_with_its_own_ca_and_cannot_end_it(store: Store, host: Host) -> None:

@@ -12,7 +12,7 @@ from machinectl.cli.tables.fitted_table import Fitting
 from machinectl.cli.tables.results import is_on_board, print_listed, report_all, report_results
 from machinectl.cli.verbs.share.handover import COMPARE, hand_over
 from machinectl.console import confirm, decline
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.machines.selection import require_names
 from machinectl.quantities import parse_lifetime
 
@@ -101,7 +101,7 @@ def check_output(path: str, request: AccessRequest) -> None:
         is_earlier = False
     if not is_earlier:
         raise UsageError(
-            f"{path} exists already, and is no answer to this request", "Choose another file, or remove it first"
+            f"{path} exists already, and is no answer to this request", Hint("Choose another file, or remove it first")
         )
 
 
@@ -128,12 +128,6 @@ def grant_summary(order: GrantOrder, able: Sequence[ExpectedGrant]) -> str:
                 for each in able
             ),
             *further_key,
-            *(
-                f"The certificate of {each.name} does not name {', '.join(each.unnamed)} yet: "
-                f"machinectl provision {each.name}"
-                for each in able
-                if each.unnamed
-            ),
             *(
                 f"{each.other} is another machine. If {request.sender} means that one, do not give access, and ask for "
                 "a request with a new key."
@@ -181,7 +175,7 @@ def write_answer(answer: AccessAnswer, path: str, again: str) -> None:
         cause = exc.cause if isinstance(exc, MachineError) else write_error(path, exc).cause
         raise MachineError(
             f"{cause}. Access was given, only the answer is missing",
-            f"Print the answer to the same request: {again}",
+            Hint("Print the answer to the same request", again),
         ) from exc
 
 
@@ -197,18 +191,17 @@ def access_end(
     restart_swarm: bool,
     dry_run: bool,
 ) -> int:
-    from machinectl.commands.access.end import EndOrder, access_end, check_not_swapped, machines_of, plan_end
+    from machinectl.commands.access.end import EndOrder, access_end, machines_of, plan_end
     from machinectl.provision.target import Allowed
 
     if everything and (names or selector is not None):
-        raise UsageError("--all, and names or --selector, exclude each other", "Leave one of them out")
+        raise UsageError("--all, and names or --selector, exclude each other", Hint("Leave one of them out"))
     if names or selector is not None:
         targets = target_names(here, names, selector, everything=False)
     else:
         targets = machines_of(here.store, who)
         require_names(targets if everything else [], f"access end {who}", "--all")
     chosen_by = ("--all",) if everything else () if selector is None else ("--selector", selector)
-    check_not_swapped(here.store, who, targets)
     allowed = Allowed(forcible=False, restart_swarm=restart_swarm)
     order = EndOrder(who, targets, allowed, yes, chosen_by, ("--restart-swarm",) if restart_swarm else ())
     if dry_run:

@@ -42,6 +42,6 @@ def hand_over(
     else:
         print_result(lambda: write_file(sent.text()), again)
     here.console.note(
-        f"Send it to {to}: it holds no secret.\n"
+        f"Send it to {to}: it holds no secret. "
         f"Its fingerprint is {sent.fingerprint}. Read it out on the phone: {COMPARE}."
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.cli.output.stdout import print_lines, print_result
 from machinectl.cli.tables.results import report_all, report_results
+from machinectl.errors import Hint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,8 +61,8 @@ def access_issue(
     code = report_all(here, [each.named(name) if several else each for name, each in issued.failures])
     if issued.given:
         here.console.note(
-            f"No file was written, though {' and '.join(issued.given)} would accept {holder}. "
-            f"The same command finishes it: {issue.command(names)}"
+            f"No file was written, though {' and '.join(issued.given)} would accept {holder}",
+            Hint("The same command finishes it", issue.command(names)),
         )
     return code
 

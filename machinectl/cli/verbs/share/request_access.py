@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import print_lines
 from machinectl.cli.verbs.share.handover import COMPARE, file_of, hand_over
-from machinectl.errors import one_line
+from machinectl.errors import Hint, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ def access_renew(here: Session, *, names: list[str], output: str) -> None:
 
 def hand_over_request(here: Session, request: AccessRequest, output: str, again: str, owner: str) -> None:
     hand_over(here, "request", request, owner, output, again, lambda path: write_request(request, path))
-    here.console.note("When you have the answer: machinectl access accept")
+    here.console.note("Then wait for the answer", Hint("When you have it", "machinectl access accept"))
 
 
 def write_request(request: AccessRequest, path: str) -> None:
@@ -79,8 +79,7 @@ def access_accept(here: Session, *, file: str, yes: bool) -> int:
         print_lines([accepted_line(each)])
         ready.append(each.name)
     if ready:
-        use = "Use it" if len(ready) == 1 else "For example, use the first"
-        here.console.note(f"{use}: eval $(machinectl env {ready[0]})")
+        here.console.note(f"{ready[0]} is ready", Hint("Use it", f"eval $(machinectl env {ready[0]})"))
     return int(failed)
 
 

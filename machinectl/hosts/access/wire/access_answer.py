@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.hosts.access.wire.access_request import MOST_MACHINES, request_id
 from machinectl.hosts.access.wire.content import WireFields, read_content, written_content
 from machinectl.hosts.access.wire.pem_block import ANSWER, pem_content, pem_text
@@ -107,7 +107,7 @@ def answered_machine(fields: WireFields) -> AnsweredMachine:
     if scheme != "tcp":
         raise MachineError(
             f'The answer gives "{fields.name("name")}" the URL {url}: it must begin with tcp://',
-            "Do not use it; ask its sender, and compare the fingerprints",
+            Hint("Do not use it; ask its sender, and compare the fingerprints"),
         )
     until, certificate = fields.time("until"), fields.certificates("certificate")
     if until != certs.describe(certificate).not_after:

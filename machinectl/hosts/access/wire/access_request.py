@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.errors import BY_SERVICE, SET_CLOCK, MachineError, elsewhere
+from machinectl.errors import BY_SERVICE, SET_CLOCK, Hint, MachineError
 from machinectl.hosts.access.wire.content import WireFields, read_content, written_content
 from machinectl.hosts.access.wire.pem_block import REQUEST, pem_content, pem_text
 from machinectl.quantities import duration, plural, rfc3339
@@ -64,13 +64,13 @@ class AccessRequest:
     def check_age(self, now: datetime | None = None) -> None:
         """Raise MachineError for an old request, and for one from a clock that is ahead."""
         now = now or datetime.now(UTC)
-        names = " ".join(machine.name for machine in self.machines)
-        again = elsewhere(f"Ask {self.sender} for a new one: machinectl access request {names}")
+        names = [machine.name for machine in self.machines]
+        again = Hint(f"Ask {self.sender} for a new one", "machinectl access request", *names, elsewhere=True)
         if self.made - now > CLOCKS_DIFFER:
             raise MachineError(
                 f"The request was made {clock_difference(self.made - now)} from now: the clock of this computer or of "
                 f"{self.sender} is wrong",
-                f"Set the clock {BY_SERVICE}: {SET_CLOCK}. {again}",
+                Hint(f"Set the clock {BY_SERVICE}", SET_CLOCK) | again,
             )
         if now - self.made > VALID_FOR:
             raise MachineError(
@@ -85,7 +85,7 @@ def new_access_request(sender: str, machines: Sequence[RequestedMachine], now: d
     if len(machines) > MOST_MACHINES:
         raise MachineError(
             f"A request can name {MOST_MACHINES} machines, this one names {len(machines)}",
-            "Use several requests, with fewer machines each",
+            Hint("Use several requests, with fewer machines each"),
         )
     made = (now or datetime.now(UTC)).replace(microsecond=0)
     request = secrets.token_hex(ID_BYTES)

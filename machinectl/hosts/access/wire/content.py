@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from machinectl import certs
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.machines.addresses import parse_addresses
 from machinectl.machines.holders import is_sender
 from machinectl.machines.record import LONGEST_NAME, is_name
@@ -113,7 +113,7 @@ class WireFields:
         """Its checksum is right: somebody or something else than machinectl wrote it."""
         return MachineError(
             f'The {self.what} is not one that machinectl writes: its "{key}" is invalid',
-            f"Do not use it; ask its sender for a new {self.what}, and compare the fingerprints",
+            Hint(f"Do not use it; ask its sender for a new {self.what}, and compare the fingerprints"),
         )
 
 
@@ -135,6 +135,6 @@ def read_content(what: str, content: bytes) -> WireFields:
     if version > VERSION:
         raise MachineError(
             f"The {what} was written by a newer machinectl (version {version}; this one reads {VERSION})",
-            "Upgrade machinectl: pip install --upgrade machinectl",
+            Hint("Upgrade machinectl", "pip install --upgrade machinectl"),
         )
     return fields
