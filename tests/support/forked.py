@@ -88,9 +88,16 @@ class Forks:
         return ours
 
 
-@functools.cache
+_FIRST = threading.Lock()
+
+
 def forks() -> Forks:
-    return Forks()
+    """Return the one of this process: a second, made by another thread meanwhile, would end with its runs."""
+    with _FIRST:
+        return _made()
+
+
+_made = functools.cache(Forks)
 
 
 class Forked(subprocess.Popen[bytes]):
