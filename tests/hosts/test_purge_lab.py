@@ -27,7 +27,11 @@ if TYPE_CHECKING:
     from tests.lab.host import Host
 
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("way")]
+pytestmark = [
+    pytest.mark.timeout(300),
+    pytest.mark.parametrize("ways", ["system first"], indirect=True),
+    pytest.mark.usefixtures("ways"),
+]
 
 RELOAD = "systemctl reload docker; until docker info -f '{{.LiveRestoreEnabled}}' | grep -q %s; do sleep 0.1; done"
 TAKING_OUT = "Removing our configuration from the engine, keeping 1 container running"

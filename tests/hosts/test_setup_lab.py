@@ -34,6 +34,7 @@ from machinectl.state import State
 from tests.lab.place import KEY
 from tests.support.quiet import Quiet
 from tests.support.registered import added
+from tests.support.sshd import over_each
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from tests.lab.host import Host
 
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("way")]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("ways")]
 
 # A container image without a registry.
 IMAGE = "tar -C / -c usr/bin/busybox bin | docker import - box >/dev/null"
@@ -556,6 +557,7 @@ CUT = "pkill -KILL -f '^sshd(-session)?: root'"
 APPLYING = "[ -e /etc/docker/machinectl/transaction/phase ]"
 
 
+@over_each
 def test_a_connection_that_is_cut_while_the_engine_is_configured_harms_nothing(
     fresh_host: FreshHost, store: Store
 ) -> None:
@@ -571,7 +573,12 @@ def test_a_connection_that_is_cut_while_the_engine_is_configured_harms_nothing(
     assert changed(bench.provision()) == []
 
 
-@pytest.mark.parametrize("point", [APPLYING, "grep -q tlsverify /etc/docker/daemon.json"], ids=["before", "after"])
+@pytest.mark.parametrize(
+    ("point", "ways"),
+    [(APPLYING, "system"), ("grep -q tlsverify /etc/docker/daemon.json", "native")],
+    indirect=["ways"],
+    ids=["before", "after"],
+)
 def test_a_host_that_loses_power_while_its_engine_is_configured_is_mended(
     fresh_host: FreshHost, store: Store, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
@@ -587,6 +594,7 @@ def test_a_host_that_loses_power_while_its_engine_is_configured_is_mended(
     assert host.run("ls /etc/docker/machinectl").stdout.split() == ["ca.pem", "revision", "server.pem"]
 
 
+@over_each
 def test_a_connection_that_is_cut_in_an_installation_does_not_break_dpkg(fresh_host: FreshHost, store: Store) -> None:
     bench = Bench(fresh_host(), store)
     host = bench.host
@@ -718,6 +726,7 @@ def test_busybox_is_all_that_the_scripts_need(fresh_host: FreshHost, store: Stor
     assert changed(bench.provision()) == []
 
 
+@over_each
 def test_a_secret_is_in_no_argument_on_the_host(fresh_host: FreshHost, store: Store) -> None:
     bench = Bench(fresh_host("docker"), store)
     # The pattern does not match itself.

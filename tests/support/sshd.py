@@ -10,6 +10,7 @@ import atexit
 import contextlib
 import functools
 import getpass
+import itertools
 import os
 import shutil
 import signal
@@ -301,6 +302,24 @@ def way(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
 # For tests of what only one of them does, in a module that uses `way`.
 by_system = pytest.mark.parametrize("way", ["system"], indirect=True)
 natively = pytest.mark.parametrize("way", ["native"], indirect=True)
+
+
+@pytest.fixture
+def ways(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Log in over paramiko and over the system's ssh in turn, so that one host of the lab shows both.
+
+    As a parameter, the way of the first login; or of all, for what the other one cannot show in between.
+    """
+    first = getattr(request, "param", "native first")
+    turns = itertools.repeat(first == "native") if first in {"native", "system"} else in_turn(first)
+    monkeypatch.setattr("machinectl.ssh.client.connect.is_native", lambda: next(turns))
+
+
+def in_turn(first: str) -> Iterator[bool]:
+    return itertools.cycle((True, False) if first == "native first" else (False, True))
+
+
+over_each = pytest.mark.parametrize("ways", ["system", "native"], indirect=True)
 
 
 def log_in(
