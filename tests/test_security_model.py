@@ -7,11 +7,9 @@ import os
 import re
 import select
 import shutil
-import ssl
 import subprocess
 import tempfile
 import threading
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +23,6 @@ from machinectl.errors import MachineError
 from machinectl.files.atomic import StoreError
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.signing import renewed_identity
-from machinectl.machines import answered_address
-from machinectl.machines.answered_address import AddressNews
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
@@ -51,7 +47,14 @@ from tests.commands import (
     test_socket,
 )
 from tests.commands.test_create_lab import decoded, telling_of_programs
-from tests.hosts import test_answering_host, test_setup, test_trust_change_lab
+from tests.engine import test_probe
+from tests.hosts import (
+    test_answering_host,
+    test_engine_socket,
+    test_port_forwarder,
+    test_setup,
+    test_trust_change_lab,
+)
 from tests.hosts.access import test_wire
 from tests.hosts.test_setup_lab import IMAGE, RUN
 from tests.lab.image import PASSWORD
@@ -61,19 +64,14 @@ from tests.ssh import test_authentication, test_connect
 from tests.support import servers
 from tests.support.at_shell import at_shell
 from tests.support.docker_machine import OldStore
-from tests.support.engine_sockets import socket_process
 from tests.support.in_process import machinectl
 from tests.support.lab_cli import generic
-from tests.support.owners import Owner
 from tests.support.program import COMMAND
-from tests.support.published import publishing
 from tests.support.real import need
 from tests.support.registered import added, register
 from tests.support.servers import serving
-from tests.support.several_addresses import Certificates
 from tests.support.shells import EVALUATIONS
 from tests.support.sshd import keygen, public
-from tests.support.strange_files import STRANGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,10 +89,10 @@ SHELLS = ["bash", "zsh", "fish"]
 PROVED: list[str] = []
 
 
-def proves(*sentences: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register the sentences of the page that a test proves."""
+def proves(*sentences: str) -> Callable[..., Callable[..., None]]:
+    """Register the sentences of the page that a test proves, or several that run where they are."""
 
-    def mark(test: Callable[..., None]) -> Callable[..., None]:
+    def mark(test: Callable[..., None], *_: Callable[..., None]) -> Callable[..., None]:
         PROVED.extend(sentences)
         return test
 
@@ -202,13 +200,11 @@ def test_the_key_of_a_request_stays_where_it_was_made(dockerd: Dockerd, tmp_path
     assert "PRIVATE KEY" not in "".join(text for home in homes.values() for text in home.printed)
 
 
-@proves("No text in them can answer a question of machinectl, or pass for another fingerprint.")
-def test_only_people_answer_whether_the_fingerprints_are_the_same(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    test_wire.test_a_sender_cannot_vouch_for_another_text("bob@abcd-efgh-2345-wxyz")
-    test_access_request.test_labels_show_no_other_fingerprint(store, Owner(), "abcd-efgh-2345-wxyz")
-    test_pasted_text.test_pieces_that_arrive_while_a_paste_is_dropped_are_dropped_too(monkeypatch)
+proves("No text in them can answer a question of machinectl, or pass for another fingerprint.")(
+    test_wire.test_a_sender_cannot_vouch_for_another_text,
+    test_access_request.test_labels_show_no_other_fingerprint,
+    test_pasted_text.test_pieces_that_arrive_while_a_paste_is_dropped_are_dropped_too,
+)
 
 
 @proves("The files of `export` are always encrypted.")
@@ -232,27 +228,16 @@ def test_every_export_is_encrypted(store: Store, tmp_path: Path) -> None:
         assert file.exists() == (status == 0)
 
 
-@proves("Another server at an `--address` of a machine gets nothing: no request, no client certificate, no login.")
-@pytest.mark.usefixtures("ssh_config")
-def test_another_server_at_an_address_gets_nothing(
-    sshd: Sshd, another_sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ca, news = certs.new_ca("orion's CA"), AddressNews()
-    made = Certificates(tmp_path, ca, certs.issue_client(ca, "client"))
-    monkeypatch.setattr(answered_address, "NEWS", news)
-    test_addresses.test_another_engine_gets_no_request_and_no_client_certificate_and_is_named(
-        Store(str(tmp_path / "engine")), made, news
-    )
-    orion = test_answering_host.at_another_address(Store(str(tmp_path / "ssh")), sshd)
-    test_answering_host.test_a_host_with_another_key_gets_no_login_and_is_named(orion, sshd, another_sshd)
+proves("Another server at an `--address` of a machine gets nothing: no request, no client certificate, no login.")(
+    test_addresses.test_another_engine_gets_no_request_and_no_client_certificate_and_is_named,
+    test_answering_host.test_a_host_with_another_key_gets_no_login_and_is_named,
+)
 
 
-@proves("Its key is never the first that is pinned, and no hint offers to accept it.")
-@pytest.mark.usefixtures("ssh_config")
-def test_the_key_of_another_server_is_neither_pinned_first_nor_offered(sshd: Sshd, tmp_path: Path) -> None:
-    first, second = (test_answering_host.at_another_address(Store(str(tmp_path / each)), sshd) for each in "12")
-    test_answering_host.test_a_first_key_is_pinned_at_the_machines_own_address_alone(("run",), first, sshd)
-    test_answering_host.test_doctor_offers_no_key_of_one_of_several_addresses(second, sshd)
+proves("Its key is never the first that is pinned, and no hint offers to accept it.")(
+    test_answering_host.test_a_first_key_is_pinned_at_the_machines_own_address_alone,
+    test_answering_host.test_doctor_offers_no_key_of_one_of_several_addresses,
+)
 
 
 proves(
@@ -261,34 +246,17 @@ proves(
 )(test_install_script.test_no_redirect_leads_from_https_to_what_others_can_change)
 
 
-@proves("TLS 1.2 is the minimum.")
-def test_tls_1_2_is_the_least(store: Store, tmp_path: Path) -> None:
-    ca = certs.new_ca("old")
-    server, client = certs.issue_server(ca, ["127.0.0.1"]), certs.issue_client(ca, "test")
-    for name, data in (("ca", ca.certificate), ("cert", client.certificate), ("key", client.key)):
-        (tmp_path / f"{name}.pem").write_bytes(data)
-    both = tmp_path / "both"
-    both.write_bytes(server.certificate + server.key)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        for version, state in ((ssl.TLSVersion.TLSv1_1, "Error"), (ssl.TLSVersion.TLSv1_2, "Running")):
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, version
-            context.set_ciphers("ALL:@SECLEVEL=0")
-            context.load_cert_chain(both)
-            with serving(servers.engine, context) as port:
-                tls_machine(store, f"tcp://127.0.0.1:{port}", tmp_path)
-                assert machinectl("ls", "-f", "{{.State}}", store=store.root).stdout.strip() == state
-
-
-@proves(
-    "If you give the engine's own self-signed certificate in place of a CA's, machinectl trusts only that certificate."
+proves("TLS 1.2 is the minimum.")(
+    test_probe.TestWhatIsNotTLS.test_but_an_older_protocol_is_an_error,
 )
-def test_a_self_signed_certificate_is_trusted_alone(dockerd: Dockerd, tmp_path: Path) -> None:
-    for directory in ("own", "beside"):
-        (tmp_path / directory).mkdir()
-    test_certs_docker.test_an_engines_self_signed_certificate_is_taken_as_what_is_trusted(tmp_path / "own", [])
-    test_certs_docker.test_beside_an_engines_own_certificate_no_other_one_is_trusted(dockerd, tmp_path / "beside")
+
+
+proves(
+    "If you give the engine's own self-signed certificate in place of a CA's, machinectl trusts only that certificate."
+)(
+    test_certs_docker.test_an_engines_self_signed_certificate_is_taken_as_what_is_trusted,
+    test_certs_docker.test_beside_an_engines_own_certificate_no_other_one_is_trusted,
+)
 
 
 @proves(
@@ -364,10 +332,10 @@ def test_a_store_that_another_user_can_change_is_not_written(tmp_path: Path, whi
     assert tree(Path(store.root)) == before
 
 
-@proves("It does not write to another user's store, not even as root: that user's links could lead it elsewhere.")
-def test_nobody_writes_to_another_users_store(tmp_path: Path) -> None:
-    test_hostile_records.test_no_key_is_kept_where_another_user_may_replace_it()
-    test_hostile_records.test_root_follows_no_link_of_another_user_and_writes_nothing_to_that_store(tmp_path, "locks")
+proves("It does not write to another user's store, not even as root: that user's links could lead it elsewhere.")(
+    test_hostile_records.test_no_key_is_kept_where_another_user_may_replace_it,
+    test_hostile_records.test_root_follows_no_link_of_another_user_and_writes_nothing_to_that_store,
+)
 
 
 @proves(
@@ -393,26 +361,15 @@ def test_only_root_has_a_store_below_another_users_directory() -> None:
             os.seteuid(0)
 
 
-@proves("Temporary files, such as images that `push` keeps, are in no such directory either.")
-def test_no_temporary_file_is_where_another_user_could_replace_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    why = "everybody may write to it"
-    test_spool_directory.test_images_are_not_kept_where_another_user_could_replace_them(
-        tmp_path, monkeypatch, 0o777, -1, why
-    )
+proves("Temporary files, such as images that `push` keeps, are in no such directory either.")(
+    test_spool_directory.test_images_are_not_kept_where_another_user_could_replace_them,
+)
 
 
-@proves("As root, machinectl trusts no other user's directory for either.")
-def test_root_trusts_no_directory_of_another_user(
-    store: Store, runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    added(store, Machine("orionbox", "none", url="unix:///run/x.sock"))
-    test_socket.test_root_puts_no_socket_where_another_user_could_replace_it(runtime, store)
-    why = "it is another user's"
-    test_spool_directory.test_images_are_not_kept_where_another_user_could_replace_them(
-        tmp_path, monkeypatch, 0o755, 65534, why
-    )
+proves("As root, machinectl trusts no other user's directory for either.")(
+    test_socket.test_root_puts_no_socket_where_another_user_could_replace_it,
+    test_spool_directory.test_images_are_not_kept_where_another_user_could_replace_them,
+)
 
 
 @proves(
@@ -537,37 +494,32 @@ def test_a_connection_that_the_users_ssh_keeps_open_is_used(
     subprocess.run([*own, "-O", "exit"], check=True, stderr=subprocess.DEVNULL)
 
 
-@proves(
+proves(
     "`run` keeps connections of its own for a minute, which only you can use, and uses none after the pinned key has "
     "changed."
+)(
+    test_run_persist.test_the_next_run_uses_the_connections_and_what_it_says_is_the_same,
+    test_run_persist.test_a_host_key_that_is_not_pinned_any_more_is_refused_at_once,
 )
-@pytest.mark.usefixtures("ssh_config")
-def test_kept_connections_are_the_users_alone(store: Store, sshd: Sshd, runtime: Path, tmp_path: Path) -> None:
-    for name in ("rigel", "vega"):
-        register(store, name, sshd)
-    test_run_persist.test_the_next_run_uses_the_connections_and_what_it_says_is_the_same(store, sshd, runtime)
-    test_run_persist.test_a_host_key_that_is_not_pinned_any_more_is_refused_at_once(store, tmp_path)
 
 
-@proves("machinectl sends no password for a host to its jump host.")
-def test_no_password_goes_to_a_jump_host(sshd: Sshd, another_sshd: Sshd, ssh_config: SSHConfig) -> None:
-    test_authentication.test_the_password_of_the_host_is_never_sent_to_its_jump_host(sshd, another_sshd, ssh_config)
+proves("machinectl sends no password for a host to its jump host.")(
+    test_authentication.test_the_password_of_the_host_is_never_sent_to_its_jump_host,
+)
 
 
-@proves(
+proves(
     "`ssh` gets it through a socket in a private directory (`SSH_ASKPASS`), once, as the answer to the first question "
     "of that login.",
     "Each jump host has a socket of its own.",
+)(
+    test_authentication.test_neither_a_proxy_command_nor_a_second_question_gets_the_password,
 )
-def test_a_given_password_is_one_answer(sshd: Sshd, ssh_config: SSHConfig) -> None:
-    test_authentication.test_neither_a_proxy_command_nor_a_second_question_gets_the_password(sshd, ssh_config)
 
 
-@proves("A jump host's key is checked before anything passes through it.")
-def test_a_jump_hosts_key_is_checked_first(sshd: Sshd, another_sshd: Sshd, ssh_config: SSHConfig) -> None:
-    test_connect.test_the_key_of_a_jump_host_is_checked_before_anything_passes_through_it(
-        sshd, another_sshd, ssh_config
-    )
+proves("A jump host's key is checked before anything passes through it.")(
+    test_connect.test_the_key_of_a_jump_host_is_checked_before_anything_passes_through_it,
+)
 
 
 def tree(root: Path) -> dict[str, tuple[int, int, bytes]]:
@@ -632,56 +584,24 @@ def test_forwarded_ports_are_on_loopback_and_end_with_their_process(
         assert listeners(port) == set()
 
 
-@proves(
+proves(
     "With `forward --auto` and `socket --forward`, whoever can start containers on the host chooses ports of this "
     "computer, and what answers there.",
     "Containers get no number below 1024 here, even if you are root, and none that another program listens on.",
+)(
+    test_port_forwarder.test_containers_get_no_number_below_1024,
+    test_port_forwarder.test_another_number_is_used_once_said_if_the_same_one_is_taken,
 )
-@pytest.mark.usefixtures("ssh_config", "runtime")
-def test_containers_choose_ports_of_this_computer_but_no_privileged_ones(
-    store: Store, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    register(store, "orion", sshd)
-    monkeypatch.setenv("MACHINE_STORAGE_PATH", store.root)
-    with publishing() as engine, serving(lambda _: None) as taken:
-        with store.writing("orion") as held:
-            held.machine.url, held.machine.tls = engine.url, False
-            held.write()
-        engine.run("web", taken)
-        engine.run("smtp", 25)
-        with test_forward.forwarding("--auto", "--json", "orion") as process:
-            opened = [json.loads(test_forward.line_of(process)) for _ in range(2)]
-        said = machinectl("socket", "orion", "--forward", "--", "true", store=store.root).stderr
-    numbers = {each["Container"]: each["Local"] for each in opened}
-    assert numbers["smtp"] >= 1024
-    assert numbers["web"] not in {0, taken}
-    assert f"-> {taken} (web)" in said
 
 
-@proves(
+proves(
     "Only your user can connect to the socket that `socket` opens.",
     "It is never in a directory that others can write to, and replaces no file that is not a dead socket of yours.",
+)(
+    test_engine_socket.test_only_the_user_can_use_it,
+    test_engine_socket.test_another_file_at_its_path_is_neither_removed_nor_taken_for_it,
+    test_socket.test_a_path_that_cannot_be_used_is_refused,
 )
-def test_a_socket_is_its_users_own(store: Store, runtime: Path) -> None:
-    with serving(servers.engine) as port:
-        added(store, Machine("orion", "none", url=f"tcp://127.0.0.1:{port}", tls=False))
-        runtime.chmod(0o755)
-        with socket_process(store, "orion") as (_, path):
-            directory = Path(path).parent
-            directory.chmod(0o755)
-            # Even where others may look at it.
-            code = f"import socket; socket.socket(socket.AF_UNIX).connect({path!r})"
-            another = 65534 if os.geteuid() == 0 else None
-            done = subprocess.run(["/usr/bin/python3", "-c", code], user=another, capture_output=True, check=False)
-            assert (b"PermissionError" in done.stderr) == bool(another)
-            directory.chmod(0o700)
-        foreign, shared = runtime / "foreign", runtime / "shared"
-        foreign.write_text("mine")
-        shared.mkdir()
-        shared.chmod(0o777)
-        for place in (foreign, shared / "x.sock"):
-            assert machinectl("socket", "orion", "--path", place, "--", "true", store=store.root).returncode == 1
-        assert foreign.read_text() == "mine"
 
 
 @proves(
@@ -708,16 +628,16 @@ def test_registering_a_plain_port_warns(store: Store, tmp_path: Path) -> None:
     assert {store.read(name).url for name in store.names()} == {url}
 
 
-@proves(
+proves(
     "[`--ssh-only`](remote-engine.md#machines-with-ssh-only) opens no port.",
     "The SSH user, if it is not root, becomes a member of the group `docker` for it: whoever logs in as that user has "
     "root's power, without a password.",
+)(
+    test_ssh_only.test_an_engine_that_runs_is_left_as_it_is,
+    test_ssh_only.test_options_are_set_without_a_listener,
+    test_ssh_only.test_nobody_joins_a_group_for_root_or_with_tls,
+    test_ssh_only.test_the_user_joins_the_group_of_the_socket_and_leaves_it,
 )
-def test_an_engine_over_ssh_only_listens_nowhere_and_its_user_is_root_there() -> None:
-    test_ssh_only.test_an_engine_that_runs_is_left_as_it_is()
-    test_ssh_only.test_options_are_set_without_a_listener()
-    test_ssh_only.test_nobody_joins_a_group_for_root_or_with_tls()
-    test_ssh_only.test_the_user_joins_the_group_of_the_socket_and_leaves_it()
 
 
 @proves(
@@ -763,36 +683,25 @@ def test_what_a_shell_reads_runs_nothing(shell: str, tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("ran"))
 
 
-@proves(
+proves(
     "A record from somebody else runs nothing, passes `ssh` no option, and names no key outside of its machine's "
     "directory.",
     "`rm --purge` undoes only what machinectl itself does on hosts, and nothing that only an imported file names.",
     "If a machine's file is a link, machinectl replaces the link and never writes through it.",
+)(
+    test_hostile_records.test_whatever_a_record_says_each_verb_that_reads_answers_or_says_in_one_line_why_not,
+    test_hostile_records.test_whatever_a_record_says_ssh_is_given_no_option_of_its_and_no_file_outside_the_machine,
+    test_hostile_records.test_a_record_names_no_key_outside_of_its_machine,
+    test_host_changes.test_what_we_would_not_have_written_is_kept_and_nothing_is_done_for_it,
+    test_export.test_no_export_decides_what_is_undone_on_the_host,
+    test_hostile_records.test_a_link_in_a_machines_place_or_a_files_is_replaced_and_never_written_through,
 )
-def test_a_record_of_somebody_elses_is_only_read(store: Store, tmp_path: Path) -> None:
-    test_hostile_records.test_whatever_a_record_says_each_verb_that_reads_answers_or_says_in_one_line_why_not()
-    test_hostile_records.test_whatever_a_record_says_ssh_is_given_no_option_of_its_and_no_file_outside_the_machine()
-    test_hostile_records.test_a_record_names_no_key_outside_of_its_machine(store, "../other/id_ssh")
-    test_host_changes.test_what_we_would_not_have_written_is_kept_and_nothing_is_done_for_it(
-        {"kind": "package", "path": "openssh-server"}
-    )
-    test_export.test_no_export_decides_what_is_undone_on_the_host(Store(str(tmp_path / "there")))
-    test_hostile_records.test_a_link_in_a_machines_place_or_a_files_is_replaced_and_never_written_through(
-        store, tmp_path
-    )
 
 
-@proves("machinectl does not read a record, a certificate or a key that is not a regular file, or has no end.")
-def test_only_regular_files_are_read(tmp_path: Path) -> None:
-    test_strange_files.test_in_place_of_a_record_it_is_a_row_and_the_other_machines_still_list(
-        Store(str(tmp_path / "store")), tmp_path
-    )
-    for number, lay in enumerate(STRANGE):
-        place = tmp_path / f"{number}"
-        place.mkdir()
-        test_strange_files.test_in_place_of_a_certificate_or_key_it_is_one_line(
-            Store(str(place / "store")), place, lay, "key.pem"
-        )
+proves("machinectl does not read a record, a certificate or a key that is not a regular file, or has no end.")(
+    test_strange_files.test_in_place_of_a_record_it_is_a_row_and_the_other_machines_still_list,
+    test_strange_files.test_in_place_of_a_certificate_or_key_it_is_one_line,
+)
 
 
 @proves(
@@ -819,12 +728,9 @@ def test_plan_asks_nobody_and_shows_no_secret(store: Store, tmp_path: Path) -> N
             assert tree(tmp_path) == before
 
 
-@proves("Each change that provisioning makes on a host is on record before it is made, and `rm --purge` undoes it.")
-def test_a_change_is_on_record_before_it_is_made(store: Store) -> None:
-    machine = Machine("orion", "generic", url=f"tcp://{test_setup.ADDRESS}:2376", tls=True)
-    machine.phase = Phase.CREATING
-    added(store, machine)
-    test_setup.test_what_will_be_changed_is_on_record_before_it_is(store)
+proves("Each change that provisioning makes on a host is on record before it is made, and `rm --purge` undoes it.")(
+    test_setup.test_what_will_be_changed_is_on_record_before_it_is,
+)
 
 
 @pytest.mark.timeout(300)
