@@ -1,6 +1,6 @@
 """`make bench`: how long the commands take, as ratios against a stated baseline measured in the same run.
 
-Run as a module: python -m tests.bench. Nothing here asserts a time; the promises stand beside the figures.
+Run as a module: python -m tests.bench [PART…]. Nothing here asserts a time; the promises stand beside the figures.
 """
 
 from __future__ import annotations
@@ -24,15 +24,12 @@ from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from tests import (
     bench_apply,
-    bench_docker,
     bench_engines,
     bench_fleet,
     bench_hosts,
     bench_push,
-    bench_remote_engine,
     bench_run,
     bench_scp,
-    bench_shells,
     bench_socket,
 )
 from tests.lab.possible import why_not
@@ -60,34 +57,19 @@ STARTING = (
 ENGINES = "from tests.bench import serve_engines; serve_engines()"
 
 
-def main() -> None:
+def main(names: Sequence[str]) -> None:
+    """Measure parts, all if none is named, and show the rows of each as soon as they are there."""
+    no_lab = why_not()
     with tempfile.TemporaryDirectory() as directory:
-        work = Path(directory)
-        os.environ["DOCKER_CONFIG"] = str(work / "docker")
-        rows = [
-            *light(work),
-            *bench_docker.as_plugin(work),
-            *bench_shells.shells(work),
-            *logging_in(work),
-            *creating(work),
-            *contexts(work),
-            *bench_fleet.fleets(work),
-            *many_answering(work),
-            *many_silent(work),
-            *bench_engines.fleets(work / "engines"),
-            *bench_run.many(work),
-            *bench_scp.copies(work),
-            *bench_push.pushes(work),
-            *bench_socket.sockets(work),
-        ]
-        reason = why_not()
-        if not reason:
-            rows += bench_hosts.hosts(work)
-            rows += bench_remote_engine.engines(work)
-            rows += bench_apply.fleets(work)
-    print(aligned_table(["WHAT", "MEASURED", "BASELINE", "RATIO", "PROMISE"], rows), end="")
-    if reason:
-        print(f"Nothing was measured on real hosts: {reason}")
+        os.environ["DOCKER_CONFIG"] = f"{directory}/docker"
+        for name in names or [*PARTS, *ON_HOSTS]:
+            if name in ON_HOSTS and no_lab:
+                print(f"{name}: nothing was measured on real hosts: {no_lab}")
+                continue
+            work = Path(directory, name)
+            work.mkdir()
+            rows = {**PARTS, **ON_HOSTS}[name](work)
+            print(aligned_table(["WHAT", "MEASURED", "BASELINE", "RATIO", "PROMISE"], rows), flush=True)
 
 
 def light(work: Path) -> Iterator[Sequence[str]]:
@@ -136,24 +118,6 @@ def creating(work: Path) -> Iterator[Sequence[str]]:
         costs.append(measured([*create, f"m{next(counted)}"]))
         bases.append(measured([*MACHINECTL, "ls", "--help"]))
     yield row("create -d none, wall", median(costs).wall, "machinectl ls --help", median(bases).wall, "2 x")
-    remove = [*MACHINECTL, "-s", str(work / "made"), "rm", "-y"]
-    pairs = [(measured([*remove, f"m{number}"]), measured(PYTHON)) for number in range(RUNS)]
-    costs, bases = [cost for cost, _ in pairs], [base for _, base in pairs]
-    yield row("rm -y NAME, wall", median(costs).wall, "python -c pass", median(bases).wall, "6 x")
-
-
-def contexts(work: Path) -> Iterator[Sequence[str]]:
-    """What docker's context adds to a `create` that has certificates, as each takes its turn with one that has none."""
-    certs_create(str(work / "tls"), ["127.0.0.1"])
-    counted = iter(range(10_000))
-    create = [*MACHINECTL, "-s", str(work / "made"), "create", "-d", "none", "--url", "tcp://127.0.0.1:1"]
-    create += ["--tls-dir", str(work / "tls")]
-    costs, bases = [], []
-    for _ in range(2 * RUNS):
-        costs.append(measured([*create, f"c{next(counted)}"]))
-        bases.append(measured([*create, "--no-context", f"c{next(counted)}"]))
-    took, without = median(costs).wall, median(bases).wall
-    yield ["create with a context, wall", f"{took:.3f} s", f"--no-context: {without:.3f} s", "-", "10 ms more"]
 
 
 def many_answering(work: Path) -> Iterator[Sequence[str]]:
@@ -243,7 +207,24 @@ def paired(command: Sequence[str], baseline: Sequence[str]) -> tuple[Cost, Cost]
     return median([cost for cost, _ in pairs]), median([base for _, base in pairs])
 
 
+# What needs nothing but this machine, and what takes hosts of the lab.
+PARTS = {
+    "start": light,
+    "ssh": logging_in,
+    "create": creating,
+    "fleet": bench_fleet.fleets,
+    "answering": many_answering,
+    "silent": many_silent,
+    "engines": bench_engines.fleets,
+    "run": bench_run.many,
+    "scp": bench_scp.copies,
+    "push": bench_push.pushes,
+    "socket": bench_socket.sockets,
+}
+ON_HOSTS = {"hosts": bench_hosts.hosts, "apply": bench_apply.fleets}
+
+
 if __name__ == "__main__":
     # Thousands of machines are asked at once, and as many connections taken.
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    main()
+    main(sys.argv[1:])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,10 +18,7 @@ from tests.support.registered import added
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-HOSTS, FINISHED = 1000, 100
-# As many as a store and a file are made for, and how often each command is measured there.
-MOST, FEW = 10_000, 3
-PYTHON = [sys.executable, "-c", "pass"]
+HOSTS = 1000
 RUNS = 10
 BEGINNING = """
 defaults: {driver: generic, generic-ssh-user: ops}
@@ -33,12 +29,6 @@ hosts:
 
 
 def fleets(work: Path) -> Iterator[Sequence[str]]:
-    yield from plans(work)
-    yield from finished(work)
-    yield from large(work)
-
-
-def plans(work: Path) -> Iterator[Sequence[str]]:
     """`plan` of a fleet with all of its machines: where nothing is to be done, and where all are to be changed."""
     file, store = described(work, HOSTS)
     command = [*MACHINECTL, "-s", store.root, "plan", "-f", str(file)]
@@ -46,28 +36,6 @@ def plans(work: Path) -> Iterator[Sequence[str]]:
         took, base = in_turn(command)
         yield row(f"plan of {HOSTS:,} hosts, {what}, wall", took, "machinectl ls --help", base, "1 s")
         file.write_text(file.read_text().replace("log-driver=local", "log-driver=json-file"))
-
-
-def finished(work: Path) -> Iterator[Sequence[str]]:
-    """`apply` where nothing is to be done: no host is asked, so that there need be none."""
-    for count in (FINISHED, HOSTS):
-        file, store = described(work, count)
-        took, base = in_turn([*MACHINECTL, "-s", store.root, "apply", "-f", str(file)])
-        yield row(f"apply to {count:,} finished hosts, by their records", took, "machinectl ls --help", base, "-")
-
-
-def large(work: Path) -> Iterator[Sequence[str]]:
-    """What is looked up in a store of 10,000 machines, in CPU time against a Python that does nothing."""
-    file, store = described(work, MOST)
-    for words, promise in (
-        (["plan", "-f", str(file), "m17"], "40 x"),
-        (["plan", "-f", str(file)], "100 x"),
-        (["ls", "-q", "-l", "role=web"], "80 x"),
-    ):
-        pairs = [(measured([*MACHINECTL, "-s", store.root, *words]), measured(PYTHON)) for _ in range(FEW)]
-        cost, base = (median(list(costs)) for costs in zip(*pairs, strict=True))
-        what = " ".join(word for word in words if word not in {"-f", str(file)})
-        yield row(f"{what}, of {MOST:,} machines, CPU", cost.cpu, "python -c pass", base.cpu, promise)
 
 
 def in_turn(command: Sequence[str]) -> tuple[float, float]:

@@ -62,8 +62,6 @@ until busybox netstat -ltn | grep -q ':2376 '; do sleep 0.1; done
 INSTALL = """export DEBIAN_FRONTEND=noninteractive
 apt-get update && apt-get install -y docker.io && systemctl restart docker
 """
-# What is copied, in bytes.
-BIG, MANY, SMALL = 1 << 30, 5000, 4096
 # Seconds. What has just been started keeps a host busy for as long as that.
 SETTLING = 1
 # Seconds. On a line that takes so much longer there and back, everything takes longer by that for each answer awaited.
@@ -73,7 +71,7 @@ ROUND_TRIP = 0.1
 def hosts(work: Path) -> Iterator[Sequence[str]]:
     lab = Lab.claim()
     try:
-        for rows in (engine_there, far_away, bare, nothing_to_do, copying):
+        for rows in (engine_there, far_away, bare, nothing_to_do):
             yield from rows(lab, work)
     finally:
         lab.down()
@@ -128,40 +126,6 @@ def nothing_to_do(lab: Lab, work: Path) -> Iterator[Sequence[str]]:
     for what, found, target in (("provision with nothing to do", pairs, "1 s"), ("doctor", well, "1.5 s")):
         cost, base = (median(costs) for costs in zip(*found, strict=True))
         yield row(what, cost.wall, "ssh HOST true", base.wall, target)
-
-
-def copying(lab: Lab, work: Path) -> Iterator[Sequence[str]]:
-    """One big file, and many small ones, against scp and rsync as they are typed without us, in turn."""
-    with fresh(lab, work, ["rsync"]) as (host, directory):
-        measured(create(host, directory, ["--no-provision", "--no-tls"]))
-        big, many = directory / "big", directory / "many"
-        with big.open("wb") as file:
-            file.truncate(BIG)
-        many.mkdir()
-        for number in range(MANY):
-            (many / str(number)).write_bytes(b"x" * SMALL)
-        ssh = host.ssh_command(USER)
-        options = ["-P" if word == "-p" else word for word in ssh[1:-1]]
-        login, ours = ssh[-1], [*MACHINECTL, "-s", str(directory), "scp", "-q"]
-        for what, flags, source, theirs in (
-            ("1 GB", [], big, ["scp", "-q", *options]),
-            (f"{MANY} files of 4 kB", ["-r"], many, ["scp", "-q", *options]),
-            ("1 GB", ["-d"], big, ["rsync", "-lt", "-e", shlex.join(ssh[:-1])]),
-            (f"{MANY} files of 4 kB", ["-d", "-r"], many, ["rsync", "-lt", "-e", shlex.join(ssh[:-1])]),
-        ):
-            own = [flag for flag in flags if flag == "-r"]
-            pairs = []
-            for run in range(3):
-                # The host is still writing down what came before: each goes first at times.
-                commands = [
-                    [*ours, *flags, str(source), f"{NAME}:ours{run}"],
-                    [*theirs, *own, str(source), f"{login}:theirs{run}"],
-                ]
-                costs = {at: measured(commands[at]) for at in ((0, 1) if run % 2 else (1, 0))}
-                pairs.append((costs[0], costs[1]))
-            host.run(f"rm -rf /home/{USER}/*; sync")
-            cost, base = (median(costs) for costs in zip(*pairs, strict=True))
-            yield row(f"scp {' '.join(flags)} of {what}".replace("  ", " "), cost.wall, theirs[0], base.wall, "1.1 x")
 
 
 def in_turn(lab: Lab, work: Path, variants: Sequence[str], *preparations: Preparation, runs: int) -> list[Cost]:

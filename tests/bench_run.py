@@ -1,13 +1,10 @@
-"""A command on many hosts at once, against the same by xargs and ssh, and by others that do it, where they are here.
+"""A command on many hosts at once, against the same by xargs and ssh.
 
 Each host is an sshd of its own on loopback, which shares the processors with us.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
 from typing import TYPE_CHECKING
 
 from machinectl.machines.store import Store
@@ -40,7 +37,7 @@ def many(work: Path) -> Iterator[Sequence[str]]:
             others = dict(by_others(hosts[:count], work))
             costs = in_turn([ours, *others.values()])
             for name, cost in zip(others, costs[1:], strict=True):
-                promise = "1.1 x" if count == PROMISED and name.startswith("xargs") else "1 x, but for xargs"
+                promise = "1.1 x" if count == PROMISED else "-"
                 yield row(f"run -- true on {count} hosts, wall", costs[0].wall, name, cost.wall, promise)
             if count < PROMISED:
                 first, again = measured(kept), in_turn([kept])[0]
@@ -65,23 +62,3 @@ def by_others(hosts: Sequence[Host], work: Path) -> Iterator[tuple[str, Sequence
     options = ["-o", f"UserKnownHostsFile={known}", "-o", "StrictHostKeyChecking=yes", "-i", str(first.key_path)]
     ssh = ["ssh", "-F", "none", *options, "-p", str(first.port), f"{first.user}@{{}}", "true"]
     yield f"xargs -P {count} ssh", ["xargs", "-a", str(addresses), "-P", str(count), "-I", "{}", *ssh]
-    login = f"ansible_port={first.port} ansible_user={first.user} ansible_ssh_private_key_file={first.key_path}"
-    inventory = work / f"ansible-{count}"
-    checking = f"ansible_ssh_common_args='-F none {' '.join(options[:4])}'"
-    inventory.write_text("".join(f"{host.host} {login} {checking}\n" for host in hosts))
-    if ansible := found("ansible"):
-        yield (
-            f"ansible -m raw -f {count}",
-            [ansible, "all", "-i", str(inventory), "-m", "raw", "-a", "true", "-f", str(count)],
-        )
-    if pyinfra := found("pyinfra"):
-        inventory = work / f"inventory_{count}.py"
-        data = {"ssh_port": first.port, "ssh_user": first.user, "ssh_key": str(first.key_path)}
-        data |= {"ssh_known_hosts_file": str(known), "ssh_strict_host_key_checking": "yes"}
-        inventory.write_text(f"hosts = {[(host.host, data) for host in hosts]!r}\n")
-        yield "pyinfra exec", [pyinfra, "-y", "--parallel", str(count), str(inventory), "exec", "--", "true"]
-
-
-def found(program: str) -> str | None:
-    """A program beside this Python, or on the PATH."""
-    return shutil.which(program, path=f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ.get('PATH', '')}")
