@@ -20,7 +20,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--lab", type=int, default=PLAYGROUND, help="which of this machine's labs (1)")
     verbs = parser.add_subparsers(dest="verb", required=True)
     up = verbs.add_parser("up", help="boot more hosts")
-    up.add_argument("count", type=int, nargs="?", default=1)
+    up.add_argument("--count", type=int, default=1, help="how many (1)")
     up.add_argument("variants", nargs="*", metavar="variant")
     up.add_argument("--suite", default="trixie", help="trixie (Debian 13, the default) or bookworm (12)")
     verbs.add_parser("ls", help="the hosts there are")
@@ -69,10 +69,10 @@ def _invite(lab: Lab) -> None:
         (f"poweroff {first}", "pull its plug"),
         (f"start {first}", "switch it on again"),
         ("variants", "the kinds of host there are"),
-        ("up 2 docker", "boot two more, with an engine"),
+        ("up --count 2 docker", "boot two more, with an engine"),
         ("down", "take all hosts away"),
     ):
-        print(f"  {again} {verb:12} # {what}")
+        print(f"  {again} {verb:19} # {what}")
 
 
 def use_host(lab: Lab, arguments: argparse.Namespace) -> None:

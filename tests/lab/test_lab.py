@@ -270,7 +270,7 @@ def test_a_person_plays_with_it_by_hand(lab: Lab) -> None:
         return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
 
     before = lab.hosts()
-    invitation = play("up", "1", "port2222")
+    invitation = play("up", "port2222")
     [name] = {host.name for host in lab.hosts()} - {host.name for host in before}
     assert " -p 2222 --engine-install distro ops@" in invitation
     assert f"{name} " in play("ls")

@@ -46,13 +46,6 @@ def _sshd(option: str) -> str:
     return _file(f"/etc/ssh/sshd_config.d/10-{option.split(maxsplit=1)[0].lower()}.conf", option)
 
 
-def _dockerd(arguments: str) -> str:
-    """A drop-in that starts dockerd with other arguments."""
-    command = f"/usr/sbin/dockerd --containerd=/run/containerd/containerd.sock {arguments}"
-    override = f"[Service]\nExecStart=\nExecStart={command}"
-    return _file("/etc/systemd/system/docker.service.d/override.conf", override)
-
-
 def _library(seconds: int) -> str:
     return f"/usr/local/lib/lab-clock{seconds:+}.so"
 
@@ -68,26 +61,7 @@ def _clock(seconds: int) -> str:
     return f"echo {_library(seconds)} > /etc/ld.so.preload\n"
 
 
-_OTHER_TLS = """
-cd /etc/docker
-openssl req -x509 -newkey rsa:2048 -nodes -keyout ca-key.pem -days 3650 -subj /CN=somebody-else -out ca.pem
-openssl req -newkey rsa:2048 -nodes -keyout server-key.pem -subj /CN=server -out server.csr
-printf 'subjectAltName=DNS:docker.example\\nextendedKeyUsage=serverAuth\\n' > san
-openssl x509 -req -in server.csr -CA ca.pem -CAkey ca-key.pem -CAcreateserial -days 3650 -extfile san -out server.pem
-rm server.csr san
-chmod 600 server-key.pem ca-key.pem
-"""
-_OTHER_TLS_JSON = """
-{
-  "hosts": ["unix:///var/run/docker.sock", "tcp://0.0.0.0:2376"],
-  "tlsverify": true,
-  "tlscacert": "/etc/docker/ca.pem",
-  "tlscert": "/etc/docker/server.pem",
-  "tlskey": "/etc/docker/server-key.pem"
-}
-"""
 _BAD_JSON = '{\n  "log-driver": "json-file",\n  "labels": ["rack=7"\n}'
-_HOSTS_JSON = '{\n  "hosts": ["unix:///var/run/docker.sock", "tcp://127.0.0.1:2375"],\n  "log-driver": "json-file"\n}'
 # POSIX locks, as dpkg takes them: flock(1) would not be in its way.
 _HOLD_LOCK = """#!/usr/bin/perl
 open F, ">>", "/var/lib/dpkg/lock-frontend";
@@ -96,14 +70,6 @@ fcntl F, 6, $lock or die $!;                       # F_SETLK
 sleep 20;
 """
 _NOISE = "echo 'Welcome to the machine!'; echo 'Mind the step.' >&2\n"
-_UBUNTU = """
-ID=ubuntu
-ID_LIKE=debian
-VERSION_ID="24.04"
-VERSION_CODENAME=noble
-NAME="Ubuntu"
-PRETTY_NAME="Ubuntu 24.04 LTS"
-"""
 _NFTABLES = """#!/usr/sbin/nft -f
 flush ruleset
 table inet filter {
@@ -155,14 +121,6 @@ VARIANTS = {
     # The engine
     # The engine is asked by curl there, which takes a third of perl's CPU time; bare hosts have no curl.
     "docker": Variant("docker.io is installed and runs, and curl", "apt-get -q -y install docker.io curl"),
-    "dockerhosts": Variant(
-        "its daemon.json sets hosts, and the unit has no -H",
-        _file("/etc/docker/daemon.json", _HOSTS_JSON) + _dockerd(""),
-        on=("docker",),
-    ),
-    "unithosts": Variant(
-        "an override of its unit sets -H tcp", _dockerd("-H fd:// -H tcp://127.0.0.1:2375"), on=("docker",)
-    ),
     "badjson": Variant(
         "the engine runs, but since it started daemon.json is not JSON",
         _file("/usr/local/share/daemon.json", _BAD_JSON)
@@ -173,11 +131,6 @@ VARIANTS = {
             "[Install]\nWantedBy=multi-user.target",
         )
         + "systemctl enable -q badjson",
-        on=("docker",),
-    ),
-    "othertls": Variant(
-        "the engine listens on 2376 with TLS from somebody else's CA",
-        _file("/etc/docker/daemon.json", _OTHER_TLS_JSON) + _dockerd("") + _OTHER_TLS,
         on=("docker",),
     ),
     "podman": Variant("`docker` is podman", _install("podman-docker")),
@@ -215,7 +168,6 @@ VARIANTS = {
         "says Arch, has pacman and no apt; its repository has docker (Debian's files as a package)",
         _other_family("arch", "engine.sh", "pacman.sh"),
     ),
-    "fakeubuntu": Variant("says Ubuntu 24.04", "rm /etc/os-release\n" + _file("/etc/os-release", _UBUNTU)),
     # Firewalls that let in ssh alone
     "ufw": Variant(
         "ufw lets in port 22 alone",
