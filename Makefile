@@ -44,7 +44,7 @@ $(VENV)-oldest/installed: pyproject.toml $(SOURCES) $(VENV)/installed
 LIBRARIES = tests/test_certs.py tests/fleet/test_document.py tests/cli/test_boards.py \
 	$(foreach what,authentication connect hostile native_session private_keys session,tests/ssh/test_$(what).py)
 test-oldest: $(VENV)-oldest/installed
-	$(VENV)-oldest/bin/python -m pytest -n $(JOBS) -m "not lab" $(LIBRARIES)
+	$(VENV)-oldest/bin/python -m pytest -n $(JOBS) -m "not lab" $(LIBRARIES) $(TESTS)
 
 # Two at a time, and to the end: what fails is all shown.
 check: docs/reference.md
@@ -100,8 +100,9 @@ $(VENV)-plain/installed: pyproject.toml $(SOURCES)
 	$(VENV)-plain/bin/python -m pip install --quiet --force-reinstall .
 	touch $@
 
+# All of it, or parts: `make bench PARTS="start hosts"`.
 bench: $(VENV)-plain/installed
-	$(VENV)-plain/bin/python -m tests.bench
+	$(VENV)-plain/bin/python -m tests.bench $(PARTS)
 
 # End holders of access under 200 faults on a host of the lab, as root. `make soak-access FAULTS=20`.
 FAULTS ?= 200
@@ -113,8 +114,8 @@ RENEWALS ?= 100
 soak-renewal: $(VENV)/installed
 	$(BIN)/python -m tests.soak_renewal $(RENEWALS)
 
-# Real servers on this machine to play with, as root: `make lab`, `make lab LAB="up 2 docker"`, `make lab LAB=down`.
-LAB ?= up 3
+# Real servers on this machine to play with, as root: `make lab`, `make lab LAB="up --count 2 docker"`, `make lab LAB=down`.
+LAB ?= up --count 3
 lab: $(VENV)/installed
 	$(BIN)/python -m tests.lab $(LAB)
 
