@@ -52,6 +52,10 @@ class Hint(str):
     def __or__(self, other: Hint) -> Hint:
         return Hint.of(*self.parts, *other.parts)
 
+    # Until every room gives a Hint.
+    def __ror__(self, other: str) -> Hint:
+        return Hint(other) | self
+
 
 NO_HINT = Hint.of()
 
@@ -83,6 +87,15 @@ class MachineError(Exception):
         self.mistyped = mistyped
         self.for_scripts = for_scripts
 
+    # Until every room gives a Hint.
+    @property
+    def hint(self) -> Hint:
+        return self._hint  # type: ignore[return-value]
+
+    @hint.setter
+    def hint(self, hint: str) -> None:
+        self._hint = hint
+
     def named(self, name: str) -> MachineError:
         """Return an error whose cause names the machine."""
         return self if f'"{name}"' in self.cause else MachineError(f'"{name}": {self.cause}', self.hint)
@@ -92,7 +105,7 @@ class NeedsProvisioning(MachineError):
     leads_to = PROVISION
 
     def __init__(self, cause: str, name: str, how: str = "Set it up first") -> None:
-        super().__init__(cause, f"{how}: machinectl provision {name}")
+        super().__init__(cause, Hint(how, "machinectl provision", name))
 
 
 class UsageError(MachineError):
@@ -124,9 +137,9 @@ def elsewhere(hint: str) -> str:
     return hint.replace("machinectl ", f"machinectl{ELSEWHERE} ")
 
 
-def put_certificates_in(name: str, how: str = "Get its certificates from whoever made them") -> str:
+def put_certificates_in(name: str, how: str = "Get its certificates from whoever made them") -> Hint:
     """Return what to type for a machine whose certificates others make."""
-    return f"{how}: machinectl certs import {name} <DIR>"
+    return Hint(how, "machinectl certs import", name, "<DIR>")
 
 
 def wrong_choice(flag: str, given: str, choices: Sequence[str]) -> UsageError:

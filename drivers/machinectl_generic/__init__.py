@@ -9,6 +9,7 @@ from machinectl.driver import (
     CheckFailed,
     DriverError,
     EngineURL,
+    Hint,
     Instance,
     NoPowerSwitch,
     Option,
@@ -42,7 +43,7 @@ KINDS: dict[str, type] = {
     **dict.fromkeys(("IPAddress", "SSHHost", "SSHUser", "SSHKeyPath", "MAC"), str),
     **dict.fromkeys(("SSHPort", "EnginePort"), int),
 }
-START_AGAIN = "Restore it from a backup, or register the server again: machinectl create -d generic --help"
+START_AGAIN = Hint("Restore it from a backup, or register the server again", "machinectl create -d generic --help")
 IPV4 = r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(?:\.(?!$)|$)){4}"
 MAC = r"(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}"
 HIGHEST_PORT = 65535
@@ -102,7 +103,7 @@ class GenericDriver:
         if not way.resolves:
             raise CheckFailed(
                 f"{way.host} does not resolve: no such host is known here",
-                f"Give its address, or see: getent hosts {way.host}",
+                Hint("Give its address, or see", "getent hosts", way.host),
             )
 
     def preview(self, request: Request) -> Where:
@@ -149,11 +150,9 @@ class GenericDriver:
     def move(self, instance: Instance, url: str) -> str:
         parsed = parse_url(url)
         if parsed.scheme != "tcp":
-            import shlex
-
             raise DriverError(
                 f'Machine "{instance.name}" has a server\'s engine, which {url} is not',
-                f"Register it as a separate machine: machinectl create -d none --url {shlex.quote(url)} <NAME>",
+                Hint("Register it as a separate machine", "machinectl create -d none --url", url, "<NAME>"),
             )
         state = parse_state(instance)
         moved = {"IPAddress": parsed.host, "EnginePort": parsed.port or TLS_PORT}
@@ -167,8 +166,8 @@ class GenericDriver:
             url = tcp_url(state["IPAddress"], int(str(options["generic-engine-port"])))
             raise DriverError(
                 f'Where the engine of "{instance.name}" listens is changed on its host',
-                f"Set the new URL, and apply it: machinectl set --url {url} {instance.name}; "
-                f"machinectl provision {instance.name}",
+                Hint("Set the new URL, and apply it", "machinectl set --url", url, instance.name)
+                | Hint("", "machinectl provision", instance.name),
             )
         request = Request(instance.name, instance.directory, {**recorded_options(state), **options})
         self.check(request)
@@ -181,7 +180,7 @@ class GenericDriver:
     def no_power(self, instance: Instance, verb: str = "") -> NoPowerSwitch:  # noqa: ARG002 (the contract's)
         return NoPowerSwitch(
             f'"{instance.name}" is a standalone server: machinectl does not control its power',
-            f"Shut it down: machinectl stop {instance.name}; or switch it off where it stands",
+            Hint("Shut it down", "machinectl stop", instance.name) | Hint("or switch it off where it stands"),
             mac=parse_state(instance).get("MAC", ""),
         )
 
@@ -284,7 +283,7 @@ def kept_key(instance: Instance, name: str) -> str:
     if name != os.path.basename(name) or name in {os.curdir, os.pardir} or not name.isprintable():
         raise DriverError(
             f'The record of "{instance.name}" names a key outside of the machine\'s directory: {name!r}',
-            f"Copy it to {os.path.join(instance.directory, KEY_FILE)}, and write {KEY_FILE} there",
+            Hint(f"Copy it to {os.path.join(instance.directory, KEY_FILE)}, and write {KEY_FILE} there"),
         )
     return os.path.join(instance.directory, name) if name else ""
 
@@ -300,7 +299,7 @@ def split_login(text: str) -> dict[str, OptionValue] | None:
         return None
     if ":" in user:
         raise UsageError(
-            "An address holds no password", "Leave it out: you are asked for it. Or pass --ssh-password-file FILE"
+            "An address holds no password", Hint("Leave it out: you are asked for it. Or pass --ssh-password-file FILE")
         )
     if address.count(":") > 1 and not address.startswith("["):
         address = f"[{address}]"
@@ -309,7 +308,7 @@ def split_login(text: str) -> dict[str, OptionValue] | None:
     except UsageError as exc:
         raise UsageError(
             f"{text!r} is not [USER@]HOST[:PORT]",
-            "Write ops@192.168.0.29, ops@orion.local:22 or ops@[fd00::1d]",
+            Hint("Write ops@192.168.0.29, ops@orion.local:22 or ops@[fd00::1d]"),
         ) from exc
     named: dict[str, OptionValue] = {"generic-ssh-user": found.user, "generic-ssh-port": found.port}
     return {"generic-ip-address": found.host, **{name: value for name, value in named.items() if value}}
@@ -328,7 +327,7 @@ def check_address(value: OptionValue) -> str:
     except UsageError as exc:
         raise UsageError(
             f"--ip-address {address!r} is neither an address nor a name",
-            "Give 192.168.0.29, fd00::1d or orion.local; --ssh-user and --ssh-port have the rest",
+            Hint("Give 192.168.0.29, fd00::1d or orion.local; --ssh-user and --ssh-port have the rest"),
         ) from exc
     return bare
 
@@ -343,7 +342,7 @@ def check_ssh_port(value: OptionValue) -> int:
 
 def check_port_number(name: str, number: OptionValue, *, least: int) -> int:
     if not isinstance(number, int) or not least <= number <= HIGHEST_PORT:
-        raise UsageError(f"--{name} {number} is not a port", f"Give a number from {least} to {HIGHEST_PORT}")
+        raise UsageError(f"--{name} {number} is not a port", Hint(f"Give a number from {least} to {HIGHEST_PORT}"))
     return number
 
 
@@ -353,7 +352,7 @@ def check_mac(value: OptionValue) -> str:
 
     mac = str(value)
     if mac and not re.fullmatch(MAC, mac):
-        raise UsageError(f"--mac {mac!r} is not a MAC address", "Give it as 52:54:00:12:34:56")
+        raise UsageError(f"--mac {mac!r} is not a MAC address", Hint("Give it as 52:54:00:12:34:56"))
     return mac.lower().replace("-", ":")
 
 
@@ -370,11 +369,11 @@ def key_files(path: str) -> list[str]:
 def check_key(path: str) -> None:
     """Raise CheckFailed if the file is unreadable; do not check its content."""
     if os.path.isdir(path):
-        raise CheckFailed(f"--ssh-key {path} is a directory", f"Name the key in it: ls {path}")
+        raise CheckFailed(f"--ssh-key {path} is a directory", Hint("Name the key in it", "ls", path))
     try:
         read_file(path)
     except OSError as exc:
-        raise CheckFailed(f"--ssh-key {path} cannot be read: {exc.strerror}", f"See: ls -l {path}") from exc
+        raise CheckFailed(f"--ssh-key {path} cannot be read: {exc.strerror}", Hint("See", "ls -l", path)) from exc
 
 
 def copy_key(request: Request) -> None:

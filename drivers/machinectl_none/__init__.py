@@ -6,6 +6,7 @@ from functools import partialmethod
 
 from machinectl.driver import (
     DriverError,
+    Hint,
     Instance,
     Option,
     Request,
@@ -62,7 +63,7 @@ class NoneDriver:
     def no_power(self, instance: Instance, verb: str) -> DriverError:
         return DriverError(
             f'Driver "none" cannot {verb} the host of "{instance.name}": it only knows the URL',
-            "Do it on the host itself",
+            Hint("Do it on the host itself"),
         )
 
     def _refuse(self, verb: str, instance: Instance) -> NoReturn:

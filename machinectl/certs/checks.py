@@ -25,7 +25,7 @@ from machinectl.certs.pem import (
     read_certificates,
     read_private_key,
 )
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -119,7 +119,7 @@ def checked_bundle(
         raise MachineError(
             f"{cert_file} is not signed by {ca_file}: its issuer is {name_text(leaf.certificate.issuer)},"
             f" {ca_file} holds {name_text(authorities[0].certificate.subject)}",
-            f"Give the CA certificate that came with {cert_file}.",
+            Hint(f"Give the CA certificate that came with {cert_file}."),
         )
     check_dates(path, now)
     check_usage(leaf, usage)
@@ -191,7 +191,7 @@ def check_authorities(authorities: list[PemFile], pinned: Sequence[PemFile] = ()
         name, certificate = authorities[0]
         raise MachineError(
             f"{name} is not a CA's certificate: {name_text(certificate.subject)} may not sign others",
-            f"Give the certificate of the CA that signed it, {name_text(certificate.issuer)}.",
+            Hint(f"Give the certificate of the CA that signed it, {name_text(certificate.issuer)}."),
         )
 
 
@@ -203,12 +203,12 @@ def check_dates(path: Iterable[PemFile], now: datetime | None) -> None:
         if certificate.not_valid_after_utc < now:
             raise MachineError(
                 f"{what} expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC",
-                "Make new ones: machinectl certs create --out <DIR> --san <HOST>",
+                Hint("Make new ones", "machinectl certs create --out <DIR> --san <HOST>"),
             )
         if certificate.not_valid_before_utc > now:
             raise MachineError(
                 f"{what} is not valid before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC",
-                f"The clock here says {now:%Y-%m-%d %H:%M} UTC: if that is wrong, set it; else wait.",
+                Hint(f"The clock here says {now:%Y-%m-%d %H:%M} UTC: if that is wrong, set it; else wait."),
             )
 
 
@@ -221,7 +221,7 @@ def check_usage(leaf: PemFile, usage: x509.ObjectIdentifier) -> None:
     what = ", ".join(USAGES.get(each, each.dotted_string) for each in usages)
     raise MachineError(
         f"{leaf.name} is not {whose}'s certificate: it lacks {USAGES[usage]}, and is for {what}",
-        "If the server's and the client's files were swapped, swap them back.",
+        Hint("If the server's and the client's files were swapped, swap them back."),
     )
 
 
@@ -254,14 +254,14 @@ def check_signature_kind(signed: PemFile) -> None:
 def unsupported(certificate: PemFile, what: str) -> MachineError:
     return MachineError(
         f"{certificate.name} ({name_text(certificate.certificate.subject)}) {what}, which docker does not accept",
-        "Make one with a P-256 key and SHA-256: machinectl certs create --out <DIR> --san <HOST>",
+        Hint("Make one with a P-256 key and SHA-256", "machinectl certs create --out <DIR> --san <HOST>"),
     )
 
 
 def no_match(certificate: PemFile, key_file: str) -> MachineError:
     return MachineError(
         f"{key_file} is not the private key of {certificate.name} ({name_text(certificate.certificate.subject)})",
-        "Give the key that was made together with that certificate.",
+        Hint("Give the key that was made together with that certificate."),
     )
 
 

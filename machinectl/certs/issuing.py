@@ -24,7 +24,7 @@ from machinectl.certs.pem import (
     read_private_key,
     read_public_key,
 )
-from machinectl.errors import UsageError
+from machinectl.errors import Hint, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -102,7 +102,7 @@ def check_client_name(name: str) -> None:
     if not name.isprintable() or not 1 <= len(name.encode(errors="replace")) <= COMMON_NAME_BYTES:
         raise UsageError(
             f"{printable(name)!r} cannot be the name in a certificate",
-            f"Give 1 to {COMMON_NAME_BYTES} printable characters, such as alice or ci-runner.",
+            Hint(f"Give 1 to {COMMON_NAME_BYTES} printable characters, such as alice or ci-runner."),
         )
 
 
@@ -195,6 +195,6 @@ def general_name(san: str) -> x509.GeneralName:
     if len(name) > 253 or not DNS_NAME.fullmatch(name) or name.rpartition(".")[2].isdigit():  # noqa: PLR2004 - RFC 1035, 2.3.4
         raise UsageError(
             f"{printable(san)!r} is neither an IP address nor a DNS name",
-            "Give it as 192.168.0.29, fd00::1d or orion.local; a name outside ASCII in its xn-- form.",
+            Hint("Give it as 192.168.0.29, fd00::1d or orion.local; a name outside ASCII in its xn-- form."),
         )
     return x509.DNSName(name)

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -167,12 +167,12 @@ def only_certificates(pem: bytes) -> bytes:
     return certificate_pem(read_certificates(pem, "The certificate"))
 
 
-def certificate_hint(pem: bytes, file: str) -> str:
+def certificate_hint(pem: bytes, file: str) -> Hint:
     if b"PRIVATE KEY-----" in pem:
-        return "It holds a private key: give the certificate that was made with it."
+        return Hint("It holds a private key: give the certificate that was made with it.")
     if is_der(pem):
-        return f"It looks like DER; convert it: openssl x509 -inform der -in {shlex.quote(file)} -out cert.pem"
-    return "A PEM certificate starts with -----BEGIN CERTIFICATE-----; copy the file again from its source."
+        return Hint("It looks like DER; convert it", "openssl x509 -inform der -in", file, "-out", "cert.pem")
+    return Hint("A PEM certificate starts with -----BEGIN CERTIFICATE-----; copy the file again from its source.")
 
 
 def read_private_key(pem: bytes, file: str) -> Key:
@@ -185,13 +185,15 @@ def read_private_key(pem: bytes, file: str) -> Key:
     except TypeError as exc:
         raise MachineError(
             f"{file} is encrypted with a passphrase, which docker cannot ask for",
-            f"Decrypt it: openssl pkey -in {shlex.quote(file)} -out plain.pem && mv plain.pem {shlex.quote(file)}",
+            Hint(
+                "Decrypt it", f"openssl pkey -in {shlex.quote(file)} -out plain.pem && mv plain.pem {shlex.quote(file)}"
+            ),
         ) from exc
     except (ValueError, UnsupportedAlgorithm) as exc:
         raise MachineError(f"{file} is not a PEM private key", key_hint(pem, file)) from exc
     if not isinstance(key, Key):
         raise MachineError(
-            f"{file} holds a kind of private key that docker does not use", "Give an RSA, ECDSA or Ed25519 key."
+            f"{file} holds a kind of private key that docker does not use", Hint("Give an RSA, ECDSA or Ed25519 key.")
         )
     _VALIDATED.add(digest)
     return key
@@ -208,14 +210,14 @@ def read_public_key(pem: bytes) -> CertificatePublicKeyTypes:
     return key
 
 
-def key_hint(pem: bytes, file: str) -> str:
+def key_hint(pem: bytes, file: str) -> Hint:
     if b"BEGIN CERTIFICATE" in pem:
-        return "It holds a certificate: give the key that was made with it."
+        return Hint("It holds a certificate: give the key that was made with it.")
     if b"BEGIN OPENSSH PRIVATE KEY" in pem:
-        return f"It is an SSH key; convert a copy of it: ssh-keygen -p -m PKCS8 -f {shlex.quote(file)}"
+        return Hint("It is an SSH key; convert a copy of it", "ssh-keygen -p -m PKCS8 -f", file)
     if is_der(pem):
-        return f"It looks like DER; convert it: openssl pkey -inform der -in {shlex.quote(file)} -out key.pem"
-    return "A PEM key starts with -----BEGIN PRIVATE KEY-----; copy the file again from its source."
+        return Hint("It looks like DER; convert it", "openssl pkey -inform der -in", file, "-out", "key.pem")
+    return Hint("A PEM key starts with -----BEGIN PRIVATE KEY-----; copy the file again from its source.")
 
 
 def is_der(data: bytes) -> bool:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.hosts.certificates.expiry import expires_soon
 from machinectl.hosts.certificates.renewal_time import due_certificates
 from machinectl.hosts.parallel.rollout_order import RolloutOrder
@@ -44,7 +44,7 @@ def leave_locked(name: str, due: Due) -> None:
     """Raise LockedElsewhere, or MachineError if a certificate expires soon. The other run may wait for an answer."""
     has_time = not any(expires_soon(*each, datetime.now(UTC)) for each in due.validities)
     kind = LockedElsewhere if has_time else MachineError
-    raise kind(f'Another run of machinectl works on "{name}"', "Run it again later: machinectl renew --due")
+    raise kind(f'Another run of machinectl works on "{name}"', Hint("Run it again later", "machinectl renew --due"))
 
 
 def renew_unless_locked(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError
-from machinectl.files.atomic import make_directories, quote_word, remove_if_present, replace_file
+from machinectl.errors import Hint, MachineError
+from machinectl.files.atomic import make_directories, remove_if_present, replace_file
 from machinectl.files.home_directory import check_home_known
 from machinectl.files.ownership import exposed
 from machinectl.machines.store.store_paths import default_root
@@ -32,26 +32,24 @@ def install_timer(
     kept = {name: environment[name] for name in KEPT if environment.get(name)}
     job = DailyJob(job_name(store.root, default_root()), command, kept)
     paths = timer.paths(job.name)
-    check_home_known(paths[0], "Set HOME")
+    check_home_known(paths[0], Hint("Set HOME"))
     check_printable([*job.command, *kept.values(), *paths])
     check_private(os.path.dirname(paths[0]))
     try:
         timer.check()
     except MachineError as exc:
-        instead = f"let cron run it (crontab -e): {job.crontab_line}"
-        raise MachineError(
-            exc.cause, f"{exc.hint}; or {instead}" if exc.hint else f"{instead[0].upper()}{instead[1:]}"
-        ) from exc
+        exc.hint = exc.hint | Hint("Or let cron run it (crontab -e)", job.crontab_line)
+        raise
     files = timer.files(job)
     for path, content in files.items():
         try:
             make_directories(os.path.dirname(path))
             replace_file(path, content)
         except OSError as exc:
-            where = quote_word(os.path.dirname(path))
-            raise MachineError(f"{path} cannot be written: {exc.strerror}", f"See: ls -ld {where}") from exc
-    for note in timer.enable(job.name):
-        console.note(note)
+            hint = Hint("See", "ls -ld", os.path.dirname(path))
+            raise MachineError(f"{path} cannot be written: {exc.strerror}", hint) from exc
+    if hint := timer.enable(job.name):
+        console.note("The timer is installed", hint)
     return list(files)[-1]
 
 
@@ -59,7 +57,8 @@ def check_private(directory: str) -> None:
     """Raise MachineError if another user could replace what the timer runs, even as root (sudo may keep HOME)."""
     if found := exposed(directory, root_anywhere=False):
         raise MachineError(
-            f"{found.path} is not safe for a timer: {found.why}", found.hint("use a home directory of your own")
+            f"{found.path} is not safe for a timer: {found.why}",
+            found.hint() | Hint("or use a home directory of your own"),
         )
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from machinectl.console import decline
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.hosts.lifecycle.removal import (
     check_not_jump_host,
     confirm_removal,
@@ -88,7 +88,7 @@ def warn_of_owner(store: Store, console: Console, name: str) -> None:
     from machinectl.hosts.access.requesting import whom_to_ask
 
     if error := whom_to_ask(machine):
-        console.warn(f'Only {owner_of(machine)} can end your access to the engine of "{name}"\n{error.hint}')
+        console.warn(f'Only {owner_of(machine)} can end your access to the engine of "{name}"', error.hint)
 
 
 def is_removable(store: Store, name: str, *, force: bool) -> bool:
@@ -125,7 +125,7 @@ def plan_removal(
         forgotten = "the certificates here and what is known of the host"
         engine_stays = purge and not purge.engine and of_kind(machine.changes, PackageInstalled)
         if is_changed(machine) and (engine_stays or not (purge or forget)):
-            forgotten = "what undoes the set-up of the host is kept: machinectl ls --removed"
+            forgotten = Hint("what undoes the set-up of the host is kept", "machinectl ls --removed")
         outcomes.append(Outcome(f"Forgetting {name}", changed=True, details=(forgotten,)))
         return HostPlan(outcomes=tuple(outcomes))
 

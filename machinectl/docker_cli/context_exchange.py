@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from machinectl.docker_cli.docker_directory import check_docker_directory
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.files.atomic import full_disk_hint, make_directories, remove_tree, write_new, write_tree
 from machinectl.files.ownership import FOREIGN, Exposed, exposed_above, other_writer
 
@@ -151,7 +151,7 @@ def cannot_write(config: str, why: OSError) -> ContextError:
 def unsafe_place(exposed: Exposed) -> ContextError:
     return ContextError(
         f"{exposed.path} is not safe for keys: {exposed.why}",
-        exposed.hint("keep docker's contexts elsewhere: export DOCKER_CONFIG=<DIR>"),
+        exposed.hint() | Hint("or keep docker's contexts elsewhere", "export DOCKER_CONFIG=<DIR>"),
     )
 
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from machinectl.docker_cli.docker_directory import check_docker_directory, docker_directory
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.files.atomic import full_disk_hint, quote_word, read_file, remove_if_present, write_and_rename
 from machinectl.files.ownership import exposed
 
@@ -117,7 +117,7 @@ def check_private(directory: str) -> None:
     if found := exposed(directory):
         raise MachineError(
             f"{found.path} is not safe for a plugin of docker's: {found.why}",
-            found.hint("use another directory: export DOCKER_CONFIG=<DIR>"),
+            found.hint() | Hint("or use another directory", "export DOCKER_CONFIG=<DIR>"),
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.doctor.check import BROKEN, OK, UNKNOWN, Check, first_case
+from machinectl.errors import NO_HINT, Hint
 from machinectl.hosts.certificates.client_warnings import UNFINISHED, finishing
 from machinectl.machines.holders import ACTIVE, ADDING, ENDING
 from machinectl.provision import client_cas
@@ -44,45 +45,45 @@ def accepted_clients_check(host: Facts, ca: bytes, holders: Sequence[AccessHolde
             staying,
             BROKEN,
             f"the access of {', '.join(staying)} was to end, and the engine still accepts it",
-            f"End it: machinectl access end {next(iter(staying), '')} {machine}",
+            Hint("End it", "machinectl access end", next(iter(staying), ""), machine),
         ),
         (
             shut_out,
             BROKEN,
             f"the engine reads another list of CAs than {CLIENTS}, and does not accept {', '.join(shut_out)}",
-            f"Have it read that file, with what is in the other: machinectl provision {machine}",
+            Hint("Have it read that file, with what is in the other", "machinectl provision", machine),
         ),
         (
             lost and not listed,
             BROKEN,
             f"{CLIENTS} is {list_state(host)}, which lists the CAs of {', '.join(lost)}",
-            f"Write it again: machinectl provision {machine}",
+            Hint("Write it again", "machinectl provision", machine),
         ),
         (
             host.clients_edited,
             UNKNOWN,
             unread,
-            f"Restart the engine, with its containers running on: machinectl provision {machine}",
+            Hint("Restart the engine, with its containers running on", "machinectl provision", machine),
         ),
         (
             damage,
             BROKEN,
             damage,
-            f"Correct that file on the host, then: machinectl provision {machine}",
+            Hint("Correct that file on the host, then", "machinectl provision", machine),
         ),
         (
             lost,
             UNKNOWN,
             f"{', '.join(lost)}: on record here, and no longer accepted by the engine",
-            f"Take it off the record: machinectl access end {next(iter(lost), '')} {machine}",
+            Hint("Take it off the record", "machinectl access end", next(iter(lost), ""), machine),
         ),
         (
             unfinished,
             UNKNOWN,
             f"the access of {', '.join(holder.who for holder in unfinished)} {UNFINISHED}",
-            "".join(finishing(holder, machine) for holder in unfinished[:1]),
+            finishing(unfinished[0], machine) if unfinished else NO_HINT,
         ),
-        (True, OK, f"the engine accepts {names}{beside}", ""),
+        (True, OK, f"the engine accepts {names}{beside}", NO_HINT),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
-from machinectl.errors import MachineError
+from machinectl.errors import NO_HINT, Hint, MachineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -27,7 +27,7 @@ OK, BROKEN, UNKNOWN = Verdict
 
 @dataclass(frozen=True)
 class Check:
-    """`seen` is one line; `hint` is a command or "".
+    """`seen` is one line; `hint` has the command that repairs it.
 
     `is_unseen`: another check's failure kept this one from being done. `leads_to` is as in MachineError.
     """
@@ -35,12 +35,12 @@ class Check:
     title: str
     verdict: Verdict
     seen: str
-    hint: str = ""
+    hint: Hint = NO_HINT
     is_unseen: bool = False
     leads_to: str = field(default="", compare=False)
 
 
-def first_case(title: str, *cases: tuple[object, Verdict, str, str]) -> Check:
+def first_case(title: str, *cases: tuple[object, Verdict, str, Hint]) -> Check:
     """Return the first case that applies: a condition, verdict, observation and hint."""
     return next(Check(title, verdict, seen, hint) for applies, verdict, seen, hint in cases if applies)
 
@@ -49,11 +49,11 @@ def ok(title: str, seen: str) -> Check:
     return Check(title, OK, seen)
 
 
-def broken(title: str, seen: str, hint: str) -> Check:
+def broken(title: str, seen: str, hint: Hint) -> Check:
     return Check(title, BROKEN, seen, hint)
 
 
-def unknown(title: str, seen: str, hint: str = "") -> Check:
+def unknown(title: str, seen: str, hint: Hint = NO_HINT) -> Check:
     return Check(title, UNKNOWN, seen, hint)
 
 

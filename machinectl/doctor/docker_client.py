@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.certificate_dates import expiry_dates
 from machinectl.doctor.check import BROKEN, OK, Check, broken, first_case, ok, unknown
-from machinectl.errors import MachineError
+from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.files.atomic import quote_word
 from machinectl.files.fileset import read_regular_file
 
@@ -39,16 +39,18 @@ NUMBERS = re.compile(r"(\d{1,5})\.(\d{1,5})")
 def cli_check(path: str) -> Check:
     program = shutil.which("docker", path=path)
     if program is None:
-        return broken(CLI, "there is no docker on the PATH", f"Install the docker CLI: {DOCS}")
+        return broken(CLI, "there is no docker on the PATH", Hint("Install the docker CLI", DOCS))
     said = first_line([program, "--version"])
     if not said:
-        return broken(CLI, f"{program} does not say its version", f"See why: {quote_word(program)} --version")
+        return broken(CLI, f"{program} does not say its version", Hint("See why", f"{quote_word(program)} --version"))
     if not said.startswith("Docker version "):
-        return unknown(CLI, f"{program} is not Docker's, but says {said!r}", f"See: {quote_word(program)} --version")
+        return unknown(
+            CLI, f"{program} is not Docker's, but says {said!r}", Hint("See", f"{quote_word(program)} --version")
+        )
     seen = f"{program}, {said.removeprefix('Docker ').partition(',')[0]}"
     numbers = re.match(r"Docker version (\d+)\.(\d+)", said)
     if numbers and (int(numbers[1]), int(numbers[2])) < WITH_CONTEXTS:
-        return unknown(CLI, f"{seen}: it knows neither contexts nor plugins", f"Install a newer one: {DOCS}")
+        return unknown(CLI, f"{seen}: it knows neither contexts nor plugins", Hint("Install a newer one", DOCS))
     return ok(CLI, seen)
 
 
@@ -90,7 +92,7 @@ def api_check(client: str, least: str, most: str) -> Check:
         return unknown(API, f"{engine}; the docker CLI here does not say what it speaks")
     seen = f"the docker CLI here speaks up to {client}, {engine}"
     if least and version_numbers(client) < version_numbers(least):
-        return broken(API, f"{seen}: it is too old for that engine", f"Install a newer docker CLI: {DOCS}")
+        return broken(API, f"{seen}: it is too old for that engine", Hint("Install a newer docker CLI", DOCS))
     return ok(API, seen)
 
 
@@ -115,31 +117,31 @@ def shell_checks(environment: Mapping[str, str], machines: Sequence[Machine], so
         yield ok(SHELL, f'docker is pointed at the socket of "{socket_of}"')
     elif host:
         there = f"DOCKER_HOST points docker at {host}, which is not a machine here, and overrides docker contexts"
-        yield unknown(SHELL, there, f"Unset it: {AGAIN}")
+        yield unknown(SHELL, there, Hint("Unset it", AGAIN))
     elif context:
         there = f"DOCKER_CONTEXT makes docker use the context {context}, whatever `docker context use` chose"
-        yield unknown(SHELL, there, "Unset it: unset DOCKER_CONTEXT")
+        yield unknown(SHELL, there, Hint("Unset it", "unset DOCKER_CONTEXT"))
     elif stray := tls_without_host(environment):
-        yield broken(SHELL, stray, f"Unset it: {AGAIN}")
+        yield broken(SHELL, stray, Hint("Unset it", AGAIN))
     else:
         yield ok(SHELL, "no DOCKER_HOST, no DOCKER_CONTEXT: docker uses its current context")
     if version := environment.get("DOCKER_API_VERSION"):
         fixed = f"DOCKER_API_VERSION has docker speak {version} to every engine"
-        yield unknown(SHELL, fixed, "Unset it: unset DOCKER_API_VERSION")
+        yield unknown(SHELL, fixed, Hint("Unset it", "unset DOCKER_API_VERSION"))
 
 
 def ca_bundle_checks(machine: Machine, environment: Mapping[str, str]) -> Iterator[Check]:
     bundles = [name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if environment.get(name)]
     if machine.tls and bundles:
         seen = f'docker\'s SDK for Python ignores the CA of "{machine.name}" because of {" and ".join(bundles)}'
-        socket = f"or use a socket: machinectl socket {machine.name} -- <COMMAND>"
-        yield unknown(SHELL, seen, f"Unset it: unset {' '.join(bundles)}; {socket}")
+        socket = Hint("or use a socket", "machinectl socket", machine.name, "--", "<COMMAND>")
+        yield unknown(SHELL, seen, Hint("Unset it", f"unset {' '.join(bundles)}") | socket)
 
 
 def machine_variables_check(machine: Machine, environment: Mapping[str, str]) -> Check:
     name = machine.name
     tls, directory = environment.get("DOCKER_TLS_VERIFY", ""), environment.get("DOCKER_CERT_PATH", "")
-    again = f"Set it again: eval $(machinectl env {name})"
+    again = Hint("Set it again", f"eval $(machinectl env {name})")
     here = f'docker is pointed at "{name}"'
     elsewhere = os.path.abspath(directory) != machine.directory
     theirs = f"{here} with certificates from {directory or 'nowhere'}"
@@ -148,9 +150,9 @@ def machine_variables_check(machine: Machine, environment: Mapping[str, str]) ->
         SHELL,
         (machine.tls and not tls, BROKEN, f"{here} without its TLS", again),
         (fault, BROKEN, f"{theirs}{fault}", again),
-        (machine.tls and elsewhere, OK, theirs, ""),
+        (machine.tls and elsewhere, OK, theirs, NO_HINT),
         (not machine.tls and tls, BROKEN, f"{here} with TLS, which that does not speak", again),
-        (True, OK, here, ""),
+        (True, OK, here, NO_HINT),
     )
 
 

@@ -14,7 +14,7 @@ from machinectl.docker_cli.context_exchange import ContextError
 from machinectl.docker_cli.contexts import DEFAULT, Contexts
 from machinectl.docker_cli.docker_directory import check_docker_directory, docker_directory
 from machinectl.doctor.check import OK, Check, broken, failed, ok, unknown
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.files.atomic import quote_word, read_file
 from machinectl.hosts.exports.builders import store_builders
 from machinectl.hosts.exports.docker_contexts import NOT_WANTED, ContextStatus, SyncStep, context_status
@@ -43,7 +43,7 @@ def docker_checks(
         yield failed(CONFIG, exc)
         return
     if os.path.lexists(config) and not os.path.isdir(config):
-        yield broken(CONTEXTS, f"{config}, docker's own directory, is none", f"See: ls -ld {quote_word(config)}")
+        yield broken(CONTEXTS, f"{config}, docker's own directory, is none", Hint("See", "ls -ld", config))
         return
     yield from config_checks(os.path.join(config, "config.json"))
     yield plugin_check(docker_plugin.plugin_file(environment))
@@ -51,7 +51,9 @@ def docker_checks(
     if following:
         yield from context_checks([context_status(docker, store, machine) for machine in machines])
     else:
-        yield Check(CONTEXTS, OK, "turned off by MACHINECTL_CONTEXTS", "Turn them on: unset MACHINECTL_CONTEXTS")
+        yield Check(
+            CONTEXTS, OK, "turned off by MACHINECTL_CONTEXTS", Hint("Turn them on", "unset MACHINECTL_CONTEXTS")
+        )
     yield from current_context_check(docker, environment)
     yield from builder_checks(store, environment)
 
@@ -65,27 +67,27 @@ def config_checks(path: str) -> Iterator[Check]:
     except FileNotFoundError:
         return
     except OSError as exc:
-        yield broken(CONFIG, f"{path} cannot be read: {exc.strerror or exc}", f"See: ls -ld {quote_word(path)}")
+        yield broken(CONFIG, f"{path} cannot be read: {exc.strerror or exc}", Hint("See", "ls -ld", path))
     except (ValueError, RecursionError) as exc:
         seen = f"{path} is not JSON: {exc}; docker ignores it"
-        yield broken(CONFIG, seen, f"See where: python3 -m json.tool {quote_word(path)}")
+        yield broken(CONFIG, seen, Hint("See where", "python3 -m json.tool", path))
     else:
         if not isinstance(found, dict | None):
-            yield broken(CONFIG, f"{path} is not a JSON object; docker ignores it", f"See: less {quote_word(path)}")
+            yield broken(CONFIG, f"{path} is not a JSON object; docker ignores it", Hint("See", "less", path))
 
 
 def plugin_check(path: str) -> Check:
     if there := docker_plugin.foreign_file(path):
         away = f"mv {quote_word(path)} {quote_word(f'{path}.old')}"
-        return unknown(PLUGIN, f"{path} is {there}", f"Replace it: {away} && {INSTALL}")
+        return unknown(PLUGIN, f"{path} is {there}", Hint("Replace it", f"{away} && {INSTALL}"))
     if not docker_plugin.is_ours(path):
-        return Check(PLUGIN, OK, "`docker machine` is not installed (optional)", f"Install it: {INSTALL}")
+        return Check(PLUGIN, OK, "`docker machine` is not installed (optional)", Hint("Install it", INSTALL))
     if not os.access(path, os.X_OK):
-        return broken(PLUGIN, f"{path} is not executable", f"Install it again: {INSTALL}")
+        return broken(PLUGIN, f"{path} is not executable", Hint("Install it again", INSTALL))
     program = started_by(path)
     if not os.access(program, os.X_OK):
         gone = f"{path} was written by {program or 'what it does not say'}, which is gone"
-        return unknown(PLUGIN, gone, f"Install it again: {INSTALL}")
+        return unknown(PLUGIN, gone, Hint("Install it again", INSTALL))
     return ok(PLUGIN, f"`docker machine` is {program}")
 
 
@@ -113,7 +115,7 @@ def context_checks(found: Sequence[ContextStatus]) -> Iterator[Check]:
 def out_of_step(found: ContextStatus) -> Check:
     """Report a wrong context; one that leads elsewhere is worse than none."""
     if found.step is SyncStep.REMOVE:
-        return broken(CONTEXTS, f"there, and {found.why}", "Remove it: machinectl context sync")
+        return broken(CONTEXTS, f"there, and {found.why}", Hint("Remove it", "machinectl context sync"))
     if found.why == NOT_WANTED:
         return Check(CONTEXTS, OK, found.why, found.hint)
     judge = broken if found.is_there and found.needs_sync else unknown
@@ -145,6 +147,6 @@ def current_context_check(docker: Contexts, environment: Mapping[str, str]) -> I
     if there is None:
         other = "unset DOCKER_CONTEXT" if chosen.by == "DOCKER_CONTEXT" else "docker context use default"
         seen = f'docker is pointed at the context "{chosen.name}", which is not there'
-        yield broken(CURRENT, seen, f"Point it elsewhere: {other}")
+        yield broken(CURRENT, seen, Hint("Point it elsewhere", other))
     else:
         yield ok(CURRENT, f'"{chosen.name}", which leads to {there.host or "nowhere"}')

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.doctor.check import Check, broken, failed, ok, unknown
-from machinectl.errors import MachineError, one_line
+from machinectl.errors import Hint, MachineError, one_line
 from machinectl.hosts.connection.openssh_programs import UNVERIFIED
 from machinectl.hosts.exports.ssh_config_file import LET_SSH_KNOW, ssh_config_path
 from machinectl.process_streams import find_program
@@ -52,5 +52,5 @@ def docker_ssh_check(store: Store, machine: Machine, timeout: float) -> Check:
     if os.path.exists(ssh_config_path(store)) and UNVERIFIED not in said:
         # At a terminal, docker's ssh can ask for a passphrase.
         own = shlex.join(ssh_command(url.host, user=url.user, port=url.port, arguments=["true"]))
-        return unknown(TITLE, seen, f"See why: {own}\nIf it does not know the machine: {LET_SSH_KNOW}")
-    return broken(TITLE, seen, f"Let your own ssh know the machine: {LET_SSH_KNOW}")
+        return unknown(TITLE, seen, Hint("See why", own) | Hint("if it does not know the machine", LET_SSH_KNOW))
+    return broken(TITLE, seen, Hint("Let your own ssh know the machine", LET_SSH_KNOW))

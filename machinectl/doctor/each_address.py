@@ -16,7 +16,7 @@ from machinectl.engine.endpoint import Deadline
 from machinectl.engine.http import dial, get
 from machinectl.engine.probe import LONGEST_TOLD, parse_object
 from machinectl.engine.swarm_api import INFO
-from machinectl.errors import DOCTOR, MachineError, elsewhere, one_line
+from machinectl.errors import DOCTOR, Hint, MachineError, one_line
 from machinectl.hosts.connection.login import moved_hint, pinned_known_hosts
 from machinectl.hosts.connection.machine_driver import endpoint_of, flag_of_set, ssh_or_none
 from machinectl.hosts.parallel.background_task import BackgroundTask
@@ -57,8 +57,11 @@ def look_at_addresses(machine: Machine, console: Console, login: Login, timeout:
     if len(hosts) == 1:
         return []
     tasks = {host: BackgroundTask(partial(look_at, machine, host, console, login, timeout)) for host in hosts}
-    late = MachineError(f"no answer within {timeout * STEPS:g} s")
-    return [task.found(timeout * STEPS) or AddressLook(host, failure=late) for host, task in tasks.items()]
+    late = f"no answer within {timeout * STEPS:g} s"
+    return [
+        task.found(timeout * STEPS) or AddressLook(host, failure=MachineError(f"{host}: {late}"))
+        for host, task in tasks.items()
+    ]
 
 
 def known_addresses(machine: Machine) -> list[str]:
@@ -102,11 +105,11 @@ def address_checks(machine: Machine, looks: list[AddressLook], engine: str) -> I
     foreign = [look.host for look in looks if is_another_host(look, engine)]
     for look in looks:
         command = without_address(machine, look.host, answering, foreign)
-        remove = f"If the host no longer has this address: {command}" if command else moved_hint(machine)
+        remove = Hint("If the host no longer has this address", command) if command else moved_hint(machine)
         yield address_check(machine, look, engine, remove, is_found=bool(answering))
 
 
-def address_check(machine: Machine, look: AddressLook, engine: str, remove: str, *, is_found: bool) -> Check:
+def address_check(machine: Machine, look: AddressLook, engine: str, remove: Hint, *, is_found: bool) -> Check:
     """`remove` is the hint that takes the address out; `is_found`: the engine answers at some address."""
     host, failure = look.host, look.failure
     over_ssh = f"{host}: the machine's host answers over SSH"
@@ -120,24 +123,18 @@ def address_check(machine: Machine, look: AddressLook, engine: str, remove: str,
         return broken(TITLE, seen, certificate_hint(machine, failure))
     if look.has_own_key is False:
         seen = f"{host}: another host answers: its SSH key is not that of {machine.name}"
-        return broken(TITLE, seen, f"machinectl skips it. {remove}")
+        return broken(TITLE, seen, remove)
     if is_foreign(failure) and look.has_own_key:
         hint = foreign_ca_hint(endpoint_of(machine)) if failure.leads_to == DOCTOR else failure.hint
         return broken(TITLE, f"{over_ssh}, but another engine or server: {foreign_reason(failure)}", hint)
     if is_foreign(failure) and is_found:
         seen = f"{host}: another engine or server answers: {foreign_reason(failure)}"
-        return broken(TITLE, seen, f"machinectl skips it. {remove}")
+        return broken(TITLE, seen, remove)
     if isinstance(failure.__cause__, ssl.SSLError):
-        return broken(TITLE, cause_at(host, failure), remove if failure.leads_to == DOCTOR else failure.hint)
+        return broken(TITLE, failure.cause, remove if failure.leads_to == DOCTOR else failure.hint)
     if look.has_own_key:
         return unknown(TITLE, f"{over_ssh}, its engine does not: {failure.cause}", failure.hint)
-    return unknown(TITLE, cause_at(host, failure), remove)
-
-
-def cause_at(host: str, failure: MachineError) -> str:
-    """Name the address, unless the cause begins with it."""
-    named = failure.cause.startswith((f"{host}:", f"[{host}]:"))
-    return failure.cause if named else f"{host}: {failure.cause}"
+    return unknown(TITLE, failure.cause, remove)
 
 
 def is_the_engine(look: AddressLook, engine: str) -> bool:
@@ -149,12 +146,12 @@ def has_other_names(failure: MachineError) -> bool:
     return isinstance(cause, ssl.SSLCertVerificationError) and cause.verify_code in OTHER_NAMES
 
 
-def certificate_hint(machine: Machine, failure: MachineError) -> str:
+def certificate_hint(machine: Machine, failure: MachineError) -> Hint:
     """Return the command that makes a certificate for all addresses."""
     if machine.access:
-        return elsewhere(f"Ask {owner_of(machine)} to type: machinectl provision {owners_name(machine)}")
+        return Hint(f"Ask {owner_of(machine)} to type", "machinectl provision", owners_name(machine), elsewhere=True)
     if machine.changes and ssh_or_none(machine):
-        return f"Make one for all addresses: machinectl provision {machine.name}"
+        return Hint("Make one for all addresses", "machinectl provision", machine.name)
     return failure.hint
 
 

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from machinectl.doctor.check import Check, broken, failed, ok, unknown
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.host_changes import Change, ConfigMerged, FileCreated, of_kind
 from machinectl.masking import without_secret_of
 from machinectl.provision import daemon_json
@@ -47,26 +47,24 @@ def configuration_check(
     if found:
         set_up = f"machinectl provision {shell.machine}"
         if is_unfinished:
-            return broken(TITLE, f"not all changes reached the host: {'; '.join(found)}", f"Continue: {set_up}")
+            return broken(TITLE, f"not all changes reached the host: {'; '.join(found)}", Hint("Continue", set_up))
         if news:
-            return broken(TITLE, f"changed by {news}: {'; '.join(found)}", f"Take that over: {set_up}")
-        again = f"Set it up again: {set_up}"
+            return broken(TITLE, f"changed by {news}: {'; '.join(found)}", Hint("Take that over", set_up))
+        again = Hint("Set it up again", set_up)
         if host.unread:
             # Units changed on disk are not loaded: a restart would apply them, so provision refuses.
-            again = f"Reload the unit: {shell.command('systemctl daemon-reload')}\nThen set it up again: {set_up}"
+            reload = Hint("Reload the unit", shell.command("systemctl daemon-reload"))
+            again = reload | Hint("then set it up again", set_up)
         how = "changed by hand since" if is_edited(host, changes) else "different from the record"
         return broken(TITLE, f"{how}: {'; '.join(found)}", again)
     beside = f"; set by others: {', '.join(theirs)}" if theirs else ""
     if restart_risks.is_config_edited(host, target):
         stops = "" if host.info.get("LiveRestoreEnabled") else restart_victims(host)
-        keeping = ""
+        apply = Hint(f"Apply all of it{stops}", shell.service("restart", host.init))
         if stops and not host.swarm:
-            keeping = f"\nOr keep them running, with new certificates: machinectl regenerate-certs {shell.machine}"
-        return unknown(
-            TITLE,
-            f"as recorded{beside}; {host.config_path} was changed after the engine was started",
-            f"Apply all of it{stops}: {shell.service('restart', host.init)}{keeping}",
-        )
+            apply |= Hint("or keep them running, with new certificates", "machinectl regenerate-certs", shell.machine)
+        seen = f"as recorded{beside}; {host.config_path} was changed after the engine was started"
+        return unknown(TITLE, seen, apply)
     return ok(TITLE, f"as recorded{beside}")
 
 

@@ -16,7 +16,7 @@ from machinectl.engine.dialling.tls import connect_tls, shown_certificate
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http import dial, get
 from machinectl.engine.probe import LONGEST_ANSWER, LONGEST_VERSION, parse_object
-from machinectl.errors import MachineError, one_line
+from machinectl.errors import Hint, MachineError, one_line
 from machinectl.hosts.certificates.pending import pending_sets, probe_any_set
 from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.state import State
@@ -91,10 +91,13 @@ def over_tcp(machine: Machine, endpoint: Endpoint, url: EngineURL, timeout: floa
         return with_checks(way, failed(TCP, exc), *unseen(later[1:], "TCP failed"))
     way = with_checks(way, ok(TCP, f"{endpoint.peer} takes connections"))
     if not machine.tls:
-        how = f"machinectl set --tls {machine.name}"
         plain = "not protected: whoever reaches that port is root on the host"
         return with_answer(
-            endpoint, with_checks(way, unknown(TLS, plain, f"When its engine speaks TLS: {how}")), timeout
+            endpoint,
+            with_checks(
+                way, unknown(TLS, plain, Hint("When its engine speaks TLS", "machinectl set --tls", machine.name))
+            ),
+            timeout,
         )
     try:
         with connect_tls(endpoint, url, Deadline(timeout)) as wire:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl.doctor.check import BROKEN, OK, UNKNOWN, Check, broken, first_case, ok, unknown, value_or
-from machinectl.errors import BY_SERVICE, SET_CLOCK
+from machinectl.errors import BY_SERVICE, NO_HINT, SET_CLOCK, Hint
 from machinectl.files.atomic import quote_word
 from machinectl.go.units import memory_size
 from machinectl.provision import preflight
@@ -55,7 +55,7 @@ def clock_check(off: timedelta, shell: Shell | None) -> Check:
     return broken(
         CLOCK,
         f"the host's is {preflight.clock_skew(off)} here",
-        f"See which clock is right: date -u\nSet the host's clock {BY_SERVICE}: {there}",
+        Hint("See which clock is right", "date -u") | Hint(f"set the host's clock {BY_SERVICE}", there),
     )
 
 
@@ -70,26 +70,27 @@ def service_check(host: Facts, shell: Shell, *, ours: bool) -> Check:
     unit = "docker.service" if host.init == "systemd" else "the docker service"
     needs_socket = value_or(True, lambda: docker_socket.is_needed(host))
     masked = sorted(host.masked & {"docker.service", *([docker_socket.UNIT] if needs_socket else [])})
-    anew = f"Then start it: {shell.service('start', host.init)}"
+    anew = Hint("then start it", shell.service("start", host.init))
     if docker_socket.UNIT in masked:
         stops = f", which stops {stopped}" if (stopped := docker_socket.containers_stopped(host)) else ""
-        anew = f"Then start it again{stops}: {shell.command(docker_socket.RESTART)}"
+        anew = Hint(f"then start it again{stops}", shell.command(docker_socket.RESTART))
     masks = f"{' and '.join(masked)}: masked, so that systemd refuses to start the engine"
-    unmask = f"Unmask it: {shell.command('systemctl unmask ' + ' '.join(masked))}"
-    start = again if ours else shell.service("start", host.init)
-    journal = f"\nSee why it ended: {shell.command('journalctl -eu docker')}" if host.init == "systemd" else ""
+    unmask = Hint("Unmask it", shell.command(f"systemctl unmask {' '.join(masked)}"))
+    start = Hint("Start it", again if ours else shell.service("start", host.init))
+    if host.init == "systemd":
+        start |= Hint("see why it ended", shell.command("journalctl -eu docker"))
     read = shell.command("systemctl daemon-reload")
     enable = shell.command("rc-update add docker" if host.init == "openrc" else "systemctl enable docker")
     at_boot = host.service.enabled
     return first_case(
         SERVICE,
-        (not host.dockerd, BROKEN, "there is no Docker Engine on the host", f"Install it: {again}"),
-        (masked, BROKEN, masks, f"{unmask}\n{anew}"),
-        (not host.running, BROKEN, f"{unit} does not run", f"Start it: {start}{journal}"),
-        (host.unread, UNKNOWN, f"{unit} was changed on disk, and systemd has not read that", f"Reload it: {read}"),
-        (at_boot, OK, f"{unit} runs, and is enabled at boot", ""),
-        (not ours and host.socket.active, OK, f"{unit} runs", ""),
-        (True, BROKEN, f"{unit} runs, but is not enabled at boot", f"Enable it: {again if ours else enable}"),
+        (not host.dockerd, BROKEN, "there is no Docker Engine on the host", Hint("Install it", again)),
+        (masked, BROKEN, masks, unmask | anew),
+        (not host.running, BROKEN, f"{unit} does not run", start),
+        (host.unread, UNKNOWN, f"{unit} was changed on disk, and systemd has not read that", Hint("Reload it", read)),
+        (at_boot, OK, f"{unit} runs, and is enabled at boot", NO_HINT),
+        (not ours and host.socket.active, OK, f"{unit} runs", NO_HINT),
+        (True, BROKEN, f"{unit} runs, but is not enabled at boot", Hint("Enable it", again if ours else enable)),
     )
 
 
@@ -98,8 +99,8 @@ def forgotten_containers_check(host: Facts, shell: Shell) -> Check:
     return broken(
         CONTAINERS,
         f"the engine does not know {plural(host.forgotten, 'running container')}, as after its start on a full disk",
-        f"See what the engine knows: {shell.command('docker ps -a')}\nWith room on its disk, restart it, which ends or "
-        f"restarts them: {shell.service('restart', host.init)}",
+        Hint("See what the engine knows", shell.command("docker ps -a"))
+        | Hint("with room on its disk, restart it, which ends or restarts them", shell.service("restart", host.init)),
     )
 
 
@@ -111,15 +112,15 @@ def live_restore_check(host: Facts, shell: Shell, *, owed: bool, configured: boo
     on = bool(host.info.get("LiveRestoreEnabled"))
     lost = "a restart of the engine stops its containers"
     theirs = f"{'on' if on else 'off'}: machinectl has not yet restored the host's own value, or that of --engine-opt"
-    reload = f"Reload it: {shell.service('reload', host.init)}"
+    reload = Hint("Reload it", shell.service("reload", host.init))
     return first_case(
         LIVE,
-        (not host.info, UNKNOWN, "the engine does not say, as it cannot be asked on the host", ""),
-        (owed, UNKNOWN, theirs, f"Restore it: machinectl provision {shell.machine}"),
-        (on, OK, "in effect: containers outlive a restart of the engine", ""),
-        (host.swarm, UNKNOWN, "a Swarm node has none: a restart of its engine stops the tasks on it", ""),
+        (not host.info, UNKNOWN, "the engine does not say, as it cannot be asked on the host", NO_HINT),
+        (owed, UNKNOWN, theirs, Hint("Restore it", "machinectl provision", shell.machine)),
+        (on, OK, "in effect: containers outlive a restart of the engine", NO_HINT),
+        (host.swarm, UNKNOWN, "a Swarm node has none: a restart of its engine stops the tasks on it", NO_HINT),
         (configured, BROKEN, f"on in {host.config_path}, but not in effect: {lost}", reload),
-        (True, OK, f"off: {lost}, except machinectl's own restarts", ""),
+        (True, OK, f"off: {lost}, except machinectl's own restarts", NO_HINT),
     )
 
 
@@ -139,14 +140,14 @@ def disk_check(disk: FileSystem, shell: Shell) -> Check:
     if inodes < free:
         seen += f", and {disk.inodes_free} of {disk.inodes} inodes"
     # Quoted twice: for the local and the remote shell.
-    fills = f"See what fills it: {shell.command(f'du -xhd1 {quote_word(quote_word(disk.directory))}')}"
-    prune = f"or drop what no container uses: {shell.command('docker system prune')}"
+    fills = Hint("See what fills it", shell.command(f"du -xhd1 {quote_word(quote_word(disk.directory))}"))
+    prune = Hint("or drop what no container uses", shell.command("docker system prune"))
     full = min(free, inodes) < FULL or disk.free < min(FULL_KIB, disk.size // 4)
     return first_case(
         title,
-        (full, BROKEN, f"{seen}: it is full", f"{fills}; {prune}"),
+        (full, BROKEN, f"{seen}: it is full", fills | prune),
         (min(free, inodes) < FILLING, UNKNOWN, seen, fills),
-        (True, OK, seen, ""),
+        (True, OK, seen, NO_HINT),
     )
 
 
@@ -154,13 +155,13 @@ def memory_check(found: Memory, shell: Shell) -> Check:
     seen = f"{readable_size(found.available)} of {readable_size(found.total)} available"
     if found.swap:
         seen += f", {readable_size(found.swap_free)} of {readable_size(found.swap)} of swap left"
-    uses = f"See what uses it: {shell.plain('ps axo pid,rss,comm --sort -rss')}"
+    uses = Hint("See what uses it", shell.plain("ps axo pid,rss,comm --sort -rss"))
     return first_case(
         MEMORY,
-        (not found.total or not found.available, UNKNOWN, "the host does not say", ""),
+        (not found.total or not found.available, UNKNOWN, "the host does not say", NO_HINT),
         (found.available + found.swap_free < NO_MEMORY_KIB, BROKEN, f"{seen}: it has run out", uses),
         (found.available < found.total * LITTLE_MEMORY, UNKNOWN, seen, uses),
-        (True, OK, seen, ""),
+        (True, OK, seen, NO_HINT),
     )
 
 
@@ -175,10 +176,10 @@ def restart_check(found: Health, shell: Shell, init: str, *, interrupted: bool) 
     old = f"{' and '.join(found.replaced)}: upgraded on disk, and an older one runs"
     return first_case(
         RESTART,
-        (interrupted, BROKEN, "the package manager was cut short", f"Finish it: {finish}"),
-        (found.reboot is not None, UNKNOWN, f"packages wait for a reboot{whose}", f"Reboot: {reboot}"),
-        (found.replaced, UNKNOWN, old, f"Restart it: {again}"),
-        (True, OK, "no upgrade waits for one", ""),
+        (interrupted, BROKEN, "the package manager was cut short", Hint("Finish it", finish)),
+        (found.reboot is not None, UNKNOWN, f"packages wait for a reboot{whose}", Hint("Reboot", reboot)),
+        (found.replaced, UNKNOWN, old, Hint("Restart it", again)),
+        (True, OK, "no upgrade waits for one", NO_HINT),
     )
 
 

@@ -25,7 +25,7 @@ from machinectl.doctor.engine_connectivity import TCP, TLS, EngineReach, reach_e
 from machinectl.doctor.host_condition import Shell
 from machinectl.doctor.ssh_only import ssh_only_checks
 from machinectl.engine.dialling.tls import foreign_ca_hint
-from machinectl.errors import DOCTOR, IMPORT, MachineError
+from machinectl.errors import DOCTOR, IMPORT, NO_HINT, Hint, MachineError
 from machinectl.host_changes import ConfigMerged, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.login import Login, logged_in, moved_hint, pinned_known_hosts, root_runner
@@ -99,7 +99,7 @@ def check_machine(store: Store, console: Console, name: str, login: Login, timeo
     # A driver that creates hosts may call a remote service.
     asleep = BackgroundTask(lambda: state_from_driver(machine, driver_or_none(machine))).found(timeout)
     if asleep in ASLEEP:
-        off = broken(STATE, f'driver "{machine.driver}" says: {asleep}', f"Switch it on: machinectl start {name}")
+        off = broken(STATE, f'driver "{machine.driver}" says: {asleep}', Hint("Switch it on", "machinectl start", name))
         return [*here, off, *unseen(["Engine", SSH, HOST], f"it is {asleep}")]
     # A log file needs no progress line.
     with console.step("Examining") if console.interactive else nullcontext():
@@ -135,7 +135,8 @@ def docker_ssh_checks(store: Store, machine: Machine, inside: Inside, timeout: f
 def with_renewal(check: Check, machine: Machine, here: Iterable[Check]) -> Check:
     """Suggest renewal, not import, for our own broken certificates."""
     renew = next(
-        (each.hint for each in here if (each.title, each.verdict) == (store_files.CERTIFICATES, Verdict.BROKEN)), ""
+        (each.hint for each in here if (each.title, each.verdict) == (store_files.CERTIFICATES, Verdict.BROKEN)),
+        NO_HINT,
     )
     from_others = check.leads_to == IMPORT and (machine.changes or machine.access)
     return replace(check, hint=renew) if renew and from_others else check
@@ -184,7 +185,7 @@ def host_checks(machine: Machine, directory: str, inside: Inside, found: Facts) 
     yield host_condition.service_check(found, shell, ours=ours)
     if inside.lost_to:
         seen = f"not looked at: {inside.lost_to} has set the host up since"
-        yield unknown(engine_configuration.TITLE, seen, f"{GIVE_UP}: machinectl rm --forget {machine.name}")
+        yield unknown(engine_configuration.TITLE, seen, Hint(GIVE_UP, "machinectl rm --forget", machine.name))
     elif ours:
         yield record_comparison(machine, directory, found, shell)
         if machine.tls:
@@ -227,10 +228,10 @@ def of_whose_engine(check: Check, machine: Machine, inside: Inside) -> Check:
         return check
     if inside.is_another_host:
         # Of several addresses, each has a check.
-        return replace(check, hint="" if machine.addresses else moved_hint(machine))
+        return replace(check, hint=NO_HINT if machine.addresses else moved_hint(machine))
     if inside.own_url:
-        address = f"set the address that SSH uses: machinectl set --url {inside.own_url} {machine.name}"
-        return replace(check, hint=f"The URL leads to a host with another SSH key; {address}")
+        text = "The URL leads to a host with another SSH key. Set the address that SSH uses"
+        return replace(check, hint=Hint(text, "machinectl set --url", inside.own_url, machine.name))
     if inside.lost_to:
         return replace(check, hint=after_loss(machine.name))
     if check.leads_to == DOCTOR:
@@ -259,7 +260,7 @@ def through_firewall(check: Check, machine: Machine, inside: Inside) -> Check:
     if rule is None:
         return check
     seen = f"{check.seen}; the engine listens, and {rule.firewall} on its host is in the way"
-    return broken(TCP, seen, f"Let it through: machinectl provision --open-firewall {machine.name}")
+    return broken(TCP, seen, Hint("Let it through", "machinectl provision --open-firewall", machine.name))
 
 
 def engine_port_of(machine: Machine) -> int:
@@ -294,9 +295,9 @@ def refused_key_check(machine: Machine, ssh: SSHEndpoint, login: Login, error: M
     """Report a refused host key; an unknown key is no fault."""
     if pinned_known_hosts(machine).strip() or login.strict or login.host_key:
         # Of several addresses, each has a check.
-        return broken(SSH, error.cause, "" if machine.addresses and not ssh.jump else error.hint)
+        return broken(SSH, error.cause, NO_HINT if machine.addresses and not ssh.jump else error.hint)
     seen = f"the key of {ssh.host} is not pinned, nor known to your SSH: nothing was sent to it"
-    return unknown(SSH, seen, f"Compare it, and pin it: machinectl ssh {machine.name} true")
+    return unknown(SSH, seen, Hint("Compare it, and pin it", "machinectl ssh", machine.name, "true"))
 
 
 def logged_in_inside(

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from machinectl.doctor.check import Check, Verdict, first_case, unknown
-from machinectl.errors import MachineError
+from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.machines.store.store_paths import default_root
 from machinectl.renewal_timer.daily_job import job_name
 from machinectl.renewal_timer.scheduler import scheduler
@@ -47,14 +47,14 @@ def is_anything_due(store: Store) -> bool:
 
 
 def timer_check(path: str, state: JobState, missing: list[str], *, is_made_up_for: bool = False) -> Check:
-    again = "Install it again: machinectl renew --install-timer"
+    again = Hint("Install it again", "machinectl renew --install-timer")
     moved = not (os.path.isfile(state.program) and os.access(state.program, os.X_OK))
     return first_case(
         TITLE,
         (missing, Verdict.BROKEN, f"{', '.join(missing)} is missing", again),
         (moved, Verdict.BROKEN, f"its program is not there: {state.program or path}", again),
         (not state.enabled, Verdict.BROKEN, f"{path} is installed, but not enabled", again),
-        (is_made_up_for, Verdict.OK, f"{path}: the last run failed ({state.failed}), but nothing is due now", ""),
+        (is_made_up_for, Verdict.OK, f"{path}: the last run failed ({state.failed}), but nothing is due now", NO_HINT),
         (state.failed, Verdict.BROKEN, f"the last run failed ({state.failed})", state.hint),
-        (True, Verdict.OK, f"{path} renews certificates daily", ""),
+        (True, Verdict.OK, f"{path} renews certificates daily", NO_HINT),
     )

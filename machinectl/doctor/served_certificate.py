@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import certs
 from machinectl.doctor.check import Check, broken, ok, unknown, value_or
-from machinectl.errors import MachineError, put_certificates_in
+from machinectl.errors import Hint, MachineError, put_certificates_in
 from machinectl.hosts.certificates.expiry import expires_in, expires_soon
 from machinectl.hosts.lifecycle.host_owner import SERVER, after_loss
 from machinectl.provision import preflight
@@ -42,31 +42,29 @@ def served_check(
         return unknown(TITLE, f"it cannot be read: {exc.cause}")
     until = f"{description.subject or 'no name'}, until {description.not_after:%Y-%m-%d}"
     on_disk = "" if host is None or not identity.server else disk_state(identity, host)
-    renew = f"Renew it: machinectl renew --due {shell.machine}"
+    renew = Hint("Renew it", "machinectl renew --due", shell.machine)
     renewal = renew if identity.server else put_certificates_in(shell.machine)
     if not same:
         seen = f"another one than on record is served: {until}, by {description.issuer or 'nobody named'}"
         if on_disk == SAME:
             init = host.init if host else ""
-            restart = f"Restart the engine: {shell.service('restart', init)}"
+            restart = Hint("Restart the engine", shell.service("restart", init))
             return broken(TITLE, f"{seen}; the host's disk has that on record", restart)
         if lost_to:
             return broken(TITLE, f"{seen}; {lost_to} has set the host up since", after_loss(shell.machine))
-        again = f"machinectl provision --force {shell.machine}"
-        if not on_disk:
-            # Only the host knows its present owner: `provision` asks before it takes over.
-            again = f"machinectl provision {shell.machine}"
+        # Only the host knows its present owner: `provision` asks before it takes over.
+        again = "machinectl provision --force" if on_disk else "machinectl provision"
         whose = f"; the host's disk has {on_disk}" if on_disk else ""
-        return broken(TITLE, f"{seen}{whose}", f"Send the one on record: {again}")
+        return broken(TITLE, f"{seen}{whose}", Hint("Send the one on record", again, shell.machine))
     if description.not_after < now:
         return broken(TITLE, f"it has expired: {until}", renewal)
     if on_disk and on_disk != SAME:
-        back = f"Put the one on record back: machinectl provision {shell.machine}"
+        back = Hint("Put the one on record back", "machinectl provision", shell.machine)
         return broken(TITLE, f"that on record is served ({until}); the host's disk has {on_disk}", back)
     if expires_soon(description.not_before, description.not_after, now):
         return unknown(TITLE, f"{until}: {expires_in(description.not_after, now)}", renewal)
     if not identity.server:
-        return ok(TITLE, f"{until}; none is on record to hold it against, as others made it")
+        return ok(TITLE, f"{until}; others made it, so there is no record to compare it with")
     return ok(TITLE, f"that on record{', and on the host' if on_disk else ''}: {until}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.doctor.check import BROKEN, OK, UNKNOWN, Check, broken, failed, first_case, ok
-from machinectl.errors import CheckFailed
+from machinectl.errors import NO_HINT, CheckFailed, Hint
 from machinectl.provision import daemon_json
 from machinectl.provision.steps import docker_group, docker_socket, engine_config
 
@@ -31,9 +31,9 @@ def ssh_only_checks(found: Facts, target: Target, shell: Shell) -> Iterator[Chec
     still = f"the engine still listens on port {target.port}"
     yield first_case(
         LISTENER,
-        (found.engine_listens and target.own_cas, BROKEN, still, f"Close it: {again}"),
-        (addresses, UNKNOWN, own, f"See that configuration: {listener_source(found, shell)}"),
-        (True, OK, f"the engine does not listen on port {target.port}", ""),
+        (found.engine_listens and target.own_cas, BROKEN, still, Hint("Close it", again)),
+        (addresses, UNKNOWN, own, Hint("See that configuration", listener_source(found, shell))),
+        (True, OK, f"the engine does not listen on port {target.port}", NO_HINT),
     )
 
 
@@ -48,7 +48,7 @@ def group_check(found: Facts, again: str) -> Check:
     except CheckFailed as exc:
         return failed(GROUP, exc)
     return broken(
-        GROUP, f"{user} is not in the group {group}, and may not use the engine", f"Make it a member: {again}"
+        GROUP, f"{user} is not in the group {group}, and may not use the engine", Hint("Make it a member", again)
     )
 
 

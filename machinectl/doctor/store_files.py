@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.doctor.check import BROKEN, OK, UNKNOWN, Check, broken, first_case, ok, unknown
-from machinectl.errors import elsewhere, put_certificates_in
+from machinectl.errors import NO_HINT, Hint, put_certificates_in
 from machinectl.files.atomic import quote_word
 from machinectl.hosts.certificates.expiry import (
     EXPIRED,
@@ -44,19 +44,19 @@ class Entry(NamedTuple):
 
 def record_check(store: Store, machine: Machine) -> Check:
     name = machine.name
-    provision, remove = f"machinectl {PROVISION} {name}", f"or remove it: {removal_command(machine)}"
+    provision, remove = f"machinectl {PROVISION} {name}", Hint("or remove it", removal_command(machine))
     half = f"incomplete: {machine.why}"
     unsettled = "certificates were made for it that its engine may be serving by now"
     busy = "another run of machinectl is working on it now"
     return first_case(
         RECORD,
-        (store.is_locked(name), UNKNOWN, busy, f"When that is done: machinectl doctor {name}"),
+        (store.is_locked(name), UNKNOWN, busy, Hint("When that is done", "machinectl doctor", name)),
         (waits_for_access(machine), UNKNOWN, machine.why, access_hint(name)),
-        (machine.phase == Phase.CREATING, BROKEN, half, f"Create it again, {remove}"),
-        (machine.phase != Phase.READY, BROKEN, half, f"Continue: {provision}; {remove}"),
-        (machine.pending, BROKEN, machine.why_unfinished, f"Apply it: {provision}"),
-        (store.is_unsettled(name), UNKNOWN, unsettled, f"Settle it: {provision}"),
-        (True, OK, f"whole, in {store.directory(name)}", ""),
+        (machine.phase == Phase.CREATING, BROKEN, half, Hint("Create it again") | remove),
+        (machine.phase != Phase.READY, BROKEN, half, Hint("Continue", provision) | remove),
+        (machine.pending, BROKEN, machine.why_unfinished, Hint("Apply it", provision)),
+        (store.is_unsettled(name), UNKNOWN, unsettled, Hint("Settle it", provision)),
+        (True, OK, f"whole, in {store.directory(name)}", NO_HINT),
     )
 
 
@@ -67,7 +67,7 @@ def modes_check(directory: str) -> Check:
         return privacy_check(directory, list(map(entry_of, found)))
     except OSError as exc:
         seen = f"{exc.filename} cannot be read: {exc.strerror}"
-        return unknown(MODES, seen, f"See: ls -ld {quote_word(directory)}")
+        return unknown(MODES, seen, Hint("See", "ls -ld", directory))
 
 
 def entry_of(path: str) -> Entry:
@@ -83,12 +83,10 @@ def privacy_check(directory: str, entries: Sequence[Entry], user: int | None = N
     foreign = [entry for entry in entries if user not in {0, entry.uid}]
     if foreign:
         take = f"sudo chown -R $(id -u) {quote_word(directory)}"
-        return broken(MODES, f"{path_list(foreign)}: another user's", f"Take it over: {take}")
+        return broken(MODES, f"{path_list(foreign)}: another user's", Hint("Take it over", take))
     opened = [entry for entry in entries if is_open(entry)]
     if opened:
-        return broken(
-            MODES, f"others may read {path_list(opened)}", f"Keep them out: chmod -R go= {quote_word(directory)}"
-        )
+        return broken(MODES, f"others may read {path_list(opened)}", Hint("Keep them out", "chmod -R go=", directory))
     return ok(MODES, f"{directory} is readable only by its owner")
 
 
@@ -114,8 +112,12 @@ def certificates_check(store: Store, machine: Machine, now: datetime | None = No
     # The owner may keep it elsewhere. An export for a second computer leaves it out.
     if found.verdict is OK and not has_key and is_set_up_here(machine):
         seen = "valid, but cannot be renewed here: the CA's key, ca-key.pem, is not in this store"
-        export = elsewhere("If another store has it, export it there: machinectl export --all --with-ca-key -o <FILE>")
-        return unknown(CERTIFICATES, seen, f"{export}\nThen: machinectl import <FILE>")
+        export = Hint(
+            "If another store has it, export it there",
+            "machinectl export --all --with-ca-key -o <FILE>",
+            elsewhere=True,
+        )
+        return unknown(CERTIFICATES, seen, export | Hint("then", "machinectl import <FILE>"))
     return found
 
 
@@ -131,8 +133,8 @@ def tool_certificates_check(machine: Machine, now: datetime | None = None) -> Ch
         f"the certificate of {who} {'expired' if end <= now else 'expires'} on {end:%Y-%m-%d %H:%M} UTC"
         for who, end in ends.items()
     )
-    give_up = f"or end the access: machinectl access end {next(iter(ends))} {machine.name}"
-    return unknown(TOOLS, seen, f"Renew it by the same `access issue` as before; {give_up}")
+    give_up = Hint("or end the access", "machinectl access end", next(iter(ends)), machine.name)
+    return unknown(TOOLS, seen, Hint("Renew it by the same `access issue` as before") | give_up)
 
 
 def ends_soon(holder: AccessHolder, now: datetime) -> datetime | None:
@@ -146,7 +148,7 @@ def ends_soon(holder: AccessHolder, now: datetime) -> datetime | None:
     return end if end - now < min(TOOL_NOTICE, max(end - since, timedelta()) / 3) or end <= now else None
 
 
-def validity_check(rows: Iterable[CertificateRow], renew: str) -> Check:
+def validity_check(rows: Iterable[CertificateRow], renew: Hint) -> Check:
     rows = list(rows)
     soon = [row for row in rows if row.warning != EXPIRED and is_only_due(row)]
     wrong = [row for row in rows if row.warning and row not in soon]

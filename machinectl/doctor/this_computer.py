@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from machinectl.doctor import docker_client, docker_integration, store_files
 from machinectl.doctor.check import Check, broken, failed, ok, unknown, value_or
 from machinectl.doctor.renewal_schedule import renewal_timer_checks
-from machinectl.errors import MachineError
+from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.files.atomic import quote_word
 from machinectl.files.ownership import exposed
 from machinectl.hosts.engine_socket.command_environment import machine_at_socket
@@ -33,6 +33,7 @@ STORE, RECORDS, REMOVED, DOCKER_MACHINE = "Store", "Records", "Removed", "docker
 PROGRAM = "machinectl"
 # KiB, to write records and certificates.
 ROOM = 1 << 10
+OTHER_STORE = Hint("or choose another store", "machinectl --storage-path <DIR> ls")
 ELF = b"\x7fELF"
 
 
@@ -68,7 +69,7 @@ def check_computer(store: Store, names: Sequence[str], seat: Seat) -> Iterator[C
 
 def another_users_check(root: str) -> Check:
     seen = f"{root} is another user's: only that user's machinectl writes to it"
-    return unknown(STORE, seen, f"Run as that user: sudo -u {owning_user(root)} machinectl doctor")
+    return unknown(STORE, seen, Hint("Run as that user", f"sudo -u {owning_user(root)} machinectl doctor"))
 
 
 def store_checks(store: Store, *, alone: bool = True) -> Iterator[Check]:
@@ -104,7 +105,7 @@ def directory_check(store: Store) -> Check:
     if os.path.islink(root) and not os.path.exists(root):
         return failed(STORE, dangling(root))
     if not os.path.isdir(root):
-        return broken(STORE, f"{root} is not a directory", "Choose another store: machinectl --storage-path <DIR> ls")
+        return broken(STORE, f"{root} is not a directory", Hint("See", "ls -ld", root) | OTHER_STORE)
     try:
         inside = [path for path in (store.machines, store.locks) if os.path.isdir(path)]
         apart = [[root, *inside]] if has_own_directory(store) else [[path] for path in inside]
@@ -112,17 +113,16 @@ def directory_check(store: Store) -> Check:
         replaceable = exposed(root)
         left = shutil.disk_usage(root).free >> 10
     except OSError as exc:
-        return broken(STORE, f"{exc.filename} cannot be read: {exc.strerror}", f"See: ls -ld {quote_word(root)}")
+        return broken(STORE, f"{exc.filename} cannot be read: {exc.strerror}", Hint("See", "ls -ld", root))
     for private in looked:
         if private.hint:
             return broken(STORE, private.seen, private.hint)
     if replaceable:
-        otherwise = "choose another store: machinectl --storage-path <DIR> ls"
-        return broken(STORE, f"{replaceable.path}: {replaceable.why}", replaceable.hint(otherwise))
+        return broken(STORE, f"{replaceable.path}: {replaceable.why}", replaceable.hint() | OTHER_STORE)
     if not all(os.access(path, os.R_OK | os.W_OK | os.X_OK) for path in (root, *inside)):
-        return broken(STORE, f"{root} cannot be written by you", f"See: ls -ld {quote_word(root)}")
+        return broken(STORE, f"{root} cannot be written by you", Hint("See", "ls -ld", root))
     if left < ROOM:
-        return broken(STORE, f"the disk of {root} is full: {left} KB left", f"Make room: df -h {quote_word(root)}")
+        return broken(STORE, f"the disk of {root} is full: {left} KB left", Hint("Make room", "df -h", root))
     return ok(STORE, f"{root} is writable, and only by its owner")
 
 
@@ -132,8 +132,7 @@ def to_be_made(root: str) -> Check:
         parent = os.path.dirname(parent)
     if not (why := why_not_creatable(parent, root)):
         return ok(STORE, f"{root} does not exist yet: there are no machines")
-    other = "or choose another store: machinectl --storage-path <DIR> ls"
-    return broken(STORE, f"{root} cannot be created: {parent} {why}", f"See: ls -ld {quote_word(parent)}; {other}")
+    return broken(STORE, f"{root} cannot be created: {parent} {why}", Hint("See", "ls -ld", parent) | OTHER_STORE)
 
 
 def why_not_creatable(parent: str, root: str) -> str:
@@ -180,7 +179,7 @@ def record_checks(store: Store, machines: list[Machine]) -> Iterator[Check]:
         yield unknown(
             RECORDS,
             f"{', '.join(theirs)}: docker-machine's; machinectl does not change them",
-            f"Import them into a store of your own: {into_own_store(store.root)}",
+            Hint("Import them into a store of your own", into_own_store(store.root)),
         )
 
 
@@ -209,11 +208,11 @@ def removed_check(store: Store) -> Iterator[Check]:
         names = [machine.name for machine in machines]
         host = "its host keeps" if len(names) == 1 else "their hosts keep"
         # Earlier versions left a name to both a new machine and a record.
-        put_back = f"Another machine has the name: machinectl rename {names[0]} <NEW-NAME>"
+        put_back = Hint("Another machine has the name", "machinectl rename", names[0], "<NEW-NAME>")
         for machine in [machine for machine in machines if not store.exists(machine.name)][:1]:
             purge = "--purge-engine" if is_engine_alone(machine) else "--purge"
-            undo, forget = (f"machinectl rm {option} {machine.name}" for option in (purge, "--forget"))
-            put_back = f"Undo the changes: {undo}; or forget it: {forget}"
+            forget = Hint("or forget it", "machinectl rm --forget", machine.name)
+            put_back = Hint("Undo the changes", "machinectl rm", purge, machine.name) | forget
         yield unknown(REMOVED, f"{', '.join(names)}: removed here, but {host} the changes", put_back)
 
 
@@ -226,7 +225,7 @@ def docker_machine_check(store: Store) -> Iterator[Check]:
     names = [name for name in found if name not in imported]
     if names:
         count = f"{theirs} has {plural(len(names), 'machine')} that docker-machine created"
-        again = "Import them, which changes nothing there: machinectl import --from-docker-machine"
+        again = Hint("Import them, which changes nothing there", "machinectl import --from-docker-machine")
         yield unknown(DOCKER_MACHINE, count, again)
 
 
@@ -240,9 +239,11 @@ def program_check(path: str, program: str) -> Check:
         beside = f"; systemd's comes after it: {foreign[0]}" if foreign else ""
         return ok(PROGRAM, f"{found[0]} comes first on the PATH{beside}")
     seen = f"{found[0]}, systemd's, comes first on the PATH" if found else "there is none on the PATH"
-    hint = f"Put this one first: export PATH={quote_word(os.path.dirname(mine))}:$PATH" if mine else ""
+    hint = Hint("Put this one first", f"export PATH={quote_word(os.path.dirname(mine))}:$PATH") if mine else NO_HINT
     return (
-        broken(PROGRAM, seen, hint or "Install it: pipx install machinectl") if found else unknown(PROGRAM, seen, hint)
+        broken(PROGRAM, seen, hint or Hint("Install it", "pipx install machinectl"))
+        if found
+        else unknown(PROGRAM, seen, hint)
     )
 
 

@@ -21,7 +21,7 @@ from machinectl.driver.contract import (
     power_at_hand,
     state_unknown,
 )
-from machinectl.errors import CheckFailed, MachineError, UsageError
+from machinectl.errors import CheckFailed, Hint, MachineError, UsageError
 from machinectl.files.atomic import read_file
 from machinectl.files.atomic import replace_file as write_private_file
 from machinectl.files.light_json import parse_json
@@ -40,6 +40,7 @@ __all__ = [
     "Driver",
     "DriverError",
     "EngineURL",
+    "Hint",
     "Instance",
     "MachineError",
     "NoPowerSwitch",

@@ -5,7 +5,7 @@ A driver creates or registers hosts, locates engine and SSH, and switches power.
 
 from __future__ import annotations
 
-from machinectl.errors import MachineError
+from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.value_classes import Frozen, field
 
 TYPE_CHECKING = False
@@ -31,7 +31,7 @@ class NoPowerSwitch(DriverError):
     `mac` is the network card's address (12:34:56:78:9a:bc), for Wake-on-LAN.
     """
 
-    def __init__(self, cause: str, hint: str = "", *, mac: str = "") -> None:
+    def __init__(self, cause: str, hint: str = NO_HINT, *, mac: str = "") -> None:
         super().__init__(cause, hint)
         self.mac = mac
 
@@ -168,7 +168,7 @@ def state_unknown(_driver: object, _instance: Instance) -> State | None:
 def options_stay(_driver: object, instance: Instance, options: Mapping[str, OptionValue]) -> str:
     """`change` if options cannot be changed."""
     typed = " and ".join(f"--{name}" for name in options)
-    raise DriverError(f'"{instance.name}" stays what it was made as: not {typed}', "Make another machine")
+    raise DriverError(f'"{instance.name}" stays what it was made as: not {typed}', Hint("Make another machine"))
 
 
 def power_at_hand(_driver: object, _instance: Instance, _verb: str) -> DriverError | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from machinectl.driver.contract import DriverError
-from machinectl.errors import MachineError, UsageError, wrong_choice
+from machinectl.errors import Hint, MachineError, UsageError, wrong_choice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,7 +48,7 @@ def split_location(driver: str, options: Sequence[Option], given: Mapping[str, O
             if str(typed) != os.environ.get(other.variable):
                 raise UsageError(
                     f"{text} and {option_flag(other)} {typed} contradict each other",
-                    f"Omit {option_flag(other)}, or say the same in both",
+                    Hint(f"Omit {option_flag(other)}, or say the same in both"),
                 )
         values.update(parts or {})
     return values
@@ -69,7 +69,7 @@ def check_option(driver: str, option: Option, value: OptionValue) -> None:
     if option.required and value in ("", ()):
         raise UsageError(
             f"Driver {driver} needs {option_flag(option)}",
-            short_form(driver, option) if option.locates else f"machinectl create -d {driver} --help",
+            short_form(driver, option) if option.locates else Hint("", "machinectl create -d", driver, "--help"),
         )
     for one in value if isinstance(value, tuple) else (value,):
         if option.choices and one not in (option.default, *option.choices):
@@ -78,9 +78,10 @@ def check_option(driver: str, option: Option, value: OptionValue) -> None:
         run_check(driver, option, value)
 
 
-def short_form(driver: str, option: Option) -> str:
+def short_form(driver: str, option: Option) -> Hint:
     """Return a command line of `create` for an option that says where the host is."""
-    return f"machinectl create -d {driver} <{option.name.rpartition('-')[2].upper()}> <NAME>"
+    place = f"<{option.name.rpartition('-')[2].upper()}>"
+    return Hint("", "machinectl create -d", driver, place, "<NAME>")
 
 
 def absolute_paths(options: Sequence[Option], values: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
@@ -114,5 +115,5 @@ def call_of_driver(driver: str, option: Option, function: Callable[[Any], Result
 def driver_failed(driver: str, option: Option, why: str) -> DriverError:
     return DriverError(
         f'Driver "{driver}" fails in its check of {option_flag(option)}: {why}',
-        "See where it comes from, and tell them: machinectl drivers",
+        Hint("See where it comes from, and tell them", "machinectl drivers"),
     )

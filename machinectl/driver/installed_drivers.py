@@ -10,7 +10,7 @@ import threading
 from contextlib import suppress
 
 from machinectl.driver.contract import Driver, DriverError
-from machinectl.errors import MachineError, closest_match
+from machinectl.errors import Hint, MachineError, closest_match
 from machinectl.value_classes import Frozen, field
 
 TYPE_CHECKING = False
@@ -40,7 +40,7 @@ class Installed(Frozen):
         except (Exception, SystemExit) as exc:
             raise DriverError(
                 f'Driver "{self.name}" ({self.origin}) cannot be loaded: {first_line(exc)}',
-                "Reinstall or remove its package: machinectl drivers",
+                Hint("Reinstall or remove its package", "machinectl drivers"),
             ) from exc
 
 
@@ -83,7 +83,7 @@ def search() -> tuple[dict[str, Installed], list[DriverError]]:
             failed.append(
                 DriverError(
                     f"Drivers cannot be looked for in {finder.__module__}: {first_line(exc)}",
-                    "See what is installed: machinectl drivers",
+                    Hint("See what is installed", "machinectl drivers"),
                 )
             )
     return found, failed
@@ -128,7 +128,9 @@ def find_and_load(name: str) -> Driver:
         near = closest_match(name, found)
         raise DriverError(
             f'Driver "{name}" not found. Do you have the plugin installed? (installed: {known}{why})',
-            f"Did you mean: machinectl create -d {near} --help" if near else "List the drivers: machinectl drivers",
+            Hint("Did you mean", "machinectl create -d", near, "--help")
+            if near
+            else Hint("List the drivers", "machinectl drivers"),
             for_scripts=True,
         )
     return found[name].load()
@@ -192,7 +194,7 @@ class Guarded:
             except (Exception, SystemExit) as exc:
                 raise DriverError(
                     f'Driver "{self.name}" fails in {member}: {first_line(exc)}',
-                    "See where it comes from, and tell them: machinectl drivers",
+                    Hint("See where it comes from, and tell them", "machinectl drivers"),
                 ) from exc
 
         return call

@@ -11,6 +11,7 @@ from functools import partial
 from machinectl.descriptors import fitting_jobs
 from machinectl.engine.endpoint import GRACE, Deadline, LastAnswer
 from machinectl.engine.probe import Probe, failed_probe, probe_by
+from machinectl.errors import Hint
 from machinectl.state import State
 from machinectl.value_classes import replace
 
@@ -31,7 +32,7 @@ FREE, PACE = 32, 0.003
 # Seconds between checks for overdue engines.
 LOOK = 0.25
 NO_THREAD = Probe(
-    State.ERROR, error="No more threads can be started here", hint="Ask fewer at once, or allow more: ulimit -u"
+    State.ERROR, error="No more threads can be started here", hint=Hint("Ask fewer at once, or allow more", "ulimit -u")
 )
 
 

@@ -6,7 +6,7 @@ import errno
 import time
 
 from machinectl import url as engine_url
-from machinectl.errors import DOCTOR, IMPORT, MachineError, one_line
+from machinectl.errors import DOCTOR, IMPORT, NO_HINT, Hint, MachineError, one_line
 from machinectl.state import State
 from machinectl.value_classes import Frozen, field
 
@@ -61,7 +61,7 @@ class Endpoint(Frozen):
     memory: AnsweredHosts | None = field(default=None, compare=False, repr=False)
     given_by: str = ""
     ask_again: str = ""
-    renewal: str = ""
+    renewal: Hint = NO_HINT
 
     @property
     def peer(self) -> str:
@@ -83,7 +83,7 @@ class EngineError(MachineError):
     status = 0
     said = ""
 
-    def __init__(self, cause: str, hint: str = "", state: State = State.ERROR) -> None:
+    def __init__(self, cause: str, hint: str = NO_HINT, state: State = State.ERROR) -> None:
         super().__init__(one_line(cause), hint)
         self.state = state
 

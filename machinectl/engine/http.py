@@ -8,7 +8,7 @@ from machinectl.engine.dialling.deadline_socket import Wire
 from machinectl.engine.dialling.sockets import connect_tcp, connect_unix
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http_answer import Answer, CutShortError, InvalidAnswerError, NoAnswerError
-from machinectl.errors import UsageError, one_line
+from machinectl.errors import Hint, UsageError, one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def upload(
             return receive_head(wire, "POST")
         except EngineError as exc:
             raise EngineError(
-                f"The connection to {endpoint.peer} broke before the engine had all", "Run the same command again"
+                f"The connection to {endpoint.peer} broke before the engine had all", Hint("Run the same command again")
             ) from exc
     except BaseException:
         wire.close()
@@ -161,11 +161,11 @@ def dial(endpoint: Endpoint, deadline: Deadline) -> Wire:
 
 def check_request(method: str, path: str) -> None:
     if not (method.isascii() and method.isalpha()):
-        raise UsageError(f"{method!r} is not an HTTP method", "Use GET, POST, PUT, DELETE or HEAD")
+        raise UsageError(f"{method!r} is not an HTTP method", Hint("Use GET, POST, PUT, DELETE or HEAD"))
     if not path.startswith("/") or not path.isascii() or not path.isprintable() or " " in path:
         raise UsageError(
             f"{path!r} is not a path of the engine's API",
-            "It starts with a slash, and anything but printable ASCII in it is percent-encoded: /images/json?all=true",
+            Hint("Write it as /images/json?all=true: from the first slash on, percent-encoded"),
         )
 
 
@@ -198,8 +198,10 @@ def not_http(endpoint: Endpoint, exc: InvalidAnswerError) -> EngineError:
     if endpoint.url.startswith("ssh://"):
         return EngineError(
             f"{endpoint.peer}: the host prints {exc} before any answer of the engine",
-            "Look on the host for what prints it: a start-up file such as ~/.bashrc, command= before the key in "
-            "~/.ssh/authorized_keys, or ForceCommand in sshd_config",
+            Hint(
+                "Look on the host for what prints it: a start-up file such as ~/.bashrc, command= before the key in "
+                "~/.ssh/authorized_keys, or ForceCommand in sshd_config"
+            ),
         )
     if line.startswith("SSH-"):
         return not_docker(endpoint, "an SSH server answers there")
@@ -209,19 +211,19 @@ def not_http(endpoint: Endpoint, exc: InvalidAnswerError) -> EngineError:
 def not_docker(endpoint: Endpoint, found: str) -> EngineError:
     return EngineError(
         f"{endpoint.peer} is not a Docker engine: {found}",
-        f"Set the engine's address: machinectl set --url <URL> {endpoint.name}",
+        Hint("Set the engine's address", "machinectl set --url <URL>", endpoint.name),
     )
 
 
 def wants_tls(endpoint: Endpoint) -> EngineError:
     return EngineError(
         f"{endpoint.peer} speaks TLS, and the machine is set to plain HTTP",
-        f"Speak TLS to it: machinectl set --tls {endpoint.name}",
+        Hint("Speak TLS to it", "machinectl set --tls", endpoint.name),
     )
 
 
 def cut_short(endpoint: Endpoint) -> EngineError:
     return EngineError(
         f"The answer of {endpoint.peer} is cut short",
-        "Try again; if it stays so, look at the engine's journal on its host: journalctl -u docker",
+        Hint("Try again") | Hint("if it stays so, look at the engine's journal on its host", "journalctl -u docker"),
     )

@@ -9,7 +9,7 @@ from machinectl.engine.dialling.deadline_socket import Wire
 from machinectl.engine.dialling.sockets import connect_tcp
 from machinectl.engine.endpoint import Deadline, DiskFullError, EngineError
 from machinectl.engine.http import dial, get, not_docker
-from machinectl.errors import MachineError, one_line
+from machinectl.errors import NO_HINT, Hint, MachineError, one_line
 from machinectl.files.light_json import parse_json
 from machinectl.state import State
 from machinectl.value_classes import Frozen, field, replace
@@ -55,7 +55,7 @@ class Probe(Frozen):
     api_version: str = ""
     error: str = ""
     seconds: float = 0.0
-    hint: str = ""
+    hint: Hint = NO_HINT
     silent: bool = False
     told: Any = field(default=None, repr=False)
     swarm: str = ""
@@ -172,16 +172,16 @@ def error_answer(endpoint: Endpoint, response: Response, said: bytes) -> EngineE
     words = error_message(said) or response.reason
     error = EngineError(
         f"The engine at {endpoint.peer} answers {response.status}: {words}",
-        "Look at the engine's journal on its host: journalctl -u docker",
+        Hint("Look at the engine's journal on its host", "journalctl -u docker"),
     )
     error.status, error.said = response.status, words
     return error
 
 
 def disk_full(endpoint: Endpoint, cause: str) -> DiskFullError:
-    hint = "See what fills it: docker system df"
+    hint = Hint("See what fills it", "docker system df")
     if endpoint.name != type(endpoint).name:
-        hint = f"See what fills it: machinectl docker {endpoint.name} -- system df"
+        hint = Hint("See what fills it", "machinectl docker", endpoint.name, "--", "system", "df")
     return DiskFullError(cause, hint)
 
 
@@ -191,7 +191,11 @@ def not_an_engine(endpoint: Endpoint, response: Response) -> EngineError:
     if response.status == PROXY_AUTHENTICATION or response.status in GATEWAYS or "Via" in headers:
         return EngineError(
             f"A proxy answers for {endpoint.peer}: {found}",
-            f"Give the machine an address that leads to the engine itself: machinectl set --url <URL> {endpoint.name}",
+            Hint(
+                "Give the machine an address that leads to the engine itself",
+                "machinectl set --url <URL>",
+                endpoint.name,
+            ),
         )
     server = f" from {headers['Server']}" if "Server" in headers else ""
     return not_docker(endpoint, f"it answers {found}{server}")

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 from machinectl.engine.endpoint import EngineError
 from machinectl.engine.http import not_docker, request
 from machinectl.engine.probe import EngineQuery, error_message, json_answer
-from machinectl.errors import one_line
+from machinectl.errors import Hint, one_line
 from machinectl.state import State
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Refusal(EngineError):
 
     def __init__(self, endpoint: Endpoint, status: int, said: str) -> None:
         super().__init__(
-            f"The engine at {endpoint.peer} says: {said}", "See what its swarm is like: machinectl swarm status"
+            f"The engine at {endpoint.peer} says: {said}", Hint("See what its swarm is like", "machinectl swarm status")
         )
         self.status, self.said = status, said
 

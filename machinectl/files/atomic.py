@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 
-from machinectl.errors import MachineError
+from machinectl.errors import NO_HINT, Hint, MachineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,17 +44,17 @@ class Translated:
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, _: TracebackType | None) -> None:
         if not isinstance(exc, OSError):
             return
-        hint = "Choose another store: machinectl --storage-path <DIR> ls"
+        hint = Hint("Choose another store", "machinectl --storage-path <DIR> ls")
         if exc.errno in NO_LOCKS:
-            hint = "Its file system does not support locks (NFS?). " + hint
+            hint = Hint("Its file system does not support locks (NFS?)") | hint
         hint = full_disk_hint(exc, os.path.dirname(self.path)) or hint
         raise StoreError(f"Cannot use {self.path}: {exc.strerror or exc}", hint) from exc
 
 
-def full_disk_hint(failure: OSError, path: str) -> str:
+def full_disk_hint(failure: OSError, path: str) -> Hint:
     """Return "" for another failure."""
     is_full = failure.errno in {errno.ENOSPC, errno.EDQUOT}
-    return f"Make room on the disk that holds it: df -h {quote_word(path)}" if is_full else ""
+    return Hint("Make room on the disk that holds it", "df -h", path) if is_full else NO_HINT
 
 
 def read_file(path: str, longest: int = LONGEST) -> bytes:

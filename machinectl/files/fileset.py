@@ -6,7 +6,7 @@ import os
 import stat
 from contextlib import contextmanager, suppress
 
-from machinectl.errors import MachineError, one_line
+from machinectl.errors import Hint, MachineError, one_line
 from machinectl.files.atomic import (
     NO_LOCKS,
     PRIVATE_DIRECTORY,
@@ -37,16 +37,16 @@ def read_regular_file(path: str) -> bytes:
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
-            raise MachineError(f"{path} is a directory, not a file", f"See what it holds: ls {quote_word(path)}")
+            raise MachineError(f"{path} is a directory, not a file", Hint("See what it holds", "ls", path))
         if not stat.S_ISREG(mode):
             raise MachineError(
-                f"{path} is not a regular file", f"Name or restore the file itself; see: ls -l {quote_word(path)}"
+                f"{path} is not a regular file", Hint("Name or restore the file itself; see", "ls -l", path)
             )
         return read_file(path)
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)
         directory = os.path.dirname(path) or "."
-        raise MachineError(f"{path} cannot be read: {reason}", f"See: ls -l {quote_word(directory)}") from exc
+        raise MachineError(f"{path} cannot be read: {reason}", Hint("See", "ls -l", directory)) from exc
 
 
 @contextmanager
@@ -59,7 +59,7 @@ def locked_directory(directory: str) -> Iterator[None]:
 
     made = not os.path.lexists(directory)
     if not made and not os.path.isdir(directory):
-        raise MachineError(f"{directory} is not a directory", "Choose another name for the directory.")
+        raise MachineError(f"{directory} is not a directory", Hint("Choose another name for the directory."))
     with directory_errors(directory):
         make_directories(directory)
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
@@ -124,10 +124,10 @@ def check_folders(directory: str, names: Iterable[str]) -> None:
     for name in dict.fromkeys(map(os.path.dirname, names)):
         folder = os.path.join(directory, name)
         if os.path.lexists(folder) and not os.path.isdir(folder):
-            raise MachineError(f"{folder} is not a directory", f"Move it away: mv {quote_word(folder)} …")
+            raise MachineError(f"{folder} is not a directory", Hint("Move it away", f"mv {quote_word(folder)} …"))
         if name and os.path.islink(folder):
             raise MachineError(
-                f"{folder} is a link to {one_line(os.readlink(folder))}", f"Remove it: rm {quote_word(folder)}"
+                f"{folder} is a link to {one_line(os.readlink(folder))}", Hint("Remove it", "rm", folder)
             )
 
 
@@ -142,7 +142,7 @@ def differs(path: str, data: bytes) -> bool:
     if not os.path.lexists(path):
         return bool(data)
     if os.path.isdir(path):
-        raise MachineError(f"{path} is a directory", f"Move it away: mv {quote_word(path)} …")
+        raise MachineError(f"{path} is a directory", Hint("Move it away", f"mv {quote_word(path)} …"))
     try:
         return not data or read_regular_file(path) != data
     except MachineError:
@@ -166,7 +166,7 @@ def check_leftover(path: str) -> None:
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
         raise MachineError(
             f"{path} is in the way: it is another user's, or not machinectl's",
-            f"Run this as its owner, or remove it; see: ls -ld {quote_word(path)}",
+            Hint("Run this as its owner, or remove it; see", "ls -ld", path),
         )
 
 
@@ -210,8 +210,8 @@ def directory_errors(directory: str) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        hint = "Choose a directory that you may write to."
+        hint = Hint("Choose a directory that you may write to.")
         if exc.errno in NO_LOCKS:
-            hint = "Choose a directory on a file system with locks, which this one lacks (NFS?)."
+            hint = Hint("Choose a directory on a file system with locks, which this one lacks (NFS?).")
         hint = full_disk_hint(exc, directory) or hint
         raise MachineError(f"Cannot write to {directory}: {exc.strerror or exc}", hint) from exc

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-from machinectl.errors import MachineError, UsageError
-from machinectl.files.atomic import quote_word
+from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.value_classes import Frozen
 
 TYPE_CHECKING = False
@@ -27,11 +26,11 @@ class Exposed(Frozen):
     path: str
     why: str
 
-    def hint(self, otherwise: str) -> str:
-        """Return a chmod command, or `otherwise`."""
+    def hint(self) -> Hint:
+        """Return a chmod command if this user may type it."""
         if self.why != FOREIGN and os.stat(self.path).st_uid == os.geteuid():
-            return f"Keep others out: chmod go-w {quote_word(self.path)}; or {otherwise}"
-        return f"See: ls -ld {quote_word(self.path)}; or {otherwise}"
+            return Hint("Keep others out", "chmod go-w", self.path)
+        return Hint("See", "ls -ld", self.path)
 
 
 def other_writer(path: str, found: os.stat_result | None = None) -> str:
@@ -99,22 +98,24 @@ def exposed(directory: str, *, root_anywhere: bool = True) -> Exposed | None:
     return Exposed(directory, why) if why else None
 
 
-def check_directory(directory: str, other: str, warn: Callable[[str], None]) -> None:
+def check_directory(directory: str, other: str, warn: Callable[[str, Hint], None]) -> None:
     """Raise MachineError if another user could replace keys there, or if lines for a shell could not hold its path.
 
     `other` chooses another directory. Root, who trusts every owner, is warned of one.
     """
     if not directory.isprintable():
-        raise UsageError(f"The path {directory!r} holds a character that cannot be printed", f"Name another: {other}")
+        raise UsageError(
+            f"The path {directory!r} holds a character that cannot be printed", Hint("Name another", other)
+        )
     path = os.path.abspath(directory)
     if found := exposed(path):
         raise MachineError(
-            f"{found.path} is not safe for keys: {found.why}", found.hint(f"choose another directory: {other}")
+            f"{found.path} is not safe for keys: {found.why}", found.hint() | Hint("or choose another directory", other)
         )
     if found := exposed(path, root_anywhere=False):
         warn(
-            f"{found.path} belongs to another user, who can replace the files in it\n"
-            f"Unless you trust that user, choose another directory: {other}"
+            f"{found.path} belongs to another user, who can replace the files in it",
+            Hint("Unless you trust that user, choose another directory", other),
         )
 
 
@@ -124,7 +125,7 @@ def checked_place(directory: str) -> str:
     if found := exposed_above(os.path.join(place, "machinectl-"), root_anywhere=False):
         raise MachineError(
             f"{found.path} is not safe for temporary files: {found.why}",
-            found.hint("name another directory: export TMPDIR=<DIRECTORY>"),
+            found.hint() | Hint("or name another directory", "export TMPDIR=<DIRECTORY>"),
         )
     return place
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def temporary_place() -> str:
         place = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - for a message only
         raise MachineError(
             f"Cannot write temporary files to {place}, nor to another directory",
-            "Make room there, or name another directory: export TMPDIR=<DIRECTORY>",
+            Hint("Make room there, or name another directory", "export TMPDIR=<DIRECTORY>"),
         ) from exc
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from machinectl import url as engine_url
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.machines.record import Phase
 from machinectl.machines.store.machine_store import read_or_none
 
@@ -21,7 +21,7 @@ MOST_ADDRESSES = 16
 IPV4 = 4
 THIS_COMPUTER = "this computer"
 LOCAL_NAMES = (".localhost", ".localhost.localdomain", ".ip6-localhost", ".ip6-loopback")
-EXAMPLE = f"Give the host alone: {FLAG} 10.8.0.29, {FLAG} fd00::1d or {FLAG} orion.vpn"
+EXAMPLE = Hint(f"Give the host alone: {FLAG} 10.8.0.29, {FLAG} fd00::1d or {FLAG} orion.vpn")
 
 
 def parse_address(text: str) -> str:
@@ -32,12 +32,12 @@ def parse_address(text: str) -> str:
             host = engine_url.parse_url(address).host
         except UsageError:
             host = ""
-        hint = f"Give the host alone: {FLAG} {host}" if host else EXAMPLE
+        hint = Hint(f"Give the host alone: {FLAG} {host}") if host else EXAMPLE
         raise UsageError(f"{FLAG} {engine_url.without_password(address)!r} is a URL", hint)
     if "%" in address:
         raise UsageError(
             f"{FLAG} {address!r} has a zone, which no certificate can name",
-            "Give an address that needs none, or a name",
+            Hint("Give an address that needs none, or a name"),
         )
     if "@" in address:
         raise UsageError(
@@ -53,7 +53,7 @@ def parse_address(text: str) -> str:
     if found.port:
         raise UsageError(
             f"{FLAG} {address!r} has a port: all addresses of a machine have the port of its URL",
-            f"Leave it out: {FLAG} {found.host}",
+            Hint(f"Leave it out: {FLAG} {found.host}"),
         )
     if "/" in address:
         raise UsageError(f"{FLAG} {address!r} is neither an address nor a name", EXAMPLE)
@@ -66,11 +66,11 @@ def parse_addresses(given: Iterable[str]) -> tuple[str, ...]:
     for text in given:
         address = parse_address(text)
         if found.setdefault(place_of(address), address) is not address:
-            raise UsageError(f"{FLAG} {address} is given twice", "Leave one out")
+            raise UsageError(f"{FLAG} {address} is given twice", Hint("Leave one out"))
     if len(found) > MOST_ADDRESSES:
         raise UsageError(
             f"{len(found)} addresses were given: a machine has at most {MOST_ADDRESSES} besides that in its URL",
-            "Keep those that this computer can reach",
+            Hint("Keep those that this computer can reach"),
         )
     return tuple(found.values())
 
@@ -109,9 +109,9 @@ def check_addresses(machine: Machine) -> None:
     if not machine.addresses:
         return
     url = engine_url.parse_url(machine.url)
-    omit = f"Omit {FLAG}"
+    omit = Hint(f"Omit {FLAG}")
     if machine.phase == Phase.READY:
-        omit += f"; to remove those on record: machinectl set --address '' {machine.name}"
+        omit |= Hint("to remove those on record", "machinectl set --address", "", machine.name)
     if url.scheme == "unix":
         raise UsageError(f'"{machine.name}" is at {machine.url}, a socket of this computer, which has no address', omit)
     if url.scheme == "tcp" and not machine.tls:
@@ -121,7 +121,7 @@ def check_addresses(machine: Machine) -> None:
             omit,
         )
     if place_of(url.host) in map(place_of, machine.addresses):
-        raise UsageError(f'{url.host} is the address in the URL of "{machine.name}"', f"Omit {FLAG} {url.host}")
+        raise UsageError(f'{url.host} is the address in the URL of "{machine.name}"', Hint(f"Omit {FLAG} {url.host}"))
 
 
 def check_free(store: Store, machine: Machine) -> None:
@@ -129,7 +129,7 @@ def check_free(store: Store, machine: Machine) -> None:
     for address, name in taken_addresses(store, machine.name, machine.url, machine.addresses):
         raise UsageError(
             f'{address} is an address of the machine "{name}"',
-            f"See its addresses: machinectl inspect --json {name}",
+            Hint("See its addresses", "machinectl inspect --json", name),
         )
 
 

@@ -9,6 +9,7 @@ import os
 import time
 
 from machinectl import url as engine_url
+from machinectl.errors import Hint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class AddressNews:
 
     def __init__(self) -> None:
         self.moved: set[str] = set()
-        self.skipped: dict[str, None] = {}
+        self.skipped: dict[str, Hint] = {}
 
 
 NEWS = AddressNews()
@@ -71,7 +72,7 @@ class AddressMemory:
 
     def skipped(self, place: str, cause: str) -> None:
         skipped = f'Skipped {place}, an address of "{self._name}": {cause}'
-        NEWS.skipped[f"{skipped}\nSee its addresses: machinectl doctor {self._name}"] = None
+        NEWS.skipped[skipped] = Hint("See its addresses", "machinectl doctor", self._name)
 
 
 def last_first(directory: str, url: str, addresses: Sequence[str]) -> list[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import os
 
-from machinectl.errors import UsageError, wrong_choice
-from machinectl.files.atomic import LONGEST, quote_word
+from machinectl.errors import Hint, UsageError, wrong_choice
+from machinectl.files.atomic import LONGEST
 from machinectl.machines.create_options import ENGINE_FLAGS, ENGINE_INSTALL_WAYS, ENV_FILE
 from machinectl.value_classes import Frozen, field
 
@@ -71,7 +71,7 @@ class EngineOptions(Frozen):
         if self.ssh_only and self.bind:
             raise UsageError(
                 f"An engine that is reached over SSH only does not listen on {self.bind}",
-                "Omit --ssh-only or --engine-bind",
+                Hint("Omit --ssh-only or --engine-bind"),
             )
 
 
@@ -81,7 +81,7 @@ def check_printable(flag: str, texts: Iterable[str]) -> None:
         if not text.isprintable():
             raise UsageError(
                 f"{flag} {text.partition('=')[0]!r} has a line break, or another character that cannot be printed",
-                "Leave that character out",
+                Hint("Leave that character out"),
             )
 
 
@@ -101,7 +101,8 @@ def check_options(given: Iterable[str]) -> None:
             flag = f"{flag}={name}"
         if flag in seen:
             raise UsageError(
-                f"--engine-opt {flag} is given twice: {seen[flag]!r} and {value!r}", "Leave one out: it takes one value"
+                f"--engine-opt {flag} is given twice: {seen[flag]!r} and {value!r}",
+                Hint("Leave one out: it takes one value"),
             )
         seen[flag] = value
 
@@ -116,7 +117,9 @@ def check_variables(variables: Iterable[str]) -> None:
         if not is_variable(variable):
             # The value may be a password.
             name = variable.partition("=")[0]
-            raise UsageError(f"--engine-env {name!r} is not a variable of one line", "Write --engine-env NAME=VALUE")
+            raise UsageError(
+                f"--engine-env {name!r} is not a variable of one line", Hint("Write --engine-env NAME=VALUE")
+            )
 
 
 def read_env_file(path: str, environment: Mapping[str, str]) -> list[str]:
@@ -130,9 +133,9 @@ def read_env_file(path: str, environment: Mapping[str, str]) -> list[str]:
         with open(os.path.expanduser(path), "rb") as file:
             data = file.read(LONGEST + 1)
     except OSError as exc:
-        raise UsageError(f"{flag}: {path} cannot be read: {exc.strerror}", f"See: ls -l {quote_word(path)}") from exc
+        raise UsageError(f"{flag}: {path} cannot be read: {exc.strerror}", Hint("See", "ls -l", path)) from exc
     if len(data) > LONGEST:
-        raise UsageError(f"{flag}: {path} does not end where variables would", f"See: ls -l {quote_word(path)}")
+        raise UsageError(f"{flag}: {path} does not end where variables would", Hint("See", "ls -l", path))
     found = []
     for number, line in enumerate(data.decode("utf-8-sig", "replace").splitlines(), start=1):
         variable = line.lstrip()
@@ -143,7 +146,9 @@ def read_env_file(path: str, environment: Mapping[str, str]) -> list[str]:
                 continue
             variable = f"{variable}={environment[variable]}"
         if not is_variable(variable):
-            raise UsageError(f"{flag}: line {number} of {path} is not a variable", "Write NAME=VALUE, one on a line")
+            raise UsageError(
+                f"{flag}: line {number} of {path} is not a variable", Hint("Write NAME=VALUE, one on a line")
+            )
         found.append(variable)
     return found
 
@@ -163,5 +168,5 @@ def check_address(address: str) -> None:
         ipaddress.ip_address(address.removeprefix("[").removesuffix("]"))
     except ValueError as exc:
         raise UsageError(
-            f"--engine-bind {address!r} is not an address", "Give one of the host's, as 192.168.0.29 or fd00::1d"
+            f"--engine-bind {address!r} is not an address", Hint("Give one of the host's, as 192.168.0.29 or fd00::1d")
         ) from exc

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from machinectl.errors import UsageError
+from machinectl.errors import Hint, UsageError
 from machinectl.machines.record import natural
 from machinectl.value_classes import Frozen, replace
 
@@ -189,17 +189,17 @@ def check_holder_name(who: str) -> None:
     """Raise UsageError for a name that no holder can have."""
     if who.lower() == OWNER:
         raise UsageError(
-            f"\"{OWNER}\" is this computer's own access, and no other holder's name", "Choose another name"
+            f"\"{OWNER}\" is this computer's own access, and no other holder's name", Hint("Choose another name")
         )
     if len(who) > LONGEST_HOLDER:
         raise UsageError(
             f"{who[:LONGEST_HOLDER]!r}… cannot be a holder's name: it has {len(who)} characters, and at most "
             f"{LONGEST_HOLDER} are allowed",
-            "Choose a shorter name: --for alice",
+            Hint("Choose a shorter name: --for alice"),
         )
     if not is_holder_name(who):
         raise UsageError(
             f"{who!r} cannot be a holder's name: letters, digits, and . _ @ + - after the first, at most "
             f"{LONGEST_HOLDER}",
-            "Choose a name like alice or ci-runner",
+            Hint("Choose a name like alice or ci-runner"),
         )

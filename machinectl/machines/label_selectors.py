@@ -10,14 +10,16 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.errors import UsageError
+from machinectl.errors import Hint, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 TOKENS = re.compile(r"\s*(==|!=|[=!(),<>]|[^\s=!(),<>]+)")
 SPECIAL = set("=!(),<>") | {"==", "!=", ""}
-SYNTAX = "Write: role=web, role!=web, 'role in (web,db)', 'role notin (web,db)', role, '!role'; commas join several"
+SYNTAX = Hint(
+    "Write: role=web, role!=web, 'role in (web,db)', 'role notin (web,db)', role, '!role'; commas join several"
+)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from machinectl.errors import MachineError, one_line
+from machinectl.errors import Hint, MachineError, one_line
 from machinectl.files.light_json import parse_json
 
 TYPE_CHECKING = False
@@ -301,7 +301,7 @@ def read_json(name: str, text: bytes) -> dict[str, Any]:
     if schema > SCHEMA:
         raise BrokenRecord(
             f'Machine "{name}" was written by a newer machinectl (schema {schema}; this one knows {SCHEMA})',
-            "Upgrade machinectl: pip install --upgrade machinectl",
+            Hint("Upgrade machinectl", "pip install --upgrade machinectl"),
         )
     return data
 
@@ -344,10 +344,12 @@ def check_ready(machine: Machine) -> Machine:
         return machine
     if waits_for_access(machine):
         raise MachineError(f'Machine "{machine.name}" has been {machine.why}', access_hint(machine.name))
-    again = "Create it again" if machine.phase == Phase.CREATING else f"Continue: machinectl provision {machine.name}"
+    again = Hint("Continue", "machinectl provision", machine.name)
+    if machine.phase == Phase.CREATING:
+        again = Hint("Create it again")
     raise MachineError(
         f'Machine "{machine.name}" is incomplete: {machine.why}',
-        f"{again}; or remove it: {removal_command(machine)}",
+        again | Hint("or remove it", removal_command(machine)),
     )
 
 
@@ -361,8 +363,10 @@ def waits_for_access(machine: Machine) -> bool:
     return machine.phase == Phase.CREATING and machine.access.get("state") == WAITING
 
 
-def access_hint(name: str) -> str:
-    return f"With the owner's answer: machinectl access accept\nSee the request: machinectl access request {name}"
+def access_hint(name: str) -> Hint:
+    return Hint("With the owner's answer", "machinectl access accept") | Hint(
+        "see the request", "machinectl access request", name
+    )
 
 
 def owner_of(machine: Machine) -> str:
@@ -375,12 +379,12 @@ def owners_name(machine: Machine) -> str:
     return str(machine.access.get("called") or machine.access.get("asked") or machine.name)
 
 
-def ask_owner(machine: Machine) -> str:
+def ask_owner(machine: Machine) -> Hint:
     """Return how this computer gets a new certificate for a machine of somebody else, or access if it lost its key."""
     has_key = os.path.isfile(path := os.path.join(machine.directory, "key.pem")) and os.path.getsize(path)
     if not has_key and (again := request_command(machine)):
-        return f"Ask {owner_of(machine)} for access with a new key: {again}"
-    return f"Ask {owner_of(machine)} for a new one: machinectl access renew {machine.name}"
+        return Hint(f"Ask {owner_of(machine)} for access with a new key", again)
+    return Hint(f"Ask {owner_of(machine)} for a new one", "machinectl access renew", machine.name)
 
 
 def request_command(machine: Machine) -> str:
@@ -396,14 +400,14 @@ def request_command(machine: Machine) -> str:
 def broken_record(name: str, what: str) -> BrokenRecord:
     return BrokenRecord(
         f'The machine.json of "{name}" {what}',
-        f"Restore it from a backup, or forget the machine: machinectl rm -f {name}",
+        Hint("Restore it from a backup, or forget the machine", "machinectl rm -f", name),
     )
 
 
 def check_name(name: str, doing: str = "creating") -> None:
     """Apply docker-machine's rule: letters, digits, - and . only."""
     if why := name_fault(name):
-        error = MachineError(f"Error {doing} machine: {why}", "Choose a name like orionbox")
+        error = MachineError(f"Error {doing} machine: {why}", Hint("Choose a name like orionbox"))
         error.label = ""
         raise error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.machines.record import GLOB
 from machinectl.machines.store.first_machine import first_step_hint
 
@@ -50,7 +50,7 @@ def expand_range(name: str) -> list[str]:
     try:
         return expand_ranges(name, VALUE_RANGE)
     except InvalidRange as exc:
-        raise UsageError(f"{name!r}: {exc}", "Write a range as 'web[01:20]', or a glob as 'web*'") from exc
+        raise UsageError(f"{name!r}: {exc}", Hint("Write a range as 'web[01:20]', or a glob as 'web*'")) from exc
 
 
 def listed_for_each(
@@ -73,10 +73,12 @@ def listed_for_each(
 def require_names(names: Sequence[str], verb: str, flag: str = "") -> None:
     """Raise UsageError without any: there is no default. `flag` takes the place of names."""
     if not names:
-        instead = f"\nOr all of them: machinectl {verb} {flag}" if flag else ""
+        how = Hint("Name them", f"machinectl {verb} <NAME>")
+        if flag:
+            how |= Hint("or all of them", f"machinectl {verb} {flag}")
         raise UsageError(
             "Expected to get one or more machine names as arguments",
-            f"Name them: machinectl {verb} <NAME>{instead}",
+            how,
         )
 
 
@@ -92,12 +94,12 @@ def chosen(store: Store, names: Sequence[str]) -> list[str]:
     )
 
 
-def name_one(names: Sequence[str]) -> str:
+def name_one(names: Sequence[str]) -> Hint:
     if not names:
         return first_step_hint()
     if len(names) > MOST_NAMES:
-        return "Name one; list the machines: machinectl ls"
-    return f"Name one: {', '.join(names)}"
+        return Hint("Name one; list the machines", "machinectl ls")
+    return Hint(f"Name one: {', '.join(names)}")
 
 
 def chosen_one(store: Store, names: Sequence[str]) -> str:
@@ -105,7 +107,7 @@ def chosen_one(store: Store, names: Sequence[str]) -> str:
     found = chosen(store, names)
     if len(found) > 1:
         raise UsageError(
-            "Expected one machine name as an argument", f"Leave all but one of them out: {' '.join(found)}"
+            "Expected one machine name as an argument", Hint(f"Leave all but one of them out: {' '.join(found)}")
         )
     return found[0]
 
@@ -129,18 +131,18 @@ def selected(store: Store, console: Console, names: Sequence[str], selector: str
     found = [name for name, own in labels.items() if wanted.selects(own)]
     if not found:
         there = sorted({f"{key}={value}" for own in labels.values() for key, value in own.items()})
-        label = f"No machine has a label. Give it one: machinectl set --label {wanted.example_label()} <NAME>"
+        label = Hint("No machine has a label. Give it one", f"machinectl set --label {wanted.example_label()} <NAME>")
         hint = label if store.names() else first_step_hint()
         if there:
             from machinectl.quantities import first_names
 
-            hint = f"There are: {first_names(there, MOST_TOLD)}"
+            hint = Hint(f"There are: {first_names(there, MOST_TOLD)}")
         raise MachineError(f"--selector {selector!r} selects no machine", hint)
     return found
 
 
 def both_chosen(names: Sequence[str], selector: str) -> UsageError:
-    return UsageError("Names and --selector exclude each other", f"Leave out {' '.join(names)}, or -l {selector}")
+    return UsageError("Names and --selector exclude each other", Hint(f"Leave out {' '.join(names)}, or -l {selector}"))
 
 
 def waiting(console: Console, name: str) -> Callable[[], None]:

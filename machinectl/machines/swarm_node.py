@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.machine_store import read_or_none
 
@@ -94,8 +94,8 @@ def swarm_nodes(store: Store, name: str) -> list[tuple[Machine, SwarmNode]]:
     if known is None:
         store.check_exists(name)
         store.read_ready(name)
-        by_hand = f"If it was joined by hand: machinectl swarm status {name}"
-        hint = f"{by_hand}; start one there: machinectl swarm init {name}"
+        hint = Hint("If it was joined by hand", "machinectl swarm status", name)
+        hint |= Hint("start one there", "machinectl swarm init", name)
         raise MachineError(f'"{name}" is not in a swarm that machinectl knows', hint)
     same = [each for each in there if each[1].cluster == known.cluster and (known.cluster or each[1] is known)]
     return sorted(same, key=lambda each: each[0].name != name)

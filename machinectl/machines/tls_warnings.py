@@ -6,7 +6,7 @@ import os
 import stat
 import time
 
-from machinectl.errors import put_certificates_in
+from machinectl.errors import Hint, put_certificates_in
 from machinectl.files.atomic import quote_word, read_file
 from machinectl.machines.record import GRANTED, ask_owner
 
@@ -33,7 +33,7 @@ NEAR = 2 * 86400
 class CertificateProblem:
     """`cause` says which files docker cannot read or when one expired, `hint` what to type."""
 
-    def __init__(self, cause: str, hint: str) -> None:
+    def __init__(self, cause: str, hint: Hint) -> None:
         self.cause = cause
         self.hint = hint
 
@@ -100,15 +100,15 @@ def fault_of(path: str) -> str:
     return "" if os.access(path, os.R_OK) else "cannot be read by you"
 
 
-def repair_hint(machine: Machine) -> str:
+def repair_hint(machine: Machine) -> Hint:
     """Return the command that replaces missing or damaged certificates of the client."""
     for file in CLIENTS:
         if os.path.lexists(path := os.path.join(machine.directory, file)) and not os.path.isfile(path):
-            return f"Move it away: mv {quote_word(path)} {quote_word(path + '.old')}"
+            return Hint("Move it away", "mv", path, path + ".old")
     if machine.access.get("state") == GRANTED:
         return ask_owner(machine)
     if makes_certificates(machine):
-        return f"Replace them: machinectl provision {machine.name}"
+        return Hint("Replace them", "machinectl provision", machine.name)
     return put_certificates_in(machine.name)
 
 
@@ -133,7 +133,7 @@ def expiry_of(machine: Machine, file: str) -> datetime | None:
     return max(found if file == "ca.pem" else found[:1], default=None)
 
 
-def renewing(machine: Machine, files: Collection[str], *, due: bool = True) -> str:
+def renewing(machine: Machine, files: Collection[str], *, due: bool = True) -> Hint:
     """Return the command that renews `files`; not only when they are `due`, if they are damaged."""
     if machine.access.get("state") == GRANTED:
         return ask_owner(machine)
@@ -143,13 +143,13 @@ def renewing(machine: Machine, files: Collection[str], *, due: bool = True) -> s
         return put_certificates_in(name)
     flags = [flag for file, flag in (("cert.pem", "--client-certs"), ("ca.pem", "--new-ca")) if file in files]
     if due and "--new-ca" not in flags:
-        return f"Renew them: machinectl renew --due {name}"
-    return " ".join(["Renew them: machinectl regenerate-certs", *flags, name])
+        return Hint("Renew them", "machinectl renew --due", name)
+    return Hint("Renew them", "machinectl regenerate-certs", *flags, name)
 
 
 def advise(console: Console, machine: Machine) -> None:
     if problem := unusable_certificates(machine):
-        console.warn(f"{problem.cause}\n{problem.hint}")
+        console.warn(problem.cause, problem.hint)
     if warning := unprotected(machine):
         console.warn(warning)
 

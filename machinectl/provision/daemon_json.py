@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from typing import TYPE_CHECKING, Any
 
-from machinectl.errors import CheckFailed, UsageError
+from machinectl.errors import CheckFailed, Hint, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,7 +49,7 @@ def read_config(facts: Facts) -> dict[str, Any]:
 
 def parse_config(text: bytes | None, path: str) -> dict[str, Any]:
     """Parse daemon.json; {} if missing or empty. Raises CheckFailed."""
-    see = f"Fix it on the host, then check it as root: dockerd --validate --config-file {shlex.quote(path)}"
+    see = Hint("Fix it on the host, then check it as root", "dockerd --validate --config-file", path)
     try:
         value = json.loads((text or b"").decode("utf-8-sig").strip() or "{}")
     except (ValueError, RecursionError) as exc:
@@ -127,11 +126,14 @@ def option_keys(given: Sequence[str], before: Mapping[str, Any]) -> dict[str, An
         if ours:
             raise UsageError(
                 f"--engine-opt {option!r} cannot be used: machinectl sets it",
-                "Leave it out" if flag.startswith("tls") else "Leave it out; for another address, use --engine-bind",
+                Hint("Leave it out")
+                if flag.startswith("tls")
+                else Hint("Leave it out; for another address, use --engine-bind"),
             )
         if not flag or flag in STRUCTURES:
             raise UsageError(
-                f"--engine-opt {option!r} cannot be used: its value is a structure", "Set it in the host's daemon.json"
+                f"--engine-opt {option!r} cannot be used: its value is a structure",
+                Hint("Set it in the host's daemon.json"),
             )
         key = config_key(flag)
         if flag in LISTS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.errors import PROVISION, CheckFailed, MachineError
+from machinectl.errors import NO_HINT, PROVISION, CheckFailed, Hint, MachineError
 from machinectl.provision.job import ENGINE, Job
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Decision:
     remark: Callable[[RemoteResult], str] = field(default=remarks, repr=False)
 
 
-FULL = "Make room. See what is full on the host: "
+FULL = "Make room. See what is full on the host"
 
 
 class InUse(CheckFailed):
@@ -86,7 +86,7 @@ class EngineStopped(CheckFailed):
     """Somebody has stopped the engine, and this run may not start it. Nothing was changed."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f'The engine of "{name}" does not run', "")
+        super().__init__(f'The engine of "{name}" does not run', NO_HINT)
 
 
 class RolledBack(MachineError):
@@ -101,14 +101,14 @@ class OptionRefused(EngineDown):
     """The run that knows the machine replaces the hint with its commands."""
 
     def __init__(self, cause: str) -> None:
-        super().__init__(cause, "Correct the option that it names, then run the same command again")
+        super().__init__(cause, Hint("Correct the option that it names, then run the same command again"))
 
 
 class HostFull(MachineError):
     """The host's disk is full; `command` shows what is."""
 
     def __init__(self, cause: str, command: str) -> None:
-        super().__init__(cause, f"{FULL}{command}")
+        super().__init__(cause, Hint(FULL, command))
         self.command = command
 
 
@@ -133,15 +133,15 @@ def not_applied(result: RemoteResult, init: str = "systemd") -> MachineError:
     causes = {
         4: (
             "The engine works neither with the new configuration nor with the old one, which was restored",
-            f"Look on the host: {log_command(init)}",
+            Hint("Look on the host", log_command(init)),
         ),
         6: (
             "The engine did not apply the new configuration on reload; the old one is back, and nothing was restarted",
-            f"Look on the host: docker info; {log_command(init)}",
+            Hint("Look on the host", f"docker info; {log_command(init)}"),
         ),
         9: (
             "The host's disk is full, and a restart of the engine would lose its containers; nothing was restarted",
-            "Make room on the host: docker system prune (see: df -h); then run the same command again",
+            Hint("Make room on the host", "docker system prune") | Hint("then run the same command again"),
         ),
     }
     if result.status in refused:
@@ -153,7 +153,7 @@ def not_applied(result: RemoteResult, init: str = "systemd") -> MachineError:
         return not_written(said)
     return job_not_started(result) or MachineError(
         f"The work on the host was interrupted: {said}",
-        "Run the same command again: it first restores what was left half done",
+        Hint("Run the same command again: it first restores what was left half done"),
     )
 
 
@@ -161,7 +161,7 @@ def not_restarted(name: str, init: str, result: RemoteResult) -> MachineError:
     """Explain why an engine has not read other certificates. Its configuration on the host may have been damaged."""
     error = not_applied(result, init)
     if result.status == 7:  # noqa: PLR2004 - apply.sh
-        return NotRestarted(error.cause, f"Set it up first: machinectl provision {name}")
+        return NotRestarted(error.cause, Hint("Set it up first", "machinectl provision", name))
     return error
 
 
@@ -178,10 +178,10 @@ def not_written(said: str) -> MachineError:
     *earlier, last = said.splitlines()
     why = f"{last}: {earlier[0].rpartition(': ')[2]}" if earlier else last
     cause = f"The configuration could not be written; its files are unchanged: {why}"
-    return HostFull(cause, command) if full else MachineError(cause, f"Look on the host: {command}")
+    return HostFull(cause, command) if full else MachineError(cause, Hint("Look on the host", command))
 
 
-def failure(cause: str, hint: str) -> Callable[[RemoteResult], MachineError]:
+def failure(cause: str, hint: Hint) -> Callable[[RemoteResult], MachineError]:
     """Return what explains a command's failure: `cause`, with its last lines."""
     return lambda result: job_not_started(result) or MachineError(f"{cause}: {tail(result)}", hint)
 
@@ -189,7 +189,9 @@ def failure(cause: str, hint: str) -> Callable[[RemoteResult], MachineError]:
 def job_not_started(result: RemoteResult) -> MachineError | None:
     """Return an error if launch.sh did not start the job."""
     if result.status == 75:  # noqa: PLR2004 - launch.sh
-        return MachineError(f"Another run is at work on the host: {tail(result)}", "Wait for it to end, and try again")
+        return MachineError(
+            f"Another run is at work on the host: {tail(result)}", Hint("Wait for it to end, and try again")
+        )
     return None
 
 

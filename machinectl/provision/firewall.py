@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from machinectl.errors import Hint
 from machinectl.host_changes import Change, PortOpened, of_kind
 from machinectl.provision.decision import Decision, failure
 from machinectl.provision.job import command_job
@@ -111,7 +112,7 @@ def open_port(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
         details=(rule.allow,),
         job=command_job(rule.allow),
         after=facts,
-        failure=failure("The firewall could not be changed", "Open the port on the host"),
+        failure=failure("The firewall could not be changed", Hint("Open the port on the host")),
         changes=(PortOpened(rule.firewall, str(target.port), rule.undo, made),),
     )
 
@@ -128,7 +129,9 @@ def close_ports(facts: Facts, changes: Sequence[Change]) -> Decision | None:
         (*(change.undo for change in opened), *(f"remove {zone} if it holds nothing else" for zone in zones)),
         command_job(" && ".join([*map(close_command, opened), *removals])),
         facts,
-        failure("The port could not be closed in the host's firewall", "Look for its rule on the host, and try again"),
+        failure(
+            "The port could not be closed in the host's firewall", Hint("Look for its rule on the host, and try again")
+        ),
         undone=tuple(opened),
     )
 
@@ -163,11 +166,13 @@ def remove_zone_file(zone: str) -> str:
     )
 
 
-def advice(facts: Facts, port: int, machine: str = "") -> str:
+def advice(facts: Facts, port: int, machine: str = "") -> Hint:
     """Return a hint if only the engine's port is unreachable; `machine` is one that can be provisioned."""
     rule = blocking(facts, port)
     if rule:
-        opening = f"or: machinectl provision --open-firewall {machine}" if machine else "or pass --open-firewall"
-        return f"{rule.firewall} on the host blocks it. Open it: {rule.allow} ({opening})"
+        opening = Hint("or pass --open-firewall")
+        if machine:
+            opening = Hint("or", "machinectl provision --open-firewall", machine)
+        return Hint(f"{rule.firewall} on the host blocks it. Open it there", rule.allow) | opening
     found = " and ".join(sorted(name for name, rules in facts.firewalls.items() if rules)) or "none on the host"
-    return f"Firewalls found: {found}; one between here and the host must let port {port}/tcp through"
+    return Hint(f"Firewalls found: {found}; one between here and the host must let port {port}/tcp through")

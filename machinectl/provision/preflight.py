@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import certs
 from machinectl.certificate_dates import validities
-from machinectl.errors import BY_SERVICE, SET_CLOCK, CheckFailed
+from machinectl.errors import BY_SERVICE, SET_CLOCK, CheckFailed, Hint
 from machinectl.provision import client_cas, daemon_json, firewall, revision
 from machinectl.provision.decision import FULL
 from machinectl.provision.facts import cgroups, docker_unit
@@ -54,14 +54,16 @@ def check_all(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
 
 def check_root(facts: Facts, _: Target) -> None:
     if facts.uid != 0:
-        raise CheckFailed("Commands on the host do not run as root", "Log in as root, or as a user who may use sudo")
+        raise CheckFailed(
+            "Commands on the host do not run as root", Hint("Log in as root, or as a user who may use sudo")
+        )
 
 
 def check_init(facts: Facts, target: Target) -> None:
     if facts.init not in {"systemd", "openrc"}:
         raise CheckFailed(
             f"The host ({facts.os_name}) runs neither systemd nor OpenRC: nothing there could keep an engine running",
-            f"Set its engine up by hand, and register it: {register_command(target)}",
+            Hint("Set its engine up by hand, and register it", register_command(target)),
         )
 
 
@@ -80,13 +82,13 @@ def check_impostors(facts: Facts, target: Target) -> None:
         )
         raise CheckFailed(
             f"The host's Docker is the snap, whose configuration and files are closed to other programs{kept}",
-            "Save its containers' data on the host first: snap save docker (only the snap can read that copy)\n"
-            "Then remove it on the host: snap remove docker; and run this again",
+            Hint("Save its containers' data on the host first", "snap save docker (only the snap can read that copy)")
+            | Hint("then remove it on the host", "snap remove docker; and run this again"),
         )
     if facts.podman or ("podman-docker" in facts.packages and not facts.dockerd):
         raise CheckFailed(
             f"The host's docker command ({facts.podman or 'podman-docker'}) is podman's, which has no Docker Engine",
-            "Remove podman-docker on the host, and run this again",
+            Hint("Remove podman-docker on the host, and run this again"),
         )
     if facts.podman_socket:
         stop = "systemctl disable --now podman.socket"
@@ -94,25 +96,25 @@ def check_impostors(facts: Facts, target: Target) -> None:
             stop = "rc-service podman stop; rc-update del podman"
         raise CheckFailed(
             "Podman answers at /run/docker.sock on the host: an engine there would take the socket from it",
-            f"On the host, as root: {stop}; then run this again",
+            Hint("On the host, as root", stop) | Hint("then run this again"),
         )
     process = rootless(facts)
     if process and not facts.service.loaded:
         raise CheckFailed(
             f"The host's engine is rootless: dockerd runs as user {process.uid} (process {process.pid})",
-            f"Reach it as that user: machinectl create -d none --url ssh://<USER>@{target.address} <NAME>",
+            Hint("Reach it as that user", f"machinectl create -d none --url ssh://<USER>@{target.address} <NAME>"),
         )
     if facts.init == "systemd":
         check_second_engine(facts, target)
     if facts.dockerd and not facts.service.loaded:
         raise CheckFailed(
             f"The host has {facts.dockerd}, but no docker.service that starts it",
-            "Install the engine from a package, or add a docker.service on the host",
+            Hint("Install the engine from a package, or add a docker.service on the host"),
         )
     if not facts.dockerd and target.install == "none":
         raise CheckFailed(
             "There is no Docker Engine on the host, and --engine-install none says not to install one",
-            "Install it on the host, or use --engine-install auto",
+            Hint("Install it on the host, or use --engine-install auto"),
         )
 
 
@@ -127,7 +129,8 @@ def check_packages(facts: Facts, _: Target) -> None:
     if names and not facts.locks:
         raise CheckFailed(
             f"dpkg has not finished installing these packages on the host: {' '.join(sorted(names))}",
-            "Finish that on the host, as root: dpkg --configure -a && apt-get -f install; then run this again",
+            Hint("Finish that on the host, as root", "dpkg --configure -a && apt-get -f install")
+            | Hint("then run this again"),
         )
 
 
@@ -136,7 +139,7 @@ def check_startable(facts: Facts, _: Target) -> None:
     if "docker.service" in facts.masked:
         raise CheckFailed(
             "docker.service on the host is masked: systemd refuses to start it",
-            "On the host, as root: systemctl unmask docker.service; then run this again",
+            Hint("On the host, as root", "systemctl unmask docker.service") | Hint("then run this again"),
         )
     if not facts.dockerd or facts.running:
         return
@@ -144,18 +147,18 @@ def check_startable(facts: Facts, _: Target) -> None:
     if facts.containerd == "":
         raise CheckFailed(
             f"The host has {facts.dockerd} but no containerd, which it needs to start",
-            f"Reinstall the package {package} on the host; then run this again",
+            Hint(f"Reinstall the package {package} on the host") | Hint("then run this again"),
         )
     named = any(flag.name == "containerd" for flag in docker_unit.all_flags(facts.unit, facts.environment, ours=True))
     if named and "containerd.service" in facts.masked:
         raise CheckFailed(
             "docker.service on the host needs containerd.service, which is masked",
-            "On the host, as root: systemctl unmask containerd.service; then run this again",
+            Hint("On the host, as root", "systemctl unmask containerd.service") | Hint("then run this again"),
         )
     if named and not facts.containerd_service:
         raise CheckFailed(
             "docker.service on the host needs containerd, but there is no containerd.service to start it",
-            f"Reinstall the package {package} on the host; then run this again",
+            Hint(f"Reinstall the package {package} on the host") | Hint("then run this again"),
         )
 
 
@@ -170,18 +173,20 @@ def check_second_engine(facts: Facts, target: Target) -> None:
             if process.starter:
                 raise CheckFailed(
                     f"A dockerd runs on the host that {process.starter} started ({who}), and not docker.service",
-                    f"Use it as it is: machinectl create -d none --url ssh://<USER>@{target.address} <NAME>\n"
-                    f"Or have {process.starter} stop it for good, with its containers; then run this again",
+                    Hint("Use it as it is", f"machinectl create -d none --url ssh://<USER>@{target.address} <NAME>")
+                    | Hint(f"or have {process.starter} stop it for good, with its containers")
+                    | Hint("then run this again"),
                 )
             stop = f"systemctl stop {starter}; systemctl disable {starter}" if starter else f"kill {process.pid}"
             raise CheckFailed(
                 f"A dockerd runs on the host that docker.service did not start ({who})",
-                f"Stop it on the host, with its containers: {stop}; then run this again",
+                Hint("Stop it on the host, with its containers", stop) | Hint("then run this again"),
             )
         if (process.config or DAEMON_JSON) == facts.config_path:
             raise CheckFailed(
                 f"Two engines on the host share {facts.config_path}: docker.service's and that of {who}",
-                "Give the second one a configuration of its own, --config-file FILE; then run this again",
+                Hint("Give the second one a configuration of its own, --config-file FILE")
+                | Hint("then run this again"),
             )
 
 
@@ -209,25 +214,25 @@ def unwritable(path: str, why: str) -> CheckFailed:
     where = shlex.quote(path)
     why, _, unit = why.partition(":")
     unit = unit if re.fullmatch(r"[\w@.-]+", unit) else "ssh.service"
-    move = f"Move it away on the host: mv {where} {where}.old; then run this again"
+    move = Hint("Move it away on the host", f"mv {where} {where}.old") | Hint("then run this again")
     texts = {
         "-f": ("is not a regular file", move),
         "-d": ("is not a directory", move),
         "immutable": (
             "is immutable: not even root can change it",
-            f"Allow it on the host: chattr -i {where}; see: lsattr -d {where}",
+            Hint("Allow it on the host", f"chattr -i {where}"),
         ),
         "locked": (
             "locks the users and groups: a change of them goes on, or was interrupted",
-            f"If nobody changes them, remove the lock on the host: rm {where}; then run this again",
+            Hint("If nobody changes them, remove the lock on the host", f"rm {where}") | Hint("then run this again"),
         ),
         "session": (
             f"is read-only for SSH sessions, by ProtectSystem= or ReadOnlyPaths= of {unit}",
-            f"On the host, as root: {writable_sessions(unit)}; then run this again",
+            Hint("On the host, as root", writable_sessions(unit)) | Hint("then run this again"),
         ),
         "read-only": (
             "is read-only",
-            f"On the host: mounted=$(findmnt -n -o TARGET -T {where}); {REMOUNT}",
+            Hint("On the host", f"mounted=$(findmnt -n -o TARGET -T {where}); {REMOUNT}"),
         ),
     }
     cause, hint = texts.get(why, texts["read-only"])
@@ -250,15 +255,17 @@ def check_room(facts: Facts, target: Target) -> None:
         if free < least:
             raise CheckFailed(
                 f"The host's disk is full: {directory} has {format_kib(free)} left, {format_kib(least)} are needed",
-                f"{FULL}{target.on_host(f'df -h {directory}')}",
+                Hint(FULL, target.on_host(f"df -h {directory}")),
             )
         most = FILES_TO_CONFIGURE if least == ROOM_TO_CONFIGURE else FILES_TO_INSTALL
         inodes = facts.inodes.get(directory, most)
         if inodes < most:
             raise CheckFailed(
                 f"The host's disk has too few inodes: {directory} has {inodes} left, {most} are needed",
-                "Remove small files on the host. Find them: "
-                + target.on_host(f"'df -i {directory}; du --inodes -x {directory} | sort -n | tail'"),
+                Hint(
+                    "Remove small files on the host. Find them",
+                    target.on_host(f"'df -i {directory}; du --inodes -x {directory} | sort -n | tail'"),
+                ),
             )
 
 
@@ -282,11 +289,12 @@ def check_tls(facts: Facts, target: Target, allowed: Allowed) -> None:
     if target.own_cas and said.get("tlscert") == f"{OWN_DIRECTORY}/server.pem":
         raise CheckFailed(
             f"The host's engine now takes its CAs from {whose}, and this machine's CA is not in it",
-            f"Add it on the host: cat {OWN_CA} >>{shlex.quote(whose)}; or end the access of its other clients: --force",
+            Hint("Add it on the host", f"cat {OWN_CA} >>{shlex.quote(whose)}")
+            | Hint("or end the access of its other clients: --force"),
         )
     raise CheckFailed(
         f"The host's engine already uses TLS with another CA ({whose})",
-        f"Register it without changes: {register_command(target)}; or replace its CA: --force",
+        Hint("Register it without changes", register_command(target)) | Hint("or replace its CA: --force"),
     )
 
 
@@ -331,14 +339,19 @@ def check_own_ca(facts: Facts, target: Target) -> None:
 def another_computers_ca(facts: Facts, target: Target) -> CheckFailed:
     by = revision.Revision.parse(facts.revision).by or "another computer"
     copied = "--tls-dir <DIR>"
-    otherwise = f"Or register it without changes: {register_command(target)}; or replace its CA: --force"
+    otherwise = Hint("or register it without changes", register_command(target)) | Hint("or replace its CA: --force")
     if target.name:
         copied = f"machinectl certs import --force {target.name} <DIR>"
-        otherwise = f"Or take the host over, which locks out its owner: machinectl provision --force {target.name}"
+        otherwise = Hint(
+            "or take the host over, which locks out its owner", "machinectl provision --force", target.name
+        )
     return CheckFailed(
         f"The host's engine already uses TLS with another computer's CA: {by} set it up",
-        "Ask its owner for access: machinectl access request <NAME>; or, to manage the host from here too, copy the "
-        f"machine's directory from that computer, and pass the copy: {copied}\n{otherwise}",
+        Hint("Ask its owner for access", "machinectl access request <NAME>")
+        | Hint(
+            "or, to manage the host from here too, copy the machine's directory from that computer, and pass it", copied
+        )
+        | otherwise,
     )
 
 
@@ -348,7 +361,7 @@ def check_port(facts: Facts, target: Target) -> None:
             what = f"{listener.process} (process {listener.pid})" if listener.pid else "something in a container"
             raise CheckFailed(
                 f"Port {target.port} on the host is taken by {what}",
-                "Choose another one for the engine: --engine-port PORT",
+                Hint("Choose another one for the engine: --engine-port <PORT>"),
             )
 
 
@@ -363,10 +376,12 @@ def check_reachable(facts: Facts, target: Target, allowed: Allowed) -> None:
         return
     advice = firewall.advice(facts, target.port, target.name)
     if target.jump:
-        over_ssh = "create it with --ssh-only"
+        over_ssh = "if only the jump host can reach it, let docker use SSH, too"
         if target.name:
-            over_ssh = f"machinectl set --ssh-only {target.name}; machinectl provision {target.name}"
-        advice += f"\nIf only the jump host can reach it, let docker use SSH, too: {over_ssh}"
+            advice |= Hint(over_ssh, "machinectl set --ssh-only", target.name)
+            advice |= Hint("", "machinectl provision", target.name)
+        else:
+            advice |= Hint(f"{over_ssh}: create it with --ssh-only")
     raise CheckFailed(f"The host's engine could not be reached from here: {facts.no_way}", advice)
 
 
@@ -387,7 +402,7 @@ def check_valid_there(now: datetime, begin: datetime, end: datetime) -> None:
             f"The host's clock says {now:%Y-%m-%d %H:%M} UTC, {clock_skew(now - datetime.now(UTC))} here: "
             "its engine would refuse a certificate that is valid from "
             f"{begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC",
-            f"Correct the clock that is wrong, here or there, {BY_SERVICE}: {SET_CLOCK}",
+            Hint(f"Correct the clock that is wrong, here or there, {BY_SERVICE}", SET_CLOCK),
         )
 
 
@@ -399,7 +414,7 @@ def check_clock_here(facts: Facts, have: bytes) -> None:
         raise CheckFailed(
             f"The clock here says {here:%Y-%m-%d %H:%M} UTC, {clock_skew(here - facts.time)} of the host: "
             f"the machine's certificates are not valid before {begin:%Y-%m-%d %H:%M} UTC",
-            f"Set the clock here {BY_SERVICE}: {SET_CLOCK}",
+            Hint(f"Set the clock here {BY_SERVICE}", SET_CLOCK),
         )
 
 
@@ -416,7 +431,7 @@ def open_configuration(facts: Facts) -> str:
     if facts.config is None or not int(facts.config.mode, 8) & 0o002:
         return ""
     path = facts.config_path
-    return f"Everybody on the host may write {path}, and so is root there; on the host: chmod o-w {path}"
+    return Hint(f"Everybody on the host may write {path}, and so is root there; on the host", "chmod o-w", path)
 
 
 def clock_skew(off: timedelta) -> str:

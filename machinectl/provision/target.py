@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from machinectl.errors import NO_HINT, Hint
 from machinectl.host_changes import ConfigMerged, GroupJoined, LiveRestoreChanged, PortOpened, of_kind
 from machinectl.url import TLS_PORT
 
@@ -17,10 +18,9 @@ if TYPE_CHECKING:
 INSTALL_URL = "https://get.docker.com"
 PROXIES = {"http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"}
 # Hint for a Swarm node that we cannot drain before a restart.
-DRAIN_BY_HAND = (
-    "No machine here can drain it first, or there is no node to drain it to (machinectl swarm status); "
-    "allow it all the same: --restart-swarm"
-)
+DRAIN_BY_HAND = Hint(
+    "No machine here can drain it first, or there is no node to drain it to", "machinectl swarm status"
+) | Hint("allow it all the same: --restart-swarm")
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,11 @@ class Allowed:
     yes: bool = False
     in_use: bool = True
     start: bool = True
-    undrained: str = DRAIN_BY_HAND
+    undrained: Hint = DRAIN_BY_HAND
 
     @property
-    def or_force(self) -> str:
-        return "; or allow it all the same: --force" if self.forcible else ""
+    def or_force(self) -> Hint:
+        return Hint("or allow it all the same: --force") if self.forcible else NO_HINT
 
 
 NOTHING_SPECIAL = Allowed()

@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError
+from machinectl.errors import NO_HINT, Hint, MachineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -45,7 +45,7 @@ class JobState:
     program: str
     enabled: bool
     failed: str = ""
-    hint: str = ""
+    hint: Hint = NO_HINT
     status: int = 0
 
 
@@ -53,7 +53,7 @@ def check_printable(words: Iterable[str]) -> None:
     """Raise MachineError for a word that no file of a scheduler can hold: a line break ends its line."""
     if found := next((word for word in words if not word.isprintable()), ""):
         raise MachineError(
-            f"A timer cannot have {found!r}: it holds a character that cannot be printed", "Use a path without it"
+            f"A timer cannot have {found!r}: it holds a character that cannot be printed", Hint("Use a path without it")
         )
 
 

@@ -9,7 +9,7 @@ import re
 import socket
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError, one_line
+from machinectl.errors import NO_HINT, Hint, MachineError, one_line
 from machinectl.renewal_timer.daily_job import JobState, run_program
 
 if TYPE_CHECKING:
@@ -42,13 +42,13 @@ class Launchd:
         if run_program(["launchctl", "print", domain()]).returncode:
             raise MachineError(
                 "launchd has no session for this user",
-                "Log in at the Mac's own screen, then run the same command again",
+                Hint("Log in at the Mac's own screen, then run the same command again"),
             )
 
-    def enable(self, name: str) -> list[str]:
+    def enable(self, name: str) -> Hint:
         run_program(["launchctl", "bootout", f"{domain()}/{label(name)}"])
         self.call("bootstrap", domain(), self.paths(name)[0])
-        return []
+        return NO_HINT
 
     def disable(self, name: str) -> None:
         # It fails if the agent is not loaded.
@@ -61,7 +61,9 @@ class Launchd:
         done = run_program(["launchctl", "print", f"{domain()}/{label(name)}"])
         code = LAST_EXIT.search(done.stdout)
         failed = f"exit status {code[1]}" if code and code[1] != "0" else ""
-        again = f"See why: cat {log_path(name)}; then run it again: launchctl kickstart {domain()}/{label(name)}"
+        again = Hint("See why", f"cat {log_path(name)}") | Hint(
+            "then run it again", f"launchctl kickstart {domain()}/{label(name)}"
+        )
         return JobState(self.program(name), done.returncode == 0, failed, again, int(code[1]) if code else 0)
 
     def program(self, name: str) -> str:
@@ -76,7 +78,7 @@ class Launchd:
         done = run_program(["launchctl", *words])
         if done.returncode:
             raise MachineError(
-                f"launchctl {words[0]} failed: {one_line(done.stderr)}", f"See: launchctl print {domain()}"
+                f"launchctl {words[0]} failed: {one_line(done.stderr)}", Hint("See", f"launchctl print {domain()}")
             )
 
 

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from machinectl.errors import Hint
     from machinectl.renewal_timer.daily_job import DailyJob, JobState
 
 
@@ -16,8 +17,8 @@ class Scheduler(Protocol):
     # Raise MachineError if it does not answer.
     def check(self) -> None: ...
 
-    # Start the job's time. Raises MachineError. Returns notes for the user.
-    def enable(self, name: str) -> list[str]: ...
+    # Start the job's time. Raises MachineError. Returns what else the user may do.
+    def enable(self, name: str) -> Hint: ...
 
     def disable(self, name: str) -> None: ...
 

@@ -8,7 +8,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError, one_line
+from machinectl.errors import NO_HINT, Hint, MachineError, one_line
 from machinectl.renewal_timer.daily_job import JobState, run_program
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ PLAIN = re.compile(r"[A-Za-z0-9_@+=:,./-]+")
 # systemd refuses a program whose path has a quote or a backslash, and expands $ in its first argument only.
 UNUSABLE = re.compile(r"""["'\\$]""")
 BY_SHELL = ("/bin/sh", "-c", 'exec "$0" "$@"')
-LINGER = "It runs only while you are logged in. To let it run always: sudo loginctl enable-linger"
 SERVICE = """\
 # Written by: machinectl renew --install-timer
 [Unit]
@@ -75,13 +74,14 @@ class Systemd:
             is_session = os.environ.get("XDG_RUNTIME_DIR", "")
             why = one_line(done.stderr) or "no reason was given" if is_session else "$XDG_RUNTIME_DIR is not set"
             raise MachineError(
-                f"systemd does not answer for this user ({why})", "Log in as the user itself (not by su or sudo)"
+                f"systemd does not answer for this user ({why})", Hint("Log in as the user itself (not by su or sudo)")
             )
 
-    def enable(self, name: str) -> list[str]:
+    def enable(self, name: str) -> Hint:
         self.call("daemon-reload")
         self.call("enable", "--now", f"{name}.timer")
-        return [f"{LINGER} {getpass.getuser()}"] if self.ends_at_logout() else []
+        always = "It runs only while you are logged in. To let it run always"
+        return Hint(always, "sudo loginctl enable-linger", getpass.getuser()) if self.ends_at_logout() else NO_HINT
 
     def disable(self, name: str) -> None:
         self.call("disable", "--now", f"{name}.timer")
@@ -106,7 +106,8 @@ class Systemd:
             self.program(name),
             timer.get("UnitFileState") == "enabled" and timer.get("ActiveState") == "active",
             "" if result in {"success", ""} else f"{result}{ended}",
-            f"See why: journalctl --user -u {name}.service; then run it again: systemctl --user start {name}.service",
+            Hint("See why", f"journalctl --user -u {name}.service")
+            | Hint("then run it again", f"systemctl --user start {name}.service"),
             status,
         )
 
@@ -128,7 +129,8 @@ class Systemd:
         done = run_program([*SYSTEMCTL, *words])
         if done.returncode:
             raise MachineError(
-                f"systemctl --user {' '.join(words)} failed: {one_line(done.stderr)}", "See: systemctl --user status"
+                f"systemctl --user {' '.join(words)} failed: {one_line(done.stderr)}",
+                Hint("See", "systemctl --user status"),
             )
         return done.stdout
 

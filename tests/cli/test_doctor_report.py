@@ -9,6 +9,7 @@ import pytest
 from machinectl.cli.verbs.look.doctor import check_lines, print_report, told_once
 from machinectl.commands.doctor import DoctorReport
 from machinectl.doctor.check import broken, ok, unknown, unseen
+from machinectl.errors import Hint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,10 +20,10 @@ FINE = ok("Record", "whole")
 BAD = broken(
     "Configuration",
     'changed by hand since: "tlsverify" is false, and "hosts" is ["fd://"]',
-    "Set it up again: machinectl provision orionbox; or forget it: machinectl rm orionbox",
+    Hint("Set it up again", "machinectl provision orionbox") | Hint("or forget it", "machinectl rm orionbox"),
 )
 [NEVER] = unseen(["Engine"], "TCP failed")
-ODD = unknown("Memory", "1GiB of 24GiB available", "See what uses it: machinectl ssh orionbox ps axo pid,rss")
+ODD = unknown("Memory", "1GiB of 24GiB available", Hint("See what uses it", "machinectl ssh orionbox ps axo pid,rss"))
 
 
 @pytest.fixture(autouse=True)

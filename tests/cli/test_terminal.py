@@ -133,11 +133,11 @@ def test_ls_of_no_machines_says_how_to_make_one_and_that_docker_machine_has_some
     assert told[-7:] == [
         "There is no machine yet",
         "  Import docker-machine's machines:",
-        f"  machinectl -s {store.root} import --from-docker-machine",
+        f"  \x1b[1mmachinectl -s {store.root} import --from-docker-machine\x1b[0m",
         "  Set up a server over SSH:",
-        f"  machinectl -s {store.root} create <USER>@<HOST> <NAME>",
+        f"  \x1b[1mmachinectl -s {store.root} create <USER>@<HOST> <NAME>\x1b[0m",
         "  Register an engine that runs:",
-        f"  machinectl -s {store.root} create tcp://<HOST>:2376 <NAME>",
+        f"  \x1b[1mmachinectl -s {store.root} create tcp://<HOST>:2376 <NAME>\x1b[0m",
     ]
 
 

@@ -584,7 +584,7 @@ def test_ls_says_why_a_machine_is_half_made_and_how_to_go_on(store: Store) -> No
     machine.failure = {"when": "2026-11-25T12:00:00Z", "cause": "The host's disk is full: /etc has 1 KB left.\nmore"}
     added(store, machine)
     listed = machinectl("ls", store=store.root).stdout
-    assert "Incomplete: The host's disk is full: /etc has 1 KB left; continue with machinectl provision young" in listed
+    assert "Incomplete: The host's disk is full: /etc has 1 KB left. Continue: machinectl provision young" in listed
     assert "incomplete: The host's disk is full" in machinectl("env", "young", store=store.root).stderr
 
 

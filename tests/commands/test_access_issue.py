@@ -335,9 +335,9 @@ def test_a_key_whose_files_were_not_written_is_listed_as_that_until_the_same_com
     issued(store, tool)
     assert states(store) == [("rigel", UNWRITTEN)]
     assert "not written yet" in machinectl("access", "ls", store=store.root).stdout
-    [warning] = unfinished_access(store.read("rigel"))
+    [(warning, hint)] = unfinished_access(store.read("rigel"))
     assert warning.startswith('The files of env for "rigel" were not written')
-    assert warning.endswith("or give it up: machinectl access end env rigel")
+    assert hint.endswith("or give it up: machinectl access end env rigel")
     hosts["vega"] = set()
     issued(store, tool)
     assert states(store) == [("rigel", ""), ("vega", "")]
@@ -369,9 +369,9 @@ def test_who_may_have_a_key_stays_on_record_after_a_kill_until_its_access_ends(
     written = certs.public_key_digest((out / "rigel" / "cert.pem").read_bytes())
     assert states(store) == [("rigel", MAYBE_WRITTEN)]
     assert "may not be written" in machinectl("access", "ls", store=store.root).stdout
-    [warning] = unfinished_access(store.read("rigel"))
+    [(warning, hint)] = unfinished_access(store.read("rigel"))
     assert 'The files of env for "rigel" may not be written' in warning
-    assert "\nIf they are there, they work." in warning
+    assert "If they are there, they work." in hint
     issued(store, tool, "rigel")
     assert states(store) == [("rigel", MAYBE_WRITTEN), ("rigel", "")]
     assert list(unfinished_access(store.read("rigel"))) == []

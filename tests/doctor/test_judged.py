@@ -205,9 +205,9 @@ def test_what_was_changed_after_the_engine_was_started_may_not_be_in_effect() ->
     in_use = replace(facts, edited=True, containers=frozenset({"a", "b"}))
     restart = "machinectl ssh orion sudo systemctl restart docker"
     off = replace(in_use, info={**facts.info, "LiveRestoreEnabled": False})
-    keeping = "Or keep them running, with new certificates: machinectl regenerate-certs orion"
+    keeping = "or keep them running, with new certificates: machinectl regenerate-certs orion"
     for host, hint in (
-        (off, f", which stops 2 containers: {restart}\n{keeping}"),
+        (off, f", which stops 2 containers: {restart}; {keeping}"),
         # A Swarm node has no live-restore.
         (replace(off, swarm=True), f", which stops 2 containers: {restart}"),
         (replace(in_use, info={**facts.info, "LiveRestoreEnabled": True}), f": {restart}"),
@@ -220,9 +220,9 @@ def test_what_was_changed_after_the_engine_was_started_may_not_be_in_effect() ->
 def test_a_unit_that_systemd_has_not_read_is_read_before_it_is_set_up_again() -> None:
     facts, change = left()
     found = against_record(edited(replace(facts, unread=True), tlsverify=None), change)
-    assert found.hint.splitlines() == [
+    assert found.hint.split("; ") == [
         "Reload the unit: machinectl ssh orion sudo systemctl daemon-reload",
-        "Then set it up again: machinectl provision orion",
+        "then set it up again: machinectl provision orion",
     ]
 
 
@@ -245,7 +245,7 @@ def test_without_certificates_on_record_nothing_is_said_of_the_configuration() -
             "machinectl provision orion",
         ),
         ({"unread": True}, UNKNOWN, "systemd has not read that", "sudo systemctl daemon-reload"),
-        ({"masked": frozenset({"docker.socket"})}, BROKEN, "docker.socket: masked", "systemctl unmask docker.socket\n"),
+        ({"masked": frozenset({"docker.socket"})}, BROKEN, "docker.socket: masked", "systemctl unmask docker.socket;"),
         (
             {"masked": frozenset({"docker.socket"}), "containers": frozenset({"ab", "cd"})},
             BROKEN,

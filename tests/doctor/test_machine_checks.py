@@ -121,7 +121,7 @@ def test_an_engine_that_is_well_is_seen_step_by_step(store: Store, dockerd: Dock
     ]
     assert checks["SSH and host key"].seen.startswith("not used: ")
     assert set(verdicts(checks).values()) == {OK}
-    assert "none is on record to hold it against" in checks["Served certificate"].seen
+    assert "others made it" in checks["Served certificate"].seen
 
 
 def kept(store: Store) -> dict[str, tuple[int, int, int]]:
@@ -325,7 +325,7 @@ def test_a_machine_whose_creation_was_cut_is_no_more_than_that(store: Store) -> 
     added(store, half)
     checks = looked_at(store)
     assert [title for title, check in checks.items() if not check.is_unseen] == ["Record"]
-    assert checks["Record"].hint == "Create it again, or remove it: machinectl rm orion"
+    assert checks["Record"].hint == "Create it again; or remove it: machinectl rm orion"
 
 
 def test_a_host_that_was_not_changed_yet_is_not_examined(store: Store) -> None:

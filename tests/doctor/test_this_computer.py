@@ -354,7 +354,7 @@ def test_a_lost_key_of_the_ca_is_told_by_the_computer_that_set_up_the_host(store
     found = store_files.certificates_check(store, machine)
     assert (found.verdict, "ca-key.pem" in found.seen) == (UNKNOWN, True)
     # A new CA would lock out the computer that has the key.
-    assert found.hint.endswith("export --all --with-ca-key -o <FILE>\nThen: machinectl import <FILE>")
+    assert found.hint.endswith("export --all --with-ca-key -o <FILE>; then: machinectl import <FILE>")
     assert "--new-ca" not in found.hint
 
 

@@ -407,7 +407,7 @@ class TestAServerCertificate:
     def test_of_a_host_that_is_set_up_from_here_is_made_there(self, made: Certificates) -> None:
         with serving(servers.engine, made.context(bare(made.ca, ["orion.local"]))) as port:
             endpoint = replace(over_tls(port, made.machine("good")), takeover="machinectl provision --force orionbox")
-            found(engine.probe(endpoint, PLENTY), State.ERROR, "make a new one for it: machinectl provision orionbox")
+            found(engine.probe(endpoint, PLENTY), State.ERROR, "Make a new one for it: machinectl provision orionbox")
 
     def test_with_the_name_as_its_common_name_only_is_refused_as_by_docker(self, made: Certificates) -> None:
         server = bare(made.ca, ["192.168.0.29"], name="localhost")

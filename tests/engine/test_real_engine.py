@@ -17,6 +17,7 @@ from machinectl import certs, engine
 from machinectl.engine import Endpoint, Probe
 from machinectl.engine.dialling.ssh_dial import connect_ssh
 from machinectl.engine.endpoint import Deadline
+from machinectl.errors import Hint
 from machinectl.state import State
 from machinectl.url import parse_url
 from tests.support import servers
@@ -99,7 +100,7 @@ class TestARealEngine:
         directory = dockerd.client(tmp_path / "client", expired)
         words = [f"refuses the client certificate in {directory}: it has expired", "certs import orionbox <DIR>"]
         found(engine.probe(endpoint(dockerd, directory), PLENTY), State.ERROR, *words)
-        given = replace(endpoint(dockerd, directory), renewal="Ask ann@desk: machinectl access renew orionbox")
+        given = replace(endpoint(dockerd, directory), renewal=Hint("Ask ann@desk", "machinectl access renew orionbox"))
         words = ["it has expired", given.renewal]
         found(engine.probe(given, PLENTY), State.ERROR, *words)
 

@@ -44,7 +44,7 @@ def test_the_option_that_dockerd_names_is_left_out_and_the_others_are_kept(
     store: Store, host: Facts, options: tuple[str, ...], left: tuple[str, ...]
 ) -> None:
     added(store, orion(*options))
-    first, then = correction(store.read("orion"), host, REFUSED).split("\n")
+    first, then = correction(store.read("orion"), host, REFUSED).split("; ")
     done = machinectl(*shlex.split(first.partition("machinectl ")[2]), store=store.root)
     assert (done.returncode, store.read("orion").engine.options) == (0, left)
     assert then.endswith("machinectl provision orion")
@@ -85,7 +85,6 @@ def test_a_flag_is_named_as_it_was_typed_and_not_the_hosts_own_file(
 
 
 def test_a_unit_that_systemd_has_not_read_is_named(host: Facts) -> None:
-    assert unread_unit(orion(), host) == ""
     changed = replace(host, unread=True)
-    assert unread_unit(orion(), changed).endswith("machinectl ssh orion sudo systemctl daemon-reload")
-    assert "machinectl ssh orion systemctl cat docker.service\n" in correction(orion(), changed, "it does not start")
+    assert unread_unit(orion())[1].endswith("machinectl ssh orion sudo systemctl daemon-reload")
+    assert "machinectl ssh orion systemctl cat docker.service;" in correction(orion(), changed, "it does not start")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from machinectl.errors import CheckFailed, MachineError
+from machinectl.errors import CheckFailed, Hint, MachineError
 from machinectl.host_changes import ConfigMerged, FileCreated, LiveRestoreChanged, of_kind
 from machinectl.hosts.lifecycle.engine_restart import drained_for_restart, ready_to_restart, restarting
 from machinectl.hosts.lifecycle.host_plan import target_of
@@ -120,7 +120,7 @@ def test_live_restore_stays_while_the_engine_is_down_because_its_start_would_end
         facts = host.facts.replace(b"ActiveState=active", b"ActiveState=failed")
         facts = re.sub(rb"\n@info\n(\|.*\n)+", b"\n", facts)
         host.facts = facts.replace(b"\n@end", b"\n@file 644 0 0 /etc/docker/daemon.json\n|" + on + b"\n\n@end")
-        raise EngineDown("it starts neither so nor so", "Look on the host: journalctl")
+        raise EngineDown("it starts neither so nor so", Hint("Look on the host", "journalctl"))
 
     with store.writing(machine.name) as held:
         run = RealRun(held, Quiet(), host)
@@ -128,10 +128,10 @@ def test_live_restore_stays_while_the_engine_is_down_because_its_start_would_end
             fail()
     assert len(host.jobs) == 1
     assert of_kind(store.read("orion").changes, LiveRestoreChanged)
-    look, keep, back = raised.value.hint.splitlines()
+    look, keep, start, back = raised.value.hint.split("; ")
     assert look == "Look on the host: journalctl"
     assert "live-restore stays on in /etc/docker/daemon.json" in keep
-    assert keep.endswith("then: systemctl reset-failed docker; systemctl start docker")
+    assert (keep.endswith("then: systemctl reset-failed docker"), start) == (True, "systemctl start docker")
     assert back.endswith("machinectl provision orion")
 
 

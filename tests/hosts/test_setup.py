@@ -15,7 +15,7 @@ import pytest
 
 from machinectl import certs
 from machinectl.engine import Endpoint, EngineError, Probe
-from machinectl.errors import CheckFailed, MachineError
+from machinectl.errors import NO_HINT, CheckFailed, MachineError
 from machinectl.host_changes import CaTrusted, ConfigMerged, DirectoryCreated, FileCreated, PortOpened, UnknownChange
 from machinectl.hosts.certificates.identity import FILES, Identity
 from machinectl.hosts.certificates.signing import renewed_identity, signed
@@ -209,7 +209,7 @@ def test_a_port_that_stays_open_without_tls_is_named(store: Store) -> None:
     run = DryRun(store, machine, Quiet(), host)
     run.look()
     said = "The host's own configuration makes the engine listen on [::]:2375 without TLS, and that stays"
-    assert list(remaining_warnings(run, target_of(machine))) == [said]
+    assert list(remaining_warnings(run, target_of(machine))) == [(said, NO_HINT)]
 
 
 def test_an_engine_that_docker_does_not_reach_over_ssh_is_found_before_its_listener_is_closed(
@@ -461,7 +461,7 @@ def test_apply_never_replaces_a_lost_ca(store: Store) -> None:
     setup = Setup(Allowed(yes=True), world=answering(State.RUNNING), keeps_ca=True)
     with store.writing("orion") as held, pytest.raises(CheckFailed, match="locks out") as raised:
         setup.carry_out(RealRun(held, Quiet(), host))
-    assert raised.value.hint == "Restore its files. Or make a new CA: machinectl provision orion"
+    assert raised.value.hint == "Restore its files; or make a new CA: machinectl provision orion"
     assert host.jobs == []
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from machinectl import certs
 from machinectl.engine import Probe
-from machinectl.errors import BY_SERVICE, SET_CLOCK, CheckFailed, MachineError
+from machinectl.errors import BY_SERVICE, SET_CLOCK, CheckFailed, Hint, MachineError
 from machinectl.files.fileset import COMMITTED
 from machinectl.host_changes import CaTrusted, ConfigMerged, FileCreated, of_kind
 from machinectl.hosts.access import trust_change
@@ -466,7 +466,9 @@ def test_an_engine_that_does_not_answer_its_owner_afterwards_is_a_warning_as_the
 ) -> None:
     console = Quiet()
     reached.append(host())
-    monkeypatch.setattr(trust_change, "until_it_answers", lambda *_: Probe(State.ERROR, error="no way", hint="look"))
+    monkeypatch.setattr(
+        trust_change, "until_it_answers", lambda *_: Probe(State.ERROR, error="no way", hint=Hint("look"))
+    )
     with store.writing("orion") as held:
         assert trust_ca(held, console, Login(), ALICE.certificate)
     (warning,) = console.warnings

@@ -53,7 +53,7 @@ def test_a_name_in_an_empty_store_is_answered_with_how_to_create_it(store: Store
 def test_no_name_in_an_empty_store_is_answered_with_both_forms(store: Store, words: tuple[str, ...]) -> None:
     done = machinectl(*words, store=store.root)
     assert done.returncode
-    assert "machinectl create <USER>@<HOST> <NAME>\n" in done.stderr
+    assert "machinectl create <USER>@<HOST> <NAME>;" in done.stderr
     assert "machinectl create tcp://<HOST>:2376 <NAME>\n" in done.stderr
 
 

@@ -114,7 +114,7 @@ def test_an_engine_that_docker_would_not_reach_over_ssh_keeps_its_listener(
     with pytest.raises(CheckFailed, match="docker does not reach the engine over SSH") as raised:
         setup_steps.check_host(facts, SSH_ONLY, NOTHING_SPECIAL)
     assert hint in raised.value.hint
-    assert raised.value.hint.endswith("Or omit --ssh-only")
+    assert raised.value.hint.endswith("or omit --ssh-only")
     [*_, socket, _] = ssh_only_checks(facts, replace(SSH_ONLY, name="orion"), Shell("orion"))
     assert (socket.title, socket.verdict) == ("Socket", Verdict.BROKEN)
     assert socket.hint.endswith("machinectl set --no-ssh-only orion; machinectl provision orion")

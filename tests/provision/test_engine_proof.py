@@ -60,4 +60,4 @@ def test_what_is_not_as_before_is_named(before: Facts, after: Facts, said: str) 
 def test_containers_that_the_engine_has_forgotten_are_found_again_by_a_restart() -> None:
     found = problem(engine(RAN), engine(RAN, 1))
     assert found
-    assert "make room; then restart the engine, which finds them again: systemctl restart docker" in str(found.hint)
+    assert "make room, then restart the engine, which finds them again: systemctl restart docker" in str(found.hint)

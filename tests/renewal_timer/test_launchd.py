@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.errors import MachineError
+from machinectl.errors import NO_HINT, MachineError
 from machinectl.renewal_timer.daily_job import DailyJob
 from machinectl.renewal_timer.launchd import Launchd, daily_time, domain
 
@@ -69,7 +69,7 @@ def test_it_is_loaded_and_unloaded(home: Path) -> None:
     installed(home)
     timer = Launchd()
     timer.check()
-    assert timer.enable("machinectl-renew") == []
+    assert timer.enable("machinectl-renew") == NO_HINT
     timer.disable("machinectl-renew")
     service, path = f"{domain()}/{LABEL}", f"{home}/Library/LaunchAgents/{LABEL}.plist"
     assert (home / "log").read_text().splitlines() == [

@@ -27,7 +27,7 @@ def texts(module: Path) -> Iterator[tuple[int, str]]:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Hint":
             command = node.args[1:]
             skipped |= {id(part) for each in command for part in ast.walk(each)}
-            yield node.lineno, " ".join(map(text_of, command))
+            yield node.lineno, " ".join(text_of(word) or "''" for word in command)
         elif isinstance(node, ast.JoinedStr) and id(node) not in skipped:
             skipped |= {id(part) for part in ast.walk(node)}
             yield node.lineno, text_of(node)

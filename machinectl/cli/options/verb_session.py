@@ -70,7 +70,7 @@ class Session:
         if sys.stderr.isatty() and not self.store.names():
             from machinectl.machines.store.first_machine import first_steps
 
-            self.console.note("\n  ".join(["There is no machine yet", *first_steps()]))
+            self.console.note("There is no machine yet", first_steps())
 
 
 def session_of(given: Mapping[str, Any], arguments: Sequence[str]) -> Session:

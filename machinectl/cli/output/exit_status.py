@@ -94,7 +94,10 @@ def called(hint: str, program: str) -> str:
     if not isinstance(hint, Hint):
         return as_called(hint, program)
     parts = ((text, command if elsewhere else as_called(command, program)) for text, command, elsewhere in hint.parts)
-    return "; ".join(": ".join(filter(None, part)) for part in parts)
+    lines = [": ".join(filter(None, part)) for part in parts]
+    if is_drawn_on(sys.stderr):
+        return "\n".join(f"{line[:1].upper()}{line[1:]}" for line in lines)
+    return "; ".join(lines)
 
 
 def report_failures(results: Iterable[object], program: str) -> int:

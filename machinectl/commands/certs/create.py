@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.files.fileset import locked_directory, read_regular_file, replace_together
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def certs_create(
     if not sans:
         raise UsageError(
             "The host's names and addresses are missing: a certificate is valid only for those",
-            "Give each: machinectl certs create --out <DIR> --san orion --san 192.168.0.29",
+            Hint("Give each", "machinectl certs create --out <DIR> --san orion --san 192.168.0.29"),
         )
     if os.path.isdir(out_dir):
         with locked_directory(out_dir):
@@ -59,7 +59,7 @@ def given_ca(ca_cert: str | None, ca_key: str | None) -> certs.Pair | None:
     if ca_cert and ca_key:
         return certs.ca_pair(read_regular_file(ca_cert), read_regular_file(ca_key), ca_file=ca_cert, key_file=ca_key)
     if ca_cert or ca_key:
-        raise UsageError("A CA needs its certificate and its key", "Give both: --ca-cert FILE --ca-key FILE")
+        raise UsageError("A CA needs its certificate and its key", Hint("Give both: --ca-cert FILE --ca-key FILE"))
     return None
 
 
@@ -72,13 +72,15 @@ def check_ca_key(path: str, ca: certs.Pair) -> None:
     except MachineError as exc:
         raise MachineError(
             f"{path} is not the key of the given CA",
-            f"Choose another directory, or keep that key elsewhere: mv {shlex.quote(path)} …",
+            Hint("Choose another directory, or keep that key elsewhere", f"mv {shlex.quote(path)} …"),
         ) from exc
 
 
-def how_to_replace(directory: str, sans: Sequence[str], client_name: str) -> str:
+def how_to_replace(directory: str, sans: Sequence[str], client_name: str) -> Hint:
     """Return the commands that replace the certificates."""
     words = ["--out", directory, *(word for san in sans for word in ("--san", san)), "--client-name", client_name]
     again = f"machinectl certs create --force {shlex.join(words)}"
     ca = shlex.join(["--ca-cert", os.path.join(directory, "ca.pem"), "--ca-key", os.path.join(directory, "ca-key.pem")])
-    return f"Renew under the same CA: {again} {ca}\nOr make a new CA, which locks out all clients: {again}"
+    return Hint("Renew under the same CA", f"{again} {ca}") | Hint(
+        "or make a new CA, which locks out all clients", again
+    )

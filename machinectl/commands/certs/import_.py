@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import shlex
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.hosts.certificates.certificate_files import check_has_certificates, files_of_other_ca, read_tls_dir
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.machines.docker_machine.old_store import is_shared
@@ -30,14 +29,14 @@ def certs_import(store: Store, console: Console, name: str, directory: str, *, f
         if machine.url and not machine.url.startswith("tcp://"):
             raise MachineError(
                 f"{machine.url} does not use certificates",
-                f"If the engine listens on TCP: machinectl set --url tcp://<HOST>:2376 {name}",
+                Hint("If the engine listens on TCP", "machinectl set --url tcp://<HOST>:2376", name),
             )
         held.finish_files()
         stale = files_of_other_ca(Identity.read(held.directory), new)
         held.write_files(
             {**new.present, **dict.fromkeys(stale, b"")},
             force=force,
-            hint=f"Replace them: machinectl certs import --force {name} {shlex.quote(directory)}",
+            hint=Hint("Replace them", "machinectl certs import --force", name, directory),
         )
     if is_shared(directory):
         console.note(
@@ -46,5 +45,5 @@ def certs_import(store: Store, console: Console, name: str, directory: str, *, f
     if stale:
         console.note(f"Removed what belonged to the CA before: {', '.join(stale)}")
     if not machine.tls:
-        console.warn(f'"{name}" is registered without TLS; change it: machinectl set --tls {name}')
+        console.warn(f'"{name}" is registered without TLS', Hint("Change it", "machinectl set --tls", name))
     return [os.path.join(machine.directory, file) for file in new.present]

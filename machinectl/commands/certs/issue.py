@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.files.fileset import locked_directory, read_regular_file, replace_together
 from machinectl.hosts.certificates.certificate_files import check_has_ca, check_has_certificates
 from machinectl.machines.store.file_reading import reading_files
@@ -29,7 +29,7 @@ def certs_issue(store: Store, name: str, out_dir: str, *, client_name: str = "cl
     client = certs.issue_client(ca, client_name)
     files = {"ca.pem": ca.certificate, "cert.pem": client.certificate, "key.pem": client.key}
     with locked_directory(out_dir):
-        replace_together(out_dir, files, force=force, hint="Choose another directory, or replace them: --force")
+        replace_together(out_dir, files, force=force, hint=Hint("Choose another directory, or replace them: --force"))
     return what_it_can_do(machine, certs.describe(client.certificate), out_dir)
 
 
@@ -38,7 +38,8 @@ def read_ca(name: str, directory: str) -> certs.Pair:
     if not os.path.lexists(key):
         raise MachineError(
             f'The key of the CA of "{name}" is missing ({key}): without it, no client certificate can be made',
-            f"Ask whoever made the CA; or import its key: machinectl certs import {name} <DIR>, with ca-key.pem in DIR",
+            Hint("Ask whoever made the CA")
+            | Hint("or import its key", f"machinectl certs import {name} <DIR>, with ca-key.pem in DIR"),
         )
     return certs.ca_pair(read_regular_file(ca), read_regular_file(key), ca_file=ca, key_file=key)
 
@@ -49,7 +50,6 @@ def what_it_can_do(machine: Machine, client: certs.Description, directory: str) 
         f"{client.subject}, signed by {client.issuer}, expires on {client.not_after:%Y-%m-%d} ({days} days).",
         f"Anyone with key.pem is root on every engine of this CA: {machine.name}, and any other that trusts it.",
         "Docker cannot revoke one client: only a new CA locks it out, and with it all the others.",
-        f"A client that expires soon and can be ended alone: machinectl access issue env {machine.name}",
     ]
     if machine.url.startswith("tcp://"):
         where = f"DOCKER_HOST={shlex.quote(machine.url)} DOCKER_CERT_PATH={shlex.quote(os.path.abspath(directory))}"

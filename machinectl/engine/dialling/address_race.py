@@ -14,7 +14,7 @@ from collections import deque
 from machinectl import url as engine_url
 from machinectl.engine.dialling.tls import OTHER_CA, OTHER_NAMES
 from machinectl.engine.endpoint import AnotherServer, EngineError, ForeignKey, UnclearServer
-from machinectl.errors import DOCTOR
+from machinectl.errors import DOCTOR, NO_HINT, Hint
 from machinectl.state import State
 from machinectl.value_classes import replace
 
@@ -67,7 +67,7 @@ class AddressTries:
         self._head_start = SSH_HEAD_START if endpoint.url.startswith("ssh://") else HEAD_START
         self._failures: list[Exception] = []
         # After another server answered: a hint for the machine's only address could lead to that one.
-        self._hint = ""
+        self._hint = NO_HINT
 
     def next(self) -> Endpoint | None:
         if not self.waiting:
@@ -139,7 +139,7 @@ def is_from_another_ca(failure: EngineError) -> bool:
 
 
 def at_address(failure: EngineError, one: Endpoint) -> EngineError:
-    hint = f"See its addresses: machinectl doctor {one.name}"
+    hint = Hint("See its addresses", "machinectl doctor", one.name)
     return UnclearServer(f"Another server answers at {one.peer}: {foreign_reason(failure)}", hint, failure.state)
 
 

@@ -6,6 +6,7 @@ import io
 import socket
 
 from machinectl.engine.endpoint import EngineError
+from machinectl.errors import Hint
 from machinectl.state import State
 
 TYPE_CHECKING = False
@@ -55,7 +56,7 @@ class Wire:
         except TimeoutError as exc:
             raise EngineError(
                 f"{self.endpoint.peer} has taken no more data within {self.deadline}",
-                "Check that its host is up: machinectl ls; then run the same command again",
+                Hint("Check that its host is up", "machinectl ls") | Hint("then run the same command again"),
                 State.TIMEOUT,
             ) from exc
         except OSError as exc:
@@ -96,20 +97,20 @@ class Wire:
             return self.late()
         if isinstance(exc, ConnectionResetError):
             return self.silence()
-        return EngineError(f"The connection to {self.endpoint.peer} broke: {exc.strerror or exc}", "Try again")
+        return EngineError(f"The connection to {self.endpoint.peer} broke: {exc.strerror or exc}", Hint("Try again"))
 
     def late(self) -> EngineError:
         what = "has not finished its answer" if self.answering else "takes the connection, but has not answered"
         return EngineError(
             f"{self.endpoint.peer} {what} within {self.deadline}",
-            "Look at the engine's journal on its host: journalctl -u docker",
+            Hint("Look at the engine's journal on its host", "journalctl -u docker"),
             State.TIMEOUT,
         )
 
     def silence(self) -> EngineError:
         return EngineError(
             f"{self.endpoint.peer} closes the connection without an answer",
-            f"Check that an engine is at that address: machinectl url {self.endpoint.name}",
+            Hint("Check that an engine is at that address", "machinectl url", self.endpoint.name),
         )
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ import errno
 import socket
 
 from machinectl.engine.endpoint import NOBODY_THERE, EngineError, is_silence
+from machinectl.errors import Hint
 from machinectl.name_resolution import resolve
 from machinectl.state import State
 
@@ -66,20 +67,20 @@ def connected(family: socket.AddressFamily, address: Any, timeout: float | None)
 
 def resolve_endpoint(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> list[Address]:
     port = int(endpoint.peer.rpartition(":")[2])
-    by_address = f"use the address: machinectl set --url tcp://<ADDRESS>:{port} {endpoint.name}"
+    by_address = Hint("or use the address", f"machinectl set --url tcp://<ADDRESS>:{port}", endpoint.name)
     try:
         found = resolve(url.host, port, deadline.remaining())
     except TimeoutError as exc:
         raise EngineError(
             f'The name "{url.host}" was not resolved within {deadline}',
-            f"Look at the name server, or {by_address}",
+            Hint("Look at the name server") | by_address,
             State.TIMEOUT,
         ) from exc
     except (OSError, UnicodeError) as exc:
         is_silent = isinstance(exc, OSError) and exc.errno == socket.EAI_AGAIN
         raise EngineError(
             f'No name server answers for "{url.host}"' if is_silent else f'The name "{url.host}" is not known here',
-            f"Check its spelling, or {by_address}",
+            Hint("Check its spelling") | by_address,
         ) from exc
     return [(family, address) for family, _, _, _, address in found]
 
@@ -89,29 +90,28 @@ def unreachable(endpoint: Endpoint, exc: OSError, deadline: Deadline) -> EngineE
     if isinstance(exc, TimeoutError):
         return EngineError(
             f"{peer} does not answer within {deadline}",
-            f"Check that the host is up and that its firewall lets port {peer.rpartition(':')[2]} through",
+            Hint(f"Check that the host is up and that its firewall lets port {peer.rpartition(':')[2]} through"),
             State.TIMEOUT,
         )
     if isinstance(exc, ConnectionRefusedError):
-        start = (
-            f"Start the engine on its host (sudo systemctl start docker), or set its address: "
-            f"machinectl set --url <URL> {endpoint.name}"
-        )
+        start = Hint("Start the engine on its host", "sudo systemctl start docker", elsewhere=True)
+        start |= Hint("or set its address", "machinectl set --url <URL>", endpoint.name)
         if endpoint.given_by:
-            ask = f"Ask {endpoint.given_by} to start the engine"
-            start = f"{ask}; or if it has a new address: machinectl access renew {endpoint.name}"
+            start = Hint(f"Ask {endpoint.given_by} to start the engine") | Hint(
+                "or if it has a new address", "machinectl access renew", endpoint.name
+            )
         return EngineError(f"{peer} refuses the connection: nothing listens there", start, State.STOPPED)
     if exc.errno in NO_WAY:
         return EngineError(
             f"There is no way to {peer}: {exc.strerror}",
-            f"Check this computer's network, and the address: machinectl url {endpoint.name}",
+            Hint("Check this computer's network, and the address", "machinectl url", endpoint.name),
         )
     return cannot_connect(peer, exc)
 
 
 def closed_socket(endpoint: Endpoint, exc: OSError, deadline: Deadline) -> EngineError:
     path = endpoint.peer
-    start = "Start the engine: sudo systemctl start docker"
+    start = Hint("Start the engine", "sudo systemctl start docker")
     if isinstance(exc, FileNotFoundError):
         return EngineError(f"There is no socket {path} on this computer", start)
     if isinstance(exc, ConnectionRefusedError):
@@ -119,12 +119,14 @@ def closed_socket(endpoint: Endpoint, exc: OSError, deadline: Deadline) -> Engin
             f"Nobody listens at {path} on this computer: the engine that made it is gone", start, State.STOPPED
         )
     if isinstance(exc, PermissionError):
-        return EngineError(f"You may not use {path}", "Join its group, and log in again: sudo usermod -aG docker $USER")
+        return EngineError(
+            f"You may not use {path}", Hint("Join its group, and log in again", "sudo usermod -aG docker $USER")
+        )
     # A unix socket with a full queue fails with EAGAIN (connect(2)).
     if isinstance(exc, (TimeoutError, BlockingIOError)):
         return EngineError(
             f"{path} takes no connection within {deadline}",
-            "Look at the engine's journal: journalctl -u docker",
+            Hint("Look at the engine's journal", "journalctl -u docker"),
             State.TIMEOUT,
         )
     return cannot_connect(path, exc)
@@ -132,7 +134,7 @@ def closed_socket(endpoint: Endpoint, exc: OSError, deadline: Deadline) -> Engin
 
 def cannot_connect(peer: str, exc: OSError) -> EngineError:
     if exc.errno in {errno.EMFILE, errno.ENFILE}:
-        return EngineError("This process has too many files open", "Allow it more: ulimit -n 4096")
+        return EngineError("This process has too many files open", Hint("Allow it more", "ulimit -n 4096"))
     return EngineError(
-        f"Cannot connect to {peer}: {exc.strerror or exc}", "Check this computer's firewall and the address"
+        f"Cannot connect to {peer}: {exc.strerror or exc}", Hint("Check this computer's firewall and the address")
     )

@@ -14,7 +14,7 @@ from machinectl.engine.dialling.deadline_cutoff import WATCH
 from machinectl.engine.dialling.deadline_socket import Wire
 from machinectl.engine.dialling.sockets import connect_tcp
 from machinectl.engine.endpoint import GRACE, EngineError, NeedsCertificates, UnclearServer
-from machinectl.errors import put_certificates_in
+from machinectl.errors import NO_HINT, Hint, put_certificates_in
 from machinectl.files.atomic import read_file
 from machinectl.name_resolution import encoded
 from machinectl.state import State
@@ -141,7 +141,7 @@ def has_verified(secured: ssl.SSLSocket | ssl.SSLObject) -> bool:
 def silent_in_handshake(endpoint: Endpoint, deadline: Deadline) -> EngineError:
     return EngineError(
         f"{endpoint.peer} takes the connection, but has not answered in TLS within {deadline}",
-        "Look at the engine's journal on its host: journalctl -u docker",
+        Hint("Look at the engine's journal on its host", "journalctl -u docker"),
         State.TIMEOUT,
     )
 
@@ -149,7 +149,7 @@ def silent_in_handshake(endpoint: Endpoint, deadline: Deadline) -> EngineError:
 def closed_in_handshake(endpoint: Endpoint) -> EngineError:
     return EngineError(
         f"{endpoint.peer} closes the connection in the TLS handshake: it may not speak TLS",
-        f"Check that an engine is at that address: machinectl url {endpoint.name}",
+        Hint("Check that an engine is at that address", "machinectl url", endpoint.name),
     )
 
 
@@ -260,34 +260,29 @@ def certificate_error(
     peer = endpoint.peer
     # Provisioning also makes certificates.
     makes = f"provision {endpoint.name}" if endpoint.takeover else f"certs create --out <DIR> --san {host}"
-    renew = f"make a new one for it: machinectl {makes}"
+    renew = Hint("Make a new one for it", f"machinectl {makes}")
     if exc.verify_code in OTHER_NAMES:
         shown = f"for {', '.join(names)}" if names else "for other names"
-        use = f"Use a name that it has (machinectl set --url <URL> {endpoint.name}), or {renew}"
-        return EngineError(f"The certificate of {peer} is not for {host}, but {shown}", use)
+        use = Hint("or use a name that it has", "machinectl set --url <URL>", endpoint.name)
+        return EngineError(f"The certificate of {peer} is not for {host}, but {shown}", renew | use)
     if exc.verify_code == EXPIRED:
-        if endpoint.takeover:
-            renew = f"renew it: machinectl renew --due {endpoint.name}"
-        return EngineError(
-            f"The certificate of {peer}, or its CA's, has expired", f"If the clock here is right, {renew}"
-        )
+        by = f"renew --due {endpoint.name}" if endpoint.takeover else makes
+        renew = Hint("If the clock here is right, make a new one", f"machinectl {by}")
+        return EngineError(f"The certificate of {peer}, or its CA's, has expired", renew)
     if exc.verify_code == NOT_YET_VALID:
-        return EngineError(f"The certificate of {peer} is not valid yet", "Compare the clocks here and there: date -u")
-    if exc.verify_code == INVALID_PURPOSE:
         return EngineError(
-            f"{peer} shows a certificate that is not for a server",
-            f"If the server's and the client's were swapped, swap them back; else {renew}",
+            f"The certificate of {peer} is not valid yet", Hint("Compare the clocks here and there", "date -u")
         )
+    if exc.verify_code == INVALID_PURPOSE:
+        return EngineError(f"{peer} shows a certificate that is not for a server", renew)
     if exc.verify_code in OTHER_CA and endpoint.given_by:
         return moved_or_ended(endpoint)
     if exc.verify_code in OTHER_CA:
         cause = f"The certificate of {peer} is from another CA than {CA} in {endpoint.cert_dir}"
         if endpoint.takeover:
-            return UnclearServer(cause, f"See whose it is: machinectl doctor {endpoint.name}")
+            return UnclearServer(cause, Hint("See whose it is", "machinectl doctor", endpoint.name))
         return NeedsCertificates(cause, foreign_ca_hint(endpoint))
-    return EngineError(
-        f"The certificate of {peer} cannot be trusted: {exc.verify_message}", renew[0].upper() + renew[1:]
-    )
+    return EngineError(f"The certificate of {peer} cannot be trusted: {exc.verify_message}", renew)
 
 
 def refused_by_engine(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError:
@@ -311,7 +306,7 @@ def refusal(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError | None:
         return ClocksDiffer(
             f"{peer} refuses the client certificate in {directory}: by the clock there, it is not valid "
             f"(from {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC)",
-            "Compare the clocks here and there: date -u",
+            Hint("Compare the clocks here and there", "date -u"),
         )
     for alert, what in REFUSALS.items():
         if alert in reason:
@@ -328,25 +323,25 @@ def tls_error(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError:
     if any(alert in reason for alert in REFUSALS):
         return EngineError(
             f"{peer} ends the TLS handshake without the engine's certificate",
-            f"Check that an engine is at that address: machinectl url {endpoint.name}",
+            Hint("Check that an engine is at that address", "machinectl url", endpoint.name),
         )
     if any(mark in reason for mark in TOO_OLD):
-        return EngineError(f"{peer} speaks no TLS 1.2 or later", "Upgrade the engine on its host")
+        return EngineError(f"{peer} speaks no TLS 1.2 or later", Hint("Upgrade the engine on its host"))
     if any(mark in reason for mark in NOT_TLS):
         return EngineError(
             f"{peer} answers, but not in TLS",
-            f"If a plain engine is meant to be there: machinectl set --no-tls {endpoint.name}",
+            Hint("If a plain engine is meant to be there", "machinectl set --no-tls", endpoint.name),
         )
     return EngineError(
         f"TLS with {peer} failed: {reason.replace('_', ' ').lower() or exc}",
-        "Look at the engine's journal on its host: journalctl -u docker",
+        Hint("Look at the engine's journal on its host", "journalctl -u docker"),
     )
 
 
-def foreign_ca_hint(endpoint: Endpoint) -> str:
+def foreign_ca_hint(endpoint: Endpoint) -> Hint:
     """Return what to type if the host is the machine's."""
-    take_over = f"; or take its host over: {endpoint.takeover}" if endpoint.takeover else ""
-    return import_hint(endpoint, "Use the certificates that belong to this engine") + take_over
+    hint = import_hint(endpoint, "Use the certificates that belong to this engine")
+    return hint | Hint("or take its host over", endpoint.takeover) if endpoint.takeover else hint
 
 
 def moved_or_ended(endpoint: Endpoint) -> EngineError:
@@ -354,15 +349,15 @@ def moved_or_ended(endpoint: Endpoint) -> EngineError:
     return EngineError(
         f"The certificate of {endpoint.peer} is from another CA: another server has this address now, or {by} has made "
         "a new CA, which ended the access of this computer",
-        f"Ask {by} which. After a new address, keep your key: machinectl access renew {endpoint.name}"
-        + (f"\nAfter a new CA, ask for access again: {again}" if again else ""),
+        Hint(f"Ask {by} which. After a new address, keep your key", "machinectl access renew", endpoint.name)
+        | (Hint("after a new CA, ask for access again", again) if again else NO_HINT),
     )
 
 
 def access_ended(endpoint: Endpoint) -> EngineError:
     return EngineError(
         f"{endpoint.peer} refuses this computer: {endpoint.given_by} has ended its access to it, or made a new CA",
-        f"Ask for access again: {endpoint.ask_again}",
+        Hint("Ask for access again", endpoint.ask_again),
     )
 
 
@@ -420,5 +415,5 @@ def is_now(begin: datetime, end: datetime) -> bool:
     return begin <= datetime.now(UTC) < end
 
 
-def import_hint(endpoint: Endpoint, *how: str) -> str:
+def import_hint(endpoint: Endpoint, *how: str) -> Hint:
     return endpoint.renewal or put_certificates_in(endpoint.name, *how)

@@ -15,6 +15,7 @@ from machinectl.engine.dialling.sockets import closed_socket, none_accepts, reso
 from machinectl.engine.duplex.duplex_stream import PlainStream, TLSStream
 from machinectl.engine.duplex.stream_race import open_first
 from machinectl.engine.endpoint import Deadline, EngineError
+from machinectl.errors import Hint
 
 if TYPE_CHECKING:
     from machinectl.engine.dialling.sockets import Address
@@ -125,5 +126,5 @@ def no_answer(endpoint: Endpoint, exc: OSError | None) -> EngineError:
         return tls.closed_after_handshake(endpoint)
     return EngineError(
         f"{endpoint.peer} closes the connection without an answer",
-        f"Check that an engine is at that address: machinectl url {endpoint.name}",
+        Hint("Check that an engine is at that address", "machinectl url", endpoint.name),
     )

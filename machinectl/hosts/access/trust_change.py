@@ -243,7 +243,7 @@ def check_time(run: HostRun, target: Target) -> None:
 def warn_of_clients(run: HostRun, target: Target) -> None:
     known = {*client_cas.ca_digests(b"".join(target.new_cas)), *target.ending}
     for warning in client_warnings(run.machine, run.host, unrecorded_cas(run.machine, run.host, known)):
-        run.console.warn(warning)
+        run.console.warn(*warning)
 
 
 def finish_interrupted(run: HostRun) -> None:

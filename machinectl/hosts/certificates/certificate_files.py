@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.errors import MachineError, UsageError, closest_match
+from machinectl.errors import Hint, MachineError, UsageError, closest_match
 from machinectl.files.fileset import has_unplaced_files, read_regular_file
 from machinectl.hosts.certificates.identity import CLIENT_FILES, FILES, SERVER_FILES, Identity
 from machinectl.machines.docker_machine.old_store import is_shared
@@ -30,7 +30,8 @@ def check_has_certificates(machine: Machine) -> None:
     if machine.engine.ssh_only:
         raise MachineError(
             f'The engine of "{machine.name}" has no certificates: it is reached over SSH only',
-            f"Let it listen with TLS: machinectl set --no-ssh-only {machine.name}; machinectl provision {machine.name}",
+            Hint("Let it listen with TLS", "machinectl set --no-ssh-only", machine.name)
+            | Hint("", "machinectl provision", machine.name),
         )
 
 
@@ -50,14 +51,14 @@ def read_named_certificates(files: CertificateFiles) -> Identity | None:
     if files == NO_CERTIFICATES:
         return None
     if files.directory and (files.ca or files.certificate or files.key):
-        raise UsageError("--tls-dir and the --tls-… files exclude each other", "Give only the directory")
+        raise UsageError("--tls-dir and the --tls-… files exclude each other", Hint("Give only the directory"))
     if files.directory:
         return read_tls_dir(files.directory)
     if files.whole:
         return read_tls_files(files.ca, files.certificate, files.key)
     raise UsageError(
         "A client needs its certificate, its key and the CA of the engine",
-        "Give all of --tls-ca-cert, --tls-client-cert and --tls-client-key, or --tls-dir",
+        Hint("Give all of --tls-ca-cert, --tls-client-cert and --tls-client-key, or --tls-dir"),
     )
 
 
@@ -126,14 +127,14 @@ def present_files(directory: str) -> frozenset[str]:
         raise NoCertificates(f"{directory} {problem}", hint_at_certificates(directory)) from exc
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)
-        raise MachineError(f"{directory} cannot be read: {reason}", f"See: ls -ld {quoted}") from exc
+        raise MachineError(f"{directory} cannot be read: {reason}", Hint("See", f"ls -ld {quoted}")) from exc
     missing = [file for file in CLIENT_FILES if file not in found]
     if missing:
         raise NoCertificates(f"{directory} lacks {' and '.join(missing)}", hint_at_certificates(directory))
     return found
 
 
-def hint_at_certificates(given: str) -> str:
+def hint_at_certificates(given: str) -> Hint:
     """Name the directory nearby that a mistyped one may mean."""
     directory = given.rstrip("/")
     beside = os.path.dirname(directory)
@@ -142,7 +143,11 @@ def hint_at_certificates(given: str) -> str:
     wanted = closest_match(os.path.basename(directory), there.values())
     nearest = next((path for path, name in there.items() if name == wanted), next(iter(there), ""))
     files = f"{', '.join(CLIENT_FILES[:-1])} and {CLIENT_FILES[-1]}"
-    return f"Did you mean {shlex.quote(nearest)}? It has {files}" if nearest else f"Give the directory that has {files}"
+    return (
+        Hint(f"Did you mean {shlex.quote(nearest)}? It has {files}")
+        if nearest
+        else Hint(f"Give the directory that has {files}")
+    )
 
 
 def has_client_files(directory: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from machinectl.errors import Hint
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.machines.holders import ADDING, MAYBE_WRITTEN, TOOL, UNWRITTEN, holders_of
 from machinectl.machines.store.store_paths import now
@@ -35,41 +36,40 @@ def unrecorded_cas(machine: Machine, host: Facts, known: AbstractSet[str] = froz
     return client_cas.unrecorded_cas(host, recorded | known)
 
 
-def client_warnings(machine: Machine, host: Facts, unrecorded: list[str]) -> Iterator[str]:
+def client_warnings(machine: Machine, host: Facts, unrecorded: list[str]) -> Iterator[tuple[str, Hint]]:
     again = f"machinectl provision {machine.name}"
     if unrecorded:
         cas, it = ("a CA that is", "it") if len(unrecorded) == 1 else (f"{len(unrecorded)} CAs that are", "them")
         named = first_names(unrecorded, client_cas.MOST_NAMED)
         given = next(filter(None, map(client_cas.holder_named_by, unrecorded)), "")
-        end = f"delete {it} from {CLIENTS} there, and then: {again}"
-        yield (
-            f'The engine of "{machine.name}" also accepts {cas} not on record here: {named}\n'
-            f"If no owner of the host added {it}, "
-            + (f"end it: machinectl access end {given} {machine.name}; or {end}" if given else end)
-        )
+        end, unless = f"delete {it} from {CLIENTS} there, and then", f"If no owner of the host added {it}, "
+        hint = Hint(f"{unless}{end}", again)
+        if given:
+            hint = Hint(f"{unless}end it", "machinectl access end", given, machine.name) | Hint(f"or {end}", again)
+        yield f'The engine of "{machine.name}" also accepts {cas} not on record here: {named}', hint
     if damage := client_cas.damage(host):
-        yield f'On the host of "{machine.name}", {damage}\nCorrect that file, and then: {again}'
+        yield f'On the host of "{machine.name}", {damage}', Hint("Correct that file, and then", again)
 
 
-def unfinished_access(machine: Machine) -> Iterator[str]:
+def unfinished_access(machine: Machine) -> Iterator[tuple[str, Hint]]:
     for holder in holders_of(machine):
         if holder.state == ADDING:
-            yield f'The access of {holder.who} to "{machine.name}" {UNFINISHED}\n{finishing(holder, machine.name)}'
+            yield f'The access of {holder.who} to "{machine.name}" {UNFINISHED}', finishing(holder, machine.name)
         elif holder.keys and (problem := FILE_PROBLEMS.get(holder.keys[-1].state)):
-            yield f'The files of {holder.who} for "{machine.name}" {problem}\n{finishing_files(holder, machine.name)}'
+            yield f'The files of {holder.who} for "{machine.name}" {problem}', finishing_files(holder, machine.name)
 
 
-def finishing(holder: AccessHolder, name: str) -> str:
+def finishing(holder: AccessHolder, name: str) -> Hint:
     verb = "access issue" if holder.kind == TOOL else "access grant"
-    return f"Repeat {verb}, or give it up: machinectl access end {holder.who} {name}"
+    return Hint(f"Repeat {verb}, or give it up", "machinectl access end", holder.who, name)
 
 
-def finishing_files(holder: AccessHolder, name: str) -> str:
+def finishing_files(holder: AccessHolder, name: str) -> Hint:
     """Name the command that ends the access only if no files need it, or say that it ends what they give."""
     valid = [key.state for key in holder.keys if key.until > now()]
     if "" in valid:
-        return "Files with the earlier key still work. For new ones, repeat access issue"
+        return Hint("Files with the earlier key still work. For new ones, repeat access issue")
     if MAYBE_WRITTEN in valid:
-        end = f"machinectl access end {holder.who} {name}"
-        return f"If they are there, they work. Repeat access issue, or end the access: {end}"
+        how = "If they are there, they work. Repeat access issue, or end the access"
+        return Hint(how, "machinectl access end", holder.who, name)
     return finishing(holder, name)

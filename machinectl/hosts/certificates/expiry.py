@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.errors import BY_SERVICE, SET_CLOCK, MachineError
+from machinectl.errors import BY_SERVICE, SET_CLOCK, Hint, MachineError
 from machinectl.files.fileset import read_regular_file
 from machinectl.go.value_format import go_names
 from machinectl.machines.tls_warnings import CLIENTS, renewing, repair_hint, unusable_certificates
@@ -63,17 +63,17 @@ def remaining_time(row: CertificateRow) -> str:
     return f"{row.file} has {plural(row.days_left, 'day')} left"
 
 
-def renewal_command(store: Store, name: str, under: Iterable[CertificateRow]) -> str:
+def renewal_command(store: Store, name: str, under: Iterable[CertificateRow]) -> Hint:
     under = list(under)
     if any(row.warning.startswith(NOT_YET) for row in under):
-        return f"If the clock here is wrong, set it {BY_SERVICE}: {SET_CLOCK}"
+        return Hint(f"If the clock here is wrong, set it {BY_SERVICE}", SET_CLOCK)
     try:
         machine = store.read(name)
         if unusable_certificates(machine) or (machine.has_changes and damaged_client(under)):
             return repair_hint(machine)
         return renewing(machine, {row.file for row in under}, due=all(map(is_only_due, under)))
     except MachineError:
-        return f"See what is wrong: machinectl inspect {name}"
+        return Hint("See what is wrong", "machinectl inspect", name)
 
 
 def damaged_client(under: Iterable[CertificateRow]) -> bool:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.files.atomic import Translated, make_directories, remove_tree
 from machinectl.files.fileset import read_regular_file
 from machinectl.machines.holders import (
@@ -53,8 +53,8 @@ def holder_ca(held: Held, holder: AccessHolder) -> certs.Pair:
         try:
             pair = certs.ca_pair(*map(read_regular_file, paths), ca_file=paths[0], key_file=paths[1])
         except MachineError as exc:
-            again = (
-                f"End the access of {holder.who}, then give it again: machinectl access end {holder.who} {held.name}"
+            again = Hint(
+                f"End the access of {holder.who}, then give it again", "machinectl access end", holder.who, held.name
             )
             raise MachineError(f'The CA of "{holder.who}" cannot sign: {exc.cause}', again) from exc
         return pair

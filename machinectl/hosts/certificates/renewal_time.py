@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl import certs
 from machinectl.certificate_dates import validities
-from machinectl.errors import MachineError, UsageError, one_line
+from machinectl.errors import Hint, MachineError, UsageError, one_line
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.quantities import parse_duration
 
@@ -55,7 +55,7 @@ class LifetimeLeft:
         if share is None or not 0 <= share <= 1:
             raise UsageError(
                 f"--lifetime-left takes a share of the lifetime or a time, not {one_line(text)!r}",
-                "For example: --lifetime-left 1/3, 30%, 30d or 12h",
+                Hint("For example: --lifetime-left 1/3, 30%, 30d or 12h"),
             )
         return cls(share)
 
@@ -90,7 +90,9 @@ def due_certificates(machine: Machine, window: LifetimeLeft, now: datetime) -> D
     if ca and min(each.end for each in due) >= ca.end:
         raise MachineError(
             f'The CA of "{machine.name}" is valid until {ca.end:%Y-%m-%d}, and no certificate outlasts it',
-            f"Make a new CA, which locks out its other clients: machinectl regenerate-certs --new-ca {machine.name}",
+            Hint(
+                "Make a new CA, which locks out its other clients", "machinectl regenerate-certs --new-ca", machine.name
+            ),
         )
     until = min((each.end for each in found), default=None)
     return Due(server if server in due else None, client if client in due else None, until)

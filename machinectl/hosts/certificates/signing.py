@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.host_changes import CaTrusted, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.value_classes import replace
@@ -26,7 +26,7 @@ def renewed_identity(
             raise ca_key_missing(machine)
         raise MachineError(
             f'The CA key of the certificates of "{machine.name}" is not here: someone else set up its host',
-            "Keep it unchanged; or register the host under another name to set it up",
+            Hint("Keep it unchanged") | Hint("or register the host under another name to set it up"),
         )
     ca = kept_ca(have, authority) or certs.new_ca(f"machinectl {machine.name}")
     server = certs.Pair(have.server, have.server_key)
@@ -38,8 +38,10 @@ def renewed_identity(
 def ca_key_missing(machine: Machine) -> MachineError:
     return MachineError(
         f'The key of the CA of "{machine.name}" is not here: {os.path.join(machine.directory, "ca-key.pem")}',
-        "Put a copy of it there\nOr make a new CA, which locks out its other clients: "
-        f"machinectl regenerate-certs --new-ca {machine.name}",
+        Hint("Put a copy of it there")
+        | Hint(
+            "or make a new CA, which locks out its other clients", "machinectl regenerate-certs --new-ca", machine.name
+        ),
     )
 
 

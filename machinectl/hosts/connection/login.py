@@ -6,7 +6,7 @@ import os
 from contextlib import contextmanager, nullcontext
 from functools import partial
 
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.files.atomic import read_file
 from machinectl.files.secret_files import read_secret
 from machinectl.hosts.connection.machine_driver import KNOWN_HOSTS, flag_of_set, known_hosts_path, ssh_endpoint
@@ -230,10 +230,10 @@ def pinned_fingerprints(machine: Machine) -> set[str]:
         return set()
 
 
-def moved_hint(machine: Machine) -> str:
+def moved_hint(machine: Machine) -> Hint:
     option = flag_of_set(machine, "ip-address")
     place = f"{option} <ADDRESS>" if option else "--url <URL>"
-    return f"If the host of {machine.name} has another address now: machinectl set {place} {machine.name}"
+    return Hint(f"If the host of {machine.name} has another address now", f"machinectl set {place}", machine.name)
 
 
 def with_set_commands(hint: str, machine: Machine) -> str:

@@ -6,7 +6,7 @@ import os
 
 from machinectl.driver import Instance
 from machinectl.driver.installed_drivers import load
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import NO_HINT, Hint, MachineError, UsageError
 from machinectl.machines import jump_hosts
 from machinectl.machines.record import (
     GRANTED,
@@ -134,13 +134,13 @@ def ssh_endpoint(machine: Machine) -> SSHEndpoint:
     return endpoint
 
 
-def check_ssh_not_withheld(machine: Machine, otherwise: str = "") -> None:
-    """Refuse a machine of which somebody else shared only the engine; `otherwise` is one more line of the hint."""
+def check_ssh_not_withheld(machine: Machine, otherwise: Hint = NO_HINT) -> None:
+    """Refuse a machine of which somebody else shared only the engine; `otherwise` is one more hint."""
     if machine.access.get("state") == GRANTED and endpoints_of(machine).ssh is None:
         by = owner_of(machine)
         raise MachineError(
             f'"{machine.name}" has no SSH here: {by} shared only its engine',
-            "\n".join(filter(None, (f"Ask {by}, who can log in to its host", otherwise))),
+            Hint(f"Ask {by}, who can log in to its host") | otherwise,
         )
 
 
@@ -203,11 +203,11 @@ def endpoint_of(machine: Machine, url: str = "") -> Endpoint:
     return with_addresses(endpoint, machine)
 
 
-def renewal_of(machine: Machine) -> str:
+def renewal_of(machine: Machine) -> Hint:
     """Return the command that gets certificates for a shared machine, or one whose host was set up from here."""
     if machine.access.get("by"):
         return ask_owner(machine)
-    return repair_hint(machine) if makes_certificates(machine) else ""
+    return repair_hint(machine) if makes_certificates(machine) else NO_HINT
 
 
 def at_last_address(machine: Machine, ssh: SSHEndpoint) -> SSHEndpoint:

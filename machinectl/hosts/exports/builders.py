@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl.docker_cli.contexts import Contexts
-from machinectl.errors import MachineError
+from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.hosts.exports.docker_contexts import context_status
 
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ class Builder:
         return "; ".join(f"{machine}: {why}" for machine, why in self.faults.items())
 
     @property
-    def hint(self) -> str:
+    def hint(self) -> Hint:
         left = [machine for machine in self.machines if machine not in self.faults] or ["<NAME>"]
         create = f"machinectl builder --name {self.name} {' '.join(left)}"
-        return f"Make it again: machinectl builder rm {self.name} && {create}" if self.faults else ""
+        return Hint("Make it again", f"machinectl builder rm {self.name} && {create}") if self.faults else NO_HINT
 
 
 def node_name(builder: str, machine: str) -> str:

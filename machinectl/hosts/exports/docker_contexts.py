@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.docker_cli.context_exchange import ContextError
 from machinectl.docker_cli.contexts import DEFAULT, Context, Contexts, Mark, invalid_name_reason
-from machinectl.errors import MachineError, one_line
+from machinectl.errors import NO_HINT, Hint, MachineError, one_line
 from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.certificates.identity import CLIENT_FILES
 from machinectl.machines.record import Phase
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
 
 
-SYNC_HINT = "Update it: machinectl context sync"
+SYNC_HINT = Hint("Update it", "machinectl context sync")
 
 
 NOT_WANTED = "not wanted (--no-context)"
@@ -49,7 +49,7 @@ class ContextStatus:
     step: SyncStep
     is_there: bool = False
     why: str = ""
-    hint: str = ""
+    hint: Hint = NO_HINT
     wanted: Context | None = None
 
     @property
@@ -86,12 +86,14 @@ def context_status(docker: Contexts, store: Store, machine: Machine, *, adopting
     ours = found is not None and (found.mark == mark or bool(adopting and found.mark and is_gone(found.mark)))
     if not machine.context:
         step = SyncStep.REMOVE if ours else SyncStep.NONE
-        return ContextStatus(name, step, ours, NOT_WANTED, f"Add it: machinectl set --context {name}")
+        return ContextStatus(name, step, ours, NOT_WANTED, Hint("Add it", "machinectl set --context", name))
     if machine.phase != Phase.READY:
-        hint = f"See: machinectl ls --filter name={name}"
+        hint = Hint("See", f"machinectl ls --filter name={name}")
         return ContextStatus(name, SyncStep.LEAVE, ours, "the machine is incomplete", hint)
     if no_name := invalid_name_reason(name):
-        hint = f"Rename it: machinectl rename {name} <NEW>; or use no context: machinectl set --no-context {name}"
+        hint = Hint("Rename it", "machinectl rename", name, "<NEW>") | Hint(
+            "or use no context", "machinectl set --no-context", name
+        )
         return ContextStatus(name, SyncStep.RENAME, why=no_name, hint=hint)
     if found and not ours:
         return name_conflict(found)
@@ -120,8 +122,8 @@ def client_files(machine: Machine, found: Context | None) -> dict[str, bytes]:
     return files
 
 
-def replace_hint(name: str) -> str:
-    return f"Replace it with ours: docker context rm {name} && machinectl context sync"
+def replace_hint(name: str) -> Hint:
+    return Hint("Replace it with ours", f"docker context rm {name} && machinectl context sync")
 
 
 def is_gone(mark: Mark) -> bool:
@@ -131,9 +133,8 @@ def is_gone(mark: Mark) -> bool:
 def name_conflict(context: Context) -> ContextStatus:
     name = context.name
     why = f'docker has a context "{name}" that is not machinectl\'s'
-    hint = (
-        f"Use another name: machinectl rename {name} <NEW>; or replace that context: "
-        f"docker context rm {name} && machinectl context sync"
+    hint = Hint("Use another name", "machinectl rename", name, "<NEW>") | Hint(
+        "or replace that context", f"docker context rm {name} && machinectl context sync"
     )
     if context.mark and context.mark.swarm:
         why = f'the docker context "{name}" belongs to a swarm'
@@ -141,7 +142,7 @@ def name_conflict(context: Context) -> ContextStatus:
         why = (
             f'the docker context "{name}" belongs to a removed machine of another store, {one_line(context.mark.store)}'
         )
-        hint = "Take it over: machinectl context sync"
+        hint = Hint("Take it over", "machinectl context sync")
     elif context.mark:
         why = f'the docker context "{name}" belongs to a machine in another store, {one_line(context.mark.store)}'
     return ContextStatus(name, SyncStep.RENAME, why=why, hint=hint)

@@ -11,7 +11,7 @@ from machinectl.driver import Request, Where
 from machinectl.driver.driver_options import absolute_paths, option_flag
 from machinectl.engine.endpoint import Deadline, Endpoint
 from machinectl.engine.probe import ask_engine
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.hosts.certificates.certificate_files import read_named_certificates
 from machinectl.hosts.connection.login import pin_host_key
 from machinectl.hosts.connection.machine_driver import (
@@ -155,7 +155,7 @@ def warn_of_unused_options(console: Console, machine: Machine, allowed: Allowed 
         return
     # With --ssh-only, the engine has no port to open.
     again = "--open-firewall " if allowed.open_firewall and not machine.engine.ssh_only else ""
-    console.warn(f"{effect} yet\nSet the host up: machinectl provision {again}{machine.name}")
+    console.warn(f"{effect} yet", Hint("Set the host up", f"machinectl provision {again}{machine.name}"))
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ class CheckedCreation:
         if self.creation.spec.engine.ssh_only:
             self._check_ssh_only()
         if self.given and self.creation.spec.tls is False:
-            raise UsageError("--no-tls and certificates exclude each other", "Omit one of them")
+            raise UsageError("--no-tls and certificates exclude each other", Hint("Omit one of them"))
         self.creation.driver.check(self.request)
         if self.creation.spec.jump:
             self._check_jump()
@@ -188,7 +188,8 @@ class CheckedCreation:
             raise without_ssh(Machine(self.creation.name, self.creation.spec.driver), SSH_ONLY, "--ssh-only")
         if self.given:
             raise UsageError(
-                "An engine that is reached over SSH only has no certificates", "Omit --ssh-only or the --tls-… options"
+                "An engine that is reached over SSH only has no certificates",
+                Hint("Omit --ssh-only or the --tls-… options"),
             )
 
     def _check_jump(self) -> None:
@@ -242,8 +243,9 @@ class CheckedCreation:
 def set_up_excluded() -> UsageError:
     return UsageError(
         "Setting up a host needs the key of its CA: its own new CA, or that of the computer that set it up",
-        "Pass --tls-dir a copy of that computer's directory for the machine, with ca-key.pem; or omit --tls-dir and "
-        "--no-tls; or do not change the host: --no-provision",
+        Hint("Pass --tls-dir a copy of that computer's directory for the machine, with ca-key.pem")
+        | Hint("or omit --tls-dir and --no-tls")
+        | Hint("or do not change the host: --no-provision"),
     )
 
 
@@ -308,7 +310,7 @@ def check_same_options(machine: Machine, creation: Creation) -> None:
         purge = " --purge" if machine.changes else ""
         raise MachineError(
             f'"{machine.name}" is incomplete, and was created with another {" and ".join(other)}',
-            f"Use the same value, or remove the machine first: machinectl rm{purge} {machine.name}",
+            Hint("Use the same value, or remove the machine first", f"machinectl rm{purge} {machine.name}"),
         )
 
 
@@ -374,13 +376,15 @@ def forget_or_explain(held: Held, console: Console, why: BaseException) -> None:
         record_failure(held, why.cause)
     else:
         record_interruption(held)
-    go_on = f"machinectl provision {held.name}" if machine.phase == Phase.PROVISIONING else "the same command again"
-    console.note(f'"{held.name}" is incomplete. Continue: {go_on}; or remove it: {removal_command(machine)}')
+    go_on = Hint("Type the same command again")
+    if machine.phase == Phase.PROVISIONING:
+        go_on = Hint("Continue", "machinectl provision", held.name)
+    console.note(f'"{held.name}" is incomplete', go_on | Hint("or remove it", removal_command(machine)))
 
 
 def uses_tls_by_default(url: str, asked: bool | None, *, given: bool) -> bool:
     if given and url and not url.startswith("tcp://"):
-        raise UsageError(f"Certificates are for tcp:// URLs; {url} does not use them", "Omit the --tls-… options")
+        raise UsageError(f"Certificates are for tcp:// URLs; {url} does not use them", Hint("Omit the --tls-… options"))
     if asked is not None:
         return asked and url.startswith("tcp://")
     if not url:

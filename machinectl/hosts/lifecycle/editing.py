@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from machinectl import url as engine_url
 from machinectl.driver import Request, Where
 from machinectl.driver.driver_options import absolute_paths
-from machinectl.errors import UsageError
+from machinectl.errors import Hint, UsageError
 from machinectl.hosts.connection.machine_driver import (
     JUMP_HOST,
     SSH_ONLY,
@@ -106,7 +106,7 @@ class Edit:
             machine.lifetime = self.lifetime
         if self.tls is not None:
             if self.tls and not machine.url.startswith("tcp://"):
-                raise UsageError(f"TLS is for tcp:// URLs; the machine's is {machine.url}", "Omit --tls")
+                raise UsageError(f"TLS is for tcp:// URLs; the machine's is {machine.url}", Hint("Omit --tls"))
             machine.tls = self.tls
         machine.labels = {
             **{key: value for key, value in machine.labels.items() if key not in self.unlabel},
@@ -124,7 +124,7 @@ class Edit:
         if self.url is not None or self.tls:
             raise UsageError(
                 f'"{machine.name}" is reached over SSH only, so that it has no other URL and no TLS',
-                f"Let its engine listen again: machinectl set --no-ssh-only {machine.name}",
+                Hint("Let its engine listen again", "machinectl set --no-ssh-only", machine.name),
             )
 
 

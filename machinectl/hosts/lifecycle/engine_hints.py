@@ -6,6 +6,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
+from machinectl.errors import Hint
 from machinectl.machines.record import Phase
 
 if TYPE_CHECKING:
@@ -13,17 +14,15 @@ if TYPE_CHECKING:
     from machinectl.provision.facts.host_facts import Facts
 
 
-def unread_unit(machine: Machine, host: Facts) -> str:
-    """Return a warning about a unit that systemd has not read since it was changed, or ""."""
-    if not host.unread:
-        return ""
+def unread_unit(machine: Machine) -> tuple[str, Hint]:
+    """Return a warning about a unit that systemd has not read since it was changed."""
     return (
-        f'docker.service on the host of "{machine.name}" was changed, and systemd has not read it: '
-        f"machinectl ssh {machine.name} sudo systemctl daemon-reload"
+        f'docker.service on the host of "{machine.name}" was changed, and systemd has not read it',
+        Hint("Reload it", f"machinectl ssh {machine.name} sudo systemctl daemon-reload"),
     )
 
 
-def correction(machine: Machine, host: Facts, said: str) -> str:
+def correction(machine: Machine, host: Facts, said: str) -> Hint:
     """Return the commands that correct what dockerd complains of in `said`."""
     name, engine = machine.name, machine.engine
     errors = "\n".join(line for line in said.split("\n") if "level=info" not in line)
@@ -33,21 +32,26 @@ def correction(machine: Machine, host: Facts, said: str) -> str:
     typed += [("--engine-storage-driver", value) for value in (engine.storage_driver,) if is_named(errors, value)]
     flags = ", ".join(shlex.join(words) for words in typed)
     if host.unread and not flags:
-        return (
-            f"docker.service was changed on the host, look at it: machinectl ssh {name} systemctl cat docker.service\n"
-            f"When it is right: machinectl provision {name}"
+        look = f"machinectl ssh {name} systemctl cat docker.service"
+        return Hint("docker.service was changed on the host, look at it", look) | Hint(
+            "when it is right", "machinectl provision", name
         )
     where = f"it on the host, in {host.config_path} or docker.service"
     if machine.phase is not Phase.READY and not machine.changes:
-        return f"Correct {f'{flags} or leave it out' if flags else where}, then run the same command again"
+        return Hint(f"Correct {f'{flags} or leave it out' if flags else where}, then run the same command again")
     if machine.fleet and flags:
-        return f"Correct {flags} in the fleet file, then: machinectl apply {name}"
+        return Hint(f"Correct {flags} in the fleet file, then", "machinectl apply", name)
     if not refused:
-        settings = f"machinectl set {name} --help; then machinectl provision {name}"
-        return f"Correct {flags}: {settings}" if flags else f"Correct {where}\nOr in its settings: {settings}"
+        settings = f"machinectl set {name} --help"
+        correct = Hint(f"Correct {flags}", settings)
+        if not flags:
+            correct = Hint(f"Correct {where}") | Hint("or in its settings", settings)
+        return correct | Hint("then apply it", "machinectl provision", name)
     kept = [option for option in engine.options if option not in refused]
     words = shlex.join([word for option in kept or [""] for word in ("--engine-opt", option)])
-    return f"Leave {flags} out: machinectl set {words} {name}\nThen apply it: machinectl provision {name}"
+    return Hint(f"Leave {flags} out", f"machinectl set {words} {name}") | Hint(
+        "then apply it", "machinectl provision", name
+    )
 
 
 def is_named(errors: str, *words: str) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from machinectl import engine
 from machinectl.engine import Endpoint
 from machinectl.engine.dialling.ssh_socket import docker_error
-from machinectl.errors import CheckFailed, MachineError, NeedsProvisioning
+from machinectl.errors import CheckFailed, Hint, MachineError, NeedsProvisioning
 from machinectl.host_changes import LiveRestoreChanged, of_kind
 from machinectl.hosts.certificates.certificate_files import check_has_certificates
 from machinectl.hosts.connection.machine_driver import (
@@ -57,7 +57,7 @@ TRIES = 5
 
 
 def check_provisioned(machine: Machine) -> None:
-    check_ssh_not_withheld(machine, f"For a new certificate: machinectl access renew {machine.name}")
+    check_ssh_not_withheld(machine, Hint("For a new certificate", "machinectl access renew", machine.name))
     ssh_endpoint(machine)
     if machine.phase == Phase.PROVISIONING:
         raise NeedsProvisioning(f'"{machine.name}" is half provisioned', machine.name, "Finish that first")
@@ -116,7 +116,7 @@ def check_restart(run: HostRun, target: Target, allowed: Allowed, check: Callabl
     preflight.check_files(host, target)
     if not host.dockerd:
         raise CheckFailed(
-            f'There is no Docker Engine on the host of "{name}"', f"Install it: machinectl provision {name}"
+            f'There is no Docker Engine on the host of "{name}"', Hint("Install it", "machinectl provision", name)
         )
     if is_stopped(host) and not allowed.start:
         # A wait for the engine does not help with another computer's host.
@@ -149,7 +149,7 @@ def live_restore_borrowed(run: HostRun) -> Iterator[None]:
     except MachineError as exc:
         # The record may still contain the settings that just failed.
         if of_kind(run.machine.changes, LiveRestoreChanged) and restore_live_restore(run, numbered=False):
-            exc.hint = "\n".join(filter(None, (exc.hint, start_with_containers(run))))
+            exc.hint = exc.hint | start_with_containers(run)
         else:
             with suppress(MachineError):
                 if found := problem(run):
@@ -157,7 +157,7 @@ def live_restore_borrowed(run: HostRun) -> Iterator[None]:
         raise
     except KeyboardInterrupt:
         if of_kind(run.machine.changes, LiveRestoreChanged) and not isinstance(run, DryRun):
-            run.console.warn(not_restored(run.machine, command=run.again))
+            run.console.warn(*not_restored(run.machine, command=run.again))
         raise
 
 
@@ -200,29 +200,28 @@ def restore_live_restore(run: HostRun, *, numbered: bool = True) -> bool:
         run.keep(changes)
         return live_restore.is_needed(run.host)
     except MachineError as exc:
-        run.console.warn(not_restored(machine, exc.cause, run.again))
+        run.console.warn(*not_restored(machine, exc.cause, run.again))
         return False
 
 
-def start_with_containers(run: HostRun) -> str:
+def start_with_containers(run: HostRun) -> Hint:
     """Return how to start an engine that is down and keep its containers."""
     host, path = run.host, run.host.config_path
     start = "rc-service docker start"
     if host.init == "systemd":
         start = "systemctl reset-failed docker; systemctl start docker"
-    return (
-        f"live-restore stays on in {path} on the host, and keeps {engine_config.container_count(host)} running "
-        f"when the engine starts: correct {path}, then: {start}\n"
-        f"Then set live-restore back: {run.again}"
+    kept = f"keeps {engine_config.container_count(host)} running when the engine starts: correct {path}, then"
+    return Hint(f"live-restore stays on in {path} on the host, and {kept}", start) | Hint(
+        "then set live-restore back", run.again
     )
 
 
-def not_restored(machine: Machine, cause: str = "", command: str = "") -> str:
+def not_restored(machine: Machine, cause: str = "", command: str = "") -> tuple[str, Hint]:
     """Return a warning; `command` finishes the run (default: provision)."""
     why = f": {cause}" if cause else ""
     return (
-        f'The previous value of live-restore was not restored on the host of "{machine.name}"{why}\n'
-        f"Restore it: {command or f'machinectl provision {machine.name}'}"
+        f'The previous value of live-restore was not restored on the host of "{machine.name}"{why}',
+        Hint("Restore it", command or f"machinectl provision {machine.name}"),
     )
 
 
@@ -256,16 +255,15 @@ def verify(run: HostRun, world: World) -> None:
     if url.startswith("ssh://"):
         raise MachineError(
             f"The engine runs on the host, but it does not answer over SSH: {found.error}",
-            f"{found.hint}\n{docker_socket.with_listener(machine.name)}",
+            found.hint | docker_socket.with_listener(machine.name),
         )
     # A rejecting firewall may also show as "no route to host".
     if found.state in {State.TIMEOUT, State.STOPPED} or firewall.blocking(run.host, run.port):
         advice = firewall.advice(run.host, run.port)
         if machine.jump:
-            advice += (
-                "\nIf only its jump host can reach it, let docker use SSH: "
-                f"machinectl set --ssh-only {machine.name}; machinectl provision {machine.name}"
-            )
+            over_ssh = "if only its jump host can reach it, let docker use SSH"
+            advice |= Hint(over_ssh, "machinectl set --ssh-only", machine.name)
+            advice |= Hint("", "machinectl provision", machine.name)
         raise MachineError(f"The engine runs on the host, but {url} cannot be reached from here: {found.error}", advice)
     raise MachineError(f"The engine at {url} does not answer as expected: {found.error}", found.hint)
 

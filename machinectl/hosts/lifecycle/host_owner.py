@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from machinectl.console import Unanswered, confirm
-from machinectl.errors import CheckFailed, Declined, MachineError
+from machinectl.errors import CheckFailed, Declined, Hint, MachineError
 from machinectl.host_changes import CaTrusted, KeyAuthorized, PackageInstalled, merge_changes, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import pending_sets
@@ -33,7 +33,7 @@ GIVE_UP = "Forget this machine, and leave the host to its owner"
 
 def check_no_other_machine(store: Store, machine: Machine, host: Facts) -> None:
     if other := owner(store, machine, host):
-        rename = f"Use that machine, or rename it: machinectl rename {other} {machine.name}"
+        rename = Hint("Use that machine, or rename it", "machinectl rename", other, machine.name)
         raise CheckFailed(
             f'The host already belongs to the machine "{other}"',
             moved_hint(machine) if machine.phase == Phase.READY else rename,
@@ -45,7 +45,7 @@ def check_not_lost(store: Store, machine: Machine, host: Facts) -> None:
     if whose := lost_to(store, machine, host):
         raise CheckFailed(
             f"The host no longer belongs to this machine: {whose} has set it up since, and would be locked out",
-            f"{GIVE_UP}: machinectl rm --forget {machine.name}",
+            Hint(GIVE_UP, "machinectl rm --forget", machine.name),
         )
 
 
@@ -55,10 +55,10 @@ def lost_to(store: Store, machine: Machine, host: Facts) -> str:
     return "another machinectl" if is_anothers(machine, host) else ""
 
 
-def after_loss(name: str) -> str:
+def after_loss(name: str) -> Hint:
     """Return what can be done about a host that is lost to another owner."""
-    back = f"or take it back, which locks that one out: machinectl provision --force {name}"
-    return f"{GIVE_UP}: machinectl rm --forget {name}; {back}"
+    back = Hint("or take it back, which locks that one out", "machinectl provision --force", name)
+    return Hint(GIVE_UP, "machinectl rm --forget", name) | back
 
 
 def owner(store: Store, machine: Machine, host: Facts) -> str:
@@ -131,8 +131,8 @@ def is_host_of(machine: Machine, host: Facts) -> bool:
 def agree_to_takeover(console: Console, machine: Machine, allowed: Allowed) -> None:
     console.note(
         f'docker-machine set up the host of "{machine.name}". Its engine gets its own CA: clients with '
-        "docker-machine's certificates are locked out; containers keep running. docker-machine's files stay there, "
-        f"and are used again after machinectl rm --purge {machine.name}"
+        "docker-machine's certificates are locked out; containers keep running. docker-machine's files stay there",
+        Hint("To use them again", "machinectl rm --purge", machine.name),
     )
     ask_or_refuse(
         console,
@@ -144,9 +144,11 @@ def agree_to_takeover(console: Console, machine: Machine, allowed: Allowed) -> N
     )
 
 
-def agree_to_side_effects(console: Console, machine: Machine, effects: Sequence[str], allowed: Allowed) -> None:
+def agree_to_side_effects(
+    console: Console, machine: Machine, effects: Sequence[tuple[str, Hint]], allowed: Allowed
+) -> None:
     for effect in effects:
-        console.warn(effect)
+        console.warn(*effect)
     if effects:
         stays = f'The host of "{machine.name}" was not changed'
         ask_or_refuse(console, machine, allowed, "Set the host up anyway?", stays, "Set it up anyway")
@@ -160,13 +162,15 @@ def ask_or_refuse(
         return
     # A failed creation leaves no machine to provision.
     there = machine.phase == Phase.READY
-    unasked = f"machinectl provision --yes {machine.name}" if there else "add --yes to the same command"
+    unasked = f"machinectl provision --yes {machine.name}" if there else ""
     try:
         is_meant = confirm(console, question, unasked)
     except Unanswered as exc:
         raise CheckFailed(exc.cause, exc.hint) from exc
     if not is_meant:
-        raise Declined(stays, f"{otherwise}: {unasked}")
+        raise Declined(
+            stays, Hint(otherwise, unasked) if unasked else Hint(f"{otherwise}: add --yes to the same command")
+        )
 
 
 def take_over_history(held: Held, console: Console, removed: Machine) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from abc import ABC, abstractmethod
 from contextlib import contextmanager, nullcontext
 from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from machinectl.errors import CheckFailed
+from machinectl.errors import CheckFailed, Hint
 from machinectl.host_changes import KeyAuthorized, merge_changes, without_rolled_back
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import settle_pending_held, store_pending
@@ -238,7 +237,7 @@ class RealRun(HostRun):
         if isinstance(error, OptionRefused) or (isinstance(error, RolledBack) and self.host.unread):
             error.hint = correction(self.machine, self.host, error.cause)
         elif isinstance(error, HostFull):
-            error.hint = f"{FULL}machinectl ssh {self.machine.name} {shlex.quote(error.command)}"
+            error.hint = Hint(FULL, "machinectl ssh", self.machine.name, error.command)
         return error
 
     def refresh(self) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from machinectl.errors import CheckFailed, MachineError, UsageError
+from machinectl.errors import CheckFailed, Hint, MachineError, UsageError
 from machinectl.hosts.connection.authorized_keys import (
     authorize_login_key,
     authorized_key_change,
@@ -160,5 +160,5 @@ def public_key(ssh: SSHEndpoint, passphrase: str | None) -> str:
         return public_line(ssh.key, passphrase)
     present = [path for path in read_settings(ssh).keys if os.path.exists(path)]
     if not present:
-        raise MachineError("You have no SSH key to copy to the host", "Make one: ssh-keygen -t ed25519")
+        raise MachineError("You have no SSH key to copy to the host", Hint("Make one", "ssh-keygen -t ed25519"))
     return public_line(present[0], passphrase)

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.host_changes import GroupJoined, KeyAuthorized, PackageInstalled, PortOpened, UnknownChange, of_kind
 from machinectl.hosts.connection.authorized_keys import remove_authorized_keys, unauthorizing_title
 from machinectl.hosts.connection.login import lock_as_root, logged_in, pin_known_hosts, root_runner
@@ -66,9 +66,10 @@ def undo_changes(
         prove(run)
     if host.service.failed and run.host.dockerd and not run.host.running:
         run.console.warn(
-            f'The engine of "{machine.name}" failed before, and does not run\n'
-            f"Look on the host: {log_command(host.init)}; then start it: systemctl reset-failed docker; "
-            "systemctl start docker"
+            f'The engine of "{machine.name}" failed before, and does not run',
+            Hint("Look on the host", log_command(host.init))
+            | Hint("then start it", "systemctl reset-failed docker")
+            | Hint("", "systemctl start docker"),
         )
     if run.host.new_packages and isinstance(run, RealRun):
         run.remote.run("rm -f /run/machinectl.new-packages")
@@ -109,11 +110,10 @@ def purge_host(
         if not force:
             if isinstance(exc, SSHError):
                 # It may never come back.
-                exc.hint += (
-                    f"\nOr leave its host as it is, and forget it: machinectl rm --forget {held.name}"
-                    if isinstance(held, HeldRemoved)
-                    else f"\nOr forget it, and keep the record to undo its set-up: machinectl rm {held.name}"
-                )
+                forget = Hint("or forget it, and keep the record to undo its set-up", "machinectl rm", held.name)
+                if isinstance(held, HeldRemoved):
+                    forget = Hint("or leave its host as it is, and forget it", "machinectl rm --forget", held.name)
+                exc.hint = exc.hint | forget
             raise
         console.warn(f"{exc.cause}; the host is unchanged")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.console import confirm
 from machinectl.driver.installed_drivers import load
-from machinectl.errors import MachineError
+from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.hosts.connection.machine_driver import driver_instance
 from machinectl.machines.holders import EXPIRES, is_suspended, valid_holders
 from machinectl.machines.jump_order import gate_of
@@ -115,8 +115,8 @@ def warn_of_swarm(store: Store, console: Console, name: str) -> None:
     if node:
         verb = "is" if node.membership == MEMBER else "was"
         console.warn(
-            f'"{name}" {verb} a {node.role} of the swarm "{node.swarm}" and stays in its list of nodes\n'
-            f"Let it leave first: machinectl swarm leave {name}"
+            f'"{name}" {verb} a {node.role} of the swarm "{node.swarm}" and stays in its list of nodes',
+            Hint("Let it leave first", "machinectl swarm leave", name),
         )
 
 
@@ -133,10 +133,11 @@ def warn_of_holders(store: Store, console: Console, name: str, *, asks: bool, un
             warn_of_ending_access(console, machine)
     elif known:
         until = max(key.until for holder in known for key in holder.keys)
-        hint = f"\nEnd it first: machinectl access end {endable[0]} {name}" if asks and endable else ""
+        hint = Hint("End it first", "machinectl access end", endable[0], name) if asks and endable else NO_HINT
         console.warn(
             f'{", ".join(holder.who for holder in known)} will still have access to the host of "{name}", '
-            f"until {until[:16].replace('T', ' ')} UTC{hint}"
+            f"until {until[:16].replace('T', ' ')} UTC",
+            hint,
         )
 
 
@@ -213,16 +214,16 @@ def remove_held(held: Held, console: Console, *, force: bool, purge: Purge | Non
     from machinectl.hosts.lifecycle.host_owner import is_engine_alone
 
     kept, engine_alone = held.set_aside(), is_engine_alone(machine)
-    changes, forgetting = change_summary(machine), f"forget it: machinectl rm --forget {kept}"
+    changes, forgetting = change_summary(machine), Hint("forget it", "machinectl rm --forget", kept)
     if engine_alone:
         console.note(
-            f'The engine stays on the host of "{name}": machinectl installed {changes}\n'
-            f"Remove the engine, too: machinectl rm --purge-engine {kept}; {forgetting}"
+            f'The engine stays on the host of "{name}": machinectl installed {changes}',
+            Hint("Remove the engine, too", "machinectl rm --purge-engine", kept) | forgetting,
         )
     else:
         console.note(
-            f'The host of "{name}" stays set up: {changes}\n'
-            f"Undo it: machinectl rm --purge {kept}; {forgetting}; or set the host up again with create"
+            f'The host of "{name}" stays set up: {changes}',
+            Hint("Undo it", "machinectl rm --purge", kept) | forgetting | Hint("or set the host up again with create"),
         )
 
 
@@ -232,10 +233,10 @@ def check_not_jump_host(store: Store, console: Console, name: str, others: Itera
     if not others:
         return
     cause = f"it is the jump host of {', '.join(others)}"
-    hint = f"Remove its jump host: {'; '.join(f'machinectl set --ssh-jump none {other}' for other in others)}"
+    hint = Hint("Remove its jump host", "; ".join(f"machinectl set --ssh-jump none {other}" for other in others))
     if not force:
-        raise MachineError(cause, f"{hint}\nOr remove it anyway: machinectl rm -f {name}")
-    console.warn(f'"{name}" is removed, but {cause}\n{hint}')
+        raise MachineError(cause, hint | Hint("or remove it anyway", "machinectl rm -f", name))
+    console.warn(f'"{name}" is removed, but {cause}', hint)
 
 
 def is_changed(machine: Machine) -> bool:

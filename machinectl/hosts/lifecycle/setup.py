@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
-from machinectl.errors import CheckFailed, MachineError
+from machinectl.errors import NO_HINT, CheckFailed, Hint, MachineError
 from machinectl.hosts.certificates.client_warnings import client_warnings, unfinished_access
 from machinectl.hosts.certificates.ending_holders import ending_holders
 from machinectl.hosts.certificates.identity import Identity
@@ -97,7 +97,7 @@ class Setup:
             for step in setup_steps(self.world.script):
                 take(step)
             for warning in remaining_warnings(run, target):
-                run.console.warn(warning)
+                run.console.warn(*warning)
             keep_identity(run, identity, remade)
             if isinstance(run, RealRun):
                 # Of several addresses, the first that answers is asked.
@@ -165,19 +165,19 @@ class Setup:
         """Ask about side effects; a dry run only lists them."""
         allowed = self.allowed if isinstance(run, RealRun) else replace(self.allowed, yes=True)
         if locked_out and self.keeps_ca and not allowed.force:
-            make = f"machinectl provision {run.machine.name}"
-            raise CheckFailed(locked_out[0], f"Restore its files. Or make a new CA: {make}")
+            make = Hint("or make a new CA", "machinectl provision", run.machine.name)
+            raise CheckFailed(locked_out[0], Hint("Restore its files") | make)
         # With SSH only, nobody else's clients are locked out.
         is_taken_over = not target.ssh_only and preflight.is_by_docker_machine(run.host, target)
         try:
-            effects = (*locked_out, *side_effects(run.host, target))
+            effects = [(effect, NO_HINT) for effect in (*locked_out, *side_effects(run.host, target))]
         except MachineError:
             # An engine that cannot start has a plainer cause.
             preflight.check_all(run.host, target, allowed)
             raise
         if not run.knows_last_change and (back := client_cas.holders_coming_back(run.host, target)):
             goes_on = isinstance(run, RealRun) and (allowed.yes or allowed.force)
-            effects = (*effects, recorded_access(run.machine, back, asks=not goes_on))
+            effects.append(recorded_access(run.machine, back, asks=not goes_on))
         if is_taken_over or effects:
             # Do not ask about a set-up that cannot work.
             preflight.check_all(run.host, target, allowed)
@@ -205,13 +205,13 @@ def replaced_ca(machine: Machine, identity: Identity | None) -> bytes:
     return b"" if identity and recorded == identity.ca else recorded
 
 
-def recorded_access(machine: Machine, names: Sequence[str], *, asks: bool) -> str:
+def recorded_access(machine: Machine, names: Sequence[str], *, asks: bool) -> tuple[str, Hint]:
     """A set-up that `asks` can still be declined."""
     get, first = ("would get", "first ") if asks else ("gets" if len(names) == 1 else "get", "")
+    back = f"{', '.join(names)} {get} it back by the record here, even if another computer has ended it"
     return (
-        f"The host has no list of those who have access to it: {', '.join(names)} {get} it back by the record "
-        "here, even if another computer has ended it. "
-        f"To keep one of them out, {first}end it: machinectl access end <WHO> {machine.name}"
+        f"The host has no list of those who have access to it: {back}",
+        Hint(f"To keep one of them out, {first}end it", "machinectl access end <WHO>", machine.name),
     )
 
 
@@ -221,17 +221,17 @@ def endings(run: HostRun, remade: RemadeCertificates) -> AbstractContextManager[
     return nullcontext()
 
 
-def remaining_warnings(run: HostRun, target: Target) -> Iterator[str]:
+def remaining_warnings(run: HostRun, target: Target) -> Iterator[tuple[str, Hint]]:
     # A changed configuration is read with it, or refused.
-    unread = unread_unit(run.machine, run.host)
-    if unread and not any(outcome.changed for outcome in run.outcomes):
-        yield unread
+    if run.host.unread and not any(outcome.changed for outcome in run.outcomes):
+        yield unread_unit(run.machine)
     # Only doctor names CAs that were added by hand: they are meant to stay.
     yield from client_warnings(run.machine, run.host, [])
     yield from unfinished_access(run.machine)
     if target.ssh_only and (addresses := engine_config.tcp_addresses(run.host)):
         how = "" if engine_config.uses_tls(run.host) else " without TLS"
-        yield f"The host's own configuration makes the engine listen on {', '.join(addresses)}{how}, and that stays"
+        stays = f"The host's own configuration makes the engine listen on {', '.join(addresses)}{how}, and that stays"
+        yield stays, NO_HINT
 
 
 def keep_identity(run: HostRun, identity: Identity | None, remade: RemadeCertificates) -> None:

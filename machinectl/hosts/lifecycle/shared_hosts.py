@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl import certs
-from machinectl.errors import CheckFailed, MachineError, UsageError, elsewhere, one_line
+from machinectl.errors import CheckFailed, Hint, MachineError, UsageError, one_line
 from machinectl.files.atomic import LONGEST, remove_tree
 from machinectl.host_changes import CaTrusted, FileCreated, load_change, merge_changes, of_kind
 from machinectl.hosts.certificates.identity import Identity
@@ -187,7 +187,7 @@ def check_known(machine: Machine, host: Facts, allowed: Allowed) -> None:
     if not (has_history(machine) or allowed.force) and trusts_our_ca(machine, host):
         raise CheckFailed(
             f'Another computer set up the host of "{machine.name}", and left no record of that',
-            elsewhere(f"On that computer, first run: machinectl provision {machine.name}"),
+            Hint("On that computer, first run", "machinectl provision", machine.name, elsewhere=True),
         )
 
 

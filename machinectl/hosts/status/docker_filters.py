@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.engine.http import BAD_REQUEST
-from machinectl.errors import UsageError
+from machinectl.errors import Hint, UsageError
 from machinectl.hosts.status.query_engines import engine_failures
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def docker_filters(filters: Sequence[str], example: str) -> dict[str, dict[str, 
         key, equals, value = given.partition("=")
         if not equals:
             raise UsageError(
-                f"--filter {given!r} is not KEY=VALUE", f"Write a filter as docker takes it: --filter {example}"
+                f"--filter {given!r} is not KEY=VALUE", Hint(f"Write a filter as docker takes it: --filter {example}")
             )
         found.setdefault(key.strip().lower(), {})[value.strip()] = True
     return found
@@ -32,5 +32,5 @@ def failures_with_filters(asked: Sequence[MachineStatus], filters: Sequence[str]
     """Hint at docker's page on filters: the engine's journal does not explain a bad filter."""
     for one in asked:
         if filters and one.status == BAD_REQUEST:
-            one.hint = f"See docker's filters: https://docs.docker.com/reference/cli/docker/{page}/"
+            one.hint = Hint(f"See docker's filters: https://docs.docker.com/reference/cli/docker/{page}/")
     return engine_failures(asked)

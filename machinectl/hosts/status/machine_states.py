@@ -8,7 +8,7 @@ from functools import partial
 from machinectl import engine
 from machinectl.engine.dialling.sockets import connected
 from machinectl.engine.endpoint import is_silence
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.hosts.certificates.pending import probe_any_set
 from machinectl.hosts.connection.machine_driver import driver_instance, driver_of, with_jump_host
 from machinectl.name_resolution import encoded
@@ -75,7 +75,7 @@ def powered_off(machine: Machine, found: engine.Probe) -> engine.Probe:
         state=State.STOPPED,
         leads_to="",
         error=f"Nothing answers at {machine.url.partition('://')[2]}, nor at its SSH port: it is off or unreachable",
-        hint=f"Switch it on: machinectl start {machine.name}",
+        hint=Hint("Switch it on", "machinectl start", machine.name),
     )
 
 

@@ -6,6 +6,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from machinectl.errors import Hint
 from machinectl.hosts.status.ready_endpoint import ready_endpoint
 from machinectl.machines.store.store_paths import NoSuchMachine
 
@@ -33,7 +34,9 @@ class PresentName:
         if not self._store.exists(self.name):
             new = next(filter(self._is_now, self._store.names()), "")
             if not new:
-                raise NoSuchMachine(f'"{self.name}" does not exist any more', "List the machines: machinectl ls")
+                raise NoSuchMachine(
+                    f'"{self.name}" does not exist any more', Hint("List the machines", "machinectl ls")
+                )
             self.name = new
         return self.name
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from machinectl.errors import DOCTOR, RENEW, MachineError
+from machinectl.errors import DOCTOR, NO_HINT, RENEW, Hint, MachineError
 from machinectl.hosts.certificates.pending import settle_pending
 from machinectl.hosts.status.machine_states import ASLEEP, states_of
 from machinectl.machines.record import Machine, Phase, natural, waits_for_access
-from machinectl.machines.store.store_paths import NoSuchMachine, into_own_store
+from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.state import State
 from machinectl.value_classes import Mutable
 
@@ -32,7 +32,7 @@ class MachineStatus(Mutable):
     version: str = ""
     api_version: str = ""
     error: str = ""
-    hint: str = ""
+    hint: Hint = NO_HINT
     with_hint: bool = False
     status: int = 0
     seconds: float = 0
@@ -42,7 +42,7 @@ class MachineStatus(Mutable):
 
     @property
     def listed_error(self) -> str:
-        return f"{self.error}. {self.hint}" if self.with_hint else self.error
+        return f"{self.error}. {self.hint}" if self.with_hint and self.hint else self.error
 
     @property
     def failure(self) -> MachineError | None:
@@ -57,8 +57,8 @@ class MachineStatus(Mutable):
         if self.error:
             return MachineError(self.error, self.hint)
         if self.state is State.UNKNOWN:
-            return MachineError(f'"{name}" was not asked: --timeout is 0', f"machinectl status {name}")
-        start = f"machinectl start {name}" if self.state in ASLEEP else f"machinectl status {name}"
+            return MachineError(f'"{name}" was not asked: --timeout is 0', Hint("", "machinectl status", name))
+        start = Hint("", f"machinectl {'start' if self.state in ASLEEP else 'status'}", name)
         return MachineError(f"its host is {str(self.state).lower() or 'silent'}", start)
 
 
@@ -70,12 +70,13 @@ def recorded_status(store: Store, name: str, make: Callable[[Machine], Each]) ->
         return None
     except MachineError as exc:
         one = make(Machine(name, ""))
-        take_over = f"; take it over: {into_own_store(store.root)}" if store.is_docker_machines(name) else ""
-        one.state, one.error, one.hint, one.settled = State.ERROR, exc.cause + take_over, exc.hint, True
+        one.state, one.error, one.hint, one.settled = State.ERROR, exc.cause, exc.hint, True
+        one.with_hint = store.is_docker_machines(name)
         return one
     if one.machine.phase != Phase.READY:
         one.settled = True
-        one.state, one.error = unfinished_state(store, one.machine)
+        one.with_hint = True
+        one.state, one.error, one.hint = unfinished_state(store, one.machine)
     return one
 
 
@@ -95,15 +96,16 @@ def recorded_statuses(
     return found, missing
 
 
-def unfinished_state(store: Store, machine: Machine) -> tuple[State, str]:
+def unfinished_state(store: Store, machine: Machine) -> tuple[State, str, Hint]:
     """Return the state and, if no run works on the machine, the next step."""
     if store.is_locked(machine.name):
-        return State.STARTING, ""
+        return State.STARTING, "", NO_HINT
     if waits_for_access(machine):
-        return State.ERROR, f"Waiting for access: machinectl access request {machine.name} shows what to send"
+        return State.ERROR, "Waiting for access", Hint("See what to send", "machinectl access request", machine.name)
+    incomplete, go_on = f"Incomplete: {machine.why.rstrip('.')}", Hint("Create it again, or remove it")
     if machine.phase == Phase.PROVISIONING:
-        return State.ERROR, f"Incomplete: {machine.why.rstrip('.')}; continue with machinectl provision {machine.name}"
-    return State.ERROR, f"Incomplete: {machine.why.rstrip('.')}; create it again, or remove it"
+        go_on = Hint("Continue", "machinectl provision", machine.name)
+    return State.ERROR, incomplete, go_on
 
 
 def query_engines(
@@ -119,8 +121,8 @@ def query_engines(
         one.with_hint = found.state is State.ERROR and found.leads_to in {DOCTOR, RENEW}
         if one.machine.pending and found.state is State.STOPPED and found.error and not found.silent:
             # A run that was cut off may have ended the listener, and the record still has its address.
-            one.hint = f"Continue: machinectl {one.machine.pending} {name}"
-            one.error += f"; not all changes reached its host: machinectl {one.machine.pending} {name}"
+            one.error += "; not all changes reached its host"
+            one.hint, one.with_hint = Hint("Continue", f"machinectl {one.machine.pending}", name), True
         if found.state is State.RUNNING:
             settle_pending(store, name, timeout)
         yield one

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError
+from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.hosts.connection.machine_driver import at_last_address, ssh_endpoint
 from machinectl.hosts.connection.openssh_programs import checked_known_hosts
 from machinectl.process_streams import query_program
@@ -48,14 +48,14 @@ def free_bytes(store: Store, name: str, known: Known) -> int | None:
     return parse_free(answer.stdout.decode(errors="replace"), known) if answer else None
 
 
-def disk_hint(store: Store, name: str, known: Known) -> str:
+def disk_hint(store: Store, name: str, known: Known) -> Hint:
     """Return the command that shows how full the host's disk is, "" for a machine without SSH."""
     try:
         ssh_endpoint(store.read(name))
     except MachineError:
-        return ""
+        return NO_HINT
     directories = image_directories(known) if PLAIN_PATH.fullmatch(known.root_directory) else ""
-    return f"See how full its disk is: machinectl ssh {name} df -h {directories}".rstrip()
+    return Hint("See how full its disk is", "machinectl ssh", name, "df", "-h", *directories.split())
 
 
 def image_directories(known: Known) -> str:

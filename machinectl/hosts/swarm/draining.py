@@ -111,9 +111,10 @@ def allow_swarm_restart(store: Store, console: Console, machine: Machine, host: 
         manager = machine.name if host.info.get("SwarmManager") else "<MANAGER>"
         # A machine that is new is forgotten if its host is refused.
         is_kept = machine.phase is Phase.READY or machine.changes
-        known = f"Name a manager of it: machinectl swarm status {manager}; or restart" if is_kept else "Restart"
-        hint = f"machinectl does not know its swarm. {known} the engine without draining the node: --restart-swarm"
-        return replace(given, undrained=hint)
+        hint = Hint("or restart the engine without draining the node: --restart-swarm")
+        if is_kept:
+            hint = Hint("Name a manager of it", "machinectl swarm status", manager) | hint
+        return replace(given, undrained=Hint("machinectl does not know its swarm") | hint)
     return replace(given, restart_swarm=drainer is not None and drainer.has_other_nodes)
 
 

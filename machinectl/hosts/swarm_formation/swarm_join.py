@@ -140,7 +140,7 @@ class Leaving:
             with logged_in_as_root(held, console, self.login, ssh=ssh) as root:
                 restore_live_restore(RealRun(held, console, root))
         except MachineError as exc:
-            console.warn(not_restored(held.machine, exc.cause))
+            console.warn(*not_restored(held.machine, exc.cause))
 
 
 def join_swarm(machine: Machine, to: Manager, advertised: str, role: str, console: Console) -> None:

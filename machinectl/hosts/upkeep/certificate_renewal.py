@@ -13,7 +13,7 @@ from machinectl import certs
 from machinectl import url as engine_url
 from machinectl.certificate_dates import validities
 from machinectl.engine import Endpoint
-from machinectl.errors import BY_SERVICE, SET_CLOCK, MachineError
+from machinectl.errors import BY_SERVICE, SET_CLOCK, Hint, MachineError
 from machinectl.files.fileset import read_regular_file
 from machinectl.host_changes import CaTrusted
 from machinectl.hosts.certificates.client_warnings import client_warnings, unrecorded_cas
@@ -121,7 +121,7 @@ def renew(held: Held, console: Console, login: Login, renewal: Renewal) -> None:
                 record_sans(held, renewal.sans)
                 discard_pending(held)
     for warning in client_warnings(machine, run.host, unrecorded):
-        console.warn(warning)
+        console.warn(*warning)
 
 
 def plan_renewal(store: Store, machine: Machine, console: Console, login: Login, renewal: Renewal) -> HostPlan:
@@ -176,9 +176,11 @@ def signing_ca(machine: Machine, old: Identity, renewal: Renewal) -> certs.Pair:
         return certs.new_ca(f"machinectl {machine.name}")
     if not old.ca_key and (shared := docker_machine_ca(machine, old)):
         return shared
-    another = f"Make a new CA, which locks out its other clients: machinectl regenerate-certs --new-ca {machine.name}"
+    another = Hint(
+        "Make a new CA, which locks out its other clients", "machinectl regenerate-certs --new-ca", machine.name
+    )
     if not old.ca_key:
-        take_over = f"Have its host taken over from docker-machine: machinectl provision {machine.name}"
+        take_over = Hint("Have its host taken over from docker-machine", "machinectl provision", machine.name)
         raise MachineError(
             f'The key of the CA of "{machine.name}" is not here: only who holds it can renew under it',
             take_over if machine.origin else another,
@@ -188,11 +190,9 @@ def signing_ca(machine: Machine, old: Identity, renewal: Renewal) -> certs.Pair:
     except MachineError as exc:
         dates = validities(old.ca)
         if not dates:
-            another = f"Restore ca.pem from the host: machinectl provision {machine.name}"
+            another = Hint("Restore ca.pem from the host", "machinectl provision", machine.name)
         elif any(datetime.now(UTC) < begin for begin, _ in dates):
-            another = (
-                f"If the clock here is wrong, set it {BY_SERVICE}: {SET_CLOCK}\nElse {another[0].lower()}{another[1:]}"
-            )
+            another = Hint(f"If the clock here is wrong, set it {BY_SERVICE}", SET_CLOCK) | another
         raise MachineError(f'The CA of "{machine.name}" cannot sign: {exc.cause}', another) from exc
 
 
@@ -234,7 +234,7 @@ def check_certificates_in_use(machine: Machine, host: Facts, target: Target) -> 
     if config.get("tlscert") != f"{OWN_DIRECTORY}/server.pem":
         raise MachineError(
             f'The engine of "{machine.name}" does not take its certificates from {OWN_DIRECTORY}',
-            f"Set it up first: machinectl provision {machine.name}",
+            Hint("Set it up first", "machinectl provision", machine.name),
         )
     own = hashlib.sha256(Identity.read(machine.directory).ca).hexdigest()
     preflight.check_own_ca(host, replace(target, own_cas=target.own_cas | {own}))

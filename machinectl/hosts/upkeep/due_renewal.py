@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl import certs
 from machinectl.console import UnattendedConsole
-from machinectl.errors import MachineError
+from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.hosts.certificates.engine_clock import check_engine_clock
 from machinectl.hosts.certificates.expiry import expires_soon
 from machinectl.hosts.certificates.identity import Identity
@@ -41,7 +41,7 @@ class RenewalResult(NamedTuple):
     renewed: tuple[str, ...] = ()
     until: datetime | None = None
     waiting: str = ""
-    hint: str = ""
+    hint: Hint = NO_HINT
 
     @property
     def summary(self) -> str:
@@ -120,7 +120,7 @@ def renew_due(held: Held, console: Console, login: Login, window: LifetimeLeft) 
     machine, now = held.machine, datetime.now(UTC)
     held.finish_files()
     due = due_certificates(machine, window, now)
-    renewed, waiting, hint = [], "", ""
+    renewed, waiting, hint = [], "", NO_HINT
     if due.client:
         renew_client(held, now)
         renewed.append("client")
@@ -141,7 +141,7 @@ def why_it_waits(exc: Unreachable | EngineStopped, machine: Machine, due: Due) -
     is_stopped = isinstance(exc, EngineStopped)
     if due.server and expires_soon(*due.server, datetime.now(UTC)):
         if is_stopped:
-            exc.hint = f"Renew its certificate, which starts the engine: machinectl renew {machine.name}"
+            exc.hint = Hint("Renew its certificate, which starts the engine", "machinectl renew", machine.name)
         raise exc
     if is_stopped:
         return "the server certificate waits until the engine runs"
@@ -188,5 +188,5 @@ def plan_due_renewal(
     return HostPlan(plan.found, (*client, *plan.outcomes))
 
 
-def at_a_terminal(machine: Machine) -> str:
-    return f"Answer it at a terminal: machinectl renew {machine.name}"
+def at_a_terminal(machine: Machine) -> Hint:
+    return Hint("Answer it at a terminal", "machinectl renew", machine.name)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.provision.decision import tail
 from machinectl.provision.job import Job
 from machinectl.provision.steps import installation
@@ -47,11 +47,11 @@ def engine_package(machine: Machine, host: Facts) -> str:
     if host.dockerd:
         raise MachineError(
             f'{host.dockerd} on the host of "{machine.name}" belongs to no known package',
-            "Upgrade it the way it was installed",
+            Hint("Upgrade it the way it was installed"),
         )
     raise MachineError(
         f'There is no Docker Engine on the host of "{machine.name}"',
-        f"Install it: machinectl provision {machine.name}",
+        Hint("Install it", "machinectl provision", machine.name),
     )
 
 
@@ -75,7 +75,7 @@ class PackageManager:
         if result.status != 0 or not re.search(r"\d", version) or (version == before and unread):
             raise MachineError(
                 f"cannot find out whether there is a newer {package} than {before}:\n{complaints or tail(result)}",
-                f"See on the host that its package mirrors answer{self._through()}",
+                Hint(f"See on the host that its package mirrors answer{self._through()}"),
             )
         return version
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import engine
 from machinectl.console import confirm
-from machinectl.errors import CheckFailed, Declined, MachineError
+from machinectl.errors import CheckFailed, Declined, Hint, MachineError
 from machinectl.hosts.connection.login import logged_in, logged_in_as_root, root_runner
 from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.hosts.lifecycle.engine_restart import (
@@ -99,7 +99,7 @@ def upgrade_engine(held: Held, console: Console, login: Login, allowed: Allowed)
                 if (reason := container_refusal(root)) and not refused:
                     raise MachineError(
                         f"The engine was upgraded, and can make no container any more: {reason}",
-                        f"Look on its host: {log_command(now.init)}",
+                        Hint("Look on its host", log_command(now.init)),
                     )
                 console.note(f'"{machine.name}": {package} {there} → {now.packages.get(package, after)}')
     if refused:
@@ -111,7 +111,7 @@ def check_client_cas(name: str, host: Facts) -> None:
     if read_config(host).get("tlscacert") == CLIENTS and CLIENTS not in host.files:
         raise CheckFailed(
             f"{CLIENTS} is missing on the host: its engine would not start again",
-            f"Write it first: machinectl provision {name}",
+            Hint("Write it first", "machinectl provision", name),
         )
 
 
@@ -132,7 +132,7 @@ def ask_before_upgrade(
     if not confirm(console, "Upgrade it?", f"machinectl upgrade -y {machine.name}"):
         raise Declined(
             f'"{machine.name}" was not upgraded, it stays at {package} {before}',
-            f"Upgrade it all the same: machinectl upgrade --yes {machine.name}",
+            Hint("Upgrade it all the same", "machinectl upgrade --yes", machine.name),
         )
 
 
@@ -168,5 +168,5 @@ def check_upgraded_engine(remote: Remote, console: Console, host: Facts, where: 
     what = f"does not answer: {found.error}" if found else "does not run"
     raise MachineError(
         f"The engine was upgraded, and {what}\n{journal}",
-        f"Look on its host: {log_command(host.init)}",
+        Hint("Look on its host", log_command(host.init)),
     )

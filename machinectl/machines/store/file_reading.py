@@ -6,7 +6,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.files.atomic import Translated, open_without_waiting
 from machinectl.files.fileset import has_unplaced_files
 from machinectl.machines.store.lock import share
@@ -33,7 +33,7 @@ def reading_files(store: Store, name: str, waiting: Callable[[], None] | None = 
         if has_unplaced_files(store.directory(name)):
             raise MachineError(
                 f'The files of "{name}" are not all in place: a run of machinectl was killed',
-                f"Finish that as its owner: sudo -u {owning_user(store.root)} machinectl provision {name}",
+                Hint("Finish that as its owner", f"sudo -u {owning_user(store.root)} machinectl provision {name}"),
             )
         yield
 

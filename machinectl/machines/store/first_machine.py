@@ -4,32 +4,27 @@ from __future__ import annotations
 
 import os
 
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.machines.store.store_paths import DOCKER_MACHINE_ROOT, StorePaths
 
 # An error has at most three lines.
 HINT_LINES = 2
 
 
-def ways_to_create(name: str = "<NAME>") -> str:
-    return (
-        f"Set up a server over SSH: machinectl create <USER>@<HOST> {name}\n"
-        f"Register an engine that runs: machinectl create tcp://<HOST>:2376 {name}"
+def ways_to_create(name: str = "<NAME>") -> Hint:
+    return Hint("Set up a server over SSH", "machinectl create <USER>@<HOST>", name) | Hint(
+        "register an engine that runs", "machinectl create tcp://<HOST>:2376", name
     )
 
 
-def first_steps(name: str = "<NAME>") -> list[str]:
-    """Return a line per way, for docker-machine's users first the import of their machines."""
-    old = (
-        ["Import docker-machine's machines: machinectl import --from-docker-machine"]
-        if docker_machine_is_used()
-        else []
-    )
-    return [*old, *ways_to_create(name).splitlines()]
+def first_steps(name: str = "<NAME>") -> Hint:
+    """Return a part per way, for docker-machine's users first the import of their machines."""
+    old = Hint("Import docker-machine's machines", "machinectl import --from-docker-machine")
+    return old | ways_to_create(name) if docker_machine_is_used() else ways_to_create(name)
 
 
-def first_step_hint(name: str = "<NAME>") -> str:
-    return "\n".join(first_steps(name)[:HINT_LINES])
+def first_step_hint(name: str = "<NAME>") -> Hint:
+    return Hint.of(*first_steps(name).parts[:HINT_LINES])
 
 
 def docker_machine_is_used() -> bool:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import itertools
 import os
 
-from machinectl.errors import MachineError
+from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.files.atomic import (
     StoreError,
     Translated,
-    quote_word,
     read_file,
     remove_tree,
     replace_file,
@@ -73,7 +72,7 @@ class Store(StorePaths):
         except OSError as exc:
             if exc.errno in NO_RECORD:
                 raise record.broken_record(name, f"cannot be read ({exc.strerror})") from exc
-            raise StoreError(f"Cannot read {path}: {exc.strerror}", f"See: ls -ld {quote_word(path)}") from exc
+            raise StoreError(f"Cannot read {path}: {exc.strerror}", Hint("See", "ls -ld", path)) from exc
         return record.parse_record(name, text, self.directory(name), self.exists)
 
     def read_ready(self, name: str) -> record.Machine:
@@ -129,7 +128,7 @@ class Held:
                 keep_private(self.store, directory)
         # setdefault is atomic: only one of two threads succeeds.
         if HELD.setdefault(path, self) is not self:
-            raise MachineError(f'"{self.name}" is being worked on by this very command', "Name each machine once")
+            raise MachineError(f'"{self.name}" is being worked on by this very command', Hint("Name each machine once"))
         try:
             self._lock.__enter__()
         except BaseException:
@@ -213,7 +212,7 @@ class Held:
         self.touch()
         replace_file(os.path.join(self.directory, filename), data)
 
-    def write_files(self, files: Mapping[str, bytes], *, force: bool = True, hint: str = "") -> None:
+    def write_files(self, files: Mapping[str, bytes], *, force: bool = True, hint: Hint = NO_HINT) -> None:
         """Replace all or none; empty files are removed. See `fileset`."""
         from machinectl.files.fileset import locked_directory, replace_together
 
@@ -291,7 +290,7 @@ def free_name_of_removed(store: Store, name: str) -> str:
     with Translated(path):
         os.rename(path, free)
         sync_path(store.removed)
-    return f'The removed machine "{name}" is kept as "{os.path.basename(free)}" now: machinectl ls --removed'
+    return f'The removed machine "{name}" is kept as "{os.path.basename(free)}" now'
 
 
 def read_or_none(read: Callable[[str], record.Machine], name: str) -> record.Machine | None:
@@ -304,27 +303,26 @@ def read_or_none(read: Callable[[str], record.Machine], name: str) -> record.Mac
 def name_taken(store: Store, name: str) -> MachineError | None:
     """Return the error for a taken name, else None. macOS ignores case."""
     if os.path.lexists(store.directory(name)):
-        hint = f"Choose another name{or_forget(store, name)}"
+        hint = Hint("Choose another name") | or_forget(store, name)
         return MachineError(f'Docker machine "{name}" already exists', hint, for_scripts=True)
     if other := next((other for other in store.names() if other.lower() == name.lower()), ""):
         return MachineError(
             f'Docker machine "{name}" already exists as "{other}"; names that differ in case only are the same',
-            "Choose another name",
+            Hint("Choose another name"),
             for_scripts=True,
         )
     return None
 
 
-def or_forget(store: Store, name: str) -> str:
+def or_forget(store: Store, name: str) -> Hint:
     directory = store.directory(name)
     if not os.path.isdir(directory):
-        path = quote_word(directory)
-        return f", or move {path} away: mv {path} {quote_word(f'{store.root}/{name}.old')}"
+        return Hint("or move that file away", "mv", directory, f"{store.root}/{name}.old")
     if store.is_docker_machines(name):
-        return ": that one belongs to docker-machine and is not changed"
+        return Hint("that one belongs to docker-machine and is not changed")
     try:
         if store.read(name).phase == record.Phase.READY:
-            return f"; see what that one is: machinectl ls {name}"
+            return Hint("see what that one is", "machinectl ls", name)
     except MachineError:
-        return f", or forget that one, which is broken: machinectl rm -f {name}"
-    return f", or forget that one: machinectl rm {name}"
+        return Hint("or forget that one, which is broken", "machinectl rm -f", name)
+    return Hint("or forget that one", "machinectl rm", name)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 
-from machinectl.errors import MachineError, closest_match
-from machinectl.files.atomic import quote_word
+from machinectl.errors import Hint, MachineError, closest_match
 from machinectl.machines import record
 from machinectl.machines.store.first_machine import first_step_hint
 from machinectl.machines.store.removed_machines import removed_machines
@@ -23,20 +22,19 @@ def no_such_machine(store: StorePaths, name: str) -> NoSuchMachine:
     if any(machine.name == name for machine in removed_machines(store)):
         return missing(
             name,
-            "It was removed, but its host still has the changes made on it\n"
-            f"Undo them: machinectl rm --purge {name}; or forget them: machinectl rm --forget {name}",
+            Hint("It was removed, but its host still has the changes made on it")
+            | Hint("undo them", "machinectl rm --purge", name)
+            | Hint("or forget them", "machinectl rm --forget", name),
         )
     old = os.path.expanduser(DOCKER_MACHINE_ROOT)
     if record.is_name(name) and StorePaths(old).is_docker_machines(name):
-        return missing(
-            name, f"docker-machine has it; import it: machinectl import --from-docker-machine {quote_word(old)}"
-        )
+        return missing(name, Hint("docker-machine has it. Import it", "machinectl import --from-docker-machine", old))
     # web3 is another server than web2, not a mistyped one.
     others = (other for other in store.names() if digits(other) == digits(name) and other not in store.words())
     near = closest_match(name, others)
     if not store.names():
         return missing(name, first_step_hint(name if record.is_name(name) else "<NAME>"))
-    error = missing(name, f'Did you mean "{near}"?' if near else list_or_first_steps(store))
+    error = missing(name, Hint(f'Did you mean "{near}"?') if near else list_or_first_steps(store))
     error.mistyped = (name, near) if near else None
     error.guesses, error.unexplained = bool(near), not near
     # A list is what docker-machine's line says, and what was meant is a line of its own.
@@ -47,7 +45,9 @@ def no_such_machine(store: StorePaths, name: str) -> NoSuchMachine:
 def missing(name: str, hint: str) -> NoSuchMachine:
     """Return an error whose hint follows docker-machine's line, too."""
     error = NoSuchMachine(f'Docker machine "{name}" does not exist', hint, for_scripts=True)
-    error.more = MORE + "".join(f"\n  {line}" for line in hint.splitlines())
+    parts = hint.parts if isinstance(hint, Hint) else ((hint, "", False),)
+    steps = (": ".join(filter(None, part[:2])) for part in parts)
+    error.more = MORE + "".join(f"\n  {step[:1].upper()}{step[1:]}" for step in steps)
     return error
 
 
@@ -55,8 +55,8 @@ def digits(name: str) -> str:
     return "".join(filter(str.isdigit, name))
 
 
-def list_or_first_steps(store: StorePaths) -> str:
-    return "List the machines: machinectl ls" if store.names() else first_step_hint("<NAME>")
+def list_or_first_steps(store: StorePaths) -> Hint:
+    return Hint("List the machines", "machinectl ls") if store.names() else first_step_hint("<NAME>")
 
 
 def without_record(store: StorePaths, name: str) -> MachineError:
@@ -65,6 +65,6 @@ def without_record(store: StorePaths, name: str) -> MachineError:
     if store.is_docker_machines(name):
         return record.BrokenRecord(
             f'Machine "{name}" belongs to docker-machine; machinectl does not change it',
-            f"Import it into a store of machinectl's own: {into_own_store(store.root)}",
+            Hint("Import it into a store of machinectl's own", into_own_store(store.root)),
         )
     return record.broken_record(name, "is missing")

@@ -6,7 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from machinectl.errors import one_line
+from machinectl.errors import Hint, one_line
 from machinectl.files.atomic import StoreError, Translated, make_directories, quote_word, remove_tree
 from machinectl.files.ownership import FOREIGN, Exposed, exposed_above, other_writer
 from machinectl.machines.store.lock import Lock
@@ -80,8 +80,8 @@ def dangling(link: str) -> StoreError:
     target = os.path.realpath(link)
     return StoreError(
         f"{link} is a link to {one_line(target)}, which does not exist",
-        f"Make that directory: mkdir -p -m 700 {quote_word(target)}; or choose another store: "
-        "machinectl --storage-path <DIR> ls",
+        Hint("Make that directory", "mkdir -p -m 700", target)
+        | Hint("or choose another store", "machinectl --storage-path <DIR> ls"),
     )
 
 
@@ -91,11 +91,11 @@ def has_own_directory(store: StorePaths) -> bool:
 
 
 def unsafe(exposed: Exposed) -> StoreError:
-    other = "choose another store: machinectl --storage-path <DIR> ls"
-    hint = exposed.hint(other)
+    hint = exposed.hint()
     if exposed.why == FOREIGN and os.geteuid() == 0:
-        hint = f"Run this as its owner ({as_owner(exposed.path)}), or {other}"
-    return StoreError(f"{exposed.path} is not safe for keys: {exposed.why}", hint)
+        hint = Hint("Run this as its owner", as_owner(exposed.path))
+    other = Hint("or choose another store", "machinectl --storage-path <DIR> ls")
+    return StoreError(f"{exposed.path} is not safe for keys: {exposed.why}", hint | other)
 
 
 def as_owner(path: str) -> str:

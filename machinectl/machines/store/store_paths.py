@@ -13,7 +13,7 @@ from __future__ import annotations
 import errno
 import os
 
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.files.atomic import Translated, quote_word
 from machinectl.files.home_directory import check_home_known
 from machinectl.machines import record
@@ -32,7 +32,7 @@ DOCKER_MACHINE_RECORD = "config.json"
 # docker-machine's default store.
 DOCKER_MACHINE_ROOT = "~/.docker/machine"
 PENDING = "pending"
-NAME_STORE = "Set HOME, or name the store: export MACHINE_STORAGE_PATH=<DIR>, or machinectl -s <DIR> ls"
+NAME_STORE = Hint("Set HOME, or name the store", "export MACHINE_STORAGE_PATH=<DIR>")
 
 
 class NoSuchMachine(MachineError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.provision.facts.host_facts import DROP_INS, OWN_DIRECTORY
 
 if TYPE_CHECKING:
@@ -158,13 +158,13 @@ def command_line(cat: str, *, ours: bool = False) -> list[str]:
     if len(commands) != 1:
         raise MachineError(
             f"docker.service has {len(commands) or 'no'} ExecStart: it is not clear how it starts dockerd",
-            "Look at it on the host: systemctl cat docker.service",
+            Hint("Look at it on the host", "systemctl cat docker.service"),
         )
     words = shell_opened(WORD.findall(commands[0]))
     if dockerd_index(words) == len(words):
         raise MachineError(
             f"docker.service does not start dockerd but {commands[0]}",
-            "Look at it on the host: systemctl cat docker.service",
+            Hint("Look at it on the host", "systemctl cat docker.service"),
         )
     return words
 

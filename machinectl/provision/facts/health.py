@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.provision import resource
 from machinectl.provision.facts.sections import parse_sections, read_answer
 
@@ -118,7 +118,7 @@ def parse_health(output: bytes) -> Health:
         disks = [disk(words) for words in found.each("disk")]
         memory = Memory(*map(checked_number, found.words("memory")))
     except (ValueError, IndexError, TypeError) as exc:
-        raise MachineError("The host's answer is invalid", "Try again with --debug") from exc
+        raise MachineError("The host's answer is invalid", Hint("Try again with --debug")) from exc
     # Keep the first directory of each file system.
     return Health(
         tuple({disk.device: disk for disk in reversed(disks)}.values())[::-1],

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from machinectl.errors import BY_SERVICE, SET_CLOCK, MachineError
+from machinectl.errors import BY_SERVICE, SET_CLOCK, Hint, MachineError
 from machinectl.provision import resource
 from machinectl.provision.facts import cgroups
 from machinectl.provision.facts.sections import Section, Sections, read_answer
@@ -290,12 +290,12 @@ def parse_facts(output: bytes) -> Facts:
     try:
         host = facts(found)
     except (ValueError, IndexError, KeyError, binascii.Error) as exc:
-        raise MachineError("The host's answer is invalid", "Try again with --debug") from exc
+        raise MachineError("The host's answer is invalid", Hint("Try again with --debug")) from exc
     for path, file in host.files.items():
         if len(file.content) > LARGEST_FILE:
             raise MachineError(
                 f"{path} on the host has more than {LARGEST_FILE >> 20} MB, too much for an engine's configuration",
-                f"On the host: ls -l {path}; fix it, or move it away",
+                Hint("On the host", f"ls -l {path}; fix it, or move it away"),
             )
     return host
 
@@ -427,7 +427,7 @@ def parse_clock(text: str) -> int:
     if not 0 <= int(text) <= END_OF_TIME:
         raise MachineError(
             f"The host's clock says {text[:30]} seconds since 1970, which is not a valid date",
-            f"Set it {BY_SERVICE}: {SET_CLOCK}",
+            Hint(f"Set it {BY_SERVICE}", SET_CLOCK),
         )
     return int(text)
 
@@ -444,7 +444,7 @@ def engine_info(text: str) -> dict[str, Any]:
         said = None
     if not isinstance(said, dict):
         raise MachineError(
-            f"The host's engine answers {text[:60]!r} instead of its info", "See it on the host: docker info"
+            f"The host's engine answers {text[:60]!r} instead of its info", Hint("See it on the host", "docker info")
         )
     if isinstance(said.get("Swarm"), dict):
         said["SwarmNode"] = said["Swarm"].get("NodeID", "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import NamedTuple
 
-from machinectl.errors import MachineError, one_line
+from machinectl.errors import Hint, MachineError, one_line
 
 # The largest file has a fifth of this.
 MOST_LINES = 100_000
@@ -60,16 +60,16 @@ def parse_sections(text: str) -> Sections:
 def read_answer(output: bytes, what: str) -> Sections:
     """Parse a whole answer, from `@begin` to `@end`; `what` is read. Raises MachineError."""
     if output.count(b"\n") > MOST_LINES:
-        raise MachineError(f"The host's answer has more than {MOST_LINES} lines", "Try again with --debug")
+        raise MachineError(f"The host's answer has more than {MOST_LINES} lines", Hint("Try again with --debug"))
     text = output.decode(errors="replace")
     found = parse_sections(text)
     if "job" in found:
         raise MachineError(
             f"An earlier run is still at work on the host (process {one_line(found.word('job'))})",
-            "Wait for it and try again; its log on the host is /run/machinectl/log",
+            Hint("Wait for it and try again; its log on the host is /run/machinectl/log"),
         )
     if "begin" not in found or "end" not in found:
         last = text.strip().splitlines()[-1:]
         end = f" and ends in {one_line(last[0])!r}" if last else ""
-        raise MachineError(f"{what} could not be read: the answer is incomplete{end}", "Try again with --debug")
+        raise MachineError(f"{what} could not be read: the answer is incomplete{end}", Hint("Try again with --debug"))
     return found

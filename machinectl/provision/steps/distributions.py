@@ -6,7 +6,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from machinectl.errors import CheckFailed
+from machinectl.errors import CheckFailed, Hint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -242,7 +242,7 @@ class Pacman(Distribution):
         if version:
             raise CheckFailed(
                 "pacman can only install the repository's version",
-                "Omit --engine-version, or install it on the host and use --engine-install none",
+                Hint("Omit --engine-version, or install it on the host and use --engine-install none"),
             )
         return super().install(package)
 
@@ -284,5 +284,5 @@ def choose_distribution(os_release: Mapping[str, str], given: str = "") -> Distr
         f"--os {given} is not a known distribution (known: {known})"
         if given
         else f"The host's distribution is unknown: its os-release says {read or 'nothing'}",
-        "Name a similar one (--os debian), or install the engine yourself and use --engine-install none",
+        Hint("Name a similar one (--os debian), or install the engine yourself and use --engine-install none"),
     )

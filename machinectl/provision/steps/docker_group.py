@@ -7,7 +7,7 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from machinectl.errors import CheckFailed
+from machinectl.errors import CheckFailed, Hint
 from machinectl.host_changes import USER, GroupJoined, of_kind
 from machinectl.provision import preflight
 from machinectl.provision.decision import Decision, failure
@@ -34,7 +34,8 @@ def join(facts: Facts, target: Target, _: Allowed = NOTHING_SPECIAL) -> Decision
         command_job(join_command(user, group)),
         replace(facts, login_groups=facts.login_groups | {group}),
         failure(
-            f"{user} did not become a member of the group {group}", f"On the host, as root: usermod -aG {group} {user}"
+            f"{user} did not become a member of the group {group}",
+            Hint("On the host, as root", "usermod -aG", group, user),
         ),
         changes=(GroupJoined(user, group),),
         warnings=(f"{user} becomes a member of the group {group}, and with that has root's power on the host",),
@@ -56,13 +57,15 @@ def check_group(facts: Facts) -> None:
     if facts.socket_group == "root":
         raise CheckFailed(
             "The engine's socket belongs to the group root on the host, so that only root may use it",
-            "On the host, as root: groupadd --system docker; chgrp docker /var/run/docker.sock; or log in as root",
+            Hint("On the host, as root: groupadd --system docker; chgrp docker /var/run/docker.sock")
+            | Hint("or log in as root"),
         )
     for name in (facts.login, facts.socket_group):
         if not re.fullmatch(USER, name):
             raise CheckFailed(
                 f"{facts.login} is not a member of the group {facts.socket_group} on the host",
-                f"Make it one, on the host, as root: usermod -aG {facts.socket_group} <USER>; then run this again",
+                Hint("Make it one, on the host, as root", f"usermod -aG {facts.socket_group} <USER>")
+                | Hint("then run this again"),
             )
 
 
@@ -77,7 +80,7 @@ def leave(facts: Facts, changes: Sequence[Change]) -> Decision | None:
         tuple(command.partition(" || ")[0] for command in commands),
         command_job(" && ".join(f"{{ {command}; }}" for command in commands)),
         replace(facts, login_groups=facts.login_groups - {change.group for change in joined}),
-        failure("The group's member could not be removed", "Look on the host: getent group docker"),
+        failure("The group's member could not be removed", Hint("Look on the host", "getent group docker")),
         undone=tuple(joined),
     )
 

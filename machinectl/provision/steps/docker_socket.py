@@ -6,7 +6,7 @@ import posixpath
 import re
 from typing import TYPE_CHECKING
 
-from machinectl.errors import CheckFailed, one_line
+from machinectl.errors import CheckFailed, Hint, one_line
 from machinectl.provision.daemon_json import listed, read_config
 from machinectl.provision.facts import docker_unit
 from machinectl.provision.steps import docker_group
@@ -47,7 +47,7 @@ def check_not_masked(facts: Facts) -> None:
         return
     raise CheckFailed(
         f"{UNIT} on the host is masked, and docker.service does not start without it",
-        f"On the host, as root: systemctl unmask {UNIT}; then run this again",
+        Hint("On the host, as root", f"systemctl unmask {UNIT}") | Hint("then run this again"),
     )
 
 
@@ -89,16 +89,18 @@ def check_reached_over_ssh(facts: Facts, target: Target) -> None:
         # Joining the group, or starting the engine, may be all that it needs.
         return
     there = "" if target.name else f", on the host as {facts.login or 'root'}"
-    hint = f"See why{there}: {target.on_host('docker version')}"
+    hint = Hint(f"See why{there}", target.on_host("docker version"))
     if paths:
         said = f"it looks at {DEFAULT} on the host, and the engine listens on {' and '.join(paths)}"
         context = f"'docker context create engine --docker host=unix://{paths[0]} && docker context use engine'"
-        hint = f"Tell docker{there}: {target.on_host(context)}"
+        hint = Hint(f"Tell docker{there}", target.on_host(context))
     elif said == NO_DOCKER:
-        hint = "Install the docker CLI on the host"
-    otherwise = with_listener(target.name) if target.name else "Or omit --ssh-only"
-    raise CheckFailed(f"docker does not reach the engine over SSH: {said}", f"{hint}\n{otherwise}")
+        hint = Hint("Install the docker CLI on the host")
+    otherwise = with_listener(target.name) if target.name else Hint("or omit --ssh-only")
+    raise CheckFailed(f"docker does not reach the engine over SSH: {said}", hint | otherwise)
 
 
-def with_listener(name: str) -> str:
-    return f"Or let the engine listen: machinectl set --no-ssh-only {name}; machinectl provision {name}"
+def with_listener(name: str) -> Hint:
+    return Hint("or let the engine listen", "machinectl set --no-ssh-only", name) | Hint(
+        "", "machinectl provision", name
+    )

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from machinectl.errors import CheckFailed
+from machinectl.errors import CheckFailed, Hint
 from machinectl.host_changes import (
     CaTrusted,
     ConfigMerged,
@@ -95,7 +95,9 @@ def goal(facts: Facts, target: Target) -> Goal:
     if facts.unit:
         check_seen(facts, frozenset() if target.ssh_only else TAKEN_OVER, flags)
     elif target.env:
-        raise CheckFailed("--engine-env is not supported with OpenRC", "Export it in /etc/conf.d/docker on the host")
+        raise CheckFailed(
+            "--engine-env is not supported with OpenRC", Hint("Export it in /etc/conf.d/docker on the host")
+        )
     flagged = [flag.value for flag in flags if flag.name == "host"]
     if target.ssh_only:
         before = without_listener(facts, target, before, flagged)
@@ -143,7 +145,7 @@ def check_clashes(
         f"{as_written(ours[daemon_json.config_key(clash.name)])}, and dockerd refuses both",
         keep_drivers_value(target, clash.value)
         if clash.name == STORAGE_DRIVER
-        else f"Remove --{clash.name} from {place}, or omit the option",
+        else Hint(f"Remove --{clash.name} from {place}, or omit the option"),
     )
 
 
@@ -151,12 +153,12 @@ def as_written(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def keep_drivers_value(target: Target, driver: str) -> str:
+def keep_drivers_value(target: Target, driver: str) -> Hint:
     """Return how to keep the storage driver of the engine's images."""
-    keep = f"machinectl set --engine-storage-driver {shlex.quote(driver)} {target.name}"
+    keep = "Keep the host's, as the engine sees no images and containers of another driver"
     if not target.name:
-        keep = f"pass --engine-storage-driver {shlex.quote(driver)}, or omit it"
-    return f"Keep the host's, as the engine sees no images and containers of another driver: {keep}"
+        return Hint(f"{keep}: pass --engine-storage-driver {shlex.quote(driver)}, or omit it")
+    return Hint(keep, "machinectl set --engine-storage-driver", driver, target.name)
 
 
 def check_seen(facts: Facts, taken_over: AbstractSet[str], flags: list[docker_unit.DockerdFlag]) -> None:
@@ -166,7 +168,7 @@ def check_seen(facts: Facts, taken_over: AbstractSet[str], flags: list[docker_un
         raise CheckFailed(
             f"docker.service starts dockerd by {program}, which adds --{unseen[0]}; daemon.json must set that, and "
             "dockerd refuses both",
-            f"Remove it from {program} on the host, or let docker.service start dockerd itself",
+            Hint(f"Remove it from {program} on the host, or let docker.service start dockerd itself"),
         )
 
 
@@ -246,7 +248,7 @@ def openrc_flags(facts: Facts) -> list[docker_unit.DockerdFlag]:
         if flag.name in TAKEN_OVER:
             raise CheckFailed(
                 f"/etc/conf.d/docker on the host sets --{flag.name}, which daemon.json must set",
-                f"Remove --{flag.name} from /etc/conf.d/docker, and run this again",
+                Hint(f"Remove --{flag.name} from /etc/conf.d/docker, and run this again"),
             )
     return flags
 

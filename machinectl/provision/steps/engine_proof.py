@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.provision.decision import log_command
 from machinectl.provision.steps import docker_socket, restart_risks
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 def problem(before: Facts, after: Facts) -> MachineError | None:
     """Return what is wrong with an engine that should run."""
     if not after.running:
-        return MachineError("The engine has stopped since", f"Look on the host: {log_command(after.init)}")
+        return MachineError("The engine has stopped since", Hint("Look on the host", log_command(after.init)))
     # An engine that waits for its Swarm's leader does not answer.
     if before.info and not after.info and not after.swarm:
         restart = docker_socket.RESTART if after.init == "systemd" else "rc-service docker restart"
         stops = docker_socket.containers_stopped(before)
         return MachineError(
             "The engine runs, and no longer answers on its unix socket",
-            f"On the host, as root: {restart}{stops and f' (that stops {stops})'}",
+            Hint(f"On the host, as root{stops and f' (that stops {stops})'}", restart),
         )
     return containers_lost(before, after)
 
@@ -36,11 +36,11 @@ def containers_lost(before: Facts, after: Facts) -> MachineError | None:
     lost = [*lost_containers(before, after)]
     forgotten = max(0, after.forgotten - before.forgotten - len(before.looping))
     count = len(lost) + forgotten
-    hint = f"Look on the host: docker ps -a; {log_command(after.init)}"
+    hint = Hint("Look on the host", "docker ps -a") | Hint("", log_command(after.init))
     if forgotten:
         lost.append(f"{forgotten} forgotten by the engine")
         restart = "rc-service docker restart" if after.init == "openrc" else "systemctl restart docker"
-        hint += f"\nIf its disk is full (df -h), make room; then restart the engine, which finds them again: {restart}"
+        hint |= Hint("if its disk is full (df -h), make room, then restart the engine, which finds them again", restart)
     of = f"{count} of {len(before.shims)} containers"
     return MachineError(f"{of} did not keep running on the host: {', '.join(lost)}", hint) if lost else None
 
@@ -57,6 +57,6 @@ def lost_containers(before: Facts, after: Facts) -> Iterator[str]:
 def overwritten(path: str) -> MachineError:
     return MachineError(
         f"Another program has changed {path} on the host since machinectl wrote it",
-        "Find it (Puppet, Ansible, a unit of systemd), and let it keep what machinectl writes; "
-        "then run the same command again",
+        Hint("Find it (Puppet, Ansible, a unit of systemd), and let it keep what machinectl writes")
+        | Hint("then run the same command again"),
     )

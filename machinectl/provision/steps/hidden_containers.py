@@ -9,7 +9,7 @@ import os.path
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from machinectl.errors import CheckFailed
+from machinectl.errors import CheckFailed, Hint
 from machinectl.quantities import plural
 
 if TYPE_CHECKING:
@@ -105,6 +105,6 @@ def would_hide(facts: Facts, found: Sequence[Move], allowed: Allowed) -> CheckFa
     what = plural(container_total(facts), "container")
     return CheckFailed(
         f"A restart of the host's engine would hide its {what}: {'; '.join(map(str, found))}",
-        f"Undo the change of {found[0].setting}, in {facts.config_path} or docker.service on the host, or here"
-        f"{allowed.or_force}",
+        Hint(f"Undo the change of {found[0].setting}, in {facts.config_path} or docker.service on the host, or here")
+        | allowed.or_force,
     )

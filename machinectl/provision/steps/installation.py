@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from machinectl.errors import CheckFailed, MachineError
+from machinectl.errors import CheckFailed, Hint, MachineError
 from machinectl.host_changes import ENGINE_PACKAGE, PackageInstalled, of_kind
 from machinectl.masking import without_passwords
 from machinectl.provision.decision import Decision, Rehearsal, job_not_started, tail
@@ -66,7 +66,7 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
         if not package:
             raise CheckFailed(
                 f"{facts.os_name} has no package of Docker Engine (its docker is podman's)",
-                f"Use Docker's own: --engine-install docker ({url} must answer from here)",
+                Hint(f"Use Docker's own: --engine-install docker ({url} must answer from here)"),
             )
         how = f"the distribution's package {package}{f' {target.version}' if target.version else ''}"
         install, refresh = distribution.install(package, target.version), distribution.refresh
@@ -143,9 +143,9 @@ def choose_docker_script(
     if downloaded is None and target.install == "docker":
         raise MachineError(
             why,
-            "Let this computer reach it, or pass the URL of a copy: --engine-install-url <URL>"
+            Hint("Let this computer reach it, or pass the URL of a copy: --engine-install-url <URL>")
             if "containerd.io" in facts.packages
-            else "Use the distribution's own package: --engine-install distro",
+            else Hint("Use the distribution's own package: --engine-install distro"),
         )
     if downloaded is not None and replaced:
         raise would_remove("Docker's packages", replaced, distribution, url)
@@ -159,11 +159,12 @@ def plain_download(url: str) -> str:
 def would_remove(package: str, losses: list[Loss], distribution: Distribution, url: str) -> CheckFailed:
     gone = [loss.name for loss in losses if PACKAGE.fullmatch(loss.name)]
     by_hand = " && ".join(distribution.remove(name) for name in gone)
-    other = "If nothing on the host needs " + ("it" if len(losses) == 1 else "them") + f", remove by hand: {by_hand}"
+    them = "it" if len(losses) == 1 else "them"
+    other = Hint(f"If nothing on the host needs {them}, remove {them} by hand", by_hand)
     if package == "Docker's packages" and distribution.package:
-        other = "Install the distribution's package, which keeps the installed ones: --engine-install distro"
+        other = Hint("Install the distribution's package, which keeps the installed ones: --engine-install distro")
     elif distribution.docker_script and "containerd.io" in gone:
-        other = f"Install Docker's packages, which keep it: --engine-install docker ({url} must answer from here)"
+        other = Hint(f"Install Docker's packages, which keep it: --engine-install docker ({url} must answer from here)")
     return CheckFailed(f"Installing {package} would {', '.join(map(str, losses))}", other)
 
 
@@ -195,12 +196,13 @@ def lock_holders(facts: Facts) -> str:
 def explain_failure(result: RemoteResult, command: str, *, is_script: bool = False) -> MachineError:
     """`command` fails on the host as the job did. `is_script`: Docker's script ran, and there is another way."""
     if result.status == LOCKED and b"after" in result.stdout:
-        return MachineError(f"The package manager is busy: {tail(result)}", "Wait for it to end, and try again")
+        return MachineError(f"The package manager is busy: {tail(result)}", Hint("Wait for it to end, and try again"))
     shown = re.sub(r" -(q|o \S+)(?= )", "", command).strip()
     otherwise = "\nOr use the distribution's own package: --engine-install distro" if is_script else ""
     return job_not_started(result) or MachineError(
         f"Docker Engine could not be installed:\n{package_errors(result)}",
-        f"Repair it on the host, as root, until this works there: {shown}; then run the same command again{otherwise}",
+        Hint("Repair it on the host, as root, until this works there", shown)
+        | Hint(f"then run the same command again{otherwise}"),
     )
 
 

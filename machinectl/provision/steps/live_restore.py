@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from machinectl.errors import CheckFailed
+from machinectl.errors import CheckFailed, Hint
 from machinectl.host_changes import ConfigMerged, DirectoryCreated, FileCreated, LiveRestoreChanged, of_kind
 from machinectl.provision import daemon_json, preflight
 from machinectl.provision.daemon_json import TLS_FLAGS, read_config
@@ -54,7 +54,7 @@ def borrow(facts: Facts, target: Target) -> Decision | None:
     if given == "false":
         raise CheckFailed(
             f"dockerd is started with --{LIVE_RESTORE}=false on the host: a restart stops its containers",
-            f"Remove --{LIVE_RESTORE} from docker.service or its environment on the host, and restart the engine",
+            Hint(f"Remove --{LIVE_RESTORE} from docker.service or its environment on the host, and restart the engine"),
         )
     if given:
         return None
@@ -92,7 +92,7 @@ def turn_off_for_swarm(facts: Facts, target: Target) -> Decision | None:
     if flag_value(facts) not in {"", "false"}:
         raise CheckFailed(
             f"dockerd is started with --{LIVE_RESTORE} on the host, and Swarm refuses such an engine",
-            f"Remove --{LIVE_RESTORE} from docker.service or its environment on the host, and restart the engine",
+            Hint(f"Remove --{LIVE_RESTORE} from docker.service or its environment on the host, and restart the engine"),
         )
     node = replace(facts, swarm=True)
     decision = set_wanted(node, target, "Turning live-restore off by a reload, because Swarm refuses it")

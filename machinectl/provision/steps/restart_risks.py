@@ -7,7 +7,7 @@ import posixpath
 import shlex
 from typing import TYPE_CHECKING
 
-from machinectl.errors import CheckFailed
+from machinectl.errors import CheckFailed, Hint
 from machinectl.provision import preflight
 from machinectl.provision.daemon_json import parse_config, read_config
 from machinectl.provision.facts import docker_unit
@@ -28,7 +28,7 @@ RUNNERS = frozenset({"run", "start", "up", "compose", "attach"})
 BUILDERS = frozenset({"build", "buildx"})
 
 
-AS_ROOT = "On the host, as root: "
+AS_ROOT = "On the host, as root"
 # It asks for the key.
 UNLOCK = "docker swarm unlock"
 # KiB and files. The engine and containerd write a few files for each container, and their databases grow by pages.
@@ -47,32 +47,33 @@ def refuse_harm(facts: Facts, allowed: Allowed) -> None:
     if facts.unread:
         raise CheckFailed(
             "docker.service was changed on the host but not read by systemd: the change takes effect with a restart",
-            f"On the host, as root: systemctl daemon-reload; then run this again{allowed.or_force}",
+            Hint("On the host, as root", "systemctl daemon-reload") | Hint("then run this again") | allowed.or_force,
         )
     if units := attached_units(facts):
         raise CheckFailed(
             f"A restart of the engine ends the docker commands of {' and '.join(units)}, "
             "and so restarts their containers",
-            f"Stop them first, on the host: systemctl stop {' '.join(units)}{allowed.or_force}",
+            Hint("Stop them first, on the host", "systemctl stop", *units) | allowed.or_force,
         )
     if any(client.verb in BUILDERS for client in facts.clients):
         raise CheckFailed(
             "An image is being built on the host: a restart of the engine ends that",
-            f"Wait until it is done, and run this again{allowed.or_force}",
+            Hint("Wait until it is done, and run this again") | allowed.or_force,
         )
     if facts.swarm and facts.once:
         names = " ".join(facts.once)
         raise CheckFailed(
             f"The host is a Swarm node, which has no live-restore: a restart of the engine ends {names} for good, "
             "because nothing restarts a container without a restart policy",
-            f"Give each a policy, on the host: docker update --restart unless-stopped {names}{allowed.or_force}",
+            Hint("Give each a policy, on the host", f"docker update --restart unless-stopped {names}")
+            | allowed.or_force,
         )
     # The default is control-group (systemd.kill(5)); Docker's packages set process.
     kill_mode = (docker_unit.unit_settings(facts.unit, "KillMode") or ["control-group"])[-1]
     if facts.own_shims and facts.unit and kill_mode not in {"process", "none"}:
         raise CheckFailed(
             f"docker.service says KillMode={kill_mode}, and its containerd is its own: a restart ends all containers",
-            f"On the host: systemctl edit docker.service, with KillMode=process in [Service]{allowed.or_force}",
+            Hint("Set KillMode=process in [Service], on the host", "systemctl edit docker.service") | allowed.or_force,
         )
 
 
@@ -81,7 +82,7 @@ def refuse_odd_unit(facts: Facts, allowed: Allowed) -> None:
     if facts.unit and (refusals := docker_unit.refusals(facts.unit)):
         raise CheckFailed(
             f"systemd refuses to restart the engine on the host: {refusals[0]}",
-            f"{AS_ROOT}{'; '.join(without_settings(refusals))}; then run this again",
+            Hint(AS_ROOT, "; ".join(without_settings(refusals))) | Hint("then run this again"),
         )
     if allowed.force:
         return
@@ -99,7 +100,7 @@ def refuse_odd_unit(facts: Facts, allowed: Allowed) -> None:
     if odd:
         raise CheckFailed(
             f"On this host, a restart of the engine does more than restart it: {'; '.join(odd)}",
-            f"{AS_ROOT}{'; '.join(ways)}; then run this again{allowed.or_force}",
+            Hint(AS_ROOT, "; ".join(ways)) | Hint("then run this again") | allowed.or_force,
         )
 
 
@@ -119,11 +120,14 @@ def refuse_swarm(facts: Facts, allowed: Allowed) -> None:
     if facts.info.get("SwarmAutolock"):
         raise CheckFailed(
             "The host's swarm has autolock: a restart of the engine locks the node, and its services stop there",
-            "Have the key at hand, on the host: docker swarm unlock-key; then allow the restart: --restart-swarm; "
-            f"after it, type on the host: {UNLOCK}",
+            Hint("Have the key at hand, on the host", "docker swarm unlock-key")
+            | Hint("then allow the restart: --restart-swarm")
+            | Hint("after it, type on the host", UNLOCK),
         )
     if facts.info.get("Swarm") == "locked":
-        raise CheckFailed("The host's swarm is locked", f"Unlock it, on the host: {UNLOCK}; then run this again")
+        raise CheckFailed(
+            "The host's swarm is locked", Hint("Unlock it, on the host", UNLOCK) | Hint("then run this again")
+        )
     raise CheckFailed(
         "The host is a Swarm node: a restart of its engine stops the tasks on it",
         allowed.undrained,
@@ -141,7 +145,7 @@ def refuse_full_disk(facts: Facts, allowed: Allowed) -> None:
     raise CheckFailed(
         f"The host's disk is full: {full.directory} has {left} left. "
         f"A restart of the engine would lose {plural(len(facts.containers), 'running container')}",
-        f"Make room there. What fills it, on the host: {look}; then run this again{allowed.or_force}",
+        Hint("Make room there. What fills it, on the host", look) | Hint("then run this again") | allowed.or_force,
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
-from machinectl.errors import CheckFailed, one_line
+from machinectl.errors import CheckFailed, Hint, one_line
 from machinectl.masking import without_passwords
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # Bytes; get.docker.com's has 23 KB.
 LONGEST_SCRIPT = 1 << 20
-A_COPY = "the URL of a copy: --engine-install-url <URL>"
+A_COPY = Hint("Pass the URL of a copy: --engine-install-url <URL>")
 
 
 class SecureRedirects(urllib.request.HTTPRedirectHandler):
@@ -28,7 +28,7 @@ class SecureRedirects(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         if urlsplit(newurl).scheme not in {"https", req.type}:
             fp.close()
-            raise refused(req.full_url, f"redirects to {shown(newurl)}, which is not {req.type}", f"Pass {A_COPY}")
+            raise refused(req.full_url, f"redirects to {shown(newurl)}, which is not {req.type}", A_COPY)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -57,20 +57,20 @@ def read_script(url: str, answer: HTTPResponse) -> bytes | None:
     if not text.startswith(b"#!"):
         return None
     if len(text) > LONGEST_SCRIPT:
-        raise refused(url, f"sends more than {LONGEST_SCRIPT >> 20} MB", f"Pass {A_COPY}")
+        raise refused(url, f"sends more than {LONGEST_SCRIPT >> 20} MB", A_COPY)
     if answer.length:
         raise cut(url)
     if not answer.chunked and answer.headers["Content-Length"] is None:
         # The end of a connection, even of a TLS one, does not say that it was the end of the script.
-        raise refused(url, "does not say how long its script is, so that a part could be missing", f"Pass {A_COPY}")
+        raise refused(url, "does not say how long its script is, so that a part could be missing", A_COPY)
     return text
 
 
 def cut(url: str) -> CheckFailed:
-    return refused(url, "sent only a part of its script", f"Try again; or pass {A_COPY}")
+    return refused(url, "sent only a part of its script", Hint("Try again") | A_COPY)
 
 
-def refused(url: str, why: str, hint: str) -> CheckFailed:
+def refused(url: str, why: str, hint: Hint) -> CheckFailed:
     return CheckFailed(f"{shown(url)} {why}. The script did not run", hint)
 
 

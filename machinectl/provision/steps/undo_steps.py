@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from machinectl.errors import CheckFailed, MachineError
+from machinectl.errors import CheckFailed, Hint, MachineError
 from machinectl.host_changes import (
     CaTrusted,
     Change,
@@ -95,7 +95,7 @@ def check_undoable(facts: Facts, changes: Sequence[Change], allowed: Allowed) ->
         start = "systemctl start docker.service" if facts.init == "systemd" else "rc-service docker start"
         raise CheckFailed(
             f"The host's engine is stopped but has {container_count(facts)}: without live-restore, its start ends them",
-            f"Start it first, on the host: {start}",
+            Hint("Start it first, on the host", start),
         )
     if not restarted:
         return
@@ -125,8 +125,8 @@ def stop_engine(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     )
 
 
-def status_hint(facts: Facts) -> str:
-    return f"See on the host: {'rc-service docker status' if facts.init == 'openrc' else 'systemctl status docker'}"
+def status_hint(facts: Facts) -> Hint:
+    return Hint("See on the host", "rc-service docker status" if facts.init == "openrc" else "systemctl status docker")
 
 
 def keep_containers_running(facts: Facts, changes: Sequence[Change]) -> Decision | None:
@@ -184,11 +184,12 @@ def not_taken_out(facts: Facts, changes: Sequence[Change], result: RemoteResult)
     if result.status not in {3, 7, 8}:
         return not_applied(result, facts.init)
     path = facts.config_path
-    hint = f"Remove the option that it names from {path} on the host, and try again; the file then keeps that change"
+    hint = Hint(
+        f"Remove the option that it names from {path} on the host, and try again; the file then keeps that change"
+    )
     if of_kind(changes, ServiceStarted):
-        hint += (
-            "\nOr stop its containers there: docker stop $(docker ps -q); rm --purge then stops the engine, as before"
-        )
+        hint |= Hint("or stop its containers there", "docker stop $(docker ps -q)")
+        hint |= Hint("rm --purge then stops the engine, as before")
     again = "nothing was restarted" if result.status == 7 else "it runs again"  # noqa: PLR2004 - apply.sh
     fails = "cannot create a container" if result.status == 8 else "does not start"  # noqa: PLR2004 - apply.sh
     return EngineDown(
@@ -438,7 +439,7 @@ def is_installed(facts: Facts, change: PackageInstalled) -> bool:
 def not_removed(result: RemoteResult) -> MachineError:
     return job_not_started(result) or MachineError(
         f"The engine's package could not be removed:\n{package_errors(result)}",
-        "Remove it on the host, and run this again",
+        Hint("Remove it on the host, and run this again"),
     )
 
 

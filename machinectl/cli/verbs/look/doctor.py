@@ -10,11 +10,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from machinectl.cli.options.store_followers import is_switched_off
-from machinectl.cli.output.exit_status import report, user_text
+from machinectl.cli.output.exit_status import as_called, report, user_text
+from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import draw, print_json
 from machinectl.cli.output.style import BOLD, FAILED, OK, UNKNOWN, coloured, columns, is_terminal, mark
 from machinectl.doctor.check import Verdict
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import NO_HINT, Hint, MachineError, UsageError
 from machinectl.go.tabwriter import text_width
 from machinectl.quantities import plural
 
@@ -39,7 +40,7 @@ def doctor(
     from machinectl.commands.doctor import examine_here, examine_machines
 
     if only_here and names:
-        raise UsageError("Names and --here exclude each other", "Leave one of them out")
+        raise UsageError("Names and --here exclude each other", Hint("Leave one of them out"))
     here.console.prints_results = not as_json
     computer = examine_here(here.store, names, sys.argv[0], following=not is_switched_off(), alone=only_here)
     machines = names
@@ -74,7 +75,7 @@ def told_once(found: DoctorReport, name: str, told: dict[Check, str]) -> DoctorR
     checks = [
         check
         if not check.hint or told.setdefault(check, name) == name
-        else replace(check, seen=f"as {told[check]}", hint="")
+        else replace(check, seen=f"as {told[check]}", hint=NO_HINT)
         for check in found.checks
     ]
     return replace(found, checks=tuple(checks))
@@ -115,20 +116,13 @@ def check_lines(check: Check, column: int, width: int, program: str) -> Iterator
         first, *more = wrap(seen, width - start) or [""]
         yield f"  {sign} {title}{' ' * GAP}{first}".rstrip()
         yield from (" " * start + line for line in more)
-    for words, command in fixes(user_text(check.hint, program)):
-        yield from (" " * INDENT + line for line in wrap(words, width - INDENT))
+    for text, command, elsewhere in check.hint.parts:
+        words = f"{text[:1].upper()}{text[1:]}{':' * bool(command)}"
+        yield from (" " * INDENT + line for line in wrap(harmless(words), width - INDENT))
         # Never wrapped: it runs as it stands.
         if command:
-            yield " " * (INDENT + GAP) + coloured(command, BOLD, sys.stdout)
-
-
-def fixes(hint: str) -> Iterator[tuple[str, str]]:
-    """Split a hint into words and the command to type, "" if there is none."""
-    for start in ("or ", "if ", "see: ", "on the host: "):
-        hint = hint.replace(f"; {start}", f"\n{start.capitalize()}")
-    for line in hint.splitlines():
-        words, colon, command = line.partition(": ")
-        yield words + colon.rstrip(), command
+            shown = harmless(command if elsewhere else as_called(command, program))
+            yield " " * (INDENT + GAP) + coloured(shown, BOLD, sys.stdout)
 
 
 def wrap(text: str, width: int) -> list[str]:

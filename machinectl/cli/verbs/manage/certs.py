@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from machinectl.cli.output.stdout import print_lines
 from machinectl.cli.tables.fitted_table import Fitting
 from machinectl.cli.tables.results import print_listed, report_all
+from machinectl.errors import Hint
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
@@ -24,8 +25,8 @@ def certs_create(
     check_directory(out, OUT, here.console.warn)
     print_lines(command(out, san, ca_cert=ca_cert, ca_key=ca_key, client_name=client_name, force=force))
     here.console.note(
-        "For the host: ca.pem, server.pem, server-key.pem; for ~/.docker: ca.pem, cert.pem, key.pem;\n"
-        "keep ca-key.pem where nobody else reads it: it makes more clients."
+        "For the host: ca.pem, server.pem, server-key.pem; for ~/.docker: ca.pem, cert.pem, key.pem",
+        Hint("Keep ca-key.pem where nobody else reads it: it makes more clients"),
     )
 
 
@@ -36,8 +37,8 @@ def certs_issue(here: Session, *, name: str, out: str, client_name: str, force: 
     check_directory(out, OUT, here.console.warn)
     print_lines([command(here.store, name, out, client_name=client_name, force=force)])
     here.console.note(
-        "Access that ends without locking out others, and files as a tool wants them: machinectl access issue <TOOL> "
-        f"{name}"
+        "This access cannot end without locking out others",
+        Hint("For access that can, with files as a tool wants them", "machinectl access issue <TOOL>", name),
     )
 
 

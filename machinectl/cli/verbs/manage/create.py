@@ -17,7 +17,7 @@ from machinectl.cli.parsing.create_forms import no_name
 from machinectl.cli.parsing.lookahead import named_driver, split_at_verb
 from machinectl.cli.tables.dry_run import print_plan
 from machinectl.driver.installed_drivers import load
-from machinectl.errors import UsageError
+from machinectl.errors import Hint, UsageError
 from machinectl.machines.addresses import parse_addresses
 from machinectl.machines.create_options import WITHOUT_HOST
 from machinectl.machines.flags import IN_ENGINE, IN_SSH
@@ -83,7 +83,7 @@ def create(
     if not name:
         raise no_host(machine)
     if driver_name != name:
-        raise UsageError(f"Is the driver {name!r} or {driver_name!r}?", "Name it once: --driver DRIVER")
+        raise UsageError(f"Is the driver {name!r} or {driver_name!r}?", Hint("Name it once: --driver DRIVER"))
     driver = load(name)
     allowed = Allowed(force=force, restart_swarm=restart_swarm, open_firewall=open_firewall, yes=yes)
     creation = Creation(
@@ -155,8 +155,8 @@ def next_steps(here: Session, made: CreatedMachine) -> str:
 def no_host(name: str) -> UsageError:
     return UsageError(
         f'No host specified for "{name}"',
-        f"Put it before the name: machinectl create <USER>@<HOST> {name}\n"
-        f"If the host is called {name}, too: machinectl create {name} {name}",
+        Hint("Put it before the name", "machinectl create <USER>@<HOST>", name)
+        | Hint(f"if the host is called {name}, too", "machinectl create", name, name),
     )
 
 
@@ -179,7 +179,7 @@ def only_name(names: Sequence[str], arguments: Sequence[str]) -> str:
     if extra:
         raise UsageError(
             f"Invalid command line. Found extra arguments [{' '.join(extra)}]",
-            f"A name has no spaces{name_in_one_word(names)}",
+            Hint(f"A name has no spaces{name_in_one_word(names)}"),
             for_scripts=True,
         )
     return name

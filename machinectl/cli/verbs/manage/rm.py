@@ -10,6 +10,7 @@ from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.output.style import is_terminal
 from machinectl.cli.tables.results import in_order, is_on_board, report_results
+from machinectl.errors import Hint
 from machinectl.machines.store.store_paths import NoSuchMachine
 
 if TYPE_CHECKING:
@@ -53,7 +54,9 @@ def rm(
             if not is_on_board(here):
                 write_out(f"Successfully removed {name}\n")
             if os.environ.get("DOCKER_HOST") and os.environ.get("DOCKER_MACHINE_NAME") == name:
-                here.console.note(f'This shell points at "{name}", which is gone: eval $(machinectl env -u)')
+                here.console.note(
+                    f'This shell points at "{name}", which is gone', Hint("Unset it", "eval $(machinectl env -u)")
+                )
     return int(failed)
 
 
