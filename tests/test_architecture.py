@@ -44,11 +44,9 @@ MATCHING = {"search", "match", "fullmatch", "sub", "split", "findall", "finditer
 READ_ERRORS = {
     "machinectl.cli.output.exit_status",
     "machinectl.cli.parsing.suggestions",
-    "machinectl.cli.verbs.look.doctor",
     "machinectl.cli.verbs.many.apply",
     "machinectl.hosts.connection.login",
     # These join an error with a name, or with its hint.
-    "machinectl.doctor.each_address",
     "machinectl.errors",
     "machinectl.hosts.engine_socket.relay",
     # OpenSSH's hint.

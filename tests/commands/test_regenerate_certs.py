@@ -146,9 +146,9 @@ def test_a_ca_that_is_not_valid_yet_is_first_a_question_of_the_clock_here(old: I
     with pytest.raises(MachineError) as raised:
         new_identity(orion(), replace(old, ca=ca.certificate, ca_key=ca.key), Renewal())
     assert "is not valid before" in raised.value.cause
-    clock, ca_hint = raised.value.hint.splitlines()
+    clock, ca_hint = raised.value.hint.split("; ")
     assert clock.endswith(SET_CLOCK)
-    assert ca_hint.startswith("Else make a new CA")
+    assert ca_hint.startswith("Make a new CA")
 
 
 @pytest.mark.parametrize("renewal", [Renewal(), Renewal(new_ca=True)], ids=["same CA", "new CA"])
@@ -207,7 +207,7 @@ def test_an_engine_that_could_not_be_asked_afterwards_is_not_restarted(old: Iden
     with pytest.raises(CheckFailed) as raised:
         check(port, replace(facts(), firewalls=rejecting))
     rule = f"iptables -I INPUT -p tcp --dport {port} -j ACCEPT"
-    assert raised.value.hint.endswith(f"Open it: {rule} (or: machinectl provision --open-firewall orion)")
+    assert raised.value.hint.endswith(f"Open it there: {rule}; or: machinectl provision --open-firewall orion")
     # One that answers is not asked for its certificate, which may have expired.
     with serving(lambda _: None) as port:
         check(port, listening)
