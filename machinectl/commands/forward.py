@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError, UsageError, closest_match
-from machinectl.hosts.connection.login import login_endpoint, pin_first_key
+from machinectl.hosts.connection.machine_driver import ssh_endpoint
 from machinectl.hosts.port_forwarding.container_events import Services, list_containers
 from machinectl.hosts.port_forwarding.port_forwarder import FollowedContainers, PortForwarder
 from machinectl.hosts.port_forwarding.port_words import parse_word
@@ -33,8 +33,7 @@ def forward(
     auto: bool = False,
 ) -> None:
     """Forward until it fails or is interrupted. `words` are ports and containers. Raises MachineError."""
-    machine = store.read(name)
-    ssh = login_endpoint(machine, console, login)
+    ssh_endpoint(store.read(name))
     parsed = list(dict.fromkeys(parse_word(word, name) for word in words))
     check_local_ports(name, words, [word.local for word in parsed if not isinstance(word, str)])
     containers = [word for word in parsed if isinstance(word, str)]
@@ -45,7 +44,6 @@ def forward(
         )
     if containers and auto:
         raise UsageError("--auto and a container exclude each other", f"Leave out {' '.join(containers)}")
-    unpinned = pin_first_key(store, console, machine, login, ssh)
     with present_name(store, name) as present:
         followed = None
         if auto:
@@ -55,8 +53,6 @@ def forward(
         forwarder = PortForwarder(present, console, login, ports, followed)
         try:
             forwarder.start([word for word in parsed if not isinstance(word, str)])
-            if unpinned:
-                console.warn(unpinned)
             forwarder.wait()
         finally:
             forwarder.close()

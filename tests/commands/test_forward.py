@@ -124,6 +124,12 @@ def test_a_container_is_shown_again_after_it_has_run_for_some_time() -> None:
     assert [changes.note_change(port, opened=opened) for opened in (False, True, False)] == [True] * 3
 
 
+@pytest.fixture
+def temporary(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TMPDIR", str(runtime))
+    return runtime
+
+
 def ssh_of(directory: Path) -> list[int]:
     """The processes whose control sockets are below a directory."""
     found = []
@@ -133,7 +139,7 @@ def ssh_of(directory: Path) -> list[int]:
                 words = file.read()
         except OSError:
             continue
-        if os.fsencode(directory) in words and b"ControlMaster=yes" in words:
+        if os.fsencode(directory) in words and words.partition(b"\0")[0].endswith(b"ssh"):
             found.append(int(process))
     return found
 
@@ -162,39 +168,38 @@ def test_a_port_in_use_is_replaced_in_the_line_as_typed_and_a_port_is_forwarded_
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
 def test_a_signal_ends_it_and_leaves_nothing(
-    orion: Store, service: int, runtime: Path, number: signal.Signals, status: int
+    orion: Store, service: int, temporary: Path, number: signal.Signals, status: int
 ) -> None:
     del orion
     with forwarding("orion", f"0:{service}") as process:
         here, arrow, port = line_of(process).split()
         assert (arrow, port) == ("->", str(service))
         assert received(int(here.rpartition(":")[2])) == b"hello\n"
-        assert len(ssh_of(runtime)) == 1
+        assert len(ssh_of(temporary)) == 1
         process.send_signal(number)
         _, said = process.communicate(timeout=PATIENCE)
     assert (process.returncode, said) == (status, b"")
-    assert ssh_of(runtime) == []
-    assert [entry for entry in os.listdir(runtime / f"machinectl-{os.getuid()}") if entry.startswith("f-")] == []
+    assert ssh_of(temporary) == []
+    assert list(temporary.glob("machinectl-ssh-*")) == []
 
 
 def test_a_kill_ends_the_connection_and_the_next_start_removes_the_rest(
-    orion: Store, service: int, runtime: Path
+    orion: Store, service: int, temporary: Path
 ) -> None:
     del orion
-    directory = runtime / f"machinectl-{os.getuid()}"
     with forwarding("orion", f"0:{service}") as process:
         line_of(process)
-        [ssh] = map(os.pidfd_open, ssh_of(runtime))
+        [ssh] = map(os.pidfd_open, ssh_of(temporary))
         process.kill()
         assert select.select([ssh], [], [], PATIENCE)[0]
         os.close(ssh)
-    assert len([entry for entry in os.listdir(directory) if entry.startswith("f-")]) == 1
+    assert len(list(temporary.glob("machinectl-ssh-*"))) == 1
     with forwarding("orion", f"0:{service}") as process:
         line_of(process)
-        assert len([entry for entry in os.listdir(directory) if entry.startswith("f-")]) == 1
+        assert len(list(temporary.glob("machinectl-ssh-*"))) == 1
         process.send_signal(signal.SIGINT)
         process.wait(PATIENCE)
-    assert [entry for entry in os.listdir(directory) if entry.startswith("f-")] == []
+    assert list(temporary.glob("machinectl-ssh-*")) == []
 
 
 @pytest.mark.usefixtures("runtime")
@@ -356,28 +361,22 @@ def test_a_closed_ssh_port_is_one_error_that_names_the_command_for_another_port(
         held.write()
     monkeypatch.setenv("MACHINE_STORAGE_PATH", store.root)
     status, lines = refused("orion", *words)
-    step, cause, hint = lines
-    assert (status, step.partition(" (")[0]) == (1, "Connecting to 127.0.0.1")
+    cause, *hints = lines
+    assert status == 1
     assert cause.startswith("Error: ")
-    assert hint.endswith("machinectl set --ssh-port <PORT> orion")
+    assert any(hint.endswith("machinectl set --ssh-port <PORT> orion") for hint in hints), hints
 
 
 @pytest.mark.usefixtures("runtime")
-def test_a_host_that_wants_a_password_is_told_with_the_command_that_sends_it_a_key(orion: Store, sshd: Sshd) -> None:
+def test_a_host_that_wants_a_password_is_an_error_without_a_terminal(orion: Store, sshd: Sshd) -> None:
     del orion
     sshd.authorized_keys.write_text("")
     sshd.configure("PasswordAuthentication yes")
-    login = f"{sshd.user}@{sshd.host}"
+    login = f"{sshd.user}@{sshd.host}:{sshd.port}"
     for words in (["orion", "80"], ["--auto", "orion"]):
         status, lines = refused(*words)
-        assert (status, lines[:2]) == (
-            1,
-            [
-                f"Error: {login} refuses the login; it accepts publickey, password",
-                f"  Let it accept a key of yours, with the password: ssh-copy-id -p {sshd.port} {login}",
-            ],
-        )
-        assert len(lines) == 3
+        assert (status, f"Error: {login} refuses the login" in lines[0]) == (1, True)
+        assert lines[1].endswith("or give the password, --ssh-password-file FILE")
 
 
 @pytest.mark.usefixtures("runtime")

@@ -14,7 +14,7 @@ from machinectl.engine.dialling import ssh_socket
 from machinectl.ssh.client.connect import connect
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.keys.host_keys import HostKeyPolicy
-from machinectl.ssh.openssh import batch, forwarding, multiplexing, ssh_options
+from machinectl.ssh.openssh import batch, multiplexing, ssh_options
 from tests.support.in_process import machinectl
 from tests.support.openssh_7_4 import KEYWORDS, install
 from tests.support.quiet import Quiet
@@ -60,7 +60,7 @@ def test_each_option_that_we_write_is_one_of_7_4_or_has_its_version() -> None:
         *ssh_options.MEETING,
         *ssh_options.WITH_INPUT,
         *batch.OPTIONS,
-        *forwarding.OPTIONS,
+        *ssh_options.BACKGROUND,
     }
     written |= {*multiplexing.socket_options("/socket"), *ssh_socket.OPTIONS}
     written |= {name for name, _ in ssh_options.identity_options("/key", "/known_hosts")}

@@ -20,18 +20,17 @@ import pytest
 from machinectl.descriptors import fitting_jobs
 from machinectl.engine import Endpoint, EngineError
 from machinectl.errors import MachineError
-from machinectl.files.runtime_directory import socket_directory
+from machinectl.files import spool_directory
 from machinectl.hosts.connection.login import Login
 from machinectl.hosts.port_forwarding import container_events, local_ports, open_ports
 from machinectl.hosts.port_forwarding.distinct_warnings import MOST_WARNINGS, DistinctWarnings
 from machinectl.hosts.port_forwarding.local_ports import LOOPBACK, bound_socket
 from machinectl.hosts.port_forwarding.open_ports import MOST_PORTS, OpenPort, OpenPorts
-from machinectl.hosts.port_forwarding.port_forwarder import PREFIX, FollowedContainers, PortForwarder
+from machinectl.hosts.port_forwarding.port_forwarder import FollowedContainers, PortForwarder
 from machinectl.hosts.port_forwarding.port_words import Wish
 from machinectl.hosts.status.present_name import present_name
 from machinectl.machines.store import Store
 from machinectl.machines.store.store_paths import NoSuchMachine
-from machinectl.ssh.openssh.forwarding import ControlRemoved
 from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
 from tests.support.in_process import machinectl
 from tests.support.published import LEADERLESS, WORKER, publishing
@@ -120,8 +119,13 @@ def started(forwarding: Forwarding, *wishes: Wish) -> Iterator[Forwarding]:
     assert leftovers() == []
 
 
-def leftovers() -> list[str]:
-    return [entry for entry in os.listdir(socket_directory()) if entry.startswith(PREFIX)]
+@pytest.fixture(autouse=True)
+def temporary(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool_directory, "temporary_place", lambda: str(runtime))
+
+
+def leftovers() -> list[Path]:
+    return list(Path(os.environ["XDG_RUNTIME_DIR"]).glob(f"{spool_directory.SSH_PREFIX}*"))
 
 
 def unused_here(count: int, address: str, listening: ExitStack) -> set[int]:
@@ -156,10 +160,8 @@ def test_only_loopback_listens_and_only_the_user_can_open_more_ports(machine: Ma
         # All of 127/8 is this computer's, as its address in a network is.
         with pytest.raises(ConnectionRefusedError):
             received(local, "127.0.0.2")
-        directory = Path(socket_directory())
-        [control] = directory.glob(f"{PREFIX}*/*")
-        found = [stat.S_IMODE(path.stat().st_mode) for path in (directory, control.parent, control)]
-        assert found == [0o700, 0o700, 0o600]
+        [directory] = leftovers()
+        assert [stat.S_IMODE(path.stat().st_mode) for path in (directory, directory / "s")] == [0o700, 0o600]
 
 
 def test_each_end_can_close_its_half(machine: Machine, service: int) -> None:
@@ -451,13 +453,12 @@ def test_ports_beyond_the_limit_open_once_others_close(machine: Machine, monkeyp
             ]
 
 
-def test_it_ends_once_a_logout_has_removed_the_socket_that_opens_ports(machine: Machine, service: int) -> None:
+def test_a_socket_that_was_removed_is_replaced(machine: Machine, service: int) -> None:
     with publishing() as engine, started(Forwarding(machine, engine)) as forwarding:
-        [directory] = Path(socket_directory()).glob(f"{PREFIX}*")
-        shutil.rmtree(directory)
+        shutil.rmtree(leftovers()[0])
         engine.run("web", service)
-        with pytest.raises(ControlRemoved, match="was removed, and without it ssh opens no more ports"):
-            forwarding.forwarder.wait()
+        local, *rest = forwarding.next()
+        assert (received(local), rest) == (b"hello\n", ["web", True])
 
 
 def test_a_lost_connection_is_said_and_opened_again(machine: Machine, sshd: Sshd, service: int) -> None:

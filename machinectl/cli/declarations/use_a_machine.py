@@ -311,6 +311,7 @@ VERBS = {
             Flag("--auto", help="Forward the ports of all containers, also of those that start later."),
             Flag("--bind", metavar="ADDRESS", help="Listen on this address, not on 127.0.0.1 and ::1."),
             Flag("--json", help="Print one JSON object per line, when a port opens or closes.", parameter="as_json"),
+            *shared.LOGIN,
         ),
     ),
     "url": Verb(

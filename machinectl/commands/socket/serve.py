@@ -75,7 +75,7 @@ def serve_socket(
         with (
             present_name(store, name) as present,
             opened_socket(note) as listener,
-            served(store, console, present, note, listener) as relay,
+            served(console, present, note, listener) as relay,
         ):
             announce(variables(), None)
             relay.wait()
@@ -101,7 +101,7 @@ def run_with_socket(
     with (
         present_name(store, name) as present,
         opened_socket(note) as listener,
-        served(store, console, present, note, listener),
+        served(console, present, note, listener),
     ):
         variables = socket_variables(note.path, present.name, present.read().urls[0], forward=forward)
         try:
@@ -111,13 +111,11 @@ def run_with_socket(
 
 
 @contextmanager
-def served(
-    store: Store, console: Console, name: PresentName, note: SocketNote, listener: socket.socket
-) -> Iterator[RelayThread]:
+def served(console: Console, name: PresentName, note: SocketNote, listener: socket.socket) -> Iterator[RelayThread]:
     with ExitStack() as stack:
         relay = stack.enter_context(relayed(name, console, note, listener))
         if note.forwards:
-            stack.enter_context(forwarded_ports(store, console, name))
+            stack.enter_context(forwarded_ports(console, name))
         yield relay
 
 

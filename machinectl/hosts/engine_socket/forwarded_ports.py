@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.hosts.connection.login import Login, login_endpoint, pin_first_key
+from machinectl.hosts.connection.login import Login
 from machinectl.hosts.port_forwarding.open_ports import OpenPorts
 from machinectl.hosts.port_forwarding.port_forwarder import FollowedContainers, PortForwarder
 from machinectl.hosts.port_forwarding.recurring_changes import RecurringChanges
@@ -19,17 +19,12 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.hosts.port_forwarding.open_ports import OpenPort
     from machinectl.hosts.status.present_name import PresentName
-    from machinectl.machines.store import Store
 
 
 @contextmanager
-def forwarded_ports(store: Store, console: Console, name: PresentName) -> Iterator[None]:
+def forwarded_ports(console: Console, name: PresentName) -> Iterator[None]:
     """Raises MachineError if SSH fails at the start. Later failures are warnings."""
-    machine = name.read()
-    login = Login()
-    unpinned = pin_first_key(store, console, machine, login, login_endpoint(machine, console, login))
-
-    changes = RecurringChanges(machine.name, console)
+    changes = RecurringChanges(name.name, console)
 
     def report(port: OpenPort, opened: bool) -> None:
         if not changes.note_change(port, opened=opened):
@@ -37,11 +32,9 @@ def forwarded_ports(store: Store, console: Console, name: PresentName) -> Iterat
         of_container = f" ({port.wish.container})" if port.wish.container else ""
         console.note(f"{port.here} -> {port.there}" if opened else f"{port.here} is closed{of_container}")
 
-    ports = OpenPorts(machine.name, console, report)
-    forwarder = PortForwarder(name, console, login, ports, FollowedContainers(name.endpoint))
+    ports = OpenPorts(name.name, console, report)
+    forwarder = PortForwarder(name, console, Login(), ports, FollowedContainers(name.endpoint))
     forwarder.start()
-    if unpinned:
-        console.warn(unpinned)
 
     def watch() -> None:
         try:

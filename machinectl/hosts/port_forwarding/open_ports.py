@@ -17,7 +17,7 @@ from machinectl.hosts.port_forwarding.local_ports import (
 )
 from machinectl.hosts.port_forwarding.port_words import LOCALHOST
 from machinectl.quantities import plural
-from machinectl.ssh.openssh.forwarding import ForwardedPort, bracketed
+from machinectl.ssh.client.master import ForwardedPort, bracketed
 from machinectl.ssh.ssh_errors import ConnectionLost
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.hosts.port_forwarding.port_words import Wish
-    from machinectl.ssh.openssh.forwarding import ForwardingConnection
+    from machinectl.ssh.client.master import Master
 
 
 # Ports of containers at once. ssh needs a descriptor for each of their addresses here, and has 1024 (see `MOST_FILES`).
@@ -75,7 +75,7 @@ class OpenPorts:
             raise MachineError(
                 f"{addresses[0]} is not an address of this computer", "Leave out --bind, or see the addresses: ip addr"
             )
-        self._connection: ForwardingConnection | None = None
+        self._connection: Master | None = None
         self._open: dict[Wish, OpenPort] = {}
         # A container that starts again gets the same number, also if a better one is free now: the program that had it
         # may be starting again, too.
@@ -83,7 +83,7 @@ class OpenPorts:
         self._warnings = DistinctWarnings(console)
         self._is_full = False
 
-    def use(self, connection: ForwardingConnection) -> None:
+    def use(self, connection: Master) -> None:
         """Forward over this connection from now on, and open again what was open. Raises ConnectionLost."""
         self._connection = connection
         before = list(self._open.values())

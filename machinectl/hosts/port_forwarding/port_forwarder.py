@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shlex
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from queue import SimpleQueue
@@ -14,22 +12,17 @@ from typing import TYPE_CHECKING
 
 from machinectl.descriptors import fitting_jobs
 from machinectl.errors import MachineError, one_line
-from machinectl.files.runtime_directory import socket_directory
-from machinectl.files.spool_directory import own_directory
-from machinectl.hosts.connection.login import login_endpoint
-from machinectl.hosts.connection.openssh_programs import checked_known_hosts, raise_ssh_failure
+from machinectl.hosts.connection.login import logged_in, pin_in_store
 from machinectl.hosts.port_forwarding.container_events import ContainerEvents, Services, list_containers
 from machinectl.hosts.port_forwarding.distinct_warnings import DistinctWarnings
 from machinectl.hosts.status.present_name import LOOK_SECONDS
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.quantities import first_names
-from machinectl.ssh.openssh.forwarding import HOST, ControlRemoved, ForwardingConnection, forwarding_command
-from machinectl.ssh.openssh.login_log import LoginLog
-from machinectl.ssh.openssh.multiplexing import control
-from machinectl.ssh.ssh_errors import ConnectionLost, HostKeyRefused, SSHError
+from machinectl.ssh.client.openssh_session import system_master
+from machinectl.ssh.ssh_errors import ConnectionLost, HostKeyRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from machinectl.console import Console
     from machinectl.engine import Endpoint
@@ -38,17 +31,14 @@ if TYPE_CHECKING:
     from machinectl.hosts.port_forwarding.port_words import Wish
     from machinectl.hosts.port_forwarding.published_ports import Container
     from machinectl.hosts.status.present_name import PresentName
+    from machinectl.ssh.client.master import Master
 
-# Below the directory for ssh's sockets: a directory of each process that forwards, and its socket.
-PREFIX, SOCKET = "f-", "s"
-# Seconds for the thread's end.
-END_SECONDS = 2.0
+# Seconds for the connection, and for the thread's end.
+CONNECT_SECONDS, END_SECONDS = 15.0, 2.0
 # Seconds before each attempt to connect again.
 PAUSES = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0)
 # Descriptors of ssh, one for each connection. OpenSSH before 8.9 takes no more (select(2)).
 MOST_FILES = 1024
-# ssh asks to touch a security key.
-TOUCH = "Confirm user presence"
 # ssh's message when the host refuses a forwarded connection.
 REFUSED = re.compile(r"channel \d+: open failed: (.+)")
 PROHIBITED = "administratively prohibited"
@@ -92,7 +82,6 @@ class PortForwarder:
         self._ports = ports
         self._containers = containers
         self._events: ContainerEvents | None = None
-        self._connection: ForwardingConnection | None = None
         self._warnings = DistinctWarnings(console)
         self._is_silent = False
         # Work for the thread; None ends it.
@@ -103,13 +92,12 @@ class PortForwarder:
         self._failure: BaseException | None = None
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, daemon=True)
-        self._files = ExitStack()
-        self._control = ""
+        # The SSH session.
+        self._session = ExitStack()
 
     def start(self, fixed: Sequence[Wish] = ()) -> None:
         """Return when all ports are open. Raises MachineError."""
         try:
-            self._control = os.path.join(self._files.enter_context(control_directory()), SOCKET)
             self._connect()
             for wish in fixed:
                 self._ports.open(wish)
@@ -136,12 +124,10 @@ class PortForwarder:
         self._work.put(None)
         if self._events:
             self._events.close()
-        if self._connection:
-            self._connection.end()
+        self._session.close()
         if self._thread.ident:
             # It may wait for a silent engine.
             self._thread.join(END_SECONDS)
-        self._files.close()
         self._ended.set()
 
     def _run(self) -> None:
@@ -168,33 +154,31 @@ class PortForwarder:
 
     def _connect(self) -> None:
         """Raises MachineError."""
-        machine = self._name.read()
-        endpoint = login_endpoint(machine, self._console, self._access)
-        known_hosts = checked_known_hosts(machine, endpoint)
-        command = forwarding_command(endpoint, known_hosts, self._control, asks=self._console.interactive)
-        if self._access.trace:
-            self._access.trace(shlex.join(command))
+        machine, console, login = self._name.read(), self._console, self._access
         # ssh inherits the limit.
         fitting_jobs(MOST_FILES, besides=0)
-        with self._lock:
-            if self._stop.is_set():
-                return
-            connection = self._connection = ForwardingConnection(command, self._control, self._hear)
-        if not connection.wait_until_ready():
-            raise_ssh_failure(LoginLog("\n".join(connection.said)), machine, self._console, self._access)
-            reason = one_line(connection.said[-1]) if connection.said else "it gives no reason"
-            raise SSHError(f'ssh to "{machine.name}" ended: {reason}', f"See why: machinectl doctor {machine.name}")
-        threading.Thread(target=self._watch, args=(connection,), daemon=True).start()
-        self._ports.use(connection)
+        with ExitStack() as session:
+            pin = pin_in_store(self._name.store, console, machine)
+            way = logged_in(machine, console, login, quietly=True, timeout=CONNECT_SECONDS, pin=pin)
+            master = system_master(session.enter_context(way))
+            with self._lock:
+                if self._stop.is_set():
+                    return
+                self._session = session.pop_all()
+        threading.Thread(target=self._watch, args=(master,), daemon=True).start()
+        self._ports.use(master)
 
-    def _watch(self, connection: ForwardingConnection) -> None:
-        connection.wait()
+    def _watch(self, master: Master) -> None:
+        for line in master.lines():
+            if refused := REFUSED.fullmatch(line):
+                self._say_refused(refused[1])
         self._work.put(self._reconnect)
 
     def _reconnect(self) -> None:
         """Try until it works. Raises HostKeyRefused."""
         if self._stop.is_set():
             return
+        self._session.close()
         name = self._name.name
         self._console.warn(f'The connection to "{name}" was lost; connecting again')
         pauses = iter(PAUSES)
@@ -230,10 +214,10 @@ class PortForwarder:
             )
 
     def _look_again(self, containers: FollowedContainers) -> None:
-        """Raises NoSuchMachine once the machine is removed, or ControlRemoved."""
+        """Raises NoSuchMachine once the machine is removed."""
         try:
             self._look(containers)
-        except (NoSuchMachine, ControlRemoved):
+        except NoSuchMachine:
             raise
         except ConnectionLost:
             # It is opened again soon, and then we look again.
@@ -255,37 +239,15 @@ class PortForwarder:
             self._is_silent = True
             self._console.warn(f"{error.cause}; trying again")
 
-    def _hear(self, line: str) -> None:
-        """Say what ssh says while it runs. Its other messages explain a failure to connect."""
-        if line.startswith(TOUCH):
-            self._console.note(one_line(line))
-        elif found := REFUSED.search(line):
-            name = self._name.name
-            if found[1].startswith(PROHIBITED):
-                text = f'The SSH server of "{name}" forbids forwarding: {FORBIDDEN_BY}'
-            elif found[1].startswith(UNHEARD) and (numbers := self._ports.fixed_numbers()):
-                # ssh does not say which port it is.
-                of = "port" if len(numbers) == 1 else "one of the ports"
-                see = f"See what its containers publish: machinectl ps {name}"
-                text = f'Nothing listens on {of} {", ".join(map(str, numbers))} of "{name}"\n{see}'
-            else:
-                text = f'"{name}" refused a forwarded connection: {one_line(found[1])}'
-            self._work.put(partial(self._warnings.warn, text))
-
-
-@contextmanager
-def control_directory() -> Iterator[str]:
-    """Make a directory for ssh's socket; end what killed processes left. Raises MachineError."""
-    place = socket_directory()
-    if not place:
-        raise MachineError(
-            "There is no private directory with a short path for ssh's socket",
-            "Name one that only you can write to: export XDG_RUNTIME_DIR=<DIRECTORY>",
-        )
-    with own_directory(place, PREFIX, end_abandoned) as path:
-        yield path
-
-
-def end_abandoned(directory: str) -> None:
-    """End the ssh of a killed process, if its guard was killed, too."""
-    control(os.path.join(directory, SOCKET), HOST, "exit")
+    def _say_refused(self, why: str) -> None:
+        name = self._name.name
+        if why.startswith(PROHIBITED):
+            text = f'The SSH server of "{name}" forbids forwarding: {FORBIDDEN_BY}'
+        elif why.startswith(UNHEARD) and (numbers := self._ports.fixed_numbers()):
+            # ssh does not say which port it is.
+            of = "port" if len(numbers) == 1 else "one of the ports"
+            see = f"See what its containers publish: machinectl ps {name}"
+            text = f'Nothing listens on {of} {", ".join(map(str, numbers))} of "{name}"\n{see}'
+        else:
+            text = f'"{name}" refused a forwarded connection: {one_line(why)}'
+        self._work.put(partial(self._warnings.warn, text))

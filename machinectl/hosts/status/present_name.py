@@ -26,13 +26,13 @@ class PresentName:
 
     def __init__(self, store: Store, name: str, directory: int) -> None:
         self.name = name
-        self._store = store
+        self.store = store
         self.directory = directory
 
     def find(self) -> str:
         """Return the name now. Raises NoSuchMachine once the machine is removed."""
-        if not self._store.exists(self.name):
-            new = next(filter(self._is_now, self._store.names()), "")
+        if not self.store.exists(self.name):
+            new = next(filter(self._is_now, self.store.names()), "")
             if not new:
                 raise NoSuchMachine(
                     f'"{self.name}" does not exist any more', Hint("List the machines", "machinectl ls")
@@ -42,19 +42,19 @@ class PresentName:
 
     def read(self) -> Machine:
         """Raises MachineError."""
-        return self._store.read(self.find())
+        return self.store.read(self.find())
 
     def endpoint(self) -> Endpoint:
         """Raises MachineError."""
         try:
-            return ready_endpoint(self._store, self.find())
+            return ready_endpoint(self.store, self.find())
         except NoSuchMachine:
             # It may have been renamed between the two.
-            return ready_endpoint(self._store, self.find())
+            return ready_endpoint(self.store, self.find())
 
     def _is_now(self, name: str) -> bool:
         try:
-            return os.path.samestat(os.fstat(self.directory), os.stat(self._store.directory(name)))
+            return os.path.samestat(os.fstat(self.directory), os.stat(self.store.directory(name)))
         except OSError:
             return False
 

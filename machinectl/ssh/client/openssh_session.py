@@ -5,32 +5,27 @@ One ssh in the background logs in (ControlMaster, ssh_config(5)); it ends with t
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import errno
 import os
-import signal
 import subprocess
-import threading
-import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from machinectl.errors import one_line
+from machinectl.errors import Hint, one_line
 from machinectl.files.spool_directory import temporary_directory
 from machinectl.files.temporary_files import small_file
-from machinectl.process_streams import query_program, run_streamed
-from machinectl.ssh import framing
+from machinectl.process_streams import query_program
 from machinectl.ssh.client import connection_failures, denials
 from machinectl.ssh.client.connection_failures import UNREACHABLE
-from machinectl.ssh.client.session import SSHSession, Transfer
+from machinectl.ssh.client.master import Master, end_group
+from machinectl.ssh.client.session import SSHSession
 from machinectl.ssh.keys import known_hosts
 from machinectl.ssh.keys.host_keys import find_known
 from machinectl.ssh.openssh.askpass import Visit, wait_for_output
 from machinectl.ssh.openssh.hops import Hop, Route, route_to
-from machinectl.ssh.openssh.login_log import LoginLog, read_log
 from machinectl.ssh.openssh.private_agent import LockedKeys, check_named_key
 from machinectl.ssh.openssh.ssh_options import BACKGROUND, MEETING, READY, SHELL, option_words, quote_config_path
 from machinectl.ssh.ssh_errors import (
@@ -40,7 +35,6 @@ from machinectl.ssh.ssh_errors import (
     NotForwarded,
     SSHError,
     Unsupported,
-    command_timeout,
 )
 from machinectl.value_classes import replace
 
@@ -49,10 +43,12 @@ if TYPE_CHECKING:
     from typing import IO
 
     from machinectl.console import Console
+    from machinectl.ssh.client.session import Transfer
     from machinectl.ssh.destination import SSHEndpoint
     from machinectl.ssh.keys.credentials import Credentials
     from machinectl.ssh.keys.host_keys import HostKeys
     from machinectl.ssh.keys.known_hosts import HostKey
+    from machinectl.ssh.openssh.login_log import LoginLog
     from machinectl.ssh.ssh_settings import Settings
 
 # A host may have ssh write to its log, or to stderr, without end; in blocks of 512 bytes.
@@ -63,16 +59,10 @@ LIMITED = ["/bin/sh", "-c", GUARDED]
 LOGIN_SECONDS = 60.0
 # What a login at a jump host, and the start of ssh, may take.
 JUMP_SECONDS, SPARE_SECONDS = 15.0, 1.0
-# Timeout for a program that answers at once, and for the end of ssh, in seconds.
-ASK_TIMEOUT, END_SECONDS = 10.0, 2.0
+# Timeout for a program that answers at once, in seconds.
+ASK_TIMEOUT = 10.0
 # Most of a banner to read, in bytes.
 MOST_SAID = 1 << 12
-# Pauses after "Session open refused", in seconds: sshd may still count a session that has ended.
-PAUSES = (0.02, 0.1, 0.5)
-REFUSED_SESSION = r"session request failed"
-SSH_FAILED = 255
-# Seconds for the end of a connection to be noticed.
-NOTICED_SECONDS = 0.5
 # What ssh says of a file that holds none.
 NOT_A_KEY = {"invalid format", "error in libcrypto"}
 # What ssh calls the kinds of algorithms -> options of ssh_config and `ssh -Q` names.
@@ -168,7 +158,7 @@ class OpenSSHLogin:
             self._go_on(host, is_late=line is None)
         if host.answers.typed and host.log.by_password:
             host.credentials.password = host.answers.typed
-        return Master(process, str(control), host, self.directory, self.stack)
+        return Master(process, str(control), str(host.directory / "log"), host.settings, self.stack)
 
     def check_key(self) -> None:
         """Check the host's key without a login."""
@@ -355,19 +345,6 @@ def seen_path(hop: Hop) -> Path:
     return hop.directory / "seen"
 
 
-def end_group(process: subprocess.Popen[bytes]) -> None:
-    """End ssh, and what it has started."""
-    for stream in (process.stdin, process.stdout):
-        if stream:
-            stream.close()
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(END_SECONDS)
-            return
-
-
 def jump_host_hint(hop: Hop) -> str:
     if not hop.is_aside:
         return f"It is a jump host. See why: machinectl doctor {hop.host_keys.machine}"
@@ -491,85 +468,6 @@ def nothing_shared(settings: Settings, kind: str, offered: list[str]) -> SSHErro
     return error
 
 
-class Master:
-    """The ssh in the background, with the socket of its commands."""
-
-    def __init__(
-        self, process: subprocess.Popen[bytes], control: str, host: Hop, directory: Path, stack: ExitStack
-    ) -> None:
-        self.control = control
-        self.process = process
-        self._host = host
-        self._directory = directory
-        self._commands = 0
-        self._running = 0
-        self._lock = threading.Lock()
-        stack.callback(self.close)
-        # After an interrupt, the process may end before this thread.
-        atexit.register(self.close)
-
-    def close(self) -> None:
-        atexit.unregister(self.close)
-        end_group(self.process)
-
-    @property
-    def is_alive(self) -> bool:
-        """Wait a moment: a command may notice first that the connection is lost."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(NOTICED_SECONDS)
-            return False
-        return True
-
-    @property
-    def log(self) -> LoginLog:
-        return self._host.log
-
-    def command(self, *words: str) -> list[str]:
-        """Return an ssh that uses this connection, never a new one: without configuration, it starts fast."""
-        options = {"ControlPath": quote_config_path(self.control), "ControlMaster": "no", "ProxyCommand": "false"}
-        return ["ssh", "-F", os.devnull, *option_words(options), *words]
-
-    def run(self, given: Transfer, address: str) -> int | None:
-        """Run LOGIN_COMMAND. While sshd opens no more sessions, wait for the others to end. Raises SSHError."""
-        deadline = time.monotonic() + (given.timeout or ASK_TIMEOUT * 6)
-        # ssh appends to its log with each command.
-        with contextlib.suppress(OSError):
-            os.truncate(self._host.directory / "log", 0)
-        pauses, end = iter(PAUSES), given.end
-        ending = (lambda _: end()) if end else None
-        while True:
-            with self._lock:
-                self._commands += 1
-                self._running += 1
-                log = str(self._directory / f"command{self._commands}")
-            try:
-                status = run_streamed(
-                    self.command("-E", log, "-T", "host", framing.LOGIN_COMMAND),
-                    given.output.take,
-                    given.stop,
-                    stdin=given.stdin,
-                    end=ending,
-                    timeout=given.timeout,
-                )
-            finally:
-                with self._lock:
-                    self._running -= 1
-            is_refused = status == SSH_FAILED and not given.output.started and read_log(log).find(REFUSED_SESSION)
-            with contextlib.suppress(OSError):
-                os.unlink(log)
-            if not (is_refused and self.is_alive):
-                return status
-            pause = next(pauses, 0.5 if self._running else None)
-            if pause is None:
-                raise SSHError(
-                    f"{address} opens no session for {self._host.settings.user}",
-                    "On the host: MaxSessions in sshd_config, and journalctl -u ssh",
-                )
-            if time.monotonic() > deadline:
-                raise command_timeout(address, given.timeout or 0)
-            time.sleep(pause)
-
-
 @dataclass(kw_only=True, eq=False, repr=False)
 class SystemSession(SSHSession):
     master: Master
@@ -579,7 +477,7 @@ class SystemSession(SSHSession):
         return self.master.control
 
     def _transfer(self, given: Transfer) -> int | None:
-        return self.master.run(given, self.settings.address)
+        return self.master.run(given)
 
     def _is_alive(self) -> bool:
         return self.master.is_alive
@@ -588,3 +486,12 @@ class SystemSession(SSHSession):
         settings = self.settings
         silent = f"no sign of life for {settings.alive_interval * max(1, settings.alive_count):.0f} s"
         return super()._lost(why or (silent if self.master.log.is_silent else "it was closed"))
+
+
+def system_master(session: SSHSession) -> Master:
+    """Return the connection of a session over the system's ssh. Raises Unsupported."""
+    if isinstance(session, SystemSession):
+        return session.master
+    raise Unsupported(
+        "Ports are forwarded by the system's ssh", Hint("Install the OpenSSH client, and leave out --native-ssh")
+    )

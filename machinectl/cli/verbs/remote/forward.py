@@ -7,20 +7,19 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from machinectl.cli.options.ending_signals import exiting_on_signals
-from machinectl.cli.output.exit_status import debugging
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.errors import UsageError
-from machinectl.hosts.connection.login import Login
 from machinectl.hosts.port_forwarding.local_ports import LOOPBACK
 from machinectl.hosts.port_forwarding.open_ports import OpenPorts
 from machinectl.hosts.port_forwarding.recurring_changes import RecurringChanges
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
+    from machinectl.hosts.connection.login import Login
     from machinectl.hosts.port_forwarding.open_ports import OpenPort
 
 
-def forward(here: Session, *, name: str, words: list[str], auto: bool, bind: str, as_json: bool) -> int:
+def forward(here: Session, *, name: str, words: list[str], auto: bool, bind: str, as_json: bool, login: Login) -> int:
     from machinectl.commands.forward import forward as command
 
     if not here.store.exists(name):
@@ -51,7 +50,6 @@ def forward(here: Session, *, name: str, words: list[str], auto: bool, bind: str
         else:
             here.console.note(f"{port.here} is closed{wish.container and f' ({wish.container})'}")
 
-    login = Login(trace=here.console.note if debugging() else None)
     ports = OpenPorts(name, here.console, report, [address_of(bind)] if bind else LOOPBACK, words)
     with exiting_on_signals(), suppress(KeyboardInterrupt):
         try:

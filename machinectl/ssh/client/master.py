@@ -1,0 +1,189 @@
+"""The background ssh of a session (ControlMaster): commands and forwarded ports go through its connection."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import itertools
+import os
+import signal
+import subprocess
+import threading
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from machinectl.process_streams import run_streamed
+from machinectl.ssh import framing
+from machinectl.ssh.openssh import multiplexing
+from machinectl.ssh.openssh.login_log import LoginLog, read_log
+from machinectl.ssh.openssh.ssh_options import option_words, quote_config_path
+from machinectl.ssh.ssh_errors import SSHError, command_timeout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from contextlib import ExitStack
+
+    from machinectl.ssh.client.session import Transfer
+    from machinectl.ssh.ssh_settings import Settings
+
+# Seconds for a free session, and for the end of ssh.
+SESSION_SECONDS, END_SECONDS = 60.0, 2.0
+# Pauses after "Session open refused", in seconds: sshd may still count a session that has ended.
+PAUSES = (0.02, 0.1, 0.5)
+REFUSED_SESSION = r"session request failed"
+SSH_FAILED = 255
+# Seconds for the end of a connection to be noticed, and between looks at its log.
+NOTICED_SECONDS, LOOK_SECONDS = 0.5, 0.1
+# Bytes of the log before it is emptied, and of a line.
+MOST_LOG, LONGEST_LINE = 1 << 20, 1 << 12
+# ssh wants a host's name with a request, and does not use it.
+HOST = "host"
+
+
+class ForwardedPort(NamedTuple):
+    """`target` is an address as the host sees it."""
+
+    address: str
+    port: int
+    target: str
+    target_port: int
+
+    def rule(self) -> str:
+        """Return the argument of ssh's -L."""
+        return f"{bracketed(self.address)}:{self.port}:{bracketed(self.target)}:{self.target_port}"
+
+
+def bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+class Master:
+    """It ends with this process, even after kill -9. `control` is its socket."""
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], control: str, log: str, settings: Settings, stack: ExitStack
+    ) -> None:
+        self.process = process
+        self.control = control
+        self._log = log
+        self._settings = settings
+        self._numbers = itertools.count()
+        self._running = 0
+        self._lock = threading.Lock()
+        stack.callback(self.close)
+        # After an interrupt, the process may end before this thread.
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        atexit.unregister(self.close)
+        end_group(self.process)
+
+    @property
+    def is_running(self) -> bool:
+        return self.process.poll() is None
+
+    @property
+    def is_alive(self) -> bool:
+        """Wait a moment: a command may notice first that the connection is lost."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(NOTICED_SECONDS)
+        return self.is_running
+
+    @property
+    def log(self) -> LoginLog:
+        return read_log(self._log)
+
+    def lines(self) -> Iterator[str]:
+        """Yield what ssh logs, until it ends."""
+        # Another thread may have closed the session, and removed the log.
+        with contextlib.suppress(FileNotFoundError), open(self._log, "rb") as file:
+            is_running = True
+            while is_running:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self.process.wait(LOOK_SECONDS)
+                is_running = self.is_running
+                while raw := file.readline(LONGEST_LINE):
+                    yield raw.decode(errors="replace").rstrip("\r\n")
+                if file.tell() > MOST_LOG:
+                    os.truncate(self._log, 0)
+                    file.seek(0)
+
+    def command(self, *words: str) -> list[str]:
+        """Return an ssh that uses this connection, never a new one: without configuration, it starts fast."""
+        options = {"ControlPath": quote_config_path(self.control), "ControlMaster": "no", "ProxyCommand": "false"}
+        return ["ssh", "-F", os.devnull, *option_words(options), *words]
+
+    def run(self, given: Transfer) -> int | None:
+        """Run LOGIN_COMMAND. While sshd opens no more sessions, wait for the others to end. Raises SSHError."""
+        deadline, pauses = time.monotonic() + (given.timeout or SESSION_SECONDS), iter(PAUSES)
+        # ssh appends to its log with each command.
+        with contextlib.suppress(OSError):
+            os.truncate(self._log, 0)
+        while True:
+            log = f"{self._log}{next(self._numbers)}"
+            with self._lock:
+                self._running += 1
+            try:
+                status = self._run_once(given, log)
+            finally:
+                with self._lock:
+                    self._running -= 1
+            is_refused = status == SSH_FAILED and not given.output.started and read_log(log).find(REFUSED_SESSION)
+            with contextlib.suppress(OSError):
+                os.unlink(log)
+            if not (is_refused and self.is_alive):
+                return status
+            self._wait_for_session(next(pauses, None), deadline, given.timeout or 0)
+
+    def _run_once(self, given: Transfer, log: str) -> int | None:
+        end = given.end
+        command = self.command("-E", log, "-T", HOST, framing.LOGIN_COMMAND)
+        return run_streamed(
+            command,
+            given.output.take,
+            given.stop,
+            stdin=given.stdin,
+            end=(lambda _: end()) if end else None,
+            timeout=given.timeout,
+        )
+
+    def _wait_for_session(self, pause: float | None, deadline: float, timeout: float) -> None:
+        settings = self._settings
+        if pause is None and not self._running:
+            raise SSHError(
+                f"{settings.address} opens no session for {settings.user}",
+                "On the host: MaxSessions in sshd_config, and journalctl -u ssh",
+            )
+        if time.monotonic() > deadline:
+            raise command_timeout(settings.address, timeout)
+        time.sleep(pause or PAUSES[-1])
+
+    def add(self, ports: Sequence[ForwardedPort]) -> bool:
+        """Return False if ssh cannot listen on one of them; then none is added."""
+        if self._request("forward", ports):
+            return True
+        if not os.path.lexists(self.control):
+            # Without its socket, it can open no more.
+            self.close()
+        self.remove(ports)
+        return False
+
+    def remove(self, ports: Sequence[ForwardedPort]) -> None:
+        self._request("cancel", ports)
+
+    def _request(self, request: str, ports: Sequence[ForwardedPort]) -> bool:
+        rules = [word for port in ports for word in ("-L", port.rule())]
+        return multiplexing.control(self.control, HOST, request, *rules)
+
+
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """End ssh, and what it has started."""
+    for stream in (process.stdin, process.stdout):
+        if stream:
+            stream.close()
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(END_SECONDS)
+            return
