@@ -1,33 +1,40 @@
 from __future__ import annotations
 
 import textwrap
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from machinectl.fleet.syntax.document import DEEPEST, MOST_NODES, Listed, Mapped, Node, Scalar, read_mapping
+from machinectl.fleet.syntax.document import DEEPEST, MOST_NODES, entries_of, items_of, place, read_mapping
 from machinectl.fleet.syntax.faults import Faults, Place, WrongFile
 from machinectl.fleet.syntax.interpolation import LONGEST
 from machinectl.fleet.syntax.yaml_errors import place_of
 from tests.support.fleet_file import HOST, fault, fault_of, faults
 
+if TYPE_CHECKING:
+    from machinectl.fleet.syntax.document import Entries, Node
+
 
 def tree(node: Node) -> object:
     """A tree as plain values."""
-    if isinstance(node, Scalar):
-        return node.text
-    if isinstance(node, Listed):
-        return [tree(item) for item in node.items]
-    return {key: tree(entry.value) for key, entry in node.entries.items()}
+    if isinstance(node, yaml.MappingNode):
+        return {key: tree(entry.value) for key, entry in entries_of(node).items()}
+    return node.value if isinstance(node, yaml.ScalarNode) else [tree(item) for item in items_of(node)]
 
 
-def document(text: str) -> Mapped:
+def document(text: str) -> yaml.MappingNode:
     found = Faults("fleet.yaml")
     root = read_mapping(textwrap.dedent(text).encode(), found)
     found.tell()
     return root
+
+
+def inner(node: Node) -> Entries:
+    assert isinstance(node, yaml.MappingNode)
+    return entries_of(node)
 
 
 def test_all_scalars_are_texts_with_their_places() -> None:
@@ -41,20 +48,17 @@ def test_all_scalars_are_texts_with_their_places() -> None:
           lines
         """)
     assert tree(root) == {"a": "on", "b": ["1", "0x1f", "~"], "c": "two\nlines\n"}
-    assert [entry.place for entry in root.entries.values()] == [Place(1, 1), Place(2, 1), Place(4, 3)]
-    listed = root.entries["b"].value
-    assert isinstance(listed, Listed)
-    assert [item.place for item in listed.items] == [Place(2, 7), Place(2, 12), Place(3, 7)]
+    assert [place(entry.key) for entry in inner(root).values()] == [Place(1, 1), Place(2, 1), Place(4, 3)]
+    assert [place(item) for item in items_of(inner(root)["b"].value)] == [Place(2, 7), Place(2, 12), Place(3, 7)]
 
 
 def test_places_count_characters_in_every_kind_of_line() -> None:
     root = read_mapping(
         "\ufeff# \u00fc\r\n\u00fc\U0001f600: {\u00fc: a, b: \U0001f600, c: d}\r\ne: f\rg: h".encode(), Faults("f")
     )
-    assert [entry.place for entry in root.entries.values()] == [Place(2, 1), Place(3, 1), Place(4, 1)]
-    mapped = root.entries["\u00fc\U0001f600"].value
-    assert isinstance(mapped, Mapped)
-    assert [entry.value.place for entry in mapped.entries.values()] == [Place(2, 9), Place(2, 15), Place(2, 21)]
+    assert [place(entry.key) for entry in inner(root).values()] == [Place(2, 1), Place(3, 1), Place(4, 1)]
+    mapped = inner(inner(root)["\u00fc\U0001f600"].value)
+    assert [place(entry.value) for entry in mapped.values()] == [Place(2, 9), Place(2, 15), Place(2, 21)]
 
 
 def test_what_a_mapping_says_itself_counts_more_than_what_it_merges_wherever_that_stands() -> None:
@@ -125,12 +129,12 @@ def test_yamls_own_plain_tags_change_nothing(tag: str) -> None:
 
 
 def test_bytes_that_are_not_utf_8_are_refused_by_their_place() -> None:
-    for data, place in (
+    for data, at in (
         (b"hosts: {}\n# \xff", "2:3"),
         ("hosts: {}".encode("utf-16"), "1:1"),
         ("\u00fc: \u00fc".encode() + b"\xc3", "1:5"),
     ):
-        with pytest.raises(WrongFile, match=f"f:{place}: This is not UTF-8: save the file as UTF-8"):
+        with pytest.raises(WrongFile, match=f"f:{at}: This is not UTF-8: save the file as UTF-8"):
             read_mapping(data, Faults("f"))
 
 

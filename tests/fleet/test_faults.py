@@ -44,10 +44,10 @@ def test_all_that_is_wrong_is_told_in_one_go_by_its_places_with_the_nearest_righ
         ("ssh-port: 0123", "ssh-port is a whole number, this is '0123'"),
         ("ssh-port: 1e3", "ssh-port is a whole number, this is '1e3'"),
         ("ssh-port: [22]", "ssh-port is a whole number, this is a list"),
-        ("ssh-port: 99999", "ssh-port 99999 is not a port. Give a number from 0 to 65535"),
+        ("ssh-port: 99999", "ssh-port: --ssh-port 99999 is not a port. Give a number from 0 to 65535"),
         (f"ssh-port: {'9' * 9999}", "ssh-port is a whole number, this is '99999"),
-        ("engine-port: 0", "engine-port 0 is not a port. Give a number from 1 to 65535"),
-        ("mac: 10:20:30", "mac '10:20:30' is not a MAC address. Give it as 52:54:00:12:34:56"),
+        ("engine-port: 0", "engine-port: --engine-port 0 is not a port. Give a number from 1 to 65535"),
+        ("mac: 10:20:30", "mac: --mac '10:20:30' is not a MAC address. Give it as 52:54:00:12:34:56"),
         ("copy-key: ja", "copy-key is true or false, this is 'ja'"),
         ("ssh-user: {ops: x}", "ssh-user is a text, this is a mapping"),
         ("engine-opt: {a: b}", "engine-opt is a list of texts, this is a mapping"),
@@ -56,26 +56,26 @@ def test_all_that_is_wrong_is_told_in_one_go_by_its_places_with_the_nearest_righ
         ("engine-opt: [dns=1.1.1.1, dns=9.9.9.9, label=a=b, label=c=d, log-opt=a=1, log-opt=b=1]", ""),
         (
             "engine-opt: [debug=true, log-driver=local, log-driver=journald]",
-            "engine-opt log-driver is given twice: 'local' and 'journald'. Leave one out: it takes one value",
+            "engine-opt: --engine-opt log-driver is given twice: 'local' and 'journald'. Leave one out",
         ),
-        ("engine-opt: [log-opt=a=1, log-opt=a=2]", "engine-opt log-opt=a is given twice: '1' and '2'"),
+        ("engine-opt: [log-opt=a=1, log-opt=a=2]", "engine-opt: --engine-opt log-opt=a is given twice: '1' and '2'"),
         (
             "engine-opt: [add-runtime=a=/b]",
-            "engine-opt 'add-runtime=a=/b' cannot be used: its value is a structure. Set it in the host's daemon.json",
+            "engine-opt: --engine-opt 'add-runtime=a=/b' cannot be used: its value is a structure",
         ),
         ("engine-opt: [a=b, null]", "engine-opt is a text, this is 'null'"),
         ("engine-install: dockr", "engine-install: 'dockr' is not one of auto, docker, distro, none"),
         (
             "engine-env: [HTTP_PROXY]",
-            "engine-env 'HTTP_PROXY' is not a variable of one line. Write engine-env NAME=VALUE",
+            "engine-env: --engine-env 'HTTP_PROXY' is not a variable of one line. Write --engine-env NAME=VALUE",
         ),
         (
             "engine-bind: here",
-            "engine-bind 'here' is not an address. Give one of the host's, as 192.168.0.29 or fd00::1d",
+            "engine-bind: --engine-bind 'here' is not an address. Give one of the host's, as 192.168.0.29 or fd00::1d",
         ),
         (
             "engine-install-url: file:///x",
-            "engine-install-url takes an http or https URL, not 'file:///x'. For example: https://get.docker.com",
+            "engine-install-url: --engine-install-url takes an http or https URL, not 'file:///x'. For example: https://get.docker.com",
         ),
         ("labels: [a=b]", "labels is a mapping of texts, this is a list"),
         ("labels: {a: [b]}", "labels: a is a text, this is a list"),
@@ -103,8 +103,8 @@ def test_all_that_is_wrong_is_told_in_one_go_by_its_places_with_the_nearest_righ
         ("ssh-jump: 'ops@'", "ssh-jump: 'ops@' is not a jump host. Write the name of a host, or user@host[:port]"),
         ("ssh-jump: '-oProxyCommand=x@y'", "ssh-jump: '-oProxyCommand=x@y' is not a jump host."),
         ("access-lifetime: 12h", ""),
-        ("access-lifetime: 91d", "access-lifetime is at most 90d, not 91d"),
-        ("access-lifetime: 7", "access-lifetime takes a number with a unit, not '7'"),
+        ("access-lifetime: 91d", "access-lifetime: --access-lifetime is at most 90d, not 91d"),
+        ("access-lifetime: 7", "access-lifetime: --access-lifetime takes a number with a unit, not '7'"),
         ("ssh-jump: orion", "ssh-jump: jump hosts form a loop: orion -> orion"),
         ("tls-dir: a, tls-ca-cert: b", "orion has tls-dir and tls-ca-cert: remove one"),
         ("tls-dir: a, no-tls: true", "orion has tls-dir and no-tls: remove one"),
@@ -126,7 +126,7 @@ def test_an_option_that_cannot_be_is_refused(options: str, said: str) -> None:
 def test_what_is_wrong_in_a_list_is_named_where_it_stands() -> None:
     host = "orion:\n    engine-opt:\n    - log-driver=local\n    - log-driver=journald"
     text = f"hosts:\n  {host}\ndefaults: {{driver: none, url: 'tcp://a'}}"
-    assert faults(text)[0].startswith("5:7: engine-opt log-driver is given twice")
+    assert faults(text)[0].startswith("5:7: engine-opt: --engine-opt log-driver is given twice")
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_a_file_of_another_shape_is_refused(text: str, said: str) -> None:
 def test_what_no_host_is_told_is_checked_all_the_same() -> None:
     assert faults("defaults: {swarm: x, mac: y}\ngroups: {a: {ssh-port: z, labels: {b: '${C}'}}}\nhosts:") == [
         "1:19: swarm: 'x' is not one of manager, worker",
-        "1:27: mac 'y' is not a MAC address. Give it as 52:54:00:12:34:56",
+        "1:27: mac: --mac 'y' is not a MAC address. Give it as 52:54:00:12:34:56",
         "2:24: ssh-port is a whole number, this is 'z'",
         "2:39: label: ${C} is not set: export C, or write ${C:-text}",
     ]

@@ -120,7 +120,7 @@ def test_an_inventory_becomes_a_fleet_file_and_skipped_parts_are_listed(store: S
     ):
         assert f"Warning: {path}: {line}" in done.stderr
     assert "Warning: twin is left out: twin has the same ip-address and ssh-port as web-1-2" in done.stderr
-    assert "Warning: db is left out: ip-address <value> is neither an address nor a name" in done.stderr
+    assert "Warning: db is left out: ip-address: --ip-address <value> is neither an address nor a name" in done.stderr
 
 
 def test_values_in_a_vault_are_skipped(tmp_path: Path) -> None:

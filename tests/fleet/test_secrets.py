@@ -150,5 +150,5 @@ def test_options_of_a_driver_of_somebody_elses_are_understood_by_what_it_declare
         "cloud-disks: 'huge' is not one of small, big"
     )
     assert fault_of("cloud-zone: here", "driver: cloud", environment=environment).startswith(
-        'Driver "cloud" fails in its check of cloud-zone: ZeroDivisionError'
+        'cloud-zone: Driver "cloud" fails in its check of --cloud-zone: ZeroDivisionError'
     )

@@ -480,6 +480,8 @@ def test_an_engine_may_restart_where_its_node_can_be_drained(store: Store, whole
     assert host.swarm
     assert draining.allow_swarm_restart(store, Quiet(), machine, host, NOTHING_SPECIAL).restart_swarm
     assert 'by "m1"; active again afterwards' in draining.drain_preview(store, Quiet(), machine, host)
+    # An engine that starts its node again does not say which it is.
+    assert draining.allow_swarm_restart(store, Quiet(), machine, node_host(""), NOTHING_SPECIAL).restart_swarm
     # A node that no manager here knows, and one where none answers, is restarted as it is with --restart-swarm only.
     assert not draining.allow_swarm_restart(store, Quiet(), machine, node_host("node-x"), NOTHING_SPECIAL).restart_swarm
     for name in ("m1", "m2", "m3"):

@@ -10,16 +10,17 @@ from machinectl import url
 from machinectl.errors import MachineError
 from machinectl.fleet.fleet_keys import SWARM, DriverKeys
 from machinectl.fleet.reading.key_values import as_typed
+from machinectl.fleet.syntax.document import place
 from machinectl.machines import create_options, jump_hosts
 from machinectl.machines.create_options import CERTIFICATES
 from machinectl.machines.spec import NO_CERTIFICATES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from machinectl.driver import OptionValue
     from machinectl.fleet.model import FleetHost
-    from machinectl.fleet.syntax.document import MapEntry
+    from machinectl.fleet.syntax.document import Entries
     from machinectl.fleet.syntax.faults import Faults, Place
 
 JUMP = create_options.JUMP.name
@@ -29,10 +30,10 @@ JUMP = create_options.JUMP.name
 class HostEntry:
     host: FleetHost
     driver: DriverKeys
-    entries: Mapping[str, MapEntry]
+    entries: Entries
 
     def place(self, key: str) -> Place:
-        return self.entries[key].value.place if key in self.entries else self.host.place
+        return place(self.entries[key].value) if key in self.entries else self.host.place
 
 
 def check_hosts(hosts: Sequence[HostEntry], names: Collection[str], faults: Faults) -> None:
@@ -133,9 +134,9 @@ def missing_files(hosts: Sequence[HostEntry], faults: Faults) -> Iterator[str]:
         if option.path
         for path in paths(each.host.spec.options[option.name])
     )
-    for place, key, path, shown in sorted(named):
+    for at, key, path, shown in sorted(named):
         if not os.path.exists(os.path.expanduser(path)):
-            yield faults.line(place, f"{key}: there is no file {shown}")
+            yield faults.line(at, f"{key}: there is no file {shown}")
 
 
 def paths(value: OptionValue) -> Sequence[str]:

@@ -8,6 +8,8 @@ import shlex
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import yaml
+
 from machinectl.errors import MachineError
 from machinectl.files.atomic import read_file
 from machinectl.fleet.fleet_keys import FLEET, FLEET_KEY, FREE, HOSTS, PARTS
@@ -17,8 +19,7 @@ from machinectl.fleet.reading.host_ranges import expand_hosts_part
 from machinectl.fleet.reading.host_reader import HostReader
 from machinectl.fleet.reading.includes import similar_file, with_includes
 from machinectl.fleet.reading.key_values import KeyValues
-from machinectl.fleet.reading.layers import Layers, is_null
-from machinectl.fleet.syntax.document import Mapped, read_mapping
+from machinectl.fleet.syntax.document import MapEntry, entries_of, is_null, made_mapping, place, read_mapping
 from machinectl.fleet.syntax.faults import START, Faults, file_error
 from machinectl.fleet.syntax.hidden_values import Hidden
 from machinectl.fleet.syntax.yaml_errors import LONGEST_FILE
@@ -76,24 +77,26 @@ def parse_fleet(data: bytes, name: str, machines: Collection[str], environment: 
     """Parse a file; `name` is the user's name for it. Raises WrongFile."""
     hidden = Hidden()
     faults = Faults(called(name), hidden)
-    root = with_includes(read_mapping(data, faults), name, faults)
-    hosts = root.entries.get(HOSTS)
-    if hosts and isinstance(hosts.value, Mapped):
-        hosts.value = expand_hosts_part(hosts.value, faults)
-    for part, entry in root.entries.items():
+    root = read_mapping(data, faults)
+    parts = with_includes(root, name, faults)
+    hosts = parts.get(HOSTS)
+    if hosts and isinstance(hosts.value, yaml.MappingNode):
+        parts[HOSTS] = MapEntry(
+            hosts.key, made_mapping(expand_hosts_part(entries_of(hosts.value), faults), hosts.value)
+        )
+    for part, entry in parts.items():
         if part not in PARTS and not part.startswith(FREE):
-            faults.unknown(entry.place, part, PARTS, "part of a fleet file")
+            faults.unknown(place(entry.key), part, PARTS, "part of a fleet file")
     if hosts is None:
-        faults.add(root.place, "The file has no hosts: write them under hosts")
+        faults.add(place(root), "The file has no hosts: write them under hosts")
     known = KeyValues(os.path.dirname(os.path.abspath(name)), environment, faults)
-    named = root.entries.get(FLEET)
+    named = parts.get(FLEET)
     fleet = "" if named is None or is_null(named.value) else str(known.value(FLEET_KEY, named.value))
     identity = fleet_id(fleet, name, faults)
-    layers = Layers(root, known, faults)
-    reader = HostReader(layers)
+    reader = HostReader(root, parts, known)
     found = reader.hosts()
-    layers.check_shared(reader.drivers)
-    check_hosts(found, {*layers.part(HOSTS).entries, *machines}, faults)
+    reader.check_shared()
+    check_hosts(found, {*reader.part(HOSTS), *machines}, faults)
     faults.tell()
     return Fleet(identity, tuple(each.host for each in found), tuple(fleet_advice(found, machines, faults)), hidden)
 

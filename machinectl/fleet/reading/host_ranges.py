@@ -7,98 +7,99 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import yaml
+
 from machinectl.fleet.reading.key_values import Wrong
-from machinectl.fleet.syntax.document import MOST_NODES, Listed, MapEntry, Mapped, Node, Scalar
+from machinectl.fleet.syntax.document import MOST_NODES, MapEntry, entries_of, made_mapping, made_text, place
 from machinectl.ranges import VALUE_RANGE, InvalidRange, expand_names, expand_ranges
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from machinectl.fleet.syntax.document import Entries, Node
     from machinectl.fleet.syntax.faults import Faults
 
 
-def expand_hosts_part(hosts: Mapped, faults: Faults) -> Mapped:
+class Member(yaml.ScalarNode):
+    """The name of a host of a range."""
+
+
+def expand_hosts_part(hosts: Entries, faults: Faults) -> Entries:
     """Expand ranges. Raises WrongFile for too many hosts."""
-    if not any("[" in name for name in hosts.entries):
+    if not any("[" in name for name in hosts):
         return hosts
-    found = Mapped(hosts.place)
+    found: Entries = {}
     size = 0
-    for name, entry in hosts.entries.items():
-        counted = counted_in(name, entry, faults)
+    for name, entry in hosts.items():
+        names = names_in(name, entry, faults)
         # Check first: few KB may expand beyond memory.
-        size += len(counted) * (entry.value.size if has_range(entry.value) else 1)
+        size += len(names) * (size_of(entry.value) if has_range(entry.value) else 1)
         if size > MOST_NODES:
-            faults.add(entry.place, f"The hosts up to here have more than {MOST_NODES} values")
+            faults.add(place(entry.key), f"The hosts up to here have more than {MOST_NODES} values")
             raise faults.wrong_file()
-        for member, own in range_hosts(name, counted, entry, faults):
-            if before := found.entries.get(member):
-                faults.twice(entry.place, member, before.place)
+        if not names:
+            continue
+        try:
+            values = spread(entry.value, name, len(names)) if "[" in name else [entry.value]
+        except Wrong as wrong:
+            faults.add(wrong.place, wrong.why)
+            continue
+        for member, value in zip(names, values, strict=True):
+            key = Member("", member, entry.key.start_mark) if "[" in name else entry.key
+            if before := found.get(member):
+                faults.twice(place(key), member, place(before.key))
             else:
-                found.entries[member] = own
+                found[member] = MapEntry(key, value)
     return found
 
 
-def counted_in(name: str, entry: MapEntry, faults: Faults) -> list[str]:
+def names_in(name: str, entry: MapEntry, faults: Faults) -> list[str]:
     if "[" not in name:
         return [name]
     try:
         return expand_names(name)
     except InvalidRange as exc:
-        faults.add(entry.place, f"{name!r}: {exc}")
+        faults.add(place(entry.key), f"{name!r}: {exc}")
         return []
 
 
+def inner_nodes(node: Node) -> list[Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [entry.value for entry in entries_of(node).values()]
+    return node.value if isinstance(node, yaml.SequenceNode) else []
+
+
+def size_of(node: Node) -> int:
+    return 1 + sum(map(size_of, inner_nodes(node)))
+
+
 def has_range(node: Node) -> bool:
-    if isinstance(node, Scalar):
-        return VALUE_RANGE.search(node.text) is not None
-    inner = node.items if isinstance(node, Listed) else [entry.value for entry in node.entries.values()]
-    return any(map(has_range, inner))
+    if isinstance(node, yaml.ScalarNode):
+        return VALUE_RANGE.search(node.value) is not None
+    return any(map(has_range, inner_nodes(node)))
 
 
-def range_hosts(name: str, counted: list[str], entry: MapEntry, faults: Faults) -> Iterator[tuple[str, MapEntry]]:
-    """Yield each host with its entry; add errors."""
-    if "[" not in name:
-        yield name, entry
-        return
-    if not counted:
-        return
-    try:
-        values = spread(entry.value, name, len(counted))
-    except Wrong as wrong:
-        faults.add(wrong.place, wrong.why)
-    else:
-        for number, member in enumerate(counted):
-            yield (
-                member,
-                MapEntry(entry.place, values[number] if values else entry.value, member=Scalar(entry.place, member)),
-            )
-
-
-def spread(node: Node, name: str, count: int) -> list[Node] | None:
-    """Return a node for each host, None without a range. Raises Wrong."""
-    if isinstance(node, Scalar):
-        return spread_text(node, name, count)
-    if isinstance(node, Listed):
-        items = [(item, spread(item, name, count)) for item in node.items]
-        if not any(own for _, own in items):
-            return None
-        return [Listed(node.place, [own[at] if own else item for item, own in items]) for at in range(count)]
-    entries = [(key, entry, spread(entry.value, name, count)) for key, entry in node.entries.items()]
-    if not any(own for *_, own in entries):
-        return None
+def spread(node: Node, name: str, count: int) -> list[Node]:
+    """Return a node for each host; without a range, it is the same. Raises Wrong."""
+    if not has_range(node):
+        return [node] * count
+    if isinstance(node, yaml.ScalarNode):
+        return [made_text(text, node) for text in spread_text(node, name, count)]
+    columns = [spread(each, name, count) for each in inner_nodes(node)]
+    rows = [[column[at] for column in columns] for at in range(count)]
+    if isinstance(node, yaml.SequenceNode):
+        return [yaml.SequenceNode("", row, node.start_mark) for row in rows]
+    entries = entries_of(node) if isinstance(node, yaml.MappingNode) else {}
+    keys = {name: entry.key for name, entry in entries.items()}
     return [
-        Mapped(node.place, {key: MapEntry(entry.place, own[at]) if own else entry for key, entry, own in entries})
-        for at in range(count)
+        made_mapping({name: MapEntry(key, value) for (name, key), value in zip(keys.items(), row, strict=True)}, node)
+        for row in rows
     ]
 
 
-def spread_text(node: Scalar, name: str, count: int) -> list[Node] | None:
-    if not VALUE_RANGE.search(node.text):
-        return None
+def spread_text(node: yaml.ScalarNode, name: str, count: int) -> list[str]:
     try:
-        texts = expand_ranges(node.text, VALUE_RANGE)
+        texts = expand_ranges(node.value, VALUE_RANGE)
     except InvalidRange as exc:
-        raise Wrong(node.place, f"{node.text!r}: {exc}") from exc
+        raise Wrong(place(node), f"{node.value!r}: {exc}") from exc
     if len(texts) != count:
-        raise Wrong(node.place, f"{node.text!r} has {len(texts)} values for the {count} hosts of {name!r}")
-    return [Scalar(node.place, text, is_plain=node.is_plain) for text in texts]
+        raise Wrong(place(node), f"{node.value!r} has {len(texts)} values for the {count} hosts of {name!r}")
+    return texts

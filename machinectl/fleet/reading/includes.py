@@ -5,14 +5,30 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import yaml
 
 from machinectl.errors import closest_match
 from machinectl.files.atomic import read_file
 from machinectl.fleet.fleet_keys import DEFAULTS, FLEET, FREE, GROUPS, HOSTS, INCLUDE, PARTS
-from machinectl.fleet.reading.layers import is_null
-from machinectl.fleet.syntax.document import MOST_NODES, Listed, MapEntry, Mapped, Node, Scalar, read_mapping
+from machinectl.fleet.reading.host_ranges import size_of
+from machinectl.fleet.syntax.document import (
+    MOST_NODES,
+    MapEntry,
+    entries_of,
+    is_null,
+    items_of,
+    kind_of,
+    made_mapping,
+    place,
+    read_mapping,
+)
 from machinectl.fleet.syntax.faults import Faults, Place, file_error
 from machinectl.fleet.syntax.yaml_errors import LONGEST_FILE
+
+if TYPE_CHECKING:
+    from machinectl.fleet.syntax.document import Entries, Node
 
 # Parts that several files may have.
 SHARED = (DEFAULTS, GROUPS, HOSTS)
@@ -22,19 +38,23 @@ DEEPEST = 20
 SUFFIXES = (".yaml", ".yml")
 
 
-def with_includes(root: Mapped, name: str, faults: Faults) -> Mapped:
-    """Join included files; `name` is the user's name for the file.
+def with_includes(root: yaml.MappingNode, name: str, faults: Faults) -> Entries:
+    """Return the parts of a file and of those that it includes; `name` is the user's name for the file.
 
     Adds errors. Raises WrongFile if a file is not YAML.
     """
-    if INCLUDE not in root.entries:
-        return root
+    parts = entries_of(root)
+    if INCLUDE not in parts:
+        return parts
     join = Join(faults)
     join.add(root)
     join.follow(root, [IncludedFile(name, os.path.realpath(name))])
-    return Mapped(
-        root.place, {**root.entries, **{name: MapEntry(part.place, part) for name, part in join.parts.items()}}
-    )
+    return {
+        **parts,
+        **{
+            part: MapEntry(entry.key, made_mapping(join.parts[part], entry.value)) for part, entry in join.first.items()
+        },
+    }
 
 
 @dataclass(frozen=True)
@@ -45,78 +65,80 @@ class IncludedFile:
 
 @dataclass
 class Join:
+    """`first` has each part as it is in the first file that has it, `parts` the entries of all files."""
+
     faults: Faults
-    parts: dict[str, Mapped] = field(default_factory=dict)
+    first: Entries = field(default_factory=dict)
+    parts: dict[str, Entries] = field(default_factory=dict)
     read: set[str] = field(default_factory=set)
     size: int = 0
 
-    def add(self, root: Mapped) -> None:
+    def add(self, root: yaml.MappingNode) -> None:
         """Add parts; a duplicate key is an error."""
-        self.size += root.size
+        self.size += size_of(root)
         for part in SHARED:
-            entry = root.entries.get(part)
+            entry = entries_of(root).get(part)
             if entry is None or is_null(entry.value):
                 continue
-            if not isinstance(entry.value, Mapped):
-                self.faults.add(entry.value.place, f"{part} needs lines KEY: VALUE, this is {entry.value.name}")
+            if not isinstance(entry.value, yaml.MappingNode):
+                self.faults.add(place(entry.value), f"{part} needs lines KEY: VALUE, this is {kind_of(entry.value)}")
                 continue
-            there = self.parts.setdefault(part, Mapped(entry.value.place))
-            for key, each in entry.value.entries.items():
-                if before := there.entries.get(key):
-                    self.faults.twice(each.place, key, before.place)
+            self.first.setdefault(part, entry)
+            joined = self.parts.setdefault(part, {})
+            for key, each in entries_of(entry.value).items():
+                if before := joined.get(key):
+                    self.faults.twice(place(each.key), key, place(before.key))
                 else:
-                    there.entries[key] = each
+                    joined[key] = each
 
-    def follow(self, root: Mapped, chain: list[IncludedFile]) -> None:
+    def follow(self, root: yaml.MappingNode, chain: list[IncludedFile]) -> None:
         """Add the files that the last file of `chain` includes."""
-        entry = root.entries.get(INCLUDE)
-        if entry is None or is_null(entry.value):
-            return
-        for node in entry.value.items if isinstance(entry.value, Listed) else [entry.value]:
+        entry = entries_of(root).get(INCLUDE)
+        for node in items_of(entry.value) if entry and not is_null(entry.value) else ():
             if file := self.named(node, chain):
-                self.include(file, node.place, chain)
+                self.include(file, place(node), chain)
 
     def named(self, node: Node, chain: list[IncludedFile]) -> IncludedFile | None:
         """Return a file, None after an error or if already read."""
-        if not isinstance(node, Scalar) or node.is_null or not node.text:
-            self.faults.add(node.place, f"{INCLUDE} is a list of files, this is {node.name}")
+        if not isinstance(node, yaml.ScalarNode) or is_null(node) or not node.value:
+            self.faults.add(place(node), f"{INCLUDE} is a list of files, this is {kind_of(node)}")
             return None
-        if "${" in node.text or not node.text.endswith(SUFFIXES):
-            self.faults.add(node.place, f"{INCLUDE}: {node.text!r} is not a file named *.yaml or *.yml")
+        if "${" in node.value or not node.value.endswith(SUFFIXES):
+            self.faults.add(place(node), f"{INCLUDE}: {node.value!r} is not a file named *.yaml or *.yml")
             return None
-        name = os.path.normpath(os.path.join(os.path.dirname(chain[-1].name), os.path.expanduser(node.text)))
+        name = os.path.normpath(os.path.join(os.path.dirname(chain[-1].name), os.path.expanduser(node.value)))
         path = os.path.realpath(name)
         paths = [each.path for each in chain]
         if path in paths:
             loop = [*(each.name for each in chain[paths.index(path) :]), name]
-            self.faults.add(node.place, f"{INCLUDE}: the files include each other: {' -> '.join(loop)}")
+            self.faults.add(place(node), f"{INCLUDE}: the files include each other: {' -> '.join(loop)}")
             return None
         if len(chain) > DEEPEST:
-            self.faults.add(node.place, f"{INCLUDE}: files include each other more than {DEEPEST} levels deep")
+            self.faults.add(place(node), f"{INCLUDE}: files include each other more than {DEEPEST} levels deep")
             return None
         return None if path in self.read else IncludedFile(name, path)
 
-    def include(self, file: IncludedFile, place: Place, chain: list[IncludedFile]) -> None:
+    def include(self, file: IncludedFile, at: Place, chain: list[IncludedFile]) -> None:
         self.read.add(file.path)
         try:
             data = read_file(file.name, LONGEST_FILE)
         except FileNotFoundError:
             near = os.path.basename(similar_file(file.name))
             meant = f": did you mean {near}?" if near else ""
-            self.faults.add(place, f"{INCLUDE}: there is no file {file.name}{meant}")
+            self.faults.add(at, f"{INCLUDE}: there is no file {file.name}{meant}")
             return
         except (OSError, ValueError) as exc:
-            self.faults.add(place, f"{INCLUDE}: {file.name} cannot be read: {file_error(exc)}")
+            self.faults.add(at, f"{INCLUDE}: {file.name} cannot be read: {file_error(exc)}")
             return
         root = read_mapping(data, self.faults, file.name)
-        if len(self.read) > MOST_FILES or self.size + root.size > MOST_NODES:
-            self.faults.add(place, f"{INCLUDE}: more than {MOST_FILES} files, or {MOST_NODES} values")
+        if len(self.read) > MOST_FILES or self.size + size_of(root) > MOST_NODES:
+            self.faults.add(at, f"{INCLUDE}: more than {MOST_FILES} files, or {MOST_NODES} values")
             return
-        for name, entry in root.entries.items():
+        for name, entry in entries_of(root).items():
             if name == FLEET:
-                self.faults.add(entry.place, f"{FLEET}: only the file that includes this one can name the fleet")
+                self.faults.add(place(entry.key), f"{FLEET}: only the file that includes this one can name the fleet")
             elif name not in PARTS and not name.startswith(FREE):
-                self.faults.unknown(entry.place, name, PARTS, "part of a fleet file")
+                self.faults.unknown(place(entry.key), name, PARTS, "part of a fleet file")
         self.add(root)
         self.follow(root, [*chain, file])
 

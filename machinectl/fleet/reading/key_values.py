@@ -9,10 +9,12 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from machinectl.errors import MachineError
 from machinectl.files.secret_files import is_exposed, read_secret
-from machinectl.fleet.fleet_keys import COMMON, LABELS, Key, Kind
-from machinectl.fleet.syntax.document import Listed, Mapped, Node, Scalar
+from machinectl.fleet.fleet_keys import Key, Kind
+from machinectl.fleet.syntax.document import is_null, items_of, kind_of, place
 from machinectl.fleet.syntax.interpolation import LONGEST, Unexpandable, expand_variables
 from machinectl.machines import create_options
 from machinectl.machines.engine_options import each_once, read_env_file
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from machinectl.driver import OptionValue
+    from machinectl.fleet.syntax.document import Node
     from machinectl.fleet.syntax.faults import Faults, Place
 
 # YAML 1.1's words (https://yaml.org/type/bool.html).
@@ -112,118 +115,94 @@ class KeyValues:
             try:
                 key.check(value)
             except MachineError as exc:
-                raise Wrong(wrong_item(key.check, node, value).place, reason(key, node, exc)) from exc
+                raise Wrong(place(wrong_item(key.check, node, value)), reason(key, node, exc)) from exc
         return value
 
     def text_of(self, key: Key, node: Node) -> str:
         """Expand variables, and make paths absolute. Raises Wrong."""
-        if not isinstance(node, Scalar) or node.is_null:
+        if not isinstance(node, yaml.ScalarNode) or is_null(node):
             raise wrong_kind(key, node)
         text = self.expanded(key.name, node)
         if key.choices and text not in key.choices and text != key.default:
-            raise Wrong(node.place, f"{key.name}: {node.text!r} is not one of {', '.join(key.choices)}")
+            raise Wrong(place(node), f"{key.name}: {node.value!r} is not one of {', '.join(key.choices)}")
         if not key.is_path or not text:
             return text
-        directory = os.path.dirname(os.path.abspath(node.place.file)) if node.place.file else self.directory
+        directory = os.path.dirname(os.path.abspath(file)) if (file := place(node).file) else self.directory
         path = os.path.normpath(os.path.join(directory, os.path.expanduser(text)))
-        if text != node.text:
-            self.faults.hidden.add(path, node.text)
+        if text != node.value:
+            self.faults.hidden.add(path, node.value)
         if key.is_secret:
             check_secret_file(key, node, path)
         return path
 
-    def expanded(self, name: str, node: Scalar) -> str:
+    def expanded(self, name: str, node: yaml.ScalarNode) -> str:
         """Expand variables. Raises Wrong."""
-        if len(node.text) > LONGEST:
-            raise Wrong(node.place, f"{name} has more than {LONGEST} characters")
-        text = node.text
+        if len(node.value) > LONGEST:
+            raise Wrong(place(node), f"{name} has more than {LONGEST} characters")
+        text: str = node.value
         if "$" in text:
             used: dict[str, str] = {}
             try:
                 text = expand_variables(text, self.environment, used)
             except Unexpandable as exc:
-                raise Wrong(node.place, f"{name}: {exc}") from exc
+                raise Wrong(place(node), f"{name}: {exc}") from exc
             for variable, value in used.items():
                 self.faults.hidden.add(value, f"${{{variable}}}")
         if not text.isprintable() and CONTROLS.search(text):
-            raise Wrong(node.place, f"{name} contains a line break or another control character")
+            raise Wrong(place(node), f"{name} contains a line break or another control character")
         return text
 
 
 def reason(key: Key, node: Node, error: MachineError) -> str:
-    """Reword an option's error, without variables' values."""
-    texts = [node] if isinstance(node, Scalar) else []
-    if isinstance(node, Listed):
-        texts = [each for each in node.items if isinstance(each, Scalar)]
-    if unclear := " ".join(repr(each.text) for each in texts if "$" in each.text):
+    """Return an option's error, without variables' values."""
+    texts = [each.value for each in items_of(node) if isinstance(each, yaml.ScalarNode)]
+    if unclear := " ".join(repr(text) for text in texts if "$" in text):
         return f"{key.name}: the value of {unclear} is not valid"
-    why = f"{error.cause}. {error.hint}".rstrip(". ")
-    why = why.replace(f"--{key.name}", key.name)
-    return why if key.name in why else f"{key.name}: {why}"
+    return ". ".join(filter(None, (f"{key.name}: {error.cause}", error.hint)))
 
 
 def wrong_item(check: Callable[[OptionValue], object], node: Node, value: OptionValue) -> Node:
     """Return the first item that a check refuses, else the node."""
-    if not (isinstance(node, Listed) and isinstance(value, tuple)):
-        return node
-    for number, item in enumerate(node.items, 1):
-        try:
-            check(value[:number])
-        except MachineError:
-            return item
+    if isinstance(node, yaml.SequenceNode) and isinstance(value, tuple):
+        for number, item in enumerate(items_of(node), 1):
+            try:
+                check(value[:number])
+            except MachineError:
+                return item
     return node
 
 
-def labels_of(node: Node) -> dict[str, Scalar]:
-    """Return labels. Raises Wrong."""
-    if isinstance(node, Scalar) and node.is_null:
-        return {}
-    if not isinstance(node, Mapped):
-        raise wrong_kind(COMMON[LABELS], node)
-    found = {}
-    for name, entry in node.entries.items():
-        if not name.strip() or "=" in name or not name.isprintable():
-            raise Wrong(entry.place, f"{LABELS}: {name!r} is not a valid label")
-        if not isinstance(entry.value, Scalar):
-            raise Wrong(entry.value.place, f"{LABELS}: {name} is a text, this is {entry.value.name}")
-        found[name] = entry.value
-    return found
-
-
 def items(key: Key, node: Node) -> list[Node]:
-    """Return items; a text is a list of one."""
-    if isinstance(node, Listed):
-        return node.items
-    if isinstance(node, Scalar):
-        return [] if node.is_null else [node]
-    raise wrong_kind(key, node)
+    if isinstance(node, yaml.MappingNode):
+        raise wrong_kind(key, node)
+    return [] if is_null(node) else items_of(node)
 
 
 def wrong_kind(key: Key, node: Node) -> Wrong:
-    kind = "a text" if key.kind is Kind.TEXTS and isinstance(node, Scalar) else key.kind
-    found = node.name
-    if isinstance(node, Scalar):
-        found = "nothing" if node.is_null and not node.text else repr(node.text)
-    return Wrong(node.place, f"{key.name} is {kind}, this is {found}")
+    kind = "a text" if key.kind is Kind.TEXTS and isinstance(node, yaml.ScalarNode) else key.kind
+    found = kind_of(node)
+    if isinstance(node, yaml.ScalarNode):
+        found = repr(node.value) if node.value else "nothing" if is_null(node) else "''"
+    return Wrong(place(node), f"{key.name} is {kind}, this is {found}")
 
 
 def as_typed(node: Node, value: str) -> str:
     """Return a value for errors: as typed if variables may be secret."""
-    return node.text if isinstance(node, Scalar) and "$" in node.text else value
+    return str(node.value) if isinstance(node, yaml.ScalarNode) and "$" in node.value else value
 
 
-def check_secret_file(key: Key, node: Scalar, path: str) -> None:
+def check_secret_file(key: Key, node: yaml.ScalarNode, path: str) -> None:
     """Raise Wrong if the file is missing, readable by others, or not regular.
 
     A pipe or terminal would block, and can be read only once.
     """
     if not os.path.exists(path):
-        raise Wrong(node.place, f"{key.name}: there is no file {node.text!r}")
+        raise Wrong(place(node), f"{key.name}: there is no file {node.value!r}")
     if os.path.isdir(path):
-        raise Wrong(node.place, f"{key.name}: {node.text!r} is a directory")
+        raise Wrong(place(node), f"{key.name}: {node.value!r} is a directory")
     if not os.path.isfile(path):
-        raise Wrong(node.place, f"{key.name}: {node.text!r} is a pipe or a device, not a file")
+        raise Wrong(place(node), f"{key.name}: {node.value!r} is a pipe or a device, not a file")
     if is_exposed(path):
-        named = node.text if shlex.quote(node.text) == node.text else shlex.quote(path)
-        named = f'"{node.text}"' if "$" in node.text else named
-        raise Wrong(node.place, f"{key.name}: others can read {node.text!r}: chmod 600 {named}")
+        named = node.value if shlex.quote(node.value) == node.value else shlex.quote(path)
+        named = f'"{node.value}"' if "$" in node.value else named
+        raise Wrong(place(node), f"{key.name}: others can read {node.value!r}: chmod 600 {named}")

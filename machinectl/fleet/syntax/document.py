@@ -1,19 +1,24 @@
-"""Read YAML as a tree of texts with places.
+"""Read YAML as PyYAML's nodes: they have their places, and scalars stay the texts that were typed.
 
-Numbers, dates and booleans stay texts. Resolves anchors, aliases and `<<`. Format: https://yaml.org/spec/1.1/,
-https://yaml.org/type/merge.html.
+Format: https://yaml.org/spec/1.1/, https://yaml.org/type/merge.html.
 """
 
 from __future__ import annotations
 
-import functools
-from dataclasses import dataclass, field
-from typing import Any
+import io
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
+from machinectl.errors import NO_HINT, Hint
 from machinectl.fleet.syntax.faults import START, Faults, Place
 from machinectl.fleet.syntax.yaml_errors import NOT_YAML, NotADocument, NotYAML, decoded, place_of, translated
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    Node: TypeAlias = yaml.Node
+    Entries: TypeAlias = dict[str, "MapEntry"]
 
 # The limit of nodes; an alias counts in full.
 MOST_NODES = 1_000_000
@@ -26,82 +31,78 @@ NULL_TAG = f"{YAML_TAG}null"
 PLAIN_TAGS = frozenset({"", *(f"{YAML_TAG}{kind}" for kind in ("str", "int", "float", "bool", "null", "seq", "map"))})
 MERGE = "<<"
 # PyYAML often reports the line after the error.
-LOOK_BEFORE = (
+LOOK_BEFORE = Hint(
     "Look at the line before, too: indent all entries of a block by the same number of spaces, "
     "and write a space after each colon"
 )
+KINDS = {"scalar": "a text", "sequence": "a list", "mapping": "a mapping"}
 
 
-@dataclass(slots=True, eq=False)
-class Scalar:
-    """A scalar. `is_null`: it is empty or YAML's null."""
-
-    place: Place
-    text: str
-    is_null: bool = False
-    is_plain: bool = False
-    size: int = 1
-    name = "a text"
-
-
-@dataclass(slots=True, eq=False)
-class Listed:
-    """`size` counts all nodes in it."""
-
-    place: Place
-    items: list[Node] = field(default_factory=list)
-    size: int = 1
-    name = "a list"
-
-
-@dataclass(slots=True, eq=False)
-class Mapped:
-    """`size` counts all nodes in it."""
-
-    place: Place
-    entries: dict[str, MapEntry] = field(default_factory=dict)
-    size: int = 1
-    name = "a mapping"
-
-
-@dataclass(slots=True, eq=False)
-class MapEntry:
-    """`is_merged`: it comes from `<<`. `member` is a host's name if the key is a range."""
-
-    place: Place
+class MapEntry(NamedTuple):
+    key: yaml.ScalarNode
     value: Node
-    is_merged: bool = False
-    member: Scalar | None = None
 
 
-Node = Scalar | Listed | Mapped
+class Text(io.StringIO):
+    """A file's text; PyYAML puts the `name` into the marks."""
+
+    name = ""
 
 
-def read_mapping(data: bytes, faults: Faults, file: str = "") -> Mapped:
+def place(node: Node) -> Place:
+    return place_of(node.start_mark)
+
+
+def kind_of(node: Node) -> str:
+    return KINDS[node.id]  # type: ignore[attr-defined] # types-PyYAML lacks it
+
+
+def is_null(node: Node) -> bool:
+    return node.tag == NULL_TAG
+
+
+def entries_of(node: yaml.MappingNode) -> Entries:
+    """Return the entries of a mapping that was checked."""
+    found: Entries = node.value
+    return found
+
+
+def items_of(node: Node) -> list[Node]:
+    """Return a list's items; any other node is a list of one."""
+    return node.value if isinstance(node, yaml.SequenceNode) else [node]
+
+
+def made_text(text: str, like: Node) -> yaml.ScalarNode:
+    """Return a node for a text that no file holds, at the place of another."""
+    return yaml.ScalarNode("", text, like.start_mark)
+
+
+def made_mapping(entries: Entries, like: Node) -> yaml.MappingNode:
+    return yaml.MappingNode("", entries, like.start_mark)
+
+
+def read_mapping(data: bytes, faults: Faults, file: str = "") -> yaml.MappingNode:
     """Read a mapping. `file` names an included file. Adds errors. Raises WrongFile."""
     try:
-        return as_mapping(read_tree(decoded(data), faults, file))
+        return checked_mapping(decoded(data), faults, file)
     except NotADocument as wrong:
-        hint = LOOK_BEFORE if isinstance(wrong, NotYAML) else ""
+        hint = LOOK_BEFORE if isinstance(wrong, NotYAML) else NO_HINT
         faults.add(wrong.place._replace(file=file), wrong.unquoted if file else wrong.why, hint)
         raise faults.wrong_file() from wrong
 
 
-def as_mapping(root: Node | None) -> Mapped:
-    if root is None or (isinstance(root, Scalar) and root.is_null):
-        raise NotADocument(START, "The file is empty: a fleet file has hosts")
-    if not isinstance(root, Mapped):
-        raise NotADocument(root.place, f"A fleet file is a mapping, this is {root.name}")
-    return root
-
-
-def read_tree(text: str, faults: Faults, file: str = "", *, any_tag: bool = False) -> Node | None:
-    """Read any YAML, None if empty. Raises NotADocument."""
+def checked_mapping(text: str, faults: Faults, file: str) -> yaml.MappingNode:
+    """Raise NotADocument."""
     try:
-        root = composed(text)
+        root = composed(text, file)
     except (yaml.YAMLError, RecursionError, ValueError) as exc:
         raise translated(exc, text) from exc
-    return None if root is None else TreeBuilder(faults, file, any_tag=any_tag).tree(root)
+    if root is None or is_null(root):
+        raise NotADocument(START, "The file is empty: a fleet file has hosts")
+    Checker(faults).size(root)
+    if not isinstance(root, yaml.MappingNode):
+        raise NotADocument(place(root), f"A fleet file is a mapping, this is {kind_of(root)}")
+    return root
 
 
 class Bounded:
@@ -136,104 +137,70 @@ CSafeLoader: Any = getattr(yaml, "CSafeLoader", None)
 FastLoader: Any = CSafeLoader and type("FastLoader", (Bounded, CSafeLoader), {})
 
 
-def composed(text: str) -> Any:
+def composed(text: str, file: str = "") -> Node | None:
     """Return PyYAML's node, None if empty. Raises YAMLError."""
+    stream = Text(text)
+    stream.name = file
     if FastLoader:
         try:
-            return FastLoader(text).get_single_node()
+            return FastLoader(stream).get_single_node()  # type: ignore[no-any-return] # types-PyYAML does not know it
         except yaml.composer.ComposerError as exc:
             if not (exc.context or "").startswith("found duplicate anchor"):
                 raise
-    return PurePythonLoader(text).get_single_node()
+            stream.seek(0)
+    return PurePythonLoader(stream).get_single_node()
 
 
-# Twice as fast as Place(), for tens of thousands of places.
-new_place = functools.partial(tuple.__new__, Place)
+class Checker:
+    """Checks nodes. Each mapping's value becomes a dict of its entries, those of `<<` included."""
 
-
-class TreeBuilder:
-    """Builds a tree from PyYAML's nodes; an alias is its anchor's node."""
-
-    def __init__(self, faults: Faults, file: str, *, any_tag: bool) -> None:
+    def __init__(self, faults: Faults) -> None:
         self.faults = faults
-        self.file = file
-        self.any_tag = any_tag
-        # Lists and mappings by their node's id, None until complete.
-        self.made: dict[int, Node | None] = {}
+        # By the node's id, 0 while it is being checked.
+        self.sizes: dict[int, int] = {}
 
-    def tree(self, node: Any) -> Node:
-        mark = node.start_mark
-        place = new_place((mark.line + 1, mark.column + 1, self.file))
-        kind = type(node)
-        if kind is yaml.ScalarNode:
-            tag = node.tag
-            if tag:
-                self.check_tag(tag, place)
-            return Scalar(place, node.value, tag == NULL_TAG, not node.style)
-        known = self.made.get(id(node), self)
-        if known is None:
-            raise NotADocument(place, "This list or mapping contains itself by an alias", NOT_YAML)
-        if not isinstance(known, TreeBuilder):
-            return known
-        if node.tag:
-            self.check_tag(node.tag, place)
-        self.made[id(node)] = None
-        found = self.mapping(node, place) if kind is yaml.MappingNode else self.sequence(node, place)
-        self.made[id(node)] = found
-        return found
+    def size(self, node: Node) -> int:
+        """Check a node; return how many nodes it stands for."""
+        if node.tag and node.tag not in PLAIN_TAGS:
+            tag = node.tag.replace(YAML_TAG, "!!")
+            self.faults.add(place(node), f"The tag {tag} is not supported: write the value without it")
+        if isinstance(node, yaml.ScalarNode):
+            return 1
+        size = self.sizes.get(id(node))
+        if size == 0:
+            raise NotADocument(place(node), "This list or mapping contains itself by an alias", NOT_YAML)
+        if size is None:
+            self.sizes[id(node)], size = 0, 1
+            is_mapping = isinstance(node, yaml.MappingNode)
+            for each in [each for pair in node.value for each in pair] if is_mapping else node.value:
+                size += self.size(each)
+                if size > MOST_NODES:
+                    why = f"Here the file has more than {MOST_NODES} values, aliases included"
+                    raise NotADocument(place(each), why)
+            if is_mapping:
+                node.value = self.entries(node.value)
+            self.sizes[id(node)] = size
+        return size
 
-    def check_tag(self, tag: str, place: Place) -> None:
-        if not self.any_tag and tag not in PLAIN_TAGS:
-            shown = tag.replace(YAML_TAG, "!!")
-            self.faults.add(place, f"The tag {shown} is not supported: write the value without it")
-
-    def sequence(self, node: Any, place: Place) -> Listed:
-        found = Listed(place)
-        for each in node.value:
-            item = self.tree(each)
-            add_size(found, item.size, item.place)
-            found.items.append(item)
-        return found
-
-    def mapping(self, node: Any, place: Place) -> Mapped:
+    def entries(self, pairs: list[tuple[Node, Node]]) -> Entries:
         """A mapping's own keys win over those of `<<`."""
-        found = Mapped(place)
-        merged_at: Place | None = None
-        for key, each in node.value:
-            mark = key.start_mark
-            at = new_place((mark.line + 1, mark.column + 1, self.file))
-            value = self.tree(each)
-            add_size(found, 1 + value.size, at)
-            if type(key) is not yaml.ScalarNode:
-                self.faults.add(at, f"A key is a text, this is {self.tree(key).name}")
+        found: Entries = {}
+        merge: MapEntry | None = None
+        for key, value in pairs:
+            if not isinstance(key, yaml.ScalarNode):
+                self.faults.add(place(key), f"A key is a text, this is {kind_of(key)}")
                 continue
-            if key.tag:
-                self.check_tag(key.tag, at)
-            text = key.value
-            if text == MERGE and not key.style:
-                if merged_at:
-                    self.faults.twice(at, text, merged_at)
-                else:
-                    merged_at = at
-                    self.merge(found, at, value)
-                continue
-            before = found.entries.get(text)
-            if before and not before.is_merged:
-                self.faults.twice(at, text, before.place)
+            is_merge = key.value == MERGE and not key.style
+            before = merge if is_merge else found.get(key.value)
+            if before:
+                self.faults.twice(place(key), key.value, place(before.key))
+            elif is_merge:
+                merge = MapEntry(key, value)
             else:
-                found.entries[text] = MapEntry(at, value)
+                found[key.value] = MapEntry(key, value)
+        for each in items_of(merge.value) if merge else ():
+            if isinstance(each, yaml.MappingNode):
+                found = {**entries_of(each), **found}
+            elif merge:
+                self.faults.add(place(merge.key), f"<< takes a mapping, or a list of them; this is {kind_of(each)}")
         return found
-
-    def merge(self, into: Mapped, place: Place, value: Node) -> None:
-        for each in value.items if isinstance(value, Listed) else [value]:
-            if not isinstance(each, Mapped):
-                self.faults.add(place, f"<< takes a mapping, or a list of them; this is {each.name}")
-                continue
-            for text, entry in each.entries.items():
-                into.entries.setdefault(text, MapEntry(entry.place, entry.value, is_merged=True))
-
-
-def add_size(into: Listed | Mapped, size: int, place: Place) -> None:
-    into.size += size
-    if into.size > MOST_NODES:
-        raise NotADocument(place, f"Here the file has more than {MOST_NODES} values, aliases included")

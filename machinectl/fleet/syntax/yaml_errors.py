@@ -35,8 +35,8 @@ class NotYAML(NotADocument):
     """A file that is not YAML."""
 
 
-def place_of(mark: Any, file: str = "") -> Place:
-    return Place(mark.line + 1, mark.column + 1, file)
+def place_of(mark: Any) -> Place:
+    return Place(mark.line + 1, mark.column + 1, mark.name)
 
 
 def decoded(data: bytes) -> str:

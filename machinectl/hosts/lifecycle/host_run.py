@@ -270,7 +270,7 @@ class RealRun(HostRun):
                 rehearsal.judge(rehearsal.job.run(self.remote, self.console.progress))
 
     def _drain(self) -> AbstractContextManager[None]:
-        return draining.drained_node(self.held, self.console, draining.node_id_of(self.host))
+        return draining.drained_node(self.held, self.console, draining.node_id_of(self.machine, self.host))
 
 
 class DryRun(HostRun):

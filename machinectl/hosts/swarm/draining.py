@@ -94,8 +94,10 @@ class DrainManager:
         return call_manager(self.store, self.manager.cluster, do, last=self.manager.machine.name, pause=console.pause)
 
 
-def node_id_of(host: Facts) -> str:
-    return str(host.info.get("SwarmNode") or "") if host.swarm else ""
+def node_id_of(machine: Machine, host: Facts) -> str:
+    """Return the node's ID; while an engine starts its node again, it says none: then the recorded one."""
+    known = on_record(machine)
+    return str(host.info.get("SwarmNode") or (known.node if known else "")) if host.swarm else ""
 
 
 def allow_swarm_restart(store: Store, console: Console, machine: Machine, host: Facts, given: Allowed) -> Allowed:
@@ -106,8 +108,9 @@ def allow_swarm_restart(store: Store, console: Console, machine: Machine, host: 
     """
     if not host.swarm or given.restart_swarm or host.info.get("SwarmAutolock"):
         return given
-    drainer, recorded = find_manager_of_node(store, console, machine, node_id_of(host)), on_record(machine)
-    if drainer is None and (recorded is None or recorded.node != node_id_of(host)):
+    node_id, recorded = node_id_of(machine, host), on_record(machine)
+    drainer = find_manager_of_node(store, console, machine, node_id)
+    if drainer is None and (recorded is None or recorded.node != node_id):
         manager = machine.name if host.info.get("SwarmManager") else "<MANAGER>"
         # A machine that is new is forgotten if its host is refused.
         is_kept = machine.phase is Phase.READY or machine.changes
@@ -124,7 +127,7 @@ def draining_title(name: str) -> str:
 
 def drain_preview(store: Store, console: Console, machine: Machine, host: Facts) -> str:
     """Return which manager would drain a node, if any."""
-    drainer = find_drain_manager(store, console, machine, node_id_of(host))
+    drainer = find_drain_manager(store, console, machine, node_id_of(machine, host))
     if drainer is None or drainer.node.availability == DRAIN:
         return ""
     return f'by "{drainer.manager.machine.name}"; {former_availability(drainer.node)} again afterwards'
