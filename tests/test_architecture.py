@@ -49,8 +49,6 @@ READ_ERRORS = {
     # These join an error with a name, or with its hint.
     "machinectl.errors",
     "machinectl.hosts.engine_socket.relay",
-    # OpenSSH's hint.
-    "machinectl.ssh.openssh.askpass",
 }
 # One verb per file, and none imports another one.
 VERBS = ("machinectl.commands", "machinectl.cli.verbs")

@@ -872,7 +872,9 @@ class TestOverSSH:
         ],
     )
     def test_what_ssh_says_is_explained(self, said: str, state: State, hint: str) -> None:
-        error = explain_errors(Endpoint("ssh://ops@orion:2222"), 255, f"debug\n{said}\n\n")
+        is_docker = said.startswith(DIAL_STDIO)
+        said_there, log = (said, "") if is_docker else ("Permission denied (a banner)", f"Warning: \n{said}\n\n")
+        error = explain_errors(Endpoint("ssh://ops@orion:2222"), 1 if is_docker else 255, said_there, log)
         assert error.state is state
         assert error.cause == f"ssh://ops@orion:2222: {said.splitlines()[-1]}"
         assert hint in error.hint
@@ -884,13 +886,13 @@ class TestOverSSH:
             ("Host key verification failed.", True),
             ("connection refused", False),
         ):
-            assert is_foreign(explain_errors(Endpoint("ssh://ops@orion"), 255, said)) is is_another
+            assert is_foreign(explain_errors(Endpoint("ssh://ops@orion"), 255, "", said)) is is_another
 
     def test_a_user_who_may_not_use_the_engine_is_let_in_by_the_command_that_set_the_host_up(self) -> None:
         denied = f"{DIAL_STDIO} permission denied"
         endpoint = Endpoint("ssh://ops@orion", setup="machinectl provision orion")
-        assert explain_errors(endpoint, 1, denied).hint == "Let the SSH user use it: machinectl provision orion"
-        assert "usermod -aG docker $USER\n" in explain_errors(Endpoint("ssh://orion"), 1, denied).hint
+        assert explain_errors(endpoint, 1, denied, "").hint == "Let the SSH user use it: machinectl provision orion"
+        assert "usermod -aG docker $USER; " in explain_errors(Endpoint("ssh://orion"), 1, denied, "").hint
 
     def test_whose_start_up_file_prints_something_is_told_so(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -120,7 +120,10 @@ def test_a_host_without_the_docker_command_needs_none(
 def test_a_stopped_engine_is_told_as_docker_tells_it(remote: Remote, dockerd: Dockerd) -> None:
     moved = dockerd.socket.with_name("moved.sock")
     os.link(dockerd.socket, moved)
-    remote.configure(moved)
+    # What the host says does not count.
+    banner = remote.known_hosts.with_name("banner")
+    banner.write_text("ops@orion: Permission denied (publickey).\n")
+    remote.configure(moved, f"Banner {banner}")
     assert remote.is_kept()
     moved.unlink()
     for _ in range(2):

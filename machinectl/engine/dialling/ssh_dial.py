@@ -5,24 +5,29 @@ from __future__ import annotations
 import math
 import os
 import re
-import shlex
 import socket
 import subprocess
+from contextlib import ExitStack
 from typing import IO, TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.engine.dialling.deadline_socket import Wire
 from machinectl.engine.endpoint import EngineError, ForeignKey
-from machinectl.errors import one_line
+from machinectl.errors import Hint, one_line
+from machinectl.files.spool_directory import temporary_directory
 from machinectl.files.temporary_files import small_file
 from machinectl.ssh.destination import ssh_command
+from machinectl.ssh.openssh.login_log import read_log
 from machinectl.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from machinectl.engine.endpoint import Deadline, Endpoint
     from machinectl.url import EngineURL
+
+    # What is in an error, the engine's state, and what to do.
+    Saying = tuple[str, State, Callable[[Endpoint, str], Hint]]
 
 REMOTE_COMMAND = "docker system dial-stdio"
 # Seconds to wait for ssh to exit; normally milliseconds.
@@ -34,11 +39,13 @@ NOT_FOUND = 127
 # ssh's report of a changed key: the known_hosts file, and the host's name.
 CHANGED_FILE = re.compile(r"^Offending .*key in (.+):\d+\s*$", re.MULTILINE)
 CHANGED_NAME = re.compile(r"ost key for (\S+) has changed")
-START = "Start the engine on the host: sudo systemctl start docker"
+START = Hint("Start the engine on the host", "sudo systemctl start docker")
+# ssh's exit status for a failure of its own, and its name for a host behind a ProxyCommand (packet.c).
+SSH_FAILED, BEHIND_PROXY = 255, "UNKNOWN port 65535"
 
 
 class SSHWire(Wire):
-    """A connection through an ssh process; its stderr explains failures."""
+    """A connection through an ssh process; its log, and what docker says there, explain failures."""
 
     def __init__(
         self,
@@ -47,10 +54,13 @@ class SSHWire(Wire):
         deadline: Deadline,
         process: subprocess.Popen[bytes],
         errors: IO[bytes],
+        log: str,
     ) -> None:
         super().__init__(sock, endpoint, deadline)
         self.process = process
         self.errors = errors
+        self.log = log
+        self.files = ExitStack()
 
     def late(self) -> EngineError:
         return late_error(self.endpoint, self.deadline)
@@ -61,7 +71,8 @@ class SSHWire(Wire):
         except subprocess.TimeoutExpired:
             status = None
         self.errors.seek(max(0, self.errors.seek(0, os.SEEK_END) - LONGEST_ERRORS))
-        return explain_errors(self.endpoint, status, self.errors.read(LONGEST_ERRORS).decode(errors="replace"))
+        said = self.errors.read(LONGEST_ERRORS).decode(errors="replace")
+        return explain_errors(self.endpoint, status, said, read_log(self.log).text)
 
     def close(self) -> None:
         super().close()
@@ -71,27 +82,34 @@ class SSHWire(Wire):
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        self.errors.close()
+        self.files.close()
 
 
 def connect_ssh(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> SSHWire:
-    here, there = socket.socketpair()
-    errors = small_file()
-    try:
-        with there:
-            process = subprocess.Popen(
-                dial_command(url, endpoint.ssh_options, deadline.remaining()),
-                stdin=there.fileno(),
-                stdout=there.fileno(),
-                stderr=errors,
-            )
-    except OSError as exc:
-        here.close()
-        errors.close()
-        if isinstance(exc, TimeoutError):
+    with ExitStack() as files:
+        log = os.path.join(files.enter_context(temporary_directory()), "log")
+        errors = files.enter_context(small_file())
+        here, there = socket.socketpair()
+        files.enter_context(here)
+        try:
+            with there:
+                process = subprocess.Popen(
+                    dial_command(url, [*log_options(log), *endpoint.ssh_options], deadline.remaining()),
+                    stdin=there.fileno(),
+                    stdout=there.fileno(),
+                    stderr=errors,
+                )
+        except TimeoutError as exc:
             raise EngineError(f"{endpoint.peer} was not asked within {deadline}", state=State.TIMEOUT) from exc
-        raise EngineError(f"Cannot run ssh: {exc.strerror}", "Install the OpenSSH client") from exc
-    return SSHWire(here, endpoint, deadline, process, errors)
+        except OSError as exc:
+            raise EngineError(f"Cannot run ssh: {exc.strerror}", Hint("Install the OpenSSH client")) from exc
+        wire = SSHWire(here, endpoint, deadline, process, errors, log)
+        wire.files = files.pop_all()
+    return wire
+
+
+def log_options(path: str) -> list[str]:
+    return ["-E", path, "-o", "LogLevel=INFO"]
 
 
 def dial_command(url: EngineURL, options: Sequence[str], timeout: float | None) -> list[str]:
@@ -105,30 +123,28 @@ def login_command(url: EngineURL, options: Sequence[str], timeout: float | None,
     return ssh_command(url.host, words, user=url.user, port=url.port, arguments=[remote])
 
 
-def explain_errors(endpoint: Endpoint, status: int | None, errors: str) -> EngineError:
-    if error := explain_known(endpoint, errors):
+def explain_errors(endpoint: Endpoint, status: int | None, said: str, log: str) -> EngineError:
+    """`said` is what docker says there; `log` is ssh's own, to which a host's banner cannot write."""
+    # A jump host's ssh has no log of its own.
+    is_docker = status != SSH_FAILED or BEHIND_PROXY in log
+    if error := explain_known(endpoint, log) or (is_docker and explain_known(endpoint, said, BY_DOCKER)):
         return error
-    said = last_line(errors) or f"ssh ended with status {status}"
+    if BEHIND_PROXY in log and (error := explain_known(endpoint, said)):
+        return error
+    last = last_line(said if is_docker else log) or last_line(log) or f"ssh ended with status {status}"
     if status == NOT_FOUND:
-        hint = f"Set the host up: {endpoint.setup}" if endpoint.setup else "Install the docker CLI on the host"
-        return EngineError(f"{endpoint.peer}: there is no docker command ({said})", hint)
-    return EngineError(f"{endpoint.peer}: {said}", by_hand(endpoint))
+        hint = Hint("Set the host up", endpoint.setup) if endpoint.setup else Hint("Install the docker CLI on the host")
+        return EngineError(f"{endpoint.peer}: there is no docker command ({last})", hint)
+    return EngineError(f"{endpoint.peer}: {last}", by_hand(endpoint))
 
 
-def explain_known(endpoint: Endpoint, errors: str) -> EngineError | None:
-    """Return None for an error that SAYINGS lacks."""
-    text = errors.lower()
-    for mark, state, hint in SAYINGS:
-        if mark in text:
-            advice = hint.format(
-                target=ssh_target(endpoint),
-                ssh=ssh_by_hand(endpoint),
-                accept=acceptance(endpoint, errors),
-                join=joining(endpoint),
-                port=f"set its port: {endpoint.port_setter}" if endpoint.port_setter else "set its port in the URL",
-            )
+def explain_known(endpoint: Endpoint, text: str, sayings: Sequence[Saying] | None = None) -> EngineError | None:
+    """Return None for an error that `sayings` (by default ssh's) lacks."""
+    lower = text.lower()
+    for mark, state, hint in sayings or BY_SSH:
+        if mark in lower:
             kind = ForeignKey if mark in KEY_REFUSED else EngineError
-            return kind(f"{endpoint.peer}: {last_line(errors)}", advice, state)
+            return kind(f"{endpoint.peer}: {last_line(text)}", hint(endpoint, text), state)
     return None
 
 
@@ -145,19 +161,22 @@ def late_error(endpoint: Endpoint, deadline: Deadline) -> EngineError:
     )
 
 
-def by_hand(endpoint: Endpoint) -> str:
+def by_hand(endpoint: Endpoint) -> Hint:
     """Name the command that says what is wrong: dial-stdio itself prints nothing on a good host either."""
-    return f"Try it by hand: {ssh_by_hand(endpoint)} docker version"
+    return Hint("Try it by hand", f"{ssh_by_hand(endpoint)} docker version")
 
 
-def joining(endpoint: Endpoint) -> str:
+def joining(endpoint: Endpoint, _: str) -> Hint:
     """Return how the SSH user may use the engine."""
     if endpoint.setup:
-        return f"Let the SSH user use it: {endpoint.setup}"
+        return Hint("Let the SSH user use it", endpoint.setup)
     user = engine_url.parse_url(endpoint.url).user
-    return (
-        f"Let {user or 'the user'} use it, on the host: sudo usermod -aG docker {user or '$USER'}\n"
-        "If there is no group docker, first: sudo groupadd docker; sudo chgrp docker /var/run/docker.sock"
+    return Hint(
+        f"Let {user or 'the user'} use it, on the host", f"sudo usermod -aG docker {user or '$USER'}", elsewhere=True
+    ) | Hint(
+        "If there is no group docker, first",
+        "sudo groupadd docker; sudo chgrp docker /var/run/docker.sock",
+        elsewhere=True,
     )
 
 
@@ -168,13 +187,20 @@ def ssh_by_hand(endpoint: Endpoint) -> str:
     return f"ssh {ssh_target(endpoint)}"
 
 
-def acceptance(endpoint: Endpoint, errors: str) -> str:
+def acceptance(endpoint: Endpoint, log: str) -> Hint:
     if any(option.startswith("HostKeyAlias=") for option in endpoint.ssh_options):
-        return f"See the new key, and how to accept it: machinectl ssh {endpoint.name}"
-    name, file = CHANGED_NAME.search(errors), CHANGED_FILE.search(errors)
-    where = ["-f", file[1]] if file else []
-    forget = shlex.join(["ssh-keygen", *where, "-R", name[1] if name else engine_url.parse_url(endpoint.url).host])
-    return f"If the host was reinstalled: {forget}, then {ssh_by_hand(endpoint)}"
+        return Hint("See the new key, and how to accept it", "machinectl ssh", endpoint.name)
+    name, file = CHANGED_NAME.search(log), CHANGED_FILE.search(log)
+    host = name[1] if name else engine_url.parse_url(endpoint.url).host
+    forget = Hint("If the host was reinstalled", "ssh-keygen", *(["-f", file[1]] if file else []), "-R", host)
+    return forget | Hint("Then", ssh_by_hand(endpoint))
+
+
+def start_sshd(endpoint: Endpoint, _: str) -> Hint:
+    setter = endpoint.port_setter
+    return Hint("Start sshd on the host") | (
+        Hint("Or set its port", setter) if setter else Hint("Or set its port in the URL")
+    )
 
 
 def ssh_target(endpoint: Endpoint) -> str:
@@ -183,18 +209,31 @@ def ssh_target(endpoint: Endpoint) -> str:
     return (f"-p {url.port} " if url.port else "") + (f"{url.user}@" if url.user else "") + url.host
 
 
+def always(hint: Hint) -> Callable[[Endpoint, str], Hint]:
+    return lambda _endpoint, _text: hint
+
+
+CHECK_NETWORK = always(Hint("Check this computer's network and the address"))
 KEY_REFUSED = ("host identification has changed", "host key verification failed")
-# Errors of OpenSSH or the remote docker CLI. The first match is the root cause.
-SAYINGS = (
-    (KEY_REFUSED[0], State.ERROR, "{accept}"),
-    (KEY_REFUSED[1], State.ERROR, "Accept its key once: {ssh}"),
-    ("connect: permission denied", State.ERROR, "{join}"),
-    ("connect: no such file", State.ERROR, START),
-    ("connect: connection refused", State.STOPPED, START),
-    ("permission denied (", State.ERROR, "Load a key that it knows (ssh-add), or send it one: ssh-copy-id {target}"),
-    ("could not resolve hostname", State.ERROR, "Check the name's spelling"),
-    ("connection refused", State.STOPPED, "Start sshd on the host, or {port}"),
-    ("timed out", State.TIMEOUT, "Check that the host is up and that its firewall lets ssh through"),
-    ("no route to host", State.ERROR, "Check this computer's network and the address"),
-    ("network is unreachable", State.ERROR, "Check this computer's network and the address"),
+# Errors of OpenSSH and of the remote docker CLI. The first match is the root cause.
+BY_SSH: Sequence[Saying] = (
+    (KEY_REFUSED[0], State.ERROR, acceptance),
+    (KEY_REFUSED[1], State.ERROR, lambda endpoint, _: Hint("Accept its key once", ssh_by_hand(endpoint))),
+    (
+        "permission denied (",
+        State.ERROR,
+        lambda endpoint, _: (
+            Hint("Load a key that it knows", "ssh-add") | Hint("Or send it one", f"ssh-copy-id {ssh_target(endpoint)}")
+        ),
+    ),
+    ("could not resolve hostname", State.ERROR, always(Hint("Check the name's spelling"))),
+    ("connection refused", State.STOPPED, start_sshd),
+    ("timed out", State.TIMEOUT, always(Hint("Check that the host is up and that its firewall lets ssh through"))),
+    ("no route to host", State.ERROR, CHECK_NETWORK),
+    ("network is unreachable", State.ERROR, CHECK_NETWORK),
+)
+BY_DOCKER: Sequence[Saying] = (
+    ("connect: permission denied", State.ERROR, joining),
+    ("connect: no such file", State.ERROR, always(START)),
+    ("connect: connection refused", State.STOPPED, always(START)),
 )

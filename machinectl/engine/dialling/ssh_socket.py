@@ -23,13 +23,16 @@ from machinectl.engine.dialling.ssh_dial import (
     connect_ssh,
     explain_known,
     late_error,
+    log_options,
     login_command,
 )
 from machinectl.engine.endpoint import Deadline, EngineError
-from machinectl.errors import one_line
+from machinectl.errors import Hint, one_line
+from machinectl.files.spool_directory import temporary_directory
 from machinectl.files.temporary_files import small_file
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.openssh import multiplexing
+from machinectl.ssh.openssh.login_log import read_log
 from machinectl.ssh.openssh.ssh_options import COMMANDS_ONLY, option_words
 from machinectl.url import parse_url
 
@@ -46,7 +49,6 @@ PLAIN_PATH = re.compile(r"/[\w./@+,=-]+", re.ASCII)
 NAMED_FILE = re.compile(r'(?:UserKnownHostsFile|IdentityFile)="?([^"]+)"?')
 OPTIONS = {
     **COMMANDS_ONLY,
-    "LogLevel": "ERROR",
     "StdinNull": "no",
     "SessionType": "default",
     "ServerAliveInterval": "15",
@@ -183,9 +185,9 @@ class KeptConnection:
         """Return whether the socket exists now. Raises EngineError if the login failed."""
         self.retire()
         sweep_ended(os.path.dirname(self.control))
-        status, output, errors = self.run_master(deadline.remaining())
+        status, output, log = self.run_master(deadline.remaining())
         if not multiplexing.is_open(self.control):
-            if error := explain_known(self.endpoint, errors):
+            if error := explain_known(self.endpoint, log):
                 raise error
             return False
         # An engine needs no docker command on its host.
@@ -196,18 +198,19 @@ class KeptConnection:
         return multiplexing.control(self.control, self.url.host, "forward", "-L", f"{self.path}:{remote}")
 
     def run_master(self, timeout: float | None) -> tuple[int, str, str]:
-        """Log in and stay in the background; return the remote command's status, output and errors."""
+        """Log in and stay in the background; return the remote command's status, its output and ssh's log."""
         options = option_words({**OPTIONS, **multiplexing.socket_options(self.control)})
-        command = login_command(self.url, [*self.endpoint.ssh_options, *options], timeout, REMOTE_COMMAND)
-        # Files, not pipes: old versions keep stderr open in the background.
-        with small_file() as output, small_file() as errors:
+        # A file, not a pipe: the background ssh keeps it open.
+        with small_file() as output, temporary_directory() as directory:
+            log = os.path.join(directory, "log")
+            words = [*log_options(log), *self.endpoint.ssh_options, *options]
             try:
                 # A session of its own: ^C and the terminal's end must not reach it later.
                 done = subprocess.run(
-                    command,
+                    login_command(self.url, words, timeout, REMOTE_COMMAND),
                     stdin=subprocess.DEVNULL,
                     stdout=output,
-                    stderr=errors,
+                    stderr=subprocess.DEVNULL,
                     timeout=timeout,
                     start_new_session=True,
                     check=False,
@@ -217,11 +220,8 @@ class KeptConnection:
             except OSError:
                 # connect_ssh says it.
                 return NOT_FOUND, "", ""
-            said = []
-            for file in (output, errors):
-                file.seek(0)
-                said.append(file.read(LONGEST_HEAD).decode(errors="replace"))
-        return done.returncode, said[0], said[1]
+            output.seek(0)
+            return done.returncode, output.read(LONGEST_HEAD).decode(errors="replace"), read_log(log).text
 
     def retire(self) -> None:
         """Let it end with its last request: others may be in use."""
@@ -283,7 +283,7 @@ def docker_error(endpoint: Endpoint, timeout: float) -> EngineError | None:
     said = one_line(head.splitlines()[0].decode(errors="replace"), LONGEST_SAID)
     return EngineError(
         f"{endpoint.peer}: a start-up file of the login shell prints {said!r} before docker's answer",
-        "On the host, let ~/.bashrc and the like print at a terminal only: [ -t 1 ] && echo …",
+        Hint("On the host, let ~/.bashrc and the like print at a terminal only", "[ -t 1 ] && echo …"),
     )
 
 

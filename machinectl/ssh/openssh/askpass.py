@@ -14,7 +14,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from machinectl.errors import one_line
+from machinectl.errors import Hint, one_line
 from machinectl.ssh.keys.credentials import TRIES, ask_secret
 from machinectl.ssh.openssh.ssh_options import quote_config_path
 from machinectl.ssh.ssh_errors import SSHError
@@ -31,7 +31,7 @@ LONGEST_QUESTION = 1 << 12
 LONGEST_SHOWN, MOST_QUESTIONS = 100, 16
 # How often to check for the program's end, in seconds.
 LOOK_SECONDS = 0.05
-# What a hint of ssh says that needs no answer: a token wants to be touched.
+# The kind of a prompt that needs no answer (SSH_ASKPASS_PROMPT): a token wants to be touched.
 NOTICE = "none"
 SCRIPT = """
 import os, socket, sys
@@ -48,7 +48,7 @@ sys.exit(not answer)
 
 
 class AskPass:
-    """The program for SSH_ASKPASS in a private directory. `answer` takes ssh's hint and its question."""
+    """The program for SSH_ASKPASS in a private directory. `answer` takes the kind of a prompt and its text."""
 
     def __init__(self, directory: str, answer: Callable[[str, str], str | None]) -> None:
         self._answer = answer
@@ -81,9 +81,9 @@ class AskPass:
             with contextlib.suppress(OSError):
                 while len(asked) < LONGEST_QUESTION and (piece := connection.recv(LONGEST_QUESTION)):
                     asked += piece
-                hint, _, question = asked.decode(errors="replace").partition("\0")
-                answer = self._answer(hint, question)
-                if hint == NOTICE:
+                kind, _, question = asked.decode(errors="replace").partition("\0")
+                answer = self._answer(kind, question)
+                if kind == NOTICE:
                     self._notified.append(connection)
                     stack.pop_all()
                 elif answer is not None:
@@ -165,8 +165,8 @@ class Answers:
         self.tried: list[str] = []
         self.typed: str | None = None
 
-    def __call__(self, hint: str, question: str) -> str | None:
-        if hint == NOTICE:
+    def __call__(self, kind: str, question: str) -> str | None:
+        if kind == NOTICE:
             self._console.note(f"{self._login}: {one_line(question, LONGEST_SHOWN)}")
             return None
         if self.password is not None and not self.asked:
@@ -178,7 +178,7 @@ class Answers:
             self._console.warn(f"{self._login} does not take that")
         self.asked.append(words)
         if len(self.asked) > MOST_QUESTIONS:
-            raise SSHError(f"{self._login} asks questions without end", "Look at the host: it may be another one")
+            raise SSHError(f"{self._login} asks questions without end", Hint("Look at the host: it may be another one"))
         self.typed = ask_secret(self._console, words)
         if self.typed is not None:
             self.tried.append("the password typed")

@@ -11,7 +11,7 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from machinectl.errors import one_line
+from machinectl.errors import Hint, one_line
 from machinectl.files.spool_directory import temporary_directory
 from machinectl.process_streams import Stdin, run_streamed
 from machinectl.ssh import framing
@@ -149,9 +149,8 @@ class Attempt:
         # An ssh that uses another's connection does not report its loss.
         is_gone = self.control and not multiplexing.is_open(self.control)
         if output.shell_status == SSH_FAILED and (log.find(LOST) or is_gone):
-            return ConnectionLost(
-                f"The connection to {self.endpoint.host} was lost", "The command may still be running there"
-            )
+            hint = Hint("The command may still be running there")
+            return ConnectionLost(f"The connection to {self.endpoint.host} was lost", hint)
         return None
 
     def end(self, process: int) -> bool:

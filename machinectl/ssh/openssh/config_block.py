@@ -9,7 +9,7 @@ import glob
 import os
 import re
 
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.files.atomic import read_file
 from machinectl.process_streams import find_program
 from machinectl.ssh.destination import SSHEndpoint
@@ -73,7 +73,8 @@ def host_block(
     for line in lines:
         if not line.isprintable():
             raise MachineError(
-                f"ssh's configuration cannot hold {line!r}", "Keep the store in a directory without such characters"
+                f"ssh's configuration cannot hold {line!r}",
+                Hint("Keep the store in a directory without such characters"),
             )
     names = " ".join(dict.fromkeys([name, *also]))
     return "".join([f"Host {names}\n", *(f"    {line}\n" for line in lines)])

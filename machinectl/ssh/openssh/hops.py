@@ -7,6 +7,7 @@ import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from machinectl.errors import Hint
 from machinectl.files.atomic import read_file
 from machinectl.ssh.destination import PIN, Jump, ssh_command
 from machinectl.ssh.keys.host_keys import HostKeyPolicy, HostKeys, find_known, without_marker
@@ -145,7 +146,7 @@ def route_to(
     jump = jump_before(settings)
     while jump:
         if len(hops) > LONGEST_CHAIN:
-            raise SSHError(f"The jump hosts of {settings.host} form a loop", f"See: ssh -G {settings.host}")
+            raise SSHError(f"The jump hosts of {settings.host} form a loop", Hint("See", "ssh -G", settings.host))
         chosen = read_settings(jump.endpoint)
         keys = host_keys
         if jump.machine:
