@@ -40,12 +40,11 @@ READING = {
     "count",
 }
 MATCHING = {"search", "match", "fullmatch", "sub", "split", "findall", "finditer"}
-# Modules that still do. The first five will not when a hint keeps its command apart from its words.
+# Modules that still do. The first four will not when a hint keeps its command apart from its words.
 READ_ERRORS = {
     "machinectl.cli.output.exit_status",
     "machinectl.cli.parsing.suggestions",
     "machinectl.cli.verbs.many.apply",
-    "machinectl.hosts.connection.login",
     # These join an error with a name, or with its hint.
     "machinectl.errors",
     "machinectl.hosts.engine_socket.relay",

@@ -97,7 +97,7 @@ VALUES = [
     (r"-(PATH|FILE) ", "-ssh-key "),
     (r"-(PORT) ", "-ssh-port "),
     (r"-(USER) ", "-ssh-user "),
-    (r"^set value value$", "set --generic-ssh-port 22 host"),
+    (r"^set value value( value)?$", "set --generic-ssh-port 22 host"),
     (r"^(rm --purge|rm -y|swarm join value)$", r"\1 rigel"),
     (r"^set --engine-opt value=value:9323", "set --engine-opt metrics-addr=127.0.0.1:9323"),
     (r"^set --url value", "set --url tcp://127.0.0.1:1"),

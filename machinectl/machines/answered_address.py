@@ -51,11 +51,6 @@ class AddressMemory:
         last, age = last_answer(self._directory, self._what)
         return last == host and 0 <= age < within
 
-    def just_answered(self) -> str:
-        """Return the host that answered a moment ago, or ""."""
-        last, age = last_answer(self._directory, self._what)
-        return last if 0 <= age < MOMENT else ""
-
     def answered(self, host: str) -> None:
         """Never fails: without the file, the addresses are tried in their order."""
         last, age = last_answer(self._directory, self._what)

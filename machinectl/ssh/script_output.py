@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from machinectl.errors import Hint
 from machinectl.ssh.framing import LONGEST_NUMBER, FramedStream
 from machinectl.ssh.signals import is_signalled
 from machinectl.ssh.ssh_errors import SSHError, shell_ended
@@ -138,7 +139,7 @@ def final_status(output: ScriptOutput, address: str, find_loss: Callable[[], SSH
     if output.may_run:
         raise SSHError(
             f"{address} did not confirm that it ended a command that timed out",
-            "It may still be running there; on the host: ps -ef",
+            Hint("It may still be running there; on the host", "ps -ef"),
         )
     if output.shell_status is None:
         return None
@@ -146,7 +147,9 @@ def final_status(output: ScriptOutput, address: str, find_loss: Callable[[], SSH
         return output.status
     output.finish()
     if output.is_complete:
-        raise SSHError(f"{address} ended a command without an exit status", "See each command and its output: --debug")
+        raise SSHError(
+            f"{address} ended a command without an exit status", Hint("See each command and its output: --debug")
+        )
     if is_signalled(output.shell_status):
         return output.shell_status
     raise find_loss() or shell_ended(address)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from machinectl.errors import MachineError, one_line
+from functools import partial
+
+from machinectl.errors import NO_HINT, Hint, MachineError, one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,19 +13,33 @@ if TYPE_CHECKING:
 
 # Enough for all login attempts, in characters.
 LONGEST = 1000
-# Parts of hints for a new machine. For an existing one, `hosts.connection` replaces them with commands.
-ANOTHER_PORT = "where SSH listens on another port, create and set take --ssh-port"
-ANOTHER_KEY = "--ssh-key PATH"
+# Settings of a machine that may be wrong.
+PORT, KEY, USER = "ssh-port", "ssh-key", "ssh-user"
+SETTINGS = {
+    PORT: ("if SSH listens on another port", "<PORT>"),
+    KEY: ("or name the right key", "<PATH>"),
+    USER: ("or log in as another user", "<USER>"),
+}
 # sshd's greetings for a client that it rejects for now: MaxStartups, and PerSourcePenalties, on by default since 9.8
 # (sshd-session.c, srclimit.c).
 REJECTING_GREETINGS = ("Not allowed at this time", "Exceeded MaxStartups")
 
 
 class SSHError(MachineError):
-    """Keeps the cause on one line: a quoted server must not imitate our messages. A hint may have several."""
+    """Keeps cause and hint in one line each: a quoted server must not imitate our messages.
 
-    def __init__(self, cause: str, hint: str = "") -> None:
-        super().__init__(one_line(cause, LONGEST), "\n".join(one_line(line, LONGEST) for line in hint.split("\n")))
+    `setting` may be wrong: the hint has the flag of a new machine; `advice` is the rest of it.
+    """
+
+    def __init__(self, cause: str, hint: str = NO_HINT, setting: str = "") -> None:
+        hint = hint if isinstance(hint, Hint) else Hint(hint) if hint else NO_HINT
+        self.advice, self.setting = hint.rewritten(partial(one_line, limit=LONGEST)), setting
+        flag = Hint(f"{SETTINGS[setting][0]}: --{setting} {SETTINGS[setting][1]}") if setting else NO_HINT
+        super().__init__(one_line(cause, LONGEST), self.advice | flag)
+
+    def advise(self, hint: Hint) -> None:
+        """Replace the hint."""
+        self.hint, self.advice, self.setting = hint, hint, ""
 
 
 class Unreachable(SSHError):
@@ -41,7 +57,7 @@ class ConnectionLost(SSHError):
 class HostKeyRefused(SSHError):
     """The host's key is not trusted; nothing was sent. `shown` is its fingerprint if another one is known."""
 
-    def __init__(self, cause: str, hint: str = "", shown: str = "") -> None:
+    def __init__(self, cause: str, hint: str = NO_HINT, shown: str = "") -> None:
         super().__init__(cause, hint)
         self.shown = shown
 
@@ -54,7 +70,7 @@ class NoKey(SSHError):
     """The file of the key to log in with is missing."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(f"There is no key {path}", f"See: ls -l {path}")
+        super().__init__(f"There is no key {path}", Hint("See", "ls -l", path))
         self.path = path
 
 
@@ -85,12 +101,12 @@ class RootRefused(SSHError):
 def command_timeout(address: str, seconds: float) -> CommandTimeout:
     return CommandTimeout(
         f"{address} did not finish a command within {seconds:.0f} s",
-        "It may still be running there; see which: --debug",
+        Hint("It may still be running there; see which: --debug"),
     )
 
 
 def shell_ended(address: str, said: str = "") -> SSHError:
     return SSHError(
         f"{address} ended a command early{said and f': {said}'}",
-        "Look on the host for a signal to its shell, or a lack of memory: journalctl -e",
+        Hint("Look on the host for a signal to its shell, or a lack of memory", "journalctl -e"),
     )

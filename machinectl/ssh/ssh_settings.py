@@ -8,7 +8,7 @@ import re
 import subprocess
 import time
 
-from machinectl.errors import UsageError
+from machinectl.errors import Hint, UsageError
 from machinectl.process_streams import find_program
 from machinectl.ssh.destination import Jump, SSHEndpoint, ssh_command
 from machinectl.ssh.ssh_errors import SSHError
@@ -60,8 +60,6 @@ class Settings(Frozen):
     port: int
     # IdentityFile, in order, with missing files.
     keys: tuple[str, ...]
-    # CertificateFile, in order, with missing files.
-    certificates: tuple[str, ...]
     # The user named one key; try no others.
     key_given: bool
     # Use only `keys`, no other keys of the agent.
@@ -88,6 +86,16 @@ class Settings(Frozen):
     def is_direct(self) -> bool:
         """Whether no jump host or proxy is in between."""
         return not (self.jump or self.proxy_jump or self.proxy_command)
+
+    @property
+    def patience(self) -> float:
+        """After how many seconds without an answer a connection is lost."""
+        return self.alive_interval * max(1, self.alive_count)
+
+    @property
+    def silence(self) -> str:
+        """Say why such a connection is lost."""
+        return f"no sign of life for {self.patience:.0f} s"
 
     @property
     def address(self) -> str:
@@ -130,7 +138,7 @@ def read_settings(endpoint: SSHEndpoint) -> Settings:
 def check_endpoint(endpoint: SSHEndpoint) -> None:
     """Refuse names that ssh or a ProxyCommand's shell would misread."""
     if not is_plain_name(endpoint.host) or "/" in endpoint.host or "@" in endpoint.host:
-        raise UsageError(f"{endpoint.host!r} is not a host's name or address", "Give it as ssh takes it")
+        raise UsageError(f"{endpoint.host!r} is not a host's name or address", Hint("Give it as ssh takes it"))
     if endpoint.user:
         check_ssh_user(endpoint.user)
 
@@ -138,7 +146,7 @@ def check_endpoint(endpoint: SSHEndpoint) -> None:
 def check_ssh_user(user: str) -> None:
     """Refuse a name that ssh or a shell would misread."""
     if not is_plain_name(user):
-        raise UsageError(f"{user!r} is not a user's name", "Give it as ssh takes it")
+        raise UsageError(f"{user!r} is not a user's name", Hint("Give it as ssh takes it"))
 
 
 def is_plain_name(name: str) -> bool:
@@ -190,13 +198,15 @@ def ask_openssh(endpoint: SSHEndpoint) -> Options:
     except subprocess.TimeoutExpired as exc:
         raise SSHError(
             f"ssh did not read its configuration for {endpoint.host} within {QUERY_TIMEOUT:.0f} s",
-            f"See what it waits for: ssh -vG {endpoint.host}",
+            Hint("See what it waits for", f"ssh -vG {endpoint.host}"),
         ) from exc
     except OSError as exc:
-        raise SSHError(f"ssh cannot be started: {exc.strerror}", "Try: ssh -V") from exc
+        raise SSHError(f"ssh cannot be started: {exc.strerror}", Hint("Try", "ssh -V")) from exc
     if answer.returncode != 0:
         said = answer.stderr.strip().splitlines() or ["no reason given"]
-        raise SSHError(f"ssh refuses its configuration for {endpoint.host}: {said[0]}", f"See: ssh -G {endpoint.host}")
+        raise SSHError(
+            f"ssh refuses its configuration for {endpoint.host}: {said[0]}", Hint("See", f"ssh -G {endpoint.host}")
+        )
     return parse_options(answer.stdout)
 
 
@@ -231,7 +241,6 @@ def choose_settings(endpoint: SSHEndpoint, options: Mapping[str, Sequence[str]])
         user=user,
         port=port,
         keys=tuple(keys),
-        certificates=tuple(expand_path(path, tokens) for path in options.get("certificatefile", ()) if path != "none"),
         key_given=bool(endpoint.key),
         identities_only=bool(endpoint.key) or option("identitiesonly") == "yes",
         agent=agent_socket(options, tokens),
@@ -329,8 +338,8 @@ def jump_host(text: str) -> SSHEndpoint:
     if "," in text or colons == 1 or (port and not colons and found.port not in PORTS):
         raise UsageError(
             f"{text!r} is not a jump host: name a machine, or [user@]host[:port]",
-            "If it is itself behind a jump host, set that one for it: ProxyJump in "
-            "~/.ssh/config, or --ssh-jump of its machine",
+            Hint("If it is itself behind a jump host, set that one for it: ProxyJump in ~/.ssh/config")
+            | Hint("or", "machinectl set --ssh-jump <HOST> <NAME>"),
         )
     check_endpoint(found)
     return found

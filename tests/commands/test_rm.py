@@ -166,7 +166,7 @@ def test_of_a_host_that_may_never_come_back_it_is_said_how_to_forget_it(store: S
         new = machinectl("create", "--dry-run", "-d", "generic", *options, "new", store=store.root)
         assert "machinectl start" not in new.stderr
         machinectl("set", "--generic-ssh-port", str(off), "orion", store=store.root)
-        assert "If it is off: machinectl start orion\n" in machinectl("provision", "orion", store=store.root).stderr
+        assert "if it is off: machinectl start orion\n" in machinectl("provision", "orion", store=store.root).stderr
     assert machinectl("rm", "-y", "orion", store=store.root).returncode == 0
     assert removed(store) == "orion\n"
     failed = machinectl("rm", "-y", "--purge", "orion", store=store.root)

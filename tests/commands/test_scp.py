@@ -450,7 +450,7 @@ def test_output_of_a_start_up_file_before_sftp_is_explained(orion: Store, sshd: 
     assert done.returncode == 255
     cause, hint = done.stderr.splitlines()
     assert "does not speak SFTP" in cause
-    assert f"if a start-up file of the shell prints something, it must not: ssh -p {sshd.port}" in hint
+    assert f"a start-up file of the shell must not print: ssh -p {sshd.port}" in hint
 
 
 class OnTerminal:

@@ -134,10 +134,9 @@ def test_a_host_with_another_key_than_the_pinned_one_is_not_logged_in_at(
     sshd.host_keys = [keygen(sshd.directory / "another_host_key")]
     done = machinectl(*way, "ssh", "orion", "touch", str(sshd.directory / "was-there"), store=orion.root)
     assert done.returncode == 255
-    cause, moved, hint = done.stderr.splitlines()
-    assert cause.startswith(f"Error: The host key of 127.0.0.1:{sshd.port} has changed")
-    assert moved.endswith("has another address now: machinectl set --ip-address <ADDRESS> orion")
-    assert hint.endswith(f"accept it: machinectl provision orion --ssh-host-key {sshd.fingerprint()}")
+    assert done.stderr.startswith(f"Error: The host key of 127.0.0.1:{sshd.port} has changed")
+    assert "has another address now: machinectl set --ip-address <ADDRESS> orion" in done.stderr
+    assert f"accept it: machinectl provision orion --ssh-host-key {sshd.fingerprint()}" in done.stderr
     assert not (sshd.directory / "was-there").exists()
 
 
@@ -325,12 +324,12 @@ def test_a_login_that_is_refused_is_told_with_what_to_type(orion: Store, sshd: S
     assert hint.startswith("  See why: machinectl doctor orion; ")
     assert hint.endswith("machinectl set --ssh-user <USER> orion")
     ours = machinectl("--native-ssh", "ssh", "orion", "true", store=orion.root)
-    assert (ours.returncode, "machinectl set --ssh-key <PATH> orion, or" in ours.stderr) == (255, True)
+    assert (ours.returncode, "machinectl set --ssh-key <PATH> orion" in ours.stderr) == (255, True)
     with orion.writing("orion") as held:
         held.machine.fleet = "lab"
         held.write()
     of_fleet = machinectl("--native-ssh", "ssh", "orion", "true", store=orion.root)
-    assert (of_fleet.returncode, "ssh-key: <PATH> in the fleet file, or" in of_fleet.stderr) == (255, True)
+    assert (of_fleet.returncode, "in the fleet file: ssh-key: <PATH>" in of_fleet.stderr) == (255, True)
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ class TestBehindAMachine:
         with serving(leads_to(gate.port), host=LAN, port=behind.port):
             let_in(store, "orion")
         [said] = answered_address.NEWS.skipped
-        assert said.startswith(f'Skipped {LAN}, an address of "orion": its SSH key')
+        assert said.startswith(f'Skipped {LAN}:{behind.port}, an address of "orion": its SSH key')
 
     def test_if_it_reaches_none_all_are_named(self, store: Store, gate: Sshd, behind: Sshd) -> None:
         register(store, "gate", gate)

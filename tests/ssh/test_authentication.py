@@ -184,6 +184,7 @@ def test_a_named_key_is_offered_first_and_no_other_of_the_agent(
     assert accepted.count("Failed publickey") == 1
 
 
+@by_system
 def test_an_agent_that_will_not_sign_leaves_the_other_keys_their_turn(
     sshd: Sshd, tmp_path: Path, agent: Agent, ssh_config: SSHConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,6 +270,7 @@ def test_a_key_is_taken_where_its_certificate_is_not(sshd: Sshd, tmp_path: Path)
         pass
 
 
+@by_system
 def test_a_server_that_takes_no_rsa_keys_leaves_the_other_keys_their_turn(
     sshd: Sshd, tmp_path: Path, ssh_config: SSHConfig
 ) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.ssh.client import native_connect, openssh_session
+from machinectl.ssh.client import native_session, openssh_session
 from machinectl.ssh.client.connect import check_host_key
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.keys.credentials import Credentials
@@ -79,7 +79,7 @@ def test_a_server_that_breaks_is_told_in_one_line(name: str, way: str, monkeypat
 @pytest.mark.parametrize("name", hostile_ssh.ENDLESS)
 def test_a_server_that_never_ends_is_left_in_time(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openssh_session, "LOGIN_SECONDS", 0.4)
-    monkeypatch.setattr(native_connect, "AUTHENTICATION_TIMEOUT", 0.4)
+    monkeypatch.setattr(native_session, "AUTHENTICATION_TIMEOUT", 0.4)
     # To agree on keys takes a while; those of them who flood then take all that a processor has for as long as this.
     timeout = 0.4 if name.endswith("at the login") else 1 if " to a " in name or "prints" in name else 0.25
     end_of(hostile_ssh.ENDLESS[name], timeout=timeout, command_timeout=0.25)

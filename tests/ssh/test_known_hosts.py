@@ -36,7 +36,6 @@ SETTINGS = Settings(
     user="ops",
     port=22,
     keys=(),
-    certificates=(),
     key_given=False,
     identities_only=False,
     agent="",

@@ -13,7 +13,6 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING
 
-import paramiko
 import pytest
 
 from machinectl.ssh.client import openssh_session
@@ -100,19 +99,12 @@ def test_an_algorithm_that_paramiko_lacks_is_left_to_the_systems_ssh(sshd: Sshd,
 
 
 def test_an_old_algorithm_that_the_systems_ssh_knows_is_named_with_what_has_it_used(
-    sshd: Sshd, ssh_config: SSHConfig, monkeypatch: pytest.MonkeyPatch
+    sshd: Sshd, ssh_config: SSHConfig
 ) -> None:
-    # An older paramiko still uses it.
-    preferred: tuple[str, ...] = getattr(paramiko.Transport, "_preferred_kex")  # noqa: B009 (the stubs do not have it)
-    kex = tuple(name for name in preferred if not name.endswith("sha1"))
-    monkeypatch.setattr(paramiko.Transport, "_preferred_kex", kex)
     sshd.configure("KexAlgorithms diffie-hellman-group1-sha1,diffie-hellman-group14-sha1")
-    with pytest.raises(
-        Unsupported, match="The system's ssh knows diffie-hellman-group1-sha1, but does not use"
-    ) as caught:
+    with pytest.raises(Unsupported, match="ssh uses none of the KexAlgorithms that it offers") as caught:
         log_in(sshd.endpoint)
-    assert "nstall" not in caught.value.hint
-    command = caught.value.hint.partition("use it: ")[2].partition(" >>")[0]
+    command = caught.value.hint.parts[1][1].partition(" >>")[0]
     ssh_config.write(subprocess.run(["sh", "-c", command], check=True, capture_output=True, text=True).stdout)
     with log_in(sshd.endpoint) as session:
         assert session.run("echo in").text == "in"
@@ -302,7 +294,7 @@ def test_without_ssh_or_a_common_algorithm_the_error_names_them(
 ) -> None:
     sshd.configure(NEWER)
     ssh_config.write("Ciphers aes128-ctr\n")
-    with pytest.raises(Unsupported, match="is incompatible with our SSH: the Ciphers that it offers"):
+    with pytest.raises(Unsupported, match="is incompatible with our SSH: ssh uses none of the Ciphers"):
         log_in(sshd.endpoint)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Unsupported, match="is incompatible with our SSH"):

@@ -60,11 +60,10 @@ def test_the_users_configuration_says_how_a_host_is_reached(ssh_config: SSHConfi
     ],
 )
 def test_how_strict_the_configuration_is_about_host_keys(ssh_config: SSHConfig, line: str, strictness: str) -> None:
-    ssh_config.write(f'{line}\nRevokedHostKeys "/revoked keys"\nCertificateFile /a/%r-cert.pub\nCertificateFile /b\n')
+    ssh_config.write(f'{line}\nRevokedHostKeys "/revoked keys"\n')
     found = read_settings(SSHEndpoint("box", "ops"))
     assert found.strict_host_key_checking == strictness
     assert found.revoked_host_keys == "/revoked keys"
-    assert found.certificates == ("/a/ops-cert.pub", "/b")
 
 
 def test_what_the_user_says_wins_over_the_configuration(ssh_config: SSHConfig) -> None:

@@ -81,13 +81,13 @@ def test_the_questions_to_sudo_as_they_are_sent() -> None:
         'if [ "$(id -u)" = 0 ]; then echo root',
         "elif ! command -v sudo >/dev/null && doas -n -- sh -c :; then echo doas",
         "elif ! command -v sudo >/dev/null; then echo absent",
-        "elif sudo -H -n -- /bin/sh -c '/bin/sh -c : 2>/dev/null || echo noexec'; then echo free",
+        "elif sudo -H -n -- /bin/sh -c '/bin/sh -c :'; then echo free",
         "else echo password; fi",
     ]
     assert check_password_command() == (
         f"{path}\n"
         "unset password; IFS= read -r password; printf '%s\\n' \"$password\" | sudo -H -S -p '' -- /bin/sh -c : "
-        "&& { sudo -H -n -- /bin/sh -c '/bin/sh -c : 2>/dev/null || echo noexec; echo remembered' || :; }; exit"
+        "&& { sudo -H -n -- /bin/sh -c '/bin/sh -c : && echo remembered' || :; }; exit"
     )
     assert "elif ! command -v script >/dev/null; then echo terminal" in probe_command(terminal=True).splitlines()
     assert check_password_command(terminal=True).startswith(
@@ -238,7 +238,7 @@ def test_sudo_that_wants_a_terminal_gets_one_and_the_data_goes_past_it(stand_in:
 def test_sudo_that_wants_a_terminal_is_told_what_to_set_where_none_can_be_made(stand_in: Stand) -> None:
     error = root_refused(stand_in(RUNS), CommandResult(0, b"terminal\n", b""))
     assert "requiretty" in error.cause
-    assert "'Defaults:ops !requiretty' > /etc/sudoers.d/zz-ops-tty" in error.hint
+    assert "'Defaults:ops !requiretty' > /etc/sudoers.d/zz-ops" in error.hint
 
 
 @pytest.mark.parametrize("takes", ["", TAKES_PASSWORD], ids=["at once", "after the password"])

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.ssh.openssh.copy_commands import CopyPath
 from machinectl.ssh.ssh_settings import check_ssh_user
@@ -54,5 +54,5 @@ def parse_machine_path(store: Store, text: str) -> MachinePath:
         return MachinePath(path, store.read(name), user)
     except NoSuchMachine as exc:
         if os.path.lexists(text):
-            raise MachineError(exc.cause, f"If you mean the local file: ./{text}") from exc
+            raise MachineError(exc.cause, Hint(f"If you mean the local file: ./{text}")) from exc
         raise

@@ -13,7 +13,7 @@ import shlex
 import socket
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.errors import MachineError, one_line
+from machinectl.errors import Hint, MachineError, one_line
 from machinectl.files.atomic import read_file
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ def lock_host(remote: Remote, console: Console, name: str, directory: str) -> No
     if holder:
         raise MachineError(
             f'The host of "{name}" is held by {holder.who}',
-            f"Run the same command again when that has ended. If that computer is off, on the host: "
-            f"kill {holder.process or '<PID>'}",
+            Hint("Run the same command again when that has ended")
+            | Hint("If that computer is off, on the host", f"kill {holder.process or '<PID>'}"),
         )
 
 

@@ -6,7 +6,7 @@ import os
 from contextlib import contextmanager, nullcontext
 from functools import partial
 
-from machinectl.errors import Hint, MachineError
+from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.files.atomic import read_file
 from machinectl.files.secret_files import read_secret
 from machinectl.hosts.connection.machine_driver import KNOWN_HOSTS, flag_of_set, known_hosts_path, ssh_endpoint
@@ -86,7 +86,7 @@ def pinned_known_hosts(machine: Machine) -> bytes:
     except FileNotFoundError:
         return b""
     except OSError as exc:
-        raise MachineError(f"Cannot read {path}: {exc.strerror}", f"See: ls -l {path}") from exc
+        raise MachineError(f"Cannot read {path}: {exc.strerror}", Hint("See", "ls -l", path)) from exc
 
 
 def login_endpoint(machine: Machine, console: Console, login: Login) -> SSHEndpoint:
@@ -167,12 +167,14 @@ def at_answering_address(
 ) -> SSHSession:
     """Log in where the machine answered a moment ago; if another host or none is there by now, look again."""
     from machinectl.machines.answered_address import REMEMBERED
-    from machinectl.ssh.ssh_errors import HostKeyRefused, NotForwarded, Unreachable
+    from machinectl.ssh.ssh_errors import LoginRefused, SSHError
 
     there = answering_endpoint(machine, console, login, ssh, REMEMBERED)
     try:
         return log_in(there)
-    except (HostKeyRefused, NotForwarded, Unreachable):
+    except LoginRefused:
+        raise
+    except SSHError:
         other = answering_endpoint(machine, console, login, ssh, 0)
         if other == there:
             raise
@@ -183,9 +185,9 @@ def missing_key(machine: Machine, key: str, refused: str = "") -> SSHError:
     """Return the error for a machine without its key: an import brings it on request only. `refused` is USER@HOST."""
     from machinectl.ssh.ssh_errors import SSHError
 
-    hint = f"See why: machinectl doctor {machine.name}"
+    hint = Hint("See why", "machinectl doctor", machine.name)
     if option := flag_of_set(machine, "ssh-key"):
-        hint = f"Give it a key that its host knows: machinectl set {option} <FILE> {machine.name}"
+        hint = Hint("Give it a key that its host knows", f"machinectl set {option} <FILE>", machine.name)
     begin = f"{refused} refuses the login: the" if refused else "The"
     return SSHError(f'{begin} SSH key of "{machine.name}" is missing: {key}', hint)
 
@@ -194,31 +196,29 @@ def add_machine_hints(error: SSHError, machine: Machine, ssh: SSHEndpoint) -> No
     """Name the commands that set the machine's port and key, and that switch its host on."""
     from machinectl.ssh.ssh_errors import HostKeyRefused, Unreachable
 
+    if machine.phase == Phase.READY:
+        error.hint = error.advice | (set_setting(machine, error.setting) if error.setting else NO_HINT)
+        if isinstance(error, HostKeyRefused) and error.shown and not ssh.jump:
+            error.hint = changed_key_hint(error, machine)
+        off, hop = machine.name, ssh.jump
+        while hop:
+            # "" if the first jump host is no machine.
+            off, hop = hop.machine, hop.endpoint.jump
+        if off and isinstance(error, Unreachable):
+            error.hint |= Hint("if it is off", "machinectl start", off)
     if machine.addresses and not os.path.lexists(known_hosts_path(machine)):
-        error.hint += "\nIts other addresses are used only after its SSH key is pinned at this one"
-    if machine.phase != Phase.READY:
-        return
-    error.hint = with_set_commands(error.hint, machine)
-    if isinstance(error, HostKeyRefused) and error.shown and not ssh.jump:
-        error.hint = changed_key_hint(error, machine)
-    off, hop = machine.name, ssh.jump
-    while hop:
-        # "" if the first jump host is no machine.
-        off, hop = hop.machine, hop.endpoint.jump
-    if off and isinstance(error, Unreachable):
-        error.hint += f"\nIf it is off: machinectl start {off}"
+        error.hint |= Hint("its other addresses are used only after its SSH key is pinned at this one")
 
 
-def changed_key_hint(error: HostKeyRefused, machine: Machine) -> str:
+def changed_key_hint(error: HostKeyRefused, machine: Machine) -> Hint:
     """Offer no key that is another machine's, nor one of several addresses."""
     if machine.addresses:
-        return f"See its addresses: machinectl doctor {machine.name}"
+        return Hint("See its addresses", "machinectl doctor", machine.name)
     store = Store(os.path.dirname(os.path.dirname(machine.directory)))
     others = [other for name in store.names() if name != machine.name and (other := read_or_none(store.read, name))]
     known = next((other.name for other in others if error.shown in pinned_fingerprints(other)), "")
-    if known:
-        return f'That is the key of "{known}", which has this address now\n{moved_hint(machine)}'
-    return f"{moved_hint(machine)}\n{error.hint}"
+    is_known = Hint(f'That is the key of "{known}", which has this address now')
+    return is_known | moved_hint(machine) if known else moved_hint(machine) | error.advice
 
 
 def pinned_fingerprints(machine: Machine) -> set[str]:
@@ -236,18 +236,15 @@ def moved_hint(machine: Machine) -> Hint:
     return Hint(f"If the host of {machine.name} has another address now", f"machinectl set {place}", machine.name)
 
 
-def with_set_commands(hint: str, machine: Machine) -> str:
-    """Suggest the driver's `set` commands, or the fleet file's keys: `apply` takes back what `set` changes."""
-    from machinectl.ssh.ssh_errors import ANOTHER_KEY, ANOTHER_PORT
+def set_setting(machine: Machine, setting: str) -> Hint:
+    """Suggest the driver's `set` command, or the fleet file's key: `apply` takes back what `set` changes."""
+    from machinectl.ssh.ssh_errors import SETTINGS
 
-    if port := flag_of_set(machine, "ssh-port"):
-        command = f"machinectl set {port} <PORT> {machine.name}"
-        place = "ssh-port: <PORT> in the fleet file" if machine.fleet else command
-        hint = hint.replace(ANOTHER_PORT, f"if SSH listens on another port: {place}")
-    if key := flag_of_set(machine, "ssh-key"):
-        command = f"machinectl set {key} <PATH> {machine.name}"
-        hint = hint.replace(ANOTHER_KEY, "ssh-key: <PATH> in the fleet file" if machine.fleet else command)
-    return hint
+    text, value = SETTINGS[setting]
+    option = flag_of_set(machine, setting)
+    if machine.fleet or not option:
+        return Hint(f"{text}, in the fleet file: {setting}: {value}") if option else NO_HINT
+    return Hint(text, f"machinectl set {option} {value}", machine.name)
 
 
 def pin_in_store(store: Store, console: Console, machine: Machine) -> Callable[[bytes], None]:

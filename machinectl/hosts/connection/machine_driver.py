@@ -49,7 +49,7 @@ def driver_of(machine: Machine) -> Driver:
     if machine.phase == Phase.CREATING:
         raise MachineError(
             f'The creation of "{machine.name}" was interrupted: nothing is known of its host',
-            f"Create it again, or remove it: {removal_command(machine)}",
+            Hint("Create it again, or remove it", removal_command(machine)),
         )
     return load(machine.driver)
 
@@ -94,22 +94,24 @@ def resolve_jump_host(machine: Machine, pins: str, passed: tuple[str, ...]) -> J
     choose = f"--ssh-jump {jump_hosts.HOST}{name}"
     choose = f"machinectl set {choose} {machine.name}" if store.exists(machine.name) else choose
     if name == machine.name:
-        raise MachineError(f'"{name}" cannot be its own jump host', f"If another host has that name: {choose}")
+        raise MachineError(f'"{name}" cannot be its own jump host', Hint("If another host has that name", choose))
     if name in passed:
         loop = list(passed[passed.index(name) :])
-        raise MachineError(jump_hosts.loop_text(loop), f"Break the loop: machinectl set --ssh-jump none {loop[-1]}")
+        raise MachineError(
+            jump_hosts.loop_text(loop), Hint("Break the loop", "machinectl set --ssh-jump none", loop[-1])
+        )
     try:
         gate = store.read(name)
     except NoSuchMachine as exc:
         raise MachineError(
             f'The jump host of "{machine.name}" is the machine "{name}", which does not exist',
-            f"If you mean a host of that name: {choose}; see the machines: machinectl ls",
+            Hint("If you mean a host of that name", choose) | Hint("See the machines", "machinectl ls"),
         ) from exc
     ssh = driver_of(gate).where(driver_instance(gate)).ssh
     if ssh is None:
         raise MachineError(
             f'"{gate.name}" cannot be a jump host: driver "{gate.driver}" gives no SSH address for it',
-            f"Choose another one: machinectl set --ssh-jump <HOST> {machine.name}",
+            Hint("Choose another one", "machinectl set --ssh-jump <HOST>", machine.name),
         )
     own = known_hosts_path(gate)
     is_pinned = os.path.exists(own)
@@ -129,7 +131,7 @@ def ssh_endpoint(machine: Machine) -> SSHEndpoint:
     if endpoint is None:
         raise MachineError(
             f'"{machine.name}" has no SSH: driver "{machine.driver}" gives no SSH address for it',
-            "Register its host with a driver that does: machinectl create <USER>@<HOST> <NAME>",
+            Hint("Register its host with a driver that does", "machinectl create <USER>@<HOST> <NAME>"),
         )
     return endpoint
 
@@ -154,7 +156,7 @@ def ssh_or_none(machine: Machine) -> SSHEndpoint | None:
 def without_ssh(machine: Machine, what: str, flag: str) -> UsageError:
     return UsageError(
         f'{what} needs SSH, but driver "{machine.driver}" gives no SSH address for "{machine.name}"',
-        f"Omit {flag}, or use a driver that does: machinectl create <USER>@<HOST> <NAME>",
+        Hint(f"Omit {flag}, or use a driver that does", "machinectl create <USER>@<HOST> <NAME>"),
     )
 
 

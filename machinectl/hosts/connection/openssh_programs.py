@@ -12,7 +12,7 @@ from collections import deque
 from contextlib import ExitStack, contextmanager
 
 from machinectl import url as engine_url
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.files.fileset import read_regular_file
 from machinectl.files.spool_directory import temporary_directory
 from machinectl.hosts.connection.login import (
@@ -23,8 +23,9 @@ from machinectl.hosts.connection.login import (
     pin_first_key,
     pin_in_store,
     pinned_known_hosts,
+    set_setting,
 )
-from machinectl.hosts.connection.machine_driver import at_last_address, flag_of_set, known_hosts_path, ssh_endpoint
+from machinectl.hosts.connection.machine_driver import at_last_address, known_hosts_path, ssh_endpoint
 from machinectl.ssh.openssh.config_block import USERS_OWN, host_block, with_user_files
 from machinectl.ssh.openssh.login_log import LoginLog, read_logs
 from machinectl.ssh.openssh.ssh_options import JUMP_LOG
@@ -142,7 +143,7 @@ def run_ssh_program(
     try:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
     except OSError as exc:
-        raise MachineError(f"Cannot start {command[0]}: {exc.strerror}", f"Try: {command[0]} -V") from exc
+        raise MachineError(f"Cannot start {command[0]}: {exc.strerror}", Hint("Try", f"{command[0]} -V")) from exc
     heard = StderrReader(console)
     listening = threading.Thread(target=heard.listen, args=(process.stderr,), daemon=True)
     listening.start()
@@ -183,35 +184,32 @@ class StderrReader:
 def raise_ssh_failure(log: LoginLog, machine: Machine, console: Console, login: Login) -> None:
     """Raise SSHError for a login that ssh's log explains."""
     from machinectl.ssh.client.openssh_session import connection_failure
-    from machinectl.ssh.ssh_errors import SSHError
+    from machinectl.ssh.ssh_errors import PORT, USER, SSHError
     from machinectl.ssh.ssh_settings import read_settings
 
-    endpoint, doctor = ssh_endpoint(machine), f"See why: machinectl doctor {machine.name}"
+    endpoint, doctor = ssh_endpoint(machine), Hint("See why", "machinectl doctor", machine.name)
     if log.is_key_changed or log.revoked is not None:
         raise_changed_host_key([machine], console, login)
     elif log.is_key_unknown or log.find(f"^{re.escape(UNVERIFIED)}$"):
         raise SSHError(
             f'ssh does not know a host key on the way to "{machine.name}"',
-            f"See it, and accept it: machinectl run {machine.name} -- true",
+            Hint("See it, and accept it", "machinectl run", machine.name, "--", "true"),
         )
     elif refused := log.denied:
         whom, methods = refused
         if whom.rpartition("@")[2] == endpoint.host:
             if endpoint.key and not os.path.lexists(endpoint.key):
                 raise missing_key(machine, endpoint.key, whom)
-            if option := flag_of_set(machine, "ssh-user"):
-                doctor = f"{doctor}; to log in as another user: machinectl set {option} <USER> {machine.name}"
+            doctor |= set_setting(machine, USER)
             if "password" in methods and not endpoint.jump:
                 # ssh asks only at a terminal.
                 port = ["-p", str(endpoint.port)] if endpoint.port else []
-                copy = shlex.join(["ssh-copy-id", *port, whom])
-                doctor = f"Let it accept a key of yours, with the password: {copy}\n{doctor}"
+                doctor = Hint("Let it accept a key of yours, with the password", "ssh-copy-id", *port, whom) | doctor
         raise SSHError(f"{whom} refuses the login; it accepts {', '.join(methods)}", doctor)
     elif error := connection_failure(read_settings(endpoint), log):
-        error.hint = doctor
-        if isinstance(error.__cause__, ConnectionRefusedError) and (option := flag_of_set(machine, "ssh-port")):
-            another = f"if SSH listens on another port: machinectl set {option} <PORT> {machine.name}"
-            error.hint = f"{error.hint}; {another}"
+        error.advise(doctor)
+        if isinstance(error.__cause__, ConnectionRefusedError):
+            error.hint |= set_setting(machine, PORT)
         raise error
 
 

@@ -94,7 +94,7 @@ def service_from_greeting(target: SweepTarget, sock: socket.socket, words: bytes
             target.port, SpokenProtocol.SSH if line.startswith(REJECTING_GREETINGS) else SpokenProtocol.UNKNOWN, line
         )
     # Imported here: paramiko loads slowly.
-    from machinectl.ssh.client.native_connect import read_banner
+    from machinectl.ssh.client.native_session import read_banner
 
     greeting, key = read_banner(sock, deadline.remaining() or 0)
     return FoundService(

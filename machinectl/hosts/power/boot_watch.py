@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import engine
 from machinectl.console import SilentConsole
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.hosts.connection.login import logged_in
 from machinectl.hosts.connection.machine_driver import endpoint_of as engine_endpoint
 from machinectl.machines.record import Phase
@@ -60,7 +60,7 @@ class HostWatch:
             if time.monotonic() > end:
                 raise MachineError(
                     f'"{self.machine.name}" still answers after {self.timeout:.0f} s',
-                    f"See what it waits for: machinectl ssh {self.machine.name} systemctl list-jobs",
+                    Hint("See what it waits for", "machinectl ssh", self.machine.name, "systemctl", "list-jobs"),
                 )
             self.pause(PAUSE)
 
@@ -101,7 +101,7 @@ class HostWatch:
                     look = "Check that Wake-on-LAN is on in the host's firmware, or switch it on by hand"
                 raise MachineError(
                     f'"{self.machine.name}" is not back after {self.timeout:.0f} s: {why}',
-                    f"{look}; when it is up: machinectl status {self.machine.name}",
+                    Hint(f"{look}; when it is up", "machinectl status", self.machine.name),
                 )
             if wake is not None and now > woken + WAKE_AGAIN:
                 wake()

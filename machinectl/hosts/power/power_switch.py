@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from machinectl import engine
 from machinectl.console import confirm
 from machinectl.engine import swarm_api
-from machinectl.errors import Declined, MachineError
+from machinectl.errors import NO_HINT, Declined, Hint, MachineError
 from machinectl.hosts.connection.machine_driver import (
     check_ssh_not_withheld,
     driver_instance,
@@ -85,8 +85,9 @@ class PowerSwitch:
         watch = self._watch(machine, console, login)
         if watch.is_up():
             silent = machine.url and not watch.engine_answers()
-            note = f", but its engine does not answer: machinectl provision {machine.name}" if silent else ""
-            console.note(f'"{machine.name}" is running already{note}')
+            note = ", but its engine does not answer" if silent else ""
+            repair = Hint("Repair it", "machinectl provision", machine.name) if silent else NO_HINT
+            console.note(f'"{machine.name}" is running already{note}', repair)
             return False
         wake = wake_function(machine)
         if wake is None:
@@ -175,7 +176,7 @@ class PowerSwitch:
         if not (self.yes or not console.interactive or confirm(console, f"{verb.capitalize()} it?")):
             raise Declined(
                 f'"{machine.name}" was left running',
-                f"{verb.capitalize()} it anyway: machinectl {verb} -y {machine.name}",
+                Hint(f"{verb.capitalize()} it anyway", f"machinectl {verb} -y", machine.name),
             )
 
     @contextmanager

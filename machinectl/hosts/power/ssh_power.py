@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.driver import NoPowerSwitch
 from machinectl.driver.driver_options import option_flag
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.hosts.connection.login import logged_in, pin_known_hosts, root_runner
 from machinectl.hosts.connection.machine_driver import check_ssh_not_withheld, driver_instance, driver_of, endpoints_of
 from machinectl.hosts.power.boot_watch import BOOT_ID
@@ -94,9 +94,9 @@ def wake_function(machine: Machine) -> WakeUp | None:
     return WakeUp(mac, way.host)
 
 
-def how_to_wake(machine: Machine, way: SSHEndpoint) -> str:
+def how_to_wake(machine: Machine, way: SSHEndpoint) -> Hint:
     for option in driver_of(machine).options():
         if option.name.endswith("mac"):
-            given = f"machinectl set {option_flag(option)} <MAC> {machine.name}"
-            return f"Find it with ip neigh show {way.host}, or on the router, and set it: {given}"
-    return f"Switch it on by hand; to record the address: machinectl provision {machine.name}"
+            text = f"Find it with ip neigh show {way.host}, or on the router, and set it"
+            return Hint(text, f"machinectl set {option_flag(option)} <MAC>", machine.name)
+    return Hint("Switch it on by hand; to record the address", "machinectl provision", machine.name)

@@ -9,7 +9,7 @@ import re
 import socket
 from contextlib import suppress
 
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import Hint, MachineError, UsageError
 
 # The card looks for the packet in all traffic; UDP's discard port is customary.
 PORT = 9
@@ -25,7 +25,7 @@ ADDRESS = re.compile(r"([0-9a-f]{2})([:-])(?:[0-9a-f]{2}\2){4}[0-9a-f]{2}", re.I
 def magic_packet(mac: str) -> bytes:
     """Accept 12:34:56:78:9a:bc or dashes. Raises UsageError."""
     if not ADDRESS.fullmatch(mac):
-        raise UsageError(f"{mac!r} is not a network card's address (MAC)", "Write it as 12:34:56:78:9a:bc")
+        raise UsageError(f"{mac!r} is not a network card's address (MAC)", Hint("Write it as 12:34:56:78:9a:bc"))
     return b"\xff" * 6 + bytes.fromhex(re.sub("[:-]", "", mac)) * 16
 
 
@@ -43,7 +43,8 @@ def send_wake_packet(mac: str, host: str) -> None:
             sender.sendto(data, (EVERYBODY, PORT))
         except OSError as exc:
             raise MachineError(
-                f"Cannot send the packet that wakes {mac}: {exc.strerror}", "See this computer's network: ip route"
+                f"Cannot send the packet that wakes {mac}: {exc.strerror}",
+                Hint("See this computer's network", "ip route"),
             ) from exc
 
 

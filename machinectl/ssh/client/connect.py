@@ -41,7 +41,7 @@ def connect(
     try:
         if native or is_native():
             # paramiko takes 150 ms to load.
-            from machinectl.ssh.client.native_connect import connect_natively
+            from machinectl.ssh.client.native_session import connect_natively
 
             return connect_natively(settings, credentials, host_keys, console, trace)
         return connect_by_openssh(endpoint, settings, credentials, host_keys, console, trace)
@@ -51,14 +51,22 @@ def connect(
         raise
 
 
-def check_host_key(endpoint: SSHEndpoint, credentials: Credentials, policy: HostKeyPolicy, console: Console) -> bytes:
+def check_host_key(
+    endpoint: SSHEndpoint,
+    credentials: Credentials,
+    policy: HostKeyPolicy,
+    console: Console,
+    timeout: float | None = None,
+) -> bytes:
     """Check the key without a login; return the machine's known_hosts.
 
     `credentials` are for jump hosts. Raises the same errors as `connect`.
     """
     settings, host_keys = read_settings(endpoint), HostKeys(policy, console)
+    if timeout is not None:
+        settings = dataclasses.replace(settings, connect_timeout=min(timeout, settings.connect_timeout))
     if is_native():
-        from machinectl.ssh.client.native_connect import check_key_natively
+        from machinectl.ssh.client.native_session import check_key_natively
 
         check_key_natively(settings, credentials, host_keys, console)
     else:

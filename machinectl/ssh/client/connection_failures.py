@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import errno
-import re
+import select
 import socket
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from machinectl.errors import one_line
+from machinectl.errors import Hint, one_line
 from machinectl.name_resolution import resolve
-from machinectl.ssh.ssh_errors import (
-    ANOTHER_PORT,
-    REJECTING_GREETINGS,
-    ConnectionLost,
-    NotForwarded,
-    SSHError,
-    Unreachable,
-    Unsupported,
-)
+from machinectl.ssh.ssh_errors import PORT, REJECTING_GREETINGS, ConnectionLost, NotForwarded, SSHError, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,10 +20,10 @@ if TYPE_CHECKING:
     from machinectl.ssh.ssh_settings import Settings
 
 GREETING = "SSH-"
-# Longest quotes of a host's text, in characters.
-LONGEST_SAID, LONGEST_OFFER = 100, 300
-# Broken algorithms: only outdated software has nothing else.
-OUTDATED = re.compile(r"sha1|md5|dss|^ssh-rsa$|group1-|arcfour|3des|blowfish|cast128|rijndael|-cbc|^none$")
+# RFC 4253 4.2, in bytes; longest quote of a host's text, in characters.
+LONGEST_GREETING, LONGEST_SAID = 255, 100
+# Seconds between two looks at a greeting.
+LOOK_SECONDS = 0.02
 UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN}
 
 
@@ -64,7 +57,7 @@ def resolve_host(settings: Settings) -> Sequence[AddressInfo]:
     except TimeoutError as exc:
         raise SSHError(
             f"The name {settings.hostname} was not resolved within {settings.connect_timeout:.0f} s",
-            f"Check the name server: getent hosts {settings.hostname}",
+            Hint("Check the name server", "getent hosts", settings.hostname),
         ) from exc
     except (OSError, UnicodeError) as exc:
         why = exc.strerror if isinstance(exc, OSError) else "one of its parts is empty, or too long"
@@ -74,64 +67,70 @@ def resolve_host(settings: Settings) -> Sequence[AddressInfo]:
 def unresolved(settings: Settings, why: str) -> SSHError:
     return SSHError(
         f"The name {settings.hostname} does not resolve: {why}",
-        f"Check its spelling, or give its address: getent hosts {settings.hostname}",
+        Hint("Check its spelling, or give its address", "getent hosts", settings.hostname),
     )
 
 
 def connect_error(settings: Settings, failure: OSError) -> SSHError:
-    where = place(settings)
+    where, try_it = place(settings), Hint("Try", "ping", settings.hostname)
     if isinstance(failure, TimeoutError) or failure.errno == errno.ETIMEDOUT:
+        seconds = f"{settings.connect_timeout:.0f} s"
         return Unreachable(
-            f"{where} gave no answer within {settings.connect_timeout:.0f} s: it is off, or a firewall is in between",
-            f"Try: ping {settings.hostname}; {ANOTHER_PORT}",
+            f"{where} gave no answer within {seconds}: it is off, or a firewall is in between", try_it, PORT
         )
     if failure.errno == errno.ECONNREFUSED:
-        return SSHError(
-            f"{where} refuses the connection: no SSH server listens there",
-            f"On the host: systemctl status ssh; {ANOTHER_PORT}",
-        )
-    if failure.errno in UNREACHABLE:
-        return Unreachable(f"There is no way to {where}: {failure.strerror}", f"Try: ping {settings.hostname}")
-    return SSHError(f"{where} cannot be reached: {failure.strerror or failure}", f"Try: ping {settings.hostname}")
+        what = f"{where} refuses the connection: no SSH server listens there"
+        return SSHError(what, Hint("On the host", "systemctl status ssh"), PORT)
+    kind = Unreachable if failure.errno in UNREACHABLE else SSHError
+    return kind(f"There is no way to {where}: {failure.strerror or failure}", try_it)
 
 
 def place(settings: Settings) -> str:
     return f"{settings.hostname} port {settings.port}"
 
 
-def see_ssh(settings: Settings) -> str:
-    return f"See what ssh says: ssh -v {settings.login_options}"
+def see_ssh(settings: Settings) -> Hint:
+    return Hint("See what ssh says", f"ssh -v {settings.login_options}")
+
+
+def check_greeting(connection: socket.socket, settings: Settings) -> None:
+    """Raises SSHError unless a server of SSH greets. Leaves its greeting unread."""
+    deadline = time.monotonic() + settings.connect_timeout
+    said = b""
+    while (left := deadline - time.monotonic()) > 0 and select.select([connection], [], [], left)[0]:
+        with suppress(OSError):
+            said = connection.recv(LONGEST_GREETING, socket.MSG_PEEK)
+        if said.startswith(GREETING.encode()):
+            return
+        line = said.split(b"\n")[0].rstrip(b"\r").decode(errors="replace")
+        if not GREETING.startswith(line) or not line:
+            raise greeting_error(settings, line or None)
+        time.sleep(LOOK_SECONDS)
+    raise greeting_error(settings, said.decode() or None, is_late=True)
 
 
 def greeting_error(settings: Settings, line: str | None, *, is_late: bool = False) -> SSHError:
     """`line` is what the server said instead of a greeting, None if nothing."""
-    where = place(settings)
-    if line is not None and line.startswith(REJECTING_GREETINGS):
+    where, said = place(settings), one_line(line or "", LONGEST_SAID)
+    look = Hint("On the host", "journalctl -u ssh") | Hint("which names PerSourcePenalties, MaxStartups or fail2ban")
+    if said.startswith(REJECTING_GREETINGS):
         return SSHError(
-            f"The SSH server of {where} rejects this address for now: {one_line(line, LONGEST_SAID)!r}. "
+            f"The SSH server of {where} rejects this address for now: {said!r}. "
             "It does so after several failed logins, or during many at once",
-            "Wait a minute, then run it again; on the host: journalctl -u ssh (PerSourcePenalties, MaxStartups)",
+            Hint("Wait a minute, then run it again") | look,
         )
     if line is not None and not (line.startswith(GREETING) or GREETING.startswith(line)):
-        return SSHError(
-            f"{where} is not an SSH server: it says {one_line(line, LONGEST_SAID)!r}",
-            f"See what listens there; {ANOTHER_PORT}",
-        )
+        return SSHError(f"{where} is not an SSH server: it says {said!r}", Hint("See what listens there"), PORT)
     if is_late:
-        greet = "did not greet" if line is None else "did not finish its greeting"
         return SSHError(
-            f"{where} took the connection and {greet} within {settings.connect_timeout:.0f} s, as SSH does",
-            f"The host may hang: look at its console; {ANOTHER_PORT}",
-        )
-    if line is not None:
-        return SSHError(
-            f"{where} ended the connection in the middle of its greeting, {one_line(line, LONGEST_SAID)!r}",
-            see_ssh(settings),
+            f"{where} took the connection and did not greet within {settings.connect_timeout:.0f} s, as SSH does",
+            Hint("The host may hang: look at its console"),
+            PORT,
         )
     return SSHError(
         f"{where} took the connection and closed it without a greeting: not an SSH server, or it blocks this address",
-        "After failed logins, wait a minute; on the host: journalctl -u ssh (PerSourcePenalties, MaxStartups, "
-        f"fail2ban, hosts.deny); {ANOTHER_PORT}",
+        Hint("After failed logins, wait a minute") | look,
+        PORT,
     )
 
 
@@ -142,37 +141,36 @@ def handshake_error(settings: Settings, why: str = "") -> ConnectionLost:
     return ConnectionLost(f"{place(settings)} {end if why else late}", see_ssh(settings))
 
 
-def not_forwarded(settings: Settings, jump_address: str, why: str, *, check_sshd: bool = False) -> NotForwarded:
+def lost_during_login(settings: Settings, why: str = "") -> ConnectionLost:
+    """`why` the connection ended, "" if there was no answer."""
+    how = f"ended the connection during the login ({why})" if why else "gave no answer during the login"
+    return ConnectionLost(f"{settings.address} {how}", see_ssh(settings))
+
+
+def no_session(settings: Settings) -> SSHError:
+    return SSHError(
+        f"{settings.address} opens no session for {settings.user}",
+        Hint("On the host, MaxSessions in sshd_config, and", "journalctl -u ssh"),
+    )
+
+
+def not_forwarded(settings: Settings, jump_address: str, *, is_forbidden: bool) -> NotForwarded:
     """A jump host does not lead to the host."""
-    also = "; AllowTcpForwarding in sshd_config" if check_sshd else ""
+    why = "forwarding is not allowed there" if is_forbidden else "it cannot be reached from there"
     return NotForwarded(
         f"The jump host {jump_address} does not lead to {place(settings)}: {why}",
-        f"On the jump host: nc -vz {settings.hostname} {settings.port}{also}",
+        Hint("On the jump host, AllowTcpForwarding in sshd_config, and", f"nc -vz {settings.hostname} {settings.port}"),
     )
+
+
+def jump_host_hint(settings: Settings, machine: str) -> Hint:
+    """Return what helps with a jump host that refuses the login: the user's key and password are for the host."""
+    if machine:
+        return Hint("It is a jump host. See why", "machinectl doctor", machine)
+    return Hint("It is a jump host. Try", f"ssh {settings.login_options}")
 
 
 def proxy_command_error(settings: Settings, command: str, said: str) -> NotForwarded:
     return NotForwarded(
-        f"The ProxyCommand does not lead to {place(settings)}{said and f': {said}'}", f"Try it: {command}"
-    )
-
-
-def are_outdated(algorithms: Sequence[str]) -> bool:
-    return all(OUTDATED.search(name) for name in algorithms)
-
-
-def nothing_shared(
-    settings: Settings, keyword: str, offered: Sequence[str], ours: Sequence[str], *, outdated: bool
-) -> Unsupported:
-    what = f"{place(settings)} is incompatible with our SSH"
-    offers = one_line(", ".join(offered), LONGEST_OFFER)
-    if outdated:
-        return Unsupported(
-            f"{what}: all {keyword} that it offers are outdated ({offers})",
-            "Update the host's OpenSSH",
-        )
-    return Unsupported(
-        f"{what}: the {keyword} that it offers ({offers or 'none'}) are not supported here",
-        "Install OpenSSH's ssh here, of a version as new as the host's: it is used then; or have the host offer one of "
-        f"these, too, in its sshd_config: {keyword} {','.join(ours)}",
+        f"The ProxyCommand does not lead to {place(settings)}{said and f': {said}'}", Hint("Try it", command)
     )

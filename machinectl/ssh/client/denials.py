@@ -6,9 +6,9 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from machinectl.errors import one_line
+from machinectl.errors import NO_HINT, Hint, one_line
 from machinectl.quantities import plural
-from machinectl.ssh.ssh_errors import ANOTHER_KEY, LoginRefused, NoShell
+from machinectl.ssh.ssh_errors import KEY, LoginRefused, NoShell
 from machinectl.ssh.ssh_settings import NAME
 
 if TYPE_CHECKING:
@@ -23,17 +23,10 @@ NEW_PASSWORD = re.compile(r"password (has expired|change required)|to change you
 EXPIRED = re.compile(r"account has expired", re.IGNORECASE)
 # cloud-init's command= for root's key if root may not log in.
 ANOTHER_USER = re.compile(r"login as the user \"?([^\s\"]+)\"? rather than", re.IGNORECASE)
-# Printed by nologin(8); false(1) and an SFTP server print nothing.
-NO_SHELL = re.compile(r"account is (currently )?not available")
-# Messages of bash as rbash, of git-shell, and of sshd about a missing login shell.
-RESTRICTED = re.compile(r"\brestricted\b")
-GIT_SHELL = re.compile(r"unrecognized command|Interactive git shell is not enabled")
-SHELL_MISSING = re.compile(r"^(/\S+): No such file or directory\s*$")
-# Part of every script. A program that is not a shell echoes it.
-ECHOED = re.compile(r"printf '%s\\n' [0-9a-f]{32}|IFS= read -r line")
-# Longest quote of a host's text, in characters.
+# Longest quotes of a host's text, in characters.
 LONGEST_SAID, LONGEST_BANNER = 200, 100
 PASSWORD_METHODS = ("password", "keyboard-interactive")
+GIVE_PASSWORD = Hint("Give the password: --ssh-password-file <FILE>")
 
 
 def login_refused(
@@ -42,46 +35,54 @@ def login_refused(
     """`tried` and `unused` name keys; `methods` are those that the host accepts."""
     what = f"tried: {tried_once(tried)}" if tried else "there was no key to try"
     beside = f"; not usable: {', '.join(unused)}" if unused else ""
-    if any(method in methods for method in PASSWORD_METHODS):
-        hint = f"Name a key, {ANOTHER_KEY}, or give the password, --ssh-password-file FILE"
-    else:
-        hint = f"Name the right key, {ANOTHER_KEY}, or try: ssh {settings.login_options}"
+    takes_password = any(method in methods for method in PASSWORD_METHODS)
+    hint = GIVE_PASSWORD if takes_password else Hint("Try", f"ssh {settings.login_options}")
     accepts = ", ".join(methods) or "nothing"
-    return LoginRefused(f"{settings.login} refuses the login ({what}{beside}); it accepts {accepts}", hint)
+    return LoginRefused(f"{settings.login} refuses the login ({what}{beside}); it accepts {accepts}", hint, KEY)
 
 
 def wants_more(
     settings: Settings, accepted_key: str, methods: Sequence[str], question: str, *, asks: bool
 ) -> LoginRefused:
     """The host accepts the key and wants more; `question` is what it asks, if anything. `asks`: at a terminal."""
-    key_only = f"on the host, AuthenticationMethods publickey in sshd_config for {settings.user}"
     if "password" in methods:
-        hint = f"Give the password, --ssh-password-file FILE; or accept the key alone: {key_only}"
+        hint = GIVE_PASSWORD
     elif asks:
-        hint = f"Try it: ssh {settings.login_options}; or accept the key alone: {key_only}"
+        hint = Hint("Try it", f"ssh {settings.login_options}")
     else:
-        hint = f"Run it at a terminal, where the host asks for the code; or accept the key alone: {key_only}"
+        hint = Hint("Run it at a terminal, where the host asks for the code")
     return LoginRefused(
         f"{settings.login} accepts the key {accepted_key} and wants more: it accepts {', '.join(methods)} "
         f"now{question and f', and asks: {question!r}'}",
-        hint,
+        hint | Hint(f"or accept the key alone: AuthenticationMethods publickey in sshd_config for {settings.user}"),
     )
 
 
 def cut_off(settings: Settings, tried: Sequence[str], banner: str) -> LoginRefused:
     """The host ended the connection during the login."""
-    explained = instead_of_login(settings, banner)
-    if explained is not None:
-        return explained
-    advice = "It allows a few attempts: "
-    if banner.strip() and len(tried) <= 1:
+    said = one_line(banner, LONGEST_BANNER)
+    if NOT_NOW.search(banner):
+        return LoginRefused(
+            f"{settings.address} currently lets only root log in: {said!r}",
+            Hint("It is starting up or shutting down: wait, and run this again")
+            | Hint("else, on the host", "rm -f /run/nologin"),
+        )
+    if NEW_PASSWORD.search(banner):
+        return LoginRefused(*new_password(settings))
+    if EXPIRED.search(banner):
+        return LoginRefused(
+            f"The account of {settings.user} at {settings.address} has expired: {said!r}",
+            Hint("On the host, as root", f"chage -E -1 {settings.user}"),
+        )
+    advice = Hint("It allows a few attempts; check the password")
+    if said and len(tried) <= 1:
         # pam_nologin(8) shows the admin's text.
-        advice = "If that is the text of /run/nologin there, wait, or remove it as root: rm /run/nologin; else "
+        advice = Hint("If that is the text of /run/nologin there, wait, or remove it as root", "rm /run/nologin")
     return LoginRefused(
         f"{settings.address} ended the connection after {plural(len(tried) or 1, 'attempt')} to log in as "
-        f"{settings.user}: {tried_once(tried) or 'none of ours'}"
-        f"{f'; it said {one_line(banner, LONGEST_BANNER)!r}' if banner.strip() else ''}",
-        f"{advice}name the right key, {ANOTHER_KEY}, or check the password",
+        f"{settings.user}: {tried_once(tried) or 'none of ours'}{f'; it said {said!r}' if said else ''}",
+        advice,
+        KEY,
     )
 
 
@@ -91,73 +92,31 @@ def tried_once(tried: Sequence[str]) -> str:
     return ", ".join(what if count == 1 else f"{what} ({count} times)" for what, count in times.items())
 
 
-def instead_of_login(settings: Settings, said: str) -> LoginRefused | None:
-    """Return None if the banner of a closed connection does not explain it."""
-    words = one_line(said, LONGEST_SAID)
-    if NOT_NOW.search(said):
-        return LoginRefused(
-            f"{settings.address} currently lets only root log in: {words!r}",
-            "It is starting up or shutting down: wait, and run this again; else, on the host: rm -f /run/nologin",
-        )
-    if NEW_PASSWORD.search(said):
-        return LoginRefused(*new_password(settings))
-    if EXPIRED.search(said):
-        return LoginRefused(
-            f"The account of {settings.user} at {settings.address} has expired: {words!r}",
-            f"On the host, as root: chage -E -1 {settings.user}",
-        )
-    return None
-
-
 def instead_of_commands(settings: Settings, said: str) -> NoShell:
     """Return why a host runs no commands."""
     words = one_line(said.strip()[-LONGEST_SAID:], LONGEST_SAID)
-    another = ANOTHER_USER.search(said)
-    # A person types this name as part of a command: allow only safe characters.
-    if another and re.fullmatch(NAME, another[1]):
-        return NoShell(
-            f"{settings.user} may not log in at {settings.address}: it says {words!r}",
-            f"Log in as that user: --ssh-user {another[1]}",
-        )
     if NEW_PASSWORD.search(said):
         return NoShell(*new_password(settings))
-    cause = f"{settings.user} can log in at {settings.address} but run no commands"
-    if words:
-        cause += f": it says {words!r}"
-    if NOT_NOW.search(said):
-        return NoShell(cause, "It is starting up or shutting down: wait, and run this again")
-    another_shell = f"chsh -s /bin/sh {settings.user}, as root on the host"
-    if RESTRICTED.search(said) or GIT_SHELL.search(said):
-        which = "restricted" if RESTRICTED.search(said) else "git-shell"
-        return NoShell(f"{cause}; its login shell is {which}", f"Log in as another user, or change it: {another_shell}")
-    if missing := SHELL_MISSING.search(said):
-        return NoShell(
-            f"{cause}; its login shell {missing[1]} does not exist, or not in the ChrootDirectory of sshd_config",
-            f"On the host, as root: sshd -T -C user={settings.user} | grep -i chroot; or log in as another user",
-        )
-    if ECHOED.search(said):
-        return NoShell(
-            f"{settings.user} can log in at {settings.address} but run no commands: it echoes the commands; a "
-            "start-up file starts another program",
-            f"On the host, in ~{settings.user}/.bashrc and the like: exec only at a terminal ([ -t 0 ] && exec …)",
-        )
-    if not words:
-        return NoShell(
-            f"{cause}, and prints nothing: its login shell is not a shell, or a start-up file reads the commands",
-            f"Log in as another user, or look for read and exec in ~{settings.user}/.bashrc there, or give it a shell: "
-            f"{another_shell}",
-        )
-    if NO_SHELL.search(said):
-        return NoShell(cause, f"Log in as another user, or give this one a shell: {another_shell}")
+    another = ANOTHER_USER.search(said)
+    # A person types this name as part of a command: allow only safe characters.
+    user = another[1] if another and re.fullmatch(NAME, another[1]) else ""
+    shell = Hint("or give this one a shell, as root on the host", f"chsh -s /bin/sh {settings.user}")
+    look = Hint(
+        f"or look on the host for command= in ~{settings.user}/.ssh/authorized_keys, ForceCommand and ChrootDirectory "
+        "in sshd_config, and exec or read in a start-up file such as ~/.bashrc"
+    )
     return NoShell(
-        f"{cause}; the host runs another command instead",
-        "Look on the host for command= before the key in ~/.ssh/authorized_keys, ForceCommand in sshd_config, or exec "
-        "in a start-up file such as ~/.bashrc; or log in as another user",
+        f"{settings.user} can log in at {settings.address} but run no commands: "
+        + (f"it says {words!r}" if words else "it prints nothing"),
+        Hint("If it is starting up or shutting down, wait, and run this again")
+        if NOT_NOW.search(said)
+        else Hint(f"Log in as {'that' if user else 'another'} user: --ssh-user {user or '<USER>'}")
+        | (NO_HINT if user else shell | look),
     )
 
 
-def new_password(settings: Settings) -> tuple[str, str]:
+def new_password(settings: Settings) -> tuple[str, Hint]:
     return (
         f"The password of {settings.user} at {settings.address} has expired: it wants a new one before anything else",
-        f"Log in once, and give it one: ssh {settings.login_options}",
+        Hint("Log in once, and give it one", f"ssh {settings.login_options}"),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import selectors
 import signal
 import sys
 import threading
@@ -12,16 +11,17 @@ from typing import TYPE_CHECKING
 
 import paramiko
 
+from machinectl.errors import Hint
+from machinectl.process_streams import Input, Limits, Stdin
 from machinectl.ssh.client.native_login import FAILURES, failure_reason
-from machinectl.ssh.client.native_session import POLL, native_session
+from machinectl.ssh.client.native_session import ChannelFeeder, listen_to_channel, native_session
+from machinectl.ssh.client.session import Transfer
 from machinectl.ssh.ssh_errors import SSHError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from machinectl.ssh.client.session import SSHSession
-
-CHUNK = 1 << 15
 
 
 def run_shell(session: SSHSession, command: Sequence[str] = ()) -> int:
@@ -44,13 +44,25 @@ def run_shell(session: SSHSession, command: Sequence[str] = ()) -> int:
                 channel.exec_command(" ".join(command))
             else:
                 channel.invoke_shell()
-            threading.Thread(target=copy_input, args=(channel,), daemon=True).start()
-            copy_output(channel)
+            stdin = Stdin(input=Input(sys.stdin.fileno(), shared=False))
+            feeder = ChannelFeeder(channel, stdin)
+            stack.callback(feeder.close)
+            listen_to_channel(channel, Transfer(stdin, Printer()), feeder, Limits(None, None))
             return own.exit_status(channel)
     except (paramiko.SSHException, EOFError) as exc:
         raise SSHError(
-            f"The shell at {session.settings.address} failed: {failure_reason(exc)}", "Try again with --debug"
+            f"The shell at {session.settings.address} failed: {failure_reason(exc)}", Hint("Try again with --debug")
         ) from exc
+
+
+class Printer:
+    started = is_ready = True
+
+    def take(self, data: bytes, on_stderr: bool) -> bool:
+        stream = sys.stderr.buffer if on_stderr else sys.stdout.buffer
+        stream.write(data)
+        stream.flush()
+        return False
 
 
 @contextlib.contextmanager
@@ -83,28 +95,3 @@ def following_size(channel: paramiko.Channel) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGWINCH, before)
-
-
-def copy_input(channel: paramiko.Channel) -> None:
-    with contextlib.suppress(*FAILURES):
-        while data := os.read(sys.stdin.fileno(), CHUNK):
-            channel.sendall(data)
-        channel.shutdown_write()
-
-
-def copy_output(channel: paramiko.Channel) -> None:
-    streams = (
-        (channel.recv_ready, channel.recv, sys.stdout.buffer),
-        (channel.recv_stderr_ready, channel.recv_stderr, sys.stderr.buffer),
-    )
-    with selectors.DefaultSelector() as selector:
-        selector.register(channel, selectors.EVENT_READ)
-        while True:
-            closed = channel.closed
-            for ready, receive, stream in streams:
-                while ready():
-                    stream.write(receive(CHUNK))
-                stream.flush()
-            if closed:
-                return
-            selector.select(POLL)

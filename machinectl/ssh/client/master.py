@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.process_streams import run_streamed
 from machinectl.ssh import framing
+from machinectl.ssh.client.connection_failures import no_session
 from machinectl.ssh.openssh import multiplexing
 from machinectl.ssh.openssh.login_log import LoginLog, read_log
 from machinectl.ssh.openssh.ssh_options import option_words, quote_config_path
-from machinectl.ssh.ssh_errors import SSHError, command_timeout
+from machinectl.ssh.ssh_errors import command_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -150,10 +151,7 @@ class Master:
     def _wait_for_session(self, pause: float | None, deadline: float, timeout: float) -> None:
         settings = self._settings
         if pause is None and not self._running:
-            raise SSHError(
-                f"{settings.address} opens no session for {settings.user}",
-                "On the host: MaxSessions in sshd_config, and journalctl -u ssh",
-            )
+            raise no_session(settings)
         if time.monotonic() > deadline:
             raise command_timeout(settings.address, timeout)
         time.sleep(pause or PAUSES[-1])

@@ -61,6 +61,8 @@ LOGIN_SECONDS = 60.0
 JUMP_SECONDS, SPARE_SECONDS = 15.0, 1.0
 # Timeout for a program that answers at once, in seconds.
 ASK_TIMEOUT = 10.0
+# Longest quote of what a host offers, in characters.
+LONGEST_OFFER = 300
 # Most of a banner to read, in bytes.
 MOST_SAID = 1 << 12
 # What ssh says of a file that holds none.
@@ -300,8 +302,8 @@ class OpenSSHLogin:
                 self._help(hop, log, is_late=is_late, looks=looks and hop is target)
             except LoginRefused as exc:
                 if hop.is_jump:
-                    # The user's key and password are for the host, not for jump hosts.
-                    exc.hint = jump_host_hint(hop)
+                    machine = "" if hop.is_aside else hop.host_keys.machine
+                    exc.advise(connection_failures.jump_host_hint(hop.settings, machine))
                 raise
             return
 
@@ -345,17 +347,9 @@ def seen_path(hop: Hop) -> Path:
     return hop.directory / "seen"
 
 
-def jump_host_hint(hop: Hop) -> str:
-    if not hop.is_aside:
-        return f"It is a jump host. See why: machinectl doctor {hop.host_keys.machine}"
-    options = hop.settings.login_options
-    return f"It is a jump host: your SSH configuration says who logs in there, and how. Try: ssh {options}"
-
-
 def not_forwarded(jump: Hop, following: Hop, said: str) -> NotForwarded:
     is_forbidden = "prohibited" in said
-    why = "forwarding is not allowed there" if is_forbidden else "it cannot be reached from there"
-    return connection_failures.not_forwarded(following.settings, jump.settings.address, why, check_sshd=True)
+    return connection_failures.not_forwarded(following.settings, jump.settings.address, is_forbidden=is_forbidden)
 
 
 def revoked_key(hop: Hop, log: LoginLog) -> HostKeyRefused:
@@ -444,8 +438,7 @@ def login_error(hop: Hop, log: LoginLog, said: str, *, is_late: bool) -> SSHErro
     if log.closed is not None and log.is_key_proved:
         return denials.cut_off(settings, [*log.offered, *hop.answers.tried], said)
     if log.closed is not None or is_late:
-        how = "gave no answer" if is_late else "ended the connection"
-        return ConnectionLost(f"{settings.address} {how} during the login", see_ssh)
+        return connection_failures.lost_during_login(settings, "" if is_late else log.closed or "it was closed")
     why = one_line(log.last_line) or "ssh gives no reason"
     return SSHError(f"The login at {settings.address} failed: {why}", see_ssh)
 
@@ -455,17 +448,15 @@ def nothing_shared(settings: Settings, kind: str, offered: list[str]) -> SSHErro
     keyword, query = KINDS.get(kind, (kind, ""))
     answer = query_program(["ssh", "-Q", query], ASK_TIMEOUT) if query else None
     known = answer.stdout.decode(errors="replace").split() if answer else []
-    usable = next((name for name in offered if name in known), "")
-    error = connection_failures.nothing_shared(
-        settings, keyword, offered, known, outdated=connection_failures.are_outdated(offered)
-    )
-    if usable:
+    offers = one_line(", ".join(offered), LONGEST_OFFER)
+    hint = Hint("Update OpenSSH, on the host or here")
+    if usable := next((name for name in offered if name in known), ""):
         lines = f"Host {settings.host}\\n  {keyword} +{usable}\\n"
-        return Unsupported(
-            f"{error.cause}. The system's ssh knows {usable}, but does not use it by default",
-            f"Update the host's OpenSSH, or let the system's ssh use it: printf '{lines}' >> ~/.ssh/config",
-        )
-    return error
+        hint |= Hint(f"or let ssh use {usable}, which is outdated", f"printf '{lines}' >> ~/.ssh/config")
+    what = connection_failures.place(settings)
+    return Unsupported(
+        f"{what} is incompatible with our SSH: ssh uses none of the {keyword} that it offers ({offers})", hint
+    )
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -483,9 +474,7 @@ class SystemSession(SSHSession):
         return self.master.is_alive
 
     def _lost(self, why: str = "") -> ConnectionLost:
-        settings = self.settings
-        silent = f"no sign of life for {settings.alive_interval * max(1, settings.alive_count):.0f} s"
-        return super()._lost(why or (silent if self.master.log.is_silent else "it was closed"))
+        return super()._lost(why or (self.settings.silence if self.master.log.is_silent else "it was closed"))
 
 
 def system_master(session: SSHSession) -> Master:

@@ -7,8 +7,9 @@ import secrets
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from machinectl.errors import Hint
 from machinectl.process_streams import Stdin
 from machinectl.ssh import framing
 from machinectl.ssh.client import denials
@@ -31,12 +32,24 @@ TAIL = 4096
 END_SECONDS = 10.0
 
 
+class Output(Protocol):
+    @property
+    def started(self) -> bool: ...
+
+    # Whether to send what follows `first` of stdin.
+    @property
+    def is_ready(self) -> bool: ...
+
+    # Return whether the output is complete.
+    def take(self, data: bytes, on_stderr: bool, /) -> bool: ...
+
+
 @dataclass(frozen=True)
 class Transfer:
     """Send `stdin`, and pass what is printed to `output`. On `stop` or after `timeout` seconds, call `end`."""
 
     stdin: Stdin
-    output: ScriptOutput
+    output: Output
     stop: StopEvent | None = None
     end: Callable[[], object] | None = None
     timeout: float | None = None
@@ -176,7 +189,8 @@ class SSHSession(ScriptRunner, contextlib.AbstractContextManager["SSHSession"]):
         if output.is_too_long:
             raise SSHError(
                 f"{self.settings.address} answered a command with more than {MOST_OUTPUT >> 20} MB, which was stopped",
-                f"See which command: --debug; and what it prints at a login: ssh {self.settings.login_options} true",
+                Hint("See which command: --debug")
+                | Hint("And what it prints at a login", f"ssh {self.settings.login_options} true"),
             )
         if output.shell_status is None:
             if output.noise and not output.started and not self.runs_scripts:
@@ -209,7 +223,7 @@ class SSHSession(ScriptRunner, contextlib.AbstractContextManager["SSHSession"]):
     def _lost(self, why: str = "it was closed") -> ConnectionLost:
         return ConnectionLost(
             f"The connection to {self.settings.address} was lost ({why})",
-            f"When it is back, run the same command again; try: ssh {self.settings.login_options} true",
+            Hint("When it is back, run the same command again; try", f"ssh {self.settings.login_options} true"),
         )
 
 
@@ -222,7 +236,7 @@ def command_result(output: CollectedOutput, address: str, *, check: bool) -> Com
     if check and result.status != 0:
         raise CommandFailed(
             f"{address}: {last or 'a command failed'} ({status_text(result.status)})",
-            "See each command and its output: --debug",
+            Hint("See each command and its output: --debug"),
             result,
         )
     return result

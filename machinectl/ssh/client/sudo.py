@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from machinectl.errors import Hint
 from machinectl.ssh import framing
 from machinectl.ssh.client.denials import new_password
 from machinectl.ssh.client.session import ScriptRunner, last_line
@@ -22,9 +23,8 @@ if TYPE_CHECKING:
 ROOT, ABSENT, FREE, WANTS_PASSWORD, NO_TERMINAL, DOAS = "root", "absent", "free", "password", "terminal", "doas"
 # Printed by check_password_command's script if sudo does not ask again.
 REMEMBERED = "remembered"
-# Printed by root's shell if NOEXEC in the sudoers stops it from starting programs.
-NOEXEC = "noexec"
-STARTS_PROGRAMS = f"/bin/sh -c : 2>/dev/null || echo {NOEXEC}"
+# Fails if NOEXEC in the sudoers stops root's shell from starting programs.
+STARTS_PROGRAMS = "/bin/sh -c :"
 
 # Messages of sudo and sudo-rs (Ubuntu's since 25.10), in English because of LC_ALL=C.
 NOT_ALLOWED = re.compile(
@@ -35,8 +35,9 @@ WRONG_PASSWORD = re.compile(
 )
 NEW_PASSWORD = re.compile(rb"password (is|has) expired|to change your password", re.IGNORECASE)
 # A password does not help against these.
-HOPELESS = (NOT_ALLOWED, NEW_PASSWORD)
+HOPELESS = (NOT_ALLOWED, NEW_PASSWORD, re.compile(rb"/bin/sh: Permission denied"))
 NEEDS_TERMINAL = re.compile(rb"must have a tty")
+AS_ROOT, TRY_SUDO = "On the host, as root", Hint("Try it there", "sudo -v")
 DOAS_REFUSES = re.compile(rb"^doas: (.+)$", re.MULTILINE)
 
 
@@ -59,7 +60,9 @@ def probe_command(*, terminal: bool = False) -> str:
 
 def check_password_command(*, terminal: bool = False) -> str:
     """Return a script that tries the password on stdin once, and prints whether sudo remembers it."""
-    remembers = framing.authenticated_command(f"{STARTS_PROGRAMS}; echo {REMEMBERED}", needed=False, terminal=terminal)
+    remembers = framing.authenticated_command(
+        f"{STARTS_PROGRAMS} && echo {REMEMBERED}", needed=False, terminal=terminal
+    )
     return f"{framing.set_system_path()}\n{remembers}"
 
 
@@ -100,8 +103,6 @@ def become_root(session: SSHSession, credentials: Credentials, console: Console)
         probe = session.run(probe_command(terminal=True))
     if probe.text == ROOT:
         return session
-    if probe.text.startswith(NOEXEC):
-        raise without_programs(session)
     if probe.text == DOAS:
         return Root(session, framing.doas_command(framing.ROOT_COMMAND), program="doas")
     if probe.text == FREE:
@@ -119,7 +120,7 @@ def with_password(session: SSHSession, credentials: Credentials, console: Consol
             return root
         raise RootRefused(
             f"sudo at {session.settings.address} does not take the password given for {session.user}",
-            f"Try it there: sudo -v\n{without_password(session.user)}",
+            TRY_SUDO | without_password(session.user),
         )
     for _ in range(TRIES):
         password = ask_secret(console, f"Password of {session.user} for sudo at {session.settings.address}")
@@ -133,11 +134,11 @@ def with_password(session: SSHSession, credentials: Credentials, console: Consol
     else:
         raise RootRefused(
             f"The password for sudo at {session.settings.address} was wrong {TRIES} times",
-            without_password(session.user).replace("Or let", "Let"),
+            without_password(session.user),
         )
     raise RootRefused(
         f"sudo at {session.settings.address} wants the password of {session.user}",
-        f"Give --sudo-password-file <FILE> or MACHINECTL_SUDO_PASSWORD\n{without_password(session.user)}",
+        Hint("Give it: --sudo-password-file <FILE>, or MACHINECTL_SUDO_PASSWORD") | without_password(session.user),
     )
 
 
@@ -145,8 +146,6 @@ def try_password(session: SSHSession, password: str, *, terminal: bool) -> Root 
     """Return None if the password is wrong. Raises RootRefused for other refusals."""
     line = f"{password}\n".encode(errors="surrogateescape")
     result = session.run(check_password_command(terminal=terminal), input=line, check=False)
-    if result.text.startswith(NOEXEC):
-        raise without_programs(session)
     if result.status == 0 and result.text == REMEMBERED:
         return Root(session, framing.authenticated_command(framing.ROOT_COMMAND, terminal=terminal), password)
     if result.status == 0:
@@ -165,26 +164,16 @@ def asked_each_time(session: SSHSession, password: str, *, terminal: bool) -> Ro
     command = framing.sudo_command(framing.ROOT_COMMAND, password=True, terminal=terminal)
     root = Root(session, command, password)
     try:
-        root.run(":")
+        root.run(STARTS_PROGRAMS)
     except RootRefused as exc:
         user = session.user
         raise RootRefused(
             f"sudo at {session.settings.address} accepts the password, but runs no command after it: it is sudo-rs, "
             "and remembers no password (timestamp_timeout in its sudoers)",
-            "Make sudo remember it, on the host, as root: "
-            f"echo 'Defaults:{user} timestamp_timeout=5' > /etc/sudoers.d/zz-{file_name(user)}-timeout\n"
-            f"{without_password(user)}",
+            Hint("Make sudo remember it, on the host, as root", sudoers_line(user, "timestamp_timeout=5"))
+            | without_password(user),
         ) from exc
     return root
-
-
-def without_programs(session: SSHSession) -> RootRefused:
-    user = session.user
-    return RootRefused(
-        f"sudo at {session.settings.address} gives {user} a shell that cannot start programs: NOEXEC or noexec in its "
-        "sudoers",
-        f"On the host, as root: {sudoers(user).replace('NOPASSWD:', 'NOPASSWD: EXEC:')}",
-    )
 
 
 def root_refused(session: SSHSession, result: CommandResult, program: str = "sudo") -> RootRefused:
@@ -194,35 +183,40 @@ def root_refused(session: SSHSession, result: CommandResult, program: str = "sud
         return RootRefused(
             f"{user} cannot become root at {address} by doas, which has to need no password; it says: "
             f"{doas[1].decode(errors='replace')}",
-            f"On the host, as root: echo 'permit nopass {user}' >> /etc/doas.conf",
+            Hint(AS_ROOT, f"echo 'permit nopass {user}' >> /etc/doas.conf"),
         )
     if result.text == ABSENT:
         return RootRefused(
             f"{user} is not root at {address}, and sudo is not installed there",
-            f"Log in as root, --ssh-user root; or on the host, as root: install sudo, then {sudoers(user)}",
+            Hint("Log in as root: --ssh-user root")
+            | Hint("or on the host, as root, install sudo, then", sudoers(user)),
         )
     if result.text == NO_TERMINAL:
         return RootRefused(
             f"sudo at {address} wants a terminal (requiretty in its sudoers), and there is no script(1) to make one",
-            f"On the host, as root: echo 'Defaults:{user} !requiretty' > /etc/sudoers.d/zz-{file_name(user)}-tty",
+            Hint(AS_ROOT, sudoers_line(user, "!requiretty")),
         )
     if NEW_PASSWORD.search(result.stderr):
         return RootRefused(*new_password(session.settings))
     if NOT_ALLOWED.search(result.stderr):
-        return RootRefused(f"{user} may not run sudo at {address}", f"On the host, as root: {sudoers(user)}")
+        return RootRefused(f"{user} may not run sudo at {address}", Hint(AS_ROOT, sudoers(user)))
     return RootRefused(
         f"{program} at {address} fails: {last_line(result.stderr) or 'it gives no reason'}",
-        f"Try it there: sudo -v\n{without_password(user)}",
+        TRY_SUDO | without_password(user),
     )
 
 
-def without_password(user: str) -> str:
-    return f"Or let {user} use sudo without a password, on the host, as root: {sudoers(user)}"
+def without_password(user: str) -> Hint:
+    return Hint(f"or let {user} use sudo without a password, on the host, as root", sudoers(user))
 
 
 def sudoers(user: str) -> str:
     """Return the command that gives a user root without a password; sudo reads its file last."""
     return f"echo '{user} ALL=(ALL:ALL) NOPASSWD: ALL' > /etc/sudoers.d/zz-machinectl-{file_name(user)}"
+
+
+def sudoers_line(user: str, default: str) -> str:
+    return f"echo 'Defaults:{user} {default}' > /etc/sudoers.d/zz-{file_name(user)}"
 
 
 def file_name(user: str) -> str:

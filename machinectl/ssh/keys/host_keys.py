@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import shlex
 from dataclasses import dataclass, field
 
 from machinectl.console import ask_until, yes_or_no
-from machinectl.errors import UsageError
+from machinectl.errors import NO_HINT, Hint, UsageError
 from machinectl.files.atomic import read_file
 from machinectl.ssh.destination import PIN
 from machinectl.ssh.keys import known_hosts
@@ -25,7 +24,8 @@ if TYPE_CHECKING:
 # In bytes, about 50,000 keys: a user's file may list the hosts of a company.
 LONGEST_KNOWN_HOSTS = 16 << 20
 
-COMPARE = "Compare with: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub, typed on the host"
+PRINT_FINGERPRINT = "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
+COMPARE = Hint("Compare with what this prints on the host", PRINT_FINGERPRINT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class HostKeyPolicy:
         if self.demanded and not known_hosts.is_fingerprint(self.demanded):
             raise UsageError(
                 f"{self.demanded!r} is not a SHA256 fingerprint",
-                "On the host: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
+                Hint("On the host", PRINT_FINGERPRINT),
             )
 
 
@@ -89,7 +89,7 @@ class HostKeys:
         if any(entry.marker == known_hosts.REVOKED and entry.key == key for entry in known):
             raise HostKeyRefused(
                 f"The key of {settings.address} ({key}) is marked as revoked in your known_hosts",
-                "Ask who runs the host for its new key; do not connect until then",
+                Hint("Ask who runs the host for its new key; do not connect until then"),
             )
         demanded, expected = self.demanded(jump=jump), self.expected(settings, jump=jump)
         if demanded:
@@ -101,7 +101,7 @@ class HostKeys:
         elif not jump and self._policy.pinned.strip():
             raise HostKeyRefused(
                 f"The machine's known_hosts holds no key of its host, {settings.address}, which shows {key}",
-                f"If that is its key, accept it: {self._accept_command(key.fingerprint, jump=False)}",
+                self._accept("If that is its key, accept it", key.fingerprint),
             )
         elif not certified:
             self._ask(settings, key)
@@ -121,21 +121,27 @@ class HostKeys:
         """Return the error for a host that shows a key of this type in place of an expected one."""
         entries = self.expected(settings, jump=jump)
         is_own = entries and entries == self._pins(settings, jump=jump)
-        accept = self._accept_command(fingerprint, jump=jump) if is_own else removal_commands(settings)
+        text = "If it was reinstalled and that is its key, accept it"
+        if not is_own:
+            accept = removal_commands(text, settings)
+        elif jump:
+            accept = Hint(f"{text}: remove its line from the machine's known_hosts")
+        else:
+            accept = self._accept(text, fingerprint)
         same_type = [entry for entry in entries if entry.key.type == kind] or entries
         return HostKeyRefused(
             f"The host key of {settings.address} has changed: "
             f"{same_type[0].key if same_type else 'another one'} is known, "
             f"it shows {key_text(kind, fingerprint)}. Nothing was sent to it",
-            f"If it was reinstalled and that is its key, accept it: {accept}",
+            accept,
             fingerprint,
         )
 
-    def _accept_command(self, fingerprint: str, *, jump: bool) -> str:
-        if jump or not self._policy.machine:
-            return "remove its line from the machine's known_hosts" if jump else f"--ssh-host-key {fingerprint}"
+    def _accept(self, text: str, fingerprint: str) -> Hint:
+        if not self._policy.machine:
+            return Hint(f"{text}: --ssh-host-key {fingerprint}")
         command = self._policy.again or f"machinectl provision {self._policy.machine}"
-        return f"{command} --ssh-host-key {fingerprint}"
+        return Hint(text, f"{command} --ssh-host-key {fingerprint}")
 
     def _ask(self, settings: Settings, key: HostKey) -> None:
         refusal = "--ssh-strict is given" if self._policy.strict else ""
@@ -144,7 +150,7 @@ class HostKeys:
         if refusal:
             raise HostKeyRefused(
                 f"{settings.address} is not known, and {refusal}; it shows {key}",
-                f"Compare it with the host's; if it is right: --ssh-host-key {key.fingerprint}",
+                Hint(f"Compare it with the host's; if it is right: --ssh-host-key {key.fingerprint}"),
             )
         how_long = f" {self._policy.how_long}".rstrip()
         if not self._console.interactive or settings.strict_host_key_checking in {"accept-new", "no"}:
@@ -196,21 +202,21 @@ def find_known(settings: Settings) -> list[KnownHost]:
         except OSError as exc:
             raise HostKeyRefused(
                 f"{path} cannot be read ({exc.strerror}), so that nothing is known of {settings.address}",
-                f"Make it readable: ls -l {path}",
+                Hint("Make it readable", "ls -l", path),
             ) from exc
     return known_hosts.find_keys(entries, settings.known_names)
 
 
-def removal_commands(settings: Settings) -> str:
+def removal_commands(text: str, settings: Settings) -> Hint:
     """Return commands that remove the host's known keys."""
-    commands = []
+    hint = NO_HINT
     for path in settings.known_hosts:
         entries = without_marker(known_hosts.parse_known_hosts(read_file(path, LONGEST_KNOWN_HOSTS)))
         found = next((name for name in settings.known_names if any(entry.names(name) for entry in entries)), "")
         if found:
-            as_root = [] if os.access(path, os.W_OK) else ["sudo"]
-            commands.append(shlex.join([*as_root, "ssh-keygen", "-f", path, "-R", found]))
-    return "; ".join(commands) or "change what your KnownHostsCommand prints"
+            as_root = "" if os.access(path, os.W_OK) else "sudo "
+            hint |= Hint("and" if hint else text, f"{as_root}ssh-keygen -f", path, "-R", found)
+    return hint or Hint(f"{text}: change what your KnownHostsCommand prints")
 
 
 def without_marker(entries: Iterable[KnownHost]) -> list[KnownHost]:

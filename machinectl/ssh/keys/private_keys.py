@@ -5,15 +5,23 @@ from __future__ import annotations
 import io
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from machinectl.errors import Hint
 from machinectl.files.atomic import read_file
+from machinectl.ssh.keys.credentials import TRIES, ask_secret
 from machinectl.ssh.keys.known_hosts import HostKey, parse_key
-from machinectl.ssh.ssh_errors import NoKey, SSHError
+from machinectl.ssh.ssh_errors import LoginRefused, NoKey, SSHError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import paramiko
 
+    from machinectl.console import Console
+    from machinectl.ssh.keys.credentials import Credentials
+
+Key = TypeVar("Key")
 OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----"
 # How an unencrypted one begins in base64: the magic, and the cipher none (openssh-portable, PROTOCOL.key).
 UNENCRYPTED = b"b3BlbnNzaC1rZXktdjEAAAAABG5vbmU"
@@ -41,21 +49,45 @@ def load_key(path: str, passphrase: str | None = None) -> paramiko.PKey:
         with suppress(paramiko.SSHException):
             return kind.from_private_key(io.StringIO(text))
     if parse_public_key(data):
-        raise unusable_key(path, "is a public key, and the agent does not hold it", "Name the private key")
+        raise unusable_key(path, "is a public key, and the agent does not hold it", Hint("Name the private key"))
     why = "is damaged, or no private key, or on a security token"
-    raise unusable_key(path, why, f"Let the agent hold it: ssh-add {path}")
+    raise unusable_key(path, why, Hint("Let the agent hold it", "ssh-add", path))
+
+
+def unlocked(path: str, credentials: Credentials, console: Console, unlock: Callable[[str], Key]) -> Key:
+    """Return what `unlock` returns for the key's passphrase, which is asked for if it is not given. Raises SSHError."""
+    given = credentials.passphrases.get(path) or credentials.passphrase
+    if given is None and not console.interactive:
+        raise SSHError(
+            f"The key {path} needs a passphrase, and there is no terminal to ask for it",
+            Hint("Give it: --ssh-passphrase-file <FILE>") | Hint("or let the agent hold the key", "ssh-add", path),
+        )
+    for _ in range(TRIES if given is None else 1):
+        passphrase = given or ask_secret(console, f"Passphrase of {path}")
+        if passphrase is None:
+            raise LoginRefused(f"The key {path} needs a passphrase", Hint("Try it", "ssh-keygen -y -f", path))
+        try:
+            key = unlock(passphrase)
+        except NeedsPassphrase:
+            if given is None:
+                console.warn(f"That does not open {path}")
+            continue
+        credentials.passphrases[path] = passphrase
+        return key
+    wrong = "given is not that" if given else f"was wrong {TRIES} times: it is not that"
+    raise LoginRefused(f"The passphrase {wrong} of {path}", Hint("Try it", "ssh-keygen -y -f", path))
 
 
 def read_key_file(path: str) -> bytes:
     """Accept any line ends. Raises FileNotFoundError or SSHError."""
     if os.path.isdir(path):
-        raise unusable_key(path, "is a directory", "Name the private key's file, for example ~/.ssh/id_ed25519")
+        raise unusable_key(path, "is a directory", Hint("Name the private key's file, for example ~/.ssh/id_ed25519"))
     try:
         return read_file(path).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     except FileNotFoundError:
         raise
     except OSError as exc:
-        raise unusable_key(path, f"cannot be read: {exc.strerror}", f"See: ls -l {path}") from exc
+        raise unusable_key(path, f"cannot be read: {exc.strerror}", Hint("See", "ls -l", path)) from exc
 
 
 def read_public_key(path: str) -> HostKey | None:
@@ -83,10 +115,10 @@ def public_line(path: str, passphrase: str | None = None) -> str:
         raise unusable_key(
             path,
             "needs its passphrase",
-            f"Give --ssh-passphrase-file FILE, or make {path}.pub: ssh-keygen -y -f {path}",
+            Hint("Give it: --ssh-passphrase-file <FILE>") | Hint(f"or make {path}.pub", "ssh-keygen -y -f", path),
         ) from exc
     return HostKey(pkey.get_name(), pkey.asbytes()).line
 
 
-def unusable_key(path: str, why: str, hint: str) -> SSHError:
+def unusable_key(path: str, why: str, hint: Hint) -> SSHError:
     return SSHError(f"The key {path} {why}", hint)

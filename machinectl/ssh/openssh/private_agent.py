@@ -8,13 +8,12 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.files.atomic import read_file
 from machinectl.process_streams import query_program
-from machinectl.ssh.keys.credentials import TRIES, ask_secret
-from machinectl.ssh.keys.private_keys import read_public_key, unusable_key
+from machinectl.ssh.keys.private_keys import NeedsPassphrase, read_public_key, unlocked, unusable_key
 from machinectl.ssh.openssh.askpass import AskPass, wait_for_output
-from machinectl.ssh.ssh_errors import LoginRefused, NoKey, SSHError
+from machinectl.ssh.ssh_errors import NoKey, SSHError
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -102,39 +101,19 @@ class LockedKeys:
     def try_passphrases(self, hop: Hop, path: str) -> bool:
         """Return whether the key is unlocked now. Raises SSHError if the user named it."""
         hop.tried_passphrases.append(path)
-        given = hop.credentials.passphrases.get(path) or hop.credentials.passphrase
-        is_named = bool(hop.endpoint.key)
-        if given is not None:
-            if self._unlock(hop, path, given):
-                return True
-            if is_named:
-                raise SSHError(f"The passphrase given is not that of {path}", f"Try it: ssh-keygen -y -f {path}")
-            hop.unused.append(f"{path} (the passphrase given does not open it)")
-            return False
-        if not self._console.interactive:
-            if is_named:
-                raise SSHError(
-                    f"The key {path} needs a passphrase, and there is no terminal to ask for it",
-                    f"Give --ssh-passphrase-file FILE, or let the agent hold it: ssh-add {path}",
-                )
-            hop.unused.append(f"{path} (needs a passphrase: --ssh-passphrase-file)")
-            return False
-        return self._ask_passphrase(hop, path)
 
-    def _ask_passphrase(self, hop: Hop, path: str) -> bool:
-        for _ in range(TRIES):
-            passphrase = ask_secret(self._console, f"Passphrase of {path}")
-            if passphrase is None:
-                hop.unused.append(f"{path} (no passphrase)")
-                return False
-            if self._unlock(hop, path, passphrase):
-                hop.credentials.passphrases[path] = passphrase
-                return True
-            self._console.warn(f"That does not open {path}")
-        raise LoginRefused(
-            f"The passphrase of {path} was wrong {TRIES} times",
-            f"Try it: ssh-keygen -y -f {path}",
-        )
+        def unlock(passphrase: str) -> None:
+            if not self._unlock(hop, path, passphrase):
+                raise NeedsPassphrase
+
+        try:
+            unlocked(path, hop.credentials, self._console, unlock)
+        except SSHError as exc:
+            if hop.endpoint.key:
+                raise
+            hop.unused.append(exc.cause)
+            return False
+        return True
 
     def _unlock(self, hop: Hop, path: str, passphrase: str) -> bool:
         self._agent = self._agent or PrivateAgent(self._directory, self._stack)
@@ -178,7 +157,7 @@ def check_named_key(path: str, agent: str) -> None:
         raise NoKey(path)
     public = read_public_key(path)
     if public and not agent_holds(agent, public):
-        raise unusable_key(path, "is a public key, and the agent does not hold it", "Name the private key")
+        raise unusable_key(path, "is a public key, and the agent does not hold it", Hint("Name the private key"))
 
 
 def agent_holds(socket: str, key: HostKey) -> bool:
