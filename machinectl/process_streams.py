@@ -12,7 +12,7 @@ import threading
 import time
 from functools import partial
 
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.value_classes import Frozen
 
 TYPE_CHECKING = False
@@ -40,7 +40,7 @@ GRACE = 2.0
 NOTICED_SECONDS = 0.2
 # Starting a program takes eight descriptors for a moment, so only one starts at a time.
 STARTING = threading.Lock()
-ROOM_HINT = "Make room there, or name another directory: export TMPDIR=<DIRECTORY>"
+ROOM_HINT = Hint("Make room there, or name another directory", "export TMPDIR=<DIRECTORY>")
 
 
 class StopEvent:
@@ -183,7 +183,7 @@ class Input:
                 waiting.poll()
             except OSError as exc:
                 raise MachineError(
-                    f"Cannot read the input: {exc.strerror}", "Check the file or device that stdin comes from"
+                    f"Cannot read the input: {exc.strerror}", Hint("Check the file or device that stdin comes from")
                 ) from exc
 
     def _keep(self, data: bytes) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machinectl.errors import CUT, UsageError
+from machinectl.errors import CUT, Hint, UsageError
 
 # Docker's registered ports (IANA): 2376 with TLS, 2375 without.
 TLS_PORT = 2376
@@ -47,7 +47,7 @@ def check_install_url(url: str, typed: str = "--engine-install-url") -> None:
         from machinectl.masking import without_passwords
 
         cause = f"{typed} takes an http or https URL, not {without_passwords(url)!r}"
-        raise UsageError(cause, "For example: https://get.docker.com")
+        raise UsageError(cause, Hint("For example: https://get.docker.com"))
 
 
 def parse_url(text: str) -> EngineURL:
@@ -58,7 +58,7 @@ def parse_url(text: str) -> EngineURL:
     if not separator:
         shown = without_password(text)
         form = f"tcp://{shown}" if text else f"for example {EXAMPLES}"
-        raise UsageError(f"The URL {shown!r} has no scheme", f"Write {form}")
+        raise UsageError(f"The URL {shown!r} has no scheme", Hint(f"Write {form}"))
     if scheme not in {"tcp", "unix", "ssh"}:
         raise invalid_url(text, f"its scheme is {scheme!r}; tcp, unix and ssh are what docker knows")
     return parse_socket(text, rest) if scheme == "unix" else parse_remote(text, scheme, rest)
@@ -118,7 +118,9 @@ def check_user(text: str, scheme: str, user: str) -> None:
         raise invalid_url(text, "a tcp URL has no user; who you are is in your certificate")
     if ":" in user:
         # Do not show the text: it contains a password.
-        raise UsageError("The ssh URL holds a password, which ssh does not take from there", "Use a key or an agent")
+        raise UsageError(
+            "The ssh URL holds a password, which ssh does not take from there", Hint("Use a key or an agent")
+        )
     if not user or user[0] == "-" or not HOST_CHARACTERS.issuperset(user):
         raise invalid_url(text, f"{user!r} is not a user's name")
 
@@ -180,7 +182,9 @@ def parse_port(text: str, port: str) -> int:
 
 
 def invalid_url(text: str, why: str) -> UsageError:
-    return UsageError(f"The URL {without_password(text)!r} cannot be used: {why}", f"Write for example {EXAMPLES}")
+    return UsageError(
+        f"The URL {without_password(text)!r} cannot be used: {why}", Hint(f"Write for example {EXAMPLES}")
+    )
 
 
 def without_password(text: str) -> str:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from machinectl.commands.active import active
 from machinectl.commands.certs.ls import certs_ls
 from machinectl.commands.config import config
-from machinectl.commands.context.sync import context_sync
+from machinectl.commands.context import context_sync
 from machinectl.commands.env import env
 from machinectl.commands.inspect import inspect_fields
 from machinectl.commands.ls import machine_rows

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from machinectl.docker_cli.program import docker_program
 from machinectl.engine.endpoint import Deadline
 from machinectl.engine.probe import probe
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.hosts.exports.docker_environment import docker_variables
 from machinectl.hosts.exports.ssh_config_file import note_docker_over_ssh
@@ -46,7 +46,9 @@ def docker(
     `timeout` covers all together. Raises UsageError without words.
     """
     if not words:
-        raise UsageError("The docker command is missing", "Put it after two dashes: machinectl docker <NAME> -- ps")
+        raise UsageError(
+            "The docker command is missing", Hint("Put it after two dashes", "machinectl docker <NAME> -- ps")
+        )
     program = docker_program()
 
     def one(name: str, own: Console, say: WriteOutput, over: StopEvent) -> int | None:
@@ -60,7 +62,7 @@ def docker(
         try:
             status = run_streamed([program, *words], hear, over, stdin=stdin, environment=environment, end=interrupt)
         except OSError as exc:
-            raise MachineError(f"docker cannot be started: {exc.strerror}", "Try: docker --version") from exc
+            raise MachineError(f"docker cannot be started: {exc.strerror}", Hint("Try", "docker --version")) from exc
         return status if status is None or status >= 0 else 128 - status
 
     return stream_output(console, names, one, limit=parallel, timeout=timeout, input=input)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError, UsageError, closest_match
+from machinectl.errors import Hint, MachineError, UsageError, closest_match
 from machinectl.hosts.connection.machine_driver import ssh_endpoint
 from machinectl.hosts.port_forwarding.container_events import Services, list_containers
 from machinectl.hosts.port_forwarding.port_forwarder import FollowedContainers, PortForwarder
-from machinectl.hosts.port_forwarding.port_words import parse_word
-from machinectl.hosts.port_forwarding.published_ports import find_container
+from machinectl.hosts.port_forwarding.published_ports import find_container, parse_word
 from machinectl.hosts.status.present_name import present_name
 
 if TYPE_CHECKING:
@@ -40,10 +39,10 @@ def forward(
     if not parsed and not auto:
         raise UsageError(
             "No port or container is given",
-            f"Forward what all containers publish: machinectl forward --auto {name}",
+            Hint("Forward what all containers publish", "machinectl forward --auto", name),
         )
     if containers and auto:
-        raise UsageError("--auto and a container exclude each other", f"Leave out {' '.join(containers)}")
+        raise UsageError("--auto and a container exclude each other", Hint(f"Leave out {' '.join(containers)}"))
     with present_name(store, name) as present:
         followed = None
         if auto:
@@ -63,10 +62,10 @@ def check_local_ports(name: str, words: Sequence[str], ports: Sequence[int | Non
     if twice := next((port for port in ports if port and ports.count(port) > 1), None):
         start = f"{twice}:"
         first, second, *_ = dict.fromkeys(word for word in words if word.startswith(start))
-        line = " ".join(f"0:{word.removeprefix(start)}" if word == second else word for word in words)
+        line = [f"0:{word.removeprefix(start)}" if word == second else word for word in words]
         raise UsageError(
             f"{first} and {second} use the same port of this computer",
-            f"Use a free one for one of them: machinectl forward {name} {line}",
+            Hint("Use a free one for one of them", "machinectl forward", name, *line),
         )
 
 
@@ -81,19 +80,19 @@ def container_names(endpoint: Callable[[], Endpoint], machine: str, words: Seque
             near = closest_match(word, [one.name for one in listed])
             raise MachineError(
                 f'"{machine}" has no container {word!r}',
-                f'Did you mean "{near}"?' if near else f"List them: machinectl ps -a {machine}",
+                Hint(f'Did you mean "{near}"?') if near else Hint("List them", "machinectl ps -a", machine),
                 mistyped=(word, near) if near else None,
             )
         if not found.running:
             raise MachineError(
                 f"The container {found.name} is not running",
-                f"Start it: machinectl docker {machine} -- start {found.name}",
+                Hint("Start it", "machinectl docker", machine, "--", "start", found.name),
             )
         if not found.ports:
             others = f" over TCP, only {', '.join(sorted(found.others))}" if found.others else ""
             raise MachineError(
                 f"The container {found.name} publishes no port{others}",
-                "Publish one (docker run -p), or forward a port of the host by its number",
+                Hint("Publish one (docker run -p), or forward a port of the host by its number"),
             )
         names.add(found.name)
     return frozenset(names)

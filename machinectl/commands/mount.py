@@ -10,7 +10,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from machinectl.console import SilentConsole
-from machinectl.errors import MachineError, UsageError, one_line
+from machinectl.errors import Hint, MachineError, UsageError, one_line
 from machinectl.hosts.connection.copy_paths import parse_machine_path
 from machinectl.hosts.connection.login import Login
 from machinectl.hosts.connection.openssh_programs import run_ssh_program, temporary_ssh_config
@@ -24,22 +24,7 @@ if TYPE_CHECKING:
 
 # Programs that unmount without root: FUSE 3, FUSE 2 and macOS.
 UNMOUNTS = (("fusermount3", "-u", "--"), ("fusermount", "-u", "--"), ("umount",))
-
-# Directories without which this computer runs no program, not even one that unmounts; at PROGRAMS, those inside, too.
-SYSTEM = ("/", "/boot", "/dev", "/proc", "/run", "/sys", "/usr", "/var")
-PROGRAMS = (
-    "/bin",
-    "/etc",
-    "/lib",
-    "/lib64",
-    "/sbin",
-    "/usr/bin",
-    "/usr/lib",
-    "/usr/lib64",
-    "/usr/libexec",
-    "/usr/sbin",
-)
-LIST_MOUNTS = "List what is mounted: machinectl mount"
+LIST_MOUNTS = Hint("List what is mounted", "machinectl mount")
 # A line of `mount`, on Linux and on macOS: what is mounted, and where.
 MOUNTED = re.compile(r"^(.+?) on (.+?) (?:type fuse\.sshfs |\((?:mac|osx)fuse)", re.MULTILINE)
 SECONDS = 10
@@ -56,23 +41,20 @@ def mounts(store: Store) -> list[tuple[str, str]]:
 def mount(store: Store, console: Console, source: str, target: str = "") -> str:
     """Mount `source` ([user@]machine:path); return the directory.
 
-    Without a target, use the same path, like docker-machine, but hide no files by it. Raises SSHError if login fails.
+    Without a target, use the same path, like docker-machine. Raises SSHError if login fails.
     """
     there = parse_machine_path(store, source)
-    if there.machine is None and store.exists(source):
-        raise UsageError(f"The path on {source} is missing", f"machinectl mount {source}:<PATH> <DIR>")
     if there.machine is None:
-        raise UsageError(
-            f"{source} is not on a machine: that is written <NAME>:<PATH>",
-            f"machinectl mount <NAME>:{shlex.quote(source)} <DIR>",
-        )
+        path = "<PATH>" if store.exists(source) else shlex.quote(source)
+        name = source if store.exists(source) else "<NAME>"
+        raise UsageError(f"{source} is not a path on a machine", Hint("", f"machinectl mount {name}:{path} <DIR>"))
     here = mount_point(there, target)
     if not shutil.which("sshfs"):
         raise MachineError(
             "sshfs is not installed on this computer",
-            "Install the package sshfs; on Fedora and RHEL fuse-sshfs; on macOS macFUSE and sshfs",
+            Hint("Install the package sshfs; on Fedora and RHEL fuse-sshfs; on macOS macFUSE and sshfs"),
         )
-    check_mount_point(here, source, is_named=bool(target))
+    check_mount_point(here, source)
     with temporary_ssh_config(store, [there.machine], console, Login()) as files:
         ended = run_ssh_program(
             sshfs_command(files.config, files.program, there.for_programs, here),
@@ -86,52 +68,28 @@ def mount(store: Store, console: Console, source: str, target: str = "") -> str:
     for line in lines[:-1] if ended.status else lines:
         console.note(line)
     if ended.status:
-        why = last_error_line(ended.said)
-        hint = remote_hint(there.machine.name, there.path, source, why)
-        raise MachineError(f"sshfs cannot mount {there} on {here}: {why}", hint)
+        look = Hint("See what is there", "machinectl ssh", there.machine.name, "ls", "-ld", shlex.quote(there.path))
+        raise MachineError(f"sshfs cannot mount {there} on {here}: {last_error_line(ended.said)}", look)
     return here
 
 
-def remote_hint(name: str, path: str, source: str, why: str) -> str:
-    """Return what to type after sshfs's error `why`, which ends with the system's text about the path."""
-    # Quoted twice: for the local and the remote shell.
-    there = shlex.quote(shlex.quote(path))
-    hints = {
-        ": No such file or directory": f"Create it: machinectl ssh {name} mkdir -p {there}",
-        ": Not a directory": f"Name its directory; or copy the file: machinectl scp {shlex.quote(source)} ./",
-        ": Permission denied": f"See who may read it: machinectl ssh {name} ls -ld {there}",
-    }
-    login = f"Check that you can log in: machinectl ssh {name} true"
-    return next((hint for end, hint in hints.items() if why.endswith(end)), login)
-
-
-def check_mount_point(here: str, source: str, *, is_named: bool) -> None:
-    other = f"Name an empty directory: machinectl mount {shlex.quote(source)} <DIR>"
+def check_mount_point(here: str, source: str) -> None:
+    """Raise MachineError for a directory with files: a mount would hide them, and this computer may need them."""
+    other = Hint("Name an empty directory", "machinectl mount", source, "<DIR>")
     if not os.path.lexists(here):
-        raise MachineError(f"{here} is not there", f"Create it: mkdir -p {shlex.quote(here)}")
+        raise MachineError(f"{here} is not there", Hint("Create it", "mkdir -p", here))
     if not os.path.isdir(here):
         raise MachineError(f"{here} is not a directory", other)
-    # Most of these are mount points.
-    if is_system_directory(here) and not is_empty(here):
-        raise MachineError(f"{here} is a directory of this computer's system, which needs the files in it", other)
     if os.path.ismount(here):
-        raise MachineError(
-            f"Something is already mounted on {here}", f"Unmount it: machinectl mount -u {shlex.quote(here)}"
-        )
-    if not (is_named or is_empty(here)):
+        raise MachineError(f"Something is already mounted on {here}", Hint("Unmount it", "machinectl mount -u", here))
+    if not is_empty(here):
         raise MachineError(f"{here} is not empty here, and a mount would hide its files", other)
-
-
-def is_system_directory(here: str) -> bool:
-    path = os.path.realpath(here)
-    inside = any(path.startswith(os.path.realpath(each) + os.sep) for each in PROGRAMS)
-    return inside or path in map(os.path.realpath, (*SYSTEM, *PROGRAMS))
 
 
 def unmount(store: Store, source: str, target: str = "") -> str:
     """Accept the arguments of `mount`, or the mounted directory."""
     if not (source or target):
-        raise UsageError("DIR is missing: machinectl mount -u <DIR>", LIST_MOUNTS)
+        raise UsageError("DIR is missing", Hint("Name it", "machinectl mount -u <DIR>") | LIST_MOUNTS)
     before, colon, _ = source.partition(":")
     if target:
         here = os.path.abspath(target)
@@ -141,7 +99,7 @@ def unmount(store: Store, source: str, target: str = "") -> str:
         here = mount_point(parse_machine_path(store, source), "")
     program = next((words for words in UNMOUNTS if shutil.which(words[0])), None)
     if program is None:
-        raise MachineError("There is neither fusermount nor umount on this computer", "Install the package fuse3")
+        raise MachineError("There is neither fusermount nor umount on this computer", Hint("Install the package fuse3"))
     done = subprocess.run(
         [*program, here], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False
     )
@@ -149,8 +107,7 @@ def unmount(store: Store, source: str, target: str = "") -> str:
         raise MachineError(f"Nothing is mounted on {here}", LIST_MOUNTS)
     if done.returncode:
         raise MachineError(
-            f"cannot unmount {here}: {last_error_line(done.stderr)}",
-            f"See what uses it: fuser -vm {shlex.quote(here)}",
+            f"cannot unmount {here}: {last_error_line(done.stderr)}", Hint("See what uses it", "fuser -vm", here)
         )
     return here
 
@@ -178,7 +135,7 @@ def mount_point(there: MachinePath, target: str) -> str:
     """Return an absolute path: sshfs changes its working directory."""
     path = target or there.path
     if not path:
-        raise UsageError("Where to mount it is missing", f"machinectl mount {there} <DIR>")
+        raise UsageError("Where to mount it is missing", Hint("", "machinectl mount", str(there), "<DIR>"))
     return os.path.abspath(path)
 
 

@@ -1,19 +1,18 @@
-"""`push`: send an image to machines' engines."""
+"""`push` and `pull`: move an image between engines."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.hosts.image_transfer.transfer import transfer
 from machinectl.hosts.status.ready_endpoint import ready_endpoint
-from machinectl.hosts.status.target_disk import disk_hint, free_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from machinectl.console import Console
+    from machinectl.engine import Endpoint
     from machinectl.errors import MachineError
     from machinectl.hosts.image_transfer.transfer import Order
     from machinectl.images.send import Sent
@@ -27,5 +26,12 @@ def push(
     there = [name for name in names if store.exists(name)]
     yield from ((name, store.no_such(name)) for name in names if name not in there)
     if there:
-        order = replace(order, free_bytes=partial(free_bytes, store), disk_hint=partial(disk_hint, store))
         yield from transfer(console, order, {name: partial(ready_endpoint, store, name) for name in there})
+
+
+def pull(console: Console, here: Endpoint, order: Order) -> Sent:
+    """Fetch the image to the engine `here`. Raises MachineError."""
+    [(_, result)] = transfer(console, order, {"": lambda: here})
+    if isinstance(result, Exception):
+        raise result
+    return result

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.hosts.connection.machine_driver import endpoints_of
 from machinectl.hosts.connection.remote_command import run_remote_script
 from machinectl.hosts.parallel.output_streams import LIMIT, stream_output
@@ -56,5 +56,5 @@ def may_have_ssh(machine: Machine) -> bool:
 def remote_command_line(words: Sequence[str]) -> str:
     """Treat one word as a line of sh; quote several. Raises UsageError for none."""
     if not words or not words[0].strip():
-        raise UsageError("The command is missing", "Put it after two dashes: machinectl run <NAME> -- uptime")
+        raise UsageError("The command is missing", Hint("Put it after two dashes", "machinectl run <NAME> -- uptime"))
     return words[0] if len(words) == 1 else shlex.join(words)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl.docker_cli.contexts import Contexts, json_object
 from machinectl.docker_cli.program import docker_program
-from machinectl.errors import MachineError, UsageError, one_line
+from machinectl.errors import Hint, MachineError, UsageError, one_line
 from machinectl.files.atomic import read_file, replace_file
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ class BuildxError(MachineError):
     """buildx failed; `said` is what it wrote."""
 
     def __init__(self, verb: str, said: str) -> None:
-        super().__init__(f"docker buildx {verb}: {said}", "Look for a machine that does not answer: machinectl ls")
+        super().__init__(
+            f"docker buildx {verb}: {said}", Hint("Look for a machine that does not answer", "machinectl ls")
+        )
         self.said = said
 
 
@@ -73,7 +75,7 @@ class Buildx:
         except FileNotFoundError:
             return []
         except OSError as exc:
-            raise MachineError(f"{directory} cannot be read: {exc.strerror}", "See: docker buildx ls") from exc
+            raise MachineError(f"{directory} cannot be read: {exc.strerror}", Hint("See", "docker buildx ls")) from exc
 
     def nodes(self, builder: str) -> dict[str, BuildxNode] | None:
         """Return a builder's nodes by name, None if there is no such builder. Raises MachineError."""
@@ -83,9 +85,9 @@ class Buildx:
         except FileNotFoundError:
             return None
         except OSError as exc:
-            raise MachineError(f"{path} cannot be read: {exc.strerror}", "See: docker buildx ls") from exc
+            raise MachineError(f"{path} cannot be read: {exc.strerror}", Hint("See", "docker buildx ls")) from exc
         except (ValueError, RecursionError) as exc:
-            raise MachineError(f"{path} is not a builder of buildx", "See: docker buildx ls") from exc
+            raise MachineError(f"{path} is not a builder of buildx", Hint("See", "docker buildx ls")) from exc
         found = document.get("Nodes") if isinstance(document, dict) else None
         nodes = [parse_node(each) for each in found if isinstance(each, dict)] if isinstance(found, list) else []
         return {node.name: node for node in nodes}
@@ -125,7 +127,7 @@ class Buildx:
             if self._start("version").returncode:
                 raise MachineError(
                     "docker has no buildx here",
-                    "Install the package docker-buildx-plugin (Debian's own: docker-buildx)",
+                    Hint("Install the package docker-buildx-plugin (Debian's own: docker-buildx)"),
                 )
             raise BuildxError(words[0], failure_reason(done.stderr))
         return done.stdout
@@ -151,9 +153,11 @@ class Buildx:
                 check=False,
             )
         except subprocess.TimeoutExpired as exc:
-            raise MachineError(f"docker buildx {words[0]} took more than {patience:.0f} s", "Try: docker ps") from exc
+            raise MachineError(
+                f"docker buildx {words[0]} took more than {patience:.0f} s", Hint("Try", "docker ps")
+            ) from exc
         except OSError as exc:
-            raise MachineError(f"docker cannot be started: {exc.strerror}", "Try: docker --version") from exc
+            raise MachineError(f"docker cannot be started: {exc.strerror}", Hint("Try", "docker --version")) from exc
 
 
 def failure_reason(said: str) -> str:
@@ -192,7 +196,7 @@ def parse_options(given: Sequence[str]) -> dict[str, str]:
             key, equals, value = each.partition("=")
             if not (equals and key and line.isprintable()):
                 raise UsageError(
-                    f"--driver-opt takes KEY=VALUE, not {each!r}", "For example: --driver-opt network=host"
+                    f"--driver-opt takes KEY=VALUE, not {each!r}", Hint("For example: --driver-opt network=host")
                 )
             found[key] = value
     return found
@@ -201,9 +205,10 @@ def parse_options(given: Sequence[str]) -> dict[str, str]:
 def check_name(builder: str) -> str:
     """Return the name as buildx writes it. Raises UsageError."""
     if builder == "default":
-        raise UsageError('"default" is docker\'s own builder', "Choose another name: --name <NAME>")
+        raise UsageError('"default" is docker\'s own builder', Hint("Choose another name: --name <NAME>"))
     if not NAME.fullmatch(builder):
         raise UsageError(
-            f"buildx does not take {builder!r} as a builder's name", "Begin with a letter, and use 0-9a-zA-Z . _ -"
+            f"buildx does not take {builder!r} as a builder's name",
+            Hint("Begin with a letter, and use 0-9a-zA-Z . _ -"),
         )
     return builder.lower()

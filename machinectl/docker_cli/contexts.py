@@ -26,6 +26,7 @@ from machinectl.docker_cli.context_exchange import (
     only_writer,
 )
 from machinectl.docker_cli.docker_directory import docker_directory
+from machinectl.errors import Hint
 from machinectl.files.atomic import quote_word, read_file, replace_file
 
 if TYPE_CHECKING:
@@ -225,11 +226,11 @@ def read_meta(path: str) -> dict[str, Any]:
     try:
         document = json.loads(read_file(path))
     except OSError as exc:
-        raise ContextError(f"{path} cannot be read: {exc.strerror}", f"See: ls -l {quote_word(path)}") from exc
+        raise ContextError(f"{path} cannot be read: {exc.strerror}", Hint("See", "ls -l", path)) from exc
     except (ValueError, RecursionError) as exc:
-        raise ContextError(f"{path} is not JSON", f"See what it holds, or remove it: {quote_word(path)}") from exc
+        raise ContextError(f"{path} is not JSON", Hint(f"See what it holds, or remove it: {quote_word(path)}")) from exc
     if not isinstance(document, dict):
-        raise ContextError(f"{path} is not a context", f"See what it holds, or remove it: {quote_word(path)}")
+        raise ContextError(f"{path} is not a context", Hint(f"See what it holds, or remove it: {quote_word(path)}"))
     # encoding/json accepts the keys of structures in any case.
     return {KEYS.get(str(key).lower(), str(key)): value for key, value in document.items()}
 
@@ -255,6 +256,6 @@ def read_tls(directory: str) -> dict[str, dict[str, bytes]]:
                 found[endpoint] = {file: read_file(os.path.join(path, file)) for file in names}
     except OSError as exc:
         raise ContextError(
-            f"{exc.filename or directory} cannot be read: {exc.strerror}", f"See: ls -lR {quote_word(directory)}"
+            f"{exc.filename or directory} cannot be read: {exc.strerror}", Hint("See", "ls -lR", directory)
         ) from exc
     return found

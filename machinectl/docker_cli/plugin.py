@@ -163,8 +163,8 @@ def docker_directory_errors(path: str) -> Iterator[None]:
         yield
     except OSError as exc:
         directory = nearest_existing(path)
-        hint = f"See who may do that: ls -ld {quote_word(directory)}; or name another place in DOCKER_CONFIG"
-        hint = full_disk_hint(exc, directory) or hint
+        elsewhere = Hint("or name another place in DOCKER_CONFIG")
+        hint = full_disk_hint(exc, directory) or Hint("See who may do that", "ls -ld", directory) | elsewhere
         raise MachineError(f"Cannot use docker's {path}: {exc.strerror or exc}", hint) from exc
 
 

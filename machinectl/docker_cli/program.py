@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 
 
 def docker_program() -> str:
     """Return its path. Raises MachineError."""
     if program := shutil.which("docker"):
         return program
-    raise MachineError("There is no docker on this computer", "Install the docker CLI: docs.docker.com/engine/install")
+    raise MachineError(
+        "There is no docker on this computer", Hint("Install the docker CLI: docs.docker.com/engine/install")
+    )

@@ -17,7 +17,7 @@ from machinectl.doctor.check import OK, Check, broken, failed, ok, unknown
 from machinectl.errors import Hint, MachineError
 from machinectl.files.atomic import quote_word, read_file
 from machinectl.hosts.exports.builders import store_builders
-from machinectl.hosts.exports.docker_contexts import NOT_WANTED, ContextStatus, SyncStep, context_status
+from machinectl.hosts.exports.docker_contexts import ContextStatus, SyncStep, context_status
 from machinectl.quantities import first_names
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def out_of_step(found: ContextStatus) -> Check:
     """Report a wrong context; one that leads elsewhere is worse than none."""
     if found.step is SyncStep.REMOVE:
         return broken(CONTEXTS, f"there, and {found.why}", Hint("Remove it", "machinectl context sync"))
-    if found.why == NOT_WANTED:
+    if not found.is_wanted:
         return Check(CONTEXTS, OK, found.why, found.hint)
     judge = broken if found.is_there and found.needs_sync else unknown
     return judge(CONTEXTS, found.why, found.hint)

@@ -52,5 +52,5 @@ def docker_ssh_check(store: Store, machine: Machine, timeout: float) -> Check:
     if os.path.exists(ssh_config_path(store)) and UNVERIFIED not in said:
         # At a terminal, docker's ssh can ask for a passphrase.
         own = shlex.join(ssh_command(url.host, user=url.user, port=url.port, arguments=["true"]))
-        return unknown(TITLE, seen, Hint("See why", own) | Hint("if it does not know the machine", LET_SSH_KNOW))
-    return broken(TITLE, seen, Hint("Let your own ssh know the machine", LET_SSH_KNOW))
+        return unknown(TITLE, seen, Hint("See why", own) | LET_SSH_KNOW)
+    return broken(TITLE, seen, LET_SSH_KNOW)

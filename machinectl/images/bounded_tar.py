@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import tarfile
 from contextlib import contextmanager
 from tarfile import ReadError
-from typing import IO, TYPE_CHECKING, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn, Protocol
 
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.images.image import SAVE, ArchiveError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
-
-    from machinectl.images.decompression import ReadableFile
 
 # Bytes to read at once of a stream: tarfile copies what is left of them for each header.
 PIECE = 1 << 16
@@ -29,8 +28,45 @@ HEADERS = {
 LONGEST_HEADERS = 16 << 20
 # An archive of 500 images has some 50,000.
 MOST_MEMBERS = 100_000
+# Bytes that tell how a stream is compressed.
+LONGEST_START = 6
 # How often tarfile may read at the end of a stream.
 MOST_ENDS = 100
+
+
+class ReadableFile(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+class DecompressedStream:
+    """Reads a stream, and decompresses it if gzip, bzip2 or xz has compressed it. tarfile decompresses whole pieces.
+
+    Raises tarfile.ReadError for damage, EOFError for a stream that is cut, and errors of the file.
+    """
+
+    def __init__(self, file: Any) -> None:
+        import bz2
+        import gzip
+        import lzma
+
+        buffered = file if hasattr(file, "peek") else io.BufferedReader(file)
+        start = buffered.peek(LONGEST_START)
+        openers: dict[bytes, Any] = {b"\x1f\x8b\x08": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
+        opener = next((opener for magic, opener in openers.items() if start.startswith(magic)), None)
+        self._file = opener(buffered) if opener else buffered
+
+    def read(self, size: int) -> bytes:
+        """Return at most `size` bytes, b"" at the end."""
+        try:
+            data: bytes = self._file.read(size)
+        except (EOFError, MemoryError):
+            raise
+        except Exception as exc:
+            if isinstance(exc, OSError) and exc.errno:
+                raise
+            # zlib.error, lzma.LZMAError, and OSError without a number of gzip and bz2.
+            raise ReadError("invalid compressed data") from exc
+        return data
 
 
 class BoundedMember(tarfile.TarInfo):
@@ -111,4 +147,4 @@ def refusing_damage() -> Iterator[None]:
 
 
 def damaged() -> ArchiveError:
-    return ArchiveError("not an image archive, or cut short", f"Make one: {SAVE}")
+    return ArchiveError("not an image archive, or cut short", Hint("Make one", SAVE))

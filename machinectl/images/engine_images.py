@@ -14,7 +14,7 @@ from machinectl.engine import Endpoint, EngineError, request
 from machinectl.engine.endpoint import Deadline
 from machinectl.engine.http import dial, get, upload
 from machinectl.engine.probe import FULL, disk_full, error_answer, read_answer
-from machinectl.errors import one_line
+from machinectl.errors import Hint, one_line
 from machinectl.go.docker_ps import as_dict, as_integer, as_list, as_text
 from machinectl.images.image import DIGEST, UNKNOWN, chain_ids
 from machinectl.images.platform_name import ARCHITECTURES, LONGEST_PLATFORM, PLATFORM
@@ -47,7 +47,9 @@ MANIFESTS = "?manifests=1"
 SUCCESS = range(200, 300)
 DESCRIBING = ("Architecture", "Author", "Comment", "Config", "Created", "Os", "OsVersion", "RootFS", "Variant")
 # A `docker image prune` at the same moment takes away what is being loaded.
-AGAIN = "Run the same command again; if it stays so, look at the engine's journal on its host: journalctl -u docker"
+AGAIN = Hint("Run the same command again") | Hint(
+    "if it stays so, look at the engine's journal on its host", "journalctl -u docker", elsewhere=True
+)
 
 
 class LoadError(EngineError):
@@ -99,8 +101,7 @@ class Images:
         """Return what the engine tells of itself, and no image."""
         info = self.ask("/info", dict) or {}
         by_containerd = ["driver-type", "io.containerd.snapshotter.v1"] in as_list(info.get("DriverStatus"))
-        host, root = as_text(info.get("Name")), as_text(info.get("DockerRootDir"))
-        return Known(by_containerd, engine_platform(info), host=host, root_directory=root)
+        return Known(by_containerd, engine_platform(info))
 
     def is_whole(self, image_id: str, manifests: Collection[str]) -> bool:
         """Return whether containerd's store lists the image: it hides one that has no platform with all blobs."""

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from machinectl.errors import MachineError, one_line
+from machinectl.errors import Hint, MachineError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -160,7 +160,7 @@ def no_variant(platform: str, known: Sequence[str]) -> MachineError:
     there = ", ".join(known) or "none"
     return MachineError(
         f"The image has no variant for {platform} (it has: {there})",
-        f"Choose one: --platform {there}" if len(known) == 1 else "Choose one of these with --platform",
+        Hint(f"Choose one: --platform {there}") if len(known) == 1 else Hint("Choose one of these with --platform"),
     )
 
 
@@ -191,7 +191,7 @@ def document(descriptor: Any, blob: Callable[[str], bytes | None]) -> Document:
     digest = digest_of(descriptor)
     data = blob(digest)
     if data is None:
-        raise MissingDocument(f"The archive is incomplete: {digest} is missing", f"Save the image again: {SAVE}")
+        raise MissingDocument(f"The archive is incomplete: {digest} is missing", Hint("Save the image again", SAVE))
     return parse_json(data, digest)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from machinectl.errors import UsageError, one_line
+from machinectl.errors import Hint, UsageError, one_line
 
 PLATFORM = re.compile(r"[a-z0-9_.-]+(/[a-z0-9_.-]+){0,2}")
 LONGEST_PLATFORM = 64
@@ -27,7 +27,9 @@ def parse_platform(text: str) -> str:
     """Return OS/ARCHITECTURE[/VARIANT]; the system is linux if only an architecture is given. Raises UsageError."""
     name = text.lower()
     if not PLATFORM.fullmatch(name) or name in SYSTEMS:
-        raise UsageError(f"{one_line(repr(text))} is not a platform", "Write it as docker does, such as linux/arm64")
+        raise UsageError(
+            f"{one_line(repr(text))} is not a platform", Hint("Write it as docker does, such as linux/arm64")
+        )
     system, architecture, *variant = name.split("/") if "/" in name else ("linux", name)
     found = "/".join([system, ARCHITECTURES.get(architecture, architecture), *variant])
     # Every arm64 is v8.

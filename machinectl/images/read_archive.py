@@ -16,10 +16,8 @@ import tarfile
 from contextlib import closing, contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from machinectl.errors import MachineError, UsageError, closest_match, one_line
-from machinectl.files.atomic import quote_word
-from machinectl.images.bounded_tar import damaged, members_of
-from machinectl.images.decompression import DecompressedStream
+from machinectl.errors import Hint, MachineError, UsageError, closest_match, one_line
+from machinectl.images.bounded_tar import DecompressedStream, damaged, members_of
 from machinectl.images.image import (
     CONFIG,
     MANIFEST,
@@ -140,7 +138,7 @@ class ArchiveReader:
         """Return the descriptor of the wanted image. Raises MachineError, which lists the images of the archive."""
         found = list(self._candidates())
         if not found:
-            raise ArchiveError("The archive holds no image, or is cut short", f"Save it again: {SAVE}")
+            raise ArchiveError("The archive holds no image, or is cut short", Hint("Save it again", SAVE))
         named = [root for root, names, ids in found if not name or is_called(name, names, ids)]
         by_digest = {root["digest"]: root for root, _, ids in found if begins_id(name, ids)}
         matching = named or list(by_digest.values())
@@ -152,11 +150,11 @@ class ArchiveReader:
         names = names or [next(iter(ids)) for _, _, ids in found]
         there = ", ".join(one_line(each if each.isprintable() else repr(each)) for each in names[:10])
         if matching:
-            raise UsageError(f"The archive holds {len(found)} images: {there}", "Name one of them")
+            raise UsageError(f"The archive holds {len(found)} images: {there}", Hint("Name one of them"))
         near = names[0] if len(names) == 1 else closest_match(name, names)
         raise MachineError(
             f"The archive holds no image {one_line(name)!r} (it has: {there})",
-            "Name one of these",
+            Hint("Name one of these"),
             mistyped=(name, near) if near else None,
         )
 
@@ -223,15 +221,14 @@ class ArchiveReader:
 def check_archive(path: str) -> None:
     """Raise MachineError or OSError unless a file begins as an image's archive does."""
     if os.path.isdir(path):
-        packed = f"tar -C {quote_word(path)} -cf {quote_word(os.path.normpath(path) + '.tar')} ."
-        raise ArchiveError("a directory, not an archive", f"Pack an OCI layout: {packed}")
+        raise ArchiveError("a directory, not an archive", Hint("Make an archive", SAVE))
     with open(path, "rb") as file:
         start = file.read(len(ZSTD))
         file.seek(0)
         if not start:
-            raise ArchiveError("the file is empty", f"Make an archive: {SAVE}")
+            raise ArchiveError("the file is empty", Hint("Make an archive", SAVE))
         if start == ZSTD:
-            raise ArchiveError("compressed with zstd", f"Decompress it first: zstd -d {quote_word(path)}")
+            raise ArchiveError("compressed with zstd", Hint("Decompress it first", "zstd -d", path))
         try:
             with closing(members_of(DecompressedStream(file))) as found:
                 next(found, None)
@@ -246,7 +243,7 @@ def spool_errors(directory: str) -> Iterator[None]:
     except OSError as exc:
         raise MachineError(
             f"Cannot copy the image to {os.path.dirname(directory)}: {exc.strerror or exc}",
-            "Make room there, or use another directory: export TMPDIR=<DIRECTORY>",
+            Hint("Make room there, or use another directory", "export TMPDIR=<DIRECTORY>"),
         ) from exc
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from machinectl.errors import UsageError, one_line
+from machinectl.errors import Hint, UsageError, one_line
 from machinectl.go.docker_ps import FAMILIAR, REFERENCE
 
 IMAGE_ID = re.compile(r"(?:sha256:)?[0-9a-f]{1,64}")
@@ -29,7 +29,9 @@ def parse_reference(text: str) -> Reference:
     """Return docker's short form of a reference, by default with the tag `latest`. Raises UsageError."""
     found = REFERENCE.fullmatch(text) if len(text) <= LONGEST else None
     if not found:
-        raise UsageError(f"{one_line(repr(text))} is not an image name", "Write it as docker does, such as web:1.2")
+        raise UsageError(
+            f"{one_line(repr(text))} is not an image name", Hint("Write it as docker does, such as web:1.2")
+        )
     tag = (found["tag"] or "").removeprefix(":") or ("" if found["digest"] else "latest")
     return Reference(FAMILIAR.sub("", found["name"]), tag, found["digest"] or "")
 
@@ -37,7 +39,8 @@ def parse_reference(text: str) -> Reference:
 def several_images(text: str, place: str, count: int, listing: str) -> UsageError:
     """Return the error for the start of an ID that fits several images."""
     return UsageError(
-        f"{count} images of {place} have an ID that begins with {one_line(text)}", f"Give more of the ID: {listing}"
+        f"{count} images of {place} have an ID that begins with {one_line(text)}",
+        Hint("Give more of the ID", listing),
     )
 
 

@@ -7,7 +7,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.images.image import ArchiveError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Blob(NamedTuple):
         except OSError as exc:
             raise MachineError(f"Cannot read {self.path}: {exc.strerror or exc}") from exc
         if left:
-            raise MachineError(f"{self.path} is shorter than it was", "Run the same command again")
+            raise MachineError(f"{self.path} is shorter than it was", Hint("Run the same command again"))
 
 
 def open_no_link(path: str, flags: int) -> int:

@@ -7,7 +7,7 @@ import tarfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.images.image import check_platform
 
 if TYPE_CHECKING:
@@ -63,9 +63,6 @@ class Known:
     contents: Mapping[str, str] = field(default_factory=dict)
     # Of containerd's store, by ID.
     stored: Mapping[str, Stored] = field(default_factory=dict)
-    # The engine's host name, and its DockerRootDir.
-    host: str = ""
-    root_directory: str = ""
 
     def everything_missing(self) -> Known:
         return Known(self.by_containerd, self.platform)
@@ -180,7 +177,7 @@ def blob_of(spool: Spool, digest: str) -> Blob:
     if blob is None:
         raise MachineError(
             f"The layer {digest[:19]} is missing: it was left out, or removed from the target meanwhile",
-            "Run the same command again",
+            Hint("Run the same command again"),
         )
     return blob
 

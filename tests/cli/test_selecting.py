@@ -238,15 +238,6 @@ def test_socket_with_two_machines_asks_for_one(fleet: Store) -> None:
     assert "For example: machinectl socket vega\n" in machinectl("socket", "vega", "rigel", store=fleet.root).stderr
 
 
-@pytest.mark.parametrize("verb", ["push", "pull"])
-def test_a_second_new_name_for_an_image_is_refused(fleet: Store, verb: str) -> None:
-    done = machinectl(verb, "web:2", "vega", "--as", "a:1", "--as=b:1", store=fleet.root)
-    assert done.returncode == 2
-    assert done.stderr == (
-        f"Error: {verb} takes one --as, not 2\n  Leave out --as=a:1, and {verb} it once more for that name\n"
-    )
-
-
 def test_a_selector_that_a_script_left_empty_selects_nothing(fleet: Store) -> None:
     for arguments in (["-l", ""], ["--selector="]):
         done = machinectl("rm", "-y", *arguments, store=fleet.root)

@@ -8,6 +8,7 @@ from machinectl.cli.options.store_followers import StoreFollowers
 from machinectl.hosts.exports import docker_contexts
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
+from tests.support.quiet import Quiet
 from tests.support.registered import added
 
 if TYPE_CHECKING:
@@ -22,11 +23,10 @@ def test_even_a_bug_in_it_is_one_warning_and_the_machine_is_changed(
 
     monkeypatch.setattr(docker_contexts, "update_contexts", update_contexts)
     following = StoreFollowers()
-    said: list[str] = []
+    console = Quiet()
     followed = Store(store.root, [following])
     for name in ("orionbox", "rigel"):
         added(followed, Machine(name, "none", url="ssh://orion"))
-    following.report(said.append)
-    [text] = said
-    assert text.startswith("orionbox, rigel: docker's context is not in step: ValueError: no such thing\n")
+    following.report(console.warn)
+    assert console.warnings[0].startswith("orionbox, rigel: docker's context is not in step: ValueError: no such thing")
     assert store.names() == ["orionbox", "rigel"]

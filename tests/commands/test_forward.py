@@ -14,12 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl.hosts.port_forwarding.local_ports import bound_socket
-from machinectl.hosts.port_forwarding.open_ports import OpenPort
-from machinectl.hosts.port_forwarding.port_words import Wish
-from machinectl.hosts.port_forwarding.recurring_changes import MOST_SHOWN, RECENT, RecurringChanges
 from tests.support.program import machinectl, started
 from tests.support.published import publishing
-from tests.support.quiet import Quiet
 from tests.support.registered import register
 from tests.support.servers import free_port, saying, serving
 from tests.support.sshd import keygen
@@ -83,45 +79,6 @@ def line_of(process: subprocess.Popen[bytes]) -> str:
 def received(port: int, address: str = "127.0.0.1") -> bytes:
     with socket.create_connection((address, port), PATIENCE) as connection:
         return connection.recv(6)
-
-
-def test_a_container_that_starts_again_and_again_is_told_once(engine: PublishingEngine, service: int) -> None:
-    with forwarding("--auto", "orion") as process, serving(lambda connection: connection.send(b"db\n")) as other:
-        said: list[str] = []
-
-        def wait_for(text: str) -> None:
-            assert process.stderr
-            while text not in (said or [""])[-1]:
-                assert select.select([process.stderr], [], [], PATIENCE)[0]
-                said.append(process.stderr.readline().decode())
-
-        for _ in range(MOST_SHOWN):
-            engine.run("web", service)
-            local = int(line_of(process).partition(" ")[0].rpartition(":")[2])
-            engine.remove("web")
-            wait_for("is closed (web)")
-            said.append("")
-        engine.run("web", service)
-        wait_for("machinectl docker orion -- logs web")
-        assert received(local) == b"hello\n"
-        engine.remove("web")
-        engine.run("db", other)
-        assert f" -> {other} (db)\n" in line_of(process)
-        engine.remove("db")
-        wait_for("is closed (db)")
-    assert len([line for line in said if "closed (web)" in line]) == MOST_SHOWN
-
-
-def test_a_container_is_shown_again_after_it_has_run_for_some_time() -> None:
-    now = [0.0]
-    console = Quiet()
-    changes = RecurringChanges("orion", console, lambda: now[0])
-    port = OpenPort("127.0.0.1", 8080, Wish("localhost", 8080, container="web"))
-    shown = [changes.note_change(port, opened=opened) for _ in range(MOST_SHOWN + 2) for opened in (True, False)]
-    assert shown == [True] * 2 * MOST_SHOWN + [False] * 4
-    assert len(console.warnings) == 1
-    now[0] = RECENT
-    assert [changes.note_change(port, opened=opened) for opened in (False, True, False)] == [True] * 3
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from machinectl.hosts.image_transfer import transfer
 from machinectl.images.send import Sent
 from machinectl.machines.record import Machine, Phase
-from tests.support.archives import Made, layout, saved
+from tests.support.archives import Made, saved
 from tests.support.image_engines import Engine, unique_layer
 from tests.support.in_process import machinectl
 from tests.support.pages import DOCS
@@ -173,7 +173,6 @@ def test_a_terminal_shows_each_result_once_and_a_summary_of_all(
         (["push"], 2, "IMAGE is missing: machinectl push IMAGE NAME…"),
         (["push", "\x1b[31mapp", "classic"], 2, r"'\x1b[31mapp' is not an image name"),
         (["push", "app:1", "--platform", "\x07", "classic"], 2, r"'\x07' is not a platform"),
-        (["push", "app:1", "other:2", "classic"], 2, "push takes one image, and 'other:2' is no machine's name"),
         (["push", "app:1", "nobody"], 1, 'Docker machine "nobody" does not exist'),
         (["pull", "app:1", "nobody"], 1, 'Docker machine "nobody" does not exist'),
     ],
@@ -204,17 +203,6 @@ def test_a_file_that_is_no_archive_is_named_before_anything_begins(tmp_path: Pat
         first, hint = done.stderr.splitlines()
         assert first == f"Error: {tmp_path / name}: {cause}"
         assert hint.startswith("  ")
-
-
-@pytest.mark.usefixtures("image_machines")
-def test_an_oci_layouts_directory_can_be_packed_as_the_hint_says(tmp_path: Path) -> None:
-    archive = tmp_path / "made.tar"
-    archive.write_bytes(layout({"app:1": Made([unique_layer()])}))
-    (tmp_path / "tree").mkdir()
-    subprocess.run(["tar", "-C", tmp_path / "tree", "-xf", archive], check=True)
-    hint = machinectl("push", "--from-file", f"{tmp_path}/tree/", "app:1", "classic").stderr.splitlines()[1]
-    subprocess.run(["sh", "-c", hint.removeprefix("  Pack an OCI layout: ")], check=True)
-    assert machinectl("push", "--from-file", tmp_path / "tree.tar", "app:1", "classic").returncode == 0
 
 
 @pytest.mark.usefixtures("image_machines")

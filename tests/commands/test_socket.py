@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -133,14 +134,14 @@ def test_at_a_terminal_it_says_how_a_shell_reads_the_variables(machine: Path, st
     command = [*COMMAND, "-s", store.root, "socket", "orionbox", "--shell", "fish"]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=theirs) as process:
         said = b""
-        while b"--background)" not in said:
+        while b"--background" not in said or not said.endswith(b")\r\n"):
             assert select.select([ours], [], [], 30)[0]
             said += os.read(ours, 1000)
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
     os.close(ours)
     os.close(theirs)
-    assert " ".join(said.decode().split()) == (
+    assert " ".join(re.sub(r"\x1b\[\d*m", "", said.decode()).split()) == (
         "orionbox's engine is at this socket until ^C To let this shell read it: "
         f"eval (machinectl -s {store.root} socket orionbox --background)"
     )
@@ -157,13 +158,13 @@ def test_in_the_background_it_is_one_socket_until_it_is_removed(machine: Path, s
     [found] = listed(store)
     assert (found["Name"], found["Socket"], found["Command"]) == ("orionbox", path, "")
     assert machinectl("socket", "orionbox", store=store.root).stderr == (
-        f"{path} is open already, by process {found['PID']} (machinectl socket rm orionbox closes it)\n"
+        f"{path} is open already, by process {found['PID']}\n  Close it: machinectl socket rm orionbox\n"
     )
     assert answers(path)
     pointed = {"DOCKER_HOST": f"unix://{path}"}
     removed = machinectl("socket", "rm", "orionbox", store=store.root, environment=pointed)
     assert removed.stdout == f"{path}\n"
-    assert removed.stderr == "This shell points at it: eval $(machinectl env -u)\n"
+    assert removed.stderr == "This shell points at it\n  eval $(machinectl env -u)\n"
     assert listed(store) == []
     assert left_open(machine) == []
 

@@ -31,7 +31,7 @@ def docker_ssh(store: Store) -> Check:
 def test_dockers_ssh_needs_the_machines_keys(store: Store, sshd: Sshd, ssh_config: SSHConfig) -> None:
     over_ssh(store, sshd)
     found = docker_ssh(store)
-    assert (found.verdict, found.hint) == (BROKEN, f"Let your own ssh know the machine: {LET_SSH_KNOW}")
+    assert (found.verdict, found.hint) == (BROKEN, LET_SSH_KNOW)
     assert found.seen.startswith(f"docker uses your own ssh, which cannot log in at {sshd.host}: ")
     assert not ssh_config.known_hosts.read_text()
     include = keep_ssh_config(store, Quiet(), [])
@@ -49,7 +49,7 @@ def test_a_login_that_may_ask_for_a_passphrase_is_no_fault(store: Store, sshd: S
     found = docker_ssh(store)
     own, write = found.hint.split("; ", 1)
     assert (found.verdict, own) == (UNKNOWN, f"See why: ssh -l {sshd.user} -p {sshd.port} {sshd.host} true")
-    assert write == f"if it does not know the machine: {LET_SSH_KNOW}"
+    assert write == LET_SSH_KNOW
     assert "Permission denied" in found.seen
 
 

@@ -227,7 +227,7 @@ def test_removing_the_context_in_use_prints_what_to_type(store: Store, docker: D
         run(store, *CREATE, "ssh://orion", name)
     docker("context", "use", "orionbox")
     said = run(store, "rename", "orionbox", "vega")
-    assert 'docker was pointed at the context "orionbox", which is gone: docker context use vega' in said
+    assert 'docker was pointed at the context "orionbox", which is gone\n  Use another: docker context use vega' in said
     assert docker.run("ps").returncode
     docker("context", "use", "vega")
     assert "context" not in run(store, "rm", "-y", "rigel")
@@ -242,7 +242,7 @@ def test_dropping_the_context_in_use_prints_a_note(store: Store, docker: DockerC
     run(store, *CREATE, "ssh://orion", "orionbox")
     docker("context", "use", "orionbox")
     said = run(store, "set", "--no-context", "orionbox")
-    assert 'docker was pointed at the context "orionbox", which is gone: docker context use default' in said
+    assert "which is gone\n  Use another: docker context use default" in said
     assert "gone" not in run(store, "set", "--label", "rack=7", "orionbox")
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.engine.dialling import ssh_socket
-from machinectl.hosts.engine_socket import kept_ssh
+from machinectl.hosts.engine_socket import machine_engine
 from machinectl.hosts.engine_socket.relay_thread import relayed
 from machinectl.hosts.engine_socket.socket_file import default_path, opened_socket
 from machinectl.hosts.engine_socket.socket_notes import SocketNote
@@ -61,7 +61,7 @@ def test_a_line_that_went_dead_is_replaced_at_the_next_request(
     reached_by_ssh: Sshd, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """ssh itself would notice it after 45 seconds."""
-    monkeypatch.setattr(kept_ssh, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(machine_engine, "FRESH_SECONDS", 0.0)
     monkeypatch.setattr(ssh_socket, "PATIENCE", 0.5)
     note = SocketNote("orion", store.root, default_path(store, "orion"))
     with (

@@ -23,11 +23,10 @@ from machinectl.errors import MachineError
 from machinectl.files import spool_directory
 from machinectl.hosts.connection.login import Login
 from machinectl.hosts.port_forwarding import container_events, local_ports, open_ports
-from machinectl.hosts.port_forwarding.distinct_warnings import MOST_WARNINGS, DistinctWarnings
 from machinectl.hosts.port_forwarding.local_ports import LOOPBACK, bound_socket
-from machinectl.hosts.port_forwarding.open_ports import MOST_PORTS, OpenPort, OpenPorts
+from machinectl.hosts.port_forwarding.open_ports import MOST_PORTS, MOST_WARNINGS, DistinctWarnings, OpenPort, OpenPorts
 from machinectl.hosts.port_forwarding.port_forwarder import FollowedContainers, PortForwarder
-from machinectl.hosts.port_forwarding.port_words import Wish
+from machinectl.hosts.port_forwarding.published_ports import Wish
 from machinectl.hosts.status.present_name import present_name
 from machinectl.machines.store import Store
 from machinectl.machines.store.store_paths import NoSuchMachine

@@ -7,8 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.errors import UsageError
-from machinectl.hosts.port_forwarding.port_words import HIGHEST, Wish, parse_word
-from machinectl.hosts.port_forwarding.published_ports import find_container, read_containers, read_services
+from machinectl.hosts.port_forwarding.published_ports import (
+    HIGHEST,
+    Wish,
+    find_container,
+    parse_word,
+    read_containers,
+    read_services,
+)
 
 PORT = st.integers(1, HIGHEST)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from machinectl.errors import MachineError
+from machinectl.errors import NO_HINT, Hint, MachineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,8 +37,11 @@ class StoreFollowers:
 
     def __init__(self) -> None:
         # Messages to print, and machines by (follower, cause, hint) of a failure.
-        self.said: list[str] = []
-        self.failed: dict[tuple[tuple[str, str], str, str], list[str]] = {}
+        self.said: list[tuple[str, Hint]] = []
+        self.failed: dict[tuple[tuple[str, str], str, Hint], list[str]] = {}
+
+    def warn(self, text: str, hint: Hint = NO_HINT) -> None:
+        self.said.append((text, hint))
 
     def __call__(self, store: Store, name: str, before: Machine | None, after: Machine | None) -> None:
         known_as = after.name if after else name
@@ -82,7 +85,7 @@ class StoreFollowers:
         found = sys.modules.get("machinectl.machines.answered_address")
         if found is None:
             return
-        self.said += found.NEWS.skipped
+        self.said += found.NEWS.skipped.items()
         for name in sorted(found.NEWS.moved):
             try:
                 machine = store.read(name)
@@ -95,19 +98,19 @@ class StoreFollowers:
         try:
             follow()
         except MachineError as exc:
-            self.fail(what, name, exc.cause, exc.hint)
+            self.fail(what, name, exc.cause, Hint.of(*getattr(exc.hint, "parts", ((exc.hint, "", False),))))
         except Exception as exc:  # noqa: BLE001 (the machine has changed: no failure here may hide that)
-            self.fail(what, name, f"{type(exc).__name__}: {exc}", "This is a bug; please report it")
+            self.fail(what, name, f"{type(exc).__name__}: {exc}", Hint("This is a bug; please report it"))
 
-    def fail(self, what: tuple[str, str], name: str, cause: str, hint: str) -> None:
+    def fail(self, what: tuple[str, str], name: str, cause: str, hint: Hint) -> None:
         self.failed.setdefault((what, cause, hint), []).append(name)
 
     @property
     def has_news(self) -> bool:
         return bool(self.said or self.failed)
 
-    def report(self, warn: Callable[[str], None]) -> None:
-        for text in dict.fromkeys(self.said):
-            warn(text)
+    def report(self, warn: Callable[[str, str], None]) -> None:
+        for text, hint in dict.fromkeys(self.said):
+            warn(text, hint)
         for ((what, mend), cause, hint), names in self.failed.items():
-            warn(f"{', '.join(sorted(names))}: {what} is not in step: {cause}\n{hint}; then: {mend}")
+            warn(f"{', '.join(sorted(names))}: {what} is not in step: {cause}", hint | Hint("then", mend))

@@ -45,7 +45,7 @@ class Session:
     ) -> None:
         self.arguments = list(arguments)
         self.following = StoreFollowers()
-        self.store = Store(storage_path, [self.following], self.following.said.append)
+        self.store = Store(storage_path, [self.following], self.following.warn)
         self.store.words = THIS.own_words
         # The program's name with its store, for suggested commands.
         self.program = program_with(storage_path)

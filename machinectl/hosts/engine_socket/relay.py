@@ -12,7 +12,7 @@ from machinectl.descriptors import fitting_jobs
 from machinectl.engine.duplex.duplex_dial import no_answer
 from machinectl.engine.duplex.duplex_stream import PlainStream
 from machinectl.engine.probe import SOCKET_SERVER
-from machinectl.errors import MachineError, one_line
+from machinectl.errors import Hint, MachineError, one_line
 
 if TYPE_CHECKING:
     import socket
@@ -38,9 +38,9 @@ END_OF_HEAD = b"\r\n\r\n"
 
 
 class Relay:
-    """`note` and `warn` take a line for the log."""
+    """`note` and `warn` take a text for the log, and a hint."""
 
-    def __init__(self, engine: MachineEngine, note: Callable[[str], None], warn: Callable[[str], None]) -> None:
+    def __init__(self, engine: MachineEngine, note: Callable[[str], None], warn: Callable[[str, str], None]) -> None:
         self._engine = engine
         self._note = note
         self._warn = warn
@@ -95,7 +95,7 @@ class Relay:
         """Say it once: under load, places become free and are taken again."""
         if not self._is_full:
             self._is_full = True
-            self._warn("Too many connections are open here; allow more: ulimit -n 8192")
+            self._warn("Too many connections are open here", Hint("Allow more", "ulimit -n 8192"))
 
     async def _relay(self, sock: socket.socket) -> None:
         client = PlainStream(sock)
@@ -106,7 +106,7 @@ class Relay:
             try:
                 endpoint, engine = await self._engine.open()
             except MachineError as exc:
-                self._report_fault(error_text(exc))
+                self._report_fault(exc)
                 await refuse(client, exc, b"")
                 return
             try:
@@ -124,19 +124,21 @@ class Relay:
         if joined.has_answered:
             # A peer that has sent everything may be gone.
             if failure and not joined.client_has_ended:
-                self._report_fault(f"The connection to {endpoint.peer} broke: {failure.strerror or failure}")
+                self._report_fault(
+                    MachineError(f"The connection to {endpoint.peer} broke: {failure.strerror or failure}")
+                )
             return
         if joined.client_is_gone:
             return
         error = no_answer(endpoint, failure)
-        self._report_fault(error_text(error))
+        self._report_fault(error)
         await refuse(joined.client, error, joined.request)
 
-    def _report_fault(self, text: str) -> None:
+    def _report_fault(self, error: MachineError) -> None:
         """Say what is new: a client that tries again makes no more lines."""
-        if text not in self._faults:
-            self._faults.add(text)
-            self._warn(text)
+        if str(error) not in self._faults:
+            self._faults.add(str(error))
+            self._warn(one_line(error.cause), error.hint)
 
     def _report_recovery(self) -> None:
         if self._faults:
@@ -250,8 +252,7 @@ def has_hung_up(sock: socket.socket) -> bool:
 
 
 def error_text(error: MachineError) -> str:
-    # Some quote a program, whose last line may end a sentence.
-    return one_line(f"{error.cause.removesuffix('.')}. {error.hint}" if error.hint else error.cause)
+    return one_line("; ".join(filter(None, (error.cause, error.hint))))
 
 
 async def refuse(client: PlainStream, error: MachineError, request: bytes) -> None:

@@ -8,8 +8,8 @@ import socket
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError, UsageError
-from machinectl.files.atomic import quote_word, remove_if_present
+from machinectl.errors import Hint, MachineError, UsageError
+from machinectl.files.atomic import remove_if_present
 from machinectl.files.dead_sockets import is_dead_socket
 from machinectl.files.ownership import exposed
 from machinectl.hosts.engine_socket.socket_notes import (
@@ -41,7 +41,7 @@ class AlreadyOpen(MachineError):
     def __init__(self, note: SocketNote) -> None:
         super().__init__(
             f"{note.path} is in use already: {note.server} serves {note.machine} there",
-            f"machinectl socket rm {quote_word(note.path)}; or name another one: --path <FILE>",
+            Hint("Close it", "machinectl socket rm", note.path) | Hint("or name another one: --path <FILE>"),
         )
         self.note = note
 
@@ -83,17 +83,20 @@ def checked_path(path: str) -> str:
     if size > LONGEST:
         raise UsageError(
             f"The path of a socket has at most {LONGEST} bytes, and this one has {size}: {path}",
-            "Name a shorter one: --path <FILE>",
+            Hint("Name a shorter one: --path <FILE>"),
         )
     if not path.isprintable():
-        raise UsageError(f"The path {path!r} holds a character that cannot be printed", "Name another: --path <FILE>")
+        raise UsageError(
+            f"The path {path!r} holds a character that cannot be printed", Hint("Name another: --path <FILE>")
+        )
     directory = os.path.dirname(path)
     if not os.path.isdir(directory):
-        raise MachineError(f"There is no directory {directory}", f"Create it: mkdir -m 700 {quote_word(directory)}")
+        raise MachineError(f"There is no directory {directory}", Hint("Create it", "mkdir -m 700", directory))
     # Its owner could rename the socket of root, and listen in its place.
     if found := exposed(directory, root_anywhere=False):
         raise MachineError(
-            f"{found.path} is not safe for a socket: {found.why}", "Name a file in a private directory: --path <FILE>"
+            f"{found.path} is not safe for a socket: {found.why}",
+            Hint("Name a file in a private directory: --path <FILE>"),
         )
     return path
 
@@ -135,7 +138,7 @@ def check_free(path: str) -> None:
         return
     raise MachineError(
         f"{path} exists, and is not a socket of machinectl's",
-        f"See: ls -l {quote_word(path)}; or name another: --path <FILE>",
+        Hint("See", "ls -l", path) | Hint("or name another: --path <FILE>"),
     )
 
 
@@ -147,7 +150,7 @@ def listening_socket(path: str) -> socket.socket:
     except OSError as exc:
         listener.close()
         raise MachineError(
-            f"Cannot create the socket {path}: {exc.strerror}", f"See: ls -ld {quote_word(os.path.dirname(path))}"
+            f"Cannot create the socket {path}: {exc.strerror}", Hint("See", "ls -ld", os.path.dirname(path))
         ) from exc
     finally:
         os.umask(before)

@@ -14,8 +14,8 @@ import signal
 import time
 from contextlib import contextmanager, suppress
 
-from machinectl.errors import MachineError
-from machinectl.files.atomic import PRIVATE_FILE, quote_word, read_file, remove_if_present, write_new
+from machinectl.errors import Hint, MachineError
+from machinectl.files.atomic import PRIVATE_FILE, read_file, remove_if_present, write_new
 from machinectl.files.dead_sockets import listening_process, remove_dead_socket
 from machinectl.files.runtime_directory import socket_directory
 from machinectl.value_classes import Frozen, replace
@@ -59,7 +59,7 @@ def notes_directory() -> str:
         return directory
     raise MachineError(
         "There is no private directory for a socket",
-        "See: ls -ld /tmp/machinectl-$(id -u); or name another place: export TMPDIR=<DIRECTORY>",
+        Hint("See", "ls -ld /tmp/machinectl-$(id -u)") | Hint("or name another place", "export TMPDIR=<DIRECTORY>"),
     )
 
 
@@ -176,7 +176,7 @@ def end_process(note: SocketNote) -> None:
     if not note.pid:
         raise MachineError(
             f"{note.path} is served by {note.server}, such as a container's",
-            f"Close it there: machinectl socket rm {quote_word(note.path)}",
+            Hint("Close it there", "machinectl socket rm", note.path),
         )
     with suppress(ProcessLookupError):
         os.kill(note.pid, signal.SIGTERM)
@@ -184,6 +184,8 @@ def end_process(note: SocketNote) -> None:
     # It removes its note, its log, and the socket last.
     while listening_process(note.path) == note.pid:
         if time.monotonic() > end:
-            raise MachineError(f"Process {note.pid}, which serves {note.path}, does not end", f"kill -9 {note.pid}")
+            raise MachineError(
+                f"Process {note.pid}, which serves {note.path}, does not end", Hint("", "kill -9", str(note.pid))
+            )
         time.sleep(LOOK_SECONDS)
     open_sockets()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shlex
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from machinectl.docker_cli.context_exchange import ContextError
 from machinectl.docker_cli.contexts import DEFAULT, Context, Contexts, Mark, invalid_name_reason
-from machinectl.errors import NO_HINT, Hint, MachineError, one_line
+from machinectl.errors import NO_HINT, Hint, MachineError, one_line, quoted
 from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.certificates.identity import CLIENT_FILES
 from machinectl.machines.record import Phase
@@ -22,11 +21,10 @@ if TYPE_CHECKING:
 
     from machinectl.machines.record import Machine
 
+    # A warning, and what to type.
+    Note = tuple[str, Hint]
 
 SYNC_HINT = Hint("Update it", "machinectl context sync")
-
-
-NOT_WANTED = "not wanted (--no-context)"
 
 
 class SyncStep(Enum):
@@ -51,6 +49,8 @@ class ContextStatus:
     why: str = ""
     hint: Hint = NO_HINT
     wanted: Context | None = None
+    # Whether the machine is to have a context.
+    is_wanted: bool = True
 
     @property
     def needs_sync(self) -> bool:
@@ -86,14 +86,14 @@ def context_status(docker: Contexts, store: Store, machine: Machine, *, adopting
     ours = found is not None and (found.mark == mark or bool(adopting and found.mark and is_gone(found.mark)))
     if not machine.context:
         step = SyncStep.REMOVE if ours else SyncStep.NONE
-        return ContextStatus(name, step, ours, NOT_WANTED, Hint("Add it", "machinectl set --context", name))
+        add = Hint("Add it", "machinectl set --context", name)
+        return ContextStatus(name, step, ours, "not wanted (--no-context)", add, is_wanted=False)
     if machine.phase != Phase.READY:
-        hint = Hint("See", f"machinectl ls --filter name={name}")
+        hint = Hint("See", "machinectl ls --filter", f"name={name}")
         return ContextStatus(name, SyncStep.LEAVE, ours, "the machine is incomplete", hint)
     if no_name := invalid_name_reason(name):
-        hint = Hint("Rename it", "machinectl rename", name, "<NEW>") | Hint(
-            "or use no context", "machinectl set --no-context", name
-        )
+        none = Hint("or use no context", "machinectl set --no-context", name)
+        hint = Hint("Rename it", "machinectl rename", name, "<NEW>") | none
         return ContextStatus(name, SyncStep.RENAME, why=no_name, hint=hint)
     if found and not ours:
         return name_conflict(found)
@@ -122,8 +122,8 @@ def client_files(machine: Machine, found: Context | None) -> dict[str, bytes]:
     return files
 
 
-def replace_hint(name: str) -> Hint:
-    return Hint("Replace it with ours", f"docker context rm {name} && machinectl context sync")
+def replace_hint(name: str, how: str = "Replace it with ours") -> Hint:
+    return Hint(how, f"docker context rm {quoted(name)} && machinectl context sync")
 
 
 def is_gone(mark: Mark) -> bool:
@@ -133,9 +133,8 @@ def is_gone(mark: Mark) -> bool:
 def name_conflict(context: Context) -> ContextStatus:
     name = context.name
     why = f'docker has a context "{name}" that is not machinectl\'s'
-    hint = Hint("Use another name", "machinectl rename", name, "<NEW>") | Hint(
-        "or replace that context", f"docker context rm {name} && machinectl context sync"
-    )
+    other = Hint("Use another name", "machinectl rename", name, "<NEW>")
+    hint = other | replace_hint(name, "or replace that context")
     if context.mark and context.mark.swarm:
         why = f'the docker context "{name}" belongs to a swarm'
     elif context.mark and is_gone(context.mark):
@@ -208,10 +207,10 @@ def has_own_context(docker: Contexts, store: Store, name: str) -> bool:
     return found is not None and found.mark == context_mark(store, name)
 
 
-def update_contexts(store: Store, name: str, before: Machine | None, after: Machine | None) -> list[str]:
+def update_contexts(store: Store, name: str, before: Machine | None, after: Machine | None) -> list[Note]:
     """Update contexts after a machine has changed (`Store`'s Follower); return notes. `name` is the old name."""
     docker = Contexts()
-    said = []
+    said: list[Note] = []
     if (not after or after.name != name) and remove_context(docker, store, name):
         said += removed_context_notes(docker, name, after.name if after else "")
     if after:
@@ -220,15 +219,16 @@ def update_contexts(store: Store, name: str, before: Machine | None, after: Mach
             said += removed_context_notes(docker, after.name)
         had_none = not (before and before.name == after.name and before.context and before.phase == Phase.READY)
         if found.step is SyncStep.RENAME and had_none:
-            said.append(f'"{after.name}" gets no docker context: {found.why}\n{found.hint}')
+            said.append((f'"{after.name}" gets no docker context: {found.why}', found.hint))
     return said
 
 
-def removed_context_notes(docker: Contexts, name: str, renamed: str = "") -> list[str]:
+def removed_context_notes(docker: Contexts, name: str, renamed: str = "") -> list[Note]:
     """If docker still uses a removed context, every docker command fails."""
     if docker.chosen() == name:
-        other = shlex.quote(renamed) if renamed and not invalid_name_reason(renamed) else DEFAULT
-        return [f'docker was pointed at the context "{name}", which is gone: docker context use {other}']
+        other = renamed if renamed and not invalid_name_reason(renamed) else DEFAULT
+        use = Hint("Use another", "docker context use", other)
+        return [(f'docker was pointed at the context "{name}", which is gone', use)]
     if os.environ.get("DOCKER_CONTEXT") == name:
-        return [f'DOCKER_CONTEXT names the context "{name}", which is gone: unset DOCKER_CONTEXT']
+        return [(f'DOCKER_CONTEXT names the context "{name}", which is gone', Hint("", "unset DOCKER_CONTEXT"))]
     return []

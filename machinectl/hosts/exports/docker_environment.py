@@ -47,4 +47,4 @@ def warn_of_certificates(store: Store, machine: Machine) -> None:
     from machinectl.machines.tls_warnings import expired_certificate, unusable_certificates
 
     if problem := unusable_certificates(machine) or expired_certificate(machine):
-        store.warn(f"{problem.cause}\n{problem.hint}")
+        store.warn(problem.cause, problem.hint)

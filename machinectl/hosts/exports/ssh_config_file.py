@@ -11,7 +11,7 @@ from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError, closest_match
+from machinectl.errors import Hint, MachineError, closest_match
 from machinectl.files.atomic import Translated, read_file, replace_file
 from machinectl.hosts.connection.machine_driver import endpoints_of
 from machinectl.hosts.connection.openssh_programs import docker_needs_ssh_config, machine_host_block
@@ -34,7 +34,9 @@ FILE = "ssh_config"
 LOCK = ".ssh_config"
 USERS_OWN = "~/.ssh/config"
 # How the user's own ssh, which docker runs, gets to know the machines.
-LET_SSH_KNOW = f"machinectl ssh-config --write; then put the line that it prints at the top of {USERS_OWN}"
+LET_SSH_KNOW = Hint("Let your own ssh know the machine", "machinectl ssh-config --write") | Hint(
+    f"then put the line that it prints at the top of {USERS_OWN}"
+)
 HEADER = "# machinectl's, kept in step with its machines. What is changed here is lost: ~/.ssh/config is the place.\n"
 STORE = "# It is about the machines of "
 IGNORE = "IgnoreUnknown "
@@ -167,8 +169,8 @@ def note_jump_host(store: Store, console: Console, machine: Machine) -> None:
     host = host_of(machine.jump)
     if host and not store.exists(host) and (near := closest_match(host, store.names())):
         console.note(
-            f'"{host}" is not a machine: ssh looks it up as a host. If you mean the machine "{near}": '
-            f"machinectl set --ssh-jump {near} {machine.name}"
+            f'"{host}" is not a machine: ssh looks it up as a host',
+            Hint(f'If you mean the machine "{near}"', "machinectl set --ssh-jump", near, machine.name),
         )
     note_docker_over_ssh(store, console, machine)
 
@@ -179,8 +181,7 @@ def note_docker_over_ssh(store: Store, console: Console, machine: Machine) -> No
         return
     what = "the jump host" if machine.jump else "the machine's keys"
     console.note(
-        f'docker reaches "{machine.name}" through your own ssh, which needs {what} in its configuration\n'
-        f"Add {'it' if machine.jump else 'them'} there: {LET_SSH_KNOW}"
+        f'docker reaches "{machine.name}" through your own ssh, which needs {what} in its configuration', LET_SSH_KNOW
     )
 
 

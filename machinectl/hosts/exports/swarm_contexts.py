@@ -21,6 +21,7 @@ from machinectl.machines.swarm_node import all_nodes, node_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from machinectl.hosts.exports.docker_contexts import Note
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
     from machinectl.machines.swarm_node import SwarmNode
@@ -40,11 +41,11 @@ def managers_by_swarm(store: Store) -> dict[str, Managers]:
     return found
 
 
-def update_swarm_contexts(store: Store, before: Machine | None, after: Machine | None) -> list[str]:
+def update_swarm_contexts(store: Store, before: Machine | None, after: Machine | None) -> list[Note]:
     """Update contexts after a machine has changed, without asking an engine; return notes."""
     nodes = [node for machine in (before, after) if machine and (node := node_of(machine))]
     docker = Contexts()
-    said: list[str] = []
+    said: list[Note] = []
     for cluster in dict.fromkeys(node.cluster for node in nodes if node.cluster):
         known = managers_by_swarm(store).get(cluster)
         if not known:
@@ -55,7 +56,7 @@ def update_swarm_contexts(store: Store, before: Machine | None, after: Machine |
         lead = after.name if before and after and context and context.host in before.urls else ""
         changed = point_swarm_context(docker, store, cluster, lead)
         if changed.step is SyncStep.RENAME:
-            said.append(f"{no_context_cause(known, changed)}\n{changed.hint}")
+            said.append((no_context_cause(known, changed), changed.hint))
     return said
 
 
@@ -104,8 +105,8 @@ def is_earlier(store: Store, context: Context) -> bool:
     return mark.swarm not in managers_by_swarm(store)
 
 
-def remove_swarm_contexts(docker: Contexts, store: Store, cluster: str) -> list[str]:
-    said: list[str] = []
+def remove_swarm_contexts(docker: Contexts, store: Store, cluster: str) -> list[Note]:
+    said: list[Note] = []
     for name in swarm_context_names(docker, store, cluster):
         with docker.writing():
             if cluster in managers_by_swarm(store):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.docker_cli.contexts import DEFAULT, ENDPOINT, Contexts
 from machinectl.engine import Endpoint
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.url import parse_url
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def current_engine(environment: Mapping[str, str], contexts: Contexts) -> Endpoi
         try:
             parse_url(environment["DOCKER_HOST"])
         except UsageError as exc:
-            raise UsageError(f"DOCKER_HOST: {exc.cause}", f"{exc.hint}; or: unset DOCKER_HOST") from exc
+            raise UsageError(f"DOCKER_HOST: {exc.cause}", exc.hint | Hint("or", "unset DOCKER_HOST")) from exc
         verifies = bool(environment.get("DOCKER_TLS_VERIFY"))
         directory = environment.get("DOCKER_CERT_PATH") or contexts.config
         return Endpoint(
@@ -37,12 +37,14 @@ def current_engine(environment: Mapping[str, str], contexts: Contexts) -> Endpoi
     context = contexts.read(chosen.name)
     if context is None or not context.host:
         raise MachineError(
-            f'docker\'s context "{chosen.name}" does not exist ({chosen.by})', "Choose another: docker context ls"
+            f'docker\'s context "{chosen.name}" does not exist ({chosen.by})',
+            Hint("Choose another", "docker context ls"),
         )
     if context.skips_verification:
         raise MachineError(
             f"docker's context \"{chosen.name}\" does not verify its engine's certificate",
-            "Choose another source: machinectl push --from <NAME> <IMAGE>; list the machines: machinectl ls",
+            Hint("Choose another source", "machinectl push --from <NAME> <IMAGE>")
+            | Hint("list the machines", "machinectl ls"),
         )
     directory = os.path.join(contexts.place("tls", chosen.name), ENDPOINT)
     tls = bool(context.files)

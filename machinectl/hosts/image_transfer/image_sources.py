@@ -11,7 +11,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Protocol, cast
 
 from machinectl.engine import EngineError
-from machinectl.errors import MachineError, UsageError, closest_match, one_line
+from machinectl.errors import Hint, MachineError, UsageError, closest_match, one_line
 from machinectl.go.docker_ps import as_integer, as_list, as_text
 from machinectl.images.engine_images import Images, content_of, diff_ids_of, id_of, ids_by_name, ids_of, saved_image
 from machinectl.images.image import ArchiveError, is_platform, no_variant, platform_of
@@ -115,7 +115,9 @@ class EngineSource:
         except (EngineError, ArchiveError) as exc:
             # The engine has stopped, or the image has been removed.
             peer = self.endpoint.peer
-            raise MachineError(f"Cannot read the image from {peer}: {exc.cause}", "Run the same command again") from exc
+            raise MachineError(
+                f"Cannot read the image from {peer}: {exc.cause}", Hint("Run the same command again")
+            ) from exc
 
     @contextmanager
     def _naming_others(self) -> Iterator[None]:
@@ -124,8 +126,10 @@ class EngineSource:
         except EngineError as exc:
             if self.others:
                 # No `machinectl set` changes where docker points.
-                first = f"{exc.hint}; or take" if exc.hint and self.endpoint.url.startswith("unix://") else "Take"
-                exc.hint = f"{first} the image from elsewhere: {self.others}"
+                other = Hint(f"Take the image from elsewhere: {self.others}")
+                if exc.hint and self.endpoint.url.startswith("unix://"):
+                    other = exc.hint | Hint(f"or take the image from elsewhere: {self.others}")
+                exc.hint = other
             raise
 
 
@@ -144,8 +148,8 @@ class FileSource:
         if self.path == STDIN:
             check_stdin(image)
         elif not os.path.exists(self.path):
-            save = f"docker save -o {shlex.quote(self.path)} {image}"
-            raise MachineError(f"There is no file {self.path}", f"Make one: {save}")
+            make = Hint("Make one", "docker save -o", self.path, one_line(wanted.name))
+            raise MachineError(f"There is no file {self.path}", make)
         elif os.path.isfile(self.path) or os.path.isdir(self.path):
             # A pipe can be read only once.
             with self._naming_file(), refusing_unreadable(self.path):
@@ -172,18 +176,18 @@ def refusing_unreadable(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        raise MachineError(f"Cannot read {path}: {exc.strerror or exc}", f"See: ls -ld {shlex.quote(path)}") from exc
+        raise MachineError(f"Cannot read {path}: {exc.strerror or exc}", Hint("See", "ls -ld", path)) from exc
 
 
 def check_stdin(image: str) -> None:
     """Raise MachineError if stdin is a terminal or empty. Waits for the first byte."""
     if sys.stdin.isatty():
         raise UsageError(
-            "stdin is a terminal, not an archive", f"Pipe an archive into the command: docker save {image} | …"
+            "stdin is a terminal, not an archive", Hint("Pipe an archive into the command", f"docker save {image} | …")
         )
     stdin = cast("BufferedReader", sys.stdin.buffer)
     if not stdin.peek(1):
-        raise MachineError("stdin is empty", f"Check that docker save works: docker save {image} | wc -c")
+        raise MachineError("stdin is empty", Hint("Check that docker save works", f"docker save {image} | wc -c"))
 
 
 def similar_names(name: str, known: Iterable[str]) -> list[str]:
@@ -203,7 +207,7 @@ def no_such_image(name: str, source: EngineSource, images: Images) -> MachineErr
     if len(alike) > 1:
         return several_images(name, f"the engine at {source.endpoint.peer}", len(alike), source.listing)
     near = closest_match(name, similar_names(name, ids_by_name(listed)))
-    hint = f"Did you mean {one_line(near)}?" if near else f"List its images: {source.listing}"
+    hint = Hint(f"Did you mean {one_line(near)}?") if near else Hint("List its images", source.listing)
     return MachineError(
         f"There is no image {one_line(name)!r} on the engine at {source.endpoint.peer}",
         hint,

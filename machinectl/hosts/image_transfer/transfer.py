@@ -10,13 +10,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from machinectl.console import SilentConsole
-from machinectl.engine.endpoint import DiskFullError
-from machinectl.engine.probe import disk_full
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.files.atomic import quote_word
 from machinectl.files.spool_directory import spool_directory
 from machinectl.go.units import human_size
-from machinectl.hosts.image_transfer.sending_progress import SendingProgress, missing_parts
 from machinectl.hosts.parallel.workers import LIMIT, run_at_once
 from machinectl.images.engine_images import Images
 from machinectl.images.image import chain_ids
@@ -41,10 +38,7 @@ if TYPE_CHECKING:
     from machinectl.engine import Endpoint
     from machinectl.hosts.image_transfer.image_sources import Source, SourceImage
     from machinectl.images.reference import Reference
-    from machinectl.images.write_archive import Known
 
-# Bytes that are worth a login to the host, which takes a moment.
-LARGE = 500_000_000
 # Seconds without a line while an engine is silent.
 WAITING = 2.0
 
@@ -64,10 +58,6 @@ class Order:
     step: str = "Sending"
     parallel: int = LIMIT
     dry_run: bool = False
-    # Returns the room for images on an engine's host in bytes, None if that is not certain.
-    free_bytes: Callable[[str, Known], int | None] = lambda _, __: None
-    # Returns the hint for a full disk, "" for docker's own command.
-    disk_hint: Callable[[str, Known], str] = lambda _, __: ""
 
 
 def transfer(
@@ -121,27 +111,34 @@ def send_to_all(
             read_in_background(order, found, size, spool, ArchiveReader(spool, directory, skipped))
 
         def send(name: str, console: Console) -> Sent:
-            try:
-                return send_to(name, console)
-            except DiskFullError as exc:
-                exc.hint = order.disk_hint(name, targets[name].known) or exc.hint
-                raise
-
-        def send_to(name: str, console: Console) -> Sent:
             target = targets[name]
             if name not in early:
                 return keep_image(target, found, order)
             if order.dry_run:
-                check_target_room(name, target, missing_size(spool, target.known), order)
                 return estimate(target, spool, order.reference)
             with console.step(f"{order.step} {order.wanted.name}"):
-                check_target_room(name, target, least_size(found, early[name], target.known, spool), order)
-                progress = SendingProgress(
-                    console.progress or (lambda _: None), lambda: missing_parts(found, early[name], target, spool)
-                )
+                progress = sending_progress(console.progress, spool, target)
                 return send_image(target, spool, order.reference, early[name], progress)
 
         yield from run_at_once(console, targets, send, limit=order.parallel, abandons=True)
+
+
+def sending_progress(
+    show: Callable[[str], None] | None, spool: Spool, target: ImageTarget
+) -> Callable[[int, Collection[str]], None]:
+    """Show the bytes that have gone, of all once the archive has been read."""
+    shown = ""
+
+    def progress(sent: int, _: Collection[str]) -> None:
+        nonlocal shown
+        # The archive has headers, and is sent again if the engine turns out to lack more.
+        size = parcel(spool.image(), target.known).size if spool.is_read else 0
+        text = f"{human_size(min(sent, size))} of {human_size(size)}" if size else human_size(sent)
+        if show and text != shown:
+            shown = text
+            show(text)
+
+    return progress
 
 
 def present_image(target: ImageTarget, found: SourceImage) -> str:
@@ -159,7 +156,7 @@ def keep_image(target: ImageTarget, found: SourceImage, order: Order) -> Sent:
     """Name the image that the engine has. Raises MachineError."""
     image_id = present_image(target, found)
     if not (order.dry_run or finish_image(target, image_id, order.reference)):
-        raise MachineError("The image was removed from the engine meanwhile", "Run the same command again")
+        raise MachineError("The image was removed from the engine meanwhile", Hint("Run the same command again"))
     return Sent(
         0,
         found.size,
@@ -193,31 +190,6 @@ def unneeded_layers(found: SourceImage, early: Collection[Early]) -> frozenset[s
     return frozenset(found.layers).difference(*(each.blobs for each in early))
 
 
-def least_size(found: SourceImage, early: Early, known: Known, spool: Spool) -> int:
-    """Return how many bytes the engine will need at least, as far as that is known before anything is sent."""
-    if not early.blobs:
-        return missing_size(spool, known)
-    return found.size if all(layer in early.blobs for layer in found.layers) else 0
-
-
-def missing_size(spool: Spool, known: Known) -> int:
-    missing = parcel(spool.image(), known)
-    return 0 if missing.present else missing.size
-
-
-def check_target_room(name: str, target: ImageTarget, needed: int, order: Order) -> None:
-    """Raise DiskFullError if the image certainly does not fit. A small one is not worth the question."""
-    if needed < LARGE:
-        return
-    free = order.free_bytes(name, target.known)
-    if free is not None and free < needed:
-        raise disk_full(
-            target.endpoint,
-            f"The image needs {human_size(needed)}, and the disk of the engine at {target.endpoint.peer} has "
-            f"{human_size(free)} free",
-        )
-
-
 def estimate(target: ImageTarget, spool: Spool, reference: Reference | None) -> Sent:
     image = spool.image()
     found = parcel(image, target.known)
@@ -240,7 +212,7 @@ def check_room(directory: str, size: int) -> None:
         taken = f"takes {human_size(size)} and " if size else ""
         raise MachineError(
             f"The image {taken}has to leave {human_size(SPARE)} free, and {place} has {human_size(free)} free",
-            f"Make room there (df -h {quote_word(place)}), or use another directory: export TMPDIR=<DIRECTORY>",
+            Hint(f"Make room there (df -h {quote_word(place)}), or use another directory", "export TMPDIR=<DIRECTORY>"),
         )
 
 

@@ -8,7 +8,7 @@ from threading import Semaphore, Timer
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.descriptors import fitting_jobs
-from machinectl.errors import NO_HINT, MachineError
+from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.hosts.parallel.machine_threads import WAKE_SECONDS, Finished, MachineConsole, MachineThreads, Question
 from machinectl.hosts.parallel.rollout_order import SimpleOrder
 from machinectl.machines.record import natural
@@ -176,7 +176,7 @@ class StreamingThreads(MachineThreads[CommandEnded, OutputPiece]):
         for name in sorted(self.running, key=self.began.__getitem__):
             error = MachineError(
                 f'The command on "{name}" did not end{within} when machinectl ended it',
-                f"It may still run there: machinectl ssh {name}",
+                Hint("It may still run there", "machinectl ssh", name),
             )
             yield self.stopped(name, time.monotonic() - self.began[name])._replace(error=error)
         self.running.clear()

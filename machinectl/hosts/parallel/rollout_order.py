@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from machinectl.errors import UsageError, one_line
+from machinectl.errors import Hint, UsageError, one_line
 from machinectl.machines.record import natural
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class BatchSizes:
             if not (is_whole and 0 < int(number) <= (100 if size != number else MOST)):
                 raise UsageError(
                     f"--batch takes whole numbers from 1 to {MOST:,}, or 1% to 100%, not {one_line(size)!r}",
-                    "For example: --batch 2, --batch 25%, or --batch 1,5,20 (the last repeats)",
+                    Hint("For example: --batch 2, --batch 25%, or --batch 1,5,20 (the last repeats)"),
                 )
 
     def of(self, count: int, *, after: int = 0) -> list[int]:

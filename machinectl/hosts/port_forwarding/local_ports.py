@@ -6,7 +6,7 @@ import errno
 import socket
 from typing import TYPE_CHECKING
 
-from machinectl.hosts.port_forwarding.port_words import HIGHEST
+from machinectl.hosts.port_forwarding.published_ports import HIGHEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

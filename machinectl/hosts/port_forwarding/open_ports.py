@@ -5,8 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.errors import MachineError
-from machinectl.hosts.port_forwarding.distinct_warnings import DistinctWarnings
+from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.hosts.port_forwarding.local_ports import (
     LOOPBACK,
     UNPRIVILEGED,
@@ -15,7 +14,7 @@ from machinectl.hosts.port_forwarding.local_ports import (
     usable_addresses,
     why_not,
 )
-from machinectl.hosts.port_forwarding.port_words import LOCALHOST
+from machinectl.hosts.port_forwarding.published_ports import LOCALHOST
 from machinectl.quantities import plural
 from machinectl.ssh.client.master import ForwardedPort, bracketed
 from machinectl.ssh.ssh_errors import ConnectionLost
@@ -24,14 +23,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.port_forwarding.port_words import Wish
+    from machinectl.hosts.port_forwarding.published_ports import Wish
     from machinectl.ssh.client.master import Master
 
-
+# A hostile host could cause endless different ones.
+MOST_WARNINGS = 100
 # Ports of containers at once. ssh needs a descriptor for each of their addresses here, and has 1024 (see `MOST_FILES`).
 MOST_PORTS = 256
 # Numbers of ports that are closed, for when they open again.
 MOST_NUMBERS = 4096
+
+
+class DistinctWarnings:
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._said: set[str] = set()
+
+    def warn(self, text: str, hint: str = NO_HINT) -> None:
+        if text in self._said or len(self._said) > MOST_WARNINGS:
+            return
+        is_last = len(self._said) == MOST_WARNINGS
+        self._said.add(text)
+        self._console.warn("Further warnings are not shown" if is_last else text, NO_HINT if is_last else hint)
 
 
 class OpenPort(NamedTuple):
@@ -73,7 +86,8 @@ class OpenPorts:
         self._addresses = usable_addresses(addresses)
         if not self._addresses:
             raise MachineError(
-                f"{addresses[0]} is not an address of this computer", "Leave out --bind, or see the addresses: ip addr"
+                f"{addresses[0]} is not an address of this computer",
+                Hint("Leave out --bind, or see the addresses", "ip addr"),
             )
         self._connection: Master | None = None
         self._open: dict[Wish, OpenPort] = {}
@@ -127,8 +141,8 @@ class OpenPorts:
             count = f"{plural(len(left_out), 'container port')} {'is' if len(left_out) == 1 else 'are'}"
             self._warnings.warn(
                 f"{count} not forwarded (the first: {first.port} of {first.container}): "
-                f"the limit is {MOST_PORTS} at once\n"
-                f"Forward a port of the host by its number: machinectl forward {self._machine} {first.port}"
+                f"the limit is {MOST_PORTS} at once",
+                Hint("Forward a port of the host by its number", "machinectl forward", self._machine, str(first.port)),
             )
         self._is_full = bool(left_out)
         return wanted[:room]
@@ -166,7 +180,7 @@ class OpenPorts:
             words = [free if word == f"{wish.local}:{wish.port}" else word for word in self._words] or [free]
             raise MachineError(
                 f"Port {wanted} of this computer {reason}",
-                f"Use a free one: machinectl forward {self._machine} {' '.join(words)}",
+                Hint("Use a free one", "machinectl forward", self._machine, *words),
             )
         if reason and first:
             whose = f" for {wish.container}" if wish.container else ""

@@ -11,10 +11,10 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from machinectl.descriptors import fitting_jobs
-from machinectl.errors import MachineError, one_line
+from machinectl.errors import NO_HINT, Hint, MachineError, one_line
 from machinectl.hosts.connection.login import logged_in, pin_in_store
 from machinectl.hosts.port_forwarding.container_events import ContainerEvents, Services, list_containers
-from machinectl.hosts.port_forwarding.distinct_warnings import DistinctWarnings
+from machinectl.hosts.port_forwarding.open_ports import DistinctWarnings
 from machinectl.hosts.status.present_name import LOOK_SECONDS
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.quantities import first_names
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from machinectl.engine import Endpoint
     from machinectl.hosts.connection.login import Login
     from machinectl.hosts.port_forwarding.open_ports import OpenPorts
-    from machinectl.hosts.port_forwarding.port_words import Wish
-    from machinectl.hosts.port_forwarding.published_ports import Container
+    from machinectl.hosts.port_forwarding.published_ports import Container, Wish
     from machinectl.hosts.status.present_name import PresentName
     from machinectl.ssh.client.master import Master
 
@@ -44,8 +43,12 @@ REFUSED = re.compile(r"channel \d+: open failed: (.+)")
 PROHIBITED = "administratively prohibited"
 # sshd has one answer for all of these.
 FORBIDDEN_BY = (
-    "AllowTcpForwarding, DisableForwarding or PermitOpen in its sshd_config, or an option of your authorized key\n"
-    "See its settings, on the host as root: sshd -T | grep -iE 'tcpforwarding|disableforwarding|permitopen'"
+    "AllowTcpForwarding, DisableForwarding or PermitOpen in its sshd_config, or an option of your authorized key"
+)
+SEE_SETTINGS = Hint(
+    "See its settings, on the host as root",
+    "sshd -T | grep -iE 'tcpforwarding|disableforwarding|permitopen'",
+    elsewhere=True,
 )
 UNHEARD = "connect failed: Connection refused"
 
@@ -113,7 +116,9 @@ class PortForwarder:
 
     def wait(self) -> None:
         """Wait until it fails, and raise why."""
-        self._ended.wait()
+        # Python may miss a signal that comes while a wait without a timeout begins.
+        while not self._ended.wait(LOOK_SECONDS):
+            pass
         if self._failure:
             raise self._failure
 
@@ -209,8 +214,8 @@ class PortForwarder:
         if containers.services.is_worker and containers.names is None:
             name = self._name.name
             self._warnings.warn(
-                f'"{name}" is a worker of a swarm, which does not know what services publish\n'
-                f"Forward from a manager, or by number: machinectl forward {name} <PORT>"
+                f'"{name}" is a worker of a swarm, which does not know what services publish',
+                Hint("Forward from a manager, or by number", "machinectl forward", name, "<PORT>"),
             )
 
     def _look_again(self, containers: FollowedContainers) -> None:
@@ -240,14 +245,14 @@ class PortForwarder:
             self._console.warn(f"{error.cause}; trying again")
 
     def _say_refused(self, why: str) -> None:
-        name = self._name.name
+        name, hint = self._name.name, NO_HINT
         if why.startswith(PROHIBITED):
-            text = f'The SSH server of "{name}" forbids forwarding: {FORBIDDEN_BY}'
+            text, hint = f'The SSH server of "{name}" forbids forwarding: {FORBIDDEN_BY}', SEE_SETTINGS
         elif why.startswith(UNHEARD) and (numbers := self._ports.fixed_numbers()):
             # ssh does not say which port it is.
             of = "port" if len(numbers) == 1 else "one of the ports"
-            see = f"See what its containers publish: machinectl ps {name}"
-            text = f'Nothing listens on {of} {", ".join(map(str, numbers))} of "{name}"\n{see}'
+            text = f'Nothing listens on {of} {", ".join(map(str, numbers))} of "{name}"'
+            hint = Hint("See what its containers publish", "machinectl ps", name)
         else:
             text = f'"{name}" refused a forwarded connection: {one_line(why)}'
-        self._work.put(partial(self._warnings.warn, text))
+        self._work.put(partial(self._warnings.warn, text, hint))

@@ -35,7 +35,7 @@ class Store(StorePaths):
     """One user's machines. Reading takes no lock and never sees partial records."""
 
     def __init__(
-        self, root: str = "", followers: Sequence[Follower] = (), warn: Callable[[str], None] = lambda _: None
+        self, root: str = "", followers: Sequence[Follower] = (), warn: Callable[..., None] = lambda *_: None
     ) -> None:
         super().__init__(root, warn)
         # Called once per written machine, when its lock is released.

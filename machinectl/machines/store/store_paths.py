@@ -73,7 +73,7 @@ def now() -> str:
 class StorePaths:
     """Paths in a store; creates none."""
 
-    def __init__(self, root: str = "", warn: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, root: str = "", warn: Callable[..., None] = lambda *_: None) -> None:
         # Called with warnings about the store.
         self.warn = warn
         # Returns the words of the command line: a name among them is not what a mistyped one means.

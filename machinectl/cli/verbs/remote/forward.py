@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from machinectl.cli.options.ending_signals import exiting_on_signals
 from machinectl.cli.output.stdout import print_json, write_out
-from machinectl.errors import UsageError
+from machinectl.errors import Hint, UsageError
 from machinectl.hosts.port_forwarding.local_ports import LOOPBACK
 from machinectl.hosts.port_forwarding.open_ports import OpenPorts
-from machinectl.hosts.port_forwarding.recurring_changes import RecurringChanges
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
@@ -27,8 +26,6 @@ def forward(here: Session, *, name: str, words: list[str], auto: bool, bind: str
 
         check_machine_first(here.store, name, words)
 
-    changes = RecurringChanges(name, here.console)
-
     def report(port: OpenPort, opened: bool) -> None:
         wish = port.wish
         if as_json:
@@ -43,8 +40,6 @@ def forward(here: Session, *, name: str, words: list[str], auto: bool, bind: str
                 },
                 indent=None,
             )
-        elif not changes.note_change(port, opened=opened):
-            return
         elif opened:
             write_out(f"{port.here} -> {port.there}\n")
         else:
@@ -65,5 +60,5 @@ def address_of(given: str) -> str:
         return str(ipaddress.ip_address(given.removeprefix("[").removesuffix("]")))
     except ValueError as exc:
         raise UsageError(
-            f"--bind {given!r} is not an address", "Give an address of this computer, or 0.0.0.0 for all of them"
+            f"--bind {given!r} is not an address", Hint("Give an address of this computer, or 0.0.0.0 for all of them")
         ) from exc

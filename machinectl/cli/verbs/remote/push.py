@@ -15,9 +15,9 @@ from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.output.style import is_drawn_on
-from machinectl.cli.typed_words import quoted, typed_line
+from machinectl.cli.typed_words import typed_line
 from machinectl.docker_cli.contexts import Contexts
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.go.docker_ps import short_id
 from machinectl.go.units import human_size
 from machinectl.hosts.image_transfer.current_engine import current_engine
@@ -39,9 +39,6 @@ if TYPE_CHECKING:
     from machinectl.hosts.image_transfer.image_sources import Source
     from machinectl.images.reference import Reference
 
-# As canonical command lines have it.
-AS = "--as="
-
 
 def push(
     here: Session,
@@ -61,14 +58,12 @@ def push(
     from machinectl.commands.push import push as command
 
     if source and file:
-        raise UsageError("--from and --from-file exclude each other", "Leave one of them out")
+        raise UsageError("--from and --from-file exclude each other", Hint("Leave one of them out"))
     is_chosen = everything or selector is not None
     if here.store.exists(image):
         from machinectl.cli.parsing.operand_order import check_image_first
 
         check_image_first(here.store, image, names, is_chosen=is_chosen)
-    check_one_image(names)
-    check_one_name(here, "push")
     targets = target_names(here, names, selector, everything=everything)
     order = Order(
         source_of(here, source, file),
@@ -108,35 +103,13 @@ def push(
     return int(bool(failures))
 
 
-def check_one_image(names: Sequence[str]) -> None:
-    """Raise UsageError for a second image among the machines."""
-    # No machine has such a name.
-    second = next((name for name in names if ":" in name or "/" in name), "")
-    if second:
-        raise UsageError(
-            f"push takes one image, and {harmless(second)!r} is no machine's name",
-            f"Push it by a command of its own: machinectl push {quoted([harmless(second)])} <NAME>",
-        )
-
-
-def check_one_name(here: Session, verb: str) -> None:
-    """Raise UsageError for a second --as: docker's -t may be given several times."""
-    new_names = [word.removeprefix(AS) for word in here.arguments if word.startswith(AS)]
-    if len(new_names) > 1:
-        raise UsageError(
-            f"{verb} takes one --as, not {len(new_names)}",
-            f"Leave out {quoted(f'{AS}{name}' for name in new_names[:-1])}, and {verb} it once more for that name",
-        )
-
-
 def pull(here: Session, *, image: str, name: str, platform: str, new_name: str, as_json: bool) -> int:
-    from machinectl.commands.pull import pull as command
+    from machinectl.commands.push import pull as command
 
     if here.store.exists(image):
         from machinectl.cli.parsing.operand_order import check_image_first
 
         check_image_first(here.store, image, [name], is_chosen=False)
-    check_one_name(here, "pull")
     order = Order(
         source_of(here, name, ""),
         Wanted(image, platform and parse_platform(platform)),
@@ -163,10 +136,11 @@ def telling_interruption(here: Session, image: str, done: Sequence[Sent], target
             yield
     except (KeyboardInterrupt, SystemExit):
         have = f"{len(done)} of {plural(len(targets), 'machine')} {'has' if len(done) == 1 else 'have'} {image}"
-        again = "Run the same command again" if STDIN in THIS.typed else f"Go on: machinectl {typed_line(THIS.typed)}"
+        go_on = Hint("Go on", f"machinectl {typed_line(THIS.typed)}")
+        again = Hint("Run the same command again") if STDIN in THIS.typed else go_on
         have = have if len(targets) > 1 else f"{image} has not arrived"
         left = "docker image prune removes an unnamed image that is left there"
-        here.console.note(f"Interrupted: {have} ({left})\n  {again}")
+        here.console.note(f"Interrupted: {have} ({left})", again)
         raise
 
 
@@ -182,7 +156,7 @@ def new_reference(image: str, new_name: str) -> Reference | None:
     """Return the name to give, None for a digest's image. Raises UsageError."""
     found = parse_reference(new_name or image) if new_name or not image.startswith("sha256:") else None
     if new_name and found and not found.tag:
-        raise UsageError(f"--as {harmless(new_name)!r} has a digest", "Give a name and a tag: --as web:1.2")
+        raise UsageError(f"--as {harmless(new_name)!r} has a digest", Hint("Give a name and a tag: --as web:1.2"))
     return found if found and found.tag else None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import shlex
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.output.style import is_drawn_on
+from machinectl.errors import Hint
 from machinectl.ssh.ssh_errors import SSHError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def scp(
 
     if len(words) < 2:  # noqa: PLR2004 - source and target
         target = "." if ":" in words[0].partition("/")[0] else "<NAME>:<PATH>"
-        raise UsageError("The target is missing", f"machinectl scp {shlex.quote(words[0])} {target}")
+        raise UsageError("The target is missing", Hint("", "machinectl scp", words[0], target))
     wishes = CopyOptions(recursive, preserve, quiet)
     progress = progress_bar if is_drawn_on(sys.stdout) else no_progress
     with exiting_on_signals():

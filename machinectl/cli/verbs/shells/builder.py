@@ -11,7 +11,7 @@ from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.tables.text_table import print_rows
 from machinectl.docker_cli.buildx import parse_options
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import Hint, MachineError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,7 @@ def builder(
     driver_options: list[str],
     timeout: float,
 ) -> None:
-    from machinectl.commands.builder.create import BuilderOrder, create_builder
+    from machinectl.commands.builder import BuilderOrder, create_builder
 
     if names and not here.store.exists(names[0]):
         from machinectl.cli.parsing.suggestions import check_verb_within
@@ -41,7 +41,8 @@ def builder(
         check_verb_within("builder", names, here.store)
     if is_switched_off():
         raise MachineError(
-            f"A builder needs docker contexts, which are switched off: {SWITCH}={os.environ[SWITCH]}", f"unset {SWITCH}"
+            f"A builder needs docker contexts, which are switched off: {SWITCH}={os.environ[SWITCH]}",
+            Hint("Turn them on", "unset", SWITCH),
         )
     targets = target_names(here, names, selector, everything=everything)
     order = BuilderOrder(
@@ -53,22 +54,22 @@ def builder(
     )
     nodes = create_builder(here.store, here.console, targets, order, timeout)
     write_out(f"{builder_name.lower()}\n")
-    here.console.note(explained(nodes, "" if use else f" --builder {builder_name.lower()}"))
+    here.console.note(*explained(nodes, "" if use else f" --builder {builder_name.lower()}"))
 
 
-def explained(nodes: Sequence[BuildxNode], flag: str) -> str:
+def explained(nodes: Sequence[BuildxNode], flag: str) -> tuple[str, Hint]:
     text = ", ".join(f"{node.endpoint} ({', '.join(node.platforms)})" for node in nodes if node.platforms)
     if spare := [node.endpoint for node in nodes if not node.platforms]:
         text += f"; buildx builds a platform on its first machine, so not on {', '.join(spare)}"
     platforms = ",".join(platform for node in nodes for platform in node.platforms)
-    return f"Nodes: {text}\nBuild an image: docker buildx build{flag} --platform {platforms} ."
+    return f"Nodes: {text}", Hint("Build an image", f"docker buildx build{flag} --platform {platforms} .")
 
 
 def builder_ls(here: Session, *, quiet: bool, as_json: bool) -> None:
-    from machinectl.commands.builder.ls import builder_ls as command
+    from machinectl.commands.builder import builder_ls as command
 
     if quiet and as_json:
-        raise UsageError("--json and --quiet exclude each other", "Leave one of them out")
+        raise UsageError("--json and --quiet exclude each other", Hint("Leave one of them out"))
     rows = command(here.store)
     if quiet:
         write_out("".join(f"{row.builder.name}\n" for row in rows))
@@ -76,11 +77,11 @@ def builder_ls(here: Session, *, quiet: bool, as_json: bool) -> None:
     print_rows(["NAME", "MACHINES", "PLATFORMS", "STATE"], rows, as_json=as_json)
     for row in rows:
         if row.builder.hint and not as_json:
-            here.console.note(row.builder.hint)
+            here.console.note(f'The builder "{row.builder.name}" cannot use all its nodes', row.builder.hint)
 
 
 def builder_rm(here: Session, *, builders: list[str], keep_state: bool) -> int:
-    from machinectl.commands.builder.rm import builder_rm as command
+    from machinectl.commands.builder import builder_rm as command
 
     failed = False
     for name in dict.fromkeys(builders):

@@ -9,32 +9,39 @@ from machinectl.cli.options.store_followers import SWITCH, is_switched_off
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.tables.text_table import print_rows
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.machines.selection import selected
+from machinectl.quantities import first_names
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
 
 
 def context_ls(here: Session, *, as_json: bool) -> None:
-    from machinectl.commands.context.ls import context_ls as command
+    from machinectl.commands.context import context_ls as command
 
     rows = command(here.store, os.environ)
     print_rows(["NAME", "CONTEXT", "CURRENT", "STATE"], rows, as_json=as_json)
     if as_json:
         return
     here.note_empty_store()
-    for hint in dict.fromkeys(row.standing.hint for row in rows if not row.standing.is_in_sync):
-        here.console.note(hint)
+    out_of_step: dict[str, list[str]] = {}
+    for row in rows:
+        if not row.standing.is_in_sync:
+            out_of_step.setdefault(row.standing.hint, []).append(row.standing.machine)
+    for hint, names in out_of_step.items():
+        here.console.note(f"Not in step: {first_names(names)}", hint)
     if is_switched_off():
         here.console.note(f"{SWITCH}={os.environ[SWITCH]}: contexts do not follow what becomes of machines")
 
 
 def context_sync(here: Session, *, selector: str | None) -> int:
-    from machinectl.commands.context.sync import context_sync as command
+    from machinectl.commands.context import context_sync as command
 
     if is_switched_off():
-        raise MachineError(f"Contexts are switched off: {SWITCH}={os.environ[SWITCH]}", f"unset {SWITCH}")
+        raise MachineError(
+            f"Contexts are switched off: {SWITCH}={os.environ[SWITCH]}", Hint("Turn them on", "unset", SWITCH)
+        )
     only = None if selector is None else selected(here.store, here.console, [], selector)
     repaired = failed = False
     for found, error in command(here.store, here.console, only):
@@ -50,7 +57,7 @@ def context_sync(here: Session, *, selector: str | None) -> int:
 
 
 def context_import(here: Session, *, context: str, name: str) -> None:
-    from machinectl.commands.context.import_ import context_source
+    from machinectl.commands.context import context_source
     from machinectl.commands.create import create
     from machinectl.driver.installed_drivers import load
     from machinectl.hosts.connection.login import Login

@@ -6,7 +6,7 @@ import os
 import sys
 
 from machinectl.cli.output.stdout import print_json, print_lines, write_file, write_out
-from machinectl.errors import UsageError
+from machinectl.errors import Hint, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def env(
     as_json: bool,
 ) -> None:
     if (shell is not None) + bool(form) + as_json > 1:
-        raise UsageError("--shell, --format and --json exclude each other", "Leave all but one out")
+        raise UsageError("--shell, --format and --json exclude each other", Hint("Leave all but one out"))
     from machinectl.commands.env import env as command
     from machinectl.commands.env import env_file
     from machinectl.shell import SHELLS, plain_name

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from machinectl.cli.options.ending_signals import exiting_on_signals
 from machinectl.cli.output.stdout import print_lines, write_out
 from machinectl.cli.tables.text_table import print_rows
-from machinectl.errors import UsageError
+from machinectl.errors import NO_HINT, Hint, UsageError
 from machinectl.hosts.engine_socket.command_environment import UNIX
 from machinectl.machines.selection import chosen_one
 from machinectl.shell import POSIX, SHELLS, detect, env_script, statements
@@ -28,21 +28,23 @@ VERBS = ("ls", "rm")
 def socket(
     here: Session, *, words: list[str], path: str, background: bool, forward: bool, shell: str | None, log: str
 ) -> int:
-    from machinectl.commands.socket import serve
+    from machinectl.commands.socket import run_with_socket, serve_socket
 
     names, command = name_and_command(here, words)
     name = chosen_one(here.store, names)
     if command:
         if background:
-            raise UsageError("A command and --background exclude each other", f"machinectl socket {name} --background")
+            raise UsageError(
+                "A command and --background exclude each other", Hint("", "machinectl socket", name, "--background")
+            )
         from machinectl.foreground_program import end_alike
 
         with exiting_on_signals():
-            status = serve.run_with_socket(here.store, here.console, name, path, command, os.environ, forward=forward)
+            status = run_with_socket(here.store, here.console, name, path, command, os.environ, forward=forward)
         return end_alike(status)
     own_shell = shell or detect(os.environ, os.getppid())
     if background:
-        from machinectl.commands.socket.background import open_in_background
+        from machinectl.commands.socket import open_in_background
 
         variables = open_in_background(here.store, name, path, forward=forward)
         write_out(env_script(own_shell, variables, sys.argv, os.environ.get("PATH", "")))
@@ -51,17 +53,17 @@ def socket(
     def announce(variables: Mapping[str, str | None], other: SocketNote | None) -> None:
         write_out(statements(own_shell, variables))
         if other:
-            closing = f"machinectl socket rm {name} closes it"
-            here.console.note(f"{other.path} is open already, by {other.server} ({closing})")
+            here.console.note(
+                f"{other.path} is open already, by {other.server}", Hint("Close it", "machinectl socket rm", name)
+            )
         elif sys.stderr.isatty():
-            here.console.note(f"{name}'s engine is at this socket until ^C")
-            if not sys.stdout.isatty():
-                evaluated = SHELLS.get(own_shell, POSIX).evaluation(f"machinectl socket {name} --background")
-                here.console.note(f"To let this shell read it: {evaluated}")
+            evaluated = SHELLS.get(own_shell, POSIX).evaluation(f"machinectl socket {name} --background").strip()
+            hint = NO_HINT if sys.stdout.isatty() else Hint("To let this shell read it", evaluated)
+            here.console.note(f"{name}'s engine is at this socket until ^C", hint)
 
     try:
         with exiting_on_signals():
-            serve.serve_socket(here.store, here.console, name, path, announce, log=log, forward=forward)
+            serve_socket(here.store, here.console, name, path, announce, log=log, forward=forward)
     except KeyboardInterrupt:
         return 0
     return 0
@@ -74,7 +76,7 @@ def name_and_command(here: Session, words: Sequence[str]) -> tuple[Sequence[str]
     names = words[: len(words) - len(command)]
     if has_dashes and not command:
         raise UsageError(
-            "The command after the dashes is missing", "For example: machinectl socket <NAME> -- docker ps"
+            "The command after the dashes is missing", Hint("For example", "machinectl socket <NAME> -- docker ps")
         )
     if names and not here.store.exists(names[0]):
         from machinectl.cli.parsing.suggestions import check_verb_within
@@ -85,23 +87,23 @@ def name_and_command(here: Session, words: Sequence[str]) -> tuple[Sequence[str]
 
         if names[0] in VERBS:
             line = f"machinectl socket {names[0]} {typed_order(names[1:])}"
-            raise UsageError(f"{names[0]!r} must follow the word socket, without options between them", line)
+            raise UsageError(f"{names[0]!r} must follow the word socket, without options between them", Hint("", line))
         # `socket docker ps web1`
         machine = next(filter(here.store.exists, names), names[0])
         others = [name for name in names if name != machine]
         if any(map(here.store.exists, others)):
-            line = f"machinectl socket {machine} {DASHES} {typed_order(command)}" if command else ""
-            raise UsageError("socket takes one machine", line or f"For example: machinectl socket {machine}")
+            line = f"machinectl socket {machine}" + (f" {DASHES} {typed_order(command)}" if command else "")
+            raise UsageError("socket takes one machine", Hint("" if command else "For example", line))
         line = f"machinectl socket {machine} {DASHES} {typed_order([*others, *command])}"
-        raise UsageError(f"socket takes one machine; put the command after {DASHES}", line)
+        raise UsageError(f"socket takes one machine; put the command after {DASHES}", Hint("", line))
     return names, command
 
 
 def socket_ls(here: Session, *, quiet: bool, as_json: bool) -> None:
-    from machinectl.commands.socket.ls import socket_ls as command
+    from machinectl.commands.socket import socket_ls as command
 
     if quiet and as_json:
-        raise UsageError("--json and --quiet exclude each other", "Leave one of them out")
+        raise UsageError("--json and --quiet exclude each other", Hint("Leave one of them out"))
     rows = command(here.store)
     if quiet:
         print_lines(row.note.path for row in rows)
@@ -110,10 +112,10 @@ def socket_ls(here: Session, *, quiet: bool, as_json: bool) -> None:
 
 
 def socket_rm(here: Session, *, names: list[str]) -> None:
-    from machinectl.commands.socket.rm import socket_rm as command
+    from machinectl.commands.socket import socket_rm as command
 
     for what in names:
         for note in command(here.store, what):
             print_lines([note.path])
             if os.environ.get("DOCKER_HOST") == f"{UNIX}{note.path}":
-                here.console.note("This shell points at it: eval $(machinectl env -u)")
+                here.console.note("This shell points at it", Hint("", "eval $(machinectl env -u)"))

@@ -1,4 +1,4 @@
-"""`builder`: make a buildx builder of machines."""
+"""`builder`: buildx builders of machines."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from machinectl.docker_cli.buildx import BOOT, Buildx, BuildxError, BuildxNode, check_name
+from machinectl.docker_cli.buildx import BOOT, CONTAINER, NAME, Buildx, BuildxError, BuildxNode, check_name
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.engine import EngineQuery
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError, closest_match
 from machinectl.files.ownership import check_directory
-from machinectl.hosts.exports.builders import find_builder, node_name
+from machinectl.hosts.exports.builders import Builder, find_builder, node_name, store_builders
 from machinectl.hosts.exports.docker_contexts import context_status, sync_context
 from machinectl.hosts.exports.ssh_config_file import LET_SSH_KNOW
 from machinectl.hosts.status.query_engines import MachineStatus, engine_failures, query_engines, recorded_statuses
@@ -24,11 +24,8 @@ if TYPE_CHECKING:
     from machinectl.hosts.exports.builders import Builder
     from machinectl.machines.store import Store
 
-
 DEFAULT_NAME = "machinectl"
 DRIVER = "docker-container"
-# docker knows only the machine's address, and its ssh only ~/.ssh/config.
-SSH_HINT = f"Your own ssh must know the machine: {LET_SSH_KNOW}"
 
 
 @dataclass(frozen=True)
@@ -77,8 +74,8 @@ def bootstrap(buildx: Buildx, machines: Sequence[str], order: BuilderOrder) -> N
         again = command_line(order.name, machines, order, "--driver-opt image=<IMAGE>")
         raise MachineError(
             f'There is a builder "{order.name}" now, but its BuildKit did not start: {exc.cause}',
-            f"Try again: docker buildx inspect --bootstrap {order.name}\n"
-            f"If the hosts do not reach its registry: machinectl builder rm {order.name} && {again}",
+            Hint("Try again", "docker buildx inspect --bootstrap", order.name)
+            | Hint("if the hosts do not reach its registry", f"machinectl builder rm {order.name} && {again}"),
         ) from exc
 
 
@@ -104,20 +101,21 @@ def engine_platforms(store: Store, names: Sequence[str], timeout: float) -> dict
 def check_builder(buildx: Buildx, there: Builder | None, names: Sequence[str], order: BuilderOrder) -> None:
     """Raise MachineError if the order does not fit a builder of that name."""
     name = order.name
-    other = f"Choose another name: {command_line('<NAME>', names, order)}"
+    other = Hint("Choose another name", command_line("<NAME>", names, order))
     if Contexts().read(name):
         raise MachineError(f'buildx takes the docker context "{name}" for a builder of that name', other)
     if there is None:
         if buildx.nodes(name) is not None:
             raise MachineError(f'There is a builder "{name}" that machinectl did not make', other)
         return
-    again = f"Make it again: machinectl builder rm {name} && {command_line(name, names, order)}"
+    anew = f"machinectl builder rm {name} && {command_line(name, names, order)}"
+    again = Hint("Make it again", anew)
     if there.faults:
         raise MachineError(f'The builder "{name}" has nodes without a machine: {there.state}', again)
     more = [each for each in names if each not in there.machines]
     if not order.append and not set(there.machines) <= set(names):
-        add = f"Add to it: {command_line(name, more, order, '--append')}; or m{again[1:]}"
-        hint = add if more else again
+        add = Hint("Add to it", command_line(name, more, order, "--append"))
+        hint = add | Hint("or make it again", anew) if more else again
         raise MachineError(f'There is a builder "{name}" already, with {", ".join(there.machines)}', hint)
     if order.options and not more:
         raise MachineError(f'The options of the builder "{name}" do not change', again)
@@ -139,7 +137,70 @@ def add_node(store: Store, buildx: Buildx, order: BuilderOrder, machine: str, pl
     except MachineError as exc:
         said = exc.said if isinstance(exc, BuildxError) else ""
         if refused := [key for key in order.options if f"driver option {key} " in f"{said} "]:
-            exc.hint = f"Remove or correct --driver-opt {refused[0]}"
+            exc.hint = Hint(f"Remove or correct --driver-opt {refused[0]}")
         elif store.read(machine).url.startswith("ssh://"):
-            exc.hint = SSH_HINT
+            # docker knows only the machine's address, and its ssh only ~/.ssh/config.
+            exc.hint = LET_SSH_KNOW
         raise
+
+
+@dataclass(frozen=True)
+class BuilderRow:
+    builder: Builder
+
+    def fields(self) -> dict[str, object]:
+        faults = self.builder.faults
+        nodes = [
+            {
+                "Name": node.name,
+                "Machine": node.endpoint,
+                "Platforms": list(node.platforms),
+                "Why": faults.get(node.endpoint, ""),
+            }
+            for node in self.builder.nodes
+        ]
+        return {"Name": self.builder.name, "Nodes": nodes}
+
+    def cells(self) -> list[str]:
+        builder = self.builder
+        return [builder.name, ", ".join(builder.machines), ", ".join(builder.platforms), builder.state or "ready"]
+
+
+def builder_ls(store: Store) -> list[BuilderRow]:
+    return [BuilderRow(builder) for builder in store_builders(store, Buildx(os.environ))]
+
+
+def builder_rm(store: Store, console: Console, name: str, *, keep_state: bool = False) -> None:
+    """Remove a builder, with BuildKit and its cache on the machines. Raises MachineError."""
+    buildx = Buildx(os.environ)
+    builder = find_builder(store, buildx, name) if NAME.fullmatch(name) else None
+    if builder is None:
+        raise no_such_builder(store, buildx, name)
+    try:
+        buildx.run("rm", *(["--keep-state"] if keep_state else []), name)
+    except MachineError as exc:
+        # buildx removes the builder also if an engine does not answer.
+        if buildx.nodes(name) is not None:
+            raise
+        names = [f"{CONTAINER}{node.name}" for node in builder.nodes]
+        containers, caches = " ".join(names), " ".join(f"{each}_state" for each in names)
+        machines = " ".join(filter(store.exists, builder.machines))
+        console.warn(
+            f"{exc.cause}\nBuildKit's containers and caches may be left: {containers}",
+            Hint("When all machines answer", f"machinectl docker {machines} -- rm -f {containers}")
+            | Hint("", f"machinectl docker {machines} -- volume rm -f {caches}"),
+        )
+
+
+def no_such_builder(store: Store, buildx: Buildx, name: str) -> MachineError:
+    if NAME.fullmatch(name) and buildx.nodes(name) is not None:
+        return MachineError(
+            f'machinectl did not make the builder "{name}"', Hint("Remove it", "docker buildx rm", name)
+        )
+    near = closest_match(name, [builder.name for builder in store_builders(store, buildx)])
+    hint = (
+        Hint("Did you mean", "machinectl builder rm", near)
+        if near
+        else Hint("List the builders", "machinectl builder ls")
+    )
+    return MachineError(f'There is no builder "{name}"', hint)
