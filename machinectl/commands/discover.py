@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import TYPE_CHECKING
 
 from machinectl.console import confirm
-from machinectl.errors import Declined, MachineError, UsageError
-from machinectl.hosts.discovery.address_ranges import own_network, parse_ports, parse_ranges
+from machinectl.errors import Declined, Hint, MachineError, UsageError
+from machinectl.hosts.discovery import services
+from machinectl.hosts.discovery.address_ranges import own_network, parse_ranges
 from machinectl.hosts.discovery.port_sweep import SweepTarget
-from machinectl.hosts.discovery.scan import ADDRESSES, SOCKETS, NetworkScan
+from machinectl.hosts.discovery.scan import NetworkScan
 from machinectl.hosts.discovery.services import SpokenProtocol
 from machinectl.machines.record import is_name
 from machinectl.name_resolution import NameLookups, addresses_of
-from machinectl.quantities import plural
-from machinectl.ssh.ssh_settings import SSH_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -37,26 +37,23 @@ HEADING = (
 )
 
 
-def discover(
-    store: Store, console: Console, networks: Sequence[str], ports: str, timeout: float, *, yes: bool
-) -> NetworkScan:
+def discover(store: Store, console: Console, networks: Sequence[str], timeout: float, *, yes: bool) -> NetworkScan:
     """Return a search that has not started; ask first if it is large. Raises UsageError for an invalid network."""
     if not networks:
-        raise UsageError("The network is missing", f"machinectl discover {own_network()}")
-    wanted = parse_ports(ports)
+        raise UsageError("The network is missing", Hint("For example", "machinectl discover", own_network()))
     found = parse_ranges(networks, resolve_name)
-    sockets = min(SOCKETS, ADDRESSES * len(wanted))
     count = sum(network.num_addresses for network in found)
     if count > MOST:
-        raise UsageError(f"That is more than {MOST:,} addresses", f"machinectl discover {own_network()}")
+        raise UsageError(
+            f"That is more than {MOST:,} addresses", Hint("Name less", "machinectl discover", own_network())
+        )
     if count > UNASKED and not yes:
-        minutes = max(1, round(count * len(wanted) / sockets * timeout / 60))
-        question = f"That is {count:,} addresses, which takes up to {plural(minutes, 'minute')}. Scan them?"
-        if not confirm(console, question, f"machinectl discover --yes {' '.join(networks)}"):
-            raise Declined("No address was scanned", f"machinectl discover {own_network()}")
+        question = f"That is {count:,} addresses. Scan them?"
+        if not confirm(console, question, shlex.join(["machinectl", "discover", "--yes", *networks])):
+            raise Declined("No address was scanned", Hint("Name less", "machinectl discover", own_network()))
     # All ports of an address before the next, to have few in progress.
-    targets = (SweepTarget(str(address), port) for network in found for address in network for port in wanted)
-    return NetworkScan(store, targets, timeout, sockets)
+    targets = (SweepTarget(str(address), port) for network in found for address in network for port in services.PORTS)
+    return NetworkScan(store, targets, timeout)
 
 
 def resolve_name(name: str) -> Sequence[str]:
@@ -76,19 +73,13 @@ def new_hosts(hosts: Sequence[FoundHost], names: Collection[str]) -> tuple[list[
         if host.machines:
             continue
         taken.add(name := name_for_host(host, taken))
-        services = host.in_order()
-        remarks = [remark for service in services if (remark := engine_remark(host.address, name, service))]
-        # Prefer the usual port.
-        logins = sorted(
-            (each for each in services if each.speaks is SpokenProtocol.SSH), key=lambda each: each.port != SSH_PORT
-        )
-        if not logins:
+        found_here = host.in_order()
+        remarks = [remark for service in found_here if (remark := engine_remark(host.address, name, service))]
+        ssh = next((each for each in found_here if each.speaks is SpokenProtocol.SSH), None)
+        if ssh is None:
             left_out += remarks
             continue
-        ssh = logins[0]
         keys: dict[str, Value] = {"ip-address": host.address}
-        if ssh.port != SSH_PORT:
-            keys["ssh-port"] = ssh.port
         shown = " ".join(filter(None, (host.name, ssh.said, str(ssh.key or ""))))
         found.append(Described(name, "generic", keys, (shown, *remarks)))
     return found, left_out
@@ -121,4 +112,4 @@ def fleet_text(found: Sequence[Described], left_out: Sequence[str]) -> str:
 
 def check_not_there(path: str) -> None:
     if os.path.lexists(path):
-        raise MachineError(f"{path} exists already and is not overwritten", "Give --write another name")
+        raise MachineError(f"{path} exists already and is not overwritten", Hint("Give --write another name"))

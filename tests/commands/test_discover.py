@@ -12,23 +12,27 @@ import pytest
 
 from machinectl.commands.discover import engine_remark, fleet_text, new_hosts
 from machinectl.fleet.reading.fleet_file import read_fleet
+from machinectl.hosts.discovery import services
 from machinectl.hosts.discovery.port_sweep import SweepTarget
 from machinectl.hosts.discovery.scan import FoundHost, NetworkScan
 from machinectl.hosts.discovery.services import FoundService, SpokenProtocol
 from machinectl.machines.record import Machine
-from tests.support.hostile_ssh import ENDLESS, ESCAPES, saying
+from tests.support.hostile_ssh import ESCAPES
 from tests.support.in_process import machinectl
 from tests.support.program import started
 from tests.support.registered import added, register
-from tests.support.servers import engine, full, serving, silent
+from tests.support.servers import answer, engine, full, saying, serving, silent
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from machinectl.machines.store import Store
     from tests.support.dockerd import Dockerd
     from tests.support.servers import Connection
     from tests.support.sshd import Sshd
+
+    Ports = Callable[[int, int], None]
 
 PLENTY = 10.0
 HOSTILE_NAME = "evil\x1b[31m: {driver: none}"
@@ -40,30 +44,39 @@ def discovered(store: Store, *targets: SweepTarget, timeout: float = PLENTY) -> 
     return found
 
 
-def test_an_ssh_server_is_shown_with_its_key_and_the_machine_that_it_is(store: Store, sshd: Sshd) -> None:
+@pytest.fixture
+def ports(monkeypatch: pytest.MonkeyPatch) -> Ports:
+    """Set the ports of SSH and of engines."""
+    return lambda ssh, engine: monkeypatch.setattr(services, "PORTS", (ssh, engine))
+
+
+def test_an_ssh_server_is_shown_with_its_key_and_the_machine_that_it_is(store: Store, sshd: Sshd, ports: Ports) -> None:
     register(store, "orionbox", sshd)
-    done = machinectl("discover", "127.0.0.0/24", "--ports", str(sshd.port), store=store.root)
+    ports(sshd.port, 1)
+    done = machinectl("discover", "-v", "127.0.0.0/24", store=store.root)
     assert done.returncode == 0
     headings, line = done.stdout.splitlines()
-    assert headings.split() == ["ADDRESS", "NAME", "MACHINE", "SSH", "ENGINE", "OTHER"]
+    assert headings.split() == ["ADDRESS", "NAME", "MACHINE", "SSH", "ENGINE"]
     assert line.startswith("127.0.0.1 ")
     assert "orionbox" in line
     assert f"ED25519 {sshd.fingerprint()}" in line
 
 
-def test_an_open_engine_is_flagged_for_what_it_is(store: Store) -> None:
+def test_an_open_engine_is_flagged_for_what_it_is(store: Store, ports: Ports) -> None:
     with serving(engine, host="127.0.7.9") as port:
-        done = machinectl("discover", "127.0.7.9", "127.0.7.8-10", "--ports", f"{port},1", store=store.root)
+        ports(1, port)
+        done = machinectl("discover", "127.0.7.9", "127.0.7.8-10", store=store.root)
     assert [line.split()[0] for line in done.stdout.splitlines()[1:]] == ["127.0.7.9"]
     assert "ROOT FOR ANYBODY" in done.stdout
     assert "Anyone who reaches these engines is root on their hosts" in done.stderr
 
 
-def test_json_tells_all_of_each_port(store: Store, dockerd: Dockerd) -> None:
+def test_json_tells_all_of_each_port(store: Store, dockerd: Dockerd, ports: Ports) -> None:
     machine = Machine("remote", "none", url=f"tcp://127.0.0.2:{dockerd.port}", tls=True)
     machine.driver_state = json.dumps({"URL": machine.url})
     added(store, machine)
-    done = machinectl("discover", "--json", "127.0.0.1-4", "--ports", str(dockerd.port), store=store.root)
+    ports(1, dockerd.port)
+    done = machinectl("discover", "--json", "127.0.0.1-4", store=store.root)
     one, other = json.loads(done.stdout)
     assert (one["Address"], one["Machines"], other["Address"], other["Machines"]) == (
         *("127.0.0.1", []),
@@ -92,11 +105,12 @@ def test_a_machine_whose_url_has_a_name_is_found_at_its_address(store: Store) ->
     assert host.machines == ["here"]
 
 
-def test_nothing_found_is_no_error(store: Store) -> None:
-    done = machinectl("discover", "127.0.7.0/30", "--ports", "1", store=store.root)
+def test_nothing_found_is_no_error(store: Store, ports: Ports) -> None:
+    ports(1, 2)
+    done = machinectl("discover", "127.0.7.0/30", store=store.root)
     assert (done.returncode, done.stdout) == (0, "")
-    assert "Nothing answers at 127.0.7.0/30, ports 1\n" in done.stderr
-    done = machinectl("discover", "--json", "127.0.7.0/30", "--ports", "1", store=store.root)
+    assert "Nothing answers at 127.0.7.0/30, ports 1 and 2\n" in done.stderr
+    done = machinectl("discover", "--json", "127.0.7.0/30", store=store.root)
     assert (done.returncode, done.stdout) == (0, "[]\n")
 
 
@@ -105,7 +119,6 @@ def test_nothing_found_is_no_error(store: Store) -> None:
     [
         ([], "The network is missing"),
         (["192.168.0.0/33"], "is neither a network"),
-        (["127.0.0.1", "--ports", "ssh"], "--ports takes numbers from 1 to 65535, not 'ssh'"),
         (["::/0"], "more than 16,777,216 addresses"),
         (["127.0.0.1", "-t", "nan"], "takes seconds from 0.05 to 600, not 'nan'"),
         (["127.0.0.1", "-t", "0"], "takes seconds from 0.05 to 600, not '0'"),
@@ -126,48 +139,46 @@ def test_more_than_a_slash_20_asks(store: Store, network: str) -> None:
     assert f"machinectl discover --yes {network}" in done.stderr
 
 
-def test_with_yes_it_does_not_ask(store: Store) -> None:
-    done = machinectl("discover", "--yes", "127.64.0.0/19", "--ports", "1", store=store.root)
+def test_with_yes_it_does_not_ask(store: Store, ports: Ports) -> None:
+    ports(1, 1)
+    done = machinectl("discover", "--yes", "127.64.0.0/19", store=store.root)
     assert done.returncode == 0
     assert "Nothing answers" in done.stderr
 
 
-def test_what_hosts_say_is_harmless(store: Store) -> None:
-    with serving(saying(b"220 " + ESCAPES + b"\r\n")) as port:
-        table = machinectl("discover", "127.0.0.1", "--ports", str(port), store=store.root)
-        as_json = machinectl("discover", "--json", "127.0.0.1", "--ports", str(port), store=store.root)
-    assert "220" in table.stdout
+def test_what_hosts_say_is_harmless(store: Store, ports: Ports) -> None:
+    said = answer(b"", headers="Server: Docker/99 X\r\n").replace(b"X", ESCAPES)
+    with serving(saying(said)) as port:
+        ports(1, port)
+        table = machinectl("discover", "127.0.0.1", store=store.root)
+        as_json = machinectl("discover", "--json", "127.0.0.1", store=store.root)
+    assert "Docker/" in table.stdout
     assert all(line.isprintable() for line in (table.stdout + as_json.stdout + table.stderr).splitlines())
 
 
 def test_interrupted_it_prints_what_was_found_so_far(store: Store) -> None:
     found = threading.Event()
 
-    def mail(connection: Connection) -> None:
+    def watched(connection: Connection) -> None:
         try:
-            saying(b"220 ready\r\n")(connection)
+            engine(connection)
         finally:
             # It was looked at, and the connection closed, or reset.
             found.set()
 
-    with serving(mail, host="127.0.7.3") as port, full("127.0.7.4") as dead:
-        words = ["discover", "127.0.7.3-4", "--ports", f"{port},{dead}", "-t", "60"]
+    with serving(watched, host="127.0.7.3", port=2376), full("127.0.7.4", 2376):
+        words = ["discover", "127.0.7.3-4", "-t", "60"]
         with started(*words, store=store.root, stdout=subprocess.PIPE) as process:
             assert found.wait(20)
             process.send_signal(signal.SIGINT)
             printed, _ = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert b"220 ready" in printed
+    assert b"127.0.7.3" in printed
 
 
-def test_tarpits_delay_nobody_for_ever(store: Store) -> None:
-    with serving(ENDLESS["a greeting, byte by byte"]) as one, serving(ENDLESS["lines"]) as other:
-        found = discovered(store, *[SweepTarget("127.0.0.1", port) for port in (one, other)], timeout=0.3)
-    assert len(found.hosts()[0].services) == 2
-
-
-def test_more_that_answer_at_once_than_there_are_sockets_are_all_found(store: Store) -> None:
+def test_more_that_answer_at_once_than_there_are_sockets_are_all_found(store: Store, ports: Ports) -> None:
     with serving(lambda connection: connection.send(b"220 ready\r\n"), host="0.0.0.0") as port:
+        ports(port, 1)
         targets = [SweepTarget(f"127.0.7.{last}", port) for last in range(1, 255)]
         found = NetworkScan(store, targets, PLENTY, sockets=20)
         found.run()
@@ -180,7 +191,7 @@ def host(address: str, *services: FoundService, name: str = "", machines: tuple[
 
 
 SSH = FoundService(22, SpokenProtocol.SSH, "SSH-2.0-OpenSSH_10.0")
-OPEN = FoundService(2375, SpokenProtocol.ENGINE, "Docker/28.2", is_open=True)
+OPEN = FoundService(2376, SpokenProtocol.ENGINE, "Docker/28.2", is_open=True)
 TLS = FoundService(2376, SpokenProtocol.TLS, tls=True, asks=True)
 
 
@@ -189,9 +200,9 @@ def test_the_file_that_is_written_is_a_fleets_file_of_what_is_new(tmp_path: Path
         [
             host("192.168.0.29", SSH, name="orion.lan"),
             host("192.168.0.30", SSH, machines=("mine",)),
-            host("192.168.0.31", FoundService(2222, SpokenProtocol.SSH, HOSTILE_NAME), TLS, name="mine.lan"),
+            host("192.168.0.31", FoundService(22, SpokenProtocol.SSH, HOSTILE_NAME), TLS, name="mine.lan"),
             host("192.168.0.32", OPEN, name=HOSTILE_NAME),
-            host("192.168.0.33", FoundService(80, SpokenProtocol.HTTP, "nginx")),
+            host("192.168.0.33", FoundService(2376, SpokenProtocol.UNKNOWN, "nginx")),
             host("fd00::29", SSH, name="29.lan"),
         ],
         ["mine"],
@@ -203,9 +214,8 @@ def test_the_file_that_is_written_is_a_fleets_file_of_what_is_new(tmp_path: Path
     assert list(said) == ["orion", "host-192-168-0-31", "host-fd00--29"]
     assert said["orion"][0] == "generic"
     assert said["orion"][1]["generic-ip-address"] == "192.168.0.29"
-    assert said["host-192-168-0-31"][1]["generic-ssh-port"] == 2222
     written = path.read_text()
-    assert "WARNING: whoever reaches tcp://192.168.0.32:2375 is root" in written
+    assert "WARNING: whoever reaches tcp://192.168.0.32:2376 is root" in written
     assert "driver: none, url: tcp://192.168.0.31:2376, tls-dir:" in written
     assert "\x1b" not in written
 
@@ -225,32 +235,19 @@ def test_of_what_is_no_engine_nothing_is_said() -> None:
     assert engine_remark("10.0.0.1", "a", SSH) == ""
 
 
-def test_a_file_that_is_there_stays(store: Store, sshd: Sshd, tmp_path: Path) -> None:
+def test_a_file_that_is_there_stays_and_none_is_written_for_machines(
+    store: Store, sshd: Sshd, ports: Ports, tmp_path: Path
+) -> None:
+    ports(sshd.port, 1)
     path = tmp_path / "fleet.yaml"
-    words = ("discover", "127.0.0.1", "--ports", str(sshd.port), "--write", path)
-    first = machinectl(*words, store=store.root)
+    first = machinectl("discover", "127.0.0.1", "--write", path, store=store.root)
     assert first.returncode == 0
     assert [each.name for each in read_fleet(str(path), [], {}).hosts]
     before = path.read_bytes()
-    second = machinectl(*words, store=store.root)
+    second = machinectl("discover", "127.0.0.1", "--write", path, store=store.root)
     assert (second.returncode, second.stdout, path.read_bytes()) == (1, "", before)
     assert "exists already" in second.stderr
-
-
-def test_what_cannot_be_written_is_said(store: Store, sshd: Sshd, tmp_path: Path) -> None:
-    done = machinectl(
-        *("discover", "127.0.0.1", "--ports", str(sshd.port), "--write", tmp_path / "no" / "fleet.yaml"),
-        store=store.root,
-    )
-    assert done.returncode == 1
-    assert "cannot be written: No such file or directory" in done.stderr
-
-
-def test_where_all_are_machines_no_file_is_written(store: Store, sshd: Sshd, tmp_path: Path) -> None:
     register(store, "orionbox", sshd)
-    done = machinectl(
-        *("discover", "127.0.0.1", "--ports", str(sshd.port), "--write", tmp_path / "fleet.yaml"), store=store.root
-    )
-    assert done.returncode == 0
-    assert "Nothing is new" in done.stderr
-    assert not (tmp_path / "fleet.yaml").exists()
+    third = machinectl("discover", "127.0.0.1", "--write", tmp_path / "new.yaml", store=store.root)
+    assert (third.returncode, (tmp_path / "new.yaml").exists()) == (0, False)
+    assert "Nothing is new" in third.stderr

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.discovery.address_ranges import own_network, parse_ports, parse_ranges
+from machinectl.hosts.discovery.address_ranges import own_network, parse_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,16 +112,6 @@ def test_any_text_is_parsed_or_refused(text: str) -> None:
     except MachineError:
         return
     assert sum(network.num_addresses for network in found)
-
-
-def test_ports() -> None:
-    assert parse_ports("22, 2375,22,") == [22, 2375]
-
-
-@pytest.mark.parametrize("text", ["", ",", "0", "65536", "ssh", "-1", "22-25", "٢٢", "9" * 5000])
-def test_invalid_ports_are_refused(text: str) -> None:
-    with pytest.raises(UsageError):
-        parse_ports(text)
 
 
 def test_the_own_network_is_a_network() -> None:

@@ -174,12 +174,11 @@ VERBS = {
         more="It tries only the addresses that you name, and does not log in.",
         examples=(
             "machinectl discover 192.168.0.0/24",
-            "machinectl discover --ports 22,2222 --json 192.168.0.10-20",
+            "machinectl discover --json 192.168.0.10-20",
             "machinectl discover --write fleet.yaml 192.168.0.0/24",
         ),
         arguments=(Argument("networks", "NETWORK…", TEXT, many=True, repeats=True),),
         flags=(
-            Flag("--ports", metavar="PORTS", help="The ports to try.", default="22,2375,2376"),
             shared.TIMEOUT.with_changes(
                 help="Timeout for each address, and for each port to identify itself.", limits=(0.05, 600), default=1.5
             ),

@@ -7,7 +7,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError, UsageError, one_line
-from machinectl.url import HIGHEST_PORT, HOST_CHARACTERS, LETTERS_AND_DIGITS, LONGEST_HOST
+from machinectl.url import HOST_CHARACTERS, LETTERS_AND_DIGITS, LONGEST_HOST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -111,19 +111,3 @@ def own_network() -> str:
             return USUAL
     home = any(address in ipaddress.ip_network(private) for private in PRIVATE)
     return str(ipaddress.ip_network(f"{address}/{AT_HOME}", strict=False)) if home else USUAL
-
-
-def parse_ports(text: str) -> list[int]:
-    """Parse `22,2375,2376`. Raises UsageError."""
-    words = [word.strip() for word in text.split(",") if word.strip()]
-    for word in words:
-        if not (word.isascii() and word.isdecimal() and len(word) <= len(str(HIGHEST_PORT))) or not (
-            0 < int(word) <= HIGHEST_PORT
-        ):
-            wrong = one_line(word)
-            raise UsageError(
-                f"--ports takes numbers from 1 to {HIGHEST_PORT}, not {wrong!r}", "For example: --ports 22,2375,2376"
-            )
-    if not words:
-        raise UsageError("--ports is empty", "--ports 22,2375,2376")
-    return list(dict.fromkeys(map(int, words)))

@@ -23,11 +23,10 @@ if TYPE_CHECKING:
     from machinectl.driver import Driver
     from machinectl.machines.store import Store
 
-# Sockets and addresses at once: a /24 is scanned at three ports in one go. An unused LAN address occupies the
-# kernel's neighbour table for three seconds, twice the time spent on it. The table holds 1,024
-# (net.ipv4.neigh.default.gc_thresh3); packets to further addresses are lost.
-SOCKETS = 1024
-ADDRESSES = 340
+# Sockets at once: a /24 is scanned at both ports in one go. An unused LAN address occupies the kernel's neighbour table
+# for three seconds, twice the time spent on it. The table holds 1,024 (net.ipv4.neigh.default.gc_thresh3); packets to
+# further addresses are lost.
+SOCKETS = 680
 # Descriptors for other purposes, and threads that identify services, each with a possible second connection.
 BESIDES, AT_WORK = 64, 48
 # Seconds to wait for names after the scan.

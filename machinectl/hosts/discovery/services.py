@@ -1,4 +1,4 @@
-"""Identify the service at an open port."""
+"""Identify the service at an open port: SSH at its port, else an engine."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from machinectl.engine.endpoint import Deadline
-from machinectl.engine.unauthenticated_ping import PingAnswer, first_words, ping_plain, ping_tls
+from machinectl.engine.unauthenticated_ping import first_words, ping_plain, ping_tls
 from machinectl.errors import one_line
 from machinectl.hosts.discovery.port_sweep import connect_again
 from machinectl.ssh.ssh_errors import REJECTING_GREETINGS
 from machinectl.ssh.ssh_settings import SSH_PORT
-from machinectl.url import PLAIN_PORT, TLS_PORT
+from machinectl.url import TLS_PORT
 
 if TYPE_CHECKING:
     import socket
@@ -20,12 +20,9 @@ if TYPE_CHECKING:
     from machinectl.hosts.discovery.port_sweep import SweepTarget
     from machinectl.ssh.keys.known_hosts import HostKey
 
+PORTS = (SSH_PORT, TLS_PORT)
 GREETING = b"SSH-"
 LONGEST_SAID = 80
-# Seconds to wait for a greeting at other ports before sending a request.
-PATIENCE = 0.4
-# Engines wait for a request.
-NO_GREETING = {PLAIN_PORT, TLS_PORT}
 
 
 class SpokenProtocol(StrEnum):
@@ -33,14 +30,13 @@ class SpokenProtocol(StrEnum):
 
     SSH = "ssh"
     ENGINE = "docker"
-    HTTP = "http"
     TLS = "tls"
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
 class FoundService:
-    """`said` is SSH's greeting, the Server header, or the first line.
+    """`said` is SSH's greeting, or the engine's Server header.
 
     With `tls`, `names` are the certificate's, and `asks` means that it wants a client's. `is_open`: everyone can use
     the engine.
@@ -76,53 +72,40 @@ class FoundService:
 
 def identify_service(target: SweepTarget, sock: socket.socket, timeout: float) -> FoundService:
     """Callers close `sock`."""
-    deadline = Deadline(timeout)
     try:
-        if target.port not in NO_GREETING:
-            words = first_words(sock, timeout if target.port == SSH_PORT else min(PATIENCE, timeout / 2))
-            if words is not None or target.port == SSH_PORT:
-                return service_from_greeting(target, sock, words or b"", deadline)
-        return service_from_requests(target, sock, deadline)
+        if target.port == PORTS[0]:
+            return ssh_service(target.port, sock, timeout)
+        return engine_service(target, sock, Deadline(timeout))
     except (OSError, TimeoutError):
         return FoundService(target.port)
 
 
-def service_from_greeting(target: SweepTarget, sock: socket.socket, words: bytes, deadline: Deadline) -> FoundService:
+def ssh_service(port: int, sock: socket.socket, timeout: float) -> FoundService:
+    deadline = Deadline(timeout)
+    words = first_words(sock, timeout) or b""
+    line = one_line(words.split(b"\n")[0].decode(errors="replace"), LONGEST_SAID)
     if not words or not (words.startswith(GREETING) or GREETING.startswith(words)):
-        line = one_line(words.split(b"\n")[0].decode(errors="replace"), LONGEST_SAID)
-        return FoundService(
-            target.port, SpokenProtocol.SSH if line.startswith(REJECTING_GREETINGS) else SpokenProtocol.UNKNOWN, line
-        )
+        speaks = SpokenProtocol.SSH if line.startswith(REJECTING_GREETINGS) else SpokenProtocol.UNKNOWN
+        return FoundService(port, speaks, line)
     # Imported here: paramiko loads slowly.
     from machinectl.ssh.client.native_session import read_banner
 
     greeting, key = read_banner(sock, deadline.remaining() or 0)
-    return FoundService(
-        target.port, SpokenProtocol.SSH, greeting or one_line(words.decode(errors="replace"), LONGEST_SAID), key
-    )
+    return FoundService(port, SpokenProtocol.SSH, greeting or line, key)
 
 
-def service_from_requests(target: SweepTarget, sock: socket.socket, deadline: Deadline) -> FoundService:
+def engine_service(target: SweepTarget, sock: socket.socket, deadline: Deadline) -> FoundService:
     # A TLS server answers a request that is not TLS at once; a plain one may wait for the rest of a TLS greeting.
-    tongues = (ping_tls, ping_plain) if target.port == TLS_PORT else (ping_plain, ping_tls)
-    for speak in tongues:
-        left = deadline.remaining() or 0
-        first_of_two = speak is tongues[0] and target.port not in NO_GREETING
-        share = Deadline(left / 2) if first_of_two else deadline
-        with sock if sock.fileno() >= 0 else connect_again(target, deadline) as mine:
-            answer = speak(mine, *target, share)
-        if answer:
-            return service_from_answer(target.port, answer)
-    with connect_again(target, deadline) as another:
-        words = first_words(another, min(PATIENCE, deadline.remaining() or 0))
-        return service_from_greeting(target, another, words or b"", deadline)
-
-
-def service_from_answer(port: int, answer: PingAnswer) -> FoundService:
-    other = SpokenProtocol.HTTP if answer.server else SpokenProtocol.TLS
+    answer = ping_plain(sock, *target, Deadline((deadline.remaining() or 0) / 2))
+    if answer is None:
+        with connect_again(target, deadline) as another:
+            answer = ping_tls(another, *target, deadline)
+    if answer is None:
+        return FoundService(target.port)
+    speaks = SpokenProtocol.ENGINE if answer.engine else SpokenProtocol.TLS if answer.tls else SpokenProtocol.UNKNOWN
     return FoundService(
-        port,
-        SpokenProtocol.ENGINE if answer.engine else other,
+        target.port,
+        speaks,
         answer.server,
         tls=answer.tls,
         names=answer.names,

@@ -10,7 +10,7 @@ from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.output.style import is_terminal, shorten
 from machinectl.cli.tables.fitted_table import Fitting
 from machinectl.cli.tables.text_table import table_text
-from machinectl.files.atomic import quote_word
+from machinectl.errors import Hint
 from machinectl.quantities import first_names
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from machinectl.hosts.discovery.scan import FoundHost, NetworkScan
     from machinectl.hosts.discovery.services import FoundService
 
-HEADINGS = ["ADDRESS", "NAME", "MACHINE", "SSH", "ENGINE", "OTHER"]
-FITTING = Fitting(spare=("OTHER", "NAME", "MACHINE"), wrapped=("ENGINE", "OTHER"))
-SSH_PORT, GREETING = 22, "SSH-"
+HEADINGS = ["ADDRESS", "NAME", "MACHINE", "SSH", "ENGINE"]
+FITTING = Fitting(spare=("NAME", "MACHINE"), wrapped=("ENGINE",))
+GREETING = "SSH-"
 SHORT_KEY = len("ED25519 SHA256:12345678…")
 # Names of a certificate in a cell.
 NAMED = 2
@@ -33,7 +33,6 @@ def discover(
     here: Session,
     *,
     networks: list[str],
-    ports: str,
     timeout: float,
     verbose: bool,
     as_json: bool,
@@ -45,7 +44,7 @@ def discover(
 
     if write:
         check_not_there(write)
-    discovery = command(here.store, here.console, networks, ports, timeout, yes=yes)
+    discovery = command(here.store, here.console, networks, timeout, yes=yes)
     code = 0
     try:
         with here.console.step(f"Looking at {', '.join(networks)}"):
@@ -59,7 +58,7 @@ def discover(
         whole = verbose or not is_terminal(sys.stdout)
         rows = ([cell or "-" for cell in host_cells(host, whole=whole)] for host in hosts)
         write_out(table_text(HEADINGS, rows, None if whole else FITTING))
-    print_notes(here.console, discovery, networks, ports)
+    print_notes(here.console, discovery, networks)
     if write and not code:
         write_fleet_file(here, write, hosts)
     return code
@@ -74,33 +73,28 @@ def write_fleet_file(here: Session, path: str, hosts: Sequence[FoundHost]) -> No
         here.console.note(f"Nothing is new, and {path} not written")
         return
     write_new_file(path, fleet_text(found, left_out))
-    here.console.note(
-        f"New hosts in {path}: {len(found)}. Look through it, then: machinectl plan -f {quote_word(path)}"
-    )
+    here.console.note(f"New hosts in {path}: {len(found)}", Hint("Look through it, then", "machinectl plan -f", path))
 
 
 def host_cells(host: FoundHost, *, whole: bool) -> list[str]:
     services = host.in_order()
     ssh = [each for each in services if each.speaks == "ssh"]
     engines = [each for each in services if each.is_engine]
-    others = [each for each in services if each not in ssh and each not in engines]
     return [
         host.address,
         host.name,
         ", ".join(host.machines),
         "; ".join(ssh_text(each, whole=whole) for each in ssh),
         "; ".join(map(engine_text, engines)),
-        "; ".join(map(service_text, others)),
     ]
 
 
 def ssh_text(service: FoundService, *, whole: bool) -> str:
-    port = "" if service.port == SSH_PORT else f"{service.port}: "
     if not service.said.startswith(GREETING):
-        return f"{port}rejects this address for now"
+        return "rejects this address for now"
     if service.key and not whole:
-        return f"{port}{shorten(str(service.key), SHORT_KEY, sys.stdout)}"
-    return f"{port}{first(service.said.removeprefix('SSH-2.0-'))} {service.key or '(no key)'}"
+        return shorten(str(service.key), SHORT_KEY, sys.stdout)
+    return f"{first(service.said.removeprefix('SSH-2.0-'))} {service.key or '(no key)'}"
 
 
 def engine_text(service: FoundService) -> str:
@@ -112,25 +106,20 @@ def engine_text(service: FoundService) -> str:
     return f"{what}{', for ' + first_names(service.names, NAMED) if service.names else ''}"
 
 
-def service_text(service: FoundService) -> str:
-    if service.speaks == "tls":
-        return f"{service.port}: TLS{', for ' + first_names(service.names, NAMED) if service.names else ''}"
-    what = f"HTTP{'S' if service.tls else ''}: " if service.speaks == "http" else ""
-    return f"{service.port}: {what}{service.said or 'open, says nothing'}"
-
-
 def first(text: str) -> str:
     return text.split(maxsplit=1)[0] if text.strip() else ""
 
 
-def print_notes(console: Console, discovery: NetworkScan, networks: Sequence[str], ports: str) -> None:
+def print_notes(console: Console, discovery: NetworkScan, networks: Sequence[str]) -> None:
+    from machinectl.hosts.discovery.services import PORTS
+
     hosts = discovery.hosts()
     if not hosts:
-        console.note(f"Nothing answers at {', '.join(networks)}, ports {ports}")
+        console.note(f"Nothing answers at {', '.join(networks)}, ports {' and '.join(map(str, PORTS))}")
     if discovery.refusing:
         console.note(f"Addresses in use where nothing listens at these ports: {discovery.refusing}")
     if discovery.no_way:
-        console.note("No network of this computer leads to all of that: ip route")
+        console.note("No network of this computer leads to all of that", Hint("See its routes", "ip route"))
     opened = [host.address for host in hosts if any(each.is_open for each in host.services.values())]
     if opened:
         console.warn(
