@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 PATH = f"{OWN_DIRECTORY}/revision"
 MODE = "600"
 LONGEST_NUMBER = 18
-# More keys of a record's revision. TAKEN is what an unfinished `create` took over from the host.
-ENGINE, LABELS, TAKEN = "engine", "labels", "taken"
+# More keys of a record's revision.
+ENGINE, LABELS = "engine", "labels"
 
 
 class Revision(NamedTuple):

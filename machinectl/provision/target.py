@@ -29,6 +29,7 @@ class Allowed:
 
     `force`: replace another CA, hide or stop containers; `forcible`: --force is available. `yes`: skip questions.
     `in_use`: restart engines with running containers now, not in turn. `start`: start engines that do not run.
+    `take_over`: another computer's settings replace those that were changed here, too.
     `undrained`: the hint for a Swarm node that cannot be drained.
     """
 
@@ -39,6 +40,7 @@ class Allowed:
     yes: bool = False
     in_use: bool = True
     start: bool = True
+    take_over: bool = False
     undrained: Hint = DRAIN_BY_HAND
 
     @property

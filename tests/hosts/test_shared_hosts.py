@@ -13,11 +13,10 @@ import pytest
 
 from machinectl import certs
 from machinectl.engine import Probe
-from machinectl.errors import CheckFailed, Declined
+from machinectl.errors import CheckFailed, Declined, MachineError
 from machinectl.host_changes import CaTrusted, FileCreated, of_kind
 from machinectl.hosts.certificates.holder_files import holder_ca, stored_ca
 from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.lifecycle.creation import with_taken_settings
 from machinectl.hosts.lifecycle.engine_restart import World
 from machinectl.hosts.lifecycle.host_owner import SERVER
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
@@ -89,16 +88,13 @@ def test_a_change_leaves_its_number_and_what_was_asked_on_the_host(store: Store,
     assert len(state["changes"]) == len(machine.changes)
 
 
-def test_what_another_computer_changed_is_taken_and_what_is_asked_here_stays(store: Store, host: RecordedHost) -> None:
-    with store.writing("orion") as held:
-        held.machine.labels = {"role": "web", "floor": "2"}
-        held.write()
+def test_what_another_computer_changed_is_taken_over(store: Store, host: RecordedHost) -> None:
     theirs = {"install": "none", "registry_mirrors": ["https://mirror"]}
     changes = [{"kind": "file", "path": "/etc/docker/machinectl/environment"}]
     changed_by_alice(store, host, 4, {"engine": theirs, "labels": {"role": "db"}, "changes": changes})
     console = carry_out(store, host)
     # How the engine was installed is everybody's own.
-    assert asked(store) == ({**theirs, "install": "distro"}, {"role": "db", "floor": "2"})
+    assert asked(store) == ({**theirs, "install": "distro"}, {"role": "db"})
     assert FileCreated("/etc/docker/machinectl/environment") in store.read("orion").changes
     [warning] = [line for line in console.warnings if ALICE in line]
     assert warning == (
@@ -107,6 +103,24 @@ def test_what_another_computer_changed_is_taken_and_what_is_asked_here_stays(sto
     )
     # The change that follows is the next one, and nothing is news any more.
     assert Revision.of_record(store.read("orion").revision).number == 5
+
+
+def test_what_both_changed_is_refused_until_one_gives_way(store: Store, host: RecordedHost) -> None:
+    with store.writing("orion") as held:
+        held.machine.labels = {"role": "web", "floor": "2"}
+        held.write()
+    changed_by_alice(store, host, 4, {"engine": OPTIONS, "labels": {"role": "db"}, "changes": []})
+    before, jobs = store.read("orion").dump(), [*host.jobs]
+    for dry_run in (True, False):
+        with store.writing("orion") as held, pytest.raises(MachineError) as refused:
+            SETUP.carry_out(DryRun(store, held.machine, Quiet(), host) if dry_run else RealRun(held, Quiet(), host))
+        assert f"{ALICE} at 2026-11-27 22:40:00 UTC changed the host of" in refused.value.cause
+        assert refused.value.cause.endswith("and its settings were changed here, too: label floor")
+        assert refused.value.hint.endswith("machinectl provision --take-over orion")
+        assert (store.read("orion").dump(), host.jobs) == (before, jobs)
+    with store.writing("orion") as held:
+        replace(SETUP, allowed=Allowed(take_over=True)).carry_out(RealRun(held, Quiet(), host))
+    assert asked(store)[1] == {"role": "db"}
 
 
 def listing(host: RecordedHost, *cas: bytes) -> None:
@@ -315,10 +329,16 @@ def test_what_an_unfinished_create_took_over_stays_with_the_next_one(store: Stor
     host.status = 3
     with pytest.raises(EngineDown):
         carry_out(store, host)
-    again = replace(given_to_create(Phase.PROVISIONING).spec, engine=EngineOptions(), labels={"floor": "3"})
-    spec = with_taken_settings(again, store.read("orion"))
-    assert spec.engine.dump() == {"registry_mirrors": ["https://mirror"]}
-    assert spec.labels == {"floor": "3"}
+    host.status = 0
+    left = json.loads(host.sent[str(len(host.sent["manifest"].splitlines()))].partition(b"\n")[2])
+    changed_by_alice(store, host, 5, left)
+    with store.writing("orion") as held:
+        # As the next `create` does.
+        held.machine.spec = replace(given_to_create(Phase.PROVISIONING).spec, labels={"floor": "3"})
+        held.machine.revision = {}
+        held.write()
+    carry_out(store, host)
+    assert asked(store) == ({**GIVEN, "registry_mirrors": ["https://mirror"]}, {"role": "db", "floor": "3"})
 
 
 @pytest.mark.parametrize(

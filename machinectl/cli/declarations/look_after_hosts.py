@@ -32,6 +32,7 @@ VERBS = {
         arguments=(shared.NAMES,),
         flags=(
             shared.TAKE_OVER,
+            Flag("--take-over", help="Replace settings that were changed here by those of another computer."),
             shared.DRY_RUN,
             shared.FORCE,
             shared.RESTART_SWARM,

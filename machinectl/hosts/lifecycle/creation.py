@@ -29,13 +29,11 @@ from machinectl.hosts.exports.ssh_config_file import note_jump_host
 from machinectl.machines import jump_hosts, record
 from machinectl.machines.addresses import check_addresses, check_free
 from machinectl.machines.docker_machine import old_store
-from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase, removal_command
 from machinectl.machines.selection import waiting
 from machinectl.machines.spec import NO_CERTIFICATES, check_lifetime
 from machinectl.machines.store.last_failure import record_failure, record_interruption
 from machinectl.provision.decision import InUse
-from machinectl.provision.revision import ENGINE, LABELS, TAKEN
 from machinectl.provision.target import NOTHING_SPECIAL
 
 if TYPE_CHECKING:
@@ -107,7 +105,6 @@ class Creation:
                     console.warn(warning)
                 held.machine.phase = Phase.READY
                 held.machine.failure = {}
-                held.machine.revision.pop(TAKEN, None)
                 held.write()
             except InUse:
                 # The caller continues later: keep the accepted host key.
@@ -124,7 +121,7 @@ class Creation:
         machine = settled.begun or Machine(self.name, self.spec.driver, directory=store.directory(self.name))
         # No command works on it yet, so no hint may name one.
         machine.phase = Phase.CREATING
-        machine.spec = with_taken_settings(settled.creation.spec, machine)
+        machine.spec, machine.revision = settled.creation.spec, {}
         settled.place(machine, there)
         ssh = with_jump_host(machine, there.ssh)
         if ssh and settled.sets_up(ssh):
@@ -327,7 +324,8 @@ def record_creation(held: Held, settled: CheckedCreation) -> str:
     files = settled.given.present if settled.given else {}
     spec = recorded_spec(creation)
     if unfinished_machine(held.store, creation):
-        held.machine.spec = with_taken_settings(spec, held.machine)
+        # As of a new machine, what the host remembers is taken over again.
+        held.machine.spec, held.machine.revision = spec, {}
         held.machine.fleet = creation.fleet or held.machine.fleet
         held.write_files(files)
         held.write()
@@ -337,15 +335,6 @@ def record_creation(held: Held, settled: CheckedCreation) -> str:
     machine.spec = spec
     machine.fleet = creation.fleet
     return held.add(machine, files)
-
-
-def with_taken_settings(spec: MachineSpec, machine: Machine) -> MachineSpec:
-    """Add the settings that an unfinished `create` took over from the host. Settings of this `create` win."""
-    taken = machine.revision.get(TAKEN)
-    if not taken:
-        return spec
-    engine = EngineOptions.load({**taken[ENGINE], **spec.engine.dump()})
-    return replace(spec, engine=engine, labels={**taken[LABELS], **spec.labels})
 
 
 def make_host(held: Held, settled: CheckedCreation) -> SSHEndpoint | None:

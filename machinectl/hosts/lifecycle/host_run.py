@@ -59,6 +59,8 @@ class HostRun(ABC):
         self.machine = machine
         # Asked before the run takes anything over.
         self.is_new = shared_hosts.is_never_set_up(machine)
+        # Whether settings that were changed here give way to those of another computer.
+        self.gives_way = False
         self.console = console
         self.remote = remote
         self.outcomes: list[Outcome] = []
@@ -252,7 +254,13 @@ class RealRun(HostRun):
 
     def catch_up(self) -> News | None:
         return shared_hosts.catch_up(
-            self.held, self.console, self.remote, self.host, is_new=self.is_new, own_run=self.own_run
+            self.held,
+            self.console,
+            self.remote,
+            self.host,
+            is_new=self.is_new,
+            gives_way=self.gives_way,
+            own_run=self.own_run,
         )
 
     def take_over(self, removed: Machine) -> None:
@@ -299,7 +307,9 @@ class DryRun(HostRun):
         self.machine.changes = changes
 
     def catch_up(self) -> News | None:
-        news = shared_hosts.take_over_news(self.machine, self.remote, self.host, is_new=self.is_new)
+        news = shared_hosts.take_over_news(
+            self.machine, self.remote, self.host, is_new=self.is_new, gives_way=self.gives_way
+        )
         if news and news.is_by_others(self.own_run):
             self.outcomes.append(Outcome(news.summary(self.machine.name), changed=True))
         elif ended := shared_hosts.end_suspended(self.machine, self.host):

@@ -51,7 +51,8 @@ def undo_changes(
     check_not_lost(run.store, machine, host)
     if looked:
         looked()
-    # Undo later changes from other computers, too.
+    # Undo later changes from other computers, too, whatever was changed here.
+    run.gives_way = True
     run.catch_up()
     shared_hosts.check_known(machine, host, allowed)
     allowed = draining.allow_swarm_restart(run.store, run.console, machine, host, allowed)

@@ -135,6 +135,7 @@ class Setup:
         removed = predecessor(run.store, machine, host) or engine_installer(run.store, machine, run.url, host)
         if removed:
             run.take_over(removed)
+        run.gives_way = self.allowed.take_over
         news = run.catch_up()
         shared_hosts.check_known(machine, host, self.allowed)
         return news

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl import certs
-from machinectl.errors import CheckFailed, Hint, MachineError, UsageError, one_line
+from machinectl.errors import PROVISION, CheckFailed, Hint, MachineError, UsageError, one_line
 from machinectl.files.atomic import LONGEST, remove_tree
 from machinectl.host_changes import CaTrusted, FileCreated, load_change, merge_changes, of_kind
 from machinectl.hosts.certificates.identity import Identity
@@ -22,10 +22,10 @@ from machinectl.machines.record import Phase
 from machinectl.machines.store.store_paths import now
 from machinectl.provision import client_cas, daemon_json
 from machinectl.provision.job import apply_job
-from machinectl.provision.revision import ENGINE, LABELS, MODE, PATH, TAKEN, Revision
+from machinectl.provision.revision import ENGINE, LABELS, MODE, PATH, Revision
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from machinectl.console import Console
     from machinectl.machines.holders import AccessHolder
@@ -66,10 +66,17 @@ class News(NamedTuple):
 
 
 def catch_up(
-    held: Held, console: Console, remote: Remote, host: Facts, *, is_new: bool = False, own_run: str = ""
+    held: Held,
+    console: Console,
+    remote: Remote,
+    host: Facts,
+    *,
+    is_new: bool = False,
+    gives_way: bool = False,
+    own_run: str = "",
 ) -> News | None:
     """`own_run` is the last run of a removed machine whose history this one continues."""
-    news = take_over_news(held.machine, remote, host, is_new=is_new)
+    news = take_over_news(held.machine, remote, host, is_new=is_new, gives_way=gives_way)
     if news:
         if news.is_by_others(own_run):
             console.warn(news.summary(held.name))
@@ -107,48 +114,68 @@ def is_never_set_up(machine: Machine) -> bool:
     return not (is_set_up or machine.revision)
 
 
-def take_over_news(machine: Machine, remote: Remote, host: Facts, *, is_new: bool = False) -> News | None:
-    """Update a machine, unwritten, to its host's newest revision.
+def take_over_news(
+    machine: Machine, remote: Remote, host: Facts, *, is_new: bool = False, gives_way: bool = False
+) -> News | None:
+    """Update a machine, unwritten, to its host's newest revision; raise MachineError if both changed settings.
 
-    Settings that only changed here stay. If the machine `is_new`, what `create` was given stays. An imported machine
-    learns only from its host what was done there.
+    Settings of a machine that `gives_way` are replaced. If it `is_new`, what `create` was given stays. An imported
+    machine learns only from its host what was done there.
     """
     revision, known = Revision.parse(host.revision), Revision.of_record(machine.revision)
     is_news = revision.is_news_to(known if has_history(machine) else Revision())
     if not (is_news and trusts_our_ca(machine, host)):
         return None
-    theirs = read_revision(remote)
-    if theirs is None:
-        # Written by another version or by hand: use the settings here.
-        theirs = recorded_settings(machine)
+    # None: it was written by another version or by hand.
+    theirs = read_revision(remote) or recorded_settings(machine)
     server, there = str(theirs.get("server", "")).encode(errors="replace"), host.sums.get(SERVER)
     is_there = there is not None and there.sha256 == hashlib.sha256(server).hexdigest()
     own = Identity.read(machine.directory)
     signed = with_server(own, server) if is_there else own
     if sans := [*signed_for(theirs[ENGINE].pop(SANS, None), signed.server, machine)]:
         theirs[ENGINE][SANS] = sans
-    engine, labels = machine.engine.dump(), dict(machine.labels)
+    mine, then = recorded_settings(machine), dict(theirs)
     if is_new:
-        before = {ENGINE: values_for(engine, theirs[ENGINE]), LABELS: values_for(labels, theirs[LABELS])}
-    else:
-        before = machine.revision or recorded_settings(machine)
-    taken = {
-        ENGINE: [*take_over_settings(engine, before.get(ENGINE), theirs[ENGINE])],
-        LABELS: [*take_over_settings(labels, before.get(LABELS), theirs[LABELS])],
-    }
-    settings = [*(FLAGS.get(key, key) for key in taken[ENGINE]), *(f"label {key}" for key in taken[LABELS])]
-    machine.engine, machine.labels, machine.applied = EngineOptions.load(engine), labels, {}
+        then = {key: {**theirs[key], **mine[key]} for key in (ENGINE, LABELS)}
+    elif not gives_way:
+        check_not_changed_here(machine, revision, mine, theirs)
+    installing = {key: value for key, value in machine.engine.dump().items() if key in INSTALLING}
+    machine.engine = EngineOptions.load({**installing, **then[ENGINE]})
+    machine.labels, machine.applied = dict(then[LABELS]), {}
     changes = theirs.get("changes")
     found = map(load_change, changes if isinstance(changes, list) else ())
+    # `rm --purge` undoes what any computer has done.
     machine.changes = merge_changes(machine.changes, list(found))
     machine.revision = {**revision._asdict(), ENGINE: theirs[ENGINE], LABELS: theirs[LABELS]}
-    if is_new:
-        machine.revision[TAKEN] = {
-            ENGINE: values_for(taken[ENGINE], engine),
-            LABELS: values_for(taken[LABELS], labels),
-        }
     ended = tuple(end_unlisted(machine, host, known))
-    return News(revision, known, tuple(settings), server if is_there else b"", ended)
+    return News(revision, known, tuple(differences(mine, then)), server if is_there else b"", ended)
+
+
+def check_not_changed_here(
+    machine: Machine, revision: Revision, mine: Mapping[str, Any], theirs: Mapping[str, Any]
+) -> None:
+    """Raise MachineError for a machine whose settings were changed here, too, since they were last on the host."""
+    before = {key: machine.revision.get(key, mine[key]) for key in (ENGINE, LABELS)}
+    lost = [*differences(mine, before)]
+    if not lost or not [*differences(mine, theirs)]:
+        return
+    error = MachineError(
+        f'{revision.told} changed the host of "{machine.name}" (revision {revision.number}), and its settings were '
+        f"changed here, too: {one_line(', '.join(lost))}",
+        Hint("Take the host's settings over, then set yours again", "machinectl provision --take-over", machine.name),
+    )
+    error.leads_to = PROVISION
+    raise error
+
+
+def differences(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the flags of engine settings, and the labels, that are not the same."""
+    for kind in (ENGINE, LABELS):
+        # The record may have been edited.
+        there = theirs[kind] if isinstance(theirs[kind], dict) else {}
+        for key in dict.fromkeys([*mine[kind], *there]):
+            if mine[kind].get(key) != there.get(key):
+                yield FLAGS.get(key, key) if kind == ENGINE else f"label {key}"
 
 
 def end_unlisted(machine: Machine, host: Facts, known: Revision) -> Iterator[str]:
@@ -198,24 +225,6 @@ def trusts_our_ca(machine: Machine, host: Facts) -> bool:
     if there and there.sha256 not in own and (ca := Identity.read(machine.directory).ca):
         own.add(hashlib.sha256(ca).hexdigest())
     return bool(there and there.sha256 in own)
-
-
-def take_over_settings(mine: dict[str, Any], before: object, theirs: Mapping[str, Any]) -> Iterator[str]:
-    """Apply what `theirs` changed since `before`; yield the keys that differed."""
-    # The record may have been edited.
-    before = before if isinstance(before, dict) else {}
-    for key in [*before, *(key for key in theirs if key not in before)]:
-        if theirs.get(key) == before.get(key) or theirs.get(key) == mine.get(key):
-            continue
-        if key in theirs:
-            mine[key] = theirs[key]
-        else:
-            del mine[key]
-        yield key
-
-
-def values_for(keys: Container[str], settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in settings.items() if key in keys}
 
 
 def signed_for(sans: object, server: bytes, machine: Machine) -> Iterator[str]:
@@ -303,7 +312,6 @@ def begin_revision(machine: Machine, host: Facts) -> FileCreated:
     machine.revision = {
         **Revision(number, host_lock.TOKEN, now(), host_lock.user_at_computer())._asdict(),
         **recorded_settings(machine),
-        **values_for([TAKEN], machine.revision),
     }
     return FileCreated(PATH)
 

@@ -21,6 +21,7 @@ def provision(
     names: list[str],
     login: Login,
     yes: bool,
+    take_over: bool,
     dry_run: bool,
     force: bool,
     restart_swarm: bool,
@@ -31,7 +32,9 @@ def provision(
     from machinectl.hosts.lifecycle.setup import Setup
     from machinectl.provision.target import Allowed
 
-    allowed = Allowed(force=force, restart_swarm=restart_swarm, open_firewall=open_firewall, yes=yes)
+    allowed = Allowed(
+        force=force, restart_swarm=restart_swarm, open_firewall=open_firewall, yes=yes, take_over=take_over
+    )
     setup = Setup(allowed, given_authority(here))
     begun = [] if dry_run else incomplete(here, names)
     code = report_results(here, command(here.store, here.console, names, login, setup, dry_run=dry_run), names)
