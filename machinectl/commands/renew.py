@@ -1,16 +1,20 @@
-"""`renew --due`: renew the certificates that are due, unattended."""
+"""`renew`, also as `regenerate-certs`, and the unattended `renew --due`."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from machinectl.console import confirm, decline
 from machinectl.errors import Hint, MachineError
 from machinectl.hosts.certificates.expiry import expires_soon
 from machinectl.hosts.certificates.renewal_time import due_certificates
+from machinectl.hosts.lifecycle.engine_restart import check_provisioned
 from machinectl.hosts.parallel.rollout_order import RolloutOrder
-from machinectl.hosts.parallel.workers import locked_machine, run_at_once
+from machinectl.hosts.parallel.workers import locked_machine, plan_each, run_at_once, work_on_each
+from machinectl.hosts.upkeep.certificate_renewal import plan_renewal, renew
 from machinectl.hosts.upkeep.due_renewal import (
     RenewalResult,
     is_renewed_here,
@@ -18,8 +22,9 @@ from machinectl.hosts.upkeep.due_renewal import (
     plan_due_renewal,
     renew_due,
 )
+from machinectl.machines.holders import holders_of
 from machinectl.machines.record import Phase, waits_for_access
-from machinectl.machines.selection import matching
+from machinectl.machines.selection import chosen, matching
 from machinectl.provision.decision import EngineDown
 
 if TYPE_CHECKING:
@@ -29,11 +34,53 @@ if TYPE_CHECKING:
     from machinectl.hosts.certificates.renewal_time import Due, LifetimeLeft
     from machinectl.hosts.connection.login import Login
     from machinectl.hosts.lifecycle.host_plan import HostPlan
+    from machinectl.hosts.upkeep.certificate_renewal import Renewal
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
 SKIPPED = "skipped, as another run of machinectl works on it"
 NOT_BEGUN = "not begun, as another engine did not come up with its new certificate"
+
+
+def renew_now(
+    store: Store,
+    console: Console,
+    names: Sequence[str],
+    login: Login,
+    renewal: Renewal,
+    *,
+    unasked: bool,
+    dry_run: bool = False,
+) -> Iterator[tuple[str, HostPlan | MachineError | None]]:
+    """Ask first unless `unasked`, but not about machines that fail anyway. Containers keep running."""
+    if dry_run:
+        yield from plan_each(
+            store, console, names, login, lambda each, console, own: plan_renewal(store, each, console, own, renewal)
+        )
+        return
+    wanted = list(dict.fromkeys(chosen(store, names)))
+    able = []
+    for name in wanted:
+        with suppress(MachineError):
+            check_provisioned(store.read(name))
+            able.append(name)
+    if able and not unasked and not confirm_renewal(store, console, able, renewal):
+        decline(console, "No certificate was changed")
+        return
+    yield from work_on_each(
+        store, console, wanted, login, lambda held, console, own: renew(held, console, own, renewal)
+    )
+
+
+def confirm_renewal(store: Store, console: Console, names: Sequence[str], renewal: Renewal) -> bool:
+    restarts = "the engine restarts" if len(names) == 1 else "their engines restart"
+    console.note(f"About to make new certificates for {', '.join(names)}: {restarts}, containers keep running.")
+    if renewal.new_ca:
+        console.note("A new CA signs them: every other client that was given a certificate is locked out.")
+        for name in names:
+            if holders := [holder.who for holder in holders_of(store.read(name))]:
+                console.note(f'The access of {", ".join(holders)} to "{name}" ends.')
+    return confirm(console, "Are you sure?", " ".join([renewal.command, *names]))
 
 
 class LockedElsewhere(MachineError):

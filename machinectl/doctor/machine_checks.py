@@ -20,7 +20,7 @@ from machinectl.doctor import (
 from machinectl.doctor.check import Check, Verdict, broken, failed, ok, unknown, unseen, value_or
 from machinectl.doctor.docker_ssh import TITLE as DOCKER_SSH
 from machinectl.doctor.docker_ssh import docker_ssh_check
-from machinectl.doctor.each_address import address_checks, look_at_addresses, shows_own_key
+from machinectl.doctor.each_address import address_checks, look_at_addresses
 from machinectl.doctor.engine_connectivity import TCP, TLS, EngineReach, reach_engine
 from machinectl.doctor.host_condition import Shell
 from machinectl.doctor.ssh_only import ssh_only_checks
@@ -104,7 +104,7 @@ def check_machine(store: Store, console: Console, name: str, login: Login, timeo
     # A log file needs no progress line.
     with console.step("Examining") if console.interactive else nullcontext():
         engine = BackgroundTask(lambda: reach_engine(machine, timeout))
-        looks = BackgroundTask(lambda: look_at_addresses(machine, console, login, timeout))
+        looks = BackgroundTask(lambda: look_at_addresses(machine, timeout))
         client = BackgroundTask(lambda: docker_client.client_api_version(os.environ.get("PATH", os.defpath)))
         inside = look_inside(machine, console, login, timeout)
         if inside.facts:
@@ -113,8 +113,7 @@ def check_machine(store: Store, console: Console, name: str, login: Login, timeo
         way = engine.found() or EngineReach(())
         if inside.facts and any((each.title, each.verdict) == (TLS, Verdict.BROKEN) for each in way.checks):
             inside = replace(inside, own_url=own_url(machine, console, login, timeout))
-        its_id = str(inside.facts.info.get("ID", "")) if inside.facts else ""
-        addresses = list(address_checks(machine, looks.found() or [], its_id))
+        addresses = list(address_checks(machine, looks.found() or []))
     return [
         *here,
         *(with_renewal(check, machine, here) for check in all_checks(machine, way, inside, client.found() or "")),
@@ -250,6 +249,21 @@ def own_url(machine: Machine, console: Console, login: Login, timeout: float) ->
         return ""
     is_foreign = shows_own_key(machine, host, console, login, timeout) is False
     return engine_url.with_host(machine.url, ssh.host) if is_foreign else ""
+
+
+def shows_own_key(machine: Machine, host: str, console: Console, login: Login, timeout: float) -> bool | None:
+    # paramiko takes 150 ms to load.
+    from machinectl.hosts.connection.answering_host import has_own_key
+    from machinectl.ssh.keys.host_keys import HostKeyPolicy
+
+    ssh = ssh_or_none(machine)
+    if ssh is None or ssh.jump:
+        return None
+    try:
+        policy = HostKeyPolicy(pinned_known_hosts(machine), machine=machine.name)
+        return has_own_key(replace(ssh, host=host), policy, login.credentials, console, timeout)
+    except MachineError:
+        return None
 
 
 def through_firewall(check: Check, machine: Machine, inside: Inside) -> Check:

@@ -157,4 +157,4 @@ class Deadline:
         return float("inf") if self.end is None else self.end - now
 
     def __str__(self) -> str:
-        return f"{self.seconds:g} s"
+        return f"{round(self.seconds or 0, 1):g} s"

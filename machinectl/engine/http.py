@@ -141,7 +141,7 @@ def get(wire: Wire, path: str) -> Response:
 def dial(endpoint: Endpoint, deadline: Deadline) -> Wire:
     """Connect to an engine. Raises EngineError, or UsageError for a bad URL."""
     if endpoint.others:
-        from machinectl.engine.dialling.address_race import dial_first
+        from machinectl.engine.dialling.address_order import dial_first
 
         return dial_first(endpoint, deadline, dial)
     url = engine_url.parse_url(endpoint.url)

@@ -80,7 +80,7 @@ def reach(endpoint: Endpoint, timeout: float) -> EngineError | None:
 
 def dial_tcp(endpoint: Endpoint, deadline: Deadline) -> Wire:
     if endpoint.others:
-        from machinectl.engine.dialling.address_race import dial_first
+        from machinectl.engine.dialling.address_order import dial_first
 
         return dial_first(replace(endpoint, memory=None), deadline, dial_tcp)
     return Wire(connect_tcp(endpoint, engine_url.parse_url(endpoint.url), deadline), endpoint, deadline)

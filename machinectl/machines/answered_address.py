@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ENGINE, SSH = "answered-engine", "answered-ssh"
-# Seconds for which the address that answered is tried first.
-REMEMBERED = 60.0
+# Seconds for which the address that answered is tried first: a silent one costs seconds.
+REMEMBERED = 600.0
 # Seconds for which it is not looked for again.
 MOMENT = 5.0
 
@@ -42,7 +42,7 @@ class AddressMemory:
         self._what = what
 
     def in_order(self, hosts: Sequence[str]) -> list[str]:
-        """Put the host first that answered within the last minute."""
+        """Put the host first that answered lately."""
         last, age = last_answer(self._directory, self._what)
         return sorted(hosts, key=lambda host: host != last) if 0 <= age < REMEMBERED else list(hosts)
 

@@ -27,7 +27,7 @@ from machinectl import certs, engine
 from machinectl.docker_cli.contexts import Context, Contexts
 from machinectl.doctor.check import Verdict
 from machinectl.doctor.engine_connectivity import reach_engine
-from machinectl.engine.dialling.address_race import AddressTries, dial_first
+from machinectl.engine.dialling.address_order import AddressTries, dial_first
 from machinectl.engine.dialling.tls import EXPIRED, OTHER_CA, ClocksDiffer, client_context
 from machinectl.engine.duplex.duplex_dial import open_stream
 from machinectl.engine.endpoint import Deadline, EngineError
@@ -141,7 +141,7 @@ def test_if_none_answers_the_error_has_all_and_what_to_do_about_the_most_telling
         machine = orion(store, made, port, LAN, VPN)
         found = engine.probe(endpoint_of(machine), 1.0)
         assert found.state is State.STOPPED
-        assert f"{LAN}:{port} does not answer within 1 s" in found.error
+        assert f"{LAN}:{port} does not answer within 0.5 s" in found.error
         assert f"{VPN}:{port} refuses the connection" in found.error
         assert "systemctl start docker" in found.hint
         assert not found.silent

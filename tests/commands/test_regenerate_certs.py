@@ -8,13 +8,12 @@ import os
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from machinectl import certs
-from machinectl.commands.regenerate_certs import regenerate_certs
-from machinectl.console import Unanswered
+from machinectl.commands.renew import renew_now
 from machinectl.errors import SET_CLOCK, CheckFailed, MachineError, UsageError
 from machinectl.host_changes import CaTrusted
 from machinectl.hosts.certificates.identity import FILES, Identity
@@ -33,11 +32,10 @@ from machinectl.hosts.upkeep.certificate_renewal import (
 )
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
-from machinectl.provision.client_cas import CLIENTS
 from machinectl.provision.facts.host_facts import Facts, HostFile, PortListener, Process, ServiceState
 from machinectl.provision.target import Target
 from tests.support.in_process import machinectl
-from tests.support.quiet import Quiet, Silent
+from tests.support.quiet import Quiet
 from tests.support.registered import added, register
 from tests.support.runner import RecordedHost
 from tests.support.servers import free_port, serving
@@ -232,11 +230,6 @@ def test_a_ca_that_another_computer_has_replaced_is_not_put_back(
         assert "locks out its owner: machinectl provision --force orion" in raised.value.hint
         with pytest.raises(CheckFailed, match=refused):
             plan_renewal(store, store.read("orion"), Quiet(), Login(), renewal)
-    # Nobody is asked.
-    console = Quiet(True)
-    found = dict(regenerate_certs(store, console, ["orion"], Login(), Renewal(new_ca=True), unasked=False))
-    assert refused in str(found["orion"])
-    assert console.asked == []
     assert host.jobs == []
     assert Identity.read(store.directory("orion")) == old
 
@@ -292,7 +285,7 @@ def test_the_files_go_to_the_host_with_their_modes_and_none_of_them_in_a_command
 
 
 def run(store: Store, console: Quiet, *names: str, force: bool = False) -> dict[str, HostPlan | MachineError | None]:
-    return dict(regenerate_certs(store, console, names, Login(), Renewal(), unasked=force))
+    return dict(renew_now(store, console, names, Login(), Renewal(), unasked=force))
 
 
 @pytest.mark.parametrize("answer", ["n", ""])
@@ -318,34 +311,6 @@ def test_nobody_is_asked_about_machines_that_it_cannot_be_done_for(store: Store)
     assert refused.returncode == 1
     assert "Are you sure" not in refused.stderr
     assert '"far" has no SSH' in refused.stderr
-
-
-def test_a_new_ca_leaves_cas_that_were_added_by_hand_and_names_them_before_it_asks(
-    store: Store, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    register(store, "orion", sshd)
-    seen: list[Login] = []
-
-    def looked(*given: Any) -> list[str]:
-        seen.append(given[3])
-        return ["CN=carol", "CN=dave"]
-
-    monkeypatch.setattr(f"{regenerate_certs.__module__}.look_before_renewal", looked)
-    monkeypatch.setattr(f"{regenerate_certs.__module__}.renew", lambda *given: seen.append(given[2]))
-    renewal = Renewal(sans=("web.lan",), client=True, new_ca=True)
-    with pytest.raises(Unanswered, match="No answer") as unanswered:
-        list(regenerate_certs(store, Silent(interactive=False), ["orion"], Login(), renewal, unasked=False))
-    again = "machinectl regenerate-certs -y --client-certs --new-ca --tls-san web.lan orion"
-    assert unanswered.value.hint == f"To do it without being asked: {again}"
-    seen.clear()
-    console = Quiet(True)
-    assert dict(regenerate_certs(store, console, ["orion"], Login(), Renewal(new_ca=True), unasked=False))
-    kept = f'added to {CLIENTS} on the host of "orion" keep their access: CN=carol, CN=dave.'
-    before = console.said[: console.said.index("Are you sure?")]
-    assert any(kept in line for line in before)
-    assert any("every other client that was given a certificate is locked out" in line for line in before)
-    # A password that was typed for the look is not asked for again.
-    assert seen[0] is seen[1]
 
 
 def test_machines_that_have_no_certificates_of_ours_are_refused_and_the_others_done(store: Store, sshd: Sshd) -> None:

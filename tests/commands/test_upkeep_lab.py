@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.commands.regenerate_certs import regenerate_certs
+from machinectl.commands.renew import renew_now
 from machinectl.errors import MachineError
 from machinectl.host_changes import ConfigMerged, of_kind
 from machinectl.hosts.connection.login import Login
@@ -255,7 +255,7 @@ def test_certificates_that_do_not_work_are_not_kept_on_either_side(
     engine = host.output("pidof dockerd")
 
     def error() -> MachineError:
-        [(_, found)] = regenerate_certs(store, Quiet(), [name], Login(), Renewal(new_ca=True), unasked=True)
+        [(_, found)] = renew_now(store, Quiet(), [name], Login(), Renewal(new_ca=True), unasked=True)
         assert isinstance(found, MachineError)
         return found
 

@@ -22,7 +22,7 @@ from machinectl.machines import answered_address
 from machinectl.machines.answered_address import AddressNews
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.facts.host_facts import parse_facts
-from tests.hosts.test_answering_host import at_another_address, leads_to
+from tests.hosts.test_answering_host import leads_to
 from tests.support import servers
 from tests.support.quiet import Quiet
 from tests.support.registered import added, register
@@ -32,7 +32,6 @@ from tests.support.sshd import keygen
 
 if TYPE_CHECKING:
     from machinectl.machines.store import Store
-    from tests.support.servers import Behaviour, Connection
     from tests.support.sshd import Sshd
 
 LAN, VPN = "127.0.0.1", "127.0.0.2"
@@ -51,18 +50,8 @@ def made(tmp_path: Path) -> Certificates:
     return Certificates(tmp_path, ca, certs.issue_client(ca, "client"))
 
 
-def engine_with(its_id: str) -> Behaviour:
-    def behaviour(connection: Connection) -> None:
-        while request := connection.request():
-            path = request.split()[1]
-            said = json.dumps({"ID": its_id}).encode() if path == b"/info" else servers.VERSION
-            connection.send(servers.answer(said))
-
-    return behaviour
-
-
-def seen(machine: Machine, its_id: str = "") -> list[Check]:
-    return list(address_checks(machine, look_at_addresses(machine, Quiet(), Login(), TIMEOUT), its_id))
+def seen(machine: Machine) -> list[Check]:
+    return list(address_checks(machine, look_at_addresses(machine, TIMEOUT)))
 
 
 def test_each_address_is_named_with_what_answers_there(store: Store, made: Certificates) -> None:
@@ -231,30 +220,6 @@ def test_an_expired_certificate_is_not_another_engines(
     assert all("has expired" in check.seen and "make a new one" in check.hint for check in checks)
 
 
-def test_another_engine_of_the_same_ca_is_told_by_its_id(store: Store, made: Certificates) -> None:
-    """Such as one with certificates of a company's CA."""
-    with (
-        serving(engine_with("AAAA"), made.server(LAN, VPN), LAN) as port,
-        serving(engine_with("BBBB"), made.server(LAN, VPN), VPN, port),
-    ):
-        machine = orion(store, made, port, LAN, VPN)
-        assert [check.verdict for check in seen(machine)] == [OK, BROKEN]
-        [lan, vpn] = seen(machine, its_id="BBBB")
-    assert (lan.verdict, vpn.verdict) == (BROKEN, OK)
-    assert "another engine answers, with the same CA: its ID is AAAA, not BBBB" in lan.seen
-
-
-def test_another_host_is_told_by_its_ssh_key(store: Store, sshd: Sshd, another_sshd: Sshd) -> None:
-    machine = at_another_address(store, sshd).read("orion")
-    another_sshd.host_keys = [keygen(another_sshd.directory / "own_host_key")]
-    with serving(leads_to(another_sshd.port), host="127.0.0.3", port=sshd.port):
-        [foreign, own] = seen(machine)
-    assert (foreign.verdict, own.verdict) == (BROKEN, UNKNOWN)
-    assert foreign.seen == "127.0.0.3: another host answers: its SSH key is not that of orion"
-    assert own.seen.startswith("127.0.0.1: the machine's host answers over SSH, its engine does not: ")
-    assert "userauth-request" not in another_sshd.log
-
-
 @pytest.mark.parametrize(
     ("host", "command"),
     [
@@ -265,20 +230,6 @@ def test_another_host_is_told_by_its_ssh_key(store: Store, sshd: Sshd, another_s
 def test_the_command_that_takes_an_address_out_keeps_the_others(host: str, command: str) -> None:
     machine = Machine("orion", "none", url="tcp://192.0.2.1:2376", tls=True, addresses=["10.8.0.29", "orion.vpn"])
     assert without_address(machine, host, ["orion.vpn"]) == f"machinectl set {command} orion"
-
-
-def test_no_hint_moves_the_machine_to_an_address_of_another_host(store: Store, sshd: Sshd, another_sshd: Sshd) -> None:
-    register(store, "orion", sshd)
-    another_sshd.host_keys = [keygen(another_sshd.directory / "own_host_key")]
-    with store.writing("orion") as held:
-        state = {"IPAddress": "127.0.0.3", "SSHHost": "127.0.0.3", "SSHPort": another_sshd.port}
-        held.machine.driver_state = json.dumps(json.loads(held.machine.driver_state) | state)
-        held.machine.url, held.machine.addresses = "tcp://127.0.0.3:1", [LAN]
-        held.write()
-    [silent, foreign] = seen(store.read("orion"))
-    moved = "If the host of orion has another address now: machinectl set --ip-address <ADDRESS> orion"
-    assert silent.hint == moved
-    assert foreign.hint.endswith("If the host no longer has this address: machinectl set --address '' orion")
 
 
 def test_an_engine_over_ssh_moves_by_its_drivers_option(store: Store) -> None:

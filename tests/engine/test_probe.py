@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from machinectl import certs, engine
 from machinectl.commands.api import api
 from machinectl.engine import Endpoint, EngineError, Probe
-from machinectl.engine.dialling.address_race import is_foreign
+from machinectl.engine.dialling.address_order import is_foreign
 from machinectl.engine.dialling.ssh_dial import dial_command, explain_errors
 from machinectl.engine.dialling.tls import refused_by_engine
 from machinectl.errors import UsageError, one_line

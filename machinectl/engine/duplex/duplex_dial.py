@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from functools import partial
+import time
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.engine.dialling import tls
+from machinectl.engine.dialling.address_order import AddressTries
 from machinectl.engine.dialling.deadline_socket import keep_alive
 from machinectl.engine.dialling.sockets import closed_socket, none_accepts, resolve_endpoint, unreachable
 from machinectl.engine.duplex.duplex_stream import PlainStream, TLSStream
-from machinectl.engine.duplex.stream_race import open_first
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.errors import Hint
 
@@ -30,7 +30,7 @@ PAUSE = 0.02
 async def open_stream(endpoint: Endpoint, context: ssl.SSLContext | None, seconds: float) -> DuplexStream:
     """Connect by tcp (with TLS if there is a `context`) or to a unix socket, within `seconds`. Raises EngineError."""
     if endpoint.others:
-        return await open_first(endpoint, partial(open_stream, context=context, seconds=seconds))
+        return await open_first(endpoint, context, seconds)
     url = engine_url.parse_url(endpoint.url)
     deadline = Deadline(seconds)
     if url.scheme == "unix":
@@ -45,6 +45,20 @@ async def open_stream(endpoint: Endpoint, context: ssl.SSLContext | None, second
     except BaseException:
         sock.close()
         raise
+
+
+async def open_first(endpoint: Endpoint, context: ssl.SSLContext | None, seconds: float) -> DuplexStream:
+    """See `dial_first`."""
+    tries, deadline = AddressTries(endpoint), Deadline(seconds)
+    while one := tries.next():
+        try:
+            stream = await open_stream(one, context, tries.share(deadline).left(time.monotonic()))
+        except EngineError as exc:
+            tries.fail(one, exc)
+        else:
+            tries.succeed(one)
+            return stream
+    raise tries.error()
 
 
 async def secured(

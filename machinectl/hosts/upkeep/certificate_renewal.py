@@ -150,15 +150,6 @@ def plan_renewal(store: Store, machine: Machine, console: Console, login: Login,
     return HostPlan(found, tuple(run.outcomes))
 
 
-def look_before_renewal(store: Store, machine: Machine, console: Console, login: Login, renewal: Renewal) -> list[str]:
-    """Return the subjects of the CAs that stay on the host with a new one. Raises MachineError as `renew` would."""
-    target = target_of(machine, new_identity(machine, Identity.read(machine.directory), renewal))
-    with logged_in(machine, console, login) as session:
-        host = DryRun(store, machine, console, root_runner(session, console, login)).look()
-    check_renewable(machine, host, target)
-    return unrecorded_cas(machine, host)
-
-
 def new_identity(machine: Machine, old: Identity, renewal: Renewal) -> Identity:
     ca = signing_ca(machine, old, renewal)
     client = valid_client(machine, ca, Identity() if renewal.client else old)

@@ -67,7 +67,7 @@ def regenerate_certs(
     restart_swarm: bool,
     dry_run: bool,
 ) -> int:
-    from machinectl.commands.regenerate_certs import regenerate_certs as command
+    from machinectl.commands.renew import renew_now as command
     from machinectl.hosts.upkeep.certificate_renewal import Renewal
     from machinectl.provision.target import Allowed
 

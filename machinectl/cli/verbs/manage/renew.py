@@ -51,7 +51,7 @@ def renew(
     if not due:
         if lifetime_left:
             raise UsageError("--lifetime-left goes with --due", Hint("", "machinectl renew --due --lifetime-left 30d"))
-        results = renew_now(here, names, login, yes=yes, dry_run=dry_run)
+        results = renew_named(here, names, login, yes=yes, dry_run=dry_run)
     else:
         results = renew_due_certificates(here.store, here.console, names, login, window, dry_run=dry_run)
         if not (names or here.store.names()):
@@ -128,10 +128,10 @@ def expiry_on_record(store: Store, name: str) -> datetime | None:
     return None
 
 
-def renew_now(
+def renew_named(
     here: Session, names: list[str], login: Login, *, yes: bool, dry_run: bool
 ) -> Iterator[tuple[str, object]]:
-    from machinectl.commands.regenerate_certs import regenerate_certs
+    from machinectl.commands.renew import renew_now
     from machinectl.hosts.upkeep.certificate_renewal import Renewal
     from machinectl.hosts.upkeep.due_renewal import all_renewed
 
@@ -143,7 +143,7 @@ def renew_now(
             | Hint("or all certificates of one", " ".join(["machinectl renew", *dry, "<NAME>"])),
         )
     renewal = Renewal(client=True, again="machinectl renew -y")
-    results = regenerate_certs(here.store, here.console, names, login, renewal, unasked=yes, dry_run=dry_run)
+    results = renew_now(here.store, here.console, names, login, renewal, unasked=yes, dry_run=dry_run)
     for name, result in results:
         try:
             yield name, all_renewed(here.store.read(name)) if result is None else result
