@@ -284,7 +284,7 @@ def showing(made: Certificates, pem: bytes) -> ssl.SSLContext:
 # OpenSSL finds these faults before it checks the signature.
 FORGED = {
     "short key": (0, lambda ca: forged(ca, bits=1024), "key too weak"),
-    "a client's": (0, lambda ca: forged(ca, ExtendedKeyUsageOID.CLIENT_AUTH), "not for a server"),
+    "a client's": (0, lambda ca: forged(ca, ExtendedKeyUsageOID.CLIENT_AUTH), "purpose"),
     "expired CA": (certs.CA_DAYS + 9, forged, "has expired"),
     "CA not valid yet": (-9, forged, "not valid yet"),
 }

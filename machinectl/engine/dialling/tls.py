@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 CA, CERTIFICATE, KEY = "ca.pem", "cert.pem", "key.pem"
 
 # verify_code values (OpenSSL x509_vfy.h, X509_V_ERR_…).
-NOT_YET_VALID, EXPIRED, INVALID_PURPOSE = 9, 10, 26
+NOT_YET_VALID, EXPIRED = 9, 10
 OTHER_NAMES = {62, 64}
 # No issuer, wrong signature, self-signed, issuer with another key.
 OTHER_CA = {2, 7, 18, 19, 20, 21, 30}
@@ -170,33 +170,29 @@ def client_context(endpoint: Endpoint) -> ssl.SSLContext:
     there = [file for file in (CA, CERTIFICATE, KEY) if os.path.lexists(os.path.join(directory, file))]
     if not there:
         raise NeedsCertificates(f"There are no certificates in {directory}", import_hint(endpoint))
-    ca = read_pem(endpoint, CA, "CERTIFICATE")
+    ca = read_pem(endpoint, CA)
     try:
         context.load_verify_locations(cadata=ca)
+        if there != [CA]:
+            load_client(context, endpoint)
     except ssl.SSLError as exc:
-        raise unusable_file(endpoint, CA, "is damaged") from exc
-    if there != [CA]:
-        load_client(context, endpoint)
+        files = f"{CERTIFICATE} or {KEY}" if context.cert_store_stats()["x509_ca"] else CA
+        raise unusable_file(endpoint, files, f"cannot be used ({library_words(exc)})") from exc
     return context
 
 
 def load_client(context: ssl.SSLContext, endpoint: Endpoint) -> None:
-    read_pem(endpoint, CERTIFICATE, "CERTIFICATE")
-    if "ENCRYPTED" in read_pem(endpoint, KEY, "PRIVATE KEY"):
+    read_pem(endpoint, CERTIFICATE)
+    if "ENCRYPTED" in read_pem(endpoint, KEY):
         raise unusable_file(endpoint, KEY, "is encrypted with a passphrase, which docker cannot ask for")
-    try:
-        context.load_cert_chain(*(os.path.join(endpoint.cert_dir, file) for file in (CERTIFICATE, KEY)))
-    except ssl.SSLError as exc:
-        if exc.reason == "KEY_VALUES_MISMATCH":
-            raise unusable_file(endpoint, KEY, f"does not belong to {CERTIFICATE}") from exc
-        if exc.reason and exc.reason.endswith("TOO_SMALL"):
-            raise unusable_file(endpoint, CERTIFICATE, "has a key that is too short to be safe") from exc
-        raise unusable_file(endpoint, f"{CERTIFICATE} or {KEY}", "is damaged") from exc
-    except OSError as exc:
-        raise unusable_file(endpoint, f"{CERTIFICATE} or {KEY}", f"cannot be read ({exc.strerror})") from exc
+    context.load_cert_chain(*(os.path.join(endpoint.cert_dir, file) for file in (CERTIFICATE, KEY)))
 
 
-def read_pem(endpoint: Endpoint, file: str, kind: str) -> str:
+def library_words(exc: ssl.SSLError) -> str:
+    return (exc.reason or "").rpartition("ALERT_")[2].replace("_", " ").lower() or str(exc)
+
+
+def read_pem(endpoint: Endpoint, file: str) -> str:
     """Return a PEM file's text. Raises EngineError."""
     try:
         text = read_file(os.path.join(endpoint.cert_dir, file)).decode("ascii", "replace")
@@ -204,8 +200,8 @@ def read_pem(endpoint: Endpoint, file: str, kind: str) -> str:
         raise unusable_file(endpoint, file, "is missing") from exc
     except OSError as exc:
         raise unusable_file(endpoint, file, f"cannot be read ({exc.strerror})") from exc
-    if f"{kind}-----" not in text:
-        raise unusable_file(endpoint, file, "is not a PEM certificate" if kind == "CERTIFICATE" else "is not a PEM key")
+    if "-----BEGIN " not in text:
+        raise unusable_file(endpoint, file, "is not PEM")
     return text
 
 
@@ -273,8 +269,6 @@ def certificate_error(
         return EngineError(
             f"The certificate of {peer} is not valid yet", Hint("Compare the clocks here and there", "date -u")
         )
-    if exc.verify_code == INVALID_PURPOSE:
-        return EngineError(f"{peer} shows a certificate that is not for a server", renew)
     if exc.verify_code in OTHER_CA and endpoint.given_by:
         return moved_or_ended(endpoint)
     if exc.verify_code in OTHER_CA:
@@ -308,13 +302,14 @@ def refusal(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError | None:
             f"(from {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC)",
             Hint("Compare the clocks here and there", "date -u"),
         )
-    for alert, what in REFUSALS.items():
-        if alert in reason:
-            return NeedsCertificates(
-                f"{peer} refuses the client certificate in {directory}: {what}",
-                import_hint(endpoint, "Use one that the engine's CA issued"),
-            )
-    return None
+    if not any(alert in reason for alert in REFUSALS):
+        return None
+    words = {UNKNOWN_CA: "it is from another CA", CERTIFICATE_EXPIRED: "it has expired"}
+    why = next((each for alert, each in words.items() if alert in reason), library_words(exc))
+    return NeedsCertificates(
+        f"{peer} refuses the client certificate in {directory}: {why}",
+        import_hint(endpoint, "Use one that the engine's CA issued"),
+    )
 
 
 def tls_error(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError:
@@ -325,15 +320,13 @@ def tls_error(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError:
             f"{peer} ends the TLS handshake without the engine's certificate",
             Hint("Check that an engine is at that address", "machinectl url", endpoint.name),
         )
-    if any(mark in reason for mark in TOO_OLD):
-        return EngineError(f"{peer} speaks no TLS 1.2 or later", Hint("Upgrade the engine on its host"))
     if any(mark in reason for mark in NOT_TLS):
         return EngineError(
             f"{peer} answers, but not in TLS",
             Hint("If a plain engine is meant to be there", "machinectl set --no-tls", endpoint.name),
         )
     return EngineError(
-        f"TLS with {peer} failed: {reason.replace('_', ' ').lower() or exc}",
+        f"TLS with {peer} failed: {library_words(exc)}",
         Hint("Look at the engine's journal on its host", "journalctl -u docker"),
     )
 
@@ -371,17 +364,15 @@ WANTING = ("CERTIFICATE_REQUIRED", "ALERT_BAD_CERTIFICATE", "ALERT_HANDSHAKE_FAI
 UNKNOWN_CA = "ALERT_UNKNOWN_CA"
 CERTIFICATE_EXPIRED = "ALERT_CERTIFICATE_EXPIRED"
 # Alerts about the client certificate.
-REFUSALS = {
-    UNKNOWN_CA: "it is from another CA",
-    CERTIFICATE_EXPIRED: "it has expired",
-    "ALERT_CERTIFICATE_REVOKED": "it is revoked",
-    "ALERT_BAD_CERTIFICATE": "it is not good for this engine",
-    "ALERT_CERTIFICATE_UNKNOWN": "it is not good for this engine",
-    "ALERT_UNSUPPORTED_CERTIFICATE": "it is not a client's",
-    "ALERT_ACCESS_DENIED": "it gives no access",
-}
-
-TOO_OLD = ("ALERT_PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL")
+REFUSALS = (
+    UNKNOWN_CA,
+    CERTIFICATE_EXPIRED,
+    "ALERT_CERTIFICATE_REVOKED",
+    "ALERT_BAD_CERTIFICATE",
+    "ALERT_CERTIFICATE_UNKNOWN",
+    "ALERT_UNSUPPORTED_CERTIFICATE",
+    "ALERT_ACCESS_DENIED",
+)
 
 # OpenSSL's reasons for bytes that are not TLS; they vary by version and input.
 NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH", "UNEXPECTED_MESSAGE")

@@ -116,7 +116,9 @@ def check_lines(check: Check, column: int, width: int, program: str) -> Iterator
         first, *more = wrap(seen, width - start) or [""]
         yield f"  {sign} {title}{' ' * GAP}{first}".rstrip()
         yield from (" " * start + line for line in more)
-    for text, command, elsewhere in check.hint.parts:
+    # Some rooms still give a str.
+    plain = ((as_called(check.hint, program), "", False),)
+    for text, command, elsewhere in getattr(check.hint, "parts", plain):
         words = f"{text[:1].upper()}{text[1:]}{':' * bool(command)}"
         yield from (" " * INDENT + line for line in wrap(harmless(words), width - INDENT))
         # Never wrapped: it runs as it stands.
