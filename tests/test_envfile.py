@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +17,6 @@ from tests.support.in_process import machinectl
 from tests.support.registered import added
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from machinectl.machines.store import Store
@@ -114,64 +111,6 @@ def test_properties_are_read_as_they_were_meant(values: list[str]) -> None:
     text = format_variables("properties", variables)
     assert text.isascii()
     assert read_properties(text) == variables
-
-
-# Reads files, each after its length, and answers each with its properties in UTF-16 and an empty line.
-READER = """
-import java.io.ByteArrayInputStream;
-import java.io.DataInputStream;
-import java.util.Properties;
-
-public class Reader {
-    public static void main(String[] arguments) throws Exception {
-        DataInputStream files = new DataInputStream(System.in);
-        while (true) {
-            byte[] file = new byte[files.readInt()];
-            files.readFully(file);
-            Properties found = new Properties();
-            found.load(new ByteArrayInputStream(file));
-            StringBuilder lines = new StringBuilder();
-            for (String name : found.stringPropertyNames()) {
-                lines.append(name).append(' ');
-                for (char unit : found.getProperty(name).toCharArray()) lines.append(Integer.toHexString(65536 + unit));
-                lines.append((char) 10);
-            }
-            System.out.println(lines);
-        }
-    }
-}
-"""
-
-
-@pytest.fixture(scope="module")
-def java(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[bytes]]:
-    """Java itself, which takes long to start."""
-    program = shutil.which("java")
-    if program is None:
-        pytest.skip("needs java")
-    source = tmp_path_factory.mktemp("java") / "Reader.java"
-    source.write_text(READER)
-    command = [program, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", str(source)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        yield process
-        process.kill()
-
-
-@given(values=st.lists(VALUES, min_size=1))
-def test_java_reads_properties_as_they_were_meant(java: subprocess.Popen[bytes], values: list[str]) -> None:
-    variables: dict[str, str | None] = {f"V{number}": value for number, value in enumerate(values)}
-    text = format_variables("properties", variables).encode()
-    assert java.stdin
-    assert java.stdout
-    java.stdin.write(len(text).to_bytes(4, "big") + text)
-    java.stdin.flush()
-    found = {}
-    for line in iter(java.stdout.readline, b"\n"):
-        assert line, "Java has ended"
-        name, _, units = line.decode().rstrip("\n").partition(" ")
-        # Five digits each, of which the first stands for nothing.
-        found[name] = bytes.fromhex(re.sub("1(....)", r"\1", units)).decode("utf-16-be")
-    assert found == variables
 
 
 @given(values=st.lists(VALUES | st.none()))

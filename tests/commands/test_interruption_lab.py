@@ -32,17 +32,11 @@ RESTARTING = "! systemctl is-active -q docker.service"
 ENDED = "while [ -e /etc/docker/machinectl/transaction ]; do sleep 0.05; done; systemctl is-active -q docker.service"
 
 
-def killed_at_every_step(cli: Cli, *arguments: str) -> Iterator[int]:
-    """Run a command again and again, killed before and after one step on its host after the other, to its end."""
-    return killed(cli, 1, *arguments)
-
-
-def killed_at_every_third_step(cli: Cli, *arguments: str, part: str) -> Iterator[int]:
-    """As above, at a third of the moments, now before a step and now after one: `create` goes through all."""
-    return killed(cli, 3, *arguments, part=part)
-
-
 def killed(cli: Cli, every: int, *arguments: str, part: str = "") -> Iterator[int]:
+    """Run a command again and again, killed before or after one step on its host after the other, to its end.
+
+    `every` leaves out moments: all commands take the steps of `create`, so that each is met by one of them.
+    """
     for moment in count(1, every):
         done = killed_around_commands(moment, cli.store, *arguments, part=part)
         if done.returncode != -signal.SIGKILL:
@@ -90,13 +84,13 @@ def etc(host: Host) -> Snapshot:
     return {path: what for path, what in host.snapshot().items() if path.startswith("/etc")}
 
 
-def test_create_and_purge_killed_at_every_step_are_finished_by_the_next_and_no_container_notices(
+def test_create_and_purge_killed_at_their_steps_are_finished_by_the_next_and_no_container_notices(
     host: Host, cli: Cli
 ) -> None:
     began, before = container(host), etc(host)
     # Each needs what the other leaves behind: they take turns, to the end of both.
-    creating = killed_at_every_step(cli, *generic(host))
-    purging = killed_at_every_step(cli, "rm", "-y", "--purge", "orion")
+    creating = killed(cli, 2, *generic(host))
+    purging = killed(cli, 2, "rm", "-y", "--purge", "orion")
     created: int | None = 0
     purged: int | None = 0
     while (created, purged) != (None, None):
@@ -123,7 +117,7 @@ def test_provision_killed_at_its_steps_is_finished_by_the_next_and_no_container_
             (cli.store / "machines/orion" / name).unlink()
 
     lose_the_servers()
-    for moment in killed_at_every_third_step(cli, "provision", "orion", part="key.pem"):
+    for moment in killed(cli, 3, "provision", "orion", part="key.pem"):
         cli.ok("provision", "orion")
         assert cli.is_running(), moment
         assert container_and_live_restore(host) == (began, False, False), moment
@@ -134,7 +128,7 @@ def test_provision_killed_at_its_steps_is_finished_by_the_next_and_no_container_
 def test_new_certificates_killed_at_their_steps_lock_nobody_out_and_no_container_notices(host: Host, cli: Cli) -> None:
     began = container(host)
     cli.ok(*generic(host))
-    for moment in killed_at_every_third_step(cli, "regenerate-certs", "-f", "--new-ca", "orion", part="/.machinectl-"):
+    for moment in killed(cli, 3, "regenerate-certs", "-f", "--new-ca", "orion", part="/.machinectl-"):
         # Nothing is repeated: whoever asks finds out which certificates the engine serves.
         assert cli.is_running(), moment
         assert container(host) == began, moment
@@ -149,7 +143,7 @@ def test_renewal_killed_at_its_steps_leaves_certificates_that_work_and_no_contai
     began = container(host)
     cli.ok(*generic(host))
     due = ("renew", "--due", "--lifetime-left", "100%")
-    for moment in killed_at_every_third_step(cli, *due, part="cert.pem"):
+    for moment in killed(cli, 3, *due, part="cert.pem"):
         assert cli.is_running(), moment
         assert container(host) == began, moment
     assert cli.is_running()

@@ -138,7 +138,6 @@ def test_a_machine_that_is_well_is_one_line(patient: Patient) -> None:
             "docker.service and docker.socket: masked",
             id="masked",
         ),
-        pytest.param("systemctl -q mask docker.socket", "Service", "docker.socket: masked", id="socket masked"),
         pytest.param(
             "iptables -I INPUT -p tcp --dport 2376 -j DROP", "TCP", "iptables on its host is in the way", id="firewall"
         ),

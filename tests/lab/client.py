@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 from typing import TYPE_CHECKING
 
-from tests.lab.image import PASSWORD
-
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.lab.host import Host
 
 
@@ -26,13 +21,3 @@ def connects(host: Host, port: int, timeout: float = 2) -> bool:
     except OSError:
         return False
     return True
-
-
-def password_login(host: Host, user: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
-    ask = tmp_path / "ask"
-    ask.write_text(f"#!/bin/sh\necho {PASSWORD}\n")
-    ask.chmod(0o700)
-    options = ("-o", "PubkeyAuthentication=no", "-o", "NumberOfPasswordPrompts=1")
-    words = [*host.ssh_command(user)[:-1], *options, f"{user}@{host.ip}", "whoami"]
-    environment = os.environ | {"SSH_ASKPASS": str(ask), "SSH_ASKPASS_REQUIRE": "force"}
-    return subprocess.run(words, env=environment, capture_output=True, text=True, check=False)

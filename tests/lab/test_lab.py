@@ -11,16 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lab.client import connects, password_login, ssh
+from tests.lab.client import connects, ssh
 from tests.lab.command import LabError
 from tests.lab.container import run_container
-from tests.lab.image import PASSWORD
 from tests.lab.lan import Lab
 from tests.lab.place import CHECKOUT, RUN
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.lab.fixtures import FreshHost
     from tests.lab.host import Host
 
@@ -49,46 +46,6 @@ def test_three_hosts_reach_each_other_and_are_servers_of_their_own(lab: Lab) -> 
     for host in (one, two, three):
         host.remove()
     assert one not in lab.hosts()
-
-
-def test_each_user_logs_in_by_key_and_by_password_and_has_the_sudo_it_is_said_to(
-    standing_host: Host, tmp_path: Path
-) -> None:
-    host = standing_host
-    for user in ("root", "ops", "dev", "joe"):
-        assert ssh(host, "whoami", user).stdout == f"{user}\n"
-    for user in ("ops", "dev", "joe"):
-        assert password_login(host, user, tmp_path).stdout == f"{user}\n"
-    assert host.output("sshd -T | grep permitroot") == "permitrootlogin without-password"
-    assert ssh(host, "sudo -n id -u", "ops").stdout == "0\n"
-    assert ssh(host, "sudo -n id -u", "dev").returncode != 0
-    assert ssh(host, "sudo -S id -u", "dev", f"{PASSWORD}\n").stdout == "0\n"
-    assert ssh(host, "sudo -S id -u", "joe", f"{PASSWORD}\n").returncode != 0
-
-
-def test_a_key_can_be_added_for_a_user(standing_host: Host, tmp_path: Path) -> None:
-    host = standing_host
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
-    host.install_key("joe", (tmp_path / "key.pub").read_text())
-    words = host.ssh_command("joe")
-    words[words.index("-i") + 1] = str(tmp_path / "key")
-    assert subprocess.run([*words, "true"], check=False).returncode == 0
-    assert ssh(host, "true", "joe").returncode == 0
-
-
-def test_apt_installs_from_the_archive(standing_host: Host) -> None:
-    install = "sudo apt-get -q update && sudo apt-get -q -y install rsync"
-    assert ssh(standing_host, install, "ops").returncode == 0
-    assert standing_host.output("rsync --version | head -c 5") == "rsync"
-
-
-def test_a_container_survives_a_reboot(fresh_host: FreshHost) -> None:
-    host = fresh_host("docker")
-    container = run_container(host, "web", "-p 8080:80", "httpd -f -p 80")
-    host.run("until </dev/tcp/127.0.0.1/8080; do sleep 0.05; done", timeout=20)
-    assert connects(host, 8080)
-    host.reboot()
-    assert host.output("docker ps -q --no-trunc") == container
 
 
 def test_a_host_does_not_reach_the_world(standing_host: Host) -> None:
@@ -163,35 +120,6 @@ def test_behind_a_jump_host_only_the_jump_host_gets_in(lab: Lab) -> None:
     inner.remove()
 
 
-def test_a_full_disk_takes_no_byte_until_it_is_freed(standing_host: Host) -> None:
-    host = standing_host
-    host.fill_disk()
-    for path in (
-        "/etc/new",
-        "/etc/hosts",
-        "/home/ops/new",
-        "/root/new",
-        "/usr/local/bin/new",
-        "/tmp/new",
-        "/var/cache/apt/new",
-    ):
-        wrote = host.run(f"cat /etc/services >> {path}", check=False)
-        assert "No space left on device" in wrote.stderr, path
-    assert ssh(host, "true", "ops").returncode == 0
-    assert host.output("docker info -f '{{.ServerVersion}}'")
-    host.free_disk()
-    host.run("cat /etc/services > /etc/new; rm /etc/new")
-
-
-def test_a_read_only_etc_takes_no_change_until_it_is_writable(standing_host: Host) -> None:
-    host = standing_host
-    host.readonly_etc()
-    wrote = host.run("touch /etc/file; mkdir /etc/directory", check=False)
-    assert wrote.stderr.count("Read-only file system") == 2
-    host.writable_etc()
-    host.run("touch /etc/file; rm /etc/file")
-
-
 def test_snapshots_are_equal_where_nothing_was_done_but_logging_in(fresh_host: FreshHost) -> None:
     host = fresh_host("docker")
     run_container(host, "web")
@@ -228,11 +156,6 @@ def test_what_was_written_and_put_back_is_no_change(standing_host: Host) -> None
     before = standing_host.snapshot()
     standing_host.run("cp -a /etc/services /root/kept; echo >> /etc/services; mv /root/kept /etc/services")
     assert standing_host.snapshot() == before
-
-
-def test_an_unknown_variant_is_an_error_that_lists_those_there_are(lab: Lab) -> None:
-    with pytest.raises(LabError, match=r"no variant dokcer; there are: noroot, .*docker"):
-        lab.up(["dokcer"])
 
 
 def test_labs_do_not_see_each_other_and_leave_nothing(lab: Lab, fresh_host: FreshHost) -> None:

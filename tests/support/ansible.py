@@ -45,12 +45,6 @@ def run(program: str, *arguments: str | Path, environment: dict[str, str]) -> su
     )
 
 
-def need_collection(name: str) -> None:
-    """Require a collection, which ansible-core does not bring along."""
-    if name not in run("ansible-galaxy", "collection", "list", name, environment={}).stdout:
-        need(f"the collection {name}")
-
-
 def listed(inventory: Path, environment: dict[str, str] | None = None) -> dict[str, Any]:
     """What ansible-inventory makes of an inventory; it has nothing to say against it."""
     done = run("ansible-inventory", "-i", inventory, "--list", environment=environment or {})

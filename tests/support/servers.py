@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import select
 import socket
 import ssl
@@ -222,11 +223,16 @@ def stalling_body(connection: Connection) -> None:
     connection.hold()
 
 
+# Below those that the kernel itself gives to whoever connects, or listens at any port: one of these stays free.
+UNASKED = range(20_000, 32_000)
+
+
 def free_port() -> int:
     """A port that nobody listens at now; only for programs that cannot be handed a socket or choose one themselves."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+    while True:
+        port = secrets.choice(UNASKED)
+        with suppress(OSError), socket.create_server(("", port)):
+            return port
 
 
 @contextmanager
