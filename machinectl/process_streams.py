@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 CHUNK = 1 << 16
 # Bytes of input to read ahead of the fastest reader.
 AHEAD = 1 << 20
+# Bytes of input that are kept for several programs.
+MOST_INPUT = 1 << 30
 # Most output of a program that answers a question, in bytes.
 MOST_ANSWER = 1 << 20
 # Seconds that a stopped program has to end.
@@ -40,7 +42,6 @@ GRACE = 2.0
 NOTICED_SECONDS = 0.2
 # Starting a program takes eight descriptors for a moment, so only one starts at a time.
 STARTING = threading.Lock()
-ROOM_HINT = Hint("Make room there, or name another directory", "export TMPDIR=<DIRECTORY>")
 
 
 class StopEvent:
@@ -98,7 +99,7 @@ class StopEvent:
 class Input:
     """Input for one program, or `shared`: each program gets all of it.
 
-    It is read on demand. Shared input is kept in an unnamed file: programs read at different times.
+    It is read on demand. Shared input is kept: programs read at different times.
     """
 
     def __init__(self, descriptor: int, *, shared: bool) -> None:
@@ -106,14 +107,12 @@ class Input:
         self._shared = shared
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._file: IO[bytes] | None = None
-        # Data that the one program has not read yet.
-        self._next = bytearray()
+        # All input if it is shared, else what the one program has not read yet.
+        self._kept = bytearray()
         self._length = 0
         # How much to read, in bytes from the beginning.
         self._wanted = 0
         self._ended = False
-        self._is_closed = False
         # Why reading failed, and the callback for it, called in the reading thread.
         self.failure: MachineError | None = None
         self.on_failure: Callable[[MachineError], object] = lambda _: None
@@ -134,19 +133,10 @@ class Input:
             if self._length == at and self.failure:
                 raise self.failure
             if self._shared:
-                # A write that failed half-way may have left more in the file.
-                most = min(CHUNK, self._length - at)
-                return os.pread(self._file.fileno(), most, at) if self._file else b""
-            data = bytes(self._next[:CHUNK])
-            del self._next[:CHUNK]
+                return bytes(self._kept[at : at + CHUNK])
+            data = bytes(self._kept[:CHUNK])
+            del self._kept[:CHUNK]
             return data
-
-    def close(self) -> None:
-        """Call after all programs have ended."""
-        with self._changed:
-            if self._file:
-                self._file.close()
-            self._file, self._is_closed = None, True
 
     def wake(self) -> None:
         with self._changed:
@@ -156,11 +146,7 @@ class Input:
         try:
             while data := self._taken():
                 with self._changed:
-                    if self._shared:
-                        self._keep(data)
-                    else:
-                        self._next += data
-                    self._length += len(data)
+                    self._keep(data)
                     self._changed.notify_all()
                     self._changed.wait_for(lambda: self._wanted > self._length)
         except MachineError as exc:
@@ -187,14 +173,13 @@ class Input:
                 ) from exc
 
     def _keep(self, data: bytes) -> None:
-        if self._is_closed:
-            return
-        try:
-            if self._file is None:
-                self._file = temporary_file()
-            write_at(self._file.fileno(), data, self._length)
-        except OSError as exc:
-            raise MachineError(f"Cannot keep the input for all machines in {spool_failure(exc)}", ROOM_HINT) from exc
+        if self._shared and self._length + len(data) > MOST_INPUT:
+            raise MachineError(
+                f"Several machines take at most {MOST_INPUT >> 20} MB of input",
+                Hint("Copy a file there first", "machinectl scp <FILE> <NAME>:"),
+            )
+        self._kept += data
+        self._length += len(data)
 
 
 class InputReader:
@@ -213,29 +198,6 @@ class InputReader:
         """End a waiting `read`, from any thread."""
         self.is_closed = True
         self._input.wake()
-
-
-def temporary_file() -> IO[bytes]:
-    import tempfile
-
-    return tempfile.TemporaryFile(buffering=0)
-
-
-def spool_failure(failure: OSError) -> str:
-    import tempfile
-
-    try:
-        directory = tempfile.gettempdir()
-    except OSError:
-        directory = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - for a message only
-    return f"{directory}: {failure.strerror or failure}"
-
-
-def write_at(descriptor: int, data: bytes | memoryview, at: int) -> None:
-    left = memoryview(data)
-    while left:
-        written = os.pwrite(descriptor, left, at)
-        left, at = left[written:], at + written
 
 
 class Stdin(Frozen):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.commands.docker_plugin import docker_plugin_install, docker_plugin_uninstall, warn_of_old_docker
+from machinectl.commands.docker_plugin import docker_plugin_install, docker_plugin_uninstall
 from machinectl.docker_cli import plugin
 from machinectl.docker_cli.plugin import plugin_file
 from machinectl.errors import MachineError
@@ -238,25 +238,6 @@ def test_a_docker_directory_that_cannot_be_used_is_one_clear_line(docker: Plugge
     assert f"ls -ld {tmp_path};" in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("version", "told"),
-    [
-        ("", "There is no docker CLI on the PATH yet: install it to use the plugin"),
-        (
-            "Docker version 18.09.1, build 4c52b90",
-            "docker 18.09 does not support plugins: 19.03 or later is needed",
-        ),
-        ("Docker version 19.03.0, build aeac949", ""),
-        ("Docker version 30.0.0-rc.1, build a", ""),
-        ("podman version 4.3.1", "The docker on the PATH does not support plugins: podman version 4.3.1"),
-    ],
-)
-def test_what_an_old_docker_lacks_is_said(version: str, told: str) -> None:
-    console = Quiet()
-    warn_of_old_docker(console, version)
-    assert console.said == ([told] if told else [])
-
-
 def test_without_a_docker_cli_it_is_installed_all_the_same(docker: PluggedDocker, tmp_path: Path) -> None:
     done = docker.machinectl("docker-plugin", "install", environment={"PATH": str(tmp_path)})
     assert (done.returncode, done.stdout) == (0, f"{docker.plugin}\n")
@@ -264,10 +245,9 @@ def test_without_a_docker_cli_it_is_installed_all_the_same(docker: PluggedDocker
 
 
 @pytest.fixture
-def in_process(docker: PluggedDocker, monkeypatch: pytest.MonkeyPatch) -> PluggedDocker:
+def in_process(docker: PluggedDocker) -> PluggedDocker:
     """To install as another user, or on another file system, than the tests' own."""
     need("mount", "umount", root=True)
-    monkeypatch.setattr("machinectl.commands.docker_plugin.docker_version", lambda _: "Docker version 29.3.0")
     return docker
 
 

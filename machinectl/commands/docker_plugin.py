@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
-import subprocess
+import shutil
 from typing import TYPE_CHECKING
 
 from machinectl.docker_cli import plugin
-from machinectl.errors import Hint, MachineError, one_line
+from machinectl.errors import Hint, MachineError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from machinectl.console import Console
-
-# The first docker CLI with plugins.
-PLUGINS = (19, 3)
-# Seconds; it queries no engine.
-VERSION_DEADLINE = 10
 
 
 def docker_plugin_install(console: Console, program: Sequence[str], environment: Mapping[str, str]) -> str:
@@ -39,35 +33,9 @@ def docker_plugin_install(console: Console, program: Sequence[str], environment:
         )
     plugin.install_plugin(path, program)
     plugin.remove_old_hooks(environment)
-    warn_of_old_docker(console, docker_version(environment))
-    return path
-
-
-def docker_version(environment: Mapping[str, str]) -> str:
-    """Return its version line, or ""."""
-    command = ["docker", "--version"]
-    try:
-        answer = subprocess.run(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            timeout=VERSION_DEADLINE,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return one_line(answer.stdout.decode(errors="replace"))
-
-
-def warn_of_old_docker(console: Console, version: str) -> None:
-    """Warn if this docker CLI runs no plugins."""
-    if not version:
+    if not shutil.which("docker", path=environment.get("PATH")):
         console.warn("There is no docker CLI on the PATH yet: install it to use the plugin")
-    elif not (found := re.match(r"Docker version (\d+)\.(\d+)", version)):
-        console.warn(f"The docker on the PATH does not support plugins: {version}")
-    elif (int(found[1]), int(found[2])) < PLUGINS:
-        console.warn(f"docker {found[1]}.{found[2]} does not support plugins: 19.03 or later is needed")
+    return path
 
 
 def docker_plugin_uninstall(console: Console, environment: Mapping[str, str]) -> str:

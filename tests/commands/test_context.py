@@ -200,13 +200,6 @@ def test_sync_says_who_cannot_be_mended_and_mends_the_others(store: Store, docke
     assert "everybody may write to it" in run(store, "context", "sync", code=1).stderr
 
 
-def test_switched_off_ls_says_so_and_sync_refuses(store: Store) -> None:
-    off = {"MACHINECTL_CONTEXTS": "off"}
-    run(store, *SSH, "orionbox", environment=off)
-    assert "MACHINECTL_CONTEXTS=off" in run(store, "context", "ls", environment=off).stderr
-    assert "unset MACHINECTL_CONTEXTS" in run(store, "context", "sync", code=1, environment=off).stderr
-
-
 def test_a_machine_is_made_of_a_context_which_stays_as_it_is(store: Store, docker: DockerCli, dockerd: Dockerd) -> None:
     files = ",".join(f"{name}={dockerd.directory}/{name}.pem" for name in ("ca", "cert", "key"))
     docker("context", "create", "their_engine", "--docker", f"host={dockerd.url},{files}")

@@ -133,18 +133,6 @@ def test_one_named_machine_writes_an_archive_to_a_file_as_docker_does(engines: S
         assert "manifest.json" in archive.getnames()
 
 
-@pytest.mark.parametrize(("pattern", "lines"), [("*o*", ["local | linux", "orion | linux"]), ("l*", ["local | linux"])])
-def test_the_machines_of_a_pattern_are_named_before_each_line(engines: Store, pattern: str, lines: list[str]) -> None:
-    done = machinectl("docker", pattern, "--", "version", "--format", "{{.Server.Os}}", store=engines.root)
-    assert sorted(done.stdout.splitlines()) == lines
-
-
-def test_as_json_it_is_an_object_for_each_machine(engines: Store) -> None:
-    done = machinectl("docker", "--json", "orion", "--", "ps", "-q", "--no-trunc", store=engines.root)
-    orion = json.loads(done.stdout)
-    assert (orion["Name"], orion["Status"], orion["Error"]) == ("orion", 0, "")
-
-
 def test_an_engine_that_does_not_answer_is_dockers_to_tell_and_keeps_nobody_else(engines: Store) -> None:
     added(engines, Machine("gone", "none", url=f"tcp://127.0.0.1:{servers.free_port()}", tls=False))
     done = machinectl("docker", "gone", "local", "nonesuch", "--", "ps", "-q", store=engines.root)
@@ -153,25 +141,11 @@ def test_an_engine_that_does_not_answer_is_dockers_to_tell_and_keeps_nobody_else
     assert "2 of 3 failed: gone (status 1), nonesuch (error)" in done.stderr
 
 
-def test_when_the_time_is_over_docker_is_ended(engines: Store) -> None:
-    done = machinectl("docker", "orion", "local", "-t", "4", "--", "events", store=engines.root)
-    assert done.returncode == 124
-    assert "2 of 2 failed: local (timed out), orion (timed out)" in done.stderr
-
-
 def test_without_docker_it_is_said_in_a_line(store: Store, tmp_path: Path) -> None:
     added(store, Machine("local", "none", url="unix:///nowhere.sock", tls=False))
     done = machinectl("docker", "local", "--", "ps", store=store.root, environment={"PATH": str(tmp_path)})
     assert done.returncode == 1
     assert "There is no docker on this computer" in done.stderr
-
-
-def test_what_docker_is_to_do_follows_the_names_or_two_dashes(engines: Store) -> None:
-    for words in (["local", "version", "-f", "{{.Server.Os}}"], ["local", "--", "version", "-f", "{{.Server.Os}}"]):
-        done = machinectl("docker", *words, store=engines.root)
-        assert (done.returncode, done.stdout) == (0, "linux\n")
-    done = machinectl("docker", "local", "--", store=engines.root)
-    assert (done.returncode, "machinectl docker <NAME> -- ps\n" in done.stderr) == (2, True)
 
 
 def test_as_dockers_plugin_it_is_the_same(engines: Store) -> None:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.hosts.image_transfer import transfer
-from machinectl.images.send import Sent
 from machinectl.machines.record import Machine, Phase
 from tests.support.archives import Made, saved
 from tests.support.image_engines import Engine, unique_layer
@@ -102,30 +99,6 @@ def test_an_image_goes_over_tls_and_over_ssh(
         )
         assert pulled.stdout.startswith(f"{name}: fetched 3.0"), pulled.stderr
         assert len(engines["containerd"].saved_blobs(f"{name}:1")) >= 3
-
-
-@pytest.mark.usefixtures("image_machines")
-@pytest.mark.parametrize(("flags", "at_once"), [([], 2), (["--parallel", "1"], 1)])
-def test_parallel_limits_the_machines_at_work(
-    engines: dict[str, Engine], monkeypatch: pytest.MonkeyPatch, flags: list[str], at_once: int
-) -> None:
-    engines["classic"].load(saved({"app:1": Made([unique_layer()])}))
-    together = threading.Barrier(2)
-    met: list[int] = []
-
-    def wait(*_: object) -> Sent:
-        try:
-            together.wait(30 if at_once == 2 else 0.5)
-            met.append(2)
-        except threading.BrokenBarrierError:
-            met.append(1)
-            together.reset()
-        return Sent(0, 0, 0, 0)
-
-    monkeypatch.setattr(transfer, "keep_image", wait)
-    monkeypatch.setattr(transfer, "send_image", wait)
-    assert machinectl("push", "app:1", "--all", *flags).returncode == 0
-    assert met == [at_once, at_once]
 
 
 @pytest.mark.usefixtures("image_machines")
@@ -226,21 +199,6 @@ def test_stdin_that_is_no_archive_is_named(tmp_path: Path, data: bytes, cause: s
 
 
 @pytest.mark.usefixtures("image_machines")
-def test_the_only_image_of_an_archive_is_suggested_for_another_name(tmp_path: Path) -> None:
-    archive = tmp_path / "app.tar"
-    archive.write_bytes(saved({"app:1.2": Made([unique_layer()])}))
-    done = machinectl("push", "--from-file", archive, "app:9", "classic")
-    assert f"Did you mean: machinectl push --from-file {archive} app:1.2 classic\n" in done.stderr
-
-
-@pytest.mark.usefixtures("image_machines")
-def test_an_image_with_nearly_that_name_is_suggested_in_the_whole_command(engines: dict[str, Engine]) -> None:
-    engines["classic"].load(saved({"nearly:1.2": Made([unique_layer()])}))
-    done = machinectl("push", "nearly:1.3", "containerd", "--dry-run")
-    assert done.stderr.endswith("\n  Did you mean: machinectl push nearly:1.2 containerd --dry-run\n")
-
-
-@pytest.mark.usefixtures("image_machines")
 @pytest.mark.parametrize(
     ("address", "status", "cause", "hint"),
     [
@@ -270,19 +228,3 @@ def test_an_engine_that_docker_points_at_in_vain_is_answered_with_another_source
     monkeypatch.setenv("DOCKER_HOST", address)
     done = machinectl("push", "app:1", "classic")
     assert (done.returncode, done.stderr) == (status, f"Error: {cause}\n  {hint}\n")
-
-
-@pytest.mark.usefixtures("image_machines")
-@pytest.mark.parametrize("verb", ["images", "ps"])
-def test_no_table_is_printed_if_no_named_machine_exists(verb: str) -> None:
-    for flags in ([], ["--json"]):
-        done = machinectl(verb, "nobody", *flags)
-        assert (done.returncode, done.stdout) == (1, "")
-        assert 'Docker machine "nobody" does not exist' in done.stderr
-    assert machinectl(verb, "nobody", "classic", "--json").stdout.startswith("[")
-
-
-@pytest.mark.parametrize(("verb", "example"), [("images", "dangling=true"), ("ps", "status=exited")])
-def test_a_wrong_filter_is_answered_with_one_of_the_verb(verb: str, example: str) -> None:
-    done = machinectl(verb, "--filter", "foo")
-    assert done.stderr.endswith(f"  Write a filter as docker takes it: --filter {example}\n")

@@ -93,37 +93,6 @@ def test_what_is_piped_in_is_given_to_all_whoever_reads_it(fleet: Store, way: tu
     assert machinectl(*way, "run", "vega", "--", "head -1", store=fleet.root, stdin=text).stdout == "vega | a line\n"
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_single_machine_gets_all_input_without_room_in_tmpdir(
-    fleet: Store, way: tuple[str, ...], tmp_path: Path
-) -> None:
-    done = given_large(fleet, tmp_path, *way, "run", "vega", "--", "cksum")
-    total = subprocess.run(["cksum"], input=LARGE, capture_output=True, check=True)
-    assert (done.returncode, done.stdout) == (0, b"vega | " + total.stdout)
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_a_run_fails_if_its_input_cannot_be_kept(fleet: Store, way: tuple[str, ...], tmp_path: Path) -> None:
-    # A command that sees the end of its input would print this.
-    done = given_large(fleet, tmp_path, *way, "run", "rigel", "vega", "--", "cat >/dev/null; echo whole")
-    assert (done.returncode, done.stdout) == (255, b"")
-    assert f"Cannot keep the input for all machines in {tmp_path}: ".encode() in done.stderr
-    assert done.stderr.count(b"Cannot keep") == 1
-    assert b"export TMPDIR=" in done.stderr
-
-
-LARGE = b"a line of an input\n" * (1 << 18)
-
-
-def given_large(store: Store, directory: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    """Run a command line with a large input, and room for a part of it in TMPDIR."""
-    with started(
-        store, *arguments, stdin=subprocess.PIPE, limits={resource.RLIMIT_FSIZE: 1 << 20}, TMPDIR=str(directory)
-    ) as process:
-        said = process.communicate(LARGE)
-    return subprocess.CompletedProcess(arguments, process.returncode, *said)
-
-
 def test_an_input_that_does_not_block_is_waited_for(fleet: Store) -> None:
     for names in (["vega"], ["rigel", "vega"]):
         reading, writing = os.pipe()
@@ -178,14 +147,6 @@ def test_what_is_to_be_run_follows_the_names_or_two_dashes(fleet: Store) -> None
     for dashes in ([], ["--"]):
         done = machinectl("run", "vega", *dashes, "echo", "-a", "--group", store=fleet.root)
         assert (done.returncode, done.stdout) == (0, "vega | -a --group\n")
-
-
-def test_by_the_front_door_and_by_typer_it_is_the_same(fleet: Store) -> None:
-    command = ["run", "vega", "--", "echo", "--all", "--", "-x", "a b"]
-    front = machinectl(*command, store=fleet.root)
-    typers = machinectl(command[0], "--parallel", "7", *command[1:], store=fleet.root)
-    assert (front.returncode, front.stdout, front.stderr) == (typers.returncode, typers.stdout, typers.stderr)
-    assert front.stdout == "vega | --all -- -x a b\n"
 
 
 def test_grouped_each_machines_lines_are_together(fleet: Store) -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import json
 import os
-import re
 import select
 import signal
 import socket
@@ -129,25 +126,6 @@ def test_it_serves_until_an_interrupt(machine: Path, store: Store) -> None:
     assert left_open(machine) == []
 
 
-def test_at_a_terminal_it_says_how_a_shell_reads_the_variables(machine: Path, store: Store) -> None:
-    ours, theirs = os.openpty()
-    command = [*COMMAND, "-s", store.root, "socket", "orionbox", "--shell", "fish"]
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=theirs) as process:
-        said = b""
-        while b"--background" not in said or not said.endswith(b")\r\n"):
-            assert select.select([ours], [], [], 30)[0]
-            said += os.read(ours, 1000)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
-    os.close(ours)
-    os.close(theirs)
-    assert " ".join(re.sub(r"\x1b\[\d*m", "", said.decode()).split()) == (
-        "orionbox's engine is at this socket until ^C To let this shell read it: "
-        f"eval (machinectl -s {store.root} socket orionbox --background)"
-    )
-    assert left_open(machine) == []
-
-
 def test_in_the_background_it_is_one_socket_until_it_is_removed(machine: Path, store: Store) -> None:
     first = program.machinectl("socket", "orionbox", "--background", store=store.root)
     assert first.returncode == 0, first.stderr
@@ -167,17 +145,6 @@ def test_in_the_background_it_is_one_socket_until_it_is_removed(machine: Path, s
     assert removed.stderr == "This shell points at it\n  eval $(machinectl env -u)\n"
     assert listed(store) == []
     assert left_open(machine) == []
-
-
-def test_a_second_call_finds_the_socket_while_the_engine_is_off(runtime: Path, store: Store) -> None:
-    with serving(engine) as port:
-        added(store, Machine("orionbox", "none", url=f"tcp://127.0.0.1:{port}", tls=False))
-        first = program.machinectl("socket", "orionbox", "--background", store=store.root)
-    again = program.machinectl("socket", "orionbox", "--background", store=store.root)
-    assert (again.stdout, again.stderr, again.returncode) == (first.stdout, "", 0)
-    assert "is open already" in machinectl("socket", "orionbox", store=store.root).stderr
-    machinectl("socket", "rm", "orionbox", store=store.root)
-    assert left_open(runtime) == []
 
 
 def test_a_renamed_machine_keeps_its_socket(machine: Path, store: Store) -> None:
@@ -210,20 +177,6 @@ def test_a_new_machine_with_the_name_of_a_renamed_one_gets_a_socket_of_its_own(m
             other.communicate(timeout=30)
         process.terminate()
         process.communicate(timeout=30)
-    assert left_open(machine) == []
-
-
-def test_a_socket_of_a_command_outlives_a_rename(machine: Path, store: Store) -> None:
-    command = [*COMMAND, "-s", store.root, "socket", "orionbox", "--", "cat"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdin
-        while not (found := listed(store)):
-            assert process.poll() is None
-        assert machinectl("rename", "orionbox", "vega", store=store.root).returncode == 0
-        assert answers(found[0]["Socket"])
-        assert [each["Name"] for each in listed(store)] == ["vega"]
-        process.stdin.close()
-        assert process.wait(30) == 0
     assert left_open(machine) == []
 
 
@@ -375,26 +328,6 @@ def test_a_process_in_another_pid_namespace_is_not_signalled(machine: Path, stor
     assert left_open(machine) == []
 
 
-def test_sockets_are_listed_and_renamed_where_locks_do_not_work(
-    machine: Path, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    flock = fcntl.flock
-
-    def no_locks(descriptor: int, operation: int) -> None:
-        if os.readlink(f"/proc/self/fd/{descriptor}").startswith(str(machine / "machinectl-")):
-            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-        flock(descriptor, operation)
-
-    with socket_process(store, "orionbox") as (process, path):
-        monkeypatch.setattr(fcntl, "flock", no_locks)
-        assert [each["Socket"] for each in listed(store)] == [path]
-        assert machinectl("rename", "orionbox", "vega", store=store.root).returncode == 0
-        removed = machinectl("socket", "rm", "vega", store=store.root)
-        assert (removed.stdout, removed.stderr) == (f"{path}\n", "")
-        process.communicate(timeout=30)
-    assert left_open(machine) == []
-
-
 def test_a_path_that_cannot_be_used_is_refused(machine: Path, store: Store) -> None:
     foreign, shared = machine / "notes.txt", machine / "shared"
     foreign.write_text("mine")
@@ -416,25 +349,6 @@ def test_a_path_that_cannot_be_used_is_refused(machine: Path, store: Store) -> N
                 assert done.stderr.startswith(f"Error: {said}")
                 assert done.returncode in {1, 2}
     assert foreign.read_text() == "mine"
-    assert left_open(machine) == []
-
-
-def test_a_wrong_command_line_is_corrected(machine: Path, store: Store) -> None:
-    for words, hint in (
-        (["orionbox", "docker", "ps"], "machinectl socket orionbox -- docker ps"),
-        (["--path", "x.sock", "rm", "orionbox"], "machinectl socket rm orionbox"),
-        (["orionbox", "--"], "For example: machinectl socket <NAME> -- docker ps"),
-        (["orionbox", "--background", "--", "true"], "machinectl socket orionbox --background"),
-    ):
-        done = machinectl("socket", *words, store=store.root)
-        assert (done.returncode, done.stderr.splitlines()[-1].strip()) == (2, hint)
-    assert "does not exist" in machinectl("socket", "nonesuch", store=store.root).stderr
-    assert "does not exist" in machinectl("socket", "rm", "nonesuch", store=store.root).stderr
-    done = machinectl("socket", "rm", "orionbox", store=store.root)
-    assert done.stderr == "Error: orionbox has no open socket\n  List the open ones: machinectl socket ls\n"
-    assert "\n  Did you mean: machinectl socket ls\n" in machinectl("socket", "lss", store=store.root).stderr
-    done = machinectl("socket", "rm", "/nowhere/x.sock", store=store.root)
-    assert done.stderr.startswith("Error: machinectl has no open socket at /nowhere/x.sock\n")
     assert left_open(machine) == []
 
 

@@ -238,14 +238,6 @@ def test_removing_the_context_in_use_prints_what_to_type(store: Store, docker: D
     assert "unset DOCKER_CONTEXT" in run(store, "rm", "-y", "orionbox", DOCKER_CONTEXT="orionbox")
 
 
-def test_dropping_the_context_in_use_prints_a_note(store: Store, docker: DockerCli) -> None:
-    run(store, *CREATE, "ssh://orion", "orionbox")
-    docker("context", "use", "orionbox")
-    said = run(store, "set", "--no-context", "orionbox")
-    assert "which is gone\n  Use another: docker context use default" in said
-    assert "gone" not in run(store, "set", "--label", "rack=7", "orionbox")
-
-
 def test_the_current_context_is_never_switched(store: Store, docker: DockerCli) -> None:
     run(store, *CREATE, "ssh://orion", "orionbox")
     assert docker("context", "show").strip() == "default"
@@ -330,15 +322,6 @@ def test_machines_are_created_and_changed_even_if_contexts_cannot_be_written(
     run(store, "rename", "orionbox", "rigel")
     run(store, "rm", "-y", "rigel")
     assert store.names() == []
-
-
-def test_the_same_error_for_many_machines_is_printed_once(store: Store, config: Path) -> None:
-    for name in ("orionbox", "rigel", "vega"):
-        run(store, *CREATE, "ssh://orion", name)
-    (config / "contexts").chmod(0o777)
-    said = run(store, "rm", "-y", "orionbox", "rigel", "vega")
-    assert said.count("everybody may write to it") == 1
-    assert "orionbox, rigel, vega: docker's context is not in step" in said
 
 
 def test_contexts_are_kept_without_a_docker_cli(store: Store, config: Path, tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ import pytest
 from machinectl.commands.socket import socket_rm
 from machinectl.engine import Endpoint, EngineError, probe
 from machinectl.errors import MachineError
-from machinectl.hosts.engine_socket import relay
 from machinectl.hosts.engine_socket.command_environment import socket_variables
 from machinectl.hosts.engine_socket.relay_thread import relayed
 from machinectl.hosts.engine_socket.socket_file import default_path, opened_socket
@@ -194,16 +193,6 @@ def test_an_engine_that_closes_without_an_answer_is_a_failure(store: Store) -> N
 
 
 @pytest.mark.usefixtures("runtime")
-def test_a_client_that_asks_after_the_engine_has_closed_is_told_why(store: Store) -> None:
-    console, said = Quiet(), threading.Event()
-    console.when("closes the connection without an answer", said.set)
-    with socket_to(store, closing, console) as client:
-        assert said.wait(30)
-        client.sendall(PING)
-        assert b"closes the connection without an answer" in read_all(client)
-
-
-@pytest.mark.usefixtures("runtime")
 def test_the_log_says_when_the_engine_answers_again_and_where_it_is_now(store: Store) -> None:
     console = Quiet()
     register(store, free_port())
@@ -217,27 +206,6 @@ def test_the_log_says_when_the_engine_answers_again_and_where_it_is_now(store: S
             assert client.recv(1000).startswith(b"HTTP/1.1 200 OK")
             assert len(console.warnings) == 1
             assert console.notes == ["The engine answers again"]
-
-
-@pytest.mark.usefixtures("runtime")
-def test_the_log_says_once_per_rush_that_the_socket_is_full(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relay, "FEW_CONNECTIONS", 4)
-    monkeypatch.setattr(relay, "MOST_CONNECTIONS", 4)
-    console = Quiet()
-    register(store, free_port())
-    with opened(store, console) as path:
-        for rush in (1, 2):
-            full = threading.Event()
-            console.when("Too many connections", full.set)
-            with ExitStack() as stack:
-                silent = [stack.enter_context(connected(path)) for _ in range(5)]
-                assert full.wait(30)
-                for client in silent:
-                    client.shutdown(socket.SHUT_WR)
-                    assert client.recv(1) == b""
-            refused(path)
-            said = "\n".join(console.warnings)
-            assert (said.count("Too many connections"), said.count("refuses the connection")) == (rush, 1)
 
 
 @pytest.mark.usefixtures("runtime")

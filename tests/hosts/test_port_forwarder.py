@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.descriptors import fitting_jobs
 from machinectl.engine import Endpoint, EngineError
 from machinectl.errors import MachineError
 from machinectl.files import spool_directory
 from machinectl.hosts.connection.login import Login
 from machinectl.hosts.port_forwarding import container_events, local_ports, open_ports
 from machinectl.hosts.port_forwarding.local_ports import LOOPBACK, bound_socket
-from machinectl.hosts.port_forwarding.open_ports import MOST_PORTS, MOST_WARNINGS, DistinctWarnings, OpenPort, OpenPorts
+from machinectl.hosts.port_forwarding.open_ports import MOST_PORTS, OpenPort, OpenPorts
 from machinectl.hosts.port_forwarding.port_forwarder import FollowedContainers, PortForwarder
 from machinectl.hosts.port_forwarding.published_ports import Wish
 from machinectl.hosts.status.present_name import present_name
@@ -51,7 +50,6 @@ pytestmark = pytest.mark.usefixtures("ssh_config", "runtime")
 
 # What a test waits for at most, in seconds.
 PATIENCE = 20
-MANY = 1000
 
 
 def echo(connection: Connection) -> None:
@@ -191,13 +189,6 @@ def test_another_number_is_used_once_said_if_the_same_one_is_taken(machine: Mach
         assert forwarding.console.warnings == [f"Port {service} of this computer is in use: using {local} instead"]
 
 
-@pytest.mark.parametrize(
-    ("port", "first"), [(80, [8080, 10080, 20080]), (443, [8443, 10443]), (5432, [15432, 25432]), (65000, [0])]
-)
-def test_other_numbers_resemble_the_port(port: int, first: list[int]) -> None:
-    assert list(local_ports.other_ports(port))[: len(first)] == first
-
-
 def test_a_port_below_1024_without_rights_gets_another_number(
     machine: Machine, service: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -235,20 +226,6 @@ def test_what_an_engine_did_while_it_was_not_followed_is_noticed(machine: Machin
         assert forwarding.next() == (local, "web", False)
 
 
-def test_a_container_that_starts_again_gets_the_same_other_number(machine: Machine) -> None:
-    with publishing() as engine, started(Forwarding(machine, engine)) as forwarding:
-        with bound_socket("127.0.0.1", 0) as taken:
-            number = taken.getsockname()[1]
-            for _ in range(2):
-                engine.run("web", number)
-                local, _, _ = forwarding.next()
-                engine.remove("web")
-                assert forwarding.next() == (local, "web", False)
-        assert forwarding.console.warnings == [
-            f"Port {number} of this computer is in use: using {local} instead for web"
-        ]
-
-
 def test_a_container_that_starts_again_leaves_its_own_number_to_the_program_that_had_it(machine: Machine) -> None:
     with publishing() as engine, started(Forwarding(machine, engine)) as forwarding:
         with bound_socket("127.0.0.1", 0) as taken:
@@ -265,22 +242,6 @@ def test_a_container_that_starts_again_leaves_its_own_number_to_the_program_that
         assert forwarding.next() == (number, "other", True)
 
 
-def test_of_endless_containers_only_the_last_numbers_are_kept(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(open_ports, "MOST_NUMBERS", 2)
-    with publishing() as engine, started(Forwarding(machine, engine)) as forwarding:
-        with bound_socket("127.0.0.1", 0) as taken:
-            number = taken.getsockname()[1]
-            for name in ("a", "b", "c"):
-                engine.run(name, number)
-                forwarding.next()
-                engine.remove(name)
-                forwarding.next()
-        engine.run("a", number)
-        assert forwarding.next() == (number, "a", True)
-
-
 def test_containers_get_no_number_below_1024(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     with ExitStack() as listening:
         [number] = unused_here(1, "127.0.0.2", listening)
@@ -293,20 +254,6 @@ def test_containers_get_no_number_below_1024(machine: Machine, monkeypatch: pyte
             assert local > number
             said = f"Port {number} of this computer is below 1024: using {local} instead for web"
             assert forwarding.console.warnings == [said]
-
-
-@pytest.mark.parametrize(
-    ("target", "shown"),
-    [
-        ("localhost", "80 (web)"),
-        ("127.0.0.1", "80 (web)"),
-        ("::1", "80 (web)"),
-        ("169.254.169.254", "169.254.169.254:80 (web)"),
-        ("fd00::1", "[fd00::1]:80 (web)"),
-    ],
-)
-def test_a_port_that_is_not_on_the_hosts_loopback_is_shown_with_its_address(target: str, shown: str) -> None:
-    assert OpenPort("127.0.0.1", 8080, Wish(target, 80, container="web")).there == shown
 
 
 def test_a_list_of_containers_that_never_ends_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -370,14 +317,6 @@ def test_a_managers_services_are_forwarded_while_they_publish_ports(machine: Mac
         assert forwarding.next() == (local, "web", False)
 
 
-def test_only_the_service_that_was_named_is_forwarded(machine: Machine, service: int) -> None:
-    with publishing() as engine, started(Forwarding(machine, engine, ("web",))) as forwarding:
-        engine.run("other", service)
-        engine.serve_on_all_nodes("web", service)
-        assert forwarding.next()[1] == "web"
-        assert forwarding.reports.empty()
-
-
 def test_a_worker_says_that_it_does_not_know_the_services(machine: Machine) -> None:
     with publishing() as engine:
         engine.refusal = WORKER
@@ -403,24 +342,6 @@ def test_udp_is_mentioned_once_with_the_reason(machine: Machine) -> None:
     assert forwarding.console.warnings.count("53/udp of dns is not forwarded: SSH carries only TCP") == 1
 
 
-def test_of_many_ports_that_tcp_does_not_reach_only_the_first_are_named(machine: Machine) -> None:
-    with publishing() as engine:
-        engine.run("game", *range(27000, 27100), kind="udp")
-        with started(Forwarding(machine, engine)) as forwarding:
-            pass
-    assert forwarding.console.warnings == [
-        "27000/udp, 27001/udp, 27002/udp and 97 more of game are not forwarded: SSH carries only TCP"
-    ]
-
-
-def test_of_endless_warnings_only_the_first_are_shown() -> None:
-    console = Quiet()
-    warnings = DistinctWarnings(console)
-    for number in range(3 * MOST_WARNINGS):
-        warnings.warn(str(number))
-    assert console.warnings == [*map(str, range(MOST_WARNINGS)), "Further warnings are not shown"]
-
-
 def test_an_engine_that_publishes_every_port_gets_only_some_of_this_computers(machine: Machine) -> None:
     with publishing() as engine:
         engine.run("all", *range(1, 65536), address="127.0.0.3")
@@ -434,22 +355,6 @@ def test_an_engine_that_publishes_every_port_gets_only_some_of_this_computers(ma
                 f"Forward a port of the host by its number: machinectl forward orion {MOST_PORTS + 1}"
             )
             assert {opens for _, _, opens in opened} == {True}
-
-
-def test_ports_beyond_the_limit_open_once_others_close(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(open_ports, "MOST_PORTS", 2)
-    with publishing() as engine, ExitStack() as listening:
-        numbers = sorted(unused_here(4, "127.0.0.3", listening))
-        engine.run("web", *numbers[1:3], address="127.0.0.3")
-        with started(Forwarding(machine, engine)) as forwarding:
-            assert [forwarding.next() for _ in range(2)] == [(number, "web", True) for number in numbers[1:3]]
-            # A lower number does not close what is open.
-            engine.run("db", numbers[0], numbers[3], address="127.0.0.3")
-            engine.remove("web")
-            assert [forwarding.next() for _ in range(2)] == [(number, "web", False) for number in numbers[1:3]]
-            assert [forwarding.next() for _ in range(2)] == [
-                (number, "db", True) for number in (numbers[0], numbers[3])
-            ]
 
 
 def test_a_socket_that_was_removed_is_replaced(machine: Machine, service: int) -> None:
@@ -519,22 +424,6 @@ def test_an_unreachable_host_leaves_nothing(machine: Machine, sshd: Sshd) -> Non
     assert leftovers() == []
 
 
-def test_a_thousand_connections_work_at_once(machine: Machine, service: int) -> None:
-    # For both ends, which are here.
-    assert fitting_jobs(MANY, 3) == MANY
-    with started(Forwarding(machine), free(service)) as forwarding:
-        local, _, _ = forwarding.next()
-        with ExitStack() as stack:
-            connections = [
-                stack.enter_context(socket.create_connection(("127.0.0.1", local), 3 * PATIENCE)) for _ in range(MANY)
-            ]
-            for number, connection in enumerate(connections):
-                connection.sendall(b"%06d" % number)
-            for number, connection in enumerate(connections):
-                with connection.makefile("rb") as file:
-                    assert file.read(12) == b"hello\n%06d" % number
-
-
 @pytest.mark.usefixtures("old_ssh")
 def test_openssh_7_4_can_forward(machine: Machine, service: int) -> None:
     with started(Forwarding(machine), free(service)) as forwarding:
@@ -553,16 +442,6 @@ def test_two_containers_with_one_number_get_two_numbers_here(machine: Machine, s
             assert received(opened["a"]) == received(opened["c"]) == b"hello\n"
 
 
-def test_many_ports_open_and_close_together(machine: Machine) -> None:
-    with ExitStack() as listening:
-        numbers = unused_here(50, "127.0.0.3", listening)
-        with publishing() as engine, started(Forwarding(machine, engine)) as forwarding:
-            engine.run("many", *numbers, address="127.0.0.3")
-            assert {forwarding.next() for _ in numbers} == {(number, "many", True) for number in numbers}
-            engine.remove("many")
-            assert {forwarding.next() for _ in numbers} == {(number, "many", False) for number in numbers}
-
-
 def test_a_machine_behind_a_jump_host_can_be_forwarded(
     store: Store, machine: Machine, another_sshd: Sshd, service: int
 ) -> None:
@@ -573,12 +452,3 @@ def test_a_machine_behind_a_jump_host_can_be_forwarded(
     with started(Forwarding(store.read(machine.name)), free(service)) as forwarding:
         assert received(forwarding.next()[0]) == b"hello\n"
     assert "Accepted publickey" in another_sshd.log
-
-
-@pytest.mark.parametrize("shell", ["/usr/bin/fish", "/usr/sbin/nologin", ""])
-def test_the_users_shell_does_not_matter(
-    machine: Machine, service: int, monkeypatch: pytest.MonkeyPatch, shell: str
-) -> None:
-    monkeypatch.setenv("SHELL", shell)
-    with started(Forwarding(machine), free(service)) as forwarding:
-        assert received(forwarding.next()[0]) == b"hello\n"

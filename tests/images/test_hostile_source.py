@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from machinectl.engine import Endpoint, EngineError
-from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.image_transfer.image_sources import MOST_COMPARED, EngineSource, FileSource, similar_names
+from machinectl.engine import Endpoint
+from machinectl.errors import MachineError
+from machinectl.hosts.image_transfer.image_sources import EngineSource
 from machinectl.images import engine_images
-from machinectl.images.engine_images import Images, ids_by_name, load_image, tag_image
+from machinectl.images.engine_images import Images, load_image
 from machinectl.images.read_archive import Wanted
-from machinectl.images.reference import Reference
-from machinectl.state import State
 from tests.support import hostile_engine, servers
 
 if TYPE_CHECKING:
-    from machinectl.engine.endpoint import Deadline
     from tests.support.servers import Behaviour
 
 
@@ -48,28 +44,6 @@ def test_any_list_of_images_is_read(answers: dict[str, Any], listed: object) -> 
         known = images.known()
     assert known.images == frozenset()
     assert set(known.names) <= {"app:1"}
-
-
-def test_an_engine_of_thousands_of_images_is_asked_for_likely_ones_only_as_long_as_it_may_take(
-    answers: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    old, new, other, untagged = (f"sha256:{number:064}" for number in range(4))
-    named = {old: ["app:1"], new: ["app:2"], other: ["127.0.0.1:5000/app:1", "other:1"], untagged: None}
-    answers["/images/json"] = [
-        {"Id": image_id, "Created": created, "RepoTags": tags} for created, (image_id, tags) in enumerate(named.items())
-    ]
-    asked: list[str] = []
-
-    def image(_: Images, name: str, __: Deadline) -> None:
-        if len(asked) == 3:
-            raise EngineError("late", state=State.TIMEOUT)
-        asked.append(name)
-
-    monkeypatch.setattr(Images, "image", image)
-    with Images(HERE) as images:
-        known = images.known("app")
-    assert asked == [new, old, untagged]
-    assert known.images == set(named)
 
 
 def test_an_answer_about_an_image_that_never_ends_delays_no_push(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,37 +118,6 @@ def test_the_start_of_an_id_that_fits_several_images_is_refused(
     assert caught.value.hint == "Give more of the ID: docker images"
 
 
-def test_the_nearest_of_thousands_of_names_is_found_among_those_that_begin_alike(
-    answers: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    names = [f"registry.example.com/team{number % 50}/service-{number}:1" for number in range(20_000)]
-    answers["/images/json"] = [{"Id": "sha256:" + "0" * 64, "RepoTags": names}]
-    monkeypatch.setattr(Images, "image", lambda *_: None)
-    compared = similar_names("registry.example.com/team7/servcie-57:1", names)
-    assert len(compared) == MOST_COMPARED
-    assert names[57] in compared
-    with pytest.raises(MachineError) as caught:
-        EngineSource(HERE).find(Wanted("registry.example.com/team7/servcie-57:1"))
-    assert caught.value.hint == f"Did you mean {names[57]}?"
-
-
-def test_a_terminal_is_no_archive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
-    with pytest.raises(UsageError) as caught:
-        FileSource("-").find(Wanted("app:1"))
-    assert caught.value.cause == "stdin is a terminal, not an archive"
-    assert "docker save app:1 |" in caught.value.hint
-
-
-def test_a_redirection_is_no_success() -> None:
-    def moved(connection: servers.Connection) -> None:
-        connection.request()
-        connection.send(b"HTTP/1.1 301 Moved\r\nContent-Length: 0\r\n\r\n")
-
-    with servers.serving(moved) as port, pytest.raises(MachineError, match="301"):
-        tag_image(Endpoint(f"tcp://127.0.0.1:{port}"), "sha256:" + "0" * 64, Reference("app", "1"))
-
-
 def test_an_engine_that_redirects_is_none() -> None:
     behaviour = servers.saying(servers.answer(b"", status="302 Found", headers="Location: /x\r\n"))
     with (
@@ -183,21 +126,6 @@ def test_an_engine_that_redirects_is_none() -> None:
         pytest.raises(MachineError, match=r"is not a Docker engine: it answers 302 Found$"),
     ):
         images.engine()
-
-
-def test_an_engine_that_dies_during_a_push_is_no_matter_of_certificates() -> None:
-    def dying(connection: servers.Connection) -> None:
-        connection.request()
-
-    with servers.serving(dying) as port, pytest.raises(MachineError) as caught:
-        load_image(Endpoint(f"tcp://127.0.0.1:{port}"), iter([bytes(1 << 20)] * 50))
-    assert "broke before the engine had all" in caught.value.cause
-    assert caught.value.hint == "Run the same command again"
-
-
-def test_an_id_that_would_break_the_line_is_no_image_of_a_name() -> None:
-    good = {"Id": "sha256:" + "0" * 64, "RepoTags": ["app:2"]}
-    assert ids_by_name([{"Id": "sha256:\n\x1b[31m", "RepoTags": ["app:1"]}, good]) == {"app:2": good["Id"]}
 
 
 def test_a_load_that_fails_may_be_tried_again() -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import tempfile
-from contextlib import suppress
 from dataclasses import replace
 from shutil import disk_usage
 from typing import TYPE_CHECKING, Any
@@ -17,9 +16,8 @@ from machinectl import certs
 from machinectl.console import SilentConsole
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
-from machinectl.hosts.image_transfer import transfer as transfer_module
 from machinectl.hosts.image_transfer.image_sources import EngineSource, FileSource, SourceImage
-from machinectl.hosts.image_transfer.transfer import Order, check_room, early_blobs, transfer
+from machinectl.hosts.image_transfer.transfer import Order, early_blobs, transfer
 from machinectl.images import engine_images, send
 from machinectl.images.engine_images import Images, stored_of
 from machinectl.images.image import chain_ids
@@ -31,10 +29,9 @@ from machinectl.images.write_archive import Known, Parcel, Stored, parcel
 from tests.support.archives import INDEX, Made, digest, saved
 from tests.support.dockerd import running_with
 from tests.support.image_engines import CONTAINERD_STORE, Engine, unique_layer
-from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.relay import goes_silent, relay
-from tests.support.servers import serving, silent
+from tests.support.servers import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -391,58 +388,6 @@ def test_an_engine_that_is_too_slow_to_tell_its_layers_gets_all_of_them(
     assert len(engines[store].saved_blobs("app:1")) >= 4
 
 
-@pytest.mark.parametrize("store", STORES)
-def test_a_board_shows_the_bytes_that_are_missing(
-    engines: dict[str, Engine],
-    sender: Sender,
-    store: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    low, high = unique_layer(3000), unique_layer(3000)
-    archive = tmp_path / "app.tar"
-    archive.write_bytes(saved({"app:1": Made([low, high])}))
-    target = engines[store]
-    target.load(saved({"base:1": Made([low])}))
-    shown: list[str] = []
-    monkeypatch.setattr(SilentConsole, "progress", shown.append)
-    sender.send(archive, {"one": target}, "app:1")
-    assert shown[-1] == "3.08MB of 3.08MB"
-
-
-@pytest.mark.usefixtures("sender")
-@pytest.mark.parametrize("is_source", [False, True])
-def test_an_engine_that_does_not_answer_is_waited_for_with_a_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_source: bool
-) -> None:
-    monkeypatch.setattr(transfer_module, "WAITING", 0.01)
-    monkeypatch.setattr(engine_images, "ANSWERING", 1)
-    (tmp_path / "app.tar").write_bytes(saved({"app:1": Made([unique_layer()])}))
-    console = Quiet()
-    with serving(silent) as port:
-        engine = Endpoint(f"tcp://127.0.0.1:{port}")
-        source: Source = EngineSource(engine) if is_source else FileSource(str(tmp_path / "app.tar"))
-        order = Order(source, Wanted("app:1"), None)
-        with suppress(MachineError):
-            list(transfer(console, order, {"one": lambda: engine}))
-    assert f"Waiting for the engine at 127.0.0.1:{port}" in console.notes
-
-
-@pytest.mark.parametrize("store", STORES)
-def test_a_dry_run_tells_what_would_be_sent_and_changes_nothing(
-    engines: dict[str, Engine], sender: Sender, store: str, tmp_path: Path
-) -> None:
-    low, high = unique_layer(), unique_layer()
-    archive = tmp_path / "app.tar"
-    archive.write_bytes(saved({"app:1": Made([low, high])}))
-    target = engines[store]
-    target.load(saved({"base:1": Made([low])}))
-    before = target.images()
-    [result] = sender.send(archive, {"one": target}, "app:1", dry_run=True).values()
-    assert result == Sent(len(high), len(low) + len(high), 1, 2, named=True)
-    assert target.images() == before
-
-
 def test_an_unknown_image_names_the_nearest(engines: dict[str, Engine], sender: Sender) -> None:
     engines["classic"].load(saved({"website:1": Made([unique_layer()])}))
     with pytest.raises(MachineError) as caught:
@@ -489,29 +434,6 @@ def test_an_image_that_does_not_fit_here_is_refused_before_it_is_read(
     assert isinstance(result, MachineError)
     assert result.cause == f"The image takes 10.5MB and has to leave 67.1MB free, and {small_disk} has 76.5MB free"
     assert "TMPDIR" in result.hint
-
-
-@pytest.mark.usefixtures("sender", "small_disk")
-def test_a_small_disk_is_told_with_what_it_has_free_and_without_an_unknown_size(tmp_path: Path) -> None:
-    place = tmp_path / "spool"
-    (place / "own").mkdir()
-    with open(place / "other", "wb") as file:
-        os.posix_fallocate(file.fileno(), 0, 10 << 20)
-    with pytest.raises(MachineError) as refused:
-        check_room(str(place / "own"), 0)
-    assert refused.value.cause == f"The image has to leave 67.1MB free, and {place} has 66.1MB free"
-
-
-def test_an_image_whose_missing_layers_fit_here_is_sent(
-    engines: dict[str, Engine], sender: Sender, small_disk: Path
-) -> None:
-    low = unique_layer(10 << 10)
-    engines["classic"].load(saved({"app:1": Made([low, unique_layer()])}))
-    with running_with(CA, SERVER) as other:
-        target = Engine(Endpoint(f"unix://{other.socket}"))
-        target.load(saved({"base:1": Made([low])}))
-        assert sender.send_one(engines["classic"], target, "app:1").layers == 1
-    assert os.listdir(small_disk) == []
 
 
 def test_a_stream_that_does_not_fit_here_ends_in_one_message(
@@ -593,18 +515,6 @@ def test_a_failed_push_removes_no_image(
     [unnamed] = set(target.images().values()) - set(before.values())
     assert sender.send_one(archive, target, "app:1").sent == 0
     assert target.images()["app:1"] == unnamed
-
-
-def test_a_name_that_moves_from_another_image_is_told(
-    engines: dict[str, Engine], sender: Sender, tmp_path: Path
-) -> None:
-    target = engines["classic"]
-    target.load(saved({"app:1": Made([unique_layer()])}))
-    before = target.images()["app:1"]
-    archive = tmp_path / "app.tar"
-    archive.write_bytes(saved({"app:1": Made([unique_layer()])}))
-    assert sender.send_one(archive, target, "app:1").replaced == before
-    assert sender.send_one(archive, target, "app:1").replaced == ""
 
 
 def test_an_image_that_is_given_by_its_id_gets_no_name(engines: dict[str, Engine], sender: Sender) -> None:

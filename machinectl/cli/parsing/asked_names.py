@@ -14,7 +14,7 @@ from machinectl.errors import MachineError
 from machinectl.go.docker_ps import as_list
 from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.hosts.exports.builders import store_builders
-from machinectl.hosts.image_transfer.current_engine import current_engine
+from machinectl.hosts.image_transfer.image_sources import current_engine
 from machinectl.machines.flags import BUILDER, CONTAINER
 from machinectl.machines.store import Store
 

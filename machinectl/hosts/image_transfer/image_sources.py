@@ -1,4 +1,4 @@
-"""Where an image comes from: an engine or an archive."""
+"""Where an image comes from: an engine, such as the one that docker points at now, or an archive."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import shlex
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import TYPE_CHECKING, Protocol, cast
 
-from machinectl.engine import EngineError
+from machinectl.docker_cli.contexts import DEFAULT, ENDPOINT, Contexts
+from machinectl.engine import Endpoint, EngineError
 from machinectl.errors import Hint, MachineError, UsageError, closest_match, one_line
 from machinectl.go.docker_ps import as_integer, as_list, as_text
 from machinectl.images.engine_images import Images, content_of, diff_ids_of, id_of, ids_by_name, ids_of, saved_image
@@ -18,16 +18,53 @@ from machinectl.images.image import ArchiveError, is_platform, no_variant, platf
 from machinectl.images.read_archive import check_archive
 from machinectl.images.reference import is_image_id, parse_reference, several_images
 from machinectl.images.write_archive import UNTOLD, Stored
+from machinectl.url import parse_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Mapping
     from io import BufferedReader
 
-    from machinectl.engine import Endpoint
     from machinectl.images.read_archive import ArchiveReader, Wanted
 
+DEFAULT_URL = "unix:///var/run/docker.sock"
 STDIN = "-"
-MOST_COMPARED = 200
+# To compare all of 20,000 names takes seconds.
+MOST_COMPARED = 1000
+
+
+def current_engine(environment: Mapping[str, str], contexts: Contexts) -> Endpoint:
+    """Return where the docker CLI would connect: $DOCKER_HOST, else the current context, else the local socket.
+
+    Raises MachineError, also for a context that does not verify its engine.
+    """
+    chosen = contexts.current(environment)
+    if chosen.by == "DOCKER_HOST":
+        try:
+            parse_url(environment["DOCKER_HOST"])
+        except UsageError as exc:
+            raise UsageError(f"DOCKER_HOST: {exc.cause}", exc.hint | Hint("or", "unset DOCKER_HOST")) from exc
+        verifies = bool(environment.get("DOCKER_TLS_VERIFY"))
+        directory = environment.get("DOCKER_CERT_PATH") or contexts.config
+        return Endpoint(
+            environment["DOCKER_HOST"], tls=verifies, cert_dir=os.path.abspath(directory) if verifies else ""
+        )
+    if chosen.name == DEFAULT:
+        return Endpoint(DEFAULT_URL)
+    context = contexts.read(chosen.name)
+    if context is None or not context.host:
+        raise MachineError(
+            f'docker\'s context "{chosen.name}" does not exist ({chosen.by})',
+            Hint("Choose another", "docker context ls"),
+        )
+    if context.skips_verification:
+        raise MachineError(
+            f"docker's context \"{chosen.name}\" does not verify its engine's certificate",
+            Hint("Choose another source", "machinectl push --from <NAME> <IMAGE>")
+            | Hint("list the machines", "machinectl ls"),
+        )
+    directory = os.path.join(contexts.place("tls", chosen.name), ENDPOINT)
+    tls = bool(context.files)
+    return Endpoint(context.host, tls=tls, cert_dir=directory if tls else "", name=chosen.name)
 
 
 @dataclass(frozen=True)
@@ -55,9 +92,6 @@ class SourceImage:
 
 
 class Source(Protocol):
-    @property
-    def name(self) -> str: ...
-
     # Find the image. Raises MachineError if the source does not have it.
     def find(self, wanted: Wanted) -> SourceImage: ...
 
@@ -72,10 +106,6 @@ class EngineSource:
     listing: str = "docker images"
     # The flags that name another source.
     others: str = ""
-
-    @property
-    def name(self) -> str:
-        return f"the engine at {self.endpoint.peer}"
 
     def find(self, wanted: Wanted) -> SourceImage:
         name = wanted.name
@@ -190,15 +220,6 @@ def check_stdin(image: str) -> None:
         raise MachineError("stdin is empty", Hint("Check that docker save works", f"docker save {image} | wc -c"))
 
 
-def similar_names(name: str, known: Iterable[str]) -> list[str]:
-    """Return the names that begin most like this one: to compare all of 20,000 takes seconds."""
-
-    def shared(other: str) -> int:
-        return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(other, name, strict=False)))
-
-    return sorted(known, key=shared, reverse=True)[:MOST_COMPARED]
-
-
 def no_such_image(name: str, source: EngineSource, images: Images) -> MachineError:
     """Name the nearest image that is there, or say that the ID's start fits several."""
     listed = images.listed()
@@ -206,7 +227,7 @@ def no_such_image(name: str, source: EngineSource, images: Images) -> MachineErr
     alike = [each for each in ids_of(listed) if is_image_id(name) and each.removeprefix("sha256:").startswith(start)]
     if len(alike) > 1:
         return several_images(name, f"the engine at {source.endpoint.peer}", len(alike), source.listing)
-    near = closest_match(name, similar_names(name, ids_by_name(listed)))
+    near = closest_match(name, [*ids_by_name(listed)][:MOST_COMPARED])
     hint = Hint(f"Did you mean {one_line(near)}?") if near else Hint("List its images", source.listing)
     return MachineError(
         f"There is no image {one_line(name)!r} on the engine at {source.endpoint.peer}",

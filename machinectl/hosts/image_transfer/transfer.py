@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -39,9 +38,6 @@ if TYPE_CHECKING:
     from machinectl.hosts.image_transfer.image_sources import Source, SourceImage
     from machinectl.images.reference import Reference
 
-# Seconds without a line while an engine is silent.
-WAITING = 2.0
-
 
 @dataclass(frozen=True)
 class Order:
@@ -64,8 +60,7 @@ def transfer(
     console: Console, order: Order, endpoints: Mapping[str, Callable[[], Endpoint]]
 ) -> Generator[tuple[str, Sent | MachineError], None, None]:
     """Yield each engine's result, the unreachable first. Raises MachineError if the source lacks the image."""
-    with telling_wait(console, order.source.name):
-        found = order.source.find(order.wanted)
+    found = order.source.find(order.wanted)
     if found.by_id and not order.renamed:
         order = replace(order, reference=None)
 
@@ -73,7 +68,7 @@ def transfer(
 
     def look(name: str, _: Console) -> ImageTarget:
         endpoint = endpoints[name]()
-        with telling_wait(console, f"the engine at {endpoint.peer}"), Images(endpoint) as images:
+        with Images(endpoint) as images:
             return ImageTarget(endpoint, images.known(likely))
 
     targets: dict[str, ImageTarget] = {}
@@ -84,18 +79,6 @@ def transfer(
             targets[name] = result
     if targets:
         yield from send_to_all(console, order, found, targets)
-
-
-@contextmanager
-def telling_wait(console: Console, whom: str) -> Iterator[None]:
-    """Say that it waits if that takes long."""
-    timer = threading.Timer(WAITING, console.note, [f"Waiting for {whom}"])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def send_to_all(

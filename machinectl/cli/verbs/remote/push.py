@@ -20,8 +20,7 @@ from machinectl.docker_cli.contexts import Contexts
 from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.go.docker_ps import short_id
 from machinectl.go.units import human_size
-from machinectl.hosts.image_transfer.current_engine import current_engine
-from machinectl.hosts.image_transfer.image_sources import STDIN, EngineSource, FileSource
+from machinectl.hosts.image_transfer.image_sources import STDIN, EngineSource, FileSource, current_engine
 from machinectl.hosts.image_transfer.transfer import Order
 from machinectl.hosts.status.ready_endpoint import ready_endpoint
 from machinectl.images.platform_name import parse_platform

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing, nullcontext
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from machinectl.cli.invocation import NAME, THIS
@@ -20,7 +20,6 @@ from machinectl.ssh.signals import status_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from contextlib import AbstractContextManager
 
     from machinectl.cli.options.verb_session import Session
     from machinectl.cli.output.machine_streams import OutputPrinter
@@ -57,12 +56,12 @@ def run(
     targets = target_names(here, names, selector, everything=everything)
     if everything:
         targets = those_with_ssh(here, targets)
-    with stdin_for(targets) as given:
-        order = RemoteScript(line, sudo=sudo, native=here.native_ssh, connections=connections, input=given)
-        limit = parallel or LIMIT
-        events = command(here.store, here.console, targets, order, login, timeout=timeout, parallel=limit)
-        printer = printer_for(targets, group=group, as_json=as_json)
-        return print_events(here, events, printer, given, SSH_FAILED)
+    given = stdin_for(targets)
+    order = RemoteScript(line, sudo=sudo, native=here.native_ssh, connections=connections, input=given)
+    limit = parallel or LIMIT
+    events = command(here.store, here.console, targets, order, login, timeout=timeout, parallel=limit)
+    printer = printer_for(targets, group=group, as_json=as_json)
+    return print_events(here, events, printer, given, SSH_FAILED)
 
 
 def docker(
@@ -80,14 +79,14 @@ def docker(
 
     names, typed = split_at_dashes(here, words, "docker")
     targets = target_names(here, names, selector, everything=everything)
-    with stdin_for(targets) as given:
-        limit = parallel or LIMIT
-        events = command(here.store, here.console, targets, typed, input=given, timeout=timeout, parallel=limit)
-        printer = printer_for(targets, group=group, as_json=as_json)
-        # `docker save` and `docker cp` of one machine write archives.
-        if len(targets) == 1 and set(names) == set(targets) and not (group or as_json or sys.stdout.isatty()):
-            printer = AsIs()
-        return print_events(here, events, printer, given, DOCKER_FAILED)
+    given = stdin_for(targets)
+    limit = parallel or LIMIT
+    events = command(here.store, here.console, targets, typed, input=given, timeout=timeout, parallel=limit)
+    printer = printer_for(targets, group=group, as_json=as_json)
+    # `docker save` and `docker cp` of one machine write archives.
+    if len(targets) == 1 and set(names) == set(targets) and not (group or as_json or sys.stdout.isatty()):
+        printer = AsIs()
+    return print_events(here, events, printer, given, DOCKER_FAILED)
 
 
 def split_at_dashes(here: Session, words: Sequence[str], verb: str) -> tuple[Sequence[str], list[str]]:
@@ -113,11 +112,11 @@ def those_with_ssh(here: Session, names: list[str]) -> list[str]:
     return [name for name in names if name not in skipped]
 
 
-def stdin_for(names: Sequence[str]) -> AbstractContextManager[Input | None]:
+def stdin_for(names: Sequence[str]) -> Input | None:
     """Return stdin for the machines' commands, None if it is a terminal."""
     from machinectl.process_streams import Input
 
-    return nullcontext() if sys.stdin.isatty() else closing(Input(sys.stdin.fileno(), shared=len(names) > 1))
+    return None if sys.stdin.isatty() else Input(sys.stdin.fileno(), shared=len(names) > 1)
 
 
 def printer_for(names: Sequence[str], *, group: bool, as_json: bool) -> OutputPrinter:
