@@ -256,7 +256,7 @@ def test_a_host_that_wants_a_password_is_an_error_without_a_terminal(orion: Stor
     for words in (["orion", "80"], ["--auto", "orion"]):
         status, lines = refused(*words)
         assert (status, f"Error: {login} refuses the login" in lines[0]) == (1, True)
-        assert lines[1].endswith("or give the password, --ssh-password-file FILE")
+        assert "Give the password: --ssh-password-file <FILE>" in lines[1]
 
 
 @pytest.mark.usefixtures("runtime")
