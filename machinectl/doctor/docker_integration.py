@@ -18,7 +18,7 @@ from machinectl.errors import Hint, MachineError
 from machinectl.files.atomic import quote_word, read_file
 from machinectl.hosts.exports.builders import store_builders
 from machinectl.hosts.exports.docker_contexts import ContextStatus, SyncStep, context_status
-from machinectl.quantities import first_names
+from machinectl.quantities import first_names, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -43,7 +43,7 @@ def docker_checks(
         yield failed(CONFIG, exc)
         return
     if os.path.lexists(config) and not os.path.isdir(config):
-        yield broken(CONTEXTS, f"{config}, docker's own directory, is none", Hint("See", "ls -ld", config))
+        yield broken(CONTEXTS, f"{config}, docker's own directory, is not a directory", Hint("See", "ls -ld", config))
         return
     yield from config_checks(os.path.join(config, "config.json"))
     yield plugin_check(docker_plugin.plugin_file(environment))
@@ -108,14 +108,15 @@ def context_checks(found: Sequence[ContextStatus]) -> Iterator[Check]:
         yield replace(check, seen=f"{first_names(names)}: {check.seen}")
     in_step = [each.machine for each in found if not each.why]
     if in_step and all(check.verdict is OK for check in wrong):
-        several = f"those of {len(in_step)} machines are in step"
-        yield ok(CONTEXTS, f"that of {in_step[0]} is in step" if len(in_step) == 1 else several)
+        yield ok(CONTEXTS, f"{plural(len(in_step), 'machine')}: up to date")
 
 
 def out_of_step(found: ContextStatus) -> Check:
     """Report a wrong context; one that leads elsewhere is worse than none."""
     if found.step is SyncStep.REMOVE:
-        return broken(CONTEXTS, f"there, and {found.why}", Hint("Remove it", "machinectl context sync"))
+        return broken(
+            CONTEXTS, f"{found.why}, but its context is still there", Hint("Remove it", "machinectl context sync")
+        )
     if not found.is_wanted:
         return Check(CONTEXTS, OK, found.why, found.hint)
     judge = broken if found.is_there and found.needs_sync else unknown
@@ -146,7 +147,7 @@ def current_context_check(docker: Contexts, environment: Mapping[str, str]) -> I
         return
     if there is None:
         other = "unset DOCKER_CONTEXT" if chosen.by == "DOCKER_CONTEXT" else "docker context use default"
-        seen = f'docker is pointed at the context "{chosen.name}", which is not there'
-        yield broken(CURRENT, seen, Hint("Point it elsewhere", other))
+        seen = f'docker uses the context "{chosen.name}", which does not exist'
+        yield broken(CURRENT, seen, Hint("Use another one", other))
     else:
         yield ok(CURRENT, f'"{chosen.name}", which leads to {there.host or "nowhere"}')

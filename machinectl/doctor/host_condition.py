@@ -50,7 +50,7 @@ def clock_check(off: timedelta, shell: Shell | None) -> Check:
     """Check the clock; `off` is how far it is ahead."""
     if abs(off) <= preflight.NOTICEABLE:
         seconds = abs(off.total_seconds())
-        return ok(CLOCK, f"{seconds:.0f} s from the clock here" if seconds >= 1 else "as the clock here")
+        return ok(CLOCK, f"{seconds:.0f} s from the clock here" if seconds >= 1 else "the same as the clock here")
     there = shell.command(SET_CLOCK) if shell else f"on the host, {SET_CLOCK}"
     return broken(
         CLOCK,
@@ -134,7 +134,7 @@ def health_checks(found: Health, shell: Shell, init: str, interrupted: bool) -> 
 def disk_check(disk: FileSystem, shell: Shell) -> Check:
     title = f"{DISK} {disk.directory}"
     if not disk.size:
-        return unknown(title, "it does not tell its size")
+        return unknown(title, "its size is unknown")
     free, inodes = disk.free / disk.size, disk.inodes_free / disk.inodes if disk.inodes else 1.0
     seen = f"{readable_size(disk.free)} of {readable_size(disk.size)} left"
     if inodes < free:
@@ -158,7 +158,7 @@ def memory_check(found: Memory, shell: Shell) -> Check:
     uses = Hint("See what uses it", shell.plain("ps axo pid,rss,comm --sort -rss"))
     return first_case(
         MEMORY,
-        (not found.total or not found.available, UNKNOWN, "the host does not say", NO_HINT),
+        (not found.total or not found.available, UNKNOWN, "unknown: the host does not say", NO_HINT),
         (found.available + found.swap_free < NO_MEMORY_KIB, BROKEN, f"{seen}: it has run out", uses),
         (found.available < found.total * LITTLE_MEMORY, UNKNOWN, seen, uses),
         (True, OK, seen, NO_HINT),

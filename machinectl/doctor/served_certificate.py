@@ -45,27 +45,30 @@ def served_check(
     renew = Hint("Renew it", "machinectl renew --due", shell.machine)
     renewal = renew if identity.server else put_certificates_in(shell.machine)
     if not same:
-        seen = f"another one than on record is served: {until}, by {description.issuer or 'nobody named'}"
+        issuer = description.issuer or "nobody named"
+        seen = f"the engine serves another certificate than the record has: {until}, by {issuer}"
         if on_disk == SAME:
             init = host.init if host else ""
             restart = Hint("Restart the engine", shell.service("restart", init))
-            return broken(TITLE, f"{seen}; the host's disk has that on record", restart)
+            return broken(TITLE, f"{seen}; the host's disk has that of the record", restart)
         if lost_to:
             return broken(TITLE, f"{seen}; {lost_to} has set the host up since", after_loss(shell.machine))
         # Only the host knows its present owner: `provision` asks before it takes over.
         again = "machinectl provision --force" if on_disk else "machinectl provision"
         whose = f"; the host's disk has {on_disk}" if on_disk else ""
-        return broken(TITLE, f"{seen}{whose}", Hint("Send the one on record", again, shell.machine))
+        return broken(TITLE, f"{seen}{whose}", Hint("Send the certificate of the record", again, shell.machine))
     if description.not_after < now:
         return broken(TITLE, f"it has expired: {until}", renewal)
     if on_disk and on_disk != SAME:
-        back = Hint("Put the one on record back", "machinectl provision", shell.machine)
-        return broken(TITLE, f"that on record is served ({until}); the host's disk has {on_disk}", back)
+        back = Hint("Put it back", "machinectl provision", shell.machine)
+        return broken(
+            TITLE, f"the engine serves the certificate of the record ({until}), but the host's disk has {on_disk}", back
+        )
     if expires_soon(description.not_before, description.not_after, now):
         return unknown(TITLE, f"{until}: {expires_in(description.not_after, now)}", renewal)
     if not identity.server:
         return ok(TITLE, f"{until}; others made it, so there is no record to compare it with")
-    return ok(TITLE, f"that on record{', and on the host' if on_disk else ''}: {until}")
+    return ok(TITLE, f"the engine serves the certificate of the record: {until}")
 
 
 SAME, OTHER, NONE = "the same", "another one", "none"

@@ -150,7 +150,7 @@ def ends_soon(holder: AccessHolder, now: datetime) -> datetime | None:
 
 def validity_check(rows: Iterable[CertificateRow], renew: Hint) -> Check:
     rows = list(rows)
-    soon = [row for row in rows if row.warning != EXPIRED and is_only_due(row)]
+    soon = [row for row in rows if row.due != EXPIRED and is_only_due(row)]
     wrong = [row for row in rows if row.warning and row not in soon]
     if wrong:
         return broken(CERTIFICATES, "; ".join(f"{row.file}: {row.warning}" for row in wrong), renew)

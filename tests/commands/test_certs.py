@@ -817,10 +817,10 @@ def test_what_expires_soon_is_counted_in_a_unit_that_fits(left: timedelta, words
 
 
 def test_what_has_less_than_two_days_left_is_named_with_its_hours() -> None:
-    assert remaining_time(CertificateRow("web", "cert.pem", days_left=0, warning="expires in 5 hours; x")) == (
+    assert remaining_time(CertificateRow("web", "cert.pem", days_left=0, due="expires in 5 hours", fault="x")) == (
         "cert.pem expires in 5 hours"
     )
-    assert remaining_time(CertificateRow("web", "cert.pem", days_left=8, warning="expires in 8 days")) == (
+    assert remaining_time(CertificateRow("web", "cert.pem", days_left=8, due="expires in 8 days")) == (
         "cert.pem has 8 days left"
     )
 
@@ -857,7 +857,7 @@ def test_what_does_not_fit_together_is_warned_of(store: Store, made: Path, tmp_p
 
 def test_a_key_alone_is_a_row_too(store: Store, made: Path) -> None:
     shutil.copy(made / "key.pem", add_machine(store))
-    assert certs_ls(store) == [CertificateRow("orionbox", "cert.pem", warning="missing, though key.pem is there")]
+    assert certs_ls(store) == [CertificateRow("orionbox", "cert.pem", fault="missing, though key.pem is there")]
 
 
 def test_each_ca_of_a_bundle_is_a_row(store: Store, made: Path) -> None:

@@ -122,11 +122,11 @@ def test_a_context_that_is_chosen_and_gone_is_what_docker_fails_on(store: Store,
     Contexts(str(cli.config)).remove("orion")
     assert cli.run("ps").returncode != 0
     found = looked_at(store, cli)["Current context"]
-    assert (found.verdict, found.hint) == (BROKEN, "Point it elsewhere: docker context use default")
+    assert (found.verdict, found.hint) == (BROKEN, "Use another one: docker context use default")
     cli("context", "use", "default")
     assert "Current context" not in looked_at(store, cli)
     found = looked_at(store, cli, DOCKER_CONTEXT="ghost")["Current context"]
-    assert found.hint == "Point it elsewhere: unset DOCKER_CONTEXT"
+    assert found.hint == "Use another one: unset DOCKER_CONTEXT"
 
 
 def test_docker_host_beats_docker_context_as_docker_has_it(store: Store, cli: DockerCli) -> None:

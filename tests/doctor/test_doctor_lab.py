@@ -152,7 +152,7 @@ def test_a_machine_that_is_well_is_one_line(patient: Patient) -> None:
             "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=other -keyout /root/k "
             f"-out /root/c 2>&1; cat /root/c /root/k > {CERTIFICATE}; systemctl restart docker",
             "Served certificate",
-            "another one than on record is served: CN=other",
+            "the engine serves another certificate than the record has: CN=other",
             id="certificate swapped",
         ),
         pytest.param(

@@ -318,7 +318,7 @@ def test_containers_that_the_engine_does_not_know_are_broken() -> None:
 
 
 def test_a_clock_that_is_off_by_more_than_it_drifts_is_broken() -> None:
-    assert host_condition.clock_check(timedelta(seconds=0.4), SUDO).seen == "as the clock here"
+    assert host_condition.clock_check(timedelta(seconds=0.4), SUDO).seen == "the same as the clock here"
     assert host_condition.clock_check(timedelta(seconds=-100), SUDO).verdict is OK
     for off, seen in ((timedelta(minutes=6), "6 minutes ahead of"), (timedelta(days=-3), "3 days behind")):
         found = host_condition.clock_check(off, SUDO)
@@ -392,15 +392,17 @@ def test_a_certificate_is_the_same_on_record_on_the_wire_and_on_the_disk() -> No
     ours = on_disk(mine.server, mine.server_key)
     other = certs.issue_server(certs.new_ca("other"), ["192.168.0.29"])
     found = served_certificate.served_check(mine.server, mine, ours, SUDO)
-    assert (found.verdict, found.seen.partition(":")[0]) == (OK, "that on record, and on the host")
-    assert served_certificate.served_check(mine.server, mine, None, SUDO).seen.startswith("that on record: ")
+    assert (found.verdict, found.seen.partition(":")[0]) == (OK, "the engine serves the certificate of the record")
+    assert served_certificate.served_check(mine.server, mine, None, SUDO).seen.startswith(
+        "the engine serves the certificate of the record: "
+    )
     found = served_certificate.served_check(mine.server, mine, on_disk(other.certificate), SUDO)
-    assert (found.verdict, found.hint) == (BROKEN, "Put the one on record back: machinectl provision orion")
+    assert (found.verdict, found.hint) == (BROKEN, "Put it back: machinectl provision orion")
     found = served_certificate.served_check(other.certificate, mine, ours, SUDO)
     assert found.verdict is BROKEN
     assert found.hint == "Restart the engine: machinectl ssh orion sudo systemctl restart docker"
     found = served_certificate.served_check(other.certificate, mine, on_disk(other.certificate), SUDO)
-    assert found.hint == "Send the one on record: machinectl provision --force orion"
+    assert found.hint == "Send the certificate of the record: machinectl provision --force orion"
     assert "the host's disk has none" in served_certificate.served_check(mine.server, mine, on_disk(), SUDO).seen
 
 
@@ -410,7 +412,7 @@ def test_a_served_certificate_is_looked_for_where_the_engine_reads_it() -> None:
     unit = f"# /x/docker.service\n[Service]\nExecStart=/usr/sbin/dockerd --tlsverify --tlscert {path}\n"
     imported = recorded("docker", unit=unit, sums={path: Sum("600", 0, 0, hashlib.sha256(mine.server).hexdigest())})
     found = served_certificate.served_check(mine.server, mine, imported, SUDO)
-    assert (found.verdict, found.seen.partition(":")[0]) == (OK, "that on record, and on the host")
+    assert (found.verdict, found.seen.partition(":")[0]) == (OK, "the engine serves the certificate of the record")
 
 
 def test_nobody_is_told_to_take_a_host_from_its_owner_without_a_word() -> None:

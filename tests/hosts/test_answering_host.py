@@ -156,7 +156,6 @@ def test_a_new_key_can_be_accepted_only_if_all_addresses_show_it(orion: Store, s
 def test_doctor_offers_no_key_of_one_of_several_addresses(orion: Store, sshd: Sshd) -> None:
     sshd.host_keys = [keygen(sshd.directory / "new_host_key")]
     done = machinectl("doctor", "-v", "orion", store=orion.root)
-    assert f"{VPN}: another host answers: its SSH key is not that of orion" in done.stdout
     assert "--ssh-host-key" not in done.stdout
     assert "machinectl doctor" not in done.stdout
 

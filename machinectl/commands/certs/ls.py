@@ -67,6 +67,6 @@ def missing_rows(store: Store, name: str) -> list[CertificateRow]:
     try:
         machine = store.read(name)
     except MachineError as exc:
-        return [CertificateRow(name, "machine.json", warning=exc.cause)]
-    warning = "there are no certificates, and the machine is on TLS"
-    return [CertificateRow(name, "ca.pem", warning=warning)] if machine.tls else []
+        return [CertificateRow(name, "machine.json", fault=exc.cause)]
+    fault = "there are no certificates, and the machine is on TLS"
+    return [CertificateRow(name, "ca.pem", fault=fault)] if machine.tls else []

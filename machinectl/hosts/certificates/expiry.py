@@ -30,7 +30,10 @@ KEY_FILES = {"ca.pem": "ca-key.pem", "cert.pem": "key.pem", "server.pem": "serve
 
 @dataclass(frozen=True)
 class CertificateRow:
-    """Only `warning` is set if it cannot be read."""
+    """`due`: it has expired, or expires soon; `early`: it is not valid yet; `fault`: what else is wrong with it.
+
+    Only `fault` is set if it cannot be read.
+    """
 
     machine: str
     file: str
@@ -39,12 +42,21 @@ class CertificateRow:
     issuer: str = ""
     expires: datetime | None = None
     days_left: int | None = None
-    warning: str = ""
+    due: str = ""
+    early: str = ""
+    fault: str = ""
+
+    @property
+    def warning(self) -> str:
+        return "; ".join(filter(None, (self.due, self.early, self.fault)))
 
     def fields(self) -> dict[str, object]:
         """Return JSON fields, with RFC 3339 times."""
         found = go_names(asdict(self))
-        return {"Name": found.pop("Machine"), **found, "Expires": self.expires and rfc3339(self.expires)}
+        for name in ("Due", "Early", "Fault"):
+            del found[name]
+        expires = self.expires and rfc3339(self.expires)
+        return {"Name": found.pop("Machine"), **found, "Expires": expires, "Warning": self.warning}
 
     def cells(self) -> list[str]:
         day = f"{self.expires:%Y-%m-%d}" if self.expires else ""
@@ -58,14 +70,14 @@ def remaining_time(row: CertificateRow) -> str:
         return f"{row.file}: {row.warning}"
     if row.days_left < 0:
         return f"{row.file} has expired"
-    if row.days_left < HOURS.days and row.warning.startswith(EXPIRES):
-        return f"{row.file} {row.warning.partition(';')[0]}"
+    if row.days_left < HOURS.days and row.due:
+        return f"{row.file} {row.due}"
     return f"{row.file} has {plural(row.days_left, 'day')} left"
 
 
 def renewal_command(store: Store, name: str, under: Iterable[CertificateRow]) -> Hint:
     under = list(under)
-    if any(row.warning.startswith(NOT_YET) for row in under):
+    if any(row.early for row in under):
         return Hint(f"If the clock here is wrong, set it {BY_SERVICE}", SET_CLOCK)
     try:
         machine = store.read(name)
@@ -84,7 +96,7 @@ def damaged_client(under: Iterable[CertificateRow]) -> bool:
 
 def is_only_due(row: CertificateRow) -> bool:
     """Return whether its date is all that is wrong with it."""
-    return row.warning == EXPIRED or (row.warning.startswith(EXPIRES) and ";" not in row.warning)
+    return bool(row.due) and not row.fault
 
 
 def certificate_rows(machine: str, directory: str, now: datetime) -> Iterator[CertificateRow]:
@@ -92,12 +104,12 @@ def certificate_rows(machine: str, directory: str, now: datetime) -> Iterator[Ce
         path = os.path.join(directory, file)
         if not os.path.lexists(path):
             if os.path.lexists(os.path.join(directory, key_file)):
-                yield CertificateRow(machine, file, warning=f"missing, though {key_file} is there")
+                yield CertificateRow(machine, file, fault=f"missing, though {key_file} is there")
             continue
         try:
             described = certs.describe_all(read_regular_file(path), file=file)
         except MachineError as exc:
-            yield CertificateRow(machine, file, warning=exc.cause)
+            yield CertificateRow(machine, file, fault=exc.cause)
             continue
         # In ca.pem every certificate is a CA; in the other files all but the first are the chain.
         for description in described if file == "ca.pem" else described[:1]:
@@ -109,19 +121,21 @@ def certificate_rows(machine: str, directory: str, now: datetime) -> Iterator[Ce
                 description.issuer,
                 description.not_after,
                 description.days_left(now),
-                certificate_warning(directory, file, description, now),
+                *certificate_faults(directory, file, description, now),
             )
 
 
-def certificate_warning(directory: str, file: str, description: certs.Description, now: datetime) -> str:
-    days = description.days_left(now)
-    if days < 0:
-        return EXPIRED
-    if description.not_before > now:
-        return f"{NOT_YET}{description.not_before:%Y-%m-%d %H:%M} UTC"
+def certificate_faults(
+    directory: str, file: str, description: certs.Description, now: datetime
+) -> tuple[str, str, str]:
+    """Return `due`, `early` and `fault` of its row."""
     begin, end = description.not_before, description.not_after
+    if description.days_left(now) < 0:
+        return EXPIRED, "", ""
+    if begin > now:
+        return "", f"{NOT_YET}{begin:%Y-%m-%d %H:%M} UTC", ""
     soon = expires_in(end, now) if expires_soon(begin, end, now) else ""
-    return "; ".join(filter(None, (soon, certificate_mismatch(directory, file, now))))
+    return soon, "", certificate_mismatch(directory, file, now)
 
 
 def expires_soon(begin: datetime, end: datetime, now: datetime) -> bool:
