@@ -16,8 +16,7 @@ class OwnAccess(Frozen):
     """The record's `access`. `asked` is the owner's name of the machine, `who` this computer's name in the request.
 
     `request` is the ID of the last request and `made` its time, `answered` the ID of the last one with an answer.
-    `until`, `by`, `url`, `addresses`, with blanks between them, and `called`, a newer name of the owner's, are from the
-    answer. Times are in RFC 3339.
+    `until`, `by`, `url` and `called`, a newer name of the owner's, are from the answer. Times are in RFC 3339.
     """
 
     asked: str
@@ -29,7 +28,6 @@ class OwnAccess(Frozen):
     until: str = ""
     by: str = ""
     url: str = ""
-    addresses: str = ""
     called: str = ""
 
     @classmethod

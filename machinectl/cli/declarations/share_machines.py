@@ -171,7 +171,7 @@ VERBS = {
             Flag(
                 "--address",
                 metavar="ADDRESS",
-                help="Of several addresses of a machine, the one that the tool uses (default: the first that answers).",
+                help="Of several addresses of a machine, the one that the tool uses (default: that of its URL).",
                 parameter="addresses",
                 many=True,
             ),

@@ -13,6 +13,7 @@ from machinectl.hosts.access.wire.access_answer import read_access_answer
 from machinectl.machines.addresses import FLAG, THIS_COMPUTER, address_kind, taken_addresses
 from machinectl.machines.record import owner_of
 from machinectl.machines.selection import waiting
+from machinectl.spoken_fingerprint import hide_fingerprints
 from machinectl.url import parse_url
 
 if TYPE_CHECKING:
@@ -42,14 +43,19 @@ def read_acceptance(store: Store, console: Console, text: bytes) -> Acceptance:
         if warning:
             console.warn(warning, Hint(f"Set the wrong one {BY_SERVICE}", SET_CLOCK))
     for each in found.machines:
-        warn_of_another_ca(console, store.read(each.name), each)
-        warn_of_places(console, each)
-        warn_of_another_machine(store, console, answer.sender, each)
+        if each.is_new:
+            warn_of_places(console, each)
+            warn_of_another_machine(store, console, answer.sender, each)
+        else:
+            warn_of_another_ca(console, store.read(each.name), each)
+        if each.new_url:
+            hint = Hint("Use it", "machinectl set --url", each.new_url, each.name)
+            console.warn(f'The owner has another URL for "{each.name}" now: {hide_fingerprints(each.new_url)}', hint)
     return found
 
 
 def warn_of_places(console: Console, each: AcceptedMachine) -> None:
-    """Say which new addresses are not those of a host in a network."""
+    """Say which addresses are not those of a host in a network."""
     url = each.answered.url
     kind = address_kind(parse_url(url).host)
     if kind:
@@ -58,9 +64,9 @@ def warn_of_places(console: Console, each: AcceptedMachine) -> None:
             f'The URL of "{each.name}", {url}, {why}',
             Hint("Give it the address of its host", "machinectl set --url tcp://<HOST>:2376", each.name),
         )
-    kinds = {address: kind for address in each.added if (kind := address_kind(address))}
+    kinds = {address: kind for address in each.answered.addresses if (kind := address_kind(address))}
     if kinds:
-        left = [address for address in each.addresses if address not in kinds] or [""]
+        left = [address for address in each.answered.addresses if address not in kinds] or [""]
         flags = [word for address in left for word in (FLAG, address)]
         console.warn(
             f'The answer has unusual addresses for "{each.name}": '
@@ -71,7 +77,7 @@ def warn_of_places(console: Console, each: AcceptedMachine) -> None:
 
 def warn_of_another_machine(store: Store, console: Console, sender: str, each: AcceptedMachine) -> None:
     url = each.answered.url
-    hosts = [*([parse_url(url).host] if each.is_new or each.left_url else []), *each.added]
+    hosts = [parse_url(url).host, *each.answered.addresses]
     for address, name in taken_addresses(store, each.name, url, hosts):
         console.warn(
             f'The answer gives "{each.name}" an address of the machine "{name}": {address}',
@@ -82,8 +88,6 @@ def warn_of_another_machine(store: Store, console: Console, sender: str, each: A
 def warn_of_another_ca(console: Console, machine: Machine, each: AcceptedMachine) -> None:
     """Renewals become a habit: say that an answer fits another engine than the last one."""
     path = os.path.join(machine.directory, CA)
-    if each.is_new:
-        return
     if not os.path.lexists(path):
         console.warn(
             f'{CA} of "{each.name}" is missing here, so that the CA of the answer cannot be compared with it',

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from machinectl import certs
@@ -31,13 +31,11 @@ from machinectl.hosts.access.granting import (
 from machinectl.hosts.access.issued_files import (
     check_holder,
     check_unchanged,
-    noted_hosts,
     write_issued,
 )
-from machinectl.hosts.access.tool_addresses import tool_urls
 from machinectl.hosts.access.tool_files import BY_HAND, LAYOUTS, EngineAccess
 from machinectl.hosts.parallel.workers import plan_each
-from machinectl.machines.addresses import FLAG
+from machinectl.machines.addresses import FLAG, place_of
 from machinectl.machines.holders import (
     ADDING,
     CA_FILE,
@@ -57,7 +55,7 @@ from machinectl.quantities import lifetime_words, parse_lifetime, rfc3339
 from machinectl.url import parse_url
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from machinectl.console import Console
     from machinectl.hosts.access.tool_files import ToolFiles
@@ -72,7 +70,7 @@ if TYPE_CHECKING:
 class ToolIssue:
     """What to issue. `directory` is absolute, `lifetime` is as typed; "": each machine's default.
 
-    `addresses` are those that the user has chosen, `urls` those of machines with several addresses, by name.
+    `addresses` are those to use of machines with several.
     """
 
     tool: str
@@ -82,7 +80,6 @@ class ToolIssue:
     force: bool = False
     allowed: Allowed = NOTHING_SPECIAL
     addresses: Sequence[str] = ()
-    urls: Mapping[str, str] = field(default_factory=dict)
 
     def grant(self, key: bytes) -> AccessGrant:
         lifetime = parse_lifetime(self.lifetime) if self.lifetime else None
@@ -105,7 +102,8 @@ class ToolIssue:
         return EngineAccess(held.name, self.url_of(held.machine), ca, certificate, key)
 
     def url_of(self, machine: Machine) -> str:
-        return self.urls.get(machine.name, machine.url)
+        places = [place_of(address) for address in self.addresses]
+        return next((url for url in machine.urls if place_of(parse_url(url).host) in places), machine.url)
 
     def lay_out(self, engines: Sequence[EngineAccess]) -> ToolFiles:
         return LAYOUTS[self.tool](engines, self.directory)
@@ -129,7 +127,6 @@ def access_issue(
     """Ask first unless `unasked`. If one machine fails, no file is written; the same command finishes the rest."""
     wanted = checked_names(store, console, names, issue)
     place_left_files(issue.directory)
-    issue = addressed(store, console, wanted, issue)
     check_files(store, wanted, issue)
     if not unasked and not confirm_issue(store, console, wanted, issue):
         decline(console, "Nothing was changed")
@@ -147,10 +144,9 @@ def access_issue(
             return IssuedAccess(failures, given=[engine.name for engine in engines])
         engines.sort(key=lambda engine: wanted.index(engine.name))
         found = issue.lay_out(engines)
-        hosts = {name: parse_url(url).host for name, url in issue.urls.items()}
         try:
             record_keys(store, console, engines, issue.who, MAYBE_WRITTEN)
-            write_issued(issue.directory, issue.who, found.files, hosts)
+            write_issued(issue.directory, issue.who, found.files)
         except MachineError as exc:
             exc.hint = joined(exc.hint, Hint("then finish it", issue.command(wanted)))
             raise
@@ -176,7 +172,6 @@ def plan_access_issue(
 ) -> tuple[list[tuple[str, HostPlan | MachineError]], list[str]]:
     """Return the plans, and the files that would be written: none if a machine fails."""
     wanted = checked_names(store, console, names, issue)
-    issue = addressed(store, console, wanted, issue)
     # The run itself first moves them into place, and then checks.
     if not has_unplaced_files(issue.directory):
         check_files(store, wanted, issue)
@@ -197,15 +192,18 @@ def checked_names(store: Store, console: Console, names: Sequence[str], issue: T
     check_directory(issue.directory, OUT, console.warn)
     wanted = list(dict.fromkeys(chosen(store, names)))
     grant = issue.grant(certs.new_key())
-    for name in wanted:
-        checked_holder(store.read(name), grant)
+    machines = [store.read(name) for name in wanted]
+    check_addresses(machines, issue.addresses)
+    for machine in machines:
+        checked_holder(machine, grant)
     return wanted
 
 
-def addressed(store: Store, console: Console, names: Sequence[str], issue: ToolIssue) -> ToolIssue:
-    """Choose the addresses of machines that have several."""
-    machines = [store.read(name) for name in names]
-    return replace(issue, urls=tool_urls(console, machines, issue.addresses, noted_hosts(issue.directory)))
+def check_addresses(machines: Sequence[Machine], given: Sequence[str]) -> None:
+    known = [parse_url(url).host for machine in machines for url in machine.urls]
+    if unknown := [address for address in given if place_of(address) not in map(place_of, known)]:
+        names = ", ".join(machine.name for machine in machines)
+        raise UsageError(f"{FLAG} {unknown[0]} is not an address of {names}", Hint(f"Choose one of {', '.join(known)}"))
 
 
 def check_tool(store: Store, tool: str, names: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from machinectl.errors import BY_SERVICE, SET_CLOCK, Hint, MachineError
 from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.access.requesting import CERTIFICATE, KEY, REQUEST_FILE, own_digest
 from machinectl.hosts.access.wire.access_request import CLOCKS_DIFFER, clock_difference, read_access_request
-from machinectl.hosts.connection.machine_driver import KNOWN_HOSTS, driver_instance, driver_of
+from machinectl.hosts.connection.machine_driver import KNOWN_HOSTS, driver_instance
 from machinectl.machines.addresses import place_of
 from machinectl.machines.holders import is_sender
 from machinectl.machines.own_access import OwnAccess
@@ -37,18 +37,15 @@ LONGEST_VALIDITY = timedelta(seconds=LONGEST_LIFETIME) + certs.BACKDATED
 class AcceptedMachine:
     """`name` is the machine here, `is_new` unless only its certificate is renewed, `is_done` after an earlier run.
 
-    `left_url` is the URL that a renewal replaces, or ""; `addresses` are the further ones then, `added` and `removed`
-    the changes. `holder` is the owner's name of this computer, if that is not the one in the request.
+    `new_url` is what the owner has changed the URL to since the last answer, or "": a renewal replaces certificates
+    alone. `holder` is the owner's name of this computer, if that is not the one in the request.
     """
 
     name: str
     answered: AnsweredMachine
     is_new: bool
     is_done: bool
-    left_url: str = ""
-    addresses: tuple[str, ...] = ()
-    added: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
+    new_url: str = ""
     holder: str = ""
 
 
@@ -92,17 +89,16 @@ def acceptance(store: Store, answer: AccessAnswer, now: datetime | None = None) 
 
 def accepted_machine(machine: Machine, answered: AnsweredMachine) -> AcceptedMachine:
     is_new, is_done = waits_for_access(machine), is_accepted_already(machine, answered)
-    here, then = machine.addresses, merged_addresses(machine, answered)
+    own = OwnAccess.of(machine)
+    moved = own is not None and not is_new and answered.url not in {own.url, machine.url}
+    named = holder_name(own, answered) if own else ""
     return AcceptedMachine(
         machine.name,
         answered,
         is_new,
         is_done,
-        machine.url if not is_new and moves(machine, answered) and machine.url != answered.url else "",
-        tuple(then),
-        tuple(address for address in then if address not in here),
-        tuple(address for address in here if address not in then),
-        named if (own := OwnAccess.of(machine)) and (named := holder_name(own, answered)) != own.who else "",
+        answered.url if moved else "",
+        named if own and named != own.who else "",
     )
 
 
@@ -110,25 +106,6 @@ def holder_name(own: OwnAccess, answered: AnsweredMachine) -> str:
     """Return the owner's name of this computer, by which the access can be ended."""
     name = certs.certified_name(answered.certificate)
     return name if is_sender(name) else own.who
-
-
-def moves(machine: Machine, answered: AnsweredMachine) -> bool:
-    """Return whether the owner gives another URL than last time; else one that was set here stays."""
-    own = OwnAccess.of(machine)
-    return own is None or answered.url != own.url
-
-
-def merged_addresses(machine: Machine, answered: AnsweredMachine) -> list[str]:
-    """Add those that the owner has added since the last answer, and take out those that the owner took out.
-
-    What was added or removed here stays so.
-    """
-    own = OwnAccess.of(machine)
-    before = own.addresses.split() if own else []
-    kept = [address for address in machine.addresses if address in answered.addresses or address not in before]
-    new = [address for address in answered.addresses if address not in before]
-    url = answered.url if moves(machine, answered) else machine.url
-    return [each for each in dict.fromkeys([*kept, *new]) if place_of(each) != place_of(parse_url(url).host)]
 
 
 def asking_machines(store: Store, answer: AccessAnswer) -> list[Machine]:
@@ -273,18 +250,11 @@ def accept_machine(held: Held, answer: AccessAnswer, answered: AnsweredMachine) 
         )
     held.finish_files()
     write_certificates(held, answered)
-    machine.addresses = merged_addresses(machine, answered)
     if waits_for_access(machine):
         register(machine, answered)
-    elif moves(machine, answered):
-        driver = driver_of(machine)
-        machine.driver_state = driver.move(driver_instance(machine), answered.url)
-        machine.url = driver.where(driver_instance(machine)).url
-    who = holder_name(own, answered)
-    accepted = replace(own, who=who, state=GRANTED, answered=own.request, until=rfc3339(answered.until))
-    addresses = " ".join(answered.addresses)
+    accepted = replace(own, who=holder_name(own, answered), state=GRANTED, answered=own.request)
     machine.access = replace(
-        accepted, by=answer.sender, url=answered.url, addresses=addresses, called=answered.called
+        accepted, until=rfc3339(answered.until), by=answer.sender, url=answered.url, called=answered.called
     ).dump()
     held.write()
     held.write_files({REQUEST_FILE: b""})
@@ -318,4 +288,6 @@ def register(machine: Machine, answered: AnsweredMachine) -> None:
     machine.url = driver.where(driver_instance(machine)).url
     machine.tls = True
     machine.labels = dict(answered.labels)
+    host = place_of(parse_url(machine.url).host)
+    machine.addresses = [address for address in answered.addresses if place_of(address) != host]
     machine.phase = Phase.READY

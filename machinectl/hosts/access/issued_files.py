@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint, MachineError, one_line
 from machinectl.files.atomic import PRIVATE_FILE
@@ -14,8 +14,8 @@ from machinectl.files.fileset import check_absent, read_regular_file, replace_to
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# SHA256 of the written files by path; the machines' hosts in them; and the holder of the keys.
-NOTES, HOSTS, HOLDER = ".machinectl.json", "hosts", "holder"
+# SHA256 of the written files by path, and the holder of the keys.
+NOTES, HOLDER = ".machinectl.json", "holder"
 HINT = Hint("Choose another directory with --out, or replace them: --force")
 
 
@@ -36,35 +36,21 @@ def check_holder(directory: str, who: str) -> None:
         raise MachineError(f"{directory} holds the files of {one_line(holder)}, not of {who}", HINT)
 
 
-def write_issued(directory: str, who: str, files: Mapping[str, bytes], hosts: Mapping[str, str]) -> None:
-    """Write all files or none, for the owner alone. Git ignores the folders with keys.
-
-    `hosts` are those of machines with several addresses, for the next run.
-    """
+def write_issued(directory: str, who: str, files: Mapping[str, bytes]) -> None:
+    """Write all files or none, for the owner alone. Git ignores the folders with keys."""
     folders = {os.path.dirname(path) for path in files} - {""}
     written = {**files, **{f"{folder}/.gitignore": b"*\n" for folder in folders}}
     notes = read_notes(directory) | {path: sha256(data) for path, data in written.items()} | {HOLDER: who}
-    hosts = {**noted_hosts(directory), **hosts}
-    written[NOTES] = json.dumps({**notes, **({HOSTS: hosts} if hosts else {})}, indent=4).encode()
+    written[NOTES] = json.dumps(notes, indent=4).encode()
     replace_together(directory, written, force=True, hint="", mode=PRIVATE_FILE)
 
 
 def read_notes(directory: str) -> dict[str, str]:
-    return {path: found for path, found in notes_of(directory).items() if isinstance(found, str)}
-
-
-def noted_hosts(directory: str) -> dict[str, str]:
-    """Return the host that the files name, by machine."""
-    hosts = notes_of(directory).get(HOSTS)
-    return {name: str(host) for name, host in hosts.items()} if isinstance(hosts, dict) else {}
-
-
-def notes_of(directory: str) -> dict[str, Any]:
     try:
         notes = json.loads(read_regular_file(os.path.join(directory, NOTES)))
     except (MachineError, ValueError, RecursionError):
         return {}
-    return notes if isinstance(notes, dict) else {}
+    return {path: found for path, found in notes.items() if isinstance(found, str)} if isinstance(notes, dict) else {}
 
 
 def digest(directory: str, path: str) -> str:

@@ -10,7 +10,7 @@ from machinectl.cli.options.chosen_names import target_names
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.tables.fitted_table import Fitting
 from machinectl.cli.tables.results import is_on_board, print_listed, report_all, report_results
-from machinectl.cli.verbs.share.handover import COMPARE, hand_over
+from machinectl.cli.verbs.share.handover import COMPARE, hand_over, utc
 from machinectl.console import confirm, decline
 from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.machines.selection import require_names
@@ -18,7 +18,6 @@ from machinectl.quantities import parse_lifetime
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from datetime import datetime
 
     from machinectl.cli.options.verb_session import Session
     from machinectl.commands.access.grant import ExpectedGrant, GrantOrder
@@ -148,10 +147,6 @@ def shown_name(order: GrantOrder, name: str) -> str:
 
 def places(each: ExpectedGrant) -> str:
     return " or ".join(filter(None, [each.url, ", ".join(each.addresses)]))
-
-
-def utc(time: datetime) -> str:
-    return f"{time:%Y-%m-%d %H:%M} UTC"
 
 
 def circumstances(each: ExpectedGrant) -> str:

@@ -8,6 +8,7 @@ from machinectl.cli.output.stdout import print_result, write_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from machinectl.cli.options.verb_session import Session
 
@@ -22,6 +23,10 @@ class Fingerprinted(Protocol):
     def fingerprint(self) -> str: ...
 
     def text(self) -> str: ...
+
+
+def utc(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M} UTC"
 
 
 def file_of(output: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import print_lines
-from machinectl.cli.verbs.share.handover import COMPARE, file_of, hand_over
+from machinectl.cli.verbs.share.handover import COMPARE, file_of, hand_over, utc
 from machinectl.errors import Hint, one_line
 
 if TYPE_CHECKING:
@@ -99,17 +99,13 @@ def machine_line(each: AcceptedMachine) -> str:
     answered = each.answered
     there = answered.called or answered.name
     asked = "" if each.name == there else f" (there {there})"
+    holder = f" as {each.holder}" if each.holder else ""
+    if not each.is_new:
+        return f"{each.name}{hide_fingerprints(asked + holder)}, until {utc(answered.until)}, a new certificate"
     also = cut_list(" or ", answered.addresses)
     labels = cut_list("; labels: ", [f"{key}={value}" for key, value in answered.labels], " ")
-    changes = "" if each.is_new else f", a new certificate{changed_addresses(each)}"
-    holder = f" as {each.holder}" if each.holder else ""
     place = hide_fingerprints(f"{asked}{holder} at {answered.url}")
-    return f"{each.name}{place}{also}, until {answered.until:%Y-%m-%d %H:%M} UTC{changes}{labels}"
-
-
-def changed_addresses(each: AcceptedMachine) -> str:
-    url = f"; its URL was {each.left_url}" if each.left_url else ""
-    return f"{url}{cut_list('; adds ', each.added)}{cut_list('; removes ', each.removed)}"
+    return f"{each.name}{place}{also}, until {utc(answered.until)}{labels}"
 
 
 def cut_list(before: str, items: Sequence[str], separator: str = ", ") -> str:
@@ -126,4 +122,4 @@ def cut_list(before: str, items: Sequence[str], separator: str = ", ") -> str:
 
 def accepted_line(each: AcceptedMachine) -> str:
     done = "ready" if each.is_new else "renewed"
-    return f"{each.name}: {done}, until {each.answered.until:%Y-%m-%d %H:%M} UTC"
+    return f"{each.name}: {done}, until {utc(each.answered.until)}"
