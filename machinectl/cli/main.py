@@ -13,7 +13,6 @@ import sys
 from machinectl.cli.catalogue import find_verb
 from machinectl.cli.declarations.shared_flags import BEFORE_THE_VERB
 from machinectl.cli.invocation import BY_DOCKER, THIS, own_version
-from machinectl.cli.late_modules import import_late
 from machinectl.cli.options.help_request import help_work
 from machinectl.cli.output.exit_status import guarded
 from machinectl.cli.output.stdio import open_streams
@@ -35,7 +34,6 @@ MANY_OBJECTS = 100_000
 
 def main() -> int:
     open_streams()
-    import_late()
     # Modules live until the process ends: collecting them takes a fifth of a short verb's time.
     gc.set_threshold(MANY_OBJECTS)
     try:
