@@ -18,8 +18,11 @@ else:
     Protocol = object
 
 
+ANSWER = Hint("Answer the question, or give the option that answers it")
+
+
 class Unanswered(MachineError):
-    def __init__(self, hint: str = "Answer the question, or give the option that answers it") -> None:
+    def __init__(self, hint: str = ANSWER) -> None:
         super().__init__("No answer was given", hint)
 
 
@@ -35,7 +38,7 @@ def confirm(console: Console, question: str, unasked: str = "") -> bool:
         return console.ask(f"{question} (y/n): ").strip().lower().startswith("y")
     except Unanswered as exc:
         if unasked:
-            raise Unanswered(f"To do it without being asked: {unasked}") from exc
+            raise Unanswered(Hint("To do it without being asked", unasked)) from exc
         raise
 
 

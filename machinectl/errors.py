@@ -25,6 +25,17 @@ CUT = "…"
 SET_CLOCK, BY_SERVICE = "timedatectl set-ntp true", "by a time service such as chrony"
 
 
+def quoted(word: str) -> str:
+    """Quote a word of a command for a shell, but not a <PLACEHOLDER>."""
+    import shlex
+
+    return word if is_placeholder(word) else shlex.quote(word)
+
+
+def is_placeholder(word: str) -> bool:
+    return word.startswith("<") and word.endswith(">")
+
+
 class Hint(str):
     """What to do next, and the command to type: `Hint("Set it up first", "machinectl provision", name)`.
 
@@ -37,7 +48,7 @@ class Hint(str):
     parts: tuple[tuple[str, str, bool], ...]
 
     def __new__(cls, text: str, command: str = "", *words: str, elsewhere: bool = False) -> Self:
-        line = " ".join([command, *(quoted(word) for word in words)])
+        line = " ".join([command, *map(quoted, words)])
         return cls.of((text, line, elsewhere))
 
     @classmethod
@@ -58,6 +69,7 @@ class Hint(str):
 
 
 NO_HINT = Hint.of()
+LEAVE_ONE_OUT = Hint("Leave one of them out")
 
 
 class MachineError(Exception):
@@ -69,8 +81,10 @@ class MachineError(Exception):
     """
 
     exit_code = 1
-    # The rest of docker-machine's line, for scripts. It takes the place of the hint.
+    # The rest of docker-machine's line, for scripts; {0} stands for the program.
     more = ""
+    # Whether `more` says all that is known.
+    unexplained = False
     # Whether the hint names something like what was given.
     guesses = False
     # What is printed before the cause.
@@ -125,13 +139,6 @@ class Declined(CheckFailed):
     label = ""
 
 
-def quoted(word: str) -> str:
-    """Quote a word of a command for a shell, but not a <PLACEHOLDER>."""
-    import shlex
-
-    return word if word.startswith("<") and word.endswith(">") else shlex.quote(word)
-
-
 def elsewhere(hint: str) -> str:
     """Mark the commands of a hint as typed on another computer, which has a store of its own."""
     return hint.replace("machinectl ", f"machinectl{ELSEWHERE} ")
@@ -147,7 +154,7 @@ def wrong_choice(flag: str, given: str, choices: Sequence[str]) -> UsageError:
     *first, last = choices
     valid = f"{', '.join(first)} or {last}" if first else last
     near = closest_match(given, choices) or choices[0]
-    return UsageError(f"{flag} takes {valid}, not {given!r}", f"For example: {flag} {near}")
+    return UsageError(f"{flag} takes {valid}, not {given!r}", Hint(f"For example: {flag} {near}"))
 
 
 def closest_match(word: str, known: Iterable[str]) -> str:

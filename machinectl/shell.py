@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -271,7 +271,7 @@ def hint(shell: str, typed: Sequence[str], path: str) -> list[str]:
 
 def cannot_hold(shell: str, what: str, why: str) -> MachineError:
     other = "powershell" if shell == "cmd" else "bash"
-    return MachineError(f"{shell} cannot hold {what}: {why}", f"Print it for another shell: --shell {other}")
+    return MachineError(f"{shell} cannot hold {what}: {why}", Hint(f"Print it for another shell with --shell {other}"))
 
 
 def encoding_reason(exc: ValueError) -> str:

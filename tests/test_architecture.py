@@ -40,10 +40,8 @@ READING = {
     "count",
 }
 MATCHING = {"search", "match", "fullmatch", "sub", "split", "findall", "finditer"}
-# Modules that still do. The first four will not when a hint keeps its command apart from its words.
+# Modules that still do.
 READ_ERRORS = {
-    "machinectl.cli.output.exit_status",
-    "machinectl.cli.parsing.suggestions",
     "machinectl.cli.verbs.many.apply",
     # These join an error with a name, or with its hint.
     "machinectl.errors",

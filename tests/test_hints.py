@@ -124,7 +124,7 @@ NOT_TYPED = ("discover", "ls --watch", "use -", "fleet schema prints", "apply ch
 # What a command line that is no command line is told.
 REFUSED = re.compile(
     r"No such (option|command)|requires an argument|takes no value|is missing|extra arguments|Too many|needs --|"
-    r"needs a command|not '|Nothing to set|no machine name|Expected (to get )?one"
+    r"is missing|not '|Nothing to set|no machine name|Expected (to get )?one"
 )
 
 

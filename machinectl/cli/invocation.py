@@ -58,7 +58,7 @@ class Called:
         return self.typed[: end_of_own(self.typed)]
 
     def corrected(self, wrong: str, right: str) -> str:
-        """Return the command line as typed, with another name, image or command; "" if `wrong` was not typed."""
+        """Return the command line as typed, with another name or image; "" if `wrong` was not typed."""
         from machinectl.cli.typed_words import typed_line
 
         for at, word in enumerate(self.typed):

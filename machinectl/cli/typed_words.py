@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from machinectl.errors import CUT
+from machinectl.errors import CUT, is_placeholder
 from machinectl.files.atomic import quote_word
 from machinectl.masking import HIDDEN, is_secret, without_secret
 
@@ -31,8 +31,11 @@ def typed_order(words: Sequence[str]) -> str:
 
 
 def quoted(words: Iterable[str]) -> str:
-    """Leave … without quotes: it stands for what is left out."""
-    return " ".join(CUT.join(part and quote_word(part) for part in word.split(CUT)) or "''" for word in words)
+    """Leave … and <PLACEHOLDERS> without quotes: they stand for what is left out."""
+    return " ".join(
+        word if is_placeholder(word) else CUT.join(part and quote_word(part) for part in word.split(CUT)) or "''"
+        for word in words
+    )
 
 
 def words_without_secrets(words: Sequence[str]) -> list[str]:

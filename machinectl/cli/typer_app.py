@@ -19,6 +19,7 @@ from machinectl.cli.options.verb_session import session_of
 from machinectl.cli.output.exit_status import guarded, program_with
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.parsing.command_start import COMMANDS, DASHES, with_dashes
+from machinectl.cli.parsing.flag_values import without_options
 from machinectl.cli.parsing.go_flags import canonical, flags_of, is_group
 from machinectl.cli.parsing.lookahead import named_driver, named_machine, named_store, split_at_verb
 from machinectl.cli.parsing.suggestions import (
@@ -30,7 +31,7 @@ from machinectl.cli.parsing.suggestions import (
     with_names_hint,
 )
 from machinectl.cli.typed_words import typed_line
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import NO_HINT, Hint, MachineError, UsageError
 from machinectl.machines.store import Store
 
 if TYPE_CHECKING:
@@ -65,9 +66,13 @@ def run_typer(app: typer.Typer, arguments: list[str]) -> int:
     except TYPERS_USAGE_ERROR as exc:
         raise usage_error(exc, arguments) from exc
     except UsageError as exc:
-        exc.hint = exc.hint or f"{command_path(arguments)} --help"
+        exc.hint = exc.hint or help_hint(command_path(arguments))
         raise
     return result if isinstance(result, int) else 0
+
+
+def help_hint(path: str) -> Hint:
+    return Hint("", f"{path} --help")
 
 
 def verb_of(arguments: Sequence[str]) -> str:
@@ -88,12 +93,12 @@ def usage_error(error: Any, arguments: Sequence[str]) -> MachineError:
     unknown = getattr(error, "option_name", "")
     # The verb's own option before it is in the verb's help, another in that of all.
     is_before = unknown in {word.partition("=")[0] for word in before} and unknown.lstrip("-") not in flags_of(verb)
-    help_of_it = f"{NAME if is_before else path} --help"
+    help_of_it = help_hint(NAME if is_before else path)
     if not hasattr(error, "possibilities"):
         declared = find_verb(verb)
         flags = command_flags(verb, declared, arguments)[0] if declared else flags_of_verb("")
-        hint = line_with_missing(error, rest) or request_first(verb, rest)
-        return usage_error_of(error, path, flags, hint or help_of_it)
+        hint = request_first(verb, rest) or line_with_missing(error, rest) or help_of_it
+        return usage_error_of(error, flags, hint)
     # Each option, and whether it takes a value.
     options = {
         name: not getattr(parameter, "is_flag", True)
@@ -105,11 +110,10 @@ def usage_error(error: Any, arguments: Sequence[str]) -> MachineError:
 
         options |= {flag.flag: bool(flag.metavar) for flag in flags_of_drivers()}
     if goes_before_the_verb(unknown):
-        return UsageError(error.message, f"It goes before the verb: {moved_to_the_front(THIS.typed, unknown)}")
+        return UsageError(error.message, Hint("It goes before the verb", moved_to_the_front(THIS.typed, unknown)))
     if verb in COMMANDS:
-        help_of_it = (
-            f"Put the options of the command after it: {NAME} {verb} <NAME> {DASHES} {COMMANDS[verb]} {unknown}"
-        )
+        after = f"{NAME} {verb} {PLACEHOLDER} {DASHES} {COMMANDS[verb]} {unknown}"
+        help_of_it = Hint("Put the options of the command after it", after)
     store = Store(named_store(before))
     if verb == "set":
         name = named_machine(arguments, store.exists)
@@ -117,9 +121,8 @@ def usage_error(error: Any, arguments: Sequence[str]) -> MachineError:
         words = [word for before, word in pairwise(rest) if not word.startswith("-") and not before.startswith("--")]
         if words and not name:
             return store.no_such(words[-1])
-        help_of_it = f"{NAME} set --help {name or PLACEHOLDER}"
-        help_of_it = with_names_hint(help_of_it, store)
-    return UsageError(error.message, option_meant(verb, unknown, options) or help_of_it)
+        help_of_it = with_names_hint(Hint("", f"{NAME} set --help", name or PLACEHOLDER), store)
+    return UsageError(error.message, option_meant(unknown, options) or help_of_it)
 
 
 def goes_before_the_verb(option: str) -> bool:
@@ -128,15 +131,21 @@ def goes_before_the_verb(option: str) -> bool:
     return f"--{long}" == option or (long not in {"", "version"} and option in THIS.typed)
 
 
-def line_with_missing(error: Any, words: Sequence[str]) -> str:
-    """Return the command line with the options that it lacks, "" if it lacks something else."""
-    if getattr(getattr(error, "param", None), "param_type_name", "") != "option":
-        return ""
+def line_with_missing(error: Any, words: Sequence[str]) -> Hint:
+    """Return the command line with the options or the arguments that it lacks."""
+    parameter = getattr(error, "param", None)
+    if parameter is None:
+        return NO_HINT
+    alike = [each for each in error.ctx.command.params if each.param_type_name == parameter.param_type_name]
     given = {word.partition("=")[0] for word in words}
-    options = [each for each in error.ctx.command.params if each.required and each.param_type_name == "option"]
-    missing = [each for each in options if given.isdisjoint(each.opts)]
-    lacking = (f"{max(each.opts, key=len)} <{each.metavar.rpartition('|')[2]}>" for each in missing)
-    return " ".join([NAME, typed_line(THIS.typed), *lacking])
+    if parameter.param_type_name == "option":
+        missing = [each for each in alike if each.required and given.isdisjoint(each.opts)]
+        lacking = [f"{max(each.opts, key=len)} <{each.metavar.rpartition('|')[2]}>" for each in missing]
+    else:
+        # What may be left out of a metavar stands in brackets.
+        missing = [each for each in alike[alike.index(parameter) :] if each.required]
+        lacking = [f"<{word.removesuffix('…')}>" for each in missing for word in without_options(each.metavar).split()]
+    return Hint("", " ".join([NAME, typed_line(THIS.typed), *lacking]))
 
 
 def build(arguments: Sequence[str]) -> typer.Typer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from machinectl.errors import Hint
 from machinectl.hosts.engine_socket.command_environment import machine_at_socket
 from machinectl.hosts.status import query_engines
 from machinectl.hosts.status.query_engines import MachineStatus
@@ -35,7 +36,7 @@ class MachineRow(MachineStatus):
             "URL": self.machine.urls[0],
             "Swarm": self.in_swarm,
             "Labels": self.machine.labels,
-            "Error": self.listed_error,
+            "Error": self.error_with_hint,
             "DockerVersion": f"v{self.version}" if self.version else UNKNOWN,
         }
 
@@ -51,6 +52,13 @@ class MachineRow(MachineStatus):
         }
         last = {name: plain.pop(name) for name in ("Labels", "Error", "DockerVersion")}
         return {**plain, **swarm, **last, "ResponseTime": go_duration(self.seconds)}
+
+    @property
+    def error_with_hint(self) -> Hint:
+        if not (self.with_hint and self.hint):
+            return Hint(self.error)
+        (text, command, elsewhere), *others = self.hint.parts
+        return Hint.of((f"{self.error}. {text}" if text else self.error, command, elsewhere), *others)
 
     @property
     def in_swarm(self) -> str:
@@ -80,13 +88,13 @@ def machine_rows(store: Store, environment: Mapping[str, str]) -> list[MachineRo
     return found
 
 
-def unfinished_swarm_step(name: str, node: SwarmNode) -> str:
+def unfinished_swarm_step(name: str, node: SwarmNode) -> tuple[str, Hint]:
     """Return what is left to do for a swarm node, or ""."""
     if node.membership == JOINING:
-        return f"Joining a swarm: machinectl swarm status {name}"
+        return "Joining a swarm", Hint("", "machinectl swarm status", name)
     if node.membership != MEMBER:
-        return f"Still leaving its swarm: machinectl swarm leave {name}"
-    return f"Still drained in its swarm: machinectl provision {name}" if node.before else ""
+        return "Still leaving its swarm", Hint("", "machinectl swarm leave", name)
+    return "Still drained in its swarm" if node.before else "", Hint("", "machinectl provision", name)
 
 
 def query_rows(store: Store, listed: Iterable[MachineRow], timeout: float) -> Iterator[MachineRow]:
@@ -94,7 +102,9 @@ def query_rows(store: Store, listed: Iterable[MachineRow], timeout: float) -> It
     for row in query_engines.query_engines(store, listed, timeout):
         name = row.machine.name
         if row.machine.pending and not row.error and not store.is_locked(name):
-            row.error = f"Not all changes reached its host: machinectl {row.machine.pending} {name}"
+            row.error = "Not all changes reached its host"
+            row.hint, row.with_hint = Hint("", f"machinectl {row.machine.pending}", name), True
         elif (node := on_record(row.machine)) and not row.error and not store.is_locked(name):
-            row.error = unfinished_swarm_step(name, node)
+            row.error, row.hint = unfinished_swarm_step(name, node)
+            row.with_hint = bool(row.error)
         yield row

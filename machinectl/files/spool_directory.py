@@ -6,12 +6,12 @@ import os
 import shutil
 import tempfile
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 
 from machinectl.files.descriptor_lock import take_lock
 from machinectl.files.ownership import checked_place
 from machinectl.files.temporary_files import temporary_place
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 

@@ -306,9 +306,9 @@ def test_another_shell_is_refused_with_those_that_there_are() -> None:
     for verb in ("shell-init", "completion"):
         hint = f"\n  For example: machinectl {verb} "
         for words, said in (
-            (["fisch"], f"machinectl {verb} takes bash, zsh, fish or powershell, not 'fisch'{hint}fish"),
-            (["tcsh"], f"machinectl {verb} takes bash, zsh, fish or powershell, not 'tcsh'{hint}bash"),
-            ([], f"SHELL is missing: machinectl {verb} SHELL{hint}bash"),
+            (["fisch"], f"{verb} takes bash, zsh, fish or powershell, not 'fisch'{hint}fish"),
+            (["tcsh"], f"{verb} takes bash, zsh, fish or powershell, not 'tcsh'{hint}bash"),
+            ([], f"SHELL is missing{hint}bash"),
         ):
             found = machinectl(verb, *words)
             assert (found.returncode, found.stderr) == (2, f"Error: {said}\n")

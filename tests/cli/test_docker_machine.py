@@ -346,7 +346,7 @@ def test_called_as_docker_machine_its_own_tests_pass(
 def test_called_as_docker_machine_errors_and_hints_name_it(machines: Store, docker_machine: Path) -> None:
     store = machines.root
     unknown = called(docker_machine, "url ghost", machines).stderr
-    assert unknown == f"{GHOST}{MORE}\n".replace("machinectl", f"docker-machine -s {store}")
+    assert unknown == GHOST + MORE.format(f"docker-machine -s {store}") + "\n"
     assert called(docker_machine, "destroy orionbox", machines).stderr.endswith(
         f"Did you mean: docker-machine -s {store} rm orionbox\n"
     )
@@ -397,11 +397,8 @@ def test_called_as_docker_machine_ls_names_it_in_a_store_of_docker_machines(
 
 def test_an_unknown_machine_is_named_by_docker_machines_whole_line_in_an_empty_store(store: Store) -> None:
     line, *steps = machinectl("url", "ghost", store=store.root).stderr.splitlines()
-    assert line == GHOST + MORE
-    assert [step.partition(":")[0] for step in steps] == [
-        "  Set up a server over SSH",
-        "  Register an engine that runs",
-    ]
+    assert line == GHOST + MORE.format("machinectl")
+    assert [step.partition(":")[0] for step in steps] == ["  Set up a server over SSH"]
 
 
 @pytest.mark.parametrize("others", [True, False])
@@ -415,8 +412,10 @@ def test_a_removed_machine_is_named_by_docker_machines_whole_line(store: Store, 
         added(store, plain)
     machinectl("rm", "-y", "web", store=store.root)
     line, *steps = machinectl("url", "web", store=store.root).stderr.splitlines()
-    assert line == f'Docker machine "web" does not exist{MORE}'
-    assert steps[0] == "  It was removed, but its host still has the changes made on it"
+    assert line == f'Docker machine "web" does not exist{MORE.format("machinectl")}'
+    assert steps[0].startswith(
+        "  It was removed, but its host still has the changes made on it; undo them: machinectl rm --purge "
+    )
     again = machinectl("rm", "-f", "web", store=store.root)
     assert again.stderr.splitlines()[0] == f'Error removing host "web": {line}'
     assert again.returncode == 0

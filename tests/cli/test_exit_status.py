@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.cli.output.exit_status import PLAIN_IN_SHELLS, as_called, report
+from machinectl.cli.invocation import THIS
+from machinectl.cli.output.exit_status import PLAIN_IN_SHELLS, report
 from machinectl.cli.output.stdout import print_json
 from machinectl.cli.parsing.create_forms import no_name
-from machinectl.errors import ELSEWHERE, MachineError, elsewhere
+from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.machines.store.name_errors import missing
 from tests.support.in_process import machinectl
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     [
         (MachineError("It does not answer"), "Error: It does not answer\n"),
         (no_name([]), "Error: No machine name specified\n"),
-        (missing("X", ""), 'Docker machine "X" does not exist. Use "machinectl ls" to list machines. '),
+        (missing("X", NO_HINT), 'Docker machine "X" does not exist. Use "machinectl ls" to list machines. '),
         (MachineError('Driver "X" is broken'), 'Error: Driver "X" is broken\n'),
         (MachineError("No active host found", for_scripts=True), "No active host found\n"),
         (MachineError("It does not start\njournal: no space"), "Error: It does not start\njournal: no space\n"),
@@ -39,28 +40,37 @@ def test_errors_begin_alike_and_docker_machines_lines_stay_its_own(
     assert capsys.readouterr().err.startswith(printed)
 
 
-def test_what_to_do_stands_beneath_and_apart(capsys: pytest.CaptureFixture[str]) -> None:
-    report(MachineError("No", "Do this: machinectl ls -q;\nor: machinectl rm b"), "machinectl -s /x")
-    assert capsys.readouterr().err == "Error: No\n  Do this: machinectl -s /x ls -q;\n  or: machinectl -s /x rm b\n"
+HINT = Hint("Have machinectl do it", "machinectl rm", "a b", "<DIR>") | Hint(
+    "ask alice", "machinectl ls", elsewhere=True
+)
 
 
-def test_a_hints_command_names_the_store_that_was_named_and_a_sentence_does_not() -> None:
-    hint = "Look: machinectl ls; have machinectl do it (machinectl rm)."
-    assert as_called(hint, "machinectl -s /x") == (
-        "Look: machinectl -s /x ls; have machinectl do it (machinectl -s /x rm)."
+def test_what_to_do_stands_beneath_and_its_command_names_the_store(capsys: pytest.CaptureFixture[str]) -> None:
+    report(MachineError("No", HINT), "machinectl -s /x")
+    assert capsys.readouterr().err == (
+        "Error: No\n  Have machinectl do it: machinectl -s /x rm 'a b' <DIR>; ask alice: machinectl ls\n"
     )
 
 
-def test_a_command_for_another_computer_gets_nothing_of_this_one(capsys: pytest.CaptureFixture[str]) -> None:
-    hint = elsewhere("Ask alice: machinectl access end joe web1; machinectl ls")
-    for program in ("machinectl -s /x", "machinectl", "docker machine"):
-        report(MachineError("It is hers", hint), program)
-        assert capsys.readouterr().err == f"Error: It is hers\n  {hint.replace(ELSEWHERE, '')}\n"
+def test_a_terminal_shows_each_command_on_its_line_and_breaks_none(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "32")
+    report(MachineError("No", HINT), "machinectl -s /x")
+    assert capsys.readouterr().err.splitlines() == [
+        *("Error: No", "  Have machinectl do it:", "  machinectl -s /x rm 'a b' <DIR>", "  Ask alice: machinectl ls"),
+    ]
 
 
-def test_json_does_not_mark_a_command_for_another_computer(capfd: pytest.CaptureFixture[str]) -> None:
-    print_json({"Hint": elsewhere("Ask alice: machinectl ls")})
-    assert json.loads(capfd.readouterr().out) == {"Hint": "Ask alice: machinectl ls"}
+def test_json_has_the_text_of_a_hint(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(THIS, "root", "/x")
+    print_json({"Hint": HINT})
+    assert json.loads(capfd.readouterr().out) == {
+        "Hint": "Have machinectl do it: machinectl -s /x rm 'a b' <DIR>; ask alice: machinectl ls"
+    }
 
 
 def test_of_many_machines_each_error_names_its_own(capsys: pytest.CaptureFixture[str]) -> None:

@@ -114,9 +114,9 @@ def test_a_missing_word_is_named_without_the_brackets_of_the_usage_line(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cause, hint = refused(capsys, *name.split())
-    assert re.search(rf"Error: (\S+ is missing: machinectl {name} \S+|machinectl {name} needs --\S+ \S+)", cause)
-    # What is missing is filled in where it has a name.
-    assert re.fullmatch(rf"machinectl {name} (--help|(--\S+ <\S+> ?)+)", hint)
+    assert re.fullmatch(r"Error: \S+ is missing", cause)
+    # The hint is the line that was typed, with what is missing.
+    assert re.fullmatch(rf"machinectl {name}( --\S+)?( <[^\s\[\]]+>)+( --\S+ <\S+>)*", hint)
 
 
 def test_words_that_are_too_much_are_named_as_docker_machine_does(capsys: pytest.CaptureFixture[str]) -> None:

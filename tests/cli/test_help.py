@@ -276,8 +276,8 @@ def test_the_help_of_set_and_create_lists_the_options_of_the_driver(store: Store
             ("set", "ghost", "--ssh-port", "22"),
             'Docker machine "ghost" does not exist. Use "machinectl ls"',
         ),
-        (("run", "box", "uname", "-sm"), "needs a machine before the command\n  Set up a server over SSH: "),
-        (("run", "-a", "--group", "-t", "9"), "needs a command\n  machinectl run -a --group -t 9 uptime"),
+        (("run", "box", "uname", "-sm"), "A machine is missing before the command\n  Set up a server over SSH: "),
+        (("run", "-a", "--group", "-t", "9"), "The command is missing\n  machinectl run -a --group -t 9 uptime"),
         (("set", "--ssh-port", "22"), "\n  Set up a server over SSH: machinectl create "),
     ],
 )

@@ -228,7 +228,7 @@ def test_a_word_that_may_be_a_machine_or_the_command_is_refused_with_both_lines(
         done = machinectl(*typed.split(), store=fleet.root)
         assert done.returncode == 2
         lines = [line.strip() for line in done.stderr.splitlines()[1:]]
-        assert lines == [f"For the command: machinectl {command}", f"For the machine: machinectl {machine}"]
+        assert lines == [f"For the command: machinectl {command}; for the machine: machinectl {machine}"]
 
 
 def test_socket_with_two_machines_asks_for_one(fleet: Store) -> None:

@@ -82,8 +82,8 @@ def test_names_and_globs_list_those_machines_and_an_unknown_name_is_a_note(store
         (["web1"], "web1\n", ""),
         (["web*"], "web1\nweb2\n", ""),
         (["db", "web[1:2]"], "db\nweb1\nweb2\n", ""),
-        (["ghost", "db"], "db\n", 'Docker machine "ghost" does not exist\nList the machines: machinectl ls\n'),
-        (["ghost"], "", 'Docker machine "ghost" does not exist\nList the machines: machinectl ls\n'),
+        (["ghost", "db"], "db\n", 'Docker machine "ghost" does not exist\n  List the machines: machinectl ls\n'),
+        (["ghost"], "", 'Docker machine "ghost" does not exist\n  List the machines: machinectl ls\n'),
     ):
         done = machinectl("ls", *words, "-t", "0", "-f", "{{.Name}}", store=store.root)
         assert (done.returncode, done.stdout, done.stderr) == (0, listed, note)

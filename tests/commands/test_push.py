@@ -143,7 +143,7 @@ def test_a_terminal_shows_each_result_once_and_a_summary_of_all(
         (["push", "app:1", "--from-file", "missing.tar", "classic"], 1, "There is no file missing.tar"),
         (["push", "app:1", "--platform", "linux/", "classic"], 2, "'linux/' is not a platform"),
         (["push", "app:1", "--as", "app@sha256:" + "0" * 64, "classic"], 2, "has a digest"),
-        (["push"], 2, "IMAGE is missing: machinectl push IMAGE NAME…"),
+        (["push"], 2, "IMAGE is missing"),
         (["push", "\x1b[31mapp", "classic"], 2, r"'\x1b[31mapp' is not an image name"),
         (["push", "app:1", "--platform", "\x07", "classic"], 2, r"'\x07' is not a platform"),
         (["push", "app:1", "nobody"], 1, 'Docker machine "nobody" does not exist'),

@@ -407,7 +407,7 @@ def test_without_a_name_and_due_the_error_names_both(store: Store) -> None:
     owned(store, "orion", client=OLD)
     done = machinectl("renew", "--dry-run", store=store.root)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "machinectl renew --due --dry-run;" in done.stderr
+    assert "machinectl renew --due --dry-run; or" in done.stderr
     assert "machinectl renew --dry-run <NAME>\n" in done.stderr
 
 

@@ -6,7 +6,7 @@ docker-machine, or refuses. Imports nothing heavy.
 
 from __future__ import annotations
 
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import LEAVE_ONE_OUT, Hint, MachineError, UsageError
 from machinectl.machines.record import natural
 from machinectl.machines.selection import chosen, matching, selected
 
@@ -21,7 +21,7 @@ def chosen_names(here: Session, names: Sequence[str], selector: str | None, *, e
     """Return the machines that were chosen, none if nothing was typed."""
     if everything:
         if names or selector is not None:
-            raise UsageError("--all, and names or --selector, exclude each other", "Leave one of them out")
+            raise UsageError("--all, and names or --selector, exclude each other", LEAVE_ONE_OUT)
         if not (found := here.store.names()):
             from machinectl.machines.store.first_machine import first_step_hint
 
@@ -39,7 +39,7 @@ def target_names(here: Session, names: Sequence[str], selector: str | None, *, e
         found = found or chosen(here.store, ())
     except MachineError as exc:
         if here.store.names():
-            exc.hint += "; or pass --all or -l <SELECTOR>"
+            exc.hint |= Hint("or pass --all or -l <SELECTOR>")
         raise
     return sorted(set(found), key=lambda name: (natural(name), name))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from typing import TYPE_CHECKING, Any
 
 from machinectl import url as engine_url
@@ -12,7 +11,7 @@ from machinectl.cli.declarations.make_machines import OLD_SWARM
 from machinectl.cli.options.login_options import read_login_secret
 from machinectl.cli.parsing.flag_values import typed_name
 from machinectl.driver.driver_options import check_option, complete_options, option_flag, split_location
-from machinectl.errors import UsageError
+from machinectl.errors import NO_HINT, Hint, UsageError
 from machinectl.files.secret_files import is_exposed
 from machinectl.machines.create_options import ENGINE_FLAGS, ENV_FILE
 from machinectl.machines.engine_options import EngineOptions, check_options, check_printable, each_once, read_env_file
@@ -68,7 +67,7 @@ def warn_of_open_files(given: dict[str, Any], console: Console) -> None:
     """Warn of env files that others can read: they may hold passwords."""
     for path in env_files(given):
         if is_exposed(path):
-            console.warn(f"{path} can be read by others; if it holds a password: chmod 600 {shlex.quote(path)}")
+            console.warn(f"{path} can be read by others", Hint("If it holds a password", "chmod 600", path))
 
 
 def asks_for_swarm(given: dict[str, Any]) -> bool:
@@ -83,13 +82,11 @@ def parse_labels(given: Sequence[str], machine: str = "") -> dict[str, str]:
     for label in given:
         key, equals, value = label.partition("=")
         if not key.strip():
-            raise UsageError(f"--label {label!r} has no key", "--label KEY=VALUE")
+            raise UsageError(f"--label {label!r} has no key", Hint("Write --label <KEY>=<VALUE>"))
         if not equals:
-            removal = f"\nRemove it: machinectl set --unlabel {shlex.quote(key)} {machine}" if machine else ""
-            raise UsageError(
-                f"The label {key} has no value",
-                f"Set one: --label {key}=VALUE, or an empty one: --label {key}={removal}",
-            )
+            hint = Hint(f"Write --label {key}=<VALUE>")
+            removal = Hint("remove it", "machinectl set --unlabel", key, machine) if machine else NO_HINT
+            raise UsageError(f"The label {key} has no value", hint | removal)
         found[key] = value
     return found
 

@@ -28,8 +28,11 @@ def is_switched_off() -> bool:
 # The SSH config file inside a store (hosts.ssh_config); it exists only after `ssh-config --write`.
 SSH_CONFIG = "ssh_config"
 # Each follower's name, and the command that repairs it.
-CONTEXT = ("docker's context", f"machinectl context sync; or do without contexts: export {SWITCH}=off")
-SSH = ("ssh's configuration", "machinectl ssh-config --write")
+CONTEXT = (
+    "docker's context",
+    Hint("then", "machinectl context sync") | Hint("or do without contexts", f"export {SWITCH}=off"),
+)
+SSH = ("ssh's configuration", Hint("then", "machinectl ssh-config --write"))
 
 
 class StoreFollowers:
@@ -38,7 +41,7 @@ class StoreFollowers:
     def __init__(self) -> None:
         # Messages to print, and machines by (follower, cause, hint) of a failure.
         self.said: list[tuple[str, Hint]] = []
-        self.failed: dict[tuple[tuple[str, str], str, Hint], list[str]] = {}
+        self.failed: dict[tuple[tuple[str, Hint], str, Hint], list[str]] = {}
 
     def warn(self, text: str, hint: Hint = NO_HINT) -> None:
         self.said.append((text, hint))
@@ -94,7 +97,7 @@ class StoreFollowers:
                 continue
             self(store, name, machine, machine)
 
-    def attempt(self, what: tuple[str, str], name: str, follow: Callable[[], None]) -> None:
+    def attempt(self, what: tuple[str, Hint], name: str, follow: Callable[[], None]) -> None:
         try:
             follow()
         except MachineError as exc:
@@ -102,15 +105,15 @@ class StoreFollowers:
         except Exception as exc:  # noqa: BLE001 (the machine has changed: no failure here may hide that)
             self.fail(what, name, f"{type(exc).__name__}: {exc}", Hint("This is a bug; please report it"))
 
-    def fail(self, what: tuple[str, str], name: str, cause: str, hint: Hint) -> None:
+    def fail(self, what: tuple[str, Hint], name: str, cause: str, hint: Hint) -> None:
         self.failed.setdefault((what, cause, hint), []).append(name)
 
     @property
     def has_news(self) -> bool:
         return bool(self.said or self.failed)
 
-    def report(self, warn: Callable[[str, str], None]) -> None:
+    def report(self, warn: Callable[[str, Hint], None]) -> None:
         for text, hint in dict.fromkeys(self.said):
             warn(text, hint)
         for ((what, mend), cause, hint), names in self.failed.items():
-            warn(f"{', '.join(sorted(names))}: {what} is not in step: {cause}", hint | Hint("then", mend))
+            warn(f"{', '.join(sorted(names))}: {what} is not in step: {cause}", hint | mend)

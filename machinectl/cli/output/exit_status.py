@@ -9,24 +9,22 @@ import sys
 from machinectl.cli.invocation import NAME, THIS, is_on
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdio import OutputError
-from machinectl.cli.output.style import BOLD, RED, YELLOW, coloured, is_drawn_on, wrapped
+from machinectl.cli.output.style import BOLD, RED, YELLOW, coloured, columns, flowed, is_drawn_on, wrapped
 from machinectl.errors import ELSEWHERE, NO_HINT, Declined, Hint, MachineError
 from machinectl.files.atomic import make_directories, quote_word, replace_file
 from machinectl.files.home_directory import check_home_known
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 BUG = 3
 # The shell defines this verb as a function.
 USE = "use"
-# The characters that shlex.quote does not quote. shlex would load re on the light path.
-PLAIN_IN_SHELLS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-")
 # The characters of verbs.
 LETTERS = "abcdefghijklmnopqrstuvwxyz-"
-# These end a command inside a hint.
-ENDS = ("; ", ", or", " (", ")")
+# The characters that shlex.quote does not quote. shlex would load re on the light path.
+PLAIN_IN_SHELLS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-")
 INTERRUPTED = 130
 # Full disk and exceeded quota.
 FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -47,7 +45,7 @@ def guarded(work: Callable[[], int | None], *, program: str = "", failure_status
     except OutputError as exc:
         if exc.reader_is_gone:
             return 0
-        report(MachineError(str(exc), "Check the file or device that stdout goes to"))
+        report(MachineError(str(exc), Hint("Check the file or device that stdout goes to")))
         return 1
     except ModuleNotFoundError as exc:
         if (exc.name or "").partition(".")[0] in {"", "machinectl"}:
@@ -58,7 +56,7 @@ def guarded(work: Callable[[], int | None], *, program: str = "", failure_status
     except Exception as exc:  # noqa: BLE001 (the last handler: report a bug as a bug)
         if isinstance(exc, OSError) and exc.errno in FULL:
             where = f"{exc.filename}: " if exc.filename else ""
-            report(MachineError(f"{where}{exc.strerror}", "See which disk is full: df -h"))
+            report(MachineError(f"{where}{exc.strerror}", Hint("See which disk is full", "df -h")))
             return 1
         print(harmless(report_of_bug(exc)), file=sys.stderr)
         return BUG
@@ -67,37 +65,50 @@ def guarded(work: Callable[[], int | None], *, program: str = "", failure_status
 def missing_package_error(package: str) -> MachineError:
     return MachineError(
         f"The Python package {package} is missing: this is not a whole installation",
-        "Install machinectl with what it needs: pipx install machinectl; in a checkout: pipx install .",
+        Hint("Install machinectl with what it needs", "pipx install machinectl")
+        | Hint("in a checkout", "pipx install ."),
     )
 
 
 def report(error: MachineError, program: str = "") -> None:
     program = program or THIS.name
     at_terminal = is_drawn_on(sys.stderr)
-    more = "" if at_terminal else error.more
+    more = "" if at_terminal else error.more.format(program)
     label = "" if error.for_scripts and not at_terminal else error.label
-    first, *others = f"{label}{as_called(error.cause, THIS.name)}{as_called(more, program)}".split("\n")
-    hints = hint_lines(corrected_line(error) or ("" if more else error.hint), program)
-    first, *others = [wrapped(harmless(line), sys.stderr, program) for line in (first, *others)]
-    lines = [coloured(first, "" if isinstance(error, Declined) else RED, sys.stderr), *others, *hints]
+    first, *others = wrapped(harmless(f"{label}{as_called(error.cause, THIS.name)}{more}"), sys.stderr).split("\n")
+    hint = corrected_line(error) or (NO_HINT if more and error.unexplained else error.hint)
+    colour = "" if isinstance(error, Declined) else RED
+    lines = [coloured(first, colour, sys.stderr), *others, *hint_lines(hint, program)]
     sys.stderr.write("".join(f"{line}\n" for line in lines if line))
 
 
 def hint_lines(hint: str, program: str) -> list[str]:
-    """Return a hint for stderr, its commands as this program was called."""
-    fitted = wrapped(harmless(called(hint, program)), sys.stderr, program, indent=2, hint=True)
-    return [f"  {emphasised(line, program)}" for line in fitted.split("\n") if line]
+    """Return a hint's lines for stderr, its commands as this program was called: at a terminal, a line for each."""
+    parts = called(hint, program)
+    if not is_drawn_on(sys.stderr):
+        return [f"  {harmless(called_text(hint, program))}"] if parts else []
+    return [f"  {line}" for text, command in parts for line in part_lines(harmless(text), harmless(command))]
 
 
-def called(hint: str, program: str) -> str:
-    """Write a hint's commands as this program was called."""
+def part_lines(text: str, command: str) -> Iterator[str]:
+    """Wrap the text. The command stays whole: it is pasted."""
+    words = f"{text[:1].upper()}{text[1:]}{':' * bool(text and command)}".split()
+    *lines, last = flowed([*words, *filter(None, [command])], columns(sys.stderr) - 2)
+    yield from map(" ".join, lines)
+    yield " ".join([*last[:-1], coloured(command, BOLD, sys.stderr)] if command else last)
+
+
+def called_text(hint: str, program: str) -> str:
+    return "; ".join(": ".join(filter(None, part)) for part in called(hint, program))
+
+
+def called(hint: str, program: str) -> list[tuple[str, str]]:
+    """Return the texts and commands of a hint, as this program was called."""
     if not isinstance(hint, Hint):
-        return as_called(hint, program)
-    parts = ((text, command if elsewhere else as_called(command, program)) for text, command, elsewhere in hint.parts)
-    lines = [": ".join(filter(None, part)) for part in parts]
-    if is_drawn_on(sys.stderr):
-        return "\n".join(f"{line[:1].upper()}{line[1:]}" for line in lines)
-    return "; ".join(lines)
+        # Until every room gives one.
+        lines = [as_called(line, program) for line in hint.split("\n") if line]
+        return [("", line) if line.startswith(program) else (line, "") for line in lines]
+    return [(text, command if elsewhere else as_called(command, program)) for text, command, elsewhere in hint.parts]
 
 
 def report_failures(results: Iterable[object], program: str) -> int:
@@ -108,18 +119,9 @@ def report_failures(results: Iterable[object], program: str) -> int:
     return int(bool(failures))
 
 
-def corrected_line(error: MachineError) -> str:
+def corrected_line(error: MachineError) -> Hint:
     line = THIS.corrected(*error.mistyped) if error.mistyped else ""
-    return f"Did you mean: {line}" if line else ""
-
-
-def emphasised(hint: str, program: str) -> str:
-    before, command, after = hint.partition(f"{program} ")
-    if not command:
-        return hint
-    ends = [at for end in ENDS if (at := after.find(end)) >= 0]
-    end = min(ends, default=len(after))
-    return before + coloured(command + after[:end], BOLD, sys.stderr) + emphasised(after[end:], program)
+    return Hint("Did you mean", line) if line else NO_HINT
 
 
 def as_called(text: str, program: str) -> str:
@@ -131,17 +133,17 @@ def as_called(text: str, program: str) -> str:
     found, *rest = text.split("machinectl ")
     for part in rest:
         verb = part[: len(part) - len(part.lstrip(LETTERS))]
-        called = NAME
+        name = NAME
         # `machinectl` can also be a plain name in a sentence, or the end of a path.
         if found.endswith("/"):
             pass
         elif verb.startswith("-"):
             # The options before the verb may name a store.
-            called = THIS.name
+            name = THIS.name
         elif verb in VERBS and not (verb == USE and not program.startswith(NAME)):
             # Only the shell function `machinectl` has this verb.
-            called = program
-        found += f"{called} {part}"
+            name = program
+        found += f"{name} {part}"
     return found.replace(ELSEWHERE, "")
 
 
@@ -157,7 +159,7 @@ def warning(text: str) -> str:
 def fitted_warning(text: str, program: str, hint: str = NO_HINT) -> str:
     """Return a warning, wrapped for a terminal."""
     begin = "Warning:"
-    fitted = warning(wrapped(f"{begin} {text}", sys.stderr, program).removeprefix(begin).lstrip(" "))
+    fitted = warning(wrapped(f"{begin} {user_text(text, program)}", sys.stderr).removeprefix(begin).lstrip(" "))
     return "\n".join([fitted, *hint_lines(hint, program)])
 
 

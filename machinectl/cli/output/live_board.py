@@ -110,7 +110,7 @@ class LiveBoard(PlainBoard):
             super().say(name, text)
 
     def write(self, text: str) -> None:
-        self.screen.print(Text.from_ansi(wrapped(text, sys.stderr, self.program)), soft_wrap=True)
+        self.screen.print(Text.from_ansi(wrapped(text, sys.stderr)), soft_wrap=True)
 
     def hide(self) -> None:
         if self.live:

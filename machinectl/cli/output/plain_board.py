@@ -179,10 +179,10 @@ class StepEnd:
     def line(self, title: str) -> str:
         return f"{title} ({self.outcome}{self.seconds:.1f} s)"
 
-    def drawn(self, title: str, stream: object, program: str = "") -> str:
+    def drawn(self, title: str, stream: object) -> str:
         """Return the line for a terminal; a long one is broken at words, and the time stays whole."""
         took = f"({self.outcome}{duration(self.seconds)})"
-        words = wrapped(f"{title} {took.replace(' ', NO_BREAK)}", stream, program, indent=INDENT)
+        words = wrapped(f"{title} {took.replace(' ', NO_BREAK)}", stream, indent=INDENT)
         text = words.replace("\n", "\n" + " " * INDENT).removesuffix(took.replace(" ", NO_BREAK))
         return f"{mark(self.sign, stream)} {text}{coloured(took, DIM, stream)}"
 

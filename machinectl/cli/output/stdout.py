@@ -7,15 +7,16 @@ import sys
 
 from machinectl.cli.declarations.declared_verb import PRINTS, WORKS
 from machinectl.cli.invocation import THIS
-from machinectl.cli.output.exit_status import as_called, program_with
+from machinectl.cli.output.exit_status import as_called, called, program_with
 from machinectl.cli.output.sanitise import harmless, harmless_json
 from machinectl.cli.output.stdio import OutputError, set_output_kind
-from machinectl.errors import elsewhere
+from machinectl.errors import Hint, elsewhere
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
+
 
 # How commands begin in hints.
 COMMAND = "machinectl "
@@ -64,7 +65,7 @@ def print_result(write: Callable[[], None], again: str) -> None:
             raise
         from machinectl.errors import MachineError
 
-        raise MachineError(str(exc), f"Make room, and print it again: {again}") from exc
+        raise MachineError(str(exc), Hint("Make room, and print it again", again)) from exc
     finally:
         set_output_kind(WORKS)
 
@@ -78,17 +79,19 @@ def print_value(text: str, fields: Any, *, as_json: bool) -> None:
 
 
 def with_commands_as_called(data: Any) -> Any:
-    """Write the commands in a JSON value's texts for the user as this program was called."""
+    """Write the commands of hints in a JSON value as this program was called."""
     if isinstance(data, list):
         return [with_commands_as_called(each) for each in data]
-    if not isinstance(data, dict):
-        return data
-    return {
-        key: as_called(value, program_with(THIS.root))
-        if key in FOR_USER and isinstance(value, str)
-        else with_commands_as_called(value)
-        for key, value in data.items()
-    }
+    if isinstance(data, Hint):
+        return Hint.of(*((*part, False) for part in called(data, program_with(THIS.root))))
+    if isinstance(data, dict):
+        return {
+            key: as_called(value, program_with(THIS.root))
+            if key in FOR_USER and isinstance(value, str) and not isinstance(value, Hint)
+            else with_commands_as_called(value)
+            for key, value in data.items()
+        }
+    return data
 
 
 def print_json(data: Any, *, indent: int | None = 4) -> None:

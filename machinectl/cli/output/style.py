@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 # ECMA-48's SGR.
 BOLD, DIM, RED, GREEN, YELLOW = "1", "2", "31", "32", "33"
 OK, FAILED, ATTENTION, UNKNOWN, MORE = "✓", "✗", "!", "?", "…"
@@ -91,40 +95,26 @@ def shorten(text: str, width: int, stream: object) -> str:
     return "".join(kept).rstrip() + end
 
 
-def wrapped(text: str, stream: object, program: str = "", *, indent: int = 0, hint: bool = False) -> str:
-    """Break prose at words for a terminal. Commands stay whole: they are pasted.
-
-    A command begins with `program`; in a hint, also after a colon.
-    """
+def wrapped(text: str, stream: object, *, indent: int = 0) -> str:
+    """Break prose at words for a terminal."""
     if not is_drawn_on(stream):
         return text
     room = max(columns(stream) - indent, 1)
-    return "\n".join(line for each in text.split("\n") for line in lines_of_prose(each, room, program, hint=hint))
+    return "\n".join(line for each in text.split("\n") for line in lines_of_prose(each, room))
 
 
-def lines_of_prose(text: str, room: int, program: str, *, hint: bool) -> list[str]:
+def lines_of_prose(text: str, room: int) -> list[str]:
     if len(text) <= room:
         return [text]
     indent = text[: len(text) - len(text.lstrip())]
-    lines = [indent]
-    start = True
-    for word in words_and_commands(text.strip(), program, hint=hint):
-        if start or len(lines[-1]) + 1 + len(word) <= room:
-            lines[-1] += word if start else f" {word}"
-        else:
-            lines.append(indent + word)
-        start = False
+    return [indent + " ".join(pieces) for pieces in flowed(text.split(), room - len(indent))]
+
+
+def flowed(pieces: Sequence[str], room: int) -> list[list[str]]:
+    """Return the pieces of each line. A piece stays whole."""
+    lines: list[list[str]] = [[]]
+    for piece in pieces:
+        if lines[-1] and sum(map(len, lines[-1])) + len(lines[-1]) + len(piece) > room:
+            lines.append([])
+        lines[-1].append(piece)
     return lines
-
-
-def words_and_commands(text: str, program: str, *, hint: bool) -> list[str]:
-    """Split prose into words, and commands that are one piece."""
-    begins = [at for sign in ([f"{program} "] if program else []) if (at := text.find(sign)) >= 0]
-    begins += [at + 2 for sign in ([": "] if hint else []) if (at := text.find(sign)) >= 0]
-    if not begins:
-        return text.split()
-    begin = min(begins)
-    ends = [at + 1 for sign in ("; ", ", or ") if (at := text.find(sign, begin)) >= 0]
-    end = min(ends, default=len(text))
-    rest = words_and_commands(text[end:].strip(), program, hint=hint) if end < len(text) else []
-    return [*text[:begin].split(), text[begin:end].strip(), *rest]

@@ -55,11 +55,10 @@ class Terminal:
         return sys.stdin.isatty() and sys.stderr.isatty()
 
     def note(self, text: str, hint: str = NO_HINT) -> None:
-        fitted = wrapped(user_text(text, self.program), sys.stderr, self.program, hint=True)
-        self.write("\n".join([fitted, *hint_lines(hint, self.program)]))
+        self.write("\n".join([wrapped(user_text(text, self.program), sys.stderr), *hint_lines(hint, self.program)]))
 
     def warn(self, text: str, hint: str = NO_HINT) -> None:
-        self.write(fitted_warning(user_text(text, self.program), self.program, hint))
+        self.write(fitted_warning(text, self.program, hint))
 
     def write(self, text: str) -> None:
         with self.spinner.lock:
@@ -72,7 +71,7 @@ class Terminal:
         title = user_text(title, self.program)
 
         def tell(end: StepEnd) -> None:
-            self.write(end.drawn(title, sys.stderr, self.program) if is_drawn_on(sys.stderr) else end.line(title))
+            self.write(end.drawn(title, sys.stderr) if is_drawn_on(sys.stderr) else end.line(title))
 
         from machinectl.cli.output.plain_board import timed
 
@@ -88,7 +87,7 @@ class Terminal:
         """Return the answer; end the prompt's line at ^C or end of input."""
         question = harmless(prompt)
         # The space after it stays.
-        question = wrapped(question.rstrip(" "), sys.stderr, self.program) + " " * question.endswith(" ")
+        question = wrapped(question.rstrip(" "), sys.stderr) + " " * question.endswith(" ")
         with self.spinner.lock:
             self.spinner.clear()
             try:

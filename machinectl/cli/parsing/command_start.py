@@ -63,7 +63,7 @@ def is_machine(store: Store, word: str) -> bool:
 def unclear(store: Store, start: Sequence[str], names: Sequence[str], command: Sequence[str]) -> MachineError | None:
     """Return an error if it is not clear where the command begins, with the line that says it."""
     from machinectl.cli.typed_words import typed_line, typed_order
-    from machinectl.errors import UsageError
+    from machinectl.errors import Hint, UsageError
     from machinectl.machines.store.name_errors import missing
 
     def line(names: Sequence[str], command: Sequence[str]) -> str:
@@ -73,19 +73,19 @@ def unclear(store: Store, start: Sequence[str], names: Sequence[str], command: S
     word, rest = command[0], command[1:] or [COMMANDS[verb]]
     _, near = store.no_such(word).mistyped or ("", "")
     if near and not names:
-        return missing(word, f"Did you mean: {line([near], rest)}")
+        return missing(word, Hint("Did you mean", line([near], rest)))
     if not names:
         from machinectl.cli.parsing.suggestions import only_name, with_names_hint
 
-        hint = line([only_name(store)], command).replace("'<NAME>'", "<NAME>")
-        return UsageError(f"{NAME} {verb} needs a machine before the command", with_names_hint(hint, store))
+        hint = with_names_hint(Hint("", line([only_name(store)], command)), store)
+        return UsageError("A machine is missing before the command", hint)
     if near and near not in names:
-        hint = f"For the command: {line(names, command)}\nFor the machine: {line([*names, near], rest)}"
+        hint = Hint("For the command", line(names, command)) | Hint("for the machine", line([*names, near], rest))
         return UsageError(f"{word!r} may be the command, or a mistyped machine", hint)
     for at, name in enumerate(names):
         if at and is_command(verb, name):
             first = line(names[:at], [*names[at:], *command])
-            hint = f"For the command: {first}\nFor the machine: {line(names, command)}"
+            hint = Hint("For the command", first) | Hint("for the machine", line(names, command))
             return UsageError(f"{name!r} may be a machine, or the command", hint)
     return None
 

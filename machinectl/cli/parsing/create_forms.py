@@ -8,15 +8,16 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from machinectl.cli.declarations.driver_option import driver_flag
-from machinectl.cli.invocation import THIS
-from machinectl.cli.output.exit_status import user_text, warning
+from machinectl.cli.invocation import NAME, THIS
+from machinectl.cli.output.exit_status import warning
+from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.parsing.go_flags import by_names, canonical, flags_of
 from machinectl.cli.parsing.lookahead import named_driver, split_at_verb
 from machinectl.cli.typed_words import shown_value, typed_line
 from machinectl.driver import DriverError
 from machinectl.driver.driver_options import option_flag, read_location, short_form
 from machinectl.driver.installed_drivers import installed, load
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.machines.record import is_name
 from machinectl.machines.store.first_machine import ways_to_create
 from machinectl.url import is_address
@@ -110,7 +111,7 @@ def driver_of_flags(typed: set[str]) -> str:
             declared[name] = found
     if len(declared) > 1:
         each = "; ".join(f"{', '.join(sorted(flags))} of driver {name}" for name, flags in declared.items())
-        raise UsageError(f"These options belong to several drivers: {each}", "Give those of one driver")
+        raise UsageError(f"These options belong to several drivers: {each}", Hint("Give those of one driver"))
     return next(iter([*declared, *alike]), "")
 
 
@@ -155,21 +156,23 @@ def located_driver(location: str, driver: str) -> tuple[str, str] | None:
             found += locating_options(each.name, location)
         except DriverError as error:
             # A broken driver must not stand in the way of the others.
-            print(warning(user_text(f"{error.cause}: skipped", THIS.name)), file=sys.stderr)
+            print(warning(harmless(f"{error.cause}: skipped")), file=sys.stderr)
     if len(found) > 1:
         names = ", ".join(name for name, _ in found)
-        raise UsageError(f"Several drivers take {shown!r}: {names}", "Name one: --driver DRIVER")
+        raise UsageError(f"Several drivers take {shown!r}: {names}", Hint("Name one with --driver <DRIVER>"))
     if not driver and not found:
         raise UsageError(f"{shown!r} is neither a host nor a name", ways_to_create())
     login = location.removeprefix("ssh://")
     if driver and not found and login != location and locating_options(driver, login):
         line = typed_line([login if word == location else word for word in THIS.typed])
-        raise UsageError(f"Driver {driver} takes {shown_value('', login)!r}, without ssh://", f"machinectl {line}")
+        raise UsageError(
+            f"Driver {driver} takes {shown_value('', login)!r}, without ssh://", Hint("", f"{NAME} {line}")
+        )
     if not found and not is_name(location) and any(option.locates for option in options_of(driver)):
         form = next(short_form(driver, option) for option in options_of(driver) if option.locates)
         raise UsageError(
             f"Driver {driver} does not take {shown!r}",
-            f"It takes: {form}\nFor a host of another driver, omit --driver, and unset MACHINE_DRIVER",
+            Hint(f"It takes {form}; for a host of another driver, omit --driver, and unset MACHINE_DRIVER"),
         )
     return found[0] if found else None
 
@@ -198,5 +201,5 @@ def name_of_host(location: str, typed: Sequence[str]) -> str:
 
 def no_name(typed: Sequence[str]) -> UsageError:
     """`typed` begins with the verb."""
-    hint = f"Put it at the end: machinectl {typed_line(typed)} <NAME>" if typed[1:] else ways_to_create()
+    hint = Hint("Put it at the end", f"{NAME} {typed_line(typed)}", "<NAME>") if typed[1:] else ways_to_create()
     return UsageError("No machine name specified", hint)

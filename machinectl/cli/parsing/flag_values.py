@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from machinectl.errors import UsageError
+from machinectl.errors import Hint, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def check_not_empty(flags: Sequence[Flag], words: Sequence[str]) -> None:
             instead = "" if flag.required else ", or leave it out"
             raise UsageError(
                 f"{flag.flag} is empty: is a variable not set?",
-                f"Pass {flag.flag} <{without_options(flag.metavar)}>{instead}",
+                Hint(f"Pass {flag.flag} <{without_options(flag.metavar)}>{instead}"),
             )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.cli.invocation import NAME, THIS
 from machinectl.cli.typed_words import hidden_values, quoted
-from machinectl.errors import UsageError
+from machinectl.errors import Hint, UsageError
 from machinectl.machines.record import GLOB
 from machinectl.machines.selection import DEFAULT
 from machinectl.machines.store.name_errors import missing
@@ -27,19 +27,19 @@ def check_image_first(store: Store, image: str, names: Sequence[str], *, is_chos
     if strange and is_chosen:
         words = [word for word in hidden_values(THIS.typed) if word != image]
         raise UsageError(
-            "Names, and --selector or --all, exclude each other", f"Leave out {image}: {NAME} {quoted(words)}"
+            "Names, and --selector or --all, exclude each other", Hint(f"Leave out {image}", f"{NAME} {quoted(words)}")
         )
     if len(strange) == 1:
-        raise missing(strange[0], f"Did you mean: {moved(strange[0], image)}")
+        raise missing(strange[0], Hint("Did you mean", moved(strange[0], image)))
     if not (names or is_chosen or store.exists(DEFAULT)):
-        raise UsageError(f'The image is missing: "{image}" is a machine', moved(IMAGE, image))
+        raise UsageError(f'The image is missing: "{image}" is a machine', Hint("", moved(IMAGE, image)))
 
 
 def check_machine_first(store: Store, name: str, others: Sequence[str]) -> None:
     """Raises NoSuchMachine if one of the words after the name is the machine."""
     known = [] if store.exists(name) else [word for word in others if store.exists(word)]
     if len(known) == 1:
-        raise missing(name, f"Did you mean: {moved(known[0], name)}")
+        raise missing(name, Hint("Did you mean", moved(known[0], name)))
 
 
 def moved(word: str, before: str) -> str:
@@ -49,7 +49,7 @@ def moved(word: str, before: str) -> str:
     if word in words:
         del words[last_index(words, word)]
     words.insert(last_index(words, before), word)
-    return " ".join([NAME, *(each if each == IMAGE else quoted([each]) for each in words)])
+    return f"{NAME} {quoted(words)}"
 
 
 def last_index(words: Sequence[str], word: str) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from machinectl.cli.parsing.completion_candidates import SHELLS
-from machinectl.errors import UsageError, wrong_choice
+from machinectl.errors import Hint, UsageError, closest_match, wrong_choice
 from machinectl.shell import statement
 
 TYPE_CHECKING = False
@@ -50,8 +50,9 @@ def completion_script(shell: str) -> str:
 def ending_of(shell: str, verb: str) -> str:
     if shell in ENDINGS:
         return ENDINGS[shell]
-    wrong = wrong_choice(f"machinectl {verb}", shell, SHELLS)
-    raise UsageError(wrong.cause if shell else f"SHELL is missing: machinectl {verb} SHELL", wrong.hint)
+    wrong = wrong_choice(verb, shell, SHELLS)
+    near = closest_match(shell, SHELLS) or SHELLS[0]
+    raise UsageError(wrong.cause if shell else "SHELL is missing", Hint("For example", f"machinectl {verb}", near))
 
 
 def read_script(name: str) -> str:

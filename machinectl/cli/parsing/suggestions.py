@@ -8,13 +8,13 @@ from machinectl.cli.catalogue import GROUPS, VERBS
 from machinectl.cli.invocation import NAME, THIS
 from machinectl.cli.parsing.go_flags import flags_of
 from machinectl.cli.typed_words import quoted, typed_line, typed_order, words_without_secrets
-from machinectl.errors import UsageError, closest_match, elsewhere
+from machinectl.errors import NO_HINT, Hint, UsageError, closest_match
 from machinectl.machines.selection import MOST_NAMES
 from machinectl.machines.store.first_machine import first_step_hint
 from machinectl.machines.store.name_errors import missing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from machinectl.cli.declarations.declared_verb import Verb
     from machinectl.machines.store import Store
@@ -47,17 +47,7 @@ DOCKERS = (
     "attach build buildx commit compose container events exec history image load logs network pause "
     "port rmi save search service stack stats system tag top unpause volume wait"
 )
-# A flag of other programs, and ours.
-FLAGS = {"-o": "--json", "--output": "--json", "--format": "--json"}
-# Verbs of systemd's machinectl(1), except those that we share (list, start, kill, rename).
-SYSTEMDS_VERBS = (
-    "list-images show login shell enable disable poweroff reboot terminate copy-to copy-from bind image-status "
-    "show-image clone remove set-limit clean pull-tar pull-raw import-tar import-raw import-fs export-tar "
-    "export-raw list-transfers cancel-transfer"
-)
 PLACEHOLDER = "<NAME>"
-# The values of other programs' `-o`.
-FORMATS = ("json", "yaml", "wide", "table", "name", "jsonl")
 
 
 def check_command(before: Sequence[str], words: Sequence[str], store: Store) -> None:
@@ -70,12 +60,12 @@ def check_command(before: Sequence[str], words: Sequence[str], store: Store) -> 
         known = flags_of("")
         if unknown := [word.partition("=")[0] for word in before if bare_name(word) not in known]:
             options = {f"--{long}": takes_value for long, takes_value in known.values()}
-            hint = option_meant("", unknown[0], options) or f"{NAME} --help"
+            hint = option_meant(unknown[0], options) or Hint("", f"{NAME} --help")
             raise UsageError(f"No such option: {unknown[0]}", hint)
         raise unknown_command(verb, VERBS, "", store)
     group = GROUPS.get(verb, {})
     if group and not VERBS[verb].runs and rest and not rest[0].startswith("-") and rest[0] not in group:
-        raise unknown_command(rest[0], group, f"{verb} ", store)
+        raise unknown_command(rest[0], group, verb, store)
 
 
 def bare_name(word: str) -> str:
@@ -83,25 +73,22 @@ def bare_name(word: str) -> str:
 
 
 def unknown_command(word: str, verbs: Mapping[str, Verb], group: str, store: Store) -> UsageError:
-    is_systemds = not group and word in SYSTEMDS_VERBS.split()
-    cause = f"No such command '{word}'."
-    if is_systemds and THIS.name == NAME:
-        cause = f"'{word}' is a command of systemd's {NAME}, which is another program"
-    if line := same_command(word, verbs, group) or ("" if group else of_docker_or_machine(word, store)):
-        return UsageError(cause, with_names_hint(f"Did you mean: {line}", store))
-    near = closest_match(word, (name for name, verb in verbs.items() if verb.section))
-    if near and not is_systemds:
-        return UsageError(cause, f"Did you mean: {NAME} {group}{near}", mistyped=(word, near))
-    return UsageError(cause, f"List the commands: {NAME} {f'{group}--help' if group else 'help all'}")
+    line = command_meant(word, verbs, group) or ("" if group else of_docker_or_machine(word, store))
+    if line:
+        hint = with_names_hint(Hint("Did you mean", line), store)
+    else:
+        hint = Hint("List the commands", f"{NAME} {f'{group} --help' if group else 'help all'}")
+    return UsageError(f"No such command '{word}'.", hint)
 
 
-def same_command(word: str, verbs: Iterable[str], group: str = "") -> str:
-    """Return what was typed, with our command for another program's, or ""."""
+def command_meant(word: str, verbs: Mapping[str, Verb], group: str) -> str:
+    """Return what was typed, with our command for another program's or for a mistyped one, or ""."""
     ours = COMMANDS.get(word, "").split()
     if not ours or (group and ours[-1] not in verbs):
-        return ""
+        ours = [closest_match(word, (name for name, verb in verbs.items() if verb.section))]
     at = THIS.typed.index(word)
-    return f"{NAME} {typed_order([*THIS.typed[:at], *(ours[-1:] if group else ours), *THIS.typed[at + 1 :]])}"
+    words = [*THIS.typed[:at], *(ours[-1:] if group else ours), *THIS.typed[at + 1 :]]
+    return f"{NAME} {typed_order(words)}" if ours[0] else ""
 
 
 def of_docker_or_machine(word: str, store: Store) -> str:
@@ -118,17 +105,13 @@ def of_docker_or_machine(word: str, store: Store) -> str:
 
 def check_verb_within(verb: str, names: Sequence[str], store: Store) -> None:
     """Raise NoSuchMachine for a word that is no machine, after a verb: `socket list`, `socket lss`, `images web`."""
-    first, *others = names
-    group = {name: declared for name, declared in GROUPS.get(verb, {}).items() if declared.section}
-    if line := same_command(first, group, verb):
-        raise missing(first, f"Did you mean: {line}")
-    error = store.no_such(first)
-    if others or error.mistyped:
+    error = store.no_such(names[0])
+    if error.mistyped:
         return
-    if near := closest_match(first, group):
-        raise missing(first, f"Did you mean: {NAME} {verb} {near}")
-    if verb == "images" and error.unexplained:
-        raise missing(first, f"List an image: {NAME} images --filter {quoted([f'reference={first}'])}")
+    if line := command_meant(names[0], GROUPS.get(verb, {}), verb):
+        raise missing(names[0], Hint("Did you mean", line))
+    if verb == "images" and not names[1:] and error.unexplained:
+        raise missing(names[0], Hint("List an image", f"{NAME} images --filter", f"reference={names[0]}"))
 
 
 def only_name(store: Store) -> str:
@@ -136,45 +119,42 @@ def only_name(store: Store) -> str:
     return names[0] if len(names) == 1 else PLACEHOLDER
 
 
-def with_names_hint(hint: str, store: Store) -> str:
+def with_names_hint(hint: Hint, store: Store) -> Hint:
     """Add where to find the name that a hint leaves open. Without machines, return how to create the first one."""
-    if PLACEHOLDER not in hint or f"{NAME} create " in hint:
+    if not any(PLACEHOLDER in command and f"{NAME} create " not in command for _, command, _ in hint.parts):
         return hint
     names = store.names()
     if not names:
         return first_step_hint()
-    is_long = len(names) > MOST_NAMES
-    where = f"List the machines: {NAME} ls" if is_long else f"{PLACEHOLDER} is one of: {', '.join(names)}"
-    return f"{hint}\n{where}"
+    if len(names) > MOST_NAMES:
+        return hint | Hint("list the machines", f"{NAME} ls")
+    return hint | Hint(f"{PLACEHOLDER} is one of {', '.join(names)}")
 
 
-def option_meant(verb: str, unknown: str, options: Mapping[str, bool]) -> str:
-    """Return a hint with our option for another program's or a mistyped one, or ""."""
+def option_meant(unknown: str, options: Mapping[str, bool]) -> Hint:
+    """Return the command line with our option for a mistyped one. `options`: whether each takes a value."""
     known = [name for name in options if name.startswith("--")]
-    if unknown in {"-a", "--all"} and "--selector" in known:
-        words = [word for word in THIS.typed if word != unknown]
-        return f"{verb} is for all machines without a name: {NAME} {typed_line(words)}"
-    ours = FLAGS.get(unknown, "")
-    if ours not in known and unknown.startswith("--"):
-        ending = [name for name in known if name.endswith(unknown[1:])]
-        # docker-machine's options begin with the driver's name: --generic-ssh-prt.
-        without_driver = f"--{unknown[2:].partition('-')[2]}"
-        ours = min(ending, key=len, default="") or closest_match(unknown, known) or closest_match(without_driver, known)
-    return f"Did you mean: {corrected_options(THIS.typed, unknown, ours, options)}" if ours in known else ""
+    ending = [name for name in known if name.endswith(unknown[1:])] if unknown.startswith("--") else []
+    # docker-machine's options begin with the driver's name: --generic-ssh-prt.
+    without_driver = f"--{unknown[2:].partition('-')[2]}"
+    ours = min(ending, key=len, default="") or closest_match(unknown, known) or closest_match(without_driver, known)
+    is_meant = ours and unknown.startswith("--")
+    return Hint("Did you mean", corrected_options(unknown, ours, takes_value=options[ours])) if is_meant else NO_HINT
 
 
-def request_first(verb: str, words: Sequence[str]) -> str:
+def request_first(verb: str, words: Sequence[str]) -> Hint:
     """Return what to type for `access grant WHO NAME`: only WHO can make the key."""
     who, *names = [*(word for word in words if not word.startswith("-")), "", ""][len(verb.split()) :]
     if verb != "access grant" or not names[0]:
-        return ""
-    request = f"{NAME} access request --for {quoted([who])} {quoted(filter(None, names))}"
-    return f"{elsewhere(f'{who} types first, and sends you what it prints: {request}')}\nThen: {NAME} access grant"
+        return NO_HINT
+    what = f"{who} types first, and sends you what it prints"
+    request = Hint(what, f"{NAME} access request --for", who, *filter(None, names), elsewhere=True)
+    return request | Hint("then type", f"{NAME} access grant")
 
 
-def corrected_options(typed: Sequence[str], unknown: str, ours: str, options: Mapping[str, bool]) -> str:
+def corrected_options(unknown: str, ours: str, *, takes_value: bool) -> str:
     """Return the command line with our option in place of the unknown one."""
-    words = list(typed)
+    words = list(THIS.typed)
     at = position(words, unknown)
     _, equals, value = words[at].partition("=")
     # Hide the value of a mistyped --sudo-password, too.
@@ -182,12 +162,7 @@ def corrected_options(typed: Sequence[str], unknown: str, ours: str, options: Ma
     words[at] = f"{meant}{equals}{value}"
     words = words_without_secrets(words)
     value = words[at].partition("=")[2]
-    if options[ours]:
-        words[at] = f"{ours}{equals}{value}"
-    else:
-        # `-o json`: a switch has no value.
-        follows = not equals and " ".join(words[at + 1 : at + 2]) in FORMATS
-        words[at : at + 1 + follows] = [ours]
+    words[at] = f"{ours}{equals}{value}" if takes_value else ours
     return f"{NAME} {quoted(words)}"
 
 

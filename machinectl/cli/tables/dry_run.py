@@ -6,7 +6,6 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-from machinectl.cli.invocation import THIS
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import draw
 from machinectl.cli.output.style import BOLD, GREEN, RED, coloured, wrapped
@@ -59,11 +58,11 @@ def print_plan(plan: HostPlan) -> None:
 
 
 def plan_report(plan: HostPlan) -> Iterator[str]:
-    yield from (wrapped(harmless(line), sys.stdout, THIS.name) for line in plan.found)
+    yield from (wrapped(harmless(line), sys.stdout) for line in plan.found)
     changes = [each for each in plan.outcomes if each.changed]
     for change in changes:
         first, *details = outcome_lines(change)
-        yield wrapped(first[0].upper() + first[1:], sys.stdout, THIS.name)
+        yield wrapped(first[0].upper() + first[1:], sys.stdout)
         yield from (INDENT + line for line in details)
     if plan.outcomes and not changes:
         yield "All is as it should be: nothing would be done"

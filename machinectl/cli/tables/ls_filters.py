@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machinectl.errors import UsageError
+from machinectl.errors import Hint, UsageError
 from machinectl.machines.swarm_node import node_of
 from machinectl.state import State
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
 
 KEYS = ("driver", "label", "name", "state", "swarm")
-SYNTAX = f"Write --filter KEY=VALUE, where KEY is one of {', '.join(KEYS)}"
+SYNTAX = Hint(f"Write --filter <KEY>=<VALUE>, where <KEY> is one of {', '.join(KEYS)}")
 
 
 class Filters:
@@ -62,7 +62,7 @@ def parse_filters(given: Sequence[str], only: Collection[str] | None = None) -> 
         if key == "state" and same(value, ["None"]):
             value = State.NONE
         if key == "state" and not same(value, State):
-            raise UsageError(f"There is no state {value!r}", f"One of: {', '.join(filter(None, State))}")
+            raise UsageError(f"There is no state {value!r}", Hint(f"One of: {', '.join(filter(None, State))}"))
         found.append((key, value))
     return Filters(found, only)
 
@@ -79,7 +79,7 @@ def pattern(text: str) -> re.Pattern[str]:
     except (re.error, OverflowError, RecursionError) as exc:
         raise UsageError(
             f"The filter {f'name={text}'!r} is not a regular expression: {exc}",
-            "Put a \\ before a character that stands for itself",
+            Hint("Put a \\ before a character that stands for itself"),
         ) from exc
 
 

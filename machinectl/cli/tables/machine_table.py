@@ -7,14 +7,14 @@ import shutil
 import sys
 
 from machinectl.cli.invocation import THIS
-from machinectl.cli.output.exit_status import as_called, program_with, report_failures
+from machinectl.cli.output.exit_status import called_text, program_with, report_failures
 from machinectl.cli.output.stdout import draw, print_json, print_lines, write_out
 from machinectl.cli.output.style import GREEN, MORE, RED, YELLOW, columns, is_drawn_on, printed_sign
 from machinectl.cli.tables.fitted_table import Fitting, fitted_rows
 from machinectl.cli.tables.ls_filters import parse_filters
 from machinectl.cli.tables.text_table import RowFormat, cell_text, table_text, unbroken
 from machinectl.commands.ls import MachineRow, machine_rows, query_rows
-from machinectl.errors import UsageError
+from machinectl.errors import LEAVE_ONE_OUT, UsageError
 from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.state import State
 
@@ -71,7 +71,7 @@ def print_machines(
     As in docker-machine, `quiet` overrides a template.
     """
     if as_json and (quiet or template):
-        raise UsageError("--json, and --quiet or --format, exclude each other", "Leave one of them out")
+        raise UsageError("--json, and --quiet or --format, exclude each other", LEAVE_ONE_OUT)
     wanted = parse_filters(filters, only)
     layout = parse_row_format(template) if template and not quiet else None
     listed = [row for row in machine_rows(store, os.environ) if wanted.before_asking(row.machine)]
@@ -181,5 +181,5 @@ def template_fields(row: MachineRow) -> dict[str, Any]:
 
 
 def printed_fields(row: MachineRow, fields: dict[str, Any]) -> dict[str, Any]:
-    """Name the program in the suggested commands as it was called, with its store."""
-    return {**fields, "Error": as_called(row.listed_error, program_with(THIS.root))}
+    """Write the commands as this program was called."""
+    return {**fields, "Error": called_text(row.error_with_hint, program_with(THIS.root))}

@@ -21,7 +21,7 @@ from machinectl.cli.output.style import DIM, MORE, coloured, columns, is_drawn_o
 from machinectl.cli.tables.ls_filters import parse_filters
 from machinectl.cli.tables.machine_table import fitted_machines, formatted, parse_row_format
 from machinectl.commands.ls import MachineRow, machine_rows, query_rows
-from machinectl.errors import UsageError
+from machinectl.errors import Hint, UsageError
 from machinectl.quantities import plural
 
 if TYPE_CHECKING:
@@ -123,7 +123,9 @@ def watch_machines(
     Raises UsageError if stdout is not a terminal with cursor control.
     """
     if not is_drawn_on(sys.stdout):
-        raise UsageError("--watch draws on a terminal, and stdout is none that can be drawn on", "machinectl ls")
+        raise UsageError(
+            "--watch draws on a terminal, and stdout is none that can be drawn on", Hint("", "machinectl ls")
+        )
     layout = parse_row_format(template) if template else None
     watched = Watched(store, parse_filters(filters, only), timeout, interval)
     threading.Thread(target=watched.keep_asking, daemon=True, name="watch").start()

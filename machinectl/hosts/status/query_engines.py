@@ -41,10 +41,6 @@ class MachineStatus(Mutable):
     settled: bool = False
 
     @property
-    def listed_error(self) -> str:
-        return f"{self.error}. {self.hint}" if self.with_hint and self.hint else self.error
-
-    @property
     def failure(self) -> MachineError | None:
         found = self.unnamed_failure
         return found and found.named(self.machine.name)

@@ -11,7 +11,7 @@ from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.machines.store.store_paths import DOCKER_MACHINE_ROOT, NoSuchMachine, StorePaths, into_own_store
 
 # docker-machine's line goes on so (libmachine/mcnerror); scripts match it.
-MORE = '. Use "machinectl ls" to list machines. Use "machinectl create" to add a new one.'
+MORE = '. Use "{0} ls" to list machines. Use "{0} create" to add a new one.'
 
 
 def no_such_machine(store: StorePaths, name: str) -> NoSuchMachine:
@@ -37,17 +37,12 @@ def no_such_machine(store: StorePaths, name: str) -> NoSuchMachine:
     error = missing(name, Hint(f'Did you mean "{near}"?') if near else list_or_first_steps(store))
     error.mistyped = (name, near) if near else None
     error.guesses, error.unexplained = bool(near), not near
-    # A list is what docker-machine's line says, and what was meant is a line of its own.
-    error.more = MORE
     return error
 
 
-def missing(name: str, hint: str) -> NoSuchMachine:
-    """Return an error whose hint follows docker-machine's line, too."""
+def missing(name: str, hint: Hint) -> NoSuchMachine:
     error = NoSuchMachine(f'Docker machine "{name}" does not exist', hint, for_scripts=True)
-    parts = hint.parts if isinstance(hint, Hint) else ((hint, "", False),)
-    steps = (": ".join(filter(None, part[:2])) for part in parts)
-    error.more = MORE + "".join(f"\n  {step[:1].upper()}{step[1:]}" for step in steps)
+    error.more = MORE
     return error
 
 

@@ -38,8 +38,6 @@ NAME_STORE = Hint("Set HOME, or name the store", "export MACHINE_STORAGE_PATH=<D
 class NoSuchMachine(MachineError):
     """No machine has that name. `unexplained`: nor anything like it."""
 
-    unexplained = False
-
 
 def default_root() -> str:
     """Return platformdirs' answer on Linux, without its 20 ms.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import write_bytes, write_out
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import Hint, MachineError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,11 +25,13 @@ def api(here: Session, *, name: str, request: list[str], body: str, timeout: flo
 
     *method, path = request
     if not method and path in METHODS:
-        raise UsageError(f"{path} is a method: the path is missing", f"machinectl api {name} {path} <PATH>")
+        raise UsageError(f"{path} is a method: the path is missing", Hint("", "machinectl api", name, path, "<PATH>"))
     if len(method) > 1:
         extra = " ".join(request[2:])
         raise UsageError(
-            f"Invalid command line. Found extra arguments [{extra}]", "machinectl api --help", for_scripts=True
+            f"Invalid command line. Found extra arguments [{extra}]",
+            Hint("", "machinectl api --help"),
+            for_scripts=True,
         )
     piece = b""
     with command(here.store, name, (method or ["GET"])[0], path, read_body(body), timeout) as answer:
@@ -61,4 +63,6 @@ def read_body(given: str) -> bytes | None:
         with open(given[1:], "rb") as file:
             return file.read()
     except OSError as exc:
-        raise UsageError(f"Cannot read {given[1:]}: {exc.strerror}", "Give JSON, @FILE, or @- for stdin") from exc
+        raise UsageError(
+            f"Cannot read {given[1:]}: {exc.strerror}", Hint("Give JSON, @<FILE>, or @- for stdin")
+        ) from exc

@@ -10,12 +10,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from machinectl.cli.options.store_followers import is_switched_off
-from machinectl.cli.output.exit_status import as_called, report, user_text
+from machinectl.cli.output.exit_status import called, report, user_text
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import draw, print_json
 from machinectl.cli.output.style import BOLD, FAILED, OK, UNKNOWN, coloured, columns, is_terminal, mark
 from machinectl.doctor.check import Verdict
-from machinectl.errors import NO_HINT, Hint, MachineError, UsageError
+from machinectl.errors import LEAVE_ONE_OUT, NO_HINT, MachineError, UsageError
 from machinectl.go.tabwriter import text_width
 from machinectl.quantities import plural
 
@@ -40,7 +40,7 @@ def doctor(
     from machinectl.commands.doctor import examine_here, examine_machines
 
     if only_here and names:
-        raise UsageError("Names and --here exclude each other", Hint("Leave one of them out"))
+        raise UsageError("Names and --here exclude each other", LEAVE_ONE_OUT)
     here.console.prints_results = not as_json
     computer = examine_here(here.store, names, sys.argv[0], following=not is_switched_off(), alone=only_here)
     machines = names
@@ -116,15 +116,12 @@ def check_lines(check: Check, column: int, width: int, program: str) -> Iterator
         first, *more = wrap(seen, width - start) or [""]
         yield f"  {sign} {title}{' ' * GAP}{first}".rstrip()
         yield from (" " * start + line for line in more)
-    # Some rooms still give a str.
-    plain = ((as_called(check.hint, program), "", False),)
-    for text, command, elsewhere in getattr(check.hint, "parts", plain):
+    for text, command in called(check.hint, program):
         words = f"{text[:1].upper()}{text[1:]}{':' * bool(command)}"
         yield from (" " * INDENT + line for line in wrap(harmless(words), width - INDENT))
         # Never wrapped: it runs as it stands.
         if command:
-            shown = harmless(command if elsewhere else as_called(command, program))
-            yield " " * (INDENT + GAP) + coloured(shown, BOLD, sys.stdout)
+            yield " " * (INDENT + GAP) + coloured(harmless(command), BOLD, sys.stdout)
 
 
 def wrap(text: str, width: int) -> list[str]:

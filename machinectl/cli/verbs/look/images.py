@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.output.style import is_terminal
 from machinectl.cli.tables.results import report_all
-from machinectl.errors import UsageError
+from machinectl.errors import LEAVE_ONE_OUT, UsageError
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
@@ -39,7 +39,7 @@ def images(
 
         check_verb_within("images", names, here.store)
     if as_json and (quiet or template):
-        raise UsageError("--json, and --quiet or --format, exclude each other", "Leave one of them out")
+        raise UsageError("--json, and --quiet or --format, exclude each other", LEAVE_ONE_OUT)
     columns = [*COLUMNS[:2], "Digest", *COLUMNS[2:]] if digests else COLUMNS
     printed = parse_format("{{.ID}}" if quiet else template, HEADINGS, columns, "")
     found = command(here.store, names, timeout, everything=everything, filters=filters)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.tables.results import report_all
 from machinectl.cli.tables.text_table import RowFormat
-from machinectl.errors import UsageError
+from machinectl.errors import LEAVE_ONE_OUT, UsageError
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
@@ -23,7 +23,7 @@ def info(
     from machinectl.go.template_functions import DOCKERS
 
     if template and as_json:
-        raise UsageError("--format and --json exclude each other", "Leave one of them out")
+        raise UsageError("--format and --json exclude each other", LEAVE_ONE_OUT)
     parsed = gotemplate.parse_template(template, fields=FIELDS, escapes=True, functions=DOCKERS) if template else None
     found, failures = command(here.store, here.console, names, timeout, login if ssh else None)
     if as_json:

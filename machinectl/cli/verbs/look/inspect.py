@@ -5,7 +5,7 @@ from __future__ import annotations
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.tables.fitted_table import Fitting
 from machinectl.cli.tables.text_table import print_rows
-from machinectl.errors import UsageError
+from machinectl.errors import LEAVE_ONE_OUT, Hint, UsageError
 from machinectl.machines.record import access_hint, waits_for_access
 from machinectl.machines.selection import chosen_one
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def inspect(here: Session, *, names: list[str], template: str, as_json: bool) -> None:
     if template and as_json:
-        raise UsageError("--format and --json exclude each other", "Leave one of them out")
+        raise UsageError("--format and --json exclude each other", LEAVE_ONE_OUT)
     if as_json:
         from machinectl.commands.inspect import inspect_fields
 
@@ -32,7 +32,7 @@ def inspect(here: Session, *, names: list[str], template: str, as_json: bool) ->
     machine = here.store.read(chosen_one(here.store, names))
     fields = config_json(machine, machine.directory)
     if waits_for_access(machine):
-        here.console.note(f'"{machine.name}" has been {machine.why}\n{access_hint(machine.name)}')
+        here.console.note(f'"{machine.name}" has been {machine.why}', access_hint(machine.name))
     if template:
         write_out(parsed.render(fields) + "\n")
     else:
@@ -47,5 +47,9 @@ def changes(here: Session, *, names: list[str], as_json: bool) -> None:
     print_rows(["WHEN (UTC)", "DONE", "UNDONE"], rows, fitting, as_json=as_json)
     if as_json:
         return
-    undone = f"Undo it, and forget the machine: machinectl rm --purge {name}"
-    here.console.note(undone if rows else f'Nothing was changed on the host of "{name}"')
+    if rows:
+        here.console.note(
+            "The host has these changes", Hint("Undo them, and forget the machine", "machinectl rm --purge", name)
+        )
+    else:
+        here.console.note(f'Nothing was changed on the host of "{name}"')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from machinectl.cli.output.stdout import print_lines
-from machinectl.errors import UsageError
+from machinectl.errors import Hint, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,16 +74,19 @@ def listed_only(
     found = matching(names, lambda: there)
     for name in found:
         if name not in there:
-            error = store.no_such(name)
-            listing = "List the removed machines: machinectl ls --removed"
-            console.note(f'"{name}" was not removed\n{listing}' if removed else f"{error.cause}\n{error.hint}")
+            if removed:
+                console.note(f'"{name}" was not removed', Hint("List the removed machines", "machinectl ls --removed"))
+            else:
+                error = store.no_such(name)
+                console.note(error.cause, error.hint)
     return found or None
 
 
 def check_watch(*, watch: bool, with_others: bool) -> None:
     if not watch:
-        raise UsageError("--interval says how often --watch draws", "machinectl ls --watch --interval 5")
+        raise UsageError("--interval says how often --watch draws", Hint("", "machinectl ls --watch --interval 5"))
     if with_others:
         raise UsageError(
-            "--watch draws a table: it and --quiet, --json, --removed exclude each other", "machinectl ls --watch"
+            "--watch draws a table: it and --quiet, --json, --removed exclude each other",
+            Hint("", "machinectl ls --watch"),
         )

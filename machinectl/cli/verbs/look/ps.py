@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from typing import TYPE_CHECKING
 
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.output.style import is_terminal
 from machinectl.cli.tables.results import report_all
-from machinectl.errors import UsageError
+from machinectl.errors import LEAVE_ONE_OUT, Hint, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +43,7 @@ def ps(
 
     check_latest(names, latest=latest)
     if as_json and (quiet or template):
-        raise UsageError("--json, and --quiet or --format, exclude each other", "Leave one of them out")
+        raise UsageError("--json, and --quiet or --format, exclude each other", LEAVE_ONE_OUT)
     columns, raw = (*COLUMNS, *(["Size"] if size else [])), RAW + (RAW_SIZE if size else "")
     printed = parse_format("{{.ID}}" if quiet else template, HEADINGS, columns, raw)
     newest = 1 if latest and last < 0 else last
@@ -75,5 +74,5 @@ def check_latest(names: Sequence[str], *, latest: bool) -> None:
     if selector:
         raise UsageError(
             f"-l is --latest, as in docker ps, and takes no selector {selector!r}",
-            f"machinectl ps --selector {shlex.quote(selector)}",
+            Hint("", "machinectl ps --selector", selector),
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +9,14 @@ from machinectl.cli.declarations.driver_option import driver_flag
 from machinectl.cli.invocation import NAME, THIS
 from machinectl.cli.options import login_options, machine_options
 from machinectl.cli.options.ending_signals import exiting_on_signals
-from machinectl.cli.output.exit_status import user_text
+from machinectl.cli.output.exit_status import as_called
+from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.output.style import wrapped
 from machinectl.cli.parsing.create_forms import no_name
 from machinectl.cli.parsing.lookahead import named_driver, split_at_verb
 from machinectl.cli.tables.dry_run import print_plan
+from machinectl.cli.typed_words import typed_line
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import Hint, UsageError
 from machinectl.machines.addresses import parse_addresses
@@ -83,7 +84,7 @@ def create(
     if not name:
         raise no_host(machine)
     if driver_name != name:
-        raise UsageError(f"Is the driver {name!r} or {driver_name!r}?", Hint("Name it once: --driver DRIVER"))
+        raise UsageError(f"Is the driver {name!r} or {driver_name!r}?", Hint("Give --driver once"))
     driver = load(name)
     allowed = Allowed(force=force, restart_swarm=restart_swarm, open_firewall=open_firewall, yes=yes)
     creation = Creation(
@@ -149,7 +150,7 @@ def next_steps(here: Session, made: CreatedMachine) -> str:
     else:
         commands = ways_to_use(machine.name)
     said = wrapped(f"{done} {machine.url}", sys.stdout)
-    return user_text("\n  ".join([said, *commands]), here.program) + "\n"
+    return harmless("\n  ".join([said, *(as_called(command, here.program) for command in commands)])) + "\n"
 
 
 def no_host(name: str) -> UsageError:
@@ -169,7 +170,7 @@ def name_in_one_word(names: Sequence[str]) -> str:
     if not (found and is_name(name)):
         return ""
     at = found[0]
-    return f": {NAME} {shlex.join([*typed[: at + start], name, *typed[at + count :]])}"
+    return f"{NAME} {typed_line([*typed[: at + start], name, *typed[at + count :]])}"
 
 
 def only_name(names: Sequence[str], arguments: Sequence[str]) -> str:
@@ -179,7 +180,7 @@ def only_name(names: Sequence[str], arguments: Sequence[str]) -> str:
     if extra:
         raise UsageError(
             f"Invalid command line. Found extra arguments [{' '.join(extra)}]",
-            Hint(f"A name has no spaces{name_in_one_word(names)}"),
+            Hint("A name has no spaces", name_in_one_word(names)),
             for_scripts=True,
         )
     return name

@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.cli.invocation import THIS
-from machinectl.cli.output.exit_status import as_called
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.output.style import wrapped
 from machinectl.cli.tables.results import is_on_board, report_results
@@ -37,9 +36,9 @@ def printed(verb: str, results: Iterable[Result], is_on_board: Callable[[], bool
     if done and verb in {"start", "restart"}:
         may_have_moved = (
             f"{DONE[verb].capitalize()} machines may have new IP addresses. "
-            "You may need to re-run the `machinectl env` command."
+            f"You may need to re-run the `{THIS.name} env` command."
         )
-        write_out(f"{wrapped(as_called(may_have_moved, THIS.name), sys.stdout)}\n")
+        write_out(f"{wrapped(may_have_moved, sys.stdout)}\n")
 
 
 def change_power(

@@ -10,7 +10,7 @@ from machinectl.cli.invocation import THIS
 from machinectl.cli.output.exit_status import as_called
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.tables.results import report_results
-from machinectl.errors import Hint, MachineError, UsageError
+from machinectl.errors import LEAVE_ONE_OUT, Hint, MachineError, UsageError
 from machinectl.machines.selection import DEFAULT
 
 if TYPE_CHECKING:
@@ -41,9 +41,7 @@ def renew(
     window = LifetimeLeft.parse(lifetime_left)
     if install_timer or uninstall_timer:
         if due or (install_timer and uninstall_timer):
-            raise UsageError(
-                "--due, --install-timer and --uninstall-timer exclude each other", Hint("Pass one of them")
-            )
+            raise UsageError("--due, --install-timer and --uninstall-timer exclude each other", LEAVE_ONE_OUT)
         if dry_run:
             raise UsageError("The timer has no dry run", Hint("See what is due", "machinectl renew --due --dry-run"))
         return change_timer(here, install=install_timer)
@@ -67,9 +65,7 @@ def change_timer(here: Session, *, install: bool) -> int:
     if install:
         words = timer_words(here.arguments)
         path = install_timer(here.store, here.console, THIS.script, words, os.environ)
-        here.console.note(
-            "Certificates that are due are renewed daily from now on", Hint("Try it now", "machinectl renew --due")
-        )
+        here.console.note("What is due is renewed daily from now on", Hint("Try it now", "machinectl renew --due"))
     else:
         path = uninstall_timer(here.store, here.console)
     if path:
@@ -139,8 +135,8 @@ def renew_named(
         dry = ["--dry-run"] * dry_run
         raise UsageError(
             "No machine is named, and --due is not given",
-            Hint("Renew what is due on all machines", " ".join(["machinectl renew --due", *dry]))
-            | Hint("or all certificates of one", " ".join(["machinectl renew", *dry, "<NAME>"])),
+            Hint("Renew what is due on all machines", "machinectl renew --due", *dry)
+            | Hint("or all certificates of one", "machinectl renew", *dry, "<NAME>"),
         )
     renewal = Renewal(client=True, again="machinectl renew -y")
     results = renew_now(here.store, here.console, names, login, renewal, unasked=yes, dry_run=dry_run)

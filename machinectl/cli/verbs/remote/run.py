@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from machinectl.cli.invocation import NAME, THIS
 from machinectl.cli.options.chosen_names import target_names
 from machinectl.cli.options.ending_signals import exiting_on_signals
-from machinectl.cli.output.exit_status import report, user_text
+from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.machine_streams import AsIs, AsJSON, Grouped, Lines
+from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.parsing.command_start import CHOOSING, COMMANDS, DASHES
 from machinectl.cli.typed_words import typed_line
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.hosts.parallel.output_streams import LIMIT, OutputPiece
 from machinectl.machines.record import natural
 from machinectl.ssh.signals import status_text
@@ -96,7 +97,7 @@ def split_at_dashes(here: Session, words: Sequence[str], verb: str) -> tuple[Seq
 
         is_chosen = words or any(word.partition("=")[0] in CHOOSING for word in here.arguments)
         line = " ".join([NAME, typed_line(THIS.typed), *([] if is_chosen else [PLACEHOLDER]), COMMANDS[verb]])
-        raise UsageError(f"{NAME} {verb} needs a command", with_names_hint(line, here.store))
+        raise UsageError("The command is missing", with_names_hint(Hint("", line), here.store))
     command = here.arguments[here.arguments.index(DASHES) + 1 :]
     return words[: len(words) - len(command)], command
 
@@ -162,7 +163,7 @@ def report_failed(
     for error in dict.fromkeys(shared):
         report(error, here.program)
     outcomes = ", ".join(f"{each.name} ({failure_text(each)})" for each in failed)
-    print(user_text(f"{len(failed)} of {len(ended)} failed: {outcomes}", here.program), file=sys.stderr, flush=True)
+    print(harmless(f"{len(failed)} of {len(ended)} failed: {outcomes}"), file=sys.stderr, flush=True)
 
 
 def failure_text(ended: CommandEnded) -> str:
