@@ -158,30 +158,12 @@ def openssh_query(endpoint: SSHEndpoint) -> list[str]:
 
 
 def cached_options(program: str, endpoint: SSHEndpoint) -> Options:
-    """Query ssh once per ANSWER_HOLDS.
-
-    Also caches for the local user and port 22, if ssh chose them by default: `Match` saw the same values. Not for
-    configured ones: lines above `User ops` did not see ops.
-    """
+    """Query ssh once per ANSWER_HOLDS."""
     now = time.monotonic()
     key = (program, endpoint.host, endpoint.user, endpoint.port)
-    if key in ANSWERS and now < ANSWERS[key][0] + ANSWER_HOLDS:
-        return ANSWERS[key][1]
-    options = ask_openssh(endpoint)
-    user, port = options.get("user", [""])[0], options.get("port", [""])[0]
-    users = {endpoint.user, user} if user == local_user() else {endpoint.user}
-    ports = {endpoint.port, SSH_PORT} if port == str(SSH_PORT) else {endpoint.port}
-    ANSWERS.update({(program, endpoint.host, user, port): (now, options) for user in users for port in ports})
-    return options
-
-
-def local_user() -> str:
-    """Ignore $USER, as ssh does."""
-    try:
-        import pwd
-    except ImportError:  # Windows
-        return getpass.getuser()
-    return pwd.getpwuid(os.getuid()).pw_name
+    if key not in ANSWERS or now >= ANSWERS[key][0] + ANSWER_HOLDS:
+        ANSWERS[key] = (now, ask_openssh(endpoint))
+    return ANSWERS[key][1]
 
 
 def ask_openssh(endpoint: SSHEndpoint) -> Options:

@@ -137,16 +137,6 @@ def test_a_name_that_no_host_can_have_is_told_in_plain_words(name: str) -> None:
     assert "codec" not in error.cause
 
 
-@by_system
-@pytest.mark.parametrize(
-    "option", ["KexAlgorithms curve25519-sha256", "KexAlgorithms curve25519-sha256@libssh.org", "KexAlgorithms -mlkem*"]
-)
-def test_curve25519_is_spoken_by_either_of_its_names(sshd: Sshd, option: str) -> None:
-    sshd.configure(option)
-    with log_in(sshd.endpoint) as session:
-        assert session.run("echo in").text == "in"
-
-
 def test_strict_host_key_checking_of_the_configuration_is_obeyed(sshd: Sshd, ssh_config: SSHConfig) -> None:
     ssh_config.write("Host 127.*\n  StrictHostKeyChecking yes\n")
     with pytest.raises(HostKeyRefused, match="StrictHostKeyChecking yes"):

@@ -127,7 +127,7 @@ def test_sudo_rs_makes_root_of_who_has_to_give_a_password(fresh_host: FreshHost)
     with log_in(at(host, "joe")) as session, pytest.raises(RootRefused, match="joe may not run sudo"):
         as_root(session, PASSWORD)
     host.run("echo 'Defaults timestamp_timeout=0' > /etc/sudoers.d/forget")
-    with log_in(at(host, "dev")) as session, pytest.raises(RootRefused, match="remembers no password"):
+    with log_in(at(host, "dev")) as session, pytest.raises(RootRefused):
         as_root(session, PASSWORD)
 
 

@@ -149,7 +149,11 @@ def try_password(session: SSHSession, password: str, *, terminal: bool) -> Root 
     if result.status == 0 and result.text == REMEMBERED:
         return Root(session, framing.authenticated_command(framing.ROOT_COMMAND, terminal=terminal), password)
     if result.status == 0:
-        return asked_each_time(session, password, terminal=terminal)
+        # Give sudo only the password to read, because the script follows.
+        command = framing.sudo_command(framing.ROOT_COMMAND, password=True, terminal=terminal)
+        root = Root(session, command, password)
+        root.run(STARTS_PROGRAMS)
+        return root
     if is_hopeless(result.stderr) or not WRONG_PASSWORD.search(result.stderr):
         raise root_refused(session, result)
     return None
@@ -157,23 +161,6 @@ def try_password(session: SSHSession, password: str, *, terminal: bool) -> Root 
 
 def is_hopeless(said: bytes) -> bool:
     return any(words.search(said) for words in HOPELESS)
-
-
-def asked_each_time(session: SSHSession, password: str, *, terminal: bool) -> Root:
-    """Give sudo only the password to read, because the script follows."""
-    command = framing.sudo_command(framing.ROOT_COMMAND, password=True, terminal=terminal)
-    root = Root(session, command, password)
-    try:
-        root.run(STARTS_PROGRAMS)
-    except RootRefused as exc:
-        user = session.user
-        raise RootRefused(
-            f"sudo at {session.settings.address} accepts the password, but runs no command after it: it is sudo-rs, "
-            "and remembers no password (timestamp_timeout in its sudoers)",
-            Hint("Make sudo remember it, on the host, as root", sudoers_line(user, "timestamp_timeout=5"))
-            | without_password(user),
-        ) from exc
-    return root
 
 
 def root_refused(session: SSHSession, result: CommandResult, program: str = "sudo") -> RootRefused:
@@ -194,7 +181,7 @@ def root_refused(session: SSHSession, result: CommandResult, program: str = "sud
     if result.text == NO_TERMINAL:
         return RootRefused(
             f"sudo at {address} wants a terminal (requiretty in its sudoers), and there is no script(1) to make one",
-            Hint(AS_ROOT, sudoers_line(user, "!requiretty")),
+            Hint(AS_ROOT, f"echo 'Defaults:{user} !requiretty' > /etc/sudoers.d/zz-{file_name(user)}"),
         )
     if NEW_PASSWORD.search(result.stderr):
         return RootRefused(*new_password(session.settings))
@@ -213,10 +200,6 @@ def without_password(user: str) -> Hint:
 def sudoers(user: str) -> str:
     """Return the command that gives a user root without a password; sudo reads its file last."""
     return f"echo '{user} ALL=(ALL:ALL) NOPASSWD: ALL' > /etc/sudoers.d/zz-machinectl-{file_name(user)}"
-
-
-def sudoers_line(user: str, default: str) -> str:
-    return f"echo 'Defaults:{user} {default}' > /etc/sudoers.d/zz-{file_name(user)}"
 
 
 def file_name(user: str) -> str:
