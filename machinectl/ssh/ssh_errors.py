@@ -31,8 +31,7 @@ class SSHError(MachineError):
     `setting` may be wrong: the hint has the flag of a new machine; `advice` is the rest of it.
     """
 
-    def __init__(self, cause: str, hint: str = NO_HINT, setting: str = "") -> None:
-        hint = hint if isinstance(hint, Hint) else Hint(hint) if hint else NO_HINT
+    def __init__(self, cause: str, hint: Hint = NO_HINT, setting: str = "") -> None:
         self.advice, self.setting = hint.rewritten(partial(one_line, limit=LONGEST)), setting
         flag = Hint(f"{SETTINGS[setting][0]}: --{setting} {SETTINGS[setting][1]}") if setting else NO_HINT
         super().__init__(one_line(cause, LONGEST), self.advice | flag)
@@ -57,7 +56,7 @@ class ConnectionLost(SSHError):
 class HostKeyRefused(SSHError):
     """The host's key is not trusted; nothing was sent. `shown` is its fingerprint if another one is known."""
 
-    def __init__(self, cause: str, hint: str = NO_HINT, shown: str = "") -> None:
+    def __init__(self, cause: str, hint: Hint = NO_HINT, shown: str = "") -> None:
         super().__init__(cause, hint)
         self.shown = shown
 
@@ -89,7 +88,7 @@ class CommandTimeout(SSHError):
 class CommandFailed(SSHError):
     """`result` has the output."""
 
-    def __init__(self, cause: str, hint: str, result: CommandResult) -> None:
+    def __init__(self, cause: str, hint: Hint, result: CommandResult) -> None:
         super().__init__(cause, hint)
         self.result = result
 

@@ -78,7 +78,7 @@ def test_every_way_to_the_person_is_harmless(capfd: pytest.CaptureFixture[str]) 
 
 
 def test_what_an_ssh_server_says_is_one_line_that_ends() -> None:
-    said = LoginRefused("it accepts publickey\nWarning: run this: …\r\n" + "x" * 100000, "Try another key").cause
+    said = LoginRefused("it accepts publickey\nWarning: run this: …\r\n" + "x" * 100000).cause
     assert "\n" not in said
     assert len(said) <= 1000
 

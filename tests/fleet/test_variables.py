@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from machinectl.errors import Hint
 from machinectl.fleet.syntax.hidden_values import Hidden
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.ssh.ssh_errors import LONGEST, SSHError
@@ -69,7 +70,7 @@ def test_of_a_value_that_an_error_is_cut_off_within_nothing_is_shown() -> None:
     value = "geheim" * LONGEST
     hidden = Hidden()
     hidden.add(value, "${SECRET}")
-    error = SSHError(f"{value}@192.0.2.7 refuses it", f"Try: ssh -l {value}")
+    error = SSHError(f"{value}@192.0.2.7 refuses it", Hint("Try", f"ssh -l {value}"))
     hidden.conceal(error)
     assert (error.cause, error.hint) == ("${SECRET}…", "Try: ssh -l ${SECRET}…")
     assert hidden.without("Waiting for gehennas …") == "Waiting for gehennas …"

@@ -136,7 +136,7 @@ def test_the_key_of_another_host_is_let_go_with_it(
         held.write()
 
     def refused(*_: object) -> None:
-        raise RootRefused("no root here", "")
+        raise RootRefused("no root here")
 
     monkeypatch.setattr(login, "root_runner", refused)
     moved = Edit(options={"generic-ssh-port": sshd.port})

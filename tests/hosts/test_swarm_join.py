@@ -93,7 +93,7 @@ def test_a_host_that_cannot_be_logged_in_at_is_in_the_way_of_live_restore_alone(
     store: Store, host: RecordedHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*_: object, **__: object) -> NoReturn:
-        raise SSHError("no way in", "Find one")
+        raise SSHError("no way in")
 
     monkeypatch.setattr(swarm_join, "logged_in_as_root", refused)
     console = Quiet()

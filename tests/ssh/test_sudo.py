@@ -142,7 +142,7 @@ def test_a_sudo_that_reads_ahead_swallows_nothing_of_the_script(stand_in: Stand)
 
 def test_a_sudo_that_reads_ahead_and_remembers_nothing_needs_no_password_instead(stand_in: Stand) -> None:
     session = stand_in(SUDO_RS.replace(': > "$given"', "") + RUNS)
-    with pytest.raises(RootRefused, match="sudo at 127.0.0.1:?.* fails") as caught:
+    with pytest.raises(RootRefused, match=r"sudo at .* fails") as caught:
         become_root(session, Credentials(sudo_password="geheim"), Quiet())
     assert sudoers("ops") in caught.value.hint
 

@@ -23,7 +23,7 @@ from machinectl.ssh.client.connection_failures import UNREACHABLE
 from machinectl.ssh.client.master import Master, end_group
 from machinectl.ssh.client.session import SSHSession
 from machinectl.ssh.keys import known_hosts
-from machinectl.ssh.keys.host_keys import find_known
+from machinectl.ssh.keys.host_keys import find_known, if_right, revoked_key
 from machinectl.ssh.openssh.askpass import Visit, wait_for_output
 from machinectl.ssh.openssh.hops import Hop, Route, route_to
 from machinectl.ssh.openssh.private_agent import LockedKeys, check_named_key
@@ -192,7 +192,7 @@ class OpenSSHLogin:
                 start_new_session=True,
             )
         except OSError as exc:
-            raise SSHError(f"ssh cannot be started: {exc.strerror}", "Try: ssh -V") from exc
+            raise SSHError(f"ssh cannot be started: {exc.strerror}", Hint("Try", "ssh -V")) from exc
         handshake = sum(each.settings.connect_timeout for each in hops) + JUMP_SECONDS * index + SPARE_SECONDS
         try:
             line = self._wait(process, handshake, visits)
@@ -276,7 +276,7 @@ class OpenSSHLogin:
                 key = self._shown_key(hop, {"ssh-rsa": RSA, "rsa-sha2-512": RSA}.get(kind, kind))
                 return key if set(log.fingerprints) == {key.fingerprint} else None
             if log.revoked is not None:
-                raise revoked_key(hop, log)
+                raise revoked_key(hop.settings, log.fingerprint, log.revoked and f"revoked: {one_line(log.revoked)}")
             if log.is_key_changed:
                 raise hop.host_keys.changed(hop.settings, kind, log.fingerprint, jump=hop.is_aside)
             if log.is_key_unknown or log.is_key_proved:
@@ -285,7 +285,7 @@ class OpenSSHLogin:
         if hop.settings.known_hosts_command and not self.console.interactive:
             raise HostKeyRefused(
                 f"KnownHostsCommand of your SSH configuration names no key of {address}, which shows {log.fingerprint}",
-                f"Compare it with the host's; if it is right: --ssh-host-key {log.fingerprint}",
+                if_right(log.fingerprint),
             )
         return None
 
@@ -309,7 +309,7 @@ class OpenSSHLogin:
 
     def _help(self, hop: Hop, log: LoginLog, *, is_late: bool, looks: bool) -> None:
         if log.revoked is not None:
-            raise revoked_key(hop, log)
+            raise revoked_key(hop.settings, log.fingerprint, log.revoked and f"revoked: {one_line(log.revoked)}")
         if log.is_key_unknown or log.is_key_changed:
             if hop.host_keys.expected(hop.settings, jump=hop.is_aside) or log.is_key_changed or hop.is_met:
                 kind = log.key_type.partition("-cert-")[0]
@@ -350,14 +350,6 @@ def seen_path(hop: Hop) -> Path:
 def not_forwarded(jump: Hop, following: Hop, said: str) -> NotForwarded:
     is_forbidden = "prohibited" in said
     return connection_failures.not_forwarded(following.settings, jump.settings.address, is_forbidden=is_forbidden)
-
-
-def revoked_key(hop: Hop, log: LoginLog) -> HostKeyRefused:
-    by = f"is revoked: {one_line(log.revoked or '')}" if log.revoked else "is marked as revoked in your known_hosts"
-    return HostKeyRefused(
-        f"The key of {hop.settings.address} ({log.fingerprint}) {by}",
-        "Ask who runs the host for its new key; do not connect until then",
-    )
 
 
 def login_refusal(hop: Hop, log: LoginLog, console: Console) -> LoginRefused:
@@ -425,7 +417,7 @@ def key_exchange_error(settings: Settings, log: LoginLog, *, is_late: bool) -> S
     if log.find(r"^KnownHostsCommand.* failed"):
         return HostKeyRefused(
             f"KnownHostsCommand of your SSH configuration failed: no key of {settings.address} is trusted",
-            f"Try it: {settings.known_hosts_command}",
+            Hint("Try it", settings.known_hosts_command),
         )
     if log.fingerprint:
         return None

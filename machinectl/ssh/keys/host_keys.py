@@ -87,10 +87,7 @@ class HostKeys:
         """
         known = find_known(settings)
         if any(entry.marker == known_hosts.REVOKED and entry.key == key for entry in known):
-            raise HostKeyRefused(
-                f"The key of {settings.address} ({key}) is marked as revoked in your known_hosts",
-                Hint("Ask who runs the host for its new key; do not connect until then"),
-            )
+            raise revoked_key(settings, str(key))
         demanded, expected = self.demanded(jump=jump), self.expected(settings, jump=jump)
         if demanded:
             if key.fingerprint != demanded:
@@ -150,7 +147,7 @@ class HostKeys:
         if refusal:
             raise HostKeyRefused(
                 f"{settings.address} is not known, and {refusal}; it shows {key}",
-                Hint(f"Compare it with the host's; if it is right: --ssh-host-key {key.fingerprint}"),
+                if_right(key.fingerprint),
             )
         how_long = f" {self._policy.how_long}".rstrip()
         if not self._console.interactive or settings.strict_host_key_checking in {"accept-new", "no"}:
@@ -187,6 +184,18 @@ def key_or_no(answer: str) -> str | None:
 
 def not_demanded(settings: Settings, key: HostKey, demanded: str) -> HostKeyRefused:
     return HostKeyRefused(f"{settings.address} shows the key {key}, but {demanded} is required", COMPARE)
+
+
+def revoked_key(settings: Settings, key: str, by: str = "") -> HostKeyRefused:
+    """`by` says what revokes it, other than a line of known_hosts."""
+    return HostKeyRefused(
+        f"The key of {settings.address} ({key}) is {by or 'marked as revoked in your known_hosts'}",
+        Hint("Ask who runs the host for its new key; do not connect until then"),
+    )
+
+
+def if_right(fingerprint: str) -> Hint:
+    return Hint(f"Compare it with the host's; if it is right: --ssh-host-key {fingerprint}")
 
 
 def pin_name(settings: Settings, *, jump: bool) -> str:

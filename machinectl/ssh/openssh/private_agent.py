@@ -46,7 +46,9 @@ class PrivateAgent:
                 start_new_session=True,
             )
         except OSError as exc:
-            raise MachineError(f"ssh-agent cannot be started: {exc.strerror}", "Install the OpenSSH client") from exc
+            raise MachineError(
+                f"ssh-agent cannot be started: {exc.strerror}", Hint("Install the OpenSSH client")
+            ) from exc
         stack.callback(end, process)
         if process.stdout:
             process.stdout.readline()
