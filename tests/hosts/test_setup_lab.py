@@ -34,7 +34,7 @@ from machinectl.state import State
 from tests.lab.place import KEY
 from tests.support.quiet import Quiet
 from tests.support.registered import added
-from tests.support.sshd import over_each
+from tests.support.sshd import natively_only, over_each
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -594,7 +594,7 @@ def test_a_host_that_loses_power_while_its_engine_is_configured_is_mended(
     assert host.run("ls /etc/docker/machinectl").stdout.split() == ["ca.pem", "revision", "server.pem"]
 
 
-@over_each
+@natively_only
 def test_a_connection_that_is_cut_in_an_installation_does_not_break_dpkg(fresh_host: FreshHost, store: Store) -> None:
     bench = Bench(fresh_host(), store)
     host = bench.host
@@ -726,7 +726,7 @@ def test_busybox_is_all_that_the_scripts_need(fresh_host: FreshHost, store: Stor
     assert changed(bench.provision()) == []
 
 
-@over_each
+@natively_only
 def test_a_secret_is_in_no_argument_on_the_host(fresh_host: FreshHost, store: Store) -> None:
     bench = Bench(fresh_host("docker"), store)
     # The pattern does not match itself.

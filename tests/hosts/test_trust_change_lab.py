@@ -11,7 +11,6 @@ import pytest
 
 from machinectl import certs
 from machinectl.engine import Endpoint, probe
-from machinectl.errors import CheckFailed, MachineError
 from machinectl.hosts.access.granting import AccessGrant, client_of_holder
 from machinectl.hosts.access.trust_change import distrust_cas, plan_trust, trust_ca, without_cas
 from machinectl.hosts.connection.login import Login
@@ -19,8 +18,7 @@ from machinectl.hosts.lifecycle.host_owner import SERVER
 from machinectl.machines.holders import PERSON
 from machinectl.machines.store import Store
 from machinectl.provision.client_cas import CLIENTS
-from machinectl.provision.decision import EngineDown
-from machinectl.provision.facts.host_facts import OWN_CA, OWN_DIRECTORY
+from machinectl.provision.facts.host_facts import OWN_CA
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed
 from machinectl.state import State
 from tests.commands.test_upkeep_lab import create, fails, succeeds
@@ -36,14 +34,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("ssh_config")]
 
 ALICE, BOB = (certs.new_ca(f"machinectl orion {name}") for name in ("alice", "bob"))
-# As if the package had it: machinectl refuses what the host's owner has added.
-PICKY = "/usr/lib/systemd/system/docker.service.d/picky.conf"
-# An engine that only starts with this number of CAs.
-CHOOSY = (
-    f"mkdir -p $(dirname {PICKY}); "
-    f"printf '[Service]\\nExecStartPre=/bin/sh -c \"[ $$(grep -c BEGIN {CLIENTS}) = {{0}} ]\"\\n' >{PICKY}; "
-    "systemctl daemon-reload"
-)
 STARTED = "docker inspect -f '{{.State.Pid}} {{.State.StartedAt}}' c1"
 
 
@@ -201,33 +191,6 @@ def test_what_was_added_by_hand_stays_and_a_list_that_the_engine_has_not_read_is
     assert office.owner_is_answered
 
 
-def test_a_list_of_the_hosts_owner_joins_ours(office: Office) -> None:
-    host, carol = office.host, certs.new_ca("carol")
-    office.trust_ca(ALICE)
-    listed = carol.key + office.own_ca + carol.certificate
-    host.run("cat >/etc/docker/cas.pem", listed)
-    host.run(f"sed -i 's#{CLIENTS}#/etc/docker/cas.pem#' /etc/docker/daemon.json; systemctl restart docker")
-    assert [office.answers(ALICE), office.answers(carol), office.owner_is_answered] == [False, True, True]
-    succeeds(office.store, "provision", office.name)
-    assert [office.answers(ALICE), office.answers(carol), office.owner_is_answered] == [True, True, True]
-    assert office.clients == office.own_ca + ALICE.certificate + carol.certificate
-
-
-def test_an_engine_that_does_not_come_up_has_its_old_list_again(office: Office) -> None:
-    office.trust_ca(ALICE)
-    office.trust_ca(BOB)
-    office.host.run(CHOOSY.format(3))
-    before, record = office.clients, office.store.read(office.name).changes
-    with pytest.raises(EngineDown, match="with the old one, it runs again"):
-        office.distrust_cas(ALICE)
-    assert office.clients == before
-    assert office.store.read(office.name).changes == record
-    assert [office.answers(ALICE), office.answers(BOB), office.owner_is_answered] == [True, True, True]
-    office.host.run(f"rm {PICKY}; systemctl daemon-reload")
-    assert office.distrust_cas(ALICE)
-    assert [office.answers(ALICE), office.answers(BOB), office.owner_is_answered] == [False, True, True]
-
-
 def test_with_ssh_only_the_list_stays_and_after_a_purge_nothing_is_left_of_it(
     fresh_host: FreshHost, store: Store, tmp_path: Path
 ) -> None:
@@ -249,21 +212,6 @@ def test_with_ssh_only_the_list_stays_and_after_a_purge_nothing_is_left_of_it(
     assert host.output("ls /etc/docker/machinectl /etc/docker/daemon.json 2>&1 | grep -c 'No such'") == "2"
 
 
-def test_an_end_counts_before_during_and_after_ssh_only(office: Office) -> None:
-    store, name = office.store, office.name
-    alice, bob, carol = give(office, "alice"), give(office, "bob"), give(office, "carol")
-    succeeds(store, "set", "--ssh-only", name)
-    succeeds(store, "access", "end", "-y", "alice", name)
-    assert [office.is_answered(each) for each in (alice, bob)] == [False, True]
-    assert "the access of: bob, carol" in succeeds(store, "provision", name)
-    began = office.began()
-    assert "bob has no access to it now" in succeeds(store, "access", "end", "-y", "bob", name)
-    assert office.began() == began
-    succeeds(store, "set", "--no-ssh-only", name)
-    assert "gives access back to carol\n" in succeeds(store, "provision", name)
-    assert [office.is_answered(each) for each in (alice, bob, carol)] == [False, False, True]
-
-
 def test_no_ended_holder_comes_back_by_another_computer_that_ends_ssh_only(office: Office) -> None:
     store, name = office.store, office.name
     alice, bob, carol = give(office, "alice"), give(office, "bob"), give(office, "carol")
@@ -283,17 +231,6 @@ def test_no_ended_holder_comes_back_by_another_computer_that_ends_ssh_only(offic
     assert not office.host.output(f"ls {CLIENTS} 2>/dev/null; true")
     succeeds(elsewhere, "provision", "--yes", name)
     assert [office.is_answered(each) for each in (alice, bob, carol)] == [False, False, True]
-
-
-def test_a_swarm_node_is_restarted_only_if_that_is_allowed(office: Office) -> None:
-    office.host.run(f"docker swarm init --advertise-addr {office.host.ip}")
-    with pytest.raises(CheckFailed, match="Swarm node") as raised:
-        office.trust_ca(ALICE)
-    assert "--restart-swarm" in raised.value.hint
-    assert not office.answers(ALICE)
-    assert office.trust_ca(ALICE, Allowed(restart_swarm=True))
-    assert office.answers(ALICE)
-    assert office.host.output("docker node ls --format '{{.Availability}} {{.Status}}'") == "Active Ready"
 
 
 def give(office: Office, who: str, lifetime: int = 3600) -> Path:
@@ -343,47 +280,7 @@ def test_a_holder_that_was_ended_does_not_come_back_from_another_computers_recor
     assert [office.is_answered(bob), office.owner_is_answered] == [False, True]
 
 
-def test_a_holder_that_was_ended_after_a_killed_grant_elsewhere_does_not_come_back_by_its_repeat(
-    office: Office, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store, name = office.store, office.name
-    elsewhere = Store(str(shutil.copytree(store.root, office.directory / "elsewhere")))
-    grant = AccessGrant("alice", PERSON, certs.own_public_key(certs.new_key()))
-
-    def grant_elsewhere() -> None:
-        with elsewhere.writing(name) as held:
-            client_of_holder(held, Quiet(), Login(), grant)
-
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        # The engine accepts the holder by then.
-        patched.setattr(certs, "sign_client", killed)
-        with pytest.raises(KeyboardInterrupt):
-            grant_elsewhere()
-    assert office.clients != office.own_ca
-    succeeds(store, "access", "end", "-y", "alice", name)
-    assert office.clients == office.own_ca
-    with pytest.raises(MachineError, match=f'The access of "alice" to "{name}" was ended by '):
-        grant_elsewhere()
-    assert office.clients == office.own_ca
-    assert elsewhere.read(name).holders == {}
-    grant_elsewhere()
-    assert office.clients != office.own_ca
-
-
-LOSSES = (
-    f"echo x >{OWN_CA}",
-    f"rm {OWN_CA}",
-    f"echo x >{SERVER}",
-    f"rm {SERVER}",
-    f": >{CLIENTS}",
-    f"rm {CLIENTS}",
-    "rm -r /etc/systemd/system/docker.service.d; systemctl daemon-reload",
-    f"rm -r {OWN_DIRECTORY}",
-    "rm -r /etc/docker",
-)
+LOSSES = (f"rm {OWN_CA}", f"echo x >{SERVER}", f": >{CLIENTS}", "rm -r /etc/docker")
 
 
 def test_what_is_lost_on_the_host_stops_no_engine_and_the_command_that_doctor_names_brings_it_back(

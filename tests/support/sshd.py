@@ -320,6 +320,8 @@ def in_turn(first: str) -> Iterator[bool]:
 
 
 over_each = pytest.mark.parametrize("ways", ["system", "native"], indirect=True)
+# For what another test shows over the system's.
+natively_only = pytest.mark.parametrize("ways", ["native"], indirect=True)
 
 
 def log_in(
