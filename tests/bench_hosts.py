@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import sys
 import tempfile
 import time
@@ -20,7 +19,6 @@ from machinectl.provision.facts import host_facts
 from machinectl.provision.steps.engine_config import configure
 from machinectl.provision.target import Target
 from machinectl.url import TLS_PORT
-from tests.lab.command import sh
 from tests.lab.lan import Lab
 from tests.lab.place import KEY
 from tests.support.measure import MACHINECTL, Cost, measured, median, row
@@ -36,71 +34,26 @@ if TYPE_CHECKING:
 # They may become root by sudo without a password.
 USER = "ops"
 NAME = "orionbox"
-CERTIFICATES = ("ca.pem", "server.pem", "server-key.pem")
-# The least that makes a host the same as `create` does.
-FILES = {
-    "docker/daemon.json": """{
-  "hosts": ["unix:///var/run/docker.sock", "tcp://0.0.0.0:2376"],
-  "tlsverify": true,
-  "tlscacert": "/etc/docker/machinectl/ca.pem",
-  "tlscert": "/etc/docker/machinectl/server.pem",
-  "tlskey": "/etc/docker/machinectl/server-key.pem",
-  "live-restore": true
-}
-""",
-    "systemd/system/docker.service.d/hosts.conf": """[Service]
-ExecStart=
-ExecStart=/usr/sbin/dockerd --containerd=/run/containerd/containerd.sock $DOCKER_OPTS
-""",
-}
-SET_UP = """set -e
-tar -xf - -C /etc
-systemctl daemon-reload
-systemctl restart docker
-until busybox netstat -ltn | grep -q ':2376 '; do sleep 0.1; done
-"""
 INSTALL = """export DEBIAN_FRONTEND=noninteractive
 apt-get update && apt-get install -y docker.io && systemctl restart docker
 """
 # Seconds. What has just been started keeps a host busy for as long as that.
 SETTLING = 1
-# Seconds. On a line that takes so much longer there and back, everything takes longer by that for each answer awaited.
-ROUND_TRIP = 0.1
 
 
 def hosts(work: Path) -> Iterator[Sequence[str]]:
     lab = Lab.claim()
     try:
-        for rows in (engine_there, far_away, bare, nothing_to_do):
+        for rows in (engine_there, bare, nothing_to_do):
             yield from rows(lab, work)
     finally:
         lab.down()
 
 
 def engine_there(lab: Lab, work: Path) -> Iterator[Sequence[str]]:
-    """Against one ssh session, and one question over TLS from here.
-
-    The session runs the remote scripts of `create` itself; and once more a shorter one with the same outcome, which
-    does not look first what is there, judge the new configuration, or keep the old one to put it back.
-    """
-    cost, same, least = in_turn(lab, work, ["docker"], create, same_work, least_work, runs=7)
-    what = "create where the engine is there"
-    yield row(what, cost.wall, "ssh HOST ITS-SCRIPTS; curl", same.wall, "1.3 x")
-    yield row(what, cost.wall, "ssh HOST SHORT-SCRIPT; curl", least.wall, "1.3 x")
-
-
-def far_away(lab: Lab, work: Path) -> Iterator[Sequence[str]]:
-    """All answers that are awaited one after the other: TCP's, SSH's, the login's, the commands', TLS's and HTTP's."""
-
-    def create_over(delay_ms: float, host: Host, directory: Path) -> Sequence[str]:
-        host.netem(delay_ms)
-        return create(host, directory)
-
-    there = ROUND_TRIP / 2 * 1000
-    far, near = in_turn(lab, work, ["docker"], partial(create_over, there), partial(create_over, 0), runs=5)
-    trips = f"{(far.wall - near.wall) / ROUND_TRIP:.0f} round trips"
-    what = f"create, {ROUND_TRIP * 1000:.0f} ms of round trip"
-    yield [what, f"{far.wall:.3f} s", f"0 ms: {near.wall:.3f} s", trips, "45 round trips"]
+    """Against one ssh session that runs the remote scripts of `create` itself, and one question over TLS from here."""
+    cost, same = in_turn(lab, work, ["docker"], create, same_work, runs=7)
+    yield row("create where the engine is there", cost.wall, "ssh HOST ITS-SCRIPTS; curl", same.wall, "1.3 x")
 
 
 def bare(lab: Lab, work: Path) -> Iterator[Sequence[str]]:
@@ -164,21 +117,6 @@ def same_work(host: Host, directory: Path) -> Sequence[str]:
     if decision is None:
         sys.exit(f"{host.name} has been provisioned before")
     return session(host, directory, f"({look})\n{resource('launch.sh')}", decision.job.archive)
-
-
-def least_work(host: Host, directory: Path) -> Sequence[str]:
-    """What a person would write in a hurry."""
-    certs_create(str(directory), [host.ip])
-    etc = directory / "etc"
-    for name, text in FILES.items():
-        (etc / name).parent.mkdir(parents=True)
-        (etc / name).write_text(text)
-    (etc / "docker/machinectl").mkdir()
-    for name in CERTIFICATES:
-        shutil.copy(directory / name, etc / "docker/machinectl" / name)
-    archive = directory / "etc.tar"
-    sh("tar", "--owner=0", "--group=0", "-cf", archive, "-C", etc, ".")
-    return session(host, directory, SET_UP, archive.read_bytes())
 
 
 def session(host: Host, directory: Path, script: str, data: bytes) -> Sequence[str]:

@@ -122,7 +122,8 @@ def test_a_handshake_ends_in_time_in_one_line(behaviour: Behaviour, tmp_path: Pa
 @pytest.mark.skipif(os.name != "posix", reason="a script of sh")
 def test_an_ssh_that_says_very_much_is_heard_to_its_last_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "ssh").write_text(
-        "#!/bin/sh\nhead -c 5000000 /dev/zero >&2; printf '\\n\\033]0;owned\\007no route to host\\n' >&2; exit 255\n"
+        "#!/bin/sh\nuntil [ $1 = -E ]; do shift; done; exec 2>$2\n"
+        "head -c 5000000 /dev/zero >&2; printf '\\n\\033]0;owned\\007no route to host\\n' >&2; exit 255\n"
     )
     (tmp_path / "ssh").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")

@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
     from machinectl.hosts.lifecycle.host_plan import Outcome
     from machinectl.machines.store import Store
-    from machinectl.process_streams import WriteOutput
     from machinectl.ssh.runner import CommandResult, Runner
     from tests.lab.fixtures import FreshHost
     from tests.lab.host import Host
@@ -530,22 +529,12 @@ class Accident:
         self.happening = happening
         self.is_watching = False
 
-    def run(
-        self,
-        script: str,
-        *,
-        input: bytes = b"",
-        timeout: float = 60,
-        check: bool = True,
-        shown: str = "",
-        secret: bool = False,
-        write: WriteOutput | None = None,
-    ) -> CommandResult:
+    def run(self, script: str, **options: Any) -> CommandResult:
         # It happens once, however many jobs there are until then.
         if "job.sh" in script and not self.is_watching:
             self.is_watching = True
             threading.Thread(target=self.strike, daemon=True).start()
-        return self.root.run(script, input=input, timeout=timeout, check=check, shown=shown, secret=secret, write=write)
+        return self.root.run(script, **options)
 
     def strike(self) -> None:
         self.host.run(f"until {self.point}; do sleep 0.01; done")
@@ -690,26 +679,9 @@ class Busybox:
     def __init__(self, root: Runner) -> None:
         self.root = root
 
-    def run(
-        self,
-        script: str,
-        *,
-        input: bytes = b"",
-        timeout: float = 60,
-        check: bool = True,
-        shown: str = "",
-        secret: bool = False,
-        write: WriteOutput | None = None,
-    ) -> CommandResult:
+    def run(self, script: str, **options: Any) -> CommandResult:
         # Debian's busybox takes its own programs before those of the PATH.
-        return self.root.run(
-            f"busybox sh -c {shlex.quote(script)}",
-            input=input,
-            timeout=timeout,
-            check=check,
-            secret=secret,
-            write=write,
-        )
+        return self.root.run(f"busybox sh -c {shlex.quote(script)}", **options)
 
 
 def test_busybox_is_all_that_the_scripts_need(fresh_host: FreshHost, store: Store) -> None:
