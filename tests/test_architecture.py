@@ -42,7 +42,6 @@ READING = {
 MATCHING = {"search", "match", "fullmatch", "sub", "split", "findall", "finditer"}
 # Modules that still do.
 READ_ERRORS = {
-    "machinectl.cli.verbs.many.apply",
     # These join an error with a name, or with its hint.
     "machinectl.errors",
 }

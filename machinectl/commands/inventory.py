@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.hosts.exports import ansible_export as ansible
 from machinectl.hosts.exports import prometheus
 from machinectl.machines.record import Phase
@@ -47,14 +47,14 @@ def prometheus_targets(store: Store, console: Console) -> list[dict[str, Any]]:
         try:
             entry = prometheus.scrape_target(machine)
         except MachineError as exc:
-            console.warn(f"{machine.name} is left out: {exc.cause}. Then: {exc.hint}")
+            console.warn(f"{machine.name} is left out: {exc.cause}", exc.hint)
             continue
         if entry:
             found.append(entry)
     if not found:
         console.note(
-            "No machine has metrics that Prometheus can reach: each needs the engine option metrics-addr\n"
-            f"Set it: machinectl set --engine-opt {prometheus.METRICS}={prometheus.ANY}:9323 <NAME>"
+            "No machine has metrics that Prometheus can reach: each needs the engine option metrics-addr",
+            Hint("Set it", "machinectl set --engine-opt", f"{prometheus.METRICS}={prometheus.ANY}:9323", "<NAME>"),
         )
     return found
 

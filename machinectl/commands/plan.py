@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl.driver.installed_drivers import load
-from machinectl.errors import MachineError, UsageError, closest_match
+from machinectl.errors import Hint, MachineError, UsageError, closest_match
 from machinectl.fleet.reading.fleet_file import called, read_fleet, uncollected
 from machinectl.machines.label_selectors import parse_selector
 from machinectl.machines.record import GLOB
@@ -126,7 +126,9 @@ class HostChoice:
         """Use the labels in the file."""
         if found := self.selected(selector):
             return found
-        raise MachineError(f"--selector {selector!r} selects no host in {self.file}", f"See the labels in {self.file}")
+        raise MachineError(
+            f"--selector {selector!r} selects no host in {self.file}", Hint(f"See the labels in {self.file}")
+        )
 
     def selected(self, selector: str) -> set[str]:
         wanted = parse_selector(selector)
@@ -138,13 +140,14 @@ class HostChoice:
     def unknown_host_error(self, name: str) -> MachineError:
         if group := [step for step in self.steps.values() if step.host and name in step.host.groups]:
             return MachineError(
-                f'"{name}" is a group of {self.file}, not a host', f"{self.command} {self.group_selector(group)}"
+                f'"{name}" is a group of {self.file}, not a host',
+                Hint("Select its hosts", f"{self.command} {self.group_selector(group)}"),
             )
-        listing = f"See its hosts: {self.command.replace('machinectl apply', 'machinectl plan', 1)} --json"
+        listing = Hint("See its hosts", f"{self.command.replace('machinectl apply', 'machinectl plan', 1)} --json")
         if GLOB.intersection(name):
             return MachineError(f'"{name}" matches no host in {self.file}', listing)
         near = closest_match(name, self.steps)
-        hint = f'Did you mean "{near}"? {listing}' if near else listing
+        hint = Hint(f'Did you mean "{near}"?') | listing if near else listing
         return MachineError(f'There is no host "{name}" in {self.file}', hint)
 
     def group_selector(self, group: Sequence[PlanStep]) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from machinectl import url
 from machinectl.driver.driver_options import option_flag, read_location, run_check
 from machinectl.driver.installed_drivers import installed, load
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.machines import addresses, create_options, engine_options, jump_hosts
 from machinectl.machines.create_options import (
     ACCESS_LIFETIME,
@@ -115,7 +115,7 @@ def check_jump(value: OptionValue) -> None:
     try:
         url.parse_url(f"ssh://{f'[{host}]' if is_bare_v6 else host}")
     except UsageError as exc:
-        raise UsageError(f"{text!r} is not a jump host", "Write the name of a host, or user@host[:port]") from exc
+        raise UsageError(f"{text!r} is not a jump host", Hint("Write the name of a host, or user@host[:port]")) from exc
 
 
 def check_fleet_name(value: OptionValue) -> None:
@@ -123,7 +123,7 @@ def check_fleet_name(value: OptionValue) -> None:
     if not FLEET_NAME.fullmatch(str(value)):
         raise UsageError(
             f"{value!r} is not a valid name for a fleet",
-            f"Use letters, digits, -, _ and ., at most {LONGEST_FLEET_NAME}, and begin with a letter or a digit",
+            Hint(f"Use letters, digits, -, _ and ., at most {LONGEST_FLEET_NAME}, and begin with a letter or a digit"),
         )
 
 
@@ -217,7 +217,7 @@ def locate(text: str) -> tuple[str, dict[str, OptionValue]]:
         for option in options:
             if (found := read_location(each.name, option, text)) is not None:
                 return each.name, {other.shown: found[other.name] for other in options if other.name in found}
-    raise UsageError(f"{text!r} is neither a host nor a URL", "Write [USER@]HOST[:PORT], or options")
+    raise UsageError(f"{text!r} is neither a host nor a URL", Hint("Write [USER@]HOST[:PORT], or options"))
 
 
 def short_key(key: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.engine import EngineQuery
 from machinectl.engine.endpoint import Deadline
-from machinectl.errors import MachineError, one_line
+from machinectl.errors import Hint, MachineError, one_line
 from machinectl.hosts.certificates.pending import probe_any_set
 from machinectl.state import State
 
@@ -91,9 +91,9 @@ def wait_for_containers(
     if now is None:
         raise MachineError(
             f'The engine of "{machine.name}" does not answer after its restart',
-            f"Find out why: machinectl doctor {machine.name}",
+            Hint("Find out why", "machinectl doctor", machine.name),
         )
     raise MachineError(
         f"The engine restarted, but these containers do not run again: {', '.join(missing)}",
-        f"See why: machinectl ps -a {machine.name}",
+        Hint("See why", "machinectl ps -a", machine.name),
     )

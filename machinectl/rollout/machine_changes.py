@@ -9,7 +9,7 @@ from machinectl import url as engine_url
 from machinectl.console import RewritingConsole
 from machinectl.driver import Request
 from machinectl.driver.installed_drivers import load
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.hosts.connection.machine_driver import driver_instance
 from machinectl.hosts.lifecycle.editing import Edit
 from machinectl.hosts.parallel.workers import locked_machine
@@ -136,7 +136,7 @@ def remove_from_fleet(run: ApplyRun, name: str, console: Console) -> Did:
     run.touched.add(name)
     if not run.fleet.owns(run.store.read(name).fleet):
         raise MachineError(
-            f'"{name}" belongs to another fleet now, and was not removed', "See the new plan: machinectl plan"
+            f'"{name}" belongs to another fleet now, and was not removed', Hint("See the new plan", "machinectl plan")
         )
     removal.check_not_jump_host(run.store, console, name, behind(run.store).get(name, ()), force=False)
     removal.remove_machine(run.store, console, name, purge=run.options.purge)
@@ -208,8 +208,8 @@ def check_settings(run: ApplyRun, host: FleetHost, machine: Machine) -> None:
         raise MachineError(
             f'Another computer changed settings of "{host.name}", and its host keeps them: '
             f"{', '.join(sorted(settings))}",
-            f"See the differences: {run.options.plan_one(host.name)}; "
-            f"apply the file's values: {run.options.apply_one(host.name)}",
+            Hint("See the differences", run.options.plan_one(host.name))
+            | Hint("apply the file's values", run.options.apply_one(host.name)),
         )
 
 

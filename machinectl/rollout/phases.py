@@ -8,7 +8,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from machinectl.console import confirm
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.hosts.parallel.rollout_order import RolloutOrder
 from machinectl.machines.jump_hosts import loop_text, loops, machine_of
 from machinectl.machines.record import Phase
@@ -77,7 +77,7 @@ def ask_about_takeover(run: ApplyRun, console: Console) -> Iterator[Result]:
     named = [f"{name} ({fleet})" for name, fleet in others.items()]
     cause = f"Machines of other fleets: {first_names(named, MOST_NAMED)}"
     if not console.interactive:
-        hint = f"Take them over: {run.options.command} --take-over; or remove them from the file"
+        hint = Hint("Take them over", f"{run.options.command} --take-over") | Hint("or remove them from the file")
         raise MachineError(cause, hint)
     console.note(cause)
     if confirm(console, "Take them over?"):
@@ -170,7 +170,7 @@ def remove_gone_machines(run: ApplyRun, console: Console) -> Iterator[Result]:
     jumps = {name: machine_of(run.machines[name].jump) for name in run.to_remove}
     # In a loop, none can go first.
     staying = {
-        name: MachineError(loop_text(loop), f"Break the loop: machinectl set --ssh-jump none {name}")
+        name: MachineError(loop_text(loop), Hint("Break the loop", "machinectl set --ssh-jump none", name))
         for loop in loops(jumps)
         for name in loop
     } | machines_needed_for_quorum(run.store, run.to_remove)

@@ -6,7 +6,7 @@ import functools
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.fleet.reading.cross_checks import normal
 from machinectl.fleet.syntax.faults import Faults
 from machinectl.machines.jump_hosts import loop_text, loops, machine_of
@@ -106,12 +106,13 @@ def checked_machine(host: FleetHost, machine: Machine | None, by_lower: Mapping[
     if name != host.name:
         raise MachineError(
             f'Machine "{name}" exists, and its name differs from {host.name} only in case',
-            f"Call the host {name} in the file, or rename the machine: machinectl rename {name} <NEW-NAME>",
+            Hint(f"Call the host {name} in the file, or rename the machine", "machinectl rename", name, "<NEW-NAME>"),
         )
     if machine and machine.driver != host.spec.driver and (machine.phase == Phase.READY or machine.driver_state):
         raise MachineError(
             f'Machine "{name}" exists with the driver "{machine.driver}"; the file has the driver "{host.spec.driver}"',
-            f"Rename the machine: machinectl rename {name} <NEW-NAME>; or forget it: machinectl rm {name}",
+            Hint("Rename the machine", "machinectl rename", name, "<NEW-NAME>")
+            | Hint("or forget it", "machinectl rm", name),
         )
     return machine
 
@@ -133,7 +134,8 @@ def check_not_taken(host: FleetHost, taken: Mapping[object, str]) -> None:
     if host.spec.provision and (other := taken.get(identity(host.spec))):
         raise MachineError(
             f'The host of {host.name} belongs to the machine "{other}" already',
-            f"Rename the machine: machinectl rename {other} {host.name}; or forget it: machinectl rm {other}",
+            Hint("Rename the machine", "machinectl rename", other, host.name)
+            | Hint("or forget it", "machinectl rm", other),
         )
 
 
@@ -166,7 +168,7 @@ def check_keeps_its_own(host: FleetHost, machine: Machine) -> None:
     if host.spec.provision and (machine.has_changes or has_ssh(machine)):
         raise MachineError(
             f"{host.name} is set up here, and has certificates of its own",
-            "Remove the tls-… options and no-tls, or leave the host unchanged: no-provision: true",
+            Hint("Remove the tls-… options and no-tls, or leave the host unchanged: no-provision: true"),
         )
 
 

@@ -587,7 +587,7 @@ def test_two_nodes_of_a_swarm_are_not_drained_at_once(store: Store, whole: Swarm
 def test_a_manager_that_the_others_have_forgotten_is_told_to_leave_before_it_is_told_to_begin_anew() -> None:
     leaderless = NoManager("it says so", leaderless=True)
     assert no_manager_error("m1", ["m1"], leaderless).hint.startswith(
-        "If the others have forgotten it: machinectl swarm leave --force m1\n"
+        "If the others have forgotten it: machinectl swarm leave --force m1; "
     )
     assert "forgotten" not in no_manager_error("m1", ["m1", "m2"], leaderless).hint
 

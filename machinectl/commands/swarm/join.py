@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 from machinectl.engine import swarm_api
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.hosts.swarm.managers import Manager, Quorum, find_answering_manager
 from machinectl.hosts.swarm.membership import TrustedSwarms, find_manager, update_recorded_node
@@ -28,7 +27,9 @@ def swarm_join(
 ) -> Iterator[tuple[str, MachineError | None]]:
     """Join through `to`, a manager or a swarm; warn about an even number of managers."""
     if to in names:
-        raise UsageError(f'"{to}" cannot join itself', "machinectl swarm join <MANAGER> <NAME>")
+        raise UsageError(
+            f'"{to}" cannot join itself', Hint("Name another manager", "machinectl swarm join", "<MANAGER>", to)
+        )
     found = manager_to_join(store, console, to, [*(["--manager"] if role == MANAGER else []), *names])
     yield from join_machines(store, console, found, names, joining, role)
     if role == MANAGER and (even := Quorum.of(swarm_api.nodes(found.endpoint)).advice):
@@ -47,8 +48,9 @@ def manager_to_join(store: Store, console: Console, name: str, rest: Sequence[st
         return find_manager(store, name)
     node = node_of_manager(store, console, name)
     others = [machine.name for machine in TrustedSwarms(store).managers(node.cluster) if machine.name != name]
-    by_another = f"; or join through another: machinectl swarm join {shlex.join([others[0], *rest])}" if others else ""
-    hint = f"See: machinectl swarm status {name}{by_another}"
+    hint = Hint("See", "machinectl swarm status", name)
+    if others:
+        hint |= Hint("or join through another", "machinectl swarm join", others[0], *rest)
     if not node.manages:
         what = f"a {node.role}" if node.membership == MEMBER else f"a node ({node.membership})"
         raise MachineError(f'"{name}" is {what} of the swarm "{node.swarm}": others cannot join through it', hint)
@@ -67,5 +69,5 @@ def node_of_manager(store: Store, console: Console, name: str) -> SwarmNode:
         with store.writing(name, waiting(console, name)) as held:
             node = update_recorded_node(held, state, as_manager=node is None)
     if node is None:
-        raise MachineError(f'"{name}" is in no swarm', f"Begin one: machinectl swarm init {name}")
+        raise MachineError(f'"{name}" is in no swarm', Hint("Begin one", "machinectl swarm init", name))
     return node

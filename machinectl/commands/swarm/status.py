@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from machinectl.engine.swarm_api import INFO, Membership
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.hosts.certificates.pending import Busy, raise_busy
 from machinectl.hosts.status.query_engines import MachineStatus, query_engines, recorded_statuses
 from machinectl.hosts.swarm.membership import TrustedSwarms, save_node
@@ -59,11 +59,13 @@ def no_node_error(name: str, *, is_node: bool) -> MachineError:
     if is_node:
         return MachineError(
             f'"{name}" calls itself a node of a swarm, but no known manager confirms that',
-            "Register one of its managers: machinectl create; then: machinectl swarm status <MANAGER>",
+            Hint("Register one of its managers", "machinectl create")
+            | Hint("then", "machinectl swarm status", "<MANAGER>"),
         )
     return MachineError(
         f'"{name}" is in no swarm',
-        f"Begin one: machinectl swarm init {name}; or join one: machinectl swarm join <MANAGER> {name}",
+        Hint("Begin one", "machinectl swarm init", name)
+        | Hint("or join one", "machinectl swarm join", "<MANAGER>", name),
     )
 
 
@@ -94,8 +96,8 @@ def record_report(
     node = believed.node_to_record(machine, said, is_named=is_named)
     if said and said.manages and (node is None or not node.manages):
         console.warn(
-            f'"{machine.name}" calls itself a manager of a swarm, but no known manager confirms that\n'
-            f"machinectl does not treat it as one. If it began its own swarm: machinectl swarm status {machine.name}"
+            f'"{machine.name}" calls itself a manager of a swarm, but no known manager confirms that',
+            Hint("It is not treated as one. If it began its own swarm", "machinectl swarm status", machine.name),
         )
     if (node.dump() if node else {}) == machine.swarm:
         return False

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.files.atomic import read_file
 from machinectl.fleet.fleet_keys import FLEET, FLEET_KEY, FREE, HOSTS, PARTS
 from machinectl.fleet.model import Fleet, FleetId
@@ -64,13 +64,14 @@ def read_contents(name: str) -> bytes:
     try:
         return read_file(name, LONGEST_FILE)
     except FileNotFoundError as exc:
-        write = f"machinectl fleet init -o {shlex.quote(name)}"
-        hint = f"Name another file with -f, or write one of the existing machines: {write}"
+        hint = Hint(
+            "Name another file with -f, or write one of the existing machines", "machinectl fleet init -o", name
+        )
         if near := similar_file(name):
-            hint = f"Did you mean -f {shlex.quote(near)}?"
+            hint = Hint(f"Did you mean -f {shlex.quote(near)}?")
         raise MachineError(f"There is no file {name}", hint) from exc
     except (OSError, ValueError) as exc:
-        raise MachineError(f"{name} cannot be read: {file_error(exc)}", "Name a fleet file with -f") from exc
+        raise MachineError(f"{name} cannot be read: {file_error(exc)}", Hint("Name a fleet file with -f")) from exc
 
 
 def parse_fleet(data: bytes, name: str, machines: Collection[str], environment: Mapping[str, str]) -> Fleet:

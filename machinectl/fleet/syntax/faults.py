@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.errors import MachineError, closest_match, one_line
+from machinectl.errors import NO_HINT, Hint, MachineError, closest_match, one_line
 from machinectl.fleet.syntax.hidden_values import Hidden
 
 if TYPE_CHECKING:
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 # Characters of a quoted text.
 LONGEST_TEXT = 400
 LONGEST_PATH = 4096
-LOOK_UP = "See what a fleet file may contain: machinectl fleet schema"
+LOOK_UP = Hint("See what a fleet file may contain", "machinectl fleet schema")
 # Comparisons of words per file, 10 µs each.
 MOST_COMPARED = 50_000
 # Errors per place: all hosts of a range share it.
@@ -38,7 +40,7 @@ START = Place()
 class WrongFile(MachineError):
     """An invalid fleet file; the cause has a line for each error: file:line:column: text."""
 
-    def __init__(self, cause: str, hint: str, faults: Sequence[tuple[Place, str]]) -> None:
+    def __init__(self, cause: str, hint: Hint, faults: Sequence[tuple[Place, str]]) -> None:
         super().__init__(cause, hint)
         self.faults = faults
 
@@ -55,16 +57,16 @@ class Faults:
         self.hidden = hidden or Hidden()
         self._compared = 0
         self._at: Counter[Place] = Counter()
-        # What to do about each, "" for LOOK_UP.
-        self._found: dict[tuple[Place, str], str] = {}
+        # What to do about each, NO_HINT for LOOK_UP.
+        self._found: dict[tuple[Place, str], Hint] = {}
 
-    def add(self, place: Place, text: str, hint: str = "") -> None:
+    def add(self, place: Place, text: str, hint: str = NO_HINT) -> None:
         """Add an error, once per place."""
         shown = one_line(self.hidden.without(text), LONGEST_TEXT)
         if (place, shown) not in self._found:
             self._at[place] += 1
         if self._at[place] <= MOST_AT_ONE_PLACE:
-            self._found[place, shown] = hint
+            self._found[place, shown] = hint if isinstance(hint, Hint) else Hint(hint)
 
     def meant(self, word: str, known: Iterable[str]) -> str:
         """Return the most similar word, "" if none, or after too many comparisons."""
@@ -109,4 +111,4 @@ class Faults:
         lines += [self.line(place, f"{count} more of these") for place, count in sorted(more.items())]
         hints = dict.fromkeys(self._found[each] or LOOK_UP for each in found)
         cause = "\n".join([f"{self.name} has errors, and nothing was done:", *lines])
-        return WrongFile(cause, "\n".join(hints), found)
+        return WrongFile(cause, functools.reduce(operator.or_, hints), found)

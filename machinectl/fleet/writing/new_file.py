@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import shlex
 
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.fleet.syntax.faults import file_error
 
 # As for any user's file, the umask applies; but no other user may change what is sent or read later.
@@ -34,20 +33,21 @@ def check_new_file(path: str) -> None:
 
 
 def create_file(path: str) -> int:
-    named = shlex.quote(path)
     try:
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, READABLE)
     except FileExistsError as exc:
         if os.path.isdir(path):
-            raise MachineError(f"{path} is a directory", "Name a file in it") from exc
+            raise MachineError(f"{path} is a directory", Hint("Name a file in it")) from exc
         raise MachineError(
             f"{path} exists already, and was not changed",
-            f"Choose another name, or move the file: mv {named} {named}.old",
+            Hint("Choose another name, or move the file", "mv", path, f"{path}.old"),
         ) from exc
     except (OSError, ValueError) as exc:
         raise write_error(path, exc) from exc
 
 
 def write_error(path: str, why: OSError | ValueError) -> MachineError:
-    directory = shlex.quote(os.path.dirname(path) or os.curdir)
-    return MachineError(f"{path} cannot be written: {file_error(why)}", f"See: ls -ld {directory}; df -h {directory}")
+    directory = os.path.dirname(path) or os.curdir
+    return MachineError(
+        f"{path} cannot be written: {file_error(why)}", Hint("See", "ls -ld", directory) | Hint("", "df -h", directory)
+    )

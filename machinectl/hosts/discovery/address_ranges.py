@@ -6,7 +6,7 @@ import ipaddress
 import socket
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError, UsageError, one_line
+from machinectl.errors import Hint, MachineError, UsageError, one_line
 from machinectl.url import HOST_CHARACTERS, LETTERS_AND_DIGITS, LONGEST_HOST
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def parse_range(text: str, resolve: Callable[[str], Sequence[str]]) -> list[Netw
         raise invalid_range(text)
     if addresses := resolve(text):
         return [ipaddress.ip_network(each) for each in addresses]
-    raise MachineError(f'Cannot resolve the name "{text}"', f"getent hosts {text}")
+    raise MachineError(f'Cannot resolve the name "{text}"', Hint("Ask by hand", "getent hosts", text))
 
 
 def network_range(text: str) -> list[Network]:
@@ -97,7 +97,7 @@ def invalid_range(text: str) -> UsageError:
     return UsageError(
         f"'{one_line(text)}' is neither a network (192.168.0.0/24, fd00::/120) nor a range (192.168.0.10-20), an "
         "address or a host's name",
-        f"machinectl discover {own_network()}",
+        Hint("For example", "machinectl discover", own_network()),
     )
 
 

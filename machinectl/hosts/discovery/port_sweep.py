@@ -10,7 +10,7 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -93,7 +93,7 @@ class PortSweep:
         if code in SHORTAGES:
             if not self._trying:
                 raise MachineError(
-                    f"Cannot open another socket: {os.strerror(code or 0)}", "Allow more: ulimit -n 4096"
+                    f"Cannot open another socket: {os.strerror(code or 0)}", Hint("Allow more", "ulimit -n 4096")
                 )
             return False
         if code == errno.ECONNREFUSED:

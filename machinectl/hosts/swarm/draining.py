@@ -204,8 +204,8 @@ def drained_node(held: Held, console: Console, node_id: str) -> Iterator[None]:
             f'Waiting until "{held.name}" manages its swarm again',
         ):
             console.warn(
-                f'"{held.name}" does not manage its swarm again after {BACK_WITHIN:.0f} s\n'
-                f"See: machinectl swarm status {held.name}"
+                f'"{held.name}" does not manage its swarm again after {BACK_WITHIN:.0f} s',
+                Hint("See", "machinectl swarm status", held.name),
             )
 
 
@@ -314,7 +314,8 @@ def restore_availability(held: Held, console: Console) -> None:
         with console.step(f'Restoring the availability of "{held.name}" in its swarm: {node.before}'):
             set_former_availability(held, console, node)
     except MachineError as exc:
-        console.warn(f'"{held.name}" is still drained: {exc.cause}\nRestore it: machinectl provision {held.name}')
+        restore = Hint("Restore it", "machinectl provision", held.name)
+        console.warn(f'"{held.name}" is still drained: {exc.cause}', restore)
         return
     node.before = ""
     save_node(held, node)

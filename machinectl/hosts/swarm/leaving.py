@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl.engine import swarm_api
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.hosts.swarm import draining
 from machinectl.hosts.swarm.managers import Manager, Quorum, find_answering_manager, wait_until
@@ -55,7 +55,7 @@ class SwarmDeparture:
             except MachineError as exc:
                 if not self.force:
                     raise
-                console.warn(f"{exc.cause}\nOn a manager: docker node rm --force {node.node}")
+                console.warn(exc.cause, Hint("On a manager", "docker node rm --force", node.node))
             save_node(held, None)
         return bool(before or state.is_in)
 
@@ -99,13 +99,13 @@ class SwarmDeparture:
             swarm_api.leave_swarm(endpoint_of(held.machine), force=True)
         if known and TrustedSwarms(held.store).has_others(name, node.cluster):
             console.warn(
-                f'The managers still list "{name}", and none of them answers\n'
-                f"When one does: machinectl swarm leave {name}"
+                f'The managers still list "{name}", and none of them answers',
+                Hint("When one does", "machinectl swarm leave", name),
             )
             return
         save_node(held, None)
         if node.node and node.role != MANAGER:
-            console.warn(f'The managers still list "{name}": docker node rm {node.node}')
+            console.warn(f'The managers still list "{name}"', Hint("On a manager", "docker node rm", node.node))
 
     def _check_quorum(self, held: Held, quorum: Quorum, *, is_reachable: bool) -> None:
         left = quorum.reachable - is_reachable
@@ -114,8 +114,8 @@ class SwarmDeparture:
             raise MachineError(
                 f'Without "{held.name}" the swarm has no quorum: {left} of its {quorum.managers - 1} other managers '
                 f"can be reached, and {needed} must be",
-                f"See them: machinectl swarm status {held.name}; or leave anyway: "
-                f"machinectl swarm leave --force {held.name}",
+                Hint("See them", "machinectl swarm status", held.name)
+                | Hint("or leave anyway", "machinectl swarm leave --force", held.name),
             )
 
     def _demote(self, held: Held, console: Console, node: SwarmNode) -> None:
@@ -126,7 +126,7 @@ class SwarmDeparture:
             if not (is_worker or self.force):
                 raise MachineError(
                     f'"{held.name}" is still a manager {HEARD_WITHIN:.0f} s after it was demoted',
-                    f"Try again, or leave anyway: machinectl swarm leave --force {held.name}",
+                    Hint("Try again, or leave anyway", "machinectl swarm leave --force", held.name),
                 )
 
     def _forget_silent(self, held: Held, console: Console, why: MachineError) -> None:
@@ -134,13 +134,13 @@ class SwarmDeparture:
         name, node = held.name, on_record(held.machine)
         if node is None or not node.node or not self.force:
             if node:
-                why.hint += f"\nOr make the other nodes forget it: machinectl swarm leave --force {name}"
+                why.hint = why.hint | Hint("or make the other nodes forget it", "machinectl swarm leave --force", name)
             raise why
         if another_manager(held, node) is None:
             raise cannot_leave_alone(held, node) from why
         console.warn(
-            f"{why.cause}; the other nodes forget it\n"
-            f"When it is back, its engine still acts as a node: machinectl swarm leave --force {name}"
+            f"{why.cause}; the other nodes forget it",
+            Hint("When it is back, its engine still acts as a node", "machinectl swarm leave --force", name),
         )
         record_membership(held, node, FORGOTTEN)
         if node.role == MANAGER:
@@ -165,8 +165,8 @@ class SwarmDeparture:
             except MachineError as exc:
                 raise MachineError(
                     f'"{held.name}" has left its swarm, whose managers still list it: {exc.cause}',
-                    f"Finish that: machinectl swarm leave {held.name}; "
-                    f"or give up: machinectl swarm leave --force {held.name}",
+                    Hint("Finish that", "machinectl swarm leave", held.name)
+                    | Hint("or give up", "machinectl swarm leave --force", held.name),
                 ) from exc
 
 
@@ -181,7 +181,7 @@ def finish_departure(held: Held, console: Console) -> None:
         if node and node.membership in {LEAVING, FORGOTTEN}:
             SwarmDeparture().carry_out(held, console)
     except MachineError as exc:
-        console.warn(f'"{held.name}" is not out of its swarm yet: {exc.cause}\n{exc.hint}')
+        console.warn(f'"{held.name}" is not out of its swarm yet: {exc.cause}', exc.hint)
 
 
 def record_membership(held: Held, node: SwarmNode, membership: str) -> None:
@@ -221,11 +221,11 @@ def another_manager(held: Held, node: SwarmNode) -> Manager | None:
 
 def cannot_leave_alone(held: Held, node: SwarmNode) -> MachineError:
     name = held.name
-    all_the_same = f"or leave anyway: machinectl swarm leave --force {name}"
+    all_the_same = Hint("or leave anyway", "machinectl swarm leave --force", name)
     if node.role != MANAGER:
         return MachineError(
             f'No manager of its swarm is a machine here that answers: "{name}" would leave undrained, and stay listed',
-            f"See: machinectl swarm status {name}; {all_the_same}",
+            Hint("See", "machinectl swarm status", name) | all_the_same,
         )
     try:
         nodes = swarm_api.nodes(endpoint_of(held.machine))
@@ -234,14 +234,14 @@ def cannot_leave_alone(held: Held, node: SwarmNode) -> MachineError:
     if nodes is None or Quorum.of(nodes).managers > 1:
         return MachineError(
             f'No other manager of its swarm is a machine here that answers: "{name}" would leave as a manager',
-            f"See: machinectl swarm status {name}; {all_the_same}",
+            Hint("See", "machinectl swarm status", name) | all_the_same,
         )
     if len(nodes) > 1:
         return MachineError(
             f'"{name}" is the last manager of the swarm "{node.swarm}", which ends with it',
-            f"Make another machine one: machinectl swarm join --manager {name} <NAME>; {all_the_same}",
+            Hint("Make another machine one", "machinectl swarm join --manager", name, "<NAME>") | all_the_same,
         )
     return MachineError(
         f'"{name}" is the last node of the swarm "{node.swarm}", which ends with it, and its services and secrets',
-        f"End it: machinectl swarm leave --force {name}",
+        Hint("End it", "machinectl swarm leave --force", name),
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import engine
 from machinectl.engine import swarm_api
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.hosts.certificates.pending import ask_machines
 from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.machines.swarm_node import node_of, on_record
@@ -117,21 +117,22 @@ def no_manager_error(swarm_name: str, asked: Sequence[str], found: NoManager) ->
     if not asked:
         return MachineError(
             f'No manager of the swarm "{swarm_name}" is a machine here',
-            "Register one: machinectl create; then: machinectl swarm status <NAME>",
+            Hint("Register one", "machinectl create") | Hint("then", "machinectl swarm status", "<NAME>"),
         )
     if found.leaderless:
         # A removed manager says the same.
-        forgotten = f"If the others have forgotten it: machinectl swarm leave --force {asked[0]}\n"
+        hint = Hint("Start more of them", "machinectl start", "<NAME>")
+        hint |= Hint("or if they are lost for good, on a remaining one", "docker swarm init --force-new-cluster")
+        if len(asked) == 1:
+            hint = Hint("If the others have forgotten it", "machinectl swarm leave --force", asked[0]) | hint
         return MachineError(
             f'The swarm "{swarm_name}" has no leader: too few of its managers are up. Running tasks continue, but '
             "nothing can be changed or moved",
-            f"{forgotten if len(asked) == 1 else ''}"
-            "Start more of them: machinectl start <NAME>; or if they are lost for good, on a remaining one: "
-            "docker swarm init --force-new-cluster",
+            hint,
         )
     return MachineError(
         f'No manager of the swarm "{swarm_name}" answers ({", ".join(asked)}): {found.why}',
-        f"See what its managers are doing: machinectl swarm status {asked[0]}",
+        Hint("See what its managers are doing", "machinectl swarm status", asked[0]),
     )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from machinectl import url as engine_url
 from machinectl.engine import swarm_api
 from machinectl.engine.endpoint import EngineError
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.hosts.swarm import managers
 from machinectl.hosts.swarm.managers import PAUSE, Manager, NoManager, find_answering_manager, require_answering_manager
 from machinectl.machines.swarm_node import (
@@ -194,13 +194,13 @@ def machines_needed_for_quorum(store: Store, names: Collection[str]) -> dict[str
         left = len(known) - len(goes)
         if left >= count // 2 + 1:
             continue
-        them = " ".join(goes)
         called = swarms.name_of(cluster, cluster)
         why = (
-            f'Without {them} no more than {left} of the {count} managers of the swarm "{called}" would be known here, '
-            "which is no quorum"
+            f'Without {" ".join(goes)} no more than {left} of the {count} managers of the swarm "{called}" would be '
+            "known here, which is no quorum"
         )
-        hint = f"Make them leave it first: machinectl swarm leave {them}; or remove them anyway: machinectl rm {them}"
+        hint = Hint("Make them leave it first", "machinectl swarm leave", *goes)
+        hint |= Hint("or remove them anyway", "machinectl rm", *goes)
         found |= {name: MachineError(why, hint) for name in goes}
     return found
 

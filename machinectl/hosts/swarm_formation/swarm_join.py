@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.engine import swarm_api
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.hosts.connection.login import logged_in_as_root
 from machinectl.hosts.connection.machine_driver import endpoint_of, ssh_or_none
 from machinectl.hosts.lifecycle.engine_restart import live_restore_borrowed, not_restored, restore_live_restore
@@ -67,7 +67,10 @@ class Joining:
                 with console.step(f'Beginning a swarm on "{machine.name}", which others reach at {advertised}'):
                     make_node(held, lambda: swarm_api.init_swarm(endpoint_of(machine), advertised))
                 learn_begun(held, console)
-        console.note(f"Add other machines to it: machinectl swarm join {machine.name} <NAME>")
+        console.note(
+            f'"{machine.name}" is the first node of its swarm',
+            Hint("Add other machines to it", "machinectl swarm join", machine.name, "<NAME>"),
+        )
 
     def join(self, held: Held, console: Console, to: Manager, role: str) -> None:
         """Join a manager's swarm, or change the role there."""
@@ -102,23 +105,23 @@ class Joining:
         if state.state == "locked":
             return MachineError(
                 f'The engine of "{name}" is a node of a swarm that is locked',
-                f"Unlock it: docker --context {name} swarm unlock",
+                Hint("Unlock it", "docker --context", name, "swarm", "unlock"),
             )
         if state.state != "active":
             why = f": {state.error}" if state.error else ""
             return MachineError(
                 f'The engine of "{name}" is already joining a swarm ({state.state}{why})',
-                f"Make it leave: machinectl swarm leave --force {name}",
+                Hint("Make it leave", "machinectl swarm leave --force", name),
             )
         if known is None or state.node not in {"", known.node}:
             return MachineError(
                 f'"{name}" is already a node of a swarm that no manager known here belongs to',
-                f"See what it says: machinectl swarm status {name}; or make it leave: "
-                f"machinectl swarm leave --force {name}",
+                Hint("See what it says", "machinectl swarm status", name)
+                | Hint("or make it leave", "machinectl swarm leave --force", name),
             )
         return MachineError(
             f'"{name}" is already a {known.role} of the swarm "{known.swarm}"',
-            f"See it: machinectl swarm status {name}; or make it leave: machinectl swarm leave {name}",
+            Hint("See it", "machinectl swarm status", name) | Hint("or make it leave", "machinectl swarm leave", name),
         )
 
 
@@ -159,7 +162,7 @@ def join_swarm(machine: Machine, to: Manager, advertised: str, role: str, consol
         swarm_api.leave_swarm(endpoint_of(machine), force=True)
         raise MachineError(
             f'The engine of "{machine.name}" does not reach the managers at {first_names(managers)}',
-            f"Open port {swarm_api.PORT}/tcp on their hosts, and in firewalls between",
+            Hint(f"Open port {swarm_api.PORT}/tcp on their hosts, and in firewalls between"),
         ) from exc
 
 
@@ -170,7 +173,7 @@ def leave_old_swarm(held: Held, console: Console, node: SwarmNode, cluster: str)
     except MachineError as exc:
         if node.cluster == cluster or swarm_api.membership(endpoint_of(held.machine)).is_in:
             raise
-        console.warn(f"{exc.cause}\nOn one of its managers: docker node rm --force {node.node}")
+        console.warn(exc.cause, Hint("On one of its managers", "docker node rm --force", node.node))
 
 
 def make_node(held: Held, do: Callable[[], None]) -> None:
@@ -190,7 +193,7 @@ def learn_begun(held: Held, console: Console) -> None:
     if not wait_until(console, is_manager, HEARD_WITHIN):
         raise MachineError(
             f'"{held.name}" started a swarm, but its engine does not report that it manages one',
-            f"See: machinectl swarm status {held.name}",
+            Hint("See", "machinectl swarm status", held.name),
         )
 
 
@@ -207,7 +210,7 @@ def learn_joined(held: Held, console: Console, to: Manager, before: str) -> None
     if not wait_until(console, is_listed, HEARD_WITHIN):
         raise MachineError(
             f'The managers do not list "{held.name}" as a new node after {HEARD_WITHIN:.0f} s',
-            f"See: machinectl swarm status {to.machine.name}",
+            Hint("See", "machinectl swarm status", to.machine.name),
         )
 
 
@@ -219,7 +222,7 @@ def change_role(held: Held, console: Console, to: Manager, node: SwarmNode, role
     if role != MANAGER and to.machine.name == name:
         raise MachineError(
             f'"{name}" cannot demote itself',
-            f"Name another manager: machinectl swarm join <MANAGER> {name}",
+            Hint("Name another manager", "machinectl swarm join", "<MANAGER>", name),
         )
     where_it_is = endpoint_of(held.machine)
 
@@ -234,7 +237,7 @@ def change_role(held: Held, console: Console, to: Manager, node: SwarmNode, role
         if not wait_until(console, has_it, HEARD_WITHIN):
             raise MachineError(
                 f'"{name}" is still not a {role} after {HEARD_WITHIN:.0f} s',
-                f"See its state: machinectl swarm status {name}",
+                Hint("See its state", "machinectl swarm status", name),
             )
 
 
@@ -245,8 +248,8 @@ def prepared_for_swarm(held: Held, console: Console, login: Login, state: Member
     if ssh is None and state.live_restore:
         raise MachineError(
             f'The engine of "{held.name}" has live-restore, which Swarm refuses, and no SSH is known to turn it off',
-            'On its host, set "live-restore": false in /etc/docker/daemon.json; systemctl reload docker; then try '
-            "again",
+            Hint('On its host, set "live-restore": false in /etc/docker/daemon.json')
+            | Hint("then, on the host", "systemctl reload docker"),
         )
     with ExitStack() as way:
         root = None
@@ -286,5 +289,6 @@ def address_of(machine: Machine, command: str) -> str:
             return str(address)
     raise MachineError(
         f'"{machine.name}" has no address that other nodes could reach ({machine.url})',
-        f"Pass one that they can reach: {command}\nIts addresses: machinectl ssh {machine.name} hostname -I",
+        Hint("Pass one that they can reach", command)
+        | Hint("Its addresses", "machinectl ssh", machine.name, "hostname -I"),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from machinectl.engine.swarm_api import INFO, Membership
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.hosts.certificates.pending import ask_machines
 from machinectl.hosts.parallel.workers import work_on_each
 from machinectl.hosts.swarm.managers import Manager, NoManager, find_answering_manager, require_answering_manager
@@ -74,7 +74,7 @@ class Roles:
             self._check_readable()
             raise MachineError(
                 f"A swarm needs a manager, and all of these are workers: {', '.join(self.roles)}",
-                "Choose its managers, too, or make one or three of these managers: swarm: manager",
+                Hint("Choose its managers, too, or make one or three of these managers: swarm: manager"),
             )
 
     def form(self, store: Store, console: Console, joining: Joining) -> Results:
@@ -92,7 +92,8 @@ class Roles:
             if first is None:
                 raise MachineError(
                     f"{', '.join(self.managers)}: a manager by its record, but its engine is in no swarm",
-                    f"Correct its record: machinectl swarm status {self.managers[0]}; then apply it, too",
+                    Hint("Correct its record", "machinectl swarm status", self.managers[0])
+                    | Hint("then apply it, too"),
                 )
             for name, failed in begin_swarm(store, console, first, joining):
                 yield name, failed
@@ -113,7 +114,7 @@ class Roles:
             first, *more = sorted(self.unreadable, key=natural)
             raise MachineError(
                 f"No manager is known, and the record of {', '.join([first, *more])} cannot be read: it may be one",
-                f"See what is wrong with it: machinectl status {first}",
+                Hint("See what is wrong with it", "machinectl status", first),
             )
 
     def _check_not_silent(self, store: Store, found: dict[str, Membership]) -> None:
@@ -123,7 +124,7 @@ class Roles:
         if silent:
             raise MachineError(
                 f"{', '.join(silent)}: in a swarm by record, but no answer from its engine",
-                f"Find out why: machinectl doctor {silent[0]}",
+                Hint("Find out why", "machinectl doctor", silent[0]),
             )
 
 
@@ -156,7 +157,8 @@ def existing_manager(store: Store, roles: Roles, found: Mapping[str, Membership]
     names = there or list(known)
     raise MachineError(
         f"{', '.join(names)}: in a swarm already, but no known manager of it answers",
-        f"See: machinectl swarm status {names[0]}; or start over: machinectl swarm leave --force {' '.join(names)}",
+        Hint("See", "machinectl swarm status", names[0])
+        | Hint("or start over", "machinectl swarm leave --force", *names),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ from machinectl.cli.parsing.lookahead import split_at_verb
 from machinectl.cli.tables.results import last_looks
 from machinectl.cli.verbs.many.plan import fleet_command, fleet_file, needed_flags, plan_lines, print_fleet_plan
 from machinectl.console import confirm
-from machinectl.errors import Declined, UsageError
+from machinectl.errors import Declined, Hint, UsageError
 from machinectl.quantities import first_names
 
 if TYPE_CHECKING:
@@ -79,8 +78,8 @@ def apply(
     words = [fleet_command("apply", file), *given]
     words += [f"-l {shlex.quote(selector)}"] if selector is not None else map(shlex.quote, names)
     if purge and not prune:
-        both = f"Give both: {with_flags(' '.join(words), '--prune')}"
-        raise UsageError("--purge is for the machines that --prune removes", both)
+        both = with_flags(" ".join(words), "--prune")
+        raise UsageError("--purge is for the machines that --prune removes", Hint("Give both", both))
     options = ApplyOptions(
         file if file == STDIN else os.path.abspath(file or DEFAULT_FILE),
         login,
@@ -140,12 +139,12 @@ def in_order(found: Iterable[Result], names: Iterable[str]) -> list[Result]:
 
 
 def alike(found: Iterable[Result]) -> Iterator[MachineError]:
-    """Yield the failures; of several that differ only in the hint's machine, the first with all names."""
+    """Yield the failures; of several that differ only in the hint's commands, the first with all names."""
     same: dict[tuple[str, ...], list[Result]] = {}
     for result in found:
         if result.error:
-            hint = re.split(rf"(?<![\w.-]){re.escape(result.name)}(?![\w.-])", result.error.hint)
-            same.setdefault((result.error.cause, *hint), []).append(result)
+            texts = [text for text, *_ in result.error.hint.parts]
+            same.setdefault((result.error.cause, *texts), []).append(result)
     for failed in same.values():
         if error := failed[0].error:
             yield error.named('", "'.join(result.name for result in failed))
@@ -201,7 +200,7 @@ def print_summary(
         if result.did is Did.LEFT and result.looked_at and not result.seconds
     }
     if by_record and not as_json:
-        here.console.note(f"Last looked at: {last_looks(by_record)}. Look now: {with_flags(again, '--refresh')}")
+        here.console.note(f"Last looked at: {last_looks(by_record)}", Hint("Look now", with_flags(again, "--refresh")))
     print_next_step(here, found, again, interrupted=interrupted)
 
 
@@ -213,13 +212,17 @@ def print_next_step(here: Session, found: Sequence[Result], again: str, *, inter
     if stopped and not interrupted:
         here.console.note(f"Not begun, as no engine restarts after one that failed: {', '.join(stopped)}")
     if count[Did.FAILED] or (count[Did.NOT_BEGUN] and not interrupted):
-        here.console.note(f"Fix that, then continue: {again}")
+        hint = Hint("Fix that, then continue", again)
         if stopped:
             failed = sum(result.did is Did.FAILED and result.touched for result in found)
-            here.console.note(f"Or continue despite {failed} failed: {with_flags(again, f'--max-failures={failed}')}")
+            more = with_flags(again, f"--max-failures={failed}")
+            hint |= Hint(f"or continue despite {failed} failed", more)
+        here.console.note("Some machines are not done", hint)
     elif count[Did.NOT_BEGUN] + count[Did.UNFINISHED]:
-        here.console.note(f"Continue: {again}")
+        here.console.note("Some machines are not done", Hint("Continue", again))
     elif set(count) == {Did.LEFT}:
         here.console.note("All is as the file says: nothing to do")
     if gone := [result.name for result in found if result.did is Did.GONE]:
-        here.console.note(f"No longer in the file: {', '.join(gone)}; remove them: {with_flags(again, '--prune')}")
+        here.console.note(
+            f"No longer in the file: {', '.join(gone)}", Hint("Remove them", with_flags(again, "--prune"))
+        )

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from machinectl.cli.output.stdout import print_json, write_file
+from machinectl.errors import Hint
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
@@ -37,4 +38,4 @@ def hand_over(text: str, path: str, console: Console) -> None:
     from machinectl.fleet.writing.new_file import write_new_file
 
     write_new_file(path, text)
-    console.note(f"{path} is written. See the changes: machinectl plan -f {path}")
+    console.note(f"{path} is written", Hint("See the changes", "machinectl plan -f", path))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.cli.output.stdout import print_json
-from machinectl.errors import UsageError
+from machinectl.errors import Hint, UsageError
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
@@ -15,11 +15,11 @@ def inventory(here: Session, *, ansible: bool, prometheus: bool, listed: bool, h
     from machinectl.commands import inventory as commands
 
     if ansible == prometheus:
-        raise UsageError("pass either --ansible or --prometheus", "One of: --ansible --prometheus")
+        raise UsageError("pass either --ansible or --prometheus", Hint("One of: --ansible --prometheus"))
     if prometheus and (listed or host is not None):
-        raise UsageError("--list and --host are Ansible's", "machinectl inventory --prometheus")
+        raise UsageError("--list and --host are Ansible's", Hint("Leave them out", "machinectl inventory --prometheus"))
     if listed and host is not None:
-        raise UsageError("--list and --host exclude each other", "Leave one of them out")
+        raise UsageError("--list and --host exclude each other", Hint("Leave one of them out"))
     if prometheus:
         print_json(commands.prometheus_targets(here.store, here.console))
     elif host is not None:

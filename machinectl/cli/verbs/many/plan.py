@@ -14,7 +14,7 @@ from machinectl.cli.output.stdout import draw, print_json
 from machinectl.cli.output.style import GREEN, RED, YELLOW, coloured
 from machinectl.cli.tables.dry_run import escaped_line, outcome_lines
 from machinectl.cli.tables.results import last_looks
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.rollout.plan_steps import Action
 
 if TYPE_CHECKING:
@@ -103,9 +103,9 @@ def print_fleet_plan(
         # A refresh looks at hosts of the file only.
         names = [step.name for step in planned.steps if step.host and step.name not in planned.seconds]
         if by_record := {name: date for name in names if (date := planned.last_look(name))}:
-            here.console.note(f"Last looked at: {last_looks(by_record)}. Look now: {refresh}")
+            here.console.note(f"Last looked at: {last_looks(by_record)}", Hint("Look now", refresh))
         if has_changes(planned, prune=prune) and not planned.failed:
-            here.console.note(f"Do it: {command}")
+            here.console.note("Nothing is changed yet", Hint("Do it", command))
     return int(bool(planned.failed))
 
 
@@ -120,17 +120,18 @@ def fleet_file(verb: str, files: Sequence[str] | None, names: Sequence[str] | No
     several = list(dict.fromkeys(files or []))
     if len(several) > 1:
         raise UsageError(
-            f"-f was given more than once: {', '.join(several)}", f"Name one file: {fleet_command(verb, several[0])}"
+            f"-f was given more than once: {', '.join(several)}",
+            Hint("Name one file", fleet_command(verb, several[0])),
         )
     for name in names or ():
         if not several and name.endswith((".yaml", ".yml")) and os.path.isfile(name):
-            raise UsageError(f'"{name}" is a file, not a host', f"Name it with -f: {fleet_command(verb, name)}")
+            raise UsageError(f'"{name}" is a file, not a host', Hint("Name it with -f", fleet_command(verb, name)))
     file = several[0] if several else ""
     if file != STDIN:
         return file, None
     text = sys.stdin.buffer.read(LONGEST_FILE + 1)
     if len(text) > LONGEST_FILE:
-        raise MachineError(f"stdin holds more than {LONGEST_FILE >> 20} MB", "Name a fleet's file with -f")
+        raise MachineError(f"stdin holds more than {LONGEST_FILE >> 20} MB", Hint("Name a fleet's file with -f"))
     return file, text
 
 

@@ -10,7 +10,7 @@ from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.tables.fitted_table import Fitting
 from machinectl.cli.tables.results import report_all, report_results
 from machinectl.cli.tables.text_table import table_text
-from machinectl.errors import UsageError
+from machinectl.errors import NO_HINT, Hint, UsageError
 from machinectl.machines.selection import require_names
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def swarm_join(
     from machinectl.machines.swarm_node import MANAGER, WORKER
 
     if advertise_addr and len(names) > 1:
-        raise UsageError("--advertise-addr is for one machine only", "Join the machines one at a time")
+        raise UsageError("--advertise-addr is for one machine only", Hint("Join the machines one at a time"))
     require_names(names, "swarm join <MANAGER>")
     role = MANAGER if as_manager else WORKER
     joining = Joining(login, advertise_addr)
@@ -62,8 +62,8 @@ def swarm_status(here: Session, *, name: str, timeout: float, as_json: bool) -> 
     if as_json:
         print_json([swarm.fields() for swarm in found])
     elif not found:
-        begin = ": machinectl swarm init <NAME>" if here.store.names() else ""
-        here.console.note(f"No machine is in a swarm{begin}")
+        begin = Hint("Begin one", "machinectl swarm init", "<NAME>") if here.store.names() else NO_HINT
+        here.console.note("No machine is in a swarm", begin)
         here.note_empty_store()
     else:
         write_out("\n".join(swarm_text(swarm) for swarm in found))
@@ -77,7 +77,7 @@ def sync_contexts(here: Session) -> None:
 
     for changed, error in sync_swarm_contexts(Contexts(), here.store, within=0):
         if error:
-            here.console.warn(f"{error.cause}\n{error.hint}")
+            here.console.warn(error.cause, error.hint)
         else:
             here.console.note(f'docker\'s context "{changed.machine}": {changed.outcome}')
 
