@@ -1,4 +1,4 @@
-"""`scp`: copy files with scp, rsync or our own SFTP."""
+"""`scp`: copy files with scp, rsync or paramiko."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.connection.copy_paths import parse_machine_path
 from machinectl.hosts.connection.openssh_programs import run_ssh_program, temporary_ssh_config
 from machinectl.hosts.connection.sftp_copy import copy_by_sftp, explain_sftp_failure
-from machinectl.ssh.openssh.copy_commands import has_sftp_scp, no_progress, rsync_command, scp_command
+from machinectl.ssh.openssh.copy_commands import has_sftp_scp, rsync_command, scp_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from machinectl.hosts.connection.openssh_programs import SSHFiles
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
-    from machinectl.ssh.openssh.copy_commands import CopyOptions, CopyProgress
+    from machinectl.ssh.openssh.copy_commands import CopyOptions
 
 # rsync's exit status if the host has no rsync (RERR_STREAMIO, RERR_CMD_NOTFOUND). The remote shell prints the error.
 NOT_STARTED = {12, 127}
@@ -39,12 +39,11 @@ def scp(
     *,
     delta: bool = False,
     native: bool = False,
-    progress: CopyProgress = no_progress,
 ) -> int:
     """Copy to the last of `words`; return the exit status.
 
     scp follows links; rsync (`delta`) keeps them and sends only differences. paramiko is for `native`, and for an scp
-    without SFTP. Only it reports `progress`. Raises SSHError, and UsageError without a machine.
+    without SFTP. Raises SSHError, and UsageError without a machine.
     """
     *sources, target = [parse_machine_path(store, word) for word in words]
     machines = list({each.machine.name: each.machine for each in (*sources, target) if each.machine}.values())
@@ -65,7 +64,7 @@ def scp(
         with temporary_ssh_config(store, machines, console, login, logins) as files:
             return by_rsync(files, sources, target, machines, wishes, console, login)
     if native or not has_sftp_scp():
-        return copy_by_sftp(store, console, sources, target, wishes, login, progress)
+        return copy_by_sftp(store, console, sources, target, wishes, login)
     with temporary_ssh_config(store, machines, console, login, logins) as files:
         paths = [source.for_programs for source in sources]
         command = scp_command(files.config, files.program, paths, target.for_programs, wishes)

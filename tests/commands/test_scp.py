@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pty
 import select
@@ -10,7 +11,8 @@ import signal
 import stat
 import subprocess
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,10 +22,9 @@ from machinectl.errors import NO_HINT
 from machinectl.hosts.connection.copy_paths import parse_machine_path
 from machinectl.hosts.connection.login import Login
 from machinectl.hosts.connection.openssh_programs import LONGEST_LINE, MOST_KEPT, SSHFiles, run_ssh_program
-from machinectl.hosts.connection.sftp_copy import copy_by_sftp, explain_sftp_failure
+from machinectl.hosts.connection.sftp_copy import FileCopier, LocalFiles, copy_by_sftp, explain_sftp_failure
 from machinectl.machines.record import Machine
-from machinectl.ssh.client.file_copier import FileCopier, LocalFiles
-from machinectl.ssh.openssh.copy_commands import CopyOptions, no_progress
+from machinectl.ssh.openssh.copy_commands import CopyOptions
 from machinectl.ssh.ssh_errors import SSHError
 from tests.support.hostile_ssh import MEASURED
 from tests.support.in_process import machinectl
@@ -233,7 +234,7 @@ def test_links_in_a_circle_come_to_an_end(orion: Store, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "dangling to x: No such file or directory" in done.stderr
     failures: list[str] = []
-    copier = FileCopier(LocalFiles(), LocalFiles(), CopyOptions(recursive=True), no_progress, failures.append)
+    copier = FileCopier(LocalFiles(), LocalFiles(), CopyOptions(recursive=True), failures.append)
     (tmp_path / "loop").mkdir()
     (tmp_path / "loop" / "self").symlink_to(".")
     copier.copy(str(tmp_path / "loop"), str(tmp_path / "there"))
@@ -313,20 +314,27 @@ def test_a_host_that_is_not_there_ends_as_ssh_does(orion: Store, sshd: Sshd, tmp
     assert "  See why: machinectl doctor orion; " in done.stderr
 
 
-def test_the_connection_that_breaks_in_the_middle_of_our_own_is_told(
+def test_our_own_copy_that_breaks_or_is_interrupted_is_told_and_leaves_nothing(
     orion: Store, sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "big").write_bytes(b"x" * (4 << 20))
+    (tmp_path / "big").touch()
+    there = tmp_path / "there"
+    there.mkdir()
+    places = [parse_machine_path(orion, word) for word in (str(tmp_path / "big"), f"orion:{there}")]
+    interrupt = partial(os.kill, os.getpid(), signal.SIGINT)
+    for harm, error in ((interrupt, KeyboardInterrupt), (sshd.disconnect, SSHError)):
 
-    @contextmanager
-    def cut(_name: str, _size: int) -> Iterator[Callable[[int], None]]:
-        yield lambda count: sshd.disconnect() if count > 1 << 20 else None
+        def read(*_: object, harm: Callable[[], object] = harm) -> Iterator[bytes]:
+            yield b"x" * (1 << 20)
+            harm()
+            yield from itertools.repeat(b"x" * (1 << 20))
 
-    monkeypatch.setenv("MACHINE_NATIVE_SSH", "1")
-    places = [parse_machine_path(orion, word) for word in (str(tmp_path / "big"), f"orion:{tmp_path}/there")]
-    with pytest.raises(SSHError, match="was lost"):
-        copy_by_sftp(orion, Quiet(), places[:1], places[1], CopyOptions(), Login(), cut)
-    assert not (tmp_path / "there").exists()
+        monkeypatch.setattr(LocalFiles, "read", read)
+        with pytest.raises(error):
+            copy_by_sftp(orion, Quiet(), places[:1], places[1], CopyOptions(), Login())
+        if harm is interrupt:
+            assert list(there.iterdir()) == []
+        assert not (there / "big").exists()
 
 
 def test_a_server_that_names_files_outside_of_the_directory_is_not_obeyed(
@@ -439,7 +447,7 @@ def test_an_impossible_local_path_is_an_error_of_one_line(orion: Store, tmp_path
             console = Quiet()
             words = [*(f"orion:{tmp_path}/{name}" for name in names), str(target)]
             *sources, place_here = [parse_machine_path(orion, word) for word in words]
-            assert copy_by_sftp(orion, console, sources, place_here, CopyOptions(), Login(), no_progress) == 1
+            assert copy_by_sftp(orion, console, sources, place_here, CopyOptions(), Login()) == 1
             assert len(console.said) == 1
             assert why in console.said[0] or (names[1:] and "is not a directory" in console.said[0])
 
@@ -486,10 +494,9 @@ class OnTerminal:
         return self.process.wait()
 
 
-@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_progress_is_shown_on_a_terminal_and_a_signal_ends_it_with_nothing_left_behind(
-    orion: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: tuple[str, ...], number: signal.Signals
+    orion: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     with (tmp_path / "big").open("wb") as file:
         file.truncate(16 << 30)
@@ -497,7 +504,7 @@ def test_progress_is_shown_on_a_terminal_and_a_signal_ends_it_with_nothing_left_
     there.mkdir()
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
-    terminal = OnTerminal(*way, "scp", tmp_path / "big", f"orion:{there}", store=orion)
+    terminal = OnTerminal("scp", tmp_path / "big", f"orion:{there}", store=orion)
     terminal.until("MB/s")
     if number == signal.SIGINT:
         terminal.type("\x03")
@@ -506,8 +513,6 @@ def test_progress_is_shown_on_a_terminal_and_a_signal_ends_it_with_nothing_left_
     assert terminal.end() == 128 + number, terminal.shown
     assert "Traceback" not in terminal.shown
     assert list(temporary.iterdir()) == []
-    if way:
-        assert list(there.iterdir()) == []
 
 
 def test_a_temporary_directory_where_others_could_put_another_configuration_is_refused(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,11 +14,7 @@ from machinectl.process_streams import query_program
 from machinectl.ssh.ssh_settings import QUERY_TIMEOUT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from contextlib import AbstractContextManager
-
-    # Takes a file's name and size in bytes. The context gets the number of bytes copied so far.
-    CopyProgress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+    from collections.abc import Sequence
 
 # The first OpenSSH whose scp has -s for SFTP; since 9.0, SFTP is the default.
 SPEAKS_SFTP = (8, 7)
@@ -93,10 +88,6 @@ def letter_flags(**given: bool) -> list[str]:
 def rsyncs_word(text: str) -> str:
     """Quote for rsync's -e: double each quote."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def no_progress(name: str, size: int) -> AbstractContextManager[Callable[[int], None]]:  # noqa: ARG001 (CopyProgress's)
-    return nullcontext(lambda count: None)  # noqa: ARG005 (CopyProgress's)
 
 
 def has_sftp_scp() -> bool:
