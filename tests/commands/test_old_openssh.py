@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.engine.dialling import ssh_socket
+from machinectl.ssh.client import direct_session
 from machinectl.ssh.client.connect import connect
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.keys.host_keys import HostKeyPolicy
-from machinectl.ssh.openssh import batch, multiplexing, ssh_options
+from machinectl.ssh.openssh import multiplexing, ssh_options
 from tests.support.in_process import machinectl
 from tests.support.openssh_7_4 import KEYWORDS, install
 from tests.support.quiet import Quiet
@@ -59,7 +60,7 @@ def test_each_option_that_we_write_is_one_of_7_4_or_has_its_version() -> None:
         *ssh_options.COMMANDS_ONLY,
         *ssh_options.MEETING,
         *ssh_options.WITH_INPUT,
-        *batch.OPTIONS,
+        *direct_session.OPTIONS,
         *ssh_options.BACKGROUND,
     }
     written |= {*multiplexing.socket_options("/socket"), *ssh_socket.OPTIONS}

@@ -12,8 +12,9 @@ import pytest
 
 from machinectl.files.runtime_directory import socket_directory
 from machinectl.process_streams import StopEvent, run_streamed
+from machinectl.ssh.client import direct_session
 from machinectl.ssh.destination import SSHEndpoint
-from machinectl.ssh.openssh import batch, multiplexing
+from machinectl.ssh.openssh import multiplexing
 from tests.support.program import machinectl
 from tests.support.real import need
 from tests.support.registered import register
@@ -110,13 +111,13 @@ def test_a_connection_whose_host_has_gone_is_replaced(
         endpoint = SSHEndpoint(sshd.host, sshd.user, sshd.port, os.path.join(fleet.directory("vega"), "id_ssh"))
         known_hosts = os.path.join(fleet.directory("vega"), "known_hosts")
         control = multiplexing.Multiplexing().path("owner", endpoint, known_hosts)
-        status = batch.follow(
-            endpoint, known_hosts, "echo out; exit 3", lambda data, _: said.append(data), StopEvent(), control=control
+        status = direct_session.follow(
+            endpoint, known_hosts, "echo out; exit 3", lambda data, _: said.append(data), StopEvent(), kept=control
         )
         assert (status, b"".join(said)) == (3, b"out\n")
         assert logins(sshd) == expected
 
-    monkeypatch.setattr(batch, "KEPT_SECONDS", 2.0)
+    monkeypatch.setattr(direct_session, "KEPT_SECONDS", 2.0)
     again(1)
     # The line is cut: no packet comes back.
     sshd.freeze()

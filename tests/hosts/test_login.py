@@ -14,8 +14,8 @@ from machinectl.hosts.connection.login import Login, logged_in, pin_known_hosts,
 from machinectl.hosts.connection.machine_driver import ssh_endpoint
 from machinectl.hosts.connection.remote_command import raise_if_unreachable
 from machinectl.machines.record import Phase
+from machinectl.ssh.client.direct_session import NotStarted
 from machinectl.ssh.keys.credentials import Credentials
-from machinectl.ssh.openssh.batch import NotStarted
 from machinectl.ssh.ssh_errors import LoginRefused, Unreachable
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet

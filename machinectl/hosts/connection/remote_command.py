@@ -17,8 +17,8 @@ from machinectl.hosts.connection.login import (
 )
 from machinectl.hosts.connection.machine_driver import ssh_endpoint
 from machinectl.hosts.connection.openssh_programs import checked_known_hosts
-from machinectl.ssh.openssh.batch import CONNECT_SECONDS, NotStarted
-from machinectl.ssh.openssh.batch import follow as follow_by_system
+from machinectl.ssh.client.direct_session import CONNECT_SECONDS, NotStarted
+from machinectl.ssh.client.direct_session import follow as follow_by_system
 from machinectl.ssh.openssh.multiplexing import Multiplexing
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ def run_remote_script(
     by_own = order.native or order.sudo or login.needs_login or login.trace or not shutil.which("ssh")
     if not by_own and (known_hosts := checked_known_hosts(machine, endpoint)):
         try:
-            control = order.connections.path(machine.directory, endpoint, known_hosts)
-            return follow_by_system(endpoint, known_hosts, order.script, say, over, input=order.input, control=control)
+            kept = order.connections.path(machine.directory, endpoint, known_hosts)
+            return follow_by_system(endpoint, known_hosts, order.script, say, over, input=order.input, kept=kept)
         except NotStarted as exc:
             # Our own SSH can ask for a passphrase and has better error messages. The address may have answered a
             # moment ago, and be another host's by now.

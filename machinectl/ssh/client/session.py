@@ -117,6 +117,8 @@ class SSHSession(ScriptRunner, contextlib.AbstractContextManager["SSHSession"]):
     known_hosts: bytes
     # Gets commands and output, never input.
     trace: Callable[[str], None] | None = None
+    # Seconds in which a streamed script must start.
+    ready_within: float | None = field(default=None, init=False)
     # Whether the host has run a script of ours.
     runs_scripts: bool = field(default=False, init=False)
 
@@ -165,7 +167,8 @@ class SSHSession(ScriptRunner, contextlib.AbstractContextManager["SSHSession"]):
                     output.may_run = ended.status != 0
 
         first, line = framing.split_streamed(lines(mark))
-        stdin = Stdin(first, line, given, is_ready=lambda: output.is_ready)
+        # Nothing that another attempt needs is read before.
+        stdin = Stdin(first, line, given, is_ready=lambda: output.is_ready, ready_within=self.ready_within)
         output.shell_status = self._transfer(Transfer(stdin, output, stop, end))
         self.runs_scripts = self.runs_scripts or output.started
         return output

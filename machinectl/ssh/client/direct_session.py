@@ -1,0 +1,141 @@
+"""Run a script by one ssh, without prompts and without a login before: it starts fast, and many use all CPUs."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from machinectl.errors import Hint
+from machinectl.files.spool_directory import temporary_directory
+from machinectl.process_streams import run_streamed
+from machinectl.ssh.client.session import SSHSession
+from machinectl.ssh.framing import LOGIN_COMMAND
+from machinectl.ssh.openssh import multiplexing
+from machinectl.ssh.openssh.login_log import LoginLog, read_logs
+from machinectl.ssh.openssh.ssh_options import COMMANDS_ONLY, JUMP_LOG, WITH_INPUT, openssh_command, option_words
+from machinectl.ssh.ssh_errors import ConnectionLost, SSHError
+from machinectl.ssh.ssh_settings import DEFAULTS, choose_settings
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from machinectl.process_streams import Input, StopEvent, WriteOutput
+    from machinectl.ssh.client.session import Transfer
+    from machinectl.ssh.destination import SSHEndpoint
+
+# `connect` diagnoses a host that does not answer in this time.
+CONNECT_SECONDS = 15
+# ssh's own exit status (ssh(1), EXIT STATUS).
+SSH_FAILED = 255
+# How long a kept connection may take to start a script, in seconds: ssh notices a lost host only after a minute.
+KEPT_SECONDS = 5.0
+# ssh's message if its connection ended, not just its command (OpenSSH's clientloop.c and packet.c).
+LOST = (
+    r"^(Connection to .+ closed by remote host|Timeout, server .+ not responding|client_loop: |packet_write_|"
+    r"Connection (reset|closed) |Read from remote host|Write failed|ssh_dispatch_run_fatal: |Received disconnect from|"
+    r"Disconnected from|mux_client_)"
+)
+OPTIONS = {
+    **COMMANDS_ONLY,
+    **WITH_INPUT,
+    "LogLevel": "INFO",
+    "BatchMode": "yes",
+    "ConnectTimeout": str(CONNECT_SECONDS),
+    "ServerAliveInterval": "15",
+    "ServerAliveCountMax": "3",
+}
+
+
+class NotStarted(SSHError):
+    """The script did not start; the cause is ssh's message. `is_silent`: the host did not answer."""
+
+    def __init__(self, cause: str, *, is_silent: bool = False) -> None:
+        super().__init__(cause)
+        self.is_silent = is_silent
+
+
+def follow(
+    endpoint: SSHEndpoint,
+    pins: str,
+    script: str,
+    write: WriteOutput,
+    stop: StopEvent,
+    *,
+    input: Input | None = None,  # noqa: A002
+    kept: str = "",
+) -> int | None:
+    """Return the exit status; None on `stop`, after the script ended.
+
+    `pins` is the path of known_hosts, `kept` a kept connection's socket. Raises NotStarted, or SSHError if something
+    else ended the script.
+    """
+    session = DirectSession(
+        # Without a query of ssh: these are for messages only.
+        settings=choose_settings(endpoint, DEFAULTS),
+        stack=ExitStack(),
+        known_hosts=b"",
+        endpoint=endpoint,
+        pins=pins,
+        kept=kept,
+    )
+    if multiplexing.is_open(kept):
+        session.ready_within = KEPT_SECONDS
+        try:
+            return session.follow(script, write, stop, input=input)
+        except NotStarted:
+            # The host has not seen the script: it is safe to send it again.
+            multiplexing.close_connection(kept, endpoint.host)
+            session.ready_within = None
+    return session.follow(script, write, stop, input=input)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class DirectSession(SSHSession):
+    endpoint: SSHEndpoint
+    pins: str
+    kept: str
+
+    def __post_init__(self) -> None:
+        self._status: int | None = None
+        self._log = LoginLog("")
+
+    def _transfer(self, given: Transfer) -> int | None:
+        output, stop = given.output, given.stop
+
+        def end(process: subprocess.Popen[bytes]) -> None:
+            # End the script before its connection closes: SIGPIPE could end a script that still writes.
+            if given.end and output.started:
+                given.end()
+            else:
+                process.terminate()
+
+        with temporary_directory() as directory:
+            # ssh's own messages go to a file: the host cannot write to it.
+            log = os.path.join(directory, "log")
+            try:
+                self._status = run_streamed(
+                    self._command(log), output.take, stop, stdin=given.stdin, end=end, timeout=given.timeout
+                )
+            except OSError as exc:
+                raise NotStarted(f"ssh cannot be started: {exc.strerror}") from exc
+            self._log = read_logs(log, JUMP_LOG)
+        is_late = self._status is None and stop and not (stop.is_set or output.is_ready)
+        if is_late or (self._status is not None and not output.started):
+            raise NotStarted(self._log.last_line or "ssh gives no reason", is_silent=self._log.is_host_silent)
+        return self._status
+
+    def _command(self, log: str) -> list[str]:
+        options = option_words({**OPTIONS, **multiplexing.socket_options(self.kept)})
+        arguments = [*options, "-T", LOGIN_COMMAND]
+        return openssh_command(self.endpoint, known_hosts=self.pins, log=log, arguments=arguments)
+
+    def _is_alive(self) -> bool:
+        # An ssh that uses another's connection does not report its loss.
+        is_gone = bool(self.kept) and not multiplexing.is_open(self.kept)
+        return not (self._status == SSH_FAILED and (is_gone or self._log.find(LOST)))
+
+    def _lost(self, why: str = "") -> ConnectionLost:
+        hint = Hint("The command may still be running there")
+        return ConnectionLost(f"The connection to {self.settings.address} was lost{why}", hint)
