@@ -19,11 +19,13 @@ import pytest
 
 from machinectl.cli.options.ending_signals import exiting_on_signals
 from machinectl.errors import NO_HINT
+from machinectl.hosts.connection import sftp_copy
 from machinectl.hosts.connection.copy_paths import parse_machine_path
 from machinectl.hosts.connection.login import Login
 from machinectl.hosts.connection.openssh_programs import LONGEST_LINE, MOST_KEPT, SSHFiles, run_ssh_program
-from machinectl.hosts.connection.sftp_copy import FileCopier, LocalFiles, copy_by_sftp, explain_sftp_failure
+from machinectl.hosts.connection.sftp_copy import FileCopier, copy_by_sftp, explain_sftp_failure
 from machinectl.machines.record import Machine
+from machinectl.ssh.client.sftp_files import LocalFiles
 from machinectl.ssh.openssh.copy_commands import CopyOptions
 from machinectl.ssh.ssh_errors import SSHError
 from tests.support.hostile_ssh import MEASURED
@@ -321,6 +323,8 @@ def test_our_own_copy_that_breaks_or_is_interrupted_is_told_and_leaves_nothing(
     there = tmp_path / "there"
     there.mkdir()
     places = [parse_machine_path(orion, word) for word in (str(tmp_path / "big"), f"orion:{there}")]
+    # Also on a busy computer.
+    monkeypatch.setattr(sftp_copy, "PATIENCE", 60.0)
     interrupt = partial(os.kill, os.getpid(), signal.SIGINT)
     for harm, error in ((interrupt, KeyboardInterrupt), (sshd.disconnect, SSHError)):
 
