@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import BY_SERVICE, SET_CLOCK, Hint, MachineError
 from machinectl.files.fileset import read_regular_file
-from machinectl.hosts.access.accepting import CA, Acceptance, accept_machine, acceptance, asking, clock_warning
+from machinectl.hosts.access.accepting import CA, Acceptance, accept_machine, acceptance, clock_warning
 from machinectl.hosts.access.wire.access_answer import read_access_answer
 from machinectl.machines.addresses import FLAG, THIS_COMPUTER, address_kind, taken_addresses
 from machinectl.machines.record import owner_of
@@ -29,14 +29,9 @@ def read_acceptance(store: Store, console: Console, text: bytes) -> Acceptance:
     """Read an answer, and match it with the machines here. Raises MachineError for one that cannot be accepted."""
     answer = read_access_answer(text)
     found = acceptance(store, answer)
-    for name in found.removed:
-        again = Hint("Ask again", "machinectl access request", name)
-        console.warn(f'"{name}" was removed here, and is left out', again)
-    for machine in found.asked_again:
-        console.warn(
-            f'"{machine.name}" was asked for again since, and is left out',
-            asking("Use the answer to that request, which this shows", machine),
-        )
+    for name in found.left_out:
+        hint = Hint("See the last request, or make one", "machinectl access request", name)
+        console.warn(f'"{name}" was removed here, or asked for again, and is left out', hint)
     for warning in dict.fromkeys(
         clock_warning(answer, store.read(each.name), datetime.now(UTC)) for each in found.machines
     ):

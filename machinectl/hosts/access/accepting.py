@@ -51,40 +51,30 @@ class AcceptedMachine:
 
 @dataclass(frozen=True)
 class Acceptance:
-    """The effect of an answer here. `removed` were asked for, and are no longer here.
-
-    `asked_again` are in a later request.
-    """
+    """The effect of an answer here. `left_out` were removed here since they were asked for, or asked for again."""
 
     answer: AccessAnswer
     machines: tuple[AcceptedMachine, ...]
-    removed: tuple[str, ...] = ()
-    asked_again: tuple[Machine, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def acceptance(store: Store, answer: AccessAnswer, now: datetime | None = None) -> Acceptance:
     """Match an answer with the machines here, and check it. Raises MachineError for one that is not for them."""
     asking = asking_machines(store, answer)
     by_name = {str(machine.access["asked"]): machine for machine in asking}
-    check_asked(store, answer, asking)
-    found, removed, asked_again = [], [], []
+    check_asked(answer, asking)
+    found = []
     for each in answer.machines:
-        machine = by_name.get(each.name)
-        if machine is None:
-            later = machine_with_key(store, {each.key})
-            asked_again += [later] if later else []
-            removed += [] if later else [each.name]
-            continue
-        check_certificate(machine, answer, each, now or datetime.now(UTC))
-        found.append(accepted_machine(machine, each))
-    if not found and asked_again:
-        raise earlier_request(asked_again[0])
+        if machine := by_name.get(each.name):
+            check_certificate(machine, answer, each, now or datetime.now(UTC))
+            found.append(accepted_machine(machine, each))
+    left_out = tuple(each.name for each in answer.machines if each.name not in by_name)
     if not found:
         raise MachineError(
-            f"The machines of this answer were removed here: {', '.join(removed)}",
-            Hint("Ask again", "machinectl access request", *removed),
+            f"The machines of this answer were removed here, or asked for again: {', '.join(left_out)}",
+            Hint("See the last request, or make one", "machinectl access request", *left_out),
         )
-    return Acceptance(answer, tuple(found), tuple(removed), tuple(asked_again))
+    return Acceptance(answer, tuple(found), left_out)
 
 
 def accepted_machine(machine: Machine, answered: AnsweredMachine) -> AcceptedMachine:
@@ -147,28 +137,20 @@ def asking(text: str, machine: Machine) -> Hint:
     return Hint(text, f"machinectl access {verb}", machine.name)
 
 
-def check_asked(store: Store, answer: AccessAnswer, asking: list[Machine]) -> None:
+def check_asked(answer: AccessAnswer, asking: list[Machine]) -> None:
     asked = {str(machine.access["asked"]) for machine in asking}
     for machine in asking:
         try:
             request = read_access_request(read_regular_file(os.path.join(machine.directory, REQUEST_FILE)))
         except MachineError:
             continue
-        # It also names machines that were removed here since.
+        # It also names machines that were removed or asked for again since.
         asked |= {each.name for each in request.machines} if request.id == answer.request else set()
-    unknown = [each for each in answer.machines if each.name not in asked]
-    if other := [each.name for each in unknown if not is_asked_again(store, answer, each)]:
+    if unknown := [each.name for each in answer.machines if each.name not in asked]:
         raise MachineError(
-            f"The answer names machines that you did not ask for: {', '.join(other)}",
+            f"The answer names machines that you did not ask for: {', '.join(unknown)}",
             Hint(f"Do not use it; ask {answer.sender} for another one, and compare the fingerprints"),
         )
-
-
-def is_asked_again(store: Store, answer: AccessAnswer, answered: AnsweredMachine) -> bool:
-    """Return whether a machine here was in the request of the answer, and has a later one."""
-    machine = machine_with_key(store, {answered.key})
-    own = OwnAccess.of(machine) if machine else None
-    return own is not None and own.asked == answered.name and own.request != answer.request
 
 
 def check_certificate(machine: Machine, answer: AccessAnswer, answered: AnsweredMachine, now: datetime) -> None:
