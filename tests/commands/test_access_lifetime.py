@@ -39,13 +39,6 @@ def test_it_is_kept_in_the_record_and_cleared_by_an_empty_one(store: Store) -> N
     assert store.read("orion").lifetime == ""
 
 
-def test_what_is_no_lifetime_changes_nothing(store: Store) -> None:
-    orion(store)
-    for lifetime in ("91d", "7", "soon"):
-        assert "--access-lifetime" in set_lifetime(store, lifetime, code=2)
-    assert store.read("orion").lifetime == ""
-
-
 def test_create_keeps_it_and_refuses_what_is_none(store: Store) -> None:
     create = ("create", "-d", "none", "--url", URL, "--no-context")
     done = machinectl(*create, "--access-lifetime", "91d", "orion", store=store.root)

@@ -193,26 +193,6 @@ def test_holders_go_along_and_their_keys_on_request(
     assert "holders/alice/ca-key.pem" not in contents(there, "orion")
 
 
-def test_an_import_reads_each_record_a_few_times_however_many_there_are(
-    store: Store, there: Store, identity: Identity, key: Path, file: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for number in range(30):
-        further = [f"192.0.2.{number + 101}"]
-        add_server(store, f"m{number}", identity, address=f"192.0.2.{number + 1}", addresses=further)
-        added(there, Machine(f"other{number}", "none", url=f"tcp://198.51.100.{number + 1}:2376"))
-    write(store, store.names(), file, key)
-    reads: list[str] = []
-    real = Store.read
-
-    def read_and_count(self: Store, name: str) -> Machine:
-        reads.append(name)
-        return real(self, name)
-
-    monkeypatch.setattr(Store, "read", read_and_count)
-    assert len(imported(there, read(file, key))) == 30
-    assert len(reads) <= 3 * 60
-
-
 def test_jump_hosts_go_along_and_keep_their_new_names(
     store: Store, there: Store, identity: Identity, key: Path, file: str
 ) -> None:
@@ -779,21 +759,6 @@ def test_all_leaves_out_machines_that_wait_for_access(store: Store, identity: Id
     assert done.returncode == 0, done.stderr
     assert done.stderr.startswith(f"Wrote {file} with 1 machine: orion\nLeft out: rigel, waiting for access\n")
     assert list(read(file, key).machines) == ["orion"]
-
-
-def test_the_command_says_what_stays_and_what_comes_next(
-    store: Store, identity: Identity, key: Path, file: str
-) -> None:
-    add_server(store, "orion", identity)
-    done = machinectl("export", "orion", "-o", file, "-r", recipient(key), store=store.root)
-    assert done.stdout == ""
-    assert done.stderr.splitlines() == [
-        f"Wrote {file} with 1 machine: orion",
-        "Left out: the CA's key of orion, which makes certificates (--with-ca-key adds it)",
-        "Left out: the SSH key of orion (--with-ssh-key adds it)",
-        "Anyone who can decrypt it is root on the engines",
-        f"  On your other computer: machinectl import {file}",
-    ]
 
 
 def test_the_age_program_opens_an_export(store: Store, identity: Identity, key: Path, file: str) -> None:

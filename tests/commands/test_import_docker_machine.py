@@ -386,19 +386,6 @@ def test_names_that_are_taken_are_told_also_by_case_and_nothing_is_lost(store: S
     assert list(Run(store, old).errors) == ["web"]
 
 
-def test_two_names_of_one_host_are_both_taken_and_told(store: Store, old: OldStore) -> None:
-    added(store, Machine("ours", "none", url="tcp://192.0.2.9:2376"))
-    for name, address in (("db", "192.0.2.7"), ("other", "192.0.2.8"), ("second", "192.0.2.9"), ("web", "192.0.2.7")):
-        old.add_host(name, KEY, address)
-    for dry_run in (True, False):
-        run = Run(store, old, dry_run=dry_run)
-        assert not run.errors
-        assert '"db" is the same host, at tcp://192.0.2.7:2376' in run.remarks("web")
-        assert '"ours" is the same host' in run.remarks("second")
-        assert not any("the same host" in run.remarks(name) for name in ("db", "other"))
-    assert "machinectl rm web" in Run(Store(f"{store.root}-new"), old).remarks("web")
-
-
 def test_what_the_engine_could_not_be_asked_is_told_without_its_secrets(store: Store, old: OldStore) -> None:
     engine: dict[str, Any] = {
         "ArbitraryFlags": ["host=tcp://0.0.0.0:1", "debug"],
@@ -433,9 +420,7 @@ def test_who_has_docker_machines_variable_set_is_told_what_to_type(old: OldStore
     before = old.snapshot()
     environment = {"MACHINE_STORAGE_PATH": str(old.root), "HOME": str(tmp_path / "home")}
     listed = machinectl("ls", environment=environment)
-    assert (
-        f"take it over: unset MACHINE_STORAGE_PATH; machinectl import --from-docker-machine {old.root}" in listed.stdout
-    )
+    assert f"unset MACHINE_STORAGE_PATH; machinectl import --from-docker-machine {old.root}" in listed.stdout
     for words in (("import", "--from-docker-machine"), ("env", "web")):
         refused = machinectl(*words, environment=environment)
         assert refused.returncode in {1, 2}
@@ -488,24 +473,6 @@ def test_a_machine_that_only_docker_machine_has_yet_is_told_with_what_takes_it_o
     assert machinectl(*hint.partition("machinectl ")[2].split()).stdout.startswith("web: taken over")
     assert machinectl("url", "web").stdout == "tcp://192.0.2.7:2376\n"
     assert "docker-machine has it" not in machinectl("env", "other").stderr
-
-
-def test_a_wrong_turn_is_told_with_the_right_one(store: Store, old: OldStore, tmp_path: Path) -> None:
-    old.add_host("web", KEY)
-    right = f"machinectl import --from-docker-machine {old.root}"
-    for wrong in (old.root / "machines", old.root / "machines/web"):
-        done = machinectl("import", "--from-docker-machine", wrong, store=store.root)
-        assert done.returncode == 1
-        assert right in done.stderr
-    for wrong in (tmp_path / "nowhere", old.root / "certs", old.root / "certs/ca.pem"):
-        assert machinectl("import", "--from-docker-machine", wrong, store=store.root).returncode == 1
-    for empty in (store.root, tmp_path / "empty"):
-        Path(empty, "machines").mkdir(parents=True, exist_ok=True)
-        done = machinectl("import", "--from-docker-machine", empty, store=store.root)
-        assert (done.returncode, done.stderr) == (0, "docker-machine has no machines there\n")
-    nothing_said = machinectl("import", old.root, store=store.root)
-    assert nothing_said.returncode == 2
-    assert "machinectl import --from-docker-machine" in nothing_said.stderr
 
 
 def test_a_run_that_is_killed_anywhere_leaves_whole_machines_and_the_next_one_finishes(
@@ -609,21 +576,6 @@ def test_whatever_a_record_says_it_becomes_a_machine_that_can_be_used_or_one_lin
     else:
         assert moved.left_out
         assert moved.left_out.cause.isprintable()
-
-
-def test_docker_has_contexts_of_them_unless_that_is_not_wanted(old: OldStore, tmp_path: Path) -> None:
-    need("docker")
-    old.add_host("web", KEY)
-    words = ("import", "--from-docker-machine", old.root)
-    assert machinectl("-s", tmp_path / "without", *words, "--no-context").returncode == 0
-    assert contexts() == ["default"]
-    assert machinectl("-s", tmp_path / "with", *words).returncode == 0
-    assert contexts() == ["default", "web"]
-
-
-def contexts() -> list[str]:
-    listed = ["docker", "context", "ls", "-q"]
-    return subprocess.run(listed, capture_output=True, check=True, text=True).stdout.split()
 
 
 def test_docker_machines_ca_key_is_used_in_place_and_never_copied(store: Store, old: OldStore) -> None:
