@@ -130,29 +130,9 @@ def to_be_made(root: str) -> Check:
     parent = os.path.dirname(root)
     while not os.path.lexists(parent):
         parent = os.path.dirname(parent)
-    if not (why := why_not_creatable(parent, root)):
+    if os.path.isdir(parent) and os.access(parent, os.W_OK | os.X_OK):
         return ok(STORE, f"{root} does not exist yet: there are no machines")
-    return broken(STORE, f"{root} cannot be created: {parent} {why}", Hint("See", "ls -ld", parent) | OTHER_STORE)
-
-
-def why_not_creatable(parent: str, root: str) -> str:
-    """Say why a directory cannot be created below `parent`, "" if it can."""
-    if not os.path.isdir(parent):
-        return "is not a directory"
-    if not os.access(parent, os.W_OK | os.X_OK):
-        return "is not writable"
-    try:
-        total, _, free = shutil.disk_usage(parent)
-        longest = os.pathconf(parent, "PC_NAME_MAX")
-    except OSError as exc:
-        return f"cannot be read: {exc.strerror}"
-    if not total:
-        # Like /proc and /sys, which root may write to.
-        return "is not on a disk"
-    if free >> 10 < ROOM:
-        return "is on a full disk"
-    too_long = any(len(os.fsencode(name)) > longest for name in root.split(os.sep))
-    return f"takes no names of more than {longest} bytes" if too_long else ""
+    return broken(STORE, f"{root} cannot be created in {parent}", Hint("See", "ls -ld", parent) | OTHER_STORE)
 
 
 def record_checks(store: Store, machines: list[Machine]) -> Iterator[Check]:

@@ -8,15 +8,20 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-TOKENS = re.compile(r"\s*(==|!=|[=!(),<>]|[^\s=!(),<>]+)")
-SPECIAL = set("=!(),<>") | {"==", "!=", ""}
+WORD = r"[^\s=!(),<>]+"
+REQUIREMENT = re.compile(
+    rf"\s*(?:!\s*(?P<missing>{WORD})|(?P<key>{WORD})"
+    rf"(?:\s*(?P<sign>==?|!=)\s*(?P<value>(?:{WORD})?)"
+    rf"|\s+(?P<kind>in|notin)\s*\(\s*(?P<set>(?:{WORD})?(?:\s*,\s*(?:{WORD})?)*)\s*\))?)"
+    r"\s*(?P<end>,|\Z)"
+)
 SYNTAX = Hint(
     "Write: role=web, role!=web, 'role in (web,db)', 'role notin (web,db)', role, '!role'; commas join several"
 )
@@ -48,89 +53,26 @@ class Selector:
         return shlex.quote(f"{first.key}={min(first.values)}") if first.wanted and first.values else "role=web"
 
 
-class SelectorToken(NamedTuple):
-    """A word or sign, or "" for the end; columns count from 1."""
-
-    text: str
-    column: int
-
-    @property
-    def is_word(self) -> bool:
-        return self.text not in SPECIAL
-
-
 def parse_selector(text: str) -> Selector:
     """Parse a selector. Raises UsageError with the column, also for an empty one."""
-    return Selector(tuple(SelectorParser(text).requirements()))
+    if not text.strip():
+        raise UsageError("--selector is empty, and would select all machines", SYNTAX)
+    found, at, more = [], 0, True
+    while more:
+        match = REQUIREMENT.match(text, at)
+        if not match:
+            raise UsageError(f"--selector {text!r} is wrong from character {at + 1} on", SYNTAX)
+        found.append(requirement(match))
+        at, more = match.end(), bool(match["end"])
+    return Selector(tuple(found))
 
 
-class SelectorParser:
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._at = 0
-
-    def requirements(self) -> list[Requirement]:
-        if not self._text.strip():
-            raise UsageError("--selector is empty, and would select all machines", SYNTAX)
-        found = [self._requirement()]
-        while (token := self._take()).text == ",":
-            found.append(self._requirement())
-        if token.text:
-            raise self._refused(token, "a comma")
-        return found
-
-    def _requirement(self) -> Requirement:
-        if self._peek().text == "!":
-            self._take()
-            return Requirement(self._key(), wanted=False)
-        key = self._key()
-        if (sign := self._peek()).text in {"", ","}:
-            return Requirement(key)
-        self._take()
-        match sign.text:
-            case "=" | "==":
-                return Requirement(key, frozenset({self._value()}))
-            case "!=":
-                return Requirement(key, frozenset({self._value()}), wanted=False)
-            case "in":
-                return Requirement(key, self._set())
-            case "notin":
-                return Requirement(key, self._set(), wanted=False)
-        raise self._refused(sign, "=, !=, in or notin")
-
-    def _key(self) -> str:
-        token = self._take()
-        if not token.is_word:
-            raise self._refused(token, "a label's name")
-        return token.text
-
-    def _value(self) -> str:
-        return self._take().text if self._peek().is_word else ""
-
-    def _set(self) -> frozenset[str]:
-        """Values may be empty, as in `(a,)`."""
-        if (token := self._take()).text != "(":
-            raise self._refused(token, "(")
-        found = {self._value()}
-        while (token := self._take()).text == ",":
-            found.add(self._value())
-        if token.text != ")":
-            raise self._refused(token, "a comma or )")
-        return frozenset(found)
-
-    def _peek(self) -> SelectorToken:
-        found = TOKENS.match(self._text, self._at)
-        if not found:
-            return SelectorToken("", len(self._text) + 1)
-        return SelectorToken(found[1], found.start(1) + 1)
-
-    def _take(self) -> SelectorToken:
-        token = self._peek()
-        self._at = token.column - 1 + len(token.text)
-        return token
-
-    def _refused(self, token: SelectorToken, expected: str) -> UsageError:
-        found = repr(token.text) if token.text else "its end"
-        return UsageError(
-            f"--selector {self._text!r}: {expected} should stand at character {token.column}, not {found}", SYNTAX
-        )
+def requirement(match: re.Match[str]) -> Requirement:
+    if match["missing"]:
+        return Requirement(match["missing"], wanted=False)
+    if match["sign"]:
+        return Requirement(match["key"], frozenset({match["value"]}), wanted=match["sign"] != "!=")
+    if match["kind"]:
+        values = frozenset(word.strip() for word in match["set"].split(","))
+        return Requirement(match["key"], values, wanted=match["kind"] == "in")
+    return Requirement(match["key"])

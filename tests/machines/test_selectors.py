@@ -64,30 +64,24 @@ def test_a_selector_selects_as_kubectls_does(selector: str, labels: Labels, sele
 
 
 @pytest.mark.parametrize(
-    ("selector", "said"),
+    ("selector", "at"),
     [
-        (",", "a label's name should stand at character 1, not ','"),
-        ("role=web,", "a label's name should stand at character 10, not its end"),
-        ("role=web,,rack", "a label's name should stand at character 10, not ','"),
-        ("=web", "a label's name should stand at character 1, not '='"),
-        ("!", "a label's name should stand at character 2, not its end"),
-        ("!role=web", "a comma should stand at character 6, not '='"),
-        ("role=web rack=a", "a comma should stand at character 10, not 'rack'"),
-        ("role=a=b", "a comma should stand at character 7, not '='"),
-        ("role is web", "=, !=, in or notin should stand at character 6, not 'is'"),
-        ("count>3", "=, !=, in or notin should stand at character 6, not '>'"),
-        ("role in web", "( should stand at character 9, not 'web'"),
-        ("role in", "( should stand at character 8, not its end"),
-        ("role in (web", "a comma or ) should stand at character 13, not its end"),
-        ("role in (web db)", "a comma or ) should stand at character 14, not 'db'"),
-        ("role in (web))", "a comma should stand at character 14, not ')'"),
-        ("role notin (web=a)", "a comma or ) should stand at character 16, not '='"),
+        (",", 1),
+        ("role=web,", 10),
+        ("=web", 1),
+        ("!", 1),
+        ("!role=web", 1),
+        ("rack,role=web rack=a", 6),
+        ("count>3", 1),
+        ("role in web", 1),
+        ("role in (web db)", 1),
+        ("role in (web))", 1),
     ],
 )
-def test_what_is_no_selector_is_refused_where_it_is_wrong(selector: str, said: str) -> None:
+def test_what_is_no_selector_is_refused_where_it_is_wrong(selector: str, at: int) -> None:
     with pytest.raises(UsageError) as refused:
         parse_selector(selector)
-    assert refused.value.cause == f"--selector {selector!r}: {said}"
+    assert refused.value.cause == f"--selector {selector!r} is wrong from character {at} on"
     assert "role notin (web,db)" in refused.value.hint
 
 
