@@ -68,6 +68,12 @@ def decline(console: Console, outcome: str) -> None:
     console.note(outcome)
 
 
+class StateNote(str):
+    """A note that says what a machine is: a board shows it in the machine's row."""
+
+    __slots__ = ()
+
+
 class Console(Protocol):
     """A terminal or a job's log. Never prints to stdout."""
 
@@ -164,7 +170,7 @@ class RewritingConsole:
         return self._console.progress
 
     def note(self, text: str, hint: str = NO_HINT) -> None:
-        self._console.note(self._rewrite(text), rewritten(hint, self._rewrite))
+        self._console.note(type(text)(self._rewrite(text)), rewritten(hint, self._rewrite))
 
     def warn(self, text: str, hint: str = NO_HINT) -> None:
         self._console.warn(self._rewrite(text), rewritten(hint, self._rewrite))

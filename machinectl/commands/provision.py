@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from machinectl.console import StateNote
 from machinectl.hosts.lifecycle.provisioning import preview_provisioning
 from machinectl.hosts.lifecycle.provisioning import provision as provision_machine
 from machinectl.hosts.parallel.workers import plan_each, work_on_each
@@ -33,6 +34,6 @@ def provision(
 
     def work(held: Held, console: Console, own: Login) -> None:
         if not any(each.changed for each in provision_machine(held, console, own, setup)):
-            console.note(f'"{held.name}" is as it should be: nothing to do')
+            console.note(StateNote(f'"{held.name}" is as it should be: nothing to do'))
 
     return work_on_each(store, console, names, login, work)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from machinectl.errors import Hint
 from machinectl.files.home_directory import check_home_known
 
 if TYPE_CHECKING:
@@ -26,4 +27,4 @@ def docker_directory(environment: Mapping[str, str]) -> str:
 def check_docker_directory(directory: str) -> None:
     """Raise MachineError for NOWHERE, before anything is written."""
     if directory == NOWHERE:
-        check_home_known(USUAL, "Set HOME, or name docker's directory: export DOCKER_CONFIG=<DIR>")
+        check_home_known(USUAL, Hint("Set HOME, or name docker's directory", "export DOCKER_CONFIG=<DIR>"))

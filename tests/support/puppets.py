@@ -22,7 +22,7 @@ import pyte
 
 from machinectl.cli.output.exit_status import guarded, report
 from machinectl.cli.output.terminal import Terminal
-from machinectl.console import confirm
+from machinectl.console import StateNote, confirm
 from machinectl.errors import MachineError
 from machinectl.hosts.parallel.workers import run_at_once
 from tests.support.forked import Forked
@@ -207,7 +207,8 @@ class Machines:
                     self.obey(name, console)
                 verb = "end"
             elif verb == "note":
-                console.note(text.replace("|", "\n"))
+                said = text.replace("|", "\n")
+                console.note(StateNote(said) if "already" in said else said)
             elif verb in {"warn", "progress"}:
                 (console.warn if verb == "warn" else seen_progress(console))(text)
             elif verb == "confirm":

@@ -10,7 +10,7 @@ from contextlib import contextmanager, nullcontext
 from machinectl.cli.output.board_rows import Row, unfinished_lines
 from machinectl.cli.output.exit_status import hint_lines, user_text, warning
 from machinectl.cli.output.style import ATTENTION, DIM, FAILED, OK, coloured, mark, wrapped
-from machinectl.console import SharedBoard
+from machinectl.console import SharedBoard, StateNote
 from machinectl.errors import NO_HINT
 from machinectl.quantities import duration
 
@@ -144,7 +144,7 @@ class OneOf:
         # The line begins with the name.
         own = user_text(text.removeprefix(f'"{self._name}" '), self._board.program)
         own = "\n".join([own, *hint_lines(hint, self._board.program)])
-        self._board.say(self._name, own, is_state=text.startswith(f'"{self._name}" is '))
+        self._board.say(self._name, own, is_state=isinstance(text, StateNote))
 
     def warn(self, text: str, hint: str = NO_HINT) -> None:
         said = warning(user_text(text, self._board.program))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl import engine
-from machinectl.console import confirm
+from machinectl.console import StateNote, confirm
 from machinectl.engine import swarm_api
 from machinectl.errors import NO_HINT, Declined, Hint, MachineError
 from machinectl.hosts.connection.machine_driver import (
@@ -87,7 +87,7 @@ class PowerSwitch:
             silent = machine.url and not watch.engine_answers()
             note = ", but its engine does not answer" if silent else ""
             repair = Hint("Repair it", "machinectl provision", machine.name) if silent else NO_HINT
-            console.note(f'"{machine.name}" is running already{note}', repair)
+            console.note(StateNote(f'"{machine.name}" is running already{note}'), repair)
             return False
         wake = wake_function(machine)
         if wake is None:
@@ -108,7 +108,7 @@ class PowerSwitch:
         machine, driver = held.machine, driver_of(held.machine)
         asked = ssh_power(machine, "stop")
         if asked and self._watch(machine, console, login).is_off():
-            console.note(f'"{machine.name}" is stopped already: nothing answers there')
+            console.note(StateNote(f'"{machine.name}" is stopped already: nothing answers there'))
             return False
         self._ask_about_containers(machine, console, "stop")
         if asked is None:

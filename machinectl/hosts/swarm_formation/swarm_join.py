@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
+from machinectl.console import StateNote
 from machinectl.engine import swarm_api
 from machinectl.errors import Hint, MachineError
 from machinectl.hosts.connection.login import logged_in_as_root
@@ -135,7 +136,7 @@ class Leaving:
     def leave(self, held: Held, console: Console) -> None:
         """Make a machine leave, and restore its live-restore."""
         if not SwarmDeparture(self.force).carry_out(held, console):
-            console.note(f'"{held.name}" is in no swarm')
+            console.note(StateNote(f'"{held.name}" is in no swarm'))
         node, ssh = on_record(held.machine), ssh_or_none(held.machine)
         if (node and node.membership == FORGOTTEN) or not (ssh and live_restore.is_on_record(held.machine.changes)):
             return
@@ -217,7 +218,7 @@ def learn_joined(held: Held, console: Console, to: Manager, before: str) -> None
 def change_role(held: Held, console: Console, to: Manager, node: SwarmNode, role: str) -> None:
     name = held.name
     if node.role == role:
-        console.note(f'"{name}" is already a {role} of that swarm')
+        console.note(StateNote(f'"{name}" is already a {role} of that swarm'))
         return
     if role != MANAGER and to.machine.name == name:
         raise MachineError(

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl import engine
-from machinectl.console import confirm
+from machinectl.console import StateNote, confirm
 from machinectl.errors import CheckFailed, Declined, Hint, MachineError
 from machinectl.hosts.connection.login import logged_in, logged_in_as_root, root_runner
 from machinectl.hosts.connection.machine_driver import endpoint_of
@@ -80,7 +80,7 @@ def upgrade_engine(held: Held, console: Console, login: Login, allowed: Allowed)
         with console.step(f'Looking for a newer {package} for "{machine.name}"'):
             after = packages.newest(root, package, there)
         if after == there:
-            console.note(f'"{machine.name}" is up to date: there is no newer {package} than {there}')
+            console.note(StateNote(f'"{machine.name}" is up to date: there is no newer {package} than {there}'))
             restore_live_restore(run)
             draining.restore_availability(held, console)
             return
