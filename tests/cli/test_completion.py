@@ -107,6 +107,9 @@ OF_LABELS = [
     ("-s other rm -l pl", "-s other rm -l place"),
     ("run plain -- a-k", "run plain -- a-key"),
     ("socket plain -- a-k", "socket plain -- a-key"),
+    ("run plain cat a-k", "run plain cat a-key"),
+    ("docker plain orion", "docker plain orionbox"),
+    ("-s other docker sirius ps a-k", "-s other docker sirius ps a-key"),
 ]
 
 

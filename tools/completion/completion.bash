@@ -3,7 +3,7 @@
 
 _machinectl() {
     \local IFS=$' \t\n' word='' cur='' verb='' root='' driver="${MACHINE_DRIVER-}" flag='' kind='' value='' at=0 joined=''
-    \local verbs='' flags='' arguments='' line='' piece="${2-}"
+    \local verbs='' flags='' arguments='' line='' piece="${2-}" machines=''
     \local -a words given
     words=()
     given=()
@@ -44,6 +44,12 @@ _machinectl() {
                     ;;
                 *)
                     if [[ -z $verbs ]]; then
+                        __machinectl_directory
+                        if [[ ($verb == run || $verb == docker) && $word != *[\*\[]* && ! -d $machines/$word ]]; then
+                            # The command has begun.
+                            __machinectl_offer FILE "$cur" ''
+                            \return 0
+                        fi
                         given[${#given[@]}]="$word"
                     elif ! __machinectl_table "${verb:+$verb }$word"; then
                         if [[ -z $arguments ]]; then \return 0; fi
@@ -188,12 +194,18 @@ __machinectl_labels() {
     if [[ $cur != "$piece" ]]; then COMPREPLY=(${COMPREPLY[@]+"${COMPREPLY[@]#"${cur%"$piece"}"}"}); fi
 }
 
-# The machines are directories. What cannot be a machine's name is left out, and so is what was typed already.
-__machinectl_machines() {
-    \local machines="${root:-${MACHINE_STORAGE_PATH:-${XDG_DATA_HOME:-${HOME-}/.local/share}/machinectl}}"
-    case "$cur" in [-.]* | *[!0-9A-Za-z.-]*) \return 0 ;; esac
+# Where the machines are, into `machines`.
+__machinectl_directory() {
+    machines="${root:-${MACHINE_STORAGE_PATH:-${XDG_DATA_HOME:-${HOME-}/.local/share}/machinectl}}"
     case "$machines" in '~/'*) machines="${HOME-}/${machines#'~/'}" ;; esac
     machines="${machines//[\"\'\\]/}/machines"
+}
+
+# The machines are directories. What cannot be a machine's name is left out, and so is what was typed already.
+__machinectl_machines() {
+    \local machines=''
+    case "$cur" in [-.]* | *[!0-9A-Za-z.-]*) \return 0 ;; esac
+    __machinectl_directory
     COMPREPLY=($(
         \set +fu
         \shopt -s nullglob extglob

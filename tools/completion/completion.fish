@@ -28,6 +28,12 @@ function __machinectl_complete
             set kind (__machinectl_kind "$verb" "$driver[1]" $flag)
             continue
         else if not set -q __machinectl_verbs[1]
+            if contains -- "$verb" run docker && not string match -rq -- '[*[]' $word
+                and not contains -- $word (__machinectl_machines "$root")
+                # The command has begun.
+                __fish_complete_path "$cur" ''
+                return
+            end
             set -a given $word
             continue
         else if __machinectl_table (string trim -- "$verb $word")

@@ -60,6 +60,8 @@ Register-ArgumentCompleter -Native -CommandName machinectl -ScriptBlock {
             $kind = if ($found) { ($found[0] -split '=', 2)[1] } else { '' }
             continue
         } elseif (-not $verbs) {
+            # The command has begun: files.
+            if ($verb -cin 'run', 'docker' -and $word -notmatch '[*[]' -and $word -cnotin @(__machinectl_machines $root)) { return }
             $given += $word
             continue
         } else {

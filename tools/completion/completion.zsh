@@ -3,7 +3,7 @@
 # machinectl itself is asked only for drivers, once in a shell, and for labels, images, containers, builders and holders.
 
 _machinectl() {
-    \local word verb= root= driver="${MACHINE_DRIVER-}" flag= kind= value= expl
+    \local word verb= root= driver="${MACHINE_DRIVER-}" flag= kind= value= machines= expl
     \local -a verbs flags arguments given
     __machinectl_table ''
     for word in "${(@)words[2,CURRENT-1]}"; do
@@ -22,6 +22,12 @@ _machinectl() {
             __machinectl_kind
             \continue
         elif (( ! ${#verbs} )); then
+            __machinectl_directory
+            if [[ "$verb" == (run|docker) && "$word" != *[*[]* && ! -d "$machines/${(Q)word}" ]]; then
+                # The command has begun.
+                _files
+                \return
+            fi
             given+=("$word")
             \continue
         else
@@ -135,13 +141,19 @@ __machinectl_places() {
     \return offered
 }
 
+# Where the machines are, into `machines`.
+__machinectl_directory() {
+    machines="${(Q)root}"
+    machines="${machines:-${MACHINE_STORAGE_PATH:-${XDG_DATA_HOME:-${HOME-}/.local/share}/machinectl}}"
+    machines="${machines/#\~\//${HOME-}/}/machines"
+}
+
 # The machines are directories. What cannot be a machine's name is left out, and so is what was typed already.
 __machinectl_machines() {
     \builtin setopt localoptions extendedglob
-    \local machines="${(Q)root}"
+    \local machines
     \local -a found
-    machines="${machines:-${MACHINE_STORAGE_PATH:-${XDG_DATA_HOME:-${HOME-}/.local/share}/machinectl}}"
-    machines="${machines/#\~\//${HOME-}/}/machines"
+    __machinectl_directory
     found=("$machines"/[0-9A-Za-z]*(N-/:t))
     found=(${(M)found:#[0-9A-Za-z.-]##})
     found=(${found:|given})
