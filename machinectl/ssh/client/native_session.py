@@ -63,9 +63,7 @@ KEY_KINDS = (["ssh-ed25519"], ["ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ec
 AUTHENTICATION_TIMEOUT = 30.0
 # paramiko wakes a thread that waits for a channel. If it misses one, the thread checks after this time. Seconds.
 POLL = 1.0
-# How long to wait for the server to close a channel, in seconds: a daemon that the script started may keep it open.
-LINGER = 1.0
-# Seconds between two looks, and between attempts to open a session: a server with few may still count one that ended.
+# Seconds between two looks, and between attempts to open a session: a server with few may count one that ended.
 LOOK_SECONDS = 0.01
 PAUSES = (0.02, 0.1, 0.5)
 
@@ -291,11 +289,7 @@ class NativeSession(SSHSession):
             return None
         feeder = ChannelFeeder(channel, given.stdin)
         try:
-            if not listen_to_channel(channel, given, feeder, limits):
-                return None
-            if not given.stop:
-                await_close(channel)
-            return channel.exit_status
+            return channel.exit_status if listen_to_channel(channel, given, feeder, limits) else None
         finally:
             feeder.close()
 
@@ -390,13 +384,6 @@ def listen_to_channel(channel: paramiko.Channel, given: Transfer, feeder: Channe
                 feeder.may_send_rest.set()
             if limits.is_stopped and not limits.start_ending(selector, given.end):
                 return False
-
-
-def await_close(channel: paramiko.Channel) -> None:
-    """Wait for the server, because some allow few sessions."""
-    deadline = time.monotonic() + LINGER
-    while not channel.closed and time.monotonic() < deadline:
-        time.sleep(LOOK_SECONDS)
 
 
 def close(channel: paramiko.Channel) -> None:
