@@ -589,7 +589,7 @@ class TestWhatSshIsToldOfIt:
         store, console = followed, Quiet()
         registered(store, "orion", "gate", url="ssh://ops@192.0.2.7")
         set_machine(store, console, "orion", Edit(jump="gate"))
-        assert "Add it there: machinectl ssh-config --write" in console.notes[1]
+        assert "machinectl ssh-config --write" in console.notes[1]
         keep_ssh_config(store, Quiet(), [])
         assert [line for line in kept(store) if line.startswith("Host ")] == ["Host gate", "Host orion 192.0.2.7"]
         rename(store, Quiet(), "orion", "rigel")
