@@ -22,12 +22,8 @@ from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.keys.host_keys import HostKeyPolicy
 from machinectl.ssh.ssh_errors import (
-    CommandFailed,
-    CommandTimeout,
-    ConnectionLost,
     HostKeyRefused,
     LoginRefused,
-    NoShell,
     SSHError,
     Unsupported,
 )
@@ -110,13 +106,6 @@ def test_an_old_algorithm_that_the_systems_ssh_knows_is_named_with_what_has_it_u
         assert session.run("echo in").text == "in"
 
 
-def test_who_is_logged_in_once_stays_so(newer: Sshd) -> None:
-    with log_in(newer.endpoint) as session:
-        for _ in range(5):
-            session.run("true")
-    assert newer.log.count("Accepted publickey") == 1
-
-
 def test_the_hosts_key_is_judged_and_pinned_as_ever(newer: Sshd, tmp_path: Path, ssh_config: SSHConfig) -> None:
     console = Quiet(True)
     with log_in(newer.endpoint, console) as session:
@@ -138,38 +127,6 @@ def test_the_hosts_key_is_judged_and_pinned_as_ever(newer: Sshd, tmp_path: Path,
     assert "userauth-request for user root service ssh-connection method publickey" not in newer.log
 
 
-@pytest.mark.parametrize("number", [0, 1, 2], ids=["ed25519", "ecdsa", "rsa"])
-def test_the_fingerprint_of_any_of_the_hosts_keys_may_be_demanded(newer: Sshd, number: int) -> None:
-    policy = HostKeyPolicy(demanded=newer.fingerprint(number), strict=True)
-    with log_in(newer.endpoint, policy=policy) as session:
-        assert session.run("echo in").text == "in"
-    assert session.known_hosts.split()[2] == newer.known(number).split()[2].encode()
-
-
-def test_a_host_is_recognised_by_the_key_that_is_known(newer: Sshd, ssh_config: SSHConfig) -> None:
-    for number in (1, 2, 0):
-        ssh_config.known_hosts.write_text(newer.known(number))
-        with log_in(newer.endpoint, policy=HostKeyPolicy(strict=True)) as session:
-            assert session.known_hosts.split()[2] == newer.known(number).split()[2].encode()
-
-
-def test_errors_of_commands_are_those_of_every_session(newer: Sshd) -> None:
-    with log_in(newer.endpoint) as session:
-        with pytest.raises(CommandFailed, match=r"last words \(status 4\)"):
-            session.run("echo last words >&2; exit 4")
-        with pytest.raises(CommandTimeout):
-            session.run("sleep 60", timeout=0.5)
-        with pytest.raises(SSHError, match="more than 16 MB"):
-            session.run("cat /dev/zero")
-        with pytest.raises(SSHError, match="ended a command early"):
-            session.run("kill -9 $$", check=False)
-        daemon = session.run("sleep 600 & echo $!", timeout=60).text
-        session.run(f"kill {daemon}")
-        newer.disconnect()
-        with pytest.raises(ConnectionLost, match="was lost"):
-            session.run("true")
-
-
 def test_what_the_user_configured_for_shells_is_not_for_commands(newer: Sshd, ssh_config: SSHConfig) -> None:
     ssh_config.write(
         "RemoteCommand echo mine\nRequestTTY force\nLocalForward 1 localhost:1\nPermitLocalCommand yes\n"
@@ -178,17 +135,6 @@ def test_what_the_user_configured_for_shells_is_not_for_commands(newer: Sshd, ss
     )
     with log_in(newer.endpoint) as session:
         assert session.run("tty || echo none").text.splitlines()[-1] == "none"
-
-
-def test_a_host_behind_a_jump_host(newer: Sshd, another_sshd: Sshd, ssh_config: SSHConfig) -> None:
-    ssh_config.known_hosts.write_text(another_sshd.known())
-    ssh_config.write(
-        f"Host jump\n  HostName 127.0.0.1\n  Port {another_sshd.port}\n  IdentityFile {another_sshd.key_path}\n"
-        f"Host behind\n  HostName 127.0.0.1\n  Port {newer.port}\n"
-        f"  ProxyCommand ssh -W %h:%p jump\n"
-    )
-    with log_in(SSHEndpoint("behind", key=str(newer.key_path))) as session:
-        assert session.run("echo behind").text == "behind"
 
 
 def test_a_host_behind_a_proxy_jump_is_not_left_to_an_ssh_that_judges_its_keys_by_its_own(
@@ -275,18 +221,6 @@ def test_commands_become_roots_and_are_traced(newer: Sshd) -> None:
     with connect(newer.endpoint, Credentials(), HostKeyPolicy(), Quiet(), trace=traced.append) as session:
         become_root(session, Credentials(), Quiet()).run("wc -c", input=b"geheim")
     assert traced[-2:] == [f"{newer.user}@127.0.0.1:{newer.port}$ wc -c", "6"]
-
-
-def test_a_login_that_is_refused_says_what_was_tried_and_why(newer: Sshd, tmp_path: Path) -> None:
-    endpoint = SSHEndpoint("127.0.0.1", newer.user, newer.port, str(keygen(tmp_path / "other")))
-    with pytest.raises(LoginRefused, match=r"tried: .*/other\); it accepts publickey"):
-        log_in(endpoint)
-
-
-def test_a_user_without_a_shell_is_a_plain_error(newer: Sshd) -> None:
-    newer.configure(NEWER, "ForceCommand /usr/sbin/nologin")
-    with log_in(newer.endpoint) as session, pytest.raises(NoShell, match="not available"):
-        session.run("true")
 
 
 def test_without_ssh_or_a_common_algorithm_the_error_names_them(

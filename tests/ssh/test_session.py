@@ -146,6 +146,11 @@ def test_a_command_that_takes_too_long_is_given_up_and_the_next_one_runs(sshd: S
         assert session.run("echo next").text == "next"
 
 
+def test_output_without_end_is_an_error(sshd: Sshd) -> None:
+    with log_in(sshd.endpoint) as session, pytest.raises(SSHError, match="more than 16 MB"):
+        session.run("cat /dev/zero")
+
+
 def test_a_daemon_that_keeps_the_output_open_does_not_keep_the_command(sshd: Sshd) -> None:
     with log_in(sshd.endpoint) as session:
         daemon = session.run("sleep 600 & echo $!", timeout=60).text
