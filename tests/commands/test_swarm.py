@@ -265,7 +265,7 @@ def test_rm_says_of_a_node_what_to_type_first(store: Store, swarms: Swarms) -> N
 
 def test_status_tells_of_a_swarm_and_fails_where_nobody_answers_for_it(store: Store, swarms: Swarms) -> None:
     told = succeeds(store, "swarm", "status")
-    assert told.startswith("Swarm m1: 2 managers, 1 worker\nIf one more manager fails, it has no quorum")
+    assert told.startswith("Swarm m1: 2 managers, 1 worker\nIt loses its quorum if one more manager fails")
     [found] = json.loads(succeeds(store, "swarm", "status", "--json", "w1"))
     assert (found["Managers"], found["ReachableManagers"], found["ManagersToSpare"]) == (2, 2, 0)
     assert [node["Machine"] for node in found["Nodes"]] == ["m1", "m2", "w1"]
@@ -300,6 +300,22 @@ def test_what_cannot_be_is_refused_with_what_to_type(
     assert said in done.stderr
     assert len(done.stderr.splitlines()) <= 3
     assert not swarms["alone"].is_in
+
+
+def test_machines_join_and_leave_by_selector_or_all(store: Store, swarms: Swarms) -> None:
+    succeeds(store, "swarm", "join", "--advertise-addr", "192.0.2.9", "m1", "alone")
+    succeeds(store, "swarm", "leave", "--all", "--force")
+    assert not any(engine.is_in for engine in swarms.engines.values())
+    with store.writing("alone") as held:
+        held.machine.labels = {"role": "web"}
+        held.write()
+    succeeds(store, "swarm", "init", "--advertise-addr", "192.0.2.8", "m1")
+    succeeds(store, "swarm", "join", "--advertise-addr", "192.0.2.9", "-l", "role=web", "m1")
+    assert [name for name, engine in swarms.engines.items() if engine.is_in] == ["m1", "alone"]
+    said = run(store, "swarm", "join", "--all", "m1").stderr
+    # The others have addresses of this computer only.
+    assert "alone: is already a worker" in said
+    assert "join itself" not in said
 
 
 def test_a_node_is_anothers_where_it_is_to_join(store: Store, swarms: Swarms) -> None:

@@ -177,8 +177,8 @@ def test_one_host_twice_is_refused_and_other_ports_of_it_are_not() -> None:
         """
     assert len(parsed(text.format(port=2222, engine=2377)).hosts) == 4
     assert faults(text.format(port=0, engine=2376)) == [
-        "4:23: other has the same ip-address and ssh-port as orion (line 3): they are one host",
-        "6:28: sam has the same url as nas (line 5): they are one host",
+        "4:23: other has the same ip-address and ssh-port as orion: they are one host",
+        "6:28: sam has the same url as nas: they are one host",
     ]
 
 

@@ -72,10 +72,7 @@ def test_what_is_in_two_files_is_an_error_that_names_both_places() -> None:
     assert faults(b=SITE_B + more) == [
         "infra/sites/b/b.yml:4:3: 'a1' is defined twice: first in infra/sites/a.yaml:3",
         "infra/sites/b/b.yml:5:3: 'web2.lan' is defined twice: first in infra/fleet.yaml:4",
-        (
-            "infra/sites/b/b.yml:6:20: b3 has the same ip-address and ssh-port as a1 "
-            "(infra/sites/a.yaml:3): they are one host"
-        ),
+        "infra/sites/b/b.yml:6:20: b3 has the same ip-address and ssh-port as a1: they are one host",
         "infra/sites/b/b.yml:7:10: 'web' is defined twice: first in infra/base.yaml:1",
         "infra/sites/b/b.yml:8:12: 'driver' is defined twice: first in infra/fleet.yaml:3",
     ]

@@ -232,6 +232,7 @@ VERBS = {
         flags=(
             Flag("--manager", help="Join as managers; use an odd number of them.", parameter="as_manager"),
             ADVERTISE_ADDR,
+            *shared.CHOICE,
             *shared.LOGIN,
         ),
     ),
@@ -243,6 +244,7 @@ VERBS = {
         arguments=(shared.NAMES,),
         flags=(
             Flag("-f", "--force", help="Remove the last manager, too, and nodes that no reachable manager knows."),
+            *shared.CHOICE,
             *shared.LOGIN,
         ),
     ),

@@ -26,7 +26,9 @@ def swarm_join(
     store: Store, console: Console, to: str, names: Sequence[str], joining: Joining, role: str
 ) -> Iterator[tuple[str, MachineError | None]]:
     """Join through `to`, a manager or a swarm; warn about an even number of managers."""
-    if to in names:
+    # With --all, the manager is one of them.
+    names = [name for name in names if name != to]
+    if not names:
         raise UsageError(
             f'"{to}" cannot join itself', Hint("Name another manager", "machinectl swarm join", "<MANAGER>", to)
         )

@@ -72,12 +72,8 @@ def check_identities(hosts: Sequence[HostEntry], faults: Faults) -> None:
             continue
         first = seen.setdefault((each.driver.name, *map(normal, values)), each)
         if first is not each:
-            place = each.place(next(iter(options)))
-            faults.add(
-                place,
-                f"{each.host.name} has the same {' and '.join(options)} as {first.host.name} "
-                f"({faults.where(first.host.place, place)}): they are one host",
-            )
+            same = f"{each.host.name} has the same {' and '.join(options)} as {first.host.name}: they are one host"
+            faults.add(each.place(next(iter(options))), same)
 
 
 def normal(value: OptionValue) -> OptionValue:

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 # Texts that need no quotes, after a colon or in brackets, unless YAML reads a number, date or word.
 PLAIN = re.compile(r"[A-Za-z0-9/.~](?:[\w/.@=~+%-]|:(?=[^\s:]))*", re.ASCII)
 PLAIN_IN_BRACKETS = re.compile(r"[A-Za-z0-9/.~][\w/.@=~+%-]*", re.ASCII)
-# An error's reference to another line, not needed in a comment.
-OF_LINE = re.compile(r" \(line [0-9]+\)")
 RESOLVER: Any = yaml.resolver.Resolver()
 TEXT_TAG = "tag:yaml.org,2002:str"
 # Characters; a longer list has one item per line.
@@ -101,7 +99,7 @@ def settled(draft: Draft, machines: Collection[str]) -> Draft:
             lines = draft.lines()
             reasons: dict[str, str] = {}
             for place, why in wrong.faults:
-                reasons.setdefault(lines[place.line - 1][1], OF_LINE.sub("", why))
+                reasons.setdefault(lines[place.line - 1][1], why)
             if not reasons.pop("", None) and reasons:
                 draft = without_hosts(draft, reasons, machines)
             elif draft.shares:

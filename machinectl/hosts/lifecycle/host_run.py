@@ -330,9 +330,8 @@ class DryRun(HostRun):
 
     @contextmanager
     def _drain(self) -> Iterator[None]:
-        by = draining.drain_preview(self.store, self.console, self.machine, self.host) if self.host.swarm else ""
-        if by:
-            self.outcomes.append(Outcome(draining.draining_title(self.machine.name), changed=True, details=(by,)))
+        if draining.is_to_be_drained(self.store, self.console, self.machine, self.host):
+            self.outcomes.append(Outcome(draining.draining_title(self.machine.name), changed=True))
         yield
 
 

@@ -125,22 +125,13 @@ def draining_title(name: str) -> str:
     return f'Draining "{name}": its tasks move to other nodes'
 
 
-def drain_preview(store: Store, console: Console, machine: Machine, host: Facts) -> str:
-    """Return which manager would drain a node, if any."""
-    drainer = find_drain_manager(store, console, machine, node_id_of(machine, host))
-    if drainer is None or drainer.node.availability == DRAIN:
-        return ""
-    return f'by "{drainer.manager.machine.name}"; {former_availability(drainer.node)} again afterwards'
+def is_to_be_drained(store: Store, console: Console, machine: Machine, host: Facts) -> bool:
+    drainer = find_manager_of_node(store, console, machine, node_id_of(machine, host)) if host.swarm else None
+    return drainer is not None and drainer.has_other_nodes and drainer.node.availability != DRAIN
 
 
 def former_availability(node: Node) -> str:
     return node.availability if node.availability in AVAILABILITIES else ACTIVE
-
-
-def find_drain_manager(store: Store, console: Console, machine: Machine, node_id: str) -> DrainManager | None:
-    """Return a manager to drain a node, if another node can take its tasks."""
-    drainer = find_manager_of_node(store, console, machine, node_id)
-    return drainer if drainer and drainer.has_other_nodes else None
 
 
 def find_manager_of_node(

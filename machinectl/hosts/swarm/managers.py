@@ -94,16 +94,12 @@ class Quorum:
 
     @property
     def outlook(self) -> str:
-        if self.managers <= 1:
-            return "If its manager fails, the swarm is lost: no other node knows its services, secrets and nodes"
         if self.spare < 0:
             return "It has no quorum: running tasks continue, but nothing can be changed, moved or started"
         if self.spare == 0:
-            return (
-                "If one more manager fails, it has no quorum: running tasks continue, nothing can be changed or moved"
-            )
-        more = "one more manager" if self.spare == 1 else f"{self.spare} more managers"
-        return f"It keeps its quorum if {more} fail{'s' if self.spare == 1 else ''}"
+            return "It loses its quorum if one more manager fails"
+        more = "one more manager fails" if self.spare == 1 else f"{self.spare} more managers fail"
+        return f"It keeps its quorum if {more}"
 
     @property
     def advice(self) -> str:

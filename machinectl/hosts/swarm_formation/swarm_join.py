@@ -291,5 +291,5 @@ def address_of(machine: Machine, command: str) -> str:
     raise MachineError(
         f'"{machine.name}" has no address that other nodes could reach ({machine.url})',
         Hint("Pass one that they can reach", command)
-        | Hint("Its addresses", "machinectl ssh", machine.name, "hostname -I"),
+        | Hint("its addresses", "machinectl ssh", machine.name, "hostname", "-I"),
     )
