@@ -33,8 +33,7 @@ def forward(
 ) -> None:
     """Forward until it fails or is interrupted. `words` are ports and containers. Raises MachineError."""
     ssh_endpoint(store.read(name))
-    parsed = list(dict.fromkeys(parse_word(word, name) for word in words))
-    check_local_ports(name, words, [word.local for word in parsed if not isinstance(word, str)])
+    parsed = list(dict.fromkeys(parse_word(word) for word in words))
     containers = [word for word in parsed if isinstance(word, str)]
     if not parsed and not auto:
         raise UsageError(
@@ -55,18 +54,6 @@ def forward(
             forwarder.wait()
         finally:
             forwarder.close()
-
-
-def check_local_ports(name: str, words: Sequence[str], ports: Sequence[int | None]) -> None:
-    """Raise UsageError for a port of this computer that is given twice."""
-    if twice := next((port for port in ports if port and ports.count(port) > 1), None):
-        start = f"{twice}:"
-        first, second, *_ = dict.fromkeys(word for word in words if word.startswith(start))
-        line = [f"0:{word.removeprefix(start)}" if word == second else word for word in words]
-        raise UsageError(
-            f"{first} and {second} use the same port of this computer",
-            Hint("Use a free one for one of them", "machinectl forward", name, *line),
-        )
 
 
 def container_names(endpoint: Callable[[], Endpoint], machine: str, words: Sequence[str]) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""Image references, such as `web:1.2`."""
+"""Names of images, such as `web:1.2`, and of platforms, such as linux/arm64, as docker understands them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,21 @@ from machinectl.go.docker_ps import FAMILIAR, REFERENCE
 IMAGE_ID = re.compile(r"(?:sha256:)?[0-9a-f]{1,64}")
 # Characters of a name (distribution/reference: NameTotalLengthMax), and of a tag and a digest.
 LONGEST = 512
+PLATFORM = re.compile(r"[a-z0-9_.-]+(/[a-z0-9_.-]+){0,2}")
+LONGEST_PLATFORM = 64
+# Other names of architectures, such as uname's, as Go has them (runtime.GOARCH).
+ARCHITECTURES = {
+    "x86_64": "amd64",
+    "x86-64": "amd64",
+    "aarch64": "arm64",
+    "armhf": "arm/v7",
+    "armv7l": "arm/v7",
+    "armel": "arm/v6",
+    "armv6l": "arm/v6",
+    "i386": "386",
+    "i686": "386",
+}
+SYSTEMS = {"linux", "windows", "darwin", "freebsd"}
 
 
 class Reference(NamedTuple):
@@ -47,3 +62,16 @@ def several_images(text: str, place: str, count: int, listing: str) -> UsageErro
 def is_image_id(text: str) -> bool:
     """Return whether a text can be an image's ID or the start of one, which can be a name as well."""
     return bool(IMAGE_ID.fullmatch(text))
+
+
+def parse_platform(text: str) -> str:
+    """Return OS/ARCHITECTURE[/VARIANT]; the system is linux if only an architecture is given. Raises UsageError."""
+    name = text.lower()
+    if not PLATFORM.fullmatch(name) or name in SYSTEMS:
+        raise UsageError(
+            f"{one_line(repr(text))} is not a platform", Hint("Write it as docker does, such as linux/arm64")
+        )
+    system, architecture, *variant = name.split("/") if "/" in name else ("linux", name)
+    found = "/".join([system, ARCHITECTURES.get(architecture, architecture), *variant])
+    # Every arm64 is v8.
+    return found.removesuffix("/v8") if found.endswith("/arm64/v8") else found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from machinectl.errors import UsageError
-from machinectl.images.platform_name import parse_platform
+from machinectl.images.reference import parse_platform
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 PORTS = re.compile(r"(?:(?P<local>[0-9]{1,11}):)?(?P<port>[0-9]{1,11})(?:/(?P<protocol>[a-z]+))?", re.ASCII)
 # docker's rule for names. An ID has 12 or 64 characters, so a shorter number is a port.
 CONTAINER = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*", re.ASCII)
-# kubectl's word for a container, and a container's port.
-OTHERS = re.compile(rf"(?:(?:po|pod|pods|container)/)?(?P<name>{CONTAINER.pattern})(?::[0-9]+)?", re.ASCII)
 HIGHEST = 65535
 LOCALHOST = "localhost"
 # Published on all addresses.
@@ -45,16 +43,10 @@ class Wish(NamedTuple):
     container: str = ""
 
 
-def parse_word(word: str, machine: str = "<NAME>") -> Wish | str:
+def parse_word(word: str) -> Wish | str:
     """Return a port, or a container's name or ID. Raises UsageError."""
     found = PORTS.fullmatch(word)
     if found is None:
-        other = OTHERS.fullmatch(word)
-        if other and other["name"] != word:
-            raise UsageError(
-                f"{word!r} is neither a port nor a container",
-                Hint("Forward the ports that the container publishes", "machinectl forward", machine, other["name"]),
-            )
         if not CONTAINER.fullmatch(word):
             raise UsageError(
                 f"{word!r} is neither a port nor a container",

@@ -23,9 +23,8 @@ from machinectl.go.units import human_size
 from machinectl.hosts.image_transfer.image_sources import STDIN, EngineSource, FileSource, current_engine
 from machinectl.hosts.image_transfer.transfer import Order
 from machinectl.hosts.status.ready_endpoint import ready_endpoint
-from machinectl.images.platform_name import parse_platform
 from machinectl.images.read_archive import Wanted
-from machinectl.images.reference import parse_reference
+from machinectl.images.reference import parse_platform, parse_reference
 from machinectl.images.send import Sent
 from machinectl.images.spool import SourceError
 from machinectl.quantities import duration, plural
