@@ -43,7 +43,7 @@ def load_key(path: str, passphrase: str | None = None) -> paramiko.PKey:
         # paramiko reads fewer formats.
         text = openssh_key(data, passphrase).decode()
     except ValueError as exc:
-        if b"ENCRYPTED" in data or (OPENSSH in data and UNENCRYPTED not in data):
+        if is_encrypted(data):
             raise NeedsPassphrase from exc
     for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
         with suppress(paramiko.SSHException):
@@ -52,6 +52,11 @@ def load_key(path: str, passphrase: str | None = None) -> paramiko.PKey:
         raise unusable_key(path, "is a public key, and the agent does not hold it", Hint("Name the private key"))
     why = "is damaged, or no private key, or on a security token"
     raise unusable_key(path, why, Hint("Let the agent hold it", "ssh-add", path))
+
+
+def is_encrypted(data: bytes) -> bool:
+    """Formats other than OpenSSH's name the encryption in text."""
+    return b"ENCRYPTED" in data or (OPENSSH in data and UNENCRYPTED not in data)
 
 
 def unlocked(path: str, credentials: Credentials, console: Console, unlock: Callable[[str], Key]) -> Key:

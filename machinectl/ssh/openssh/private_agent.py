@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
 import subprocess
 from typing import TYPE_CHECKING
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING
 from machinectl.errors import Hint, MachineError
 from machinectl.files.atomic import read_file
 from machinectl.process_streams import query_program
-from machinectl.ssh.keys.private_keys import NeedsPassphrase, read_public_key, unlocked, unusable_key
+from machinectl.ssh.keys.private_keys import NeedsPassphrase, is_encrypted, read_public_key, unlocked, unusable_key
 from machinectl.ssh.openssh.askpass import AskPass, wait_for_output
 from machinectl.ssh.ssh_errors import NoKey, SSHError
 
@@ -26,9 +24,6 @@ if TYPE_CHECKING:
 GUARD = 'echo; read end; kill "$SSH_AGENT_PID"'
 # How long ssh-agent and ssh-add may take, in seconds: some keys take long to unlock.
 PATIENCE = 60.0
-# openssh-portable, PROTOCOL.key: how an unencrypted key begins. Older formats name the encryption in text.
-OPENSSH = b"-----BEGIN OPENSSH PRIVATE KEY-----"
-UNENCRYPTED = b"openssh-key-v1\0\0\0\0\4none"
 
 
 class PrivateAgent:
@@ -143,14 +138,7 @@ def is_locked(path: str) -> bool:
         text = read_file(path)
     except OSError:
         return False
-    if b"ENCRYPTED" in text:
-        return True
-    _, found, body = text.partition(OPENSSH)
-    try:
-        begin = base64.b64decode(b"".join(body.split())[:40])
-    except binascii.Error:
-        return False
-    return bool(found) and not begin.startswith(UNENCRYPTED)
+    return is_encrypted(text)
 
 
 def check_named_key(path: str, agent: str) -> None:
