@@ -96,7 +96,7 @@ def test_options_that_only_a_set_up_applies_are_named_with_the_command(
 ) -> None:
     done = register(tmp_path, sshd.port, *options)
     assert done.returncode == 0, done.stderr
-    assert f"Warning: {effect}\nSet the host up: machinectl {step}\n" in done.stderr
+    assert f"Warning: {effect}\n  Set the host up: machinectl {step}\n" in done.stderr
 
 
 def test_a_driver_without_ssh_gives_engine_options_no_effect(tmp_path: Path) -> None:
