@@ -35,7 +35,7 @@ def test_a_machine_that_becomes_ready_is_told_with_the_next_commands(
 
     monkeypatch.setattr("machinectl.commands.provision.provision", finish)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    switches = dict.fromkeys(("yes", "dry_run", "force", "restart_swarm", "open_firewall"), False)
+    switches = dict.fromkeys(("yes", "dry_run", "force", "restart_swarm", "open_firewall", "take_over"), False)
     assert provision(Session(store.root), names=["orion"], login=Login(), **switches) == 0
     said = capsys.readouterr().out
     assert ("Docker is up and running on orion: tcp://192.0.2.7:2376" in said) is told

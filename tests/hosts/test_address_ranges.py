@@ -80,7 +80,7 @@ def test_a_repeated_address_is_returned_once() -> None:
 def test_invalid_text_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         addresses(text)
-    assert caught.value.hint.startswith("machinectl discover ")
+    assert "machinectl discover " in caught.value.hint
     assert caught.value.cause.isprintable()
 
 

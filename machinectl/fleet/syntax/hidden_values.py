@@ -7,7 +7,8 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
-from machinectl.errors import CUT, MachineError
+from machinectl.console import rewritten
+from machinectl.errors import CUT, NO_HINT, MachineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +54,8 @@ class Hidden:
     def conceal(self, error: BaseException) -> None:
         if isinstance(error, MachineError):
             # A guess would show something like the hidden value.
-            error.hint = "" if error.guesses and self.is_in(error.cause) else self.without(error.hint)
+            hides = error.guesses and self.is_in(error.cause)
+            error.hint = NO_HINT if hides else rewritten(error.hint, self.without)
             error.cause = self.without(error.cause)
             error.args = (error.cause,)
 
