@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 UNKNOWN = f"HOME is not set, and user ID {os.getuid()} has no home directory"
-NAMED = "Set HOME, or name the store: export MACHINE_STORAGE_PATH=<DIR>, or machinectl -s <DIR> ls"
+NAMED = "Set HOME, or name the store: export MACHINE_STORAGE_PATH=<DIR>"
 
 
 @pytest.fixture(autouse=True)
