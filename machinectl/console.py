@@ -22,7 +22,7 @@ ANSWER = Hint("Answer the question, or give the option that answers it")
 
 
 class Unanswered(MachineError):
-    def __init__(self, hint: str = ANSWER) -> None:
+    def __init__(self, hint: Hint = ANSWER) -> None:
         super().__init__("No answer was given", hint)
 
 
@@ -78,10 +78,10 @@ class Console(Protocol):
     """A terminal or a job's log. Never prints to stdout."""
 
     # Print a line of information, and below it what to do.
-    def note(self, text: str, hint: str = NO_HINT) -> None: ...
+    def note(self, text: str, hint: Hint = NO_HINT) -> None: ...
 
     # Print a warning and continue.
-    def warn(self, text: str, hint: str = NO_HINT) -> None: ...
+    def warn(self, text: str, hint: Hint = NO_HINT) -> None: ...
 
     # Show a long step, and at the end its duration or failure.
     def step(self, title: str) -> AbstractContextManager[None]: ...
@@ -137,10 +137,10 @@ class SilentConsole:
     interactive = False
     progress = None
 
-    def note(self, text: str, hint: str = NO_HINT) -> None:
+    def note(self, text: str, hint: Hint = NO_HINT) -> None:
         pass
 
-    def warn(self, text: str, hint: str = NO_HINT) -> None:
+    def warn(self, text: str, hint: Hint = NO_HINT) -> None:
         pass
 
     def step(self, title: str) -> AbstractContextManager[None]:  # noqa: ARG002 - required by Console
@@ -169,11 +169,11 @@ class RewritingConsole:
     def progress(self) -> Callable[[str], None] | None:
         return self._console.progress
 
-    def note(self, text: str, hint: str = NO_HINT) -> None:
-        self._console.note(type(text)(self._rewrite(text)), rewritten(hint, self._rewrite))
+    def note(self, text: str, hint: Hint = NO_HINT) -> None:
+        self._console.note(type(text)(self._rewrite(text)), hint.rewritten(self._rewrite))
 
-    def warn(self, text: str, hint: str = NO_HINT) -> None:
-        self._console.warn(self._rewrite(text), rewritten(hint, self._rewrite))
+    def warn(self, text: str, hint: Hint = NO_HINT) -> None:
+        self._console.warn(self._rewrite(text), hint.rewritten(self._rewrite))
 
     def step(self, title: str) -> AbstractContextManager[None]:
         return self._console.step(self._rewrite(title))
@@ -195,16 +195,12 @@ class UnattendedConsole(RewritingConsole):
 
     interactive = False
 
-    def __init__(self, console: Console, hint: str) -> None:
+    def __init__(self, console: Console, hint: Hint) -> None:
         super().__init__(console, lambda text: text)
         self._hint = hint
 
     def ask(self, prompt: str, *, secret: bool = False) -> str:  # noqa: ARG002 - required by Console
         raise Unanswered(self._hint)
-
-
-def rewritten(hint: str, rewrite: Callable[[str], str]) -> str:
-    return hint.rewritten(rewrite) if isinstance(hint, Hint) else rewrite(hint)
 
 
 class RewritingBoard:
@@ -215,7 +211,7 @@ class RewritingBoard:
 
     def done(self, name: str, error: BaseException | None) -> None:
         if isinstance(error, MachineError):
-            error.cause, error.hint = self._rewrite(error.cause), rewritten(error.hint, self._rewrite)
+            error.cause, error.hint = self._rewrite(error.cause), error.hint.rewritten(self._rewrite)
         self._board.done(name, error)
 
     def console(self, name: str) -> Console:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.shell import is_plain
 
 TYPE_CHECKING = False
@@ -21,7 +21,9 @@ def format_variables(form: str, variables: Variables) -> str:
     """Return UTF-8 text. Raises MachineError for values that are not UTF-8."""
     for name, value in variables.items():
         if not is_text(value or ""):
-            raise MachineError(f"{form} cannot hold {name}: it is not UTF-8", "Print it for a shell: --shell bash")
+            raise MachineError(
+                f"{form} cannot hold {name}: it is not UTF-8", Hint("Print it for a shell: --shell bash")
+            )
     return FORMS[form](variables)
 
 

@@ -16,8 +16,6 @@ SHORT = 3
 LONGEST_LINE = 200
 # Characters to read: an engine or a host could send megabytes, which would take seconds.
 LONGEST_TEXT = 1 << 16
-# Behind `machinectl`, it marks a command that is typed on another computer. Nobody sees it.
-ELSEWHERE = "\N{WORD JOINER}"
 # Verbs that hints lead to, where code asks for that.
 DOCTOR, IMPORT, PROVISION, RENEW = "doctor", "certs import", "provision", "renew"
 CUT = "…"
@@ -63,10 +61,6 @@ class Hint(str):
     def __or__(self, other: Hint) -> Hint:
         return Hint.of(*self.parts, *other.parts)
 
-    # Until every room gives a Hint.
-    def __ror__(self, other: str) -> Hint:
-        return Hint(other) | self
-
 
 NO_HINT = Hint.of()
 LEAVE_ONE_OUT = Hint("Leave one of them out")
@@ -93,22 +87,13 @@ class MachineError(Exception):
     leads_to = ""
 
     def __init__(
-        self, cause: str, hint: str = NO_HINT, *, mistyped: tuple[str, str] | None = None, for_scripts: bool = False
+        self, cause: str, hint: Hint = NO_HINT, *, mistyped: tuple[str, str] | None = None, for_scripts: bool = False
     ) -> None:
         super().__init__(cause)
         self.cause = cause
         self.hint = hint
         self.mistyped = mistyped
         self.for_scripts = for_scripts
-
-    # Until every room gives a Hint.
-    @property
-    def hint(self) -> Hint:
-        return self._hint  # type: ignore[return-value]
-
-    @hint.setter
-    def hint(self, hint: str) -> None:
-        self._hint = hint
 
     def named(self, name: str) -> MachineError:
         """Return an error whose cause names the machine."""
@@ -137,11 +122,6 @@ class Declined(CheckFailed):
 
     exit_code = 1
     label = ""
-
-
-def elsewhere(hint: str) -> str:
-    """Mark the commands of a hint as typed on another computer, which has a store of its own."""
-    return hint.replace("machinectl ", f"machinectl{ELSEWHERE} ")
 
 
 def put_certificates_in(name: str, how: str = "Get its certificates from whoever made them") -> Hint:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machinectl.errors import UsageError
+from machinectl.errors import Hint, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,11 +68,15 @@ def parse_lifetime(text: str, flag: str = "--lifetime") -> int:
     """Return the seconds of 60s, 12h, 7d or 2w. Raises UsageError."""
     seconds = parse_duration(text)
     if not seconds and text[-1:] in UNITS and set(text[:-1]) == {"0"}:
-        raise UsageError(f"{flag} cannot be {text}", f"For example: {flag} 60s, 12h, 7d or 2w")
+        raise UsageError(f"{flag} cannot be {text}", Hint(f"For example: {flag} 60s, 12h, 7d or 2w"))
     if not seconds:
-        raise UsageError(f"{flag} takes a number with a unit, not {text!r}", f"For example: {flag} 12h, 7d, 2w or 60s")
+        raise UsageError(
+            f"{flag} takes a number with a unit, not {text!r}", Hint(f"For example: {flag} 12h, 7d, 2w or 60s")
+        )
     if seconds > LONGEST_LIFETIME:
-        raise UsageError(f"{flag} is at most 90d, not {text}", "Renewing a certificate needs no restart of the engine")
+        raise UsageError(
+            f"{flag} is at most 90d, not {text}", Hint("Renewing a certificate needs no restart of the engine")
+        )
     return seconds
 
 

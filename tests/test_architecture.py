@@ -151,6 +151,32 @@ def test_no_code_reads_what_our_errors_say() -> None:
     assert found == READ_ERRORS
 
 
+def is_message(node: ast.AST) -> bool:
+    """Return whether a call's first argument is for the user: a cause, a note, a step's title, a hint's words."""
+    if not (isinstance(node, ast.Call) and node.args):
+        return False
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    return name.endswith("Error") or name in {"CheckFailed", "Declined", "Hint", "missing", "note", "step", "warn"}
+
+
+def literal_text(node: ast.AST) -> str:
+    return "".join(
+        part.value for part in ast.walk(node) if isinstance(part, ast.Constant) and isinstance(part.value, str)
+    )
+
+
+def test_no_text_of_an_error_or_a_hint_holds_a_command_of_ours() -> None:
+    """It stands in the command of a hint, so that nobody has to search for it."""
+    command = re.compile(rf"machinectl (?:{'|'.join(sorted(ALL))})\b")
+    found = [
+        f"{name}:{node.lineno}: {literal_text(node.args[0])}"
+        for name, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and is_message(node) and command.search(literal_text(node.args[0]))
+    ]
+    assert found == []
+
+
 def test_every_path_in_contributing_exists() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text()
     paths = re.findall(r"`((?:machinectl|drivers|tests|examples|docs|\.ci)/[\w./-]+)`", text)

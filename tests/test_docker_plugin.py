@@ -59,7 +59,7 @@ def test_env_names_what_was_typed_and_is_for_the_shell_that_started_docker(machi
 
 
 def test_what_it_prints_for_a_start_up_file_runs_us_and_not_docker(machine: PluggedDocker) -> None:
-    line = machine("machine", "use", "orionbox").stderr.splitlines()[2].partition(": ")[2]
+    line = machine("machine", "use", "orionbox").stderr.splitlines()[1].rpartition(": ")[2]
     assert line == 'eval "$(docker machine shell-init bash)"'
     environment = {**os.environ, **machine.environment}
     for words, told in (("url orionbox", f"{URL}\n"), ('use orionbox && echo "$DOCKER_HOST"', f"{URL}\n")):
@@ -69,7 +69,7 @@ def test_what_it_prints_for_a_start_up_file_runs_us_and_not_docker(machine: Plug
 
 
 def test_use_is_suggested_as_the_function_that_it_is(machine: PluggedDocker) -> None:
-    assert "\n  For machinectl use, add to" in machine("machine", "use", "orionbox").stderr
+    assert "; For the verb use, add to" in machine("machine", "use", "orionbox").stderr
     assert machine("machine", "use", "--help").stdout.endswith("\n  machinectl use --unset\n")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.errors import MachineError
+from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.files import fileset
 from machinectl.files.fileset import locked_directory, replace_together
 
@@ -20,7 +20,7 @@ SET = {"tool.yml": b"tool", "rigel/ca.pem": b"ca", "rigel/key.pem": b"key", "veg
 
 def write(directory: Path, files: dict[str, bytes], *, force: bool = False) -> None:
     with locked_directory(str(directory)):
-        replace_together(str(directory), files, force=force, hint="Choose another directory", mode=0o600)
+        replace_together(str(directory), files, force=force, hint=Hint("Choose another directory"), mode=0o600)
 
 
 def found(directory: Path) -> dict[str, bytes]:
@@ -55,7 +55,7 @@ def test_a_link_in_the_place_of_a_folder_stops_all(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "rigel").symlink_to(tmp_path / "elsewhere")
     with locked_directory(str(tmp_path / "out")), pytest.raises(MachineError, match="rigel is a link to "):
-        replace_together(str(tmp_path / "out"), {"rigel/key.pem": b"key"}, force=True, hint="")
+        replace_together(str(tmp_path / "out"), {"rigel/key.pem": b"key"}, force=True, hint=NO_HINT)
     assert os.listdir(tmp_path / "elsewhere") == []
     assert os.listdir(tmp_path / "out") == ["rigel"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.hosts.engine_socket.command_environment import machine_at_socket
 
 TYPE_CHECKING = False
@@ -25,4 +25,6 @@ def active(store: Store, environment: Mapping[str, str]) -> str:
             continue
     if name := machine_at_socket(store, host):
         return name
-    raise MachineError("No active host found", "Point docker at one: eval $(machinectl env <NAME>)", for_scripts=True)
+    raise MachineError(
+        "No active host found", Hint("Point docker at one", "eval $(machinectl env <NAME>)"), for_scripts=True
+    )

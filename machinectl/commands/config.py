@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from machinectl.errors import Hint
 from machinectl.hosts.exports.docker_environment import docker_variables, engine_name
 
 TYPE_CHECKING = False
@@ -27,12 +28,14 @@ def config(
     directory = variables["DOCKER_CERT_PATH"]
     if directory is None:
         if environment.get("DOCKER_TLS_VERIFY"):
-            console.warn("DOCKER_TLS_VERIFY is set here, and no flag turns it off: env -u DOCKER_TLS_VERIFY docker …")
+            console.warn(
+                "DOCKER_TLS_VERIFY is set here, and no flag turns it off", Hint("", "env -u DOCKER_TLS_VERIFY docker …")
+            )
         return [host]
     if any(letter.isspace() or letter in PATTERN for letter in directory + host):
         console.warn(
-            "a shell would split or expand these flags, which contain a blank or a pattern; use instead: "
-            f"eval $(machinectl env {name})"
+            "a shell would split or expand these flags, which contain a blank or a pattern",
+            Hint("Use instead", f"eval $(machinectl env {name})"),
         )
     files = {"tlscacert": "ca.pem", "tlscert": "cert.pem", "tlskey": "key.pem"}
     return ["--tlsverify", *(f"--{flag}={os.path.join(directory, file)}" for flag, file in files.items()), host]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from machinectl import url as engine_url
-from machinectl.errors import MachineError, UsageError, wrong_choice
+from machinectl.errors import Hint, MachineError, UsageError, wrong_choice
 from machinectl.hosts.engine_socket.command_environment import left_in_shell
 from machinectl.hosts.exports.docker_environment import VARIABLES, docker_variables, engine_name
 from machinectl.shell import detect, env_script
@@ -55,7 +55,7 @@ def env_file(
         raise wrong_choice("--format", form, tuple(envfile.FORMS))
     variables = docker_settings(store, names, unset=unset, no_proxy=no_proxy, environment=environment, swarm=swarm)
     if unset and form != "json":
-        raise UsageError(f"A file of {form} unsets nothing", "Delete the file; or ask for: --format json")
+        raise UsageError(f"A file of {form} unsets nothing", Hint("Delete the file; or ask for: --format json"))
     return envfile.format_variables(form, variables)
 
 
@@ -74,7 +74,7 @@ def docker_settings(
     keep the previous machine.
     """
     if unset and names:
-        raise MachineError("Expected no machine name when the -u flag is present", "machinectl env -u")
+        raise MachineError("Expected no machine name when the -u flag is present", Hint("", "machinectl env -u"))
     variables: dict[str, str | None] = dict.fromkeys(VARIABLES)
     if not unset:
         variables = docker_variables(store, engine_name(store, names, swarm=swarm))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl import age
-from machinectl.errors import Hint, MachineError, UsageError
+from machinectl.errors import NO_HINT, Hint, MachineError, UsageError
 from machinectl.files.atomic import full_disk_hint, write_and_rename
 from machinectl.files.secret_files import read_secret
 from machinectl.hosts.connection.host_lock import user_at_computer
@@ -141,5 +141,5 @@ def write_export(path: str, data: bytes) -> None:
 def unwritable(path: str, why: OSError | ValueError) -> MachineError:
     directory = os.path.dirname(path) or os.curdir
     reason = why.strerror if isinstance(why, OSError) else str(why)
-    full = full_disk_hint(why, directory) if isinstance(why, OSError) else ""
+    full = full_disk_hint(why, directory) if isinstance(why, OSError) else NO_HINT
     return MachineError(f"{path} cannot be written: {reason}", full or Hint("See", "ls -ld", directory))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from machinectl.errors import Hint
 from machinectl.hosts.engine_socket.socket_notes import rename_in_notes
 from machinectl.machines import record
 from machinectl.machines.jump_hosts import MACHINE
@@ -39,7 +40,7 @@ def rename(store: Store, console: Console, old: str, new: str) -> None:
     if new != old:
         for socket in rename_in_notes(store, old, new):
             console.note(f"Its socket {socket.path} stays open")
-        console.note(f'"{old}" is "{new}" now. Where a shell points at it: eval $(machinectl env {new})')
+        console.note(f'"{old}" is "{new}" now', Hint("Where a shell points at it", f"eval $(machinectl env {new})"))
 
 
 def held_with_those_behind(

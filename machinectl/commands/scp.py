@@ -9,7 +9,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.hosts.connection.copy_paths import parse_machine_path
 from machinectl.hosts.connection.openssh_programs import run_ssh_program, temporary_ssh_config
 from machinectl.hosts.connection.sftp_copy import copy_by_sftp, explain_sftp_failure
@@ -50,7 +50,7 @@ def scp(
     if not machines:
         raise UsageError(
             f"no path is on a machine: {shlex.join(words)}",
-            "One is written <NAME>:<PATH>; within this computer: cp",
+            Hint("One is written <NAME>:<PATH>; within this computer: cp"),
         )
     for source in sources:
         check_different(source, target)
@@ -58,7 +58,8 @@ def scp(
     if delta:
         if native:
             raise MachineError(
-                "-d uses rsync over the system's ssh, which --native-ssh turns off", "Leave out -d or --native-ssh"
+                "-d uses rsync over the system's ssh, which --native-ssh turns off",
+                Hint("Leave out -d or --native-ssh"),
             )
         check_rsync(sources, target, wishes)
         with temporary_ssh_config(store, machines, console, login, logins) as files:
@@ -80,7 +81,7 @@ def check_different(source: MachinePath, target: MachinePath) -> None:
         return
     path = posixpath.normpath(source.path)
     if posixpath.normpath(target.path) in {path, posixpath.dirname(path) or posixpath.curdir}:
-        raise UsageError(f"{source} and {target} are the same", "Name another target")
+        raise UsageError(f"{source} and {target} are the same", Hint("Name another target"))
 
 
 def check_rsync(sources: Sequence[MachinePath], target: MachinePath, wishes: CopyOptions) -> None:
@@ -89,14 +90,16 @@ def check_rsync(sources: Sequence[MachinePath], target: MachinePath, wishes: Cop
     if len(from_machines) > 1 or ("" in from_machines) == (target.machine is None):
         raise UsageError(
             "-d uses rsync, which copies only between this computer and one machine",
-            "Without -d, scp copies between any of them",
+            Hint("Without -d, scp copies between any of them"),
         )
     for source in sources:
         # rsync would skip it and succeed.
         if source.machine is None and os.path.isdir(source.path) and not wishes.recursive:
-            raise MachineError(f"{source} is a directory", "Copy it with its contents: -r")
+            raise MachineError(f"{source} is a directory", Hint("Copy it with its contents: -r"))
     if not shutil.which("rsync"):
-        raise MachineError("rsync is not installed on this computer", "Install the package rsync, or leave out -d")
+        raise MachineError(
+            "rsync is not installed on this computer", Hint("Install the package rsync, or leave out -d")
+        )
 
 
 def by_rsync(
@@ -115,6 +118,7 @@ def by_rsync(
     shells = [line for line in ended.said.splitlines() if not line.startswith("rsync")]
     if ended.status in NOT_STARTED and any("rsync" in line for line in shells):
         raise MachineError(
-            f'There is no rsync on the host of "{machines[0].name}"', "Install the package rsync there, or leave out -d"
+            f'There is no rsync on the host of "{machines[0].name}"',
+            Hint("Install the package rsync there, or leave out -d"),
         )
     return ended.status

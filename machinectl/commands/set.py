@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.driver.driver_options import option_flag
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import NO_HINT, Hint, MachineError, UsageError
 from machinectl.hosts.connection.machine_driver import driver_of, endpoints_of
 from machinectl.hosts.exports.ssh_config_file import note_jump_host
 from machinectl.hosts.lifecycle.editing import Edit
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def set_machine(store: Store, console: Console, name: str, change: Edit) -> Machine:
     """Change nothing if a setting is invalid."""
     if change == Edit():
-        raise UsageError("Nothing to set", f"machinectl set --url tcp://192.168.0.30:2376 {name}")
+        raise UsageError("Nothing to set", Hint("", "machinectl set --url tcp://192.168.0.30:2376", name))
     store.check_exists(name)
     with store.writing(name, waiting(console, name)) as held:
         machine, before = held.machine, held.machine.spec
@@ -37,13 +37,14 @@ def set_machine(store: Store, console: Console, name: str, change: Edit) -> Mach
         waits = change.carry_out(held)
     # The server's certificate does not name a new address.
     waits = waits or (machine.has_changes and machine.tls and machine.url != url_before)
-    console.note(f'"{name}" now: {", ".join(edit_summary(machine, change, before))}')
+    is_applied = machine.has_changes and change.concerns_host and not waits
+    waits = waits or bool((change.engine or change.addresses) and has_ssh(machine) and not is_applied)
+    hint = Hint("Apply it to the host", "machinectl provision", name) if waits else NO_HINT
+    console.note(f'"{name}" now: {", ".join(edit_summary(machine, change, before))}', hint)
     if "ssh_only" in change.engine:
         note_holders(console, machine)
-    if machine.has_changes and change.concerns_host and not waits:
+    if is_applied:
         console.note("The host has these settings already: nothing to apply")
-    elif waits or ((change.engine or change.addresses) and has_ssh(machine)):
-        console.note(f"Apply it to the host: machinectl provision {name}")
     if change.jump:
         note_jump_host(store, console, machine)
     advise(console, machine)
@@ -58,7 +59,7 @@ def note_holders(console: Console, machine: Machine) -> None:
     if machine.engine.ssh_only:
         console.note(f"That {effect}, until the engine listens with TLS again")
     else:
-        console.note(f"That {effect}. To end it for one of them: machinectl access end <WHO> {machine.name}")
+        console.note(f"That {effect}", Hint("To end it for one of them", "machinectl access end <WHO>", machine.name))
 
 
 def has_ssh(machine: Machine) -> bool:

@@ -60,10 +60,10 @@ class CommandError(MachineError):
 class LogConsole(RewritingConsole):
     """Rewrites the text of each note, but not its hint, which has a line of its own."""
 
-    def note(self, text: str, hint: str = NO_HINT) -> None:
+    def note(self, text: str, hint: Hint = NO_HINT) -> None:
         self._console.note(self._rewrite(text), hint)
 
-    def warn(self, text: str, hint: str = NO_HINT) -> None:
+    def warn(self, text: str, hint: Hint = NO_HINT) -> None:
         self._console.warn(self._rewrite(text), hint)
 
 

@@ -8,7 +8,7 @@ import sys
 
 from machinectl import url as engine_url
 from machinectl.driver.installed_drivers import close_all
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.files.spool_directory import temporary_directory
 from machinectl.foreground_program import end_alike, run_foreground
 from machinectl.hosts.connection.login import answering_endpoint, logged_in, login_endpoint, pin_first_key, pin_in_store
@@ -51,7 +51,7 @@ def ssh(store: Store, console: Console, words: Sequence[str], login: Login, *, n
     """
     if words and words[0].startswith("-"):
         raise UsageError(
-            f"{words[0]} is not an option of machinectl ssh; put options of ssh after the machine's name",
+            f"{words[0]} is not an option of ours; put options of ssh after the machine's name",
             with_name_first(words),
         )
     user, _, name = "".join(words[:1]).rpartition("@")
@@ -76,7 +76,7 @@ def ssh(store: Store, console: Console, words: Sequence[str], login: Login, *, n
     if options:
         raise UsageError(
             f"There is no ssh on this computer, and machinectl's own takes a command, not {arguments[0]}",
-            "Install the OpenSSH client",
+            Hint("Install the OpenSSH client"),
         )
     from machinectl.ssh.client.interactive_shell import run_shell
 
@@ -112,7 +112,7 @@ def machine_at(store: Store, address: str) -> str:
     return found[0] if len(found) == 1 else ""
 
 
-def with_name_first(words: Sequence[str]) -> str:
+def with_name_first(words: Sequence[str]) -> Hint:
     """Return the command line with ssh's options after the name, or the help of ssh if they cannot be parsed."""
     import getopt
 
@@ -120,10 +120,10 @@ def with_name_first(words: Sequence[str]) -> str:
     try:
         options, [name, *command] = getopt.getopt(given, LETTERS)
     except (getopt.GetoptError, ValueError):
-        return "machinectl ssh --help"
+        return Hint("", "machinectl ssh --help")
     users = [value for option, value in options if option == "-l"]
     others = [word for option, value in options if option != "-l" for word in (option, value) if word]
-    return shlex.join(["machinectl", "ssh", "@".join([*users[-1:], name]), *others, *command])
+    return Hint("", "machinectl ssh", "@".join([*users[-1:], name]), *others, *command)
 
 
 def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], console: Console, login: Login) -> int:
@@ -149,7 +149,7 @@ def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], c
         try:
             status = run_foreground(command, os.environ)
         except OSError as exc:
-            raise MachineError(f"ssh cannot be started: {exc.strerror}", "Try: ssh -V") from exc
+            raise MachineError(f"ssh cannot be started: {exc.strerror}", Hint("Try: ssh -V")) from exc
         said = read_logs(log, JUMP_LOG)
     if os.WIFEXITED(status) and os.WEXITSTATUS(status) == SSH_FAILED:
         raise_ssh_failure(said, machine, console, login)

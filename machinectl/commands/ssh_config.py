@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.hosts.connection.openssh_programs import machine_host_block
 from machinectl.hosts.exports.ssh_config_file import USERS_OWN, all_blocks, include_line, is_included, write_ssh_config
 
@@ -29,7 +29,9 @@ def ssh_config(store: Store, console: Console, names: Sequence[str]) -> Iterator
 def keep_ssh_config(store: Store, console: Console, names: Sequence[str]) -> str:
     """Write a file that the store keeps current; return its Include line."""
     if names:
-        raise UsageError("--write writes a file for all machines, not for some", "machinectl ssh-config --write")
+        raise UsageError(
+            "--write writes a file for all machines, not for some", Hint("", "machinectl ssh-config --write")
+        )
     write_ssh_config(store, console.warn)
     if not is_included(store):
         console.note(f"Put this line at the top of {USERS_OWN}, so that ssh knows the machines by name:")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.hosts.certificates.pending import settle_pending
 from machinectl.hosts.status.machine_states import state_of
 from machinectl.machines.selection import chosen_one
@@ -42,5 +42,7 @@ def engine_version(store: Store, names: Sequence[str], timeout: float) -> tuple[
     name, found = status(store, names, timeout)
     if not found.version:
         why = "was not asked: --timeout is 0" if found.state is State.UNKNOWN else "does not say its version"
-        raise MachineError(found.error or f'The engine of "{name}" {why}', found.hint or f"machinectl version {name}")
+        raise MachineError(
+            found.error or f'The engine of "{name}" {why}', found.hint or Hint("", "machinectl version", name)
+        )
     return name, found

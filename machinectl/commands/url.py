@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from machinectl import url as engine_url
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.machines.selection import chosen, chosen_one
 
 TYPE_CHECKING = False
@@ -31,5 +31,7 @@ def engine_host(store: Store, name: str) -> str:
     machine = store.read_ready(name)
     host = engine_url.parse_url(machine.urls[0]).host
     if not host:
-        raise MachineError(f'Machine "{name}" has no address: its URL is {machine.url}', f"machinectl url {name}")
+        raise MachineError(
+            f'Machine "{name}" has no address: its URL is {machine.url}', Hint("", "machinectl url", name)
+        )
     return host

@@ -144,7 +144,9 @@ def context_errors(config: str) -> Iterator[None]:
 
 
 def cannot_write(config: str, why: OSError) -> ContextError:
-    hint = full_disk_hint(why, config) or "Keep docker's contexts where you may write: export DOCKER_CONFIG=<DIR>"
+    hint = full_disk_hint(why, config) or Hint(
+        "Keep docker's contexts where you may write", "export DOCKER_CONFIG=<DIR>"
+    )
     return ContextError(f"Cannot write docker's contexts in {config}: {why.strerror or why}", hint)
 
 

@@ -31,7 +31,7 @@ class NoPowerSwitch(DriverError):
     `mac` is the network card's address (12:34:56:78:9a:bc), for Wake-on-LAN.
     """
 
-    def __init__(self, cause: str, hint: str = NO_HINT, *, mac: str = "") -> None:
+    def __init__(self, cause: str, hint: Hint = NO_HINT, *, mac: str = "") -> None:
         super().__init__(cause, hint)
         self.mac = mac
 

@@ -83,7 +83,7 @@ class EngineError(MachineError):
     status = 0
     said = ""
 
-    def __init__(self, cause: str, hint: str = NO_HINT, state: State = State.ERROR) -> None:
+    def __init__(self, cause: str, hint: Hint = NO_HINT, state: State = State.ERROR) -> None:
         super().__init__(one_line(cause), hint)
         self.state = state
 

@@ -88,7 +88,7 @@ def place_left_files(directory: str) -> None:
 
 
 def replace_together(
-    directory: str, files: Mapping[str, bytes], *, force: bool, hint: str, mode: int = PUBLIC_FILE
+    directory: str, files: Mapping[str, bytes], *, force: bool, hint: Hint, mode: int = PUBLIC_FILE
 ) -> None:
     """Write all files or none; empty data removes a file. A name may be a path below the directory.
 
@@ -131,7 +131,7 @@ def check_folders(directory: str, names: Iterable[str]) -> None:
             )
 
 
-def check_absent(directory: str, names: Iterable[str], hint: str) -> None:
+def check_absent(directory: str, names: Iterable[str], hint: Hint) -> None:
     """Raise MachineError if one of the files is there."""
     present = [name for name in names if os.path.lexists(os.path.join(directory, name))]
     if present:

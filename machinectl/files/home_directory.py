@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 
 
-def check_home_known(path: str, hint: str) -> None:
+def check_home_known(path: str, hint: Hint) -> None:
     """Raise MachineError if `~` is still there: the path would be below the current directory."""
     if path.startswith("~"):
         raise MachineError(f"HOME is not set, and user ID {os.getuid()} has no home directory", hint)

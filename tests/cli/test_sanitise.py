@@ -16,7 +16,7 @@ from machinectl.cli.output.stdout import print_json
 from machinectl.cli.output.terminal import Terminal
 from machinectl.cli.tables.dry_run import print_plan
 from machinectl.cli.tables.text_table import cell_text
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
 from machinectl.ssh.ssh_errors import LoginRefused
 from tests.support import servers
@@ -66,14 +66,14 @@ def test_every_way_to_the_person_is_harmless(capfd: pytest.CaptureFixture[str]) 
             pass
 
     def fails() -> int:
-        raise MachineError(EVIL, EVIL)
+        raise MachineError(EVIL, Hint(EVIL, EVIL))
 
     guarded(fails)
     print_plan(HostPlan((EVIL,), (Outcome(EVIL, changed=True, details=(EVIL,)),)))
     print_json({EVIL: EVIL})
     out, err = capfd.readouterr()
     assert out.count("gnp") == 5
-    assert err.count("gnp") == 8
+    assert err.count("gnp") == 9
     assert not CONTROL.search(out + err + cell_text(EVIL))
 
 

@@ -422,7 +422,7 @@ def test_set_and_rename_say_what_they_did(orionbox: Store) -> None:
     renamed = machinectl("rename", "orionbox", "saturn", store=orionbox.root)
     assert (renamed.stdout, renamed.stderr) == (
         "",
-        '"orionbox" is "saturn" now. Where a shell points at it: eval $(machinectl env saturn)\n',
+        '"orionbox" is "saturn" now\n  Where a shell points at it: eval $(machinectl env saturn)\n',
     )
     assert machinectl("rename", "saturn", "saturn", store=orionbox.root).stderr == ""
 

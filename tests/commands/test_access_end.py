@@ -182,7 +182,7 @@ def elsewhere(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> dict[str, di
 
     def look(_store: object, machine: Machine, *_: object) -> dict[str, str]:
         if machine.name in engines.off:
-            raise MachineError("port 22 refused the connection", "See: ls")
+            raise MachineError("port 22 refused the connection", Hint("See: ls"))
         return listed.get(machine.name, {})
 
     monkeypatch.setattr(access_end_module, "look_for_holder", look)

@@ -18,7 +18,7 @@ from machinectl.cli.declarations.share_machines import TOOLS
 from machinectl.commands.access import issue as issuing
 from machinectl.commands.access.issue import ToolIssue, access_issue, plan_access_issue
 from machinectl.commands.access.ls import access_ls
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.files import fileset
 from machinectl.hosts.access import granting
 from machinectl.hosts.access.issued_files import write_issued
@@ -71,7 +71,7 @@ def hosts(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[bytes]]:
 
     def trust_ca(held: Any, _console: object, _access: object, ca: bytes, *_: object, **__: object) -> bool:
         if found[held.name] is None:
-            raise MachineError("no answer", "Start it")
+            raise MachineError("no answer", Hint("Start it"))
         found[held.name].add(ca)
         return True
 
@@ -408,7 +408,7 @@ def test_a_dry_run_names_the_files_unless_a_machine_fails(
 
     def plan(_store: object, machine: Machine, *_: object, **__: object) -> HostPlan:
         if machine.name in off:
-            raise MachineError("no answer", "Start it")
+            raise MachineError("no answer", Hint("Start it"))
         return HostPlan()
 
     monkeypatch.setattr(issuing, "plan_client", plan)

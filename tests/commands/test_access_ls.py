@@ -102,7 +102,7 @@ def test_set_says_whose_access_is_suspended_and_whose_comes_back(store: Store) -
         held.write()
     said = machinectl("set", "--no-ssh-only", "rigel", store=store.root).stderr
     ending = "To end it for one of them: machinectl access end <WHO> rigel"
-    assert f"gives access back to alice. {ending}" in " ".join(said.split())
+    assert f"gives access back to alice {ending}" in " ".join(said.split())
 
 
 def test_programs_get_whole_fingerprints_and_states(store: Store) -> None:

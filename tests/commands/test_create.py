@@ -273,7 +273,7 @@ def test_a_clients_certificate_that_a_set_up_does_not_use_is_named(
 
 IN_SHELL = [
     "eval $(machinectl env web1)",
-    'For machinectl use, add to ~/.bashrc: eval "$(machinectl shell-init bash)"',
+    'For the verb use, add to ~/.bashrc: eval "$(machinectl shell-init bash)"',
 ]
 
 
@@ -327,7 +327,7 @@ def test_dockers_context_is_a_next_command_only_if_the_users_ssh_knows_the_machi
     line = keep_ssh_config(store, Quiet(), [])
     assert commands() == without
     [note] = notes()
-    assert "Add them there: machinectl ssh-config --write; then put the line that it prints at the top of" in note
+    assert ": machinectl ssh-config --write; then put the line that it prints at the top of" in note
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh" / "config").write_text(f"{line}\n")
     assert commands() == ["  docker --context web1 ps", *(f"  {line}" for line in IN_SHELL)]

@@ -25,7 +25,7 @@ from machinectl.hosts.connection.login import Login
 from machinectl.hosts.lifecycle.host_plan import HostPlan
 from machinectl.hosts.upkeep import due_renewal
 from machinectl.hosts.upkeep.certificate_renewal import Renewal, new_identity
-from machinectl.hosts.upkeep.due_renewal import has_due_certificates
+from machinectl.hosts.upkeep.due_renewal import RenewalResult, has_due_certificates
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.lock import Lock
 from machinectl.provision.decision import EngineDown, EngineStopped, NotRestarted
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from typing import Self
 
     from machinectl.console import Console
-    from machinectl.hosts.upkeep.due_renewal import RenewalResult
     from machinectl.machines.store import Held, Store
     from tests.support.sshd import Sshd
 
@@ -93,7 +92,12 @@ def renewed(store: Store, *names: str, console: Quiet | None = None, dry_run: bo
 
 
 def summaries(results: Results) -> dict[str, str]:
-    return {name: getattr(result, "summary", str(result)) for name, result in results.items()}
+    return {name: said(result) for name, result in results.items()}
+
+
+def said(result: object) -> str:
+    parts = [result.summary, result.hint] if isinstance(result, RenewalResult) else [str(result)]
+    return ". ".join(filter(None, parts))
 
 
 @pytest.fixture

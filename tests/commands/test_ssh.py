@@ -255,7 +255,7 @@ def test_options_before_the_name_are_put_behind_it_by_the_hint(orion: Store, wor
         ((), 'no "default" machine exists'),
         (("socket",), '"socket" has no SSH'),
         (("half",), 'The creation of "half" was interrupted'),
-        (("-A", "orion"), "-A is not an option of machinectl ssh"),
+        (("-A", "orion"), "-A is not an option of ours"),
         (("--ssh-password-file", "/no/such/file", "orion"), "/no/such/file cannot be read"),
     ],
 )

@@ -13,6 +13,7 @@ import pytest
 
 from machinectl.driver import DriverError, MachineError, installed_drivers
 from machinectl.driver.installed_drivers import Guarded, Installed, installed, load
+from machinectl.errors import Hint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,7 +140,7 @@ class Clumsy:
         raise KeyError("a name\nand more")
 
     def stop(self, _: object) -> str:
-        raise MachineError("it is meant so", "do that")
+        raise MachineError("it is meant so", Hint("do that"))
 
 
 def test_what_a_driver_raises_is_its_own_error_or_is_blamed_on_it_by_name() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from machinectl.driver import DriverError, Option, UsageError
 from machinectl.driver.driver_options import absolute_paths, complete_options, option_flag
+from machinectl.errors import Hint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +53,7 @@ def test_a_number_and_a_flag_are_said_whatever_they_are() -> None:
 
 def refuse_odd(value: object) -> None:
     if int(str(value)) % 2:
-        raise UsageError(f"--cloud-cpus {value} is odd", "Give an even number")
+        raise UsageError(f"--cloud-cpus {value} is odd", Hint("Give an even number"))
 
 
 def test_a_value_is_checked_as_its_option_says_and_a_default_needs_no_check() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.driver import Option, installed_drivers
-from machinectl.errors import UsageError
+from machinectl.errors import Hint, UsageError
 from machinectl.fleet import fleet_keys
 from machinectl.fleet.model import HostLogin
 from machinectl.fleet.syntax.faults import WrongFile
@@ -81,7 +81,7 @@ def test_variables_of_an_engine_come_from_files_and_what_is_written_counts(tmp_p
 
 
 def refuse(value: object) -> None:
-    raise UsageError(f"--cloud-token {value!r} is none", "Give another one")
+    raise UsageError(f"--cloud-token {value!r} is none", Hint("Give another one"))
 
 
 def fail(value: object) -> None:

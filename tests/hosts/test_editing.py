@@ -90,7 +90,7 @@ def fill_certificates(store: Store) -> None:
 def test_a_new_address_is_applied_as_the_certificate_does_not_name_it(store: Store) -> None:
     fill_certificates(store)
     said = machinectl("set", "--url", "tcp://192.0.2.30:2376", "orion", store=store.root).stderr
-    assert "\nApply it to the host: machinectl provision orion\n" in said
+    assert "\n  Apply it to the host: machinectl provision orion\n" in said
     said = machinectl("set", "--url", "tcp://192.0.2.30:2376", "orion", store=store.root).stderr
     assert "provision" not in said
 

@@ -11,7 +11,7 @@ from machinectl import certs
 from machinectl.commands.renew import confirm_renewal
 from machinectl.doctor.check import Verdict
 from machinectl.doctor.store_files import modes_check
-from machinectl.errors import CheckFailed, MachineError
+from machinectl.errors import CheckFailed, Hint, MachineError
 from machinectl.hosts.certificates.ending_holders import ending_holders
 from machinectl.hosts.certificates.holder_files import holder_ca
 from machinectl.hosts.lifecycle.host_plan import target_of
@@ -77,7 +77,7 @@ def test_a_new_ca_ends_all_and_that_is_on_record_before_the_host_is_changed(orio
     assert (states(orion), ended(orion)) == ({}, ["alice", "ci"])
 
 
-@pytest.mark.parametrize("error", [EngineDown("down", "look"), CheckFailed("no", "look")])
+@pytest.mark.parametrize("error", [EngineDown("down", Hint("look")), CheckFailed("no", Hint("look"))])
 def test_a_host_that_rolled_back_or_was_not_changed_keeps_its_holders(orion: Store, error: MachineError) -> None:
     with orion.writing("orion") as held, pytest.raises(type(error)), ending_holders(held, Quiet(), OTHER):
         raise error
@@ -86,7 +86,7 @@ def test_a_host_that_rolled_back_or_was_not_changed_keeps_its_holders(orion: Sto
 
 def test_while_nobody_knows_what_the_host_has_the_holders_are_ending(orion: Store) -> None:
     with orion.writing("orion") as held, pytest.raises(MachineError), ending_holders(held, Quiet(), OTHER):
-        raise MachineError("the connection broke", "try again")
+        raise MachineError("the connection broke", Hint("try again"))
     assert states(orion) == {"alice": ENDING, "ci": ENDING}
     with orion.writing("orion") as held, ending_holders(held, Quiet(), OWN):
         pass

@@ -64,7 +64,7 @@ def test_containers_are_kept_by_a_reload_first_and_the_record_knows_before_the_h
     assert of_kind(store.read("orion").changes, ConfigMerged)
 
 
-@pytest.mark.parametrize("failure", [None, MachineError("it fails", "try again"), KeyboardInterrupt()])
+@pytest.mark.parametrize("failure", [None, MachineError("it fails", Hint("try again")), KeyboardInterrupt()])
 def test_live_restore_is_recorded_until_it_is_restored(
     store: Store, machine: Machine, failure: BaseException | None
 ) -> None:
@@ -242,7 +242,7 @@ def test_another_computers_host_is_refused_before_its_stopped_engine_is_waited_f
     host.facts = host.facts.replace(b"ActiveState=active", b"ActiveState=inactive")
 
     def refuse(_: Facts) -> None:
-        raise CheckFailed("another computer's CA", "ask its owner")
+        raise CheckFailed("another computer's CA", Hint("ask its owner"))
 
     with store.writing(machine.name) as held, pytest.raises(CheckFailed, match="another computer's CA"):
         ready_to_restart(RealRun(held, Quiet(), host), target_of(machine), Allowed(start=False), refuse)

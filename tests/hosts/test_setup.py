@@ -264,7 +264,7 @@ def test_an_engine_that_does_not_answer_over_ssh_from_here_keeps_its_listener(st
 
 
 def test_a_port_that_is_closed_is_found_before_anything_is_changed(store: Store, machine: Machine) -> None:
-    closed = EngineError("192.168.0.29:2376 does not answer within 10 s", "", State.TIMEOUT)
+    closed = EngineError("192.168.0.29:2376 does not answer within 10 s", NO_HINT, State.TIMEOUT)
     world = replace(answering(State.RUNNING), reach=lambda _, __: closed)
     before = store.read("orion").dump()
     host = RecordedHost("docker")

@@ -23,6 +23,7 @@ from machinectl.driver import (
     options_stay,
     power_at_hand,
 )
+from machinectl.errors import Hint
 from tests.lab.lan import Lab
 from tests.lab.place import KEY, RUN
 from tests.lab.variants import VARIANTS
@@ -52,10 +53,14 @@ class LabDriver:
     def check(self, request: Request) -> None:
         unknown = [name for name in variants(request) if name not in VARIANTS]
         if unknown:
-            raise UsageError(f"--lab-variants {', '.join(unknown)}: no such kind of host", f"One of {list(VARIANTS)}")
+            raise UsageError(
+                f"--lab-variants {', '.join(unknown)}: no such kind of host", Hint(f"One of {list(VARIANTS)}")
+            )
         token = token_file(number(request))
         if not token.exists() or token.read_text() != request.options["lab-token"]:
-            raise CheckFailed(f"Lab {number(request)} does not take that token", "Give the right one: --lab-token-file")
+            raise CheckFailed(
+                f"Lab {number(request)} does not take that token", Hint("Give the right one: --lab-token-file")
+            )
 
     def preview(self, request: Request) -> Where:
         return Where()
@@ -84,7 +89,9 @@ class LabDriver:
         return State.RUNNING if host_of(instance).is_on else State.STOPPED
 
     def move(self, instance: Instance, url: str) -> str:
-        raise DriverError(f"{instance.name} is where its lab has put it, not at {url}", "Create another one there")
+        raise DriverError(
+            f"{instance.name} is where its lab has put it, not at {url}", Hint("Create another one there")
+        )
 
     def start(self, instance: Instance) -> str:
         host = host_of(instance)
@@ -142,5 +149,5 @@ def host_of(instance: Instance) -> Host:
     state = known(instance.state)
     host = Lab(state["Lab"]).host_of(state["Owner"]) if state else None
     if host is None:
-        raise DriverError(f'The lab has no host of "{instance.name}"', f"machinectl rm {instance.name}")
+        raise DriverError(f'The lab has no host of "{instance.name}"', Hint("", "machinectl rm", instance.name))
     return host

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 
 from machinectl.driver import DriverError, NoPowerSwitch, Option, State, Where
+from machinectl.errors import Hint
 from machinectl.hosts.connection import machine_driver
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class StandIn:
 
     def no_power(self, instance: Instance, verb: str) -> DriverError | None:
         if not self.switch:
-            return NoPowerSwitch(f'no switch for "{instance.name}"', "go there", mac=self.mac)
+            return NoPowerSwitch(f'no switch for "{instance.name}"', Hint("go there"), mac=self.mac)
         return None
 
     def start(self, instance: Instance) -> str:
@@ -65,7 +66,7 @@ class StandIn:
         if refused := self.no_power(instance, verb):
             raise refused
         if instance.name == "broken":
-            raise DriverError("its supply is broken", "replace it")
+            raise DriverError("its supply is broken", Hint("replace it"))
         self.told.append(f"{verb} {instance.name}")
         return instance.state
 

@@ -23,7 +23,7 @@ import pyte
 from machinectl.cli.output.exit_status import guarded, report
 from machinectl.cli.output.terminal import Terminal
 from machinectl.console import StateNote, confirm
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.hosts.parallel.workers import run_at_once
 from tests.support.forked import Forked
 
@@ -219,7 +219,7 @@ class Machines:
                 self.obeyed(name, "pausing")
                 console.pause(float(text))
             elif verb == "fail":
-                raise MachineError(text, f"machinectl status {name}")
+                raise MachineError(text, Hint("", "machinectl status", name))
             elif verb == "bug":
                 raise ValueError(text)
             self.obeyed(name, verb)

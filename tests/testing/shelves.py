@@ -26,6 +26,7 @@ from machinectl.driver import (
     power_at_hand,
 )
 from machinectl.driver.installed_drivers import Installed
+from machinectl.errors import Hint
 from machinectl.testing import DriverContract
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class ShelfDriver:
 
     def check(self, request: Request) -> None:
         if not self.shelf(request).is_dir():
-            raise UsageError(f"{self.shelf(request)} is no shelf", "Name one: --shelf-path DIR")
+            raise UsageError(f"{self.shelf(request)} is no shelf", Hint("Name one: --shelf-path DIR"))
 
     def preview(self, request: Request) -> Where:
         return Where()
@@ -73,7 +74,7 @@ class ShelfDriver:
         return State.RUNNING if self.host(instance.state).read_text() == "on" else State.STOPPED
 
     def move(self, instance: Instance, url: str) -> str:
-        raise DriverError(f"{instance.name} stays where it is", "Make another one")
+        raise DriverError(f"{instance.name} stays where it is", Hint("Make another one"))
 
     def start(self, instance: Instance) -> str:
         return self.switch(instance, "on")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from machinectl.cli.declarations.option_help import with_note
+from machinectl.errors import Hint
 from machinectl.machines.flags import FILE, TEXT, Flag
 
 TYPE_CHECKING = False
@@ -27,7 +28,7 @@ def driver_flag(driver_name: str, option: Option) -> Flag:
     if not (many or type(option.default) in {str, int, bool}):
         raise DriverError(
             f"The driver's option --{option.name} has a default of type {type(option.default).__name__}",
-            "A driver's options are str, int, bool or tuple: report it to the driver's author",
+            Hint("A driver's options are str, int, bool or tuple: report it to the driver's author"),
         )
     metavar = "|".join(option.choices) or option.name.rpartition("-")[2].upper()
     return Flag(

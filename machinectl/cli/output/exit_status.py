@@ -10,7 +10,7 @@ from machinectl.cli.invocation import NAME, THIS, is_on
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdio import OutputError
 from machinectl.cli.output.style import BOLD, RED, YELLOW, coloured, columns, flowed, is_drawn_on, wrapped
-from machinectl.errors import ELSEWHERE, NO_HINT, Declined, Hint, MachineError
+from machinectl.errors import NO_HINT, Declined, Hint, MachineError
 from machinectl.files.atomic import make_directories, quote_word, replace_file
 from machinectl.files.home_directory import check_home_known
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 BUG = 3
 # The shell defines this verb as a function.
 USE = "use"
-# The characters of verbs.
-LETTERS = "abcdefghijklmnopqrstuvwxyz-"
 # The characters that shlex.quote does not quote. shlex would load re on the light path.
 PLAIN_IN_SHELLS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-")
 INTERRUPTED = 130
@@ -75,14 +73,14 @@ def report(error: MachineError, program: str = "") -> None:
     at_terminal = is_drawn_on(sys.stderr)
     more = "" if at_terminal else error.more.format(program)
     label = "" if error.for_scripts and not at_terminal else error.label
-    first, *others = wrapped(harmless(f"{label}{as_called(error.cause, THIS.name)}{more}"), sys.stderr).split("\n")
+    first, *others = wrapped(harmless(f"{label}{error.cause}{more}"), sys.stderr).split("\n")
     hint = corrected_line(error) or (NO_HINT if more and error.unexplained else error.hint)
     colour = "" if isinstance(error, Declined) else RED
     lines = [coloured(first, colour, sys.stderr), *others, *hint_lines(hint, program)]
     sys.stderr.write("".join(f"{line}\n" for line in lines if line))
 
 
-def hint_lines(hint: str, program: str) -> list[str]:
+def hint_lines(hint: Hint, program: str) -> list[str]:
     """Return a hint's lines for stderr, its commands as this program was called: at a terminal, a line for each."""
     parts = called(hint, program)
     if not is_drawn_on(sys.stderr):
@@ -98,16 +96,12 @@ def part_lines(text: str, command: str) -> Iterator[str]:
     yield " ".join([*last[:-1], coloured(command, BOLD, sys.stderr)] if command else last)
 
 
-def called_text(hint: str, program: str) -> str:
+def called_text(hint: Hint, program: str) -> str:
     return "; ".join(": ".join(filter(None, part)) for part in called(hint, program))
 
 
-def called(hint: str, program: str) -> list[tuple[str, str]]:
+def called(hint: Hint, program: str) -> list[tuple[str, str]]:
     """Return the texts and commands of a hint, as this program was called."""
-    if not isinstance(hint, Hint):
-        # Until every room gives one.
-        lines = [as_called(line, program) for line in hint.split("\n") if line]
-        return [("", line) if line.startswith(program) else (line, "") for line in lines]
     return [(text, command if elsewhere else as_called(command, program)) for text, command, elsewhere in hint.parts]
 
 
@@ -124,42 +118,31 @@ def corrected_line(error: MachineError) -> Hint:
     return Hint("Did you mean", line) if line else NO_HINT
 
 
-def as_called(text: str, program: str) -> str:
-    """Replace `machinectl` in commands by how this program was called, with its store, except for another computer."""
+def as_called(command: str, program: str) -> str:
+    """Replace `machinectl` in a command by how this program was called, with its store."""
     if program == NAME:
-        return text.replace(ELSEWHERE, "")
-    from machinectl.cli.catalogue import VERBS
-
-    found, *rest = text.split("machinectl ")
+        return command
+    found, *rest = command.split("machinectl ")
     for part in rest:
-        verb = part[: len(part) - len(part.lstrip(LETTERS))]
-        name = NAME
-        # `machinectl` can also be a plain name in a sentence, or the end of a path.
-        if found.endswith("/"):
-            pass
-        elif verb.startswith("-"):
+        name = program
+        if found.endswith("/") or (part.startswith(f"{USE} ") and not program.startswith(NAME)):
+            # A path of another program; `use` is of the shell function `machinectl` alone.
+            name = NAME
+        elif part.startswith("-"):
             # The options before the verb may name a store.
             name = THIS.name
-        elif verb in VERBS and not (verb == USE and not program.startswith(NAME)):
-            # Only the shell function `machinectl` has this verb.
-            name = program
         found += f"{name} {part}"
-    return found.replace(ELSEWHERE, "")
-
-
-def user_text(text: str, program: str) -> str:
-    """Sanitise text for the user; write its commands as this program was called."""
-    return harmless(as_called(text, program))
+    return found
 
 
 def warning(text: str) -> str:
     return f"{coloured('Warning:', YELLOW, sys.stderr)} {text}"
 
 
-def fitted_warning(text: str, program: str, hint: str = NO_HINT) -> str:
+def fitted_warning(text: str, program: str, hint: Hint = NO_HINT) -> str:
     """Return a warning, wrapped for a terminal."""
     begin = "Warning:"
-    fitted = warning(wrapped(f"{begin} {user_text(text, program)}", sys.stderr).removeprefix(begin).lstrip(" "))
+    fitted = warning(wrapped(f"{begin} {harmless(text)}", sys.stderr).removeprefix(begin).lstrip(" "))
     return "\n".join([fitted, *hint_lines(hint, program)])
 
 
@@ -193,7 +176,7 @@ def report_of_bug(bug: Exception) -> str:
     directory = platformdirs.user_log_dir("machinectl", appauthor=False)
     path = os.path.join(directory, "bug.log")
     try:
-        check_home_known(directory, "Set HOME")
+        check_home_known(directory, Hint("Set HOME"))
         make_directories(directory)
         where = f"machinectl {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
         replace_file(path, (where + traceback.format_exc()).encode(errors="backslashreplace"))

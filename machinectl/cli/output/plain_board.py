@@ -8,10 +8,11 @@ import time
 from contextlib import contextmanager, nullcontext
 
 from machinectl.cli.output.board_rows import Row, unfinished_lines
-from machinectl.cli.output.exit_status import hint_lines, user_text, warning
+from machinectl.cli.output.exit_status import hint_lines, warning
+from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.style import ATTENTION, DIM, FAILED, OK, coloured, mark, wrapped
 from machinectl.console import SharedBoard, StateNote
-from machinectl.errors import NO_HINT
+from machinectl.errors import NO_HINT, Hint
 from machinectl.quantities import duration
 
 TYPE_CHECKING = False
@@ -140,18 +141,18 @@ class OneOf:
     def interactive(self) -> bool:
         return self._board.person.interactive
 
-    def note(self, text: str, hint: str = NO_HINT) -> None:
+    def note(self, text: str, hint: Hint = NO_HINT) -> None:
         # The line begins with the name.
-        own = user_text(text.removeprefix(f'"{self._name}" '), self._board.program)
+        own = harmless(text.removeprefix(f'"{self._name}" '))
         own = "\n".join([own, *hint_lines(hint, self._board.program)])
         self._board.say(self._name, own, is_state=isinstance(text, StateNote))
 
-    def warn(self, text: str, hint: str = NO_HINT) -> None:
-        said = warning(user_text(text, self._board.program))
+    def warn(self, text: str, hint: Hint = NO_HINT) -> None:
+        said = warning(harmless(text))
         self._board.say(self._name, "\n".join([said, *hint_lines(hint, self._board.program)]))
 
     def step(self, title: str) -> AbstractContextManager[None]:
-        return self._board.step(self._name, user_text(title, self._board.program))
+        return self._board.step(self._name, harmless(title))
 
     def ask(self, prompt: str, *, secret: bool = False) -> str:
         with self._board.aside():

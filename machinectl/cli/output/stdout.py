@@ -7,21 +7,15 @@ import sys
 
 from machinectl.cli.declarations.declared_verb import PRINTS, WORKS
 from machinectl.cli.invocation import THIS
-from machinectl.cli.output.exit_status import as_called, called, program_with
+from machinectl.cli.output.exit_status import called, program_with
 from machinectl.cli.output.sanitise import harmless, harmless_json
 from machinectl.cli.output.stdio import OutputError, set_output_kind
-from machinectl.errors import Hint, elsewhere
+from machinectl.errors import Hint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
-
-
-# How commands begin in hints.
-COMMAND = "machinectl "
-# The fields of JSON that hold a text for the user, which may name commands.
-FOR_USER = frozenset({"Error", "Hint", "Reason", "Seen"})
 
 
 def write_out(text: str) -> None:
@@ -85,12 +79,7 @@ def with_commands_as_called(data: Any) -> Any:
     if isinstance(data, Hint):
         return Hint.of(*((*part, False) for part in called(data, program_with(THIS.root))))
     if isinstance(data, dict):
-        return {
-            key: as_called(value, program_with(THIS.root))
-            if key in FOR_USER and isinstance(value, str) and not isinstance(value, Hint)
-            else with_commands_as_called(value)
-            for key, value in data.items()
-        }
+        return {key: with_commands_as_called(value) for key, value in data.items()}
     return data
 
 
@@ -98,7 +87,5 @@ def print_json(data: Any, *, indent: int | None = 4) -> None:
     """Print UTF-8 JSON; escape what is not printable."""
     import json
 
-    text = json.dumps(with_commands_as_called(data), indent=indent, ensure_ascii=False).replace(
-        elsewhere(COMMAND), COMMAND
-    )
+    text = json.dumps(with_commands_as_called(data), indent=indent, ensure_ascii=False)
     write_bytes(harmless_json(f"{text}\n").encode())

@@ -9,11 +9,11 @@ import threading
 import time
 from contextlib import contextmanager
 
-from machinectl.cli.output.exit_status import debugging, fitted_warning, hint_lines, user_text
+from machinectl.cli.output.exit_status import debugging, fitted_warning, hint_lines
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.style import DIM, SPINNER, coloured, columns, is_drawn_on, shorten, wrapped
 from machinectl.console import Unanswered
-from machinectl.errors import NO_HINT
+from machinectl.errors import NO_HINT, Hint
 from machinectl.quantities import duration
 
 TYPE_CHECKING = False
@@ -54,10 +54,10 @@ class Terminal:
     def interactive(self) -> bool:
         return sys.stdin.isatty() and sys.stderr.isatty()
 
-    def note(self, text: str, hint: str = NO_HINT) -> None:
-        self.write("\n".join([wrapped(user_text(text, self.program), sys.stderr), *hint_lines(hint, self.program)]))
+    def note(self, text: str, hint: Hint = NO_HINT) -> None:
+        self.write("\n".join([wrapped(harmless(text), sys.stderr), *hint_lines(hint, self.program)]))
 
-    def warn(self, text: str, hint: str = NO_HINT) -> None:
+    def warn(self, text: str, hint: Hint = NO_HINT) -> None:
         self.write(fitted_warning(text, self.program, hint))
 
     def write(self, text: str) -> None:
@@ -68,7 +68,7 @@ class Terminal:
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
         """Print a line with the step's duration when it ends; show a spinner until then."""
-        title = user_text(title, self.program)
+        title = harmless(title)
 
         def tell(end: StepEnd) -> None:
             self.write(end.drawn(title, sys.stderr) if is_drawn_on(sys.stderr) else end.line(title))

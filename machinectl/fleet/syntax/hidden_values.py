@@ -7,7 +7,6 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
-from machinectl.console import rewritten
 from machinectl.errors import CUT, NO_HINT, MachineError
 
 if TYPE_CHECKING:
@@ -54,8 +53,7 @@ class Hidden:
     def conceal(self, error: BaseException) -> None:
         if isinstance(error, MachineError):
             # A guess would show something like the hidden value.
-            hides = error.guesses and self.is_in(error.cause)
-            error.hint = NO_HINT if hides else rewritten(error.hint, self.without)
+            error.hint = NO_HINT if error.guesses and self.is_in(error.cause) else error.hint.rewritten(self.without)
             error.cause = self.without(error.cause)
             error.args = (error.cause,)
 

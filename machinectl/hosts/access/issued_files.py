@@ -7,7 +7,7 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-from machinectl.errors import Hint, MachineError, one_line
+from machinectl.errors import NO_HINT, Hint, MachineError, one_line
 from machinectl.files.atomic import PRIVATE_FILE
 from machinectl.files.fileset import check_absent, read_regular_file, replace_together
 
@@ -42,7 +42,7 @@ def write_issued(directory: str, who: str, files: Mapping[str, bytes]) -> None:
     written = {**files, **{f"{folder}/.gitignore": b"*\n" for folder in folders}}
     notes = read_notes(directory) | {path: sha256(data) for path, data in written.items()} | {HOLDER: who}
     written[NOTES] = json.dumps(notes, indent=4).encode()
-    replace_together(directory, written, force=True, hint="", mode=PRIVATE_FILE)
+    replace_together(directory, written, force=True, hint=NO_HINT, mode=PRIVATE_FILE)
 
 
 def read_notes(directory: str) -> dict[str, str]:

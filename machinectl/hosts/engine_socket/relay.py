@@ -40,7 +40,7 @@ END_OF_HEAD = b"\r\n\r\n"
 class Relay:
     """`note` and `warn` take a text for the log, and a hint."""
 
-    def __init__(self, engine: MachineEngine, note: Callable[[str], None], warn: Callable[[str, str], None]) -> None:
+    def __init__(self, engine: MachineEngine, note: Callable[[str], None], warn: Callable[[str, Hint], None]) -> None:
         self._engine = engine
         self._note = note
         self._warn = warn

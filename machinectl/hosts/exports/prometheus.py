@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from machinectl import url as engine_url
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import Hint, MachineError, UsageError
 
 if TYPE_CHECKING:
     from machinectl.machines.record import Machine
@@ -35,7 +35,7 @@ def scrape_target(machine: Machine) -> dict[str, Any] | None:
 
 def metrics_address(machine: Machine, asked: str) -> str:
     """Return host:port for other hosts; `asked` is Go's net.Listen address."""
-    mend = f"machinectl set --engine-opt {METRICS}={ANY}:9323 {machine.name}"
+    mend = Hint("", "machinectl set --engine-opt", f"{METRICS}={ANY}:9323", machine.name)
     try:
         found = engine_url.parse_url(f"tcp://{ANY if asked.startswith(':') else ''}{asked}")
     except UsageError as exc:
@@ -54,7 +54,7 @@ def metrics_address(machine: Machine, asked: str) -> str:
     if address and address.is_unspecified:
         host = engine_url.parse_url(machine.url).host if machine.url else ""
         if not host:
-            raise MachineError("its host's address is unknown", f"machinectl inspect {machine.name}")
+            raise MachineError("its host's address is unknown", Hint("", "machinectl inspect", machine.name))
     return f"{f'[{host}]' if ':' in host else host}:{found.port}"
 
 

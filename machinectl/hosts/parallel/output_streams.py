@@ -195,10 +195,10 @@ class StreamingThreads(MachineThreads[CommandEnded, OutputPiece]):
 class StreamingConsole(MachineConsole):
     """Shows no steps, because the output is shown."""
 
-    def note(self, text: str, hint: str = NO_HINT) -> None:
+    def note(self, text: str, hint: Hint = NO_HINT) -> None:
         self._threads.ask(lambda: self._own.note(text, hint))
 
-    def warn(self, text: str, hint: str = NO_HINT) -> None:
+    def warn(self, text: str, hint: Hint = NO_HINT) -> None:
         self._threads.ask(lambda: self._own.warn(text, hint))
 
     def step(self, title: str) -> AbstractContextManager[None]:  # noqa: ARG002 (the contract's)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from machinectl.console import SharedBoard
 from machinectl.descriptors import fitting_jobs
-from machinectl.errors import NO_HINT, MachineError
+from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.hosts.parallel.machine_threads import Finished, MachineConsole, MachineThreads, Question
 from machinectl.hosts.parallel.rollout_order import SimpleOrder
 from machinectl.machines.record import natural
@@ -249,10 +249,10 @@ class WorkerConsole(MachineConsole):
 
     _threads: WorkerThreads[Any]
 
-    def note(self, text: str, hint: str = NO_HINT) -> None:
+    def note(self, text: str, hint: Hint = NO_HINT) -> None:
         self._own.note(text, hint)
 
-    def warn(self, text: str, hint: str = NO_HINT) -> None:
+    def warn(self, text: str, hint: Hint = NO_HINT) -> None:
         self._own.warn(text, hint)
 
     def step(self, title: str) -> AbstractContextManager[None]:

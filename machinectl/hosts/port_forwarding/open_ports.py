@@ -39,7 +39,7 @@ class DistinctWarnings:
         self._console = console
         self._said: set[str] = set()
 
-    def warn(self, text: str, hint: str = NO_HINT) -> None:
+    def warn(self, text: str, hint: Hint = NO_HINT) -> None:
         if text in self._said or len(self._said) > MOST_WARNINGS:
             return
         is_last = len(self._said) == MOST_WARNINGS

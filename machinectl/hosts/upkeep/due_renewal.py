@@ -47,8 +47,7 @@ class RenewalResult(NamedTuple):
     def summary(self) -> str:
         kinds = f"{' and '.join(self.renewed)} certificate{'s' * (len(self.renewed) > 1)}"
         done = f"new {kinds}" if self.renewed else "" if self.waiting else self.undone
-        line = "; ".join(filter(None, (done, self.waiting, self.end)))
-        return f"{line}. {self.hint}" if self.hint else line
+        return "; ".join(filter(None, (done, self.waiting, self.end)))
 
     @property
     def end(self) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl import certs
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.hosts.access import granting
 from machinectl.hosts.access.granting import AccessGrant, client_of_holder, end_access
 from machinectl.hosts.certificates.holder_files import ending_cas, finish_endings, new_holder_ca, trusted_cas
@@ -228,7 +228,7 @@ def test_an_ending_that_failed_is_finished_later_and_gives_no_new_certificate(
     store: Store, host: Host, orion: Machine
 ) -> None:
     give(store)
-    host.fails = MachineError("port 22 refused the connection", "machinectl doctor orion")
+    host.fails = MachineError("port 22 refused the connection", Hint("", "machinectl doctor orion"))
     with pytest.raises(MachineError) as caught:
         end(store, "alice")
     assert "machinectl access end alice orion" in caught.value.hint

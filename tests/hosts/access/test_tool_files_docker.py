@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
+from machinectl.errors import NO_HINT
 from machinectl.files.fileset import locked_directory, replace_together
 from machinectl.hosts.access.tool_files import LAYOUTS, EngineAccess
 from tests.support.image_engines import import_busybox
@@ -61,7 +62,7 @@ def issued(dockerd: Dockerd, out: Path) -> Issued:
             [EngineAccess("rigel", dockerd.url, dockerd.ca.certificate, client.certificate, client.key)], str(out)
         )
         with locked_directory(str(out)):
-            replace_together(str(out), found.files, force=False, hint="", mode=0o600)
+            replace_together(str(out), found.files, force=False, hint=NO_HINT, mode=0o600)
         return found.lines
 
     return issue

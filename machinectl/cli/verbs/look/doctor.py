@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from machinectl.cli.options.store_followers import is_switched_off
-from machinectl.cli.output.exit_status import called, report, user_text
+from machinectl.cli.output.exit_status import called, report
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import draw, print_json
 from machinectl.cli.output.style import BOLD, FAILED, OK, UNKNOWN, coloured, columns, is_terminal, mark
@@ -104,7 +104,7 @@ def is_worth_showing(check: Check, found: DoctorReport) -> bool:
 
 def check_lines(check: Check, column: int, width: int, program: str) -> Iterator[str]:
     # On one line first, so that no line of it passes for one of ours.
-    seen = user_text(check.seen, program).replace("\n", " ").replace("\t", " ")
+    seen = harmless(check.seen).replace("\n", " ").replace("\t", " ")
     sign = mark(SIGNS[check.verdict], sys.stdout)
     start = INDENT + column + GAP
     if width - start < NARROWEST:

@@ -9,7 +9,7 @@ from machinectl.cli.declarations.driver_option import driver_flag
 from machinectl.cli.invocation import NAME, THIS
 from machinectl.cli.options import login_options, machine_options
 from machinectl.cli.options.ending_signals import exiting_on_signals
-from machinectl.cli.output.exit_status import as_called
+from machinectl.cli.output.exit_status import called
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.output.style import wrapped
@@ -18,7 +18,7 @@ from machinectl.cli.parsing.lookahead import named_driver, split_at_verb
 from machinectl.cli.tables.dry_run import print_plan
 from machinectl.cli.typed_words import typed_line
 from machinectl.driver.installed_drivers import load
-from machinectl.errors import Hint, UsageError
+from machinectl.errors import NO_HINT, Hint, UsageError
 from machinectl.machines.addresses import parse_addresses
 from machinectl.machines.create_options import WITHOUT_HOST
 from machinectl.machines.flags import IN_ENGINE, IN_SSH
@@ -141,16 +141,19 @@ def next_steps(here: Session, made: CreatedMachine) -> str:
     done = f"Docker is up and running on {machine.name}:" if made.set_up else f'"{machine.name}" is registered:'
     context = context_status(Contexts(), here.store, machine)
     if context.step in {SyncStep.LEAVE, SyncStep.MEND}:
-        commands = []
+        commands = NO_HINT
     elif docker_needs_ssh_config(machine) and not is_known_to_ssh(here.store):
         # A note has said what docker's own ssh needs.
-        commands = [f"machinectl ps {machine.name}", f"machinectl socket {machine.name} -- docker ps"]
+        commands = Hint("", "machinectl ps", machine.name) | Hint(
+            "", "machinectl socket", machine.name, "--", "docker", "ps"
+        )
     elif context.is_there:
-        commands = [f"docker --context {machine.name} ps", *ways_to_use(machine.name)]
+        commands = Hint("", f"docker --context {machine.name} ps") | ways_to_use(machine.name)
     else:
         commands = ways_to_use(machine.name)
     said = wrapped(f"{done} {machine.url}", sys.stdout)
-    return harmless("\n  ".join([said, *(as_called(command, here.program) for command in commands)])) + "\n"
+    lines = (": ".join(filter(None, part)) for part in called(commands, here.program))
+    return harmless("\n  ".join([said, *lines])) + "\n"
 
 
 def no_host(name: str) -> UsageError:

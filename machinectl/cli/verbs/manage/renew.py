@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from machinectl.cli.invocation import THIS
-from machinectl.cli.output.exit_status import as_called
+from machinectl.cli.output.exit_status import called_text
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.tables.results import report_results
 from machinectl.errors import LEAVE_ONE_OUT, Hint, MachineError, UsageError
@@ -93,7 +93,8 @@ def print_renewals(results: Iterable[tuple[str, object]], program: str) -> Itera
 
     for name, result in results:
         if isinstance(result, RenewalResult):
-            write_out(f"{name}: {as_called(result.summary, program)}\n")
+            line = ". ".join(filter(None, [result.summary, called_text(result.hint, program)]))
+            write_out(f"{name}: {line}\n")
         else:
             yield name, result
 

@@ -25,7 +25,7 @@ def context_ls(here: Session, *, as_json: bool) -> None:
     if as_json:
         return
     here.note_empty_store()
-    out_of_step: dict[str, list[str]] = {}
+    out_of_step: dict[Hint, list[str]] = {}
     for row in rows:
         if not row.standing.is_in_sync:
             out_of_step.setdefault(row.standing.hint, []).append(row.standing.machine)

@@ -7,7 +7,7 @@ import os
 from machinectl.cli.invocation import THIS
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.parsing.shell_snippets import STARTS
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def use(here: Session, *, names: list[str], unset: bool, shell: str) -> None:
     name = next((name for name in names if name != "-"), "<NAME>")
     raise MachineError(
         f"use is a function of {', '.join(STARTS)}, and this shell has not loaded it",
-        "\n".join(ways_to_use("-u" if unset else name)),
+        ways_to_use("-u" if unset else name),
     )
 
 
@@ -62,11 +62,11 @@ def completion(here: Session, *, shell: str) -> None:
     write_out(completion_script(shell))
 
 
-def ways_to_use(wanted: str) -> list[str]:
+def ways_to_use(wanted: str) -> Hint:
     """Return the line that points this shell's docker at a machine, and the one that loads the function `use`."""
     from machinectl.shell import POSIX, SHELLS, detect
 
     shell = detect(os.environ, os.getppid())
     once = SHELLS.get(shell, POSIX).evaluation(f"machinectl env {wanted}")
     file, line = STARTS.get({"pwsh": "powershell"}.get(shell, shell), ("", ""))
-    return [once, f"For machinectl use, add to {file}: {line}"] if line else [once]
+    return Hint("", once) | Hint(f"For the verb use, add to {file}", line) if line else Hint("", once)
