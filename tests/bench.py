@@ -58,8 +58,8 @@ ENGINES = "from tests.bench import serve_engines; serve_engines()"
 
 
 def main(names: Sequence[str]) -> None:
-    """Measure parts, all if none is named, and show the rows of each as soon as they are there."""
-    no_lab = why_not()
+    """Measure parts, all if none is named, and show the rows of each when they are there. A failure ends its part."""
+    no_lab, failed = why_not(), []
     with tempfile.TemporaryDirectory() as directory:
         os.environ["DOCKER_CONFIG"] = f"{directory}/docker"
         for name in names or [*PARTS, *ON_HOSTS]:
@@ -68,8 +68,13 @@ def main(names: Sequence[str]) -> None:
                 continue
             work = Path(directory, name)
             work.mkdir()
-            rows = {**PARTS, **ON_HOSTS}[name](work)
-            print(aligned_table(["WHAT", "MEASURED", "BASELINE", "RATIO", "PROMISE"], rows), flush=True)
+            try:
+                rows = list({**PARTS, **ON_HOSTS}[name](work))
+            except SystemExit as exc:
+                failed.append(f"{name}: {exc}")
+            else:
+                print(aligned_table(["WHAT", "MEASURED", "BASELINE", "RATIO", "PROMISE"], rows), flush=True)
+    sys.exit("\n".join(failed) or None)
 
 
 def light(work: Path) -> Iterator[Sequence[str]]:
