@@ -71,8 +71,8 @@ class Patient:
         return True
 
     def follow(self, hint: str) -> None:
-        """Type the first command of ours, and each after "then", as they stand; none for another address."""
-        lines = [line for line in hint.replace("; then ", "\n").splitlines() if "<ADDRESS>" not in line]
+        """Type the first command of ours in each clause of a hint that is no "or"; none that wants another address."""
+        lines = [line for line in re.split(r"; (?!or )|\n", hint) if "<ADDRESS>" not in line]
         assert lines, hint
         for line in lines:
             found = OURS.search(line)
