@@ -271,7 +271,7 @@ def hint(shell: str, typed: Sequence[str], path: str) -> list[str]:
 
 def cannot_hold(shell: str, what: str, why: str) -> MachineError:
     other = "powershell" if shell == "cmd" else "bash"
-    return MachineError(f"{shell} cannot hold {what}: {why}", Hint(f"Print it for another shell with --shell {other}"))
+    return MachineError(f"{shell} cannot hold {what}: {why}", Hint(f"Print it for another shell: --shell {other}"))
 
 
 def encoding_reason(exc: ValueError) -> str:
