@@ -79,7 +79,7 @@ def test_env_warns_on_stderr_and_prints_the_same_lines(store: Store, expired: Id
     assert done.returncode == 0
     assert [line.strip() for line in done.stderr.splitlines()] == [
         f'Warning: Your certificate for "orion" expired on {DAY}',
-        f"  {COMMANDS[whose]}",
+        COMMANDS[whose],
     ]
     assert done.stdout.startswith('export DOCKER_TLS_VERIFY="1"\n')
 
@@ -107,7 +107,7 @@ def test_env_and_config_warn_of_files_that_docker_will_miss(
     assert (whole.stderr, done.stdout, done.returncode) == ("", whole.stdout, 0)
     assert [line.strip() for line in done.stderr.splitlines()] == [
         f'Warning: "orion" {what}: docker needs ca.pem, cert.pem and key.pem in {directory}',
-        f"  {command}",
+        command,
     ]
 
 
@@ -135,7 +135,7 @@ def test_env_warns_of_a_file_that_docker_cannot_read(store: Store, make: Callabl
     command = IMPORT if key.is_file() else f"Move it away: mv {key} {key}.old"
     assert [line.strip() for line in done.stderr.splitlines()] == [
         f'Warning: key.pem of "orion" {fault}: docker needs ca.pem, cert.pem and key.pem in {key.parent}',
-        f"  {command}",
+        command,
     ]
 
 
@@ -180,7 +180,7 @@ def test_the_command_leads_to_the_store_whatever_its_name(tmp_path: Path, name: 
     lines = machinectl("-s", store.root, "env", "orion").stderr.removesuffix("\n").split("\n")
     assert all(line.isprintable() for line in lines)
     assert 'lacks key.pem: docker needs ca.pem, cert.pem and key.pem in "$(printf ' in lines[-2]
-    program = lines[-1].removeprefix("  Replace them: ").removesuffix(" provision orion")
+    program = lines[-1].strip().removeprefix("Replace them: ").removesuffix(" provision orion")
     typed = subprocess.run(["sh", "-c", f'set -- {program}; printf "%s|" "$@"'], capture_output=True, check=True)
     # A slash keeps a newline at the end.
     assert os.fsdecode(typed.stdout).replace("/|", "|") == f"machinectl|-s|{store.root}|"
