@@ -396,7 +396,7 @@ def test_root_follows_no_link_of_another_user_and_writes_nothing_to_that_store(t
         assert done.returncode == 1
         if linked not in {"machines", "machines/orion"} or words[0] == "create":
             assert f"{store.root} is not safe for keys: it is another user's" in done.stderr
-            assert "Run this as its owner (sudo -u nobody), or choose another store: " in done.stderr
+            assert "Run this as its owner: sudo -u nobody" in done.stderr
     assert paths_and_owners(tmp_path) == before
 
 
@@ -426,7 +426,7 @@ def test_root_is_told_how_a_container_runs_as_a_user_without_a_name(tmp_path: Pa
     os.chown(tmp_path, 61234, 61234)
     with pytest.raises(StoreError) as caught:
         check_own(str(tmp_path))
-    assert "(sudo -u '#61234'; of a container: docker run --user 61234), or " in caught.value.hint
+    assert "sudo -u '#61234'; of a container: docker run --user 61234; or " in caught.value.hint
 
 
 def test_a_store_that_is_a_link_to_nothing_names_both(tmp_path: Path) -> None:
