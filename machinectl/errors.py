@@ -31,7 +31,11 @@ def quoted(word: str) -> str:
 
 
 def is_placeholder(word: str) -> bool:
-    return word.startswith("<") and word.endswith(">")
+    """Return whether a word stands for a name, as <NAME>:<PATH> do; a shell would read `<x>; id; <y>`."""
+    return word.isascii() and all(
+        part[:1] == "<" and part[-1:] == ">" and part[1:-1].replace("-", "").isalpha() and part.isupper()
+        for part in word.split(":")
+    )
 
 
 class Hint(str):

@@ -52,6 +52,18 @@ def test_what_to_do_stands_beneath_and_its_command_names_the_store(capsys: pytes
     )
 
 
+@pytest.mark.parametrize("word", ["<x>;id;<y>", "<NAME;id>", "it's a machinectl $(id)", "/machinectl 'x"])
+def test_a_word_from_elsewhere_is_one_word_of_the_command_that_is_printed(
+    capsys: pytest.CaptureFixture[str], word: str
+) -> None:
+    """Somebody else may have named a file, a container or a label: whoever pastes the command runs it."""
+    report(MachineError("No", Hint("Do", "machinectl rm", word)), "machinectl -s '/a store'")
+    _, _, command = capsys.readouterr().err.partition("Do: ")
+    script = f"machinectl() {{ printf '%s\\n' \"$@\"; }}; {command}"
+    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=False)
+    assert done.stdout == f"-s\n/a store\nrm\n{word}\n"
+
+
 def test_a_terminal_shows_each_command_on_its_line_and_breaks_none(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,6 +24,8 @@ USE = "use"
 # The characters that shlex.quote does not quote. shlex would load re on the light path.
 PLAIN_IN_SHELLS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-")
 INTERRUPTED = 130
+# `machinectl` in a command, but not in the words that shlex.quote has quoted, nor as another program's path.
+OURS = r"""'[^']*'|"'"|(?<!/)(?P<name>machinectl )"""
 # Full disk and exceeded quota.
 FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -119,20 +121,20 @@ def corrected_line(error: MachineError) -> Hint:
 
 
 def as_called(command: str, program: str) -> str:
-    """Replace `machinectl` in a command by how this program was called, with its store."""
+    """Replace `machinectl` in a command by how this program was called, with its store; not inside of a quoted word."""
     if program == NAME:
         return command
-    found, *rest = command.split("machinectl ")
-    for part in rest:
-        name = program
-        if found.endswith("/") or (part.startswith(f"{USE} ") and not program.startswith(NAME)):
-            # A path of another program; `use` is of the shell function `machinectl` alone.
-            name = NAME
-        elif part.startswith("-"):
-            # The options before the verb may name a store.
-            name = THIS.name
-        found += f"{name} {part}"
-    return found
+    import re
+
+    def as_here(found: re.Match[str]) -> str:
+        rest = command[found.end() :]
+        if not found["name"] or (rest.startswith(f"{USE} ") and not program.startswith(NAME)):
+            # `use` is of the shell function `machinectl` alone.
+            return found[0]
+        # The options before the verb may name a store.
+        return f"{THIS.name if rest.startswith('-') else program} "
+
+    return re.sub(OURS, as_here, command)
 
 
 def warning(text: str) -> str:

@@ -64,7 +64,7 @@ def check_group(facts: Facts) -> None:
         if not re.fullmatch(USER, name):
             raise CheckFailed(
                 f"{facts.login} is not a member of the group {facts.socket_group} on the host",
-                Hint("Make it one, on the host, as root", f"usermod -aG {facts.socket_group} <USER>")
+                Hint("Make it one, on the host, as root", "usermod -aG", facts.socket_group, "<USER>")
                 | Hint("then run this again"),
             )
 

@@ -65,7 +65,7 @@ def refuse_harm(facts: Facts, allowed: Allowed) -> None:
         raise CheckFailed(
             f"The host is a Swarm node, which has no live-restore: a restart of the engine ends {names} for good, "
             "because nothing restarts a container without a restart policy",
-            Hint("Give each a policy, on the host", f"docker update --restart unless-stopped {names}")
+            Hint("Give each a policy, on the host", "docker update --restart unless-stopped", *facts.once)
             | allowed.or_force,
         )
     # The default is control-group (systemd.kill(5)); Docker's packages set process.
