@@ -660,6 +660,29 @@ def test_no_export_decides_which_host_of_a_cloud_is_stopped(there: Store) -> Non
         assert machinectl(verb, "orion", store=there.root).returncode == 1
 
 
+@pytest.mark.parametrize(("cluster", "membership"), [("prod", "member"), ("", "joining"), ("mine", "leaving")])
+def test_no_export_decides_whom_a_swarm_here_believes(there: Store, cluster: str, membership: str) -> None:
+    """A recorded manager is asked who is in the swarm, and new nodes join where it says."""
+    node = {"swarm": "gate", "cluster": "prod", "node": "a", "role": "manager"}
+    added(there, Machine("gate", "none", url="tcp://192.0.2.9:2376", tls=False, swarm=node))
+    record = {**RECORD, "swarm": {**node, "cluster": cluster, "node": "b", "membership": membership}}
+    machines = {"orion": {**MACHINE, "record": record}}
+    found = imported(there, parse_document(json.dumps({**DOCUMENT, "machines": machines}).encode()))["orion"]
+    assert there.read("orion").swarm == {}
+    assert [hint for _, hint in found.remarks] == [
+        "If it is a node of that swarm, record it: machinectl swarm join <MANAGER> orion"
+    ]
+
+
+def test_no_export_decides_which_ca_of_this_computer_signs(there: Store) -> None:
+    """docker-machine's machines share a CA: its certificate for a stranger's host would be good for all their names."""
+    record = {**RECORD, "origin": {"store": "/home/me/.docker/machine", "name": "web", "driver": "generic"}}
+    imported(
+        there, parse_document(json.dumps({**DOCUMENT, "machines": {"orion": {**MACHINE, "record": record}}}).encode())
+    )
+    assert there.read("orion").origin == {}
+
+
 def test_no_export_decides_that_the_host_has_its_settings(there: Store) -> None:
     record = {**RECORD, "pending": "provision", "applied": {"labels": {"role": "web"}}}
     document = parse_document(json.dumps({**DOCUMENT, "machines": {"orion": {**MACHINE, "record": record}}}).encode())

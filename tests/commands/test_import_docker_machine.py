@@ -21,6 +21,7 @@ from machinectl.engine import Endpoint, Probe
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.machine_driver import ssh_endpoint
+from machinectl.hosts.upkeep import certificate_renewal
 from machinectl.hosts.upkeep.certificate_renewal import Renewal, new_identity
 from machinectl.machines.docker_machine.store_import import ImportedMachine
 from machinectl.machines.record import Machine
@@ -578,7 +579,9 @@ def test_whatever_a_record_says_it_becomes_a_machine_that_can_be_used_or_one_lin
         assert moved.left_out.cause.isprintable()
 
 
-def test_docker_machines_ca_key_is_used_in_place_and_never_copied(store: Store, old: OldStore) -> None:
+def test_docker_machines_ca_key_is_used_in_place_and_never_copied(
+    store: Store, old: OldStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     old.add_host("web", KEY)
     Run(store, old)
     done = machinectl("certs", "import", "--force", "web", old.root / "certs", store=store.root)
@@ -590,7 +593,9 @@ def test_docker_machines_ca_key_is_used_in_place_and_never_copied(store: Store, 
     assert (new.ca, new.ca_key, have.ca_key) == (have.ca, b"", b"")
     assert new.server != have.server
     server_bundle(new.ca, new.server, new.server_key)
+    # It signs for no machine that only shows its ca.pem, as a stranger's export may.
     machine.origin = {}
+    monkeypatch.setattr(certificate_renewal, "default_root", lambda: str(old.root))
     with pytest.raises(MachineError, match="The key of the CA"):
         new_identity(machine, have, Renewal())
 

@@ -19,6 +19,7 @@ from machinectl.machines.jump_hosts import MACHINE, host_of, machine_of
 from machinectl.machines.record import SCHEMA, BrokenRecord, check_name, check_ready, parse_record
 from machinectl.machines.selection import matching, waiting
 from machinectl.machines.store.record_cache import Readable, Records
+from machinectl.machines.swarm_node import MEMBER, on_record
 from machinectl.ssh.ssh_settings import jump_host
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class Restoring:
         # By lower case: some file systems ignore case.
         self.names = {name.lower(): name for name in records}
         self.machines = {machine.name: machine for machine in Readable(records).values()}
+        self.clusters = {node.cluster for machine in self.machines.values() if (node := on_record(machine))}
 
     def restore(self, name: str, local: str) -> ImportedMachine:
         """Add one machine completely or not at all. Raises MachineError."""
@@ -133,6 +135,14 @@ class Restoring:
         # `rm` would have the driver delete what anybody has named in the state.
         machine.made = False
         machine.context = machine.context and self.context
+        # A path of the other computer: the CA of a store that is there on this one would sign for the machine.
+        machine.origin = {}
+        node = on_record(machine)
+        if node and (node.membership != MEMBER or node.cluster in self.clusters):
+            # Whoever asks a manager of the swarm would believe its engine, and join new nodes there.
+            machine.swarm = {}
+            hint = Hint("If it is a node of that swarm, record it", "machinectl swarm join", "<MANAGER>", local)
+            remarks.append(Remark("its place in a swarm of machines here is not imported", hint))
         if gate := machine_of(machine.jump):
             if gate not in self.done:
                 raise MachineError(

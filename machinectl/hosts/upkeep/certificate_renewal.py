@@ -188,9 +188,12 @@ def signing_ca(machine: Machine, old: Identity, renewal: Renewal) -> certs.Pair:
 
 
 def docker_machine_ca(machine: Machine, old: Identity) -> certs.Pair | None:
-    """Return docker-machine's CA if this machine uses it and its key is there."""
+    """Return docker-machine's CA if this machine came from its store and the key is there.
+
+    Not for any machine with that ca.pem: a stranger's export could have it signed for another machine's names.
+    """
     origin = Origin.load(machine.origin)
-    for root in dict.fromkeys([*([origin.store] if origin else []), default_root()]):
+    for root in dict.fromkeys([origin.store, default_root()]) if origin else ():
         try:
             return certs.ca_pair(old.ca, read_regular_file(os.path.join(shared_certificates(root), "ca-key.pem")))
         except MachineError:
