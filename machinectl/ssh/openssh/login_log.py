@@ -168,7 +168,7 @@ class LoginLog(ConnectionLog):
     @property
     def denied(self) -> tuple[str, list[str]] | None:
         """Return who was refused, and the methods that the server accepts."""
-        found = self.find(r"^(?:(\S+@\S+): )?Permission denied \((.*)\)\.$")
+        found = self.find(r"^(?:([^-\s]\S*@\S+): )?Permission denied \((.*)\)\.$")
         return (found[1] or "", found[2].split(",")) if found else None
 
     @property
