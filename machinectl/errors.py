@@ -95,7 +95,8 @@ class MachineError(Exception):
     ) -> None:
         super().__init__(cause)
         self.cause = cause
-        self.hint = hint
+        # Drivers that were written before there were hints give a plain text.
+        self.hint = hint if isinstance(hint, Hint) else Hint(hint)  # type: ignore[redundant-expr]
         self.mistyped = mistyped
         self.for_scripts = for_scripts
 

@@ -571,6 +571,7 @@ def test_forwarded_ports_are_on_loopback_and_end_with_their_process(
 ) -> None:
     register(store, "orion", sshd)
     monkeypatch.setenv("MACHINE_STORAGE_PATH", store.root)
+    monkeypatch.setenv("TMPDIR", str(runtime))
     with test_forward.forwarding("orion", f"0:{sshd.port}") as process:
         port = int(test_forward.line_of(process).split()[0].rpartition(":")[2])
         assert {"0100007F"} <= listeners(port) <= {"0100007F", f"{'0' * 24}01000000"}

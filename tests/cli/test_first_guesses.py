@@ -68,8 +68,6 @@ GUESSES = [
     Guess("builder list", "builder ls"),
     Guess("access list", "access ls"),
     Guess("forward web web1", "forward web1 web", code=1),
-    Guess("forward web1 pod/web 8085:80", "forward web1 web", code=1),
-    Guess("forward web1 web:80", "forward web1 web", code=1),
     Guess("docker ps", "docker web1 -- ps"),
     Guess("run uname -a", "run web1 -- uname -a"),
     Guess("run wbe1 uname -a", "run web1 -- uname -a"),

@@ -20,6 +20,7 @@ from machinectl.machines.record import Machine
 from tests.support.hostile_ssh import ESCAPES
 from tests.support.in_process import machinectl
 from tests.support.program import started
+from tests.support.real import need
 from tests.support.registered import added, register
 from tests.support.servers import answer, engine, full, saying, serving, silent
 
@@ -157,16 +158,18 @@ def test_what_hosts_say_is_harmless(store: Store, ports: Ports) -> None:
 
 
 def test_interrupted_it_prints_what_was_found_so_far(store: Store) -> None:
+    need(root=True)  # for port 22
     found = threading.Event()
 
     def watched(connection: Connection) -> None:
         try:
-            engine(connection)
+            connection.send(b"220 ready\r\n")
+            connection.hold()
         finally:
             # It was looked at, and the connection closed, or reset.
             found.set()
 
-    with serving(watched, host="127.0.7.3", port=2376), full("127.0.7.4", 2376):
+    with serving(watched, host="127.0.7.3", port=22), full("127.0.7.4", 2376):
         words = ["discover", "127.0.7.3-4", "-t", "60"]
         with started(*words, store=store.root, stdout=subprocess.PIPE) as process:
             assert found.wait(20)

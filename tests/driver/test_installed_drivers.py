@@ -153,6 +153,11 @@ def test_what_a_driver_raises_is_its_own_error_or_is_blamed_on_it_by_name() -> N
         driver.kill(None)
 
 
+def test_a_driver_written_before_there_were_hints_may_give_a_text() -> None:
+    told = DriverError("The tape is full", "Rewind it: mt rewind")  # type: ignore[arg-type]  # what it is about
+    assert told.hint.parts == (("Rewind it: mt rewind", "", False),)
+
+
 def test_threads_that_ask_for_a_driver_at_once_get_the_same(site: Path) -> None:
     package(site, "slow", "class Driver:\n    pass\n", "[machinectl.drivers]\nslow = slow:Driver\n")
     together = threading.Barrier(8)

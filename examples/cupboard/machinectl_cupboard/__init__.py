@@ -11,7 +11,17 @@ from __future__ import annotations
 import json
 
 from machinectl import driver
-from machinectl.driver import CheckFailed, DriverError, Instance, NoPowerSwitch, Option, Request, SSHEndpoint, Where
+from machinectl.driver import (
+    CheckFailed,
+    DriverError,
+    Hint,
+    Instance,
+    NoPowerSwitch,
+    Option,
+    Request,
+    SSHEndpoint,
+    Where,
+)
 
 ENGINE_PORT = 2376
 
@@ -40,10 +50,10 @@ class CupboardDriver:
         return Where(f"tcp://{known['IPAddress']}:{known['Port']}", SSHEndpoint(known["IPAddress"]))
 
     def move(self, instance: Instance, url: str) -> str:
-        raise DriverError(f"The address of {instance.name} is in its list", "Edit the list, and create it again")
+        raise DriverError(f"The address of {instance.name} is in its list", Hint("Edit the list, and create it again"))
 
     def no_power(self, instance: Instance, verb: str = "") -> NoPowerSwitch:
-        return NoPowerSwitch(f"{instance.name} is in the cupboard", "Press its button")
+        return NoPowerSwitch(f"{instance.name} is in the cupboard", Hint("Press its button"))
 
     def start(self, instance: Instance) -> str:
         raise self.no_power(instance)
@@ -63,7 +73,10 @@ def find(request: Request) -> str:
         with open(path, encoding="utf-8") as file:
             hosts = {words[1]: words[0] for line in file if len(words := line.split()) > 1}
     except OSError as exc:
-        raise CheckFailed(f"Cannot read {path}: {exc.strerror}", "Name another file: --cupboard-list FILE") from exc
+        raise CheckFailed(
+            f"Cannot read {path}: {exc.strerror}", Hint("Name another file: --cupboard-list FILE")
+        ) from exc
     if wanted not in hosts:
-        raise CheckFailed(f"{path} has no host {wanted}", f"It has {', '.join(hosts) or 'none'}: --cupboard-host HOST")
+        known = ", ".join(hosts) or "none"
+        raise CheckFailed(f"{path} has no host {wanted}", Hint(f"It has {known}: --cupboard-host HOST"))
     return hosts[str(wanted)]
