@@ -76,7 +76,7 @@ def confirm_renewal(store: Store, console: Console, names: Sequence[str], renewa
     restarts = "the engine restarts" if len(names) == 1 else "their engines restart"
     console.note(f"About to make new certificates for {', '.join(names)}: {restarts}, containers keep running.")
     if renewal.new_ca:
-        console.note("A new CA signs them: every other client that was given a certificate is locked out.")
+        console.note("A new CA signs them: whoever else has a certificate of the old one is locked out.")
         for name in names:
             if holders := [holder.who for holder in holders_of(store.read(name))]:
                 console.note(f'The access of {", ".join(holders)} to "{name}" ends.')
