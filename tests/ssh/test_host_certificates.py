@@ -61,6 +61,14 @@ def test_a_host_certified_by_a_trusted_ca_is_accepted(
     assert console.said == []
 
 
+def test_ssh_vouches_for_no_key_that_it_does_not_check(sshd: Sshd, ssh_config: SSHConfig, authority: Path) -> None:
+    """Behind a tunnel, `localhost` is another computer."""
+    ssh_config.write("NoHostAuthenticationForLocalhost yes")
+    trust(ssh_config, authority)
+    with pytest.raises(HostKeyRefused, match="is not known"):
+        log_in(sshd.endpoint, policy=HostKeyPolicy(strict=True))
+
+
 def test_the_systems_ssh_takes_certificates_as_well(sshd: Sshd, ssh_config: SSHConfig, authority: Path) -> None:
     certify(sshd, authority, "-n", sshd.host)
     sshd.configure(f"HostCertificate {sshd.host_keys[0]}-cert.pub", "Ciphers chacha20-poly1305@openssh.com")

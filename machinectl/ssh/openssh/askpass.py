@@ -109,6 +109,7 @@ class Visit(contextlib.AbstractContextManager["Visit"]):
         """Return ssh's options; no key of the user's is of this type, so that none is offered."""
         return {
             "StrictHostKeyChecking": "yes",
+            "NoHostAuthenticationForLocalhost": "no",
             "UpdateHostKeys": "no",
             "PreferredAuthentications": "publickey",
             "PubkeyAuthentication": "yes",
