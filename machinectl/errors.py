@@ -38,6 +38,11 @@ def is_placeholder(word: str) -> bool:
     )
 
 
+def decapitalized(text: str) -> str:
+    """Return a text as it stands within a sentence: "Then" becomes "then", and "SSH" stays."""
+    return text if text[:2].isupper() else text[:1].lower() + text[1:]
+
+
 class Hint(str):
     """What to do next, and the command to type: `Hint("Set it up first", "machinectl provision", name)`.
 
@@ -55,7 +60,8 @@ class Hint(str):
 
     @classmethod
     def of(cls, *parts: tuple[str, str, bool]) -> Self:
-        hint = super().__new__(cls, "; ".join(": ".join(filter(None, part[:2])) for part in parts))
+        clauses = [(decapitalized(text) if at else text, command) for at, (text, command, _) in enumerate(parts)]
+        hint = super().__new__(cls, "; ".join(": ".join(filter(None, clause)) for clause in clauses))
         hint.parts = parts
         return hint
 

@@ -60,7 +60,7 @@ def parse_url(text: str) -> EngineURL:
         form = f"tcp://{shown}" if text else f"for example {EXAMPLES}"
         raise UsageError(f"The URL {shown!r} has no scheme", Hint(f"Write {form}"))
     if scheme not in {"tcp", "unix", "ssh"}:
-        raise invalid_url(text, f"its scheme is {scheme!r}; tcp, unix and ssh are what docker knows")
+        raise invalid_url(text, f"docker knows tcp, unix and ssh, not {scheme!r}")
     return parse_socket(text, rest) if scheme == "unix" else parse_remote(text, scheme, rest)
 
 

@@ -69,7 +69,7 @@ def test_what_it_prints_for_a_start_up_file_runs_us_and_not_docker(machine: Plug
 
 
 def test_use_is_suggested_as_the_function_that_it_is(machine: PluggedDocker) -> None:
-    assert "; For the verb use, add to" in machine("machine", "use", "orionbox").stderr
+    assert "; for the verb use, add to" in machine("machine", "use", "orionbox").stderr
     assert machine("machine", "use", "--help").stdout.endswith("\n  machinectl use --unset\n")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from machinectl.errors import LONGEST_TEXT, closest_match, one_line
+from machinectl.errors import LONGEST_TEXT, Hint, closest_match, one_line
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,9 @@ def test_one_line_looks_only_at_the_beginning_of_a_text() -> None:
     """To look at the 64 MB that an engine may say takes seconds."""
     assert one_line(" " * LONGEST_TEXT + "more") == ""
     assert one_line("a\n b" + "c" * LONGEST_TEXT, 5) == "a bc…"
+
+
+def test_a_later_clause_of_a_hint_goes_on_in_small_letters() -> None:
+    hint = Hint("Start sshd") | Hint("Or set its port", "machinectl set") | Hint("SSH by hand", "ssh")
+    assert hint == "Start sshd; or set its port: machinectl set; SSH by hand: ssh"
+    assert hint.parts[1][0] == "Or set its port"

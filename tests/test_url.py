@@ -38,8 +38,8 @@ def test_a_tcp_url_without_tls_gets_the_plain_port() -> None:
     [
         ("", "has no scheme"),
         ("192.168.0.29:2376", "has no scheme"),
-        ("http://orion:2376", "its scheme is 'http'"),
-        ("TCP://orion", "its scheme is 'TCP'"),
+        ("http://orion:2376", "docker knows tcp, unix and ssh, not 'http'"),
+        ("TCP://orion", "docker knows tcp, unix and ssh, not 'TCP'"),
         ("tcp://", "names no host"),
         ("tcp://orion:0", "between 1 and 65535"),
         ("tcp://orion:99999", "between 1 and 65535"),

@@ -22,12 +22,12 @@ def option_flag(option: Option) -> str:
 
 
 def complete_options(
-    driver: str, options: Sequence[Option], given: Mapping[str, OptionValue]
+    driver: str, options: Sequence[Option], given: Mapping[str, OptionValue], machine: str = "<NAME>"
 ) -> dict[str, OptionValue]:
     """Return all options by name, with defaults. Raises UsageError for a missing option or a wrong choice."""
     values = {option.name: option.default for option in options} | split_location(driver, options, given)
     for option in options:
-        check_option(driver, option, values[option.name])
+        check_option(driver, option, values[option.name], machine)
     return values
 
 
@@ -65,11 +65,13 @@ def read_location(driver: str, option: Option, text: str) -> Mapping[str, Option
     return found
 
 
-def check_option(driver: str, option: Option, value: OptionValue) -> None:
+def check_option(driver: str, option: Option, value: OptionValue, machine: str = "<NAME>") -> None:
     if option.required and value in ("", ()):
         raise UsageError(
             f"Driver {driver} needs {option_flag(option)}",
-            short_form(driver, option) if option.locates else Hint("", "machinectl create -d", driver, "--help"),
+            short_form(driver, option, machine)
+            if option.locates
+            else Hint("", "machinectl create -d", driver, "--help"),
         )
     for one in value if isinstance(value, tuple) else (value,):
         if option.choices and one not in (option.default, *option.choices):
@@ -78,10 +80,10 @@ def check_option(driver: str, option: Option, value: OptionValue) -> None:
         run_check(driver, option, value)
 
 
-def short_form(driver: str, option: Option) -> Hint:
+def short_form(driver: str, option: Option, machine: str = "<NAME>") -> Hint:
     """Return a command line of `create` for an option that says where the host is."""
     place = f"<{option.name.rpartition('-')[2].upper()}>"
-    return Hint("", "machinectl create -d", driver, place, "<NAME>")
+    return Hint("", "machinectl create -d", driver, place, machine)
 
 
 def absolute_paths(options: Sequence[Option], values: Mapping[str, OptionValue]) -> dict[str, OptionValue]:

@@ -203,7 +203,7 @@ def test_hosts_of_several_drivers_need_one_named(monkeypatch: pytest.MonkeyPatch
     [
         (("web1",), 2, ['Error: No host specified for "web1"', "create <USER>@<HOST> web1", "create web1 web1"]),
         (("foo/bar",), 2, ["Error: 'foo/bar' is neither a host nor a name", "<USER>@<HOST>", "tcp://<HOST>"]),
-        (("http://orion",), 2, ["its scheme is 'http'"]),
+        (("http://orion",), 2, ["docker knows tcp, unix and ssh, not 'http'"]),
         (("ops:secret@orion",), 2, ["Error: An address holds no password"]),
         (("orion:port",), 2, ["'orion:port' is not [USER@]HOST[:PORT]"]),
         (("web1", "--bogus", "1.2.3.4"), 2, ["No such option: --bogus"]),
@@ -215,9 +215,9 @@ def test_hosts_of_several_drivers_need_one_named(monkeypatch: pytest.MonkeyPatch
         (
             ("-d", "generic", "a"),
             2,
-            ["Driver generic needs --ip-address", "create -d generic <ADDRESS> <NAME>"],
+            ["Driver generic needs --ip-address", "create -d generic <ADDRESS> a\n"],
         ),
-        (("--ssh-user", "ops", "a"), 2, ["needs --ip-address", "create -d generic <ADDRESS> <NAME>"]),
+        (("--ssh-user", "ops", "a"), 2, ["needs --ip-address", "create -d generic <ADDRESS> a\n"]),
         (("-d", "none", "x_y"), 2, ["Error: Driver none does not take 'x_y'", "create -d none <URL> <NAME>"]),
         (("-d", "none", "ops@a"), 2, ["Error: Driver none does not take 'ops@a'", "omit --driver"]),
         (("--ip-address",), 2, ["--ip-address requires an argument"]),

@@ -95,7 +95,7 @@ def test_nothing_listens_at_create_and_no_ssh_is_tried(store: Store, tmp_path: P
         (("create", "-d", "none", "a"), 2, "Error: Driver none needs --url"),
         (("create", "a"), 2, 'Error: No host specified for "a"'),
         (("create", "-d", "bogus", "a"), 1, 'Driver "bogus" not found.'),
-        (("create", "-d", "none", "--url", "http://a", "a"), 2, "its scheme is 'http'"),
+        (("create", "-d", "none", "--url", "http://a", "a"), 2, "docker knows tcp, unix and ssh, not 'http'"),
         (
             ("create", "-d", "none", "--url", URL, "a/b"),
             1,

@@ -258,9 +258,10 @@ def test_the_question_reads_right_for_one_machine_and_for_several(store: Store) 
             "it from here; the set-up of the host is undone; its engine, containers and images stay",
         ),
         (
-            ["--purge-engine", "z1", "z2"],
+            ["--purge-engine", "z1", "orion"],
             f"them from here; the set-up of their hosts is undone; their {stay}; {engines}",
         ),
+        (["--purge", "z1"], "it from here; the host is not changed"),
     ):
         names = ", ".join(word for word in words if not word.startswith("-"))
         asked = machinectl("rm", *words, store=store.root, stdin="n\n").stderr

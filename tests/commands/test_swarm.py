@@ -220,7 +220,7 @@ def test_the_context_of_a_swarm_never_gets_damaged_certificates(
     swarms["m2"].answers = False
     refused = run(store, "context", "sync")
     assert (refused.returncode, contexts.read("m1-swarm")) == (1, before)
-    assert 'the certificates of "m1" cannot be used: ca.pem is not a PEM certificate' in refused.stderr
+    assert "its certificates cannot be used: ca.pem is not a PEM certificate" in refused.stderr
 
 
 def test_a_context_of_somebody_elses_stays(store: Store, swarms: Swarms, contexts: Contexts) -> None:

@@ -106,7 +106,7 @@ def changed_driver_values(driver_name: str, options: Sequence[Option], given: di
 
 
 def driver_values(
-    driver_name: str, options: Sequence[Option], given: dict[str, Any], console: Console
+    driver_name: str, options: Sequence[Option], given: dict[str, Any], machine: str, console: Console
 ) -> dict[str, OptionValue]:
     """Return a driver's options. Raises UsageError for a missing or invalid value."""
     found: dict[str, OptionValue] = {}
@@ -115,4 +115,4 @@ def driver_values(
         if option.secret:
             value = read_login_secret(value, option_flag(option), os.environ.get(option.variable), console) or ""
         found[option.name] = tuple(value) if isinstance(value, list) else value
-    return complete_options(driver_name, options, found)
+    return complete_options(driver_name, options, found, machine)

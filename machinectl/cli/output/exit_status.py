@@ -99,7 +99,7 @@ def part_lines(text: str, command: str) -> Iterator[str]:
 
 
 def called_text(hint: Hint, program: str) -> str:
-    return "; ".join(": ".join(filter(None, part)) for part in called(hint, program))
+    return Hint.of(*((text, command, False) for text, command in called(hint, program)))
 
 
 def called(hint: Hint, program: str) -> list[tuple[str, str]]:

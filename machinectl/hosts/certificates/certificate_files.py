@@ -130,7 +130,7 @@ def present_files(directory: str) -> frozenset[str]:
         raise MachineError(f"{directory} cannot be read: {reason}", Hint("See", f"ls -ld {quoted}")) from exc
     missing = [file for file in CLIENT_FILES if file not in found]
     if missing:
-        raise NoCertificates(f"{directory} lacks {' and '.join(missing)}", hint_at_certificates(directory))
+        raise NoCertificates(f"{directory} lacks {', '.join(missing)}", hint_at_certificates(directory))
     return found
 
 

@@ -117,7 +117,7 @@ def client_files(machine: Machine, found: Context | None) -> dict[str, bytes]:
 
             certs.check_client_files(files)
     except MachineError as exc:
-        cause = f'the certificates of "{machine.name}" cannot be used: {exc.cause}'
+        cause = f"its certificates cannot be used: {exc.cause}"
         raise MachineError(cause, repair_hint(machine)) from exc
     return files
 

@@ -84,7 +84,8 @@ def confirm_removal(
     for name in names:
         with suppress(MachineError):
             machines.append(known_machine(store, name, removed=True))
-    effects = [purge.effects(len(names)) if purge else effects_on_hosts(names, machines, forget=forget)]
+    undone = purge and (len(machines) < len(names) or any(machine.changes for machine in machines))
+    effects = [purge.effects(len(names)) if purge and undone else effects_on_hosts(names, machines, forget=forget)]
     if made := [machine.name for machine in machines if machine.made]:
         effects.append(f"the driver deletes the hosts that it made, with all their data: {', '.join(made)}")
     if live := [name for name in names if store.exists(name)]:

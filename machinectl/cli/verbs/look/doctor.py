@@ -98,8 +98,10 @@ def print_report(found: DoctorReport, heading: str, program: str, *, verbose: bo
 
 
 def is_worth_showing(check: Check, found: DoctorReport) -> bool:
-    """Return whether it did not pass, and not just because of what is broken."""
-    return check.verdict is not Verdict.OK and (found.is_well or not check.is_unseen)
+    """Return whether it did not pass, and not just because another one did not."""
+    if check.is_unseen:
+        return all(other.is_unseen or other.verdict is Verdict.OK for other in found.checks)
+    return check.verdict is not Verdict.OK
 
 
 def check_lines(check: Check, column: int, width: int, program: str) -> Iterator[str]:

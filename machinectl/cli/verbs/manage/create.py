@@ -91,7 +91,7 @@ def create(
         machine,
         MachineSpec(
             driver=name,
-            options=machine_options.driver_values(name, driver.options(), others, here.console),
+            options=machine_options.driver_values(name, driver.options(), others, machine, here.console),
             tls=False if no_tls else None,
             labels=machine_options.parse_labels(label),
             engine=machine_options.parse_engine_options(others),
