@@ -12,7 +12,7 @@ from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.files.spool_directory import temporary_directory
 from machinectl.foreground_program import end_alike, run_foreground
 from machinectl.hosts.connection.login import answering_endpoint, logged_in, login_endpoint, pin_first_key, pin_in_store
-from machinectl.hosts.connection.machine_driver import known_hosts_path, ssh_endpoint
+from machinectl.hosts.connection.machine_driver import ssh_endpoint
 from machinectl.hosts.connection.openssh_programs import checked_known_hosts, raise_ssh_failure
 from machinectl.machines.selection import chosen_one
 from machinectl.machines.store.machine_store import read_or_none
@@ -90,8 +90,9 @@ def ssh_with_options(
 ) -> int:
     if warning := pin_first_key(store, console, machine, login, endpoint):
         console.warn(warning)
-    if not os.path.lexists(known_hosts_path(machine)):
-        # Without this, ssh would wait forever for a silent host.
+    options = parse_ssh_options(arguments) or []
+    # Without this, ssh waits for minutes for a host that is off, and forever for a silent one.
+    if not any(text.lower().startswith("connecttimeout") for _, text in options):
         arguments = ["-o", f"ConnectTimeout={read_settings(endpoint).connect_timeout:.0f}", *arguments]
     try:
         return run_ssh(machine, endpoint, arguments, console, login)
