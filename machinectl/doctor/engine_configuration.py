@@ -60,9 +60,12 @@ def configuration_check(
     beside = f"; set by others: {', '.join(theirs)}" if theirs else ""
     if restart_risks.is_config_edited(host, target):
         stops = "" if host.info.get("LiveRestoreEnabled") else restart_victims(host)
-        apply = Hint(f"Apply all of it{stops}", shell.service("restart", host.init))
+        restart = shell.service("restart", host.init)
+        apply = Hint(f"Apply all of it{stops}", restart)
         if stops and not host.swarm:
-            apply |= Hint("or keep them running, with new certificates", "machinectl regenerate-certs", shell.machine)
+            # It checks the configuration first: an engine that refuses it would not start again.
+            apply = Hint("Apply it with new certificates", "machinectl regenerate-certs", shell.machine)
+            apply |= Hint(f"or by a restart{stops}", restart)
         seen = f"as recorded{beside}; {host.config_path} was changed after the engine was started"
         return unknown(TITLE, seen, apply)
     return ok(TITLE, f"as recorded{beside}")

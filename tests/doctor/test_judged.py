@@ -205,16 +205,17 @@ def test_what_was_changed_after_the_engine_was_started_may_not_be_in_effect() ->
     in_use = replace(facts, edited=True, containers=frozenset({"a", "b"}))
     restart = "machinectl ssh orion sudo systemctl restart docker"
     off = replace(in_use, info={**facts.info, "LiveRestoreEnabled": False})
-    keeping = "or keep them running, with new certificates: machinectl regenerate-certs orion"
+    # An engine that refuses the change would not start again, and regenerate-certs asks it first.
+    keeping = "Apply it with new certificates: machinectl regenerate-certs orion"
     for host, hint in (
-        (off, f", which stops 2 containers: {restart}; {keeping}"),
+        (off, f"{keeping}; or by a restart, which stops 2 containers: {restart}"),
         # A Swarm node has no live-restore.
-        (replace(off, swarm=True), f", which stops 2 containers: {restart}"),
-        (replace(in_use, info={**facts.info, "LiveRestoreEnabled": True}), f": {restart}"),
-        (replace(in_use, containers=frozenset()), f": {restart}"),
+        (replace(off, swarm=True), f"Apply all of it, which stops 2 containers: {restart}"),
+        (replace(in_use, info={**facts.info, "LiveRestoreEnabled": True}), f"Apply all of it: {restart}"),
+        (replace(in_use, containers=frozenset()), f"Apply all of it: {restart}"),
     ):
         found = against_record(host, change)
-        assert (found.verdict, found.hint) == (UNKNOWN, f"Apply all of it{hint}")
+        assert (found.verdict, found.hint) == (UNKNOWN, hint)
 
 
 def test_a_unit_that_systemd_has_not_read_is_read_before_it_is_set_up_again() -> None:
