@@ -71,7 +71,7 @@ def rm(
             remove_machine(store, console, name, force=force, purge=purge, forget=forget)
         except MachineError as exc:
             error = MachineError(f'Error removing host "{name}": {exc.cause}', exc.hint, mistyped=exc.mistyped)
-            error.more, error.label = exc.more, ""
+            error.more, error.unexplained, error.label = exc.more, exc.unexplained, ""
             raise error from exc
 
     # Undoing changes on a host needs its jump host.

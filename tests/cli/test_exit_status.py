@@ -19,6 +19,8 @@ from machinectl.machines.store.name_errors import missing
 from tests.support.in_process import machinectl
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from machinectl.machines.store import Store
 
 
@@ -75,6 +77,21 @@ def test_a_terminal_shows_each_command_on_its_line_and_breaks_none(
     assert capsys.readouterr().err.splitlines() == [
         *("Error: No", "  Have machinectl do it:", "  machinectl -s /x rm 'a b' <DIR>", "  Ask alice: machinectl ls"),
     ]
+
+
+def test_a_hint_has_the_path_of_this_program_if_path_leads_to_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ours, theirs = tmp_path / "our own/machinectl", tmp_path / "systemd/machinectl"
+    for program in (ours, theirs):
+        program.parent.mkdir()
+        program.write_text("")
+        program.chmod(0o755)
+    monkeypatch.setattr(THIS, "script", str(ours))
+    for first, name in ((ours, "machinectl"), (theirs, f"'{ours}'")):
+        monkeypatch.setenv("PATH", str(first.parent))
+        report(MachineError("No", Hint("See", "machinectl ls")), "machinectl -s /x")
+        assert capsys.readouterr().err.endswith(f"See: {name} -s /x ls\n")
 
 
 def test_json_has_the_text_of_a_hint(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -226,6 +226,7 @@ def test_in_a_pipe_machines_are_in_the_order_typed_or_else_in_natural_order(stor
     order = ["m1", "m2", "m10"] if given == ["m*"] else ["m10", "m1", "m2"]
     assert done.stdout.splitlines() == [f"Successfully removed {name}" for name in order]
     assert ('"gone" does not exist' in done.stderr) is (given != ["m*"])
+    assert "List the machines: " not in done.stderr
 
 
 def test_at_a_terminal_each_of_several_is_told_once(store: Store) -> None:

@@ -122,6 +122,7 @@ def test_what_is_wrong_in_a_list_is_named_where_it_stands() -> None:
         ("hosts: {orion: 'ops:x@rigel'}", "1:16: orion: An address holds no password"),
         ("hosts: {}\n---\nhosts: {}", "2:1: Here begins another document: a fleet file has only one"),
         ("hosts: {orion: {}}", "1:9: orion has no driver: write driver: generic, here or in defaults"),
+        ("hosts: {orion: {url: 'tcp://a:2376'}}", "1:9: orion has no driver: write driver: none, here or in defaults"),
         ("hosts: {}\ngroups: {web: [a]}", "2:15: The group web needs lines KEY: VALUE, this is a list"),
         ("hosts: {}\ndefaults: {labels: x}", "2:20: labels is a mapping of texts, this is 'x'"),
         ("hosts: {}\ndefaults: {engine-install: x, ssh-port: y}", "2:28: engine-install: 'x' is not one of"),

@@ -104,6 +104,7 @@ def called_text(hint: Hint, program: str) -> str:
 
 def called(hint: Hint, program: str) -> list[tuple[str, str]]:
     """Return the texts and commands of a hint, as this program was called."""
+    program = found_by_shell(program)
     return [(text, command if elsewhere else as_called(command, program)) for text, command, elsewhere in hint.parts]
 
 
@@ -132,9 +133,18 @@ def as_called(command: str, program: str) -> str:
             # `use` is of the shell function `machinectl` alone.
             return found[0]
         # The options before the verb may name a store.
-        return f"{THIS.name if rest.startswith('-') else program} "
+        return f"{found_by_shell(THIS.name) if rest.startswith('-') else program} "
 
     return re.sub(OURS, as_here, command)
+
+
+def found_by_shell(program: str) -> str:
+    """Put this program's path in place of its name, if PATH leads to none or to another one, such as systemd's."""
+    if not program.startswith(NAME) or os.path.basename(THIS.script) != NAME:
+        return program
+    from machinectl.shell import shortest
+
+    return quote_word(shortest(THIS.script, os.environ.get("PATH", ""))) + program.removeprefix(NAME)
 
 
 def warning(text: str) -> str:

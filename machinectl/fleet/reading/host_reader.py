@@ -245,7 +245,8 @@ class HostReader:
         """Return None if missing or broken."""
         at = settings.get(DRIVER)
         if at is None:
-            self.faults.add(place(entry.key), f"{name} has no driver: write driver: generic, here or in defaults")
+            likely = next(filter(None, map(self.drivers.who_has, settings)), "generic")
+            self.faults.add(place(entry.key), f"{name} has no driver: write driver: {likely}, here or in defaults")
             return None
         if known := self._drivers.get(id(at.value)):
             return known
