@@ -107,7 +107,7 @@ def unmount(store: Store, source: str, target: str = "") -> str:
         raise MachineError(f"Nothing is mounted on {here}", LIST_MOUNTS)
     if done.returncode:
         raise MachineError(
-            f"cannot unmount {here}: {last_error_line(done.stderr)}", Hint("See what uses it", "fuser -vm", here)
+            f"Cannot unmount {here}: {last_error_line(done.stderr)}", Hint("See what uses it", "fuser -vm", here)
         )
     return here
 

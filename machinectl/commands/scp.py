@@ -49,7 +49,7 @@ def scp(
     machines = list({each.machine.name: each.machine for each in (*sources, target) if each.machine}.values())
     if not machines:
         raise UsageError(
-            f"no path is on a machine: {shlex.join(words)}",
+            f"No path is on a machine: {shlex.join(words)}",
             Hint("One is written <NAME>:<PATH>; within this computer: cp"),
         )
     for source in sources:

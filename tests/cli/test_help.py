@@ -276,6 +276,8 @@ def test_the_help_of_set_and_create_lists_the_options_of_the_driver(store: Store
             ("set", "ghost", "--ssh-port", "22"),
             'Docker machine "ghost" does not exist. Use "machinectl ls"',
         ),
+        (("run", "web*", "uptime"), 'Error: "web*" matches no machine'),
+        (("run", "*.sh", "uptime"), "A machine is missing before the command"),
         (("run", "box", "uname", "-sm"), "A machine is missing before the command\n  Set up a server over SSH: "),
         (("run", "-a", "--group", "-t", "9"), "The command is missing\n  machinectl run -a --group -t 9 uptime"),
         (("set", "--ssh-port", "22"), "\n  Set up a server over SSH: machinectl create "),

@@ -426,7 +426,7 @@ def test_an_unknown_tool_is_refused_with_what_works_for_any(store: Store) -> Non
         "machinectl access issue github rigel",
     )
     for word, cause in (
-        ("grafana", "unknown tool 'grafana' (known: env, github, gitlab, testcontainers)"),
+        ("grafana", "Unknown tool 'grafana' (known: env, github, gitlab, testcontainers)"),
         ("dozzle", "machinectl writes no files for dozzle any more: docs/access-for-tools.md has them"),
     ):
         done = machinectl("access", "issue", word, "rigel", store=store.root)

@@ -168,8 +168,8 @@ def test_no_machines_are_an_inventory_too(store: Store) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "pass either --ansible or --prometheus"),
-        (["--ansible", "--prometheus"], "pass either --ansible or --prometheus"),
+        ([], "is for either --ansible or --prometheus"),
+        (["--ansible", "--prometheus"], "is for either --ansible or --prometheus"),
         (["--prometheus", "--host", "nas"], "--list and --host are Ansible's"),
         (["--ansible", "--list", "--host", "nas"], "--list and --host exclude each other"),
     ],

@@ -64,6 +64,7 @@ def unclear(store: Store, start: Sequence[str], names: Sequence[str], command: S
     """Return an error if it is not clear where the command begins, with the line that says it."""
     from machinectl.cli.typed_words import typed_line, typed_order
     from machinectl.errors import Hint, UsageError
+    from machinectl.machines.record import is_name
     from machinectl.machines.store.name_errors import missing
 
     def line(names: Sequence[str], command: Sequence[str]) -> str:
@@ -71,7 +72,10 @@ def unclear(store: Store, start: Sequence[str], names: Sequence[str], command: S
 
     verb = next(word for word in start if word in COMMANDS)
     word, rest = command[0], command[1:] or [COMMANDS[verb]]
-    _, near = store.no_such(word).mistyped or ("", "")
+    absent = store.no_such(word)
+    _, near = absent.mistyped or ("", "")
+    if not names and "*" in word and is_name(word.replace("*", "")):
+        return absent
     if near and not names:
         return missing(word, Hint("Did you mean", line([near], rest)))
     if not names:

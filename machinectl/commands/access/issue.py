@@ -218,7 +218,7 @@ def check_tool(store: Store, tool: str, names: Sequence[str]) -> None:
         )
     near = closest_match(tool, LAYOUTS)
     raise UsageError(
-        f"unknown tool {tool!r} (known: {', '.join(LAYOUTS)})", by_variables, mistyped=(tool, near) if near else None
+        f"Unknown tool {tool!r} (known: {', '.join(LAYOUTS)})", by_variables, mistyped=(tool, near) if near else None
     )
 
 

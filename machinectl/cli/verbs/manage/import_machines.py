@@ -72,7 +72,7 @@ def check_is_export(source: str) -> None:
             Hint("Send the image to a machine", "machinectl push --from-file", source, "<IMAGE>", "<NAME>"),
         )
     if not source:
-        raise UsageError("the source is missing", Hint("Name the export", "machinectl import <FILE>"))
+        raise UsageError("The source is missing", Hint("Name the export", "machinectl import <FILE>"))
     if os.path.isdir(source):
         raise UsageError(f"{source} is a directory, and an export is a file", store)
 

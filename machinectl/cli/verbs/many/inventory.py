@@ -15,7 +15,10 @@ def inventory(here: Session, *, ansible: bool, prometheus: bool, listed: bool, h
     from machinectl.commands import inventory as commands
 
     if ansible == prometheus:
-        raise UsageError("pass either --ansible or --prometheus", Hint("One of: --ansible --prometheus"))
+        ways = Hint("Give one of them", "machinectl inventory --ansible") | Hint(
+            "or", "machinectl inventory --prometheus"
+        )
+        raise UsageError("The inventory is for either --ansible or --prometheus", ways)
     if prometheus and (listed or host is not None):
         raise UsageError("--list and --host are Ansible's", Hint("Leave them out", "machinectl inventory --prometheus"))
     if listed and host is not None:
