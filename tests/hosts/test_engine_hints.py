@@ -50,10 +50,11 @@ def test_the_option_that_dockerd_names_is_left_out_and_the_others_are_kept(
     assert then.endswith("machinectl provision orion")
 
 
-def test_a_machine_of_a_fleet_file_is_corrected_there(host: Facts) -> None:
+@pytest.mark.parametrize(("fleet", "file"), [("lan", "<FILE>"), ("/srv/my fleet.yaml", "'/srv/my fleet.yaml'")])
+def test_a_machine_of_a_fleet_file_is_corrected_there(host: Facts, fleet: str, file: str) -> None:
     machine = orion("colour=red")
-    machine.fleet = "lan"
-    assert correction(machine, host, REFUSED).endswith("in the fleet file, then: machinectl apply orion")
+    machine.fleet = fleet
+    assert correction(machine, host, REFUSED).endswith(f"in the fleet file, then: machinectl apply -f {file} orion")
 
 
 def test_an_option_of_the_host_itself_is_corrected_there(host: Facts) -> None:

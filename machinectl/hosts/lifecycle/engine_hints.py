@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from typing import TYPE_CHECKING
@@ -40,7 +41,9 @@ def correction(machine: Machine, host: Facts, said: str) -> Hint:
     if machine.phase is not Phase.READY and not machine.changes:
         return Hint(f"Correct {f'{flags} or leave it out' if flags else where}, then run the same command again")
     if machine.fleet and flags:
-        return Hint(f"Correct {flags} in the fleet file, then", "machinectl apply", name)
+        # A fleet without a name has its file's path.
+        file = machine.fleet if os.path.isabs(machine.fleet) else "<FILE>"
+        return Hint(f"Correct {flags} in the fleet file, then", "machinectl apply -f", file, name)
     if not refused:
         settings = f"machinectl set {name} --help"
         correct = Hint(f"Correct {flags}", settings)
