@@ -54,6 +54,21 @@ def test_what_to_do_stands_beneath_and_its_command_names_the_store(capsys: pytes
     )
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "{0} builder rm machinectl && {0} ls",
+        "pipx inject machinectl pyrage",
+        "sudo -u ann {0} ls; eval $({0} env x)",
+    ],
+)
+def test_the_store_is_named_where_a_command_begins_and_not_in_its_words(
+    capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    report(MachineError("No", Hint("", command.format("machinectl"))), "machinectl -s /x")
+    assert capsys.readouterr().err == f"Error: No\n  {command.format('machinectl -s /x')}\n"
+
+
 @pytest.mark.parametrize("word", ["<x>;id;<y>", "<NAME;id>", "it's a machinectl $(id)", "/machinectl 'x"])
 def test_a_word_from_elsewhere_is_one_word_of_the_command_that_is_printed(
     capsys: pytest.CaptureFixture[str], word: str

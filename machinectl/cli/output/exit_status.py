@@ -24,8 +24,8 @@ USE = "use"
 # The characters that shlex.quote does not quote. shlex would load re on the light path.
 PLAIN_IN_SHELLS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-")
 INTERRUPTED = 130
-# `machinectl` in a command, but not in the words that shlex.quote has quoted, nor as another program's path.
-OURS = r"""'[^']*'|"'"|(?<!/)(?P<name>machinectl )"""
+# `machinectl` where a command begins, but not in the words that shlex.quote has quoted, nor as a builder's name.
+OURS = r"""'[^']*'|"'"|(?P<before>^|[;&|:(`] ?|sudo (?:-u \S+ )?|exec )(?P<name>machinectl )"""
 # Full disk and exceeded quota.
 FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -133,7 +133,7 @@ def as_called(command: str, program: str) -> str:
             # `use` is of the shell function `machinectl` alone.
             return found[0]
         # The options before the verb may name a store.
-        return f"{found_by_shell(THIS.name) if rest.startswith('-') else program} "
+        return f"{found['before']}{found_by_shell(THIS.name) if rest.startswith('-') else program} "
 
     return re.sub(OURS, as_here, command)
 
