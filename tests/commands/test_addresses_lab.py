@@ -57,7 +57,7 @@ def test_another_server_that_gets_an_address_of_the_machine_is_named_and_never_u
     cli.ok("set", "--address", host.ip, "--url", f"tcp://{other.ip}:2376", "orion")
     for words in (("status", "orion"), ("run", "--no-persist", "orion", "--", "hostname")):
         said = cli.ok(*words).stderr
-        assert re.search(rf'Warning: Skipped {other.ip}:(22|2376), an address of "orion"', said)
+        assert re.search(rf'Warning: Skipped {other.ip}(:2376)?, an address of "orion"', said)
     cli.ok("provision", "orion")
     cli.ok("docker", "orion", "--", "volume", "create", "mine")
     assert (host.output("docker volume ls -q"), other.output("docker volume ls -q")) == ("mine", "")

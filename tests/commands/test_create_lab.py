@@ -267,7 +267,9 @@ def test_after_a_wrong_engine_option_set_and_provision_go_on(fresh_host: FreshHo
     host = fresh_host("docker")
     failed = cli.start(*generic(host, "--engine-opt", "data-root=/proc/nowhere")).end()
     assert failed.returncode == 1
-    program, *leave_out = shlex.split(failed.stderr.partition("--engine-opt data-root=/proc/nowhere out: ")[2])[:5]
+    program, *leave_out = shlex.split(
+        failed.stderr.partition("--engine-opt data-root=/proc/nowhere out: ")[2].partition(";")[0]
+    )
     assert program == "machinectl"
     assert "The engine does not start with the new configuration" in cli.ok("ls").stdout
     assert "/proc/nowhere" in json.loads(cli.ok("inspect", "--json", "orion").stdout)["Failure"]["Cause"]

@@ -98,7 +98,7 @@ def test_an_engine_whose_socket_docker_does_not_find_keeps_its_listener(fresh_ho
         told = cli.refused("provision", *words, "orion")
         assert "the engine listens on /srv/docker.sock" in told
     assert (listens(host), cli.is_running()) == (True, True)
-    [tell] = re.findall("Tell docker: machinectl (.*)", told)
+    [tell] = re.findall("Tell docker: machinectl (.*?);", told)
     cli.ok(*shlex.split(tell))
     cli.ok("provision", "orion")
     assert (listens(host), cli.ok("status", "orion").stdout) == (False, "Running\n")

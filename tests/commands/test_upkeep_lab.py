@@ -261,7 +261,7 @@ def test_certificates_that_do_not_work_are_not_kept_on_either_side(
 
     for how in ("drop", "reject"):
         host.block(2376, how)
-        assert "Open it: iptables -I INPUT -p tcp --dport 2376 -j ACCEPT" in error().hint
+        assert "Open it there: iptables -I INPUT -p tcp --dport 2376 -j ACCEPT" in error().hint
     host.block(2376, "off")
     assert host.output("pidof dockerd") == engine
     assert orion.stored == before

@@ -162,15 +162,17 @@ def ask_or_refuse(
         return
     # A failed creation leaves no machine to provision.
     there = machine.phase == Phase.READY
-    unasked = f"machinectl provision --yes {machine.name}" if there else ""
+    anyway = (
+        Hint(otherwise, "machinectl provision --yes", machine.name)
+        if there
+        else Hint(f"{otherwise}: add --yes to the same command")
+    )
     try:
-        is_meant = confirm(console, question, unasked)
+        is_meant = confirm(console, question)
     except Unanswered as exc:
-        raise CheckFailed(exc.cause, exc.hint) from exc
+        raise CheckFailed(exc.cause, anyway) from exc
     if not is_meant:
-        raise Declined(
-            stays, Hint(otherwise, unasked) if unasked else Hint(f"{otherwise}: add --yes to the same command")
-        )
+        raise Declined(stays, anyway)
 
 
 def take_over_history(held: Held, console: Console, removed: Machine) -> None:
