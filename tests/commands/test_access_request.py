@@ -618,7 +618,7 @@ def test_machines_of_several_owners_need_several_renewals(store: Store) -> None:
     accepted(store, Owner(name="carol@lab").text(asked(store, "web1")))
     done = machinectl("access", "renew", store=store.root)
     assert done.returncode == 2
-    assert "For bob@desk: machinectl access renew orionbox; For carol@lab: machinectl access renew web1" in done.stderr
+    assert "For bob@desk: machinectl access renew orionbox; for carol@lab: machinectl access renew web1" in done.stderr
 
 
 RENEWALS = [("renew", "-y"), ("regenerate-certs", "-f")]
@@ -632,7 +632,7 @@ def test_what_needs_ssh_names_the_owner_of_a_shared_machine(store: Store, owner:
     assert done.returncode != 0
     assert '"orionbox" has no SSH here: bob@desk shared only its engine' in done.stderr
     assert "Ask bob@desk, who can log in to its host" in done.stderr
-    assert ("For a new certificate: machinectl access renew orionbox\n" in done.stderr) is (words in RENEWALS)
+    assert ("for a new certificate: machinectl access renew orionbox\n" in done.stderr) is (words in RENEWALS)
 
 
 def test_a_shared_machine_names_whom_to_ask(store: Store, owner: Owner) -> None:

@@ -146,7 +146,7 @@ def test_a_ca_that_is_not_valid_yet_is_first_a_question_of_the_clock_here(old: I
     assert "is not valid before" in raised.value.cause
     clock, ca_hint = raised.value.hint.split("; ")
     assert clock.endswith(SET_CLOCK)
-    assert ca_hint.startswith("Make a new CA")
+    assert ca_hint.startswith("make a new CA")
 
 
 @pytest.mark.parametrize("renewal", [Renewal(), Renewal(new_ca=True)], ids=["same CA", "new CA"])

@@ -515,7 +515,7 @@ def test_a_node_of_a_swarm_made_by_hand_may_restart_once_a_manager_is_named(
     machine.phase = Phase.READY
     allowed = draining.allow_swarm_restart(store, Quiet(), machine, host, NOTHING_SPECIAL)
     assert not allowed.restart_swarm
-    assert f"Name a manager of it: machinectl swarm status {'m1' if manages else '<MANAGER>'}; or" in allowed.undrained
+    assert f"name a manager of it: machinectl swarm status {'m1' if manages else '<MANAGER>'}; or" in allowed.undrained
     assert "--restart-swarm" in allowed.undrained
     done = machinectl("swarm", "status", "m1", store=store.root)
     assert done.returncode == 0
