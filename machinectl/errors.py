@@ -19,7 +19,7 @@ LONGEST_TEXT = 1 << 16
 # Verbs that hints lead to, where code asks for that.
 DOCTOR, IMPORT, PROVISION, RENEW = "doctor", "certs import", "provision", "renew"
 CUT = "…"
-# What sets a clock, here or on a host. Debian installs no time service.
+# How to set a clock, here or on a host. Debian installs no time service.
 SET_CLOCK, BY_SERVICE = "timedatectl set-ntp true", "by a time service such as chrony"
 
 

@@ -142,7 +142,7 @@ def line_with_missing(error: Any, words: Sequence[str]) -> Hint:
         missing = [each for each in alike if each.required and given.isdisjoint(each.opts)]
         lacking = [f"{max(each.opts, key=len)} <{each.metavar.rpartition('|')[2]}>" for each in missing]
     else:
-        # What may be left out of a metavar stands in brackets.
+        # Optional parts of a metavar stand in brackets.
         missing = [each for each in alike[alike.index(parameter) :] if each.required]
         lacking = [f"<{word.removesuffix('…')}>" for each in missing for word in without_options(each.metavar).split()]
     return Hint("", " ".join([NAME, typed_line(THIS.typed), *lacking]))

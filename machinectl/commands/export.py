@@ -130,7 +130,7 @@ def check_output(path: str, *, force: bool) -> None:
 def write_export(path: str, data: bytes) -> None:
     """Write all of it or nothing, for the owner only."""
     path = os.path.abspath(path)
-    # No name that somebody else may use: `write_and_rename` removes what is there.
+    # No name that others may use: `write_and_rename` removes an existing file.
     temporary = os.path.join(os.path.dirname(path), f".machinectl-{os.urandom(8).hex()}.tmp")
     try:
         write_and_rename(path, temporary, data)

@@ -176,7 +176,7 @@ def open_in_background(store: Store, name: str, path: str, *, forward: bool = Fa
         said = errors.read().decode(errors="replace").rstrip()
         remove_if_present(log)
     error = MachineError(said or "The socket's process died")
-    # The process has written its error as it is printed.
+    # The process has written its error in full.
     error.label = "" if said else error.label
     raise error
 

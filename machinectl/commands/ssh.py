@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 # ssh's options in getopt's form (ssh.c).
 LETTERS = "1246ab:c:e:fgi:kl:m:no:p:qstvxAB:CD:E:F:GI:J:KL:MNO:P:Q:R:S:TVw:W:XYy"
-# What users of other programs write for them. getopt would read -verbose as -v and -e rbose.
+# Long options of other programs. getopt would read -verbose as -v and -e rbose.
 LONG = {"--user": "-l", "--verbose": "-v", "-verbose": "-v", "--quiet": "-q", "-quiet": "-q"}
 # These have ssh print more, or elsewhere.
 TO_STDERR = {"-v", "-E", "-G", "-V", "-Q", "-O", "-y"}

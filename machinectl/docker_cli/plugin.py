@@ -25,7 +25,7 @@ CONFIGURATION = "config.json"
 MARK = b"# machinectl's plugin for the docker CLI."
 # Everyone must be able to run the plugin; docker's configuration may hold passwords.
 PROGRAM, PRIVATE = 0o755, 0o600
-# What earlier versions of machinectl asked docker 29.3 and later for: to be called when a command fails.
+# Earlier versions of machinectl had docker 29.3 and later call them when a command failed.
 OLD_HOOKS = ("plugins", "machine", "error-hooks")
 
 

@@ -51,7 +51,7 @@ def reach_engine(machine: Machine, timeout: float) -> EngineReach:
     try:
         endpoint = endpoint_of(machine)
         if endpoint.others:
-            # Look at the address that answers; if none does, at the one that did last.
+            # Look at the address that answers; if none does, at the last one known to answer.
             engine.probe(endpoint, timeout)
             endpoint = replace(endpoint, url=machine.urls[0], others=(), memory=None)
         url = engine_url.parse_url(endpoint.url)

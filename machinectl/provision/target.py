@@ -77,7 +77,7 @@ class Target:
     holder_names: Mapping[str, str] = field(default_factory=dict)
     # CAs (PEM) to add to clients.pem.
     new_cas: tuple[bytes, ...] = field(default=(), repr=False)
-    # When the certificate that the first of them is to sign expires.
+    # When the certificate expires that the first of them signs.
     new_cas_until: datetime | None = None
     # The SHA256 of CAs (DER) to remove from clients.pem.
     ending: frozenset[str] = frozenset()

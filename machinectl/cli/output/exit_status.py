@@ -130,7 +130,7 @@ def as_called(command: str, program: str) -> str:
     def as_here(found: re.Match[str]) -> str:
         rest = command[found.end() :]
         if not found["name"] or (rest.startswith(f"{USE} ") and not program.startswith(NAME)):
-            # `use` is of the shell function `machinectl` alone.
+            # Only the shell function `machinectl` has `use`.
             return found[0]
         # The options before the verb may name a store.
         return f"{found['before']}{found_by_shell(THIS.name) if rest.startswith('-') else program} "

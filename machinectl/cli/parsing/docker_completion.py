@@ -63,7 +63,7 @@ class TypedWords:
             self.verb = f"{self.verb} {word}".strip()
         else:
             self.words.append(word)
-            # What follows the names of machines is the command.
+            # The command follows the names of machines.
             is_command = self.verb in COMMANDS and word not in completion_candidates.stored_machines(self.root)
             self.only_words = self.only_words or is_command
 

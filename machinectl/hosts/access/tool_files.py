@@ -192,7 +192,7 @@ def gitlab(engines: Sequence[EngineAccess], directory: str) -> ToolFiles:
         ).encode()
         for part, file in PARTS.items():
             source = quoted(directory, engine.name, f"{file}.base64")
-            # `set` refuses a variable that is there.
+            # `set` refuses an existing variable.
             lines.append(
                 f"glab variable set {prefix}{part} --masked <{source} || "
                 f"glab variable update {prefix}{part} --masked <{source}"

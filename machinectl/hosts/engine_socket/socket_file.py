@@ -120,7 +120,7 @@ def opened_socket(note: SocketNote) -> Iterator[socket.socket]:
         try:
             yield listener
         finally:
-            # Whoever waits for the end of the socket may open another one at once.
+            # A process that waits for the end of the socket may open another one at once.
             with suppress(OSError):
                 remove_if_present(file)
                 if note.log:

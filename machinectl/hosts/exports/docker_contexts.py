@@ -49,7 +49,7 @@ class ContextStatus:
     why: str = ""
     hint: Hint = NO_HINT
     wanted: Context | None = None
-    # Whether the machine is to have a context.
+    # Whether the machine should have a context.
     is_wanted: bool = True
 
     @property

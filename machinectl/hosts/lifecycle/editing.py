@@ -160,7 +160,7 @@ def change_url(machine: Machine, url: str, *, tls: bool | None) -> None:
     try:
         said = engine_url.uses_tls(machine.url) != machine.tls
     except UsageError:
-        # An earlier version took a URL that is refused now: TLS stays as it is.
+        # An earlier version took a URL that is refused now: do not change TLS.
         said = True
     made_by = driver_of(machine)
     machine.driver_state = made_by.move(driver_instance(machine), url)

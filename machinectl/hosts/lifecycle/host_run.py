@@ -76,7 +76,7 @@ class HostRun(ABC):
         self.knows_last_change = False
         # The last run of the removed machine whose history this one continues.
         self.own_run = ""
-        # What the last look before the changes found.
+        # The result of the last look before the changes.
         self.before: Facts | None = None
         # Whether a job has changed the host since, and nobody has looked what became of the engine.
         self.has_made = False

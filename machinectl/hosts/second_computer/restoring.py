@@ -135,11 +135,11 @@ class Restoring:
         # `rm` would have the driver delete what anybody has named in the state.
         machine.made = False
         machine.context = machine.context and self.context
-        # A path of the other computer: the CA of a store that is there on this one would sign for the machine.
+        # A path of the other computer: the CA of a store with that path on this one would sign for the machine.
         machine.origin = {}
         node = on_record(machine)
         if node and (node.membership != MEMBER or node.cluster in self.clusters):
-            # Whoever asks a manager of the swarm would believe its engine, and join new nodes there.
+            # Its engine would be believed as a manager of the swarm, and new nodes would join there.
             machine.swarm = {}
             hint = Hint("If it is a node of that swarm, record it", "machinectl swarm join", "<MANAGER>", local)
             remarks.append(Remark("its place in a swarm of machines here is not imported", hint))

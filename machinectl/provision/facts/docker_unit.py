@@ -41,7 +41,7 @@ HARMLESS_COMMAND = re.compile(
     r"(chgrp|chmod|chown|echo|logger|mkdir|modprobe|sleep|sysctl|touch|true|ip6?tables(?!.* (-[FX]|--flush|--delete)))"
     r"( .*)?"
 )
-# What reboots the host, or forbids to restart the engine (systemd.unit(5)), and the values that do nothing.
+# Settings that reboot the host, or forbid to restart the engine (systemd.unit(5)), with their harmless values.
 ACTIONS = ("StartLimitAction", "FailureAction", "SuccessAction")
 REFUSALS = ("RefuseManualStart", "RefuseManualStop")
 HARMLESS = {"none", "no", "false", "off", "0"}

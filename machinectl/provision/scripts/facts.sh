@@ -161,7 +161,7 @@ done
 has dockerd && say dockerd "$(command -v dockerd)"
 has dockerd && say containerd "$(command -v containerd || command -v docker-containerd)"
 [ -S /run/containerd/containerd.sock ] && say containerd-socket
-# What the last installation brought, until the next boot.
+# The packages of the last installation, until the next boot.
 [ -f /run/machinectl.new-packages ] && say new_packages "$(cat /run/machinectl.new-packages)"
 say packages
 if has dpkg-query; then
@@ -302,7 +302,7 @@ for root in $roots; do
         done
 done
 [ "$engine" ] || say stored "$stored"
-# What the engine needs room in when it starts.
+# Directories that need free space when the engine starts.
 # shellcheck disable=SC2086  # one word for each directory
 room /run /var/lib/containerd $roots | while read -r kib inodes directory; do say room "$kib" "$inodes" "$directory"; done
 read -r phase </etc/docker/machinectl/transaction/phase && say transaction "$phase"

@@ -13,7 +13,7 @@ say() {
 
 say begin health
 for directory in / /usr /etc /etc/docker /var /tmp "$root"; do
-    # Without a device of its own (tmpfs, overlay), a file system is told by where it is mounted.
+    # Without a device of its own (tmpfs, overlay), a file system is known by its mount point.
     kib=$(df -P -k "$directory" | awk 'NR > 1 { print ($1 ~ "^/" ? $1 : $1 ":" $6), $2, $4 }')
     # btrfs reports 0 inodes.
     inodes=$(df -P -i "$directory" | awk 'NR > 1 { print $2 + 0, $4 + 0 }')

@@ -40,7 +40,7 @@ PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
 REPLACED_BY_DOCKERS = ("containerd", "runc", "docker-cli", "rootlesskit")
 # Seconds; then use the distribution's package.
 DOWNLOAD_TIMEOUT = 5.0
-# What dpkg prints before it runs a package's scripts.
+# dpkg prints these before it runs a package's scripts.
 STEPS = ("Setting up ", "Preparing to unpack ", "Unpacking ", "Removing ", "Processing triggers ")
 # For the dry run's next steps.
 GUESSED_UNIT = "# /usr/lib/systemd/system/docker.service\n[Service]\nExecStart=/usr/bin/dockerd -H fd://\n"

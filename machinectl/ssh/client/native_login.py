@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from machinectl.ssh.keys.credentials import Credentials
     from machinectl.ssh.ssh_settings import Settings
 
-# What paramiko raises if a connection ends.
+# paramiko raises these if a connection ends.
 FAILURES = (EOFError, OSError, paramiko.SSHException)
 # sshd's LoginGraceTime in seconds: a person may have to fetch a code.
 PERSON_TIMEOUT = 120.0
@@ -198,7 +198,7 @@ def failure_reason(failure: BaseException | None) -> str:
     if isinstance(failure, TimeoutError):
         return "it gave no answer in time"
     if not isinstance(failure, FAILURES):
-        # Whatever broke in paramiko's thread, such as struct.error or IndexError.
+        # A failure in paramiko's thread, such as struct.error or IndexError.
         return "it sends broken packets"
     said = failure.text if isinstance(failure, paramiko.ChannelException) else failure
     return one_line(str(said), LONGEST_SAID) or type(failure).__name__

@@ -57,7 +57,7 @@ GUARDED = 'ulimit -f 32768; exec 3<&0; { read end <&3; kill $$; } >/dev/null 2>&
 LIMITED = ["/bin/sh", "-c", GUARDED]
 # How long a login may take after the connection, in seconds: the host may ask a directory server.
 LOGIN_SECONDS = 60.0
-# What a login at a jump host, and the start of ssh, may take.
+# Time for a login at a jump host, and for the start of ssh.
 JUMP_SECONDS, SPARE_SECONDS = 15.0, 1.0
 # Timeout for a program that answers at once, in seconds.
 ASK_TIMEOUT = 10.0
@@ -65,9 +65,9 @@ ASK_TIMEOUT = 10.0
 LONGEST_OFFER = 300
 # Most of a banner to read, in bytes.
 MOST_SAID = 1 << 12
-# What ssh says of a file that holds none.
+# ssh says this of a file that holds none.
 NOT_A_KEY = {"invalid format", "error in libcrypto"}
-# What ssh calls the kinds of algorithms -> options of ssh_config and `ssh -Q` names.
+# Kinds of algorithms, as ssh names them -> options of ssh_config and `ssh -Q` names.
 KINDS = {
     "key exchange method": ("KexAlgorithms", "kex"),
     "host key type": ("HostKeyAlgorithms", "key"),

@@ -11,7 +11,7 @@ import re
 
 from machinectl.value_classes import Frozen
 
-# What ssh says of a host that does not answer.
+# ssh says this of a host that does not answer.
 SILENT = {os.strerror(number) for number in (errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.ENETUNREACH)}
 # Longest log to read, in bytes.
 LONGEST_LOG = 1 << 24

@@ -38,7 +38,7 @@ UNKNOWN = r"Bad configuration option: (\S+)"
 _asking = threading.Lock()
 _unknown: dict[str, frozenset[str]] = {}
 
-# What a jump host's log has behind its name.
+# The end of the name of a jump host's log.
 JUMP_LOG = ".jump"
 # Turn off the user's settings for interactive shells.
 COMMANDS_ONLY = {
