@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 LEFT_TO_PROGRAM = (signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 # SIGINT only if the program has not got it.
 PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-STDERR = 2
 # prctl(2): the signal that a process gets when its parent ends.
 PR_SET_PDEATHSIG = 1
 CHUNK = 1 << 16

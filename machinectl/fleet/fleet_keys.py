@@ -90,10 +90,6 @@ class DriverKeys:
         return tuple(key for key, option in self.options.items() if option.required)
 
     @functools.cached_property
-    def open_keys(self) -> frozenset[str]:
-        return frozenset(key for key, option in self.options.items() if not option.secret)
-
-    @functools.cached_property
     def identity(self) -> Mapping[str, str]:
         """Return identity keys with their options' names."""
         return {key: option.name for key, option in self.options.items() if option.identity}
