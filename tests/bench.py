@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from machinectl.cli.declarations.shared_flags import TIMEOUT
+from machinectl.cli.go.tabwriter import aligned_table
 from machinectl.commands.certs.create import certs_create
-from machinectl.go.tabwriter import aligned_table
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from tests import (

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from machinectl.fleet.reading.fleet_file import read_fleet
-from machinectl.host_changes import FileCreated
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from machinectl.machines.store.store_paths import now
+from machinectl.provision.host_changes import FileCreated
 from tests.support.measure import MACHINECTL, measured, median, row
 from tests.support.registered import added
 

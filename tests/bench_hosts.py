@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from machinectl.commands.certs.create import certs_create
 from machinectl.hosts.certificates.identity import Identity
-from machinectl.provision import resource
 from machinectl.provision.facts import host_facts
+from machinectl.provision.scripts import resource
 from machinectl.provision.steps.engine_config import configure
 from machinectl.provision.target import Target
 from machinectl.url import TLS_PORT

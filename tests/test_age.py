@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pyrage
 import pytest
 
-from machinectl import age
 from machinectl.errors import MachineError
+from machinectl.exports import age
 from tests.support import age_passphrases
 from tests.support.real import need
 from tests.support.sshd import keygen

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.host_changes import (
+from machinectl.provision.host_changes import (
     KINDS,
     CaTrusted,
     Change,

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl import certs
-from machinectl.age import is_age_file
 from machinectl.commands.certs.create import certs_create
 from machinectl.commands.certs.issue import certs_issue
 from machinectl.errors import MachineError
+from machinectl.exports.age import is_age_file
 from machinectl.files.atomic import StoreError
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.signing import renewed_identity

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from machinectl.errors import Hint, MachineError
-from machinectl.hosts.engine_socket.command_environment import machine_at_socket
+from machinectl.tunnels.command_environment import machine_at_socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.console import RewritingConsole
+from machinectl.fleet.rollout import phases
+from machinectl.fleet.rollout.apply_run import ApplyRun, apply_locked
 from machinectl.machines.jump_order import keep_jump_hosts
 from machinectl.machines.store.store_directory import sweep
-from machinectl.rollout import phases
-from machinectl.rollout.apply_run import ApplyRun, apply_locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from machinectl.console import Console
+    from machinectl.fleet.rollout.apply_run import ApplyOptions
+    from machinectl.fleet.rollout.plan_steps import FleetPlan, Result
     from machinectl.machines.store import Store
-    from machinectl.rollout.apply_run import ApplyOptions
-    from machinectl.rollout.plan_steps import FleetPlan, Result
 
 
 def apply(

@@ -6,14 +6,14 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from machinectl.docker_cli.builders import Builder, find_builder, node_name, store_builders
 from machinectl.docker_cli.buildx import BOOT, CONTAINER, NAME, Buildx, BuildxError, BuildxNode, check_name
 from machinectl.docker_cli.contexts import Contexts
+from machinectl.docker_cli.machine_contexts import context_status, sync_context
+from machinectl.docker_cli.ssh_config_file import LET_SSH_KNOW
 from machinectl.engine import EngineQuery
 from machinectl.errors import Hint, MachineError, closest_match
 from machinectl.files.ownership import check_directory
-from machinectl.hosts.exports.builders import Builder, find_builder, node_name, store_builders
-from machinectl.hosts.exports.docker_contexts import context_status, sync_context
-from machinectl.hosts.exports.ssh_config_file import LET_SSH_KNOW
 from machinectl.hosts.status.query_engines import MachineStatus, engine_failures, query_engines, recorded_statuses
 from machinectl.images.engine_images import engine_platform
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.exports.builders import Builder
+    from machinectl.docker_cli.builders import Builder
     from machinectl.machines.store import Store
 
 DEFAULT_NAME = "machinectl"

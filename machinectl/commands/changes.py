@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import one_line
-from machinectl.host_changes import PortOpened
 from machinectl.machines.selection import chosen_one
 from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.provision import firewall
+from machinectl.provision.host_changes import PortOpened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.host_changes import Change
     from machinectl.machines.store import Store
+    from machinectl.provision.host_changes import Change
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
+from machinectl.docker_cli.docker_environment import docker_variables, engine_name
 from machinectl.errors import Hint
-from machinectl.hosts.exports.docker_environment import docker_variables, engine_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,10 +6,9 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from machinectl.docker_cli import swarm_contexts
 from machinectl.docker_cli.contexts import DEFAULT, ENDPOINT, Contexts
-from machinectl.errors import Hint, MachineError, UsageError, closest_match
-from machinectl.hosts.exports import swarm_contexts
-from machinectl.hosts.exports.docker_contexts import (
+from machinectl.docker_cli.machine_contexts import (
     SyncStep,
     context_mark,
     context_statuses,
@@ -17,13 +16,14 @@ from machinectl.hosts.exports.docker_contexts import (
     removed_context_notes,
     sync_context,
 )
+from machinectl.errors import Hint, MachineError, UsageError, closest_match
 from machinectl.machines.record import is_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from machinectl.console import Console
-    from machinectl.hosts.exports.docker_contexts import ContextStatus
+    from machinectl.docker_cli.machine_contexts import ContextStatus
     from machinectl.machines.store import Store
 
 

@@ -7,12 +7,12 @@ import shlex
 from typing import TYPE_CHECKING
 
 from machinectl.console import confirm
+from machinectl.discovery import services
+from machinectl.discovery.address_ranges import own_network, parse_ranges
+from machinectl.discovery.port_sweep import SweepTarget
+from machinectl.discovery.scan import NetworkScan
+from machinectl.discovery.services import SpokenProtocol
 from machinectl.errors import Declined, Hint, MachineError, UsageError
-from machinectl.hosts.discovery import services
-from machinectl.hosts.discovery.address_ranges import own_network, parse_ranges
-from machinectl.hosts.discovery.port_sweep import SweepTarget
-from machinectl.hosts.discovery.scan import NetworkScan
-from machinectl.hosts.discovery.services import SpokenProtocol
 from machinectl.machines.record import is_name
 from machinectl.name_resolution import NameLookups, addresses_of
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from machinectl.console import Console
+    from machinectl.discovery.scan import FoundHost
+    from machinectl.discovery.services import FoundService
     from machinectl.fleet.writing.draft import Described, Value
-    from machinectl.hosts.discovery.scan import FoundHost
-    from machinectl.hosts.discovery.services import FoundService
     from machinectl.machines.store import Store
 
 # A /20. Few LANs are larger, and more takes a while.

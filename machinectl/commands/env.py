@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 
 from machinectl import url as engine_url
+from machinectl.docker_cli.docker_environment import VARIABLES, docker_variables, engine_name
 from machinectl.errors import Hint, MachineError, UsageError, wrong_choice
-from machinectl.hosts.engine_socket.command_environment import left_in_shell
-from machinectl.hosts.exports.docker_environment import VARIABLES, docker_variables, engine_name
 from machinectl.shell import detect, env_script
+from machinectl.tunnels.command_environment import left_in_shell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

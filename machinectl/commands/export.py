@@ -7,20 +7,20 @@ import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from machinectl import age
 from machinectl.errors import NO_HINT, Hint, MachineError, UsageError
+from machinectl.exports import age
+from machinectl.exports.collecting import Collected, collect, with_jump_hosts
+from machinectl.exports.export_document import ExportDocument
 from machinectl.files.atomic import full_disk_hint, write_and_rename
 from machinectl.files.secret_files import read_secret
 from machinectl.hosts.connection.host_lock import user_at_computer
-from machinectl.hosts.second_computer.collecting import Collected, collect, with_jump_hosts
-from machinectl.hosts.second_computer.export_document import ExportDocument
 from machinectl.machines.store.store_paths import now
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.second_computer.collecting import Secrets
+    from machinectl.exports.collecting import Secrets
     from machinectl.machines.store import Store
 
 STDOUT = "-"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint, MachineError, UsageError, closest_match
-from machinectl.hosts.connection.machine_driver import ssh_endpoint
-from machinectl.hosts.port_forwarding.container_events import Services, list_containers
-from machinectl.hosts.port_forwarding.port_forwarder import FollowedContainers, PortForwarder
-from machinectl.hosts.port_forwarding.published_ports import find_container, parse_word
 from machinectl.hosts.status.present_name import present_name
+from machinectl.machines.machine_driver import ssh_endpoint
+from machinectl.tunnels.container_events import Services, list_containers
+from machinectl.tunnels.port_forwarder import FollowedContainers, PortForwarder
+from machinectl.tunnels.published_ports import find_container, parse_word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.engine import Endpoint
     from machinectl.hosts.connection.login import Login
-    from machinectl.hosts.port_forwarding.open_ports import OpenPorts
     from machinectl.machines.store import Store
+    from machinectl.tunnels.open_ports import OpenPorts
 
 
 def forward(

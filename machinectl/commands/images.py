@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from machinectl.cli.go.docker_images import image_fields
+from machinectl.cli.go.value_format import plain_json
 from machinectl.engine import EngineQuery
-from machinectl.go.docker_images import image_fields
-from machinectl.go.value_format import plain_json
 from machinectl.hosts.status.docker_filters import docker_filters, failures_with_filters
 from machinectl.hosts.status.query_engines import MachineStatus, query_engines, recorded_statuses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from machinectl.cli.go.docker_ps import Fields
     from machinectl.errors import MachineError
-    from machinectl.go.docker_ps import Fields
     from machinectl.machines.store import Store
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from machinectl import engine
 from machinectl.errors import Hint, MachineError, UsageError
+from machinectl.exports.store_import import StoreImport
 from machinectl.machines.docker_machine import old_store
-from machinectl.machines.docker_machine.store_import import StoreImport
 from machinectl.machines.jump_order import keep_jump_hosts
 from machinectl.machines.store.store_directory import sweep
 from machinectl.machines.store.store_paths import into_own_store
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.engine import Endpoint, Probe
-    from machinectl.machines.docker_machine.store_import import ImportedMachine
+    from machinectl.exports.store_import import ImportedMachine
     from machinectl.machines.store import Store
 
 

@@ -6,12 +6,12 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from machinectl import age
 from machinectl.errors import Hint, MachineError
+from machinectl.exports import age
+from machinectl.exports.export_document import LONGEST_EXPORT, parse_document
+from machinectl.exports.restoring import Restoring, chosen_machines
 from machinectl.files.atomic import read_file
 from machinectl.files.secret_files import read_secret
-from machinectl.hosts.second_computer.export_document import LONGEST_EXPORT, parse_document
-from machinectl.hosts.second_computer.restoring import Restoring, chosen_machines
 from machinectl.machines.docker_machine.old_store import check_apart
 from machinectl.machines.jump_order import keep_jump_hosts
 from machinectl.machines.store.store_directory import sweep
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from machinectl.console import Console
-    from machinectl.hosts.second_computer.export_document import ExportDocument
-    from machinectl.machines.docker_machine.store_import import ImportedMachine
+    from machinectl.exports.export_document import ExportDocument
+    from machinectl.exports.store_import import ImportedMachine
     from machinectl.machines.store import Store
 
 STDIN = "-"

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl.engine import EngineQuery
 from machinectl.errors import MachineError
-from machinectl.go.value_format import go_names
 from machinectl.hosts.certificates.expiry import CertificateRow, certificate_rows
 from machinectl.hosts.connection.login import logged_in
 from machinectl.hosts.parallel.workers import run_at_once
 from machinectl.hosts.status.query_engines import MachineStatus, engine_failures, query_engines, recorded_statuses
+from machinectl.json_values import go_names
 from machinectl.machines.record import Machine
 from machinectl.provision.facts.health import Vitals, parse_vitals, vitals_command
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from machinectl.go.value_format import go_names
+from machinectl.json_values import go_names
 from machinectl.machines.docker_machine.config_json import driver_state
 from machinectl.machines.holders import holders_of
 from machinectl.masking import without_secrets

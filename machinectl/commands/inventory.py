@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import Hint, MachineError
-from machinectl.hosts.exports import ansible_export as ansible
-from machinectl.hosts.exports import prometheus
+from machinectl.inventories import ansible_export as ansible
+from machinectl.inventories import prometheus
 from machinectl.machines.record import Phase
 
 if TYPE_CHECKING:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from machinectl.errors import Hint
-from machinectl.hosts.engine_socket.command_environment import machine_at_socket
 from machinectl.hosts.status import query_engines
 from machinectl.hosts.status.query_engines import MachineStatus
 from machinectl.machines.swarm_node import JOINING, MEMBER, WORKER, on_record
+from machinectl.tunnels.command_environment import machine_at_socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class MachineRow(MachineStatus):
         }
 
     def fields(self) -> dict[str, Any]:
-        from machinectl.go.value_format import go_duration
+        from machinectl.cli.go.value_format import go_duration
         from machinectl.machines.docker_machine.config_json import SWARM_OPTIONS, engine_options
 
         plain = self.plain_fields()

@@ -11,25 +11,25 @@ from typing import TYPE_CHECKING
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import Hint, MachineError, UsageError, closest_match
 from machinectl.fleet.reading.fleet_file import called, read_fleet, uncollected
+from machinectl.fleet.rollout.plan import planned_steps
+from machinectl.fleet.rollout.plan_steps import FleetPlan
 from machinectl.machines.label_selectors import parse_selector
 from machinectl.machines.record import GLOB
 from machinectl.machines.selection import both_chosen, matching
 from machinectl.machines.store.record_cache import Readable, Records
 from machinectl.masking import without_secret
-from machinectl.rollout.plan import planned_steps
-from machinectl.rollout.plan_steps import FleetPlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from machinectl.console import Console
     from machinectl.fleet.model import Fleet
+    from machinectl.fleet.rollout.apply_run import ApplyOptions
+    from machinectl.fleet.rollout.differences import HasCertificates
+    from machinectl.fleet.rollout.plan_steps import PlanStep
     from machinectl.machines.record import Machine
     from machinectl.machines.spec import CertificateFiles
     from machinectl.machines.store import Store
-    from machinectl.rollout.apply_run import ApplyOptions
-    from machinectl.rollout.differences import HasCertificates
-    from machinectl.rollout.plan_steps import PlanStep
 
 
 @uncollected()
@@ -76,8 +76,8 @@ def plan(
 
 def plan_with_previews(plan: FleetPlan, store: Store, console: Console, options: ApplyOptions) -> FleetPlan:
     """Look at the hosts; change nothing."""
-    from machinectl.rollout.apply_run import ApplyRun
-    from machinectl.rollout.machine_changes import with_previews
+    from machinectl.fleet.rollout.apply_run import ApplyRun
+    from machinectl.fleet.rollout.machine_changes import with_previews
 
     return with_previews(ApplyRun(store, plan, options), plan, console)
 

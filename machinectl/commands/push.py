@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from machinectl.hosts.image_transfer.transfer import transfer
 from machinectl.hosts.status.ready_endpoint import ready_endpoint
+from machinectl.images.transfer import transfer
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.engine import Endpoint
     from machinectl.errors import MachineError
-    from machinectl.hosts.image_transfer.transfer import Order
     from machinectl.images.send import Sent
+    from machinectl.images.transfer import Order
     from machinectl.machines.store import Store
 
 

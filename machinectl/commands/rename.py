@@ -6,12 +6,12 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint
-from machinectl.hosts.engine_socket.socket_notes import rename_in_notes
 from machinectl.machines import record
 from machinectl.machines.jump_hosts import MACHINE
 from machinectl.machines.jump_order import behind, keep_jump_hosts
 from machinectl.machines.selection import waiting
 from machinectl.machines.store.removed_machines import removed_machines, write_removed
+from machinectl.tunnels.socket_notes import rename_in_notes
 
 if TYPE_CHECKING:
     from machinectl.console import Console

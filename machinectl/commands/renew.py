@@ -15,17 +15,17 @@ from machinectl.hosts.lifecycle.engine_restart import check_provisioned
 from machinectl.hosts.parallel.rollout_order import RolloutOrder
 from machinectl.hosts.parallel.workers import locked_machine, plan_each, run_at_once, work_on_each
 from machinectl.hosts.upkeep.certificate_renewal import plan_renewal, renew
-from machinectl.hosts.upkeep.due_renewal import (
+from machinectl.machines.holders import holders_of
+from machinectl.machines.record import Phase, waits_for_access
+from machinectl.machines.selection import chosen, matching
+from machinectl.provision.decision import EngineDown
+from machinectl.renewal.due_renewal import (
     RenewalResult,
     is_renewed_here,
     others_certificates,
     plan_due_renewal,
     renew_due,
 )
-from machinectl.machines.holders import holders_of
-from machinectl.machines.record import Phase, waits_for_access
-from machinectl.machines.selection import chosen, matching
-from machinectl.provision.decision import EngineDown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,8 +10,8 @@ from machinectl.files.atomic import make_directories, remove_if_present, replace
 from machinectl.files.home_directory import check_home_known
 from machinectl.files.ownership import exposed
 from machinectl.machines.store.store_paths import default_root
-from machinectl.renewal_timer.daily_job import DailyJob, check_printable, job_name, own_program
-from machinectl.renewal_timer.scheduler import scheduler
+from machinectl.renewal.daily_job import DailyJob, check_printable, job_name, own_program
+from machinectl.renewal.scheduler import scheduler
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

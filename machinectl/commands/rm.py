@@ -85,7 +85,7 @@ def warn_of_owner(store: Store, console: Console, name: str) -> None:
     if not machine or machine.access.get("state") != GRANTED:
         return
     # It loads cryptography.
-    from machinectl.hosts.access.requesting import whom_to_ask
+    from machinectl.access.requesting import whom_to_ask
 
     if error := whom_to_ask(machine):
         console.warn(f'Only {owner_of(machine)} can end your access to the engine of "{name}"', error.hint)
@@ -114,8 +114,8 @@ def plan_removal(
     others = behind(store)
 
     def one(name: str, console: Console) -> HostPlan:
-        from machinectl.host_changes import PackageInstalled, of_kind
         from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
+        from machinectl.provision.host_changes import PackageInstalled, of_kind
 
         machine = known_machine(store, name, removed=bool(purge or forget))
         check_not_jump_host(store, console, name, set(others.get(name, ())).difference(names), force=False)

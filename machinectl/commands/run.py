@@ -6,9 +6,9 @@ import shlex
 from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint, MachineError, UsageError
-from machinectl.hosts.connection.machine_driver import endpoints_of
 from machinectl.hosts.connection.remote_command import run_remote_script
 from machinectl.hosts.parallel.output_streams import LIMIT, stream_output
+from machinectl.machines.machine_driver import endpoints_of
 from machinectl.machines.store.machine_store import read_or_none
 
 if TYPE_CHECKING:

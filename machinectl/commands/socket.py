@@ -16,10 +16,15 @@ from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.files.atomic import remove_if_present
 from machinectl.foreground_program import run_foreground
 from machinectl.hosts.connection.login import Login
-from machinectl.hosts.engine_socket.command_environment import socket_variables, with_variables
-from machinectl.hosts.engine_socket.machine_engine import check_answer
-from machinectl.hosts.engine_socket.relay_thread import relayed
-from machinectl.hosts.engine_socket.socket_file import (
+from machinectl.hosts.status.present_name import present_name
+from machinectl.hosts.status.ready_endpoint import ready_endpoint
+from machinectl.machines.store.store_paths import NoSuchMachine
+from machinectl.tunnels.command_environment import socket_variables, with_variables
+from machinectl.tunnels.machine_engine import check_answer
+from machinectl.tunnels.open_ports import OpenPorts
+from machinectl.tunnels.port_forwarder import FollowedContainers, PortForwarder
+from machinectl.tunnels.relay_thread import relayed
+from machinectl.tunnels.socket_file import (
     AlreadyOpen,
     check_same,
     checked_path,
@@ -27,22 +32,17 @@ from machinectl.hosts.engine_socket.socket_file import (
     opened_socket,
     shared_path,
 )
-from machinectl.hosts.engine_socket.socket_notes import SocketNote, end_process, log_file, open_sockets, socket_at
-from machinectl.hosts.port_forwarding.open_ports import OpenPorts
-from machinectl.hosts.port_forwarding.port_forwarder import FollowedContainers, PortForwarder
-from machinectl.hosts.status.present_name import present_name
-from machinectl.hosts.status.ready_endpoint import ready_endpoint
-from machinectl.machines.store.store_paths import NoSuchMachine
+from machinectl.tunnels.socket_notes import SocketNote, end_process, log_file, open_sockets, socket_at
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.engine_socket.relay_thread import RelayThread
-    from machinectl.hosts.port_forwarding.open_ports import OpenPort
     from machinectl.hosts.status.present_name import PresentName
     from machinectl.machines.store import Store
+    from machinectl.tunnels.open_ports import OpenPort
+    from machinectl.tunnels.relay_thread import RelayThread
 
     # Called with docker's variables once the socket is open, None unsets one; and the note if it was open already.
     Announce = Callable[[Mapping[str, str | None], SocketNote | None], object]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from machinectl.docker_cli.ssh_config_file import USERS_OWN, all_blocks, include_line, is_included, write_ssh_config
 from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.hosts.connection.openssh_programs import machine_host_block
-from machinectl.hosts.exports.ssh_config_file import USERS_OWN, all_blocks, include_line, is_included, write_ssh_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -1,1 +1,1 @@
-"""Docker CLI files: contexts, and our plugin `docker machine`."""
+"""What the docker CLI of this computer needs: contexts, builders, the plugin, an ssh_config."""

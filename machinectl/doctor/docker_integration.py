@@ -9,15 +9,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from machinectl.docker_cli import plugin as docker_plugin
+from machinectl.docker_cli.builders import store_builders
 from machinectl.docker_cli.buildx import Buildx
 from machinectl.docker_cli.context_exchange import ContextError
 from machinectl.docker_cli.contexts import DEFAULT, Contexts
 from machinectl.docker_cli.docker_directory import check_docker_directory, docker_directory
+from machinectl.docker_cli.machine_contexts import ContextStatus, SyncStep, context_status
 from machinectl.doctor.check import OK, Check, broken, failed, ok, unknown
 from machinectl.errors import Hint, MachineError
 from machinectl.files.atomic import quote_word, read_file
-from machinectl.hosts.exports.builders import store_builders
-from machinectl.hosts.exports.docker_contexts import ContextStatus, SyncStep, context_status
 from machinectl.quantities import first_names, plural
 
 if TYPE_CHECKING:

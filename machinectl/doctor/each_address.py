@@ -15,9 +15,9 @@ from machinectl.engine.endpoint import Deadline
 from machinectl.engine.http import dial
 from machinectl.errors import DOCTOR, Hint, MachineError
 from machinectl.hosts.connection.login import moved_hint
-from machinectl.hosts.connection.machine_driver import endpoint_of, flag_of_set, ssh_or_none
 from machinectl.hosts.parallel.background_task import BackgroundTask
 from machinectl.machines.addresses import FLAG
+from machinectl.machines.machine_driver import endpoint_of, flag_of_set, ssh_or_none
 from machinectl.machines.record import owner_of, owners_name
 from machinectl.value_classes import replace
 

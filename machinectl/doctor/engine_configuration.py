@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl.doctor.check import Check, broken, failed, ok, unknown
 from machinectl.errors import Hint, MachineError
-from machinectl.host_changes import Change, ConfigMerged, FileCreated, of_kind
 from machinectl.masking import without_secret_of
 from machinectl.provision import daemon_json
 from machinectl.provision.facts import docker_unit
+from machinectl.provision.host_changes import Change, ConfigMerged, FileCreated, of_kind
 from machinectl.provision.steps import engine_config, restart_risks
 from machinectl.provision.steps.engine_config import LIVE_RESTORE
 from machinectl.quantities import plural

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from machinectl.doctor.check import BROKEN, OK, UNKNOWN, Check, broken, first_case, ok, unknown, value_or
 from machinectl.errors import BY_SERVICE, NO_HINT, SET_CLOCK, Hint
 from machinectl.files.atomic import quote_word
-from machinectl.go.units import memory_size
 from machinectl.provision import preflight
 from machinectl.provision.steps import docker_socket
 from machinectl.quantities import plural
+from machinectl.units import memory_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

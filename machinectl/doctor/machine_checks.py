@@ -26,21 +26,21 @@ from machinectl.doctor.host_condition import Shell
 from machinectl.doctor.ssh_only import ssh_only_checks
 from machinectl.engine.dialling.tls import foreign_ca_hint
 from machinectl.errors import DOCTOR, IMPORT, NO_HINT, Hint, MachineError
-from machinectl.host_changes import ConfigMerged, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection.login import Login, logged_in, moved_hint, pinned_known_hosts, root_runner
-from machinectl.hosts.connection.machine_driver import endpoint_of, endpoints_of, ssh_or_none
 from machinectl.hosts.connection.openssh_programs import docker_needs_ssh_config
 from machinectl.hosts.lifecycle.host_owner import GIVE_UP, after_loss, lost_to
 from machinectl.hosts.lifecycle.host_plan import target_of
 from machinectl.hosts.parallel.background_task import BackgroundTask
 from machinectl.hosts.status.machine_states import ASLEEP, driver_or_none, state_from_driver
 from machinectl.machines.holders import holders_of
+from machinectl.machines.machine_driver import endpoint_of, endpoints_of, ssh_or_none
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision import firewall
 from machinectl.provision.daemon_json import read_config as read_configuration
 from machinectl.provision.facts import health as host_health
 from machinectl.provision.facts import host_facts
+from machinectl.provision.host_changes import ConfigMerged, of_kind
 from machinectl.provision.revision import Revision
 from machinectl.provision.steps import docker_socket, live_restore
 from machinectl.provision.steps.engine_config import LIVE_RESTORE

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from machinectl.doctor.check import Check, Verdict, first_case, unknown
 from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.machines.store.store_paths import default_root
-from machinectl.renewal_timer.daily_job import job_name
-from machinectl.renewal_timer.scheduler import scheduler
+from machinectl.renewal.daily_job import job_name
+from machinectl.renewal.scheduler import scheduler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from machinectl.machines.store import Store
-    from machinectl.renewal_timer.daily_job import JobState
+    from machinectl.renewal.daily_job import JobState
 
 TITLE = "Renewal timer"
 
@@ -38,7 +38,7 @@ def renewal_timer_checks(store: Store) -> Iterator[Check]:
 def is_anything_due(store: Store) -> bool:
     """Return whether a run now would have something to renew, or would fail."""
     # Imported here: it loads TLS, and a failed run is rare.
-    from machinectl.hosts.upkeep.due_renewal import has_due_certificates
+    from machinectl.renewal.due_renewal import has_due_certificates
 
     try:
         return any(has_due_certificates(store.read(name)) for name in store.names())

@@ -15,7 +15,6 @@ from machinectl.doctor.renewal_schedule import renewal_timer_checks
 from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.files.atomic import quote_word
 from machinectl.files.ownership import exposed
-from machinectl.hosts.engine_socket.command_environment import machine_at_socket
 from machinectl.machines.docker_machine import old_store
 from machinectl.machines.record import Machine, Phase, waits_for_access
 from machinectl.machines.store.machine_store import read_or_none
@@ -23,6 +22,7 @@ from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.machines.store.store_directory import dangling, has_own_directory, is_another_users, owning_user
 from machinectl.machines.store.store_paths import into_own_store
 from machinectl.quantities import first_names, plural
+from machinectl.tunnels.command_environment import machine_at_socket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

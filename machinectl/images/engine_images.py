@@ -15,10 +15,10 @@ from machinectl.engine.endpoint import Deadline
 from machinectl.engine.http import dial, get, upload
 from machinectl.engine.probe import FULL, disk_full, error_answer, read_answer
 from machinectl.errors import Hint, one_line
-from machinectl.go.docker_ps import as_dict, as_integer, as_list, as_text
 from machinectl.images.image import DIGEST, UNKNOWN, chain_ids
 from machinectl.images.reference import ARCHITECTURES, LONGEST_PLATFORM, PLATFORM
 from machinectl.images.write_archive import Known, Stored
+from machinectl.json_values import as_dict, as_integer, as_list, as_text
 from machinectl.state import State
 
 if TYPE_CHECKING:

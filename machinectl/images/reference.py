@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from machinectl.engine.image_names import FAMILIAR, REFERENCE
 from machinectl.errors import Hint, UsageError, one_line
-from machinectl.go.docker_ps import FAMILIAR, REFERENCE
 
 IMAGE_ID = re.compile(r"(?:sha256:)?[0-9a-f]{1,64}")
 # Characters of a name (distribution/reference: NameTotalLengthMax), and of a tag and a digest.

@@ -141,7 +141,7 @@ def is_suspended(machine: Machine) -> bool:
     """
     if machine.tls or not machine.url.startswith("ssh://"):
         return False
-    from machinectl.host_changes import CaTrusted, of_kind
+    from machinectl.provision.host_changes import CaTrusted, of_kind
 
     return not any(of_kind(machine.changes, CaTrusted))
 

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from machinectl.driver import OptionValue
-    from machinectl.host_changes import Change
     from machinectl.machines.engine_options import EngineOptions
     from machinectl.machines.spec import MachineSpec
+    from machinectl.provision.host_changes import Change
 
 # Version 2 has typed jump hosts (`jump_hosts`). Records without a jump host stay readable for version 1.
 SCHEMA, WITHOUT_JUMP = 2, 1
@@ -174,7 +174,7 @@ class Machine:
     def changes(self) -> tuple[Change, ...]:
         if not self._changes:
             return ()
-        from machinectl.host_changes import load_change
+        from machinectl.provision.host_changes import load_change
 
         return tuple(load_change(change) for change in self._changes)
 

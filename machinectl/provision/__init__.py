@@ -1,13 +1,1 @@
 """Provision Docker hosts."""
-
-from __future__ import annotations
-
-import os
-from functools import cache
-
-
-@cache
-def resource(name: str) -> str:
-    """Return a script from scripts/."""
-    with open(os.path.join(os.path.dirname(__file__), "scripts", name), encoding="utf-8") as file:
-        return file.read()

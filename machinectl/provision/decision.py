@@ -11,8 +11,8 @@ from machinectl.provision.job import ENGINE, Job
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from machinectl.host_changes import Change
     from machinectl.provision.facts.host_facts import Facts
+    from machinectl.provision.host_changes import Change
     from machinectl.provision.job import Remote, RemoteResult
 
 JOURNAL_LINES = 15

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.errors import Hint
-from machinectl.host_changes import Change, PortOpened, of_kind
 from machinectl.provision.decision import Decision, failure
+from machinectl.provision.host_changes import Change, PortOpened, of_kind
 from machinectl.provision.job import command_job
 from machinectl.provision.target import NOTHING_SPECIAL
 

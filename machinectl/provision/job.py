@@ -9,7 +9,7 @@ import tarfile
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from machinectl.provision import resource
+from machinectl.provision.scripts import resource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from machinectl.errors import NO_HINT, Hint
-from machinectl.host_changes import ConfigMerged, GroupJoined, LiveRestoreChanged, PortOpened, of_kind
+from machinectl.provision.host_changes import ConfigMerged, GroupJoined, LiveRestoreChanged, PortOpened, of_kind
 from machinectl.url import TLS_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from machinectl.host_changes import Change
+    from machinectl.provision.host_changes import Change
 
 INSTALL_URL = "https://get.docker.com"
 PROXIES = {"http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"}

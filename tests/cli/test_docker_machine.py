@@ -10,9 +10,9 @@ import pytest
 
 from machinectl.cli.invocation import THIS
 from machinectl.cli.verbs.manage.power import printed
-from machinectl.host_changes import FileCreated
 from machinectl.machines.record import Machine
 from machinectl.machines.store.name_errors import MORE
+from machinectl.provision.host_changes import FileCreated
 from tests.support.in_process import machinectl
 from tests.support.program import COMMAND
 from tests.support.registered import added

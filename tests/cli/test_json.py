@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl import __version__
-from machinectl.host_changes import FileCreated
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
+from machinectl.provision.host_changes import FileCreated
 from tests.support import servers
 from tests.support.in_process import machinectl
 from tests.support.registered import added

@@ -18,9 +18,9 @@ import machinectl_none as none
 from machinectl import certs
 from machinectl.cli.catalogue import ALL
 from machinectl.hosts.certificates.identity import CLIENT_FILES
-from machinectl.hosts.engine_socket.socket_file import opened_socket
-from machinectl.hosts.engine_socket.socket_notes import SocketNote
 from machinectl.machines.record import Machine
+from machinectl.tunnels.socket_file import opened_socket
+from machinectl.tunnels.socket_notes import SocketNote
 from tests.support import servers
 from tests.support.forked import run_forked
 from tests.support.program import machinectl

@@ -23,10 +23,10 @@ from machinectl.cli.output.stdio import Stream
 from machinectl.cli.output.terminal import Terminal
 from machinectl.errors import MachineError
 from machinectl.hosts.connection.login import Login
-from machinectl.hosts.swarm import draining
-from machinectl.hosts.swarm_formation.swarm_join import Joining
-from machinectl.hosts.swarm_formation.swarm_roles import Roles
 from machinectl.machines.record import Machine
+from machinectl.swarm.swarm_join import Joining
+from machinectl.swarm.swarm_roles import Roles
+from machinectl.swarm_nodes import draining
 from tests.support.program import COMMAND
 from tests.support.quiet import Quiet
 from tests.support.registered import added

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.cli.options.store_followers import StoreFollowers
-from machinectl.hosts.exports import docker_contexts
+from machinectl.docker_cli import machine_contexts as docker_contexts
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from tests.support.quiet import Quiet

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.host_changes import FileCreated
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import SCHEMA, Machine, Phase
 from machinectl.machines.store import Store
+from machinectl.provision.host_changes import FileCreated
 from tests.support import program
 from tests.support.in_process import machinectl
 from tests.support.program import COMMAND, started

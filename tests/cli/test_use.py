@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from machinectl.commands.env import env
+from machinectl.docker_cli.docker_environment import VARIABLES, docker_variables
 from machinectl.errors import MachineError
-from machinectl.hosts.exports.docker_environment import VARIABLES, docker_variables
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
 from tests.support.at_shell import CONTROL_C, SHELLS, at_shell, ran

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl import certs
+from machinectl.access import granting
+from machinectl.access.granting import AccessGrant, client_of_holder
 from machinectl.commands.access import end as access_end_module
 from machinectl.commands.access.end import EndOrder, access_end, machines_of
 from machinectl.errors import Declined, Hint, MachineError, NeedsProvisioning
-from machinectl.host_changes import CaTrusted
-from machinectl.hosts.access import granting
-from machinectl.hosts.access.granting import AccessGrant, client_of_holder
 from machinectl.hosts.certificates.signing import signed
 from machinectl.hosts.connection.login import Login
 from machinectl.hosts.lifecycle.host_plan import HostPlan
 from machinectl.machines.holders import PERSON, find_holder
 from machinectl.machines.record import Machine
 from machinectl.provision.decision import EngineDown, InUse, NotRestarted
+from machinectl.provision.host_changes import CaTrusted
 from tests.support.quiet import Quiet
 from tests.support.registered import added
 

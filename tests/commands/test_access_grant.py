@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl import certs
+from machinectl.access import granting
+from machinectl.access.granting import end_access
+from machinectl.access.wire.access_answer import AccessAnswer, read_access_answer
+from machinectl.access.wire.access_request import AccessRequest, RequestedMachine, new_access_request
 from machinectl.cli.main import run_command_line
 from machinectl.cli.options.verb_session import Session
 from machinectl.cli.verbs.share.access import access_grant
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.access import granting
-from machinectl.hosts.access.granting import end_access
-from machinectl.hosts.access.wire.access_answer import AccessAnswer, read_access_answer
-from machinectl.hosts.access.wire.access_request import AccessRequest, RequestedMachine, new_access_request
 from machinectl.hosts.certificates.signing import signed
 from machinectl.hosts.connection.login import Login
 from machinectl.machines.holders import ENDING, find_holder, put_holder

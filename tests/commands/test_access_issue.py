@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl import certs
+from machinectl.access import granting
+from machinectl.access.issued_files import write_issued
+from machinectl.access.tool_files import LAYOUTS
 from machinectl.cli.declarations.share_machines import TOOLS
 from machinectl.commands.access import issue as issuing
 from machinectl.commands.access.issue import ToolIssue, access_issue, plan_access_issue
 from machinectl.commands.access.ls import access_ls
 from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.files import fileset
-from machinectl.hosts.access import granting
-from machinectl.hosts.access.issued_files import write_issued
-from machinectl.hosts.access.tool_files import LAYOUTS
 from machinectl.hosts.certificates.client_warnings import unfinished_access
 from machinectl.hosts.certificates.signing import signed
 from machinectl.hosts.connection.login import Login

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from machinectl.hosts.access.wire.pem_block import ANSWER, REQUEST, pem_content
+from machinectl.access.wire.pem_block import ANSWER, REQUEST, pem_content
 from tests.lab.container import run_container
 from tests.lab.network import Network
 from tests.support.lab_cli import Cli, generic, plain

@@ -11,7 +11,6 @@ import pytest
 from machinectl import certs
 from machinectl.commands.access.ls import access_ls
 from machinectl.errors import UsageError
-from machinectl.host_changes import FileCreated
 from machinectl.machines.holders import (
     ADDING,
     ENDING,
@@ -27,6 +26,7 @@ from machinectl.machines.holders import (
     put_holder,
 )
 from machinectl.machines.record import Machine
+from machinectl.provision.host_changes import FileCreated
 from tests.support.in_process import machinectl
 from tests.support.registered import added
 

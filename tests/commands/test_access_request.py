@@ -20,6 +20,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from machinectl import certs
+from machinectl.access.accepting import acceptance
+from machinectl.access.requesting import whom_to_ask
+from machinectl.access.wire.access_answer import new_access_answer, read_access_answer
+from machinectl.access.wire.access_request import read_access_request
 from machinectl.certs import issuing, pem
 from machinectl.commands.access.accept import access_accept
 from machinectl.commands.access.ls import access_ls
@@ -27,10 +31,6 @@ from machinectl.commands.access.request import access_request
 from machinectl.console import SilentConsole
 from machinectl.errors import MachineError
 from machinectl.files import atomic
-from machinectl.hosts.access.accepting import acceptance
-from machinectl.hosts.access.requesting import whom_to_ask
-from machinectl.hosts.access.wire.access_answer import new_access_answer, read_access_answer
-from machinectl.hosts.access.wire.access_request import read_access_request
 from machinectl.machines.record import Machine, Phase, waits_for_access
 from tests.support.in_process import machinectl
 from tests.support.owners import HOST_KEY, Owner

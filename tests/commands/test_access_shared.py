@@ -16,8 +16,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from machinectl.hosts.access.wire.access_answer import read_access_answer
-from machinectl.hosts.access.wire.access_request import read_access_request
+from machinectl.access.wire.access_answer import read_access_answer
+from machinectl.access.wire.access_request import read_access_request
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from tests.support.in_process import machinectl

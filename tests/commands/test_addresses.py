@@ -25,6 +25,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from machinectl import certs, engine
 from machinectl.docker_cli.contexts import Context, Contexts
+from machinectl.docker_cli.machine_contexts import update_contexts
 from machinectl.doctor.check import Verdict
 from machinectl.doctor.engine_connectivity import reach_engine
 from machinectl.engine.dialling.address_order import AddressTries, dial_first
@@ -33,11 +34,10 @@ from machinectl.engine.duplex.duplex_dial import open_stream
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http import dial
 from machinectl.engine.probe import failed_probe
-from machinectl.hosts.connection.machine_driver import endpoint_of
-from machinectl.hosts.exports.docker_contexts import update_contexts
 from machinectl.hosts.lifecycle.engine_restart import until_it_answers
 from machinectl.machines import answered_address
 from machinectl.machines.answered_address import ENGINE, AddressNews
+from machinectl.machines.machine_driver import endpoint_of
 from machinectl.state import State
 from tests.support import servers
 from tests.support.dockerd import running_with

@@ -20,24 +20,24 @@ from machinectl.commands.plan import plan
 from machinectl.engine import swarm_api
 from machinectl.errors import Hint, MachineError
 from machinectl.fleet.model import FleetHost, FleetId
-from machinectl.host_changes import UnknownChange
+from machinectl.fleet.rollout import machine_changes, phases, restarts
+from machinectl.fleet.rollout.apply_run import ApplyOptions, ApplyRun, apply_locked
+from machinectl.fleet.rollout.plan_steps import Action, Did, Difference, FleetPlan, PlanStep, Result
 from machinectl.hosts.connection.login import Login, logged_in
-from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.hosts.lifecycle import provisioning
 from machinectl.hosts.lifecycle.host_plan import HostPlan as SetupPlan
 from machinectl.hosts.parallel.rollout_order import BatchSizes
-from machinectl.hosts.swarm import managers
-from machinectl.hosts.swarm_formation import swarm_join
-from machinectl.hosts.swarm_formation.swarm_roles import Roles
+from machinectl.machines.machine_driver import endpoint_of
 from machinectl.machines.record import PROVISION, Machine, Phase
 from machinectl.machines.spec import MachineSpec
 from machinectl.machines.swarm_node import SwarmNode
 from machinectl.provision.decision import InUse
+from machinectl.provision.host_changes import UnknownChange
 from machinectl.provision.target import NOTHING_SPECIAL
-from machinectl.rollout import machine_changes, phases, restarts
-from machinectl.rollout.apply_run import ApplyOptions, ApplyRun, apply_locked
-from machinectl.rollout.plan_steps import Action, Did, Difference, FleetPlan, PlanStep, Result
 from machinectl.ssh.ssh_errors import HostKeyRefused, LoginRefused
+from machinectl.swarm import swarm_join
+from machinectl.swarm.swarm_roles import Roles
+from machinectl.swarm_nodes import managers
 from tests.support.in_process import machinectl
 from tests.support.program import at_terminal, everything, killed_at, started
 from tests.support.quiet import Quiet

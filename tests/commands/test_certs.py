@@ -22,10 +22,10 @@ from machinectl.commands.certs.issue import certs_issue
 from machinectl.commands.certs.ls import certs_ls, expiring
 from machinectl.errors import MachineError, UsageError
 from machinectl.files import fileset
-from machinectl.host_changes import FileCreated
 from machinectl.hosts.certificates.certificate_files import read_tls_dir, read_tls_files
 from machinectl.hosts.certificates.expiry import CertificateRow, expires_in, remaining_time
 from machinectl.machines.record import Machine
+from machinectl.provision.host_changes import FileCreated
 from tests.support.in_process import machinectl
 from tests.support.program import run_code
 from tests.support.quiet import Quiet

@@ -6,8 +6,8 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from machinectl.host_changes import ConfigMerged, FileCreated, PackageInstalled, PortOpened
 from machinectl.machines.record import Machine
+from machinectl.provision.host_changes import ConfigMerged, FileCreated, PackageInstalled, PortOpened
 from tests.support.in_process import machinectl
 from tests.support.registered import added
 

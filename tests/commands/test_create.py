@@ -14,10 +14,10 @@ from machinectl.cli.verbs.manage.create import connection_hint, next_steps
 from machinectl.commands.create import create
 from machinectl.commands.ssh_config import keep_ssh_config
 from machinectl.docker_cli.contexts import Contexts
+from machinectl.docker_cli.machine_contexts import sync_context
+from machinectl.docker_cli.ssh_config_file import note_docker_over_ssh
 from machinectl.driver.installed_drivers import load
 from machinectl.hosts.connection.login import Login
-from machinectl.hosts.exports.docker_contexts import sync_context
-from machinectl.hosts.exports.ssh_config_file import note_docker_over_ssh
 from machinectl.hosts.lifecycle.creation import CreatedMachine, Creation, Onboarding
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase

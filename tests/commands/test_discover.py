@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.commands.discover import engine_remark, fleet_text, new_hosts
+from machinectl.discovery import services
+from machinectl.discovery.port_sweep import SweepTarget
+from machinectl.discovery.scan import FoundHost, NetworkScan
+from machinectl.discovery.services import FoundService, SpokenProtocol
 from machinectl.fleet.reading.fleet_file import read_fleet
-from machinectl.hosts.discovery import services
-from machinectl.hosts.discovery.port_sweep import SweepTarget
-from machinectl.hosts.discovery.scan import FoundHost, NetworkScan
-from machinectl.hosts.discovery.services import FoundService, SpokenProtocol
 from machinectl.machines.record import Machine
 from tests.support.hostile_ssh import ESCAPES
 from tests.support.in_process import machinectl

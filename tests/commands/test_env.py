@@ -9,8 +9,8 @@ import pytest
 
 from machinectl import shell as shells
 from machinectl.commands.env import env
+from machinectl.docker_cli.docker_environment import VARIABLES
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.exports.docker_environment import VARIABLES
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
 from machinectl.machines.store.store_paths import NoSuchMachine

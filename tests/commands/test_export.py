@@ -12,25 +12,26 @@ from typing import TYPE_CHECKING, Any
 import pyrage
 import pytest
 
-from machinectl import age, certs
+from machinectl import certs
 from machinectl.commands.access.ls import access_ls
 from machinectl.commands.certs.issue import certs_issue
 from machinectl.commands.export import Encryption, export
 from machinectl.commands.import_export import import_export, read_export
 from machinectl.errors import NO_HINT, MachineError, UsageError
-from machinectl.files.fileset import COMMITTED
-from machinectl.host_changes import CaTrusted
-from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.certificates.pending import store_pending
-from machinectl.hosts.lifecycle.removal import remove_machine
-from machinectl.hosts.second_computer.collecting import Secrets
-from machinectl.hosts.second_computer.export_document import (
+from machinectl.exports import age
+from machinectl.exports.collecting import Secrets
+from machinectl.exports.export_document import (
     ExportDocument,
     parse_document,
 )
-from machinectl.machines.docker_machine.store_import import ImportedMachine
+from machinectl.exports.store_import import ImportedMachine
+from machinectl.files.fileset import COMMITTED
+from machinectl.hosts.certificates.identity import Identity
+from machinectl.hosts.certificates.pending import store_pending
+from machinectl.hosts.lifecycle.removal import remove_machine
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
+from machinectl.provision.host_changes import CaTrusted
 from machinectl_none import NoneDriver
 from tests.support.in_process import machinectl
 from tests.support.program import killed_at

@@ -15,19 +15,19 @@ from machinectl.commands.apply import apply
 from machinectl.commands.plan import plan
 from machinectl.errors import MachineError
 from machinectl.fleet.fleet_keys import COMMON, ENGINE, Drivers, Kind
+from machinectl.fleet.rollout.apply_run import ApplyOptions
 from machinectl.hosts.connection.login import Login
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine
 from machinectl.provision.target import NOTHING_SPECIAL
-from machinectl.rollout.apply_run import ApplyOptions
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added
 
 if TYPE_CHECKING:
     from machinectl.fleet.fleet_keys import Key
+    from machinectl.fleet.rollout.plan_steps import FleetPlan
     from machinectl.machines.store import Store
-    from machinectl.rollout.plan_steps import FleetPlan
 
 # The configuration of whoever runs the tests is not read.
 pytestmark = pytest.mark.usefixtures("ssh_config")

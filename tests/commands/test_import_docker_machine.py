@@ -19,11 +19,11 @@ from machinectl.certs import server_bundle
 from machinectl.commands.import_docker_machine import import_docker_machine
 from machinectl.engine import Endpoint, Probe
 from machinectl.errors import MachineError, UsageError
+from machinectl.exports.store_import import ImportedMachine
 from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.connection.machine_driver import ssh_endpoint
 from machinectl.hosts.upkeep import certificate_renewal
 from machinectl.hosts.upkeep.certificate_renewal import Renewal, new_identity
-from machinectl.machines.docker_machine.store_import import ImportedMachine
+from machinectl.machines.machine_driver import ssh_endpoint
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from machinectl.state import State

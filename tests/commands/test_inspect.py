@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from machinectl.cli.go.template import parse_template
 from machinectl.commands.inspect import inspect_fields
 from machinectl.commands.ls import MachineRow
-from machinectl.go.template import parse_template
-from machinectl.host_changes import ConfigMerged, UnknownChange
 from machinectl.machines.docker_machine.config_json import config_json
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.masking import without_secrets
+from machinectl.provision.host_changes import ConfigMerged, UnknownChange
 
 if TYPE_CHECKING:
     from pathlib import Path

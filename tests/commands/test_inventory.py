@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.hosts.exports import ansible_export, prometheus
+from machinectl.inventories import ansible_export, prometheus
 from machinectl.machines.answered_address import ENGINE, SSH
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase

@@ -16,16 +16,16 @@ from machinectl.commands.certs.create import certs_create
 from machinectl.commands.plan import plan, plan_with_previews
 from machinectl.errors import MachineError, UsageError
 from machinectl.fleet.reading.fleet_file import read_fleet
+from machinectl.fleet.rollout.apply_run import ApplyOptions
+from machinectl.fleet.rollout.plan_steps import FleetPlan
 from machinectl.fleet.syntax.faults import WrongFile
-from machinectl.host_changes import FileCreated
 from machinectl.hosts.connection.login import Login
 from machinectl.hosts.lifecycle.host_plan import Outcome
 from machinectl.hosts.parallel.workers import locked_machine
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.last_failure import record_failure
+from machinectl.provision.host_changes import FileCreated
 from machinectl.provision.target import NOTHING_SPECIAL
-from machinectl.rollout.apply_run import ApplyOptions
-from machinectl.rollout.plan_steps import FleetPlan
 from tests.support.in_process import machinectl
 from tests.support.opened import opened
 from tests.support.quiet import Quiet

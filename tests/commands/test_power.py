@@ -15,11 +15,11 @@ from machinectl.cli.verbs.manage.power import printed
 from machinectl.commands.power import switch_power
 from machinectl.driver import SSHEndpoint
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.connection import machine_driver
 from machinectl.hosts.connection.login import Login
 from machinectl.hosts.power import ssh_power, wake_on_lan
 from machinectl.hosts.power.boot_watch import HostWatch
 from machinectl.hosts.power.power_switch import PowerSwitch, container_count
+from machinectl.machines import machine_driver
 from machinectl.machines.record import Machine, Phase
 from machinectl.ssh.runner import CommandResult
 from tests.support import program, servers

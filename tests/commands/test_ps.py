@@ -15,13 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import Phase as Phases
 from hypothesis import strategies as st
 
+from machinectl.cli.go.docker_ps import COLUMNS, HEADINGS, RAW, container_fields, ellipsis
 from machinectl.cli.tables.docker_table import parse_format, rows_text
 from machinectl.commands.ps import ContainerQuery
 from machinectl.engine import Endpoint, probe_by
 from machinectl.engine.endpoint import Deadline
-from machinectl.go.docker_ps import COLUMNS, HEADINGS, RAW, container_fields, ellipsis
-from machinectl.go.units import human_duration, human_size
 from machinectl.machines.record import Machine, Phase
+from machinectl.units import human_duration, human_size
 from tests.support import servers
 from tests.support.hostile_engine import ENDING, ENDLESS, IN_JSON
 from tests.support.in_process import machinectl

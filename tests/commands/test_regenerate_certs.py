@@ -15,7 +15,6 @@ import pytest
 from machinectl import certs
 from machinectl.commands.renew import renew_now
 from machinectl.errors import SET_CLOCK, CheckFailed, MachineError, UsageError
-from machinectl.host_changes import CaTrusted
 from machinectl.hosts.certificates.identity import FILES, Identity
 from machinectl.hosts.certificates.signing import signed
 from machinectl.hosts.connection.login import Login
@@ -33,6 +32,7 @@ from machinectl.hosts.upkeep.certificate_renewal import (
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.facts.host_facts import Facts, HostFile, PortListener, Process, ServiceState
+from machinectl.provision.host_changes import CaTrusted
 from machinectl.provision.target import Target
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet

@@ -16,20 +16,20 @@ from machinectl.certs import checks, issuing
 from machinectl.commands import renew as command
 from machinectl.console import Unanswered
 from machinectl.errors import CheckFailed, MachineError, UsageError
-from machinectl.host_changes import CaTrusted
 from machinectl.hosts.certificates import engine_clock
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.renewal_time import LifetimeLeft, Validity
 from machinectl.hosts.certificates.signing import signed
 from machinectl.hosts.connection.login import Login
 from machinectl.hosts.lifecycle.host_plan import HostPlan
-from machinectl.hosts.upkeep import due_renewal
 from machinectl.hosts.upkeep.certificate_renewal import Renewal, new_identity
-from machinectl.hosts.upkeep.due_renewal import RenewalResult, has_due_certificates
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.lock import Lock
 from machinectl.provision.decision import EngineDown, EngineStopped, NotRestarted
+from machinectl.provision.host_changes import CaTrusted
 from machinectl.quantities import rfc3339
+from machinectl.renewal import due_renewal
+from machinectl.renewal.due_renewal import RenewalResult, has_due_certificates
 from machinectl.ssh.ssh_errors import Unreachable
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet

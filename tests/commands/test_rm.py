@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.host_changes import CaTrusted, FileCreated, GroupJoined, PackageInstalled
 from machinectl.machines.record import Machine
 from machinectl.machines.store.removed_machines import removed_machines, write_removed
+from machinectl.provision.host_changes import CaTrusted, FileCreated, GroupJoined, PackageInstalled
 from tests.support import servers
 from tests.support.in_process import machinectl
 from tests.support.program import started, typed_at_terminal
 from tests.support.registered import added
 
 if TYPE_CHECKING:
-    from machinectl.host_changes import Change
     from machinectl.machines.store import Store
+    from machinectl.provision.host_changes import Change
     from tests.support.sshd import SSHConfig
 
 CHANGES = (FileCreated("/etc/docker/machinectl/environment"), CaTrusted("0" * 64))

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl.docker_cli import swarm_contexts
 from machinectl.docker_cli.contexts import Context, Contexts
 from machinectl.hosts.connection.login import Login
-from machinectl.hosts.exports import swarm_contexts
-from machinectl.hosts.swarm import managers
-from machinectl.hosts.swarm.membership import save_node
-from machinectl.hosts.swarm_formation.swarm_join import Joining
-from machinectl.hosts.swarm_formation.swarm_roles import Roles
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from machinectl.machines.swarm_node import node_of
+from machinectl.swarm.swarm_join import Joining
+from machinectl.swarm.swarm_roles import Roles
+from machinectl.swarm_nodes import managers
+from machinectl.swarm_nodes.membership import save_node
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added

@@ -16,10 +16,10 @@ import pytest
 
 from machinectl.commands.renew import renew_now
 from machinectl.errors import MachineError
-from machinectl.host_changes import ConfigMerged, of_kind
 from machinectl.hosts.connection.login import Login
 from machinectl.hosts.power import wake_on_lan
 from machinectl.hosts.upkeep.certificate_renewal import Renewal
+from machinectl.provision.host_changes import ConfigMerged, of_kind
 from tests.lab.container import run_container
 from tests.lab.image import PASSWORD
 from tests.lab.place import KEY

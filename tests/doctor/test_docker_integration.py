@@ -9,9 +9,9 @@ import pytest
 
 from machinectl.docker_cli import plugin
 from machinectl.docker_cli.contexts import Contexts
+from machinectl.docker_cli.machine_contexts import sync_context
 from machinectl.doctor import docker_integration
 from machinectl.doctor.check import Verdict
-from machinectl.hosts.exports.docker_contexts import sync_context
 from machinectl.machines.record import Machine
 from tests.support.docker_cli import DockerCli
 from tests.support.registered import added

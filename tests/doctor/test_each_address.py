@@ -17,9 +17,9 @@ from machinectl.doctor.host_condition import Shell
 from machinectl.doctor.machine_checks import Inside, check_machine, of_whose_engine, own_url
 from machinectl.errors import DOCTOR, Hint
 from machinectl.hosts.connection.login import Login
-from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.machines import answered_address
 from machinectl.machines.answered_address import AddressNews
+from machinectl.machines.machine_driver import endpoint_of
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.facts.host_facts import parse_facts
 from tests.hosts.test_answering_host import leads_to

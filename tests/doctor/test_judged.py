@@ -20,7 +20,6 @@ from machinectl.doctor.host_condition import Shell
 from machinectl.engine.dialling.tls import import_hint
 from machinectl.engine.endpoint import Endpoint
 from machinectl.errors import SET_CLOCK
-from machinectl.host_changes import FileCreated
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.provision.facts.health import FileSystem, Health, Memory
 from machinectl.provision.facts.host_facts import (
@@ -32,6 +31,7 @@ from machinectl.provision.facts.host_facts import (
     Sum,
     parse_facts,
 )
+from machinectl.provision.host_changes import FileCreated
 from machinectl.provision.steps.engine_config import CERTIFICATES, config_change, goal
 from machinectl.provision.target import Target
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from machinectl.doctor.check import Check
-    from machinectl.host_changes import ConfigMerged
+    from machinectl.provision.host_changes import ConfigMerged
 
 FACTS = Path(__file__).parents[1] / "provision" / "facts"
 DAEMON_JSON = "/etc/docker/daemon.json"

@@ -29,7 +29,6 @@ from machinectl.doctor.machine_checks import Inside, all_checks, check_machine, 
 from machinectl.doctor.machine_checks import file_checks as kept_of
 from machinectl.doctor.this_computer import store_checks
 from machinectl.errors import MachineError
-from machinectl.host_changes import FileCreated
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import store_pending
 from machinectl.hosts.certificates.signing import signed
@@ -38,6 +37,7 @@ from machinectl.machines.record import OPTIONAL, REQUIRED, Machine, Phase
 from machinectl.machines.store import Store
 from machinectl.provision.facts.health import Health, Memory
 from machinectl.provision.facts.host_facts import parse_facts
+from machinectl.provision.host_changes import FileCreated
 from machinectl.state import State
 from tests.support import hostile_engine, hostile_ssh, program, servers
 from tests.support.driver import StandIn

@@ -18,11 +18,11 @@ from machinectl.commands.certs.create import certs_create
 from machinectl.doctor import docker_client, store_files, this_computer
 from machinectl.doctor.check import Verdict
 from machinectl.errors import BY_SERVICE, SET_CLOCK
-from machinectl.host_changes import CaTrusted, PackageInstalled
 from machinectl.hosts.connection import host_lock
 from machinectl.machines.holders import PERSON, TOOL, AccessHolder, HolderKey, put_holder
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.removed_machines import removed_machines, write_removed
+from machinectl.provision.host_changes import CaTrusted, PackageInstalled
 from machinectl.quantities import rfc3339
 from tests.support.in_process import machinectl
 from tests.support.program import COMMAND

@@ -19,13 +19,13 @@ from machinectl.commands.fleet.init import TEMPLATE, fleet_init
 from machinectl.driver import Option
 from machinectl.driver.installed_drivers import load
 from machinectl.fleet.reading.fleet_file import parse_fleet
+from machinectl.fleet.rollout.plan import planned_steps
 from machinectl.fleet.writing.draft import PLAIN_IN_BRACKETS, Draft, comment, settled, yaml_scalar, yaml_text
 from machinectl.fleet.writing.importing import Notes, import_file
 from machinectl.fleet.writing.machine_entry import machine_entry
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.store_paths import NoSuchMachine
-from machinectl.rollout.plan import planned_steps
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added

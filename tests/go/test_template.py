@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from machinectl.cli.go.template import SUPPORTED, Heading, parse_template
+from machinectl.cli.go.value_format import Duration, go_duration, go_json, pretty_json
 from machinectl.errors import UsageError
-from machinectl.go.template import SUPPORTED, Heading, parse_template
-from machinectl.go.value_format import Duration, go_duration, go_json, pretty_json
 
 INSPECTED = {
     "ConfigVersion": 3,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from machinectl.discovery.address_ranges import own_network, parse_ranges
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.discovery.address_ranges import own_network, parse_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,6 @@ import pytest
 
 from machinectl.engine import Probe
 from machinectl.errors import MachineError
-from machinectl.host_changes import FileCreated
 from machinectl.hosts.certificates.identity import CLIENT_FILES
 from machinectl.hosts.connection.login import Login
 from machinectl.hosts.lifecycle import provisioning
@@ -18,6 +17,7 @@ from machinectl.hosts.lifecycle.editing import Edit
 from machinectl.hosts.lifecycle.engine_restart import World
 from machinectl.hosts.lifecycle.setup import Setup
 from machinectl.machines.record import PROVISION, Machine
+from machinectl.provision.host_changes import FileCreated
 from machinectl.state import State
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.host_changes import FileCreated
 from machinectl.hosts.lifecycle.engine_hints import correction, unread_unit
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.facts.host_facts import Facts, parse_facts
+from machinectl.provision.host_changes import FileCreated
 from tests.support.in_process import machinectl
 from tests.support.registered import added
 from tests.support.runner import FACTS

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl.errors import CheckFailed, Hint, MachineError
-from machinectl.host_changes import ConfigMerged, FileCreated, LiveRestoreChanged, of_kind
 from machinectl.hosts.lifecycle.engine_restart import drained_for_restart, ready_to_restart, restarting
 from machinectl.hosts.lifecycle.host_plan import target_of
 from machinectl.hosts.lifecycle.host_run import RealRun
 from machinectl.hosts.lifecycle.purging import undo_changes
-from machinectl.hosts.swarm import draining
 from machinectl.machines.record import Machine
 from machinectl.provision.decision import EngineDown, EngineStopped
 from machinectl.provision.facts.host_facts import parse_facts
+from machinectl.provision.host_changes import ConfigMerged, FileCreated, LiveRestoreChanged, of_kind
 from machinectl.provision.target import Allowed
+from machinectl.swarm_nodes import draining
 from tests.support.quiet import Quiet
 from tests.support.registered import added
 from tests.support.runner import RecordedHost

@@ -15,18 +15,18 @@ import pytest
 from machinectl.commands.socket import socket_rm
 from machinectl.engine import Endpoint, EngineError, probe
 from machinectl.errors import MachineError
-from machinectl.hosts.engine_socket.command_environment import socket_variables
-from machinectl.hosts.engine_socket.relay_thread import relayed
-from machinectl.hosts.engine_socket.socket_file import default_path, opened_socket
-from machinectl.hosts.engine_socket.socket_notes import (
+from machinectl.hosts.status.present_name import present_name
+from machinectl.images.engine_images import Images
+from machinectl.machines.record import Machine
+from machinectl.tunnels.command_environment import socket_variables
+from machinectl.tunnels.relay_thread import relayed
+from machinectl.tunnels.socket_file import default_path, opened_socket
+from machinectl.tunnels.socket_notes import (
     SocketNote,
     machine_of_socket,
     open_sockets,
     write_note,
 )
-from machinectl.hosts.status.present_name import present_name
-from machinectl.images.engine_images import Images
-from machinectl.machines.record import Machine
 from tests.support.quiet import Quiet
 from tests.support.registered import added
 from tests.support.servers import closing, engine, free_port, saying, serving

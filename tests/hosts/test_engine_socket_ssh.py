@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.engine.dialling import ssh_socket
-from machinectl.hosts.engine_socket import machine_engine
-from machinectl.hosts.engine_socket.relay_thread import relayed
-from machinectl.hosts.engine_socket.socket_file import default_path, opened_socket
-from machinectl.hosts.engine_socket.socket_notes import SocketNote
 from machinectl.hosts.status.present_name import present_name
+from machinectl.tunnels import machine_engine
+from machinectl.tunnels.relay_thread import relayed
+from machinectl.tunnels.socket_file import default_path, opened_socket
+from machinectl.tunnels.socket_notes import SocketNote
 from tests.support.docker_cli import DockerCli
 from tests.support.engine_sockets import register_ssh_engine, socket_process
 from tests.support.in_process import machinectl

@@ -11,8 +11,8 @@ from machinectl.errors import CheckFailed, MachineError
 from machinectl.hosts.lifecycle.engine_restart import ready_to_restart
 from machinectl.hosts.lifecycle.host_plan import target_of
 from machinectl.hosts.lifecycle.host_run import RealRun
-from machinectl.provision import resource
 from machinectl.provision.decision import EngineDown
+from machinectl.provision.scripts import resource
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed
 from tests.hosts.test_setup_lab import IMAGE, RUN, Bench, changed, files
 

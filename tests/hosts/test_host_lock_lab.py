@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.provision import resource
 from machinectl.provision.facts import host_facts
 from machinectl.provision.job import Job
+from machinectl.provision.scripts import resource
 
 if TYPE_CHECKING:
     from tests.lab.fixtures import FreshHost

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.errors import CheckFailed
-from machinectl.host_changes import CaTrusted, Change, FileCreated, GroupJoined, KeyAuthorized, PackageInstalled
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import store_pending
 from machinectl.hosts.lifecycle.host_owner import (
@@ -30,6 +29,14 @@ from machinectl.machines.holders import AccessHolder, HolderKey
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Facts, Sum
+from machinectl.provision.host_changes import (
+    CaTrusted,
+    Change,
+    FileCreated,
+    GroupJoined,
+    KeyAuthorized,
+    PackageInstalled,
+)
 from tests.support.quiet import Quiet
 from tests.support.registered import added
 from tests.support.runner import RecordedHost

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.host_changes import CaTrusted, ConfigMerged
 from machinectl.hosts.lifecycle.engine_restart import World, restarting
 from machinectl.hosts.lifecycle.host_plan import config_diff, host_summary, target_of
 from machinectl.hosts.lifecycle.host_run import DryRun
@@ -17,6 +16,7 @@ from machinectl.hosts.lifecycle.setup import Setup
 from machinectl.machines.record import Machine
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.facts import host_facts
+from machinectl.provision.host_changes import CaTrusted, ConfigMerged
 from machinectl.provision.job import Activation, NewFile, apply_job
 from machinectl.provision.steps.engine_config import with_files
 from machinectl.provision.target import Allowed

@@ -11,12 +11,12 @@ import pytest
 from machinectl.engine import swarm_api
 from machinectl.engine.endpoint import EngineError
 from machinectl.hosts.connection.login import Login
-from machinectl.hosts.connection.machine_driver import endpoint_of
-from machinectl.hosts.swarm import draining, managers
-from machinectl.hosts.swarm_formation import swarm_join
-from machinectl.hosts.swarm_formation.swarm_join import Joining
-from machinectl.hosts.swarm_formation.swarm_roles import Roles
+from machinectl.machines.machine_driver import endpoint_of
 from machinectl.machines.swarm_node import node_of
+from machinectl.swarm import swarm_join
+from machinectl.swarm.swarm_join import Joining
+from machinectl.swarm.swarm_roles import Roles
+from machinectl.swarm_nodes import draining, managers
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
 from tests.support.swarm_engines import Swarms, engines

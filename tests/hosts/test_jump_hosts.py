@@ -18,16 +18,16 @@ from machinectl.commands.rename import rename
 from machinectl.commands.rm import plan_removal, rm
 from machinectl.commands.set import set_machine
 from machinectl.commands.ssh_config import keep_ssh_config
+from machinectl.docker_cli import ssh_config_file
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.connection.login import Login, logged_in
-from machinectl.hosts.connection.machine_driver import endpoint_of, known_hosts_path, ssh_endpoint
 from machinectl.hosts.connection.openssh_programs import machine_host_block
-from machinectl.hosts.exports import ssh_config_file
 from machinectl.hosts.lifecycle.editing import Edit
 from machinectl.hosts.status.machine_states import state_of
 from machinectl.machines import answered_address
 from machinectl.machines.answered_address import AddressNews
 from machinectl.machines.jump_hosts import with_type
+from machinectl.machines.machine_driver import endpoint_of, known_hosts_path, ssh_endpoint
 from machinectl.machines.record import BrokenRecord, Machine, Phase
 from machinectl.machines.store import Store
 from machinectl.machines.store.lock import Lock

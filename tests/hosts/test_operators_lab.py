@@ -11,8 +11,9 @@ import pyrage
 import pytest
 import yaml
 
-from machinectl import age, certs
-from machinectl.hosts.second_computer.export_document import ExportDocument, ExportedMachine
+from machinectl import certs
+from machinectl.exports import age
+from machinectl.exports.export_document import ExportDocument, ExportedMachine
 from tests.lab.image import PASSWORD
 from tests.lab.place import KEY
 from tests.support.lab_cli import Cli, generic

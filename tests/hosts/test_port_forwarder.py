@@ -21,15 +21,15 @@ from machinectl.engine import Endpoint, EngineError
 from machinectl.errors import MachineError
 from machinectl.files import spool_directory
 from machinectl.hosts.connection.login import Login
-from machinectl.hosts.port_forwarding import container_events, local_ports, open_ports
-from machinectl.hosts.port_forwarding.local_ports import LOOPBACK, bound_socket
-from machinectl.hosts.port_forwarding.open_ports import MOST_PORTS, OpenPort, OpenPorts
-from machinectl.hosts.port_forwarding.port_forwarder import FollowedContainers, PortForwarder
-from machinectl.hosts.port_forwarding.published_ports import Wish
 from machinectl.hosts.status.present_name import present_name
 from machinectl.machines.store import Store
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
+from machinectl.tunnels import container_events, local_ports, open_ports
+from machinectl.tunnels.local_ports import LOOPBACK, bound_socket
+from machinectl.tunnels.open_ports import MOST_PORTS, OpenPort, OpenPorts
+from machinectl.tunnels.port_forwarder import FollowedContainers, PortForwarder
+from machinectl.tunnels.published_ports import Wish
 from tests.support.in_process import machinectl
 from tests.support.published import LEADERLESS, WORKER, publishing
 from tests.support.quiet import Quiet

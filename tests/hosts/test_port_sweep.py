@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl.discovery.port_sweep import PortSweep, SweepTarget
 from machinectl.errors import MachineError
-from machinectl.hosts.discovery.port_sweep import PortSweep, SweepTarget
 from tests.support.servers import full, serving, silent, unlistened
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.errors import UsageError
-from machinectl.hosts.port_forwarding.published_ports import (
+from machinectl.tunnels.published_ports import (
     HIGHEST,
     Wish,
     find_container,

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.errors import CheckFailed, MachineError, UsageError
-from machinectl.host_changes import FileCreated
 from machinectl.hosts.connection import login
 from machinectl.hosts.connection.login import Login
 from machinectl.hosts.lifecycle import provisioning
@@ -20,6 +19,7 @@ from machinectl.hosts.lifecycle.setup import Setup
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import PROVISION, Machine
 from machinectl.provision.decision import EngineDown
+from machinectl.provision.host_changes import FileCreated
 from machinectl.ssh.ssh_errors import RootRefused, SSHError
 from tests.support.quiet import Quiet
 from tests.support.registered import added, register

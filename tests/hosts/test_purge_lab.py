@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl.errors import CheckFailed
-from machinectl.host_changes import FileCreated, LiveRestoreChanged, PackageInstalled, PortOpened
 from machinectl.hosts.lifecycle.host_run import RealRun
 from machinectl.provision import firewall
 from machinectl.provision.decision import EngineDown
 from machinectl.provision.facts import host_facts
+from machinectl.provision.host_changes import FileCreated, LiveRestoreChanged, PackageInstalled, PortOpened
 from machinectl.provision.steps import live_restore, undo_steps
 from machinectl.provision.target import Allowed
 from tests.hosts.test_setup_lab import Bench, changed, files
@@ -21,8 +21,8 @@ from tests.hosts.test_setup_lab import Bench, changed, files
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.host_changes import Change
     from machinectl.machines.store import Store
+    from machinectl.provision.host_changes import Change
     from tests.lab.fixtures import FreshHost
     from tests.lab.host import Host
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
-from machinectl.hosts.discovery import services
-from machinectl.hosts.discovery.port_sweep import SweepTarget
-from machinectl.hosts.discovery.services import FoundService, SpokenProtocol, identify_service
+from machinectl.discovery import services
+from machinectl.discovery.port_sweep import SweepTarget
+from machinectl.discovery.services import FoundService, SpokenProtocol, identify_service
 from tests.support import hostile_engine, hostile_ssh
 from tests.support.servers import answer, engine, saying, serving, silent
 

@@ -16,7 +16,6 @@ import pytest
 from machinectl import certs
 from machinectl.engine import Endpoint, EngineError, Probe
 from machinectl.errors import NO_HINT, CheckFailed, MachineError
-from machinectl.host_changes import CaTrusted, ConfigMerged, DirectoryCreated, FileCreated, PortOpened, UnknownChange
 from machinectl.hosts.certificates.identity import FILES, Identity
 from machinectl.hosts.certificates.signing import renewed_identity, signed
 from machinectl.hosts.lifecycle.engine_restart import World, until_it_answers
@@ -24,15 +23,23 @@ from machinectl.hosts.lifecycle.host_plan import target_of
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.lifecycle.purging import undo_changes
 from machinectl.hosts.lifecycle.setup import Setup, remaining_warnings
-from machinectl.hosts.swarm import draining
 from machinectl.hosts.upkeep.certificate_renewal import Renewal, signing_ca
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.holders import ACTIVE, ADDING, TOOL, AccessHolder, put_holder
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.decision import EngineDown, InUse
+from machinectl.provision.host_changes import (
+    CaTrusted,
+    ConfigMerged,
+    DirectoryCreated,
+    FileCreated,
+    PortOpened,
+    UnknownChange,
+)
 from machinectl.provision.target import Allowed
 from machinectl.ssh.runner import CommandResult
 from machinectl.state import State
+from machinectl.swarm_nodes import draining
 from tests.support.quiet import Quiet
 from tests.support.registered import added
 from tests.support.runner import RecordedHost

@@ -13,7 +13,6 @@ import pytest
 from machinectl import certs
 from machinectl.engine import Endpoint, probe
 from machinectl.errors import CheckFailed, MachineError
-from machinectl.host_changes import PackageInstalled
 from machinectl.hosts.connection.login import Login
 from machinectl.hosts.lifecycle.engine_restart import World
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
@@ -24,6 +23,7 @@ from machinectl.hosts.upkeep.certificate_renewal import Renewal, renew
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.decision import EngineDown
+from machinectl.provision.host_changes import PackageInstalled
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed
 from machinectl.ssh.client.connect import connect
 from machinectl.ssh.client.sudo import become_root

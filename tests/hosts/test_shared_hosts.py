@@ -14,7 +14,6 @@ import pytest
 from machinectl import certs
 from machinectl.engine import Probe
 from machinectl.errors import CheckFailed, Declined, MachineError
-from machinectl.host_changes import CaTrusted, FileCreated, of_kind
 from machinectl.hosts.certificates.holder_files import holder_ca, stored_ca
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.lifecycle.engine_restart import World
@@ -28,6 +27,7 @@ from machinectl.machines.record import Machine, Phase
 from machinectl.provision.client_cas import CLIENTS
 from machinectl.provision.decision import EngineDown
 from machinectl.provision.facts.host_facts import parse_facts
+from machinectl.provision.host_changes import CaTrusted, FileCreated, of_kind
 from machinectl.provision.revision import PATH, Revision
 from machinectl.provision.target import Allowed
 from machinectl.state import State

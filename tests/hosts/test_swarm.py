@@ -18,20 +18,20 @@ from machinectl.commands.swarm.status import swarm_status
 from machinectl.engine import swarm_api as api
 from machinectl.errors import MachineError
 from machinectl.hosts.connection.login import Login
-from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.hosts.lifecycle.removal import warn_of_swarm
-from machinectl.hosts.swarm import draining, leaving, membership
-from machinectl.hosts.swarm import managers as swarm
-from machinectl.hosts.swarm.managers import NoManager, Quorum, no_manager_error
-from machinectl.hosts.swarm.membership import find_manager
-from machinectl.hosts.swarm_formation import swarm_join as joining
-from machinectl.hosts.swarm_formation.swarm_join import Joining, Leaving, address_of
-from machinectl.hosts.swarm_formation.swarm_roles import Roles, begin_swarm
+from machinectl.machines.machine_driver import endpoint_of
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
 from machinectl.machines.swarm_node import SwarmNode, node_of, on_record
 from machinectl.provision.facts.host_facts import Facts, parse_facts
 from machinectl.provision.target import NOTHING_SPECIAL
+from machinectl.swarm import swarm_join as joining
+from machinectl.swarm.swarm_join import Joining, Leaving, address_of
+from machinectl.swarm.swarm_roles import Roles, begin_swarm
+from machinectl.swarm_nodes import draining, leaving, membership
+from machinectl.swarm_nodes import managers as swarm
+from machinectl.swarm_nodes.managers import NoManager, Quorum, no_manager_error
+from machinectl.swarm_nodes.membership import find_manager
 from tests.support.program import machinectl
 from tests.support.quiet import Quiet
 from tests.support.runner import FACTS

@@ -11,12 +11,12 @@ import pytest
 from machinectl.driver import SSHEndpoint
 from machinectl.engine.swarm_api import Membership
 from machinectl.errors import MachineError
-from machinectl.host_changes import LiveRestoreChanged, of_kind
 from machinectl.hosts.connection.login import Login
-from machinectl.hosts.swarm_formation import swarm_join
 from machinectl.machines.record import Machine
 from machinectl.provision.facts.host_facts import parse_facts
+from machinectl.provision.host_changes import LiveRestoreChanged, of_kind
 from machinectl.ssh.ssh_errors import SSHError
+from machinectl.swarm import swarm_join
 from tests.support.quiet import Quiet
 from tests.support.registered import added
 from tests.support.runner import RecordedHost

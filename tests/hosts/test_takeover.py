@@ -11,11 +11,11 @@ import pytest
 from machinectl import certs
 from machinectl.engine import Probe
 from machinectl.errors import CheckFailed
-from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.hosts.lifecycle.engine_restart import World
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.hosts.lifecycle.setup import Setup
 from machinectl.machines.docker_machine.config_json import Origin
+from machinectl.machines.machine_driver import endpoint_of
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.facts.host_facts import DROP_INS
 from machinectl.provision.target import Allowed

@@ -14,13 +14,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
+from machinectl.access.granting import AccessGrant, client_of_holder
 from machinectl.engine import Probe
 from machinectl.errors import BY_SERVICE, SET_CLOCK, CheckFailed, Hint, MachineError
 from machinectl.files.fileset import COMMITTED
-from machinectl.host_changes import CaTrusted, ConfigMerged, FileCreated, of_kind
-from machinectl.hosts.access import trust_change
-from machinectl.hosts.access.granting import AccessGrant, client_of_holder
-from machinectl.hosts.access.trust_change import (
+from machinectl.hosts.certificates.holder_files import holder_ca
+from machinectl.hosts.certificates.signing import signed
+from machinectl.hosts.connection.login import Login
+from machinectl.hosts.lifecycle import trust_change
+from machinectl.hosts.lifecycle.engine_restart import World
+from machinectl.hosts.lifecycle.host_run import RealRun
+from machinectl.hosts.lifecycle.setup import Setup
+from machinectl.hosts.lifecycle.trust_change import (
     distrust_cas,
     look_for_holder,
     plan_trust,
@@ -28,16 +33,11 @@ from machinectl.hosts.access.trust_change import (
     with_ca,
     without_cas,
 )
-from machinectl.hosts.certificates.holder_files import holder_ca
-from machinectl.hosts.certificates.signing import signed
-from machinectl.hosts.connection.login import Login
-from machinectl.hosts.lifecycle.engine_restart import World
-from machinectl.hosts.lifecycle.host_run import RealRun
-from machinectl.hosts.lifecycle.setup import Setup
 from machinectl.machines.holders import ACTIVE, ADDING, PERSON, AccessHolder, find_holder, put_holder
 from machinectl.machines.record import Machine
 from machinectl.provision.client_cas import CLIENTS
 from machinectl.provision.decision import EngineDown, InUse
+from machinectl.provision.host_changes import CaTrusted, ConfigMerged, FileCreated, of_kind
 from machinectl.provision.revision import Revision
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed
 from machinectl.state import State

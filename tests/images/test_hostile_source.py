@@ -9,9 +9,9 @@ import pytest
 
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
-from machinectl.hosts.image_transfer.image_sources import EngineSource
 from machinectl.images import engine_images
 from machinectl.images.engine_images import Images, load_image
+from machinectl.images.image_sources import EngineSource
 from machinectl.images.read_archive import Wanted
 from tests.support import hostile_engine, servers
 

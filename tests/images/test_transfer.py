@@ -16,15 +16,15 @@ from machinectl import certs
 from machinectl.console import SilentConsole
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
-from machinectl.hosts.image_transfer.image_sources import EngineSource, FileSource, SourceImage
-from machinectl.hosts.image_transfer.transfer import Order, early_blobs, transfer
 from machinectl.images import engine_images, send
 from machinectl.images.engine_images import Images, stored_of
 from machinectl.images.image import chain_ids
+from machinectl.images.image_sources import EngineSource, FileSource, SourceImage
 from machinectl.images.read_archive import SPARE, ArchiveReader, Wanted
 from machinectl.images.reference import parse_reference
 from machinectl.images.send import Early, Everything, ImageTarget, Sent
 from machinectl.images.spool import Spool
+from machinectl.images.transfer import Order, early_blobs, transfer
 from machinectl.images.write_archive import Known, Parcel, Stored, parcel
 from tests.support.archives import INDEX, Made, digest, saved
 from tests.support.dockerd import running_with
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from machinectl.hosts.image_transfer.image_sources import Source
+    from machinectl.images.image_sources import Source
     from tests.support.registry import Registry
 
 STORES = ["classic", "containerd"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from machinectl.host_changes import KINDS, ConfigMerged, of_kind
 from machinectl.hosts.lifecycle.host_plan import target_of
 from machinectl.machines.record import Machine, Phase, parse_record
 from machinectl.machines.spec import MachineSpec
 from machinectl.provision.facts import host_facts
+from machinectl.provision.host_changes import KINDS, ConfigMerged, of_kind
 from tests.provision.test_steps import undo
 
 RECORDED = Path(__file__).with_name("records")

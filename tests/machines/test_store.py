@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from machinectl.errors import MachineError
 from machinectl.files.atomic import StoreError, replace_file
-from machinectl.host_changes import FileCreated
 from machinectl.machines import record
 from machinectl.machines.record import SCHEMA, BrokenRecord, Machine, Phase
 from machinectl.machines.spec import MachineSpec
@@ -26,6 +25,7 @@ from machinectl.machines.store.lock import Lock
 from machinectl.machines.store.record_cache import Readable, Records
 from machinectl.machines.store.store_directory import sweep
 from machinectl.machines.store.store_paths import NoSuchMachine, default_root
+from machinectl.provision.host_changes import FileCreated
 from tests.support.opened import opened
 from tests.support.real import need
 from tests.support.registered import added

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
-from machinectl.host_changes import CaTrusted
 from machinectl.hosts.certificates.signing import signed
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from machinectl.machines.tls_warnings import expired_certificate, renewing
+from machinectl.provision.host_changes import CaTrusted
 from tests.hosts.test_pending import serving
 from tests.support.in_process import machinectl
 from tests.support.registered import added

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.provision import resource
+from machinectl.provision.scripts import resource
 
 if TYPE_CHECKING:
     from pathlib import Path

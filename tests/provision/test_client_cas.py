@@ -13,7 +13,6 @@ import pytest
 
 from machinectl import certs
 from machinectl.errors import CheckFailed
-from machinectl.host_changes import CaTrusted, FileCreated, merge_changes
 from machinectl.provision import client_cas, preflight
 from machinectl.provision.client_cas import CLIENTS
 from machinectl.provision.facts.host_facts import (
@@ -26,12 +25,13 @@ from machinectl.provision.facts.host_facts import (
     facts_command,
     parse_facts,
 )
+from machinectl.provision.host_changes import CaTrusted, FileCreated, merge_changes
 from machinectl.provision.steps import engine_config, undo_steps
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target, with_changes
 
 if TYPE_CHECKING:
-    from machinectl.host_changes import Change
     from machinectl.provision.decision import Decision
+    from machinectl.provision.host_changes import Change
 
 OWNERS_LIST = "/etc/docker/our-cas.pem"
 FACTS = Path(__file__).parent / "facts"

@@ -12,8 +12,8 @@ from machinectl.doctor.check import Verdict
 from machinectl.doctor.host_condition import Shell
 from machinectl.doctor.ssh_only import ssh_only_checks
 from machinectl.errors import CheckFailed
-from machinectl.host_changes import ConfigMerged, ServiceStarted
 from machinectl.provision.facts.host_facts import DAEMON_JSON, Facts, HostFile, ServiceState, parse_facts
+from machinectl.provision.host_changes import ConfigMerged, ServiceStarted
 from machinectl.provision.steps import docker_socket, engine_config, setup_steps, undo_steps
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target
 from machinectl.ssh.runner import CommandResult

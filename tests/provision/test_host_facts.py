@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from machinectl import certs
 from machinectl.errors import CheckFailed, MachineError
-from machinectl.provision import resource
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY, ServiceState, facts_command, os_release, parse_facts
 from machinectl.provision.preflight import check_own_ca
+from machinectl.provision.scripts import resource
 from machinectl.provision.steps import hidden_containers
 from machinectl.provision.steps.distributions import choose_distribution
 from machinectl.provision.target import Target

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl.errors import CheckFailed
-from machinectl.host_changes import ConfigMerged, DirectoryCreated, LiveRestoreChanged, merge_changes, of_kind
 from machinectl.provision import daemon_json
 from machinectl.provision.facts.host_facts import Facts, HostFile, ServiceState, parse_facts
+from machinectl.provision.host_changes import ConfigMerged, DirectoryCreated, LiveRestoreChanged, merge_changes, of_kind
 from machinectl.provision.steps import engine_config, live_restore, restart_risks, undo_steps
 from machinectl.provision.target import Allowed, Target, with_changes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.host_changes import Change
     from machinectl.provision.decision import Decision
+    from machinectl.provision.host_changes import Change
 
 DAEMON_JSON = "/etc/docker/daemon.json"
 CERTIFICATES = {"ca.pem": b"ca", "server.pem": b"server"}

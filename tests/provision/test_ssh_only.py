@@ -15,9 +15,16 @@ from machinectl.doctor.check import Check, Verdict
 from machinectl.doctor.host_condition import Shell
 from machinectl.doctor.ssh_only import ssh_only_checks
 from machinectl.errors import CheckFailed
-from machinectl.host_changes import CaTrusted, ConfigMerged, FileCreated, GroupJoined, PortOpened, merge_changes
 from machinectl.provision import firewall, preflight, revision
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Facts, HostFile, PortListener, Sum, parse_facts
+from machinectl.provision.host_changes import (
+    CaTrusted,
+    ConfigMerged,
+    FileCreated,
+    GroupJoined,
+    PortOpened,
+    merge_changes,
+)
 from machinectl.provision.steps import docker_group, engine_config, undo_steps
 from machinectl.provision.target import Allowed, Target, with_changes
 

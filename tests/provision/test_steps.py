@@ -16,16 +16,6 @@ import pytest
 
 from machinectl import certs
 from machinectl.errors import CheckFailed, MachineError, UsageError
-from machinectl.host_changes import (
-    ConfigMerged,
-    FileCreated,
-    PackageInstalled,
-    PortOpened,
-    ServiceEnabled,
-    ServiceStarted,
-    merge_changes,
-    of_kind,
-)
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.provision import daemon_json, firewall, preflight
 from machinectl.provision.decision import not_applied, tail
@@ -43,6 +33,16 @@ from machinectl.provision.facts.host_facts import (
     os_release,
     parse_facts,
 )
+from machinectl.provision.host_changes import (
+    ConfigMerged,
+    FileCreated,
+    PackageInstalled,
+    PortOpened,
+    ServiceEnabled,
+    ServiceStarted,
+    merge_changes,
+    of_kind,
+)
 from machinectl.provision.steps import engine_config, installation, live_restore, undo_steps
 from machinectl.provision.steps.setup_steps import side_effects
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target
@@ -51,8 +51,8 @@ from machinectl.ssh.runner import CommandResult
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.host_changes import Change
     from machinectl.provision.decision import Decision
+    from machinectl.provision.host_changes import Change
     from machinectl.provision.job import Job
 
 HERE = Path(__file__).parent

@@ -1,1 +1,1 @@
-"""Tests of machinectl.renewal_timer."""
+"""Tests of machinectl.renewal."""

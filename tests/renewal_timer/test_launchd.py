@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.errors import NO_HINT, MachineError
-from machinectl.renewal_timer.daily_job import DailyJob
-from machinectl.renewal_timer.launchd import Launchd, daily_time, domain
+from machinectl.renewal.daily_job import DailyJob
+from machinectl.renewal.launchd import Launchd, daily_time, domain
 
 if TYPE_CHECKING:
     from pathlib import Path

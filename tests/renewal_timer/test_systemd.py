@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.renewal_timer.daily_job import DailyJob, job_name, own_program
-from machinectl.renewal_timer.systemd import Systemd, systemd_word
+from machinectl.renewal.daily_job import DailyJob, job_name, own_program
+from machinectl.renewal.systemd import Systemd, systemd_word
 from tests.support.real import need
 
 NAME = "machinectl-renew"

@@ -8,14 +8,14 @@ import pytest
 
 from machinectl.engine import Probe
 from machinectl.errors import MachineError
+from machinectl.fleet.rollout import container_restart
+from machinectl.fleet.rollout.container_restart import running_containers, stopped_containers, wait_for_containers
 from machinectl.machines.record import Machine
-from machinectl.rollout import container_restart
-from machinectl.rollout.container_restart import running_containers, stopped_containers, wait_for_containers
 from machinectl.state import State
 from tests.support.quiet import Quiet
 
 if TYPE_CHECKING:
-    from machinectl.rollout.container_restart import Ask, Containers
+    from machinectl.fleet.rollout.container_restart import Ask, Containers
     from tests.support.dockerd import Dockerd
 
 ORION = Machine("orion", "none")

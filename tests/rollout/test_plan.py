@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from machinectl.cli.verbs.many.plan import difference_text, step_as_json
 from machinectl.driver.installed_drivers import load
 from machinectl.fleet.model import Fleet, FleetHost, FleetId
+from machinectl.fleet.rollout.plan import after_jump_hosts, planned_steps
+from machinectl.fleet.rollout.plan_steps import Action, Difference, FleetPlan, PlanStep
 from machinectl.fleet.syntax.faults import Place, WrongFile
-from machinectl.host_changes import FileCreated
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.signing import renewed_identity
 from machinectl.hosts.lifecycle.host_plan import target_of
@@ -24,9 +25,8 @@ from machinectl.machines.holders import AccessHolder, HolderKey, put_holder
 from machinectl.machines.record import Machine, Phase, broken_record, parse_record
 from machinectl.machines.spec import CertificateFiles, MachineSpec
 from machinectl.machines.swarm_node import SwarmNode
+from machinectl.provision.host_changes import FileCreated
 from machinectl.provision.steps import engine_config
-from machinectl.rollout.plan import after_jump_hosts, planned_steps
-from machinectl.rollout.plan_steps import Action, Difference, FleetPlan, PlanStep
 from tests.provision.test_steps import host as recorded
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 
 from machinectl.driver import DriverError, NoPowerSwitch, Option, State, Where
 from machinectl.errors import Hint
-from machinectl.hosts.connection import machine_driver
+from machinectl.machines import machine_driver
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from machinectl.hosts.connection.machine_driver import endpoints_of, engine_url_of
 from machinectl.machines.engine_options import EngineOptions
+from machinectl.machines.machine_driver import endpoints_of, engine_url_of
 from machinectl.machines.record import Machine, Phase
 
 if TYPE_CHECKING:

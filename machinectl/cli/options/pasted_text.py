@@ -6,8 +6,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from machinectl.access.wire.pem_block import LONGEST_TEXT, is_complete
 from machinectl.errors import Hint, MachineError
-from machinectl.hosts.access.wire.pem_block import LONGEST_TEXT, is_complete
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session

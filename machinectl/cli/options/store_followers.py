@@ -50,17 +50,17 @@ class StoreFollowers:
         known_as = after.name if after else name
 
         def contexts() -> None:
-            from machinectl.hosts.exports.docker_contexts import update_contexts
+            from machinectl.docker_cli.machine_contexts import update_contexts
 
             self.said += update_contexts(store, name, before, after)
 
         def swarms() -> None:
-            from machinectl.hosts.exports.swarm_contexts import update_swarm_contexts
+            from machinectl.docker_cli.swarm_contexts import update_swarm_contexts
 
             self.said += update_swarm_contexts(store, before, after)
 
         def ssh_config() -> None:
-            from machinectl.hosts.exports.ssh_config_file import update_ssh_config
+            from machinectl.docker_cli.ssh_config_file import update_ssh_config
 
             update_ssh_config(store, name, after)
 
@@ -75,7 +75,7 @@ class StoreFollowers:
         """Rewrite STORE/ssh_config if this version, ssh or the store's path requires it."""
 
         def ssh_config() -> None:
-            from machinectl.hosts.exports.ssh_config_file import rewrite_outdated
+            from machinectl.docker_cli.ssh_config_file import rewrite_outdated
 
             rewrite_outdated(store)
 

@@ -80,7 +80,7 @@ def real_columns(stream: object) -> int:
 def shorten(text: str, width: int, stream: object) -> str:
     """Cut a line to `width` columns, with an ellipsis at its end; characters may take two."""
     # Imported late: the light path cuts nothing.
-    from machinectl.go.tabwriter import letter_width, text_width
+    from machinectl.cli.go.tabwriter import letter_width, text_width
 
     if text_width(text) <= width:
         return text

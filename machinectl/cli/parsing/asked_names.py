@@ -6,16 +6,16 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
+from machinectl.docker_cli.builders import store_builders
 from machinectl.docker_cli.buildx import Buildx
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.engine import EngineQuery, probe_by
 from machinectl.engine.endpoint import Deadline
 from machinectl.errors import MachineError
-from machinectl.go.docker_ps import as_list
-from machinectl.hosts.connection.machine_driver import endpoint_of
-from machinectl.hosts.exports.builders import store_builders
-from machinectl.hosts.image_transfer.image_sources import current_engine
+from machinectl.images.image_sources import current_engine
+from machinectl.json_values import as_list
 from machinectl.machines.flags import BUILDER, CONTAINER
+from machinectl.machines.machine_driver import endpoint_of
 from machinectl.machines.store import Store
 
 if TYPE_CHECKING:

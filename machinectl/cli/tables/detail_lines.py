@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from machinectl.cli.go.tabwriter import align
 from machinectl.cli.tables.text_table import cell_text
-from machinectl.go.tabwriter import align
-from machinectl.go.units import human_duration, memory_size
+from machinectl.units import human_duration, memory_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from itertools import zip_longest
 
+from machinectl.cli.go.tabwriter import PADDING, text_width
 from machinectl.cli.output.style import coloured, shorten
-from machinectl.go.tabwriter import PADDING, text_width
 from machinectl.value_classes import Frozen, replace
 
 TYPE_CHECKING = False

@@ -153,7 +153,7 @@ def machine_cells(row: MachineRow) -> list[str]:
 
 def parse_row_format(text: str) -> RowFormat:
     """Parse --format; `table` in front asks for headings (docker-machine's rule)."""
-    from machinectl.go import template as gotemplate
+    from machinectl.cli.go import template as gotemplate
 
     row = gotemplate.parse_template(text.removeprefix("table").strip(" "), fields=HEADINGS, escapes=True)
     headings = {name: gotemplate.Heading(heading) for name, heading in HEADINGS.items()}
@@ -166,8 +166,8 @@ def formatted(layout: RowFormat, listed: Sequence[MachineRow]) -> tuple[str, lis
 
 def template_fields(row: MachineRow) -> dict[str, Any]:
     """Return the fields of docker-machine's `ls`: its Go structs have more names, and methods, than its JSON files."""
-    from machinectl.go.template import Stringer
-    from machinectl.go.value_format import Duration
+    from machinectl.cli.go.template import Stringer
+    from machinectl.cli.go.value_format import Duration
 
     fields = unbroken(printed_fields(row, row.fields()))
     engine, swarm = fields["EngineOptions"], fields["SwarmOptions"]

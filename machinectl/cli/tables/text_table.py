@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
+from machinectl.cli.go.tabwriter import align, aligned_table
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.output.style import columns, is_terminal
 from machinectl.cli.tables.fitted_table import NO_FITTING, Fitting, fitted_rows
 from machinectl.errors import Hint, MachineError, UsageError
-from machinectl.go.tabwriter import align, aligned_table
 from machinectl.value_classes import Frozen
 
 TYPE_CHECKING = False
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any, Protocol
 
-    from machinectl.go.template import Template
+    from machinectl.cli.go.template import Template
 
     class TableRow(Protocol):
         """A row's cells, and its fields for JSON."""

@@ -6,10 +6,10 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from machinectl.access.accepting import CA, Acceptance, accept_machine, acceptance, clock_warning
+from machinectl.access.wire.access_answer import read_access_answer
 from machinectl.errors import BY_SERVICE, SET_CLOCK, Hint, MachineError
 from machinectl.files.fileset import read_regular_file
-from machinectl.hosts.access.accepting import CA, Acceptance, accept_machine, acceptance, clock_warning
-from machinectl.hosts.access.wire.access_answer import read_access_answer
 from machinectl.machines.addresses import FLAG, THIS_COMPUTER, address_kind, taken_addresses
 from machinectl.machines.record import owner_of
 from machinectl.machines.selection import waiting
@@ -19,8 +19,8 @@ from machinectl.url import parse_url
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from machinectl.access.accepting import AcceptedMachine
     from machinectl.console import Console
-    from machinectl.hosts.access.accepting import AcceptedMachine
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 

@@ -6,20 +6,20 @@ import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from machinectl.console import confirm, decline
-from machinectl.errors import Hint, MachineError
-from machinectl.hosts.access.engine_turns import work_in_turns
-from machinectl.hosts.access.granting import (
+from machinectl.access.granting import (
     NotOnRecord,
     end_access,
     endable_holder,
     no_such_holder,
     own_access,
 )
-from machinectl.hosts.access.requesting import whom_to_ask
-from machinectl.hosts.access.trust_change import distrust_cas, look_for_holder, plan_trust, without_cas
+from machinectl.access.requesting import whom_to_ask
+from machinectl.console import confirm, decline
+from machinectl.errors import Hint, MachineError
 from machinectl.hosts.connection.login import Login
 from machinectl.hosts.lifecycle.engine_restart import check_provisioned
+from machinectl.hosts.lifecycle.trust_change import distrust_cas, look_for_holder, plan_trust, without_cas
+from machinectl.hosts.parallel.engine_turns import work_in_turns
 from machinectl.hosts.parallel.workers import plan_each
 from machinectl.machines.holders import OWNER, find_holder, is_suspended
 from machinectl.machines.own_access import OwnAccess

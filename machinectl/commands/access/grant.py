@@ -7,13 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from machinectl import certs
+from machinectl.access.granting import AccessGrant, checked_holder, client_of_holder, expected_end, plan_client
+from machinectl.access.requesting import own_digest, who_asks
+from machinectl.access.wire.access_answer import AnsweredMachine, new_access_answer
 from machinectl.errors import Hint, MachineError
 from machinectl.files.fileset import read_regular_file
-from machinectl.hosts.access.engine_turns import work_in_turns
-from machinectl.hosts.access.granting import AccessGrant, checked_holder, client_of_holder, expected_end, plan_client
-from machinectl.hosts.access.requesting import own_digest, who_asks
-from machinectl.hosts.access.wire.access_answer import AnsweredMachine, new_access_answer
-from machinectl.hosts.connection.machine_driver import known_hosts_path
+from machinectl.hosts.parallel.engine_turns import work_in_turns
 from machinectl.hosts.parallel.workers import plan_each
 from machinectl.machines.holders import (
     ADDING,
@@ -24,6 +23,7 @@ from machinectl.machines.holders import (
     had_access,
     holders_with_key,
 )
+from machinectl.machines.machine_driver import known_hosts_path
 from machinectl.machines.store.machine_store import read_or_none
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.provision.target import NOTHING_SPECIAL
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from machinectl.access.wire.access_answer import AccessAnswer
+    from machinectl.access.wire.access_request import AccessRequest
     from machinectl.console import Console
-    from machinectl.hosts.access.wire.access_answer import AccessAnswer
-    from machinectl.hosts.access.wire.access_request import AccessRequest
     from machinectl.hosts.connection.login import Login
     from machinectl.hosts.lifecycle.host_plan import HostPlan
     from machinectl.machines.holders import AccessHolder

@@ -8,6 +8,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from machinectl import certs
+from machinectl.access.granting import (
+    AccessGrant,
+    checked_holder,
+    client_of_holder,
+    joined,
+    lifetime_of,
+    plan_client,
+)
+from machinectl.access.issued_files import (
+    check_holder,
+    check_unchanged,
+    write_issued,
+)
+from machinectl.access.tool_files import BY_HAND, LAYOUTS, EngineAccess
 from machinectl.console import confirm, decline
 from machinectl.errors import NO_HINT, Hint, MachineError, UsageError, closest_match
 from machinectl.files.fileset import (
@@ -19,21 +33,7 @@ from machinectl.files.fileset import (
     read_regular_file,
 )
 from machinectl.files.ownership import OUT, check_directory
-from machinectl.hosts.access.engine_turns import work_in_turns
-from machinectl.hosts.access.granting import (
-    AccessGrant,
-    checked_holder,
-    client_of_holder,
-    joined,
-    lifetime_of,
-    plan_client,
-)
-from machinectl.hosts.access.issued_files import (
-    check_holder,
-    check_unchanged,
-    write_issued,
-)
-from machinectl.hosts.access.tool_files import BY_HAND, LAYOUTS, EngineAccess
+from machinectl.hosts.parallel.engine_turns import work_in_turns
 from machinectl.hosts.parallel.workers import plan_each
 from machinectl.machines.addresses import FLAG, place_of
 from machinectl.machines.holders import (
@@ -57,8 +57,8 @@ from machinectl.url import parse_url
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from machinectl.access.tool_files import ToolFiles
     from machinectl.console import Console
-    from machinectl.hosts.access.tool_files import ToolFiles
     from machinectl.hosts.connection.login import Login
     from machinectl.hosts.lifecycle.host_plan import HostPlan
     from machinectl.machines.record import Machine

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from machinectl import certs
+from machinectl.access.requesting import own_digest
 from machinectl.errors import MachineError
 from machinectl.files.fileset import read_regular_file
-from machinectl.hosts.access.requesting import own_digest
 from machinectl.hosts.lifecycle.shared_hosts import is_set_up_here
 from machinectl.machines.holders import (
     ACTIVE,

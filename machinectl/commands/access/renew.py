@@ -6,10 +6,7 @@ import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from machinectl.errors import NO_HINT, Hint, MachineError, UsageError
-from machinectl.files.fileset import read_regular_file
-from machinectl.fleet.writing.new_file import check_new_file
-from machinectl.hosts.access.requesting import (
+from machinectl.access.requesting import (
     KEY,
     REQUEST_FILE,
     AskedMachine,
@@ -18,6 +15,9 @@ from machinectl.hosts.access.requesting import (
     repeated_request,
     signed_request,
 )
+from machinectl.errors import NO_HINT, Hint, MachineError, UsageError
+from machinectl.files.fileset import read_regular_file
+from machinectl.fleet.writing.new_file import check_new_file
 from machinectl.machines.own_access import OwnAccess
 from machinectl.machines.record import ask_owner, check_ready
 from machinectl.machines.selection import matching, waiting
@@ -25,8 +25,8 @@ from machinectl.machines.selection import matching, waiting
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from machinectl.access.wire.access_request import AccessRequest
     from machinectl.console import Console
-    from machinectl.hosts.access.wire.access_request import AccessRequest
     from machinectl.machines.store import Held, Store
 
 

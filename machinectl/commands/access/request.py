@@ -7,10 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.errors import Hint, MachineError, UsageError
-from machinectl.files.fileset import read_regular_file
-from machinectl.fleet.writing.new_file import check_new_file
-from machinectl.hosts.access.requesting import (
+from machinectl.access.requesting import (
     KEY,
     REQUEST_FILE,
     AskedMachine,
@@ -21,6 +18,9 @@ from machinectl.hosts.access.requesting import (
     signed_request,
     who_asks,
 )
+from machinectl.errors import Hint, MachineError, UsageError
+from machinectl.files.fileset import read_regular_file
+from machinectl.fleet.writing.new_file import check_new_file
 from machinectl.machines.docker_machine.old_store import check_apart
 from machinectl.machines.own_access import OwnAccess
 from machinectl.machines.record import Machine, Phase, check_name, waits_for_access
@@ -29,8 +29,8 @@ from machinectl.machines.selection import require_names, waiting
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from machinectl.access.wire.access_request import AccessRequest
     from machinectl.console import Console
-    from machinectl.hosts.access.wire.access_request import AccessRequest
     from machinectl.machines.store import Held, Store
 
 

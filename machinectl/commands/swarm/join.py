@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 
 from machinectl.engine import swarm_api
 from machinectl.errors import Hint, MachineError, UsageError
-from machinectl.hosts.connection.machine_driver import endpoint_of
-from machinectl.hosts.swarm.managers import Manager, Quorum, find_answering_manager
-from machinectl.hosts.swarm.membership import TrustedSwarms, find_manager, update_recorded_node
-from machinectl.hosts.swarm_formation.swarm_roles import join_machines
+from machinectl.machines.machine_driver import endpoint_of
 from machinectl.machines.selection import waiting
 from machinectl.machines.swarm_node import MANAGER, MEMBER, all_nodes, on_record
+from machinectl.swarm.swarm_roles import join_machines
+from machinectl.swarm_nodes.managers import Manager, Quorum, find_answering_manager
+from machinectl.swarm_nodes.membership import TrustedSwarms, find_manager, update_recorded_node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.swarm_formation.swarm_join import Joining
     from machinectl.machines.store import Store
     from machinectl.machines.swarm_node import SwarmNode
+    from machinectl.swarm.swarm_join import Joining
 
 
 def swarm_join(

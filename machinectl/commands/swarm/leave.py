@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.hosts.connection.login import Login
-    from machinectl.hosts.swarm_formation.swarm_join import Leaving
     from machinectl.machines.store import Held, Store
+    from machinectl.swarm.swarm_join import Leaving
 
 
 def swarm_leave(

@@ -9,19 +9,19 @@ from machinectl.engine.swarm_api import INFO, Membership
 from machinectl.errors import Hint, MachineError
 from machinectl.hosts.certificates.pending import Busy, raise_busy
 from machinectl.hosts.status.query_engines import MachineStatus, query_engines, recorded_statuses
-from machinectl.hosts.swarm.membership import TrustedSwarms, save_node
-from machinectl.hosts.swarm.swarm_report import swarm_report
 from machinectl.machines.swarm_node import on_record, on_records
 from machinectl.state import State
+from machinectl.swarm_nodes.membership import TrustedSwarms, save_node
+from machinectl.swarm_nodes.swarm_report import swarm_report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.swarm.swarm_report import SwarmReport
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
     from machinectl.machines.swarm_node import SwarmNode
+    from machinectl.swarm_nodes.swarm_report import SwarmReport
 
 
 def swarm_status(store: Store, console: Console, names: Sequence[str], timeout: float) -> list[SwarmReport]:

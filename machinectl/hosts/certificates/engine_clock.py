@@ -10,7 +10,7 @@ from machinectl import certs
 from machinectl.engine.dialling.tls import ClocksDiffer
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http import dial, get
-from machinectl.hosts.connection.machine_driver import endpoint_of
+from machinectl.machines.machine_driver import endpoint_of
 from machinectl.provision.preflight import check_valid_there
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl.errors import BY_SERVICE, SET_CLOCK, Hint, MachineError
 from machinectl.files.fileset import read_regular_file
-from machinectl.go.value_format import go_names
+from machinectl.json_values import go_names
 from machinectl.machines.tls_warnings import CLIENTS, renewing, repair_hint, unusable_certificates
 from machinectl.quantities import plural, rfc3339
 

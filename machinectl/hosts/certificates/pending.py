@@ -24,7 +24,7 @@ from machinectl.files.atomic import (
     sync_path,
 )
 from machinectl.hosts.certificates.identity import CLIENT_FILES, Identity
-from machinectl.hosts.connection.machine_driver import endpoint_of
+from machinectl.machines.machine_driver import endpoint_of
 from machinectl.machines.store.store_paths import PENDING
 from machinectl.machines.tls_warnings import expired_certificate
 from machinectl.state import State

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from machinectl import certs
 from machinectl.errors import Hint, MachineError
-from machinectl.host_changes import CaTrusted, of_kind
 from machinectl.hosts.certificates.identity import Identity
+from machinectl.provision.host_changes import CaTrusted, of_kind
 from machinectl.value_classes import replace
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-from machinectl.host_changes import KeyAuthorized, of_kind
+from machinectl.provision.host_changes import KeyAuthorized, of_kind
 
 if TYPE_CHECKING:
     from machinectl.console import Console

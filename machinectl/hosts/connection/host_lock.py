@@ -57,7 +57,7 @@ def lock_host(remote: Remote, console: Console, name: str, directory: str) -> No
 def try_lock_host(remote: Remote, patience: int, directory: str) -> Holder | None:
     """Return the holder if it is still locked after `patience` seconds."""
     # Imported here: every login imports this module.
-    from machinectl.provision import resource
+    from machinectl.provision.scripts import resource
 
     variables = {"lock": LOCK, "who": user_at_computer(), "token": TOKEN, "seat": directory_id(directory)}
     variables["patience"] = str(patience)

@@ -25,7 +25,7 @@ from machinectl.hosts.connection.login import (
     pinned_known_hosts,
     set_setting,
 )
-from machinectl.hosts.connection.machine_driver import at_last_address, known_hosts_path, ssh_endpoint
+from machinectl.machines.machine_driver import at_last_address, known_hosts_path, ssh_endpoint
 from machinectl.ssh.openssh.config_block import USERS_OWN, host_block, with_user_files
 from machinectl.ssh.openssh.login_log import LoginLog, read_logs
 from machinectl.ssh.openssh.ssh_options import JUMP_LOG

@@ -15,8 +15,8 @@ from machinectl.hosts.connection.login import (
     pin_in_store,
     root_runner,
 )
-from machinectl.hosts.connection.machine_driver import ssh_endpoint
 from machinectl.hosts.connection.openssh_programs import checked_known_hosts
+from machinectl.machines.machine_driver import ssh_endpoint
 from machinectl.ssh.client.direct_session import CONNECT_SECONDS, NotStarted
 from machinectl.ssh.client.direct_session import follow as follow_by_system
 from machinectl.ssh.openssh.multiplexing import Multiplexing

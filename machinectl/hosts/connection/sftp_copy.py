@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint
 from machinectl.hosts.connection.login import logged_in, pin_in_store
-from machinectl.hosts.connection.machine_driver import ssh_endpoint
+from machinectl.machines.machine_driver import ssh_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

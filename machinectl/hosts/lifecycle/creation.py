@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl import url as engine_url
+from machinectl.docker_cli.ssh_config_file import note_jump_host
 from machinectl.driver import Request, Where
 from machinectl.driver.driver_options import absolute_paths, option_flag
 from machinectl.engine.endpoint import Deadline, Endpoint
@@ -14,7 +15,10 @@ from machinectl.engine.probe import ask_engine
 from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.hosts.certificates.certificate_files import read_named_certificates
 from machinectl.hosts.connection.login import pin_host_key
-from machinectl.hosts.connection.machine_driver import (
+from machinectl.machines import jump_hosts, record
+from machinectl.machines.addresses import check_addresses, check_free
+from machinectl.machines.docker_machine import old_store
+from machinectl.machines.machine_driver import (
     JUMP_HOST,
     SSH_ONLY,
     driver_instance,
@@ -25,10 +29,6 @@ from machinectl.hosts.connection.machine_driver import (
     with_jump_host,
     without_ssh,
 )
-from machinectl.hosts.exports.ssh_config_file import note_jump_host
-from machinectl.machines import jump_hosts, record
-from machinectl.machines.addresses import check_addresses, check_free
-from machinectl.machines.docker_machine import old_store
 from machinectl.machines.record import Machine, Phase, removal_command
 from machinectl.machines.selection import waiting
 from machinectl.machines.spec import NO_CERTIFICATES, check_lifetime

@@ -9,7 +9,9 @@ from machinectl import url as engine_url
 from machinectl.driver import Request, Where
 from machinectl.driver.driver_options import absolute_paths
 from machinectl.errors import Hint, UsageError
-from machinectl.hosts.connection.machine_driver import (
+from machinectl.machines import jump_hosts
+from machinectl.machines.addresses import check_addresses, check_free
+from machinectl.machines.machine_driver import (
     JUMP_HOST,
     SSH_ONLY,
     driver_instance,
@@ -19,8 +21,6 @@ from machinectl.hosts.connection.machine_driver import (
     with_jump_host,
     without_ssh,
 )
-from machinectl.machines import jump_hosts
-from machinectl.machines.addresses import check_addresses, check_free
 from machinectl.machines.record import PROVISION, Phase, check_ready
 from machinectl.machines.spec import check_lifetime
 

@@ -11,21 +11,20 @@ from machinectl import engine
 from machinectl.engine import Endpoint
 from machinectl.engine.dialling.ssh_socket import docker_error
 from machinectl.errors import CheckFailed, Hint, MachineError, NeedsProvisioning
-from machinectl.host_changes import LiveRestoreChanged, of_kind
 from machinectl.hosts.certificates.certificate_files import check_has_certificates
-from machinectl.hosts.connection.machine_driver import (
+from machinectl.hosts.lifecycle.host_plan import target_of
+from machinectl.hosts.lifecycle.host_run import DryRun
+from machinectl.machines.machine_driver import (
     check_ssh_not_withheld,
     endpoint_of,
     ssh_endpoint,
     with_addresses,
 )
-from machinectl.hosts.lifecycle.host_plan import target_of
-from machinectl.hosts.lifecycle.host_run import DryRun
-from machinectl.hosts.swarm import draining
 from machinectl.machines.record import Phase
 from machinectl.provision import firewall, preflight
 from machinectl.provision.daemon_json import read_config
 from machinectl.provision.decision import EngineStopped
+from machinectl.provision.host_changes import LiveRestoreChanged, of_kind
 from machinectl.provision.steps import (
     docker_socket,
     engine_config,
@@ -37,6 +36,7 @@ from machinectl.provision.steps import (
 from machinectl.provision.steps.installation import download_script
 from machinectl.provision.target import with_changes
 from machinectl.state import State
+from machinectl.swarm_nodes import draining
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from machinectl.console import Unanswered, confirm
 from machinectl.errors import CheckFailed, Declined, Hint, MachineError
-from machinectl.host_changes import CaTrusted, KeyAuthorized, PackageInstalled, merge_changes, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import pending_sets
 from machinectl.hosts.connection.login import moved_hint, pinned_known_hosts
 from machinectl.machines.record import Phase
 from machinectl.machines.store.removed_machines import forget_removed, removed_machines
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY
+from machinectl.provision.host_changes import CaTrusted, KeyAuthorized, PackageInstalled, merge_changes, of_kind
 from machinectl.url import parse_url
 
 if TYPE_CHECKING:

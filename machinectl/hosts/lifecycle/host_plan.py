@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
-from machinectl.host_changes import CaTrusted, of_kind
 from machinectl.hosts.certificates.holder_files import ending_cas, trusted_cas
 from machinectl.machines.holders import valid_holders
 from machinectl.machines.record import Phase
 from machinectl.machines.store.store_paths import now
 from machinectl.masking import without_secret
 from machinectl.provision import firewall
+from machinectl.provision.host_changes import CaTrusted, of_kind
 from machinectl.provision.target import INSTALL_URL, Target, with_changes
 from machinectl.quantities import plural
 

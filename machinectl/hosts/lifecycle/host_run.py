@@ -9,22 +9,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from machinectl.errors import CheckFailed, Hint
-from machinectl.host_changes import KeyAuthorized, merge_changes, without_rolled_back
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import settle_pending_held, store_pending
 from machinectl.hosts.lifecycle import shared_hosts
 from machinectl.hosts.lifecycle.engine_hints import correction
 from machinectl.hosts.lifecycle.host_owner import has_left_no_certificate, take_over_history
 from machinectl.hosts.lifecycle.host_plan import Outcome, with_diff
-from machinectl.hosts.swarm import draining
 from machinectl.machines.record import PROVISION, Phase
 from machinectl.provision import daemon_json
 from machinectl.provision.decision import FULL, HostFull, OptionRefused, RolledBack, tail
 from machinectl.provision.facts import host_facts
+from machinectl.provision.host_changes import KeyAuthorized, merge_changes, without_rolled_back
 from machinectl.provision.job import DRAFT
 from machinectl.provision.revision import Revision
 from machinectl.provision.steps.installation import lock_holders, unrecorded_packages
 from machinectl.provision.steps.restart_risks import UNLOCK
+from machinectl.swarm_nodes import draining
 from machinectl.url import engine_port
 
 if TYPE_CHECKING:
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.errors import MachineError
-    from machinectl.host_changes import Change
     from machinectl.hosts.lifecycle.shared_hosts import News
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.provision.decision import Decision
     from machinectl.provision.facts.host_facts import Facts
+    from machinectl.provision.host_changes import Change
     from machinectl.provision.job import Remote
     from machinectl.provision.target import Target
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from machinectl.docker_cli.ssh_config_file import note_docker_over_ssh
 from machinectl.errors import CheckFailed, Hint, MachineError, UsageError
 from machinectl.hosts.connection.authorized_keys import (
     authorize_login_key,
@@ -24,10 +25,9 @@ from machinectl.hosts.connection.login import (
     pinned_known_hosts,
     root_runner,
 )
-from machinectl.hosts.connection.machine_driver import driver_of, endpoints_of, engine_url_of
-from machinectl.hosts.exports.ssh_config_file import note_docker_over_ssh
 from machinectl.hosts.lifecycle.host_plan import Outcome, login_summary
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
+from machinectl.machines.machine_driver import driver_of, endpoints_of, engine_url_of
 from machinectl.machines.record import PROVISION, Phase
 from machinectl.provision.decision import RolledBack
 

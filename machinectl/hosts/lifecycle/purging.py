@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint, MachineError
-from machinectl.host_changes import GroupJoined, KeyAuthorized, PackageInstalled, PortOpened, UnknownChange, of_kind
 from machinectl.hosts.connection.authorized_keys import remove_authorized_keys, unauthorizing_title
 from machinectl.hosts.connection.login import lock_as_root, logged_in, pin_known_hosts, root_runner
 from machinectl.hosts.lifecycle import shared_hosts
@@ -15,24 +14,32 @@ from machinectl.hosts.lifecycle.engine_restart import live_restore_borrowed, pro
 from machinectl.hosts.lifecycle.host_owner import check_not_lost
 from machinectl.hosts.lifecycle.host_plan import Outcome
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
-from machinectl.hosts.swarm import draining
 from machinectl.machines.store.held_removed import HeldRemoved
 from machinectl.provision import firewall
 from machinectl.provision.decision import log_command
+from machinectl.provision.host_changes import (
+    GroupJoined,
+    KeyAuthorized,
+    PackageInstalled,
+    PortOpened,
+    UnknownChange,
+    of_kind,
+)
 from machinectl.provision.steps import docker_group, undo_steps
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.ssh.ssh_errors import SSHError
+from machinectl.swarm_nodes import draining
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from machinectl.console import Console
-    from machinectl.host_changes import Change
     from machinectl.hosts.connection.login import Login
     from machinectl.hosts.lifecycle.host_run import HostRun
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.provision.facts.host_facts import Facts
+    from machinectl.provision.host_changes import Change
     from machinectl.provision.target import Allowed
 
 

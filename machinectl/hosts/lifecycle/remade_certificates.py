@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.host_changes import CaTrusted, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.lifecycle.host_plan import Outcome
 from machinectl.machines.holders import ACTIVE, holders_of
 from machinectl.provision.client_cas import ca_digests, cas_on_host
+from machinectl.provision.host_changes import CaTrusted, of_kind
 
 if TYPE_CHECKING:
     from machinectl.hosts.lifecycle.host_run import HostRun

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from machinectl.console import confirm
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import NO_HINT, Hint, MachineError
-from machinectl.hosts.connection.machine_driver import driver_instance
 from machinectl.machines.holders import EXPIRES, is_suspended, valid_holders
 from machinectl.machines.jump_order import gate_of
+from machinectl.machines.machine_driver import driver_instance
 from machinectl.machines.record import BrokenRecord
 from machinectl.machines.selection import waiting
 from machinectl.machines.store.held_removed import HeldRemoved, read_removed
@@ -158,8 +158,8 @@ def current_node(store: Store, machine: Machine) -> SwarmNode | None:
     if node is None:
         return None
     from machinectl.engine import swarm_api
-    from machinectl.hosts.connection.machine_driver import endpoint_of
-    from machinectl.hosts.swarm.membership import TrustedSwarms
+    from machinectl.machines.machine_driver import endpoint_of
+    from machinectl.swarm_nodes.membership import TrustedSwarms
 
     try:
         found = swarm_api.membership(endpoint_of(machine), timeout=ANSWERS_WITHIN)
@@ -245,7 +245,7 @@ def is_changed(machine: Machine) -> bool:
 
 
 def change_summary(machine: Machine) -> str:
-    from machinectl.host_changes import CaTrusted, DirectoryCreated, GroupJoined, UnknownChange, of_kind
+    from machinectl.provision.host_changes import CaTrusted, DirectoryCreated, GroupJoined, UnknownChange, of_kind
 
     quiet = (CaTrusted, DirectoryCreated, UnknownChange)
     found = [

@@ -34,7 +34,6 @@ from machinectl.hosts.lifecycle.host_owner import (
 from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome, host_summary, target_of
 from machinectl.hosts.lifecycle.host_run import RealRun
 from machinectl.hosts.lifecycle.remade_certificates import remade_certificates
-from machinectl.hosts.swarm import draining, leaving
 from machinectl.machines.record import Phase
 from machinectl.machines.store.last_failure import record_look
 from machinectl.provision import client_cas, preflight
@@ -43,6 +42,7 @@ from machinectl.provision.facts import docker_unit, host_facts
 from machinectl.provision.steps import docker_group, docker_socket, engine_config
 from machinectl.provision.steps.setup_steps import setup_steps, side_effects
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target, with_changes
+from machinectl.swarm_nodes import draining, leaving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from machinectl import certs
 from machinectl.errors import PROVISION, CheckFailed, Hint, MachineError, UsageError, one_line
 from machinectl.files.atomic import LONGEST, remove_tree
-from machinectl.host_changes import CaTrusted, FileCreated, load_change, merge_changes, of_kind
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.connection import host_lock
 from machinectl.hosts.lifecycle.host_owner import CA, SERVER
@@ -21,6 +20,7 @@ from machinectl.machines.holders import ACTIVE, ADDING, end_holder, holder_direc
 from machinectl.machines.record import Phase
 from machinectl.machines.store.store_paths import now
 from machinectl.provision import client_cas, daemon_json
+from machinectl.provision.host_changes import CaTrusted, FileCreated, load_change, merge_changes, of_kind
 from machinectl.provision.job import apply_job
 from machinectl.provision.revision import ENGINE, LABELS, MODE, PATH, Revision
 

@@ -11,7 +11,7 @@ from machinectl import engine
 from machinectl.console import SilentConsole
 from machinectl.errors import Hint, MachineError
 from machinectl.hosts.connection.login import logged_in
-from machinectl.hosts.connection.machine_driver import endpoint_of as engine_endpoint
+from machinectl.machines.machine_driver import endpoint_of as engine_endpoint
 from machinectl.machines.record import Phase
 from machinectl.state import State
 

@@ -11,14 +11,6 @@ from machinectl import engine
 from machinectl.console import StateNote, confirm
 from machinectl.engine import swarm_api
 from machinectl.errors import NO_HINT, Declined, Hint, MachineError
-from machinectl.hosts.connection.machine_driver import (
-    check_ssh_not_withheld,
-    driver_instance,
-    driver_of,
-    endpoint_of,
-    endpoints_of,
-    save_driver_state,
-)
 from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
 from machinectl.hosts.power.boot_watch import LOOK, WAKE_AGAIN, HostWatch
 from machinectl.hosts.power.ssh_power import (
@@ -30,9 +22,17 @@ from machinectl.hosts.power.ssh_power import (
     wake_function,
 )
 from machinectl.hosts.power.wake_on_lan import ADDRESS, PRINT_MAC_ADDRESS
-from machinectl.hosts.swarm import draining
+from machinectl.machines.machine_driver import (
+    check_ssh_not_withheld,
+    driver_instance,
+    driver_of,
+    endpoint_of,
+    endpoints_of,
+    save_driver_state,
+)
 from machinectl.machines.swarm_node import on_record
 from machinectl.quantities import duration, plural
+from machinectl.swarm_nodes import draining
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,9 +10,9 @@ from machinectl.driver import NoPowerSwitch
 from machinectl.driver.driver_options import option_flag
 from machinectl.errors import Hint, MachineError
 from machinectl.hosts.connection.login import logged_in, pin_known_hosts, root_runner
-from machinectl.hosts.connection.machine_driver import check_ssh_not_withheld, driver_instance, driver_of, endpoints_of
 from machinectl.hosts.power.boot_watch import BOOT_ID
 from machinectl.hosts.power.wake_on_lan import send_wake_packet
+from machinectl.machines.machine_driver import check_ssh_not_withheld, driver_instance, driver_of, endpoints_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from machinectl.engine.dialling.sockets import connected
 from machinectl.engine.endpoint import is_silence
 from machinectl.errors import Hint, MachineError
 from machinectl.hosts.certificates.pending import probe_any_set
-from machinectl.hosts.connection.machine_driver import driver_instance, driver_of, with_jump_host
+from machinectl.machines.machine_driver import driver_instance, driver_of, with_jump_host
 from machinectl.name_resolution import encoded
 from machinectl.state import State
 from machinectl.value_classes import replace

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.hosts.certificates.pending import settle_pending
-from machinectl.hosts.connection.machine_driver import endpoint_of
+from machinectl.machines.machine_driver import endpoint_of
 
 if TYPE_CHECKING:
     from machinectl.engine import Endpoint

@@ -15,14 +15,12 @@ from machinectl.certificate_dates import validities
 from machinectl.engine import Endpoint
 from machinectl.errors import BY_SERVICE, SET_CLOCK, Hint, MachineError
 from machinectl.files.fileset import read_regular_file
-from machinectl.host_changes import CaTrusted
 from machinectl.hosts.certificates.client_warnings import client_warnings, unrecorded_cas
 from machinectl.hosts.certificates.ending_holders import ending_holders
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.pending import discard_pending, settle_pending_held, store_pending
 from machinectl.hosts.certificates.signing import signed, valid_client
 from machinectl.hosts.connection.login import logged_in, logged_in_as_root, root_runner
-from machinectl.hosts.connection.machine_driver import with_addresses
 from machinectl.hosts.lifecycle.engine_restart import (
     check_provisioned,
     drained_for_restart,
@@ -36,9 +34,11 @@ from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
 from machinectl.machines.docker_machine.config_json import Origin
 from machinectl.machines.docker_machine.old_store import default_root, shared_certificates
 from machinectl.machines.holders import holders_of
+from machinectl.machines.machine_driver import with_addresses
 from machinectl.provision import daemon_json, preflight
 from machinectl.provision.decision import Decision, EngineDown, RolledBack, not_restarted
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY
+from machinectl.provision.host_changes import CaTrusted
 from machinectl.provision.job import Activation, apply_job
 from machinectl.provision.steps import engine_config, restart_risks
 from machinectl.provision.target import NOTHING_SPECIAL

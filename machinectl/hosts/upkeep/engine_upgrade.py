@@ -10,7 +10,6 @@ from machinectl import engine
 from machinectl.console import StateNote, confirm
 from machinectl.errors import CheckFailed, Declined, Hint, MachineError
 from machinectl.hosts.connection.login import logged_in, logged_in_as_root, root_runner
-from machinectl.hosts.connection.machine_driver import endpoint_of
 from machinectl.hosts.lifecycle.engine_restart import (
     VERIFY_TIMEOUT,
     drained_for_restart,
@@ -20,13 +19,14 @@ from machinectl.hosts.lifecycle.engine_restart import (
 )
 from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome, host_summary, login_summary, target_of
 from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
-from machinectl.hosts.swarm import draining
 from machinectl.hosts.upkeep.engine_packages import PackageManager, engine_package
+from machinectl.machines.machine_driver import endpoint_of
 from machinectl.provision.client_cas import CLIENTS
 from machinectl.provision.daemon_json import read_config
 from machinectl.provision.decision import container_refusal, log_command, tail
 from machinectl.provision.steps import distributions
 from machinectl.state import State
+from machinectl.swarm_nodes import draining
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

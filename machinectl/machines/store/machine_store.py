@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Self
 
-    from machinectl.host_changes import Change
+    from machinectl.provision.host_changes import Change
 
     # Called with the store, the held machine's name, and the machine before and after; None if missing or unreadable.
     Follower = Callable[["Store", str, record.Machine | None, record.Machine | None], None]
@@ -196,7 +196,7 @@ class Held:
 
     def keep_changes(self, changes: Iterable[Change]) -> None:
         """Record changes of the host before they are made."""
-        from machinectl.host_changes import merge_changes
+        from machinectl.provision.host_changes import merge_changes
 
         before = self.machine.changes
         self.machine.changes = merge_changes(before, changes, now())

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from machinectl.errors import Hint, MachineError
-from machinectl.provision import resource
 from machinectl.provision.facts.sections import parse_sections, read_answer
+from machinectl.provision.scripts import resource
 
 
 class FileSystem(NamedTuple):

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.errors import BY_SERVICE, SET_CLOCK, Hint, MachineError
-from machinectl.provision import resource
 from machinectl.provision.facts import cgroups
 from machinectl.provision.facts.sections import Section, Sections, read_answer
+from machinectl.provision.scripts import resource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,17 +8,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from machinectl.errors import CheckFailed, Hint
-from machinectl.host_changes import USER, GroupJoined, of_kind
 from machinectl.provision import preflight
 from machinectl.provision.decision import Decision, failure
+from machinectl.provision.host_changes import USER, GroupJoined, of_kind
 from machinectl.provision.job import command_job
 from machinectl.provision.target import NOTHING_SPECIAL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.host_changes import Change
     from machinectl.provision.facts.host_facts import Facts
+    from machinectl.provision.host_changes import Change
     from machinectl.provision.target import Allowed, Target
 
 

@@ -10,14 +10,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.errors import CheckFailed, Hint
-from machinectl.host_changes import (
-    CaTrusted,
-    ConfigMerged,
-    DirectoryCreated,
-    FileCreated,
-    ServiceEnabled,
-    ServiceStarted,
-)
 from machinectl.masking import without_secret_of
 from machinectl.provision import client_cas, daemon_json, preflight, revision
 from machinectl.provision.client_cas import CLIENTS, CLIENTS_MODE
@@ -25,6 +17,14 @@ from machinectl.provision.daemon_json import TLS_FLAGS, listed, read_config
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.facts import docker_unit
 from machinectl.provision.facts.host_facts import DROP_INS, OWN_CA, OWN_DIRECTORY, HostFile
+from machinectl.provision.host_changes import (
+    CaTrusted,
+    ConfigMerged,
+    DirectoryCreated,
+    FileCreated,
+    ServiceEnabled,
+    ServiceStarted,
+)
 from machinectl.provision.job import Activation, Job, NewFile, apply_job
 from machinectl.provision.steps import docker_socket, hidden_containers, restart_risks
 from machinectl.provision.target import NOTHING_SPECIAL
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
-    from machinectl.host_changes import Change
     from machinectl.provision.facts.host_facts import Facts
+    from machinectl.provision.host_changes import Change
     from machinectl.provision.target import Allowed, Target
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"

@@ -10,10 +10,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.errors import CheckFailed, Hint, MachineError
-from machinectl.host_changes import ENGINE_PACKAGE, PackageInstalled, of_kind
 from machinectl.masking import without_passwords
 from machinectl.provision.decision import Decision, Rehearsal, job_not_started, tail
 from machinectl.provision.facts.host_facts import ServiceState
+from machinectl.provision.host_changes import ENGINE_PACKAGE, PackageInstalled, of_kind
 from machinectl.provision.job import Job
 from machinectl.provision.steps import distributions
 from machinectl.provision.steps.distributions import Loss
@@ -22,8 +22,8 @@ from machinectl.url import check_install_url
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from machinectl.host_changes import Change
     from machinectl.provision.facts.host_facts import Facts
+    from machinectl.provision.host_changes import Change
     from machinectl.provision.job import RemoteResult
     from machinectl.provision.steps.distributions import Distribution
     from machinectl.provision.target import Target

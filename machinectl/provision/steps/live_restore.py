@@ -11,10 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import CheckFailed, Hint
-from machinectl.host_changes import ConfigMerged, DirectoryCreated, FileCreated, LiveRestoreChanged, of_kind
 from machinectl.provision import daemon_json, preflight
 from machinectl.provision.daemon_json import TLS_FLAGS, read_config
 from machinectl.provision.decision import Decision, not_applied
+from machinectl.provision.host_changes import ConfigMerged, DirectoryCreated, FileCreated, LiveRestoreChanged, of_kind
 from machinectl.provision.job import DRAFT, INSTALL_ONLY, Activation, NewFile, apply_job
 from machinectl.provision.steps import restart_risks
 from machinectl.provision.steps.engine_config import (
@@ -37,8 +37,8 @@ from machinectl.provision.steps.engine_config import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from machinectl.host_changes import Change
     from machinectl.provision.facts.host_facts import Facts
+    from machinectl.provision.host_changes import Change
     from machinectl.provision.target import Target
 
 

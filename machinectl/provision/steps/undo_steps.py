@@ -14,18 +14,6 @@ from functools import partial
 from typing import Any
 
 from machinectl.errors import CheckFailed, Hint, MachineError
-from machinectl.host_changes import (
-    CaTrusted,
-    Change,
-    ConfigMerged,
-    DirectoryCreated,
-    FileCreated,
-    LiveRestoreChanged,
-    PackageInstalled,
-    ServiceEnabled,
-    ServiceStarted,
-    of_kind,
-)
 from machinectl.provision import daemon_json, firewall, preflight, revision
 from machinectl.provision.client_cas import CLIENTS, listed_cas
 from machinectl.provision.daemon_json import TLS_FLAGS, listed, read_config
@@ -40,6 +28,18 @@ from machinectl.provision.decision import (
 )
 from machinectl.provision.facts import docker_unit
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Facts
+from machinectl.provision.host_changes import (
+    CaTrusted,
+    Change,
+    ConfigMerged,
+    DirectoryCreated,
+    FileCreated,
+    LiveRestoreChanged,
+    PackageInstalled,
+    ServiceEnabled,
+    ServiceStarted,
+    of_kind,
+)
 from machinectl.provision.job import Activation, Job, NewFile, RemoteResult, apply_job, command_job
 from machinectl.provision.steps import (
     distributions,

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl import certs
+from machinectl.access import granting
+from machinectl.access.granting import AccessGrant, client_of_holder, end_access
 from machinectl.errors import Hint, MachineError, UsageError
-from machinectl.hosts.access import granting
-from machinectl.hosts.access.granting import AccessGrant, client_of_holder, end_access
 from machinectl.hosts.certificates.holder_files import ending_cas, finish_endings, new_holder_ca, trusted_cas
 from machinectl.hosts.certificates.identity import Identity
 from machinectl.hosts.certificates.signing import signed

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl import certs
-from machinectl.hosts.access import granting
-from machinectl.hosts.access.granting import AccessGrant, client_of_holder, end_access
+from machinectl.access import granting
+from machinectl.access.granting import AccessGrant, client_of_holder, end_access
 from machinectl.hosts.certificates.signing import signed
 from machinectl.hosts.connection.login import Login
 from machinectl.machines.holders import PERSON, find_holder, holders_of

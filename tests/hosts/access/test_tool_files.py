@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from machinectl.access.tool_files import LAYOUTS, EngineAccess
 from machinectl.errors import MachineError
-from machinectl.hosts.access.tool_files import LAYOUTS, EngineAccess
 from tests.support.real import need
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from machinectl.hosts.access.tool_files import ToolFiles
+    from machinectl.access.tool_files import ToolFiles
 
 DIRECTORY = "/srv/bob's tools"
 FILES = ("ca.pem", "cert.pem", "key.pem")

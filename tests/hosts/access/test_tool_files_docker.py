@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
+from machinectl.access.tool_files import LAYOUTS, EngineAccess
 from machinectl.errors import NO_HINT
 from machinectl.files.fileset import locked_directory, replace_together
-from machinectl.hosts.access.tool_files import LAYOUTS, EngineAccess
 from tests.support.image_engines import import_busybox
 from tests.support.real import need
 

@@ -13,20 +13,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from machinectl import certs
-from machinectl.errors import MachineError
-from machinectl.hosts.access.wire import pem_block
-from machinectl.hosts.access.wire.access_answer import (
+from machinectl.access.wire import pem_block
+from machinectl.access.wire.access_answer import (
     AccessAnswer,
     AnsweredMachine,
     new_access_answer,
     read_access_answer,
 )
-from machinectl.hosts.access.wire.access_request import (
+from machinectl.access.wire.access_request import (
     AccessRequest,
     RequestedMachine,
     new_access_request,
     read_access_request,
 )
+from machinectl.errors import MachineError
 from machinectl.machines.addresses import MOST_ADDRESSES
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from machinectl.cli.go.tabwriter import text_width
 from machinectl.cli.options.store_followers import is_switched_off
 from machinectl.cli.output.exit_status import called, report
 from machinectl.cli.output.sanitise import harmless
@@ -16,7 +17,6 @@ from machinectl.cli.output.stdout import draw, print_json
 from machinectl.cli.output.style import BOLD, FAILED, OK, UNKNOWN, coloured, columns, is_terminal, mark
 from machinectl.doctor.check import Verdict
 from machinectl.errors import LEAVE_ONE_OUT, NO_HINT, MachineError, UsageError
-from machinectl.go.tabwriter import text_width
 from machinectl.quantities import plural
 
 if TYPE_CHECKING:

@@ -30,9 +30,9 @@ def images(
     timeout: float,
     as_json: bool,
 ) -> int:
+    from machinectl.cli.go.docker_images import COLUMNS, HEADINGS
     from machinectl.cli.tables.docker_table import fitted_text, parse_format, rows_text
     from machinectl.commands.images import images as command
-    from machinectl.go.docker_images import COLUMNS, HEADINGS
 
     if names and not here.store.exists(names[0]):
         from machinectl.cli.parsing.suggestions import check_verb_within

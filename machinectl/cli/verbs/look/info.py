@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 def info(
     here: Session, *, names: list[str], login: Login, ssh: bool, template: str, timeout: float, as_json: bool
 ) -> int:
+    from machinectl.cli.go import template as gotemplate
+    from machinectl.cli.go.template_functions import DOCKERS
     from machinectl.commands.info import FIELDS
     from machinectl.commands.info import info as command
-    from machinectl.go import template as gotemplate
-    from machinectl.go.template_functions import DOCKERS
 
     if template and as_json:
         raise UsageError("--format and --json exclude each other", LEAVE_ONE_OUT)

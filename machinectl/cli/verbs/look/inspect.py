@@ -26,7 +26,7 @@ def inspect(here: Session, *, names: list[str], template: str, as_json: bool) ->
     from machinectl.machines.docker_machine.config_json import config_json
 
     if template:
-        from machinectl.go import template as gotemplate
+        from machinectl.cli.go import template as gotemplate
 
         parsed = gotemplate.parse_template(template)
     machine = here.store.read(chosen_one(here.store, names))

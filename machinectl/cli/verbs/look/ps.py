@@ -36,10 +36,10 @@ def ps(
     timeout: float,
     as_json: bool,
 ) -> int:
+    from machinectl.cli.go.docker_ps import COLUMNS, HEADINGS, RAW, RAW_SIZE
     from machinectl.cli.tables.docker_table import fitted_text, parse_format, rows_text
     from machinectl.commands.ps import ContainerQuery
     from machinectl.commands.ps import ps as command
-    from machinectl.go.docker_ps import COLUMNS, HEADINGS, RAW, RAW_SIZE
 
     check_latest(names, latest=latest)
     if as_json and (quiet or template):

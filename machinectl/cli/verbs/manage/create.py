@@ -133,9 +133,9 @@ def next_steps(here: Session, made: CreatedMachine) -> str:
     """Return what was made, and the commands that use it; without certificates a warning has said what to do."""
     from machinectl.cli.verbs.shells.use import ways_to_use
     from machinectl.docker_cli.contexts import Contexts
+    from machinectl.docker_cli.machine_contexts import SyncStep, context_status
+    from machinectl.docker_cli.ssh_config_file import is_known_to_ssh
     from machinectl.hosts.connection.openssh_programs import docker_needs_ssh_config
-    from machinectl.hosts.exports.docker_contexts import SyncStep, context_status
-    from machinectl.hosts.exports.ssh_config_file import is_known_to_ssh
 
     machine = made.machine
     done = f"Docker is up and running on {machine.name}:" if made.set_up else f'"{machine.name}" is registered:'

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from machinectl.cli.options.verb_session import Session
-    from machinectl.machines.docker_machine.store_import import ImportedMachine
+    from machinectl.exports.store_import import ImportedMachine
 
 # docker save and docker export write these.
 ARCHIVES = (".tar", ".tgz", ".gz")
@@ -80,7 +80,7 @@ def check_is_export(source: str) -> None:
 def is_export(path: str) -> bool:
     if not os.path.isfile(path):
         return False
-    from machinectl.age import is_age_file
+    from machinectl.exports.age import is_age_file
     from machinectl.files.atomic import open_without_waiting
 
     try:

@@ -89,7 +89,7 @@ def timer_words(arguments: Sequence[str]) -> list[str]:
 
 def print_renewals(results: Iterable[tuple[str, object]], program: str) -> Iterator[tuple[str, object]]:
     """Print a line for each machine that did not fail, and yield the others' errors and plans."""
-    from machinectl.hosts.upkeep.due_renewal import RenewalResult
+    from machinectl.renewal.due_renewal import RenewalResult
 
     for name, result in results:
         if isinstance(result, RenewalResult):
@@ -102,7 +102,7 @@ def print_renewals(results: Iterable[tuple[str, object]], program: str) -> Itera
 def print_objects(store: Store, results: Iterable[tuple[str, object]]) -> int:
     """Print a JSON object for each machine when it ends; return the exit code."""
     from machinectl.hosts.lifecycle.host_plan import HostPlan
-    from machinectl.hosts.upkeep.due_renewal import RenewalResult
+    from machinectl.renewal.due_renewal import RenewalResult
 
     code = 0
     for name, result in results:
@@ -118,7 +118,7 @@ def print_objects(store: Store, results: Iterable[tuple[str, object]]) -> int:
 
 
 def expiry_on_record(store: Store, name: str) -> datetime | None:
-    from machinectl.hosts.upkeep.due_renewal import first_expiry
+    from machinectl.renewal.due_renewal import first_expiry
 
     with suppress(MachineError):
         return first_expiry(store.read(name))
@@ -130,7 +130,7 @@ def renew_named(
 ) -> Iterator[tuple[str, object]]:
     from machinectl.commands.renew import renew_now
     from machinectl.hosts.upkeep.certificate_renewal import Renewal
-    from machinectl.hosts.upkeep.due_renewal import all_renewed
+    from machinectl.renewal.due_renewal import all_renewed
 
     if not names and DEFAULT not in here.store.names():
         dry = ["--dry-run"] * dry_run

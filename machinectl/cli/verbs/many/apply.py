@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from machinectl.cli.options.verb_session import Session
     from machinectl.errors import MachineError
+    from machinectl.fleet.rollout.plan_steps import FleetPlan, Result
     from machinectl.hosts.connection.login import Login
-    from machinectl.rollout.plan_steps import FleetPlan, Result
 
 
 def apply(
@@ -51,11 +51,11 @@ def apply(
     from machinectl.commands.apply import apply as command
     from machinectl.commands.plan import plan
     from machinectl.fleet.reading.fleet_file import DEFAULT_FILE, STDIN
+    from machinectl.fleet.rollout.apply_run import ApplyOptions
     from machinectl.hosts.lifecycle.removal import Purge
     from machinectl.hosts.parallel.rollout_order import BatchSizes
     from machinectl.machines.spec import CertificateFiles
     from machinectl.provision.target import Allowed
-    from machinectl.rollout.apply_run import ApplyOptions
 
     file, text = fleet_file("apply", files, names)
     advice: dict[str, None] = {}
@@ -116,7 +116,7 @@ def report_rollout(
     here: Session, results: Iterator[Result], again: str, *, order: Iterable[str] = (), as_json: bool = False
 ) -> int:
     """Report all results, failures in this `order`; return the exit code. `again` is the command to continue with."""
-    from machinectl.rollout.plan_steps import Did
+    from machinectl.fleet.rollout.plan_steps import Did
 
     found: list[Result] = []
     try:
@@ -183,7 +183,7 @@ def print_summary(
     here: Session, found: Sequence[Result], again: str, *, as_json: bool = False, interrupted: bool = False
 ) -> None:
     """Print summary, failures and the next command. With `as_json`, results are already printed."""
-    from machinectl.rollout.plan_steps import Did
+    from machinectl.fleet.rollout.plan_steps import Did
 
     count = Counter(result.did for result in found)
     counted = ", ".join(f"{count[did]} {did}" for did in Did if count[did])
@@ -205,7 +205,7 @@ def print_summary(
 
 
 def print_next_step(here: Session, found: Sequence[Result], again: str, *, interrupted: bool) -> None:
-    from machinectl.rollout.plan_steps import Did
+    from machinectl.fleet.rollout.plan_steps import Did
 
     count = Counter(result.did for result in found)
     stopped = [result.name for result in found if result.did is Did.NOT_BEGUN and not result.error]

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from machinectl.cli.options.verb_session import Session
     from machinectl.console import Console
-    from machinectl.hosts.discovery.scan import FoundHost, NetworkScan
-    from machinectl.hosts.discovery.services import FoundService
+    from machinectl.discovery.scan import FoundHost, NetworkScan
+    from machinectl.discovery.services import FoundService
 
 HEADINGS = ["ADDRESS", "NAME", "MACHINE", "SSH", "ENGINE"]
 FITTING = Fitting(spare=("NAME", "MACHINE"), wrapped=("ENGINE",))
@@ -111,7 +111,7 @@ def first(text: str) -> str:
 
 
 def print_notes(console: Console, discovery: NetworkScan, networks: Sequence[str]) -> None:
-    from machinectl.hosts.discovery.services import PORTS
+    from machinectl.discovery.services import PORTS
 
     hosts = discovery.hosts()
     if not hosts:

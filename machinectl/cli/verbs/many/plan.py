@@ -15,16 +15,16 @@ from machinectl.cli.output.style import GREEN, RED, YELLOW, coloured
 from machinectl.cli.tables.dry_run import escaped_line, outcome_lines
 from machinectl.cli.tables.results import last_looks
 from machinectl.errors import Hint, MachineError, UsageError
-from machinectl.rollout.plan_steps import Action
+from machinectl.fleet.rollout.plan_steps import Action
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
     from machinectl.cli.options.verb_session import Session
+    from machinectl.fleet.rollout.plan_steps import Difference, FleetPlan, PlanStep
     from machinectl.hosts.connection.login import Login
     from machinectl.machines.record import Machine
-    from machinectl.rollout.plan_steps import Difference, FleetPlan, PlanStep
 
 # --detailed-exitcode's exit code if there is work; 2 is a usage error.
 TO_DO = 4
@@ -71,8 +71,8 @@ def plan(
     if refresh:
         here.console.prints_results = here.console.prints_total = True
         from machinectl.fleet.reading.fleet_file import DEFAULT_FILE, STDIN
+        from machinectl.fleet.rollout.apply_run import ApplyOptions
         from machinectl.provision.target import Allowed
-        from machinectl.rollout.apply_run import ApplyOptions
 
         path = file if file == STDIN else os.path.abspath(file or DEFAULT_FILE)
         # A plan restarts nothing: allow restarts so that it shows them.

@@ -16,14 +16,14 @@ from machinectl.machines.selection import require_names
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
     from machinectl.hosts.connection.login import Login
-    from machinectl.hosts.swarm.swarm_report import SwarmReport
+    from machinectl.swarm_nodes.swarm_report import SwarmReport
 
 HEADINGS = ["MACHINE", "HOSTNAME", "ROLE", "STATUS", "AVAILABILITY", "ADDRESS", "ENGINE"]
 
 
 def swarm_init(here: Session, *, name: str, login: Login, advertise_addr: str) -> int:
-    from machinectl.hosts.swarm_formation.swarm_join import Joining
-    from machinectl.hosts.swarm_formation.swarm_roles import begin_swarm
+    from machinectl.swarm.swarm_join import Joining
+    from machinectl.swarm.swarm_roles import begin_swarm
 
     return report_results(here, begin_swarm(here.store, here.console, name, Joining(login, advertise_addr)), [name])
 
@@ -32,8 +32,8 @@ def swarm_join(
     here: Session, *, manager: str, names: list[str], login: Login, as_manager: bool, advertise_addr: str
 ) -> int:
     from machinectl.commands.swarm.join import swarm_join as command
-    from machinectl.hosts.swarm_formation.swarm_join import Joining
     from machinectl.machines.swarm_node import MANAGER, WORKER
+    from machinectl.swarm.swarm_join import Joining
 
     if advertise_addr and len(names) > 1:
         raise UsageError("--advertise-addr is for one machine only", Hint("Join the machines one at a time"))
@@ -46,7 +46,7 @@ def swarm_join(
 
 def swarm_leave(here: Session, *, names: list[str], login: Login, force: bool) -> int:
     from machinectl.commands.swarm.leave import swarm_leave as command
-    from machinectl.hosts.swarm_formation.swarm_join import Leaving
+    from machinectl.swarm.swarm_join import Leaving
 
     require_names(names, "swarm leave")
     results = command(here.store, here.console, names, Leaving(login, force))
@@ -73,7 +73,7 @@ def swarm_status(here: Session, *, name: str, timeout: float, as_json: bool) -> 
 def sync_contexts(here: Session) -> None:
     """Point swarms' docker contexts at managers that answer; failures are warnings."""
     from machinectl.docker_cli.contexts import Contexts
-    from machinectl.hosts.exports.swarm_contexts import sync_swarm_contexts
+    from machinectl.docker_cli.swarm_contexts import sync_swarm_contexts
 
     for changed, error in sync_swarm_contexts(Contexts(), here.store, within=0):
         if error:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from machinectl.cli.options.ending_signals import exiting_on_signals
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.errors import Hint, UsageError
-from machinectl.hosts.port_forwarding.local_ports import LOOPBACK
-from machinectl.hosts.port_forwarding.open_ports import OpenPorts
+from machinectl.tunnels.local_ports import LOOPBACK
+from machinectl.tunnels.open_ports import OpenPorts
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
     from machinectl.hosts.connection.login import Login
-    from machinectl.hosts.port_forwarding.open_ports import OpenPort
+    from machinectl.tunnels.open_ports import OpenPort
 
 
 def forward(here: Session, *, name: str, words: list[str], auto: bool, bind: str, as_json: bool, login: Login) -> int:

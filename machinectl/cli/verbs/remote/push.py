@@ -8,6 +8,7 @@ import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
+from machinectl.cli.go.docker_ps import short_id
 from machinectl.cli.invocation import THIS
 from machinectl.cli.options.chosen_names import target_names
 from machinectl.cli.options.ending_signals import exiting_on_signals
@@ -18,23 +19,22 @@ from machinectl.cli.output.style import is_drawn_on
 from machinectl.cli.typed_words import typed_line
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.errors import Hint, MachineError, UsageError
-from machinectl.go.docker_ps import short_id
-from machinectl.go.units import human_size
-from machinectl.hosts.image_transfer.image_sources import STDIN, EngineSource, FileSource, current_engine
-from machinectl.hosts.image_transfer.transfer import Order
 from machinectl.hosts.status.ready_endpoint import ready_endpoint
+from machinectl.images.image_sources import STDIN, EngineSource, FileSource, current_engine
 from machinectl.images.read_archive import Wanted
 from machinectl.images.reference import parse_platform, parse_reference
 from machinectl.images.send import Sent
 from machinectl.images.spool import SourceError
+from machinectl.images.transfer import Order
 from machinectl.quantities import duration, plural
+from machinectl.units import human_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
     from machinectl.cli.options.verb_session import Session
-    from machinectl.hosts.image_transfer.image_sources import Source
+    from machinectl.images.image_sources import Source
     from machinectl.images.reference import Reference
 
 

@@ -19,10 +19,10 @@ from machinectl.quantities import parse_lifetime
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from machinectl.access.wire.access_answer import AccessAnswer
+    from machinectl.access.wire.access_request import AccessRequest
     from machinectl.cli.options.verb_session import Session
     from machinectl.commands.access.grant import ExpectedGrant, GrantOrder
-    from machinectl.hosts.access.wire.access_answer import AccessAnswer
-    from machinectl.hosts.access.wire.access_request import AccessRequest
     from machinectl.hosts.connection.login import Login
 
 HEADINGS = ["MACHINE", "HOLDER", "UNTIL (UTC)", "GIVEN BY", "KEY", "STATE"]
@@ -48,10 +48,10 @@ def access_grant(
     restart_swarm: bool,
     dry_run: bool,
 ) -> int:
+    from machinectl.access.wire.access_answer import AnsweredMachine
+    from machinectl.access.wire.access_request import read_access_request
     from machinectl.cli.options.pasted_text import read_pasted
     from machinectl.commands.access import grant as command
-    from machinectl.hosts.access.wire.access_answer import AnsweredMachine
-    from machinectl.hosts.access.wire.access_request import read_access_request
     from machinectl.provision.target import Allowed
 
     seconds = parse_lifetime(lifetime) if lifetime else None
@@ -85,9 +85,9 @@ def access_grant(
 
 def check_output(path: str, request: AccessRequest) -> None:
     """Raise MachineError for a file that the answer cannot go into. It may replace an earlier one to the request."""
+    from machinectl.access.wire.access_answer import read_access_answer
     from machinectl.files.atomic import read_file
     from machinectl.fleet.writing.new_file import check_new_file
-    from machinectl.hosts.access.wire.access_answer import read_access_answer
 
     if path in {"", "-"}:
         return

@@ -14,7 +14,7 @@ from machinectl.quantities import first_names, plural
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
     from machinectl.commands.export import Encryption
-    from machinectl.hosts.second_computer.collecting import Collected, Secrets
+    from machinectl.exports.collecting import Collected, Secrets
     from machinectl.machines.store import Store
 
 
@@ -34,7 +34,7 @@ def export(
 ) -> None:
     from machinectl.commands.export import STDOUT, Encryption
     from machinectl.commands.export import export as command
-    from machinectl.hosts.second_computer.collecting import Secrets
+    from machinectl.exports.collecting import Secrets
 
     chosen = target_names(here, names, selector, everything=everything)
     waiting = waiting_for_access(here.store, chosen) if everything else []

@@ -14,9 +14,9 @@ from machinectl.errors import Hint, one_line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from machinectl.access.accepting import Acceptance, AcceptedMachine
+    from machinectl.access.wire.access_request import AccessRequest
     from machinectl.cli.options.verb_session import Session
-    from machinectl.hosts.access.accepting import Acceptance, AcceptedMachine
-    from machinectl.hosts.access.wire.access_request import AccessRequest
 
 # Of labels or addresses in a line about a machine.
 LONGEST_LIST = 60

@@ -10,15 +10,15 @@ from machinectl.cli.options.ending_signals import exiting_on_signals
 from machinectl.cli.output.stdout import print_lines, write_out
 from machinectl.cli.tables.text_table import print_rows
 from machinectl.errors import NO_HINT, Hint, UsageError
-from machinectl.hosts.engine_socket.command_environment import UNIX
 from machinectl.machines.selection import chosen_one
 from machinectl.shell import POSIX, SHELLS, detect, env_script, statements
+from machinectl.tunnels.command_environment import UNIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from machinectl.cli.options.verb_session import Session
-    from machinectl.hosts.engine_socket.socket_notes import SocketNote
+    from machinectl.tunnels.socket_notes import SocketNote
 
 # Separates the name from the command.
 DASHES = "--"

@@ -1,0 +1,1 @@
+"""Find Docker hosts and SSH servers on the LAN."""

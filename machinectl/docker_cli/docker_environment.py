@@ -1,0 +1,50 @@
+"""Environment variables for the docker CLI. On the light path (`env`)."""
+
+from __future__ import annotations
+
+from machinectl.machines.selection import chosen_one
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
+
+# docker-machine's order; the first three are docker's (docs.docker.com/reference/cli/docker).
+VARIABLES = ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME")
+
+
+def engine_name(store: Store, names: Sequence[str], *, swarm: bool) -> str:
+    """Return the named machine or, with `swarm`, a manager that answers."""
+    name = chosen_one(store, names)
+    if not swarm:
+        return name
+    from machinectl.swarm_nodes.membership import find_manager
+
+    return find_manager(store, name).machine.name
+
+
+def docker_variables(store: Store, name: str) -> dict[str, str | None]:
+    """Return variables; None unsets one: DOCKER_TLS_VERIFY makes docker want a ca.pem, even for unix and ssh."""
+    machine = store.read_ready(name)
+    if store.is_unsettled(name):
+        from machinectl.hosts.certificates.pending import settle_pending
+
+        settle_pending(store, name)
+    if machine.tls:
+        warn_of_certificates(store, machine)
+    return {
+        "DOCKER_TLS_VERIFY": "1" if machine.tls else None,
+        "DOCKER_HOST": machine.urls[0],
+        "DOCKER_CERT_PATH": store.directory(name) if machine.tls else None,
+        "DOCKER_MACHINE_NAME": name,
+    }
+
+
+def warn_of_certificates(store: Store, machine: Machine) -> None:
+    """Warn if docker would fail; not if a certificate expires soon, as shells start with `env`."""
+    from machinectl.machines.tls_warnings import expired_certificate, unusable_certificates
+
+    if problem := unusable_certificates(machine) or expired_certificate(machine):
+        store.warn(problem.cause, problem.hint)

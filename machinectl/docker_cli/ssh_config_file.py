@@ -1,0 +1,221 @@
+"""Keep STORE/ssh_config current, for `Include` in `~/.ssh/config`.
+
+`ssh-config --write` creates it. An option unknown to the user's ssh would fail for every host.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+from contextlib import suppress
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from machinectl.errors import Hint, MachineError, closest_match
+from machinectl.files.atomic import Translated, read_file, replace_file
+from machinectl.hosts.connection.openssh_programs import docker_needs_ssh_config, machine_host_block
+from machinectl.machines.jump_hosts import host_of
+from machinectl.machines.machine_driver import endpoints_of
+from machinectl.machines.record import Phase
+from machinectl.machines.store.lock import Lock
+from machinectl.machines.store.store_directory import make_directory
+from machinectl.ssh.openssh.config_block import ignored_options, quote_include
+from machinectl.ssh.openssh.ssh_options import GUARD, PINNED, supports_option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from machinectl.console import Console
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
+
+FILE = "ssh_config"
+# Not a machine's lock: machine names begin with a letter or digit.
+LOCK = ".ssh_config"
+USERS_OWN = "~/.ssh/config"
+# How the user's own ssh, which docker runs, gets to know the machines.
+LET_SSH_KNOW = Hint("Let your own ssh know the machine", "machinectl ssh-config --write") | Hint(
+    f"then put the line that it prints at the top of {USERS_OWN}"
+)
+HEADER = "# machinectl's, kept in step with its machines. What is changed here is lost: ~/.ssh/config is the place.\n"
+STORE = "# It is about the machines of "
+IGNORE = "IgnoreUnknown "
+HOST = "Host "
+PROXY = "ProxyCommand "
+# Bytes: room for some 20,000 machines.
+LONGEST = 16 << 20
+
+
+def ssh_config_path(store: Store) -> str:
+    return os.path.join(store.root, FILE)
+
+
+def include_line(store: Store) -> str:
+    return f"Include {quote_include(ssh_config_path(store))}"
+
+
+def is_included(store: Store) -> bool:
+    """Return whether the user's own file has the line. Return False if it may apply only to some hosts."""
+    line = include_line(store)
+    try:
+        text = read_file(os.path.expanduser(USERS_OWN)).decode(errors="replace")
+    except OSError:
+        return False
+    for each in map(str.strip, text.splitlines()):
+        if each == line:
+            return True
+        # ssh_config(5): these limit everything below, an Include, too.
+        keyword, *words = each.replace("=", " ").split() or [""]
+        if keyword.lower() in ("host", "match") and words not in (["*"], ["all"]):
+            return False
+        # Only the first IgnoreUnknown counts, and the file needs its own.
+        if keyword.lower() == "ignoreunknown":
+            return False
+    return False
+
+
+def is_known_to_ssh(store: Store) -> bool:
+    """Return whether the user's own ssh, which docker runs, knows the machines."""
+    return os.path.exists(ssh_config_path(store)) and is_included(store)
+
+
+def block_of(machine: Machine) -> str:
+    """Return "" without SSH. Raises MachineError."""
+    return machine_host_block(machine) if endpoints_of(machine).ssh else ""
+
+
+def write_ssh_config(store: Store, warn: Callable[[str], None]) -> None:
+    """Write all blocks. Machine changes wait."""
+    make_directory(store, store.locks)
+    with Lock(os.path.join(store.locks, LOCK)):
+        try:
+            before = parse_ssh_config(read_file(ssh_config_path(store), LONGEST))
+        except OSError:
+            before = {}
+        replace_file(ssh_config_path(store), render_ssh_config(store, all_blocks(store, warn, before)))
+
+
+def rewrite_outdated(store: Store) -> None:
+    """Rewrite the file for another version, ssh or path."""
+    path = ssh_config_path(store)
+    if not os.access(path, os.W_OK) or is_current(store):
+        return
+    make_directory(store, store.locks)
+    with Lock(os.path.join(store.locks, LOCK)):
+        with Translated(path):
+            before = parse_ssh_config(read_file(path, LONGEST))
+        # Write a version that ssh can read first, because ssh is asked about each host. If killed here, the next run
+        # starts over.
+        replace_file(path, render_ssh_config(None, before))
+        replace_file(path, render_ssh_config(store, all_blocks(store, lambda _: None, before)))
+
+
+def is_current(store: Store) -> bool:
+    """Return True also if it is unreadable."""
+    try:
+        text = read_file(ssh_config_path(store), LONGEST).decode(errors="surrogateescape")
+    except OSError:
+        return True
+    head = text.partition(f"\n{HOST}")[0].splitlines()
+    is_guarded = (
+        ignore_unknown_line(store) in head if GUARD in text else PINNED not in text or not supports_option(GUARD)
+    )
+    return is_guarded and any(is_about(line.removeprefix(STORE), store) for line in head if line.startswith(STORE))
+
+
+def is_about(written: str, store: Store) -> bool:
+    try:
+        return os.path.samefile(ast.literal_eval(written), store.root)
+    except (OSError, ValueError, SyntaxError, TypeError):
+        return False
+
+
+def ignore_unknown_line(store: Store) -> str:
+    """Make older ssh ignore the guard. Only the first such line counts, so include the user's."""
+    return IGNORE + ",".join(dict.fromkeys([GUARD, *ignored_options(ssh_config_path(store))]))
+
+
+def all_blocks(
+    store: Store, warn: Callable[[str], None], before: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
+    """An unreadable machine keeps its old block."""
+    found = {}
+    for name in store.names():
+        try:
+            machine = store.read(name)
+            found[name] = block_of(machine) if has_address(machine) else ""
+        except MachineError as exc:
+            if store.is_docker_machines(name):
+                continue
+            found[name] = before.get(name, "")
+            warn(f"{name} {'keeps its previous entry' if found[name] else 'is left out'}: {exc.cause}")
+    return {name: text for name, text in found.items() if text}
+
+
+def update_ssh_config(store: Store, name: str, after: Machine | None) -> None:
+    """Update one machine's block (`Store`'s Follower)."""
+    with Lock(os.path.join(store.locks, LOCK)):
+        with Translated(ssh_config_path(store)):
+            blocks = parse_ssh_config(read_file(ssh_config_path(store), LONGEST))
+        kept = {each: text for each, text in blocks.items() if each != name or store.exists(name)}
+        if after and has_address(after):
+            kept[after.name] = block_of(after)
+            kept.update(blocks_behind_jump_host(store, after.name, kept))
+        if kept != blocks:
+            replace_file(ssh_config_path(store), render_ssh_config(store, kept))
+
+
+def note_jump_host(store: Store, console: Console, machine: Machine) -> None:
+    host = host_of(machine.jump)
+    if host and not store.exists(host) and (near := closest_match(host, store.names())):
+        console.note(
+            f'"{host}" is not a machine: ssh looks it up as a host',
+            Hint(f'If you mean the machine "{near}"', "machinectl set --ssh-jump", near, machine.name),
+        )
+    note_docker_over_ssh(store, console, machine)
+
+
+def note_docker_over_ssh(store: Store, console: Console, machine: Machine) -> None:
+    """Say how docker's own ssh gets what it needs."""
+    if not docker_needs_ssh_config(machine) or is_known_to_ssh(store):
+        return
+    what = "the jump host" if machine.jump else "the machine's keys"
+    console.note(
+        f'docker reaches "{machine.name}" through your own ssh, which needs {what} in its configuration', LET_SSH_KNOW
+    )
+
+
+def blocks_behind_jump_host(store: Store, name: str, blocks: Mapping[str, str]) -> dict[str, str]:
+    """Return new blocks of machines behind `name`, which hold its key and address."""
+    found = {}
+    for other in [each for each, text in blocks.items() if PROXY in text and each != name]:
+        with suppress(MachineError):
+            found[other] = block_of(store.read(other))
+    return found
+
+
+def has_address(machine: Machine) -> bool:
+    return machine.phase != Phase.CREATING
+
+
+def parse_ssh_config(text: bytes) -> dict[str, str]:
+    blocks: dict[str, str] = {}
+    name = ""
+    for line in text.decode(errors="surrogateescape").splitlines(keepends=True):
+        if line.startswith(HOST):
+            name, *_ = line.removeprefix(HOST).split() or [""]
+            blocks[name] = ""
+        if name:
+            blocks[name] += line
+    return blocks
+
+
+def render_ssh_config(store: Store | None, blocks: Mapping[str, str]) -> bytes:
+    """Without a store, `is_current` rejects the text."""
+    lines = "".join(blocks[name] for name in sorted(blocks)).splitlines(keepends=True)
+    if not supports_option(GUARD):
+        lines = [line for line in lines if line.split()[:1] != [GUARD]]
+    head = [HEADER, f"{STORE}{store.root!r}\n" if store else ""]
+    if store and any(GUARD in line for line in lines):
+        head.append(f"{ignore_unknown_line(store)}\n")
+    return "".join([*head, *lines]).encode(errors="surrogateescape")

@@ -1,0 +1,1 @@
+"""Take machines to another computer, and over from docker-machine."""

@@ -1,0 +1,202 @@
+"""Add the machines of an export to the store; never change one that is there."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from machinectl.errors import Hint, MachineError, UsageError, closest_match, one_line
+from machinectl.exports.collecting import EVERYTHING, exported_files
+from machinectl.exports.hostile_content import check_content, hostile, where_of
+from machinectl.exports.store_import import ImportedMachine
+from machinectl.files.fileset import read_regular_file
+from machinectl.machines.docker_machine.conversion import KEY_FILE, Remark
+from machinectl.machines.holders import CA_FILE
+from machinectl.machines.jump_hosts import MACHINE, host_of, machine_of
+from machinectl.machines.record import SCHEMA, BrokenRecord, check_name, check_ready, parse_record
+from machinectl.machines.selection import matching, waiting
+from machinectl.machines.store.record_cache import Readable, Records
+from machinectl.machines.swarm_node import MEMBER, on_record
+from machinectl.provision.host_changes import CaTrusted, of_kind
+from machinectl.ssh.ssh_settings import jump_host
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from machinectl.console import Console
+    from machinectl.exports.export_document import ExportDocument, ExportedMachine
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
+
+# A driver acts on whatever host its state names. The state of these names where the engine is, and no more.
+PLAIN_DRIVERS = frozenset({"none", "generic"})
+
+
+def chosen_machines(document: ExportDocument, words: Sequence[str]) -> dict[str, str]:
+    """Map machines of the export to their names here, jump hosts first. Words are [LOCAL:]NAME; none means all.
+
+    Raises MachineError for a machine that the export does not have.
+    """
+    chosen: dict[str, str] = {}
+    for word in words:
+        local, colon, name = word.rpartition(":")
+        if colon:
+            check_name(local, "importing")
+        for each in [name] if colon else matching([name], lambda: document.machines):
+            if each not in document.machines:
+                near = closest_match(each, document.machines)
+                there = f"Did you mean {near}?" if near else f"It has {one_line(', '.join(document.machines))}"
+                raise MachineError(f'The export has no machine "{one_line(each, 80)}"', Hint(there))
+            if chosen.setdefault(each, local or each) != (local or each):
+                raise UsageError(f'"{each}" is named twice', Hint("Name each machine once"))
+    chosen = chosen or {name: name for name in document.machines}
+    ordered: dict[str, str] = {}
+    for name in chosen:
+        ordered |= {each: chosen.get(each, each) for each in way_to(document, name)}
+    if len({local.lower() for local in ordered.values()}) < len(ordered):
+        raise UsageError("Two machines would have the same name here", Hint("Give them different names: LOCAL:NAME"))
+    return ordered
+
+
+def way_to(document: ExportDocument, name: str) -> list[str]:
+    """Return the machine's jump hosts in the export, outermost first, then the machine."""
+    way = [name]
+    while (gate := gate_in(document.machines[way[-1]])) in document.machines and gate not in way:
+        way.append(gate)
+    return way[::-1]
+
+
+def gate_in(machine: ExportedMachine) -> str:
+    jump = json.loads(machine.record).get("jump")
+    return machine_of(jump) if isinstance(jump, str) else ""
+
+
+@dataclass
+class Restoring:
+    """An import of an export. A dry run only returns what it would do."""
+
+    store: Store
+    console: Console
+    document: ExportDocument
+    context: bool
+    dry_run: bool
+    # Names here of machines that are imported, by their names in the export.
+    done: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        records = Records(self.store)
+        # By lower case: some file systems ignore case.
+        self.names = {name.lower(): name for name in records}
+        self.machines = {machine.name: machine for machine in Readable(records).values()}
+        self.clusters = {node.cluster for machine in self.machines.values() if (node := on_record(machine))}
+
+    def restore(self, name: str, local: str) -> ImportedMachine:
+        """Add one machine completely or not at all. Raises MachineError."""
+        exported = self.document.machines[name]
+        machine, remarks = self.parse(local, exported)
+        there = self.same_machine(machine, exported.files)
+        if not there and not self.dry_run:
+            with self.store.writing(local, waiting(self.console, local)) as held:
+                # Another process may have added it meanwhile.
+                self.store.check_free(local)
+                if note := held.add(machine, dict(exported.files)):
+                    self.console.note(note)
+            self.names[local.lower()], self.machines[local] = local, machine
+        self.done[name] = there.name if there else local
+        if there:
+            return ImportedMachine(there)
+        return ImportedMachine(machine, new=True, remarks=(*remarks, *self.remarks(machine, exported)))
+
+    def parse(self, local: str, exported: ExportedMachine) -> tuple[Machine, list[Remark]]:
+        """Check everything that a damaged or hostile export may have."""
+        check_name(local, "importing")
+        schema = json.loads(exported.record).get("schema")
+        try:
+            machine = parse_record(local, exported.record, self.store.directory(local))
+            check_ready(machine)
+        except BrokenRecord as exc:
+            is_newer = type(schema) is int and schema > SCHEMA
+            raise MachineError(exc.cause, exc.hint if is_newer else Hint("Export it again")) from exc
+        remarks = [] if machine.driver in PLAIN_DRIVERS else [registered_by_url(machine)]
+        if host := host_of(machine.jump):
+            jump_host(host)
+        where_of(machine)
+        strange = set(exported.files) - set(exported_files(machine, EVERYTHING))
+        if strange:
+            raise hostile(machine, f"an export has no {one_line(min(strange), 80)!r}")
+        check_content(machine, exported.files)
+        machine.failure = {}
+        # It would say that the host has settings which only `provision` can prove.
+        machine.applied = {}
+        # `rm --purge` would undo as root what anybody has written there. The host has its own list (`shared_hosts`).
+        machine.changes = of_kind(machine.changes, CaTrusted)
+        # `rm` would have the driver delete what anybody has named in the state.
+        machine.made = False
+        machine.context = machine.context and self.context
+        # A path of the other computer: the CA of a store with that path on this one would sign for the machine.
+        machine.origin = {}
+        node = on_record(machine)
+        if node and (node.membership != MEMBER or node.cluster in self.clusters):
+            # Its engine would be believed as a manager of the swarm, and new nodes would join there.
+            machine.swarm = {}
+            hint = Hint("If it is a node of that swarm, record it", "machinectl swarm join", "<MANAGER>", local)
+            remarks.append(Remark("its place in a swarm of machines here is not imported", hint))
+        if gate := machine_of(machine.jump):
+            if gate not in self.done:
+                raise MachineError(
+                    f'"{local}" is not imported: its jump host "{gate}" is not',
+                    Hint("Import both, or export them again"),
+                )
+            machine.jump = f"{MACHINE}{self.done[gate]}"
+        return machine, remarks
+
+    def same_machine(self, new: Machine, files: Mapping[str, bytes]) -> Machine | None:
+        """Return the machine if it is here, maybe under another name. Raises MachineError if its name is taken."""
+        named = self.names.get(new.name.lower(), "")
+        alike = (each for each in self.machines.values() if each.name == named or is_at_one_place(each, new))
+        for there in sorted(alike, key=lambda each: each.name != named):
+            if is_same(there, new, files.get(CA_FILE, b"")):
+                return there
+        if named:
+            raise MachineError(
+                f'"{new.name}" is not imported: there is another machine "{named}" here',
+                Hint(f"Import it as <LOCAL>:{new.name}; or forget the one here first", "machinectl rm", named),
+            )
+        self.store.check_free(new.name)
+        return None
+
+    def remarks(self, machine: Machine, exported: ExportedMachine) -> Iterator[Remark]:
+        other = self.document.by or "the other computer"
+        if KEY_FILE in exported.left_out and machine.driver == "generic":
+            hint = Hint("Give it one that its host knows", "machinectl set --ssh-key <FILE>", machine.name)
+            yield Remark(f"its SSH key stayed on {other}", hint)
+        if json.loads(exported.record).get("changes") and not machine.changes:
+            hint = Hint("There", "machinectl rm --purge", machine.name, elsewhere=True)
+            yield Remark(f"only {other} knows what was done on its host, and can undo that", hint)
+        if machine.url.startswith("unix://"):
+            yield Remark(f"{machine.url} is an engine of this computer, and not the one that was exported")
+
+
+def registered_by_url(machine: Machine) -> Remark:
+    """Make the machine of another driver one whose URL is known, and no more; return what to say about that."""
+    made_by = one_line(machine.driver, 80)
+    if not machine.url.startswith("tcp://"):
+        raise hostile(machine, f"its driver is {made_by}, and it has no URL for other computers")
+    machine.driver = "none"
+    machine.driver_state = json.dumps({"URL": machine.url})
+    machine.options = {"url": machine.url}
+    machine.jump = ""
+    return Remark(f"only its URL and certificates are imported: its driver is {made_by}")
+
+
+def is_same(there: Machine, new: Machine, ca: bytes) -> bool:
+    """Compare CAs, else the URLs: two hosts in two networks may have one address, and one CA two hosts."""
+    path = os.path.join(there.directory, CA_FILE)
+    here = read_regular_file(path) if ca and os.path.lexists(path) else b""
+    return here == ca if here else is_at_one_place(there, new)
+
+
+def is_at_one_place(there: Machine, new: Machine) -> bool:
+    return there.driver == new.driver and there.url == new.url

@@ -1,0 +1,240 @@
+"""One `apply`: its options, lock, plan and results."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from collections import defaultdict
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from machinectl.driver.installed_drivers import load
+from machinectl.errors import MachineError
+from machinectl.files.atomic import read_file
+from machinectl.fleet.reading.fleet_file import DEFAULT_FILE
+from machinectl.fleet.rollout.plan_steps import DONE, UNTOUCHED, Action, Did, Result
+from machinectl.hosts.parallel.rollout_order import ONE_BY_ONE
+from machinectl.hosts.parallel.workers import LIMIT, run_at_once
+from machinectl.machines.selection import waiting_with_note
+from machinectl.machines.spec import NO_CERTIFICATES
+from machinectl.machines.store.lock import Lock
+from machinectl.machines.store.store_directory import make_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+
+    from machinectl.certs import Pair
+    from machinectl.console import Console
+    from machinectl.fleet.model import FleetHost
+    from machinectl.fleet.rollout.plan_steps import FleetPlan
+    from machinectl.hosts.connection.login import Login
+    from machinectl.hosts.lifecycle.removal import Purge
+    from machinectl.hosts.lifecycle.setup import Setup
+    from machinectl.hosts.parallel.rollout_order import BatchSizes, StartOrder
+    from machinectl.machines.spec import CertificateFiles
+    from machinectl.machines.store import Store
+    from machinectl.provision.target import Allowed
+    from machinectl.swarm.swarm_roles import Roles
+
+
+# Actions that work on hosts in the file.
+WORK = (Action.CREATE, Action.RESUME, Action.CHANGE)
+# No machine can have this name.
+LOCK = ".apply"
+PID_DIGITS = 20
+
+
+@dataclass(frozen=True)
+class ApplyOptions:
+    """How to carry out the fleet file at `path`: absolute, or "-" for stdin.
+
+    `batch` limits the engines in use that restart together; no batch begins after more than `max_failures` failures
+    that changed hosts. `refresh` looks at hosts that need no change by their records. `authority` replaces the
+    machines' own CAs; `spare` certificates are for machines without others. `flags` are quoted, without those that
+    choose machines.
+    """
+
+    path: str
+    login: Login
+    allowed: Allowed
+    authority: Pair | None = None
+    spare: CertificateFiles = NO_CERTIFICATES
+    parallel: int = LIMIT
+    batch: BatchSizes = ONE_BY_ONE
+    max_failures: int = 0
+    refresh: bool = False
+    prune: bool = False
+    purge: Purge | None = None
+    take_over: bool = False
+    yes: bool = False
+    command: str = "machinectl apply"
+    flags: Sequence[str] = ()
+
+    def apply_one(self, name: str) -> str:
+        return " ".join(["machinectl apply", *self._file(), *self.flags, name])
+
+    def plan_one(self, name: str) -> str:
+        return " ".join(["machinectl plan", *self._file(), name])
+
+    def _file(self) -> Sequence[str]:
+        return () if self.path == os.path.abspath(DEFAULT_FILE) else ("-f", shlex.quote(self.path))
+
+
+@dataclass
+class Forming:
+    """The roles, the machines that still must join, and the results that wait."""
+
+    roles: Roles
+    joining: list[str]
+    ready: dict[str, Result] = field(default_factory=dict)
+    # Whether a machine of the swarm failed, or did not begin.
+    is_blocked: bool = False
+
+    def keeps(self, result: Result) -> bool:
+        """Keep a ready machine's result until the swarm is formed."""
+        if result.name not in self.roles.roles:
+            return False
+        if result.did not in DONE:
+            self.is_blocked = True
+            return False
+        if self.joining:
+            self.ready[result.name] = result
+        return bool(self.joining)
+
+
+class ApplyRun:
+    """One `apply` in progress. Phases note what later phases need."""
+
+    def __init__(self, store: Store, plan: FleetPlan, options: ApplyOptions) -> None:
+        self.store = store
+        self.options = options
+        self.machines = plan.machines
+        self.fleet = plan.fleet
+        self.unreadable = plan.unreadable
+        self.steps = {step.name: step for step in plan.steps}
+        self.results: dict[str, Result] = {}
+        # By machine: the last result, and the time of all work.
+        self.did: dict[str, Did] = {}
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        # Machines whose record or host may have changed; machines whose host did.
+        self.touched: set[str] = set()
+        self.changed_hosts: set[str] = set()
+        # Left the file, and the user agreed to remove them.
+        self.to_remove: list[str] = []
+        self.changed_by_hand: list[str] = []
+        # Machines whose engines may restart.
+        self.restarting: set[str] = set()
+        # New hosts, with the IDs of running containers.
+        self.in_use: dict[str, frozenset[str]] = {}
+        self.forming: Forming | None = None
+        self._logins: dict[str, Login] = {}
+
+    def names(self, *actions: Action) -> list[str]:
+        return [name for name, step in self.steps.items() if step.action in actions]
+
+    def gone(self) -> list[str]:
+        return self.names(Action.REMOVE)
+
+    def host(self, name: str) -> FleetHost:
+        host = self.steps[name].host
+        if host is None:
+            raise KeyError(name)
+        return host
+
+    def login(self, name: str) -> Login:
+        """Return one host's login. Raises MachineError if a secret's file holds none."""
+        if name not in self._logins:
+            own = self.options.login.with_files(**asdict(self.host(name).login))
+            # `apply` contacts only hosts with work; `provision` uses the recorded address, and the file's may differ.
+            again = "" if self._is_at_recorded_address(name) else self.options.apply_one(name)
+            self._logins[name] = replace(own, again=again)
+        return self._logins[name]
+
+    def _is_at_recorded_address(self, name: str) -> bool:
+        step = self.steps[name]
+        located = {option.shown for option in load(self.host(name).spec.driver).options()}
+        return step.action in {Action.LEAVE, Action.CHANGE} and located.isdisjoint(
+            each.key for each in step.differences
+        )
+
+    def setup(self, name: str) -> Setup:
+        # Import it only if a host is read or changed.
+        from machinectl.hosts.lifecycle.setup import Setup
+
+        return Setup(
+            self.options.allowed,
+            self.options.authority,
+            touching=lambda: self.changed_hosts.add(name),
+            keeps_ca=True,
+        )
+
+    def differs_only_in(self, name: str, *keys: str) -> bool:
+        step = self.steps[name]
+        return step.action is Action.CHANGE and {each.key for each in step.differences} <= set(keys)
+
+    def at_once(
+        self,
+        console: Console,
+        names: Collection[str],
+        work: Callable[[str, Console], Did],
+        turns: StartOrder | None = None,
+    ) -> Iterator[Result]:
+        def timed(name: str, console: Console) -> None:
+            began = time.monotonic()
+            try:
+                self.did[name] = work(name, console)
+            finally:
+                self.seconds[name] += time.monotonic() - began
+
+        for name, error in run_at_once(console, names, timed, limit=self.options.parallel, order=turns):
+            if error:
+                self.did[name] = Did.FAILED
+            yield Result(name, self.did[name], error, touched=name in self.changed_hosts)
+
+    def except_joining(self, results: Iterable[Result]) -> Iterator[Result]:
+        """Leave out ready machines that wait for the swarm."""
+        return (result for result in results if self.forming is None or not self.forming.keeps(result))
+
+    def recorded(self, result: Result) -> Result:
+        looked_at = self._last_look(result.name)
+        return result._replace(seconds=round(self.seconds[result.name], 3), looked_at=looked_at)
+
+    def _last_look(self, name: str) -> str:
+        machine = self.machines.get(name)
+        if name in self.seconds:
+            try:
+                machine = self.store.read(name)
+            except MachineError:
+                return ""
+        return machine.last_look if machine else ""
+
+    def untouched(self) -> Iterator[Result]:
+        for name, step in self.steps.items():
+            if step.error:
+                yield Result(name, Did.FAILED, step.error)
+            elif step.action in UNTOUCHED and self.did.get(name, Did.LEFT) is Did.LEFT:
+                yield self.recorded(Result(name, UNTOUCHED[step.action]))
+
+
+@contextmanager
+def apply_locked(store: Store, console: Console) -> Iterator[None]:
+    """Hold the `apply` lock, or say who does and wait."""
+    make_directory(store, store.locks)
+    path = os.path.join(store.locks, LOCK)
+    lock = Lock(path, waiting_with_note(console, lambda: f"Waiting for another apply{lock_holder(path)} …"))
+    with lock:
+        # A full disk must not break the lock.
+        with suppress(OSError):
+            os.ftruncate(lock.descriptor, 0)
+            os.pwrite(lock.descriptor, str(os.getpid()).encode(), 0)
+        yield
+
+
+def lock_holder(path: str) -> str:
+    try:
+        number = read_file(path, PID_DIGITS).decode()
+    except (OSError, ValueError):
+        return ""
+    return f" (process {number})" if number.isascii() and number.isdigit() else ""

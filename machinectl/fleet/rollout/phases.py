@@ -1,0 +1,257 @@
+"""The phases of `apply`, in order."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from machinectl.console import confirm
+from machinectl.errors import Hint, MachineError
+from machinectl.fleet.rollout import machine_changes, restarts
+from machinectl.fleet.rollout.apply_run import WORK, Forming
+from machinectl.fleet.rollout.plan_steps import UNTOUCHED, Action, Did, Result
+from machinectl.fleet.rollout.restarts import not_begun
+from machinectl.hosts.parallel.rollout_order import RolloutOrder
+from machinectl.machines.jump_hosts import loop_text, loops, machine_of
+from machinectl.machines.record import Phase
+from machinectl.machines.selection import waiting
+from machinectl.machines.store.last_failure import record_look
+from machinectl.quantities import first_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from machinectl.console import Console
+    from machinectl.fleet.rollout.apply_run import ApplyRun
+    from machinectl.hosts.connection.login import Login
+    from machinectl.swarm.swarm_roles import Roles
+
+    # Yields the machines whose last phase it was.
+    ApplyPhase = Callable[[ApplyRun, Console], Iterable[Result]]
+
+
+# Names in a question or an error.
+MOST_NAMED = 10
+
+
+def has_work(run: ApplyRun) -> bool:
+    pruned = run.options.prune and run.gone()
+    return bool(run.names(*WORK) or with_old_fleet(run) or to_look_at(run) or pruned)
+
+
+def changes_names(run: ApplyRun) -> bool:
+    return bool(run.names(Action.CREATE) or (run.options.prune and run.gone()))
+
+
+def carry_out(run: ApplyRun, console: Console) -> Iterator[Result]:
+    """Run all phases. At ^C, yield the remaining machines, and raise KeyboardInterrupt."""
+    try:
+        for _, phase in PHASES:
+            for result in phase(run, console):
+                run.results[result.name] = result
+                yield run.recorded(result)
+    except KeyboardInterrupt:
+        yield from (run.recorded(interrupted_result(run, name)) for name in run.steps if name not in run.results)
+        raise
+
+
+def interrupted_result(run: ApplyRun, name: str) -> Result:
+    if run.forming and (ready := run.forming.ready.get(name)) and name not in run.forming.joining:
+        return ready
+    if name in run.touched:
+        return Result(name, Did.UNFINISHED, reason="interrupted")
+    action = run.steps[name].action
+    waits_for_look = name in to_look_at(run) and run.did.get(name) is not Did.LEFT
+    if action in WORK or waits_for_look or name in run.to_remove:
+        return Result(name, Did.NOT_BEGUN, reason="interrupted")
+    return Result(name, UNTOUCHED[action])
+
+
+def ask_about_takeover(run: ApplyRun, console: Console) -> Iterator[Result]:
+    """Take over other fleets' machines, or leave them out. Raises MachineError if nobody can be asked."""
+    others = {} if run.options.take_over else of_other_fleets(run)
+    if not others:
+        return
+    named = [f"{name} ({fleet})" for name, fleet in others.items()]
+    cause = f"Machines of other fleets: {first_names(named, MOST_NAMED)}"
+    if not console.interactive:
+        hint = Hint("Take them over", f"{run.options.command} --take-over") | Hint("or remove them from the file")
+        raise MachineError(cause, hint)
+    console.note(cause)
+    if confirm(console, "Take them over?"):
+        return
+    for name, fleet in others.items():
+        del run.steps[name]
+        yield Result(name, Did.NOT_BEGUN, MachineError(f'"{name}" still belongs to the fleet {fleet}'))
+
+
+def of_other_fleets(run: ApplyRun) -> dict[str, str]:
+    """Return other fleets' machines with work, and their fleets."""
+    recorded = {name: run.machines[name].fleet for name in run.names(*WORK) if name in run.machines}
+    return {name: fleet for name, fleet in recorded.items() if fleet and not run.fleet.owns(fleet)}
+
+
+def with_old_fleet(run: ApplyRun) -> list[str]:
+    """Return machines that only need the fleet's new name."""
+    only_joining = [name for name in run.names(Action.CHANGE) if run.differs_only_in(name, "swarm", "fleet")]
+    names = [*run.names(Action.LEAVE, Action.REMOVE), *only_joining]
+    return [name for name in names if run.machines[name].fleet != run.fleet.text]
+
+
+def record_fleet(run: ApplyRun, console: Console) -> Sequence[Result]:
+    """Record the name, unless another process changed it."""
+    for name in with_old_fleet(run):
+        with run.store.writing(name, waiting(console, name)) as held:
+            if held.machine.fleet == run.machines[name].fleet:
+                held.machine.fleet = run.fleet.text
+                held.write()
+    return ()
+
+
+def only_taken_over(run: ApplyRun) -> list[str]:
+    return [name for name in run.names(Action.CHANGE) if run.differs_only_in(name, "fleet")]
+
+
+def to_look_at(run: ApplyRun) -> list[str]:
+    """Return the machines for --refresh: their records need no change."""
+    if not run.options.refresh:
+        return []
+    names = [*run.names(Action.LEAVE), *only_taken_over(run)]
+    return [name for name in names if run.machines[name].provision and run.machines[name].changes]
+
+
+def look_for_changes(run: ApplyRun, console: Console) -> Iterator[Result]:
+    """Look for manual changes; yield machines that are done."""
+    names, taken_over = to_look_at(run), only_taken_over(run)
+    yield from (Result(name, Did.CHANGED) for name in taken_over if name not in names)
+    for result in run.at_once(console, names, partial(look, run)):
+        if result.did is Did.CHANGED:
+            run.changed_by_hand.append(result.name)
+        elif result.did is Did.LEFT and result.name in taken_over:
+            yield Result(result.name, Did.CHANGED)
+        elif result.did is not Did.LEFT:
+            yield result
+
+
+def look(run: ApplyRun, name: str, console: Console) -> Did:
+    from machinectl.hosts.lifecycle.provisioning import preview_provisioning
+
+    found = preview_provisioning(run.machines[name], console, run.login(name), run.setup(name), run.store)
+    if any(each.changed for each in found.outcomes):
+        return Did.CHANGED
+    with run.store.writing(name, waiting(console, name)) as held:
+        record_look(held)
+    return Did.LEFT
+
+
+def ask_about_removal(run: ApplyRun, console: Console) -> Sequence[Result]:
+    gone, options = run.gone(), run.options
+    if not (options.prune and gone):
+        return ()
+    from machinectl.hosts.lifecycle.removal import confirm_removal, warn_of_swarm
+
+    for name in gone:
+        warn_of_swarm(run.store, console, name)
+    if options.yes or confirm_removal(run.store, console, gone, options.purge, f"{options.command} --yes"):
+        run.to_remove = gone
+    else:
+        console.note(f"Not removed: {', '.join(gone)}")
+    return ()
+
+
+def remove_gone_machines(run: ApplyRun, console: Console) -> Iterator[Result]:
+    """Remove machines before their jump hosts: undoing them needs those."""
+    if not run.to_remove:
+        return
+    from machinectl.swarm_nodes.membership import machines_needed_for_quorum
+
+    jumps = {name: machine_of(run.machines[name].jump) for name in run.to_remove}
+    # In a loop, none can go first.
+    staying = {
+        name: MachineError(loop_text(loop), Hint("Break the loop", "machinectl set --ssh-jump none", name))
+        for loop in loops(jumps)
+        for name in loop
+    } | machines_needed_for_quorum(run.store, run.to_remove)
+    for name, why in staying.items():
+        run.did[name] = Did.FAILED
+        yield Result(name, Did.FAILED, why)
+    names = [name for name in run.to_remove if name not in staying]
+    turns = RolloutOrder(names, {jump: [name for name in names if jumps[name] == jump] for jump in names})
+    left = not_begun(turns, '"{other}" is reached through "{name}", and was not removed')
+    yield from chain(run.at_once(console, names, partial(machine_changes.remove_from_fleet, run), turns), left)
+
+
+def choose_roles(run: ApplyRun, _: Console) -> Sequence[Result]:
+    wanted = {
+        name: step.host.swarm for name, step in run.steps.items() if step.host and step.host.swarm and not step.error
+    }
+    if wanted:
+        from machinectl.machines.swarm_node import node_of
+        from machinectl.swarm.swarm_roles import Roles
+
+        others = {
+            name: node.role
+            for name, machine in run.machines.items()
+            if name not in run.steps
+            and machine.phase == Phase.READY
+            and run.fleet.owns(machine.fleet)
+            and (node := node_of(machine))
+        }
+        roles = Roles(wanted, others, run.unreadable)
+        run.forming = Forming(roles, list(roles.differing(run.store)))
+    return ()
+
+
+def form_swarm(run: ApplyRun, console: Console) -> Iterator[Result]:
+    """Join machines, and yield the results that waited."""
+    if run.forming is None:
+        return
+    roles, ready = run.forming.roles, run.forming.ready
+    joining = [name for name in run.forming.joining if name in ready or run.differs_only_in(name, "swarm", "fleet")]
+    if joining and not run.forming.is_blocked:
+        for result in join_nodes(run, console, roles, joining):
+            yield result if result.error else ready.get(result.name, result)
+            ready.pop(result.name, None)
+            if result.name in joining:
+                joining.remove(result.name)
+    for name in joining:
+        why = MachineError(f'"{name}" did not join the swarm: its other machines have to be ready first')
+        yield Result(name, Did.UNFINISHED if name in run.touched else Did.NOT_BEGUN, why)
+    yield from (result for name, result in ready.items() if name not in joining)
+
+
+def join_nodes(run: ApplyRun, console: Console, roles: Roles, joining: Sequence[str]) -> Iterator[Result]:
+    """Yield machines that joined or failed; the first one fails if no swarm can be formed."""
+    from machinectl.swarm.swarm_join import Joining
+
+    began: dict[str, float] = {}
+
+    def own_login(name: str, _: Login) -> Login:
+        began[name] = time.monotonic()
+        run.touched.add(name)
+        return run.login(name)
+
+    try:
+        for name, error in roles.form(run.store, console, Joining(run.options.login, own=own_login)):
+            # A node whose engine lost its recorded role has work, too.
+            if name in joining or name in began:
+                run.seconds[name] += time.monotonic() - began[name] if name in began else 0
+                run.did[name] = Did.FAILED if error else Did.CHANGED
+                yield Result(name, run.did[name], error)
+    except MachineError as exc:
+        yield from (Result(name, Did.FAILED, exc) for name in joining[:1])
+
+
+PHASES: Sequence[tuple[str, ApplyPhase]] = (
+    ("Ask about machines of other fleets", ask_about_takeover),
+    ("Ask before machines are removed", ask_about_removal),
+    ("Record the fleet of machines that need no other change", record_fleet),
+    ("Look for changes made by hand on hosts", look_for_changes),
+    ("Find out which machines join the swarm", choose_roles),
+    ("Log in at hosts before engines restart", restarts.log_in_before_restarts),
+    ("Create and change machines", restarts.create_and_change),
+    ("Form the swarm", form_swarm),
+    ("Remove machines that left the file", remove_gone_machines),
+)

@@ -1,1 +1,0 @@
-"""Give others access to a machine's engine, and end it."""

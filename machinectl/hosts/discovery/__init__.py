@@ -1,1 +1,0 @@
-"""Find hosts in networks."""

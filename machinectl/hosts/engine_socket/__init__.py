@@ -1,1 +1,0 @@
-"""A unix socket on this computer for a machine's engine."""

@@ -1,1 +1,0 @@
-"""Export machines to other programs."""

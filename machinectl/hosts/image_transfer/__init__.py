@@ -1,1 +1,0 @@
-"""Move an image from one source to many engines."""

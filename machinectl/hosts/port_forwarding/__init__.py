@@ -1,1 +1,0 @@
-"""Forward ports of hosts and their containers to this computer."""

@@ -1,1 +1,0 @@
-"""Copy machines to the user's other computer, in an encrypted file."""

@@ -1,1 +1,0 @@
-"""Docker Swarm: managers, nodes, draining and leaving."""

@@ -1,0 +1,236 @@
+"""Where an image comes from: an engine, such as the one that docker points at now, or an archive."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, cast
+
+from machinectl.docker_cli.contexts import DEFAULT, ENDPOINT, Contexts
+from machinectl.engine import Endpoint, EngineError
+from machinectl.errors import Hint, MachineError, UsageError, closest_match, one_line
+from machinectl.images.engine_images import Images, content_of, diff_ids_of, id_of, ids_by_name, ids_of, saved_image
+from machinectl.images.image import ArchiveError, is_platform, no_variant, platform_of
+from machinectl.images.read_archive import check_archive
+from machinectl.images.reference import is_image_id, parse_reference, several_images
+from machinectl.images.write_archive import UNTOLD, Stored
+from machinectl.json_values import as_integer, as_list, as_text
+from machinectl.url import parse_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from io import BufferedReader
+
+    from machinectl.images.read_archive import ArchiveReader, Wanted
+
+DEFAULT_URL = "unix:///var/run/docker.sock"
+STDIN = "-"
+# To compare all of 20,000 names takes seconds.
+MOST_COMPARED = 1000
+
+
+def current_engine(environment: Mapping[str, str], contexts: Contexts) -> Endpoint:
+    """Return where the docker CLI would connect: $DOCKER_HOST, else the current context, else the local socket.
+
+    Raises MachineError, also for a context that does not verify its engine.
+    """
+    chosen = contexts.current(environment)
+    if chosen.by == "DOCKER_HOST":
+        try:
+            parse_url(environment["DOCKER_HOST"])
+        except UsageError as exc:
+            raise UsageError(f"DOCKER_HOST: {exc.cause}", exc.hint | Hint("or", "unset DOCKER_HOST")) from exc
+        verifies = bool(environment.get("DOCKER_TLS_VERIFY"))
+        directory = environment.get("DOCKER_CERT_PATH") or contexts.config
+        return Endpoint(
+            environment["DOCKER_HOST"], tls=verifies, cert_dir=os.path.abspath(directory) if verifies else ""
+        )
+    if chosen.name == DEFAULT:
+        return Endpoint(DEFAULT_URL)
+    context = contexts.read(chosen.name)
+    if context is None or not context.host:
+        raise MachineError(
+            f'docker\'s context "{chosen.name}" does not exist ({chosen.by})',
+            Hint("Choose another", "docker context ls"),
+        )
+    if context.skips_verification:
+        raise MachineError(
+            f"docker's context \"{chosen.name}\" does not verify its engine's certificate",
+            Hint("Choose another source", "machinectl push --from <NAME> <IMAGE>")
+            | Hint("list the machines", "machinectl ls"),
+        )
+    directory = os.path.join(contexts.place("tls", chosen.name), ENDPOINT)
+    tls = bool(context.files)
+    return Endpoint(context.host, tls=tls, cert_dir=directory if tls else "", name=chosen.name)
+
+
+@dataclass(frozen=True)
+class SourceImage:
+    """An image as its source describes it before the read; empty if the source must be read first.
+
+    `size` is in bytes; containerd's includes the unpacked files. `layers` are diff IDs; blobs of the classic store
+    have the same digests.
+    """
+
+    image_id: str = ""
+    by_containerd: bool = False
+    size: int = 0
+    layers: tuple[str, ...] = ()
+    # Whether it was given by its ID.
+    by_id: bool = False
+    # engine_images.content_of, or "".
+    content: str = ""
+    stored: Stored = UNTOLD
+
+    @property
+    def archive_size(self) -> int:
+        """Bytes, 0 if unknown."""
+        return 0 if self.by_containerd else self.size
+
+
+class Source(Protocol):
+    # Find the image. Raises MachineError if the source does not have it.
+    def find(self, wanted: Wanted) -> SourceImage: ...
+
+    # Read the archive of the image that was found.
+    def read(self, reader: ArchiveReader, wanted: Wanted, found: SourceImage) -> None: ...
+
+
+@dataclass(frozen=True)
+class EngineSource:
+    endpoint: Endpoint
+    # The command that lists its images.
+    listing: str = "docker images"
+    # The flags that name another source.
+    others: str = ""
+
+    def find(self, wanted: Wanted) -> SourceImage:
+        name = wanted.name
+        if not is_image_id(name):
+            parse_reference(name)
+        with self._naming_others(), Images(self.endpoint) as images:
+            found = images.image(name)
+            if found is None:
+                raise no_such_image(name, self, images)
+            by_containerd = images.engine().by_containerd
+            stored = UNTOLD
+            if by_containerd:
+                # containerd takes long to list many images.
+                names = [as_text(each) for each in as_list(found.get("RepoTags"))[:1]]
+                stored = images.stored({"reference": names} if names else {}).get(id_of(found), stored)
+        size = max(0, as_integer(found.get("Size")))
+        identifier = id_of(found)
+        if not identifier:
+            raise MachineError(f"The engine at {self.endpoint.peer} gives the image no valid ID")
+        by_id = is_image_id(name) and parse_reference(name).name not in as_list(found.get("RepoTags"))
+        if wanted.platform and not by_containerd:
+            # The classic store has one platform of an image.
+            described = {key.lower(): as_text(found.get(key)) for key in ("Os", "Architecture", "Variant")}
+            platform = platform_of(described)
+            if not is_platform(platform, wanted.platform):
+                raise no_variant(wanted.platform, [platform])
+        elif wanted.platform:
+            # It may be one of several in the archive.
+            return SourceImage(by_containerd=by_containerd, size=size, by_id=by_id)
+        return SourceImage(identifier, by_containerd, size, tuple(diff_ids_of(found)), by_id, content_of(found), stored)
+
+    def read(self, reader: ArchiveReader, wanted: Wanted, found: SourceImage) -> None:
+        try:
+            # Its name may have moved to another image meanwhile.
+            with saved_image(self.endpoint, found.image_id or wanted.name) as stream:
+                reader.read_stream(stream, wanted._replace(name=""), compressed=False)
+        except (EngineError, ArchiveError) as exc:
+            # The engine has stopped, or the image has been removed.
+            peer = self.endpoint.peer
+            raise MachineError(
+                f"Cannot read the image from {peer}: {exc.cause}", Hint("Run the same command again")
+            ) from exc
+
+    @contextmanager
+    def _naming_others(self) -> Iterator[None]:
+        try:
+            yield
+        except EngineError as exc:
+            if self.others:
+                # No `machinectl set` changes where docker points.
+                other = Hint(f"Take the image from elsewhere: {self.others}")
+                if exc.hint and self.endpoint.url.startswith("unix://"):
+                    other = exc.hint | Hint(f"or take the image from elsewhere: {self.others}")
+                exc.hint = other
+            raise
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """An archive of `docker save` or of an OCI layout, or - for stdin."""
+
+    path: str
+
+    @property
+    def name(self) -> str:
+        return "stdin" if self.path == STDIN else self.path
+
+    def find(self, wanted: Wanted) -> SourceImage:
+        image = shlex.quote(one_line(wanted.name))
+        if self.path == STDIN:
+            check_stdin(image)
+        elif not os.path.exists(self.path):
+            make = Hint("Make one", "docker save -o", self.path, one_line(wanted.name))
+            raise MachineError(f"There is no file {self.path}", make)
+        elif os.path.isfile(self.path) or os.path.isdir(self.path):
+            # A pipe can be read only once.
+            with self._naming_file(), refusing_unreadable(self.path):
+                check_archive(self.path)
+        return SourceImage(by_id=is_image_id(wanted.name))
+
+    def read(self, reader: ArchiveReader, wanted: Wanted, found: SourceImage) -> None:  # noqa: ARG002 - of Source
+        with self._naming_file():
+            if self.path == STDIN:
+                reader.read_stream(sys.stdin.buffer, wanted)
+            else:
+                reader.read_file(self.path, wanted)
+
+    @contextmanager
+    def _naming_file(self) -> Iterator[None]:
+        try:
+            yield
+        except ArchiveError as exc:
+            raise ArchiveError(f"{self.name}: {exc.cause}", exc.hint) from exc
+
+
+@contextmanager
+def refusing_unreadable(path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise MachineError(f"Cannot read {path}: {exc.strerror or exc}", Hint("See", "ls -ld", path)) from exc
+
+
+def check_stdin(image: str) -> None:
+    """Raise MachineError if stdin is a terminal or empty. Waits for the first byte."""
+    if sys.stdin.isatty():
+        raise UsageError(
+            "stdin is a terminal, not an archive", Hint("Pipe an archive into the command", f"docker save {image} | …")
+        )
+    stdin = cast("BufferedReader", sys.stdin.buffer)
+    if not stdin.peek(1):
+        raise MachineError("stdin is empty", Hint("Check that docker save works", f"docker save {image} | wc -c"))
+
+
+def no_such_image(name: str, source: EngineSource, images: Images) -> MachineError:
+    """Name the nearest image that is there, or say that the ID's start fits several."""
+    listed = images.listed()
+    start = name.removeprefix("sha256:")
+    alike = [each for each in ids_of(listed) if is_image_id(name) and each.removeprefix("sha256:").startswith(start)]
+    if len(alike) > 1:
+        return several_images(name, f"the engine at {source.endpoint.peer}", len(alike), source.listing)
+    near = closest_match(name, [*ids_by_name(listed)][:MOST_COMPARED])
+    hint = Hint(f"Did you mean {one_line(near)}?") if near else Hint("List its images", source.listing)
+    return MachineError(
+        f"There is no image {one_line(name)!r} on the engine at {source.endpoint.peer}",
+        hint,
+        mistyped=(name, near) if near else None,
+    )

@@ -1,0 +1,40 @@
+"""Read JSON that another program wrote: what is not of the expected type is empty. Name fields as docker does."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+# Go's int64.
+LARGEST = 2**63 - 1
+
+
+def as_text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def as_integer(value: Any) -> int:
+    return value if type(value) is int and abs(value) <= LARGEST else 0
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def as_dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+# Ours of go.dev/wiki/CodeReviewComments#initialisms.
+INITIALISMS = {"api": "API", "mac": "MAC", "os": "OS", "sans": "SANs", "tls": "TLS", "url": "URL"}
+
+
+def go_name(name: str) -> str:
+    """Return a name as exported in Go: APIVersion."""
+    return "".join(INITIALISMS.get(word) or word[:1].upper() + word[1:] for word in name.split("_"))
+
+
+def go_names(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {go_name(name): value for name, value in fields.items()}

@@ -1,0 +1,1 @@
+"""Renew certificates in time: what is due, and the daily timer."""

@@ -1,1 +1,0 @@
-"""Bring machines to what a fleet file says."""

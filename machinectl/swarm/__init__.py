@@ -1,0 +1,1 @@
+"""Form a Docker Swarm: init, join, leave."""

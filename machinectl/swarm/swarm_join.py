@@ -1,0 +1,295 @@
+"""Join machines to a swarm, and make them leave it."""
+
+from __future__ import annotations
+
+import ipaddress
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from machinectl import url as engine_url
+from machinectl.console import StateNote
+from machinectl.engine import swarm_api
+from machinectl.errors import Hint, MachineError
+from machinectl.hosts.connection.login import logged_in_as_root
+from machinectl.hosts.lifecycle.engine_restart import live_restore_borrowed, not_restored, restore_live_restore
+from machinectl.hosts.lifecycle.host_plan import target_of
+from machinectl.hosts.lifecycle.host_run import RealRun
+from machinectl.machines.machine_driver import endpoint_of, ssh_or_none
+from machinectl.machines.record import check_ready
+from machinectl.machines.swarm_node import FORGOTTEN, JOINING, LEAVING, MANAGER, MEMBER, SwarmNode, on_record
+from machinectl.name_resolution import addresses_of
+from machinectl.provision.firewall import blocking
+from machinectl.provision.steps import live_restore
+from machinectl.quantities import first_names
+from machinectl.swarm_nodes.leaving import HEARD_WITHIN, SwarmDeparture
+from machinectl.swarm_nodes.managers import Manager, wait_until
+from machinectl.swarm_nodes.membership import call_manager, retry_during_election, save_node, update_recorded_node
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from machinectl.console import Console
+    from machinectl.engine.swarm_api import Membership
+    from machinectl.hosts.connection.login import Login
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held
+    from machinectl.provision.facts.host_facts import Facts
+
+
+@dataclass(frozen=True)
+class Joining:
+    """`advertised` is the address for other nodes, by default the engine's. `own` returns one host's login."""
+
+    login: Login
+    advertised: str = ""
+    own: Callable[[str, Login], Login] = lambda _, login: login
+
+    def at(self, name: str, login: Login) -> Joining:
+        return replace(self, login=self.own(name, login))
+
+    def init(self, held: Held, console: Console) -> None:
+        machine = check_ready(held.machine)
+        state = swarm_api.membership(endpoint_of(machine))
+        begun = on_record(machine)
+        if state.is_in:
+            known = update_recorded_node(held, state)
+            if not (begun and begun.membership == JOINING and known and known.manages):
+                raise self._taken(held, state)
+        else:
+            advertised = self.advertised or address_of(
+                machine, f"machinectl swarm init --advertise-addr <ADDRESS> {machine.name}"
+            )
+            if begun:
+                leave_old_swarm(held, console, begun, "")
+            with prepared_for_swarm(held, console, self.login, state):
+                save_node(held, SwarmNode(machine.name, "", "", MANAGER, membership=JOINING))
+                with console.step(f'Beginning a swarm on "{machine.name}", which others reach at {advertised}'):
+                    make_node(held, lambda: swarm_api.init_swarm(endpoint_of(machine), advertised))
+                learn_begun(held, console)
+        console.note(
+            f'"{machine.name}" is the first node of its swarm',
+            Hint("Add other machines to it", "machinectl swarm join", machine.name, "<NAME>"),
+        )
+
+    def join(self, held: Held, console: Console, to: Manager, role: str) -> None:
+        """Join a manager's swarm, or change the role there."""
+        machine = check_ready(held.machine)
+        state = swarm_api.membership(endpoint_of(machine))
+        known = on_record(machine)
+        if known and (state.is_out or known.membership in {LEAVING, FORGOTTEN}):
+            leave_old_swarm(held, console, known, to.cluster)
+            state = swarm_api.membership(endpoint_of(machine))
+        if state.is_in:
+            known = update_recorded_node(held, state, as_manager=role == MANAGER)
+            if known is None or known.cluster != to.cluster or known.node != state.node:
+                raise self._taken(held, state)
+            change_role(held, console, to, known, role)
+            return
+        advertised = self.advertised or address_of(
+            machine, f"machinectl swarm join --advertise-addr <ADDRESS> {to.machine.name} {machine.name}"
+        )
+        for each in (to.machine, machine):
+            if each.url.startswith("tcp://") and not each.tls:
+                console.warn(f'"{each.name}" is reached without TLS: others can read the token for joining the swarm')
+        with prepared_for_swarm(held, console, self.login, state):
+            save_node(held, SwarmNode(to.swarm, to.cluster, "", role, membership=JOINING))
+            with console.step(f'Having "{machine.name}" join the swarm of "{to.machine.name}" as a {role}'):
+                make_node(held, lambda: join_swarm(machine, to, advertised, role, console))
+            learn_joined(held, console, to, known.node if known else "")
+
+    def _taken(self, held: Held, state: Membership) -> MachineError:
+        """Record the node; return why it cannot join."""
+        name = held.name
+        known = update_recorded_node(held, state)
+        if state.state == "locked":
+            return MachineError(
+                f'The engine of "{name}" is a node of a swarm that is locked',
+                Hint("Unlock it", "docker --context", name, "swarm", "unlock"),
+            )
+        if state.state != "active":
+            why = f": {state.error}" if state.error else ""
+            return MachineError(
+                f'The engine of "{name}" is already joining a swarm ({state.state}{why})',
+                Hint("Make it leave", "machinectl swarm leave --force", name),
+            )
+        if known is None or state.node not in {"", known.node}:
+            return MachineError(
+                f'"{name}" is already a node of a swarm that no manager known here belongs to',
+                Hint("See what it says", "machinectl swarm status", name)
+                | Hint("or make it leave", "machinectl swarm leave --force", name),
+            )
+        return MachineError(
+            f'"{name}" is already a {known.role} of the swarm "{known.swarm}"',
+            Hint("See it", "machinectl swarm status", name) | Hint("or make it leave", "machinectl swarm leave", name),
+        )
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """How machines leave a swarm. `force` also lets the last manager leave, and nodes unknown to managers."""
+
+    login: Login
+    force: bool = False
+
+    def leave(self, held: Held, console: Console) -> None:
+        """Make a machine leave, and restore its live-restore."""
+        if not SwarmDeparture(self.force).carry_out(held, console):
+            console.note(StateNote(f'"{held.name}" is in no swarm'))
+        node, ssh = on_record(held.machine), ssh_or_none(held.machine)
+        if (node and node.membership == FORGOTTEN) or not (ssh and live_restore.is_on_record(held.machine.changes)):
+            return
+        try:
+            with logged_in_as_root(held, console, self.login, ssh=ssh) as root:
+                restore_live_restore(RealRun(held, console, root))
+        except MachineError as exc:
+            console.warn(*not_restored(held.machine, exc.cause))
+
+
+def join_swarm(machine: Machine, to: Manager, advertised: str, role: str, console: Console) -> None:
+    """Join with the manager's token; on a timeout, leave and raise MachineError."""
+    managers = [node.manages_at for node in to.managers if node.manages_at]
+    tokens = retry_during_election(lambda: swarm_api.tokens(to.endpoint), console.pause)
+    token = tokens.manager if role == MANAGER else tokens.worker
+    try:
+        retry_during_election(
+            lambda: swarm_api.join_swarm(endpoint_of(machine), token, managers, advertised), console.pause
+        )
+    except swarm_api.Refusal as exc:
+        if "Timeout was reached" not in exc.said:
+            raise
+        # Otherwise it retries forever, and cannot join another swarm.
+        swarm_api.leave_swarm(endpoint_of(machine), force=True)
+        raise MachineError(
+            f'The engine of "{machine.name}" does not reach the managers at {first_names(managers)}',
+            Hint(f"Open port {swarm_api.PORT}/tcp on their hosts, and in firewalls between"),
+        ) from exc
+
+
+def leave_old_swarm(held: Held, console: Console, node: SwarmNode, cluster: str) -> None:
+    """Leave before joining `cluster`. If no old manager answers, only warn: the swarm may be gone."""
+    try:
+        SwarmDeparture().carry_out(held, console)
+    except MachineError as exc:
+        if node.cluster == cluster or swarm_api.membership(endpoint_of(held.machine)).is_in:
+            raise
+        console.warn(exc.cause, Hint("On one of its managers", "docker node rm --force", node.node))
+
+
+def make_node(held: Held, do: Callable[[], None]) -> None:
+    """Call `do`; if the engine refuses, remove the node from the record."""
+    try:
+        do()
+    except swarm_api.Refusal:
+        save_node(held, None)
+        raise
+
+
+def learn_begun(held: Held, console: Console) -> None:
+    def is_manager() -> bool:
+        node = update_recorded_node(held, swarm_api.membership(endpoint_of(held.machine)))
+        return node is not None and node.manages
+
+    if not wait_until(console, is_manager, HEARD_WITHIN):
+        raise MachineError(
+            f'"{held.name}" started a swarm, but its engine does not report that it manages one',
+            Hint("See", "machinectl swarm status", held.name),
+        )
+
+
+def learn_joined(held: Held, console: Console, to: Manager, before: str) -> None:
+    """Record the new node; the machine was node `before`."""
+
+    def is_listed() -> bool:
+        state = swarm_api.membership(endpoint_of(held.machine))
+        # A node listed before is another machine.
+        is_new = to.node(state.node) is None or state.node == before
+        node = update_recorded_node(held, state) if is_new else None
+        return node is not None and node.membership == MEMBER
+
+    if not wait_until(console, is_listed, HEARD_WITHIN):
+        raise MachineError(
+            f'The managers do not list "{held.name}" as a new node after {HEARD_WITHIN:.0f} s',
+            Hint("See", "machinectl swarm status", to.machine.name),
+        )
+
+
+def change_role(held: Held, console: Console, to: Manager, node: SwarmNode, role: str) -> None:
+    name = held.name
+    if node.role == role:
+        console.note(StateNote(f'"{name}" is already a {role} of that swarm'))
+        return
+    if role != MANAGER and to.machine.name == name:
+        raise MachineError(
+            f'"{name}" cannot demote itself',
+            Hint("Name another manager", "machinectl swarm join", "<MANAGER>", name),
+        )
+    where_it_is = endpoint_of(held.machine)
+
+    def has_it() -> bool:
+        state = swarm_api.membership(where_it_is)
+        now = update_recorded_node(held, state)
+        return state.role == role and now is not None and now.role == role
+
+    with console.step(f'Making "{name}" a {role}'):
+        change = partial(swarm_api.update_node, node_id=node.node, Role=role)
+        call_manager(held.store, node.cluster, lambda there: change(there.endpoint), last=name, pause=console.pause)
+        if not wait_until(console, has_it, HEARD_WITHIN):
+            raise MachineError(
+                f'"{name}" is still not a {role} after {HEARD_WITHIN:.0f} s',
+                Hint("See its state", "machinectl swarm status", name),
+            )
+
+
+@contextmanager
+def prepared_for_swarm(held: Held, console: Console, login: Login, state: Membership) -> Iterator[None]:
+    """Turn live-restore off, undone if the body fails; warn of closed ports."""
+    ssh = ssh_or_none(held.machine)
+    if ssh is None and state.live_restore:
+        raise MachineError(
+            f'The engine of "{held.name}" has live-restore, which Swarm refuses, and no SSH is known to turn it off',
+            Hint('On its host, set "live-restore": false in /etc/docker/daemon.json')
+            | Hint("then, on the host", "systemctl reload docker"),
+        )
+    with ExitStack() as way:
+        root = None
+        try:
+            root = way.enter_context(logged_in_as_root(held, console, login, ssh=ssh)) if ssh else None
+        except MachineError as exc:
+            if state.live_restore:
+                raise
+            console.warn(f'The firewall of the host of "{held.name}" was not checked: {exc.cause}')
+        if root is None:
+            yield
+            return
+        run = RealRun(held, console, root)
+        run.look()
+        run.catch_up()
+        if ports := closed_ports(run.host):
+            console.warn(
+                f'A firewall on the host of "{held.name}" closes {", ".join(ports)} to other nodes: open these ports'
+            )
+        with live_restore_borrowed(run):
+            if decision := live_restore.turn_off_for_swarm(run.host, target_of(held.machine)):
+                run.make(decision)
+            yield
+
+
+def closed_ports(host: Facts) -> list[str]:
+    """Return the Swarm ports, such as 2377/tcp, that the firewall closes."""
+    return [f"{port}/{protocol}" for port, protocol in swarm_api.PORTS if blocking(host, port, protocol)]
+
+
+def address_of(machine: Machine, command: str) -> str:
+    """Return the address for other nodes. Raises MachineError if there is none; `command` passes one."""
+    host = engine_url.parse_url(machine.url).host
+    for each in addresses_of(host) if host else []:
+        address = ipaddress.ip_address(each)
+        if not address.is_loopback and not address.is_link_local:
+            return str(address)
+    raise MachineError(
+        f'"{machine.name}" has no address that other nodes could reach ({machine.url})',
+        Hint("Pass one that they can reach", command)
+        | Hint("its addresses", "machinectl ssh", machine.name, "hostname", "-I"),
+    )

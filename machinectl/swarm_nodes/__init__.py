@@ -1,0 +1,1 @@
+"""Nodes of a Docker Swarm: membership, a manager to ask, draining around a restart."""

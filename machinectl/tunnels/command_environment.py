@@ -1,0 +1,52 @@
+"""The environment that points a program at a socket. Light path."""
+
+from __future__ import annotations
+
+from machinectl import url as engine_url
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from machinectl.machines.store import Store
+
+# Others that docker's programs read, and that would lead past the socket.
+UNSET = ("DOCKER_TLS_VERIFY", "DOCKER_TLS", "DOCKER_CERT_PATH", "DOCKER_CONTEXT", "BUILDX_BUILDER")
+UNIX = "unix://"
+# For Testcontainers: where published ports are reached, and the socket that it mounts into its containers.
+PORTS_HOST, MOUNTED_SOCKET = "TESTCONTAINERS_HOST_OVERRIDE", "TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE"
+# Where containers find the engine's socket on its host.
+SOCKET_THERE = "/var/run/docker.sock"
+
+
+def socket_variables(path: str, machine: str, url: str, *, forward: bool = False) -> dict[str, str | None]:
+    """Return variables for the docker CLI, SDKs and Testcontainers; None unsets one.
+
+    With `forward`, published ports are on this computer.
+    """
+    return {
+        "DOCKER_HOST": f"{UNIX}{path}",
+        **dict.fromkeys(UNSET),
+        "DOCKER_MACHINE_NAME": machine,
+        PORTS_HOST: ("" if forward else engine_url.parse_url(url).host) or "localhost",
+        MOUNTED_SOCKET: SOCKET_THERE,
+    }
+
+
+def with_variables(environment: Mapping[str, str], variables: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in {**environment, **variables}.items() if value is not None}
+
+
+def left_in_shell(environment: Mapping[str, str]) -> list[str]:
+    """Return the variables that `socket` has set in this shell besides those of `env`."""
+    ours = environment.get("DOCKER_HOST", "").startswith(UNIX) and "DOCKER_MACHINE_NAME" in environment
+    return [PORTS_HOST, MOUNTED_SOCKET] if ours and environment.get(MOUNTED_SOCKET) == SOCKET_THERE else []
+
+
+def machine_at_socket(store: Store, url: str) -> str:
+    """Return the machine whose open socket is at a docker URL, or ""."""
+    if not url.startswith(UNIX):
+        return ""
+    from machinectl.tunnels.socket_notes import machine_of_socket
+
+    return machine_of_socket(store, url.removeprefix(UNIX))

@@ -1,0 +1,258 @@
+"""Forward a machine's ports until the end, whatever becomes of the connection or the engine."""
+
+from __future__ import annotations
+
+import re
+import threading
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+from machinectl.descriptors import fitting_jobs
+from machinectl.errors import NO_HINT, Hint, MachineError, one_line
+from machinectl.hosts.connection.login import logged_in, pin_in_store
+from machinectl.hosts.status.present_name import LOOK_SECONDS
+from machinectl.machines.store.store_paths import NoSuchMachine
+from machinectl.quantities import first_names
+from machinectl.ssh.client.openssh_session import system_master
+from machinectl.ssh.ssh_errors import ConnectionLost, HostKeyRefused
+from machinectl.tunnels.container_events import ContainerEvents, Services, list_containers
+from machinectl.tunnels.open_ports import DistinctWarnings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from machinectl.console import Console
+    from machinectl.engine import Endpoint
+    from machinectl.hosts.connection.login import Login
+    from machinectl.hosts.status.present_name import PresentName
+    from machinectl.ssh.client.master import Master
+    from machinectl.tunnels.open_ports import OpenPorts
+    from machinectl.tunnels.published_ports import Container, Wish
+
+# Seconds for the connection, and for the thread's end.
+CONNECT_SECONDS, END_SECONDS = 15.0, 2.0
+# Seconds before each attempt to connect again.
+PAUSES = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0)
+# Descriptors of ssh, one for each connection. OpenSSH before 8.9 takes no more (select(2)).
+MOST_FILES = 1024
+# ssh's message when the host refuses a forwarded connection.
+REFUSED = re.compile(r"channel \d+: open failed: (.+)")
+PROHIBITED = "administratively prohibited"
+# sshd has one answer for all of these.
+FORBIDDEN_BY = (
+    "AllowTcpForwarding, DisableForwarding or PermitOpen in its sshd_config, or an option of your authorized key"
+)
+SEE_SETTINGS = Hint(
+    "See its settings, on the host as root",
+    "sshd -T | grep -iE 'tcpforwarding|disableforwarding|permitopen'",
+    elsewhere=True,
+)
+UNHEARD = "connect failed: Connection refused"
+
+
+@dataclass(frozen=True)
+class FollowedContainers:
+    """Running containers and services with these names, or all."""
+
+    endpoint: Callable[[], Endpoint]
+    names: frozenset[str] | None = None
+    services: Services = field(default_factory=Services)
+
+    def look(self) -> list[Container]:
+        """Raises MachineError."""
+        endpoint = self.endpoint()
+        listed = [*list_containers(endpoint), *self.services.look(endpoint)]
+        return [one for one in listed if one.running and (self.names is None or one.name in self.names)]
+
+
+class PortForwarder:
+    """Forwards ports over one SSH connection, and connects again after a loss. Call `start`, then `wait` or `close`."""
+
+    def __init__(
+        self,
+        name: PresentName,
+        console: Console,
+        login: Login,
+        ports: OpenPorts,
+        containers: FollowedContainers | None = None,
+    ) -> None:
+        self._name = name
+        self._console = console
+        self._access = login
+        self._ports = ports
+        self._containers = containers
+        self._events: ContainerEvents | None = None
+        self._warnings = DistinctWarnings(console)
+        self._is_silent = False
+        # Work for the thread; None ends it.
+        self._work: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        self._has_news = False
+        self._stop = threading.Event()
+        self._ended = threading.Event()
+        self._failure: BaseException | None = None
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        # The SSH session.
+        self._session = ExitStack()
+
+    def start(self, fixed: Sequence[Wish] = ()) -> None:
+        """Return when all ports are open. Raises MachineError."""
+        try:
+            self._connect()
+            for wish in fixed:
+                self._ports.open(wish)
+            if self._containers:
+                self._look(self._containers)
+                self._events = ContainerEvents(self._containers.endpoint, self._note_news, self._note_silence)
+                self._events.start()
+            self._thread.start()
+            threading.Thread(target=self._follow_name, daemon=True).start()
+        except BaseException:
+            self.close()
+            raise
+
+    def wait(self) -> None:
+        """Wait until it fails, and raise why."""
+        # Python may miss a signal that comes while a wait without a timeout begins.
+        while not self._ended.wait(LOOK_SECONDS):
+            pass
+        if self._failure:
+            raise self._failure
+
+    def close(self) -> None:
+        """End the connections; idempotent."""
+        with self._lock:
+            self._stop.set()
+        self._work.put(None)
+        if self._events:
+            self._events.close()
+        self._session.close()
+        if self._thread.ident:
+            # It may wait for a silent engine.
+            self._thread.join(END_SECONDS)
+        self._ended.set()
+
+    def _run(self) -> None:
+        try:
+            while work := self._work.get():
+                work()
+        except BaseException as exc:  # noqa: BLE001 - `wait` raises it
+            self._failure = exc
+            self._ended.set()
+
+    def _follow_name(self) -> None:
+        """End with the machine."""
+        name = self._name.name
+        while not self._stop.wait(LOOK_SECONDS):
+            try:
+                now = self._name.find()
+            except MachineError as exc:
+                self._failure = exc
+                self._ended.set()
+                return
+            if now != name:
+                self._console.note(f'"{name}" is "{now}" now: its ports stay open')
+                name = now
+
+    def _connect(self) -> None:
+        """Raises MachineError."""
+        machine, console, login = self._name.read(), self._console, self._access
+        # ssh inherits the limit.
+        fitting_jobs(MOST_FILES, besides=0)
+        with ExitStack() as session:
+            pin = pin_in_store(self._name.store, console, machine)
+            way = logged_in(machine, console, login, quietly=True, timeout=CONNECT_SECONDS, pin=pin)
+            master = system_master(session.enter_context(way))
+            with self._lock:
+                if self._stop.is_set():
+                    return
+                self._session = session.pop_all()
+        threading.Thread(target=self._watch, args=(master,), daemon=True).start()
+        self._ports.use(master)
+
+    def _watch(self, master: Master) -> None:
+        for line in master.lines():
+            if refused := REFUSED.fullmatch(line):
+                self._say_refused(refused[1])
+        self._work.put(self._reconnect)
+
+    def _reconnect(self) -> None:
+        """Try until it works. Raises HostKeyRefused."""
+        if self._stop.is_set():
+            return
+        self._session.close()
+        name = self._name.name
+        self._console.warn(f'The connection to "{name}" was lost; connecting again')
+        pauses = iter(PAUSES)
+        while not self._stop.wait(next(pauses, PAUSES[-1])):
+            try:
+                self._connect()
+            except HostKeyRefused:
+                raise
+            except MachineError as exc:
+                if not self._stop.is_set():
+                    self._warnings.warn(f"{exc.cause}; trying again")
+            else:
+                self._console.note(f'Connected to "{name}" again')
+                self._note_news()
+                return
+
+    def _look(self, containers: FollowedContainers) -> None:
+        """Raises MachineError."""
+        # Before asking: a later event needs another look.
+        self._has_news = False
+        found = containers.look()
+        self._ports.match({wish for one in found for wish in one.ports})
+        for one in found:
+            if one.others:
+                others = first_names(sorted(one.others))
+                verb = "is" if len(one.others) == 1 else "are"
+                self._warnings.warn(f"{others} of {one.name} {verb} not forwarded: SSH carries only TCP")
+        if containers.services.is_worker and containers.names is None:
+            name = self._name.name
+            self._warnings.warn(
+                f'"{name}" is a worker of a swarm, which does not know what services publish',
+                Hint("Forward from a manager, or by number", "machinectl forward", name, "<PORT>"),
+            )
+
+    def _look_again(self, containers: FollowedContainers) -> None:
+        """Raises NoSuchMachine once the machine is removed."""
+        try:
+            self._look(containers)
+        except NoSuchMachine:
+            raise
+        except ConnectionLost:
+            # It is opened again soon, and then we look again.
+            return
+        except MachineError as exc:
+            self._note_silence(exc)
+            return
+        if self._is_silent:
+            self._is_silent = False
+            self._console.note(f'The engine of "{self._name.name}" answers again')
+
+    def _note_news(self) -> None:
+        if self._containers and not self._has_news:
+            self._has_news = True
+            self._work.put(partial(self._look_again, self._containers))
+
+    def _note_silence(self, error: MachineError) -> None:
+        if not self._is_silent:
+            self._is_silent = True
+            self._console.warn(f"{error.cause}; trying again")
+
+    def _say_refused(self, why: str) -> None:
+        name, hint = self._name.name, NO_HINT
+        if why.startswith(PROHIBITED):
+            text, hint = f'The SSH server of "{name}" forbids forwarding: {FORBIDDEN_BY}', SEE_SETTINGS
+        elif why.startswith(UNHEARD) and (numbers := self._ports.fixed_numbers()):
+            # ssh does not say which port it is.
+            of = "port" if len(numbers) == 1 else "one of the ports"
+            text = f'Nothing listens on {of} {", ".join(map(str, numbers))} of "{name}"'
+            hint = Hint("See what its containers publish", "machinectl ps", name)
+        else:
+            text = f'"{name}" refused a forwarded connection: {one_line(why)}'
+        self._work.put(partial(self._warnings.warn, text, hint))
