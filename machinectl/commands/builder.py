@@ -10,10 +10,10 @@ from machinectl.docker_cli.builders import Builder, find_builder, node_name, sto
 from machinectl.docker_cli.buildx import BOOT, CONTAINER, NAME, Buildx, BuildxError, BuildxNode, check_name
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.docker_cli.machine_contexts import context_status, sync_context
-from machinectl.docker_cli.ssh_config_file import LET_SSH_KNOW
 from machinectl.engine import EngineQuery
 from machinectl.errors import Hint, MachineError, closest_match
 from machinectl.files.ownership import check_directory
+from machinectl.hosts.connection.docker_over_ssh import LET_SSH_KNOW
 from machinectl.hosts.status.query_engines import MachineStatus, engine_failures, query_engines, recorded_statuses
 from machinectl.images.engine_images import engine_platform
 

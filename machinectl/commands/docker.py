@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from machinectl.docker_cli.docker_environment import docker_variables
 from machinectl.docker_cli.program import docker_program
-from machinectl.docker_cli.ssh_config_file import note_docker_over_ssh
 from machinectl.engine.endpoint import Deadline
 from machinectl.engine.probe import probe
 from machinectl.errors import Hint, MachineError, UsageError
+from machinectl.hosts.connection.docker_over_ssh import note_docker_over_ssh
 from machinectl.hosts.parallel.output_streams import LIMIT, stream_output
 from machinectl.machines.machine_driver import endpoint_of
 from machinectl.process_streams import Stdin, run_streamed

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.docker_cli.ssh_config_file import USERS_OWN, all_blocks, include_line, is_included, write_ssh_config
+from machinectl.docker_cli.ssh_config_file import all_blocks, write_ssh_config
 from machinectl.errors import Hint, MachineError, UsageError
+from machinectl.hosts.connection.docker_over_ssh import USERS_OWN, include_line, is_included
 from machinectl.hosts.connection.openssh_programs import machine_host_block
 
 if TYPE_CHECKING:

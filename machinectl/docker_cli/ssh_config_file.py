@@ -11,32 +11,25 @@ from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from machinectl.errors import Hint, MachineError, closest_match
+from machinectl.errors import MachineError
 from machinectl.files.atomic import Translated, read_file, replace_file
-from machinectl.hosts.connection.openssh_programs import docker_needs_ssh_config, machine_host_block
-from machinectl.machines.jump_hosts import host_of
+from machinectl.hosts.connection.docker_over_ssh import ssh_config_path
+from machinectl.hosts.connection.openssh_programs import machine_host_block
 from machinectl.machines.machine_driver import endpoints_of
 from machinectl.machines.record import Phase
 from machinectl.machines.store.lock import Lock
 from machinectl.machines.store.store_directory import make_directory
-from machinectl.ssh.openssh.config_block import ignored_options, quote_include
+from machinectl.ssh.openssh.config_block import ignored_options
 from machinectl.ssh.openssh.ssh_options import GUARD, PINNED, supports_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from machinectl.console import Console
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
-FILE = "ssh_config"
 # Not a machine's lock: machine names begin with a letter or digit.
 LOCK = ".ssh_config"
-USERS_OWN = "~/.ssh/config"
-# How the user's own ssh, which docker runs, gets to know the machines.
-LET_SSH_KNOW = Hint("Let your own ssh know the machine", "machinectl ssh-config --write") | Hint(
-    f"then put the line that it prints at the top of {USERS_OWN}"
-)
 HEADER = "# machinectl's, kept in step with its machines. What is changed here is lost: ~/.ssh/config is the place.\n"
 STORE = "# It is about the machines of "
 IGNORE = "IgnoreUnknown "
@@ -44,39 +37,6 @@ HOST = "Host "
 PROXY = "ProxyCommand "
 # Bytes: room for some 20,000 machines.
 LONGEST = 16 << 20
-
-
-def ssh_config_path(store: Store) -> str:
-    return os.path.join(store.root, FILE)
-
-
-def include_line(store: Store) -> str:
-    return f"Include {quote_include(ssh_config_path(store))}"
-
-
-def is_included(store: Store) -> bool:
-    """Return whether the user's own file has the line. Return False if it may apply only to some hosts."""
-    line = include_line(store)
-    try:
-        text = read_file(os.path.expanduser(USERS_OWN)).decode(errors="replace")
-    except OSError:
-        return False
-    for each in map(str.strip, text.splitlines()):
-        if each == line:
-            return True
-        # ssh_config(5): these limit everything below, an Include, too.
-        keyword, *words = each.replace("=", " ").split() or [""]
-        if keyword.lower() in ("host", "match") and words not in (["*"], ["all"]):
-            return False
-        # Only the first IgnoreUnknown counts, and the file needs its own.
-        if keyword.lower() == "ignoreunknown":
-            return False
-    return False
-
-
-def is_known_to_ssh(store: Store) -> bool:
-    """Return whether the user's own ssh, which docker runs, knows the machines."""
-    return os.path.exists(ssh_config_path(store)) and is_included(store)
 
 
 def block_of(machine: Machine) -> str:
@@ -163,26 +123,6 @@ def update_ssh_config(store: Store, name: str, after: Machine | None) -> None:
             kept.update(blocks_behind_jump_host(store, after.name, kept))
         if kept != blocks:
             replace_file(ssh_config_path(store), render_ssh_config(store, kept))
-
-
-def note_jump_host(store: Store, console: Console, machine: Machine) -> None:
-    host = host_of(machine.jump)
-    if host and not store.exists(host) and (near := closest_match(host, store.names())):
-        console.note(
-            f'"{host}" is not a machine: ssh looks it up as a host',
-            Hint(f'If you mean the machine "{near}"', "machinectl set --ssh-jump", near, machine.name),
-        )
-    note_docker_over_ssh(store, console, machine)
-
-
-def note_docker_over_ssh(store: Store, console: Console, machine: Machine) -> None:
-    """Say how docker's own ssh gets what it needs."""
-    if not docker_needs_ssh_config(machine) or is_known_to_ssh(store):
-        return
-    what = "the jump host" if machine.jump else "the machine's keys"
-    console.note(
-        f'docker reaches "{machine.name}" through your own ssh, which needs {what} in its configuration', LET_SSH_KNOW
-    )
 
 
 def blocks_behind_jump_host(store: Store, name: str, blocks: Mapping[str, str]) -> dict[str, str]:

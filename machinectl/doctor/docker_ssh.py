@@ -9,9 +9,9 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
-from machinectl.docker_cli.ssh_config_file import LET_SSH_KNOW, ssh_config_path
 from machinectl.doctor.check import Check, broken, failed, ok, unknown
 from machinectl.errors import Hint, MachineError, one_line
+from machinectl.hosts.connection.docker_over_ssh import LET_SSH_KNOW, ssh_config_path
 from machinectl.hosts.connection.openssh_programs import UNVERIFIED
 from machinectl.process_streams import find_program
 from machinectl.ssh.destination import ssh_command

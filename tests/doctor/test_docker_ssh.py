@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.commands.ssh_config import keep_ssh_config
-from machinectl.docker_cli.ssh_config_file import LET_SSH_KNOW
 from machinectl.doctor.check import Check, Verdict
 from machinectl.doctor.docker_ssh import TITLE
 from machinectl.doctor.machine_checks import check_machine
+from machinectl.hosts.connection.docker_over_ssh import LET_SSH_KNOW
 from machinectl.hosts.connection.login import Login
 from tests.support.quiet import Quiet
 from tests.support.registered import over_ssh, register

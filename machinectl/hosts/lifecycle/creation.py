@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl import url as engine_url
-from machinectl.docker_cli.ssh_config_file import note_jump_host
 from machinectl.driver import Request, Where
 from machinectl.driver.driver_options import absolute_paths, option_flag
 from machinectl.engine.endpoint import Deadline, Endpoint
 from machinectl.engine.probe import ask_engine
 from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.hosts.certificates.certificate_files import read_named_certificates
+from machinectl.hosts.connection.docker_over_ssh import note_jump_host
 from machinectl.hosts.connection.login import pin_host_key
 from machinectl.machines import jump_hosts, record
 from machinectl.machines.addresses import check_addresses, check_free

@@ -9,7 +9,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from machinectl.docker_cli.ssh_config_file import note_docker_over_ssh
 from machinectl.errors import CheckFailed, Hint, MachineError, UsageError
 from machinectl.hosts.connection.authorized_keys import (
     authorize_login_key,
@@ -17,6 +16,7 @@ from machinectl.hosts.connection.authorized_keys import (
     authorizing_title,
     remove_authorized_keys,
 )
+from machinectl.hosts.connection.docker_over_ssh import note_docker_over_ssh
 from machinectl.hosts.connection.login import (
     lock_as_root,
     logged_in,

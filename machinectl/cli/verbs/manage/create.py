@@ -134,7 +134,7 @@ def next_steps(here: Session, made: CreatedMachine) -> str:
     from machinectl.cli.verbs.shells.use import ways_to_use
     from machinectl.docker_cli.contexts import Contexts
     from machinectl.docker_cli.machine_contexts import SyncStep, context_status
-    from machinectl.docker_cli.ssh_config_file import is_known_to_ssh
+    from machinectl.hosts.connection.docker_over_ssh import is_known_to_ssh
     from machinectl.hosts.connection.openssh_programs import docker_needs_ssh_config
 
     machine = made.machine
