@@ -6,15 +6,15 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from machinectl.doctor.check import Verdict
+from machinectl.check import Verdict
 from machinectl.hosts.parallel.background_task import BackgroundTask
 from machinectl.hosts.parallel.workers import run_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from machinectl.check import Check
     from machinectl.console import Console
-    from machinectl.doctor.check import Check
     from machinectl.errors import MachineError
     from machinectl.hosts.connection.login import Login
     from machinectl.machines.store import Store

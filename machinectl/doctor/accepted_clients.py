@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.doctor.check import BROKEN, OK, UNKNOWN, Check, first_case
+from machinectl.check import BROKEN, OK, UNKNOWN, Check, first_case
 from machinectl.errors import NO_HINT, Hint
 from machinectl.hosts.certificates.client_warnings import UNFINISHED, finishing
 from machinectl.machines.holders import ACTIVE, ADDING, ENDING

@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from machinectl.certificate_dates import expiry_dates
-from machinectl.doctor.check import BROKEN, OK, Check, broken, first_case, ok, unknown
+from machinectl.check import BROKEN, OK, Check, broken, first_case, ok, unknown
 from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.files.atomic import quote_word
 from machinectl.files.fileset import read_regular_file

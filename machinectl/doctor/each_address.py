@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl import url as engine_url
-from machinectl.doctor.check import Check, broken, ok, unknown
+from machinectl.check import Check, broken, ok, unknown
 from machinectl.doctor.engine_connectivity import certificate_directory
 from machinectl.engine.dialling.address_order import foreign_reason, is_foreign
 from machinectl.engine.dialling.tls import OTHER_NAMES

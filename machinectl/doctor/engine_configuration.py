@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from machinectl.doctor.check import Check, broken, failed, ok, unknown
+from machinectl.check import Check, broken, failed, ok, unknown
 from machinectl.errors import Hint, MachineError
 from machinectl.masking import without_secret_of
 from machinectl.provision import daemon_json

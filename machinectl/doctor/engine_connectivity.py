@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import engine
 from machinectl import url as engine_url
-from machinectl.doctor.check import BROKEN, Check, failed, ok, unknown, unseen, value_or
+from machinectl.check import BROKEN, Check, failed, ok, unknown, unseen, value_or
 from machinectl.engine.dialling.sockets import connect_tcp, connect_unix, resolve_endpoint
 from machinectl.engine.dialling.tls import connect_tls, shown_certificate
 from machinectl.engine.endpoint import Deadline, EngineError

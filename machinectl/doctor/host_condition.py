@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from machinectl.doctor.check import BROKEN, OK, UNKNOWN, Check, broken, first_case, ok, unknown, value_or
+from machinectl.check import BROKEN, OK, UNKNOWN, Check, broken, first_case, ok, unknown, value_or
 from machinectl.errors import BY_SERVICE, NO_HINT, SET_CLOCK, Hint
 from machinectl.files.atomic import quote_word
 from machinectl.provision import preflight

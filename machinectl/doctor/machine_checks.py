@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
+from machinectl.check import Check, Verdict, broken, failed, ok, unknown, unseen, value_or
+from machinectl.docker_cli.doctor_checks import OVER_SSH, docker_ssh_check
 from machinectl.doctor import (
     accepted_clients,
     docker_client,
@@ -17,9 +19,6 @@ from machinectl.doctor import (
     served_certificate,
     store_files,
 )
-from machinectl.doctor.check import Check, Verdict, broken, failed, ok, unknown, unseen, value_or
-from machinectl.doctor.docker_ssh import TITLE as DOCKER_SSH
-from machinectl.doctor.docker_ssh import docker_ssh_check
 from machinectl.doctor.each_address import address_checks, look_at_addresses
 from machinectl.doctor.engine_connectivity import TCP, TLS, EngineReach, reach_engine
 from machinectl.doctor.host_condition import Shell
@@ -128,7 +127,7 @@ def docker_ssh_checks(store: Store, machine: Machine, inside: Inside, timeout: f
     if inside.checks[0].verdict is Verdict.OK:
         yield docker_ssh_check(store, machine, timeout)
     else:
-        yield from unseen([DOCKER_SSH], f"{SSH} failed")
+        yield from unseen([OVER_SSH], f"{SSH} failed")
 
 
 def with_renewal(check: Check, machine: Machine, here: Iterable[Check]) -> Check:

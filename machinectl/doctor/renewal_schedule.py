@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from machinectl.doctor.check import Check, Verdict, first_case, unknown
+from machinectl.check import Check, Verdict, first_case, unknown
 from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.machines.store.store_paths import default_root
 from machinectl.renewal.daily_job import job_name

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.doctor.check import Check, broken, ok, unknown, value_or
+from machinectl.check import Check, broken, ok, unknown, value_or
 from machinectl.errors import Hint, MachineError, put_certificates_in
 from machinectl.hosts.certificates.expiry import expires_in, expires_soon
 from machinectl.hosts.lifecycle.host_owner import SERVER, after_loss

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.doctor.check import BROKEN, OK, UNKNOWN, Check, broken, failed, first_case, ok
+from machinectl.check import BROKEN, OK, UNKNOWN, Check, broken, failed, first_case, ok
 from machinectl.errors import NO_HINT, CheckFailed, Hint
 from machinectl.provision import daemon_json
 from machinectl.provision.steps import docker_group, docker_socket, engine_config

@@ -7,7 +7,7 @@ import stat
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.doctor.check import BROKEN, OK, UNKNOWN, Check, broken, first_case, ok, unknown
+from machinectl.check import BROKEN, OK, UNKNOWN, Check, broken, first_case, ok, unknown
 from machinectl.errors import NO_HINT, Hint, put_certificates_in
 from machinectl.files.atomic import quote_word
 from machinectl.hosts.certificates.expiry import (

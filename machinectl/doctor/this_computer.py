@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from machinectl.doctor import docker_client, docker_integration, store_files
-from machinectl.doctor.check import Check, broken, failed, ok, unknown, value_or
+from machinectl.check import Check, broken, failed, ok, unknown, value_or
+from machinectl.docker_cli.doctor_checks import docker_checks
+from machinectl.doctor import docker_client, store_files
 from machinectl.doctor.renewal_schedule import renewal_timer_checks
 from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.files.atomic import quote_word
@@ -60,7 +61,7 @@ def check_computer(store: Store, names: Sequence[str], seat: Seat) -> Iterator[C
     machines = readable_machines(store, names or every)
     # `create` makes the context at its end.
     whole = [machine for machine in machines if machine.phase == Phase.READY or machine.changes]
-    yield from docker_integration.docker_checks(store, whole, seat.environment, following=seat.following)
+    yield from docker_checks(store, whole, seat.environment, following=seat.following)
     host = seat.environment.get("DOCKER_HOST", "")
     at_host = readable_machines(store, every) if host else []
     yield from docker_client.shell_checks(seat.environment, at_host, machine_at_socket(store, host))

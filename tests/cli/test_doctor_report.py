@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl.check import broken, ok, unknown, unseen
 from machinectl.cli.verbs.look.doctor import check_lines, print_report, told_once
 from machinectl.commands.doctor import DoctorReport
-from machinectl.doctor.check import broken, ok, unknown, unseen
 from machinectl.errors import Hint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.doctor.check import Check
+    from machinectl.check import Check
 
 FINE = ok("Record", "whole")
 BAD = broken(

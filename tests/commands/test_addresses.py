@@ -24,9 +24,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from machinectl import certs, engine
+from machinectl.check import Verdict
 from machinectl.docker_cli.contexts import Context, Contexts
 from machinectl.docker_cli.machine_contexts import update_contexts
-from machinectl.doctor.check import Verdict
 from machinectl.doctor.engine_connectivity import reach_engine
 from machinectl.engine.dialling.address_order import AddressTries, dial_first
 from machinectl.engine.dialling.tls import EXPIRED, OTHER_CA, ClocksDiffer, client_context

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
+from machinectl.check import Verdict
 from machinectl.cli.verbs.manage.renew import timer_words
-from machinectl.doctor.check import Verdict
 from machinectl.doctor.renewal_schedule import renewal_timer_checks
 from machinectl.machines.record import Machine
 from tests.support.in_process import machinectl

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from machinectl import certs
+from machinectl.check import Check, Verdict
 from machinectl.doctor.accepted_clients import accepted_clients_check
-from machinectl.doctor.check import Check, Verdict
 from machinectl.doctor.host_condition import Shell
 from machinectl.machines.holders import ACTIVE, ADDING, ENDING, AccessHolder
 from machinectl.provision.client_cas import CLIENTS

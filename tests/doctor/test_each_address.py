@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs, engine
+from machinectl.check import Check, Verdict
 from machinectl.cli.main import run_command_line
-from machinectl.doctor.check import Check, Verdict
 from machinectl.doctor.each_address import address_checks, look_at_addresses, without_address
 from machinectl.doctor.host_condition import Shell
 from machinectl.doctor.machine_checks import Inside, check_machine, of_whose_engine, own_url

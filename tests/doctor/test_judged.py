@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl import certs
+from machinectl.check import Verdict
 from machinectl.doctor import engine_configuration, host_condition, served_certificate
-from machinectl.doctor.check import Verdict
 from machinectl.doctor.host_condition import Shell
 from machinectl.engine.dialling.tls import import_hint
 from machinectl.engine.endpoint import Endpoint
@@ -38,7 +38,7 @@ from machinectl.provision.target import Target
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.doctor.check import Check
+    from machinectl.check import Check
     from machinectl.provision.host_changes import ConfigMerged
 
 FACTS = Path(__file__).parents[1] / "provision" / "facts"

@@ -21,8 +21,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl import certs
+from machinectl.check import Verdict
 from machinectl.doctor import docker_client
-from machinectl.doctor.check import Verdict
 from machinectl.doctor.engine_connectivity import reach_engine
 from machinectl.doctor.host_condition import Shell
 from machinectl.doctor.machine_checks import Inside, all_checks, check_machine, record_comparison
@@ -51,7 +51,7 @@ from tests.support.servers import serving
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from machinectl.doctor.check import Check
+    from machinectl.check import Check
     from tests.support.dockerd import Dockerd
     from tests.support.servers import Behaviour
     from tests.support.sshd import Sshd

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl import certs
+from machinectl.check import Verdict
 from machinectl.commands.certs.create import certs_create
 from machinectl.doctor import docker_client, store_files, this_computer
-from machinectl.doctor.check import Verdict
 from machinectl.errors import BY_SERVICE, SET_CLOCK
 from machinectl.hosts.connection import host_lock
 from machinectl.machines.holders import PERSON, TOOL, AccessHolder, HolderKey, put_holder
@@ -30,7 +30,7 @@ from tests.support.real import need
 from tests.support.registered import added
 
 if TYPE_CHECKING:
-    from machinectl.doctor.check import Check
+    from machinectl.check import Check
     from machinectl.machines.store import Store
 
 OK, BROKEN, UNKNOWN = Verdict.OK, Verdict.BROKEN, Verdict.UNKNOWN

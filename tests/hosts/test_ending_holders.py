@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
+from machinectl.check import Verdict
 from machinectl.commands.renew import confirm_renewal
-from machinectl.doctor.check import Verdict
 from machinectl.doctor.store_files import modes_check
 from machinectl.errors import CheckFailed, Hint, MachineError
 from machinectl.hosts.certificates.ending_holders import ending_holders

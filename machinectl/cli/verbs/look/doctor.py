@@ -9,22 +9,22 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from machinectl.check import Verdict
 from machinectl.cli.go.tabwriter import text_width
 from machinectl.cli.options.store_followers import is_switched_off
 from machinectl.cli.output.exit_status import called, report
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import draw, print_json
 from machinectl.cli.output.style import BOLD, FAILED, OK, UNKNOWN, coloured, columns, is_terminal, mark
-from machinectl.doctor.check import Verdict
 from machinectl.errors import LEAVE_ONE_OUT, NO_HINT, MachineError, UsageError
 from machinectl.quantities import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from machinectl.check import Check
     from machinectl.cli.options.verb_session import Session
     from machinectl.commands.doctor import DoctorReport
-    from machinectl.doctor.check import Check
     from machinectl.hosts.connection.login import Login
 
 # By verdict, the worst first.

@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.docker_cli import plugin
+from machinectl.check import Verdict
+from machinectl.docker_cli import doctor_checks, plugin
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.docker_cli.machine_contexts import sync_context
-from machinectl.doctor import docker_integration
-from machinectl.doctor.check import Verdict
 from machinectl.machines.record import Machine
 from tests.support.docker_cli import DockerCli
 from tests.support.registered import added
 
 if TYPE_CHECKING:
-    from machinectl.doctor.check import Check
+    from machinectl.check import Check
     from machinectl.machines.store import Store
 
 OK, BROKEN, UNKNOWN = Verdict.OK, Verdict.BROKEN, Verdict.UNKNOWN
@@ -33,8 +32,7 @@ def looked_at(store: Store, cli: DockerCli, *, following: bool = True, **variabl
     machines = [store.read(name) for name in store.names()]
     before = sorted(cli.config.rglob("*"))
     found = {
-        check.title: check
-        for check in docker_integration.docker_checks(store, machines, environment, following=following)
+        check.title: check for check in doctor_checks.docker_checks(store, machines, environment, following=following)
     }
     assert sorted(cli.config.rglob("*")) == before
     return found

@@ -1,13 +1,17 @@
-"""Check docker's plugin and contexts for machines."""
+"""What doctor looks at: docker's plugin, contexts and builders, and docker's login over SSH."""
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import shlex
+import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from machinectl import url as engine_url
+from machinectl.check import OK, Check, broken, failed, ok, unknown
 from machinectl.docker_cli import plugin as docker_plugin
 from machinectl.docker_cli.builders import store_builders
 from machinectl.docker_cli.buildx import Buildx
@@ -15,10 +19,14 @@ from machinectl.docker_cli.context_exchange import ContextError
 from machinectl.docker_cli.contexts import DEFAULT, Contexts
 from machinectl.docker_cli.docker_directory import check_docker_directory, docker_directory
 from machinectl.docker_cli.machine_contexts import ContextStatus, SyncStep, context_status
-from machinectl.doctor.check import OK, Check, broken, failed, ok, unknown
-from machinectl.errors import Hint, MachineError
+from machinectl.errors import Hint, MachineError, one_line
 from machinectl.files.atomic import quote_word, read_file
+from machinectl.hosts.connection.docker_over_ssh import LET_SSH_KNOW, ssh_config_path
+from machinectl.hosts.connection.openssh_programs import UNVERIFIED
+from machinectl.process_streams import find_program
 from machinectl.quantities import first_names, plural
+from machinectl.ssh.destination import ssh_command
+from machinectl.ssh.openssh.ssh_options import option_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +38,11 @@ PLUGIN, CONTEXTS, CURRENT = "docker plugin", "docker contexts", "Current context
 BUILDERS = "docker builders"
 CONFIG = "docker config"
 INSTALL = "machinectl docker-plugin install"
+OVER_SSH = "docker over SSH"
+# Ask nothing, and change no known_hosts file.
+OPTIONS = {"BatchMode": "yes", "StrictHostKeyChecking": "yes", "UpdateHostKeys": "no", "LogLevel": "ERROR"}
+# A factor for the timeout: a jump host takes two connections.
+LOGINS = 3
 
 
 def docker_checks(
@@ -151,3 +164,31 @@ def current_context_check(docker: Contexts, environment: Mapping[str, str]) -> I
         yield broken(CURRENT, seen, Hint("Use another one", other))
     else:
         yield ok(CURRENT, f'"{chosen.name}", which leads to {there.host or "nowhere"}')
+
+
+def docker_ssh_check(store: Store, machine: Machine, timeout: float) -> Check:
+    """Never raises MachineError."""
+    try:
+        url = engine_url.parse_url(machine.url)
+        options = option_words({**OPTIONS, "ConnectTimeout": str(math.ceil(timeout))})
+        command = ssh_command(url.host, ["-T", *options], user=url.user, port=url.port, arguments=["true"])
+    except MachineError as exc:
+        return failed(OVER_SSH, exc)
+    if not find_program("ssh"):
+        return unknown(OVER_SSH, "there is no ssh on the PATH")
+    try:
+        done = subprocess.run(
+            command, capture_output=True, timeout=timeout * LOGINS, check=False, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.SubprocessError) as exc:
+        return unknown(OVER_SSH, f"your own ssh gives no answer: {one_line(str(exc))}")
+    if done.returncode == 0:
+        return ok(OVER_SSH, f"your own ssh, which docker uses, logs in at {url.host}")
+    said = done.stderr.decode(errors="replace").strip()
+    reason = one_line(said.splitlines()[-1] if said else "it gives no reason")
+    seen = f"docker uses your own ssh, which cannot log in at {url.host}: {reason}"
+    if os.path.exists(ssh_config_path(store)) and UNVERIFIED not in said:
+        # At a terminal, docker's ssh can ask for a passphrase.
+        own = shlex.join(ssh_command(url.host, user=url.user, port=url.port, arguments=["true"]))
+        return unknown(OVER_SSH, seen, Hint("See why", own) | LET_SSH_KNOW)
+    return broken(OVER_SSH, seen, LET_SSH_KNOW)

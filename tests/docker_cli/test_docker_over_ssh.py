@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl.check import Check, Verdict
 from machinectl.commands.ssh_config import keep_ssh_config
-from machinectl.doctor.check import Check, Verdict
-from machinectl.doctor.docker_ssh import TITLE
+from machinectl.docker_cli.doctor_checks import OVER_SSH
 from machinectl.doctor.machine_checks import check_machine
 from machinectl.hosts.connection.docker_over_ssh import LET_SSH_KNOW
 from machinectl.hosts.connection.login import Login
@@ -25,7 +25,7 @@ OK, BROKEN, UNKNOWN = Verdict
 
 
 def docker_ssh(store: Store) -> Check:
-    return {check.title: check for check in check_machine(store, Quiet(), "orion", Login(), 5)}[TITLE]
+    return {check.title: check for check in check_machine(store, Quiet(), "orion", Login(), 5)}[OVER_SSH]
 
 
 def test_dockers_ssh_needs_the_machines_keys(store: Store, sshd: Sshd, ssh_config: SSHConfig) -> None:
@@ -63,4 +63,4 @@ def test_nothing_is_tried_where_ssh_fails_or_docker_needs_none(store: Store, ssh
     sshd.close()
     assert docker_ssh(store).is_unseen
     register(store, "rigel", sshd)
-    assert TITLE not in {check.title for check in check_machine(store, Quiet(), "rigel", Login(), 5)}
+    assert OVER_SSH not in {check.title for check in check_machine(store, Quiet(), "rigel", Login(), 5)}
