@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from machinectl.commands.certs.create import certs_create
-from machinectl.hosts.certificates.identity import Identity
+from machinectl.hosts.identity import Identity
 from machinectl.provision.facts import host_facts
 from machinectl.provision.scripts import resource
 from machinectl.provision.steps.engine_config import configure

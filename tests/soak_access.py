@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import certs
 from machinectl.engine import Endpoint, probe
-from machinectl.hosts.certificates.holder_files import holder_ca
+from machinectl.hosts.holder_cas import holder_ca
 from machinectl.machines.holders import ACTIVE, ENDING, AccessHolder, find_holder, put_holder
 from machinectl.machines.store import Store
 from machinectl.provision.client_cas import CLIENTS, ca_digests

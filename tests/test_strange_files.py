@@ -20,8 +20,8 @@ from machinectl.errors import MachineError
 from machinectl.files.atomic import StoreError, read_file
 from machinectl.files.fileset import read_regular_file
 from machinectl.files.secret_files import read_secret
-from machinectl.hosts.connection.login import pinned_known_hosts
-from machinectl.hosts.status.machine_states import state_of
+from machinectl.hosts.login import pinned_known_hosts
+from machinectl.hosts.machine_states import state_of
 from machinectl.machines.record import Machine
 from machinectl.machines.store.store_directory import sweep
 from machinectl.ssh.keys.private_keys import load_key

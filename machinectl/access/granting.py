@@ -15,13 +15,13 @@ from machinectl import certs
 from machinectl.access.requesting import whom_to_ask
 from machinectl.errors import PROVISION, Hint, MachineError, UsageError
 from machinectl.files.atomic import remove_tree
-from machinectl.hosts.certificates.certificate_files import check_has_ca, check_has_certificates
-from machinectl.hosts.certificates.engine_clock import check_engine_clock
-from machinectl.hosts.certificates.holder_files import forget_holder, holder_ca, new_holder_ca, stored_ca
-from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.connection import host_lock
-from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
-from machinectl.hosts.lifecycle.trust_change import distrust_cas, plan_trust, trust_ca, with_ca
+from machinectl.hosts import host_lock
+from machinectl.hosts.certificate_files import check_has_ca, check_has_certificates
+from machinectl.hosts.engine_clock import check_engine_clock
+from machinectl.hosts.holder_cas import forget_holder, holder_ca, new_holder_ca, stored_ca
+from machinectl.hosts.host_plan import HostPlan, Outcome
+from machinectl.hosts.identity import Identity
+from machinectl.hosts.trust_change import distrust_cas, plan_trust, trust_ca, with_ca
 from machinectl.machines.holders import (
     ACTIVE,
     ADDING,
@@ -49,7 +49,7 @@ from machinectl.value_classes import replace
 
 if TYPE_CHECKING:
     from machinectl.console import Console
-    from machinectl.hosts.connection.login import Login
+    from machinectl.hosts.login import Login
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.provision.target import Allowed

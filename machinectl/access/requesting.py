@@ -15,7 +15,7 @@ from machinectl.access.wire.access_request import (
 )
 from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.files.fileset import read_regular_file
-from machinectl.hosts.connection.host_lock import user_at_computer
+from machinectl.hosts.host_lock import user_at_computer
 from machinectl.machines.holders import HOLDER_CHARACTERS, LONGEST_HOLDER, check_holder_name, is_sender
 from machinectl.machines.own_access import OwnAccess
 from machinectl.machines.record import owners_name, waits_for_access

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl import engine
-from machinectl.hosts.status.ready_endpoint import ready_endpoint
+from machinectl.hosts.query_engines import ready_endpoint
 
 if TYPE_CHECKING:
     from machinectl.machines.store import Store

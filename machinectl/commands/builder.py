@@ -13,8 +13,8 @@ from machinectl.docker_cli.machine_contexts import context_status, sync_context
 from machinectl.engine import EngineQuery
 from machinectl.errors import Hint, MachineError, closest_match
 from machinectl.files.ownership import check_directory
-from machinectl.hosts.connection.docker_over_ssh import LET_SSH_KNOW
-from machinectl.hosts.status.query_engines import MachineStatus, engine_failures, query_engines, recorded_statuses
+from machinectl.hosts.docker_over_ssh import LET_SSH_KNOW
+from machinectl.hosts.query_engines import MachineStatus, engine_failures, query_engines, recorded_statuses
 from machinectl.images.engine_images import engine_platform
 
 if TYPE_CHECKING:

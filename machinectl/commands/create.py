@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.hosts.lifecycle.creation import warn_of_unused_options
+from machinectl.hosts.creation import warn_of_unused_options
 from machinectl.machines.jump_order import keep_jump_hosts
 from machinectl.machines.store.store_directory import sweep
 from machinectl.machines.tls_warnings import advise
 
 if TYPE_CHECKING:
     from machinectl.console import Console
-    from machinectl.hosts.lifecycle.creation import CreatedMachine, Creation
+    from machinectl.hosts.creation import CreatedMachine, Creation
     from machinectl.machines.store import Store
 
 

@@ -11,8 +11,8 @@ from machinectl.docker_cli.program import docker_program
 from machinectl.engine.endpoint import Deadline
 from machinectl.engine.probe import probe
 from machinectl.errors import Hint, MachineError, UsageError
-from machinectl.hosts.connection.docker_over_ssh import note_docker_over_ssh
-from machinectl.hosts.parallel.output_streams import LIMIT, stream_output
+from machinectl.hosts.docker_over_ssh import note_docker_over_ssh
+from machinectl.hosts.output_streams import LIMIT, stream_output
 from machinectl.machines.machine_driver import endpoint_of
 from machinectl.process_streams import Stdin, run_streamed
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.parallel.output_streams import Events
+    from machinectl.hosts.output_streams import Events
     from machinectl.machines.store import Store
     from machinectl.process_streams import Input, StopEvent, WriteOutput
 

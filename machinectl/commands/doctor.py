@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from machinectl.check import Verdict
-from machinectl.hosts.parallel.background_task import BackgroundTask
-from machinectl.hosts.parallel.workers import run_at_once
+from machinectl.hosts.machine_threads import BackgroundTask
+from machinectl.hosts.workers import run_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from machinectl.check import Check
     from machinectl.console import Console
     from machinectl.errors import MachineError
-    from machinectl.hosts.connection.login import Login
+    from machinectl.hosts.login import Login
     from machinectl.machines.store import Store
 
 

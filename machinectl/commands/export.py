@@ -13,7 +13,7 @@ from machinectl.exports.collecting import Collected, collect, with_jump_hosts
 from machinectl.exports.export_document import ExportDocument
 from machinectl.files.atomic import full_disk_hint, write_and_rename
 from machinectl.files.secret_files import read_secret
-from machinectl.hosts.connection.host_lock import user_at_computer
+from machinectl.hosts.host_lock import user_at_computer
 from machinectl.machines.store.store_paths import now
 
 if TYPE_CHECKING:

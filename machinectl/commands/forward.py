@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint, MachineError, UsageError, closest_match
-from machinectl.hosts.status.present_name import present_name
+from machinectl.hosts.present_name import present_name
 from machinectl.machines.machine_driver import ssh_endpoint
 from machinectl.tunnels.container_events import Services, list_containers
 from machinectl.tunnels.port_forwarder import FollowedContainers, PortForwarder
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.engine import Endpoint
-    from machinectl.hosts.connection.login import Login
+    from machinectl.hosts.login import Login
     from machinectl.machines.store import Store
     from machinectl.tunnels.open_ports import OpenPorts
 

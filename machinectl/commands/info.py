@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl.engine import EngineQuery
 from machinectl.errors import MachineError
-from machinectl.hosts.certificates.expiry import CertificateRow, certificate_rows
-from machinectl.hosts.connection.login import logged_in
-from machinectl.hosts.parallel.workers import run_at_once
-from machinectl.hosts.status.query_engines import MachineStatus, engine_failures, query_engines, recorded_statuses
+from machinectl.hosts.expiry import CertificateRow, certificate_rows
+from machinectl.hosts.login import logged_in
+from machinectl.hosts.query_engines import MachineStatus, engine_failures, query_engines, recorded_statuses
+from machinectl.hosts.workers import run_at_once
 from machinectl.json_values import go_names
 from machinectl.machines.record import Machine
 from machinectl.provision.facts.health import Vitals, parse_vitals, vitals_command
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.connection.login import Login
+    from machinectl.hosts.login import Login
     from machinectl.machines.store import Store
 
 INFO = EngineQuery("/info", dict)

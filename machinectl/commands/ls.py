@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from machinectl.errors import Hint
-from machinectl.hosts.status import query_engines
-from machinectl.hosts.status.query_engines import MachineStatus
+from machinectl.hosts import query_engines
+from machinectl.hosts.query_engines import MachineStatus
 from machinectl.machines.swarm_node import JOINING, MEMBER, WORKER, on_record
 from machinectl.tunnels.command_environment import machine_at_socket
 

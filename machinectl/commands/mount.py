@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 from machinectl.console import SilentConsole
 from machinectl.errors import Hint, MachineError, UsageError, one_line
-from machinectl.hosts.connection.copy_paths import parse_machine_path
-from machinectl.hosts.connection.login import Login
-from machinectl.hosts.connection.openssh_programs import run_ssh_program, temporary_ssh_config
+from machinectl.hosts.copy_paths import parse_machine_path
+from machinectl.hosts.login import Login
+from machinectl.hosts.openssh_programs import run_ssh_program, temporary_ssh_config
 from machinectl.process_streams import query_program
 from machinectl.ssh.openssh.copy_commands import sshfs_command
 
 if TYPE_CHECKING:
     from machinectl.console import Console
-    from machinectl.hosts.connection.copy_paths import MachinePath
+    from machinectl.hosts.copy_paths import MachinePath
     from machinectl.machines.store import Store
 
 # Programs that unmount without root: FUSE 3, FUSE 2 and macOS.

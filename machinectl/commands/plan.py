@@ -98,7 +98,7 @@ def certificate_check() -> HasCertificates:
         if machine is None and files in good:
             return False
         # It loads cryptography, which few fleets need.
-        from machinectl.hosts.certificates.certificate_files import has_named_certificates
+        from machinectl.hosts.certificate_files import has_named_certificates
 
         found = has_named_certificates(machine, files)
         good.add(files)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from machinectl.hosts.parallel.workers import plan_each, work_on_each
+from machinectl.hosts.workers import plan_each, work_on_each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from machinectl.console import Console
     from machinectl.errors import MachineError
-    from machinectl.hosts.connection.login import Login
-    from machinectl.hosts.lifecycle.host_plan import HostPlan
-    from machinectl.hosts.power.power_switch import PowerSwitch
+    from machinectl.hosts.host_plan import HostPlan
+    from machinectl.hosts.login import Login
+    from machinectl.hosts.power_switch import PowerSwitch
     from machinectl.machines.store import Store
 
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.console import StateNote
-from machinectl.hosts.lifecycle.provisioning import preview_provisioning
-from machinectl.hosts.lifecycle.provisioning import provision as provision_machine
-from machinectl.hosts.parallel.workers import plan_each, work_on_each
+from machinectl.hosts.provisioning import preview_provisioning
+from machinectl.hosts.provisioning import provision as provision_machine
+from machinectl.hosts.workers import plan_each, work_on_each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from machinectl.console import Console
     from machinectl.errors import MachineError
-    from machinectl.hosts.connection.login import Login
-    from machinectl.hosts.lifecycle.host_plan import HostPlan
-    from machinectl.hosts.lifecycle.setup import Setup
+    from machinectl.hosts.host_plan import HostPlan
+    from machinectl.hosts.login import Login
+    from machinectl.hosts.setup import Setup
     from machinectl.machines.store import Held, Store
 
 

@@ -9,8 +9,13 @@ from urllib.parse import urlencode
 from machinectl.cli.go.docker_ps import Fields, container_fields
 from machinectl.cli.go.value_format import plain_json
 from machinectl.engine import EngineQuery
-from machinectl.hosts.status.docker_filters import docker_filters, failures_with_filters
-from machinectl.hosts.status.query_engines import MachineStatus, query_engines, recorded_statuses
+from machinectl.hosts.query_engines import (
+    MachineStatus,
+    docker_filters,
+    failures_with_filters,
+    query_engines,
+    recorded_statuses,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from machinectl.hosts.status.ready_endpoint import ready_endpoint
+from machinectl.hosts.query_engines import ready_endpoint
 from machinectl.images.transfer import transfer
 
 if TYPE_CHECKING:

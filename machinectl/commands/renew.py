@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 from machinectl.console import confirm, decline
 from machinectl.errors import Hint, MachineError
-from machinectl.hosts.certificates.expiry import expires_soon
-from machinectl.hosts.certificates.renewal_time import due_certificates
-from machinectl.hosts.lifecycle.engine_restart import check_provisioned
-from machinectl.hosts.parallel.rollout_order import RolloutOrder
-from machinectl.hosts.parallel.workers import locked_machine, plan_each, run_at_once, work_on_each
-from machinectl.hosts.upkeep.certificate_renewal import plan_renewal, renew
+from machinectl.hosts.certificate_renewal import plan_renewal, renew
+from machinectl.hosts.engine_restart import check_provisioned
+from machinectl.hosts.expiry import due_certificates, expires_soon
+from machinectl.hosts.rollout_order import RolloutOrder
+from machinectl.hosts.workers import locked_machine, plan_each, run_at_once, work_on_each
 from machinectl.machines.holders import holders_of
 from machinectl.machines.record import Phase, waits_for_access
 from machinectl.machines.selection import chosen, matching
@@ -31,10 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.certificates.renewal_time import Due, LifetimeLeft
-    from machinectl.hosts.connection.login import Login
-    from machinectl.hosts.lifecycle.host_plan import HostPlan
-    from machinectl.hosts.upkeep.certificate_renewal import Renewal
+    from machinectl.hosts.certificate_renewal import Renewal
+    from machinectl.hosts.expiry import Due, LifetimeLeft
+    from machinectl.hosts.host_plan import HostPlan
+    from machinectl.hosts.login import Login
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.console import decline
 from machinectl.errors import Hint, MachineError
-from machinectl.hosts.lifecycle.removal import (
+from machinectl.hosts.removal import (
     check_not_jump_host,
     confirm_removal,
     is_changed,
@@ -16,7 +16,7 @@ from machinectl.hosts.lifecycle.removal import (
     warn_of_holders,
     warn_of_swarm,
 )
-from machinectl.hosts.parallel.workers import run_at_once
+from machinectl.hosts.workers import run_at_once
 from machinectl.machines.jump_order import behind, keep_jump_hosts, outermost_first
 from machinectl.machines.record import GRANTED, owner_of
 from machinectl.machines.selection import require_names
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.lifecycle.host_plan import HostPlan
-    from machinectl.hosts.lifecycle.removal import Purge
+    from machinectl.hosts.host_plan import HostPlan
+    from machinectl.hosts.removal import Purge
     from machinectl.machines.store import Store
 
 
@@ -114,7 +114,7 @@ def plan_removal(
     others = behind(store)
 
     def one(name: str, console: Console) -> HostPlan:
-        from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
+        from machinectl.hosts.host_plan import HostPlan, Outcome
         from machinectl.provision.host_changes import PackageInstalled, of_kind
 
         machine = known_machine(store, name, removed=bool(purge or forget))

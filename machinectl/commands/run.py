@@ -6,8 +6,8 @@ import shlex
 from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint, MachineError, UsageError
-from machinectl.hosts.connection.remote_command import run_remote_script
-from machinectl.hosts.parallel.output_streams import LIMIT, stream_output
+from machinectl.hosts.output_streams import LIMIT, stream_output
+from machinectl.hosts.remote_script import run_remote_script
 from machinectl.machines.machine_driver import endpoints_of
 from machinectl.machines.store.machine_store import read_or_none
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.connection.login import Login
-    from machinectl.hosts.connection.remote_command import RemoteScript
-    from machinectl.hosts.parallel.output_streams import Events
+    from machinectl.hosts.login import Login
+    from machinectl.hosts.output_streams import Events
+    from machinectl.hosts.remote_script import RemoteScript
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
     from machinectl.process_streams import StopEvent, WriteOutput

@@ -10,18 +10,18 @@ import sys
 from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint, MachineError, UsageError
-from machinectl.hosts.connection.copy_paths import parse_machine_path
-from machinectl.hosts.connection.openssh_programs import run_ssh_program, temporary_ssh_config
-from machinectl.hosts.connection.sftp_copy import copy_by_sftp, explain_sftp_failure
+from machinectl.hosts.copy_paths import parse_machine_path
+from machinectl.hosts.openssh_programs import run_ssh_program, temporary_ssh_config
+from machinectl.hosts.sftp_copy import copy_by_sftp, explain_sftp_failure
 from machinectl.ssh.openssh.copy_commands import has_sftp_scp, rsync_command, scp_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.connection.copy_paths import MachinePath
-    from machinectl.hosts.connection.login import Login
-    from machinectl.hosts.connection.openssh_programs import SSHFiles
+    from machinectl.hosts.copy_paths import MachinePath
+    from machinectl.hosts.login import Login
+    from machinectl.hosts.openssh_programs import SSHFiles
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
     from machinectl.ssh.openssh.copy_commands import CopyOptions

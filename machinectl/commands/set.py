@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from machinectl.driver.driver_options import option_flag
 from machinectl.errors import NO_HINT, Hint, MachineError, UsageError
-from machinectl.hosts.connection.docker_over_ssh import note_jump_host
-from machinectl.hosts.lifecycle.editing import Edit
+from machinectl.hosts.docker_over_ssh import note_jump_host
+from machinectl.hosts.editing import Edit
 from machinectl.machines.create_options import ACCESS_LIFETIME, ADDRESS, ENGINE_FLAGS
 from machinectl.machines.holders import listener_effect
 from machinectl.machines.machine_driver import driver_of, endpoints_of

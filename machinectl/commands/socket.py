@@ -15,9 +15,9 @@ from machinectl.console import RewritingConsole
 from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.files.atomic import remove_if_present
 from machinectl.foreground_program import run_foreground
-from machinectl.hosts.connection.login import Login
-from machinectl.hosts.status.present_name import present_name
-from machinectl.hosts.status.ready_endpoint import ready_endpoint
+from machinectl.hosts.login import Login
+from machinectl.hosts.present_name import present_name
+from machinectl.hosts.query_engines import ready_endpoint
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.tunnels.command_environment import socket_variables, with_variables
 from machinectl.tunnels.machine_engine import check_answer
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.status.present_name import PresentName
+    from machinectl.hosts.present_name import PresentName
     from machinectl.machines.store import Store
     from machinectl.tunnels.open_ports import OpenPort
     from machinectl.tunnels.relay_thread import RelayThread

@@ -11,8 +11,8 @@ from machinectl.driver.installed_drivers import close_all
 from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.files.spool_directory import temporary_directory
 from machinectl.foreground_program import end_alike, run_foreground
-from machinectl.hosts.connection.login import answering_endpoint, logged_in, login_endpoint, pin_first_key, pin_in_store
-from machinectl.hosts.connection.openssh_programs import checked_known_hosts, raise_ssh_failure
+from machinectl.hosts.login import answering_endpoint, logged_in, login_endpoint, pin_first_key, pin_in_store
+from machinectl.hosts.openssh_programs import checked_known_hosts, raise_ssh_failure
 from machinectl.machines.machine_driver import ssh_endpoint
 from machinectl.machines.selection import chosen_one
 from machinectl.machines.store.machine_store import read_or_none
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.driver import SSHEndpoint
-    from machinectl.hosts.connection.login import Login
+    from machinectl.hosts.login import Login
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from machinectl.docker_cli.ssh_config_file import all_blocks, write_ssh_config
 from machinectl.errors import Hint, MachineError, UsageError
-from machinectl.hosts.connection.docker_over_ssh import USERS_OWN, include_line, is_included
-from machinectl.hosts.connection.openssh_programs import machine_host_block
+from machinectl.hosts.docker_over_ssh import USERS_OWN, include_line, is_included
+from machinectl.hosts.openssh_programs import machine_host_block
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

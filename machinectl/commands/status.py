@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from machinectl.errors import Hint, MachineError
-from machinectl.hosts.certificates.pending import settle_pending
-from machinectl.hosts.status.machine_states import state_of
+from machinectl.hosts.machine_states import state_of
+from machinectl.hosts.pending_certificates import settle_pending
 from machinectl.machines.selection import chosen_one
 from machinectl.state import State
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.hosts.parallel.workers import plan_each, work_on_each
-from machinectl.hosts.upkeep.engine_upgrade import plan_upgrade, upgrade_engine
+from machinectl.hosts.engine_upgrade import plan_upgrade, upgrade_engine
+from machinectl.hosts.workers import plan_each, work_on_each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from machinectl.console import Console
     from machinectl.errors import MachineError
-    from machinectl.hosts.connection.login import Login
-    from machinectl.hosts.lifecycle.host_plan import HostPlan
+    from machinectl.hosts.host_plan import HostPlan
+    from machinectl.hosts.login import Login
     from machinectl.machines.store import Store
     from machinectl.provision.target import Allowed
 

@@ -13,7 +13,7 @@ from machinectl.descriptors import fitting_jobs
 from machinectl.discovery.port_sweep import PortSweep, SweepTarget
 from machinectl.discovery.services import FoundService, identify_service
 from machinectl.errors import MachineError
-from machinectl.hosts.status.machine_states import driver_or_none, ssh_endpoint_or_none
+from machinectl.hosts.machine_states import driver_or_none, ssh_endpoint_or_none
 from machinectl.name_resolution import NameLookups, addresses_of, host_name_of
 
 if TYPE_CHECKING:

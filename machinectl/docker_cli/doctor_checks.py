@@ -21,8 +21,8 @@ from machinectl.docker_cli.docker_directory import check_docker_directory, docke
 from machinectl.docker_cli.machine_contexts import ContextStatus, SyncStep, context_status
 from machinectl.errors import Hint, MachineError, one_line
 from machinectl.files.atomic import quote_word, read_file
-from machinectl.hosts.connection.docker_over_ssh import LET_SSH_KNOW, ssh_config_path
-from machinectl.hosts.connection.openssh_programs import UNVERIFIED
+from machinectl.hosts.docker_over_ssh import LET_SSH_KNOW, ssh_config_path
+from machinectl.hosts.openssh_programs import UNVERIFIED
 from machinectl.process_streams import find_program
 from machinectl.quantities import first_names, plural
 from machinectl.ssh.destination import ssh_command

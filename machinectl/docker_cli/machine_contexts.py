@@ -11,7 +11,7 @@ from machinectl.docker_cli.context_exchange import ContextError
 from machinectl.docker_cli.contexts import DEFAULT, Context, Contexts, Mark, invalid_name_reason
 from machinectl.errors import NO_HINT, Hint, MachineError, one_line, quoted
 from machinectl.files.fileset import read_regular_file
-from machinectl.hosts.certificates.identity import CLIENT_FILES
+from machinectl.hosts.identity import CLIENT_FILES
 from machinectl.machines.record import Phase
 from machinectl.machines.store import Store
 from machinectl.machines.tls_warnings import repair_hint

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
 from machinectl.files.atomic import Translated, read_file, replace_file
-from machinectl.hosts.connection.docker_over_ssh import ssh_config_path
-from machinectl.hosts.connection.openssh_programs import machine_host_block
+from machinectl.hosts.docker_over_ssh import ssh_config_path
+from machinectl.hosts.openssh_programs import machine_host_block
 from machinectl.machines.machine_driver import endpoints_of
 from machinectl.machines.record import Phase
 from machinectl.machines.store.lock import Lock

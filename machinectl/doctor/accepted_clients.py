@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.check import BROKEN, OK, UNKNOWN, Check, first_case
 from machinectl.errors import NO_HINT, Hint
-from machinectl.hosts.certificates.client_warnings import UNFINISHED, finishing
+from machinectl.hosts.holder_cas import UNFINISHED, finishing
 from machinectl.machines.holders import ACTIVE, ADDING, ENDING
 from machinectl.provision import client_cas
 from machinectl.provision.client_cas import CLIENTS

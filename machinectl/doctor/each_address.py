@@ -14,8 +14,8 @@ from machinectl.engine.dialling.tls import OTHER_NAMES
 from machinectl.engine.endpoint import Deadline
 from machinectl.engine.http import dial
 from machinectl.errors import DOCTOR, Hint, MachineError
-from machinectl.hosts.connection.login import moved_hint
-from machinectl.hosts.parallel.background_task import BackgroundTask
+from machinectl.hosts.login import moved_hint
+from machinectl.hosts.machine_threads import BackgroundTask
 from machinectl.machines.addresses import FLAG
 from machinectl.machines.machine_driver import endpoint_of, flag_of_set, ssh_or_none
 from machinectl.machines.record import owner_of, owners_name

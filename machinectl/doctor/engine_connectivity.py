@@ -17,7 +17,7 @@ from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http import dial, get
 from machinectl.engine.probe import LONGEST_ANSWER, LONGEST_VERSION, parse_object
 from machinectl.errors import Hint, MachineError, one_line
-from machinectl.hosts.certificates.pending import pending_sets, probe_any_set
+from machinectl.hosts.pending_certificates import pending_sets, probe_any_set
 from machinectl.machines.machine_driver import endpoint_of
 from machinectl.state import State
 

@@ -25,13 +25,13 @@ from machinectl.doctor.host_condition import Shell
 from machinectl.doctor.ssh_only import ssh_only_checks
 from machinectl.engine.dialling.tls import foreign_ca_hint
 from machinectl.errors import DOCTOR, IMPORT, NO_HINT, Hint, MachineError
-from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.connection.login import Login, logged_in, moved_hint, pinned_known_hosts, root_runner
-from machinectl.hosts.connection.openssh_programs import docker_needs_ssh_config
-from machinectl.hosts.lifecycle.host_owner import GIVE_UP, after_loss, lost_to
-from machinectl.hosts.lifecycle.host_plan import target_of
-from machinectl.hosts.parallel.background_task import BackgroundTask
-from machinectl.hosts.status.machine_states import ASLEEP, driver_or_none, state_from_driver
+from machinectl.hosts.host_owner import GIVE_UP, after_loss, lost_to
+from machinectl.hosts.host_plan import target_of
+from machinectl.hosts.identity import Identity
+from machinectl.hosts.login import Login, logged_in, moved_hint, pinned_known_hosts, root_runner
+from machinectl.hosts.machine_states import ASLEEP, driver_or_none, state_from_driver
+from machinectl.hosts.machine_threads import BackgroundTask
+from machinectl.hosts.openssh_programs import docker_needs_ssh_config
 from machinectl.machines.holders import holders_of
 from machinectl.machines.machine_driver import endpoint_of, endpoints_of, ssh_or_none
 from machinectl.machines.record import Machine, Phase
@@ -252,7 +252,7 @@ def own_url(machine: Machine, console: Console, login: Login, timeout: float) ->
 
 def shows_own_key(machine: Machine, host: str, console: Console, login: Login, timeout: float) -> bool | None:
     # paramiko takes 150 ms to load.
-    from machinectl.hosts.connection.answering_host import has_own_key
+    from machinectl.hosts.answering_host import has_own_key
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
 
     ssh = ssh_or_none(machine)

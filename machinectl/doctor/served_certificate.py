@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl.check import Check, broken, ok, unknown, value_or
 from machinectl.errors import Hint, MachineError, put_certificates_in
-from machinectl.hosts.certificates.expiry import expires_in, expires_soon
-from machinectl.hosts.lifecycle.host_owner import SERVER, after_loss
+from machinectl.hosts.expiry import expires_in, expires_soon
+from machinectl.hosts.host_owner import SERVER, after_loss
 from machinectl.provision import preflight
 
 if TYPE_CHECKING:
     from machinectl.doctor.host_condition import Shell
-    from machinectl.hosts.certificates.identity import Identity
+    from machinectl.hosts.identity import Identity
     from machinectl.provision.facts.host_facts import Facts
 
 TITLE = "Served certificate"

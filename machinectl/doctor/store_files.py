@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from machinectl.check import BROKEN, OK, UNKNOWN, Check, broken, first_case, ok, unknown
 from machinectl.errors import NO_HINT, Hint, put_certificates_in
 from machinectl.files.atomic import quote_word
-from machinectl.hosts.certificates.expiry import (
+from machinectl.hosts.expiry import (
     EXPIRED,
     CertificateRow,
     certificate_rows,
@@ -18,7 +18,7 @@ from machinectl.hosts.certificates.expiry import (
     remaining_time,
     renewal_command,
 )
-from machinectl.hosts.lifecycle.shared_hosts import is_set_up_here
+from machinectl.hosts.shared_hosts import is_set_up_here
 from machinectl.machines.holders import TOOL, holders_of
 from machinectl.machines.record import PROVISION, Machine, Phase, access_hint, removal_command, waits_for_access
 from machinectl.quantities import first_names

@@ -182,7 +182,7 @@ def certificate_checks(store: Store, machines: list[Machine]) -> Iterator[Check]
 
 
 def removed_check(store: Store) -> Iterator[Check]:
-    from machinectl.hosts.lifecycle.host_owner import is_engine_alone
+    from machinectl.hosts.host_owner import is_engine_alone
 
     machines = removed_machines(store)
     if machines:

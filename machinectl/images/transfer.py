@@ -12,7 +12,7 @@ from machinectl.console import SilentConsole
 from machinectl.errors import Hint, MachineError
 from machinectl.files.atomic import quote_word
 from machinectl.files.spool_directory import spool_directory
-from machinectl.hosts.parallel.workers import LIMIT, run_at_once
+from machinectl.hosts.workers import LIMIT, run_at_once
 from machinectl.images.engine_images import Images
 from machinectl.images.image import chain_ids
 from machinectl.images.read_archive import SPARE, ArchiveReader, Wanted

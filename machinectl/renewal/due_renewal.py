@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from machinectl import certs
 from machinectl.console import UnattendedConsole
 from machinectl.errors import NO_HINT, Hint, MachineError
-from machinectl.hosts.certificates.engine_clock import check_engine_clock
-from machinectl.hosts.certificates.expiry import expires_soon
-from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.certificates.renewal_time import LifetimeLeft, due_certificates
-from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
-from machinectl.hosts.upkeep.certificate_renewal import Renewal, plan_renewal, renew, signing_ca
+from machinectl.hosts.certificate_renewal import Renewal, plan_renewal, renew, signing_ca
+from machinectl.hosts.engine_clock import check_engine_clock
+from machinectl.hosts.expiry import LifetimeLeft, due_certificates, expires_soon
+from machinectl.hosts.host_plan import HostPlan, Outcome
+from machinectl.hosts.identity import Identity
 from machinectl.machines.record import Phase
 from machinectl.machines.tls_warnings import expiry_words, renewing
 from machinectl.provision.decision import EngineStopped
@@ -23,8 +22,8 @@ from machinectl.ssh.ssh_errors import Unreachable
 
 if TYPE_CHECKING:
     from machinectl.console import Console
-    from machinectl.hosts.certificates.renewal_time import Due
-    from machinectl.hosts.connection.login import Login
+    from machinectl.hosts.expiry import Due
+    from machinectl.hosts.login import Login
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
 

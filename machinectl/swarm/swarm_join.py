@@ -12,10 +12,10 @@ from machinectl import url as engine_url
 from machinectl.console import StateNote
 from machinectl.engine import swarm_api
 from machinectl.errors import Hint, MachineError
-from machinectl.hosts.connection.login import logged_in_as_root
-from machinectl.hosts.lifecycle.engine_restart import live_restore_borrowed, not_restored, restore_live_restore
-from machinectl.hosts.lifecycle.host_plan import target_of
-from machinectl.hosts.lifecycle.host_run import RealRun
+from machinectl.hosts.engine_restart import live_restore_borrowed, not_restored, restore_live_restore
+from machinectl.hosts.host_plan import target_of
+from machinectl.hosts.host_run import RealRun
+from machinectl.hosts.login import logged_in_as_root
 from machinectl.machines.machine_driver import endpoint_of, ssh_or_none
 from machinectl.machines.record import check_ready
 from machinectl.machines.swarm_node import FORGOTTEN, JOINING, LEAVING, MANAGER, MEMBER, SwarmNode, on_record
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.engine.swarm_api import Membership
-    from machinectl.hosts.connection.login import Login
+    from machinectl.hosts.login import Login
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held
     from machinectl.provision.facts.host_facts import Facts

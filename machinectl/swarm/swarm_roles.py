@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from machinectl.engine.swarm_api import INFO, Membership
 from machinectl.errors import Hint, MachineError
-from machinectl.hosts.certificates.pending import ask_machines
-from machinectl.hosts.parallel.workers import work_on_each
+from machinectl.hosts.pending_certificates import ask_machines
+from machinectl.hosts.workers import work_on_each
 from machinectl.machines.record import natural
 from machinectl.machines.swarm_node import MANAGER, WORKER, node_of, on_record
 from machinectl.state import State
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from machinectl.console import Console
-    from machinectl.hosts.connection.login import Login
+    from machinectl.hosts.login import Login
     from machinectl.machines.store import Held, Store
     from machinectl.swarm.swarm_join import Joining
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from machinectl import engine
 from machinectl.engine import swarm_api
 from machinectl.errors import Hint, MachineError
-from machinectl.hosts.certificates.pending import ask_machines
+from machinectl.hosts.pending_certificates import ask_machines
 from machinectl.machines.machine_driver import endpoint_of
 from machinectl.machines.swarm_node import node_of, on_record
 from machinectl.state import State

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from machinectl.engine.duplex.duplex_stream import DuplexStream
-    from machinectl.hosts.status.present_name import PresentName
+    from machinectl.hosts.present_name import PresentName
 
 # Seconds to log in and to reach the engine.
 LOGIN_SECONDS = 30.0

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from machinectl.descriptors import fitting_jobs
 from machinectl.errors import NO_HINT, Hint, MachineError, one_line
-from machinectl.hosts.connection.login import logged_in, pin_in_store
-from machinectl.hosts.status.present_name import LOOK_SECONDS
+from machinectl.hosts.login import logged_in, pin_in_store
+from machinectl.hosts.present_name import LOOK_SECONDS
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.quantities import first_names
 from machinectl.ssh.client.openssh_session import system_master
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.engine import Endpoint
-    from machinectl.hosts.connection.login import Login
-    from machinectl.hosts.status.present_name import PresentName
+    from machinectl.hosts.login import Login
+    from machinectl.hosts.present_name import PresentName
     from machinectl.ssh.client.master import Master
     from machinectl.tunnels.open_ports import OpenPorts
     from machinectl.tunnels.published_ports import Container, Wish

@@ -8,7 +8,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from machinectl.hosts.status.present_name import LOOK_SECONDS
+from machinectl.hosts.present_name import LOOK_SECONDS
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.tunnels.machine_engine import MachineEngine
 from machinectl.tunnels.relay import Relay
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from machinectl.console import Console
-    from machinectl.hosts.status.present_name import PresentName
+    from machinectl.hosts.present_name import PresentName
     from machinectl.tunnels.socket_notes import SocketNote
 
 

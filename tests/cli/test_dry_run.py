@@ -10,7 +10,7 @@ import pytest
 
 from machinectl.cli.tables.dry_run import INFINITIVES, conditional, plan_report
 from machinectl.cli.tables.results import print_plans
-from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
+from machinectl.hosts.host_plan import HostPlan, Outcome
 from tests.support.sources import ROOT, texts
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import machinectl_generic as generic
 import machinectl_none as none
 from machinectl import certs
 from machinectl.cli.catalogue import ALL
-from machinectl.hosts.certificates.identity import CLIENT_FILES
+from machinectl.hosts.identity import CLIENT_FILES
 from machinectl.machines.record import Machine
 from machinectl.tunnels.socket_file import opened_socket
 from machinectl.tunnels.socket_notes import SocketNote

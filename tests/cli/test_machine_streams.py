@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from machinectl.cli.output.machine_streams import MOST_KEPT, AsJSON, Grouped
-from machinectl.hosts.parallel.output_streams import CommandEnded, OutputPiece
+from machinectl.hosts.output_streams import CommandEnded, OutputPiece
 
 if TYPE_CHECKING:
     import pytest

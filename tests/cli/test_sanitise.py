@@ -17,7 +17,7 @@ from machinectl.cli.output.terminal import Terminal
 from machinectl.cli.tables.dry_run import print_plan
 from machinectl.cli.tables.text_table import cell_text
 from machinectl.errors import Hint, MachineError
-from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
+from machinectl.hosts.host_plan import HostPlan, Outcome
 from machinectl.ssh.ssh_errors import LoginRefused
 from tests.support import servers
 from tests.support.in_process import machinectl

@@ -22,7 +22,7 @@ from machinectl.cli.output.exit_status import BUG, guarded
 from machinectl.cli.output.stdio import Stream
 from machinectl.cli.output.terminal import Terminal
 from machinectl.errors import MachineError
-from machinectl.hosts.connection.login import Login
+from machinectl.hosts.login import Login
 from machinectl.machines.record import Machine
 from machinectl.swarm.swarm_join import Joining
 from machinectl.swarm.swarm_roles import Roles

@@ -23,8 +23,8 @@ from machinectl.commands.create import create
 from machinectl.console import Unanswered
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
-from machinectl.hosts.connection.login import Login
-from machinectl.hosts.lifecycle.creation import Creation, Onboarding
+from machinectl.hosts.creation import Creation, Onboarding
+from machinectl.hosts.login import Login
 from machinectl.machines.record import Machine
 from machinectl.machines.spec import MachineSpec
 from machinectl.provision.target import NOTHING_SPECIAL

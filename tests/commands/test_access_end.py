@@ -12,9 +12,9 @@ from machinectl.access.granting import AccessGrant, client_of_holder
 from machinectl.commands.access import end as access_end_module
 from machinectl.commands.access.end import EndOrder, access_end, machines_of
 from machinectl.errors import Declined, Hint, MachineError, NeedsProvisioning
-from machinectl.hosts.certificates.signing import signed
-from machinectl.hosts.connection.login import Login
-from machinectl.hosts.lifecycle.host_plan import HostPlan
+from machinectl.hosts.host_plan import HostPlan
+from machinectl.hosts.login import Login
+from machinectl.hosts.signing import signed
 from machinectl.machines.holders import PERSON, find_holder
 from machinectl.machines.record import Machine
 from machinectl.provision.decision import EngineDown, InUse, NotRestarted

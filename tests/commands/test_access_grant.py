@@ -18,8 +18,8 @@ from machinectl.cli.main import run_command_line
 from machinectl.cli.options.verb_session import Session
 from machinectl.cli.verbs.share.access import access_grant
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.certificates.signing import signed
-from machinectl.hosts.connection.login import Login
+from machinectl.hosts.login import Login
+from machinectl.hosts.signing import signed
 from machinectl.machines.holders import ENDING, find_holder, put_holder
 from machinectl.machines.record import Machine
 from machinectl.value_classes import replace as replaced

@@ -23,10 +23,10 @@ from machinectl.commands.access.issue import ToolIssue, access_issue, plan_acces
 from machinectl.commands.access.ls import access_ls
 from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.files import fileset
-from machinectl.hosts.certificates.client_warnings import unfinished_access
-from machinectl.hosts.certificates.signing import signed
-from machinectl.hosts.connection.login import Login
-from machinectl.hosts.lifecycle.host_plan import HostPlan
+from machinectl.hosts.holder_cas import unfinished_access
+from machinectl.hosts.host_plan import HostPlan
+from machinectl.hosts.login import Login
+from machinectl.hosts.signing import signed
 from machinectl.machines.holders import (
     MAYBE_WRITTEN,
     TOOL,

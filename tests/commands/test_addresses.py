@@ -34,7 +34,7 @@ from machinectl.engine.duplex.duplex_dial import open_stream
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http import dial
 from machinectl.engine.probe import failed_probe
-from machinectl.hosts.lifecycle.engine_restart import until_it_answers
+from machinectl.hosts.engine_restart import until_it_answers
 from machinectl.machines import answered_address
 from machinectl.machines.answered_address import ENGINE, AddressNews
 from machinectl.machines.machine_driver import endpoint_of

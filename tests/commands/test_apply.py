@@ -23,10 +23,10 @@ from machinectl.fleet.model import FleetHost, FleetId
 from machinectl.fleet.rollout import machine_changes, phases, restarts
 from machinectl.fleet.rollout.apply_run import ApplyOptions, ApplyRun, apply_locked
 from machinectl.fleet.rollout.plan_steps import Action, Did, Difference, FleetPlan, PlanStep, Result
-from machinectl.hosts.connection.login import Login, logged_in
-from machinectl.hosts.lifecycle import provisioning
-from machinectl.hosts.lifecycle.host_plan import HostPlan as SetupPlan
-from machinectl.hosts.parallel.rollout_order import BatchSizes
+from machinectl.hosts import provisioning
+from machinectl.hosts.host_plan import HostPlan as SetupPlan
+from machinectl.hosts.login import Login, logged_in
+from machinectl.hosts.rollout_order import BatchSizes
 from machinectl.machines.machine_driver import endpoint_of
 from machinectl.machines.record import PROVISION, Machine, Phase
 from machinectl.machines.spec import MachineSpec

@@ -22,8 +22,8 @@ from machinectl.commands.certs.issue import certs_issue
 from machinectl.commands.certs.ls import certs_ls, expiring
 from machinectl.errors import MachineError, UsageError
 from machinectl.files import fileset
-from machinectl.hosts.certificates.certificate_files import read_tls_dir, read_tls_files
-from machinectl.hosts.certificates.expiry import CertificateRow, expires_in, remaining_time
+from machinectl.hosts.certificate_files import read_tls_dir, read_tls_files
+from machinectl.hosts.expiry import CertificateRow, expires_in, remaining_time
 from machinectl.machines.record import Machine
 from machinectl.provision.host_changes import FileCreated
 from tests.support.in_process import machinectl

@@ -16,9 +16,9 @@ from machinectl.commands.ssh_config import keep_ssh_config
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.docker_cli.machine_contexts import sync_context
 from machinectl.driver.installed_drivers import load
-from machinectl.hosts.connection.docker_over_ssh import note_docker_over_ssh
-from machinectl.hosts.connection.login import Login
-from machinectl.hosts.lifecycle.creation import CreatedMachine, Creation, Onboarding
+from machinectl.hosts.creation import CreatedMachine, Creation, Onboarding
+from machinectl.hosts.docker_over_ssh import note_docker_over_ssh
+from machinectl.hosts.login import Login
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.spec import CertificateFiles, MachineSpec

@@ -26,9 +26,9 @@ from machinectl.exports.export_document import (
 )
 from machinectl.exports.store_import import ImportedMachine
 from machinectl.files.fileset import COMMITTED
-from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.certificates.pending import store_pending
-from machinectl.hosts.lifecycle.removal import remove_machine
+from machinectl.hosts.identity import Identity
+from machinectl.hosts.pending_certificates import store_pending
+from machinectl.hosts.removal import remove_machine
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
 from machinectl.provision.host_changes import CaTrusted

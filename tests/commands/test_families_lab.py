@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.hosts.upkeep.engine_packages import PackageManager, engine_package
+from machinectl.hosts.engine_upgrade import PackageManager, engine_package
 from machinectl.provision.facts import host_facts
 from machinectl.provision.steps import distributions
 from tests.hosts.test_setup_lab import Bench, changed

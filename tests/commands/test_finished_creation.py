@@ -9,7 +9,7 @@ import pytest
 
 from machinectl.cli.options.verb_session import Session
 from machinectl.cli.verbs.manage.provision import provision
-from machinectl.hosts.connection.login import Login
+from machinectl.hosts.login import Login
 from machinectl.machines.record import Machine, Phase
 from tests.support.registered import added
 

@@ -16,7 +16,7 @@ from machinectl.commands.plan import plan
 from machinectl.errors import MachineError
 from machinectl.fleet.fleet_keys import COMMON, ENGINE, Drivers, Kind
 from machinectl.fleet.rollout.apply_run import ApplyOptions
-from machinectl.hosts.connection.login import Login
+from machinectl.hosts.login import Login
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine
 from machinectl.provision.target import NOTHING_SPECIAL

@@ -20,9 +20,9 @@ from machinectl.commands.import_docker_machine import import_docker_machine
 from machinectl.engine import Endpoint, Probe
 from machinectl.errors import MachineError, UsageError
 from machinectl.exports.store_import import ImportedMachine
-from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.upkeep import certificate_renewal
-from machinectl.hosts.upkeep.certificate_renewal import Renewal, new_identity
+from machinectl.hosts import certificate_renewal
+from machinectl.hosts.certificate_renewal import Renewal, new_identity
+from machinectl.hosts.identity import Identity
 from machinectl.machines.machine_driver import ssh_endpoint
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store

@@ -14,7 +14,7 @@ import pytest
 from machinectl import certs
 from machinectl.commands.certs.create import certs_create
 from machinectl.commands.ls import machine_rows
-from machinectl.hosts.certificates.identity import Identity
+from machinectl.hosts.identity import Identity
 from machinectl.machines.record import Phase
 from machinectl.state import State
 from tests.support.program import killed_at, machinectl, started

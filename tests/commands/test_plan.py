@@ -19,9 +19,9 @@ from machinectl.fleet.reading.fleet_file import read_fleet
 from machinectl.fleet.rollout.apply_run import ApplyOptions
 from machinectl.fleet.rollout.plan_steps import FleetPlan
 from machinectl.fleet.syntax.faults import WrongFile
-from machinectl.hosts.connection.login import Login
-from machinectl.hosts.lifecycle.host_plan import Outcome
-from machinectl.hosts.parallel.workers import locked_machine
+from machinectl.hosts.host_plan import Outcome
+from machinectl.hosts.login import Login
+from machinectl.hosts.workers import locked_machine
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.last_failure import record_failure
 from machinectl.provision.host_changes import FileCreated

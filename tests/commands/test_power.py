@@ -15,10 +15,11 @@ from machinectl.cli.verbs.manage.power import printed
 from machinectl.commands.power import switch_power
 from machinectl.driver import SSHEndpoint
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.connection.login import Login
-from machinectl.hosts.power import ssh_power, wake_on_lan
-from machinectl.hosts.power.boot_watch import HostWatch
-from machinectl.hosts.power.power_switch import PowerSwitch, container_count
+from machinectl.hosts import power_switch as ssh_power
+from machinectl.hosts import wake_on_lan
+from machinectl.hosts.boot_watch import HostWatch
+from machinectl.hosts.login import Login
+from machinectl.hosts.power_switch import PowerSwitch, container_count
 from machinectl.machines import machine_driver
 from machinectl.machines.record import Machine, Phase
 from machinectl.ssh.runner import CommandResult
@@ -31,7 +32,7 @@ from tests.support.registered import added, register
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from machinectl.hosts.lifecycle.host_plan import HostPlan
+    from machinectl.hosts.host_plan import HostPlan
     from machinectl.machines.store import Store
     from tests.support.sshd import SSHConfig, Sshd
 

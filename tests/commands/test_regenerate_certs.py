@@ -15,11 +15,8 @@ import pytest
 from machinectl import certs
 from machinectl.commands.renew import renew_now
 from machinectl.errors import SET_CLOCK, CheckFailed, MachineError, UsageError
-from machinectl.hosts.certificates.identity import FILES, Identity
-from machinectl.hosts.certificates.signing import signed
-from machinectl.hosts.connection.login import Login
-from machinectl.hosts.upkeep import certificate_renewal
-from machinectl.hosts.upkeep.certificate_renewal import (
+from machinectl.hosts import certificate_renewal
+from machinectl.hosts.certificate_renewal import (
     Renewal,
     certificate_change,
     check_certificates_in_use,
@@ -29,6 +26,9 @@ from machinectl.hosts.upkeep.certificate_renewal import (
     plan_renewal,
     renew,
 )
+from machinectl.hosts.identity import FILES, Identity
+from machinectl.hosts.login import Login
+from machinectl.hosts.signing import signed
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.facts.host_facts import Facts, HostFile, PortListener, Process, ServiceState
@@ -41,7 +41,7 @@ from tests.support.runner import RecordedHost
 from tests.support.servers import free_port, serving
 
 if TYPE_CHECKING:
-    from machinectl.hosts.lifecycle.host_plan import HostPlan
+    from machinectl.hosts.host_plan import HostPlan
     from machinectl.machines.store import Store
     from tests.support.sshd import Sshd
 

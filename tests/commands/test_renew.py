@@ -16,13 +16,13 @@ from machinectl.certs import checks, issuing
 from machinectl.commands import renew as command
 from machinectl.console import Unanswered
 from machinectl.errors import CheckFailed, MachineError, UsageError
-from machinectl.hosts.certificates import engine_clock
-from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.certificates.renewal_time import LifetimeLeft, Validity
-from machinectl.hosts.certificates.signing import signed
-from machinectl.hosts.connection.login import Login
-from machinectl.hosts.lifecycle.host_plan import HostPlan
-from machinectl.hosts.upkeep.certificate_renewal import Renewal, new_identity
+from machinectl.hosts import engine_clock
+from machinectl.hosts.certificate_renewal import Renewal, new_identity
+from machinectl.hosts.expiry import LifetimeLeft, Validity
+from machinectl.hosts.host_plan import HostPlan
+from machinectl.hosts.identity import Identity
+from machinectl.hosts.login import Login
+from machinectl.hosts.signing import signed
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.lock import Lock
 from machinectl.provision.decision import EngineDown, EngineStopped, NotRestarted

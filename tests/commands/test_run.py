@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.commands.run import remote_command_line
-from machinectl.hosts.parallel import output_streams
+from machinectl.hosts import output_streams
 from machinectl.machines.record import Machine
 from tests.support import program, servers
 from tests.support.in_process import machinectl

@@ -19,11 +19,11 @@ import pytest
 
 from machinectl.cli.options.ending_signals import exiting_on_signals
 from machinectl.errors import NO_HINT
-from machinectl.hosts.connection import sftp_copy
-from machinectl.hosts.connection.copy_paths import parse_machine_path
-from machinectl.hosts.connection.login import Login
-from machinectl.hosts.connection.openssh_programs import LONGEST_LINE, MOST_KEPT, SSHFiles, run_ssh_program
-from machinectl.hosts.connection.sftp_copy import FileCopier, copy_by_sftp, explain_sftp_failure
+from machinectl.hosts import sftp_copy
+from machinectl.hosts.copy_paths import parse_machine_path
+from machinectl.hosts.login import Login
+from machinectl.hosts.openssh_programs import LONGEST_LINE, MOST_KEPT, SSHFiles, run_ssh_program
+from machinectl.hosts.sftp_copy import FileCopier, copy_by_sftp, explain_sftp_failure
 from machinectl.machines.record import Machine
 from machinectl.ssh.client.sftp_files import LocalFiles
 from machinectl.ssh.openssh.copy_commands import CopyOptions

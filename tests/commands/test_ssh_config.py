@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.errors import MachineError
-from machinectl.hosts.connection.openssh_programs import machine_host_block
+from machinectl.hosts.openssh_programs import machine_host_block
 from machinectl.machines.answered_address import SSH
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine

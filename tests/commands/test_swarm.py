@@ -11,7 +11,7 @@ import pytest
 
 from machinectl.docker_cli import swarm_contexts
 from machinectl.docker_cli.contexts import Context, Contexts
-from machinectl.hosts.connection.login import Login
+from machinectl.hosts.login import Login
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from machinectl.machines.swarm_node import node_of

@@ -16,9 +16,9 @@ import pytest
 
 from machinectl.commands.renew import renew_now
 from machinectl.errors import MachineError
-from machinectl.hosts.connection.login import Login
-from machinectl.hosts.power import wake_on_lan
-from machinectl.hosts.upkeep.certificate_renewal import Renewal
+from machinectl.hosts import wake_on_lan
+from machinectl.hosts.certificate_renewal import Renewal
+from machinectl.hosts.login import Login
 from machinectl.provision.host_changes import ConfigMerged, of_kind
 from tests.lab.container import run_container
 from tests.lab.image import PASSWORD
@@ -251,7 +251,7 @@ def test_certificates_that_do_not_work_are_not_kept_on_either_side(
     host.run(f"rm {PICKY}; systemctl daemon-reload")
 
     # One that cannot be reached from here is not restarted.
-    monkeypatch.setattr("machinectl.hosts.lifecycle.engine_restart.VERIFY_TIMEOUT", 0.5)
+    monkeypatch.setattr("machinectl.hosts.engine_restart.VERIFY_TIMEOUT", 0.5)
     engine = host.output("pidof dockerd")
 
     def error() -> MachineError:

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
-from machinectl.hosts.certificates.identity import Identity
+from machinectl.hosts.identity import Identity
 from tests.lab.image import PASSWORD
 from tests.lab.snapshot import changed_files
 from tests.support.lab_cli import Cli, generic, plain

@@ -16,7 +16,7 @@ from machinectl.doctor.each_address import address_checks, look_at_addresses, wi
 from machinectl.doctor.host_condition import Shell
 from machinectl.doctor.machine_checks import Inside, check_machine, of_whose_engine, own_url
 from machinectl.errors import DOCTOR, Hint
-from machinectl.hosts.connection.login import Login
+from machinectl.hosts.login import Login
 from machinectl.machines import answered_address
 from machinectl.machines.answered_address import AddressNews
 from machinectl.machines.machine_driver import endpoint_of

@@ -20,7 +20,7 @@ from machinectl.doctor.host_condition import Shell
 from machinectl.engine.dialling.tls import import_hint
 from machinectl.engine.endpoint import Endpoint
 from machinectl.errors import SET_CLOCK
-from machinectl.hosts.certificates.identity import Identity
+from machinectl.hosts.identity import Identity
 from machinectl.provision.facts.health import FileSystem, Health, Memory
 from machinectl.provision.facts.host_facts import (
     DROP_INS,

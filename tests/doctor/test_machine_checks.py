@@ -29,10 +29,10 @@ from machinectl.doctor.machine_checks import Inside, all_checks, check_machine, 
 from machinectl.doctor.machine_checks import file_checks as kept_of
 from machinectl.doctor.this_computer import store_checks
 from machinectl.errors import MachineError
-from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.certificates.pending import store_pending
-from machinectl.hosts.certificates.signing import signed
-from machinectl.hosts.connection.login import Login
+from machinectl.hosts.identity import Identity
+from machinectl.hosts.login import Login
+from machinectl.hosts.pending_certificates import store_pending
+from machinectl.hosts.signing import signed
 from machinectl.machines.record import OPTIONAL, REQUIRED, Machine, Phase
 from machinectl.machines.store import Store
 from machinectl.provision.facts.health import Health, Memory

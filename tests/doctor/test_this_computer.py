@@ -18,7 +18,7 @@ from machinectl.check import Verdict
 from machinectl.commands.certs.create import certs_create
 from machinectl.doctor import docker_client, store_files, this_computer
 from machinectl.errors import BY_SERVICE, SET_CLOCK
-from machinectl.hosts.connection import host_lock
+from machinectl.hosts import host_lock
 from machinectl.machines.holders import PERSON, TOOL, AccessHolder, HolderKey, put_holder
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.removed_machines import removed_machines, write_removed

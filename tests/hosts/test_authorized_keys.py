@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.hosts.connection.authorized_keys import (
+from machinectl.hosts.authorized_keys import (
     authorize_command,
     authorize_key,
     authorized_command,

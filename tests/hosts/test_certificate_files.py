@@ -10,7 +10,7 @@ import pytest
 
 from machinectl.commands.certs.create import certs_create
 from machinectl.errors import MachineError
-from machinectl.hosts.certificates.certificate_files import has_named_certificates, read_named_certificates
+from machinectl.hosts.certificate_files import has_named_certificates, read_named_certificates
 from machinectl.machines.record import Machine
 from machinectl.machines.spec import CertificateFiles
 from tests.support.registered import added

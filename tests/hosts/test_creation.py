@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.driver.installed_drivers import load
-from machinectl.hosts.connection.login import Login
-from machinectl.hosts.lifecycle.creation import Creation, Onboarding, recorded_spec
+from machinectl.hosts.creation import Creation, Onboarding, recorded_spec
+from machinectl.hosts.login import Login
 from machinectl.machines.spec import MachineSpec
 from machinectl.provision.target import NOTHING_SPECIAL
 

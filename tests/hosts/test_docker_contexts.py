@@ -15,8 +15,8 @@ from machinectl import certs
 from machinectl.commands.certs.create import certs_create
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.docker_cli.machine_contexts import update_contexts
-from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.certificates.pending import store_pending
+from machinectl.hosts.identity import Identity
+from machinectl.hosts.pending_certificates import store_pending
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
 from tests.support.docker_cli import DockerCli

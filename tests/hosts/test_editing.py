@@ -10,12 +10,12 @@ import pytest
 
 from machinectl.engine import Probe
 from machinectl.errors import MachineError
-from machinectl.hosts.certificates.identity import CLIENT_FILES
-from machinectl.hosts.connection.login import Login
-from machinectl.hosts.lifecycle import provisioning
-from machinectl.hosts.lifecycle.editing import Edit
-from machinectl.hosts.lifecycle.engine_restart import World
-from machinectl.hosts.lifecycle.setup import Setup
+from machinectl.hosts import provisioning
+from machinectl.hosts.editing import Edit
+from machinectl.hosts.engine_restart import World
+from machinectl.hosts.identity import CLIENT_FILES
+from machinectl.hosts.login import Login
+from machinectl.hosts.setup import Setup
 from machinectl.machines.record import PROVISION, Machine
 from machinectl.provision.host_changes import FileCreated
 from machinectl.state import State

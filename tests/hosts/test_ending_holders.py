@@ -12,10 +12,9 @@ from machinectl.check import Verdict
 from machinectl.commands.renew import confirm_renewal
 from machinectl.doctor.store_files import modes_check
 from machinectl.errors import CheckFailed, Hint, MachineError
-from machinectl.hosts.certificates.ending_holders import ending_holders
-from machinectl.hosts.certificates.holder_files import holder_ca
-from machinectl.hosts.lifecycle.host_plan import target_of
-from machinectl.hosts.upkeep.certificate_renewal import Renewal
+from machinectl.hosts.certificate_renewal import Renewal
+from machinectl.hosts.holder_cas import ending_holders, holder_ca
+from machinectl.hosts.host_plan import target_of
 from machinectl.machines.holders import ACTIVE, ENDING, AccessHolder, holders_of, put_holder
 from machinectl.machines.record import Machine
 from machinectl.provision.decision import EngineDown

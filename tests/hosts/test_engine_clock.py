@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.errors import CheckFailed
-from machinectl.hosts.certificates import engine_clock
-from machinectl.hosts.certificates.engine_clock import check_engine_clock
+from machinectl.hosts import engine_clock
+from machinectl.hosts.engine_clock import check_engine_clock
 from machinectl.machines.record import Machine
 from tests.support import servers
 from tests.support.registered import added

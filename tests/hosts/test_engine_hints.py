@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.hosts.lifecycle.engine_hints import correction, unread_unit
+from machinectl.hosts.engine_hints import correction, unread_unit
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.facts.host_facts import Facts, parse_facts

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl.errors import CheckFailed, Hint, MachineError
-from machinectl.hosts.lifecycle.engine_restart import drained_for_restart, ready_to_restart, restarting
-from machinectl.hosts.lifecycle.host_plan import target_of
-from machinectl.hosts.lifecycle.host_run import RealRun
-from machinectl.hosts.lifecycle.purging import undo_changes
+from machinectl.hosts.engine_restart import drained_for_restart, ready_to_restart, restarting
+from machinectl.hosts.host_plan import target_of
+from machinectl.hosts.host_run import RealRun
+from machinectl.hosts.purging import undo_changes
 from machinectl.machines.record import Machine
 from machinectl.provision.decision import EngineDown, EngineStopped
 from machinectl.provision.facts.host_facts import parse_facts

@@ -15,7 +15,7 @@ import pytest
 from machinectl.commands.socket import socket_rm
 from machinectl.engine import Endpoint, EngineError, probe
 from machinectl.errors import MachineError
-from machinectl.hosts.status.present_name import present_name
+from machinectl.hosts.present_name import present_name
 from machinectl.images.engine_images import Images
 from machinectl.machines.record import Machine
 from machinectl.tunnels.command_environment import socket_variables

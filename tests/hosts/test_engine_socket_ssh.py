@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.engine.dialling import ssh_socket
-from machinectl.hosts.status.present_name import present_name
+from machinectl.hosts.present_name import present_name
 from machinectl.tunnels import machine_engine
 from machinectl.tunnels.relay_thread import relayed
 from machinectl.tunnels.socket_file import default_path, opened_socket

@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.errors import CheckFailed, MachineError
-from machinectl.hosts.upkeep.engine_packages import RESTART_OLD, PackageManager, engine_package
-from machinectl.hosts.upkeep.engine_upgrade import ask_before_upgrade, check_client_cas, release_numbers, upgrade_risks
+from machinectl.hosts.engine_upgrade import (
+    RESTART_OLD,
+    PackageManager,
+    ask_before_upgrade,
+    check_client_cas,
+    engine_package,
+    release_numbers,
+    upgrade_risks,
+)
 from machinectl.machines.record import Machine
 from machinectl.provision.client_cas import CLIENTS
 from machinectl.provision.facts.host_facts import DAEMON_JSON, Facts, HostFile, parse_facts

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl.errors import CheckFailed, MachineError
-from machinectl.hosts.lifecycle.engine_restart import ready_to_restart
-from machinectl.hosts.lifecycle.host_plan import target_of
-from machinectl.hosts.lifecycle.host_run import RealRun
+from machinectl.hosts.engine_restart import ready_to_restart
+from machinectl.hosts.host_plan import target_of
+from machinectl.hosts.host_run import RealRun
 from machinectl.provision.decision import EngineDown
 from machinectl.provision.scripts import resource
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.errors import MachineError
-from machinectl.hosts.connection import host_lock
-from machinectl.hosts.connection.host_lock import lock_host, user_at_computer
+from machinectl.hosts import host_lock
+from machinectl.hosts.host_lock import lock_host, user_at_computer
 from machinectl.ssh.runner import CommandResult
 from tests.support.quiet import Quiet
 from tests.support.runner import RecordedHost

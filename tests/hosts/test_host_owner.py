@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.errors import CheckFailed
-from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.certificates.pending import store_pending
-from machinectl.hosts.lifecycle.host_owner import (
+from machinectl.hosts.host_owner import (
     SERVER,
     check_no_other_machine,
     check_not_lost,
@@ -21,9 +19,11 @@ from machinectl.hosts.lifecycle.host_owner import (
     predecessor,
     take_over_history,
 )
-from machinectl.hosts.lifecycle.host_run import DryRun
-from machinectl.hosts.lifecycle.purging import undo_changes
-from machinectl.hosts.lifecycle.removal import warn_of_ending_access
+from machinectl.hosts.host_run import DryRun
+from machinectl.hosts.identity import Identity
+from machinectl.hosts.pending_certificates import store_pending
+from machinectl.hosts.purging import undo_changes
+from machinectl.hosts.removal import warn_of_ending_access
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.holders import AccessHolder, HolderKey
 from machinectl.machines.record import Machine, Phase

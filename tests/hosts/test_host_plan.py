@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.hosts.lifecycle.engine_restart import World, restarting
-from machinectl.hosts.lifecycle.host_plan import config_diff, host_summary, target_of
-from machinectl.hosts.lifecycle.host_run import DryRun
-from machinectl.hosts.lifecycle.purging import undo_changes
-from machinectl.hosts.lifecycle.setup import Setup
+from machinectl.hosts.engine_restart import World, restarting
+from machinectl.hosts.host_plan import config_diff, host_summary, target_of
+from machinectl.hosts.host_run import DryRun
+from machinectl.hosts.purging import undo_changes
+from machinectl.hosts.setup import Setup
 from machinectl.machines.record import Machine
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.facts import host_facts

@@ -10,7 +10,7 @@ import pytest
 
 from machinectl.engine import swarm_api
 from machinectl.engine.endpoint import EngineError
-from machinectl.hosts.connection.login import Login
+from machinectl.hosts.login import Login
 from machinectl.machines.machine_driver import endpoint_of
 from machinectl.machines.swarm_node import node_of
 from machinectl.swarm import swarm_join

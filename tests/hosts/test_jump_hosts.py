@@ -20,10 +20,10 @@ from machinectl.commands.set import set_machine
 from machinectl.commands.ssh_config import keep_ssh_config
 from machinectl.docker_cli import ssh_config_file
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.connection.login import Login, logged_in
-from machinectl.hosts.connection.openssh_programs import machine_host_block
-from machinectl.hosts.lifecycle.editing import Edit
-from machinectl.hosts.status.machine_states import state_of
+from machinectl.hosts.editing import Edit
+from machinectl.hosts.login import Login, logged_in
+from machinectl.hosts.machine_states import state_of
+from machinectl.hosts.openssh_programs import machine_host_block
 from machinectl.machines import answered_address
 from machinectl.machines.answered_address import AddressNews
 from machinectl.machines.jump_hosts import with_type

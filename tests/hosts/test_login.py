@@ -10,8 +10,8 @@ import pytest
 
 from machinectl.cli.options.login_options import read_login_secret
 from machinectl.errors import MachineError
-from machinectl.hosts.connection.login import Login, logged_in, pin_known_hosts, pinned_known_hosts
-from machinectl.hosts.connection.remote_command import raise_if_unreachable
+from machinectl.hosts.login import Login, logged_in, pin_known_hosts, pinned_known_hosts
+from machinectl.hosts.remote_script import raise_if_unreachable
 from machinectl.machines.machine_driver import ssh_endpoint
 from machinectl.machines.record import Phase
 from machinectl.ssh.client.direct_session import NotStarted

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.driver import DriverError, SSHEndpoint
-from machinectl.hosts.status.machine_states import state_of, states_of
+from machinectl.hosts.machine_states import state_of, states_of
 from machinectl.machines.record import Machine
 from machinectl.ssh import ssh_settings
 from machinectl.state import State
@@ -220,7 +220,7 @@ def test_checking_whether_a_host_is_off_imports_nothing_heavy() -> None:
     code = """if True:
         import sys
         from machinectl.engine.endpoint import Deadline
-        from machinectl.hosts.status.machine_states import is_silent
+        from machinectl.hosts.machine_states import is_silent
         from machinectl.driver import SSHEndpoint
         is_silent([SSHEndpoint("127.0.0.1", "ops", 1)], Deadline(9))
         print(*{"paramiko", "cryptography"} & set(sys.modules))

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
-from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.certificates.pending import (
+from machinectl.hosts.identity import Identity
+from machinectl.hosts.pending_certificates import (
     discard_pending,
     pending_sets,
     settle_pending,
     settle_pending_held,
     store_pending,
 )
-from machinectl.hosts.certificates.signing import signed
+from machinectl.hosts.signing import signed
 from machinectl.machines.record import Machine
 from machinectl.machines.store.store_paths import PENDING
 from tests.support import servers

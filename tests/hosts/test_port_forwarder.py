@@ -20,8 +20,8 @@ import pytest
 from machinectl.engine import Endpoint, EngineError
 from machinectl.errors import MachineError
 from machinectl.files import spool_directory
-from machinectl.hosts.connection.login import Login
-from machinectl.hosts.status.present_name import present_name
+from machinectl.hosts.login import Login
+from machinectl.hosts.present_name import present_name
 from machinectl.machines.store import Store
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.hosts.status.present_name import present_name
+from machinectl.hosts.present_name import present_name
 from machinectl.machines.record import Machine
 from machinectl.machines.store.store_paths import NoSuchMachine
 from tests.support.in_process import machinectl

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.errors import CheckFailed, MachineError, UsageError
-from machinectl.hosts.connection import login
-from machinectl.hosts.connection.login import Login
-from machinectl.hosts.lifecycle import provisioning
-from machinectl.hosts.lifecycle.editing import Edit
-from machinectl.hosts.lifecycle.provisioning import change_host
-from machinectl.hosts.lifecycle.setup import Setup
+from machinectl.hosts import login, provisioning
+from machinectl.hosts.editing import Edit
+from machinectl.hosts.login import Login
+from machinectl.hosts.provisioning import change_host
+from machinectl.hosts.setup import Setup
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import PROVISION, Machine
 from machinectl.provision.decision import EngineDown

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl.errors import CheckFailed
-from machinectl.hosts.lifecycle.host_run import RealRun
+from machinectl.hosts.host_run import RealRun
 from machinectl.provision import firewall
 from machinectl.provision.decision import EngineDown
 from machinectl.provision.facts import host_facts

@@ -16,14 +16,14 @@ import pytest
 from machinectl import certs
 from machinectl.engine import Endpoint, EngineError, Probe
 from machinectl.errors import NO_HINT, CheckFailed, MachineError
-from machinectl.hosts.certificates.identity import FILES, Identity
-from machinectl.hosts.certificates.signing import renewed_identity, signed
-from machinectl.hosts.lifecycle.engine_restart import World, until_it_answers
-from machinectl.hosts.lifecycle.host_plan import target_of
-from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
-from machinectl.hosts.lifecycle.purging import undo_changes
-from machinectl.hosts.lifecycle.setup import Setup, remaining_warnings
-from machinectl.hosts.upkeep.certificate_renewal import Renewal, signing_ca
+from machinectl.hosts.certificate_renewal import Renewal, signing_ca
+from machinectl.hosts.engine_restart import World, until_it_answers
+from machinectl.hosts.host_plan import target_of
+from machinectl.hosts.host_run import DryRun, RealRun
+from machinectl.hosts.identity import FILES, Identity
+from machinectl.hosts.purging import undo_changes
+from machinectl.hosts.setup import Setup, remaining_warnings
+from machinectl.hosts.signing import renewed_identity, signed
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.holders import ACTIVE, ADDING, TOOL, AccessHolder, put_holder
 from machinectl.machines.record import Machine, Phase
@@ -549,7 +549,7 @@ def test_an_engine_that_warns_before_it_listens_is_waited_for(monkeypatch: pytes
         def pause(self, seconds: float) -> None:
             clock[0] += seconds
 
-    monkeypatch.setattr("machinectl.hosts.lifecycle.engine_restart.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("machinectl.hosts.engine_restart.time.monotonic", lambda: clock[0])
 
     def probe(*_: object) -> Probe:
         return Probe(State.RUNNING if clock[0] > 17 * ports else State.STOPPED, error="nothing listens there")
@@ -564,6 +564,6 @@ def test_an_engine_that_never_listens_is_not_waited_for_for_ever(monkeypatch: py
         def pause(self, seconds: float) -> None:
             clock[0] += seconds
 
-    monkeypatch.setattr("machinectl.hosts.lifecycle.engine_restart.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("machinectl.hosts.engine_restart.time.monotonic", lambda: clock[0])
     found = until_it_answers(Endpoint("tcp://192.0.2.1:2375"), Patient(), lambda *_: Probe(State.STOPPED))
     assert (found.state, clock[0] < 120) == (State.STOPPED, True)

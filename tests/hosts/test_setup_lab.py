@@ -13,13 +13,13 @@ import pytest
 from machinectl import certs
 from machinectl.engine import Endpoint, probe
 from machinectl.errors import CheckFailed, MachineError
-from machinectl.hosts.connection.login import Login
-from machinectl.hosts.lifecycle.engine_restart import World
-from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
-from machinectl.hosts.lifecycle.purging import undo_changes
-from machinectl.hosts.lifecycle.setup import Setup
-from machinectl.hosts.upkeep import certificate_renewal
-from machinectl.hosts.upkeep.certificate_renewal import Renewal, renew
+from machinectl.hosts import certificate_renewal
+from machinectl.hosts.certificate_renewal import Renewal, renew
+from machinectl.hosts.engine_restart import World
+from machinectl.hosts.host_run import DryRun, RealRun
+from machinectl.hosts.login import Login
+from machinectl.hosts.purging import undo_changes
+from machinectl.hosts.setup import Setup
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.decision import EngineDown
@@ -39,7 +39,7 @@ from tests.support.sshd import natively_only, over_each
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from machinectl.hosts.lifecycle.host_plan import Outcome
+    from machinectl.hosts.host_plan import Outcome
     from machinectl.machines.store import Store
     from machinectl.ssh.runner import CommandResult, Runner
     from tests.lab.fixtures import FreshHost
@@ -728,7 +728,7 @@ FIREWALLS = {
 def test_each_firewall_is_named_opened_when_asked_and_closed_again(
     fresh_host: FreshHost, store: Store, monkeypatch: pytest.MonkeyPatch, variant: str
 ) -> None:
-    monkeypatch.setattr("machinectl.hosts.lifecycle.engine_restart.VERIFY_TIMEOUT", 1.0)
+    monkeypatch.setattr("machinectl.hosts.engine_restart.VERIFY_TIMEOUT", 1.0)
     bench = Bench(fresh_host("docker", variant), store)
     before = bench.host.snapshot()
     with pytest.raises(CheckFailed) as raised:

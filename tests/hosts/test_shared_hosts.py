@@ -14,13 +14,13 @@ import pytest
 from machinectl import certs
 from machinectl.engine import Probe
 from machinectl.errors import CheckFailed, Declined, MachineError
-from machinectl.hosts.certificates.holder_files import holder_ca, stored_ca
-from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.lifecycle.engine_restart import World
-from machinectl.hosts.lifecycle.host_owner import SERVER
-from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
-from machinectl.hosts.lifecycle.setup import Setup
-from machinectl.hosts.lifecycle.shared_hosts import catch_up, take_over_news
+from machinectl.hosts.engine_restart import World
+from machinectl.hosts.holder_cas import holder_ca, stored_ca
+from machinectl.hosts.host_owner import SERVER
+from machinectl.hosts.host_run import DryRun, RealRun
+from machinectl.hosts.identity import Identity
+from machinectl.hosts.setup import Setup
+from machinectl.hosts.shared_hosts import catch_up, take_over_news
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.holders import AccessHolder, HolderKey, holders_of, put_holder
 from machinectl.machines.record import Machine, Phase

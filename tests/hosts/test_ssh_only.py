@@ -11,8 +11,8 @@ from machinectl.commands.certs.create import certs_create
 from machinectl.commands.certs.ls import certs_ls
 from machinectl.engine.dialling.ssh_socket import docker_error
 from machinectl.errors import MachineError, UsageError
-from machinectl.hosts.lifecycle.editing import Edit
-from machinectl.hosts.lifecycle.engine_restart import check_provisioned
+from machinectl.hosts.editing import Edit
+from machinectl.hosts.engine_restart import check_provisioned
 from machinectl.machines.machine_driver import endpoint_of
 from tests.support.in_process import machinectl
 from tests.support.registered import over_ssh, register

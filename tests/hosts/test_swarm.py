@@ -17,8 +17,8 @@ from machinectl.commands.swarm.leave import swarm_leave
 from machinectl.commands.swarm.status import swarm_status
 from machinectl.engine import swarm_api as api
 from machinectl.errors import MachineError
-from machinectl.hosts.connection.login import Login
-from machinectl.hosts.lifecycle.removal import warn_of_swarm
+from machinectl.hosts.login import Login
+from machinectl.hosts.removal import warn_of_swarm
 from machinectl.machines.machine_driver import endpoint_of
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store

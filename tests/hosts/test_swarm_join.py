@@ -11,7 +11,7 @@ import pytest
 from machinectl.driver import SSHEndpoint
 from machinectl.engine.swarm_api import Membership
 from machinectl.errors import MachineError
-from machinectl.hosts.connection.login import Login
+from machinectl.hosts.login import Login
 from machinectl.machines.record import Machine
 from machinectl.provision.facts.host_facts import parse_facts
 from machinectl.provision.host_changes import LiveRestoreChanged, of_kind

@@ -11,9 +11,9 @@ import pytest
 from machinectl import certs
 from machinectl.engine import Probe
 from machinectl.errors import CheckFailed
-from machinectl.hosts.lifecycle.engine_restart import World
-from machinectl.hosts.lifecycle.host_run import DryRun, RealRun
-from machinectl.hosts.lifecycle.setup import Setup
+from machinectl.hosts.engine_restart import World
+from machinectl.hosts.host_run import DryRun, RealRun
+from machinectl.hosts.setup import Setup
 from machinectl.machines.docker_machine.config_json import Origin
 from machinectl.machines.machine_driver import endpoint_of
 from machinectl.machines.record import Machine, Phase
@@ -26,7 +26,7 @@ from tests.support.registered import added
 from tests.support.runner import RecordedHost
 
 if TYPE_CHECKING:
-    from machinectl.hosts.lifecycle.host_plan import Outcome
+    from machinectl.hosts.host_plan import Outcome
     from machinectl.machines.store import Store
 
 QUESTION = "Take the host over?"

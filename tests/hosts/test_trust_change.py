@@ -18,14 +18,14 @@ from machinectl.access.granting import AccessGrant, client_of_holder
 from machinectl.engine import Probe
 from machinectl.errors import BY_SERVICE, SET_CLOCK, CheckFailed, Hint, MachineError
 from machinectl.files.fileset import COMMITTED
-from machinectl.hosts.certificates.holder_files import holder_ca
-from machinectl.hosts.certificates.signing import signed
-from machinectl.hosts.connection.login import Login
-from machinectl.hosts.lifecycle import trust_change
-from machinectl.hosts.lifecycle.engine_restart import World
-from machinectl.hosts.lifecycle.host_run import RealRun
-from machinectl.hosts.lifecycle.setup import Setup
-from machinectl.hosts.lifecycle.trust_change import (
+from machinectl.hosts import trust_change
+from machinectl.hosts.engine_restart import World
+from machinectl.hosts.holder_cas import holder_ca
+from machinectl.hosts.host_run import RealRun
+from machinectl.hosts.login import Login
+from machinectl.hosts.setup import Setup
+from machinectl.hosts.signing import signed
+from machinectl.hosts.trust_change import (
     distrust_cas,
     look_for_holder,
     plan_trust,
@@ -46,7 +46,7 @@ from tests.support.registered import added
 from tests.support.runner import RecordedHost
 
 if TYPE_CHECKING:
-    from machinectl.hosts.lifecycle.host_plan import HostPlan
+    from machinectl.hosts.host_plan import HostPlan
     from machinectl.machines.store import Store
 
 ADDRESS = "192.0.2.29"

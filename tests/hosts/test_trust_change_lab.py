@@ -12,9 +12,9 @@ import pytest
 from machinectl import certs
 from machinectl.access.granting import AccessGrant, client_of_holder
 from machinectl.engine import Endpoint, probe
-from machinectl.hosts.connection.login import Login
-from machinectl.hosts.lifecycle.host_owner import SERVER
-from machinectl.hosts.lifecycle.trust_change import distrust_cas, plan_trust, trust_ca, without_cas
+from machinectl.hosts.host_owner import SERVER
+from machinectl.hosts.login import Login
+from machinectl.hosts.trust_change import distrust_cas, plan_trust, trust_ca, without_cas
 from machinectl.machines.holders import PERSON
 from machinectl.machines.store import Store
 from machinectl.provision.client_cas import CLIENTS

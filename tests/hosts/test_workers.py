@@ -14,8 +14,8 @@ import pytest
 from machinectl.cli.main import run_command_line
 from machinectl.console import confirm
 from machinectl.errors import MachineError
-from machinectl.hosts.connection.login import Login
-from machinectl.hosts.parallel.workers import LIMIT, run_at_once, work_on_each
+from machinectl.hosts.login import Login
+from machinectl.hosts.workers import LIMIT, run_at_once, work_on_each
 from machinectl.machines.record import PROVISION, Machine
 from tests.support.puppets import piped
 from tests.support.quiet import Quiet

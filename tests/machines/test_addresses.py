@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl.errors import UsageError
-from machinectl.hosts.lifecycle.editing import Edit
+from machinectl.hosts.editing import Edit
 from machinectl.machines.addresses import check_free, parse_address, parse_addresses
 from machinectl.machines.record import BrokenRecord, Machine, Phase, parse_record
 from tests.support.in_process import machinectl

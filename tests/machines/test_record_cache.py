@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from machinectl.hosts.lifecycle.host_plan import target_of
+from machinectl.hosts.host_plan import target_of
 from machinectl.machines.record import Machine, Phase, parse_record
 from machinectl.machines.spec import MachineSpec
 from machinectl.provision.facts import host_facts

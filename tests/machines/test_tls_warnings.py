@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
-from machinectl.hosts.certificates.signing import signed
+from machinectl.hosts.signing import signed
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from machinectl.machines.tls_warnings import expired_certificate, renewing
@@ -25,7 +25,7 @@ from tests.support.registered import added
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from machinectl.hosts.certificates.identity import Identity
+    from machinectl.hosts.identity import Identity
 
 NOW = datetime.now(UTC)
 OWN, GRANTED, OTHERS = "own", "granted", "others"

@@ -16,9 +16,9 @@ from machinectl.fleet.model import Fleet, FleetHost, FleetId
 from machinectl.fleet.rollout.plan import after_jump_hosts, planned_steps
 from machinectl.fleet.rollout.plan_steps import Action, Difference, FleetPlan, PlanStep
 from machinectl.fleet.syntax.faults import Place, WrongFile
-from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.certificates.signing import renewed_identity
-from machinectl.hosts.lifecycle.host_plan import target_of
+from machinectl.hosts.host_plan import target_of
+from machinectl.hosts.identity import Identity
+from machinectl.hosts.signing import renewed_identity
 from machinectl.machines.create_options import ENGINE_FLAGS
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.holders import AccessHolder, HolderKey, put_holder

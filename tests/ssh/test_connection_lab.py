@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.hosts.connection.authorized_keys import authorize_key
+from machinectl.hosts.authorized_keys import authorize_key
 from machinectl.ssh.client.sudo import become_root, sudoers
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.keys.credentials import Credentials

@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import machinectl
 from machinectl.cli.invocation import THIS
-from machinectl.hosts.connection import host_lock
+from machinectl.hosts import host_lock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from machinectl.certs import Pair
     from machinectl.cli.options.verb_session import Session
     from machinectl.console import Console
-    from machinectl.hosts.connection.login import Login
+    from machinectl.hosts.login import Login
 
 NO_JUMP = ("", "none")
 
@@ -26,7 +26,7 @@ FILE_CONTENT = r"(?m)^\|[A-Za-z0-9+/]{16,}={0,2}$"
 
 def pop_login(options: dict[str, Any], here: Session) -> Login:
     """Build the login, and remove its flags from `options`."""
-    from machinectl.hosts.connection.login import Login
+    from machinectl.hosts.login import Login
 
     passphrase, password, sudo_password = (
         read_login_secret(options.pop(each.parameter), each.flag, here.passwords.get(each.variable), here.console)

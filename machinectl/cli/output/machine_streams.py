@@ -13,7 +13,7 @@ from machinectl.cli.output.style import coloured
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.hosts.parallel.output_streams import CommandEnded, OutputPiece
+    from machinectl.hosts.output_streams import CommandEnded, OutputPiece
 
 # Break longer lines, in bytes.
 LONGEST_LINE = 1 << 20

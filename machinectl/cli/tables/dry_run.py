@@ -13,7 +13,7 @@ from machinectl.cli.output.style import BOLD, GREEN, RED, coloured, wrapped
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from machinectl.hosts.lifecycle.host_plan import HostPlan, Outcome
+    from machinectl.hosts.host_plan import HostPlan, Outcome
 
 # Titles of steps begin with one of these, and may have a second one after "and".
 INFINITIVES = {

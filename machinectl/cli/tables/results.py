@@ -91,7 +91,7 @@ def report_results(here: Session, results: Iterable[tuple[str, object]], names: 
 
 def print_plans(results: Iterable[tuple[str, object]], *, several: bool) -> Iterator[MachineError]:
     """Print plans and yield errors, in the order of the results."""
-    from machinectl.hosts.lifecycle.host_plan import HostPlan
+    from machinectl.hosts.host_plan import HostPlan
 
     is_dry = False
     for name, result in results:

@@ -16,11 +16,10 @@ from machinectl.access.granting import (
 from machinectl.access.requesting import whom_to_ask
 from machinectl.console import confirm, decline
 from machinectl.errors import Hint, MachineError
-from machinectl.hosts.connection.login import Login
-from machinectl.hosts.lifecycle.engine_restart import check_provisioned
-from machinectl.hosts.lifecycle.trust_change import distrust_cas, look_for_holder, plan_trust, without_cas
-from machinectl.hosts.parallel.engine_turns import work_in_turns
-from machinectl.hosts.parallel.workers import plan_each
+from machinectl.hosts.engine_restart import check_provisioned
+from machinectl.hosts.login import Login
+from machinectl.hosts.trust_change import distrust_cas, look_for_holder, plan_trust, without_cas
+from machinectl.hosts.workers import plan_each, work_in_turns
 from machinectl.machines.holders import OWNER, find_holder, is_suspended
 from machinectl.machines.own_access import OwnAccess
 from machinectl.machines.store.machine_store import read_or_none
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.lifecycle.host_plan import HostPlan
+    from machinectl.hosts.host_plan import HostPlan
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.provision.target import Allowed

@@ -12,8 +12,7 @@ from machinectl.access.requesting import own_digest, who_asks
 from machinectl.access.wire.access_answer import AnsweredMachine, new_access_answer
 from machinectl.errors import Hint, MachineError
 from machinectl.files.fileset import read_regular_file
-from machinectl.hosts.parallel.engine_turns import work_in_turns
-from machinectl.hosts.parallel.workers import plan_each
+from machinectl.hosts.workers import plan_each, work_in_turns
 from machinectl.machines.holders import (
     ADDING,
     EXPIRES,
@@ -35,8 +34,8 @@ if TYPE_CHECKING:
     from machinectl.access.wire.access_answer import AccessAnswer
     from machinectl.access.wire.access_request import AccessRequest
     from machinectl.console import Console
-    from machinectl.hosts.connection.login import Login
-    from machinectl.hosts.lifecycle.host_plan import HostPlan
+    from machinectl.hosts.host_plan import HostPlan
+    from machinectl.hosts.login import Login
     from machinectl.machines.holders import AccessHolder
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store

@@ -33,8 +33,7 @@ from machinectl.files.fileset import (
     read_regular_file,
 )
 from machinectl.files.ownership import OUT, check_directory
-from machinectl.hosts.parallel.engine_turns import work_in_turns
-from machinectl.hosts.parallel.workers import plan_each
+from machinectl.hosts.workers import plan_each, work_in_turns
 from machinectl.machines.addresses import FLAG, place_of
 from machinectl.machines.holders import (
     ADDING,
@@ -59,8 +58,8 @@ if TYPE_CHECKING:
 
     from machinectl.access.tool_files import ToolFiles
     from machinectl.console import Console
-    from machinectl.hosts.connection.login import Login
-    from machinectl.hosts.lifecycle.host_plan import HostPlan
+    from machinectl.hosts.host_plan import HostPlan
+    from machinectl.hosts.login import Login
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.provision.target import Allowed

@@ -11,7 +11,7 @@ from machinectl import certs
 from machinectl.access.requesting import own_digest
 from machinectl.errors import MachineError
 from machinectl.files.fileset import read_regular_file
-from machinectl.hosts.lifecycle.shared_hosts import is_set_up_here
+from machinectl.hosts.shared_hosts import is_set_up_here
 from machinectl.machines.holders import (
     ACTIVE,
     ADDING,

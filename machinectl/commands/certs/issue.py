@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl.errors import Hint, MachineError
 from machinectl.files.fileset import locked_directory, read_regular_file, replace_together
-from machinectl.hosts.certificates.certificate_files import check_has_ca, check_has_certificates
+from machinectl.hosts.certificate_files import check_has_ca, check_has_certificates
 from machinectl.machines.store.file_reading import reading_files
 
 if TYPE_CHECKING:

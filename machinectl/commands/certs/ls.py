@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.hosts.certificates.expiry import (
+from machinectl.hosts.expiry import (
     CertificateRow,
     certificate_rows,
     remaining_time,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
-from machinectl.hosts.parallel.workers import work_on_each
+from machinectl.hosts.workers import work_on_each
 from machinectl.machines.record import natural
 from machinectl.machines.swarm_node import node_of
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.connection.login import Login
+    from machinectl.hosts.login import Login
     from machinectl.machines.store import Held, Store
     from machinectl.swarm.swarm_join import Leaving
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from machinectl.engine.swarm_api import INFO, Membership
 from machinectl.errors import Hint, MachineError
-from machinectl.hosts.certificates.pending import Busy, raise_busy
-from machinectl.hosts.status.query_engines import MachineStatus, query_engines, recorded_statuses
+from machinectl.hosts.pending_certificates import Busy, raise_busy
+from machinectl.hosts.query_engines import MachineStatus, query_engines, recorded_statuses
 from machinectl.machines.swarm_node import on_record, on_records
 from machinectl.state import State
 from machinectl.swarm_nodes.membership import TrustedSwarms, save_node

@@ -15,8 +15,8 @@ from machinectl.errors import MachineError
 from machinectl.files.atomic import read_file
 from machinectl.fleet.reading.fleet_file import DEFAULT_FILE
 from machinectl.fleet.rollout.plan_steps import DONE, UNTOUCHED, Action, Did, Result
-from machinectl.hosts.parallel.rollout_order import ONE_BY_ONE
-from machinectl.hosts.parallel.workers import LIMIT, run_at_once
+from machinectl.hosts.rollout_order import ONE_BY_ONE
+from machinectl.hosts.workers import LIMIT, run_at_once
 from machinectl.machines.selection import waiting_with_note
 from machinectl.machines.spec import NO_CERTIFICATES
 from machinectl.machines.store.lock import Lock
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.fleet.model import FleetHost
     from machinectl.fleet.rollout.plan_steps import FleetPlan
-    from machinectl.hosts.connection.login import Login
-    from machinectl.hosts.lifecycle.removal import Purge
-    from machinectl.hosts.lifecycle.setup import Setup
-    from machinectl.hosts.parallel.rollout_order import BatchSizes, StartOrder
+    from machinectl.hosts.login import Login
+    from machinectl.hosts.removal import Purge
+    from machinectl.hosts.rollout_order import BatchSizes, StartOrder
+    from machinectl.hosts.setup import Setup
     from machinectl.machines.spec import CertificateFiles
     from machinectl.machines.store import Store
     from machinectl.provision.target import Allowed
@@ -161,7 +161,7 @@ class ApplyRun:
 
     def setup(self, name: str) -> Setup:
         # Import it only if a host is read or changed.
-        from machinectl.hosts.lifecycle.setup import Setup
+        from machinectl.hosts.setup import Setup
 
         return Setup(
             self.options.allowed,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from machinectl.engine import EngineQuery
 from machinectl.engine.endpoint import Deadline
 from machinectl.errors import Hint, MachineError, one_line
-from machinectl.hosts.certificates.pending import probe_any_set
+from machinectl.hosts.pending_certificates import probe_any_set
 from machinectl.state import State
 
 if TYPE_CHECKING:

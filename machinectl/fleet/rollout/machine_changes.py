@@ -12,8 +12,8 @@ from machinectl.driver.installed_drivers import load
 from machinectl.errors import Hint, MachineError
 from machinectl.fleet.rollout.differences import URL, differences, wants_tls
 from machinectl.fleet.rollout.plan_steps import Did
-from machinectl.hosts.lifecycle.editing import Edit
-from machinectl.hosts.parallel.workers import locked_machine
+from machinectl.hosts.editing import Edit
+from machinectl.hosts.workers import locked_machine
 from machinectl.machines.create_options import ACCESS_LIFETIME, ADDRESS, ENGINE_FLAGS
 from machinectl.machines.jump_hosts import machine_of
 from machinectl.machines.machine_driver import driver_instance
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from machinectl.fleet.model import FleetHost
     from machinectl.fleet.rollout.apply_run import ApplyRun
     from machinectl.fleet.rollout.plan_steps import FleetPlan
-    from machinectl.hosts.lifecycle.creation import Creation
-    from machinectl.hosts.lifecycle.host_plan import Outcome
+    from machinectl.hosts.creation import Creation
+    from machinectl.hosts.host_plan import Outcome
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held
 
@@ -38,7 +38,7 @@ SETTINGS = frozenset({"labels", *(option.flag.removeprefix("--") for option in E
 
 def preview_host_changes(run: ApplyRun, name: str, console: Console) -> list[Outcome]:
     """Return what `apply` would change on a host. Raises MachineError."""
-    from machinectl.hosts.lifecycle.provisioning import preview_provisioning
+    from machinectl.hosts.provisioning import preview_provisioning
 
     step = run.steps[name]
     if step.host is None:
@@ -89,7 +89,7 @@ def has_host_work(run: ApplyRun, name: str) -> bool:
 def create_machine(run: ApplyRun, name: str, console: Console) -> None:
     """Create or finish a machine. Raises InUse if its engine must wait."""
     from machinectl.fleet.rollout.container_restart import wait_for_containers
-    from machinectl.hosts.lifecycle.creation import warn_of_unused_options
+    from machinectl.hosts.creation import warn_of_unused_options
     from machinectl.machines.tls_warnings import advise
 
     host = run.host(name)
@@ -105,8 +105,8 @@ def create_machine(run: ApplyRun, name: str, console: Console) -> None:
 
 def change_machine(run: ApplyRun, name: str, console: Console) -> None:
     from machinectl.fleet.rollout.container_restart import running_containers, wait_for_containers
-    from machinectl.hosts.certificates.certificate_files import has_named_certificates
-    from machinectl.hosts.lifecycle import provisioning
+    from machinectl.hosts import provisioning
+    from machinectl.hosts.certificate_files import has_named_certificates
 
     host, restarts = run.host(name), name in run.restarting
     with locked_machine(run.store, console, name) as held:
@@ -130,7 +130,7 @@ def change_machine(run: ApplyRun, name: str, console: Console) -> None:
 
 def remove_from_fleet(run: ApplyRun, name: str, console: Console) -> Did:
     """Remove a machine. Raises MachineError if another fleet owns it now."""
-    from machinectl.hosts.lifecycle import removal
+    from machinectl.hosts import removal
     from machinectl.machines.jump_order import behind
 
     run.touched.add(name)
@@ -145,7 +145,7 @@ def remove_from_fleet(run: ApplyRun, name: str, console: Console) -> Did:
 
 def creation_of(run: ApplyRun, name: str, *, in_use: bool) -> Creation:
     """With `in_use`, the engine may restart under containers: its turn has come, or nothing is changed."""
-    from machinectl.hosts.lifecycle.creation import Creation, Onboarding
+    from machinectl.hosts.creation import Creation, Onboarding
 
     host, options = run.host(name), run.options
     allowed = replace(options.allowed, in_use=in_use)
@@ -201,7 +201,7 @@ def concerns_host(host: FleetHost, machine: Machine, edit: Edit, *, restarts: bo
 
 def check_settings(run: ApplyRun, host: FleetHost, machine: Machine) -> None:
     """Raise MachineError if the host keeps another computer's settings."""
-    from machinectl.hosts.certificates.certificate_files import has_named_certificates
+    from machinectl.hosts.certificate_files import has_named_certificates
 
     settings = {each.key for each in differences(host, machine, has_named_certificates)}.intersection(SETTINGS)
     if settings:
@@ -215,8 +215,8 @@ def check_settings(run: ApplyRun, host: FleetHost, machine: Machine) -> None:
 
 def replace_certificates(held: Held, host: FleetHost) -> None:
     """Store the fleet file's certificates; delete those of the former CA."""
-    from machinectl.hosts.certificates.certificate_files import files_of_other_ca, read_named_certificates
-    from machinectl.hosts.certificates.identity import Identity
+    from machinectl.hosts.certificate_files import files_of_other_ca, read_named_certificates
+    from machinectl.hosts.identity import Identity
 
     given = read_named_certificates(host.certificates)
     if given is None:

@@ -13,7 +13,7 @@ from machinectl.fleet.rollout import machine_changes, restarts
 from machinectl.fleet.rollout.apply_run import WORK, Forming
 from machinectl.fleet.rollout.plan_steps import UNTOUCHED, Action, Did, Result
 from machinectl.fleet.rollout.restarts import not_begun
-from machinectl.hosts.parallel.rollout_order import RolloutOrder
+from machinectl.hosts.rollout_order import RolloutOrder
 from machinectl.machines.jump_hosts import loop_text, loops, machine_of
 from machinectl.machines.record import Phase
 from machinectl.machines.selection import waiting
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.fleet.rollout.apply_run import ApplyRun
-    from machinectl.hosts.connection.login import Login
+    from machinectl.hosts.login import Login
     from machinectl.swarm.swarm_roles import Roles
 
     # Yields the machines whose last phase it was.
@@ -136,7 +136,7 @@ def look_for_changes(run: ApplyRun, console: Console) -> Iterator[Result]:
 
 
 def look(run: ApplyRun, name: str, console: Console) -> Did:
-    from machinectl.hosts.lifecycle.provisioning import preview_provisioning
+    from machinectl.hosts.provisioning import preview_provisioning
 
     found = preview_provisioning(run.machines[name], console, run.login(name), run.setup(name), run.store)
     if any(each.changed for each in found.outcomes):
@@ -150,7 +150,7 @@ def ask_about_removal(run: ApplyRun, console: Console) -> Sequence[Result]:
     gone, options = run.gone(), run.options
     if not (options.prune and gone):
         return ()
-    from machinectl.hosts.lifecycle.removal import confirm_removal, warn_of_swarm
+    from machinectl.hosts.removal import confirm_removal, warn_of_swarm
 
     for name in gone:
         warn_of_swarm(run.store, console, name)

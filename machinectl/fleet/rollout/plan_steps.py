@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from machinectl.fleet.model import FleetHost, FleetId
-    from machinectl.hosts.lifecycle.host_plan import Outcome
+    from machinectl.hosts.host_plan import Outcome
     from machinectl.machines.record import Machine
 
 

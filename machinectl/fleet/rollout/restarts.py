@@ -11,8 +11,8 @@ from machinectl.fleet.rollout import machine_changes
 from machinectl.fleet.rollout.apply_run import WORK
 from machinectl.fleet.rollout.differences import options_of
 from machinectl.fleet.rollout.plan_steps import Action, Did, Result
-from machinectl.hosts.parallel.rollout_order import RolloutOrder
-from machinectl.hosts.parallel.workers import locked_machine
+from machinectl.hosts.rollout_order import RolloutOrder
+from machinectl.hosts.workers import locked_machine
 from machinectl.machines.jump_hosts import machine_of
 from machinectl.machines.record import Phase
 from machinectl.machines.selection import waiting
@@ -44,7 +44,7 @@ def log_in_before_restarts(run: ApplyRun, console: Console) -> Iterator[Result]:
 
 
 def try_login(run: ApplyRun, name: str, console: Console) -> None:
-    from machinectl.hosts.connection.login import logged_in, pin_known_hosts, root_runner
+    from machinectl.hosts.login import logged_in, pin_known_hosts, root_runner
 
     login = run.login(name)
     with locked_machine(run.store, console, name) as held:

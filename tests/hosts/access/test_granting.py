@@ -14,10 +14,10 @@ from machinectl import certs
 from machinectl.access import granting
 from machinectl.access.granting import AccessGrant, client_of_holder, end_access
 from machinectl.errors import Hint, MachineError, UsageError
-from machinectl.hosts.certificates.holder_files import ending_cas, finish_endings, new_holder_ca, trusted_cas
-from machinectl.hosts.certificates.identity import Identity
-from machinectl.hosts.certificates.signing import signed
-from machinectl.hosts.connection.login import Login
+from machinectl.hosts.holder_cas import ending_cas, finish_endings, new_holder_ca, trusted_cas
+from machinectl.hosts.identity import Identity
+from machinectl.hosts.login import Login
+from machinectl.hosts.signing import signed
 from machinectl.machines.holders import (
     LONGEST_HOLDER,
     PERSON,

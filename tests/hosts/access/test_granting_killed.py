@@ -15,8 +15,8 @@ import pytest
 from machinectl import certs
 from machinectl.access import granting
 from machinectl.access.granting import AccessGrant, client_of_holder, end_access
-from machinectl.hosts.certificates.signing import signed
-from machinectl.hosts.connection.login import Login
+from machinectl.hosts.login import Login
+from machinectl.hosts.signing import signed
 from machinectl.machines.holders import PERSON, find_holder, holders_of
 from machinectl.machines.record import Machine
 from tests.support.dying import die_at

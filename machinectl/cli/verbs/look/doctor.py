@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from machinectl.check import Check
     from machinectl.cli.options.verb_session import Session
     from machinectl.commands.doctor import DoctorReport
-    from machinectl.hosts.connection.login import Login
+    from machinectl.hosts.login import Login
 
 # By verdict, the worst first.
 SIGNS = {Verdict.BROKEN: FAILED, Verdict.UNKNOWN: UNKNOWN, Verdict.OK: OK}

@@ -11,7 +11,7 @@ from machinectl.errors import LEAVE_ONE_OUT, UsageError
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
-    from machinectl.hosts.connection.login import Login
+    from machinectl.hosts.login import Login
 
 
 def info(

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from machinectl.cli.declarations.declared_verb import Verb
     from machinectl.cli.options.verb_session import Session
-    from machinectl.hosts.connection.login import Login
-    from machinectl.hosts.lifecycle.creation import CreatedMachine
+    from machinectl.hosts.creation import CreatedMachine
+    from machinectl.hosts.login import Login
     from machinectl.machines.flags import Flag
 
 # Options without meaning for machines without a host: accepted, but hidden.
@@ -75,7 +75,7 @@ def create(
     **others: Any,
 ) -> None:
     from machinectl.commands.create import create as command
-    from machinectl.hosts.lifecycle.creation import Creation, Onboarding, try_ssh_url
+    from machinectl.hosts.creation import Creation, Onboarding, try_ssh_url
     from machinectl.machines.spec import CertificateFiles, MachineSpec
     from machinectl.provision.target import Allowed
 
@@ -134,8 +134,8 @@ def next_steps(here: Session, made: CreatedMachine) -> str:
     from machinectl.cli.verbs.shells.use import ways_to_use
     from machinectl.docker_cli.contexts import Contexts
     from machinectl.docker_cli.machine_contexts import SyncStep, context_status
-    from machinectl.hosts.connection.docker_over_ssh import is_known_to_ssh
-    from machinectl.hosts.connection.openssh_programs import docker_needs_ssh_config
+    from machinectl.hosts.docker_over_ssh import is_known_to_ssh
+    from machinectl.hosts.openssh_programs import docker_needs_ssh_config
 
     machine = made.machine
     done = f"Docker is up and running on {machine.name}:" if made.set_up else f'"{machine.name}" is registered:'

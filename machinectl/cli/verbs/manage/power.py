@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from machinectl.cli.options.verb_session import Session
     from machinectl.errors import MachineError
-    from machinectl.hosts.connection.login import Login
-    from machinectl.hosts.lifecycle.host_plan import HostPlan
+    from machinectl.hosts.host_plan import HostPlan
+    from machinectl.hosts.login import Login
 
     Result = tuple[str, bool | HostPlan | MachineError]
 
@@ -45,7 +45,7 @@ def change_power(
     verb: str, here: Session, *, names: list[str], login: Login, timeout: float, yes: bool, dry_run: bool
 ) -> int:
     from machinectl.commands.power import switch_power
-    from machinectl.hosts.power.power_switch import PowerSwitch
+    from machinectl.hosts.power_switch import PowerSwitch
 
     here.console.done = DONE[verb]
     power = PowerSwitch(timeout, yes)

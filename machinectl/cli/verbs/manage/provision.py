@@ -12,7 +12,7 @@ from machinectl.cli.verbs.manage.create import next_steps
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
-    from machinectl.hosts.connection.login import Login
+    from machinectl.hosts.login import Login
 
 
 def provision(
@@ -28,8 +28,8 @@ def provision(
     open_firewall: bool,
 ) -> int:
     from machinectl.commands.provision import provision as command
-    from machinectl.hosts.lifecycle.creation import CreatedMachine
-    from machinectl.hosts.lifecycle.setup import Setup
+    from machinectl.hosts.creation import CreatedMachine
+    from machinectl.hosts.setup import Setup
     from machinectl.provision.target import Allowed
 
     allowed = Allowed(
@@ -68,7 +68,7 @@ def regenerate_certs(
     dry_run: bool,
 ) -> int:
     from machinectl.commands.renew import renew_now as command
-    from machinectl.hosts.upkeep.certificate_renewal import Renewal
+    from machinectl.hosts.certificate_renewal import Renewal
     from machinectl.provision.target import Allowed
 
     allowed = Allowed(forcible=False, restart_swarm=restart_swarm)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from machinectl.cli.options.verb_session import Session
-    from machinectl.hosts.connection.login import Login
+    from machinectl.hosts.login import Login
     from machinectl.machines.store import Store
 
 
@@ -36,7 +36,7 @@ def renew(
     as_json: bool,
 ) -> int:
     from machinectl.commands.renew import renew_due_certificates
-    from machinectl.hosts.certificates.renewal_time import LifetimeLeft
+    from machinectl.hosts.expiry import LifetimeLeft
 
     window = LifetimeLeft.parse(lifetime_left)
     if install_timer or uninstall_timer:
@@ -101,7 +101,7 @@ def print_renewals(results: Iterable[tuple[str, object]], program: str) -> Itera
 
 def print_objects(store: Store, results: Iterable[tuple[str, object]]) -> int:
     """Print a JSON object for each machine when it ends; return the exit code."""
-    from machinectl.hosts.lifecycle.host_plan import HostPlan
+    from machinectl.hosts.host_plan import HostPlan
     from machinectl.renewal.due_renewal import RenewalResult
 
     code = 0
@@ -129,7 +129,7 @@ def renew_named(
     here: Session, names: list[str], login: Login, *, yes: bool, dry_run: bool
 ) -> Iterator[tuple[str, object]]:
     from machinectl.commands.renew import renew_now
-    from machinectl.hosts.upkeep.certificate_renewal import Renewal
+    from machinectl.hosts.certificate_renewal import Renewal
     from machinectl.renewal.due_renewal import all_renewed
 
     if not names and DEFAULT not in here.store.names():

@@ -15,7 +15,7 @@ from machinectl.machines.store.store_paths import NoSuchMachine
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
-    from machinectl.hosts.connection.login import Login
+    from machinectl.hosts.login import Login
 
 
 def rm(
@@ -33,7 +33,7 @@ def rm(
 ) -> int:
     from machinectl.commands.rm import plan_removal
     from machinectl.commands.rm import rm as command
-    from machinectl.hosts.lifecycle.removal import Purge
+    from machinectl.hosts.removal import Purge
 
     failed = False
     wanted = None

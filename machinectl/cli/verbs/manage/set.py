@@ -42,7 +42,7 @@ def set_machine(
     **others: Any,
 ) -> None:
     from machinectl.commands.set import set_machine as command
-    from machinectl.hosts.lifecycle.editing import Edit
+    from machinectl.hosts.editing import Edit
 
     driver, options = changeable(here.arguments)
     machine_options.warn_of_open_files(others, here.console)

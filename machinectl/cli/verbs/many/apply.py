@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
     from machinectl.errors import MachineError
     from machinectl.fleet.rollout.plan_steps import FleetPlan, Result
-    from machinectl.hosts.connection.login import Login
+    from machinectl.hosts.login import Login
 
 
 def apply(
@@ -52,8 +52,8 @@ def apply(
     from machinectl.commands.plan import plan
     from machinectl.fleet.reading.fleet_file import DEFAULT_FILE, STDIN
     from machinectl.fleet.rollout.apply_run import ApplyOptions
-    from machinectl.hosts.lifecycle.removal import Purge
-    from machinectl.hosts.parallel.rollout_order import BatchSizes
+    from machinectl.hosts.removal import Purge
+    from machinectl.hosts.rollout_order import BatchSizes
     from machinectl.machines.spec import CertificateFiles
     from machinectl.provision.target import Allowed
 

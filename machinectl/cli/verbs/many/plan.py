@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from machinectl.cli.options.verb_session import Session
     from machinectl.fleet.rollout.plan_steps import Difference, FleetPlan, PlanStep
-    from machinectl.hosts.connection.login import Login
+    from machinectl.hosts.login import Login
     from machinectl.machines.record import Machine
 
 # --detailed-exitcode's exit code if there is work; 2 is a usage error.

@@ -15,7 +15,7 @@ from machinectl.machines.selection import require_names
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
-    from machinectl.hosts.connection.login import Login
+    from machinectl.hosts.login import Login
     from machinectl.swarm_nodes.swarm_report import SwarmReport
 
 HEADINGS = ["MACHINE", "HOSTNAME", "ROLE", "STATUS", "AVAILABILITY", "ADDRESS", "ENGINE"]

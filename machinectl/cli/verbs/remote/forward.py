@@ -14,7 +14,7 @@ from machinectl.tunnels.open_ports import OpenPorts
 
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
-    from machinectl.hosts.connection.login import Login
+    from machinectl.hosts.login import Login
     from machinectl.tunnels.open_ports import OpenPort
 
 

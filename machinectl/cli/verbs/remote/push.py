@@ -19,7 +19,7 @@ from machinectl.cli.output.style import is_drawn_on
 from machinectl.cli.typed_words import typed_line
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.errors import Hint, MachineError, UsageError
-from machinectl.hosts.status.ready_endpoint import ready_endpoint
+from machinectl.hosts.query_engines import ready_endpoint
 from machinectl.images.image_sources import STDIN, EngineSource, FileSource, current_engine
 from machinectl.images.read_archive import Wanted
 from machinectl.images.reference import parse_platform, parse_reference

@@ -15,7 +15,7 @@ from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.parsing.command_start import CHOOSING, COMMANDS, DASHES
 from machinectl.cli.typed_words import typed_line
 from machinectl.errors import Hint, MachineError, UsageError
-from machinectl.hosts.parallel.output_streams import LIMIT, OutputPiece
+from machinectl.hosts.output_streams import LIMIT, OutputPiece
 from machinectl.machines.record import natural
 from machinectl.ssh.signals import status_text
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from machinectl.cli.options.verb_session import Session
     from machinectl.cli.output.machine_streams import OutputPrinter
-    from machinectl.hosts.connection.login import Login
-    from machinectl.hosts.parallel.output_streams import CommandEnded, Events
+    from machinectl.hosts.login import Login
+    from machinectl.hosts.output_streams import CommandEnded, Events
     from machinectl.process_streams import Input
 
 # OpenSSH's exit status if a host is unreachable; docker's for its own failure.
@@ -48,7 +48,7 @@ def run(
 ) -> int:
     from machinectl.commands.run import remote_command_line
     from machinectl.commands.run import run as command
-    from machinectl.hosts.connection.remote_command import RemoteScript
+    from machinectl.hosts.remote_script import RemoteScript
     from machinectl.ssh.openssh.multiplexing import Multiplexing
 
     names, typed = split_at_dashes(here, words, "run")

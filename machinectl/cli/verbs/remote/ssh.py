@@ -8,7 +8,7 @@ from machinectl.cli.output.stdout import write_out
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
-    from machinectl.hosts.connection.login import Login
+    from machinectl.hosts.login import Login
 
 
 def ssh(here: Session, *, words: list[str], login: Login) -> int:

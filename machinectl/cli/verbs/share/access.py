@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from machinectl.access.wire.access_request import AccessRequest
     from machinectl.cli.options.verb_session import Session
     from machinectl.commands.access.grant import ExpectedGrant, GrantOrder
-    from machinectl.hosts.connection.login import Login
+    from machinectl.hosts.login import Login
 
 HEADINGS = ["MACHINE", "HOLDER", "UNTIL (UTC)", "GIVEN BY", "KEY", "STATE"]
 FITTING = Fitting(spare=("KEY", "GIVEN BY"))

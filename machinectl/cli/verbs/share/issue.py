@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from machinectl.cli.options.verb_session import Session
     from machinectl.console import Console
-    from machinectl.hosts.connection.login import Login
+    from machinectl.hosts.login import Login
 
 
 def access_issue(

@@ -60,8 +60,8 @@ def context_import(here: Session, *, context: str, name: str) -> None:
     from machinectl.commands.context import context_source
     from machinectl.commands.create import create
     from machinectl.driver.installed_drivers import load
-    from machinectl.hosts.connection.login import Login
-    from machinectl.hosts.lifecycle.creation import Creation, Onboarding
+    from machinectl.hosts.creation import Creation, Onboarding
+    from machinectl.hosts.login import Login
     from machinectl.machines.spec import CertificateFiles, MachineSpec
     from machinectl.provision.target import NOTHING_SPECIAL
 

@@ -1,0 +1,140 @@
+"""Watch a host shut down and boot."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from machinectl import engine
+from machinectl.console import SilentConsole
+from machinectl.errors import Hint, MachineError
+from machinectl.hosts.login import logged_in
+from machinectl.machines.machine_driver import endpoint_of as engine_endpoint
+from machinectl.machines.record import Phase
+from machinectl.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from machinectl.driver import SSHEndpoint
+    from machinectl.hosts.login import Login
+    from machinectl.machines.record import Machine
+
+# Seconds between checks, and seconds per check.
+PAUSE = 1.0
+LOOK = 5.0
+# Seconds for an engine after SSH answers: it starts containers before it listens.
+ENGINE_TIMEOUT = 120.0
+# Seconds until an engine's error is final.
+PATIENCE = 20.0
+# Seconds between wake packets until the host answers: a card that is shutting down misses the packet.
+WAKE_AGAIN = 10.0
+# Changes at each boot (random(4)).
+BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
+
+
+@dataclass(frozen=True)
+class HostWatch:
+    """Never prompts. `way` is the SSH endpoint; `timeout` (seconds) limits each wait."""
+
+    machine: Machine
+    login: Login
+    way: SSHEndpoint | None
+    timeout: float
+    pause: Callable[[float], None] = time.sleep
+
+    def is_up(self) -> bool:
+        """Check SSH only."""
+        return self.way is not None and not self._is_silent(refused_is_up=False)
+
+    def is_off(self) -> bool:
+        return self._is_silent(refused_is_up=True)
+
+    def until_silent(self) -> None:
+        """Raise MachineError after the timeout."""
+        end = time.monotonic() + self.timeout
+        # A host that refuses the connection has stopped sshd but still runs.
+        while not self._is_silent(refused_is_up=True):
+            if time.monotonic() > end:
+                raise MachineError(
+                    f'"{self.machine.name}" still answers after {self.timeout:.0f} s',
+                    Hint("See what it waits for", "machinectl ssh", self.machine.name, "systemctl", "list-jobs"),
+                )
+            self.pause(PAUSE)
+
+    def engine_answers(self) -> bool:
+        return (
+            self.machine.phase == Phase.READY and bool(self.machine.url) and self._ask_engine().state is State.RUNNING
+        )
+
+    def until_back(self, *, before: str = "", wake: Callable[[], None] | None = None, with_engine: bool = True) -> None:
+        """Wait for SSH and, `with_engine`, the engine.
+
+        `before` is the previous boot's ID; `wake` repeats until SSH answers. Raises MachineError after the timeout.
+        """
+        if self.way is not None:
+            self._until_booted(before, wake)
+        # A machine that was never provisioned has no engine.
+        if with_engine and self.machine.phase == Phase.READY and self.machine.url:
+            self._until_engine_answers()
+
+    def _until_booted(self, before: str, wake: Callable[[], None] | None) -> None:
+        from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
+
+        begun = woken = time.monotonic()
+        while True:
+            try:
+                with logged_in(self.machine, SilentConsole(), self.login, ssh=self.way, timeout=LOOK) as session:
+                    if session.run(BOOT_ID, timeout=LOOK).text != before:
+                        return
+                    why = "it has not shut down"
+            except HostKeyRefused:
+                raise
+            except SSHError as exc:
+                why = exc.cause
+            now = time.monotonic()
+            if now > begun + self.timeout:
+                look = "Look at the host's own screen"
+                if wake is not None:
+                    look = "Check that Wake-on-LAN is on in the host's firmware, or switch it on by hand"
+                raise MachineError(
+                    f'"{self.machine.name}" is not back after {self.timeout:.0f} s: {why}',
+                    Hint(f"{look}; when it is up", "machinectl status", self.machine.name),
+                )
+            if wake is not None and now > woken + WAKE_AGAIN:
+                wake()
+                woken = now
+            self.pause(PAUSE)
+
+    def _until_engine_answers(self) -> None:
+        begun = time.monotonic()
+        most = min(self.timeout, ENGINE_TIMEOUT) if self.way else self.timeout
+        while (found := self._ask_engine()).state is not State.RUNNING:
+            if time.monotonic() > begun + (min(most, PATIENCE) if found.state is State.ERROR else most):
+                raise MachineError(
+                    f'The host of "{self.machine.name}" is back, but not its engine: {found.error}', found.hint
+                )
+            self.pause(PAUSE)
+
+    def _ask_engine(self) -> engine.Probe:
+        return engine.probe(engine_endpoint(self.machine), LOOK)
+
+    def _is_silent(self, *, refused_is_up: bool) -> bool:
+        from machinectl.ssh.client.connection_failures import connect_to_sshd
+        from machinectl.ssh.ssh_errors import SSHError
+        from machinectl.ssh.ssh_settings import read_settings
+
+        if self.way is None:
+            return True
+        found = read_settings(self.way)
+        try:
+            if not found.is_direct:
+                # Behind a jump host, a refused connection and silence look the same.
+                with logged_in(self.machine, SilentConsole(), self.login, ssh=self.way, timeout=LOOK):
+                    return False
+            connect_to_sshd(dataclasses.replace(found, connect_timeout=LOOK)).close()
+        except SSHError as exc:
+            return not (refused_is_up and isinstance(exc.__cause__, ConnectionRefusedError))
+        return False

@@ -1,0 +1,179 @@
+"""Read and check certificates named by --tls-dir and --tls-…."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from machinectl import certs
+from machinectl.errors import Hint, MachineError, UsageError, closest_match
+from machinectl.files.fileset import has_unplaced_files, read_regular_file
+from machinectl.hosts.identity import CLIENT_FILES, FILES, SERVER_FILES, Identity
+from machinectl.machines.docker_machine.old_store import is_shared
+from machinectl.machines.record import BrokenRecord
+from machinectl.machines.spec import NO_CERTIFICATES
+from machinectl.machines.tls_warnings import repair_hint
+from machinectl.provision.client_cas import ca_digests
+
+if TYPE_CHECKING:
+    from machinectl.machines.record import Machine
+    from machinectl.machines.spec import CertificateFiles
+
+# Entries of a directory to look at for a hint.
+MOST_SEEN = 1000
+
+
+def check_has_certificates(machine: Machine) -> None:
+    """Raise MachineError for an engine without a listener; files of a former one stay here for its return."""
+    if machine.engine.ssh_only:
+        raise MachineError(
+            f'The engine of "{machine.name}" has no certificates: it is reached over SSH only',
+            Hint("Let it listen with TLS", "machinectl set --no-ssh-only", machine.name)
+            | Hint("", "machinectl provision", machine.name),
+        )
+
+
+def check_has_ca(machine: Machine) -> None:
+    """Raise MachineError without the machine's CA: it leads the list of those that its engine accepts."""
+    if has_unplaced_files(machine.directory):
+        # A killed command left them for the next one, which puts them in place first.
+        return
+    ca = Identity.read(machine.directory).ca
+    if not ca_digests(ca):
+        raise MachineError(
+            f'The CA of "{machine.name}", ca.pem, is {"damaged" if ca else "missing"} here', repair_hint(machine)
+        )
+
+
+def read_named_certificates(files: CertificateFiles) -> Identity | None:
+    if files == NO_CERTIFICATES:
+        return None
+    if files.directory and (files.ca or files.certificate or files.key):
+        raise UsageError("--tls-dir and the --tls-… files exclude each other", Hint("Give only the directory"))
+    if files.directory:
+        return read_tls_dir(files.directory)
+    if files.whole:
+        return read_tls_files(files.ca, files.certificate, files.key)
+    raise UsageError(
+        "A client needs its certificate, its key and the CA of the engine",
+        Hint("Give all of --tls-ca-cert, --tls-client-cert and --tls-client-key, or --tls-dir"),
+    )
+
+
+def has_named_certificates(machine: Machine | None, files: CertificateFiles) -> bool:
+    """Compare with the given files, except the server's if machinectl renews it. Raises BrokenRecord."""
+    try:
+        have = Identity.read(machine.directory) if machine else Identity()
+    except MachineError as exc:
+        raise BrokenRecord(exc.cause, exc.hint) from exc
+    renewed = SERVER_FILES if machine and machine.changes else ()
+
+    def has(name: str, data: bytes) -> bool:
+        return name in renewed or have.files[name] == data
+
+    if machine and all(has(name, read_regular_file(path)) for name, path in named_paths(files).items()):
+        return True
+    given = read_named_certificates(files)
+    return given is not None and all(has(name, data) for name, data in given.present.items())
+
+
+def named_paths(files: CertificateFiles) -> dict[str, str]:
+    if not files.directory:
+        return dict(zip(CLIENT_FILES, (files.ca, files.certificate, files.key), strict=True))
+    paths = {name: os.path.join(files.directory, name) for name in FILES.values()}
+    return {name: path for name, path in paths.items() if name in CLIENT_FILES or os.path.lexists(path)}
+
+
+def read_tls_dir(directory: str) -> Identity:
+    """Read the client's files and, if present, the server's pair and a CA key that no other machine shares."""
+    found = present_files(directory)
+    ca, cert, key = (os.path.join(directory, file) for file in CLIENT_FILES)
+    files = read_tls_files(ca, cert, key).present
+    if "ca-key.pem" in found and not is_shared(directory):
+        ca_key = os.path.join(directory, "ca-key.pem")
+        files["ca-key.pem"] = certs.ca_pair(files["ca.pem"], read_regular_file(ca_key), ca_file=ca, key_file=ca_key).key
+    if "server.pem" in found or "server-key.pem" in found:
+        server, server_key = (os.path.join(directory, file) for file in SERVER_FILES)
+        checked = certs.server_bundle(
+            files["ca.pem"],
+            read_regular_file(server),
+            read_regular_file(server_key),
+            files=(ca, server, server_key),
+        )
+        files.update((file, checked[file]) for file in SERVER_FILES)
+    return Identity.of_files(files)
+
+
+def read_tls_files(ca: str, cert: str, key: str) -> Identity:
+    checked = certs.client_bundle(
+        read_regular_file(ca), read_regular_file(cert), read_regular_file(key), files=(ca, cert, key)
+    )
+    return Identity.of_files(checked)
+
+
+class NoCertificates(MachineError):
+    guesses = True
+
+
+def present_files(directory: str) -> frozenset[str]:
+    """Raise MachineError if a client's file is missing."""
+    quoted = shlex.quote(directory)
+    try:
+        found = frozenset(os.listdir(directory))
+    except (FileNotFoundError, NotADirectoryError) as exc:
+        problem = "does not exist" if isinstance(exc, FileNotFoundError) else "is not a directory"
+        raise NoCertificates(f"{directory} {problem}", hint_at_certificates(directory)) from exc
+    except (OSError, ValueError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else str(exc)
+        raise MachineError(f"{directory} cannot be read: {reason}", Hint("See", f"ls -ld {quoted}")) from exc
+    missing = [file for file in CLIENT_FILES if file not in found]
+    if missing:
+        raise NoCertificates(f"{directory} lacks {', '.join(missing)}", hint_at_certificates(directory))
+    return found
+
+
+def hint_at_certificates(given: str) -> Hint:
+    """Name the directory nearby that a mistyped one may mean."""
+    directory = given.rstrip("/")
+    beside = os.path.dirname(directory)
+    around = [directory, *subdirectories(directory), beside or os.curdir, *subdirectories(beside)]
+    there = {path: os.path.basename(path) for path in around if path and has_client_files(path)}
+    wanted = closest_match(os.path.basename(directory), there.values())
+    nearest = next((path for path, name in there.items() if name == wanted), next(iter(there), ""))
+    files = f"{', '.join(CLIENT_FILES[:-1])} and {CLIENT_FILES[-1]}"
+    return (
+        Hint(f"Did you mean {shlex.quote(nearest)}? It has {files}")
+        if nearest
+        else Hint(f"Give the directory that has {files}")
+    )
+
+
+def has_client_files(directory: str) -> bool:
+    return all(os.path.isfile(os.path.join(directory, file)) for file in CLIENT_FILES)
+
+
+def subdirectories(directory: str) -> list[str]:
+    try:
+        with os.scandir(directory or os.curdir) as entries:
+            return sorted(os.path.join(directory, each.name) for each in islice(entries, MOST_SEEN) if each.is_dir())
+    except OSError:
+        return []
+
+
+def files_of_other_ca(old: Identity, new: Identity) -> list[str]:
+    """Return kept files that `new`'s CA did not sign."""
+    stale: list[str] = []
+    if old.ca_key and not new.ca_key:
+        try:
+            certs.ca_pair(new.ca, old.ca_key)
+        except MachineError:
+            stale.append("ca-key.pem")
+    present = [file for file in SERVER_FILES if file in old.present]
+    if present and not new.server:
+        try:
+            certs.server_bundle(new.ca, old.server, old.server_key)
+        except MachineError:
+            stale += present
+    return stale

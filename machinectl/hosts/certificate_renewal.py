@@ -1,0 +1,284 @@
+"""Renew certificates; containers keep running."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, NoReturn
+
+from machinectl import certs
+from machinectl import url as engine_url
+from machinectl.certificate_dates import validities
+from machinectl.engine import Endpoint
+from machinectl.errors import BY_SERVICE, SET_CLOCK, Hint, MachineError
+from machinectl.files.fileset import read_regular_file
+from machinectl.hosts.engine_restart import (
+    check_provisioned,
+    drained_for_restart,
+    is_stopped,
+    restarting,
+    until_it_answers,
+    with_reachability,
+)
+from machinectl.hosts.holder_cas import client_warnings, ending_holders, unrecorded_cas
+from machinectl.hosts.host_plan import HostPlan, host_summary, login_summary, target_of
+from machinectl.hosts.host_run import DryRun, RealRun
+from machinectl.hosts.identity import Identity
+from machinectl.hosts.login import logged_in, logged_in_as_root, root_runner
+from machinectl.hosts.pending_certificates import discard_pending, settle_pending_held, store_pending
+from machinectl.hosts.signing import signed, valid_client
+from machinectl.machines.docker_machine.config_json import Origin
+from machinectl.machines.docker_machine.old_store import default_root, shared_certificates
+from machinectl.machines.holders import holders_of
+from machinectl.machines.machine_driver import with_addresses
+from machinectl.provision import daemon_json, preflight
+from machinectl.provision.decision import Decision, EngineDown, RolledBack, not_restarted
+from machinectl.provision.facts.host_facts import OWN_DIRECTORY
+from machinectl.provision.host_changes import CaTrusted
+from machinectl.provision.job import Activation, apply_job
+from machinectl.provision.steps import engine_config, restart_risks
+from machinectl.provision.target import NOTHING_SPECIAL
+from machinectl.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machinectl.console import Console
+    from machinectl.engine import Probe
+    from machinectl.hosts.login import Login
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held, Store
+    from machinectl.provision.facts.host_facts import Facts
+    from machinectl.provision.target import Allowed, Target
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """What to renew besides the engine's certificate.
+
+    `sans` are its extra names. `new_ca` renews everything and locks out other clients. `authority` replaces the
+    machine's CA. `again` is the command that asked for it, unless that is regenerate-certs.
+    """
+
+    sans: tuple[str, ...] = ()
+    client: bool = False
+    new_ca: bool = False
+    authority: certs.Pair | None = None
+    allowed: Allowed = NOTHING_SPECIAL
+    again: str = ""
+
+    @property
+    def command(self) -> str:
+        """Return the command that does it unasked, without names."""
+        flags = {
+            "--client-certs": self.client,
+            "--new-ca": self.new_ca,
+            "--restart-swarm": self.allowed.restart_swarm,
+        }
+        options = [*(flag for flag, given in flags.items() if given), *(f"--tls-san {san}" for san in self.sans)]
+        return self.again or " ".join(["machinectl regenerate-certs -y", *options])
+
+
+def renew(held: Held, console: Console, login: Login, renewal: Renewal) -> None:
+    """Renew certificates, or restore the old ones.
+
+    Saves the new ones before the host gets them. After a kill, the next command finds the set that works.
+    """
+    machine = held.machine
+    check_provisioned(machine)
+    held.finish_files()
+    old = Identity.read(held.directory)
+    new = new_identity(machine, old, renewal)
+    target = target_of(machine, new)
+    with logged_in_as_root(held, console, login) as root:
+        run = RealRun(held, console, root)
+        with restarting(run, target, renewal.allowed, lambda host: check_renewable(machine, host, target)):
+            title = new_certificates_title(run.host, f'the engine of "{machine.name}"')
+            new_ones = certificate_change(title, run.host, run.with_known_holders(target), renewal.allowed)
+            unrecorded = unrecorded_cas(machine, run.host) if renewal.new_ca else []
+            with drained_for_restart(run, renewal.allowed), ending_holders(held, console, new.ca):
+                there = store_pending(held, new)
+                try:
+                    run.make(new_ones)
+                except RolledBack:
+                    settle_pending_held(held, sure=True)
+                    raise
+                except KeyboardInterrupt:
+                    console.warn(
+                        f'"{machine.name}" may have its new certificates already: the next command finds that out'
+                    )
+                    raise
+                with console.step(f"Asking it for its version at {machine.urls[0]}"):
+                    where = with_addresses(Endpoint(machine.url, tls=True, cert_dir=there, name=machine.name), machine)
+                    answer = until_it_answers(where, console)
+                if answer.state is not State.RUNNING:
+                    restore_certificates(run, target, old, answer)
+                new.keep(held)
+                record_sans(held, renewal.sans)
+                discard_pending(held)
+    for warning in client_warnings(machine, run.host, unrecorded):
+        console.warn(*warning)
+
+
+def plan_renewal(store: Store, machine: Machine, console: Console, login: Login, renewal: Renewal) -> HostPlan:
+    """Raise MachineError as `regenerate` would."""
+    check_provisioned(machine)
+    new = new_identity(machine, Identity.read(machine.directory), renewal)
+    target = target_of(machine, new)
+    with logged_in(machine, console, login) as session:
+        root = root_runner(session, console, login)
+        run = DryRun(store, machine, console, root)
+        with restarting(run, target, renewal.allowed, lambda host: check_renewable(machine, host, target)):
+            found = (login_summary(session, root), *host_summary(run.host, target.port))
+            new_ones = certificate_change(
+                new_certificates_title(run.host, "the engine"),
+                run.host,
+                run.with_known_holders(target),
+                renewal.allowed,
+            )
+            if renewal.new_ca:
+                locked_out = "every other client that was given a certificate is locked out"
+                ended = [f"the access of {holder.who} ends" for holder in holders_of(machine)]
+                kept = [f"the clients of {ca} keep their access" for ca in unrecorded_cas(machine, run.host)]
+                new_ones = replace(new_ones, details=(*new_ones.details, locked_out, *ended, *kept))
+            with drained_for_restart(run, renewal.allowed):
+                run.make(new_ones)
+    return HostPlan(found, tuple(run.outcomes))
+
+
+def new_identity(machine: Machine, old: Identity, renewal: Renewal) -> Identity:
+    ca = signing_ca(machine, old, renewal)
+    client = valid_client(machine, ca, Identity() if renewal.client else old)
+    new = signed(ca, certs.issue_server(ca, server_names(machine, old, renewal.sans)), client)
+    # Do not copy a CA key that docker-machine's machines share.
+    is_shared = ca.certificate == old.ca and not old.ca_key and renewal.authority is None
+    return replace(new, ca_key=b"") if is_shared else new
+
+
+def signing_ca(machine: Machine, old: Identity, renewal: Renewal) -> certs.Pair:
+    """Return the CA that signs."""
+    if renewal.authority is not None:
+        return renewal.authority
+    if renewal.new_ca:
+        return certs.new_ca(f"machinectl {machine.name}")
+    if not old.ca_key and (shared := docker_machine_ca(machine, old)):
+        return shared
+    another = Hint(
+        "Make a new CA, which locks out its other clients", "machinectl regenerate-certs --new-ca", machine.name
+    )
+    if not old.ca_key:
+        take_over = Hint("Have its host taken over from docker-machine", "machinectl provision", machine.name)
+        raise MachineError(
+            f'The key of the CA of "{machine.name}" is not here: only who holds it can renew under it',
+            take_over if machine.origin else another,
+        )
+    try:
+        return certs.ca_pair(old.ca, old.ca_key)
+    except MachineError as exc:
+        dates = validities(old.ca)
+        if not dates:
+            another = Hint("Restore ca.pem from the host", "machinectl provision", machine.name)
+        elif any(datetime.now(UTC) < begin for begin, _ in dates):
+            another = Hint(f"If the clock here is wrong, set it {BY_SERVICE}", SET_CLOCK) | another
+        raise MachineError(f'The CA of "{machine.name}" cannot sign: {exc.cause}', another) from exc
+
+
+def docker_machine_ca(machine: Machine, old: Identity) -> certs.Pair | None:
+    """Return docker-machine's CA if this machine came from its store and the key is there.
+
+    Not for any machine with that ca.pem: a stranger's export could have it signed for another machine's names.
+    """
+    origin = Origin.load(machine.origin)
+    for root in dict.fromkeys([origin.store, default_root()]) if origin else ():
+        try:
+            return certs.ca_pair(old.ca, read_regular_file(os.path.join(shared_certificates(root), "ca-key.pem")))
+        except MachineError:
+            continue
+    return None
+
+
+def server_names(machine: Machine, old: Identity, more: Sequence[str]) -> list[str]:
+    """Return the host, extra names and the names in the old certificate."""
+    found = [engine_url.parse_url(machine.url).host, *machine.addresses, *machine.engine.tls_sans, *more]
+    try:
+        found += certs.describe(old.server).sans
+    except MachineError:
+        # There is no readable certificate.
+        pass
+    return list(dict.fromkeys(found))
+
+
+def check_renewable(machine: Machine, host: Facts, target: Target) -> None:
+    """Refuse a host that would not load the certificates, or whose engine could not be asked afterwards."""
+    check_certificates_in_use(machine, host, target)
+    host = with_reachability(host, machine, machine.url)
+    if host.refused and host.engine_listens:
+        # Something between here and the host refuses.
+        host = replace(host, refused=False)
+    preflight.check_reachable(host, target, NOTHING_SPECIAL)
+
+
+def check_certificates_in_use(machine: Machine, host: Facts, target: Target) -> None:
+    """Refuse a host that would not load the certificates."""
+    config = daemon_json.read_config(host)
+    if config.get("tlscert") != f"{OWN_DIRECTORY}/server.pem":
+        raise MachineError(
+            f'The engine of "{machine.name}" does not take its certificates from {OWN_DIRECTORY}',
+            Hint("Set it up first", "machinectl provision", machine.name),
+        )
+    own = hashlib.sha256(Identity.read(machine.directory).ca).hexdigest()
+    preflight.check_own_ca(host, replace(target, own_cas=target.own_cas | {own}))
+    preflight.check_clock_here(host, Identity.read(machine.directory).certificates)
+    preflight.check_room(host, target)
+    preflight.check_clock(host, target)
+
+
+def new_certificates_title(host: Facts, engine: str) -> str:
+    return f"Giving {engine} new certificates, and {'starting' if is_stopped(host) else 'restarting'} it"
+
+
+def certificate_change(title: str, host: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> Decision:
+    """Return the change that restarts the engine with new certificates, or restores the old ones if it fails."""
+    there = engine_config.certificate_files(host, target)
+    flags = engine_config.dockerd_flags(host, ours=True)
+    return Decision(
+        title=title,
+        details=tuple(f"write {file.path}" for file in there),
+        job=apply_job(
+            there,
+            Activation(
+                "restart",
+                target.port,
+                engine_config.readiness_socket(host, host.config_content, flags),
+                engine_config.validate_command(host, flags),
+                containers=restart_risks.care_for_containers(host, allowed),
+            ),
+            init=host.init,
+        ),
+        after=host,
+        failure=partial(not_restarted, target.name, host.init),
+        # Recorded before the host has the CA, to recognise the host after a kill.
+        changes=(CaTrusted(hashlib.sha256(target.certificates["ca.pem"]).hexdigest()),),
+    )
+
+
+def restore_certificates(run: RealRun, target: Target, old: Identity, answer: Probe) -> NoReturn:
+    """Restore the old certificates, and raise EngineDown."""
+    cause = f"The engine does not answer from here with its new certificates: {answer.error}"
+    if old.ca and old.server and old.server_key:
+        before = replace(target, certificates=old.on_host, ending=frozenset())
+        run.make(certificate_change("Giving the engine its old certificates back", run.host, before))
+        discard_pending(run.held)
+        cause += ". It has its old ones back"
+    raise EngineDown(cause, answer.hint)
+
+
+def record_sans(held: Held, sans: Sequence[str]) -> None:
+    asked = held.machine.engine
+    more = tuple(san for san in dict.fromkeys(sans) if san not in asked.tls_sans)
+    if more:
+        held.machine.engine = replace(asked, tls_sans=(*asked.tls_sans, *more))
+        held.write()

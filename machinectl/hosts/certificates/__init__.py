@@ -1,1 +1,0 @@
-"""A machine's certificates: read, check, sign, keep pending."""

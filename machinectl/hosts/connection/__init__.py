@@ -1,1 +1,0 @@
-"""Connect to a machine: driver, engine, SSH, and OpenSSH programs."""

@@ -1,0 +1,382 @@
+"""Register a machine with its driver, and set up its host."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from machinectl import url as engine_url
+from machinectl.driver import Request, Where
+from machinectl.driver.driver_options import absolute_paths, option_flag
+from machinectl.engine.endpoint import Deadline, Endpoint
+from machinectl.engine.probe import ask_engine
+from machinectl.errors import Hint, MachineError, UsageError
+from machinectl.hosts.certificate_files import read_named_certificates
+from machinectl.hosts.docker_over_ssh import note_jump_host
+from machinectl.hosts.login import pin_host_key
+from machinectl.machines import jump_hosts, record
+from machinectl.machines.addresses import check_addresses, check_free
+from machinectl.machines.docker_machine import old_store
+from machinectl.machines.machine_driver import (
+    JUMP_HOST,
+    SSH_ONLY,
+    driver_instance,
+    endpoints_of,
+    engine_url_of,
+    jump_host_of,
+    ssh_url,
+    with_jump_host,
+    without_ssh,
+)
+from machinectl.machines.record import Machine, Phase, removal_command
+from machinectl.machines.selection import waiting
+from machinectl.machines.spec import NO_CERTIFICATES, check_lifetime
+from machinectl.machines.store.last_failure import record_failure, record_interruption
+from machinectl.provision.decision import InUse
+from machinectl.provision.target import NOTHING_SPECIAL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from machinectl.certs import Pair
+    from machinectl.console import Console
+    from machinectl.driver import Driver, SSHEndpoint
+    from machinectl.hosts.host_plan import HostPlan
+    from machinectl.hosts.identity import Identity
+    from machinectl.hosts.login import Login
+    from machinectl.hosts.setup import Setup
+    from machinectl.machines.spec import CertificateFiles, MachineSpec
+    from machinectl.machines.store import Held, Store
+    from machinectl.provision.target import Allowed
+
+# To log in and reach the engine.
+SSH_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Onboarding:
+    """How to set up a new host. `authority` replaces the machine's own CA; `touching` is called before a change."""
+
+    login: Login
+    allowed: Allowed
+    authority: Pair | None = None
+    touching: Callable[[], None] = lambda: None
+
+    @property
+    def setup(self) -> Setup:
+        # Importing it takes 0.1 s.
+        from machinectl.hosts.setup import Setup
+
+        return Setup(self.allowed, self.authority, touching=self.touching)
+
+
+@dataclass(frozen=True)
+class Creation:
+    """`spare` certificates are used if no others are given or made. `onboarding` needs SSH and `spec.provision`."""
+
+    name: str
+    spec: MachineSpec
+    driver: Driver
+    onboarding: Onboarding
+    certificates: CertificateFiles = NO_CERTIFICATES
+    spare: CertificateFiles = NO_CERTIFICATES
+    fleet: str = ""
+
+    def carry_out(self, store: Store, console: Console) -> CreatedMachine:
+        """Create the machine, or finish an interrupted creation.
+
+        After a failure the record stays for the next run or `rm`, unless nothing was made.
+        """
+        settled = check_creation(store, self)
+        with store.writing(self.name, waiting(console, self.name)) as held:
+            if note := record_creation(held, settled):
+                console.note(note)
+            try:
+                ssh = make_host(held, settled)
+                set_up = settled.sets_up(ssh)
+                if ssh and set_up:
+                    from machinectl.hosts.provisioning import provision_new_host
+
+                    provision_new_host(held, console, self.onboarding.login, self.onboarding.setup, ssh)
+                elif settled.spare and held.machine.tls:
+                    held.write_files(settled.spare.present)
+                if ssh and not set_up and (warning := pin_host_key(held, console, self.onboarding.login, ssh)):
+                    console.warn(warning)
+                held.machine.phase = Phase.READY
+                held.machine.failure = {}
+                held.write()
+            except InUse:
+                # The caller continues later: keep the accepted host key.
+                raise
+            except BaseException as exc:
+                forget_or_explain(held, console, exc)
+                raise
+            note_jump_host(store, console, held.machine)
+            return CreatedMachine(held.machine, set_up)
+
+    def plan(self, store: Store, console: Console) -> HostPlan:
+        settled = check_creation(store, self)
+        there = self.driver.preview(settled.request)
+        machine = settled.begun or Machine(self.name, self.spec.driver, directory=store.directory(self.name))
+        # No command works on it yet, so no hint may name one.
+        machine.phase = Phase.CREATING
+        machine.spec, machine.revision = settled.creation.spec, {}
+        settled.place(machine, there)
+        ssh = with_jump_host(machine, there.ssh)
+        if ssh and settled.sets_up(ssh):
+            from machinectl.hosts.provisioning import preview_provisioning
+
+            where = Where(machine.url, ssh)
+            return preview_provisioning(machine, console, self.onboarding.login, self.onboarding.setup, store, where)
+        from machinectl.hosts.host_plan import HostPlan
+
+        if there.url:
+            return HostPlan((f'"{self.name}" would be registered at {machine.url}; its host is not changed',))
+        return HostPlan((f'Driver {self.spec.driver} would make "{self.name}", then its host would be set up',))
+
+
+class CreatedMachine(NamedTuple):
+    machine: Machine
+    set_up: bool
+
+
+def warn_of_unused_options(console: Console, machine: Machine, allowed: Allowed = NOTHING_SPECIAL) -> None:
+    """Name the options that would have had an effect if the host had been set up."""
+    flags = machine.engine.given_flags + ["--open-firewall"] * allowed.open_firewall
+    if not flags:
+        return
+    effect = f"{' and '.join(flags)} {'has' if len(flags) == 1 else 'have'} no effect"
+    if endpoints_of(machine).ssh is None:
+        console.warn(f'{effect}: driver "{machine.driver}" does not set hosts up')
+        return
+    # With --ssh-only, the engine has no port to open.
+    again = "--open-firewall " if allowed.open_firewall and not machine.engine.ssh_only else ""
+    console.warn(f"{effect} yet", Hint("Set the host up", f"machinectl provision {again}{machine.name}"))
+
+
+@dataclass(frozen=True)
+class CheckedCreation:
+    """A checked creation; `begun` is what an interrupted run left."""
+
+    creation: Creation
+    given: Identity | None
+    spare: Identity | None
+    begun: Machine | None
+    request: Request
+
+    def check(self) -> None:
+        check_lifetime(self.creation.spec.lifetime)
+        if self.creation.spec.engine.ssh_only:
+            self._check_ssh_only()
+        if self.given and self.creation.spec.tls is False:
+            raise UsageError("--no-tls and certificates exclude each other", Hint("Omit one of them"))
+        self.creation.driver.check(self.request)
+        if self.creation.spec.jump:
+            self._check_jump()
+        if self.excludes_set_up:
+            there = self.creation.driver.preview(self.request)
+            # A host that does not exist yet will be set up.
+            if there.ssh or not there.url:
+                raise set_up_excluded()
+
+    def _check_ssh_only(self) -> None:
+        if self.has_no_ssh:
+            raise without_ssh(Machine(self.creation.name, self.creation.spec.driver), SSH_ONLY, "--ssh-only")
+        if self.given:
+            raise UsageError(
+                "An engine that is reached over SSH only has no certificates",
+                Hint("Omit --ssh-only or the --tls-… options"),
+            )
+
+    def _check_jump(self) -> None:
+        machine = Machine(self.creation.name, self.creation.spec.driver, directory=self.request.directory)
+        machine.jump = self.creation.spec.jump
+        jump_host_of(machine)
+        if self.has_no_ssh:
+            raise without_ssh(machine, JUMP_HOST, "--ssh-jump")
+
+    def check_addresses(self, store: Store) -> None:
+        """A driver that makes the host does not know its URL yet."""
+        machine = Machine(self.creation.name, self.creation.spec.driver, directory=self.request.directory)
+        machine.phase, machine.spec = Phase.CREATING, self.creation.spec
+        self.place(machine, self.creation.driver.preview(self.request))
+        if machine.url:
+            check_addresses(machine)
+            check_free(store, machine)
+
+    @property
+    def has_no_ssh(self) -> bool:
+        there = self.creation.driver.preview(self.request)
+        return bool(there.url) and not there.ssh
+
+    @property
+    def excludes_set_up(self) -> bool:
+        """Whether --no-tls or certificates without their CA's key exclude the requested set-up."""
+        cannot_sign = self.given is not None and not self.given.ca_key
+        spec = self.creation.spec
+        return spec.provision and not spec.engine.ssh_only and (cannot_sign or spec.tls is False)
+
+    def sets_up(self, ssh: SSHEndpoint | None) -> bool:
+        """Return whether the host will be set up. Raises UsageError."""
+        if not (self.creation.spec.provision and ssh):
+            return False
+        if self.excludes_set_up:
+            raise set_up_excluded()
+        return True
+
+    def place(self, machine: Machine, there: Where) -> None:
+        asked, given, spare = self.creation.spec.tls, bool(self.given), bool(self.spare)
+        machine.url = engine_url_of(machine, there) if self.creation.spec.provision else there.url
+        is_chosen = given or spare or asked is not None
+        if there.ssh and not self.sets_up(there.ssh) and not is_chosen:
+            # Only its SSH is known to listen on the host.
+            machine.url = ssh_url(there.ssh)
+        machine.tls = uses_tls_by_default(
+            machine.url, asked, given=given or (spare and machine.url.startswith("tcp://"))
+        )
+
+
+def set_up_excluded() -> UsageError:
+    return UsageError(
+        "Setting up a host needs the key of its CA: its own new CA, or that of the computer that set it up",
+        Hint("Pass --tls-dir a copy of that computer's directory for the machine, with ca-key.pem")
+        | Hint("or omit --tls-dir and --no-tls")
+        | Hint("or do not change the host: --no-provision"),
+    )
+
+
+def check_creation(store: Store, creation: Creation) -> CheckedCreation:
+    record.check_name(creation.name)
+    # The machine's own name is refused later, even if a host has that name.
+    jump = jump_hosts.with_type(creation.spec.jump, lambda name: name == creation.name or store.exists(name))
+    creation = replace(creation, spec=replace(creation.spec, jump=jump))
+    given = read_named_certificates(creation.certificates)
+    no_spare = given or creation.spec.tls is False or not creation.spare.whole
+    spare = None if no_spare else read_named_certificates(creation.spare)
+    begun = unfinished_machine(store, creation)
+    if begun is None:
+        old_store.check_apart(store.root)
+    request = Request(
+        creation.name,
+        store.directory(creation.name),
+        creation.spec.options,
+        True if given else creation.spec.tls,
+        begun.driver_state if begun else "",
+    )
+    checked = CheckedCreation(creation, given, spare, begun, request)
+    checked.check()
+    if creation.spec.addresses:
+        checked.check_addresses(store)
+    return checked
+
+
+def try_ssh_url(store: Store, creation: Creation) -> None:
+    """Ask the engine of an ssh:// URL, as docker does. Raises MachineError."""
+    there = creation.driver.preview(check_creation(store, creation).request)
+    if creation.spec.provision and there.url.startswith("ssh://") and not there.ssh:
+        set_up = f"machinectl create {shlex.quote(there.url.removeprefix('ssh://'))} {creation.name}"
+        ask_engine(Endpoint(there.url, name=creation.name, setup=set_up), Deadline(SSH_SECONDS), None)
+
+
+def unfinished_machine(store: Store, creation: Creation) -> Machine | None:
+    """Return what an interrupted `create` left. Raises MachineError if the name is in use."""
+    name, driver = creation.name, creation.spec.driver
+    try:
+        machine = store.read(name)
+    except MachineError:
+        store.check_free(name)
+        return None
+    if (
+        machine.phase == Phase.READY
+        or record.waits_for_access(machine)
+        or (machine.driver != driver and machine.driver_state)
+    ):
+        store.check_free(name)
+    if machine.options and (machine.changes or machine.made):
+        check_same_options(machine, creation)
+    return machine
+
+
+def check_same_options(machine: Machine, creation: Creation) -> None:
+    """Refuse other driver options: they would mean another host."""
+    asked = recorded_spec(creation).options
+    flags = {option.name: option_flag(option) for option in creation.driver.options()}
+    other = [flags[name] for name, value in machine.spec.options.items() if asked.get(name) != value]
+    if other:
+        purge = " --purge" if machine.changes else ""
+        raise MachineError(
+            f'"{machine.name}" is incomplete, and was created with another {" and ".join(other)}',
+            Hint("Use the same value, or remove the machine first", f"machinectl rm{purge} {machine.name}"),
+        )
+
+
+def recorded_spec(creation: Creation) -> MachineSpec:
+    """Return the spec to record: no secrets, absolute paths."""
+    options = creation.driver.options()
+    kept = creation.spec.without({option.name for option in options if option.secret})
+    return replace(kept, options=absolute_paths(options, kept.options))
+
+
+def record_creation(held: Held, settled: CheckedCreation) -> str:
+    """Add the machine, or update an unfinished one. Return `Held.add`'s note."""
+    creation = settled.creation
+    files = settled.given.present if settled.given else {}
+    spec = recorded_spec(creation)
+    if unfinished_machine(held.store, creation):
+        # As of a new machine, what the host remembers is taken over again.
+        held.machine.spec, held.machine.revision = spec, {}
+        held.machine.fleet = creation.fleet or held.machine.fleet
+        held.write_files(files)
+        held.write()
+        return ""
+    machine = Machine(creation.name, spec.driver)
+    machine.phase = Phase.CREATING
+    machine.spec = spec
+    machine.fleet = creation.fleet
+    return held.add(machine, files)
+
+
+def make_host(held: Held, settled: CheckedCreation) -> SSHEndpoint | None:
+    """Let the driver make the host; return its SSH."""
+    driver, machine = settled.creation.driver, held.machine
+
+    def keep(state: str) -> None:
+        machine.driver_state = state
+        machine.made = True
+        held.write()
+
+    request = replace(settled.request, state=machine.driver_state)
+    machine.driver_state = driver.create(request, keep)
+    held.write()
+    there = driver.where(driver_instance(machine))
+    settled.place(machine, there)
+    held.write()
+    return with_jump_host(machine, there.ssh)
+
+
+def forget_or_explain(held: Held, console: Console, why: BaseException) -> None:
+    """Forget the machine if nothing was made or changed, else say how to continue."""
+    machine = held.machine
+    if not machine.changes and not machine.made:
+        held.remove()
+        return
+    if isinstance(why, MachineError):
+        record_failure(held, why.cause)
+    else:
+        record_interruption(held)
+    go_on = Hint("Type the same command again")
+    if machine.phase == Phase.PROVISIONING:
+        go_on = Hint("Continue", "machinectl provision", held.name)
+    console.note(f'"{held.name}" is incomplete', go_on | Hint("or remove it", removal_command(machine)))
+
+
+def uses_tls_by_default(url: str, asked: bool | None, *, given: bool) -> bool:
+    if given and url and not url.startswith("tcp://"):
+        raise UsageError(f"Certificates are for tcp:// URLs; {url} does not use them", Hint("Omit the --tls-… options"))
+    if asked is not None:
+        return asked and url.startswith("tcp://")
+    if not url:
+        # Setup enables TLS.
+        return True
+    return given or engine_url.uses_tls(url)

@@ -1,0 +1,280 @@
+"""Restart an engine without stopping its containers."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from machinectl import engine
+from machinectl.engine import Endpoint
+from machinectl.engine.dialling.ssh_socket import docker_error
+from machinectl.errors import CheckFailed, Hint, MachineError, NeedsProvisioning
+from machinectl.hosts.certificate_files import check_has_certificates
+from machinectl.hosts.host_plan import target_of
+from machinectl.hosts.host_run import DryRun
+from machinectl.machines.machine_driver import (
+    check_ssh_not_withheld,
+    endpoint_of,
+    ssh_endpoint,
+    with_addresses,
+)
+from machinectl.machines.record import Phase
+from machinectl.provision import firewall, preflight
+from machinectl.provision.daemon_json import read_config
+from machinectl.provision.decision import EngineStopped
+from machinectl.provision.host_changes import LiveRestoreChanged, of_kind
+from machinectl.provision.steps import (
+    docker_socket,
+    engine_config,
+    engine_proof,
+    hidden_containers,
+    live_restore,
+    restart_risks,
+)
+from machinectl.provision.steps.installation import download_script
+from machinectl.provision.target import with_changes
+from machinectl.state import State
+from machinectl.swarm_nodes import draining
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from machinectl.console import Console
+    from machinectl.engine import EngineError, Probe
+    from machinectl.hosts.host_run import HostRun
+    from machinectl.machines.record import Machine
+    from machinectl.provision.facts.host_facts import Facts
+    from machinectl.provision.target import Allowed, Target
+
+# Seconds. A running engine answers at once; a firewall that drops packets shows only as a timeout.
+VERIFY_TIMEOUT = 10.0
+# Seconds until a started engine listens: it warns and waits 16 s or more for each port without TLS. As in apply.sh.
+LISTENS_WITHIN = 60.0
+# Looks, a second apart, until the engine works as before.
+TRIES = 5
+
+
+def check_provisioned(machine: Machine) -> None:
+    check_ssh_not_withheld(machine, Hint("For a new certificate", "machinectl access renew", machine.name))
+    ssh_endpoint(machine)
+    if machine.phase == Phase.PROVISIONING:
+        raise NeedsProvisioning(f'"{machine.name}" is half provisioned', machine.name, "Finish that first")
+    if not machine.tls:
+        check_has_certificates(machine)
+    if not (machine.tls and machine.url.startswith("tcp://")):
+        cause = f'The engine of "{machine.name}" does not use TLS ({machine.url or "it has no URL"})'
+        raise NeedsProvisioning(cause, machine.name, "Set it up")
+
+
+@contextmanager
+def restarting(
+    run: HostRun, target: Target, allowed: Allowed, check: Callable[[Facts], None] = lambda _: None
+) -> Iterator[None]:
+    """Call `ready_to_restart`, and restore live-restore afterwards."""
+    with live_restore_borrowed(run):
+        ready_to_restart(run, target, allowed, check)
+        yield
+    if live_restore.is_on_record(run.machine.changes):
+        restore_live_restore(run)
+    prove(run)
+
+
+def ready_to_restart(
+    run: HostRun, target: Target, allowed: Allowed, check: Callable[[Facts], None] = lambda _: None
+) -> None:
+    """Turn live-restore on, so that containers survive. A Swarm node cannot have it: drain it or allow the harm.
+
+    `check` raises MachineError to refuse the host before its engine is touched.
+    """
+    run.look()
+    run.catch_up()
+    swarm_allowed = draining.allow_swarm_restart(run.store, run.console, run.machine, run.host, allowed)
+    check_restart(run, target, swarm_allowed, check)
+    with ExitStack() as drains:
+        run.take(lambda host, _: engine_config.recover(host, target), drains)
+        check(run.host)
+        run.take(lambda host, changes: live_restore.borrow(host, with_changes(target, changes)), drains)
+
+
+@contextmanager
+def drained_for_restart(run: HostRun, allowed: Allowed) -> Iterator[None]:
+    """Drain the host during the body, if it is a Swarm node."""
+    with run.drained():
+        if run.host.swarm:
+            # The wait for another node may have been long.
+            run.refresh()
+            restart_risks.refuse_harm(run.host, allowed)
+        yield
+
+
+def check_restart(run: HostRun, target: Target, allowed: Allowed, check: Callable[[Facts], None]) -> None:
+    """Raise CheckFailed if a restart does more harm than allowed, MachineError if `check` refuses a stopped engine."""
+    host, name = run.host, run.machine.name
+    preflight.check_root(host, target)
+    preflight.check_files(host, target)
+    if not host.dockerd:
+        raise CheckFailed(
+            f'There is no Docker Engine on the host of "{name}"', Hint("Install it", "machinectl provision", name)
+        )
+    if is_stopped(host) and not allowed.start:
+        # A wait for the engine does not help with another computer's host.
+        check(host)
+        raise EngineStopped(name)
+    preflight.check_startable(host, target)
+    docker_socket.check_not_masked(host)
+    restart_risks.refuse_swarm(host, allowed)
+    moves = engine_config.pending_moves(host)
+    if moves and not allowed.force:
+        raise hidden_containers.would_hide(host, moves, allowed)
+    restart_risks.refuse_harm(host, allowed)
+    for warning in restart_risks.warnings(host, target, read_config(host)):
+        run.console.warn(warning)
+
+
+def is_stopped(host: Facts) -> bool:
+    """Return whether the engine does not run, and no interrupted run of ours is why."""
+    return not host.running and host.transaction != "applying"
+
+
+@contextmanager
+def live_restore_borrowed(run: HostRun) -> Iterator[None]:
+    """Restore live-restore if the body fails; after success, the caller does.
+
+    If the engine is down, live-restore stays, so that its next start keeps the containers.
+    """
+    try:
+        yield
+    except MachineError as exc:
+        # The record may still contain the settings that just failed.
+        if of_kind(run.machine.changes, LiveRestoreChanged) and restore_live_restore(run, numbered=False):
+            exc.hint = exc.hint | start_with_containers(run)
+        else:
+            with suppress(MachineError):
+                if found := problem(run):
+                    exc.cause, exc.hint = f"{exc.cause}\n{found.cause}", found.hint
+        raise
+    except KeyboardInterrupt:
+        if of_kind(run.machine.changes, LiveRestoreChanged) and not isinstance(run, DryRun):
+            run.console.warn(*not_restored(run.machine, command=run.again))
+        raise
+
+
+def prove(run: HostRun) -> None:
+    """Raise MachineError unless the engine works, and runs its containers, as before the first step."""
+    found = problem(run)
+    run.has_made = False
+    if found:
+        raise found
+
+
+def problem(run: HostRun) -> MachineError | None:
+    """Read the host after the last step; return what is wrong with the engine that was right before."""
+    if not (run.has_made and run.before and run.host.dockerd and run.host.running):
+        return None
+    found = None
+    for _ in range(TRIES):
+        run.refresh()
+        found = engine_proof.problem(run.before, run.host)
+        if found is None:
+            break
+        run.console.pause(1)
+    return engine_proof.overwritten(run.host.config_path) if run.is_overwritten else found
+
+
+def restore_live_restore(run: HostRun, *, numbered: bool = True) -> bool:
+    """Set live-restore to --engine-opt's value, else the host's. A failure is a warning.
+
+    Returns whether it stays on because the engine is down and has containers.
+    """
+    machine = run.machine
+    try:
+        if live_restore.is_on_record(machine.changes):
+            run.refresh()
+        target = target_of(machine)
+        decision = live_restore.give_back(run.host, target)
+        if decision:
+            run.make(decision, numbered=numbered)
+        changes = live_restore.without_settled(run.host, with_changes(target, machine.changes), machine.changes)
+        run.keep(changes)
+        return live_restore.is_needed(run.host)
+    except MachineError as exc:
+        run.console.warn(*not_restored(machine, exc.cause, run.again))
+        return False
+
+
+def start_with_containers(run: HostRun) -> Hint:
+    """Return how to start an engine that is down and keep its containers."""
+    host, path = run.host, run.host.config_path
+    start = "rc-service docker start"
+    if host.init == "systemd":
+        start = "systemctl reset-failed docker; systemctl start docker"
+    kept = f"keeps {engine_config.container_count(host)} running when the engine starts: correct {path}, then"
+    return Hint(f"live-restore stays on in {path} on the host, and {kept}", start) | Hint(
+        "then set live-restore back", run.again
+    )
+
+
+def not_restored(machine: Machine, cause: str = "", command: str = "") -> tuple[str, Hint]:
+    """Return a warning; `command` finishes the run (default: provision)."""
+    why = f": {cause}" if cause else ""
+    return (
+        f'The previous value of live-restore was not restored on the host of "{machine.name}"{why}',
+        Hint("Restore it", command or f"machinectl provision {machine.name}"),
+    )
+
+
+@dataclass(frozen=True)
+class World:
+    script: Callable[[str], bytes | None] = download_script
+    probe: Callable[[Endpoint, float], Probe] = field(default=engine.probe)
+    reach: Callable[[Endpoint, float], EngineError | None] = field(default=engine.reach)
+    docker_error: Callable[[Endpoint, float], EngineError | None] = field(default=docker_error)
+
+
+def with_reachability(host: Facts, machine: Machine, url: str, world: World | None = None) -> Facts:
+    """Add why the engine's port cannot be reached from here, if it cannot."""
+    reach = (world or World()).reach
+    error = reach(with_addresses(Endpoint(url, tls=True, name=machine.name), machine), VERIFY_TIMEOUT)
+    return replace(host, no_way=error.cause, refused=error.state is State.STOPPED) if error else host
+
+
+def verify(run: HostRun, world: World) -> None:
+    """Raise MachineError unless the engine answers over TLS, or over SSH if that is its way."""
+    machine, url = run.machine, run.url
+    endpoint = endpoint_of(machine, url)
+    if run.host.init == "openrc":
+        found = until_it_answers(endpoint, run.console, world.probe)
+    else:
+        found = world.probe(endpoint, VERIFY_TIMEOUT)
+    if found.state is State.RUNNING:
+        if url.startswith("ssh://") and (error := world.docker_error(endpoint, VERIFY_TIMEOUT)):
+            raise MachineError(f"The engine answers, but docker cannot reach it over SSH: {error.cause}", error.hint)
+        return
+    if url.startswith("ssh://"):
+        raise MachineError(
+            f"The engine runs on the host, but it does not answer over SSH: {found.error}",
+            found.hint | docker_socket.with_listener(machine.name),
+        )
+    # A rejecting firewall may also show as "no route to host".
+    if found.state in {State.TIMEOUT, State.STOPPED} or firewall.blocking(run.host, run.port):
+        advice = firewall.advice(run.host, run.port)
+        if machine.jump:
+            over_ssh = "if only its jump host can reach it, let docker use SSH"
+            advice |= Hint(over_ssh, "machinectl set --ssh-only", machine.name)
+            advice |= Hint("", "machinectl provision", machine.name)
+        raise MachineError(f"The engine runs on the host, but {url} cannot be reached from here: {found.error}", advice)
+    raise MachineError(f"The engine at {url} does not answer as expected: {found.error}", found.hint)
+
+
+def until_it_answers(
+    where: Endpoint, console: Console, probe: Callable[[Endpoint, float], Probe] = engine.probe
+) -> Probe:
+    """Probe until something listens: OpenRC reports a start too early."""
+    end = time.monotonic() + LISTENS_WITHIN
+    found = probe(where, VERIFY_TIMEOUT)
+    while found.state is State.STOPPED and time.monotonic() < end:
+        console.pause(0.5)
+        found = probe(where, VERIFY_TIMEOUT)
+    return found

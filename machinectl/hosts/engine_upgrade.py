@@ -1,0 +1,262 @@
+"""Upgrade engines with the hosts' package managers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from machinectl import engine
+from machinectl.console import StateNote, confirm
+from machinectl.errors import CheckFailed, Declined, Hint, MachineError
+from machinectl.hosts.engine_restart import (
+    VERIFY_TIMEOUT,
+    drained_for_restart,
+    restarting,
+    restore_live_restore,
+    until_it_answers,
+)
+from machinectl.hosts.host_plan import HostPlan, Outcome, host_summary, login_summary, target_of
+from machinectl.hosts.host_run import DryRun, RealRun
+from machinectl.hosts.login import logged_in, logged_in_as_root, root_runner
+from machinectl.machines.machine_driver import endpoint_of
+from machinectl.provision.client_cas import CLIENTS
+from machinectl.provision.daemon_json import read_config
+from machinectl.provision.decision import container_refusal, log_command, tail
+from machinectl.provision.job import Job
+from machinectl.provision.steps import distributions, installation
+from machinectl.state import State
+from machinectl.swarm_nodes import draining
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from machinectl.console import Console
+    from machinectl.engine import Endpoint
+    from machinectl.hosts.host_run import HostRun
+    from machinectl.hosts.login import Login
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held, Store
+    from machinectl.provision.facts.host_facts import Facts
+    from machinectl.provision.job import Remote
+    from machinectl.provision.steps.distributions import Distribution
+    from machinectl.provision.target import Allowed
+
+
+JOURNALS = {
+    "systemd": "journalctl --no-pager -q -o cat -u docker.service -n 15",
+    "openrc": "tail -n 15 /var/log/docker.log",
+}
+
+
+def plan_upgrade(store: Store, machine: Machine, console: Console, login: Login, allowed: Allowed) -> HostPlan:
+    """Use the package lists that the host has."""
+    with logged_in(machine, console, login) as session:
+        root = root_runner(session, console, login)
+        run = DryRun(store, machine, console, root)
+        host = run.look()
+        package, packages = package_of(run)
+        before = host.packages[package]
+        after = packages.newest(root, package, before, refresh=False)
+        there = (login_summary(session, root), *host_summary(host, run.port), f"Package: {package} {before}")
+        if after == before:
+            run.outcomes.append(Outcome(f"No newer {package} is known on the host", changed=False))
+            restore_live_restore(run)
+            return HostPlan(there, tuple(run.outcomes))
+        with (
+            restarting(run, target_of(machine), allowed, partial(check_client_cas, machine.name)),
+            drained_for_restart(run, allowed),
+        ):
+            details = upgrade_risks(before, after, machine.engine.version, host.dependents)
+            run.outcomes.append(Outcome(f"Upgrading {package} to {after}", changed=True, details=tuple(details)))
+    return HostPlan(there, tuple(run.outcomes))
+
+
+def upgrade_engine(held: Held, console: Console, login: Login, allowed: Allowed) -> None:
+    machine = held.machine
+    with logged_in_as_root(held, console, login) as root:
+        run = RealRun(held, console, root)
+        before = run.look().packages
+        package, packages = package_of(run)
+        there = before[package]
+        with console.step(f'Looking for a newer {package} for "{machine.name}"'):
+            after = packages.newest(root, package, there)
+        if after == there:
+            console.note(StateNote(f'"{machine.name}" is up to date: there is no newer {package} than {there}'))
+            restore_live_restore(run)
+            draining.restore_availability(held, console)
+            return
+        if not allowed.yes:
+            ask_before_upgrade(console, machine, package, (there, after), run.host.dependents)
+        with restarting(run, target_of(machine), allowed, partial(check_client_cas, machine.name)):
+            host = run.host
+            answered = engine.probe(endpoint_of(machine), VERIFY_TIMEOUT).state is State.RUNNING
+            refused = container_refusal(root)
+            with drained_for_restart(run, allowed):
+                with console.step(f'Upgrading {package} of "{machine.name}" from {there} to {after}'):
+                    packages.upgrade(root, package, host.init)
+                run.refresh()
+                now = run.host
+                check_upgraded_engine(root, console, now, endpoint_of(machine) if answered else None)
+                if (reason := container_refusal(root)) and not refused:
+                    raise MachineError(
+                        f"The engine was upgraded, and can make no container any more: {reason}",
+                        Hint("Look on its host", log_command(now.init)),
+                    )
+                console.note(f'"{machine.name}": {package} {there} → {now.packages.get(package, after)}')
+    if refused:
+        console.warn(f'The engine of "{machine.name}" could make no container before the upgrade: {refused}')
+
+
+def check_client_cas(name: str, host: Facts) -> None:
+    """Refuse an engine that runs, but would not start again."""
+    if read_config(host).get("tlscacert") == CLIENTS and CLIENTS not in host.files:
+        raise CheckFailed(
+            f"{CLIENTS} is missing on the host: its engine would not start again",
+            Hint("Write it first", "machinectl provision", name),
+        )
+
+
+def package_of(run: HostRun) -> tuple[str, PackageManager]:
+    package, target = engine_package(run.machine, run.host), target_of(run.machine)
+    return package, PackageManager(distributions.choose_distribution(run.host.os_release, target.os), target.proxies)
+
+
+def ask_before_upgrade(
+    console: Console, machine: Machine, package: str, versions: tuple[str, str], dependents: Sequence[str] = ()
+) -> None:
+    """Ask about more than a patch release. Raises Declined."""
+    before, after = versions
+    reasons = upgrade_risks(before, after, machine.engine.version, dependents)
+    if not reasons:
+        return
+    console.note(f'"{machine.name}": {package} {before} would become {after}. {" ".join(reasons)}')
+    if not confirm(console, "Upgrade it?", f"machinectl upgrade -y {machine.name}"):
+        raise Declined(
+            f'"{machine.name}" was not upgraded, it stays at {package} {before}',
+            Hint("Upgrade it all the same", "machinectl upgrade --yes", machine.name),
+        )
+
+
+def upgrade_risks(before: str, after: str, pin: str, dependents: Sequence[str] = ()) -> list[str]:
+    """Return why an upgrade needs confirmation.
+
+    `pin` is the start of the requested version, or "". `dependents` restart with the engine.
+    """
+    found = []
+    if release_numbers(before)[:2] != release_numbers(after)[:2] or not release_numbers(after):
+        found.append("That is more than a patch: Docker keeps containers running across patch releases only.")
+    wanted = [number for number in re.split(r"\D+", pin) if number]
+    if wanted != release_numbers(after)[: len(wanted)]:
+        found.append(f"It was created with --engine-version {pin}.")
+    if dependents:
+        # The package's script restarts the service and its dependents.
+        found.append(f"The package's restart of docker.service restarts {', '.join(dependents)} too.")
+    return found
+
+
+def release_numbers(version: str) -> list[str]:
+    """Return 28, 1, 1 for a package's 5:28.1.1-1~debian.13~trixie."""
+    match = re.match(r"(?:\d+:)?(\d+)\.(\d+)(?:\.(\d+))?", version)
+    return [number for number in match.groups() if number] if match else []
+
+
+def check_upgraded_engine(remote: Remote, console: Console, host: Facts, where: Endpoint | None) -> None:
+    """Raise MachineError if the engine does not run or, with `where`, does not answer."""
+    found = until_it_answers(where, console) if where else None
+    if host.running and (found is None or found.state is State.RUNNING):
+        return
+    journal = tail(remote.run(JOURNALS.get(host.init, ":"), check=False))
+    what = f"does not answer: {found.error}" if found else "does not run"
+    raise MachineError(
+        f"The engine was upgraded, and {what}\n{journal}",
+        Hint("Look on its host", log_command(host.init)),
+    )
+
+
+# The engine's packages, and those of its release that are not upgraded with it automatically.
+PACKAGES = {
+    "docker-ce": ("docker-ce", "docker-ce-cli", "containerd.io"),
+    "docker.io": ("docker.io",),
+    "moby-engine": ("moby-engine",),
+    "docker-engine": ("docker-engine",),
+    "docker": ("docker",),
+}
+# Most packages restart the engine. If not, its program file is deleted (proc_pid_exe(5)).
+RESTART_OLD = """for program in /proc/[0-9]*/exe; do
+    case $(readlink "$program") in
+    */dockerd' (deleted)') RESTART; break ;;
+    esac
+done"""
+RESTARTS = {
+    "systemd": "systemctl restart --job-mode=ignore-dependencies docker.service",
+    "openrc": "rc-service docker restart",
+}
+
+
+def engine_package(machine: Machine, host: Facts) -> str:
+    """Raise MachineError if no known package has the engine."""
+    for package in PACKAGES:
+        if package in host.packages and host.dockerd:
+            return package
+    if host.dockerd:
+        raise MachineError(
+            f'{host.dockerd} on the host of "{machine.name}" belongs to no known package',
+            Hint("Upgrade it the way it was installed"),
+        )
+    raise MachineError(
+        f'There is no Docker Engine on the host of "{machine.name}"',
+        Hint("Install it", "machinectl provision", machine.name),
+    )
+
+
+@dataclass(frozen=True)
+class PackageManager:
+    family: Distribution
+    proxies: Mapping[str, str]
+
+    def newest(self, remote: Remote, package: str, before: str, *, refresh: bool = True) -> str:
+        """Return the version that an upgrade would install, or `before`.
+
+        Without `refresh`, change nothing on the host. Raises MachineError if the version is unknown.
+        """
+        look = [self.family.refresh if refresh else "", self.family.candidate(package)]
+        result = self._job(" && ".join(command for command in look if command)).run(remote)
+        said = result.stdout.decode(errors="replace").strip()
+        complaints = installation.complaints(said)
+        version = said.rpartition("\n")[2].strip()
+        # apt prints Err: also for optional lists, and exits with 0 if it uses old ones.
+        unread = [line for line in complaints.splitlines() if not line.startswith("Err:")]
+        if result.status != 0 or not re.search(r"\d", version) or (version == before and unread):
+            raise MachineError(
+                f"cannot find out whether there is a newer {package} than {before}:\n{complaints or tail(result)}",
+                Hint(f"See on the host that its package mirrors answer{self._through()}"),
+            )
+        return version
+
+    def _through(self) -> str:
+        # Not its address, which may hold a password.
+        names = sorted({name.upper() for name in self.proxies} - {"NO_PROXY"})
+        return f" through the proxy of --engine-env {', '.join(names)}" if names else ""
+
+    def upgrade(self, remote: Remote, package: str, init: str) -> None:
+        """Upgrade other packages only if necessary."""
+        command = " && ".join(self.family.upgrade(each) for each in PACKAGES[package])
+        result = self._job(command, RESTART_OLD.replace("RESTART", RESTARTS.get(init, ":"))).run(remote)
+        if result.status != 0:
+            raise installation.explain_failure(result, command)
+
+    def _job(self, command: str, after: str = "") -> Job:
+        """Run `command`, then `after`, under the package manager's lock."""
+        variables = {
+            "refresh": "",
+            "install": command,
+            "start": after,
+            "locks": " ".join(self.family.locks),
+            "lock_files": " ".join(self.family.lock_files),
+            "deadline": str(installation.LOCK_DEADLINE),
+            "simulate": "",
+        }
+        proxies = "".join(f"{name}={value}\n" for name, value in self.proxies.items())
+        return Job("install.sh", variables, {"environment": proxies.encode()}, timeout=installation.INSTALL_TIMEOUT)

@@ -1,0 +1,183 @@
+"""CAs of a machine's holders, on this computer: MACHINE/holders/WHO/ca.pem and ca-key.pem."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from machinectl import certs
+from machinectl.errors import CheckFailed, Hint, MachineError, UsageError
+from machinectl.files.atomic import Translated, make_directories, remove_tree
+from machinectl.files.fileset import read_regular_file
+from machinectl.hosts.identity import Identity
+from machinectl.machines.holders import (
+    ACTIVE,
+    ADDING,
+    CA_FILE,
+    CA_KEY_FILE,
+    DIRECTORY,
+    ENDING,
+    MAYBE_WRITTEN,
+    TOOL,
+    UNWRITTEN,
+    AccessHolder,
+    end_holder,
+    holder_directory,
+    holders_of,
+    put_holder,
+)
+from machinectl.machines.store.store_paths import now
+from machinectl.provision import client_cas
+from machinectl.provision.client_cas import CLIENTS
+from machinectl.provision.decision import RolledBack
+from machinectl.provision.facts.host_facts import OWN_CA
+from machinectl.quantities import first_names
+from machinectl.value_classes import replace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
+
+    from machinectl.console import Console
+    from machinectl.machines.holders import AccessHolder
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held
+    from machinectl.provision.facts.host_facts import Facts
+
+
+def trusted_cas(machine: Machine) -> tuple[bytes, ...]:
+    """Return the CAs (PEM) of the holders that the engine should accept, for a host that has lost its list."""
+    own = (holder for holder in holders_of(machine) if holder.state in {ACTIVE, ADDING})
+    return tuple(ca for holder in own if (ca := stored_ca(machine, holder)))
+
+
+def stored_ca(machine: Machine, holder: AccessHolder) -> bytes:
+    """Return a holder's CA (PEM), b"" if it has none of its own."""
+    path = os.path.join(holder_directory(machine.directory, holder.who), CA_FILE)
+    return read_regular_file(path) if os.path.lexists(path) else b""
+
+
+def ending_cas(machine: Machine) -> frozenset[str]:
+    """Return the SHA256 (of the DER, in hexadecimal) of the CAs that the engine should refuse from now on."""
+    return frozenset(holder.ca for holder in holders_of(machine) if holder.state == ENDING and holder.ca)
+
+
+def holder_ca(held: Held, holder: AccessHolder) -> certs.Pair:
+    """Return the holder's CA; make it if the holder is new."""
+    directory = holder_directory(held.directory, holder.who)
+    paths = [os.path.join(directory, file) for file in (CA_FILE, CA_KEY_FILE)]
+    if holder.ca or all(map(os.path.lexists, paths)):
+        try:
+            pair = certs.ca_pair(*map(read_regular_file, paths), ca_file=paths[0], key_file=paths[1])
+        except MachineError as exc:
+            again = Hint(
+                f"End the access of {holder.who}, then give it again", "machinectl access end", holder.who, held.name
+            )
+            raise MachineError(f'The CA of "{holder.who}" cannot sign: {exc.cause}', again) from exc
+        return pair
+    pair = new_holder_ca(held.name, holder.who)
+    with Translated(directory):
+        make_directories(directory)
+    # The certificate last: without it, there is no CA.
+    for file, data in ((CA_KEY_FILE, pair.key), (CA_FILE, pair.certificate)):
+        held.write_file(os.path.join(DIRECTORY, holder.who, file), data)
+    return pair
+
+
+def new_holder_ca(name: str, who: str) -> certs.Pair:
+    room = certs.COMMON_NAME_BYTES - len(who) - 1
+    return certs.new_ca(f"{f'machinectl {name}'[: max(room, 0)]} {who}".strip())
+
+
+def forget_holder(held: Held, holder: AccessHolder) -> None:
+    """Remove the CA of a holder that no engine trusts now, and record the end."""
+    remove_tree(holder_directory(held.directory, holder.who))
+    end_holder(held.machine, holder, now())
+    held.write()
+
+
+def finish_endings(held: Held) -> list[str]:
+    """Forget the holders that were being ended, after the host has its new list. Return their names."""
+    ended = [holder for holder in holders_of(held.machine) if holder.state == ENDING]
+    for holder in ended:
+        forget_holder(held, holder)
+    return [holder.who for holder in ended]
+
+
+@contextmanager
+def ending_holders(held: Held, console: Console, ca: bytes) -> Iterator[None]:
+    """Record the holders as ended that the host refuses after the body.
+
+    These are the ones that were to end. If `ca` (PEM) replaces the machine's, by which the holders verify the engine,
+    these are all. They are on record as ending before the host is changed, and stay if it rolls back.
+    """
+    machine = held.machine
+    before = machine.holders
+    if before and ca not in {b"", Identity.read(held.directory).ca}:
+        for holder in holders_of(machine):
+            put_holder(machine, replace(holder, state=ENDING))
+        held.write()
+    try:
+        yield
+    except (CheckFailed, RolledBack, UsageError):
+        if machine.holders != before:
+            machine.holders = before
+            held.write()
+        raise
+    if ended := finish_endings(held):
+        console.note(f'The access of {", ".join(ended)} to "{machine.name}" has ended')
+
+
+# By the state of the holder's newest key.
+FILE_PROBLEMS = {
+    UNWRITTEN: "were not written: access issue failed before it wrote them",
+    MAYBE_WRITTEN: "may not be written: access issue failed or was killed while it wrote them",
+}
+UNFINISHED = "is not added yet: no certificate was given"
+
+
+def unrecorded_cas(machine: Machine, host: Facts, known: AbstractSet[str] = frozenset()) -> list[str]:
+    """Return the subjects of CAs in clients.pem that somebody else has added: a holder is root, and can add one."""
+    own = Identity.read(machine.directory).ca + client_cas.file_text(host, OWN_CA)
+    recorded = {*client_cas.ca_digests(own), *(holder.ca for holder in holders_of(machine))}
+    return client_cas.unrecorded_cas(host, recorded | known)
+
+
+def client_warnings(machine: Machine, host: Facts, unrecorded: list[str]) -> Iterator[tuple[str, Hint]]:
+    again = f"machinectl provision {machine.name}"
+    if unrecorded:
+        cas, it = ("a CA that is", "it") if len(unrecorded) == 1 else (f"{len(unrecorded)} CAs that are", "them")
+        named = first_names(unrecorded, client_cas.MOST_NAMED)
+        given = next(filter(None, map(client_cas.holder_named_by, unrecorded)), "")
+        end, unless = f"delete {it} from {CLIENTS} there, and then", f"If no owner of the host added {it}, "
+        hint = Hint(f"{unless}{end}", again)
+        if given:
+            hint = Hint(f"{unless}end it", "machinectl access end", given, machine.name) | Hint(f"or {end}", again)
+        yield f'The engine of "{machine.name}" also accepts {cas} not on record here: {named}', hint
+    if damage := client_cas.damage(host):
+        yield f'On the host of "{machine.name}", {damage}', Hint("Correct that file, and then", again)
+
+
+def unfinished_access(machine: Machine) -> Iterator[tuple[str, Hint]]:
+    for holder in holders_of(machine):
+        if holder.state == ADDING:
+            yield f'The access of {holder.who} to "{machine.name}" {UNFINISHED}', finishing(holder, machine.name)
+        elif holder.keys and (problem := FILE_PROBLEMS.get(holder.keys[-1].state)):
+            yield f'The files of {holder.who} for "{machine.name}" {problem}', finishing_files(holder, machine.name)
+
+
+def finishing(holder: AccessHolder, name: str) -> Hint:
+    verb = "access issue" if holder.kind == TOOL else "access grant"
+    return Hint(f"Repeat {verb}, or give it up", "machinectl access end", holder.who, name)
+
+
+def finishing_files(holder: AccessHolder, name: str) -> Hint:
+    """Name the command that ends the access only if no files need it, or say that it ends what they give."""
+    valid = [key.state for key in holder.keys if key.until > now()]
+    if "" in valid:
+        return Hint("Files with the earlier key still work. For new ones, repeat access issue")
+    if MAYBE_WRITTEN in valid:
+        how = "If they are there, they work. Repeat access issue, or end the access"
+        return Hint(how, "machinectl access end", holder.who, name)
+    return finishing(holder, name)

@@ -1,0 +1,123 @@
+"""The target of a host, the facts found there, and the decision of each step."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from machinectl import url as engine_url
+from machinectl.hosts.holder_cas import ending_cas, trusted_cas
+from machinectl.machines.holders import valid_holders
+from machinectl.machines.record import Phase
+from machinectl.machines.store.store_paths import now
+from machinectl.masking import without_secret
+from machinectl.provision import firewall
+from machinectl.provision.host_changes import CaTrusted, of_kind
+from machinectl.provision.target import INSTALL_URL, Target, with_changes
+from machinectl.quantities import plural
+
+if TYPE_CHECKING:
+    from machinectl.hosts.identity import Identity
+    from machinectl.machines.record import Machine
+    from machinectl.provision.decision import Decision
+    from machinectl.provision.facts.host_facts import Facts
+    from machinectl.provision.target import Allowed
+    from machinectl.ssh.client.session import SSHSession
+    from machinectl.ssh.runner import Runner
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A step's result, in a dry run the expected one."""
+
+    title: str
+    changed: bool
+    details: tuple[str, ...] = ()
+
+    def fields(self) -> dict[str, object]:
+        """Return JSON fields."""
+        return {"Title": self.title, "Details": list(self.details)}
+
+
+@dataclass(frozen=True)
+class HostPlan:
+    found: tuple[str, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+
+
+def login_summary(session: SSHSession, root: Runner) -> str:
+    from machinectl.ssh.client.sudo import Root
+
+    return f"Logged in as {session.user}" + (f", who becomes root by {root.program}" if isinstance(root, Root) else "")
+
+
+def host_summary(host: Facts, port: int, *, ssh_only: bool = False, allowed: Allowed | None = None) -> tuple[str, ...]:
+    """Describe a host; `allowed` if the command has --open-firewall."""
+    engine = f"Docker Engine {host.version or '(unknown version)'} ({host.dockerd})"
+    running = "running" if host.running else "not running"
+    containers = len(host.containers) if host.running else host.stored
+    rule = firewall.blocking(host, port)
+    return (
+        f"System: {host.os_name}, {host.arch}, {host.init or 'unknown service manager'}",
+        f"{engine}, {running}, {plural(containers, 'container')}" if host.dockerd else "No engine",
+        "Network: the engine listens on no port; SSH leads to it"
+        if ssh_only
+        else f"Firewall: {rule.firewall} blocks port {port}; {firewall_advice(rule, allowed)}"
+        if rule
+        else f"Firewall: nothing is seen in the way of port {port}",
+    )
+
+
+def firewall_advice(rule: firewall.Rule, allowed: Allowed | None) -> str:
+    if allowed and allowed.open_firewall:
+        return "--open-firewall opens it"
+    return f"open it: {rule.allow}{' (or --open-firewall)' if allowed else ''}"
+
+
+def with_diff(host: Facts, decision: Decision) -> tuple[str, ...]:
+    """Return a decision's details, with daemon.json's diff instead of its keys."""
+    diff = config_diff(host, decision)
+    return (*(each for each in decision.details if not (diff and each.startswith(f'{host.config_path}: "'))), *diff)
+
+
+def config_diff(host: Facts, decision: Decision) -> tuple[str, ...]:
+    """Return daemon.json's unified diff, without secrets."""
+    path = host.config_path
+    if decision.job.content_of(path) is None:
+        return ()
+    # What stays: a job may write another text for a reload.
+    old, new = host.config_content or b"", decision.after.config_content or b""
+    before, after = (without_secret(text.decode(errors="replace")).splitlines() for text in (old, new))
+    return tuple(difflib.unified_diff(before, after, path, path, lineterm=""))
+
+
+def target_of(machine: Machine, identity: Identity | None = None, url: str = "") -> Target:
+    """Return the target, by default at the machine's URL. Raises UsageError."""
+    where = engine_url.parse_url(url or machine.url)
+    asked = machine.engine
+    asked.check()
+    target = Target(
+        address=where.host,
+        port=engine_url.engine_port(url or machine.url),
+        bind=asked.bind,
+        ssh_only=asked.ssh_only,
+        name=machine.name if machine.phase == Phase.READY or machine.changes else "",
+        jump=bool(machine.jump),
+        certificates=identity.on_host if identity else {},
+        own_cas=frozenset(change.sha256 for change in of_kind(machine.changes, CaTrusted)),
+        holders=trusted_cas(machine),
+        holder_names={holder.ca: holder.who for holder in valid_holders(machine, now())},
+        ending=ending_cas(machine),
+        install=asked.install or "auto",
+        install_url=asked.install_url or INSTALL_URL,
+        version=asked.version,
+        os=asked.os,
+        options=asked.options,
+        labels=machine.labels,
+        env=asked.env,
+        insecure_registries=asked.insecure_registries,
+        registry_mirrors=asked.registry_mirrors,
+        storage_driver=asked.storage_driver,
+    )
+    return with_changes(target, machine.changes)

@@ -1,0 +1,368 @@
+"""Real and dry runs on a host. A dry run only lists changes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import contextmanager, nullcontext
+from copy import copy
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from machinectl.errors import CheckFailed, Hint
+from machinectl.hosts import shared_hosts
+from machinectl.hosts.engine_hints import correction
+from machinectl.hosts.host_owner import has_left_no_certificate, take_over_history
+from machinectl.hosts.host_plan import Outcome, with_diff
+from machinectl.hosts.identity import Identity
+from machinectl.hosts.pending_certificates import settle_pending_held, store_pending
+from machinectl.machines.record import PROVISION, Phase
+from machinectl.provision import daemon_json
+from machinectl.provision.decision import FULL, HostFull, OptionRefused, RolledBack, tail
+from machinectl.provision.facts import host_facts
+from machinectl.provision.host_changes import KeyAuthorized, merge_changes, without_rolled_back
+from machinectl.provision.job import DRAFT
+from machinectl.provision.revision import Revision
+from machinectl.provision.steps.installation import lock_holders, unrecorded_packages
+from machinectl.provision.steps.restart_risks import UNLOCK
+from machinectl.swarm_nodes import draining
+from machinectl.url import engine_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager, ExitStack
+
+    from machinectl.console import Console
+    from machinectl.errors import MachineError
+    from machinectl.hosts.shared_hosts import News
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held, Store
+    from machinectl.provision.decision import Decision
+    from machinectl.provision.facts.host_facts import Facts
+    from machinectl.provision.host_changes import Change
+    from machinectl.provision.job import Remote
+    from machinectl.provision.target import Target
+
+# apply.sh's exit statuses after a restart.
+RESTARTED = (0, 3, 4, 8, 10)
+# Seconds. Reading takes 0.2 s, or more if the host swaps or an earlier run still works there.
+READ_TIMEOUT = host_facts.PATIENCE + 60.0
+
+
+class HostRun(ABC):
+    """Carries out decisions for the engine's future `url`. Call `look` first; `host` has the facts after the last."""
+
+    host: Facts
+
+    def __init__(self, store: Store, machine: Machine, console: Console, remote: Remote, url: str = "") -> None:
+        self.store = store
+        # A copy in a dry run.
+        self.machine = machine
+        # Asked before the run takes anything over.
+        self.is_new = shared_hosts.is_never_set_up(machine)
+        # Whether settings that were changed here give way to those of another computer.
+        self.gives_way = False
+        self.console = console
+        self.remote = remote
+        self.outcomes: list[Outcome] = []
+        self.url = url or machine.url
+        self.port = engine_port(self.url)
+        # The command that finishes an interrupted run.
+        self.again = f"machinectl provision {machine.name}"
+        # Prints what a job reports about its result.
+        self.remark: Callable[[str], None] = console.warn
+        # Called before each change.
+        self.touching: Callable[[], None] = lambda: None
+        # Whether no other computer had changed the host before the first look: it may have ended a holder.
+        self.knows_last_change = False
+        # The last run of the removed machine whose history this one continues.
+        self.own_run = ""
+        # The result of the last look before the changes.
+        self.before: Facts | None = None
+        # Whether a job has changed the host since, and nobody has looked what became of the engine.
+        self.has_made = False
+        # The host as our last change of daemon.json left it, and whether another program has changed that.
+        self._written: Facts | None = None
+        self.is_overwritten = False
+        self._is_drained = False
+        self._has_looked = False
+
+    def look(self) -> Facts:
+        """Read the facts. Only the first look is a step to show."""
+        with nullcontext() if self._has_looked else self.console.step("Looking at the host"):
+            self.before = self.host = self.read()
+        if found := unrecorded_packages(self.host, self.machine.changes):
+            self.keep(merge_changes(self.machine.changes, found))
+        if not self._has_looked:
+            self.knows_last_change = shared_hosts.knows_last_change(self.machine, self.host)
+        self._has_looked = True
+        return self.host
+
+    def read(self) -> Facts:
+        result = self.remote.run(host_facts.facts_command(self.port), timeout=READ_TIMEOUT, check=False)
+        return host_facts.parse_facts(result.stdout)
+
+    def take(
+        self,
+        decide: Callable[[Facts, Sequence[Change]], Decision | None],
+        drains: ExitStack,
+        *,
+        identity: Identity | None = None,
+        numbered: bool = True,
+    ) -> bool:
+        """Carry out a decision; return whether there was one. A Swarm node is drained until `drains` ends."""
+        decision = decide(self.host, self.machine.changes)
+        if decision is None:
+            return False
+        for warning in decision.warnings:
+            self.console.warn(warning)
+        self.rehearse(decision)
+        self.touching()
+        if decision.job.restarts and self.host.swarm and not self._is_drained:
+            drains.enter_context(self.drained())
+            # The wait for another node may have been long: decide again.
+            self.refresh()
+            decision = decide(self.host, self.machine.changes)
+        if decision is None:
+            return False
+        self.make(decision, identity=identity, numbered=numbered)
+        return True
+
+    def with_known_holders(self, target: Target) -> Target:
+        """Leave holders out that only the record would let in again, if another computer may have ended them."""
+        return target if self.knows_last_change else replace(target, holders=())
+
+    @contextmanager
+    def drained(self) -> Iterator[None]:
+        """Drain the host during the body, if it is a Swarm node."""
+        with self._drain():
+            self._is_drained = True
+            try:
+                yield
+            finally:
+                self._is_drained = False
+
+    @abstractmethod
+    def make(self, decision: Decision, *, identity: Identity | None = None, numbered: bool = True) -> None:
+        """Record the changes, run the job, update `host`.
+
+        `identity` is what the host gets. If `numbered`, the change is a new revision on the host.
+        """
+
+    @abstractmethod
+    def refresh(self) -> None:
+        """Read the facts again."""
+
+    @abstractmethod
+    def keep(self, changes: Sequence[Change]) -> None:
+        """Replace the recorded changes."""
+
+    @abstractmethod
+    def catch_up(self) -> News | None:
+        """Take over another computer's changes; None if there are none."""
+
+    @abstractmethod
+    def take_over(self, removed: Machine) -> None:
+        """Continue with a removed machine's history."""
+
+    @abstractmethod
+    def rehearse(self, decision: Decision) -> None:
+        """Raise MachineError if a decision cannot work; change nothing."""
+
+    def check_configuration(self, decision: Decision) -> None:
+        """Let dockerd check daemon.json, without TLS: its files do not exist yet."""
+        path = self.host.config_path
+        command, new = decision.job.variables.get("validate", ""), decision.job.content_of(path)
+        if not (command and new):
+            return
+        for checked in (path, DRAFT):
+            command = command.replace(f"--config-file={checked}", "--config-file=/dev/stdin")
+        draft = daemon_json.without_tls(daemon_json.parse_config(new, path))
+        result = self.remote.run(command, input=draft, check=False)
+        said = tail(result).replace(" with file /dev/stdin", "")
+        if result.status and "unknown flag: --validate" not in said:
+            raise CheckFailed(
+                f"dockerd would refuse its configuration:\n{said}", correction(self.machine, self.host, said)
+            )
+
+    @abstractmethod
+    def _drain(self) -> AbstractContextManager[None]: ...
+
+
+class RealRun(HostRun):
+    def __init__(
+        self,
+        held: Held,
+        console: Console,
+        remote: Remote,
+        url: str = "",
+        touching: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.held = held
+        super().__init__(held.store, held.machine, console, remote, url)
+        self.touching = touching
+
+    def make(self, decision: Decision, *, identity: Identity | None = None, numbered: bool = True) -> None:
+        changes, job = decision.changes, decision.job
+        before = self.machine.changes
+        locks_swarm = job.restarts and self.host.info.get("SwarmAutolock")
+        with self.console.step(decision.title), certificates_stored(self.held, identity) if identity else nullcontext():
+            if numbered and shared_hosts.is_numbered(self.machine, decision):
+                changes = (*changes, shared_hosts.begin_revision(self.machine, self.host))
+                self.held.keep_changes(changes)
+                job = shared_hosts.with_revision(self.machine, job)
+            else:
+                self.held.keep_changes(changes)
+            self.has_made = True
+            result = job.run(self.remote, self.console.progress)
+            if locks_swarm and result.status in RESTARTED:
+                self.remark(f"The swarm's node is locked now. Unlock it, on the host: {UNLOCK}")
+            if learned := decision.learned(result):
+                self.held.keep_changes(learned)
+                guessed = [change for change in changes if type(change) is type(learned[0])]
+                self.keep([each for each in self.machine.changes if each in learned or each not in guessed])
+            if result.status != 0:
+                error = decision.failure(result)
+                if isinstance(error, RolledBack):
+                    self._written = None
+                    self.keep(without_rolled_back(before, self.machine.changes))
+                raise self.with_correction(error)
+            self.host = self.read() if decision.unforeseen else decision.after
+            if decision.unforeseen or job.content_of(self.host.config_path) is not None:
+                self._written = self.host
+        self.outcomes.append(Outcome(decision.title, changed=True, details=decision.details))
+        if remark := decision.remark(result):
+            self.remark(remark)
+        self.keep([change for change in self.machine.changes if change not in decision.undone])
+
+    def with_correction(self, error: MachineError) -> MachineError:
+        """Name the commands that change what the engine complains of."""
+        if isinstance(error, OptionRefused) or (isinstance(error, RolledBack) and self.host.unread):
+            error.hint = correction(self.machine, self.host, error.cause)
+        elif isinstance(error, HostFull):
+            error.hint = Hint(FULL, "machinectl ssh", self.machine.name, error.command)
+        return error
+
+    def refresh(self) -> None:
+        self.host = self.read()
+        if self._written and self._written.config_content != self.host.config_content:
+            self.is_overwritten = True
+
+    def keep(self, changes: Sequence[Change]) -> None:
+        if tuple(changes) != tuple(self.machine.changes):
+            self.machine.changes = changes
+            self.held.write()
+
+    def catch_up(self) -> News | None:
+        return shared_hosts.catch_up(
+            self.held,
+            self.console,
+            self.remote,
+            self.host,
+            is_new=self.is_new,
+            gives_way=self.gives_way,
+            own_run=self.own_run,
+        )
+
+    def take_over(self, removed: Machine) -> None:
+        self.own_run = Revision.of_record(removed.revision).run
+        take_over_history(self.held, self.console, removed)
+
+    def rehearse(self, decision: Decision) -> None:
+        begun = [change for change in self.machine.changes if not isinstance(change, KeyAuthorized)]
+        if self.host.dockerd and not begun:
+            self.check_configuration(decision)
+        if decision.job.script == "install.sh" and (holders := lock_holders(self.host)):
+            self.console.note(f"The package manager is busy: waiting for {holders}")
+        if rehearsal := decision.rehearsal:
+            with self.console.step(rehearsal.title):
+                rehearsal.judge(rehearsal.job.run(self.remote, self.console.progress))
+
+    def _drain(self) -> AbstractContextManager[None]:
+        return draining.drained_node(self.held, self.console, draining.node_id_of(self.machine, self.host))
+
+
+class DryRun(HostRun):
+    """Lists changes. It holds no machine, so it cannot change one."""
+
+    def __init__(self, store: Store, machine: Machine, console: Console, remote: Remote, url: str = "") -> None:
+        super().__init__(store, copy(machine), console, remote, url)
+        self._has_engine = False
+
+    def read(self) -> Facts:
+        host = super().read()
+        self._has_engine = bool(host.dockerd)
+        return host
+
+    def make(self, decision: Decision, *, identity: Identity | None = None, numbered: bool = True) -> None:  # noqa: ARG002 (nothing is written)
+        details = with_diff(self.host, decision)
+        self.outcomes.append(Outcome(decision.title, changed=True, details=details))
+        self.host = decision.after
+        changes = merge_changes(self.machine.changes, decision.changes)
+        self.keep([change for change in changes if change not in decision.undone])
+
+    def refresh(self) -> None:
+        """Do nothing: `host` already has the listed changes."""
+
+    def keep(self, changes: Sequence[Change]) -> None:
+        self.machine.changes = changes
+
+    def catch_up(self) -> News | None:
+        news = shared_hosts.take_over_news(
+            self.machine, self.remote, self.host, is_new=self.is_new, gives_way=self.gives_way
+        )
+        if news and news.is_by_others(self.own_run):
+            self.outcomes.append(Outcome(news.summary(self.machine.name), changed=True))
+        elif ended := shared_hosts.end_suspended(self.machine, self.host):
+            self.outcomes.append(Outcome(shared_hosts.ended_elsewhere(self.machine, ended), changed=True))
+        return news
+
+    def take_over(self, removed: Machine) -> None:
+        self.own_run = Revision.of_record(removed.revision).run
+        self.machine.changes = merge_changes(removed.changes, self.machine.changes)
+        if not has_left_no_certificate(removed):
+            self.machine.directory = removed.directory
+
+    def rehearse(self, decision: Decision) -> None:
+        if self._has_engine:
+            self.check_configuration(decision)
+        if rehearsal := decision.rehearsal:
+            rehearsal.judge(self.remote.run(rehearsal.command, check=False))
+
+    @contextmanager
+    def _drain(self) -> Iterator[None]:
+        if draining.is_to_be_drained(self.store, self.console, self.machine, self.host):
+            self.outcomes.append(Outcome(draining.draining_title(self.machine.name), changed=True))
+        yield
+
+
+@contextmanager
+def certificates_stored(held: Held, identity: Identity) -> Iterator[None]:
+    """Store a host's new certificates first, and mark its machine for provisioning.
+
+    A ready machine keeps its current ones until the engine has the new ones. If the host rolls back, so does the
+    machine.
+    """
+    machine = held.machine
+    machine.pending = PROVISION
+    before = Identity.read(held.directory)
+    if machine.phase == Phase.READY and machine.tls:
+        if identity != before:
+            store_pending(held, identity)
+        try:
+            yield
+        except RolledBack:
+            settle_pending_held(held, sure=True)
+            raise
+        return
+    phase, tls = machine.phase, machine.tls
+    identity.keep(held)
+    if phase != Phase.READY:
+        machine.phase, machine.tls = Phase.PROVISIONING, True
+    try:
+        yield
+    except RolledBack:
+        if all(before.files.values()):
+            before.keep(held)
+        machine.phase, machine.tls = phase, tls
+        held.write()
+        raise

@@ -1,1 +1,0 @@
-"""Create, set up, edit, adopt and remove machines and their hosts."""

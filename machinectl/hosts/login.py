@@ -1,0 +1,323 @@
+"""Log in to a host over SSH, and pin its key."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager, nullcontext
+from functools import partial
+
+from machinectl.errors import NO_HINT, Hint, MachineError
+from machinectl.files.atomic import read_file
+from machinectl.files.secret_files import read_secret
+from machinectl.machines.machine_driver import KNOWN_HOSTS, flag_of_set, known_hosts_path, ssh_endpoint
+from machinectl.machines.record import Phase
+from machinectl.machines.selection import waiting
+from machinectl.machines.store import Store
+from machinectl.machines.store.machine_store import read_or_none
+from machinectl.ssh.keys.credentials import Credentials
+from machinectl.value_classes import Frozen, field, replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from machinectl.console import Console
+    from machinectl.driver import SSHEndpoint
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held
+    from machinectl.provision.job import Remote
+    from machinectl.ssh.client.session import SSHSession
+    from machinectl.ssh.runner import StreamingRunner
+    from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
+
+
+class Login(Frozen):
+    """Login options.
+
+    `host_key` is a SHA256 fingerprint; `strict` refuses unknown keys. Errors about a changed host key suggest `again`.
+    `trace` gets commands and output.
+    """
+
+    credentials: Credentials = field(default_factory=Credentials)
+    host_key: str = ""
+    strict: bool = False
+    again: str = ""
+    trace: Callable[[str], None] | None = field(default=None, compare=False)
+
+    @property
+    def needs_login(self) -> bool:
+        """Whether it has what programs that call ssh cannot use, such as a password: we log in first."""
+        given = self.credentials
+        return bool(given.password or given.passphrase or self.host_key or self.strict)
+
+    def for_one_host(self) -> Login:
+        """Copy for one host: others must not get a password typed for it."""
+        return self.with_files()
+
+    def with_files(
+        self,
+        *,
+        passphrase_file: str = "",
+        password_file: str = "",
+        sudo_password_file: str = "",
+        host_key: str = "",
+        strict: bool = False,
+    ) -> Login:
+        """Add one host's secrets. Raises MachineError if a file has none."""
+
+        def secret(file: str, flag: str, given: str | None) -> str | None:
+            return read_secret(file, flag) if file else given
+
+        given = self.credentials
+        own = Credentials(
+            password=secret(password_file, "--ssh-password-file", given.password),
+            passphrase=secret(passphrase_file, "--ssh-passphrase-file", given.passphrase),
+            sudo_password=secret(sudo_password_file, "--sudo-password-file", given.sudo_password),
+        )
+        own.passphrases = given.passphrases
+        return replace(self, credentials=own, host_key=host_key or self.host_key, strict=strict or self.strict)
+
+
+def pinned_known_hosts(machine: Machine) -> bytes:
+    """Return "" before the first login."""
+    path = known_hosts_path(machine)
+    try:
+        return read_file(path)
+    except FileNotFoundError:
+        return b""
+    except OSError as exc:
+        raise MachineError(f"Cannot read {path}: {exc.strerror}", Hint("See", "ls -l", path)) from exc
+
+
+def login_endpoint(machine: Machine, console: Console, login: Login) -> SSHEndpoint:
+    """Return where to log in: of several addresses, the first that answers. Raises MachineError."""
+    from machinectl.machines.answered_address import MOMENT
+
+    # ssh ends if the key is another one, and tries no other address.
+    return answering_endpoint(machine, console, login, ssh_endpoint(machine), MOMENT)
+
+
+def answering_endpoint(machine: Machine, console: Console, login: Login, ssh: SSHEndpoint, trust: float) -> SSHEndpoint:
+    """An answer counts for `trust` seconds. A jump host may have several addresses, too."""
+    if ssh.jump and ssh.jump.machine:
+        gate = Store(os.path.dirname(os.path.dirname(machine.directory))).read(ssh.jump.machine)
+        at = replace(ssh.jump.endpoint, host=ssh_endpoint(gate).host)
+        own = Login(login.credentials.for_jump())
+        ssh = replace(ssh, jump=replace(ssh.jump, endpoint=answering_endpoint(gate, console, own, at, trust)))
+    if not machine.addresses:
+        return ssh
+    from machinectl.hosts.answering_host import answering_host
+    from machinectl.ssh.keys.host_keys import HostKeyPolicy
+
+    policy = HostKeyPolicy(pinned_known_hosts(machine), login.host_key, machine=machine.name, again=login.again)
+    return answering_host(machine, ssh, policy, login.credentials, console, trust)
+
+
+@contextmanager
+def logged_in(
+    machine: Machine,
+    console: Console,
+    login: Login,
+    *,
+    ssh: SSHEndpoint | None = None,
+    timeout: float | None = None,
+    quietly: bool = False,
+    native: bool = False,
+    pin: Callable[[bytes], None] | None = None,
+) -> Iterator[SSHSession]:
+    """Connect to a host, and `pin` its key if it is new. Without `pin`, it is trusted only once.
+
+    `timeout` (seconds) covers TCP and handshake. `quietly` hides the step; `native` takes paramiko. Raises SSHError,
+    or MachineError without SSH.
+    """
+    # paramiko takes 150 ms to load.
+    from machinectl.ssh.client.connect import connect
+    from machinectl.ssh.keys.host_keys import HostKeyPolicy
+    from machinectl.ssh.ssh_errors import NoKey, SSHError
+
+    # A machine that is not created yet may be forgotten after a failure, with its key.
+    how_long = "this once" if pin is None else "from now on" if machine.phase == Phase.READY else ""
+    keep = pin or (lambda _: None)
+    policy = HostKeyPolicy(
+        pinned_known_hosts(machine), login.host_key, login.strict, machine.name, how_long, login.again, keep
+    )
+
+    def log_in(there: SSHEndpoint) -> SSHSession:
+        with nullcontext() if quietly else console.step(f"Connecting to {there.host}"):
+            try:
+                return connect(
+                    there, login.credentials, policy, console, timeout=timeout, native=native, trace=login.trace
+                )
+            except NoKey as exc:
+                if machine.phase == Phase.READY and exc.path == there.key:
+                    raise missing_key(machine, exc.path) from exc
+                raise
+            except SSHError as exc:
+                add_machine_hints(exc, machine, there)
+                raise
+
+    with at_answering_address(machine, console, login, ssh or ssh_endpoint(machine), log_in) as session:
+        if session.known_hosts != policy.pinned:
+            keep(session.known_hosts)
+        yield session
+
+
+def at_answering_address(
+    machine: Machine, console: Console, login: Login, ssh: SSHEndpoint, log_in: Callable[[SSHEndpoint], SSHSession]
+) -> SSHSession:
+    """Log in where the machine answered a moment ago; if another host or none is there by now, look again."""
+    from machinectl.machines.answered_address import REMEMBERED
+    from machinectl.ssh.ssh_errors import LoginRefused, SSHError
+
+    there = answering_endpoint(machine, console, login, ssh, REMEMBERED)
+    try:
+        return log_in(there)
+    except LoginRefused:
+        raise
+    except SSHError:
+        other = answering_endpoint(machine, console, login, ssh, 0)
+        if other == there:
+            raise
+    return log_in(other)
+
+
+def missing_key(machine: Machine, key: str, refused: str = "") -> SSHError:
+    """Return the error for a machine without its key: an import brings it on request only. `refused` is USER@HOST."""
+    from machinectl.ssh.ssh_errors import SSHError
+
+    hint = Hint("See why", "machinectl doctor", machine.name)
+    if option := flag_of_set(machine, "ssh-key"):
+        hint = Hint("Give it a key that its host knows", f"machinectl set {option} <FILE>", machine.name)
+    begin = f"{refused} refuses the login: the" if refused else "The"
+    return SSHError(f'{begin} SSH key of "{machine.name}" is missing: {key}', hint)
+
+
+def add_machine_hints(error: SSHError, machine: Machine, ssh: SSHEndpoint) -> None:
+    """Name the commands that set the machine's port and key, and that switch its host on."""
+    from machinectl.ssh.ssh_errors import HostKeyRefused, Unreachable
+
+    if machine.phase == Phase.READY:
+        error.hint = error.advice | (set_setting(machine, error.setting) if error.setting else NO_HINT)
+        if isinstance(error, HostKeyRefused) and error.shown and not ssh.jump:
+            error.hint = changed_key_hint(error, machine)
+        off, hop = machine.name, ssh.jump
+        while hop:
+            # "" if the first jump host is no machine.
+            off, hop = hop.machine, hop.endpoint.jump
+        if off and isinstance(error, Unreachable):
+            error.hint |= Hint("if it is off", "machinectl start", off)
+    if machine.addresses and not os.path.lexists(known_hosts_path(machine)):
+        error.hint |= Hint("its other addresses are used only after its SSH key is pinned at this one")
+
+
+def changed_key_hint(error: HostKeyRefused, machine: Machine) -> Hint:
+    """Offer no key that is another machine's, nor one of several addresses."""
+    if machine.addresses:
+        return Hint("See its addresses", "machinectl doctor", machine.name)
+    store = Store(os.path.dirname(os.path.dirname(machine.directory)))
+    others = [other for name in store.names() if name != machine.name and (other := read_or_none(store.read, name))]
+    known = next((other.name for other in others if error.shown in pinned_fingerprints(other)), "")
+    is_known = Hint(f'That is the key of "{known}", which has this address now')
+    return is_known | moved_hint(machine) if known else moved_hint(machine) | error.advice
+
+
+def pinned_fingerprints(machine: Machine) -> set[str]:
+    from machinectl.ssh.keys.known_hosts import parse_known_hosts
+
+    try:
+        return {entry.key.fingerprint for entry in parse_known_hosts(pinned_known_hosts(machine))}
+    except MachineError:
+        return set()
+
+
+def moved_hint(machine: Machine) -> Hint:
+    option = flag_of_set(machine, "ip-address")
+    place = f"{option} <ADDRESS>" if option else "--url <URL>"
+    return Hint(f"If the host of {machine.name} has another address now", f"machinectl set {place}", machine.name)
+
+
+def set_setting(machine: Machine, setting: str) -> Hint:
+    """Suggest the driver's `set` command, or the fleet file's key: `apply` takes back what `set` changes."""
+    from machinectl.ssh.ssh_errors import SETTINGS
+
+    text, value = SETTINGS[setting]
+    option = flag_of_set(machine, setting)
+    if machine.fleet or not option:
+        return Hint(f"{text}, in the fleet file: {setting}: {value}") if option else NO_HINT
+    return Hint(text, f"machinectl set {option} {value}", machine.name)
+
+
+def pin_in_store(store: Store, console: Console, machine: Machine) -> Callable[[bytes], None]:
+    """Return what pins a key. It locks the machine only then: a `provision` may hold it for minutes."""
+
+    def pin(known_hosts: bytes) -> None:
+        with store.writing(machine.name, waiting(console, machine.name)) as held:
+            pin_known_hosts(held, known_hosts)
+
+    return pin
+
+
+def pin_known_hosts(held: Held, known_hosts: bytes) -> None:
+    if known_hosts != pinned_known_hosts(held.machine):
+        held.write_file(KNOWN_HOSTS, known_hosts)
+
+
+def pin_host_key(held: Held, console: Console, login: Login, ssh: SSHEndpoint) -> str:
+    """Pin a key before the first login; return why it is not pinned, or "".
+
+    An unreachable host is an error only if a key is required.
+    """
+    from machinectl.ssh.client.connect import check_host_key
+    from machinectl.ssh.keys.host_keys import HostKeyPolicy
+    from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
+
+    policy = HostKeyPolicy(pinned_known_hosts(held.machine), login.host_key, login.strict, held.name)
+    try:
+        with console.step(f"Connecting to {ssh.host}"):
+            known_hosts = check_host_key(ssh, login.credentials, policy, console)
+    except HostKeyRefused:
+        raise
+    except SSHError as exc:
+        if login.host_key or login.strict:
+            raise
+        return f'The SSH key of "{held.name}" is not pinned before the first login: {exc.cause}'
+    pin_known_hosts(held, known_hosts)
+    return ""
+
+
+def pin_first_key(store: Store, console: Console, machine: Machine, login: Login, ssh: SSHEndpoint) -> str:
+    """Pin the key of a host whose key is not known yet, for the system's ssh; return what `pin_host_key` does."""
+    if os.path.lexists(known_hosts_path(machine)):
+        return ""
+    with store.writing(machine.name, waiting(console, machine.name)) as held:
+        return pin_host_key(held, console, login, ssh)
+
+
+@contextmanager
+def logged_in_as_root(
+    held: Held, console: Console, login: Login, *, ssh: SSHEndpoint | None = None
+) -> Iterator[StreamingRunner]:
+    """Log in, and see `lock_as_root`. Raises SSHError."""
+    with logged_in(held.machine, console, login, ssh=ssh, pin=partial(pin_known_hosts, held)) as session:
+        yield lock_as_root(held, console, login, session)
+
+
+def lock_as_root(held: Held, console: Console, login: Login, session: SSHSession) -> StreamingRunner:
+    """Become root, and lock the host. Raises RootRefused, MachineError if it is locked."""
+    root = root_runner(session, console, login)
+    # Imported here: it imports `secrets`, which few verbs need.
+    from machinectl.hosts.host_lock import lock_host
+
+    lock_host(root, console, held.name, held.directory)
+    return root
+
+
+def root_runner(session: SSHSession, console: Console, login: Login) -> StreamingRunner:
+    from machinectl.ssh.client.sudo import become_root
+
+    return become_root(session, login.credentials, console)
+
+
+def login_runner(root: Remote) -> Remote:
+    """Return what runs commands as the user who logged in."""
+    return getattr(root, "session", root)

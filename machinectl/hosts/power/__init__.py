@@ -1,1 +1,0 @@
-"""Wake hosts, and watch them shut down and boot."""

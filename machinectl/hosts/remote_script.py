@@ -1,0 +1,92 @@
+"""Run a script on a host, through OpenSSH if possible, else our own SSH."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from machinectl.hosts.login import (
+    add_machine_hints,
+    answering_endpoint,
+    logged_in,
+    login_endpoint,
+    pin_in_store,
+    root_runner,
+)
+from machinectl.hosts.openssh_programs import checked_known_hosts
+from machinectl.machines.machine_driver import ssh_endpoint
+from machinectl.ssh.client.direct_session import CONNECT_SECONDS, NotStarted
+from machinectl.ssh.client.direct_session import follow as follow_by_system
+from machinectl.ssh.openssh.multiplexing import Multiplexing
+
+if TYPE_CHECKING:
+    from machinectl.console import Console
+    from machinectl.driver import SSHEndpoint
+    from machinectl.hosts.login import Login
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
+    from machinectl.process_streams import Input, StopEvent, WriteOutput
+    from machinectl.ssh.runner import StreamingRunner
+
+
+@dataclass(frozen=True)
+class RemoteScript:
+    """`input` is stdin. `native` forces our own SSH; OpenSSH keeps `connections` open."""
+
+    script: str
+    sudo: bool = False
+    input: Input | None = None
+    native: bool = False
+    connections: Multiplexing = field(default_factory=lambda: Multiplexing(enabled=False))
+
+
+def run_remote_script(
+    store: Store, console: Console, name: str, login: Login, order: RemoteScript, say: WriteOutput, over: StopEvent
+) -> int | None:
+    """Return the exit status, or None if stopped before the start. Pins an unknown host key."""
+    machine = store.read(name)
+    endpoint = login_endpoint(machine, console, login)
+    # OpenSSH needs a pinned host key, and cannot take passwords.
+    by_own = order.native or order.sudo or login.needs_login or login.trace or not shutil.which("ssh")
+    if not by_own and (known_hosts := checked_known_hosts(machine, endpoint)):
+        try:
+            kept = order.connections.path(machine.directory, endpoint, known_hosts)
+            return follow_by_system(endpoint, known_hosts, order.script, say, over, input=order.input, kept=kept)
+        except NotStarted as exc:
+            # Our own SSH can ask for a passphrase and has better error messages. The address may have answered a
+            # moment ago, and be another host's by now.
+            other = answering_endpoint(machine, console, login, ssh_endpoint(machine), 0)
+            if other == endpoint:
+                raise_if_unreachable(machine, endpoint, exc)
+            endpoint = other
+
+    def begin() -> tuple[StreamingRunner, ExitStack]:
+        with ExitStack() as stack:
+            pin = pin_in_store(store, console, machine)
+            session = stack.enter_context(logged_in(machine, console, login, ssh=endpoint, quietly=True, pin=pin))
+            runner = root_runner(session, console, login) if order.sudo else session
+            return runner, stack.pop_all()
+
+    # Logging in may block: a silent host, a lock, a prompt.
+    begun = over.unless(begin, lambda found: found[1].close())
+    if begun is None:
+        return None
+    runner, connection = begun
+    with connection:
+        return runner.follow(order.script, say, over, input=order.input)
+
+
+def raise_if_unreachable(machine: Machine, endpoint: SSHEndpoint, failure: NotStarted) -> None:
+    """Raise Unreachable if the host did not answer, to avoid a second timeout."""
+    if not failure.is_silent:
+        return
+    from machinectl.ssh.client.connection_failures import connect_error
+    from machinectl.ssh.ssh_settings import read_settings
+
+    chosen = read_settings(endpoint)
+    if chosen.connect_timeout <= CONNECT_SECONDS and not chosen.proxy_jump:
+        error = connect_error(chosen, TimeoutError())
+        add_machine_hints(error, machine, endpoint)
+        raise error from failure

@@ -1,0 +1,290 @@
+"""Set up a host: an engine that answers over mutual TLS."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from machinectl import url as engine_url
+from machinectl.errors import NO_HINT, CheckFailed, Hint, MachineError
+from machinectl.hosts import shared_hosts
+from machinectl.hosts.engine_hints import unread_unit
+from machinectl.hosts.engine_restart import (
+    World,
+    live_restore_borrowed,
+    prove,
+    restore_live_restore,
+    verify,
+    with_reachability,
+)
+from machinectl.hosts.holder_cas import client_warnings, ending_holders, unfinished_access
+from machinectl.hosts.host_owner import (
+    agree_to_side_effects,
+    agree_to_takeover,
+    check_no_other_machine,
+    engine_installer,
+    predecessor,
+)
+from machinectl.hosts.host_plan import HostPlan, Outcome, host_summary, target_of
+from machinectl.hosts.host_run import RealRun
+from machinectl.hosts.identity import Identity
+from machinectl.hosts.login import login_runner
+from machinectl.hosts.pending_certificates import discard_pending
+from machinectl.hosts.signing import renewed_identity, with_ca_of_host
+from machinectl.machines.holders import ACTIVE, holders_of
+from machinectl.machines.record import Phase
+from machinectl.machines.store.last_failure import record_look
+from machinectl.provision import client_cas, preflight
+from machinectl.provision.client_cas import ca_digests, cas_on_host
+from machinectl.provision.decision import InUse
+from machinectl.provision.facts import docker_unit, host_facts
+from machinectl.provision.host_changes import CaTrusted, of_kind
+from machinectl.provision.steps import docker_group, docker_socket, engine_config
+from machinectl.provision.steps.setup_steps import setup_steps, side_effects
+from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target, with_changes
+from machinectl.swarm_nodes import draining, leaving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from machinectl import certs
+    from machinectl.hosts.host_run import HostRun
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held
+    from machinectl.provision.steps.setup_steps import SetupStep
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How to set up hosts. `authority` replaces the machine's own CA; `touching` is called before each change.
+
+    With `keeps_ca`, a CA whose key is lost is not replaced, which would lock out its clients.
+    """
+
+    allowed: Allowed = NOTHING_SPECIAL
+    authority: certs.Pair | None = None
+    world: World = field(default_factory=World)
+    touching: Callable[[], None] = lambda: None
+    keeps_ca: bool = False
+
+    def carry_out(self, run: HostRun) -> HostPlan:
+        """Set up the host; a dry run only lists the changes. Raises MachineError.
+
+        Each change is recorded first: the next run can resume, and `purge` can undo it.
+        """
+        if isinstance(run, RealRun):
+            run.held.finish_files()
+        news = self._read_host(run)
+        identity = self._identity(run, news.server if news else b"")
+        remade = remade_certificates(run, identity)
+        target = replace(target_of(run.machine, identity, run.url), replaced_ca=replaced_ca(run.machine, identity))
+        found = host_summary(run.host, run.port, ssh_only=target.ssh_only, allowed=self.allowed)
+        self._agree(run, target, () if self.authority else remade.locked_out)
+        allowed = draining.allow_swarm_restart(run.store, run.console, run.machine, run.host, self.allowed)
+        with live_restore_borrowed(run), endings(run, remade), ExitStack() as drains:
+
+            def take(step: SetupStep) -> None:
+                changed = run.take(
+                    lambda host, changes: step.decide(host, with_changes(target, changes), allowed),
+                    drains,
+                    identity=identity,
+                    numbered=step.lasting,
+                )
+                self._after_step(run, step, changed=changed)
+
+            for step in setup_steps(self.world.script):
+                take(step)
+            for warning in remaining_warnings(run, target):
+                run.console.warn(*warning)
+            keep_identity(run, identity, remade)
+            if isinstance(run, RealRun):
+                # Of several addresses, the first that answers is asked.
+                at = "" if run.machine.addresses else f" at {run.url}"
+                with run.console.step(f"Asking the engine for its version{at}"):
+                    verify(run, self.world)
+            # Not ready until the host's own live-restore is back.
+            restore_live_restore(run)
+            prove(run)
+            if isinstance(run, RealRun):
+                shared_hosts.write_first_revision(run.held, run.remote, run.host)
+                record_ready(run.held, run.host.mac, run.url)
+        if isinstance(run, RealRun):
+            if run.host.swarm or run.machine.swarm:
+                leaving.finish_departure(run.held, run.console)
+            draining.restore_availability(run.held, run.console)
+        return HostPlan(found, tuple(run.outcomes))
+
+    def _read_host(self, run: HostRun) -> shared_hosts.News | None:
+        """Take over others' changes. Raises CheckFailed if the host is theirs, InUse if the engine must wait."""
+        host, machine = run.look(), run.machine
+        warnings = [preflight.wrong_clock(host, host_facts.now()), preflight.open_configuration(host)]
+        if host.dockerd and not host.version.startswith(machine.engine.version):
+            warnings.append(f"The host keeps its engine {host.version}: --engine-version is for a new installation")
+        for warning in filter(None, warnings):
+            run.console.warn(warning)
+        if host.containers and not self.allowed.in_use:
+            raise InUse(machine.name, host.containers)
+        if run.url.startswith("tcp://"):
+            run.host = with_reachability(host, machine, run.url, self.world)
+        elif host.dockerd:
+            self._ask_over_ssh(run)
+        if not self.allowed.force:
+            check_no_other_machine(run.store, machine, host)
+        removed = predecessor(run.store, machine, host) or engine_installer(run.store, machine, run.url, host)
+        if removed:
+            run.take_over(removed)
+        run.gives_way = self.allowed.take_over
+        news = run.catch_up()
+        shared_hosts.check_known(machine, host, self.allowed)
+        return news
+
+    def _ask_over_ssh(self, run: HostRun) -> None:
+        """Find out whether docker reaches the host's engine over SSH. Raises CheckFailed."""
+        said = docker_socket.ask_over_ssh(login_runner(run.remote))
+        run.host = replace(run.host, docker_over_ssh=said)
+        if not said:
+            try:
+                self._verify_running(run)
+            except MachineError as exc:
+                raise CheckFailed(exc.cause, exc.hint) from exc
+
+    def _after_step(self, run: HostRun, step: SetupStep, *, changed: bool) -> None:
+        if not changed:
+            run.outcomes.append(Outcome(step.title, changed=False))
+        elif step.decide is docker_group.join:
+            # Not before: a connection that is kept would lack the group.
+            self._verify_running(run)
+
+    def _verify_running(self, run: HostRun) -> None:
+        """Ask the engine as docker will, before it changes: what a login prints disturbs docker, not our own SSH."""
+        if run.host.running and isinstance(run, RealRun):
+            verify(run, self.world)
+
+    def _agree(self, run: HostRun, target: Target, locked_out: Sequence[str]) -> None:
+        """Ask about side effects; a dry run only lists them."""
+        allowed = self.allowed if isinstance(run, RealRun) else replace(self.allowed, yes=True)
+        if locked_out and self.keeps_ca and not allowed.force:
+            make = Hint("or make a new CA", "machinectl provision", run.machine.name)
+            raise CheckFailed(locked_out[0], Hint("Restore its files") | make)
+        # With SSH only, nobody else's clients are locked out.
+        is_taken_over = not target.ssh_only and preflight.is_by_docker_machine(run.host, target)
+        try:
+            effects = [(effect, NO_HINT) for effect in (*locked_out, *side_effects(run.host, target))]
+        except MachineError:
+            # An engine that cannot start has a plainer cause.
+            preflight.check_all(run.host, target, allowed)
+            raise
+        if not run.knows_last_change and (back := client_cas.holders_coming_back(run.host, target)):
+            goes_on = isinstance(run, RealRun) and (allowed.yes or allowed.force)
+            effects.append(recorded_access(run.machine, back, asks=not goes_on))
+        if is_taken_over or effects:
+            # Do not ask about a set-up that cannot work.
+            preflight.check_all(run.host, target, allowed)
+        if is_taken_over:
+            agree_to_takeover(run.console, run.machine, allowed)
+        agree_to_side_effects(run.console, run.machine, effects, allowed)
+
+    def _identity(self, run: HostRun, server: bytes) -> Identity | None:
+        """Take over another computer's `server`; replace docker-machine's: all its machines share a CA."""
+        machine = run.machine
+        if machine.engine.ssh_only:
+            return None
+        sans = [engine_url.parse_url(run.url).host, *machine.addresses, *machine.engine.tls_sans]
+        have = with_ca_of_host(Identity.read(machine.directory), client_cas.cas_on_host(run.host).values())
+        have = shared_hosts.with_server(have, server)
+        preflight.check_clock_here(run.host, have.certificates)
+        if not have.ca_key and (machine.origin or docker_unit.is_by_docker_machine(run.host)):
+            have = Identity()
+        return renewed_identity(machine, have, sans, self.authority)
+
+
+def replaced_ca(machine: Machine, identity: Identity | None) -> bytes:
+    """Return the CA on record that came from docker-machine's store, if the set-up replaces it."""
+    recorded = Identity.read(machine.directory).ca if machine.origin and identity else b""
+    return b"" if identity and recorded == identity.ca else recorded
+
+
+def recorded_access(machine: Machine, names: Sequence[str], *, asks: bool) -> tuple[str, Hint]:
+    """A set-up that `asks` can still be declined."""
+    get, first = ("would get", "first ") if asks else ("gets" if len(names) == 1 else "get", "")
+    back = f"{', '.join(names)} {get} it back by the record here, even if another computer has ended it"
+    return (
+        f"The host has no list of those who have access to it: {back}",
+        Hint(f"To keep one of them out, {first}end it", "machinectl access end <WHO>", machine.name),
+    )
+
+
+def endings(run: HostRun, remade: RemadeCertificates) -> AbstractContextManager[None]:
+    if isinstance(run, RealRun):
+        return ending_holders(run.held, run.console, remade.new_ca)
+    return nullcontext()
+
+
+def remaining_warnings(run: HostRun, target: Target) -> Iterator[tuple[str, Hint]]:
+    # A changed configuration is read with it, or refused.
+    if run.host.unread and not any(outcome.changed for outcome in run.outcomes):
+        yield unread_unit(run.machine)
+    # Only doctor names CAs that were added by hand: they are meant to stay.
+    yield from client_warnings(run.machine, run.host, [])
+    yield from unfinished_access(run.machine)
+    if target.ssh_only and (addresses := engine_config.tcp_addresses(run.host)):
+        how = "" if engine_config.uses_tls(run.host) else " without TLS"
+        stays = f"The host's own configuration makes the engine listen on {', '.join(addresses)}{how}, and that stays"
+        yield stays, NO_HINT
+
+
+def keep_identity(run: HostRun, identity: Identity | None, remade: RemadeCertificates) -> None:
+    """Write what differs, and say what was made anew, even if the host needs nothing."""
+    run.outcomes += remade.outcomes
+    if isinstance(run, RealRun):
+        for outcome in remade.outcomes:
+            run.console.note(outcome.title)
+        if identity:
+            identity.keep(run.held)
+        discard_pending(run.held)
+
+
+def record_ready(held: Held, mac: str, url: str) -> None:
+    """Mark the machine ready; `mac` is for Wake-on-LAN."""
+    machine = held.machine
+    before = record_of(machine)
+    machine.phase, machine.pending, machine.tls, machine.url = Phase.READY, "", url.startswith("tcp://"), url
+    machine.provision, machine.mac, machine.applied = True, mac or machine.mac, {}
+    if record_of(machine) != before:
+        held.touch()
+    record_look(held)
+
+
+def record_of(machine: Machine) -> tuple[object, ...]:
+    return machine.phase, machine.pending, machine.tls, machine.url, machine.provision, machine.mac
+
+
+class RemadeCertificates(NamedTuple):
+    """`new_ca` is the CA (PEM) that replaces the one by which clients verify the engine, and `locked_out` says whom."""
+
+    new_ca: bytes = b""
+    locked_out: tuple[str, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+
+
+def remade_certificates(run: HostRun, identity: Identity | None) -> RemadeCertificates:
+    """Compare `identity` with what is here and on the host, before either is changed."""
+    machine, before = run.machine, Identity.read(run.machine.directory)
+    holders = [holder.who for holder in holders_of(machine) if holder.state == ACTIVE]
+    if identity is None or not (holders or any(of_kind(machine.changes, CaTrusted))):
+        return RemadeCertificates()
+    is_new = not {*ca_digests(identity.ca)} <= {*ca_digests(before.ca), *cas_on_host(run.host)}
+    titles = ["Making a new CA" if is_new else "Restoring ca.pem from the host"] if identity.ca != before.ca else []
+    if identity.client != before.client:
+        titles.append("Making a new client certificate")
+    outcomes = tuple(Outcome(title, changed=True) for title in titles)
+    if not is_new:
+        return RemadeCertificates(outcomes=outcomes)
+    ends = f", and the access of {', '.join(holders)} ends" if holders else ""
+    locked_out = (
+        f'The CA of "{machine.name}" is lost, damaged or expired ({machine.directory}). A new one locks out every '
+        f"other client that was given a certificate{ends}"
+    )
+    return RemadeCertificates(identity.ca, (locked_out,), outcomes)

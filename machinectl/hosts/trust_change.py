@@ -1,0 +1,336 @@
+"""Change whose clients an engine accepts: one restart, in which containers keep running.
+
+`trust_ca` adds a holder's CA to the host's clients.pem, `distrust_cas` removes holders' CAs. Both return whether the
+engine was changed: a second call finds nothing to do. Neither records holders. The caller records a holder as "adding"
+or "ending" before the call, and finishes that after it, so that a killed command can be repeated.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from machinectl import certs
+from machinectl.errors import Hint, MachineError, NeedsProvisioning
+from machinectl.hosts.certificate_files import check_has_ca
+from machinectl.hosts.engine_restart import (
+    check_provisioned,
+    drained_for_restart,
+    is_stopped,
+    restarting,
+    restore_live_restore,
+    until_it_answers,
+)
+from machinectl.hosts.holder_cas import client_warnings, unrecorded_cas
+from machinectl.hosts.host_owner import SERVER
+from machinectl.hosts.host_plan import HostPlan, Outcome, host_summary, login_summary, target_of
+from machinectl.hosts.host_run import DryRun, RealRun
+from machinectl.hosts.identity import Identity
+from machinectl.hosts.login import logged_in, logged_in_as_root, root_runner
+from machinectl.machines.holders import find_holder, holders_of, is_suspended
+from machinectl.machines.machine_driver import endpoint_of
+from machinectl.machines.tls_warnings import repair_hint
+from machinectl.provision import client_cas, daemon_json, preflight
+from machinectl.provision.client_cas import CLIENTS, CLIENTS_MODE
+from machinectl.provision.decision import Decision, InUse, not_applied, not_restarted
+from machinectl.provision.facts import host_facts
+from machinectl.provision.facts.host_facts import OWN_CA, OWN_DIRECTORY
+from machinectl.provision.host_changes import FileCreated
+from machinectl.provision.job import INSTALL_ONLY, Activation, NewFile, apply_job
+from machinectl.provision.revision import Revision
+from machinectl.provision.steps import engine_config, live_restore, restart_risks
+from machinectl.provision.target import NOTHING_SPECIAL
+from machinectl.state import State
+from machinectl.swarm_nodes import draining
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from collections.abc import Set as AbstractSet
+    from datetime import datetime
+
+    from machinectl.console import Console
+    from machinectl.hosts.host_run import HostRun
+    from machinectl.hosts.login import Login
+    from machinectl.machines.holders import AccessHolder
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held, Store
+    from machinectl.provision.facts.host_facts import Facts
+    from machinectl.provision.target import Allowed, Target
+
+
+def trust_ca(
+    held: Held,
+    console: Console,
+    login: Login,
+    ca_pem: bytes,
+    allowed: Allowed = NOTHING_SPECIAL,
+    *,
+    until: datetime | None = None,
+) -> bool:
+    """Make the engine accept the clients of a CA; return whether it had to be changed.
+
+    `until` is when the client's certificate is to expire: a host whose clock would refuse it is not changed.
+    """
+    held.finish_files()
+    return change_trust(held, console, login, with_ca(held.machine, ca_pem, until), allowed)
+
+
+def distrust_cas(
+    held: Held,
+    console: Console,
+    login: Login,
+    cas: AbstractSet[str],
+    allowed: Allowed = NOTHING_SPECIAL,
+    who: str = "",
+) -> bool:
+    """Make the engine refuse the clients of these CAs (SHA256 of their DER in hexadecimal).
+
+    Also those of the CAs that another computer has made for the holder `who`.
+    """
+    held.finish_files()
+    return change_trust(held, console, login, without_cas(held.machine, cas, who), allowed)
+
+
+def with_ca(machine: Machine, ca_pem: bytes, until: datetime | None) -> Target:
+    have = Identity.read(machine.directory)
+    if have.server_key and not have.server:
+        raise MachineError(
+            f'The certificate of the engine of "{machine.name}", server.pem, is missing here', repair_hint(machine)
+        )
+    return replace(own_target(machine), new_cas=(ca_pem,), new_cas_until=until)
+
+
+def without_cas(machine: Machine, cas: AbstractSet[str], who: str = "") -> Target:
+    target = own_target(machine)
+    return replace(target, ending=target.ending | cas, ending_holder=who)
+
+
+def own_target(machine: Machine) -> Target:
+    if not is_suspended(machine):
+        check_provisioned(machine)
+        check_has_ca(machine)
+    return target_of(machine, Identity.read(machine.directory))
+
+
+def change_trust(held: Held, console: Console, login: Login, target: Target, allowed: Allowed) -> bool:
+    with logged_in_as_root(held, console, login) as root:
+        run = RealRun(held, console, root)
+        is_changed = carry_out(run, target, allowed)
+        if not is_suspended(held.machine):
+            warn_of_clients(run, target)
+        return is_changed
+
+
+def plan_trust(
+    store: Store, machine: Machine, console: Console, login: Login, target: Target, allowed: Allowed
+) -> HostPlan:
+    """Raise MachineError as the change itself would."""
+    with logged_in(machine, console, login) as session:
+        root = root_runner(session, console, login)
+        run = DryRun(store, machine, console, root)
+        if not carry_out(run, target, allowed):
+            run.outcomes.append(Outcome(title_of(machine, run.host, target), changed=False))
+        if not is_suspended(machine):
+            warn_of_clients(run, target)
+        found = (login_summary(session, root), *host_summary(run.host, target.port))
+    return HostPlan(found, tuple(run.outcomes))
+
+
+def look_for_holder(store: Store, machine: Machine, console: Console, login: Login, who: str) -> dict[str, str]:
+    """Return the subjects of a holder's CAs that the host lists, by digest: another computer may have given access."""
+    with logged_in(machine, console, login) as session:
+        host = DryRun(store, machine, console, root_runner(session, console, login)).look()
+    return client_cas.cas_of_holder(host, who, Identity.read(machine.directory).ca)
+
+
+def carry_out(run: HostRun, target: Target, allowed: Allowed) -> bool:
+    """Return whether the engine had to be changed."""
+    host = run.look()
+    check_time(run, target)
+    if is_suspended(run.machine):
+        return change_unread_list(run, target)
+    target = run.with_known_holders(target)
+    # An interrupted run leaves files that the engine has not read.
+    if host.transaction != "applying" and trust_change(run.machine, host, target) is None:
+        check_accepts_own_ca(run.machine, host, target)
+        finish_interrupted(run)
+        return False
+    if host.containers and not allowed.in_use:
+        raise InUse(run.machine.name, host.containers)
+    holders = holders_of(run.machine)
+
+    def check(host: Facts) -> None:
+        check_not_ended(run.machine, holders, host, target)
+        check_accepts_own_ca(run.machine, host, target)
+
+    if is_stopped(host):
+        return write_for_next_start(run, target, check)
+    with restarting(run, target, allowed, check):
+        if trust_change(run.machine, run.host, target, allowed) is None:
+            return False
+        with drained_for_restart(run, allowed):
+            # The wait for another node may have been long.
+            decision = trust_change(run.machine, run.host, target, allowed)
+            if decision:
+                run.make(decision)
+            if isinstance(run, RealRun):
+                verify_own_client(run)
+    return True
+
+
+def write_for_next_start(run: HostRun, target: Target, check: Callable[[Facts], None]) -> bool:
+    """Write the list of an engine that does not run, and leave it stopped."""
+    preflight.check_root(run.host, target)
+    preflight.check_files(run.host, target)
+    run.catch_up()
+    check(run.host)
+    decision = trust_change(run.machine, run.host, target)
+    if decision:
+        run.make(decision)
+    run.console.note(f'The engine of "{run.machine.name}" does not run: it reads its new list when it starts')
+    return decision is not None
+
+
+def change_unread_list(run: HostRun, target: Target) -> bool:
+    """Take CAs off the list that the engine reads when it listens again; no restart is needed."""
+    with ExitStack() as drains:
+        run.take(lambda host, _: engine_config.recover(host, target), drains)
+    host, name = run.host, run.machine.name
+    if daemon_json.read_config(host).get("tlscacert") == CLIENTS:
+        cause = f'Another computer has made the engine of "{name}" listen with TLS'
+        raise NeedsProvisioning(cause, name, "Apply the record here")
+    text = client_cas.unread_clients(host, target)
+    if text is None or text == client_cas.file_text(host, CLIENTS):
+        return False
+    preflight.check_writable(host, [CLIENTS])
+    files = [NewFile(CLIENTS, CLIENTS_MODE, text)]
+    run.make(
+        Decision(
+            title=f'Taking a CA off the list of those that the engine of "{name}" accepts when it listens again',
+            details=(f"write {CLIENTS}",),
+            job=apply_job(files, init=host.init),
+            after=engine_config.with_files(host, files),
+            failure=partial(not_applied, init=host.init),
+            changes=(FileCreated(CLIENTS),),
+        ),
+        numbered=False,
+    )
+    return True
+
+
+def check_not_ended(machine: Machine, before: Sequence[AccessHolder], host: Facts, target: Target) -> None:
+    """Raise MachineError for a holder to add if the host has just shown that another computer ended the access."""
+    cas = {*client_cas.ca_digests(b"".join(target.new_cas))}
+    for holder in before:
+        if holder.ca in cas and not find_holder(machine, holder.who):
+            by = Revision.parse(host.revision).by or "another computer"
+            raise MachineError(
+                f'The access of "{holder.who}" to "{machine.name}" was ended by {by}',
+                Hint("Repeat the command to give it again"),
+            )
+
+
+def check_time(run: HostRun, target: Target) -> None:
+    """Raise MachineError if the host's clock would refuse a new client. Access ends with any clock."""
+    if target.new_cas:
+        preflight.check_clock(run.host, target)
+    if warning := preflight.wrong_clock(run.host, host_facts.now()):
+        run.console.warn(warning)
+
+
+def warn_of_clients(run: HostRun, target: Target) -> None:
+    known = {*client_cas.ca_digests(b"".join(target.new_cas)), *target.ending}
+    for warning in client_warnings(run.machine, run.host, unrecorded_cas(run.machine, run.host, known)):
+        run.console.warn(*warning)
+
+
+def finish_interrupted(run: HostRun) -> None:
+    """Give back what a killed run borrowed, after its change."""
+    if live_restore.is_on_record(run.machine.changes):
+        restore_live_restore(run)
+    if isinstance(run, RealRun):
+        draining.restore_availability(run.held, run.console)
+
+
+def check_accepts_own_ca(machine: Machine, host: Facts, target: Target) -> None:
+    """Refuse an engine that is not configured by this machine's record."""
+    config = daemon_json.read_config(host)
+    name = machine.name
+    ours = config.get("tlscert") == SERVER and config.get("tlscacert") in {OWN_CA, CLIENTS}
+    if not (ours and config.get("tlsverify")):
+        raise NeedsProvisioning(f'The engine of "{name}" does not take its certificates from {OWN_DIRECTORY}', name)
+    if SERVER not in host.sums:
+        raise NeedsProvisioning(f'{SERVER} is missing on the host of "{name}": no engine starts without it', name)
+    preflight.check_own_ca(host, target)
+    if not client_cas.is_ours(host, target) or client_cas.replaces_ca(host, target):
+        by = Revision.parse(host.revision).by or "another computer"
+        cause = f'The engine of "{name}" does not accept the CA on record here: {by} has changed it'
+        raise NeedsProvisioning(cause, name)
+    # An end goes on as long as its small files can be written.
+    if target.new_cas:
+        preflight.check_room(host, target)
+
+
+def trust_change(machine: Machine, host: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> Decision | None:
+    """Return the change of clients.pem, and of daemon.json if the engine does not read it yet; None if all is done."""
+    config = daemon_json.read_config(host)
+    text = client_cas.wanted_clients(host, target)
+    if text is None and config.get("tlscacert") != CLIENTS:
+        return None
+    # An engine whose clients.pem was deleted keeps what it has read, until its next start fails.
+    text = text if text is not None else target.certificates["ca.pem"]
+    clients = NewFile(CLIENTS, CLIENTS_MODE, text)
+    files = [] if host.files.get(CLIENTS) == (CLIENTS_MODE, 0, 0, text) else [clients]
+    ours = {"tlscacert": CLIENTS} if config.get("tlscacert") != CLIENTS else {}
+    written = daemon_json.dump({**config, **ours}, host.config_content)
+    if ours:
+        files.append(NewFile(host.config_path, host.config_mode, written))
+    if not files and not (host.running and host.clients_edited):
+        return None
+    preflight.check_writable(host, [file.path for file in files])
+    flags = engine_config.dockerd_flags(host, ours=True)
+    activation = INSTALL_ONLY
+    if not is_stopped(host):
+        activation = Activation(
+            "restart",
+            target.port,
+            engine_config.readiness_socket(host, host.config_content, flags),
+            engine_config.validate_command(host, flags),
+            containers=restart_risks.care_for_containers(host, allowed),
+        )
+    return Decision(
+        title=title_of(machine, host, target),
+        details=(*(f"write {file.path}" for file in files), *["restart docker.service"] * (not is_stopped(host))),
+        job=apply_job(files, activation, init=host.init),
+        after=engine_config.with_files(host, files),
+        failure=partial(not_restarted, machine.name, host.init),
+        changes=(FileCreated(CLIENTS), *([engine_config.config_change(host, ours, written)] if ours else [])),
+    )
+
+
+def title_of(machine: Machine, host: Facts, target: Target) -> str:
+    change = "accept a further CA" if target.new_cas else "refuse the clients of a CA"
+    then = "from its next start on" if is_stopped(host) else "and restarting it"
+    return f'Making the engine of "{machine.name}" {change}, {then}'
+
+
+def verify_own_client(run: RealRun) -> None:
+    """Warn if the engine does not answer the owner: it runs on its host, and has the new list."""
+    machine = run.machine
+    client = certs.describe(Identity.read(machine.directory).client, file="cert.pem")
+    if not client.not_before <= run.host.time < client.not_after:
+        run.console.warn(
+            f"Did not ask the engine of \"{machine.name}\" for its version: by its host's clock, this computer's "
+            "certificate is not valid",
+            Hint("See", "machinectl doctor", machine.name),
+        )
+        return
+    with run.console.step(f"Asking it for its version at {machine.urls[0]}"):
+        answer = until_it_answers(endpoint_of(machine), run.console)
+    if answer.state is not State.RUNNING:
+        run.console.warn(
+            f'The engine of "{machine.name}" has its new list of CAs, but does not answer from here: {answer.error}',
+            Hint("See", "machinectl doctor", machine.name),
+        )

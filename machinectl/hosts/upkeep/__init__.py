@@ -1,1 +1,0 @@
-"""Renew certificates, and upgrade engines."""
