@@ -19,15 +19,24 @@ LONGEST_TEXT = 1 << 16
 # Verbs that hints lead to, where code asks for that.
 DOCTOR, IMPORT, PROVISION, RENEW = "doctor", "certs import", "provision", "renew"
 CUT = "…"
+# The characters that shlex.quote does not quote.
+PLAIN_IN_SHELLS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-")
 # How to set a clock, here or on a host. Debian installs no time service.
 SET_CLOCK, BY_SERVICE = "timedatectl set-ntp true", "by a time service such as chrony"
 
 
 def quoted(word: str) -> str:
     """Quote a word of a command for a shell, but not a <PLACEHOLDER>."""
+    return word if is_placeholder(word) else shell_word(word)
+
+
+def shell_word(word: str) -> str:
+    """Return shlex.quote's text. shlex loads re, which the light path cannot afford."""
+    if word and PLAIN_IN_SHELLS.issuperset(word):
+        return word
     import shlex
 
-    return word if is_placeholder(word) else shlex.quote(word)
+    return shlex.quote(word)
 
 
 def is_placeholder(word: str) -> bool:

@@ -80,7 +80,9 @@ def main(names: Sequence[str]) -> None:
 def light(work: Path) -> Iterator[Sequence[str]]:
     """What asks no host, against a Python that does nothing, run in turn so that the machine's moods hit both."""
     one, thousand = Store(str(work / "one")), Store(str(work / "thousand"))
-    add(one, "orionbox", "tcp://192.168.0.29:2376")
+    certs_create(str(work / "shown"), ["192.168.0.29"])
+    files = {name: (work / "shown" / name).read_bytes() for name in ("ca.pem", "cert.pem", "key.pem")}
+    add(one, "orionbox", "tcp://192.168.0.29:2376", files)
     for number in range(1000):
         add(thousand, f"m{number}", "tcp://192.168.0.29:2376")
     memory, base_memory = peak_memory([*MACHINECTL, "-s", one.root, "env", "orionbox"]), peak_memory(PYTHON)
@@ -90,8 +92,6 @@ def light(work: Path) -> Iterator[Sequence[str]]:
         yield row(f"{' '.join(words)}, CPU", cost.cpu, "python -c pass", base.cpu, "2 x")
     cost, base = paired([*MACHINECTL, "-s", thousand.root, "ls", "-q"], PYTHON)
     yield row("ls -q of 1,000 machines, wall", cost.wall, "python -c pass", base.wall, "3 x")
-    certs_create(str(work / "shown"), ["192.168.0.29"])
-    files = {name: (work / "shown" / name).read_bytes() for name in ("ca.pem", "cert.pem", "key.pem")}
     known = Store(str(work / "known"))
     add(known, "orionbox", "tcp://192.168.0.29:2376", files)
     add(known, "asleep", f"unix://{work}/asleep.sock", tls=False)

@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 
-from machinectl.errors import NO_HINT, Hint, MachineError
+from machinectl.errors import NO_HINT, Hint, MachineError, shell_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -192,9 +192,7 @@ def remove_tree(path: str) -> None:
 def quote_word(word: str) -> str:
     """Quote for sh. Control characters are escaped: a terminal would not show them."""
     if word.isprintable():
-        import shlex
-
-        return shlex.quote(word)
+        return shell_word(word)
     from machinectl.shell import POSIX
 
     return POSIX.quoted(word)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.cli.invocation import THIS
-from machinectl.cli.output.exit_status import PLAIN_IN_SHELLS, report
+from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import print_json
 from machinectl.cli.parsing.create_forms import no_name
-from machinectl.errors import NO_HINT, Hint, MachineError
+from machinectl.errors import NO_HINT, PLAIN_IN_SHELLS, Hint, MachineError
 from machinectl.machines.store.name_errors import missing
 from tests.support.in_process import machinectl
 

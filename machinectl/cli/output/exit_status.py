@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 BUG = 3
 # The shell defines this verb as a function.
 USE = "use"
-# The characters that shlex.quote does not quote. shlex would load re on the light path.
-PLAIN_IN_SHELLS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-")
 INTERRUPTED = 130
 # `machinectl` where a command begins, but not in the words that shlex.quote has quoted, nor as a builder's name.
 OURS = r"""'[^']*'|"'"|(?P<before>^|[;&|:(`] ?|sudo (?:-u \S+ )?|exec )(?P<name>machinectl )"""
@@ -125,17 +123,27 @@ def as_called(command: str, program: str) -> str:
     """Replace `machinectl` in a command by how this program was called, with its store; not inside of a quoted word."""
     if program == NAME:
         return command
+    begin = f"{NAME} "
+    if begin not in command.removeprefix(begin):
+        # The light path does without re.
+        return called_by(command, program) if command.startswith(begin) else command
     import re
 
     def as_here(found: re.Match[str]) -> str:
-        rest = command[found.end() :]
-        if not found["name"] or (rest.startswith(f"{USE} ") and not program.startswith(NAME)):
-            # Only the shell function `machinectl` has `use`.
-            return found[0]
-        # The options before the verb may name a store.
-        return f"{found['before']}{found_by_shell(THIS.name) if rest.startswith('-') else program} "
+        rest = command[found.end("name") :]
+        return f"{found['before']}{called_by(begin + rest, program).removesuffix(rest)}" if found["name"] else found[0]
 
     return re.sub(OURS, as_here, command)
+
+
+def called_by(command: str, program: str) -> str:
+    """Replace the first word of a command of ours."""
+    rest = command.removeprefix(f"{NAME} ")
+    if rest.startswith(f"{USE} ") and not program.startswith(NAME):
+        # Only the shell function `machinectl` has `use`.
+        return command
+    # The options before the verb may name a store.
+    return f"{found_by_shell(THIS.name) if rest.startswith('-') else program} {rest}"
 
 
 def found_by_shell(program: str) -> str:
@@ -161,8 +169,6 @@ def fitted_warning(text: str, program: str, hint: Hint = NO_HINT) -> str:
 def program_with(root: str) -> str:
     if not root:
         return THIS.name
-    if PLAIN_IN_SHELLS.issuperset(root):
-        return f"{THIS.name} -s {root}"
     if root.endswith("\n"):
         # At the end, the quotes would lose it.
         root += "/"
