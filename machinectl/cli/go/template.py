@@ -1,24 +1,21 @@
 """The part of Go's text/template for `--format`: https://pkg.go.dev/text/template.
 
-Fields, strings, numbers, pipelines, Go's functions for values and text, json, prettyjson, if, range, trim markers,
-comments. The rest is refused.
+Fields, strings, numbers, pipelines, functions, if, range, trim markers and comments. The rest is refused.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from machinectl.cli.go.printf import printf
-from machinectl.cli.go.value_format import Duration, go_json, go_text, kind, pretty_json
+from machinectl.cli.go.functions import FUNCTIONS, Heading, invalid_template, quote_excerpt
+from machinectl.cli.go.value_format import Duration, go_text, kind
 from machinectl.errors import Hint, UsageError
 
 if TYPE_CHECKING:
-    # Name: function, minimum and maximum number of arguments.
-    Functions = Mapping[str, tuple[Callable[..., Any], int, int]]
+    from machinectl.cli.go.functions import Functions
 
 # Arguments: the dot and the template's data.
 Expression = Callable[[Any, Any], Any]
@@ -31,14 +28,15 @@ SUPPORTED = Hint(
 UNSUPPORTED_ACTIONS = frozenset({"block", "break", "continue", "define", "template", "with"})
 
 BLANKS = " \t\r\n"
-# Characters of the template in an error.
-LONGEST_EXCERPT = 40
-
-OPENING = re.compile(rf"{{{{(?P<trim>-[{BLANKS}])?")
-CLOSING = re.compile(rf"(?P<trim>[{BLANKS}]+-)?}}}}")
+ACTION = re.compile(
+    r"""{{(?P<trim_before>-(?=[ \t\r\n]))?
+    (?P<body>[ \t\r\n]*/\*.*?\*/[ \t\r\n]* | (?:"(?:\\.|[^"\\\n])*" | `[^`]*` | [^"`}] | }(?!}))*?)
+    (?P<trim_after>(?<=[ \t\r\n])-)?}}""",
+    re.VERBOSE | re.DOTALL,
+)
 TOKEN = re.compile(
-    rf"""
-    (?P<blank>   [{re.escape(BLANKS)}]+)
+    r"""
+    (?P<blank>   [ \t\r\n]+)
   | (?P<literal> "(?:[^"\\\n]|\\.)*" | [+-]?(?:\d|\.\d)(?:[eE][+-]|[\w.])* | true\b | false\b)
   | (?P<raw>     `[^`]*`)
   | (?P<path>    \$?(?:\.[^\W\d]\w*)+ | \$(?!\w) | \.)
@@ -73,18 +71,17 @@ def parse_template(
     *,
     fields: Collection[str] | None = None,
     escapes: bool = False,
-    functions: Functions | None = None,
+    functions: Functions = FUNCTIONS,
     methods: Mapping[str, Callable[..., Any]] | None = None,
 ) -> Template:
     r"""Parse a template. Raises UsageError that names the error.
 
     `fields` are the root's: unknown ones are refused before a host is asked. If None, missing fields become `<no
     value>`. With `escapes`, \t and \n outside of actions are tab and newline, as in `docker-machine ls --format`.
-    `json` is short for {{json .}}, as in docker. `functions` replace FUNCTIONS; `methods` take the root and an
-    argument: {{.Label "rack"}}.
+    `json` is short for {{json .}}, as in docker. `methods` take the root and an argument: {{.Label "rack"}}.
     """
     text = "{{json .}}" if text == "json" else text
-    parser = TemplateParser(template_pieces(text, escapes=escapes), fields, functions or FUNCTIONS, methods or {})
+    parser = TemplateParser(template_pieces(text, escapes=escapes), fields, functions, methods or {})
     try:
         body, closing = parser.body()
     except RecursionError as exc:
@@ -92,15 +89,6 @@ def parse_template(
     if closing:
         raise invalid_template(f"an {closing[0].text} has no if or range before it")
     return Template(body, frozenset(parser.used))
-
-
-class Heading(str):
-    """A table's heading in place of a row's value: what a template takes out of it is a heading, too."""
-
-    __slots__ = ()
-
-    def part(self, name: Any) -> Heading:
-        return Heading(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).upper()) if isinstance(name, str) else self
 
 
 class Stringer(str):
@@ -120,41 +108,29 @@ class Token(NamedTuple):
 
 def template_pieces(text: str, *, escapes: bool) -> Iterator[str | list[Token]]:
     """Yield plain texts, and actions as tokens."""
-    position = 0
-    closing: re.Match[str] | None = None
-    while True:
-        opening = OPENING.search(text, position)
-        plain = text[position : opening.start() if opening else len(text)]
-        if escapes:
-            plain = plain.replace(r"\t", "\t").replace(r"\n", "\n")
-        if closing and closing["trim"]:
-            plain = plain.lstrip(BLANKS)
-        if opening is None:
-            yield plain
-            return
-        yield plain.rstrip(BLANKS) if opening["trim"] else plain
-        if text.startswith("/*", opening.end()):
-            action, position = None, text.find("*/", opening.end()) + len("*/")
-        else:
-            action, position = tokenize(text, opening.end())
-        closing = CLOSING.match(text, position)
-        if closing is None:
-            raise invalid_template(f"an action is not closed with }}}}: {excerpt(text[opening.start() :])}")
-        if action is not None:
-            yield action
-        position = closing.end()
+
+    def plain(part: str) -> str:
+        return part.replace(r"\t", "\t").replace(r"\n", "\n") if escapes else part
+
+    position, trims = 0, False
+    while (start := text.find("{{", position)) >= 0:
+        action = ACTION.match(text, start)
+        if action is None:
+            raise invalid_template(f"an action is not closed with }}}}: {quote_excerpt(text[start:])}")
+        before = plain(text[position:start])
+        before = before.lstrip(BLANKS) if trims else before
+        yield before.rstrip(BLANKS) if action["trim_before"] else before
+        if not action["body"].lstrip(BLANKS).startswith("/*"):
+            yield tokens_of(action["body"])
+        position, trims = action.end(), bool(action["trim_after"])
+    yield plain(text[position:]).lstrip(BLANKS) if trims else plain(text[position:])
 
 
-def tokenize(text: str, position: int) -> tuple[list[Token], int]:
-    """Return an action's tokens, and the position of its end."""
-    tokens: list[Token] = []
-    while not CLOSING.match(text, position) and (match := TOKEN.match(text, position)):
-        if match.lastgroup == "other":
-            raise unsupported(excerpt(match[0]))
-        if match.lastgroup != "blank":
-            tokens.append(Token(match.lastgroup or "", match[0]))
-        position = match.end()
-    return tokens, position
+def tokens_of(action: str) -> list[Token]:
+    tokens = [Token(match.lastgroup or "", match[0]) for match in TOKEN.finditer(action) if match.lastgroup != "blank"]
+    if strange := next((token for token in tokens if token.kind == "other"), None):
+        raise unsupported(quote_excerpt(strange.text))
+    return tokens
 
 
 class TemplateParser:
@@ -264,17 +240,13 @@ class TemplateParser:
             method, key = self.methods[first.text[1:]], self.operand(rest[0])
             self.note("")
             return lambda dot, root: method(root, key(dot, root))
-        if rest:
-            raise invalid_template(
-                f"{excerpt(first.text)} takes no arguments, and is followed by {excerpt(rest[0].text)}"
-            )
-        if piped:
-            raise invalid_template(f"after | stands a function, not {excerpt(first.text)}")
+        if rest or piped:
+            raise invalid_template(f"{quote_excerpt(first.text)} is no function, and takes no arguments")
         return self.operand(first)
 
     def call(self, name: str, arguments: Sequence[Expression], *, piped: bool) -> Callable[..., Any]:
         if name not in self.functions:
-            raise unsupported(f"the function {excerpt(name)}")
+            raise unsupported(f"the function {quote_excerpt(name)}")
         function, least, most = self.functions[name]
         if not least <= (count := len(arguments) + piped) <= most:
             wanted = str(least) if least == most else f"at least {least}"
@@ -289,7 +261,7 @@ class TemplateParser:
                 return constant(token.text[1:-1].replace("\r", ""))
             case "literal":
                 return constant(literal(token.text))
-        raise unsupported(f"{excerpt(token.text)} as an argument")
+        raise unsupported(f"{quote_excerpt(token.text)} as an argument")
 
     def path(self, text: str) -> Expression:
         """Parse `.`, `.A.B`, `$` or `$.A`."""
@@ -301,10 +273,9 @@ class TemplateParser:
 
     def note(self, field: str) -> None:
         if field and self.known is not None and field not in self.known:
-            raise UsageError(
-                f"The template cannot be used: there is no field {excerpt(field)}",
-                Hint(f"The fields are {', '.join(self.known)}"),
-            )
+            error = invalid_template(f"there is no field {quote_excerpt(field)}")
+            error.hint = Hint(f"The fields are {', '.join(self.known)}")
+            raise error
         self.used.add(field)
 
 
@@ -320,7 +291,7 @@ def field_of(value: Any, names: Sequence[str], text: str) -> Any:
         elif isinstance(value, Stringer | Duration) and name in value.results:
             value = value.results[name]
         else:
-            raise invalid_template(f"{excerpt(text)} asks a {kind(value)} for its field {excerpt(name)}")
+            raise invalid_template(f"{quote_excerpt(text)} asks a {kind(value)} for its field {quote_excerpt(name)}")
     return value
 
 
@@ -337,12 +308,12 @@ def output(expression: Expression) -> TemplateNode:
 
 
 def elements(value: Any) -> list[Any]:
+    if value is None:
+        return []
     if isinstance(value, dict):
         return [value[key] for key in sorted(value)]
-    if isinstance(value, list):
-        return value
-    if value is None or isinstance(value, Heading):
-        return [] if value is None else [value]
+    if isinstance(value, list | Heading):
+        return [value] if isinstance(value, Heading) else value
     raise invalid_template(f"range goes over lists and maps, not over a {kind(value)}")
 
 
@@ -350,87 +321,7 @@ def literal(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as exc:
-        raise unsupported(excerpt(text)) from exc
-
-
-def go_index(value: Any, *keys: Any) -> Any:
-    """Return Go's index: `index x 1 "a"` is x[1]["a"]; a missing key gives null."""
-    for key in keys:
-        if isinstance(value, Heading):
-            value = value.part(key)
-        elif isinstance(value, dict) and isinstance(key, str):
-            value = value.get(key)
-        elif isinstance(value, list) and type(key) is int and 0 <= key < len(value):
-            value = value[key]
-        else:
-            raise invalid_template(f"index: a {kind(value)} has no element {excerpt(go_text(key))}")
-    return value
-
-
-def go_equal(value: Any, *others: Any) -> bool:
-    """Return whether the value equals any of the others."""
-    return any(equal(value, other) for other in others)
-
-
-def equal(one: Any, other: Any) -> bool:
-    if one is not None and other is not None and kind(one) != kind(other):
-        raise invalid_template(f"a {kind(one)} cannot be compared with a {kind(other)}")
-    return bool(one == other)
-
-
-def compared(one: Any, other: Any) -> int:
-    """Return a number below, equal to or above 0."""
-    if kind(one) != kind(other) or kind(one) not in {"number", "string"}:
-        raise invalid_template(f"a {kind(one)} cannot be compared with a {kind(other)}")
-    return int(one > other) - int(one < other)
-
-
-def go_print(*values: Any) -> str:
-    """Return Go's `print`: a blank between two values of which neither is a string."""
-    text = ""
-    for at, value in enumerate(values):
-        is_apart = at > 0 and not isinstance(value, str) and not isinstance(values[at - 1], str)
-        text += " " * is_apart + go_text(value)
-    return text
-
-
-def go_length(value: Any) -> int:
-    """Return the length of a list or a map, or a string's in bytes."""
-    if isinstance(value, str):
-        return len(value.encode(errors="surrogatepass"))
-    if isinstance(value, list | dict):
-        return len(value)
-    raise invalid_template(f"len takes a string, a list or a map, not a {kind(value)}")
-
-
-# Go's own functions.
-BUILT_IN: Functions = {
-    "index": (go_index, 2, sys.maxsize),
-    "eq": (go_equal, 2, sys.maxsize),
-    "ne": (lambda one, other: not equal(one, other), 2, 2),
-    "lt": (lambda one, other: compared(one, other) < 0, 2, 2),
-    "le": (lambda one, other: compared(one, other) <= 0, 2, 2),
-    "gt": (lambda one, other: compared(one, other) > 0, 2, 2),
-    "ge": (lambda one, other: compared(one, other) >= 0, 2, 2),
-    "and": (lambda *values: next((value for value in values if not value), values[-1]), 1, sys.maxsize),
-    "or": (lambda *values: next((value for value in values if value), values[-1]), 1, sys.maxsize),
-    "not": (lambda value: not value, 1, 1),
-    "len": (go_length, 1, 1),
-    "print": (go_print, 0, sys.maxsize),
-    "printf": (printf, 1, sys.maxsize),
-    "println": (lambda *values: " ".join(map(go_text, values)) + "\n", 0, sys.maxsize),
-}
-# With docker-machine's.
-FUNCTIONS: Functions = {**BUILT_IN, "json": (go_json, 1, 1), "prettyjson": (pretty_json, 1, 1)}
-
-
-def excerpt(text: str) -> str:
-    short = text if len(text) <= LONGEST_EXCERPT else text[:LONGEST_EXCERPT] + "…"
-    return f'"{short}"' if short.isprintable() and '"' not in short else repr(short)
-
-
-def invalid_template(what: str) -> UsageError:
-    return UsageError(f"The template cannot be used: {what}")
+        raise unsupported(quote_excerpt(text)) from exc
 
 
 def nested_too_deep() -> UsageError:
@@ -438,4 +329,6 @@ def nested_too_deep() -> UsageError:
 
 
 def unsupported(what: str) -> UsageError:
-    return UsageError(f"The template cannot be used: {what} is not supported", SUPPORTED)
+    error = invalid_template(f"{what} is not supported")
+    error.hint = SUPPORTED
+    return error

@@ -71,7 +71,7 @@ def go_duration(seconds: float) -> str:
         return f"{milliseconds}ms"
     minutes, milliseconds = divmod(milliseconds, 60_000)
     hours, minutes = divmod(minutes, 60)
-    large = f"{hours}h{minutes}m" if hours else f"{minutes}m" if minutes else ""
+    large = f"{hours}h{minutes}m" if hours else f"{minutes}m" * bool(minutes)
     return f"{large}{milliseconds / 1000:g}s"
 
 
@@ -88,12 +88,11 @@ class Duration(int):
     @property
     def results(self) -> dict[str, Any]:
         """The result of each method."""
-        whole = {"Nanoseconds": 1, "Microseconds": 1_000, "Milliseconds": 1_000_000}
-        parts = {"Seconds": 1_000_000_000, "Minutes": 60_000_000_000, "Hours": 3_600_000_000_000}
         return {
             "String": str(self),
-            **{name: self // each for name, each in whole.items()},
-            **{name: self / each for name, each in parts.items()},
+            "Nanoseconds": int(self),
+            "Milliseconds": self // 1_000_000,
+            "Seconds": self / 1_000_000_000,
         }
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl.cli.go import template as gotemplate
 from machinectl.cli.go.docker_ps import Fields
+from machinectl.cli.go.functions import DOCKERS, OF_HEADINGS
 from machinectl.cli.go.tabwriter import DOCKERS_NARROWEST, text_width
-from machinectl.cli.go.template_functions import DOCKERS, OF_HEADINGS
 from machinectl.cli.tables.fitted_table import Fitting
 from machinectl.cli.tables.text_table import RowFormat, table_text, unbroken
 

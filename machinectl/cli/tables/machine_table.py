@@ -153,10 +153,11 @@ def machine_cells(row: MachineRow) -> list[str]:
 
 def parse_row_format(text: str) -> RowFormat:
     """Parse --format; `table` in front asks for headings (docker-machine's rule)."""
-    from machinectl.cli.go import template as gotemplate
+    from machinectl.cli.go.functions import Heading
+    from machinectl.cli.go.template import parse_template
 
-    row = gotemplate.parse_template(text.removeprefix("table").strip(" "), fields=HEADINGS, escapes=True)
-    headings = {name: gotemplate.Heading(heading) for name, heading in HEADINGS.items()}
+    row = parse_template(text.removeprefix("table").strip(" "), fields=HEADINGS, escapes=True)
+    headings = {name: Heading(heading) for name, heading in HEADINGS.items()}
     return RowFormat(row, row.render(headings) if text.startswith("table") else None)
 
 

@@ -18,7 +18,7 @@ def info(
     here: Session, *, names: list[str], login: Login, ssh: bool, template: str, timeout: float, as_json: bool
 ) -> int:
     from machinectl.cli.go import template as gotemplate
-    from machinectl.cli.go.template_functions import DOCKERS
+    from machinectl.cli.go.functions import DOCKERS
     from machinectl.commands.info import FIELDS
     from machinectl.commands.info import info as command
 
