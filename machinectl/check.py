@@ -1,4 +1,4 @@
-"""A check: verdict, observation, and the repair command."""
+"""A check of `doctor`: its verdict, what was seen, and the command that repairs it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 from machinectl.errors import NO_HINT, Hint, MachineError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 class Verdict(StrEnum):
@@ -23,13 +23,15 @@ class Verdict(StrEnum):
 
 
 OK, BROKEN, UNKNOWN = Verdict
+# The title of the checks of DOCKER_… in the environment: that of a feature takes the place of doctor's own.
+SHELL = "This shell"
 
 
 @dataclass(frozen=True)
 class Check:
     """`seen` is one line; `hint` has the command that repairs it.
 
-    `is_unseen`: another check's failure kept this one from being done. `leads_to` is as in MachineError.
+    `is_unseen`: not done, as another check failed. `leads_to` is as in MachineError.
     """
 
     title: str
@@ -38,6 +40,15 @@ class Check:
     hint: Hint = NO_HINT
     is_unseen: bool = False
     leads_to: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class Seat:
+    """Where `doctor` was typed: `program` is sys.argv[0]; `following`: machinectl keeps docker contexts."""
+
+    program: str
+    environment: Mapping[str, str]
+    following: bool
 
 
 def first_case(title: str, *cases: tuple[object, Verdict, str, Hint]) -> Check:
@@ -62,14 +73,14 @@ def failed(title: str, error: MachineError) -> Check:
 
 
 def unseen(titles: Iterable[str], why: str) -> list[Check]:
-    return [Check(title, UNKNOWN, f"not looked at: {why}", is_unseen=True) for title in titles]
+    return [Check(title, UNKNOWN, f"not checked: {why}", is_unseen=True) for title in titles]
 
 
 def value_or(
-    otherwise: Found, look: Callable[[], Found], errors: tuple[type[Exception], ...] = (MachineError,)
-) -> Found:
-    """Return what `look` finds; after an error, which another check reports, the other value."""
+    otherwise: Result, read: Callable[[], Result], errors: tuple[type[Exception], ...] = (MachineError,)
+) -> Result:
+    """Return what `read` does; `otherwise` after an error, which another check reports."""
     try:
-        return look()
-    except tuple(errors):
+        return read()
+    except errors:
         return otherwise

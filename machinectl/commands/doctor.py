@@ -59,7 +59,8 @@ def examine_here(
 
     `following` is whether machinectl keeps docker contexts, `alone` whether no machine is checked.
     """
-    from machinectl.doctor.this_computer import Seat, check_computer
+    from machinectl.check import Seat
+    from machinectl.doctor.this_computer import check_computer
 
-    seat = Seat(program, os.environ, following, alone)
-    return BackgroundTask(lambda: DoctorReport("", tuple(check_computer(store, names, seat))))
+    seat = Seat(program, os.environ, following)
+    return BackgroundTask(lambda: DoctorReport("", tuple(check_computer(store, names, seat, alone=alone))))

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
-from machinectl.check import OK, Check, broken, failed, ok, unknown
+from machinectl.check import OK, Check, broken, failed, ok, unknown, unseen
 from machinectl.docker_cli import plugin as docker_plugin
 from machinectl.docker_cli.builders import store_builders
 from machinectl.docker_cli.buildx import Buildx
@@ -22,7 +22,7 @@ from machinectl.docker_cli.machine_contexts import ContextStatus, SyncStep, cont
 from machinectl.errors import Hint, MachineError, one_line
 from machinectl.files.atomic import quote_word, read_file
 from machinectl.hosts.docker_over_ssh import LET_SSH_KNOW, ssh_config_path
-from machinectl.hosts.openssh_programs import UNVERIFIED
+from machinectl.hosts.openssh_programs import UNVERIFIED, docker_needs_ssh_config
 from machinectl.process_streams import find_program
 from machinectl.quantities import first_names, plural
 from machinectl.ssh.destination import ssh_command
@@ -31,6 +31,7 @@ from machinectl.ssh.openssh.ssh_options import option_words
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from machinectl.check import Seat
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
@@ -45,10 +46,9 @@ OPTIONS = {"BatchMode": "yes", "StrictHostKeyChecking": "yes", "UpdateHostKeys":
 LOGINS = 3
 
 
-def docker_checks(
-    store: Store, machines: Sequence[Machine], environment: Mapping[str, str], *, following: bool
-) -> Iterator[Check]:
-    """`following`: machinectl maintains contexts."""
+def checks(store: Store, machines: Sequence[Machine], seat: Seat) -> Iterator[Check]:
+    """Check docker's configuration, plugin, contexts and builders."""
+    environment = seat.environment
     config = docker_directory(environment)
     try:
         check_docker_directory(config)
@@ -61,7 +61,7 @@ def docker_checks(
     yield from config_checks(os.path.join(config, "config.json"))
     yield plugin_check(docker_plugin.plugin_file(environment))
     docker = Contexts(config)
-    if following:
+    if seat.following:
         yield from context_checks([context_status(docker, store, machine) for machine in machines])
     else:
         yield Check(
@@ -166,6 +166,12 @@ def current_context_check(docker: Contexts, environment: Mapping[str, str]) -> I
         yield ok(CURRENT, f'"{chosen.name}", which leads to {there.host or "nowhere"}')
 
 
+def machine_checks(store: Store, machine: Machine, timeout: float, *, logs_in: bool) -> Iterator[Check]:
+    """Check whether docker's own ssh logs in, which needs a login that works."""
+    if docker_needs_ssh_config(machine):
+        yield from [docker_ssh_check(store, machine, timeout)] if logs_in else unseen([OVER_SSH], "SSH failed")
+
+
 def docker_ssh_check(store: Store, machine: Machine, timeout: float) -> Check:
     """Never raises MachineError."""
     try:
@@ -181,7 +187,7 @@ def docker_ssh_check(store: Store, machine: Machine, timeout: float) -> Check:
             command, capture_output=True, timeout=timeout * LOGINS, check=False, stdin=subprocess.DEVNULL
         )
     except (OSError, subprocess.SubprocessError) as exc:
-        return unknown(OVER_SSH, f"your own ssh gives no answer: {one_line(str(exc))}")
+        return unknown(OVER_SSH, f"your own ssh does not answer: {one_line(str(exc))}")
     if done.returncode == 0:
         return ok(OVER_SSH, f"your own ssh, which docker uses, logs in at {url.host}")
     said = done.stderr.decode(errors="replace").strip()

@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from machinectl.certificate_dates import expiry_dates
-from machinectl.check import BROKEN, OK, Check, broken, first_case, ok, unknown
+from machinectl.check import BROKEN, OK, SHELL, Check, broken, first_case, ok, unknown
 from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.files.atomic import quote_word
 from machinectl.files.fileset import read_regular_file
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from machinectl.machines.record import Machine
 
-CLI, API, SHELL = "docker CLI", "API version", "This shell"
+CLI, API = "docker CLI", "API version"
 AGAIN = "eval $(machinectl env -u)"
 # Seconds; printing a version takes milliseconds.
 PATIENCE = 5.0
@@ -102,31 +102,26 @@ def version_numbers(version: str) -> tuple[int, ...]:
     return (int(found[1]), int(found[2])) if found else ()
 
 
-def shell_checks(environment: Mapping[str, str], machines: Sequence[Machine], socket_of: str = "") -> Iterator[Check]:
-    """Check DOCKER_… in this shell, which override machinectl's settings.
-
-    `socket_of` is the machine whose `machinectl socket` DOCKER_HOST is, if any.
-    """
+def shell_checks(environment: Mapping[str, str], machines: Sequence[Machine]) -> Iterator[Check]:
+    """Check DOCKER_… in this shell, which override machinectl's settings."""
     host, context = environment.get("DOCKER_HOST", ""), environment.get("DOCKER_CONTEXT", "")
     last = environment.get("DOCKER_MACHINE_NAME", "")
     at_host = sorted((each for each in machines if host and host in each.urls), key=lambda each: each.name != last)
     if at_host:
         yield machine_variables_check(at_host[0], environment)
         yield from ca_bundle_checks(at_host[0], environment)
-    elif socket_of:
-        yield ok(SHELL, f'docker is pointed at the socket of "{socket_of}"')
     elif host:
-        there = f"DOCKER_HOST points docker at {host}, which is not a machine here, and overrides docker contexts"
+        there = f"docker uses {host} (DOCKER_HOST), which is not a machine here, whatever its context is"
         yield unknown(SHELL, there, Hint("Unset it", AGAIN))
     elif context:
-        there = f"DOCKER_CONTEXT makes docker use the context {context}, whatever `docker context use` chose"
+        there = f"docker uses the context {context} (DOCKER_CONTEXT), whatever `docker context use` chose"
         yield unknown(SHELL, there, Hint("Unset it", "unset DOCKER_CONTEXT"))
     elif stray := tls_without_host(environment):
         yield broken(SHELL, stray, Hint("Unset it", AGAIN))
     else:
         yield ok(SHELL, "no DOCKER_HOST, no DOCKER_CONTEXT: docker uses its current context")
     if version := environment.get("DOCKER_API_VERSION"):
-        fixed = f"DOCKER_API_VERSION has docker speak {version} to every engine"
+        fixed = f"docker speaks API {version} to every engine (DOCKER_API_VERSION)"
         yield unknown(SHELL, fixed, Hint("Unset it", "unset DOCKER_API_VERSION"))
 
 
@@ -142,16 +137,16 @@ def machine_variables_check(machine: Machine, environment: Mapping[str, str]) ->
     name = machine.name
     tls, directory = environment.get("DOCKER_TLS_VERIFY", ""), environment.get("DOCKER_CERT_PATH", "")
     again = Hint("Set it again", f"eval $(machinectl env {name})")
-    here = f'docker is pointed at "{name}"'
+    here = f'docker uses "{name}"'
     elsewhere = os.path.abspath(directory) != machine.directory
     theirs = f"{here} with certificates from {directory or 'nowhere'}"
     fault = fault_of_certificates(machine, directory, datetime.now(UTC)) if machine.tls and elsewhere else ""
     return first_case(
         SHELL,
-        (machine.tls and not tls, BROKEN, f"{here} without its TLS", again),
+        (machine.tls and not tls, BROKEN, f"{here} without TLS, which its engine requires", again),
         (fault, BROKEN, f"{theirs}{fault}", again),
         (machine.tls and elsewhere, OK, theirs, NO_HINT),
-        (not machine.tls and tls, BROKEN, f"{here} with TLS, which that does not speak", again),
+        (not machine.tls and tls, BROKEN, f"{here} with TLS, which its engine does not speak", again),
         (True, OK, here, NO_HINT),
     )
 

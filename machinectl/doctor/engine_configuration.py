@@ -35,10 +35,10 @@ def configuration_check(
     `is_unfinished`: our last run did not finish. `news` says which other computer has changed the host since, and when.
     """
     if not host.dockerd:
-        return unknown(TITLE, "not looked at: there is no engine")
+        return unknown(TITLE, "not checked: there is no engine")
     missing = [name for name in engine_config.CERTIFICATES if name not in target.certificates]
     if missing:
-        return unknown(TITLE, f"not looked at: the record has no {missing[0]} to compare with the host's")
+        return unknown(TITLE, f"not checked: the record has no {missing[0]} to compare with the host's")
     try:
         found = list(differences_from(host, target, changes))
         theirs = changed_by_others(host, changes)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.check import Check, Verdict, broken, failed, ok, unknown, unseen, value_or
-from machinectl.docker_cli.doctor_checks import OVER_SSH, docker_ssh_check
 from machinectl.doctor import (
     accepted_clients,
     docker_client,
@@ -21,6 +20,7 @@ from machinectl.doctor import (
 )
 from machinectl.doctor.each_address import address_checks, look_at_addresses
 from machinectl.doctor.engine_connectivity import TCP, TLS, EngineReach, reach_engine
+from machinectl.doctor.feature_checks import machine_checks
 from machinectl.doctor.host_condition import Shell
 from machinectl.doctor.ssh_only import ssh_only_checks
 from machinectl.engine.dialling.tls import foreign_ca_hint
@@ -31,7 +31,6 @@ from machinectl.hosts.identity import Identity
 from machinectl.hosts.login import Login, logged_in, moved_hint, pinned_known_hosts, root_runner
 from machinectl.hosts.machine_states import ASLEEP, driver_or_none, state_from_driver
 from machinectl.hosts.machine_threads import BackgroundTask
-from machinectl.hosts.openssh_programs import docker_needs_ssh_config
 from machinectl.machines.holders import holders_of
 from machinectl.machines.machine_driver import endpoint_of, endpoints_of, ssh_or_none
 from machinectl.machines.record import Machine, Phase
@@ -108,7 +107,7 @@ def check_machine(store: Store, console: Console, name: str, login: Login, timeo
         inside = look_inside(machine, console, login, timeout)
         if inside.facts:
             inside = replace(inside, lost_to=lost_to(store, machine, inside.facts))
-        dockers = list(docker_ssh_checks(store, machine, inside, timeout))
+        features = list(machine_checks(store, machine, timeout, logs_in=inside.checks[0].verdict is Verdict.OK))
         way = engine.found() or EngineReach(())
         if inside.facts and any((each.title, each.verdict) == (TLS, Verdict.BROKEN) for each in way.checks):
             inside = replace(inside, own_url=own_url(machine, console, login, timeout))
@@ -117,17 +116,8 @@ def check_machine(store: Store, console: Console, name: str, login: Login, timeo
         *here,
         *(with_renewal(check, machine, here) for check in all_checks(machine, way, inside, client.found() or "")),
         *addresses,
-        *dockers,
+        *features,
     ]
-
-
-def docker_ssh_checks(store: Store, machine: Machine, inside: Inside, timeout: float) -> Iterator[Check]:
-    if not docker_needs_ssh_config(machine):
-        return
-    if inside.checks[0].verdict is Verdict.OK:
-        yield docker_ssh_check(store, machine, timeout)
-    else:
-        yield from unseen([OVER_SSH], f"{SSH} failed")
 
 
 def with_renewal(check: Check, machine: Machine, here: Iterable[Check]) -> Check:
@@ -182,7 +172,7 @@ def host_checks(machine: Machine, directory: str, inside: Inside, found: Facts) 
     shell = inside.shell
     yield host_condition.service_check(found, shell, ours=ours)
     if inside.lost_to:
-        seen = f"not looked at: {inside.lost_to} has set the host up since"
+        seen = f"not checked: {inside.lost_to} has set the host up since"
         yield unknown(engine_configuration.TITLE, seen, Hint(GIVE_UP, "machinectl rm --forget", machine.name))
     elif ours:
         yield record_comparison(machine, directory, found, shell)

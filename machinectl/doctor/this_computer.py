@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import sysconfig
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from machinectl.check import Check, broken, failed, ok, unknown, value_or
-from machinectl.docker_cli.doctor_checks import docker_checks
+from machinectl.check import SHELL, Check, broken, failed, ok, unknown, value_or
 from machinectl.doctor import docker_client, store_files
-from machinectl.doctor.renewal_schedule import renewal_timer_checks
+from machinectl.doctor.feature_checks import computer_checks
 from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.files.atomic import quote_word
 from machinectl.files.ownership import exposed
@@ -23,11 +22,11 @@ from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.machines.store.store_directory import dangling, has_own_directory, is_another_users, owning_user
 from machinectl.machines.store.store_paths import into_own_store
 from machinectl.quantities import first_names, plural
-from machinectl.tunnels.command_environment import machine_at_socket
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
+    from machinectl.check import Seat
     from machinectl.machines.store import Store
 
 STORE, RECORDS, REMOVED, DOCKER_MACHINE = "Store", "Records", "Removed", "docker-machine"
@@ -38,33 +37,26 @@ OTHER_STORE = Hint("or choose another store", "machinectl --storage-path <DIR> l
 ELF = b"\x7fELF"
 
 
-@dataclass(frozen=True)
-class Seat:
-    """`program` is sys.argv[0]. `following`: machinectl maintains docker contexts. `alone`: no machine is checked."""
+def check_computer(store: Store, names: Sequence[str], seat: Seat, *, alone: bool) -> Iterator[Check]:
+    """Check without asking hosts; check the store only without `names`. Never raises MachineError.
 
-    program: str
-    environment: Mapping[str, str]
-    following: bool
-    alone: bool
-
-
-def check_computer(store: Store, names: Sequence[str], seat: Seat) -> Iterator[Check]:
-    """Check without asking hosts; check the store only without `names`. Never raises MachineError."""
+    `alone`: no machine is checked, so that the machines' files are.
+    """
     if os.path.isdir(store.root) and is_another_users(store.root) and os.geteuid() == 0:
         yield another_users_check(store.root)
     elif not names:
-        yield from store_checks(store, alone=seat.alone)
+        yield from store_checks(store, alone=alone)
     path = seat.environment.get("PATH", os.defpath)
     yield docker_client.cli_check(path)
     # Another check reports a store that cannot be read.
     every = value_or(list[str](), store.names)
-    machines = readable_machines(store, names or every)
-    # `create` makes the context at its end.
-    whole = [machine for machine in machines if machine.phase == Phase.READY or machine.changes]
-    yield from docker_checks(store, whole, seat.environment, following=seat.following)
-    host = seat.environment.get("DOCKER_HOST", "")
-    at_host = readable_machines(store, every) if host else []
-    yield from docker_client.shell_checks(seat.environment, at_host, machine_at_socket(store, host))
+    # `create` makes the docker context at its end.
+    complete = [each for each in readable_machines(store, names or every) if each.phase == Phase.READY or each.changes]
+    features = list(computer_checks(store, complete, seat))
+    yield from features
+    if SHELL not in {check.title for check in features}:
+        in_use = readable_machines(store, every) if seat.environment.get("DOCKER_HOST") else []
+        yield from docker_client.shell_checks(seat.environment, in_use)
     yield program_check(path, seat.program)
 
 
@@ -91,7 +83,6 @@ def content_checks(store: Store, *, alone: bool) -> Iterator[Check]:
     if alone:
         yield from records
         yield from certificate_checks(store, machines)
-    yield from renewal_timer_checks(store)
     yield from removed_check(store)
 
 

@@ -53,7 +53,7 @@ def test_the_first_line_is_the_verdict(
 def test_what_was_not_looked_at_because_of_another_check_is_only_counted(
     capfdbinary: pytest.CaptureFixture[bytes],
 ) -> None:
-    seen = ["  ? Engine  not looked at: TCP failed"]
+    seen = ["  ? Engine  not checked: TCP failed"]
     for checks, lines in (((FINE, NEVER), seen), ((BAD, NEVER), []), ((ODD, NEVER), [])):
         print_report(DoctorReport("orionbox", checks), "orionbox", "machinectl", verbose=False)
         first, *more = capfdbinary.readouterr().out.decode().splitlines()

@@ -23,7 +23,7 @@ ON_HOST = """
 import os, sys
 from machinectl.commands.renew_timer import install_timer, uninstall_timer
 from machinectl.console import SilentConsole
-from machinectl.doctor.renewal_schedule import renewal_timer_checks
+from machinectl.renewal.doctor_checks import checks
 from machinectl.machines.store import Store
 
 store = Store()
@@ -31,7 +31,7 @@ if sys.argv[1] == "install":
     install_timer(store, SilentConsole(), "/home/ops/my bin/machinectl", ["--lifetime-left", "30d"], os.environ)
 elif sys.argv[1] == "uninstall":
     uninstall_timer(store, SilentConsole())
-print(*(f"{check.verdict}: {check.seen}" for check in renewal_timer_checks(store)))
+print(*(f"{check.verdict}: {check.seen}" for check in checks(store)))
 """
 PROGRAM = '#!/bin/sh\necho "$@" >> ~/ran\nexit $(cat ~/status)\n'
 START = "systemctl --user start machinectl-renew.service"

@@ -12,8 +12,8 @@ import pytest
 from machinectl import certs
 from machinectl.check import Verdict
 from machinectl.cli.verbs.manage.renew import timer_words
-from machinectl.doctor.renewal_schedule import renewal_timer_checks
 from machinectl.machines.record import Machine
+from machinectl.renewal.doctor_checks import checks
 from tests.support.in_process import machinectl
 from tests.support.registered import added
 
@@ -165,17 +165,17 @@ def test_a_failed_run_is_made_up_for_once_nothing_is_due(
     added(store, Machine("orion", "none", url="tcp://192.0.2.1:2376", tls=True), files)
     machinectl("renew", "--install-timer", store=store.root)
     (home / "said").write_text(FAILED.format(status))
-    [check] = renewal_timer_checks(store)
+    [check] = checks(store)
     assert check.verdict is Verdict[verdict]
     assert f"the last run failed (exit-code, exit status {status})" in check.seen
 
 
 def test_doctor_looks_at_it(store: Store, home: Path) -> None:
     def found() -> tuple[Verdict, str, str]:
-        [check] = renewal_timer_checks(store)
+        [check] = checks(store)
         return check.verdict, check.seen, check.hint
 
-    assert list(renewal_timer_checks(store)) == []
+    assert list(checks(store)) == []
     machinectl("renew", "--install-timer", store=store.root)
     service, timer = units(home)
     assert found() == (

@@ -205,7 +205,7 @@ def test_a_shell_at_the_socket_is_at_its_machine_until_env_unsets_it(
         "orionbox",
         "orionbox *",
         "other -",
-        '"Seen": "docker is pointed at the socket of \\"orionbox\\""',
+        '"Seen": "docker uses the socket of \\"orionbox\\""',
         "unset TESTCONTAINERS_HOST_OVERRIDE;",
         "unset TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE;",
     ]

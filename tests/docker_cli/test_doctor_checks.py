@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.check import Verdict
+from machinectl.check import Seat, Verdict
 from machinectl.docker_cli import doctor_checks, plugin
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.docker_cli.machine_contexts import sync_context
@@ -31,9 +31,8 @@ def looked_at(store: Store, cli: DockerCli, *, following: bool = True, **variabl
     environment = {"DOCKER_CONFIG": str(cli.config), **variables}
     machines = [store.read(name) for name in store.names()]
     before = sorted(cli.config.rglob("*"))
-    found = {
-        check.title: check for check in doctor_checks.docker_checks(store, machines, environment, following=following)
-    }
+    seat = Seat("machinectl", environment, following)
+    found = {check.title: check for check in doctor_checks.checks(store, machines, seat)}
     assert sorted(cli.config.rglob("*")) == before
     return found
 

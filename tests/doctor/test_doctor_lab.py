@@ -239,7 +239,7 @@ def test_where_the_host_lets_nobody_in_what_is_on_it_is_not_told(patient: Patien
     patient.breaks("mv /etc/sudoers.d /etc/sudoers.off; mkdir /etc/sudoers.d; gpasswd -d ops sudo || :")
     found = patient.report()
     assert found["Root"]["Verdict"] == "broken"
-    assert found["Host"]["Seen"] == "not looked at: Root failed"
+    assert found["Host"]["Seen"] == "not checked: Root failed"
     assert found["Engine"]["Verdict"] == "ok"
     patient.breaks("rmdir /etc/sudoers.d; mv /etc/sudoers.off /etc/sudoers.d")
     patient.breaks("systemctl stop ssh.socket ssh 2>&1")

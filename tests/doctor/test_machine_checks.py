@@ -152,7 +152,7 @@ def test_what_depends_on_what_failed_is_not_claimed(store: Store, dockerd: Docke
     assert checks["TCP"].verdict is BROKEN
     for title in ("TLS", "Served certificate", "Engine", "Clock"):
         assert checks[title].verdict is UNKNOWN
-        assert checks[title].seen.startswith("not looked at: ")
+        assert checks[title].seen.startswith("not checked: ")
 
 
 def test_a_name_that_leads_nowhere(store: Store) -> None:

@@ -283,9 +283,9 @@ def test_what_env_sets_is_well_and_what_it_unsets_too(store: Store) -> None:
     script = f'eval "$({" ".join(COMMAND)} env orion)"; exec {" ".join(COMMAND)} doctor --here --json'
     environment = {**os.environ, "MACHINE_STORAGE_PATH": store.root, "SHELL": "/bin/sh"}
     done = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=True)
-    assert '"Seen": "docker is pointed at \\"orion\\""' in done.stdout
+    assert '"Seen": "docker uses \\"orion\\""' in done.stdout
     found = report(store, status=1, DOCKER_HOST=machine.url)["This shell"]
-    assert found["Seen"] == 'docker is pointed at "orion" without its TLS'
+    assert found["Seen"] == 'docker uses "orion" without TLS, which its engine requires'
 
 
 def test_a_shell_may_have_the_certificates_of_a_holder(store: Store, tmp_path: Path) -> None:

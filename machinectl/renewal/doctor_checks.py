@@ -1,4 +1,4 @@
-"""Check the timer of `renew --install-timer`."""
+"""What doctor says of the timer of `renew --install-timer`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TITLE = "Renewal timer"
 
 
-def renewal_timer_checks(store: Store) -> Iterator[Check]:
+def checks(store: Store, *_given: object) -> Iterator[Check]:
     """Yield nothing if no timer was installed: renewal by hand is no fault."""
     timer, name = scheduler(), job_name(store.root, default_root())
     *_, path = paths = timer.paths(name)
