@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-ACTIVE, DRAIN = "active", "drain"
+ACTIVE, DRAIN, REACHABLE = "active", "drain", "reachable"
 # Seconds for tasks to move: other nodes may have to pull images.
 MOVED_WITHIN = 120.0
 # Seconds to wait for a lost manager before another one restarts.
@@ -49,7 +49,7 @@ BACK_WITHIN = 60.0
 
 @dataclass(frozen=True)
 class DrainManager:
-    """A manager, and the node to drain as it lists it."""
+    """A manager that lists the node to drain."""
 
     store: Store
     manager: Manager
@@ -103,21 +103,20 @@ def node_id_of(machine: Machine, host: Facts) -> str:
 def allow_swarm_restart(store: Store, console: Console, machine: Machine, host: Facts, given: Allowed) -> Allowed:
     """Allow a node's engine to restart if it can be drained.
 
-    Only the user can vouch for a swarm that was made by hand, so the hint names the command for that. Only the user can
-    unlock one that a restart locks.
+    Only the user can vouch for a swarm that was made by hand, and unlock one that a restart locks.
     """
     if not host.swarm or given.restart_swarm or host.info.get("SwarmAutolock"):
         return given
     node_id, recorded = node_id_of(machine, host), on_record(machine)
     drainer = find_manager_of_node(store, console, machine, node_id)
     if drainer is None and (recorded is None or recorded.node != node_id):
-        manager = machine.name if host.info.get("SwarmManager") else "<MANAGER>"
+        hint = Hint("machinectl does not know its swarm")
         # A machine that is new is forgotten if its host is refused.
-        is_kept = machine.phase is Phase.READY or machine.changes
-        hint = Hint("or restart the engine without draining the node: --restart-swarm")
-        if is_kept:
-            hint = Hint("Name a manager of it", "machinectl swarm status", manager) | hint
-        return replace(given, undrained=Hint("machinectl does not know its swarm") | hint)
+        if machine.phase is Phase.READY or machine.changes:
+            manager = machine.name if host.info.get("SwarmManager") else "<MANAGER>"
+            hint |= Hint("Name a manager of it", "machinectl swarm status", manager)
+        hint |= Hint("or restart the engine without draining the node: --restart-swarm")
+        return replace(given, undrained=hint)
     return replace(given, restart_swarm=drainer is not None and drainer.has_other_nodes)
 
 
@@ -128,10 +127,6 @@ def draining_title(name: str) -> str:
 def is_to_be_drained(store: Store, console: Console, machine: Machine, host: Facts) -> bool:
     drainer = find_manager_of_node(store, console, machine, node_id_of(machine, host)) if host.swarm else None
     return drainer is not None and drainer.has_other_nodes and drainer.node.availability != DRAIN
-
-
-def former_availability(node: Node) -> str:
-    return node.availability if node.availability in AVAILABILITIES else ACTIVE
 
 
 def find_manager_of_node(
@@ -187,17 +182,18 @@ def drained_node(held: Held, console: Console, node_id: str) -> Iterator[None]:
             restore_availability(held, console)
             raise
         restore_availability(held, console)
-        is_one_of_many = drainer.node.manages and drainer.manager.machine.name != held.name
-        if is_one_of_many and not wait_until(
-            console,
-            lambda: has_drain_manager(held, console, node_id, is_node_back),
-            BACK_WITHIN,
-            f'Waiting until "{held.name}" manages its swarm again',
-        ):
-            console.warn(
-                f'"{held.name}" does not manage its swarm again after {BACK_WITHIN:.0f} s',
-                Hint("See", "machinectl swarm status", held.name),
-            )
+        if drainer.node.manages and drainer.manager.machine.name != held.name:
+            wait_until_back(held, console, node_id)
+
+
+def wait_until_back(held: Held, console: Console, node_id: str) -> None:
+    """Wait until a restarted manager is one again: the next may restart then."""
+    title = f'Waiting until "{held.name}" manages its swarm again'
+    if not wait_until(console, lambda: is_node_back(held, console, node_id), BACK_WITHIN, title):
+        console.warn(
+            f'"{held.name}" does not manage its swarm again after {BACK_WITHIN:.0f} s',
+            Hint("See", "machinectl swarm status", held.name),
+        )
 
 
 def wait_for_quorum(held: Held, console: Console, node_id: str) -> DrainManager:
@@ -217,47 +213,34 @@ def wait_for_quorum(held: Held, console: Console, node_id: str) -> DrainManager:
     if not is_whole and drainer and any(map(is_up, lost_machines(drainer))):
         is_whole = wait_until(console, is_safe, RECONNECTED_WITHIN, title)
     if drainer is None or (is_whole and drainer.awaits_nodes):
-        drainer = find_manager_of_node(held.store, console, held.machine, node_id)
-    if drainer is None:
-        why = f'No manager answers that could drain "{held.name}"'
-        raise MachineError(why, Hint("See", "machinectl swarm status", held.name))
+        drainer = require_manager_of_node(held, console, node_id)
     if not keeps_quorum(drainer):
         raise quorum_lost(held.name, drainer)
     return drainer
 
 
-def has_drain_manager(held: Held, console: Console, node_id: str, check: Callable[[DrainManager], bool]) -> bool:
-    drainer = find_manager_of_node(held.store, console, held.machine, node_id, 0)
-    return drainer is not None and check(drainer)
-
-
 def keeps_quorum(drainer: DrainManager) -> bool:
     """Return whether the others keep a quorum, or waiting cannot help."""
     quorum = Quorum.of(drainer.manager.nodes)
-    is_vote = drainer.node.reachability == "reachable"
+    is_vote = drainer.node.reachability == REACHABLE
     return not is_vote or quorum.reachable == quorum.managers or quorum.spare > 0
 
 
 def quorum_lost(name: str, drainer: DrainManager) -> MachineError:
     names = {known.node: machine.name for machine, known in on_records(drainer.store)}
-    lost = [names.get(each.id) or each.hostname or each.id for each in lost_managers(drainer)]
-    hint = Hint("See", "machinectl swarm status", name)
-    if ours := lost_machines(drainer):
-        first = ours[0].name
-        if is_up(ours[0]):
-            hint = Hint(
-                f"The engine of {first} answers. Wait until its swarm has it back", "machinectl swarm status", name
-            )
-        else:
-            hint = Hint("Find out why", "machinectl doctor", first)
-            hint |= Hint("or have the others forget it", "machinectl swarm leave --force", first)
+    lost = [names.get(node.id) or node.hostname or node.id for node in lost_managers(drainer)]
+    hint = Hint("Wait until its swarm has them back", "machinectl swarm status", name)
+    for machine in lost_machines(drainer)[:1]:
+        hint = Hint("Find out why", "machinectl doctor", machine.name) | hint
+        if not is_up(machine):
+            hint |= Hint("or have the others forget it", "machinectl swarm leave --force", machine.name)
     return MachineError(
         f'While "{name}" restarts, its swarm would have no quorum: {first_names(lost)} cannot be reached', hint
     )
 
 
 def lost_managers(drainer: DrainManager) -> list[Node]:
-    return [each for each in drainer.manager.managers if each.reachability != "reachable"]
+    return [node for node in drainer.manager.managers if node.reachability != REACHABLE]
 
 
 def lost_machines(drainer: DrainManager) -> list[Machine]:
@@ -273,8 +256,17 @@ def is_up(machine: Machine) -> bool:
         return False
 
 
-def is_node_back(drainer: DrainManager) -> bool:
-    return drainer.node.state == "ready" and drainer.node.reachability in {"", "reachable"}
+def require_manager_of_node(held: Held, console: Console, node_id: str) -> DrainManager:
+    if drainer := find_manager_of_node(held.store, console, held.machine, node_id):
+        return drainer
+    raise MachineError(
+        f'No manager of the swarm of "{held.name}" answers', Hint("See", "machinectl swarm status", held.name)
+    )
+
+
+def is_node_back(held: Held, console: Console, node_id: str) -> bool:
+    drainer = find_manager_of_node(held.store, console, held.machine, node_id, 0)
+    return drainer is not None and (drainer.node.state, drainer.node.reachability or REACHABLE) == ("ready", REACHABLE)
 
 
 def drain_node(held: Held, console: Console, drainer: DrainManager) -> None:
@@ -282,7 +274,8 @@ def drain_node(held: Held, console: Console, drainer: DrainManager) -> None:
     node = recorded_node(held, drainer)
     if not node.before and drainer.node.availability == DRAIN:
         return
-    node.before = node.before or former_availability(drainer.node)
+    listed = drainer.node.availability
+    node.before = node.before or (listed if listed in AVAILABILITIES else ACTIVE)
     save_node(held, node)
     drainer.drain(console, held.name)
 
@@ -303,22 +296,15 @@ def restore_availability(held: Held, console: Console) -> None:
         return
     try:
         with console.step(f'Restoring the availability of "{held.name}" in its swarm: {node.before}'):
-            set_former_availability(held, console, node)
+            # A restarted manager must find a leader first.
+            wait_until(console, lambda: is_node_back(held, console, node.node), BACK_WITHIN)
+            require_manager_of_node(held, console, node.node).set_availability(console, node.before)
     except MachineError as exc:
         restore = Hint("Restore it", "machinectl provision", held.name)
         console.warn(f'"{held.name}" is still drained: {exc.cause}', restore)
         return
     node.before = ""
     save_node(held, node)
-
-
-def set_former_availability(held: Held, console: Console, node: SwarmNode) -> None:
-    # A restarted manager must find a leader first.
-    wait_until(console, lambda: has_drain_manager(held, console, node.node, is_node_back), BACK_WITHIN)
-    drainer = find_manager_of_node(held.store, console, held.machine, node.node)
-    if drainer is None:
-        raise MachineError("no manager of its swarm answers")
-    drainer.set_availability(console, node.before)
 
 
 @contextmanager

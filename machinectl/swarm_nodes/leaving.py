@@ -5,6 +5,7 @@ The record says LEAVING until all is done, so that the next command can finish a
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -98,10 +99,8 @@ class SwarmDeparture:
         with console.step(f'Leaving the swarm "{node.swarm}": "{name}"'):
             swarm_api.leave_swarm(endpoint_of(held.machine), force=True)
         if known and TrustedSwarms(held.store).has_others(name, node.cluster):
-            console.warn(
-                f'The managers still list "{name}", and none of them answers',
-                Hint("When one does", "machinectl swarm leave", name),
-            )
+            finish = Hint("When a manager answers", "machinectl swarm leave", name)
+            console.warn(f'The managers still list "{name}"', finish)
             return
         save_node(held, None)
         if node.node and node.role != MANAGER:
@@ -114,8 +113,7 @@ class SwarmDeparture:
             raise MachineError(
                 f'Without "{held.name}" the swarm has no quorum: {left} of its {quorum.managers - 1} other managers '
                 f"can be reached, and {needed} must be",
-                Hint("See them", "machinectl swarm status", held.name)
-                | Hint("or leave anyway", "machinectl swarm leave --force", held.name),
+                stay_or_leave(held.name),
             )
 
     def _demote(self, held: Held, console: Console, node: SwarmNode) -> None:
@@ -220,28 +218,21 @@ def another_manager(held: Held, node: SwarmNode) -> Manager | None:
 
 
 def cannot_leave_alone(held: Held, node: SwarmNode) -> MachineError:
-    name = held.name
-    all_the_same = Hint("or leave anyway", "machinectl swarm leave --force", name)
-    if node.role != MANAGER:
-        return MachineError(
-            f'No manager of its swarm is a machine here that answers: "{name}" would leave undrained, and stay listed',
-            Hint("See", "machinectl swarm status", name) | all_the_same,
-        )
-    try:
-        nodes = swarm_api.nodes(endpoint_of(held.machine))
-    except MachineError:
-        nodes = None
-    if nodes is None or Quorum.of(nodes).managers > 1:
-        return MachineError(
-            f'No other manager of its swarm is a machine here that answers: "{name}" would leave as a manager',
-            Hint("See", "machinectl swarm status", name) | all_the_same,
-        )
-    if len(nodes) > 1:
-        return MachineError(
-            f'"{name}" is the last manager of the swarm "{node.swarm}", which ends with it',
-            Hint("Make another machine one", "machinectl swarm join --manager", name, "<NAME>") | all_the_same,
-        )
+    name, is_last = held.name, False
+    if node.role == MANAGER:
+        with suppress(MachineError):
+            is_last = Quorum.of(swarm_api.nodes(endpoint_of(held.machine))).managers == 1
+    if not is_last:
+        why = f'No other manager of the swarm of "{name}" is a machine here that answers: it would leave undrained'
+        return MachineError(why, stay_or_leave(name))
     return MachineError(
-        f'"{name}" is the last node of the swarm "{node.swarm}", which ends with it, and its services and secrets',
-        Hint("End it", "machinectl swarm leave --force", name),
+        f'"{name}" is the last manager of the swarm "{node.swarm}", which ends with it, and its services and secrets',
+        Hint("Make another machine one", "machinectl swarm join --manager", name, "<NAME>")
+        | Hint("or end the swarm", "machinectl swarm leave --force", name),
+    )
+
+
+def stay_or_leave(name: str) -> Hint:
+    return Hint("See", "machinectl swarm status", name) | Hint(
+        "or leave anyway", "machinectl swarm leave --force", name
     )

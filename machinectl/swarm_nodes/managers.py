@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl import engine
 from machinectl.engine import swarm_api
+from machinectl.engine.probe import failed_probe
 from machinectl.errors import Hint, MachineError
-from machinectl.hosts.pending_certificates import ask_machines
 from machinectl.machines.machine_driver import endpoint_of
 from machinectl.machines.swarm_node import node_of, on_record
 from machinectl.state import State
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.engine import Endpoint, Probe
+    from machinectl.engine.endpoint import Deadline
     from machinectl.engine.swarm_api import Node
     from machinectl.machines.record import Machine
 
@@ -103,29 +105,23 @@ class Quorum:
 
     @property
     def advice(self) -> str:
-        fewer = self.managers - 1
+        """Say that an even number of managers is of no use, "" for an odd one."""
         if self.managers % 2 or not self.managers:
             return ""
-        return f"{fewer + 1} managers tolerate no more failures than {fewer}: use an odd number, {fewer} or {fewer + 2}"
+        return f"{self.managers} managers tolerate no more failures than {self.managers - 1}: use an odd number"
 
 
 def no_manager_error(swarm_name: str, asked: Sequence[str], found: NoManager) -> MachineError:
     if not asked:
-        return MachineError(
-            f'No manager of the swarm "{swarm_name}" is a machine here',
-            Hint("Register one", "machinectl create") | Hint("then", "machinectl swarm status", "<NAME>"),
-        )
+        register = Hint("Register one", "machinectl create") | Hint("then", "machinectl swarm status", "<NAME>")
+        return MachineError(f'No manager of the swarm "{swarm_name}" is a machine here', register)
     if found.leaderless:
-        # A removed manager says the same.
         hint = Hint("Start more of them", "machinectl start", "<NAME>")
-        hint |= Hint("or if they are lost for good, on a remaining one", "docker swarm init --force-new-cluster")
         if len(asked) == 1:
+            # A removed manager says the same.
             hint = Hint("If the others have forgotten it", "machinectl swarm leave --force", asked[0]) | hint
-        return MachineError(
-            f'The swarm "{swarm_name}" has no leader: too few of its managers are up. Running tasks continue, but '
-            "nothing can be changed or moved",
-            hint,
-        )
+        hint |= Hint("or if they are lost for good, on a remaining one", "docker swarm init --force-new-cluster")
+        return MachineError(f'The swarm "{swarm_name}" has no leader: too few of its managers are up', hint)
     return MachineError(
         f'No manager of the swarm "{swarm_name}" answers ({", ".join(asked)}): {found.why}',
         Hint("See what its managers are doing", "machinectl swarm status", asked[0]),
@@ -183,7 +179,8 @@ def query_managers(candidates: Sequence[Machine], patience: float) -> tuple[Mana
     """Ask managers in parallel; return the first in order that answers, and the failures."""
     machines = {machine.name: machine for machine in candidates}
     waiting, good, failures = list(machines), dict[str, Manager](), []
-    for name, found in ask_machines(machines, patience, NODES):
+    asks = {name: partial(ask_for_nodes, machine) for name, machine in machines.items()}
+    for name, found in engine.ask_all(asks, patience, lambda name: machines[name].url):
         if answer := manager_from_probe(machines[name], found):
             good[name] = answer
         else:
@@ -192,6 +189,15 @@ def query_managers(candidates: Sequence[Machine], patience: float) -> tuple[Mana
         if waiting and waiting[0] in good:
             return good[waiting[0]], failures
     return next((good[name] for name in machines if name in good), None), failures
+
+
+def ask_for_nodes(machine: Machine, deadline: Deadline) -> Probe:
+    """Never raises."""
+    try:
+        endpoint = endpoint_of(machine)
+    except MachineError as exc:
+        return failed_probe(exc)
+    return engine.probe_by(endpoint, deadline, NODES)
 
 
 def manager_from_probe(machine: Machine, found: Probe) -> Manager | None:

@@ -194,10 +194,9 @@ def machines_needed_for_quorum(store: Store, names: Collection[str]) -> dict[str
         left = len(known) - len(goes)
         if left >= count // 2 + 1:
             continue
-        called = swarms.name_of(cluster, cluster)
+        swarm = swarms.name_of(cluster, cluster)
         why = (
-            f'Without {" ".join(goes)} no more than {left} of the {count} managers of the swarm "{called}" would be '
-            "known here, which is no quorum"
+            f'Without {" ".join(goes)}, only {left} of the {count} managers of the swarm "{swarm}" would be known here'
         )
         hint = Hint("Make them leave it first", "machinectl swarm leave", *goes)
         hint |= Hint("or remove them anyway", "machinectl rm", *goes)

@@ -11,8 +11,8 @@ from machinectl.hosts.pending_certificates import Busy, raise_busy
 from machinectl.hosts.query_engines import MachineStatus, query_engines, recorded_statuses
 from machinectl.machines.swarm_node import on_record, on_records
 from machinectl.state import State
+from machinectl.swarm.swarm_report import swarm_report
 from machinectl.swarm_nodes.membership import TrustedSwarms, save_node
-from machinectl.swarm_nodes.swarm_report import swarm_report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
     from machinectl.machines.swarm_node import SwarmNode
-    from machinectl.swarm_nodes.swarm_report import SwarmReport
+    from machinectl.swarm.swarm_report import SwarmReport
 
 
 def swarm_status(store: Store, console: Console, names: Sequence[str], timeout: float) -> list[SwarmReport]:

@@ -16,7 +16,7 @@ from machinectl.machines.selection import require_names
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
     from machinectl.hosts.login import Login
-    from machinectl.swarm_nodes.swarm_report import SwarmReport
+    from machinectl.swarm.swarm_report import SwarmReport
 
 HEADINGS = ["MACHINE", "HOSTNAME", "ROLE", "STATUS", "AVAILABILITY", "ADDRESS", "ENGINE"]
 

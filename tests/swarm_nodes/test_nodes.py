@@ -896,7 +896,7 @@ def test_a_manager_that_is_up_is_waited_for_until_a_new_leader_reaches_it(
         monkeypatch.setattr(draining, "RECONNECTED_WITHIN", 0)
         with pytest.raises(MachineError, match="no quorum: m3 cannot") as refused:
             draining.drained_node(held, Quiet(), "node-m2").__enter__()
-    assert refused.value.hint.endswith("Wait until its swarm has it back: machinectl swarm status m2")
+    assert refused.value.hint.endswith("wait until its swarm has them back: machinectl swarm status m2")
 
 
 def test_who_was_drained_by_a_person_while_others_had_their_turn_stays_so(store: Store, whole: Swarms) -> None:
