@@ -28,7 +28,6 @@ from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
 from tests import (
     test_certs_docker,
-    test_contexts,
     test_host_changes,
     test_hostile_records,
     test_spool_directory,
@@ -40,18 +39,14 @@ from tests.commands import (
     test_access_request,
     test_access_shared,
     test_addresses,
-    test_env,
     test_export,
-    test_forward,
     test_run_persist,
-    test_socket,
 )
 from tests.commands.test_create_lab import decoded, telling_of_programs
+from tests.docker_cli import test_contexts, test_env
 from tests.engine import test_probe
 from tests.hosts import (
     test_answering_host,
-    test_engine_socket,
-    test_port_forwarder,
     test_setup,
     test_trust_change_lab,
 )
@@ -72,6 +67,7 @@ from tests.support.registered import added, register
 from tests.support.servers import serving
 from tests.support.shells import EVALUATIONS
 from tests.support.sshd import keygen, public
+from tests.tunnels import test_engine_socket, test_forward, test_port_forwarder, test_socket
 
 if TYPE_CHECKING:
     from collections.abc import Callable

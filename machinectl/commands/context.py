@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl.docker_cli import swarm_contexts
-from machinectl.docker_cli.contexts import DEFAULT, ENDPOINT, Contexts
+from machinectl.docker_cli.contexts import Contexts
 from machinectl.docker_cli.machine_contexts import (
     SyncStep,
     context_mark,
@@ -16,6 +16,7 @@ from machinectl.docker_cli.machine_contexts import (
     removed_context_notes,
     sync_context,
 )
+from machinectl.engine.docker_context import DEFAULT, ENDPOINT, current_context
 from machinectl.errors import Hint, MachineError, UsageError, closest_match
 from machinectl.machines.record import is_name
 
@@ -53,7 +54,7 @@ class ContextRow:
 def context_ls(store: Store, environment: Mapping[str, str]) -> list[ContextRow]:
     """Return machines, then leftover contexts, then swarms."""
     docker = Contexts()
-    current = docker.current(environment).name
+    current = current_context(docker.config, environment).name
     found = [*context_statuses(docker, store), *swarm_contexts.swarm_context_statuses(docker, store)]
     return [ContextRow(each, each.is_there and each.machine == current) for each in found]
 

@@ -15,10 +15,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from machinectl.docker_cli.contexts import Contexts, json_object
+from machinectl.docker_cli.contexts import Contexts
 from machinectl.docker_cli.program import docker_program
 from machinectl.errors import Hint, MachineError, UsageError, one_line
 from machinectl.files.atomic import read_file, replace_file
+from machinectl.json_values import as_dict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -171,7 +172,7 @@ def failure_reason(said: str) -> str:
 def parse_node(document: Mapping[str, Any]) -> BuildxNode:
     platforms = document.get("Platforms")
     found = [platform_name(each) for each in platforms if isinstance(each, dict)] if isinstance(platforms, list) else []
-    options = {str(key): str(value) for key, value in json_object(document, "DriverOpts").items()}
+    options = {str(key): str(value) for key, value in as_dict(document.get("DriverOpts")).items()}
     return BuildxNode(str(document.get("Name") or ""), str(document.get("Endpoint") or ""), tuple(found), options)
 
 

@@ -5,12 +5,11 @@ DOCKER_CONFIG/contexts/.machinectl/ holds incoming (new), outgoing (old) and del
 
 from __future__ import annotations
 
-import hashlib
 import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from machinectl.docker_cli.docker_directory import check_docker_directory
+from machinectl.engine.docker_context import META_FILE, ContextError, check_docker_directory, context_place
 from machinectl.errors import Hint, MachineError
 from machinectl.files.atomic import full_disk_hint, make_directories, remove_tree, write_new, write_tree
 from machinectl.files.ownership import FOREIGN, Exposed, exposed_above, other_writer
@@ -18,35 +17,25 @@ from machinectl.files.ownership import FOREIGN, Exposed, exposed_above, other_wr
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-STAGING = ".machinectl"
-META_FILE = "meta.json"
+STAGING = os.path.join("contexts", ".machinectl")
 KINDS = ("tls", "meta")
-
-
-class ContextError(MachineError):
-    """docker's contexts cannot be read or written."""
-
-
-def context_place(root: str, kind: str, name: str) -> str:
-    return os.path.join(root, kind, hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest())
 
 
 class ContextExchange:
     """Callers hold the lock of `only_writer`."""
 
-    def __init__(self, root: str) -> None:
-        self._root = root
-        self.staging = os.path.join(root, STAGING)
-
-    @property
-    def is_unfinished(self) -> bool:
-        return os.path.lexists(self.staging)
+    def __init__(self, config: str) -> None:
+        self._config = config
+        self.staging = os.path.join(config, STAGING)
 
     def stage(self, name: str, document: bytes, tls: Mapping[str, Mapping[str, bytes]]) -> None:
         """Write metadata last, where docker does not look."""
-        tree = {os.path.join(each, file): data for each, files in tls.items() for file, data in files.items()}
-        place = os.path.basename(context_place(self._root, "tls", name))
-        new = {os.path.join("tls", place, path): data for path, data in tree.items()}
+        place = os.path.basename(context_place(self._config, "tls", name))
+        new = {
+            os.path.join("tls", place, endpoint, file): data
+            for endpoint, files in tls.items()
+            for file, data in files.items()
+        }
         make_directories(self._staged("new", "tls", name))
         write_tree(os.path.join(self.staging, "new"), {**new, os.path.join("meta", place, META_FILE): document})
 
@@ -55,7 +44,7 @@ class ContextExchange:
         staged = os.path.join(self.staging, "one", file)
         make_directories(os.path.dirname(staged))
         write_new(staged, data)
-        os.rename(staged, os.path.join(context_place(self._root, "tls", name), endpoint, file))
+        os.rename(staged, os.path.join(context_place(self._config, "tls", name), endpoint, file))
 
     def exchange(self, name: str) -> None:
         """Swap in the staged context.
@@ -63,25 +52,28 @@ class ContextExchange:
         docker ignores contexts without metadata: it goes first and comes last. After a power cut, run `context sync`.
         """
         for kind in reversed(KINDS):
-            move_if_absent(context_place(self._root, kind, name), self._staged("old", kind, name))
+            move_if_absent(context_place(self._config, kind, name), self._staged("old", kind, name))
         for kind in KINDS:
-            move_if_absent(self._staged("new", kind, name), context_place(self._root, kind, name))
+            move_if_absent(self._staged("new", kind, name), context_place(self._config, kind, name))
         self._delete("old")
 
     def recover(self) -> None:
         """Finish an exchange that moved a file in; undo others."""
-        if not self.is_unfinished:
+        if not os.path.lexists(self.staging):
             return
         new, old = (os.path.join(self.staging, age) for age in ("new", "old"))
-        for each in list_directory(os.path.join(new, "meta")):
-            if not os.path.lexists(os.path.join(new, "tls", each)):
-                move_if_absent(os.path.join(new, "meta", each), os.path.join(self._root, "meta", each))
-        for each in list_directory(os.path.join(old, "meta")):
+        for place in visible_names(os.path.join(new, "meta")):
+            if not os.path.lexists(os.path.join(new, "tls", place)):
+                self._move_in(new, "meta", place)
+        for place in visible_names(os.path.join(old, "meta")):
             for kind in KINDS:
-                move_if_absent(os.path.join(old, kind, each), os.path.join(self._root, kind, each))
+                self._move_in(old, kind, place)
         for age in ("new", "old"):
             self._delete(age)
         remove_tree(self.staging)
+
+    def _move_in(self, staged: str, kind: str, place: str) -> None:
+        move_if_absent(os.path.join(staged, kind, place), os.path.join(self._config, "contexts", kind, place))
 
     def _delete(self, age: str) -> None:
         """Rename first: after a kill, no part may look complete."""
@@ -91,21 +83,22 @@ class ContextExchange:
         remove_tree(gone)
 
     def _staged(self, age: str, kind: str, name: str) -> str:
-        return os.path.join(self.staging, age, kind, os.path.basename(context_place(self._root, kind, name)))
+        return os.path.join(self.staging, age, kind, os.path.basename(context_place(self._config, kind, name)))
 
 
 @contextmanager
-def only_writer(config: str, root: str) -> Iterator[None]:
+def only_writer(config: str) -> Iterator[None]:
     """Create and check directories; lock out other machinectl processes."""
     import fcntl
 
     check_docker_directory(config)
+    contexts = os.path.join(config, "contexts")
     with context_errors(config):
         check_home(config)
-        for directory in (config, root, *(os.path.join(root, kind) for kind in KINDS)):
+        for directory in (config, contexts, *(os.path.join(contexts, kind) for kind in KINDS)):
             make_directories(directory)
-            check_directory_owner(directory)
-        descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+            check_owner(directory)
+        descriptor = os.open(contexts, os.O_RDONLY | os.O_DIRECTORY)
     try:
         with context_errors(config):
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -121,33 +114,14 @@ def check_home(config: str) -> None:
     above = config
     while not os.path.lexists(above):
         above = os.path.dirname(above)
-    if os.name != "nt" and os.stat(above).st_uid not in {0, os.geteuid()}:
+    if os.stat(above).st_uid not in {0, os.geteuid()}:
         raise unsafe_place(Exposed(above, FOREIGN))
 
 
-def check_directory_owner(directory: str) -> None:
-    foreign = os.name != "nt" and os.stat(directory).st_uid != os.geteuid()
+def check_owner(directory: str) -> None:
+    foreign = os.stat(directory).st_uid != os.geteuid()
     if why := FOREIGN if foreign else other_writer(directory):
         raise unsafe_place(Exposed(directory, why))
-
-
-@contextmanager
-def context_errors(config: str) -> Iterator[None]:
-    try:
-        yield
-    except MachineError as exc:
-        if isinstance(exc, ContextError) or not isinstance(exc.__cause__, OSError):
-            raise
-        raise cannot_write(config, exc.__cause__) from exc
-    except OSError as exc:
-        raise cannot_write(config, exc) from exc
-
-
-def cannot_write(config: str, why: OSError) -> ContextError:
-    hint = full_disk_hint(why, config) or Hint(
-        "Keep docker's contexts where you may write", "export DOCKER_CONFIG=<DIR>"
-    )
-    return ContextError(f"Cannot write docker's contexts in {config}: {why.strerror or why}", hint)
 
 
 def unsafe_place(exposed: Exposed) -> ContextError:
@@ -157,13 +131,28 @@ def unsafe_place(exposed: Exposed) -> ContextError:
     )
 
 
+@contextmanager
+def context_errors(config: str) -> Iterator[None]:
+    try:
+        yield
+    except (MachineError, OSError) as exc:
+        failure = exc if isinstance(exc, OSError) else exc.__cause__
+        if isinstance(exc, ContextError) or not isinstance(failure, OSError):
+            raise
+        elsewhere = Hint("Keep docker's contexts where you may write", "export DOCKER_CONFIG=<DIR>")
+        raise ContextError(
+            f"Cannot write docker's contexts in {config}: {failure.strerror or failure}",
+            full_disk_hint(failure, config) or elsewhere,
+        ) from exc
+
+
 def move_if_absent(path: str, target: str) -> None:
     if os.path.lexists(path) and not os.path.lexists(target):
         make_directories(os.path.dirname(target))
         os.rename(path, target)
 
 
-def list_directory(directory: str) -> list[str]:
+def visible_names(directory: str) -> list[str]:
     """List a directory, if any. docker ignores hidden names."""
     try:
         return [name for name in os.listdir(directory) if not name.startswith(".")]

@@ -1,12 +1,4 @@
-"""docker's contexts: the engines that its CLI knows by name.
-
-Format: docker/cli, cli/context/store (doc.go, metadatastore.go, tlsstore.go). ID is the name's SHA-256.
-
-DOCKER_CONFIG/contexts/meta/ID/meta.json  name, metadata, endpoints
-DOCKER_CONFIG/contexts/tls/ID/docker/     ca.pem, cert.pem, key.pem
-DOCKER_CONFIG/contexts/.machinectl/       see `context_exchange`
-DOCKER_CONFIG/config.json                 the current context
-"""
+"""docker's contexts with their metadata and certificates. For the format see `engine.docker_context`."""
 
 from __future__ import annotations
 
@@ -16,30 +8,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from machinectl.docker_cli.context_exchange import (
+from machinectl.docker_cli.context_exchange import ContextExchange, context_errors, only_writer, visible_names
+from machinectl.engine.docker_context import (
+    DEFAULT,
+    ENDPOINT,
     META_FILE,
     ContextError,
-    ContextExchange,
-    context_errors,
     context_place,
-    list_directory,
-    only_writer,
+    docker_directory,
+    read_meta,
 )
-from machinectl.docker_cli.docker_directory import docker_directory
 from machinectl.errors import Hint
-from machinectl.files.atomic import quote_word, read_file, replace_file
+from machinectl.files.atomic import read_file, replace_file
+from machinectl.json_values import as_dict, as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-# cli/context/store/store.go: restrictedNamePattern, and the name for no context.
-DEFAULT = "default"
+# cli/context/store/store.go: restrictedNamePattern.
 FIRST = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 CHARACTERS = FIRST | frozenset("_.+-")
 SHORTEST_NAME = 2
-# cli/context/docker/constants.go
-ENDPOINT = "docker"
-KEYS = {"name": "Name", "metadata": "Metadata", "endpoints": "Endpoints"}
 # The key of our mark in the metadata: docker keeps unknown keys.
 MARK = "machinectl"
 
@@ -55,13 +44,6 @@ class Mark(NamedTuple):
         return {key: value for key, value in self._asdict().items() if value}
 
 
-class Current(NamedTuple):
-    """`by` is a variable, config.json, or "" (default)."""
-
-    name: str
-    by: str = ""
-
-
 @dataclass(frozen=True)
 class Context:
     """`document` is meta.json; `tls` has files by endpoint and name."""
@@ -72,20 +54,24 @@ class Context:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        return json_object(self.document, "Metadata")
+        return as_dict(self.document.get("Metadata"))
 
     @property
     def endpoints(self) -> dict[str, Any]:
-        return json_object(self.document, "Endpoints")
+        return as_dict(self.document.get("Endpoints"))
+
+    @property
+    def engine(self) -> dict[str, Any]:
+        return as_dict(self.endpoints.get(ENDPOINT))
 
     @property
     def host(self) -> str:
-        return str(json_object(self.endpoints, ENDPOINT).get("Host") or "")
+        return str(self.engine.get("Host") or "")
 
     @property
     def skips_verification(self) -> bool:
         """Whether docker accepts any certificate of the engine."""
-        return bool(json_object(self.endpoints, ENDPOINT).get("SkipTLSVerify"))
+        return bool(self.engine.get("SkipTLSVerify"))
 
     @property
     def files(self) -> dict[str, bytes]:
@@ -94,34 +80,29 @@ class Context:
     @property
     def mark(self) -> Mark | None:
         """Ignore another name's mark, which `docker context create --from` and `import` copy."""
-        found = self.metadata.get(MARK)
-        if not isinstance(found, dict) or found.get("machine") != self.name or not isinstance(found.get("store"), str):
+        mark = as_dict(self.metadata.get(MARK))
+        if mark.get("machine") != self.name or not isinstance(mark.get("store"), str):
             return None
-        return Mark(found["store"], self.name, str(found.get("swarm") or ""))
+        return Mark(mark["store"], self.name, str(mark.get("swarm") or ""))
 
     def pointed(self, mark: Mark, host: str, files: Mapping[str, bytes]) -> Context:
         described = {} if self.document else {"Description": "Kept by machinectl"}
-        metadata = {**described, **self.metadata, MARK: mark.dump()}
-        endpoint = {**json_object(self.endpoints, ENDPOINT), "Host": host, "SkipTLSVerify": False}
-        endpoints = {**self.endpoints, ENDPOINT: endpoint}
-        others = {key: value for key, value in self.document.items() if key not in {"Name", "Metadata", "Endpoints"}}
-        document = {"Name": self.name, "Metadata": metadata, "Endpoints": endpoints, **others}
-        tls = {endpoint: found for endpoint, found in self.tls.items() if endpoint != ENDPOINT}
-        return Context(self.name, document, {**tls, ENDPOINT: dict(files)} if files else tls)
-
-
-def json_object(document: Mapping[str, Any], key: str) -> dict[str, Any]:
-    found = document.get(key)
-    return found if isinstance(found, dict) else {}
+        engine = {**self.engine, "Host": host, "SkipTLSVerify": False}
+        document = {
+            **self.document,
+            "Name": self.name,
+            "Metadata": {**described, **self.metadata, MARK: mark.dump()},
+            "Endpoints": {**self.endpoints, ENDPOINT: engine},
+        }
+        others = {endpoint: own for endpoint, own in self.tls.items() if endpoint != ENDPOINT}
+        return Context(self.name, document, {**others, ENDPOINT: dict(files)} if files else others)
 
 
 def invalid_name_reason(name: str) -> str:
     """Return why docker refuses a name, or ""."""
     if name == DEFAULT:
         return f'docker keeps the name "{DEFAULT}" for itself'
-    if len(name) < SHORTEST_NAME:
-        return f"docker takes no name of {'one letter' if name else 'no letters'} for a context"
-    if name[0] not in FIRST or not CHARACTERS.issuperset(name):
+    if len(name) < SHORTEST_NAME or name[0] not in FIRST or not CHARACTERS.issuperset(name):
         return f"docker does not take {name!r} as the name of a context"
     return ""
 
@@ -131,63 +112,44 @@ class Contexts:
 
     def __init__(self, config: str = "") -> None:
         self.config = os.path.abspath(config) if config else docker_directory(os.environ)
-        self.root = os.path.join(self.config, "contexts")
-        self._exchange = ContextExchange(self.root)
+        self._exchange = ContextExchange(self.config)
         self.staging = self._exchange.staging
 
     def place(self, kind: str, name: str) -> str:
-        return context_place(self.root, kind, name)
+        return context_place(self.config, kind, name)
 
     def names(self) -> list[str]:
+        directory = os.path.join(self.config, "contexts", "meta")
         try:
-            ids = os.listdir(os.path.join(self.root, "meta"))
+            ids = os.listdir(directory)
         except OSError:
             return []
-        found = []
-        for each in ids:
+        names = []
+        for identifier in ids:
+            place = os.path.join(directory, identifier)
             try:
-                name = read_meta(os.path.join(self.root, "meta", each, META_FILE)).get("Name")
+                name = as_text(read_meta(os.path.join(place, META_FILE)).get("Name"))
             except ContextError:
                 continue
             # docker finds a context by its name: ignore names in the wrong directory.
-            if isinstance(name, str) and self.place("meta", name) == os.path.join(self.root, "meta", each):
-                found.append(name)
-        return found
+            if self.place("meta", name) == place:
+                names.append(name)
+        return names
 
     def read(self, name: str) -> Context | None:
         """Raise ContextError if unreadable."""
         path = os.path.join(self.place("meta", name), META_FILE)
-        if not os.path.lexists(path):
-            return None
-        return Context(name, read_meta(path), read_tls(self.place("tls", name)))
-
-    def current(self, environment: Mapping[str, str]) -> Current:
-        """It may not exist (cli/command/cli.go: resolveContextName)."""
-        if environment.get("DOCKER_HOST"):
-            return Current(DEFAULT, "DOCKER_HOST")
-        if name := environment.get("DOCKER_CONTEXT"):
-            return Current(name, "DOCKER_CONTEXT")
-        name = self.chosen()
-        return Current(name, "config.json") if name else Current(DEFAULT)
-
-    def chosen(self) -> str:
-        """Return the choice of `docker context use`, or ""."""
-        try:
-            document = json.loads(read_file(os.path.join(self.config, "config.json")))
-        except (OSError, ValueError, RecursionError):
-            return ""
-        found = document.get("currentContext") if isinstance(document, dict) else None
-        return found if isinstance(found, str) else ""
+        return Context(name, read_meta(path), read_tls(self.place("tls", name))) if os.path.lexists(path) else None
 
     @property
     def is_unfinished(self) -> bool:
         """Whether a machinectl is writing or was killed; `writing` recovers."""
-        return self._exchange.is_unfinished
+        return os.path.lexists(self.staging)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Lock and recover. Raises ContextError."""
-        with only_writer(self.config, self.root):
+        with only_writer(self.config):
             with context_errors(self.config):
                 self._exchange.recover()
             yield
@@ -202,14 +164,13 @@ class Contexts:
                 changed = changed_files(before.tls, context.tls)
                 if os.path.isdir(meta) and not changed:
                     replace_file(os.path.join(meta, META_FILE), document)
-                    return
-                if len(changed) == 1 and before.document == context.document:
+                elif len(changed) == 1 and before.document == context.document:
                     # A certificate was renewed: docker finds the context all the while.
                     [(endpoint, file)] = changed
                     self._exchange.replace(context.name, endpoint, file, context.tls[endpoint][file])
-                    return
-                self._exchange.stage(context.name, document, context.tls)
-                self._exchange.exchange(context.name)
+                else:
+                    self._exchange.stage(context.name, document, context.tls)
+                    self._exchange.exchange(context.name)
             finally:
                 self._exchange.recover()
 
@@ -222,24 +183,11 @@ class Contexts:
                 self._exchange.recover()
 
 
-def read_meta(path: str) -> dict[str, Any]:
-    try:
-        document = json.loads(read_file(path))
-    except OSError as exc:
-        raise ContextError(f"{path} cannot be read: {exc.strerror}", Hint("See", "ls -l", path)) from exc
-    except (ValueError, RecursionError) as exc:
-        raise ContextError(f"{path} is not JSON", Hint(f"See what it holds, or remove it: {quote_word(path)}")) from exc
-    if not isinstance(document, dict):
-        raise ContextError(f"{path} is not a context", Hint(f"See what it holds, or remove it: {quote_word(path)}"))
-    # encoding/json accepts the keys of structures in any case.
-    return {KEYS.get(str(key).lower(), str(key)): value for key, value in document.items()}
-
-
 def changed_files(
     before: Mapping[str, Mapping[str, bytes]], after: Mapping[str, Mapping[str, bytes]]
 ) -> list[tuple[str, str]]:
     """Return the files to replace, as pairs of endpoint and name; all if there are others than before."""
-    pairs, old = ([(one, file) for one, files in tls.items() for file in files] for tls in (after, before))
+    pairs, old = ([(endpoint, file) for endpoint in tls for file in tls[endpoint]] for tls in (after, before))
     if set(pairs) != set(old):
         return pairs + old
     return [(endpoint, file) for endpoint, file in pairs if before[endpoint][file] != after[endpoint][file]]
@@ -247,15 +195,15 @@ def changed_files(
 
 def read_tls(directory: str) -> dict[str, dict[str, bytes]]:
     """Raise ContextError if unreadable."""
-    found: dict[str, dict[str, bytes]] = {}
+    tls: dict[str, dict[str, bytes]] = {}
     try:
-        for endpoint in list_directory(directory):
+        for endpoint in visible_names(directory):
             path = os.path.join(directory, endpoint)
             if os.path.isdir(path):
-                names = [file for file in list_directory(path) if not os.path.isdir(os.path.join(path, file))]
-                found[endpoint] = {file: read_file(os.path.join(path, file)) for file in names}
+                files = {file: os.path.join(path, file) for file in visible_names(path)}
+                tls[endpoint] = {file: read_file(place) for file, place in files.items() if not os.path.isdir(place)}
     except OSError as exc:
         raise ContextError(
             f"{exc.filename or directory} cannot be read: {exc.strerror}", Hint("See", "ls -lR", directory)
         ) from exc
-    return found
+    return tls

@@ -15,10 +15,15 @@ from machinectl.check import OK, Check, broken, failed, ok, unknown, unseen
 from machinectl.docker_cli import plugin as docker_plugin
 from machinectl.docker_cli.builders import store_builders
 from machinectl.docker_cli.buildx import Buildx
-from machinectl.docker_cli.context_exchange import ContextError
-from machinectl.docker_cli.contexts import DEFAULT, Contexts
-from machinectl.docker_cli.docker_directory import check_docker_directory, docker_directory
+from machinectl.docker_cli.contexts import Contexts
 from machinectl.docker_cli.machine_contexts import ContextStatus, SyncStep, context_status
+from machinectl.engine.docker_context import (
+    DEFAULT,
+    ContextError,
+    check_docker_directory,
+    current_context,
+    docker_directory,
+)
 from machinectl.errors import Hint, MachineError, one_line
 from machinectl.files.atomic import quote_word, read_file
 from machinectl.hosts.docker_over_ssh import LET_SSH_KNOW, ssh_config_path
@@ -150,7 +155,7 @@ def builder_checks(store: Store, environment: Mapping[str, str]) -> Iterator[Che
 
 
 def current_context_check(docker: Contexts, environment: Mapping[str, str]) -> Iterator[Check]:
-    chosen = docker.current(environment)
+    chosen = current_context(docker.config, environment)
     if chosen.name == DEFAULT:
         return
     try:

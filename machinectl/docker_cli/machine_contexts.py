@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from machinectl.docker_cli.context_exchange import ContextError
-from machinectl.docker_cli.contexts import DEFAULT, Context, Contexts, Mark, invalid_name_reason
+from machinectl.docker_cli.contexts import Context, Contexts, Mark, invalid_name_reason
+from machinectl.engine.docker_context import DEFAULT, ContextError, chosen_context
 from machinectl.errors import NO_HINT, Hint, MachineError, one_line, quoted
 from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.identity import CLIENT_FILES
@@ -225,7 +225,7 @@ def update_contexts(store: Store, name: str, before: Machine | None, after: Mach
 
 def removed_context_notes(docker: Contexts, name: str, renamed: str = "") -> list[Note]:
     """If docker still uses a removed context, every docker command fails."""
-    if docker.chosen() == name:
+    if chosen_context(docker.config) == name:
         other = renamed if renamed and not invalid_name_reason(renamed) else DEFAULT
         use = Hint("Use another", "docker context use", other)
         return [(f'docker was pointed at the context "{name}", which is gone', use)]

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from machinectl.docker_cli.docker_directory import check_docker_directory, docker_directory
+from machinectl.engine.docker_context import check_docker_directory, docker_directory
 from machinectl.errors import Hint, MachineError
 from machinectl.files.atomic import full_disk_hint, quote_word, read_file, remove_if_present, write_and_rename
 from machinectl.files.ownership import exposed

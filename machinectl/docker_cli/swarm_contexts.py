@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from machinectl.docker_cli.context_exchange import ContextError
 from machinectl.docker_cli.contexts import Context, Contexts, Mark
 from machinectl.docker_cli.machine_contexts import (
     SYNC_HINT,
@@ -15,6 +14,7 @@ from machinectl.docker_cli.machine_contexts import (
     removed_context_notes,
     replace_hint,
 )
+from machinectl.engine.docker_context import ContextError
 from machinectl.errors import MachineError
 from machinectl.machines.swarm_node import all_nodes, node_of
 

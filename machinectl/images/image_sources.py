@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
-from machinectl.docker_cli.contexts import DEFAULT, ENDPOINT, Contexts
 from machinectl.engine import Endpoint, EngineError
 from machinectl.errors import Hint, MachineError, UsageError, closest_match, one_line
 from machinectl.images.engine_images import Images, content_of, diff_ids_of, id_of, ids_by_name, ids_of, saved_image
@@ -18,53 +17,16 @@ from machinectl.images.read_archive import check_archive
 from machinectl.images.reference import is_image_id, parse_reference, several_images
 from machinectl.images.write_archive import UNTOLD, Stored
 from machinectl.json_values import as_integer, as_list, as_text
-from machinectl.url import parse_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from io import BufferedReader
 
     from machinectl.images.read_archive import ArchiveReader, Wanted
 
-DEFAULT_URL = "unix:///var/run/docker.sock"
 STDIN = "-"
 # To compare all of 20,000 names takes seconds.
 MOST_COMPARED = 1000
-
-
-def current_engine(environment: Mapping[str, str], contexts: Contexts) -> Endpoint:
-    """Return where the docker CLI would connect: $DOCKER_HOST, else the current context, else the local socket.
-
-    Raises MachineError, also for a context that does not verify its engine.
-    """
-    chosen = contexts.current(environment)
-    if chosen.by == "DOCKER_HOST":
-        try:
-            parse_url(environment["DOCKER_HOST"])
-        except UsageError as exc:
-            raise UsageError(f"DOCKER_HOST: {exc.cause}", exc.hint | Hint("or", "unset DOCKER_HOST")) from exc
-        verifies = bool(environment.get("DOCKER_TLS_VERIFY"))
-        directory = environment.get("DOCKER_CERT_PATH") or contexts.config
-        return Endpoint(
-            environment["DOCKER_HOST"], tls=verifies, cert_dir=os.path.abspath(directory) if verifies else ""
-        )
-    if chosen.name == DEFAULT:
-        return Endpoint(DEFAULT_URL)
-    context = contexts.read(chosen.name)
-    if context is None or not context.host:
-        raise MachineError(
-            f'docker\'s context "{chosen.name}" does not exist ({chosen.by})',
-            Hint("Choose another", "docker context ls"),
-        )
-    if context.skips_verification:
-        raise MachineError(
-            f"docker's context \"{chosen.name}\" does not verify its engine's certificate",
-            Hint("Choose another source", "machinectl push --from <NAME> <IMAGE>")
-            | Hint("list the machines", "machinectl ls"),
-        )
-    directory = os.path.join(contexts.place("tls", chosen.name), ENDPOINT)
-    tls = bool(context.files)
-    return Endpoint(context.host, tls=tls, cert_dir=directory if tls else "", name=chosen.name)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ ROW = re.compile(
     r"^\| `([a-z]+(?: [a-z]+| --removed)?)( NAME…?)?` \| (object|list of objects|one object per line) \| ([^|]*) \|$",
     re.MULTILINE,
 )
-# The engine of this test has no images: tests/commands/test_push.py has some.
+# The engine of this test has no images: tests/images/test_push.py has some.
 PROMISED = {match[1]: match for match in ROW.finditer(PAGE) if match[1] not in {"images", "pull"}}
 # What holds data of somebody else's by its own names.
 DATA = {"Options", "DriverState", "Labels", "EngineOptions", "SwarmOptions"}

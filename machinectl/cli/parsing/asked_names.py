@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl.docker_cli.builders import store_builders
 from machinectl.docker_cli.buildx import Buildx
-from machinectl.docker_cli.contexts import Contexts
 from machinectl.engine import EngineQuery, probe_by
+from machinectl.engine.docker_context import current_engine
 from machinectl.engine.endpoint import Deadline
 from machinectl.errors import MachineError
-from machinectl.images.image_sources import current_engine
 from machinectl.json_values import as_list
 from machinectl.machines.flags import BUILDER, CONTAINER
 from machinectl.machines.machine_driver import endpoint_of
@@ -36,7 +35,7 @@ def asked_names(kind: str, root: str, machine: str) -> list[str]:
         if kind == BUILDER:
             found = [builder.name for builder in store_builders(store, Buildx(os.environ))]
         else:
-            engine = endpoint_of(store.read_ready(machine)) if machine else current_engine(os.environ, Contexts())
+            engine = endpoint_of(store.read_ready(machine)) if machine else current_engine(os.environ)
             found = list(container_names(engine) if kind == CONTAINER else image_names(engine))
     except MachineError:
         return []

@@ -17,10 +17,10 @@ from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.output.style import is_drawn_on
 from machinectl.cli.typed_words import typed_line
-from machinectl.docker_cli.contexts import Contexts
+from machinectl.engine.docker_context import current_engine
 from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.hosts.query_engines import ready_endpoint
-from machinectl.images.image_sources import STDIN, EngineSource, FileSource, current_engine
+from machinectl.images.image_sources import STDIN, EngineSource, FileSource
 from machinectl.images.read_archive import Wanted
 from machinectl.images.reference import parse_platform, parse_reference
 from machinectl.images.send import Sent
@@ -117,7 +117,7 @@ def pull(here: Session, *, image: str, name: str, platform: str, new_name: str, 
     )
     begun = time.monotonic()
     with telling_interruption(here, image, [], ["here"]):
-        result = command(here.console, current_engine(os.environ, Contexts()), order)
+        result = command(here.console, current_engine(os.environ), order)
     seconds = time.monotonic() - begun
     if as_json:
         print_json(as_fields(name, result, seconds))
@@ -147,7 +147,7 @@ def source_of(here: Session, machine: str, file: str) -> Source:
         return FileSource(file)
     if machine:
         return EngineSource(ready_endpoint(here.store, machine), f"machinectl images {machine}")
-    return EngineSource(current_engine(os.environ, Contexts()), others="--from <NAME>, --from-file <FILE>")
+    return EngineSource(current_engine(os.environ), others="--from <NAME>, --from-file <FILE>")
 
 
 def new_reference(image: str, new_name: str) -> Reference | None:

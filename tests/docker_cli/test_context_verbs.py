@@ -168,7 +168,7 @@ def test_metadata_that_is_not_json_is_told_and_what_the_hint_says_mends_it(store
     run(store, *SSH, "orionbox")
     meta = Path(Contexts(str(docker.config)).place("meta", "orionbox"), "meta.json")
     meta.write_text("{")
-    assert "is not JSON" in rows(store)["orionbox"]["Why"]
+    assert "is not a context" in rows(store)["orionbox"]["Why"]
     assert "docker context rm orionbox && machinectl context sync" in run(store, "context", "sync").stderr
     docker("context", "rm", "orionbox")
     run(store, "context", "sync")
@@ -265,7 +265,7 @@ def test_killed_while_contexts_are_written_a_verb_leaves_them_whole_and_sync_men
     verb, old, new = "rename", "orionbox", "rigel"
     run(store, *SSH, old)
     for moment in range(1, 100, 2):
-        words = [str(moment), contexts.root, verb, old, new]
+        words = [str(moment), os.path.join(contexts.config, "contexts"), verb, old, new]
         process = run_code(DYING, *words, environment={"MACHINE_STORAGE_PATH": store.root})
         if process.returncode == 0:
             break

@@ -181,7 +181,7 @@ def test_another_path_to_the_store_is_the_same_store(store: Store, docker: Docke
     assert host(docker, "orionbox") == "ssh://second"
 
 
-@pytest.mark.parametrize(("name", "why"), [("default", "keeps the name"), ("a", "no name of one letter")])
+@pytest.mark.parametrize(("name", "why"), [("default", "keeps the name"), ("a", "does not take")])
 def test_a_name_that_docker_refuses_is_one_warning(store: Store, docker: DockerCli, name: str, why: str) -> None:
     said = run(store, *CREATE, "ssh://orion", name)
     assert why in said
@@ -303,7 +303,7 @@ def mounts(config: Path) -> Iterator[None]:
         ("file", "Not a directory"),
         ("open to all", "everybody may write to it"),
         ("another user's", "it is another user's"),
-        ("not JSON", "is not JSON"),
+        ("not JSON", "is not a context"),
         ("full", "No space left on device"),
         ("read-only", "Read-only file system"),
     ],

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl import certs
-from machinectl.docker_cli.context_exchange import ContextError
-from machinectl.docker_cli.contexts import Context, Contexts, Current, Mark, invalid_name_reason
+from machinectl.docker_cli.contexts import Context, Contexts, Mark, invalid_name_reason
+from machinectl.engine.docker_context import ContextError, Current, current_context
 from tests.support.docker_cli import DockerCli
 from tests.support.program import run_code
 from tests.support.real import need
@@ -36,7 +36,7 @@ from tests.support.dying import die_at
 contexts = Contexts(sys.argv[1])
 host, files = eval(sys.argv[4])
 context = (contexts.read("orionbox") or Context("orionbox")).pointed(Mark("/home/me/machines", "orionbox"), host, files)
-die_at(int(sys.argv[2]), contexts.root)
+die_at(int(sys.argv[2]), f"{contexts.config}/contexts")
 with contexts.writing():
     contexts.remove("orionbox") if sys.argv[3] == "remove" else contexts.put(context)
 """
@@ -357,7 +357,7 @@ def test_docker_takes_for_a_name_what_we_take_for_one(docker: DockerCli, name: s
 
 def test_the_current_context_is_what_docker_takes(contexts: Contexts, docker: DockerCli) -> None:
     put(contexts)
-    assert contexts.current({}) == Current("default")
+    assert current_context(contexts.config, {}) == Current("default")
     docker("context", "use", "orionbox")
     for variables, found in (
         ({}, Current("orionbox", "config.json")),
@@ -367,7 +367,7 @@ def test_the_current_context_is_what_docker_takes(contexts: Contexts, docker: Do
         ({"DOCKER_HOST": "", "DOCKER_CONTEXT": ""}, Current("orionbox", "config.json")),
     ):
         assert docker.run("context", "show", **variables).stdout.strip() == found.name
-        assert contexts.current(variables) == found
+        assert current_context(contexts.config, variables) == found
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b'{"currentContext": 1}', b"\xff"])
@@ -375,4 +375,4 @@ def test_a_configuration_that_docker_cannot_read_chooses_nothing(contexts: Conte
     put(contexts)
     with open(os.path.join(contexts.config, "config.json"), "wb") as file:
         file.write(content)
-    assert contexts.current({}) == Current("default")
+    assert current_context(contexts.config, {}) == Current("default")
