@@ -12,7 +12,7 @@ from machinectl.exports.export_document import LONGEST_EXPORT, parse_document
 from machinectl.exports.restoring import Restoring, chosen_machines
 from machinectl.files.atomic import read_file
 from machinectl.files.secret_files import read_secret
-from machinectl.machines.docker_machine.old_store import check_apart
+from machinectl.machines.docker_machine import check_apart
 from machinectl.machines.jump_order import keep_jump_hosts
 from machinectl.machines.store.store_directory import sweep
 

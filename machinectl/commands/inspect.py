@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from machinectl.json_values import go_names
-from machinectl.machines.docker_machine.config_json import driver_state
+from machinectl.machines.config_json import driver_state
 from machinectl.machines.holders import holders_of
 from machinectl.masking import without_secrets
 

@@ -15,7 +15,7 @@ from machinectl.doctor.feature_checks import computer_checks
 from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.files.atomic import quote_word
 from machinectl.files.ownership import exposed
-from machinectl.machines.docker_machine import old_store
+from machinectl.machines import docker_machine
 from machinectl.machines.record import Machine, Phase, waits_for_access
 from machinectl.machines.store.machine_store import read_or_none
 from machinectl.machines.store.removed_machines import removed_machines
@@ -189,11 +189,11 @@ def removed_check(store: Store) -> Iterator[Check]:
 
 
 def docker_machine_check(store: Store) -> Iterator[Check]:
-    theirs = old_store.default_root()
+    theirs = docker_machine.default_root()
     if os.path.abspath(theirs) == store.root:
         return
     imported = value_or(list[str](), store.names)
-    found = [name for name in old_store.machine_directories(theirs) if old_store.is_its_own(theirs, name)]
+    found = [name for name in docker_machine.machine_directories(theirs) if docker_machine.is_its_own(theirs, name)]
     names = [name for name in found if name not in imported]
     if names:
         count = f"{theirs} has {plural(len(names), 'machine')} that docker-machine created"

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint, MachineError
 from machinectl.exports.export_document import ExportedMachine
+from machinectl.exports.old_conversion import KEY_FILE
 from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.identity import CLIENT_FILES, SERVER_FILES
 from machinectl.hosts.pending_certificates import settle_pending
-from machinectl.machines.docker_machine.conversion import KEY_FILE
 from machinectl.machines.holders import CA_FILE, CA_KEY_FILE, DIRECTORY, holders_of
 from machinectl.machines.jump_hosts import machine_of
 from machinectl.machines.machine_driver import KNOWN_HOSTS

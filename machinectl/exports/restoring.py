@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from machinectl.errors import Hint, MachineError, UsageError, closest_match, one_line
 from machinectl.exports.collecting import EVERYTHING, exported_files
 from machinectl.exports.hostile_content import check_content, hostile, where_of
+from machinectl.exports.old_conversion import KEY_FILE, Remark
 from machinectl.exports.store_import import ImportedMachine
 from machinectl.files.fileset import read_regular_file
-from machinectl.machines.docker_machine.conversion import KEY_FILE, Remark
 from machinectl.machines.holders import CA_FILE
 from machinectl.machines.jump_hosts import MACHINE, host_of, machine_of
 from machinectl.machines.record import SCHEMA, BrokenRecord, check_name, check_ready, parse_record

@@ -14,11 +14,12 @@ from machinectl.driver.installed_drivers import load
 from machinectl.engine import Endpoint, Probe
 from machinectl.engine.dialling.tls import CA, CERTIFICATE, KEY
 from machinectl.errors import Hint, MachineError, UsageError
+from machinectl.exports import old_machines
+from machinectl.exports.old_conversion import KEY_FILE, Conversion, LeftOut, Remark, convert
 from machinectl.files.atomic import StoreError
 from machinectl.files.fileset import read_regular_file
-from machinectl.machines.docker_machine import old_store
-from machinectl.machines.docker_machine.config_json import Origin
-from machinectl.machines.docker_machine.conversion import KEY_FILE, Conversion, LeftOut, Remark, convert
+from machinectl.machines.config_json import Origin
+from machinectl.machines.docker_machine import directory_of, shared_certificates
 from machinectl.machines.selection import waiting
 from machinectl.machines.store.record_cache import Readable, Records
 from machinectl.machines.tls_warnings import unprotected
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from machinectl.console import Console
-    from machinectl.machines.docker_machine.old_store import OldMachine
+    from machinectl.exports.old_machines import OldMachine
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
@@ -73,7 +74,7 @@ class StoreImport:
     def import_machine(self, name: str) -> ImportedMachine:
         if name in self.imported:
             return ImportedMachine(self.imported[name])
-        old = old_store.read_old_machine(self.root, name)
+        old = old_machines.read_old_machine(self.root, name)
         try:
             new = self.converted(old)
         except LeftOut as exc:
@@ -118,7 +119,7 @@ class StoreImport:
         try:
             new = convert(old, Origin(self.path, old.name, old.driver))
         except UsageError as exc:
-            raise old_store.broken_config(old.name, f"says no address that can be used: {exc.cause}") from exc
+            raise old_machines.broken_config(old.name, f"says no address that can be used: {exc.cause}") from exc
         new.machine.context = self.context
         if new.machine.driver == "generic":
             self.add_key(old, new)
@@ -130,12 +131,12 @@ class StoreImport:
     def add_key(self, old: OldMachine, new: Conversion) -> None:
         found: dict[str, bytes] = {}
         try:
-            found = old_store.old_ssh_key(self.root, old)
+            found = old_machines.old_ssh_key(self.root, old)
         except StoreError as exc:
             hint = Hint("Name the right one", "machinectl set --ssh-key <FILE>", old.name)
             new.remarks.append(Remark(exc.cause, hint))
         new.files |= {f"{KEY_FILE}{end}": data for end, data in found.items()}
-        path = old_store.key_path(self.root, old)
+        path = old_machines.key_path(self.root, old)
         if not found:
             new.machine.driver_state = json.dumps({**json.loads(new.machine.driver_state), "SSHKeyPath": ""})
         elif not path.startswith(os.path.join(self.root, "")):
@@ -143,7 +144,7 @@ class StoreImport:
 
     def add_certificates(self, old: OldMachine, machine: Machine, files: dict[str, bytes]) -> list[Remark]:
         """Add the machine's own, or the store's if the engine accepts them; return remarks."""
-        directory = old_store.directory_of(self.root, old.name)
+        directory = directory_of(self.root, old.name)
         again = Hint("Import those of its engine", "machinectl certs import", machine.name, "<DIR>")
         if machine.driver == "generic":
             again |= Hint("or make new ones for both", "machinectl provision", machine.name)
@@ -153,7 +154,7 @@ class StoreImport:
             except MachineError as exc:
                 return [Remark(f"its certificates are not taken over: {exc.cause}", again)]
             return [Remark(expired, again) for expired in expired_files(files)]
-        shared = old_store.shared_certificates(self.root)
+        shared = shared_certificates(self.root)
         try:
             found = read_certificates(shared)
         except MachineError:

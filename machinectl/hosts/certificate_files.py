@@ -11,7 +11,7 @@ from machinectl import certs
 from machinectl.errors import Hint, MachineError, UsageError, closest_match
 from machinectl.files.fileset import has_unplaced_files, read_regular_file
 from machinectl.hosts.identity import CLIENT_FILES, FILES, SERVER_FILES, Identity
-from machinectl.machines.docker_machine.old_store import is_shared
+from machinectl.machines.docker_machine import is_shared
 from machinectl.machines.record import BrokenRecord
 from machinectl.machines.spec import NO_CERTIFICATES
 from machinectl.machines.tls_warnings import repair_hint

@@ -30,8 +30,8 @@ from machinectl.hosts.identity import Identity
 from machinectl.hosts.login import logged_in, logged_in_as_root, root_runner
 from machinectl.hosts.pending_certificates import discard_pending, settle_pending_held, store_pending
 from machinectl.hosts.signing import signed, valid_client
-from machinectl.machines.docker_machine.config_json import Origin
-from machinectl.machines.docker_machine.old_store import default_root, shared_certificates
+from machinectl.machines.config_json import Origin
+from machinectl.machines.docker_machine import default_root, shared_certificates
 from machinectl.machines.holders import holders_of
 from machinectl.machines.machine_driver import with_addresses
 from machinectl.provision import daemon_json, preflight

@@ -17,7 +17,7 @@ from machinectl.hosts.docker_over_ssh import note_jump_host
 from machinectl.hosts.login import pin_host_key
 from machinectl.machines import jump_hosts, record
 from machinectl.machines.addresses import check_addresses, check_free
-from machinectl.machines.docker_machine import old_store
+from machinectl.machines.docker_machine import check_apart
 from machinectl.machines.machine_driver import (
     JUMP_HOST,
     SSH_ONLY,
@@ -256,7 +256,7 @@ def check_creation(store: Store, creation: Creation) -> CheckedCreation:
     spare = None if no_spare else read_named_certificates(creation.spare)
     begun = unfinished_machine(store, creation)
     if begun is None:
-        old_store.check_apart(store.root)
+        check_apart(store.root)
     request = Request(
         creation.name,
         store.directory(creation.name),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from machinectl.cli.go.template import parse_template
 from machinectl.commands.inspect import inspect_fields
 from machinectl.commands.ls import MachineRow
-from machinectl.machines.docker_machine.config_json import config_json
+from machinectl.machines.config_json import config_json
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.masking import without_secrets

@@ -14,7 +14,7 @@ from machinectl.errors import CheckFailed
 from machinectl.hosts.engine_restart import World
 from machinectl.hosts.host_run import DryRun, RealRun
 from machinectl.hosts.setup import Setup
-from machinectl.machines.docker_machine.config_json import Origin
+from machinectl.machines.config_json import Origin
 from machinectl.machines.machine_driver import endpoint_of
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.facts.host_facts import DROP_INS

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from machinectl.errors import Hint, MachineError
 from machinectl.hosts.certificate_files import check_has_certificates, files_of_other_ca, read_tls_dir
 from machinectl.hosts.identity import Identity
-from machinectl.machines.docker_machine.old_store import is_shared
+from machinectl.machines.docker_machine import is_shared
 from machinectl.machines.selection import waiting
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ def inspect(here: Session, *, names: list[str], template: str, as_json: bool) ->
         machine = here.store.read(chosen_one(here.store, names))
         print_json(inspect_fields(machine, machine.directory))
         return
-    from machinectl.machines.docker_machine.config_json import config_json
+    from machinectl.machines.config_json import config_json
 
     if template:
         from machinectl.cli.go import template as gotemplate

@@ -79,7 +79,7 @@ def typed(encryption: Encryption, secrets: Secrets) -> list[str]:
 
 def left_out(found: list[Collected]) -> list[str]:
     """Return lines on the keys that are not in it."""
-    from machinectl.machines.docker_machine.conversion import KEY_FILE
+    from machinectl.exports.old_conversion import KEY_FILE
 
     ca = [each.machine.name for each in found if "ca-key.pem" in each.exported.left_out]
     ssh = [each.machine.name for each in found if KEY_FILE in each.exported.left_out]

@@ -1,4 +1,4 @@
-"""Read docker-machine's store; never write it.
+"""Read machines of docker-machine's store; never write it.
 
 STORE/certs/ has the common CA and client certificate; STORE/machines/NAME/ has copies, the server's pair and the SSH
 key. config.json is libmachine/host/host.go; the fields read here are alike in all versions (migrate_v1_v2.go,
@@ -15,17 +15,16 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from machinectl.errors import Hint, UsageError
+from machinectl.errors import Hint
 from machinectl.files.atomic import StoreError, open_without_waiting, read_file
-from machinectl.machines.record import BrokenRecord, is_name, natural
-from machinectl.machines.store.store_paths import DOCKER_MACHINE_ROOT, into_own_store
+from machinectl.machines.docker_machine import default_root, directory_of, is_store, machine_directories
+from machinectl.machines.record import BrokenRecord, is_name
+from machinectl.machines.store.store_paths import DOCKER_MACHINE_RECORD, RECORD
 from machinectl.url import HIGHEST_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
-RECORD = "config.json"
-OURS = "machine.json"
 VERSIONS = (1, 2, 3)
 # In bytes: records have thousands, the longest SSH key (RSA, 16384 bits) 12,000.
 LONGEST = 1 << 20
@@ -43,58 +42,10 @@ FIELD_KINDS = {str: "text of one line", tuple: "list of texts", int: "port"}
 LONGEST_FILE_NAME = 255
 
 
-def default_root() -> str:
-    return os.path.expanduser(DOCKER_MACHINE_ROOT)
-
-
 def usual_root() -> str:
     """Prefer docker-machine's variable, which is also ours, if it names its store."""
     named = os.environ.get("MACHINE_STORAGE_PATH", "")
     return os.path.abspath(named) if named and is_store(named) else default_root()
-
-
-def is_store(root: str) -> bool:
-    return any(is_its_own(root, name) for name in machine_directories(root))
-
-
-def shared_certificates(root: str) -> str:
-    return os.path.join(root, "certs")
-
-
-def is_shared(directory: str) -> bool:
-    root, last = os.path.split(os.path.realpath(directory))
-    return last == "certs" and (is_store(root) or root == os.path.realpath(default_root()))
-
-
-def check_apart(root: str) -> None:
-    """Refuse docker-machine's store: its `rm` would delete our machines. Raises UsageError."""
-    if not (is_store(root) or os.path.lexists(os.path.join(shared_certificates(root), "ca-key.pem"))):
-        return
-    is_named = os.path.abspath(os.environ.get("MACHINE_STORAGE_PATH", "") or os.sep) == root
-    again = (
-        Hint("Give the same command again, after", "unset MACHINE_STORAGE_PATH")
-        if is_named
-        else Hint("Give the same command again, without --storage-path")
-    )
-    raise UsageError(
-        f"{root} is docker-machine's store: its rm would delete a machine that machinectl keeps there",
-        again | Hint("or import docker-machine's machines", into_own_store(root)),
-    )
-
-
-def is_its_own(root: str, name: str) -> bool:
-    """Return whether docker-machine owns it; both programs may share a store."""
-    directory = directory_of(root, name)
-    return os.path.lexists(os.path.join(directory, RECORD)) and not os.path.lexists(os.path.join(directory, OURS))
-
-
-def machine_directories(root: str) -> list[str]:
-    try:
-        with os.scandir(os.path.join(root, "machines")) as found:
-            names = [entry.name for entry in found if not entry.name.startswith(".") and entry.is_dir()]
-    except (OSError, ValueError):
-        return []
-    return sorted(names, key=lambda name: (natural(name), name))
 
 
 def old_machine_names(root: str) -> list[str]:
@@ -104,19 +55,13 @@ def old_machine_names(root: str) -> list[str]:
         os.listdir(place)
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)
-        above = os.path.dirname(root)
-        around = next((each for each in (above, os.path.dirname(above)) if is_store(each)), "")
         hint = Hint("Name the directory that holds certs and machines; see", "ls -la", root)
-        if around:
-            hint = Hint("Did you mean the store around it?", "machinectl import --from-docker-machine", around)
         raise StoreError(f"{root} is not a store of docker-machine: {place}: {reason}", hint) from exc
     return [
-        name for name in machine_directories(root) if not os.path.lexists(os.path.join(directory_of(root, name), OURS))
+        name
+        for name in machine_directories(root)
+        if not os.path.lexists(os.path.join(directory_of(root, name), RECORD))
     ]
-
-
-def directory_of(root: str, name: str) -> str:
-    return os.path.join(root, "machines", name)
 
 
 @dataclass(frozen=True)
@@ -155,7 +100,7 @@ def read_old_machine(root: str, name: str) -> OldMachine:
             f"The machine {name!r} in docker-machine's store has an invalid name",
             Hint("Look at what it is", "ls -la", os.path.join(root, "machines")),
         )
-    path = os.path.join(directory_of(root, name), RECORD)
+    path = os.path.join(directory_of(root, name), DOCKER_MACHINE_RECORD)
     try:
         data = json.loads(read_file(path, LONGEST))
     except FileNotFoundError as exc:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from machinectl.driver import OptionValue
-    from machinectl.machines.docker_machine.config_json import Origin
-    from machinectl.machines.docker_machine.old_store import OldMachine
+    from machinectl.exports.old_machines import OldMachine
+    from machinectl.machines.config_json import Origin
 
 # docker-machine's defaults (libmachine/drivers/base.go).
 USER, SSH_PORT = "root", 22

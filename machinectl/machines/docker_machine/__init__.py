@@ -1,1 +1,0 @@
-"""Read and convert docker-machine's records; never write them."""
