@@ -1,6 +1,8 @@
-"""Write counts and times, and read them."""
+"""Write counts, times and sizes, and read them."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 from machinectl.errors import Hint, UsageError
 
@@ -19,6 +21,10 @@ MOST_DIGITS = len(str(LONGEST_LIFETIME))
 NAMED = 3
 # Show tenths below this. Seconds.
 FINE = 10
+# docker prints these (github.com/docker/go-units).
+MEMORY_SIZES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB")
+# Each is 1000 times the previous one.
+SIZES = ("B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB")
 
 
 def plural(count: int, noun: str, several: str = "") -> str:
@@ -88,3 +94,43 @@ def lifetime_words(seconds: float) -> str:
     days, rest = divmod(passed, DAY)
     hours = f" {rest // HOUR} h" if rest >= HOUR else ""
     return f"{plural(days, 'day')}{hours}"
+
+
+def human_duration(seconds: float) -> str:
+    """Return docker's approximation: "47 hours", "2 weeks"."""
+    whole = int(seconds)
+    if whole < 1:
+        return "Less than a second"
+    if whole < MINUTE:
+        return "1 second" if whole == 1 else f"{whole} seconds"
+    if whole < HOUR:
+        return "About a minute" if whole < 2 * MINUTE else f"{whole // MINUTE} minutes"
+    return human_hours(int(seconds / HOUR + 0.5), int(seconds / HOUR))
+
+
+def human_hours(rounded: int, whole: int) -> str:
+    if rounded == 1:
+        return "About an hour"
+    hours = {"hours": 1, "days": 24, "weeks": 7 * 24, "months": 30 * 24, "years": 365 * 24}
+    for name, following in pairwise(hours):
+        if rounded < 2 * hours[following]:
+            return f"{rounded // hours[name]} {name}"
+    return f"{whole // hours['years']} years"
+
+
+def memory_size(size: float) -> str:
+    """Return bytes in units of 1024 (BytesSize): 7.565GiB."""
+    return in_units(size, 1024, 4, MEMORY_SIZES)
+
+
+def human_size(size: float) -> str:
+    """Return bytes in units of 1000: 12.3kB."""
+    return in_units(size, 1000, 3, SIZES)
+
+
+def in_units(size: float, step: int, digits: int, units: tuple[str, ...]) -> str:
+    for unit in units[:-1]:
+        if size < step:
+            return f"{size:.{digits}g}{unit}"
+        size /= step
+    return f"{size:.{digits}g}{units[-1]}"

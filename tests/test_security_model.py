@@ -30,7 +30,6 @@ from tests import (
     test_certs_docker,
     test_host_changes,
     test_hostile_records,
-    test_spool_directory,
     test_strange_files,
 )
 from tests.cli import test_pasted_text, test_use
@@ -45,6 +44,7 @@ from tests.commands import (
 from tests.commands.test_create_lab import decoded, telling_of_programs
 from tests.docker_cli import test_contexts, test_env
 from tests.engine import test_probe
+from tests.files import test_spool_directory
 from tests.hosts import (
     test_answering_host,
     test_setup,

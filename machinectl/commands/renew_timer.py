@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint, MachineError
 from machinectl.files.atomic import make_directories, remove_if_present, replace_file
-from machinectl.files.home_directory import check_home_known
 from machinectl.files.ownership import exposed
+from machinectl.files.user_directories import check_home_known
 from machinectl.machines.store.store_paths import default_root
 from machinectl.renewal.daily_job import DailyJob, check_printable, job_name, own_program
 from machinectl.renewal.scheduler import scheduler

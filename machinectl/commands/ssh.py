@@ -78,7 +78,7 @@ def ssh(store: Store, console: Console, words: Sequence[str], login: Login, *, n
             f"There is no ssh on this computer, and machinectl's own takes a command, not {arguments[0]}",
             Hint("Install the OpenSSH client"),
         )
-    from machinectl.ssh.client.interactive_shell import run_shell
+    from machinectl.ssh.native.interactive_shell import run_shell
 
     pin = pin_in_store(store, console, machine)
     with logged_in(machine, console, login, ssh=endpoint, quietly=True, native=True, pin=pin) as session:

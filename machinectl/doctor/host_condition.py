@@ -10,8 +10,7 @@ from machinectl.errors import BY_SERVICE, NO_HINT, SET_CLOCK, Hint
 from machinectl.files.atomic import quote_word
 from machinectl.provision import preflight
 from machinectl.provision.steps import docker_socket
-from machinectl.quantities import plural
-from machinectl.units import memory_size
+from machinectl.quantities import memory_size, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

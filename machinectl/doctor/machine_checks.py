@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
     from machinectl.provision.facts.health import Health
     from machinectl.provision.facts.host_facts import Facts
-    from machinectl.ssh.client.session import SSHSession
+    from machinectl.ssh.session import SSHSession
 
 STATE, SSH, ROOT, HOST = "State", "SSH and host key", "Root", "Host"
 # A factor for the timeout: reading takes 0.3 s, more if the host swaps.

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from machinectl.engine.endpoint import Endpoint
 from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.files.atomic import quote_word, read_file
-from machinectl.files.home_directory import check_home_known
+from machinectl.files.user_directories import check_home_known
 from machinectl.json_values import as_dict, as_text
 from machinectl.url import parse_url
 

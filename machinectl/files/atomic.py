@@ -196,3 +196,19 @@ def quote_word(word: str) -> str:
     from machinectl.shell import POSIX
 
     return POSIX.quoted(word)
+
+
+def take_lock(descriptor: int, *, without_locks: bool) -> bool:
+    """Lock an open file or directory while this process lives. Return False if another process holds it.
+
+    `without_locks` is what to return on a file system that has no locks.
+    """
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return without_locks
+    return True

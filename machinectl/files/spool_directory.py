@@ -7,9 +7,9 @@ import shutil
 import tempfile
 from contextlib import contextmanager, suppress
 
-from machinectl.files.descriptor_lock import take_lock
+from machinectl.files.atomic import take_lock
 from machinectl.files.ownership import checked_place
-from machinectl.files.temporary_files import temporary_place
+from machinectl.files.user_directories import temporary_place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

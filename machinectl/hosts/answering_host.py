@@ -31,7 +31,7 @@ def answering_host(
     if not knows_key(policy):
         return ssh
     # paramiko takes 150 ms to load.
-    from machinectl.ssh.client.connect import check_host_key
+    from machinectl.ssh.connect import check_host_key
 
     hosts = list(dict.fromkeys([ssh.host, *machine.addresses]))
     memory = AddressMemory(machine.name, machine.directory, SSH)
@@ -68,7 +68,7 @@ def has_own_key(
     ssh: SSHEndpoint, policy: HostKeyPolicy, credentials: Credentials, console: Console, timeout: float
 ) -> bool | None:
     """Return whether the SSH server has the machine's key; None if no key is known, or none was seen."""
-    from machinectl.ssh.client.connect import check_host_key
+    from machinectl.ssh.connect import check_host_key
 
     if not (knows_key(policy) and read_settings(ssh).is_direct):
         return None

@@ -122,7 +122,7 @@ class HostWatch:
         return engine.probe(engine_endpoint(self.machine), LOOK)
 
     def _is_silent(self, *, refused_is_up: bool) -> bool:
-        from machinectl.ssh.client.connection_failures import connect_to_sshd
+        from machinectl.ssh.connection_failures import connect_to_sshd
         from machinectl.ssh.ssh_errors import SSHError
         from machinectl.ssh.ssh_settings import read_settings
 

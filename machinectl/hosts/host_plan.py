@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from machinectl.provision.decision import Decision
     from machinectl.provision.facts.host_facts import Facts
     from machinectl.provision.target import Allowed
-    from machinectl.ssh.client.session import SSHSession
     from machinectl.ssh.runner import Runner
+    from machinectl.ssh.session import SSHSession
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class HostPlan:
 
 
 def login_summary(session: SSHSession, root: Runner) -> str:
-    from machinectl.ssh.client.sudo import Root
+    from machinectl.ssh.sudo import Root
 
     return f"Logged in as {session.user}" + (f", who becomes root by {root.program}" if isinstance(root, Root) else "")
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held
     from machinectl.provision.job import Remote
-    from machinectl.ssh.client.session import SSHSession
     from machinectl.ssh.runner import StreamingRunner
+    from machinectl.ssh.session import SSHSession
     from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
 
 
@@ -131,7 +131,7 @@ def logged_in(
     or MachineError without SSH.
     """
     # paramiko takes 150 ms to load.
-    from machinectl.ssh.client.connect import connect
+    from machinectl.ssh.connect import connect
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
     from machinectl.ssh.ssh_errors import NoKey, SSHError
 
@@ -267,7 +267,7 @@ def pin_host_key(held: Held, console: Console, login: Login, ssh: SSHEndpoint) -
 
     An unreachable host is an error only if a key is required.
     """
-    from machinectl.ssh.client.connect import check_host_key
+    from machinectl.ssh.connect import check_host_key
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
     from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
 
@@ -313,7 +313,7 @@ def lock_as_root(held: Held, console: Console, login: Login, session: SSHSession
 
 
 def root_runner(session: SSHSession, console: Console, login: Login) -> StreamingRunner:
-    from machinectl.ssh.client.sudo import become_root
+    from machinectl.ssh.sudo import become_root
 
     return become_root(session, login.credentials, console)
 

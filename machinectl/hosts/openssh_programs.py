@@ -183,7 +183,7 @@ class StderrReader:
 
 def raise_ssh_failure(log: LoginLog, machine: Machine, console: Console, login: Login) -> None:
     """Raise SSHError for a login that ssh's log explains."""
-    from machinectl.ssh.client.openssh_session import connection_failure
+    from machinectl.ssh.openssh.openssh_session import connection_failure
     from machinectl.ssh.ssh_errors import PORT, USER, SSHError
     from machinectl.ssh.ssh_settings import read_settings
 
@@ -227,7 +227,7 @@ def raise_changed_host_key(machines: Iterable[Machine], console: Console, login:
 
 
 def verify_host_key(machine: Machine, console: Console, login: Login) -> None:
-    from machinectl.ssh.client.connect import check_host_key
+    from machinectl.ssh.connect import check_host_key
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
     from machinectl.ssh.ssh_errors import HostKeyRefused
 

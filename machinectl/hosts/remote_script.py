@@ -17,8 +17,8 @@ from machinectl.hosts.login import (
 )
 from machinectl.hosts.openssh_programs import checked_known_hosts
 from machinectl.machines.machine_driver import ssh_endpoint
-from machinectl.ssh.client.direct_session import CONNECT_SECONDS, NotStarted
-from machinectl.ssh.client.direct_session import follow as follow_by_system
+from machinectl.ssh.openssh.direct_session import CONNECT_SECONDS, NotStarted
+from machinectl.ssh.openssh.direct_session import follow as follow_by_system
 from machinectl.ssh.openssh.multiplexing import Multiplexing
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def raise_if_unreachable(machine: Machine, endpoint: SSHEndpoint, failure: NotSt
     """Raise Unreachable if the host did not answer, to avoid a second timeout."""
     if not failure.is_silent:
         return
-    from machinectl.ssh.client.connection_failures import connect_error
+    from machinectl.ssh.connection_failures import connect_error
     from machinectl.ssh.ssh_settings import read_settings
 
     chosen = read_settings(endpoint)

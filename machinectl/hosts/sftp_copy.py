@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from machinectl.hosts.copy_paths import MachinePath
     from machinectl.hosts.login import Login
     from machinectl.machines.store import Store
-    from machinectl.ssh.client.sftp_files import Files
+    from machinectl.ssh.native.sftp_files import Files
     from machinectl.ssh.openssh.copy_commands import CopyOptions
 
 # Seconds to remove leftovers from a host after ^C.
@@ -167,8 +167,8 @@ def run_in_thread(work: Callable[[], None], stopped: threading.Event) -> None:
 
 def open_files(store: Store, console: Console, place: MachinePath, login: Login, connections: ExitStack) -> Files:
     # paramiko takes 150 ms to load.
-    from machinectl.ssh.client.native_session import native_session
-    from machinectl.ssh.client.sftp_files import LocalFiles, RemoteFiles
+    from machinectl.ssh.native.native_session import native_session
+    from machinectl.ssh.native.sftp_files import LocalFiles, RemoteFiles
 
     if place.machine is None:
         return LocalFiles()

@@ -10,7 +10,7 @@ from machinectl.engine.endpoint import DiskFullError
 from machinectl.engine.probe import disk_full
 from machinectl.images.engine_images import AGAIN, PATIENCE, Images, LoadError, load_image, tag_image
 from machinectl.images.write_archive import archive, parcel
-from machinectl.units import human_size
+from machinectl.quantities import human_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Container, Iterator

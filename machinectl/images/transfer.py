@@ -28,7 +28,7 @@ from machinectl.images.send import (
 )
 from machinectl.images.spool import SourceError, Spool
 from machinectl.images.write_archive import UNTOLD, parcel
-from machinectl.units import human_size
+from machinectl.quantities import human_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Iterator, Mapping

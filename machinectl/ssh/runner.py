@@ -1,4 +1,4 @@
-"""Interfaces for running commands."""
+"""Interfaces for running commands, and their exit statuses."""
 
 from __future__ import annotations
 
@@ -10,6 +10,12 @@ if TYPE_CHECKING:
 
 # For a command that only reads or writes a file, in seconds.
 COMMAND_TIMEOUT = 60.0
+# Linux signals (signal(7)).
+FROM_1_ON = "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM"
+NAMES = dict(enumerate(FROM_1_ON.split(), 1))
+NAMES |= {24: "XCPU", 25: "XFSZ", 31: "SYS"}
+# A shell adds this to a signal's number; the highest signal number.
+ADDED, HIGHEST = 128, 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +62,13 @@ class StreamingRunner(Runner, Protocol):
         *,
         input: Input | None = None,  # noqa: A002
     ) -> int | None: ...
+
+
+def is_signalled(status: int) -> bool:
+    return ADDED < status <= ADDED + HIGHEST
+
+
+def status_text(status: int) -> str:
+    """Name the signal, if any."""
+    signal = NAMES.get(status - ADDED, "")
+    return f"status {status}{signal and f': SIG{signal}'}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint
 from machinectl.ssh.framing import LONGEST_NUMBER, FramedStream
-from machinectl.ssh.signals import is_signalled
+from machinectl.ssh.runner import is_signalled
 from machinectl.ssh.ssh_errors import SSHError, shell_ended
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.quantities import plural
-from machinectl.ssh.client.master import ForwardedPort, bracketed
+from machinectl.ssh.openssh.master import ForwardedPort, bracketed
 from machinectl.ssh.ssh_errors import ConnectionLost
 from machinectl.tunnels.local_ports import (
     LOOPBACK,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from machinectl.console import Console
-    from machinectl.ssh.client.master import Master
+    from machinectl.ssh.openssh.master import Master
     from machinectl.tunnels.published_ports import Wish
 
 # A hostile host could cause endless different ones.

@@ -16,7 +16,7 @@ from machinectl.hosts.login import logged_in, pin_in_store
 from machinectl.hosts.present_name import LOOK_SECONDS
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.quantities import first_names
-from machinectl.ssh.client.openssh_session import system_master
+from machinectl.ssh.openssh.openssh_session import system_master
 from machinectl.ssh.ssh_errors import ConnectionLost, HostKeyRefused
 from machinectl.tunnels.container_events import ContainerEvents, Services, list_containers
 from machinectl.tunnels.open_ports import DistinctWarnings
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from machinectl.engine import Endpoint
     from machinectl.hosts.login import Login
     from machinectl.hosts.present_name import PresentName
-    from machinectl.ssh.client.master import Master
+    from machinectl.ssh.openssh.master import Master
     from machinectl.tunnels.open_ports import OpenPorts
     from machinectl.tunnels.published_ports import Container, Wish
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.files.atomic import remove_if_present
-from machinectl.files.dead_sockets import is_dead_socket
 from machinectl.files.ownership import exposed
+from machinectl.files.user_directories import is_dead_socket
 from machinectl.machines.store import Store
 from machinectl.tunnels.socket_notes import (
     living_notes,

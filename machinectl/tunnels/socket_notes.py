@@ -16,8 +16,7 @@ from contextlib import contextmanager, suppress
 
 from machinectl.errors import Hint, MachineError
 from machinectl.files.atomic import PRIVATE_FILE, read_file, remove_if_present, write_new
-from machinectl.files.dead_sockets import listening_process, remove_dead_socket
-from machinectl.files.runtime_directory import socket_directory
+from machinectl.files.user_directories import listening_process, remove_dead_socket, socket_directory
 from machinectl.value_classes import Frozen, replace
 
 TYPE_CHECKING = False

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
-from machinectl.ssh.client.sudo import sudoers
+from machinectl.ssh.sudo import sudoers
 from tests.lab.container import run_container
 from tests.lab.image import PASSWORD, archives
 from tests.lab.place import KEY

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.engine.dialling import ssh_socket
-from machinectl.ssh.client import direct_session
-from machinectl.ssh.client.connect import connect
+from machinectl.ssh.connect import connect
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.keys.host_keys import HostKeyPolicy
-from machinectl.ssh.openssh import multiplexing, ssh_options
+from machinectl.ssh.openssh import direct_session, multiplexing, ssh_options
 from tests.support.in_process import machinectl
 from tests.support.openssh_7_4 import KEYWORDS, install
 from tests.support.quiet import Quiet

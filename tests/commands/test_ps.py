@@ -21,7 +21,7 @@ from machinectl.commands.ps import ContainerQuery
 from machinectl.engine import Endpoint, probe_by
 from machinectl.engine.endpoint import Deadline
 from machinectl.machines.record import Machine, Phase
-from machinectl.units import human_duration, human_size
+from machinectl.quantities import human_duration, human_size
 from tests.support import servers
 from tests.support.hostile_engine import ENDING, ENDLESS, IN_JSON
 from tests.support.in_process import machinectl

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.files.runtime_directory import socket_directory
+from machinectl.files.user_directories import socket_directory
 from machinectl.process_streams import StopEvent, run_streamed
-from machinectl.ssh.client import direct_session
 from machinectl.ssh.destination import SSHEndpoint
-from machinectl.ssh.openssh import multiplexing
+from machinectl.ssh.openssh import direct_session, multiplexing
 from tests.support.program import machinectl
 from tests.support.real import need
 from tests.support.registered import register

@@ -25,7 +25,7 @@ from machinectl.hosts.login import Login
 from machinectl.hosts.openssh_programs import LONGEST_LINE, MOST_KEPT, SSHFiles, run_ssh_program
 from machinectl.hosts.sftp_copy import FileCopier, copy_by_sftp, explain_sftp_failure
 from machinectl.machines.record import Machine
-from machinectl.ssh.client.sftp_files import LocalFiles
+from machinectl.ssh.native.sftp_files import LocalFiles
 from machinectl.ssh.openssh.copy_commands import CopyOptions
 from machinectl.ssh.ssh_errors import SSHError
 from tests.support.hostile_ssh import MEASURED

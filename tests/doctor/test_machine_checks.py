@@ -282,7 +282,7 @@ def test_an_engine_that_means_harm_keeps_nobody_and_moves_no_cursor(name: str) -
 def test_a_host_that_means_harm_is_told_as_what_it_is(
     store: Store, sshd: Sshd, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr("machinectl.ssh.client.openssh_session.LOGIN_SECONDS", 1.0)
+    monkeypatch.setattr("machinectl.ssh.openssh.openssh_session.LOGIN_SECONDS", 1.0)
     behaviour, _ = hostile_ssh.ENDING[name]
     with serving(behaviour) as port:
         monkeypatch.setattr(sshd, "port", port)

@@ -18,7 +18,7 @@ from machinectl.engine.dialling.kept_files import ENGINE, LOCK, locked, open_loc
 from machinectl.engine.dialling.ssh_dial import SSHWire
 from machinectl.engine.endpoint import Deadline, Endpoint
 from machinectl.engine.http import dial
-from machinectl.files.runtime_directory import DIGEST_LETTERS, socket_directory
+from machinectl.files.user_directories import DIGEST_LETTERS, socket_directory
 from machinectl.state import State
 from machinectl.url import parse_url
 from tests.support.sshd import keygen, public

@@ -14,8 +14,8 @@ from machinectl.hosts.login import Login, logged_in, pin_known_hosts, pinned_kno
 from machinectl.hosts.remote_script import raise_if_unreachable
 from machinectl.machines.machine_driver import ssh_endpoint
 from machinectl.machines.record import Phase
-from machinectl.ssh.client.direct_session import NotStarted
 from machinectl.ssh.keys.credentials import Credentials
+from machinectl.ssh.openssh.direct_session import NotStarted
 from machinectl.ssh.ssh_errors import LoginRefused, Unreachable
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet

@@ -25,11 +25,11 @@ from machinectl.machines.record import Machine, Phase
 from machinectl.provision.decision import EngineDown
 from machinectl.provision.host_changes import PackageInstalled
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed
-from machinectl.ssh.client.connect import connect
-from machinectl.ssh.client.sudo import become_root
+from machinectl.ssh.connect import connect
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.keys.host_keys import HostKeyPolicy
+from machinectl.ssh.sudo import become_root
 from machinectl.state import State
 from tests.lab.place import KEY
 from tests.support.quiet import Quiet

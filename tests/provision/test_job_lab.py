@@ -8,10 +8,10 @@ import pytest
 
 from machinectl.driver import SSHEndpoint
 from machinectl.provision.job import Job
-from machinectl.ssh.client.connect import connect
-from machinectl.ssh.client.sudo import become_root
+from machinectl.ssh.connect import connect
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.keys.host_keys import HostKeyPolicy
+from machinectl.ssh.sudo import become_root
 from tests.lab.place import KEY
 from tests.support.quiet import Quiet
 

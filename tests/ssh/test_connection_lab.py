@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.hosts.authorized_keys import authorize_key
-from machinectl.ssh.client.sudo import become_root, sudoers
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.keys.host_keys import HostKeyPolicy
 from machinectl.ssh.keys.private_keys import public_line
 from machinectl.ssh.ssh_errors import CommandFailed, ConnectionLost, LoginRefused, NoShell, RootRefused, SSHError
+from machinectl.ssh.sudo import become_root, sudoers
 from tests.lab.image import PASSWORD
 from tests.lab.place import KEY
 from tests.support.quiet import Quiet
@@ -27,8 +27,8 @@ from tests.support.sshd import by_system, keygen, log_in
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from machinectl.ssh.client.session import SSHSession
     from machinectl.ssh.runner import Runner
+    from machinectl.ssh.session import SSHSession
     from tests.lab.fixtures import FreshHost
     from tests.lab.host import Host
     from tests.support.sshd import SSHConfig

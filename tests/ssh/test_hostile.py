@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.ssh.client import native_session, openssh_session
-from machinectl.ssh.client.connect import check_host_key
+from machinectl.ssh.connect import check_host_key
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.keys.host_keys import HostKeyPolicy
+from machinectl.ssh.native import native_session
+from machinectl.ssh.openssh import openssh_session
 from machinectl.ssh.ssh_errors import SSHError
 from tests.support import hostile_ssh
 from tests.support.hostile_ssh import MEASURED, MEMORY

@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.ssh.client import openssh_session
-from machinectl.ssh.client.connect import check_host_key, connect
-from machinectl.ssh.client.sudo import become_root
+from machinectl.ssh.connect import check_host_key, connect
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.keys.host_keys import HostKeyPolicy
+from machinectl.ssh.openssh import openssh_session
 from machinectl.ssh.ssh_errors import (
     HostKeyRefused,
     LoginRefused,
     SSHError,
     Unsupported,
 )
+from machinectl.ssh.sudo import become_root
 from tests.support import hostile_ssh
 from tests.support.quiet import Quiet
 from tests.support.servers import serving
@@ -284,7 +284,7 @@ def test_a_key_on_a_token_leaves_other_keys_their_turn(sshd: Sshd, tmp_path: Pat
 # A program that a server keeps waiting, and that prints the process of its ssh.
 WAITING = """
 import os, signal, subprocess, sys
-from machinectl.ssh.client import openssh_session
+from machinectl.ssh.openssh import openssh_session
 from machinectl.ssh.destination import SSHEndpoint
 from tests.support.sshd import log_in
 def wait(login, process, *_):

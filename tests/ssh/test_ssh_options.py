@@ -115,7 +115,7 @@ OWN_SHELL = """
 import os, sys
 os.environ["MACHINE_NATIVE_SSH"] = "1"
 from machinectl.ssh.destination import SSHEndpoint
-from machinectl.ssh.client.interactive_shell import run_shell
+from machinectl.ssh.native.interactive_shell import run_shell
 from tests.support.sshd import log_in
 host, user, port, key, *command = sys.argv[1:]
 with log_in(SSHEndpoint(host, user, int(port), key)) as session:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.ssh import framing
-from machinectl.ssh.client.sudo import Root, become_root, check_password_command, probe_command, root_refused, sudoers
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.runner import CommandResult
 from machinectl.ssh.ssh_errors import RootRefused
+from machinectl.ssh.sudo import Root, become_root, check_password_command, probe_command, root_refused, sudoers
 from tests.support.quiet import Quiet, Silent
 from tests.support.real import need
 from tests.support.sshd import log_in
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from machinectl.ssh.client.session import SSHSession
+    from machinectl.ssh.session import SSHSession
     from tests.support.sshd import Sshd
 
     Stand = Callable[..., SSHSession]

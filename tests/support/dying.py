@@ -18,7 +18,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from machinectl.ssh.client.session import Transfer
+    from machinectl.ssh.session import Transfer
 
 # The part that means what is sent to engines.
 ENGINE = "engine"
@@ -56,7 +56,7 @@ def die_around_commands(number: int, directory: str, part: str) -> None:
     before each record. Of the other changes only those of paths that contain `part` count: what a kill leaves there is
     tested without a host. A file that is still to be renamed is no change.
     """
-    from machinectl.ssh.client.openssh_session import SystemSession
+    from machinectl.ssh.openssh.openssh_session import SystemSession
 
     left, changed, commanded = number, False, False
 

@@ -25,7 +25,7 @@ import pytest
 
 from machinectl.files.atomic import replace_file
 from machinectl.ssh import ssh_settings
-from machinectl.ssh.client.connect import connect
+from machinectl.ssh.connect import connect
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.keys.host_keys import HostKeyPolicy
@@ -36,7 +36,7 @@ from tests.support.real import need
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from machinectl.ssh.client.session import SSHSession
+    from machinectl.ssh.session import SSHSession
 
 SBIN = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 # sshd refuses to start where its unprivileged half has no empty directory to live in; its unit makes it.
@@ -312,7 +312,7 @@ def ways(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Non
     """
     first = getattr(request, "param", "native first")
     turns = itertools.repeat(first == "native") if first in {"native", "system"} else in_turn(first)
-    monkeypatch.setattr("machinectl.ssh.client.connect.is_native", lambda: next(turns))
+    monkeypatch.setattr("machinectl.ssh.connect.is_native", lambda: next(turns))
 
 
 def in_turn(first: str) -> Iterator[bool]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl.cli.go.docker_ps import Fields, local_time, short_id
 from machinectl.json_values import as_dict, as_integer, as_list, as_text
-from machinectl.units import human_duration, human_size
+from machinectl.quantities import human_duration, human_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

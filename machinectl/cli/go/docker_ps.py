@@ -14,7 +14,7 @@ from machinectl.cli.go.tabwriter import letter_width
 from machinectl.cli.go.value_format import plain_json
 from machinectl.engine.image_names import FAMILIAR, REFERENCE
 from machinectl.json_values import as_dict, as_integer, as_list, as_text
-from machinectl.units import human_duration, human_size
+from machinectl.quantities import human_duration, human_size
 
 # The table's columns, with headings. The others are for templates.
 HEADINGS = {

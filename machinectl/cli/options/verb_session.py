@@ -28,7 +28,7 @@ class GivenTLS:
         self.key = key
 
 
-# As docker-machine calls it. `ssh.client.connect` reads it.
+# As docker-machine calls it. `ssh.connect` reads it.
 NATIVE_SSH = "MACHINE_NATIVE_SSH"
 
 

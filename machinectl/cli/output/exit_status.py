@@ -12,7 +12,7 @@ from machinectl.cli.output.stdio import OutputError
 from machinectl.cli.output.style import BOLD, RED, YELLOW, coloured, columns, flowed, is_drawn_on, wrapped
 from machinectl.errors import NO_HINT, Declined, Hint, MachineError
 from machinectl.files.atomic import make_directories, quote_word, replace_file
-from machinectl.files.home_directory import check_home_known
+from machinectl.files.user_directories import check_home_known
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.cli.go.tabwriter import align
 from machinectl.cli.tables.text_table import cell_text
-from machinectl.units import human_duration, memory_size
+from machinectl.quantities import human_duration, memory_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,8 +13,7 @@ from machinectl.cli.tables.dry_run import NOTHING, plan_report
 from machinectl.cli.tables.text_table import print_rows
 from machinectl.errors import MachineError
 from machinectl.machines.selection import listed_for_each
-from machinectl.quantities import first_names
-from machinectl.units import human_duration
+from machinectl.quantities import first_names, human_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -8,10 +8,8 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from machinectl.files.atomic import PRIVATE_FILE
-from machinectl.files.dead_sockets import remove_dead_socket
-from machinectl.files.descriptor_lock import take_lock
-from machinectl.files.runtime_directory import DIGEST_LETTERS
+from machinectl.files.atomic import PRIVATE_FILE, take_lock
+from machinectl.files.user_directories import DIGEST_LETTERS, remove_dead_socket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ from machinectl.engine.dialling.deadline_socket import Wire
 from machinectl.engine.endpoint import EngineError, ForeignKey
 from machinectl.errors import Hint, one_line
 from machinectl.files.spool_directory import temporary_directory
-from machinectl.files.temporary_files import small_file
+from machinectl.files.user_directories import small_file
 from machinectl.ssh.destination import ssh_command
 from machinectl.ssh.openssh.login_log import read_log
 from machinectl.state import State

@@ -29,7 +29,7 @@ from machinectl.engine.dialling.ssh_dial import (
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.errors import Hint, one_line
 from machinectl.files.spool_directory import temporary_directory
-from machinectl.files.temporary_files import small_file
+from machinectl.files.user_directories import small_file
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.openssh import multiplexing
 from machinectl.ssh.openssh.login_log import read_log

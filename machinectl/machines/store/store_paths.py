@@ -15,7 +15,7 @@ import os
 
 from machinectl.errors import Hint, MachineError
 from machinectl.files.atomic import Translated, quote_word
-from machinectl.files.home_directory import check_home_known
+from machinectl.files.user_directories import check_home_known
 from machinectl.machines import record
 from machinectl.machines.store.lock import is_locked
 

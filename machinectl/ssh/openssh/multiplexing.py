@@ -12,7 +12,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from machinectl.files.atomic import read_file
-from machinectl.files.runtime_directory import DIGEST_LETTERS, socket_directory
+from machinectl.files.user_directories import DIGEST_LETTERS, socket_directory
 from machinectl.process_streams import query_program
 from machinectl.ssh.destination import ssh_command
 from machinectl.ssh.openssh.config_block import USERS_OWN

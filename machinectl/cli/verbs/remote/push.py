@@ -26,8 +26,7 @@ from machinectl.images.reference import parse_platform, parse_reference
 from machinectl.images.send import Sent
 from machinectl.images.spool import SourceError
 from machinectl.images.transfer import Order
-from machinectl.quantities import duration, plural
-from machinectl.units import human_size
+from machinectl.quantities import duration, human_size, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -17,7 +17,7 @@ from machinectl.cli.typed_words import typed_line
 from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.hosts.output_streams import LIMIT, OutputPiece
 from machinectl.machines.record import natural
-from machinectl.ssh.signals import status_text
+from machinectl.ssh.runner import status_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

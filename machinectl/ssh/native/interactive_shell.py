@@ -13,15 +13,15 @@ import paramiko
 
 from machinectl.errors import Hint
 from machinectl.process_streams import Input, Limits, Stdin
-from machinectl.ssh.client.native_login import FAILURES, failure_reason
-from machinectl.ssh.client.native_session import ChannelFeeder, listen_to_channel, native_session
-from machinectl.ssh.client.session import Transfer
+from machinectl.ssh.native.native_login import FAILURES, failure_reason
+from machinectl.ssh.native.native_session import ChannelFeeder, listen_to_channel, native_session
+from machinectl.ssh.session import Transfer
 from machinectl.ssh.ssh_errors import SSHError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from machinectl.ssh.client.session import SSHSession
+    from machinectl.ssh.session import SSHSession
 
 
 def run_shell(session: SSHSession, command: Sequence[str] = ()) -> int:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.process_streams import run_streamed
 from machinectl.ssh import framing
-from machinectl.ssh.client.connection_failures import no_session
+from machinectl.ssh.connection_failures import no_session
 from machinectl.ssh.openssh import multiplexing
 from machinectl.ssh.openssh.login_log import LoginLog, read_log
 from machinectl.ssh.openssh.ssh_options import option_words, quote_config_path
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from contextlib import ExitStack
 
-    from machinectl.ssh.client.session import Transfer
+    from machinectl.ssh.session import Transfer
     from machinectl.ssh.ssh_settings import Settings
 
 # Seconds for a free session, and for the end of ssh.

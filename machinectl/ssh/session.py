@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from machinectl.errors import Hint
 from machinectl.process_streams import Stdin
-from machinectl.ssh import framing
-from machinectl.ssh.client import denials
-from machinectl.ssh.runner import COMMAND_TIMEOUT, CommandResult
+from machinectl.ssh import denials, framing
+from machinectl.ssh.runner import COMMAND_TIMEOUT, CommandResult, status_text
 from machinectl.ssh.script_output import MOST_OUTPUT, CollectedOutput, ScriptOutput, end_command, final_status
-from machinectl.ssh.signals import status_text
 from machinectl.ssh.ssh_errors import CommandFailed, ConnectionLost, SSHError, command_timeout, shell_ended
 
 if TYPE_CHECKING:

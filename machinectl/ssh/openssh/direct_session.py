@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from machinectl.errors import Hint
 from machinectl.files.spool_directory import temporary_directory
 from machinectl.process_streams import run_streamed
-from machinectl.ssh.client.session import SSHSession
 from machinectl.ssh.framing import LOGIN_COMMAND
 from machinectl.ssh.openssh import multiplexing
 from machinectl.ssh.openssh.login_log import LoginLog, read_logs
 from machinectl.ssh.openssh.ssh_options import COMMANDS_ONLY, JUMP_LOG, WITH_INPUT, openssh_command, option_words
+from machinectl.ssh.session import SSHSession
 from machinectl.ssh.ssh_errors import ConnectionLost, SSHError
 from machinectl.ssh.ssh_settings import DEFAULTS, choose_settings
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import subprocess
 
     from machinectl.process_streams import Input, StopEvent, WriteOutput
-    from machinectl.ssh.client.session import Transfer
     from machinectl.ssh.destination import SSHEndpoint
+    from machinectl.ssh.session import Transfer
 
 # `connect` diagnoses a host that does not answer in this time.
 CONNECT_SECONDS = 15

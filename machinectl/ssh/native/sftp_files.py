@@ -15,7 +15,7 @@ from machinectl.process_streams import CHUNK
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from machinectl.ssh.client.native_session import NativeSession
+    from machinectl.ssh.native.native_session import NativeSession
 
 # Bytes in one request that any server accepts, and bytes to request ahead.
 PIECE, AHEAD = 1 << 15, 1 << 24

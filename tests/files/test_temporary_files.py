@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.errors import MachineError
-from machinectl.files import runtime_directory, spool_directory, temporary_files
+from machinectl.files import spool_directory, user_directories
 from machinectl.files.spool_directory import temporary_directory
 from tests.support.in_process import machinectl
 from tests.support.registered import register
@@ -36,13 +36,13 @@ def in_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.delenv("TMPDIR", raising=False)
     monkeypatch.setattr(tempfile, "gettempdir", none)
     monkeypatch.setattr(spool_directory, "ON_DISK", "/nonexistent")
-    monkeypatch.setattr(temporary_files, "IN_MEMORY", str(tmp_path))
+    monkeypatch.setattr(user_directories, "IN_MEMORY", str(tmp_path))
     return tmp_path
 
 
 @pytest.fixture
 def nowhere(monkeypatch: pytest.MonkeyPatch, in_memory: Path) -> None:
-    monkeypatch.setattr(temporary_files, "IN_MEMORY", f"{in_memory}/nonexistent")
+    monkeypatch.setattr(user_directories, "IN_MEMORY", f"{in_memory}/nonexistent")
 
 
 @pytest.mark.parametrize("make", [temporary_directory, spool_directory.spool_directory])
@@ -63,7 +63,7 @@ def test_without_a_place_one_error_names_tmpdir(make: Callable[[], AbstractConte
 
 @pytest.mark.usefixtures("nowhere")
 def test_messages_of_ssh_need_no_place() -> None:
-    with temporary_files.small_file() as file:
+    with user_directories.small_file() as file:
         file.write(b"ssh: hello\n")
         file.seek(0)
         assert file.read() == b"ssh: hello\n"
@@ -92,9 +92,9 @@ def test_scp_says_what_it_needs(store: Store, sshd: Sshd, tmp_path: Path, reques
 def test_a_read_only_directory_of_an_earlier_run_is_not_for_sockets(
     runtime: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = runtime_directory.socket_directory()
+    before = user_directories.socket_directory()
     assert before == str(runtime / f"machinectl-{os.geteuid()}")
     access = os.access
     # As of a read-only file system, for root, too.
     monkeypatch.setattr(os, "access", lambda path, mode: path != before and access(path, mode))
-    assert runtime_directory.socket_directory() != before
+    assert user_directories.socket_directory() != before

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint
 from machinectl.ssh import framing
-from machinectl.ssh.client.denials import new_password
-from machinectl.ssh.client.session import ScriptRunner, last_line
+from machinectl.ssh.denials import new_password
 from machinectl.ssh.keys.credentials import TRIES, ask_secret
 from machinectl.ssh.runner import CommandResult
+from machinectl.ssh.session import ScriptRunner, last_line
 from machinectl.ssh.ssh_errors import RootRefused
 
 if TYPE_CHECKING:
     from machinectl.console import Console
-    from machinectl.ssh.client.session import SSHSession
     from machinectl.ssh.keys.credentials import Credentials
     from machinectl.ssh.runner import StreamingRunner
+    from machinectl.ssh.session import SSHSession
 
 # Printed by probe_command's script.
 ROOT, ABSENT, FREE, WANTS_PASSWORD, NO_TERMINAL, DOAS = "root", "absent", "free", "password", "terminal", "doas"

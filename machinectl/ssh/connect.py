@@ -5,18 +5,18 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from machinectl.ssh.client.openssh_session import check_openssh_key, connect_by_openssh
 from machinectl.ssh.keys.host_keys import HostKeys
+from machinectl.ssh.openssh.openssh_session import check_openssh_key, connect_by_openssh
 from machinectl.ssh.ssh_settings import is_native, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from machinectl.console import Console
-    from machinectl.ssh.client.session import SSHSession
     from machinectl.ssh.destination import SSHEndpoint
     from machinectl.ssh.keys.credentials import Credentials
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
+    from machinectl.ssh.session import SSHSession
 
 
 def connect(
@@ -41,7 +41,7 @@ def connect(
     try:
         if native or is_native():
             # paramiko takes 150 ms to load.
-            from machinectl.ssh.client.native_session import connect_natively
+            from machinectl.ssh.native.native_session import connect_natively
 
             return connect_natively(settings, credentials, host_keys, console, trace)
         return connect_by_openssh(endpoint, settings, credentials, host_keys, console, trace)
@@ -66,7 +66,7 @@ def check_host_key(
     if timeout is not None:
         settings = dataclasses.replace(settings, connect_timeout=min(timeout, settings.connect_timeout))
     if is_native():
-        from machinectl.ssh.client.native_session import check_key_natively
+        from machinectl.ssh.native.native_session import check_key_natively
 
         check_key_natively(settings, credentials, host_keys, console)
     else:

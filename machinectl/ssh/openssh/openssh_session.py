@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint, one_line
 from machinectl.files.spool_directory import temporary_directory
-from machinectl.files.temporary_files import small_file
+from machinectl.files.user_directories import small_file
 from machinectl.process_streams import query_program
-from machinectl.ssh.client import connection_failures, denials
-from machinectl.ssh.client.connection_failures import UNREACHABLE
-from machinectl.ssh.client.master import Master, end_group
-from machinectl.ssh.client.session import SSHSession
+from machinectl.ssh import connection_failures, denials
+from machinectl.ssh.connection_failures import UNREACHABLE
 from machinectl.ssh.keys import known_hosts
 from machinectl.ssh.keys.host_keys import find_known, if_right, revoked_key
 from machinectl.ssh.openssh.askpass import Visit, wait_for_output
 from machinectl.ssh.openssh.hops import Hop, Route, route_to
+from machinectl.ssh.openssh.master import Master, end_group
 from machinectl.ssh.openssh.private_agent import LockedKeys, check_named_key
 from machinectl.ssh.openssh.ssh_options import BACKGROUND, MEETING, READY, SHELL, option_words, quote_config_path
+from machinectl.ssh.session import SSHSession
 from machinectl.ssh.ssh_errors import (
     ConnectionLost,
     HostKeyRefused,
@@ -43,12 +43,12 @@ if TYPE_CHECKING:
     from typing import IO
 
     from machinectl.console import Console
-    from machinectl.ssh.client.session import Transfer
     from machinectl.ssh.destination import SSHEndpoint
     from machinectl.ssh.keys.credentials import Credentials
     from machinectl.ssh.keys.host_keys import HostKeys
     from machinectl.ssh.keys.known_hosts import HostKey
     from machinectl.ssh.openssh.login_log import LoginLog
+    from machinectl.ssh.session import Transfer
     from machinectl.ssh.ssh_settings import Settings
 
 # A host may have ssh write to its log, or to stderr, without end; in blocks of 512 bytes.

@@ -18,7 +18,7 @@ from paramiko.ssh_exception import IncompatiblePeer
 from machinectl.errors import Hint, MachineError, one_line
 from machinectl.files.atomic import read_file
 from machinectl.process_streams import CHUNK, GRACE, InputReader, Limits, find_program
-from machinectl.ssh.client.connection_failures import (
+from machinectl.ssh.connection_failures import (
     LONGEST_GREETING,
     check_greeting,
     connect_to_sshd,
@@ -28,12 +28,12 @@ from machinectl.ssh.client.connection_failures import (
     not_forwarded,
     place,
 )
-from machinectl.ssh.client.native_login import FAILURES, NativeLogin, NoLogin, failure_reason
-from machinectl.ssh.client.session import SSHSession, Transfer
 from machinectl.ssh.framing import LOGIN_COMMAND
 from machinectl.ssh.keys.host_keys import HostKeyPolicy, HostKeys
 from machinectl.ssh.keys.known_hosts import HostKey
+from machinectl.ssh.native.native_login import FAILURES, NativeLogin, NoLogin, failure_reason
 from machinectl.ssh.runner import COMMAND_TIMEOUT
+from machinectl.ssh.session import SSHSession, Transfer
 from machinectl.ssh.ssh_errors import (
     ConnectionLost,
     HostKeyRefused,

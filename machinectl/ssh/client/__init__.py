@@ -1,1 +1,0 @@
-"""Log in to hosts, and run commands there, by the system's ssh or by paramiko."""

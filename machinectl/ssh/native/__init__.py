@@ -1,0 +1,1 @@
+"""Use paramiko, by its public API."""
