@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import socket
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -122,7 +122,6 @@ class HostWatch:
         return engine.probe(engine_endpoint(self.machine), LOOK)
 
     def _is_silent(self, *, refused_is_up: bool) -> bool:
-        from machinectl.ssh.connection_failures import connect_to_sshd
         from machinectl.ssh.ssh_errors import SSHError
         from machinectl.ssh.ssh_settings import read_settings
 
@@ -134,7 +133,7 @@ class HostWatch:
                 # Behind a jump host, a refused connection and silence look the same.
                 with logged_in(self.machine, SilentConsole(), self.login, ssh=self.way, timeout=LOOK):
                     return False
-            connect_to_sshd(dataclasses.replace(found, connect_timeout=LOOK)).close()
-        except SSHError as exc:
-            return not (refused_is_up and isinstance(exc.__cause__, ConnectionRefusedError))
+            socket.create_connection((found.hostname, found.port), LOOK).close()
+        except (SSHError, OSError, UnicodeError) as exc:
+            return not (refused_is_up and ConnectionRefusedError in {type(exc), type(exc.__cause__)})
         return False

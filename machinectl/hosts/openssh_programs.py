@@ -183,7 +183,7 @@ class StderrReader:
 
 def raise_ssh_failure(log: LoginLog, machine: Machine, console: Console, login: Login) -> None:
     """Raise SSHError for a login that ssh's log explains."""
-    from machinectl.ssh.openssh.openssh_session import connection_failure
+    from machinectl.ssh.openssh.login_failures import connection_failure
     from machinectl.ssh.ssh_errors import PORT, USER, SSHError
     from machinectl.ssh.ssh_settings import read_settings
 

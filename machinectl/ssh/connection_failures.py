@@ -1,67 +1,53 @@
-"""Say why a host cannot be reached, whichever SSH was used. Must not import paramiko."""
+"""Say why nobody gets in at a host, whichever SSH was used. Must not import paramiko."""
 
 from __future__ import annotations
 
 import errno
-import select
-import socket
-import time
-from contextlib import suppress
+import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint, one_line
-from machinectl.name_resolution import resolve
-from machinectl.ssh.ssh_errors import PORT, REJECTING_GREETINGS, ConnectionLost, NotForwarded, SSHError, Unreachable
+from machinectl.quantities import plural
+from machinectl.ssh.ssh_errors import (
+    KEY,
+    PORT,
+    REJECTING_GREETINGS,
+    ConnectionLost,
+    LoginRefused,
+    NoShell,
+    NotForwarded,
+    SSHError,
+    Unreachable,
+)
+from machinectl.ssh.ssh_settings import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.name_resolution import AddressInfo
     from machinectl.ssh.ssh_settings import Settings
 
 GREETING = "SSH-"
-# RFC 4253 4.2, in bytes; longest quote of a host's text, in characters.
-LONGEST_GREETING, LONGEST_SAID = 255, 100
-# Seconds between two looks at a greeting.
-LOOK_SECONDS = 0.02
 UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN}
+# pam_nologin(8) with systemd's text, and sshd without PAM.
+NOT_NOW = re.compile(r"System is (booting up|going down)|pam_nologin|not permitted to log in", re.IGNORECASE)
+# pam_unix(8) and sshd.
+NEW_PASSWORD = re.compile(r"password (has expired|change required)|to change your password", re.IGNORECASE)
+EXPIRED = re.compile(r"account has expired", re.IGNORECASE)
+# cloud-init's command= for root's key if root may not log in.
+ANOTHER_USER = re.compile(r"login as the user \"?([^\s\"]+)\"? rather than", re.IGNORECASE)
+# Longest quotes of a host's text, in characters.
+LONGEST_OUTPUT, LONGEST_SAID = 200, 100
+PASSWORD_METHODS = ("password", "keyboard-interactive")
+GIVE_PASSWORD = Hint("Give the password: --ssh-password-file <FILE>")
 
 
-def connect_to_sshd(settings: Settings) -> socket.socket:
-    """Try each address in turn. Raises SSHError."""
-    deadline = time.monotonic() + settings.connect_timeout
-    addresses = resolve_host(settings)
-    failure: OSError = TimeoutError()
-    for left, (family, kind, protocol, _, address) in zip(range(len(addresses), 0, -1), addresses, strict=True):
-        connection = socket.socket(family, kind, protocol)
-        try:
-            # Share the time among the addresses: one may drop packets.
-            connection.settimeout(max(0.1, (deadline - time.monotonic()) / left))
-            connection.connect(address)
-            # Nagle's algorithm would delay commands, which are small packets.
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except OSError as exc:
-            connection.close()
-            failure = exc
-        except BaseException:
-            connection.close()
-            raise
-        else:
-            return connection
-    raise connect_error(settings, failure) from failure
+def place(settings: Settings) -> str:
+    return f"{settings.hostname} port {settings.port}"
 
 
-def resolve_host(settings: Settings) -> Sequence[AddressInfo]:
-    try:
-        return resolve(settings.hostname, settings.port, settings.connect_timeout, settings.family)
-    except TimeoutError as exc:
-        raise SSHError(
-            f"The name {settings.hostname} was not resolved within {settings.connect_timeout:.0f} s",
-            Hint("Check the name server", "getent hosts", settings.hostname),
-        ) from exc
-    except (OSError, UnicodeError) as exc:
-        why = exc.strerror if isinstance(exc, OSError) else "one of its parts is empty, or too long"
-        raise unresolved(settings, why or "") from exc
+def see_ssh(settings: Settings) -> Hint:
+    return Hint("See what ssh says", f"ssh -v {settings.login_options}")
 
 
 def unresolved(settings: Settings, why: str) -> SSHError:
@@ -83,30 +69,6 @@ def connect_error(settings: Settings, failure: OSError) -> SSHError:
         return SSHError(what, Hint("On the host", "systemctl status ssh"), PORT)
     kind = Unreachable if failure.errno in UNREACHABLE else SSHError
     return kind(f"There is no way to {where}: {failure.strerror or failure}", try_it)
-
-
-def place(settings: Settings) -> str:
-    return f"{settings.hostname} port {settings.port}"
-
-
-def see_ssh(settings: Settings) -> Hint:
-    return Hint("See what ssh says", f"ssh -v {settings.login_options}")
-
-
-def check_greeting(connection: socket.socket, settings: Settings) -> None:
-    """Raises SSHError unless a server of SSH greets. Leaves its greeting unread."""
-    deadline = time.monotonic() + settings.connect_timeout
-    said = b""
-    while (left := deadline - time.monotonic()) > 0 and select.select([connection], [], [], left)[0]:
-        with suppress(OSError):
-            said = connection.recv(LONGEST_GREETING, socket.MSG_PEEK)
-        if said.startswith(GREETING.encode()):
-            return
-        line = said.split(b"\n")[0].rstrip(b"\r").decode(errors="replace")
-        if not GREETING.startswith(line) or not line:
-            raise greeting_error(settings, line or None)
-        time.sleep(LOOK_SECONDS)
-    raise greeting_error(settings, said.decode() or None, is_late=True)
 
 
 def greeting_error(settings: Settings, line: str | None, *, is_late: bool = False) -> SSHError:
@@ -170,7 +132,93 @@ def jump_host_hint(settings: Settings, machine: str) -> Hint:
     return Hint("It is a jump host. Try", f"ssh {settings.login_options}")
 
 
-def proxy_command_error(settings: Settings, command: str, said: str) -> NotForwarded:
-    return NotForwarded(
-        f"The ProxyCommand does not lead to {place(settings)}{said and f': {said}'}", Hint("Try it", command)
+def login_refused(
+    settings: Settings, tried: Sequence[str], unused: Sequence[str], methods: Sequence[str]
+) -> LoginRefused:
+    """`tried` and `unused` name keys; `methods` are those that the host accepts."""
+    what = f"tried: {tried_once(tried)}" if tried else "there was no key to try"
+    beside = f"; not usable: {', '.join(unused)}" if unused else ""
+    takes_password = any(method in methods for method in PASSWORD_METHODS)
+    hint = GIVE_PASSWORD if takes_password else Hint("Try", f"ssh {settings.login_options}")
+    accepts = ", ".join(methods) or "nothing"
+    return LoginRefused(f"{settings.login} refuses the login ({what}{beside}); it accepts {accepts}", hint, KEY)
+
+
+def wants_more(
+    settings: Settings, accepted_key: str, methods: Sequence[str], question: str, *, asks: bool
+) -> LoginRefused:
+    """The host accepts the key and wants more; `question` is what it asks, if anything. `asks`: at a terminal."""
+    hint = (
+        Hint("Try it", f"ssh {settings.login_options}") if asks else Hint("Run it at a terminal, where you can answer")
+    )
+    return LoginRefused(
+        f"{settings.login} accepts the key {accepted_key} and wants more: it accepts {', '.join(methods)} "
+        f"now{question and f', and asks: {question!r}'}",
+        (GIVE_PASSWORD if "password" in methods else hint)
+        | Hint(f"or accept the key alone: AuthenticationMethods publickey in sshd_config for {settings.user}"),
+    )
+
+
+def cut_off(settings: Settings, tried: Sequence[str], banner: str) -> LoginRefused:
+    """The host ended the connection during the login."""
+    said = one_line(banner, LONGEST_SAID)
+    if NOT_NOW.search(banner):
+        return LoginRefused(
+            f"{settings.address} currently lets only root log in: {said!r}",
+            Hint("It is starting up or shutting down: wait, and run this again")
+            | Hint("else, on the host", "rm -f /run/nologin"),
+        )
+    if NEW_PASSWORD.search(banner):
+        return LoginRefused(*new_password(settings))
+    if EXPIRED.search(banner):
+        return LoginRefused(
+            f"The account of {settings.user} at {settings.address} has expired: {said!r}",
+            Hint("On the host, as root", f"chage -E -1 {settings.user}"),
+        )
+    advice = Hint("It allows a few attempts; check the password")
+    if said and len(tried) <= 1:
+        # pam_nologin(8) shows the admin's text.
+        advice = Hint("If that is the text of /run/nologin there, wait, or remove it as root", "rm /run/nologin")
+    return LoginRefused(
+        f"{settings.address} ended the connection after {plural(len(tried) or 1, 'attempt')} to log in as "
+        f"{settings.user}: {tried_once(tried) or 'none of ours'}{f'; it said {said!r}' if said else ''}",
+        advice,
+        KEY,
+    )
+
+
+def tried_once(tried: Sequence[str]) -> str:
+    """Return what was tried, and how often if that was more than once."""
+    times = Counter(tried)
+    return ", ".join(what if count == 1 else f"{what} ({count} times)" for what, count in times.items())
+
+
+def instead_of_commands(settings: Settings, said: str) -> NoShell:
+    """Return why a host runs no commands."""
+    if NEW_PASSWORD.search(said):
+        return NoShell(*new_password(settings))
+    another = ANOTHER_USER.search(said)
+    if NOT_NOW.search(said):
+        hint = Hint("If it is starting up or shutting down, wait, and run this again")
+    # A person types this name as part of a command: allow only safe characters.
+    elif another and re.fullmatch(NAME, another[1]):
+        hint = Hint(f"Log in as that user: --ssh-user {another[1]}")
+    else:
+        hint = (
+            Hint("Log in as another user: --ssh-user <USER>")
+            | Hint("or give this one a shell, as root on the host", f"chsh -s /bin/sh {settings.user}")
+            | Hint(
+                f"or look on the host for command= in ~{settings.user}/.ssh/authorized_keys, ForceCommand and "
+                "ChrootDirectory in sshd_config, and exec or read in a start-up file such as ~/.bashrc"
+            )
+        )
+    words = one_line(said.strip()[-LONGEST_OUTPUT:], LONGEST_OUTPUT)
+    says = f"it says {words!r}" if words else "it prints nothing"
+    return NoShell(f"{settings.user} can log in at {settings.address} but run no commands: {says}", hint)
+
+
+def new_password(settings: Settings) -> tuple[str, Hint]:
+    return (
+        f"The password of {settings.user} at {settings.address} has expired: it wants a new one before anything else",
+        Hint("Log in once, and give it one", f"ssh {settings.login_options}"),
     )

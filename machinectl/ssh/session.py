@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from machinectl.errors import Hint
 from machinectl.process_streams import Stdin
-from machinectl.ssh import denials, framing
+from machinectl.ssh import framing
+from machinectl.ssh.connection_failures import instead_of_commands
 from machinectl.ssh.runner import COMMAND_TIMEOUT, CommandResult, status_text
 from machinectl.ssh.script_output import MOST_OUTPUT, CollectedOutput, ScriptOutput, end_command, final_status
 from machinectl.ssh.ssh_errors import CommandFailed, ConnectionLost, SSHError, command_timeout, shell_ended
@@ -143,7 +144,7 @@ class SSHSession(ScriptRunner, contextlib.AbstractContextManager["SSHSession"]):
         return framing.as_user(script, mark, framing.streamed if streamed else framing.collected)
 
     def refusal(self, said: str) -> SSHError:
-        return denials.instead_of_commands(self.settings, said)
+        return instead_of_commands(self.settings, said)
 
     def stream(
         self,
@@ -195,7 +196,7 @@ class SSHSession(ScriptRunner, contextlib.AbstractContextManager["SSHSession"]):
             )
         if output.shell_status is None:
             if output.noise and not output.started and not self.runs_scripts:
-                raise denials.instead_of_commands(self.settings, output.noise)
+                raise instead_of_commands(self.settings, output.noise)
             raise command_timeout(self.settings.address, timeout)
         output.finish()
         self.runs_scripts = self.runs_scripts or output.started

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint
 from machinectl.ssh import framing
-from machinectl.ssh.denials import new_password
+from machinectl.ssh.connection_failures import new_password
 from machinectl.ssh.keys.credentials import TRIES, ask_secret
 from machinectl.ssh.runner import CommandResult
 from machinectl.ssh.session import ScriptRunner, last_line

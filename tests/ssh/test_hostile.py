@@ -69,9 +69,10 @@ def end_of(behaviour: Behaviour, *, timeout: float, command_timeout: float) -> M
 def test_a_server_that_breaks_is_told_in_one_line(name: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if way == "native" and name in hostile_ssh.WITHOUT_PARAMIKO:
         return
-    monkeypatch.setattr(openssh_session, "LOGIN_SECONDS", 5)
+    monkeypatch.setattr(openssh_session, "LOGIN_SECONDS", 3)
+    monkeypatch.setattr(native_session, "AUTHENTICATION_TIMEOUT", 5)
     behaviour, words = hostile_ssh.ENDING[name]
-    error = end_of(behaviour, timeout=20, command_timeout=20)
+    error = end_of(behaviour, timeout=5, command_timeout=5)
     # ssh finds other words for what breaks the protocol.
     assert way == "system" or words in error.cause
 

@@ -12,8 +12,16 @@ import paramiko
 from paramiko.auth_strategy import AuthResult, AuthSource, AuthStrategy
 
 from machinectl.errors import MachineError, one_line
-from machinectl.ssh.connection_failures import LONGEST_SAID, lost_during_login, see_ssh
-from machinectl.ssh.denials import NEW_PASSWORD, cut_off, login_refused, new_password, wants_more
+from machinectl.ssh.connection_failures import (
+    LONGEST_SAID,
+    NEW_PASSWORD,
+    cut_off,
+    login_refused,
+    lost_during_login,
+    new_password,
+    see_ssh,
+    wants_more,
+)
 from machinectl.ssh.keys.credentials import TRIES, ask_secret
 from machinectl.ssh.keys.private_keys import NeedsPassphrase, load_key, read_public_key, unlocked
 from machinectl.ssh.ssh_errors import LoginRefused, NoKey, SSHError

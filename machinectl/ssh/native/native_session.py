@@ -19,9 +19,6 @@ from machinectl.errors import Hint, MachineError, one_line
 from machinectl.files.atomic import read_file
 from machinectl.process_streams import CHUNK, GRACE, InputReader, Limits, find_program
 from machinectl.ssh.connection_failures import (
-    LONGEST_GREETING,
-    check_greeting,
-    connect_to_sshd,
     handshake_error,
     jump_host_hint,
     no_session,
@@ -32,6 +29,7 @@ from machinectl.ssh.framing import LOGIN_COMMAND
 from machinectl.ssh.keys.host_keys import HostKeyPolicy, HostKeys
 from machinectl.ssh.keys.known_hosts import HostKey
 from machinectl.ssh.native.native_login import FAILURES, NativeLogin, NoLogin, failure_reason
+from machinectl.ssh.native.tcp_connection import LONGEST_GREETING, check_greeting, connect_to_sshd
 from machinectl.ssh.runner import COMMAND_TIMEOUT
 from machinectl.ssh.session import SSHSession, Transfer
 from machinectl.ssh.ssh_errors import (

@@ -6,7 +6,6 @@ One ssh in the background logs in (ControlMaster, ssh_config(5)); it ends with t
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import subprocess
 from contextlib import ExitStack
@@ -17,13 +16,12 @@ from typing import TYPE_CHECKING
 from machinectl.errors import Hint, one_line
 from machinectl.files.spool_directory import temporary_directory
 from machinectl.files.user_directories import small_file
-from machinectl.process_streams import query_program
-from machinectl.ssh import connection_failures, denials
-from machinectl.ssh.connection_failures import UNREACHABLE
+from machinectl.ssh.connection_failures import PASSWORD_METHODS, jump_host_hint, not_forwarded, see_ssh
 from machinectl.ssh.keys import known_hosts
 from machinectl.ssh.keys.host_keys import find_known, if_right, revoked_key
 from machinectl.ssh.openssh.askpass import Visit, wait_for_output
 from machinectl.ssh.openssh.hops import Hop, Route, route_to
+from machinectl.ssh.openssh.login_failures import connection_error, login_refusal
 from machinectl.ssh.openssh.master import Master, end_group
 from machinectl.ssh.openssh.private_agent import LockedKeys, check_named_key
 from machinectl.ssh.openssh.ssh_options import BACKGROUND, MEETING, READY, SHELL, option_words, quote_config_path
@@ -32,11 +30,9 @@ from machinectl.ssh.ssh_errors import (
     ConnectionLost,
     HostKeyRefused,
     LoginRefused,
-    NotForwarded,
     SSHError,
     Unsupported,
 )
-from machinectl.value_classes import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,25 +55,11 @@ LIMITED = ["/bin/sh", "-c", GUARDED]
 LOGIN_SECONDS = 60.0
 # Time for a login at a jump host, and for the start of ssh.
 JUMP_SECONDS, SPARE_SECONDS = 15.0, 1.0
-# Timeout for a program that answers at once, in seconds.
-ASK_TIMEOUT = 10.0
-# Longest quote of what a host offers, in characters.
-LONGEST_OFFER = 300
 # Most of a banner to read, in bytes.
 MOST_SAID = 1 << 12
-# ssh says this of a file that holds none.
-NOT_A_KEY = {"invalid format", "error in libcrypto"}
-# Kinds of algorithms, as ssh names them -> options of ssh_config and `ssh -Q` names.
-KINDS = {
-    "key exchange method": ("KexAlgorithms", "kex"),
-    "host key type": ("HostKeyAlgorithms", "key"),
-    "cipher": ("Ciphers", "cipher"),
-    "MAC": ("MACs", "mac"),
-}
 # The kinds of host keys. A user may know the fingerprint of any of them. An ssh-rsa key signs with SHA-2 (RFC 8332).
 RSA = "rsa-sha2-512,rsa-sha2-256"
 KEY_KINDS = ("ssh-ed25519", "ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521", RSA)
-ERRNOS = {os.strerror(number): number for number in (errno.ECONNREFUSED, errno.ETIMEDOUT, *UNREACHABLE)}
 
 
 def connect_by_openssh(
@@ -255,9 +237,7 @@ class OpenSSHLogin:
         self._look(hop, hop.look_options({**options, "PreferredAuthentications": "none"}))
         entries = known_hosts.parse_known_hosts(seen_path(hop).read_bytes()) if seen_path(hop).exists() else []
         if not entries:
-            raise SSHError(
-                f"{hop.settings.address} shows no key that could be pinned", connection_failures.see_ssh(hop.settings)
-            )
+            raise SSHError(f"{hop.settings.address} shows no key that could be pinned", see_ssh(hop.settings))
         return entries[0].key
 
     def _vouched_key(self, hop: Hop) -> HostKey | None:
@@ -295,7 +275,8 @@ class OpenSSHLogin:
         for hop, following in zip(hops, [*hops[1:], None], strict=True):
             log = hop.log
             if following and log.unforwarded:
-                raise not_forwarded(hop, following, log.unforwarded)
+                is_forbidden = "prohibited" in log.unforwarded
+                raise not_forwarded(following.settings, hop.settings.address, is_forbidden=is_forbidden)
             if following and log.is_logged_in:
                 continue
             try:
@@ -303,7 +284,7 @@ class OpenSSHLogin:
             except LoginRefused as exc:
                 if hop.is_jump:
                     machine = "" if hop.is_aside else hop.host_keys.machine
-                    exc.advise(connection_failures.jump_host_hint(hop.settings, machine))
+                    exc.advise(jump_host_hint(hop.settings, machine))
                 raise
             return
 
@@ -327,7 +308,7 @@ class OpenSSHLogin:
         for path in self._keys.locked(hop):
             if (path == log.accepted or path not in offered) and self._keys.try_passphrases(hop, path):
                 return
-        if not hop.asks and can_answer(self.console, hop) and set(denials.PASSWORD_METHODS) & set(log.methods):
+        if not hop.asks and can_answer(self.console, hop) and set(PASSWORD_METHODS) & set(log.methods):
             hop.asks = True
             return
         raise login_refusal(hop, log, self.console)
@@ -345,110 +326,6 @@ def may_vouch(settings: Settings) -> bool:
 
 def seen_path(hop: Hop) -> Path:
     return hop.directory / "seen"
-
-
-def not_forwarded(jump: Hop, following: Hop, said: str) -> NotForwarded:
-    is_forbidden = "prohibited" in said
-    return connection_failures.not_forwarded(following.settings, jump.settings.address, is_forbidden=is_forbidden)
-
-
-def login_refusal(hop: Hop, log: LoginLog, console: Console) -> LoginRefused:
-    settings, answers = hop.settings, hop.answers
-    unused = [*(unusable_key(*each) for each in log.unusable), *hop.unused]
-    if denials.NEW_PASSWORD.search(f"{log.text} {' '.join(answers.asked)}"):
-        return LoginRefused(*denials.new_password(settings))
-    if log.is_partial and log.accepted:
-        question = answers.asked[-1].partition(") ")[2] if answers.asked else ""
-        return denials.wants_more(settings, log.accepted, log.methods, question, asks=console.interactive)
-    return denials.login_refused(settings, [*log.offered, *answers.tried], unused, log.methods)
-
-
-def unusable_key(path: str, why: str) -> str:
-    if why in NOT_A_KEY:
-        return f"The key {path} is not a private key"
-    return f"{path} (make it private: chmod 600)" if why == "bad permissions" else f"{path} ({why})"
-
-
-def connection_error(hop: Hop, log: LoginLog, said: str, *, is_late: bool) -> SSHError:
-    """Say why there was no login, and no refusal either."""
-    return (
-        unconnected_error(hop.settings, log, said)
-        or key_exchange_error(hop.settings, log, is_late=is_late or log.is_late)
-        or login_error(hop, log, said, is_late=is_late)
-    )
-
-
-def unconnected_error(settings: Settings, log: LoginLog, said: str) -> SSHError | None:
-    if log.unresolved:
-        return connection_failures.unresolved(settings, log.unresolved)
-    if log.unconnected:
-        why = log.unconnected[2]
-        failure = OSError(ERRNOS[why], why) if why in ERRNOS else OSError(why)
-        error = connection_failures.connect_error(settings, failure)
-        error.__cause__ = failure
-        return error
-    if settings.proxy_command and not log.has_greeting:
-        last = one_line("".join(said.strip().splitlines()[-1:]))
-        return connection_failures.proxy_command_error(settings, settings.proxy_command, last)
-    if log.find(r"^debug1: (?:Connecting to|Executing proxy command)"):
-        return None
-    words = one_line("".join((log.last_line or said).strip().splitlines()[-1:]))
-    return SSHError(f"ssh cannot connect to {settings.address}: {words}", connection_failures.see_ssh(settings))
-
-
-def connection_failure(settings: Settings, log: LoginLog) -> SSHError | None:
-    """Explain the log of an ssh that somebody else uses, with LogLevel INFO; None if there was a connection."""
-    if log.unconnected:
-        # It may be a jump host.
-        hostname, port, _ = log.unconnected
-        settings = replace(settings, hostname=hostname, port=port)
-    if log.unresolved or log.unconnected:
-        return unconnected_error(settings, log, "")
-    if log.is_late or log.find(r"^(?:kex|ssh)_exchange_identification: "):
-        return connection_failures.greeting_error(settings, log.first_line, is_late=log.is_late)
-    return None
-
-
-def key_exchange_error(settings: Settings, log: LoginLog, *, is_late: bool) -> SSHError | None:
-    if log.negotiation:
-        return nothing_shared(settings, *log.negotiation)
-    if not log.has_greeting:
-        return connection_failures.greeting_error(settings, log.first_line, is_late=is_late)
-    if log.find(r"^KnownHostsCommand.* failed"):
-        return HostKeyRefused(
-            f"KnownHostsCommand of your SSH configuration failed: no key of {settings.address} is trusted",
-            Hint("Try it", settings.known_hosts_command),
-        )
-    if log.fingerprint:
-        return None
-    why = "" if is_late else (log.closed or one_line(log.last_line) or "it was closed")
-    return connection_failures.handshake_error(settings, why)
-
-
-def login_error(hop: Hop, log: LoginLog, said: str, *, is_late: bool) -> SSHError:
-    settings, see_ssh = hop.settings, connection_failures.see_ssh(hop.settings)
-    if log.closed is not None and log.is_key_proved:
-        return denials.cut_off(settings, [*log.offered, *hop.answers.tried], said)
-    if log.closed is not None or is_late:
-        return connection_failures.lost_during_login(settings, "" if is_late else log.closed or "it was closed")
-    why = one_line(log.last_line) or "ssh gives no reason"
-    return SSHError(f"The login at {settings.address} failed: {why}", see_ssh)
-
-
-def nothing_shared(settings: Settings, kind: str, offered: list[str]) -> SSHError:
-    """Show how to enable an algorithm that ssh leaves off."""
-    keyword, query = KINDS.get(kind, (kind, ""))
-    answer = query_program(["ssh", "-Q", query], ASK_TIMEOUT) if query else None
-    known = answer.stdout.decode(errors="replace").split() if answer else []
-    offers = one_line(", ".join(offered), LONGEST_OFFER)
-    hint = Hint("Update OpenSSH, on the host or here")
-    if usable := next((name for name in offered if name in known), ""):
-        lines = f"Host {settings.host}\\n  {keyword} +{usable}\\n"
-        hint |= Hint(f"or let ssh use {usable}, which is outdated", f"printf '{lines}' >> ~/.ssh/config")
-    what = connection_failures.place(settings)
-    return Unsupported(
-        f"{what} is incompatible with our SSH: ssh uses none of the {keyword} that it offers ({offers})", hint
-    )
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
