@@ -17,11 +17,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from machinectl.cli.declarations.shared_flags import TIMEOUT
 from machinectl.cli.go.tabwriter import aligned_table
 from machinectl.commands.certs.create import certs_create
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
+from machinectl.verbs.shared_flags import TIMEOUT
 from tests import (
     bench_apply,
     bench_engines,

@@ -49,9 +49,9 @@ class Hint(NamedTuple):
 def hints() -> frozenset[Hint]:
     # To parse the others takes as long again.
     naming = [path for path in modules() if PROGRAM.search(path.read_text())]
-    found = (
-        (path, line, match[1]) for path in naming for line, text in texts(path) for match in COMMAND.finditer(text)
-    )
+    # Examples of the help have tests of their own.
+    said = ((path, line, text) for path in naming for line, text in texts(path, declared=False))
+    found = ((path, line, match[1]) for path, line, text in said for match in COMMAND.finditer(text))
     commands = ((path, line, END.split(words)[0].strip()) for path, line, words in found)
     return frozenset(
         Hint(f"{path.relative_to(ROOT)}:{line}", command)
@@ -146,8 +146,8 @@ def typed(text: str, store: Store) -> str:
 
 
 def is_typed(hint: Hint) -> bool:
-    # Examples of the help have tests of their own, and commands in sentences end in words.
-    return "/declarations/" not in hint.where and not hint.text.startswith(NOT_TYPED)
+    # Commands in sentences end in words.
+    return not hint.text.startswith(NOT_TYPED)
 
 
 def test_each_hint_is_a_command_line_where_it_is_typed(store: Store, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.cli.catalogue import GROUPS, VERBS, group_verbs
-from machinectl.cli.declarations.option_help import option_help
+from machinectl.cli.option_help import option_help
 from machinectl.cli.parsing import completion_candidates
 from machinectl.cli.parsing.shell_snippets import ENDINGS, QUOTED
 from machinectl.machines.flags import SHELL

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl import __version__
 from machinectl.cli.catalogue import ABOUT, GROUPS, OPTIONS, SECTIONS, TOPICS, VERBS, section_verbs
-from machinectl.cli.declarations.driver_option import IN_DRIVER
-from machinectl.cli.declarations.option_help import arguments_of, examples_with, option_rows, usage_lines
-from machinectl.cli.declarations.shared_flags import LOGIN
+from machinectl.cli.driver_option import IN_DRIVER
+from machinectl.cli.option_help import arguments_of, examples_with, option_rows, usage_lines
 from machinectl.cli.options.help_request import flags_and_driver
+from machinectl.cli.own_flags import LOGIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from machinectl.cli.declarations.declared_verb import Verb
+    from machinectl.cli.declared_verb import Verb
     from machinectl.machines.flags import Flag
 
     # What a piece of the reference is ("section", "verb", "option", "text", "example"), and its texts.

@@ -1,54 +1,56 @@
-"""Find verbs in their declarations. Light path: import only the module that declares the verb."""
+"""Find verbs in their declarations. Light path: import only the module of the verb."""
 
 from __future__ import annotations
 
+import os
 import sys
 
-from machinectl.cli.declarations.shared_flags import BEFORE_THE_VERB
+from machinectl.cli.own_flags import BEFORE_THE_VERB
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
-    from machinectl.cli.declarations.declared_verb import Verb
+    from machinectl.cli.declared_verb import Verb
     from machinectl.machines.flags import Flag
 
 ABOUT = "Make servers Docker hosts, and point the docker CLI at one of them."
-# Sections of `--help` by the module of cli.declarations that declares their verbs.
-DECLARED = {
-    "Use a machine": "use_a_machine",
-    "Manage machines": "make_machines",
-    "Maintain hosts": "look_after_hosts",
-    "Inspect machines": "look_closer",
-    "Many machines at once": "many_machines",
-    "Share machines": "share_machines",
-}
-COMMON, PLUMBING = "Common commands", "For shells, scripts and other tools"
-# Verbs that `--help` lists in another section than their module's, in order.
-PICKED = {
-    COMMON: (
-        *("create", "ls", "env", "use", "ssh", "scp", "run", "docker", "ps", "push"),
-        *("doctor", "provision", "upgrade", "apply", "rm"),
-    ),
-    PLUMBING: ("config", "api", "inventory", "ssh-config", "shell-init", "completion", "docker-plugin"),
-}
-SECTION_OF = {name: section for section, names in PICKED.items() for name in names}
-SECTIONS = (COMMON, *DECLARED, PLUMBING)
+# It stands above this package, so that it is not imported but looked up.
+PACKAGE = "machinectl.verbs"
 
-# Built at first use, because that imports all declarations.
+
+def package() -> Any:
+    __import__(PACKAGE)
+    return sys.modules[PACKAGE]
+
+
+def listed_verbs() -> dict[str, tuple[str, str, str]]:
+    """Return section, module and summary of each verb whose module exists, in the order of `--help`."""
+    verbs = package()
+    existing = {name.partition(".")[0] for place in verbs.__path__ for name in os.listdir(place)}
+    return {
+        name: (section, module, summary)
+        for section, members in verbs.SECTIONS.items()
+        for name, (module, summary) in members.items()
+        if module in existing
+    }
+
+
+LISTED = listed_verbs()
+SECTIONS = tuple(dict.fromkeys(section for section, _, _ in LISTED.values() if section))
+COMMON = SECTIONS[0]
+
+# Built at first use, because that imports all declarations: ALL has keys like `certs ls`, VERBS only top-level verbs.
 ALL: dict[str, Verb]
 VERBS: dict[str, Verb]
 GROUPS: dict[str, dict[str, Verb]]
-# The verbs of each section that was asked for.
-IMPORTED: dict[str, dict[str, Verb]] = {}
 
 
 def __getattr__(name: str) -> Any:
-    """Build ALL (with keys like `certs ls`), VERBS (only top-level verbs) and GROUPS."""
     if name not in {"ALL", "VERBS", "GROUPS"}:
         raise AttributeError(name)
-    everything = {verb: declared for section in DECLARED for verb, declared in declared_in(section).items()}
+    everything = {verb: declared for verb in LISTED if (declared := find_verb(verb))}
     groups: dict[str, dict[str, Verb]] = {}
     for verb, declared in everything.items():
         group, _, last = verb.rpartition(" ")
@@ -59,35 +61,32 @@ def __getattr__(name: str) -> Any:
     return globals()[name]
 
 
-def declared_in(section: str) -> dict[str, Verb]:
-    if section in IMPORTED:
-        return IMPORTED[section]
-    path = f"machinectl.cli.declarations.{DECLARED[section]}"
-    __import__(path)
-    verbs: dict[str, Verb] = sys.modules[path].VERBS
-    for name, declared in verbs.items():
-        declared.section = "" if declared.hidden else SECTION_OF.get(name, section)
-        group, _, own = name.rpartition(" ")
-        if group:
-            verbs[group].verbs.add(own)
-    IMPORTED[section] = verbs
-    return verbs
-
-
 def find_verb(verb: str) -> Verb | None:
-    return next((verbs[verb] for verbs in map(declared_in, DECLARED) if verb in verbs), None)
+    if verb not in LISTED:
+        return None
+    section, module, summary = LISTED[verb]
+    path = f"{PACKAGE}.{module}"
+    __import__(path)
+    declared: Verb = sys.modules[path].VERBS[verb]
+    declared.section, declared.module, declared.summary = section, path, summary
+    declared.verbs = members(verb)
+    return declared
+
+
+def members(group: str) -> set[str]:
+    """Return the words that name the verbs of a group."""
+    start = f"{group} "
+    return {verb.removeprefix(start) for verb in LISTED if verb.startswith(start)}
 
 
 def section_verbs(section: str) -> Iterable[tuple[str, str]]:
     """Return the verbs of a section of `--help` with their summaries, in order."""
-    verbs: dict[str, Verb] = sys.modules[__name__].VERBS
-    names = PICKED.get(section) or [name for name, declared in verbs.items() if declared.section == section]
-    return ((name, verbs[name].summary) for name in names)
+    return ((verb, told[2]) for verb, told in LISTED.items() if told[0] == section and " " not in verb)
 
 
 def group_verbs() -> Iterable[tuple[str, str]]:
-    groups = __getattr__("GROUPS").items()
-    return ((group, name) for group, verbs in groups for name, verb in verbs.items() if not verb.hidden)
+    named = (verb.rpartition(" ") for verb, told in LISTED.items() if told[0])
+    return ((group, last) for group, _, last in named if group)
 
 
 def flags_of_verb(verb: str) -> Sequence[Flag]:
@@ -98,8 +97,13 @@ def flags_of_verb(verb: str) -> Sequence[Flag]:
     return declared.flags if declared else ()
 
 
+def examples_of(verb: str) -> Sequence[str]:
+    declared = find_verb(verb)
+    return declared.examples if declared else ()
+
+
 # What `help` explains besides commands.
-TOPICS = {
+TOPICS: Mapping[str, str] = {
     "all": "All commands, and the options before them.",
     "ssh-options": "Options of the commands that log in to hosts.",
 }

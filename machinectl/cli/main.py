@@ -11,12 +11,12 @@ import os
 import sys
 
 from machinectl.cli.catalogue import find_verb
-from machinectl.cli.declarations.shared_flags import BEFORE_THE_VERB
 from machinectl.cli.invocation import BY_DOCKER, THIS, own_version
 from machinectl.cli.options.help_request import help_work
 from machinectl.cli.output.exit_status import guarded
 from machinectl.cli.output.stdio import open_streams
 from machinectl.cli.output.stdout import write_out
+from machinectl.cli.own_flags import BEFORE_THE_VERB
 from machinectl.cli.parsing.command_line import NotReadError, read_values
 from machinectl.cli.parsing.command_start import with_dashes
 from machinectl.cli.parsing.go_flags import WITH_DRIVER_OPTIONS, canonical, is_group

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from machinectl.cli.catalogue import find_verb, flags_of_verb
-from machinectl.cli.declarations.shared_flags import BEFORE_THE_VERB
 from machinectl.cli.invocation import NAME, THIS, own_version
 from machinectl.cli.options.driver_flags import canonical_with_driver, command_flags
 from machinectl.cli.options.help_request import HELP_VERBS
@@ -18,6 +17,7 @@ from machinectl.cli.options.typer_verbs import add_verb, new_app, signature
 from machinectl.cli.options.verb_session import session_of
 from machinectl.cli.output.exit_status import guarded, program_with
 from machinectl.cli.output.stdout import write_out
+from machinectl.cli.own_flags import BEFORE_THE_VERB
 from machinectl.cli.parsing.command_start import COMMANDS, DASHES, with_dashes
 from machinectl.cli.parsing.flag_values import without_options
 from machinectl.cli.parsing.go_flags import canonical, flags_of, is_group

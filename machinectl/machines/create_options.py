@@ -129,3 +129,11 @@ ENV_FILE = engine_flag(
 
 # Drivers without hosts to log in to: host options do not apply.
 WITHOUT_HOST = frozenset({"none"})
+# Of docker-machine, for the swarm that it had before Docker Swarm.
+OLD_SWARM = (
+    *(Flag(f"--{name}", hidden=True) for name in ("swarm", "swarm-master", "swarm-experimental")),
+    *(
+        Flag(f"--swarm-{name}", metavar="TEXT", many=True, hidden=True)
+        for name in ("addr", "discovery", "host", "image", "strategy", "opt", "join-opt")
+    ),
+)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from machinectl.cli import main, typer_app
 from machinectl.cli.catalogue import ALL
-from machinectl.cli.declarations.shared_flags import BEFORE_THE_VERB
 from machinectl.cli.options.help_request import help_work
+from machinectl.cli.own_flags import BEFORE_THE_VERB
 from machinectl.cli.parsing.command_line import NotReadError, read_values
 from machinectl.cli.parsing.go_flags import canonical
 from machinectl.errors import MachineError
@@ -24,7 +24,7 @@ from tests.support.program import machinectl
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from machinectl.cli.declarations.declared_verb import Verb
+    from machinectl.cli.declared_verb import Verb
     from machinectl.cli.options.verb_session import Session
 
 RUNNING = [name for name, declared in ALL.items() if declared.runs]

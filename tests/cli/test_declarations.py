@@ -9,43 +9,52 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from machinectl.cli.catalogue import ALL
-from machinectl.cli.declarations.shared_flags import ALL_MACHINES, BEFORE_THE_VERB, LOGIN, NAMES, SELECTOR
 from machinectl.cli.options.run_verb import function_of
+from machinectl.cli.own_flags import ALL_MACHINES, BEFORE_THE_VERB, LOGIN
+from machinectl.verbs.shared_flags import NAMES, SELECTOR
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from machinectl.cli.declarations.declared_verb import Verb
+    from machinectl.cli.declared_verb import Verb
 
-# The command module of the new verb.
+# The file of the new verb.
 FROB = """
-from machinectl.cli.output.stdout import write_out
+from machinectl.cli.declared_verb import PRINTS, Verb
+from machinectl.machines.flags import Flag
+from machinectl.verbs import shared_flags as shared
+
+LOUD = Flag("-L", "--loud", help="Frob loudly.")
+PACE = Flag("--pace", metavar="PACE", value=("fast", "slow"), help="How fast to frob.", default="slow")
+QUIET = Flag("--quiet", help="Be quiet.")
+VERBS = {
+    "frob": Verb(
+        "frob", examples=("machinectl frob orionbox",), arguments=(shared.NAMES,), flags=(LOUD, PACE), output=PRINTS
+    ),
+    "frob ls": Verb("frob_ls", flags=(QUIET,), output=PRINTS),
+}
 
 def frob(here, *, names, loud, pace):
+    from machinectl.cli.output.stdout import write_out
+
     write_out(f"{here.store.root} {names} {loud} {pace}\\n")
 
 def frob_ls(here, *, quiet):
+    from machinectl.cli.output.stdout import write_out
+
     write_out(f"list {quiet}\\n")
 """
-# Its declaration, and that of a flag of another verb, and of an engine option.
+# Its line, and the declarations of a flag of another verb, and of an engine option.
 DECLARED = """
 import json, sys
-import machinectl.cli.verbs
-from machinectl.cli.declarations import look_closer, shared_flags
-from machinectl.cli.declarations.declared_verb import PRINTS, Verb
+from machinectl import verbs
 from machinectl.machines import create_options
 from machinectl.machines.flags import Flag
+from machinectl.verbs import status
 
-machinectl.cli.verbs.__path__.append(sys.argv[1])
-LOUD = Flag("-L", "--loud", help="Frob loudly.")
-PACE = Flag("--pace", metavar="PACE", value=("fast", "slow"), help="How fast to frob.", default="slow")
-look_closer.VERBS["frob"] = Verb(
-    "frob:frob", "Frob machines.", examples=("machinectl frob orionbox",), arguments=(shared_flags.NAMES,),
-    flags=(LOUD, PACE), output=PRINTS,
-)
-QUIET = Flag("--quiet", help="Be quiet.")
-look_closer.VERBS["frob ls"] = Verb("frob:frob_ls", "List them.", flags=(QUIET,), output=PRINTS)
-look_closer.VERBS["status"].flags += (Flag("--frobbed", help="Say whether it was frobbed."),)
+verbs.__path__.append(sys.argv[1])
+verbs.SECTIONS["Inspect machines"] |= {"frob": ("frob", "Frob machines."), "frob ls": ("frob", "List them.")}
+status.VERBS["status"].flags += (Flag("--frobbed", help="Say whether it was frobbed."),)
 create_options.ENGINE_FLAGS += (Flag("--engine-frob", key="frob", metavar="N", help="Frob the engine."),)
 """
 SEEN = """
@@ -81,7 +90,7 @@ build(["frob", "a"])(["-s", "/x", "frob", "a"], standalone_mode=False)
 """
 
 
-def test_a_new_verb_takes_one_declaration_and_one_command_module(tmp_path: Path) -> None:
+def test_a_new_verb_takes_one_file_and_one_line(tmp_path: Path) -> None:
     (tmp_path / "frob.py").write_text(FROB)
     command = [sys.executable, "-c", DECLARED + SEEN, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from machinectl.cli.invocation import THIS
-from machinectl.cli.verbs.manage.power import printed
 from machinectl.machines.record import Machine
 from machinectl.machines.store.name_errors import MORE
 from machinectl.provision.host_changes import FileCreated
+from machinectl.verbs.power import printed
 from tests.support.in_process import machinectl
 from tests.support.program import COMMAND
 from tests.support.registered import added

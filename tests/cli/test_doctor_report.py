@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.check import broken, ok, unknown, unseen
-from machinectl.cli.verbs.look.doctor import check_lines, print_report, told_once
 from machinectl.commands.doctor import DoctorReport
 from machinectl.errors import Hint
+from machinectl.verbs.doctor import check_lines, print_report, told_once
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

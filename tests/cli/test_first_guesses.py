@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from machinectl.cli.catalogue import ALL
-from machinectl.cli.declarations.shared_flags import DRY_RUN
 from machinectl.cli.parsing.suggestions import COMMANDS, DOCKERS
 from machinectl.machines.record import Machine
 from machinectl.machines.store.first_machine import ways_to_create
+from machinectl.verbs.shared_flags import DRY_RUN
 from tests.support.in_process import machinectl
 from tests.support.real import need
 from tests.support.registered import added, register

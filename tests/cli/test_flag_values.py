@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.cli.catalogue import ALL
-from machinectl.cli.declarations.driver_option import driver_flag
-from machinectl.cli.declarations.shared_flags import BEFORE_THE_VERB
+from machinectl.cli.driver_option import driver_flag
 from machinectl.cli.main import run_command_line
+from machinectl.cli.own_flags import BEFORE_THE_VERB
 from machinectl.cli.parsing.flag_values import UNITS
 from machinectl.driver.installed_drivers import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from machinectl.cli.declarations.declared_verb import Verb
+    from machinectl.cli.declared_verb import Verb
     from machinectl.machines.flags import Flag
     from machinectl.machines.store import Store
 

@@ -16,13 +16,13 @@ from machinectl.access.wire.access_answer import AccessAnswer, read_access_answe
 from machinectl.access.wire.access_request import AccessRequest, RequestedMachine, new_access_request
 from machinectl.cli.main import run_command_line
 from machinectl.cli.options.verb_session import Session
-from machinectl.cli.verbs.share.access import access_grant
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.login import Login
 from machinectl.hosts.signing import signed
 from machinectl.machines.holders import ENDING, find_holder, put_holder
 from machinectl.machines.record import Machine
 from machinectl.value_classes import replace as replaced
+from machinectl.verbs.access import access_grant
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added

@@ -17,7 +17,6 @@ from machinectl import certs
 from machinectl.access import granting
 from machinectl.access.issued_files import write_issued
 from machinectl.access.tool_files import LAYOUTS
-from machinectl.cli.declarations.share_machines import TOOLS
 from machinectl.commands.access import issue as issuing
 from machinectl.commands.access.issue import ToolIssue, access_issue, plan_access_issue
 from machinectl.commands.access.ls import access_ls
@@ -37,6 +36,7 @@ from machinectl.machines.holders import (
 )
 from machinectl.machines.record import Machine
 from machinectl.quantities import rfc3339
+from machinectl.verbs.access_issue import TOOLS
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
 from tests.support.real import need

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from machinectl.cli.verbs.many.apply import flags_to_repeat, report_rollout
 from machinectl.commands.apply import apply
 from machinectl.commands.plan import plan
 from machinectl.engine import swarm_api
@@ -38,6 +37,7 @@ from machinectl.ssh.ssh_errors import HostKeyRefused, LoginRefused
 from machinectl.swarm import swarm_join
 from machinectl.swarm.swarm_roles import Roles
 from machinectl.swarm_nodes import managers
+from machinectl.verbs.apply import flags_to_repeat, report_rollout
 from tests.support.in_process import machinectl
 from tests.support.program import at_terminal, everything, killed_at, started
 from tests.support.quiet import Quiet

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.cli.options.verb_session import Session
-from machinectl.cli.verbs.manage.create import connection_hint, next_steps
 from machinectl.commands.create import create
 from machinectl.commands.ssh_config import keep_ssh_config
 from machinectl.docker_cli.contexts import Contexts
@@ -23,6 +22,7 @@ from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.spec import CertificateFiles, MachineSpec
 from machinectl.provision.target import NOTHING_SPECIAL
+from machinectl.verbs.create import connection_hint, next_steps
 from tests.support.program import machinectl, typed_at_terminal
 from tests.support.quiet import Quiet
 from tests.support.registered import added

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.cli.options.verb_session import Session
-from machinectl.cli.verbs.manage.provision import provision
 from machinectl.hosts.login import Login
 from machinectl.machines.record import Machine, Phase
+from machinectl.verbs.provision import provision
 from tests.support.registered import added
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.cli.verbs.many.plan import plan_lines, step_as_json
 from machinectl.commands.apply import apply
 from machinectl.commands.plan import plan
 from machinectl.errors import MachineError
@@ -20,6 +19,7 @@ from machinectl.hosts.login import Login
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine
 from machinectl.provision.target import NOTHING_SPECIAL
+from machinectl.verbs.plan import plan_lines, step_as_json
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.cli.verbs.many.plan import has_changes, plan_lines
 from machinectl.commands.certs.create import certs_create
 from machinectl.commands.plan import plan, plan_with_previews
 from machinectl.errors import MachineError, UsageError
@@ -26,6 +25,7 @@ from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.last_failure import record_failure
 from machinectl.provision.host_changes import FileCreated
 from machinectl.provision.target import NOTHING_SPECIAL
+from machinectl.verbs.plan import has_changes, plan_lines
 from tests.support.in_process import machinectl
 from tests.support.opened import opened
 from tests.support.quiet import Quiet

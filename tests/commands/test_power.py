@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.cli.verbs.manage.power import printed
 from machinectl.commands.power import switch_power
 from machinectl.driver import SSHEndpoint
 from machinectl.errors import MachineError, UsageError
@@ -23,6 +22,7 @@ from machinectl.hosts.power_switch import PowerSwitch, container_count
 from machinectl.machines import machine_driver
 from machinectl.machines.record import Machine, Phase
 from machinectl.ssh.runner import CommandResult
+from machinectl.verbs.power import printed
 from tests.support import program, servers
 from tests.support.driver import StandIn
 from tests.support.in_process import machinectl

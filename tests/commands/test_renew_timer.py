@@ -11,9 +11,9 @@ import pytest
 
 from machinectl import certs
 from machinectl.check import Verdict
-from machinectl.cli.verbs.manage.renew import timer_words
 from machinectl.machines.record import Machine
 from machinectl.renewal.doctor_checks import checks
+from machinectl.verbs.renew import timer_words
 from tests.support.in_process import machinectl
 from tests.support.registered import added
 

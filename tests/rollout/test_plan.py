@@ -10,7 +10,6 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from machinectl.cli.verbs.many.plan import difference_text, step_as_json
 from machinectl.driver.installed_drivers import load
 from machinectl.fleet.model import Fleet, FleetHost, FleetId
 from machinectl.fleet.rollout.plan import after_jump_hosts, planned_steps
@@ -27,6 +26,7 @@ from machinectl.machines.spec import CertificateFiles, MachineSpec
 from machinectl.machines.swarm_node import SwarmNode
 from machinectl.provision.host_changes import FileCreated
 from machinectl.provision.steps import engine_config
+from machinectl.verbs.plan import difference_text, step_as_json
 from tests.provision.test_steps import host as recorded
 
 if TYPE_CHECKING:

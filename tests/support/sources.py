@@ -19,11 +19,17 @@ def modules() -> list[Path]:
     return sorted([*(ROOT / "machinectl").rglob("*.py"), *(ROOT / "drivers").rglob("*.py")])
 
 
-def texts(module: Path) -> Iterator[tuple[int, str]]:
-    """Yield the texts of a module with their lines, without docstrings; VALUE stands for each of their values."""
+def texts(module: Path, *, declared: bool = True) -> Iterator[tuple[int, str]]:
+    """Yield the texts of a module with their lines, without docstrings; VALUE stands for each of their values.
+
+    Unless `declared`, leave out those of the declarations of verbs.
+    """
     skipped: set[int] = set()
+    tree = ast.parse(module.read_text())
+    if not declared and module.parent.name == "verbs":
+        tree.body = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
     # A node comes before its parts.
-    for node in ast.walk(ast.parse(module.read_text())):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Hint":
             command = node.args[1:]
             skipped |= {id(part) for each in command for part in ast.walk(each)}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+
 from machinectl.cli.catalogue import find_verb
-from machinectl.cli.options.run_verb import module_of
 from machinectl.cli.parsing.go_flags import WITH_DRIVER_OPTIONS, by_names, canonical
 from machinectl.cli.parsing.lookahead import split_at_verb
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from machinectl.cli.declarations.declared_verb import Verb
+    from machinectl.cli.declared_verb import Verb
     from machinectl.machines.flags import Flag
 
 
@@ -20,7 +21,7 @@ def command_flags(name: str, declared: Verb, arguments: Sequence[str]) -> tuple[
     """Return a verb's flags with those of the driver, and Typer's settings. `arguments` are canonical."""
     if name not in WITH_DRIVER_OPTIONS:
         return declared.flags, {}
-    flags, settings = module_of(declared).flags_with_driver(arguments, declared)
+    flags, settings = sys.modules[declared.module].flags_with_driver(arguments, declared)
     return flags, settings
 
 
@@ -32,7 +33,7 @@ def canonical_with_driver(arguments: Sequence[str]) -> list[str]:
     verb = find_verb(name) if name in WITH_DRIVER_OPTIONS else None
     if verb is None:
         return words
-    from machinectl.cli.declarations.driver_option import IN_DRIVER
+    from machinectl.cli.driver_option import IN_DRIVER
     from machinectl.cli.parsing.create_forms import create_in_full
 
     typed = create_in_full(arguments) if name == "create" else arguments

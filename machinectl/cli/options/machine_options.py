@@ -6,14 +6,13 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from machinectl import url as engine_url
-from machinectl.cli.declarations.driver_option import parameter_of
-from machinectl.cli.declarations.make_machines import OLD_SWARM
+from machinectl.cli.driver_option import parameter_of
 from machinectl.cli.options.login_options import read_login_secret
 from machinectl.cli.parsing.flag_values import typed_name
 from machinectl.driver.driver_options import check_option, complete_options, option_flag, split_location
 from machinectl.errors import NO_HINT, Hint, UsageError
 from machinectl.files.secret_files import is_exposed
-from machinectl.machines.create_options import ENGINE_FLAGS, ENV_FILE
+from machinectl.machines.create_options import ENGINE_FLAGS, ENV_FILE, OLD_SWARM
 from machinectl.machines.engine_options import EngineOptions, check_options, check_printable, each_once, read_env_file
 
 if TYPE_CHECKING:

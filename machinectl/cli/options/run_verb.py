@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from machinectl.cli.declarations.declared_verb import PRINTS, WORKS
-from machinectl.cli.declarations.shared_flags import ALL_MACHINES, LOGIN
+from machinectl.cli.declared_verb import PRINTS, WORKS
 from machinectl.cli.output.exit_status import guarded
 from machinectl.cli.output.stdio import set_output_kind
+from machinectl.cli.own_flags import ALL_MACHINES, LOGIN
 from machinectl.cli.parsing.flag_values import check_not_empty
 
 TYPE_CHECKING = False
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from machinectl.cli.declarations.declared_verb import Verb
+    from machinectl.cli.declared_verb import Verb
     from machinectl.cli.options.verb_session import Session
 
 
@@ -58,22 +58,15 @@ def call_verb(here: Session, declared: Verb, given: dict[str, Any]) -> int | Non
         everything = ALL_MACHINES in declared.flags and given.pop("everything")
         names = chosen_names(here, given["names"], given.pop("selector"), everything=everything)
         given["names"] = names
-        verb = declared.runs.partition(":")[2]
         asks = everything and declared.asks_for_all and not (given["yes"] or given["dry_run"])
-        if asks and not agrees_to_all(here, verb, names):
+        if asks and not agrees_to_all(here, declared.runs, names):
             return 0
     return function_of(declared)(here, **given)
 
 
 def function_of(declared: Verb) -> Callable[..., int | None]:
-    found: Callable[..., int | None] = getattr(module_of(declared), declared.runs.partition(":")[2])
-    return found
-
-
-def module_of(declared: Verb) -> Any:
-    path = f"machinectl.cli.verbs.{declared.runs.partition(':')[0]}"
-    __import__(path)
-    return sys.modules[path]
+    function: Callable[..., int | None] = getattr(sys.modules[declared.module], declared.runs)
+    return function
 
 
 def output_kind(declared: Verb, given: dict[str, Any]) -> str:

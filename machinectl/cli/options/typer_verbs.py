@@ -18,7 +18,7 @@ from machinectl.cli.parsing.lookahead import split_at_verb
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from machinectl.cli.declarations.declared_verb import Argument
+    from machinectl.cli.declared_verb import Argument
     from machinectl.machines.flags import Flag
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 
-from machinectl.cli.catalogue import ABOUT, ALL, COMMON, GROUPS, OPTIONS, SECTIONS, TOPICS, VERBS, section_verbs
-from machinectl.cli.declarations.driver_option import IN_DRIVER
-from machinectl.cli.declarations.option_help import arguments_of, examples_with, option_rows, usage_lines
-from machinectl.cli.declarations.shared_flags import LOGIN
+from machinectl.cli import catalogue
+from machinectl.cli.catalogue import ABOUT, COMMON, OPTIONS, SECTIONS, TOPICS, examples_of, section_verbs
+from machinectl.cli.driver_option import IN_DRIVER
 from machinectl.cli.invocation import THIS
+from machinectl.cli.option_help import arguments_of, examples_with, option_rows, usage_lines
 from machinectl.cli.output.exit_status import as_called
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.style import BOLD, MORE, coloured, printed_sign
 from machinectl.cli.output.style import columns as screen_columns
+from machinectl.cli.own_flags import LOGIN
 from machinectl.machines.flags import IN_CERTIFICATES, IN_ENGINE, IN_SSH
 
 TYPE_CHECKING = False
@@ -46,7 +47,7 @@ def first_page() -> str:
             *wrapped(ABOUT),
             *section(COMMON, list(section_verbs(COMMON))),
             "",
-            *wrapped(as_called(f"Begin with: {VERBS['create'].examples[0]}", THIS.name)),
+            *wrapped(as_called(f"Begin with: {examples_of('create')[0]}", THIS.name)),
             *wrapped(f"All commands: {THIS.name} help all. One: {THIS.name} COMMAND --help."),
         ]
     )
@@ -60,7 +61,7 @@ def all_commands_page() -> str:
             *wrapped(ABOUT),
             *(line for title in SECTIONS for line in section(title, list(section_verbs(title)))),
             *section(COMMON_OPTIONS, OPTIONS),
-            *examples([VERBS["create"].examples[0], VERBS["env"].examples[0]]),
+            *examples([examples_of("create")[0], examples_of("env")[0]]),
             *section(
                 "More help",
                 [
@@ -73,7 +74,7 @@ def all_commands_page() -> str:
 
 
 def ssh_options_page() -> str:
-    verbs = ", ".join(name for name, declared in ALL.items() if LOGIN[0] in declared.flags)
+    verbs = ", ".join(name for name, declared in catalogue.ALL.items() if LOGIN[0] in declared.flags)
     return joined(
         [
             heading("SSH options"),
@@ -86,7 +87,7 @@ def ssh_options_page() -> str:
 
 
 def group_page(name: str) -> str:
-    declared = ALL[name]
+    declared = catalogue.ALL[name]
     return joined(
         [
             *usage([f"{THIS.name} {line}" for line in usage_lines(name, declared)]),
@@ -103,7 +104,7 @@ def group_page(name: str) -> str:
 
 def verb_page(name: str, flags: Sequence[Flag], driver: str = "") -> str:
     """Return the page of a verb with `flags`, those of a named driver included."""
-    declared = ALL[name]
+    declared = catalogue.ALL[name]
     if driver:
         forms = [f"{name} -d {driver} [OPTIONS] {arguments_of(declared)}"]
         about, commands = f"Create a machine with the driver {driver}.", examples_with(declared, driver)
@@ -131,7 +132,7 @@ def verb_page(name: str, flags: Sequence[Flag], driver: str = "") -> str:
 
 
 def group_rows(name: str) -> Rows:
-    return [(own, verb.summary) for own, verb in GROUPS.get(name, {}).items() if not verb.hidden]
+    return [(own, verb.summary) for own, verb in catalogue.GROUPS.get(name, {}).items() if not verb.hidden]
 
 
 def ssh_pointer(flags: Iterable[Flag]) -> list[str]:

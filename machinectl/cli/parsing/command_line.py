@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from machinectl.cli.declarations.declared_verb import Argument
+    from machinectl.cli.declared_verb import Argument
     from machinectl.machines.flags import Flag
 
 

@@ -9,7 +9,7 @@ import re
 from contextlib import suppress
 
 from machinectl.cli.catalogue import ALL, GROUPS, TOPICS, VERBS, flags_of_verb
-from machinectl.cli.declarations.driver_option import driver_flag
+from machinectl.cli.driver_option import driver_flag
 from machinectl.errors import MachineError
 from machinectl.machines.flags import MACHINE, Flag
 from machinectl.machines.holders import holders_of

@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from machinectl.cli.declarations.driver_option import driver_flag
+from machinectl.cli.driver_option import driver_flag
 from machinectl.cli.invocation import NAME, THIS
 from machinectl.cli.output.exit_status import warning
 from machinectl.cli.output.sanitise import harmless

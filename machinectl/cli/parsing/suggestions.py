@@ -16,7 +16,7 @@ from machinectl.machines.store.name_errors import missing
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from machinectl.cli.declarations.declared_verb import Verb
+    from machinectl.cli.declared_verb import Verb
     from machinectl.machines.store import Store
 
 # Our commands, and other programs' names for them. In a group, only the last word counts: `socket remove`.

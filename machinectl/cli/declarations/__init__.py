@@ -1,1 +1,0 @@
-"""Declarations of all verbs and options. Light path."""

@@ -1,1 +1,0 @@
-"""The verbs by topic. A module has its first verb's name."""

@@ -1,1 +1,0 @@
-"""Verbs that create, change, remove and maintain machines."""

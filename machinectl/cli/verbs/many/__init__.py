@@ -1,1 +1,0 @@
-"""Verbs for fleets, networks and swarms."""

@@ -1,1 +1,0 @@
-"""Verbs that point shells and docker at machines."""

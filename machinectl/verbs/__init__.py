@@ -1,0 +1,116 @@
+"""The command line: each verb with its section in `--help`, its module here, and what it does.
+
+A verb whose module is not there is left out: the verbs of a feature go with it. Light path: imports no verb.
+"""
+
+from __future__ import annotations
+
+COMMON, PLUMBING, HIDDEN = "Common commands", "For shells, scripts and other tools", ""
+
+# Sections and verbs in the order of `--help`. The verbs of a group follow it.
+SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
+    COMMON: {
+        "create": ("create", "Create a machine: set up a server over SSH, or register an engine."),
+        "ls": ("ls", "List machines and their states."),
+        "env": ("env", "Print the commands that point this shell's docker at a machine."),
+        "use": ("use", "Point this shell's docker at a machine."),
+        "ssh": ("ssh", "Log in to a machine's host, or run a command there."),
+        "scp": ("scp", "Copy files to and from machines' hosts, or between two."),
+        "run": ("run", "Run a command on many hosts over SSH."),
+        "docker": ("run", "Run a docker command on many machines."),
+        "ps": ("ps", "List machines' containers, as docker ps does."),
+        "push": ("push", "Send an image to machines, without a registry."),
+        "doctor": ("doctor", "Check machines and this computer, and say how to fix problems."),
+        "provision": ("provision", "Apply each machine's settings to its host."),
+        "upgrade": ("provision", "Upgrade engines with their hosts' package managers."),
+        "apply": ("apply", "Make machines and their hosts match a fleet file."),
+        "rm": ("rm", "Remove machines; --purge also undoes the changes on their hosts."),
+    },
+    "Use a machine": {
+        "context": ("context", "List, repair and import docker contexts."),
+        "context import": ("context", "Create a machine from a docker context."),
+        "context ls": ("context", "List machines' docker contexts and their state."),
+        "context sync": ("context", "Repair machines' docker contexts."),
+        "active": ("url", "Print the machine that this shell's docker points at."),
+        "socket": ("socket", "Open a local socket for a machine's engine."),
+        "socket ls": ("socket", "List open sockets."),
+        "socket rm": ("socket", "Close sockets."),
+        "mount": ("scp", "Mount a directory of a machine's host, or unmount it (-u)."),
+        "forward": ("forward", "Reach ports of a machine's host and containers on this computer."),
+        "url": ("url", "Print the URL of a machine's engine."),
+        "ip": ("url", "Print machines' addresses."),
+    },
+    "Manage machines": {
+        "import": ("import_", "Import machines from your other computer's export, or from docker-machine."),
+        "rename": ("rm", "Rename a machine; its host does not change."),
+        "set": ("set", "Change a machine's settings; `provision` applies them to its host."),
+        "drivers": ("drivers", "List installed drivers, and those that fail to load."),
+        "certs": ("certs", "Create, import and list certificates."),
+        "certs create": ("certs", "Create a CA, a server certificate and a client certificate."),
+        "certs issue": ("certs", "Create another client certificate, for a team-mate or a CI job."),
+        "certs import": ("certs", "Check the certificates in a directory, and use them for a machine."),
+        "certs ls": ("certs", "List machines' certificates and when they expire."),
+    },
+    "Maintain hosts": {
+        "regenerate-certs": ("provision", "Create new certificates; containers keep running."),
+        "renew": ("renew", "Renew certificates before they expire."),
+        "start": ("power", "Power on hosts (Wake-on-LAN) and wait until they answer."),
+        "stop": ("power", "Shut down hosts and wait until they are off."),
+        "restart": ("power", "Reboot hosts and wait until they are back."),
+        "kill": ("power", "Power off hosts without a shutdown."),
+    },
+    "Inspect machines": {
+        "status": ("status", "Print a machine's state."),
+        "version": ("status", "Print an engine's version; without a name, machinectl's."),
+        "info": ("info", "Print details of engines and their hosts."),
+        "inspect": ("inspect", "Print a machine's record, in docker-machine's format."),
+        "changes": ("inspect", "List machinectl's changes on a host, and how each is undone."),
+    },
+    "Many machines at once": {
+        "plan": ("plan", "Show what `apply` would change."),
+        "fleet": ("fleet", "Create a fleet file, and its schema for editors."),
+        "fleet import": ("fleet", "Create a fleet file from an Ansible inventory or an ssh_config."),
+        "fleet init": ("fleet", "Create a fleet file from existing machines."),
+        "fleet schema": ("fleet", "Print the JSON schema of fleet.yaml, for editors."),
+        "discover": ("discover", "Find SSH servers and engines in a network."),
+        "swarm": ("swarm", "Create and manage a Docker Swarm of machines."),
+        "swarm init": ("swarm", "Create a swarm with a machine as its first manager."),
+        "swarm join": ("swarm", "Join machines to a manager's swarm."),
+        "swarm leave": ("swarm", "Remove machines from their swarm."),
+        "swarm status": ("swarm", "Show swarms' nodes, and whether one more manager may fail."),
+        "pull": ("push", "Fetch an image from a machine, without a registry."),
+        "images": ("images", "List machines' images, as docker images does."),
+        "builder": ("builder", "Make a builder of docker buildx from machines."),
+        "builder ls": ("builder", "List the builders that machinectl made, and nodes whose machine is gone."),
+        "builder rm": ("builder", "Remove builders, with BuildKit and its cache on the machines."),
+    },
+    "Share machines": {
+        "access": ("access", "Give people and tools their own access to machines, and end it."),
+        "access ls": ("access", "List who has access to machines, and until when."),
+        "access grant": ("access", "Give the sender of a request access to machines, and print the answer."),
+        "access end": ("access", "End a holder's access to machines, at once."),
+        "access request": ("access_request", "Ask the owner of machines for access to them."),
+        "access accept": ("access_request", "Accept the owner's answer: the machines are then ready to use."),
+        "access renew": ("access_request", "Ask the owner of machines for new certificates, before they expire."),
+        "access issue": (
+            "access_issue",
+            "Give a tool access to machines: a key and files of its own.",
+        ),
+        "export": ("export", "Write machines to an encrypted file, for your other computer."),
+    },
+    PLUMBING: {
+        "config": ("env", "Print the docker flags that point at a machine."),
+        "api": ("api", "Send a request to a machine's engine, and print the raw answer."),
+        "inventory": ("inventory", "Print an inventory for Ansible or Prometheus."),
+        "ssh-config": ("ssh", "Print machines' settings for ~/.ssh/config."),
+        "shell-init": ("use", "Print code for a shell's start-up file."),
+        "completion": ("use", "Print a shell's completion script."),
+        "docker-plugin": ("docker_plugin", "Install or remove `docker machine`, a plugin of docker."),
+        "docker-plugin install": ("docker_plugin", "Install `docker machine`."),
+        "docker-plugin uninstall": ("docker_plugin", "Remove `docker machine`."),
+    },
+    HIDDEN: {
+        "list": ("ls", "List machines and their states."),
+        "builder create": ("builder", "Make a builder of docker buildx from machines."),
+    },
+}

@@ -1,0 +1,306 @@
+"""The verbs `access …`."""
+
+from __future__ import annotations
+
+import os
+
+from machinectl.cli.declared_verb import PRINTS, Argument, Verb
+from machinectl.cli.output.stdout import write_out
+from machinectl.cli.own_flags import LOGIN
+from machinectl.errors import Hint, MachineError, UsageError
+from machinectl.machines.flags import FILE, HOLDER, Flag
+from machinectl.quantities import parse_lifetime
+from machinectl.verbs import shared_flags as shared
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from machinectl.access.wire.access_answer import AccessAnswer
+    from machinectl.access.wire.access_request import AccessRequest
+    from machinectl.cli.options.verb_session import Session
+    from machinectl.commands.access.grant import ExpectedGrant, GrantOrder
+    from machinectl.hosts.login import Login
+
+
+WHO = Argument("who", "WHO", HOLDER, required=True, help="A holder of `machinectl access ls`.")
+
+VERBS = {
+    "access": Verb(
+        "",
+        examples=(
+            "machinectl access grant request.txt",
+            "machinectl access ls",
+            "machinectl access end alice orionbox",
+        ),
+    ),
+    "access ls": Verb(
+        "access_ls",
+        more="Without names, it lists all machines. It reads this computer's records and contacts no host.",
+        examples=("machinectl access ls", "machinectl access ls orionbox", "machinectl access ls -l role=web --json"),
+        arguments=(shared.NAMES,),
+        flags=(shared.SELECTOR, shared.JSON),
+        output=PRINTS,
+    ),
+    "access grant": Verb(
+        "access_grant",
+        more=(
+            "Without FILE or with -, it reads stdin: paste the request. It shows what is asked for and the request's "
+            "fingerprint, and asks. Each engine restarts once for a new holder; containers keep running."
+        ),
+        examples=(
+            "machinectl access grant",
+            "machinectl access grant request.txt --for alice --lifetime 12h -o answer.txt",
+        ),
+        arguments=(Argument("file", "[FILE]", FILE),),
+        flags=(
+            Flag(
+                "--for",
+                metavar="WHO",
+                help="The holder's name (default: the one in the request).",
+                value=HOLDER,
+                parameter="who",
+                default=None,
+            ),
+            shared.LIFETIME.with_changes(help=shared.LIFETIME.help.format("7d")),
+            Flag("-y", "--yes", help="Do not ask."),
+            Flag(
+                "-o",
+                "--output",
+                metavar="FILE",
+                help="Write to FILE, which must not exist yet, or hold an earlier answer to the request.",
+                value=FILE,
+            ),
+            shared.RESTART_SWARM,
+            shared.DRY_RUN,
+            *LOGIN,
+        ),
+        refuses_empty=True,
+    ),
+    "access end": Verb(
+        "access_end",
+        more=(
+            "Each engine restarts once; containers keep running. Engines in use restart one after the other. "
+            "A host that is off is finished by the same command later, or by `machinectl provision`."
+        ),
+        examples=(
+            "machinectl access end alice orionbox",
+            "machinectl access end ci-runner --all",
+            "machinectl access end --dry-run alice orionbox",
+        ),
+        arguments=(WHO, shared.NAMES),
+        flags=(
+            shared.SELECTOR,
+            Flag("-a", "--all", help="All machines that the holder has access to.", parameter="everything"),
+            Flag("-y", "--yes", help="Do not ask."),
+            shared.RESTART_SWARM,
+            shared.DRY_RUN,
+            *LOGIN,
+        ),
+        keeps_selector=True,
+        refuses_empty=True,
+    ),
+}
+
+
+HEADINGS = ["MACHINE", "HOLDER", "UNTIL (UTC)", "GIVEN BY", "KEY", "STATE"]
+
+
+def access_ls(here: Session, *, names: list[str], as_json: bool) -> int:
+    from machinectl.cli.tables.fitted_table import Fitting
+    from machinectl.cli.tables.results import print_listed, report_all
+    from machinectl.commands.access.ls import access_ls as command
+
+    _, failures = print_listed(here, names, command, HEADINGS, Fitting(spare=("KEY", "GIVEN BY")), as_json=as_json)
+    return report_all(here, failures)
+
+
+def access_grant(
+    here: Session,
+    *,
+    file: str,
+    login: Login,
+    who: str | None,
+    lifetime: str,
+    yes: bool,
+    output: str,
+    restart_swarm: bool,
+    dry_run: bool,
+) -> int:
+    import shlex
+
+    from machinectl.access.wire.access_answer import AnsweredMachine
+    from machinectl.access.wire.access_request import read_access_request
+    from machinectl.cli.options.pasted_text import read_pasted
+    from machinectl.cli.tables.results import report_results
+    from machinectl.commands.access import grant as command
+    from machinectl.console import confirm, decline
+    from machinectl.provision.target import Allowed
+    from machinectl.verbs.handover import hand_over
+
+    seconds = parse_lifetime(lifetime) if lifetime else None
+    request = read_access_request(read_pasted(here, file, "request"))
+    check_output(output, request)
+    allowed = Allowed(forcible=False, restart_swarm=restart_swarm)
+    order = command.grant_order(here.store, request, who, seconds, allowed)
+    expected = command.expected_grants(here.store, order)
+    able = [each for each in expected.values() if isinstance(each, command.ExpectedGrant)]
+    refused = [(name, each) for name, each in expected.items() if isinstance(each, MachineError)]
+    names = [each.name for each in able]
+    if not able:
+        return report_results(here, refused, list(expected))
+    here.console.note(grant_summary(order, able))
+    if dry_run:
+        plans = command.plan_grant(here.store, here.console, order, names, login)
+        return report_results(here, [*plans, *refused], list(expected))
+    again = (
+        f"machinectl access grant -y {shlex.quote(file) if file else '<FILE>'}{typed_options(who, lifetime, output)}"
+    )
+    if not yes and not confirm(here.console, "Is the fingerprint the same? Give access?", again):
+        decline(here.console, "No access was given")
+        return 0
+    results = [*command.access_grant(here.store, here.console, order, names, login), *refused]
+    given = [each for _, each in results if isinstance(each, AnsweredMachine)]
+    if given:
+        answer = command.answer_of(order, given)
+        hand_over(here, "answer", answer, request.sender, output, again, lambda path: write_answer(answer, path, again))
+    return report_results(here, results, list(expected))
+
+
+def check_output(path: str, request: AccessRequest) -> None:
+    """Raise MachineError for a file that the answer cannot go into. It may replace an earlier one to the request."""
+    from machinectl.access.wire.access_answer import read_access_answer
+    from machinectl.files.atomic import read_file
+    from machinectl.fleet.writing.new_file import check_new_file
+
+    if path in {"", "-"}:
+        return
+    if not os.path.lexists(path):
+        check_new_file(path)
+        return
+    try:
+        is_earlier = read_access_answer(read_file(path)).request == request.id
+    except (MachineError, OSError, ValueError):
+        is_earlier = False
+    if not is_earlier:
+        raise UsageError(
+            f"{path} exists already, and is no answer to this request", Hint("Choose another file, or remove it first")
+        )
+
+
+def typed_options(who: str | None, lifetime: str, output: str) -> str:
+    import shlex
+
+    given = {"--for": who, "--lifetime": lifetime, "--output": output}
+    return "".join(f" {flag} {shlex.quote(value)}" for flag, value in given.items() if value)
+
+
+def grant_summary(order: GrantOrder, able: Sequence[ExpectedGrant]) -> str:
+    from machinectl.verbs.handover import COMPARE, utc
+
+    request = order.request
+    holders = list(dict.fromkeys(each.holder.who for each in able))
+    as_holder = f", as the holder {holders[0]}" if len(holders) == 1 and holders != [request.sender] else ""
+    further_key = (
+        [f"{order.who} has access already: this key, from {request.sender}, is another one, as of another computer."]
+        if any(each.is_further_key for each in able)
+        else []
+    )
+    return "\n".join(
+        [
+            f"{request.sender} asks for access{as_holder}:",
+            *(
+                f"  {shown_name(order, each.name)}{f' as {each.holder.who}' if len(holders) > 1 else ''} at "
+                f"{places(each)}, until {utc(each.until)}{circumstances(each)}"
+                for each in able
+            ),
+            *further_key,
+            *(
+                f"{each.other} is another machine. If {request.sender} means that one, do not give access, and ask for "
+                "a request with a new key."
+                for each in able
+                if each.other
+            ),
+            "Anyone with access is root on the host.",
+            f"The request's fingerprint is {request.fingerprint}.",
+            f"Compare it with {request.sender} on the phone: {COMPARE}.",
+        ]
+    )
+
+
+def shown_name(order: GrantOrder, name: str) -> str:
+    asked = order.asked_name(name)
+    return name if asked == name else f"{name} (asked for as {asked}, with the key for {name})"
+
+
+def places(each: ExpectedGrant) -> str:
+    return " or ".join(filter(None, [each.url, ", ".join(each.addresses)]))
+
+
+def circumstances(each: ExpectedGrant) -> str:
+    """Return what is unusual, or ""."""
+    if each.expires_only:
+        return "; it can only expire, as the host cannot be changed"
+    if each.restarts:
+        return "; the engine restarts, containers keep running"
+    return "; a new certificate for its key" if each.has_this_key else "; a further key of this holder"
+
+
+def write_answer(answer: AccessAnswer, path: str, again: str) -> None:
+    from machinectl.files.atomic import remove_if_present
+    from machinectl.fleet.writing.new_file import write_error, write_new_file
+
+    try:
+        # An earlier answer to the same request.
+        remove_if_present(path)
+        write_new_file(path, answer.text())
+    except (OSError, MachineError) as exc:
+        cause = exc.cause if isinstance(exc, MachineError) else write_error(path, exc).cause
+        raise MachineError(
+            f"{cause}. Access was given, only the answer is missing",
+            Hint("Print the answer to the same request", again),
+        ) from exc
+
+
+def access_end(
+    here: Session,
+    *,
+    who: str,
+    names: list[str],
+    selector: str | None,
+    everything: bool,
+    login: Login,
+    yes: bool,
+    restart_swarm: bool,
+    dry_run: bool,
+) -> int:
+    from machinectl.cli.options.chosen_names import target_names
+    from machinectl.cli.tables.results import report_results
+    from machinectl.commands.access.end import EndOrder, access_end, machines_of, plan_end
+    from machinectl.machines.selection import require_names
+    from machinectl.provision.target import Allowed
+
+    if everything and (names or selector is not None):
+        raise UsageError("--all, and names or --selector, exclude each other", Hint("Leave one of them out"))
+    if names or selector is not None:
+        targets = target_names(here, names, selector, everything=False)
+    else:
+        targets = machines_of(here.store, who)
+        require_names(targets if everything else [], f"access end {who}", "--all")
+    chosen_by = ("--all",) if everything else () if selector is None else ("--selector", selector)
+    allowed = Allowed(forcible=False, restart_swarm=restart_swarm)
+    order = EndOrder(who, targets, allowed, yes, chosen_by, ("--restart-swarm",) if restart_swarm else ())
+    if dry_run:
+        return report_results(here, plan_end(here.store, here.console, order, login), targets)
+    here.console.done = "ended"
+    return report_results(here, ended(here, access_end(here.store, here.console, order, login)), targets)
+
+
+def ended(here: Session, results: Iterable[tuple[str, str | MachineError]]) -> Iterator[tuple[str, str | MachineError]]:
+    """Pass results on, with a line for each machine, unless a board shows it."""
+    from machinectl.cli.tables.results import is_on_board
+
+    for name, result in results:
+        if isinstance(result, str) and not is_on_board(here):
+            write_out(f"{result} has no access to {name} any more\n")
+        yield name, result

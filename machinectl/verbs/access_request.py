@@ -1,0 +1,192 @@
+"""The verbs `access request`, `accept` and `renew`, on the computer that asks for access."""
+
+from __future__ import annotations
+
+import os
+
+from machinectl.cli.declared_verb import Argument, Verb
+from machinectl.cli.output.exit_status import report
+from machinectl.cli.output.stdout import print_lines
+from machinectl.errors import Hint, one_line
+from machinectl.machines.flags import FILE, TEXT, Flag
+from machinectl.verbs import shared_flags as shared
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machinectl.access.accepting import Acceptance, AcceptedMachine
+    from machinectl.access.wire.access_request import AccessRequest
+    from machinectl.cli.options.verb_session import Session
+
+
+REQUEST_FILE = Flag(
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="Write to FILE, which must not exist yet, or hold this request.",
+    value=FILE,
+)
+
+VERBS = {
+    "access request": Verb(
+        "access_request",
+        more=(
+            "It makes a key for each machine, which never leaves this computer, and prints a request to send to the "
+            "owner. NAME is the owner's name of the machine, LOCAL another name for it here. Repeated, also for some "
+            "of its machines, it prints the same request again."
+        ),
+        examples=(
+            "machinectl access request orionbox",
+            "machinectl access request work:orionbox web1 --for alice -o request.txt",
+        ),
+        arguments=(Argument("machines", "[LOCAL:]NAME…", TEXT, many=True, repeats=True),),
+        flags=(
+            Flag(
+                "--for",
+                metavar="WHO",
+                help="Who asks: the owner sees this name (default: USER@COMPUTER).",
+                parameter="who",
+                default=None,
+            ),
+            REQUEST_FILE,
+        ),
+        refuses_empty=True,
+    ),
+    "access accept": Verb(
+        "access_accept",
+        more="Without FILE or with -, it reads stdin: paste the answer. It shows the answer's fingerprint, and asks.",
+        examples=("machinectl access accept", "machinectl access accept answer.txt"),
+        arguments=(Argument("file", "[FILE]", FILE),),
+        flags=(Flag("-y", "--yes", help="Do not ask whether the fingerprints are the same."),),
+    ),
+    "access renew": Verb(
+        "access_renew",
+        more=(
+            "It prints a request with the keys that are here, for all machines that were shared with this computer "
+            "unless some are named. `machinectl access accept` takes the answer."
+        ),
+        examples=("machinectl access renew", "machinectl access renew orionbox -o request.txt"),
+        arguments=(shared.NAMES,),
+        flags=(shared.SELECTOR, REQUEST_FILE),
+        refuses_empty=True,
+    ),
+}
+
+
+# Of labels or addresses in a line about a machine.
+LONGEST_LIST = 60
+
+
+def access_request(here: Session, *, machines: list[str], who: str | None, output: str) -> None:
+    from machinectl.commands.access.request import access_request as command
+    from machinectl.verbs.handover import file_of
+
+    request = command(here.store, here.console, machines, who=who, output=file_of(output))
+    owner = f"the owner of {', '.join(machine.name for machine in request.machines)}"
+    hand_over_request(here, request, output, f"machinectl access request {' '.join(machines)}", owner)
+
+
+def access_renew(here: Session, *, names: list[str], output: str) -> None:
+    from machinectl.commands.access.renew import access_renew as command
+    from machinectl.verbs.handover import file_of
+
+    request, owner = command(here.store, here.console, names, output=file_of(output))
+    hand_over_request(here, request, output, " ".join(["machinectl access renew", *names]), owner)
+
+
+def hand_over_request(here: Session, request: AccessRequest, output: str, again: str, owner: str) -> None:
+    from machinectl.verbs.handover import hand_over
+
+    hand_over(here, "request", request, owner, output, again, lambda path: write_request(request, path))
+    here.console.note("Then wait for the answer", Hint("When you have it", "machinectl access accept"))
+
+
+def write_request(request: AccessRequest, path: str) -> None:
+    from machinectl.files.atomic import read_file
+    from machinectl.fleet.writing.new_file import write_new_file
+
+    try:
+        if read_file(path) == request.text().encode():
+            return
+    except (OSError, ValueError):
+        pass
+    write_new_file(path, request.text())
+
+
+def access_accept(here: Session, *, file: str, yes: bool) -> int:
+    from machinectl.cli.options.pasted_text import read_pasted
+    from machinectl.commands.access.accept import access_accept as command
+    from machinectl.commands.access.accept import read_acceptance
+    from machinectl.console import confirm, decline
+
+    found = read_acceptance(here.store, here.console, read_pasted(here, file, "answer"))
+    if all(each.is_done for each in found.machines):
+        names = ", ".join(each.name for each in found.machines)
+        here.console.note(f"This answer was accepted already: {names}")
+        return 0
+    here.console.note(acceptance_summary(found))
+    unasked = " ".join(["machinectl access accept -y", *([os.fspath(file)] if file else ["<FILE>"])])
+    if not yes and not confirm(here.console, "Are the fingerprints the same?", unasked):
+        decline(here.console, "Nothing was accepted")
+        return 0
+    failed, ready = False, []
+    for each, error in command(here.store, here.console, found):
+        if error:
+            report(error, here.program)
+            failed = True
+            continue
+        print_lines([accepted_line(each)])
+        ready.append(each.name)
+    if ready:
+        here.console.note(f"{ready[0]} is ready", Hint("Use it", f"eval $(machinectl env {ready[0]})"))
+    return int(failed)
+
+
+def acceptance_summary(found: Acceptance) -> str:
+    from machinectl.verbs.handover import COMPARE
+
+    answer = found.answer
+    lines = [f"{answer.sender} gives this computer access. Anyone with access is root on the hosts:"]
+    lines += [f"  {machine_line(each)}" for each in found.machines]
+    lines.append(
+        f"The answer's fingerprint is {answer.fingerprint}. Compare it with {answer.sender} on the phone: {COMPARE}."
+    )
+    return "\n".join(lines)
+
+
+def machine_line(each: AcceptedMachine) -> str:
+    from machinectl.spoken_fingerprint import hide_fingerprints
+    from machinectl.verbs.handover import utc
+
+    answered = each.answered
+    there = answered.called or answered.name
+    asked = "" if each.name == there else f" (there {there})"
+    holder = f" as {each.holder}" if each.holder else ""
+    if not each.is_new:
+        return f"{each.name}{hide_fingerprints(asked + holder)}, until {utc(answered.until)}, a new certificate"
+    also = cut_list(" or ", answered.addresses)
+    labels = cut_list("; labels: ", [f"{key}={value}" for key, value in answered.labels], " ")
+    place = hide_fingerprints(f"{asked}{holder} at {answered.url}")
+    return f"{each.name}{place}{also}, until {utc(answered.until)}{labels}"
+
+
+def cut_list(before: str, items: Sequence[str], separator: str = ", ") -> str:
+    """Return a list for one line, cut: it must not move the fingerprint off the screen."""
+    from itertools import accumulate
+
+    from machinectl.spoken_fingerprint import hide_fingerprints
+
+    if not items:
+        return ""
+    ends = accumulate(len(separator) + len(item) for item in items)
+    shown = max(1, sum(end - len(separator) <= LONGEST_LIST for end in ends))
+    more = f" and {len(items) - shown} more" if shown < len(items) else ""
+    return f"{before}{one_line(hide_fingerprints(separator.join(items[:shown])), LONGEST_LIST)}{more}"
+
+
+def accepted_line(each: AcceptedMachine) -> str:
+    from machinectl.verbs.handover import utc
+
+    done = "ready" if each.is_new else "renewed"
+    return f"{each.name}: {done}, until {utc(each.answered.until)}"

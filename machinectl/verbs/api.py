@@ -1,0 +1,93 @@
+"""The verb `api`."""
+
+from __future__ import annotations
+
+import sys
+
+from machinectl.cli.declared_verb import PRINTS, Argument, Verb
+from machinectl.cli.output.exit_status import report
+from machinectl.cli.output.stdout import write_bytes, write_out
+from machinectl.errors import Hint, MachineError, UsageError
+from machinectl.machines.flags import TEXT, Flag
+from machinectl.verbs import shared_flags as shared
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from machinectl.cli.options.verb_session import Session
+
+
+VERBS = {
+    "api": Verb(
+        "api",
+        examples=("machinectl api orionbox /info", "machinectl api orionbox POST '/images/prune'"),
+        arguments=(shared.NAME, Argument("request", "[METHOD] PATH", TEXT, many=True, required=True)),
+        flags=(
+            Flag(
+                "-d",
+                "--data",
+                metavar="JSON|@FILE",
+                help="The request's body: JSON, @FILE, or @- for stdin.",
+                parameter="body",
+            ),
+            shared.TIMEOUT.with_changes(default=30),
+        ),
+        output=PRINTS,
+    ),
+}
+
+
+# RFC 9110 9.3; PATCH is RFC 5789's.
+METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+
+
+def api(here: Session, *, name: str, request: list[str], body: str, timeout: float) -> int:
+    """Stream the answer to stdout; return 1 for an HTTP status of 300 or more."""
+    from machinectl.commands.api import api as command
+
+    *method, path = request
+    if not method and path in METHODS:
+        raise UsageError(f"{path} is a method: the path is missing", Hint("", "machinectl api", name, path, "<PATH>"))
+    if len(method) > 1:
+        extra = " ".join(request[2:])
+        raise UsageError(
+            f"Invalid command line. Found extra arguments [{extra}]",
+            Hint("", "machinectl api --help"),
+            for_scripts=True,
+        )
+    piece = b""
+    with command(here.store, name, (method or ["GET"])[0], path, read_body(body), timeout) as answer:
+        write = on_terminal() if sys.stdout.isatty() else write_bytes
+        for piece in answer:
+            write(piece)
+    if sys.stdout.isatty() and not piece.endswith(b"\n"):
+        write_out("\n")
+    if answer.status < 300:  # noqa: PLR2004 (RFC 9110 15: redirections and errors)
+        return 0
+    where = f", at {answer.headers['Location']}" if "Location" in answer.headers else ""
+    report(MachineError(f"The engine answered {answer.status} {answer.reason}{where}"))
+    return 1
+
+
+def on_terminal() -> Callable[[bytes], None]:
+    """Return a decoding writer: a chunk may end inside a character."""
+    import codecs
+
+    decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+    return lambda piece: write_out(decoder.decode(piece))
+
+
+def read_body(given: str) -> bytes | None:
+    """Return text, @FILE or @- (stdin), as curl's --data."""
+    if not given.startswith("@"):
+        return given.encode() or None
+    if given == "@-":
+        return sys.stdin.buffer.read()
+    try:
+        with open(given[1:], "rb") as file:
+            return file.read()
+    except OSError as exc:
+        raise UsageError(
+            f"Cannot read {given[1:]}: {exc.strerror}", Hint("Give JSON, @<FILE>, or @- for stdin")
+        ) from exc

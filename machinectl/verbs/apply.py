@@ -1,0 +1,279 @@
+"""`apply` and its summary."""
+
+from __future__ import annotations
+
+import os
+
+from machinectl.cli.declared_verb import Verb
+from machinectl.cli.output.exit_status import report
+from machinectl.cli.output.stdout import draw, print_json, write_out
+from machinectl.cli.own_flags import LOGIN
+from machinectl.cli.parsing.lookahead import split_at_verb
+from machinectl.errors import Declined, Hint, UsageError
+from machinectl.machines.flags import Flag
+from machinectl.quantities import first_names
+from machinectl.verbs import shared_flags as shared
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Any
+
+    from machinectl.cli.options.verb_session import Session
+    from machinectl.errors import MachineError
+    from machinectl.fleet.rollout.plan_steps import FleetPlan, Result
+    from machinectl.hosts.login import Login
+
+
+VERBS = {
+    "apply": Verb(
+        "apply",
+        more="It does not change what matches. Engines that run containers restart one after the other.",
+        examples=("machinectl apply", "machinectl apply -f fleet.yaml --prune"),
+        arguments=(shared.NAMES,),
+        flags=(
+            shared.SELECTOR,
+            shared.FLEET_FILE,
+            shared.PARALLEL,
+            Flag(
+                "--batch",
+                metavar="N",
+                help="How many engines in use restart at once: 2, 25% or 1,5,20, of which the last repeats.",
+                default="1",
+            ),
+            Flag(
+                "--max-failures",
+                metavar="N",
+                help="Stop restarting engines after more than N failures (default 0: at the first).",
+                kind=int,
+                limits=(0, None),
+                default=0,
+            ),
+            Flag("--refresh", help="Look at the hosts, too, and revert changes that were made by hand."),
+            Flag("--prune", help="Remove machines that the file no longer has."),
+            Flag("--purge", help="With --prune: undo machinectl's changes on their hosts, too."),
+            Flag("--take-over", help="Take over machines from other fleets without asking."),
+            Flag("-y", "--yes", help="Do not ask before restarting engines, removing machines or setting up hosts."),
+            Flag("--force", help="Replace others' certificates, and restart engines even if that stops containers."),
+            shared.RESTART_SWARM,
+            shared.OPEN_FIREWALL,
+            Flag("--dry-run", help="Look at the hosts and print the changes; make none."),
+            shared.JSON,
+            *LOGIN,
+        ),
+        keeps_selector=True,
+    ),
+}
+
+
+def apply(
+    here: Session,
+    *,
+    names: list[str],
+    login: Login,
+    selector: str | None,
+    files: list[str],
+    parallel: int,
+    batch: str,
+    max_failures: int,
+    refresh: bool,
+    prune: bool,
+    purge: bool,
+    take_over: bool,
+    yes: bool,
+    force: bool,
+    restart_swarm: bool,
+    open_firewall: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    import shlex
+
+    from machinectl.cli.options.login_options import given_authority
+    from machinectl.commands.apply import apply as command
+    from machinectl.commands.plan import plan
+    from machinectl.console import confirm
+    from machinectl.fleet.reading.fleet_file import DEFAULT_FILE, STDIN
+    from machinectl.fleet.rollout.apply_run import ApplyOptions
+    from machinectl.hosts.removal import Purge
+    from machinectl.hosts.rollout_order import BatchSizes
+    from machinectl.machines.spec import CertificateFiles
+    from machinectl.provision.target import Allowed
+    from machinectl.verbs.plan import fleet_command, fleet_file, needed_flags, plan_lines, print_fleet_plan
+
+    file, text = fleet_file("apply", files, names)
+    advice: dict[str, None] = {}
+    order: dict[str, None] = {}
+
+    def make_plan() -> FleetPlan:
+        planned = plan(here.store, file, names, selector, fleet_command("apply", file), text)
+        advice.update(dict.fromkeys(planned.advice))
+        order.update(dict.fromkeys(step.name for step in planned.steps))
+        return planned
+
+    def approve(planned: FleetPlan) -> None:
+        restarting = [step.name for step in planned.steps if step.restarts]
+        if restarting and here.console.interactive and not (yes or as_json):
+            draw("".join(f"{line}\n" for line in plan_lines(planned, prune=prune)))
+            if not confirm(here.console, f"Apply it? The engine restarts on {first_names(restarting)}."):
+                raise Declined("Nothing was changed")
+
+    given = tuple(flags_to_repeat(here.arguments))
+    words = [fleet_command("apply", file), *given]
+    words += [f"-l {shlex.quote(selector)}"] if selector is not None else map(shlex.quote, names)
+    if purge and not prune:
+        both = with_flags(" ".join(words), "--prune")
+        raise UsageError("--purge is for the machines that --prune removes", Hint("Give both", both))
+    options = ApplyOptions(
+        file if file == STDIN else os.path.abspath(file or DEFAULT_FILE),
+        login,
+        Allowed(force=force, restart_swarm=restart_swarm, open_firewall=open_firewall, yes=yes),
+        given_authority(here),
+        CertificateFiles("", here.tls.ca, here.tls.certificate, here.tls.key),
+        parallel=parallel,
+        batch=BatchSizes(batch),
+        max_failures=max_failures,
+        refresh=refresh,
+        prune=prune,
+        purge=Purge(login, Allowed(forcible=False, restart_swarm=restart_swarm)) if purge else None,
+        take_over=take_over,
+        yes=yes,
+        command=" ".join(words),
+        flags=given,
+    )
+    if dry_run:
+        from machinectl.commands.plan import plan_with_previews
+
+        planned = plan_with_previews(make_plan(), here.store, here.console, options)
+        again = " ".join(word for word in options.command.split(" ") if word != "--dry-run")
+        again = with_flags(again, *needed_flags(planned))
+        return print_fleet_plan(here, planned, again, options.command, prune=prune, as_json=as_json)
+    here.console.prints_total = True
+    results = command(here.store, here.console, make_plan, options, approve)
+    code = report_rollout(here, results, options.command, order=order, as_json=as_json)
+    for line in advice:
+        here.console.note(line)
+    return code
+
+
+def report_rollout(
+    here: Session, results: Iterator[Result], again: str, *, order: Iterable[str] = (), as_json: bool = False
+) -> int:
+    """Report all results, failures in this `order`; return the exit code. `again` is the command to continue with."""
+    from machinectl.fleet.rollout.plan_steps import Did
+
+    found: list[Result] = []
+    try:
+        for result in results:
+            found.append(result)
+            if as_json:
+                print_json(result_as_json(result), indent=None)
+    except BaseException:
+        # Also at ^C, unless nothing has begun.
+        if found:
+            print_summary(here, in_order(found, order), again, as_json=as_json, interrupted=True)
+        raise
+    print_summary(here, in_order(found, order), again, as_json=as_json)
+    return int(any(result.did in {Did.FAILED, Did.NOT_BEGUN, Did.UNFINISHED} for result in found))
+
+
+def in_order(found: Iterable[Result], names: Iterable[str]) -> list[Result]:
+    place = {name: at for at, name in enumerate(names)}
+    return sorted(found, key=lambda result: place.get(result.name, len(place)))
+
+
+def alike(found: Iterable[Result]) -> Iterator[MachineError]:
+    """Yield the failures; of several that differ only in the hint's commands, the first with all names."""
+    same: dict[tuple[str, ...], list[Result]] = {}
+    for result in found:
+        if result.error:
+            texts = [text for text, *_ in result.error.hint.parts]
+            same.setdefault((result.error.cause, *texts), []).append(result)
+    for failed in same.values():
+        if error := failed[0].error:
+            yield error.named('", "'.join(result.name for result in failed))
+
+
+def flags_to_repeat(arguments: Sequence[str]) -> Iterator[str]:
+    """Return flags that do not select machines, shell-quoted."""
+    import shlex
+
+    _, words = split_at_verb(arguments)
+    for word in words:
+        name = word.partition("=")[0]
+        if name.startswith("--") and name not in {"--", "--file", "--selector"}:
+            yield shlex.quote(word)
+
+
+def with_flags(command: str, *more: str) -> str:
+    for flag in more:
+        name = flag.partition("=")[0]
+        words = [word for word in command.split(" ") if word.partition("=")[0] != name]
+        command = " ".join([*words, flag])
+    return command
+
+
+def result_as_json(result: Result) -> Mapping[str, Any]:
+    error = result.error
+    return {
+        "Name": result.name,
+        "Result": result.did,
+        "Reason": error.cause if error else result.reason,
+        "Hint": error.hint if error else "",
+        "Seconds": result.seconds,
+        "LookedAt": result.looked_at,
+    }
+
+
+def print_summary(
+    here: Session, found: Sequence[Result], again: str, *, as_json: bool = False, interrupted: bool = False
+) -> None:
+    """Print summary, failures and the next command. With `as_json`, results are already printed."""
+    from collections import Counter
+
+    from machinectl.cli.tables.results import last_looks
+    from machinectl.fleet.rollout.plan_steps import Did
+
+    count = Counter(result.did for result in found)
+    counted = ", ".join(f"{count[did]} {did}" for did in Did if count[did])
+    summary = f"Apply: {counted or 'the file has no hosts'}"
+    if as_json:
+        here.console.note(summary)
+    else:
+        write_out(f"{summary}\n")
+        for error in alike(found):
+            report(error, here.program)
+    by_record = {
+        result.name: result.looked_at
+        for result in found
+        if result.did is Did.LEFT and result.looked_at and not result.seconds
+    }
+    if by_record and not as_json:
+        here.console.note(f"Last looked at: {last_looks(by_record)}", Hint("Look now", with_flags(again, "--refresh")))
+    print_next_step(here, found, again, interrupted=interrupted)
+
+
+def print_next_step(here: Session, found: Sequence[Result], again: str, *, interrupted: bool) -> None:
+    from collections import Counter
+
+    from machinectl.fleet.rollout.plan_steps import Did
+
+    count = Counter(result.did for result in found)
+    stopped = [result.name for result in found if result.did is Did.NOT_BEGUN and not result.error]
+    if stopped and not interrupted:
+        here.console.note(f"Not begun, as no engine restarts after one that failed: {', '.join(stopped)}")
+    if count[Did.FAILED] or (count[Did.NOT_BEGUN] and not interrupted):
+        hint = Hint("Fix that, then continue", again)
+        if stopped:
+            failed = sum(result.did is Did.FAILED and result.touched for result in found)
+            more = with_flags(again, f"--max-failures={failed}")
+            hint |= Hint(f"or continue despite {failed} failed", more)
+        here.console.note("Some machines are not done", hint)
+    elif count[Did.NOT_BEGUN] + count[Did.UNFINISHED]:
+        here.console.note("Some machines are not done", Hint("Continue", again))
+    elif set(count) == {Did.LEFT}:
+        here.console.note("All is as the file says: nothing to do")
+    if gone := [result.name for result in found if result.did is Did.GONE]:
+        here.console.note(
+            f"No longer in the file: {', '.join(gone)}", Hint("Remove them", with_flags(again, "--prune"))
+        )

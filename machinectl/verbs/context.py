@@ -1,0 +1,107 @@
+"""The verbs `context …`."""
+
+from __future__ import annotations
+
+import os
+
+from machinectl.cli.declared_verb import PRINTS, Argument, Verb
+from machinectl.cli.output.exit_status import report
+from machinectl.cli.output.stdout import write_out
+from machinectl.errors import Hint, MachineError
+from machinectl.machines.flags import TEXT
+from machinectl.quantities import first_names
+from machinectl.verbs import shared_flags as shared
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from machinectl.cli.options.verb_session import Session
+
+
+VERBS = {
+    "context": Verb(
+        "",
+        examples=("machinectl context ls", "machinectl context sync", "machinectl context import theirs orionbox"),
+    ),
+    "context import": Verb(
+        "context_import",
+        more="The context does not change, and stays yours.",
+        examples=("machinectl context import theirs", "machinectl context import their_engine orionbox"),
+        arguments=(Argument("context", "CONTEXT", TEXT, required=True), Argument("name", "[NAME]", TEXT)),
+    ),
+    "context ls": Verb(
+        "context_ls",
+        examples=("machinectl context ls",),
+        flags=(shared.JSON,),
+        output=PRINTS,
+    ),
+    "context sync": Verb(
+        "context_sync",
+        more="It does not touch your own contexts.",
+        examples=("machinectl context sync",),
+        flags=(shared.SELECTOR,),
+        keeps_selector=True,
+    ),
+}
+
+
+def context_ls(here: Session, *, as_json: bool) -> None:
+    from machinectl.cli.options.store_followers import SWITCH, is_switched_off
+    from machinectl.cli.tables.text_table import print_rows
+    from machinectl.commands.context import context_ls as command
+
+    rows = command(here.store, os.environ)
+    print_rows(["NAME", "CONTEXT", "CURRENT", "STATE"], rows, as_json=as_json)
+    if as_json:
+        return
+    here.note_empty_store()
+    out_of_step: dict[Hint, list[str]] = {}
+    for row in rows:
+        if not row.standing.is_in_sync:
+            out_of_step.setdefault(row.standing.hint, []).append(row.standing.machine)
+    for hint, names in out_of_step.items():
+        here.console.note(f"Not in step: {first_names(names)}", hint)
+    if is_switched_off():
+        here.console.note(f"{SWITCH}={os.environ[SWITCH]}: contexts do not follow what becomes of machines")
+
+
+def context_sync(here: Session, *, selector: str | None) -> int:
+    from machinectl.cli.options.store_followers import SWITCH, is_switched_off
+    from machinectl.commands.context import context_sync as command
+    from machinectl.machines.selection import selected
+
+    if is_switched_off():
+        raise MachineError(
+            f"Contexts are switched off: {SWITCH}={os.environ[SWITCH]}", Hint("Turn them on", "unset", SWITCH)
+        )
+    only = None if selector is None else selected(here.store, here.console, [], selector)
+    repaired = failed = False
+    for found, error in command(here.store, here.console, only):
+        if error:
+            report(error, here.program)
+            failed = True
+        else:
+            write_out(f"{found.machine}: {found.outcome}\n")
+            repaired = True
+    if not (repaired or failed):
+        here.console.note("All contexts are in step")
+    return int(failed)
+
+
+def context_import(here: Session, *, context: str, name: str) -> None:
+    from machinectl.commands.context import context_source
+    from machinectl.commands.create import create
+    from machinectl.driver.installed_drivers import load
+    from machinectl.hosts.creation import Creation, Onboarding
+    from machinectl.hosts.login import Login
+    from machinectl.machines.spec import CertificateFiles, MachineSpec
+    from machinectl.provision.target import NOTHING_SPECIAL
+
+    machine = name or context
+    found = context_source(here.store, context, machine)
+    plain = False if found.url.startswith("tcp://") and not found.directory else None
+    spec = MachineSpec("none", {"url": found.url}, plain, provision=False, context=found.is_ours)
+    onboarding = Onboarding(Login(), NOTHING_SPECIAL)
+    create(
+        here.store, here.console, Creation(machine, spec, load("none"), onboarding, CertificateFiles(found.directory))
+    )
+    here.console.note(f'"{machine}" is the engine of the docker context "{context}" now: {found.url}')

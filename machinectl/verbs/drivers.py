@@ -1,0 +1,56 @@
+"""The verb `drivers`."""
+
+from __future__ import annotations
+
+from machinectl.cli.declared_verb import PRINTS, Verb
+from machinectl.cli.output.stdout import print_json, write_out
+from machinectl.machines.flags import Flag
+from machinectl.verbs import shared_flags as shared
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from machinectl.cli.options.verb_session import Session
+
+
+VERBS = {
+    "drivers": Verb(
+        "drivers",
+        examples=("machinectl drivers",),
+        flags=(shared.JSON, Flag("--options", help="List the options that each adds to `create`.")),
+        output=PRINTS,
+    ),
+}
+
+
+def drivers(here: Session, *, as_json: bool, options: bool) -> None:
+    from machinectl.cli.tables.text_table import table_text
+    from machinectl.commands.drivers import drivers as command
+
+    if options:
+        print_options(as_json=as_json)
+        return
+    found = command()
+    if as_json:
+        print_json(found)
+    else:
+        headings = ["NAME", "PACKAGE", "VERSION", "FROM", "ERROR"]
+        write_out(table_text(headings, (list(row.values()) for row in found)))
+
+
+def print_options(*, as_json: bool) -> None:
+    """Print drivers' options for completion: DRIVER OPTION VALUE ABOUT."""
+    from machinectl.cli.parsing import completion_candidates
+    from machinectl.cli.tables.text_table import table_text
+
+    rows = []
+    for name in completion_candidates.driver_names():
+        flags = completion_candidates.driver_flags(name)
+        rows += [[name, flag.flag, value_of(flag), flag.help] for flag in flags] or [[name, "-", "", ""]]
+    if as_json:
+        print_json([dict(zip(("Driver", "Option", "Value", "About"), row, strict=True)) for row in rows])
+    else:
+        write_out(table_text(["DRIVER", "OPTION", "VALUE", "ABOUT"], ([cell or "-" for cell in row] for row in rows)))
+
+
+def value_of(flag: Flag) -> str:
+    return flag.offers.upper() if isinstance(flag.offers, str) else "|".join(flag.offers)

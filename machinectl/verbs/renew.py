@@ -1,0 +1,185 @@
+"""The verb `renew`."""
+
+from __future__ import annotations
+
+import os
+
+from machinectl.cli.declared_verb import Verb
+from machinectl.cli.invocation import THIS
+from machinectl.cli.output.exit_status import called_text
+from machinectl.cli.output.stdout import print_json, write_out
+from machinectl.cli.own_flags import LOGIN
+from machinectl.errors import LEAVE_ONE_OUT, Hint, MachineError, UsageError
+from machinectl.machines.flags import Flag
+from machinectl.verbs import shared_flags as shared
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from machinectl.cli.options.verb_session import Session
+    from machinectl.hosts.login import Login
+    from machinectl.machines.store import Store
+
+
+VERBS = {
+    "renew": Verb(
+        "renew",
+        more=(
+            "With --due, it renews what has less than a third of its lifetime left, on all machines or the named ones, "
+            "and asks nothing. Without, it makes new certificates now, as `regenerate-certs --client-certs` does. "
+            "An engine restarts for a new server certificate; containers keep running."
+        ),
+        examples=("machinectl renew --due", "machinectl renew --install-timer", "machinectl renew orionbox"),
+        arguments=(shared.NAMES,),
+        flags=(
+            Flag("--due", help="Renew only what is due; never ask."),
+            Flag(
+                "--lifetime-left",
+                metavar="SHARE|TIME",
+                help="Renew certificates with less than this share of their lifetime, or this time, left "
+                "(1/3, 30%, 30d, 12h).",
+            ),
+            Flag("--install-timer", help="Run `renew --due` daily from now on, with the other options given."),
+            Flag("--uninstall-timer", help="Remove the timer."),
+            Flag("-y", "--yes", help="Do not ask (--due never does)."),
+            shared.DRY_RUN,
+            shared.JSON_LINES,
+            *LOGIN,
+            *shared.CHOICE,
+        ),
+        refuses_empty=True,
+    ),
+}
+
+
+def renew(
+    here: Session,
+    *,
+    names: list[str],
+    login: Login,
+    due: bool,
+    lifetime_left: str,
+    install_timer: bool,
+    uninstall_timer: bool,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    from machinectl.cli.tables.results import report_results
+    from machinectl.commands.renew import renew_due_certificates
+    from machinectl.hosts.expiry import LifetimeLeft
+
+    window = LifetimeLeft.parse(lifetime_left)
+    if install_timer or uninstall_timer:
+        if due or (install_timer and uninstall_timer):
+            raise UsageError("--due, --install-timer and --uninstall-timer exclude each other", LEAVE_ONE_OUT)
+        if dry_run:
+            raise UsageError("The timer has no dry run", Hint("See what is due", "machinectl renew --due --dry-run"))
+        return change_timer(here, install=install_timer)
+    here.console.prints_results = not as_json
+    if not due:
+        if lifetime_left:
+            raise UsageError("--lifetime-left goes with --due", Hint("", "machinectl renew --due --lifetime-left 30d"))
+        results = renew_named(here, names, login, yes=yes, dry_run=dry_run)
+    else:
+        results = renew_due_certificates(here.store, here.console, names, login, window, dry_run=dry_run)
+        if not (names or here.store.names()):
+            here.console.note("There are no machines: nothing is due")
+    if as_json:
+        return print_objects(here.store, results)
+    return report_results(here, print_renewals(results, here.program), names or here.store.names())
+
+
+def change_timer(here: Session, *, install: bool) -> int:
+    from machinectl.commands.renew_timer import install_timer, uninstall_timer
+
+    if install:
+        words = timer_words(here.arguments)
+        path = install_timer(here.store, here.console, THIS.script, words, os.environ)
+        here.console.note("What is due is renewed daily from now on", Hint("Try it now", "machinectl renew --due"))
+    else:
+        path = uninstall_timer(here.store, here.console)
+    if path:
+        write_out(f"{path}\n")
+    return 0
+
+
+def timer_words(arguments: Sequence[str]) -> list[str]:
+    """Return the words for `renew --due`; the timer starts in another directory."""
+    found: list[str] = []
+    for word in arguments[arguments.index("renew") + 1 :]:
+        flag, equals, value = word.partition("=")
+        if found and found[-1].endswith("-file"):
+            found.append(os.path.abspath(word))
+        elif equals and flag.endswith("-file"):
+            found.append(f"{flag}={os.path.abspath(value)}")
+        elif word not in {"--install-timer", "--yes", "-y"}:
+            found.append(word)
+    return found
+
+
+def print_renewals(results: Iterable[tuple[str, object]], program: str) -> Iterator[tuple[str, object]]:
+    """Print a line for each machine that did not fail, and yield the others' errors and plans."""
+    from machinectl.renewal.due_renewal import RenewalResult
+
+    for name, result in results:
+        if isinstance(result, RenewalResult):
+            line = ". ".join(filter(None, [result.summary, called_text(result.hint, program)]))
+            write_out(f"{name}: {line}\n")
+        else:
+            yield name, result
+
+
+def print_objects(store: Store, results: Iterable[tuple[str, object]]) -> int:
+    """Print a JSON object for each machine when it ends; return the exit code."""
+    from machinectl.hosts.host_plan import HostPlan
+    from machinectl.renewal.due_renewal import RenewalResult
+
+    code = 0
+    for name, result in results:
+        found = result if isinstance(result, RenewalResult) else RenewalResult(until=expiry_on_record(store, name))
+        fields = found.fields()
+        if isinstance(result, MachineError):
+            code = 1
+            fields |= {"Result": "failed", "Reason": result.cause, "Hint": result.hint}
+        elif isinstance(result, HostPlan):
+            fields |= {"Result": "planned", "Host": [each.fields() for each in result.outcomes if each.changed]}
+        print_json({"Name": name, **fields}, indent=None)
+    return code
+
+
+def expiry_on_record(store: Store, name: str) -> datetime | None:
+    from contextlib import suppress
+
+    from machinectl.renewal.due_renewal import first_expiry
+
+    with suppress(MachineError):
+        return first_expiry(store.read(name))
+    return None
+
+
+def renew_named(
+    here: Session, names: list[str], login: Login, *, yes: bool, dry_run: bool
+) -> Iterator[tuple[str, object]]:
+    from machinectl.commands.renew import renew_now
+    from machinectl.hosts.certificate_renewal import Renewal
+    from machinectl.machines.selection import DEFAULT
+    from machinectl.renewal.due_renewal import all_renewed
+
+    if not names and DEFAULT not in here.store.names():
+        dry = ["--dry-run"] * dry_run
+        raise UsageError(
+            "No machine is named, and --due is not given",
+            Hint("Renew what is due on all machines", "machinectl renew --due", *dry)
+            | Hint("or all certificates of one", "machinectl renew", *dry, "<NAME>"),
+        )
+    renewal = Renewal(client=True, again="machinectl renew -y")
+    results = renew_now(here.store, here.console, names, login, renewal, unasked=yes, dry_run=dry_run)
+    for name, result in results:
+        try:
+            yield name, all_renewed(here.store.read(name)) if result is None else result
+        except MachineError as exc:
+            # It was removed meanwhile.
+            yield name, exc

@@ -1,0 +1,110 @@
+"""The verbs `scp` and `mount`."""
+
+from __future__ import annotations
+
+from machinectl.cli.declared_verb import Argument, Verb
+from machinectl.cli.output.exit_status import report
+from machinectl.cli.output.stdout import print_json, write_out
+from machinectl.cli.own_flags import LOGIN
+from machinectl.errors import Hint
+from machinectl.machines.flags import DIRECTORY, PLACE, REMOTE, Flag
+from machinectl.verbs import shared_flags as shared
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from machinectl.cli.options.verb_session import Session
+    from machinectl.hosts.login import Login
+
+
+VERBS = {
+    "scp": Verb(
+        "scp",
+        more=(
+            "The last path is the target. A path without NAME: is on this computer, as are ./a:b and localhost:PATH."
+        ),
+        examples=("machinectl scp notes.txt orionbox:", "machinectl scp -r orionbox:www rigel:"),
+        arguments=(
+            Argument("words", "[[USER@]NAME:]PATH… [[USER@]NAME:]PATH", PLACE, many=True, required=True, repeats=True),
+        ),
+        flags=(
+            Flag("-r", "--recursive", help="Copy directories with their contents."),
+            Flag("-d", "--delta", help="Use rsync: copy only what changed, and links as links."),
+            Flag("-q", "--quiet", help="Show no progress."),
+            Flag("-p", "--preserve", help="Keep modes and times."),
+            *LOGIN,
+        ),
+    ),
+    "mount": Verb(
+        "mount",
+        more=(
+            "It needs sshfs. Without NAME:PATH, it lists what is mounted. Without DIR, it mounts on the same path "
+            "here, which must be an empty directory. To unmount, DIR is enough."
+        ),
+        examples=("machinectl mount orionbox:www www", "machinectl mount", "machinectl mount -u www"),
+        arguments=(
+            Argument("source", "[USER@]NAME:PATH", REMOTE),
+            Argument("target", "[DIR]", DIRECTORY),
+        ),
+        flags=(Flag("-u", "--unmount", help="Unmount."), shared.JSON),
+    ),
+}
+
+
+# scp's own exit status if the connection fails.
+CONNECTION_FAILED = 255
+
+
+def connecting(function: Callable[..., int | None]) -> Callable[..., int | None]:
+    """Return CONNECTION_FAILED for a verb's SSH failures."""
+    import functools
+
+    from machinectl.ssh.ssh_errors import SSHError
+
+    @functools.wraps(function)
+    def run(here: Session, **given: Any) -> int | None:
+        try:
+            return function(here, **given)
+        except SSHError as exc:
+            report(exc, here.program)
+            return CONNECTION_FAILED
+
+    return run
+
+
+@connecting
+def scp(
+    here: Session, *, words: list[str], login: Login, recursive: bool, delta: bool, quiet: bool, preserve: bool
+) -> int:
+    from machinectl.cli.options.ending_signals import exiting_on_signals
+    from machinectl.commands.scp import scp as command
+    from machinectl.errors import UsageError
+    from machinectl.ssh.openssh.copy_commands import CopyOptions
+
+    if len(words) < 2:  # noqa: PLR2004 - source and target
+        target = "." if ":" in words[0].partition("/")[0] else "<NAME>:<PATH>"
+        raise UsageError("The target is missing", Hint("", "machinectl scp", words[0], target))
+    wishes = CopyOptions(recursive, preserve, quiet)
+    with exiting_on_signals():
+        return command(here.store, here.console, words, wishes, login, delta=delta, native=here.native_ssh)
+
+
+@connecting
+def mount(here: Session, *, source: str, target: str, unmount: bool, as_json: bool) -> None:
+    from machinectl.cli.options.ending_signals import exiting_on_signals
+    from machinectl.cli.tables.text_table import table_text
+    from machinectl.commands import mount as commands
+
+    if not (source or unmount):
+        rows = commands.mounts(here.store)
+        if as_json:
+            print_json([{"Source": each, "Directory": directory} for each, directory in rows])
+        else:
+            write_out(table_text(["SOURCE", "DIRECTORY"], rows))
+    elif unmount:
+        commands.unmount(here.store, source, target)
+    else:
+        with exiting_on_signals():
+            commands.mount(here.store, here.console, source, target)

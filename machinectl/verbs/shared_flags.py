@@ -1,0 +1,64 @@
+"""Flags and arguments that several verbs share. Light path."""
+
+from __future__ import annotations
+
+from machinectl.cli.declared_verb import Argument
+from machinectl.cli.own_flags import ALL_MACHINES
+from machinectl.machines.flags import FILE, LABEL, MACHINE, Flag
+
+NAMES = Argument("names", "[NAME]…", MACHINE, many=True, repeats=True)
+ONE_NAME = Argument("names", "[NAME]", MACHINE, many=True)
+NAME = Argument("name", "NAME", MACHINE, required=True)
+JSON = Flag("--json", help="Print JSON.", parameter="as_json")
+JSON_LINES = Flag("--json", help="Print one JSON object per line, when each machine ends.", parameter="as_json")
+TIMEOUT = Flag(
+    "-t", "--timeout", metavar="SECONDS", help="Timeout for each host.", kind=float, limits=(0, 86400), default=10
+)
+SELECTOR = Flag(
+    "-l",
+    "--selector",
+    metavar="SELECTOR",
+    help="Select machines by label: role=web, 'role in (a,b)'.",
+    value=LABEL,
+    default=None,
+)
+CHOICE = (SELECTOR, ALL_MACHINES)
+DRY_RUN = Flag("--dry-run", help="Look at the host and print the changes; make none.")
+TAKE_OVER = Flag(
+    "-y", "--yes", help="Do not ask before taking a host over from docker-machine, or setting it up despite a warning."
+)
+FORCE = Flag(
+    "-f", "--force", help="Replace others' certificates, and restart the engine even if that stops containers."
+)
+RESTART_SWARM = Flag("--restart-swarm", help="Restart the engine even if the Swarm node cannot be drained.")
+OPEN_FIREWALL = Flag("--open-firewall", help="Open the engine's port in the host's firewall.")
+
+ENV_SHELL = Flag(
+    "-s",
+    "--shell",
+    metavar="SHELL",
+    help="bash, zsh, sh, fish, tcsh, powershell, cmd or emacs (default: detect it).",
+    value=("bash", "zsh", "sh", "fish", "tcsh", "powershell", "cmd", "emacs"),
+    default=None,
+)
+DRY_RUN_HERE = Flag("--dry-run", help="Print the changes; make none.")
+GO_TEMPLATE = Flag("-f", "--format", metavar="TEMPLATE", help="A Go template.", parameter="template")
+FLEET_FILE = Flag(
+    "-f",
+    "--file",
+    metavar="FILE",
+    help="The fleet file (default ./fleet.yaml); - reads stdin.",
+    parameter="files",
+    value=FILE,
+    many=True,
+    show_default=False,
+)
+PARALLEL = Flag(
+    "--parallel", metavar="N", help="How many hosts to work on at once.", kind=int, limits=(1, None), default=10
+)
+LIFETIME = Flag(
+    "--lifetime",
+    metavar="TIME",
+    help="How long the certificate is valid: 60s, 12h, 7d, 2w (at most 90d; default: the machine's "
+    "--access-lifetime, else {}).",
+)

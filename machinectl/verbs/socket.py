@@ -1,0 +1,165 @@
+"""The verbs `socket`, `socket ls` and `socket rm`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from machinectl.cli.declared_verb import PRINTS, Argument, Verb
+from machinectl.cli.output.stdout import print_lines, write_out
+from machinectl.errors import NO_HINT, Hint, UsageError
+from machinectl.machines.flags import FILE, MACHINE, Flag
+from machinectl.verbs import shared_flags as shared
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from machinectl.cli.options.verb_session import Session
+    from machinectl.tunnels.socket_notes import SocketNote
+
+
+VERBS = {
+    "socket": Verb(
+        "socket",
+        more=(
+            "It runs the command, and closes the socket when the command ends. Without a command, it prints the shell "
+            "commands to paste into another shell, and serves the socket until ^C. With eval, use --background."
+        ),
+        examples=(
+            "machinectl socket orionbox -- pytest tests",
+            "eval $(machinectl socket orionbox --background)",
+            "machinectl socket rm orionbox",
+        ),
+        arguments=(Argument("words", "[NAME] [-- COMMAND…]", MACHINE, many=True),),
+        flags=(
+            Flag("--path", metavar="FILE", help="The socket's path (default: in a private directory).", value=FILE),
+            Flag("--background", help="Serve it until `socket rm`, logout, or the machine's removal."),
+            Flag("--forward", help="Forward what containers publish, too, as `forward --auto` does."),
+            shared.ENV_SHELL,
+            Flag("--log", metavar="FILE", help="The log of --background.", value=FILE, hidden=True),
+        ),
+    ),
+    "socket ls": Verb(
+        "socket_ls",
+        examples=("machinectl socket ls",),
+        flags=(Flag("-q", "--quiet", help="Print paths only."), shared.JSON),
+        output=PRINTS,
+        follows=False,
+    ),
+    "socket rm": Verb(
+        "socket_rm",
+        more="The socket of a running command stays: it ends with its command.",
+        examples=("machinectl socket rm orionbox", "machinectl socket rm /run/user/1000/engine.sock"),
+        arguments=(Argument("names", "NAME|FILE…", MACHINE, many=True, required=True, repeats=True),),
+        follows=False,
+    ),
+}
+
+
+# Separates the name from the command.
+DASHES = "--"
+
+
+OWN_VERBS = ("ls", "rm")
+
+
+def socket(
+    here: Session, *, words: list[str], path: str, background: bool, forward: bool, shell: str | None, log: str
+) -> int:
+    from machinectl.cli.options.ending_signals import exiting_on_signals
+    from machinectl.commands.socket import run_with_socket, serve_socket
+    from machinectl.machines.selection import chosen_one
+    from machinectl.shell import POSIX, SHELLS, detect, env_script, statements
+
+    names, command = name_and_command(here, words)
+    name = chosen_one(here.store, names)
+    if command:
+        if background:
+            raise UsageError(
+                "A command and --background exclude each other", Hint("", "machinectl socket", name, "--background")
+            )
+        from machinectl.foreground_program import end_alike
+
+        with exiting_on_signals():
+            status = run_with_socket(here.store, here.console, name, path, command, os.environ, forward=forward)
+        return end_alike(status)
+    own_shell = shell or detect(os.environ, os.getppid())
+    if background:
+        from machinectl.commands.socket import open_in_background
+
+        variables = open_in_background(here.store, name, path, forward=forward)
+        write_out(env_script(own_shell, variables, sys.argv, os.environ.get("PATH", "")))
+        return 0
+
+    def announce(variables: Mapping[str, str | None], other: SocketNote | None) -> None:
+        write_out(statements(own_shell, variables))
+        if other:
+            here.console.note(
+                f"{other.path} is open already, by {other.server}", Hint("Close it", "machinectl socket rm", name)
+            )
+        elif sys.stderr.isatty():
+            evaluated = SHELLS.get(own_shell, POSIX).evaluation(f"machinectl socket {name} --background").strip()
+            hint = NO_HINT if sys.stdout.isatty() else Hint("To let this shell read it", evaluated)
+            here.console.note(f"{name}'s engine is at this socket until ^C", hint)
+
+    try:
+        with exiting_on_signals():
+            serve_socket(here.store, here.console, name, path, announce, log=log, forward=forward)
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+def name_and_command(here: Session, words: Sequence[str]) -> tuple[Sequence[str], list[str]]:
+    """Return the names and the command after the dashes, which `words` lack. Raises UsageError for several names."""
+    has_dashes = DASHES in here.arguments
+    command = here.arguments[here.arguments.index(DASHES) + 1 :] if has_dashes else []
+    names = words[: len(words) - len(command)]
+    if has_dashes and not command:
+        raise UsageError(
+            "The command after the dashes is missing", Hint("For example", "machinectl socket <NAME> -- docker ps")
+        )
+    if names and not here.store.exists(names[0]):
+        from machinectl.cli.parsing.suggestions import check_verb_within
+
+        check_verb_within("socket", names, here.store)
+    if len(names) > 1:
+        from machinectl.cli.typed_words import typed_order
+
+        if names[0] in OWN_VERBS:
+            line = f"machinectl socket {names[0]} {typed_order(names[1:])}"
+            raise UsageError(f"{names[0]!r} must follow the word socket, without options between them", Hint("", line))
+        # `socket docker ps web1`
+        machine = next(filter(here.store.exists, names), names[0])
+        others = [name for name in names if name != machine]
+        if any(map(here.store.exists, others)):
+            line = f"machinectl socket {machine}" + (f" {DASHES} {typed_order(command)}" if command else "")
+            raise UsageError("socket takes one machine", Hint("" if command else "For example", line))
+        line = f"machinectl socket {machine} {DASHES} {typed_order([*others, *command])}"
+        raise UsageError(f"socket takes one machine; put the command after {DASHES}", Hint("", line))
+    return names, command
+
+
+def socket_ls(here: Session, *, quiet: bool, as_json: bool) -> None:
+    from machinectl.cli.tables.text_table import print_rows
+    from machinectl.commands.socket import socket_ls as command
+
+    if quiet and as_json:
+        raise UsageError("--json and --quiet exclude each other", Hint("Leave one of them out"))
+    rows = command(here.store)
+    if quiet:
+        print_lines(row.note.path for row in rows)
+    else:
+        print_rows(["NAME", "SOCKET", "PID", "COMMAND"], rows, as_json=as_json)
+
+
+def socket_rm(here: Session, *, names: list[str]) -> None:
+    from machinectl.commands.socket import socket_rm as command
+    from machinectl.tunnels.command_environment import UNIX
+
+    for what in names:
+        for note in command(here.store, what):
+            print_lines([note.path])
+            if os.environ.get("DOCKER_HOST") == f"{UNIX}{note.path}":
+                here.console.note("This shell points at it", Hint("", "eval $(machinectl env -u)"))
