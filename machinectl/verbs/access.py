@@ -171,7 +171,7 @@ def check_output(path: str, request: AccessRequest) -> None:
     """Raise MachineError for a file that the answer cannot go into. It may replace an earlier one to the request."""
     from machinectl.access.wire.access_answer import read_access_answer
     from machinectl.files.atomic import read_file
-    from machinectl.fleet.writing.new_file import check_new_file
+    from machinectl.files.new_file import check_new_file
 
     if path in {"", "-"}:
         return
@@ -248,7 +248,7 @@ def circumstances(each: ExpectedGrant) -> str:
 
 def write_answer(answer: AccessAnswer, path: str, again: str) -> None:
     from machinectl.files.atomic import remove_if_present
-    from machinectl.fleet.writing.new_file import write_error, write_new_file
+    from machinectl.files.new_file import write_error, write_new_file
 
     try:
         # An earlier answer to the same request.

@@ -104,7 +104,7 @@ def hand_over_request(here: Session, request: AccessRequest, output: str, again:
 
 def write_request(request: AccessRequest, path: str) -> None:
     from machinectl.files.atomic import read_file
-    from machinectl.fleet.writing.new_file import write_new_file
+    from machinectl.files.new_file import write_new_file
 
     try:
         if read_file(path) == request.text().encode():

@@ -103,7 +103,7 @@ def discover(
 
 def write_fleet_file(here: Session, path: str, hosts: Sequence[FoundHost]) -> None:
     from machinectl.commands.discover import fleet_text, new_hosts
-    from machinectl.fleet.writing.new_file import write_new_file
+    from machinectl.files.new_file import write_new_file
 
     found, left_out = new_hosts(hosts, here.store.names())
     if not (found or left_out):

@@ -17,7 +17,7 @@ from machinectl.access.requesting import (
 )
 from machinectl.errors import NO_HINT, Hint, MachineError, UsageError
 from machinectl.files.fileset import read_regular_file
-from machinectl.fleet.writing.new_file import check_new_file
+from machinectl.files.new_file import check_new_file
 from machinectl.machines.own_access import OwnAccess
 from machinectl.machines.record import ask_owner, check_ready
 from machinectl.machines.selection import matching, waiting

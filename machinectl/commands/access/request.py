@@ -20,7 +20,7 @@ from machinectl.access.requesting import (
 )
 from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.files.fileset import read_regular_file
-from machinectl.fleet.writing.new_file import check_new_file
+from machinectl.files.new_file import check_new_file
 from machinectl.machines.docker_machine import check_apart
 from machinectl.machines.own_access import OwnAccess
 from machinectl.machines.record import Machine, Phase, check_name, waits_for_access

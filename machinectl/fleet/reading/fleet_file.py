@@ -12,6 +12,7 @@ import yaml
 
 from machinectl.errors import Hint, MachineError
 from machinectl.files.atomic import read_file
+from machinectl.files.new_file import file_error
 from machinectl.fleet.fleet_keys import FLEET, FLEET_KEY, FREE, HOSTS, PARTS
 from machinectl.fleet.model import Fleet, FleetId
 from machinectl.fleet.reading.cross_checks import check_hosts, fleet_advice
@@ -20,7 +21,7 @@ from machinectl.fleet.reading.host_reader import HostReader
 from machinectl.fleet.reading.includes import similar_file, with_includes
 from machinectl.fleet.reading.key_values import KeyValues
 from machinectl.fleet.syntax.document import MapEntry, entries_of, is_null, made_mapping, place, read_mapping
-from machinectl.fleet.syntax.faults import START, Faults, file_error
+from machinectl.fleet.syntax.faults import START, Faults
 from machinectl.fleet.syntax.hidden_values import Hidden
 from machinectl.fleet.syntax.yaml_errors import LONGEST_FILE
 

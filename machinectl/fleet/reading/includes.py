@@ -11,6 +11,7 @@ import yaml
 
 from machinectl.errors import closest_match
 from machinectl.files.atomic import read_file
+from machinectl.files.new_file import file_error
 from machinectl.fleet.fleet_keys import DEFAULTS, FLEET, FREE, GROUPS, HOSTS, INCLUDE, PARTS
 from machinectl.fleet.reading.host_ranges import size_of
 from machinectl.fleet.syntax.document import (
@@ -24,11 +25,11 @@ from machinectl.fleet.syntax.document import (
     place,
     read_mapping,
 )
-from machinectl.fleet.syntax.faults import Faults, Place, file_error
 from machinectl.fleet.syntax.yaml_errors import LONGEST_FILE
 
 if TYPE_CHECKING:
     from machinectl.fleet.syntax.document import Entries, Node
+    from machinectl.fleet.syntax.faults import Faults, Place
 
 # Parts that several files may have.
 SHARED = (DEFAULTS, GROUPS, HOSTS)

@@ -45,10 +45,6 @@ class WrongFile(MachineError):
         self.faults = faults
 
 
-def file_error(exc: OSError | ValueError) -> str:
-    return exc.strerror or str(exc) if isinstance(exc, OSError) else "no file has such a name"
-
-
 class Faults:
     """A file's errors, with the user's name for it. No text shows a `hidden` value."""
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import Hint, MachineError, one_line, wrong_choice
 from machinectl.files.atomic import read_file
+from machinectl.files.new_file import file_error
 from machinectl.fleet.reading.key_values import CONTROLS
-from machinectl.fleet.syntax.faults import file_error
 from machinectl.fleet.syntax.yaml_errors import LONGEST_FILE
 from machinectl.fleet.writing.draft import Described, Draft, settled
 from machinectl.machines.record import LONGEST_NAME, NAME_CHARACTERS

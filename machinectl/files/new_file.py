@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from machinectl.errors import Hint, MachineError
-from machinectl.fleet.syntax.faults import file_error
 
 # As for any user's file, the umask applies; but no other user may change what is sent or read later.
 READABLE = 0o664
@@ -51,3 +50,7 @@ def write_error(path: str, why: OSError | ValueError) -> MachineError:
     return MachineError(
         f"{path} cannot be written: {file_error(why)}", Hint("See", "ls -ld", directory) | Hint("", "df -h", directory)
     )
+
+
+def file_error(exc: OSError | ValueError) -> str:
+    return exc.strerror or str(exc) if isinstance(exc, OSError) else "no file has such a name"
