@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from machinectl.fleet.reading.fleet_file import read_fleet
+from machinectl.fleet.fleet_file import read_fleet
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from machinectl.machines.store.store_paths import now

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.discovery.scan import FoundHost
     from machinectl.discovery.services import FoundService
-    from machinectl.fleet.writing.draft import Described, Value
+    from machinectl.fleet.draft import Described, Value
     from machinectl.machines.store import Store
 
 # A /20. Few LANs are larger, and more takes a while.
@@ -64,7 +64,7 @@ def resolve_name(name: str) -> Sequence[str]:
 
 def new_hosts(hosts: Sequence[FoundHost], names: Collection[str]) -> tuple[list[Described], list[str]]:
     """Return fleet entries for new hosts, and remarks on hosts without SSH."""
-    from machinectl.fleet.writing.draft import Described
+    from machinectl.fleet.draft import Described
 
     found: list[Described] = []
     left_out: list[str] = []
@@ -105,7 +105,7 @@ def engine_remark(address: str, name: str, service: FoundService) -> str:
 
 def fleet_text(found: Sequence[Described], left_out: Sequence[str]) -> str:
     from machinectl.driver.installed_drivers import load
-    from machinectl.fleet.writing.draft import Draft
+    from machinectl.fleet.draft import Draft
 
     return Draft(HEADING, found, {"generic": load("generic").options()}, left_out=tuple(left_out)).text()
 

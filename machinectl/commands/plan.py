@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import Hint, MachineError, UsageError, closest_match
-from machinectl.fleet.reading.fleet_file import called, read_fleet, uncollected
+from machinectl.fleet.fleet_file import called, read_fleet, uncollected
 from machinectl.fleet.rollout.plan import planned_steps
 from machinectl.fleet.rollout.plan_steps import FleetPlan
 from machinectl.machines.label_selectors import parse_selector

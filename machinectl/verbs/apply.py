@@ -93,7 +93,7 @@ def apply(
     from machinectl.commands.apply import apply as command
     from machinectl.commands.plan import plan
     from machinectl.console import confirm
-    from machinectl.fleet.reading.fleet_file import DEFAULT_FILE, STDIN
+    from machinectl.fleet.fleet_file import DEFAULT_FILE, STDIN
     from machinectl.fleet.rollout.apply_run import ApplyOptions
     from machinectl.hosts.removal import Purge
     from machinectl.hosts.rollout_order import BatchSizes

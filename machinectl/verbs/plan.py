@@ -104,7 +104,7 @@ def plan(
     planned = command(here.store, file, names, selector, fleet_command("plan", file), text)
     if refresh:
         here.console.prints_results = here.console.prints_total = True
-        from machinectl.fleet.reading.fleet_file import DEFAULT_FILE, STDIN
+        from machinectl.fleet.fleet_file import DEFAULT_FILE, STDIN
         from machinectl.fleet.rollout.apply_run import ApplyOptions
         from machinectl.provision.target import Allowed
 
@@ -150,8 +150,8 @@ def fleet_file(verb: str, files: Sequence[str] | None, names: Sequence[str] | No
 
     Raises UsageError for several files, or a file in place of a host.
     """
-    from machinectl.fleet.reading.fleet_file import STDIN
-    from machinectl.fleet.syntax.yaml_errors import LONGEST_FILE
+    from machinectl.fleet.fleet_file import STDIN
+    from machinectl.fleet.yaml_errors import LONGEST_FILE
 
     several = list(dict.fromkeys(files or []))
     if len(several) > 1:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.errors import MachineError
-from machinectl.fleet.reading.fleet_file import parse_fleet
+from machinectl.fleet.fleet_file import parse_fleet
 from tests.support.fleet_file import only
 
 TEXTS = st.text(st.sampled_from("ab$ {}[]&*!|>'\"%@`:,-?#~\n\t0123\0\x07\u00fc\u2028\U0001f600")) | st.text()

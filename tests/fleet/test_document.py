@@ -8,14 +8,14 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from machinectl.fleet.syntax.document import DEEPEST, MOST_NODES, entries_of, items_of, place, read_mapping
-from machinectl.fleet.syntax.faults import Faults, Place, WrongFile
-from machinectl.fleet.syntax.interpolation import LONGEST
-from machinectl.fleet.syntax.yaml_errors import place_of
+from machinectl.fleet.file_errors import Faults, Place, WrongFile
+from machinectl.fleet.variables import LONGEST
+from machinectl.fleet.yaml_errors import place_of
+from machinectl.fleet.yaml_nodes import DEEPEST, MOST_NODES, entries_of, items_of, place, read_mapping
 from tests.support.fleet_file import HOST, fault, fault_of, faults
 
 if TYPE_CHECKING:
-    from machinectl.fleet.syntax.document import Entries, Node
+    from machinectl.fleet.yaml_nodes import Entries, Node
 
 
 def tree(node: Node) -> object:

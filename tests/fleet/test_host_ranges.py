@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl import ranges
-from machinectl.fleet.reading import host_ranges
-from machinectl.fleet.syntax.document import MOST_NODES
+from machinectl.fleet import host_ranges
+from machinectl.fleet.yaml_nodes import MOST_NODES
 from tests.support.fleet_file import fault, faults, parsed
 
 GENERIC = "defaults: {driver: generic}\nhosts:\n"

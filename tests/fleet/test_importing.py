@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.errors import MachineError
-from machinectl.fleet.reading.fleet_file import parse_fleet
-from machinectl.fleet.writing.importing import Notes, as_name, import_file
+from machinectl.fleet.fleet_file import parse_fleet
+from machinectl.fleet.importing import Notes, as_name, import_file
 from machinectl.machines.record import is_name
 from tests.support.ansible import run
 from tests.support.in_process import machinectl

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.fleet.syntax.interpolation import DEEPEST, Unexpandable, expand_variables
+from machinectl.fleet.variables import DEEPEST, Unexpandable, expand_variables
 
 ENVIRONMENT = {"A": "a", "EMPTY": "", "_B1": "b", "DOLLAR": "${A}$$"}
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.errors import MachineError
+from machinectl.fleet.file_errors import Place, WrongFile
+from machinectl.fleet.fleet_file import read_fleet
+from machinectl.fleet.key_values import KeyValues
 from machinectl.fleet.model import FleetId, HostLogin
-from machinectl.fleet.reading.fleet_file import read_fleet
-from machinectl.fleet.reading.key_values import KeyValues
-from machinectl.fleet.syntax.faults import Place, WrongFile
-from machinectl.fleet.syntax.yaml_errors import LONGEST_FILE
+from machinectl.fleet.yaml_errors import LONGEST_FILE
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.spec import CertificateFiles
 from tests.support.fleet_file import ENVIRONMENT, HOST, fault, only, parsed, said

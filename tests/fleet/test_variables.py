@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from machinectl.errors import Hint
-from machinectl.fleet.syntax.hidden_values import Hidden
+from machinectl.fleet.hidden_values import Hidden
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.ssh.ssh_errors import LONGEST, SSHError
 from tests.support.fleet_file import HOST, fault, fault_of, only

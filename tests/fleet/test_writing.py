@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from machinectl.commands.fleet.init import TEMPLATE, fleet_init
 from machinectl.driver import Option
 from machinectl.driver.installed_drivers import load
-from machinectl.fleet.reading.fleet_file import parse_fleet
+from machinectl.fleet.draft import PLAIN_IN_BRACKETS, Draft, comment, settled, yaml_scalar, yaml_text
+from machinectl.fleet.fleet_file import parse_fleet
+from machinectl.fleet.importing import Notes, import_file
+from machinectl.fleet.machine_entry import machine_entry
 from machinectl.fleet.rollout.plan import planned_steps
-from machinectl.fleet.writing.draft import PLAIN_IN_BRACKETS, Draft, comment, settled, yaml_scalar, yaml_text
-from machinectl.fleet.writing.importing import Notes, import_file
-from machinectl.fleet.writing.machine_entry import machine_entry
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.store_paths import NoSuchMachine

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from machinectl.fleet.reading.fleet_file import parse_fleet
-from machinectl.fleet.syntax.faults import WrongFile
+from machinectl.fleet.file_errors import WrongFile
+from machinectl.fleet.fleet_file import parse_fleet
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.fleet.writing.importing import Notes, import_file
+from machinectl.fleet.importing import Notes, import_file
 
 if TYPE_CHECKING:
     from machinectl.console import Console

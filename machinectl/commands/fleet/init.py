@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
+from machinectl.fleet.draft import Draft, left_out, settled
 from machinectl.fleet.fleet_keys import FLEET_NAME, LONGEST_FLEET_NAME
-from machinectl.fleet.writing.draft import Draft, left_out, settled
-from machinectl.fleet.writing.machine_entry import machine_entry
+from machinectl.fleet.machine_entry import machine_entry
 from machinectl.machines.selection import matching
 from machinectl.machines.store.record_cache import Readable, Records
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.driver import Option
-    from machinectl.fleet.writing.draft import Described
+    from machinectl.fleet.draft import Described
     from machinectl.machines.store import Store
 
 HEADING = (

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
 from machinectl.files.atomic import read_file
-from machinectl.fleet.reading.fleet_file import DEFAULT_FILE
+from machinectl.fleet.fleet_file import DEFAULT_FILE
 from machinectl.fleet.rollout.plan_steps import DONE, UNTOUCHED, Action, Did, Result
 from machinectl.hosts.rollout_order import ONE_BY_ONE
 from machinectl.hosts.workers import LIMIT, run_at_once

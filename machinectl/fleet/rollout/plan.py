@@ -7,10 +7,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint, MachineError
-from machinectl.fleet.reading.cross_checks import normal
+from machinectl.fleet.cross_checks import normal
+from machinectl.fleet.file_errors import Faults
 from machinectl.fleet.rollout.differences import differences, has_ssh, options_of, without_variables
 from machinectl.fleet.rollout.plan_steps import Action, Difference, PlanStep
-from machinectl.fleet.syntax.faults import Faults
 from machinectl.machines.jump_hosts import loop_text, loops, machine_of
 from machinectl.machines.record import PROVISION, BrokenRecord, Machine, Phase
 

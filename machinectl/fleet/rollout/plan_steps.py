@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.errors import MachineError
-from machinectl.fleet.syntax.hidden_values import Hidden
+from machinectl.fleet.hidden_values import Hidden
 from machinectl.machines.store.store_paths import now
 
 if TYPE_CHECKING:

@@ -13,17 +13,17 @@ import yaml
 from machinectl.errors import Hint, MachineError
 from machinectl.files.atomic import read_file
 from machinectl.files.new_file import file_error
+from machinectl.fleet.cross_checks import check_hosts, fleet_advice
+from machinectl.fleet.file_errors import START, Faults
 from machinectl.fleet.fleet_keys import FLEET, FLEET_KEY, FREE, HOSTS, PARTS
+from machinectl.fleet.hidden_values import Hidden
+from machinectl.fleet.host_ranges import expand_hosts_part
+from machinectl.fleet.host_reader import HostReader
+from machinectl.fleet.includes import similar_file, with_includes
+from machinectl.fleet.key_values import KeyValues
 from machinectl.fleet.model import Fleet, FleetId
-from machinectl.fleet.reading.cross_checks import check_hosts, fleet_advice
-from machinectl.fleet.reading.host_ranges import expand_hosts_part
-from machinectl.fleet.reading.host_reader import HostReader
-from machinectl.fleet.reading.includes import similar_file, with_includes
-from machinectl.fleet.reading.key_values import KeyValues
-from machinectl.fleet.syntax.document import MapEntry, entries_of, is_null, made_mapping, place, read_mapping
-from machinectl.fleet.syntax.faults import START, Faults
-from machinectl.fleet.syntax.hidden_values import Hidden
-from machinectl.fleet.syntax.yaml_errors import LONGEST_FILE
+from machinectl.fleet.yaml_errors import LONGEST_FILE
+from machinectl.fleet.yaml_nodes import MapEntry, entries_of, is_null, made_mapping, place, read_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

@@ -15,7 +15,7 @@ from machinectl.discovery import services
 from machinectl.discovery.port_sweep import SweepTarget
 from machinectl.discovery.scan import FoundHost, NetworkScan
 from machinectl.discovery.services import FoundService, SpokenProtocol
-from machinectl.fleet.reading.fleet_file import read_fleet
+from machinectl.fleet.fleet_file import read_fleet
 from machinectl.machines.record import Machine
 from tests.support.hostile_ssh import ESCAPES
 from tests.support.in_process import machinectl

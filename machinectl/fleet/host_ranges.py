@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from machinectl.fleet.reading.key_values import Wrong
-from machinectl.fleet.syntax.document import MOST_NODES, MapEntry, entries_of, made_mapping, made_text, place
+from machinectl.fleet.key_values import Wrong
+from machinectl.fleet.yaml_nodes import MOST_NODES, MapEntry, entries_of, made_mapping, made_text, place
 from machinectl.ranges import VALUE_RANGE, InvalidRange, expand_names, expand_ranges
 
 if TYPE_CHECKING:
-    from machinectl.fleet.syntax.document import Entries, Node
-    from machinectl.fleet.syntax.faults import Faults
+    from machinectl.fleet.file_errors import Faults
+    from machinectl.fleet.yaml_nodes import Entries, Node
 
 
 class Member(yaml.ScalarNode):

@@ -14,8 +14,8 @@ import yaml
 from machinectl.errors import MachineError
 from machinectl.files.secret_files import is_exposed, read_secret
 from machinectl.fleet.fleet_keys import Key, Kind
-from machinectl.fleet.syntax.document import is_null, items_of, kind_of, place
-from machinectl.fleet.syntax.interpolation import LONGEST, Unexpandable, expand_variables
+from machinectl.fleet.variables import LONGEST, Unexpandable, expand_variables
+from machinectl.fleet.yaml_nodes import is_null, items_of, kind_of, place
 from machinectl.machines import create_options
 from machinectl.machines.engine_options import each_once, read_env_file
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from machinectl.driver import OptionValue
-    from machinectl.fleet.syntax.document import Node
-    from machinectl.fleet.syntax.faults import Faults, Place
+    from machinectl.fleet.file_errors import Faults, Place
+    from machinectl.fleet.yaml_nodes import Node
 
 # YAML 1.1's words (https://yaml.org/type/bool.html).
 TRUE = frozenset({"true", "yes", "on"})

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.errors import NO_HINT, Hint, MachineError, closest_match, one_line
-from machinectl.fleet.syntax.hidden_values import Hidden
+from machinectl.fleet.hidden_values import Hidden
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

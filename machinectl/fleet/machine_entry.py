@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.errors import UsageError
-from machinectl.fleet.reading.key_values import CONTROLS
-from machinectl.fleet.writing.draft import Described
+from machinectl.fleet.draft import Described
+from machinectl.fleet.key_values import CONTROLS
 from machinectl.machines.create_options import ACCESS_LIFETIME, ADDRESS, ENGINE_FLAGS
 from machinectl.masking import without_secret_of, without_secrets
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from machinectl.driver import Option, OptionValue
-    from machinectl.fleet.writing.draft import Value
+    from machinectl.fleet.draft import Value
     from machinectl.machines.record import Machine
 
 # The option that `set --url` changes, for all drivers.

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import yaml
 
 from machinectl.errors import NO_HINT, Hint
-from machinectl.fleet.syntax.faults import START, Faults, Place
-from machinectl.fleet.syntax.yaml_errors import NOT_YAML, NotADocument, NotYAML, decoded, place_of, translated
+from machinectl.fleet.file_errors import START, Faults, Place
+from machinectl.fleet.yaml_errors import NOT_YAML, NotADocument, NotYAML, decoded, place_of, translated
 
 if TYPE_CHECKING:
     from typing import TypeAlias

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from machinectl.errors import MachineError
+from machinectl.fleet.cross_checks import HostEntry
 from machinectl.fleet.fleet_keys import (
     COMMON,
     DEFAULTS,
@@ -27,11 +28,10 @@ from machinectl.fleet.fleet_keys import (
     short_key,
     typed_jump,
 )
+from machinectl.fleet.host_ranges import Member
+from machinectl.fleet.key_values import as_typed, wrong_kind
 from machinectl.fleet.model import NO_LOGIN, FleetHost, HostLogin
-from machinectl.fleet.reading.cross_checks import HostEntry
-from machinectl.fleet.reading.host_ranges import Member
-from machinectl.fleet.reading.key_values import as_typed, wrong_kind
-from machinectl.fleet.syntax.document import (
+from machinectl.fleet.yaml_nodes import (
     MOST_NODES,
     MapEntry,
     entries_of,
@@ -53,8 +53,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from machinectl.driver import OptionValue
-    from machinectl.fleet.reading.key_values import KeyValues
-    from machinectl.fleet.syntax.document import Entries, Node
+    from machinectl.fleet.key_values import KeyValues
+    from machinectl.fleet.yaml_nodes import Entries, Node
 
 ENV_FILE = create_options.ENV_FILE.name
 JUMP = create_options.JUMP.name

@@ -13,8 +13,9 @@ from machinectl.errors import closest_match
 from machinectl.files.atomic import read_file
 from machinectl.files.new_file import file_error
 from machinectl.fleet.fleet_keys import DEFAULTS, FLEET, FREE, GROUPS, HOSTS, INCLUDE, PARTS
-from machinectl.fleet.reading.host_ranges import size_of
-from machinectl.fleet.syntax.document import (
+from machinectl.fleet.host_ranges import size_of
+from machinectl.fleet.yaml_errors import LONGEST_FILE
+from machinectl.fleet.yaml_nodes import (
     MOST_NODES,
     MapEntry,
     entries_of,
@@ -25,11 +26,10 @@ from machinectl.fleet.syntax.document import (
     place,
     read_mapping,
 )
-from machinectl.fleet.syntax.yaml_errors import LONGEST_FILE
 
 if TYPE_CHECKING:
-    from machinectl.fleet.syntax.document import Entries, Node
-    from machinectl.fleet.syntax.faults import Faults, Place
+    from machinectl.fleet.file_errors import Faults, Place
+    from machinectl.fleet.yaml_nodes import Entries, Node
 
 # Parts that several files may have.
 SHARED = (DEFAULTS, GROUPS, HOSTS)

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from machinectl.errors import one_line
+from machinectl.fleet.file_errors import WrongFile
+from machinectl.fleet.fleet_file import DEFAULT_FILE, parse_fleet
 from machinectl.fleet.fleet_keys import FLEET, typed_jump
-from machinectl.fleet.reading.fleet_file import DEFAULT_FILE, parse_fleet
-from machinectl.fleet.reading.host_reader import JUMP
-from machinectl.fleet.syntax.faults import WrongFile
+from machinectl.fleet.host_reader import JUMP
 from machinectl.machines.jump_hosts import machine_of
 
 if TYPE_CHECKING:

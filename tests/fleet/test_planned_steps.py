@@ -11,10 +11,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from machinectl.driver.installed_drivers import load
+from machinectl.fleet.file_errors import Place, WrongFile
 from machinectl.fleet.model import Fleet, FleetHost, FleetId
 from machinectl.fleet.rollout.plan import after_jump_hosts, planned_steps
 from machinectl.fleet.rollout.plan_steps import Action, Difference, FleetPlan, PlanStep
-from machinectl.fleet.syntax.faults import Place, WrongFile
 from machinectl.hosts.host_plan import target_of
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.signing import renewed_identity

@@ -18,15 +18,15 @@ from machinectl.driver.installed_drivers import load
 from machinectl.errors import Hint, MachineError, one_line, wrong_choice
 from machinectl.files.atomic import read_file
 from machinectl.files.new_file import file_error
-from machinectl.fleet.reading.key_values import CONTROLS
-from machinectl.fleet.syntax.yaml_errors import LONGEST_FILE
-from machinectl.fleet.writing.draft import Described, Draft, settled
+from machinectl.fleet.draft import Described, Draft, settled
+from machinectl.fleet.key_values import CONTROLS
+from machinectl.fleet.yaml_errors import LONGEST_FILE
 from machinectl.machines.record import LONGEST_NAME, NAME_CHARACTERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from machinectl.fleet.writing.draft import Value
+    from machinectl.fleet.draft import Value
 
 DRIVER = "generic"
 ANSIBLE, SSH_CONFIG = KINDS = ("ansible", "ssh-config")

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from machinectl.fleet.syntax.faults import START, Place
+from machinectl.fleet.file_errors import START, Place
 
 # Bytes: 10,000 hosts of 200 fit.
 LONGEST_FILE = 8 << 20

@@ -14,10 +14,10 @@ import pytest
 from machinectl.commands.certs.create import certs_create
 from machinectl.commands.plan import plan, plan_with_previews
 from machinectl.errors import MachineError, UsageError
-from machinectl.fleet.reading.fleet_file import read_fleet
+from machinectl.fleet.file_errors import WrongFile
+from machinectl.fleet.fleet_file import read_fleet
 from machinectl.fleet.rollout.apply_run import ApplyOptions
 from machinectl.fleet.rollout.plan_steps import FleetPlan
-from machinectl.fleet.syntax.faults import WrongFile
 from machinectl.hosts.host_plan import Outcome
 from machinectl.hosts.login import Login
 from machinectl.hosts.workers import locked_machine

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from machinectl import url
 from machinectl.errors import MachineError
 from machinectl.fleet.fleet_keys import SWARM, DriverKeys
-from machinectl.fleet.reading.key_values import as_typed
-from machinectl.fleet.syntax.document import place
+from machinectl.fleet.key_values import as_typed
+from machinectl.fleet.yaml_nodes import place
 from machinectl.machines import create_options, jump_hosts
 from machinectl.machines.create_options import CERTIFICATES
 from machinectl.machines.spec import NO_CERTIFICATES
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from machinectl.driver import OptionValue
+    from machinectl.fleet.file_errors import Faults, Place
     from machinectl.fleet.model import FleetHost
-    from machinectl.fleet.syntax.document import Entries
-    from machinectl.fleet.syntax.faults import Faults, Place
+    from machinectl.fleet.yaml_nodes import Entries
 
 JUMP = create_options.JUMP.name
 

@@ -1,1 +1,0 @@
-"""YAML with places, for errors."""
