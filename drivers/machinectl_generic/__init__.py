@@ -17,6 +17,7 @@ from machinectl.driver import (
     SSHEndpoint,
     UsageError,
     Where,
+    check_ssh_user,
     nothing_to_close,
     nothing_to_give_back,
     parse_json,
@@ -67,7 +68,12 @@ class GenericDriver:
                 identity=True,
                 locates=split_login,
             ),
-            option("ssh-user", "The user to log in as (default: from your SSH configuration, else root).", letter="u"),
+            option(
+                "ssh-user",
+                "The user to log in as (default: from your SSH configuration, else root).",
+                check=check_ssh_user,
+                letter="u",
+            ),
             option(
                 "ssh-key",
                 "The private key to log in with, copied to the machine's directory (default: those of ssh).",

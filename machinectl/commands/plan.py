@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from machinectl.console import Console
-    from machinectl.fleet.model import Fleet
+    from machinectl.fleet.fleet_model import Fleet
     from machinectl.fleet.rollout.apply_run import ApplyOptions
     from machinectl.fleet.rollout.differences import HasCertificates
     from machinectl.fleet.rollout.plan_steps import PlanStep

@@ -51,6 +51,7 @@ __all__ = [
     "State",
     "UsageError",
     "Where",
+    "check_ssh_user",
     "nothing_to_close",
     "nothing_to_give_back",
     "options_stay",
@@ -70,3 +71,11 @@ def ssh_settings(endpoint: SSHEndpoint) -> SSHSettings:
     from machinectl.ssh.ssh_settings import read_settings
 
     return read_settings(endpoint)
+
+
+def check_ssh_user(user: OptionValue) -> None:
+    """Raise UsageError for a name that ssh or a shell would misread: -oProxyCommand=…, for example."""
+    from machinectl.ssh.ssh_settings import check_ssh_user as check
+
+    if user:
+        check(str(user))

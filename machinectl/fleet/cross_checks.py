@@ -6,21 +6,18 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from machinectl import url
-from machinectl.errors import MachineError
-from machinectl.fleet.fleet_keys import SWARM, DriverKeys
+from machinectl.fleet.fleet_keys import SWARM, DriverKeys, normal
 from machinectl.fleet.key_values import as_typed
 from machinectl.fleet.yaml_nodes import place
 from machinectl.machines import create_options, jump_hosts
-from machinectl.machines.create_options import CERTIFICATES
+from machinectl.machines.create_options import CERTIFICATES, NO_PROVISION, NO_TLS
 from machinectl.machines.spec import NO_CERTIFICATES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from machinectl.driver import OptionValue
     from machinectl.fleet.file_errors import Faults, Place
-    from machinectl.fleet.model import FleetHost
+    from machinectl.fleet.fleet_model import FleetHost
     from machinectl.fleet.yaml_nodes import Entries
 
 JUMP = create_options.JUMP.name
@@ -38,12 +35,12 @@ class HostEntry:
 
 def check_hosts(hosts: Sequence[HostEntry], names: Collection[str], faults: Faults) -> None:
     """Add errors. `names` are the file's hosts and the store's machines."""
-    for each in hosts:
-        if each.host.certificates is not NO_CERTIFICATES:
-            check_certificates(each, faults)
-        if each.host.swarm and not each.host.spec.provision:
-            why = f"has {create_options.NO_PROVISION.name}, so that it cannot be a {each.host.swarm}"
-            faults.add(each.place(SWARM), f"{each.host.name} {why}")
+    for entry in hosts:
+        if entry.host.certificates is not NO_CERTIFICATES:
+            check_certificates(entry, faults)
+        if entry.host.swarm and not entry.host.spec.provision:
+            why = f"has {NO_PROVISION.name}, so that it cannot be a {entry.host.swarm}"
+            faults.add(entry.place(SWARM), f"{entry.host.name} {why}")
     check_identities(hosts, faults)
     check_jumps(hosts, names, faults)
 
@@ -52,66 +49,49 @@ def check_certificates(entry: HostEntry, faults: Faults) -> None:
     files = entry.host.certificates
     paths = (files.directory, files.ca, files.certificate, files.key)
     given = [key.name for key, path in zip(CERTIFICATES, paths, strict=True) if path]
-    place = entry.place(given[0])
+    at, name = entry.place(given[0]), entry.host.name
     if entry.host.spec.tls is False:
-        faults.add(place, f"{entry.host.name} has {given[0]} and {create_options.NO_TLS.name}: remove one")
+        faults.add(at, f"{name} has {given[0]} and {NO_TLS.name}: remove one")
     if files.directory and len(given) > 1:
-        faults.add(place, f"{entry.host.name} has {given[0]} and {given[1]}: remove one")
+        faults.add(at, f"{name} has {given[0]} and {given[1]}: remove one")
     if not files.whole:
         missing = [key.name for key in CERTIFICATES[1:] if key.name not in given]
-        faults.add(place, f"{entry.host.name} lacks {' and '.join(missing)}, or {CERTIFICATES[0].name} in their place")
+        faults.add(at, f"{name} lacks {' and '.join(missing)}, or {CERTIFICATES[0].name} in their place")
 
 
 def check_identities(hosts: Sequence[HostEntry], faults: Faults) -> None:
     """Add entries that describe the same host."""
     seen: dict[tuple[object, ...], HostEntry] = {}
-    for each in hosts:
-        options = each.driver.identity
-        values = [each.host.spec.options[name] for name in options.values()]
-        if not any(values):
-            continue
-        first = seen.setdefault((each.driver.name, *map(normal, values)), each)
-        if first is not each:
-            same = f"{each.host.name} has the same {' and '.join(options)} as {first.host.name}: they are one host"
-            faults.add(each.place(next(iter(options))), same)
-
-
-def normal(value: OptionValue) -> OptionValue:
-    """Normalize for comparison: lower case, URLs with ports."""
-    if not isinstance(value, str):
-        return value
-    text = value.strip()
-    if "://" not in text:
-        return text.lower()
-    try:
-        return url.with_port(text).lower()
-    except MachineError:
-        return text
+    for entry in hosts:
+        options = entry.driver.identity
+        values = [entry.host.spec.options[name] for name in options.values()]
+        first = seen.setdefault((entry.driver.name, *map(normal, values)), entry) if any(values) else entry
+        if first is not entry:
+            same = f"{entry.host.name} has the same {' and '.join(options)} as {first.host.name}: they are one host"
+            faults.add(entry.place(next(iter(options))), same)
 
 
 def check_jumps(hosts: Sequence[HostEntry], names: Collection[str], faults: Faults) -> None:
-    jumping = [each for each in hosts if each.host.spec.jump]
-    for each in jumping:
-        through = each.host.spec.jump
-        if each.driver.name in create_options.WITHOUT_HOST:
-            faults.add(each.place(JUMP), f"{JUMP} is for SSH, which driver {each.driver.name} does not use")
-        machine = jump_hosts.machine_of(through)
-        if machine and machine not in names:
+    jumping = {entry.host.name: entry for entry in hosts if entry.host.spec.jump}
+    jumps = {name: jump_hosts.machine_of(entry.host.spec.jump) for name, entry in jumping.items()}
+    for name, entry in jumping.items():
+        if entry.driver.name in create_options.WITHOUT_HOST:
+            faults.add(entry.place(JUMP), f"{JUMP} is for SSH, which driver {entry.driver.name} does not use")
+        if (machine := jumps[name]) and machine not in names:
             near = faults.meant(machine, names)
             other = f"; write another host as user@host[:port] or {jump_hosts.HOST}NAME"
             more = f": did you mean {near}?" if near else other
-            typed = as_typed(each.entries[JUMP].value, machine)
-            faults.add(each.place(JUMP), f"{JUMP}: {typed!r} is neither a host of this file nor a machine{more}")
-    by_name = {each.host.name: each for each in jumping}
-    for loop in jump_hosts.loops({name: jump_hosts.machine_of(each.host.spec.jump) for name, each in by_name.items()}):
-        faults.add(by_name[loop[0]].place(JUMP), f"{JUMP}: {jump_hosts.loop_text(loop)}")
+            typed = as_typed(entry.entries[JUMP].value, machine)
+            faults.add(entry.place(JUMP), f"{JUMP}: {typed!r} is neither a host of this file nor a machine{more}")
+    for loop in jump_hosts.loops(jumps):
+        faults.add(jumping[loop[0]].place(JUMP), f"{JUMP}: {jump_hosts.loop_text(loop)}")
 
 
 def fleet_advice(hosts: Sequence[HostEntry], machines: Collection[str], faults: Faults) -> Iterator[str]:
     """Yield warnings. `machines` are the store's."""
-    yield from missing_files([each for each in hosts if each.host.name not in machines], faults)
-    managers = [each for each in hosts if each.host.swarm == "manager"]
-    workers = [each for each in hosts if each.host.swarm == "worker"]
+    yield from missing_files([entry for entry in hosts if entry.host.name not in machines], faults)
+    managers = [entry for entry in hosts if entry.host.swarm == "manager"]
+    workers = [entry for entry in hosts if entry.host.swarm == "worker"]
     if managers and len(managers) % 2 == 0:
         yield faults.line(
             managers[-1].place(SWARM),
@@ -123,17 +103,14 @@ def fleet_advice(hosts: Sequence[HostEntry], machines: Collection[str], faults: 
 
 def missing_files(hosts: Sequence[HostEntry], faults: Faults) -> Iterator[str]:
     """Yield missing files that `create` needs, once per place."""
-    named = dict.fromkeys(
-        (each.place(key), key, path, as_typed(each.entries[key].value, path) if key in each.entries else path)
-        for each in hosts
-        for key, option in each.driver.options.items()
-        if option.path
-        for path in paths(each.host.spec.options[option.name])
-    )
+    named = {
+        (entry.place(key), key, str(path), as_typed(entry.entries[key].value, str(path)))
+        for entry in hosts
+        for key, option in entry.driver.options.items()
+        if option.path and key in entry.entries
+        for value in [entry.host.spec.options[option.name]]
+        for path in (value if isinstance(value, tuple) else (value,))
+    }
     for at, key, path, shown in sorted(named):
-        if not os.path.exists(os.path.expanduser(path)):
+        if path and not os.path.exists(os.path.expanduser(path)):
             yield faults.line(at, f"{key}: there is no file {shown}")
-
-
-def paths(value: OptionValue) -> Sequence[str]:
-    return [str(each) for each in (value if isinstance(value, tuple) else (value,)) if each]

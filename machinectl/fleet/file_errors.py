@@ -1,20 +1,21 @@
-"""Collect a fleet file's errors."""
+"""Collect a fleet file's errors, with line and column, and without values of variables."""
 
 from __future__ import annotations
 
 import functools
 import operator
+import os
+import re
+import shlex
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.errors import NO_HINT, Hint, MachineError, closest_match, one_line
-from machinectl.fleet.hidden_values import Hidden
+from machinectl.errors import CUT, NO_HINT, Hint, MachineError, closest_match, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-
-# Characters of a quoted text.
+# Characters of a quoted text, and of a file's name.
 LONGEST_TEXT = 400
 LONGEST_PATH = 4096
 LOOK_UP = Hint("See what a fleet file may contain", "machinectl fleet schema")
@@ -24,6 +25,8 @@ MOST_COMPARED = 50_000
 MOST_AT_ONE_PLACE = 5
 # Known names listed if none is similar.
 FEW = 8
+# Characters. Shorter hidden values are parts of many words: hidden only if the key is known.
+SHORTEST = 4
 
 
 class Place(NamedTuple):
@@ -37,12 +40,68 @@ class Place(NamedTuple):
 START = Place()
 
 
+class Wrong(Exception):
+    """An error at a place of a file."""
+
+    def __init__(self, place: Place, why: str) -> None:
+        super().__init__(why)
+        self.place = place
+        self.why = why
+
+
 class WrongFile(MachineError):
     """An invalid fleet file; the cause has a line for each error: file:line:column: text."""
 
     def __init__(self, cause: str, hint: Hint, faults: Sequence[tuple[Place, str]]) -> None:
         super().__init__(cause, hint)
         self.faults = faults
+
+
+class Hidden:
+    """Values of environment variables, which may be secrets, with the texts to show for them."""
+
+    def __init__(self) -> None:
+        self._shown: dict[str, str] = {}
+        self._pattern: re.Pattern[str] | None = None
+
+    def add(self, value: str, shown: str) -> None:
+        for form in forms(value):
+            if len(form) >= SHORTEST and form not in self._shown:
+                self._shown[form] = shown
+                self._pattern = None
+
+    def without(self, text: str) -> str:
+        if not self._shown:
+            return text
+        if self._pattern is None:
+            longest_first = sorted(self._shown, key=len, reverse=True)
+            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+        *cut, end = self._pattern.sub(lambda match: self._shown[match[0]], text).split(CUT)
+        return "".join(self._without_beginning(part) + CUT for part in cut) + end
+
+    def _without_beginning(self, text: str) -> str:
+        """Hide the beginning of a value where a text was cut off."""
+        for form, shown in self._shown.items():
+            for match in re.finditer(re.escape(form[:SHORTEST]), text):
+                if form.startswith(text[match.start() :]):
+                    return text[: match.start()] + shown
+        return text
+
+    def is_in(self, text: str) -> bool:
+        return self.without(text) != text
+
+    def conceal(self, error: BaseException) -> None:
+        if isinstance(error, MachineError):
+            # A guess would show something like the hidden value.
+            error.hint = NO_HINT if error.guesses and self.is_in(error.cause) else error.hint.rewritten(self.without)
+            error.cause = self.without(error.cause)
+            error.args = (error.cause,)
+
+
+def forms(value: str) -> Iterator[str]:
+    """Yield a value as messages may show it: plain, quoted, on one line, as a path."""
+    quoted = shlex.quote(value).removeprefix("'").removesuffix("'")
+    yield from (value, repr(value)[1:-1], quoted, " ".join(value.split()), os.path.normpath(value))
 
 
 class Faults:
@@ -53,41 +112,39 @@ class Faults:
         self.hidden = hidden or Hidden()
         self._compared = 0
         self._at: Counter[Place] = Counter()
-        # What to do about each, NO_HINT for LOOK_UP.
-        self._found: dict[tuple[Place, str], Hint] = {}
+        self._hints: dict[tuple[Place, str], Hint] = {}
 
     def add(self, place: Place, text: str, hint: str = NO_HINT) -> None:
         """Add an error, once per place."""
-        shown = one_line(self.hidden.without(text), LONGEST_TEXT)
-        if (place, shown) not in self._found:
+        error = place, one_line(self.hidden.without(text), LONGEST_TEXT)
+        if error not in self._hints:
             self._at[place] += 1
         if self._at[place] <= MOST_AT_ONE_PLACE:
-            self._found[place, shown] = hint if isinstance(hint, Hint) else Hint(hint)
+            self._hints[error] = hint if isinstance(hint, Hint) and hint else LOOK_UP
 
     def meant(self, word: str, known: Iterable[str]) -> str:
         """Return the most similar word, "" if none, or after too many comparisons."""
-        there = tuple(known)
-        self._compared += len(there)
-        return closest_match(word, there) if self._compared <= MOST_COMPARED else ""
+        words = tuple(known)
+        self._compared += len(words)
+        return closest_match(word, words) if self._compared <= MOST_COMPARED else ""
 
     def unknown(self, place: Place, name: str, known: Iterable[str], what: str) -> None:
         """Add an unknown name, with a similar one."""
-        there = tuple(known)
+        names = tuple(known)
         # The option for a secret's file, or one without its first word.
-        longer = [each for each in there if each == f"{name}-file" or each.endswith(f"-{name}")]
-        near = longer[0] if len(longer) == 1 else self.meant(name, there)
+        longer = [other for other in names if other == f"{name}-file" or other.endswith(f"-{name}")]
+        near = longer[0] if len(longer) == 1 else self.meant(name, names)
         text = f"unknown {what} {name!r}"
         if near:
             text += f": did you mean {near}?"
-        elif 0 < len(there) <= FEW:
-            text += f" (known: {', '.join(there)})"
+        elif 0 < len(names) <= FEW:
+            text += f" (known: {', '.join(names)})"
         self.add(place, text)
 
     def twice(self, place: Place, name: str, first: Place) -> None:
-        self.add(place, f"{name!r} is defined twice: first in {self.where(first, place)}")
-
-    def where(self, other: Place, place: Place) -> str:
-        return f"line {other.line}" if other.file == place.file else f"{other.file or self.name}:{other.line}"
+        is_same_file = first.file == place.file
+        where = f"line {first.line}" if is_same_file else f"{first.file or self.name}:{first.line}"
+        self.add(place, f"{name!r} is defined twice: first in {where}")
 
     def line(self, place: Place, text: str) -> str:
         """Return a line in the format that editors know."""
@@ -97,14 +154,14 @@ class Faults:
 
     def tell(self) -> None:
         """Raise WrongFile if there are errors."""
-        if self._found:
+        if self._hints:
             raise self.wrong_file()
 
     def wrong_file(self) -> WrongFile:
-        found = sorted(self._found, key=lambda each: (each[0].file, each))
+        errors = sorted(self._hints, key=lambda error: (error[0].file, error))
         more = {place: count - MOST_AT_ONE_PLACE for place, count in self._at.items() if count > MOST_AT_ONE_PLACE}
-        lines = [self.line(place, text) for place, text in found]
+        lines = [self.line(place, text) for place, text in errors]
         lines += [self.line(place, f"{count} more of these") for place, count in sorted(more.items())]
-        hints = dict.fromkeys(self._found[each] or LOOK_UP for each in found)
+        hints = dict.fromkeys(self._hints[error] for error in errors)
         cause = "\n".join([f"{self.name} has errors, and nothing was done:", *lines])
-        return WrongFile(cause, functools.reduce(operator.or_, hints), found)
+        return WrongFile(cause, functools.reduce(operator.or_, hints), errors)

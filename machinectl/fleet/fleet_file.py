@@ -8,22 +8,18 @@ import shlex
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import yaml
-
 from machinectl.errors import Hint, MachineError
 from machinectl.files.atomic import read_file
 from machinectl.files.new_file import file_error
 from machinectl.fleet.cross_checks import check_hosts, fleet_advice
 from machinectl.fleet.file_errors import START, Faults
 from machinectl.fleet.fleet_keys import FLEET, FLEET_KEY, FREE, HOSTS, PARTS
-from machinectl.fleet.hidden_values import Hidden
+from machinectl.fleet.fleet_model import Fleet, FleetId
 from machinectl.fleet.host_ranges import expand_hosts_part
 from machinectl.fleet.host_reader import HostReader
 from machinectl.fleet.includes import similar_file, with_includes
 from machinectl.fleet.key_values import KeyValues
-from machinectl.fleet.model import Fleet, FleetId
-from machinectl.fleet.yaml_errors import LONGEST_FILE
-from machinectl.fleet.yaml_nodes import MapEntry, entries_of, is_null, made_mapping, place, read_mapping
+from machinectl.fleet.yaml_nodes import LONGEST_FILE, MapEntry, entries_of, is_null, made_mapping, place, read_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -77,30 +73,28 @@ def read_contents(name: str) -> bytes:
 
 def parse_fleet(data: bytes, name: str, machines: Collection[str], environment: Mapping[str, str]) -> Fleet:
     """Parse a file; `name` is the user's name for it. Raises WrongFile."""
-    hidden = Hidden()
-    faults = Faults(called(name), hidden)
+    faults = Faults(called(name))
     root = read_mapping(data, faults)
     parts = with_includes(root, name, faults)
-    hosts = parts.get(HOSTS)
-    if hosts and isinstance(hosts.value, yaml.MappingNode):
-        parts[HOSTS] = MapEntry(
-            hosts.key, made_mapping(expand_hosts_part(entries_of(hosts.value), faults), hosts.value)
-        )
     for part, entry in parts.items():
         if part not in PARTS and not part.startswith(FREE):
             faults.unknown(place(entry.key), part, PARTS, "part of a fleet file")
-    if hosts is None:
+    if HOSTS not in parts:
         faults.add(place(root), "The file has no hosts: write them under hosts")
+    elif hosts := entries_of(parts[HOSTS].value):
+        key = parts[HOSTS].key
+        parts[HOSTS] = MapEntry(key, made_mapping(expand_hosts_part(hosts, faults), key))
     known = KeyValues(os.path.dirname(os.path.abspath(name)), environment, faults)
     named = parts.get(FLEET)
     fleet = "" if named is None or is_null(named.value) else str(known.value(FLEET_KEY, named.value))
     identity = fleet_id(fleet, name, faults)
-    reader = HostReader(root, parts, known)
-    found = reader.hosts()
+    reader = HostReader(parts, known)
+    entries = reader.hosts()
     reader.check_shared()
-    check_hosts(found, {*reader.part(HOSTS), *machines}, faults)
+    check_hosts(entries, {*reader.part(HOSTS), *machines}, faults)
     faults.tell()
-    return Fleet(identity, tuple(each.host for each in found), tuple(fleet_advice(found, machines, faults)), hidden)
+    hosts_read = tuple(entry.host for entry in entries)
+    return Fleet(identity, hosts_read, tuple(fleet_advice(entries, machines, faults)), faults.hidden)
 
 
 def fleet_id(fleet: str, name: str, faults: Faults) -> FleetId:

@@ -216,6 +216,17 @@ def locate(text: str) -> tuple[str, dict[str, OptionValue]]:
     raise UsageError(f"{text!r} is neither a host nor a URL", Hint("Write [USER@]HOST[:PORT], or options"))
 
 
+def normal(value: OptionValue) -> OptionValue:
+    """Normalize for comparison: lower case, URLs with ports."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    try:
+        return url.with_port(text).lower() if "://" in text else text.lower()
+    except MachineError:
+        return text
+
+
 def short_key(key: str) -> str:
     """Return today's name for docker-machine's names of generic's options."""
     return key.removeprefix("generic-")

@@ -9,8 +9,17 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from machinectl.fleet.key_values import Wrong
-from machinectl.fleet.yaml_nodes import MOST_NODES, MapEntry, entries_of, made_mapping, made_text, place
+from machinectl.fleet.file_errors import Wrong
+from machinectl.fleet.yaml_nodes import (
+    MOST_NODES,
+    MapEntry,
+    entries_of,
+    inner_nodes,
+    made_mapping,
+    made_text,
+    place,
+    size_of,
+)
 from machinectl.ranges import VALUE_RANGE, InvalidRange, expand_names, expand_ranges
 
 if TYPE_CHECKING:
@@ -26,49 +35,34 @@ def expand_hosts_part(hosts: Entries, faults: Faults) -> Entries:
     """Expand ranges. Raises WrongFile for too many hosts."""
     if not any("[" in name for name in hosts):
         return hosts
-    found: Entries = {}
+    expanded: Entries = {}
     size = 0
     for name, entry in hosts.items():
-        names = names_in(name, entry, faults)
-        # Check first: few KB may expand beyond memory.
-        size += len(names) * (size_of(entry.value) if has_range(entry.value) else 1)
-        if size > MOST_NODES:
-            faults.add(place(entry.key), f"The hosts up to here have more than {MOST_NODES} values")
-            raise faults.wrong_file()
-        if not names:
-            continue
         try:
-            values = spread(entry.value, name, len(names)) if "[" in name else [entry.value]
+            members = members_of(name, entry)
+            # Check first: few KB may expand beyond memory.
+            size += len(members) * (size_of(entry.value) if has_range(entry.value) else 1)
+            if size > MOST_NODES:
+                faults.add(place(entry.key), f"The hosts up to here have more than {MOST_NODES} values")
+                raise faults.wrong_file()
+            values = spread(entry.value, name, len(members)) if "[" in name else [entry.value]
         except Wrong as wrong:
             faults.add(wrong.place, wrong.why)
             continue
-        for member, value in zip(names, values, strict=True):
-            key = Member("", member, entry.key.start_mark) if "[" in name else entry.key
-            if before := found.get(member):
-                faults.twice(place(key), member, place(before.key))
-            else:
-                found[member] = MapEntry(key, value)
-    return found
+        for key, value in zip(members, values, strict=True):
+            before = expanded.setdefault(key.value, MapEntry(key, value))
+            if before.key is not key:
+                faults.twice(place(key), key.value, place(before.key))
+    return expanded
 
 
-def names_in(name: str, entry: MapEntry, faults: Faults) -> list[str]:
+def members_of(name: str, entry: MapEntry) -> list[yaml.ScalarNode]:
     if "[" not in name:
-        return [name]
+        return [entry.key]
     try:
-        return expand_names(name)
+        return [Member("", member, entry.key.start_mark) for member in expand_names(name)]
     except InvalidRange as exc:
-        faults.add(place(entry.key), f"{name!r}: {exc}")
-        return []
-
-
-def inner_nodes(node: Node) -> list[Node]:
-    if isinstance(node, yaml.MappingNode):
-        return [entry.value for entry in entries_of(node).values()]
-    return node.value if isinstance(node, yaml.SequenceNode) else []
-
-
-def size_of(node: Node) -> int:
-    return 1 + sum(map(size_of, inner_nodes(node)))
+        raise Wrong(place(entry.key), f"{name!r}: {exc}") from exc
 
 
 def has_range(node: Node) -> bool:
@@ -83,14 +77,13 @@ def spread(node: Node, name: str, count: int) -> list[Node]:
         return [node] * count
     if isinstance(node, yaml.ScalarNode):
         return [made_text(text, node) for text in spread_text(node, name, count)]
-    columns = [spread(each, name, count) for each in inner_nodes(node)]
+    columns = [spread(inner, name, count) for inner in inner_nodes(node)]
     rows = [[column[at] for column in columns] for at in range(count)]
     if isinstance(node, yaml.SequenceNode):
         return [yaml.SequenceNode("", row, node.start_mark) for row in rows]
-    entries = entries_of(node) if isinstance(node, yaml.MappingNode) else {}
-    keys = {name: entry.key for name, entry in entries.items()}
+    keys = {key: entry.key for key, entry in entries_of(node).items()}
     return [
-        made_mapping({name: MapEntry(key, value) for (name, key), value in zip(keys.items(), row, strict=True)}, node)
+        made_mapping({text: MapEntry(key, value) for (text, key), value in zip(keys.items(), row, strict=True)}, node)
         for row in rows
     ]
 

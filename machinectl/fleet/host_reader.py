@@ -22,28 +22,18 @@ from machinectl.fleet.fleet_keys import (
     LOCATION,
     NO_JUMP,
     SWARM,
-    DriverKeys,
     Drivers,
     locate,
     short_key,
     typed_jump,
 )
+from machinectl.fleet.fleet_model import NO_LOGIN, FleetHost, HostLogin
 from machinectl.fleet.host_ranges import Member
 from machinectl.fleet.key_values import as_typed, wrong_kind
-from machinectl.fleet.model import NO_LOGIN, FleetHost, HostLogin
-from machinectl.fleet.yaml_nodes import (
-    MOST_NODES,
-    MapEntry,
-    entries_of,
-    is_null,
-    items_of,
-    kind_of,
-    made_text,
-    place,
-)
+from machinectl.fleet.yaml_nodes import MapEntry, entries_of, is_null, items_of, kind_of, made_text, place
 from machinectl.machines import create_options
 from machinectl.machines.addresses import parse_addresses
-from machinectl.machines.create_options import ACCESS_LIFETIME, CERTIFICATES, HOST_KEY, LOGIN_SECRETS
+from machinectl.machines.create_options import ACCESS_LIFETIME, ADDRESS, CERTIFICATES, HOST_KEY, LOGIN_SECRETS
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.jump_hosts import machine_of
 from machinectl.machines.record import name_fault
@@ -53,36 +43,26 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from machinectl.driver import OptionValue
+    from machinectl.fleet.fleet_keys import DriverKeys
     from machinectl.fleet.key_values import KeyValues
     from machinectl.fleet.yaml_nodes import Entries, Node
 
+    Values = Mapping[str, OptionValue]
+
 ENV_FILE = create_options.ENV_FILE.name
 JUMP = create_options.JUMP.name
-NO_TLS = create_options.NO_TLS.name
-NO_PROVISION = create_options.NO_PROVISION.name
-NO_CONTEXT = create_options.NO_CONTEXT.name
 STRICT = create_options.STRICT.name
-# Keys by HostLogin's fields.
-LOGIN_TEXTS = dict(
-    zip(
-        ("passphrase_file", "password_file", "sudo_password_file", "host_key"),
-        (option.name for option in (*LOGIN_SECRETS, HOST_KEY)),
-        strict=True,
-    )
-)
-LOGIN_KEYS = (*LOGIN_TEXTS.values(), STRICT)
-CERTIFICATE_KEYS = tuple(option.name for option in CERTIFICATES)
-ENGINE_KEYS = frozenset({ENV_FILE, *(key.name for key in ENGINE.values())})
-NOTHING_ASKED = EngineOptions()
+LOGIN_FIELDS = ("passphrase_file", "password_file", "sudo_password_file", "host_key")
+LOGIN_KEYS = dict(zip(LOGIN_FIELDS, (option.name for option in (*LOGIN_SECRETS, HOST_KEY)), strict=True))
 # The beginning of a label's key among a host's settings, which are options otherwise.
 OF_LABEL = f"{LABELS} "
+OPTION = "option of a host"
 
 
 class HostReader:
-    """Reads hosts and adds errors. `root` has the parts of the file."""
+    """Reads hosts of the file's `parts`, and adds errors."""
 
-    def __init__(self, root: yaml.MappingNode, parts: Entries, known: KeyValues) -> None:
-        self.root = root
+    def __init__(self, parts: Entries, known: KeyValues) -> None:
         self.parts = parts
         self.known = known
         self.faults = known.faults
@@ -94,50 +74,42 @@ class HostReader:
         }
         # Of defaults and groups, merged.
         self._bases: dict[tuple[str, ...], Entries] = {}
-        # Many hosts share these: by the ids of their nodes.
-        self._drivers: dict[int, DriverKeys] = {}
-        self._engines: dict[tuple[tuple[str, int], ...], EngineOptions] = {}
-        # The number of settings of all hosts, including inherited ones.
-        self._size = 0
 
     def part(self, name: str) -> Entries:
         return (self.mapping(name, self.parts[name].value) if name in self.parts else None) or {}
 
     def mapping(self, name: str, node: Node) -> Entries | None:
         """Return no entries for null, None after an error."""
-        if isinstance(node, yaml.MappingNode):
+        if isinstance(node, yaml.MappingNode) or is_null(node):
             return entries_of(node)
-        if is_null(node):
-            return {}
         self.faults.add(place(node), f"{name} needs lines KEY: VALUE, this is {kind_of(node)}")
         return None
 
     def settings(self, entries: Entries) -> Entries:
         """Return options, and labels by OF_LABEL and their names; LABELS itself stays for null."""
-        found: Entries = {}
+        settings: Entries = {}
         for key, entry in entries.items():
             if key == LABELS and not is_null(entry.value):
-                found |= self.labels(entry.value)
+                settings |= self.labels(entry.value)
             elif key.startswith(OF_LABEL):
-                self.faults.unknown(place(entry.key), key, COMMON, "option of a host")
+                self.faults.unknown(place(entry.key), key, COMMON, OPTION)
             else:
-                found[short_key(key)] = entry
-        return found
+                settings[short_key(key)] = entry
+        return settings
 
     def labels(self, node: Node) -> Entries:
-        found: Entries = {}
+        labels: Entries = {}
         if not isinstance(node, yaml.MappingNode):
             wrong = wrong_kind(COMMON[LABELS], node)
             self.faults.add(wrong.place, wrong.why)
-            return found
         for name, entry in entries_of(node).items():
             if not name.strip() or "=" in name or not name.isprintable():
                 self.faults.add(place(entry.key), f"{LABELS}: {name!r} is not a valid label")
             elif not isinstance(entry.value, yaml.ScalarNode):
                 self.faults.add(place(entry.value), f"{LABELS}: {name} is a text, this is {kind_of(entry.value)}")
             else:
-                found[OF_LABEL + name] = entry
-        return found
+                labels[OF_LABEL + name] = entry
+        return labels
 
     def check_shared(self) -> None:
         """Add errors of defaults and groups, used or not."""
@@ -148,18 +120,16 @@ class HostReader:
             for name, entry in settings.items():
                 key = LABEL if name.startswith(OF_LABEL) else COMMON.get(name) or self.drivers.key(name)
                 if key is None:
-                    known = dict.fromkeys(name for each in self.drivers.all() for name in each.keys)
-                    self.faults.unknown(place(entry.key), name, (*COMMON, *known), "option of a host")
+                    known = dict.fromkeys(name for driver in self.drivers.all() for name in driver.keys)
+                    self.faults.unknown(place(entry.key), name, (*COMMON, *known), OPTION)
                 elif name not in {LABELS, GROUPS} and not is_null(entry.value):
                     self.known.value(key, entry.value)
 
     def hosts(self) -> list[HostEntry]:
-        found = [self.host(name, entry) for name, entry in self.part(HOSTS).items()]
-        return [each for each in found if each]
+        return [host for name, entry in self.part(HOSTS).items() if (host := self.host(name, entry))]
 
     def host(self, name: str, entry: MapEntry) -> HostEntry | None:
-        if self._size > MOST_NODES:
-            return None
+        """Return None after an error."""
         if why := name_fault(name):
             self.faults.add(place(entry.key), f"{name!r} cannot be a host's name: {why}")
         entries = self.host_entries(name, entry.value)
@@ -170,10 +140,6 @@ class HostReader:
         if groups not in self._bases:
             self._bases[groups] = merged(self.defaults, *(self.groups[group] for group in groups))
         settings = merged(self._bases[groups], own)
-        self._size += len(settings)
-        if self._size > MOST_NODES:
-            self.faults.add(place(self.root), f"All hosts together have more than {MOST_NODES} settings")
-            return None
         driver = self.driver(name, entry, settings)
         if driver is None:
             return None
@@ -181,49 +147,48 @@ class HostReader:
         if isinstance(entry.key, Member):
             settings = with_address(settings, driver, entry.key)
         if driver.name in create_options.WITHOUT_HOST:
-            settings = {key: each for key, each in settings.items() if key in own or key not in FOR_HOSTS}
-        return HostEntry(self.fleet_host(name, entry, settings, own, driver, groups), driver, settings)
-
-    def fleet_host(
-        self, name: str, entry: MapEntry, settings: Entries, own: Entries, driver: DriverKeys, groups: tuple[str, ...]
-    ) -> FleetHost:
-        value = self.known.value
-        found: dict[str, OptionValue] = {}
+            settings = {key: setting for key, setting in settings.items() if key in own or key not in FOR_HOSTS}
+        values: dict[str, OptionValue] = {}
         labels: dict[str, str] = {}
-        for key, each in settings.items():
+        for key, setting in settings.items():
             if key.startswith(OF_LABEL):
-                labels[key.removeprefix(OF_LABEL)] = str(value(LABEL, each.value))
+                labels[key.removeprefix(OF_LABEL)] = str(self.known.value(LABEL, setting.value))
             elif key != GROUPS and (declared := COMMON.get(key) or driver.keys.get(key)):
-                found[key] = value(declared, each.value)
-        options = self.options(name, entry, driver, settings, found)
+                values[key] = self.known.value(declared, setting.value)
+        addresses = values.get(ADDRESS.name)
         spec = MachineSpec(
             driver.name,
-            options,
-            False if found.get(NO_TLS) else None,
+            self.options(name, entry, driver, settings, values),
+            False if values.get(create_options.NO_TLS.name) else None,
             labels,
-            self.engine(settings, found),
-            not found.get(NO_PROVISION),
-            not found.get(NO_CONTEXT),
-            jump_of(name, own, found),
-            addresses_of(found),
-            str(found.get(ACCESS_LIFETIME.name, "")),
+            self.engine(settings, values),
+            not values.get(create_options.NO_PROVISION.name),
+            not values.get(create_options.NO_CONTEXT.name),
+            jump_of(name, own, values),
+            parse_addresses(addresses) if isinstance(addresses, tuple) else (),
+            str(values.get(ACCESS_LIFETIME.name, "")),
         )
-        files = [str(found.get(key, "")) for key in CERTIFICATE_KEYS]
-        login = NO_LOGIN
-        if not found.keys().isdisjoint(LOGIN_KEYS):
-            texts = {field: str(found.get(key, "")) for field, key in LOGIN_TEXTS.items()}
-            login = HostLogin(**texts, strict=bool(found.get(STRICT)))
-        certificates = CertificateFiles(*files) if any(files) else NO_CERTIFICATES
-        swarm = str(found.get(SWARM, ""))
-        return FleetHost(name, spec, place(entry.key), certificates, login, swarm, as_written(settings), groups)
+        paths = [str(values.get(option.name, "")) for option in CERTIFICATES]
+        texts = {field: str(values.get(key, "")) for field, key in LOGIN_KEYS.items()}
+        login = HostLogin(**texts, strict=bool(values.get(STRICT)))
+        host = FleetHost(
+            name,
+            spec,
+            place(entry.key),
+            CertificateFiles(*paths) if any(paths) else NO_CERTIFICATES,
+            NO_LOGIN if login == NO_LOGIN else login,
+            str(values.get(SWARM, "")),
+            as_written(settings),
+            groups,
+        )
+        return HostEntry(host, driver, settings)
 
     def host_entries(self, name: str, node: Node) -> Entries | None:
         """Return a host's options, also of one that is only [USER@]HOST[:PORT] or a URL, as `create` takes it."""
         if not isinstance(node, yaml.ScalarNode) or is_null(node):
             return self.mapping(f"The host {name}", node)
-        text = str(self.known.value(LOCATION, node))
         try:
-            driver, options = locate(text)
+            driver, options = locate(str(self.known.value(LOCATION, node)))
         except MachineError as exc:
             self.faults.add(place(node), f"{name}: {exc.cause}")
             return None
@@ -243,21 +208,19 @@ class HostReader:
 
     def driver(self, name: str, entry: MapEntry, settings: Entries) -> DriverKeys | None:
         """Return None if missing or broken."""
-        at = settings.get(DRIVER)
-        if at is None:
+        if DRIVER not in settings:
             likely = next(filter(None, map(self.drivers.who_has, settings)), "generic")
             self.faults.add(place(entry.key), f"{name} has no driver: write driver: {likely}, here or in defaults")
             return None
-        if known := self._drivers.get(id(at.value)):
-            return known
-        value = str(self.known.value(COMMON[DRIVER], at.value))
-        if self.known.is_wrong(COMMON[DRIVER], at.value):
+        node = settings[DRIVER].value
+        value = str(self.known.value(COMMON[DRIVER], node))
+        if self.known.is_wrong(COMMON[DRIVER], node):
             return None
         try:
-            return self._drivers.setdefault(id(at.value), self.drivers.of(value))
+            return self.drivers.of(value)
         except MachineError as exc:
-            typed = as_typed(at.value, value)
-            self.faults.add(place(at.value), exc.cause if typed == value else f"There is no driver {typed!r}")
+            typed = as_typed(node, value)
+            self.faults.add(place(node), exc.cause if typed == value else f"There is no driver {typed!r}")
             return None
 
     def check_own(self, name: str, own: Entries, driver: DriverKeys) -> None:
@@ -268,49 +231,43 @@ class HostReader:
                 why = f"{key} is an option of driver {other}; the driver of {name} is {driver.name}"
                 self.faults.add(place(entry.key), why)
             else:
-                self.faults.unknown(place(entry.key), key, (*COMMON, *driver.keys), "option of a host")
+                self.faults.unknown(place(entry.key), key, (*COMMON, *driver.keys), OPTION)
 
     def options(
-        self, name: str, entry: MapEntry, driver: DriverKeys, settings: Entries, found: Mapping[str, OptionValue]
+        self, name: str, entry: MapEntry, driver: DriverKeys, settings: Entries, values: Values
     ) -> dict[str, OptionValue]:
         """Return the driver's options; add missing ones as errors."""
         options = dict(driver.defaults)
         for key, option in driver.options.items():
             if option.secret:
-                path = str(found.get(key, ""))
+                path = str(values.get(key, ""))
                 secret = self.known.secret(key, path, place(settings[key].value)) if path else ""
                 options[option.name] = secret or self.known.environment.get(option.variable, "")
-            elif key in found:
-                options[option.name] = found[key]
+            elif key in values:
+                options[option.name] = values[key]
         for key in driver.required:
             is_wrong = key in settings and self.known.is_wrong(driver.keys[key], settings[key].value)
             if options[driver.options[key].name] in {"", ()} and not is_wrong:
                 self.faults.add(place(entry.key), f"{name} has no {key}: driver {driver.name} needs it")
         return options
 
-    def engine(self, settings: Entries, found: Mapping[str, OptionValue]) -> EngineOptions:
-        asked = {key: settings[key].value for key in ENGINE_KEYS.intersection(settings)}
-        if not asked:
-            return NOTHING_ASKED
-        shared = tuple((key, id(node)) for key, node in sorted(asked.items()))
-        if shared not in self._engines:
-            options: dict[str, Any] = {option: found[key.name] for option, key in ENGINE.items() if key.name in found}
-            paths = found.get(ENV_FILE)
-            if isinstance(paths, tuple) and paths:
-                files = [str(path) for path in paths]
-                options["env"] = self.known.variables(files, place(asked[ENV_FILE]), options.get("env", ()))
-            self._engines[shared] = EngineOptions(**options)
-        return self._engines[shared]
+    def engine(self, settings: Entries, values: Values) -> EngineOptions:
+        options: dict[str, Any] = {field: values[key.name] for field, key in ENGINE.items() if key.name in values}
+        paths = values.get(ENV_FILE)
+        if isinstance(paths, tuple) and paths:
+            own = options.get("env", ())
+            options["env"] = self.known.variables([*map(str, paths)], place(settings[ENV_FILE].value), own)
+        return EngineOptions(**options)
 
 
 def merged(*layers: Entries) -> Entries:
     """Later settings and labels win; null removes a setting."""
-    found: Entries = {}
+    settings: Entries = {}
     for layer in layers:
         if LABELS in layer:
-            found = {key: entry for key, entry in found.items() if not key.startswith(OF_LABEL)}
-        found |= layer
-    return {key: entry for key, entry in found.items() if not is_null(entry.value)}
+            settings = {key: entry for key, entry in settings.items() if not key.startswith(OF_LABEL)}
+        settings |= layer
+    return {key: entry for key, entry in settings.items() if not is_null(entry.value)}
 
 
 def with_address(settings: Entries, driver: DriverKeys, member: Member) -> Entries:
@@ -324,33 +281,25 @@ def with_address(settings: Entries, driver: DriverKeys, member: Member) -> Entri
     return settings
 
 
-def jump_of(name: str, own: Entries, found: Mapping[str, OptionValue]) -> str:
+def jump_of(name: str, own: Entries, values: Values) -> str:
     """Return a jump host with its type, or ""."""
-    jump = str(found.get(JUMP, ""))
-    if not jump or jump.lower() == NO_JUMP:
+    text = str(values.get(JUMP, ""))
+    if text.lower() in {"", NO_JUMP}:
         return ""
-    jump = typed_jump(jump)
+    jump = typed_jump(text)
     # A shared jump host does not apply to itself.
     return jump if machine_of(jump) != name or JUMP in own else ""
 
 
-def addresses_of(found: Mapping[str, OptionValue]) -> tuple[str, ...]:
-    given = found.get(create_options.ADDRESS.name)
-    return parse_addresses(given) if isinstance(given, tuple) else ()
-
-
 def as_written(settings: Entries) -> dict[str, str]:
     """Return the file's texts for values from variables or files."""
-    found = {key: text for key, entry in settings.items() if "$" in (text := text_of(entry.value))}
+    written = {key: text for key, entry in settings.items() if "$" in (text := text_of(entry.value))}
     if ENV_FILE in settings:
-        engine_env = ENGINE["env"].name
-        own = settings.get(engine_env)
-        texts = [text_of(own.value) if own else "", f"{ENV_FILE}: {text_of(settings[ENV_FILE].value)}"]
-        found[engine_env] = ", ".join(filter(None, texts))
-    return found
+        name = ENGINE["env"].name
+        texts = [text_of(settings[name].value)] if name in settings else []
+        written[name] = ", ".join([*texts, f"{ENV_FILE}: {text_of(settings[ENV_FILE].value)}"])
+    return written
 
 
 def text_of(node: Node) -> str:
-    if isinstance(node, yaml.ScalarNode):
-        return str(node.value)
-    return ", ".join(each.value for each in items_of(node) if isinstance(each, yaml.ScalarNode))
+    return ", ".join(item.value for item in items_of(node) if isinstance(item, yaml.ScalarNode))

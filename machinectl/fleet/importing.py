@@ -20,7 +20,7 @@ from machinectl.files.atomic import read_file
 from machinectl.files.new_file import file_error
 from machinectl.fleet.draft import Described, Draft, settled
 from machinectl.fleet.key_values import CONTROLS
-from machinectl.fleet.yaml_errors import LONGEST_FILE
+from machinectl.fleet.yaml_nodes import LONGEST_FILE
 from machinectl.machines.record import LONGEST_NAME, NAME_CHARACTERS
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ JUMP_ARGUMENT = re.compile(r"(?:-J\s*|-o\s*[\"']?ProxyJump[\s=]+)([^\s\"']+)", r
 
 @dataclass(frozen=True)
 class ImportedHost:
-    """`jump` is ProxyJump's value: [user@]host[:port], comma-separated."""
+    """`jump` is ProxyJump's value: [user@]host[:port], comma-separated. `key` is relative to the imported file."""
 
     name: str
     address: str

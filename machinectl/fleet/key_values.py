@@ -13,6 +13,7 @@ import yaml
 
 from machinectl.errors import MachineError
 from machinectl.files.secret_files import is_exposed, read_secret
+from machinectl.fleet.file_errors import Wrong
 from machinectl.fleet.fleet_keys import Key, Kind
 from machinectl.fleet.variables import LONGEST, Unexpandable, expand_variables
 from machinectl.fleet.yaml_nodes import is_null, items_of, kind_of, place
@@ -27,20 +28,10 @@ if TYPE_CHECKING:
     from machinectl.fleet.yaml_nodes import Node
 
 # YAML 1.1's words (https://yaml.org/type/bool.html).
-TRUE = frozenset({"true", "yes", "on"})
-FALSE = frozenset({"false", "no", "off"})
+SWITCHES = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 # Python reads at most 4,300 digits; no option needs more than 18.
 WHOLE_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-
-
-class Wrong(Exception):
-    """An error at a place of a file."""
-
-    def __init__(self, place: Place, why: str) -> None:
-        super().__init__(why)
-        self.place = place
-        self.why = why
 
 
 class KeyValues:
@@ -61,19 +52,14 @@ class KeyValues:
     def value(self, key: Key, node: Node) -> OptionValue:
         """Return a value, or the key's default after an error."""
         at = (id(key), id(node))
-        known = self._known.get(at, ())
-        if known:
-            return known[0]
-        if known is None:
-            return key.default
-        try:
-            value = self.read(key, node)
-        except Wrong as wrong:
-            self.faults.add(wrong.place, wrong.why)
-            self._known[at] = None
-            return key.default
-        self._known[at] = (value,)
-        return value
+        if at not in self._known:
+            try:
+                self._known[at] = (self.read(key, node),)
+            except Wrong as wrong:
+                self.faults.add(wrong.place, wrong.why)
+                self._known[at] = None
+        known = self._known[at]
+        return known[0] if known else key.default
 
     def is_wrong(self, key: Key, node: Node) -> bool:
         return self._known[id(key), id(node)] is None
@@ -100,13 +86,15 @@ class KeyValues:
         """Convert a node. Raises Wrong, without variables' values."""
         value: OptionValue
         if key.kind is Kind.TEXTS:
-            value = tuple(self.text_of(key, each) for each in items(key, node))
+            if isinstance(node, yaml.MappingNode):
+                raise wrong_kind(key, node)
+            value = () if is_null(node) else tuple(self.text_of(key, item) for item in items_of(node))
         else:
             value = text = self.text_of(key, node)
             if key.kind is Kind.SWITCH:
-                if text.lower() not in TRUE | FALSE:
+                if text.lower() not in SWITCHES:
                     raise wrong_kind(key, node)
-                value = text.lower() in TRUE
+                value = SWITCHES[text.lower()]
             elif key.kind is Kind.NUMBER:
                 if not WHOLE_NUMBER.fullmatch(text):
                     raise wrong_kind(key, node)
@@ -115,7 +103,7 @@ class KeyValues:
             try:
                 key.check(value)
             except MachineError as exc:
-                raise Wrong(place(wrong_item(key.check, node, value)), reason(key, node, exc)) from exc
+                raise Wrong(place(node), reason(key, node, exc)) from exc
         return value
 
     def text_of(self, key: Key, node: Node) -> str:
@@ -127,7 +115,8 @@ class KeyValues:
             raise Wrong(place(node), f"{key.name}: {node.value!r} is not one of {', '.join(key.choices)}")
         if not key.is_path or not text:
             return text
-        directory = os.path.dirname(os.path.abspath(file)) if (file := place(node).file) else self.directory
+        file = place(node).file
+        directory = os.path.dirname(os.path.abspath(file)) if file else self.directory
         path = os.path.normpath(os.path.join(directory, os.path.expanduser(text)))
         if text != node.value:
             self.faults.hidden.add(path, node.value)
@@ -155,35 +144,16 @@ class KeyValues:
 
 def reason(key: Key, node: Node, error: MachineError) -> str:
     """Return an option's error, without variables' values."""
-    texts = [each.value for each in items_of(node) if isinstance(each, yaml.ScalarNode)]
+    texts = [item.value for item in items_of(node) if isinstance(item, yaml.ScalarNode)]
     if unclear := " ".join(repr(text) for text in texts if "$" in text):
         return f"{key.name}: the value of {unclear} is not valid"
     return ". ".join(filter(None, (f"{key.name}: {error.cause}", error.hint)))
 
 
-def wrong_item(check: Callable[[OptionValue], object], node: Node, value: OptionValue) -> Node:
-    """Return the first item that a check refuses, else the node."""
-    if isinstance(node, yaml.SequenceNode) and isinstance(value, tuple):
-        for number, item in enumerate(items_of(node), 1):
-            try:
-                check(value[:number])
-            except MachineError:
-                return item
-    return node
-
-
-def items(key: Key, node: Node) -> list[Node]:
-    if isinstance(node, yaml.MappingNode):
-        raise wrong_kind(key, node)
-    return [] if is_null(node) else items_of(node)
-
-
 def wrong_kind(key: Key, node: Node) -> Wrong:
     kind = "a text" if key.kind is Kind.TEXTS and isinstance(node, yaml.ScalarNode) else key.kind
-    found = kind_of(node)
-    if isinstance(node, yaml.ScalarNode):
-        found = repr(node.value) if node.value else "nothing" if is_null(node) else "''"
-    return Wrong(place(node), f"{key.name} is {kind}, this is {found}")
+    shown = repr(node.value) if isinstance(node, yaml.ScalarNode) else kind_of(node)
+    return Wrong(place(node), f"{key.name} is {kind}, this is {shown}")
 
 
 def as_typed(node: Node, value: str) -> str:
@@ -192,17 +162,11 @@ def as_typed(node: Node, value: str) -> str:
 
 
 def check_secret_file(key: Key, node: yaml.ScalarNode, path: str) -> None:
-    """Raise Wrong if the file is missing, readable by others, or not regular.
-
-    A pipe or terminal would block, and can be read only once.
-    """
+    """Raise Wrong unless it is a regular file that others cannot read: a pipe could be read only once."""
     if not os.path.exists(path):
         raise Wrong(place(node), f"{key.name}: there is no file {node.value!r}")
-    if os.path.isdir(path):
-        raise Wrong(place(node), f"{key.name}: {node.value!r} is a directory")
     if not os.path.isfile(path):
-        raise Wrong(place(node), f"{key.name}: {node.value!r} is a pipe or a device, not a file")
+        raise Wrong(place(node), f"{key.name}: {node.value!r} is not a regular file")
     if is_exposed(path):
-        named = node.value if shlex.quote(node.value) == node.value else shlex.quote(path)
-        named = f'"{node.value}"' if "$" in node.value else named
+        named = f'"{node.value}"' if "$" in node.value else shlex.quote(path)
         raise Wrong(place(node), f"{key.name}: others can read {node.value!r}: chmod 600 {named}")

@@ -6,13 +6,13 @@ Format: https://yaml.org/spec/1.1/, https://yaml.org/type/merge.html.
 from __future__ import annotations
 
 import io
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
 from machinectl.errors import NO_HINT, Hint
 from machinectl.fleet.file_errors import START, Faults, Place
-from machinectl.fleet.yaml_errors import NOT_YAML, NotADocument, NotYAML, decoded, place_of, translated
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -20,20 +20,22 @@ if TYPE_CHECKING:
     Node: TypeAlias = yaml.Node
     Entries: TypeAlias = dict[str, "MapEntry"]
 
-# The limit of nodes; an alias counts in full.
+# Bytes: 10,000 hosts of 200 fit.
+LONGEST_FILE = 8 << 20
+# An alias counts in full.
 MOST_NODES = 1_000_000
 # Fleet files have five levels; PyYAML fails much deeper.
 DEEPEST = 50
 NULLS = frozenset({"", "~", "null", "Null", "NULL"})
-YAML_TAG = "tag:yaml.org,2002:"
-NULL_TAG = f"{YAML_TAG}null"
-# Tags that change nothing about a plain value.
-PLAIN_TAGS = frozenset({"", *(f"{YAML_TAG}{kind}" for kind in ("str", "int", "float", "bool", "null", "seq", "map"))})
+NULL_TAG = "tag:yaml.org,2002:null"
 MERGE = "<<"
+NOT_YAML = "This is not YAML"
+# See https://yaml.org/spec/1.1/#c-printable. Compiled on first use, which takes some milliseconds.
+FORBIDDEN = r"[^\t\n\r -~\x85\xa0-\ufffd\U00010000-\U0010ffff]"
 # PyYAML often reports the line after the error.
-LOOK_BEFORE = Hint(
-    "Look at the line before, too: indent all entries of a block by the same number of spaces, "
-    "and write a space after each colon"
+HOW_TO_WRITE = Hint(
+    "Look at the line before, too: indent all entries of a block by the same number of spaces, write a space after "
+    "each colon, and quote a text with { or [ in it"
 )
 KINDS = {"scalar": "a text", "sequence": "a list", "mapping": "a mapping"}
 
@@ -43,7 +45,17 @@ class MapEntry(NamedTuple):
     value: Node
 
 
-class Text(io.StringIO):
+class NotADocument(Exception):
+    """A file cannot be parsed. `quotes`: the reason has text of the file, which may be secret."""
+
+    def __init__(self, place: Place, why: str, *, quotes: bool = False) -> None:
+        super().__init__(why)
+        self.place = place
+        self.why = why
+        self.quotes = quotes
+
+
+class FileText(io.StringIO):
     """A file's text; PyYAML puts the `name` into the marks."""
 
     name = ""
@@ -51,6 +63,10 @@ class Text(io.StringIO):
 
 def place(node: Node) -> Place:
     return place_of(node.start_mark)
+
+
+def place_of(mark: Any) -> Place:
+    return Place(mark.line + 1, mark.column + 1, mark.name)
 
 
 def kind_of(node: Node) -> str:
@@ -61,15 +77,24 @@ def is_null(node: Node) -> bool:
     return node.tag == NULL_TAG
 
 
-def entries_of(node: yaml.MappingNode) -> Entries:
-    """Return the entries of a mapping that was checked."""
-    found: Entries = node.value
-    return found
+def entries_of(node: Node) -> Entries:
+    """Return the entries of a mapping that was checked, none for other nodes."""
+    return node.value if isinstance(node, yaml.MappingNode) else {}
 
 
 def items_of(node: Node) -> list[Node]:
     """Return a list's items; any other node is a list of one."""
     return node.value if isinstance(node, yaml.SequenceNode) else [node]
+
+
+def inner_nodes(node: Node) -> list[Node]:
+    return (
+        items_of(node) if isinstance(node, yaml.SequenceNode) else [entry.value for entry in entries_of(node).values()]
+    )
+
+
+def size_of(node: Node) -> int:
+    return 1 + sum(map(size_of, inner_nodes(node)))
 
 
 def made_text(text: str, like: Node) -> yaml.ScalarNode:
@@ -84,25 +109,35 @@ def made_mapping(entries: Entries, like: Node) -> yaml.MappingNode:
 def read_mapping(data: bytes, faults: Faults, file: str = "") -> yaml.MappingNode:
     """Read a mapping. `file` names an included file. Adds errors. Raises WrongFile."""
     try:
-        return checked_mapping(decoded(data), faults, file)
+        return checked_mapping(composed(decoded(data), file), faults)
     except NotADocument as wrong:
-        hint = LOOK_BEFORE if isinstance(wrong, NotYAML) else NO_HINT
-        faults.add(wrong.place._replace(file=file), wrong.unquoted if file else wrong.why, hint)
+        why, hint = (NOT_YAML if file else wrong.why, HOW_TO_WRITE) if wrong.quotes else (wrong.why, NO_HINT)
+        faults.add(wrong.place._replace(file=file), why, hint)
         raise faults.wrong_file() from wrong
 
 
-def checked_mapping(text: str, faults: Faults, file: str) -> yaml.MappingNode:
-    """Raise NotADocument."""
-    try:
-        root = composed(text, file)
-    except (yaml.YAMLError, RecursionError, ValueError) as exc:
-        raise translated(exc, text) from exc
+def checked_mapping(root: Node | None, faults: Faults) -> yaml.MappingNode:
     if root is None or is_null(root):
         raise NotADocument(START, "The file is empty: a fleet file has hosts")
     Checker(faults).size(root)
     if not isinstance(root, yaml.MappingNode):
         raise NotADocument(place(root), f"A fleet file is a mapping, this is {kind_of(root)}")
     return root
+
+
+def decoded(data: bytes) -> str:
+    if len(data) > LONGEST_FILE:
+        raise NotADocument(START, f"The file has more than {LONGEST_FILE >> 20} MB")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        before = data[: exc.start].decode("utf-8-sig", "replace")
+        raise NotADocument(place_after(before), "This is not UTF-8: save the file as UTF-8") from exc
+
+
+def place_after(text: str) -> Place:
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return Place(len(lines), len(lines[-1]) + 1)
 
 
 class Bounded:
@@ -122,33 +157,27 @@ class Bounded:
         self.depth -= 1
 
 
-class PurePythonLoader(Bounded, yaml.SafeLoader):
-    """Allows redefined anchors, unlike PyYAML."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        event = self.peek_event()  # type: ignore[no-untyped-call] # types-PyYAML leaves it untyped
-        if event.anchor and not isinstance(event, yaml.AliasEvent):
-            self.anchors.pop(event.anchor, None)
-        return super().compose_node(parent, index)
-
-
-# Ten times as fast, but not always installed.
-CSafeLoader: Any = getattr(yaml, "CSafeLoader", None)
-FastLoader: Any = CSafeLoader and type("FastLoader", (Bounded, CSafeLoader), {})
+# PyYAML's parser in C is ten times as fast, but not always installed.
+LOADER: Any = type("Loader", (Bounded, getattr(yaml, "CSafeLoader", yaml.SafeLoader)), {})
 
 
 def composed(text: str, file: str = "") -> Node | None:
-    """Return PyYAML's node, None if empty. Raises YAMLError."""
-    stream = Text(text)
+    """Return PyYAML's node, None if empty. Raises NotADocument."""
+    stream = FileText(text)
     stream.name = file
-    if FastLoader:
-        try:
-            return FastLoader(stream).get_single_node()  # type: ignore[no-any-return] # types-PyYAML does not know it
-        except yaml.composer.ComposerError as exc:
-            if not (exc.context or "").startswith("found duplicate anchor"):
-                raise
-            stream.seek(0)
-    return PurePythonLoader(stream).get_single_node()
+    try:
+        return LOADER(stream).get_single_node()  # type: ignore[no-any-return] # types-PyYAML does not know it
+    except yaml.MarkedYAMLError as exc:
+        mark = exc.problem_mark or exc.context_mark
+        why = f"{NOT_YAML}: {' '.join(filter(None, (exc.context, exc.problem)))}"
+        raise NotADocument(place_of(mark) if mark else START, why, quotes=True) from exc
+    except yaml.YAMLError as exc:
+        # PyYAML's two parsers report different positions of a forbidden character.
+        forbidden = re.search(FORBIDDEN, text)
+        at = forbidden.start() if forbidden else 0
+        raise NotADocument(place_after(text[:at]), f"YAML does not allow the character {text[at : at + 1]!r}") from exc
+    except (RecursionError, ValueError) as exc:
+        raise NotADocument(START, NOT_YAML, quotes=True) from exc
 
 
 class Checker:
@@ -161,22 +190,22 @@ class Checker:
 
     def size(self, node: Node) -> int:
         """Check a node; return how many nodes it stands for."""
-        if node.tag and node.tag not in PLAIN_TAGS:
-            tag = node.tag.replace(YAML_TAG, "!!")
+        if node.tag and not is_null(node):
+            tag = node.tag.replace("tag:yaml.org,2002:", "!!")
             self.faults.add(place(node), f"The tag {tag} is not supported: write the value without it")
         if isinstance(node, yaml.ScalarNode):
             return 1
         size = self.sizes.get(id(node))
         if size == 0:
-            raise NotADocument(place(node), "This list or mapping contains itself by an alias", NOT_YAML)
+            raise NotADocument(place(node), "This list or mapping contains itself by an alias")
         if size is None:
             self.sizes[id(node)], size = 0, 1
             is_mapping = isinstance(node, yaml.MappingNode)
-            for each in [each for pair in node.value for each in pair] if is_mapping else node.value:
-                size += self.size(each)
+            for inner in [inner for pair in node.value for inner in pair] if is_mapping else node.value:
+                size += self.size(inner)
                 if size > MOST_NODES:
                     why = f"Here the file has more than {MOST_NODES} values, aliases included"
-                    raise NotADocument(place(each), why)
+                    raise NotADocument(place(inner), why)
             if is_mapping:
                 node.value = self.entries(node.value)
             self.sizes[id(node)] = size
@@ -184,23 +213,23 @@ class Checker:
 
     def entries(self, pairs: list[tuple[Node, Node]]) -> Entries:
         """A mapping's own keys win over those of `<<`."""
-        found: Entries = {}
+        entries: Entries = {}
         merge: MapEntry | None = None
         for key, value in pairs:
             if not isinstance(key, yaml.ScalarNode):
                 self.faults.add(place(key), f"A key is a text, this is {kind_of(key)}")
                 continue
             is_merge = key.value == MERGE and not key.style
-            before = merge if is_merge else found.get(key.value)
+            before = merge if is_merge else entries.get(key.value)
             if before:
                 self.faults.twice(place(key), key.value, place(before.key))
             elif is_merge:
                 merge = MapEntry(key, value)
             else:
-                found[key.value] = MapEntry(key, value)
-        for each in items_of(merge.value) if merge else ():
-            if isinstance(each, yaml.MappingNode):
-                found = {**entries_of(each), **found}
+                entries[key.value] = MapEntry(key, value)
+        for node in items_of(merge.value) if merge else ():
+            if isinstance(node, yaml.MappingNode):
+                entries = {**entries_of(node), **entries}
             elif merge:
-                self.faults.add(place(merge.key), f"<< takes a mapping, or a list of them; this is {kind_of(each)}")
-        return found
+                self.faults.add(place(merge.key), f"<< takes a mapping, or a list of them; this is {kind_of(node)}")
+        return entries

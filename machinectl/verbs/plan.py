@@ -151,7 +151,7 @@ def fleet_file(verb: str, files: Sequence[str] | None, names: Sequence[str] | No
     Raises UsageError for several files, or a file in place of a host.
     """
     from machinectl.fleet.fleet_file import STDIN
-    from machinectl.fleet.yaml_errors import LONGEST_FILE
+    from machinectl.fleet.yaml_nodes import LONGEST_FILE
 
     several = list(dict.fromkeys(files or []))
     if len(several) > 1:

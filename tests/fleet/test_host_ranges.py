@@ -68,14 +68,6 @@ def test_a_range_without_an_address_is_reached_by_its_names() -> None:
             "web[1:3]:\n  web2: {ip-address: a}",
             "4:3: 'web2' is defined twice: first in line 3",
         ),
-        (
-            "web[1:3]: {ip-address: 192.0.2.[11:13]}",
-            '3:34: This is not YAML: within { } and [ ] a text with [ in it needs quotes: "192.0.2.[11:13]"',
-        ),
-        (
-            "{web[1:3]: {}}",
-            '3:7: This is not YAML: within { } and [ ] a text with [ in it needs quotes: "web[1:3]"',
-        ),
     ],
 )
 def test_what_is_wrong_with_a_range_is_told_with_its_place(hosts: str, said: str) -> None:

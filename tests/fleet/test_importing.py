@@ -21,7 +21,7 @@ from tests.support.in_process import machinectl
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from machinectl.fleet.model import FleetHost
+    from machinectl.fleet.fleet_model import FleetHost
     from machinectl.machines.store import Store
 
 INI = """\

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from machinectl.driver.installed_drivers import load
 from machinectl.fleet.file_errors import Place, WrongFile
-from machinectl.fleet.model import Fleet, FleetHost, FleetId
+from machinectl.fleet.fleet_model import Fleet, FleetHost, FleetId
 from machinectl.fleet.rollout.plan import after_jump_hosts, planned_steps
 from machinectl.fleet.rollout.plan_steps import Action, Difference, FleetPlan, PlanStep
 from machinectl.hosts.host_plan import target_of

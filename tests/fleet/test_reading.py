@@ -10,9 +10,9 @@ import pytest
 from machinectl.errors import MachineError
 from machinectl.fleet.file_errors import Place, WrongFile
 from machinectl.fleet.fleet_file import read_fleet
+from machinectl.fleet.fleet_model import FleetId, HostLogin
 from machinectl.fleet.key_values import KeyValues
-from machinectl.fleet.model import FleetId, HostLogin
-from machinectl.fleet.yaml_errors import LONGEST_FILE
+from machinectl.fleet.yaml_nodes import LONGEST_FILE
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.spec import CertificateFiles
 from tests.support.fleet_file import ENVIRONMENT, HOST, fault, only, parsed, said

@@ -10,7 +10,7 @@ from machinectl.driver import Option, installed_drivers
 from machinectl.errors import Hint, UsageError
 from machinectl.fleet import fleet_keys
 from machinectl.fleet.file_errors import WrongFile
-from machinectl.fleet.model import HostLogin
+from machinectl.fleet.fleet_model import HostLogin
 from tests.support.fleet_file import HOST, fault, fault_of, faults, only, parsed, said
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def test_files_with_secrets_are_there_and_nobody_elses(tmp_path: Path) -> None:
     with pytest.raises(WrongFile) as raised:
         parsed(text, name=name)
     assert [line.partition(": ")[2] for line in raised.value.cause.split("\n")[1:]] == [
-        f"{each}: others can read '{each}': chmod 600 {each}" for each in names
+        f"{each}: others can read '{each}': chmod 600 {tmp_path / each}" for each in names
     ]
     for each in names:
         (tmp_path / each).chmod(0o600)
@@ -44,7 +44,7 @@ def test_files_with_secrets_are_there_and_nobody_elses(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path)
     tmp_path.mkdir()
     (tmp_path / "engine-env-file").mkdir()
-    with pytest.raises(WrongFile, match="engine-env-file: 'engine-env-file' is a directory"):
+    with pytest.raises(WrongFile, match="engine-env-file: 'engine-env-file' is not a regular file"):
         parsed(text, name=name)
 
 
@@ -52,7 +52,7 @@ def test_a_secret_is_in_a_file_that_can_be_read_again_and_nobody_waits_for(tmp_p
     os.mkfifo(tmp_path / "pipe", 0o600)
     for option in ("ssh-password-file", "engine-env-file"):
         text = f"hosts: {{orion: {{driver: generic, {HOST}, {option}: pipe}}}}"
-        with pytest.raises(WrongFile, match=f"{option}: 'pipe' is a pipe or a device, not a file"):
+        with pytest.raises(WrongFile, match=f"{option}: 'pipe' is not a regular file"):
             parsed(text, name=str(tmp_path / "fleet.yaml"))
 
 

@@ -1,22 +1,27 @@
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from machinectl.errors import Hint
-from machinectl.fleet.hidden_values import Hidden
+from machinectl.fleet.file_errors import Hidden
+from machinectl.fleet.variables import Unexpandable, expand_variables
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.ssh.ssh_errors import LONGEST, SSHError
-from tests.support.fleet_file import HOST, fault, fault_of, only
+from tests.support.fleet_file import HOST, fault_of, only
 
 
 def test_variables_are_filled_in_and_are_never_yaml() -> None:
     environment = {"PORT": "2222", "YAML": "{a: b} # *c", "NULL": "null", "WAY": "distro", "MORE": "${PORT}"}
     host = only(
         """\
-        defaults: {driver: "${KIND:-generic}", ssh-user: a$$b$c}
+        defaults: {driver: "${KIND:-generic}", labels: {b: a$$b$c}}
         hosts:
           orion:
-            ip-address: ${HOST-192.168.0.}${LAST:-29}
+            ip-address: ${HOST:-192.168.0.}${LAST:-29}
             ssh-port: ${PORT}
             engine-install: ${WAY}
             engine-opt: ['${YAML}', '${MORE}']
@@ -26,16 +31,14 @@ def test_variables_are_filled_in_and_are_never_yaml() -> None:
     )
     assert host.spec.options["generic-ip-address"] == "192.168.0.29"
     assert host.spec.options["generic-ssh-port"] == 2222
-    assert host.spec.options["generic-ssh-user"] == "a$b$c"
     assert host.spec.engine == EngineOptions(install="distro", options=("{a: b} # *c", "${PORT}"))
-    assert host.spec.labels == {"a": "null"}
+    assert host.spec.labels == {"a": "null", "b": "a$b$c"}
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         ("ssh-user: '${NOPE}'", "ssh-user: ${NOPE} is not set: export NOPE, or write ${NOPE:-text}"),
-        ("ssh-user: '${NOPE'", "ssh-user: a ${ has no closing }"),
         ("ssh-user: '${1}'", "ssh-user: a ${…} is not valid: write ${NAME} or ${NAME:-text}"),
         ("ssh-port: '${SECRET}'", "ssh-port is a whole number, this is '${SECRET}'"),
         ("mac: '${SECRET}'", "mac: the value of '${SECRET}' is not valid"),
@@ -57,15 +60,6 @@ def test_what_a_variable_holds_is_in_no_error(options: str, said: str) -> None:
     assert "geheim" not in found
 
 
-def test_a_variable_without_quotes_in_flow_style_is_told_of_them() -> None:
-    for text in (
-        "hosts: {orion: {ip-address: ${HOST}}}",
-        "hosts: {}\nx-a: [${HOST}]",
-        "x: {\n  a: ${HOST:-b}}",
-    ):
-        assert fault(text).endswith('within { } and [ ] a text with ${…} in it needs quotes: "${…}"')
-
-
 def test_of_a_value_that_an_error_is_cut_off_within_nothing_is_shown() -> None:
     value = "geheim" * LONGEST
     hidden = Hidden()
@@ -74,3 +68,68 @@ def test_of_a_value_that_an_error_is_cut_off_within_nothing_is_shown() -> None:
     hidden.conceal(error)
     assert (error.cause, error.hint) == ("${SECRET}…", "Try: ssh -l ${SECRET}…")
     assert hidden.without("Waiting for gehennas …") == "Waiting for gehennas …"
+
+
+ENVIRONMENT = {"A": "a", "EMPTY": "", "_B1": "b", "DOLLAR": "${A}$$"}
+
+
+@pytest.mark.parametrize(
+    ("text", "comes_to"),
+    [
+        ("plain", "plain"),
+        ("${A}", "a"),
+        ("x${A}y${_B1}z", "xaybz"),
+        ("${EMPTY}", ""),
+        ("${EMPTY:-x}", "x"),
+        ("${EMPTY-x}", ""),
+        ("${NOPE-x}", "x"),
+        ("${NOPE:-x}", "x"),
+        ("${NOPE:-}", ""),
+        ("${NOPE:-a b:-c}", "a b:-c"),
+        ("$$", "$"),
+        ("$${A}", "${A}"),
+        ("$$$${A}", "$${A}"),
+        ("$$${A}", "$a"),
+        ("$A", "$A"),
+        ("a$", "a$"),
+        ("pa$word", "pa$word"),
+        ("${DOLLAR}", "${A}$$"),
+    ],
+)
+def test_variables_are_filled_in_as_compose_does(text: str, comes_to: str) -> None:
+    assert expand_variables(text, ENVIRONMENT, {}) == comes_to
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("${NOPE}", "${NOPE} is not set: export NOPE, or write ${NOPE:-text}"),
+        ("${}", "is not valid: write ${NAME} or ${NAME:-text}; write $$ for a $ before a brace"),
+        ("${1A}", "is not valid"),
+        ("${A:?needed}", "is not valid"),
+        ("${\u00fc}", "is not valid"),
+        ("${A", "is not valid"),
+        ("${A:-${B}}", "is not valid"),
+    ],
+)
+def test_what_cannot_be_filled_in_says_why(text: str, why: str) -> None:
+    with pytest.raises(Unexpandable) as raised:
+        expand_variables(text, ENVIRONMENT, {})
+    assert why in str(raised.value)
+
+
+@given(st.text())
+def test_a_text_with_its_dollars_doubled_is_what_it_was(text: str) -> None:
+    assert expand_variables(text.replace("$", "$$"), {}, {}) == text
+
+
+@given(st.text(), st.text(), st.text())
+def test_what_a_variable_holds_is_filled_in_as_it_is(before: str, value: str, after: str) -> None:
+    text = f"{before.replace('$', '$$')}${{A}}{after.replace('$', '$$')}"
+    assert expand_variables(text, {"A": value}, {}) == f"{before}{value}{after}"
+
+
+@given(st.text("${}:-AB ") | st.text())
+def test_no_text_makes_anything_but_a_text_or_a_reason(text: str) -> None:
+    with suppress(Unexpandable):
+        assert isinstance(expand_variables(text, {"A": "geheim"}, {}), str)

@@ -13,7 +13,7 @@ from machinectl.fleet.fleet_file import parse_fleet
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from machinectl.fleet.model import Fleet, FleetHost
+    from machinectl.fleet.fleet_model import Fleet, FleetHost
 
 ENVIRONMENT = {"PORT": "2222", "EMPTY": "", "SECRET": "geheim"}
 # A host of the generic driver that needs no more.

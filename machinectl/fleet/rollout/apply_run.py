@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from machinectl.certs import Pair
     from machinectl.console import Console
-    from machinectl.fleet.model import FleetHost
+    from machinectl.fleet.fleet_model import FleetHost
     from machinectl.fleet.rollout.plan_steps import FleetPlan
     from machinectl.hosts.login import Login
     from machinectl.hosts.removal import Purge

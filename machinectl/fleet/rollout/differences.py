@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from machinectl.driver import Driver, Option, OptionValue
-    from machinectl.fleet.hidden_values import Hidden
-    from machinectl.fleet.model import FleetHost
+    from machinectl.fleet.file_errors import Hidden
+    from machinectl.fleet.fleet_model import FleetHost
     from machinectl.machines.flags import Flag
     from machinectl.machines.record import Machine
     from machinectl.machines.spec import CertificateFiles

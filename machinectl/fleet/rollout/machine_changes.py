@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from machinectl.console import Console
-    from machinectl.fleet.model import FleetHost
+    from machinectl.fleet.fleet_model import FleetHost
     from machinectl.fleet.rollout.apply_run import ApplyRun
     from machinectl.fleet.rollout.plan_steps import FleetPlan
     from machinectl.hosts.creation import Creation

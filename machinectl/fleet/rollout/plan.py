@@ -7,8 +7,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint, MachineError
-from machinectl.fleet.cross_checks import normal
 from machinectl.fleet.file_errors import Faults
+from machinectl.fleet.fleet_keys import normal
 from machinectl.fleet.rollout.differences import differences, has_ssh, options_of, without_variables
 from machinectl.fleet.rollout.plan_steps import Action, Difference, PlanStep
 from machinectl.machines.jump_hosts import loop_text, loops, machine_of
@@ -17,7 +17,7 @@ from machinectl.machines.record import PROVISION, BrokenRecord, Machine, Phase
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from machinectl.fleet.model import Fleet, FleetHost
+    from machinectl.fleet.fleet_model import Fleet, FleetHost
     from machinectl.fleet.rollout.differences import HasCertificates
     from machinectl.machines.spec import MachineSpec
 

@@ -7,13 +7,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.errors import MachineError
-from machinectl.fleet.hidden_values import Hidden
+from machinectl.fleet.file_errors import Hidden
 from machinectl.machines.store.store_paths import now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from machinectl.fleet.model import FleetHost, FleetId
+    from machinectl.fleet.fleet_model import FleetHost, FleetId
     from machinectl.hosts.host_plan import Outcome
     from machinectl.machines.record import Machine
 

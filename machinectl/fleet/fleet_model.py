@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.fleet.file_errors import START, Place
-from machinectl.fleet.hidden_values import Hidden
+from machinectl.fleet.file_errors import START, Hidden, Place
 from machinectl.machines.spec import NO_CERTIFICATES, CertificateFiles, MachineSpec
 
 if TYPE_CHECKING:
