@@ -27,7 +27,6 @@ from machinectl.cli.parsing.suggestions import (
     check_command,
     moved_to_the_front,
     option_meant,
-    request_first,
     with_names_hint,
 )
 from machinectl.cli.typed_words import typed_line
@@ -97,7 +96,7 @@ def usage_error(error: Any, arguments: Sequence[str]) -> MachineError:
     if not hasattr(error, "possibilities"):
         declared = find_verb(verb)
         flags = command_flags(verb, declared, arguments)[0] if declared else flags_of_verb("")
-        hint = request_first(verb, rest) or line_with_missing(error, rest) or help_of_it
+        hint = line_with_missing(error, rest) or help_of_it
         return usage_error_of(error, flags, hint)
     # Each option, and whether it takes a value.
     options = {

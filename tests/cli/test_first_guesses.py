@@ -58,8 +58,6 @@ GUESSES = [
     Guess("load -i notes.txt", "docker web1 -- load -i notes.txt", code=1),
     Guess("push web1 web:1.2", "push web:1.2 web1", code=1),
     Guess("pull web1 web:1.2", "pull web:1.2 web1", code=1),
-    Guess("push web1", "push <IMAGE> web1", code=2),
-    Guess("push --from-file notes.txt web1", "push --from-file notes.txt <IMAGE> web1", code=2),
     Guess("import web.tar", "push --from-file web.tar <IMAGE> <NAME>", code=2),
     Guess("images web", "images --filter reference=web"),
     Guess("socket docker ps web1", "socket web1 -- docker ps"),

@@ -173,18 +173,6 @@ def test_names_beside_a_selector_are_refused(fleet: Store) -> None:
     assert len(fleet.names()) == len(LABELS)
 
 
-@pytest.mark.parametrize("options", [("-l", "role=web"), ("-a",)])
-def test_a_machine_before_an_image_is_left_out_if_an_option_chooses_machines(
-    fleet: Store, options: tuple[str, ...]
-) -> None:
-    done = machinectl("push", *options, "vega", "web:2", store=fleet.root)
-    assert done.returncode == 2
-    assert done.stderr == (
-        "Error: Names, and --selector or --all, exclude each other\n"
-        f"  Leave out vega: machinectl push {' '.join(options)} web:2\n"
-    )
-
-
 @pytest.mark.parametrize("words", [("ip",), ("push", "web:1.2"), ("rm", "-y"), ("docker",), ("ps",)])
 def test_a_machine_that_is_named_is_not_what_a_mistyped_name_means(store: Store, words: tuple[str, ...]) -> None:
     added(store, Machine("orion", "none", url="tcp://127.0.0.1:1", tls=False))

@@ -7,9 +7,7 @@ import io
 import itertools
 import os
 import re
-import signal
 import sys
-import termios
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,7 +28,7 @@ from machinectl.machines.spec import MachineSpec
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.state import State
 from tests.support import puppets, servers
-from tests.support.program import SECONDS, at_terminal, everything
+from tests.support.program import at_terminal, everything
 from tests.support.quiet import Quiet
 from tests.support.registered import added
 
@@ -52,17 +50,6 @@ def machines(store: Store) -> Iterator[Store]:
             spec = MachineSpec("none", {"url": f"tcp://127.0.0.1:{port}"}, tls=False)
             create(store, Quiet(), Creation(name, spec, load("none"), Onboarding(Login(), NOTHING_SPECIAL)))
         yield store
-
-
-def test_a_hidden_question_that_is_quit_leaves_the_terminal_with_its_echo(machines: Store) -> None:
-    with at_terminal("export", "awake", "-o", "awake.age", store=machines.root) as (process, terminal):
-        said = b""
-        while b"Passphrase" not in said:
-            said += os.read(terminal, 1 << 10)
-        assert not termios.tcgetattr(terminal)[3] & termios.ECHO
-        process.send_signal(signal.SIGQUIT)
-        assert process.wait(SECONDS) == -signal.SIGQUIT
-        assert termios.tcgetattr(terminal)[3] & termios.ECHO
 
 
 def test_rows_fill_in_as_hosts_answer_and_the_state_is_coloured(machines: Store) -> None:

@@ -87,11 +87,6 @@ def test_nothing_listens_at_create_and_no_ssh_is_tried(store: Store, tmp_path: P
             2,
             "Found extra arguments [extra]",
         ),
-        (
-            ("access", "grant", "alice", "box", "web1"),
-            2,
-            "it prints: machinectl access request --for alice box web1; then type: machinectl access grant",
-        ),
         (("create", "-d", "none", "a"), 2, "Error: Driver none needs --url"),
         (("create", "a"), 2, 'Error: No host specified for "a"'),
         (("create", "-d", "bogus", "a"), 1, 'Driver "bogus" not found.'),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from abc import ABC, abstractmethod
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from machinectl.cli.output.exit_status import warning
 from machinectl.cli.output.sanitise import harmless
+from machinectl.cli.output.stdout import print_json
 from machinectl.cli.output.style import coloured
 
 if TYPE_CHECKING:
@@ -23,23 +24,18 @@ MOST_KEPT = 16 << 20
 COLOURS = ("36", "33", "32", "35", "34", "31")
 
 
-class OutputPrinter(ABC):
-    @abstractmethod
-    def said(self, said: OutputPiece) -> None: ...
+class OutputPrinter:
+    """Passes output on, byte for byte."""
 
-    @abstractmethod
+    def said(self, piece: OutputPiece) -> None:
+        write(piece.data, on_stderr=piece.on_stderr)
+
     def ended(self, ended: CommandEnded) -> None:
         """A machine has ended."""
 
 
 class AsIs(OutputPrinter):
-    """Passes one machine's output on, byte for byte."""
-
-    def said(self, said: OutputPiece) -> None:
-        write(said.data, on_stderr=said.on_stderr)
-
-    def ended(self, ended: CommandEnded) -> None:
-        pass
+    """Prints one machine's output."""
 
 
 class Lines(OutputPrinter):
@@ -54,9 +50,9 @@ class Lines(OutputPrinter):
                 self._prefixes[name, on_stderr] = f"{shown} | ".encode()
         self._begun: dict[tuple[str, bool], bytes] = {}
 
-    def said(self, said: OutputPiece) -> None:
-        source = (said.name, said.on_stderr)
-        *lines, begun = (self._begun.pop(source, b"") + said.data).split(b"\n")
+    def said(self, piece: OutputPiece) -> None:
+        source = (piece.name, piece.on_stderr)
+        *lines, begun = (self._begun.pop(source, b"") + piece.data).split(b"\n")
         while len(begun) > LONGEST_LINE:
             lines.append(begun[:LONGEST_LINE])
             begun = begun[LONGEST_LINE:]
@@ -74,48 +70,31 @@ class Lines(OutputPrinter):
         write(b"".join(b"%s%s\n" % (prefix, fit(line, source[1])) for line in lines), on_stderr=source[1])
 
 
-class Kept:
-    """A machine's output in order."""
-
-    def __init__(self) -> None:
-        self.pieces: list[OutputPiece] = []
-        self.length = 0
-
-    def add(self, said: OutputPiece) -> None:
-        self.pieces.append(said)
-        self.length += len(said.data)
-
-    def of(self, *, on_stderr: bool) -> str:
-        data = b"".join(piece.data for piece in self.pieces if piece.on_stderr is on_stderr)
-        return data.decode(errors="surrogateescape")
-
-
 class Grouped(OutputPrinter):
     """Prints a machine's output when it ends; beyond MOST_KEPT, it warns and prints lines at once."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._lines = Lines(names)
-        self._kept: dict[str, Kept] = {}
-        # Machines whose lines are printed as they come.
-        self._apart: set[str] = set()
+        self._kept: dict[str, list[OutputPiece]] = {name: [] for name in names}
+        self._length: Counter[str] = Counter()
 
-    def said(self, said: OutputPiece) -> None:
-        if said.name in self._apart:
-            self._lines.said(said)
-            return
-        kept = self._kept.setdefault(said.name, Kept())
-        kept.add(said)
-        if kept.length > MOST_KEPT:
-            warn(f'Printing the output of "{said.name}" as it comes: it is more than {MOST_KEPT >> 20} MB')
-            self._apart.add(said.name)
-            self._show(said.name)
+    def said(self, piece: OutputPiece) -> None:
+        name, before = piece.name, self._length[piece.name]
+        self._length[name] += len(piece.data)
+        self._kept[name].append(piece)
+        if self._length[name] > MOST_KEPT:
+            if before <= MOST_KEPT:
+                text = warning(f'Printing the output of "{name}" as it comes: it is more than {MOST_KEPT >> 20} MB')
+                write(f"{text}\n".encode(errors="surrogateescape"), on_stderr=True)
+            self._show(name)
 
     def ended(self, ended: CommandEnded) -> None:
         self._show(ended.name)
         self._lines.ended(ended)
 
     def _show(self, name: str) -> None:
-        for piece in self._kept.pop(name, Kept()).pieces:
+        pieces, self._kept[name] = self._kept[name], []
+        for piece in pieces:
             self._lines.said(piece)
 
 
@@ -123,35 +102,29 @@ class AsJSON(OutputPrinter):
     """Prints a JSON object per machine; `Truncated` beyond MOST_KEPT."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        self._kept = {name: Kept() for name in names}
+        # Stdout and stderr.
+        self._kept = {name: (bytearray(), bytearray()) for name in names}
         self._cut: set[str] = set()
 
-    def said(self, said: OutputPiece) -> None:
-        kept = self._kept[said.name]
-        room = MOST_KEPT - kept.length
-        if len(said.data) > room:
-            self._cut.add(said.name)
-        if room:
-            kept.add(said._replace(data=said.data[:room]))
+    def said(self, piece: OutputPiece) -> None:
+        kept = self._kept[piece.name]
+        room = MOST_KEPT - sum(map(len, kept))
+        if len(piece.data) > room:
+            self._cut.add(piece.name)
+        kept[piece.on_stderr].extend(piece.data[:room])
 
     def ended(self, ended: CommandEnded) -> None:
-        from machinectl.cli.output.stdout import print_json
-
-        kept = self._kept.pop(ended.name)
-        found = {
+        stdout, stderr = (data.decode(errors="surrogateescape") for data in self._kept.pop(ended.name))
+        report = {
             "Name": ended.name,
             "Status": ended.status,
-            "Stdout": kept.of(on_stderr=False),
-            "Stderr": kept.of(on_stderr=True),
+            "Stdout": stdout,
+            "Stderr": stderr,
             "Seconds": round(ended.seconds, 3),
             "Error": ended.error.cause if ended.error else "",
             "Truncated": ended.name in self._cut,
         }
-        print_json(found, indent=None)
-
-
-def warn(text: str) -> None:
-    write(f"{warning(text)}\n".encode(errors="surrogateescape"), on_stderr=True)
+        print_json(report, indent=None)
 
 
 def stream(on_stderr: bool) -> Any:
@@ -166,9 +139,8 @@ def fit(line: bytes, on_stderr: bool) -> bytes:
 
 
 def write(data: bytes, *, on_stderr: bool) -> None:
-    if not data:
-        return
-    target = stream(on_stderr)
-    target.flush()
-    target.buffer.write(data)
-    target.buffer.flush()
+    if data:
+        target = stream(on_stderr)
+        target.flush()
+        target.buffer.write(data)
+        target.buffer.flush()

@@ -189,11 +189,13 @@ class StepEnd:
 
 
 @contextmanager
-def timed(tell: Callable[[StepEnd], None]) -> Iterator[None]:
+def timed(tell: Callable[[StepEnd], None], shown: AbstractContextManager[None] | None = None) -> Iterator[None]:
+    """Tell how a step ended; `shown` shows it until then."""
     started = time.monotonic()
     sign, outcome = FAILED, "failed after "
     try:
-        yield
+        with shown or nullcontext():
+            yield
         sign, outcome = OK, ""
     except (KeyboardInterrupt, SystemExit):
         sign, outcome = ATTENTION, "interrupted after "

@@ -1,36 +1,24 @@
-"""The command line's Console: messages on stderr, spinner, questions on stdin."""
+"""The command line's Console: messages on stderr, questions on stdin. Light: warnings of `env` load it."""
 
 from __future__ import annotations
 
-import itertools
-import os
 import sys
-import threading
 import time
-from contextlib import contextmanager
 
 from machinectl.cli.output.exit_status import debugging, fitted_warning, hint_lines
 from machinectl.cli.output.sanitise import harmless
-from machinectl.cli.output.style import DIM, SPINNER, coloured, columns, is_drawn_on, shorten, wrapped
-from machinectl.console import Unanswered
+from machinectl.cli.output.style import is_drawn_on, wrapped
 from machinectl.errors import NO_HINT, Hint
-from machinectl.quantities import duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     from machinectl.cli.output.plain_board import StepEnd
+    from machinectl.cli.output.spinner import Spinner
     from machinectl.console import Board
 
-# ECMA-48: go to the first column and clear the rest of the screen; go up a line.
-CLEAR, UP = "\r\x1b[J", "\x1b[A"
-SPINNER_SECONDS = 0.1
-# Leave room at the end of the spinner's line: an echoed ^C must not wrap.
-ECHO = len("^C")
-# Before what a step prints.
-INDENT = "  "
 # The longest delay of ^C. Seconds.
 LONGEST_SLEEP = 0.5
 
@@ -40,7 +28,7 @@ class Terminal:
 
     def __init__(self, program: str) -> None:
         self.program = program
-        self.spinner = Spinner()
+        self._spinner: Spinner | None = None
         # Whether the verb prints a result for each machine: a board leaves no rows then.
         self.prints_results = False
         # Whether the verb counts the results itself: a board leaves no total then.
@@ -49,6 +37,14 @@ class Terminal:
         self.done = ""
         # Whether a live board has shown how each machine ended.
         self.has_drawn = False
+
+    @property
+    def spinner(self) -> Spinner:
+        if self._spinner is None:
+            from machinectl.cli.output.spinner import Spinner
+
+            self._spinner = Spinner()
+        return self._spinner
 
     @property
     def interactive(self) -> bool:
@@ -61,22 +57,23 @@ class Terminal:
         self.write(fitted_warning(text, self.program, hint))
 
     def write(self, text: str) -> None:
-        with self.spinner.lock:
-            self.spinner.clear()
+        if self._spinner is None:
+            print(text, file=sys.stderr, flush=True)
+            return
+        with self._spinner.lock:
+            self._spinner.clear()
             print(text, file=sys.stderr, flush=True)
 
-    @contextmanager
-    def step(self, title: str) -> Iterator[None]:
+    def step(self, title: str) -> AbstractContextManager[None]:
         """Print a line with the step's duration when it ends; show a spinner until then."""
+        from machinectl.cli.output.plain_board import timed
+
         title = harmless(title)
 
         def tell(end: StepEnd) -> None:
             self.write(end.drawn(title, sys.stderr) if is_drawn_on(sys.stderr) else end.line(title))
 
-        from machinectl.cli.output.plain_board import timed
-
-        with timed(tell), self.spinner.spinning(title):
-            yield
+        return timed(tell, self.spinner.spinning(title))
 
     @property
     def progress(self) -> Callable[[str], None] | None:
@@ -85,6 +82,8 @@ class Terminal:
 
     def ask(self, prompt: str, *, secret: bool = False) -> str:
         """Return the answer; end the prompt's line at ^C or end of input."""
+        from machinectl.console import Unanswered
+
         question = harmless(prompt)
         # The space after it stays.
         question = wrapped(question.rstrip(" "), sys.stderr) + " " * question.endswith(" ")
@@ -122,32 +121,7 @@ class Terminal:
 def read_hidden(prompt: str) -> str:
     import getpass
 
-    with restoring_echo():
-        return getpass.getpass(prompt, sys.stderr)
-
-
-@contextmanager
-def restoring_echo() -> Iterator[None]:
-    """Restore the terminal before SIGQUIT ends this program: getpass does that only for exceptions."""
-    import signal
-    import termios
-
-    is_ours = threading.current_thread() is threading.main_thread() and sys.stdin.isatty()
-    if not is_ours or signal.getsignal(signal.SIGQUIT) is not signal.SIG_DFL:
-        yield
-        return
-    before = termios.tcgetattr(sys.stdin)
-
-    def quit_now(number: int, _: object) -> None:
-        termios.tcsetattr(sys.stdin, termios.TCSAFLUSH, before)
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
-
-    signal.signal(signal.SIGQUIT, quit_now)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    return getpass.getpass(prompt, sys.stderr)
 
 
 def read_line(prompt: str) -> str:
@@ -157,77 +131,3 @@ def read_line(prompt: str) -> str:
     if not answer:
         raise EOFError
     return answer.decode(errors="replace").rstrip("\r\n")
-
-
-class Spinner:
-    def __init__(self) -> None:
-        # Held while writing; the spinner's threads wait for it. Always `with spinner.lock`: a context manager of our
-        # own would leave it held if a signal raised SystemExit when its __exit__ begins.
-        self.lock = threading.RLock()
-        # Running steps, the newest of which is shown.
-        self.steps: list[Step] = []
-
-    @contextmanager
-    def spinning(self, title: str) -> Iterator[None]:
-        if not is_drawn_on(sys.stderr):
-            yield
-            return
-        step = Step(title)
-        self.steps.append(step)
-        thread = threading.Thread(target=self.spin, args=(step,), daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            step.over.set()
-            thread.join()
-            with self.lock:
-                self.clear()
-                self.steps.remove(step)
-
-    def show_detail(self, text: str) -> None:
-        """Show a line below the newest step."""
-        with self.lock:
-            if self.steps:
-                self.steps[-1].detail = " ".join(harmless(text).split())
-
-    def clear(self) -> None:
-        """Clear the spinner before the caller, who holds the lock, prints or asks."""
-        if self.steps:
-            sys.stderr.write(CLEAR)
-            sys.stderr.flush()
-
-    def spin(self, step: Step) -> None:
-        while True:
-            with self.lock:
-                if step is self.steps[-1]:
-                    sys.stderr.write(CLEAR + step.drawn(columns(sys.stderr) - ECHO))
-                    sys.stderr.flush()
-            if step.over.wait(SPINNER_SECONDS):
-                return
-
-
-class Step:
-    def __init__(self, title: str) -> None:
-        self.title = title
-        self.begun = time.monotonic()
-        self.turns = itertools.cycle(SPINNER)
-        self.over = threading.Event()
-        # The last line of what the step prints.
-        self.detail = ""
-
-    def drawn(self, width: int) -> str:
-        """Return the title, with the detail below it; the cursor stays at the title's end."""
-        line = shorten(as_encoded(self.line()), width, sys.stderr)
-        if not self.detail:
-            return line
-        detail = shorten(as_encoded(f"{INDENT}{self.detail}"), width, sys.stderr)
-        return f"\n{coloured(detail, DIM, sys.stderr)}\r{UP}{line}"
-
-    def line(self) -> str:
-        return f"{next(self.turns)} {duration(time.monotonic() - self.begun, whole=True)}  {self.title}"
-
-
-def as_encoded(text: str) -> str:
-    """Encode text as stderr does: its escapes take more columns."""
-    return text.encode(sys.stderr.encoding, sys.stderr.errors or "strict").decode(sys.stderr.encoding)

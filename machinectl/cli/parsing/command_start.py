@@ -62,6 +62,10 @@ def is_machine(store: Store, word: str) -> bool:
 
 def unclear(store: Store, start: Sequence[str], names: Sequence[str], command: Sequence[str]) -> MachineError | None:
     """Return an error if it is not clear where the command begins, with the line that says it."""
+    import shutil
+
+    from machinectl.cli.catalogue import VERBS
+    from machinectl.cli.parsing.suggestions import DOCKERS, only_name, with_names_hint
     from machinectl.cli.typed_words import typed_line, typed_order
     from machinectl.errors import Hint, UsageError
     from machinectl.machines.record import is_name
@@ -79,26 +83,16 @@ def unclear(store: Store, start: Sequence[str], names: Sequence[str], command: S
     if near and not names:
         return missing(word, Hint("Did you mean", line([near], rest)))
     if not names:
-        from machinectl.cli.parsing.suggestions import only_name, with_names_hint
-
         hint = with_names_hint(Hint("", line([only_name(store)], command)), store)
         return UsageError("A machine is missing before the command", hint)
+    # docker's commands, and programs of this computer.
+    known = (lambda name: name in {*DOCKERS.split(), *VERBS}) if verb == "docker" else shutil.which
+    at = next((at for at, name in enumerate(names) if at and known(name)), 0)
     if near and near not in names:
-        hint = Hint("For the command", line(names, command)) | Hint("for the machine", line([*names, near], rest))
-        return UsageError(f"{word!r} may be the command, or a mistyped machine", hint)
-    for at, name in enumerate(names):
-        if at and is_command(verb, name):
-            first = line(names[:at], [*names[at:], *command])
-            hint = Hint("For the command", first) | Hint("for the machine", line(names, command))
-            return UsageError(f"{name!r} may be a machine, or the command", hint)
-    return None
-
-
-def is_command(verb: str, word: str) -> bool:
-    """Return whether a word is a program, or a command of docker, which many of ours are named after."""
-    import shutil
-
-    from machinectl.cli.catalogue import VERBS
-    from machinectl.cli.parsing.suggestions import DOCKERS
-
-    return word in {*DOCKERS.split(), *VERBS} if verb == "docker" else shutil.which(word) is not None
+        first, second = line(names, command), line([*names, near], rest)
+    elif at:
+        word, first, second = names[at], line(names[:at], [*names[at:], *command]), line(names, command)
+    else:
+        return None
+    hint = Hint("For the command", first) | Hint("for the machine", second)
+    return UsageError(f"{word!r} may be the command, or a machine", hint)

@@ -1,7 +1,4 @@
-"""List completion candidates for shells and for docker.
-
-Fast enough for a Tab: only drivers must be found and loaded.
-"""
+"""List completion candidates for shells and for docker, fast enough for a Tab."""
 
 from __future__ import annotations
 
@@ -56,21 +53,21 @@ def stored_machines(root: str = "") -> list[str]:
 def label_selectors(root: str = "") -> list[str]:
     """Return selectors, KEY and KEY=VALUE, for all labels that a shell leaves unchanged."""
     store = Store(root)
-    found: set[str] = set()
+    selectors: set[str] = set()
     for name in stored_machines(root):
         with suppress(MachineError):
-            found.update(word for key, value in store.read(name).labels.items() for word in (key, f"{key}={value}"))
-    return sorted(word for word in found if re.fullmatch(UNQUOTED, word))
+            selectors.update(word for key, value in store.read(name).labels.items() for word in (key, f"{key}={value}"))
+    return sorted(word for word in selectors if re.fullmatch(UNQUOTED, word))
 
 
 def holder_names(root: str = "") -> list[str]:
     """Return those who have access to a store's machines."""
     store = Store(root)
-    found: set[str] = set()
+    holders: set[str] = set()
     for name in stored_machines(root):
         with suppress(MachineError):
-            found.update(holder.who for holder in holders_of(store.read(name)))
-    return sorted(found, key=natural)
+            holders.update(holder.who for holder in holders_of(store.read(name)))
+    return sorted(holders, key=natural)
 
 
 def driver_names() -> list[str]:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from machinectl.cli.driver_option import driver_flag
-from machinectl.cli.invocation import NAME, THIS
+from machinectl.cli.invocation import NAME
 from machinectl.cli.output.exit_status import warning
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.parsing.go_flags import by_names, canonical, flags_of
@@ -45,7 +45,7 @@ def create_in_full(arguments: Sequence[str]) -> list[str]:
     before, rest = split_at_verb(canonical(words, by_names(own)))
     flags, names = part_words(rest[1:])
     # Report a wrong flag first: its value may look like a location.
-    is_other = "--help" in flags or unknown_flags(rest, own) or unknown_letters(flags) or lacks_value(flags, own)
+    is_other = "--help" in flags or unknown_flags(rest, own) or is_wrong(flags, own)
     if driver and not (named or names or is_other):
         raise no_name(rest)
     location = "" if is_other or is_located(options, flags) else location_in(names)
@@ -71,25 +71,18 @@ def part_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
     return flags, [word for word in words[:end] if not word.startswith("-")] + list(words[end + 1 :])
 
 
-def flag_name(word: str) -> str:
-    return word.partition("=")[0]
-
-
 def unknown_flags(words: Sequence[str], own: Iterable[Flag]) -> set[str]:
     """Return the flags that belong neither to `create` nor to a driver with its `own`."""
     flags, _ = part_words(split_at_verb(words)[1])
     known = {f"--{name}" for name in (*flags_of("create"), *by_names(own))}
-    return {flag_name(word) for word in flags if word.startswith("--")} - known
+    return {word.partition("=")[0] for word in flags if word.startswith("--")} - known
 
 
-def unknown_letters(flags: Iterable[str]) -> bool:
-    """Return whether a flag is one letter: `canonical` has written the known ones in full."""
-    return any(not flag.startswith("--") and flag != "-" for flag in flags)
-
-
-def lacks_value(flags: Sequence[str], own: Iterable[Flag]) -> bool:
+def is_wrong(flags: Sequence[str], own: Iterable[Flag]) -> bool:
+    """Return whether a flag lacks its value, or is an unknown letter: known ones are in full here."""
     taking = {name for name, takes_value in flags_of("create").values() if takes_value}
-    return any(f"--{name}" in flags for name in taking.union(flag.name for flag in own if flag.metavar))
+    taking.update(flag.name for flag in own if flag.metavar)
+    return any(flag[2:] in taking or not (flag.startswith("--") or flag == "-") for flag in flags)
 
 
 def driver_of_flags(typed: set[str]) -> str:
@@ -99,20 +92,19 @@ def driver_of_flags(typed: set[str]) -> str:
     """
     if not typed:
         return ""
-    names = [each.name for each in installed()]
+    names = [driver.name for driver in installed()]
     alike = [name for name in names if any(flag.startswith(f"--{name}-") for flag in typed)]
-    declared: dict[str, set[str]] = {}
+    declaring: dict[str, set[str]] = {}
     # A driver's options usually begin with its name: load the others only if they do not.
     for name in dict.fromkeys([*alike, *names]):
-        found = typed.intersection(f"--{flag}" for flag in flags_of_driver(name))
-        if found == typed:
+        own = typed.intersection(f"--{flag}" for flag in flags_of_driver(name))
+        if own == typed:
             return name
-        if found:
-            declared[name] = found
-    if len(declared) > 1:
-        each = "; ".join(f"{', '.join(sorted(flags))} of driver {name}" for name, flags in declared.items())
-        raise UsageError(f"These options belong to several drivers: {each}", Hint("Give those of one driver"))
-    return next(iter([*declared, *alike]), "")
+        declaring.update({name: own} if own else {})
+    if len(declaring) > 1:
+        owners = "; ".join(f"{', '.join(sorted(flags))} of driver {name}" for name, flags in declaring.items())
+        raise UsageError(f"These options belong to several drivers: {owners}", Hint("Give those of one driver"))
+    return next(iter([*declaring, *alike]), "")
 
 
 def flags_of_driver(name: str) -> Iterable[str]:
@@ -120,7 +112,7 @@ def flags_of_driver(name: str) -> Iterable[str]:
 
 
 def flags_of_drivers() -> Iterable[Flag]:
-    return [driver_flag(each.name, option) for each in installed() for option in options_of(each.name)]
+    return [driver_flag(driver.name, option) for driver in installed() for option in options_of(driver.name)]
 
 
 def options_of(name: str) -> Sequence[Option]:
@@ -132,8 +124,8 @@ def options_of(name: str) -> Sequence[Option]:
 
 def is_located(options: Sequence[Option], flags: Sequence[str]) -> bool:
     """Return whether an option or its variable says where the host is."""
-    typed = set(map(flag_name, flags))
-    return any(option_flag(each) in typed or os.environ.get(each.variable) for each in options if each.locates)
+    typed = {word.partition("=")[0] for word in flags}
+    return any(option_flag(option) in typed or os.environ.get(option.variable) for option in options if option.locates)
 
 
 def location_in(words: Sequence[str]) -> str:
@@ -150,31 +142,25 @@ def located_driver(location: str, driver: str) -> tuple[str, str] | None:
     Raises UsageError.
     """
     shown = shown_value("", location)
-    found = locating_options(driver, location) if driver else []
-    for each in () if driver else installed():
+    takers = locating_options(driver, location) if driver else []
+    for other in () if driver else installed():
         try:
-            found += locating_options(each.name, location)
+            takers += locating_options(other.name, location)
         except DriverError as error:
             # A broken driver must not stand in the way of the others.
             print(warning(harmless(f"{error.cause}: skipped")), file=sys.stderr)
-    if len(found) > 1:
-        names = ", ".join(name for name, _ in found)
+    if len(takers) > 1:
+        names = ", ".join(name for name, _ in takers)
         raise UsageError(f"Several drivers take {shown!r}: {names}", Hint("Name one with --driver <DRIVER>"))
-    if not driver and not found:
+    if takers:
+        return takers[0]
+    if not driver:
         raise UsageError(f"{shown!r} is neither a host nor a name", ways_to_create())
-    login = location.removeprefix("ssh://")
-    if driver and not found and login != location and locating_options(driver, login):
-        line = typed_line([login if word == location else word for word in THIS.typed])
-        raise UsageError(
-            f"Driver {driver} takes {shown_value('', login)!r}, without ssh://", Hint("", f"{NAME} {line}")
-        )
-    if not found and not is_name(location) and any(option.locates for option in options_of(driver)):
-        form = next(short_form(driver, option) for option in options_of(driver) if option.locates)
-        raise UsageError(
-            f"Driver {driver} does not take {shown!r}",
-            Hint(f"It takes {form}; for a host of another driver, omit --driver, and unset MACHINE_DRIVER"),
-        )
-    return found[0] if found else None
+    forms = [short_form(driver, option) for option in options_of(driver) if option.locates]
+    if not is_name(location) and forms:
+        hint = Hint(f"It takes {forms[0]}; for a host of another driver, omit --driver, and unset MACHINE_DRIVER")
+        raise UsageError(f"Driver {driver} does not take {shown!r}", hint)
+    return None
 
 
 def locating_options(driver: str, location: str) -> list[tuple[str, str]]:
@@ -186,14 +172,10 @@ def locating_options(driver: str, location: str) -> list[tuple[str, str]]:
     ]
 
 
-def located_host(location: str) -> str:
-    address = location.rpartition("://")[2].rpartition("@")[2].removesuffix("/")
-    return address.partition(":")[0] if address.count(":") == 1 else address
-
-
 def name_of_host(location: str, typed: Sequence[str]) -> str:
     """Return the host in [SCHEME://][USER@]HOST[:PORT] as the machine's name. Raises UsageError."""
-    host = located_host(location)
+    host = location.rpartition("://")[2].rpartition("@")[2].removesuffix("/")
+    host = host.partition(":")[0] if host.count(":") == 1 else host
     if is_name(host) and not is_address(host):
         return host
     raise no_name(typed)

@@ -131,27 +131,32 @@ def value_candidates(typed: TypedWords, kind: str | tuple[str, ...], word: str) 
         return {}, FILES if kind == FILE else DIRECTORIES
     if kind in {PLACE, REMOTE}:
         return place_candidates(typed, word, NOTHING_ELSE if kind == REMOTE else FILES)
-    if kind == MACHINE:
-        return plain_candidates(completion_candidates.stored_machines(typed.root), typed.words), NOTHING_ELSE
     if kind == LABEL:
-        return selector_candidates(typed, word)
-    if kind in ASKED:
+        # After the selectors that are complete.
+        before = word[: word.rfind(",") + 1]
+        labels = completion_candidates.label_selectors(typed.root)
+        return plain_candidates(f"{before}{label}" for label in labels), NO_BLANK | NOTHING_ELSE
+    return plain_candidates(values_of(kind, typed)), NOTHING_ELSE
+
+
+def values_of(kind: str | tuple[str, ...], typed: TypedWords) -> Iterable[str]:
+    if isinstance(kind, tuple):
+        return kind
+    if kind == HOLDER:
+        return completion_candidates.holder_names(typed.root)
+    if kind == DRIVER:
+        return completion_candidates.driver_names()
+    if kind == SHELL:
+        return SHELLS
+    if kind == MACHINE:
+        names = completion_candidates.stored_machines(typed.root)
+    elif kind in ASKED:
         from machinectl.cli.parsing.asked_names import asked_names
 
-        machine = typed.values.get("--from") or next(iter(typed.words), "")
-        return plain_candidates(asked_names(str(kind), typed.root, machine), typed.words), NOTHING_ELSE
-    if kind == HOLDER:
-        return plain_candidates(completion_candidates.holder_names(typed.root)), NOTHING_ELSE
-    if kind == DRIVER:
-        return plain_candidates(completion_candidates.driver_names()), NOTHING_ELSE
-    return plain_candidates(SHELLS if kind == SHELL else kind if isinstance(kind, tuple) else ()), NOTHING_ELSE
-
-
-def selector_candidates(typed: TypedWords, word: str) -> Offer:
-    """Return labels, after the selectors that are complete."""
-    before = word[: word.rfind(",") + 1]
-    offered = completion_candidates.label_selectors(typed.root)
-    return plain_candidates(f"{before}{label}" for label in offered), NO_BLANK | NOTHING_ELSE
+        names = asked_names(kind, typed.root, typed.values.get("--from") or next(iter(typed.words), ""))
+    else:
+        names = []
+    return [name for name in names if name not in typed.words]
 
 
 def place_candidates(typed: TypedWords, word: str, otherwise: int) -> Offer:
@@ -167,5 +172,5 @@ def place_candidates(typed: TypedWords, word: str, otherwise: int) -> Offer:
     return (found, NO_BLANK | NOTHING_ELSE) if any(name.startswith(word) for name in found) else ({}, otherwise)
 
 
-def plain_candidates(names: Iterable[str], but: Sequence[str] = ()) -> dict[str, str]:
-    return {name: "" for name in names if name not in but}
+def plain_candidates(names: Iterable[str]) -> dict[str, str]:
+    return dict.fromkeys(names, "")

@@ -142,16 +142,6 @@ def option_meant(unknown: str, options: Mapping[str, bool]) -> Hint:
     return Hint("Did you mean", corrected_options(unknown, ours, takes_value=options[ours])) if is_meant else NO_HINT
 
 
-def request_first(verb: str, words: Sequence[str]) -> Hint:
-    """Return what to type for `access grant WHO NAME`: only WHO can make the key."""
-    who, *names = [*(word for word in words if not word.startswith("-")), "", ""][len(verb.split()) :]
-    if verb != "access grant" or not names[0]:
-        return NO_HINT
-    what = f"{who} types first, and sends you what it prints"
-    request = Hint(what, f"{NAME} access request --for", who, *filter(None, names), elsewhere=True)
-    return request | Hint("then type", f"{NAME} access grant")
-
-
 def corrected_options(unknown: str, ours: str, *, takes_value: bool) -> str:
     """Return the command line with our option in place of the unknown one."""
     words = list(THIS.typed)
