@@ -191,7 +191,12 @@ def test_what_a_prompt_calls_parses_a_record_without_the_modules_of_json(machine
 
 def test_a_warning_about_missing_certificates_loads_neither_threads_nor_expressions(store: Store) -> None:
     added(store, Machine("bare", "none", url="tcp://192.0.2.1:2376", tls=True))
-    assert costly_ones(loaded_by(store, ("-s", store.root, "env", "bare")), HEAVY | {"contextlib", "enum", "re", "threading"}) == {}
+    assert (
+        costly_ones(
+            loaded_by(store, ("-s", store.root, "env", "bare")), HEAVY | {"contextlib", "enum", "re", "threading"}
+        )
+        == {}
+    )
 
 
 def test_the_verbs_that_one_types_most_load_no_code_generators(machines: Store) -> None:

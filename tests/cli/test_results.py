@@ -27,13 +27,6 @@ def test_hosts_of_the_same_age_are_told_together_the_newest_first() -> None:
     )
 
 
-def test_many_ages_are_told_as_one_and_the_oldest_apart() -> None:
-    dates = {f"web{hours}": f"2026-01-02T{12 - hours:02}:00:00Z" for hours in range(2, 8)} | {"nas": ""}
-    assert last_looks(dates, NOW) == (
-        "web2, web3, web4, web5 in the last 5 hours; web6 6 hours ago; web7 7 hours ago; nas at an unknown time"
-    )
-
-
 def test_results_come_in_the_order_of_the_names_each_once_those_before_it_have_come() -> None:
     ended = []
 

@@ -15,35 +15,23 @@ if TYPE_CHECKING:
 
     from machinectl.hosts.host_plan import HostPlan, Outcome
 
-# Titles of steps begin with one of these, and may have a second one after "and".
-INFINITIVES = {
-    "authorizing": "authorize",
-    "closing": "close",
-    "configuring": "configure",
-    "disabling": "disable",
-    "draining": "drain",
-    "forgetting": "forget",
-    "giving": "give",
-    "installing": "install",
-    "keeping": "keep",
-    "leaving": "leave",
-    "letting": "let",
-    "making": "make",
-    "opening": "open",
-    "rebooting": "reboot",
-    "removing": "remove",
-    "restarting": "restart",
-    "restoring": "restore",
-    "shutting": "shut",
-    "signing": "sign",
-    "starting": "start",
-    "stopping": "stop",
-    "switching": "switch",
-    "taking": "take",
-    "turning": "turn",
-    "upgrading": "upgrade",
-    "waiting": "wait",
+# Titles of steps begin with a present participle, and may have a second one after "and". These have lost an e, or have
+# doubled a letter.
+WITHOUT_E = {
+    "clos",
+    "configur",
+    "disabl",
+    "giv",
+    "leav",
+    "mak",
+    "remov",
+    "restor",
+    "tak",
+    "authoriz",
+    "upgrad",
+    "prepar",
 }
+DOUBLED = {"forgett", "lett", "shutt", "stopp", "sett"}
 STEP = re.compile(r"(?:^|(?<= and ))\w+ing\b")
 # By a diff line's beginning; the file names are bold.
 DIFF_COLOURS = {"--- ": BOLD, "+++ ": BOLD, "@@ ": "36", "+": GREEN, "-": RED}
@@ -76,10 +64,14 @@ def outcome_lines(outcome: Outcome) -> Iterator[str]:
 
 def conditional(title: str) -> str:
     """Return "would install …" for "Installing …"."""
-    first = title.partition(" ")[0].lower()
-    if first not in INFINITIVES:
+    if not STEP.match(title.lower()):
         return title
-    return "would " + STEP.sub(lambda word: INFINITIVES.get(word[0].lower(), word[0]), title)
+    return "would " + STEP.sub(lambda word: infinitive(word[0].lower()), title)
+
+
+def infinitive(participle: str) -> str:
+    stem = participle.removesuffix("ing")
+    return f"{stem}e" if stem in WITHOUT_E else stem[:-1] if stem in DOUBLED else stem
 
 
 def coloured_detail(text: str) -> str:

@@ -11,7 +11,7 @@ from machinectl.value_classes import Frozen, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 # Columns of the terminal between two of a narrow table.
 NARROW_PADDING = 2
@@ -46,77 +46,79 @@ class Column(Frozen):
     least: int
 
 
-class Layout(Frozen):
-    columns: Sequence[Column]
-    padding: int
-
-    @property
-    def width(self) -> int:
-        return sum(column.width for column in self.columns) + self.padding * (len(self.columns) - 1)
-
-
 def fitted_rows(
     headings: Sequence[str], rows: Sequence[Sequence[str]], width: int, fitting: Fitting
 ) -> list[list[str]]:
     """Return the lines of the headings, then those of each row, with the text below it."""
     columns = [
-        Column(
-            heading,
-            cells,
-            max(map(text_width, [heading, *cells])),
-            SHORT_TEXT if heading in fitting.wrapped else SHORT,
-        )
+        Column(heading, cells, max(map(text_width, [heading, *cells])), least_width(heading, fitting))
         for heading, *cells in zip(headings, *rows, strict=True)
     ]
-    beside = [column for column in columns if column.heading != fitting.below]
-    layout = fitted_layout(
-        [column for column in beside if not EMPTY.issuperset(column.cells)] or beside, width, fitting
-    )
     below = next((column.cells for column in columns if column.heading == fitting.below), [""] * len(rows))
-    lines = [row_lines(layout, [column.heading for column in layout.columns], NO_FITTING)]
+    beside = [column for column in columns if column.heading != fitting.below]
+    layout, padding = fitted_layout(
+        [one for one in beside if not EMPTY.issuperset(one.cells)] or beside, width, fitting
+    )
+    lines = [row_lines(layout, [column.heading for column in layout], padding, NO_FITTING)]
     for at, text in enumerate(below):
-        cells = [column.cells[at] for column in layout.columns]
-        lines.append([*row_lines(layout, cells, fitting), *below_row(text, width)])
+        cells = [column.cells[at] for column in layout]
+        lines.append([*row_lines(layout, cells, padding, fitting), *below_row(text, width)])
     return lines
 
 
-def fitted_layout(columns: Sequence[Column], width: int, fitting: Fitting) -> Layout:
-    """Shorten and leave out as few columns as possible; keep the first one."""
-    for heading in ("", *fitting.spare):
+def least_width(heading: str, fitting: Fitting) -> int:
+    return SHORT_TEXT if heading in fitting.wrapped else SHORT
+
+
+def fitted_layout(columns: Sequence[Column], width: int, fitting: Fitting) -> tuple[Sequence[Column], int]:
+    """Shorten and leave out as few columns as possible. Return them, and the blanks between two."""
+    for choice in narrower_tables(columns, fitting):
+        if total_width(choice, PADDING) <= width:
+            return choice, PADDING
+        shown = shortened(choice, width)
+        if total_width(shown, NARROW_PADDING) <= width:
+            break
+    return shown, NARROW_PADDING
+
+
+def narrower_tables(columns: Sequence[Column], fitting: Fitting) -> Iterator[Sequence[Column]]:
+    """Leave out what can be spared, then make all columns short but the first, which names the row."""
+    yield columns
+    for heading in fitting.spare:
         columns = [column for column in columns if column.heading != heading]
-        for layout in (Layout(columns, PADDING), shortened(columns, width)):
-            if layout.width <= width:
-                return layout
-    # The first one names the row.
+        yield columns
     columns = [columns[0], *(replace(column, least=SHORTEST) for column in columns[1:])]
     for count in range(len(columns), 1, -1):
-        if (layout := shortened(columns[:count], width)).width <= width:
-            return layout
-    return shortened([replace(columns[0], least=1)], width)
+        yield columns[:count]
+    yield [replace(columns[0], least=1)]
 
 
-def shortened(columns: Sequence[Column], width: int) -> Layout:
+def total_width(columns: Sequence[Column], padding: int) -> int:
+    return sum(column.width for column in columns) + padding * (len(columns) - 1)
+
+
+def shortened(columns: Sequence[Column], width: int) -> Sequence[Column]:
     """Shorten the widest columns, the last of them first."""
     widths = [column.width for column in columns]
     room = width - NARROW_PADDING * (len(widths) - 1)
     while sum(widths) > room and (wide := [at for at, column in enumerate(columns) if widths[at] > column.least]):
         widths[max(wide, key=lambda at: (widths[at], at))] -= 1
-    return Layout([replace(column, width=each) for column, each in zip(columns, widths, strict=True)], NARROW_PADDING)
+    return [replace(column, width=fit) for column, fit in zip(columns, widths, strict=True)]
 
 
-def row_lines(layout: Layout, cells: Sequence[str], fitting: Fitting) -> list[str]:
+def row_lines(columns: Sequence[Column], cells: Sequence[str], padding: int, fitting: Fitting) -> list[str]:
     """Return a row's lines: several only if a text is wrapped."""
     texts = [
         wrapped_text(cell, column.width) if column.heading in fitting.wrapped else [cell]
-        for column, cell in zip(layout.columns, cells, strict=True)
+        for column, cell in zip(columns, cells, strict=True)
     ]
     lines = []
     for parts in zip_longest(*texts, fillvalue=""):
         line = ""
-        for column, part in zip(layout.columns, parts, strict=True):
+        for column, part in zip(columns, parts, strict=True):
             text = shorten(part, column.width, sys.stdout)
             line += coloured(text, fitting.colours.get((column.heading, part), ""), sys.stdout)
-            line += " " * (column.width - text_width(text) + layout.padding)
+            line += " " * (column.width - text_width(text) + padding)
         lines.append(line.rstrip())
     return lines
 

@@ -108,25 +108,13 @@ def print_plans(results: Iterable[tuple[str, object]], *, several: bool) -> Iter
 def last_looks(dates: Mapping[str, str], now: datetime | None = None) -> str:
     """Return the age of last looks, newest first. `dates` are ISO 8601, by machine."""
     now = now or datetime.now(UTC)
-    by_date: dict[str, list[str]] = {}
-    for name, date in dates.items():
-        by_date.setdefault(date, []).append(name)
     groups: dict[str, list[str]] = {}
-    for seconds, date in sorted((age(date, now), date) for date in by_date):
-        groups.setdefault(ago(seconds), []).extend(by_date[date])
-    ages = list(groups)
-    newer = ages[: 1 - AGES] if len(ages) > AGES else []
-    told = (
-        [f"{first_names([name for each in newer for name in groups[each]])} in the last {newer[-1]}"] if newer else []
-    )
-    told += [
-        f"{first_names(groups[each])} {f'{each} ago' if each else 'at an unknown time'}" for each in ages[len(newer) :]
-    ]
-    return "; ".join(told)
-
-
-def ago(seconds: float) -> str:
-    return human_duration(seconds).lower() if seconds < FOREVER else ""
+    for seconds, name in sorted((age(date, now), name) for name, date in dates.items()):
+        known = seconds < FOREVER
+        groups.setdefault(f"{human_duration(seconds).lower()} ago" if known else "at an unknown time", []).append(name)
+    ages = [f"{first_names(names)} {ago}" for ago, names in groups.items()]
+    rest = sum(map(len, list(groups.values())[AGES:]))
+    return "; ".join(ages[:AGES]) + (f"; {rest} earlier" if rest else "")
 
 
 def age(date: str, now: datetime) -> float:
