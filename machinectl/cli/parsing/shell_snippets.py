@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SCRIPTS = os.path.join(os.path.dirname(__file__), "scripts")
 ENDINGS: Mapping[str, str] = {"bash": "bash", "zsh": "zsh", "fish": "fish", "powershell": "ps1"}
+USE = {"bash": "use.sh", "zsh": "use.sh", "fish": "use.fish", "powershell": "use.ps1"}
 # Each shell's start-up file, and the line to add to it.
 STARTS: Mapping[str, tuple[str, str]] = {
     "bash": ("~/.bashrc", 'eval "$(machinectl shell-init bash)"'),
@@ -35,11 +36,12 @@ def start_up_code(shell: str, program: Sequence[str], *, prompt: bool, root: str
     `program` runs machinectl. The shell uses the store `root` if given.
     """
     ending = ending_of(shell, "shell-init")
-    names = [f"completion.{ending}", f"use.{ending}", *([f"prompt.{ending}"] if prompt else [])]
+    names = [f"completion.{ending}", USE[shell], *([f"prompt.{ending}"] if prompt else [])]
     words = " ".join(map(QUOTED[shell], program))
     guard = WHOLE.format(start=STARTS[shell][1]) if shell in LINEWISE else ""
     store = f"{statement(shell, 'MACHINE_STORAGE_PATH', root)}\n" if root else ""
-    return guard + store + "\n".join(map(read_script, names)).replace("@PROGRAM@", words)
+    text = "\n".join(map(read_script, names)).replace("@PROGRAM@", words).replace("@SHELL@", shell)
+    return guard + store + text
 
 
 def completion_script(shell: str) -> str:

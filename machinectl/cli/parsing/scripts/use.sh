@@ -1,6 +1,7 @@
-# `machinectl use` for bash, 3.2 and later. Every command has a backslash before it, so that it is not somebody's alias,
-# every value is quoted, whatever IFS is, and nothing fails on the way that `set -e` or `set -u` would end the shell for.
-# What a record or a variable holds is never evaluated.
+# `machinectl use` for bash, 3.2 and later, and zsh. Every command has a backslash before it, so that it is not somebody's
+# alias, every value is quoted, whatever IFS is, and nothing fails on the way that `set -e` or `set -u` would end the shell
+# for. In zsh, each function has zsh's own options, and arrays that begin at 0. What a record or a variable holds is never
+# evaluated.
 
 # An alias, such as led past systemd's machinectl, would hide the function.
 \unalias machinectl 2>/dev/null || \builtin true
@@ -35,10 +36,10 @@ function machinectl {
 
 # The store ("" is the usual one), and what follows `use`.
 __machinectl_use() {
+    [[ -z ${ZSH_VERSION-} ]] || \builtin emulate -L zsh -o ksh_arrays
     \local root="$1" url='' tls='' directory='' text=''
     \local -a before now
     \shift 1
-    before=()
     now=()
     __machinectl_look
     before=("${now[@]}")
@@ -46,25 +47,25 @@ __machinectl_use() {
         1:-u | 1:--unset) __machinectl_set '' '' '' '' ;;
         1:-)
             if [[ -z ${__machinectl_before+set} ]]; then
-                \printf 'Error: No machine was used before in this shell\n  Name one: machinectl use <NAME>\n' >&2
+                \builtin printf 'Error: No machine was used before in this shell\n  Name one: machinectl use <NAME>\n' >&2
                 \return 1
             fi
             # A machine's certificates are beside its record.
             directory="${__machinectl_before[2]#=}"
-            if [[ -n $directory && ! -e $directory && ${__machinectl_before[3]} == =?* ]]; then
-                \printf 'Error: Docker machine "%s" does not exist any more\n  Name one: machinectl use <NAME>\n' \
+            if [[ -n $directory && ! -e $directory && ${__machinectl_before[3]} == '='?* ]]; then
+                \builtin printf 'Error: Docker machine "%s" does not exist any more\n  Name one: machinectl use <NAME>\n' \
                     "${__machinectl_before[3]#=}" >&2
                 \return 1
             fi
             __machinectl_set "${__machinectl_before[@]}"
-            \printf 'docker: %s\n' "${DOCKER_MACHINE_NAME:-${DOCKER_HOST:-no machine}}" >&2
+            \builtin printf 'docker: %s\n' "${DOCKER_MACHINE_NAME:-${DOCKER_HOST:-no machine}}" >&2
             ;;
         *:-h | *:--help)
             \command @PROGRAM@ use --help
             \return
             ;;
         *:-*)
-            \printf 'Error: No such option: %s\n  machinectl use --help\n' "$1" >&2
+            \builtin printf 'Error: No such option: %s\n  machinectl use --help\n' "$1" >&2
             \return 2
             ;;
         *)
@@ -72,14 +73,14 @@ __machinectl_use() {
                 __machinectl_set "${tls:+=1}" "=$url" "${tls:+=$directory}" "=$1"
             else
                 if [[ -n $root ]]; then
-                    text=$(\command @PROGRAM@ -s "$root" use --shell=bash "$@") || \return "$?"
+                    text=$(\command @PROGRAM@ -s "$root" use --shell=@SHELL@ "$@") || \return "$?"
                 else
-                    text=$(\command @PROGRAM@ use --shell=bash "$@") || \return "$?"
+                    text=$(\command @PROGRAM@ use --shell=@SHELL@ "$@") || \return "$?"
                 fi
                 \eval "$text"
             fi
             if [[ -n ${DOCKER_CONTEXT-} ]]; then
-                \printf '%s\n' "Warning: DOCKER_CONTEXT=$DOCKER_CONTEXT is set, too, and some tools put it first" \
+                \builtin printf '%s\n' "Warning: DOCKER_CONTEXT=$DOCKER_CONTEXT is set, too, and some tools put it first" \
                     '  Take it away: unset DOCKER_CONTEXT' >&2
             fi
             ;;
@@ -94,19 +95,15 @@ __machinectl_use() {
 
 # The four variables as they are, into `now`: "=VALUE", or "" for one that is not set.
 __machinectl_look() {
-    \local variable=''
-    now=()
-    for variable in DOCKER_TLS_VERIFY DOCKER_HOST DOCKER_CERT_PATH DOCKER_MACHINE_NAME; do
-        if [[ -n ${!variable+set} ]]; then
-            now[${#now[@]}]="=${!variable}"
-        else
-            now[${#now[@]}]=''
-        fi
-    done
+    now=(
+        "${DOCKER_TLS_VERIFY+=$DOCKER_TLS_VERIFY}" "${DOCKER_HOST+=$DOCKER_HOST}"
+        "${DOCKER_CERT_PATH+=$DOCKER_CERT_PATH}" "${DOCKER_MACHINE_NAME+=$DOCKER_MACHINE_NAME}"
+    )
 }
 
 # Set them to what `__machinectl_look` found.
 __machinectl_set() {
+    [[ -z ${ZSH_VERSION-} ]] || \builtin emulate -L zsh -o ksh_arrays
     \local variable=''
     for variable in DOCKER_TLS_VERIFY DOCKER_HOST DOCKER_CERT_PATH DOCKER_MACHINE_NAME; do
         if [[ -n $1 ]]; then
@@ -122,7 +119,8 @@ __machinectl_set() {
 # knows one machine, ready, in a record as machinectl writes it (machinectl/machines/record.py: a line a key, four blanks
 # before it; url, tls and phase follow each other), and a path that says where it is in one way only.
 __machinectl_read() {
-    \local root="${1:-${MACHINE_STORAGE_PATH:-}}" name="$2" line='' at=0
+    [[ -z ${ZSH_VERSION-} ]] || \builtin emulate -L zsh -o ksh_arrays
+    \local root="${1:-${MACHINE_STORAGE_PATH:-}}" name="$2" line='' at=0 begin='    "url": "' end='",'
     \local -a lines
     lines=()
     if [[ -z $root && -n ${XDG_DATA_HOME-} ]]; then
@@ -140,24 +138,26 @@ __machinectl_read() {
     then
         \return 1
     fi
-    # It ends before there is a NUL in it, or more than any machine's has: a hole of many GB would be kept in memory.
-    if IFS= \read -r -d '' -n 1000000 line 2>/dev/null <"$directory/machine.json"; then \return 1; fi
-    if [[ ${BASH_VERSINFO[0]} -ge 4 ]]; then
-        \mapfile -t lines 2>/dev/null <"$directory/machine.json" || \return 1
-    else
-        while IFS= \read -r line; do lines[${#lines[@]}]="$line"; done <"$directory/machine.json"
+    # No machine's has more, and none a NUL: a hole of many GB would be kept in memory.
+    if [[ -n ${ZSH_VERSION-} ]]; then
+        \builtin eval 'lines=("$directory"/machine.json(N-L-1000000))'
+        if [[ ${#lines[@]} -eq 0 ]]; then \return 1; fi
+        lines=()
+    elif IFS= \read -r -d '' -n 1000000 line 2>/dev/null <"$directory/machine.json"; then
+        \return 1
     fi
+    while IFS= \read -r line; do lines[${#lines[@]}]="$line"; done <"$directory/machine.json"
     case "${lines[0]-}${lines[1]-}${lines[2]-}" in '{    "schema": 1,    "driver": "'*'",') ;; *) \return 1 ;; esac
     case "${lines[2]-}" in *[!\ 0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ\",:._-]*) \return 1 ;; esac
-    if [[ "${lines[${#lines[@]} - 1]}" != '}' ]]; then \return 1; fi
-    while [[ ${lines[at]-} != '    "url": "'* ]]; do
+    if [[ ${lines[${#lines[@]} - 1]} != '}' ]]; then \return 1; fi
+    while [[ ${lines[at]-} != "$begin"* ]]; do
         at=$((at + 1))
         if [[ $at -ge ${#lines[@]} ]]; then \return 1; fi
     done
     case "${lines[at + 1]-}" in '    "tls": true,') tls=1 ;; '    "tls": false,') ;; *) \return 1 ;; esac
-    if [[ ${lines[at + 2]-} != '    "phase": "ready",' ]]; then \return 1; fi
-    url="${lines[at]#'    "url": "'}"
-    case "$url" in *'",') url="${url%'",'}" ;; *) \return 1 ;; esac
+    if [[ ${lines[at + 2]-} != '    "phase": "ready",' || ${lines[at]} != *"$end" ]]; then \return 1; fi
+    url="${lines[at]#"$begin"}"
+    url="${url%"$end"}"
     case "$url" in
         '' | *://-* | *@-* | *[!0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ:/@._%~+,=\[\]-]*) \return 1 ;;
     esac
@@ -165,14 +165,16 @@ __machinectl_read() {
 
 # For a prompt of your own: the machine that docker speaks to, by a format (usually '(%s) '), or nothing.
 machinectl_prompt() {
+    [[ -z ${ZSH_VERSION-} ]] || \builtin emulate -L zsh -o ksh_arrays
     \local segment=''
     __machinectl_segment "${1-}"
-    \printf '%s' "$segment"
+    \builtin printf '%s' "$segment"
 }
 
 # The same into `segment`. What is no machine's name goes into no prompt, where it might run; and where DOCKER_HOST was
 # set to something else since, docker does not speak to the machine.
 __machinectl_segment() {
+    [[ -z ${ZSH_VERSION-} ]] || \builtin emulate -L zsh -o ksh_arrays
     \local name="${DOCKER_MACHINE_NAME-}"
     segment=''
     case "${DOCKER_HOST:+$name}" in
@@ -182,5 +184,5 @@ __machinectl_segment() {
         "$name $DOCKER_HOST") ;;
         "$name "*) \return 0 ;;
     esac
-    \printf -v segment "${1:-(%s) }" "$name"
+    \builtin printf -v segment -- "${1:-(%s) }" "$name"
 }
