@@ -70,6 +70,6 @@ def test_no_other_module_asks_in_its_own_way() -> None:
         ("console.py", "(y/n)"),
         ("terminal.py", "getpass.getpass"),
         # A request for access, which has many lines.
-        ("pasted_text.py", ".stdin.buffer.readline"),
+        ("access_texts.py", ".stdin.buffer.readline"),
         ("terminal.py", ".stdin.buffer.readline"),
     }

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.envfile import format_variables
 from machinectl.errors import MachineError
+from machinectl.files.env_file import format_variables
 from machinectl.machines.record import Machine
 from tests.support.in_process import machinectl
 from tests.support.registered import added

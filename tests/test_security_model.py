@@ -32,25 +32,22 @@ from tests import (
     test_hostile_records,
     test_strange_files,
 )
-from tests.cli import test_pasted_text, test_use
+from tests.access import test_access_lab, test_pasted_text, test_requesting, test_two_homes, test_wire_format
+from tests.cli import test_use
 from tests.commands import (
-    test_access_lab,
-    test_access_request,
-    test_access_shared,
     test_addresses,
-    test_export,
     test_run_persist,
 )
 from tests.commands.test_create_lab import decoded, telling_of_programs
 from tests.docker_cli import test_contexts, test_env
 from tests.engine import test_probe
+from tests.exports import test_exporting
 from tests.files import test_spool_directory
 from tests.hosts import (
     test_answering_host,
     test_setup,
     test_trust_change_lab,
 )
-from tests.hosts.access import test_wire
 from tests.hosts.test_setup_lab import IMAGE, RUN
 from tests.lab.image import PASSWORD
 from tests.lab.place import KEY
@@ -191,14 +188,14 @@ proves("It names CAs that somebody added by hand on the host: their clients stay
     "The private key of a request stays on the computer that made it.",
 )
 def test_the_key_of_a_request_stays_where_it_was_made(dockerd: Dockerd, tmp_path: Path) -> None:
-    homes = test_access_shared.owner_and_colleague(tmp_path, dockerd)
-    test_access_shared.test_a_machine_is_shared_and_its_key_stays_where_it_was_made(homes)
+    homes = test_two_homes.owner_and_colleague(tmp_path, dockerd)
+    test_two_homes.test_a_machine_is_shared_and_its_key_stays_where_it_was_made(homes)
     assert "PRIVATE KEY" not in "".join(text for home in homes.values() for text in home.printed)
 
 
 proves("No text in them can answer a question of machinectl, or pass for another fingerprint.")(
-    test_wire.test_a_sender_cannot_vouch_for_another_text,
-    test_access_request.test_labels_show_no_other_fingerprint,
+    test_wire_format.test_a_sender_cannot_vouch_for_another_text,
+    test_requesting.test_labels_show_no_other_fingerprint,
     test_pasted_text.test_pieces_that_arrive_while_a_paste_is_dropped_are_dropped_too,
 )
 
@@ -690,7 +687,7 @@ proves(
     test_hostile_records.test_whatever_a_record_says_ssh_is_given_no_option_of_its_and_no_file_outside_the_machine,
     test_hostile_records.test_a_record_names_no_key_outside_of_its_machine,
     test_host_changes.test_what_we_would_not_have_written_is_kept_and_nothing_is_done_for_it,
-    test_export.test_no_export_decides_what_is_undone_on_the_host,
+    test_exporting.test_no_export_decides_what_is_undone_on_the_host,
     test_hostile_records.test_a_link_in_a_machines_place_or_a_files_is_replaced_and_never_written_through,
 )
 

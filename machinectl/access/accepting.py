@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from machinectl import certs
+from machinectl.access.access_request import clock_difference, read_access_request
 from machinectl.access.requesting import CERTIFICATE, KEY, REQUEST_FILE, own_digest
-from machinectl.access.wire.access_request import CLOCKS_DIFFER, clock_difference, read_access_request
 from machinectl.driver import Request
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import BY_SERVICE, SET_CLOCK, Hint, MachineError
@@ -19,18 +19,20 @@ from machinectl.machines.holders import is_sender
 from machinectl.machines.machine_driver import KNOWN_HOSTS, driver_instance
 from machinectl.machines.own_access import OwnAccess
 from machinectl.machines.record import GRANTED, Machine, Phase, waits_for_access
-from machinectl.quantities import LONGEST_LIFETIME, rfc3339
+from machinectl.machines.selection import waiting
+from machinectl.machines.store.machine_store import read_or_none
+from machinectl.quantities import rfc3339
 from machinectl.url import parse_url
 from machinectl.value_classes import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from machinectl.access.wire.access_answer import AccessAnswer, AnsweredMachine
+    from machinectl.access.access_answer import AccessAnswer, AnsweredMachine
+    from machinectl.console import Console
     from machinectl.machines.store import Held, Store
 
 CA = "ca.pem"
-LONGEST_VALIDITY = timedelta(seconds=LONGEST_LIFETIME) + certs.BACKDATED
 
 
 @dataclass(frozen=True)
@@ -58,37 +60,33 @@ class Acceptance:
     left_out: tuple[str, ...] = ()
 
 
-def acceptance(store: Store, answer: AccessAnswer, now: datetime | None = None) -> Acceptance:
+def acceptance(store: Store, answer: AccessAnswer) -> Acceptance:
     """Match an answer with the machines here, and check it. Raises MachineError for one that is not for them."""
     asking = asking_machines(store, answer)
     by_name = {str(machine.access["asked"]): machine for machine in asking}
     check_asked(answer, asking)
-    found = []
-    for each in answer.machines:
-        if machine := by_name.get(each.name):
-            check_certificate(machine, answer, each, now or datetime.now(UTC))
-            found.append(accepted_machine(machine, each))
-    left_out = tuple(each.name for each in answer.machines if each.name not in by_name)
-    if not found:
+    pairs = [(by_name[answered.name], answered) for answered in answer.machines if answered.name in by_name]
+    for machine, answered in pairs:
+        check_certificate(machine, answer, answered, datetime.now(UTC))
+    left_out = tuple(answered.name for answered in answer.machines if answered.name not in by_name)
+    if not pairs:
         raise MachineError(
             f"The machines of this answer were removed here, or asked for again: {', '.join(left_out)}",
             Hint("See the last request, or make one", "machinectl access request", *left_out),
         )
-    return Acceptance(answer, tuple(found), left_out)
+    return Acceptance(answer, tuple(accepted_machine(*pair) for pair in pairs), left_out)
 
 
 def accepted_machine(machine: Machine, answered: AnsweredMachine) -> AcceptedMachine:
-    is_new, is_done = waits_for_access(machine), is_accepted_already(machine, answered)
-    own = OwnAccess.of(machine)
-    moved = own is not None and not is_new and answered.url not in {own.url, machine.url}
-    named = holder_name(own, answered) if own else ""
+    own, is_new = OwnAccess.of(machine), waits_for_access(machine)
+    if own is None:
+        return AcceptedMachine(machine.name, answered, is_new, is_done=False)
+    certificate = content(machine.directory, CERTIFICATE)
+    is_done = machine.phase == Phase.READY and not own.is_pending and certificate == answered.certificate
+    moved = not is_new and answered.url not in {own.url, machine.url}
+    who = holder_name(own, answered)
     return AcceptedMachine(
-        machine.name,
-        answered,
-        is_new,
-        is_done,
-        answered.url if moved else "",
-        named if own and named != own.who else "",
+        machine.name, answered, is_new, is_done, answered.url if moved else "", who if who != own.who else ""
     )
 
 
@@ -99,40 +97,24 @@ def holder_name(own: OwnAccess, answered: AnsweredMachine) -> str:
 
 
 def asking_machines(store: Store, answer: AccessAnswer) -> list[Machine]:
-    found = [machine for machine in machines_with_access(store) if machine.access["request"] == answer.request]
-    if found:
-        return found
-    if later := machine_with_key(store, {each.key for each in answer.machines}):
-        raise earlier_request(later)
+    machines = [machine for name in store.names() if (machine := read_or_none(store.read, name))]
+    shared = [machine for machine in machines if OwnAccess.of(machine)]
+    if asking := [machine for machine in shared if machine.access["request"] == answer.request]:
+        return asking
+    keys = {answered.key for answered in answer.machines}
+    if later := next((machine for machine in shared if own_digest(machine) in keys), None):
+        raise MachineError(
+            f'This answer is to an earlier request for "{later.name}"',
+            ask_again("Use the answer to the last request, which this shows", later),
+        )
     raise MachineError(
         f"No machine here has asked for this answer (request {answer.request}): it is for another computer or user, "
         "or the machine was removed",
-        Hint("Ask again", "machinectl access request", *(each.name for each in answer.machines)),
+        Hint("Ask again", "machinectl access request", *(answered.name for answered in answer.machines)),
     )
 
 
-def machines_with_access(store: Store) -> Iterator[Machine]:
-    for name in store.names():
-        try:
-            machine = store.read(name)
-        except MachineError:
-            continue
-        if OwnAccess.of(machine):
-            yield machine
-
-
-def machine_with_key(store: Store, digests: set[str]) -> Machine | None:
-    return next((machine for machine in machines_with_access(store) if own_digest(machine) in digests - {""}), None)
-
-
-def earlier_request(machine: Machine) -> MachineError:
-    return MachineError(
-        f'This answer is to an earlier request for "{machine.name}"',
-        asking("Use the answer to the last request, which this shows", machine),
-    )
-
-
-def asking(text: str, machine: Machine) -> Hint:
+def ask_again(text: str, machine: Machine) -> Hint:
     verb = "request" if waits_for_access(machine) else "renew"
     return Hint(text, f"machinectl access {verb}", machine.name)
 
@@ -145,8 +127,8 @@ def check_asked(answer: AccessAnswer, asking: list[Machine]) -> None:
         except MachineError:
             continue
         # It also names machines that were removed or asked for again since.
-        asked |= {each.name for each in request.machines} if request.id == answer.request else set()
-    if unknown := [each.name for each in answer.machines if each.name not in asked]:
+        asked |= {requested.name for requested in request.machines} if request.id == answer.request else set()
+    if unknown := [answered.name for answered in answer.machines if answered.name not in asked]:
         raise MachineError(
             f"The answer names machines that you did not ask for: {', '.join(unknown)}",
             Hint(f"Do not use it; ask {answer.sender} for another one, and compare the fingerprints"),
@@ -154,72 +136,49 @@ def check_asked(answer: AccessAnswer, asking: list[Machine]) -> None:
 
 
 def check_certificate(machine: Machine, answer: AccessAnswer, answered: AnsweredMachine, now: datetime) -> None:
-    """Raise MachineError for a certificate of another key or kind, an expired one, and one that this clock refuses."""
+    """Raise MachineError for a certificate of another key or of a CA, an expired one, and an older one."""
     key = read_regular_file(os.path.join(machine.directory, KEY))
     certified = certs.public_key_digest(answered.certificate, file="The answer's certificate")
     if certs.own_public_key(key).digest != answered.key or certified != answered.key:
         raise MachineError(
             f'The answer is for another key than that of "{machine.name}"',
-            asking(f"Send {answer.sender} the request of this computer", machine),
+            ask_again(f"Send {answer.sender} the request of this computer", machine),
         )
-    until = answered.until
-    if until <= now:
+    if answered.until <= now:
         raise MachineError(
-            f"The certificate in the answer expired on {until:%Y-%m-%d %H:%M} UTC, {clock_difference(now - until)} ago "
-            "by the clock here",
-            asking("Ask for a new one", machine) | Hint(f"or, if the clock is wrong, set it {BY_SERVICE}", SET_CLOCK),
+            f"The certificate in the answer expired on {answered.until:%Y-%m-%d %H:%M} UTC, "
+            f"{clock_difference(now - answered.until)} ago by the clock here",
+            ask_again("Ask for a new one", machine)
+            | Hint(f"or, if the clock is wrong, set it {BY_SERVICE}", SET_CLOCK),
         )
-    check_kind(answer, certs.describe(answered.certificate))
-    check_newer(machine, answer, answered)
-    files = [f"{file} of the answer" for file in (CA, CERTIFICATE)]
-    certs.client_bundle(answered.ca, answered.certificate, key, files=[*files, KEY], now=now)
-
-
-def check_kind(answer: AccessAnswer, certificate: certs.Description) -> None:
-    """Raise MachineError for a certificate that `access grant` does not make."""
-    why = ""
-    if certificate.is_ca:
-        why = "is a CA's"
-    elif certificate.usages != ("clientAuth",):
-        why = "is not for clients only"
-    elif certificate.not_after - certificate.not_before > LONGEST_VALIDITY:
-        why = "is valid for more than 90 days"
-    if why:
+    certificate = certs.describe(answered.certificate)
+    if certificate.is_ca or certificate.usages != ("clientAuth",):
         raise MachineError(
-            f"The certificate in the answer {why}, and machinectl grants none like it",
+            "The certificate in the answer is not a client's, and machinectl grants no other",
             Hint(f"Do not use it; ask {answer.sender} for another one, and compare the fingerprints"),
         )
-
-
-def check_newer(machine: Machine, answer: AccessAnswer, answered: AnsweredMachine) -> None:
-    """Raise MachineError for the older of two answers to one request."""
-    own = OwnAccess.of(machine)
-    if own is None or own.answered != answer.request:
-        return
-    there = content(machine.directory, CERTIFICATE)
-    if there and certs.describe(answered.certificate).not_before < certs.describe(there).not_before:
+    own, before = OwnAccess.of(machine), content(machine.directory, CERTIFICATE)
+    is_repeated = own is not None and own.answered == answer.request and before
+    if is_repeated and certificate.not_before < certs.describe(before).not_before:
         raise MachineError(
             f'A newer answer to this request was accepted already for "{machine.name}"',
             Hint("Keep that one; see", "machinectl access ls", machine.name),
         )
+    files = [f"{file} of the answer" for file in (CA, CERTIFICATE)]
+    certs.client_bundle(answered.ca, answered.certificate, key, files=[*files, KEY], now=now)
 
 
-def clock_warning(answer: AccessAnswer, machine: Machine, now: datetime) -> str:
-    """Return by how much the two clocks differ at least, or ""."""
-    own = OwnAccess.of(machine)
-    asked = datetime.fromisoformat(own.made) if own and own.made else answer.made
-    ahead = max(answer.made - now, asked - answer.made)
-    if ahead <= CLOCKS_DIFFER:
-        return ""
-    which = "ahead of" if answer.made - now > CLOCKS_DIFFER else "behind"
-    return f"The clock of {answer.sender} is {clock_difference(ahead)} {which} the clock here"
-
-
-def is_accepted_already(machine: Machine, answered: AnsweredMachine) -> bool:
-    own = OwnAccess.of(machine)
-    if machine.phase != Phase.READY or own is None or own.is_pending:
-        return False
-    return read_regular_file(os.path.join(machine.directory, CERTIFICATE)) == answered.certificate
+def access_accept(
+    store: Store, console: Console, accepted: Acceptance
+) -> Iterator[tuple[AcceptedMachine, MachineError | None]]:
+    for machine in accepted.machines:
+        error = None
+        try:
+            with store.writing(machine.name, waiting(console, machine.name)) as held:
+                accept_machine(held, accepted.answer, machine.answered)
+        except MachineError as exc:
+            error = exc
+        yield machine, error
 
 
 def accept_machine(held: Held, answer: AccessAnswer, answered: AnsweredMachine) -> None:

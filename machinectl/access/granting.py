@@ -1,4 +1,4 @@
-"""Give a holder a certificate for one machine, and end a holder.
+"""Give a holder a certificate for one machine.
 
 Each step is on record before the next one begins, so that a killed command can be repeated: the holder's CA on disk,
 the record (adding), the host, the record with the key.
@@ -12,22 +12,20 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.access.requesting import whom_to_ask
-from machinectl.errors import PROVISION, Hint, MachineError, UsageError
+from machinectl.errors import Hint, MachineError
 from machinectl.files.atomic import remove_tree
 from machinectl.hosts import host_lock
 from machinectl.hosts.certificate_files import check_has_ca, check_has_certificates
 from machinectl.hosts.engine_clock import check_engine_clock
-from machinectl.hosts.holder_cas import forget_holder, holder_ca, new_holder_ca, stored_ca
+from machinectl.hosts.holder_cas import holder_ca, new_holder_ca, stored_ca
 from machinectl.hosts.host_plan import HostPlan, Outcome
 from machinectl.hosts.identity import Identity
-from machinectl.hosts.trust_change import distrust_cas, plan_trust, trust_ca, with_ca
+from machinectl.hosts.trust_change import plan_trust, trust_ca, with_ca
 from machinectl.machines.holders import (
     ACTIVE,
     ADDING,
     ENDING,
     EXPIRES,
-    OWNER,
     PERSON,
     AccessHolder,
     HolderKey,
@@ -36,13 +34,11 @@ from machinectl.machines.holders import (
     find_holder,
     holder_directory,
     holders_with_key,
-    is_suspended,
     put_holder,
 )
 from machinectl.machines.machine_driver import endpoints_of
 from machinectl.machines.record import check_ready, owner_of, owners_name
 from machinectl.machines.store.store_paths import now
-from machinectl.provision.decision import InUse
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.quantities import DAY, parse_lifetime, rfc3339
 from machinectl.value_classes import replace
@@ -219,85 +215,3 @@ def accepted_holder(
             remove_tree(holder_directory(held.directory, holder.who))
         raise
     return replace(holder, state=ACTIVE)
-
-
-def end_access(held: Held, console: Console, login: Login, who: str, allowed: Allowed = NOTHING_SPECIAL) -> str:
-    """End a holder: the engine refuses it from now on. Return its name as on record."""
-    machine = held.machine
-    holder = endable_holder(machine, who)
-    if holder.state != ENDING:
-        put_holder(machine, replace(holder, state=ENDING))
-        held.write()
-    finish = Hint("finish it later", "machinectl access end", holder.who, machine.name)
-    try:
-        distrust_cas(held, console, login, {holder.ca}, allowed, holder.who)
-    except InUse:
-        raise
-    except MachineError as exc:
-        if exc.leads_to == PROVISION:
-            finish = Hint(f"that also ends the access of {holder.who}")
-        exc.hint = joined(exc.hint, finish)
-        exc.cause = f'The access of {holder.who} to "{machine.name}" is not ended yet: {exc.cause}'
-        raise
-    except KeyboardInterrupt:
-        console.note(f'The access of {holder.who} to "{machine.name}" may not be ended yet', finish)
-        raise
-    forget_holder(held, holder)
-    if is_suspended(machine):
-        console.note(
-            f'"{machine.name}" is reached over SSH only: {holder.who} has no access to it now, and gets none when '
-            "its engine listens with TLS again"
-        )
-    return holder.who
-
-
-def joined(hint: str, more: Hint) -> Hint:
-    before = hint if isinstance(hint, Hint) else Hint(hint)
-    return before | more if hint else more
-
-
-def endable_holder(machine: Machine, who: str) -> AccessHolder:
-    """Raises UsageError for this computer's own access, NotOnRecord, MachineError for one that can only expire."""
-    if error := whom_to_ask(machine):
-        raise error
-    if who.lower() == OWNER:
-        raise own_access(machine.name)
-    holder = find_holder(machine, who)
-    if holder is None:
-        try:
-            check_holder_name(who)
-        except UsageError as exc:
-            raise UsageError(exc.cause, Hint("See who has access", "machinectl access ls", machine.name)) from exc
-        raise no_such_holder(machine, who)
-    if holder.state == EXPIRES:
-        until = max((key.until for key in holder.keys), default="")
-        raise MachineError(
-            f'The access of "{holder.who}" to "{machine.name}" can only expire, on {until[:10]}: its host cannot be '
-            "changed without SSH",
-            Hint(
-                "To end it at once, give the host a new CA by hand, and import its client",
-                "machinectl certs import --force",
-                machine.name,
-                "<DIR>",
-            ),
-        )
-    return holder
-
-
-def own_access(name: str = "") -> UsageError:
-    """Return the error for ending the access of this computer, to one machine or to all."""
-    whose = f' to "{name}"' if name else ""
-    return UsageError(
-        f'"{OWNER}" is this computer\'s own access{whose}',
-        Hint("Replace it, and lock out all others", "machinectl regenerate-certs --new-ca", name or "<NAME>"),
-    )
-
-
-class NotOnRecord(MachineError):
-    """A holder that this computer has given no access. Another one may have."""
-
-
-def no_such_holder(machine: Machine, who: str, where: str = " on record here") -> NotOnRecord:
-    return NotOnRecord(
-        f'"{who}" has no access to "{machine.name}"{where}', Hint("See who has", "machinectl access ls", machine.name)
-    )

@@ -1,33 +1,44 @@
-"""Ask for access to somebody else's machines: requests and their keys."""
+"""Ask for access to somebody else's machines, and for new certificates: requests and their keys."""
 
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl import certs
-from machinectl.access.wire.access_request import (
+from machinectl.access.access_request import (
     VALID_FOR,
     RequestedMachine,
     new_access_request,
     read_access_request,
 )
-from machinectl.errors import Hint, MachineError, UsageError
+from machinectl.errors import NO_HINT, Hint, MachineError, UsageError
 from machinectl.files.fileset import read_regular_file
+from machinectl.files.new_file import check_new_file
 from machinectl.hosts.host_lock import user_at_computer
+from machinectl.machines.docker_machine import check_apart
 from machinectl.machines.holders import HOLDER_CHARACTERS, LONGEST_HOLDER, check_holder_name, is_sender
 from machinectl.machines.own_access import OwnAccess
-from machinectl.machines.record import owners_name, waits_for_access
+from machinectl.machines.record import (
+    Machine,
+    Phase,
+    ask_owner,
+    check_name,
+    check_ready,
+    waits_for_access,
+)
+from machinectl.machines.selection import matching, require_names, waiting
 from machinectl.quantities import rfc3339
 from machinectl.value_classes import replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.access.wire.access_request import AccessRequest
+    from machinectl.access.access_request import AccessRequest
     from machinectl.console import Console
-    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held, Store
 
 KEY, CERTIFICATE = "key.pem", "cert.pem"
 # The last request for the machine, until its answer is accepted.
@@ -35,11 +46,79 @@ REQUEST_FILE = "access-request.txt"
 
 
 class AskedMachine(NamedTuple):
-    """A machine to ask for; `key` is its private key, b"" for one that is not here yet."""
+    """The name here and the owner's name of a machine to ask for."""
 
     local: str
     asked: str
-    key: bytes = b""
+
+
+def access_request(
+    store: Store, console: Console, words: Sequence[str], *, who: str | None = None, output: str = ""
+) -> AccessRequest:
+    """Make keys and a request for machines, named NAME or LOCAL:NAME. Repeated, it returns the same request.
+
+    For some of the machines that were asked for together, it returns their request, too. A new one needs a new file
+    `output`, if that is given.
+    """
+    require_names(words, "access request")
+    who = who_asks(who) if who is not None else ""
+    asked = [asked_machine(store, word) for word in words]
+    for names in ([machine.local for machine in asked], [machine.asked for machine in asked]):
+        check_different(names)
+    if not all(store.exists(machine.local) for machine in asked):
+        check_apart(store.root)
+    with ExitStack() as stack:
+        # Sorted, so that two runs cannot wait for each other.
+        names = sorted((machine.local for machine in asked), key=str.lower)
+        held = {name: stack.enter_context(store.writing(name, waiting(console, name))) for name in names}
+        waiting_here = [store.read(machine.local) for machine in asked if store.exists(machine.local)]
+        if again := repeated_request(waiting_here, [machine.asked for machine in asked], who):
+            return again
+        names_before = [own.who for machine in waiting_here if (own := OwnAccess.of(machine))]
+        sender = who or next(iter(names_before), "") or who_asks()
+        if output:
+            check_new_file(output)
+        note_replaced(console, waiting_here)
+        return made_request(console, held, asked, sender)
+
+
+def asked_machine(store: Store, word: str) -> AskedMachine:
+    """Raise MachineError for a machine that is here and does not wait for access."""
+    local, colon, asked = word.rpartition(":")
+    if colon and not local:
+        raise UsageError(
+            f'"{word}" has no name before the colon',
+            Hint("To keep the owner's name", "machinectl access request", asked),
+        )
+    name = local or asked
+    machine = store.read(name) if store.exists(name) else None
+    own = OwnAccess.of(machine) if machine else None
+    if own and machine and waits_for_access(machine):
+        if local and own.asked != asked:
+            raise UsageError(
+                f'"{local}" waits for access to "{own.asked}", not to "{asked}"',
+                Hint("Forget it first", "machinectl rm", local),
+            )
+        return AskedMachine(name, own.asked)
+    for needed in (name, asked):
+        check_name(needed, "requesting access to")
+    if own:
+        raise MachineError(
+            f'You have access to "{name}" already', Hint("Ask for a new certificate", "machinectl access renew", name)
+        )
+    if machine:
+        raise UsageError(
+            f'"{machine.name}" is here already',
+            Hint("Give the new one another name", f"machinectl access request <NAME>:{asked}"),
+        )
+    store.check_free(name)
+    return AskedMachine(name, asked)
+
+
+def check_different(names: Sequence[str]) -> None:
+    lower = [name.lower() for name in names]
+    if twice := next((name for name in names if lower.count(name.lower()) > 1), ""):
+        raise UsageError(f'"{twice}" is named twice', Hint("Name each machine once"))
 
 
 def who_asks(given: str | None = None) -> str:
@@ -54,9 +133,112 @@ def who_asks(given: str | None = None) -> str:
     return given
 
 
-def signed_request(who: str, wanted: Sequence[AskedMachine], now: datetime | None = None) -> AccessRequest:
-    machines = [RequestedMachine(each.asked, certs.signing_request(each.key, who)) for each in wanted]
-    return new_access_request(who, machines, now)
+def made_request(console: Console, held: dict[str, Held], asked: Sequence[AskedMachine], who: str) -> AccessRequest:
+    keys = [own_key(held[machine.local]) or certs.new_key() for machine in asked]
+    request = signed_request(who, asked, keys)
+    for (local, name), key in zip(asked, keys, strict=True):
+        own = recorded_request(request, OwnAccess(name, request.sender, request.id, ""))
+        files = {KEY: key, REQUEST_FILE: request.text().encode()}
+        if held[local].store.exists(local):
+            held[local].write_files(files)
+            held[local].machine.access = own.dump()
+            held[local].write()
+            continue
+        machine = Machine(local, "none", tls=True)
+        machine.phase = Phase.CREATING
+        machine.access = own.dump()
+        if note := held[local].add(machine, files):
+            console.note(note)
+    return request
+
+
+def access_renew(
+    store: Store, console: Console, names: Sequence[str], *, output: str = ""
+) -> tuple[AccessRequest, str]:
+    """Return the request, the same again if it is repeated, and the owner's name.
+
+    Without names, renew all machines that were shared with this computer. A new request needs a new file `output`,
+    if that is given.
+    """
+    chosen = sorted(set(matching(names, store.names)), key=str.lower) or shared_names(store)
+    owner = one_owner({name: owner_who_shared(store, name) for name in chosen})
+    with ExitStack() as stack:
+        held = [stack.enter_context(store.writing(name, waiting(console, name))) for name in chosen]
+        machines = [check_ready(each.machine) for each in held]
+        keys = [own_key(each) for each in held]
+        for machine, key in zip(machines, keys, strict=True):
+            if not key:
+                raise MachineError(f'The key of "{machine.name}", {KEY}, is missing here', ask_owner(machine))
+        owns = [own for machine in machines if (own := OwnAccess.of(machine))]
+        if again := repeated_request(machines, [own.asked for own in owns]):
+            return again, owner
+        if output:
+            check_new_file(output)
+        note_replaced(console, machines)
+        asked = [AskedMachine(each.name, own.asked) for each, own in zip(held, owns, strict=True)]
+        request = signed_request(owns[0].who, asked, keys)
+        for each, own in zip(held, owns, strict=True):
+            each.write_files({REQUEST_FILE: request.text().encode()})
+            each.machine.access = recorded_request(request, own).dump()
+            each.write()
+        return request, owner
+
+
+def shared_names(store: Store) -> list[str]:
+    """Return the machines that were shared with this computer."""
+    names = []
+    for name in store.names():
+        try:
+            names += [name] if OwnAccess.of(store.read_ready(name)) else []
+        except MachineError:
+            continue
+    if not names:
+        raise MachineError(
+            "No machine was shared with this computer",
+            Hint("Ask its owner for access", "machinectl access request <NAME>"),
+        )
+    return names
+
+
+def owner_who_shared(store: Store, name: str) -> str:
+    """Raise MachineError for a machine that nobody has shared."""
+    store.check_exists(name)
+    own = OwnAccess.of(check_ready(store.read(name)))
+    if own is None:
+        raise MachineError(
+            f'"{name}" was not shared with this computer: its certificates are its own',
+            Hint("Renew them", "machinectl regenerate-certs --client-certs", name),
+        )
+    return own.by
+
+
+def one_owner(by_name: dict[str, str]) -> str:
+    """Raise UsageError for machines of several owners: each answers a request of its own."""
+    owners = list(dict.fromkeys(by_name.values()))
+    if len(owners) > 1:
+        hint = NO_HINT
+        for owner in owners:
+            names = [name for name, by in by_name.items() if by == owner]
+            hint |= Hint(f"For {owner}", "machinectl access renew", *names)
+        raise UsageError(f"These machines have several owners: {', '.join(owners)}", hint)
+    return owners[0]
+
+
+def own_key(held: Held) -> bytes:
+    """Return the machine's private key, b"" without one."""
+    path = os.path.join(held.directory, KEY)
+    return read_regular_file(path) if os.path.lexists(path) else b""
+
+
+def signed_request(who: str, asked: Sequence[AskedMachine], keys: Sequence[bytes]) -> AccessRequest:
+    pairs = zip(asked, keys, strict=True)
+    return new_access_request(
+        who, [RequestedMachine(machine.asked, certs.signing_request(key, who)) for machine, key in pairs]
+    )
+
+
+def recorded_request(request: AccessRequest, own: OwnAccess) -> OwnAccess:
+    return replace(own, request=request.id, made=rfc3339(request.made))
 
 
 def pending_request(machine: Machine) -> AccessRequest | None:
@@ -74,11 +256,11 @@ def pending_request(machine: Machine) -> AccessRequest | None:
 
 def repeated_request(machines: Sequence[Machine], asked: Sequence[str], who: str = "") -> AccessRequest | None:
     """Return the request that an earlier run made for all of these machines: its answer may be under way."""
-    found = [pending_request(machine) for machine in machines]
-    if not found or found[0] is None or any(each != found[0] for each in found):
+    requests = [pending_request(machine) for machine in machines]
+    if not requests or requests[0] is None or any(request != requests[0] for request in requests):
         return None
-    is_in = {machine.name for machine in found[0].machines}.issuperset(asked)
-    return found[0] if is_in and who in {"", found[0].sender} else None
+    is_in = {machine.name for machine in requests[0].machines}.issuperset(asked)
+    return requests[0] if is_in and who in {"", requests[0].sender} else None
 
 
 def note_replaced(console: Console, machines: Sequence[Machine]) -> None:
@@ -89,32 +271,9 @@ def note_replaced(console: Console, machines: Sequence[Machine]) -> None:
         )
 
 
-def recorded_request(request: AccessRequest, own: OwnAccess) -> OwnAccess:
-    return replace(own, request=request.id, made=rfc3339(request.made))
-
-
-def whom_to_ask(machine: Machine) -> MachineError | None:
-    """Return why this computer cannot end its access to a machine of somebody else; None for an own machine."""
-    own = OwnAccess.of(machine)
-    if own is None:
-        return None
-    if waits_for_access(machine):
-        return MachineError(f'"{machine.name}" is waiting for access', Hint("Forget it", "machinectl rm", machine.name))
-    return MachineError(
-        f'"{machine.name}" is shared by {own.by}, who can end your access',
-        Hint(f"Ask {own.by} to type", "machinectl access end", own.who, owners_name(machine), elsewhere=True),
-    )
-
-
 def own_digest(machine: Machine) -> str:
     """Return the SHA256 of the machine's public key, "" without a key."""
     try:
         return certs.own_public_key(read_regular_file(os.path.join(machine.directory, KEY))).digest
     except MachineError:
         return ""
-
-
-def check_different(words: Sequence[str], given: Sequence[str]) -> None:
-    """Raise UsageError if a name stands twice."""
-    if twice := next((word for word in words if [each.lower() for each in words].count(word.lower()) > 1), ""):
-        raise UsageError(f'"{twice}" is named twice in {" ".join(given)}', Hint("Name each machine once"))

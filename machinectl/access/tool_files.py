@@ -14,8 +14,8 @@ import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from machinectl.envfile import format_variables
 from machinectl.errors import Hint, MachineError
+from machinectl.files.env_file import format_variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -87,17 +87,13 @@ class ToolFiles:
     lines: list[str]
 
 
-def certificate_files(engine: EngineAccess) -> dict[str, bytes]:
+def certificate_files(engines: Sequence[EngineAccess]) -> dict[str, bytes]:
     """Return the files that docker's own programs look for, by path."""
-    return {
-        f"{engine.name}/ca.pem": engine.ca,
-        f"{engine.name}/cert.pem": engine.certificate,
-        f"{engine.name}/key.pem": engine.key,
-    }
-
-
-def by_machine(engines: Sequence[EngineAccess]) -> dict[str, bytes]:
-    return {path: data for engine in engines for path, data in certificate_files(engine).items()}
+    files: dict[str, bytes] = {}
+    for engine in engines:
+        contents = (engine.ca, engine.certificate, engine.key)
+        files |= {f"{engine.name}/{file}": data for file, data in zip(PARTS.values(), contents, strict=True)}
+    return files
 
 
 def quoted(*parts: str) -> str:
@@ -110,7 +106,7 @@ def env(engines: Sequence[EngineAccess], directory: str) -> ToolFiles:
 
     https://docs.docker.com/reference/cli/docker/#environment-variables
     """
-    files = {**by_machine(engines), **with_variables(engines, directory)}
+    files = certificate_files(engines) | with_variables(engines, directory)
     return ToolFiles(files, [f"{environment(directory, engine)} docker version" for engine in engines])
 
 
@@ -120,7 +116,7 @@ def testcontainers(engines: Sequence[EngineAccess], directory: str) -> ToolFiles
     https://java.testcontainers.org/features/configuration/
     https://testcontainers-python.readthedocs.io/en/latest/features/configuration/
     """
-    files = {**by_machine(engines), **with_variables(engines, directory)}
+    files = certificate_files(engines) | with_variables(engines, directory)
     lines = []
     for engine in engines:
         settings = {
@@ -157,7 +153,7 @@ def github(engines: Sequence[EngineAccess], directory: str) -> ToolFiles:
     https://cli.github.com/manual/gh_secret_set
     https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands#setting-an-environment-variable
     """
-    files = by_machine(engines)
+    files = certificate_files(engines)
     lines = ["# In a clone of the repository, or with --repo OWNER/NAME; again after each renewal:"]
     prefixes = variable_prefixes(engines)
     for engine in engines:
@@ -178,7 +174,7 @@ def gitlab(engines: Sequence[EngineAccess], directory: str) -> ToolFiles:
     https://docs.gitlab.com/ci/variables/#mask-a-cicd-variable
     https://docs.gitlab.com/cli/variable/set/
     """
-    files: dict[str, bytes] = {}
+    files = {f"{path}.base64": base64.b64encode(data) for path, data in certificate_files(engines).items()}
     lines = [
         "# In a clone of the project, or with --repo GROUP/NAME; again after each renewal:",
         "# (with --protected, only jobs of protected branches have them)",
@@ -186,7 +182,6 @@ def gitlab(engines: Sequence[EngineAccess], directory: str) -> ToolFiles:
     prefixes = variable_prefixes(engines)
     for engine in engines:
         prefix = prefixes[engine.name]
-        files.update({f"{path}.base64": base64.b64encode(data) for path, data in certificate_files(engine).items()})
         files[f"{engine.name}/gitlab-ci.yml"] = GITLAB_JOB.format(
             address=engine.address, name=engine.name, prefix=prefix, url=json.dumps(engine.url)
         ).encode()

@@ -49,14 +49,14 @@ def env_file(
     swarm: bool = False,
 ) -> str:
     """Raise UsageError if the format cannot hold a value."""
-    from machinectl import envfile
+    from machinectl.files import env_file
 
-    if form not in envfile.FORMS:
-        raise wrong_choice("--format", form, tuple(envfile.FORMS))
+    if form not in env_file.FORMS:
+        raise wrong_choice("--format", form, tuple(env_file.FORMS))
     variables = docker_settings(store, names, unset=unset, no_proxy=no_proxy, environment=environment, swarm=swarm)
     if unset and form != "json":
         raise UsageError(f"A file of {form} unsets nothing", Hint("Delete the file; or ask for: --format json"))
-    return envfile.format_variables(form, variables)
+    return env_file.format_variables(form, variables)
 
 
 def docker_settings(

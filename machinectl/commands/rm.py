@@ -85,7 +85,7 @@ def warn_of_owner(store: Store, console: Console, name: str) -> None:
     if not machine or machine.access.get("state") != GRANTED:
         return
     # It loads cryptography.
-    from machinectl.access.requesting import whom_to_ask
+    from machinectl.machines.own_access import whom_to_ask
 
     if error := whom_to_ask(machine):
         console.warn(f'Only {owner_of(machine)} can end your access to the engine of "{name}"', error.hint)

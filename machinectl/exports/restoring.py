@@ -8,16 +8,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint, MachineError, UsageError, closest_match, one_line
-from machinectl.exports.collecting import EVERYTHING, exported_files
+from machinectl.exports.docker_machine_import import ImportedMachine
+from machinectl.exports.docker_machine_records import KEY_FILE, Remark
+from machinectl.exports.exporting import EVERYTHING, exported_files
 from machinectl.exports.hostile_content import check_content, hostile, where_of
-from machinectl.exports.old_conversion import KEY_FILE, Remark
-from machinectl.exports.store_import import ImportedMachine
 from machinectl.files.fileset import read_regular_file
+from machinectl.machines.docker_machine import check_apart
 from machinectl.machines.holders import CA_FILE
 from machinectl.machines.jump_hosts import MACHINE, host_of, machine_of
+from machinectl.machines.jump_order import keep_jump_hosts
 from machinectl.machines.record import SCHEMA, BrokenRecord, check_name, check_ready, parse_record
 from machinectl.machines.selection import matching, waiting
 from machinectl.machines.store.record_cache import Readable, Records
+from machinectl.machines.store.store_directory import sweep
 from machinectl.machines.swarm_node import MEMBER, on_record
 from machinectl.provision.host_changes import CaTrusted, of_kind
 from machinectl.ssh.ssh_settings import jump_host
@@ -32,6 +35,31 @@ if TYPE_CHECKING:
 
 # A driver acts on whatever host its state names. The state of these names where the engine is, and no more.
 PLAIN_DRIVERS = frozenset({"none", "generic"})
+
+
+def import_export(
+    store: Store,
+    console: Console,
+    document: ExportDocument,
+    words: Sequence[str],
+    *,
+    context: bool = True,
+    dry_run: bool = False,
+) -> Iterator[tuple[str, ImportedMachine | MachineError]]:
+    """Import each machine completely or not at all. Existing machines stay unchanged."""
+    check_apart(store.root)
+    chosen = chosen_machines(document, words)
+    if not dry_run:
+        keep_jump_hosts(store, console)
+    run = Restoring(store, console, document, context, dry_run)
+    for name, local in chosen.items():
+        try:
+            result: ImportedMachine | MachineError = run.restore(name, local)
+        except MachineError as exc:
+            result = exc
+        yield local, result
+    if not dry_run:
+        sweep(store)
 
 
 def chosen_machines(document: ExportDocument, words: Sequence[str]) -> dict[str, str]:
@@ -96,17 +124,17 @@ class Restoring:
         """Add one machine completely or not at all. Raises MachineError."""
         exported = self.document.machines[name]
         machine, remarks = self.parse(local, exported)
-        there = self.same_machine(machine, exported.files)
-        if not there and not self.dry_run:
+        if earlier := self.same_machine(machine, exported.files):
+            self.done[name] = earlier.name
+            return ImportedMachine(earlier)
+        if not self.dry_run:
             with self.store.writing(local, waiting(self.console, local)) as held:
                 # Another process may have added it meanwhile.
                 self.store.check_free(local)
                 if note := held.add(machine, dict(exported.files)):
                     self.console.note(note)
             self.names[local.lower()], self.machines[local] = local, machine
-        self.done[name] = there.name if there else local
-        if there:
-            return ImportedMachine(there)
+        self.done[name] = local
         return ImportedMachine(machine, new=True, remarks=(*remarks, *self.remarks(machine, exported)))
 
     def parse(self, local: str, exported: ExportedMachine) -> tuple[Machine, list[Remark]]:
@@ -137,6 +165,8 @@ class Restoring:
         machine.context = machine.context and self.context
         # A path of the other computer: the CA of a store with that path on this one would sign for the machine.
         machine.origin = {}
+        # A fleet file here would change and remove it unasked: `apply` takes the machines that the file names.
+        machine.fleet = ""
         node = on_record(machine)
         if node and (node.membership != MEMBER or node.cluster in self.clusters):
             # Its engine would be believed as a manager of the swarm, and new nodes would join there.
@@ -155,10 +185,11 @@ class Restoring:
     def same_machine(self, new: Machine, files: Mapping[str, bytes]) -> Machine | None:
         """Return the machine if it is here, maybe under another name. Raises MachineError if its name is taken."""
         named = self.names.get(new.name.lower(), "")
-        alike = (each for each in self.machines.values() if each.name == named or is_at_one_place(each, new))
-        for there in sorted(alike, key=lambda each: each.name != named):
-            if is_same(there, new, files.get(CA_FILE, b"")):
-                return there
+        known = self.machines.values()
+        alike = (machine for machine in known if machine.name == named or is_at_one_place(machine, new))
+        for machine in sorted(alike, key=lambda machine: machine.name != named):
+            if is_same(machine, new, files.get(CA_FILE, b"")):
+                return machine
         if named:
             raise MachineError(
                 f'"{new.name}" is not imported: there is another machine "{named}" here',
@@ -191,12 +222,12 @@ def registered_by_url(machine: Machine) -> Remark:
     return Remark(f"only its URL and certificates are imported: its driver is {made_by}")
 
 
-def is_same(there: Machine, new: Machine, ca: bytes) -> bool:
+def is_same(known: Machine, new: Machine, ca: bytes) -> bool:
     """Compare CAs, else the URLs: two hosts in two networks may have one address, and one CA two hosts."""
-    path = os.path.join(there.directory, CA_FILE)
-    here = read_regular_file(path) if ca and os.path.lexists(path) else b""
-    return here == ca if here else is_at_one_place(there, new)
+    path = os.path.join(known.directory, CA_FILE)
+    known_ca = read_regular_file(path) if ca and os.path.lexists(path) else b""
+    return known_ca == ca if known_ca else is_at_one_place(known, new)
 
 
-def is_at_one_place(there: Machine, new: Machine) -> bool:
-    return there.driver == new.driver and there.url == new.url
+def is_at_one_place(known: Machine, new: Machine) -> bool:
+    return known.driver == new.driver and known.url == new.url

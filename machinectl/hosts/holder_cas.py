@@ -18,7 +18,6 @@ from machinectl.machines.holders import (
     CA_KEY_FILE,
     DIRECTORY,
     ENDING,
-    MAYBE_WRITTEN,
     TOOL,
     UNWRITTEN,
     AccessHolder,
@@ -129,11 +128,6 @@ def ending_holders(held: Held, console: Console, ca: bytes) -> Iterator[None]:
         console.note(f'The access of {", ".join(ended)} to "{machine.name}" has ended')
 
 
-# By the state of the holder's newest key.
-FILE_PROBLEMS = {
-    UNWRITTEN: "were not written: access issue failed before it wrote them",
-    MAYBE_WRITTEN: "may not be written: access issue failed or was killed while it wrote them",
-}
 UNFINISHED = "is not added yet: no certificate was given"
 
 
@@ -163,21 +157,15 @@ def unfinished_access(machine: Machine) -> Iterator[tuple[str, Hint]]:
     for holder in holders_of(machine):
         if holder.state == ADDING:
             yield f'The access of {holder.who} to "{machine.name}" {UNFINISHED}', finishing(holder, machine.name)
-        elif holder.keys and (problem := FILE_PROBLEMS.get(holder.keys[-1].state)):
-            yield f'The files of {holder.who} for "{machine.name}" {problem}', finishing_files(holder, machine.name)
+        elif holder.keys and holder.keys[-1].state == UNWRITTEN:
+            works = any(not key.state and key.until > now() for key in holder.keys)
+            hint = Hint("Files with the earlier key still work. For new ones, repeat access issue")
+            yield (
+                f'The files of {holder.who} for "{machine.name}" were not written: access issue failed before that',
+                hint if works else finishing(holder, machine.name),
+            )
 
 
 def finishing(holder: AccessHolder, name: str) -> Hint:
     verb = "access issue" if holder.kind == TOOL else "access grant"
     return Hint(f"Repeat {verb}, or give it up", "machinectl access end", holder.who, name)
-
-
-def finishing_files(holder: AccessHolder, name: str) -> Hint:
-    """Name the command that ends the access only if no files need it, or say that it ends what they give."""
-    valid = [key.state for key in holder.keys if key.until > now()]
-    if "" in valid:
-        return Hint("Files with the earlier key still work. For new ones, repeat access issue")
-    if MAYBE_WRITTEN in valid:
-        how = "If they are there, they work. Repeat access issue, or end the access"
-        return Hint(how, "machinectl access end", holder.who, name)
-    return finishing(holder, name)

@@ -23,9 +23,8 @@ PERSON, TOOL = KINDS = ("person", "tool")
 # Recorded before the engine trusts a holder's CA, and before it stops to. EXPIRES: the machine's own CA signed, as its
 # host cannot be changed, so that the access cannot be ended.
 ACTIVE, ADDING, ENDING, EXPIRES = STATES = ("", "adding", "ending", "expires")
-# The states of a tool's key whose files are not written yet, so that nobody has it, and are just being written: if that
-# fails or is killed, somebody may have it.
-UNWRITTEN, MAYBE_WRITTEN = "unwritten", "maybe-written"
+# The state of a tool's key whose files are not written yet, so that nobody has it.
+UNWRITTEN = "unwritten"
 # This computer's own client, which is on no record.
 OWNER = "owner"
 DIRECTORY, CA_FILE, CA_KEY_FILE = "holders", "ca.pem", "ca-key.pem"
@@ -38,8 +37,7 @@ HOLDER_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVW
 class HolderKey(Frozen):
     """`key` is the SHA256 of the public key (SubjectPublicKeyInfo) in hexadecimal, `until` a time in RFC 3339.
 
-    `request` is the ID of the request that it came in, "" for a key that was made here. `state` is "", UNWRITTEN or
-    MAYBE_WRITTEN.
+    `request` is the ID of the request that it came in, "" for a key that was made here. `state` is "" or UNWRITTEN.
     """
 
     key: str
@@ -92,7 +90,10 @@ class EndedHolder(Frozen):
 
 
 def loaded_key(data: Mapping[str, Any]) -> HolderKey:
-    return HolderKey(*(str(data.get(name, "")) for name in ("key", "until", "request", "state")))
+    # Earlier versions wrote further states, for keys that somebody may have.
+    state = UNWRITTEN if data.get("state") == UNWRITTEN else ""
+    key, until, request = (str(data.get(name, "")) for name in ("key", "until", "request"))
+    return HolderKey(key, until, request, state)
 
 
 def holders_of(machine: Machine) -> list[AccessHolder]:
@@ -180,7 +181,7 @@ def is_holder_name(who: str) -> bool:
 
 def is_sender(who: str) -> bool:
     """Return whether a request or an answer may have this sender: the name must not look like a fingerprint."""
-    from machinectl.spoken_fingerprint import hide_fingerprints
+    from machinectl.machines.spoken_fingerprint import hide_fingerprints
 
     return is_holder_name(who) and hide_fingerprints(who) == who
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from machinectl.errors import Hint, MachineError
 from machinectl.machines.holders import is_holder_name, is_sender, is_time
-from machinectl.machines.record import GRANTED, WAITING, is_name
+from machinectl.machines.record import GRANTED, WAITING, is_name, owners_name, waits_for_access
 from machinectl.value_classes import Frozen
 
 if TYPE_CHECKING:
@@ -53,3 +54,16 @@ class OwnAccess(Frozen):
     @property
     def is_pending(self) -> bool:
         return self.request != self.answered
+
+
+def whom_to_ask(machine: Machine) -> MachineError | None:
+    """Return why this computer cannot end its access to a machine of somebody else; None for an own machine."""
+    own = OwnAccess.of(machine)
+    if own is None:
+        return None
+    if waits_for_access(machine):
+        return MachineError(f'"{machine.name}" is waiting for access', Hint("Forget it", "machinectl rm", machine.name))
+    return MachineError(
+        f'"{machine.name}" is shared by {own.by}, who can end your access',
+        Hint(f"Ask {own.by} to type", "machinectl access end", own.who, owners_name(machine), elsewhere=True),
+    )

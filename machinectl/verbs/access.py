@@ -16,11 +16,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from machinectl.access.wire.access_answer import AccessAnswer
-    from machinectl.access.wire.access_request import AccessRequest
+    from machinectl.access.access_answer import AccessAnswer
+    from machinectl.access.access_request import AccessRequest
+    from machinectl.access.answering import ExpectedGrant, GrantOrder
     from machinectl.cli.options.verb_session import Session
-    from machinectl.commands.access.grant import ExpectedGrant, GrantOrder
     from machinectl.hosts.login import Login
+    from machinectl.machines.store import Store
 
 
 WHO = Argument("who", "WHO", HOLDER, required=True, help="A holder of `machinectl access ls`.")
@@ -107,9 +108,9 @@ HEADINGS = ["MACHINE", "HOLDER", "UNTIL (UTC)", "GIVEN BY", "KEY", "STATE"]
 
 
 def access_ls(here: Session, *, names: list[str], as_json: bool) -> int:
+    from machinectl.access.listing import access_ls as command
     from machinectl.cli.tables.fitted_table import Fitting
     from machinectl.cli.tables.results import print_listed, report_all
-    from machinectl.commands.access.ls import access_ls as command
 
     _, failures = print_listed(here, names, command, HEADINGS, Fitting(spare=("KEY", "GIVEN BY")), as_json=as_json)
     return report_all(here, failures)
@@ -129,29 +130,28 @@ def access_grant(
 ) -> int:
     import shlex
 
-    from machinectl.access.wire.access_answer import AnsweredMachine
-    from machinectl.access.wire.access_request import read_access_request
-    from machinectl.cli.options.pasted_text import read_pasted
+    from machinectl.access import answering
+    from machinectl.access.access_answer import AnsweredMachine
+    from machinectl.access.access_request import read_access_request
     from machinectl.cli.tables.results import report_results
-    from machinectl.commands.access import grant as command
     from machinectl.console import confirm, decline
     from machinectl.provision.target import Allowed
-    from machinectl.verbs.handover import hand_over
+    from machinectl.verbs.access_texts import hand_over, read_pasted
 
     seconds = parse_lifetime(lifetime) if lifetime else None
     request = read_access_request(read_pasted(here, file, "request"))
     check_output(output, request)
     allowed = Allowed(forcible=False, restart_swarm=restart_swarm)
-    order = command.grant_order(here.store, request, who, seconds, allowed)
-    expected = command.expected_grants(here.store, order)
-    able = [each for each in expected.values() if isinstance(each, command.ExpectedGrant)]
-    refused = [(name, each) for name, each in expected.items() if isinstance(each, MachineError)]
-    names = [each.name for each in able]
+    order = answering.grant_order(here.store, request, who, seconds, allowed)
+    expected = answering.expected_grants(here.store, order)
+    able = [grant for grant in expected.values() if isinstance(grant, answering.ExpectedGrant)]
+    refused = [(name, error) for name, error in expected.items() if isinstance(error, MachineError)]
+    names = [grant.machine.name for grant in able]
     if not able:
         return report_results(here, refused, list(expected))
     here.console.note(grant_summary(order, able))
     if dry_run:
-        plans = command.plan_grant(here.store, here.console, order, names, login)
+        plans = answering.plan_grant(here.store, here.console, order, names, login)
         return report_results(here, [*plans, *refused], list(expected))
     again = (
         f"machinectl access grant -y {shlex.quote(file) if file else '<FILE>'}{typed_options(who, lifetime, output)}"
@@ -159,17 +159,17 @@ def access_grant(
     if not yes and not confirm(here.console, "Is the fingerprint the same? Give access?", again):
         decline(here.console, "No access was given")
         return 0
-    results = [*command.access_grant(here.store, here.console, order, names, login), *refused]
-    given = [each for _, each in results if isinstance(each, AnsweredMachine)]
+    results = [*answering.access_grant(here.store, here.console, order, names, login), *refused]
+    given = [machine for _, machine in results if isinstance(machine, AnsweredMachine)]
     if given:
-        answer = command.answer_of(order, given)
+        answer = answering.answer_of(order, given)
         hand_over(here, "answer", answer, request.sender, output, again, lambda path: write_answer(answer, path, again))
     return report_results(here, results, list(expected))
 
 
 def check_output(path: str, request: AccessRequest) -> None:
     """Raise MachineError for a file that the answer cannot go into. It may replace an earlier one to the request."""
-    from machinectl.access.wire.access_answer import read_access_answer
+    from machinectl.access.access_answer import read_access_answer
     from machinectl.files.atomic import read_file
     from machinectl.files.new_file import check_new_file
 
@@ -196,54 +196,44 @@ def typed_options(who: str | None, lifetime: str, output: str) -> str:
 
 
 def grant_summary(order: GrantOrder, able: Sequence[ExpectedGrant]) -> str:
-    from machinectl.verbs.handover import COMPARE, utc
+    from machinectl.verbs.access_texts import COMPARE
 
-    request = order.request
-    holders = list(dict.fromkeys(each.holder.who for each in able))
-    as_holder = f", as the holder {holders[0]}" if len(holders) == 1 and holders != [request.sender] else ""
-    further_key = (
-        [f"{order.who} has access already: this key, from {request.sender}, is another one, as of another computer."]
-        if any(each.is_further_key for each in able)
-        else []
-    )
+    sender = order.request.sender
+    holder = able[0].holder.who
+    lines = [f"{sender} asks for access{f', as the holder {holder}' if holder != sender else ''}:"]
+    lines += [f"  {grant_line(order, grant)}" for grant in able]
+    if any(grant.holder.keys and not grant.has_this_key for grant in able):
+        lines.append(f"{holder} has access already: this key, from {sender}, is another one, as of another computer.")
+    lines += [
+        f"{grant.other} is another machine. If {sender} means that one, do not give access, and ask for a request "
+        "with a new key."
+        for grant in able
+        if grant.other
+    ]
     return "\n".join(
         [
-            f"{request.sender} asks for access{as_holder}:",
-            *(
-                f"  {shown_name(order, each.name)}{f' as {each.holder.who}' if len(holders) > 1 else ''} at "
-                f"{places(each)}, until {utc(each.until)}{circumstances(each)}"
-                for each in able
-            ),
-            *further_key,
-            *(
-                f"{each.other} is another machine. If {request.sender} means that one, do not give access, and ask for "
-                "a request with a new key."
-                for each in able
-                if each.other
-            ),
+            *lines,
             "Anyone with access is root on the host.",
-            f"The request's fingerprint is {request.fingerprint}.",
-            f"Compare it with {request.sender} on the phone: {COMPARE}.",
+            f"The request's fingerprint is {order.request.fingerprint}.",
+            f"Compare it with {sender} on the phone: {COMPARE}.",
         ]
     )
 
 
-def shown_name(order: GrantOrder, name: str) -> str:
-    asked = order.asked_name(name)
-    return name if asked == name else f"{name} (asked for as {asked}, with the key for {name})"
+def grant_line(order: GrantOrder, grant: ExpectedGrant) -> str:
+    from machinectl.machines.holders import ADDING, EXPIRES
+    from machinectl.verbs.access_texts import utc
 
-
-def places(each: ExpectedGrant) -> str:
-    return " or ".join(filter(None, [each.url, ", ".join(each.addresses)]))
-
-
-def circumstances(each: ExpectedGrant) -> str:
-    """Return what is unusual, or ""."""
-    if each.expires_only:
-        return "; it can only expire, as the host cannot be changed"
-    if each.restarts:
-        return "; the engine restarts, containers keep running"
-    return "; a new certificate for its key" if each.has_this_key else "; a further key of this holder"
+    machine = grant.machine
+    asked = order.asked_name(machine.name)
+    name = machine.name if asked == machine.name else f"{machine.name} (asked for as {asked}, with the key for it)"
+    places = " or ".join(filter(None, [machine.url, ", ".join(machine.addresses)]))
+    effect = "a new certificate for its key" if grant.has_this_key else "a further key of this holder"
+    if grant.holder.state == EXPIRES:
+        effect = "it can only expire, as the host cannot be changed"
+    elif grant.holder.state == ADDING:
+        effect = "the engine restarts, containers keep running"
+    return f"{name} at {places}, until {utc(grant.until)}; {effect}"
 
 
 def write_answer(answer: AccessAnswer, path: str, again: str) -> None:
@@ -274,9 +264,12 @@ def access_end(
     restart_swarm: bool,
     dry_run: bool,
 ) -> int:
+    import shlex
+
+    from machinectl.access import ending
     from machinectl.cli.options.chosen_names import target_names
     from machinectl.cli.tables.results import report_results
-    from machinectl.commands.access.end import EndOrder, access_end, machines_of, plan_end
+    from machinectl.console import confirm, decline
     from machinectl.machines.selection import require_names
     from machinectl.provision.target import Allowed
 
@@ -285,15 +278,34 @@ def access_end(
     if names or selector is not None:
         targets = target_names(here, names, selector, everything=False)
     else:
-        targets = machines_of(here.store, who)
+        targets = ending.machines_of(here.store, who)
         require_names(targets if everything else [], f"access end {who}", "--all")
-    chosen_by = ("--all",) if everything else () if selector is None else ("--selector", selector)
     allowed = Allowed(forcible=False, restart_swarm=restart_swarm)
-    order = EndOrder(who, targets, allowed, yes, chosen_by, ("--restart-swarm",) if restart_swarm else ())
     if dry_run:
-        return report_results(here, plan_end(here.store, here.console, order, login), targets)
+        return report_results(here, ending.plan_end(here.store, here.console, who, targets, login, allowed), targets)
+    endable = ending.endable_machines(here.store, here.console, who, targets, login)
+    if endable.able and not yes:
+        chosen_by = ["--all"] if everything else endable.able if selector is None else ["--selector", selector]
+        again = ["machinectl", "access", "end", "-y", who, *chosen_by, *["--restart-swarm"] * restart_swarm]
+        here.console.note(f"About to end the access of {who} to {what_ends(here.store, endable.able)}.")
+        if not confirm(here.console, "Are you sure?", shlex.join(again)):
+            decline(here.console, "No access was ended")
+            return 0
     here.console.done = "ended"
-    return report_results(here, ended(here, access_end(here.store, here.console, order, login)), targets)
+    results = ending.access_end(here.store, here.console, who, endable, login, allowed)
+    return report_results(here, ended(here, results), targets)
+
+
+def what_ends(store: Store, names: Sequence[str]) -> str:
+    from machinectl.machines.holders import is_suspended
+
+    restarting = [name for name in names if not is_suspended(store.read(name))]
+    listed = ", ".join(names)
+    if not restarting:
+        return f"{listed}: no engine restarts (reached over SSH only)"
+    which = "" if len(restarting) == len(names) else f" of {', '.join(restarting)}"
+    engines = f"the engine{which} restarts" if len(restarting) == 1 else f"the engines{which} restart"
+    return f"{listed}: {engines}, containers keep running"
 
 
 def ended(here: Session, results: Iterable[tuple[str, str | MachineError]]) -> Iterator[tuple[str, str | MachineError]]:

@@ -7,7 +7,7 @@ import os
 from machinectl.cli.declared_verb import Argument, Verb
 from machinectl.cli.output.stdout import print_lines, print_result
 from machinectl.cli.own_flags import LOGIN
-from machinectl.errors import Hint
+from machinectl.errors import NO_HINT, Hint
 from machinectl.machines.flags import FILE, HOLDER, Flag
 from machinectl.verbs import shared_flags as shared
 
@@ -15,12 +15,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from machinectl.access.tool_access import ToolIssue
+    from machinectl.access.tool_files import EngineAccess
     from machinectl.cli.options.verb_session import Session
     from machinectl.console import Console
     from machinectl.hosts.login import Login
+    from machinectl.machines.record import Machine
 
 
-# Those of hosts/access/tool_files, which is not light.
+# Those of access/tool_files, which is not light.
 TOOLS = ("env", "github", "gitlab", "testcontainers")
 
 VERBS = {
@@ -78,8 +81,8 @@ def access_issue(
     restart_swarm: bool,
     dry_run: bool,
 ) -> int:
+    from machinectl.access import tool_access
     from machinectl.cli.tables.results import report_all, report_results
-    from machinectl.commands.access import issue as command
     from machinectl.machines.addresses import parse_addresses
     from machinectl.provision.target import Allowed
     from machinectl.quantities import parse_lifetime
@@ -87,7 +90,7 @@ def access_issue(
     if lifetime:
         parse_lifetime(lifetime)
     holder = tool if who is None else who
-    issue = command.ToolIssue(
+    issue = tool_access.ToolIssue(
         tool,
         holder,
         os.path.abspath(out or holder),
@@ -97,21 +100,72 @@ def access_issue(
         parse_addresses(addresses),
     )
     if dry_run:
-        plans, files = command.plan_access_issue(here.store, here.console, names, login, issue)
+        plans, files = tool_access.plan_access_issue(here.store, here.console, names, login, issue)
         if files:
             print_lines(["Would write:", *(f"    {path}" for path in files)])
         return report_results(here, plans, names)
-    issued = command.access_issue(here.store, here.console, names, login, issue, unasked=yes)
+
+    def is_confirmed(machines: Sequence[Machine]) -> bool:
+        return yes or confirm_issue(here.console, machines, issue)
+
+    issued = tool_access.access_issue(here.store, here.console, names, login, issue, is_confirmed)
+    again = issue.command([*(engine.name for engine in issued.engines), *(name for name, _ in issued.failures)])
     if issued.lines:
-        print_result(lambda: print_commands(here.console, issued.lines), issue.command(names))
+        note_end(here, issued.engines, issue)
+        print_result(lambda: print_commands(here.console, issued.lines), again)
+        return 0
     several = len(issued.failures) > 1 or len(names) > 1
-    code = report_all(here, [each.named(name) if several else each for name, each in issued.failures])
-    if issued.given:
-        here.console.note(
-            f"No file was written, though {' and '.join(issued.given)} would accept {holder}",
-            Hint("The same command finishes it", issue.command(names)),
-        )
+    code = report_all(here, [error.named(name) if several else error for name, error in issued.failures])
+    if issued.engines:
+        given = " and ".join(engine.name for engine in issued.engines)
+        hint = Hint("The same command finishes it", again)
+        here.console.note(f"No file was written, though {given} would accept {holder}", hint)
     return code
+
+
+def confirm_issue(console: Console, machines: Sequence[Machine], issue: ToolIssue) -> bool:
+    from machinectl import certs
+    from machinectl.access.granting import checked_holder, lifetime_of
+    from machinectl.console import confirm, decline
+    from machinectl.machines.holders import ADDING, EXPIRES
+    from machinectl.quantities import lifetime_words
+
+    grant = issue.grant(certs.new_key())
+    names = [machine.name for machine in machines]
+    lifetimes = dict.fromkeys(lifetime_words(lifetime_of(machine, grant)) for machine in machines)
+    console.note(
+        f"About to make {issue.who} root on {engines_of(names)}, for {' or '.join(lifetimes)}; "
+        f"its files go to {issue.directory}."
+    )
+    states = {machine.name: checked_holder(machine, grant).state for machine in machines}
+    if new := [name for name in names if states[name] == ADDING]:
+        console.note(f"Engines restart once ({', '.join(new)}); containers keep running.")
+    if expiring := [name for name in names if states[name] == EXPIRES]:
+        console.note(f"This access can only expire: machinectl cannot change the host of {', '.join(expiring)}.")
+    if confirm(console, "Are you sure?", issue.command(names)):
+        return True
+    decline(console, "Nothing was changed")
+    return False
+
+
+def note_end(here: Session, engines: Sequence[EngineAccess], issue: ToolIssue) -> None:
+    from machinectl import certs
+    from machinectl.machines.holders import EXPIRES, find_holder
+
+    holders = {engine.name: find_holder(here.store.read(engine.name), issue.who) for engine in engines}
+    can_end = [name for name, holder in holders.items() if holder and holder.state != EXPIRES]
+    expiring = [name for name in holders if name not in can_end]
+    until = min(certs.describe(engine.certificate).not_after for engine in engines)
+    only = f" On {', '.join(expiring)}, it can only expire." if expiring else ""
+    here.console.note(
+        f"Anyone who reads {issue.directory} is root on {engines_of([*holders])} until {until:%Y-%m-%d %H:%M} UTC. "
+        f"Renew it with the same command.{only}",
+        Hint("End it", "machinectl access end", issue.who, *can_end) if can_end else NO_HINT,
+    )
+
+
+def engines_of(names: Sequence[str]) -> str:
+    return f"the engine{'s' if len(names) > 1 else ''} of {', '.join(names)}"
 
 
 def print_commands(console: Console, lines: Sequence[str]) -> None:

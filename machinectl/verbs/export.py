@@ -12,9 +12,11 @@ from machinectl.verbs import shared_flags as shared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from machinectl.cli.options.verb_session import Session
-    from machinectl.commands.export import Encryption
-    from machinectl.exports.collecting import Collected, Secrets
+    from machinectl.exports.export_document import ExportedMachine
+    from machinectl.exports.exporting import Encryption, Secrets
     from machinectl.machines.store import Store
 
 
@@ -77,9 +79,8 @@ def export(
     selector: str | None,
 ) -> None:
     from machinectl.cli.options.chosen_names import target_names
-    from machinectl.commands.export import STDOUT, Encryption
-    from machinectl.commands.export import export as command
-    from machinectl.exports.collecting import Secrets
+    from machinectl.exports.exporting import STDOUT, Encryption, Secrets
+    from machinectl.exports.exporting import export as command
 
     chosen = target_names(here, names, selector, everything=everything)
     waiting = waiting_for_access(here.store, chosen) if everything else []
@@ -87,17 +88,15 @@ def export(
     chosen = [name for name in chosen if name not in waiting] or chosen
     encryption = Encryption(recipient, recipients_file, passphrase_file)
     secrets = Secrets(ca_key=with_ca_key, ssh_key=with_ssh_key)
-    data, found = command(here.store, here.console, chosen, output, encryption, secrets, force=force)
+    data, machines = command(here.store, here.console, chosen, output, encryption, secrets, force=force)
     if output == STDOUT:
         again = " ".join(["machinectl export -o -", *chosen, *typed(encryption, secrets)])
         print_result(lambda: write_bytes(data), again)
     else:
-        here.console.note(
-            f"Wrote {output} with {plural(len(found), 'machine')}: {first_names([each.machine.name for each in found])}"
-        )
+        here.console.note(f"Wrote {output} with {plural(len(machines), 'machine')}: {first_names([*machines])}")
     if waiting:
         here.console.note(f"Left out: {first_names(waiting)}, waiting for access")
-    for line in left_out(found):
+    for line in left_out(machines):
         here.console.note(line)
     file = "<FILE>" if output == STDOUT else output
     here.console.note(
@@ -126,12 +125,12 @@ def typed(encryption: Encryption, secrets: Secrets) -> list[str]:
     ]
 
 
-def left_out(found: list[Collected]) -> list[str]:
+def left_out(machines: Mapping[str, ExportedMachine]) -> list[str]:
     """Return lines on the keys that are not in it."""
-    from machinectl.exports.old_conversion import KEY_FILE
+    from machinectl.exports.docker_machine_records import KEY_FILE
 
-    ca = [each.machine.name for each in found if "ca-key.pem" in each.exported.left_out]
-    ssh = [each.machine.name for each in found if KEY_FILE in each.exported.left_out]
+    ca = [name for name, machine in machines.items() if "ca-key.pem" in machine.left_out]
+    ssh = [name for name, machine in machines.items() if KEY_FILE in machine.left_out]
     lines = []
     if ca:
         lines.append(f"Left out: the CA's key of {first_names(ca)}, which makes certificates (--with-ca-key adds it)")

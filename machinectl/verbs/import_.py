@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from machinectl.cli.options.verb_session import Session
-    from machinectl.exports.store_import import ImportedMachine
+    from machinectl.exports.docker_machine_import import ImportedMachine
 
 
 VERBS = {
@@ -60,17 +60,6 @@ VERBS = {
 }
 
 
-# docker save and docker export write these.
-ARCHIVES = (".tar", ".tgz", ".gz")
-
-
-# Bytes that tell whether age wrote a file.
-AGE_HEADER = 64
-
-
-UNTOUCHED = "docker-machine's store and the hosts did not change"
-
-
 def import_machines(
     here: Session,
     *,
@@ -82,62 +71,36 @@ def import_machines(
     no_context: bool,
     dry_run: bool,
 ) -> int:
-    from machinectl.machines.tls_warnings import advise
-
     if from_docker_machine:
-        if wanted:
+        if wanted or passphrase_file or identity:
+            given = wanted[0] if wanted else "--passphrase-file" if passphrase_file else "--identity"
             raise UsageError(
-                f"--from-docker-machine imports all machines of a store, not {wanted[0]} alone",
+                f"--from-docker-machine imports all machines of a store, which is not encrypted: omit {given}",
                 Hint("Import them, and forget the others", "machinectl import --from-docker-machine", source),
             )
-        if passphrase_file or identity:
-            option = "--passphrase-file" if passphrase_file else "--identity"
-            raise UsageError(
-                f"{option} opens an export, and docker-machine's store is not encrypted", Hint(f"Omit {option}")
-            )
         return import_from_docker_machine(here, source, context=not no_context, dry_run=dry_run)
-    check_is_export(source)
-    from machinectl.commands.import_export import STDIN, import_export, read_export
+    if os.path.isdir(source):
+        raise UsageError(
+            f"{source} is a directory, and an export is a file",
+            Hint("If it is docker-machine's store", "machinectl import --from-docker-machine", source),
+        )
+    from machinectl.exports.decrypting import STDIN, Decryption, read_export
+    from machinectl.exports.restoring import import_export
+    from machinectl.machines.tls_warnings import advise
 
     can_ask = here.console.interactive or (source == STDIN and has_terminal())
-    document = read_export(source, here.console, identities=identity, passphrase_file=passphrase_file, can_ask=can_ask)
+    document = read_export(source, Decryption(here.console, identity, passphrase_file, can_ask))
     if document.made:
         here.console.note(f"Exported on {shown_time(document.made)} by {document.by}")
     run = import_export(here.store, here.console, document, wanted, context=not no_context, dry_run=dry_run)
-    became, failed = print_results(here, run, "import" if dry_run else "imported", dry_run=dry_run)
+    results, failed = print_results(here, run, "import" if dry_run else "imported", dry_run=dry_run)
     if dry_run:
         here.console.note("Nothing was changed")
-    for moved in became.values():
-        if moved.new and moved.here and not dry_run:
-            advise(here.console, moved.here)
+        return int(failed)
+    for imported in results:
+        if imported.new and imported.here:
+            advise(here.console, imported.here)
     return int(failed)
-
-
-def check_is_export(source: str) -> None:
-    """Raise UsageError for what is certainly none."""
-    store = Hint("If it is docker-machine's store", "machinectl import --from-docker-machine", source)
-    if os.path.splitext(source)[1] in ARCHIVES:
-        raise UsageError(
-            "import takes over docker-machine's store, and loads no image",
-            Hint("Send the image to a machine", "machinectl push --from-file", source, "<IMAGE>", "<NAME>"),
-        )
-    if not source:
-        raise UsageError("The source is missing", Hint("Name the export", "machinectl import <FILE>"))
-    if os.path.isdir(source):
-        raise UsageError(f"{source} is a directory, and an export is a file", store)
-
-
-def is_export(path: str) -> bool:
-    if not os.path.isfile(path):
-        return False
-    from machinectl.exports.age import is_age_file
-    from machinectl.files.atomic import open_without_waiting
-
-    try:
-        with open(open_without_waiting(path, os.O_RDONLY), "rb") as file:
-            return is_age_file(file.read(AGE_HEADER))
-    except OSError:
-        return False
 
 
 def has_terminal() -> bool:
@@ -160,60 +123,52 @@ def shown_time(made: str) -> str:
 
 
 def import_from_docker_machine(here: Session, directory: str, *, context: bool, dry_run: bool) -> int:
-    from machinectl.commands.import_docker_machine import import_docker_machine as command
+    from machinectl.exports.docker_machine_import import import_docker_machine
 
-    if is_export(directory):
-        raise UsageError(
-            f"{directory} is an export, and no store of docker-machine",
-            Hint("Import it", "machinectl import", directory),
-        )
-    run = command(here.store, here.console, directory, context=context, dry_run=dry_run)
-    became, failed = print_results(here, run, "take over" if dry_run else "taken over", dry_run=dry_run)
-    here.console.note(*ending(became, failed=failed, dry_run=dry_run))
+    run = import_docker_machine(here.store, here.console, directory, context=context, dry_run=dry_run)
+    results, failed = print_results(here, run, "take over" if dry_run else "taken over", dry_run=dry_run)
+    new = [imported.here for imported in results if imported.here and imported.new]
+    hosts = [machine.name for machine in new if machine.driver != "none"]
+    hint = NO_HINT
+    if not results and not failed:
+        outcome = "docker-machine has no machines there"
+    elif dry_run:
+        outcome = "Nothing was changed"
+    elif not new:
+        outcome = "Nothing was taken over" if failed else "There is nothing more to take over"
+    else:
+        outcome = "docker-machine's store and the hosts did not change"
+        example = hosts[0] if len(hosts) == 1 else "<NAME>"
+        again = Hint("Set a host up anew, which locks docker-machine's clients out", "machinectl provision", example)
+        hint = again if hosts else NO_HINT
+    here.console.note(outcome, hint)
     return int(failed)
 
 
 def print_results(
     here: Session, results: Iterable[tuple[str, ImportedMachine | MachineError]], what: str, *, dry_run: bool
-) -> tuple[dict[str, ImportedMachine], bool]:
+) -> tuple[list[ImportedMachine], bool]:
     """Print each as it comes; return those without an error, and whether there was one."""
-    became: dict[str, ImportedMachine] = {}
+    imported: list[ImportedMachine] = []
     failed = False
-    for name, moved in results:
-        if isinstance(moved, MachineError):
-            report(moved, here.program)
-            write_out(f"{name}: {'would ' * dry_run}not {what}: {one_line(moved.cause)}\n")
+    for name, result in results:
+        if isinstance(result, MachineError):
+            report(result, here.program)
+            write_out(f"{name}: {'would ' * dry_run}not {what}: {one_line(result.cause)}\n")
             failed = True
             continue
-        became[name] = moved
-        write_out(import_line(name, moved, what, dry_run=dry_run) + "\n")
-        if moved.left_out:
-            here.console.note(f'"{name}" is left out', moved.left_out.hint)
-        for text, hint in moved.remarks:
+        imported.append(result)
+        write_out(import_line(name, result, what, dry_run=dry_run) + "\n")
+        if result.left_out:
+            here.console.note(f'"{name}" is left out', result.left_out.hint)
+        for text, hint in result.remarks:
             here.console.warn(f'"{name}": {text}', hint)
-    return became, failed
+    return imported, failed
 
 
-def import_line(name: str, moved: ImportedMachine, what: str, *, dry_run: bool) -> str:
-    if moved.here is None:
-        return f"{name}: not taken over: {moved.left_out.cause if moved.left_out else ''}"
-    if not moved.new:
-        return f"{name}: here already" + ("" if moved.here.name == name else f', as "{moved.here.name}"')
-    return f"{name}: {'would ' * dry_run}{what} (driver {moved.here.driver}, {moved.here.url})"
-
-
-def ending(became: dict[str, ImportedMachine], *, failed: bool, dry_run: bool) -> tuple[str, Hint]:
-    if not became and not failed:
-        return "docker-machine has no machines there", NO_HINT
-    if dry_run:
-        return "Nothing was changed", NO_HINT
-    new = [moved.here for moved in became.values() if moved.here and moved.new]
-    if not new:
-        return ("Nothing was taken over" if failed else "There is nothing more to take over"), NO_HINT
-    hosts = [machine.name for machine in new if machine.driver != "none"]
-    if not hosts:
-        return UNTOUCHED, NO_HINT
-    example = hosts[0] if len(hosts) == 1 else "<NAME>"
-    return UNTOUCHED, Hint(
-        "Set a host up anew, which locks docker-machine's clients out", "machinectl provision", example
-    )
+def import_line(name: str, result: ImportedMachine, what: str, *, dry_run: bool) -> str:
+    if result.here is None:
+        return f"{name}: not taken over: {result.left_out.cause if result.left_out else ''}"
+    if not result.new:
+        return f"{name}: here already" + ("" if result.here.name == name else f', as "{result.here.name}"')
+    return f"{name}: {'would ' * dry_run}{what} (driver {result.here.driver}, {result.here.url})"

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from machinectl.cli.options.pasted_text import read_pasted
 from machinectl.cli.output.terminal import Terminal
 from machinectl.commands.create import create
 from machinectl.console import Unanswered
@@ -27,6 +26,7 @@ from machinectl.machines.record import Machine
 from machinectl.machines.spec import MachineSpec
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.state import State
+from machinectl.verbs.access_texts import read_pasted
 from tests.support import puppets, servers
 from tests.support.program import at_terminal, everything
 from tests.support.quiet import Quiet

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from machinectl import certs
-from machinectl.access.wire.access_answer import AccessAnswer, AnsweredMachine, new_access_answer
-from machinectl.access.wire.access_request import read_access_request
+from machinectl.access.access_answer import AccessAnswer, AnsweredMachine, new_access_answer
+from machinectl.access.access_request import read_access_request
 
 if TYPE_CHECKING:
-    from machinectl.access.wire.access_request import RequestedMachine
+    from machinectl.access.access_request import RequestedMachine
 
 HOST_KEY = "machinectl ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPKSUTyz1HwHReFVvD5obVsALAgJRNarH4TRpNePnAS"
 # The CAs are older than each certificate of a test.

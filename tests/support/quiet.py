@@ -41,6 +41,8 @@ class Quiet:
         self.ended: dict[str, BaseException | None] = {}
         self._triggers: dict[str, Callable[[], object]] = {}
         self.progress: Callable[[str], None] | None = None
+        # No board is on a terminal.
+        self.has_drawn = False
 
     def when(self, text: str, happens: Callable[[], object]) -> None:
         """Do something as soon as a text is said."""

@@ -1,0 +1,141 @@
+"""An answer to a request for access: what `access grant` writes and `access accept` reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from machinectl import certs
+from machinectl.access.wire_format import (
+    ANSWER,
+    ID_DIGITS,
+    WireFields,
+    pem_content,
+    pem_text,
+    read_content,
+    written_content,
+)
+from machinectl.errors import Hint, MachineError, UsageError
+from machinectl.machines.spoken_fingerprint import spoken_fingerprint
+from machinectl.quantities import rfc3339
+from machinectl.ssh.keys.known_hosts import is_wide, parse_line
+from machinectl.url import parse_url
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+KEY_DIGITS = 64
+LONGEST_URL = 512
+
+
+@dataclass(frozen=True)
+class AnsweredMachine:
+    """`name` is the owner's name of the machine in the request, `called` today's if that is another one.
+
+    `ca` verifies the engine; it may be several, as in a ca.pem that `create --tls-dir` was given. `certificate` is for
+    the asker's key, whose SHA256 is `key`, followed by the holder's CA, and ends at `until`. `known_hosts` are lines
+    of that file. `addresses` are further ones of the host in `url`.
+    """
+
+    name: str
+    url: str
+    until: datetime
+    ca: bytes
+    certificate: bytes
+    key: str
+    known_hosts: tuple[str, ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    addresses: tuple[str, ...] = ()
+    called: str = ""
+
+    def fields(self) -> dict[str, object]:
+        # Versions that do not know these read all the rest.
+        newer = {"addresses": list(self.addresses), "called": self.called}
+        return {
+            **{key: value for key, value in newer.items() if value},
+            "name": self.name,
+            "url": self.url,
+            "until": rfc3339(self.until),
+            "ca": self.ca.decode(),
+            "certificate": self.certificate.decode(),
+            "key": self.key,
+            "known_hosts": list(self.known_hosts),
+            "labels": dict(self.labels),
+        }
+
+
+@dataclass(frozen=True)
+class AccessAnswer:
+    """`request` is the ID of the request, `sender` is USER@COMPUTER; `content` is what people compare."""
+
+    request: str
+    made: datetime
+    sender: str
+    machines: tuple[AnsweredMachine, ...]
+    content: bytes
+
+    @property
+    def fingerprint(self) -> str:
+        return spoken_fingerprint(self.content)
+
+    def text(self) -> str:
+        names = ", ".join(machine.name for machine in self.machines)
+        headline = f"{self.sender} gives access to {names}. To use it, type `machinectl access accept` and paste this:"
+        return pem_text(ANSWER, headline, self.content)
+
+
+def new_access_answer(
+    request: str, sender: str, machines: Sequence[AnsweredMachine], now: datetime | None = None
+) -> AccessAnswer:
+    made = (now or datetime.now(UTC)).replace(microsecond=0)
+    listed = [machine.fields() for machine in machines]
+    content = written_content({"request": request, "made": rfc3339(made), "by": sender, "machines": listed})
+    return AccessAnswer(request, made, sender, tuple(machines), content)
+
+
+def read_access_answer(data: bytes) -> AccessAnswer:
+    """Read the answer in a text. Raises MachineError, also for a URL that could mean something on this computer."""
+    content = pem_content(ANSWER, data)
+    fields = read_content("answer", content)
+    machines = tuple(answered_machine(each) for each in fields.machines())
+    return AccessAnswer(
+        fields.hexadecimal("request", ID_DIGITS), fields.time("made"), fields.sender("by"), machines, content
+    )
+
+
+def answered_machine(fields: WireFields) -> AnsweredMachine:
+    url = fields.text("url", longest=LONGEST_URL)
+    try:
+        scheme = parse_url(url).scheme
+    except UsageError as exc:
+        raise fields.forged("url") from exc
+    if scheme != "tcp":
+        raise MachineError(
+            f'The answer gives "{fields.name("name")}" the URL {url}: it must begin with tcp://',
+            Hint("Do not use it; ask its sender, and compare the fingerprints"),
+        )
+    until, certificate = fields.time("until"), fields.certificates("certificate")
+    if until != certs.describe(certificate).not_after:
+        raise fields.forged("until")
+    return AnsweredMachine(
+        fields.name("name"),
+        url,
+        until,
+        fields.certificates("ca"),
+        certificate,
+        fields.hexadecimal("key", KEY_DIGITS),
+        host_key_lines(fields),
+        tuple(sorted(fields.labels("labels").items())),
+        fields.addresses("addresses"),
+        fields.optional_name("called"),
+    )
+
+
+def host_key_lines(fields: WireFields) -> tuple[str, ...]:
+    """Take plain keys of named hosts only: a line may not trust a CA for every host."""
+    lines = fields.lines("known_hosts")
+    for line in lines:
+        if parse_line(line) is None or is_wide(line):
+            raise fields.forged("known_hosts")
+    return lines

@@ -1,0 +1,123 @@
+"""A request for access to machines: what `access request` writes and `access grant` reads."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from machinectl import certs
+from machinectl.access.wire_format import (
+    ID_DIGITS,
+    MOST_MACHINES,
+    REQUEST,
+    WireFields,
+    pem_content,
+    pem_text,
+    read_content,
+    written_content,
+)
+from machinectl.errors import BY_SERVICE, SET_CLOCK, Hint, MachineError
+from machinectl.machines.spoken_fingerprint import spoken_fingerprint
+from machinectl.quantities import duration, plural, rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# An old request may have been read by many people meanwhile.
+VALID_FOR = timedelta(days=7)
+# Computers without NTP are off by minutes.
+CLOCKS_DIFFER = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class RequestedMachine:
+    """`name` is the owner's name of the machine, `csr` a PKCS#10 request in PEM."""
+
+    name: str
+    csr: bytes
+
+    @cached_property
+    def key(self) -> certs.PublicKey:
+        """The key to sign. Raises MachineError unless the sender has its private key."""
+        return certs.requested_key(self.csr)
+
+
+@dataclass(frozen=True)
+class AccessRequest:
+    """`sender` is USER@COMPUTER as the other side calls itself; `content` is what people compare."""
+
+    id: str
+    made: datetime
+    sender: str
+    machines: tuple[RequestedMachine, ...]
+    content: bytes
+
+    @property
+    def fingerprint(self) -> str:
+        return spoken_fingerprint(self.content)
+
+    def text(self) -> str:
+        names = ", ".join(machine.name for machine in self.machines)
+        headline = (
+            f"{self.sender} asks for access to {names}. To grant it, type `machinectl access grant` and paste this:"
+        )
+        return pem_text(REQUEST, headline, self.content)
+
+    def check_age(self, now: datetime | None = None) -> None:
+        """Raise MachineError for an old request, and for one from a clock that is ahead."""
+        now = now or datetime.now(UTC)
+        names = [machine.name for machine in self.machines]
+        again = Hint(f"Ask {self.sender} for a new one", "machinectl access request", *names, elsewhere=True)
+        if self.made - now > CLOCKS_DIFFER:
+            raise MachineError(
+                f"The request was made {clock_difference(self.made - now)} from now: the clock of this computer or of "
+                f"{self.sender} is wrong",
+                Hint(f"Set the clock {BY_SERVICE}", SET_CLOCK) | again,
+            )
+        if now - self.made > VALID_FOR:
+            raise MachineError(
+                f"The request has expired: it was made on {self.made:%Y-%m-%d %H:%M} UTC, and is valid for "
+                f"{plural(VALID_FOR.days, 'day')}",
+                again,
+            )
+
+
+def new_access_request(sender: str, machines: Sequence[RequestedMachine], now: datetime | None = None) -> AccessRequest:
+    """Raise MachineError for too many machines."""
+    if len(machines) > MOST_MACHINES:
+        raise MachineError(
+            f"A request can name {MOST_MACHINES} machines, this one names {len(machines)}",
+            Hint("Use several requests, with fewer machines each"),
+        )
+    made = (now or datetime.now(UTC)).replace(microsecond=0)
+    request = secrets.token_hex(ID_DIGITS // 2)
+    listed = [{"name": machine.name, "csr": machine.csr.decode()} for machine in machines]
+    content = written_content({"id": request, "made": rfc3339(made), "from": sender, "machines": listed})
+    return AccessRequest(request, made, sender, tuple(machines), content)
+
+
+def read_access_request(data: bytes) -> AccessRequest:
+    """Read the request in a text, and check its signatures. Raises MachineError."""
+    content = pem_content(REQUEST, data)
+    fields = read_content("request", content)
+    machines = tuple(requested_machine(each) for each in fields.machines())
+    return AccessRequest(
+        fields.hexadecimal("id", ID_DIGITS), fields.time("made"), fields.sender("from"), machines, content
+    )
+
+
+def requested_machine(fields: WireFields) -> RequestedMachine:
+    machine = RequestedMachine(fields.name("name"), fields.pem("csr"))
+    try:
+        _ = machine.key
+    except MachineError as exc:
+        raise fields.forged("csr") from exc
+    return machine
+
+
+def clock_difference(between: timedelta) -> str:
+    """Return "3 h 20 min", or "2 days" for more than a day."""
+    return plural(between.days, "day") if between.days else duration(between.total_seconds(), whole=True)

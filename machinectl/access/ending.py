@@ -1,0 +1,218 @@
+"""End a holder's access to machines. It is on record as ending before the host is changed: a kill can be finished."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from machinectl.errors import PROVISION, Hint, MachineError, UsageError
+from machinectl.hosts.engine_restart import check_provisioned
+from machinectl.hosts.holder_cas import forget_holder
+from machinectl.hosts.login import Login
+from machinectl.hosts.trust_change import distrust_cas, look_for_holder, plan_trust, without_cas
+from machinectl.hosts.workers import plan_each, work_in_turns
+from machinectl.machines.holders import (
+    ENDING,
+    EXPIRES,
+    OWNER,
+    AccessHolder,
+    check_holder_name,
+    find_holder,
+    is_suspended,
+    put_holder,
+)
+from machinectl.machines.own_access import OwnAccess, whom_to_ask
+from machinectl.machines.store.machine_store import read_or_none
+from machinectl.provision.decision import InUse
+from machinectl.provision.target import NOTHING_SPECIAL
+from machinectl.value_classes import replace as replaced
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from machinectl.console import Console
+    from machinectl.hosts.host_plan import HostPlan
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held, Store
+    from machinectl.provision.target import Allowed
+
+
+class NotOnRecord(MachineError):
+    """A holder that this computer has given no access. Another one may have."""
+
+
+@dataclass(frozen=True)
+class Endable:
+    """The machines where a holder can be ended, and why it cannot be at others.
+
+    `elsewhere` are the subjects of the CAs, by digest, at engines where another computer has given the access.
+    """
+
+    able: Sequence[str]
+    unable: Mapping[str, MachineError]
+    elsewhere: Mapping[str, Mapping[str, str]]
+    logins: Mapping[str, Login]
+
+
+def endable_machines(store: Store, console: Console, who: str, names: Sequence[str], login: Login) -> Endable:
+    """Look at the records, and at the hosts where the holder is on none."""
+    # A holder's name that was mistyped is no failure of the machine, to be recorded there.
+    unable = {name: error for name in names if (error := why_not_ended(store, name, who))}
+    # A password that is typed for a look counts for the work, too.
+    logins = {name: login.for_one_host() for name, error in unable.items() if isinstance(error, NotOnRecord)}
+    elsewhere: dict[str, Mapping[str, str]] = {}
+
+    def look(machine: Machine, console: Console, _: Login) -> dict[str, str]:
+        return given_elsewhere(store, machine, console, logins[machine.name], who)
+
+    for name, cas in plan_each(store, console, [*logins], Login(), look) if logins else ():
+        if isinstance(cas, MachineError):
+            unable[name] = cas
+        else:
+            elsewhere[name] = cas
+            console.note(f"{unable.pop(name).cause}, but its engine accepts {', '.join(cas.values())}")
+    return Endable([name for name in names if name not in unable], unable, elsewhere, logins)
+
+
+def access_end(
+    store: Store, console: Console, who: str, endable: Endable, login: Login, allowed: Allowed
+) -> Iterator[tuple[str, str | MachineError]]:
+    """Yield each machine with the holder's name or an error."""
+
+    def work(held: Held, console: Console, own: Login, in_use: bool) -> str:
+        allowed_now = replace(allowed, in_use=in_use)
+        if cas := endable.elsewhere.get(held.name):
+            distrust_cas(held, console, endable.logins[held.name], cas.keys(), allowed_now)
+            return who
+        return end_access(held, console, own, who, allowed_now)
+
+    yield from endable.unable.items()
+    yield from work_in_turns(store, console, endable.able, login, work)
+
+
+def plan_end(
+    store: Store, console: Console, who: str, names: Sequence[str], login: Login, allowed: Allowed
+) -> Iterator[tuple[str, HostPlan | MachineError]]:
+    def plan(machine: Machine, console: Console, own: Login) -> HostPlan:
+        try:
+            holder = endable_holder(machine, who)
+        except NotOnRecord:
+            cas = given_elsewhere(store, machine, console, own, who)
+            return plan_trust(store, machine, console, own, without_cas(machine, cas.keys()), allowed)
+        return plan_trust(store, machine, console, own, without_cas(machine, {holder.ca}, holder.who), allowed)
+
+    return plan_each(store, console, names, login, plan)
+
+
+def end_access(held: Held, console: Console, login: Login, who: str, allowed: Allowed = NOTHING_SPECIAL) -> str:
+    """End a holder: the engine refuses it from now on. Return its name as on record."""
+    machine = held.machine
+    holder = endable_holder(machine, who)
+    if holder.state != ENDING:
+        put_holder(machine, replaced(holder, state=ENDING))
+        held.write()
+    finish = Hint("finish it later", "machinectl access end", holder.who, machine.name)
+    try:
+        distrust_cas(held, console, login, {holder.ca}, allowed, holder.who)
+    except InUse:
+        raise
+    except MachineError as exc:
+        if exc.leads_to == PROVISION:
+            finish = Hint(f"that also ends the access of {holder.who}")
+        exc.hint = exc.hint | finish if exc.hint else finish
+        exc.cause = f'The access of {holder.who} to "{machine.name}" is not ended yet: {exc.cause}'
+        raise
+    except KeyboardInterrupt:
+        console.note(f'The access of {holder.who} to "{machine.name}" may not be ended yet', finish)
+        raise
+    forget_holder(held, holder)
+    if is_suspended(machine):
+        console.note(
+            f'"{machine.name}" is reached over SSH only: {holder.who} has no access to it now, and gets none when '
+            "its engine listens with TLS again"
+        )
+    return holder.who
+
+
+def endable_holder(machine: Machine, who: str) -> AccessHolder:
+    """Raises UsageError for this computer's own access, NotOnRecord, MachineError for one that can only expire."""
+    if error := whom_to_ask(machine):
+        raise error
+    if who.lower() == OWNER:
+        raise own_access(machine.name)
+    holder = find_holder(machine, who)
+    if holder is None:
+        try:
+            check_holder_name(who)
+        except UsageError as exc:
+            raise UsageError(exc.cause, Hint("See who has access", "machinectl access ls", machine.name)) from exc
+        raise no_such_holder(machine, who)
+    if holder.state == EXPIRES:
+        until = max((key.until for key in holder.keys), default="")
+        raise MachineError(
+            f'The access of "{holder.who}" to "{machine.name}" can only expire, on {until[:10]}: its host cannot be '
+            "changed without SSH",
+            Hint(
+                "To end it at once, give the host a new CA by hand, and import its client",
+                "machinectl certs import --force",
+                machine.name,
+                "<DIR>",
+            ),
+        )
+    return holder
+
+
+def why_not_ended(store: Store, name: str, who: str) -> MachineError | None:
+    try:
+        endable_holder(store.read(name), who)
+    except MachineError as exc:
+        return exc
+    return None
+
+
+def given_elsewhere(store: Store, machine: Machine, console: Console, login: Login, who: str) -> dict[str, str]:
+    """Return the subjects of a holder's CAs that the engine accepts, by digest. Raises MachineError without any."""
+    missing = no_such_holder(machine, who)
+    try:
+        check_provisioned(machine)
+    except MachineError:
+        raise missing from None
+    try:
+        cas = look_for_holder(store, machine, console, login, who)
+    except MachineError as exc:
+        raise MachineError(f"{missing.cause}, and its host cannot be asked: {exc.cause}", exc.hint) from exc
+    if not cas:
+        raise no_such_holder(machine, who, where="")
+    return cas
+
+
+def no_such_holder(machine: Machine, who: str, where: str = " on record here") -> NotOnRecord:
+    return NotOnRecord(
+        f'"{who}" has no access to "{machine.name}"{where}', Hint("See who has", "machinectl access ls", machine.name)
+    )
+
+
+def own_access(name: str = "") -> UsageError:
+    """Return the error for ending the access of this computer, to one machine or to all."""
+    whose = f' to "{name}"' if name else ""
+    return UsageError(
+        f'"{OWNER}" is this computer\'s own access{whose}',
+        Hint("Replace it, and lock out all others", "machinectl regenerate-certs --new-ca", name or "<NAME>"),
+    )
+
+
+def machines_of(store: Store, who: str) -> list[str]:
+    """Return the machines that the holder has access to. Raises MachineError if there is none."""
+    if who.lower() == OWNER:
+        raise own_access()
+    machines = [machine for name in store.names() if (machine := read_or_none(store.read, name))]
+    names = [machine.name for machine in machines if find_holder(machine, who)]
+    if not names:
+        for machine in machines:
+            own = OwnAccess.of(machine)
+            if own and own.who.lower() == who.lower() and (error := whom_to_ask(machine)):
+                raise error
+        raise MachineError(
+            f'"{who}" has access to no machine on record here', Hint("See who has", "machinectl access ls")
+        )
+    return names

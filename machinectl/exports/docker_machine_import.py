@@ -1,0 +1,228 @@
+"""Copy machines from docker-machine's store, which is only read, into ours."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from machinectl import certs
+from machinectl.driver import Instance
+from machinectl.driver.installed_drivers import load
+from machinectl.engine.dialling.tls import CA, CERTIFICATE, KEY
+from machinectl.errors import Hint, MachineError, UsageError
+from machinectl.exports.docker_machine_records import (
+    KEY_FILE,
+    Conversion,
+    LeftOut,
+    Remark,
+    converted_machine,
+    key_path,
+    old_machine_names,
+    read_ssh_key,
+    usual_root,
+)
+from machinectl.files.atomic import StoreError
+from machinectl.files.fileset import read_regular_file
+from machinectl.machines.config_json import Origin
+from machinectl.machines.docker_machine import directory_of, is_store, shared_certificates
+from machinectl.machines.jump_order import keep_jump_hosts
+from machinectl.machines.selection import waiting
+from machinectl.machines.store.record_cache import Readable, Records
+from machinectl.machines.store.store_directory import sweep
+from machinectl.machines.store.store_paths import into_own_store
+from machinectl.machines.tls_warnings import unprotected
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from machinectl.console import Console
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
+
+
+@dataclass(frozen=True)
+class ImportedMachine:
+    """Without `here`, `left_out` says why. `new` is False for an earlier import."""
+
+    here: Machine | None
+    new: bool = False
+    left_out: LeftOut | None = None
+    remarks: tuple[Remark, ...] = ()
+
+
+def import_docker_machine(
+    store: Store, console: Console, directory: str, *, context: bool = True, dry_run: bool = False
+) -> Iterator[tuple[str, ImportedMachine | MachineError]]:
+    """Import each machine completely or not at all. Existing machines stay unchanged."""
+    root = os.path.abspath(os.path.expanduser(directory)) if directory else usual_root()
+    check_separate_stores(store, root)
+    if not dry_run:
+        keep_jump_hosts(store, console)
+    run = StoreImport(store, console, root, context, dry_run)
+    for name in old_machine_names(root):
+        try:
+            result: ImportedMachine | MachineError = run.import_machine(name)
+        except MachineError as exc:
+            result = exc
+        yield name, result
+    if not dry_run:
+        sweep(store)
+
+
+def check_separate_stores(store: Store, root: str) -> None:
+    """Raise UsageError for one store inside the other."""
+    theirs, ours = os.path.realpath(root), os.path.realpath(store.root)
+    if is_store(root) and (ours == theirs or ours.startswith(f"{theirs}{os.sep}")):
+        raise UsageError(
+            f"{root} is docker-machine's store, and machinectl would keep its machines there, too; it needs a "
+            "store of its own",
+            Hint("Import them into it", into_own_store(root)),
+        )
+
+
+@dataclass
+class StoreImport:
+    """An import from `root`. A dry run only returns what it would do."""
+
+    store: Store
+    console: Console
+    root: str
+    context: bool
+    dry_run: bool
+
+    def __post_init__(self) -> None:
+        self.path = os.path.realpath(self.root)
+        # The machines that a dry run has imported so far.
+        self.planned: list[str] = []
+        machines = Readable(Records(self.store)).values()
+        self.imported = {origin.name: machine for machine in machines if (origin := self.origin_of(machine))}
+        # Names by engine URL.
+        self.at = {machine.url: machine.name for machine in machines}
+
+    def origin_of(self, machine: Machine) -> Origin | None:
+        origin = Origin.load(machine.origin)
+        return origin if origin and origin.store == self.path else None
+
+    def import_machine(self, name: str) -> ImportedMachine:
+        if name in self.imported:
+            return ImportedMachine(self.imported[name])
+        try:
+            new = self.converted(name)
+        except LeftOut as exc:
+            return ImportedMachine(None, left_out=exc)
+        if self.dry_run:
+            there = self.same_machine(new.machine)
+            self.planned.append(name)
+        else:
+            with self.store.writing(name, waiting(self.console, name)) as held:
+                there = self.same_machine(new.machine)
+                if there is None and (note := held.add(new.machine, new.files)):
+                    self.console.note(note)
+        if there:
+            return ImportedMachine(there)
+        if warning := unprotected(new.machine):
+            new.remarks.append(Remark(warning))
+        # Only one of two machines can set up an engine.
+        other = self.at.setdefault(new.machine.url, name)
+        if other != name:
+            same = f'"{other}" is the same host, at {new.machine.url}'
+            new.remarks.append(Remark(same, Hint("Remove one of the two", "machinectl rm", name)))
+        return ImportedMachine(new.machine, new=True, remarks=tuple(new.remarks))
+
+    def same_machine(self, new: Machine) -> Machine | None:
+        """Return an earlier import, or None for a free name. Raises MachineError for a taken one."""
+        name = new.name
+        taken = next((other for other in [*self.store.names(), *self.planned] if other.lower() == name.lower()), "")
+        if not taken:
+            self.store.check_free(name)
+            return None
+        there = Readable(Records(self.store)).get(taken)
+        # A copy of an imported store has the same machines.
+        if there and taken == name and (self.origin_of(there) or there.url == new.url):
+            return there
+        raise MachineError(
+            f'"{name}" is not taken over: there is another machine "{taken}" here',
+            Hint("Give that one another name, and run this again", "machinectl rename", taken, "<NEW-NAME>"),
+        )
+
+    def converted(self, name: str) -> Conversion:
+        """Raise LeftOut, or MachineError for a broken record."""
+        new = converted_machine(self.root, name)
+        machine = new.machine
+        machine.origin["store"] = self.path
+        machine.context = self.context
+        if machine.driver == "generic":
+            self.add_key(new)
+        if machine.tls:
+            new.remarks += self.add_certificates(machine, new.files)
+        load(machine.driver).where(Instance(name, self.store.directory(name), machine.driver_state))
+        return new
+
+    def add_key(self, new: Conversion) -> None:
+        name = new.machine.name
+        path = key_path(self.root, name, new.key)
+        if new.key or os.path.lexists(path):
+            try:
+                new.files[KEY_FILE] = read_ssh_key(self.root, path)
+            except StoreError as exc:
+                hint = Hint("Name the right one", "machinectl set --ssh-key <FILE>", name)
+                new.remarks.append(Remark(exc.cause, hint))
+        # Without one, the user's own keys open the host.
+        if KEY_FILE not in new.files:
+            state = json.loads(new.machine.driver_state)
+            new.machine.driver_state = json.dumps({**state, "SSHKeyPath": ""})
+        elif not path.startswith(os.path.join(self.root, "")):
+            new.remarks.append(Remark(f"its SSH key is your own {path}: the store now holds a copy"))
+
+    def add_certificates(self, machine: Machine, files: dict[str, bytes]) -> list[Remark]:
+        """Add the machine's own; return remarks."""
+        directory = directory_of(self.root, machine.name)
+        again = Hint("Import those of its engine", "machinectl certs import", machine.name, "<DIR>")
+        if machine.driver == "generic":
+            again |= Hint("or make new ones for both", "machinectl provision", machine.name)
+        if any(os.path.lexists(os.path.join(directory, file)) for file in (CA, CERTIFICATE, KEY)):
+            try:
+                files |= read_certificates(directory)
+            except MachineError as exc:
+                return [Remark(f"its certificates are not taken over: {exc.cause}", again)]
+            return [Remark(expired, again) for expired in expired_files(files)]
+        shared = shared_certificates(self.root)
+        theirs = Hint("If its engine takes those of the store", "machinectl certs import", machine.name, shared)
+        return [Remark("docker-machine has no certificates for it", theirs)]
+
+
+def read_certificates(directory: str) -> dict[str, bytes]:
+    """Return a client's files, and the server's if they have the same CA.
+
+    Expired ones still identify the engine. The CA key is not copied: it opens all machines of that store.
+    """
+    paths = {file: os.path.join(directory, file) for file in (CA, CERTIFICATE, KEY, "server.pem", "server-key.pem")}
+    ca, certificate, key = (read_regular_file(paths[file]) for file in (CA, CERTIFICATE, KEY))
+    files = certs.client_bundle(
+        ca,
+        certificate,
+        key,
+        files=(paths[CA], paths[CERTIFICATE], paths[KEY]),
+        now=when_all_valid(ca, certificate),
+    )
+    try:
+        server, server_key = (read_regular_file(paths[file]) for file in ("server.pem", "server-key.pem"))
+        files |= certs.server_bundle(ca, server, server_key, now=when_all_valid(ca, server))
+    except MachineError:
+        return files
+    return files
+
+
+def when_all_valid(*certificates: bytes) -> datetime:
+    """Return a time when all were already valid."""
+    return max(each.not_before for pem in certificates for each in certs.describe_all(pem))
+
+
+def expired_files(files: Mapping[str, bytes]) -> list[str]:
+    """Return a sentence on the first expired certificate, if any."""
+    ends = {file: certs.describe(files[file]).not_after for file in (CA, CERTIFICATE, "server.pem") if file in files}
+    now = datetime.now(UTC)
+    return [f"its {file} expired on {end:%Y-%m-%d}" for file, end in ends.items() if end < now][:1]

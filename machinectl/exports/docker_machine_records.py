@@ -1,0 +1,285 @@
+"""Read machines of docker-machine's store, and convert them to driver none or generic; never write the store.
+
+STORE/certs/ has the common CA and client certificate; STORE/machines/NAME/ has copies, the server's pair and the SSH
+key. config.json is libmachine/host/host.go; the fields read here are alike in all versions (migrate_v1_v2.go,
+migrate_v2_v3.go).
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import stat
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from machinectl import url as engine_url
+from machinectl.errors import NO_HINT, Hint, MachineError, UsageError
+from machinectl.files.atomic import StoreError, read_file
+from machinectl.machines.config_json import Origin
+from machinectl.machines.docker_machine import default_root, directory_of, is_store, machine_directories
+from machinectl.machines.engine_options import EngineOptions, is_variable
+from machinectl.machines.record import BrokenRecord, Machine, is_name
+from machinectl.machines.spec import MachineSpec
+from machinectl.machines.store.store_paths import DOCKER_MACHINE_RECORD, RECORD
+from machinectl.provision import daemon_json
+from machinectl.provision.target import INSTALL_URL
+from machinectl.url import HIGHEST_PORT, TLS_PORT, EngineURL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from machinectl.driver import OptionValue
+
+VERSIONS = (1, 2, 3)
+# In bytes: records have thousands, the longest SSH key (RSA, 16384 bits) 12,000.
+LONGEST, LONGEST_KEY = 1 << 20, 1 << 16
+PRIVATE_KEY = re.compile(
+    rb"(?:^|\n)-----BEGIN (?:\w+ )?PRIVATE KEY-----\s.*\n-----END (?:\w+ )?PRIVATE KEY-----", re.DOTALL
+)
+# docker-machine's defaults (libmachine/drivers/base.go).
+USER, SSH_PORT, USUAL_KEY = "root", 22, "id_rsa"
+# The key's file name in a machine's directory (drivers/machinectl_generic).
+KEY_FILE = "id_ssh"
+# Characters; no printed text comes near.
+LONGEST_TEXT = 4096
+FIELD_KINDS = {str: "text of one line", tuple: "list of texts", int: "port"}
+
+
+class LeftOut(MachineError):
+    """The record is valid, but cannot be imported."""
+
+
+class Odd(ValueError):
+    """Not a docker-machine record; the text says why."""
+
+
+class Remark(NamedTuple):
+    text: str
+    hint: Hint = NO_HINT
+
+
+@dataclass
+class Conversion:
+    """`key` is the recorded path of the SSH key, `files` are contents by file name."""
+
+    machine: Machine
+    key: str
+    remarks: list[Remark]
+    files: dict[str, bytes] = field(default_factory=dict)
+
+
+def usual_root() -> str:
+    """Prefer docker-machine's variable, which is also ours, if it names its store."""
+    named = os.environ.get("MACHINE_STORAGE_PATH", "")
+    return os.path.abspath(named) if named and is_store(named) else default_root()
+
+
+def old_machine_names(root: str) -> list[str]:
+    """Return all machines that are not ours. Raises StoreError for other directories."""
+    place = os.path.join(root, "machines")
+    try:
+        os.listdir(place)
+    except (OSError, ValueError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else str(exc)
+        hint = Hint("Name the directory that holds certs and machines; see", "ls -la", root)
+        raise StoreError(f"{root} is not a store of docker-machine: {place}: {reason}", hint) from exc
+    return [
+        name
+        for name in machine_directories(root)
+        if not os.path.lexists(os.path.join(directory_of(root, name), RECORD))
+    ]
+
+
+def converted_machine(root: str, name: str) -> Conversion:
+    """Raise LeftOut, BrokenRecord, or StoreError without permission."""
+    if not is_name(name):
+        raise BrokenRecord(
+            f"The machine {name!r} in docker-machine's store has an invalid name",
+            Hint("Look at what it is", "ls -la", os.path.join(root, "machines")),
+        )
+    path = os.path.join(directory_of(root, name), DOCKER_MACHINE_RECORD)
+    why: Exception
+    try:
+        return convert(root, name, json.loads(read_file(path, LONGEST)))
+    except PermissionError as exc:
+        raise StoreError(f"Cannot read {path}: {exc.strerror}", Hint("See", "ls -l", path)) from exc
+    except OSError as exc:
+        why, what = exc, f"cannot be read ({exc.strerror})"
+    except UsageError as exc:
+        why, what = exc, f"says no address that can be used: {exc.cause}"
+    except Odd as exc:
+        why, what = exc, str(exc)
+    except (ValueError, RecursionError) as exc:
+        why, what = exc, f"is not JSON ({exc})"
+    raise BrokenRecord(
+        f'docker-machine\'s config.json of "{name}" {what}',
+        Hint("Restore it from a backup; or register its host by hand", "machinectl create <USER>@<ADDRESS>", name),
+    ) from why
+
+
+def convert(root: str, name: str, data: Any) -> Conversion:
+    """Convert a record's JSON. Raises Odd, LeftOut, or UsageError for a wrong address."""
+    record = as_object(data, "config.json")
+    version = record.get("ConfigVersion")
+    if version not in VERSIONS or type(version) is not int:
+        known = "docker-machine 0.2 to 0.16 write 1, 2 or 3"
+        raise Odd(f"has the ConfigVersion {json.dumps(version)[:40]}; {known}")
+    state = as_object(record.get("Driver"), "Driver")
+    options = as_object(record.get("HostOptions") or {}, "HostOptions")
+    engine = as_object(options.get("EngineOptions") or {}, "EngineOptions")
+    auth = as_object(options.get("AuthOptions") or {}, "AuthOptions")
+    driver = read_field(record, "DriverName", str)
+    if not driver:
+        raise Odd('has no "DriverName"')
+    written = read_field(state, "MachineName", str) or name
+    if written != name:
+        raise Odd(f'is that of the machine "{written}"')
+    key = read_field(state, "SSHKeyPath", str)
+    kept, remarks = engine_options(engine, auth)
+    pairs = (label.partition("=") for label in read_field(engine, "Labels", tuple))
+    labels = {key: value for key, _, value in pairs if key.strip()}
+    machine = generic_machine(name, state) if driver == "generic" else none_machine(name, driver, state)
+    machine.spec = MachineSpec(machine.driver, machine.options, machine.tls, labels, kept)
+    machine.origin = Origin(root, name, driver).dump()
+    if driver not in {"none", "generic"}:
+        made = f"docker-machine's driver {driver} made its host: its URL and certificates are registered, no more"
+        remarks.append(Remark(made))
+    return Conversion(machine, key, remarks)
+
+
+def none_machine(name: str, driver: str, state: Mapping[str, Any]) -> Machine:
+    """Register the engine's URL; also of a host that another driver made."""
+    address = read_field(state, "IPAddress", str)
+    url = read_field(state, "URL", str) if driver == "none" else host_url(state) if address else ""
+    url = url or address
+    if not url:
+        raise LeftOut(
+            "its record has no address of the engine",
+            Hint("If you know it", "machinectl create -d none --url <URL>", name),
+        )
+    # Without a scheme, it is host and port.
+    url = engine_url.with_port(url if "://" in url else f"tcp://{url}", tls=True)
+    # docker-machine sets up engines only with TLS.
+    machine = Machine(name, "none", url=url, tls=driver != "none" or engine_url.uses_tls(url))
+    machine.driver_state, machine.options = json.dumps({"URL": url}), {"url": url}
+    return machine
+
+
+def generic_machine(name: str, state: Mapping[str, Any]) -> Machine:
+    """Keep a state that resembles docker-machine's."""
+    user, port = read_field(state, "SSHUser", str) or USER, read_field(state, "SSHPort", int) or SSH_PORT
+    address, engine_port = bare_address(state), read_field(state, "EnginePort", int) or TLS_PORT
+    if not address:
+        raise LeftOut(
+            "its record has no address", Hint("If you know it", "machinectl create", f"{user}@<ADDRESS>", name)
+        )
+    engine_url.parse_url(str(EngineURL("ssh", user=user, host=address, port=port)))
+    machine = Machine(name, "generic", url=host_url(state), tls=True)
+    machine.driver_state = json.dumps(
+        {
+            "IPAddress": address,
+            "SSHUser": user,
+            "SSHPort": port,
+            "SSHKeyPath": KEY_FILE,
+            "EnginePort": engine_port,
+        }
+    )
+    options: dict[str, OptionValue] = {
+        "generic-ip-address": address,
+        "generic-ssh-user": user,
+        "generic-ssh-port": port,
+        "generic-engine-port": engine_port,
+    }
+    machine.options = options
+    return machine
+
+
+def host_url(state: Mapping[str, Any]) -> str:
+    port = read_field(state, "EnginePort", int) or TLS_PORT
+    url = str(EngineURL("tcp", host=bare_address(state), port=port))
+    engine_url.parse_url(url)
+    return url
+
+
+def bare_address(state: Mapping[str, Any]) -> str:
+    return str(read_field(state, "IPAddress", str)).removeprefix("[").removesuffix("]")
+
+
+def engine_options(engine: Mapping[str, Any], auth: Mapping[str, Any]) -> tuple[EngineOptions, list[Remark]]:
+    """Return the options, and what is not imported (libmachine/engine/engine.go, libmachine/auth/auth.go)."""
+    options, env = read_field(engine, "ArbitraryFlags", tuple), read_field(engine, "Env", tuple)
+    install_url = read_field(engine, "InstallURL", str)
+    kept = EngineOptions(
+        options=tuple(option for option in options if is_option(option)),
+        env=tuple(variable for variable in env if is_variable(variable)),
+        insecure_registries=read_field(engine, "InsecureRegistry", tuple),
+        registry_mirrors=read_field(engine, "RegistryMirror", tuple),
+        tls_sans=read_field(auth, "ServerCertSANs", tuple),
+        storage_driver=read_field(engine, "StorageDriver", str),
+        install_url="" if install_url == INSTALL_URL else install_url,
+    )
+    left = [f"--engine-opt {option}" for option in options if option not in kept.options]
+    # The value may be a password.
+    left += [f"--engine-env {variable.partition('=')[0]}" for variable in env if variable not in kept.env]
+    left += [key for key in ("Dns", "GraphDir", "Ipv6", "LogLevel", "SelinuxEnabled") if engine.get(key)]
+    return kept, [Remark(f"not imported, and unchanged on the host: {', '.join(left)}")] if left else []
+
+
+def is_option(option: str) -> bool:
+    try:
+        daemon_json.option_keys([option], {})
+    except UsageError:
+        return False
+    return True
+
+
+def as_object(value: Any, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise Odd(f"has a {what} that is not a JSON object")
+    return value
+
+
+def read_field(data: Mapping[str, Any], key: str, kind: type) -> Any:
+    """Return a value, the kind's empty one for null or a missing key. Raises Odd."""
+    value = data.get(key)
+    if value is None:
+        return kind()
+    if kind is tuple and isinstance(value, list) and all(map(is_line, value)):
+        return tuple(value)
+    if (kind is str and is_line(value)) or (kind is int and type(value) is int and 0 <= value <= HIGHEST_PORT):
+        return value
+    raise Odd(f'has a "{key}" that is no {FIELD_KINDS[kind]}')
+
+
+def is_line(value: Any) -> bool:
+    return isinstance(value, str) and value.isprintable() and len(value) <= LONGEST_TEXT
+
+
+def read_ssh_key(root: str, path: str) -> bytes:
+    """Return a private key: the user's file, for root also the store's owner's. Raises StoreError."""
+    owners = {os.geteuid()} if os.geteuid() else {0, os.stat(root).st_uid}
+    try:
+        # Opening a device may have effects: check before.
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "Not a regular file", path)  # noqa: TRY301 (worded below)
+        if status.st_uid not in owners:
+            raise OSError(errno.EPERM, "It is another user's", path)  # noqa: TRY301
+        key = read_file(path, LONGEST_KEY)
+    except OSError as exc:
+        raise StoreError(
+            f"its SSH key {path} cannot be read: {exc.strerror}", Hint("See", "ls -l", os.path.dirname(path))
+        ) from exc
+    if not PRIVATE_KEY.search(key):
+        raise StoreError(f"its SSH key {path} is not a private key", Hint("See", "ls -l", os.path.dirname(path)))
+    return key
+
+
+def key_path(root: str, name: str, recorded: str) -> str:
+    """Return where the SSH key is: in the machine's directory, else where it was recorded."""
+    last = re.split(r"[/\\]", recorded)[-1] or USUAL_KEY
+    own = os.path.join(directory_of(root, name), last)
+    return recorded if os.path.isabs(recorded) and not os.path.lexists(own) and os.path.lexists(recorded) else own

@@ -1,0 +1,712 @@
+"""`access request`, `accept` and `renew`: the computer that asks for access to machines of somebody else."""
+
+from __future__ import annotations
+
+import base64
+import errno
+import json
+import os
+import pty
+import re
+import subprocess
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from machinectl import certs
+from machinectl.access.accepting import acceptance, access_accept
+from machinectl.access.access_answer import new_access_answer, read_access_answer
+from machinectl.access.access_request import read_access_request
+from machinectl.access.listing import access_ls
+from machinectl.access.requesting import access_request
+from machinectl.certs import issuing, pem
+from machinectl.console import SilentConsole
+from machinectl.errors import MachineError
+from machinectl.files import atomic
+from machinectl.machines.own_access import whom_to_ask
+from machinectl.machines.record import Machine, Phase, waits_for_access
+from tests.support.in_process import machinectl
+from tests.support.owners import HOST_KEY, Owner
+from tests.support.program import COMMAND, at_terminal, everything, killed_at
+from tests.support.real import need
+from tests.support.registered import added
+
+if TYPE_CHECKING:
+    from machinectl.machines.store import Store
+
+WAITS = re.compile(r'Machine "(\S+)" has been waiting for access since \d{4}-\d\d-\d\d')
+
+
+@pytest.fixture
+def owner() -> Owner:
+    return Owner()
+
+
+def asked(store: Store, *words: str) -> str:
+    done = machinectl("access", "request", *words, store=store.root)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def accepted(store: Store, answer: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return machinectl("access", "accept", "-y", *words, store=store.root, stdin=answer)
+
+
+def content(store: Store, name: str, file: str) -> bytes:
+    return Path(store.directory(name), file).read_bytes()
+
+
+def test_request_and_answer_make_a_ready_machine(store: Store, owner: Owner) -> None:
+    request = asked(store, "orionbox")
+    done = accepted(store, owner.text(request))
+    assert done.returncode == 0
+    assert re.fullmatch(r"orionbox: ready, until \d{4}-\d\d-\d\d \d\d:\d\d UTC\n", done.stdout)
+    assert done.stderr.endswith("Use it: eval $(machinectl env orionbox)\n")
+    machine = store.read_ready("orionbox")
+    assert (machine.driver, machine.url, machine.tls, machine.labels) == (
+        "none",
+        "tcp://192.0.2.29:2376",
+        True,
+        {"role": "web"},
+    )
+    assert content(store, "orionbox", "ca.pem") == owner.ca.certificate
+    assert content(store, "orionbox", "known_hosts").decode() == f"{HOST_KEY}\n"
+    assert not os.path.lexists(os.path.join(machine.directory, "access-request.txt"))
+    assert "DOCKER_HOST" in machinectl("env", "orionbox", store=store.root).stdout
+
+
+def test_the_private_key_is_private_and_in_no_text(store: Store, owner: Owner) -> None:
+    """Search both stores, what was printed and what was sent."""
+    request = machinectl("access", "request", "orionbox", store=store.root)
+    answer = owner.text(request.stdout)
+    done = machinectl("--debug", "access", "accept", "-y", store=store.root, stdin=answer)
+    path = Path(store.directory("orionbox"), "key.pem")
+    assert path.stat().st_mode & 0o777 == 0o600
+    key = path.read_bytes()
+    secret = base64.b64decode(b"".join(key.splitlines()[1:-1]))[36:68]
+    texts = [request.stdout, request.stderr, answer, done.stdout, done.stderr]
+    sent = [read_access_request(request.stdout.encode()).content, read_access_answer(answer.encode()).content]
+    files = [each.read_bytes() for each in Path(store.root).rglob("*") if each.is_file() and each != path]
+    assert files
+    for data in (*map(str.encode, texts), *sent, *files):
+        assert secret not in data
+        assert key.splitlines()[1] not in data
+
+
+def test_a_repeated_request_is_the_same(store: Store) -> None:
+    first = asked(store, "work:orionbox", "web1")
+    assert asked(store, "work:orionbox", "web1") == first
+    assert asked(store, "web1", "work") == first
+    assert store.names() == ["web1", "work"]
+
+
+@pytest.mark.parametrize("words", [("web1", "web2"), ("web1", "--for", "carol")])
+def test_a_request_with_something_new_says_what_it_replaces(store: Store, owner: Owner, words: tuple[str, ...]) -> None:
+    first = asked(store, "work:orionbox", "web1", "--for", "alice")
+    done = machinectl("access", "request", *words, store=store.root)
+    assert done.stdout != first
+    assert "This is a new request: an answer to the earlier one for web1 is refused from now on" in done.stderr
+    accept = accepted(store, owner.text(first))
+    assert accept.stdout.startswith("work: ready")
+    assert '"web1" was removed here, or asked for again, and is left out' in accept.stderr
+
+
+def test_the_answer_to_the_earlier_request_of_all_its_machines_is_refused(store: Store, owner: Owner) -> None:
+    answer = owner.answer(asked(store, "orionbox", "web1"))
+    asked(store, "web1", "web2")
+    text = new_access_answer(answer.request, answer.sender, answer.machines[1:]).text()
+    error = refused(store, text)
+    assert error.cause == "The machines of this answer were removed here, or asked for again: web1"
+    assert error.hint == "See the last request, or make one: machinectl access request web1"
+
+
+def test_the_owners_name_of_this_computer_is_shown_and_kept(store: Store, owner: Owner) -> None:
+    owner.who = "dave+ci"
+    done = accepted(store, owner.text(asked(store, "orionbox", "web1", "--for", "alice")))
+    assert "  orionbox as dave+ci at tcp://192.0.2.29:2376, until" in done.stderr
+    assert [row.holder for row in access_ls(store, [])] == ["dave+ci", "dave+ci"]
+    ended = machinectl("access", "end", "-y", "dave+ci", "orionbox", store=store.root)
+    assert "Ask bob@desk to type: machinectl access end dave+ci orionbox" in ended.stderr
+    owner.who = "carol"
+    renewal = machinectl("access", "renew", "web1", store=store.root).stdout
+    assert read_access_request(renewal.encode()).sender == "dave+ci"
+    accepted(store, owner.text(renewal))
+    machinectl("access", "renew", store=store.root)
+    assert [row.holder for row in access_ls(store, [])] == ["dave+ci", "carol"]
+
+
+@pytest.mark.parametrize("who", ["al ice", "owner's", "abcd-efgh-2345-wxyz", "-"])
+def test_a_name_in_a_certificate_that_no_holder_has_is_left_out(store: Store, owner: Owner, who: str) -> None:
+    owner.who = who
+    done = accepted(store, owner.text(asked(store, "orionbox", "--for", "alice")))
+    assert f" as {who}" not in done.stderr
+    assert [row.holder for row in access_ls(store, [])] == ["alice"]
+
+
+def test_a_renamed_machine_still_gets_its_answer(store: Store, owner: Owner) -> None:
+    request = asked(store, "orionbox")
+    machinectl("rename", "orionbox", "work", store=store.root)
+    assert accepted(store, owner.text(request)).stdout.startswith("work: ready")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("env", "orionbox"),
+        ("status", "orionbox"),
+        ("url", "orionbox"),
+        ("ip", "orionbox"),
+        ("config", "orionbox"),
+        ("docker", "orionbox", "--", "ps"),
+        ("ssh", "orionbox"),
+        ("start", "orionbox"),
+        ("provision", "orionbox"),
+        ("set", "--label", "role=web", "orionbox"),
+        ("access", "renew", "orionbox"),
+    ],
+)
+def test_commands_say_that_a_machine_waits(store: Store, words: tuple[str, ...]) -> None:
+    asked(store, "orionbox")
+    done = machinectl(*words, store=store.root)
+    assert WAITS.search(done.stderr), done.stderr
+    assert "With the owner's answer: machinectl access accept; see" in done.stderr
+    assert "see the request: machinectl access request orionbox\n" in done.stderr
+    assert done.returncode != 0
+
+
+def test_names_that_are_taken_are_refused_with_another_one(store: Store) -> None:
+    added(store, Machine("orionbox", "none", url="tcp://192.0.2.1:2376", tls=True))
+    done = machinectl("access", "request", "orionbox", store=store.root)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert '"orionbox" is here already' in done.stderr
+    assert "machinectl access request <NAME>:orionbox" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("web1", "web1"), '"web1" is named twice'),
+        (("a:web1", "b:web1"), '"web1" is named twice'),
+        (("a:web1", "A:web2"), "is named twice"),
+        (("../etc",), "Invalid hostname"),
+        (("a:",), "Invalid hostname"),
+        ((), "one or more machine names"),
+        (("web1", "--for", "owner"), "no other holder's name"),
+        (("web1", "--for", ""), "--for is empty"),
+        (("web1", "--for", "al ice"), "cannot be a holder's name"),
+        (("web1", "--for", "a" * 52), "at most 51 are allowed"),
+    ],
+)
+def test_wrong_requests_make_nothing(store: Store, words: tuple[str, ...], why: str) -> None:
+    done = machinectl("access", "request", *words, store=store.root)
+    assert done.returncode != 0
+    assert why in done.stderr
+    assert store.names() == []
+
+
+def test_docker_machines_store_is_not_used(tmp_path: Path) -> None:
+    root = tmp_path / "docker-machine"
+    (root / "machines" / "old").mkdir(parents=True, mode=0o755)
+    (root / "machines" / "old" / "config.json").write_text("{}")
+    modes = {path: path.stat().st_mode for path in root.rglob("*")}
+    done = machinectl("access", "request", "orionbox", store=str(root))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is docker-machine's store: its rm would delete a machine" in done.stderr
+    assert {path: path.stat().st_mode for path in root.rglob("*")} == modes
+
+
+def test_a_request_is_written_to_a_new_file_only(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "request.txt"
+    for _ in range(2):
+        done = machinectl("access", "request", "orionbox", "-o", file, store=store.root)
+        assert (done.returncode, done.stdout) == (0, "")
+    assert read_access_request(file.read_bytes()).machines[0].name == "orionbox"
+    file.write_text("mine")
+    done = machinectl("access", "request", "orionbox", "-o", file, store=store.root)
+    assert done.returncode == 1
+    assert file.read_text() == "mine"
+
+
+@pytest.mark.parametrize("file", ["there.txt", "missing/request.txt"])
+def test_a_request_whose_file_cannot_be_written_changes_nothing(
+    store: Store, owner: Owner, tmp_path: Path, file: str
+) -> None:
+    first = asked(store, "orionbox", "--for", "alice")
+    (tmp_path / "there.txt").write_text("mine")
+    done = machinectl("access", "request", "orionbox", "web1", "-o", tmp_path / file, store=store.root)
+    assert done.returncode == 1
+    assert "This is a new request" not in done.stderr
+    assert store.names() == ["orionbox"]
+    assert accepted(store, owner.text(first)).stdout.startswith("orionbox: ready")
+
+
+def test_a_renewal_whose_file_is_there_changes_nothing(store: Store, owner: Owner, tmp_path: Path) -> None:
+    accepted(store, owner.text(asked(store, "orionbox", "web1")))
+    first = machinectl("access", "renew", "orionbox", store=store.root).stdout
+    file = tmp_path / "request.txt"
+    file.write_text("mine")
+    assert machinectl("access", "renew", "-o", file, store=store.root).returncode == 1
+    assert accepted(store, owner.text(first)).stdout.startswith("orionbox: renewed")
+
+
+def test_who_has_access_here_alone_is_told_whom_to_ask(store: Store, owner: Owner) -> None:
+    accepted(store, owner.text(asked(store, "orionbox", "--for", "alice")))
+    done = machinectl("access", "end", "alice", "--all", store=store.root)
+    assert done.returncode == 1
+    assert '"orionbox" is shared by bob@desk, who can end your access' in done.stderr
+
+
+def test_other_users_cannot_change_a_request_whatever_the_umask_is(store: Store, tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        machinectl("access", "request", "orionbox", "-o", tmp_path / "request.txt", store=store.root)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "request.txt").stat().st_mode & 0o002 == 0
+
+
+def test_a_pipe_needs_the_option_that_does_not_ask(store: Store, owner: Owner) -> None:
+    done = machinectl("access", "accept", store=store.root, stdin=owner.text(asked(store, "orionbox")))
+    assert done.returncode == 1
+    assert "machinectl access accept -y <FILE>" in done.stderr
+    assert store.read("orionbox").phase == Phase.CREATING
+
+
+def test_an_answer_is_accepted_once(store: Store, owner: Owner) -> None:
+    answer = owner.text(asked(store, "orionbox"))
+    accepted(store, answer)
+    again = accepted(store, answer)
+    assert (again.returncode, again.stdout) == (0, "")
+    assert "This answer was accepted already: orionbox" in again.stderr
+
+
+def typed(store: Store, text: str, *answers: str) -> str:
+    """Paste text at a terminal, without ^D, and answer what is asked then."""
+    with at_terminal("access", "accept", store=store.root, environment={"NO_COLOR": "1"}) as (process, ours):
+        said = b""
+        while b"END line" not in said:
+            said += os.read(ours, 1 << 16)
+        os.write(ours, text.encode())
+        for answer in answers:
+            while b"Are the fingerprints the same? [y/N]" not in said:
+                said += os.read(ours, 1 << 16)
+            os.write(ours, f"{answer}\n".encode())
+        rest = everything(ours)
+        process.wait(60)
+    return said.decode() + rest
+
+
+def test_a_pasted_answer_ends_with_its_end_line(store: Store, owner: Owner) -> None:
+    answer = owner.answer(asked(store, "orionbox"))
+    said = typed(store, f"```\n{answer.text()}", "y")
+    assert "Paste the answer, up to its END line" in said
+    assert f"The answer's fingerprint is {answer.fingerprint}. Compare it with bob@desk on the phone" in said
+    assert "Anyone with access is root on the hosts" in said
+    assert store.read("orionbox").phase == Phase.READY
+
+
+@pytest.mark.parametrize(("answer", "status", "phase"), [("y", 0, Phase.READY), ("n", 1, Phase.CREATING)])
+def test_a_pipe_at_a_terminal_is_asked_there(
+    store: Store, owner: Owner, tmp_path: Path, answer: str, status: int, phase: str
+) -> None:
+    need("setsid")
+    (tmp_path / "answer.txt").write_text(owner.text(asked(store, "orionbox")))
+    ours, theirs = pty.openpty()
+    line = f"cat answer.txt | {' '.join(COMMAND)} access accept"
+    process = subprocess.Popen(
+        ["setsid", "--ctty", "sh", "-c", line],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=tmp_path,
+        env={**os.environ, "MACHINE_STORAGE_PATH": store.root, "NO_COLOR": "1"},
+    )
+    os.close(theirs)
+    said = b""
+    while b"Are the fingerprints the same? [y/N]" not in said:
+        said += os.read(ours, 1 << 16)
+    os.write(ours, f"{answer}\n".encode())
+    everything(ours)
+    os.close(ours)
+    assert process.wait(60) == status
+    assert store.read("orionbox").phase == phase
+
+
+def test_other_fingerprints_change_nothing(store: Store, owner: Owner) -> None:
+    said = typed(store, owner.text(asked(store, "orionbox")), "n")
+    assert "Nothing was accepted" in said
+    assert store.read("orionbox").phase == Phase.CREATING
+
+
+def refused(store: Store, answer: str) -> MachineError:
+    """Return why an answer is refused; it changes nothing."""
+    before = {path: path.read_bytes() for path in Path(store.machines).rglob("*") if path.is_file()}
+    with pytest.raises(MachineError) as found:
+        acceptance(store, read_access_answer(answer.encode()))
+    done = accepted(store, answer)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert found.value.cause in done.stderr.replace("\n", " ")
+    assert before == {path: path.read_bytes() for path in Path(store.machines).rglob("*") if path.is_file()}
+    return found.value
+
+
+def test_an_answer_for_another_computer_is_refused(store: Store, owner: Owner, tmp_path: Path) -> None:
+    from machinectl.machines.store import Store
+
+    other = Store(str(tmp_path / "other"))
+    answer = owner.text(asked(other, "orionbox"))
+    assert "No machine here has asked for this answer" in refused(store, answer).cause
+    asked(store, "orionbox")
+    assert "No machine here has asked for this answer" in refused(store, answer).cause
+
+
+def test_an_answer_for_another_key_is_refused(store: Store, owner: Owner) -> None:
+    request = asked(store, "orionbox")
+    public = certs.own_public_key(certs.new_key())
+    assert 'another key than that of "orionbox"' in refused(store, owner.text(request, key=public.digest)).cause
+    csr = certs.signing_request(certs.new_key(), "eve")
+    certificate = owner.signed(csr, datetime.now(UTC) + timedelta(days=1), datetime.now(UTC))
+    text = owner.text(request, certificate=certificate, until=certs.describe(certificate).not_after)
+    assert 'another key than that of "orionbox"' in refused(store, text).cause
+
+
+def test_a_cas_certificate_is_refused(store: Store, owner: Owner) -> None:
+    request = asked(store, "orionbox")
+    public = read_access_request(request.encode()).machines[0].key
+    key = content(store, "orionbox", "key.pem")
+    assert certs.own_public_key(key) == public
+    now, name = datetime.now(UTC), issuing.common_name("x")
+    private = pem.read_private_key(key, "key.pem")
+    built = issuing.unsigned(name, name, private.public_key(), now, now + timedelta(days=7))
+    built = built.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    authority = pem.certificate_pem([built.sign(private, hashes.SHA256())])
+    text = owner.text(request, certificate=authority, until=certs.describe(authority).not_after)
+    assert "The certificate in the answer is not a client's" in refused(store, text).cause
+
+
+def test_only_a_clients_certificate_is_accepted(store: Store, owner: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = asked(store, "orionbox")
+    plain = owner.text(request)
+    for extensions in ((), (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]),)):
+        with monkeypatch.context() as patched:
+            patched.setattr(issuing, "CLIENT_EXTENSIONS", extensions)
+            text = owner.text(request)
+        assert "is not a client's" in refused(store, text).cause
+    assert accepted(store, plain).returncode == 0
+
+
+def test_an_older_answer_does_not_replace_a_newer_one(store: Store, owner: Owner) -> None:
+    request = asked(store, "orionbox")
+    older = owner.answer(request, now=datetime.now(UTC) - timedelta(minutes=5)).text()
+    accepted(store, owner.text(request))
+    assert refused(store, older).cause == 'A newer answer to this request was accepted already for "orionbox"'
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "[::1]", "localhost", "localhost.", "LOCALHOST", "0.0.0.0", "[::]", "[::ffff:127.0.0.1]"],
+)
+def test_a_url_that_leads_to_this_computer_gets_a_warning(store: Store, owner: Owner, host: str) -> None:
+    owner.url = f"tcp://{host}:2376"
+    done = accepted(store, owner.text(asked(store, "orionbox")))
+    assert done.returncode == 0
+    assert (
+        f'Warning: The URL of "orionbox", tcp://{host}:2376, has an address that is no host\'s own (this computer)'
+        in done.stderr
+    )
+
+
+def test_addresses_that_are_no_hosts_own_are_named_though_the_list_is_cut(store: Store, owner: Owner) -> None:
+    first = tuple(f"{number}.a-rather-long-name.example" for number in range(4))
+    strange = ("localhost.", "0.0.0.0", "fe80::1", "224.0.0.1", "255.255.255.255")
+    answer = owner.answer(asked(store, "orionbox"), addresses=(*first, *strange))
+    said = accepted(store, answer.text()).stderr
+    assert f" or {', '.join(first[:2])} and 7 more, until" in said
+    assert (
+        'unusual addresses for "orionbox": localhost. (this computer), 0.0.0.0 (this computer), fe80::1 (link-local), '
+        "224.0.0.1 (multicast), 255.255.255.255 (reserved)\n" in said
+    )
+    assert f"machinectl set --address {' --address '.join(first)} orionbox\n" in said
+
+
+def test_an_answer_with_another_machines_address_gets_a_warning(store: Store, owner: Owner) -> None:
+    added(store, Machine("prod", "none", url="tcp://192.0.2.7:2376"))
+    answer = owner.answer(asked(store, "orionbox"), addresses=("192.0.2.7", "192.0.2.8"))
+    said = accepted(store, answer.text()).stderr
+    assert 'Warning: The answer gives "orionbox" an address of the machine "prod": 192.0.2.7\n' in said
+    assert "192.0.2.8\nUnless" not in said
+
+
+def test_labels_are_cut_and_the_fingerprint_stands_last(store: Store, owner: Owner) -> None:
+    labels = tuple((f"label{at}", "x" * 50) for at in range(100))
+    answer = owner.answer(asked(store, "orionbox"), labels=labels)
+    said = accepted(store, answer.text()).stderr
+    [line] = [line for line in said.splitlines() if "at tcp://" in line]
+    assert re.search(r" UTC; labels: label0=x+ and 99 more$", line)
+    assert len(line) < 160
+    assert said.index(answer.fingerprint) > said.index(line)
+    assert dict(labels) == store.read("orionbox").labels
+
+
+@pytest.mark.parametrize("words", ["abcd-efgh-2345-wxyz", "ABCD EFGH 2345 WXYZ", "\u0430bcd-efgh-2345-wxyz"])
+def test_labels_show_no_other_fingerprint(store: Store, owner: Owner, words: str) -> None:
+    answer = owner.answer(asked(store, "orionbox"), labels=(("role", "web"), ("the fingerprint is", words)))
+    said = accepted(store, answer.text()).stderr
+    assert "; labels: role=web the fingerprint is=" in said
+    assert words not in said
+    assert answer.fingerprint in said
+    assert store.read("orionbox").labels["the fingerprint is"] == words
+
+
+def test_a_url_shows_no_other_fingerprint(store: Store, owner: Owner) -> None:
+    owner.url = "tcp://fingerprint-abcd-efgh-2345-wxyz.example:2376"
+    said = accepted(store, owner.text(asked(store, "orionbox"))).stderr
+    assert "orionbox at tcp://fingerp\u2026.example:2376, until" in said
+
+
+def test_a_name_like_a_fingerprint_is_refused(store: Store) -> None:
+    done = machinectl("access", "request", "web1", "--for", "abcd-efgh-2345-wxyz", store=store.root)
+    assert done.returncode == 2
+    assert "'abcd-efgh-2345-wxyz' could be taken for a fingerprint" in done.stderr
+    assert store.names() == []
+
+
+def test_an_answer_with_other_machines_is_refused(store: Store, owner: Owner) -> None:
+    request = asked(store, "orionbox")
+    answer = owner.answer(request)
+    more = [*answer.machines, replace(answer.machines[0], name="web1")]
+    text = new_access_answer(answer.request, answer.sender, more).text()
+    assert refused(store, text).cause == "The answer names machines that you did not ask for: web1"
+
+
+def test_an_answer_for_a_part_leaves_the_others_waiting(store: Store, owner: Owner) -> None:
+    answer = owner.answer(asked(store, "orionbox", "web1"))
+    text = new_access_answer(answer.request, answer.sender, answer.machines[1:]).text()
+    assert accepted(store, text).stdout.startswith("web1: ready")
+    assert store.read("orionbox").phase == Phase.CREATING
+    assert asked(store, "orionbox")
+
+
+def test_an_answer_for_a_removed_machine_is_left_out_or_refused(store: Store, owner: Owner) -> None:
+    answer = owner.text(asked(store, "orionbox", "web1"))
+    machinectl("rm", "-y", "web1", store=store.root)
+    done = accepted(store, answer)
+    assert done.stdout.startswith("orionbox: ready")
+    assert '"web1" was removed here, or asked for again, and is left out' in done.stderr
+    machinectl("rm", "-y", "orionbox", store=store.root)
+    assert "or the machine was removed" in refused(store, answer).cause
+
+
+def test_an_expired_answer_says_since_when(store: Store, owner: Owner) -> None:
+    request = asked(store, "orionbox")
+    answer = owner.answer(request, now=datetime.now(UTC) - timedelta(days=9))
+    error = refused(store, answer.text())
+    assert re.fullmatch(
+        r"The certificate in the answer expired on \S+ \S+ UTC, 2 days ago by the clock here", error.cause
+    )
+    assert error.hint.startswith("Ask for a new one: machinectl access request orionbox")
+
+
+def test_a_renewal_keeps_the_key_and_replaces_the_certificate(store: Store, owner: Owner) -> None:
+    accepted(store, owner.text(asked(store, "work:orionbox")))
+    key, before = content(store, "work", "key.pem"), content(store, "work", "cert.pem")
+    done = machinectl("access", "renew", store=store.root)
+    assert machinectl("access", "renew", "work", store=store.root).stdout == done.stdout
+    assert content(store, "work", "cert.pem") == before
+    again = accepted(store, owner.text(done.stdout, lifetime=timedelta(days=30)))
+    assert again.stdout.startswith("work: renewed, until")
+    assert ", a new certificate" in again.stderr
+    assert content(store, "work", "key.pem") == key
+    assert content(store, "work", "cert.pem") != before
+    assert content(store, "work", "ca.pem") == owner.ca.certificate
+
+
+def test_a_renewal_changes_nothing_but_certificates_and_names_a_new_url(store: Store, owner: Owner) -> None:
+    accepted(store, owner.text(asked(store, "orionbox"), addresses=("10.8.0.29",)))
+    machinectl("set", "--url", "tcp://198.51.100.7:2376", "--label", "vpn=yes", "orionbox", store=store.root)
+
+    def renewed() -> str:
+        text = owner.text(machinectl("access", "renew", store=store.root).stdout, addresses=("10.8.0.30",))
+        return accepted(store, text).stderr
+
+    assert "another URL" not in renewed()
+    owner.url = "tcp://192.0.2.30:2376"
+    said = renewed()
+    assert 'Warning: The owner has another URL for "orionbox" now: tcp://192.0.2.30:2376\n' in said
+    assert "machinectl set --url tcp://192.0.2.30:2376 orionbox\n" in said
+    assert "another URL" not in renewed()
+    machine = store.read("orionbox")
+    assert (machine.url, machine.addresses) == ("tcp://198.51.100.7:2376", ["10.8.0.29"])
+    assert machine.labels["vpn"] == "yes"
+
+
+def test_a_renewal_with_another_ca_gets_a_warning(store: Store, owner: Owner) -> None:
+    def renewed() -> str:
+        return accepted(store, owner.text(machinectl("access", "renew", store=store.root).stdout)).stderr
+
+    accepted(store, owner.text(asked(store, "orionbox")))
+    assert "another CA" not in renewed()
+    owner.ca = certs.new_ca("machinectl orionbox")
+    assert 'Warning: The answer gives "orionbox" another CA: it may be another engine\n' in renewed()
+    assert "another CA" not in renewed()
+
+
+@pytest.mark.parametrize("lost", ["ca.pem", "cert.pem"])
+def test_a_certificate_that_was_lost_comes_with_a_renewal(store: Store, owner: Owner, lost: str) -> None:
+    accepted(store, owner.text(asked(store, "orionbox")))
+    before = content(store, "orionbox", lost)
+    Path(store.directory("orionbox"), lost).unlink()
+    said = machinectl("env", "orionbox", store=store.root).stderr
+    assert "machinectl access renew orionbox" in said
+    done = accepted(store, owner.text(machinectl("access", "renew", store=store.root).stdout))
+    assert (done.returncode, done.stdout.partition(",")[0]) == (0, "orionbox: renewed")
+    # Somebody else's engine may be behind an answer that fits.
+    assert ("is missing here, so that the CA of the answer cannot be compared" in done.stderr) is (lost == "ca.pem")
+    if lost == "ca.pem":
+        assert content(store, "orionbox", lost) == before
+
+
+def test_who_has_lost_the_key_asks_for_access_with_a_new_one(store: Store, owner: Owner) -> None:
+    accepted(store, owner.text(asked(store, "work:orionbox", "--for", "alice")))
+    Path(store.directory("work"), "key.pem").unlink()
+    again = "machinectl rm work; machinectl access request --for alice work:orionbox"
+    assert again in machinectl("env", "work", store=store.root).stderr
+    done = machinectl("access", "renew", "work", store=store.root)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == 'Error: The key of "work", key.pem, is missing here'
+    assert done.stderr.splitlines()[1].endswith(f"for access with a new key: {again}")
+
+
+def test_the_answer_before_a_renewal_is_refused(store: Store, owner: Owner) -> None:
+    answer = owner.text(asked(store, "orionbox"))
+    accepted(store, answer)
+    machinectl("access", "renew", store=store.root)
+    assert refused(store, answer).cause == 'This answer is to an earlier request for "orionbox"'
+
+
+def test_machines_of_several_owners_need_several_renewals(store: Store) -> None:
+    accepted(store, Owner().text(asked(store, "orionbox")))
+    accepted(store, Owner(name="carol@lab").text(asked(store, "web1")))
+    done = machinectl("access", "renew", store=store.root)
+    assert done.returncode == 2
+    assert "For bob@desk: machinectl access renew orionbox; for carol@lab: machinectl access renew web1" in done.stderr
+
+
+RENEWALS = [("renew", "-y"), ("regenerate-certs", "-f")]
+POWER = [("start",), ("stop", "-y"), ("restart", "-y"), ("kill",)]
+
+
+@pytest.mark.parametrize("words", [("provision",), ("ssh",), *RENEWALS, *POWER])
+def test_what_needs_ssh_names_the_owner_of_a_shared_machine(store: Store, owner: Owner, words: tuple[str, ...]) -> None:
+    accepted(store, owner.text(asked(store, "orionbox")))
+    done = machinectl(*words, "orionbox", store=store.root)
+    assert done.returncode != 0
+    assert '"orionbox" has no SSH here: bob@desk shared only its engine' in done.stderr
+    assert "Ask bob@desk, who can log in to its host" in done.stderr
+    assert ("for a new certificate: machinectl access renew orionbox\n" in done.stderr) is (words in RENEWALS)
+
+
+def test_a_shared_machine_names_whom_to_ask(store: Store, owner: Owner) -> None:
+    accepted(store, owner.text(asked(store, "work:orionbox", "--for", "alice")))
+    error = whom_to_ask(store.read("work"))
+    assert error
+    assert error.cause == '"work" is shared by bob@desk, who can end your access'
+    assert error.hint == "Ask bob@desk to type: machinectl access end alice orionbox"
+
+
+def test_the_list_shows_the_access_of_this_computer(store: Store, owner: Owner) -> None:
+    accepted(store, owner.text(asked(store, "work:orionbox", "--for", "alice")))
+    asked(store, "web1", "--for", "alice")
+    rows = json.loads(machinectl("access", "ls", "--json", store=store.root).stdout)
+    assert [(row["Name"], row["Holder"], row["State"], row["By"], row["CanEnd"]) for row in rows] == [
+        ("web1", "alice", "waiting", "", False),
+        ("work", "alice", "shared", "bob@desk", False),
+    ]
+    assert rows[1]["Key"] == certs.own_public_key(content(store, "work", "key.pem")).digest
+    later = datetime.now(UTC) + timedelta(days=8)
+    assert [row.state for row in access_ls(store, ["work"], now=later)] == ["expired"]
+
+
+def test_a_full_disk_leaves_no_half_machine(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second machine does not fit: the first one waits, and the same command finishes."""
+    real = atomic.write_new
+
+    def full(path: str, data: bytes, *rest: Any, **more: Any) -> None:
+        if "web1" in path:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+        real(path, data, *rest, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(atomic, "write_new", full)
+        with pytest.raises(MachineError, match="No space left on device"):
+            access_request(store, SilentConsole(), ["orionbox", "web1"])
+    assert store.names() == ["orionbox"]
+    assert waits_for_access(store.read("orionbox"))
+    assert len(access_request(store, SilentConsole(), ["orionbox", "web1"]).machines) == 2
+
+
+def test_a_full_disk_keeps_a_machine_waiting_for_its_answer(
+    store: Store, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = read_access_answer(owner.text(asked(store, "orionbox")).encode())
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "machine.json")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(atomic, "write_new", full)
+        results = list(access_accept(store, SilentConsole(), acceptance(store, answer)))
+    assert [bool(error) for _, error in results] == [True]
+    assert waits_for_access(store.read("orionbox"))
+    assert [error for _, error in access_accept(store, SilentConsole(), acceptance(store, answer))] == [None]
+
+
+def test_killed_at_any_touch_a_request_is_whole_or_can_be_repeated(store: Store) -> None:
+    for moment in range(1, 200):
+        done = killed_at(moment, store.root, "access", "request", "work:orionbox", "web1")
+        for name in store.names():
+            assert Path(store.directory(name), "key.pem").stat().st_mode & 0o777 == 0o600
+            assert store.read(name).phase == Phase.CREATING
+        if done.returncode == 0:
+            break
+        asked(store, "work:orionbox", "web1")
+        machinectl("rm", "-y", "work", "web1", store=store.root)
+    assert done.returncode == 0
+
+
+def test_killed_at_any_touch_an_answer_can_be_accepted_again(store: Store, owner: Owner, tmp_path: Path) -> None:
+    file = tmp_path / "answer.txt"
+    for moment in range(1, 200):
+        file.write_text(owner.text(asked(store, "orionbox")))
+        done = killed_at(moment, store.root, "access", "accept", "-y", file)
+        machine = store.read("orionbox")
+        if machine.phase == Phase.READY:
+            certs.client_bundle(*(content(store, "orionbox", file) for file in ("ca.pem", "cert.pem", "key.pem")))
+        assert machinectl("access", "accept", "-y", file, store=store.root).returncode == 0
+        assert store.read_ready("orionbox").access["state"] == "granted"
+        machinectl("rm", "-y", "orionbox", store=store.root)
+        if done.returncode == 0:
+            break
+    assert done.returncode == 0
+
+
+def test_killed_at_any_touch_a_renewal_leaves_files_that_belong_together(
+    store: Store, owner: Owner, tmp_path: Path
+) -> None:
+    accepted(store, owner.text(asked(store, "orionbox")))
+    file = tmp_path / "answer.txt"
+    for moment in range(1, 200):
+        file.write_text(owner.text(machinectl("access", "renew", store=store.root).stdout))
+        done = killed_at(moment, store.root, "access", "accept", "-y", file)
+        assert store.read("orionbox").phase == Phase.READY
+        certs.client_bundle(*(content(store, "orionbox", file) for file in ("ca.pem", "cert.pem", "key.pem")))
+        assert machinectl("access", "accept", "-y", file, store=store.root).returncode == 0
+        if done.returncode == 0:
+            break
+    assert done.returncode == 0

@@ -1,0 +1,815 @@
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import stat
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyrage
+import pytest
+
+from machinectl import certs
+from machinectl.access.listing import access_ls
+from machinectl.commands.certs.issue import certs_issue
+from machinectl.errors import NO_HINT, MachineError, UsageError
+from machinectl.exports import age
+from machinectl.exports.decrypting import Decryption, read_export
+from machinectl.exports.docker_machine_import import ImportedMachine
+from machinectl.exports.export_document import (
+    ExportDocument,
+    parse_document,
+)
+from machinectl.exports.exporting import Encryption, Secrets, export
+from machinectl.exports.restoring import import_export
+from machinectl.files.fileset import COMMITTED
+from machinectl.hosts.identity import Identity
+from machinectl.hosts.pending_certificates import store_pending
+from machinectl.hosts.removal import remove_machine
+from machinectl.machines.record import Machine, Phase
+from machinectl.machines.store import Store
+from machinectl.provision.host_changes import CaTrusted
+from machinectl_none import NoneDriver
+from tests.support.in_process import machinectl
+from tests.support.program import killed_at
+from tests.support.quiet import Quiet
+from tests.support.real import need
+from tests.support.registered import added
+from tests.test_hostile_records import paths_and_owners
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from machinectl.driver import Instance
+
+SSH_KEY = b"-----BEGIN OPENSSH PRIVATE KEY-----\nof machine\n-----END OPENSSH PRIVATE KEY-----\n"
+KEYS = Secrets(ca_key=True, ssh_key=True)
+NO_KEYS = Secrets()
+SECRET = "correct horse battery staple"
+
+
+@pytest.fixture(scope="module")
+def identity() -> Identity:
+    ca = certs.new_ca("machinectl orion")
+    server, client = certs.issue_server(ca, ["192.0.2.1"]), certs.issue_client(ca, "me")
+    return Identity(ca.certificate, client.certificate, client.key, ca.key, server.certificate, server.key)
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> Store:
+    """The store of the second computer."""
+    return Store(str(tmp_path / "there"))
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    path = tmp_path / "identity.txt"
+    path.write_text(f"{pyrage.x25519.Identity.generate()}\n")
+    return path
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    return str(tmp_path / "laptop.age")
+
+
+def recipient(key: Path) -> str:
+    return str(pyrage.x25519.Identity.from_str(key.read_text().strip()).to_public())
+
+
+def server(name: str, **values: Any) -> Machine:
+    """A machine of the generic driver, with an SSH key of its own."""
+    address = values.pop("address", "192.0.2.1")
+    state = {"IPAddress": address, "SSHUser": "ops", "SSHPort": 22, "SSHKeyPath": "id_ssh", "EnginePort": 2376}
+    options = {"generic-ip-address": address, "generic-ssh-key": "/home/me/.ssh/id_orion"}
+    return Machine(
+        name,
+        "generic",
+        url=f"tcp://{address}:2376",
+        tls=True,
+        driver_state=json.dumps(state),
+        options=options,
+        **values,
+    )
+
+
+def add_server(store: Store, name: str, identity: Identity, **values: Any) -> Machine:
+    files = {
+        **identity.present,
+        "known_hosts": b"machinectl ssh-ed25519 AAAA\n",
+        "id_ssh": SSH_KEY,
+        "id_ssh.pub": b"pub\n",
+    }
+    return added(store, server(name, **values), files)
+
+
+def write(store: Store, names: list[str], file: str, key: Path, secrets: Secrets = NO_KEYS, **more: Any) -> Quiet:
+    console = Quiet()
+    export(store, console, names, file, Encryption([recipient(key)]), secrets, **more)
+    return console
+
+
+def read(file: str, key: Path) -> ExportDocument:
+    return read_export(file, Decryption(Quiet(), [str(key)]))
+
+
+def import_all(
+    store: Store, document: ExportDocument, *words: str, **more: Any
+) -> dict[str, ImportedMachine | MachineError]:
+    return dict(import_export(store, Quiet(), document, words, **more))
+
+
+def imported(store: Store, document: ExportDocument, *words: str, **more: Any) -> dict[str, ImportedMachine]:
+    found = import_all(store, document, *words, **more)
+    errors = [result for result in found.values() if isinstance(result, MachineError)]
+    assert errors == []
+    return {name: result for name, result in found.items() if not isinstance(result, MachineError)}
+
+
+def contents(store: Store, name: str) -> dict[str, bytes]:
+    root = Path(store.directory(name))
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def test_the_second_computer_has_the_same_machine(
+    store: Store, there: Store, identity: Identity, key: Path, file: str
+) -> None:
+    revision = {"number": 4, "run": "abc", "at": "2026-11-01T00:00:00Z", "by": "me@desk", "engine": {}, "labels": {}}
+    add_server(store, "orion", identity, labels={"role": "web"}, revision=revision, fleet="lab", swarm={"id": "x"})
+    write(store, ["orion"], file, key, KEYS)
+    result = imported(there, read(file, key))
+    assert result["orion"].new
+    # No fleet file here may change or remove it unasked.
+    with store.writing("orion") as held:
+        held.machine.fleet = ""
+        held.write()
+    assert contents(there, "orion") == contents(store, "orion")
+    # What the other computer changes on the host after this is news here, and the other way round.
+    assert there.read("orion").revision == revision
+    for path in Path(there.root, "machines").rglob("*"):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
+
+
+def test_the_file_is_the_owners_alone_and_holds_nothing_readable(
+    store: Store, identity: Identity, key: Path, file: str
+) -> None:
+    add_server(store, "orion", identity)
+    before = os.umask(0)
+    try:
+        write(store, ["orion"], file, key, KEYS)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(os.stat(file).st_mode) == 0o600
+    text = Path(file).read_bytes()
+    assert age.is_age_file(text)
+    assert not any(word in text for word in (b"orion", b"PRIVATE", b"192.0.2.1"))
+
+
+def test_keys_that_give_more_than_the_engine_stay_unless_asked_for(
+    store: Store, there: Store, identity: Identity, key: Path, file: str
+) -> None:
+    add_server(store, "orion", identity)
+    write(store, ["orion"], file, key)
+    exported = read(file, key).machines["orion"]
+    assert exported.left_out == ("ca-key.pem", "id_ssh", "id_ssh.pub")
+    assert identity.ca_key not in exported.files.values()
+    assert SSH_KEY not in exported.files.values()
+    remarks = imported(there, read(file, key))["orion"].remarks
+    assert [hint.partition(": ")[2] for _, hint in remarks] == ["machinectl set --ssh-key <FILE> orion"]
+
+
+def test_holders_go_along_and_their_keys_on_request(
+    store: Store, there: Store, identity: Identity, key: Path, file: str
+) -> None:
+    holders = {"alice": {"kind": "person", "ca": "00", "state": "", "by": "me@desk", "since": "", "keys": []}}
+    add_server(store, "orion", identity, holders=holders)
+    ca = certs.new_ca("machinectl orion alice")
+    os.makedirs(os.path.join(store.directory("orion"), "holders", "alice"))
+    with store.writing("orion") as held:
+        held.write_file("holders/alice/ca.pem", ca.certificate)
+        held.write_file("holders/alice/ca-key.pem", ca.key)
+    write(store, ["orion"], file, key)
+    imported(there, read(file, key))
+    assert there.read("orion").holders == holders
+    assert "holders/alice/ca.pem" in contents(there, "orion")
+    assert "holders/alice/ca-key.pem" not in contents(there, "orion")
+
+
+def test_jump_hosts_go_along_and_keep_their_new_names(
+    store: Store, there: Store, identity: Identity, key: Path, file: str
+) -> None:
+    add_server(store, "gate", identity, address="192.0.2.1")
+    add_server(store, "inner", identity, address="192.0.2.2", jump="machine:gate")
+    add_server(store, "web", identity, address="192.0.2.3", jump="machine:inner")
+    add_server(store, "other", identity, address="192.0.2.4")
+    console = write(store, ["web"], file, key)
+    assert '"gate" goes along: it is the jump host of "inner"' in console.notes
+    assert list(read(file, key).machines) == ["gate", "inner", "web"]
+    assert list(imported(there, read(file, key), "web", "bastion:gate")) == ["bastion", "inner", "web"]
+    assert there.names() == ["bastion", "inner", "web"]
+    assert there.read("inner").jump == "machine:bastion"
+    assert there.read("web").jump == "machine:inner"
+
+
+def test_a_machine_behind_a_jump_host_that_is_refused_is_refused_too(
+    store: Store, there: Store, identity: Identity, key: Path, file: str
+) -> None:
+    add_server(store, "gate", identity)
+    add_server(store, "web", identity, address="192.0.2.3", jump="machine:gate")
+    add_server(store, "single", identity, address="192.0.2.4")
+    added(there, Machine("gate", "none", url="tcp://198.51.100.1:2376", tls=False))
+    write(store, ["web", "single"], file, key)
+    found = import_all(there, read(file, key))
+    assert isinstance(found["gate"], MachineError)
+    assert isinstance(found["web"], MachineError)
+    assert 'its jump host "gate" is not' in found["web"].cause
+    assert there.names() == ["gate", "single"]
+
+
+def test_importing_again_changes_nothing(store: Store, there: Store, identity: Identity, key: Path, file: str) -> None:
+    add_server(store, "orion", identity)
+    write(store, ["orion"], file, key, KEYS)
+    imported(there, read(file, key))
+    with there.writing("orion") as held:
+        held.machine.labels = {"role": "mine"}
+        held.write()
+    before = contents(there, "orion")
+    result = imported(there, read(file, key))["orion"]
+    assert (result.new, result.remarks) == (False, ())
+    assert contents(there, "orion") == before
+
+
+def test_docker_machines_store_is_not_used(
+    store: Store, there: Store, identity: Identity, key: Path, file: str
+) -> None:
+    add_server(store, "orion", identity)
+    write(store, ["orion"], file, key)
+    old = Path(there.root, "machines", "old")
+    old.mkdir(parents=True)
+    (old / "config.json").write_text("{}")
+    with pytest.raises(UsageError, match="is docker-machine's store: its rm would delete a machine"):
+        imported(there, read(file, key))
+    assert sorted(os.listdir(there.root)) == ["machines"]
+    assert os.listdir(there.machines) == ["old"]
+
+
+def test_a_renamed_machine_is_found_again(store: Store, there: Store, identity: Identity, key: Path, file: str) -> None:
+    add_server(store, "gate", identity)
+    add_server(store, "web", identity, address="192.0.2.3", jump="machine:gate")
+    write(store, ["web"], file, key)
+    imported(there, read(file, key), "bastion:gate", "web")
+    result = imported(there, read(file, key))
+    assert result["gate"].here is not None
+    assert result["gate"].here.name == "bastion"
+    assert there.read("web").jump == "machine:bastion"
+
+
+def test_another_machine_of_that_name_stays_and_the_import_takes_another_one(
+    store: Store, there: Store, identity: Identity, key: Path, file: str
+) -> None:
+    add_server(store, "orion", identity)
+    other = Identity(ca=certs.new_ca("another").certificate)
+    add_server(there, "Orion", other)
+    before = contents(there, "Orion")
+    write(store, ["orion"], file, key)
+    refused = import_all(there, read(file, key))["orion"]
+    assert isinstance(refused, MachineError)
+    assert 'there is another machine "Orion" here' in refused.cause
+    assert "<LOCAL>:orion" in refused.hint
+    assert contents(there, "Orion") == before
+    assert imported(there, read(file, key), "laptops:orion")["laptops"].new
+
+
+def test_a_dry_run_changes_nothing(store: Store, there: Store, identity: Identity, key: Path, file: str) -> None:
+    add_server(store, "gate", identity)
+    add_server(store, "web", identity, address="192.0.2.3", jump="machine:gate")
+    write(store, ["web"], file, key)
+    assert [result.new for result in imported(there, read(file, key), dry_run=True).values()] == [True, True]
+    assert there.names() == []
+
+
+def test_a_machine_that_another_process_has_made_meanwhile_stays(
+    store: Store, there: Store, identity: Identity, key: Path, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_server(store, "orion", identity)
+    write(store, ["orion"], file, key)
+    writing, others = there.writing, Machine("orion", "none", url="unix:///x.sock")
+
+    def writing_too_late(name: str, waiting: Any) -> Any:
+        monkeypatch.undo()
+        added(there, others)
+        return writing(name, waiting)
+
+    monkeypatch.setattr(there, "writing", writing_too_late)
+    found = import_all(there, read(file, key))["orion"]
+    assert isinstance(found, MachineError)
+    assert found.cause == 'Docker machine "orion" already exists'
+    assert contents(there, "orion") == {"machine.json": others.dump()}
+
+
+def test_some_machines_are_imported_by_name_or_pattern(
+    store: Store, there: Store, identity: Identity, key: Path, file: str
+) -> None:
+    names = ["web1", "web2", "db"]
+    for number, name in enumerate(names):
+        add_server(store, name, identity, address=f"192.0.2.{number + 1}")
+    write(store, names, file, key)
+    document = read(file, key)
+    with pytest.raises(MachineError, match='The export has no machine "wep1"') as refused:
+        import_all(there, document, "wep1")
+    assert refused.value.hint == "Did you mean web1?"
+    with pytest.raises(UsageError, match="the same name here"):
+        import_all(there, document, "db:web1", "db")
+    with pytest.raises(MachineError, match="Allowed hostname chars"):
+        import_all(there, document, "../db:db")
+    assert there.names() == []
+    assert list(imported(there, document, "web*")) == ["web1", "web2"]
+
+
+@pytest.mark.parametrize("phase", [Phase.CREATING, Phase.PROVISIONING])
+def test_an_incomplete_machine_is_refused_and_no_file_is_written(
+    store: Store, identity: Identity, key: Path, file: str, phase: str
+) -> None:
+    add_server(store, "orion", identity)
+    add_server(store, "half", identity, phase=phase)
+    with pytest.raises(MachineError, match='"half" is incomplete'):
+        write(store, ["orion", "half"], file, key)
+    assert not os.path.lexists(file)
+
+
+@pytest.mark.parametrize("lost", ["ca.pem", "cert.pem", "key.pem"])
+def test_a_machine_that_has_lost_a_file_is_refused_with_what_brings_it_back(
+    store: Store, identity: Identity, key: Path, file: str, lost: str
+) -> None:
+    add_server(store, "orion", identity)
+    os.unlink(os.path.join(store.directory("orion"), lost))
+    with pytest.raises(MachineError, match=f'"orion" lacks {lost}') as refused:
+        write(store, ["orion"], file, key)
+    assert "machinectl " in refused.value.hint
+    assert not os.path.lexists(file)
+
+
+def test_a_machine_that_waits_for_access_is_refused(store: Store, key: Path, file: str) -> None:
+    machine = Machine("orion", "none", url="", tls=True, phase=Phase.CREATING, access={"state": "waiting"})
+    added(store, machine, {"key.pem": b"key"})
+    with pytest.raises(MachineError, match='Machine "orion" has been waiting for access'):
+        write(store, ["orion"], file, key)
+    assert not os.path.lexists(file)
+
+
+def test_a_machine_whose_certificates_are_uncertain_is_refused(
+    store: Store, identity: Identity, key: Path, file: str
+) -> None:
+    add_server(store, "orion", identity, address="127.0.0.1")
+    with store.writing("orion") as held:
+        store_pending(held, Identity(ca=certs.new_ca("next").certificate, client=b"x", client_key=b"y"))
+    with pytest.raises(MachineError, match="may get other certificates") as refused:
+        write(store, ["orion"], file, key)
+    assert refused.value.hint == "Finish that first: machinectl provision orion"
+    assert not os.path.lexists(file)
+
+
+def test_an_existing_file_is_kept_without_force(store: Store, identity: Identity, key: Path, file: str) -> None:
+    add_server(store, "orion", identity)
+    users = Path(file).with_name(f".{Path(file).name}.tmp")
+    users.write_text("the user's own")
+    Path(file).write_text("mine")
+    with pytest.raises(MachineError, match="exists already, and was not changed"):
+        write(store, ["orion"], file, key)
+    assert Path(file).read_text() == "mine"
+    write(store, ["orion"], file, key, force=True)
+    assert age.is_age_file(Path(file).read_bytes())
+    assert users.read_text() == "the user's own"
+    with pytest.raises(MachineError, match="is not a regular file"):
+        write(store, ["orion"], str(key.parent), key, force=True)
+    with pytest.raises(MachineError, match="cannot be written: No such file"):
+        write(store, ["orion"], str(key.parent / "none" / "x.age"), key)
+
+
+@pytest.mark.usefixtures("little_work")
+def test_the_passphrase_is_typed_twice(store: Store, there: Store, identity: Identity, file: str) -> None:
+    add_server(store, "orion", identity)
+    for answers, why in (([""], "protects nothing"), ([SECRET, "another"], "differ, and nothing was written")):
+        with pytest.raises(MachineError, match=why):
+            export(store, Quiet(*answers), ["orion"], file, Encryption(), NO_KEYS)
+    console = Quiet(SECRET, SECRET)
+    export(store, console, ["orion"], file, Encryption(), NO_KEYS)
+    assert console.asked == ["Passphrase for the export", "The same passphrase again"]
+    assert imported(there, read_export(file, Decryption(Quiet(SECRET))))["orion"].new
+
+
+@pytest.mark.usefixtures("little_work")
+def test_without_a_terminal_a_passphrase_comes_from_a_file(
+    store: Store, there: Store, identity: Identity, file: str, tmp_path: Path
+) -> None:
+    add_server(store, "orion", identity)
+    with pytest.raises(MachineError, match="no terminal to ask") as refused:
+        export(store, Quiet(), ["orion"], file, Encryption(), NO_KEYS)
+    assert "--passphrase-file FILE" in refused.value.hint
+    secret = tmp_path / "secret"
+    secret.write_text(f"{SECRET}\n")
+    export(store, Quiet(), ["orion"], file, Encryption(passphrase_file=str(secret)), NO_KEYS)
+    with pytest.raises(MachineError, match="no terminal to ask"):
+        read_export(file, Decryption(Quiet(), can_ask=False))
+    with pytest.raises(MachineError, match="--identity does not open it"):
+        read_export(file, Decryption(Quiet(), ["identity"]))
+    assert imported(there, read_export(file, Decryption(Quiet(), passphrase_file=str(secret))))["orion"].new
+    secret.write_text("another\n")
+    with pytest.raises(age.NotDecrypted, match="The passphrase is wrong"):
+        read_export(file, Decryption(Quiet(), passphrase_file=str(secret)))
+
+
+def test_an_export_for_keys_names_the_identity_that_it_needs(
+    store: Store, identity: Identity, file: str, tmp_path: Path
+) -> None:
+    need("ssh-keygen")
+    add_server(store, "orion", identity)
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "id"], check=True)
+    recipients = tmp_path / "recipients"
+    recipients.write_text(f"# my laptop\n{(tmp_path / 'id.pub').read_text()}")
+    export(store, Quiet(), ["orion"], file, Encryption(recipients_file=str(recipients)), NO_KEYS)
+    with pytest.raises(MachineError, match="is encrypted for keys") as refused:
+        read_export(file, Decryption(Quiet()))
+    assert "--identity <FILE>" in refused.value.hint
+    assert "orion" in read_export(file, Decryption(Quiet(), [str(tmp_path / "id")])).machines
+    recipients.write_text("# none yet\n")
+    with pytest.raises(MachineError, match="has no recipient"):
+        Encryption(recipients_file=str(recipients)).all_recipients()
+
+
+def encrypted(content: bytes, key: Path, file: str) -> str:
+    Path(file).write_bytes(age.encrypt_for(content, [recipient(key)], armored=True))
+    return file
+
+
+RECORD = {"schema": 1, "driver": "none", "url": "tcp://192.0.2.1:2376", "tls": True, "driver_state": '{"URL": "x"}'}
+MACHINE = {"record": RECORD, "files": {"ca.pem": base64.b64encode(b"ca").decode()}, "left_out": []}
+DOCUMENT = {"machinectl": "export", "version": 1, "made": "", "by": "", "machines": {"orion": MACHINE}}
+
+
+def test_the_documents_that_are_spoilt_below_are_whole(there: Store) -> None:
+    assert imported(there, parse_document(json.dumps({**DOCUMENT, "later": 1}).encode()))["orion"].new
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        [],
+        {},
+        {"machinectl": "export"},
+        {**DOCUMENT, "machinectl": "request"},
+        {**DOCUMENT, "version": 0},
+        {**DOCUMENT, "version": "1"},
+        {**DOCUMENT, "machines": {}},
+        {**DOCUMENT, "machines": []},
+        *({**DOCUMENT, "machines": {name: MACHINE}} for name in ("", "..", "../x", "a/b", "-o", "a\n", "ä", "x" * 300)),
+        {**DOCUMENT, "machines": {"orion": MACHINE, "ORION": MACHINE}},
+        {**DOCUMENT, "machines": {"orion": {}}},
+        {**DOCUMENT, "machines": {"orion": None}},
+        {**DOCUMENT, "machines": {"orion": {**MACHINE, "record": "text"}}},
+        {**DOCUMENT, "machines": {"orion": {**MACHINE, "files": {"ca.pem": "***"}}}},
+        {**DOCUMENT, "machines": {"orion": {**MACHINE, "files": {"ca.pem": 7}}}},
+        {**DOCUMENT, "machines": {"orion": {**MACHINE, "files": {"ca.pem": "A" * (2 << 20)}}}},
+        {**DOCUMENT, "machines": {"orion": {**MACHINE, "left_out": "none"}}},
+    ],
+)
+def test_a_document_of_another_kind_is_refused(document: Any) -> None:
+    with pytest.raises(MachineError, match="holds no machines that machinectl exported"):
+        parse_document(json.dumps(document).encode())
+
+
+@pytest.mark.parametrize("text", [b"", b"\xff", b"[" * 100_000, b'{"machinectl": "export", "version": 1'])
+def test_a_document_that_is_no_json_is_refused(text: bytes) -> None:
+    with pytest.raises(MachineError, match="holds no machines that machinectl exported: it is not JSON"):
+        parse_document(text)
+
+
+def test_a_document_that_is_too_long_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = json.dumps(DOCUMENT).encode()
+    monkeypatch.setattr(f"{parse_document.__module__}.LONGEST_EXPORT", len(text))
+    assert parse_document(text).machines.keys() == {"orion"}
+    with pytest.raises(MachineError, match="it has more than 0 MB"):
+        parse_document(text + b" ")
+
+
+def test_a_newer_version_asks_for_an_upgrade() -> None:
+    with pytest.raises(MachineError, match="written by a newer machinectl") as refused:
+        parse_document(json.dumps({**DOCUMENT, "version": 2}).encode())
+    assert refused.value.hint == "Upgrade machinectl: pip install --upgrade machinectl"
+
+
+GENERIC = {**RECORD, "driver": "generic"}
+
+
+HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJrwTXSUsyOyAGUOvQk0kuk1iUl8UsJJAl1mIm7bCzBt"
+
+
+SHARED = {"asked": "web1", "who": "alice", "request": "0" * 16, "made": "2026-11-28T12:00:00Z", "state": "granted"}
+FORGED_ACCESS: list[dict[str, Any]] = [
+    {"asked": "web1; touch pwned"},
+    {"asked": ""},
+    {"called": "vega; touch pwned"},
+    {"who": "$(touch pwned)"},
+    {"state": "owner"},
+    {"made": "soon"},
+    {"until": "2026-11-28"},
+    {"by": "bob\x1b[2J"},
+    {"by": "root, or run `touch pwned` as"},
+    {"url": "tcp://x\n"},
+]
+FORGED_HOLDERS: list[Any] = [
+    "text",
+    {"kind": "owner"},
+    {"since": "long ago"},
+    {"by": "me\x1b[2J"},
+    {"keys": [{"key": "\x07", "until": "2026-11-28T12:00:00Z"}]},
+    {"keys": [{"key": "00", "until": "never"}]},
+]
+FORGED_ENDINGS: list[Any] = [
+    "text",
+    {"who": "$(touch pwned)", "keys": [], "when": "2026-11-28T12:00:00Z"},
+    {"who": "bob"},
+]
+
+
+def generic(**given: str) -> dict[str, Any]:
+    state = {"IPAddress": "192.0.2.1", "EnginePort": 2376, **given}
+    return {**GENERIC, "driver_state": json.dumps(state)}
+
+
+def with_ssh_key(path: str) -> dict[str, Any]:
+    return generic(SSHKeyPath=path)
+
+
+@pytest.mark.parametrize(
+    ("record", "files", "why"),
+    [
+        (RECORD, {"../../authorized_keys": b"x"}, "an export has no"),
+        (RECORD, {"/etc/passwd": b"x"}, "an export has no"),
+        (RECORD, {"machine.json": b"{}"}, "an export has no"),
+        (RECORD, {"pending": b"x"}, "an export has no"),
+        (RECORD, {"holders/alice/ca.pem": b"x"}, "an export has no"),
+        ({**RECORD, "holders": {"..": {"kind": "person"}}}, {"holders/../ca.pem": b"x"}, "an export has no"),
+        ({**RECORD, "holders": {"a/b": {"kind": "person"}}}, {"holders/a/b/ca.pem": b"x"}, "an export has no"),
+        (RECORD, {"id_ssh": b"x"}, "an export has no"),
+        (with_ssh_key("../../.ssh/id"), {"../../.ssh/id": b"x"}, "outside of the machine's directory"),
+        (with_ssh_key("machine.json"), {"machine.json": b"x"}, "an export has no"),
+        ({**GENERIC, "driver_state": "text"}, {}, 'its "driver_state" is invalid'),
+        *(
+            ({**RECORD, "driver_state": state}, {}, 'its "driver_state" is invalid')
+            for state in ("{}", "7", "[" * 9999)
+        ),
+        ({**RECORD, "driver": "cloud", "url": "ssh://ops@prod"}, {}, "it has no URL for other computers"),
+        ({**RECORD, "schema": 99}, {}, "written by a newer machinectl"),
+        ({**RECORD, "schema": "1"}, {}, "has no schema version"),
+        ({**RECORD, "url": "ssh://-oProxyCommand=x"}, {}, "could take for an option"),
+        ({**RECORD, "url": "tcp://\x1b[2J"}, {}, "unprintable"),
+        ({**RECORD, "phase": "creating"}, {}, "is incomplete"),
+        ({**RECORD, "labels": 7}, {}, "labels"),
+        ({**RECORD, "pending": "provision; touch pwned #"}, {}, 'has an unknown "pending" verb'),
+        ({**RECORD, "lifetime": "$(touch pwned)"}, {}, 'its "lifetime" is invalid'),
+        ({**RECORD, "addresses": [":"]}, {}, 'its "addresses" are invalid'),
+        ({**RECORD, "addresses": ["10.8.0.29", "10.8.0.29"]}, {}, 'its "addresses" are invalid'),
+        ({**RECORD, "addresses": [f"10.8.0.{number}" for number in range(17)]}, {}, 'its "addresses" are invalid'),
+        *(({**RECORD, "access": {**SHARED, **forged}}, {}, 'its "access" is invalid') for forged in FORGED_ACCESS),
+        *(({**RECORD, "holders": {"bob": forged}}, {}, 'its "holders" are invalid') for forged in FORGED_HOLDERS),
+        *(({**RECORD, "ended": [forged]}, {}, 'its "ended" is invalid') for forged in FORGED_ENDINGS),
+        ({**RECORD, "engine": {"bind": "nowhere"}}, {}, "is not an address"),
+        ({**RECORD, "labels": {"role": "\x1b[2J"}}, {}, "its label 'role'"),
+        ({**RECORD, "labels": {" ": "web"}}, {}, "its label '' is empty"),
+        ({**RECORD, "engine": {"options": ["label=a\nExecStartPre=/bin/sh"]}}, {}, "--engine-opt 'label'"),
+        ({**RECORD, "engine": {"options": ["host=tcp://0.0.0.0"]}}, {}, "machinectl sets it"),
+        ({**RECORD, "engine": {"env": ["A=b\nExecStartPre=/bin/sh"]}}, {}, "is not a variable of one line"),
+        ({**RECORD, "engine": {"registry_mirrors": ["a\nb"]}}, {}, "--engine-registry-mirror 'a"),
+        ({**RECORD, "engine": {"later": ["a\nb"]}}, {}, 'the "later" of its engine'),
+        (RECORD, {"known_hosts": f"@cert-authority * {HOST_KEY}\n".encode()}, "its known_hosts trusts a CA"),
+        (RECORD, {"known_hosts": f"web {HOST_KEY}\n \t* {HOST_KEY}".encode()}, "hosts that it does not name"),
+        (RECORD, {"known_hosts": f"a\x1f,* {HOST_KEY}\n".encode()}, "hosts that it does not name"),
+        (generic(SSHUser="-oProxyCommand=x"), {}, "is not a user's name"),
+        (generic(IPAddress="-oProxyCommand=x"), {}, "is not a host's name"),
+        ({**generic(), "url": "unix:///var/run/docker.sock"}, {}, "an engine of this computer"),
+        ({**RECORD, "schema": 2, "jump": "machine:orion"}, {}, 'its jump host "orion" is not'),
+        ({**RECORD, "schema": 2, "jump": "machine:../x"}, {}, "neither machine:NAME nor host:NAME"),
+        ({**RECORD, "schema": 2, "jump": "host:-oProxyCommand=x"}, {}, "-oProxyCommand=x"),
+        ({**RECORD, "schema": 2, "jump": "host:\ud800"}, {}, "is not a host's name"),
+        ({**RECORD, "schema": 2, "jump": "host:a\u202eb"}, {}, "is not a host's name"),
+        ({**RECORD, "schema": 2, "jump": "host:a\u200bb@c"}, {}, "is not a user's name"),
+    ],
+)
+def test_hostile_machines_are_refused(
+    there: Store, record: Mapping[str, Any], files: Mapping[str, bytes], why: str
+) -> None:
+    packed = {name: base64.b64encode(data).decode() for name, data in files.items()}
+    machines = {"orion": {"record": record, "files": packed, "left_out": []}}
+    found = import_all(there, parse_document(json.dumps({**DOCUMENT, "machines": machines}).encode()))["orion"]
+    assert isinstance(found, MachineError)
+    assert why in found.cause
+    assert there.names() == []
+    assert [path for path in Path(there.root).rglob("*") if path.is_file() and path.parent.name != "locks"] == []
+
+
+def test_who_has_access_to_a_machine_is_imported(there: Store) -> None:
+    key = {"key": "00", "until": "2026-12-05T12:00:00Z", "request": "0" * 16}
+    holders = {"bob": {"kind": "person", "by": "me@desk", "since": "2026-11-28T12:00:00Z", "keys": [key]}}
+    ended = [{"who": "carol", "keys": ["00"], "when": "2026-11-28T12:00:00Z"}]
+    machine = {**MACHINE, "record": {**RECORD, "access": SHARED, "holders": holders, "ended": ended}}
+    document = parse_document(json.dumps({**DOCUMENT, "machines": {"orion": machine}}).encode())
+    assert isinstance(import_all(there, document)["orion"], ImportedMachine)
+    assert [(row.holder, row.until) for row in access_ls(there, ["orion"])] == [("alice", ""), ("bob", key["until"])]
+
+
+def test_no_export_decides_what_is_undone_on_the_host(there: Store) -> None:
+    ours, group = {"kind": "ca", "path": "ab" * 32}, {"kind": "group", "path": "ops sudo"}
+    machines = {
+        name: {**MACHINE, "record": {**RECORD, "url": f"tcp://{name}:2376", "changes": changes}}
+        for name, changes in (("orion", [group, ours, {"kind": "teleported"}]), ("vega", [group]))
+    }
+    found = imported(there, parse_document(json.dumps({**DOCUMENT, "machines": machines}).encode()))
+    assert (there.read("orion").changes, there.read("vega").changes) == ((CaTrusted("ab" * 32),), ())
+    assert found["orion"].remarks == ()
+    [(text, hint)] = found["vega"].remarks
+    assert text == "only the other computer knows what was done on its host, and can undo that"
+    assert hint == "There: machinectl rm --purge vega"
+
+
+def test_no_export_decides_what_a_driver_deletes(there: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    deleted: list[Instance] = []
+    monkeypatch.setattr(NoneDriver, "remove", lambda _, instance: deleted.append(instance))
+    machines = {"orion": {**MACHINE, "record": {**RECORD, "made": True}}}
+    imported(there, parse_document(json.dumps({**DOCUMENT, "machines": machines}).encode()))
+    remove_machine(there, Quiet(), "orion", purge=None)
+    assert (there.names(), deleted) == ([], [])
+
+
+def test_no_export_decides_which_host_of_a_cloud_is_stopped(there: Store) -> None:
+    """A driver's state may name somebody's server: of other drivers, only URL and certificates are taken."""
+    state = json.dumps({"InstanceId": "i-0prod", "URL": "x"})
+    record = {**RECORD, "driver": "cloud", "driver_state": state, "options": {"cloud-zone": "b"}, "jump": "host:gate"}
+    machines = {"orion": {**MACHINE, "record": record}}
+    found = imported(there, parse_document(json.dumps({**DOCUMENT, "machines": machines}).encode()))["orion"]
+    machine = there.read("orion")
+    assert (machine.driver, machine.driver_state, machine.jump) == ("none", json.dumps({"URL": RECORD["url"]}), "")
+    assert machine.options == {"url": RECORD["url"]}
+    assert found.remarks == (("only its URL and certificates are imported: its driver is cloud", NO_HINT),)
+    for verb in ("stop", "kill"):
+        assert machinectl(verb, "orion", store=there.root).returncode == 1
+
+
+@pytest.mark.parametrize(("cluster", "membership"), [("prod", "member"), ("", "joining"), ("mine", "leaving")])
+def test_no_export_decides_whom_a_swarm_here_believes(there: Store, cluster: str, membership: str) -> None:
+    """A recorded manager is asked who is in the swarm, and new nodes join where it says."""
+    node = {"swarm": "gate", "cluster": "prod", "node": "a", "role": "manager"}
+    added(there, Machine("gate", "none", url="tcp://192.0.2.9:2376", tls=False, swarm=node))
+    record = {**RECORD, "swarm": {**node, "cluster": cluster, "node": "b", "membership": membership}}
+    machines = {"orion": {**MACHINE, "record": record}}
+    found = imported(there, parse_document(json.dumps({**DOCUMENT, "machines": machines}).encode()))["orion"]
+    assert there.read("orion").swarm == {}
+    assert [hint for _, hint in found.remarks] == [
+        "If it is a node of that swarm, record it: machinectl swarm join <MANAGER> orion"
+    ]
+
+
+def test_no_export_decides_which_ca_of_this_computer_signs(there: Store) -> None:
+    """docker-machine's machines share a CA: its certificate for a stranger's host would be good for all their names."""
+    record = {**RECORD, "origin": {"store": "/home/me/.docker/machine", "name": "web", "driver": "generic"}}
+    imported(
+        there, parse_document(json.dumps({**DOCUMENT, "machines": {"orion": {**MACHINE, "record": record}}}).encode())
+    )
+    assert there.read("orion").origin == {}
+
+
+def test_no_export_decides_that_the_host_has_its_settings(there: Store) -> None:
+    record = {**RECORD, "pending": "provision", "applied": {"labels": {"role": "web"}}}
+    document = parse_document(json.dumps({**DOCUMENT, "machines": {"orion": {**MACHINE, "record": record}}}).encode())
+    assert isinstance(import_all(there, document)["orion"], ImportedMachine)
+    assert (there.read("orion").pending, there.read("orion").applied) == ("provision", {})
+
+
+def test_a_machine_that_is_refused_stops_no_other(there: Store) -> None:
+    machines = {"bad": {**MACHINE, "record": {**RECORD, "driver_state": "7"}}, "good": MACHINE}
+    found = import_all(there, parse_document(json.dumps({**DOCUMENT, "machines": machines}).encode()))
+    assert isinstance(found["bad"], MachineError)
+    assert there.names() == ["good"]
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    need("mount", "umount", root=True)
+    directory = tmp_path / "tiny"
+    directory.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8k", "none", directory], check=True)
+    yield directory
+    subprocess.run(["umount", directory], check=True)
+
+
+def test_a_full_disk_leaves_no_file(store: Store, identity: Identity, key: Path, tiny_disk: Path) -> None:
+    for number in range(8):
+        add_server(store, f"m{number}", identity, address=f"192.0.2.{number + 1}")
+    with pytest.raises(MachineError, match="cannot be written: No space left on device") as refused:
+        write(store, store.names(), str(tiny_disk / "x.age"), key)
+    assert refused.value.hint.startswith("Make room on the disk")
+    assert os.listdir(tiny_disk) == []
+
+
+def test_an_import_that_is_killed_anywhere_leaves_no_half_machine(
+    store: Store, identity: Identity, key: Path, file: str, tmp_path: Path
+) -> None:
+    add_server(store, "gate", identity)
+    add_server(store, "web", identity, address="192.0.2.3", jump="machine:gate")
+    write(store, ["web"], file, key, KEYS)
+    number, died = 1, True
+    while died:
+        there = Store(str(tmp_path / f"store{number}"))
+        done = killed_at(number, there.root, "import", file, "--identity", key, "--no-context")
+        died = done.returncode == -signal.SIGKILL
+        assert died or done.returncode == 0
+        for name in there.names():
+            assert set(contents(there, name)) == set(contents(store, name))
+        assert imported(there, read(file, key)).keys() == {"gate", "web"}
+        assert not os.path.exists(there.staging) or os.listdir(there.staging) == []
+        number += 5
+    assert number > 20
+
+
+def test_an_export_that_is_killed_anywhere_leaves_nothing_readable(store: Store, identity: Identity, key: Path) -> None:
+    """The content never exists unencrypted on disk."""
+    add_server(store, "orion", identity)
+    number, died = 1, True
+    while died:
+        # In the store, so that what is written there counts as a touch.
+        directory = Path(store.root, f"out{number}")
+        directory.mkdir()
+        file = directory / "x.age"
+        done = killed_at(number, store.root, "export", "orion", "-o", file, "-r", recipient(key), "--with-ca-key")
+        died = done.returncode == -signal.SIGKILL
+        for path in directory.iterdir():
+            data = path.read_bytes()
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+            assert b"PRIVATE" not in data
+            assert b"orion" not in data
+        if file.exists():
+            assert read(str(file), key).machines
+        number += 1
+    assert done.returncode == 0, done.stderr
+
+
+def test_stdout_and_stdin_carry_text(store: Store, there: Store, identity: Identity, key: Path) -> None:
+    add_server(store, "orion", identity)
+    done = machinectl("export", "orion", "-o", "-", "-r", recipient(key), store=store.root)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("-----BEGIN AGE ENCRYPTED FILE-----\n")
+    assert "machinectl import <FILE>" in done.stderr
+    pasted = f"\n{done.stdout}\n".replace("\n", "\r\n")
+    took = machinectl("import", "-", "--identity", key, store=there.root, stdin=pasted)
+    assert took.stdout == "orion: imported (driver generic, tcp://192.0.2.1:2376)\n", took.stderr
+    assert took.returncode == 0
+
+
+def test_all_leaves_out_machines_that_wait_for_access(store: Store, identity: Identity, key: Path, file: str) -> None:
+    machinectl("access", "request", "rigel", store=store.root)
+    words = ("-o", file, "-r", recipient(key))
+    alone = machinectl("export", "--all", *words, store=store.root)
+    assert (alone.returncode, "rigel" in alone.stderr) == (1, True)
+    add_server(store, "orion", identity)
+    named = machinectl("export", "orion", "rigel", *words, store=store.root)
+    assert (named.returncode, "waiting for access" in named.stderr) == (1, True)
+    done = machinectl("export", "--all", *words, store=store.root)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith(f"Wrote {file} with 1 machine: orion\nLeft out: rigel, waiting for access\n")
+    assert list(read(file, key).machines) == ["orion"]
+
+
+def test_the_age_program_opens_an_export(store: Store, identity: Identity, key: Path, file: str) -> None:
+    """So that nobody needs machinectl to get at the certificates."""
+    need("age")
+    add_server(store, "orion", identity)
+    write(store, ["orion"], file, key)
+    text = subprocess.run(["age", "-d", "-i", key, file], check=True, capture_output=True).stdout
+    assert base64.b64decode(json.loads(text)["machines"]["orion"]["files"]["cert.pem"]) == identity.client
+
+
+def test_root_backs_up_another_users_store_and_writes_nothing_there(
+    store: Store, identity: Identity, file: str, key: Path, tmp_path: Path
+) -> None:
+    need("chown", root=True)
+    add_server(store, "orion", identity)
+    for path in (Path(store.root), *Path(store.root).rglob("*")):
+        os.chown(path, 65534, 65534)
+    before = paths_and_owners(Path(store.root))
+    write(store, ["orion"], file, key, Secrets(ca_key=True, ssh_key=True))
+    certs_issue(store, "orion", str(tmp_path / "issued"))
+    exported = read(file, key).machines["orion"].files
+    assert exported["ca-key.pem"] == identity.present["ca-key.pem"]
+    os.mkdir(os.path.join(store.directory("orion"), COMMITTED))
+    for refused in (
+        lambda: write(store, ["orion"], file, key, force=True),
+        lambda: certs_issue(store, "orion", str(tmp_path / "issued")),
+    ):
+        with pytest.raises(MachineError, match="not all in place") as caught:
+            refused()
+        assert caught.value.hint == "Finish that as its owner: sudo -u nobody machinectl provision orion"
+    os.rmdir(os.path.join(store.directory("orion"), COMMITTED))
+    assert paths_and_owners(Path(store.root)) == before
