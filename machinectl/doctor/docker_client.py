@@ -39,18 +39,16 @@ NUMBERS = re.compile(r"(\d{1,5})\.(\d{1,5})")
 def cli_check(path: str) -> Check:
     program = shutil.which("docker", path=path)
     if program is None:
-        return broken(CLI, "there is no docker on the PATH", Hint("Install the docker CLI", DOCS))
-    said = first_line([program, "--version"])
+        return broken(CLI, "docker is not on the PATH", Hint("Install the docker CLI", DOCS))
+    said, see = first_line([program, "--version"]), Hint("See why", f"{quote_word(program)} --version")
     if not said:
-        return broken(CLI, f"{program} does not say its version", Hint("See why", f"{quote_word(program)} --version"))
+        return broken(CLI, f"{program} does not report its version", see)
     if not said.startswith("Docker version "):
-        return unknown(
-            CLI, f"{program} is not Docker's, but says {said!r}", Hint("See", f"{quote_word(program)} --version")
-        )
+        return unknown(CLI, f"{program} is not Docker's CLI: {said!r}", Hint("See", f"{quote_word(program)} --version"))
     seen = f"{program}, {said.removeprefix('Docker ').partition(',')[0]}"
     numbers = re.match(r"Docker version (\d+)\.(\d+)", said)
     if numbers and (int(numbers[1]), int(numbers[2])) < WITH_CONTEXTS:
-        return unknown(CLI, f"{seen}: it knows neither contexts nor plugins", Hint("Install a newer one", DOCS))
+        return unknown(CLI, f"{seen}: too old for contexts and plugins", Hint("Install a newer one", DOCS))
     return ok(CLI, seen)
 
 
@@ -89,10 +87,10 @@ def api_check(client: str, least: str, most: str) -> Check:
     """
     engine = f"the engine speaks {least} to {most}" if least else f"the engine speaks {most}"
     if not client:
-        return unknown(API, f"{engine}; the docker CLI here does not say what it speaks")
-    seen = f"the docker CLI here speaks up to {client}, {engine}"
+        return unknown(API, f"{engine}; the docker CLI does not report its API version")
+    seen = f"the docker CLI speaks up to {client}, {engine}"
     if least and version_numbers(client) < version_numbers(least):
-        return broken(API, f"{seen}: it is too old for that engine", Hint("Install a newer docker CLI", DOCS))
+        return broken(API, f"{seen}: the CLI is too old", Hint("Install a newer docker CLI", DOCS))
     return ok(API, seen)
 
 
@@ -152,7 +150,7 @@ def machine_variables_check(machine: Machine, environment: Mapping[str, str]) ->
 
 
 def fault_of_certificates(machine: Machine, directory: str, now: datetime) -> str:
-    """Say what is wrong with certificates outside the store, "" for a holder's, as `access issue` writes them."""
+    """Return what is wrong with certificates outside the store, "" for valid ones as `access issue` writes them."""
     try:
         ca, own_ca = (read_regular_file(os.path.join(each, "ca.pem")) for each in (directory, machine.directory))
         ends = expiry_dates(read_regular_file(os.path.join(directory, "cert.pem")))
@@ -164,10 +162,10 @@ def fault_of_certificates(machine: Machine, directory: str, now: datetime) -> st
 
 
 def tls_without_host(environment: Mapping[str, str]) -> str:
-    """Explain TLS without a host: docker needs certificates even for its local socket."""
+    """Return why docker fails: with TLS, it needs certificates even for its local socket. "" if it does not."""
     if not environment.get("DOCKER_TLS_VERIFY"):
         return ""
     directory = environment.get("DOCKER_CERT_PATH", "") or os.path.join(os.path.expanduser("~"), ".docker")
     if os.path.isfile(os.path.join(directory, "ca.pem")):
         return ""
-    return f"DOCKER_TLS_VERIFY is set, and there is no ca.pem in {directory}: docker fails"
+    return f"docker fails: DOCKER_TLS_VERIFY is set, but {directory} has no ca.pem"

@@ -79,7 +79,7 @@ def address_check(machine: Machine, look: AddressLook, remove: Hint, *, is_found
     """`remove` is the hint that takes the address out; `is_found`: the engine answers at some address."""
     host, failure = look
     if failure is None:
-        return ok(TITLE, f"{host}: the engine answers, with a certificate for it")
+        return ok(TITLE, f"{host}: the engine answers with a certificate for this address")
     if has_other_names(failure):
         seen = f"{host}: an engine answers, but its certificate does not name this address"
         return broken(TITLE, seen, certificate_hint(machine, failure))

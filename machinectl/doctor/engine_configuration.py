@@ -1,4 +1,4 @@
-"""Find manual changes of an engine's configuration. Pure."""
+"""Compare an engine's configuration with the record. Pure."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ TITLE = "Configuration"
 def configuration_check(
     host: Facts, target: Target, changes: Sequence[Change], shell: Shell, *, is_unfinished: bool = False, news: str = ""
 ) -> Check:
-    """Compare with the record; list keys that others set.
+    """List what differs from the record, and keys that others set.
 
     `is_unfinished`: our last run did not finish. `news` says which other computer has changed the host since, and when.
     """
     if not host.dockerd:
-        return unknown(TITLE, "not checked: there is no engine")
+        return unknown(TITLE, "not checked: no engine is installed")
     missing = [name for name in engine_config.CERTIFICATES if name not in target.certificates]
     if missing:
-        return unknown(TITLE, f"not checked: the record has no {missing[0]} to compare with the host's")
+        return unknown(TITLE, f"not checked: this store has no {missing[0]}")
     try:
         found = list(differences_from(host, target, changes))
         theirs = changed_by_others(host, changes)
@@ -49,32 +49,27 @@ def configuration_check(
         if is_unfinished:
             return broken(TITLE, f"not all changes reached the host: {'; '.join(found)}", Hint("Continue", set_up))
         if news:
-            return broken(TITLE, f"changed by {news}: {'; '.join(found)}", Hint("Take that over", set_up))
+            return broken(TITLE, f"changed by {news}: {'; '.join(found)}", Hint("Set it up again", set_up))
         again = Hint("Set it up again", set_up)
         if host.unread:
             # Units changed on disk are not loaded: a restart would apply them, so provision refuses.
             reload = Hint("Reload the unit", shell.command("systemctl daemon-reload"))
             again = reload | Hint("then set it up again", set_up)
-        how = "changed by hand since" if is_edited(host, changes) else "different from the record"
+        how = "changed by hand" if is_edited(host, changes) else "differs from the record"
         return broken(TITLE, f"{how}: {'; '.join(found)}", again)
     beside = f"; set by others: {', '.join(theirs)}" if theirs else ""
     if restart_risks.is_config_edited(host, target):
-        stops = "" if host.info.get("LiveRestoreEnabled") else restart_victims(host)
+        count = 0 if host.info.get("LiveRestoreEnabled") else len(host.containers)
+        stops = f", which stops {plural(count, 'container')}" if count else ""
         restart = shell.service("restart", host.init)
-        apply = Hint(f"Apply all of it{stops}", restart)
+        apply = Hint(f"Apply it by a restart{stops}", restart)
         if stops and not host.swarm:
             # It checks the configuration first: an engine that refuses it would not start again.
             apply = Hint("Apply it with new certificates", "machinectl regenerate-certs", shell.machine)
             apply |= Hint(f"or by a restart{stops}", restart)
-        seen = f"as recorded{beside}; {host.config_path} was changed after the engine was started"
+        seen = f"as recorded{beside}; {host.config_path} was changed after the engine started"
         return unknown(TITLE, seen, apply)
     return ok(TITLE, f"as recorded{beside}")
-
-
-def restart_victims(host: Facts) -> str:
-    """Say how many containers a restart without live-restore stops."""
-    count = len(host.containers)
-    return f", which stops {plural(count, 'container')}" if count else ""
 
 
 def differences_from(host: Facts, target: Target, changes: Sequence[Change]) -> Iterator[str]:
@@ -99,18 +94,17 @@ def differences_from(host: Facts, target: Target, changes: Sequence[Change]) -> 
 
 def file_state(file: NewFile, host: Facts, made: Container[str]) -> str:
     if file.content is None:
-        return "still there"
+        return "not removed"
     if file.path in {*host.sums, *host.files}:
-        there = host.files.get(file.path)
-        return "another one" if there is None or there.content.strip() else "empty"
-    return "missing" if file.path in made else "not there yet"
+        return "not as recorded"
+    return "missing" if file.path in made else "not written yet"
 
 
 def key_difference(name: str, wanted: dict[str, Any], there: dict[str, Any]) -> str:
     if name not in there:
         return f'"{name}" is not set'
     now = json.dumps(without_secret_of(name, there[name]))
-    return f'"{name}" is {now}' + ("" if wanted[name] is not None else ", which the record no longer has")
+    return f'"{name}" is {now}' + ("" if wanted[name] is not None else ", but should not be set")
 
 
 def is_edited(host: Facts, changes: Sequence[Change]) -> bool:

@@ -65,8 +65,8 @@ def reach_engine(machine: Machine, timeout: float) -> EngineReach:
         try:
             connect_unix(endpoint, url.path, Deadline(timeout)).close()
         except EngineError as exc:
-            return EngineReach((failed(SOCKET, exc), *unseen([API], "nobody listens")))
-        return with_answer(endpoint, EngineReach((ok(SOCKET, f"{url.path} takes a connection"),)), timeout)
+            return EngineReach((failed(SOCKET, exc), *unseen([API], "the socket does not answer")))
+        return with_answer(endpoint, EngineReach((ok(SOCKET, f"{url.path} accepts connections"),)), timeout)
     return with_answer(endpoint, EngineReach(()), timeout, SSH_URL)
 
 
@@ -83,15 +83,15 @@ def over_tcp(machine: Machine, endpoint: Endpoint, url: EngineURL, timeout: floa
             dict.fromkeys(str(address[0]) for _, address in resolve_endpoint(endpoint, url, Deadline(timeout)))
         )
     except EngineError as exc:
-        return EngineReach((failed(NAME, exc), *unseen(later, "the name leads nowhere")))
+        return EngineReach((failed(NAME, exc), *unseen(later, "the name does not resolve")))
     way = EngineReach((ok(NAME, resolution(url, addresses)),))
     try:
         connect_tcp(endpoint, url, Deadline(timeout)).close()
     except EngineError as exc:
         return with_checks(way, failed(TCP, exc), *unseen(later[1:], "TCP failed"))
-    way = with_checks(way, ok(TCP, f"{endpoint.peer} takes connections"))
+    way = with_checks(way, ok(TCP, f"{endpoint.peer} accepts connections"))
     if not machine.tls:
-        plain = "not protected: whoever reaches that port is root on the host"
+        plain = "not used: whoever reaches that port is root on the host"
         return with_answer(
             endpoint,
             with_checks(
@@ -112,8 +112,8 @@ def over_tcp(machine: Machine, endpoint: Endpoint, url: EngineURL, timeout: floa
 
 def resolution(url: EngineURL, addresses: list[str]) -> str:
     if engine_url.is_address(url.host):
-        return f"{url.host} is an address: there is nothing to resolve"
-    return f"{url.host} is {', '.join(addresses)}"
+        return f"{url.host} is an address"
+    return f"{url.host} resolves to {', '.join(addresses)}"
 
 
 def with_answer(endpoint: Endpoint, way: EngineReach, timeout: float, title: str = API) -> EngineReach:

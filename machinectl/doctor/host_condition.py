@@ -1,26 +1,30 @@
-"""Judge a host's facts: clock, engine, disks, memory, pending restarts. Pure."""
+"""Judge a host's facts: clock, engine, file systems, memory, pending restarts. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from machinectl.check import BROKEN, OK, UNKNOWN, Check, broken, first_case, ok, unknown, value_or
-from machinectl.errors import BY_SERVICE, NO_HINT, SET_CLOCK, Hint
+from machinectl.check import BROKEN, OK, UNKNOWN, Check, broken, failed, first_case, ok, unknown, value_or
+from machinectl.errors import BY_SERVICE, NO_HINT, SET_CLOCK, CheckFailed, Hint
 from machinectl.files.atomic import quote_word
-from machinectl.provision import preflight
-from machinectl.provision.steps import docker_socket
+from machinectl.provision import daemon_json, preflight
+from machinectl.provision.facts.host_facts import OWN_DIRECTORY
+from machinectl.provision.steps import docker_group, docker_socket, engine_config
 from machinectl.quantities import memory_size, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime, timedelta
+    from datetime import timedelta
 
     from machinectl.provision.facts.health import FileSystem, Health, Memory
     from machinectl.provision.facts.host_facts import Facts
+    from machinectl.provision.target import Target
 
 CLOCK, SERVICE, LIVE, CONTAINERS = "Clock", "Service", "Live-restore", "Containers"
-DISK, MEMORY, RESTART = "Disk", "Memory", "Pending restart"
+DISK, FILES, MEMORY, RESTART = "Disk", "Files", "Memory", "Pending restart"
+# Of a host whose engine is reached over SSH only.
+GROUP, SOCKET, LISTENER = "Group", "Socket", "Listener"
 # Disk limits in KiB and as shares: below the first two it is broken, below the last worth a look.
 FULL_KIB, FULL, FILLING = 200 << 10, 0.01, 0.1
 # Memory limits in KiB and as a share. Below the first, the kernel kills processes; below the second, it is worth a
@@ -41,6 +45,12 @@ class Shell:
     def plain(self, words: str) -> str:
         return f"machinectl ssh {self.machine} {words}"
 
+    def script(self, text: str) -> str:
+        """Return the command that has a shell on the host run a text."""
+        is_plain = set(text).isdisjoint("\"'$;|&<>")
+        # Quoted twice: for the local and the remote shell.
+        return self.command(text if is_plain else f"sh -c {quote_word(quote_word(text))}")
+
     def service(self, verb: str, init: str) -> str:
         return self.command(f"rc-service docker {verb}" if init == "openrc" else f"systemctl {verb} docker")
 
@@ -58,11 +68,6 @@ def clock_check(off: timedelta, shell: Shell | None) -> Check:
     )
 
 
-def clock_off(host: Facts, here: datetime) -> timedelta:
-    """Return how far the host's clock is ahead."""
-    return host.time - here
-
-
 def service_check(host: Facts, shell: Shell, *, ours: bool) -> Check:
     """Check the engine's service. `ours`: machinectl set the host up."""
     again = f"machinectl provision {shell.machine}"
@@ -73,11 +78,11 @@ def service_check(host: Facts, shell: Shell, *, ours: bool) -> Check:
     if docker_socket.UNIT in masked:
         stops = f", which stops {stopped}" if (stopped := docker_socket.containers_stopped(host)) else ""
         anew = Hint(f"then start it again{stops}", shell.command(docker_socket.RESTART))
-    masks = f"{' and '.join(masked)}: masked, so that systemd refuses to start the engine"
+    masks = f"{' and '.join(masked)}: masked, so systemd does not start the engine"
     unmask = Hint("Unmask it", shell.command(f"systemctl unmask {' '.join(masked)}"))
     start = Hint("Start it", again if ours else shell.service("start", host.init))
     if host.init == "systemd":
-        start |= Hint("see why it ended", shell.command("journalctl -eu docker"))
+        start |= Hint("see why it stopped", shell.command("journalctl -eu docker"))
     read = shell.command("systemctl daemon-reload")
     enable = shell.command("rc-update add docker" if host.init == "openrc" else "systemctl enable docker")
     at_boot = host.service.enabled
@@ -85,21 +90,31 @@ def service_check(host: Facts, shell: Shell, *, ours: bool) -> Check:
         SERVICE,
         (not host.dockerd, BROKEN, "there is no Docker Engine on the host", Hint("Install it", again)),
         (masked, BROKEN, masks, unmask | anew),
-        (not host.running, BROKEN, f"{unit} does not run", start),
-        (host.unread, UNKNOWN, f"{unit} was changed on disk, and systemd has not read that", Hint("Reload it", read)),
-        (at_boot, OK, f"{unit} runs, and is enabled at boot", NO_HINT),
-        (not ours and host.socket.active, OK, f"{unit} runs", NO_HINT),
-        (True, BROKEN, f"{unit} runs, but is not enabled at boot", Hint("Enable it", again if ours else enable)),
+        (not host.running, BROKEN, f"{unit} is not running", start),
+        (host.unread, UNKNOWN, f"{unit} was changed on disk, but systemd has not reloaded it", Hint("Reload it", read)),
+        (at_boot, OK, f"{unit} is running and enabled at boot", NO_HINT),
+        (not ours and host.socket.active, OK, f"{unit} is running", NO_HINT),
+        (True, BROKEN, f"{unit} is running, but not enabled at boot", Hint("Enable it", again if ours else enable)),
     )
+
+
+def write_check(host: Facts, shell: Shell) -> Check | None:
+    """Return what keeps root from changing the engine's files, None for nothing."""
+    try:
+        preflight.check_writable(host, [host.config_path, f"{OWN_DIRECTORY}/server.pem"])
+    except CheckFailed as exc:
+        parts = ((text, command and shell.script(command), False) for text, command, _ in exc.hint.parts)
+        return broken(FILES, exc.cause, Hint.of(*parts))
+    return None
 
 
 def forgotten_containers_check(host: Facts, shell: Shell) -> Check:
     """Return the finding that containers run without the engine's knowledge."""
     return broken(
         CONTAINERS,
-        f"the engine does not know {plural(host.forgotten, 'running container')}, as after its start on a full disk",
+        f"{plural(host.forgotten, 'container')} run without the engine's knowledge, as after a start on a full disk",
         Hint("See what the engine knows", shell.command("docker ps -a"))
-        | Hint("with room on its disk, restart it, which ends or restarts them", shell.service("restart", host.init)),
+        | Hint("free disk space, then restart it, which stops or restarts them", shell.service("restart", host.init)),
     )
 
 
@@ -110,16 +125,16 @@ def live_restore_check(host: Facts, shell: Shell, *, owed: bool, configured: boo
     """
     on = bool(host.info.get("LiveRestoreEnabled"))
     lost = "a restart of the engine stops its containers"
-    theirs = f"{'on' if on else 'off'}: machinectl has not yet restored the host's own value, or that of --engine-opt"
+    theirs = f"{'on' if on else 'off'}: machinectl has not restored the host's own setting yet"
     reload = Hint("Reload it", shell.service("reload", host.init))
     return first_case(
         LIVE,
-        (not host.info, UNKNOWN, "the engine does not say, as it cannot be asked on the host", NO_HINT),
+        (not host.info, UNKNOWN, "the engine does not answer on its host", NO_HINT),
         (owed, UNKNOWN, theirs, Hint("Restore it", "machinectl provision", shell.machine)),
-        (on, OK, "in effect: containers outlive a restart of the engine", NO_HINT),
-        (host.swarm, UNKNOWN, "a Swarm node has none: a restart of its engine stops the tasks on it", NO_HINT),
+        (on, OK, "on: containers keep running while the engine restarts", NO_HINT),
+        (host.swarm, UNKNOWN, "not available on a Swarm node: a restart of its engine stops the tasks on it", NO_HINT),
         (configured, BROKEN, f"on in {host.config_path}, but not in effect: {lost}", reload),
-        (True, OK, f"off: {lost}, except machinectl's own restarts", NO_HINT),
+        (True, OK, f"off: {lost}, unless machinectl restarts it", NO_HINT),
     )
 
 
@@ -137,14 +152,14 @@ def disk_check(disk: FileSystem, shell: Shell) -> Check:
     free, inodes = disk.free / disk.size, disk.inodes_free / disk.inodes if disk.inodes else 1.0
     seen = f"{readable_size(disk.free)} of {readable_size(disk.size)} left"
     if inodes < free:
-        seen += f", and {disk.inodes_free} of {disk.inodes} inodes"
+        seen += f", {disk.inodes_free} of {disk.inodes} inodes"
     # Quoted twice: for the local and the remote shell.
     fills = Hint("See what fills it", shell.command(f"du -xhd1 {quote_word(quote_word(disk.directory))}"))
-    prune = Hint("or drop what no container uses", shell.command("docker system prune"))
+    prune = Hint("or remove what no container uses", shell.command("docker system prune"))
     full = min(free, inodes) < FULL or disk.free < min(FULL_KIB, disk.size // 4)
     return first_case(
         title,
-        (full, BROKEN, f"{seen}: it is full", fills | prune),
+        (full, BROKEN, f"full: {seen}", fills | prune),
         (min(free, inodes) < FILLING, UNKNOWN, seen, fills),
         (True, OK, seen, NO_HINT),
     )
@@ -157,8 +172,8 @@ def memory_check(found: Memory, shell: Shell) -> Check:
     uses = Hint("See what uses it", shell.plain("ps axo pid,rss,comm --sort -rss"))
     return first_case(
         MEMORY,
-        (not found.total or not found.available, UNKNOWN, "unknown: the host does not say", NO_HINT),
-        (found.available + found.swap_free < NO_MEMORY_KIB, BROKEN, f"{seen}: it has run out", uses),
+        (not found.total or not found.available, UNKNOWN, "the host does not report it", NO_HINT),
+        (found.available + found.swap_free < NO_MEMORY_KIB, BROKEN, f"used up: {seen}", uses),
         (found.available < found.total * LITTLE_MEMORY, UNKNOWN, seen, uses),
         (True, OK, seen, NO_HINT),
     )
@@ -172,15 +187,56 @@ def restart_check(found: Health, shell: Shell, init: str, *, interrupted: bool) 
     again = shell.command("systemctl restart containerd")
     if "dockerd" in found.replaced:
         again = shell.service("restart", init)
-    old = f"{' and '.join(found.replaced)}: upgraded on disk, and an older one runs"
+    old = f"{' and '.join(found.replaced)}: upgraded on disk, but the old version is running"
     return first_case(
         RESTART,
-        (interrupted, BROKEN, "the package manager was cut short", Hint("Finish it", finish)),
-        (found.reboot is not None, UNKNOWN, f"packages wait for a reboot{whose}", Hint("Reboot", reboot)),
+        (interrupted, BROKEN, "the package manager was interrupted", Hint("Finish it", finish)),
+        (found.reboot is not None, UNKNOWN, f"packages need a reboot{whose}", Hint("Reboot", reboot)),
         (found.replaced, UNKNOWN, old, Hint("Restart it", again)),
-        (True, OK, "no upgrade waits for one", NO_HINT),
+        (True, OK, "none", NO_HINT),
     )
 
 
 def readable_size(kib: int) -> str:
     return memory_size(kib * 1024)
+
+
+def ssh_only_checks(found: Facts, target: Target, shell: Shell) -> Iterator[Check]:
+    again = f"machinectl provision {shell.machine}"
+    yield group_check(found, again)
+    try:
+        docker_socket.check_reached_over_ssh(found, target)
+    except CheckFailed as exc:
+        yield failed(SOCKET, exc)
+    addresses = ", ".join(engine_config.tcp_addresses(found))
+    own = f"the engine listens on {addresses}, by the host's own configuration"
+    still = f"the engine still listens on port {target.port}"
+    yield first_case(
+        LISTENER,
+        (found.engine_listens and target.own_cas, BROKEN, still, Hint("Close it", again)),
+        (addresses, UNKNOWN, own, Hint("See that configuration", listener_source(found, shell))),
+        (True, OK, f"the engine does not listen on port {target.port}", NO_HINT),
+    )
+
+
+def group_check(found: Facts, again: str) -> Check:
+    user, group = found.login, found.socket_group
+    if not user:
+        return ok(GROUP, "root logs in and may use the engine")
+    if not docker_group.is_missing(found):
+        return ok(GROUP, f"{user} is in the group {group} and may use the engine")
+    try:
+        docker_group.check_group(found)
+    except CheckFailed as exc:
+        return failed(GROUP, exc)
+    return broken(
+        GROUP, f"{user} is not in the group {group} and may not use the engine", Hint("Make it a member", again)
+    )
+
+
+def listener_source(found: Facts, shell: Shell) -> str:
+    """Return the command that shows where the host makes the engine listen."""
+    if any(map(engine_config.port_of, daemon_json.listed(daemon_json.read_config(found), "hosts"))):
+        return shell.command(f"cat {found.config_path}")
+    in_socket = any(map(engine_config.port_of, found.socket_listens))
+    return shell.command("systemctl cat docker.socket" if in_socket else "systemctl cat docker.service")

@@ -11,18 +11,16 @@ from typing import TYPE_CHECKING
 from machinectl import url as engine_url
 from machinectl.check import Check, Verdict, broken, failed, ok, unknown, unseen, value_or
 from machinectl.doctor import (
-    accepted_clients,
     docker_client,
+    engine_certificates,
     engine_configuration,
     host_condition,
-    served_certificate,
     store_files,
 )
 from machinectl.doctor.each_address import address_checks, look_at_addresses
 from machinectl.doctor.engine_connectivity import TCP, TLS, EngineReach, reach_engine
 from machinectl.doctor.feature_checks import machine_checks
 from machinectl.doctor.host_condition import Shell
-from machinectl.doctor.ssh_only import ssh_only_checks
 from machinectl.engine.dialling.tls import foreign_ca_hint
 from machinectl.errors import DOCTOR, IMPORT, NO_HINT, Hint, MachineError
 from machinectl.hosts.host_owner import GIVE_UP, after_loss, lost_to
@@ -97,7 +95,7 @@ def check_machine(store: Store, console: Console, name: str, login: Login, timeo
     # A driver that creates hosts may call a remote service.
     asleep = BackgroundTask(lambda: state_from_driver(machine, driver_or_none(machine))).found(timeout)
     if asleep in ASLEEP:
-        off = broken(STATE, f'driver "{machine.driver}" says: {asleep}', Hint("Switch it on", "machinectl start", name))
+        off = broken(STATE, f'driver "{machine.driver}" reports {asleep}', Hint("Start it", "machinectl start", name))
         return [*here, off, *unseen(["Engine", SSH, HOST], f"it is {asleep}")]
     # A log file needs no progress line.
     with console.step("Examining") if console.interactive else nullcontext():
@@ -145,18 +143,18 @@ def all_checks(machine: Machine, way: EngineReach, inside: Inside, client: str) 
     yield from (of_whose_engine(through_firewall(check, machine, inside), machine, inside) for check in before)
     if way.shown:
         identity = value_or(Identity(), lambda: Identity.read(way.directory))
-        served = served_certificate.served_check(
+        served = engine_certificates.served_check(
             way.shown, identity, inside.facts, inside.shell, lost_to=inside.lost_to
         )
         yield of_whose_engine(served, machine, inside)
     elif machine.tls and machine.url.startswith("tcp://"):
-        yield from unseen([served_certificate.TITLE], f"{TLS} failed")
+        yield from unseen([engine_certificates.SERVED], f"{TLS} failed")
     yield through_firewall(last, machine, inside)
     if way.most:
         yield docker_client.api_check(client, way.least, way.most)
     off = inside.off if inside.off is not None else way.off
     if off is None:
-        yield from unseen([host_condition.CLOCK], "neither engine nor host was asked")
+        yield from unseen([host_condition.CLOCK], "neither the engine nor the host answered")
     else:
         yield host_condition.clock_check(off, inside.shell if inside.facts else None)
     yield from inside.checks
@@ -168,7 +166,7 @@ def host_checks(machine: Machine, directory: str, inside: Inside, found: Facts) 
     """Yield the host's checks. `directory` has the engine's expected certificates."""
     ours = bool(of_kind(machine.changes, ConfigMerged))
     if machine.engine.ssh_only:
-        yield from ssh_only_checks(found, target_of(machine), inside.shell)
+        yield from host_condition.ssh_only_checks(found, target_of(machine), inside.shell)
     shell = inside.shell
     yield host_condition.service_check(found, shell, ours=ours)
     if inside.lost_to:
@@ -178,6 +176,8 @@ def host_checks(machine: Machine, directory: str, inside: Inside, found: Facts) 
         yield record_comparison(machine, directory, found, shell)
         if machine.tls:
             yield from access_checks(machine, directory, found, shell)
+    if ours and (unwritable := host_condition.write_check(found, shell)):
+        yield unwritable
     if found.running:
         # Whether the next `provision` changes live-restore.
         owed = value_or(False, lambda: live_restore.give_back(found, target_of(machine)) is not None)
@@ -191,7 +191,7 @@ def host_checks(machine: Machine, directory: str, inside: Inside, found: Facts) 
 
 def access_checks(machine: Machine, directory: str, found: Facts, shell: Shell) -> Iterator[Check]:
     identity = value_or(Identity(), lambda: Identity.read(directory))
-    check = accepted_clients.accepted_clients_check(found, identity.ca, holders_of(machine), shell)
+    check = engine_certificates.accepted_clients_check(found, identity.ca, holders_of(machine), shell)
     if check:
         yield check
 
@@ -211,7 +211,7 @@ def record_comparison(machine: Machine, directory: str, found: Facts, shell: She
 
 def of_whose_engine(check: Check, machine: Machine, inside: Inside) -> Check:
     """Judge by the host's SSH key whether the engine is on the machine's host."""
-    is_ours = check.title not in {TLS, served_certificate.TITLE} or check.verdict is not Verdict.BROKEN
+    is_ours = check.title not in {TLS, engine_certificates.SERVED} or check.verdict is not Verdict.BROKEN
     if is_ours or not machine.url.startswith("tcp://"):
         return check
     if inside.is_another_host:
@@ -262,8 +262,8 @@ def through_firewall(check: Check, machine: Machine, inside: Inside) -> Check:
     rule = firewall.blocking(inside.facts, engine_port_of(machine))
     if rule is None:
         return check
-    seen = f"{check.seen}; the engine listens, and {rule.firewall} on its host is in the way"
-    return broken(TCP, seen, Hint("Let it through", "machinectl provision --open-firewall", machine.name))
+    seen = f"{check.seen}; the engine listens, but {rule.firewall} on its host blocks the port"
+    return broken(TCP, seen, Hint("Open the port", "machinectl provision --open-firewall", machine.name))
 
 
 def engine_port_of(machine: Machine) -> int:
@@ -278,7 +278,7 @@ def look_inside(machine: Machine, console: Console, login: Login, timeout: float
     except MachineError as exc:
         return Inside((failed(SSH, exc), *unseen([ROOT, HOST], f"{SSH} failed")), shell)
     if ssh is None:
-        unused = f'not used: driver "{machine.driver}" gives no SSH address for it, so its host is not checked'
+        unused = f'not used: driver "{machine.driver}" knows no SSH address, so the host is not checked'
         return Inside((ok(SSH, unused),), shell)
     from machinectl.ssh.ssh_errors import HostKeyRefused
 
@@ -299,23 +299,24 @@ def refused_key_check(machine: Machine, ssh: SSHEndpoint, login: Login, error: M
     if pinned_known_hosts(machine).strip() or login.strict or login.host_key:
         # Of several addresses, each has a check.
         return broken(SSH, error.cause, NO_HINT if machine.addresses and not ssh.jump else error.hint)
-    seen = f"the key of {ssh.host} is not pinned, nor known to your SSH: nothing was sent to it"
-    return unknown(SSH, seen, Hint("Compare it, and pin it", "machinectl ssh", machine.name, "true"))
+    seen = f"the key of {ssh.host} is unknown: not logged in"
+    return unknown(SSH, seen, Hint("Compare and pin it", "machinectl ssh", machine.name, "true"))
 
 
 def logged_in_inside(
     machine: Machine, session: SSHSession, console: Console, login: Login, ssh: SSHEndpoint, timeout: float
 ) -> Inside:
     shell = Shell(machine.name)
-    key = "the pinned key" if pinned_known_hosts(machine).strip() else "a key that your SSH knows"
-    entered = ok(SSH, f"{session.user} can log in at {ssh.host}, which shows {key}")
+    key = "pinned" if pinned_known_hosts(machine).strip() else "known to your SSH"
+    entered = ok(SSH, f"{session.user} can log in at {ssh.host}, whose key is {key}")
     try:
         root = root_runner(session, console, login)
     except MachineError as exc:
         return Inside((entered, failed(ROOT, exc), *unseen([HOST], f"{ROOT} failed")), shell)
     program = getattr(root, "program", "")
     shell = replace(shell, root=program)
-    checks = (entered, ok(ROOT, f"{session.user} becomes root by {program}" if program else f"{session.user} is root"))
+    becomes = f"{session.user} becomes root with {program}" if program else f"{session.user} is root"
+    checks = (entered, ok(ROOT, becomes))
     try:
         asked = datetime.now(UTC)
         # Do not wait for another run on the host.
@@ -325,12 +326,12 @@ def logged_in_inside(
         if machine.engine.ssh_only and found.running:
             found = replace(found, docker_over_ssh=docker_socket.ask_over_ssh(session))
     except MachineError as exc:
-        return Inside((*checks, unknown(HOST, f"not read: {exc.cause}", exc.hint)), shell)
-    seen = Inside(checks, shell, found, off=host_condition.clock_off(found, asked))
+        return Inside((*checks, unknown(HOST, f"facts not read: {exc.cause}", exc.hint)), shell)
+    seen = Inside(checks, shell, found, off=found.time - asked)
     try:
         data = str(found.info.get("DockerRootDir") or DATA)
         if data != DATA:
             fares = root.run(host_health.health_command(data), timeout=timeout * READS, check=False).stdout
         return replace(seen, health=host_health.parse_health(fares))
     except MachineError as exc:
-        return replace(seen, checks=(*checks, unknown(HOST, f"its condition was not read: {exc.cause}", exc.hint)))
+        return replace(seen, checks=(*checks, unknown(HOST, f"disks and memory not read: {exc.cause}", exc.hint)))

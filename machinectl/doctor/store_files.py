@@ -46,8 +46,8 @@ def record_check(store: Store, machine: Machine) -> Check:
     name = machine.name
     provision, remove = f"machinectl {PROVISION} {name}", Hint("or remove it", removal_command(machine))
     half = f"incomplete: {machine.why}"
-    unsettled = "certificates were made for it that its engine may be serving by now"
-    busy = "another run of machinectl is working on it now"
+    unsettled = "its engine may already serve new certificates from an interrupted run"
+    busy = "another run of machinectl is working on it"
     return first_case(
         RECORD,
         (store.is_locked(name), UNKNOWN, busy, Hint("When that is done", "machinectl doctor", name)),
@@ -56,7 +56,7 @@ def record_check(store: Store, machine: Machine) -> Check:
         (machine.phase != Phase.READY, BROKEN, half, Hint("Continue", provision) | remove),
         (machine.pending, BROKEN, machine.why_unfinished, Hint("Apply it", provision)),
         (store.is_unsettled(name), UNKNOWN, unsettled, Hint("Settle it", provision)),
-        (True, OK, f"whole, in {store.directory(name)}", NO_HINT),
+        (True, OK, f"complete, in {store.directory(name)}", NO_HINT),
     )
 
 
@@ -83,11 +83,12 @@ def privacy_check(directory: str, entries: Sequence[Entry], user: int | None = N
     foreign = [entry for entry in entries if user not in {0, entry.uid}]
     if foreign:
         take = f"sudo chown -R $(id -u) {quote_word(directory)}"
-        return broken(MODES, f"{path_list(foreign)}: another user's", Hint("Take it over", take))
+        return broken(MODES, f"{path_list(foreign)} belong to another user", Hint("Change the owner", take))
     opened = [entry for entry in entries if is_open(entry)]
     if opened:
-        return broken(MODES, f"others may read {path_list(opened)}", Hint("Keep them out", "chmod -R go=", directory))
-    return ok(MODES, f"{directory} is readable only by its owner")
+        close = Hint("Make it private", "chmod -R go=", directory)
+        return broken(MODES, f"other users can read {path_list(opened)}", close)
+    return ok(MODES, f"only the owner can read {directory}")
 
 
 def is_open(entry: Entry) -> bool:
@@ -106,17 +107,14 @@ def certificates_check(store: Store, machine: Machine, now: datetime | None = No
     name = machine.name
     rows = list(certificate_rows(name, machine.directory, now or datetime.now(UTC)))
     if not rows:
-        return broken(CERTIFICATES, "there are none, and the machine is on TLS", put_certificates_in(name))
+        return broken(CERTIFICATES, "none, but the machine uses TLS", put_certificates_in(name))
     found = validity_check(rows, renewal_command(store, name, [row for row in rows if row.warning]))
     has_key = os.path.lexists(os.path.join(machine.directory, "ca-key.pem"))
     # The owner may keep it elsewhere. An export for a second computer leaves it out.
     if found.verdict is OK and not has_key and is_set_up_here(machine):
-        seen = "valid, but cannot be renewed here: the CA's key, ca-key.pem, is not in this store"
-        export = Hint(
-            "If another store has it, export it there",
-            "machinectl export --all --with-ca-key -o <FILE>",
-            elsewhere=True,
-        )
+        seen = "valid, but cannot be renewed here: this store has no CA key (ca-key.pem)"
+        command = "machinectl export --all --with-ca-key -o <FILE>"
+        export = Hint("If another store has it, export it there", command, elsewhere=True)
         return unknown(CERTIFICATES, seen, export | Hint("then", "machinectl import <FILE>"))
     return found
 
@@ -134,11 +132,11 @@ def tool_certificates_check(machine: Machine, now: datetime | None = None) -> Ch
         for who, end in ends.items()
     )
     give_up = Hint("or end the access", "machinectl access end", next(iter(ends)), machine.name)
-    return unknown(TOOLS, seen, Hint("Renew it by the same `access issue` as before") | give_up)
+    return unknown(TOOLS, seen, Hint("Renew it with the same `access issue` command as before") | give_up)
 
 
 def ends_soon(holder: AccessHolder, now: datetime) -> datetime | None:
-    """Return the end of the newest certificate that the holder is known to have, if that has come or is near."""
+    """Return when the holder's newest known certificate expires, None if that is not near."""
     ends = (datetime.fromisoformat(key.until) for key in holder.keys if key.until and not key.state)
     end = max(ends, default=None)
     if end is None:

@@ -61,7 +61,7 @@ def check_computer(store: Store, names: Sequence[str], seat: Seat, *, alone: boo
 
 
 def another_users_check(root: str) -> Check:
-    seen = f"{root} is another user's: only that user's machinectl writes to it"
+    seen = f"{root} belongs to another user, as whom machinectl must run to change it"
     return unknown(STORE, seen, Hint("Run as that user", f"sudo -u {owning_user(root)} machinectl doctor"))
 
 
@@ -112,10 +112,10 @@ def directory_check(store: Store) -> Check:
     if replaceable:
         return broken(STORE, f"{replaceable.path}: {replaceable.why}", replaceable.hint() | OTHER_STORE)
     if not all(os.access(path, os.R_OK | os.W_OK | os.X_OK) for path in (root, *inside)):
-        return broken(STORE, f"{root} cannot be written by you", Hint("See", "ls -ld", root))
+        return broken(STORE, f"you cannot write to {root}", Hint("See", "ls -ld", root))
     if left < ROOM:
         return broken(STORE, f"the disk of {root} is full: {left} KB left", Hint("Make room", "df -h", root))
-    return ok(STORE, f"{root} is writable, and only by its owner")
+    return ok(STORE, f"only you can write to {root}")
 
 
 def to_be_made(root: str) -> Check:
@@ -123,7 +123,7 @@ def to_be_made(root: str) -> Check:
     while not os.path.lexists(parent):
         parent = os.path.dirname(parent)
     if os.path.isdir(parent) and os.access(parent, os.W_OK | os.X_OK):
-        return ok(STORE, f"{root} does not exist yet: there are no machines")
+        return ok(STORE, f"{root} does not exist yet (no machines)")
     return broken(STORE, f"{root} cannot be created in {parent}", Hint("See", "ls -ld", parent) | OTHER_STORE)
 
 
@@ -146,11 +146,11 @@ def record_checks(store: Store, machines: list[Machine]) -> Iterator[Check]:
         if modes.hint:
             wrong.append(replace(modes, title=RECORDS, seen=f'"{name}": {modes.seen}'))
     count = plural(len(machines), "machine")
-    yield from wrong or [ok(RECORDS, f"{count}, all complete and readable only by their owner")]
+    yield from wrong or [ok(RECORDS, f"{count}, all complete and private")]
     if theirs:
         yield unknown(
             RECORDS,
-            f"{', '.join(theirs)}: docker-machine's; machinectl does not change them",
+            f"{', '.join(theirs)}: belong to docker-machine; machinectl does not change them",
             Hint("Import them into a store of your own", into_own_store(store.root)),
         )
 
@@ -161,7 +161,7 @@ def certificate_checks(store: Store, machines: list[Machine]) -> Iterator[Check]
     tls = [machine for machine in machines if machine.tls and not waits_for_access(machine)]
     found = [(machine.name, store_files.certificates_check(store, machine, now)) for machine in tls]
     found += [(machine.name, check) for machine in tls if (check := store_files.tool_certificates_check(machine, now))]
-    # The same of several machines is one check.
+    # Machines with the same problem share a check.
     alike: dict[Check, list[str]] = {}
     for name, check in found:
         if check.hint:
@@ -169,7 +169,7 @@ def certificate_checks(store: Store, machines: list[Machine]) -> Iterator[Check]
     yield from (replace(check, seen=f"{first_names(names)}: {check.seen}") for check, names in alike.items())
     if not alike:
         some = f"{plural(len(tls), 'machine')}: valid for a month or more"
-        yield ok(store_files.CERTIFICATES, some if tls else "no machine has any")
+        yield ok(store_files.CERTIFICATES, some if tls else "no machine uses any")
 
 
 def removed_check(store: Store) -> Iterator[Check]:
@@ -178,14 +178,13 @@ def removed_check(store: Store) -> Iterator[Check]:
     machines = removed_machines(store)
     if machines:
         names = [machine.name for machine in machines]
-        host = "its host keeps" if len(names) == 1 else "their hosts keep"
         # Earlier versions left a name to both a new machine and a record.
         put_back = Hint("Another machine has the name", "machinectl rename", names[0], "<NEW-NAME>")
         for machine in [machine for machine in machines if not store.exists(machine.name)][:1]:
             purge = "--purge-engine" if is_engine_alone(machine) else "--purge"
             forget = Hint("or forget it", "machinectl rm --forget", machine.name)
             put_back = Hint("Undo the changes", "machinectl rm", purge, machine.name) | forget
-        yield unknown(REMOVED, f"{', '.join(names)}: removed here, but {host} the changes", put_back)
+        yield unknown(REMOVED, f"{', '.join(names)}: removed here, but the changes on the host remain", put_back)
 
 
 def docker_machine_check(store: Store) -> Iterator[Check]:
@@ -197,7 +196,7 @@ def docker_machine_check(store: Store) -> Iterator[Check]:
     names = [name for name in found if name not in imported]
     if names:
         count = f"{theirs} has {plural(len(names), 'machine')} that docker-machine created"
-        again = Hint("Import them, which changes nothing there", "machinectl import --from-docker-machine")
+        again = Hint("Import them; the old store does not change", "machinectl import --from-docker-machine")
         yield unknown(DOCKER_MACHINE, count, again)
 
 
@@ -210,13 +209,11 @@ def program_check(path: str, program: str) -> Check:
     if found and found[0] not in foreign:
         beside = f"; systemd's comes after it: {foreign[0]}" if foreign else ""
         return ok(PROGRAM, f"{found[0]} comes first on the PATH{beside}")
-    seen = f"{found[0]}, systemd's, comes first on the PATH" if found else "there is none on the PATH"
+    seen = f"{found[0]}, which is systemd's, comes first on the PATH" if found else "not on the PATH"
     hint = Hint("Put this one first", f"export PATH={quote_word(os.path.dirname(mine))}:$PATH") if mine else NO_HINT
-    return (
-        broken(PROGRAM, seen, hint or Hint("Install it", "pipx install machinectl"))
-        if found
-        else unknown(PROGRAM, seen, hint)
-    )
+    if found:
+        return broken(PROGRAM, seen, hint or Hint("Install it", "pipx install machinectl"))
+    return unknown(PROGRAM, seen, hint)
 
 
 def own_program(program: str, found: list[str], foreign: list[str]) -> str:

@@ -434,7 +434,7 @@ def test_doctor_looks_at_the_address_that_answers(store: Store, made: Certificat
     with serving(servers.engine, made.server(VPN), VPN) as port, servers.full(LAN, port):
         found = reach_engine(orion(store, made, port, LAN, VPN), 5.0)
     assert [check.verdict for check in found.checks if check.title in {"TCP", "TLS"}] == [Verdict.OK, Verdict.OK]
-    assert any(f"{VPN}:{port} takes connections" in check.seen for check in found.checks)
+    assert any(f"{VPN}:{port} accepts connections" in check.seen for check in found.checks)
 
 
 @pytest.fixture(scope="module")

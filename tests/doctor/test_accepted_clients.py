@@ -9,7 +9,7 @@ import pytest
 
 from machinectl import certs
 from machinectl.check import Check, Verdict
-from machinectl.doctor.accepted_clients import accepted_clients_check
+from machinectl.doctor.engine_certificates import accepted_clients_check
 from machinectl.doctor.host_condition import Shell
 from machinectl.machines.holders import ACTIVE, ADDING, ENDING, AccessHolder
 from machinectl.provision.client_cas import CLIENTS
@@ -51,20 +51,21 @@ def test_a_host_that_nobody_else_was_let_in_to_needs_no_word() -> None:
     [
         (OWN + ALICE, [holder("alice", ALICE)], False, Verdict.OK, "accepts this computer, alice", ""),
         (OWN + ALICE + ALICE, [holder("alice", ALICE)], False, Verdict.OK, "accepts this computer, alice", ""),
-        (OWN + CI, [], False, Verdict.OK, "not on record here: CN=machinectl orion ci", ""),
+        (OWN + CI, [], False, Verdict.OK, "not on record: CN=machinectl orion ci", ""),
         (
             OWN + ALICE,
             [holder("alice", ALICE, ENDING)],
             False,
             Verdict.BROKEN,
-            "the access of alice was to end",
+            "the access of alice was ended here",
             "machinectl access end alice orion",
         ),
         (OWN, [holder("alice", ALICE, ENDING)], False, Verdict.OK, "accepts this computer", ""),
-        (b"", [holder("alice", ALICE)], False, Verdict.BROKEN, "is missing", "machinectl provision orion"),
-        (b"\n", [holder("alice", ALICE)], False, Verdict.BROKEN, "is empty", "machinectl provision orion"),
-        (b"#", [holder("alice", ALICE)], False, Verdict.BROKEN, "without certificates", "machinectl provision orion"),
-        (OWN, [holder("alice", ALICE)], False, Verdict.UNKNOWN, "alice: on record here", "access end alice orion"),
+        *(
+            (text, [holder("alice", ALICE)], False, Verdict.BROKEN, "has no certificates", "machinectl provision orion")
+            for text in (b"", b"#")
+        ),
+        (OWN, [holder("alice", ALICE)], False, Verdict.UNKNOWN, "no longer accepts alice", "access end alice orion"),
         (
             OWN + ALICE[:300] + CI,
             [holder("alice", ALICE), holder("ci", CI)],
@@ -77,7 +78,7 @@ def test_a_host_that_nobody_else_was_let_in_to_needs_no_word() -> None:
             (text, [holder("bob", b"", ADDING)], False, Verdict.UNKNOWN, "the access of bob is not added yet", GIVE_UP)
             for text in (b"", OWN)
         ),
-        (OWN, [], True, Verdict.UNKNOWN, "changed after the engine was started", "machinectl provision orion"),
+        (OWN, [], True, Verdict.UNKNOWN, "changed after the engine started", "machinectl provision orion"),
     ],
 )
 def test_who_is_accepted_is_held_against_the_record(

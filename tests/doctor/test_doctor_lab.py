@@ -129,9 +129,15 @@ def test_a_machine_that_is_well_is_one_line(patient: Patient) -> None:
             '"tlsverify" is not set',
             id="no client certificates wanted",
         ),
-        pytest.param(f"echo '# mine' >> {DROP_IN}", "Configuration", "is another one", id="drop-in edited"),
+        pytest.param(f"echo '# mine' >> {DROP_IN}", "Configuration", "is not as recorded", id="drop-in edited"),
+        pytest.param(
+            "mount --bind /etc/docker /etc/docker; mount -o remount,bind,ro /etc/docker",
+            "Files",
+            "/etc/docker on the host is read-only",
+            id="read-only",
+        ),
         pytest.param("systemctl -q disable docker docker.socket", "Service", "not enabled at boot", id="not at boot"),
-        pytest.param("systemctl stop docker docker.socket", "Service", "does not run", id="engine stopped"),
+        pytest.param("systemctl stop docker docker.socket", "Service", "is not running", id="engine stopped"),
         pytest.param(
             "systemctl -q mask --now docker docker.socket",
             "Service",
@@ -139,20 +145,23 @@ def test_a_machine_that_is_well_is_one_line(patient: Patient) -> None:
             id="masked",
         ),
         pytest.param(
-            "iptables -I INPUT -p tcp --dport 2376 -j DROP", "TCP", "iptables on its host is in the way", id="firewall"
+            "iptables -I INPUT -p tcp --dport 2376 -j DROP",
+            "TCP",
+            "iptables on its host blocks",
+            id="firewall",
         ),
         pytest.param(
             f"cp -a {CERTIFICATE} /root/s; openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=other -keyout /root/k "
             f"-out /root/c 2>&1; cat /root/c /root/k > {CERTIFICATE}",
             "Served certificate",
-            "the host's disk has another one",
+            "the host's disk has another certificate",
             id="certificate swapped on disk",
         ),
         pytest.param(
             "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=other -keyout /root/k "
             f"-out /root/c 2>&1; cat /root/c /root/k > {CERTIFICATE}; systemctl restart docker",
             "Served certificate",
-            "the engine serves another certificate than the record has: CN=other",
+            "the engine serves another certificate than the one on record: CN=other",
             id="certificate swapped",
         ),
         pytest.param(
@@ -227,7 +236,7 @@ def expired(identity: Identity) -> bytes:
 def test_a_program_that_was_upgraded_while_it_runs_is_told(patient: Patient) -> None:
     patient.breaks("cp -p /usr/sbin/dockerd /usr/sbin/new; mv /usr/sbin/new /usr/sbin/dockerd")
     found = patient.report()["Pending restart"]
-    assert (found["Verdict"], found["Seen"]) == ("unknown", "dockerd: upgraded on disk, and an older one runs")
+    assert (found["Verdict"], found["Seen"]) == ("unknown", "dockerd: upgraded on disk, but the old version is running")
     patient.follow(found["Hint"])
     assert patient.is_well()
     patient.breaks("touch /run/reboot-required; echo linux-image-amd64 > /run/reboot-required.pkgs")
@@ -257,7 +266,7 @@ def test_a_full_disk_is_told(fresh_host: FreshHost, cli: Cli) -> None:
     patient = Patient(cli, host)
     host.fill_disk()
     found = patient.broken()
-    assert "it is full" in found["Disk /usr"]["Seen"]
+    assert "full: " in found["Disk /usr"]["Seen"]
     host.free_disk()
     assert not patient.broken()
 

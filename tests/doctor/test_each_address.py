@@ -61,7 +61,7 @@ def test_each_address_is_named_with_what_answers_there(store: Store, made: Certi
     ):
         checks = seen(orion(store, made, port, LAN, VPN))
     assert [(check.verdict, check.seen) for check in checks] == [
-        (OK, f"{host}: the engine answers, with a certificate for it") for host in (LAN, VPN)
+        (OK, f"{host}: the engine answers with a certificate for this address") for host in (LAN, VPN)
     ]
 
 

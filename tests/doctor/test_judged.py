@@ -15,7 +15,7 @@ import pytest
 
 from machinectl import certs
 from machinectl.check import Verdict
-from machinectl.doctor import engine_configuration, host_condition, served_certificate
+from machinectl.doctor import engine_certificates, engine_configuration, host_condition
 from machinectl.doctor.host_condition import Shell
 from machinectl.engine.dialling.tls import import_hint
 from machinectl.engine.endpoint import Endpoint
@@ -115,7 +115,7 @@ def test_a_configuration_that_is_as_it_was_left_is_well() -> None:
 def test_a_key_of_ours_that_somebody_changed_is_told_with_what_it_is_now(keys: dict[str, Any], seen: str) -> None:
     facts, change = left()
     found = against_record(edited(facts, **keys), change)
-    assert (found.verdict, found.seen) == (BROKEN, f"changed by hand since: {seen}")
+    assert (found.verdict, found.seen) == (BROKEN, f"changed by hand: {seen}")
     assert found.hint == "Set it up again: machinectl provision orion"
 
 
@@ -133,7 +133,7 @@ def test_a_record_of_what_was_there_that_is_none_claims_nothing_of_the_host() ->
 def test_what_is_asked_and_not_there_yet_was_not_changed_by_hand() -> None:
     facts, change = left()
     found = against_record(facts, change, target(labels={"rack": "7"}))
-    assert (found.verdict, found.seen) == (BROKEN, 'different from the record: "labels" is not set')
+    assert (found.verdict, found.seen) == (BROKEN, 'differs from the record: "labels" is not set')
 
 
 def test_a_secret_in_a_key_is_masked() -> None:
@@ -154,22 +154,24 @@ def test_files_that_are_missing_or_others_are_told() -> None:
         files={DAEMON_JSON: facts.files[DAEMON_JSON]},
     )
     assert against_record(wrong, change, made=[drop_in]).seen == (
-        f"different from the record: {own} is another one; {drop_in} is missing"
+        f"differs from the record: {own} is not as recorded; {drop_in} is missing"
     )
     emptied = replace(facts, files={**facts.files, drop_in: HostFile("644", 0, 0, b"")})
-    assert against_record(emptied, change, made=[drop_in]).seen == f"different from the record: {drop_in} is empty"
+    assert (
+        against_record(emptied, change, made=[drop_in]).seen == f"differs from the record: {drop_in} is not as recorded"
+    )
     gone = replace(facts, files={drop_in: facts.files[drop_in]})
-    assert against_record(gone, change).seen == f"changed by hand since: {DAEMON_JSON} is missing"
+    assert against_record(gone, change).seen == f"changed by hand: {DAEMON_JSON} is missing"
 
 
 def test_a_file_that_was_never_there_is_not_called_missing() -> None:
     facts, change = left()
     drop_in = next(path for path in facts.files if path != DAEMON_JSON)
     config_alone = replace(facts, files={DAEMON_JSON: facts.files[DAEMON_JSON]})
-    assert against_record(config_alone, change).seen == f"different from the record: {drop_in} is not there yet"
+    assert against_record(config_alone, change).seen == f"differs from the record: {drop_in} is not written yet"
     later = f"{DROP_INS}/zzz-other.conf"
     overridden = replace(facts, drop_ins=(*facts.drop_ins, later))
-    assert against_record(overridden, change).seen == f"different from the record: {later} overrides {drop_in}"
+    assert against_record(overridden, change).seen == f"differs from the record: {later} overrides {drop_in}"
 
 
 def test_a_run_that_was_cut_short_is_not_somebody_s_edit() -> None:
@@ -183,13 +185,13 @@ def test_what_another_computer_set_is_not_called_an_edit_by_hand() -> None:
     facts, change = left()
     found = against_record(edited(facts, tlsverify=None), change, news="bob@desk at 2026-11-28 20:00 UTC")
     assert found.seen == 'changed by bob@desk at 2026-11-28 20:00 UTC: "tlsverify" is not set'
-    assert found.hint == "Take that over: machinectl provision orion"
+    assert found.hint == "Set it up again: machinectl provision orion"
 
 
 def test_live_restore_that_a_restart_would_borrow_is_no_difference() -> None:
     facts, change = left()
     in_use = replace(edited(facts, tlsverify=None), containers=frozenset({"a"}))
-    assert against_record(in_use, change).seen == 'changed by hand since: "tlsverify" is not set'
+    assert against_record(in_use, change).seen == 'changed by hand: "tlsverify" is not set'
 
 
 def test_a_daemon_json_that_is_none_is_told_as_it_is() -> None:
@@ -210,9 +212,9 @@ def test_what_was_changed_after_the_engine_was_started_may_not_be_in_effect() ->
     for host, hint in (
         (off, f"{keeping}; or by a restart, which stops 2 containers: {restart}"),
         # A Swarm node has no live-restore.
-        (replace(off, swarm=True), f"Apply all of it, which stops 2 containers: {restart}"),
-        (replace(in_use, info={**facts.info, "LiveRestoreEnabled": True}), f"Apply all of it: {restart}"),
-        (replace(in_use, containers=frozenset()), f"Apply all of it: {restart}"),
+        (replace(off, swarm=True), f"Apply it by a restart, which stops 2 containers: {restart}"),
+        (replace(in_use, info={**facts.info, "LiveRestoreEnabled": True}), f"Apply it by a restart: {restart}"),
+        (replace(in_use, containers=frozenset()), f"Apply it by a restart: {restart}"),
     ):
         found = against_record(host, change)
         assert (found.verdict, found.hint) == (UNKNOWN, hint)
@@ -236,16 +238,16 @@ def test_without_certificates_on_record_nothing_is_said_of_the_configuration() -
 @pytest.mark.parametrize(
     ("different", "verdict", "seen", "hint"),
     [
-        ({}, OK, "docker.service runs, and is enabled at boot", ""),
+        ({}, OK, "docker.service is running and enabled at boot", ""),
         ({"dockerd": ""}, BROKEN, "there is no Docker Engine", "machinectl provision orion"),
-        ({"service": ServiceState(loaded=True)}, BROKEN, "does not run", "Start it: machinectl provision orion"),
+        ({"service": ServiceState(loaded=True)}, BROKEN, "is not running", "Start it: machinectl provision orion"),
         (
             {"service": ServiceState(loaded=True, active=True)},
             BROKEN,
             "not enabled at boot",
             "machinectl provision orion",
         ),
-        ({"unread": True}, UNKNOWN, "systemd has not read that", "sudo systemctl daemon-reload"),
+        ({"unread": True}, UNKNOWN, "systemd has not reloaded it", "sudo systemctl daemon-reload"),
         ({"masked": frozenset({"docker.socket"})}, BROKEN, "docker.socket: masked", "systemctl unmask docker.socket;"),
         (
             {"masked": frozenset({"docker.socket"}), "containers": frozenset({"ab", "cd"})},
@@ -256,7 +258,7 @@ def test_without_certificates_on_record_nothing_is_said_of_the_configuration() -
         (
             {"masked": frozenset({"docker.socket"}), "unit": "# /x\n[Service]\nExecStart=/usr/bin/dockerd\n"},
             OK,
-            "docker.service runs",
+            "docker.service is running",
             "",
         ),
         (
@@ -309,12 +311,25 @@ def test_a_swarm_node_has_no_live_restore_and_is_not_broken_by_that() -> None:
     )
 
 
+@pytest.mark.parametrize("path", ["/etc/docker", OWN_DIRECTORY, DAEMON_JSON])
+def test_files_that_root_cannot_write_are_broken(path: str) -> None:
+    assert host_condition.write_check(recorded("docker"), SUDO) is None
+    assert host_condition.write_check(recorded("docker", unwritable={"/usr": "read-only"}), SUDO) is None
+    facts = recorded("docker", unwritable={path: "read-only"})
+    found = host_condition.write_check(replace(facts, directories=facts.directories | {OWN_DIRECTORY}), SUDO)
+    assert found
+    assert (found.verdict, found.seen) == (BROKEN, f"{path} on the host is read-only")
+    assert found.hint.startswith("On the host: machinectl ssh orion sudo sh -c ")
+    local = shlex.split(found.hint.partition("sh -c ")[2])
+    assert shlex.split(local[0])[0].startswith(f"mounted=$(findmnt -n -o TARGET -T {path}); mount -o remount,rw ")
+
+
 def test_containers_that_the_engine_does_not_know_are_broken() -> None:
     found = host_condition.forgotten_containers_check(
         replace(recorded("docker"), containers=frozenset({"a", "b"}), info={"ContainersRunning": 0}), SUDO
     )
     assert found.verdict is Verdict.BROKEN
-    assert "does not know 2 running containers" in found.seen
+    assert "2 containers run without the engine's knowledge" in found.seen
     assert "systemctl restart docker" in found.hint
 
 
@@ -392,19 +407,20 @@ def test_a_certificate_is_the_same_on_record_on_the_wire_and_on_the_disk() -> No
     mine = identity()
     ours = on_disk(mine.server, mine.server_key)
     other = certs.issue_server(certs.new_ca("other"), ["192.168.0.29"])
-    found = served_certificate.served_check(mine.server, mine, ours, SUDO)
-    assert (found.verdict, found.seen.partition(":")[0]) == (OK, "the engine serves the certificate of the record")
-    assert served_certificate.served_check(mine.server, mine, None, SUDO).seen.startswith(
-        "the engine serves the certificate of the record: "
-    )
-    found = served_certificate.served_check(mine.server, mine, on_disk(other.certificate), SUDO)
-    assert (found.verdict, found.hint) == (BROKEN, "Put it back: machinectl provision orion")
-    found = served_certificate.served_check(other.certificate, mine, ours, SUDO)
+    found = engine_certificates.served_check(mine.server, mine, ours, SUDO)
+    assert (found.verdict, found.seen.partition(":")[0]) == (OK, "as recorded")
+    assert engine_certificates.served_check(mine.server, mine, None, SUDO).seen.startswith("as recorded: ")
+    found = engine_certificates.served_check(mine.server, mine, on_disk(other.certificate), SUDO)
+    assert (found.verdict, found.hint) == (BROKEN, "Restore it: machinectl provision orion")
+    found = engine_certificates.served_check(other.certificate, mine, ours, SUDO)
     assert found.verdict is BROKEN
     assert found.hint == "Restart the engine: machinectl ssh orion sudo systemctl restart docker"
-    found = served_certificate.served_check(other.certificate, mine, on_disk(other.certificate), SUDO)
-    assert found.hint == "Send the certificate of the record: machinectl provision --force orion"
-    assert "the host's disk has none" in served_certificate.served_check(mine.server, mine, on_disk(), SUDO).seen
+    found = engine_certificates.served_check(other.certificate, mine, on_disk(other.certificate), SUDO)
+    assert found.hint == "Send the certificate on record: machinectl provision --force orion"
+    assert (
+        "the host's disk has no certificate"
+        in engine_certificates.served_check(mine.server, mine, on_disk(), SUDO).seen
+    )
 
 
 def test_a_served_certificate_is_looked_for_where_the_engine_reads_it() -> None:
@@ -412,29 +428,29 @@ def test_a_served_certificate_is_looked_for_where_the_engine_reads_it() -> None:
     path = "/etc/docker/server.pem"
     unit = f"# /x/docker.service\n[Service]\nExecStart=/usr/sbin/dockerd --tlsverify --tlscert {path}\n"
     imported = recorded("docker", unit=unit, sums={path: Sum("600", 0, 0, hashlib.sha256(mine.server).hexdigest())})
-    found = served_certificate.served_check(mine.server, mine, imported, SUDO)
-    assert (found.verdict, found.seen.partition(":")[0]) == (OK, "the engine serves the certificate of the record")
+    found = engine_certificates.served_check(mine.server, mine, imported, SUDO)
+    assert (found.verdict, found.seen.partition(":")[0]) == (OK, "as recorded")
 
 
 def test_nobody_is_told_to_take_a_host_from_its_owner_without_a_word() -> None:
     mine = identity()
     other = certs.issue_server(certs.new_ca("other"), ["192.168.0.29"]).certificate
-    found = served_certificate.served_check(other, mine, on_disk(other), SUDO, lost_to='the machine "rigel"')
+    found = engine_certificates.served_check(other, mine, on_disk(other), SUDO, lost_to='the machine "rigel"')
     assert found.seen.endswith('the machine "rigel" has set the host up since')
     assert found.hint.startswith("Forget this machine, and leave the host to its owner: machinectl rm --forget orion;")
-    assert served_certificate.served_check(other, mine, None, SUDO).hint.endswith(": machinectl provision orion")
+    assert engine_certificates.served_check(other, mine, None, SUDO).hint.endswith(": machinectl provision orion")
 
 
 def test_a_certificate_that_is_served_runs_out() -> None:
     mine = identity()
     later = datetime.now(UTC) + timedelta(days=certs.SERVER_DAYS - 9)
-    found = served_certificate.served_check(mine.server, mine, None, SUDO, later)
+    found = engine_certificates.served_check(mine.server, mine, None, SUDO, later)
     assert (found.verdict, found.hint) == (UNKNOWN, "Renew it: machinectl renew --due orion")
-    found = served_certificate.served_check(mine.server, mine, None, SUDO, later + timedelta(days=20))
+    found = engine_certificates.served_check(mine.server, mine, None, SUDO, later + timedelta(days=20))
     assert found.verdict is BROKEN
     theirs = replace(mine, server=b"", server_key=b"")
     # As `version` says it of an engine that refuses the client.
-    told = served_certificate.served_check(mine.server, theirs, None, SUDO, later).hint
+    told = engine_certificates.served_check(mine.server, theirs, None, SUDO, later).hint
     assert told == import_hint(Endpoint("tcp://192.0.2.1:2376", name="orion"))
-    assert served_certificate.served_check(mine.server, theirs, None, SUDO).verdict is OK
-    assert served_certificate.served_check(b"none", mine, None, SUDO).verdict is UNKNOWN
+    assert engine_certificates.served_check(mine.server, theirs, None, SUDO).verdict is OK
+    assert engine_certificates.served_check(b"none", mine, None, SUDO).verdict is UNKNOWN

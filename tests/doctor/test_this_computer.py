@@ -107,7 +107,7 @@ def test_a_store_that_others_can_read_is_closed_by_what_it_says(store: Store) ->
     directory.chmod(0o755)
     (directory / "key.pem").chmod(0o644)
     found = report(store, status=1)["Records"]
-    assert found["Seen"] == f'"open": others may read {directory}, {directory}/key.pem'
+    assert found["Seen"] == f'"open": other users can read {directory}, {directory}/key.pem'
     subprocess.run(["sh", "-c", found["Hint"].partition(": ")[2]], check=True)
     assert report(store)["Records"]["Verdict"] == "ok"
     for path in (Path(store.root), Path(store.root).parent):
@@ -160,7 +160,7 @@ def test_tools_whose_certificate_ends_are_named_and_people_are_not(store: Store)
 def test_a_machine_that_waits_for_access_has_no_broken_certificates(store: Store) -> None:
     assert machinectl("access", "request", "orion", store=store.root).returncode == 0
     found = report(store)
-    assert found["Certificates"]["Seen"] == "no machine has any"
+    assert found["Certificates"]["Seen"] == "no machine uses any"
     assert found["Records"]["Seen"].startswith('"orion": waiting for access')
 
 
@@ -171,7 +171,7 @@ def test_what_was_removed_and_what_is_docker_machines_is_worth_a_look(store: Sto
     with store.writing(certified(store, "gone").name) as held:
         held.set_aside()
     found = report(store)
-    assert found["Removed"]["Seen"] == "gone: removed here, but its host keeps the changes"
+    assert found["Removed"]["Seen"] == "gone: removed here, but the changes on the host remain"
     assert "machinectl rm --purge gone" in found["Removed"]["Hint"]
     assert "machinectl import --from-docker-machine" in found["docker-machine"]["Hint"]
     certified(store, "old")
@@ -212,7 +212,7 @@ def test_a_docker_that_is_not_dockers(tmp_path: Path) -> None:
     docker = program(tmp_path / "docker", "echo podman version 5.4.2")
     assert docker_client.cli_check(str(tmp_path)).verdict is UNKNOWN
     program(docker, "exit 3")
-    assert docker_client.cli_check(str(tmp_path)).seen == f"{docker} does not say its version"
+    assert docker_client.cli_check(str(tmp_path)).seen == f"{docker} does not report its version"
 
 
 def test_systemds_machinectl_is_told_from_ours_by_asking_it(tmp_path: Path) -> None:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.check import Verdict
-from machinectl.doctor.host_condition import Shell
-from machinectl.doctor.ssh_only import ssh_only_checks
+from machinectl.doctor.host_condition import Shell, ssh_only_checks
 from machinectl.errors import CheckFailed
 from machinectl.provision.facts.host_facts import DAEMON_JSON, Facts, HostFile, ServiceState, parse_facts
 from machinectl.provision.host_changes import ConfigMerged, ServiceStarted

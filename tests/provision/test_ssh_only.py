@@ -12,8 +12,7 @@ import pytest
 
 from machinectl import certs
 from machinectl.check import Check, Verdict
-from machinectl.doctor.host_condition import Shell
-from machinectl.doctor.ssh_only import ssh_only_checks
+from machinectl.doctor.host_condition import Shell, ssh_only_checks
 from machinectl.errors import CheckFailed
 from machinectl.provision import firewall, preflight, revision
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Facts, HostFile, PortListener, Sum, parse_facts
