@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -24,8 +23,6 @@ from machinectl.state import State
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
     from typing import Self
-
-    from _typeshed import WriteableBuffer
 
     from machinectl.engine import Response
     from machinectl.engine.dialling.deadline_socket import Wire
@@ -79,23 +76,23 @@ class Images:
             self._wire = dial(self._endpoint, deadline or Deadline(connecting))
         self._wire.deadline = deadline or Deadline(seconds)
         answer = get(self._wire, path)
+        value = None
         if answer.status == NOT_FOUND:
             answer.read(LONGEST)
-            found = None
         else:
-            found = read_answer(self._endpoint, answer, kind)
+            value = read_answer(self._endpoint, answer, kind)
         if answer.raw.will_close:
             self._wire.close()
             self._wire = None
-        return found
+        return value
 
     def listed(self, query: str = "") -> list[dict[str, Any]]:
-        found = self.ask(f"/images/json{query}", list, Deadline(self._seconds or LISTING))
-        return [each for each in found or [] if isinstance(each, dict)]
+        listed = self.ask(f"/images/json{query}", list, Deadline(self._seconds or LISTING))
+        return [each for each in listed or [] if isinstance(each, dict)]
 
     def image(self, name: str, deadline: Deadline | None = None) -> dict[str, Any] | None:
-        found: dict[str, Any] | None = self.ask(f"/images/{quote(name, safe='/:@')}/json", dict, deadline)
-        return found
+        image: dict[str, Any] | None = self.ask(f"/images/{quote(name, safe='/:@')}/json", dict, deadline)
+        return image
 
     def engine(self) -> Known:
         """Return what the engine tells of itself, and no image."""
@@ -155,8 +152,8 @@ def content_of(image: dict[str, Any]) -> str:
 
 def id_of(image: dict[str, Any]) -> str:
     """Return "" for an invalid ID."""
-    found = as_text(image.get("Id"))
-    return found if DIGEST.fullmatch(found) else ""
+    identifier = as_text(image.get("Id"))
+    return identifier if DIGEST.fullmatch(identifier) else ""
 
 
 def ids_of(listed: Iterable[dict[str, Any]]) -> frozenset[str]:
@@ -165,13 +162,13 @@ def ids_of(listed: Iterable[dict[str, Any]]) -> frozenset[str]:
 
 def stored_of(listed: Iterable[dict[str, Any]]) -> dict[str, Stored]:
     """Return what containerd's store has of its images, by ID."""
-    found = {}
-    for each in listed:
-        told = each.get("Manifests")
-        there = [as_dict(one) for one in as_list(told)]
-        digests = frozenset(as_text(one.get("ID")) for one in there if one.get("Available") is True)
-        found[id_of(each)] = Stored(as_integer(each.get("Size")), None if told is None else digests)
-    return found
+    stored = {}
+    for image in listed:
+        manifests = image.get("Manifests")
+        whole = [as_dict(each) for each in as_list(manifests) if as_dict(each).get("Available") is True]
+        digests = None if manifests is None else frozenset(as_text(each.get("ID")) for each in whole)
+        stored[id_of(image)] = Stored(as_integer(image.get("Size")), digests)
+    return stored
 
 
 def ids_by_name(listed: Iterable[dict[str, Any]]) -> dict[str, str]:
@@ -183,8 +180,8 @@ def by_likelihood(listed: Iterable[dict[str, Any]], likely: str) -> list[str]:
     """Return images' IDs: those of the repository `likely` first, then the newest."""
 
     def rank(image: dict[str, Any]) -> tuple[bool, int]:
-        tags = as_list(image.get("RepoTags"))
-        return not any(as_text(tag).rpartition(":")[0] == likely for tag in tags), -as_integer(image.get("Created"))
+        repositories = {as_text(tag).rpartition(":")[0] for tag in as_list(image.get("RepoTags"))}
+        return likely not in repositories, -as_integer(image.get("Created"))
 
     return list(dict.fromkeys(filter(None, map(id_of, sorted(listed, key=rank)))))
 
@@ -192,8 +189,8 @@ def by_likelihood(listed: Iterable[dict[str, Any]], likely: str) -> list[str]:
 def engine_platform(info: dict[str, Any]) -> str:
     """Return the platform of an engine from its /info, UNKNOWN if it is invalid."""
     machine = as_text(info.get("Architecture"))
-    found = f"{as_text(info.get('OSType')) or 'linux'}/{ARCHITECTURES.get(machine, machine)}"
-    return found if len(found) <= LONGEST_PLATFORM and PLATFORM.fullmatch(found) else UNKNOWN
+    platform = f"{as_text(info.get('OSType')) or 'linux'}/{ARCHITECTURES.get(machine, machine)}"
+    return platform if len(platform) <= LONGEST_PLATFORM and PLATFORM.fullmatch(platform) else UNKNOWN
 
 
 def diff_ids_of(image: dict[str, Any]) -> list[str]:
@@ -204,13 +201,13 @@ def diff_ids_of(image: dict[str, Any]) -> list[str]:
 
 
 @contextmanager
-def saved_image(endpoint: Endpoint, name: str) -> Iterator[io.BufferedReader]:
+def saved_image(endpoint: Endpoint, name: str) -> Iterator[SavedStream]:
     """Open the archive that the engine makes of an image."""
     path = f"/images/{quote(name, safe='/:@')}/get"
     with request(endpoint, "GET", path, timeout=None, streams=True) as answer:
         if answer.status not in SUCCESS:
             raise error_answer(endpoint, answer, answer.read(LONGEST))
-        yield io.BufferedReader(_Body(answer), 1 << 20)
+        yield SavedStream(answer)
 
 
 def load_image(endpoint: Endpoint, archive: Iterable[bytes]) -> None:
@@ -224,19 +221,9 @@ def load_image(endpoint: Endpoint, archive: Iterable[bytes]) -> None:
         if answer.status not in SUCCESS:
             raise LoadError(error_answer(endpoint, answer, said).cause)
     for line in said.splitlines():
-        if why := error_of(line):
-            raise LoadError(
-                f"The engine at {endpoint.peer} does not load the image: {one_line(why)}",
-                AGAIN,
-            )
-
-
-def error_of(line: bytes) -> str:
-    try:
-        found = json.loads(line)
-    except (ValueError, RecursionError):
-        return ""
-    return as_text(as_dict(found).get("error"))
+        with suppress(ValueError, RecursionError):
+            if why := as_text(as_dict(json.loads(line)).get("error")):
+                raise LoadError(f"The engine at {endpoint.peer} does not load the image: {one_line(why)}", AGAIN)
 
 
 def tag_image(endpoint: Endpoint, image_id: str, reference: Reference) -> bool:
@@ -249,22 +236,22 @@ def tag_image(endpoint: Endpoint, image_id: str, reference: Reference) -> bool:
         return answer.status != NOT_FOUND
 
 
-class _Body(io.RawIOBase):
-    """An answer's body as a file."""
+class SavedStream:
+    """Reads the body of an answer in pieces of any size; the engine has PATIENCE seconds for each."""
 
     def __init__(self, answer: Response) -> None:
-        self._answer = answer
+        self._wire = answer.wire
         self._pieces = iter(answer)
-        self._left = b""
+        self._rest = b""
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        view = memoryview(buffer).cast("B")
-        self._answer.wire.deadline = Deadline(PATIENCE)
-        piece = self._left or next(self._pieces, b"")
-        count = min(len(view), len(piece))
-        view[:count] = piece[:count]
-        self._left = piece[count:]
-        return count
+    def read(self, size: int) -> bytes:
+        data = bytearray()
+        while len(data) < size:
+            self._wire.deadline = Deadline(PATIENCE)
+            self._rest = self._rest or next(self._pieces, b"")
+            if not self._rest:
+                break
+            taken = size - len(data)
+            data += self._rest[:taken]
+            self._rest = self._rest[taken:]
+        return bytes(data)

@@ -10,21 +10,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import Hint, MachineError, one_line
+from machinectl.json_values import as_dict, as_list, as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-INDEX = "application/vnd.oci.image.index.v1+json"
-MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-CONFIG = "application/vnd.oci.image.config.v1+json"
-LAYER = "application/vnd.oci.image.layer.v1.tar"
-INDEXES = {INDEX, "application/vnd.docker.distribution.manifest.list.v2+json"}
+    # Returns a small blob's content by its digest, None if the archive lacks it.
+    ReadBlob = Callable[[str], bytes | None]
+
+INDEXES = {
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+}
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-# Annotations that name an image in an archive (containerd, core/images/annotations.go; OCI).
-NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 # buildx describes a build in manifests of this platform.
 UNKNOWN = "unknown/unknown"
-
 SAVE = "docker save -o <FILE> <IMAGE>"
 Document = dict[str, Any]
 # Bytes of a layer: Go's int64.
@@ -63,29 +63,30 @@ class Manifest:
 
     @property
     def chain_ids(self) -> Iterator[str]:
-        return chain_ids([layer.diff_id for layer in self.layers])
+        return chain_ids(layer.diff_id for layer in self.layers)
 
 
 @dataclass(frozen=True)
 class Image:
-    """`root` describes the index or manifest; `small` are the digests of blobs that are always sent.
+    """`root` describes the index or manifest.
 
     `index` is the digest of the index that lists the only manifest, if the archive lacks other platforms of it.
     """
 
     root: Document
     manifests: tuple[Manifest, ...]
-    small: tuple[str, ...]
     index: str = ""
+
+    @property
+    def documents(self) -> tuple[str, ...]:
+        """Return the digests of the small blobs, which are always sent."""
+        small = (digest for each in self.manifests for digest in (each.digest, each.config))
+        return tuple(dict.fromkeys([str(self.root["digest"]), *small]))
 
     @property
     def variants(self) -> tuple[Manifest, ...]:
         """Return the manifests of platforms, all if there is none."""
         return tuple(each for each in self.manifests if each.platform != UNKNOWN) or self.manifests
-
-    @property
-    def platforms(self) -> list[str]:
-        return [each.platform for each in self.manifests if each.platform != UNKNOWN]
 
     @property
     def size(self) -> int:
@@ -100,46 +101,38 @@ def chain_ids(diff_ids: Iterable[str]) -> Iterator[str]:
         yield chain
 
 
-def read_image(root: Document, blob: Callable[[str], bytes | None], platform: str = "") -> Image:
-    """Build the image below a descriptor. `blob` returns a small blob, or None if the archive lacks it.
+def read_image(root: Document, blob: ReadBlob, platform: str = "") -> Image:
+    """Build the image below a descriptor.
 
     With a platform, or if a platform's blobs are missing, the image is one manifest. Raises ArchiveError.
     """
     if root.get("mediaType") not in INDEXES:
         manifest = read_manifest(root, blob)
-        check_platform(platform, [manifest])
-        return Image(root, (manifest,), (digest_of(root), manifest.config))
+        choose_variant(platform, [manifest])
+        return Image(root, (manifest,))
     listed = members(document(root, blob), "manifests")
-    there = [found for each in listed if (found := try_manifest(each, blob))]
-    wanted = check_platform(platform, there)
-    if platform or len(there) < len(listed):
-        index = "" if platform else digest_of(root)
-        return Image(wanted.descriptor, (wanted,), (wanted.digest, wanted.config), index)
-    small = [digest_of(root), *(digest for each in there for digest in (each.digest, each.config))]
-    return Image(root, tuple(there), tuple(small))
+    present = []
+    for descriptor in listed:
+        with suppress(MissingDocument):
+            present.append(read_manifest(descriptor, blob))
+    chosen = choose_variant(platform, present)
+    if platform or len(present) < len(listed):
+        return Image(chosen.descriptor, (chosen,), "" if platform else digest_of(root))
+    return Image(root, tuple(present))
 
 
-def try_manifest(descriptor: Document, blob: Callable[[str], bytes | None]) -> Manifest | None:
-    """Return None if the archive lacks it, or its configuration."""
-    with suppress(MissingDocument):
-        return read_manifest(descriptor, blob)
-    return None
-
-
-def read_manifest(descriptor: Document, blob: Callable[[str], bytes | None]) -> Manifest:
-    found = document(descriptor, blob)
-    config = found.get("config")
-    described = document(config, blob)
-    layers = members(found, "layers")
-    root_fs = described.get("rootfs")
-    diff_ids = root_fs.get("diff_ids") if isinstance(root_fs, dict) else None
-    if not isinstance(diff_ids, list) or len(diff_ids) != len(layers):
+def read_manifest(descriptor: Document, blob: ReadBlob) -> Manifest:
+    manifest = document(descriptor, blob)
+    config = document(manifest.get("config"), blob)
+    layers = members(manifest, "layers")
+    diff_ids = as_list(as_dict(config.get("rootfs")).get("diff_ids"))
+    if len(diff_ids) != len(layers):
         # Such as a signature or another artefact.
         diff_ids = [digest_of(layer) for layer in layers]
     return Manifest(
         descriptor,
-        digest_of(config),
-        platform_of(descriptor.get("platform") or described),
+        digest_of(manifest.get("config")),
+        platform_of(descriptor.get("platform") or config),
         tuple(
             ImageLayer(digest_of(layer), size_of(layer), digest_text(diff_id))
             for layer, diff_id in zip(layers, diff_ids, strict=True)
@@ -147,20 +140,20 @@ def read_manifest(descriptor: Document, blob: Callable[[str], bytes | None]) -> 
     )
 
 
-def check_platform(platform: str, manifests: Sequence[Manifest]) -> Manifest:
+def choose_variant(platform: str, manifests: Sequence[Manifest]) -> Manifest:
     """Return the manifest of a platform, or the first. Raises MachineError if there is none."""
     known = [each for each in manifests if each.platform != UNKNOWN] or list(manifests)
-    found = next((each for each in known if not platform or is_platform(each.platform, platform)), None)
-    if found is None:
-        raise no_variant(platform, [each.platform for each in known])
-    return found
+    for manifest in known:
+        if not platform or is_platform(manifest.platform, platform):
+            return manifest
+    raise no_variant(platform, [each.platform for each in known])
 
 
 def no_variant(platform: str, known: Sequence[str]) -> MachineError:
-    there = ", ".join(known) or "none"
+    names = ", ".join(known) or "none"
     return MachineError(
-        f"The image has no variant for {platform} (it has: {there})",
-        Hint(f"Choose one: --platform {there}") if len(known) == 1 else Hint("Choose one of these with --platform"),
+        f"The image has no variant for {platform} (it has: {names})",
+        Hint(f"Choose one: --platform {names}") if len(known) == 1 else Hint("Choose one of these with --platform"),
     )
 
 
@@ -169,25 +162,12 @@ def is_platform(platform: str, wanted: str) -> bool:
     return platform == wanted or platform.startswith(f"{wanted}/")
 
 
-def platform_of(found: Any) -> str:
-    parts = [found.get(key) for key in ("os", "architecture", "variant")] if isinstance(found, dict) else []
+def platform_of(described: Any) -> str:
+    parts = [as_dict(described).get(key) for key in ("os", "architecture", "variant")]
     return "/".join(one_line(part) for part in parts if isinstance(part, str) and part)
 
 
-def manifest_of_docker(config: Document, layers: Sequence[tuple[str, int]]) -> bytes:
-    """Return a manifest for an archive of an old engine, which has none (layers uncompressed)."""
-    return json.dumps(
-        {
-            "schemaVersion": 2,
-            "mediaType": MANIFEST,
-            "config": config,
-            "layers": [{"mediaType": LAYER, "digest": digest, "size": size} for digest, size in layers],
-        },
-        separators=(",", ":"),
-    ).encode()
-
-
-def document(descriptor: Any, blob: Callable[[str], bytes | None]) -> Document:
+def document(descriptor: Any, blob: ReadBlob) -> Document:
     digest = digest_of(descriptor)
     data = blob(digest)
     if data is None:
@@ -197,41 +177,33 @@ def document(descriptor: Any, blob: Callable[[str], bytes | None]) -> Document:
 
 def parse_json(data: bytes, what: str) -> Document:
     try:
-        found = json.loads(data)
+        value = json.loads(data)
     except (ValueError, RecursionError) as exc:
         raise ArchiveError(f"The archive is damaged: {what} is not JSON") from exc
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise ArchiveError(f"The archive is damaged: {what} is not an image's")
-    return found
+    return value
 
 
-def members(found: Mapping[str, Any], key: str) -> list[Document]:
-    value = found.get(key)
-    if isinstance(value, list) and len(value) > MOST_MANIFESTS:
+def members(document: Document, key: str) -> list[Document]:
+    listed = as_list(document.get(key))
+    if len(listed) > MOST_MANIFESTS:
         raise ArchiveError(f"The archive lists more than {MOST_MANIFESTS:,} {key}")
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+    return [each for each in listed if isinstance(each, dict)]
 
 
 def digest_of(descriptor: Any) -> str:
-    return digest_text(descriptor.get("digest") if isinstance(descriptor, dict) else None)
+    return digest_text(as_dict(descriptor).get("digest"))
 
 
-def digest_text(found: Any) -> str:
-    if not isinstance(found, str) or not DIGEST.fullmatch(found):
-        raise ArchiveError(f"The archive is damaged: {str(found)[:80]!r} is not a SHA-256 digest")
-    return found
+def digest_text(value: Any) -> str:
+    if not DIGEST.fullmatch(as_text(value)):
+        raise ArchiveError(f"The archive is damaged: {str(value)[:80]!r} is not a SHA-256 digest")
+    return str(value)
 
 
 def size_of(descriptor: Document) -> int:
     size = descriptor.get("size")
-    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= LARGEST:
+    if type(size) is not int or not 0 <= size <= LARGEST:
         raise ArchiveError("The archive is damaged: a layer has no size")
     return size
-
-
-def names_of(descriptor: Document) -> Iterator[str]:
-    annotations = descriptor.get("annotations")
-    for key in NAMES:
-        name = annotations.get(key) if isinstance(annotations, dict) else None
-        if isinstance(name, str):
-            yield name

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
 from machinectl.engine import Endpoint, EngineError
-from machinectl.errors import Hint, MachineError, UsageError, closest_match, one_line
+from machinectl.errors import NO_HINT, Hint, MachineError, UsageError, closest_match, one_line
 from machinectl.images.engine_images import Images, content_of, diff_ids_of, id_of, ids_by_name, ids_of, saved_image
 from machinectl.images.image import ArchiveError, is_platform, no_variant, platform_of
-from machinectl.images.read_archive import check_archive
+from machinectl.images.read_archive import ArchiveReader, check_archive
 from machinectl.images.reference import is_image_id, parse_reference, several_images
 from machinectl.images.write_archive import UNTOLD, Stored
 from machinectl.json_values import as_integer, as_list, as_text
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from io import BufferedReader
 
-    from machinectl.images.read_archive import ArchiveReader, Wanted
+    from machinectl.images.image import Image
+    from machinectl.images.read_archive import Wanted
+    from machinectl.images.spool import Spool
 
 STDIN = "-"
 # To compare all of 20,000 names takes seconds.
@@ -58,7 +60,7 @@ class Source(Protocol):
     def find(self, wanted: Wanted) -> SourceImage: ...
 
     # Read the archive of the image that was found.
-    def read(self, reader: ArchiveReader, wanted: Wanted, found: SourceImage) -> None: ...
+    def read(self, spool: Spool, wanted: Wanted, described: SourceImage) -> Image: ...
 
 
 @dataclass(frozen=True)
@@ -73,56 +75,55 @@ class EngineSource:
         name = wanted.name
         if not is_image_id(name):
             parse_reference(name)
-        with self._naming_others(), Images(self.endpoint) as images:
-            found = images.image(name)
-            if found is None:
-                raise no_such_image(name, self, images)
-            by_containerd = images.engine().by_containerd
-            stored = UNTOLD
-            if by_containerd:
+        try:
+            with Images(self.endpoint) as images:
+                image = images.image(name)
+                if image is None:
+                    raise no_such_image(name, self, images)
+                by_containerd = images.engine().by_containerd
                 # containerd takes long to list many images.
-                names = [as_text(each) for each in as_list(found.get("RepoTags"))[:1]]
-                stored = images.stored({"reference": names} if names else {}).get(id_of(found), stored)
-        size = max(0, as_integer(found.get("Size")))
-        identifier = id_of(found)
-        if not identifier:
+                names = [as_text(each) for each in as_list(image.get("RepoTags"))[:1]]
+                stored = images.stored({"reference": names} if names else {}) if by_containerd else {}
+        except EngineError as exc:
+            if self.others:
+                # No `machinectl set` changes where docker points.
+                own = exc.hint if self.endpoint.url.startswith("unix://") else NO_HINT
+                other = f"take the image from elsewhere: {self.others}"
+                exc.hint = own | Hint(f"or {other}") if own else Hint(other[0].upper() + other[1:])
+            raise
+        if not id_of(image):
             raise MachineError(f"The engine at {self.endpoint.peer} gives the image no valid ID")
-        by_id = is_image_id(name) and parse_reference(name).name not in as_list(found.get("RepoTags"))
-        if wanted.platform and not by_containerd:
+        size = max(0, as_integer(image.get("Size")))
+        by_id = is_image_id(name) and parse_reference(name).name not in as_list(image.get("RepoTags"))
+        if wanted.platform and by_containerd:
+            # It may be one of several in the archive.
+            return SourceImage(by_containerd=True, size=size, by_id=by_id)
+        if wanted.platform:
             # The classic store has one platform of an image.
-            described = {key.lower(): as_text(found.get(key)) for key in ("Os", "Architecture", "Variant")}
-            platform = platform_of(described)
+            platform = platform_of({key.lower(): image.get(key) for key in ("Os", "Architecture", "Variant")})
             if not is_platform(platform, wanted.platform):
                 raise no_variant(wanted.platform, [platform])
-        elif wanted.platform:
-            # It may be one of several in the archive.
-            return SourceImage(by_containerd=by_containerd, size=size, by_id=by_id)
-        return SourceImage(identifier, by_containerd, size, tuple(diff_ids_of(found)), by_id, content_of(found), stored)
+        return SourceImage(
+            id_of(image),
+            by_containerd,
+            size,
+            tuple(diff_ids_of(image)),
+            by_id,
+            content_of(image),
+            stored.get(id_of(image), UNTOLD),
+        )
 
-    def read(self, reader: ArchiveReader, wanted: Wanted, found: SourceImage) -> None:
+    def read(self, spool: Spool, wanted: Wanted, described: SourceImage) -> Image:
         try:
             # Its name may have moved to another image meanwhile.
-            with saved_image(self.endpoint, found.image_id or wanted.name) as stream:
-                reader.read_stream(stream, wanted._replace(name=""), compressed=False)
+            with saved_image(self.endpoint, described.image_id or wanted.name) as stream:
+                return ArchiveReader(spool).read_stream(stream, wanted._replace(name=""), compressed=False)
         except (EngineError, ArchiveError) as exc:
             # The engine has stopped, or the image has been removed.
             peer = self.endpoint.peer
             raise MachineError(
                 f"Cannot read the image from {peer}: {exc.cause}", Hint("Run the same command again")
             ) from exc
-
-    @contextmanager
-    def _naming_others(self) -> Iterator[None]:
-        try:
-            yield
-        except EngineError as exc:
-            if self.others:
-                # No `machinectl set` changes where docker points.
-                other = Hint(f"Take the image from elsewhere: {self.others}")
-                if exc.hint and self.endpoint.url.startswith("unix://"):
-                    other = exc.hint | Hint(f"or take the image from elsewhere: {self.others}")
-                exc.hint = other
-            raise
 
 
 @dataclass(frozen=True)
@@ -131,44 +132,35 @@ class FileSource:
 
     path: str
 
-    @property
-    def name(self) -> str:
-        return "stdin" if self.path == STDIN else self.path
-
     def find(self, wanted: Wanted) -> SourceImage:
-        image = shlex.quote(one_line(wanted.name))
+        image = one_line(wanted.name)
         if self.path == STDIN:
-            check_stdin(image)
+            check_stdin(shlex.quote(image))
         elif not os.path.exists(self.path):
-            make = Hint("Make one", "docker save -o", self.path, one_line(wanted.name))
-            raise MachineError(f"There is no file {self.path}", make)
+            raise MachineError(f"There is no file {self.path}", Hint("Make one", "docker save -o", self.path, image))
         elif os.path.isfile(self.path) or os.path.isdir(self.path):
             # A pipe can be read only once.
-            with self._naming_file(), refusing_unreadable(self.path):
+            with self._naming_file():
                 check_archive(self.path)
         return SourceImage(by_id=is_image_id(wanted.name))
 
-    def read(self, reader: ArchiveReader, wanted: Wanted, found: SourceImage) -> None:  # noqa: ARG002 - of Source
+    def read(self, spool: Spool, wanted: Wanted, described: SourceImage) -> Image:  # noqa: ARG002 - of Source
+        reader = ArchiveReader(spool)
         with self._naming_file():
             if self.path == STDIN:
-                reader.read_stream(sys.stdin.buffer, wanted)
-            else:
-                reader.read_file(self.path, wanted)
+                return reader.read_stream(sys.stdin.buffer, wanted)
+            return reader.read_file(self.path, wanted)
 
     @contextmanager
     def _naming_file(self) -> Iterator[None]:
         try:
             yield
         except ArchiveError as exc:
-            raise ArchiveError(f"{self.name}: {exc.cause}", exc.hint) from exc
-
-
-@contextmanager
-def refusing_unreadable(path: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as exc:
-        raise MachineError(f"Cannot read {path}: {exc.strerror or exc}", Hint("See", "ls -ld", path)) from exc
+            raise ArchiveError(f"{'stdin' if self.path == STDIN else self.path}: {exc.cause}", exc.hint) from exc
+        except OSError as exc:
+            raise MachineError(
+                f"Cannot read {self.path}: {exc.strerror or exc}", Hint("See", "ls -ld", self.path)
+            ) from exc
 
 
 def check_stdin(image: str) -> None:

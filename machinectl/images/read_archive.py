@@ -6,44 +6,47 @@ Formats: OCI image layout 1.1; moby, image/tarexport (manifest.json).
 from __future__ import annotations
 
 import errno
-import hashlib
-import itertools
 import json
 import os
 import posixpath
 import shutil
 import tarfile
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
+from tempfile import NamedTemporaryFile
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.errors import Hint, MachineError, UsageError, closest_match, one_line
 from machinectl.images.bounded_tar import DecompressedStream, damaged, members_of
 from machinectl.images.image import (
-    CONFIG,
-    MANIFEST,
+    DIGEST,
     SAVE,
     ArchiveError,
     Document,
+    digest_of,
     digest_text,
     document,
-    manifest_of_docker,
     members,
-    names_of,
     parse_json,
     read_image,
 )
 from machinectl.images.reference import is_image_id, parse_reference, several_images
-from machinectl.images.spool import LONGEST_DOCUMENT, PIECE, Blob, Growth, file_blob
+from machinectl.images.spool import LONGEST_DOCUMENT, PIECE, Blob
+from machinectl.json_values import as_dict, as_list
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
-    from io import FileIO
+    from collections.abc import Collection, Iterator
 
+    from machinectl.images.bounded_tar import ReadableFile
+    from machinectl.images.image import Image
     from machinectl.images.spool import Spool
 
 BLOBS = "blobs/sha256/"
-HEX = 64
 INDEX_FILE, MANIFEST_FILE = "index.json", "manifest.json"
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+CONFIG = "application/vnd.oci.image.config.v1+json"
+LAYER = "application/vnd.oci.image.layer.v1.tar"
+# Annotations that name an image in an archive (containerd, core/images/annotations.go; OCI).
+NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 # Room to leave on the disk, in bytes.
 SPARE = 64 << 20
 # Bytes at the start of a format that Python before 3.14 cannot read.
@@ -57,29 +60,34 @@ class Wanted(NamedTuple):
     platform: str = ""
 
 
-class ArchiveReader:
-    """Reads one archive into a spool. Layers in `skipped` (digests) are not kept."""
+class Candidate(NamedTuple):
+    """An image of an archive: its descriptor, names, and IDs."""
 
-    def __init__(self, spool: Spool, directory: str, skipped: Collection[str] = ()) -> None:
+    root: Document
+    names: list[str]
+    ids: list[str]
+
+
+class ArchiveReader:
+    """Reads one archive into a spool."""
+
+    def __init__(self, spool: Spool) -> None:
         self._spool = spool
-        self.directory = directory
-        self._skipped = skipped
         self._documents: dict[str, bytes] = {}
         # Files of archives that do not name them by digest (Docker before 25, podman); and links between them.
         self._files: dict[str, Blob] = {}
         self._links: dict[str, str] = {}
-        self._numbers = itertools.count()
 
-    def read_stream(self, stream: IO[bytes], wanted: Wanted, *, compressed: bool = True) -> None:
+    def read_stream(self, stream: ReadableFile, wanted: Wanted, *, compressed: bool = True) -> Image:
         """Read a tar archive, `compressed` or not. Raises MachineError."""
         try:
             for member, content in members_of(DecompressedStream(stream) if compressed else stream):
                 self._take(member, content)
         except (tarfile.TarError, EOFError) as exc:
             raise damaged() from exc
-        self._finish(wanted)
+        return self._image(wanted)
 
-    def read_file(self, path: str, wanted: Wanted) -> None:
+    def read_file(self, path: str, wanted: Wanted) -> Image:
         """Read an archive's file; the layers of an uncompressed one are not copied."""
         with open(path, "rb") as file:
             try:
@@ -88,12 +96,12 @@ class ArchiveReader:
             except tarfile.ReadError:
                 # It may be compressed.
                 file.seek(0)
-                self.read_stream(file, wanted)
-                return
-        self._finish(wanted)
+                return self.read_stream(file, wanted)
+        return self._image(wanted)
 
-    def _take(self, member: tarfile.TarInfo, content: IO[bytes] | None, there: Blob | None = None) -> None:
+    def _take(self, member: tarfile.TarInfo, content: IO[bytes] | None, place: Blob | None = None) -> None:
         name = posixpath.normpath(member.name)
+        digest = digest_in(name)
         if member.issym() or member.islnk():
             base = posixpath.dirname(name) if member.issym() else ""
             self._links[name] = posixpath.normpath(posixpath.join(base, member.linkname))
@@ -101,121 +109,104 @@ class ArchiveReader:
             return
         if name in {INDEX_FILE, MANIFEST_FILE}:
             self._documents[name] = content.read(LONGEST_DOCUMENT)
-        elif digest := digest_in(name):
-            if digest in self._skipped:
-                return
-            if there:
-                self._spool.add(digest, there)
-            else:
-                # Senders follow while it is written.
-                self._keep(content, member.size, lambda blob: self._spool.add(digest, blob))
-        elif name.endswith((".json", ".tar")):
-            self._files[name] = there or self._keep(content, member.size)
+        elif digest and digest not in self._spool.skipped:
+            self._spool.blobs[digest] = place or self._keep(content, member.size)
+        elif not digest and name.endswith((".json", ".tar")):
+            self._files[name] = place or self._keep(content, member.size)
 
-    def _keep(self, content: IO[bytes], size: int, begun: Callable[[Blob], None] = lambda _: None) -> Blob:
+    def _keep(self, content: IO[bytes], size: int) -> Blob:
         """Copy a file of the archive to a file of its own."""
-        path = os.path.join(self.directory, str(next(self._numbers)))
-        with spool_errors(self.directory):
-            file = open(path, "xb", buffering=0)  # noqa: SIM115 (errors of reading are others)
-        growth = Growth(self._spool)
-        blob = Blob(path, 0, size, growth)
-        begun(blob)
-        with file:
-            while piece := content.read(PIECE):
-                with spool_errors(self.directory):
-                    if shutil.disk_usage(self.directory).free < SPARE:
+        directory = self._spool.directory
+        try:
+            with NamedTemporaryFile(dir=directory, delete=False) as file:
+                while piece := content.read(PIECE):
+                    if shutil.disk_usage(directory).free < SPARE:
                         # A source can claim any size: leave other programs some room.
-                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                    write_all(file, piece)
-                growth.add(len(piece))
-        return blob
+                        raise cannot_copy(directory, os.strerror(errno.ENOSPC))
+                    file.write(piece)
+        except OSError as exc:
+            raise cannot_copy(directory, exc.strerror or str(exc)) from exc
+        return Blob(file.name, 0, size)
 
-    def _finish(self, wanted: Wanted) -> None:
-        root = self._choose(wanted.name)
-        self._spool.finish(read_image(root, self._spool.document, wanted.platform))
+    def _image(self, wanted: Wanted) -> Image:
+        chosen = choose(list(self._candidates()), wanted.name)
+        return read_image(chosen.root, self._spool.document, wanted.platform)
 
-    def _choose(self, name: str) -> Document:
-        """Return the descriptor of the wanted image. Raises MachineError, which lists the images of the archive."""
-        found = list(self._candidates())
-        if not found:
-            raise ArchiveError("The archive holds no image, or is cut short", Hint("Save it again", SAVE))
-        named = [root for root, names, ids in found if not name or is_called(name, names, ids)]
-        by_digest = {root["digest"]: root for root, _, ids in found if begins_id(name, ids)}
-        matching = named or list(by_digest.values())
-        if len(matching) == 1 or (named and name):
-            return matching[0]
-        if name and matching:
-            raise several_images(name, "the archive", len(matching), "tar -xOf <FILE> index.json")
-        names = list(dict.fromkeys(short_name(name) for _, names, _ in found for name in names if ":" in name))
-        names = names or [next(iter(ids)) for _, _, ids in found]
-        there = ", ".join(one_line(each if each.isprintable() else repr(each)) for each in names[:10])
-        if matching:
-            raise UsageError(f"The archive holds {len(found)} images: {there}", Hint("Name one of them"))
-        near = names[0] if len(names) == 1 else closest_match(name, names)
-        raise MachineError(
-            f"The archive holds no image {one_line(name)!r} (it has: {there})",
-            Hint("Name one of these"),
-            mistyped=(name, near) if near else None,
-        )
-
-    def _candidates(self) -> Iterator[tuple[Document, list[str], list[str]]]:
-        """Yield each image's descriptor, names and IDs."""
+    def _candidates(self) -> Iterator[Candidate]:
         listed = self._listed()
         if INDEX_FILE not in self._documents:
-            for each in listed:
-                root, config = self._old_image(each)
-                yield root, tags_of(each), [config, digest_text(root["digest"])]
+            yield from map(self._old_image, listed)
             return
-        tags = {config_of(each): tags_of(each) for each in listed}
+        tags = {digest_in(posixpath.normpath(str(each.get("Config")))): texts(each.get("RepoTags")) for each in listed}
         for root in members(parse_json(self._documents[INDEX_FILE], INDEX_FILE), "manifests"):
-            digest = digest_text(root.get("digest"))
-            config = config_below(root, self._spool)
-            yield root, [*names_of(root), *tags.get(config, [])], [digest, config]
+            annotations = as_dict(root.get("annotations"))
+            # An index has no configuration.
+            config = document(root, self._spool.document).get("config")
+            config_digest = digest_of(config) if isinstance(config, dict) else ""
+            names = texts([annotations.get(key) for key in NAMES]) + tags.get(config_digest, [])
+            yield Candidate(root, names, [digest_of(root), config_digest])
 
     def _listed(self) -> list[Document]:
         try:
-            found = json.loads(self._documents.get(MANIFEST_FILE, b"[]"))
+            value = json.loads(self._documents.get(MANIFEST_FILE, b"[]"))
         except (ValueError, RecursionError) as exc:
             raise ArchiveError("The archive is damaged: manifest.json is not JSON") from exc
-        return members({MANIFEST_FILE: found}, MANIFEST_FILE)
+        return members({MANIFEST_FILE: value}, MANIFEST_FILE)
 
-    def _old_image(self, listed: Document) -> tuple[Document, str]:
-        """Make the manifest of an archive from before Docker 25; return its descriptor and the config's digest."""
+    def _old_image(self, listed: Document) -> Candidate:
+        """Make the manifest of an archive from before Docker 25, which has none."""
         config = self._file(listed.get("Config"))
         if config.size > LONGEST_DOCUMENT:
             raise ArchiveError("The archive is damaged: its configuration is too long")
         data = b"".join(config.pieces())
-        digest = self._add_document(data)
-        layers = listed.get("Layers")
-        files = [self._file(each) for each in layers] if isinstance(layers, list) else []
-        root_fs = parse_json(data, "the configuration").get("rootfs")
-        diff_ids = root_fs.get("diff_ids") if isinstance(root_fs, dict) else None
-        if not isinstance(diff_ids, list) or len(diff_ids) != len(files):
+        digest = self._spool.add_document(data)
+        files = [self._file(each) for each in as_list(listed.get("Layers"))]
+        diff_ids = as_list(as_dict(parse_json(data, "the configuration").get("rootfs")).get("diff_ids"))
+        if len(diff_ids) != len(files):
             raise ArchiveError("The archive is damaged: its layers are not those of its configuration")
-        for diff_id, file in zip(diff_ids, files, strict=True):
-            self._spool.add(digest_text(diff_id), file)
-        described = {"mediaType": CONFIG, "digest": digest, "size": len(data)}
-        manifest = manifest_of_docker(
-            described, [(diff_id, file.size) for diff_id, file in zip(diff_ids, files, strict=True)]
-        )
-        return {"mediaType": MANIFEST, "digest": self._add_document(manifest), "size": len(manifest)}, digest
-
-    def _add_document(self, data: bytes) -> str:
-        digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
-        path = os.path.join(self.directory, digest)
-        with open(path, "wb") as file:
-            file.write(data)
-        self._spool.add(digest, file_blob(path))
-        return digest
+        layers = dict(zip(map(digest_text, diff_ids), files, strict=True))
+        self._spool.blobs |= layers
+        described = [{"mediaType": LAYER, "digest": each, "size": layers[each].size} for each in diff_ids]
+        root = {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": {"mediaType": CONFIG, "digest": digest, "size": len(data)},
+            "layers": described,
+        }
+        manifest = json.dumps(root, separators=(",", ":")).encode()
+        descriptor = {"mediaType": MANIFEST, "digest": self._spool.add_document(manifest), "size": len(manifest)}
+        return Candidate(descriptor, texts(listed.get("RepoTags")), [digest, str(descriptor["digest"])])
 
     def _file(self, name: Any) -> Blob:
         path = posixpath.normpath(str(name))
-        blob = self._files.get(self._links.get(path, path))
-        if digest := digest_in(path):
-            blob = self._spool.get(digest)
+        blob = self._spool.blobs.get(digest_in(path)) or self._files.get(self._links.get(path, path))
         if blob is None:
             raise ArchiveError(f"The archive is damaged: {one_line(path)} is missing")
         return blob
+
+
+def choose(candidates: list[Candidate], name: str) -> Candidate:
+    """Return the wanted image. Raises MachineError, which lists the images of the archive."""
+    if not candidates:
+        raise ArchiveError("The archive holds no image, or is cut short", Hint("Save it again", SAVE))
+    named = [each for each in candidates if not name or is_called(name, each)]
+    by_digest = {each.root["digest"]: each for each in candidates if is_image_id(name) and begins_id(name, each.ids)}
+    matching = named or list(by_digest.values())
+    if len(matching) == 1 or (named and name):
+        return matching[0]
+    if name and matching:
+        raise several_images(name, "the archive", len(matching), "tar -xOf <FILE> index.json")
+    names = [short_name(each) for candidate in candidates for each in candidate.names if ":" in each]
+    names = list(dict.fromkeys(names)) or [each.ids[0] for each in candidates]
+    shown = ", ".join(one_line(each if each.isprintable() else repr(each)) for each in names[:10])
+    if matching:
+        raise UsageError(f"The archive holds {len(candidates)} images: {shown}", Hint("Name one of them"))
+    near = names[0] if len(names) == 1 else closest_match(name, names)
+    raise MachineError(
+        f"The archive holds no image {one_line(name)!r} (it has: {shown})",
+        Hint("Name one of these"),
+        mistyped=(name, near) if near else None,
+    )
 
 
 def check_archive(path: str) -> None:
@@ -236,59 +227,35 @@ def check_archive(path: str) -> None:
             raise damaged() from exc
 
 
-@contextmanager
-def spool_errors(directory: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as exc:
-        raise MachineError(
-            f"Cannot copy the image to {os.path.dirname(directory)}: {exc.strerror or exc}",
-            Hint("Make room there, or use another directory", "export TMPDIR=<DIRECTORY>"),
-        ) from exc
-
-
-def write_all(file: FileIO, data: bytes) -> None:
-    """Write all; a nearly full disk takes a part first."""
-    left = memoryview(data)
-    while left:
-        left = left[file.write(left) :]
+def cannot_copy(directory: str, why: str) -> MachineError:
+    return MachineError(
+        f"Cannot copy the image to {os.path.dirname(directory)}: {why}",
+        Hint("Make room there, or use another directory", "export TMPDIR=<DIRECTORY>"),
+    )
 
 
 def digest_in(name: str) -> str:
     """Return the digest that a blob's path names, or ""."""
-    hexadecimal = name.removeprefix(BLOBS)
-    named = name.startswith(BLOBS) and len(hexadecimal) == HEX and set(hexadecimal) <= set("0123456789abcdef")
-    return f"sha256:{hexadecimal}" if named else ""
+    digest = f"sha256:{name.removeprefix(BLOBS)}"
+    return digest if name.startswith(BLOBS) and DIGEST.fullmatch(digest) else ""
 
 
-def tags_of(listed: Mapping[str, Any]) -> list[str]:
-    tags = listed.get("RepoTags")
-    return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+def texts(values: Any) -> list[str]:
+    return [each for each in as_list(values) if isinstance(each, str)]
 
 
-def config_of(listed: Mapping[str, Any]) -> str:
-    return digest_in(posixpath.normpath(str(listed.get("Config"))))
-
-
-def config_below(root: Document, spool: Spool) -> str:
-    """Return the digest of a manifest's configuration, "" for an index."""
-    config = document(root, spool.document).get("config")
-    return digest_text(config.get("digest")) if isinstance(config, dict) else ""
-
-
-def is_called(wanted: str, names: Collection[str], ids: Collection[str]) -> bool:
+def is_called(wanted: str, candidate: Candidate) -> bool:
     """Return whether an image has this name or digest."""
     with suppress(UsageError):
         reference = parse_reference(wanted)
-        if reference.digest and reference.digest in ids:
+        if reference.digest and reference.digest in candidate.ids:
             return True
-        return any(short_name(name) == reference.name for name in names)
+        return any(short_name(name) == reference.name for name in candidate.names)
     return False
 
 
-def begins_id(wanted: str, ids: Collection[str]) -> bool:
-    start = wanted.removeprefix("sha256:")
-    return is_image_id(wanted) and any(each.removeprefix("sha256:").startswith(start) for each in ids)
+def begins_id(start: str, ids: Collection[str]) -> bool:
+    return any(each.removeprefix("sha256:").startswith(start.removeprefix("sha256:")) for each in ids)
 
 
 def short_name(name: str) -> str:

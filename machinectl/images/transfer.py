@@ -1,33 +1,28 @@
-"""Send one image to many engines. The source is read once."""
+"""Send one image to many engines. The source is read once.
+
+An image is loaded untagged, looked at whether it is whole, and tagged last.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
-import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from machinectl.console import SilentConsole
+from machinectl.engine import EngineError
+from machinectl.engine.endpoint import DiskFullError
+from machinectl.engine.probe import disk_full
 from machinectl.errors import Hint, MachineError
 from machinectl.files.atomic import quote_word
 from machinectl.files.spool_directory import spool_directory
 from machinectl.hosts.workers import LIMIT, run_at_once
-from machinectl.images.engine_images import Images
+from machinectl.images.engine_images import AGAIN, PATIENCE, Images, LoadError, load_image, tag_image
 from machinectl.images.image import chain_ids
-from machinectl.images.read_archive import SPARE, ArchiveReader, Wanted
-from machinectl.images.send import (
-    Early,
-    Everything,
-    ImageTarget,
-    Sent,
-    finish_image,
-    is_new_name,
-    replaced_image,
-    send_image,
-)
-from machinectl.images.spool import SourceError, Spool
-from machinectl.images.write_archive import UNTOLD, parcel
+from machinectl.images.read_archive import SPARE, Wanted
+from machinectl.images.spool import Spool
+from machinectl.images.write_archive import UNTOLD, archive, parcel
 from machinectl.quantities import human_size
 
 if TYPE_CHECKING:
@@ -35,8 +30,14 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.engine import Endpoint
+    from machinectl.images.image import Image
     from machinectl.images.image_sources import Source, SourceImage
     from machinectl.images.reference import Reference
+    from machinectl.images.write_archive import Known, Parcel
+
+
+class SourceError(MachineError):
+    """The image cannot be read: no target is the reason."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +57,35 @@ class Order:
     dry_run: bool = False
 
 
+@dataclass(frozen=True)
+class ImageTarget:
+    endpoint: Endpoint
+    known: Known
+
+
+@dataclass(frozen=True)
+class Sent:
+    """Bytes: `sent` to the engine, and the image's `size`. `layers` were sent, `of_layers` are in the image."""
+
+    sent: int
+    size: int
+    layers: int
+    of_layers: int
+    # The engine had the image before.
+    present: bool = False
+    # The ID of the image that had the name before.
+    replaced: str = ""
+    # No image had the name before.
+    named: bool = False
+
+
 def transfer(
     console: Console, order: Order, endpoints: Mapping[str, Callable[[], Endpoint]]
 ) -> Generator[tuple[str, Sent | MachineError], None, None]:
     """Yield each engine's result, the unreachable first. Raises MachineError if the source lacks the image."""
-    found = order.source.find(order.wanted)
-    if found.by_id and not order.renamed:
+    described = order.source.find(order.wanted)
+    if described.by_id and not order.renamed:
         order = replace(order, reference=None)
-
     likely = order.reference.repository if order.reference else ""
 
     def look(name: str, _: Console) -> ImageTarget:
@@ -78,137 +100,181 @@ def transfer(
         else:
             targets[name] = result
     if targets:
-        yield from send_to_all(console, order, found, targets)
+        yield from send_to_all(console, order, described, targets)
 
 
 def send_to_all(
-    console: Console, order: Order, found: SourceImage, targets: Mapping[str, ImageTarget]
+    console: Console, order: Order, described: SourceImage, targets: Mapping[str, ImageTarget]
 ) -> Iterator[tuple[str, Sent | MachineError]]:
+    lacking = [name for name, target in targets.items() if not present_image(target.known, described)]
     with spool_directory() as directory:
-        spool = Spool()
-        early = {name: early_blobs(found, each) for name, each in targets.items() if not present_image(each, found)}
-        if early:
-            skipped = unneeded_layers(found, early.values())
-            # Sizes of layers are not known.
-            size = 0 if skipped else found.archive_size
-            read_in_background(order, found, size, spool, ArchiveReader(spool, directory, skipped))
+        skipped = unneeded_layers(described, [targets[name].known for name in lacking])
+        spool = Spool(directory, skipped)
+        image: Image | None = None
+        if lacking:
+            try:
+                with console.step(f"Reading {order.wanted.name}"):
+                    # Sizes of layers are not known.
+                    image = read(order, described, spool, 0 if skipped else described.archive_size)
+            except MachineError as exc:
+                failure = SourceError(exc.cause, exc.hint, mistyped=exc.mistyped)
+                yield from ((name, failure) for name in lacking)
+                targets = {name: target for name, target in targets.items() if name not in lacking}
 
         def send(name: str, console: Console) -> Sent:
             target = targets[name]
-            if name not in early:
-                return keep_image(target, found, order)
+            if image is None or name not in lacking:
+                return keep_image(target, described, order)
             if order.dry_run:
-                return estimate(target, spool, order.reference)
+                contents = parcel(image, target.known)
+                return outcome(order, target.known, contents, image, contents.size, contents.layers)
             with console.step(f"{order.step} {order.wanted.name}"):
-                progress = sending_progress(console.progress, spool, target)
-                return send_image(target, spool, order.reference, early[name], progress)
+                return send_image(target, spool, image, order, console.progress)
 
         yield from run_at_once(console, targets, send, limit=order.parallel, abandons=True)
 
 
-def sending_progress(
-    show: Callable[[str], None] | None, spool: Spool, target: ImageTarget
-) -> Callable[[int, Collection[str]], None]:
-    """Show the bytes that have gone, of all once the archive has been read."""
-    shown = ""
-
-    def progress(sent: int, _: Collection[str]) -> None:
-        nonlocal shown
-        # The archive has headers, and is sent again if the engine turns out to lack more.
-        size = parcel(spool.image(), target.known).size if spool.is_read else 0
-        text = f"{human_size(min(sent, size))} of {human_size(size)}" if size else human_size(sent)
-        if show and text != shown:
-            shown = text
-            show(text)
-
-    return progress
+def read(order: Order, described: SourceImage, spool: Spool, size: int) -> Image:
+    """Raise MachineError, also if so many bytes (0: unknown) do not fit on the disk, with some room for others."""
+    free = shutil.disk_usage(spool.directory).free
+    if size + SPARE > free:
+        place = os.path.dirname(spool.directory)
+        taken = f"takes {human_size(size)} and " if size else ""
+        raise MachineError(
+            f"The image {taken}has to leave {human_size(SPARE)} free, and {place} has {human_size(free)} free",
+            Hint(f"Make room there (df -h {quote_word(place)}), or use another directory", "export TMPDIR=<DIRECTORY>"),
+        )
+    return order.source.read(spool, order.wanted, described)
 
 
-def present_image(target: ImageTarget, found: SourceImage) -> str:
+def present_image(known: Known, described: SourceImage) -> str:
     """Return the ID on the engine, "" if it lacks the image, as far as that is known before the read."""
-    known = target.known
-    if found.by_containerd != known.by_containerd:
-        return known.contents.get(found.content, "") if found.content else ""
-    if known.by_containerd and not known.stored.get(found.image_id, UNTOLD).has_all_of(found.stored):
+    image_id = described.image_id
+    if described.by_containerd != known.by_containerd:
+        return known.contents.get(described.content, "") if described.content else ""
+    if known.by_containerd and not known.stored.get(image_id, UNTOLD).has_all_of(described.stored):
         # One may have more platforms of it than the other.
         return ""
-    return found.image_id if found.image_id in known.images else ""
+    return image_id if image_id in known.images else ""
 
 
-def keep_image(target: ImageTarget, found: SourceImage, order: Order) -> Sent:
+def unneeded_layers(described: SourceImage, engines: Collection[Known]) -> frozenset[str]:
+    """Return the layers that all engines have; none if that is not certain."""
+    if described.by_containerd or any(known.by_containerd for known in engines):
+        return frozenset()
+    chains = list(zip(described.layers, chain_ids(described.layers), strict=True))
+    return frozenset(described.layers).difference(
+        layer for known in engines for layer, chain in chains if chain not in known.chain_ids
+    )
+
+
+def outcome(order: Order, known: Known, contents: Parcel, image: Image, sent: int, layers: Collection[str]) -> Sent:
+    return Sent(
+        sent,
+        image.size,
+        len(set(layers).intersection(contents.wanted)),
+        len(contents.wanted),
+        present=contents.present,
+        replaced=replaced_image(known, contents.image_id, order.reference),
+        named=is_new_name(known, order.reference),
+    )
+
+
+def replaced_image(known: Known, image_id: str, reference: Reference | None) -> str:
+    before = known.names.get(reference.name, "") if reference else ""
+    return before if before != image_id else ""
+
+
+def is_new_name(known: Known, reference: Reference | None) -> bool:
+    return reference is not None and reference.name not in known.names
+
+
+def keep_image(target: ImageTarget, described: SourceImage, order: Order) -> Sent:
     """Name the image that the engine has. Raises MachineError."""
-    image_id = present_image(target, found)
-    if not (order.dry_run or finish_image(target, image_id, order.reference)):
+    image_id = present_image(target.known, described)
+    if not (order.dry_run or name_image(target, image_id, order.reference)):
         raise MachineError("The image was removed from the engine meanwhile", Hint("Run the same command again"))
     return Sent(
         0,
-        found.size,
+        described.size,
         0,
-        len(found.layers),
+        len(described.layers),
         present=True,
         replaced=replaced_image(target.known, image_id, order.reference),
         named=is_new_name(target.known, order.reference),
     )
 
 
-def early_blobs(found: SourceImage, target: ImageTarget) -> Early:
-    """Return what to send before the archive's end, which tells what is in it."""
-    known = target.known
-    if not found.layers:
-        return Early()
-    if found.by_containerd:
-        # The digests of its blobs are not known. containerd's store takes all of them if it has none.
-        wants_all = known.by_containerd and known.diff_ids.isdisjoint(found.layers)
-        return Early("", Everything()) if wants_all else Early()
-    if known.by_containerd:
-        return Early("", frozenset(found.layers).difference(known.diff_ids))
-    chains = zip(found.layers, chain_ids(found.layers), strict=True)
-    return Early(found.image_id, frozenset(layer for layer, chain in chains if chain not in known.chain_ids))
+def name_image(target: ImageTarget, image_id: str, reference: Reference | None) -> bool:
+    """Give a whole image its name; return False if the engine no longer has it."""
+    return reference is None or tag_image(target.endpoint, image_id, reference)
 
 
-def unneeded_layers(found: SourceImage, early: Collection[Early]) -> frozenset[str]:
-    """Return the layers that all engines have; none if that is not certain."""
-    if not all(each.image_id for each in early):
-        return frozenset()
-    return frozenset(found.layers).difference(*(each.blobs for each in early))
+def send_image(
+    target: ImageTarget, spool: Spool, image: Image, order: Order, show: Callable[[str], None] | None
+) -> Sent:
+    """Send what the engine lacks, and name the image when it is whole. Raises MachineError.
 
-
-def estimate(target: ImageTarget, spool: Spool, reference: Reference | None) -> Sent:
-    image = spool.image()
-    found = parcel(image, target.known)
-    return Sent(
-        found.size,
-        image.size,
-        len(found.layers),
-        len(found.wanted),
-        present=found.present,
-        replaced=replaced_image(target.known, found.image_id, reference),
-        named=is_new_name(target.known, reference),
+    An engine may lack a layer that it seemed to have: a base was removed, or containerd has it compressed otherwise.
+    Then send the layers that were left out, and if that is not enough, all layers. A failure may leave an unnamed image. Only `docker image prune` removes it: it can be the
+    user's own.
+    """
+    counter = Counter(show)
+    contents = parcel(image, target.known)
+    layers: set[str] = set()
+    if contents.present and name_image(target, contents.image_id, order.reference):
+        return outcome(order, target.known, contents, image, 0, ())
+    failure: MachineError = EngineError(
+        f"The engine at {target.endpoint.peer} accepted the image, but lacks a part of it, or has removed it", AGAIN
     )
-
-
-def check_room(directory: str, size: int) -> None:
-    """Raise MachineError if so many bytes (0: unknown) do not fit on the disk, with some room for others."""
-    free = shutil.disk_usage(directory).free
-    if size + SPARE > free:
-        place = os.path.dirname(directory)
-        taken = f"takes {human_size(size)} and " if size else ""
-        raise MachineError(
-            f"The image {taken}has to leave {human_size(SPARE)} free, and {place} has {human_size(free)} free",
-            Hint(f"Make room there (df -h {quote_word(place)}), or use another directory", "export TMPDIR=<DIRECTORY>"),
-        )
-
-
-def read_in_background(order: Order, found: SourceImage, size: int, spool: Spool, reader: ArchiveReader) -> None:
-    def read() -> None:
+    for known in attempts(target.known, contents):
+        sending = parcel(image, known)
+        layers.update(sending.layers)
         try:
-            check_room(reader.directory, size)
-            order.source.read(reader, order.wanted, found)
-        except OSError as exc:
-            spool.fail(SourceError(f"Cannot read {exc.filename or 'the image'}: {exc.strerror or exc}"))
-        except MachineError as exc:
-            spool.fail(SourceError(exc.cause, exc.hint, mistyped=exc.mistyped))
-        except BaseException as exc:  # noqa: BLE001 (raised again by those who wait)
-            spool.fail(exc)
+            load_image(target.endpoint, counter.counted(archive(spool, sending), sending.size))
+        except LoadError as exc:
+            failure = exc
+        except DiskFullError as exc:
+            cause = f"{exc.cause}: loading it takes about twice its size ({human_size(image.size)})"
+            raise disk_full(target.endpoint, cause) from exc
+        # It may be whole in spite of an error: another push loads the same image at this moment. A whole one may be
+        # gone before it has its name: `docker image prune` removes it.
+        if is_whole(target, sending.image_id, image) and name_image(target, sending.image_id, order.reference):
+            return outcome(order, target.known, contents, image, counter.total, layers)
+    raise failure
 
-    threading.Thread(target=read, name="source", daemon=True).start()
+
+def attempts(known: Known, contents: Parcel) -> Iterator[Known]:
+    """Yield what to take for known."""
+    yield known
+    if known.by_containerd and known.diff_ids:
+        sent = {layer.diff_id for layer in contents.manifest.layers} - known.diff_ids
+        yield replace(known.everything_missing(), diff_ids=frozenset(sent))
+    if known.chain_ids or known.diff_ids:
+        yield known.everything_missing()
+
+
+class Counter:
+    """`show` takes the bytes that have gone, of all."""
+
+    def __init__(self, show: Callable[[str], None] | None) -> None:
+        self._show = show
+        self._shown = ""
+        self.total = 0
+
+    def counted(self, pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
+        for piece in pieces:
+            yield piece
+            self.total += len(piece)
+            # The archive has headers, and is sent again if the engine turns out to lack more.
+            text = f"{human_size(min(self.total, size))} of {human_size(size)}"
+            if self._show and text != self._shown:
+                self._shown = text
+                self._show(text)
+
+
+def is_whole(target: ImageTarget, image_id: str, image: Image) -> bool:
+    with Images(target.endpoint, PATIENCE) as images:
+        if target.known.by_containerd:
+            return images.is_whole(image_id, [each.digest for each in image.variants])
+        return images.image(image_id) is not None

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.errors import Hint, MachineError
-from machinectl.images.image import check_platform
+from machinectl.images.image import UNKNOWN, choose_variant
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from machinectl.images.image import Image, Manifest
-    from machinectl.images.spool import Blob, Spool
+    from machinectl.images.spool import Spool
 
 # A tar file ends with two empty blocks.
 BLOCK = 512
@@ -57,9 +57,8 @@ class Known:
     chain_ids: frozenset[str] = frozenset()
     diff_ids: frozenset[str] = frozenset()
     images: frozenset[str] = frozenset()
-    # IDs by name.
+    # IDs by name, and by content (engine_images.content_of).
     names: Mapping[str, str] = field(default_factory=dict)
-    # IDs by content (engine_images.content_of).
     contents: Mapping[str, str] = field(default_factory=dict)
     # Of containerd's store, by ID.
     stored: Mapping[str, Stored] = field(default_factory=dict)
@@ -78,118 +77,97 @@ class Parcel:
     image_id: str
     root: dict[str, Any]
     manifest: Manifest
-    small: tuple[str, ...]
-    layers: tuple[str, ...]
-    size: int
+    documents: tuple[str, ...]
+    layers: Mapping[str, int]
     wanted: tuple[str, ...]
     present: bool
+
+    @property
+    def size(self) -> int:
+        return sum(self.layers.values())
 
 
 def parcel(image: Image, known: Known) -> Parcel:
     """Choose what an engine needs. Raises MachineError if the image has no platform of the engine's."""
-    manifest = manifest_for(image, known.platform)
-    if known.by_containerd:
-        image_id, root, small, variants = str(image.root["digest"]), image.root, image.small, image.variants
-        stored = known.stored.get(image_id, UNTOLD)
-        # An engine shows that it lacks a layer of its own platform (`Images.is_whole`), not always of the others.
-        checked = {layer.digest for layer in manifest.layers}
-        layers = {
-            layer.digest: layer.size
-            for each in image.manifests
-            if not stored.has([each.digest])
-            for layer in each.layers
-            if layer.diff_id not in known.diff_ids or layer.digest not in checked
-        }
-        if image.index in known.images and not layers:
-            # Its name stays on the index: the engine may have more platforms than the source.
-            image_id = image.index
-        is_told = len(variants) == 1 or stored.has([each.digest for each in variants])
-    else:
-        # An ID may stand for several layers with the same content.
-        layers = {
-            layer.digest: layer.size
-            for layer, chain_id in zip(manifest.layers, manifest.chain_ids, strict=True)
-            if chain_id not in known.chain_ids
-        }
-        image_id, root, small = manifest.config, manifest.descriptor, (manifest.digest, manifest.config)
-        variants, is_told = (manifest,), True
-    return Parcel(
-        image_id,
-        root,
-        manifest,
-        tuple(dict.fromkeys(small)),
-        tuple(layers),
-        sum(layers.values()),
-        tuple(layer.digest for each in variants for layer in each.layers),
-        is_told and image_id in known.images,
-    )
+    return containerds_parcel(image, known) if known.by_containerd else classic_parcel(image, known)
 
 
 def manifest_for(image: Image, platform: str) -> Manifest:
     """Return the manifest of the engine's platform, or the only one."""
-    return image.manifests[0] if len(image.platforms) <= 1 else check_platform(platform, image.manifests)
+    several = sum(each.platform != UNKNOWN for each in image.manifests) > 1
+    return choose_variant(platform if several else "", image.manifests)
 
 
-def archive(spool: Spool, known: Known, early: Container[str], sent: set[str]) -> Iterator[bytes]:
-    """Yield a tar archive, and add the digests of its blobs to `sent`.
+def classic_parcel(image: Image, known: Known) -> Parcel:
+    manifest = manifest_for(image, known.platform)
+    # An ID may stand for several layers with the same content.
+    layers = {
+        layer.digest: layer.size
+        for layer, chain_id in zip(manifest.layers, manifest.chain_ids, strict=True)
+        if chain_id not in known.chain_ids
+    }
+    documents = (manifest.digest, manifest.config)
+    wanted = tuple(layer.digest for layer in manifest.layers)
+    present = manifest.config in known.images
+    return Parcel(manifest.config, manifest.descriptor, manifest, documents, layers, wanted, present)
 
-    Blobs in `early` (digests) come as soon as they are read.
-    """
-    for digest, blob in spool.blobs():
-        if digest in early:
-            yield from entry(path_of(digest), blob)
-            sent.add(digest)
-    found = parcel(spool.image(), known)
-    for digest in (*found.layers, *found.small):
-        if digest not in early:
-            yield from entry(path_of(digest), blob_of(spool, digest))
-            sent.add(digest)
-    for name, document in documents(found):
-        yield from file_entry(name, document)
+
+def containerds_parcel(image: Image, known: Known) -> Parcel:
+    manifest = manifest_for(image, known.platform)
+    image_id = str(image.root["digest"])
+    stored = known.stored.get(image_id, UNTOLD)
+    # An engine shows that it lacks a layer of its own platform (`Images.is_whole`), not always of the others.
+    checked = {layer.digest for layer in manifest.layers}
+    layers = {
+        layer.digest: layer.size
+        for each in image.manifests
+        if not stored.has([each.digest])
+        for layer in each.layers
+        if layer.diff_id not in known.diff_ids or layer.digest not in checked
+    }
+    if image.index in known.images and not layers:
+        # Its name stays on the index: the engine may have more platforms than the source.
+        image_id = image.index
+    wanted = tuple(layer.digest for each in image.variants for layer in each.layers)
+    is_told = len(image.variants) == 1 or stored.has([each.digest for each in image.variants])
+    present = is_told and image_id in known.images
+    return Parcel(image_id, image.root, manifest, image.documents, layers, wanted, present)
+
+
+def archive(spool: Spool, contents: Parcel) -> Iterator[bytes]:
+    for digest in (*contents.layers, *contents.documents):
+        blob = spool.blobs.get(digest)
+        if blob is None:
+            raise MachineError(
+                f"The layer {digest[:19]} is missing: it was left out, or removed from the target meanwhile",
+                Hint("Run the same command again"),
+            )
+        yield header(path_of(digest), blob.size)
+        yield from blob.pieces()
+        yield padding(blob.size)
+    for name, document in own_files(contents).items():
+        data = json.dumps(document, separators=(",", ":")).encode()
+        yield header(name, len(data)) + data + padding(len(data))
     yield END
 
 
-def documents(found: Parcel) -> Iterable[tuple[str, bytes]]:
+def own_files(contents: Parcel) -> dict[str, Any]:
     """Return the archive's own files, without names: an image gets its names when it is whole."""
-    root = {key: value for key, value in found.root.items() if key != "annotations"}
+    root = {key: value for key, value in contents.root.items() if key != "annotations"}
     listed = {
-        "Config": path_of(found.manifest.config),
+        "Config": path_of(contents.manifest.config),
         "RepoTags": None,
-        "Layers": [path_of(layer.digest) for layer in found.manifest.layers],
+        "Layers": [path_of(layer.digest) for layer in contents.manifest.layers],
     }
-    return (
-        ("oci-layout", as_json({"imageLayoutVersion": "1.0.0"})),
-        ("index.json", as_json({"schemaVersion": 2, "manifests": [root]})),
-        ("manifest.json", as_json([listed])),
-    )
-
-
-def as_json(document: object) -> bytes:
-    return json.dumps(document, separators=(",", ":")).encode()
+    return {
+        "oci-layout": {"imageLayoutVersion": "1.0.0"},
+        "index.json": {"schemaVersion": 2, "manifests": [root]},
+        "manifest.json": [listed],
+    }
 
 
 def path_of(digest: str) -> str:
     return "blobs/" + digest.replace(":", "/")
-
-
-def blob_of(spool: Spool, digest: str) -> Blob:
-    blob = spool.get(digest)
-    if blob is None:
-        raise MachineError(
-            f"The layer {digest[:19]} is missing: it was left out, or removed from the target meanwhile",
-            Hint("Run the same command again"),
-        )
-    return blob
-
-
-def entry(name: str, blob: Blob) -> Iterator[bytes]:
-    yield header(name, blob.size)
-    yield from blob.pieces()
-    yield padding(blob.size)
-
-
-def file_entry(name: str, data: bytes) -> Iterator[bytes]:
-    yield header(name, len(data)) + data + padding(len(data))
 
 
 def header(name: str, size: int) -> bytes:

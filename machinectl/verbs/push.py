@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
     from machinectl.images.image_sources import Source
     from machinectl.images.reference import Reference
-    from machinectl.images.send import Sent
+    from machinectl.images.transfer import Sent
 
 
 WHICH_IMAGE = "A name, an ID or a digest."
@@ -91,13 +91,13 @@ def push(
     as_json: bool,
 ) -> int:
     from contextlib import closing
+    from functools import partial
 
     from machinectl.cli.options.chosen_names import target_names
-    from machinectl.commands.push import push as command
+    from machinectl.hosts.query_engines import ready_endpoint
     from machinectl.images.read_archive import Wanted
     from machinectl.images.reference import parse_platform
-    from machinectl.images.spool import SourceError
-    from machinectl.images.transfer import Order
+    from machinectl.images.transfer import Order, SourceError, transfer
 
     if source and file:
         raise UsageError("--from and --from-file exclude each other", Hint("Leave one of them out"))
@@ -115,6 +115,7 @@ def push(
         parallel=parallel,
         dry_run=dry_run,
     )
+    engines = {name: partial(ready_endpoint, here.store, name) for name in targets}
     failures: list[MachineError] = []
     done: list[Sent] = []
     shows_summary = len(targets) > 1 and not as_json and is_drawn_on(sys.stderr)
@@ -124,7 +125,7 @@ def push(
     begun = time.monotonic()
     with (
         telling_interruption(here, image, done, targets),
-        closing(command(here.store, here.console, targets, order)) as results,
+        closing(transfer(here.console, order, engines)) as results,
     ):
         for name, result in results:
             seconds = time.monotonic() - begun
@@ -146,11 +147,10 @@ def push(
 
 
 def pull(here: Session, *, image: str, name: str, platform: str, new_name: str, as_json: bool) -> int:
-    from machinectl.commands.push import pull as command
     from machinectl.engine.docker_context import current_engine
     from machinectl.images.read_archive import Wanted
     from machinectl.images.reference import parse_platform
-    from machinectl.images.transfer import Order
+    from machinectl.images.transfer import Order, transfer
 
     if here.store.exists(image):
         from machinectl.cli.parsing.operand_order import check_image_first
@@ -165,7 +165,9 @@ def pull(here: Session, *, image: str, name: str, platform: str, new_name: str, 
     )
     begun = time.monotonic()
     with telling_interruption(here, image, [], ["here"]):
-        result = command(here.console, current_engine(os.environ), order)
+        [(_, result)] = transfer(here.console, order, {"": lambda: current_engine(os.environ)})
+    if isinstance(result, MachineError):
+        raise result
     seconds = time.monotonic() - begun
     if as_json:
         print_json(as_fields(name, result, seconds))
@@ -252,7 +254,7 @@ def summary(done: Sequence[Sent], failed: int, seconds: float, *, dry_run: bool)
 
 def as_fields(name: str, result: Sent | MachineError, seconds: float) -> dict[str, Any]:
     """Return a machine's result; sizes in bytes."""
-    from machinectl.images.send import Sent
+    from machinectl.images.transfer import Sent
 
     sent = Sent(0, 0, 0, 0) if isinstance(result, MachineError) else result
     return {

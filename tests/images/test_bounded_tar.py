@@ -32,7 +32,7 @@ def refusal(data: bytes, directory: Path) -> str:
     found = []
     for at, read in enumerate((True, False)):
         (spool := directory / str(at)).mkdir()
-        reader = ArchiveReader(Spool(), str(spool))
+        reader = ArchiveReader(Spool(str(spool)))
         with pytest.raises(MachineError) as caught:
             reader.read_stream(io.BytesIO(data), Wanted()) if read else reader.read_file(str(file), Wanted())
         found.append(caught.value.cause)
@@ -105,10 +105,8 @@ def test_a_sparse_file_is_refused_before_it_fills_the_disk(tmp_path: Path, data:
 def test_any_value_of_a_header_is_refused_or_harmless(tmp_path: Path, key: bytes, value: bytes) -> None:
     data = pax(key, value) + member(content=b"x") + saved({"app:1": Made([layer("a", b"b")])})
     (tmp_path / "spool").mkdir()
-    spool = Spool()
     with suppress(MachineError):
-        ArchiveReader(spool, str(tmp_path / "spool")).read_stream(io.BytesIO(data), Wanted())
-        assert spool.image().manifests
+        assert ArchiveReader(Spool(str(tmp_path / "spool"))).read_stream(io.BytesIO(data), Wanted()).manifests
 
 
 def test_a_compressed_archive_that_is_damaged_is_refused(tmp_path: Path) -> None:

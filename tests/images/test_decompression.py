@@ -62,7 +62,7 @@ def test_a_small_file_that_holds_very_much_takes_little_memory(
     try:
         check_archive(str(tmp_path / "bomb"))
         with pytest.raises(MachineError, match="holds no image"):
-            ArchiveReader(Spool(), str(tmp_path)).read_file(str(tmp_path / "bomb"), Wanted())
+            ArchiveReader(Spool(str(tmp_path))).read_file(str(tmp_path / "bomb"), Wanted())
         most = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

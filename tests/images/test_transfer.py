@@ -16,15 +16,15 @@ from machinectl import certs
 from machinectl.console import SilentConsole
 from machinectl.engine import Endpoint
 from machinectl.errors import MachineError
-from machinectl.images import engine_images, send
+from machinectl.images import engine_images
+from machinectl.images import transfer as transferring
 from machinectl.images.engine_images import Images, stored_of
-from machinectl.images.image import chain_ids
+from machinectl.images.image import Image, chain_ids
 from machinectl.images.image_sources import EngineSource, FileSource, SourceImage
 from machinectl.images.read_archive import SPARE, ArchiveReader, Wanted
 from machinectl.images.reference import parse_reference
-from machinectl.images.send import Early, Everything, ImageTarget, Sent
 from machinectl.images.spool import Spool
-from machinectl.images.transfer import Order, early_blobs, transfer
+from machinectl.images.transfer import Order, Sent, transfer, unneeded_layers
 from machinectl.images.write_archive import Known, Parcel, Stored, parcel
 from tests.support.archives import INDEX, Made, digest, saved
 from tests.support.dockerd import running_with
@@ -201,10 +201,9 @@ def test_a_source_with_one_of_several_platforms_takes_no_name_from_all_of_them(
 def test_an_engine_that_tells_its_platforms_gets_only_the_missing_ones(tmp_path: Path) -> None:
     app, other = Made([unique_layer()]), Made([unique_layer()], platform=ARM)
     whole = together(app, other)
-    spool = Spool()
     archive = tmp_path / "app.tar"
     archive.write_bytes(saved({"app:1": whole}))
-    ArchiveReader(spool, str(tmp_path)).read_file(str(archive), Wanted("app:1"))
+    image = ArchiveReader(Spool(str(tmp_path))).read_file(str(archive), Wanted("app:1"))
 
     def lacking(*there: Made) -> Parcel:
         # As Docker 28 describes it (API 1.47).
@@ -212,11 +211,11 @@ def test_an_engine_that_tells_its_platforms_gets_only_the_missing_ones(tmp_path:
         stored = stored_of([{"Id": whole.manifest_digest, "Size": 1, "Manifests": manifests}])
         assert stored[whole.manifest_digest].has_all_of(stored[whole.manifest_digest])
         known = Known(by_containerd=True, platform="linux/amd64", images=frozenset(stored), stored=stored)
-        return parcel(spool.image(), known)
+        return parcel(image, known)
 
-    assert (lacking(app).layers, lacking(app).present) == ((other.layer_digests[0],), False)
-    assert (lacking(other).layers, lacking(other).present) == ((app.layer_digests[0],), False)
-    assert (lacking(app, other).layers, lacking(app, other).present) == ((), True)
+    assert ([*lacking(app).layers], lacking(app).present) == ([other.layer_digests[0]], False)
+    assert ([*lacking(other).layers], lacking(other).present) == ([app.layer_digests[0]], False)
+    assert ([*lacking(app, other).layers], lacking(app, other).present) == ([], True)
 
 
 @pytest.mark.parametrize(
@@ -275,9 +274,9 @@ def test_many_targets_cost_one_read_of_the_source(
     reads: list[EngineSource] = []
     read = EngineSource.read
 
-    def counted(source: EngineSource, reader: ArchiveReader, *more: Any) -> None:
+    def counted(source: EngineSource, spool: Spool, *more: Any) -> Image:
         reads.append(source)
-        read(source, reader, *more)
+        return read(source, spool, *more)
 
     monkeypatch.setattr(EngineSource, "read", counted)
     # containerd is slow where one image is loaded by many at once.
@@ -323,25 +322,19 @@ CHAIN = next(chain_ids([LOW]))
 
 
 @pytest.mark.parametrize(
-    ("by_containerd", "known", "expected"),
+    ("by_containerd", "engines", "unneeded"),
     [
-        (False, Known(False, "linux/amd64"), Early("sha256:id", frozenset([LOW, HIGH]))),
-        (False, Known(False, "linux/amd64", chain_ids=frozenset([CHAIN])), Early("sha256:id", frozenset([HIGH]))),
-        (False, Known(True, "linux/amd64", diff_ids=frozenset([LOW])), Early("", frozenset([HIGH]))),
-        (True, Known(True, "linux/amd64"), Early("", Everything())),
-        # Its blobs' digests are in the archive's last files.
-        (True, Known(True, "linux/amd64", diff_ids=frozenset([LOW])), Early()),
-        (True, Known(False, "linux/amd64"), Early()),
+        (False, [Known(False, "", chain_ids=frozenset([CHAIN]))], {LOW}),
+        (False, [Known(False, "", chain_ids=frozenset([CHAIN])), Known(False, "")], set()),
+        # containerd needs the very blob.
+        (False, [Known(True, "", diff_ids=frozenset([LOW]))], set()),
+        (True, [Known(False, "", chain_ids=frozenset([CHAIN]))], set()),
     ],
 )
-def test_layers_that_are_certainly_missing_are_sent_before_the_source_has_been_read(
-    by_containerd: bool, known: Known, expected: Early
+def test_layers_that_all_engines_have_for_certain_are_not_kept(
+    by_containerd: bool, engines: list[Known], unneeded: set[str]
 ) -> None:
-    found = SourceImage("sha256:id", by_containerd, 9, (LOW, HIGH))
-    target = ImageTarget(Endpoint("unix:///x"), known)
-    early = early_blobs(found, target)
-    assert early == expected
-    assert type(early.blobs) is type(expected.blobs)
+    assert unneeded_layers(SourceImage("sha256:id", by_containerd, 9, (LOW, HIGH)), engines) == unneeded
 
 
 def test_a_failing_target_stops_no_other(engines: dict[str, Engine], sender: Sender, tmp_path: Path) -> None:
@@ -507,7 +500,7 @@ def test_a_failed_push_removes_no_image(
         raise MachineError("no name today")
 
     with monkeypatch.context() as patched:
-        patched.setattr(send, "tag_image", refused)
+        patched.setattr(transferring, "tag_image", refused)
         for _ in range(2):
             with pytest.raises(MachineError, match="no name today"):
                 sender.send_one(archive, target, "app:1")
@@ -558,7 +551,7 @@ def test_an_image_that_is_pruned_before_it_has_its_name_is_sent_again(
     archive.write_bytes(saved({"app:1": Made([unique_layer()])}))
     target = engines[store]
     target.load(saved({"other:1": Made([unique_layer()])}))
-    is_whole = send.is_whole
+    is_whole = transferring.is_whole
     pruned: list[bytes] = []
 
     def pruning(*arguments: Any) -> bool:
@@ -567,7 +560,7 @@ def test_an_image_that_is_pruned_before_it_has_its_name_is_sent_again(
             pruned.append(target.docker("image", "prune", "--force"))
         return found
 
-    monkeypatch.setattr(send, "is_whole", pruning)
+    monkeypatch.setattr(transferring, "is_whole", pruning)
     sender.send_one(archive, target, "app:1")
     assert pruned
     assert len(target.saved_blobs("app:1")) >= 3
@@ -584,7 +577,7 @@ def test_an_image_that_cannot_get_its_name_on_one_engine_gets_it_on_the_others(
             raise MachineError("no name today")
         return engine_images.tag_image(endpoint, *more)
 
-    monkeypatch.setattr(send, "tag_image", tag)
+    monkeypatch.setattr(transferring, "tag_image", tag)
     targets = {"bad": Engine(refused), "good": engines["containerd"], "gone": engines["classic"]}
     results = sender.send(engines["classic"], targets, "app:1")
     assert isinstance(results["bad"], MachineError)

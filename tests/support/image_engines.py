@@ -95,7 +95,10 @@ class Engine:
 
     def saved_blobs(self, name: str) -> set[str]:
         """Return the digests of what docker save gives, uncompressed layers as their diff IDs."""
-        with saved_image(self.endpoint, name) as saved, tarfile.open(fileobj=io.BytesIO(saved.read())) as archive:
+        with (
+            saved_image(self.endpoint, name) as saved,
+            tarfile.open(fileobj=io.BytesIO(saved.read(1 << 30))) as archive,
+        ):
             files = {member.name: archive.extractfile(member) for member in archive if member.isfile()}
             contents = {name: file.read() for name, file in files.items() if file}
         found = {f"sha256:{name.rpartition('/')[2]}" for name in contents if name.startswith("blobs/sha256/")}
