@@ -216,8 +216,8 @@ def send_image(
     """Send what the engine lacks, and name the image when it is whole. Raises MachineError.
 
     An engine may lack a layer that it seemed to have: a base was removed, or containerd has it compressed otherwise.
-    Then send the layers that were left out, and if that is not enough, all layers. A failure may leave an unnamed image. Only `docker image prune` removes it: it can be the
-    user's own.
+    Then send the layers that were left out, and if that is not enough, all layers. A failure may leave an unnamed
+    image. Only `docker image prune` removes it: it can be the user's own.
     """
     counter = Counter(show)
     contents = parcel(image, target.known)

@@ -20,13 +20,13 @@ from machinectl.verbs import shared_flags as shared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from typing import Any
 
     from machinectl.cli.options.verb_session import Session
     from machinectl.images.image_sources import Source
     from machinectl.images.reference import Reference
-    from machinectl.images.transfer import Sent
+    from machinectl.images.transfer import Order, Sent
 
 
 WHICH_IMAGE = "A name, an ID or a digest."
@@ -91,13 +91,11 @@ def push(
     as_json: bool,
 ) -> int:
     from contextlib import closing
-    from functools import partial
 
     from machinectl.cli.options.chosen_names import target_names
-    from machinectl.hosts.query_engines import ready_endpoint
     from machinectl.images.read_archive import Wanted
     from machinectl.images.reference import parse_platform
-    from machinectl.images.transfer import Order, SourceError, transfer
+    from machinectl.images.transfer import Order, SourceError
 
     if source and file:
         raise UsageError("--from and --from-file exclude each other", Hint("Leave one of them out"))
@@ -115,7 +113,6 @@ def push(
         parallel=parallel,
         dry_run=dry_run,
     )
-    engines = {name: partial(ready_endpoint, here.store, name) for name in targets}
     failures: list[MachineError] = []
     done: list[Sent] = []
     shows_summary = len(targets) > 1 and not as_json and is_drawn_on(sys.stderr)
@@ -125,7 +122,7 @@ def push(
     begun = time.monotonic()
     with (
         telling_interruption(here, image, done, targets),
-        closing(transfer(here.console, order, engines)) as results,
+        closing(results_of(here, order, targets)) as results,
     ):
         for name, result in results:
             seconds = time.monotonic() - begun
@@ -144,6 +141,20 @@ def push(
     if shows_summary:
         here.console.note(summary(done, len(failures), time.monotonic() - begun, dry_run=dry_run))
     return int(bool(failures))
+
+
+def results_of(
+    here: Session, order: Order, names: Sequence[str]
+) -> Generator[tuple[str, Sent | MachineError], None, None]:
+    from functools import partial
+
+    from machinectl.hosts.query_engines import ready_endpoint
+    from machinectl.images.transfer import transfer
+
+    known = [name for name in names if here.store.exists(name)]
+    yield from ((name, here.store.no_such(name)) for name in names if name not in known)
+    if known:
+        yield from transfer(here.console, order, {name: partial(ready_endpoint, here.store, name) for name in known})
 
 
 def pull(here: Session, *, image: str, name: str, platform: str, new_name: str, as_json: bool) -> int:
