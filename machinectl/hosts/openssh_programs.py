@@ -28,7 +28,7 @@ from machinectl.hosts.login import (
 from machinectl.machines.machine_driver import at_last_address, known_hosts_path, ssh_endpoint
 from machinectl.ssh.openssh.config_block import USERS_OWN, host_block, with_user_files
 from machinectl.ssh.openssh.login_log import LoginLog, read_logs
-from machinectl.ssh.openssh.ssh_options import JUMP_LOG
+from machinectl.ssh.openssh.ssh_options import JUMP_LOG, option_words
 from machinectl.value_classes import Frozen, replace
 
 TYPE_CHECKING = False
@@ -106,6 +106,8 @@ def temporary_ssh_config(
 
     `logins` are machines' names with users. With a password or the like, log in first, and share that connection.
     """
+    from machinectl.ssh.openssh.openssh_session import system_master
+
     with ExitStack() as stack:
         directory = stack.enter_context(temporary_directory())
         blocks, log = [], os.path.join(directory, "log")
@@ -113,13 +115,14 @@ def temporary_ssh_config(
             endpoint = login_endpoint(machine, console, login)
             control = ""
             if login.needs_login:
-                control = f'"{directory}/{number}-%r"'
                 for user in [user for name, user in logins if name == machine.name] or [""]:
                     here = replace(endpoint, user=user or endpoint.user)
                     pin = pin_in_store(store, console, machine)
                     way = logged_in(machine, console, login.for_one_host(), ssh=here, quietly=True, pin=pin)
                     session = stack.enter_context(way)
-                    os.symlink(session.control, os.path.join(directory, f"{number}-{session.user}"))
+                    control = system_master(session).control
+                    os.symlink(control, os.path.join(directory, f"{number}-{session.user}"))
+                control = f'"{directory}/{number}-%r"'
             elif warning := pin_first_key(store, console, machine, login, endpoint):
                 console.warn(warning)
             blocks.append(machine_host_block(machine, endpoint, control, log))
@@ -128,7 +131,9 @@ def temporary_ssh_config(
             file.write(with_user_files(blocks, [os.path.expanduser(own) for own in USERS_OWN]))
         program = os.path.join(directory, "ssh")
         with open(program, "w", encoding="utf-8", errors="surrogateescape") as file:
-            file.write(f'#!/bin/sh\nexec ssh -E {shlex.quote(log)} "$@"\n')
+            # scp turns these settings off, rsync and sshfs do not.
+            options = shlex.join(["-E", log, *option_words({"RemoteCommand": "none", "RequestTTY": "no"})])
+            file.write(f'#!/bin/sh\nexec ssh {options} "$@"\n')
         os.chmod(program, 0o700)
         # A file system may forbid programs.
         yield SSHFiles(path, program if os.access(program, os.X_OK) else "ssh", log)

@@ -79,32 +79,31 @@ def scp(
     here: Session, *, words: list[str], login: Login, recursive: bool, delta: bool, quiet: bool, preserve: bool
 ) -> int:
     from machinectl.cli.options.ending_signals import exiting_on_signals
-    from machinectl.commands.scp import scp as command
     from machinectl.errors import UsageError
-    from machinectl.ssh.openssh.copy_commands import CopyOptions
+    from machinectl.hosts.copying import CopyOptions, copy_files
 
     if len(words) < 2:  # noqa: PLR2004 - source and target
         target = "." if ":" in words[0].partition("/")[0] else "<NAME>:<PATH>"
         raise UsageError("The target is missing", Hint("", "machinectl scp", words[0], target))
     wishes = CopyOptions(recursive, preserve, quiet)
     with exiting_on_signals():
-        return command(here.store, here.console, words, wishes, login, delta=delta, native=here.native_ssh)
+        return copy_files(here.store, here.console, words, wishes, login, delta=delta)
 
 
 @connecting
 def mount(here: Session, *, source: str, target: str, unmount: bool, as_json: bool) -> None:
     from machinectl.cli.options.ending_signals import exiting_on_signals
     from machinectl.cli.tables.text_table import table_text
-    from machinectl.commands import mount as commands
+    from machinectl.hosts import mounts
 
     if not (source or unmount):
-        rows = commands.mounts(here.store)
+        rows = mounts.mounts(here.store)
         if as_json:
             print_json([{"Source": each, "Directory": directory} for each, directory in rows])
         else:
             write_out(table_text(["SOURCE", "DIRECTORY"], rows))
     elif unmount:
-        commands.unmount(here.store, source, target)
+        mounts.unmount(here.store, source, target)
     else:
         with exiting_on_signals():
-            commands.mount(here.store, here.console, source, target)
+            mounts.mount(here.store, here.console, source, target)

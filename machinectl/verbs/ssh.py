@@ -42,9 +42,9 @@ VERBS = {
 
 
 def ssh(here: Session, *, words: list[str], login: Login) -> int:
-    from machinectl.commands.ssh import ssh as command
+    from machinectl.hosts import foreground_ssh
 
-    return command(here.store, here.console, words, login, native=here.native_ssh)
+    return foreground_ssh.ssh(here.store, here.console, words, login, native=here.native_ssh)
 
 
 def ssh_config(here: Session, *, names: list[str], write: bool) -> int:

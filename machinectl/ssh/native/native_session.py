@@ -262,23 +262,6 @@ class NativeSession(SSHSession):
         self.check_alive()
         return channel.exit_status if channel.exit_status >= 0 else 255
 
-    @contextlib.contextmanager
-    def sftp(self) -> Iterator[paramiko.SFTPClient]:
-        """Copy files by SFTP. Raises SSHError if the host has none, or the connection is lost."""
-        try:
-            client = self.client.open_sftp()
-        except (*FAILURES, paramiko.SFTPError) as exc:
-            raise SSHError(
-                f"{self.settings.address} does not speak SFTP: {failure_reason(exc)}",
-                Hint("On the host, in sshd_config: Subsystem sftp internal-sftp")
-                | Hint("a start-up file of the shell must not print", f"ssh {self.settings.login_options} true"),
-            ) from exc
-        with client:
-            try:
-                yield client
-            except (EOFError, paramiko.SSHException, paramiko.SFTPError) as exc:
-                raise self._lost() from exc
-
     def _transfer(self, given: Transfer) -> int | None:
         limits = Limits(given.stop, given.timeout)
         start = partial(self._start, given.timeout or COMMAND_TIMEOUT)

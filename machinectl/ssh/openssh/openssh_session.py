@@ -351,5 +351,5 @@ def system_master(session: SSHSession) -> Master:
     if isinstance(session, SystemSession):
         return session.master
     raise Unsupported(
-        "Ports are forwarded by the system's ssh", Hint("Install the OpenSSH client, and leave out --native-ssh")
+        "This needs a login by the system's ssh", Hint("Install the OpenSSH client, and leave out --native-ssh")
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.commands.ssh import parse_ssh_options, without_named
+from machinectl.hosts.foreground_ssh import parse_ssh_arguments, without_named
 from machinectl.machines.record import Machine, Phase
 from machinectl.ssh.destination import SSHEndpoint
 from tests.support.in_process import machinectl
@@ -65,6 +65,21 @@ def test_debug_shows_the_ssh_command(orion: Store) -> None:
     assert re.search(r"(?m)^\S*ssh .* 'echo hello'$|^\S*ssh .* echo hello$", done.stderr)
 
 
+def test_a_command_of_the_configuration_is_not_run_beside_ours(
+    orion: Store, ssh_config: SSHConfig, tmp_path: Path
+) -> None:
+    ssh_config.write("RemoteCommand echo mine\nRequestTTY force\n")
+    assert machinectl("ssh", "orion", "echo", "in", store=orion.root).stdout.splitlines() == ["in"]
+    assert machinectl("run", "orion", "--", "echo in", store=orion.root).stdout == "orion | in\n"
+    (tmp_path / "file").write_text("a text\n")
+    for flags in ((), ("-d",)):
+        done = machinectl("scp", *flags, tmp_path / "file", f"orion:{tmp_path}/copy{len(flags)}", store=orion.root)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert (tmp_path / f"copy{len(flags)}").read_text() == "a text\n"
+    # A shell is the user's.
+    assert "mine" in machinectl("ssh", "orion", store=orion.root, stdin="").stdout
+
+
 def test_options_after_the_name_are_sshs(orion: Store) -> None:
     done = machinectl("ssh", "orion", "-C", "-o", "LogLevel=DEBUG1", "true", store=orion.root)
     assert done.returncode == 0
@@ -84,9 +99,9 @@ def test_options_after_the_name_are_sshs(orion: Store) -> None:
     ],
 )
 def test_a_user_and_a_port_among_sshs_options_win(options: str, user: str, port: int) -> None:
-    parsed = parse_ssh_options([*options.split(), "id", "-l", "x"])
+    parsed = parse_ssh_arguments([*options.split(), "id", "-l", "x"])
     assert parsed
-    assert without_named(SSHEndpoint("orion", "ops", 22), parsed) == SSHEndpoint("orion", user, port)
+    assert without_named(SSHEndpoint("orion", "ops", 22), parsed[0]) == SSHEndpoint("orion", user, port)
 
 
 def test_a_port_after_the_name_is_the_one_that_ssh_uses(orion: Store) -> None:
@@ -344,8 +359,8 @@ def test_a_login_that_is_refused_is_told_with_what_to_type(orion: Store, sshd: S
     ],
 )
 def test_an_ssh_in_the_background_keeps_its_stderr(words: str, goes: bool) -> None:
-    options = parse_ssh_options(words.split())
-    assert (options is None or ("-f", "") in options) is goes
+    parsed = parse_ssh_arguments(words.split())
+    assert (parsed is None or ("-f", "") in parsed[0]) is goes
 
 
 @pytest.mark.parametrize(

@@ -2,42 +2,31 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import pty
 import select
-import shlex
 import signal
 import stat
-import subprocess
 import sys
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from machinectl.cli.options.ending_signals import exiting_on_signals
 from machinectl.errors import NO_HINT
-from machinectl.hosts import sftp_copy
-from machinectl.hosts.copy_paths import parse_machine_path
+from machinectl.hosts import copying
 from machinectl.hosts.login import Login
 from machinectl.hosts.openssh_programs import LONGEST_LINE, MOST_KEPT, SSHFiles, run_ssh_program
-from machinectl.hosts.sftp_copy import FileCopier, copy_by_sftp, explain_sftp_failure
 from machinectl.machines.record import Machine
-from machinectl.ssh.native.sftp_files import LocalFiles
-from machinectl.ssh.openssh.copy_commands import CopyOptions
-from machinectl.ssh.ssh_errors import SSHError
-from tests.support.hostile_ssh import MEASURED
 from tests.support.in_process import machinectl
-from tests.support.program import COMMAND, run_code, started
+from tests.support.program import started
 from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.registered import added, register
 from tests.support.sshd import keygen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from machinectl.machines.store import Store
@@ -46,8 +35,6 @@ if TYPE_CHECKING:
 # The configuration of whoever runs the tests is not read.
 pytestmark = pytest.mark.usefixtures("ssh_config")
 
-# The system's scp, and our own SFTP.
-WAYS = [(), ("--native-ssh",)]
 NO_FILES = SSHFiles("", "ssh", "/nowhere")
 # Blanks, quotes, what a shell would read, a pattern's letters, other scripts.
 NAMES = [
@@ -61,6 +48,14 @@ NAMES = [
     "a:b",
     "~x",
 ]
+
+
+@pytest.fixture(params=["new", "old"])
+def scp(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scp of today, and one below 8.7: a shell on the host reads the path."""
+    if request.param == "old":
+        monkeypatch.setattr(copying, "SPEAKS_SFTP", (99, 0))
+        monkeypatch.setattr(copying, "OLD_SCP", ["scp", "-O"])
 
 
 @pytest.fixture
@@ -95,55 +90,51 @@ def contents(top: Path, *, follow: bool = True) -> dict[str, bytes | None]:
     return found
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.usefixtures("scp")
 @pytest.mark.parametrize("name", NAMES)
-def test_a_file_goes_there_and_comes_back_whatever_it_is_called(
-    orion: Store, tmp_path: Path, name: str, way: tuple[str, ...]
-) -> None:
+def test_a_file_goes_there_and_comes_back_whatever_it_is_called(orion: Store, tmp_path: Path, name: str) -> None:
     here, there, back = (tmp_path / part for part in ("here", "there", "back"))
     for directory in (here, there, back):
         directory.mkdir()
     (here / name).write_text("a text\n")
     source = "./a:b" if name == "a:b" else name
-    done = machinectl(*way, "scp", "--", source, f"orion:{there}/{name}", store=orion.root, cwd=here)
+    done = machinectl("scp", "--", source, f"orion:{there}/{name}", store=orion.root, cwd=here)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert [path.name for path in there.iterdir()] == [name]
-    done = machinectl(*way, "scp", f"orion:{there}/{name}", "localhost:", store=orion.root, cwd=back)
+    done = machinectl("scp", f"orion:{there}/{name}", "localhost:", store=orion.root, cwd=back)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert (back / name).read_text() == "a text\n"
     assert not any((part / "oops").exists() for part in (here, there, back))
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.usefixtures("scp")
 def test_a_directory_goes_there_and_back_with_links_followed_and_modes_and_times_where_they_are_asked_for(
-    orion: Store, tmp_path: Path, way: tuple[str, ...]
+    orion: Store, tmp_path: Path
 ) -> None:
     here = tree(tmp_path / "here")
     for wishes, kept in (("-rq", False), ("-rpq", True)):
         there, back = tmp_path / f"there{kept}", tmp_path / f"back{kept}"
-        done = machinectl(*way, "scp", wishes, here, f"orion:{there}", store=orion.root)
+        done = machinectl("scp", wishes, here, f"orion:{there}", store=orion.root)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-        done = machinectl(*way, "scp", wishes, f"orion:{there}", back, store=orion.root)
+        done = machinectl("scp", wishes, f"orion:{there}", back, store=orion.root)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
         assert contents(here) == contents(there) == contents(back)
         assert not (back / "link").is_symlink()
         assert (back / "script").stat().st_mode & 0o777 == 0o750
         assert ((back / "script").stat().st_mtime == 1_100_000_000) is kept
         # A directory that is there gets it within.
-        machinectl(*way, "scp", wishes, here, f"orion:{there}", store=orion.root)
+        machinectl("scp", wishes, here, f"orion:{there}", store=orion.root)
         assert (there / "here" / "sub").is_dir()
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_from_machine_to_machine_all_goes_through_here(
-    orion: Store, another_sshd: Sshd, tmp_path: Path, way: tuple[str, ...]
-) -> None:
+@pytest.mark.usefixtures("scp")
+def test_from_machine_to_machine_all_goes_through_here(orion: Store, another_sshd: Sshd, tmp_path: Path) -> None:
     register(orion, "rigel", another_sshd)
     source, target = tree(tmp_path / "source"), tmp_path / "target"
-    done = machinectl(*way, "scp", "-rp", f"orion:{source}", f"rigel:{target}", store=orion.root)
+    done = machinectl("scp", "-rp", f"orion:{source}", f"rigel:{target}", store=orion.root)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert contents(source) == contents(target)
-    assert "sftp" in another_sshd.log
+    assert "Accepted publickey" in another_sshd.log
 
 
 def test_rsync_keeps_links_and_sends_what_has_changed(orion: Store, tmp_path: Path) -> None:
@@ -162,15 +153,14 @@ def test_rsync_keeps_links_and_sends_what_has_changed(orion: Store, tmp_path: Pa
     assert (there / "big").stat().st_ino == inode
 
 
-# rsync goes by the system's ssh alone.
-@pytest.mark.parametrize(("way", "delta"), [*((way, ()) for way in WAYS), ((), ("-d",))])
+@pytest.mark.parametrize("delta", [(), ("-d",)])
 def test_a_host_with_another_key_than_the_pinned_one_gets_nothing_and_the_error_says_what_accepts_it(
-    orion: Store, sshd: Sshd, tmp_path: Path, way: tuple[str, ...], delta: tuple[str, ...]
+    orion: Store, sshd: Sshd, tmp_path: Path, delta: tuple[str, ...]
 ) -> None:
     need("rsync")
     sshd.host_keys = [keygen(sshd.directory / "another_host_key")]
     (tmp_path / "file").write_text("secret")
-    done = machinectl(*way, "scp", *delta, tmp_path / "file", f"orion:{tmp_path}/there", store=orion.root)
+    done = machinectl("scp", *delta, tmp_path / "file", f"orion:{tmp_path}/there", store=orion.root)
     assert done.returncode == 255
     assert "The host key of" in done.stderr
     assert "machinectl provision orion --ssh-host-key " + sshd.fingerprint() in done.stderr
@@ -185,11 +175,16 @@ def no_ssh(tmp_path: Path) -> dict[str, str]:
     return {"PATH": str(tmp_path / "empty")}
 
 
-def test_a_computer_without_ssh_copies_all_the_same(orion: Store, tmp_path: Path, no_ssh: dict[str, str]) -> None:
-    (tmp_path / "file").write_text("a text\n")
-    done = machinectl("scp", tmp_path / "file", f"orion:{tmp_path}/there", store=orion.root, environment=no_ssh)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert (tmp_path / "there").read_text() == "a text\n"
+def test_a_computer_without_scp_says_so(orion: Store, tmp_path: Path, no_ssh: dict[str, str]) -> None:
+    done = machinectl("scp", tmp_path / "file", "orion:there", store=orion.root, environment=no_ssh)
+    assert done.returncode == 1
+    assert done.stderr == "Error: scp is not installed on this computer\n  Install the OpenSSH client\n"
+
+
+def test_a_password_goes_to_the_systems_ssh_alone(orion: Store, tmp_path: Path) -> None:
+    given = {"MACHINECTL_SSH_PASSWORD": "geheim"}
+    done = machinectl("--native-ssh", "scp", tmp_path / "file", "orion:", store=orion.root, environment=given)
+    assert (done.returncode, "leave out --native-ssh" in done.stderr) == (255, True)
 
 
 def test_a_copy_does_not_wait_for_other_work_if_the_key_is_known(orion: Store, tmp_path: Path) -> None:
@@ -200,47 +195,6 @@ def test_a_copy_does_not_wait_for_other_work_if_the_key_is_known(orion: Store, t
             done = machinectl("--native-ssh", *words, store=orion.root)
             assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "there").read_text() == "a text\n"
-
-
-def test_a_file_that_is_there_is_replaced_and_stays_what_it_is_otherwise(orion: Store, tmp_path: Path) -> None:
-    (tmp_path / "new").write_text("new\n")
-    target, link = tmp_path / "target", tmp_path / "link"
-    target.write_text("old\n")
-    target.chmod(0o604)
-    link.symlink_to("target")
-    if os.geteuid() == 0:
-        os.chown(target, 1, 2)
-    before = target.stat()
-    done = machinectl("--native-ssh", "scp", tmp_path / "new", f"orion:{link}", store=orion.root)
-    assert (done.returncode, done.stderr) == (0, "")
-    after = target.stat()
-    assert (target.read_text(), link.is_symlink()) == ("new\n", True)
-    assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
-
-
-def test_where_to_look_for_a_full_disk_is_one_word_to_both_shells(orion: Store) -> None:
-    for word, shells in (("orion:/my data", 2), ("./my data", 1)):
-        console = Quiet()
-        explain_sftp_failure("my data: Failure", parse_machine_path(orion, word), console)
-        words = console.notes[0].partition("See: ")[2]
-        for _ in range(shells):
-            [*_, words] = shlex.split(words)
-        assert words == parse_machine_path(orion, word).path
-
-
-def test_links_in_a_circle_come_to_an_end(orion: Store, tmp_path: Path) -> None:
-    (tmp_path / "here").mkdir()
-    (tmp_path / "here" / "up").symlink_to("..")
-    (tmp_path / "here" / "dangling").symlink_to("nowhere")
-    done = machinectl("--native-ssh", "scp", "-r", tmp_path / "here" / "dangling", "orion:x", store=orion.root)
-    assert done.returncode == 1
-    assert "dangling to x: No such file or directory" in done.stderr
-    failures: list[str] = []
-    copier = FileCopier(LocalFiles(), LocalFiles(), CopyOptions(recursive=True), failures.append)
-    (tmp_path / "loop").mkdir()
-    (tmp_path / "loop" / "self").symlink_to(".")
-    copier.copy(str(tmp_path / "loop"), str(tmp_path / "there"))
-    assert len(failures) == 1
 
 
 def test_a_source_on_a_machine_may_be_a_pattern(orion: Store, tmp_path: Path) -> None:
@@ -259,8 +213,8 @@ def test_a_source_on_a_machine_may_be_a_pattern(orion: Store, tmp_path: Path) ->
 
 def test_a_directory_without_r_is_one_line_and_no_success(orion: Store, tmp_path: Path) -> None:
     (tmp_path / "here").mkdir()
-    for way, flags in ((("--native-ssh",), ()), ((), ()), ((), ("-d",))):
-        done = machinectl(*way, "scp", *flags, tmp_path / "here", f"orion:{tmp_path}/there", store=orion.root)
+    for flags in ((), ("-d",)):
+        done = machinectl("scp", *flags, tmp_path / "here", f"orion:{tmp_path}/there", store=orion.root)
         assert done.returncode == 1
         assert not (tmp_path / "there").exists()
 
@@ -309,160 +263,21 @@ def test_a_file_here_whose_name_looks_like_a_machines_is_told_how_to_write_it(or
 def test_a_host_that_is_not_there_ends_as_ssh_does(orion: Store, sshd: Sshd, tmp_path: Path) -> None:
     sshd.close()
     (tmp_path / "file").touch()
-    for way in WAYS:
-        assert machinectl(*way, "scp", tmp_path / "file", "orion:", store=orion.root).returncode == 255
     done = machinectl("scp", tmp_path / "file", "orion:", store=orion.root)
+    assert done.returncode == 255
     assert f"Error: 127.0.0.1 port {sshd.port} refuses the connection" in done.stderr
     assert "  See why: machinectl doctor orion; " in done.stderr
 
 
-def test_our_own_copy_that_breaks_or_is_interrupted_is_told_and_leaves_nothing(
-    orion: Store, sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "big").touch()
-    there = tmp_path / "there"
-    there.mkdir()
-    places = [parse_machine_path(orion, word) for word in (str(tmp_path / "big"), f"orion:{there}")]
-    # Also on a busy computer.
-    monkeypatch.setattr(sftp_copy, "PATIENCE", 60.0)
-    interrupt = partial(os.kill, os.getpid(), signal.SIGINT)
-    for harm, error in ((interrupt, KeyboardInterrupt), (sshd.disconnect, SSHError)):
-
-        def read(*_: object, harm: Callable[[], object] = harm) -> Iterator[bytes]:
-            yield b"x" * (1 << 20)
-            harm()
-            yield from itertools.repeat(b"x" * (1 << 20))
-
-        monkeypatch.setattr(LocalFiles, "read", read)
-        with pytest.raises(error):
-            copy_by_sftp(orion, Quiet(), places[:1], places[1], CopyOptions(), Login())
-        if harm is interrupt:
-            assert list(there.iterdir()) == []
-        assert not (there / "big").exists()
-
-
-def test_a_server_that_names_files_outside_of_the_directory_is_not_obeyed(
-    orion: Store, sshd: Sshd, tmp_path: Path
-) -> None:
-    """A stand-in: no real server gives such names (CVE-2019-6111)."""
-    server = tmp_path / "server.py"
-    server.write_text(HOSTILE)
-    sshd.configure(f"Subsystem sftp {sys.executable} {server}")
-    (tmp_path / "back").mkdir()
-    done = machinectl("--native-ssh", "scp", "-r", "orion:dir", tmp_path / "back" / "x", store=orion.root)
-    assert (done.returncode, "sends invalid file names" in done.stderr) == (1, True), done.stderr
-    assert not (tmp_path / "back" / "evil").exists()
-
-
-# Answers INIT, STAT (a directory), OPENDIR, READDIR (../evil, then the end) and CLOSE (draft-ietf-secsh-filexfer-02).
-HOSTILE = """
-import struct, sys
-def send(kind, body):
-    data = bytes([kind]) + body
-    sys.stdout.buffer.write(struct.pack(">I", len(data)) + data); sys.stdout.buffer.flush()
-def text(value): return struct.pack(">I", len(value)) + value
-directory = struct.pack(">II", 4, 0o040755)
-read = sys.stdin.buffer.read
-listed = False
-while head := read(4):
-    data = read(struct.unpack(">I", head)[0])
-    kind, number = data[0], data[1:5]
-    if kind == 1: send(2, struct.pack(">I", 3))
-    elif kind in (7, 17): send(105, number + directory)
-    elif kind == 11: send(102, number + text(b"h"))
-    elif kind == 12 and not listed:
-        listed = True
-        send(104, number + struct.pack(">I", 1) + text(b"../evil") + text(b"../evil") + struct.pack(">II", 4, 0o100644))
-    elif kind == 12: send(101, number + struct.pack(">I", 1) + text(b"end") + text(b""))
-    else: send(101, number + struct.pack(">I", 0) + text(b"") + text(b""))
-"""
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_nobodys_file_has_the_copy_run_as_who_copies_it(orion: Store, tmp_path: Path, way: tuple[str, ...]) -> None:
+def test_nobodys_file_has_the_copy_run_as_who_copies_it(orion: Store, tmp_path: Path) -> None:
     there = tmp_path / "there"
     there.mkdir()
     (there / "program").write_text("#!/bin/sh\n")
     (there / "program").chmod(0o6755)
     there.chmod(0o2755)
-    done = machinectl(*way, "scp", "-rpq", f"orion:{there}", tmp_path / "back", store=orion.root)
+    done = machinectl("scp", "-rpq", f"orion:{there}", tmp_path / "back", store=orion.root)
     assert (done.returncode, done.stderr) == (0, "")
     assert [stat.S_IMODE((tmp_path / "back" / part).stat().st_mode) for part in ("", "program")] == [0o755, 0o755]
-
-
-def test_a_size_that_is_only_claimed_takes_no_memory(orion: Store, sshd: Sshd, tmp_path: Path) -> None:
-    """A stand-in: no real server claims 4 EB; a file that is mostly hole comes near."""
-    server = tmp_path / "server.py"
-    server.write_text(CLAIMING)
-    sshd.configure(f"Subsystem sftp {sys.executable} {server}")
-    words = [*COMMAND, "-s", orion.root, "--native-ssh", "scp", "orion:file", str(tmp_path / "back")]
-    # In KB; what paramiko and its libraries map is a fifth of that.
-    done = subprocess.run(
-        ["sh", "-c", f"ulimit -v {2 << 20}; exec {shlex.join(words)}"], capture_output=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert (tmp_path / "back").read_bytes() == b"a text\n"
-
-
-# Answers INIT, STAT and FSTAT (a file of 4 EB), OPEN, READ (a few bytes, then the end) and CLOSE.
-CLAIMING = """
-import struct, sys
-def send(kind, body):
-    data = bytes([kind]) + body
-    sys.stdout.buffer.write(struct.pack(">I", len(data)) + data); sys.stdout.buffer.flush()
-def text(value): return struct.pack(">I", len(value)) + value
-file = struct.pack(">IQI", 5, 1 << 62, 0o100644)
-read = sys.stdin.buffer.read
-while head := read(4):
-    data = read(struct.unpack(">I", head)[0])
-    kind, number = data[0], data[1:5]
-    if kind == 1: send(2, struct.pack(">I", 3))
-    elif kind in (7, 8, 17): send(105, number + file)
-    elif kind == 3: send(102, number + text(b"h"))
-    elif kind == 5 and data[-12:-4] == bytes(8): send(103, number + text(b"a text\\n"))
-    elif kind == 5: send(101, number + struct.pack(">I", 1) + text(b"end") + text(b""))
-    else: send(101, number + struct.pack(">I", 0) + text(b"") + text(b""))
-"""
-
-
-def test_a_download_is_never_in_memory(orion: Store, tmp_path: Path) -> None:
-    with (tmp_path / "big").open("wb") as file:
-        file.truncate(128 << 20)
-    words = ["--native-ssh", "scp", "-q", f"orion:{tmp_path}/big", str(tmp_path / "back")]
-    done = run_code(MEASURED, *words, environment={"MACHINE_STORAGE_PATH": orion.root}, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "back").stat().st_size == 128 << 20
-    assert int((tmp_path / "memory").read_text()) < 64 << 10
-
-
-def test_an_impossible_local_path_is_an_error_of_one_line(orion: Store, tmp_path: Path) -> None:
-    (tmp_path / "a").write_text("a text\n")
-    (tmp_path / "b").write_text("a text\n")
-    (tmp_path / "loop").symlink_to("loop")
-    for target, why in (
-        (tmp_path / "loop", "Too many levels of symbolic links"),
-        (tmp_path / "loop" / "x", "Too many levels of symbolic links"),
-        (tmp_path / ("x" * 300), "File name too long"),
-        (tmp_path / "a" / "x", "Not a directory"),
-        (tmp_path / "none" / "x", "No such file or directory"),
-        ("/dev/full", "No space left on device"),
-    ):
-        for names in (["a"], ["a", "b"]):
-            console = Quiet()
-            words = [*(f"orion:{tmp_path}/{name}" for name in names), str(target)]
-            *sources, place_here = [parse_machine_path(orion, word) for word in words]
-            assert copy_by_sftp(orion, console, sources, place_here, CopyOptions(), Login()) == 1
-            assert len(console.said) == 1
-            assert why in console.said[0] or (names[1:] and "is not a directory" in console.said[0])
-
-
-def test_output_of_a_start_up_file_before_sftp_is_explained(orion: Store, sshd: Sshd, tmp_path: Path) -> None:
-    sshd.configure("Subsystem sftp echo Welcome to this host")
-    done = machinectl("--native-ssh", "scp", "orion:file", tmp_path, store=orion.root)
-    assert done.returncode == 255
-    cause, hint = done.stderr.splitlines()
-    assert "does not speak SFTP" in cause
-    assert f"a start-up file of the shell must not print: ssh -p {sshd.port}" in hint
 
 
 class OnTerminal:
@@ -566,7 +381,7 @@ def test_of_what_a_host_says_without_end_little_is_kept() -> None:
 def test_with_q_nothing_is_shown_on_a_terminal(orion: Store, tmp_path: Path) -> None:
     need("rsync")
     (tmp_path / "file").write_text("a text\n")
-    for words in (["scp", "-q"], ["scp", "-q", "-d"], ["--native-ssh", "scp", "-q"]):
+    for words in (["scp", "-q"], ["scp", "-q", "-d"]):
         terminal = OnTerminal(*words, tmp_path / "file", f"orion:{tmp_path}/x", store=orion)
         assert (terminal.end(), terminal.shown) == (0, "")
 

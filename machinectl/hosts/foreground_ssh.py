@@ -1,4 +1,4 @@
-"""`ssh`: a shell or a command on a host."""
+"""A shell or a command on a host, with our terminal: by the system's ssh, or by paramiko."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from machinectl.machines.selection import chosen_one
 from machinectl.machines.store.machine_store import read_or_none
 from machinectl.process_streams import find_program
 from machinectl.ssh.openssh.login_log import read_logs
-from machinectl.ssh.openssh.ssh_options import JUMP_LOG, openssh_command, quote_config_path
+from machinectl.ssh.openssh.ssh_options import JUMP_LOG, openssh_command, option_words, quote_config_path
 from machinectl.ssh.ssh_errors import SSHError
 from machinectl.ssh.ssh_settings import check_ssh_user, read_settings
 from machinectl.value_classes import replace
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from machinectl.hosts.login import Login
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
+
+    # Options with their values, and the command after them.
+    Parsed = tuple[list[tuple[str, str]], list[str]]
 
 # ssh's options in getopt's form (ssh.c).
 LETTERS = "1246ab:c:e:fgi:kl:m:no:p:qstvxAB:CD:E:F:GI:J:KL:MNO:P:Q:R:S:TVw:W:XYy"
@@ -58,39 +61,38 @@ def ssh(store: Store, console: Console, words: Sequence[str], login: Login, *, n
     if user:
         check_ssh_user(user)
     machine = store.read(machine_at(store, name) or chosen_one(store, [name] if words else []))
-    arguments = list(words[1:])
     endpoint = login_endpoint(machine, console, login)
     endpoint = replace(endpoint, user=user or endpoint.user)
-    options = bool(arguments) and arguments[0].startswith("-")
-    installed = find_program("ssh")
-    if not arguments and not sys.stdin.isatty():
-        # Without -T, ssh warns that stdin is not a terminal.
-        arguments = ["-T"]
-    if installed and login.needs_login and not native:
-        pin = pin_in_store(store, console, machine)
-        with logged_in(machine, console, login, ssh=endpoint, quietly=True, pin=pin) as session:
-            shared = ["-o", f"ControlPath={quote_config_path(session.control)}", "-o", "ControlMaster=no"]
-            return run_ssh(machine, endpoint, [*shared, *arguments], console, login)
-    if installed and (options or not native):
-        return ssh_with_options(store, console, machine, endpoint, arguments, login)
-    if options:
+    arguments = list(words[1:])
+    has_options = bool(arguments) and arguments[0].startswith("-")
+    by_system = bool(find_program("ssh")) and (has_options or not native)
+    if has_options and not by_system:
         raise UsageError(
             f"There is no ssh on this computer, and machinectl's own takes a command, not {arguments[0]}",
             Hint("Install the OpenSSH client"),
         )
-    from machinectl.ssh.native.interactive_shell import run_shell
-
     pin = pin_in_store(store, console, machine)
-    with logged_in(machine, console, login, ssh=endpoint, quietly=True, native=True, pin=pin) as session:
-        return run_shell(session, list(words[1:]))
+    if not by_system:
+        from machinectl.ssh.native.interactive_shell import run_shell
 
-
-def ssh_with_options(
-    store: Store, console: Console, machine: Machine, endpoint: SSHEndpoint, arguments: list[str], login: Login
-) -> int:
+        with logged_in(machine, console, login, ssh=endpoint, quietly=True, native=True, pin=pin) as session:
+            return run_shell(session, arguments)
+    if not arguments and not sys.stdin.isatty():
+        # Without -T, ssh warns that stdin is not a terminal.
+        arguments = ["-T"]
+    if login.needs_login and not native:
+        with logged_in(machine, console, login, ssh=endpoint, quietly=True, pin=pin) as session:
+            shared = ["-o", f"ControlPath={quote_config_path(session.control)}", "-o", "ControlMaster=no"]
+            return run_ssh(machine, endpoint, [*shared, *arguments], console, login)
     if warning := pin_first_key(store, console, machine, login, endpoint):
         console.warn(warning)
-    options = parse_ssh_options(arguments) or []
+    return ssh_at_any_address(machine, endpoint, arguments, console, login)
+
+
+def ssh_at_any_address(
+    machine: Machine, endpoint: SSHEndpoint, arguments: list[str], console: Console, login: Login
+) -> int:
+    options, _ = parse_ssh_arguments(arguments) or ([], [])
     # Without this, ssh waits for minutes for a host that is off, and forever for a silent one.
     if not any(text.lower().startswith("connecttimeout") for _, text in options):
         arguments = ["-o", f"ConnectTimeout={read_settings(endpoint).connect_timeout:.0f}", *arguments]
@@ -109,19 +111,16 @@ def machine_at(store: Store, address: str) -> str:
     if not address or store.exists(address):
         return ""
     readable = (machine for name in store.names() if (machine := read_or_none(store.read, name)))
-    found = [each.name for each in readable if address in {engine_url.parse_url(url).host for url in each.urls if url}]
-    return found[0] if len(found) == 1 else ""
+    names = [one.name for one in readable if address in {engine_url.parse_url(url).host for url in one.urls if url}]
+    return names[0] if len(names) == 1 else ""
 
 
 def with_name_first(words: Sequence[str]) -> Hint:
     """Return the command line with ssh's options after the name, or the help of ssh if they cannot be parsed."""
-    import getopt
-
-    given = [LONG.get(word, word.replace("--user=", "-l")) for word in words]
-    try:
-        options, [name, *command] = getopt.getopt(given, LETTERS)
-    except (getopt.GetoptError, ValueError):
+    parsed = parse_ssh_arguments([LONG.get(word, word.replace("--user=", "-l")) for word in words])
+    if not parsed or not parsed[1]:
         return Hint("", "machinectl ssh --help")
+    options, [name, *command] = parsed
     users = [value for option, value in options if option == "-l"]
     others = [word for option, value in options if option != "-l" for word in (option, value) if word]
     return Hint("", "machinectl ssh", "@".join([*users[-1:], name]), *others, *command)
@@ -130,25 +129,29 @@ def with_name_first(words: Sequence[str]) -> Hint:
 def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], console: Console, login: Login) -> int:
     """Raise SSHError if ssh does not connect."""
     known_hosts = checked_known_hosts(machine, endpoint)
-    options = parse_ssh_options(arguments)
-    to = without_named(endpoint, options or [])
-    command = openssh_command(to, known_hosts=known_hosts, arguments=arguments)
+    parsed = parse_ssh_arguments(arguments)
+    options, command = parsed or ([], [])
+    if command:
+        # ssh takes no command beside one of the configuration.
+        arguments = [*option_words({"RemoteCommand": "none"}), *arguments]
+    to = without_named(endpoint, options)
+    line = openssh_command(to, known_hosts=known_hosts, arguments=arguments)
     if login.trace:
-        login.trace(shlex.join(command))
+        login.trace(shlex.join(line))
     close_all()
     sys.stdout.flush()
     sys.stderr.flush()
     # Invalid options are ssh's to report.
-    if options is None or ("-f", "") in options:
+    if parsed is None or ("-f", "") in options:
         # It uses stderr later.
-        os.execvp(command[0], command)  # noqa: S606 - needs no shell
+        os.execvp(line[0], line)  # noqa: S606 - needs no shell
     with temporary_directory() as directory:
         # ssh's own messages go to a file: a remote command cannot write to it.
         log = os.path.join(directory, "log")
         if not TO_STDERR & {letter for letter, _ in options}:
-            command = openssh_command(to, known_hosts=known_hosts, log=log, arguments=arguments)
+            line = openssh_command(to, known_hosts=known_hosts, log=log, arguments=arguments)
         try:
-            status = run_foreground(command, os.environ)
+            status = run_foreground(line, os.environ)
         except OSError as exc:
             raise MachineError(f"ssh cannot be started: {exc.strerror}", Hint("Try: ssh -V")) from exc
         said = read_logs(log, JUMP_LOG)
@@ -159,14 +162,12 @@ def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], c
     return end_alike(status)
 
 
-def parse_ssh_options(arguments: Sequence[str]) -> list[tuple[str, str]] | None:
-    """Return ssh's options in front of the command, None if they are invalid."""
-    if not (arguments and arguments[0].startswith("-")):
-        return []
+def parse_ssh_arguments(arguments: Sequence[str]) -> Parsed | None:
+    """Return ssh's options and the command, None for invalid options."""
     import getopt
 
     try:
-        return getopt.getopt(list(arguments), LETTERS)[0]
+        return getopt.getopt(list(arguments), LETTERS)
     except getopt.GetoptError:
         return None
 

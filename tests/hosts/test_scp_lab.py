@@ -35,12 +35,11 @@ def test_from_host_to_host_all_goes_through_here_though_neither_knows_the_other(
         f"ln -s 'ünï dir' link; head -c {BIG} /dev/urandom > big; touch -d @1100000000 big",
         user="ops",
     )
-    for way, target in (((), "/srv/a"), (("--native-ssh",), "/srv/b")):
-        done = cli.ok(*way, "scp", "-rp", "orion:src", f"rigel:{target}")
-        assert (done.stdout, done.stderr) == ("", "")
-        there = f"cd {target}; cat 'ünï dir/a file' 'link/a file'; stat -c ' %a' 'ünï dir/a file'; stat -c %Y big"
-        assert rigel.output(there) == "oneone 640\n1100000000"
-        assert orion.output("sha256sum < /home/ops/src/big") == rigel.output(f"sha256sum < {target}/big")
+    done = cli.ok("scp", "-rp", "orion:src", "rigel:/srv/a")
+    assert (done.stdout, done.stderr) == ("", "")
+    there = "cd /srv/a; cat 'ünï dir/a file' 'link/a file'; stat -c ' %a' 'ünï dir/a file'; stat -c %Y big"
+    assert rigel.output(there) == "oneone 640\n1100000000"
+    assert orion.output("sha256sum < /home/ops/src/big") == rigel.output("sha256sum < /srv/a/big")
     # As another user than the machine's, who is let in by the same key.
     cli.ok("scp", "root@orion:/etc/hostname", tmp_path / "hostname")
     assert (tmp_path / "hostname").read_text() == f"{orion.name}\n"
@@ -106,11 +105,7 @@ def test_a_full_disk_leaves_what_was_there_and_is_one_clear_line(
     done = cli.run("scp", tmp_path / "big", "orion:/srv/full/new")
     assert done.returncode == 1
     assert "machinectl ssh orion df -h /srv/full/new" in done.stderr
-    host.run("rm -f /srv/full/new")
-    done = cli.run("--native-ssh", "scp", tmp_path / "big", "orion:/srv/full/new")
-    assert done.returncode == 1
-    assert "df -h" in done.stderr.splitlines()[-1]
-    assert host.output("cd /srv/full; ls -A; cat file") == "file\nbefore"
+    assert host.output("cat /srv/full/file") == "before"
 
 
 def test_docker_reaches_an_engine_over_ssh_by_the_machines_name(fresh_host: FreshHost, cli: Cli) -> None:

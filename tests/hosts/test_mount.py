@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.commands.mount import check_mount_point
 from machinectl.errors import MachineError
+from machinectl.hosts.mounts import check_mount_point
 from tests.support.in_process import machinectl
 from tests.support.real import need
 from tests.support.registered import register

@@ -1,25 +1,23 @@
-"""`mount`: mount a host's directory here with sshfs, or unmount it."""
+"""Mount hosts' directories here with sshfs, unmount them, and list what is mounted."""
 
 from __future__ import annotations
 
 import os
 import re
 import shlex
-import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
 from machinectl.console import SilentConsole
 from machinectl.errors import Hint, MachineError, UsageError, one_line
-from machinectl.hosts.copy_paths import parse_machine_path
+from machinectl.hosts.copying import parse_machine_path
 from machinectl.hosts.login import Login
 from machinectl.hosts.openssh_programs import run_ssh_program, temporary_ssh_config
-from machinectl.process_streams import query_program
-from machinectl.ssh.openssh.copy_commands import sshfs_command
+from machinectl.process_streams import find_program, query_program
 
 if TYPE_CHECKING:
     from machinectl.console import Console
-    from machinectl.hosts.copy_paths import MachinePath
+    from machinectl.hosts.copying import MachinePath
     from machinectl.machines.store import Store
 
 # Programs that unmount without root: FUSE 3, FUSE 2 and macOS.
@@ -32,10 +30,10 @@ SECONDS = 10
 
 def mounts(store: Store) -> list[tuple[str, str]]:
     """Return what sshfs has mounted of this store's machines, and where."""
-    listed = query_program(["mount"], SECONDS)
-    found = MOUNTED.findall(listed.stdout.decode(errors="replace")) if listed else []
+    answer = query_program(["mount"], SECONDS)
+    mounted = MOUNTED.findall(answer.stdout.decode(errors="replace")) if answer else []
     names = set(store.names())
-    return [(source, here) for source, here in found if source.partition(":")[0].rpartition("@")[2] in names]
+    return [(source, here) for source, here in mounted if source.partition(":")[0].rpartition("@")[2] in names]
 
 
 def mount(store: Store, console: Console, source: str, target: str = "") -> str:
@@ -49,20 +47,15 @@ def mount(store: Store, console: Console, source: str, target: str = "") -> str:
         name = source if store.exists(source) else "<NAME>"
         raise UsageError(f"{source} is not a path on a machine", Hint("", f"machinectl mount {name}:{path} <DIR>"))
     here = mount_point(there, target)
-    if not shutil.which("sshfs"):
+    if not find_program("sshfs"):
         raise MachineError(
             "sshfs is not installed on this computer",
             Hint("Install the package sshfs; on Fedora and RHEL fuse-sshfs; on macOS macFUSE and sshfs"),
         )
     check_mount_point(here, source)
     with temporary_ssh_config(store, [there.machine], console, Login()) as files:
-        ended = run_ssh_program(
-            sshfs_command(files.config, files.program, there.for_programs, here),
-            files,
-            [there.machine],
-            SilentConsole(),
-            Login(),
-        )
+        command = ["sshfs", "-F", files.config, "-o", f"ssh_command={files.program}", there.word(), here]
+        ended = run_ssh_program(command, files, [there.machine], SilentConsole(), Login())
     # The error below has the last line.
     lines = [line for line in ended.said.splitlines() if line.strip()]
     for line in lines[:-1] if ended.status else lines:
@@ -82,7 +75,7 @@ def check_mount_point(here: str, source: str) -> None:
         raise MachineError(f"{here} is not a directory", other)
     if os.path.ismount(here):
         raise MachineError(f"Something is already mounted on {here}", Hint("Unmount it", "machinectl mount -u", here))
-    if not is_empty(here):
+    if not os.access(here, os.R_OK) or os.listdir(here):
         raise MachineError(f"{here} is not empty here, and a mount would hide its files", other)
 
 
@@ -97,7 +90,7 @@ def unmount(store: Store, source: str, target: str = "") -> str:
         here = source
     else:
         here = mount_point(parse_machine_path(store, source), "")
-    program = next((words for words in UNMOUNTS if shutil.which(words[0])), None)
+    program = next((words for words in UNMOUNTS if find_program(words[0])), None)
     if program is None:
         raise MachineError("There is neither fusermount nor umount on this computer", Hint("Install the package fuse3"))
     done = subprocess.run(
@@ -110,14 +103,6 @@ def unmount(store: Store, source: str, target: str = "") -> str:
             f"Cannot unmount {here}: {last_error_line(done.stderr)}", Hint("See what uses it", "fuser -vm", here)
         )
     return here
-
-
-def is_empty(here: str) -> bool:
-    """Treat an unreadable directory as one with files."""
-    try:
-        return not os.listdir(here)
-    except OSError:
-        return False
 
 
 def is_free(here: str) -> bool:

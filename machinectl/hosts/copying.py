@@ -1,0 +1,192 @@
+"""Copy files to and from hosts with the system's scp or rsync."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+import shlex
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from machinectl.errors import Hint, MachineError, UsageError
+from machinectl.hosts.openssh_programs import run_ssh_program, temporary_ssh_config
+from machinectl.machines.store.store_paths import NoSuchMachine
+from machinectl.process_streams import find_program, query_program
+from machinectl.ssh.ssh_settings import check_ssh_user
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from machinectl.console import Console
+    from machinectl.hosts.login import Login
+    from machinectl.hosts.openssh_programs import SSHFiles
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
+
+# The first OpenSSH whose scp has -s for SFTP, so that no shell on the host reads a path.
+SPEAKS_SFTP = (8, 7)
+OLD_SCP = ["scp"]
+ASK_SECONDS = 30.0
+# SFTP's message for every error without its own code, such as a full disk (SSH_FX_FAILURE).
+FAILURE = ": Failure"
+# rsync's exit status if the host has no rsync (RERR_STREAMIO, RERR_CMD_NOTFOUND). The remote shell prints the error.
+NOT_STARTED = {12, 127}
+# docker-machine's name for this computer, never a machine's.
+HERE = "localhost"
+# What a shell reads as more than a letter of a file's name or of a pattern.
+SPECIAL = r"[^\w\x80-\U0010ffff@%+=:,./~*?\[\]-]"
+
+
+@dataclass(frozen=True)
+class MachinePath:
+    """A local path if `machine` is None. `user` overrides the login user."""
+
+    path: str
+    machine: Machine | None = None
+    user: str = ""
+
+    @property
+    def login(self) -> tuple[str, str]:
+        """Machine name and user ("": default), which share a connection."""
+        return (self.machine.name if self.machine else "", self.user)
+
+    @property
+    def place(self) -> str:
+        name, user = self.login
+        return f"{user}@{name}" if user else name
+
+    def word(self, *, for_shell: bool = False) -> str:
+        """Return the argument for scp and rsync. A local path never looks like HOST:PATH or an option.
+
+        `for_shell`: a shell on the host reads the path.
+        """
+        if self.machine:
+            path = re.sub(SPECIAL, r"\\\g<0>", self.path) if for_shell else self.path
+            return f"{self.place}:{path}"
+        # As typed, if possible: scp and rsync name it in their errors.
+        is_plain = self.path and not self.path.startswith("-") and ":" not in self.path
+        return self.path if is_plain or self.path.startswith("/") else f"./{self.path}"
+
+    def __str__(self) -> str:
+        return self.word() if self.machine else self.path
+
+
+def parse_machine_path(store: Store, text: str) -> MachinePath:
+    """Parse like scp: `./a:b` is local. Raises MachineError, UsageError for an invalid user."""
+    before, colon, path = text.partition(":")
+    if not colon or not before or "/" in before:
+        return MachinePath(text)
+    user, _, name = before.rpartition("@")
+    if name == HERE:
+        return MachinePath(path or os.curdir)
+    if user:
+        check_ssh_user(user)
+    try:
+        return MachinePath(path, store.read(name), user)
+    except NoSuchMachine as exc:
+        if os.path.lexists(text):
+            raise MachineError(exc.cause, Hint(f"If you mean the local file: ./{text}")) from exc
+        raise
+
+
+@dataclass(frozen=True)
+class CopyOptions:
+    recursive: bool = False
+    preserve: bool = False
+    quiet: bool = False
+
+    @property
+    def flags(self) -> list[str]:
+        wanted = {"-r": self.recursive, "-p": self.preserve, "-q": self.quiet}
+        return [flag for flag, is_wanted in wanted.items() if is_wanted]
+
+
+def copy_files(
+    store: Store, console: Console, words: Sequence[str], wishes: CopyOptions, login: Login, *, delta: bool = False
+) -> int:
+    """Copy to the last of `words`; return the exit status.
+
+    scp follows links; rsync (`delta`) keeps them and sends only differences. Raises SSHError, and UsageError without a
+    machine.
+    """
+    *sources, target = paths = [parse_machine_path(store, word) for word in words]
+    machines = list({path.machine.name: path.machine for path in paths if path.machine}.values())
+    if not machines:
+        raise UsageError(
+            f"No path is on a machine: {shlex.join(words)}",
+            Hint("One is written <NAME>:<PATH>; within this computer: cp"),
+        )
+    for source in sources:
+        check_different(source, target)
+    program = "rsync" if delta else "scp"
+    if delta:
+        check_rsync(sources, target, wishes)
+    if not find_program(program):
+        package = "the package rsync, or leave out -d" if delta else "the OpenSSH client"
+        raise MachineError(f"{program} is not installed on this computer", Hint(f"Install {package}"))
+    with temporary_ssh_config(store, machines, console, login, [path.login for path in paths]) as files:
+        command = rsync_command(files, paths, wishes) if delta else scp_command(files, paths, wishes)
+        ended = run_ssh_program(command, files, machines, console, login)
+    shells = [line for line in ended.said.splitlines() if not line.startswith("rsync")]
+    if delta and ended.status in NOT_STARTED and any("rsync" in line for line in shells):
+        raise MachineError(
+            f'There is no rsync on the host of "{machines[0].name}"',
+            Hint("Install the package rsync there, or leave out -d"),
+        )
+    if ended.status and FAILURE in ended.said:
+        # The host's shell reads a remote path, too.
+        path = target.path or "."
+        look = ["machinectl ssh", target.place, "df", "-h", shlex.quote(path)] if target.machine else ["df -h", path]
+        console.note('SFTP says "Failure" for many errors, such as a full disk', Hint("See", *look))
+    return ended.status
+
+
+def check_different(source: MachinePath, target: MachinePath) -> None:
+    """Refuse equal paths: scp would empty the file."""
+    if source.machine is None or target.machine is None or source.login != target.login:
+        return
+    path = posixpath.normpath(source.path)
+    if posixpath.normpath(target.path) in {path, posixpath.dirname(path) or posixpath.curdir}:
+        raise UsageError(f"{source} and {target} are the same", Hint("Name another target"))
+
+
+def check_rsync(sources: Sequence[MachinePath], target: MachinePath, wishes: CopyOptions) -> None:
+    """Raise MachineError, UsageError for what rsync cannot copy."""
+    from_machines = {source.machine.name if source.machine else "" for source in sources}
+    if len(from_machines) > 1 or ("" in from_machines) == (target.machine is None):
+        raise UsageError(
+            "-d uses rsync, which copies only between this computer and one machine",
+            Hint("Without -d, scp copies between any of them"),
+        )
+    for source in sources:
+        # rsync would skip it and succeed.
+        if source.machine is None and os.path.isdir(source.path) and not wishes.recursive:
+            raise MachineError(f"{source} is a directory", Hint("Copy it with its contents: -r"))
+
+
+def scp_command(files: SSHFiles, paths: Sequence[MachinePath], wishes: CopyOptions) -> list[str]:
+    """Copy between two hosts through this computer."""
+    is_old = openssh_version() < SPEAKS_SFTP
+    command = [*OLD_SCP] if is_old else ["scp", "-s"]
+    # By default, scp runs an ssh from a compiled-in path.
+    command += ["-F", files.config, "-S", files.program, *wishes.flags]
+    if paths[-1].machine and any(path.machine for path in paths[:-1]):
+        command.append("-3")
+    return [*command, "--", *(path.word(for_shell=is_old) for path in paths)]
+
+
+def rsync_command(files: SSHFiles, paths: Sequence[MachinePath], wishes: CopyOptions) -> list[str]:
+    """Copy what changed in size or time. One side must be local."""
+    progress = ["--progress"] if sys.stdout.isatty() and not wishes.quiet else []
+    # In -e, rsync reads two quotes as one.
+    program, config = ("'" + text.replace("'", "''") + "'" for text in (files.program, files.config))
+    words = [path.word() for path in paths]
+    return ["rsync", "-lts", *wishes.flags, *progress, "-e", f"{program} -F {config}", "--", *words]
+
+
+def openssh_version() -> tuple[int, int]:
+    answer = query_program(["ssh", "-V"], ASK_SECONDS)
+    found = re.match(r"OpenSSH\D*(\d+)\.(\d+)", answer.stderr.decode(errors="replace")) if answer else None
+    return (int(found[1]), int(found[2])) if found else (0, 0)
