@@ -38,6 +38,8 @@ def listed_verbs() -> dict[str, tuple[str, str, str]]:
 
 
 LISTED = listed_verbs()
+# Also the verbs of features that were taken out.
+NAMED = {verb for members in package().SECTIONS.values() for verb in members}
 SECTIONS = tuple(dict.fromkeys(section for section, _, _ in LISTED.values() if section))
 COMMON = SECTIONS[0]
 

@@ -6,12 +6,12 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint
+from machinectl.features import functions
 from machinectl.machines import record
 from machinectl.machines.jump_hosts import MACHINE
 from machinectl.machines.jump_order import behind, keep_jump_hosts
 from machinectl.machines.selection import waiting
 from machinectl.machines.store.removed_machines import removed_machines, write_removed
-from machinectl.tunnels.socket_notes import rename_in_notes
 
 if TYPE_CHECKING:
     from machinectl.console import Console
@@ -38,8 +38,9 @@ def rename(store: Store, console: Console, old: str, new: str) -> None:
             held[other].write()
             console.note(f'"{other}" goes through "{new}" now')
     if new != old:
-        for socket in rename_in_notes(store, old, new):
-            console.note(f"Its socket {socket.path} stays open")
+        for renamed in functions("renamed"):
+            for message in renamed(store, old, new):
+                console.note(message)
         console.note(f'"{old}" is "{new}" now', Hint("Where a shell points at it", f"eval $(machinectl env {new})"))
 
 

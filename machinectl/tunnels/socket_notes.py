@@ -106,13 +106,13 @@ def sockets_of(store: Store, name: str) -> list[SocketNote]:
     return [note for note in open_sockets() if (note.store, note.machine) == (store.root, name)]
 
 
-def rename_in_notes(store: Store, old: str, new: str) -> list[SocketNote]:
-    """Note the new name of a machine for its open sockets, and return them."""
-    found = sockets_of(store, old)
-    for note in found:
+def rename_in_notes(store: Store, old: str, new: str) -> list[str]:
+    """Note the new name of a machine for its open sockets, and return a message for each."""
+    notes = sockets_of(store, old)
+    for note in notes:
         with others_waiting(), suppress(FileNotFoundError):
             write_note(replace(note, machine=new))
-    return found
+    return [f"Its socket {note.path} stays open" for note in notes]
 
 
 def machine_of_socket(store: Store, path: str) -> str:

@@ -89,9 +89,9 @@ def builder(
     timeout: float,
 ) -> None:
     from machinectl.cli.options.chosen_names import target_names
-    from machinectl.cli.options.store_followers import SWITCH, is_switched_off
     from machinectl.commands.builder import BuilderOrder, create_builder
     from machinectl.docker_cli.buildx import parse_options
+    from machinectl.docker_cli.followers import SWITCH, is_switched_off
 
     if names and not here.store.exists(names[0]):
         from machinectl.cli.parsing.suggestions import check_verb_within

@@ -45,9 +45,9 @@ VERBS = {
 
 
 def context_ls(here: Session, *, as_json: bool) -> None:
-    from machinectl.cli.options.store_followers import SWITCH, is_switched_off
     from machinectl.cli.tables.text_table import print_rows
     from machinectl.commands.context import context_ls as command
+    from machinectl.docker_cli.followers import SWITCH, is_switched_off
 
     rows = command(here.store, os.environ)
     print_rows(["NAME", "CONTEXT", "CURRENT", "STATE"], rows, as_json=as_json)
@@ -65,8 +65,8 @@ def context_ls(here: Session, *, as_json: bool) -> None:
 
 
 def context_sync(here: Session, *, selector: str | None) -> int:
-    from machinectl.cli.options.store_followers import SWITCH, is_switched_off
     from machinectl.commands.context import context_sync as command
+    from machinectl.docker_cli.followers import SWITCH, is_switched_off
     from machinectl.machines.selection import selected
 
     if is_switched_off():

@@ -60,8 +60,8 @@ def doctor(
 ) -> int:
     from contextlib import suppress
 
-    from machinectl.cli.options.store_followers import is_switched_off
     from machinectl.commands.doctor import examine_here, examine_machines
+    from machinectl.docker_cli.followers import is_switched_off
 
     if only_here and names:
         raise UsageError("Names and --here exclude each other", LEAVE_ONE_OUT)

@@ -111,9 +111,9 @@ def swarm_leave(here: Session, *, names: list[str], login: Login, force: bool) -
 
 
 def swarm_status(here: Session, *, name: str, timeout: float, as_json: bool) -> int:
-    from machinectl.cli.options.store_followers import is_switched_off
     from machinectl.cli.tables.results import report_all
     from machinectl.commands.swarm.status import swarm_status as command
+    from machinectl.docker_cli.followers import is_switched_off
 
     found = command(here.store, here.console, [name] if name else [], timeout)
     if not is_switched_off():

@@ -1,0 +1,106 @@
+"""The features that stand on the core.
+
+To take one out, delete its package, its verbs, its tests and its entry here. What a feature adds to the core is named
+as "module:function" and loaded when it is called. Light path.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from machinectl.errors import Hint
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Any
+
+
+class Follower:
+    """Something that is kept in step with the machines of a store.
+
+    `follow` is called with the store, a name, and the machine before and after a change (None: there is none), and
+    returns messages; `catch_up` with the store, before a verb. `name` and `repair` say what is wrong if they fail.
+    """
+
+    def __init__(self, name: str, repair: Hint, follow: str, catch_up: str = "") -> None:
+        self.name = name
+        self.repair = repair
+        self.follow = follow
+        self.catch_up = catch_up
+
+
+class Feature:
+    """A package, the modules of its verbs, and its functions that the core calls.
+
+    `computer_checks` and `machine_checks` are doctor's (doctor/feature_checks.py). `renamed` is called with the store,
+    the old name and the new one, and returns messages.
+    """
+
+    def __init__(
+        self,
+        package: str,
+        *verbs: str,
+        followers: Sequence[Follower] = (),
+        computer_checks: str = "",
+        machine_checks: str = "",
+        renamed: str = "",
+    ) -> None:
+        self.package = package
+        self.verbs = verbs
+        self.followers = followers
+        self.computer_checks = computer_checks
+        self.machine_checks = machine_checks
+        self.renamed = renamed
+
+
+SYNC = Hint("then", "machinectl context sync") | Hint("or do without contexts", "export MACHINECTL_CONTEXTS=off")
+FEATURES = (
+    Feature("fleet", "plan", "apply", "fleet"),
+    Feature("access", "access", "access_request", "access_issue", "access_texts"),
+    Feature("doctor", "doctor"),
+    Feature("images", "push", "images"),
+    Feature(
+        "tunnels",
+        "socket",
+        "forward",
+        computer_checks="machinectl.tunnels.doctor_checks:checks",
+        renamed="machinectl.tunnels.socket_notes:rename_in_notes",
+    ),
+    Feature(
+        "docker_cli",
+        "context",
+        "builder",
+        "docker_plugin",
+        followers=(
+            Follower("docker's context", SYNC, "machinectl.docker_cli.followers:follow_in_contexts"),
+            Follower(
+                "ssh's configuration",
+                Hint("then", "machinectl ssh-config --write"),
+                "machinectl.docker_cli.followers:follow_in_ssh_config",
+                catch_up="machinectl.docker_cli.followers:rewrite_ssh_config",
+            ),
+        ),
+        computer_checks="machinectl.docker_cli.doctor_checks:checks",
+        machine_checks="machinectl.docker_cli.doctor_checks:machine_checks",
+    ),
+    Feature("swarm", "swarm"),
+    Feature("exports", "export", "import_"),
+    Feature("renewal", computer_checks="machinectl.renewal.doctor_checks:checks"),
+    Feature("discovery", "discover"),
+    Feature("inventories", "inventory"),
+)
+FOLLOWERS = [follower for feature in FEATURES for follower in feature.followers]
+
+
+def functions(attribute: str) -> Iterator[Callable[..., Any]]:
+    """Load a function of each feature that has it: `computer_checks`, `machine_checks` or `renamed`."""
+    return (function_at(place) for feature in FEATURES if (place := getattr(feature, attribute)))
+
+
+def function_at(place: str) -> Callable[..., Any]:
+    """Load "module:function"."""
+    module, _, name = place.partition(":")
+    __import__(module)
+    function: Callable[..., Any] = getattr(sys.modules[module], name)
+    return function
