@@ -101,7 +101,7 @@ def service_check(host: Facts, shell: Shell, *, ours: bool) -> Check:
 def write_check(host: Facts, shell: Shell) -> Check | None:
     """Return what keeps root from changing the engine's files, None for nothing."""
     try:
-        preflight.check_writable(host, [host.config_path, f"{OWN_DIRECTORY}/server.pem"])
+        preflight.check_files(host, Target(""))
     except CheckFailed as exc:
         parts = ((text, command and shell.script(command), False) for text, command, _ in exc.hint.parts)
         return broken(FILES, exc.cause, Hint.of(*parts))
@@ -138,11 +138,11 @@ def live_restore_check(host: Facts, shell: Shell, *, owed: bool, configured: boo
     )
 
 
-def health_checks(found: Health, shell: Shell, init: str, interrupted: bool) -> Iterator[Check]:
+def health_checks(found: Health, shell: Shell, init: str) -> Iterator[Check]:
     for disk in found.disks:
         yield disk_check(disk, shell)
     yield memory_check(found.memory, shell)
-    yield restart_check(found, shell, init, interrupted=interrupted)
+    yield restart_check(found, shell, init)
 
 
 def disk_check(disk: FileSystem, shell: Shell) -> Check:
@@ -179,7 +179,7 @@ def memory_check(found: Memory, shell: Shell) -> Check:
     )
 
 
-def restart_check(found: Health, shell: Shell, init: str, *, interrupted: bool) -> Check:
+def restart_check(found: Health, shell: Shell, init: str) -> Check:
     finish = shell.command("dpkg --configure -a")
     whose = f": {', '.join(found.reboot)}" if found.reboot else ""
     reboot = f"machinectl restart {shell.machine}"
@@ -190,7 +190,7 @@ def restart_check(found: Health, shell: Shell, init: str, *, interrupted: bool) 
     old = f"{' and '.join(found.replaced)}: upgraded on disk, but the old version is running"
     return first_case(
         RESTART,
-        (interrupted, BROKEN, "the package manager was interrupted", Hint("Finish it", finish)),
+        (found.interrupted, BROKEN, "the package manager was interrupted", Hint("Finish it", finish)),
         (found.reboot is not None, UNKNOWN, f"packages need a reboot{whose}", Hint("Reboot", reboot)),
         (found.replaced, UNKNOWN, old, Hint("Restart it", again)),
         (True, OK, "none", NO_HINT),

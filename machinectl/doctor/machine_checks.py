@@ -186,7 +186,7 @@ def host_checks(machine: Machine, directory: str, inside: Inside, found: Facts) 
     if found.forgotten:
         yield host_condition.forgotten_containers_check(found, shell)
     if inside.health:
-        yield from host_condition.health_checks(inside.health, shell, found.init, interrupted=bool(found.unfinished))
+        yield from host_condition.health_checks(inside.health, shell, found.init)
 
 
 def access_checks(machine: Machine, directory: str, found: Facts, shell: Shell) -> Iterator[Check]:

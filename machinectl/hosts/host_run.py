@@ -22,8 +22,7 @@ from machinectl.provision.facts import host_facts
 from machinectl.provision.host_changes import KeyAuthorized, merge_changes, without_rolled_back
 from machinectl.provision.job import DRAFT
 from machinectl.provision.revision import Revision
-from machinectl.provision.steps.installation import lock_holders, unrecorded_packages
-from machinectl.provision.steps.restart_risks import UNLOCK
+from machinectl.provision.steps.installation import unrecorded_packages
 from machinectl.swarm_nodes import draining
 from machinectl.url import engine_port
 
@@ -215,7 +214,7 @@ class RealRun(HostRun):
             self.has_made = True
             result = job.run(self.remote, self.console.progress)
             if locks_swarm and result.status in RESTARTED:
-                self.remark(f"The swarm's node is locked now. Unlock it, on the host: {UNLOCK}")
+                self.remark("The swarm's node is locked now. Unlock it, on the host: docker swarm unlock")
             if learned := decision.learned(result):
                 self.held.keep_changes(learned)
                 guessed = [change for change in changes if type(change) is type(learned[0])]
@@ -271,11 +270,6 @@ class RealRun(HostRun):
         begun = [change for change in self.machine.changes if not isinstance(change, KeyAuthorized)]
         if self.host.dockerd and not begun:
             self.check_configuration(decision)
-        if decision.job.script == "install.sh" and (holders := lock_holders(self.host)):
-            self.console.note(f"The package manager is busy: waiting for {holders}")
-        if rehearsal := decision.rehearsal:
-            with self.console.step(rehearsal.title):
-                rehearsal.judge(rehearsal.job.run(self.remote, self.console.progress))
 
     def _drain(self) -> AbstractContextManager[None]:
         return draining.drained_node(self.held, self.console, draining.node_id_of(self.machine, self.host))
@@ -325,8 +319,6 @@ class DryRun(HostRun):
     def rehearse(self, decision: Decision) -> None:
         if self._has_engine:
             self.check_configuration(decision)
-        if rehearsal := decision.rehearsal:
-            rehearsal.judge(self.remote.run(rehearsal.command, check=False))
 
     @contextmanager
     def _drain(self) -> Iterator[None]:

@@ -119,7 +119,7 @@ class Setup:
     def _read_host(self, run: HostRun) -> shared_hosts.News | None:
         """Take over others' changes. Raises CheckFailed if the host is theirs, InUse if the engine must wait."""
         host, machine = run.look(), run.machine
-        warnings = [preflight.wrong_clock(host, host_facts.now()), preflight.open_configuration(host)]
+        warnings = [preflight.wrong_clock(host, host_facts.now())]
         if host.dockerd and not host.version.startswith(machine.engine.version):
             warnings.append(f"The host keeps its engine {host.version}: --engine-version is for a new installation")
         for warning in filter(None, warnings):

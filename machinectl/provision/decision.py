@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from machinectl.errors import NO_HINT, PROVISION, CheckFailed, Hint, MachineError
 from machinectl.provision.job import ENGINE, Job
@@ -36,18 +36,6 @@ def container_refusal(remote: Remote) -> str:
     return tail(result) if result.status == 1 else ""
 
 
-class Rehearsal(NamedTuple):
-    """A check before anything is recorded.
-
-    `command` changes nothing, for dry runs; `job` refreshes package lists first. `judge` raises MachineError.
-    """
-
-    title: str
-    command: str
-    job: Job
-    judge: Callable[[RemoteResult], None]
-
-
 @dataclass(frozen=True)
 class Decision:
     """A planned change of a host.
@@ -65,7 +53,6 @@ class Decision:
     changes: tuple[Change, ...] = field(default=(), repr=False)
     unforeseen: bool = False
     undone: tuple[Change, ...] = field(default=(), repr=False)
-    rehearsal: Rehearsal | None = field(default=None, repr=False)
     warnings: tuple[str, ...] = ()
     learned: Callable[[RemoteResult], tuple[Change, ...]] = field(default=lambda _: (), repr=False)
     remark: Callable[[RemoteResult], str] = field(default=remarks, repr=False)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os.path
-import re
-import shlex
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -15,33 +12,27 @@ from machinectl.errors import BY_SERVICE, SET_CLOCK, CheckFailed, Hint
 from machinectl.provision import client_cas, daemon_json, firewall, revision
 from machinectl.provision.decision import FULL
 from machinectl.provision.facts import cgroups, docker_unit
-from machinectl.provision.facts.host_facts import DAEMON_JSON, DROP_INS, OWN_CA, OWN_DIRECTORY
+from machinectl.provision.facts.host_facts import DAEMON_JSON, OWN_CA, OWN_DIRECTORY
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.url import EngineURL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from machinectl.provision.facts.host_facts import Facts, Process
     from machinectl.provision.target import Allowed, Target
 
-# KiB. docker.io on Debian 13: 70 MB download, 310 MB unpacked; docker-ce is larger.
-ROOM_TO_INSTALL = 400 << 10
-# docker.io and docker-ce have about 500 files with dependencies.
-FILES_TO_INSTALL = 1000
-# New files and backups.
-FILES_TO_CONFIGURE = 32
-# KiB. Certificates, drop-in and daemon.json, twice during installation.
-ROOM_TO_CONFIGURE = 512
-REMOUNT = 'mount -o remount,rw "$mounted" || mount -o remount,bind,rw "$mounted"'
-ENGINE_PACKAGES = frozenset({"docker.io", "docker-ce", "containerd", "containerd.io", "runc"})
+# KiB and files. docker.io on Debian 13: 70 MB download, 310 MB unpacked, about 500 files; docker-ce is larger.
+ROOM_TO_INSTALL = (400 << 10, 1000)
+# Certificates, drop-in and daemon.json with their backups, twice during installation.
+ROOM_TO_CONFIGURE = (512, 32)
 # Less is normal drift.
 NOTICEABLE = timedelta(minutes=5)
 
 
 def check_all(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> None:
     """Raise CheckFailed if a host cannot be provisioned."""
-    for test in (check_root, check_init, check_packages, check_impostors, check_startable, check_files, check_room):
+    for test in (check_root, check_init, check_impostors, check_startable, check_files, check_room):
         test(facts, target)
     check_config(facts, target)
     if target.ssh_only:
@@ -75,28 +66,17 @@ def register_command(target: Target) -> str:
 def check_impostors(facts: Facts, target: Target) -> None:
     """Refuse podman, and engines that we cannot configure."""
     if facts.snap and not facts.dockerd.startswith("/usr"):
-        kept = (
-            f"; removing it removes its {facts.snap_containers} containers and their data"
-            if facts.snap_containers
-            else ""
-        )
         raise CheckFailed(
-            f"The host's Docker is the snap, whose configuration and files are closed to other programs{kept}",
+            "The host's Docker is the snap, whose configuration and files are closed to other programs",
             Hint("Save its containers' data on the host first", "snap save docker (only the snap can read that copy)")
-            | Hint("then remove it on the host", "snap remove docker; and run this again"),
+            | Hint("then remove it on the host, with its containers", "snap remove docker; and run this again"),
         )
-    if facts.podman or ("podman-docker" in facts.packages and not facts.dockerd):
+    if facts.podman or facts.impostor or ("podman-docker" in facts.packages and not facts.dockerd):
+        what = facts.podman or ("/run/docker.sock" if facts.impostor else "podman-docker")
         raise CheckFailed(
-            f"The host's docker command ({facts.podman or 'podman-docker'}) is podman's, which has no Docker Engine",
-            Hint("Remove podman-docker on the host, and run this again"),
-        )
-    if facts.podman_socket:
-        stop = "systemctl disable --now podman.socket"
-        if facts.init == "openrc":
-            stop = "rc-service podman stop; rc-update del podman"
-        raise CheckFailed(
-            "Podman answers at /run/docker.sock on the host: an engine there would take the socket from it",
-            Hint("On the host, as root", stop) | Hint("then run this again"),
+            f"Another program than a Docker Engine, such as podman, stands in for one on the host ({what})",
+            Hint("Remove it on the host (podman-docker), or disable it", "systemctl disable --now podman.socket")
+            | Hint("then run this again"),
         )
     process = rootless(facts)
     if process and not facts.service.loaded:
@@ -123,17 +103,6 @@ def rootless(facts: Facts) -> Process | None:
     return next((each for each in facts.processes if each.uid != 0 and not cgroups.in_container(each.cgroup)), None)
 
 
-def check_packages(facts: Facts, _: Target) -> None:
-    """Refuse what dpkg left half done, unless the engine is whole. Installing waits for a dpkg that is at work."""
-    names = facts.unfinished & ENGINE_PACKAGES if facts.dockerd else facts.unfinished
-    if names and not facts.locks:
-        raise CheckFailed(
-            f"dpkg has not finished installing these packages on the host: {' '.join(sorted(names))}",
-            Hint("Finish that on the host, as root", "dpkg --configure -a && apt-get -f install")
-            | Hint("then run this again"),
-        )
-
-
 def check_startable(facts: Facts, _: Target) -> None:
     """Refuse an engine that cannot start: dockerd reports it only after two minutes."""
     if "docker.service" in facts.masked:
@@ -143,22 +112,14 @@ def check_startable(facts: Facts, _: Target) -> None:
         )
     if not facts.dockerd or facts.running:
         return
-    package = "containerd.io" if "docker-ce" in facts.packages else "containerd"
-    if facts.containerd == "":
-        raise CheckFailed(
-            f"The host has {facts.dockerd} but no containerd, which it needs to start",
-            Hint(f"Reinstall the package {package} on the host") | Hint("then run this again"),
-        )
     named = any(flag.name == "containerd" for flag in docker_unit.all_flags(facts.unit, facts.environment, ours=True))
-    if named and "containerd.service" in facts.masked:
+    is_startable = facts.containerd_service and "containerd.service" not in facts.masked
+    if facts.containerd == "" or (named and not is_startable):
+        package = "containerd.io" if "docker-ce" in facts.packages else "containerd"
         raise CheckFailed(
-            "docker.service on the host needs containerd.service, which is masked",
-            Hint("On the host, as root", "systemctl unmask containerd.service") | Hint("then run this again"),
-        )
-    if named and not facts.containerd_service:
-        raise CheckFailed(
-            "docker.service on the host needs containerd, but there is no containerd.service to start it",
-            Hint(f"Reinstall the package {package} on the host") | Hint("then run this again"),
+            f"{facts.dockerd} on the host needs containerd, which is not there or masked",
+            Hint(f"Reinstall the package {package} on the host, or", "systemctl unmask containerd.service")
+            | Hint("then run this again"),
         )
 
 
@@ -167,105 +128,41 @@ def check_second_engine(facts: Facts, target: Target) -> None:
     for process in facts.processes:
         if process.uid != 0 or process.pid in facts.engines or cgroups.in_container(process.cgroup):
             continue
+        is_beside = bool(facts.running and facts.engines)
+        if is_beside and (process.config or DAEMON_JSON) != facts.config_path:
+            continue
         starter = cgroups.service_name(process.cgroup)
         who = f"{starter}, process {process.pid}" if starter else f"process {process.pid}"
-        if not (facts.running and facts.engines):
-            if process.starter:
-                raise CheckFailed(
-                    f"A dockerd runs on the host that {process.starter} started ({who}), and not docker.service",
-                    Hint("Use it as it is", f"machinectl create -d none --url ssh://<USER>@{target.address} <NAME>")
-                    | Hint(f"or have {process.starter} stop it for good, with its containers")
-                    | Hint("then run this again"),
-                )
-            stop = f"systemctl stop {starter}; systemctl disable {starter}" if starter else f"kill {process.pid}"
-            raise CheckFailed(
-                f"A dockerd runs on the host that docker.service did not start ({who})",
-                Hint("Stop it on the host, with its containers", stop) | Hint("then run this again"),
-            )
-        if (process.config or DAEMON_JSON) == facts.config_path:
-            raise CheckFailed(
-                f"Two engines on the host share {facts.config_path}: docker.service's and that of {who}",
-                Hint("Give the second one a configuration of its own, --config-file FILE")
-                | Hint("then run this again"),
-            )
+        stop = f"systemctl stop {starter}; systemctl disable {starter}" if starter else f"kill {process.pid}"
+        raise CheckFailed(
+            f"A dockerd runs on the host that docker.service did not start ({who})"
+            + (f", with the same {facts.config_path}" if is_beside else ""),
+            Hint("Stop it for good on the host, with its containers", stop)
+            | Hint("or use it as it is", f"machinectl create -d none --url ssh://<USER>@{target.address} <NAME>"),
+        )
 
 
 def check_files(facts: Facts, _: Target) -> None:
-    """Refuse hosts that cannot be written to. With an engine, `configure` checks its paths."""
-    refuse_unwritable(facts, ["/etc"] if facts.dockerd else facts.unwritable)
-
-
-def check_writable(facts: Facts, paths: Iterable[str]) -> None:
-    # Each change of ours is counted there.
-    for path in (*paths, revision.PATH):
-        directory = os.path.dirname(path)
-        while directory in {OWN_DIRECTORY, "/etc/docker", DROP_INS} - facts.directories:
-            directory = os.path.dirname(directory)
-        refuse_unwritable(facts, (path, directory))
-
-
-def refuse_unwritable(facts: Facts, paths: Iterable[str]) -> None:
-    for path in paths:
-        if path in facts.unwritable:
-            raise unwritable(path, facts.unwritable[path])
-
-
-def unwritable(path: str, why: str) -> CheckFailed:
-    where = shlex.quote(path)
-    why, _, unit = why.partition(":")
-    unit = unit if re.fullmatch(r"[\w@.-]+", unit) else "ssh.service"
-    move = Hint("Move it away on the host", f"mv {where} {where}.old") | Hint("then run this again")
-    texts = {
-        "-f": ("is not a regular file", move),
-        "-d": ("is not a directory", move),
-        "immutable": (
-            "is immutable: not even root can change it",
-            Hint("Allow it on the host", f"chattr -i {where}"),
-        ),
-        "locked": (
-            "locks the users and groups: a change of them goes on, or was interrupted",
-            Hint("If nobody changes them, remove the lock on the host", f"rm {where}") | Hint("then run this again"),
-        ),
-        "session": (
-            f"is read-only for SSH sessions, by ProtectSystem= or ReadOnlyPaths= of {unit}",
-            Hint("On the host, as root", writable_sessions(unit)) | Hint("then run this again"),
-        ),
-        "read-only": (
-            "is read-only",
-            Hint("On the host", f"mounted=$(findmnt -n -o TARGET -T {where}); {REMOUNT}"),
-        ),
-    }
-    cause, hint = texts.get(why, texts["read-only"])
-    return CheckFailed(f"{path} on the host {cause}", hint)
-
-
-def writable_sessions(unit: str) -> str:
-    """Return what lets the sessions of sshd's `unit` write, typed in one of them: hence nsenter."""
-    drop_ins = f"/etc/systemd/system/{unit}.d"
-    drop_in = f'printf "[Service]\\nProtectSystem=no\\nReadOnlyPaths=\\n" >{drop_ins}/zz-writable.conf'
-    return f"nsenter -t 1 -m sh -c 'mkdir -p {drop_ins}; {drop_in}'; systemctl daemon-reload; systemctl restart {unit}"
+    """Refuse a host where root cannot write; what is wrong with a single file, apply.sh says."""
+    if paths := sorted(facts.unwritable & {"/etc"} if facts.dockerd else facts.unwritable):
+        path = paths[0]
+        raise CheckFailed(
+            f"Not even root can write {path} on the host, at least not over SSH: it is read-only or immutable",
+            Hint("See why on the host", f"findmnt -T {path}; lsattr -d {path}; systemctl show -p ProtectSystem ssh"),
+        )
 
 
 def check_room(facts: Facts, target: Target) -> None:
     wanted = {"/etc": ROOM_TO_CONFIGURE, "/etc/docker": ROOM_TO_CONFIGURE}
     if not facts.dockerd:
         wanted |= {"/usr": ROOM_TO_INSTALL, "/var": ROOM_TO_INSTALL}
-    for directory, least in wanted.items():
-        free = facts.free.get(directory, least)
-        if free < least:
+    for directory, (kib, files) in wanted.items():
+        free, inodes = facts.free.get(directory, kib), facts.inodes.get(directory, files)
+        if free < kib or inodes < files:
+            left, least = (format_kib(free), format_kib(kib)) if free < kib else (f"{inodes} inodes", str(files))
             raise CheckFailed(
-                f"The host's disk is full: {directory} has {format_kib(free)} left, {format_kib(least)} are needed",
-                Hint(FULL, target.on_host(f"df -h {directory}")),
-            )
-        most = FILES_TO_CONFIGURE if least == ROOM_TO_CONFIGURE else FILES_TO_INSTALL
-        inodes = facts.inodes.get(directory, most)
-        if inodes < most:
-            raise CheckFailed(
-                f"The host's disk has too few inodes: {directory} has {inodes} left, {most} are needed",
-                Hint(
-                    "Remove small files on the host. Find them",
-                    target.on_host(f"'df -i {directory}; du --inodes -x {directory} | sort -n | tail'"),
-                ),
+                f"The host's disk is full: {directory} has {left} left, {least} are needed",
+                Hint(FULL, target.on_host(f"'df -h {directory}; df -i {directory}'")),
             )
 
 
@@ -286,12 +183,6 @@ def check_tls(facts: Facts, target: Target, allowed: Allowed) -> None:
     whose = said.get("tlscacert") or said.get("tlscert") or "its own certificate"
     if whose.startswith(OWN_DIRECTORY):
         raise another_computers_ca(facts, target)
-    if target.own_cas and said.get("tlscert") == f"{OWN_DIRECTORY}/server.pem":
-        raise CheckFailed(
-            f"The host's engine now takes its CAs from {whose}, and this machine's CA is not in it",
-            Hint("Add it on the host", f"cat {OWN_CA} >>{shlex.quote(whose)}")
-            | Hint("or end the access of its other clients: --force"),
-        )
     raise CheckFailed(
         f"The host's engine already uses TLS with another CA ({whose})",
         Hint("Register it without changes", register_command(target)) | Hint("or replace its CA: --force"),
@@ -424,14 +315,6 @@ def wrong_clock(facts: Facts, here: datetime) -> str:
     if abs(off) <= NOTICEABLE:
         return ""
     return f"The host's clock is {clock_skew(off)} here; set the wrong one {BY_SERVICE}: {SET_CLOCK}"
-
-
-def open_configuration(facts: Facts) -> str:
-    """Return a warning if daemon.json is world-writable, as version 0.1 could leave it."""
-    if facts.config is None or not int(facts.config.mode, 8) & 0o002:
-        return ""
-    path = facts.config_path
-    return Hint(f"Everybody on the host may write {path}, and so is root there; on the host", "chmod o-w", path)
 
 
 def clock_skew(off: timedelta) -> str:

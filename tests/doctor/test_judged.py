@@ -391,9 +391,8 @@ def test_memory_that_has_run_out() -> None:
 def test_what_packages_wait_for(
     reboot: tuple[str, ...] | None, replaced: tuple[str, ...], interrupted: bool, verdict: Verdict, hint: str
 ) -> None:
-    found = host_condition.restart_check(
-        Health((), Memory(0, 0, 0, 0), reboot, replaced), SUDO, "systemd", interrupted=interrupted
-    )
+    health = Health((), Memory(0, 0, 0, 0), reboot, replaced, interrupted)
+    found = host_condition.restart_check(health, SUDO, "systemd")
     assert found.verdict is verdict
     assert found.hint.endswith(hint)
 

@@ -152,25 +152,6 @@ def test_secrets_of_the_environment_are_in_a_file_of_their_own_and_not_in_the_dr
 
 
 @pytest.mark.parametrize(
-    ("start", "flags", "without"),
-    [
-        (
-            "/bin/sh -c 'exec /usr/bin/dockerd -H fd:// --label=\"a b\" $$MORE >>/var/log/docker.log 2>&1'",
-            [("host", "fd://"), ("label", "a b")],
-            "/bin/sh -c 'exec /usr/bin/dockerd --label=\"a b\" $$MORE >>/var/log/docker.log 2>&1 '",
-        ),
-        ('/bin/bash -c "dockerd --debug -H x"', [("debug", "true"), ("host", "x")], '/bin/bash -c "dockerd --debug "'),
-    ],
-)
-def test_a_shell_that_only_starts_dockerd_is_seen_through(
-    start: str, flags: list[tuple[str, str]], without: str
-) -> None:
-    cat = f"# /etc/systemd/system/docker.service\n[Service]\nExecStart={start}\n"
-    assert [(flag.name, flag.value) for flag in docker_unit.all_flags(cat, {})] == flags
-    assert " ".join(docker_unit.without_flags(docker_unit.command_line(cat), {"host"})) == without
-
-
-@pytest.mark.parametrize(
     "script", ["sleep 5; exec dockerd -H fd://", "dockerd -H fd:// | logger", "dockerd & wait", "echo $(dockerd)"]
 )
 def test_a_shell_that_does_more_than_that_is_refused(script: str) -> None:

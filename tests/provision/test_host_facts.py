@@ -172,11 +172,9 @@ def test_a_file_of_more_than_1_mb_is_not_taken_for_a_configuration() -> None:
 def test_no_more_of_a_file_than_that_leaves_the_host(tmp_path: Path) -> None:
     large = tmp_path / "daemon.json"
     large.write_bytes(b"x" * (3 << 20))
-    start, end = "\nsay() {", "\nsay begin"
-    functions = start + resource("facts.sh").partition(start)[2].partition(end)[0]
-    script = f"{functions}\nsay() {{ :; }}\nfile {large}"
-    output = subprocess.run(["sh", "-c", script], check=True, capture_output=True).stdout
-    assert len(base64.b64decode(output.replace(b"|", b""))) == (1 << 20) + 1
+    script = facts_command(1, patience=0).replace("/etc/docker/daemon.json", str(large))
+    with pytest.raises(MachineError, match="has more than 1 MB"):
+        parse_facts(subprocess.run(["sh", "-c", script], check=True, capture_output=True).stdout)
 
 
 def test_an_answer_of_very_many_lines_is_not_read() -> None:

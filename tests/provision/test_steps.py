@@ -24,7 +24,6 @@ from machinectl.provision.facts.host_facts import (
     Client,
     Facts,
     HostFile,
-    PackageLock,
     PortListener,
     Process,
     Room,
@@ -147,10 +146,9 @@ def put(job: Job, path: str) -> bytes:
     [
         (host("docker", uid=1000), "not run as root"),
         (host("docker", init="other"), "neither systemd nor OpenRC"),
-        (host("bare", snap=True, snap_containers=3), "snap.*removing it removes its 3 containers"),
-        (host("bare", inodes={"/etc": 3}), "has too few inodes: /etc has 3 left"),
-        (host("bare", unwritable={"/etc/systemd/system": "read-only"}), "/etc/systemd/system on the host is read-only"),
-        (host("bare", unwritable={"/etc/docker": "immutable"}), "/etc/docker on the host is immutable"),
+        (host("bare", snap=True), "the snap"),
+        (host("bare", inodes={"/etc": 3}), "disk is full: /etc has 3 inodes left"),
+        (host("bare", unwritable=frozenset({"/etc/systemd/system"})), "root can write /etc/systemd/system"),
         (host("docker", no_way="timed out"), "could not be reached from here: timed out"),
         (
             host("docker", no_way="refused", refused=True, firewalls={"iptables": "-A INPUT -j REJECT"}),
@@ -158,8 +156,7 @@ def put(job: Job, path: str) -> bytes:
         ),
         (host("bare", podman="/usr/bin/docker"), "podman"),
         (host("bare", packages={"podman-docker": "4.3"}), "podman"),
-        (host("bare", podman_socket=True), "Podman answers at /run/docker.sock"),
-        (host("docker", podman_socket=True), "Podman answers at /run/docker.sock"),
+        (host("bare", impostor=True), "podman.*/run/docker.sock"),
         (
             host("bare", processes=(Process(7, 1000, "0::/user.slice/x"),)),
             "rootless: dockerd runs as user 1000",
@@ -169,19 +166,19 @@ def put(job: Job, path: str) -> bytes:
             host("bare", processes=(Process(7, 0, "0::/system.slice/docker-custom.service"),)),
             "docker.service did not start",
         ),
-        (beside("/etc/docker/daemon.json"), "Two engines on the host share /etc/docker/daemon.json"),
-        (beside(""), "Two engines on the host share"),
+        (beside("/etc/docker/daemon.json"), "did not start .*, with the same /etc/docker/daemon.json"),
+        (beside(""), "with the same"),
         (replace(beside("/x"), listeners=(PortListener(7, "dockerd"),)), r"taken by dockerd \(process 7\)"),
         (host("docker", service=ServiceState()), "no docker.service"),
         (host("docker", masked=frozenset({"docker.service"})), "docker.service on the host is masked"),
         (host("bare", masked=frozenset({"docker.service"})), "docker.service on the host is masked"),
-        (off(containerd=""), "has /usr/sbin/dockerd but no containerd"),
-        (off(masked=frozenset({"containerd.service"})), "needs containerd.service, which is masked"),
-        (off(containerd_service=False), "no containerd.service to start it"),
-        (host("docker", unwritable={"/etc": "read-only"}), "read-only"),
+        (off(containerd=""), "/usr/sbin/dockerd on the host needs containerd, which is not there or masked"),
+        (off(masked=frozenset({"containerd.service"})), "needs containerd"),
+        (off(containerd_service=False), "needs containerd"),
+        (host("docker", unwritable=frozenset({"/etc"})), "root can write /etc"),
         (host("docker", free={"/etc": 3}), "disk is full: /etc has 3 KB left"),
         (host("docker", free={"/etc": 1 << 20, "/etc/docker": 44}), "disk is full: /etc/docker has 44 KB left"),
-        (host("docker", inodes={"/etc/docker": 7}), "has too few inodes: /etc/docker has 7 left, 32 are needed"),
+        (host("docker", inodes={"/etc/docker": 7}), "/etc/docker has 7 inodes left, 32 are needed"),
         (host("bare", free={"/etc": 1 << 20, "/usr": 1 << 20, "/var": 99 << 10}), "/var has 99 MB left"),
         (with_config("docker", b"{"), "not JSON"),
         (with_config("docker", {"tlsverify": True, "tlscacert": "/x/ca.pem"}), "already uses TLS"),
@@ -214,13 +211,6 @@ def test_containerd_is_missed_only_where_an_engine_has_to_start_with_it(facts: F
     preflight.check_startable(facts, target())
 
 
-def test_the_package_that_a_missing_containerd_comes_in_is_named() -> None:
-    for packages, named in (({"docker-ce": "29"}, "the package containerd.io on"), ({}, "the package containerd on")):
-        with pytest.raises(CheckFailed) as raised:
-            preflight.check_startable(off(containerd="", packages=packages), target())
-        assert named in raised.value.hint
-
-
 @pytest.mark.parametrize(
     "facts",
     [
@@ -236,6 +226,7 @@ def test_the_package_that_a_missing_containerd_comes_in_is_named() -> None:
         beside("/etc/docker-custom/daemon.json"),
         host("bare", processes=(Process(7, 0, f"0::/system.slice/docker-{'ab' * 32}.scope/init"),)),
         host("docker", free={"/usr": 1, "/etc": 1 << 20}),
+        host("docker", unwritable=frozenset({"/usr/bin"})),
         with_config("docker", {"tls": False}),
     ],
 )
@@ -260,20 +251,6 @@ def test_a_refusal_is_no_closed_port_unless_the_firewall_rejects() -> None:
         preflight.check_all(host("docker", no_way="timed out", firewalls=silent), target(jump=True))
     assert "iptables -I INPUT" in raised.value.hint
     assert "--ssh-only" in raised.value.hint
-
-
-def test_an_unwritable_path_is_refused_only_if_it_is_needed() -> None:
-    locked = {"/etc/systemd/system/docker.service.d": "immutable"}
-    drop_ins = frozenset({"/etc/docker", "/etc/systemd/system/docker.service.d"})
-    with pytest.raises(CheckFailed, match="immutable"):
-        engine_config.configure(host("docker", unwritable=locked, directories=drop_ins), target())
-    with pytest.raises(CheckFailed, match="read-only"):
-        engine_config.configure(host("docker", unwritable={"/etc/docker": "read-only"}), target())
-    plain = with_unit("/usr/bin/dockerd", unwritable=locked, directories=drop_ins)
-    assert engine_config.configure(plain, target())
-    off_at_boot = replace(plain, service=ServiceState(loaded=True), unwritable={"/etc/systemd/system": "read-only"})
-    with pytest.raises(CheckFailed, match="/etc/systemd/system"):
-        engine_config.configure(off_at_boot, target())
 
 
 def test_a_rootless_engine_beside_a_service_that_is_off_is_a_side_effect() -> None:
@@ -314,7 +291,8 @@ def test_a_full_disk_is_told_in_one_line_without_the_shells_own_words() -> None:
 
 def test_a_full_file_system_is_looked_at_by_a_command_that_reaches_the_host() -> None:
     full = host("docker", free={"/etc": 1 << 20, "/etc/docker": 44})
-    for name, look in (("orion", "machinectl ssh orion df -h /etc/docker"), ("", "df -h /etc/docker")):
+    shown = "df -h /etc/docker; df -i /etc/docker"
+    for name, look in (("orion", f"machinectl ssh orion '{shown}'"), ("", shown)):
         with pytest.raises(CheckFailed) as raised:
             preflight.check_all(full, target(name=name))
         assert raised.value.hint == f"Make room. See what is full on the host: {look}"
@@ -373,14 +351,6 @@ def test_a_clock_that_is_a_little_off_is_a_warning() -> None:
     here = datetime.fromtimestamp(facts.clock, UTC)
     assert preflight.wrong_clock(facts, here + timedelta(minutes=3)) == ""
     assert "60 minutes behind the clock here" in preflight.wrong_clock(facts, here + timedelta(hours=1))
-
-
-def test_a_daemon_json_that_everybody_may_write_is_warned_of() -> None:
-    for mode, words in (("777", "chmod o-w /etc/docker/daemon.json"), ("666", "is root there"), ("664", ""), ("", "")):
-        files = {DAEMON_JSON: HostFile(mode, 0, 0, b"{}")} if mode else {}
-        warning = preflight.open_configuration(host("docker", files=files))
-        assert words in warning
-        assert bool(warning) is bool(words)
 
 
 def test_tls_with_our_own_ca_is_not_somebody_elses() -> None:
@@ -450,36 +420,16 @@ def test_the_script_is_not_tried_on_a_system_that_it_does_not_know() -> None:
     )
 
 
-def test_what_dpkg_left_half_done_is_refused_where_the_engine_depends_on_it() -> None:
-    half = frozenset({"foo", "docker.io"})
-    for name, named in (("bare", "docker.io foo"), ("docker", "docker.io")):
-        with pytest.raises(CheckFailed, match=f": {named}$") as raised:
-            preflight.check_packages(host(name, unfinished=half), target())
-        assert "dpkg --configure -a" in raised.value.hint
-    preflight.check_packages(host("docker", unfinished=frozenset({"foo"})), target())
-    # dpkg is at work, and the installation waits for it.
-    preflight.check_packages(host("bare", unfinished=half, locks=(PackageLock(12, "dpkg", "/x"),)), target())
-
-
-def test_who_holds_the_lock_is_named() -> None:
-    locks = (
-        PackageLock(12, "unattended-upgr", "/var/lib/dpkg/lock"),
-        PackageLock(12, "unattended-upgr", "/var/lib/dpkg/lock-frontend"),
-    )
-    assert installation.lock_holders(host("bare", locks=locks)) == "unattended-upgr (12)"
-    assert installation.lock_holders(host("bare")) == ""
-
-
 def test_packages_that_dockers_would_replace_are_kept_or_named() -> None:
     node = host("bare", packages={"containerd": "1.7.24", "runc": "1.1.15"})
     decision = installation.decide(node, target(), lambda _: b"#!/bin/sh\n")
     assert decision is not None
     assert decision.title == "Installing Docker Engine: the distribution's package docker.io"
-    with pytest.raises(CheckFailed, match=r"Docker's packages would remove containerd 1.7.24, remove runc") as raised:
+    with pytest.raises(CheckFailed, match=r"Docker's packages would replace containerd and runc") as raised:
         installation.decide(node, target(install="docker"), lambda _: b"#!/bin/sh\n")
     assert "--engine-install distro" in raised.value.hint
     rocky = replace(node, os_release={"ID": "rocky"})
-    with pytest.raises(CheckFailed, match="would remove containerd") as raised:
+    with pytest.raises(CheckFailed, match="would replace containerd") as raised:
         installation.decide(rocky, target(), lambda _: b"#!/bin/sh\n")
     assert "remove runc" in raised.value.hint
     # Docker's own containerd is what its engine uses.
@@ -580,30 +530,6 @@ def test_a_swarm_nodes_containers_that_would_not_come_back_are_named_and_kept() 
     assert configured(host("docker", once=("db",))).job.variables["action"] == "restart"
 
 
-def test_a_clash_of_flag_and_key_is_found_before_anything_restarts() -> None:
-    facts = with_unit("/usr/bin/dockerd -H fd:// --label a=b --log-level info")
-    configured(facts)
-    with pytest.raises(CheckFailed, match="--log-level"):
-        engine_config.configure(facts, target(options=("log-level=debug",)))
-    job = configured(facts, target(options=("log-level=info",))).job
-    assert "log-level" not in json.loads(put(job, DAEMON_JSON))
-
-
-@pytest.mark.parametrize(
-    ("name", "way"),
-    [
-        ("web", "machinectl set --engine-storage-driver vfs web"),
-        ("", "pass --engine-storage-driver vfs, or omit it"),
-    ],
-)
-def test_a_clash_of_storage_drivers_names_both_and_the_command_that_keeps_the_images(name: str, way: str) -> None:
-    facts = with_unit("/usr/bin/dockerd -H fd:// --storage-driver vfs")
-    with pytest.raises(CheckFailed, match="--storage-driver vfs, but the machine's options say overlay2") as raised:
-        engine_config.configure(facts, target(storage_driver="overlay2", name=name))
-    assert raised.value.hint.endswith(f"of another driver: {way}")
-    configured(facts, target(storage_driver="vfs", name=name))
-
-
 def test_a_list_that_the_unit_has_too_moves_to_daemon_json_as_dockerd_refuses_both() -> None:
     facts = with_unit("/usr/bin/dockerd -H fd:// --label a=b $MORE --debug", environment={"/etc/x": "MORE=--label c=d"})
     decision = configured(facts, target(labels={"c": "e"}, registry_mirrors=("https://mirror.example",)))
@@ -677,9 +603,6 @@ def test_a_variable_that_no_file_can_hold_is_refused(variable: str) -> None:
 
 
 def test_on_openrc_hints_name_its_commands() -> None:
-    with pytest.raises(CheckFailed) as raised:
-        preflight.check_all(host("bare", init="openrc", podman_socket=True), target())
-    assert "rc-service podman stop" in raised.value.hint
     facts = replace(provisioned(), init="openrc", containers=frozenset())
     decision = undo_steps.stop_engine(facts, [ServiceStarted("docker.service")])
     assert decision is not None
@@ -697,12 +620,6 @@ def test_on_openrc_a_host_on_the_command_line_is_its_owners_to_change() -> None:
     # It does not say when its engine is ready.
     assert job.variables["socket"] == "/var/run/docker.sock"
     assert "/var/log/docker.log" in decision.failure(CommandResult(4, b"no\n", b"")).hint
-    with pytest.raises(CheckFailed, match=r"OpenRC starts dockerd with --debug") as raised:
-        engine_config.configure(
-            replace(facts, environment={"/etc/conf.d/docker": 'DOCKER_OPTS="--debug"'}),
-            target(options=("debug=false",)),
-        )
-    assert "/etc/conf.d/docker" in raised.value.hint
 
 
 def test_an_engine_that_is_as_it_should_be_is_left_alone() -> None:
@@ -862,15 +779,6 @@ def test_undoing_says_that_the_containers_of_a_swarm_node_stop_and_asks_before()
     assert taken_out.title.endswith("; 2 containers stopped, as on every Swarm node")
 
 
-def test_a_program_that_gives_dockerd_its_addresses_is_refused_and_one_that_does_not_is_not() -> None:
-    wrapped = with_unit("/usr/local/bin/mydockerd", started=frozenset({"host"}))
-    with pytest.raises(CheckFailed, match="starts dockerd by /usr/local/bin/mydockerd, which adds --host"):
-        engine_config.configure(wrapped, target())
-    configured(replace(wrapped, started=frozenset()))
-    # Taken out of the unit since the engine was started.
-    configured(with_unit("/usr/sbin/dockerd", started=frozenset({"host"})))
-
-
 def test_an_engine_that_no_reload_makes_keep_its_containers_is_left_alone() -> None:
     info = {"LiveRestoreEnabled": False, "DockerRootDir": "/var/lib/docker"}
     flagged = with_unit("/usr/sbin/dockerd -H fd:// --live-restore=false", info=info, containers=frozenset({"a"}))
@@ -921,7 +829,7 @@ def test_undoing_names_the_units_whose_containers_do_not_run_on() -> None:
     assert "--force" not in raised.value.hint
     taken_out = undo_steps.remove_config(after, decision.changes)
     assert taken_out
-    assert taken_out.title.endswith("running, but for those of web.service")
+    assert any("web.service" in warning for warning in taken_out.warnings)
 
 
 def test_undoing_takes_out_what_is_ours_and_leaves_what_others_added_since() -> None:

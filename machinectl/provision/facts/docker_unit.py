@@ -27,10 +27,6 @@ VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 # Prefixes of the program in ExecStart= (systemd.service(5)).
 PREFIXES = "@-:+!"
 QUOTES = {'"', "'"}
-SHELL = re.compile(r"(?:^|/)(?:ba|da)?sh$")
-# More than one shell command; redirections (2>&1) are allowed.
-NOT_ONE_COMMAND = re.compile(r"[;|()`<\n]|(?<!>)&|\$\(")
-
 # Commands that run beside dockerd, from files that no package has written. No package has commands for the end.
 COMMANDS = ("ExecCondition", "ExecStartPre", "ExecStartPost", "ExecStop", "ExecStopPost")
 STOPPING = ("ExecStop", "ExecStopPost")
@@ -160,31 +156,12 @@ def command_line(cat: str, *, ours: bool = False) -> list[str]:
             f"docker.service has {len(commands) or 'no'} ExecStart: it is not clear how it starts dockerd",
             Hint("Look at it on the host", "systemctl cat docker.service"),
         )
-    words = shell_opened(WORD.findall(commands[0]))
+    words = WORD.findall(commands[0])
     if dockerd_index(words) == len(words):
         raise MachineError(
             f"docker.service does not start dockerd but {commands[0]}",
             Hint("Look at it on the host", "systemctl cat docker.service"),
         )
-    return words
-
-
-def wrapper(cat: str) -> str:
-    """Return the program started instead of dockerd, or ""."""
-    words = command_line(cat)
-    name = unquote(words[dockerd_index(words)])
-    return "" if name.rpartition("/")[2] == "dockerd" else name
-
-
-def shell_opened(words: list[str]) -> list[str]:
-    """Split `sh -c 'exec dockerd …'` into words, with the script's quotes."""
-    match words:
-        case [shell, "-c", given] if SHELL.search(unquote(shell)) and given[0] in QUOTES:
-            script = WORD.findall(given[1:-1])
-            if dockerd_index(script) <= 1 and not any(
-                word[0] not in QUOTES and NOT_ONE_COMMAND.search(word) for word in script
-            ):
-                return [shell, "-c", given[0] + script[0], *script[1:], given[0]]
     return words
 
 

@@ -36,13 +36,15 @@ class Memory(NamedTuple):
 class Health:
     """Health at one moment.
 
-    `reboot`: packages that need one, None if none. `replaced`: running programs with an upgraded file.
+    `reboot`: packages that need one, None if none. `replaced`: running programs with an upgraded file. `interrupted`:
+    dpkg was.
     """
 
     disks: tuple[FileSystem, ...]
     memory: Memory
     reboot: tuple[str, ...] | None = None
     replaced: tuple[str, ...] = ()
+    interrupted: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,7 @@ def parse_health(output: bytes) -> Health:
         memory,
         tuple(found.words("reboot")) if "reboot" in found else None,
         tuple(sorted(found.firsts("replaced"))),
+        "interrupted" in found,
     )
 
 

@@ -66,14 +66,6 @@ class Sum(NamedTuple):
     sha256: str
 
 
-class PackageLock(NamedTuple):
-    """A package manager's lock; `pid` is 0 if hidden."""
-
-    pid: int
-    process: str
-    path: str
-
-
 class Room(NamedTuple):
     """Free KiB and inodes (None if unlimited) of a directory that a starting engine writes to."""
 
@@ -88,13 +80,12 @@ class PortListener(NamedTuple):
 
 
 class Process(NamedTuple):
-    """A running dockerd; `config` is its daemon.json, "" by default; `starter` its parent's name, "" for PID 1."""
+    """A running dockerd; `config` is its daemon.json, "" by default."""
 
     pid: int
     uid: int
     cgroup: str
     config: str = ""
-    starter: str = ""
 
 
 class Client(NamedTuple):
@@ -103,22 +94,6 @@ class Client(NamedTuple):
     pid: int
     verb: str
     unit: str
-
-
-class PathUnit(NamedTuple):
-    """An active unit that starts others when one of its paths changes."""
-
-    name: str
-    paths: tuple[str, ...]
-    starts: str
-
-
-class UnitJob(NamedTuple):
-    """Work of systemd that has not ended; `kind` is start, stop …."""
-
-    number: str
-    unit: str
-    kind: str
 
 
 @dataclass(frozen=True)
@@ -137,7 +112,7 @@ class Facts:
     `clock`: seconds since 1970. `free`: KiB by directory. `dockerd`, `containerd`: paths, "" if missing, None if
     unknown. `unit`: `systemctl cat`. `absent`: its missing programs. `dependents`: units that restart with it.
     `environment`: options in its environment files. `containerd_service`: something can start containerd.
-    `podman_socket`: podman answers at docker.sock. `info`: GET /info. `links`: targets of data directories.
+    `impostor`: another program answers at docker.sock. `info`: GET /info. `links`: targets of data directories.
     """
 
     uid: int
@@ -150,9 +125,8 @@ class Facts:
     # Free inodes by directory, on file systems that limit them.
     inodes: Mapping[str, int] = field(default_factory=dict)
     room: tuple[Room, ...] = ()
-    # Paths that root cannot write, and why: read-only, session:UNIT (read-only for SSH sessions), immutable, locked,
-    # -f (no file), -d (no directory).
-    unwritable: Mapping[str, str] = field(default_factory=dict)
+    # Paths that not even root can write: on a read-only file system, or immutable.
+    unwritable: frozenset[str] = frozenset()
     mac: str = ""
     dockerd: str = ""
     version: str = ""
@@ -172,11 +146,6 @@ class Facts:
     # The unit needs a daemon-reload.
     unread: bool = False
     dependents: tuple[str, ...] = ()
-    path_units: tuple[PathUnit, ...] = ()
-    # Those that docker.service waits for, and its own.
-    jobs: tuple[UnitJob, ...] = ()
-    # Address and TLS flags of the running engine.
-    started: frozenset[str] = frozenset()
     # daemon.json changed since the engine started; number of containers of a stopped engine.
     edited: bool = False
     stored: int = 0
@@ -197,9 +166,8 @@ class Facts:
     once: tuple[str, ...] = ()
     processes: tuple[Process, ...] = ()
     podman: str = ""
-    podman_socket: bool = False
+    impostor: bool = False
     snap: bool = False
-    snap_containers: int = 0
     config_path: str = DAEMON_JSON
     files: Mapping[str, HostFile] = field(default_factory=dict)
     sums: Mapping[str, Sum] = field(default_factory=dict)
@@ -211,9 +179,6 @@ class Facts:
     clients: tuple[Client, ...] = ()
     # dockerd runs its own containerd, so docker.service's control group holds the containers' shims.
     own_shims: bool = False
-    locks: tuple[PackageLock, ...] = ()
-    # Packages that dpkg has begun to install.
-    unfinished: frozenset[str] = frozenset()
     transaction: str = ""
     # The first line of the revision file.
     revision: str = ""
@@ -280,7 +245,7 @@ def now() -> datetime:
 
 
 def facts_command(port: int, *, patience: int = PATIENCE) -> str:
-    scripts = "".join(map(resource, ("systemctl.sh", "engine.sh", "facts.sh")))
+    scripts = "".join(map(resource, ("engine.sh", "facts.sh")))
     return f"port={port:d} patience={patience:d}\n{scripts}"
 
 
@@ -318,7 +283,6 @@ def facts(found: Sections) -> Facts:
         )
     info = engine_info(text("info"))
     files = files_of(found)
-    starters = {int(pid): " ".join(name) for pid, *name in each("starter")}
     return Facts(
         uid=int(word("uid")),
         clock=parse_clock(word("clock")),
@@ -333,7 +297,7 @@ def facts(found: Sections) -> Facts:
             if count.isdecimal()
         },
         room=tuple(Room(" ".join(w[2:]), int(w[0]), int(w[1]) if w[1].isdecimal() else None) for w in each("room")),
-        unwritable={" ".join(w[1:]): w[0] for w in each("unwritable") if w[1:]},
+        unwritable=frozenset(map(" ".join, each("unwritable"))),
         mac=word("mac") if MAC.fullmatch(word("mac")[:64]) else "",
         dockerd=word("dockerd"),
         version=str(info.get("ServerVersion") or parse_version(text("version"))),
@@ -352,21 +316,10 @@ def facts(found: Sections) -> Facts:
         absent=frozenset(map(" ".join, each("absent"))),
         drop_ins=tuple(unit.get("DropInPaths", "").split()),
         unread=unit.get("NeedDaemonReload") == "yes",
-        started=found.firsts("started"),
         edited="edited" in found,
         clients_edited="clients-edited" in found,
         stored=int(word("stored") or 0),
         dependents=tuple(sorted(found.firsts("dependent"))),
-        path_units=tuple(
-            PathUnit(unit["Id"], tuple(unit["Paths"].splitlines()), unit.get("Triggers", ""))
-            for unit in units.values()
-            if "Paths" in unit and unit.get("ActiveState") == "active"
-        ),
-        jobs=tuple(
-            UnitJob(*w[:3])
-            for w in map(str.split, text("jobs").splitlines())
-            if w[2:] and w[1] in {"docker.service", *unit.get("After", "").split()}
-        ),
         environment={section.words[0]: section.text for section in found.get("environment", ())},
         info=info,
         swarm=info.get("Swarm", "inactive") not in {"inactive", ""} if info else "swarm" in found,
@@ -377,11 +330,10 @@ def facts(found: Sections) -> Facts:
         finished=frozenset(w[0] for w in each("known") if w[2:] == ["finished"]),
         once=tuple(sorted(found.firsts("once"))),
         # A process without a cgroup has ended, such as a fork of dockerd for iptables.
-        processes=tuple(parse_process(section, starters) for section in found.get("process", ()) if section.words[2:]),
+        processes=tuple(parse_process(section) for section in found.get("process", ()) if section.words[2:]),
         podman=word("podman"),
-        podman_socket="podman-socket" in found,
+        impostor="impostor" in found,
         snap="snap" in found,
-        snap_containers=int(word("snap") or 0),
         config_path=word("config"),
         files=files,
         sums=sums_of(found, files),
@@ -391,8 +343,6 @@ def facts(found: Sections) -> Facts:
         listeners=tuple(PortListener(int(w[0]), " ".join(w[1:])) for w in each("listener")),
         own_shims="shims" in found,
         clients=tuple(Client(int(w[0]), w[1], " ".join(w[2:])) for w in each("client")),
-        locks=tuple(PackageLock(int(w[0]), " ".join(w[1:-1]), w[-1]) for w in each("lock")),
-        unfinished=found.firsts("unfinished"),
         transaction=word("transaction"),
         revision=word("revision"),
         login="".join(words("login")[:1]),
@@ -454,24 +404,17 @@ def engine_info(text: str) -> dict[str, Any]:
     return {key: value for key, value in said.items() if isinstance(value, INFO.get(key, object))}
 
 
-def parse_process(section: Section, starters: Mapping[int, str]) -> Process:
+def parse_process(section: Section) -> Process:
     pid, uid, *cgroup = section.words
     flag, _, path = section.text.partition("\n")
     config = flag.partition("=")[2] or path
-    return Process(int(pid), int(uid), " ".join(cgroup), config, starters.get(int(pid), ""))
+    return Process(int(pid), int(uid), " ".join(cgroup), config)
 
 
 def parse_units(text: str) -> list[dict[str, str]]:
-    """Parse `systemctl show` of several units. Paths are "/a (PathChanged)" each; old versions have the kind before."""
-    units: list[dict[str, str]] = [{}]
-    for line in text.splitlines():
-        key, equals, value = line.partition("=")
-        if equals and key.startswith("Path"):
-            units[-1]["Paths"] = units[-1].get("Paths", "") + re.sub(r" \(\w+\)$", "", value) + "\n"
-        elif equals:
-            units[-1][key] = value
-        elif units[-1]:
-            units.append({})
+    """Parse `systemctl show` of several units."""
+    blocks = re.split(r"\n\n+", text.strip("\n"))
+    units = [dict(line.partition("=")[::2] for line in block.splitlines()) for block in blocks]
     return [unit for unit in units if "Id" in unit]
 
 

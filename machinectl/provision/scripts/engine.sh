@@ -27,8 +27,10 @@ listens_on() {
     ls -l "/proc/$1/fd" 2>/dev/null | awk '
         NR == FNR { if ($NF ~ /^socket:\[[0-9]+\]$/) held[substr($NF, 9, length($NF) - 9)] = $(NF - 2); next }
         $4 == "00010000" && $7 in held && $8 ~ "^/" && $8 !~ "/libnetwork/|/(metrics|swarm/control)[.]sock$" {
-            print held[$7], $8
-        }' - /proc/net/unix | sort -rn | sed 's/^[0-9]* //'
+            place[held[$7]] = $8
+            if (held[$7] + 0 > last) last = held[$7] + 0
+        }
+        END { for (; last >= 0; last--) if (last in place) print place[last] }' - /proc/net/unix
 }
 
 # Ask on a socket: SOCKET METHOD PATH [TYPE FILE]. Each prints the body of the answer, and fails unless that is a success; with

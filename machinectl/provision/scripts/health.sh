@@ -34,4 +34,7 @@ for process in /proc/[0-9]*; do
     [ "$(stat -c %u "$process")" = 0 ] || continue
     case $(readlink "$process/exe") in *' (deleted)') say replaced "$name" "${process#/proc/}" ;; esac
 done
+# What dpkg left half done.
+grep -q -E '^Status: .* (half-configured|half-installed|unpacked)$' /var/lib/dpkg/status /var/lib/dpkg/updates/[0-9]* &&
+    say interrupted
 say end

@@ -1,12 +1,11 @@
-# Install the engine with $refresh and $install, once the package manager's locks are free; or, if $simulate is not empty,
-# only run $refresh and $simulate.
+# Install the engine with $refresh and $install, once the package manager's locks are free.
 # ./environment holds NAME=VALUE lines (proxies), so that they are in no argument; it is deleted once read.
 # $locks are lock files, $lock_files files whose existence is the lock; $deadline is how many seconds to wait for them.
 # Exit status: 0; 75 if the locks were not free by the deadline; else the package manager's.
 trap '' HUP PIPE
 trap 'rm -f /run/machinectl/pid' EXIT
 umask 022
-: "${refresh?}" "${install?}" "${start?}" "${locks?}" "${lock_files?}" "${deadline?}" "${simulate?}"
+: "${refresh?}" "${install?}" "${start?}" "${locks?}" "${lock_files?}" "${deadline?}"
 # shellcheck disable=SC2163  # each line is NAME=VALUE
 while IFS= read -r variable; do export "$variable"; done <environment
 rm -f environment
@@ -25,17 +24,16 @@ holder() {
 waited=0
 while held=$(holder); do
     [ $waited -lt "$deadline" ] || { echo "$held, also after $deadline s"; exit 75; }
+    # launch.sh shows it.
+    echo "Waiting: $held" >doing
     waited=$((waited + 1))
     sleep 1
 done
+rm -f doing
 
 # If the lists cannot be updated, the old ones may do.
 printf '%s\n' "$refresh"
 eval "$refresh"
-if [ "$simulate" ]; then
-    eval "$simulate"
-    exit
-fi
 
 # All installed packages: a comparison shows what came with the engine.
 packages() {

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import shlex
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
 from machinectl.errors import CheckFailed, Hint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-
-class Loss(NamedTuple):
-    """A package that an installation would remove, or downgrade to `lower`."""
-
-    name: str
-    version: str = ""
-    lower: str = ""
-
-    def __str__(self) -> str:
-        there = f"{self.name} {self.version}".rstrip()
-        return f"downgrade {there} to {self.lower}" if self.lower else f"remove {there}"
 
 
 class Distribution:
@@ -39,8 +26,6 @@ class Distribution:
     # How a package with a version is named; a version is a prefix.
     pinned: ClassVar[str] = "{}"
     installing: ClassVar[str]
-    # Ends with 0 unless the installation cannot work.
-    simulating: ClassVar[str] = ""
     # Keeps dependencies and configuration.
     removing: ClassVar[str]
     # Removes dependencies, too.
@@ -54,14 +39,6 @@ class Distribution:
 
     def install(self, package: str, version: str = "") -> str:
         return self._command(self.installing, package, version)
-
-    def simulate(self, package: str, version: str = "") -> str:
-        """Return a command that simulates `install`, or ""."""
-        return self._command(self.simulating, package, version)
-
-    def losses(self, said: str) -> list[Loss]:  # noqa: ARG002 (for subclasses)
-        """Parse the output of `simulate`."""
-        return []
 
     def remove(self, package: str) -> str:
         return self._command(self.removing, package)
@@ -103,20 +80,12 @@ class Apt(Distribution):
     keep: ClassVar[str] = "-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold"
     pinned = "{}={}*"
     installing = f"{apt} {keep} install PACKAGE"
-    # A simulation and a question must not write these.
+    # A question must not write these.
     no_caches = "-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache="
-    simulating = f"apt-get -s -q -y {no_caches} install PACKAGE"
     removing = f"{apt} remove PACKAGE"
     unneeded = "apt-get autoremove --purge"
     upgrading = f"{apt} {keep} install --only-upgrade PACKAGE"
     newest = f"apt-cache {no_caches} policy PACKAGE | sed -n 's/^ *Candidate: //p'"
-
-    def losses(self, said: str) -> list[Loss]:
-        found = [Loss(name, version) for name, version in re.findall(r"^Remv (\S+) \[(\S+)\]", said, re.MULTILINE)]
-        downgraded = re.search(r"^The following packages will be DOWNGRADED:\n((?: .*\n)+)", said, re.MULTILINE)
-        names = downgraded[1].split() if downgraded else []
-        replaced = re.findall(r"^Inst (\S+) \[(\S+)\] \((\S+)", said, re.MULTILINE)
-        return found + [Loss(*each) for each in replaced if each[0] in names]
 
     def remove_all(self, package: str, along: Sequence[str]) -> str:
         # Docker's script installs each by name, so apt marks none as a dependency.
@@ -141,38 +110,13 @@ class Dnf(Distribution):
     dnf: ClassVar[str] = f"{program} -y"
     refresh = f"{dnf} makecache"
     pinned = "{}-{}*"
-    installing = f"{dnf} install PACKAGE"
-    # Keep dnf's history database out of the host.
-    simulating = (
-        "history=$(mktemp -d)\n"
-        f'{program} -C --setopt=persistdir="$history" --assumeno install PACKAGE\n'
-        'rm -r "$history"'
-    )
+    # Replace no other package: a conflict is an error then.
+    installing = f"{dnf} --setopt=obsoletes=False install PACKAGE"
     removing = f"{dnf} remove PACKAGE"
     unneeded = "dnf autoremove"
     removing_all = f"{dnf} --setopt=clean_requirements_on_remove=True remove PACKAGE"
     upgrading = f"{dnf} upgrade PACKAGE"
     newest = f"{dnf} -q repoquery --latest-limit=1 --qf '%{{version}}-%{{release}}\\n' PACKAGE"
-
-    def losses(self, said: str) -> list[Loss]:
-        found = []
-        section = item = ""
-        for line in said.split("\n"):
-            name, second, third, fourth, *_ = [*line.split(), "", "", "", ""]
-            if re.fullmatch(r"[A-Z][a-z ]+:", line):
-                section = name.rstrip(":")
-            elif name == "replacing":
-                # dnf 4: NAME.ARCH VERSION. dnf 5: NAME ARCH VERSION, also for the upgraded package itself.
-                old = Loss(second, fourth) if fourth else Loss(second.rpartition(".")[0], third)
-                if old.name != item:
-                    found.append(old)
-            elif re.match(r" \S", line):
-                item = name
-                if section == "Removing":
-                    found.append(Loss(name, third))
-                elif section == "Downgrading":
-                    found.append(Loss(name, lower=third))
-        return found
 
 
 class Amazon(Dnf):
@@ -200,28 +144,11 @@ class Zypper(Distribution):
     # zypper needs an exact version, without patterns; the release may be omitted.
     pinned = "{} = {}"
     installing = f"{zypper} install --no-recommends PACKAGE {skipped}"
-    simulating = f"{zypper} --no-refresh --xmlout install --dry-run --no-recommends PACKAGE || :"
     removing = f"{zypper} remove PACKAGE"
     unneeded = "zypper packages --unneeded"
     removing_all = f"{zypper} remove --clean-deps PACKAGE"
     upgrading = f"{zypper} update PACKAGE {skipped}"
     newest = f"{zypper} --quiet info PACKAGE | sed -n 's/^Version *: //p'"
-
-    def losses(self, said: str) -> list[Loss]:
-        found = []
-        for kind, packages in re.findall(r"<to-(remove|downgrade)>(.*?)</to-\1>", said, re.DOTALL):
-            for solvable in re.findall(r"<solvable ([^>]*)>", packages):
-                value = dict(re.findall(r'([\w-]+)="([^"]*)"', solvable))
-                name, edition = value.get("name", ""), value.get("edition", "")
-                down = kind == "downgrade"
-                found.append(Loss(name, value.get("edition-old", ""), edition) if down else Loss(name, edition))
-        # In a conflict, zypper lists solutions and applies none. Report the first.
-        way_out = re.search(r"^ *Solution 1: ((?:.*\n)+?) *Solution 2: ", said, re.MULTILINE)
-        for name, lower in re.findall(
-            r"(?:deinstallation|downgrade) of (\S+)(?: to (\S+))?", way_out[1] if way_out else ""
-        ):
-            found.append(Loss(name, lower=lower))
-        return found
 
 
 class Pacman(Distribution):
@@ -229,8 +156,6 @@ class Pacman(Distribution):
     lock_files = ("/var/lib/pacman/db.lck",)
     refresh = "pacman -Sy --noconfirm"
     installing = "pacman -S --noconfirm --needed PACKAGE"
-    # --print skips conflict checks, so answer no to each of pacman's questions.
-    simulating = "printf '%.sn\\n' 1 2 3 4 5 6 7 8 9 | pacman -S --needed PACKAGE 2>&1 || :"
     removing = "pacman -R --noconfirm PACKAGE"
     unneeded = "pacman -Qdtq"
     removing_all = "pacman -Rs --noconfirm PACKAGE"
@@ -245,10 +170,6 @@ class Pacman(Distribution):
                 Hint("Omit --engine-version, or install it on the host and use --engine-install none"),
             )
         return super().install(package)
-
-    def losses(self, said: str) -> list[Loss]:
-        # `install` (--noconfirm) also answers no, and fails.
-        return [Loss(name) for name in re.findall(r"^:: .* in conflict.* Remove (\S+)\? ", said, re.MULTILINE)]
 
 
 class Apk(Distribution):

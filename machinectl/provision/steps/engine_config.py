@@ -92,9 +92,7 @@ def goal(facts: Facts, target: Target) -> Goal:
     there = read_config(facts)
     before = without_unasked(facts, target, there)
     flags = dockerd_flags(facts)
-    if facts.unit:
-        check_seen(facts, frozenset() if target.ssh_only else TAKEN_OVER, flags)
-    elif target.env:
+    if target.env and not facts.unit:
         raise CheckFailed(
             "--engine-env is not supported with OpenRC", Hint("Export it in /etc/conf.d/docker on the host")
         )
@@ -116,7 +114,6 @@ def goal(facts: Facts, target: Target) -> Goal:
         ]
     flagged_values = [(daemon_json.config_key(flag.name), daemon_json.typed_value(flag.value)) for flag in kept]
     ours = {key: value for key, value in ours.items() if key in before or (key, value) not in flagged_values}
-    check_clashes(facts, target, kept, ours)
     after = {**before, **ours}
     if without_live_restore(after) == without_live_restore(there):
         # live-restore needs no restart.
@@ -129,47 +126,6 @@ def goal(facts: Facts, target: Target) -> Goal:
     drop_in = drop_in_without(facts, target, {flag.name for flag in flags} - {flag.name for flag in kept})
     clients = client_cas.wanted_clients(facts, target) if hosts else client_cas.unread_clients(facts, target)
     return Goal(ours, text, docker_unit.drop_in_path(facts.drop_ins), drop_in, kept, secured, clients)
-
-
-def check_clashes(
-    facts: Facts, target: Target, kept: Sequence[docker_unit.DockerdFlag], ours: Mapping[str, Any]
-) -> None:
-    clash = min((flag for flag in kept if daemon_json.config_key(flag.name) in ours), default=None)
-    if clash is None:
-        return
-    service, place = "docker.service", "the unit (systemctl edit docker.service)"
-    if not facts.unit:
-        service, place = "OpenRC", "/etc/conf.d/docker"
-    raise CheckFailed(
-        f"{service} starts dockerd with --{clash.name} {clash.value}, but the machine's options say "
-        f"{as_written(ours[daemon_json.config_key(clash.name)])}, and dockerd refuses both",
-        keep_drivers_value(target, clash.value)
-        if clash.name == STORAGE_DRIVER
-        else Hint(f"Remove --{clash.name} from {place}, or omit the option"),
-    )
-
-
-def as_written(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def keep_drivers_value(target: Target, driver: str) -> Hint:
-    """Return how to keep the storage driver of the engine's images."""
-    keep = "Keep the host's, as the engine sees no images and containers of another driver"
-    if not target.name:
-        return Hint(f"{keep}: pass --engine-storage-driver {shlex.quote(driver)}, or omit it")
-    return Hint(keep, "machinectl set --engine-storage-driver", driver, target.name)
-
-
-def check_seen(facts: Facts, taken_over: AbstractSet[str], flags: list[docker_unit.DockerdFlag]) -> None:
-    """Refuse a wrapper that adds flags: no drop-in can remove them."""
-    unseen = sorted((facts.started & taken_over) - {flag.name for flag in flags})
-    if unseen and (program := docker_unit.wrapper(facts.unit)):
-        raise CheckFailed(
-            f"docker.service starts dockerd by {program}, which adds --{unseen[0]}; daemon.json must set that, and "
-            "dockerd refuses both",
-            Hint(f"Remove it from {program} on the host, or let docker.service start dockerd itself"),
-        )
 
 
 def without_unasked(facts: Facts, target: Target, config: dict[str, Any]) -> dict[str, Any]:
@@ -356,10 +312,6 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
     is_read = target.ssh_only or not facts.clients_edited
     if not files and facts.running and facts.service.enabled and is_reached and is_read:
         return None
-    enabling = (
-        [] if facts.service.enabled or facts.init != "systemd" else ["/etc/systemd/system/multi-user.target.wants"]
-    )
-    preflight.check_writable(facts, [*(file.path for file in files), *enabling])
     docker_socket.check_not_masked(facts)
     restart_risks.refuse_swarm(facts, allowed)
     moves = hidden_containers.moves(

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import CheckFailed, Hint, MachineError
 from machinectl.masking import without_passwords
-from machinectl.provision.decision import Decision, Rehearsal, job_not_started, tail
+from machinectl.provision.decision import Decision, job_not_started, tail
 from machinectl.provision.facts.host_facts import ServiceState
 from machinectl.provision.host_changes import ENGINE_PACKAGE, PackageInstalled, of_kind
 from machinectl.provision.job import Job
 from machinectl.provision.steps import distributions
-from machinectl.provision.steps.distributions import Loss
 from machinectl.url import check_install_url
 
 if TYPE_CHECKING:
@@ -70,31 +69,17 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
             )
         how = f"the distribution's package {package}{f' {target.version}' if target.version else ''}"
         install, refresh = distribution.install(package, target.version), distribution.refresh
-    simulate = distribution.simulate(package, target.version)
-    if downloaded is not None:
-        # Without a package, apt checks its sources and what is installed.
-        simulate = distribution.simulate("") if isinstance(distribution, distributions.Apt) else ""
     variables = {
-        # Repeated after the simulation, so that this job reports why it fails.
         "refresh": refresh,
         "install": install,
         "start": distribution.start(),
         "locks": " ".join(distribution.locks),
         "lock_files": " ".join(distribution.lock_files),
         "deadline": str(LOCK_DEADLINE),
-        "simulate": "",
     }
     proxies = "".join(f"{name}={value}\n" for name, value in target.proxies.items())
     environment = {"environment": proxies.encode()}
     files = environment | ({"script": downloaded} if downloaded is not None else {})
-
-    def judge(result: RemoteResult) -> None:
-        said = (result.stdout + result.stderr).decode(errors="replace")
-        if losses := distribution.losses(said):
-            raise would_remove(package, losses, distribution, url)
-        # The lists of a new host are empty, and a dry run fetches none.
-        if result.status and "Unable to locate package" not in said and "no installation candidate" not in said:
-            raise explain_failure(result, simulate)
 
     return Decision(
         title=f"Installing Docker Engine: {how}",
@@ -115,14 +100,6 @@ def decide(facts: Facts, target: Target, script: Callable[[str], bytes | None]) 
         unforeseen=True,
         warnings=(plain_download(url),) if downloaded is not None and not url.startswith("https://") else (),
         learned=lambda result: (installed_by(package, packages_that_came(result)),),
-        rehearsal=Rehearsal(
-            "Checking what the installation would replace",
-            f"LC_ALL=C; export LC_ALL\n{simulate}",
-            Job("install.sh", {**variables, "simulate": simulate}, environment, timeout=INSTALL_TIMEOUT),
-            judge,
-        )
-        if simulate
-        else None,
     )
 
 
@@ -131,7 +108,7 @@ def choose_docker_script(
 ) -> bytes | None:
     """Download Docker's script if it is to install the engine, else return None."""
     url = without_passwords(target.install_url)
-    replaced = [Loss(name, facts.packages[name]) for name in REPLACED_BY_DOCKERS if name in facts.packages]
+    replaced = [name for name in REPLACED_BY_DOCKERS if name in facts.packages]
     keeps_more = bool(replaced and distribution.package)
     if target.install != "docker" and (target.install != "auto" or not distribution.docker_script or keeps_more):
         return None
@@ -148,7 +125,7 @@ def choose_docker_script(
             else Hint("Use the distribution's own package: --engine-install distro"),
         )
     if downloaded is not None and replaced:
-        raise would_remove("Docker's packages", replaced, distribution, url)
+        raise would_replace(replaced, distribution)
     return downloaded
 
 
@@ -156,16 +133,11 @@ def plain_download(url: str) -> str:
     return f"{url} is not https: whoever can change what it sends is root on the host"
 
 
-def would_remove(package: str, losses: list[Loss], distribution: Distribution, url: str) -> CheckFailed:
-    gone = [loss.name for loss in losses if PACKAGE.fullmatch(loss.name)]
-    by_hand = " && ".join(distribution.remove(name) for name in gone)
-    them = "it" if len(losses) == 1 else "them"
-    other = Hint(f"If nothing on the host needs {them}, remove {them} by hand", by_hand)
-    if package == "Docker's packages" and distribution.package:
-        other = Hint("Install the distribution's package, which keeps the installed ones: --engine-install distro")
-    elif distribution.docker_script and "containerd.io" in gone:
-        other = Hint(f"Install Docker's packages, which keep it: --engine-install docker ({url} must answer from here)")
-    return CheckFailed(f"Installing {package} would {', '.join(map(str, losses))}", other)
+def would_replace(names: Sequence[str], distribution: Distribution) -> CheckFailed:
+    hint = Hint("If nothing on the host needs them, remove them by hand", " && ".join(map(distribution.remove, names)))
+    if distribution.package:
+        hint = Hint("Install the distribution's package, which keeps them: --engine-install distro")
+    return CheckFailed(f"Docker's packages would replace {' and '.join(names)} on the host", hint)
 
 
 def packages_that_came(result: RemoteResult) -> list[str]:
@@ -186,11 +158,6 @@ def unrecorded_packages(facts: Facts, changes: Iterable[Change]) -> list[Change]
         for change in of_kind(changes, PackageInstalled)
         if not change.along and change.package in facts.new_packages
     ]
-
-
-def lock_holders(facts: Facts) -> str:
-    holders = {lock.pid: lock.process for lock in facts.locks}
-    return ", ".join(f"{process or 'a process'} ({pid})" for pid, process in holders.items())
 
 
 def explain_failure(result: RemoteResult, command: str, *, is_script: bool = False) -> MachineError:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import CheckFailed, Hint
-from machinectl.provision import daemon_json, preflight
+from machinectl.provision import daemon_json
 from machinectl.provision.daemon_json import TLS_FLAGS, read_config
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.host_changes import ConfigMerged, DirectoryCreated, FileCreated, LiveRestoreChanged, of_kind
@@ -141,7 +141,6 @@ def set_by_reload(
     lost.
     """
     path, permissions = facts.config_path, permissions or facts.config_mode
-    preflight.check_writable(facts, [path])
     config = daemon_json.parse_config(left, path)
     value = config.get(LIVE_RESTORE)
     final = NewFile(path, permissions, left)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import posixpath
 import shlex
 from typing import TYPE_CHECKING
 
-from machinectl.errors import CheckFailed, Hint
+from machinectl.errors import NO_HINT, CheckFailed, Hint
 from machinectl.provision import preflight
 from machinectl.provision.daemon_json import parse_config, read_config
 from machinectl.provision.facts import docker_unit
-from machinectl.provision.facts.host_facts import DROP_INS, OWN_DIRECTORY
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.quantities import plural
 
@@ -26,11 +24,6 @@ if TYPE_CHECKING:
 RUNNERS = frozenset({"run", "start", "up", "compose", "attach"})
 # Docker commands that fail without the engine.
 BUILDERS = frozenset({"build", "buildx"})
-
-
-AS_ROOT = "On the host, as root"
-# It asks for the key.
-UNLOCK = "docker swarm unlock"
 # KiB and files. The engine and containerd write a few files for each container, and their databases grow by pages.
 ROOM_TO_START = 4 << 10
 FILES_TO_START = 64
@@ -42,65 +35,53 @@ def refuse_harm(facts: Facts, allowed: Allowed) -> None:
     if allowed.force:
         return
     refuse_full_disk(facts, allowed)
-    if not facts.running:
-        return
+    if facts.running and (harm := restart_harm(facts)):
+        cause, hint = harm
+        raise CheckFailed(cause, hint | Hint("then run this again") | allowed.or_force)
+
+
+def restart_harm(facts: Facts) -> tuple[str, Hint] | None:
     if facts.unread:
-        raise CheckFailed(
+        return (
             "docker.service was changed on the host but not read by systemd: the change takes effect with a restart",
-            Hint("On the host, as root", "systemctl daemon-reload") | Hint("then run this again") | allowed.or_force,
+            Hint("On the host, as root", "systemctl daemon-reload"),
         )
     if units := attached_units(facts):
-        raise CheckFailed(
-            f"A restart of the engine ends the docker commands of {' and '.join(units)}, "
-            "and so restarts their containers",
-            Hint("Stop them first, on the host", "systemctl stop", *units) | allowed.or_force,
+        return (
+            f"A restart of the engine ends docker commands, and restarts their containers: {' and '.join(units)}",
+            Hint("Stop them first, on the host", "systemctl stop", *units),
         )
     if any(client.verb in BUILDERS for client in facts.clients):
-        raise CheckFailed(
+        return (
             "An image is being built on the host: a restart of the engine ends that",
-            Hint("Wait until it is done, and run this again") | allowed.or_force,
+            Hint("Wait until it is done"),
         )
     if facts.swarm and facts.once:
-        names = " ".join(facts.once)
-        raise CheckFailed(
-            f"The host is a Swarm node, which has no live-restore: a restart of the engine ends {names} for good, "
-            "because nothing restarts a container without a restart policy",
-            Hint("Give each a policy, on the host", "docker update --restart unless-stopped", *facts.once)
-            | allowed.or_force,
+        return (
+            f"On a Swarm node, a restart of the engine ends {' '.join(facts.once)} for good: no restart policy",
+            Hint("Give each a policy, on the host", "docker update --restart unless-stopped", *facts.once),
         )
     # The default is control-group (systemd.kill(5)); Docker's packages set process.
     kill_mode = (docker_unit.unit_settings(facts.unit, "KillMode") or ["control-group"])[-1]
     if facts.own_shims and facts.unit and kill_mode not in {"process", "none"}:
-        raise CheckFailed(
+        return (
             f"docker.service says KillMode={kill_mode}, and its containerd is its own: a restart ends all containers",
-            Hint("Set KillMode=process in [Service], on the host", "systemctl edit docker.service") | allowed.or_force,
+            Hint("Set KillMode=process in [Service], on the host", "systemctl edit docker.service"),
         )
+    return None
 
 
 def refuse_odd_unit(facts: Facts, allowed: Allowed) -> None:
     """Refuse a restart that systemd refuses, or that does more than restart the engine: who knows what that ends."""
-    if facts.unit and (refusals := docker_unit.refusals(facts.unit)):
-        raise CheckFailed(
-            f"systemd refuses to restart the engine on the host: {refusals[0]}",
-            Hint(AS_ROOT, "; ".join(without_settings(refusals))) | Hint("then run this again"),
-        )
-    if allowed.force:
-        return
-    commands = docker_unit.owners_commands(facts.unit)
-    ours = {facts.config_path, posixpath.dirname(facts.config_path), "/etc/docker", OWN_DIRECTORY, DROP_INS}
-    watchers = [unit for unit in facts.path_units if ours & {*map(posixpath.normpath, unit.paths)}]
-    odd = [
-        *map(str, commands),
-        *(f"{unit.name} starts {unit.starts} when {' or '.join(unit.paths)} changes" for unit in watchers),
-        *(f"systemd has not ended its job for {job.unit} ({job.kind})" for job in facts.jobs),
-    ]
-    ways = without_settings(commands)
-    ways += [f"systemctl stop {shlex.quote(unit.name)}" for unit in watchers]
-    ways += [f"systemctl cancel {job.number}" for job in facts.jobs]
+    refusals = docker_unit.refusals(facts.unit)
+    odd = refusals or ([] if allowed.force else docker_unit.owners_commands(facts.unit))
     if odd:
         raise CheckFailed(
-            f"On this host, a restart of the engine does more than restart it: {'; '.join(odd)}",
-            Hint(AS_ROOT, "; ".join(ways)) | Hint("then run this again") | allowed.or_force,
+            "On this host, systemd refuses to restart the engine, or its restart does more than that: "
+            f"{'; '.join(map(str, odd))}",
+            Hint("On the host, as root", "; ".join(without_settings(odd)))
+            | Hint("then run this again")
+            | (NO_HINT if refusals else allowed.or_force),
         )
 
 
@@ -122,11 +103,12 @@ def refuse_swarm(facts: Facts, allowed: Allowed) -> None:
             "The host's swarm has autolock: a restart of the engine locks the node, and its services stop there",
             Hint("Have the key at hand, on the host", "docker swarm unlock-key")
             | Hint("then allow the restart: --restart-swarm")
-            | Hint("after it, type on the host", UNLOCK),
+            | Hint("after it, type on the host", "docker swarm unlock"),
         )
     if facts.info.get("Swarm") == "locked":
         raise CheckFailed(
-            "The host's swarm is locked", Hint("Unlock it, on the host", UNLOCK) | Hint("then run this again")
+            "The host's swarm is locked",
+            Hint("Unlock it, on the host", "docker swarm unlock") | Hint("then run this again"),
         )
     raise CheckFailed(
         "The host is a Swarm node: a restart of its engine stops the tasks on it",

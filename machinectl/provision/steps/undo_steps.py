@@ -23,7 +23,6 @@ from machinectl.provision.decision import (
     failure,
     job_not_started,
     not_applied,
-    remarks,
     tail,
 )
 from machinectl.provision.facts import docker_unit
@@ -87,7 +86,6 @@ def check_undoable(facts: Facts, changes: Sequence[Change], allowed: Allowed) ->
     """Raise CheckFailed if undo is impossible, or stops or hides containers."""
     preflight.check_root(facts, NO_TARGET)
     preflight.check_files(facts, NO_TARGET)
-    preflight.check_writable(facts, [file.path for file in files_made(facts, changes)])
     restarted = restarts(facts, changes)
     # Only live-restore may be left of our configuration.
     ends_containers = restarted or (live_restore.is_on(facts) and original_live_restore(facts, changes) is not True)
@@ -163,47 +161,27 @@ def remove_config(facts: Facts, changes: Sequence[Change]) -> Decision | None:
             directories=deepest_first(changes),
         ),
         with_files(facts, files),
-        partial(not_taken_out, facts, changes),
+        partial(not_taken_out, facts),
         held_original(facts, changes) if last != original else (),
-        warnings=(
-            *(
-                restart_risks.warnings(
-                    facts, with_changes(NO_TARGET, changes), daemon_json.parse_config(last, facts.config_path)
-                )
-                if facts.running
-                else ()
-            ),
-            *live_restore_lost(facts, changes),
-        ),
+        warnings=restart_risks.warnings(
+            facts, with_changes(NO_TARGET, changes), daemon_json.parse_config(last, facts.config_path)
+        )
+        if facts.running
+        else (),
         undone=(*undone_by(files, changes), *(of_kind(changes, ConfigMerged) if last == original else ())),
-        remark=partial(still_refused, facts, changes),
     )
 
 
-def not_taken_out(facts: Facts, changes: Sequence[Change], result: RemoteResult) -> MachineError:
+def not_taken_out(facts: Facts, result: RemoteResult) -> MachineError:
+    """Explain why the original daemon.json cannot come back: dockerd refuses it, or works with ours only."""
     if result.status not in {3, 7, 8}:
         return not_applied(result, facts.init)
     path = facts.config_path
-    hint = Hint(
-        f"Remove the option that it names from {path} on the host, and try again; the file then keeps that change"
-    )
-    if of_kind(changes, ServiceStarted):
-        hint |= Hint("or stop its containers there", "docker stop $(docker ps -q)")
-        hint |= Hint("rm --purge then stops the engine, as before")
-    again = "nothing was restarted" if result.status == 7 else "it runs again"  # noqa: PLR2004 - apply.sh
-    fails = "cannot create a container" if result.status == 8 else "does not start"  # noqa: PLR2004 - apply.sh
     return EngineDown(
-        f"dockerd {fails} with the original {path}. machinectl's configuration was restored; {again}:\n{tail(result)}",
-        hint,
+        f"The engine does not work with the original {path}: machinectl's configuration was restored\n{tail(result)}",
+        Hint(f"Remove the option that it names from {path} on the host, and try again; the file then keeps that change")
+        | Hint("or stop its containers there, so that an engine that did not run before is stopped as well"),
     )
-
-
-def still_refused(facts: Facts, changes: Sequence[Change], result: RemoteResult) -> str:
-    """Return a warning if dockerd does not work with the original configuration."""
-    if facts.running or not result.stdout.strip():
-        return remarks(result)
-    before = "; the engine did not run before either" if of_kind(changes, ServiceStarted) else ""
-    return f"{facts.config_path} is restored, and dockerd refuses it{before}:\n{tail(result)}"
 
 
 def reset_live_restore(facts: Facts, changes: Sequence[Change]) -> Decision | None:
@@ -243,15 +221,6 @@ def restore_config(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     )
 
 
-def live_restore_lost(facts: Facts, changes: Sequence[Change]) -> tuple[str, ...]:
-    """Return a warning if live-restore stays off on a Swarm node."""
-    change = merged_into(facts, changes)
-    before = daemon_json.parse_config(change.bytes_before, facts.config_path) if change else {}
-    if not (facts.swarm and before.get(LIVE_RESTORE) is True):
-        return ()
-    return (f"live-restore, which was on in {facts.config_path} before, stays off: the host is a Swarm node",)
-
-
 def restarts(facts: Facts, changes: Sequence[Change]) -> bool:
     """Return whether the engine uses more of our configuration than live-restore."""
     # clients.pem counts by the key that names it: with SSH only, the engine does not read it.
@@ -274,8 +243,7 @@ def outcome_for_containers(facts: Facts) -> str:
         return ""
     if facts.swarm:
         return f"; {container_count(facts)} stopped, as on every Swarm node"
-    units = " and ".join(restart_risks.attached_units(facts))
-    return f", keeping {plural(known, 'container')} running{units and f', but for those of {units}'}"
+    return f", keeping {plural(known, 'container')} running"
 
 
 def files_made(facts: Facts, changes: Sequence[Change]) -> list[NewFile]:
@@ -446,13 +414,11 @@ def not_removed(result: RemoteResult) -> MachineError:
 def remaining_packages(result: RemoteResult, installed: Sequence[PackageInstalled], unneeded: str) -> str:
     said = re.search(r"^stays: (.*)$", result.stdout.decode(errors="replace"), re.MULTILINE)
     stays = [f"the packages {said[1].strip()}, which came with the engine"] if said else []
-    stays += [
-        f"packages that came with {change.package} and are not on record" for change in installed if not change.along
-    ]
+    # An installation whose end no computer saw.
+    stays += [f"what came with {change.package}" for change in installed if not change.along]
     if any(change.package == "docker-ce" for change in installed):
         stays.append("Docker's package repository")
-    is_listed = all(change.along for change in installed)
-    see = "" if is_listed or not unneeded else f"\nSee on the host what nothing needs: {unneeded}"
+    see = f"\nSee on the host what nothing needs: {unneeded}" if unneeded else ""
     return f"These stay on the host: {'; '.join(stays)}{see}" if stays else ""
 
 
