@@ -256,7 +256,6 @@ class PackageManager:
             "locks": " ".join(self.family.locks),
             "lock_files": " ".join(self.family.lock_files),
             "deadline": str(installation.LOCK_DEADLINE),
-            "simulate": "",
         }
         proxies = "".join(f"{name}={value}\n" for name, value in self.proxies.items())
         return Job("install.sh", variables, {"environment": proxies.encode()}, timeout=installation.INSTALL_TIMEOUT)

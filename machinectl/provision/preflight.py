@@ -144,7 +144,7 @@ def check_second_engine(facts: Facts, target: Target) -> None:
 
 def check_files(facts: Facts, _: Target) -> None:
     """Refuse a host where root cannot write; what is wrong with a single file, apply.sh says."""
-    if paths := sorted(facts.unwritable & {"/etc"} if facts.dockerd else facts.unwritable):
+    if paths := sorted(facts.unwritable & {"/etc", "/etc/docker"} if facts.dockerd else facts.unwritable):
         path = paths[0]
         raise CheckFailed(
             f"Not even root can write {path} on the host, at least not over SSH: it is read-only or immutable",

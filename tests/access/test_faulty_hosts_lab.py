@@ -93,15 +93,15 @@ def test_files_that_nobody_can_write_are_named_and_nobody_is_half_ended(
         immutable(host, path, on=True)
         for words in (("end", "-y", "env", "orion"), ("issue", "-y", "github", "orion", "--out", tmp_path / "github")):
             said = cli.refused("access", *words)
-            assert f"{path} on the host is immutable" in said
-            assert f"chattr -i {path}" in said
+            assert path in said
+            assert "lsattr" in said
         assert host.output(state) == before
         listed = cli.ok("access", "ls").stdout
         assert "not ended yet" in listed
         assert "github" not in listed
         immutable(host, path, on=False)
     host.readonly_etc()
-    assert f"{FILES}/clients.pem on the host is read-only" in cli.refused("access", "end", "-y", "env", "orion")
+    assert "root can write /etc on the host" in cli.refused("access", "end", "-y", "env", "orion")
     host.writable_etc()
     assert host.output(state) == before
 

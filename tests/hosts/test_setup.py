@@ -169,18 +169,6 @@ def test_what_runs_on_a_node_is_looked_at_again_when_it_is_its_turn(
     assert host.jobs == []
 
 
-def test_an_installation_that_would_remove_a_package_is_refused_before_it_is_on_record(
-    store: Store, machine: Machine
-) -> None:
-    before = store.read("orion").dump()
-    host = RecordedHost("bare", said=("Remv containerd.io [1.7.27-1]",))
-    with pytest.raises(CheckFailed, match=r"would remove containerd\.io 1\.7\.27-1"):
-        Setup(world=answering(State.RUNNING)).carry_out(DryRun(store, machine, Quiet(), host))
-    with pytest.raises(CheckFailed, match=r"would remove containerd\.io 1\.7\.27-1"):
-        carried_out(store, host)
-    assert store.read("orion").dump() == before
-
-
 def test_an_engine_in_use_is_left_alone_until_its_turn(store: Store) -> None:
     before, host = store.read("orion").dump(), RecordedHost("docker-with-a-container")
     setup = Setup(Allowed(in_use=False), world=answering(State.RUNNING))
@@ -235,7 +223,7 @@ def test_an_engine_that_docker_does_not_reach_over_ssh_is_found_before_its_liste
         before = held.machine.dump()
         url = "ssh://ops@192.168.0.29"
         for run in (DryRun(store, machine, Quiet(), host, url), RealRun(held, Quiet(), host, url)):
-            with pytest.raises(CheckFailed, match="there is no docker command on the host"):
+            with pytest.raises(CheckFailed, match="sh: docker: not found"):
                 Setup(world=answering(State.RUNNING)).carry_out(run)
     assert (store.read("orion").dump(), host.jobs) == (before, [])
 

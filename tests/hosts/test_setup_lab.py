@@ -619,26 +619,18 @@ chmod 755 postinst; dpkg-deb -b /tmp/foo /tmp/foo.deb; dpkg -i /tmp/foo.deb
 """
 
 
-def test_an_installation_that_cannot_work_is_refused_before_anything_is_changed(
+def test_an_installation_that_cannot_work_says_why_in_the_package_managers_words(
     fresh_host: FreshHost, store: Store
 ) -> None:
     bench = Bench(fresh_host(), store)
-    bench.host.run(f"{FOO}touch /etc/group.lock")
-    with pytest.raises(CheckFailed, match=r"/etc/group\.lock") as raised:
+    bench.host.run(f"{FOO}echo 'deb nowhere' >/etc/apt/sources.list.d/x.list")
+    with pytest.raises(MachineError, match="The list of sources could not be read"):
         bench.provision()
-    bench.host.run(typed(raised.value.hint))
-    bench.host.run("echo 'deb nowhere' >/etc/apt/sources.list.d/x.list")
-    for dry_run in (True, False):
-        with pytest.raises(MachineError, match="The list of sources could not be read") as unread:
-            bench.provision(dry_run=dry_run)
-        assert ": apt-get -s -y install docker.io; then" in unread.value.hint
     bench.host.run("rm /etc/apt/sources.list.d/x.list")
-    assert bench.store.read("orion").changes == ()
-    with pytest.raises(MachineError, match=r"Foo needs its licence\n.*dpkg: error processing package foo"):
-        bench.provision()
-    bench.host.run("dpkg --force-depends --purge docker.io")
-    with pytest.raises(CheckFailed, match=r"has not finished .*: foo$"):
-        bench.provision()
+    for _ in range(2):
+        with pytest.raises(MachineError, match=r"Foo needs its licence\n.*dpkg: error processing package foo"):
+            bench.provision()
+        bench.host.run("dpkg --force-depends --purge docker.io")
     bench.host.run("dpkg --purge foo")
     bench.provision()
     assert bench.is_up
@@ -646,26 +638,19 @@ def test_an_installation_that_cannot_work_is_refused_before_anything_is_changed(
     assert bench.host.output("ls /run | grep machinectl; true") == ""
 
 
-def typed(hint: str) -> str:
-    """Return the command of a hint that says where to type it, and to run the same command then."""
-    return hint.partition(": ")[2].partition("; then run this again")[0]
-
-
-def test_what_a_session_cannot_write_and_an_engine_of_somebody_elses_are_refused_with_what_helps(
+def test_what_a_session_cannot_write_and_an_engine_of_somebody_elses_are_refused(
     fresh_host: FreshHost, store: Store
 ) -> None:
     bench = Bench(fresh_host("docker"), store)
     bench.host.run("mkdir -p /etc/systemd/system/ssh.service.d; systemctl disable -q --now docker docker.socket")
     bench.host.run("printf '[Service]\\nProtectSystem=full\\n' >/etc/systemd/system/ssh.service.d/x.conf")
-    bench.host.run("systemctl daemon-reload; systemctl restart ssh; mkfifo /etc/docker/daemon.json")
-    for why in (r"read-only for SSH sessions, by .* of ssh\.service", "is not a regular file"):
-        with pytest.raises(CheckFailed, match=why) as raised:
-            bench.provision()
-        with bench.root() as root:
-            root.run(typed(raised.value.hint))
+    bench.host.run("systemctl daemon-reload; systemctl restart ssh")
+    with pytest.raises(CheckFailed, match="root can write /etc on the host, at least not over SSH"):
+        bench.provision()
+    bench.host.run("rm -r /etc/systemd/system/ssh.service.d; systemctl daemon-reload; systemctl restart ssh")
     bench.host.run("systemd-run -q --unit=keeper sh -c 'dockerd -H unix:///run/x.sock & wait'")
     bench.host.run("until docker -H unix:///run/x.sock version >/dev/null 2>&1; do sleep 0.1; done")
-    with pytest.raises(CheckFailed, match=r"A dockerd .* that sh started \(keeper\.service, process \d+\)") as raised:
+    with pytest.raises(CheckFailed, match=r"docker.service did not start \(keeper\.service, process \d+\)") as raised:
         bench.provision()
     assert f"create -d none --url ssh://<USER>@{bench.host.ip}" in raised.value.hint
     bench.host.run("systemctl stop keeper")
