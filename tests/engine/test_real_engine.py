@@ -75,7 +75,7 @@ class TestARealEngine:
     def test_refuses_a_client_from_another_ca(self, dockerd: Dockerd, tmp_path: Path) -> None:
         stranger = certs.issue_client(certs.new_ca("another CA"), "test")
         directory = dockerd.client(tmp_path / "client", stranger)
-        words = [f"refuses the client certificate in {directory}: it is from another CA", "certs import orionbox <DIR>"]
+        words = [f"refuses the client certificate in {directory}: unknown ca", "certs import orionbox <DIR>"]
         found(engine.probe(endpoint(dockerd, directory), PLENTY), State.ERROR, *words)
 
     def test_refuses_a_client_whose_access_was_ended_and_that_is_said(self, dockerd: Dockerd, tmp_path: Path) -> None:
@@ -98,10 +98,10 @@ class TestARealEngine:
     def test_refuses_a_client_whose_certificate_has_expired(self, dockerd: Dockerd, tmp_path: Path) -> None:
         expired = certs.issue_client(dockerd.ca, "test", now=LONG_AGO)
         directory = dockerd.client(tmp_path / "client", expired)
-        words = [f"refuses the client certificate in {directory}: it has expired", "certs import orionbox <DIR>"]
+        words = [f"refuses the client certificate in {directory}: certificate expired", "certs import orionbox <DIR>"]
         found(engine.probe(endpoint(dockerd, directory), PLENTY), State.ERROR, *words)
         given = replace(endpoint(dockerd, directory), renewal=Hint("Ask ann@desk", "machinectl access renew orionbox"))
-        words = ["it has expired", given.renewal]
+        words = ["certificate expired", given.renewal]
         found(engine.probe(given, PLENTY), State.ERROR, *words)
 
     def test_refuses_a_client_without_a_certificate(self, dockerd: Dockerd, tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ class TestARealEngine:
 
     def test_is_refused_where_its_certificate_is_for_another_name(self, dockerd: Dockerd) -> None:
         elsewhere = replace(endpoint(dockerd), url=f"tcp://127.0.0.2:{dockerd.port}")
-        words = ["is not for 127.0.0.2, but for orion.local, localhost, 127.0.0.1", "certs create"]
+        words = ["is not for 127.0.0.2, but for other names", "certs create"]
         found(engine.probe(elsewhere, PLENTY), State.ERROR, *words)
 
     def test_is_refused_where_its_ca_is_not_the_machines(self, dockerd: Dockerd, tmp_path: Path) -> None:

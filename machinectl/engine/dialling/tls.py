@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import os
 import ssl
-import time
-from contextlib import nullcontext
-from math import isinf
 from select import POLLIN, POLLOUT, poll
-from threading import Event
 
-from machinectl.engine.dialling.deadline_cutoff import WATCH
 from machinectl.engine.dialling.deadline_socket import Wire
 from machinectl.engine.dialling.sockets import connect_tcp
-from machinectl.engine.endpoint import GRACE, EngineError, NeedsCertificates, UnclearServer
+from machinectl.engine.endpoint import EngineError, NeedsCertificates, UnclearServer
 from machinectl.errors import NO_HINT, Hint, put_certificates_in
 from machinectl.files.atomic import read_file
 from machinectl.name_resolution import encoded
@@ -23,7 +18,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
     from datetime import datetime
-    from typing import Any
 
     from machinectl.engine.endpoint import Deadline, Endpoint
     from machinectl.url import EngineURL
@@ -36,6 +30,7 @@ OTHER_NAMES = {62, 64}
 # No issuer, wrong signature, self-signed, issuer with another key.
 OTHER_CA = {2, 7, 18, 19, 20, 21, 30}
 CLOSED_IN_HANDSHAKE: tuple[type[OSError], ...] = (*Wire.closed, ssl.SSLEOFError)
+COMPARE_CLOCKS = Hint("Compare the clocks here and there", "date -u")
 
 
 class ClocksDiffer(EngineError):
@@ -68,12 +63,10 @@ def closed_after_handshake(endpoint: Endpoint) -> EngineError:
 
 
 def connect_tls(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> TLSWire:
-    context = client_context(endpoint)
     try:
-        return handshake(context, endpoint, url, deadline)
+        return handshake(client_context(endpoint), endpoint, url, deadline)
     except ssl.SSLCertVerificationError as exc:
-        names = names_shown(context, endpoint, url, deadline) if exc.verify_code in OTHER_NAMES else []
-        raise untrusted(endpoint, url.host, exc, names) from exc
+        raise untrusted(endpoint, url.host, exc) from exc
     except ssl.SSLError as exc:
         raise tls_error(endpoint, exc) from exc
 
@@ -94,23 +87,19 @@ def secured_by(
     except BaseException:
         sock.close()
         raise
-    wire = TLSWire(secured, endpoint, deadline)
-    left, late = deadline.left(time.monotonic()), Event()
     try:
-        # A server that sends without end keeps OpenSSL reading.
-        with nullcontext() if isinf(left) else WATCH.cutting(secured, left + GRACE, late):
-            shake_hands(secured, deadline)
+        shake_hands(secured, deadline)
     except BaseException as exc:
         is_engine = has_verified(secured)
-        wire.close()
-        if isinstance(exc, TimeoutError) or late.is_set():
+        secured.close()
+        if isinstance(exc, TimeoutError):
             raise silent_in_handshake(endpoint, deadline) from exc
         if isinstance(exc, CLOSED_IN_HANDSHAKE):
             raise closed_in_handshake(endpoint) from exc
         if isinstance(exc, ssl.SSLError) and is_engine:
             raise refused_by_engine(endpoint, exc) from exc
         raise
-    return wire
+    return TLSWire(secured, endpoint, deadline)
 
 
 def shake_hands(secured: ssl.SSLSocket, deadline: Deadline) -> None:
@@ -205,20 +194,6 @@ def read_pem(endpoint: Endpoint, file: str) -> str:
     return text
 
 
-def names_shown(context: ssl.SSLContext, endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> list[str]:
-    """Return the server certificate's names, which Python hides on a mismatch.
-
-    Reconnects without the name check; sends nothing.
-    """
-    context.check_hostname = False
-    try:
-        with handshake(context, endpoint, url, deadline) as wire:
-            shown: dict[str, Any] = wire.sock.getpeercert() or {}
-    except (OSError, EngineError):
-        return []
-    return [value for kind, value in shown.get("subjectAltName", ()) if kind in {"DNS", "IP Address"}]
-
-
 def shown_certificate(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> bytes:
     """Return a server's unverified certificate as DER, or b"". Raises OSError.
 
@@ -235,8 +210,8 @@ def strangers_context() -> ssl.SSLContext:
     return context
 
 
-def untrusted(endpoint: Endpoint, host: str, exc: ssl.SSLCertVerificationError, names: list[str]) -> EngineError:
-    error = certificate_error(endpoint, host, exc, names)
+def untrusted(endpoint: Endpoint, host: str, exc: ssl.SSLCertVerificationError) -> EngineError:
+    error = certificate_error(endpoint, host, exc)
     error.verified = is_signed(endpoint, exc)
     return error
 
@@ -250,25 +225,20 @@ def is_signed(endpoint: Endpoint, exc: ssl.SSLCertVerificationError) -> bool:
     return exc.verify_code in {EXPIRED, NOT_YET_VALID} and all(is_now(*valid) for valid in validities_of(endpoint, CA))
 
 
-def certificate_error(
-    endpoint: Endpoint, host: str, exc: ssl.SSLCertVerificationError, names: list[str]
-) -> EngineError:
+def certificate_error(endpoint: Endpoint, host: str, exc: ssl.SSLCertVerificationError) -> EngineError:
     peer = endpoint.peer
     # Provisioning also makes certificates.
     makes = f"provision {endpoint.name}" if endpoint.takeover else f"certs create --out <DIR> --san {host}"
     renew = Hint("Make a new one for it", f"machinectl {makes}")
     if exc.verify_code in OTHER_NAMES:
-        shown = f"for {', '.join(names)}" if names else "for other names"
         use = Hint("or use a name that it has", "machinectl set --url <URL>", endpoint.name)
-        return EngineError(f"The certificate of {peer} is not for {host}, but {shown}", renew | use)
+        return EngineError(f"The certificate of {peer} is not for {host}, but for other names", renew | use)
     if exc.verify_code == EXPIRED:
         by = f"renew --due {endpoint.name}" if endpoint.takeover else makes
         renew = Hint("If the clock here is right, make a new one", f"machinectl {by}")
         return EngineError(f"The certificate of {peer}, or its CA's, has expired", renew)
     if exc.verify_code == NOT_YET_VALID:
-        return EngineError(
-            f"The certificate of {peer} is not valid yet", Hint("Compare the clocks here and there", "date -u")
-        )
+        return EngineError(f"The certificate of {peer} is not valid yet", COMPARE_CLOCKS)
     if exc.verify_code in OTHER_CA and endpoint.given_by:
         return moved_or_ended(endpoint)
     if exc.verify_code in OTHER_CA:
@@ -300,34 +270,26 @@ def refusal(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError | None:
         return ClocksDiffer(
             f"{peer} refuses the client certificate in {directory}: by the clock there, it is not valid "
             f"(from {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC)",
-            Hint("Compare the clocks here and there", "date -u"),
+            COMPARE_CLOCKS,
         )
     if not any(alert in reason for alert in REFUSALS):
         return None
-    words = {UNKNOWN_CA: "it is from another CA", CERTIFICATE_EXPIRED: "it has expired"}
-    why = next((each for alert, each in words.items() if alert in reason), library_words(exc))
     return NeedsCertificates(
-        f"{peer} refuses the client certificate in {directory}: {why}",
+        f"{peer} refuses the client certificate in {directory}: {library_words(exc)}",
         import_hint(endpoint, "Use one that the engine's CA issued"),
     )
 
 
 def tls_error(endpoint: Endpoint, exc: ssl.SSLError) -> EngineError:
     """Return the error for an alert of a server that may be another, or for a non-TLS answer."""
-    peer, reason = endpoint.peer, exc.reason or ""
-    if any(alert in reason for alert in REFUSALS):
+    if any(mark in (exc.reason or "") for mark in NOT_TLS):
         return EngineError(
-            f"{peer} ends the TLS handshake without the engine's certificate",
-            Hint("Check that an engine is at that address", "machinectl url", endpoint.name),
-        )
-    if any(mark in reason for mark in NOT_TLS):
-        return EngineError(
-            f"{peer} answers, but not in TLS",
+            f"{endpoint.peer} answers, but not in TLS",
             Hint("If a plain engine is meant to be there", "machinectl set --no-tls", endpoint.name),
         )
     return EngineError(
-        f"TLS with {peer} failed: {library_words(exc)}",
-        Hint("Look at the engine's journal on its host", "journalctl -u docker"),
+        f"TLS with {endpoint.peer} failed: {library_words(exc)}",
+        Hint("Check that an engine is at that address", "machinectl url", endpoint.name),
     )
 
 

@@ -73,7 +73,7 @@ async def secured(
     except tls.CLOSED_IN_HANDSHAKE as exc:
         raise tls.closed_in_handshake(endpoint) from exc
     except ssl.SSLCertVerificationError as exc:
-        raise tls.untrusted(endpoint, url.host, exc, []) from exc
+        raise tls.untrusted(endpoint, url.host, exc) from exc
     except ssl.SSLError as exc:
         error = tls.refused_by_engine if stream.has_verified else tls.tls_error
         raise error(endpoint, exc) from exc

@@ -319,12 +319,16 @@ while read -r mode path; do
 done <$there/manifest
 
 [ "$init:$action" != systemd:restart ] || running=$(dependents)
-# In parallel: dockerd's check takes half as long as systemd's daemon-reload.
+# In parallel: dockerd's check, and a container, take half as long as systemd's daemon-reload.
 sh -c "${validate:-:}" >validated 2>&1 &
+checked=$!
 # If the engine cannot create containers already, the new files are not the reason.
-[ "$action" != restart ] || ! active || no_container=$(can_make_containers)
+{ [ "$action" != restart ] || ! active || can_make_containers; } >no_container &
+tried=$!
 { [ "$action" != restart ] && ! grep -q '\.conf$' manifest; } || reread
-if ! wait $! && ! grep -q 'unknown flag: --validate' validated; then
+wait $tried
+no_container=$(cat no_container)
+if ! wait $checked && ! grep -q 'unknown flag: --validate' validated; then
     cat validated
     # An engine that is not restarted does not read the files.
     [ "$action" = none ] || take_back validate
