@@ -458,7 +458,9 @@ class TestAClientCertificate:
 
     def test_that_has_expired_is_refused_by_the_engine(self, made: Certificates, server: int) -> None:
         directory = made.machine("expired", certs.issue_client(made.ca, "client", now=LONG_AGO))
-        found(engine.probe(over_tls(server, directory), PLENTY), State.ERROR, "refuses the client", "certificate expired")
+        found(
+            engine.probe(over_tls(server, directory), PLENTY), State.ERROR, "refuses the client", "certificate expired"
+        )
 
     def test_that_is_valid_by_the_clock_here_is_refused_because_of_a_clock(self, made: Certificates) -> None:
         refused = ssl.SSLError()

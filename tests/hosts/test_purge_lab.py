@@ -276,6 +276,6 @@ def test_what_came_along_and_is_not_on_record_is_said_to_stay(fresh_host: FreshH
     bench.purge(purge_engine=True)
     assert "containerd" in packages(bench.host)
     assert (
-        "These stay on the host: packages that came with docker.io and are not on record\n"
+        "These stay on the host: what came with docker.io and is not on record\n"
         "See on the host what nothing needs: apt-get autoremove --purge"
     ) in bench.log.notes

@@ -110,8 +110,7 @@ class Dnf(Distribution):
     dnf: ClassVar[str] = f"{program} -y"
     refresh = f"{dnf} makecache"
     pinned = "{}-{}*"
-    # Replace no other package: a conflict is an error then.
-    installing = f"{dnf} --setopt=obsoletes=False install PACKAGE"
+    installing = f"{dnf} install PACKAGE"
     removing = f"{dnf} remove PACKAGE"
     unneeded = "dnf autoremove"
     removing_all = f"{dnf} --setopt=clean_requirements_on_remove=True remove PACKAGE"

@@ -7,6 +7,7 @@ import re
 import threading
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from machinectl.errors import CheckFailed, Hint, MachineError
@@ -185,6 +186,8 @@ def complaints(said: str) -> str:
     last = next((number for number, line in enumerate(lines) if line.startswith("dpkg: error")), 0)
     begin = max((number for number, line in enumerate(lines[:last]) if line.startswith(STEPS)), default=last)
     found = lines[max(begin, last - 5) : last + 2] if last else []
+    # What apt or pacman would remove.
+    found += [" ".join(pair) for pair in pairwise(lines) if "REMOVED:" in pair[0] or "are in conflict" in pair[0]]
     return "\n".join(dict.fromkeys([*found, *[line for line in lines if line.startswith(marks)][-8:]]))
 
 

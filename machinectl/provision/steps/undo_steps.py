@@ -180,7 +180,7 @@ def not_taken_out(facts: Facts, result: RemoteResult) -> MachineError:
     return EngineDown(
         f"The engine does not work with the original {path}: machinectl's configuration was restored\n{tail(result)}",
         Hint(f"Remove the option that it names from {path} on the host, and try again; the file then keeps that change")
-        | Hint("or stop its containers there, so that an engine that did not run before is stopped as well"),
+        | Hint("or if the engine did not run before, stop its containers there", "docker stop $(docker ps -q)"),
     )
 
 
@@ -415,10 +415,11 @@ def remaining_packages(result: RemoteResult, installed: Sequence[PackageInstalle
     said = re.search(r"^stays: (.*)$", result.stdout.decode(errors="replace"), re.MULTILINE)
     stays = [f"the packages {said[1].strip()}, which came with the engine"] if said else []
     # An installation whose end no computer saw.
-    stays += [f"what came with {change.package}" for change in installed if not change.along]
+    unseen = [change.package for change in installed if not change.along]
+    stays += [f"what came with {package} and is not on record" for package in unseen]
     if any(change.package == "docker-ce" for change in installed):
         stays.append("Docker's package repository")
-    see = f"\nSee on the host what nothing needs: {unneeded}" if unneeded else ""
+    see = f"\nSee on the host what nothing needs: {unneeded}" if unneeded and unseen else ""
     return f"These stay on the host: {'; '.join(stays)}{see}" if stays else ""
 
 
