@@ -9,8 +9,8 @@ from machinectl.check import BROKEN, OK, UNKNOWN, Check, broken, failed, first_c
 from machinectl.errors import BY_SERVICE, NO_HINT, SET_CLOCK, CheckFailed, Hint
 from machinectl.files.atomic import quote_word
 from machinectl.provision import daemon_json, preflight
-from machinectl.provision.facts.host_facts import OWN_DIRECTORY
 from machinectl.provision.steps import docker_group, docker_socket, engine_config
+from machinectl.provision.target import Target
 from machinectl.quantities import memory_size, plural
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from machinectl.provision.facts.health import FileSystem, Health, Memory
     from machinectl.provision.facts.host_facts import Facts
-    from machinectl.provision.target import Target
 
 CLOCK, SERVICE, LIVE, CONTAINERS = "Clock", "Service", "Live-restore", "Containers"
 DISK, FILES, MEMORY, RESTART = "Disk", "Files", "Memory", "Pending restart"

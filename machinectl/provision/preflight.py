@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 ROOM_TO_INSTALL = (400 << 10, 1000)
 # Certificates, drop-in and daemon.json with their backups, twice during installation.
 ROOM_TO_CONFIGURE = (512, 32)
+# Only an installation writes there.
+TO_INSTALL = {"/usr/bin", "/var/lib", "/etc/systemd/system"}
 # Less is normal drift.
 NOTICEABLE = timedelta(minutes=5)
 
@@ -144,7 +146,7 @@ def check_second_engine(facts: Facts, target: Target) -> None:
 
 def check_files(facts: Facts, _: Target) -> None:
     """Refuse a host where root cannot write; what is wrong with a single file, apply.sh says."""
-    if paths := sorted(facts.unwritable & {"/etc", "/etc/docker"} if facts.dockerd else facts.unwritable):
+    if paths := sorted(facts.unwritable - (TO_INSTALL if facts.dockerd else set())):
         path = paths[0]
         raise CheckFailed(
             f"Not even root can write {path} on the host, at least not over SSH: it is read-only or immutable",

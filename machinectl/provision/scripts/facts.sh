@@ -289,8 +289,8 @@ fi
 say config "$config"
 [ -e "$config.before-machinectl" ] && say backup "$config.before-machinectl"
 # What not even root can write: a read-only file system, or chattr +i.
-for path in /etc /etc/docker /etc/systemd/system /usr/bin /var/lib; do
-    [ ! -e $path ] || [ -w $path ] || say unwritable $path
+for path in /etc /etc/docker /etc/docker/machinectl "$config" /etc/systemd/system /usr/bin /var/lib; do
+    [ ! -e "$path" ] || [ -w "$path" ] || say unwritable "$path"
 done
 read -r revision </etc/docker/machinectl/revision && say revision "$revision"
 read -r phase </etc/docker/machinectl/transaction/phase && say transaction "$phase"
