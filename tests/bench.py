@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from machinectl.cli.go.tabwriter import aligned_table
-from machinectl.commands.certs.create import certs_create
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
+from machinectl.verbs.certs import create_certificates
 from machinectl.verbs.shared_flags import TIMEOUT
 from tests import (
     bench_apply,
@@ -80,7 +80,7 @@ def main(names: Sequence[str]) -> None:
 def light(work: Path) -> Iterator[Sequence[str]]:
     """What asks no host, against a Python that does nothing, run in turn so that the machine's moods hit both."""
     one, thousand = Store(str(work / "one")), Store(str(work / "thousand"))
-    certs_create(str(work / "shown"), ["192.168.0.29"])
+    create_certificates(str(work / "shown"), ["192.168.0.29"])
     files = {name: (work / "shown" / name).read_bytes() for name in ("ca.pem", "cert.pem", "key.pem")}
     add(one, "orionbox", "tcp://192.168.0.29:2376", files)
     for number in range(1000):
@@ -126,7 +126,7 @@ def creating(work: Path) -> Iterator[Sequence[str]]:
 
 
 def many_answering(work: Path) -> Iterator[Sequence[str]]:
-    certs_create(str(work / "certs"), ["127.0.0.1"])
+    create_certificates(str(work / "certs"), ["127.0.0.1"])
     store = Store(str(work / "answering"))
     files = {name: (work / "certs" / name).read_bytes() for name in ("ca.pem", "cert.pem", "key.pem")}
     with engines(work / "certs") as port:

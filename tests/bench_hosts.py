@@ -12,13 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from machinectl.commands.certs.create import certs_create
 from machinectl.hosts.identity import Identity
 from machinectl.provision.facts import host_facts
 from machinectl.provision.scripts import resource
 from machinectl.provision.steps.engine_config import configure
 from machinectl.provision.target import Target
 from machinectl.url import TLS_PORT
+from machinectl.verbs.certs import create_certificates
 from tests.lab.lan import Lab
 from tests.lab.place import KEY
 from tests.support.measure import MACHINECTL, Cost, measured, median, row
@@ -110,7 +110,7 @@ def create(host: Host, directory: Path, options: Sequence[str] = ()) -> Sequence
 
 def same_work(host: Host, directory: Path) -> Sequence[str]:
     """What `create` runs on the host, all of it in one session."""
-    certs_create(str(directory), [host.ip])
+    create_certificates(str(directory), [host.ip])
     look = host_facts.facts_command(TLS_PORT)
     target = Target(host.ip, certificates=Identity.read(str(directory)).on_host)
     decision = configure(host_facts.parse_facts(host.run(look).stdout.encode()), target)

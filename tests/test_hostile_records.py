@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.commands.active import active
-from machinectl.commands.certs.ls import certs_ls
 from machinectl.commands.config import config
 from machinectl.commands.context import context_sync
 from machinectl.commands.env import env
@@ -36,6 +35,7 @@ from machinectl.machines.record import BrokenRecord, Machine
 from machinectl.machines.store import Store
 from machinectl.machines.store.store_directory import check_own, make_directory, sweep
 from machinectl.ssh.openssh.ssh_options import openssh_command
+from machinectl.verbs.certs import list_certificates
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
 from tests.support.real import need
@@ -124,7 +124,7 @@ READING: list[Callable[[Store], object]] = [
     lambda store: [json.dumps(row.fields()) for row in machine_rows(store, {})],
     lambda store: json.dumps(inspect_fields(store.read("orion"), store.directory("orion"))),
     lambda store: json.dumps(config_json(store.read("orion"), store.directory("orion"))),
-    lambda store: [row.cells() for row in certs_ls(store)],
+    lambda store: [row.cells() for row in list_certificates(store)],
     lambda store: endpoint_of(store.read("orion")),
     lambda store: endpoints_of(store.read("orion")),
     lambda store: ssh_command(store.read("orion")),

@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl import certs
-from machinectl.commands.certs.create import certs_create
-from machinectl.commands.certs.issue import certs_issue
 from machinectl.errors import MachineError
 from machinectl.exports.age import is_age_file
 from machinectl.files.atomic import StoreError
@@ -26,13 +24,14 @@ from machinectl.hosts.signing import renewed_identity
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
+from machinectl.verbs.certs import create_certificates, issue_client
 from tests import (
-    test_certs_docker,
     test_host_changes,
     test_hostile_records,
     test_strange_files,
 )
 from tests.access import test_access_lab, test_pasted_text, test_requesting, test_two_homes, test_wire_format
+from tests.certs import test_certs_docker
 from tests.cli import test_use
 from tests.commands import (
     test_addresses,
@@ -260,7 +259,7 @@ def test_what_opens_one_machine_opens_no_other(tmp_path: Path) -> None:
     with pytest.raises(MachineError, match="is not signed by"):
         certs.client_bundle(other.ca, one.client, one.client_key)
     for name in ("one", "other"):
-        certs_create(str(tmp_path / name), ["orion"])
+        create_certificates(str(tmp_path / name), ["orion"])
     ca, cert, key = ((tmp_path / path).read_bytes() for path in ("other/ca.pem", "one/cert.pem", "one/key.pem"))
     with pytest.raises(MachineError, match="is not signed by"):
         certs.client_bundle(ca, cert, key)
@@ -286,11 +285,11 @@ def test_keys_and_the_store_are_their_owners_alone(
     monkeypatch.setattr(os, "open", watched)
     before = os.umask(0)
     try:
-        certs_create(str(tmp_path / "made"), ["127.0.0.1"])
+        create_certificates(str(tmp_path / "made"), ["127.0.0.1"])
         assert (made.pop("key.pem"), made.pop("ca-key.pem")) == ((0o600, 0), (0o600, 0))
         files = {path.name: path.read_bytes() for path in (tmp_path / "made").iterdir()}
         machine = added(store, Machine("orion", "generic", url="tcp://127.0.0.1:1", tls=True), files)
-        certs_issue(store, "orion", str(tmp_path / "issued"), client_name="bob")
+        issue_client(store, "orion", str(tmp_path / "issued"), client_name="bob")
     finally:
         os.umask(before)
     for keys in (tmp_path / "made", tmp_path / "issued", Path(machine.directory)):
@@ -371,7 +370,7 @@ proves("As root, machinectl trusts no other user's directory for either.")(
 )
 def test_a_context_is_for_its_owner_alone(store: Store, tmp_path: Path) -> None:
     need("true", root=True)
-    certs_create(str(tmp_path / "made"), ["127.0.0.1"])
+    create_certificates(str(tmp_path / "made"), ["127.0.0.1"])
     before = os.umask(0)
     try:
         tls_machine(store, "tcp://127.0.0.1:1", tmp_path / "made")

@@ -13,8 +13,6 @@ import platformdirs
 import pytest
 
 from machinectl.cli.output.exit_status import report_of_bug
-from machinectl.commands.certs.create import certs_create
-from machinectl.commands.certs.ls import certs_ls
 from machinectl.driver import Request
 from machinectl.errors import MachineError
 from machinectl.files.atomic import StoreError, read_file
@@ -27,6 +25,7 @@ from machinectl.machines.store.store_directory import sweep
 from machinectl.ssh.keys.private_keys import load_key
 from machinectl.ssh.ssh_errors import SSHError
 from machinectl.state import State
+from machinectl.verbs.certs import create_certificates, list_certificates
 from machinectl_generic import GenericDriver
 from tests.support.in_process import machinectl
 from tests.support.real import need
@@ -111,14 +110,14 @@ def test_in_place_of_a_certificate_or_key_it_is_one_line(
     store: Store, tmp_path: Path, lay: Callable[[Path], None], file: str
 ) -> None:
     made = tmp_path / "made"
-    certs_create(str(made), ["127.0.0.1"])
+    create_certificates(str(made), ["127.0.0.1"])
     machine = added(
         store,
         Machine("orionbox", "none", url="tcp://127.0.0.1:1", tls=True),
         {path.name: path.read_bytes() for path in made.iterdir()},
     )
     path = instead(tmp_path / "store/machines/orionbox" / file, lay)
-    assert any(str(path) in row.warning or "cannot be" in row.warning for row in certs_ls(store))
+    assert any(str(path) in row.warning or "cannot be" in row.warning for row in list_certificates(store))
     with pytest.raises(MachineError) as raised:
         read_regular_file(str(path))
     one_line(raised.value)
@@ -197,7 +196,7 @@ def test_a_file_system_without_locks_is_one_line_and_what_is_there_still_lists(
     one_line(raised.value)
     assert "locks" in raised.value.hint
     with pytest.raises(MachineError, match=os.strerror(code)) as refused:
-        certs_create(str(tmp_path / "certs"), ["orion"])
+        create_certificates(str(tmp_path / "certs"), ["orion"])
     one_line(refused.value)
     assert store.names() == ["orionbox"]
     assert not store.is_locked("orionbox")

@@ -47,9 +47,8 @@ def create_file(path: str) -> int:
 
 def write_error(path: str, why: OSError | ValueError) -> MachineError:
     directory = os.path.dirname(path) or os.curdir
-    reason = why.strerror or str(why) if isinstance(why, OSError) else "no file has such a name"
     return MachineError(
-        f"{path} cannot be written: {reason}", Hint("See", "ls -ld", directory) | Hint("", "df -h", directory)
+        f"{path} cannot be written: {file_error(why)}", Hint("See", "ls -ld", directory) | Hint("", "df -h", directory)
     )
 
 

@@ -177,3 +177,11 @@ def files_of_other_ca(old: Identity, new: Identity) -> list[str]:
         except MachineError:
             stale += present
     return stale
+
+
+def given_ca(ca_cert: str | None, ca_key: str | None) -> certs.Pair | None:
+    if ca_cert and ca_key:
+        return certs.ca_pair(read_regular_file(ca_cert), read_regular_file(ca_key), ca_file=ca_cert, key_file=ca_key)
+    if ca_cert or ca_key:
+        raise UsageError("A CA needs its certificate and its key", Hint("Give both: --ca-cert FILE --ca-key FILE"))
+    return None

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
-from machinectl.commands.certs.create import certs_create
 from machinectl.commands.ls import machine_rows
 from machinectl.hosts.identity import Identity
 from machinectl.machines.record import Phase
 from machinectl.state import State
+from machinectl.verbs.certs import create_certificates
 from tests.support.program import killed_at, machinectl, started
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def ready(store: Store) -> list[str]:
 
 @pytest.fixture
 def certificates(tmp_path: Path) -> Path:
-    certs_create(str(tmp_path / "certs"), ["127.0.0.1"])
+    create_certificates(str(tmp_path / "certs"), ["127.0.0.1"])
     return tmp_path / "certs"
 
 

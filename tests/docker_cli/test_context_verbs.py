@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from machinectl.commands.certs.create import certs_create
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.machines.store import Store
+from machinectl.verbs.certs import create_certificates
 from tests.support.docker_cli import DockerCli
 from tests.support.in_process import machinectl
 from tests.support.program import run_code
@@ -85,7 +85,7 @@ def test_ls_shows_each_machine_with_its_context_and_what_is_not_in_step(store: S
 def test_sync_mends_what_was_changed_behind_our_back_and_then_has_nothing_to_do(
     store: Store, docker: DockerCli, tmp_path: Path
 ) -> None:
-    certs_create(str(tmp_path / "certs"), ["10.0.0.1"])
+    create_certificates(str(tmp_path / "certs"), ["10.0.0.1"])
     run(store, "create", "-d", "none", "--url", "tcp://10.0.0.1:2376", "--tls-dir", tmp_path / "certs", "secured")
     for name in ("changed", "missing", "left"):
         run(store, *SSH, name)
@@ -122,7 +122,7 @@ def test_sync_never_replaces_a_context_by_damaged_certificates(
     store: Store, docker: DockerCli, tmp_path: Path, file: str, damage: str
 ) -> None:
     for made in ("certs", "others"):
-        certs_create(str(tmp_path / made), ["10.0.0.1"])
+        create_certificates(str(tmp_path / made), ["10.0.0.1"])
     run(store, "create", "-d", "none", "--url", "tcp://10.0.0.1:2376", "--tls-dir", tmp_path / "certs", "secured")
     contexts = Contexts(str(docker.config))
     before = contexts.read("secured")

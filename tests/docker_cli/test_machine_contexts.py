@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
-from machinectl.commands.certs.create import certs_create
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.docker_cli.machine_contexts import update_contexts
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.pending_certificates import store_pending
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
+from machinectl.verbs.certs import create_certificates
 from tests.support.docker_cli import DockerCli
 from tests.support.in_process import machinectl
 from tests.support.program import started
@@ -47,7 +47,7 @@ def docker(config: Path) -> DockerCli:
 
 @pytest.fixture
 def certificates(tmp_path: Path) -> Path:
-    certs_create(str(tmp_path / "certs"), ["192.168.0.29"])
+    create_certificates(str(tmp_path / "certs"), ["192.168.0.29"])
     return tmp_path / "certs"
 
 
@@ -92,7 +92,7 @@ def test_a_machine_is_a_context_from_its_creation_to_its_end(
     assert files(config, "orionbox") == of_machine(store, "orionbox")
     run(store, "set", "--url", "tcp://192.168.0.30:2376", "orionbox")
     assert host(docker, "orionbox") == "tcp://192.168.0.30:2376"
-    certs_create(str(tmp_path / "others"), ["192.168.0.30"])
+    create_certificates(str(tmp_path / "others"), ["192.168.0.30"])
     run(store, "certs", "import", "--force", "orionbox", tmp_path / "others")
     assert files(config, "orionbox")["key.pem"] == (tmp_path / "others" / "key.pem").read_bytes()
     run(store, "rename", "orionbox", "rigel")

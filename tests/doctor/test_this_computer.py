@@ -15,7 +15,6 @@ import pytest
 
 from machinectl import certs
 from machinectl.check import Verdict
-from machinectl.commands.certs.create import certs_create
 from machinectl.doctor import docker_client, store_files, this_computer
 from machinectl.errors import BY_SERVICE, SET_CLOCK
 from machinectl.hosts import host_lock
@@ -24,6 +23,7 @@ from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.removed_machines import removed_machines, write_removed
 from machinectl.provision.host_changes import CaTrusted, PackageInstalled
 from machinectl.quantities import rfc3339
+from machinectl.verbs.certs import create_certificates
 from tests.support.in_process import machinectl
 from tests.support.program import COMMAND
 from tests.support.real import need
@@ -331,7 +331,7 @@ def test_modes_are_judged_by_who_reads_and_what_is_secret() -> None:
 def test_a_machine_without_the_certificates_that_it_needs_is_told(store: Store) -> None:
     bare = added(store, Machine("bare", "none", url="tcp://192.0.2.7:2376", tls=True))
     assert store_files.certificates_check(store, bare).hint.endswith("machinectl certs import bare <DIR>")
-    certs_create(bare.directory, ["192.0.2.7"])
+    create_certificates(bare.directory, ["192.0.2.7"])
     assert store_files.certificates_check(store, bare).verdict is OK
     shutil.copy(Path(certified(store, "other").directory, "key.pem"), bare.directory)
     assert store_files.certificates_check(store, bare).verdict is BROKEN
@@ -355,7 +355,7 @@ def test_machines_whose_certificates_have_the_same_problem_are_one_check(store: 
     names = ["orion", "rigel"]
     bare = [added(store, Machine(name, "none", url="tcp://192.0.2.7:2376", tls=True)) for name in names]
     for machine in bare:
-        certs_create(machine.directory, ["192.0.2.7"])
+        create_certificates(machine.directory, ["192.0.2.7"])
         machine.changes, machine.revision = [CaTrusted("0" * 64)], {"number": 1, "by": host_lock.user_at_computer()}
         Path(machine.directory, "ca-key.pem").unlink()
     [check] = this_computer.certificate_checks(store, bare)

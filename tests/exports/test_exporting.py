@@ -14,7 +14,6 @@ import pytest
 
 from machinectl import certs
 from machinectl.access.listing import access_ls
-from machinectl.commands.certs.issue import certs_issue
 from machinectl.errors import NO_HINT, MachineError, UsageError
 from machinectl.exports import age
 from machinectl.exports.decrypting import Decryption, read_export
@@ -32,6 +31,7 @@ from machinectl.hosts.removal import remove_machine
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
 from machinectl.provision.host_changes import CaTrusted
+from machinectl.verbs.certs import issue_client
 from machinectl_none import NoneDriver
 from tests.support.in_process import machinectl
 from tests.support.program import killed_at
@@ -800,13 +800,13 @@ def test_root_backs_up_another_users_store_and_writes_nothing_there(
         os.chown(path, 65534, 65534)
     before = paths_and_owners(Path(store.root))
     write(store, ["orion"], file, key, Secrets(ca_key=True, ssh_key=True))
-    certs_issue(store, "orion", str(tmp_path / "issued"))
+    issue_client(store, "orion", str(tmp_path / "issued"))
     exported = read(file, key).machines["orion"].files
     assert exported["ca-key.pem"] == identity.present["ca-key.pem"]
     os.mkdir(os.path.join(store.directory("orion"), COMMITTED))
     for refused in (
         lambda: write(store, ["orion"], file, key, force=True),
-        lambda: certs_issue(store, "orion", str(tmp_path / "issued")),
+        lambda: issue_client(store, "orion", str(tmp_path / "issued")),
     ):
         with pytest.raises(MachineError, match="not all in place") as caught:
             refused()

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.commands.certs.create import certs_create
 from machinectl.commands.plan import plan, plan_with_previews
 from machinectl.errors import MachineError, UsageError
 from machinectl.fleet.file_errors import WrongFile
@@ -25,6 +24,7 @@ from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.last_failure import record_failure
 from machinectl.provision.host_changes import FileCreated
 from machinectl.provision.target import NOTHING_SPECIAL
+from machinectl.verbs.certs import create_certificates
 from machinectl.verbs.plan import has_changes, plan_lines
 from tests.support.in_process import machinectl
 from tests.support.opened import opened
@@ -264,7 +264,7 @@ def test_nobody_is_asked_and_nothing_is_written_without_refresh(
 
 
 def test_certificates_are_looked_at_where_the_file_names_some(store: Store, file: Path) -> None:
-    certs_create("certs/nas", ["192.168.0.40"])
+    create_certificates("certs/nas", ["192.168.0.40"])
     file.write_text(FLEET.replace("labels: {role: store}", "labels: {role: store}, tls-dir: certs/nas"))
     applied(store, "nas")
     theirs = f"tls-dir others -> {file.parent}/certs/nas"

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.commands.certs.create import certs_create
 from machinectl.errors import MachineError
 from machinectl.hosts.certificate_files import has_named_certificates, read_named_certificates
 from machinectl.machines.record import Machine
 from machinectl.machines.spec import CertificateFiles
+from machinectl.verbs.certs import create_certificates
 from tests.support.registered import added
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def files(directory: Path) -> CertificateFiles:
-    certs_create(str(directory), ["192.168.0.40"])
+    create_certificates(str(directory), ["192.168.0.40"])
     return CertificateFiles(str(directory))
 
 

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.commands.certs.create import certs_create
-from machinectl.commands.certs.ls import certs_ls
 from machinectl.engine.dialling.ssh_socket import docker_error
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.editing import Edit
 from machinectl.hosts.engine_restart import check_provisioned
 from machinectl.machines.machine_driver import endpoint_of
+from machinectl.verbs.certs import create_certificates, list_certificates
 from tests.support.in_process import machinectl
 from tests.support.registered import over_ssh, register
 
@@ -63,10 +62,10 @@ def test_it_has_no_other_url_and_no_tls(store: Store, sshd: Sshd) -> None:
 
 def test_certificates_of_a_former_listener_stay_here_and_are_not_used(store: Store, sshd: Sshd, tmp_path: Path) -> None:
     over_ssh(store, sshd)
-    certs_create(str(tmp_path / "certs"), ["192.0.2.9"])
+    create_certificates(str(tmp_path / "certs"), ["192.0.2.9"])
     for path in (tmp_path / "certs").iterdir():
         shutil.copy(path, store.directory("orion"))
-    assert certs_ls(store) == []
+    assert list_certificates(store) == []
     for words in (("issue", "orion", "--out", str(tmp_path / "out")), ("import", "orion", str(tmp_path / "certs"))):
         done = machinectl("certs", *words, store=store.root)
         assert (done.returncode, "reached over SSH only" in done.stderr) == (1, True)

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.commands.certs.create import certs_create
+from machinectl.verbs.certs import create_certificates
 from tests.support.servers import TOLD, VERSION, answer
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def many_engines(work: Path, count: int) -> Iterator[list[Simulated]]:
     addresses = [str(FIRST + number) for number in range(count)]
     places = [work / str(number) for number in range(-(-count // SHARING))]
     for number, place in enumerate(places):
-        certs_create(str(place), addresses[number * SHARING : (number + 1) * SHARING])
+        create_certificates(str(place), addresses[number * SHARING : (number + 1) * SHARING])
     with socket.socket() as listener:
         listener.bind(("0.0.0.0", 0))
         listener.listen(BACKLOG)

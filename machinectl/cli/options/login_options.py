@@ -65,6 +65,6 @@ def given_authority(here: Session) -> Pair | None:
     if not here.tls.ca_key:
         return None
     # Imported here: it loads cryptography.
-    from machinectl.commands.certs.create import given_ca
+    from machinectl.hosts.certificate_files import given_ca
 
     return given_ca(here.tls.ca, here.tls.ca_key)

@@ -16,16 +16,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
-from machinectl.commands.certs.create import certs_create
-from machinectl.commands.certs.import_ import certs_import
-from machinectl.commands.certs.issue import certs_issue
-from machinectl.commands.certs.ls import certs_ls, expiring
 from machinectl.errors import MachineError, UsageError
 from machinectl.files import fileset
 from machinectl.hosts.certificate_files import read_tls_dir, read_tls_files
 from machinectl.hosts.expiry import CertificateRow, expires_in, remaining_time
 from machinectl.machines.record import Machine
 from machinectl.provision.host_changes import FileCreated
+from machinectl.verbs.certs import create_certificates, expiring, import_certificates, issue_client, list_certificates
 from tests.support.in_process import machinectl
 from tests.support.program import run_code
 from tests.support.quiet import Quiet
@@ -46,7 +43,7 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 def made(tmp_path: Path) -> Path:
     """What `certs create` wrote for the host orion."""
     directory = tmp_path / "made"
-    certs_create(str(directory), ["orion"])
+    create_certificates(str(directory), ["orion"])
     return directory
 
 
@@ -142,7 +139,7 @@ def connect(client_dir: Path, server_dir: Path, name: str) -> None:
 @pytest.mark.usefixtures("open_umask")
 def test_create_makes_six_files_that_work_together_and_keys_that_only_the_owner_reads(tmp_path: Path) -> None:
     out = tmp_path / "new" / "certs"
-    written = certs_create(str(out), ["orion", "192.168.0.29"], client_name="alice")
+    written = create_certificates(str(out), ["orion", "192.168.0.29"], client_name="alice")
     assert written == [str(out / name) for name in CREATED]
     assert sorted(os.listdir(out)) == sorted(CREATED)
     assert stat.S_IMODE(out.stat().st_mode) == 0o700
@@ -155,13 +152,13 @@ def test_create_makes_six_files_that_work_together_and_keys_that_only_the_owner_
 
 def test_create_writes_into_a_directory_that_is_there_and_leaves_its_other_files(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
-    certs_create(str(tmp_path), ["orion"])
+    create_certificates(str(tmp_path), ["orion"])
     assert sorted(os.listdir(tmp_path)) == sorted([*CREATED, "config.json", "home"])
 
 
 def test_keys_go_to_no_directory_that_others_can_change(store: Store, made: Path, tmp_path: Path) -> None:
     add_machine(store)
-    certs_import(store, Quiet(), "orionbox", str(made))
+    import_certificates(store, Quiet(), "orionbox", str(made))
     shared = tmp_path / "shared"
     shared.mkdir()
     shared.chmod(0o777)
@@ -179,7 +176,7 @@ def test_keys_go_to_no_directory_that_others_can_change(store: Store, made: Path
 def test_create_replaces_nothing_unasked_and_says_what_is_there(made: Path) -> None:
     (made / "cert.pem").unlink()
     before = contents(made)
-    error = error_of(lambda: certs_create(str(made), ["orion"]))
+    error = error_of(lambda: create_certificates(str(made), ["orion"]))
     assert error.cause == f"{made} already holds ca.pem, ca-key.pem, server.pem, server-key.pem, key.pem"
     assert contents(made) == before
     ca = (made / "ca-key.pem").read_bytes()
@@ -190,7 +187,7 @@ def test_create_replaces_nothing_unasked_and_says_what_is_there(made: Path) -> N
 
 def test_create_with_force_replaces_all_of_it(made: Path) -> None:
     before = contents(made)
-    certs_create(str(made), ["orion"], force=True)
+    create_certificates(str(made), ["orion"], force=True)
     after = contents(made)
     assert not set(before.values()) & set(after.values())
     connect(made, made, "orion")
@@ -199,7 +196,7 @@ def test_create_with_force_replaces_all_of_it(made: Path) -> None:
 def test_create_renews_under_the_ca_that_is_there_when_it_is_named(made: Path) -> None:
     before = contents(made)
     ca = str(made / "ca.pem"), str(made / "ca-key.pem")
-    certs_create(str(made), ["orion2"], ca_cert=ca[0], ca_key=ca[1], force=True)
+    create_certificates(str(made), ["orion2"], ca_cert=ca[0], ca_key=ca[1], force=True)
     after = contents(made)
     assert {name for name in CREATED if before[name] == after[name]} == {"ca.pem", "ca-key.pem"}
     connect(made, made, "orion2")
@@ -208,23 +205,23 @@ def test_create_renews_under_the_ca_that_is_there_when_it_is_named(made: Path) -
 def test_create_under_a_given_ca_needs_no_force_where_only_the_ca_is_there(made: Path) -> None:
     for name in ("server.pem", "server-key.pem", "cert.pem", "key.pem"):
         (made / name).unlink()
-    certs_create(str(made), ["orion"], ca_cert=str(made / "ca.pem"), ca_key=str(made / "ca-key.pem"))
+    create_certificates(str(made), ["orion"], ca_cert=str(made / "ca.pem"), ca_key=str(made / "ca-key.pem"))
     connect(made, made, "orion")
 
 
 def test_create_under_a_given_ca_copies_its_certificate_and_never_its_key(made: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    certs_create(str(out), ["rigel"], ca_cert=str(made / "ca.pem"), ca_key=str(made / "ca-key.pem"))
+    create_certificates(str(out), ["rigel"], ca_cert=str(made / "ca.pem"), ca_key=str(made / "ca-key.pem"))
     assert sorted(os.listdir(out)) == sorted(set(CREATED) - {"ca-key.pem"})
     connect(made, out, "rigel")
 
 
 def test_create_does_not_put_a_ca_beside_the_key_of_another(made: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
-    certs_create(str(other), ["rigel"])
+    create_certificates(str(other), ["rigel"])
     before = contents(made)
     ca = str(other / "ca.pem"), str(other / "ca-key.pem")
-    error = error_of(lambda: certs_create(str(made), ["orion"], ca_cert=ca[0], ca_key=ca[1], force=True))
+    error = error_of(lambda: create_certificates(str(made), ["orion"], ca_cert=ca[0], ca_key=ca[1], force=True))
     assert error.cause == f"{made}/ca-key.pem is not the key of the given CA"
     assert contents(made) == before
 
@@ -232,9 +229,9 @@ def test_create_does_not_put_a_ca_beside_the_key_of_another(made: Path, tmp_path
 def test_create_wants_both_halves_of_a_ca_and_at_least_one_name(made: Path, tmp_path: Path) -> None:
     out = str(tmp_path / "out")
     for call in (
-        lambda: certs_create(out, ["orion"], ca_cert=str(made / "ca.pem")),
-        lambda: certs_create(out, ["orion"], ca_key=str(made / "ca-key.pem")),
-        lambda: certs_create(out, []),
+        lambda: create_certificates(out, ["orion"], ca_cert=str(made / "ca.pem")),
+        lambda: create_certificates(out, ["orion"], ca_key=str(made / "ca-key.pem")),
+        lambda: create_certificates(out, []),
     ):
         assert isinstance(error_of(call), UsageError)
     assert not os.path.exists(out)
@@ -243,9 +240,9 @@ def test_create_wants_both_halves_of_a_ca_and_at_least_one_name(made: Path, tmp_
 @pytest.mark.parametrize("broken", ["san", "client", "ca"])
 def test_create_leaves_no_directory_when_it_is_refused(tmp_path: Path, made: Path, broken: str) -> None:
     arguments = {
-        "san": lambda out: certs_create(out, ["no such name"]),
-        "client": lambda out: certs_create(out, ["orion"], client_name=""),
-        "ca": lambda out: certs_create(out, ["o"], ca_cert=str(made / "cert.pem"), ca_key=str(made / "key.pem")),
+        "san": lambda out: create_certificates(out, ["no such name"]),
+        "client": lambda out: create_certificates(out, ["orion"], client_name=""),
+        "ca": lambda out: create_certificates(out, ["o"], ca_cert=str(made / "cert.pem"), ca_key=str(made / "key.pem")),
     }
     error_of(lambda: arguments[broken](str(tmp_path / "a" / "b")))
     assert not (tmp_path / "a").exists()
@@ -253,11 +250,11 @@ def test_create_leaves_no_directory_when_it_is_refused(tmp_path: Path, made: Pat
 
 def test_create_does_not_write_where_a_file_or_a_directory_is_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert error_of(lambda: certs_create(str(tmp_path / "file"), ["orion"])).cause.endswith("is not a directory")
-    assert "Not a directory" in error_of(lambda: certs_create(str(tmp_path / "file" / "x"), ["orion"])).cause
+    assert error_of(lambda: create_certificates(str(tmp_path / "file"), ["orion"])).cause.endswith("is not a directory")
+    assert "Not a directory" in error_of(lambda: create_certificates(str(tmp_path / "file" / "x"), ["orion"])).cause
     out = tmp_path / "out"
     (out / "key.pem").mkdir(parents=True)
-    error = error_of(lambda: certs_create(str(out), ["orion"], force=True))
+    error = error_of(lambda: create_certificates(str(out), ["orion"], force=True))
     assert error.cause == f"{out}/key.pem is a directory"
     assert os.listdir(out) == ["key.pem"]
 
@@ -265,8 +262,8 @@ def test_create_does_not_write_where_a_file_or_a_directory_is_in_the_way(tmp_pat
 def test_create_replaces_a_dangling_link_with_force_and_does_not_follow_it(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "key.pem").symlink_to(tmp_path / "elsewhere")
-    assert "already holds key.pem" in error_of(lambda: certs_create(str(tmp_path / "out"), ["orion"])).cause
-    certs_create(str(tmp_path / "out"), ["orion"], force=True)
+    assert "already holds key.pem" in error_of(lambda: create_certificates(str(tmp_path / "out"), ["orion"])).cause
+    create_certificates(str(tmp_path / "out"), ["orion"], force=True)
     assert not (tmp_path / "out" / "key.pem").is_symlink()
     assert not (tmp_path / "elsewhere").exists()
 
@@ -276,7 +273,7 @@ def test_of_two_creates_at_once_exactly_one_wins(tmp_path: Path) -> None:
 
     def create() -> None:
         try:
-            outcomes.append(certs_create(str(tmp_path / "out"), ["orion"])[0])
+            outcomes.append(create_certificates(str(tmp_path / "out"), ["orion"])[0])
         except MachineError as exc:
             outcomes.append(exc.cause)
 
@@ -294,7 +291,7 @@ def test_of_two_creates_at_once_exactly_one_wins(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_nothing_half_made(tiny_disk: Callable[..., Path], size: str) -> None:
     disk = tiny_disk(size)
     out = disk / "certs"
-    error = error_of(lambda: certs_create(str(out), ["orion"]))
+    error = error_of(lambda: create_certificates(str(out), ["orion"]))
     assert error.cause == f"Cannot write to {out}: No space left on device"
     assert error.hint == f"Make room on the disk that holds it: df -h {out}"
     assert os.listdir(disk) == []
@@ -304,13 +301,16 @@ def test_a_full_disk_leaves_the_certificates_that_are_there(made: Path, tiny_dis
     out = tiny_disk("36k") / "certs"
     shutil.copytree(made, out)
     before = contents(out)
-    error_of(lambda: certs_create(str(out), ["orion"], force=True))
+    error_of(lambda: create_certificates(str(out), ["orion"], force=True))
     assert contents(out) == before
 
 
 def test_a_read_only_disk_is_told_as_such(tiny_disk: Callable[..., Path]) -> None:
     out = tiny_disk("64k", "ro") / "certs"
-    assert error_of(lambda: certs_create(str(out), ["orion"])).cause == f"Cannot write to {out}: Read-only file system"
+    assert (
+        error_of(lambda: create_certificates(str(out), ["orion"])).cause
+        == f"Cannot write to {out}: Read-only file system"
+    )
 
 
 def test_leftovers_of_another_user_are_not_put_into_place(tmp_path: Path) -> None:
@@ -319,7 +319,7 @@ def test_leftovers_of_another_user_are_not_put_into_place(tmp_path: Path) -> Non
     trap.mkdir()
     (trap / "ca.pem").write_text("a CA of mallory's")
     os.chown(trap, 65534, 65534)
-    assert "it is another user's" in error_of(lambda: certs_create(str(tmp_path), ["orion"])).cause
+    assert "it is another user's" in error_of(lambda: create_certificates(str(tmp_path), ["orion"])).cause
     assert not (tmp_path / "ca.pem").exists()
 
 
@@ -327,9 +327,9 @@ def test_leftovers_of_another_user_are_not_put_into_place(tmp_path: Path) -> Non
 
 KILLED_AT_EVERY_STEP = """
 import os, shutil, sys
-from machinectl.commands.certs.create import certs_create
-from machinectl.commands.certs.import_ import certs_import
-from machinectl.commands.certs.issue import certs_issue
+from machinectl.verbs.certs import create_certificates
+from machinectl.verbs.certs import import_certificates
+from machinectl.verbs.certs import issue_client
 from machinectl.machines.store import Store
 from tests.support.dying import die_at
 from tests.support.quiet import Quiet
@@ -376,14 +376,14 @@ def killed_at_every_step(template: Path, base: Path, call: str) -> list[Path]:
 
 def test_a_create_that_is_killed_at_any_moment_leaves_nothing_that_only_looks_complete(tmp_path: Path) -> None:
     (tmp_path / "template").mkdir()
-    for copy in killed_at_every_step(tmp_path / "template", tmp_path / "runs", "certs_create('out', ['orion'])"):
+    for copy in killed_at_every_step(tmp_path / "template", tmp_path / "runs", "create_certificates('out', ['orion'])"):
         out = copy / "out"
         assert keys_that_others_can_read(copy) == []
         if out.exists():
             check_what_is_complete(out)
         # Refused where the killed one's work counts, and is finished.
         with suppress(MachineError):
-            certs_create(str(out), ["orion"])
+            create_certificates(str(out), ["orion"])
         assert sorted(os.listdir(out)) == sorted(CREATED)
         connect(out, out, "orion")
 
@@ -394,7 +394,7 @@ def test_replacing_that_is_killed_at_any_moment_leaves_the_old_or_the_new(made: 
     template = tmp_path / "template"
     template.mkdir()
     made.rename(template / "made")
-    call = f"certs_create('made', ['orion2'], {ca}force=True)"
+    call = f"create_certificates('made', ['orion2'], {ca}force=True)"
     outcomes = set()
     for copy in killed_at_every_step(template, tmp_path / "runs", call):
         out = copy / "made"
@@ -407,7 +407,7 @@ def test_replacing_that_is_killed_at_any_moment_leaves_the_old_or_the_new(made: 
             outcomes.add(len(kept))
         # The next run finishes it, even if it is itself refused.
         with suppress(MachineError):
-            certs_create(str(out), ["orion3"])
+            create_certificates(str(out), ["orion3"])
         assert sorted(os.listdir(out)) == sorted(CREATED)
         connect(out, out, "orion2" if contents(out)["server.pem"] != old["server.pem"] else "orion")
     assert outcomes == ({6, 2} if ca else {6, 0})
@@ -417,11 +417,11 @@ def test_a_renewal_that_is_killed_at_any_moment_can_be_repeated_as_it_was(made: 
     template = tmp_path / "template"
     template.mkdir()
     made.rename(template / "made")
-    call = "certs_create('made', ['orion2'], ca_cert='made/ca.pem', ca_key='made/ca-key.pem', force=True)"
+    call = "create_certificates('made', ['orion2'], ca_cert='made/ca.pem', ca_key='made/ca-key.pem', force=True)"
     for copy in killed_at_every_step(template, tmp_path / "runs", call):
         out = copy / "made"
         ca = str(out / "ca.pem"), str(out / "ca-key.pem")
-        certs_create(str(out), ["orion2"], ca_cert=ca[0], ca_key=ca[1], force=True)
+        create_certificates(str(out), ["orion2"], ca_cert=ca[0], ca_key=ca[1], force=True)
         assert sorted(os.listdir(out)) == sorted(CREATED)
         connect(out, out, "orion2")
 
@@ -430,36 +430,36 @@ def test_an_import_that_is_killed_at_any_moment_leaves_the_old_or_the_new(
     store: Store, made: Path, tmp_path: Path
 ) -> None:
     add_machine(store)
-    certs_import(store, Quiet(), "orionbox", str(made))
+    import_certificates(store, Quiet(), "orionbox", str(made))
     template = tmp_path / "template"
     template.mkdir()
     Path(store.root).rename(template / "store")
     new = tmp_path / "new"
-    certs_create(str(new), ["orion2"])
+    create_certificates(str(new), ["orion2"])
     for name in ("server.pem", "server-key.pem", "ca-key.pem"):
         (new / name).unlink()
     new.rename(template / "new")
-    call = "certs_import(Store('store'), Quiet(), 'orionbox', 'new', force=True)"
+    call = "import_certificates(Store('store'), Quiet(), 'orionbox', 'new', force=True)"
     for copy in killed_at_every_step(template, tmp_path / "runs", call):
         directory = copy / "store" / "machines" / "orionbox"
         assert keys_that_others_can_read(copy / "store") == []
         check_what_is_complete(directory)
-        certs_import(type(store)(str(copy / "store")), Quiet(), "orionbox", str(copy / "new"), force=True)
+        import_certificates(type(store)(str(copy / "store")), Quiet(), "orionbox", str(copy / "new"), force=True)
         assert sorted(os.listdir(directory)) == ["ca.pem", "cert.pem", "key.pem", "machine.json"]
         check_what_is_complete(directory)
 
 
 def test_an_issue_that_is_killed_at_any_moment_can_be_repeated(store: Store, made: Path, tmp_path: Path) -> None:
     add_machine(store)
-    certs_import(store, Quiet(), "orionbox", str(made))
+    import_certificates(store, Quiet(), "orionbox", str(made))
     template = tmp_path / "template"
     template.mkdir()
     Path(store.root).rename(template / "store")
-    for copy in killed_at_every_step(template, tmp_path / "runs", "certs_issue(Store('store'), 'orionbox', 'out')"):
+    for copy in killed_at_every_step(template, tmp_path / "runs", "issue_client(Store('store'), 'orionbox', 'out')"):
         assert keys_that_others_can_read(copy) == []
         if (copy / "out").exists():
             check_what_is_complete(copy / "out")
-        certs_issue(type(store)(str(copy / "store")), "orionbox", str(copy / "out"), force=True)
+        issue_client(type(store)(str(copy / "store")), "orionbox", str(copy / "out"), force=True)
         assert sorted(os.listdir(copy / "out")) == ["ca.pem", "cert.pem", "key.pem"]
         connect(copy / "out", made, "orion")
 
@@ -541,7 +541,7 @@ def test_each_thing_that_is_wrong_has_its_own_line_and_nothing_is_written(
     machine = add_machine(store)
     before = contents(machine)
     spoil(made)
-    error = error_of(lambda: certs_import(store, Quiet(), "orionbox", str(made), force=True))
+    error = error_of(lambda: import_certificates(store, Quiet(), "orionbox", str(made), force=True))
     assert error.cause.startswith(cause.replace("{}", str(made)))
     assert contents(machine) == before
 
@@ -571,7 +571,7 @@ def test_a_key_that_may_not_be_read_is_told_as_such(tmp_path: Path) -> None:
 def test_an_import_puts_what_the_directory_holds_and_keys_that_only_the_owner_reads(store: Store, made: Path) -> None:
     machine = add_machine(store)
     said = Quiet()
-    written = certs_import(store, said, "orionbox", str(made))
+    written = import_certificates(store, said, "orionbox", str(made))
     assert sorted(written) == sorted(str(machine / name) for name in CREATED)
     assert {name: (machine / name).read_bytes() for name in CREATED} == contents(made)
     assert keys_that_others_can_read(machine) == []
@@ -580,23 +580,23 @@ def test_an_import_puts_what_the_directory_holds_and_keys_that_only_the_owner_re
 
 def test_an_import_of_what_is_there_already_changes_nothing(store: Store, made: Path) -> None:
     machine = add_machine(store)
-    certs_import(store, Quiet(), "orionbox", str(made))
+    import_certificates(store, Quiet(), "orionbox", str(made))
     before = {path: path.stat().st_ino for path in machine.iterdir()}
-    certs_import(store, Quiet(), "orionbox", str(made))
+    import_certificates(store, Quiet(), "orionbox", str(made))
     assert {path: path.stat().st_ino for path in machine.iterdir()} == before
 
 
 def test_an_import_replaces_other_certificates_with_force_alone(store: Store, made: Path, tmp_path: Path) -> None:
     machine = add_machine(store)
-    certs_import(store, Quiet(), "orionbox", str(made))
+    import_certificates(store, Quiet(), "orionbox", str(made))
     other = tmp_path / "o t h e r"
-    certs_create(str(other), ["orion"])
+    create_certificates(str(other), ["orion"])
     before = contents(machine)
-    error = error_of(lambda: certs_import(store, Quiet(), "orionbox", str(other)))
+    error = error_of(lambda: import_certificates(store, Quiet(), "orionbox", str(other)))
     assert error.cause.startswith(f"{machine} already holds ca.pem, cert.pem, key.pem")
     assert error.hint == f"Replace them: machinectl certs import --force orionbox '{other}'"
     assert contents(machine) == before
-    certs_import(store, Quiet(), "orionbox", str(other), force=True)
+    import_certificates(store, Quiet(), "orionbox", str(other), force=True)
     connect(machine, other, "orion")
 
 
@@ -604,40 +604,40 @@ def test_an_import_of_another_ca_takes_away_what_belonged_to_the_old_one(
     store: Store, made: Path, tmp_path: Path
 ) -> None:
     machine = add_machine(store)
-    certs_import(store, Quiet(), "orionbox", str(made))
+    import_certificates(store, Quiet(), "orionbox", str(made))
     other = tmp_path / "other"
-    certs_create(str(other), ["orion"])
+    create_certificates(str(other), ["orion"])
     for name in ("ca-key.pem", "server.pem", "server-key.pem"):
         (other / name).unlink()
     said = Quiet()
-    certs_import(store, said, "orionbox", str(other), force=True)
+    import_certificates(store, said, "orionbox", str(other), force=True)
     assert sorted(os.listdir(machine)) == ["ca.pem", "cert.pem", "key.pem", "machine.json"]
     assert said.notes == ["Removed what belonged to the CA before: ca-key.pem, server.pem, server-key.pem"]
 
 
 def test_an_import_of_another_client_keeps_the_key_of_the_ca_and_the_server(store: Store, made: Path) -> None:
     machine = add_machine(store)
-    certs_import(store, Quiet(), "orionbox", str(made))
-    certs_issue(store, "orionbox", str(made.parent / "bob"), client_name="bob")
-    certs_import(store, Quiet(), "orionbox", str(made.parent / "bob"), force=True)
+    import_certificates(store, Quiet(), "orionbox", str(made))
+    issue_client(store, "orionbox", str(made.parent / "bob"), client_name="bob")
+    import_certificates(store, Quiet(), "orionbox", str(made.parent / "bob"), force=True)
     assert sorted(os.listdir(machine)) == sorted([*CREATED, "machine.json"])
     connect(machine, made, "orion")
 
 
 def test_an_import_into_a_machine_that_is_none_or_needs_no_certificates_is_refused(store: Store, made: Path) -> None:
     machine = add_machine(store, url="unix:///var/run/docker.sock", tls=False)
-    error = error_of(lambda: certs_import(store, Quiet(), "orionbox", str(made)))
+    error = error_of(lambda: import_certificates(store, Quiet(), "orionbox", str(made)))
     assert error.cause == "unix:///var/run/docker.sock does not use certificates"
     assert os.listdir(machine) == ["machine.json"]
     for name in ("nobody", "..", "", "a/b"):
-        error = error_of(lambda name=name: certs_import(store, Quiet(), name, str(made)))  # type: ignore[misc]
+        error = error_of(lambda name=name: import_certificates(store, Quiet(), name, str(made)))  # type: ignore[misc]
         assert error.cause == f'Docker machine "{name}" does not exist'
 
 
 def test_an_import_into_a_machine_without_tls_says_how_to_turn_it_on(store: Store, made: Path) -> None:
     add_machine(store, url="tcp://192.168.0.29:2375", tls=False)
     said = Quiet()
-    certs_import(store, said, "orionbox", str(made))
+    import_certificates(store, said, "orionbox", str(made))
     assert "machinectl set --tls orionbox" in said.warnings[0]
 
 
@@ -647,9 +647,9 @@ def test_an_import_into_a_machine_without_tls_says_how_to_turn_it_on(store: Stor
 @pytest.mark.usefixtures("open_umask")
 def test_an_issued_client_is_let_in_and_is_told_what_it_may_do(store: Store, made: Path, tmp_path: Path) -> None:
     add_machine(store)
-    certs_import(store, Quiet(), "orionbox", str(made))
+    import_certificates(store, Quiet(), "orionbox", str(made))
     out = tmp_path / "for bob"
-    text = certs_issue(store, "orionbox", str(out), client_name="bob")
+    text = issue_client(store, "orionbox", str(out), client_name="bob")
     assert sorted(os.listdir(out)) == ["ca.pem", "cert.pem", "key.pem"]
     assert keys_that_others_can_read(out) == []
     connect(out, made, "orion")
@@ -665,8 +665,8 @@ def test_an_issued_client_is_let_in_and_is_told_what_it_may_do(store: Store, mad
 def test_nobody_is_issued_a_certificate_without_the_key_of_the_ca(store: Store, made: Path, tmp_path: Path) -> None:
     machine = add_machine(store)
     (made / "ca-key.pem").unlink()
-    certs_import(store, Quiet(), "orionbox", str(made))
-    error = error_of(lambda: certs_issue(store, "orionbox", str(tmp_path / "out")))
+    import_certificates(store, Quiet(), "orionbox", str(made))
+    error = error_of(lambda: issue_client(store, "orionbox", str(tmp_path / "out")))
     assert error.cause.startswith(f'The key of the CA of "orionbox" is missing ({machine}/ca-key.pem)')
     assert "machinectl certs import orionbox <DIR>" in error.hint
     assert not (tmp_path / "out").exists()
@@ -676,9 +676,9 @@ def test_without_the_certificate_of_the_ca_it_is_named_with_what_brings_it_back(
     store: Store, made: Path, tmp_path: Path
 ) -> None:
     machine = add_machine(store)
-    certs_import(store, Quiet(), "orionbox", str(made))
+    import_certificates(store, Quiet(), "orionbox", str(made))
     Path(machine, "ca.pem").unlink()
-    error = error_of(lambda: certs_issue(store, "orionbox", str(tmp_path / "out")))
+    error = error_of(lambda: issue_client(store, "orionbox", str(tmp_path / "out")))
     assert error.cause == 'The CA of "orionbox", ca.pem, is missing here'
     assert error.hint == "Get its certificates from whoever made them: machinectl certs import orionbox <DIR>"
     assert not (tmp_path / "out").exists()
@@ -686,10 +686,10 @@ def test_without_the_certificate_of_the_ca_it_is_named_with_what_brings_it_back(
 
 def test_an_issue_replaces_nothing_unasked(store: Store, made: Path) -> None:
     add_machine(store)
-    certs_import(store, Quiet(), "orionbox", str(made))
+    import_certificates(store, Quiet(), "orionbox", str(made))
     before = contents(made)
     assert (
-        error_of(lambda: certs_issue(store, "orionbox", str(made))).cause == f"{made} already holds cert.pem, key.pem"
+        error_of(lambda: issue_client(store, "orionbox", str(made))).cause == f"{made} already holds cert.pem, key.pem"
     )
     assert contents(made) == before
 
@@ -701,10 +701,10 @@ def test_every_certificate_of_every_machine_is_a_row(store: Store, made: Path) -
     add_machine(store, name="m10")
     add_machine(store, name="m2")
     add_machine(store, name="plain", url="tcp://10.0.0.1:2375", tls=False)
-    certs_import(store, Quiet(), "m2", str(made))
+    import_certificates(store, Quiet(), "m2", str(made))
     for name in ("ca.pem", "cert.pem", "key.pem"):
         shutil.copy(made / name, store.directory("m10"))
-    rows = certs_ls(store)
+    rows = list_certificates(store)
     assert [(row.machine, row.file) for row in rows] == [
         ("m2", "ca.pem"),
         ("m2", "cert.pem"),
@@ -718,14 +718,14 @@ def test_every_certificate_of_every_machine_is_a_row(store: Store, made: Path) -
     assert server.expires
     assert server.days_left in {819, 820}
     assert [row.warning for row in rows] == [""] * 5
-    assert certs_ls(store, ["m10"]) == rows[3:]
+    assert list_certificates(store, ["m10"]) == rows[3:]
     cells = ["m2", "server.pem", "CN=orion", "orion localhost 127.0.0.1", "CN=machinectl CA for orion"]
     assert server.cells() == [*cells, f"{server.expires:%Y-%m-%d}", str(server.days_left), ""]
     assert server.fields()["Expires"] == f"{server.expires:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def test_a_store_without_machines_has_no_rows(store: Store) -> None:
-    assert certs_ls(store) == []
+    assert list_certificates(store) == []
 
 
 def test_of_several_machines_those_that_exist_are_listed(store: Store) -> None:
@@ -739,7 +739,7 @@ def test_of_several_machines_those_that_exist_are_listed(store: Store) -> None:
 
 
 def test_a_name_that_is_no_machine_is_an_error(store: Store) -> None:
-    assert error_of(lambda: certs_ls(store, ["nobody"])).cause == 'Docker machine "nobody" does not exist'
+    assert error_of(lambda: list_certificates(store, ["nobody"])).cause == 'Docker machine "nobody" does not exist'
 
 
 @pytest.mark.parametrize(
@@ -757,8 +757,8 @@ def test_what_expires_within_30_days_or_has_expired_is_warned_of(
     store: Store, made: Path, days: int, warnings: list[str]
 ) -> None:
     add_machine(store)
-    certs_import(store, Quiet(), "orionbox", str(made))
-    rows = certs_ls(store, now=NOW + timedelta(days=days))
+    import_certificates(store, Quiet(), "orionbox", str(made))
+    rows = list_certificates(store, now=NOW + timedelta(days=days))
     for row, warning in zip(rows, warnings, strict=True):
         assert row.warning.startswith(warning)
         assert bool(row.warning) == bool(warning)
@@ -789,12 +789,12 @@ def test_what_has_less_than_two_days_left_is_named_with_its_hours() -> None:
 
 def test_a_broken_file_is_a_row_and_the_others_are_still_listed(store: Store, made: Path) -> None:
     machine = add_machine(store)
-    certs_import(store, Quiet(), "orionbox", str(made))
+    import_certificates(store, Quiet(), "orionbox", str(made))
     (machine / "machine.json").write_text("")
     (machine / "ca.pem").write_text("")
     (machine / "server.pem").unlink()
     (machine / "server.pem").mkdir()
-    rows = certs_ls(store)
+    rows = list_certificates(store)
     assert [(row.file, row.subject, row.warning) for row in rows] == [
         ("ca.pem", "", "ca.pem is not a PEM certificate"),
         ("cert.pem", "CN=client", "ca.pem is not a PEM certificate"),
@@ -805,12 +805,12 @@ def test_a_broken_file_is_a_row_and_the_others_are_still_listed(store: Store, ma
 def test_what_does_not_fit_together_is_warned_of(store: Store, made: Path, tmp_path: Path) -> None:
     machine = add_machine(store)
     other = tmp_path / "other"
-    certs_create(str(other), ["orion"])
+    create_certificates(str(other), ["orion"])
     for name in ("ca.pem", "ca-key.pem", "cert.pem", "server.pem"):
         shutil.copy(made / name, machine)
     shutil.copy(other / "ca-key.pem", machine)
     shutil.copy(other / "key.pem", machine)
-    assert [row.warning for row in certs_ls(store)] == [
+    assert [row.warning for row in list_certificates(store)] == [
         "ca-key.pem is not the private key of ca.pem (CN=machinectl CA for orion)",
         "key.pem is not the private key of cert.pem (CN=client)",
         "server-key.pem missing",
@@ -819,28 +819,30 @@ def test_what_does_not_fit_together_is_warned_of(store: Store, made: Path, tmp_p
 
 def test_a_key_alone_is_a_row_too(store: Store, made: Path) -> None:
     shutil.copy(made / "key.pem", add_machine(store))
-    assert certs_ls(store) == [CertificateRow("orionbox", "cert.pem", fault="missing, though key.pem is there")]
+    assert list_certificates(store) == [
+        CertificateRow("orionbox", "cert.pem", fault="missing, though key.pem is there")
+    ]
 
 
 def test_each_ca_of_a_bundle_is_a_row(store: Store, made: Path) -> None:
     machine = add_machine(store)
     (machine / "ca.pem").write_bytes((made / "ca.pem").read_bytes() + certs.new_ca("other").certificate)
-    assert [row.subject for row in certs_ls(store)] == ["CN=machinectl CA for orion", "CN=other"]
+    assert [row.subject for row in list_certificates(store)] == ["CN=machinectl CA for orion", "CN=other"]
 
 
 def test_fail_under_fails_for_what_expires_sooner_or_cannot_be_read(store: Store, made: Path) -> None:
     machine = add_machine(store)
-    certs_import(store, Quiet(), "orionbox", str(made))
-    assert expiring(certs_ls(store), 30) == []
-    assert [row.file for row in expiring(certs_ls(store), 1000)] == ["cert.pem", "server.pem"]
+    import_certificates(store, Quiet(), "orionbox", str(made))
+    assert expiring(list_certificates(store), 30) == []
+    assert [row.file for row in expiring(list_certificates(store), 1000)] == ["cert.pem", "server.pem"]
     (machine / "cert.pem").write_text("")
-    assert [row.file for row in expiring(certs_ls(store), 0)] == ["cert.pem"]
+    assert [row.file for row in expiring(list_certificates(store), 0)] == ["cert.pem"]
 
 
 def test_fail_under_says_which_machine_fell_under_and_what_renews_it(store: Store, made: Path) -> None:
     for name in ("ours", "theirs", "fine"):
         add_machine(store, name=name)
-        certs_import(store, Quiet(), name, str(made))
+        import_certificates(store, Quiet(), name, str(made))
     with store.writing("ours") as held:
         held.keep_changes([FileCreated("/etc/docker/machinectl/server.pem")])
     Path(store.directory("theirs"), "cert.pem").write_text("")
@@ -856,5 +858,5 @@ def test_fail_under_says_which_machine_fell_under_and_what_renews_it(store: Stor
 
 def test_a_name_that_is_no_utf_8_is_refused_as_any_wrong_one(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="neither an IP address nor a DNS name"):
-        certs_create(str(tmp_path / "certs"), ["\udcff"])
+        create_certificates(str(tmp_path / "certs"), ["\udcff"])
     assert not (tmp_path / "certs").exists()
