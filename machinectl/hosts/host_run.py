@@ -17,7 +17,7 @@ from machinectl.hosts.identity import Identity
 from machinectl.hosts.pending_certificates import settle_pending_held, store_pending
 from machinectl.machines.record import PROVISION, Phase
 from machinectl.provision import daemon_json
-from machinectl.provision.decision import FULL, HostFull, OptionRefused, RolledBack, tail
+from machinectl.provision.decision import NotWritten, OptionRefused, RolledBack, tail
 from machinectl.provision.facts import host_facts
 from machinectl.provision.host_changes import KeyAuthorized, merge_changes, without_rolled_back
 from machinectl.provision.job import DRAFT
@@ -237,8 +237,8 @@ class RealRun(HostRun):
         """Name the commands that change what the engine complains of."""
         if isinstance(error, OptionRefused) or (isinstance(error, RolledBack) and self.host.unread):
             error.hint = correction(self.machine, self.host, error.cause)
-        elif isinstance(error, HostFull):
-            error.hint = Hint(FULL, "machinectl ssh", self.machine.name, error.command)
+        elif isinstance(error, NotWritten):
+            error.hint = Hint("See why on the host", "machinectl ssh", self.machine.name, error.command)
         return error
 
     def refresh(self) -> None:

@@ -58,9 +58,6 @@ class Decision:
     remark: Callable[[RemoteResult], str] = field(default=remarks, repr=False)
 
 
-FULL = "Make room. See what is full on the host"
-
-
 class InUse(CheckFailed):
     """The engine runs containers and must not restart yet. Nothing was changed."""
 
@@ -91,11 +88,11 @@ class OptionRefused(EngineDown):
         super().__init__(cause, Hint("Correct the option that it names, then run the same command again"))
 
 
-class HostFull(MachineError):
-    """The host's disk is full; `command` shows what is."""
+class NotWritten(MachineError):
+    """Nothing was changed: root cannot write. `command` shows why."""
 
     def __init__(self, cause: str, command: str) -> None:
-        super().__init__(cause, Hint(FULL, command))
+        super().__init__(cause, Hint("See why on the host", command))
         self.command = command
 
 
@@ -154,18 +151,13 @@ def not_restarted(name: str, init: str, result: RemoteResult) -> MachineError:
 
 def not_written(said: str) -> MachineError:
     """Explain why apply.sh wrote nothing: the last line says what failed, the first why."""
-    command = "df -h /etc /etc/docker /run; ls -ld /etc/docker; findmnt -T /etc/docker"
-    if full := next((line for line in said.splitlines() if "No space left" in line), ""):
-        # The file that could not be made does not exist.
-        place = next((path for path in ("/run", "/etc/docker") if f"{path}/" in full), "/etc")
-        command = f"df -h {place}; df -i {place}"
-    elif "Operation not permitted" in said:
-        units = "/etc/systemd/system"
-        command = f"lsattr -d /etc/docker /etc/docker/* /etc/docker/machinectl/* {units} {units}/docker.service.d"
     *earlier, last = said.splitlines()
     why = f"{last}: {earlier[0].rpartition(': ')[2]}" if earlier else last
-    cause = f"The configuration could not be written; its files are unchanged: {why}"
-    return HostFull(cause, command) if full else MachineError(cause, Hint("Look on the host", command))
+    places = "/etc/docker /etc/docker/machinectl /etc/systemd/system"
+    return NotWritten(
+        f"The configuration could not be written; its files are unchanged: {why}",
+        f"df -h {places} /run; df -i /etc; lsattr -d {places} /etc/docker/* /etc/docker/machinectl/*",
+    )
 
 
 def failure(cause: str, hint: Hint) -> Callable[[RemoteResult], MachineError]:

@@ -10,7 +10,6 @@ from machinectl import certs
 from machinectl.certificate_dates import validities
 from machinectl.errors import BY_SERVICE, SET_CLOCK, CheckFailed, Hint
 from machinectl.provision import client_cas, daemon_json, firewall, revision
-from machinectl.provision.decision import FULL
 from machinectl.provision.facts import cgroups, docker_unit
 from machinectl.provision.facts.host_facts import DAEMON_JSON, OWN_CA, OWN_DIRECTORY
 from machinectl.provision.target import NOTHING_SPECIAL
@@ -161,10 +160,11 @@ def check_room(facts: Facts, target: Target) -> None:
     for directory, (kib, files) in wanted.items():
         free, inodes = facts.free.get(directory, kib), facts.inodes.get(directory, files)
         if free < kib or inodes < files:
+            look = f"'df -h {directory}; df -i {directory}'"
             left, least = (format_kib(free), format_kib(kib)) if free < kib else (f"{inodes} inodes", str(files))
             raise CheckFailed(
                 f"The host's disk is full: {directory} has {left} left, {least} are needed",
-                Hint(FULL, target.on_host(f"'df -h {directory}; df -i {directory}'")),
+                Hint("Make room. See what is full on the host", target.on_host(look)),
             )
 
 

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import os
-import socket
 import stat
 import threading
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from machinectl import engine
 from machinectl.engine.dialling import ssh_socket
-from machinectl.engine.dialling.kept_files import ENGINE, LOCK, locked, open_lock, sweep_ended
 from machinectl.engine.dialling.ssh_dial import SSHWire
 from machinectl.engine.endpoint import Deadline, Endpoint
 from machinectl.engine.http import dial
-from machinectl.files.user_directories import DIGEST_LETTERS, socket_directory
 from machinectl.state import State
 from machinectl.url import parse_url
 from tests.support.sshd import keygen, public
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.dockerd import Dockerd
     from tests.support.sshd import SSHConfig, Sshd
 
@@ -164,49 +162,7 @@ def test_a_login_that_takes_too_long_is_given_up_at_the_deadline(remote: Remote)
     """Another process is logging in, and hangs."""
     kept = ssh_socket.kept_connection(remote.endpoint, parse_url(remote.endpoint.url))
     assert kept
-    with locked(kept.control, Deadline(PLENTY)):
+    with ssh_socket.locked(kept.control, Deadline(PLENTY)):
         probe = engine.probe(remote.endpoint, 0.2)
     assert probe.state is State.TIMEOUT
     assert "no engine has answered through ssh within 0.2 s" in probe.error
-
-
-def test_a_new_connection_removes_what_ended_ones_left(remote: Remote, runtime: Path) -> None:
-    assert socket_directory().startswith(str(runtime))
-    directory = Path(socket_directory())
-    ended, being_made, living = (directory / (digit * DIGEST_LETTERS) for digit in "abc")
-    for control in (ended, being_made, living):
-        for path in (control, control.with_suffix(ENGINE)):
-            left_socket(path)
-        control.with_suffix(LOCK).touch()
-    other = directory / "sockets.lock"
-    other.touch()
-    with socket.socket(socket.AF_UNIX) as listener, locked(str(being_made), Deadline(PLENTY)):
-        living.unlink()
-        listener.bind(str(living))
-        listener.listen()
-        before = {living, other, *(being_made.with_suffix(suffix) for suffix in ("", ENGINE, LOCK))}
-        assert remote.is_kept()
-        [own] = {path.with_suffix("") for path in directory.iterdir() if path not in before}
-    assert set(directory.iterdir()) == {*before, *(own.with_suffix(suffix) for suffix in ("", ENGINE, LOCK))}
-    # What is open stays, but no lock.
-    sweep_ended(str(directory))
-    assert set(directory.iterdir()) == {other, own, own.with_suffix(ENGINE)}
-
-
-def test_a_lock_that_is_removed_meanwhile_is_not_held(runtime: Path) -> None:
-    control = str(runtime / ("a" * DIGEST_LETTERS))
-    with locked(control, Deadline(PLENTY)):
-        descriptors = set(os.listdir("/proc/self/fd"))
-        assert open_lock(control) is None
-        os.unlink(f"{control}{LOCK}")
-        other = open_lock(control)
-        assert other is not None
-        assert open_lock(control) is None
-        os.close(other)
-        assert set(os.listdir("/proc/self/fd")) == descriptors
-
-
-def left_socket(path: Path) -> None:
-    """Make a socket at which nobody listens."""
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(path))

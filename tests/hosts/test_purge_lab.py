@@ -223,7 +223,7 @@ def test_purge_restores_a_configuration_that_dockerd_refuses(fresh_host: FreshHo
     assert files(bench.host) == etc
     assert bench.store.read("orion").changes == ()
     assert bench.host.run("systemctl is-active docker", check=False).stdout != "active\n"
-    assert any(complaint in note and "did not run before either" in note for note in bench.log.notes)
+    assert any(complaint in note and "dockerd refuses this" in note for note in bench.log.notes)
 
 
 def test_an_engine_on_which_containers_run_by_now_goes_on(fresh_host: FreshHost, store: Store) -> None:

@@ -287,7 +287,8 @@ def test_a_disk_that_is_full_meanwhile_is_looked_at_by_a_command_that_reaches_th
     said = ("cp: error writing '/etc/docker/machinectl/transaction/old/1': No space left on device", "it is full")
     with pytest.raises(MachineError, match="could not be written") as raised:
         carried_out(store, RecordedHost("docker", status=5, valid=True, said=said))
-    assert raised.value.hint.endswith(": machinectl ssh orion 'df -h /etc/docker; df -i /etc/docker'")
+    assert raised.value.hint.endswith("/etc/docker/machinectl/*'")
+    assert ": machinectl ssh orion 'df -h " in raised.value.hint
 
 
 @pytest.mark.parametrize("status", [3, 4, 7, 8])

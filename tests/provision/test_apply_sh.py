@@ -65,34 +65,6 @@ def test_the_log_of_an_openrc_engine_is_read_from_where_its_last_start_began(tmp
     assert (done.stdout, done.stderr) == ("new\nfirst\n", "")
 
 
-# As dockerd 26.1 has it, which lists live-restore only if it is on.
-RELOADED = r'level=info msg="Reloaded configuration: {\"pidfile\":\"/run/docker.pid\",%s\"mtu\":1500}"'
-ON, OFF = RELOADED % r"\"live-restore\":true,", RELOADED % ""
-
-
-@pytest.mark.parametrize(
-    ("lines", "wanted", "kept"),
-    [
-        ((OFF, ON), "true", True),
-        ((ON, OFF), "false", True),
-        ((ON, OFF), "true", False),
-        (("level=info msg=Loading",), "false", False),
-    ],
-)
-def test_the_journal_says_what_an_engine_without_a_unix_socket_made_of_live_restore(
-    lines: tuple[str, ...], wanted: str, kept: bool
-) -> None:
-    pattern = r"^(?:keeps_containers|told_by_journal)\(\) \{\n.*?^\}$"
-    functions = re.findall(pattern, resource("apply.sh"), re.DOTALL | re.MULTILINE)
-    stand_ins = (
-        "begun=$(date +%s); sleep() { :; }; engine_info() { return 1; }; journal() { printf '%s\\n' \"$lines\"; }"
-    )
-    script = "\n".join([stand_ins, *functions, "keeps_containers"])
-    variables = {"PATH": "/usr/bin:/bin", "lines": "\n".join(lines), "live_restore": wanted}
-    done = subprocess.run(["sh", "-c", script], env=variables, stdout=subprocess.DEVNULL, check=False)
-    assert (done.returncode == 0) is kept
-
-
 @pytest.mark.parametrize(("changed", "kept"), [(100, True), (300, False)])
 def test_a_reload_keeps_the_time_of_a_file_that_nobody_changed_since_the_engine_s_start(
     changed: int, kept: bool, tmp_path: Path

@@ -270,15 +270,7 @@ def test_a_port_of_docker_sockets_is_a_side_effect_until_it_speaks_tls() -> None
     assert "[::]:2375 had no TLS, and has it now" in configured(host("docker", socket_listens=listens)).details
 
 
-def test_what_cannot_be_written_says_where_to_look() -> None:
-    for said, look in (
-        ("mkdir: /etc/docker: No space left on device", "df -i /etc"),
-        ("mv: Operation not permitted", "lsattr -d /etc/docker"),
-    ):
-        assert look in (not_applied(CommandResult(5, said.encode(), b"")).hint or "")
-
-
-def test_a_full_disk_is_told_in_one_line_without_the_shells_own_words() -> None:
+def test_what_cannot_be_written_is_told_in_one_line_without_the_shells_own_words() -> None:
     last = b"/etc/docker/machinectl cannot be written\n"
     full = b"job.sh: 280: cannot create /etc/docker/machinectl/transaction/manifest: No space left on device\n"
     gone = b"job.sh: 288: cannot open /etc/docker/machinectl/transaction/manifest: No such file\n"
@@ -286,7 +278,8 @@ def test_a_full_disk_is_told_in_one_line_without_the_shells_own_words() -> None:
     assert told.cause.endswith(
         "its files are unchanged: /etc/docker/machinectl cannot be written: No space left on device"
     )
-    assert told.hint.endswith(": df -h /etc/docker; df -i /etc/docker")
+    assert "df -h /etc/docker" in told.hint
+    assert "lsattr -d /etc/docker" in told.hint
 
 
 def test_a_full_file_system_is_looked_at_by_a_command_that_reaches_the_host() -> None:

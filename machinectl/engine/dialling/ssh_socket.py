@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl.engine.dialling.deadline_socket import Wire
-from machinectl.engine.dialling.kept_files import ENGINE, locked, sweep_ended
 from machinectl.engine.dialling.ssh_dial import (
     NOT_FOUND,
     SSHWire,
@@ -28,6 +27,7 @@ from machinectl.engine.dialling.ssh_dial import (
 )
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.errors import Hint, one_line
+from machinectl.files.atomic import PRIVATE_FILE, take_lock
 from machinectl.files.spool_directory import temporary_directory
 from machinectl.files.user_directories import small_file
 from machinectl.ssh.destination import SSHEndpoint
@@ -37,6 +37,8 @@ from machinectl.ssh.openssh.ssh_options import COMMANDS_ONLY, option_words
 from machinectl.url import parse_url
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from machinectl.engine.endpoint import Endpoint
     from machinectl.url import EngineURL
 
@@ -61,6 +63,10 @@ HTTP, END_OF_HEAD = b"HTTP/1.1 ", b"\r\n\r\n"
 # Longest quote of a host's text, in characters.
 LONGEST_SAID = 100
 LONGEST_HEAD = 1 << 16
+# Beside the socket of the background ssh: the lock, and the socket that leads to the engine.
+LOCK, ENGINE = ".lock", ".engine"
+# Seconds between attempts while another process logs in.
+PAUSE = 0.02
 # How long an engine may take to answer the ping, in seconds: ssh notices a lost host only after 45 s.
 PATIENCE = 5.0
 
@@ -80,23 +86,7 @@ def engine_socket(endpoint: Endpoint, deadline: Deadline) -> str:
 
     It stays as long as it is used, and PERSIST_SECONDS longer.
     """
-    url = parse_url(endpoint.url)
-    if path := forwarded_path(endpoint, url, deadline):
-        return path
-    kept = kept_connection(endpoint, url)
-    if kept is None:
-        return ""
-    # The engine answers now. It may have been off when sshd was found to forward nothing.
-    try:
-        kept.retire_without_forwarding(deadline)
-    except TimeoutError as exc:
-        raise late_error(endpoint, deadline) from exc
-    return forwarded_path(endpoint, url, deadline)
-
-
-def forwarded_path(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> str:
-    """Return "" if the engine answers only without forwarding. Raises EngineError if it does not answer."""
-    with connect_kept(endpoint, url, deadline) as wire:
+    with connect_kept(endpoint, parse_url(endpoint.url), deadline) as wire:
         if not isinstance(wire, SSHWire):
             return str(wire.sock.getpeername())
         try:
@@ -175,16 +165,9 @@ class KeptConnection:
             return False
         return time.time() < since + multiplexing.PERSIST_SECONDS and multiplexing.is_open(self.control)
 
-    def retire_without_forwarding(self, deadline: Deadline) -> None:
-        """Let the next request log in again. Raises TimeoutError."""
-        with locked(self.control, deadline):
-            if not os.path.lexists(self.path):
-                self.retire()
-
     def log_in(self, deadline: Deadline) -> bool:
         """Return whether the socket exists now. Raises EngineError if the login failed."""
         self.retire()
-        sweep_ended(os.path.dirname(self.control))
         status, output, log = self.run_master(deadline.remaining())
         if not multiplexing.is_open(self.control):
             if error := explain_known(self.endpoint, log):
@@ -234,6 +217,19 @@ class KeptConnection:
     def remove_socket(self) -> None:
         with contextlib.suppress(OSError):
             os.unlink(self.path)
+
+
+@contextlib.contextmanager
+def locked(control: str, deadline: Deadline) -> Iterator[None]:
+    """Let one process or thread log in. Raises TimeoutError."""
+    descriptor = os.open(f"{control}{LOCK}", os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
+    try:
+        while not take_lock(descriptor, without_locks=True):
+            deadline.remaining()
+            time.sleep(PAUSE)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def open_socket(path: str, timeout: float | None) -> socket.socket | None:

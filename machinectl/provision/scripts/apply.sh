@@ -110,9 +110,8 @@ listening() {
         END { exit !found }' /proc/net/tcp /proc/net/tcp6 2>/dev/null
 }
 
-# If nothing on the host can ask the engine, its journal tells.
 answering() {
-    [ -z "$socket" ] || engine_info >/dev/null || journal | grep -q 'API listen on'
+    [ -z "$socket" ] || engine_info >/dev/null
 }
 
 # systemd reports when the engine is ready; OpenRC only that it was started. An engine that listens may still fail. For each
@@ -155,27 +154,18 @@ makes_containers() {
     fi
 }
 
-# The value of live-restore after the last reload; dockerd lists it only if it is on.
-told_by_journal() {
-    reloaded=$(journal | grep 'Reloaded configuration: ' | tail -n 1)
-    [ "$reloaded" ] || return
-    enabled=false
-    ! printf '%s\n' "$reloaded" | grep -q 'live-restore\(-enabled\)*\\*":true' || enabled=true
-    echo "\"LiveRestoreEnabled\":$enabled"
-}
-
-# A reload has no result: ask the engine, or read its journal if nothing can ask it.
+# A reload has no result: ask the engine.
 keeps_containers() {
     [ "$live_restore" ] || return 0
     tries=0
     while [ $tries -lt 50 ] && [ $(($(date +%s) - begun)) -lt 60 ]; do
-        said=$(engine_info) || said=$(told_by_journal)
+        said=$(engine_info)
         case $said in *"\"LiveRestoreEnabled\":$live_restore"*) return ;; esac
         tries=$((tries + 1))
         sleep 0.1
     done
     case $said in
-    '') echo "The engine answers on no unix socket, and its journal does not name live-restore" ;;
+    '') echo "The engine answers on no unix socket" ;;
     *) echo "The engine still says that live-restore is not $live_restore" ;;
     esac
     return 1
@@ -329,9 +319,11 @@ tried=$!
 wait $tried
 no_container=$(cat no_container)
 if ! wait $checked && ! grep -q 'unknown flag: --validate' validated; then
-    cat validated
     # An engine that is not restarted does not read the files.
-    [ "$action" = none ] || take_back validate
+    if [ "$action" = none ]; then sed 's/^/remark: dockerd refuses this configuration: /' validated; else
+        cat validated
+        take_back validate
+    fi
 fi
 if [ "$containers" = keep ]; then
     case $no_container in *'no space left on device'*) echo "$no_container"; take_back full ;; esac

@@ -1,6 +1,6 @@
 # Functions that check whether the engine can create a container. They need engine.sh, and write to the working directory.
 
-: "${engine_program=}" "${engine_socket=}" "${info=}"
+: "${engine_program=}" "${engine_socket=}"
 
 # The name of the container and of its empty image; it is never started.
 trial=machinectl-trial
@@ -34,25 +34,12 @@ make_trial() {
     fi 2>&1
 }
 
-# Print the default runtime's program if it is missing: the engine looks for it only when a container starts.
-missing_runtime() {
-    runtime=$(printf '%s\n' "$info" | sed -n 's/.*"DefaultRuntime":"\([^"]*\)".*/\1/p')
-    program=$(printf '%s\n' "$info" | sed -n "s|.*\"$runtime\":{\"path\":\"\([^\"]*\)\".*|\1|p")
-    # The name of a shim: https://github.com/containerd/containerd/blob/main/core/runtime/v2/README.md
-    : "${program:=$(printf '%s\n' "$runtime" | sed -n 's/^io\.containerd\.\([^.]*\)\.\([^.]*\)$/containerd-shim-\1-\2/p')}"
-    [ "$program" ] && ! command -v "$program" >/dev/null && echo "$program"
-}
-
 # Exit status: 0 if the engine can create a container; 1 if it cannot, with the reason; 2 if nothing here can ask it.
 can_make_containers() (
     engine_info >/dev/null || exit 2
     # The engine searches 15 s for a missing logging driver.
     # shellcheck disable=SC2034  # engine.sh's
     engine_seconds=60
-    if program=$(missing_runtime); then
-        echo "the default runtime's program $program is not there"
-        exit 1
-    fi
     remove_trial
     made=0
     said=$(make_trial) || made=1

@@ -53,22 +53,6 @@ engine_by_perl() {
         my ($head, $answer) = split /\r\n\r\n/, <$engine>, 2;
         print $answer; exit $head !~ /^\S+ 2/' "$1" "$2" "$3" "$4" "${5:-/dev/null}" "$engine_seconds"
 }
-engine_by_python() {
-    python3 -c 'import socket, sys
-path, method, target, kind, file, seconds = sys.argv[1:]
-body = open(file, "rb").read()
-engine = socket.socket(socket.AF_UNIX)
-engine.settimeout(int(seconds))
-engine.connect(path)
-head = f"{method} {target} HTTP/1.0\r\nHost: engine\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
-engine.sendall(head.encode() + body)
-try:
-    head, _, answer = engine.makefile("rb").read().partition(b"\r\n\r\n")
-except socket.timeout:
-    sys.exit(28)
-sys.stdout.write(answer.decode())
-sys.exit(head.split()[1][:1] != b"2")' "$1" "$2" "$3" "$4" "${5:-/dev/null}" "$engine_seconds"
-}
 # Docker's client, on the engine's socket.
 engine_client() { env -i "PATH=$PATH" HOME=/ timeout "$engine_seconds" docker -H "unix://$engine_socket" "$@"; }
 engine_by_docker() { engine_client info --format '{{json .}}'; }
@@ -85,7 +69,7 @@ engine_info() {
 engine_sockets() { for process in $(engine_processes); do listens_on "$process"; done; }
 # The same on $engine_socket. An engine that waits for something, as for its Swarm's leader, keeps all programs waiting: 2.
 engine_info_there() {
-    for engine_program in curl perl python docker; do
+    for engine_program in curl perl docker; do
         info=$(engine_by_$engine_program "$engine_socket" GET /info '') || {
             case $? in 28 | 142) return 2 ;; esac
             continue

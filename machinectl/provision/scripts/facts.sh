@@ -269,20 +269,11 @@ elif has dockerd; then
 fi
 [ -s /var/lib/docker/swarm/docker-state.json ] && say swarm
 
-# Whether daemon.json or clients.pem was changed since the engine's start (proc(5)).
+# Whether daemon.json or clients.pem was changed since the engine's start.
 if engine=$(engine_process); then
-    read -r started </run/docker.pid
-    # The engine writes its PID file when it starts. Without it, /proc may be two seconds early.
-    if [ "$started" = "$engine" ]; then
-        newer() { [ "$1" -nt /run/docker.pid ]; }
-    else
-        booted=$(sed -n 's/^btime //p' /proc/stat)
-        ticks=$(sed 's/.*) //' "/proc/$engine/stat" | cut -d' ' -f20)
-        started=$((booted + ticks / $(getconf CLK_TCK || echo 100)))
-        newer() { changed=$(stat -Lc %Y "$1") && [ "$changed" -gt $((started + 1)) ]; }
-    fi
-    newer "$config" && say edited
-    newer /etc/docker/machinectl/clients.pem && say clients-edited
+    # The engine writes its PID file when it starts.
+    [ "$config" -nt /run/docker.pid ] && say edited
+    [ /etc/docker/machinectl/clients.pem -nt /run/docker.pid ] && say clients-edited
 fi
 
 # Its configuration.

@@ -28,7 +28,7 @@ from machinectl.provision.host_changes import (
 from machinectl.provision.job import Activation, Job, NewFile, apply_job
 from machinectl.provision.steps import docker_socket, hidden_containers, restart_risks
 from machinectl.provision.target import NOTHING_SPECIAL
-from machinectl.quantities import first_names, plural
+from machinectl.quantities import plural
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
@@ -351,7 +351,6 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
         undone=changes_removed(target, files),
         warnings=(
             *clients_changed(facts, target, wanted),
-            *(() if target.ssh_only else list_replaced(facts, target, wanted)),
             *restart_risks.warnings(facts, target, daemon_json.parse_config(wanted.config, facts.config_path)),
         ),
     )
@@ -380,22 +379,6 @@ def clients_changed(facts: Facts, target: Target, wanted: Goal) -> Iterator[str]
         if back := [target.holder_names[digest] for digest in digests if digest in target.holder_names]:
             how = "read again" if listed else "written"
             yield f"{CLIENTS} is {how}: that gives access back to {', '.join(back)}"
-
-
-def list_replaced(facts: Facts, target: Target, wanted: Goal) -> Iterator[str]:
-    """Warn whose access ends or comes back if the engine no longer reads its owner's list of CAs."""
-    listed = client_cas.cas_by_digest(facts.trusted)
-    if not listed:
-        return
-    names, path = target.holder_names, preflight.tls_settings(facts).get("tlscacert", "")
-    accepted = client_cas.ca_digests(wanted.clients or target.certificates["ca.pem"])
-    lost = [names.get(digest) or client_cas.subject_of(pem) for digest, pem in listed.items() if digest not in accepted]
-    if lost:
-        ended = first_names(lost, client_cas.MOST_NAMED)
-        yield f"The engine no longer reads {path}, which ends the access of the clients of: {ended}"
-    back = [names[digest] for digest in accepted if digest in names and digest not in listed]
-    if back and CLIENTS in facts.files:
-        yield f"The engine reads {CLIENTS} again, not {path}: that gives access back to {', '.join(back)}"
 
 
 def starting_title(facts: Facts) -> str:
