@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import ipaddress
-import queue
+import socket
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from machinectl import url as engine_url
 from machinectl.descriptors import fitting_jobs
-from machinectl.discovery.port_sweep import PortSweep, SweepTarget
-from machinectl.discovery.services import FoundService, identify_service
-from machinectl.errors import MachineError
+from machinectl.discovery.services import identify_service
+from machinectl.errors import Hint, MachineError
 from machinectl.hosts.machine_states import driver_or_none, ssh_endpoint_or_none
 from machinectl.name_resolution import NameLookups, addresses_of, host_name_of
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
+    from machinectl.discovery.services import FoundService, SweepTarget
     from machinectl.driver import Driver
     from machinectl.machines.store import Store
 
@@ -31,8 +33,7 @@ SOCKETS = 680
 BESIDES, AT_WORK = 64, 48
 # Seconds to wait for names after the scan.
 NAMES_TIMEOUT = 0.8
-# Seconds between checks for ^C while nothing happens.
-HEARD = 0.2
+NO_WAY = {errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL}
 
 
 @dataclass
@@ -51,7 +52,7 @@ class FoundHost:
 
 
 class NetworkScan:
-    """`timeout` (seconds) applies per connection and service.
+    """Tries many connections at once; `timeout` (seconds) applies per connection and service.
 
     `hosts` works after an interrupted `run`, too. `refusing` counts other addresses that refused; `no_way` counts
     targets without a route.
@@ -60,23 +61,16 @@ class NetworkScan:
     def __init__(self, store: Store, targets: Iterable[SweepTarget], timeout: float, sockets: int = SOCKETS) -> None:
         self._sockets = sockets
         self._store = store
+        self._targets = targets
         self._timeout = timeout
-        self._sweep = PortSweep(targets, timeout)
         self._found: dict[str, FoundHost] = {}
+        self._refusing: set[str] = set()
         self._names = NameLookups(host_name_of)
-        self._work: queue.SimpleQueue[tuple[SweepTarget, socket.socket]] = queue.SimpleQueue()
-        self._results: queue.SimpleQueue[tuple[SweepTarget, FoundService]] = queue.SimpleQueue()
-        self._crew = 0
-        # Open connections to services not identified yet.
-        self._held = 0
+        self.no_way = 0
 
     @property
     def refusing(self) -> int:
-        return len(self._sweep.refusing - self._found.keys())
-
-    @property
-    def no_way(self) -> int:
-        return self._sweep.no_way
+        return len(self._refusing - self._found.keys())
 
     def hosts(self) -> list[FoundHost]:
         return sorted(
@@ -85,49 +79,70 @@ class NetworkScan:
 
     def run(self) -> None:
         """Raise MachineError if no socket can be opened."""
-        most = fitting_jobs(self._sockets, besides=BESIDES + AT_WORK)
         known = MachineAddresses(self._store)
         try:
-            while self._held or not self._sweep.done:
-                for target, sock in self._sweep.step(most - self._held):
-                    self._hand_over(target, sock)
-                self._take_results(wait=not self._sweep.waiting and self._held > 0)
+            asyncio.run(self._try_all())
+        except ExceptionGroup as exc:
+            raise exc.exceptions[0] from None
         finally:
-            self._sweep.close()
-            self._take_results(wait=False)
             names, whose = self._names.answers(NAMES_TIMEOUT), known.by_address(NAMES_TIMEOUT)
             for host in self._found.values():
                 host.name, host.machines = names.get(host.address, ""), whose.get(host.address, [])
 
-    def _hand_over(self, target: SweepTarget, sock: socket.socket) -> None:
-        self._held += 1
-        self._work.put((target, sock))
-        if self._crew < min(AT_WORK, self._held):
-            self._crew += 1
-            # A daemon thread does not keep the process from ending.
-            threading.Thread(target=self._look, daemon=True, name="look").start()
+    async def _try_all(self) -> None:
+        at_once = asyncio.Semaphore(fitting_jobs(self._sockets, besides=BESIDES + AT_WORK))
+        looks = asyncio.Semaphore(AT_WORK)
+        async with asyncio.TaskGroup() as group:
+            for target in self._targets:
+                await at_once.acquire()
+                group.create_task(self._try(target, looks)).add_done_callback(lambda _: at_once.release())
 
-    def _look(self) -> None:
-        while True:
-            target, sock = self._work.get()
-            # Close it only after queueing the result: an interrupt in between would lose it.
-            with sock:
-                try:
-                    service = identify_service(target, sock, self._timeout)
-                except Exception as exc:  # noqa: BLE001 - one strange host must not stop the scan
-                    service = FoundService(target.port, said=f"Unexpected {type(exc).__name__}")
-                self._results.put((target, service))
-
-    def _take_results(self, *, wait: bool) -> None:
-        while True:
+    async def _try(self, target: SweepTarget, looks: asyncio.Semaphore) -> None:
+        with new_socket(target) as sock:
             try:
-                target, service = self._results.get(block=wait, timeout=HEARD)
-            except queue.Empty:
+                async with asyncio.timeout(self._timeout):
+                    await asyncio.get_running_loop().sock_connect(sock, target)
+            except OSError as exc:
+                if exc.errno == errno.ECONNREFUSED:
+                    self._refusing.add(target.address)
+                self.no_way += exc.errno in NO_WAY
                 return
-            wait = False
-            self._held -= 1
-            self._found.setdefault(target.address, FoundHost(target.address)).services[target.port] = service
-            self._names.add(target.address)
+            # TCP allows it if the local port is the target.
+            if sock.getsockname() == target:
+                self._refusing.add(target.address)
+                return
+            async with looks:
+                service = await in_daemon_thread(lambda: identify_service(target, sock, self._timeout))
+        self._found.setdefault(target.address, FoundHost(target.address)).services[target.port] = service
+        self._names.add(target.address)
+
+
+def new_socket(target: SweepTarget) -> socket.socket:
+    try:
+        sock = socket.socket(socket.AF_INET6 if ":" in target.address else socket.AF_INET)
+    except OSError as exc:
+        raise MachineError(f"Cannot open another socket: {exc.strerror}", Hint("Allow more", "ulimit -n 4096")) from exc
+    sock.setblocking(False)
+    return sock
+
+
+async def in_daemon_thread(look: Callable[[], FoundService]) -> FoundService:
+    """Call `look` in a thread that does not keep the process from ending."""
+    loop = asyncio.get_running_loop()
+    result: asyncio.Future[FoundService] = loop.create_future()
+
+    def settle(service: FoundService) -> None:
+        if not result.done():
+            result.set_result(service)
+
+    def work() -> None:
+        service = look()
+        # After ^C, the loop is closed.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(settle, service)
+
+    threading.Thread(target=work, daemon=True, name="look").start()
+    return await result
 
 
 class MachineAddresses:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.discovery.port_sweep import connect_again
 from machinectl.engine.endpoint import Deadline
 from machinectl.engine.unauthenticated_ping import first_words, ping_plain, ping_tls
 from machinectl.errors import one_line
@@ -15,14 +15,19 @@ from machinectl.ssh.ssh_settings import SSH_PORT
 from machinectl.url import TLS_PORT
 
 if TYPE_CHECKING:
-    import socket
-
-    from machinectl.discovery.port_sweep import SweepTarget
     from machinectl.ssh.keys.known_hosts import HostKey
 
 PORTS = (SSH_PORT, TLS_PORT)
 GREETING = b"SSH-"
 LONGEST_SAID = 80
+
+
+class SweepTarget(NamedTuple):
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
 
 class SpokenProtocol(StrEnum):
@@ -76,8 +81,10 @@ def identify_service(target: SweepTarget, sock: socket.socket, timeout: float) -
         if target.port == PORTS[0]:
             return ssh_service(target.port, sock, timeout)
         return engine_service(target, sock, Deadline(timeout))
-    except (OSError, TimeoutError):
+    except OSError:
         return FoundService(target.port)
+    except Exception as exc:  # noqa: BLE001 - one strange host must not stop the scan
+        return FoundService(target.port, said=f"Unexpected {type(exc).__name__}")
 
 
 def ssh_service(port: int, sock: socket.socket, timeout: float) -> FoundService:
@@ -98,7 +105,7 @@ def engine_service(target: SweepTarget, sock: socket.socket, deadline: Deadline)
     # A TLS server answers a request that is not TLS at once; a plain one may wait for the rest of a TLS greeting.
     answer = ping_plain(sock, *target, Deadline((deadline.remaining() or 0) / 2))
     if answer is None:
-        with connect_again(target, deadline) as another:
+        with socket.create_connection(target, deadline.remaining()) as another:
             answer = ping_tls(another, *target, deadline)
     if answer is None:
         return FoundService(target.port)

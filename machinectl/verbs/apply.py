@@ -90,11 +90,11 @@ def apply(
     import shlex
 
     from machinectl.cli.options.login_options import given_authority
-    from machinectl.commands.apply import apply as command
-    from machinectl.commands.plan import plan
     from machinectl.console import confirm
     from machinectl.fleet.fleet_file import DEFAULT_FILE, STDIN
     from machinectl.fleet.rollout.apply_run import ApplyOptions
+    from machinectl.fleet.rollout.applying import apply as command
+    from machinectl.fleet.rollout.host_choice import plan
     from machinectl.hosts.removal import Purge
     from machinectl.hosts.rollout_order import BatchSizes
     from machinectl.machines.spec import CertificateFiles
@@ -142,7 +142,7 @@ def apply(
         flags=given,
     )
     if dry_run:
-        from machinectl.commands.plan import plan_with_previews
+        from machinectl.fleet.rollout.host_choice import plan_with_previews
 
         planned = plan_with_previews(make_plan(), here.store, here.console, options)
         again = " ".join(word for word in options.command.split(" ") if word != "--dry-run")

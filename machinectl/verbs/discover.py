@@ -74,11 +74,12 @@ def discover(
 ) -> int:
     from machinectl.cli.tables.fitted_table import Fitting
     from machinectl.cli.tables.text_table import table_text
-    from machinectl.commands.discover import check_not_there
-    from machinectl.commands.discover import discover as command
+    from machinectl.discovery.network_search import discover as command
 
     if write:
-        check_not_there(write)
+        from machinectl.files.new_file import check_new_file
+
+        check_new_file(write)
     discovery = command(here.store, here.console, networks, timeout, yes=yes)
     code = 0
     try:
@@ -102,8 +103,8 @@ def discover(
 
 
 def write_fleet_file(here: Session, path: str, hosts: Sequence[FoundHost]) -> None:
-    from machinectl.commands.discover import fleet_text, new_hosts
     from machinectl.files.new_file import write_new_file
+    from machinectl.fleet.discovered_hosts import fleet_text, new_hosts
 
     found, left_out = new_hosts(hosts, here.store.names())
     if not (found or left_out):

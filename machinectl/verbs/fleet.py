@@ -62,21 +62,32 @@ VERBS = {
 
 
 def fleet_init(here: Session, *, names: list[str], output: str) -> None:
-    from machinectl.commands.fleet.init import fleet_init as command
+    from machinectl.fleet.new_fleet import fleet_init as command
 
     hand_over(command(here.store, here.console, names, os.path.dirname(output)), output, here.console)
 
 
 def fleet_import(here: Session, *, file: str, kind: str, output: str) -> None:
-    from machinectl.commands.fleet.import_ import fleet_import as command
+    from machinectl.fleet.importing import Notes, import_file
 
-    hand_over(command(here.store, here.console, file, kind), output, here.console)
+    notes = Notes(file)
+    try:
+        text = import_file(file, kind, here.store.names(), notes)
+    finally:
+        for note in notes.lines:
+            here.console.warn(note)
+    hand_over(text, output, here.console)
 
 
 def fleet_schema(here: Session) -> None:
-    from machinectl.commands.fleet.schema import fleet_schema as command
+    from machinectl.fleet.fleet_keys import Drivers
+    from machinectl.fleet.json_schema import make_schema
 
-    print_json(command(here.console))
+    drivers = Drivers()
+    schema = make_schema(drivers)
+    for error in drivers.broken():
+        here.console.warn(f"{error.cause}: its options are left out")
+    print_json(schema)
 
 
 def hand_over(text: str, path: str, console: Console) -> None:

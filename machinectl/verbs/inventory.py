@@ -32,7 +32,7 @@ VERBS = {
 
 
 def inventory(here: Session, *, ansible: bool, prometheus: bool, listed: bool, host: str | None) -> None:
-    from machinectl.commands import inventory as commands
+    from machinectl.inventories import inventory as commands
 
     if ansible == prometheus:
         ways = Hint("Give one of them", "machinectl inventory --ansible") | Hint(

@@ -97,8 +97,8 @@ def plan(
     import shlex
 
     from machinectl.cli.options.login_options import given_authority
-    from machinectl.commands.plan import plan as command
-    from machinectl.commands.plan import plan_with_previews
+    from machinectl.fleet.rollout.host_choice import plan as command
+    from machinectl.fleet.rollout.host_choice import plan_with_previews
 
     file, text = fleet_file("plan", files, names)
     planned = command(here.store, file, names, selector, fleet_command("plan", file), text)
@@ -222,7 +222,7 @@ def plan_lines(planned: FleetPlan, *, prune: bool) -> Iterator[str]:
 
 
 def step_lines(step: PlanStep, machine: Machine | None, *, prune: bool) -> list[str]:
-    from machinectl.commands.plan import driver_address
+    from machinectl.fleet.rollout.host_choice import driver_address
     from machinectl.fleet.rollout.plan_steps import Action
 
     if step.host and step.action is Action.CREATE:
@@ -293,7 +293,7 @@ def step_reason(step: PlanStep, planned: FleetPlan) -> str:
 
 def step_as_json(step: PlanStep, planned: FleetPlan) -> Mapping[str, Any]:
     """Return a step as JSON; `Host` lists the changes that its host needs, if checked."""
-    from machinectl.commands.plan import driver_address
+    from machinectl.fleet.rollout.host_choice import driver_address
 
     machine, failed = planned.machines.get(step.name), planned.failed.get(step.name)
     return {

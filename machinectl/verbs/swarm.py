@@ -85,9 +85,9 @@ def swarm_join(
     here: Session, *, manager: str, names: list[str], login: Login, as_manager: bool, advertise_addr: str
 ) -> int:
     from machinectl.cli.tables.results import report_results
-    from machinectl.commands.swarm.join import swarm_join as command
     from machinectl.machines.selection import require_names
     from machinectl.machines.swarm_node import MANAGER, WORKER
+    from machinectl.swarm.joining import swarm_join as command
     from machinectl.swarm.swarm_join import Joining
 
     if advertise_addr and len(names) > 1:
@@ -101,8 +101,8 @@ def swarm_join(
 
 def swarm_leave(here: Session, *, names: list[str], login: Login, force: bool) -> int:
     from machinectl.cli.tables.results import report_results
-    from machinectl.commands.swarm.leave import swarm_leave as command
     from machinectl.machines.selection import require_names
+    from machinectl.swarm.leaving_swarm import swarm_leave as command
     from machinectl.swarm.swarm_join import Leaving
 
     require_names(names, "swarm leave")
@@ -112,8 +112,8 @@ def swarm_leave(here: Session, *, names: list[str], login: Login, force: bool) -
 
 def swarm_status(here: Session, *, name: str, timeout: float, as_json: bool) -> int:
     from machinectl.cli.tables.results import report_all
-    from machinectl.commands.swarm.status import swarm_status as command
     from machinectl.docker_cli.followers import is_switched_off
+    from machinectl.swarm.swarm_status import swarm_status as command
 
     found = command(here.store, here.console, [name] if name else [], timeout)
     if not is_switched_off():

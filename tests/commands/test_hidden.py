@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.commands.apply import apply
-from machinectl.commands.plan import plan
 from machinectl.errors import MachineError
 from machinectl.fleet.fleet_keys import COMMON, ENGINE, Drivers, Kind
 from machinectl.fleet.rollout.apply_run import ApplyOptions
+from machinectl.fleet.rollout.applying import apply
+from machinectl.fleet.rollout.host_choice import plan
 from machinectl.hosts.login import Login
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine

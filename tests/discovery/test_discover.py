@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.commands.discover import engine_remark, fleet_text, new_hosts
 from machinectl.discovery import services
-from machinectl.discovery.port_sweep import SweepTarget
 from machinectl.discovery.scan import FoundHost, NetworkScan
-from machinectl.discovery.services import FoundService, SpokenProtocol
+from machinectl.discovery.services import FoundService, SpokenProtocol, SweepTarget
+from machinectl.fleet.discovered_hosts import engine_remark, fleet_text, new_hosts
 from machinectl.fleet.fleet_file import read_fleet
 from machinectl.machines.record import Machine
 from tests.support.hostile_ssh import ESCAPES

@@ -10,8 +10,7 @@ import pytest
 
 from machinectl import certs
 from machinectl.discovery import services
-from machinectl.discovery.port_sweep import SweepTarget
-from machinectl.discovery.services import FoundService, SpokenProtocol, identify_service
+from machinectl.discovery.services import FoundService, SpokenProtocol, SweepTarget, identify_service
 from tests.support import hostile_engine, hostile_ssh
 from tests.support.servers import answer, engine, saying, serving, silent
 

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from machinectl.commands.apply import apply
-from machinectl.commands.plan import plan
 from machinectl.engine import swarm_api
 from machinectl.errors import Hint, MachineError
 from machinectl.fleet.fleet_model import FleetHost, FleetId
 from machinectl.fleet.rollout import machine_changes, phases, restarts
 from machinectl.fleet.rollout.apply_run import ApplyOptions, ApplyRun, apply_locked
+from machinectl.fleet.rollout.applying import apply
+from machinectl.fleet.rollout.host_choice import plan
 from machinectl.fleet.rollout.plan_steps import Action, Did, Difference, FleetPlan, PlanStep, Result
 from machinectl.hosts import provisioning
 from machinectl.hosts.host_plan import HostPlan as SetupPlan

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.commands.plan import plan, plan_with_previews
 from machinectl.errors import MachineError, UsageError
 from machinectl.fleet.file_errors import WrongFile
 from machinectl.fleet.fleet_file import read_fleet
 from machinectl.fleet.rollout.apply_run import ApplyOptions
+from machinectl.fleet.rollout.host_choice import plan, plan_with_previews
 from machinectl.fleet.rollout.plan_steps import FleetPlan
 from machinectl.hosts.host_plan import Outcome
 from machinectl.hosts.login import Login

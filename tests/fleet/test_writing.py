@@ -15,13 +15,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.commands.fleet.init import TEMPLATE, fleet_init
 from machinectl.driver import Option
 from machinectl.driver.installed_drivers import load
 from machinectl.fleet.draft import Draft, comment, settled, yaml_lines
 from machinectl.fleet.fleet_file import parse_fleet
 from machinectl.fleet.importing import Notes, import_file
 from machinectl.fleet.machine_entry import machine_entry
+from machinectl.fleet.new_fleet import TEMPLATE, fleet_init
 from machinectl.fleet.rollout.plan import planned_steps
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase

@@ -12,9 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import pytest
 
-from machinectl.commands.swarm.join import swarm_join
-from machinectl.commands.swarm.leave import swarm_leave
-from machinectl.commands.swarm.status import swarm_status
 from machinectl.engine import swarm_api as api
 from machinectl.errors import MachineError
 from machinectl.hosts.login import Login
@@ -26,8 +23,11 @@ from machinectl.machines.swarm_node import SwarmNode, node_of, on_record
 from machinectl.provision.facts.host_facts import Facts, parse_facts
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.swarm import swarm_join as joining
+from machinectl.swarm.joining import swarm_join
+from machinectl.swarm.leaving_swarm import swarm_leave
 from machinectl.swarm.swarm_join import Joining, Leaving, address_of
 from machinectl.swarm.swarm_roles import Roles, begin_swarm
+from machinectl.swarm.swarm_status import swarm_status
 from machinectl.swarm_nodes import draining, leaving, membership
 from machinectl.swarm_nodes import managers as swarm
 from machinectl.swarm_nodes.managers import NoManager, Quorum, no_manager_error
