@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from collections import Counter
 
 from machinectl.cli.declared_verb import Verb
 from machinectl.cli.output.exit_status import report
@@ -11,13 +11,13 @@ from machinectl.cli.own_flags import LOGIN
 from machinectl.cli.parsing.lookahead import split_at_verb
 from machinectl.errors import Declined, Hint, UsageError
 from machinectl.machines.flags import Flag
+from machinectl.machines.record import natural
 from machinectl.quantities import first_names
 from machinectl.verbs import shared_flags as shared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from typing import Any
+    from collections.abc import Iterable, Iterator, Sequence
 
     from machinectl.cli.options.verb_session import Session
     from machinectl.errors import MachineError
@@ -91,24 +91,23 @@ def apply(
 
     from machinectl.cli.options.login_options import given_authority
     from machinectl.console import confirm
-    from machinectl.fleet.fleet_file import DEFAULT_FILE, STDIN
     from machinectl.fleet.rollout.apply_run import ApplyOptions
-    from machinectl.fleet.rollout.applying import apply as command
     from machinectl.fleet.rollout.host_choice import plan
+    from machinectl.fleet.rollout.machine_changes import plan_with_previews
+    from machinectl.fleet.rollout.phases import apply_plan
+    from machinectl.fleet.rollout.plan_text import needed_flags
     from machinectl.hosts.removal import Purge
     from machinectl.hosts.rollout_order import BatchSizes
     from machinectl.machines.spec import CertificateFiles
     from machinectl.provision.target import Allowed
-    from machinectl.verbs.plan import fleet_command, fleet_file, needed_flags, plan_lines, print_fleet_plan
+    from machinectl.verbs.plan import absolute, fleet_command, fleet_file, plan_lines, print_plan
 
     file, text = fleet_file("apply", files, names)
     advice: dict[str, None] = {}
-    order: dict[str, None] = {}
 
     def make_plan() -> FleetPlan:
         planned = plan(here.store, file, names, selector, fleet_command("apply", file), text)
         advice.update(dict.fromkeys(planned.advice))
-        order.update(dict.fromkeys(step.name for step in planned.steps))
         return planned
 
     def approve(planned: FleetPlan) -> None:
@@ -121,11 +120,13 @@ def apply(
     given = tuple(flags_to_repeat(here.arguments))
     words = [fleet_command("apply", file), *given]
     words += [f"-l {shlex.quote(selector)}"] if selector is not None else map(shlex.quote, names)
+    command = " ".join(words)
     if purge and not prune:
-        both = with_flags(" ".join(words), "--prune")
-        raise UsageError("--purge is for the machines that --prune removes", Hint("Give both", both))
+        raise UsageError(
+            "--purge is for the machines that --prune removes", Hint("Give both", with_flags(command, "--prune"))
+        )
     options = ApplyOptions(
-        file if file == STDIN else os.path.abspath(file or DEFAULT_FILE),
+        absolute(file),
         login,
         Allowed(force=force, restart_swarm=restart_swarm, open_firewall=open_firewall, yes=yes),
         given_authority(here),
@@ -138,60 +139,20 @@ def apply(
         purge=Purge(login, Allowed(forcible=False, restart_swarm=restart_swarm)) if purge else None,
         take_over=take_over,
         yes=yes,
-        command=" ".join(words),
+        command=command,
         flags=given,
     )
     if dry_run:
-        from machinectl.fleet.rollout.host_choice import plan_with_previews
-
         planned = plan_with_previews(make_plan(), here.store, here.console, options)
-        again = " ".join(word for word in options.command.split(" ") if word != "--dry-run")
+        again = " ".join(word for word in command.split(" ") if word != "--dry-run")
         again = with_flags(again, *needed_flags(planned))
-        return print_fleet_plan(here, planned, again, options.command, prune=prune, as_json=as_json)
+        return print_plan(here, planned, again, command, prune=prune, as_json=as_json)
     here.console.prints_total = True
-    results = command(here.store, here.console, make_plan, options, approve)
-    code = report_rollout(here, results, options.command, order=order, as_json=as_json)
+    results = apply_plan(here.store, here.console, make_plan, options, approve)
+    code = report_rollout(here, results, command, as_json=as_json)
     for line in advice:
         here.console.note(line)
     return code
-
-
-def report_rollout(
-    here: Session, results: Iterator[Result], again: str, *, order: Iterable[str] = (), as_json: bool = False
-) -> int:
-    """Report all results, failures in this `order`; return the exit code. `again` is the command to continue with."""
-    from machinectl.fleet.rollout.plan_steps import Did
-
-    found: list[Result] = []
-    try:
-        for result in results:
-            found.append(result)
-            if as_json:
-                print_json(result_as_json(result), indent=None)
-    except BaseException:
-        # Also at ^C, unless nothing has begun.
-        if found:
-            print_summary(here, in_order(found, order), again, as_json=as_json, interrupted=True)
-        raise
-    print_summary(here, in_order(found, order), again, as_json=as_json)
-    return int(any(result.did in {Did.FAILED, Did.NOT_BEGUN, Did.UNFINISHED} for result in found))
-
-
-def in_order(found: Iterable[Result], names: Iterable[str]) -> list[Result]:
-    place = {name: at for at, name in enumerate(names)}
-    return sorted(found, key=lambda result: place.get(result.name, len(place)))
-
-
-def alike(found: Iterable[Result]) -> Iterator[MachineError]:
-    """Yield the failures; of several that differ only in the hint's commands, the first with all names."""
-    same: dict[tuple[str, ...], list[Result]] = {}
-    for result in found:
-        if result.error:
-            texts = [text for text, *_ in result.error.hint.parts]
-            same.setdefault((result.error.cause, *texts), []).append(result)
-    for failed in same.values():
-        if error := failed[0].error:
-            yield error.named('", "'.join(result.name for result in failed))
 
 
 def flags_to_repeat(arguments: Sequence[str]) -> Iterator[str]:
@@ -213,67 +174,73 @@ def with_flags(command: str, *more: str) -> str:
     return command
 
 
-def result_as_json(result: Result) -> Mapping[str, Any]:
-    error = result.error
-    return {
-        "Name": result.name,
-        "Result": result.did,
-        "Reason": error.cause if error else result.reason,
-        "Hint": error.hint if error else "",
-        "Seconds": result.seconds,
-        "LookedAt": result.looked_at,
-    }
+def report_rollout(here: Session, results: Iterator[Result], again: str, *, as_json: bool = False) -> int:
+    """Report all results; return the exit code. `again` is the command to continue with."""
+    reported: list[Result] = []
+    is_interrupted = True
+    try:
+        for result in results:
+            reported.append(result)
+            if as_json:
+                print_json(result.fields(), indent=None)
+        is_interrupted = False
+    finally:
+        # Also at ^C, unless nothing has begun.
+        if reported or not is_interrupted:
+            in_order = sorted(reported, key=lambda result: natural(result.name))
+            print_summary(here, in_order, again, as_json=as_json)
+            print_next_step(here, in_order, again, interrupted=is_interrupted)
+    return int(any(result.did in {"failed", "not begun", "not finished"} for result in reported))
 
 
-def print_summary(
-    here: Session, found: Sequence[Result], again: str, *, as_json: bool = False, interrupted: bool = False
-) -> None:
-    """Print summary, failures and the next command. With `as_json`, results are already printed."""
-    from collections import Counter
-
+def print_summary(here: Session, results: Sequence[Result], again: str, *, as_json: bool) -> None:
+    """Print summary and failures; with `as_json`, results are already printed."""
     from machinectl.cli.tables.results import last_looks
     from machinectl.fleet.rollout.plan_steps import Did
 
-    count = Counter(result.did for result in found)
+    count = Counter(result.did for result in results)
     counted = ", ".join(f"{count[did]} {did}" for did in Did if count[did])
     summary = f"Apply: {counted or 'the file has no hosts'}"
     if as_json:
         here.console.note(summary)
-    else:
-        write_out(f"{summary}\n")
-        for error in alike(found):
-            report(error, here.program)
-    by_record = {
-        result.name: result.looked_at
-        for result in found
-        if result.did is Did.LEFT and result.looked_at and not result.seconds
-    }
-    if by_record and not as_json:
+        return
+    write_out(f"{summary}\n")
+    for error in alike(results):
+        report(error, here.program)
+    unchanged = [result for result in results if result.did is Did.LEFT and not result.seconds]
+    if by_record := {result.name: result.looked_at for result in unchanged if result.looked_at}:
         here.console.note(f"Last looked at: {last_looks(by_record)}", Hint("Look now", with_flags(again, "--refresh")))
-    print_next_step(here, found, again, interrupted=interrupted)
 
 
-def print_next_step(here: Session, found: Sequence[Result], again: str, *, interrupted: bool) -> None:
-    from collections import Counter
+def alike(results: Iterable[Result]) -> Iterator[MachineError]:
+    """Yield the failures; of several that differ only in the hint's commands, the first with all names."""
+    same: dict[tuple[str, ...], list[str]] = {}
+    first: dict[tuple[str, ...], MachineError] = {}
+    for name, error in ((result.name, result.error) for result in results if result.error):
+        key = (error.cause, *(text for text, *_ in error.hint.parts))
+        same.setdefault(key, []).append(name)
+        first.setdefault(key, error)
+    yield from (error.named('", "'.join(same[key])) for key, error in first.items())
 
+
+def print_next_step(here: Session, results: Sequence[Result], again: str, *, interrupted: bool) -> None:
     from machinectl.fleet.rollout.plan_steps import Did
 
-    count = Counter(result.did for result in found)
-    stopped = [result.name for result in found if result.did is Did.NOT_BEGUN and not result.error]
+    count = Counter(result.did for result in results)
+    stopped = [result.name for result in results if result.did is Did.NOT_BEGUN and not result.error]
     if stopped and not interrupted:
         here.console.note(f"Not begun, as no engine restarts after one that failed: {', '.join(stopped)}")
     if count[Did.FAILED] or (count[Did.NOT_BEGUN] and not interrupted):
         hint = Hint("Fix that, then continue", again)
         if stopped:
-            failed = sum(result.did is Did.FAILED and result.touched for result in found)
-            more = with_flags(again, f"--max-failures={failed}")
-            hint |= Hint(f"or continue despite {failed} failed", more)
+            failed = sum(result.did is Did.FAILED and result.touched for result in results)
+            hint |= Hint(f"or continue despite {failed} failed", with_flags(again, f"--max-failures={failed}"))
         here.console.note("Some machines are not done", hint)
     elif count[Did.NOT_BEGUN] + count[Did.UNFINISHED]:
         here.console.note("Some machines are not done", Hint("Continue", again))
     elif set(count) == {Did.LEFT}:
         here.console.note("All is as the file says: nothing to do")
-    if gone := [result.name for result in found if result.did is Did.GONE]:
+    if gone := [result.name for result in results if result.did is Did.GONE]:
         here.console.note(
             f"No longer in the file: {', '.join(gone)}", Hint("Remove them", with_flags(again, "--prune"))
         )

@@ -13,13 +13,14 @@ import pytest
 from machinectl.errors import MachineError
 from machinectl.fleet.fleet_keys import COMMON, ENGINE, Drivers, Kind
 from machinectl.fleet.rollout.apply_run import ApplyOptions
-from machinectl.fleet.rollout.applying import apply
 from machinectl.fleet.rollout.host_choice import plan
+from machinectl.fleet.rollout.phases import apply_plan as apply
+from machinectl.fleet.rollout.plan_text import step_as_json
 from machinectl.hosts.login import Login
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine
 from machinectl.provision.target import NOTHING_SPECIAL
-from machinectl.verbs.plan import plan_lines, step_as_json
+from machinectl.verbs.plan import plan_lines
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added

@@ -15,8 +15,10 @@ from machinectl.errors import MachineError, UsageError
 from machinectl.fleet.file_errors import WrongFile
 from machinectl.fleet.fleet_file import read_fleet
 from machinectl.fleet.rollout.apply_run import ApplyOptions
-from machinectl.fleet.rollout.host_choice import plan, plan_with_previews
+from machinectl.fleet.rollout.host_choice import plan
+from machinectl.fleet.rollout.machine_changes import plan_with_previews
 from machinectl.fleet.rollout.plan_steps import FleetPlan
+from machinectl.fleet.rollout.plan_text import has_changes
 from machinectl.hosts.host_plan import Outcome
 from machinectl.hosts.login import Login
 from machinectl.hosts.workers import locked_machine
@@ -25,7 +27,7 @@ from machinectl.machines.store.last_failure import record_failure
 from machinectl.provision.host_changes import FileCreated
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.verbs.certs import create_certificates
-from machinectl.verbs.plan import has_changes, plan_lines
+from machinectl.verbs.plan import plan_lines
 from tests.support.in_process import machinectl
 from tests.support.opened import opened
 from tests.support.quiet import Quiet

@@ -15,6 +15,7 @@ from machinectl.fleet.file_errors import Place, WrongFile
 from machinectl.fleet.fleet_model import Fleet, FleetHost, FleetId
 from machinectl.fleet.rollout.plan import after_jump_hosts, planned_steps
 from machinectl.fleet.rollout.plan_steps import Action, Difference, FleetPlan, PlanStep
+from machinectl.fleet.rollout.plan_text import difference_text, step_as_json
 from machinectl.hosts.host_plan import target_of
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.signing import renewed_identity
@@ -26,7 +27,6 @@ from machinectl.machines.spec import CertificateFiles, MachineSpec
 from machinectl.machines.swarm_node import SwarmNode
 from machinectl.provision.host_changes import FileCreated
 from machinectl.provision.steps import engine_config
-from machinectl.verbs.plan import difference_text, step_as_json
 from tests.provision.test_steps import host as recorded
 
 if TYPE_CHECKING:

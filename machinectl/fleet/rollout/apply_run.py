@@ -6,13 +6,11 @@ import os
 import shlex
 import time
 from collections import defaultdict
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
-from machinectl.files.atomic import read_file
 from machinectl.fleet.fleet_file import DEFAULT_FILE
 from machinectl.fleet.rollout.plan_steps import DONE, UNTOUCHED, Action, Did, Result
 from machinectl.hosts.rollout_order import ONE_BY_ONE
@@ -43,7 +41,6 @@ if TYPE_CHECKING:
 WORK = (Action.CREATE, Action.RESUME, Action.CHANGE)
 # No machine can have this name.
 LOCK = ".apply"
-PID_DIGITS = 20
 
 
 @dataclass(frozen=True)
@@ -147,17 +144,8 @@ class ApplyRun:
         """Return one host's login. Raises MachineError if a secret's file holds none."""
         if name not in self._logins:
             own = self.options.login.with_files(**asdict(self.host(name).login))
-            # `apply` contacts only hosts with work; `provision` uses the recorded address, and the file's may differ.
-            again = "" if self._is_at_recorded_address(name) else self.options.apply_one(name)
-            self._logins[name] = replace(own, again=again)
+            self._logins[name] = replace(own, again=self.options.apply_one(name))
         return self._logins[name]
-
-    def _is_at_recorded_address(self, name: str) -> bool:
-        step = self.steps[name]
-        located = {option.shown for option in load(self.host(name).spec.driver).options()}
-        return step.action in {Action.LEAVE, Action.CHANGE} and located.isdisjoint(
-            each.key for each in step.differences
-        )
 
     def setup(self, name: str) -> Setup:
         # Import it only if a host is read or changed.
@@ -198,17 +186,13 @@ class ApplyRun:
         return (result for result in results if self.forming is None or not self.forming.keeps(result))
 
     def recorded(self, result: Result) -> Result:
-        looked_at = self._last_look(result.name)
+        """Add the time of all work, and of the last look at the host."""
+        machine = self.machines.get(result.name)
+        if result.name in self.seconds:
+            with suppress(MachineError):
+                machine = self.store.read(result.name) if self.store.exists(result.name) else None
+        looked_at = machine.last_look if machine else ""
         return result._replace(seconds=round(self.seconds[result.name], 3), looked_at=looked_at)
-
-    def _last_look(self, name: str) -> str:
-        machine = self.machines.get(name)
-        if name in self.seconds:
-            try:
-                machine = self.store.read(name)
-            except MachineError:
-                return ""
-        return machine.last_look if machine else ""
 
     def untouched(self) -> Iterator[Result]:
         for name, step in self.steps.items():
@@ -218,23 +202,7 @@ class ApplyRun:
                 yield self.recorded(Result(name, UNTOUCHED[step.action]))
 
 
-@contextmanager
-def apply_locked(store: Store, console: Console) -> Iterator[None]:
-    """Hold the `apply` lock, or say who does and wait."""
+def apply_lock(store: Store, console: Console) -> Lock:
+    """Return the `apply` lock, which says so if it has to wait."""
     make_directory(store, store.locks)
-    path = os.path.join(store.locks, LOCK)
-    lock = Lock(path, waiting_with_note(console, lambda: f"Waiting for another apply{lock_holder(path)} …"))
-    with lock:
-        # A full disk must not break the lock.
-        with suppress(OSError):
-            os.ftruncate(lock.descriptor, 0)
-            os.pwrite(lock.descriptor, str(os.getpid()).encode(), 0)
-        yield
-
-
-def lock_holder(path: str) -> str:
-    try:
-        number = read_file(path, PID_DIGITS).decode()
-    except (OSError, ValueError):
-        return ""
-    return f" (process {number})" if number.isascii() and number.isdigit() else ""
+    return Lock(os.path.join(store.locks, LOCK), waiting_with_note(console, lambda: "Waiting for another apply …"))

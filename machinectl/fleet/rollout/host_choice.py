@@ -1,4 +1,4 @@
-"""`plan`: what `apply` would do."""
+"""Plan a fleet file for all hosts, or for chosen ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from machinectl.driver.installed_drivers import load
 from machinectl.errors import Hint, MachineError, UsageError, closest_match
 from machinectl.fleet.fleet_file import called, read_fleet, uncollected
 from machinectl.fleet.rollout.plan import planned_steps
@@ -17,14 +16,11 @@ from machinectl.machines.label_selectors import parse_selector
 from machinectl.machines.record import GLOB
 from machinectl.machines.selection import both_chosen, matching
 from machinectl.machines.store.record_cache import Readable, Records
-from machinectl.masking import without_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from machinectl.console import Console
     from machinectl.fleet.fleet_model import Fleet
-    from machinectl.fleet.rollout.apply_run import ApplyOptions
     from machinectl.fleet.rollout.differences import HasCertificates
     from machinectl.fleet.rollout.plan_steps import PlanStep
     from machinectl.machines.record import Machine
@@ -72,14 +68,6 @@ def plan(
         records=records,
         hidden=fleet.hidden,
     )
-
-
-def plan_with_previews(plan: FleetPlan, store: Store, console: Console, options: ApplyOptions) -> FleetPlan:
-    """Look at the hosts; change nothing."""
-    from machinectl.fleet.rollout.apply_run import ApplyRun
-    from machinectl.fleet.rollout.machine_changes import with_previews
-
-    return with_previews(ApplyRun(store, plan, options), plan, console)
 
 
 def selectable_names(fleet: Fleet, records: Mapping[str, Machine | MachineError], names: Sequence[str]) -> list[str]:
@@ -158,17 +146,3 @@ class HostChoice:
                 if self.selected(f"{key}={value}") == set(names):
                     return f"-l {shlex.quote(f'{key}={value}')}"
         return shlex.join(names)
-
-
-def driver_address(step: PlanStep) -> str:
-    """Return what identifies the host to its driver, or ""."""
-    if step.host is None:
-        return ""
-    spec = step.host.spec
-    known_by = [option for option in load(spec.driver).options() if option.identity]
-    said = {
-        option.shown: value
-        for option in known_by
-        if (value := spec.options.get(option.name)) not in {None, option.default}
-    }
-    return ":".join(step.host.typed.get(name, without_secret(str(value))) for name, value in said.items())

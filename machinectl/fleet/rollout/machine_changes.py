@@ -10,6 +10,7 @@ from machinectl.console import RewritingConsole
 from machinectl.driver import Request
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import Hint, MachineError
+from machinectl.fleet.rollout.apply_run import ApplyRun
 from machinectl.fleet.rollout.differences import URL, differences, wants_tls
 from machinectl.fleet.rollout.plan_steps import Did
 from machinectl.hosts.editing import Edit
@@ -24,12 +25,12 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.fleet.fleet_model import FleetHost
-    from machinectl.fleet.rollout.apply_run import ApplyRun
+    from machinectl.fleet.rollout.apply_run import ApplyOptions
     from machinectl.fleet.rollout.plan_steps import FleetPlan
     from machinectl.hosts.creation import Creation
     from machinectl.hosts.host_plan import Outcome
     from machinectl.machines.record import Machine
-    from machinectl.machines.store import Held
+    from machinectl.machines.store import Held, Store
 
 CERTIFICATE_KEYS = frozenset({"tls-dir", "tls-client-cert"})
 # Engine settings, which another computer may change too.
@@ -54,8 +55,9 @@ def preview_host_changes(run: ApplyRun, name: str, console: Console) -> list[Out
     return [outcome for outcome in found.outcomes if outcome.changed]
 
 
-def with_previews(run: ApplyRun, plan: FleetPlan, console: Console) -> FleetPlan:
+def plan_with_previews(plan: FleetPlan, store: Store, console: Console, options: ApplyOptions) -> FleetPlan:
     """Return the plan with what `apply` would do; only reads hosts."""
+    run = ApplyRun(store, plan, options)
     previews: dict[str, Sequence[Outcome]] = {}
     failed = dict(plan.failed)
     hide = plan.hidden.without

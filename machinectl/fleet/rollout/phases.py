@@ -7,25 +7,29 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from machinectl.console import confirm
+from machinectl.console import RewritingConsole, confirm
 from machinectl.errors import Hint, MachineError
 from machinectl.fleet.rollout import machine_changes, restarts
-from machinectl.fleet.rollout.apply_run import WORK, Forming
+from machinectl.fleet.rollout.apply_run import WORK, ApplyRun, Forming, apply_lock
 from machinectl.fleet.rollout.plan_steps import UNTOUCHED, Action, Did, Result
 from machinectl.fleet.rollout.restarts import not_begun
 from machinectl.hosts.rollout_order import RolloutOrder
 from machinectl.machines.jump_hosts import loop_text, loops, machine_of
+from machinectl.machines.jump_order import keep_jump_hosts
 from machinectl.machines.record import Phase
 from machinectl.machines.selection import waiting
 from machinectl.machines.store.last_failure import record_look
+from machinectl.machines.store.store_directory import sweep
 from machinectl.quantities import first_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from machinectl.console import Console
-    from machinectl.fleet.rollout.apply_run import ApplyRun
+    from machinectl.fleet.rollout.apply_run import ApplyOptions
+    from machinectl.fleet.rollout.plan_steps import FleetPlan
     from machinectl.hosts.login import Login
+    from machinectl.machines.store import Store
     from machinectl.swarm.swarm_roles import Roles
 
     # Yields the machines whose last phase it was.
@@ -36,13 +40,38 @@ if TYPE_CHECKING:
 MOST_NAMED = 10
 
 
+def apply_plan(
+    store: Store,
+    console: Console,
+    make_plan: Callable[[], FleetPlan],
+    options: ApplyOptions,
+    approve: Callable[[FleetPlan], None] = lambda _: None,
+) -> Iterator[Result]:
+    """Carry out a plan, if `approve` does not raise Declined.
+
+    A failure stops only the machines behind it and later restarts. After ^C, the other results come before
+    KeyboardInterrupt.
+    """
+    run = ApplyRun(store, make_plan(), options)
+    if has_work(run):
+        with apply_lock(store, console):
+            # Another process may have changed something during the wait.
+            plan = make_plan()
+            approve(plan)
+            run = ApplyRun(store, plan, options)
+            if run.names(Action.CREATE) or (options.prune and run.gone()):
+                keep_jump_hosts(store, console)
+            for result in carry_out(run, RewritingConsole(console, plan.hidden.without)):
+                if result.error:
+                    plan.hidden.conceal(result.error)
+                yield result
+            sweep(store)
+    yield from run.untouched()
+
+
 def has_work(run: ApplyRun) -> bool:
     pruned = run.options.prune and run.gone()
     return bool(run.names(*WORK) or with_old_fleet(run) or to_look_at(run) or pruned)
-
-
-def changes_names(run: ApplyRun) -> bool:
-    return bool(run.names(Action.CREATE) or (run.options.prune and run.gone()))
 
 
 def carry_out(run: ApplyRun, console: Console) -> Iterator[Result]:

@@ -12,6 +12,7 @@ from machinectl.machines.store.store_paths import now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from machinectl.fleet.fleet_model import FleetHost, FleetId
     from machinectl.hosts.host_plan import Outcome
@@ -118,3 +119,14 @@ class Result(NamedTuple):
     touched: bool = False
     looked_at: str = ""
     reason: str = ""
+
+    def fields(self) -> dict[str, Any]:
+        error = self.error
+        return {
+            "Name": self.name,
+            "Result": self.did,
+            "Reason": error.cause if error else self.reason,
+            "Hint": error.hint if error else "",
+            "Seconds": self.seconds,
+            "LookedAt": self.looked_at,
+        }
