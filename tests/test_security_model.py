@@ -33,10 +33,7 @@ from tests import (
 from tests.access import test_access_lab, test_pasted_text, test_requesting, test_two_homes, test_wire_format
 from tests.certs import test_certs_docker
 from tests.cli import test_use
-from tests.commands import (
-    test_addresses,
-    test_run_persist,
-)
+from tests.commands import test_addresses
 from tests.commands.test_create_lab import decoded, telling_of_programs
 from tests.docker_cli import test_contexts, test_env
 from tests.engine import test_probe
@@ -64,6 +61,7 @@ from tests.support.servers import serving
 from tests.support.shells import EVALUATIONS
 from tests.support.sshd import keygen, public
 from tests.tunnels import test_engine_socket, test_forward, test_port_forwarder, test_socket
+from tests.verbs import test_run_persist
 
 if TYPE_CHECKING:
     from collections.abc import Callable

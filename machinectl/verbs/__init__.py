@@ -17,7 +17,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "ssh": ("ssh", "Log in to a machine's host, or run a command there."),
         "scp": ("scp", "Copy files to and from machines' hosts, or between two."),
         "run": ("run", "Run a command on many hosts over SSH."),
-        "docker": ("run", "Run a docker command on many machines."),
+        "docker": ("docker", "Run a docker command on many machines."),
         "ps": ("ps", "List machines' containers, as docker ps does."),
         "push": ("push", "Send an image to machines, without a registry."),
         "doctor": ("doctor", "Check machines and this computer, and say how to fix problems."),

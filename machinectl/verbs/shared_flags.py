@@ -62,3 +62,23 @@ LIFETIME = Flag(
     help="How long the certificate is valid: 60s, 12h, 7d, 2w (at most 90d; default: the machine's "
     "--access-lifetime, else {}).",
 )
+
+# For commands on many machines.
+GROUP_OUTPUT = Flag("--group", help="Print each machine's output together, when it ends.")
+RUN_TIMEOUT = Flag(
+    "-t",
+    "--timeout",
+    metavar="SECONDS",
+    help="End commands that take longer, with status 124.",
+    kind=float,
+    limits=(0.001, 86400),
+    default=None,
+)
+RUN_PARALLEL = Flag(
+    "--parallel",
+    metavar="N",
+    help="How many machines to work on at once (default 50, at most 1000).",
+    kind=int,
+    limits=(1, 1000),
+    default=None,
+)

@@ -54,3 +54,19 @@ def agrees_to_all(here: Session, verb: str, names: Sequence[str]) -> bool:
         return True
     decline(here.console, "Nothing was changed")
     return False
+
+
+def split_at_dashes(here: Session, words: Sequence[str], verb: str) -> tuple[Sequence[str], list[str]]:
+    """Return names and command; `words` lack the dashes. Raises UsageError without them."""
+    from machinectl.cli.parsing.command_start import CHOOSING, COMMANDS, DASHES
+
+    if DASHES not in here.arguments:
+        from machinectl.cli.invocation import NAME, THIS
+        from machinectl.cli.parsing.suggestions import PLACEHOLDER, with_names_hint
+        from machinectl.cli.typed_words import typed_line
+
+        is_chosen = words or any(word.partition("=")[0] in CHOOSING for word in here.arguments)
+        line = " ".join([NAME, typed_line(THIS.typed), *([] if is_chosen else [PLACEHOLDER]), COMMANDS[verb]])
+        raise UsageError("The command is missing", with_names_hint(Hint("", line), here.store))
+    command = here.arguments[here.arguments.index(DASHES) + 1 :]
+    return words[: len(words) - len(command)], command

@@ -6,15 +6,20 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from machinectl.cli.output.exit_status import warning
+from machinectl.cli.output.exit_status import report, warning
 from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import print_json
 from machinectl.cli.output.style import coloured
+from machinectl.hosts.output_streams import OutputPiece
+from machinectl.machines.record import natural
+from machinectl.process_streams import Input
+from machinectl.ssh.runner import status_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.hosts.output_streams import CommandEnded, OutputPiece
+    from machinectl.errors import MachineError
+    from machinectl.hosts.output_streams import CommandEnded, Events
 
 # Break longer lines, in bytes.
 LONGEST_LINE = 1 << 20
@@ -144,3 +149,58 @@ def write(data: bytes, *, on_stderr: bool) -> None:
         target.flush()
         target.buffer.write(data)
         target.buffer.flush()
+
+
+def stdin_for(names: Sequence[str]) -> Input | None:
+    """Return stdin for the machines' commands, None if it is a terminal."""
+    return None if sys.stdin.isatty() else Input(sys.stdin.fileno(), shared=len(names) > 1)
+
+
+def printer_for(names: Sequence[str], *, group: bool, as_json: bool) -> OutputPrinter:
+    if as_json:
+        return AsJSON(names)
+    return Grouped(names) if group else Lines(names)
+
+
+def print_events(events: Events, printer: OutputPrinter, given: Input | None, failing: int, program: str) -> int:
+    """Print output and failures; return the highest status, `failing` for an error."""
+    ended = []
+    for event in events:
+        if isinstance(event, OutputPiece):
+            printer.said(event)
+        else:
+            printer.ended(event)
+            ended.append(event)
+    of_all = given.failure if given else None
+    report_failed(ended, program, with_errors=not isinstance(printer, AsJSON), of_all=of_all)
+    return max((failing if each.status is None else each.status for each in ended), default=0)
+
+
+def report_failed(
+    ended: Sequence[CommandEnded], program: str, *, with_errors: bool, of_all: MachineError | None
+) -> None:
+    """Report errors, and in one line how each machine failed.
+
+    `of_all` is the common cause, if all were stopped.
+    """
+    failed = sorted((each for each in ended if each.status != 0), key=lambda each: natural(each.name))
+    if not failed:
+        return
+    errors = [each.error for each in failed if each.error]
+    for each in failed:
+        if each.error and with_errors and errors.count(each.error) == 1:
+            report(each.error.named(each.name), program)
+    # Report a shared error, such as unreadable input, once.
+    shared = [error for error in errors if errors.count(error) > 1]
+    if of_all and of_all not in errors:
+        shared.append(of_all)
+    for error in dict.fromkeys(shared):
+        report(error, program)
+    outcomes = ", ".join(f"{each.name} ({failure_text(each)})" for each in failed)
+    print(harmless(f"{len(failed)} of {len(ended)} failed: {outcomes}"), file=sys.stderr, flush=True)
+
+
+def failure_text(ended: CommandEnded) -> str:
+    if ended.is_late:
+        return "timed out"
+    return "error" if ended.status is None else status_text(ended.status)

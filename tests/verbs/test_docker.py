@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.commands.docker import docker_environment
+from machinectl.docker_cli.many_engines import docker_environment
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine
 from tests.support import servers

@@ -1,4 +1,4 @@
-"""`docker`: run the docker CLI against many engines."""
+"""Run the docker CLI against many engines."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ from machinectl.engine.endpoint import Deadline
 from machinectl.engine.probe import probe
 from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.hosts.docker_over_ssh import note_docker_over_ssh
-from machinectl.hosts.output_streams import LIMIT, stream_output
 from machinectl.machines.machine_driver import endpoint_of
 from machinectl.process_streams import Stdin, run_streamed
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.output_streams import Events
+    from machinectl.hosts.output_streams import Work
     from machinectl.machines.store import Store
     from machinectl.process_streams import Input, StopEvent, WriteOutput
 
@@ -31,41 +30,29 @@ LOGIN_SECONDS = 30.0
 ANSWER_SECONDS = 10.0
 
 
-def docker(
-    store: Store,
-    console: Console,
-    names: Iterable[str],
-    words: Sequence[str],
-    *,
-    input: Input | None = None,  # noqa: A002 - named as in subprocess.run
-    timeout: float | None = None,
-    parallel: int = LIMIT,
-) -> Events:
-    """Run `docker WORDS…` against each engine, and yield output as it arrives.
-
-    `timeout` covers all together. Raises UsageError without words.
-    """
+def run_docker(store: Store, words: Sequence[str], given: Input | None) -> Work:
+    """Return what runs `docker WORDS…` against a machine's engine. Raises UsageError without words."""
     if not words:
         raise UsageError(
             "The docker command is missing", Hint("Put it after two dashes", "machinectl docker <NAME> -- ps")
         )
     program = docker_program()
 
-    def one(name: str, own: Console, say: WriteOutput, over: StopEvent) -> int | None:
-        environment = docker_environment(os.environ, variables_of(store, own, name))
+    def run_on(name: str, console: Console, say: WriteOutput, over: StopEvent) -> int | None:
+        environment = docker_environment(os.environ, variables_of(store, console, name))
 
         def hear(data: bytes, on_stderr: bool) -> bool:
             say(data, on_stderr)
             return False
 
-        stdin = Stdin(input=input)
+        stdin = Stdin(input=given)
         try:
             status = run_streamed([program, *words], hear, over, stdin=stdin, environment=environment, end=interrupt)
         except OSError as exc:
             raise MachineError(f"docker cannot be started: {exc.strerror}", Hint("Try", "docker --version")) from exc
         return status if status is None or status >= 0 else 128 - status
 
-    return stream_output(console, names, one, limit=parallel, timeout=timeout, input=input)
+    return run_on
 
 
 def variables_of(store: Store, console: Console, name: str) -> dict[str, str | None]:

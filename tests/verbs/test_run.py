@@ -20,9 +20,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.commands.run import remote_command_line
 from machinectl.hosts import output_streams
 from machinectl.machines.record import Machine
+from machinectl.verbs.run import command_line
 from tests.support import program, servers
 from tests.support.in_process import machinectl
 from tests.support.program import COMMAND, typed_at_terminal
@@ -79,7 +79,7 @@ def test_one_word_is_a_line_of_sh_and_several_are_a_command_as_it_is(fleet: Stor
 @given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), min_size=2))
 def test_any_words_come_through_the_shell_as_they_are(words: list[str]) -> None:
     words = ["printf", *words]
-    assert shlex.split(remote_command_line(words)) == words
+    assert shlex.split(command_line(words)) == words
 
 
 @pytest.mark.parametrize("way", WAYS)

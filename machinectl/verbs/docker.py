@@ -1,0 +1,66 @@
+"""The verb `docker`: the docker CLI against many engines."""
+
+from __future__ import annotations
+
+import sys
+
+from machinectl.cli.declared_verb import RELAYS, Argument, Verb
+from machinectl.machines.flags import MACHINE
+from machinectl.verbs import shared_flags as shared
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from machinectl.cli.options.verb_session import Session
+
+
+VERBS = {
+    "docker": Verb(
+        "docker",
+        more=(
+            "Each run gets the machine's `env`. All engines get stdin; in a `while read` loop, add </dev/null. "
+            "The output of one named machine goes to a pipe or file as it is."
+        ),
+        examples=("machinectl docker orionbox ps", "machinectl docker -l role=web -- pull nginx"),
+        arguments=(Argument("words", "[NAME]… [--] ARGUMENT…", MACHINE, many=True, repeats=True),),
+        flags=(*shared.CHOICE, shared.GROUP_OUTPUT, shared.JSON_LINES, shared.RUN_TIMEOUT, shared.RUN_PARALLEL),
+        output=RELAYS,
+        keeps_selector=True,
+    ),
+}
+
+# docker's exit status for its own failure.
+DOCKER_FAILED = 1
+
+
+def docker(
+    here: Session,
+    *,
+    words: list[str],
+    selector: str | None,
+    everything: bool,
+    group: bool,
+    as_json: bool,
+    timeout: float | None,
+    parallel: int | None,
+) -> int:
+    from contextlib import closing
+
+    from machinectl.cli.options.chosen_names import split_at_dashes, target_names
+    from machinectl.cli.options.ending_signals import exiting_on_signals
+    from machinectl.cli.output.machine_streams import AsIs, print_events, printer_for, stdin_for
+    from machinectl.docker_cli.many_engines import run_docker
+    from machinectl.hosts.output_streams import LIMIT, stream_output
+
+    names, typed = split_at_dashes(here, words, "docker")
+    targets = target_names(here, names, selector, everything=everything)
+    given = stdin_for(targets)
+    work = run_docker(here.store, typed, given)
+    limit = parallel or LIMIT
+    events = stream_output(here.console, targets, work, limit=limit, timeout=timeout, input=given)
+    printer = printer_for(targets, group=group, as_json=as_json)
+    # `docker save` and `docker cp` of one machine write archives.
+    if len(targets) == 1 and set(names) == set(targets) and not (group or as_json or sys.stdout.isatty()):
+        printer = AsIs()
+    # ^C, a signal or a closed pipe ends all running commands.
+    with exiting_on_signals(), closing(events):
+        return print_events(events, printer, given, DOCKER_FAILED, here.program)
