@@ -57,7 +57,12 @@ class Endable:
 def endable_machines(store: Store, console: Console, who: str, names: Sequence[str], login: Login) -> Endable:
     """Look at the records, and at the hosts where the holder is on none."""
     # A holder's name that was mistyped is no failure of the machine, to be recorded there.
-    unable = {name: error for name in names if (error := why_not_ended(store, name, who))}
+    unable: dict[str, MachineError] = {}
+    for name in names:
+        try:
+            endable_holder(store.read(name), who)
+        except MachineError as exc:
+            unable[name] = exc
     # A password that is typed for a look counts for the work, too.
     logins = {name: login.for_one_host() for name, error in unable.items() if isinstance(error, NotOnRecord)}
     elsewhere: dict[str, Mapping[str, str]] = {}
@@ -142,10 +147,7 @@ def endable_holder(machine: Machine, who: str) -> AccessHolder:
         raise own_access(machine.name)
     holder = find_holder(machine, who)
     if holder is None:
-        try:
-            check_holder_name(who)
-        except UsageError as exc:
-            raise UsageError(exc.cause, Hint("See who has access", "machinectl access ls", machine.name)) from exc
+        check_holder_name(who)
         raise no_such_holder(machine, who)
     if holder.state == EXPIRES:
         until = max((key.until for key in holder.keys), default="")
@@ -153,21 +155,13 @@ def endable_holder(machine: Machine, who: str) -> AccessHolder:
             f'The access of "{holder.who}" to "{machine.name}" can only expire, on {until[:10]}: its host cannot be '
             "changed without SSH",
             Hint(
-                "To end it at once, give the host a new CA by hand, and import its client",
+                "To end it at once, give the host a new CA by hand",
                 "machinectl certs import --force",
                 machine.name,
                 "<DIR>",
             ),
         )
     return holder
-
-
-def why_not_ended(store: Store, name: str, who: str) -> MachineError | None:
-    try:
-        endable_holder(store.read(name), who)
-    except MachineError as exc:
-        return exc
-    return None
 
 
 def given_elsewhere(store: Store, machine: Machine, console: Console, login: Login, who: str) -> dict[str, str]:

@@ -136,7 +136,14 @@ def checked_holder(machine: Machine, grant: AccessGrant) -> AccessHolder:
                 elsewhere=True,
             ),
         )
-    check_holders_key(machine, grant)
+    having = [holder.who for holder in holders_with_key(machine, grant.public_key.digest)]
+    if having and grant.who.lower() not in [who.lower() for who in having]:
+        # To end one of them would leave the key its access.
+        raise MachineError(
+            f'This key already belongs to "{having[0]}", a holder of "{machine.name}"',
+            Hint("Renew that access", "machinectl access grant --for", having[0])
+            | Hint("or ask for a request with a key of its own"),
+        )
     holder = find_holder(machine, grant.who)
     if holder and holder.state == ENDING:
         raise MachineError(
@@ -148,17 +155,6 @@ def checked_holder(machine: Machine, grant: AccessGrant) -> AccessHolder:
         # A machine that has got SSH since then gives its holders CAs of their own.
         return holder if holder.ca or state == EXPIRES else replace(holder, state=state)
     return AccessHolder(grant.who, grant.kind, state=state, by=host_lock.user_at_computer(), since=now())
-
-
-def check_holders_key(machine: Machine, grant: AccessGrant) -> None:
-    """Raise MachineError for a key of another holder: to end one of them would leave the key its access."""
-    having = [holder.who for holder in holders_with_key(machine, grant.public_key.digest)]
-    if having and grant.who.lower() not in [who.lower() for who in having]:
-        raise MachineError(
-            f'This key already belongs to "{having[0]}", a holder of "{machine.name}"',
-            Hint("Renew that access", "machinectl access grant --for", having[0])
-            | Hint("or ask for a request with a key of its own"),
-        )
 
 
 def check_can_share(machine: Machine) -> None:

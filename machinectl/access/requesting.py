@@ -30,6 +30,7 @@ from machinectl.machines.record import (
     waits_for_access,
 )
 from machinectl.machines.selection import matching, require_names, waiting
+from machinectl.machines.store.machine_store import read_or_none
 from machinectl.quantities import rfc3339
 from machinectl.value_classes import replace
 
@@ -160,8 +161,7 @@ def access_renew(
     Without names, renew all machines that were shared with this computer. A new request needs a new file `output`,
     if that is given.
     """
-    chosen = sorted(set(matching(names, store.names)), key=str.lower) or shared_names(store)
-    owner = one_owner({name: owner_who_shared(store, name) for name in chosen})
+    chosen, owner = shared_machines(store, names)
     with ExitStack() as stack:
         held = [stack.enter_context(store.writing(name, waiting(console, name))) for name in chosen]
         machines = [check_ready(each.machine) for each in held]
@@ -184,44 +184,38 @@ def access_renew(
         return request, owner
 
 
-def shared_names(store: Store) -> list[str]:
-    """Return the machines that were shared with this computer."""
-    names = []
-    for name in store.names():
-        try:
-            names += [name] if OwnAccess.of(store.read_ready(name)) else []
-        except MachineError:
+def shared_machines(store: Store, names: Sequence[str]) -> tuple[list[str], str]:
+    """Return these machines, or all that were shared with this computer, and who shared them.
+
+    Raises UsageError for machines of several owners: each answers a request of its own.
+    """
+    named = sorted(set(matching(names, store.names)), key=str.lower)
+    by_owner: dict[str, list[str]] = {}
+    for name in named or store.names():
+        if named:
+            store.check_exists(name)
+        machine = store.read(name) if named else read_or_none(store.read, name)
+        if machine is None or (waits_for_access(machine) and not named):
             continue
-    if not names:
+        if own := OwnAccess.of(check_ready(machine)):
+            by_owner.setdefault(own.by, []).append(name)
+        elif named:
+            raise MachineError(
+                f'"{name}" was not shared with this computer: its certificates are its own',
+                Hint("Renew them", "machinectl regenerate-certs --client-certs", name),
+            )
+    if not by_owner:
         raise MachineError(
             "No machine was shared with this computer",
             Hint("Ask its owner for access", "machinectl access request <NAME>"),
         )
-    return names
-
-
-def owner_who_shared(store: Store, name: str) -> str:
-    """Raise MachineError for a machine that nobody has shared."""
-    store.check_exists(name)
-    own = OwnAccess.of(check_ready(store.read(name)))
-    if own is None:
-        raise MachineError(
-            f'"{name}" was not shared with this computer: its certificates are its own',
-            Hint("Renew them", "machinectl regenerate-certs --client-certs", name),
-        )
-    return own.by
-
-
-def one_owner(by_name: dict[str, str]) -> str:
-    """Raise UsageError for machines of several owners: each answers a request of its own."""
-    owners = list(dict.fromkeys(by_name.values()))
-    if len(owners) > 1:
+    [(owner, shared), *others] = by_owner.items()
+    if others:
         hint = NO_HINT
-        for owner in owners:
-            names = [name for name, by in by_name.items() if by == owner]
-            hint |= Hint(f"For {owner}", "machinectl access renew", *names)
-        raise UsageError(f"These machines have several owners: {', '.join(owners)}", hint)
-    return owners[0]
+        for by, theirs in by_owner.items():
+            hint |= Hint(f"For {by}", "machinectl access renew", *theirs)
+        raise UsageError(f"These machines have several owners: {', '.join(by_owner)}", hint)
+    return shared, owner
 
 
 def own_key(held: Held) -> bytes:

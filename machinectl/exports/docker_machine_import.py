@@ -95,12 +95,8 @@ class StoreImport:
 
     def __post_init__(self) -> None:
         self.path = os.path.realpath(self.root)
-        # The machines that a dry run has imported so far.
-        self.planned: list[str] = []
         machines = Readable(Records(self.store)).values()
         self.imported = {origin.name: machine for machine in machines if (origin := self.origin_of(machine))}
-        # Names by engine URL.
-        self.at = {machine.url: machine.name for machine in machines}
 
     def origin_of(self, machine: Machine) -> Origin | None:
         origin = Origin.load(machine.origin)
@@ -114,35 +110,29 @@ class StoreImport:
         except LeftOut as exc:
             return ImportedMachine(None, left_out=exc)
         if self.dry_run:
-            there = self.same_machine(new.machine)
-            self.planned.append(name)
+            earlier = self.same_machine(new.machine)
         else:
             with self.store.writing(name, waiting(self.console, name)) as held:
-                there = self.same_machine(new.machine)
-                if there is None and (note := held.add(new.machine, new.files)):
+                earlier = self.same_machine(new.machine)
+                if earlier is None and (note := held.add(new.machine, new.files)):
                     self.console.note(note)
-        if there:
-            return ImportedMachine(there)
+        if earlier:
+            return ImportedMachine(earlier)
         if warning := unprotected(new.machine):
             new.remarks.append(Remark(warning))
-        # Only one of two machines can set up an engine.
-        other = self.at.setdefault(new.machine.url, name)
-        if other != name:
-            same = f'"{other}" is the same host, at {new.machine.url}'
-            new.remarks.append(Remark(same, Hint("Remove one of the two", "machinectl rm", name)))
         return ImportedMachine(new.machine, new=True, remarks=tuple(new.remarks))
 
     def same_machine(self, new: Machine) -> Machine | None:
         """Return an earlier import, or None for a free name. Raises MachineError for a taken one."""
         name = new.name
-        taken = next((other for other in [*self.store.names(), *self.planned] if other.lower() == name.lower()), "")
+        taken = next((other for other in self.store.names() if other.lower() == name.lower()), "")
         if not taken:
             self.store.check_free(name)
             return None
-        there = Readable(Records(self.store)).get(taken)
+        known = Readable(Records(self.store)).get(taken)
         # A copy of an imported store has the same machines.
-        if there and taken == name and (self.origin_of(there) or there.url == new.url):
-            return there
+        if known and taken == name and (self.origin_of(known) or known.url == new.url):
+            return known
         raise MachineError(
             f'"{name}" is not taken over: there is another machine "{taken}" here',
             Hint("Give that one another name, and run this again", "machinectl rename", taken, "<NEW-NAME>"),
