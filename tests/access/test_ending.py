@@ -12,7 +12,6 @@ from machinectl.access.ending import access_end, endable_machines, machines_of
 from machinectl.access.granting import AccessGrant, client_of_holder
 from machinectl.cli.options.verb_session import Session
 from machinectl.errors import Declined, Hint, MachineError, NeedsProvisioning
-from machinectl.hosts.host_plan import HostPlan
 from machinectl.hosts.login import Login
 from machinectl.hosts.signing import signed
 from machinectl.machines.holders import PERSON, find_holder
@@ -132,12 +131,6 @@ def test_a_host_that_is_off_stops_nobody_and_is_finished_later(store: Store, eng
     assert end(store, Quiet(), ["m2"]) == {"m2": "alice"}
 
 
-def test_what_sets_the_host_up_ends_the_access_too(store: Store, engines: Engines) -> None:
-    engines.unprovisioned = {"m2"}
-    hint = "Set it up first: machinectl provision m2; that also ends the access of alice"
-    assert end(store, Quiet(), ["m2"])["m2"].hint == hint
-
-
 def test_an_interruption_says_how_to_go_on(store: Store, engines: Engines) -> None:
     engines.interrupted = {"m2"}
     console = Quiet()
@@ -219,16 +212,6 @@ def test_access_that_another_computer_gave_is_found_on_the_host_and_ended(
     ]
     assert engines.restarted == ["m1"]
     assert (engines.refused, [store.read(name).failure for name in NAMES]) == ([{"ab" * 32}], [{}, {}, {}])
-
-
-def test_a_dry_run_finds_access_that_another_computer_gave(
-    store: Store, elsewhere: dict[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    elsewhere["m1"] = {"ab" * 32: "CN=machinectl m1 dozzle"}
-    monkeypatch.setattr(ending, "plan_trust", lambda *words: HostPlan((*words[4].ending,)))
-    planned = dict(ending.plan_end(store, Quiet(), "dozzle", ["m1", "m2"], Login(), NOTHING_SPECIAL))
-    assert planned["m1"] == HostPlan(("ab" * 32,))
-    assert isinstance(planned["m2"], MachineError)
 
 
 def test_all_are_the_machines_of_the_holder(store: Store, engines: Engines) -> None:

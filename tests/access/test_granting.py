@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -137,14 +136,6 @@ def test_the_record_says_adding_before_the_host_is_changed(store: Store, host: H
     assert holders["alice"]["ca"] == certs.fingerprint(ca_path(orion).read_bytes())
 
 
-def test_a_holders_ca_is_private(store: Store, host: Host, orion: Machine) -> None:
-    give(store)
-    directory = ca_path(orion).parent
-    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
-    assert {stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()} == {0o600}
-    assert host.accepted
-
-
 def test_another_key_of_a_holder_is_signed_by_the_same_ca(store: Store, host: Host, orion: Machine) -> None:
     give(store)
     give(store, replace(ALICE, who="Alice", public_key=public_key()))
@@ -252,15 +243,6 @@ def test_a_request_of_an_ended_holder_is_refused_with_the_day(store: Store, host
         give(store, replace(ALICE, who="bob"))
     give(store, replace(ALICE, public_key=public_key()))
     assert len(host.accepted) == 1
-
-
-@pytest.mark.parametrize("who", ["owner", "Owner", "a b", "../x", "-y", ""])
-def test_a_name_that_is_not_a_holders_is_refused_before_anything_is_made(
-    store: Store, host: Host, orion: Machine, who: str
-) -> None:
-    with pytest.raises(UsageError):
-        give(store, replace(ALICE, who=who))
-    assert (host.seen, Path(orion.directory, "holders").exists()) == ([], False)
 
 
 def test_this_computers_own_access_is_not_ended(store: Store, host: Host) -> None:

@@ -19,14 +19,10 @@ from machinectl.machines.holders import (
     AccessHolder,
     HolderKey,
     check_holder_name,
-    end_holder,
-    ended_with_key,
-    find_holder,
     holders_of,
     put_holder,
 )
 from machinectl.machines.record import Machine
-from machinectl.provision.host_changes import FileCreated
 from tests.support.in_process import machinectl
 from tests.support.registered import added
 
@@ -154,39 +150,6 @@ def test_rm_says_whose_access_stays_valid(store: Store) -> None:
     said = machinectl("rm", "-y", "rigel", store=store.root).stderr
     assert 'alice will still have access to the host of "rigel", until 2999-01-01 09:30 UTC' in said
     assert "access end" not in said
-
-
-def test_rm_purge_says_whose_access_ends(store: Store) -> None:
-    machine = Machine("rigel", "none", url="tcp://192.0.2.2:2376", tls=True)
-    machine.changes = (FileCreated("/etc/docker/machinectl/ca.pem"),)
-    put_holder(machine, holder("alice", HolderKey("a" * 64, "2999-01-01T09:30:00Z")))
-    added(store, machine)
-    said = machinectl("rm", "--purge", "rigel", store=store.root, stdin="n\n").stderr
-    assert 'The access of alice to the host of "rigel" ends with its set-up' in said
-    # A host that is not undone ends nobody's access.
-    failed = machinectl("rm", "--purge", "-y", "rigel", store=store.root)
-    assert failed.returncode == 1
-    assert "ends with its set-up" not in failed.stderr
-
-
-def test_holders_survive_a_rewrite_of_the_record(store: Store) -> None:
-    before = holders_of(shared_machine(store))
-    with store.writing("orionbox") as held:
-        held.machine.labels = {"a": "b"}
-        held.write()
-    assert holders_of(store.read("orionbox")) == before
-
-
-def test_an_ended_holder_is_recognised_by_its_keys(store: Store) -> None:
-    machine = shared_machine(store)
-    alice = find_holder(machine, "alice")
-    assert alice is not None
-    end_holder(machine, alice, "2026-11-28T12:00:00Z")
-    assert find_holder(machine, "alice") is None
-    ended = ended_with_key(machine, "a" * 64)
-    assert ended is not None
-    assert (ended.who, ended.when) == ("alice", "2026-11-28T12:00:00Z")
-    assert ended_with_key(machine, "b" * 64) is None
 
 
 @pytest.mark.parametrize("data", [None, [], "", {"kind": "dog"}, {"kind": "person", "state": "half"}])

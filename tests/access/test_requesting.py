@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import errno
 import json
 import os
@@ -16,16 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from machinectl import certs
-from machinectl.access.accepting import acceptance, access_accept
+from machinectl.access.accepting import acceptance
 from machinectl.access.access_answer import new_access_answer, read_access_answer
 from machinectl.access.access_request import read_access_request
 from machinectl.access.listing import access_ls
 from machinectl.access.requesting import access_request
-from machinectl.certs import issuing, pem
+from machinectl.certs import issuing
 from machinectl.console import SilentConsole
 from machinectl.errors import MachineError
 from machinectl.files import atomic
@@ -81,24 +79,6 @@ def test_request_and_answer_make_a_ready_machine(store: Store, owner: Owner) -> 
     assert "DOCKER_HOST" in machinectl("env", "orionbox", store=store.root).stdout
 
 
-def test_the_private_key_is_private_and_in_no_text(store: Store, owner: Owner) -> None:
-    """Search both stores, what was printed and what was sent."""
-    request = machinectl("access", "request", "orionbox", store=store.root)
-    answer = owner.text(request.stdout)
-    done = machinectl("--debug", "access", "accept", "-y", store=store.root, stdin=answer)
-    path = Path(store.directory("orionbox"), "key.pem")
-    assert path.stat().st_mode & 0o777 == 0o600
-    key = path.read_bytes()
-    secret = base64.b64decode(b"".join(key.splitlines()[1:-1]))[36:68]
-    texts = [request.stdout, request.stderr, answer, done.stdout, done.stderr]
-    sent = [read_access_request(request.stdout.encode()).content, read_access_answer(answer.encode()).content]
-    files = [each.read_bytes() for each in Path(store.root).rglob("*") if each.is_file() and each != path]
-    assert files
-    for data in (*map(str.encode, texts), *sent, *files):
-        assert secret not in data
-        assert key.splitlines()[1] not in data
-
-
 def test_a_repeated_request_is_the_same(store: Store) -> None:
     first = asked(store, "work:orionbox", "web1")
     assert asked(store, "work:orionbox", "web1") == first
@@ -141,14 +121,6 @@ def test_the_owners_name_of_this_computer_is_shown_and_kept(store: Store, owner:
     assert [row.holder for row in access_ls(store, [])] == ["dave+ci", "carol"]
 
 
-@pytest.mark.parametrize("who", ["al ice", "owner's", "abcd-efgh-2345-wxyz", "-"])
-def test_a_name_in_a_certificate_that_no_holder_has_is_left_out(store: Store, owner: Owner, who: str) -> None:
-    owner.who = who
-    done = accepted(store, owner.text(asked(store, "orionbox", "--for", "alice")))
-    assert f" as {who}" not in done.stderr
-    assert [row.holder for row in access_ls(store, [])] == ["alice"]
-
-
 def test_a_renamed_machine_still_gets_its_answer(store: Store, owner: Owner) -> None:
     request = asked(store, "orionbox")
     machinectl("rename", "orionbox", "work", store=store.root)
@@ -159,13 +131,9 @@ def test_a_renamed_machine_still_gets_its_answer(store: Store, owner: Owner) -> 
     "words",
     [
         ("env", "orionbox"),
-        ("status", "orionbox"),
         ("url", "orionbox"),
-        ("ip", "orionbox"),
-        ("config", "orionbox"),
         ("docker", "orionbox", "--", "ps"),
         ("ssh", "orionbox"),
-        ("start", "orionbox"),
         ("provision", "orionbox"),
         ("set", "--label", "role=web", "orionbox"),
         ("access", "renew", "orionbox"),
@@ -210,17 +178,6 @@ def test_wrong_requests_make_nothing(store: Store, words: tuple[str, ...], why: 
     assert store.names() == []
 
 
-def test_docker_machines_store_is_not_used(tmp_path: Path) -> None:
-    root = tmp_path / "docker-machine"
-    (root / "machines" / "old").mkdir(parents=True, mode=0o755)
-    (root / "machines" / "old" / "config.json").write_text("{}")
-    modes = {path: path.stat().st_mode for path in root.rglob("*")}
-    done = machinectl("access", "request", "orionbox", store=str(root))
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "is docker-machine's store: its rm would delete a machine" in done.stderr
-    assert {path: path.stat().st_mode for path in root.rglob("*")} == modes
-
-
 def test_a_request_is_written_to_a_new_file_only(store: Store, tmp_path: Path) -> None:
     file = tmp_path / "request.txt"
     for _ in range(2):
@@ -244,31 +201,6 @@ def test_a_request_whose_file_cannot_be_written_changes_nothing(
     assert "This is a new request" not in done.stderr
     assert store.names() == ["orionbox"]
     assert accepted(store, owner.text(first)).stdout.startswith("orionbox: ready")
-
-
-def test_a_renewal_whose_file_is_there_changes_nothing(store: Store, owner: Owner, tmp_path: Path) -> None:
-    accepted(store, owner.text(asked(store, "orionbox", "web1")))
-    first = machinectl("access", "renew", "orionbox", store=store.root).stdout
-    file = tmp_path / "request.txt"
-    file.write_text("mine")
-    assert machinectl("access", "renew", "-o", file, store=store.root).returncode == 1
-    assert accepted(store, owner.text(first)).stdout.startswith("orionbox: renewed")
-
-
-def test_who_has_access_here_alone_is_told_whom_to_ask(store: Store, owner: Owner) -> None:
-    accepted(store, owner.text(asked(store, "orionbox", "--for", "alice")))
-    done = machinectl("access", "end", "alice", "--all", store=store.root)
-    assert done.returncode == 1
-    assert '"orionbox" is shared by bob@desk, who can end your access' in done.stderr
-
-
-def test_other_users_cannot_change_a_request_whatever_the_umask_is(store: Store, tmp_path: Path) -> None:
-    before = os.umask(0)
-    try:
-        machinectl("access", "request", "orionbox", "-o", tmp_path / "request.txt", store=store.root)
-    finally:
-        os.umask(before)
-    assert (tmp_path / "request.txt").stat().st_mode & 0o002 == 0
 
 
 def test_a_pipe_needs_the_option_that_does_not_ask(store: Store, owner: Owner) -> None:
@@ -376,20 +308,6 @@ def test_an_answer_for_another_key_is_refused(store: Store, owner: Owner) -> Non
     assert 'another key than that of "orionbox"' in refused(store, text).cause
 
 
-def test_a_cas_certificate_is_refused(store: Store, owner: Owner) -> None:
-    request = asked(store, "orionbox")
-    public = read_access_request(request.encode()).machines[0].key
-    key = content(store, "orionbox", "key.pem")
-    assert certs.own_public_key(key) == public
-    now, name = datetime.now(UTC), issuing.common_name("x")
-    private = pem.read_private_key(key, "key.pem")
-    built = issuing.unsigned(name, name, private.public_key(), now, now + timedelta(days=7))
-    built = built.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-    authority = pem.certificate_pem([built.sign(private, hashes.SHA256())])
-    text = owner.text(request, certificate=authority, until=certs.describe(authority).not_after)
-    assert "The certificate in the answer is not a client's" in refused(store, text).cause
-
-
 def test_only_a_clients_certificate_is_accepted(store: Store, owner: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
     request = asked(store, "orionbox")
     plain = owner.text(request)
@@ -408,10 +326,7 @@ def test_an_older_answer_does_not_replace_a_newer_one(store: Store, owner: Owner
     assert refused(store, older).cause == 'A newer answer to this request was accepted already for "orionbox"'
 
 
-@pytest.mark.parametrize(
-    "host",
-    ["127.0.0.1", "[::1]", "localhost", "localhost.", "LOCALHOST", "0.0.0.0", "[::]", "[::ffff:127.0.0.1]"],
-)
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "LOCALHOST.", "0.0.0.0", "[::ffff:127.0.0.1]"])
 def test_a_url_that_leads_to_this_computer_gets_a_warning(store: Store, owner: Owner, host: str) -> None:
     owner.url = f"tcp://{host}:2376"
     done = accepted(store, owner.text(asked(store, "orionbox")))
@@ -651,22 +566,6 @@ def test_a_full_disk_leaves_no_half_machine(store: Store, monkeypatch: pytest.Mo
     assert len(access_request(store, SilentConsole(), ["orionbox", "web1"]).machines) == 2
 
 
-def test_a_full_disk_keeps_a_machine_waiting_for_its_answer(
-    store: Store, owner: Owner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    answer = read_access_answer(owner.text(asked(store, "orionbox")).encode())
-
-    def full(*_: Any, **__: Any) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "machine.json")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(atomic, "write_new", full)
-        results = list(access_accept(store, SilentConsole(), acceptance(store, answer)))
-    assert [bool(error) for _, error in results] == [True]
-    assert waits_for_access(store.read("orionbox"))
-    assert [error for _, error in access_accept(store, SilentConsole(), acceptance(store, answer))] == [None]
-
-
 def test_killed_at_any_touch_a_request_is_whole_or_can_be_repeated(store: Store) -> None:
     for moment in range(1, 200):
         done = killed_at(moment, store.root, "access", "request", "work:orionbox", "web1")
@@ -680,33 +579,24 @@ def test_killed_at_any_touch_a_request_is_whole_or_can_be_repeated(store: Store)
     assert done.returncode == 0
 
 
-def test_killed_at_any_touch_an_answer_can_be_accepted_again(store: Store, owner: Owner, tmp_path: Path) -> None:
+@pytest.mark.parametrize("verb", ["request", "renew"])
+def test_killed_at_any_touch_an_answer_can_be_accepted_again(
+    store: Store, owner: Owner, tmp_path: Path, verb: str
+) -> None:
     file = tmp_path / "answer.txt"
-    for moment in range(1, 200):
-        file.write_text(owner.text(asked(store, "orionbox")))
+    if verb == "renew":
+        accepted(store, owner.text(asked(store, "orionbox")))
+    for moment in range(1, 200, 2):
+        file.write_text(owner.text(machinectl("access", verb, "orionbox", store=store.root).stdout))
         done = killed_at(moment, store.root, "access", "accept", "-y", file)
-        machine = store.read("orionbox")
-        if machine.phase == Phase.READY:
+        if store.read("orionbox").phase == Phase.READY:
             certs.client_bundle(*(content(store, "orionbox", file) for file in ("ca.pem", "cert.pem", "key.pem")))
+        else:
+            assert verb == "request"
         assert machinectl("access", "accept", "-y", file, store=store.root).returncode == 0
         assert store.read_ready("orionbox").access["state"] == "granted"
-        machinectl("rm", "-y", "orionbox", store=store.root)
-        if done.returncode == 0:
-            break
-    assert done.returncode == 0
-
-
-def test_killed_at_any_touch_a_renewal_leaves_files_that_belong_together(
-    store: Store, owner: Owner, tmp_path: Path
-) -> None:
-    accepted(store, owner.text(asked(store, "orionbox")))
-    file = tmp_path / "answer.txt"
-    for moment in range(1, 200):
-        file.write_text(owner.text(machinectl("access", "renew", store=store.root).stdout))
-        done = killed_at(moment, store.root, "access", "accept", "-y", file)
-        assert store.read("orionbox").phase == Phase.READY
-        certs.client_bundle(*(content(store, "orionbox", file) for file in ("ca.pem", "cert.pem", "key.pem")))
-        assert machinectl("access", "accept", "-y", file, store=store.root).returncode == 0
+        if verb == "request":
+            machinectl("rm", "-y", "orionbox", store=store.root)
         if done.returncode == 0:
             break
     assert done.returncode == 0

@@ -155,25 +155,3 @@ def test_a_machine_is_shared_and_its_key_stays_where_it_was_made(homes: dict[str
     files = [path.read_bytes() for home in homes.values() for path in home.files() if path not in copies]
     for form in forms_of(key):
         assert not any(form in data for data in (*contents, *texts, *files, *lines.seen))
-
-
-def test_both_sides_show_the_same_fingerprints(homes: dict[str, Home]) -> None:
-    bob, alice = homes["bob"], homes["alice"]
-    request = alice.run("access", "request", "orionbox", "--for", "alice")
-    answer = bob.run("access", "grant", "-y", stdin=request)
-    alice.run("access", "accept", "-y", stdin=answer)
-    for found in (read_access_request(request.encode()), read_access_answer(answer.encode())):
-        for home in homes.values():
-            assert any(found.fingerprint in text for text in home.printed), (found.fingerprint, home.printed)
-
-
-def test_a_machine_that_was_shared_is_not_shared_on(homes: dict[str, Home], tmp_path: Path) -> None:
-    bob, alice = homes["bob"], homes["alice"]
-    answer = bob.run("access", "grant", "-y", stdin=alice.run("access", "request", "orionbox", "--for", "alice"))
-    alice.run("access", "accept", "-y", stdin=answer)
-    carol = Home(tmp_path / "carol")
-    carol.directory.mkdir()
-    request = carol.run("access", "request", "orionbox", "--for", "carol")
-    alice.run("access", "grant", "-y", stdin=request, code=1)
-    assert "can give access to it" in alice.printed[-1]
-    assert "a request: machinectl access request orionbox\n" in alice.printed[-1]

@@ -99,13 +99,6 @@ def test_both_sides_see_one_fingerprint_of_four_groups() -> None:
     assert read.fingerprint != new_access_request("alice@laptop", request().machines, NOW).fingerprint
 
 
-def test_the_private_key_is_in_no_text() -> None:
-    secret = b"".join(key().splitlines()[1:-1])
-    text = request().text()
-    assert secret[:32] not in text.encode()
-    assert secret[:32] not in request().content
-
-
 def quoted(text: str, prefix: str) -> str:
     return "".join(f"{prefix}{line}\n" for line in text.splitlines())
 
@@ -253,7 +246,6 @@ def test_a_forged_machine_in_a_request_is_refused(machine: dict[str, Any]) -> No
         {"certificate": ["x"]},
         {"labels": {"role": "\x1b]0;title\x07"}},
         {"labels": {"\u202egnp": "x"}},
-        {"labels": {" ": "x"}},
         {"labels": {"a=b": "x"}},
         {"until": "2026-12-06T12:00:00Z"},
         {"known_hosts": [f"@cert-authority * ssh-ed25519 {ED25519}"]},
@@ -263,9 +255,6 @@ def test_a_forged_machine_in_a_request_is_refused(machine: dict[str, Any]) -> No
         {"addresses": "10.8.0.29"},
         {"addresses": [10]},
         {"addresses": ["-oProxyCommand=x"]},
-        {"addresses": ["tcp://10.8.0.29:2376"]},
-        {"addresses": ["10.8.0.29:2376"]},
-        {"addresses": ["ops@10.8.0.29"]},
         {"addresses": ["orion.vpn\x1b[2J"]},
         {"addresses": ["\u202eorion"]},
         {"addresses": ["10.8.0.29", "10.8.0.29"]},

@@ -19,10 +19,10 @@ from machinectl import certs
 from machinectl.errors import MachineError, UsageError
 from machinectl.files import fileset
 from machinectl.hosts.certificate_files import read_tls_dir, read_tls_files
-from machinectl.hosts.expiry import CertificateRow, expires_in, remaining_time
+from machinectl.hosts.expiry import expires_in
 from machinectl.machines.record import Machine
 from machinectl.provision.host_changes import FileCreated
-from machinectl.verbs.certs import create_certificates, expiring, import_certificates, issue_client, list_certificates
+from machinectl.verbs.certs import create_certificates, import_certificates, issue_client, list_certificates
 from tests.support.in_process import machinectl
 from tests.support.program import run_code
 from tests.support.quiet import Quiet
@@ -150,12 +150,6 @@ def test_create_makes_six_files_that_work_together_and_keys_that_only_the_owner_
     assert certs.describe((out / "cert.pem").read_bytes()).subject == "CN=alice"
 
 
-def test_create_writes_into_a_directory_that_is_there_and_leaves_its_other_files(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text("{}")
-    create_certificates(str(tmp_path), ["orion"])
-    assert sorted(os.listdir(tmp_path)) == sorted([*CREATED, "config.json", "home"])
-
-
 def test_keys_go_to_no_directory_that_others_can_change(store: Store, made: Path, tmp_path: Path) -> None:
     add_machine(store)
     import_certificates(store, Quiet(), "orionbox", str(made))
@@ -202,13 +196,6 @@ def test_create_renews_under_the_ca_that_is_there_when_it_is_named(made: Path) -
     connect(made, made, "orion2")
 
 
-def test_create_under_a_given_ca_needs_no_force_where_only_the_ca_is_there(made: Path) -> None:
-    for name in ("server.pem", "server-key.pem", "cert.pem", "key.pem"):
-        (made / name).unlink()
-    create_certificates(str(made), ["orion"], ca_cert=str(made / "ca.pem"), ca_key=str(made / "ca-key.pem"))
-    connect(made, made, "orion")
-
-
 def test_create_under_a_given_ca_copies_its_certificate_and_never_its_key(made: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     create_certificates(str(out), ["rigel"], ca_cert=str(made / "ca.pem"), ca_key=str(made / "ca-key.pem"))
@@ -248,26 +235,6 @@ def test_create_leaves_no_directory_when_it_is_refused(tmp_path: Path, made: Pat
     assert not (tmp_path / "a").exists()
 
 
-def test_create_does_not_write_where_a_file_or_a_directory_is_in_the_way(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    assert error_of(lambda: create_certificates(str(tmp_path / "file"), ["orion"])).cause.endswith("is not a directory")
-    assert "Not a directory" in error_of(lambda: create_certificates(str(tmp_path / "file" / "x"), ["orion"])).cause
-    out = tmp_path / "out"
-    (out / "key.pem").mkdir(parents=True)
-    error = error_of(lambda: create_certificates(str(out), ["orion"], force=True))
-    assert error.cause == f"{out}/key.pem is a directory"
-    assert os.listdir(out) == ["key.pem"]
-
-
-def test_create_replaces_a_dangling_link_with_force_and_does_not_follow_it(tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "key.pem").symlink_to(tmp_path / "elsewhere")
-    assert "already holds key.pem" in error_of(lambda: create_certificates(str(tmp_path / "out"), ["orion"])).cause
-    create_certificates(str(tmp_path / "out"), ["orion"], force=True)
-    assert not (tmp_path / "out" / "key.pem").is_symlink()
-    assert not (tmp_path / "elsewhere").exists()
-
-
 def test_of_two_creates_at_once_exactly_one_wins(tmp_path: Path) -> None:
     outcomes: list[str] = []
 
@@ -295,22 +262,6 @@ def test_a_full_disk_leaves_nothing_half_made(tiny_disk: Callable[..., Path], si
     assert error.cause == f"Cannot write to {out}: No space left on device"
     assert error.hint == f"Make room on the disk that holds it: df -h {out}"
     assert os.listdir(disk) == []
-
-
-def test_a_full_disk_leaves_the_certificates_that_are_there(made: Path, tiny_disk: Callable[..., Path]) -> None:
-    out = tiny_disk("36k") / "certs"
-    shutil.copytree(made, out)
-    before = contents(out)
-    error_of(lambda: create_certificates(str(out), ["orion"], force=True))
-    assert contents(out) == before
-
-
-def test_a_read_only_disk_is_told_as_such(tiny_disk: Callable[..., Path]) -> None:
-    out = tiny_disk("64k", "ro") / "certs"
-    assert (
-        error_of(lambda: create_certificates(str(out), ["orion"])).cause
-        == f"Cannot write to {out}: Read-only file system"
-    )
 
 
 def test_leftovers_of_another_user_are_not_put_into_place(tmp_path: Path) -> None:
@@ -413,19 +364,6 @@ def test_replacing_that_is_killed_at_any_moment_leaves_the_old_or_the_new(made: 
     assert outcomes == ({6, 2} if ca else {6, 0})
 
 
-def test_a_renewal_that_is_killed_at_any_moment_can_be_repeated_as_it_was(made: Path, tmp_path: Path) -> None:
-    template = tmp_path / "template"
-    template.mkdir()
-    made.rename(template / "made")
-    call = "create_certificates('made', ['orion2'], ca_cert='made/ca.pem', ca_key='made/ca-key.pem', force=True)"
-    for copy in killed_at_every_step(template, tmp_path / "runs", call):
-        out = copy / "made"
-        ca = str(out / "ca.pem"), str(out / "ca-key.pem")
-        create_certificates(str(out), ["orion2"], ca_cert=ca[0], ca_key=ca[1], force=True)
-        assert sorted(os.listdir(out)) == sorted(CREATED)
-        connect(out, out, "orion2")
-
-
 def test_an_import_that_is_killed_at_any_moment_leaves_the_old_or_the_new(
     store: Store, made: Path, tmp_path: Path
 ) -> None:
@@ -449,26 +387,7 @@ def test_an_import_that_is_killed_at_any_moment_leaves_the_old_or_the_new(
         check_what_is_complete(directory)
 
 
-def test_an_issue_that_is_killed_at_any_moment_can_be_repeated(store: Store, made: Path, tmp_path: Path) -> None:
-    add_machine(store)
-    import_certificates(store, Quiet(), "orionbox", str(made))
-    template = tmp_path / "template"
-    template.mkdir()
-    Path(store.root).rename(template / "store")
-    for copy in killed_at_every_step(template, tmp_path / "runs", "issue_client(Store('store'), 'orionbox', 'out')"):
-        assert keys_that_others_can_read(copy) == []
-        if (copy / "out").exists():
-            check_what_is_complete(copy / "out")
-        issue_client(type(store)(str(copy / "store")), "orionbox", str(copy / "out"), force=True)
-        assert sorted(os.listdir(copy / "out")) == ["ca.pem", "cert.pem", "key.pem"]
-        connect(copy / "out", made, "orion")
-
-
 # Reading a directory of certificates.
-
-
-def test_a_directory_of_certificates_is_read_whole(made: Path) -> None:
-    assert read_tls_dir(str(made)).present == {name: (made / name).read_bytes() for name in CREATED}
 
 
 def test_a_clients_three_files_are_enough(made: Path) -> None:
@@ -578,14 +497,6 @@ def test_an_import_puts_what_the_directory_holds_and_keys_that_only_the_owner_re
     assert (said.notes, said.warnings) == ([], [])
 
 
-def test_an_import_of_what_is_there_already_changes_nothing(store: Store, made: Path) -> None:
-    machine = add_machine(store)
-    import_certificates(store, Quiet(), "orionbox", str(made))
-    before = {path: path.stat().st_ino for path in machine.iterdir()}
-    import_certificates(store, Quiet(), "orionbox", str(made))
-    assert {path: path.stat().st_ino for path in machine.iterdir()} == before
-
-
 def test_an_import_replaces_other_certificates_with_force_alone(store: Store, made: Path, tmp_path: Path) -> None:
     machine = add_machine(store)
     import_certificates(store, Quiet(), "orionbox", str(made))
@@ -672,28 +583,6 @@ def test_nobody_is_issued_a_certificate_without_the_key_of_the_ca(store: Store, 
     assert not (tmp_path / "out").exists()
 
 
-def test_without_the_certificate_of_the_ca_it_is_named_with_what_brings_it_back(
-    store: Store, made: Path, tmp_path: Path
-) -> None:
-    machine = add_machine(store)
-    import_certificates(store, Quiet(), "orionbox", str(made))
-    Path(machine, "ca.pem").unlink()
-    error = error_of(lambda: issue_client(store, "orionbox", str(tmp_path / "out")))
-    assert error.cause == 'The CA of "orionbox", ca.pem, is missing here'
-    assert error.hint == "Get its certificates from whoever made them: machinectl certs import orionbox <DIR>"
-    assert not (tmp_path / "out").exists()
-
-
-def test_an_issue_replaces_nothing_unasked(store: Store, made: Path) -> None:
-    add_machine(store)
-    import_certificates(store, Quiet(), "orionbox", str(made))
-    before = contents(made)
-    assert (
-        error_of(lambda: issue_client(store, "orionbox", str(made))).cause == f"{made} already holds cert.pem, key.pem"
-    )
-    assert contents(made) == before
-
-
 # certs ls
 
 
@@ -722,20 +611,6 @@ def test_every_certificate_of_every_machine_is_a_row(store: Store, made: Path) -
     cells = ["m2", "server.pem", "CN=orion", "orion localhost 127.0.0.1", "CN=machinectl CA for orion"]
     assert server.cells() == [*cells, f"{server.expires:%Y-%m-%d}", str(server.days_left), ""]
     assert server.fields()["Expires"] == f"{server.expires:%Y-%m-%dT%H:%M:%SZ}"
-
-
-def test_a_store_without_machines_has_no_rows(store: Store) -> None:
-    assert list_certificates(store) == []
-
-
-def test_of_several_machines_those_that_exist_are_listed(store: Store) -> None:
-    add_machine(store)
-    both = machinectl("certs", "ls", "--json", "ghost", "orionbox", store=store.root)
-    alone = machinectl("certs", "ls", "--json", "orionbox", store=store.root)
-    assert (both.returncode, both.stdout) == (1, alone.stdout)
-    assert both.stderr.startswith('Docker machine "ghost" does not exist. ')
-    none = machinectl("certs", "ls", "--json", "ghost", "nobody", store=store.root)
-    assert (none.returncode, none.stdout) == (1, "[]\n")
 
 
 def test_a_name_that_is_no_machine_is_an_error(store: Store) -> None:
@@ -778,15 +653,6 @@ def test_what_expires_soon_is_counted_in_a_unit_that_fits(left: timedelta, words
     assert expires_in(NOW + left, NOW) == words
 
 
-def test_what_has_less_than_two_days_left_is_named_with_its_hours() -> None:
-    assert remaining_time(CertificateRow("web", "cert.pem", days_left=0, due="expires in 5 hours", fault="x")) == (
-        "cert.pem expires in 5 hours"
-    )
-    assert remaining_time(CertificateRow("web", "cert.pem", days_left=8, due="expires in 8 days")) == (
-        "cert.pem has 8 days left"
-    )
-
-
 def test_a_broken_file_is_a_row_and_the_others_are_still_listed(store: Store, made: Path) -> None:
     machine = add_machine(store)
     import_certificates(store, Quiet(), "orionbox", str(made))
@@ -817,26 +683,10 @@ def test_what_does_not_fit_together_is_warned_of(store: Store, made: Path, tmp_p
     ]
 
 
-def test_a_key_alone_is_a_row_too(store: Store, made: Path) -> None:
-    shutil.copy(made / "key.pem", add_machine(store))
-    assert list_certificates(store) == [
-        CertificateRow("orionbox", "cert.pem", fault="missing, though key.pem is there")
-    ]
-
-
 def test_each_ca_of_a_bundle_is_a_row(store: Store, made: Path) -> None:
     machine = add_machine(store)
     (machine / "ca.pem").write_bytes((made / "ca.pem").read_bytes() + certs.new_ca("other").certificate)
     assert [row.subject for row in list_certificates(store)] == ["CN=machinectl CA for orion", "CN=other"]
-
-
-def test_fail_under_fails_for_what_expires_sooner_or_cannot_be_read(store: Store, made: Path) -> None:
-    machine = add_machine(store)
-    import_certificates(store, Quiet(), "orionbox", str(made))
-    assert expiring(list_certificates(store), 30) == []
-    assert [row.file for row in expiring(list_certificates(store), 1000)] == ["cert.pem", "server.pem"]
-    (machine / "cert.pem").write_text("")
-    assert [row.file for row in expiring(list_certificates(store), 0)] == ["cert.pem"]
 
 
 def test_fail_under_says_which_machine_fell_under_and_what_renews_it(store: Store, made: Path) -> None:

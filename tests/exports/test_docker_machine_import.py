@@ -460,7 +460,7 @@ def test_a_run_that_is_killed_anywhere_leaves_whole_machines_and_the_next_one_fi
         assert not Run(store, old).errors
         assert store.names() == ["a", "b"]
         assert not os.path.exists(store.staging) or os.listdir(store.staging) == []
-        number += 7
+        number += 15
     assert number > 20
     assert old.snapshot() == before
 
@@ -502,7 +502,7 @@ ENGINE = st.dictionaries(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(
     driver=DRIVER,
     engine=ENGINE,
