@@ -135,31 +135,26 @@ def present_files(directory: str) -> frozenset[str]:
 
 
 def hint_at_certificates(given: str) -> Hint:
-    """Name the directory nearby that a mistyped one may mean."""
+    """Name the directory in or beside a mistyped one that it may mean."""
     directory = given.rstrip("/")
-    beside = os.path.dirname(directory)
-    around = [directory, *subdirectories(directory), beside or os.curdir, *subdirectories(beside)]
-    there = {path: os.path.basename(path) for path in around if path and has_client_files(path)}
-    wanted = closest_match(os.path.basename(directory), there.values())
-    nearest = next((path for path, name in there.items() if name == wanted), next(iter(there), ""))
+    beside = os.path.dirname(directory) or os.curdir
+    around = {path: os.path.basename(path) for root in (directory, beside) for path in certificate_directories(root)}
+    wanted = closest_match(os.path.basename(directory), around.values())
+    nearest = next((path for path, name in around.items() if name == wanted), next(iter(around), ""))
     files = f"{', '.join(CLIENT_FILES[:-1])} and {CLIENT_FILES[-1]}"
-    return (
-        Hint(f"Did you mean {shlex.quote(nearest)}? It has {files}")
-        if nearest
-        else Hint(f"Give the directory that has {files}")
-    )
+    if nearest:
+        return Hint(f"Did you mean {shlex.quote(nearest)}? It has {files}")
+    return Hint(f"Give the directory that has {files}")
 
 
-def has_client_files(directory: str) -> bool:
-    return all(os.path.isfile(os.path.join(directory, file)) for file in CLIENT_FILES)
-
-
-def subdirectories(directory: str) -> list[str]:
+def certificate_directories(root: str) -> list[str]:
+    """Return the root and its subdirectories that have a client's files."""
     try:
-        with os.scandir(directory or os.curdir) as entries:
-            return sorted(os.path.join(directory, each.name) for each in islice(entries, MOST_SEEN) if each.is_dir())
+        with os.scandir(root) as entries:
+            paths = [root, *sorted(os.path.normpath(entry.path) for entry in islice(entries, MOST_SEEN))]
     except OSError:
         return []
+    return [path for path in paths if all(os.path.isfile(os.path.join(path, file)) for file in CLIENT_FILES)]
 
 
 def files_of_other_ca(old: Identity, new: Identity) -> list[str]:

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from machinectl import certs
 from machinectl import url as engine_url
@@ -16,18 +16,18 @@ from machinectl.engine import Endpoint
 from machinectl.errors import BY_SERVICE, SET_CLOCK, Hint, MachineError
 from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.engine_restart import (
+    Endings,
     check_provisioned,
-    drained_for_restart,
+    drain,
     is_stopped,
-    restarting,
+    restart_steps,
     until_it_answers,
     with_reachability,
 )
-from machinectl.hosts.holder_cas import client_warnings, ending_holders, unrecorded_cas
-from machinectl.hosts.host_plan import HostPlan, host_summary, login_summary, target_of
-from machinectl.hosts.host_run import DryRun, RealRun
+from machinectl.hosts.holder_cas import client_warnings, unrecorded_cas
+from machinectl.hosts.host_plan import HostPlan, host_summary, target_of
+from machinectl.hosts.host_run import HostStep, carry_out, plan_run, real_run
 from machinectl.hosts.identity import Identity
-from machinectl.hosts.login import logged_in, logged_in_as_root, root_runner
 from machinectl.hosts.pending_certificates import discard_pending, settle_pending_held, store_pending
 from machinectl.hosts.signing import signed, valid_client
 from machinectl.machines.config_json import Origin
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from machinectl.console import Console
-    from machinectl.engine import Probe
+    from machinectl.hosts.host_run import HostRun
     from machinectl.hosts.login import Login
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
@@ -87,66 +87,110 @@ def renew(held: Held, console: Console, login: Login, renewal: Renewal) -> None:
 
     Saves the new ones before the host gets them. After a kill, the next command finds the set that works.
     """
-    machine = held.machine
-    check_provisioned(machine)
+    check_provisioned(held.machine)
     held.finish_files()
-    old = Identity.read(held.directory)
-    new = new_identity(machine, old, renewal)
-    target = target_of(machine, new)
-    with logged_in_as_root(held, console, login) as root:
-        run = RealRun(held, console, root)
-        with restarting(run, target, renewal.allowed, lambda host: check_renewable(machine, host, target)):
-            title = new_certificates_title(run.host, f'the engine of "{machine.name}"')
-            new_ones = certificate_change(title, run.host, run.with_known_holders(target), renewal.allowed)
-            unrecorded = unrecorded_cas(machine, run.host) if renewal.new_ca else []
-            with drained_for_restart(run, renewal.allowed), ending_holders(held, console, new.ca):
-                there = store_pending(held, new)
-                try:
-                    run.make(new_ones)
-                except RolledBack:
-                    settle_pending_held(held, sure=True)
-                    raise
-                except KeyboardInterrupt:
-                    console.warn(
-                        f'"{machine.name}" may have its new certificates already: the next command finds that out'
-                    )
-                    raise
-                with console.step(f"Asking it for its version at {machine.urls[0]}"):
-                    where = with_addresses(Endpoint(machine.url, tls=True, cert_dir=there, name=machine.name), machine)
-                    answer = until_it_answers(where, console)
-                if answer.state is not State.RUNNING:
-                    restore_certificates(run, target, old, answer)
-                new.keep(held)
-                record_sans(held, renewal.sans)
-                discard_pending(held)
-    for warning in client_warnings(machine, run.host, unrecorded):
-        console.warn(*warning)
+    work = CertificateChange(held.machine, renewal)
+    with real_run(held, console, login) as run:
+        work.carry_out(run)
 
 
 def plan_renewal(store: Store, machine: Machine, console: Console, login: Login, renewal: Renewal) -> HostPlan:
-    """Raise MachineError as `regenerate` would."""
     check_provisioned(machine)
-    new = new_identity(machine, Identity.read(machine.directory), renewal)
-    target = target_of(machine, new)
-    with logged_in(machine, console, login) as session:
-        root = root_runner(session, console, login)
-        run = DryRun(store, machine, console, root)
-        with restarting(run, target, renewal.allowed, lambda host: check_renewable(machine, host, target)):
-            found = (login_summary(session, root), *host_summary(run.host, target.port))
-            new_ones = certificate_change(
-                new_certificates_title(run.host, "the engine"),
-                run.host,
-                run.with_known_holders(target),
-                renewal.allowed,
+    return plan_run(store, machine, console, login, CertificateChange(machine, renewal).carry_out)
+
+
+class CertificateChange:
+    """New certificates for one machine, and its host."""
+
+    def __init__(self, machine: Machine, renewal: Renewal) -> None:
+        self.renewal, self.allowed = renewal, renewal.allowed
+        self.old = Identity.read(machine.directory)
+        self.new = new_identity(machine, self.old, renewal)
+        self.target = target_of(machine, self.new)
+        # Subjects of the CAs whose clients keep their access under a new CA, and where the new certificates lie here.
+        self.unrecorded: list[str] = []
+        self.pending = ""
+
+    def carry_out(self, run: HostRun) -> HostPlan:
+        return carry_out(run, self.steps(run))
+
+    def steps(self, run: HostRun) -> list[HostStep]:
+        endings = Endings()
+        return [
+            *restart_steps(
+                self.target,
+                self.allowed,
+                lambda host: check_renewable(run.machine, host, self.target),
+                HostStep("Drain a node of a swarm", partial(drain, allowed=self.allowed)),
+                HostStep(
+                    "End the access of those whom a new CA locks out",
+                    lambda run: endings.begin(run, self.new.ca),
+                    endings.undo,
+                ),
+                HostStep("Keep the new certificates here, beside the old ones", self.store),
+                HostStep("Give the engine its new certificates", self.give),
+                HostStep("Ask it by them for its version", self.ask),
+                HostStep("Replace the old certificates here", self.keep),
+                HostStep("Record whose access has ended", endings.finish),
+            ),
+            HostStep("Warn of other clients", self.warn),
+        ]
+
+    def store(self, run: HostRun) -> None:
+        run.found = host_summary(run.host, self.target.port)
+        self.unrecorded = unrecorded_cas(run.machine, run.host) if self.renewal.new_ca else []
+        if run.held:
+            self.pending = store_pending(run.held, self.new)
+
+    def give(self, run: HostRun) -> None:
+        title = new_certificates_title(run.host, f'the engine of "{run.machine.name}"' if run.held else "the engine")
+        change = certificate_change(title, run.host, run.with_known_holders(self.target), self.allowed)
+        if self.renewal.new_ca:
+            locked_out = "every other client that was given a certificate is locked out"
+            ended = [f"the access of {holder.who} ends" for holder in holders_of(run.machine)]
+            kept = [f"the clients of {ca} keep their access" for ca in self.unrecorded]
+            change = replace(change, details=(*change.details, locked_out, *ended, *kept))
+        try:
+            run.make(change)
+        except RolledBack:
+            if run.held:
+                settle_pending_held(run.held, sure=True)
+            raise
+        except KeyboardInterrupt:
+            run.console.warn(
+                f'"{run.machine.name}" may have its new certificates already: the next command finds that out'
             )
-            if renewal.new_ca:
-                locked_out = "every other client that was given a certificate is locked out"
-                ended = [f"the access of {holder.who} ends" for holder in holders_of(machine)]
-                kept = [f"the clients of {ca} keep their access" for ca in unrecorded_cas(machine, run.host)]
-                new_ones = replace(new_ones, details=(*new_ones.details, locked_out, *ended, *kept))
-            with drained_for_restart(run, renewal.allowed):
-                run.make(new_ones)
-    return HostPlan(found, tuple(run.outcomes))
+            raise
+
+    def ask(self, run: HostRun) -> None:
+        """Give the engine its old certificates back if it does not answer by the new ones."""
+        machine = run.machine
+        if not run.held:
+            return
+        with run.console.step(f"Asking it for its version at {machine.urls[0]}"):
+            where = with_addresses(Endpoint(machine.url, tls=True, cert_dir=self.pending, name=machine.name), machine)
+            answer = until_it_answers(where, run.console)
+        if answer.state is State.RUNNING:
+            return
+        cause = f"The engine does not answer from here with its new certificates: {answer.error}"
+        old = self.old
+        if old.ca and old.server and old.server_key:
+            before = replace(self.target, certificates=old.on_host, ending=frozenset())
+            run.make(certificate_change("Giving the engine its old certificates back", run.host, before))
+            discard_pending(run.held)
+            cause += ". It has its old ones back"
+        raise EngineDown(cause, answer.hint)
+
+    def keep(self, run: HostRun) -> None:
+        if run.held:
+            self.new.keep(run.held)
+            record_sans(run.held, self.renewal.sans)
+            discard_pending(run.held)
+
+    def warn(self, run: HostRun) -> None:
+        if run.held:
+            for warning in client_warnings(run.machine, run.host, self.unrecorded):
+                run.console.warn(*warning)
 
 
 def new_identity(machine: Machine, old: Identity, renewal: Renewal) -> Identity:
@@ -263,17 +307,6 @@ def certificate_change(title: str, host: Facts, target: Target, allowed: Allowed
         # Recorded before the host has the CA, to recognise the host after a kill.
         changes=(CaTrusted(hashlib.sha256(target.certificates["ca.pem"]).hexdigest()),),
     )
-
-
-def restore_certificates(run: RealRun, target: Target, old: Identity, answer: Probe) -> NoReturn:
-    """Restore the old certificates, and raise EngineDown."""
-    cause = f"The engine does not answer from here with its new certificates: {answer.error}"
-    if old.ca and old.server and old.server_key:
-        before = replace(target, certificates=old.on_host, ending=frozenset())
-        run.make(certificate_change("Giving the engine its old certificates back", run.host, before))
-        discard_pending(run.held)
-        cause += ". It has its old ones back"
-    raise EngineDown(cause, answer.hint)
 
 
 def record_sans(held: Held, sans: Sequence[str]) -> None:

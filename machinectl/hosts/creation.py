@@ -11,13 +11,14 @@ from machinectl.driver import Request, Where
 from machinectl.driver.driver_options import absolute_paths, option_flag
 from machinectl.engine.endpoint import Deadline, Endpoint
 from machinectl.engine.probe import ask_engine
-from machinectl.errors import Hint, MachineError, UsageError
+from machinectl.errors import NO_HINT, Hint, MachineError, UsageError
 from machinectl.hosts.certificate_files import read_named_certificates
 from machinectl.hosts.docker_over_ssh import note_jump_host
 from machinectl.hosts.login import pin_host_key
 from machinectl.machines import jump_hosts, record
 from machinectl.machines.addresses import check_addresses, check_free
 from machinectl.machines.docker_machine import check_apart
+from machinectl.machines.jump_order import keep_jump_hosts
 from machinectl.machines.machine_driver import (
     JUMP_HOST,
     SSH_ONLY,
@@ -33,6 +34,8 @@ from machinectl.machines.record import Machine, Phase, removal_command
 from machinectl.machines.selection import waiting
 from machinectl.machines.spec import NO_CERTIFICATES, check_lifetime
 from machinectl.machines.store.last_failure import record_failure, record_interruption
+from machinectl.machines.store.store_directory import sweep
+from machinectl.machines.tls_warnings import advise
 from machinectl.provision.decision import InUse
 from machinectl.provision.target import NOTHING_SPECIAL
 
@@ -141,18 +144,33 @@ class CreatedMachine(NamedTuple):
     set_up: bool
 
 
+def create_machine(store: Store, console: Console, creation: Creation) -> CreatedMachine:
+    """Create a machine, or finish an earlier `create`, and warn of options that had no effect."""
+    keep_jump_hosts(store, console)
+    made = creation.carry_out(store, console)
+    sweep(store)
+    if not made.set_up:
+        warn_of_unused_options(console, made.machine, creation.onboarding.allowed)
+        advise(console, made.machine)
+    elif creation.spare.certificate or creation.spare.key:
+        console.warn(
+            f'--tls-client-cert and --tls-client-key before create were not used: "{creation.name}" has a client '
+            "certificate of its own CA"
+        )
+    return made
+
+
 def warn_of_unused_options(console: Console, machine: Machine, allowed: Allowed = NOTHING_SPECIAL) -> None:
     """Name the options that would have had an effect if the host had been set up."""
     flags = machine.engine.given_flags + ["--open-firewall"] * allowed.open_firewall
     if not flags:
         return
-    effect = f"{' and '.join(flags)} {'has' if len(flags) == 1 else 'have'} no effect"
-    if endpoints_of(machine).ssh is None:
-        console.warn(f'{effect}: driver "{machine.driver}" does not set hosts up')
-        return
-    # With --ssh-only, the engine has no port to open.
-    again = "--open-firewall " if allowed.open_firewall and not machine.engine.ssh_only else ""
-    console.warn(f"{effect} yet", Hint("Set the host up", f"machinectl provision {again}{machine.name}"))
+    set_up = NO_HINT
+    if endpoints_of(machine).ssh:
+        # With --ssh-only, the engine has no port to open.
+        again = ["--open-firewall"] * (allowed.open_firewall and not machine.engine.ssh_only)
+        set_up = Hint("Set the host up", "machinectl provision", *again, machine.name)
+    console.warn(f"No effect while the host is not set up: {' '.join(flags)}", set_up)
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from machinectl import engine
 from machinectl.engine import Endpoint
 from machinectl.engine.dialling.ssh_socket import docker_error
-from machinectl.errors import CheckFailed, Hint, MachineError, NeedsProvisioning
+from machinectl.errors import CheckFailed, Hint, MachineError, NeedsProvisioning, UsageError
 from machinectl.hosts.certificate_files import check_has_certificates
+from machinectl.hosts.holder_cas import finish_endings
 from machinectl.hosts.host_plan import target_of
-from machinectl.hosts.host_run import DryRun
+from machinectl.hosts.host_run import HostRun, HostStep
+from machinectl.hosts.identity import Identity
+from machinectl.machines.holders import ENDING, holders_of, put_holder
 from machinectl.machines.machine_driver import (
     check_ssh_not_withheld,
     endpoint_of,
@@ -23,7 +26,7 @@ from machinectl.machines.machine_driver import (
 from machinectl.machines.record import Phase
 from machinectl.provision import firewall, preflight
 from machinectl.provision.daemon_json import read_config
-from machinectl.provision.decision import EngineStopped
+from machinectl.provision.decision import EngineStopped, RolledBack
 from machinectl.provision.host_changes import LiveRestoreChanged, of_kind
 from machinectl.provision.steps import (
     docker_socket,
@@ -40,10 +43,10 @@ from machinectl.swarm_nodes import draining
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any
 
     from machinectl.console import Console
     from machinectl.engine import EngineError, Probe
-    from machinectl.hosts.host_run import HostRun
     from machinectl.machines.record import Machine
     from machinectl.provision.facts.host_facts import Facts
     from machinectl.provision.target import Allowed, Target
@@ -68,45 +71,56 @@ def check_provisioned(machine: Machine) -> None:
         raise NeedsProvisioning(cause, machine.name, "Set it up")
 
 
-@contextmanager
-def restarting(
-    run: HostRun, target: Target, allowed: Allowed, check: Callable[[Facts], None] = lambda _: None
-) -> Iterator[None]:
-    """Call `ready_to_restart`, and restore live-restore afterwards."""
-    with live_restore_borrowed(run):
-        ready_to_restart(run, target, allowed, check)
-        yield
+def restart_steps(
+    target: Target, allowed: Allowed, check: Callable[[Facts], None], *changes: HostStep
+) -> list[HostStep]:
+    """Return the steps of a restart in which containers keep running, around those that change the host.
+
+    A Swarm node cannot have live-restore: drain it or allow the harm. `check` raises MachineError to refuse the host
+    before its engine is touched.
+    """
+
+    def check_all(run: HostRun) -> None:
+        swarm_allowed = draining.allow_swarm_restart(run.store, run.console, run.machine, run.host, allowed)
+        check_restart(run, target, swarm_allowed, check)
+
+    return [
+        HostStep("Look at the host", HostRun.look, undo=after_failure),
+        HostStep("Learn who changed the host last", HostRun.catch_up),
+        HostStep("Refuse a restart that does harm", check_all),
+        HostStep("Restore what an interrupted run left", lambda run: recover(run, target)),
+        HostStep("Check the host", lambda run: check(run.host)),
+        HostStep("Keep running containers running", lambda run: borrow_live_restore(run, target)),
+        *changes,
+        *closing_steps(),
+    ]
+
+
+def closing_steps() -> list[HostStep]:
+    return [
+        HostStep("Give a node of a swarm its tasks back", lambda run: run.drains.close()),
+        HostStep("Give live-restore back", give_live_restore_back),
+        HostStep("Prove that the engine works as before", prove),
+    ]
+
+
+def recover(run: HostRun, target: Target) -> None:
+    run.take(lambda host, _: engine_config.recover(host, target))
+
+
+def borrow_live_restore(run: HostRun, target: Target) -> None:
+    run.take(lambda host, changes: live_restore.borrow(host, with_changes(target, changes)))
+
+
+def give_live_restore_back(run: HostRun) -> None:
     if live_restore.is_on_record(run.machine.changes):
         restore_live_restore(run)
-    prove(run)
 
 
-def ready_to_restart(
-    run: HostRun, target: Target, allowed: Allowed, check: Callable[[Facts], None] = lambda _: None
-) -> None:
-    """Turn live-restore on, so that containers survive. A Swarm node cannot have it: drain it or allow the harm.
-
-    `check` raises MachineError to refuse the host before its engine is touched.
-    """
-    run.look()
-    run.catch_up()
-    swarm_allowed = draining.allow_swarm_restart(run.store, run.console, run.machine, run.host, allowed)
-    check_restart(run, target, swarm_allowed, check)
-    with ExitStack() as drains:
-        run.take(lambda host, _: engine_config.recover(host, target), drains)
-        check(run.host)
-        run.take(lambda host, changes: live_restore.borrow(host, with_changes(target, changes)), drains)
-
-
-@contextmanager
-def drained_for_restart(run: HostRun, allowed: Allowed) -> Iterator[None]:
-    """Drain the host during the body, if it is a Swarm node."""
-    with run.drained():
-        if run.host.swarm:
-            # The wait for another node may have been long.
-            run.refresh()
-            restart_risks.refuse_harm(run.host, allowed)
-        yield
+def drain(run: HostRun, allowed: Allowed) -> None:
+    """Drain the host until the closing steps, if it is a Swarm node."""
+    if run.drain() and run.host.swarm:
+        restart_risks.refuse_harm(run.host, allowed)
 
 
 def check_restart(run: HostRun, target: Target, allowed: Allowed, check: Callable[[Facts], None]) -> None:
@@ -140,25 +154,60 @@ def is_stopped(host: Facts) -> bool:
 
 @contextmanager
 def live_restore_borrowed(run: HostRun) -> Iterator[None]:
-    """Restore live-restore if the body fails; after success, the caller does.
+    """Restore live-restore if the body fails; after success, the caller does."""
+    try:
+        yield
+    except BaseException as exc:
+        after_failure(run, exc)
+        raise
+
+
+def after_failure(run: HostRun, error: BaseException) -> None:
+    """Give live-restore back, and say what else is wrong with the engine.
 
     If the engine is down, live-restore stays, so that its next start keeps the containers.
     """
-    try:
-        yield
-    except MachineError as exc:
-        # The record may still contain the settings that just failed.
-        if of_kind(run.machine.changes, LiveRestoreChanged) and restore_live_restore(run, numbered=False):
-            exc.hint = exc.hint | start_with_containers(run)
-        else:
-            with suppress(MachineError):
-                if found := problem(run):
-                    exc.cause, exc.hint = f"{exc.cause}\n{found.cause}", found.hint
-        raise
-    except KeyboardInterrupt:
-        if of_kind(run.machine.changes, LiveRestoreChanged) and not isinstance(run, DryRun):
-            run.console.warn(*not_restored(run.machine, command=run.again))
-        raise
+    is_borrowed = bool(of_kind(run.machine.changes, LiveRestoreChanged))
+    if isinstance(error, KeyboardInterrupt) and is_borrowed and run.held:
+        run.console.warn(*not_restored(run.machine, command=run.again))
+    if not isinstance(error, MachineError):
+        return
+    # The record may still contain the settings that just failed.
+    if is_borrowed and restore_live_restore(run, numbered=False):
+        error.hint = error.hint | start_with_containers(run)
+        return
+    with suppress(MachineError):
+        if found := problem(run):
+            error.cause, error.hint = f"{error.cause}\n{found.cause}", found.hint
+
+
+class Endings:
+    """Records the holders as ended that a host refuses after other work that restarts its engine.
+
+    They are on record as ending before the host is changed, and stay if it rolls back.
+    """
+
+    def __init__(self) -> None:
+        self.before: dict[str, Any] = {}
+
+    def begin(self, run: HostRun, ca: bytes) -> None:
+        """If `ca` (PEM) replaces the machine's, by which the holders verify the engine, these are all that it has."""
+        machine = run.machine
+        self.before = machine.holders
+        if run.held and self.before and ca not in {b"", Identity.read(run.held.directory).ca}:
+            for holder in holders_of(machine):
+                put_holder(machine, replace(holder, state=ENDING))
+            run.held.write()
+
+    def undo(self, run: HostRun, error: BaseException) -> None:
+        refused = isinstance(error, CheckFailed | RolledBack | UsageError)
+        if run.held and refused and run.machine.holders != self.before:
+            run.machine.holders = self.before
+            run.held.write()
+
+    def finish(self, run: HostRun) -> None:
+        if run.held and (ended := finish_endings(run.held)):
+            run.console.note(f'The access of {", ".join(ended)} to "{run.machine.name}" has ended')
 
 
 def prove(run: HostRun) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,14 +13,13 @@ from machinectl.console import StateNote, confirm
 from machinectl.errors import CheckFailed, Declined, Hint, MachineError
 from machinectl.hosts.engine_restart import (
     VERIFY_TIMEOUT,
-    drained_for_restart,
-    restarting,
+    drain,
+    restart_steps,
     restore_live_restore,
     until_it_answers,
 )
-from machinectl.hosts.host_plan import HostPlan, Outcome, host_summary, login_summary, target_of
-from machinectl.hosts.host_run import DryRun, RealRun
-from machinectl.hosts.login import logged_in, logged_in_as_root, root_runner
+from machinectl.hosts.host_plan import HostPlan, Outcome, host_summary, target_of
+from machinectl.hosts.host_run import HostRun, HostStep, carry_out, plan_run, real_run
 from machinectl.machines.machine_driver import endpoint_of
 from machinectl.provision.client_cas import CLIENTS
 from machinectl.provision.daemon_json import read_config
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.engine import Endpoint
-    from machinectl.hosts.host_run import HostRun
     from machinectl.hosts.login import Login
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
@@ -52,61 +51,102 @@ JOURNALS = {
 
 def plan_upgrade(store: Store, machine: Machine, console: Console, login: Login, allowed: Allowed) -> HostPlan:
     """Use the package lists that the host has."""
-    with logged_in(machine, console, login) as session:
-        root = root_runner(session, console, login)
-        run = DryRun(store, machine, console, root)
-        host = run.look()
-        package, packages = package_of(run)
-        before = host.packages[package]
-        after = packages.newest(root, package, before, refresh=False)
-        there = (login_summary(session, root), *host_summary(host, run.port), f"Package: {package} {before}")
-        if after == before:
-            run.outcomes.append(Outcome(f"No newer {package} is known on the host", changed=False))
-            restore_live_restore(run)
-            return HostPlan(there, tuple(run.outcomes))
-        with (
-            restarting(run, target_of(machine), allowed, partial(check_client_cas, machine.name)),
-            drained_for_restart(run, allowed),
-        ):
-            details = upgrade_risks(before, after, machine.engine.version, host.dependents)
-            run.outcomes.append(Outcome(f"Upgrading {package} to {after}", changed=True, details=tuple(details)))
-    return HostPlan(there, tuple(run.outcomes))
+    return plan_run(store, machine, console, login, EngineUpgrade(allowed).carry_out)
 
 
 def upgrade_engine(held: Held, console: Console, login: Login, allowed: Allowed) -> None:
-    machine = held.machine
-    with logged_in_as_root(held, console, login) as root:
-        run = RealRun(held, console, root)
-        before = run.look().packages
-        package, packages = package_of(run)
-        there = before[package]
-        with console.step(f'Looking for a newer {package} for "{machine.name}"'):
-            after = packages.newest(root, package, there)
-        if after == there:
-            console.note(StateNote(f'"{machine.name}" is up to date: there is no newer {package} than {there}'))
-            restore_live_restore(run)
-            draining.restore_availability(held, console)
+    with real_run(held, console, login) as run:
+        EngineUpgrade(allowed).carry_out(run)
+
+
+class EngineUpgrade:
+    """An upgrade of one host's engine to the newest version of its package."""
+
+    packages: PackageManager
+    package = before = after = ""
+
+    def __init__(self, allowed: Allowed) -> None:
+        self.allowed = allowed
+        # Whether the engine answered before, and why it could make no container.
+        self.answered, self.refused = False, ""
+
+    def carry_out(self, run: HostRun) -> HostPlan:
+        return carry_out(run, self.steps(run))
+
+    def steps(self, run: HostRun) -> list[HostStep]:
+        return [
+            HostStep("Look at the host", HostRun.look),
+            HostStep("Look for a newer version", self.find_newest),
+            HostStep("Ask about more than a patch release", self.ask),
+            *restart_steps(
+                target_of(run.machine),
+                self.allowed,
+                partial(check_client_cas, run.machine.name),
+                HostStep("Ask whether the engine works", self.ask_engine),
+                HostStep("Drain a node of a swarm", partial(drain, allowed=self.allowed)),
+                HostStep("Upgrade the engine's package", self.upgrade),
+                HostStep("Prove that the engine works", self.check),
+            ),
+            HostStep("Say what failed before", self.warn),
+        ]
+
+    def find_newest(self, run: HostRun) -> bool:
+        """Return whether there is nothing to upgrade."""
+        name, held = run.machine.name, run.held
+        self.package, self.packages = package_of(run)
+        self.before = run.host.packages[self.package]
+        run.found = (*host_summary(run.host, run.port), f"Package: {self.package} {self.before}")
+        with run.console.step(f'Looking for a newer {self.package} for "{name}"') if held else nullcontext():
+            self.after = self.packages.newest(run.remote, self.package, self.before, refresh=bool(held))
+        if self.after != self.before:
+            return False
+        if held:
+            run.console.note(StateNote(f'"{name}" is up to date: there is no newer {self.package} than {self.before}'))
+        else:
+            run.outcomes.append(Outcome(f"No newer {self.package} is known on the host", changed=False))
+        restore_live_restore(run)
+        if held:
+            draining.restore_availability(held, run.console)
+        return True
+
+    def ask(self, run: HostRun) -> None:
+        if run.held and not self.allowed.yes:
+            ask_before_upgrade(run.console, run.machine, self.package, (self.before, self.after), run.host.dependents)
+
+    def ask_engine(self, run: HostRun) -> None:
+        if run.held:
+            self.answered = engine.probe(endpoint_of(run.machine), VERIFY_TIMEOUT).state is State.RUNNING
+            self.refused = container_refusal(run.remote)
+
+    def upgrade(self, run: HostRun) -> None:
+        title = f"Upgrading {self.package} to {self.after}"
+        if not run.held:
+            details = upgrade_risks(self.before, self.after, run.machine.engine.version, run.host.dependents)
+            run.outcomes.append(Outcome(title, changed=True, details=tuple(details)))
             return
-        if not allowed.yes:
-            ask_before_upgrade(console, machine, package, (there, after), run.host.dependents)
-        with restarting(run, target_of(machine), allowed, partial(check_client_cas, machine.name)):
-            host = run.host
-            answered = engine.probe(endpoint_of(machine), VERIFY_TIMEOUT).state is State.RUNNING
-            refused = container_refusal(root)
-            with drained_for_restart(run, allowed):
-                with console.step(f'Upgrading {package} of "{machine.name}" from {there} to {after}'):
-                    packages.upgrade(root, package, host.init)
-                run.refresh()
-                now = run.host
-                check_upgraded_engine(root, console, now, endpoint_of(machine) if answered else None)
-                if (reason := container_refusal(root)) and not refused:
-                    raise MachineError(
-                        f"The engine was upgraded, and can make no container any more: {reason}",
-                        Hint("Look on its host", log_command(now.init)),
-                    )
-                console.note(f'"{machine.name}": {package} {there} → {now.packages.get(package, after)}')
-    if refused:
-        console.warn(f'The engine of "{machine.name}" could make no container before the upgrade: {refused}')
+        with run.console.step(f'Upgrading {self.package} of "{run.machine.name}" from {self.before} to {self.after}'):
+            self.packages.upgrade(run.remote, self.package, run.host.init)
+        run.refresh()
+
+    def check(self, run: HostRun) -> None:
+        if not run.held:
+            return
+        machine, host = run.machine, run.host
+        check_upgraded_engine(run.remote, run.console, host, endpoint_of(machine) if self.answered else None)
+        if (reason := container_refusal(run.remote)) and not self.refused:
+            raise MachineError(
+                f"The engine was upgraded, and can make no container any more: {reason}",
+                Hint("Look on its host", log_command(host.init)),
+            )
+        run.console.note(
+            f'"{machine.name}": {self.package} {self.before} → {host.packages.get(self.package, self.after)}'
+        )
+
+    def warn(self, run: HostRun) -> None:
+        if self.refused:
+            run.console.warn(
+                f'The engine of "{run.machine.name}" could make no container before the upgrade: {self.refused}'
+            )
 
 
 def check_client_cas(name: str, host: Facts) -> None:

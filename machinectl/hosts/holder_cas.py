@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.errors import CheckFailed, Hint, MachineError, UsageError
+from machinectl.errors import Hint, MachineError
 from machinectl.files.atomic import Translated, make_directories, remove_tree
 from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.identity import Identity
@@ -24,22 +23,17 @@ from machinectl.machines.holders import (
     end_holder,
     holder_directory,
     holders_of,
-    put_holder,
 )
 from machinectl.machines.store.store_paths import now
 from machinectl.provision import client_cas
 from machinectl.provision.client_cas import CLIENTS
-from machinectl.provision.decision import RolledBack
 from machinectl.provision.facts.host_facts import OWN_CA
 from machinectl.quantities import first_names
-from machinectl.value_classes import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Set as AbstractSet
 
-    from machinectl.console import Console
-    from machinectl.machines.holders import AccessHolder
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held
     from machinectl.provision.facts.host_facts import Facts
@@ -102,30 +96,6 @@ def finish_endings(held: Held) -> list[str]:
     for holder in ended:
         forget_holder(held, holder)
     return [holder.who for holder in ended]
-
-
-@contextmanager
-def ending_holders(held: Held, console: Console, ca: bytes) -> Iterator[None]:
-    """Record the holders as ended that the host refuses after the body.
-
-    These are the ones that were to end. If `ca` (PEM) replaces the machine's, by which the holders verify the engine,
-    these are all. They are on record as ending before the host is changed, and stay if it rolls back.
-    """
-    machine = held.machine
-    before = machine.holders
-    if before and ca not in {b"", Identity.read(held.directory).ca}:
-        for holder in holders_of(machine):
-            put_holder(machine, replace(holder, state=ENDING))
-        held.write()
-    try:
-        yield
-    except (CheckFailed, RolledBack, UsageError):
-        if machine.holders != before:
-            machine.holders = before
-            held.write()
-        raise
-    if ended := finish_endings(held):
-        console.note(f'The access of {", ".join(ended)} to "{machine.name}" has ended')
 
 
 UNFINISHED = "is not added yet: no certificate was given"

@@ -1,19 +1,19 @@
-"""Real and dry runs on a host. A dry run only lists changes."""
+"""Work on a host as a list of titled steps: carried out by a real run, only listed by a dry run."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from copy import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.errors import CheckFailed, Hint
 from machinectl.hosts import shared_hosts
-from machinectl.hosts.engine_hints import correction
 from machinectl.hosts.host_owner import has_left_no_certificate, take_over_history
-from machinectl.hosts.host_plan import Outcome, with_diff
+from machinectl.hosts.host_plan import HostPlan, Outcome, correction, login_summary, with_diff
 from machinectl.hosts.identity import Identity
+from machinectl.hosts.login import logged_in, logged_in_as_root, root_runner
 from machinectl.hosts.pending_certificates import settle_pending_held, store_pending
 from machinectl.machines.record import PROVISION, Phase
 from machinectl.provision import daemon_json
@@ -27,12 +27,13 @@ from machinectl.swarm_nodes import draining
 from machinectl.url import engine_port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from contextlib import AbstractContextManager, ExitStack
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from machinectl.console import Console
+    from machinectl.driver import SSHEndpoint
     from machinectl.errors import MachineError
-    from machinectl.hosts.shared_hosts import News
+    from machinectl.hosts.login import Login
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.provision.decision import Decision
@@ -47,10 +48,74 @@ RESTARTED = (0, 3, 4, 8, 10)
 READ_TIMEOUT = host_facts.PATIENCE + 60.0
 
 
+class HostStep(NamedTuple):
+    """`do` decides what is to change, and carries that out; it returns True if nothing is left to do after it.
+
+    `undo` is called with the error if this step or a later one fails, the last step's first.
+    """
+
+    title: str
+    do: Callable[[HostRun], object]
+    undo: Callable[[HostRun, BaseException], object] | None = None
+
+
+def carry_out(run: HostRun, steps: Iterable[HostStep]) -> HostPlan:
+    """Take the steps until one has left nothing to do; return what was found and done, in a dry run what would be."""
+    with ExitStack() as undoing, run.drains:
+        for step in steps:
+            if step.undo:
+                undoing.push(undo_after(run, step.undo))
+            if step.do(run) is True:
+                break
+    return HostPlan(run.found, tuple(run.outcomes))
+
+
+def undo_after(run: HostRun, undo: Callable[[HostRun, BaseException], object]) -> Callable[..., None]:
+    def leave(_: object, error: BaseException | None, __: object) -> None:
+        if error:
+            undo(run, error)
+
+    return leave
+
+
+@contextmanager
+def real_run(
+    held: Held,
+    console: Console,
+    login: Login,
+    url: str = "",
+    *,
+    ssh: SSHEndpoint | None = None,
+    touching: Callable[[], None] = lambda: None,
+) -> Iterator[RealRun]:
+    """Log in, become root and lock the host."""
+    with logged_in_as_root(held, console, login, ssh=ssh) as root:
+        yield RealRun(held, console, root, url, touching)
+
+
+def plan_run(
+    store: Store,
+    machine: Machine,
+    console: Console,
+    login: Login,
+    work: Callable[[HostRun], HostPlan],
+    url: str = "",
+    *,
+    ssh: SSHEndpoint | None = None,
+) -> HostPlan:
+    """Log in, and list what `work` would do. Lock nothing. Raises MachineError as the work itself would."""
+    with logged_in(machine, console, login, ssh=ssh) as session:
+        root = root_runner(session, console, login)
+        plan = work(DryRun(store, machine, console, root, url))
+        return replace(plan, found=(login_summary(session, root), *plan.found))
+
+
 class HostRun(ABC):
     """Carries out decisions for the engine's future `url`. Call `look` first; `host` has the facts after the last."""
 
     host: Facts
+    # The machine's lock; a dry run has none.
+    held: Held | None = None
 
     def __init__(self, store: Store, machine: Machine, console: Console, remote: Remote, url: str = "") -> None:
         self.store = store
@@ -58,10 +123,12 @@ class HostRun(ABC):
         self.machine = machine
         # Asked before the run takes anything over.
         self.is_new = shared_hosts.is_never_set_up(machine)
-        # Whether settings that were changed here give way to those of another computer.
+        # Whether the record gives way to what another computer has done.
         self.gives_way = False
         self.console = console
         self.remote = remote
+        # What the plan of a dry run says of the host, and of each step.
+        self.found: tuple[str, ...] = ()
         self.outcomes: list[Outcome] = []
         self.url = url or machine.url
         self.port = engine_port(self.url)
@@ -82,6 +149,8 @@ class HostRun(ABC):
         # The host as our last change of daemon.json left it, and whether another program has changed that.
         self._written: Facts | None = None
         self.is_overwritten = False
+        # Ends the draining of a Swarm node.
+        self.drains = ExitStack()
         self._is_drained = False
         self._has_looked = False
 
@@ -103,12 +172,11 @@ class HostRun(ABC):
     def take(
         self,
         decide: Callable[[Facts, Sequence[Change]], Decision | None],
-        drains: ExitStack,
         *,
         identity: Identity | None = None,
         numbered: bool = True,
     ) -> bool:
-        """Carry out a decision; return whether there was one. A Swarm node is drained until `drains` ends."""
+        """Carry out a decision; return whether there was one. A Swarm node is drained first."""
         decision = decide(self.host, self.machine.changes)
         if decision is None:
             return False
@@ -116,29 +184,54 @@ class HostRun(ABC):
             self.console.warn(warning)
         self.rehearse(decision)
         self.touching()
-        if decision.job.restarts and self.host.swarm and not self._is_drained:
-            drains.enter_context(self.drained())
-            # The wait for another node may have been long: decide again.
-            self.refresh()
+        if decision.job.restarts and self.host.swarm and self.drain():
             decision = decide(self.host, self.machine.changes)
         if decision is None:
             return False
         self.make(decision, identity=identity, numbered=numbered)
         return True
 
+    def drain(self) -> bool:
+        """Drain the host until `drains` ends, if it is a Swarm node. Return False if it is drained already."""
+        if self._is_drained:
+            return False
+        self._is_drained = True
+        self.drains.callback(setattr, self, "_is_drained", False)
+        self.drains.enter_context(self._drain())
+        if self.host.swarm:
+            # The wait for another node may have been long.
+            self.refresh()
+        return True
+
     def with_known_holders(self, target: Target) -> Target:
         """Leave holders out that only the record would let in again, if another computer may have ended them."""
         return target if self.knows_last_change else replace(target, holders=())
 
-    @contextmanager
-    def drained(self) -> Iterator[None]:
-        """Drain the host during the body, if it is a Swarm node."""
-        with self._drain():
-            self._is_drained = True
-            try:
-                yield
-            finally:
-                self._is_drained = False
+    def catch_up(self) -> bytes:
+        """Adopt what another computer has done on the host; return the engine's certificate if that is new.
+
+        Raises MachineError unless the record gives way.
+        """
+        news = shared_hosts.adopt_revision(
+            self.machine,
+            self.remote,
+            self.host,
+            is_new=self.is_new,
+            gives_way=self.gives_way,
+            own_run=self.own_run,
+        )
+        ended = news.ended if news else shared_hosts.end_suspended(self.machine, self.host)
+        if news and news.is_by_others(self.own_run):
+            self.tell(news.summary(self.machine.name))
+        elif ended:
+            self.tell(f'Another computer has ended the access of {", ".join(ended)} to "{self.machine.name}"')
+        if self.held and (news or ended):
+            shared_hosts.keep_revision(self.held, news.server if news else b"", ended)
+        return news.server if news else b""
+
+    @abstractmethod
+    def tell(self, text: str) -> None:
+        """Say what another computer has done."""
 
     @abstractmethod
     def make(self, decision: Decision, *, identity: Identity | None = None, numbered: bool = True) -> None:
@@ -154,10 +247,6 @@ class HostRun(ABC):
     @abstractmethod
     def keep(self, changes: Sequence[Change]) -> None:
         """Replace the recorded changes."""
-
-    @abstractmethod
-    def catch_up(self) -> News | None:
-        """Take over another computer's changes; None if there are none."""
 
     @abstractmethod
     def take_over(self, removed: Machine) -> None:
@@ -188,6 +277,8 @@ class HostRun(ABC):
 
 
 class RealRun(HostRun):
+    held: Held
+
     def __init__(
         self,
         held: Held,
@@ -196,8 +287,8 @@ class RealRun(HostRun):
         url: str = "",
         touching: Callable[[], None] = lambda: None,
     ) -> None:
-        self.held = held
         super().__init__(held.store, held.machine, console, remote, url)
+        self.held = held
         self.touching = touching
 
     def make(self, decision: Decision, *, identity: Identity | None = None, numbered: bool = True) -> None:
@@ -251,16 +342,8 @@ class RealRun(HostRun):
             self.machine.changes = changes
             self.held.write()
 
-    def catch_up(self) -> News | None:
-        return shared_hosts.catch_up(
-            self.held,
-            self.console,
-            self.remote,
-            self.host,
-            is_new=self.is_new,
-            gives_way=self.gives_way,
-            own_run=self.own_run,
-        )
+    def tell(self, text: str) -> None:
+        self.console.warn(text)
 
     def take_over(self, removed: Machine) -> None:
         self.own_run = Revision.of_record(removed.revision).run
@@ -300,15 +383,8 @@ class DryRun(HostRun):
     def keep(self, changes: Sequence[Change]) -> None:
         self.machine.changes = changes
 
-    def catch_up(self) -> News | None:
-        news = shared_hosts.take_over_news(
-            self.machine, self.remote, self.host, is_new=self.is_new, gives_way=self.gives_way
-        )
-        if news and news.is_by_others(self.own_run):
-            self.outcomes.append(Outcome(news.summary(self.machine.name), changed=True))
-        elif ended := shared_hosts.end_suspended(self.machine, self.host):
-            self.outcomes.append(Outcome(shared_hosts.ended_elsewhere(self.machine, ended), changed=True))
-        return news
+    def tell(self, text: str) -> None:
+        self.outcomes.append(Outcome(text, changed=True))
 
     def take_over(self, removed: Machine) -> None:
         self.own_run = Revision.of_record(removed.revision).run

@@ -13,7 +13,6 @@ from machinectl.machines.machine_driver import KNOWN_HOSTS, flag_of_set, known_h
 from machinectl.machines.record import Phase
 from machinectl.machines.selection import waiting
 from machinectl.machines.store import Store
-from machinectl.machines.store.machine_store import read_or_none
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.value_classes import Frozen, field, replace
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from machinectl.provision.job import Remote
     from machinectl.ssh.runner import StreamingRunner
     from machinectl.ssh.session import SSHSession
-    from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
+    from machinectl.ssh.ssh_errors import SSHError
 
 
 class Login(Frozen):
@@ -199,7 +198,9 @@ def add_machine_hints(error: SSHError, machine: Machine, ssh: SSHEndpoint) -> No
     if machine.phase == Phase.READY:
         error.hint = error.advice | (set_setting(machine, error.setting) if error.setting else NO_HINT)
         if isinstance(error, HostKeyRefused) and error.shown and not ssh.jump:
-            error.hint = changed_key_hint(error, machine)
+            # Offer no key of one of several addresses.
+            see = Hint("See its addresses", "machinectl doctor", machine.name)
+            error.hint = see if machine.addresses else moved_hint(machine) | error.advice
         off, hop = machine.name, ssh.jump
         while hop:
             # "" if the first jump host is no machine.
@@ -208,26 +209,6 @@ def add_machine_hints(error: SSHError, machine: Machine, ssh: SSHEndpoint) -> No
             error.hint |= Hint("if it is off", "machinectl start", off)
     if machine.addresses and not os.path.lexists(known_hosts_path(machine)):
         error.hint |= Hint("its other addresses are used only after its SSH key is pinned at this one")
-
-
-def changed_key_hint(error: HostKeyRefused, machine: Machine) -> Hint:
-    """Offer no key that is another machine's, nor one of several addresses."""
-    if machine.addresses:
-        return Hint("See its addresses", "machinectl doctor", machine.name)
-    store = Store(os.path.dirname(os.path.dirname(machine.directory)))
-    others = [other for name in store.names() if name != machine.name and (other := read_or_none(store.read, name))]
-    known = next((other.name for other in others if error.shown in pinned_fingerprints(other)), "")
-    is_known = Hint(f'That is the key of "{known}", which has this address now')
-    return is_known | moved_hint(machine) if known else moved_hint(machine) | error.advice
-
-
-def pinned_fingerprints(machine: Machine) -> set[str]:
-    from machinectl.ssh.keys.known_hosts import parse_known_hosts
-
-    try:
-        return {entry.key.fingerprint for entry in parse_known_hosts(pinned_known_hosts(machine))}
-    except MachineError:
-        return set()
 
 
 def moved_hint(machine: Machine) -> Hint:

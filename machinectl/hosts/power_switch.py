@@ -18,6 +18,7 @@ from machinectl.hosts.boot_watch import BOOT_ID, LOOK, WAKE_AGAIN, HostWatch
 from machinectl.hosts.host_plan import HostPlan, Outcome
 from machinectl.hosts.login import logged_in, pin_known_hosts, root_runner
 from machinectl.hosts.wake_on_lan import ADDRESS, PRINT_MAC_ADDRESS, send_wake_packet
+from machinectl.hosts.workers import plan_each, work_on_each
 from machinectl.machines.machine_driver import (
     check_ssh_not_withheld,
     driver_instance,
@@ -31,13 +32,13 @@ from machinectl.quantities import duration, plural
 from machinectl.swarm_nodes import draining
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from machinectl.console import Console
     from machinectl.driver import SSHEndpoint
     from machinectl.hosts.login import Login
     from machinectl.machines.record import Machine
-    from machinectl.machines.store import Held
+    from machinectl.machines.store import Held, Store
     from machinectl.ssh.runner import Runner
 
 
@@ -186,6 +187,23 @@ class PowerSwitch:
 
     def _watch(self, machine: Machine, console: Console, login: Login) -> HostWatch:
         return HostWatch(machine, login, endpoints_of(machine).ssh, self.timeout, console.pause)
+
+
+def switch_power(
+    store: Store,
+    console: Console,
+    verb: str,
+    names: Sequence[str],
+    login: Login,
+    switch: PowerSwitch,
+    *,
+    dry_run: bool = False,
+) -> Iterator[tuple[str, bool | HostPlan | MachineError]]:
+    """Yield for each machine whether its state changed."""
+    if dry_run:
+        return plan_each(store, console, names, login, partial(switch.plan, verb))
+    work = {"start": switch.start, "stop": switch.stop, "restart": switch.restart, "kill": switch.kill}[verb]
+    return work_on_each(store, console, names, login, work)
 
 
 def container_count(machine: Machine) -> str:

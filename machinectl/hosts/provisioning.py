@@ -18,11 +18,10 @@ from machinectl.hosts.authorized_keys import (
 )
 from machinectl.hosts.docker_over_ssh import note_docker_over_ssh
 from machinectl.hosts.host_plan import Outcome, login_summary
-from machinectl.hosts.host_run import DryRun, RealRun
+from machinectl.hosts.host_run import DryRun, RealRun, real_run
 from machinectl.hosts.login import (
     lock_as_root,
     logged_in,
-    logged_in_as_root,
     pin_known_hosts,
     pinned_known_hosts,
     root_runner,
@@ -96,8 +95,9 @@ def at_host(held: Held, console: Console, login: Login, setup: Setup) -> Iterato
     # The URL may differ from the driver's, where the engine will be.
     there, before = endpoints_of(machine), machine.url
     machine.engine.check()
-    with logged_in_as_root(held, console, login, ssh=there.ssh) as root:
-        yield RealRun(held, console, root, engine_url_of(machine, there), partial(begin_changes, held, setup))
+    touching = partial(begin_changes, held, setup)
+    with real_run(held, console, login, engine_url_of(machine, there), ssh=there.ssh, touching=touching) as run:
+        yield run
     # Update contexts even if the host needed nothing.
     held.touch()
     if machine.url != before:

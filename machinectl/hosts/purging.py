@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint, MachineError
 from machinectl.hosts import shared_hosts
 from machinectl.hosts.authorized_keys import remove_authorized_keys, unauthorizing_title
-from machinectl.hosts.engine_restart import live_restore_borrowed, prove
+from machinectl.hosts.engine_restart import after_failure, prove
 from machinectl.hosts.host_owner import check_not_lost
-from machinectl.hosts.host_plan import Outcome
-from machinectl.hosts.host_run import DryRun, RealRun
+from machinectl.hosts.host_plan import HostPlan, Outcome
+from machinectl.hosts.host_run import DryRun, HostRun, HostStep, RealRun, carry_out
 from machinectl.hosts.login import lock_as_root, logged_in, pin_known_hosts, root_runner
 from machinectl.machines.store.held_removed import HeldRemoved
 from machinectl.provision import firewall
@@ -26,7 +26,7 @@ from machinectl.provision.host_changes import (
     of_kind,
 )
 from machinectl.provision.steps import docker_group, undo_steps
-from machinectl.provision.target import NOTHING_SPECIAL
+from machinectl.provision.target import NOTHING_SPECIAL, Allowed
 from machinectl.ssh.ssh_errors import SSHError
 from machinectl.swarm_nodes import draining
 
@@ -34,57 +34,75 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.host_run import HostRun
     from machinectl.hosts.login import Login
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.provision.facts.host_facts import Facts
     from machinectl.provision.host_changes import Change
-    from machinectl.provision.target import Allowed
 
 
-def undo_changes(
-    run: HostRun,
-    *,
-    purge_engine: bool = False,
-    allowed: Allowed = NOTHING_SPECIAL,
-    looked: Callable[[], None] | None = None,
-) -> list[Outcome]:
-    """Undo the changes, with `purge_engine` the engine's package, too. The next run can finish this.
+@dataclass(frozen=True)
+class Purging:
+    """Undoes the changes, with `engine` the engine's package, too. The next run can finish this.
 
     `looked` is called when the host has turned out to be the machine's.
     """
-    host, machine = run.look(), run.machine
-    check_not_lost(run.store, machine, host)
-    if looked:
-        looked()
-    # Undo later changes from other computers, too, whatever was changed here.
-    run.gives_way = True
-    run.catch_up()
-    shared_hosts.check_known(machine, host, allowed)
-    allowed = draining.allow_swarm_restart(run.store, run.console, machine, host, allowed)
-    run.remark = run.console.note
-    run.again = f"machinectl rm {'--purge-engine' if purge_engine else '--purge'} {machine.name}"
-    with live_restore_borrowed(run):
-        for step in undo_steps.undo_steps(purge_engine=purge_engine, allowed=allowed, os=machine.engine.os):
-            with ExitStack() as drains:
-                if run.take(step, drains, numbered=False):
-                    # A container may have been started meanwhile.
-                    run.refresh()
-        prove(run)
-    if host.service.failed and run.host.dockerd and not run.host.running:
-        run.console.warn(
-            f'The engine of "{machine.name}" failed before, and does not run',
-            Hint("Look on the host", log_command(host.init))
-            | Hint("then start it", "systemctl reset-failed docker")
-            | Hint("", "systemctl start docker"),
-        )
-    if run.host.new_packages and isinstance(run, RealRun):
-        run.remote.run("rm -f /run/machinectl.new-packages")
-    for remark in undo_steps.remarks_after(run.host, machine.changes, purge_engine=purge_engine):
-        run.console.note(remark)
-    run.keep(staying(run.host, machine.changes, purge_engine=purge_engine))
-    return run.outcomes
+
+    engine: bool = False
+    allowed: Allowed = NOTHING_SPECIAL
+    looked: Callable[[], None] = lambda: None
+
+    def carry_out(self, run: HostRun) -> HostPlan:
+        run.remark = run.console.note
+        run.again = f"machinectl rm {'--purge-engine' if self.engine else '--purge'} {run.machine.name}"
+        return carry_out(run, self.steps)
+
+    @property
+    def steps(self) -> list[HostStep]:
+        return [
+            HostStep("Look at the host", HostRun.look),
+            HostStep("Find out whose host it is", self.check_owner),
+            HostStep("Learn what other computers did", self.catch_up),
+            HostStep("Undo the changes", self.undo_changes, undo=after_failure),
+            HostStep("Prove that the engine works as before", prove),
+            HostStep("Say what stays", self.say_what_stays),
+            HostStep("Forget what is undone", self.forget),
+        ]
+
+    def check_owner(self, run: HostRun) -> None:
+        check_not_lost(run.store, run.machine, run.host)
+        self.looked()
+
+    def catch_up(self, run: HostRun) -> None:
+        # Undo later changes from other computers, too, whatever was changed here.
+        run.gives_way = True
+        run.catch_up()
+        shared_hosts.check_known(run.machine, run.host, self.allowed)
+
+    def undo_changes(self, run: HostRun) -> None:
+        allowed = draining.allow_swarm_restart(run.store, run.console, run.machine, run.host, self.allowed)
+        for decide in undo_steps.undo_steps(purge_engine=self.engine, allowed=allowed, os=run.machine.engine.os):
+            if run.take(decide, numbered=False):
+                # A container may have been started meanwhile.
+                run.refresh()
+            run.drains.close()
+
+    def say_what_stays(self, run: HostRun) -> None:
+        before, host, name = run.before, run.host, run.machine.name
+        if before and before.service.failed and host.dockerd and not host.running:
+            run.console.warn(
+                f'The engine of "{name}" failed before, and does not run',
+                Hint("Look on the host", log_command(host.init))
+                | Hint("then start it", "systemctl reset-failed docker")
+                | Hint("", "systemctl start docker"),
+            )
+        for remark in undo_steps.remarks_after(host, run.machine.changes, purge_engine=self.engine):
+            run.console.note(remark)
+
+    def forget(self, run: HostRun) -> None:
+        if run.host.new_packages and run.held:
+            run.remote.run("rm -f /run/machinectl.new-packages")
+        run.keep(staying(run.host, run.machine.changes, purge_engine=self.engine))
 
 
 def staying(host: Facts, changes: Sequence[Change], *, purge_engine: bool) -> tuple[Change, ...]:
@@ -96,23 +114,12 @@ def staying(host: Facts, changes: Sequence[Change], *, purge_engine: bool) -> tu
     return tuple(change for change in changes if isinstance(change, KeyAuthorized | UnknownChange) or change in others)
 
 
-def purge_host(
-    held: Held,
-    console: Console,
-    login: Login,
-    allowed: Allowed,
-    *,
-    purge_engine: bool,
-    force: bool,
-    looked: Callable[[], None] | None = None,
-) -> None:
+def purge_host(held: Held, console: Console, login: Login, purging: Purging, *, force: bool) -> None:
     """With `force`, skip an unreachable host."""
     try:
         with logged_in(held.machine, console, login, pin=partial(pin_known_hosts, held)) as session:
             if needs_root(held.machine):
-                root = lock_as_root(held, console, login, session)
-                run = RealRun(held, console, root)
-                undo_changes(run, purge_engine=purge_engine, allowed=allowed, looked=looked)
+                purging.carry_out(RealRun(held, console, lock_as_root(held, console, login, session)))
             remove_authorized_keys(held, console, session)
     except MachineError as exc:
         if not force:
@@ -126,14 +133,12 @@ def purge_host(
         console.warn(f"{exc.cause}; the host is unchanged")
 
 
-def preview_purge(
-    store: Store, machine: Machine, console: Console, login: Login, allowed: Allowed, *, purge_engine: bool
-) -> list[Outcome]:
+def preview_purge(store: Store, machine: Machine, console: Console, login: Login, purging: Purging) -> list[Outcome]:
     outcomes, keys = [], of_kind(machine.changes, KeyAuthorized)
     with logged_in(machine, console, login) as session:
         if needs_root(machine):
             run = DryRun(store, machine, console, root_runner(session, console, login))
-            outcomes = undo_changes(run, purge_engine=purge_engine, allowed=allowed)
+            outcomes = [*purging.carry_out(run).outcomes]
             keys = of_kind(run.machine.changes, KeyAuthorized)
     return [
         *outcomes,

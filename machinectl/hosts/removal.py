@@ -6,30 +6,31 @@ Otherwise a changed host keeps its record.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from machinectl.console import confirm
+from machinectl.console import confirm, decline
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import NO_HINT, Hint, MachineError
+from machinectl.hosts.workers import run_at_once
 from machinectl.machines.holders import EXPIRES, is_suspended, valid_holders
-from machinectl.machines.jump_order import gate_of
+from machinectl.machines.jump_order import behind, gate_of, keep_jump_hosts, outermost_first
 from machinectl.machines.machine_driver import driver_instance
-from machinectl.machines.record import BrokenRecord
-from machinectl.machines.selection import waiting
+from machinectl.machines.record import GRANTED, BrokenRecord, owner_of
+from machinectl.machines.selection import require_names, waiting
 from machinectl.machines.store.held_removed import HeldRemoved, read_removed
 from machinectl.machines.store.machine_store import read_or_none
 from machinectl.machines.store.removed_machines import is_known
-from machinectl.machines.store.store_directory import sweep
+from machinectl.machines.store.store_directory import check_store_writable, sweep
 from machinectl.machines.store.store_paths import now
 from machinectl.machines.swarm_node import MEMBER, node_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.host_plan import Outcome
+    from machinectl.hosts.host_plan import HostPlan, Outcome
     from machinectl.hosts.login import Login
     from machinectl.machines.holders import AccessHolder
     from machinectl.machines.record import Machine
@@ -54,26 +55,105 @@ class Purge:
         purge = "--purge-engine" if self.engine else "--purge"
         return [purge, "--restart-swarm"] if self.allowed.restart_swarm else [purge]
 
-    def effects(self, hosts: int) -> str:
-        host, its, engine = ("the host", "its", "engine") if hosts == 1 else ("their hosts", "their", "engines")
-        undone = f"the set-up of {host} is undone"
-        if not self.engine:
-            return f"{undone}; {its} {engine}, containers and images stay"
-        are = "is" if hosts == 1 else "are"
-        return f"{undone}; {its} containers and images stay; {its} {engine} {are} removed, which stops the containers"
-
     def carry_out(self, held: Held, console: Console, *, force: bool) -> None:
-        from machinectl.hosts.purging import purge_host
+        from machinectl.hosts.purging import Purging, purge_host
 
-        login = self.login.for_one_host()
-        looked = partial(warn_of_ending_access, console, held.machine) if self.unasked else None
-        purge_host(held, console, login, self.allowed, purge_engine=self.engine, force=force, looked=looked)
+        looked = partial(warn_of_ending_access, console, held.machine) if self.unasked else lambda: None
+        purging = Purging(self.engine, self.allowed, looked)
+        purge_host(held, console, self.login.for_one_host(), purging, force=force)
 
     def preview(self, store: Store, machine: Machine, console: Console) -> list[Outcome]:
-        from machinectl.hosts.purging import preview_purge
+        from machinectl.hosts.purging import Purging, preview_purge
 
-        login = self.login.for_one_host()
-        return preview_purge(store, machine, console, login, self.allowed, purge_engine=self.engine)
+        purging = Purging(self.engine, self.allowed)
+        return preview_purge(store, machine, console, self.login.for_one_host(), purging)
+
+
+def remove_machines(
+    store: Store,
+    console: Console,
+    names: Sequence[str],
+    *,
+    force: bool,
+    yes: bool,
+    purge: Purge | None = None,
+    forget: bool = False,
+) -> Iterator[tuple[str, MachineError | None]]:
+    """With `forget`, drop the record of changes that stay."""
+    require_names(names, "rm")
+    keep_jump_hosts(store, console)
+    others = behind(store)
+    known = [name for name in names if is_removable(store, name, force=force)]
+    if not force:
+        known = [name for name in known if set(names).issuperset(others.get(name, ()))]
+    if known:
+        check_store_writable(store)
+    for name in known:
+        warn_of_swarm(store, console, name)
+        warn_of_owner(store, console, name)
+        warn_of_holders(store, console, name, asks=not (force or yes), undoes=bool(purge))
+    if known and not (force or yes):
+        options = [*(["--forget"] if forget else []), *(purge.options if purge else [])]
+        unasked = " ".join(["machinectl rm -y", *options, *known])
+        if not confirm_removal(store, console, known, purge, unasked, forget=forget):
+            decline(console, "Nothing was removed")
+            return
+
+    purge = purge and replace(purge, unasked=force or yes)
+
+    def one(name: str, console: Console) -> None:
+        try:
+            check_not_jump_host(store, console, name, others.get(name, ()), force=force)
+            remove_machine(store, console, name, force=force, purge=purge, forget=forget)
+        except MachineError as exc:
+            error = MachineError(f'Error removing host "{name}": {exc.cause}', exc.hint, mistyped=exc.mistyped)
+            error.more, error.unexplained, error.label = exc.more, exc.unexplained, ""
+            raise error from exc
+
+    # Undoing changes on a host needs its jump host.
+    for group in outermost_first(names, others):
+        yield from run_at_once(console, group, one)
+
+
+def is_removable(store: Store, name: str, *, force: bool) -> bool:
+    """Decide whether to ask; other machines are refused anyway."""
+    if not store.exists(name):
+        return is_known(store, name)
+    try:
+        store.read(name)
+    except MachineError:
+        return force and not store.is_docker_machines(name)
+    return True
+
+
+def plan_removal(
+    store: Store,
+    console: Console,
+    names: Sequence[str],
+    *,
+    purge: Purge | None = None,
+    forget: bool = False,
+) -> Iterator[tuple[str, HostPlan | MachineError]]:
+    require_names(names, "rm --dry-run")
+    others = behind(store)
+
+    def one(name: str, console: Console) -> HostPlan:
+        from machinectl.hosts.host_plan import HostPlan, Outcome
+        from machinectl.provision.host_changes import PackageInstalled, of_kind
+
+        machine = known_machine(store, name, removed=bool(purge or forget))
+        check_not_jump_host(store, console, name, set(others.get(name, ())).difference(names), force=False)
+        outcomes = purge.preview(store, machine, console) if purge and machine.changes else []
+        if machine.made:
+            outcomes.append(Outcome(f"Letting driver {machine.driver} give back what it made", changed=True))
+        forgotten = "the certificates here and what is known of the host"
+        engine_stays = purge and not purge.engine and of_kind(machine.changes, PackageInstalled)
+        if is_changed(machine) and (engine_stays or not (purge or forget)):
+            forgotten = Hint("what undoes the set-up of the host is kept", "machinectl ls --removed")
+        outcomes.append(Outcome(f"Forgetting {name}", changed=True, details=(forgotten,)))
+        return HostPlan(outcomes=tuple(outcomes))
+
+    yield from run_at_once(console, names, one)
 
 
 def confirm_removal(
@@ -84,29 +164,21 @@ def confirm_removal(
     for name in names:
         with suppress(MachineError):
             machines.append(known_machine(store, name, removed=True))
-    undone = purge and (len(machines) < len(names) or any(machine.changes for machine in machines))
-    effects = [purge.effects(len(names)) if purge and undone else effects_on_hosts(names, machines, forget=forget)]
+    changed = ", ".join(machine.name for machine in machines if is_changed(machine))
+    effects = []
+    if live := [name for name in names if store.exists(name)]:
+        effects.append(f"docker no longer reaches {', '.join(live)} from here")
+    if changed and purge:
+        effects.append(f"the set-up of {changed} is undone; containers and images stay")
+        effects += ["engines are removed, which stops the containers"] * purge.engine
+    elif changed:
+        effects.append(f"the set-up of {changed} stays, and {'nothing' if forget else 'a record'} is kept to undo it")
+    else:
+        effects.append("no host is changed")
     if made := [machine.name for machine in machines if machine.made]:
         effects.append(f"the driver deletes the hosts that it made, with all their data: {', '.join(made)}")
-    if live := [name for name in names if store.exists(name)]:
-        them = ", ".join(live) if len(live) < len(names) else "it" if len(names) == 1 else "them"
-        effects.insert(0, f"docker no longer reaches {them} from here")
     console.note(f"About to remove {', '.join(names)}: {'; '.join(effects)}.")
     return confirm(console, "Are you sure?", unasked)
-
-
-def effects_on_hosts(names: Sequence[str], machines: Sequence[Machine], *, forget: bool) -> str:
-    """Describe the hosts after a removal without --purge."""
-    changed = [machine.name for machine in machines if is_changed(machine)]
-    if not changed:
-        return "the host is not changed" if len(names) == 1 else "their hosts are not changed"
-    undo = "nothing is kept to undo that" if forget else "a record is kept to undo that later"
-    if len(names) == 1:
-        return f"the host stays set up, and {undo}"
-    if len(changed) == len(names):
-        return f"their hosts stay set up, and {undo}"
-    stays = "the host of {} stays" if len(changed) == 1 else "the hosts of {} stay"
-    return f"{stays.format(', '.join(changed))} set up, and {undo}"
 
 
 def warn_of_swarm(store: Store, console: Console, name: str) -> None:
@@ -119,6 +191,18 @@ def warn_of_swarm(store: Store, console: Console, name: str) -> None:
             f'"{name}" {verb} a {node.role} of the swarm "{node.swarm}" and stays in its list of nodes',
             Hint("Let it leave first", "machinectl swarm leave", name),
         )
+
+
+def warn_of_owner(store: Store, console: Console, name: str) -> None:
+    """Say that access which somebody else granted does not end."""
+    machine = read_or_none(store.read, name)
+    if not machine or machine.access.get("state") != GRANTED:
+        return
+    # It loads cryptography.
+    from machinectl.machines.own_access import whom_to_ask
+
+    if error := whom_to_ask(machine):
+        console.warn(f'Only {owner_of(machine)} can end your access to the engine of "{name}"', error.hint)
 
 
 def warn_of_holders(store: Store, console: Console, name: str, *, asks: bool, undoes: bool) -> None:
@@ -245,13 +329,11 @@ def is_changed(machine: Machine) -> bool:
 
 
 def change_summary(machine: Machine) -> str:
-    from machinectl.provision.host_changes import CaTrusted, DirectoryCreated, GroupJoined, UnknownChange, of_kind
+    from machinectl.provision.host_changes import CaTrusted, DirectoryCreated, GroupJoined, UnknownChange
 
-    quiet = (CaTrusted, DirectoryCreated, UnknownChange)
     found = [
         f"{change.user} in the group {change.group}" if isinstance(change, GroupJoined) else change.about
         for change in machine.changes
-        if not isinstance(change, quiet)
+        if not isinstance(change, (CaTrusted, DirectoryCreated, UnknownChange))
     ]
-    unknown = ["changes of an unknown kind"] if of_kind(machine.changes, UnknownChange) else []
-    return ", ".join([*found, *unknown]) or machine.url
+    return ", ".join(found) or machine.url

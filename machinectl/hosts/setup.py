@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl import url as engine_url
 from machinectl.errors import NO_HINT, CheckFailed, Hint, MachineError
 from machinectl.hosts import shared_hosts
-from machinectl.hosts.engine_hints import unread_unit
 from machinectl.hosts.engine_restart import (
+    Endings,
     World,
-    live_restore_borrowed,
+    after_failure,
     prove,
     restore_live_restore,
     verify,
     with_reachability,
 )
-from machinectl.hosts.holder_cas import client_warnings, ending_holders, unfinished_access
+from machinectl.hosts.holder_cas import client_warnings, unfinished_access
 from machinectl.hosts.host_owner import (
     agree_to_side_effects,
     agree_to_takeover,
@@ -26,8 +26,8 @@ from machinectl.hosts.host_owner import (
     engine_installer,
     predecessor,
 )
-from machinectl.hosts.host_plan import HostPlan, Outcome, host_summary, target_of
-from machinectl.hosts.host_run import RealRun
+from machinectl.hosts.host_plan import HostPlan, Outcome, host_summary, target_of, unread_unit
+from machinectl.hosts.host_run import HostStep, carry_out
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.login import login_runner
 from machinectl.hosts.pending_certificates import discard_pending
@@ -47,7 +47,6 @@ from machinectl.swarm_nodes import draining, leaving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from contextlib import AbstractContextManager
 
     from machinectl import certs
     from machinectl.hosts.host_run import HostRun
@@ -74,50 +73,52 @@ class Setup:
 
         Each change is recorded first: the next run can resume, and `purge` can undo it.
         """
-        if isinstance(run, RealRun):
-            run.held.finish_files()
-        news = self._read_host(run)
-        identity = self._identity(run, news.server if news else b"")
-        remade = remade_certificates(run, identity)
-        target = replace(target_of(run.machine, identity, run.url), replaced_ca=replaced_ca(run.machine, identity))
-        found = host_summary(run.host, run.port, ssh_only=target.ssh_only, allowed=self.allowed)
-        self._agree(run, target, () if self.authority else remade.locked_out)
-        allowed = draining.allow_swarm_restart(run.store, run.console, run.machine, run.host, self.allowed)
-        with live_restore_borrowed(run), endings(run, remade), ExitStack() as drains:
+        return carry_out(run, HostSetup(self, run).steps)
 
-            def take(step: SetupStep) -> None:
-                changed = run.take(
-                    lambda host, changes: step.decide(host, with_changes(target, changes), allowed),
-                    drains,
-                    identity=identity,
-                    numbered=step.lasting,
-                )
-                self._after_step(run, step, changed=changed)
 
-            for step in setup_steps(self.world.script):
-                take(step)
-            for warning in remaining_warnings(run, target):
-                run.console.warn(*warning)
-            keep_identity(run, identity, remade)
-            if isinstance(run, RealRun):
-                # Of several addresses, the first that answers is asked.
-                at = "" if run.machine.addresses else f" at {run.url}"
-                with run.console.step(f"Asking the engine for its version{at}"):
-                    verify(run, self.world)
-            # Not ready until the host's own live-restore is back.
-            restore_live_restore(run)
-            prove(run)
-            if isinstance(run, RealRun):
-                shared_hosts.write_first_revision(run.held, run.remote, run.host)
-                record_ready(run.held, run.host.mac, run.url)
-        if isinstance(run, RealRun):
-            if run.host.swarm or run.machine.swarm:
-                leaving.finish_departure(run.held, run.console)
-            draining.restore_availability(run.held, run.console)
-        return HostPlan(found, tuple(run.outcomes))
+class HostSetup:
+    """The set-up of one host."""
 
-    def _read_host(self, run: HostRun) -> shared_hosts.News | None:
-        """Take over others' changes. Raises CheckFailed if the host is theirs, InUse if the engine must wait."""
+    target: Target
+    identity: Identity | None
+    remade: RemadeCertificates
+
+    def __init__(self, setup: Setup, run: HostRun) -> None:
+        self.world, self.authority, self.keeps_ca = setup.world, setup.authority, setup.keeps_ca
+        self.allowed = setup.allowed
+        self.run = run
+        # The engine's certificate, if another computer has given it a new one.
+        self.server = b""
+
+    @property
+    def steps(self) -> list[HostStep]:
+        endings = Endings()
+        return [
+            HostStep("Place what a killed run left in this directory", finish_files),
+            HostStep("Look at the host", self.look),
+            HostStep("Find out whether the engine can be reached", self.reach),
+            HostStep("Find out whose host it is", self.find_owner),
+            HostStep("Make its certificates", self.make_certificates),
+            HostStep("Ask about side effects", self.agree),
+            HostStep("Keep what fails from lasting", lambda _: None, undo=after_failure),
+            HostStep(
+                "End the access of those whom a new CA locks out",
+                lambda run: endings.begin(run, self.remade.new_ca),
+                endings.undo,
+            ),
+            *(HostStep(step.title, partial(self.take, step)) for step in setup_steps(self.world.script)),
+            HostStep("Warn of what stays", self.warn),
+            HostStep("Keep the certificates here", self.keep_certificates),
+            HostStep("Ask the engine for its version", self.ask_engine),
+            HostStep("Give live-restore back", restore_live_restore),
+            HostStep("Prove that the engine works as before", prove),
+            HostStep("Record that the machine is ready", mark_ready),
+            HostStep("Record whose access has ended", endings.finish),
+            HostStep("Give a node of a swarm its tasks back", end_drain),
+        ]
+
+    def look(self, run: HostRun) -> None:
+        """Raise InUse if the engine must wait."""
         host, machine = run.look(), run.machine
         warnings = [preflight.wrong_clock(host, host_facts.now())]
         if host.dockerd and not host.version.startswith(machine.engine.version):
@@ -126,19 +127,24 @@ class Setup:
             run.console.warn(warning)
         if host.containers and not self.allowed.in_use:
             raise InUse(machine.name, host.containers)
+
+    def reach(self, run: HostRun) -> None:
         if run.url.startswith("tcp://"):
-            run.host = with_reachability(host, machine, run.url, self.world)
-        elif host.dockerd:
+            run.host = with_reachability(run.host, run.machine, run.url, self.world)
+        elif run.host.dockerd:
             self._ask_over_ssh(run)
+
+    def find_owner(self, run: HostRun) -> None:
+        """Adopt what another computer did. Raises CheckFailed if the host is another owner's."""
+        host, machine = run.host, run.machine
         if not self.allowed.force:
             check_no_other_machine(run.store, machine, host)
         removed = predecessor(run.store, machine, host) or engine_installer(run.store, machine, run.url, host)
         if removed:
             run.take_over(removed)
         run.gives_way = self.allowed.take_over
-        news = run.catch_up()
+        self.server = run.catch_up()
         shared_hosts.check_known(machine, host, self.allowed)
-        return news
 
     def _ask_over_ssh(self, run: HostRun) -> None:
         """Find out whether docker reaches the host's engine over SSH. Raises CheckFailed."""
@@ -150,7 +156,12 @@ class Setup:
             except MachineError as exc:
                 raise CheckFailed(exc.cause, exc.hint) from exc
 
-    def _after_step(self, run: HostRun, step: SetupStep, *, changed: bool) -> None:
+    def take(self, step: SetupStep, run: HostRun) -> None:
+        changed = run.take(
+            lambda host, changes: step.decide(host, with_changes(self.target, changes), self.allowed),
+            identity=self.identity,
+            numbered=step.lasting,
+        )
         if not changed:
             run.outcomes.append(Outcome(step.title, changed=False))
         elif step.decide is docker_group.join:
@@ -159,12 +170,13 @@ class Setup:
 
     def _verify_running(self, run: HostRun) -> None:
         """Ask the engine as docker will, before it changes: what a login prints disturbs docker, not our own SSH."""
-        if run.host.running and isinstance(run, RealRun):
+        if run.host.running and run.held:
             verify(run, self.world)
 
-    def _agree(self, run: HostRun, target: Target, locked_out: Sequence[str]) -> None:
+    def agree(self, run: HostRun) -> None:
         """Ask about side effects; a dry run only lists them."""
-        allowed = self.allowed if isinstance(run, RealRun) else replace(self.allowed, yes=True)
+        target, locked_out = self.target, () if self.authority else self.remade.locked_out
+        allowed = self.allowed if run.held else replace(self.allowed, yes=True)
         if locked_out and self.keeps_ca and not allowed.force:
             make = Hint("or make a new CA", "machinectl provision", run.machine.name)
             raise CheckFailed(locked_out[0], Hint("Restore its files") | make)
@@ -177,7 +189,7 @@ class Setup:
             preflight.check_all(run.host, target, allowed)
             raise
         if not run.knows_last_change and (back := client_cas.holders_coming_back(run.host, target)):
-            goes_on = isinstance(run, RealRun) and (allowed.yes or allowed.force)
+            goes_on = run.held and (allowed.yes or allowed.force)
             effects.append(recorded_access(run.machine, back, asks=not goes_on))
         if is_taken_over or effects:
             # Do not ask about a set-up that cannot work.
@@ -185,6 +197,15 @@ class Setup:
         if is_taken_over:
             agree_to_takeover(run.console, run.machine, allowed)
         agree_to_side_effects(run.console, run.machine, effects, allowed)
+        self.allowed = draining.allow_swarm_restart(run.store, run.console, run.machine, run.host, self.allowed)
+
+    def make_certificates(self, run: HostRun) -> None:
+        """Compare the certificates with what is here and on the host, before either is changed."""
+        self.identity = identity = self._identity(run, self.server)
+        self.remade = remade_certificates(run, identity)
+        target = target_of(run.machine, identity, run.url)
+        self.target = replace(target, replaced_ca=replaced_ca(run.machine, identity))
+        run.found = host_summary(run.host, run.port, ssh_only=target.ssh_only, allowed=self.allowed)
 
     def _identity(self, run: HostRun, server: bytes) -> Identity | None:
         """Take over another computer's `server`; replace docker-machine's: all its machines share a CA."""
@@ -198,6 +219,47 @@ class Setup:
         if not have.ca_key and (machine.origin or docker_unit.is_by_docker_machine(run.host)):
             have = Identity()
         return renewed_identity(machine, have, sans, self.authority)
+
+    def warn(self, run: HostRun) -> None:
+        for warning in remaining_warnings(run, self.target):
+            run.console.warn(*warning)
+
+    def keep_certificates(self, run: HostRun) -> None:
+        """Write what differs, and say what was made anew, even if the host needs nothing."""
+        run.outcomes += self.remade.outcomes
+        if not run.held:
+            return
+        for outcome in self.remade.outcomes:
+            run.console.note(outcome.title)
+        if self.identity:
+            self.identity.keep(run.held)
+        discard_pending(run.held)
+
+    def ask_engine(self, run: HostRun) -> None:
+        if run.held:
+            # Of several addresses, the first that answers is asked.
+            at = "" if run.machine.addresses else f" at {run.url}"
+            with run.console.step(f"Asking the engine for its version{at}"):
+                verify(run, self.world)
+
+
+def finish_files(run: HostRun) -> None:
+    if run.held:
+        run.held.finish_files()
+
+
+def mark_ready(run: HostRun) -> None:
+    if run.held:
+        shared_hosts.write_first_revision(run.held, run.remote, run.host)
+        record_ready(run.held, run.host.mac, run.url)
+
+
+def end_drain(run: HostRun) -> None:
+    run.drains.close()
+    if run.held:
+        if run.host.swarm or run.machine.swarm:
+            leaving.finish_departure(run.held, run.console)
+        draining.restore_availability(run.held, run.console)
 
 
 def replaced_ca(machine: Machine, identity: Identity | None) -> bytes:
@@ -216,12 +278,6 @@ def recorded_access(machine: Machine, names: Sequence[str], *, asks: bool) -> tu
     )
 
 
-def endings(run: HostRun, remade: RemadeCertificates) -> AbstractContextManager[None]:
-    if isinstance(run, RealRun):
-        return ending_holders(run.held, run.console, remade.new_ca)
-    return nullcontext()
-
-
 def remaining_warnings(run: HostRun, target: Target) -> Iterator[tuple[str, Hint]]:
     # A changed configuration is read with it, or refused.
     if run.host.unread and not any(outcome.changed for outcome in run.outcomes):
@@ -233,17 +289,6 @@ def remaining_warnings(run: HostRun, target: Target) -> Iterator[tuple[str, Hint
         how = "" if engine_config.uses_tls(run.host) else " without TLS"
         stays = f"The host's own configuration makes the engine listen on {', '.join(addresses)}{how}, and that stays"
         yield stays, NO_HINT
-
-
-def keep_identity(run: HostRun, identity: Identity | None, remade: RemadeCertificates) -> None:
-    """Write what differs, and say what was made anew, even if the host needs nothing."""
-    run.outcomes += remade.outcomes
-    if isinstance(run, RealRun):
-        for outcome in remade.outcomes:
-            run.console.note(outcome.title)
-        if identity:
-            identity.keep(run.held)
-        discard_pending(run.held)
 
 
 def record_ready(held: Held, mac: str, url: str) -> None:

@@ -1,4 +1,4 @@
-"""Take over what other computers changed on a shared host."""
+"""Adopt what other computers did on a shared host: its last change's number and author, settings and history."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl import certs
-from machinectl.errors import PROVISION, CheckFailed, Hint, MachineError, UsageError, one_line
+from machinectl.errors import PROVISION, CheckFailed, Hint, MachineError, UsageError
 from machinectl.files.atomic import LONGEST, remove_tree
 from machinectl.hosts import host_lock
 from machinectl.hosts.host_owner import CA, SERVER
 from machinectl.hosts.identity import Identity
-from machinectl.machines.create_options import ENGINE_FLAGS
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.holders import ACTIVE, ADDING, end_holder, holder_directory, holders_of
 from machinectl.machines.record import Phase
@@ -25,9 +24,8 @@ from machinectl.provision.job import apply_job
 from machinectl.provision.revision import ENGINE, LABELS, MODE, PATH, Revision
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from machinectl.console import Console
     from machinectl.machines.holders import AccessHolder
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held
@@ -36,19 +34,16 @@ if TYPE_CHECKING:
     from machinectl.provision.job import Job, Remote
     from machinectl.provision.target import Allowed
 
-SANS = "tls_sans"
-# Settings for installation only.
-INSTALLING = frozenset({"install", "install_url", "version", "os"})
-FLAGS = {option.key: option.flag.removeprefix("--") for option in ENGINE_FLAGS}
+# Each computer's own: settings for installation, and names in certificates, which a host must not get by asking.
+OWN_SETTINGS = frozenset({"install", "install_url", "version", "os", "tls_sans"})
 KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 
 
 class News(NamedTuple):
-    """Another computer's changes, and the settings that differed here."""
+    """Another computer's last change, and the one that this record knew."""
 
     revision: Revision
     known: Revision
-    settings: tuple[str, ...]
     # The engine's certificate with its key, if new.
     server: bytes
     # Holders on record here whose access was ended there.
@@ -58,42 +53,58 @@ class News(NamedTuple):
         return self.revision.run not in {own_run, self.known.run}
 
     def summary(self, name: str) -> str:
-        taken = f"; taken over: {one_line(', '.join(self.settings))}" if self.settings else ""
-        taken += f"; access ended there: {', '.join(self.ended)}" if self.ended else ""
-        another = "another " if self.known.number == self.revision.number else ""
-        number = f"revision {self.revision.number}, this record knew {another}{self.known.number or 'none'}"
-        return f'The host of "{name}" was changed by {self.revision.told} ({number}){taken}'
+        ended = f"; access ended there: {', '.join(self.ended)}" if self.ended else ""
+        return f"{who_changed(name, self.revision, self.known)}{ended}"
 
 
-def catch_up(
-    held: Held,
-    console: Console,
-    remote: Remote,
-    host: Facts,
-    *,
-    is_new: bool = False,
-    gives_way: bool = False,
-    own_run: str = "",
+def who_changed(name: str, revision: Revision, known: Revision) -> str:
+    another = "another " if known.number == revision.number else ""
+    number = f"revision {revision.number}, this record knew {another}{known.number or 'none'}"
+    return f'The host of "{name}" was changed by {revision.told} ({number})'
+
+
+def adopt_revision(
+    machine: Machine, remote: Remote, host: Facts, *, is_new: bool = False, gives_way: bool = False, own_run: str = ""
 ) -> News | None:
-    """`own_run` is the last run of a removed machine whose history this one continues."""
-    news = take_over_news(held.machine, remote, host, is_new=is_new, gives_way=gives_way)
-    if news:
-        if news.is_by_others(own_run):
-            console.warn(news.summary(held.name))
-        elif news.settings:
-            console.note(f"Settings from then: {one_line(', '.join(news.settings))}")
-        if news.server:
-            with_server(Identity.read(held.directory), news.server).keep(held)
-        # Before they leave the record: the next holder of that name must not get their CA.
-        forget_ended(held, news.ended)
-    elif ended := end_suspended(held.machine, host):
-        console.warn(ended_elsewhere(held.machine, ended))
-        forget_ended(held, ended)
-    return news
+    """Update the machine, unwritten, to its host's newest revision: settings and history come whole.
+
+    Raises MachineError for another computer's change if the record has a history of its own and does not give way. What
+    `create` was given stays. An imported machine learns only from its host what was done there. `own_run` is the last
+    run of a removed machine whose history this one continues.
+    """
+    revision, known = Revision.parse(host.revision), Revision.of_record(machine.revision)
+    is_news = revision.is_news_to(known if has_history(machine) else Revision())
+    if not (is_news and trusts_our_ca(machine, host)):
+        return None
+    if has_history(machine) and not (is_new or gives_way) and revision.run not in {own_run, known.run}:
+        error = MachineError(
+            who_changed(machine.name, revision, known),
+            Hint("Replace the settings here by the host's", "machinectl provision --take-over", machine.name),
+        )
+        error.leads_to = PROVISION
+        raise error
+    # None: it was written by another version or by hand.
+    theirs = read_revision(remote) or recorded_settings(machine)
+    server, there = str(theirs.get("server", "")).encode(errors="replace"), host.sums.get(SERVER)
+    is_there = there is not None and there.sha256 == hashlib.sha256(server).hexdigest()
+    mine = recorded_settings(machine) if is_new else {ENGINE: {}, LABELS: {}}
+    own = {key: value for key, value in machine.engine.dump().items() if key in OWN_SETTINGS}
+    machine.engine = EngineOptions.load({**theirs[ENGINE], **mine[ENGINE], **own})
+    machine.labels, machine.applied = {**theirs[LABELS], **mine[LABELS]}, {}
+    changes = theirs.get("changes")
+    # `rm --purge` undoes what any computer has done.
+    found = map(load_change, changes if isinstance(changes, list) else ())
+    machine.changes = merge_changes(machine.changes, list(found))
+    machine.revision = dict(revision._asdict())
+    return News(revision, known, server if is_there else b"", tuple(end_unlisted(machine, host, known)))
 
 
-def forget_ended(held: Held, names: Sequence[str]) -> None:
-    for who in names:
+def keep_revision(held: Held, server: bytes, ended: Sequence[str]) -> None:
+    """Write what was adopted: the engine's certificate, and the end of holders."""
+    if server:
+        with_server(Identity.read(held.directory), server).keep(held)
+    # Before they leave the record: the next holder of that name must not get their CA.
+    for who in ended:
         remove_tree(holder_directory(held.directory, who))
     held.write()
 
@@ -104,78 +115,10 @@ def end_suspended(machine: Machine, host: Facts) -> tuple[str, ...]:
     return () if CA in host.sums else tuple(end_unlisted(machine, host, known))
 
 
-def ended_elsewhere(machine: Machine, names: Sequence[str]) -> str:
-    return f'Another computer has ended the access of {", ".join(names)} to "{machine.name}"'
-
-
 def is_never_set_up(machine: Machine) -> bool:
     """Return whether all settings in a record were given here, and none was taken over."""
     is_set_up = machine.phase == Phase.READY and of_kind(machine.changes, CaTrusted)
     return not (is_set_up or machine.revision)
-
-
-def take_over_news(
-    machine: Machine, remote: Remote, host: Facts, *, is_new: bool = False, gives_way: bool = False
-) -> News | None:
-    """Update a machine, unwritten, to its host's newest revision; raise MachineError if both changed settings.
-
-    Settings of a machine that `gives_way` are replaced. If it `is_new`, what `create` was given stays. An imported
-    machine learns only from its host what was done there.
-    """
-    revision, known = Revision.parse(host.revision), Revision.of_record(machine.revision)
-    is_news = revision.is_news_to(known if has_history(machine) else Revision())
-    if not (is_news and trusts_our_ca(machine, host)):
-        return None
-    # None: it was written by another version or by hand.
-    theirs = read_revision(remote) or recorded_settings(machine)
-    server, there = str(theirs.get("server", "")).encode(errors="replace"), host.sums.get(SERVER)
-    is_there = there is not None and there.sha256 == hashlib.sha256(server).hexdigest()
-    own = Identity.read(machine.directory)
-    signed = with_server(own, server) if is_there else own
-    if sans := [*signed_for(theirs[ENGINE].pop(SANS, None), signed.server, machine)]:
-        theirs[ENGINE][SANS] = sans
-    mine, then = recorded_settings(machine), dict(theirs)
-    if is_new:
-        then = {key: {**theirs[key], **mine[key]} for key in (ENGINE, LABELS)}
-    elif not gives_way:
-        check_not_changed_here(machine, revision, mine, theirs)
-    installing = {key: value for key, value in machine.engine.dump().items() if key in INSTALLING}
-    machine.engine = EngineOptions.load({**installing, **then[ENGINE]})
-    machine.labels, machine.applied = dict(then[LABELS]), {}
-    changes = theirs.get("changes")
-    found = map(load_change, changes if isinstance(changes, list) else ())
-    # `rm --purge` undoes what any computer has done.
-    machine.changes = merge_changes(machine.changes, list(found))
-    machine.revision = {**revision._asdict(), ENGINE: theirs[ENGINE], LABELS: theirs[LABELS]}
-    ended = tuple(end_unlisted(machine, host, known))
-    return News(revision, known, tuple(differences(mine, then)), server if is_there else b"", ended)
-
-
-def check_not_changed_here(
-    machine: Machine, revision: Revision, mine: Mapping[str, Any], theirs: Mapping[str, Any]
-) -> None:
-    """Raise MachineError for a machine whose settings were changed here, too, since they were last on the host."""
-    before = {key: machine.revision.get(key, mine[key]) for key in (ENGINE, LABELS)}
-    lost = [*differences(mine, before)]
-    if not lost or not [*differences(mine, theirs)]:
-        return
-    error = MachineError(
-        f'{revision.told} changed the host of "{machine.name}" (revision {revision.number}), and its settings were '
-        f"changed here, too: {one_line(', '.join(lost))}",
-        Hint("Take the host's settings over, then set yours again", "machinectl provision --take-over", machine.name),
-    )
-    error.leads_to = PROVISION
-    raise error
-
-
-def differences(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the flags of engine settings, and the labels, that are not the same."""
-    for kind in (ENGINE, LABELS):
-        # The record may have been edited.
-        there = theirs[kind] if isinstance(theirs[kind], dict) else {}
-        for key in dict.fromkeys([*mine[kind], *there]):
-            if mine[kind].get(key) != there.get(key):
-                yield FLAGS.get(key, key) if kind == ENGINE else f"label {key}"
 
 
 def end_unlisted(machine: Machine, host: Facts, known: Revision) -> Iterator[str]:
@@ -227,17 +170,6 @@ def trusts_our_ca(machine: Machine, host: Facts) -> bool:
     return bool(there and there.sha256 in own)
 
 
-def signed_for(sans: object, server: bytes, machine: Machine) -> Iterator[str]:
-    """Yield names requested here or signed before: a host must not get a certificate for another name by asking."""
-    try:
-        there = {name.lower() for name in certs.describe(server).sans} if server else set()
-    except MachineError:
-        there = set()
-    for san in sans if isinstance(sans, list) else ():
-        if san in machine.engine.tls_sans or str(san).lower() in there:
-            yield san
-
-
 def with_server(identity: Identity, server: bytes) -> Identity:
     """Add the engine's certificate and key, if the CA signed them."""
     key = KEY.search(server)
@@ -281,8 +213,8 @@ def is_printable(value: Any) -> bool:
 
 
 def lasting_settings(engine: EngineOptions) -> dict[str, Any]:
-    """Return an engine's settings, without those for installation."""
-    return {key: value for key, value in engine.dump().items() if key not in INSTALLING}
+    """Return an engine's settings, without each computer's own."""
+    return {key: value for key, value in engine.dump().items() if key not in OWN_SETTINGS}
 
 
 def recorded_settings(machine: Machine) -> dict[str, Any]:
@@ -309,10 +241,7 @@ def begin_revision(machine: Machine, host: Facts) -> FileCreated:
     # With SSH only, a host keeps the number of a change that this computer may not know.
     last = max(known.number, Revision.parse(host.revision).number)
     number = known.number if known.run == host_lock.TOKEN else last + 1
-    machine.revision = {
-        **Revision(number, host_lock.TOKEN, now(), host_lock.user_at_computer())._asdict(),
-        **recorded_settings(machine),
-    }
+    machine.revision = Revision(number, host_lock.TOKEN, now(), host_lock.user_at_computer())._asdict()
     return FileCreated(PATH)
 
 

@@ -7,7 +7,6 @@ or "ending" before the call, and finishes that after it, so that a killed comman
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,18 +16,18 @@ from machinectl.errors import Hint, MachineError, NeedsProvisioning
 from machinectl.hosts.certificate_files import check_has_ca
 from machinectl.hosts.engine_restart import (
     check_provisioned,
-    drained_for_restart,
+    give_live_restore_back,
     is_stopped,
-    restarting,
-    restore_live_restore,
+    recover,
+    restart_steps,
     until_it_answers,
 )
 from machinectl.hosts.holder_cas import client_warnings, unrecorded_cas
 from machinectl.hosts.host_owner import SERVER
-from machinectl.hosts.host_plan import HostPlan, Outcome, host_summary, login_summary, target_of
-from machinectl.hosts.host_run import DryRun, RealRun
+from machinectl.hosts.host_plan import HostPlan, Outcome, host_summary, target_of
+from machinectl.hosts.host_run import DryRun, HostRun, HostStep, carry_out, plan_run, real_run
 from machinectl.hosts.identity import Identity
-from machinectl.hosts.login import logged_in, logged_in_as_root, root_runner
+from machinectl.hosts.login import logged_in, root_runner
 from machinectl.machines.holders import find_holder, holders_of, is_suspended
 from machinectl.machines.machine_driver import endpoint_of
 from machinectl.machines.tls_warnings import repair_hint
@@ -40,18 +39,17 @@ from machinectl.provision.facts.host_facts import OWN_CA, OWN_DIRECTORY
 from machinectl.provision.host_changes import FileCreated
 from machinectl.provision.job import INSTALL_ONLY, Activation, NewFile, apply_job
 from machinectl.provision.revision import Revision
-from machinectl.provision.steps import engine_config, live_restore, restart_risks
+from machinectl.provision.steps import engine_config, restart_risks
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.state import State
 from machinectl.swarm_nodes import draining
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from collections.abc import Set as AbstractSet
     from datetime import datetime
 
     from machinectl.console import Console
-    from machinectl.hosts.host_run import HostRun
     from machinectl.hosts.login import Login
     from machinectl.machines.holders import AccessHolder
     from machinectl.machines.record import Machine
@@ -115,27 +113,17 @@ def own_target(machine: Machine) -> Target:
 
 
 def change_trust(held: Held, console: Console, login: Login, target: Target, allowed: Allowed) -> bool:
-    with logged_in_as_root(held, console, login) as root:
-        run = RealRun(held, console, root)
-        is_changed = carry_out(run, target, allowed)
-        if not is_suspended(held.machine):
-            warn_of_clients(run, target)
-        return is_changed
+    work = TrustChange(target, allowed)
+    with real_run(held, console, login) as run:
+        work.carry_out(run)
+    return work.is_changed
 
 
 def plan_trust(
     store: Store, machine: Machine, console: Console, login: Login, target: Target, allowed: Allowed
 ) -> HostPlan:
     """Raise MachineError as the change itself would."""
-    with logged_in(machine, console, login) as session:
-        root = root_runner(session, console, login)
-        run = DryRun(store, machine, console, root)
-        if not carry_out(run, target, allowed):
-            run.outcomes.append(Outcome(title_of(machine, run.host, target), changed=False))
-        if not is_suspended(machine):
-            warn_of_clients(run, target)
-        found = (login_summary(session, root), *host_summary(run.host, target.port))
-    return HostPlan(found, tuple(run.outcomes))
+    return plan_run(store, machine, console, login, TrustChange(target, allowed).carry_out)
 
 
 def look_for_holder(store: Store, machine: Machine, console: Console, login: Login, who: str) -> dict[str, str]:
@@ -145,78 +133,113 @@ def look_for_holder(store: Store, machine: Machine, console: Console, login: Log
     return client_cas.cas_of_holder(host, who, Identity.read(machine.directory).ca)
 
 
-def carry_out(run: HostRun, target: Target, allowed: Allowed) -> bool:
-    """Return whether the engine had to be changed."""
-    host = run.look()
-    check_time(run, target)
-    if is_suspended(run.machine):
-        return change_unread_list(run, target)
-    target = run.with_known_holders(target)
-    # An interrupted run leaves files that the engine has not read.
-    if host.transaction != "applying" and trust_change(run.machine, host, target) is None:
-        check_accepts_own_ca(run.machine, host, target)
-        finish_interrupted(run)
+class TrustChange:
+    """A change of the list of CAs whose clients one engine accepts."""
+
+    def __init__(self, target: Target, allowed: Allowed) -> None:
+        self.target = target
+        self.allowed = allowed
+        self.is_changed = False
+        # The holders on record before the look at the host.
+        self.holders: Sequence[AccessHolder] = ()
+
+    def carry_out(self, run: HostRun) -> HostPlan:
+        self.holders = holders_of(run.machine)
+        plan = carry_out(run, self.steps(run))
+        if not run.held and not self.is_changed:
+            run.outcomes.append(Outcome(title_of(run.machine, run.host, self.target), changed=False))
+        if not is_suspended(run.machine):
+            warn_of_clients(run, self.target)
+        return replace(plan, found=host_summary(run.host, self.target.port), outcomes=tuple(run.outcomes))
+
+    def steps(self, run: HostRun) -> list[HostStep]:
+        look = [HostStep("Look at the host", HostRun.look), HostStep("Compare the clocks", self.check_time)]
+        if is_suspended(run.machine):
+            return [*look, HostStep("Change the list that the engine does not read now", self.change_unread_list)]
+        return [
+            *look,
+            HostStep("End here if the engine has read the list", self.is_up_to_date),
+            HostStep("Write the list of an engine that does not run", self.write_for_next_start),
+            *restart_steps(
+                self.target,
+                self.allowed,
+                partial(self.check, run),
+                HostStep("Change the list, and restart the engine", self.change_list),
+                HostStep("Ask it for its version", self.ask_engine),
+            ),
+        ]
+
+    def check_time(self, run: HostRun) -> None:
+        """Raise MachineError if the host's clock would refuse a new client. Access ends with any clock."""
+        if self.target.new_cas:
+            preflight.check_clock(run.host, self.target)
+        if warning := preflight.wrong_clock(run.host, host_facts.now()):
+            run.console.warn(warning)
+
+    def change_unread_list(self, run: HostRun) -> None:
+        """Take CAs off the list that the engine reads when it listens again; no restart is needed."""
+        recover(run, self.target)
+        if daemon_json.read_config(run.host).get("tlscacert") == CLIENTS:
+            name = run.machine.name
+            cause = f'Another computer has made the engine of "{name}" listen with TLS'
+            raise NeedsProvisioning(cause, name, "Apply the record here")
+        self.is_changed = run.take(lambda host, _: unread_change(run.machine.name, host, self.target), numbered=False)
+
+    def is_up_to_date(self, run: HostRun) -> bool:
+        self.target = run.with_known_holders(self.target)
+        # An interrupted run leaves files that the engine has not read.
+        if run.host.transaction != "applying" and trust_change(run.machine, run.host, self.target) is None:
+            check_accepts_own_ca(run.machine, run.host, self.target)
+            finish_interrupted(run)
+            return True
+        if run.host.containers and not self.allowed.in_use:
+            raise InUse(run.machine.name, run.host.containers)
         return False
-    if host.containers and not allowed.in_use:
-        raise InUse(run.machine.name, host.containers)
-    holders = holders_of(run.machine)
 
-    def check(host: Facts) -> None:
-        check_not_ended(run.machine, holders, host, target)
-        check_accepts_own_ca(run.machine, host, target)
-
-    if is_stopped(host):
-        return write_for_next_start(run, target, check)
-    with restarting(run, target, allowed, check):
-        if trust_change(run.machine, run.host, target, allowed) is None:
+    def write_for_next_start(self, run: HostRun) -> bool:
+        """Return whether the engine is stopped. It stays so."""
+        if not is_stopped(run.host):
             return False
-        with drained_for_restart(run, allowed):
-            # The wait for another node may have been long.
-            decision = trust_change(run.machine, run.host, target, allowed)
-            if decision:
-                run.make(decision)
-            if isinstance(run, RealRun):
-                verify_own_client(run)
-    return True
+        preflight.check_root(run.host, self.target)
+        preflight.check_files(run.host, self.target)
+        run.catch_up()
+        self.check(run, run.host)
+        self.is_changed = run.take(lambda host, _: trust_change(run.machine, host, self.target))
+        run.console.note(f'The engine of "{run.machine.name}" does not run: it reads its new list when it starts')
+        return True
+
+    def check(self, run: HostRun, host: Facts) -> None:
+        check_not_ended(run.machine, self.holders, host, self.target)
+        check_accepts_own_ca(run.machine, host, self.target)
+
+    def change_list(self, run: HostRun) -> None:
+        def decide(host: Facts, _: object) -> Decision | None:
+            decision = trust_change(run.machine, host, self.target, self.allowed)
+            if decision and host.swarm:
+                # The wait for another node may have been long.
+                restart_risks.refuse_harm(host, self.allowed)
+            return decision
+
+        self.is_changed = run.take(decide)
+
+    def ask_engine(self, run: HostRun) -> None:
+        if run.held and self.is_changed:
+            verify_own_client(run)
 
 
-def write_for_next_start(run: HostRun, target: Target, check: Callable[[Facts], None]) -> bool:
-    """Write the list of an engine that does not run, and leave it stopped."""
-    preflight.check_root(run.host, target)
-    preflight.check_files(run.host, target)
-    run.catch_up()
-    check(run.host)
-    decision = trust_change(run.machine, run.host, target)
-    if decision:
-        run.make(decision)
-    run.console.note(f'The engine of "{run.machine.name}" does not run: it reads its new list when it starts')
-    return decision is not None
-
-
-def change_unread_list(run: HostRun, target: Target) -> bool:
-    """Take CAs off the list that the engine reads when it listens again; no restart is needed."""
-    with ExitStack() as drains:
-        run.take(lambda host, _: engine_config.recover(host, target), drains)
-    host, name = run.host, run.machine.name
-    if daemon_json.read_config(host).get("tlscacert") == CLIENTS:
-        cause = f'Another computer has made the engine of "{name}" listen with TLS'
-        raise NeedsProvisioning(cause, name, "Apply the record here")
+def unread_change(name: str, host: Facts, target: Target) -> Decision | None:
     text = client_cas.unread_clients(host, target)
     if text is None or text == client_cas.file_text(host, CLIENTS):
-        return False
+        return None
     files = [NewFile(CLIENTS, CLIENTS_MODE, text)]
-    run.make(
-        Decision(
-            title=f'Taking a CA off the list of those that the engine of "{name}" accepts when it listens again',
-            details=(f"write {CLIENTS}",),
-            job=apply_job(files, init=host.init),
-            after=engine_config.with_files(host, files),
-            failure=partial(not_applied, init=host.init),
-            changes=(FileCreated(CLIENTS),),
-        ),
-        numbered=False,
+    return Decision(
+        title=f'Taking a CA off the list of those that the engine of "{name}" accepts when it listens again',
+        details=(f"write {CLIENTS}",),
+        job=apply_job(files, init=host.init),
+        after=engine_config.with_files(host, files),
+        failure=partial(not_applied, init=host.init),
+        changes=(FileCreated(CLIENTS),),
     )
-    return True
 
 
 def check_not_ended(machine: Machine, before: Sequence[AccessHolder], host: Facts, target: Target) -> None:
@@ -231,14 +254,6 @@ def check_not_ended(machine: Machine, before: Sequence[AccessHolder], host: Fact
             )
 
 
-def check_time(run: HostRun, target: Target) -> None:
-    """Raise MachineError if the host's clock would refuse a new client. Access ends with any clock."""
-    if target.new_cas:
-        preflight.check_clock(run.host, target)
-    if warning := preflight.wrong_clock(run.host, host_facts.now()):
-        run.console.warn(warning)
-
-
 def warn_of_clients(run: HostRun, target: Target) -> None:
     known = {*client_cas.ca_digests(b"".join(target.new_cas)), *target.ending}
     for warning in client_warnings(run.machine, run.host, unrecorded_cas(run.machine, run.host, known)):
@@ -247,9 +262,8 @@ def warn_of_clients(run: HostRun, target: Target) -> None:
 
 def finish_interrupted(run: HostRun) -> None:
     """Give back what a killed run borrowed, after its change."""
-    if live_restore.is_on_record(run.machine.changes):
-        restore_live_restore(run)
-    if isinstance(run, RealRun):
+    give_live_restore_back(run)
+    if run.held:
         draining.restore_availability(run.held, run.console)
 
 
@@ -314,7 +328,7 @@ def title_of(machine: Machine, host: Facts, target: Target) -> str:
     return f'Making the engine of "{machine.name}" {change}, {then}'
 
 
-def verify_own_client(run: RealRun) -> None:
+def verify_own_client(run: HostRun) -> None:
     """Warn if the engine does not answer the owner: it runs on its host, and has the new list."""
     machine = run.machine
     client = certs.describe(Identity.read(machine.directory).client, file="cert.pem")

@@ -22,7 +22,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "push": ("push", "Send an image to machines, without a registry."),
         "doctor": ("doctor", "Check machines and this computer, and say how to fix problems."),
         "provision": ("provision", "Apply each machine's settings to its host."),
-        "upgrade": ("provision", "Upgrade engines with their hosts' package managers."),
+        "upgrade": ("upgrade", "Upgrade engines with their hosts' package managers."),
         "apply": ("apply", "Make machines and their hosts match a fleet file."),
         "rm": ("rm", "Remove machines; --purge also undoes the changes on their hosts."),
     },
@@ -42,7 +42,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Manage machines": {
         "import": ("import_", "Import machines from your other computer's export, or from docker-machine."),
-        "rename": ("rm", "Rename a machine; its host does not change."),
+        "rename": ("rename", "Rename a machine; its host does not change."),
         "set": ("set", "Change a machine's settings; `provision` applies them to its host."),
         "drivers": ("drivers", "List installed drivers, and those that fail to load."),
         "certs": ("certs", "Create, import and list certificates."),
@@ -52,7 +52,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "certs ls": ("certs", "List machines' certificates and when they expire."),
     },
     "Maintain hosts": {
-        "regenerate-certs": ("provision", "Create new certificates; containers keep running."),
+        "regenerate-certs": ("regenerate_certs", "Create new certificates; containers keep running."),
         "renew": ("renew", "Renew certificates before they expire."),
         "start": ("power", "Power on hosts (Wake-on-LAN) and wait until they answer."),
         "stop": ("power", "Shut down hosts and wait until they are off."),

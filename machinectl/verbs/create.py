@@ -151,9 +151,8 @@ def create(
     from machinectl.cli.options import login_options, machine_options
     from machinectl.cli.options.ending_signals import exiting_on_signals
     from machinectl.cli.tables.dry_run import print_plan
-    from machinectl.commands.create import create as command
     from machinectl.driver.installed_drivers import load
-    from machinectl.hosts.creation import Creation, Onboarding, try_ssh_url
+    from machinectl.hosts.creation import Creation, Onboarding, create_machine, try_ssh_url
     from machinectl.machines.addresses import parse_addresses
     from machinectl.machines.spec import CertificateFiles, MachineSpec
     from machinectl.provision.target import Allowed
@@ -196,7 +195,7 @@ def create(
     else:
         # A closed terminal, too, leaves no machine behind of which nothing is made.
         with exiting_on_signals():
-            made = command(here.store, here.console, creation)
+            made = create_machine(here.store, here.console, creation)
         write_out(next_steps(here, made) if sys.stdout.isatty() else connection_hint(made, here.program))
 
 

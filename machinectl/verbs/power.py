@@ -78,8 +78,7 @@ def change_power(
     from functools import partial
 
     from machinectl.cli.tables.results import is_on_board, report_results
-    from machinectl.commands.power import switch_power
-    from machinectl.hosts.power_switch import PowerSwitch
+    from machinectl.hosts.power_switch import PowerSwitch, switch_power
 
     here.console.done = DONE[verb]
     power = PowerSwitch(timeout, yes)

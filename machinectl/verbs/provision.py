@@ -1,4 +1,4 @@
-"""The verbs `provision`, `regenerate-certs` and `upgrade`."""
+"""The verb `provision`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,16 @@ from machinectl.verbs import shared_flags as shared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from machinectl.cli.options.verb_session import Session
+    from machinectl.console import Console
+    from machinectl.errors import MachineError
+    from machinectl.hosts.host_plan import HostPlan
     from machinectl.hosts.login import Login
+    from machinectl.hosts.setup import Setup
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Held, Store
 
 
 VERBS = {
@@ -29,36 +37,6 @@ VERBS = {
             shared.FORCE,
             shared.RESTART_SWARM,
             shared.OPEN_FIREWALL,
-            *LOGIN,
-            *shared.CHOICE,
-        ),
-    ),
-    "upgrade": Verb(
-        "upgrade",
-        more="It asks before more than a patch release.",
-        examples=("machinectl upgrade --dry-run orionbox", "machinectl upgrade orionbox"),
-        arguments=(shared.NAMES,),
-        flags=(
-            Flag("-y", "--yes", help="Do not ask before more than a patch release."),
-            Flag("-f", "--force", help="Restart the engine even if that stops containers; it still asks."),
-            shared.RESTART_SWARM,
-            shared.DRY_RUN,
-            *LOGIN,
-            *shared.CHOICE,
-        ),
-    ),
-    "regenerate-certs": Verb(
-        "regenerate_certs",
-        more="It restarts each engine with live-restore and changes nothing else.",
-        examples=("machinectl regenerate-certs orionbox",),
-        arguments=(shared.NAMES,),
-        flags=(
-            Flag("-y", "-f", "--yes", "--force", help="Do not ask (-f as in docker-machine)."),
-            Flag("--client-certs", help="Create a new client certificate, too."),
-            Flag("--new-ca", help="Create a new CA, too: this locks out all other clients."),
-            Flag("--tls-san", metavar="NAME|ADDRESS", help="An additional name in the server certificate.", many=True),
-            shared.RESTART_SWARM,
-            shared.DRY_RUN,
             *LOGIN,
             *shared.CHOICE,
         ),
@@ -80,7 +58,6 @@ def provision(
 ) -> int:
     from machinectl.cli.options.login_options import given_authority
     from machinectl.cli.tables.results import report_results
-    from machinectl.commands.provision import provision as command
     from machinectl.hosts.creation import CreatedMachine
     from machinectl.hosts.setup import Setup
     from machinectl.provision.target import Allowed
@@ -91,7 +68,7 @@ def provision(
     )
     setup = Setup(allowed, given_authority(here))
     begun = [] if dry_run else incomplete(here, names)
-    code = report_results(here, command(here.store, here.console, names, login, setup, dry_run=dry_run), names)
+    code = report_results(here, provision_each(here.store, here.console, names, login, setup, dry_run=dry_run), names)
     left = incomplete(here, begun)
     for name in begun:
         if name not in left and sys.stdout.isatty():
@@ -109,36 +86,21 @@ def incomplete(here: Session, names: list[str]) -> list[str]:
     return [name for name, machine in found.items() if machine and machine.phase != Phase.READY]
 
 
-def regenerate_certs(
-    here: Session,
-    *,
-    names: list[str],
-    login: Login,
-    yes: bool,
-    client_certs: bool,
-    new_ca: bool,
-    tls_san: list[str],
-    restart_swarm: bool,
-    dry_run: bool,
-) -> int:
-    from machinectl.cli.options.login_options import given_authority
-    from machinectl.cli.tables.results import report_results
-    from machinectl.commands.renew import renew_now as command
-    from machinectl.hosts.certificate_renewal import Renewal
-    from machinectl.provision.target import Allowed
+def provision_each(
+    store: Store, console: Console, names: Sequence[str], login: Login, setup: Setup, *, dry_run: bool
+) -> Iterator[tuple[str, HostPlan | MachineError | None]]:
+    from machinectl.console import StateNote
+    from machinectl.hosts.provisioning import preview_provisioning
+    from machinectl.hosts.provisioning import provision as provision_machine
+    from machinectl.hosts.workers import plan_each, work_on_each
 
-    allowed = Allowed(forcible=False, restart_swarm=restart_swarm)
-    renewal = Renewal(tuple(tls_san), client_certs, new_ca, given_authority(here), allowed)
-    results = command(here.store, here.console, names, login, renewal, unasked=yes, dry_run=dry_run)
-    return report_results(here, results, names)
+    def plan(machine: Machine, console: Console, own: Login) -> HostPlan:
+        return preview_provisioning(machine, console, own, setup, store)
 
+    def work(held: Held, console: Console, own: Login) -> None:
+        if not any(outcome.changed for outcome in provision_machine(held, console, own, setup)):
+            console.note(StateNote(f'"{held.name}" is as it should be: nothing to do'))
 
-def upgrade(
-    here: Session, *, names: list[str], login: Login, yes: bool, force: bool, restart_swarm: bool, dry_run: bool
-) -> int:
-    from machinectl.cli.tables.results import report_results
-    from machinectl.commands.upgrade import upgrade as command
-    from machinectl.provision.target import Allowed
-
-    allowed = Allowed(force=force, yes=yes, restart_swarm=restart_swarm)
-    return report_results(here, command(here.store, here.console, names, login, allowed, dry_run=dry_run), names)
+    return (
+        plan_each(store, console, names, login, plan) if dry_run else work_on_each(store, console, names, login, work)
+    )

@@ -1,17 +1,17 @@
-"""The verbs `rm` and `rename`."""
+"""The verb `rm`: remove machines; restore their hosts only with --purge."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-from machinectl.cli.declared_verb import Argument, Verb
+from machinectl.cli.declared_verb import Verb
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.output.style import is_terminal
 from machinectl.cli.own_flags import LOGIN
 from machinectl.errors import Hint
-from machinectl.machines.flags import MACHINE, TEXT, Flag
+from machinectl.machines.flags import Flag
 from machinectl.verbs import shared_flags as shared
 
 TYPE_CHECKING = False
@@ -38,11 +38,6 @@ VERBS = {
             *shared.CHOICE,
         ),
     ),
-    "rename": Verb(
-        "rename",
-        examples=("machinectl rename orionbox orion",),
-        arguments=(Argument("old", "OLD", MACHINE, required=True), Argument("new", "NEW", TEXT, required=True)),
-    ),
 }
 
 
@@ -60,9 +55,7 @@ def rm(
     forget: bool,
 ) -> int:
     from machinectl.cli.tables.results import in_order, is_on_board, report_results
-    from machinectl.commands.rm import plan_removal
-    from machinectl.commands.rm import rm as command
-    from machinectl.hosts.removal import Purge
+    from machinectl.hosts.removal import Purge, plan_removal, remove_machines
     from machinectl.machines.store.store_paths import NoSuchMachine
 
     failed = False
@@ -74,7 +67,7 @@ def rm(
     if dry_run:
         return report_results(here, plan_removal(here.store, here.console, names, purge=wanted, forget=forget), names)
     here.console.done = "removed"
-    results = command(here.store, here.console, names, force=force, yes=yes, purge=wanted, forget=forget)
+    results = remove_machines(here.store, here.console, names, force=force, yes=yes, purge=wanted, forget=forget)
     for name, error in results if is_terminal(sys.stdout) else in_order(results, names):
         if error:
             report(error, here.program)
@@ -88,9 +81,3 @@ def rm(
                     f'This shell points at "{name}", which is gone', Hint("Unset it", "eval $(machinectl env -u)")
                 )
     return int(failed)
-
-
-def rename(here: Session, *, old: str, new: str) -> None:
-    from machinectl.commands.rename import rename as command
-
-    command(here.store, here.console, old, new)

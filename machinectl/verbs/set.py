@@ -5,9 +5,10 @@ from __future__ import annotations
 from machinectl.cli.declared_verb import Verb
 from machinectl.cli.driver_option import driver_flag
 from machinectl.cli.parsing.lookahead import named_machine, named_store
-from machinectl.errors import MachineError
+from machinectl.errors import NO_HINT, Hint, MachineError, UsageError
 from machinectl.machines.create_options import ACCESS_LIFETIME, ADDRESS, ENGINE_FLAGS, ENV_FILE, JUMP, LABEL
 from machinectl.machines.flags import Flag
+from machinectl.masking import without_secrets
 from machinectl.verbs import shared_flags as shared
 
 TYPE_CHECKING = False
@@ -16,7 +17,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     from machinectl.cli.options.verb_session import Session
+    from machinectl.console import Console
     from machinectl.driver import Option
+    from machinectl.hosts.editing import Edit
+    from machinectl.machines.record import Machine
+    from machinectl.machines.spec import MachineSpec
+    from machinectl.machines.store import Store
 
 
 VERBS = {
@@ -68,7 +74,6 @@ def set_machine(
     **others: Any,
 ) -> None:
     from machinectl.cli.options import login_options, machine_options
-    from machinectl.commands.set import set_machine as command
     from machinectl.hosts.editing import Edit
     from machinectl.machines.addresses import parse_addresses
 
@@ -86,7 +91,7 @@ def set_machine(
         options=machine_options.changed_driver_values(driver, options, others),
         engine=machine_options.changed_engine_options(others),
     )
-    command(here.store, here.console, name, change)
+    edit_machine(here.store, here.console, name, change)
 
 
 def changeable(arguments: Sequence[str]) -> tuple[str, list[Option]]:
@@ -102,3 +107,96 @@ def changeable(arguments: Sequence[str]) -> tuple[str, list[Option]]:
         # `set` itself reads the machine later and reports this error.
         return "", []
     return driver, [option for option in options if option.name != "url" and not option.secret]
+
+
+def edit_machine(store: Store, console: Console, name: str, change: Edit) -> Machine:
+    """Change nothing if a setting is invalid."""
+    from machinectl.hosts.docker_over_ssh import note_jump_host
+    from machinectl.hosts.editing import Edit
+    from machinectl.machines.selection import waiting
+    from machinectl.machines.tls_warnings import advise
+
+    if change == Edit():
+        raise UsageError("Nothing to set", Hint("", "machinectl set --url tcp://192.168.0.30:2376", name))
+    store.check_exists(name)
+    with store.writing(name, waiting(console, name)) as held:
+        machine, before = held.machine, held.machine.spec
+        url_before = machine.url
+        waits = change.carry_out(held)
+    # The server's certificate does not name a new address.
+    waits = waits or (machine.has_changes and machine.tls and machine.url != url_before)
+    is_applied = machine.has_changes and change.concerns_host and not waits
+    waits = waits or bool((change.engine or change.addresses) and has_ssh(machine) and not is_applied)
+    hint = Hint("Apply it to the host", "machinectl provision", name) if waits else NO_HINT
+    console.note(f'"{name}" now: {", ".join(edit_summary(machine, change, before))}', hint)
+    if "ssh_only" in change.engine:
+        note_holders(console, machine)
+    if is_applied:
+        console.note("The host has these settings already: nothing to apply")
+    if change.jump:
+        note_jump_host(store, console, machine)
+    advise(console, machine)
+    return machine
+
+
+def note_holders(console: Console, machine: Machine) -> None:
+    """Say whose access is suspended or comes back when the host follows."""
+    from machinectl.machines.holders import listener_effect
+    from machinectl.machines.store.store_paths import now
+
+    effect = listener_effect(machine, now(), ssh_only=machine.engine.ssh_only)
+    if not effect:
+        return
+    if machine.engine.ssh_only:
+        console.note(f"That {effect}, until the engine listens with TLS again")
+    else:
+        console.note(f"That {effect}", Hint("To end it for one of them", "machinectl access end <WHO>", machine.name))
+
+
+def has_ssh(machine: Machine) -> bool:
+    """Return whether `provision` can log in; False if the driver cannot be loaded."""
+    from machinectl.machines.machine_driver import endpoints_of
+
+    try:
+        return endpoints_of(machine).ssh is not None
+    except MachineError:
+        return False
+
+
+def edit_summary(machine: Machine, change: Edit, before: MachineSpec) -> list[str]:
+    """Return what was set, as flags; without passwords."""
+    from machinectl.driver.driver_options import option_flag
+    from machinectl.machines.machine_driver import driver_of
+
+    where = [f"URL {without_secrets(machine.url)}"] if change.url is not None else []
+    tls = [f"TLS {'on' if machine.tls else 'off'}"] if where or change.tls is not None else []
+    context = [] if change.context is None else [f"docker context {'wanted' if change.context else 'not wanted'}"]
+    jump = [] if change.jump is None else [f"SSH through {machine.jump}" if machine.jump else "no jump host"]
+    addresses = [] if change.addresses is None else [flag_summary(ADDRESS, before.addresses, change.addresses)]
+    lifetime = [] if change.lifetime is None else [flag_summary(ACCESS_LIFETIME, "", change.lifetime)]
+    flags = {option.name: option_flag(option) for option in driver_of(machine).options()} if change.options else {}
+    options = [f"{flags[name]} {masked_words(value) or 'not given'}" for name, value in change.options.items()]
+    labels = [f"label {key}={value}" for key, value in change.labels.items()]
+    labels += [f"no label {key}" for key in change.unlabel if key not in change.labels]
+    engine = [
+        flag_summary(option, before.engine.recorded.get(option.key), change.engine[option.key])
+        for option in ENGINE_FLAGS
+        if option.key in change.engine
+    ]
+    return [*where, *tls, *context, *addresses, *lifetime, *jump, *options, *labels, *engine]
+
+
+def flag_summary(option: Flag, before: Any, now: Any) -> str:
+    if not option.metavar:
+        return option.flag if now else option.off
+    values = now if isinstance(now, list | tuple) else [now]
+    given = " ".join(f"{option.flag} {word}" for value in values if (word := masked_words(value)))
+    # A list's values that are dropped.
+    dropped = [value for value in before if value not in now] if isinstance(before, list | tuple) else []
+    return f"{given or f'{option.flag} not given'}{f' (replaces {masked_words(dropped)})' if dropped else ''}"
+
+
+def masked_words(asked: Any) -> str:
+    """Mask passwords."""
+    values = [str(value) for value in asked] if isinstance(asked, list | tuple) else [str(asked)]
+    return " ".join(without_secrets(values))

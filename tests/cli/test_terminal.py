@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from machinectl.cli.output.terminal import Terminal
-from machinectl.commands.create import create
 from machinectl.console import Unanswered
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
 from machinectl.hosts.creation import Creation, Onboarding
+from machinectl.hosts.creation import create_machine as create
 from machinectl.hosts.login import Login
 from machinectl.machines.record import Machine
 from machinectl.machines.spec import MachineSpec

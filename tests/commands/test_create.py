@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.cli.options.verb_session import Session
-from machinectl.commands.create import create
 from machinectl.commands.ssh_config import keep_ssh_config
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.docker_cli.machine_contexts import sync_context
 from machinectl.driver.installed_drivers import load
 from machinectl.hosts.creation import CreatedMachine, Creation, Onboarding
+from machinectl.hosts.creation import create_machine as create
 from machinectl.hosts.docker_over_ssh import note_docker_over_ssh
 from machinectl.hosts.login import Login
 from machinectl.machines.engine_options import EngineOptions

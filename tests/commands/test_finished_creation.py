@@ -33,7 +33,7 @@ def test_a_machine_that_becomes_ready_is_told_with_the_next_commands(
             held.write()
         yield "orion", None
 
-    monkeypatch.setattr("machinectl.commands.provision.provision", finish)
+    monkeypatch.setattr("machinectl.verbs.provision.provision_each", finish)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     switches = dict.fromkeys(("yes", "dry_run", "force", "restart_swarm", "open_firewall", "take_over"), False)
     assert provision(Session(store.root), names=["orion"], login=Login(), **switches) == 0

@@ -11,14 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.commands.power import switch_power
 from machinectl.driver import SSHEndpoint
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts import power_switch as ssh_power
 from machinectl.hosts import wake_on_lan
 from machinectl.hosts.boot_watch import HostWatch
 from machinectl.hosts.login import Login
-from machinectl.hosts.power_switch import PowerSwitch, container_count
+from machinectl.hosts.power_switch import PowerSwitch, container_count, switch_power
 from machinectl.machines import machine_driver
 from machinectl.machines.record import Machine, Phase
 from machinectl.ssh.runner import CommandResult

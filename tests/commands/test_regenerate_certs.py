@@ -15,7 +15,7 @@ import pytest
 from machinectl import certs
 from machinectl.commands.renew import renew_now
 from machinectl.errors import SET_CLOCK, CheckFailed, MachineError, UsageError
-from machinectl.hosts import certificate_renewal
+from machinectl.hosts import host_run
 from machinectl.hosts.certificate_renewal import (
     Renewal,
     certificate_change,
@@ -216,9 +216,9 @@ def test_a_ca_that_another_computer_has_replaced_is_not_put_back(
 ) -> None:
     host = RecordedHost("provisioned")
     host.facts = host.facts.replace(b"@end", b"@revision 2 0123456789abcdef 2026-11-27T22:40:00Z bob@pc\n@end")
-    monkeypatch.setattr(certificate_renewal, "logged_in_as_root", lambda *_: nullcontext(host))
-    monkeypatch.setattr(certificate_renewal, "logged_in", lambda *_: nullcontext(host))
-    monkeypatch.setattr(certificate_renewal, "root_runner", lambda *_: host)
+    monkeypatch.setattr(host_run, "logged_in_as_root", lambda *_, **__: nullcontext(host))
+    monkeypatch.setattr(host_run, "logged_in", lambda *_, **__: nullcontext(host))
+    monkeypatch.setattr(host_run, "root_runner", lambda *_, **__: host)
     machine = orion()
     machine.driver_state = json.dumps({"IPAddress": ADDRESS, "SSHUser": "root", "SSHPort": 22, "EnginePort": 2376})
     machine.changes = [CaTrusted(hashlib.sha256(old.ca).hexdigest())]
@@ -238,7 +238,7 @@ def test_a_host_that_is_not_provisioned_yet_is_refused_before_its_engine_is_touc
     store: Store, old: Identity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host = RecordedHost("docker-with-a-container")
-    monkeypatch.setattr(certificate_renewal, "logged_in_as_root", lambda *_: nullcontext(host))
+    monkeypatch.setattr(host_run, "logged_in_as_root", lambda *_, **__: nullcontext(host))
     machine = orion()
     machine.driver_state = json.dumps({"IPAddress": ADDRESS, "SSHUser": "root", "SSHPort": 22, "EnginePort": 2376})
     added(store, machine, {name: content for name, content in old.files.items() if content})

@@ -83,7 +83,7 @@ def test_what_undoing_takes_is_kept_apart_private_listed_and_forgotten_on_reques
     later = machinectl("rm", "--dry-run", "--forget", "orion-2", store=store.root)
     assert (later.returncode, "Would forget orion-2" in later.stdout) == (0, True)
     asked = machinectl("rm", "--forget", "orion-2", store=store.root).stderr
-    assert "nothing is kept to undo that" in asked
+    assert "nothing is kept to undo it" in asked
     forgotten = machinectl("rm", "-y", "--forget", "orion", "orion-2", store=store.root)
     # Several are removed at once, and each is told as it ends.
     assert sorted(forgotten.stdout.splitlines()) == ["Successfully removed orion", "Successfully removed orion-2"]
@@ -112,7 +112,7 @@ def test_a_record_that_is_kept_leaves_its_name_to_a_new_machine(store: Store) ->
     asked = machinectl("rm", "--forget", kept.name, "orion-2", store=store.root, stdin="n\n").stderr
     assert f"About to remove {kept.name}, orion-2: docker no longer reaches orion-2 from here; " in asked
     asked = machinectl("rm", "--purge", kept.name, store=store.root, stdin="n\n").stderr
-    assert f"About to remove {kept.name}: the set-up of the host is undone; " in asked
+    assert f"About to remove {kept.name}: the set-up of {kept.name} is undone; " in asked
 
 
 def test_what_removes_an_engine_that_was_installed_is_kept_also_where_nothing_else_is_left(store: Store) -> None:
@@ -242,28 +242,22 @@ def test_at_a_terminal_each_of_several_is_told_once(store: Store) -> None:
     assert "Successfully removed web3" in typed_at_terminal("rm", "-y", "web3", store=store.root)
 
 
-def test_the_question_reads_right_for_one_machine_and_for_several(store: Store) -> None:
+def test_the_question_says_what_happens_to_hosts(store: Store) -> None:
     orion(store, *CHANGES)
     for name in ("z1", "z2"):
         added(store, Machine(name, "none", url="unix:///x.sock"))
-    engines = "their engines are removed, which stops the containers"
-    kept = "set up, and a record is kept to undo that later"
-    stay = "containers and images stay"
+    stays = "containers and images stay"
     for words, fate in (
-        (["z1"], "it from here; the host is not changed"),
-        (["z1", "z2"], "them from here; their hosts are not changed"),
-        (["orion"], f"it from here; the host stays {kept}"),
-        (["z1", "orion"], f"them from here; the host of orion stays {kept}"),
-        (
-            ["--purge", "orion"],
-            "it from here; the set-up of the host is undone; its engine, containers and images stay",
-        ),
+        (["z1", "z2"], "no host is changed"),
+        (["z1", "orion"], "the set-up of orion stays, and a record is kept to undo it"),
+        (["--forget", "orion"], "the set-up of orion stays, and nothing is kept to undo it"),
+        (["--purge", "orion"], f"the set-up of orion is undone; {stays}"),
         (
             ["--purge-engine", "z1", "orion"],
-            f"them from here; the set-up of their hosts is undone; their {stay}; {engines}",
+            f"the set-up of orion is undone; {stays}; engines are removed, which stops the containers",
         ),
-        (["--purge", "z1"], "it from here; the host is not changed"),
+        (["--purge", "z1"], "no host is changed"),
     ):
         names = ", ".join(word for word in words if not word.startswith("-"))
         asked = machinectl("rm", *words, store=store.root, stdin="n\n").stderr
-        assert f"About to remove {names}: docker no longer reaches {fate}.\n" in asked
+        assert f"About to remove {names}: docker no longer reaches {names} from here; {fate}.\n" in asked

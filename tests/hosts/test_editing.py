@@ -10,7 +10,7 @@ import pytest
 
 from machinectl.engine import Probe
 from machinectl.errors import MachineError
-from machinectl.hosts import provisioning
+from machinectl.hosts import host_run, provisioning
 from machinectl.hosts.editing import Edit
 from machinectl.hosts.engine_restart import World
 from machinectl.hosts.identity import CLIENT_FILES
@@ -71,7 +71,7 @@ def test_after_a_run_that_failed_only_a_host_that_was_not_touched_has_its_settin
 ) -> None:
     edited(store, Edit(labels={"role": "web"}))
     host = RecordedHost("docker", status=5, valid=is_changed)
-    monkeypatch.setattr(provisioning, "logged_in_as_root", lambda *_, **__: nullcontext(host))
+    monkeypatch.setattr(host_run, "logged_in_as_root", lambda *_, **__: nullcontext(host))
     world = World(script=lambda _: None, probe=lambda *_: Probe(State.RUNNING), reach=lambda *_: None)
     if not is_changed:
         host.facts = host.facts.replace(b"@init systemd", b"@init other")

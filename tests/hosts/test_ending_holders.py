@@ -13,15 +13,20 @@ from machinectl.commands.renew import confirm_renewal
 from machinectl.doctor.store_files import modes_check
 from machinectl.errors import CheckFailed, Hint, MachineError
 from machinectl.hosts.certificate_renewal import Renewal
-from machinectl.hosts.holder_cas import ending_holders, holder_ca
+from machinectl.hosts.engine_restart import Endings
+from machinectl.hosts.holder_cas import holder_ca
 from machinectl.hosts.host_plan import target_of
+from machinectl.hosts.host_run import HostStep, RealRun, carry_out
 from machinectl.machines.holders import ACTIVE, ENDING, AccessHolder, holders_of, put_holder
 from machinectl.machines.record import Machine
 from machinectl.provision.decision import EngineDown
 from tests.support.quiet import Quiet
 from tests.support.registered import added
+from tests.support.runner import RecordedHost
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from machinectl.machines.store import Store
 
 OWN, OTHER = certs.new_ca("machinectl orion").certificate, certs.new_ca("other").certificate
@@ -61,34 +66,51 @@ def test_a_host_gets_the_active_holders_and_refuses_those_that_end(orion: Store)
     assert target.ending == {ci.ca}
 
 
+def ending(store: Store, ca: bytes, work: Callable[[], object] = lambda: None) -> Quiet:
+    """Work on the host, which gets this CA."""
+    console, endings = Quiet(), Endings()
+    with store.writing("orion") as held:
+        steps = [
+            HostStep("Begin", lambda run: endings.begin(run, ca), endings.undo),
+            HostStep("Work", lambda _: work() and None),
+            HostStep("Finish", endings.finish),
+        ]
+        carry_out(RealRun(held, console, RecordedHost("provisioned")), steps)
+    return console
+
+
+def fail(error: MachineError) -> None:
+    raise error
+
+
 def test_who_was_to_end_is_ended_with_the_next_provisioning(orion: Store) -> None:
-    console = Quiet()
-    with orion.writing("orion") as held, ending_holders(held, console, OWN):
-        assert states(orion) == {"alice": ACTIVE, "ci": ENDING}
+    during: list[dict[str, str]] = []
+    console = ending(orion, OWN, lambda: during.append(states(orion)))
+    assert during == [{"alice": ACTIVE, "ci": ENDING}]
     assert (states(orion), ended(orion)) == ({"alice": ACTIVE}, ["ci"])
     assert [path.name for path in (Path(orion.directory("orion")) / "holders").iterdir()] == ["alice"]
     assert console.said == ['The access of ci to "orion" has ended']
 
 
 def test_a_new_ca_ends_all_and_that_is_on_record_before_the_host_is_changed(orion: Store) -> None:
-    with orion.writing("orion") as held, ending_holders(held, Quiet(), OTHER):
-        assert states(orion) == {"alice": ENDING, "ci": ENDING}
+    during: list[dict[str, str]] = []
+    ending(orion, OTHER, lambda: during.append(states(orion)))
+    assert during == [{"alice": ENDING, "ci": ENDING}]
     assert (states(orion), ended(orion)) == ({}, ["alice", "ci"])
 
 
 @pytest.mark.parametrize("error", [EngineDown("down", Hint("look")), CheckFailed("no", Hint("look"))])
 def test_a_host_that_rolled_back_or_was_not_changed_keeps_its_holders(orion: Store, error: MachineError) -> None:
-    with orion.writing("orion") as held, pytest.raises(type(error)), ending_holders(held, Quiet(), OTHER):
-        raise error
+    with pytest.raises(type(error)):
+        ending(orion, OTHER, lambda: fail(error))
     assert (states(orion), ended(orion)) == ({"alice": ACTIVE, "ci": ENDING}, [])
 
 
 def test_while_nobody_knows_what_the_host_has_the_holders_are_ending(orion: Store) -> None:
-    with orion.writing("orion") as held, pytest.raises(MachineError), ending_holders(held, Quiet(), OTHER):
-        raise MachineError("the connection broke", Hint("try again"))
+    with pytest.raises(MachineError):
+        ending(orion, OTHER, lambda: fail(MachineError("the connection broke", Hint("try again"))))
     assert states(orion) == {"alice": ENDING, "ci": ENDING}
-    with orion.writing("orion") as held, ending_holders(held, Quiet(), OWN):
-        pass
+    ending(orion, OWN)
     assert ended(orion) == ["alice", "ci"]
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.hosts.engine_hints import correction, unread_unit
+from machinectl.hosts.host_plan import correction
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.facts.host_facts import Facts, parse_facts
@@ -59,33 +58,3 @@ def test_a_machine_of_a_fleet_file_is_corrected_there(host: Facts, fleet: str, f
 
 def test_an_option_of_the_host_itself_is_corrected_there(host: Facts) -> None:
     assert correction(orion("debug"), host, REFUSED).startswith("Correct it on the host, in /etc/docker/daemon.json")
-
-
-@pytest.mark.parametrize(
-    ("engine", "said", "flag"),
-    [
-        (EngineOptions(options=("log-level=loud",)), "invalid logging level: loud", "--engine-opt log-level=loud"),
-        (
-            EngineOptions(registry_mirrors=("foo",)),
-            'invalid mirror: "foo"',
-            "--engine-registry-mirror foo",
-        ),
-        (EngineOptions(storage_driver="foo"), "driver not supported: foo", "--engine-storage-driver foo"),
-    ],
-)
-def test_a_flag_is_named_as_it_was_typed_and_not_the_hosts_own_file(
-    host: Facts, engine: EngineOptions, said: str, flag: str
-) -> None:
-    machine = orion()
-    machine.engine, machine.phase, machine.changes = engine, Phase.PROVISIONING, ()
-    assert correction(machine, host, said) == f"Correct {flag} or leave it out, then run the same command again"
-    in_passing = f"level=info msg=foo loud\n{said.replace('loud', 'mad').replace('foo', 'bar')}"
-    assert "/etc/docker/daemon.json" in correction(machine, host, in_passing)
-    machine.changes = [FileCreated("/etc/docker/daemon.json")]
-    assert flag in correction(machine, host, said)
-
-
-def test_a_unit_that_systemd_has_not_read_is_named(host: Facts) -> None:
-    changed = replace(host, unread=True)
-    assert unread_unit(orion())[1].endswith("machinectl ssh orion sudo systemctl daemon-reload")
-    assert "machinectl ssh orion systemctl cat docker.service;" in correction(orion(), changed, "it does not start")

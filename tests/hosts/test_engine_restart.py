@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl.errors import CheckFailed, Hint, MachineError
-from machinectl.hosts.engine_restart import drained_for_restart, ready_to_restart, restarting
+from machinectl.hosts.engine_restart import closing_steps, drain, restart_steps
 from machinectl.hosts.host_plan import target_of
-from machinectl.hosts.host_run import RealRun
-from machinectl.hosts.purging import undo_changes
+from machinectl.hosts.host_run import HostStep, RealRun, carry_out
+from machinectl.hosts.purging import Purging
 from machinectl.machines.record import Machine
 from machinectl.provision.decision import EngineDown, EngineStopped
 from machinectl.provision.facts.host_facts import parse_facts
@@ -42,8 +42,8 @@ def ready(store: Store, machine: Machine, host: RecordedHost, console: Quiet | N
     """The titles of what was done on the host."""
     console = console or Quiet()
     with store.writing(machine.name) as held:
-        allowed = Allowed(**once)
-        ready_to_restart(RealRun(held, console, host), target_of(machine), allowed)
+        steps = restart_steps(target_of(machine), Allowed(**once), lambda _: None)
+        carry_out(RealRun(held, console, host), steps[: -len(closing_steps())])
     assert console.said.pop(0) == "Looking at the host"
     return console.said
 
@@ -70,15 +70,15 @@ def test_live_restore_is_recorded_until_it_is_restored(
 ) -> None:
     host, console = RecordedHost("docker-with-a-container"), Quiet()
     expected = pytest.raises(type(failure)) if failure else nullcontext()
-    target = target_of(machine)
-    with (
-        store.writing(machine.name) as held,
-        expected,
-        restarting(RealRun(held, console, host), target, Allowed()),
-    ):
+
+    def change(_: object) -> None:
         assert of_kind(store.read("orion").changes, LiveRestoreChanged)
         if failure:
             raise failure
+
+    steps = restart_steps(target_of(machine), Allowed(), lambda _: None, HostStep("Change it", change))
+    with store.writing(machine.name) as held, expected:
+        carry_out(RealRun(held, console, host), steps)
     # Whoever presses ^C may have lost the host: the next run gives it back.
     left = isinstance(failure, KeyboardInterrupt)
     changes = store.read("orion").changes
@@ -106,7 +106,7 @@ def test_an_undoing_that_was_interrupted_is_finished_by_the_same_command(
         there = base64.b64encode(b'{"tlsverify": true}')
         host.facts = host.facts.replace(b"\n@end", b"\n@file 644 0 0 /etc/docker/daemon.json\n|" + there + b"\n\n@end")
         with pytest.raises(KeyboardInterrupt):
-            undo_changes(RealRun(held, console, host), purge_engine=engine)
+            Purging(engine).carry_out(RealRun(held, console, host))
     assert console.warnings[-1].endswith(f"Restore it: machinectl {command}")
 
 
@@ -115,7 +115,7 @@ def test_live_restore_stays_while_the_engine_is_down_because_its_start_would_end
 ) -> None:
     host = RecordedHost("docker-with-a-container")
 
-    def fail() -> None:
+    def fail(_: object) -> None:
         on = base64.b64encode(b'{"live-restore": true}')
         facts = host.facts.replace(b"ActiveState=active", b"ActiveState=failed")
         facts = re.sub(rb"\n@info\n(\|.*\n)+", b"\n", facts)
@@ -123,9 +123,9 @@ def test_live_restore_stays_while_the_engine_is_down_because_its_start_would_end
         raise EngineDown("it starts neither so nor so", Hint("Look on the host", "journalctl"))
 
     with store.writing(machine.name) as held:
-        run = RealRun(held, Quiet(), host)
-        with pytest.raises(EngineDown) as raised, restarting(run, target_of(machine), Allowed()):
-            fail()
+        steps = restart_steps(target_of(machine), Allowed(), lambda _: None, HostStep("Fail", fail))
+        with pytest.raises(EngineDown) as raised:
+            carry_out(RealRun(held, Quiet(), host), steps)
     assert len(host.jobs) == 1
     assert of_kind(store.read("orion").changes, LiveRestoreChanged)
     look, keep, start, back = raised.value.hint.split("; ")
@@ -245,7 +245,7 @@ def test_another_computers_host_is_refused_before_its_stopped_engine_is_waited_f
         raise CheckFailed("another computer's CA", Hint("ask its owner"))
 
     with store.writing(machine.name) as held, pytest.raises(CheckFailed, match="another computer's CA"):
-        ready_to_restart(RealRun(held, Quiet(), host), target_of(machine), Allowed(start=False), refuse)
+        carry_out(RealRun(held, Quiet(), host), restart_steps(target_of(machine), Allowed(start=False), refuse))
     assert host.jobs == []
 
 
@@ -271,5 +271,5 @@ def test_what_runs_on_a_node_is_looked_at_again_when_it_is_its_turn(
     with store.writing("orion") as held:
         run = RealRun(held, Quiet(), host)
         run.look()
-        with pytest.raises(CheckFailed, match="ends job for good"), drained_for_restart(run, Allowed()):
-            pass
+        with pytest.raises(CheckFailed, match="ends job for good"):
+            drain(run, Allowed())

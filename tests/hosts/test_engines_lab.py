@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl.errors import CheckFailed, MachineError
-from machinectl.hosts.engine_restart import ready_to_restart
+from machinectl.hosts.engine_restart import restart_steps
 from machinectl.hosts.host_plan import target_of
-from machinectl.hosts.host_run import RealRun
+from machinectl.hosts.host_run import RealRun, carry_out
 from machinectl.provision.decision import EngineDown
 from machinectl.provision.scripts import resource
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed
@@ -305,7 +305,8 @@ def test_what_a_restart_of_the_engine_does_besides_is_refused_before_anything_ch
     def renew() -> None:
         # As renewals, upgrades and changes of trust begin.
         with store.writing("orion") as held, bench.root() as root:
-            ready_to_restart(RealRun(held, bench.log, root), target_of(held.machine), NOTHING_SPECIAL)
+            steps = restart_steps(target_of(held.machine), NOTHING_SPECIAL, lambda _: None)
+            carry_out(RealRun(held, bench.log, root), steps)
 
     for work in (bench.purge, renew, lambda: bench.provision(labels={"a": "b"})):
         with pytest.raises(CheckFailed, match="ExecStopPost=/usr/bin/pkill containerd-shim") as raised:

@@ -22,7 +22,7 @@ from machinectl.hosts.host_owner import (
 from machinectl.hosts.host_run import DryRun
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.pending_certificates import store_pending
-from machinectl.hosts.purging import undo_changes
+from machinectl.hosts.purging import Purging
 from machinectl.hosts.removal import warn_of_ending_access
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.holders import AccessHolder, HolderKey
@@ -216,14 +216,14 @@ def test_an_undoing_says_whose_access_ends_when_the_host_has_turned_out_to_be_it
     orion.url = "tcp://192.0.2.1:2376"
     orion.holders = {"alice": AccessHolder("alice", keys=(HolderKey("a" * 64, "2999-01-01T09:30:00Z"),)).dump()}
     looked = partial(warn_of_ending_access, console, orion)
-    undo_changes(DryRun(store, orion, Quiet(), host), looked=looked)
+    Purging(looked=looked).carry_out(DryRun(store, orion, Quiet(), host))
     assert console.warnings == ['The access of alice to the host of "orion" ends with its set-up']
     console.warnings.clear()
     theirs = hashlib.sha256(b"rigel and its key").hexdigest().encode()
     machine(store, "rigel")
     host.facts = host.facts.replace(b"\n@end", b"\n@sum 600 0 0 " + theirs + b" " + SERVER.encode() + b"\n\n@end")
     with pytest.raises(CheckFailed, match='the machine "rigel" has set it up since'):
-        undo_changes(DryRun(store, orion, Quiet(), host), looked=looked)
+        Purging(looked=looked).carry_out(DryRun(store, orion, Quiet(), host))
     assert console.warnings == []
 
 

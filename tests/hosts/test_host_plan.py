@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.hosts.engine_restart import World, restarting
-from machinectl.hosts.host_plan import config_diff, host_summary, target_of
+from machinectl.hosts.engine_restart import World
+from machinectl.hosts.host_plan import config_diff, host_summary
 from machinectl.hosts.host_run import DryRun
-from machinectl.hosts.purging import undo_changes
+from machinectl.hosts.purging import Purging
 from machinectl.hosts.setup import Setup
 from machinectl.machines.record import Machine
 from machinectl.provision.decision import Decision, not_applied
@@ -94,7 +94,7 @@ def test_a_dry_run_of_undoing_changes_nothing_and_shows_daemon_json(store: Store
     machine = Machine("orion", "generic", url="tcp://192.0.2.1:2376", tls=True, directory=store.directory("orion"))
     ours = recorded("provisioned").files["/etc/docker/daemon.json"].content
     machine.changes = before = (ConfigMerged("/etc/docker/daemon.json", None, "644", json.loads(ours), ""),)
-    [removing, *_] = undo_changes(DryRun(store, machine, Quiet(), host))
+    [removing, *_] = Purging().carry_out(DryRun(store, machine, Quiet(), host)).outcomes
     assert removing.title.startswith("Removing our configuration from the engine")
     assert '-    "tlsverify": true,' in removing.details
     assert (host.jobs, store.names(), machine.changes) == ([], [], before)
@@ -107,7 +107,7 @@ def test_a_dry_run_shows_what_another_computer_changed(store: Store) -> None:
     machine.changes = (CaTrusted(ca),)
     host.facts = host.facts.replace(b"\n@end", b"\n@revision 7 0123 2026-11-27T22:40:00Z alice@laptop\n@end")
     run = DryRun(store, machine, Quiet(), host)
-    with restarting(run, target_of(run.machine), Allowed()):
-        pass
+    run.look()
+    run.catch_up()
     assert ["alice@laptop" in outcome.title for outcome in run.outcomes] == [True]
     assert (host.jobs, machine.revision) == ([], {})

@@ -14,9 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.cli.options.login_options import parse_jump
-from machinectl.commands.rename import rename
-from machinectl.commands.rm import plan_removal, rm
-from machinectl.commands.set import set_machine
 from machinectl.commands.ssh_config import keep_ssh_config
 from machinectl.docker_cli import ssh_config_file
 from machinectl.errors import MachineError, UsageError
@@ -24,6 +21,8 @@ from machinectl.hosts.editing import Edit
 from machinectl.hosts.login import Login, logged_in
 from machinectl.hosts.machine_states import state_of
 from machinectl.hosts.openssh_programs import machine_host_block
+from machinectl.hosts.removal import plan_removal
+from machinectl.hosts.removal import remove_machines as rm
 from machinectl.machines import answered_address
 from machinectl.machines.answered_address import AddressNews
 from machinectl.machines.jump_hosts import with_type
@@ -37,6 +36,8 @@ from machinectl.ssh.openssh.ssh_options import jump_options, openssh_command
 from machinectl.ssh.ssh_errors import HostKeyRefused, LoginRefused, NotForwarded
 from machinectl.ssh.ssh_settings import jump_host, read_settings
 from machinectl.state import State
+from machinectl.verbs.rename import rename_machine as rename
+from machinectl.verbs.set import edit_machine as set_machine
 from tests.hosts.test_answering_host import LAN, VPN, at_another_address, leads_to
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet

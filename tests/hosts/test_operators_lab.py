@@ -86,22 +86,23 @@ def test_a_second_computer_adopts_a_host_and_neither_puts_old_settings_back(
     written(file, host, **{"tls-dir": str(copied), "labels": {"role": "web"}})
     done = bob.run("apply", "-f", file)
     assert done.returncode == 1
-    assert "changed the host of" in done.stderr
-    assert "(revision 2)" in done.stderr
+    assert "was changed by" in done.stderr
+    assert "(revision 2, this record knew 1)" in " ".join(done.stderr.split())
     assert "machinectl provision --take-over orion" in " ".join(done.stderr.split()).replace(f"-s {bob.store} ", "")
     assert (revision(host), settings(host)) == (2, {"log-level": "debug"})
-    assert "taken over: engine-opt" in bob.ok("provision", "--take-over", "orion").stderr
+    assert "was changed by" in bob.ok("provision", "--take-over", "orion").stderr
     assert settings(host) == {"log-level": "debug"}
     written(file, host, **{"tls-dir": str(copied), "labels": {"role": "web"}, "engine-opt": ["log-level=debug"]})
     bob.ok("apply", "-f", file)
     both = {"log-level": "debug", "labels": ["role=web"]}
     assert settings(host) == both
 
-    # Who comes back and has changed nothing here takes that over; a dry run does not even note it.
+    # Who comes back takes that over, too, when asked to; a dry run does not even note it.
+    assert "was changed by" in alice.refused("provision", "orion")
     started, record = began(host), (tmp_path / "alice" / "machines" / "orion" / "machine.json").read_bytes()
-    assert "taken over: label role" in alice.ok("provision", "--dry-run", "orion").stdout
+    assert "was changed by" in alice.ok("provision", "--take-over", "--dry-run", "orion").stdout
     assert (tmp_path / "alice" / "machines" / "orion" / "machine.json").read_bytes() == record
-    assert "taken over: label role" in alice.ok("provision", "orion").stderr
+    alice.ok("provision", "--take-over", "orion")
     assert (began(host), settings(host)) == (started, both)
 
     # What the first one does last, unknown to the second, is undone by the second.
@@ -129,6 +130,7 @@ def test_a_computer_with_a_retired_ca_changes_nothing(
     bob.ok("set", "--no-ssh-only", "orion")
     assert (began(host), alice.is_running()) == (started, True)
     bob.ok("certs", "import", "--force", "orion", copied_certificates(tmp_path))
+    bob.ok("provision", "--take-over", "orion")
     bob.ok("renew", "-y", "orion")
     assert alice.is_running()
 

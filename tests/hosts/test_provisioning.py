@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -56,7 +56,7 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
             def look() -> None:
                 raise why
 
-            yield SimpleNamespace(look=look)
+            yield SimpleNamespace(look=look, drains=ExitStack(), held=None)
 
         monkeypatch.setattr(provisioning, "at_host", at_host)
 

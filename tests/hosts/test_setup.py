@@ -21,7 +21,7 @@ from machinectl.hosts.engine_restart import World, until_it_answers
 from machinectl.hosts.host_plan import target_of
 from machinectl.hosts.host_run import DryRun, RealRun
 from machinectl.hosts.identity import FILES, Identity
-from machinectl.hosts.purging import undo_changes
+from machinectl.hosts.purging import Purging
 from machinectl.hosts.setup import Setup, remaining_warnings
 from machinectl.hosts.signing import renewed_identity, signed
 from machinectl.machines.engine_options import EngineOptions
@@ -513,17 +513,17 @@ def test_what_is_not_undone_stays_on_record(store: Store) -> None:
     strange = (UnknownChange({"kind": "sysctl", "path": "net.ipv4.ip_forward"}), PortOpened("ufw", "2376", "reboot"))
     with store.writing("orion") as held:
         held.machine.changes = (CaTrusted("ab" * 32), *strange)
-        assert undo_changes(RealRun(held, Quiet(), RecordedHost("docker"))) == []
+        assert Purging().carry_out(RealRun(held, Quiet(), RecordedHost("docker"))).outcomes == ()
     assert store.read("orion").changes == strange
 
 
 def test_an_undoing_tells_of_an_engine_that_failed_before(store: Store) -> None:
     host, console = RecordedHost("docker"), Quiet()
     with store.writing("orion") as held:
-        undo_changes(RealRun(held, console, host))
+        Purging().carry_out(RealRun(held, console, host))
         assert console.warnings == []
         host.facts = host.facts.replace(b"ActiveState=active", b"ActiveState=failed")
-        undo_changes(RealRun(held, console, host))
+        Purging().carry_out(RealRun(held, console, host))
     [warning] = console.warnings
     assert 'The engine of "orion" failed before, and does not run' in warning
     assert "systemctl reset-failed docker; systemctl start docker" in warning

@@ -20,7 +20,7 @@ from machinectl.hosts.host_owner import SERVER
 from machinectl.hosts.host_run import DryRun, RealRun
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.setup import Setup
-from machinectl.hosts.shared_hosts import catch_up, take_over_news
+from machinectl.hosts.shared_hosts import adopt_revision
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.holders import AccessHolder, HolderKey, holders_of, put_holder
 from machinectl.machines.record import Machine, Phase
@@ -37,6 +37,7 @@ from tests.support.runner import RecordedHost
 
 if TYPE_CHECKING:
     from machinectl.machines.store import Store
+    from machinectl.provision.facts.host_facts import Facts
 
 ALICE = "alice@laptop"
 SETUP = Setup(world=World(lambda _: None, lambda _, __: Probe(State.RUNNING), lambda _, __: None))
@@ -60,6 +61,23 @@ def carry_out(store: Store, host: RecordedHost) -> Quiet:
     console = Quiet()
     with store.writing("orion") as held:
         SETUP.carry_out(RealRun(held, console, host))
+    return console
+
+
+def take_over(store: Store, host: RecordedHost) -> Quiet:
+    console = Quiet()
+    with store.writing("orion") as held:
+        replace(SETUP, allowed=Allowed(take_over=True)).carry_out(RealRun(held, console, host))
+    return console
+
+
+def adopted(store: Store, host: RecordedHost, facts: Facts | None = None) -> Quiet:
+    """What a real run adopts that gives way."""
+    console = Quiet()
+    with store.writing("orion") as held:
+        run = RealRun(held, console, host)
+        run.host, run.gives_way = facts or parse_facts(host.facts), True
+        run.catch_up()
     return console
 
 
@@ -88,39 +106,24 @@ def test_a_change_leaves_its_number_and_what_was_asked_on_the_host(store: Store,
     assert len(state["changes"]) == len(machine.changes)
 
 
-def test_what_another_computer_changed_is_taken_over(store: Store, host: RecordedHost) -> None:
+def test_what_another_computer_changed_is_refused_until_the_record_gives_way(store: Store, host: RecordedHost) -> None:
     theirs = {"install": "none", "registry_mirrors": ["https://mirror"]}
     changes = [{"kind": "file", "path": "/etc/docker/machinectl/environment"}]
     changed_by_alice(store, host, 4, {"engine": theirs, "labels": {"role": "db"}, "changes": changes})
-    console = carry_out(store, host)
-    # How the engine was installed is everybody's own.
-    assert asked(store) == ({**theirs, "install": "distro"}, {"role": "db"})
-    assert FileCreated("/etc/docker/machinectl/environment") in store.read("orion").changes
-    [warning] = [line for line in console.warnings if ALICE in line]
-    assert warning == (
-        f'The host of "orion" was changed by {ALICE} at 2026-11-27 22:40:00 UTC (revision 4, this record knew 1); '
-        "taken over: engine-opt, engine-registry-mirror, label role"
-    )
-    # The change that follows is the next one, and nothing is news any more.
-    assert Revision.of_record(store.read("orion").revision).number == 5
-
-
-def test_what_both_changed_is_refused_until_one_gives_way(store: Store, host: RecordedHost) -> None:
-    with store.writing("orion") as held:
-        held.machine.labels = {"role": "web", "floor": "2"}
-        held.write()
-    changed_by_alice(store, host, 4, {"engine": OPTIONS, "labels": {"role": "db"}, "changes": []})
     before, jobs = store.read("orion").dump(), [*host.jobs]
+    last = f'The host of "orion" was changed by {ALICE} at 2026-11-27 22:40:00 UTC (revision 4, this record knew 1)'
     for dry_run in (True, False):
         with store.writing("orion") as held, pytest.raises(MachineError) as refused:
             SETUP.carry_out(DryRun(store, held.machine, Quiet(), host) if dry_run else RealRun(held, Quiet(), host))
-        assert f"{ALICE} at 2026-11-27 22:40:00 UTC changed the host of" in refused.value.cause
-        assert refused.value.cause.endswith("and its settings were changed here, too: label floor")
+        assert refused.value.cause == last
         assert refused.value.hint.endswith("machinectl provision --take-over orion")
         assert (store.read("orion").dump(), host.jobs) == (before, jobs)
-    with store.writing("orion") as held:
-        replace(SETUP, allowed=Allowed(take_over=True)).carry_out(RealRun(held, Quiet(), host))
-    assert asked(store)[1] == {"role": "db"}
+    assert take_over(store, host).warnings[0] == last
+    # How the engine was installed is everybody's own.
+    assert asked(store) == ({**theirs, "install": "distro"}, {"role": "db"})
+    assert FileCreated("/etc/docker/machinectl/environment") in store.read("orion").changes
+    # The change that follows is the next one, and nothing is news any more.
+    assert Revision.of_record(store.read("orion").revision).number == 5
 
 
 def listing(host: RecordedHost, *cas: bytes) -> None:
@@ -148,12 +151,12 @@ def test_a_holder_that_another_computer_has_ended_gets_no_access_back_from_here(
     for damaged in ((carols,), (own, carols, b"-----BEGIN CERTIFICATE-----\nx\n")):
         facts = host.facts
         listing(host, *damaged)
-        news = take_over_news(store.read("orion"), host, parse_facts(host.facts))
+        news = adopt_revision(store.read("orion"), host, parse_facts(host.facts), gives_way=True)
         assert news
         assert news.ended == ()
         host.facts = facts
     listing(host, own, carols)
-    console = carry_out(store, host)
+    console = take_over(store, host)
     assert any(line.endswith("; access ended there: bob") for line in console.warnings)
     machine = store.read("orion")
     assert [holder.who for holder in holders_of(machine)] == ["carol"]
@@ -168,17 +171,14 @@ def test_holders_that_the_list_of_a_host_without_a_listener_lacks_leave_the_reco
     machine = store.read("orion")
     listing(host, Identity.read(machine.directory).ca, stored_ca(machine, AccessHolder("carol")))
     facts = replace(parse_facts(host.facts), sums={})
-    console = Quiet()
-    dry_run = DryRun(store, machine, console, host)
+    dry_run = DryRun(store, machine, Quiet(), host)
     dry_run.host = facts
     dry_run.catch_up()
     assert [outcome.title for outcome in dry_run.outcomes] == [
         'Another computer has ended the access of bob to "orion"'
     ]
     assert len(holders_of(store.read("orion"))) == 2
-    with store.writing("orion") as held:
-        assert catch_up(held, console, host, facts) is None
-    assert console.warnings == ['Another computer has ended the access of bob to "orion"']
+    assert adopted(store, host, facts).warnings == ['Another computer has ended the access of bob to "orion"']
     assert [holder.who for holder in holders_of(store.read("orion"))] == ["carol"]
     assert os.listdir(os.path.join(machine.directory, "holders")) == ["carol"]
 
@@ -212,7 +212,7 @@ def test_a_host_without_a_list_gives_nobody_access_back_unasked(store: Store, ho
 
 def test_a_change_that_has_the_number_of_one_here_is_another_one(store: Store, host: RecordedHost) -> None:
     changed_by_alice(store, host, 1, {"engine": OPTIONS, "labels": {"role": "web"}, "changes": []})
-    console = carry_out(store, host)
+    console = take_over(store, host)
     assert any(line.endswith("(revision 1, this record knew another 1)") for line in console.warnings)
 
 
@@ -222,7 +222,7 @@ def test_the_settings_that_the_host_had_are_forgotten_if_another_computer_change
     changed_by_alice(store, host, 4, {"engine": {}, "labels": {"role": "db"}, "changes": []})
     machine = store.read("orion")
     machine.applied = {"labels": {}}
-    assert take_over_news(machine, host, parse_facts(host.facts))
+    assert adopt_revision(machine, host, parse_facts(host.facts), gives_way=True)
     assert machine.applied == {}
 
 
@@ -248,7 +248,7 @@ def test_what_an_engine_in_use_refused_is_left_on_its_host_for_nobody(store: Sto
 def test_a_dry_run_tells_of_it_and_writes_nothing(store: Store, host: RecordedHost) -> None:
     changed_by_alice(store, host, 2, {"engine": {}, "labels": {}, "changes": []})
     before, machine = store.read("orion").dump(), store.read("orion")
-    plan = SETUP.carry_out(DryRun(store, machine, Quiet(), host))
+    plan = replace(SETUP, allowed=Allowed(take_over=True)).carry_out(DryRun(store, machine, Quiet(), host))
     assert any(ALICE in outcome.title and outcome.changed for outcome in plan.outcomes)
     assert machine.dump() == store.read("orion").dump() == before
 
@@ -290,9 +290,11 @@ def test_what_create_was_given_wins_over_what_the_host_remembers(
     expected = ({**GIVEN, "registry_mirrors": ["https://mirror"]}, {"role": "db", "floor": "2"})
     assert asked(store) == expected == (dry.machine.engine.dump(), dry.machine.labels)
     [warning] = [line for line in console.warnings if ALICE in line]
-    assert warning.endswith("; taken over: engine-registry-mirror, label floor")
+    assert warning.endswith(")")
     state = json.loads(host.sent[str(len(host.sent["manifest"].splitlines()))].partition(b"\n")[2])
-    assert (state["engine"], state["labels"]) == expected
+    # The names in its certificate are each computer's own.
+    shared = {key: value for key, value in expected[0].items() if key != "tls_sans"}
+    assert (state["engine"], state["labels"]) == (shared, expected[1])
     assert "new.lan" in certs.describe(Identity.read(store.directory("orion")).server).sans
 
 
@@ -313,10 +315,7 @@ def test_the_last_run_of_a_removed_machine_is_not_told_as_anothers_change(store:
 
     assert not [line for line in console.warnings if ALICE in line]
     assert not [outcome for outcome in dry.outcomes if ALICE in outcome.title]
-    assert console.notes[:2] == [
-        'The host was set up here before, as "orion-2": continuing with that',
-        "Settings from then: engine-registry-mirror, label floor",
-    ]
+    assert console.notes[0] == 'The host was set up here before, as "orion-2": continuing with that'
 
 
 def test_what_an_unfinished_create_took_over_stays_with_the_next_one(store: Store, host: RecordedHost) -> None:
@@ -359,7 +358,7 @@ def test_what_an_unfinished_create_took_over_stays_with_the_next_one(store: Stor
 def test_a_file_that_is_not_understood_changes_no_setting(store: Store, host: RecordedHost, state: Any) -> None:
     changed_by_alice(store, host, 2, state)
     before = asked(store)
-    carry_out(store, host)
+    take_over(store, host)
     assert asked(store) == before
 
 
@@ -372,8 +371,8 @@ def test_a_host_gets_no_certificate_for_another_one_by_asking(store: Store, host
     changed_by_alice(store, host, 2, state)
     sum_there = f"@sum 644 0 0 {hashlib.sha256(server).hexdigest()} /etc/docker/machinectl/server.pem\n@end"
     host.facts = host.facts.replace(b"@end", sum_there.encode())
-    carry_out(store, host)
-    assert store.read("orion").engine.tls_sans == ("Orion.lan",)
+    take_over(store, host)
+    assert store.read("orion").engine.tls_sans == ()
     assert certs.describe(Identity.read(store.directory("orion")).server) == certs.describe(signed.certificate)
 
 

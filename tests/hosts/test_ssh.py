@@ -155,17 +155,6 @@ def test_a_host_with_another_key_than_the_pinned_one_is_not_logged_in_at(
     assert not (sshd.directory / "was-there").exists()
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_the_key_of_another_machine_is_named_and_not_offered(orion: Store, sshd: Sshd, way: tuple[str, ...]) -> None:
-    sshd.host_keys = [keygen(sshd.directory / "another_host_key")]
-    shown = f"machinectl {' '.join(sshd.known().split()[1:3])}\n".encode()
-    added(orion, Machine("rigel", "none", url="tcp://192.0.2.1:2376", driver_state="{}"), {"known_hosts": shown})
-    done = machinectl(*way, "ssh", "orion", "true", store=orion.root)
-    assert 'That is the key of "rigel", which has this address now' in done.stderr
-    assert "machinectl set --ip-address <ADDRESS> orion" in done.stderr
-    assert "--ssh-host-key" not in done.stderr
-
-
 @pytest.mark.parametrize(
     ("way", "variable"), [([], ""), (["--native-ssh"], ""), (["--native-ssh=true"], "0"), ([], "true")]
 )

@@ -18,7 +18,7 @@ from machinectl.access.granting import AccessGrant, client_of_holder
 from machinectl.engine import Probe
 from machinectl.errors import BY_SERVICE, SET_CLOCK, CheckFailed, Hint, MachineError
 from machinectl.files.fileset import COMMITTED
-from machinectl.hosts import trust_change
+from machinectl.hosts import host_run, trust_change
 from machinectl.hosts.engine_restart import World
 from machinectl.hosts.holder_cas import holder_ca
 from machinectl.hosts.host_run import RealRun
@@ -97,10 +97,11 @@ def orion(store: Store) -> Machine:
 def reached(monkeypatch: pytest.MonkeyPatch, orion: Machine) -> list[RecordedHost]:  # noqa: ARG001 - it is in the store
     """The host that is logged in to: the list's last one."""
     hosts: list[RecordedHost] = []
-    monkeypatch.setattr(trust_change, "logged_in_as_root", lambda *_: nullcontext(hosts[-1]))
-    monkeypatch.setattr(trust_change, "logged_in", lambda *_: nullcontext(hosts[-1]))
-    monkeypatch.setattr(trust_change, "root_runner", lambda *_: hosts[-1])
-    monkeypatch.setattr(trust_change, "login_summary", lambda *_: "Logged in as root")
+    for module in (trust_change, host_run):
+        monkeypatch.setattr(module, "logged_in", lambda *_, **__: nullcontext(hosts[-1]))
+        monkeypatch.setattr(module, "root_runner", lambda *_: hosts[-1])
+    monkeypatch.setattr(host_run, "logged_in_as_root", lambda *_, **__: nullcontext(hosts[-1]))
+    monkeypatch.setattr(host_run, "login_summary", lambda *_, **__: "Logged in as root")
     monkeypatch.setattr(trust_change, "until_it_answers", lambda *_: Probe(State.RUNNING))
     return hosts
 

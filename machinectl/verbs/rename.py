@@ -1,25 +1,41 @@
-"""`rename`: rename a machine, but not its host."""
+"""The verb `rename`: a machine gets another name, but not its host."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
+from machinectl.cli.declared_verb import Argument, Verb
 from machinectl.errors import Hint
 from machinectl.features import functions
-from machinectl.machines import record
-from machinectl.machines.jump_hosts import MACHINE
-from machinectl.machines.jump_order import behind, keep_jump_hosts
-from machinectl.machines.selection import waiting
-from machinectl.machines.store.removed_machines import removed_machines, write_removed
+from machinectl.machines.flags import MACHINE, TEXT
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from machinectl.cli.options.verb_session import Session
     from machinectl.console import Console
     from machinectl.machines.store import Held, Store
 
 
-def rename(store: Store, console: Console, old: str, new: str) -> None:
+VERBS = {
+    "rename": Verb(
+        "rename",
+        examples=("machinectl rename orionbox orion",),
+        arguments=(Argument("old", "OLD", MACHINE, required=True), Argument("new", "NEW", TEXT, required=True)),
+    ),
+}
+
+
+def rename(here: Session, *, old: str, new: str) -> None:
+    rename_machine(here.store, here.console, old, new)
+
+
+def rename_machine(store: Store, console: Console, old: str, new: str) -> None:
     """Rename a machine, and update machines behind it, even removed ones."""
+    from machinectl.machines import record
+    from machinectl.machines.jump_hosts import MACHINE as BY_MACHINE
+    from machinectl.machines.jump_order import keep_jump_hosts
+    from machinectl.machines.store.removed_machines import removed_machines, write_removed
+
     record.check_name(new, "renaming")
     store.check_exists(old)
     keep_jump_hosts(store, console)
@@ -29,12 +45,12 @@ def rename(store: Store, console: Console, old: str, new: str) -> None:
         store.check_free(new, besides=old)
         for machine in removed_machines(store) if new != old else ():
             if machine.name in removed:
-                machine.jump = f"{MACHINE}{new}"
+                machine.jump = f"{BY_MACHINE}{new}"
                 write_removed(store, machine)
         if note := held[old].rename(new):
             console.note(note)
         for other in others if new != old else ():
-            held[other].machine.jump = f"{MACHINE}{new}"
+            held[other].machine.jump = f"{BY_MACHINE}{new}"
             held[other].write()
             console.note(f'"{other}" goes through "{new}" now')
     if new != old:
@@ -51,6 +67,8 @@ def held_with_those_behind(
 
     Return the machines behind, the removed ones and all locks.
     """
+    from machinectl.machines.selection import waiting
+
     while True:
         others, removed = going_through(store, old)
         # Sorted, so that two renames cannot deadlock. Names that differ only in case share a lock.
@@ -64,5 +82,9 @@ def held_with_those_behind(
 
 
 def going_through(store: Store, name: str) -> tuple[list[str], list[str]]:
-    removed = [machine.name for machine in removed_machines(store) if machine.jump == f"{MACHINE}{name}"]
+    from machinectl.machines.jump_hosts import MACHINE as BY_MACHINE
+    from machinectl.machines.jump_order import behind
+    from machinectl.machines.store.removed_machines import removed_machines
+
+    removed = [machine.name for machine in removed_machines(store) if machine.jump == f"{BY_MACHINE}{name}"]
     return behind(store).get(name, []), removed
