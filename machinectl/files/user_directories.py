@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from contextlib import suppress
 
 from machinectl.errors import Hint, MachineError
-from machinectl.files.ownership import exposed_above
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,13 +68,17 @@ def socket_directory() -> str:
 
 def places() -> Iterator[str]:
     yield os.environ.get("XDG_RUNTIME_DIR", "")
-    with suppress(MachineError):
+    try:
         yield temporary_place()
+    except MachineError:
+        pass  # The next one may do.
     yield "/tmp"  # noqa: S108 - checked by the caller
 
 
 def is_private(path: str, user: int) -> bool:
     """Return whether the user, and nobody else, can write to a directory or replace it; create it if missing."""
+    from machinectl.files.ownership import exposed_above
+
     try:
         try:
             os.mkdir(path, 0o700)
@@ -120,6 +122,8 @@ def listening_process(path: str) -> int | None:
 
 
 def remove_dead_socket(path: str) -> None:
-    with suppress(OSError):
+    try:
         if is_dead_socket(path):
             os.unlink(path)
+    except OSError:
+        pass  # Another process has removed it.

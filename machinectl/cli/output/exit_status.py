@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 
@@ -11,8 +10,7 @@ from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdio import OutputError
 from machinectl.cli.output.style import BOLD, RED, YELLOW, coloured, columns, flowed, is_drawn_on, wrapped
 from machinectl.errors import NO_HINT, Declined, Hint, MachineError
-from machinectl.files.atomic import make_directories, quote_word, replace_file
-from machinectl.files.user_directories import check_home_known
+from machinectl.files.atomic import quote_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,8 +22,6 @@ USE = "use"
 INTERRUPTED = 130
 # `machinectl` where a command begins, but not in the words that shlex.quote has quoted, nor as a builder's name.
 OURS = r"""'[^']*'|"'"|(?P<before>^|[;&|:(`] ?|sudo (?:-u \S+ )?|exec )(?P<name>machinectl )"""
-# Full disk and exceeded quota.
-FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def guarded(work: Callable[[], int | None], *, program: str = "", failure_status: int = 0) -> int:
@@ -45,27 +41,14 @@ def guarded(work: Callable[[], int | None], *, program: str = "", failure_status
             return 0
         report(MachineError(str(exc), Hint("Check the file or device that stdout goes to")))
         return 1
-    except ModuleNotFoundError as exc:
-        if (exc.name or "").partition(".")[0] in {"", "machinectl"}:
-            print(harmless(report_of_bug(exc)), file=sys.stderr)
-            return BUG
-        report(missing_package_error(exc.name or ""), program)
-        return 1
     except Exception as exc:  # noqa: BLE001 (the last handler: report a bug as a bug)
-        if isinstance(exc, OSError) and exc.errno in FULL:
-            where = f"{exc.filename}: " if exc.filename else ""
-            report(MachineError(f"{where}{exc.strerror}", Hint("See which disk is full", "df -h")))
+        from machinectl.cli.output.bug_report import expected_error, report_of_bug
+
+        if error := expected_error(exc):
+            report(error, program)
             return 1
-        print(harmless(report_of_bug(exc)), file=sys.stderr)
+        print(harmless(report_of_bug(exc, debug=debugging())), file=sys.stderr)
         return BUG
-
-
-def missing_package_error(package: str) -> MachineError:
-    return MachineError(
-        f"The Python package {package} is missing: this is not a whole installation",
-        Hint("Install machinectl with what it needs", "pipx install machinectl")
-        | Hint("in a checkout", "pipx install ."),
-    )
 
 
 def report(error: MachineError, program: str = "") -> None:
@@ -189,27 +172,3 @@ def program_with(root: str) -> str:
 
 def debugging() -> bool:
     return is_on(os.environ.get("MACHINE_DEBUG", ""))
-
-
-def report_of_bug(bug: Exception) -> str:
-    """Return the traceback with --debug; else save it, and return where."""
-    import platform
-    import traceback
-
-    import platformdirs
-
-    from machinectl import __version__
-
-    if debugging():
-        return traceback.format_exc()
-    what = f"{type(bug).__name__}: {str(bug).partition(chr(10))[0]}"
-    directory = platformdirs.user_log_dir("machinectl", appauthor=False)
-    path = os.path.join(directory, "bug.log")
-    try:
-        check_home_known(directory, Hint("Set HOME"))
-        make_directories(directory)
-        where = f"machinectl {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
-        replace_file(path, (where + traceback.format_exc()).encode(errors="backslashreplace"))
-    except (OSError, MachineError) as exc:
-        return f"This is a bug in machinectl: {what}\nIts traceback cannot be kept ({exc}): run it again with --debug"
-    return f"This is a bug in machinectl: {what}\nThe traceback is in {path}; please report it."
