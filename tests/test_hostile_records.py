@@ -15,13 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.commands.active import active
+from machinectl.cli.tables.machine_row import machine_rows
 from machinectl.commands.config import config
 from machinectl.commands.context import context_sync
 from machinectl.commands.env import env
-from machinectl.commands.inspect import inspect_fields
-from machinectl.commands.ls import machine_rows
-from machinectl.commands.url import ip, url
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.driver import DriverError
 from machinectl.errors import MachineError
@@ -36,6 +33,8 @@ from machinectl.machines.store import Store
 from machinectl.machines.store.store_directory import check_own, make_directory, sweep
 from machinectl.ssh.openssh.ssh_options import openssh_command
 from machinectl.verbs.certs import list_certificates
+from machinectl.verbs.inspect import inspect_fields
+from machinectl.verbs.url import active_machine, engine_host
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
 from tests.support.real import need
@@ -117,9 +116,9 @@ def shell_text(store: Store) -> str:
 # What each verb does that only reads, up to what is printed.
 READING: list[Callable[[Store], object]] = [
     shell_text,
-    lambda store: url(store, ["orion"]),
-    lambda store: ip(store, ["orion"]),
-    lambda store: active(store, {"DOCKER_HOST": "tcp://127.0.0.1:1"}),
+    lambda store: store.read_ready("orion").urls[0],
+    lambda store: engine_host(store, "orion"),
+    lambda store: active_machine(store, {"DOCKER_HOST": "tcp://127.0.0.1:1"}),
     lambda store: config(store, Quiet(), ["orion"], {}),
     lambda store: [json.dumps(row.fields()) for row in machine_rows(store, {})],
     lambda store: json.dumps(inspect_fields(store.read("orion"), store.directory("orion"))),
@@ -167,7 +166,7 @@ def test_whatever_a_record_says_ssh_is_given_no_option_of_its_and_no_file_outsid
 )
 def test_what_reads_dockers_variables_and_contexts_is_handed_no_option_of_sshs(store: Store, said: str) -> None:
     laid(Path(store.root), {"schema": 1, "driver": "none", "url": said, "tls": False})
-    for handing_out in (shell_text, lambda store: url(store, ["orion"])):
+    for handing_out in (shell_text, lambda store: store.read_ready("orion").urls[0]):
         with pytest.raises(BrokenRecord, match="option"):
             handing_out(store)
     assert [*context_sync(store, Quiet())] == []

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from machinectl.cli.options.verb_session import Session
+    from machinectl.engine import Response
+    from machinectl.machines.store import Store
 
 
 VERBS = {
@@ -44,8 +46,6 @@ METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}
 
 def api(here: Session, *, name: str, request: list[str], body: str, timeout: float) -> int:
     """Stream the answer to stdout; return 1 for an HTTP status of 300 or more."""
-    from machinectl.commands.api import api as command
-
     *method, path = request
     if not method and path in METHODS:
         raise UsageError(f"{path} is a method: the path is missing", Hint("", "machinectl api", name, path, "<PATH>"))
@@ -57,7 +57,7 @@ def api(here: Session, *, name: str, request: list[str], body: str, timeout: flo
             for_scripts=True,
         )
     piece = b""
-    with command(here.store, name, (method or ["GET"])[0], path, read_body(body), timeout) as answer:
+    with send_request(here.store, name, (method or ["GET"])[0], path, read_body(body), timeout) as answer:
         write = on_terminal() if sys.stdout.isatty() else write_bytes
         for piece in answer:
             write(piece)
@@ -68,6 +68,20 @@ def api(here: Session, *, name: str, request: list[str], body: str, timeout: flo
     where = f", at {answer.headers['Location']}" if "Location" in answer.headers else ""
     report(MachineError(f"The engine answered {answer.status} {answer.reason}{where}"))
     return 1
+
+
+def send_request(
+    store: Store, name: str, method: str, path: str, body: bytes | None = None, timeout: float | None = 30.0
+) -> Response:
+    """Return a response, which the caller must close. `timeout` covers its start, not its body."""
+    from machinectl import engine
+    from machinectl.hosts.query_engines import ready_endpoint
+
+    # The engine requires a Content-Type for JSON; tar archives need none.
+    kind = "application/json" if (body or b"").lstrip()[:1] in {b"{", b"["} else "application/octet-stream"
+    headers = {"Content-Type": kind} if body else None
+    path = path if path.startswith("/") else f"/{path}"
+    return engine.request(ready_endpoint(store, name), method, path, body, headers, timeout=timeout, streams=True)
 
 
 def on_terminal() -> Callable[[bytes], None]:

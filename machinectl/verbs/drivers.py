@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from machinectl.cli.declared_verb import PRINTS, Verb
 from machinectl.cli.output.stdout import print_json, write_out
+from machinectl.errors import MachineError
 from machinectl.machines.flags import Flag
 from machinectl.verbs import shared_flags as shared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
+    from machinectl.driver.installed_drivers import Installed
 
 
 VERBS = {
@@ -24,17 +26,37 @@ VERBS = {
 
 def drivers(here: Session, *, as_json: bool, options: bool) -> None:
     from machinectl.cli.tables.text_table import table_text
-    from machinectl.commands.drivers import drivers as command
+    from machinectl.driver.installed_drivers import installed
 
     if options:
         print_options(as_json=as_json)
         return
-    found = command()
+    rows = [
+        {
+            "Name": driver.name,
+            "Package": driver.package,
+            "Version": driver.version,
+            "EntryPoint": driver.origin,
+            "Error": loading_error(driver),
+        }
+        for driver in installed()
+    ]
     if as_json:
-        print_json(found)
+        print_json(rows)
     else:
         headings = ["NAME", "PACKAGE", "VERSION", "FROM", "ERROR"]
-        write_out(table_text(headings, (list(row.values()) for row in found)))
+        write_out(table_text(headings, (list(row.values()) for row in rows)))
+
+
+def loading_error(driver: Installed) -> str:
+    """Load a driver, to show a broken one before `create`."""
+    from machinectl.driver.installed_drivers import close_quietly
+
+    try:
+        close_quietly(driver.load())
+    except MachineError as exc:
+        return exc.cause
+    return ""
 
 
 def print_options(*, as_json: bool) -> None:

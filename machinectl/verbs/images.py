@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
 from machinectl.cli.declared_verb import PRINTS, Verb
-from machinectl.cli.output.stdout import print_json, write_out
-from machinectl.cli.output.style import is_terminal
 from machinectl.errors import LEAVE_ONE_OUT, UsageError
 from machinectl.machines.flags import Flag
 from machinectl.verbs import shared_flags as shared
@@ -67,10 +63,11 @@ def images(
     timeout: float,
     as_json: bool,
 ) -> int:
-    from machinectl.cli.go.docker_images import COLUMNS, HEADINGS
-    from machinectl.cli.tables.docker_table import fitted_text, parse_format, rows_text
+    from machinectl.cli.go.docker_images import COLUMNS, HEADINGS, image_fields
+    from machinectl.cli.go.value_format import plain_json
+    from machinectl.cli.tables.docker_table import Form, ask_engines, parse_format, print_answers
     from machinectl.cli.tables.results import report_all
-    from machinectl.commands.images import images as command
+    from machinectl.hosts.query_engines import docker_filters
 
     if names and not here.store.exists(names[0]):
         from machinectl.cli.parsing.suggestions import check_verb_within
@@ -79,18 +76,13 @@ def images(
     if as_json and (quiet or template):
         raise UsageError("--json, and --quiet or --format, exclude each other", LEAVE_ONE_OUT)
     columns = [*COLUMNS[:2], "Digest", *COLUMNS[2:]] if digests else COLUMNS
-    printed = parse_format("{{.ID}}" if quiet else template, HEADINGS, columns, "")
-    found = command(here.store, names, timeout, everything=everything, filters=filters)
-    if found.failures and not found.asked:
-        return report_all(here, found.failures)
-    if as_json:
-        print_json([{"Machine": machine, **fields} for machine, fields in found.rows(whole=True)])
-    elif is_terminal(sys.stdout) and not (quiet or template or no_trunc):
-        write_out(fitted_text(found.rows(whole=False), HEADINGS, columns, SPARE))
-    else:
-        text, unprintable = rows_text(printed, found.rows(whole=no_trunc))
-        write_out(text)
-        found.failures.extend(unprintable)
-    if not (quiet or template or as_json):
-        here.note_empty_store()
-    return report_all(here, found.failures)
+    layout = parse_format("{{.ID}}" if quiet else template, HEADINGS, columns, "")
+    wanted = docker_filters(filters, "dangling=true")
+    query = {"all": "1" if everything else "", "filters": plain_json(wanted) if wanted else ""}
+    answers = ask_engines(here.store, names, timeout, "/images/json", query, filters)
+    if answers.asked or not answers.failures:
+        fits = not (quiet or template or no_trunc)
+        print_answers(answers, image_fields, Form(layout, HEADINGS, columns, SPARE, fits, no_trunc, as_json))
+        if not (quiet or template or as_json):
+            here.note_empty_store()
+    return report_all(here, answers.failures)

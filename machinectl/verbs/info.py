@@ -5,15 +5,25 @@ from __future__ import annotations
 from machinectl.cli.declared_verb import PRINTS, Verb
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.own_flags import LOGIN
-from machinectl.errors import LEAVE_ONE_OUT, UsageError
+from machinectl.errors import LEAVE_ONE_OUT, MachineError, UsageError
 from machinectl.machines.flags import Flag
 from machinectl.verbs import shared_flags as shared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from machinectl.cli.options.verb_session import Session
-    from machinectl.hosts.login import Login
+    from collections.abc import Sequence
 
+    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.tables.detail_lines import Info
+    from machinectl.console import Console
+    from machinectl.hosts.login import Login
+    from machinectl.machines.store import Store
+    from machinectl.provision.facts.health import Vitals
+
+
+ROOT = "/var/lib/docker"
+# Seconds to read a host's condition.
+LOOK = 30.0
 
 VERBS = {
     "info": Verb(
@@ -43,25 +53,72 @@ def info(
 ) -> int:
     from machinectl.cli.go import template as gotemplate
     from machinectl.cli.go.functions import DOCKERS
+    from machinectl.cli.tables.detail_lines import FIELDS, info_text
     from machinectl.cli.tables.results import report_all
     from machinectl.cli.tables.text_table import RowFormat
-    from machinectl.commands.info import FIELDS
-    from machinectl.commands.info import info as command
 
     if template and as_json:
         raise UsageError("--format and --json exclude each other", LEAVE_ONE_OUT)
     parsed = gotemplate.parse_template(template, fields=FIELDS, escapes=True, functions=DOCKERS) if template else None
-    found, failures = command(here.store, here.console, names, timeout, login if ssh else None)
+    details, failures = query_details(here.store, here.console, names, timeout, login if ssh else None)
     if as_json:
-        print_json([one.fields() for one in found])
+        print_json([one.fields() for one in details])
     elif parsed:
-        text, unprintable = RowFormat(parsed, None).text((one.machine.name, one.fields()) for one in found)
+        text, unprintable = RowFormat(parsed, None).text((one.machine.name, one.fields()) for one in details)
         write_out(text)
         failures.extend(unprintable)
     else:
-        from machinectl.cli.tables.detail_lines import info_text
-
-        write_out("\n".join(map(info_text, found)))
+        write_out("\n".join(map(info_text, details)))
     if not names:
         here.note_empty_store()
     return report_all(here, failures)
+
+
+def query_details(
+    store: Store, console: Console, names: Sequence[str], timeout: float, login: Login | None = None
+) -> tuple[list[Info], list[MachineError]]:
+    """Query the given machines, or all; with `login`, read their hosts, too.
+
+    `timeout` is per machine.
+    """
+    from datetime import UTC, datetime
+
+    from machinectl.cli.tables.detail_lines import Info
+    from machinectl.engine import EngineQuery
+    from machinectl.hosts.expiry import certificate_rows
+    from machinectl.hosts.query_engines import engine_failures, query_engines, recorded_statuses
+
+    details, missing = recorded_statuses(store, names or store.names(), Info)
+    now = datetime.now(UTC)
+    for one in details:
+        # Files of a former listener may be left.
+        if not one.machine.engine.ssh_only:
+            one.certificates = list(certificate_rows(one.machine.name, store.directory(one.machine.name), now))
+    for _ in query_engines(store, details, timeout, EngineQuery("/info", dict)):
+        pass
+    if login:
+        read_hosts(details, console, login)
+    return details, [
+        *missing,
+        *engine_failures(details),
+        *(one.unseen.named(one.machine.name) for one in details if one.unseen),
+    ]
+
+
+def read_hosts(details: Sequence[Info], console: Console, login: Login) -> None:
+    from machinectl.hosts.login import logged_in
+    from machinectl.hosts.workers import run_at_once
+    from machinectl.provision.facts.health import parse_vitals, vitals_command
+
+    by_name = {one.machine.name: one for one in details if one.machine.driver}
+
+    def read_vitals(name: str, console: Console) -> Vitals:
+        script = vitals_command(by_name[name].said("DockerRootDir", str) or ROOT)
+        with logged_in(by_name[name].machine, console, login.for_one_host(), quietly=True) as session:
+            return parse_vitals(session.run(script, timeout=LOOK, check=False).text)
+
+    for name, result in run_at_once(console, by_name, read_vitals):
+        if not isinstance(result, MachineError):
+            by_name[name].host = result
+        else:
+            by_name[name].unseen = result

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import os
+
 from machinectl.cli.declared_verb import PRINTS, Verb
 from machinectl.cli.output.stdout import print_json, write_out
-from machinectl.errors import LEAVE_ONE_OUT, Hint, UsageError
+from machinectl.errors import LEAVE_ONE_OUT, Hint, UsageError, one_line
 from machinectl.machines.flags import Flag
 from machinectl.verbs import shared_flags as shared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
     from machinectl.cli.options.verb_session import Session
+    from machinectl.machines.holders import AccessHolder
+    from machinectl.machines.record import Machine
+    from machinectl.machines.store import Store
+    from machinectl.provision.host_changes import Change
 
 
 VERBS = {
@@ -38,8 +47,6 @@ def inspect(here: Session, *, names: list[str], template: str, as_json: bool) ->
     if template and as_json:
         raise UsageError("--format and --json exclude each other", LEAVE_ONE_OUT)
     if as_json:
-        from machinectl.commands.inspect import inspect_fields
-
         machine = here.store.read(chosen_one(here.store, names))
         print_json(inspect_fields(machine, machine.directory))
         return
@@ -59,19 +66,94 @@ def inspect(here: Session, *, names: list[str], template: str, as_json: bool) ->
         print_json(fields)
 
 
+def inspect_fields(machine: Machine, directory: str) -> dict[str, Any]:
+    """Mask secrets. `DriverState` is None unless it is a JSON object."""
+    from machinectl.json_values import go_names
+    from machinectl.machines.config_json import driver_state
+    from machinectl.machines.holders import holders_of
+    from machinectl.masking import without_secrets
+
+    return {
+        "Name": machine.name,
+        "DriverName": machine.driver,
+        "Options": without_secrets(machine.options),
+        "DriverState": without_secrets(driver_state(machine)),
+        "URL": without_secrets(machine.url),
+        "TLS": machine.tls,
+        "Phase": machine.phase,
+        "Made": machine.made,
+        "Provision": machine.provision,
+        "Context": machine.context,
+        "Jump": machine.jump,
+        "Addresses": list(machine.addresses),
+        "Labels": dict(machine.labels),
+        "Engine": go_names(without_secrets(machine.engine.dump())),
+        "MAC": machine.mac,
+        "Origin": go_names(without_secrets(machine.origin)),
+        "Access": go_names(dict(machine.access)),
+        "AccessLifetime": machine.lifetime,
+        "Holders": [holder_fields(holder) for holder in holders_of(machine)],
+        "Pending": machine.pending,
+        "Failure": go_names(without_secrets(machine.failure)),
+        "LookedAt": machine.last_look,
+        # An unknown change may have any type.
+        "Changes": [
+            go_names(masked) if isinstance(masked := without_secrets(change.dump()), dict) else masked
+            for change in machine.changes
+        ],
+        "Directory": os.path.abspath(directory),
+    }
+
+
+def holder_fields(holder: AccessHolder) -> dict[str, Any]:
+    keys = [{"Key": key.key, "Until": key.until, "Request": key.request, "State": key.state} for key in holder.keys]
+    words = {"Kind": holder.kind, "CA": holder.ca, "State": holder.state, "By": holder.by, "Since": holder.since}
+    return {"Who": holder.who, **words, "Keys": keys}
+
+
 def changes(here: Session, *, names: list[str], as_json: bool) -> None:
     from machinectl.cli.tables.fitted_table import Fitting
-    from machinectl.cli.tables.text_table import print_rows
-    from machinectl.commands.changes import changes as command
+    from machinectl.cli.tables.text_table import table_text
 
-    name, rows = command(here.store, names)
-    fitting = Fitting(spare=("UNDONE",), wrapped=("DONE", "UNDONE"))
-    print_rows(["WHEN (UTC)", "DONE", "UNDONE"], rows, fitting, as_json=as_json)
+    name, changed = changes_of(here.store, names)
     if as_json:
+        print_json([change_fields(change) for change in changed])
         return
+    rows = [
+        [change.when.replace("T", " ").removesuffix("Z"), one_line(change.done), one_line(undoing(change))]
+        for change in changed
+    ]
+    fitting = Fitting(spare=("UNDONE",), wrapped=("DONE", "UNDONE"))
+    write_out(table_text(["WHEN (UTC)", "DONE", "UNDONE"], rows, fitting))
     if rows:
         here.console.note(
             "The host has these changes", Hint("Undo them, and forget the machine", "machinectl rm --purge", name)
         )
     else:
         here.console.note(f'Nothing was changed on the host of "{name}"')
+
+
+def changes_of(store: Store, names: Sequence[str]) -> tuple[str, Sequence[Change]]:
+    """Return a machine's name and changes, oldest first, even of a removed machine."""
+    from machinectl.machines.selection import chosen_one
+    from machinectl.machines.store.removed_machines import removed_machines
+
+    name = names[0] if len(names) == 1 else chosen_one(store, names)
+    removed = {} if store.exists(name) else {machine.name: machine for machine in removed_machines(store)}
+    return name, (removed.get(name) or store.read(name)).changes
+
+
+def undoing(change: Change) -> str:
+    """Return what `rm --purge` does."""
+    from machinectl.provision import firewall
+    from machinectl.provision.host_changes import PortOpened
+
+    if isinstance(change, PortOpened) and not firewall.is_our_rule(change):
+        return "stays: no machinectl has written that record"
+    return change.undoing
+
+
+def change_fields(change: Change) -> dict[str, Any]:
+    """`When` is RFC 3339."""
+    when = change.when or None
+    return {"When": when, "Kind": change.KIND, "About": change.about, "Done": change.done, "Undo": undoing(change)}

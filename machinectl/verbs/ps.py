@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
 from machinectl.cli.declared_verb import PRINTS, Verb
-from machinectl.cli.output.stdout import print_json, write_out
-from machinectl.cli.output.style import is_terminal
 from machinectl.errors import LEAVE_ONE_OUT, Hint, UsageError
 from machinectl.machines.flags import LABEL, Flag
 from machinectl.verbs import shared_flags as shared
@@ -14,7 +10,9 @@ from machinectl.verbs import shared_flags as shared
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
+    from machinectl.cli.go.docker_ps import Fields
     from machinectl.cli.options.verb_session import Session
 
 
@@ -95,37 +93,50 @@ def ps(
     timeout: float,
     as_json: bool,
 ) -> int:
-    from machinectl.cli.go.docker_ps import COLUMNS, HEADINGS, RAW, RAW_SIZE
-    from machinectl.cli.tables.docker_table import fitted_text, parse_format, rows_text
+    from machinectl.cli.go.docker_ps import COLUMNS, HEADINGS, RAW, RAW_SIZE, container_fields
+    from machinectl.cli.tables.docker_table import Form, ask_engines, parse_format, print_answers
     from machinectl.cli.tables.results import report_all
-    from machinectl.commands.ps import ContainerQuery
-    from machinectl.commands.ps import ps as command
 
     check_latest(names, latest=latest)
     if as_json and (quiet or template):
         raise UsageError("--json, and --quiet or --format, exclude each other", LEAVE_ONE_OUT)
     columns, raw = (*COLUMNS, *(["Size"] if size else [])), RAW + (RAW_SIZE if size else "")
-    printed = parse_format("{{.ID}}" if quiet else template, HEADINGS, columns, raw)
-    newest = 1 if latest and last < 0 else last
-    wanted = ContainerQuery(everything, newest, size or "Size" in printed.row.fields, filters)
-    found = command(here.store, names, wanted, timeout)
-    if found.failures and not found.asked:
-        return report_all(here, found.failures)
-    if names and found.failures and not (found.answered or as_json):
-        # As from docker, no headings without an answer.
-        return report_all(here, found.failures)
-    if as_json:
-        unasked = {} if wanted.size else {"Size": ""}
-        print_json([{"Machine": machine, **fields, **unasked} for machine, fields in found.rows(whole=True)])
-    elif is_terminal(sys.stdout) and not (quiet or template or no_trunc):
-        write_out(fitted_text(found.rows(whole=False), HEADINGS, columns, SPARE))
-    else:
-        text, unprintable = rows_text(printed, found.rows(whole=no_trunc))
-        write_out(text)
-        found.failures.extend(unprintable)
+    layout = parse_format("{{.ID}}" if quiet else template, HEADINGS, columns, raw)
+    sizes = size or "Size" in layout.row.fields
+    query = container_query(filters, everything=everything, last=1 if latest and last < 0 else last, sizes=sizes)
+    answers = ask_engines(here.store, names, timeout, "/containers/json", query, filters)
+    # As from docker, no headings without an answer.
+    if answers.failures and (not answers.asked or (names and not (answers.answered or as_json))):
+        return report_all(here, answers.failures)
+
+    def fields_of(row: Any, *, whole: bool) -> list[Fields]:
+        fields = container_fields(row, whole=whole)
+        if not sizes:
+            fields["Size"] = ""
+        return [fields]
+
+    fits = not (quiet or template or no_trunc)
+    print_answers(answers, fields_of, Form(layout, HEADINGS, columns, SPARE, fits, no_trunc, as_json))
     if not names:
         here.note_empty_store()
-    return report_all(here, found.failures)
+    return report_all(here, answers.failures)
+
+
+def container_query(filters: Sequence[str], *, everything: bool, last: int, sizes: bool) -> dict[str, str]:
+    """Return the engine's query. Raises UsageError for an invalid filter.
+
+    `last` is how many of the newest, even stopped ones; 0 means no limit. `sizes` are slow: the engine adds up what
+    containers wrote.
+    """
+    from machinectl.cli.go.value_format import plain_json
+    from machinectl.hosts.query_engines import docker_filters
+
+    return {
+        "all": "1" if everything else "",
+        "limit": str(last) if last > 0 else "",
+        "size": "1" if sizes else "",
+        "filters": plain_json(docker_filters(filters, "status=exited")) if filters else "",
+    }
 
 
 def check_latest(names: Sequence[str], *, latest: bool) -> None:

@@ -9,12 +9,16 @@ from machinectl.cli.invocation import OWN_DIRECTORY, own_version
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import print_value
 from machinectl.cli.output.style import is_terminal
-from machinectl.errors import MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.verbs import shared_flags as shared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from machinectl.cli.options.verb_session import Session
+    from machinectl.engine import Probe
+    from machinectl.machines.store import Store
 
 
 VERBS = {
@@ -36,14 +40,33 @@ VERBS = {
 
 
 def status(here: Session, *, names: list[str], timeout: float, as_json: bool) -> None:
-    from machinectl.commands.status import status as command
-    from machinectl.commands.status import status_fields
-
-    name, found = command(here.store, names, timeout)
-    print_value(found.state, status_fields(name, found), as_json=as_json)
-    if found.error and not as_json and is_terminal(sys.stderr):
+    name, answer = ask_engine(here.store, names, timeout)
+    fields = {
+        "Name": name,
+        "State": str(answer.state),
+        "Version": answer.version,
+        "APIVersion": answer.api_version,
+        "Error": answer.error,
+        "Seconds": round(answer.seconds, 3),
+        "Hint": answer.hint,
+    }
+    print_value(answer.state, fields, as_json=as_json)
+    if answer.error and not as_json and is_terminal(sys.stderr):
         # Why the engine does not answer; scripts read `$(machinectl status NAME 2>&1)`.
-        report(MachineError(found.error, found.hint), here.program)
+        report(MachineError(answer.error, answer.hint), here.program)
+
+
+def ask_engine(store: Store, names: Sequence[str], timeout: float) -> tuple[str, Probe]:
+    from machinectl.hosts.machine_states import state_of
+    from machinectl.hosts.pending_certificates import settle_pending
+    from machinectl.machines.selection import chosen_one
+    from machinectl.state import State
+
+    machine = store.read_ready(chosen_one(store, names))
+    answer = state_of(machine, timeout)
+    if answer.state is State.RUNNING:
+        settle_pending(store, machine.name, timeout)
+    return machine.name, answer
 
 
 def version(here: Session, *, names: list[str], timeout: float, as_json: bool) -> None:
@@ -52,8 +75,11 @@ def version(here: Session, *, names: list[str], timeout: float, as_json: bool) -
     if not names:
         print_value(own_version(), {"Version": __version__, "Directory": OWN_DIRECTORY}, as_json=as_json)
         return
-    from machinectl.commands.status import engine_version
-
-    name, found = engine_version(here.store, names, timeout)
-    fields = {"Name": name, "Version": found.version, "APIVersion": found.api_version}
-    print_value(found.version, fields, as_json=as_json)
+    name, answer = ask_engine(here.store, names, timeout)
+    if not answer.version:
+        why = "was not asked: --timeout is 0" if answer.state == "Unknown" else "does not say its version"
+        raise MachineError(
+            answer.error or f'The engine of "{name}" {why}', answer.hint or Hint("", "machinectl version", name)
+        )
+    fields = {"Name": name, "Version": answer.version, "APIVersion": answer.api_version}
+    print_value(answer.version, fields, as_json=as_json)

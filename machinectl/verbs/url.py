@@ -7,11 +7,15 @@ import os
 from machinectl.cli.declared_verb import PRINTS, Verb
 from machinectl.cli.output.exit_status import report_failures
 from machinectl.cli.output.stdout import print_json, print_lines, print_value
+from machinectl.errors import Hint, MachineError
 from machinectl.verbs import shared_flags as shared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from machinectl.cli.options.verb_session import Session
+    from machinectl.machines.store import Store
 
 
 VERBS = {
@@ -42,28 +46,58 @@ VERBS = {
 
 
 def active(here: Session, *, timeout: float, as_json: bool) -> None:
-    from machinectl.commands.active import active as command
-
-    name = command(here.store, os.environ)
+    name = active_machine(here.store, os.environ)
     print_value(name, {"Name": name, "URL": os.environ.get("DOCKER_HOST")}, as_json=as_json)
 
 
+def active_machine(store: Store, environment: Mapping[str, str]) -> str:
+    """Return the machine at $DOCKER_HOST, or whose socket that is; $DOCKER_MACHINE_NAME decides between several."""
+    from machinectl.tunnels.command_environment import machine_at_socket
+
+    host = environment.get("DOCKER_HOST", "")
+    last = environment.get("DOCKER_MACHINE_NAME", "")
+    for name in sorted(store.names(), key=lambda name: name != last) if host else ():
+        try:
+            if host in store.read(name).urls:
+                return name
+        except MachineError:
+            # The record cannot be read.
+            continue
+    if name := machine_at_socket(store, host):
+        return name
+    raise MachineError(
+        "No active host found", Hint("Point docker at one", "eval $(machinectl env <NAME>)"), for_scripts=True
+    )
+
+
 def url(here: Session, *, names: list[str], as_json: bool) -> None:
-    from machinectl.commands.url import url as command
     from machinectl.machines.selection import chosen_one
 
     name = chosen_one(here.store, names)
-    found = command(here.store, [name])
-    print_value(found, {"Name": name, "URL": found}, as_json=as_json)
+    address = here.store.read_ready(name).urls[0]
+    print_value(address, {"Name": name, "URL": address}, as_json=as_json)
 
 
 def ip(here: Session, *, names: list[str], as_json: bool) -> int:
-    from machinectl.commands.url import ip as command
+    from machinectl.machines.selection import chosen
 
-    found = list(command(here.store, names))
-    addresses = [(name, address) for name, address in found if isinstance(address, str)]
+    results = [(name, engine_host(here.store, name)) for name in chosen(here.store, names)]
+    addresses = [(name, address) for name, address in results if isinstance(address, str)]
     if not as_json:
         print_lines(address for _, address in addresses)
     elif addresses:
         print_json([{"Name": name, "IPAddress": address} for name, address in addresses])
-    return report_failures((address for _, address in found), here.program)
+    return report_failures((address for _, address in results), here.program)
+
+
+def engine_host(store: Store, name: str) -> str | MachineError:
+    """Return the host in a machine's URL, or why there is none."""
+    from machinectl.url import parse_url
+
+    try:
+        machine = store.read_ready(name)
+        host = parse_url(machine.urls[0]).host
+    except MachineError as exc:
+        return exc
+    hint = Hint("", "machinectl url", name)
+    return host or MachineError(f'Machine "{name}" has no address: its URL is {machine.url}', hint)

@@ -21,7 +21,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from machinectl import certs, engine
-from machinectl.commands.api import api
 from machinectl.engine import Endpoint, EngineError, Probe
 from machinectl.engine.dialling.address_order import is_foreign
 from machinectl.engine.dialling.ssh_dial import dial_command, explain_errors
@@ -30,6 +29,7 @@ from machinectl.errors import UsageError, one_line
 from machinectl.machines.record import Machine
 from machinectl.state import State
 from machinectl.url import parse_url
+from machinectl.verbs.api import send_request as api
 from tests.support import servers
 from tests.support.real import need
 from tests.support.registered import added

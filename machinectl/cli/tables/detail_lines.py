@@ -1,17 +1,88 @@
-"""Print a machine's details for people."""
+"""A machine's details: fields for templates and JSON, and lines for people."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from machinectl.cli.go.tabwriter import align
 from machinectl.cli.tables.text_table import cell_text
+from machinectl.hosts.query_engines import MachineStatus
+from machinectl.json_values import go_names
+from machinectl.machines.record import Machine
+from machinectl.provision.facts.health import Vitals
 from machinectl.quantities import human_duration, memory_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from machinectl.commands.info import Info
+    from machinectl.errors import MachineError
+    from machinectl.hosts.expiry import CertificateRow
+
+# Fields of the API's SystemInfo, and their types.
+OF_ENGINE: dict[str, type] = {
+    "OperatingSystem": str,
+    "OSType": str,
+    "KernelVersion": str,
+    "Architecture": str,
+    "NCPU": int,
+    "MemTotal": int,
+    "Containers": int,
+    "ContainersRunning": int,
+    "ContainersPaused": int,
+    "ContainersStopped": int,
+    "Images": int,
+    "DockerRootDir": str,
+}
+# The engine counts in Go's int64.
+LARGEST = 2**63 - 1
+
+
+class Info(MachineStatus):
+    """Unknown values are empty. `unseen` is why `host` is None."""
+
+    certificates: Sequence[CertificateRow] = ()
+    host: Vitals | None = None
+    unseen: MachineError | None = None
+
+    @property
+    def engine(self) -> dict[str, Any]:
+        return self.told if isinstance(self.told, dict) else {}
+
+    def said(self, key: str, kind: type) -> Any:
+        """Return None for a missing or invalid value."""
+        value = self.engine.get(key)
+        if type(value) is not kind or (isinstance(value, int) and abs(value) > LARGEST):
+            return None
+        return value
+
+    def fields(self) -> dict[str, Any]:
+        """Use the names of docker's /info."""
+        host = self.host or Vitals()
+        return {
+            "Name": self.machine.name,
+            "DriverName": self.machine.driver,
+            "URL": self.machine.url,
+            "State": str(self.state),
+            "Error": "; ".join(error.cause for error in (self.unnamed_failure, self.unseen) if error),
+            "Version": self.said("ServerVersion", str) or self.version or None,
+            "APIVersion": self.api_version or None,
+            "HostName": self.said("Name", str),
+            **{key: self.said(key, kind) for key, kind in OF_ENGINE.items()},
+            "StorageDriver": self.said("Driver", str),
+            "EngineLabels": [label for label in self.said("Labels", list) or () if isinstance(label, str)],
+            "Labels": self.machine.labels,
+            "Certificates": [
+                {key: value for key, value in row.fields().items() if key != "Name"} for row in self.certificates
+            ],
+            "Disk": go_names(asdict(host.disk)) if host.disk else None,
+            "Load": list(host.load) if host.load else None,
+            "Uptime": host.uptime,
+            "MemAvailable": host.available,
+        }
+
+
+FIELDS = tuple(Info(Machine("", "")).fields())
 
 
 def info_text(one: Info) -> str:

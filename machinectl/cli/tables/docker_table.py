@@ -2,35 +2,86 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from machinectl.cli.go import template as gotemplate
 from machinectl.cli.go.docker_ps import Fields
 from machinectl.cli.go.functions import DOCKERS, OF_HEADINGS
 from machinectl.cli.go.tabwriter import DOCKERS_NARROWEST, text_width
+from machinectl.cli.output.stdout import print_json, write_out
+from machinectl.cli.output.style import is_terminal
 from machinectl.cli.tables.fitted_table import Fitting
 from machinectl.cli.tables.text_table import RowFormat, table_text, unbroken
+from machinectl.engine import EngineQuery
+from machinectl.hosts.query_engines import MachineStatus, failures_with_filters, query_engines, recorded_statuses
+from machinectl.value_classes import Frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from machinectl.errors import MachineError
+    from machinectl.machines.store import Store
 
 MACHINE = "Machine"
+
+
+class EngineLists(Frozen):
+    """What engines list. `asked` counts the machines, `answered` those whose engine answered."""
+
+    asked: int
+    answered: int
+    rows: Sequence[tuple[str, Any]]
+    failures: list[MachineError]
+
+
+class Form(Frozen):
+    """How rows are printed. `spare` are the columns that a narrow terminal leaves out first."""
+
+    layout: RowFormat
+    headings: Mapping[str, str]
+    columns: Sequence[str]
+    spare: Sequence[str]
+    fits: bool
+    whole: bool
+    as_json: bool
+
+
+def ask_engines(
+    store: Store, names: Sequence[str], timeout: float, path: str, query: Mapping[str, str], filters: Sequence[str]
+) -> EngineLists:
+    """Ask the given machines, or all, for a list; `timeout` is per machine."""
+    asked = urlencode({key: value for key, value in query.items() if value})
+    machines, missing = recorded_statuses(store, names or store.names(), MachineStatus)
+    for _ in query_engines(store, machines, timeout, EngineQuery(f"{path}?{asked}".rstrip("?"), list)):
+        pass
+    page = "container/ls" if path.startswith("/containers") else "image/ls"
+    failures = [*missing, *failures_with_filters(machines, filters, page)]
+    rows = [(one.machine.name, row) for one in machines for row in one.told or ()]
+    return EngineLists(len(machines), sum(one.told is not None for one in machines), rows, failures)
+
+
+def print_answers(answers: EngineLists, fields_of: Callable[..., Iterable[Fields]], form: Form) -> None:
+    """Print rows; a template that does not fit a row is a failure."""
+    whole = form.as_json or form.whole
+    rows = ((machine, fields) for machine, row in answers.rows for fields in fields_of(row, whole=whole))
+    if form.as_json:
+        print_json([{MACHINE: machine, **fields} for machine, fields in rows])
+    elif form.fits and is_terminal(sys.stdout):
+        shown = {MACHINE: "MACHINE", **{name: form.headings[name] for name in form.columns}}
+        cells = ([fields.get(name, machine) for name in shown] for machine, fields in rows)
+        fitting = Fitting(spare=[form.headings[name] for name in form.spare])
+        write_out(table_text(list(shown.values()), cells, fitting))
+    else:
+        text, unprintable = rows_text(form.layout, rows)
+        write_out(text)
+        answers.failures.extend(unprintable)
 
 
 def rows_text(layout: RowFormat, rows: Iterable[tuple[str, Fields]]) -> tuple[str, list[MachineError]]:
     cells = ((machine, one_row(machine, fields)) for machine, fields in rows)
     return layout.text(cells, narrowest=DOCKERS_NARROWEST, measure=text_width)
-
-
-def fitted_text(
-    rows: Iterable[tuple[str, Fields]], headings: Mapping[str, str], columns: Sequence[str], spare: Sequence[str]
-) -> str:
-    """Return a table that fits the terminal. `spare` are the columns to leave out first."""
-    shown = {MACHINE: "MACHINE", **{name: headings[name] for name in columns}}
-    cells = ([fields.get(name, machine) for name in shown] for machine, fields in rows)
-    return table_text(list(shown.values()), cells, Fitting(spare=[headings[name] for name in spare]))
 
 
 def parse_format(text: str, headings: Mapping[str, str], columns: Sequence[str], raw: str) -> RowFormat:

@@ -12,8 +12,8 @@ from machinectl.cli.output.stdout import draw, print_json, print_lines, write_ou
 from machinectl.cli.output.style import GREEN, MORE, RED, YELLOW, columns, is_drawn_on, printed_sign
 from machinectl.cli.tables.fitted_table import Fitting, fitted_rows
 from machinectl.cli.tables.ls_filters import parse_filters
+from machinectl.cli.tables.machine_row import MachineRow, machine_rows, query_rows
 from machinectl.cli.tables.text_table import RowFormat, cell_text, table_text, unbroken
-from machinectl.commands.ls import MachineRow, machine_rows, query_rows
 from machinectl.errors import LEAVE_ONE_OUT, UsageError
 from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.state import State

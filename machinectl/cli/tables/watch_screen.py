@@ -19,8 +19,8 @@ from machinectl.cli.output.screen import Screen
 from machinectl.cli.output.stdout import draw
 from machinectl.cli.output.style import DIM, MORE, coloured, columns, is_drawn_on, printed_sign, shorten
 from machinectl.cli.tables.ls_filters import parse_filters
+from machinectl.cli.tables.machine_row import MachineRow, machine_rows, query_rows
 from machinectl.cli.tables.machine_table import fitted_machines, formatted, parse_row_format
-from machinectl.commands.ls import MachineRow, machine_rows, query_rows
 from machinectl.errors import Hint, UsageError
 from machinectl.quantities import plural
 

@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl import certs
-from machinectl.cli.tables.detail_lines import info_text
-from machinectl.commands.info import Info
+from machinectl.cli.tables.detail_lines import Info, info_text
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine
 from machinectl.provision.facts.health import DataDisk, Vitals, parse_vitals, vitals_command

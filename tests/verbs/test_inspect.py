@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.cli.go.template import parse_template
-from machinectl.commands.inspect import inspect_fields
-from machinectl.commands.ls import MachineRow
+from machinectl.cli.tables.machine_row import MachineRow
 from machinectl.machines.config_json import config_json
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.masking import without_secrets
 from machinectl.provision.host_changes import ConfigMerged, UnknownChange
+from machinectl.verbs.inspect import inspect_fields
 
 if TYPE_CHECKING:
     from pathlib import Path

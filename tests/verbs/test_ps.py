@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 
 from machinectl.cli.go.docker_ps import COLUMNS, HEADINGS, RAW, container_fields, ellipsis
 from machinectl.cli.tables.docker_table import parse_format, rows_text
-from machinectl.commands.ps import ContainerQuery
-from machinectl.engine import Endpoint, probe_by
+from machinectl.engine import Endpoint, EngineQuery, probe_by
 from machinectl.engine.endpoint import Deadline
 from machinectl.machines.record import Machine, Phase
 from machinectl.quantities import human_duration, human_size
@@ -40,6 +39,7 @@ DAY = 86400
 DOCKERS = "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}"
 CREATED = "--name made --label a=b --network none --expose 80-82 -v /x"
 BUSYBOX = Path("/bin/busybox")
+LIST = EngineQuery("/containers/json", list)
 
 
 class Engine:
@@ -398,14 +398,14 @@ class TestStrangeAnswers:
     @pytest.mark.parametrize("name", ENDING)
     def test_a_broken_server_is_one_line_whatever_it_says(self, name: str) -> None:
         with servers.serving(ENDING[name]) as port:
-            found = probe_by(Endpoint(f"tcp://127.0.0.1:{port}"), Deadline(20), ContainerQuery().question())
+            found = probe_by(Endpoint(f"tcp://127.0.0.1:{port}"), Deadline(20), LIST)
         assert found.error if found.told is None else isinstance(found.told, list)
         assert found.error.isprintable()
 
     @pytest.mark.parametrize("name", ENDLESS)
     def test_a_server_that_never_ends_is_left_in_time(self, name: str) -> None:
         with servers.serving(ENDLESS[name]) as port:
-            found = probe_by(Endpoint(f"tcp://127.0.0.1:{port}"), Deadline(0.3), ContainerQuery().question())
+            found = probe_by(Endpoint(f"tcp://127.0.0.1:{port}"), Deadline(0.3), LIST)
         assert found.told is None
         assert found.error.isprintable()
         assert found.error
@@ -420,8 +420,8 @@ class TestStrangeAnswers:
                 connection.send(b"1," * 10000)
 
         with servers.serving(behaviour) as port:
-            late = probe_by(Endpoint(f"tcp://127.0.0.1:{port}"), Deadline(0.2), ContainerQuery().question())
-            large = probe_by(Endpoint(f"tcp://127.0.0.1:{port}"), Deadline(20), ContainerQuery().question())
+            late = probe_by(Endpoint(f"tcp://127.0.0.1:{port}"), Deadline(0.2), LIST)
+            large = probe_by(Endpoint(f"tcp://127.0.0.1:{port}"), Deadline(20), LIST)
         assert late.error
         assert "has more than" in large.error
 
