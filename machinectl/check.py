@@ -44,11 +44,10 @@ class Check:
 
 @dataclass(frozen=True)
 class Seat:
-    """Where `doctor` was typed: `program` is sys.argv[0]; `following`: machinectl keeps docker contexts."""
+    """Where `doctor` was typed; `program` is sys.argv[0]."""
 
     program: str
     environment: Mapping[str, str]
-    following: bool
 
 
 def first_case(title: str, *cases: tuple[object, Verdict, str, Hint]) -> Check:

@@ -33,8 +33,9 @@ class Follower:
 class Feature:
     """A package, the modules of its verbs, and its functions that the core calls.
 
-    `computer_checks` and `machine_checks` are doctor's (doctor/feature_checks.py). `renamed` is called with the store,
-    the old name and the new one, and returns messages.
+    `computer_checks` is called with the store, the machines that are set up and a Seat; `machine_checks` with the
+    store, a machine, a timeout and `logs_in`. Both return Checks for doctor. `renamed` is called with the store, the
+    old name and the new one, and returns messages.
     """
 
     def __init__(

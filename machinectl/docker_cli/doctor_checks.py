@@ -16,6 +16,7 @@ from machinectl.docker_cli import plugin as docker_plugin
 from machinectl.docker_cli.builders import store_builders
 from machinectl.docker_cli.buildx import Buildx
 from machinectl.docker_cli.contexts import Contexts
+from machinectl.docker_cli.followers import is_switched_off
 from machinectl.docker_cli.machine_contexts import ContextStatus, SyncStep, context_status
 from machinectl.engine.docker_context import (
     DEFAULT,
@@ -66,7 +67,7 @@ def checks(store: Store, machines: Sequence[Machine], seat: Seat) -> Iterator[Ch
     yield from config_checks(os.path.join(config, "config.json"))
     yield plugin_check(docker_plugin.plugin_file(environment))
     docker = Contexts(config)
-    if seat.following:
+    if not is_switched_off():
         yield from context_checks([context_status(docker, store, machine) for machine in machines])
     else:
         yield Check(

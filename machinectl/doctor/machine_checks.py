@@ -19,10 +19,10 @@ from machinectl.doctor import (
 )
 from machinectl.doctor.each_address import address_checks, look_at_addresses
 from machinectl.doctor.engine_connectivity import TCP, TLS, EngineReach, reach_engine
-from machinectl.doctor.feature_checks import machine_checks
 from machinectl.doctor.host_condition import Shell
 from machinectl.engine.dialling.tls import foreign_ca_hint
 from machinectl.errors import DOCTOR, IMPORT, NO_HINT, Hint, MachineError
+from machinectl.features import functions
 from machinectl.hosts.host_owner import GIVE_UP, after_loss, lost_to
 from machinectl.hosts.host_plan import target_of
 from machinectl.hosts.identity import Identity
@@ -105,7 +105,12 @@ def check_machine(store: Store, console: Console, name: str, login: Login, timeo
         inside = look_inside(machine, console, login, timeout)
         if inside.facts:
             inside = replace(inside, lost_to=lost_to(store, machine, inside.facts))
-        features = list(machine_checks(store, machine, timeout, logs_in=inside.checks[0].verdict is Verdict.OK))
+        logs_in = inside.checks[0].verdict is Verdict.OK
+        features = [
+            check
+            for checks in functions("machine_checks")
+            for check in checks(store, machine, timeout, logs_in=logs_in)
+        ]
         way = engine.found() or EngineReach(())
         if inside.facts and any((each.title, each.verdict) == (TLS, Verdict.BROKEN) for each in way.checks):
             inside = replace(inside, own_url=own_url(machine, console, login, timeout))

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from machinectl.check import SHELL, Check, broken, failed, ok, unknown, value_or
 from machinectl.doctor import docker_client, store_files
-from machinectl.doctor.feature_checks import computer_checks
 from machinectl.errors import NO_HINT, Hint, MachineError
+from machinectl.features import functions
 from machinectl.files.atomic import quote_word
 from machinectl.files.ownership import exposed
 from machinectl.machines import docker_machine
@@ -52,7 +52,7 @@ def check_computer(store: Store, names: Sequence[str], seat: Seat, *, alone: boo
     every = value_or(list[str](), store.names)
     # `create` makes the docker context at its end.
     complete = [each for each in readable_machines(store, names or every) if each.phase == Phase.READY or each.changes]
-    features = list(computer_checks(store, complete, seat))
+    features = [check for checks in functions("computer_checks") for check in checks(store, complete, seat)]
     yield from features
     if SHELL not in {check.title for check in features}:
         in_use = readable_machines(store, every) if seat.environment.get("DOCKER_HOST") else []

@@ -1,20 +1,30 @@
-"""Renew a machine's certificates; keep valid ones."""
+"""Renew a machine's certificates, keep valid ones, and hold their validity against the engine's clock."""
 
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from machinectl import certs
+from machinectl.engine.dialling.tls import ClocksDiffer
+from machinectl.engine.endpoint import Deadline, EngineError
+from machinectl.engine.http import dial, get
 from machinectl.errors import Hint, MachineError
 from machinectl.hosts.identity import Identity
+from machinectl.machines.machine_driver import endpoint_of
 from machinectl.provision.host_changes import CaTrusted, of_kind
+from machinectl.provision.preflight import check_valid_there
 from machinectl.value_classes import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from machinectl.machines.record import Machine
+
+# Seconds. An engine that is off holds nobody up for long.
+CLOCK_TIMEOUT = 5.0
 
 
 def renewed_identity(
@@ -91,3 +101,30 @@ def valid_client(machine: Machine, ca: certs.Pair, have: Identity) -> certs.Pair
     except MachineError:
         return certs.issue_client(ca, machine.name[: certs.COMMON_NAME_BYTES])
     return certs.Pair(have.client, have.client_key)
+
+
+def check_engine_clock(machine: Machine, until: datetime) -> None:
+    """Raise MachineError if the engine would refuse a certificate that is made now and expires at `until`.
+
+    It passes an engine that does not answer.
+    """
+    now = engine_time(machine)
+    if now:
+        check_valid_there(now, datetime.now(UTC) - certs.BACKDATED, until)
+
+
+def engine_time(machine: Machine) -> datetime | None:
+    """Return the time in the engine's answer (Date, RFC 9110 6.6.1, whole seconds); None without one.
+
+    Only an engine that reads certificates is asked. Raises ClocksDiffer.
+    """
+    if not machine.url.startswith("tcp://"):
+        return None
+    try:
+        with dial(endpoint_of(machine), Deadline(CLOCK_TIMEOUT)) as wire:
+            date = get(wire, "/_ping").headers.get("Date", "")
+        return parsedate_to_datetime(date).astimezone(UTC)
+    except ClocksDiffer:
+        raise
+    except (EngineError, OSError, ValueError, OverflowError):
+        return None

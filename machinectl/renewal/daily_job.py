@@ -1,4 +1,4 @@
-"""The daily job, and the program that keeps its time."""
+"""The daily job of `renew --install-timer`, and what keeps its time: systemd or launchd."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from machinectl.errors import NO_HINT, Hint, MachineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 NAME = "machinectl-renew"
-# Seconds. Both answer at once.
+# Seconds. Both schedulers answer at once.
 PATIENCE = 30
 
 
@@ -37,24 +37,34 @@ class DailyJob:
 
 @dataclass(frozen=True)
 class JobState:
-    """What is known of an installed job: its first word, how the last run failed or "", and what to do then.
-
-    `status` is the last run's exit status, 0 if it has none.
-    """
+    """An installed job: its program, whether it is enabled, how the last run failed or "", and what to do then."""
 
     program: str
     enabled: bool
     failed: str = ""
     hint: Hint = NO_HINT
-    status: int = 0
 
 
-def check_printable(words: Iterable[str]) -> None:
-    """Raise MachineError for a word that no file of a scheduler can hold: a line break ends its line."""
-    if found := next((word for word in words if not word.isprintable()), ""):
-        raise MachineError(
-            f"A timer cannot have {found!r}: it holds a character that cannot be printed", Hint("Use a path without it")
-        )
+class Scheduler(Protocol):
+    # Return the paths of a job's files. The last one is shown to the user.
+    def paths(self, name: str) -> list[str]: ...
+
+    # Return the files of a job and their contents.
+    def files(self, job: DailyJob) -> dict[str, bytes]: ...
+
+    # Raise MachineError if it does not answer.
+    def check(self) -> None: ...
+
+    # Start the job's time. Raises MachineError. Returns what else the user may do.
+    def enable(self, name: str) -> Hint: ...
+
+    def disable(self, name: str) -> None: ...
+
+    # Notice that the files are gone.
+    def reload(self) -> None: ...
+
+    # Raise MachineError if it cannot be asked.
+    def state(self, name: str) -> JobState: ...
 
 
 def job_name(store: str, default_store: str) -> str:
@@ -85,5 +95,5 @@ def run_program(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as exc:
-        why = exc.strerror if isinstance(exc, OSError) else f"it did not end within {PATIENCE} s"
+        why = exc.strerror if isinstance(exc, OSError) else f"no answer within {PATIENCE} s"
         raise MachineError(f"{command[0]} cannot be run: {why}") from exc

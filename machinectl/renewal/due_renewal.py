@@ -3,97 +3,45 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING
 
 from machinectl import certs
 from machinectl.console import UnattendedConsole
 from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.hosts.certificate_renewal import Renewal, plan_renewal, renew, signing_ca
-from machinectl.hosts.engine_clock import check_engine_clock
 from machinectl.hosts.expiry import LifetimeLeft, due_certificates, expires_soon
 from machinectl.hosts.host_plan import HostPlan, Outcome
 from machinectl.hosts.identity import Identity
-from machinectl.machines.record import Phase
-from machinectl.machines.tls_warnings import expiry_words, renewing
-from machinectl.provision.decision import EngineStopped
+from machinectl.hosts.rollout_order import RolloutOrder
+from machinectl.hosts.signing import check_engine_clock
+from machinectl.hosts.workers import locked_machine, run_at_once
+from machinectl.machines.record import Phase, waits_for_access
+from machinectl.machines.selection import matching
+from machinectl.machines.tls_warnings import renewing
+from machinectl.provision.decision import EngineDown, EngineStopped
 from machinectl.provision.target import Allowed
-from machinectl.quantities import rfc3339
+from machinectl.renewal.renewal_result import RenewalResult
 from machinectl.ssh.ssh_errors import Unreachable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from machinectl.console import Console
     from machinectl.hosts.expiry import Due
     from machinectl.hosts.login import Login
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
 
+SKIPPED = "skipped, as another run of machinectl works on it"
+NOT_BEGUN = "not begun, as another engine did not come up with its new certificate"
 # An engine that somebody has stopped stays so.
 UNATTENDED = Renewal(allowed=Allowed(start=False))
-
-
-class RenewalResult(NamedTuple):
-    """The kinds of certificates that are new, when the machine's first one expires, and why others are not renewed.
-
-    `hint` says who can renew those that are due.
-    """
-
-    renewed: tuple[str, ...] = ()
-    until: datetime | None = None
-    waiting: str = ""
-    hint: Hint = NO_HINT
-
-    @property
-    def summary(self) -> str:
-        kinds = f"{' and '.join(self.renewed)} certificate{'s' * (len(self.renewed) > 1)}"
-        done = f"new {kinds}" if self.renewed else "" if self.waiting else self.undone
-        return "; ".join(filter(None, (done, self.waiting, self.end)))
-
-    @property
-    def end(self) -> str:
-        """Say when the first certificate ends, "" without any."""
-        if not self.until:
-            return ""
-        now = datetime.now(UTC)
-        day = expiry_words(self.until, now)
-        return f"expired on {day}" if self.until <= now else f"valid until {day}"
-
-    def fields(self) -> dict[str, object]:
-        """Return JSON fields, with an RFC 3339 time."""
-        return {
-            "Result": "waiting" if self.waiting else "renewed" if self.renewed else self.undone,
-            "Renewed": list(self.renewed),
-            "Expires": self.until and rfc3339(self.until),
-            "Reason": self.waiting,
-            "Hint": self.hint,
-        }
-
-    @property
-    def undone(self) -> str:
-        return "due" if self.hint else "not due" if self.until else "no certificates"
-
-
-def all_renewed(machine: Machine) -> RenewalResult:
-    """Return the result for a machine whose certificates are all new."""
-    return RenewalResult(("server", "client"), first_expiry(machine))
-
-
-def first_expiry(machine: Machine) -> datetime | None:
-    """Return when the first of its certificates ends, None without any. Raises MachineError."""
-    none_due = LifetimeLeft(time=timedelta())
-    return due_certificates(machine, none_due, datetime.now(UTC)).until
 
 
 def is_renewed_here(machine: Machine) -> bool:
     """Return whether machinectl set up the host, or has the CA's key."""
     return machine.has_changes or bool(Identity.read(machine.directory).ca_key)
-
-
-def has_due_certificates(machine: Machine) -> bool:
-    """Return whether `renew --due` would renew something, or fail. Raises MachineError."""
-    if machine.phase == Phase.CREATING:
-        return False
-    due = due_certificates(machine, LifetimeLeft(), datetime.now(UTC))
-    return due.any if is_renewed_here(machine) else expires_here(due)
 
 
 def expires_here(due: Due) -> bool:
@@ -188,3 +136,72 @@ def plan_due_renewal(
 
 def at_a_terminal(machine: Machine) -> Hint:
     return Hint("Answer it at a terminal", "machinectl renew", machine.name)
+
+
+class LockedElsewhere(MachineError):
+    """Another process has locked a machine, which has time."""
+
+
+def leave_locked(name: str, due: Due) -> None:
+    """Raise LockedElsewhere, or MachineError if a certificate expires soon. The other run may wait for an answer."""
+    kind = MachineError if expires_here(due) else LockedElsewhere
+    raise kind(f'Another run of machinectl works on "{name}"', Hint("Run it again later", "machinectl renew --due"))
+
+
+def renew_unless_locked(
+    store: Store, console: Console, name: str, due: Due, login: Login, window: LifetimeLeft
+) -> RenewalResult:
+    try:
+        with locked_machine(store, console, name, partial(leave_locked, name, due)) as held:
+            return renew_due(held, console, login, window)
+    except LockedElsewhere:
+        return RenewalResult(until=due.until, waiting=SKIPPED)
+
+
+def renew_due_certificates(
+    store: Store,
+    console: Console,
+    names: Sequence[str],
+    login: Login,
+    window: LifetimeLeft,
+    *,
+    dry_run: bool = False,
+) -> Iterator[tuple[str, RenewalResult | HostPlan | MachineError]]:
+    """Renew those of all machines, or of the named ones. Engines restart one at a time.
+
+    If one does not come up, no other restarts in this run. It is the last in the next one, so that it holds up nobody.
+    """
+    due: dict[str, tuple[Machine, Due]] = {}
+    for name in dict.fromkeys(matching(names, store.names) or store.names()):
+        try:
+            machine = store.read(name)
+            found = due_certificates(machine, window, datetime.now(UTC))
+            if not found.any or machine.phase == Phase.CREATING:
+                waiting = "waiting for access" * waits_for_access(machine)
+                yield name, RenewalResult(until=found.until, waiting=waiting)
+            elif not is_renewed_here(machine):
+                yield name, others_certificates(machine, found)
+            else:
+                due[name] = machine, found
+        except MachineError as exc:
+            yield name, exc
+    down: set[str] = set()
+
+    def one(name: str, console: Console) -> RenewalResult | HostPlan:
+        own = login.for_one_host()
+        if dry_run:
+            return plan_due_renewal(store, due[name][0], console, own, window)
+        try:
+            return renew_unless_locked(store, console, name, due[name][1], own, window)
+        except EngineDown:
+            down.add(name)
+            raise
+
+    restarting = {name for name, (_, found) in due.items() if found.server} if not dry_run else set()
+    again = {name for name, (machine, _) in due.items() if machine.failure}
+    for group in (due.keys() - again, again):
+        barred = group & restarting if down else set()
+        order = RolloutOrder(group - barred, rolled=restarting, counts=down.__contains__)
+        yield from run_at_once(console, order.waiting, one, order=order)
+        for name in (*barred, *order.stopped):
+            yield name, RenewalResult(until=due[name][1].until, waiting=NOT_BEGUN)

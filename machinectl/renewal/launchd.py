@@ -64,7 +64,7 @@ class Launchd:
         again = Hint("See why", f"cat {log_path(name)}") | Hint(
             "then run it again", f"launchctl kickstart {domain()}/{label(name)}"
         )
-        return JobState(self.program(name), done.returncode == 0, failed, again, int(code[1]) if code else 0)
+        return JobState(self.program(name), done.returncode == 0, failed, again)
 
     def program(self, name: str) -> str:
         """Return the program in the agent's file, "" if it cannot be read."""

@@ -70,9 +70,8 @@ class Systemd:
     def check(self) -> None:
         done = run_program([*SYSTEMCTL, "show", "--property=Version"])
         if done.returncode:
-            # Else systemctl explains at length how to reach another user's.
-            is_session = os.environ.get("XDG_RUNTIME_DIR", "")
-            why = one_line(done.stderr) or "no reason was given" if is_session else "$XDG_RUNTIME_DIR is not set"
+            # Without that, systemctl explains at length how to reach another user's.
+            why = one_line(done.stderr) if os.environ.get("XDG_RUNTIME_DIR") else "$XDG_RUNTIME_DIR is not set"
             raise MachineError(
                 f"systemd does not answer for this user ({why})", Hint("Log in as the user itself (not by su or sudo)")
             )
@@ -100,15 +99,13 @@ class Systemd:
         timer = self.properties(f"{name}.timer", "UnitFileState", "ActiveState")
         service = self.properties(f"{name}.service", "Result", "ExecMainStatus")
         result = service.get("Result", "")
-        status = int(service.get("ExecMainStatus", 0)) if result == "exit-code" else 0
-        ended = f", exit status {status}" if status else ""
+        ended = f", exit status {service.get('ExecMainStatus', '?')}" if result == "exit-code" else ""
         return JobState(
             self.program(name),
             timer.get("UnitFileState") == "enabled" and timer.get("ActiveState") == "active",
             "" if result in {"success", ""} else f"{result}{ended}",
             Hint("See why", f"journalctl --user -u {name}.service")
             | Hint("then run it again", f"systemctl --user start {name}.service"),
-            status,
         )
 
     def program(self, name: str) -> str:

@@ -10,18 +10,17 @@ from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import draw, print_json
 from machinectl.cli.output.style import BOLD, FAILED, OK, UNKNOWN, coloured, columns, is_terminal, mark
 from machinectl.cli.own_flags import LOGIN
-from machinectl.errors import LEAVE_ONE_OUT, NO_HINT, MachineError, UsageError
+from machinectl.errors import LEAVE_ONE_OUT, MachineError, UsageError
 from machinectl.machines.flags import Flag
-from machinectl.quantities import plural
 from machinectl.verbs import shared_flags as shared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from machinectl.check import Check
     from machinectl.cli.options.verb_session import Session
-    from machinectl.commands.doctor import DoctorReport
+    from machinectl.doctor.doctor_report import DoctorReport
     from machinectl.hosts.login import Login
 
 
@@ -60,13 +59,12 @@ def doctor(
 ) -> int:
     from contextlib import suppress
 
-    from machinectl.commands.doctor import examine_here, examine_machines
-    from machinectl.docker_cli.followers import is_switched_off
+    from machinectl.doctor.doctor_report import examine_here, examine_machines
 
     if only_here and names:
         raise UsageError("Names and --here exclude each other", LEAVE_ONE_OUT)
     here.console.prints_results = not as_json
-    computer = examine_here(here.store, names, sys.argv[0], following=not is_switched_off(), alone=only_here)
+    computer = examine_here(here.store, names, sys.argv[0], alone=only_here)
     machines = names
     if not (names or only_here):
         # An unreadable store is a check of this computer.
@@ -82,7 +80,7 @@ def doctor(
             continue
         reports.append(found)
         if not as_json:
-            print_report(told_once(found, name, told), name, here.program, verbose=verbose)
+            print_report(found.told_once(told), name, here.program, verbose=verbose)
     if (reports or not failed) and (own := computer.found()):
         reports.append(own)
         if not as_json:
@@ -94,44 +92,22 @@ def doctor(
     return int(failed or not all(each.is_well for each in reports))
 
 
-def told_once(found: DoctorReport, name: str, told: dict[Check, str]) -> DoctorReport:
-    """Refer to the first machine with the same problem; `told` has those so far."""
-    from dataclasses import replace
-
-    checks = [
-        check
-        if not check.hint or told.setdefault(check, name) == name
-        else replace(check, seen=f"as {told[check]}", hint=NO_HINT)
-        for check in found.checks
-    ]
-    return replace(found, checks=tuple(checks))
-
-
 def print_report(found: DoctorReport, heading: str, program: str, *, verbose: bool) -> None:
     """Print the verdict and the problems; with `verbose`, all checks."""
     from machinectl.cli.go.tabwriter import text_width
 
     # A pipe's lines are not wrapped: they are for grep.
     width = columns(sys.stdout) if is_terminal(sys.stdout) else MOST_COLUMNS
-    shown = [check for check in found.checks if verbose or is_worth_showing(check, found)]
+    shown = found.shown(verbose=verbose)
     column = max((text_width(check.title) for check in shown), default=0)
     verdicts = {check.verdict for check in found.checks}
     sign = next((sign for verdict, sign in SIGNS.items() if verdict in verdicts), OK)
-    first, *more = wrap(f"{heading}: {verdict_summary(found.checks)}", width - GAP)
+    first, *more = wrap(f"{heading}: {found.summary}", width - GAP)
     lines = [f"{mark(sign, sys.stdout)} {coloured(heading, BOLD, sys.stdout)}{first.removeprefix(heading)}"]
     lines += [" " * GAP + line for line in more]
     for check in shown:
         lines += check_lines(check, column, width, program)
     draw("".join(f"{line}\n" for line in lines))
-
-
-def is_worth_showing(check: Check, found: DoctorReport) -> bool:
-    """Return whether it did not pass, and not just because another one did not."""
-    from machinectl.check import Verdict
-
-    if check.is_unseen:
-        return all(other.is_unseen or other.verdict is Verdict.OK for other in found.checks)
-    return check.verdict is not Verdict.OK
 
 
 def check_lines(check: Check, column: int, width: int, program: str) -> Iterator[str]:
@@ -162,18 +138,3 @@ def wrap(text: str, width: int) -> list[str]:
     import textwrap
 
     return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
-
-
-def verdict_summary(checks: Iterable[Check]) -> str:
-    from collections import Counter
-
-    from machinectl.check import Verdict
-
-    count = Counter("unseen" if check.is_unseen else check.verdict for check in checks)
-    parts = [
-        f"{count[Verdict.BROKEN]} broken",
-        f"{count[Verdict.UNKNOWN]} to look at",
-        f"{count['unseen']} not checked",
-        plural(count[Verdict.OK], "check passed", "checks passed"),
-    ]
-    return ", ".join(part for part in parts if not part.startswith("0 "))

@@ -47,8 +47,8 @@ def regenerate_certs(
 ) -> int:
     from machinectl.cli.options.login_options import given_authority
     from machinectl.cli.tables.results import report_results
-    from machinectl.commands.renew import renew_now as command
     from machinectl.hosts.certificate_renewal import Renewal
+    from machinectl.hosts.renewal_run import renew_now as command
     from machinectl.provision.target import Allowed
 
     allowed = Allowed(forcible=False, restart_swarm=restart_swarm)

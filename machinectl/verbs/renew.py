@@ -15,12 +15,10 @@ from machinectl.verbs import shared_flags as shared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from datetime import datetime
+    from collections.abc import Iterable, Iterator
 
     from machinectl.cli.options.verb_session import Session
     from machinectl.hosts.login import Login
-    from machinectl.machines.store import Store
 
 
 VERBS = {
@@ -68,8 +66,9 @@ def renew(
     as_json: bool,
 ) -> int:
     from machinectl.cli.tables.results import report_results
-    from machinectl.commands.renew import renew_due_certificates
     from machinectl.hosts.expiry import LifetimeLeft
+    from machinectl.renewal.due_renewal import renew_due_certificates
+    from machinectl.renewal.renewal_result import result_fields
 
     window = LifetimeLeft.parse(lifetime_left)
     if install_timer or uninstall_timer:
@@ -88,12 +87,16 @@ def renew(
         if not (names or here.store.names()):
             here.console.note("There are no machines: nothing is due")
     if as_json:
-        return print_objects(here.store, results)
+        failed = False
+        for name, result in results:
+            print_json(result_fields(here.store, name, result), indent=None)
+            failed |= isinstance(result, MachineError)
+        return int(failed)
     return report_results(here, print_renewals(results, here.program), names or here.store.names())
 
 
 def change_timer(here: Session, *, install: bool) -> int:
-    from machinectl.commands.renew_timer import install_timer, uninstall_timer
+    from machinectl.renewal.timer import install_timer, timer_words, uninstall_timer
 
     if install:
         words = timer_words(here.arguments)
@@ -106,23 +109,9 @@ def change_timer(here: Session, *, install: bool) -> int:
     return 0
 
 
-def timer_words(arguments: Sequence[str]) -> list[str]:
-    """Return the words for `renew --due`; the timer starts in another directory."""
-    found: list[str] = []
-    for word in arguments[arguments.index("renew") + 1 :]:
-        flag, equals, value = word.partition("=")
-        if found and found[-1].endswith("-file"):
-            found.append(os.path.abspath(word))
-        elif equals and flag.endswith("-file"):
-            found.append(f"{flag}={os.path.abspath(value)}")
-        elif word not in {"--install-timer", "--yes", "-y"}:
-            found.append(word)
-    return found
-
-
 def print_renewals(results: Iterable[tuple[str, object]], program: str) -> Iterator[tuple[str, object]]:
     """Print a line for each machine that did not fail, and yield the others' errors and plans."""
-    from machinectl.renewal.due_renewal import RenewalResult
+    from machinectl.renewal.renewal_result import RenewalResult
 
     for name, result in results:
         if isinstance(result, RenewalResult):
@@ -132,41 +121,13 @@ def print_renewals(results: Iterable[tuple[str, object]], program: str) -> Itera
             yield name, result
 
 
-def print_objects(store: Store, results: Iterable[tuple[str, object]]) -> int:
-    """Print a JSON object for each machine when it ends; return the exit code."""
-    from machinectl.hosts.host_plan import HostPlan
-    from machinectl.renewal.due_renewal import RenewalResult
-
-    code = 0
-    for name, result in results:
-        found = result if isinstance(result, RenewalResult) else RenewalResult(until=expiry_on_record(store, name))
-        fields = found.fields()
-        if isinstance(result, MachineError):
-            code = 1
-            fields |= {"Result": "failed", "Reason": result.cause, "Hint": result.hint}
-        elif isinstance(result, HostPlan):
-            fields |= {"Result": "planned", "Host": [each.fields() for each in result.outcomes if each.changed]}
-        print_json({"Name": name, **fields}, indent=None)
-    return code
-
-
-def expiry_on_record(store: Store, name: str) -> datetime | None:
-    from contextlib import suppress
-
-    from machinectl.renewal.due_renewal import first_expiry
-
-    with suppress(MachineError):
-        return first_expiry(store.read(name))
-    return None
-
-
 def renew_named(
     here: Session, names: list[str], login: Login, *, yes: bool, dry_run: bool
 ) -> Iterator[tuple[str, object]]:
-    from machinectl.commands.renew import renew_now
     from machinectl.hosts.certificate_renewal import Renewal
+    from machinectl.hosts.renewal_run import renew_now
     from machinectl.machines.selection import DEFAULT
-    from machinectl.renewal.due_renewal import all_renewed
+    from machinectl.renewal.renewal_result import all_renewed
 
     if not names and DEFAULT not in here.store.names():
         dry = ["--dry-run"] * dry_run

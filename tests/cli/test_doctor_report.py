@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.check import broken, ok, unknown, unseen
-from machinectl.commands.doctor import DoctorReport
+from machinectl.doctor.doctor_report import DoctorReport
 from machinectl.errors import Hint
-from machinectl.verbs.doctor import check_lines, print_report, told_once
+from machinectl.verbs.doctor import check_lines, print_report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +63,7 @@ def test_what_was_not_looked_at_because_of_another_check_is_only_counted(
 
 def test_a_problem_that_several_machines_have_is_explained_once() -> None:
     told: dict[Check, str] = {}
-    first, second = (told_once(DoctorReport(name, (FINE, ODD)), name, told) for name in ("orionbox", "rigel"))
+    first, second = (DoctorReport(name, (FINE, ODD)).told_once(told) for name in ("orionbox", "rigel"))
     assert first.checks == (FINE, ODD)
     assert [(check.seen, check.hint) for check in second.checks] == [("whole", ""), ("as orionbox", "")]
     assert second.checks[1].verdict is ODD.verdict

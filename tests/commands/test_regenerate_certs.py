@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
-from machinectl.commands.renew import renew_now
 from machinectl.errors import SET_CLOCK, CheckFailed, MachineError, UsageError
 from machinectl.hosts import host_run
 from machinectl.hosts.certificate_renewal import (
@@ -28,6 +27,7 @@ from machinectl.hosts.certificate_renewal import (
 )
 from machinectl.hosts.identity import FILES, Identity
 from machinectl.hosts.login import Login
+from machinectl.hosts.renewal_run import renew_now
 from machinectl.hosts.signing import signed
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase

@@ -27,11 +27,11 @@ def cli(tmp_path: Path) -> DockerCli:
     return DockerCli(tmp_path / "docker")
 
 
-def looked_at(store: Store, cli: DockerCli, *, following: bool = True, **variables: str) -> dict[str, Check]:
+def looked_at(store: Store, cli: DockerCli, **variables: str) -> dict[str, Check]:
     environment = {"DOCKER_CONFIG": str(cli.config), **variables}
     machines = [store.read(name) for name in store.names()]
     before = sorted(cli.config.rglob("*"))
-    seat = Seat("machinectl", environment, following)
+    seat = Seat("machinectl", environment)
     found = {check.title: check for check in doctor_checks.checks(store, machines, seat)}
     assert sorted(cli.config.rglob("*")) == before
     return found
@@ -107,8 +107,11 @@ def test_many_that_are_missing_are_one_line(store: Store, cli: DockerCli) -> Non
     assert looked_at(store, cli)["docker contexts"].seen == "m0, m1, m2 and 6 more: it is missing"
 
 
-def test_contexts_that_are_switched_off_are_no_fault(store: Store, cli: DockerCli) -> None:
-    found = looked_at(store, cli, following=False)["docker contexts"]
+def test_contexts_that_are_switched_off_are_no_fault(
+    store: Store, cli: DockerCli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MACHINECTL_CONTEXTS", "off")
+    found = looked_at(store, cli)["docker contexts"]
     assert (found.verdict, found.hint) == (OK, "Turn them on: unset MACHINECTL_CONTEXTS")
 
 

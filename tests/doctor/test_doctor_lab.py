@@ -133,7 +133,7 @@ def test_a_machine_that_is_well_is_one_line(patient: Patient) -> None:
         pytest.param(
             "mount --bind /etc/docker /etc/docker; mount -o remount,bind,ro /etc/docker",
             "Files",
-            "/etc/docker on the host is read-only",
+            "/etc/docker/daemon.json on the host is read-only",
             id="read-only",
         ),
         pytest.param("systemctl -q disable docker docker.socket", "Service", "not enabled at boot", id="not at boot"),

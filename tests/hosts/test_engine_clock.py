@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.errors import CheckFailed
-from machinectl.hosts import engine_clock
-from machinectl.hosts.engine_clock import check_engine_clock
+from machinectl.hosts import signing
+from machinectl.hosts.signing import check_engine_clock
 from machinectl.machines.record import Machine
 from tests.support import servers
 from tests.support.registered import added
@@ -59,5 +59,5 @@ def test_an_engine_that_is_off_is_no_error(store: Store) -> None:
 
 def test_an_engine_that_only_ssh_leads_to_is_not_asked(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     machine = added(store, Machine("orion", "none", url="ssh://ops@192.0.2.29"))
-    monkeypatch.setattr(engine_clock, "dial", lambda *_: pytest.fail("it is asked"))
+    monkeypatch.setattr(signing, "dial", lambda *_: pytest.fail("it is asked"))
     check_engine_clock(machine, datetime.now(UTC) + WEEK)

@@ -1,8 +1,9 @@
-"""`renew --install-timer` and `--uninstall-timer`."""
+"""Install and remove the timer that runs `renew --due` daily."""
 
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint, MachineError
@@ -10,17 +11,27 @@ from machinectl.files.atomic import make_directories, remove_if_present, replace
 from machinectl.files.ownership import exposed
 from machinectl.files.user_directories import check_home_known
 from machinectl.machines.store.store_paths import default_root
-from machinectl.renewal.daily_job import DailyJob, check_printable, job_name, own_program
-from machinectl.renewal.scheduler import scheduler
+from machinectl.renewal.daily_job import DailyJob, job_name, own_program
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from machinectl.console import Console
     from machinectl.machines.store import Store
+    from machinectl.renewal.daily_job import Scheduler
 
-# Where the job finds docker's contexts, and the private files of the session.
+# Where the job finds docker's contexts.
 KEPT = ("DOCKER_CONFIG", "MACHINECTL_CONTEXTS")
+
+
+def scheduler() -> Scheduler:
+    if sys.platform == "darwin":
+        from machinectl.renewal.launchd import Launchd
+
+        return Launchd()
+    from machinectl.renewal.systemd import Systemd
+
+    return Systemd()
 
 
 def install_timer(
@@ -31,26 +42,33 @@ def install_timer(
     command = (*own_program(script), "--storage-path", store.root, "renew", "--due", *words)
     kept = {name: environment[name] for name in KEPT if environment.get(name)}
     job = DailyJob(job_name(store.root, default_root()), command, kept)
-    paths = timer.paths(job.name)
-    check_home_known(paths[0], Hint("Set HOME"))
+    *_, path = paths = timer.paths(job.name)
+    check_home_known(path, Hint("Set HOME"))
     check_printable([*job.command, *kept.values(), *paths])
-    check_private(os.path.dirname(paths[0]))
+    check_private(os.path.dirname(path))
     try:
         timer.check()
     except MachineError as exc:
         exc.hint = exc.hint | Hint("Or let cron run it (crontab -e)", job.crontab_line)
         raise
-    files = timer.files(job)
-    for path, content in files.items():
-        try:
-            make_directories(os.path.dirname(path))
-            replace_file(path, content)
-        except OSError as exc:
-            hint = Hint("See", "ls -ld", os.path.dirname(path))
-            raise MachineError(f"{path} cannot be written: {exc.strerror}", hint) from exc
+    try:
+        make_directories(os.path.dirname(path))
+        for file, content in timer.files(job).items():
+            replace_file(file, content)
+    except OSError as exc:
+        see = Hint("See", "ls -ld", os.path.dirname(path))
+        raise MachineError(f"{path} cannot be written: {exc.strerror}", see) from exc
     if hint := timer.enable(job.name):
         console.note("The timer is installed", hint)
-    return list(files)[-1]
+    return path
+
+
+def check_printable(words: Iterable[str]) -> None:
+    """Raise MachineError for a word that no file of a scheduler can hold: a line break ends its line."""
+    if word := next((word for word in words if not word.isprintable()), ""):
+        raise MachineError(
+            f"A timer cannot have {word!r}: it holds a character that cannot be printed", Hint("Use a path without it")
+        )
 
 
 def check_private(directory: str) -> None:
@@ -70,7 +88,21 @@ def uninstall_timer(store: Store, console: Console) -> str:
         console.note(f"There is no timer at {path}")
         return ""
     timer.disable(name)
-    for each in paths:
-        remove_if_present(each)
+    for file in paths:
+        remove_if_present(file)
     timer.reload()
     return path
+
+
+def timer_words(arguments: Sequence[str]) -> list[str]:
+    """Return the words for `renew --due`; the timer starts in another directory."""
+    found: list[str] = []
+    for word in arguments[arguments.index("renew") + 1 :]:
+        flag, equals, value = word.partition("=")
+        if found and found[-1].endswith("-file"):
+            found.append(os.path.abspath(word))
+        elif equals and flag.endswith("-file"):
+            found.append(f"{flag}={os.path.abspath(value)}")
+        elif word not in {"--install-timer", "--yes", "-y"}:
+            found.append(word)
+    return found

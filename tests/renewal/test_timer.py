@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl import certs
 from machinectl.check import Verdict
-from machinectl.machines.record import Machine
 from machinectl.renewal.doctor_checks import checks
-from machinectl.verbs.renew import timer_words
+from machinectl.renewal.timer import timer_words
 from tests.support.in_process import machinectl
-from tests.support.registered import added
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,22 +150,6 @@ def test_its_words_are_those_given_with_absolute_paths(tmp_path: Path, monkeypat
     ]
 
 
-@pytest.mark.parametrize(("age", "status", "verdict"), [(0, 1, "OK"), (700, 1, "BROKEN"), (0, 3, "BROKEN")])
-def test_a_failed_run_is_made_up_for_once_nothing_is_due(
-    store: Store, home: Path, age: int, status: int, verdict: str
-) -> None:
-    made = datetime.now(UTC) - timedelta(days=age)
-    ca = certs.new_ca("machinectl orion", now=made)
-    files = {"ca.pem": ca.certificate, "ca-key.pem": ca.key}
-    files["cert.pem"] = certs.issue_client(ca, "orion", now=made).certificate
-    added(store, Machine("orion", "none", url="tcp://192.0.2.1:2376", tls=True), files)
-    machinectl("renew", "--install-timer", store=store.root)
-    (home / "said").write_text(FAILED.format(status))
-    [check] = checks(store)
-    assert check.verdict is Verdict[verdict]
-    assert f"the last run failed (exit-code, exit status {status})" in check.seen
-
-
 def test_doctor_looks_at_it(store: Store, home: Path) -> None:
     def found() -> tuple[Verdict, str, str]:
         [check] = checks(store)
@@ -190,7 +170,7 @@ def test_doctor_looks_at_it(store: Store, home: Path) -> None:
     assert (verdict, seen) == (Verdict.BROKEN, "the last run failed (exit-code, exit status 3)")
     assert hint.endswith(f"systemctl --user start {service.name}")
     service.write_text(service.read_text().replace("ExecStart=", "ExecStart=/gone"))
-    assert found()[1].startswith("its program is not there: /gone")
+    assert found()[1].startswith("its program is missing: /gone")
     service.unlink()
     assert found()[1] == f"{service} is missing"
     (home / "fails").touch()

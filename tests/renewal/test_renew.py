@@ -13,10 +13,9 @@ import pytest
 from machinectl import certs
 from machinectl.certificate_dates import expiry_dates
 from machinectl.certs import checks, issuing
-from machinectl.commands import renew as command
 from machinectl.console import Unanswered
 from machinectl.errors import CheckFailed, MachineError, UsageError
-from machinectl.hosts import engine_clock
+from machinectl.hosts import signing
 from machinectl.hosts.certificate_renewal import Renewal, new_identity
 from machinectl.hosts.expiry import LifetimeLeft, Validity
 from machinectl.hosts.host_plan import HostPlan
@@ -29,7 +28,7 @@ from machinectl.provision.decision import EngineDown, EngineStopped, NotRestarte
 from machinectl.provision.host_changes import CaTrusted
 from machinectl.quantities import rfc3339
 from machinectl.renewal import due_renewal
-from machinectl.renewal.due_renewal import RenewalResult, has_due_certificates
+from machinectl.renewal.renewal_result import RenewalResult
 from machinectl.ssh.ssh_errors import Unreachable
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
@@ -87,8 +86,8 @@ def own(store: Store, name: str) -> Identity:
 
 
 def renewed(store: Store, *names: str, console: Quiet | None = None, dry_run: bool = False) -> Results:
-    found = command.renew_due_certificates(store, console or Quiet(), names, Login(), LifetimeLeft(), dry_run=dry_run)
-    return dict(found)
+    console = console or Quiet()
+    return dict(due_renewal.renew_due_certificates(store, console, names, Login(), LifetimeLeft(), dry_run=dry_run))
 
 
 def summaries(results: Results) -> dict[str, str]:
@@ -194,7 +193,7 @@ def test_a_certificate_that_the_engines_clock_would_refuse_is_not_made(
     owned(store, "orion", client=OLD)
     before = own(store, "orion")
     there = datetime.now(UTC) + timedelta(days=ahead)
-    monkeypatch.setattr(engine_clock, "engine_time", lambda _: there)
+    monkeypatch.setattr(signing, "engine_time", lambda _: there)
     for dry_run in (True, False):
         error = renewed(store, dry_run=dry_run)["orion"]
         assert isinstance(error, CheckFailed)
@@ -281,7 +280,7 @@ def test_a_machine_that_another_run_has_locked_is_skipped_and_an_error_only_when
     with Lock(store.lock_path("soon")), Lock(store.lock_path("later")):
         results = renewed(store)
     assert str(results["soon"]) == 'Another run of machinectl works on "soon"'
-    assert summaries(results)["later"] == f"{command.SKIPPED}; valid until {valid_until(820 - OLD)}"
+    assert summaries(results)["later"] == f"{due_renewal.SKIPPED}; valid until {valid_until(820 - OLD)}"
     renewed(store)
     assert sorted(engines.restarted) == ["later", "soon"]
 
@@ -302,7 +301,7 @@ def test_engines_restart_one_at_a_time_and_none_after_one_that_fails(store: Stor
     results = renewed(store)
     assert engines.restarted == ["a"]
     assert isinstance(results["b"], EngineDown)
-    assert {summaries(results)[name].partition(";")[0] for name in ("c", "d")} == {command.NOT_BEGUN}
+    assert {summaries(results)[name].partition(";")[0] for name in ("c", "d")} == {due_renewal.NOT_BEGUN}
     # It does not hold the others up for ever.
     results = renewed(store)
     assert engines.restarted == ["a", "c", "d"]
@@ -333,7 +332,6 @@ def test_certificates_of_others_are_named_with_who_can_renew_them(store: Store) 
     assert isinstance(results["over"], MachineError)
     assert re.fullmatch(r'The certificate of "over" cannot be renewed here: expired on \S+', found["over"])
     assert results["over"].hint == "Ask alice@orion for a new one: machinectl access renew over"
-    assert [has_due_certificates(store.read(name)) for name in ("shared", "over")] == [False, True]
     assert re.search(r"here: expired on \S+ \d\d:\d\d UTC$", found["now"])
     assert found["fresh"].startswith("not due")
 
@@ -429,7 +427,7 @@ def test_what_was_renewed_is_told_although_a_machine_was_removed_meanwhile(
 ) -> None:
     owned(store, "orion")
     done = iter([("gone", None), ("orion", None)])
-    monkeypatch.setattr("machinectl.commands.renew.renew_now", lambda *_given, **_more: done)
+    monkeypatch.setattr("machinectl.hosts.renewal_run.renew_now", lambda *_given, **_more: done)
     found = machinectl("renew", "-y", "gone", "orion", store=store.root)
     assert (found.returncode, '"gone" does not exist' in found.stderr) == (1, True)
     assert found.stdout.startswith("orion: new server and client certificates; valid until ")
@@ -453,7 +451,7 @@ def test_in_a_year_no_certificate_of_a_hundred_machines_expires(
     for name in names:
         # All ages that a timer leaves.
         owned(store, name, server=chance.randrange(547), client=chance.randrange(547))
-    for module in (issuing, checks, due_renewal, command):
+    for module in (issuing, checks, due_renewal):
         monkeypatch.setattr(module, "datetime", Clock)
     for week in range(0, 53, 2):
         Clock.moved = timedelta(weeks=week)

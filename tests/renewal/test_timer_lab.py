@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("ssh_config")]
 # What `renew --install-timer` and doctor do, without the libraries that the host does not have.
 ON_HOST = """
 import os, sys
-from machinectl.commands.renew_timer import install_timer, uninstall_timer
+from machinectl.renewal.timer import install_timer, uninstall_timer
 from machinectl.console import SilentConsole
 from machinectl.renewal.doctor_checks import checks
 from machinectl.machines.store import Store
