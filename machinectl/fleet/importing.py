@@ -24,7 +24,7 @@ from machinectl.fleet.yaml_nodes import LONGEST_FILE
 from machinectl.machines.record import LONGEST_NAME, NAME_CHARACTERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from machinectl.fleet.draft import Value
 
@@ -40,12 +40,12 @@ DEEPEST = 16
 SSH_PORT = "22"
 # Git servers' user: not a host to set up.
 FORGE = "git"
-# By ImportedHost's fields. The last one that is set wins, as in Ansible.
+# By keys of fleet files. The last one that is set wins, as in Ansible.
 VARIABLES = {
-    "address": ("ansible_host", "ansible_ssh_host"),
-    "port": ("ansible_port", "ansible_ssh_port"),
-    "user": ("ansible_user", "ansible_ssh_user"),
-    "key": ("ansible_private_key_file", "ansible_ssh_private_key_file"),
+    "ip-address": ("ansible_host", "ansible_ssh_host"),
+    "ssh-user": ("ansible_user", "ansible_ssh_user"),
+    "ssh-port": ("ansible_port", "ansible_ssh_port"),
+    "ssh-key": ("ansible_private_key_file", "ansible_ssh_private_key_file"),
 }
 ARGUMENTS = ("ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args")
 CONNECTION = "ansible_connection"
@@ -57,13 +57,10 @@ JUMP_ARGUMENT = re.compile(r"(?:-J\s*|-o\s*[\"']?ProxyJump[\s=]+)([^\s\"']+)", r
 
 @dataclass(frozen=True)
 class ImportedHost:
-    """`jump` is ProxyJump's value: [user@]host[:port], comma-separated. `key` is relative to the imported file."""
+    """`keys` are those of fleet files. `jump` is ProxyJump's value: [user@]host[:port], comma-separated."""
 
     name: str
-    address: str
-    user: str = ""
-    port: str = ""
-    key: str = ""
+    keys: dict[str, str]
     jump: str = ""
     groups: tuple[str, ...] = ()
 
@@ -88,19 +85,22 @@ def import_file(path: str, kind: str, machines: Sequence[str], notes: Notes) -> 
         raise wrong_choice("--from", kind, KINDS)
     text = contents(path)
     is_config = kind == SSH_CONFIG or (not kind and OF_SSH.search(text) and not SECTION.search(text))
-    found = list(hosts_of_config(path, text, notes) if is_config else hosts_of_inventory(path, text, notes))
-    if not found:
+    imported = list(hosts_of_config(path, text, notes) if is_config else hosts_of_inventory(path, text, notes))
+    if not imported:
         raise MachineError(f"{path} has no hosts with SSH", Hint("Name its kind: --from"))
-    importer = Importer(notes, found, frozenset(machines))
-    hosts = [importer.host(each) for each in found]
+    names = machine_names(imported, notes)
+    hosts = [described(host, names, machines, notes) for host in imported]
     heading = (f"Made of {path}, which was not changed. Check it, then: machinectl plan",)
     groups: dict[str, dict[str, Value]] = {
-        as_group(name): {"labels": {as_group(name): ""}} for each in found for name in each.groups
+        as_group(name): {"labels": {as_group(name): ""}} for host in imported for name in host.groups
     }
     draft = settled(Draft(heading, hosts, {DRIVER: load(DRIVER).options()}, groups), machines)
     values = {host.name: host.keys.values() for host in hosts}
     for line in draft.left_out:
-        notes.lines[without_values(line, values.get(line.partition(" ")[0], ()))] = None
+        # An included file may contain secrets.
+        for value in values.get(line.partition(" ")[0], ()):
+            line = line.replace(repr(value), "<value>")  # noqa: PLW2901 - the same line, without them
+        notes.lines[line] = None
     return draft.text()
 
 
@@ -114,39 +114,34 @@ def contents(path: str) -> str:
         raise MachineError(why, Hint("Name an inventory or an ssh_config")) from exc
 
 
-def without_values(line: str, values: Iterable[Value]) -> str:
-    """Hide values: an included file may contain secrets."""
-    for value in values:
-        line = line.replace(repr(value), "<value>")
-    return line
-
-
 def hosts_of_inventory(path: str, text: str, notes: Notes) -> Iterator[ImportedHost]:
     listed = printed_inventory(text) or ask_ansible(path)
-    groups = groups_of_hosts(listed)
-    for name in groups:
+    for name, groups in groups_of_hosts(listed).items():
         variables = importable(name, listed["_meta"]["hostvars"].get(name, {}), notes)
-        login = {key: last(variables, names) for key, names in VARIABLES.items()}
+        keys = {
+            key: next((variables[variable] for variable in reversed(names) if variable in variables), "")
+            for key, names in VARIABLES.items()
+        }
+        arguments = " ".join(variables.get(argument) or "" for argument in ARGUMENTS)
         if variables.get(CONNECTION, "") not in OVER_SSH:
             notes.add(f"{name} is left out: its {CONNECTION} is not SSH")
-        elif login["address"] is None:
+        elif keys["ip-address"] is None:
             notes.add(f"{name} is left out: only Ansible can tell its address")
         else:
-            given = " ".join(variables.get(argument) or "" for argument in ARGUMENTS)
-            jumps = JUMP_ARGUMENT.findall(given)
-            if JUMP_ARGUMENT.sub("", given).strip():
+            if JUMP_ARGUMENT.sub("", arguments).strip():
                 notes.add("further arguments of ssh are skipped")
-            own = {key: value or "" for key, value in login.items()} | {"address": login["address"] or name}
-            yield ImportedHost(name, **own, jump=jumps[-1] if jumps else "", groups=groups[name])
+            jumps = JUMP_ARGUMENT.findall(arguments)
+            login = {"ip-address": name} | {key: value for key, value in keys.items() if value}
+            yield ImportedHost(name, login, jumps[-1] if jumps else "", groups)
 
 
 def printed_inventory(text: str) -> dict[str, Any] | None:
     """Return what `ansible-inventory --list` has printed into the file."""
     try:
-        found = json.loads(text)
+        listed = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) and isinstance(found.get("_meta"), dict) else None
+    return listed if isinstance(listed, dict) and isinstance(listed.get("_meta"), dict) else None
 
 
 def ask_ansible(path: str) -> dict[str, Any]:
@@ -179,42 +174,38 @@ def run(command: list[str], environment: dict[str, str] | None = None) -> subpro
 
 def groups_of_hosts(listed: dict[str, Any]) -> dict[str, tuple[str, ...]]:
     """Return all hosts with their groups, those above included."""
-    found: dict[str, dict[str, None]] = {}
+    groups: dict[str, dict[str, None]] = {}
 
     def add(group: str, above: tuple[str, ...]) -> None:
         own = above if group in {"all", "ungrouped"} or group in above else (*above, group)
         for name in listed.get(group, {}).get("hosts", ()):
-            found.setdefault(name, {}).update(dict.fromkeys(own))
+            groups.setdefault(name, {}).update(dict.fromkeys(own))
         for child in listed.get(group, {}).get("children", ()):
             add(child, own)
 
     add("all", ())
-    return {name: tuple(groups) for name, groups in found.items()}
+    return {name: tuple(names) for name, names in groups.items()}
 
 
 def importable(host: str, variables: dict[str, Any], notes: Notes) -> dict[str, str | None]:
     """Return Ansible's own variables as texts, None for those that only Ansible can read; note the others."""
-    found: dict[str, str | None] = {}
+    texts: dict[str, str | None] = {}
     for name, value in variables.items():
         if name in IMPORTED:
             is_text = isinstance(value, str | int) and not TEMPLATE.search(str(value))
-            found[name] = str(value) if is_text else None
+            texts[name] = str(value) if is_text else None
             if not is_text:
                 notes.add(f"{name} of {host} is skipped: it is a template or in Ansible's vault")
         elif name.startswith("ansible_"):
             notes.add(f"{name} is skipped")
-    return found
-
-
-def last(variables: dict[str, str | None], names: Sequence[str]) -> str | None:
-    return next((variables[name] for name in reversed(names) if name in variables), "")
+    return texts
 
 
 def hosts_of_config(path: str, text: str, notes: Notes) -> Iterator[ImportedHost]:
     """Yield the names in Host lines, without patterns, with what ssh makes of them."""
     names = list(dict.fromkeys(names_in(text)))
+    default = ssh_options(os.devnull, "host")
     for name in names:
-        default = ssh_options(os.devnull, "host")
         own = {key: value for key, value in ssh_options(path, name).items() if default.get(key) != value}
         if own.get("user") == FORGE:
             notes.add(f"{name} is left out: the user {FORGE} is for a forge")
@@ -229,7 +220,8 @@ def hosts_of_config(path: str, text: str, notes: Notes) -> Iterator[ImportedHost
         if jump and "," not in jump and jump not in names:
             jump = login_of(ssh_options(path, f"ssh://{jump.removeprefix('ssh://')}"))
         address = name if own["hostname"] == name.lower() else own["hostname"]
-        yield ImportedHost(name, address, own.get("user", ""), own.get("port", ""), key, jump)
+        login = {"ssh-user": own.get("user", ""), "ssh-port": own.get("port", ""), "ssh-key": key}
+        yield ImportedHost(name, {"ip-address": address} | {key: text for key, text in login.items() if text}, jump)
 
 
 def names_in(text: str, depth: int = 0) -> Iterator[str]:
@@ -244,8 +236,7 @@ def names_in(text: str, depth: int = 0) -> Iterator[str]:
             # ssh looks for relative names in ~/.ssh.
             for pattern in words:
                 for file in sorted(glob.glob(os.path.join(os.path.expanduser("~/.ssh"), os.path.expanduser(pattern)))):
-                    if not os.path.isdir(file):
-                        yield from names_in(contents(file), depth + 1)
+                    yield from names_in(contents(file), depth + 1)
 
 
 @functools.cache
@@ -257,16 +248,15 @@ def ssh_options(path: str, host: str) -> dict[str, str]:
     try:
         done = run(command)
     except OSError as exc:
-        raise MachineError(
-            f"Only ssh can read {path}, and there is no ssh", Hint("Install it", "apt install openssh-client")
-        ) from exc
+        install = Hint("Install it", "apt install openssh-client")
+        raise MachineError(f"Only ssh can read {path}, and there is no ssh", install) from exc
     if done.returncode:
         raise MachineError(f"ssh cannot read {path}", Hint("See why", shlex.join(command)))
-    found: dict[str, str] = {}
+    options: dict[str, str] = {}
     for line in done.stdout.splitlines():
         keyword, _, value = line.partition(" ")
-        found.setdefault(keyword, value)
-    return found
+        options.setdefault(keyword, value)
+    return options
 
 
 def login_of(options: dict[str, str]) -> str:
@@ -274,57 +264,44 @@ def login_of(options: dict[str, str]) -> str:
     return f"{options['user']}@{host}{'' if options['port'] == SSH_PORT else ':' + options['port']}"
 
 
-class Importer:
-    """Makes entries of a fleet file. `names` are those of machines, by the hosts' own."""
+def machine_names(imported: Sequence[ImportedHost], notes: Notes) -> dict[str, str]:
+    """Return valid and unique names by the hosts' own."""
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for host in imported:
+        name = first = as_name(host.name)
+        number = 1
+        while name.lower() in taken:
+            number += 1
+            name = f"{first}-{number}"
+        taken.add(name.lower())
+        names[host.name] = name
+        if name != host.name:
+            notes.add(f"{host.name} is renamed to {name}: names have letters, digits, - and .")
+    return names
 
-    def __init__(self, notes: Notes, found: Sequence[ImportedHost], machines: frozenset[str]) -> None:
-        self.notes = notes
-        self.names: dict[str, str] = {}
-        self.machines = machines
-        taken: set[str] = set()
-        for each in found:
-            name = first = as_name(each.name)
-            number = 1
-            while name.lower() in taken:
-                number += 1
-                name = f"{first}-{number}"
-            taken.add(name.lower())
-            self.names[each.name] = name
-            if name != each.name:
-                notes.add(f"{each.name} is renamed to {name}: names have letters, digits, - and .")
 
-    def host(self, each: ImportedHost) -> Described:
-        keys: dict[str, Value] = {"ip-address": each.address}
-        if each.user:
-            keys["ssh-user"] = each.user
-        if each.port.isascii() and each.port.isdecimal() and len(each.port) < 6:  # noqa: PLR2004 - digits of a port
-            keys |= {} if each.port == SSH_PORT else {"ssh-port": int(each.port)}
-        elif each.port:
-            self.notes.add(f"the port of {each.name} is skipped: it is not a port number")
-        if each.key:
-            # Fleet files expand ~, too.
-            beside = os.path.dirname(self.notes.path)
-            keys["ssh-key"] = each.key if each.key.startswith("~") else os.path.abspath(os.path.join(beside, each.key))
-        if each.groups:
-            keys["groups"] = tuple(map(as_group, each.groups))
-        if jump := self.jump(each):
-            keys["ssh-jump"] = jump
-        for key, value in list(keys.items()):
-            if isinstance(value, str) and CONTROLS.search(value):
-                self.notes.add(f"{key} of {each.name} is skipped: it contains a control character")
-                del keys[key]
-        return Described(self.names[each.name], DRIVER, keys)
-
-    def jump(self, each: ImportedHost) -> str:
-        jump = each.jump.removeprefix("ssh://").rstrip("/")
-        jump = self.names.get(jump, jump)
-        if not jump or jump == self.names[each.name] or jump.lower() == "none":
-            return ""
-        if "," not in jump and ("@" in jump or jump in {*self.names.values(), *self.machines}):
-            return jump
+def described(host: ImportedHost, names: dict[str, str], machines: Sequence[str], notes: Notes) -> Described:
+    keys: dict[str, Value] = {}
+    for key, text in host.keys.items():
+        if CONTROLS.search(text):
+            notes.add(f"{key} of {host.name} is skipped: it contains a control character")
+        elif key == "ssh-port" and not (text.isascii() and text.isdecimal() and len(text) < 6):  # noqa: PLR2004 - digits
+            notes.add(f"the port of {host.name} is skipped: it is not a port number")
+        elif key == "ssh-key" and not text.startswith("~"):
+            keys[key] = os.path.abspath(os.path.join(os.path.dirname(notes.path), text))
+        elif key != "ssh-port" or text != SSH_PORT:
+            keys[key] = int(text) if key == "ssh-port" else text
+    if host.groups:
+        keys["groups"] = tuple(map(as_group, host.groups))
+    jump = host.jump.removeprefix("ssh://").rstrip("/")
+    jump = names.get(jump, jump)
+    if "," in jump or not ("@" in jump or jump in {"", "none", *names.values(), *machines}):
         why = "there is more than one" if "," in jump else "write it as user@host[:port]"
-        self.notes.add(f"the jump host of {each.name} is skipped: {why}")
-        return ""
+        notes.add(f"the jump host of {host.name} is skipped: {why}")
+    elif jump not in {"", "none", names[host.name]}:
+        keys["ssh-jump"] = jump
+    return Described(names[host.name], DRIVER, keys)
 
 
 def as_group(text: str) -> str:
