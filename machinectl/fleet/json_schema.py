@@ -1,6 +1,6 @@
 """A fleet file's JSON Schema, for editors.
 
-It finds no errors between entries, such as unknown groups. Format: https://json-schema.org/draft/2020-12.
+It completes keys and their words; `plan` checks values. Format: https://json-schema.org/draft/2020-12.
 """
 
 from __future__ import annotations
@@ -18,15 +18,12 @@ from machinectl.fleet.fleet_keys import (
     LOCATION,
     Drivers,
     Kind,
-    short_key,
 )
 from machinectl.machines.record import LONGEST_NAME
 from machinectl.ranges import VALUE_RANGE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from machinectl.fleet.fleet_keys import DriverKeys, Key
+    from machinectl.fleet.fleet_keys import Key
 
 Schema = dict[str, Any]
 
@@ -37,15 +34,6 @@ SCALAR = ["string", "number", "boolean"]
 REFERENCE = rf"\$\{{|{VALUE_RANGE.pattern}"
 TEXT: Schema = {"type": SCALAR}
 NULL: Schema = {"type": "null"}
-WHOLE_NUMBER: Schema = {
-    "anyOf": [{"type": "integer"}, {"type": "string", "pattern": rf"^-?(0|[1-9][0-9]*)$|{REFERENCE}"}]
-}
-SWITCH: Schema = {
-    "anyOf": [
-        {"type": "boolean"},
-        {"type": "string", "pattern": rf"^([Tt]rue|[Ff]alse|[Yy]es|[Nn]o|[Oo]n|[Oo]ff)$|{REFERENCE}"},
-    ]
-}
 
 
 def make_schema(drivers: Drivers) -> Schema:
@@ -91,10 +79,7 @@ def make_schema(drivers: Drivers) -> Schema:
             "host": {
                 "anyOf": [
                     {"description": LOCATION.help, "type": "string"},
-                    {
-                        **options(told, "The settings of a machine. They win over groups and defaults."),
-                        "allOf": [only_own(each, own) for each in installed],
-                    },
+                    options(told, "The settings of a machine. They win over groups and defaults."),
                 ]
             },
         },
@@ -113,8 +98,8 @@ def key_schema(key: Key, more: str = "", choices: tuple[str, ...] = ()) -> Schem
     """Return a value's schema; null removes an inherited setting."""
     value = {
         Kind.TEXT: text_schema(choices or key.choices),
-        Kind.NUMBER: WHOLE_NUMBER,
-        Kind.SWITCH: SWITCH,
+        Kind.NUMBER: TEXT,
+        Kind.SWITCH: TEXT,
         Kind.TEXTS: {"anyOf": [{"type": "array", "items": text_schema(key.choices)}, text_schema(key.choices)]},
         Kind.LABELS: {"type": "object", "additionalProperties": {"anyOf": [TEXT, NULL]}},
     }[key.kind]
@@ -129,11 +114,3 @@ def text_schema(choices: tuple[str, ...]) -> Schema:
     if not choices:
         return TEXT
     return {"anyOf": [{"enum": list(choices)}, {"type": "string", "pattern": REFERENCE}]}
-
-
-def only_own(driver: DriverKeys, keys: Iterable[str]) -> Schema:
-    """Forbid options of other drivers."""
-    return {
-        "if": {"properties": {DRIVER: {"const": driver.name}}, "required": [DRIVER]},
-        "then": {"properties": {name: False for name in keys if short_key(name) not in driver.keys}},
-    }

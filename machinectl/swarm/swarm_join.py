@@ -90,9 +90,9 @@ class Joining:
         advertised = self.advertised or address_of(
             machine, f"machinectl swarm join --advertise-addr <ADDRESS> {to.machine.name} {machine.name}"
         )
-        for each in (to.machine, machine):
-            if each.url.startswith("tcp://") and not each.tls:
-                console.warn(f'"{each.name}" is reached without TLS: others can read the token for joining the swarm')
+        for node in (to.machine, machine):
+            if node.url.startswith("tcp://") and not node.tls:
+                console.warn(f'"{node.name}" is reached without TLS: others can read the token for joining the swarm')
         with prepared_for_swarm(held, console, self.login, state):
             save_node(held, SwarmNode(to.swarm, to.cluster, "", role, membership=JOINING))
             with console.step(f'Having "{machine.name}" join the swarm of "{to.machine.name}" as a {role}'):
@@ -108,15 +108,9 @@ class Joining:
                 f'The engine of "{name}" is a node of a swarm that is locked',
                 Hint("Unlock it", "docker --context", name, "swarm", "unlock"),
             )
-        if state.state != "active":
-            why = f": {state.error}" if state.error else ""
-            return MachineError(
-                f'The engine of "{name}" is already joining a swarm ({state.state}{why})',
-                Hint("Make it leave", "machinectl swarm leave --force", name),
-            )
         if known is None or state.node not in {"", known.node}:
             return MachineError(
-                f'"{name}" is already a node of a swarm that no manager known here belongs to',
+                f'"{name}" is already in a swarm that no manager known here belongs to ({state.state})',
                 Hint("See what it says", "machinectl swarm status", name)
                 | Hint("or make it leave", "machinectl swarm leave --force", name),
             )

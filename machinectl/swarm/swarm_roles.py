@@ -8,46 +8,23 @@ from typing import TYPE_CHECKING
 from machinectl.engine.swarm_api import INFO, Membership
 from machinectl.errors import Hint, MachineError
 from machinectl.hosts.pending_certificates import ask_machines
-from machinectl.hosts.workers import work_on_each
 from machinectl.machines.record import natural
 from machinectl.machines.swarm_node import MANAGER, WORKER, node_of, on_record
 from machinectl.state import State
+from machinectl.swarm.swarm_members import begin_swarm, join_machines
 from machinectl.swarm_nodes.managers import Manager, NoManager, find_answering_manager, require_answering_manager
 from machinectl.swarm_nodes.membership import TrustedSwarms, update_recorded_node
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from machinectl.console import Console
-    from machinectl.hosts.login import Login
-    from machinectl.machines.store import Held, Store
+    from machinectl.machines.store import Store
     from machinectl.swarm.swarm_join import Joining
-
-    Results = Iterator[tuple[str, MachineError | None]]
+    from machinectl.swarm.swarm_members import Results
 
 # Seconds. A starting engine needs a moment.
 PATIENCE = 10.0
-
-
-def begin_swarm(store: Store, console: Console, name: str, joining: Joining) -> Results:
-    def work(held: Held, console: Console, login: Login) -> None:
-        joining.at(held.name, login).init(held, console)
-
-    yield from work_on_each(store, console, [name], joining.login, work)
-
-
-def join_machines(
-    store: Store, console: Console, to: Manager, names: Iterable[str], joining: Joining, role: str
-) -> Results:
-    """Yield each machine, with an error if that fails. Managers join one by one, as each changes the quorum."""
-
-    def work(held: Held, console: Console, login: Login) -> None:
-        joining.at(held.name, login).join(held, console, to, role)
-
-    wanted = sorted(dict.fromkeys(names), key=natural)
-    batches = [[name] for name in wanted] if role == MANAGER else [wanted] if wanted else []
-    for batch in batches:
-        yield from work_on_each(store, console, batch, joining.login, work)
 
 
 @dataclass(frozen=True)

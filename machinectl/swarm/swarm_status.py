@@ -56,16 +56,12 @@ def swarm_status(store: Store, console: Console, names: Sequence[str], timeout: 
 
 
 def no_node_error(name: str, *, is_node: bool) -> MachineError:
+    register = Hint("Register one of its managers", "machinectl create") | Hint("then", "machinectl swarm status")
     if is_node:
-        return MachineError(
-            f'"{name}" calls itself a node of a swarm, but no known manager confirms that',
-            Hint("Register one of its managers", "machinectl create")
-            | Hint("then", "machinectl swarm status", "<MANAGER>"),
-        )
+        return MachineError(f'"{name}" calls itself a node of a swarm, but no known manager confirms that', register)
+    begin = Hint("Begin one", "machinectl swarm init", name)
     return MachineError(
-        f'"{name}" is in no swarm',
-        Hint("Begin one", "machinectl swarm init", name)
-        | Hint("or join one", "machinectl swarm join", "<MANAGER>", name),
+        f'"{name}" is in no swarm', begin | Hint("or join one", "machinectl swarm join", "<MANAGER>", name)
     )
 
 

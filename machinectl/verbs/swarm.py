@@ -76,7 +76,7 @@ HEADINGS = ["MACHINE", "HOSTNAME", "ROLE", "STATUS", "AVAILABILITY", "ADDRESS", 
 def swarm_init(here: Session, *, name: str, login: Login, advertise_addr: str) -> int:
     from machinectl.cli.tables.results import report_results
     from machinectl.swarm.swarm_join import Joining
-    from machinectl.swarm.swarm_roles import begin_swarm
+    from machinectl.swarm.swarm_members import begin_swarm
 
     return report_results(here, begin_swarm(here.store, here.console, name, Joining(login, advertise_addr)), [name])
 
@@ -87,8 +87,8 @@ def swarm_join(
     from machinectl.cli.tables.results import report_results
     from machinectl.machines.selection import require_names
     from machinectl.machines.swarm_node import MANAGER, WORKER
-    from machinectl.swarm.joining import swarm_join as command
     from machinectl.swarm.swarm_join import Joining
+    from machinectl.swarm.swarm_members import swarm_join as command
 
     if advertise_addr and len(names) > 1:
         raise UsageError("--advertise-addr is for one machine only", Hint("Join the machines one at a time"))
@@ -102,8 +102,8 @@ def swarm_join(
 def swarm_leave(here: Session, *, names: list[str], login: Login, force: bool) -> int:
     from machinectl.cli.tables.results import report_results
     from machinectl.machines.selection import require_names
-    from machinectl.swarm.leaving_swarm import swarm_leave as command
     from machinectl.swarm.swarm_join import Leaving
+    from machinectl.swarm.swarm_members import swarm_leave as command
 
     require_names(names, "swarm leave")
     results = command(here.store, here.console, names, Leaving(login, force))

@@ -23,10 +23,9 @@ from machinectl.machines.swarm_node import SwarmNode, node_of, on_record
 from machinectl.provision.facts.host_facts import Facts, parse_facts
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.swarm import swarm_join as joining
-from machinectl.swarm.joining import swarm_join
-from machinectl.swarm.leaving_swarm import swarm_leave
 from machinectl.swarm.swarm_join import Joining, Leaving, address_of
-from machinectl.swarm.swarm_roles import Roles, begin_swarm
+from machinectl.swarm.swarm_members import begin_swarm, swarm_join, swarm_leave
+from machinectl.swarm.swarm_roles import Roles
 from machinectl.swarm.swarm_status import swarm_status
 from machinectl.swarm_nodes import draining, leaving, membership
 from machinectl.swarm_nodes import managers as swarm

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import shlex
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from machinectl.errors import Hint, MachineError, UsageError, closest_match
+from machinectl.errors import Hint, MachineError, closest_match
 from machinectl.fleet.fleet_file import called, read_fleet, uncollected
 from machinectl.fleet.rollout.plan import planned_steps
 from machinectl.fleet.rollout.plan_steps import FleetPlan
@@ -111,25 +109,20 @@ class HostChoice:
         return set(names or self.steps)
 
     def by_selector(self, selector: str) -> set[str]:
-        """Use the labels in the file."""
-        if found := self.selected(selector):
-            return found
+        """Use the labels in the file, or of a machine that left it."""
+        wanted = parse_selector(selector)
+        specs = {name: step.host.spec if step.host else self.machines[name] for name, step in self.steps.items()}
+        if selected := {name for name, spec in specs.items() if wanted.selects(spec.labels)}:
+            return selected
         raise MachineError(
             f"--selector {selector!r} selects no host in {self.file}", Hint(f"See the labels in {self.file}")
         )
-
-    def selected(self, selector: str) -> set[str]:
-        wanted = parse_selector(selector)
-        return {name for name, step in self.steps.items() if wanted.selects(self.labels(step))}
-
-    def labels(self, step: PlanStep) -> Mapping[str, str]:
-        return step.host.spec.labels if step.host else self.machines[step.name].labels
 
     def unknown_host_error(self, name: str) -> MachineError:
         if group := [step for step in self.steps.values() if step.host and name in step.host.groups]:
             return MachineError(
                 f'"{name}" is a group of {self.file}, not a host',
-                Hint("Select its hosts", f"{self.command} {self.group_selector(group)}"),
+                Hint("Name its hosts", self.command, *(step.name for step in group)),
             )
         listing = Hint("See its hosts", f"{self.command.replace('machinectl apply', 'machinectl plan', 1)} --json")
         if GLOB.intersection(name):
@@ -137,12 +130,3 @@ class HostChoice:
         near = closest_match(name, self.steps)
         hint = Hint(f'Did you mean "{near}"?') | listing if near else listing
         return MachineError(f'There is no host "{name}" in {self.file}', hint)
-
-    def group_selector(self, group: Sequence[PlanStep]) -> str:
-        """Return a label that only this group has, else names."""
-        names = [step.name for step in group]
-        for key, value in self.labels(group[0]).items():
-            with suppress(UsageError):
-                if self.selected(f"{key}={value}") == set(names):
-                    return f"-l {shlex.quote(f'{key}={value}')}"
-        return shlex.join(names)

@@ -11,7 +11,7 @@ from machinectl.fleet.file_errors import Faults
 from machinectl.fleet.fleet_keys import normal
 from machinectl.fleet.rollout.differences import differences, has_ssh, options_of, without_variables
 from machinectl.fleet.rollout.plan_steps import Action, Difference, PlanStep
-from machinectl.machines.jump_hosts import loop_text, loops, machine_of
+from machinectl.machines.jump_hosts import loop_text, machine_of
 from machinectl.machines.record import PROVISION, BrokenRecord, Machine, Phase
 
 if TYPE_CHECKING:
@@ -73,28 +73,17 @@ def planned_steps(
 
 def note_loops(hosts: Sequence[FleetHost], jumps: Mapping[str, str], records: ByName, faults: Faults) -> None:
     """Report loops of jump hosts through machines outside the file."""
-    places = {host.name: host.place for host in hosts}
-    others = jumps_outside(places, jumps, records)
-    for loop in loops({**jumps, **others}) if others else ():
-        first = next((name for name in loop if name in places), "")
-        other = next((name for name in loop if name in others), "")
-        if first and other:
-            faults.add(places[first], loop_text(loop), f"Break the loop: machinectl set --ssh-jump none {other}")
-
-
-def jumps_outside(names: Iterable[str], jumps: Mapping[str, str], records: ByName) -> dict[str, str]:
-    """Return the jump hosts outside the file, each with its own."""
-    others: dict[str, str] = {}
-    passed: set[str] = set()
-    for name in names:
-        at = jumps[name]
-        while at and at not in passed:
-            passed.add(at)
-            if at not in jumps:
-                machine = records.get(at)
-                others[at] = machine_of(machine.jump) if isinstance(machine, Machine) else ""
-            at = jumps[at] if at in jumps else others[at]
-    return others
+    for host in hosts:
+        way: list[str] = []
+        name = host.name
+        while name and name not in way:
+            way.append(name)
+            machine = None if name in jumps else records.get(name)
+            name = jumps.get(name, machine_of(machine.jump) if isinstance(machine, Machine) else "")
+        outside = next((name for name in way if name not in jumps), "")
+        if name == host.name and outside:
+            hint = Hint("Break the loop", "machinectl set --ssh-jump none", outside)
+            faults.add(host.place, loop_text(way), hint)
 
 
 def readable_records(records: ByName, names: Iterable[str]) -> dict[str, Machine]:

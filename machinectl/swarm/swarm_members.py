@@ -1,30 +1,54 @@
-"""`swarm join`: join a manager's swarm."""
+"""Begin swarms, join machines to them, and make machines leave: several at once."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from machinectl.engine import swarm_api
 from machinectl.errors import Hint, MachineError, UsageError
+from machinectl.hosts.workers import work_on_each
 from machinectl.machines.machine_driver import endpoint_of
+from machinectl.machines.record import natural
 from machinectl.machines.selection import waiting
-from machinectl.machines.swarm_node import MANAGER, MEMBER, all_nodes, on_record
-from machinectl.swarm.swarm_roles import join_machines
+from machinectl.machines.swarm_node import MANAGER, MEMBER, all_nodes, node_of, on_record
 from machinectl.swarm_nodes.managers import Manager, Quorum, find_answering_manager
 from machinectl.swarm_nodes.membership import TrustedSwarms, find_manager, update_recorded_node
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from machinectl.console import Console
-    from machinectl.machines.store import Store
+    from machinectl.hosts.login import Login
+    from machinectl.machines.store import Held, Store
     from machinectl.machines.swarm_node import SwarmNode
-    from machinectl.swarm.swarm_join import Joining
+    from machinectl.swarm.swarm_join import Joining, Leaving
+
+    Results = Iterator[tuple[str, MachineError | None]]
 
 
-def swarm_join(
-    store: Store, console: Console, to: str, names: Sequence[str], joining: Joining, role: str
-) -> Iterator[tuple[str, MachineError | None]]:
+def begin_swarm(store: Store, console: Console, name: str, joining: Joining) -> Results:
+    def work(held: Held, console: Console, login: Login) -> None:
+        joining.at(held.name, login).init(held, console)
+
+    yield from work_on_each(store, console, [name], joining.login, work)
+
+
+def join_machines(
+    store: Store, console: Console, to: Manager, names: Iterable[str], joining: Joining, role: str
+) -> Results:
+    """Yield each machine, with an error if that fails. Managers join one by one, as each changes the quorum."""
+
+    def work(held: Held, console: Console, login: Login) -> None:
+        joining.at(held.name, login).join(held, console, to, role)
+
+    wanted = sorted(dict.fromkeys(names), key=natural)
+    batches = [[name] for name in wanted] if role == MANAGER else [wanted] if wanted else []
+    for batch in batches:
+        yield from work_on_each(store, console, batch, joining.login, work)
+
+
+def swarm_join(store: Store, console: Console, to: str, names: Sequence[str], joining: Joining, role: str) -> Results:
     """Join through `to`, a manager or a swarm; warn about an even number of managers."""
     # With --all, the manager is one of them.
     names = [name for name in names if name != to]
@@ -73,3 +97,21 @@ def node_of_manager(store: Store, console: Console, name: str) -> SwarmNode:
     if node is None:
         raise MachineError(f'"{name}" is in no swarm', Hint("Begin one", "machinectl swarm init", name))
     return node
+
+
+def swarm_leave(store: Store, console: Console, names: Sequence[str], leaving: Leaving) -> Results:
+    """Run serially, workers first: another node must take the tasks."""
+
+    def work(held: Held, console: Console, login: Login) -> None:
+        replace(leaving, login=login).leave(held, console)
+
+    for name in sorted(dict.fromkeys(names), key=lambda name: (manages(store, name), natural(name))):
+        yield from work_on_each(store, console, [name], leaving.login, work)
+
+
+def manages(store: Store, name: str) -> bool:
+    try:
+        node = node_of(store.read(name))
+    except MachineError:
+        return False
+    return bool(node and node.manages)
