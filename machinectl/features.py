@@ -66,7 +66,7 @@ FEATURES = (
         "socket",
         "forward",
         computer_checks="machinectl.tunnels.doctor_checks:checks",
-        renamed="machinectl.tunnels.socket_notes:rename_in_notes",
+        renamed="machinectl.tunnels.local_sockets:renamed_sockets",
     ),
     Feature(
         "docker_cli",

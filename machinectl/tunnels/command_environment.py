@@ -47,6 +47,7 @@ def machine_at_socket(store: Store, url: str) -> str:
     """Return the machine whose open socket is at a docker URL, or ""."""
     if not url.startswith(UNIX):
         return ""
-    from machinectl.tunnels.socket_notes import machine_of_socket
+    from machinectl.tunnels.local_sockets import ask_socket
 
-    return machine_of_socket(store, url.removeprefix(UNIX))
+    told = ask_socket(url.removeprefix(UNIX))
+    return told.machine if told and told.store == store.root and store.exists(told.machine) else ""

@@ -9,17 +9,18 @@ import json
 import socket
 import threading
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from machinectl.engine import request
 from machinectl.engine.endpoint import Deadline
 from machinectl.engine.probe import LONGEST_TOLD, read_answer
-from machinectl.errors import MachineError
-from machinectl.tunnels.published_ports import read_containers, read_services
+from machinectl.errors import Hint, MachineError, closest_match
+from machinectl.tunnels.published_ports import find_container, read_containers, read_services
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from machinectl.engine import Endpoint, Response
     from machinectl.tunnels.published_ports import Container
@@ -60,10 +61,53 @@ class Services:
             if not answer.failed:
                 self._known, self.is_worker = read_services(read_answer(endpoint, answer, list)), False
             else:
-                said = answer.read(LONGEST_TOLD)
-                if NO_MANAGER in said:
-                    self._known, self.is_worker = [], WORKER in said
+                reason = answer.read(LONGEST_TOLD)
+                if NO_MANAGER in reason:
+                    self._known, self.is_worker = [], WORKER in reason
         return self._known
+
+
+@dataclass(frozen=True)
+class FollowedContainers:
+    """Running containers and services with these names, or all."""
+
+    endpoint: FindEndpoint
+    names: frozenset[str] | None = None
+    services: Services = field(default_factory=Services)
+
+    def look(self) -> list[Container]:
+        """Raises MachineError."""
+        endpoint = self.endpoint()
+        listed = [*list_containers(endpoint), *self.services.look(endpoint)]
+        return [each for each in listed if each.running and (self.names is None or each.name in self.names)]
+
+
+def container_names(endpoint: Endpoint, machine: str, words: Sequence[str]) -> frozenset[str]:
+    """Return the names of running containers and services that publish ports. Raises MachineError."""
+    listed = [*list_containers(endpoint, stopped=True), *Services().look(endpoint)]
+    names = set()
+    for word in words:
+        container = find_container(listed, word)
+        if container is None:
+            near = closest_match(word, [each.name for each in listed])
+            raise MachineError(
+                f'"{machine}" has no container {word!r}',
+                Hint(f'Did you mean "{near}"?') if near else Hint("List them", "machinectl ps -a", machine),
+                mistyped=(word, near) if near else None,
+            )
+        if not container.running:
+            raise MachineError(
+                f"The container {container.name} is not running",
+                Hint("Start it", "machinectl docker", machine, "--", "start", container.name),
+            )
+        if not container.ports:
+            others = f" over TCP, only {', '.join(sorted(container.others))}" if container.others else ""
+            raise MachineError(
+                f"The container {container.name} publishes no port{others}",
+                Hint("Publish one (docker run -p), or forward a port of the host by its number"),
+            )
+        names.add(container.name)
+    return frozenset(names)
 
 
 class ContainerEvents:

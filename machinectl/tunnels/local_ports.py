@@ -44,15 +44,9 @@ def other_ports(port: int) -> Iterator[int]:
     yield from [0] * TRIES
 
 
-def free_port(addresses: Sequence[str]) -> int:
-    """Return a number that is free on each address. Raises OSError."""
-    port = 0
-    for _ in range(TRIES):
-        with bound_socket(addresses[0], 0) as listener:
-            port = listener.getsockname()[1]
-        if not why_not(addresses, port):
-            break
-    return port
+def free_port(address: str) -> int:
+    with bound_socket(address, 0) as listener:
+        return int(listener.getsockname()[1])
 
 
 def listening_error(address: str, port: int) -> int:

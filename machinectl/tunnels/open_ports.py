@@ -6,11 +6,11 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.errors import NO_HINT, Hint, MachineError
-from machinectl.quantities import plural
 from machinectl.ssh.openssh.master import ForwardedPort, bracketed
 from machinectl.ssh.ssh_errors import ConnectionLost
 from machinectl.tunnels.local_ports import (
     LOOPBACK,
+    TRIES,
     UNPRIVILEGED,
     free_port,
     other_ports,
@@ -40,11 +40,9 @@ class DistinctWarnings:
         self._said: set[str] = set()
 
     def warn(self, text: str, hint: Hint = NO_HINT) -> None:
-        if text in self._said or len(self._said) > MOST_WARNINGS:
-            return
-        is_last = len(self._said) == MOST_WARNINGS
-        self._said.add(text)
-        self._console.warn("Further warnings are not shown" if is_last else text, NO_HINT if is_last else hint)
+        if text not in self._said and len(self._said) < MOST_WARNINGS:
+            self._said.add(text)
+            self._console.warn(text, hint)
 
 
 class OpenPort(NamedTuple):
@@ -65,6 +63,10 @@ class OpenPort(NamedTuple):
         is_loopback = wish.target == LOCALHOST or ip_address(wish.target).is_loopback
         text = str(wish.port) if is_loopback else f"{bracketed(wish.target)}:{wish.port}"
         return f"{text} ({wish.container})" if wish.container else text
+
+    @property
+    def closed(self) -> str:
+        return f"{self.here} is closed{self.wish.container and f' ({self.wish.container})'}"
 
 
 class OpenPorts:
@@ -95,7 +97,6 @@ class OpenPorts:
         # may be starting again, too.
         self._numbers: dict[Wish, int] = {}
         self._warnings = DistinctWarnings(console)
-        self._is_full = False
 
     def use(self, connection: Master) -> None:
         """Forward over this connection from now on, and open again what was open. Raises ConnectionLost."""
@@ -126,26 +127,18 @@ class OpenPorts:
             self._connection.remove(self._rules(gone))
         for port in gone:
             self._report(port, False)
-        fresh = self._fitting(wishes)
-        if not self._open_at_once(fresh):
-            for wish in fresh:
-                self.open(wish)
-
-    def _fitting(self, wishes: set[Wish]) -> list[Wish]:
-        """Return which to open. Ports that are open stay open, so that their numbers here do not change."""
-        wanted = sorted(wishes - self._open.keys(), key=lambda each: (each.port, each.target, each.container))
+        # Ports that are open stay open, so that their numbers here do not change.
+        wanted = sorted(wishes - self._open.keys(), key=lambda wish: (wish.port, wish.target, wish.container))
         room = MOST_PORTS - sum(bool(wish.container) for wish in self._open)
-        left_out = wanted[room:]
-        if left_out and not self._is_full:
-            first = left_out[0]
-            count = f"{plural(len(left_out), 'container port')} {'is' if len(left_out) == 1 else 'are'}"
+        for wish in wanted[room : room + 1]:
             self._warnings.warn(
-                f"{count} not forwarded (the first: {first.port} of {first.container}): "
-                f"the limit is {MOST_PORTS} at once",
-                Hint("Forward a port of the host by its number", "machinectl forward", self._machine, str(first.port)),
+                f"Port {wish.port} of {wish.container} and further ones are not forwarded: "
+                f"the limit is {MOST_PORTS} container ports at once",
+                Hint("Forward a port of the host by its number", "machinectl forward", self._machine, str(wish.port)),
             )
-        self._is_full = bool(left_out)
-        return wanted[:room]
+        if not self._open_at_once(wanted[:room]):
+            for wish in wanted[:room]:
+                self.open(wish)
 
     def report_closed(self) -> None:
         """Report that all are closed, once the connection has ended."""
@@ -156,25 +149,25 @@ class OpenPorts:
     def _open_at_once(self, wishes: Sequence[Wish]) -> bool:
         """Open all in one request, with their own numbers; return False if one cannot be used."""
         numbers = {wish: self._numbers.get(wish, wish.port) for wish in wishes}
-        if len(set(numbers.values())) < len(numbers) or any(self._why_not(*each) for each in numbers.items()):
+        if len(set(numbers.values())) < len(numbers) or any(self._why_not(*pair) for pair in numbers.items()):
             return False
-        return self._try([self._port(*each) for each in numbers.items()])
+        return self._try([OpenPort(self._addresses[0], number, wish) for wish, number in numbers.items()])
 
     def open(self, wish: Wish) -> None:
         """Open a port. Raises ConnectionLost, or MachineError if its number here was given and cannot be used."""
         reason = ""
         wanted = wish.port if wish.local is None else wish.local
         first = self._numbers.get(wish, wanted)
-        numbers = [first] if wish.local else [first, *(other_ports(wanted) if wanted else [0])]
+        numbers = [first] if wish.local else [first, *(other_ports(wanted) if wanted else [0] * TRIES)]
         for number in numbers:
-            local = number or free_port(self._addresses)
-            reason_now = self._why_not(wish, local)
-            if not reason_now and self._try([self._port(wish, local)]):
+            local = number or free_port(self._addresses[0])
+            why = self._why_not(wish, local)
+            if not why and self._try([OpenPort(self._addresses[0], local, wish)]):
                 break
             if self._connection is None or not self._connection.is_running:
                 raise ConnectionLost("The SSH connection was lost")
             # ssh may fail where we did not: another process was faster.
-            reason = reason or reason_now or "is in use"
+            reason = reason or why or "is in use"
         else:
             free = f"0:{wish.port}"
             words = [free if word == f"{wish.local}:{wish.port}" else word for word in self._words] or [free]
@@ -193,9 +186,6 @@ class OpenPorts:
         """
         reason = why_not(self._addresses, local)
         return reason or ("is below 1024" if wish.container and local < UNPRIVILEGED else "")
-
-    def _port(self, wish: Wish, local: int) -> OpenPort:
-        return OpenPort(self._addresses[0], local, wish)
 
     def _try(self, ports: Sequence[OpenPort]) -> bool:
         """Open them, and report it; return False if one cannot be opened."""

@@ -5,32 +5,29 @@ from __future__ import annotations
 import re
 import threading
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from machinectl.descriptors import fitting_jobs
-from machinectl.errors import NO_HINT, Hint, MachineError, one_line
+from machinectl.errors import Hint, MachineError, one_line
 from machinectl.hosts.login import logged_in, pin_in_store
 from machinectl.hosts.present_name import LOOK_SECONDS
 from machinectl.machines.store.store_paths import NoSuchMachine
-from machinectl.quantities import first_names
 from machinectl.ssh.openssh.openssh_session import system_master
 from machinectl.ssh.ssh_errors import ConnectionLost, HostKeyRefused
-from machinectl.tunnels.container_events import ContainerEvents, Services, list_containers
+from machinectl.tunnels.container_events import ContainerEvents, FollowedContainers
 from machinectl.tunnels.open_ports import DistinctWarnings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from machinectl.console import Console
-    from machinectl.engine import Endpoint
     from machinectl.hosts.login import Login
     from machinectl.hosts.present_name import PresentName
     from machinectl.ssh.openssh.master import Master
     from machinectl.tunnels.open_ports import OpenPorts
-    from machinectl.tunnels.published_ports import Container, Wish
+    from machinectl.tunnels.published_ports import Wish
 
 # Seconds for the connection, and for the thread's end.
 CONNECT_SECONDS, END_SECONDS = 15.0, 2.0
@@ -40,32 +37,11 @@ PAUSES = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0)
 MOST_FILES = 1024
 # ssh's message when the host refuses a forwarded connection.
 REFUSED = re.compile(r"channel \d+: open failed: (.+)")
-PROHIBITED = "administratively prohibited"
+PROHIBITED, UNHEARD = "administratively prohibited", "connect failed: Connection refused"
 # sshd has one answer for all of these.
 FORBIDDEN_BY = (
     "AllowTcpForwarding, DisableForwarding or PermitOpen in its sshd_config, or an option of your authorized key"
 )
-SEE_SETTINGS = Hint(
-    "See its settings, on the host as root",
-    "sshd -T | grep -iE 'tcpforwarding|disableforwarding|permitopen'",
-    elsewhere=True,
-)
-UNHEARD = "connect failed: Connection refused"
-
-
-@dataclass(frozen=True)
-class FollowedContainers:
-    """Running containers and services with these names, or all."""
-
-    endpoint: Callable[[], Endpoint]
-    names: frozenset[str] | None = None
-    services: Services = field(default_factory=Services)
-
-    def look(self) -> list[Container]:
-        """Raises MachineError."""
-        endpoint = self.endpoint()
-        listed = [*list_containers(endpoint), *self.services.look(endpoint)]
-        return [one for one in listed if one.running and (self.names is None or one.name in self.names)]
 
 
 class PortForwarder:
@@ -109,16 +85,18 @@ class PortForwarder:
                 self._events = ContainerEvents(self._containers.endpoint, self._note_news, self._note_silence)
                 self._events.start()
             self._thread.start()
-            threading.Thread(target=self._follow_name, daemon=True).start()
         except BaseException:
             self.close()
             raise
 
     def wait(self) -> None:
-        """Wait until it fails, and raise why."""
+        """Wait until it fails, or its machine is removed, and raise why."""
+        name = self._name.name
         # Python may miss a signal that comes while a wait without a timeout begins.
         while not self._ended.wait(LOOK_SECONDS):
-            pass
+            if (now := self._name.find()) != name:
+                self._console.note(f'"{name}" is "{now}" now: its ports stay open')
+                name = now
         if self._failure:
             raise self._failure
 
@@ -142,20 +120,6 @@ class PortForwarder:
         except BaseException as exc:  # noqa: BLE001 - `wait` raises it
             self._failure = exc
             self._ended.set()
-
-    def _follow_name(self) -> None:
-        """End with the machine."""
-        name = self._name.name
-        while not self._stop.wait(LOOK_SECONDS):
-            try:
-                now = self._name.find()
-            except MachineError as exc:
-                self._failure = exc
-                self._ended.set()
-                return
-            if now != name:
-                self._console.note(f'"{name}" is "{now}" now: its ports stay open')
-                name = now
 
     def _connect(self) -> None:
         """Raises MachineError."""
@@ -204,13 +168,11 @@ class PortForwarder:
         """Raises MachineError."""
         # Before asking: a later event needs another look.
         self._has_news = False
-        found = containers.look()
-        self._ports.match({wish for one in found for wish in one.ports})
-        for one in found:
-            if one.others:
-                others = first_names(sorted(one.others))
-                verb = "is" if len(one.others) == 1 else "are"
-                self._warnings.warn(f"{others} of {one.name} {verb} not forwarded: SSH carries only TCP")
+        running = containers.look()
+        self._ports.match({wish for container in running for wish in container.ports})
+        for container in running:
+            for port in sorted(container.others):
+                self._warnings.warn(f"{port} of {container.name} is not forwarded: SSH carries only TCP")
         if containers.services.is_worker and containers.names is None:
             name = self._name.name
             self._warnings.warn(
@@ -245,14 +207,12 @@ class PortForwarder:
             self._console.warn(f"{error.cause}; trying again")
 
     def _say_refused(self, why: str) -> None:
-        name, hint = self._name.name, NO_HINT
+        name, hint = self._name.name, Hint("See what its containers publish", "machinectl ps", self._name.name)
+        text = f'"{name}" refused a forwarded connection: {one_line(why)}'
         if why.startswith(PROHIBITED):
-            text, hint = f'The SSH server of "{name}" forbids forwarding: {FORBIDDEN_BY}', SEE_SETTINGS
+            text = f'The SSH server of "{name}" forbids forwarding: {FORBIDDEN_BY}'
+            hint = Hint("See its settings, on the host as root", "sshd -T | grep -i forwarding", elsewhere=True)
         elif why.startswith(UNHEARD) and (numbers := self._ports.fixed_numbers()):
             # ssh does not say which port it is.
-            of = "port" if len(numbers) == 1 else "one of the ports"
-            text = f'Nothing listens on {of} {", ".join(map(str, numbers))} of "{name}"'
-            hint = Hint("See what its containers publish", "machinectl ps", name)
-        else:
-            text = f'"{name}" refused a forwarded connection: {one_line(why)}'
+            text = f'Nothing listens on a port of "{name}" (forwarded: {", ".join(map(str, numbers))})'
         self._work.put(partial(self._warnings.warn, text, hint))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import select
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,19 +14,19 @@ from machinectl.engine.duplex.duplex_dial import no_answer
 from machinectl.engine.duplex.duplex_stream import PlainStream
 from machinectl.engine.probe import SOCKET_SERVER
 from machinectl.errors import Hint, MachineError, one_line
+from machinectl.tunnels.local_sockets import ASKING
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from machinectl.engine import Endpoint
     from machinectl.engine.duplex.duplex_stream import DuplexStream
     from machinectl.tunnels.machine_engine import MachineEngine
 
 # Bytes of a direction's buffer, at first and at most: a thousand silent connections need little.
 LEAST, MOST = 1 << 14, 1 << 18
-# Bytes of a request that gets an error as its answer, and seconds to send it, and to read that.
-LONGEST_REQUEST, REFUSAL_SECONDS = 1 << 20, 5.0
+# Bytes of a request that we answer, and seconds to read it and to send that.
+LONGEST_REQUEST, ANSWER_SECONDS = 1 << 20, 5.0
 # Connections, each with two descriptors: macOS allows 256.
 FEW_CONNECTIONS, MOST_CONNECTIONS, DESCRIPTORS_EACH = 64, 4000, 2
 # Connections that are accepted at once.
@@ -35,15 +36,23 @@ PAUSE = 0.1
 # Seconds until it is noticed that a client is gone which had ended its own direction.
 HANG_UP_SECONDS = 5.0
 END_OF_HEAD = b"\r\n\r\n"
+OK, BAD_GATEWAY = "200 OK", "502 Bad Gateway"
 
 
 class Relay:
-    """`note` and `warn` take a text for the log, and a hint."""
+    """`note` and `warn` take a text for the log, and a hint. `describe` says whose socket it is."""
 
-    def __init__(self, engine: MachineEngine, note: Callable[[str], None], warn: Callable[[str, Hint], None]) -> None:
+    def __init__(
+        self,
+        engine: MachineEngine,
+        note: Callable[[str], None],
+        warn: Callable[[str, Hint], None],
+        describe: Callable[[], Mapping[str, object]],
+    ) -> None:
         self._engine = engine
         self._note = note
         self._warn = warn
+        self._describe = describe
         self._connections: set[asyncio.Task[None]] = set()
         # The reported faults of the engine since it last answered.
         self._faults: set[str] = set()
@@ -59,7 +68,6 @@ class Relay:
         def accept() -> None:
             for _ in range(MOST_ACCEPTED):
                 if not self._has_room():
-                    self._report_full()
                     loop.remove_reader(listener)
                     loop.call_later(PAUSE, loop.add_reader, listener, accept)
                     return
@@ -87,52 +95,47 @@ class Relay:
         """Raise the limit of open files only if it is needed: the command at the socket inherits it."""
         if len(self._connections) >= self._most:
             self._most = fitting_jobs(MOST_CONNECTIONS, DESCRIPTORS_EACH)
-        if len(self._connections) < self._most // 2:
-            self._is_full = False
-        return len(self._connections) < self._most
-
-    def _report_full(self) -> None:
-        """Say it once: under load, places become free and are taken again."""
-        if not self._is_full:
-            self._is_full = True
+        has_room = len(self._connections) < self._most
+        # Say it once: under load, places become free and are taken again.
+        if not has_room and not self._is_full:
             self._warn("Too many connections are open here", Hint("Allow more", "ulimit -n 8192"))
+        self._is_full = not has_room or (self._is_full and len(self._connections) >= self._most // 2)
+        return has_room
 
     async def _relay(self, sock: socket.socket) -> None:
         client = PlainStream(sock)
-        try:
-            if has_hung_up(sock):
-                # Somebody asked who listens.
-                return
-            try:
-                endpoint, engine = await self._engine.open()
-            except MachineError as exc:
-                self._report_fault(exc)
-                await refuse(client, exc, b"")
-                return
-            try:
-                await self._join(Joined(sock, client, engine, self._report_recovery), endpoint)
-            finally:
-                engine.close()
-        except OSError:
-            # The client has gone.
-            return
-        finally:
-            client.close()
+        buffer = memoryview(bytearray(LEAST))
+        # A client that has gone raises OSError.
+        with suppress(OSError):
+            request = bytes(buffer[: await client.receive_into(buffer)])
+            if request.startswith(ASKING):
+                await answer(client, OK, self._describe(), request)
+            elif request:
+                await self._pass_on(sock, client, request)
+        client.close()
 
-    async def _join(self, joined: Joined, endpoint: Endpoint) -> None:
-        failure = await joined.run()
-        if joined.has_answered:
+    async def _pass_on(self, sock: socket.socket, client: PlainStream, request: bytes) -> None:
+        try:
+            endpoint, engine = await self._engine.open()
+        except MachineError as exc:
+            await self._refuse(client, exc, request)
+            return
+        joined = Joined(sock, client, engine, self._report_recovery)
+        try:
+            failure = await joined.run(request)
+        finally:
+            engine.close()
+        if not joined.has_answered and not joined.client_is_gone:
+            await self._refuse(client, no_answer(endpoint, failure), request)
+        elif joined.has_answered and failure and not joined.client_has_ended:
             # A peer that has sent everything may be gone.
-            if failure and not joined.client_has_ended:
-                self._report_fault(
-                    MachineError(f"The connection to {endpoint.peer} broke: {failure.strerror or failure}")
-                )
-            return
-        if joined.client_is_gone:
-            return
-        error = no_answer(endpoint, failure)
+            self._report_fault(MachineError(f"The connection to {endpoint.peer} broke: {failure.strerror or failure}"))
+
+    async def _refuse(self, client: PlainStream, error: MachineError, request: bytes) -> None:
+        """Answer as an engine does that fails: the docker CLI prints the message. Raises OSError."""
         self._report_fault(error)
-        await refuse(joined.client, error, joined.request)
+        text = one_line("; ".join(filter(None, (error.cause, error.hint))))
+        await answer(client, BAD_GATEWAY, {"message": text}, request)
 
     def _report_fault(self, error: MachineError) -> None:
         """Say what is new: a client that tries again makes no more lines."""
@@ -154,23 +157,22 @@ class Joined:
     ) -> None:
         self._sock = sock
         self._on_answer = on_answer
-        self.client = client
+        self._client = client
         self._engine = engine
-        # The begin of the client's first request, and whether the engine has sent anything.
-        self.request = b""
+        # Whether the engine has sent anything.
         self.has_answered = False
         self.client_has_ended = False
         self.client_is_gone = False
 
-    async def run(self) -> OSError | None:
-        """Return the engine's failure."""
-        sending = asyncio.create_task(self._send_requests())
+    async def run(self, request: bytes) -> OSError | None:
+        """Send what was read of the first request, and all that follows. Return the engine's failure."""
+        sending = asyncio.create_task(self._send_requests(request))
         receiving = asyncio.create_task(self._receive_answers())
         tasks = {sending, receiving}
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if not receiving.done() or (self.has_answered and receiving.result() is None):
-                await self._wait_for_the_other(sending, receiving)
+                await self._wait_for_the_other(tasks)
         finally:
             for task in tasks:
                 task.cancel()
@@ -178,25 +180,25 @@ class Joined:
         failures = [task.result() for task in (receiving, sending) if not task.cancelled()]
         return next(filter(None, failures), None)
 
-    async def _wait_for_the_other(self, *tasks: asyncio.Task[OSError | None]) -> None:
+    async def _wait_for_the_other(self, tasks: set[asyncio.Task[OSError | None]]) -> None:
         """One direction has ended. Wait for the other, unless that failed, or the client is gone."""
-        waiting = {task for task in tasks if not task.done()}
         ended = [task for task in tasks if task.done()]
+        waiting = tasks.difference(ended)
         while waiting and not self.client_is_gone and not any(task.result() for task in ended):
             _, waiting = await asyncio.wait(waiting, timeout=HANG_UP_SECONDS)
-            if waiting and has_hung_up(self._sock):
-                self.client_is_gone = True
+            self.client_is_gone = bool(waiting) and has_hung_up(self._sock)
 
-    async def _send_requests(self) -> OSError | None:
+    async def _send_requests(self, request: bytes) -> OSError | None:
         buffer = memoryview(bytearray(LEAST))
-        while count := await self._received_from_client(buffer):
-            self.request = self.request or bytes(buffer[:count])
+        data = memoryview(request)
+        while data:
             try:
-                await self._engine.send(buffer[:count])
+                await self._engine.send(data)
             except OSError as exc:
                 # The engine's last words may say why: a TLS alert, or an answer.
                 return None if not self.has_answered else exc
-            buffer = await grown(buffer, count)
+            buffer = await grown(buffer, len(data))
+            data = buffer[: await self._received_from_client(buffer)]
         self.client_has_ended = True
         self.client_is_gone = self.client_is_gone or has_hung_up(self._sock)
         await self._engine.end_sending()
@@ -204,7 +206,7 @@ class Joined:
 
     async def _received_from_client(self, buffer: memoryview) -> int:
         try:
-            return await self.client.receive_into(buffer)
+            return await self._client.receive_into(buffer)
         except OSError:
             self.client_is_gone = True
             return 0
@@ -222,13 +224,13 @@ class Joined:
                 self.has_answered = True
                 self._on_answer()
             try:
-                await self.client.send(buffer[:count])
+                await self._client.send(buffer[:count])
             except OSError as exc:
                 self.client_has_ended = self.client_is_gone = True
                 return exc
             buffer = await grown(buffer, count)
         if self.has_answered:
-            await self.client.end_sending()
+            await self._client.end_sending()
         return None
 
 
@@ -251,16 +253,19 @@ def has_hung_up(sock: socket.socket) -> bool:
     return any(event & (select.POLLHUP | select.POLLERR) for _, event in watch.poll(0))
 
 
-def error_text(error: MachineError) -> str:
-    return one_line("; ".join(filter(None, (error.cause, error.hint))))
-
-
-async def refuse(client: PlainStream, error: MachineError, request: bytes) -> None:
-    """Answer a request as an engine does that fails: the docker CLI prints the message. Raises OSError.
-
-    The request may still be on its way: an engine can refuse a certificate before its client asks.
-    """
-    async with asyncio.timeout(REFUSAL_SECONDS):
+async def answer(client: PlainStream, status: str, document: Mapping[str, object], request: bytes) -> None:
+    """Answer a request, whose rest may still be on its way. Raises OSError."""
+    body = json.dumps(document).encode() + b"\n"
+    head = (
+        f"HTTP/1.1 {status}",
+        f"Server: {SOCKET_SERVER}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+    )
+    # The answer to HEAD has no body (RFC 9110 9.3.2).
+    whole = "\r\n".join([*head, "", ""]).encode() + (b"" if request.startswith(b"HEAD ") else body)
+    async with asyncio.timeout(ANSWER_SECONDS):
         buffer = memoryview(bytearray(LEAST))
         # The client reads an answer once it has asked.
         while END_OF_HEAD not in request and len(request) < LONGEST_REQUEST:
@@ -268,23 +273,8 @@ async def refuse(client: PlainStream, error: MachineError, request: bytes) -> No
             if not count:
                 break
             request += buffer[:count]
-        if not request:
-            return
-        await client.send(memoryview(refusal(error, request)))
+        await client.send(memoryview(whole))
         await client.end_sending()
         # To close with data unread would discard the answer.
         while await client.receive_into(buffer):
             pass
-
-
-def refusal(error: MachineError, request: bytes) -> bytes:
-    body = json.dumps({"message": error_text(error)}).encode() + b"\n"
-    head = (
-        "HTTP/1.1 502 Bad Gateway",
-        f"Server: {SOCKET_SERVER}",
-        "Content-Type: application/json",
-        f"Content-Length: {len(body)}",
-        "Connection: close",
-    )
-    # The answer to HEAD has no body (RFC 9110 9.3.2).
-    return "\r\n".join([*head, "", ""]).encode() + (b"" if request.startswith(b"HEAD ") else body)

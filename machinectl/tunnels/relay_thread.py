@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.hosts.present_name import PresentName
-    from machinectl.tunnels.socket_notes import SocketNote
+    from machinectl.tunnels.local_sockets import OpenSocket
 
 
 class RelayThread:
-    def __init__(self, name: PresentName, console: Console, note: SocketNote, listener: socket.socket) -> None:
+    def __init__(self, name: PresentName, console: Console, own: OpenSocket, listener: socket.socket) -> None:
         self._name = name
         self._console = console
-        self._note = note
+        self._own = own
         self._listener = listener
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         # A bug is not lost in the thread.
         self._bug: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="relay")
-        self._socket = os.lstat(note.path)
+        self._socket = os.lstat(own.path)
 
     def start(self) -> None:
         self._thread.start()
@@ -59,13 +59,22 @@ class RelayThread:
             self._bug = exc
 
     async def _serve(self) -> None:
-        engine = MachineEngine(self._name, self._console.warn)
+        console = self._console
+        engine = MachineEngine(self._name, console.warn)
         looking = asyncio.create_task(self._look())
         try:
-            await Relay(engine, self._console.note, self._console.warn).serve(self._listener, self._stop)
+            await Relay(engine, console.note, console.warn, self._describe).serve(self._listener, self._stop)
         finally:
             looking.cancel()
             engine.close()
+
+    def _describe(self) -> dict[str, object]:
+        """Return what the socket is for. `rename` may have given the machine another name."""
+        try:
+            name = self._name.find()
+        except NoSuchMachine:
+            name = ""
+        return {**vars(self._own), "machine": name}
 
     async def _look(self) -> None:
         while True:
@@ -76,19 +85,21 @@ class RelayThread:
             await asyncio.sleep(LOOK_SECONDS)
 
     def _end_reason(self) -> str:
+        path = self._own.path
         try:
             self._name.find()
-            is_ours = os.path.samestat(self._socket, os.lstat(self._note.path))
+            if os.path.samestat(self._socket, os.lstat(path)):
+                return ""
         except NoSuchMachine as exc:
-            return f"{self._note.path} is closed: {exc.cause}"
+            return f"{path} is closed: {exc.cause}"
         except OSError:
-            is_ours = False
-        return "" if is_ours else f"{self._note.path} was removed: nothing is served there any more"
+            pass
+        return f"{path} was removed: nothing is served there any more"
 
 
 @contextmanager
-def relayed(name: PresentName, console: Console, note: SocketNote, listener: socket.socket) -> Iterator[RelayThread]:
-    thread = RelayThread(name, console, note, listener)
+def relayed(name: PresentName, console: Console, own: OpenSocket, listener: socket.socket) -> Iterator[RelayThread]:
+    thread = RelayThread(name, console, own, listener)
     thread.start()
     try:
         yield thread

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
     from machinectl.hosts.login import Login
-    from machinectl.tunnels.open_ports import OpenPort
+    from machinectl.tunnels.open_ports import OpenPort, OpenPorts
 
 
 VERBS = {
@@ -46,7 +46,6 @@ def forward(here: Session, *, name: str, words: list[str], auto: bool, bind: str
     from contextlib import suppress
 
     from machinectl.cli.options.ending_signals import exiting_on_signals
-    from machinectl.commands.forward import forward as command
     from machinectl.tunnels.local_ports import LOOPBACK
     from machinectl.tunnels.open_ports import OpenPorts
 
@@ -72,16 +71,46 @@ def forward(here: Session, *, name: str, words: list[str], auto: bool, bind: str
         elif opened:
             write_out(f"{port.here} -> {port.there}\n")
         else:
-            here.console.note(f"{port.here} is closed{wish.container and f' ({wish.container})'}")
+            here.console.note(port.closed)
 
     ports = OpenPorts(name, here.console, report, [address_of(bind)] if bind else LOOPBACK, words)
     with exiting_on_signals(), suppress(KeyboardInterrupt):
         try:
-            command(here.store, here.console, name, words, login, ports, auto=auto)
+            forward_until_the_end(here, name, words, login, ports, auto=auto)
         finally:
             if as_json:
                 ports.report_closed()
     return 0
+
+
+def forward_until_the_end(
+    here: Session, name: str, words: list[str], login: Login, ports: OpenPorts, *, auto: bool
+) -> None:
+    from machinectl.hosts.present_name import present_name
+    from machinectl.machines.machine_driver import ssh_endpoint
+    from machinectl.tunnels.container_events import FollowedContainers, container_names
+    from machinectl.tunnels.port_forwarder import PortForwarder
+    from machinectl.tunnels.published_ports import parse_word
+
+    ssh_endpoint(here.store.read(name))
+    parsed = list(dict.fromkeys(parse_word(word) for word in words))
+    containers = [word for word in parsed if isinstance(word, str)]
+    if not parsed and not auto:
+        raise UsageError(
+            "No port or container is given",
+            Hint("Forward what all containers publish", "machinectl forward --auto", name),
+        )
+    if containers and auto:
+        raise UsageError("--auto and a container exclude each other", Hint(f"Leave out {' '.join(containers)}"))
+    with present_name(here.store, name) as present:
+        names = container_names(present.endpoint(), name, containers) if containers else None
+        followed = FollowedContainers(present.endpoint, names) if auto or containers else None
+        forwarder = PortForwarder(present, here.console, login, ports, followed)
+        try:
+            forwarder.start([word for word in parsed if not isinstance(word, str)])
+            forwarder.wait()
+        finally:
+            forwarder.close()
 
 
 def address_of(given: str) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from machinectl.cli.options.verb_session import Session
-    from machinectl.tunnels.socket_notes import SocketNote
+    from machinectl.tunnels.local_sockets import OpenSocket
 
 
 VERBS = {
@@ -59,8 +59,6 @@ VERBS = {
 
 # Separates the name from the command.
 DASHES = "--"
-
-
 OWN_VERBS = ("ls", "rm")
 
 
@@ -68,9 +66,9 @@ def socket(
     here: Session, *, words: list[str], path: str, background: bool, forward: bool, shell: str | None, log: str
 ) -> int:
     from machinectl.cli.options.ending_signals import exiting_on_signals
-    from machinectl.commands.socket import run_with_socket, serve_socket
     from machinectl.machines.selection import chosen_one
     from machinectl.shell import POSIX, SHELLS, detect, env_script, statements
+    from machinectl.tunnels.socket_service import open_in_background, run_with_socket, serve_socket
 
     names, command = name_and_command(here, words)
     name = chosen_one(here.store, names)
@@ -86,13 +84,11 @@ def socket(
         return end_alike(status)
     own_shell = shell or detect(os.environ, os.getppid())
     if background:
-        from machinectl.commands.socket import open_in_background
-
         variables = open_in_background(here.store, name, path, forward=forward)
         write_out(env_script(own_shell, variables, sys.argv, os.environ.get("PATH", "")))
         return 0
 
-    def announce(variables: Mapping[str, str | None], other: SocketNote | None) -> None:
+    def announce(variables: Mapping[str, str | None], other: OpenSocket | None) -> None:
         write_out(statements(own_shell, variables))
         if other:
             here.console.note(
@@ -141,25 +137,45 @@ def name_and_command(here: Session, words: Sequence[str]) -> tuple[Sequence[str]
     return names, command
 
 
+class SocketRow:
+    def __init__(self, own: OpenSocket) -> None:
+        self.own = own
+
+    def cells(self) -> list[str]:
+        return [self.own.machine, self.own.path, str(self.own.pid or "-"), self.own.command or "-"]
+
+    def fields(self) -> dict[str, object]:
+        own = self.own
+        return {
+            "Name": own.machine,
+            "Socket": own.path,
+            "URL": f"unix://{own.path}",
+            "PID": own.pid,
+            "Command": own.command,
+            "Log": own.log,
+        }
+
+
 def socket_ls(here: Session, *, quiet: bool, as_json: bool) -> None:
     from machinectl.cli.tables.text_table import print_rows
-    from machinectl.commands.socket import socket_ls as command
+    from machinectl.tunnels.local_sockets import open_sockets
 
     if quiet and as_json:
         raise UsageError("--json and --quiet exclude each other", Hint("Leave one of them out"))
-    rows = command(here.store)
+    sockets = [each for each in open_sockets() if each.store == here.store.root]
+    sockets.sort(key=lambda each: (each.machine, each.path))
     if quiet:
-        print_lines(row.note.path for row in rows)
+        print_lines(each.path for each in sockets)
     else:
-        print_rows(["NAME", "SOCKET", "PID", "COMMAND"], rows, as_json=as_json)
+        print_rows(["NAME", "SOCKET", "PID", "COMMAND"], list(map(SocketRow, sockets)), as_json=as_json)
 
 
 def socket_rm(here: Session, *, names: list[str]) -> None:
-    from machinectl.commands.socket import socket_rm as command
     from machinectl.tunnels.command_environment import UNIX
+    from machinectl.tunnels.local_sockets import close_sockets
 
     for what in names:
-        for note in command(here.store, what):
-            print_lines([note.path])
-            if os.environ.get("DOCKER_HOST") == f"{UNIX}{note.path}":
+        for own in close_sockets(here.store, what):
+            print_lines([own.path])
+            if os.environ.get("DOCKER_HOST") == f"{UNIX}{own.path}":
                 here.console.note("This shell points at it", Hint("", "eval $(machinectl env -u)"))

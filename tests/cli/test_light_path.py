@@ -18,12 +18,14 @@ import machinectl_none as none
 from machinectl import certs
 from machinectl.cli.catalogue import ALL
 from machinectl.hosts.identity import CLIENT_FILES
+from machinectl.hosts.present_name import present_name
 from machinectl.machines.record import Machine
-from machinectl.tunnels.socket_file import opened_socket
-from machinectl.tunnels.socket_notes import SocketNote
+from machinectl.tunnels.local_sockets import OpenSocket, opened_socket
+from machinectl.tunnels.relay_thread import relayed
 from tests.support import servers
 from tests.support.forked import run_forked
 from tests.support.program import machinectl
+from tests.support.quiet import Quiet
 from tests.support.registered import added
 from tests.support.several_addresses import Certificates, orion
 
@@ -169,8 +171,12 @@ def test_active_at_an_open_socket_imports_nothing_heavy(
     machines: Store, runtime: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = str(runtime / "plain.sock")
-    note = SocketNote("plain", machines.root, path)
-    with opened_socket(note):
+    own = OpenSocket("plain", machines.root, path)
+    with (
+        present_name(machines, "plain") as name,
+        opened_socket(own) as listener,
+        relayed(name, Quiet(), own, listener),
+    ):
         monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
         assert machinectl("active", store=machines.root).stdout == "plain\n"
         assert_light(machines, ("active",))

@@ -12,21 +12,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.commands.socket import socket_rm
 from machinectl.engine import Endpoint, EngineError, probe
 from machinectl.errors import MachineError
 from machinectl.hosts.present_name import present_name
 from machinectl.images.engine_images import Images
 from machinectl.machines.record import Machine
-from machinectl.tunnels.command_environment import socket_variables
-from machinectl.tunnels.relay_thread import relayed
-from machinectl.tunnels.socket_file import default_path, opened_socket
-from machinectl.tunnels.socket_notes import (
-    SocketNote,
-    machine_of_socket,
+from machinectl.tunnels.command_environment import machine_at_socket, socket_variables
+from machinectl.tunnels.local_sockets import (
+    OpenSocket,
+    close_sockets,
+    default_path,
     open_sockets,
-    write_note,
+    opened_socket,
 )
+from machinectl.tunnels.relay_thread import relayed
 from tests.support.quiet import Quiet
 from tests.support.registered import added
 from tests.support.servers import closing, engine, free_port, saying, serving
@@ -50,7 +49,7 @@ def register(store: Store, port: int) -> None:
 def opened(store: Store, console: Quiet | None = None) -> Iterator[str]:
     """Yield the path of the socket of `orionbox`."""
     path = default_path(store, "orionbox")
-    note = SocketNote("orionbox", store.root, path)
+    note = OpenSocket("orionbox", store.root, path)
     with (
         present_name(store, "orionbox") as name,
         opened_socket(note) as listener,
@@ -98,12 +97,14 @@ def test_an_engine_ends_its_direction_and_reads_on(store: Store) -> None:
     received = threading.Event()
 
     def end_first(connection: Connection) -> None:
+        connection.request()
         connection.send(b"hello")
         connection.sock.shutdown(socket.SHUT_WR)
         if len(read_all(connection.sock)) == SIZE:
             received.set()
 
     with socket_to(store, end_first) as client:
+        client.sendall(PING)
         assert read_all(client) == b"hello"
         client.sendall(b"x" * SIZE)
         client.shutdown(socket.SHUT_WR)
@@ -134,11 +135,13 @@ def test_an_engine_learns_that_a_client_is_gone(store: Store) -> None:
     gone = threading.Event()
 
     def wait(connection: Connection) -> None:
+        connection.request()
         connection.send(b"logs")
         read_all(connection.sock)
         gone.set()
 
     with socket_to(store, wait) as client:
+        client.sendall(PING)
         assert client.recv(4) == b"logs"
         client.close()
         assert gone.wait(30)
@@ -213,7 +216,7 @@ def test_it_ends_with_its_machine(store: Store) -> None:
     with serving(closing) as port:
         register(store, port)
         console = Quiet()
-        note = SocketNote("orionbox", store.root, default_path(store, "orionbox"))
+        note = OpenSocket("orionbox", store.root, default_path(store, "orionbox"))
         with (
             present_name(store, "orionbox") as name,
             opened_socket(note) as listener,
@@ -260,15 +263,14 @@ def test_only_the_user_can_use_it(store: Store, runtime: Path) -> None:
 
 
 @pytest.mark.usefixtures("runtime")
-def test_a_new_socket_removes_those_of_killed_processes(store: Store) -> None:
+def test_the_list_of_sockets_removes_those_of_killed_processes(store: Store) -> None:
     register(store, 1)
     dead = default_path(store, "orionbox", "1")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(dead)
-        write_note(SocketNote("orionbox", store.root, dead))
     with opened(store) as path:
+        assert [each.path for each in open_sockets()] == [path]
         assert sorted(glob(f"{os.path.dirname(path)}/*.sock")) == [path]
-        assert [note.path for note in open_sockets()] == [path]
 
 
 def test_the_environment_leads_nowhere_else() -> None:
@@ -296,9 +298,9 @@ def test_another_file_at_its_path_is_neither_removed_nor_taken_for_it(store: Sto
         other.bind(str(runtime / "other.sock"))
         other.listen()
         os.rename(runtime / "other.sock", path)
-        assert machine_of_socket(store, path) == ""
+        assert machine_at_socket(store, f"unix://{path}") == ""
         assert open_sockets() == []
         with pytest.raises(MachineError, match="has no open socket"):
-            list(socket_rm(store, "orionbox"))
+            list(close_sockets(store, "orionbox"))
         stack.close()
         assert os.path.exists(path)

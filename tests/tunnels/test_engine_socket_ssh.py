@@ -13,9 +13,12 @@ import pytest
 from machinectl.engine.dialling import ssh_socket
 from machinectl.hosts.present_name import present_name
 from machinectl.tunnels import machine_engine
+from machinectl.tunnels.local_sockets import (
+    OpenSocket,
+    default_path,
+    opened_socket,
+)
 from machinectl.tunnels.relay_thread import relayed
-from machinectl.tunnels.socket_file import default_path, opened_socket
-from machinectl.tunnels.socket_notes import SocketNote
 from tests.support.docker_cli import DockerCli
 from tests.support.engine_sockets import register_ssh_engine, socket_process
 from tests.support.in_process import machinectl
@@ -63,7 +66,7 @@ def test_a_line_that_went_dead_is_replaced_at_the_next_request(
     """ssh itself would notice it after 45 seconds."""
     monkeypatch.setattr(machine_engine, "FRESH_SECONDS", 0.0)
     monkeypatch.setattr(ssh_socket, "PATIENCE", 0.5)
-    note = SocketNote("orion", store.root, default_path(store, "orion"))
+    note = OpenSocket("orion", store.root, default_path(store, "orion"))
     with (
         present_name(store, "orion") as name,
         opened_socket(note) as listener,

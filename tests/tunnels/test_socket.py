@@ -266,7 +266,7 @@ def test_what_a_killed_process_leaves_is_swept(machine: Path, store: Store) -> N
         ):
             one.kill()
             other.kill()
-        assert len(left_open(machine)) == 3
+        assert len(left_open(machine)) == 2
         assert program.machinectl("socket", *again, store=store.root).returncode == 0
         machinectl("socket", "ls", store=store.root)
         assert not own.exists()
