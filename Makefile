@@ -9,7 +9,7 @@ JOBS ?= 6
 unexport PYTHONDONTWRITEBYTECODE
 SOURCES = $(shell find machinectl drivers -name '*.py' -o -name '*.sh')
 
-CHECKS = check-types check-docs check-shell check-imports check-ruff check-errors
+CHECKS = check-types check-docs check-shell check-imports check-ruff check-errors check-sizes
 .PHONY: demo test test-lab test-oldest check $(CHECKS) format reference docs pictures dist bench soak-access lab clean
 
 $(VENV)/installed: pyproject.toml
@@ -57,6 +57,9 @@ check-types:
 	$(BIN)/mypy
 check-imports:
 	$(BIN)/lint-imports --no-logo
+# Rooms keep to their budgets. What has shrunk is noted by `python -m tools.room_sizes --hold`.
+check-sizes:
+	$(BIN)/python -m tools.room_sizes
 # No code reads what our own errors say.
 check-errors:
 	$(BIN)/python -m pytest -q -k error tests/test_architecture.py
