@@ -6,7 +6,6 @@ import os
 import select
 import signal
 import sys
-import time
 from contextlib import contextmanager, suppress
 from functools import partial
 
@@ -21,17 +20,11 @@ if TYPE_CHECKING:
 
 # A terminal sends these to the whole foreground process group: the program decides, and we follow.
 LEFT_TO_PROGRAM = (signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
-# SIGINT only if the program has not got it.
+# SIGINT only if no terminal has sent it.
 PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # prctl(2): the signal that a process gets when its parent ends.
 PR_SET_PDEATHSIG = 1
 CHUNK = 1 << 16
-# Ends at a SIGINT to our process group, and when we end; answers each line.
-PROBE = ("/bin/sh", "-c", "trap '' HUP QUIT TERM; while read line; do echo; done")
-# Seconds in which a signal reaches the whole group. timeout(1) sends it to us first.
-SPREAD_SECONDS = 0.1
-# Seconds for a shell's answer.
-ANSWER_SECONDS = 1.0
 
 
 def run_foreground(command: list[str], environment: Mapping[str, str]) -> int:
@@ -40,13 +33,11 @@ def run_foreground(command: list[str], environment: Mapping[str, str]) -> int:
     # Signals during the start are for the program, whose process ID is not known yet.
     early: list[int] = []
 
-    interrupts = Interrupts()
-
     def pass_on(number: int, _: FrameType | None) -> None:
         if not program:
             early.append(number)
             return
-        if number == signal.SIGINT and not interrupts.is_for_us_only():
+        if number == signal.SIGINT and is_at_terminal():
             return
         with suppress(ProcessLookupError):
             os.kill(program.pid, number)
@@ -55,65 +46,18 @@ def run_foreground(command: list[str], environment: Mapping[str, str]) -> int:
         program = start(command, environment)
         for number in early:
             pass_on(number, None)
-        with interrupts.watched():
-            return wait_for(program, changed)
+        return wait_for(program, changed)
 
 
-class Interrupts:
-    """Tells a SIGINT to this process only from one to its process group, which the program has got, too (^C).
-
-    Python does not say who sent a signal. A shell in our group gets what the group gets, and ends.
-    """
-
-    def __init__(self) -> None:
-        self._probe: Popen[bytes] | None = None
-        self._last = -SPREAD_SECONDS
-
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        self._start()
+def is_at_terminal() -> bool:
+    """Return whether we are in the foreground of a terminal, whose ^C the program has got, too."""
+    with suppress(OSError):
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
         try:
-            yield
+            return os.tcgetpgrp(terminal) == os.getpgrp()
         finally:
-            self._end()
-
-    def is_for_us_only(self) -> bool:
-        begun, probe = time.monotonic(), self._probe
-        if begun - self._last < SPREAD_SECONDS:
-            return False
-        self._last = begun
-        if probe is None:
-            return True
-        import subprocess
-
-        with suppress(subprocess.TimeoutExpired):
-            probe.wait(SPREAD_SECONDS / 2)
-        # On a busy computer it may end late, but after the signal it answers no more.
-        with suppress(BrokenPipeError):
-            probe.stdin.write(b"\n")  # type: ignore[union-attr]  # it is a pipe
-            answer = probe.stdout.fileno()  # type: ignore[union-attr]  # it is a pipe
-            if not select.select([answer], [], [], ANSWER_SECONDS)[0] or os.read(answer, 1):
-                return True
-        self._end()
-        self._start()
-        return False
-
-    def _start(self) -> None:
-        import subprocess
-
-        # Without a shell, every SIGINT is passed on.
-        with suppress(OSError):
-            self._probe = subprocess.Popen(
-                PROBE, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-            )
-
-    def _end(self) -> None:
-        if self._probe:
-            # Also if it is stopped.
-            self._probe.kill()
-            self._probe.wait()
-            self._probe.stdin.close()  # type: ignore[union-attr]  # it is a pipe
-            self._probe.stdout.close()  # type: ignore[union-attr]  # it is a pipe
+            os.close(terminal)
+    return False
 
 
 def start(command: list[str], environment: Mapping[str, str]) -> Popen[bytes]:

@@ -91,15 +91,14 @@ def set_system_path() -> str:
     return f"PATH={SYSTEM_PATH}; export PATH"
 
 
-def sudo_command(script: str, *, password: bool = False, terminal: bool = False) -> str:
-    """With `password`, read one from stdin; `terminal` is for requiretty."""
+def sudo_command(script: str, *, password: bool = False) -> str:
+    """With `password`, read one from stdin."""
     how = "-S -p ''" if password else "-n"
     # secure_path in the sudoers may not contain sh.
-    command = f"sudo -H {how} -- /bin/sh -c {shlex.quote(script)}"
-    return at_terminal(command) if terminal else command
+    return f"sudo -H {how} -- /bin/sh -c {shlex.quote(script)}"
 
 
-def authenticated_command(script: str, *, needed: bool = True, terminal: bool = False) -> str:
+def authenticated_command(script: str, *, needed: bool = True) -> str:
     """Return sh that runs a script as root, after a password line on stdin.
 
     Only the password goes to sudo, because sudo-rs reads ahead; sudo then remembers this shell. Unless `needed`, the
@@ -108,16 +107,9 @@ def authenticated_command(script: str, *, needed: bool = True, terminal: bool = 
     # sudo remembers its parent, so the shell must not exec it: add a command after it.
     then = f"{sudo_command(script)}{'' if needed else ' || :'}"
     authenticate = sudo_command(":", password=True)
-    command = (
+    return (
         f"unset password; IFS= read -r password; printf '%s\\n' \"$password\" | {authenticate} && {{ {then}; }}; exit"
     )
-    return at_terminal(command) if terminal else command
-
-
-def at_terminal(command: str) -> str:
-    """Lead the command's streams past the terminal of script(1)."""
-    past = shlex.quote(f"exec <&3 >&4 2>&5; {command}")
-    return f"SHELL=/bin/sh script -qec {past} /dev/null 3<&0 4>&1 5>&2 </dev/null >/dev/null 2>&1"
 
 
 def doas_command(script: str) -> str:

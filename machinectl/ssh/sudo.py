@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from machinectl.ssh.session import SSHSession
 
 # Printed by probe_command's script.
-ROOT, ABSENT, FREE, WANTS_PASSWORD, NO_TERMINAL, DOAS = "root", "absent", "free", "password", "terminal", "doas"
+ROOT, ABSENT, FREE, WANTS_PASSWORD, DOAS = "root", "absent", "free", "password", "doas"
 # Printed by check_password_command's script if sudo does not ask again.
 REMEMBERED = "remembered"
 # Fails if NOEXEC in the sudoers stops root's shell from starting programs.
@@ -35,34 +35,30 @@ WRONG_PASSWORD = re.compile(
 )
 NEW_PASSWORD = re.compile(rb"password (is|has) expired|to change your password", re.IGNORECASE)
 # A password does not help against these.
-HOPELESS = (NOT_ALLOWED, NEW_PASSWORD, re.compile(rb"/bin/sh: Permission denied"))
 NEEDS_TERMINAL = re.compile(rb"must have a tty")
+HOPELESS = (NOT_ALLOWED, NEW_PASSWORD, NEEDS_TERMINAL, re.compile(rb"/bin/sh: Permission denied"))
 AS_ROOT, TRY_SUDO = "On the host, as root", Hint("Try it there", "sudo -v")
 DOAS_REFUSES = re.compile(rb"^doas: (.+)$", re.MULTILINE)
 
 
-def probe_command(*, terminal: bool = False) -> str:
+def probe_command() -> str:
     """Return a script that prints how to become root.
 
     `sudo -n` comes first: with NOPASSWD, a password stays unread.
     """
-    makes_one = f"elif ! command -v script >/dev/null; then echo {NO_TERMINAL}\n" if terminal else ""
     return (
         f"{framing.set_system_path()}\n"
         f'if [ "$(id -u)" = 0 ]; then echo {ROOT}\n'
         f"elif ! command -v sudo >/dev/null && {framing.doas_command(':')}; then echo {DOAS}\n"
         f"elif ! command -v sudo >/dev/null; then echo {ABSENT}\n"
-        f"{makes_one}"
-        f"elif {framing.sudo_command(STARTS_PROGRAMS, terminal=terminal)}; then echo {FREE}\n"
+        f"elif {framing.sudo_command(STARTS_PROGRAMS)}; then echo {FREE}\n"
         f"else echo {WANTS_PASSWORD}; fi"
     )
 
 
-def check_password_command(*, terminal: bool = False) -> str:
+def check_password_command() -> str:
     """Return a script that tries the password on stdin once, and prints whether sudo remembers it."""
-    remembers = framing.authenticated_command(
-        f"{STARTS_PROGRAMS} && echo {REMEMBERED}", needed=False, terminal=terminal
-    )
+    remembers = framing.authenticated_command(f"{STARTS_PROGRAMS} && echo {REMEMBERED}", needed=False)
     return f"{framing.set_system_path()}\n{remembers}"
 
 
@@ -98,24 +94,21 @@ def become_root(session: SSHSession, credentials: Credentials, console: Console)
     if session.user == "root":
         return session
     probe = session.run(probe_command())
-    terminal = NEEDS_TERMINAL.search(probe.stderr) is not None
-    if terminal:
-        probe = session.run(probe_command(terminal=True))
     if probe.text == ROOT:
         return session
     if probe.text == DOAS:
         return Root(session, framing.doas_command(framing.ROOT_COMMAND), program="doas")
     if probe.text == FREE:
-        return Root(session, framing.sudo_command(framing.ROOT_COMMAND, terminal=terminal))
+        return Root(session, framing.sudo_command(framing.ROOT_COMMAND))
     if probe.text != WANTS_PASSWORD or is_hopeless(probe.stderr):
         raise root_refused(session, probe)
-    return with_password(session, credentials, console, terminal=terminal)
+    return with_password(session, credentials, console)
 
 
-def with_password(session: SSHSession, credentials: Credentials, console: Console, *, terminal: bool) -> Root:
+def with_password(session: SSHSession, credentials: Credentials, console: Console) -> Root:
     """Raises RootRefused."""
     if credentials.sudo_password is not None:
-        root = try_password(session, credentials.sudo_password, terminal=terminal)
+        root = try_password(session, credentials.sudo_password)
         if root is not None:
             return root
         raise RootRefused(
@@ -126,7 +119,7 @@ def with_password(session: SSHSession, credentials: Credentials, console: Consol
         password = ask_secret(console, f"Password of {session.user} for sudo at {session.settings.address}")
         if password is None:
             break
-        root = try_password(session, password, terminal=terminal)
+        root = try_password(session, password)
         if root is not None:
             credentials.sudo_password = password
             return root
@@ -142,15 +135,15 @@ def with_password(session: SSHSession, credentials: Credentials, console: Consol
     )
 
 
-def try_password(session: SSHSession, password: str, *, terminal: bool) -> Root | None:
+def try_password(session: SSHSession, password: str) -> Root | None:
     """Return None if the password is wrong. Raises RootRefused for other refusals."""
     line = f"{password}\n".encode(errors="surrogateescape")
-    result = session.run(check_password_command(terminal=terminal), input=line, check=False)
+    result = session.run(check_password_command(), input=line, check=False)
     if result.status == 0 and result.text == REMEMBERED:
-        return Root(session, framing.authenticated_command(framing.ROOT_COMMAND, terminal=terminal), password)
+        return Root(session, framing.authenticated_command(framing.ROOT_COMMAND), password)
     if result.status == 0:
         # Give sudo only the password to read, because the script follows.
-        command = framing.sudo_command(framing.ROOT_COMMAND, password=True, terminal=terminal)
+        command = framing.sudo_command(framing.ROOT_COMMAND, password=True)
         root = Root(session, command, password)
         root.run(STARTS_PROGRAMS)
         return root
@@ -178,9 +171,9 @@ def root_refused(session: SSHSession, result: CommandResult, program: str = "sud
             Hint("Log in as root: --ssh-user root")
             | Hint("or on the host, as root, install sudo, then", sudoers(user)),
         )
-    if result.text == NO_TERMINAL:
+    if NEEDS_TERMINAL.search(result.stderr):
         return RootRefused(
-            f"sudo at {address} wants a terminal (requiretty in its sudoers), and there is no script(1) to make one",
+            f"sudo at {address} wants a terminal (requiretty in its sudoers)",
             Hint(AS_ROOT, f"echo 'Defaults:{user} !requiretty' > /etc/sudoers.d/zz-{file_name(user)}"),
         )
     if NEW_PASSWORD.search(result.stderr):

@@ -165,7 +165,7 @@ def test_a_password_that_sudo_remembers_is_never_the_data_of_a_command(fresh_hos
             assert root.run("cat", input=b"data").stdout == b"data"
 
 
-@pytest.mark.parametrize("option", ["use_pty", "log_output", "lecture=always", "requiretty"])
+@pytest.mark.parametrize("option", ["use_pty", "log_output", "lecture=always"])
 def test_what_sudo_is_set_to_do_changes_neither_data_nor_output(fresh_host: FreshHost, option: str) -> None:
     host = fresh_host()
     host.run(f"echo 'Defaults {option}' > /etc/sudoers.d/option")

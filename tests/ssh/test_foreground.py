@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.person import Person
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -82,43 +84,18 @@ def test_an_interrupt_is_left_to_ssh(tmp_path: Path) -> None:
     assert (tmp_path / "caught").exists()
 
 
-# Neither print nor a blocking read: buffered streams are not reentrant, and no signal before `read` ends it.
-INTERRUPTED = """
-import os, select, signal
-from machinectl.foreground_program import Interrupts
-interrupts = Interrupts()
-signal.signal(signal.SIGINT, lambda *_: os.write(1, b"%r\\n" % interrupts.is_for_us_only()))
-changed, wake = os.pipe()
-os.set_blocking(wake, False)
-signal.set_wakeup_fd(wake)
-with interrupts.watched():
-    os.write(1, b"ready\\n")
-    while 0 not in select.select([0, changed], [], [])[0]:
-        os.read(changed, 1)
-"""
-
-
-@pytest.mark.parametrize(
-    ("to_us", "to_group", "told"),
-    [
-        pytest.param(1, 0, [b"True"], id="kill -INT"),
-        pytest.param(0, 1, [b"False"], id="^C"),
-        pytest.param(1, 1, [b"False"], id="timeout -s INT"),
-    ],
-)
-def test_an_interrupt_is_passed_on_only_if_ssh_has_not_got_it(to_us: int, to_group: int, told: list[bytes]) -> None:
+def test_an_interrupt_of_the_terminal_reaches_ssh_once() -> None:
     # The second one would end docker compose and terraform by force.
-    command = [sys.executable, "-c", INTERRUPTED]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0) as process:
-        assert process.stdout
-        assert process.stdout.readline() == b"ready\n"
-        for _ in range(to_us):
-            os.kill(process.pid, signal.SIGINT)
-        for _ in range(to_group):
-            os.killpg(process.pid, signal.SIGINT)
-        first = process.stdout.readline()
-        rest, _ = process.communicate()
-    assert sorted({first.strip(), *rest.split()}) == told
+    script = "trap 'echo caught' INT; echo ready; while :; do read word && echo $word && exit 7; done"
+    person = Person([sys.executable, "-c", RUN, script])
+    person.wait_for("ready")
+    person.type("\x03")
+    person.wait_for("caught")
+    person.type("done\n")
+    person.wait_for("done")
+    person.wait_for("done")
+    assert person.close() == 7
+    assert "caught" not in person.seen
 
 
 def test_nohup_stays_in_force() -> None:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
-import select
 import signal
-import struct
 import subprocess
 import sys
-import termios
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -19,13 +14,14 @@ import pytest
 from machinectl.errors import UsageError
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.openssh.ssh_options import openssh_command, unknown_options
+from tests.support.person import Person
 from tests.support.sshd import keygen, log_in, public
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.support.sshd import SSHConfig, Sshd
+from tests.support.sshd import SSHConfig, Sshd
 
 PINNED = [
     "-o",
@@ -116,6 +112,7 @@ import os, sys
 os.environ["MACHINE_NATIVE_SSH"] = "1"
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.native.interactive_shell import run_shell
+from tests.support.person import Person
 from tests.support.sshd import log_in
 host, user, port, key, *command = sys.argv[1:]
 with log_in(SSHEndpoint(host, user, int(port), key)) as session:
@@ -127,36 +124,6 @@ sys.exit(status)
 def own_shell(sshd: Sshd, *command: str) -> list[str]:
     where = (sshd.host, sshd.user, str(sshd.port), str(sshd.key_path))
     return [sys.executable, "-c", OWN_SHELL, *where, *command]
-
-
-class Person:
-    """Somebody at a terminal in which a program runs."""
-
-    def __init__(self, command: list[str]) -> None:
-        self.pid, self._terminal = pty.fork()
-        if self.pid == 0:
-            os.execvp(command[0], command)
-        self.seen = ""
-        self.ended = False
-
-    def resize(self, rows: int, columns: int) -> None:
-        fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    def type(self, text: str) -> None:
-        os.write(self._terminal, text.encode())
-
-    def wait_for(self, text: str) -> None:
-        """Read up to a text that comes after what was waited for before."""
-        while text not in self.seen:
-            assert select.select([self._terminal], [], [], 20)[0], self.seen
-            self.seen += os.read(self._terminal, 1 << 16).decode()
-        self.seen = self.seen.partition(text)[2]
-
-    def close(self) -> int:
-        _, status = os.waitpid(self.pid, 0)
-        os.close(self._terminal)
-        self.ended = True
-        return os.waitstatus_to_exitcode(status)
 
 
 @pytest.fixture
