@@ -125,11 +125,19 @@ def not_forwarded(settings: Settings, jump_address: str, *, is_forbidden: bool) 
     )
 
 
-def jump_host_hint(settings: Settings, machine: str) -> Hint:
-    """Return what helps with a jump host that refuses the login: the user's key and password are for the host."""
+def advise_on_jump_host(error: SSHError, settings: Settings, machine: str) -> None:
+    """Tell of a jump host what the user's key, port and password, which are for the host, do not change.
+
+    `machine` is its name, "" if it is none of ours. Raises NotForwarded for one that does not answer then.
+    """
+    if not isinstance(error, LoginRefused | Unreachable) and not error.setting:
+        return
+    hint = Hint("It is a jump host. Try", f"ssh {settings.login_options}")
     if machine:
-        return Hint("It is a jump host. See why", "machinectl doctor", machine)
-    return Hint("It is a jump host. Try", f"ssh {settings.login_options}")
+        hint = Hint("It is a jump host. See why", "machinectl doctor", machine)
+    elif isinstance(error, Unreachable):
+        raise NotForwarded(error.cause, hint) from error
+    error.advise(hint)
 
 
 def login_refused(

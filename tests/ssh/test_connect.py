@@ -11,7 +11,10 @@ import pytest
 
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.keys.host_keys import HostKeyPolicy
-from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError
+from machinectl.ssh.openssh.login_failures import connection_failure
+from machinectl.ssh.openssh.login_log import LoginLog
+from machinectl.ssh.ssh_errors import HostKeyRefused, NotForwarded, SSHError
+from machinectl.ssh.ssh_settings import read_settings
 from tests.support.hostile_ssh import after_greeting, kexinit
 from tests.support.quiet import Quiet
 from tests.support.servers import serving
@@ -25,6 +28,10 @@ if TYPE_CHECKING:
     from tests.support.sshd import SSHConfig, Sshd
 
 pytestmark = pytest.mark.usefixtures("ssh_config", "way")
+
+
+# What ssh logs of a host behind a jump host that is off.
+CLOSED = LoginLog("kex_exchange_identification: Connection closed by remote host\n")
 
 
 @contextlib.contextmanager
@@ -74,8 +81,9 @@ def test_a_closed_port() -> None:
     assert error.cause == f"127.0.0.1 port {port} refuses the connection: no SSH server listens there"
 
 
-def test_a_port_that_swallows_packets() -> None:
-    # A listener whose queue is full answers no SYN, as a firewall that drops.
+@contextlib.contextmanager
+def no_answer() -> Iterator[int]:
+    """A port whose queue is full answers no SYN, as a firewall that drops."""
     with socket.socket() as listener, contextlib.ExitStack() as stack:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -84,7 +92,12 @@ def test_a_port_that_swallows_packets() -> None:
             waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)
             waiting.connect_ex(address)
-        error = refusal(SSHEndpoint("127.0.0.1", port=address[1]), timeout=0.3)
+        yield address[1]
+
+
+def test_a_port_that_swallows_packets() -> None:
+    with no_answer() as port:
+        error = refusal(SSHEndpoint("127.0.0.1", port=port), timeout=0.3)
     assert "gave no answer within 0 s: it is off, or a firewall is in between" in error.cause
 
 
@@ -258,6 +271,22 @@ def test_a_jump_host_with_a_jump_host_of_its_own(sshd: Sshd, another_sshd: Sshd,
     )
     with log_in(SSHEndpoint("behind")) as session:
         assert session.run("echo behind").text == "behind"
+
+
+@by_system
+def test_a_jump_host_that_is_off_is_told_as_one(sshd: Sshd, ssh_config: SSHConfig) -> None:
+    with no_answer() as silent, socket.create_server(("127.0.0.1", 0)) as listener:
+        closed = listener.getsockname()[1]
+        listener.close()
+        for port, kind in ((silent, NotForwarded), (closed, SSHError)):
+            ssh_config.write(f"Host behind\n  ProxyJump ops@127.0.0.1:{port}\nHost 127.0.0.1\n  ConnectTimeout 1\n")
+            error = refusal(SSHEndpoint("behind", key=str(sshd.key_path)))
+            assert isinstance(error, kind)
+            assert error.cause.startswith(f"127.0.0.1 port {port} ")
+            assert error.hint == f"It is a jump host. Try: ssh -p {port} ops@127.0.0.1"
+            with pytest.raises(SSHError, match="ProxyJump") as failed:
+                raise connection_failure(read_settings(SSHEndpoint("behind")), CLOSED) or AssertionError
+            assert isinstance(failed.value, NotForwarded)
 
 
 @by_system

@@ -19,8 +19,8 @@ from machinectl.errors import Hint, MachineError, one_line
 from machinectl.files.atomic import read_file
 from machinectl.process_streams import CHUNK, GRACE, InputReader, Limits, find_program
 from machinectl.ssh.connection_failures import (
+    advise_on_jump_host,
     handshake_error,
-    jump_host_hint,
     no_session,
     not_forwarded,
     place,
@@ -35,7 +35,6 @@ from machinectl.ssh.session import SSHSession, Transfer
 from machinectl.ssh.ssh_errors import (
     ConnectionLost,
     HostKeyRefused,
-    LoginRefused,
     SSHError,
     Unsupported,
     command_timeout,
@@ -172,8 +171,8 @@ class NativeConnector:
         login = NativeLogin(gate, self.credentials.for_jump(), self.console)
         try:
             transport = transport_of(self.reach(gate, judge, login, is_jump=True))
-        except LoginRefused as exc:
-            exc.advise(jump_host_hint(gate, chosen.jump.machine))
+        except SSHError as exc:
+            advise_on_jump_host(exc, gate, chosen.jump.machine)
             raise
         try:
             there = (chosen.hostname, chosen.port)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from machinectl.errors import Hint, one_line
 from machinectl.files.spool_directory import temporary_directory
 from machinectl.files.user_directories import small_file
-from machinectl.ssh.connection_failures import PASSWORD_METHODS, jump_host_hint, not_forwarded, see_ssh
+from machinectl.ssh.connection_failures import PASSWORD_METHODS, advise_on_jump_host, not_forwarded, see_ssh
 from machinectl.ssh.keys import known_hosts
 from machinectl.ssh.keys.host_keys import find_known, if_right, revoked_key
 from machinectl.ssh.openssh.askpass import Visit, wait_for_output
@@ -29,7 +29,6 @@ from machinectl.ssh.session import SSHSession
 from machinectl.ssh.ssh_errors import (
     ConnectionLost,
     HostKeyRefused,
-    LoginRefused,
     SSHError,
     Unsupported,
 )
@@ -281,10 +280,9 @@ class OpenSSHLogin:
                 continue
             try:
                 self._help(hop, log, is_late=is_late, looks=looks and hop is target)
-            except LoginRefused as exc:
+            except SSHError as exc:
                 if hop.is_jump:
-                    machine = "" if hop.is_aside else hop.host_keys.machine
-                    exc.advise(jump_host_hint(hop.settings, machine))
+                    advise_on_jump_host(exc, hop.settings, "" if hop.is_aside else hop.host_keys.machine)
                 raise
             return
 
