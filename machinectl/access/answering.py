@@ -17,7 +17,6 @@ from machinectl.machines.holders import (
     PERSON,
     check_holder_name,
     ended_with_key,
-    had_access,
     holders_with_key,
 )
 from machinectl.machines.machine_driver import known_hosts_path
@@ -120,7 +119,8 @@ def expected_grants(store: Store, order: GrantOrder) -> dict[str, ExpectedGrant 
         try:
             expected[name] = expected_grant(store.read(name), order.on(name), other)
         except NoSuchMachine:
-            expected[name] = not_here(store, order, name)
+            again = Hint(f"Ask {order.request.sender} for a request with one of these names", "machinectl ls")
+            expected[name] = MachineError(f'The request names "{name}", which is no machine here', again)
         except MachineError as exc:
             expected[name] = exc
     return expected
@@ -130,13 +130,6 @@ def expected_grant(machine: Machine, grant: AccessGrant, other: str) -> Expected
     holder = checked_holder(machine, grant)
     has_this_key = any(key.key == grant.public_key.digest for key in holder.keys)
     return ExpectedGrant(machine, expected_end(machine, grant), holder, has_this_key, other)
-
-
-def not_here(store: Store, order: GrantOrder, name: str) -> MachineError:
-    meant = [machine.name for machine in readable_machines(store) if had_access(machine, order.who)]
-    which = f"whether {' or '.join(meant)} is meant" if meant else "which one is meant"
-    hint = Hint(f"Ask {order.request.sender} {which}, and for a request that names it")
-    return MachineError(f'The request names "{name}", which is no machine here', hint)
 
 
 def access_grant(

@@ -21,8 +21,7 @@ from machinectl.machines.holders import (
     is_suspended,
     put_holder,
 )
-from machinectl.machines.own_access import OwnAccess, whom_to_ask
-from machinectl.machines.store.machine_store import read_or_none
+from machinectl.machines.own_access import whom_to_ask
 from machinectl.provision.decision import InUse
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.value_classes import replace as replaced
@@ -193,20 +192,3 @@ def own_access(name: str = "") -> UsageError:
         f'"{OWNER}" is this computer\'s own access{whose}',
         Hint("Replace it, and lock out all others", "machinectl regenerate-certs --new-ca", name or "<NAME>"),
     )
-
-
-def machines_of(store: Store, who: str) -> list[str]:
-    """Return the machines that the holder has access to. Raises MachineError if there is none."""
-    if who.lower() == OWNER:
-        raise own_access()
-    machines = [machine for name in store.names() if (machine := read_or_none(store.read, name))]
-    names = [machine.name for machine in machines if find_holder(machine, who)]
-    if not names:
-        for machine in machines:
-            own = OwnAccess.of(machine)
-            if own and own.who.lower() == who.lower() and (error := whom_to_ask(machine)):
-                raise error
-        raise MachineError(
-            f'"{who}" has access to no machine on record here', Hint("See who has", "machinectl access ls")
-        )
-    return names

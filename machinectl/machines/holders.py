@@ -155,12 +155,6 @@ def listener_effect(machine: Machine, now: str, *, ssh_only: bool) -> str:
     return f"suspends the access of {names}" if ssh_only else f"gives access back to {names}"
 
 
-def had_access(machine: Machine, who: str) -> bool:
-    """Return whether somebody is a holder, or was one."""
-    ended = (str(data.get("who", "")) for data in machine.ended if isinstance(data, dict))
-    return find_holder(machine, who) is not None or who.lower() in {name.lower() for name in ended}
-
-
 def holder_directory(directory: str, who: str) -> str:
     return os.path.join(directory, DIRECTORY, who)
 

@@ -86,7 +86,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Share machines": {
         "access": ("access", "Give people and tools their own access to machines, and end it."),
-        "access ls": ("access", "List who has access to machines, and until when."),
+        "access ls": ("access_ls", "List who has access to machines, and until when."),
         "access grant": ("access", "Give the sender of a request access to machines, and print the answer."),
         "access end": ("access", "End a holder's access to machines, at once."),
         "access request": ("access_request", "Ask the owner of machines for access to them."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from machinectl.cli.declared_verb import PRINTS, Argument, Verb
+from machinectl.cli.declared_verb import Argument, Verb
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.own_flags import LOGIN
 from machinectl.errors import Hint, MachineError, UsageError
@@ -34,14 +34,6 @@ VERBS = {
             "machinectl access ls",
             "machinectl access end alice orionbox",
         ),
-    ),
-    "access ls": Verb(
-        "access_ls",
-        more="Without names, it lists all machines. It reads this computer's records and contacts no host.",
-        examples=("machinectl access ls", "machinectl access ls orionbox", "machinectl access ls -l role=web --json"),
-        arguments=(shared.NAMES,),
-        flags=(shared.SELECTOR, shared.JSON),
-        output=PRINTS,
     ),
     "access grant": Verb(
         "access_grant",
@@ -102,18 +94,6 @@ VERBS = {
         refuses_empty=True,
     ),
 }
-
-
-HEADINGS = ["MACHINE", "HOLDER", "UNTIL (UTC)", "GIVEN BY", "KEY", "STATE"]
-
-
-def access_ls(here: Session, *, names: list[str], as_json: bool) -> int:
-    from machinectl.access.listing import access_ls as command
-    from machinectl.cli.tables.fitted_table import Fitting
-    from machinectl.cli.tables.results import print_listed, report_all
-
-    _, failures = print_listed(here, names, command, HEADINGS, Fitting(spare=("KEY", "GIVEN BY")), as_json=as_json)
-    return report_all(here, failures)
 
 
 def access_grant(
@@ -278,7 +258,7 @@ def access_end(
     if names or selector is not None:
         targets = target_names(here, names, selector, everything=False)
     else:
-        targets = ending.machines_of(here.store, who)
+        targets = machines_of(here.store, who)
         require_names(targets if everything else [], f"access end {who}", "--all")
     allowed = Allowed(forcible=False, restart_swarm=restart_swarm)
     if dry_run:
@@ -294,6 +274,28 @@ def access_end(
     here.console.done = "ended"
     results = ending.access_end(here.store, here.console, who, endable, login, allowed)
     return report_results(here, ended(here, results), targets)
+
+
+def machines_of(store: Store, who: str) -> list[str]:
+    """Return the machines that the holder has access to. Raises MachineError if there is none."""
+    from machinectl.access.ending import own_access
+    from machinectl.machines.holders import OWNER, find_holder
+    from machinectl.machines.own_access import OwnAccess, whom_to_ask
+    from machinectl.machines.store.machine_store import read_or_none
+
+    if who.lower() == OWNER:
+        raise own_access()
+    machines = [machine for name in store.names() if (machine := read_or_none(store.read, name))]
+    names = [machine.name for machine in machines if find_holder(machine, who)]
+    if not names:
+        for machine in machines:
+            own = OwnAccess.of(machine)
+            if own and own.who.lower() == who.lower() and (error := whom_to_ask(machine)):
+                raise error
+        raise MachineError(
+            f'"{who}" has access to no machine on record here', Hint("See who has", "machinectl access ls")
+        )
+    return names
 
 
 def what_ends(store: Store, names: Sequence[str]) -> str:

@@ -21,7 +21,6 @@ from machinectl import certs
 from machinectl.access.accepting import acceptance
 from machinectl.access.access_answer import new_access_answer, read_access_answer
 from machinectl.access.access_request import read_access_request
-from machinectl.access.listing import access_ls
 from machinectl.access.requesting import access_request
 from machinectl.certs import issuing
 from machinectl.console import SilentConsole
@@ -29,6 +28,7 @@ from machinectl.errors import MachineError
 from machinectl.files import atomic
 from machinectl.machines.own_access import whom_to_ask
 from machinectl.machines.record import Machine, Phase, waits_for_access
+from machinectl.verbs.access_ls import list_access
 from tests.support.in_process import machinectl
 from tests.support.owners import HOST_KEY, Owner
 from tests.support.program import COMMAND, at_terminal, everything, killed_at
@@ -110,7 +110,7 @@ def test_the_owners_name_of_this_computer_is_shown_and_kept(store: Store, owner:
     owner.who = "dave+ci"
     done = accepted(store, owner.text(asked(store, "orionbox", "web1", "--for", "alice")))
     assert "  orionbox as dave+ci at tcp://192.0.2.29:2376, until" in done.stderr
-    assert [row.holder for row in access_ls(store, [])] == ["dave+ci", "dave+ci"]
+    assert [row.holder for row in list_access(store, [])] == ["dave+ci", "dave+ci"]
     ended = machinectl("access", "end", "-y", "dave+ci", "orionbox", store=store.root)
     assert "Ask bob@desk to type: machinectl access end dave+ci orionbox" in ended.stderr
     owner.who = "carol"
@@ -118,7 +118,7 @@ def test_the_owners_name_of_this_computer_is_shown_and_kept(store: Store, owner:
     assert read_access_request(renewal.encode()).sender == "dave+ci"
     accepted(store, owner.text(renewal))
     machinectl("access", "renew", store=store.root)
-    assert [row.holder for row in access_ls(store, [])] == ["dave+ci", "carol"]
+    assert [row.holder for row in list_access(store, [])] == ["dave+ci", "carol"]
 
 
 def test_a_renamed_machine_still_gets_its_answer(store: Store, owner: Owner) -> None:
@@ -545,7 +545,7 @@ def test_the_list_shows_the_access_of_this_computer(store: Store, owner: Owner) 
     ]
     assert rows[1]["Key"] == certs.own_public_key(content(store, "work", "key.pem")).digest
     later = datetime.now(UTC) + timedelta(days=8)
-    assert [row.state for row in access_ls(store, ["work"], now=later)] == ["expired"]
+    assert [row.state for row in list_access(store, ["work"], now=later)] == ["expired"]
 
 
 def test_a_full_disk_leaves_no_half_machine(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,6 @@ import pytest
 
 from machinectl import certs
 from machinectl.access import granting, tool_access
-from machinectl.access.listing import access_ls
 from machinectl.access.tool_access import ToolIssue, access_issue, plan_access_issue
 from machinectl.access.tool_files import LAYOUTS
 from machinectl.errors import Hint, MachineError, UsageError
@@ -30,6 +29,7 @@ from machinectl.machines.holders import (
 )
 from machinectl.machines.record import Machine
 from machinectl.verbs.access_issue import TOOLS, confirm_issue
+from machinectl.verbs.access_ls import list_access
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
 from tests.support.real import need
@@ -281,7 +281,7 @@ def test_files_of_another_holder_are_replaced_only_by_force(
 
 def states(store: Store) -> list[tuple[str, str]]:
     """Return the keys that `access ls` shows for env: machine and state."""
-    return [(row.machine, row.state) for row in access_ls(store, []) if row.holder == "env"]
+    return [(row.machine, row.state) for row in list_access(store, []) if row.holder == "env"]
 
 
 def test_a_key_whose_files_were_not_written_is_listed_as_that_until_the_same_command_finishes(

@@ -13,7 +13,6 @@ import pyrage
 import pytest
 
 from machinectl import certs
-from machinectl.access.listing import access_ls
 from machinectl.errors import NO_HINT, MachineError, UsageError
 from machinectl.exports import age
 from machinectl.exports.decrypting import Decryption, read_export
@@ -30,6 +29,7 @@ from machinectl.hosts.pending_certificates import store_pending
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
 from machinectl.provision.host_changes import CaTrusted
+from machinectl.verbs.access_ls import list_access
 from machinectl.verbs.certs import issue_client
 from tests.support.in_process import machinectl
 from tests.support.program import killed_at
@@ -570,7 +570,7 @@ def test_who_has_access_to_a_machine_is_imported(there: Store) -> None:
     machine = {**MACHINE, "record": {**RECORD, "access": SHARED, "holders": holders, "ended": ended}}
     document = parse_document(json.dumps({**DOCUMENT, "machines": {"orion": machine}}).encode())
     assert isinstance(import_all(there, document)["orion"], ImportedMachine)
-    assert [(row.holder, row.until) for row in access_ls(there, ["orion"])] == [("alice", ""), ("bob", key["until"])]
+    assert [(row.holder, row.until) for row in list_access(there, ["orion"])] == [("alice", ""), ("bob", key["until"])]
 
 
 def test_no_export_decides_what_is_undone_on_the_host(there: Store) -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
-from machinectl.access.listing import access_ls
 from machinectl.errors import UsageError
 from machinectl.machines.holders import (
     ADDING,
@@ -23,6 +22,7 @@ from machinectl.machines.holders import (
     put_holder,
 )
 from machinectl.machines.record import Machine
+from machinectl.verbs.access_ls import list_access
 from tests.support.in_process import machinectl
 from tests.support.registered import added
 
@@ -51,7 +51,7 @@ def shared_machine(store: Store) -> Machine:
 
 def test_each_key_is_a_line_with_its_holder_and_state(store: Store) -> None:
     shared_machine(store)
-    assert [row.cells() for row in access_ls(store, [], now=NOW)] == [
+    assert [row.cells() for row in list_access(store, [], now=NOW)] == [
         ["orionbox", "alice", "2026-12-05 09:00", BY, "a" * 16, ""],
         ["orionbox", "dozzle", "2026-12-20 09:00", BY, "d" * 16, ""],
         ["orionbox", "eve", "2026-11-28 11:59", BY, "e" * 16, "expired"],
@@ -67,7 +67,7 @@ def test_this_computer_is_the_owner_of_a_machine_whose_ca_it_has(store: Store) -
     files = {"ca.pem": ca.certificate, "ca-key.pem": ca.key, "cert.pem": client.certificate, "key.pem": client.key}
     added(store, Machine("rigel", "generic", url="tcp://192.0.2.2:2376", tls=True), files)
     added(store, Machine("lent", "none", url="tcp://192.0.2.3:2376", tls=True), {"cert.pem": client.certificate})
-    [row] = access_ls(store, [])
+    [row] = list_access(store, [])
     assert (row.machine, row.holder, row.can_end) == ("rigel", "owner", False)
     assert row.key == certs.public_key_digest(client.certificate)
     assert datetime.fromisoformat(row.until) == certs.describe(client.certificate).not_after
@@ -78,7 +78,7 @@ def test_without_a_listener_access_that_would_work_is_suspended(store: Store) ->
     with store.writing(machine.name) as held:
         held.machine.url, held.machine.tls = "ssh://root@192.0.2.1", False
         held.write()
-    states = {row.holder: (row.state, row.cells()[-1]) for row in access_ls(store, [], now=NOW)}
+    states = {row.holder: (row.state, row.cells()[-1]) for row in list_access(store, [], now=NOW)}
     assert states["alice"] == states["dozzle"] == ("suspended", "suspended (ssh-only)")
     assert [states[who][0] for who in ("eve", "frank", "grace")] == ["expired", "ending", "adding"]
     done = machinectl("access", "ls", "--json", store=store.root)
@@ -116,7 +116,7 @@ def test_a_machine_that_is_not_there_is_an_error_and_an_unreadable_one_only_if_n
     with store.writing("broken") as held:
         held.add(Machine("broken", "none", url="tcp://192.0.2.9:2376", tls=True), {})
         held.write_file("machine.json", b"{")
-    assert {row.machine for row in access_ls(store, [])} == {machine.name}
+    assert {row.machine for row in list_access(store, [])} == {machine.name}
     for name in ("broken", "ghost"):
         done = machinectl("access", "ls", name, store=store.root)
         assert done.returncode == 1
