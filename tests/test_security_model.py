@@ -26,7 +26,6 @@ from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
 from machinectl.verbs.certs import create_certificates, issue_client
 from tests import (
-    test_host_changes,
     test_hostile_records,
     test_strange_files,
 )
@@ -47,7 +46,7 @@ from tests.hosts import (
 from tests.hosts.test_setup_lab import IMAGE, RUN
 from tests.lab.image import PASSWORD
 from tests.lab.place import KEY
-from tests.provision import test_install_script, test_ssh_only
+from tests.provision import test_host_changes, test_install_script, test_ssh_only
 from tests.ssh import test_authentication, test_connect
 from tests.support import servers
 from tests.support.at_shell import at_shell

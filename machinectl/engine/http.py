@@ -7,61 +7,14 @@ from machinectl import url as engine_url
 from machinectl.engine.dialling.deadline_socket import Wire
 from machinectl.engine.dialling.sockets import connect_tcp, connect_unix
 from machinectl.engine.endpoint import Deadline, EngineError
-from machinectl.engine.http_answer import Answer, CutShortError, InvalidAnswerError, NoAnswerError
-from machinectl.errors import Hint, UsageError, one_line
+from machinectl.engine.response import PIECE, Response
+from machinectl.errors import Hint, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from types import TracebackType
-    from typing import Self
+    from collections.abc import Iterable, Mapping
 
     from machinectl.engine.endpoint import Endpoint
-
-PIECE = 65536
-# Go's http.Server answers plain HTTP on a TLS port with this status and no headers.
-BAD_REQUEST = 400
-
-
-class Response:
-    """An engine's answer. Iterate for body chunks; close after use."""
-
-    def __init__(self, wire: Wire, raw: Answer) -> None:
-        self.status = raw.status
-        self.reason = one_line(raw.reason)
-        self.headers = raw.headers
-        self.wire = wire
-        self.raw = raw
-
-    @property
-    def failed(self) -> bool:
-        return self.status >= BAD_REQUEST
-
-    def __iter__(self) -> Iterator[bytes]:
-        try:
-            while piece := self.raw.read_piece(PIECE):
-                yield piece
-        except (CutShortError, InvalidAnswerError) as exc:
-            raise cut_short(self.wire.endpoint) from exc
-
-    def read(self, limit: int) -> bytes:
-        """Return the body. Raises EngineError above `limit` bytes."""
-        body = bytearray()
-        for piece in self:
-            body += piece
-            if len(body) > limit:
-                raise not_docker(self.wire.endpoint, f"its answer has more than {limit:,} bytes")
-        return bytes(body)
-
-    def close(self) -> None:
-        self.raw.close()
-        self.wire.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
-        self.close()
 
 
 def request(
@@ -91,7 +44,7 @@ def request(
             wire.deadline = Deadline(timeout)
             wire.send(body[start : start + PIECE])
         wire.deadline = Deadline(timeout)
-        response = receive_head(wire, method)
+        response = Response(wire, method)
     except BaseException:
         wire.close()
         raise
@@ -122,7 +75,7 @@ def upload(
             wire.send(b"0\r\n\r\n")
         wire.deadline = Deadline(None)
         try:
-            return receive_head(wire, "POST")
+            return Response(wire, "POST")
         except EngineError as exc:
             raise EngineError(
                 f"The connection to {endpoint.peer} broke before the engine had all", Hint("Run the same command again")
@@ -135,7 +88,7 @@ def upload(
 def get(wire: Wire, path: str) -> Response:
     """Send a GET. The wire's deadline covers the body."""
     send_head(wire, "GET", path, {})
-    return receive_head(wire, "GET")
+    return Response(wire, "GET")
 
 
 def dial(endpoint: Endpoint, deadline: Deadline) -> Wire:
@@ -174,56 +127,3 @@ def send_head(wire: Wire, method: str, path: str, headers: Mapping[str, str]) ->
     lines = [f"{method.upper()} {path} HTTP/1.1", f"Host: {host}", f"User-Agent: machinectl/{__version__}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     wire.send("\r\n".join([*lines, "", ""]).encode())
-
-
-def receive_head(wire: Wire, method: str) -> Response:
-    try:
-        raw = Answer(wire.reader(), method.upper())
-    except NoAnswerError as exc:
-        raise wire.silence() from exc
-    except CutShortError as exc:
-        raise cut_short(wire.endpoint) from exc
-    except InvalidAnswerError as exc:
-        raise not_http(wire.endpoint, exc) from exc
-    if raw.status == BAD_REQUEST and not raw.headers.keys():
-        raise wants_tls(wire.endpoint)
-    return Response(wire, raw)
-
-
-def not_http(endpoint: Endpoint, exc: InvalidAnswerError) -> EngineError:
-    line = exc.line
-    # A TLS alert: content type 21, version 3.x (RFC 8446 5.1).
-    if line.startswith("\x15\x03"):
-        return wants_tls(endpoint)
-    if endpoint.url.startswith("ssh://"):
-        return EngineError(
-            f"{endpoint.peer}: the host prints {exc} before any answer of the engine",
-            Hint(
-                "Look on the host for what prints it: a start-up file such as ~/.bashrc, command= before the key in "
-                "~/.ssh/authorized_keys, or ForceCommand in sshd_config"
-            ),
-        )
-    if line.startswith("SSH-"):
-        return not_docker(endpoint, "an SSH server answers there")
-    return not_docker(endpoint, f"its answer is not HTTP ({exc})")
-
-
-def not_docker(endpoint: Endpoint, found: str) -> EngineError:
-    return EngineError(
-        f"{endpoint.peer} is not a Docker engine: {found}",
-        Hint("Set the engine's address", "machinectl set --url <URL>", endpoint.name),
-    )
-
-
-def wants_tls(endpoint: Endpoint) -> EngineError:
-    return EngineError(
-        f"{endpoint.peer} speaks TLS, and the machine is set to plain HTTP",
-        Hint("Speak TLS to it", "machinectl set --tls", endpoint.name),
-    )
-
-
-def cut_short(endpoint: Endpoint) -> EngineError:
-    return EngineError(
-        f"The answer of {endpoint.peer} is cut short",
-        Hint("Try again") | Hint("if it stays so, look at the engine's journal on its host", "journalctl -u docker"),
-    )

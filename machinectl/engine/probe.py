@@ -8,7 +8,8 @@ from machinectl import url as engine_url
 from machinectl.engine.dialling.deadline_socket import Wire
 from machinectl.engine.dialling.sockets import connect_tcp
 from machinectl.engine.endpoint import Deadline, DiskFullError, EngineError
-from machinectl.engine.http import dial, get, not_docker
+from machinectl.engine.http import dial, get
+from machinectl.engine.response import not_docker
 from machinectl.errors import NO_HINT, Hint, MachineError, one_line
 from machinectl.files.light_json import parse_json
 from machinectl.state import State
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from machinectl.engine.endpoint import Endpoint
-    from machinectl.engine.http import Response
+    from machinectl.engine.response import Response
 
 # Bytes. /_ping and /version take at most 4 KB.
 LONGEST_ANSWER = 1 << 20
@@ -115,7 +116,7 @@ def ask_engine(endpoint: Endpoint, deadline: Deadline, question: EngineQuery | N
         said = ping.read(LONGEST_ANSWER)
         if ping.status != OK:
             raise error_answer(endpoint, ping, said)
-        if ping.raw.will_close:
+        if ping.will_close:
             wire.close()
             wire = dial(endpoint, deadline)
         known, told = {}, None

@@ -25,7 +25,6 @@ from machinectl.machines.machine_driver import (
 )
 from machinectl.machines.record import Phase
 from machinectl.provision import firewall, preflight
-from machinectl.provision.daemon_json import read_config
 from machinectl.provision.decision import EngineStopped, RolledBack
 from machinectl.provision.host_changes import LiveRestoreChanged, of_kind
 from machinectl.provision.steps import (
@@ -143,7 +142,7 @@ def check_restart(run: HostRun, target: Target, allowed: Allowed, check: Callabl
     if moves and not allowed.force:
         raise hidden_containers.would_hide(host, moves, allowed)
     restart_risks.refuse_harm(host, allowed)
-    for warning in restart_risks.warnings(host, target, read_config(host)):
+    for warning in restart_risks.warnings(host, target):
         run.console.warn(warning)
 
 

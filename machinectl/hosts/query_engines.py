@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machinectl.engine.http import BAD_REQUEST
+from machinectl.engine.response import BAD_REQUEST
 from machinectl.errors import DOCTOR, NO_HINT, RENEW, Hint, MachineError, UsageError
 from machinectl.hosts.machine_states import ASLEEP, states_of
 from machinectl.hosts.pending_certificates import settle_pending

@@ -81,7 +81,7 @@ class Images:
             answer.read(LONGEST)
         else:
             value = read_answer(self._endpoint, answer, kind)
-        if answer.raw.will_close:
+        if answer.will_close:
             self._wire.close()
             self._wire = None
         return value

@@ -253,28 +253,6 @@ def test_what_somebody_wrote_after_a_set_up_is_told_before_an_undoing() -> None:
     assert "was changed since the engine was started" in undoing.warnings[0]
 
 
-@pytest.mark.parametrize(
-    ("edit", "told"),
-    [
-        ({"log-level": "debug"}, ["the change of log-level is undone"]),
-        ({"mtu": 1400}, ["the change takes effect with the restart"]),
-        (
-            {"mtu": 1400, "log-level": "debug"},
-            ["the change takes effect with the restart", "the change of log-level is undone"],
-        ),
-    ],
-)
-def test_an_edit_of_our_own_key_takes_no_effect_with_the_restart(edit: dict[str, Any], told: list[str]) -> None:
-    target = replace(TARGET, options=("log-level=warn",))
-    _, there, changes = carried_out(used(b'{"debug":true}'), target)
-    edited = replace(with_config(there, **{**daemon_json.read_config(there), **edit}), edited=True)
-    # A new certificate restarts the engine, too.
-    renewed = replace(with_changes(target, changes), certificates={**CERTIFICATES, "server.pem": b"new"})
-    decision = engine_config.configure(edited, renewed)
-    assert decision
-    assert [warning.partition(" was started: ")[2] for warning in decision.warnings] == told
-
-
 def test_it_stays_on_while_a_stopped_engine_has_containers_and_undoing_refuses_them() -> None:
     borrowed = live_restore.borrow(used(b'{"debug":true}'), TARGET)
     assert borrowed

@@ -15,11 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl import certs
-from machinectl.errors import CheckFailed, MachineError, UsageError
-from machinectl.machines.engine_options import EngineOptions
-from machinectl.provision import daemon_json, firewall, preflight
+from machinectl.errors import CheckFailed, MachineError
+from machinectl.provision import firewall, preflight
 from machinectl.provision.decision import not_applied, tail
-from machinectl.provision.facts import docker_unit
 from machinectl.provision.facts.host_facts import (
     Client,
     Facts,
@@ -34,7 +32,6 @@ from machinectl.provision.facts.host_facts import (
 )
 from machinectl.provision.host_changes import (
     ConfigMerged,
-    FileCreated,
     PackageInstalled,
     PortOpened,
     ServiceEnabled,
@@ -312,11 +309,6 @@ def test_an_engine_with_containers_is_not_restarted_on_a_full_disk(room: Room, w
     assert configured(host("docker-with-a-container")).job.variables["containers"] == "keep"
 
 
-def test_an_engine_without_disk_space_is_said_not_to_be_restarted() -> None:
-    refused = not_applied(CommandResult(9, b"write /var/lib/docker/tmp: no space left on device\n", b""))
-    assert "nothing was restarted:\nwrite /var/lib/docker/tmp: no space left" in refused.cause
-
-
 def test_containers_that_the_engine_has_forgotten_are_not_said_to_keep_running() -> None:
     facts = host("docker-with-a-container")
     facts = replace(facts, info={**facts.info, "ContainersRunning": 0, "ContainersPaused": 0})
@@ -589,12 +581,6 @@ def test_secrets_of_the_engines_environment_are_readable_by_root_alone() -> None
     assert "secret" not in "".join(decision.details)
 
 
-@pytest.mark.parametrize("variable", ["A", "=b", "A=b\nc", "1A=b", "A B=c", "A=\x1b[2J"])
-def test_a_variable_that_no_file_can_hold_is_refused(variable: str) -> None:
-    with pytest.raises(UsageError):
-        EngineOptions(env=(variable,)).check()
-
-
 def test_on_openrc_hints_name_its_commands() -> None:
     facts = replace(provisioned(), init="openrc", containers=frozenset())
     decision = undo_steps.stop_engine(facts, [ServiceStarted("docker.service")])
@@ -785,10 +771,6 @@ def test_an_engine_that_somebody_may_have_stopped_is_started_with_a_word_about_i
     assert configured(replace(facts, stored=0)).warnings == ()
 
 
-def test_a_daemon_json_of_blanks_is_an_empty_one() -> None:
-    assert daemon_json.parse_config(b" \n\t\n", DAEMON_JSON) == {}
-
-
 def test_undoing_does_not_hide_containers_that_were_made_under_a_setting_of_ours() -> None:
     decision = configured(host("docker"), target(options=("data-root=/data",)))
     config = HostFile("644", 0, 0, put(decision.job, DAEMON_JSON))
@@ -857,29 +839,6 @@ def test_undoing_takes_out_what_an_earlier_machine_that_was_forgotten_had_put_th
     left = undo_steps.config_before(forgotten, [change])
     assert left is not None
     assert json.loads(left) == {"log-driver": "local", "hosts": ["fd://"]}
-
-
-def test_undoing_reckons_with_the_drop_in_of_an_earlier_machine_that_was_forgotten() -> None:
-    there = host("provisioned")
-    [ours] = [path for path in there.files if docker_unit.is_our_drop_in(path)]
-    alone = {flag.name for flag in undo_steps.own_flags(there, [FileCreated(ours)])}
-    assert "host" in alone
-    assert {flag.name for flag in undo_steps.own_flags(there, [])} == alone - {"host"}
-
-
-def test_what_a_person_may_think_was_undone_and_was_not_is_told() -> None:
-    started = ServiceStarted("docker.service")
-    idle, used = host("docker"), host("docker-with-a-container")
-    assert undo_steps.remarks_after(idle, [started], purge_engine=False) == []
-    assert "it was there before" in undo_steps.remarks_after(idle, [], purge_engine=True)[0]
-    assert undo_steps.remarks_after(host("bare"), [], purge_engine=True) == []
-    assert "keeps running with 1 container" in undo_steps.remarks_after(used, [started], purge_engine=False)[0]
-
-
-def test_undoing_where_nothing_of_ours_is_left_does_nothing() -> None:
-    decision = configured(host("docker"))
-    assert undo(host("docker"), decision.changes, purge_engine=False) == []
-    assert undo(host("docker"), [], purge_engine=True) == []
 
 
 def test_what_was_there_first_is_what_is_put_back_after_many_runs() -> None:

@@ -351,7 +351,7 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
         undone=changes_removed(target, files),
         warnings=(
             *clients_changed(facts, target, wanted),
-            *restart_risks.warnings(facts, target, daemon_json.parse_config(wanted.config, facts.config_path)),
+            *restart_risks.warnings(facts, target),
         ),
     )
 

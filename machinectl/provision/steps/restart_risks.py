@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import NO_HINT, CheckFailed, Hint
 from machinectl.provision import preflight
-from machinectl.provision.daemon_json import parse_config, read_config
 from machinectl.provision.facts import docker_unit
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.quantities import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any
+    from collections.abc import Sequence
 
     from machinectl.provision.facts.host_facts import Facts, Room
     from machinectl.provision.target import Allowed, Target
@@ -145,8 +143,8 @@ def attached_units(facts: Facts) -> list[str]:
     return sorted({client.unit for client in facts.clients if client.unit and client.verb in RUNNERS})
 
 
-def warnings(facts: Facts, target: Target, after: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return what a restart does besides; `after` is the daemon.json that the engine starts with."""
+def warnings(facts: Facts, target: Target) -> tuple[str, ...]:
+    """Return what a restart does besides."""
     if not facts.running:
         # Somebody may have stopped it.
         containers = plural(facts.stored, "container")
@@ -163,26 +161,8 @@ def warnings(facts: Facts, target: Target, after: Mapping[str, Any]) -> tuple[st
     if verbs := sorted({client.verb for client in facts.clients}):
         found.append(f"the engine's restart cuts off the docker commands that are attached to it ({', '.join(verbs)})")
     if is_config_edited(facts, target):
-        kept, reverted = owners_edits(facts, target, after)
-        changed = f"{facts.config_path} was changed since the engine was started"
-        if kept:
-            found.append(f"{changed}: the change takes effect with the restart")
-        if reverted:
-            found.append(f"{changed}: the change of {', '.join(reverted)} is undone")
+        found.append(f"{facts.config_path} was changed since the engine was started, and it reads that now")
     return tuple(found)
-
-
-def owners_edits(facts: Facts, target: Target, after: Mapping[str, Any]) -> tuple[bool, list[str]]:
-    """Return whether edits of daemon.json stay, and the edited keys that do not."""
-    if not (target.earlier and target.earlier.written):
-        # The configuration at the engine's start is unknown.
-        return True, []
-    there = read_config(facts)
-    before = parse_config(target.earlier.bytes_before, facts.config_path)
-    written = {**before, **target.earlier.ours, "live-restore": there.get("live-restore")}
-    edited = [key for key in {**written, **there} if there.get(key) != written.get(key)]
-    reverted = [key for key in edited if after.get(key) != there.get(key)]
-    return len(reverted) < len(edited), reverted
 
 
 def is_config_edited(facts: Facts, target: Target) -> bool:

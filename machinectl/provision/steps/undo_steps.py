@@ -163,11 +163,7 @@ def remove_config(facts: Facts, changes: Sequence[Change]) -> Decision | None:
         with_files(facts, files),
         partial(not_taken_out, facts),
         held_original(facts, changes) if last != original else (),
-        warnings=restart_risks.warnings(
-            facts, with_changes(NO_TARGET, changes), daemon_json.parse_config(last, facts.config_path)
-        )
-        if facts.running
-        else (),
+        warnings=restart_risks.warnings(facts, with_changes(NO_TARGET, changes)) if facts.running else (),
         undone=(*undone_by(files, changes), *(of_kind(changes, ConfigMerged) if last == original else ())),
     )
 
