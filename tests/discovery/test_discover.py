@@ -13,7 +13,7 @@ import pytest
 from machinectl.discovery import services
 from machinectl.discovery.scan import FoundHost, NetworkScan
 from machinectl.discovery.services import FoundService, SpokenProtocol, SweepTarget
-from machinectl.fleet.discovered_hosts import engine_remark, fleet_text, new_hosts
+from machinectl.fleet.discovered_hosts import fleet_text, new_hosts
 from machinectl.fleet.fleet_file import read_fleet
 from machinectl.machines.record import Machine
 from tests.support.hostile_ssh import ESCAPES
@@ -178,16 +178,6 @@ def test_interrupted_it_prints_what_was_found_so_far(store: Store) -> None:
     assert b"127.0.7.3" in printed
 
 
-def test_more_that_answer_at_once_than_there_are_sockets_are_all_found(store: Store, ports: Ports) -> None:
-    with serving(lambda connection: connection.send(b"220 ready\r\n"), host="0.0.0.0") as port:
-        ports(port, 1)
-        targets = [SweepTarget(f"127.0.7.{last}", port) for last in range(1, 255)]
-        found = NetworkScan(store, targets, PLENTY, sockets=20)
-        found.run()
-    assert [host.address for host in found.hosts()] == [target.address for target in targets]
-    assert {host.services[port].said for host in found.hosts()} == {"220 ready"}
-
-
 def host(address: str, *services: FoundService, name: str = "", machines: tuple[str, ...] = ()) -> FoundHost:
     return FoundHost(address, {service.port: service for service in services}, name, list(machines))
 
@@ -222,19 +212,9 @@ def test_the_file_that_is_written_is_a_fleets_file_of_what_is_new(tmp_path: Path
     assert "\x1b" not in written
 
 
-def test_a_file_with_no_host_in_it_is_one_all_the_same(tmp_path: Path) -> None:
-    path = tmp_path / "fleet.yaml"
-    path.write_text(fleet_text(*new_hosts([host("192.168.0.32", OPEN)], [])))
-    assert read_fleet(str(path), [], {}).hosts == ()
-
-
 def test_two_hosts_of_one_name_get_two() -> None:
     found, _ = new_hosts([host("10.0.0.1", SSH, name="a.lan"), host("10.0.0.2", SSH, name="a.lan")], [])
     assert [each.name for each in found] == ["a", "host-10-0-0-2"]
-
-
-def test_of_what_is_no_engine_nothing_is_said() -> None:
-    assert engine_remark("10.0.0.1", "a", SSH) == ""
 
 
 def test_a_file_that_is_there_stays_and_none_is_written_for_machines(

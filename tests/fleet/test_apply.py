@@ -674,11 +674,6 @@ def test_a_dry_run_makes_nothing_and_names_the_command_that_does_with_its_flags(
     assert state(store) == {}
 
 
-def test_of_a_file_without_hosts_that_is_said(file: Path, store: Store) -> None:
-    file.write_text("hosts: {}")
-    assert run(store).stdout == "Apply: the file has no hosts\n"
-
-
 def of_swarm(name: str, action: Action, role: str) -> PlanStep:
     differences = (Difference("swarm", "", role),) if action is Action.CHANGE else ()
     return PlanStep(name, action, FleetHost(name, MachineSpec("none"), swarm=role), differences)
@@ -714,22 +709,22 @@ def swarm_of(store: Store, failing: str) -> Swarming:
     return Swarming(store, SWARM, machines, failing, OPTIONS)
 
 
-def test_roles_are_had_when_all_are_ready(store: Store) -> None:
-    run = swarm_of(store, "")
-    assert run.all_results() == {"m2": Did.CHANGED, "new": Did.CREATED}
-    # Who is to have a role alone is not told anything else.
+@pytest.mark.parametrize(
+    ("failing", "refusing", "results"),
+    [
+        pytest.param("", "", {"m2": Did.CHANGED, "new": Did.CREATED}, id="all are ready"),
+        pytest.param("new", "", {"new": Did.FAILED, "m2": Did.NOT_BEGUN}, id="one is not ready"),
+        pytest.param("", "new", {"m2": Did.CHANGED, "new": Did.FAILED}, id="one was made and cannot join"),
+    ],
+)
+def test_a_swarm_is_formed_when_all_of_its_machines_are_ready(
+    store: Store, failing: str, refusing: str, results: dict[str, Did]
+) -> None:
+    run = swarm_of(store, failing)
+    run.refusing = refusing
+    assert run.all_results() == results
+    # A machine that only gets a role is not changed otherwise.
     assert run.begun == ["new"]
-
-
-def test_nobody_joins_while_one_of_the_swarm_is_not_ready(store: Store) -> None:
-    run = swarm_of(store, "new")
-    assert run.all_results() == {"new": Did.FAILED, "m2": Did.NOT_BEGUN}
-
-
-def test_one_that_cannot_join_has_failed_although_it_was_made(store: Store) -> None:
-    run = swarm_of(store, "")
-    run.refusing = "new"
-    assert run.all_results() == {"m2": Did.CHANGED, "new": Did.FAILED}
 
 
 def test_why_no_swarm_can_be_is_told_once(store: Store) -> None:

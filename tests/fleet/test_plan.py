@@ -100,21 +100,6 @@ def test_each_machine_that_there_is_work_for_has_a_block_and_the_others_are_coun
     assert old.name in plan(store, "", ["old"], None).machines
 
 
-def test_several_differences_stand_on_lines_of_their_own(store: Store) -> None:
-    applied(store, "rigel")
-    with store.writing("rigel") as held:
-        held.machine.labels = {"spare": ""}
-        held.machine.fleet = ""
-        held.write()
-    assert shown(store, "rigel") == [
-        "~ rigel  change:",
-        "      taken over by this file",
-        "      labels - spare= (the engine restarts)",
-        "      labels + role=web (the engine restarts)",
-        "Plan: 0 to create, 1 to change, 0 to remove, 0 unchanged",
-    ]
-
-
 def test_a_machine_that_is_half_made_says_why(store: Store) -> None:
     applied(store, "rigel", "nas", "orionbox")
     with store.writing("rigel") as held:
@@ -129,18 +114,6 @@ def test_a_machine_that_is_half_made_says_why(store: Store) -> None:
         "~ rigel  unfinished: No route to host",
         "Plan: 0 to create, 2 to finish, 0 to change, 0 to remove, 1 unchanged",
     ]
-
-
-def test_what_failed_once_is_not_the_reason_to_go_on_with_a_machine_that_is_whole(store: Store) -> None:
-    applied(store, "rigel")
-    with store.writing("rigel") as held:
-        held.machine.pending = "provision"
-        held.write()
-        record_failure(held, "No route to host")
-    assert (
-        shown(store, "rigel")[0]
-        == "~ rigel  unfinished: not all changes reached the host (last failure: No route to host)"
-    )
 
 
 @pytest.mark.parametrize(("phase", "pending"), [(Phase.PROVISIONING, ""), (Phase.READY, "provision")])
@@ -240,11 +213,6 @@ def test_a_second_file_is_refused(store: Store) -> None:
         assert (refused.returncode, refused.stdout) == (2, "")
         assert "-f was given more than once: fleet.yaml, other.yaml" in refused.stderr
         assert refused.stderr.endswith(f" {verb} -f fleet.yaml\n")
-
-
-def test_a_file_in_the_place_of_a_host_is_told_with_its_option(store: Store, file: Path) -> None:
-    refused = machinectl("plan", file, store=store.root)
-    assert (refused.returncode, f"machinectl plan -f {file}" in refused.stderr) == (2, True)
 
 
 def test_nobody_is_asked_and_nothing_is_written_without_refresh(

@@ -22,7 +22,7 @@ from machinectl.hosts.signing import renewed_identity
 from machinectl.machines.create_options import ENGINE_FLAGS
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.holders import AccessHolder, HolderKey, put_holder
-from machinectl.machines.record import Machine, Phase, broken_record, parse_record
+from machinectl.machines.record import Machine, Phase, parse_record
 from machinectl.machines.spec import CertificateFiles, MachineSpec
 from machinectl.machines.swarm_node import SwarmNode
 from machinectl.provision.host_changes import FileCreated
@@ -300,12 +300,6 @@ def test_a_machine_that_was_made_by_hand_is_taken_over_which_is_said_where_somet
     assert first == Difference("fleet", "", PATH)
 
 
-def test_what_is_on_no_record_was_not_told() -> None:
-    there = machine()
-    there.options = {}
-    assert one(host(), there).differences == (Difference("ip-address", "", ADDRESS),)
-
-
 def test_passwords_are_not_shown() -> None:
     old, new = (EngineOptions(env=(f"HTTPS_PROXY=http://me:{word}@proxy",)) for word in ("gaheim", "secret"))
     shown = repr(one(host(engine=new, labels={"token": "secret"}), machine(engine=old)).differences)
@@ -329,15 +323,6 @@ def test_a_name_that_is_taken_is_refused_with_its_place(name: str, there: Machin
     assert hint in raised.value.hint
 
 
-def test_a_broken_record_fails_its_own_host() -> None:
-    wrong = broken_record("orion", "is empty")
-    found = planned([host(), host("rigel", options=ELSEWHERE)], {"orion": wrong})
-    assert [(step.name, step.action, step.error) for step in found] == [
-        ("orion", Action.FAIL, wrong),
-        ("rigel", Action.CREATE, None),
-    ]
-
-
 def test_a_host_that_was_set_up_under_a_name_which_the_file_has_no_more_is_to_be_renamed() -> None:
     with pytest.raises(WrongFile) as raised:
         planned([host("rigel", line=7)], {"orion": machine()})
@@ -354,12 +339,6 @@ def test_a_name_is_free_for_a_host_whose_machine_moves_away_or_was_never_set_up(
     for there in (machine(driver="none"), machine(provision=False)):
         [step, _] = planned([host("rigel", there.driver)], {"orion": there})
         assert step.action is Action.CREATE
-
-
-def test_all_that_is_refused_is_told_in_one_go() -> None:
-    with pytest.raises(WrongFile) as raised:
-        planned([host(line=2), host("nas", line=3)], {name: machine(name, "none") for name in ("orion", "nas")})
-    assert [f"{PATH}:{line}:3: Machine" in raised.value.cause for line in (2, 3)] == [True, True]
 
 
 def test_what_another_driver_has_not_made_yet_is_gone_on_with() -> None:
@@ -391,10 +370,6 @@ def test_an_order_has_each_name_once_whatever_stands_behind_what(jumps: dict[str
             circle = jumps[circle]
         if jump in jumps and circle not in seen:
             assert found.index(jump) < found.index(name)
-
-
-def test_a_chain_of_jump_hosts_may_be_long() -> None:
-    assert len(after_jump_hosts({str(number): str(number + 1) for number in range(5000)})) == 5000
 
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=8)

@@ -197,16 +197,6 @@ def test_a_text_stays_what_was_typed(text: str) -> None:
     assert host.spec.engine.options == (text,)
 
 
-def test_yamls_value_tag_stays_what_was_typed() -> None:
-    host = said(f"{HOST}, ssh-user: =, labels: {{a: =}}")
-    assert (host.spec.options["generic-ssh-user"], host.spec.labels) == ("=", {"a": "="})
-
-
-def test_a_key_stays_what_was_typed() -> None:
-    hosts = parsed(f"hosts: {{0123: {{driver: generic, {HOST}, labels: {{on: a, 1: b, ~: c}}}}}}").hosts
-    assert [(host.name, host.spec.labels) for host in hosts] == [("0123", {"on": "a", "1": "b", "~": "c"})]
-
-
 @pytest.mark.parametrize(
     ("text", "value"), [("on", True), ("True", True), ("no", False), ("OFF", False), ("'yes'", True)]
 )
@@ -216,10 +206,6 @@ def test_a_switch_is_what_yaml_takes_for_one(text: str, value: bool) -> None:
     assert (host.spec.provision, host.spec.context, host.login.strict) == (not value, not value, value)
     assert host.spec.tls is (False if value else None)
     assert host.spec.options["generic-copy-key"] is value
-
-
-def test_one_text_is_a_list_of_it() -> None:
-    assert said(f"{HOST}, tls-san: orion.local").spec.engine.tls_sans == ("orion.local",)
 
 
 def test_anchors_aliases_and_merging_are_yamls() -> None:

@@ -15,7 +15,6 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.driver import Option
 from machinectl.driver.installed_drivers import load
 from machinectl.fleet.draft import Draft, comment, settled, yaml_lines
 from machinectl.fleet.fleet_file import parse_fleet
@@ -267,14 +266,6 @@ def test_a_secret_is_not_written_but_told_of(store: Store) -> None:
     assert host.spec.labels == {"role": "web"}
 
 
-def test_an_option_that_is_secret_is_told_of_by_the_file_that_it_takes() -> None:
-    machine = Machine("orion", "cloud")
-    machine.options = {"cloud-size": "big"}
-    said = machine_entry(machine, [Option("cloud-token", "Who pays.", secret=True), Option("cloud-size", "How big.")])
-    assert said.keys == {"cloud-size": "big"}
-    assert said.remarks == ("cloud-token-file is needed to create it again",)
-
-
 def test_without_machines_it_is_a_file_to_begin_with_each_part_of_which_can_be_switched_on(store: Store) -> None:
     words = fleet_init(store, Quiet(), [])
     assert words == TEMPLATE.replace("@NAME@", read(words).id.text)
@@ -326,14 +317,6 @@ def test_a_file_is_written_once_and_never_over_another(
     done = machinectl("fleet", "init", "-o", tmp_path / "no" / "fleet.yaml", store=store.root)
     assert (done.returncode, done.stdout) == (1, "")
     assert "cannot be written: No such file or directory" in done.stderr
-
-
-def test_a_dash_is_stdout(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    made(store, "orion")
-    done = machinectl("fleet", "init", "-o", "-", store=store.root)
-    assert done.stdout == machinectl("fleet", "init", store=store.root).stdout
-    assert (done.stderr, list(tmp_path.glob("-"))) == ("", [])
 
 
 def test_nothing_is_left_of_a_file_that_the_disk_has_no_room_for(tmp_path: Path) -> None:

@@ -51,15 +51,6 @@ def test_all_scalars_are_texts_with_their_places() -> None:
     assert [place(item) for item in items_of(inner(root)["b"].value)] == [Place(2, 7), Place(2, 12), Place(3, 7)]
 
 
-def test_places_count_characters_in_every_kind_of_line() -> None:
-    root = read_mapping(
-        "\ufeff# \u00fc\r\n\u00fc\U0001f600: {\u00fc: a, b: \U0001f600, c: d}\r\ne: f\rg: h".encode(), Faults("f")
-    )
-    assert [place(entry.key) for entry in inner(root).values()] == [Place(2, 1), Place(3, 1), Place(4, 1)]
-    mapped = inner(inner(root)["\u00fc\U0001f600"].value)
-    assert [place(entry.value) for entry in mapped.values()] == [Place(2, 9), Place(2, 15), Place(2, 21)]
-
-
 def test_what_a_mapping_says_itself_counts_more_than_what_it_merges_wherever_that_stands() -> None:
     root = document("""\
         a: &a {x: a, y: a, z: a}

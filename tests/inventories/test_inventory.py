@@ -159,12 +159,6 @@ def test_what_is_half_made_or_broken_is_left_out_with_a_warning(store: Store) ->
     assert "broken is left out" in done.stderr
 
 
-def test_no_machines_are_an_inventory_too(store: Store) -> None:
-    assert json.loads(machinectl("inventory", "--ansible", store=store.root).stdout) == {"_meta": {"hostvars": {}}}
-    done = machinectl("inventory", "--prometheus", store=store.root)
-    assert (json.loads(done.stdout), "--engine-opt metrics-addr=0.0.0.0:9323 <NAME>" in done.stderr) == ([], True)
-
-
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -178,12 +172,6 @@ def test_what_makes_no_sense_is_a_usage_error(store: Store, words: list[str], sa
     done = machinectl("inventory", *words, store=store.root)
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr
-
-
-def test_a_host_that_is_no_machine_is_an_error(store: Store) -> None:
-    done = machinectl("inventory", "--ansible", "--host", "ghost", store=store.root)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert 'Docker machine "ghost" does not exist' in done.stderr
 
 
 @pytest.mark.parametrize(

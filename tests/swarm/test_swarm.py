@@ -120,13 +120,6 @@ def test_env_and_config_point_at_a_manager_that_answers(store: Store, swarms: Sw
     assert "No manager" in failed.stderr
 
 
-def test_env_says_of_a_machine_that_it_is_in_no_swarm(store: Store, swarms: Swarms) -> None:
-    failed = run(store, "env", "--swarm", "alone")
-    assert failed.returncode == 1
-    assert "machinectl swarm init alone" in failed.stderr
-    assert not swarms["alone"].is_in
-
-
 def test_a_swarm_has_a_context_that_moves_to_a_manager_that_answers(
     store: Store, swarms: Swarms, contexts: Contexts
 ) -> None:
@@ -256,13 +249,6 @@ def test_contexts_that_are_switched_off_stay_so(
     assert swarms["m1"].is_in
 
 
-def test_rm_says_of_a_node_what_to_type_first(store: Store, swarms: Swarms) -> None:
-    done = run(store, "rm", "-y", "w1")
-    assert done.returncode == 0
-    assert "machinectl swarm leave w1" in done.stderr
-    assert swarms["w1"].is_in
-
-
 def test_status_tells_of_a_swarm_and_fails_where_nobody_answers_for_it(store: Store, swarms: Swarms) -> None:
     told = succeeds(store, "swarm", "status")
     assert told.startswith("Swarm m1: 2 managers, 1 worker\nIt loses its quorum if one more manager fails")
@@ -316,14 +302,6 @@ def test_machines_join_and_leave_by_selector_or_all(store: Store, swarms: Swarms
     # The others have addresses of this computer only.
     assert "alone: is already a worker" in said
     assert "join itself" not in said
-
-
-def test_a_node_is_anothers_where_it_is_to_join(store: Store, swarms: Swarms) -> None:
-    succeeds(store, "swarm", "init", "--advertise-addr", "192.0.2.8", "alone")
-    failed = run(store, "swarm", "join", "alone", "w1")
-    assert failed.returncode == 1
-    assert "machinectl swarm leave w1" in failed.stderr
-    assert swarms["w1"].cluster == "cluster-m1"
 
 
 def test_a_real_engine_begins_a_swarm_and_ends_it(store: Store, dockerd: Dockerd, contexts: Contexts) -> None:
