@@ -20,6 +20,7 @@ from machinectl.hosts.engine_restart import (
     check_provisioned,
     drain,
     is_stopped,
+    restart_activation,
     restart_steps,
     until_it_answers,
     with_reachability,
@@ -38,8 +39,8 @@ from machinectl.provision import daemon_json, preflight
 from machinectl.provision.decision import Decision, EngineDown, RolledBack, not_restarted
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY
 from machinectl.provision.host_changes import CaTrusted
-from machinectl.provision.job import Activation, apply_job
-from machinectl.provision.steps import engine_config, restart_risks
+from machinectl.provision.job import apply_job
+from machinectl.provision.steps import engine_config
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.state import State
 
@@ -287,21 +288,10 @@ def new_certificates_title(host: Facts, engine: str) -> str:
 def certificate_change(title: str, host: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> Decision:
     """Return the change that restarts the engine with new certificates, or restores the old ones if it fails."""
     there = engine_config.certificate_files(host, target)
-    flags = engine_config.dockerd_flags(host, ours=True)
     return Decision(
         title=title,
         details=tuple(f"write {file.path}" for file in there),
-        job=apply_job(
-            there,
-            Activation(
-                "restart",
-                target.port,
-                engine_config.readiness_socket(host, host.config_content, flags),
-                engine_config.validate_command(host, flags),
-                containers=restart_risks.care_for_containers(host, allowed),
-            ),
-            init=host.init,
-        ),
+        job=apply_job(there, restart_activation(host, target, allowed), init=host.init),
         after=host,
         failure=partial(not_restarted, target.name, host.init),
         # Recorded before the host has the CA, to recognise the host after a kill.

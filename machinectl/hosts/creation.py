@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.driver import Driver, SSHEndpoint
     from machinectl.hosts.host_plan import HostPlan
-    from machinectl.hosts.identity import Identity
     from machinectl.hosts.login import Login
     from machinectl.hosts.setup import Setup
     from machinectl.machines.spec import CertificateFiles, MachineSpec
@@ -58,13 +57,23 @@ SSH_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
-class Onboarding:
-    """How to set up a new host. `authority` replaces the machine's own CA; `touching` is called before a change."""
+class Creation:
+    """How to create a machine, and to set up its host, which needs SSH and `spec.provision`.
 
+    `authority` replaces the machine's own CA; `touching` is called before each change of the host. `spare` certificates
+    are used if no others are given or made.
+    """
+
+    name: str
+    spec: MachineSpec
+    driver: Driver
     login: Login
-    allowed: Allowed
+    allowed: Allowed = NOTHING_SPECIAL
     authority: Pair | None = None
     touching: Callable[[], None] = lambda: None
+    certificates: CertificateFiles = NO_CERTIFICATES
+    spare: CertificateFiles = NO_CERTIFICATES
+    fleet: str = ""
 
     @property
     def setup(self) -> Setup:
@@ -73,38 +82,32 @@ class Onboarding:
 
         return Setup(self.allowed, self.authority, touching=self.touching)
 
-
-@dataclass(frozen=True)
-class Creation:
-    """`spare` certificates are used if no others are given or made. `onboarding` needs SSH and `spec.provision`."""
-
-    name: str
-    spec: MachineSpec
-    driver: Driver
-    onboarding: Onboarding
-    certificates: CertificateFiles = NO_CERTIFICATES
-    spare: CertificateFiles = NO_CERTIFICATES
-    fleet: str = ""
+    @property
+    def recorded_spec(self) -> MachineSpec:
+        """The spec to record: no secrets, absolute paths."""
+        options = self.driver.options()
+        kept = self.spec.without({option.name for option in options if option.secret})
+        return replace(kept, options=absolute_paths(options, kept.options))
 
     def carry_out(self, store: Store, console: Console) -> CreatedMachine:
         """Create the machine, or finish an interrupted creation.
 
         After a failure the record stays for the next run or `rm`, unless nothing was made.
         """
-        settled = check_creation(store, self)
+        checked = CheckedCreation(store, self)
         with store.writing(self.name, waiting(console, self.name)) as held:
-            if note := record_creation(held, settled):
+            if note := checked.record(held):
                 console.note(note)
             try:
-                ssh = make_host(held, settled)
-                set_up = settled.sets_up(ssh)
+                ssh = checked.make_host(held)
+                set_up = checked.sets_up(ssh)
                 if ssh and set_up:
                     from machinectl.hosts.provisioning import provision_new_host
 
-                    provision_new_host(held, console, self.onboarding.login, self.onboarding.setup, ssh)
-                elif settled.spare and held.machine.tls:
-                    held.write_files(settled.spare.present)
-                if ssh and not set_up and (warning := pin_host_key(held, console, self.onboarding.login, ssh)):
+                    provision_new_host(held, console, self.login, self.setup, ssh)
+                elif checked.spare and held.machine.tls:
+                    held.write_files(checked.spare.present)
+                if ssh and not set_up and (warning := pin_host_key(held, console, self.login, ssh)):
                     console.warn(warning)
                 held.machine.phase = Phase.READY
                 held.machine.failure = {}
@@ -119,22 +122,19 @@ class Creation:
             return CreatedMachine(held.machine, set_up)
 
     def plan(self, store: Store, console: Console) -> HostPlan:
-        settled = check_creation(store, self)
-        there = self.driver.preview(settled.request)
-        machine = settled.begun or Machine(self.name, self.spec.driver, directory=store.directory(self.name))
+        from machinectl.hosts.host_plan import HostPlan
+        from machinectl.hosts.provisioning import preview_provisioning
+
+        checked = CheckedCreation(store, self)
+        machine = checked.begun or Machine(self.name, self.spec.driver, directory=store.directory(self.name))
         # No command works on it yet, so no hint may name one.
         machine.phase = Phase.CREATING
-        machine.spec, machine.revision = settled.creation.spec, {}
-        settled.place(machine, there)
-        ssh = with_jump_host(machine, there.ssh)
-        if ssh and settled.sets_up(ssh):
-            from machinectl.hosts.provisioning import preview_provisioning
-
-            where = Where(machine.url, ssh)
-            return preview_provisioning(machine, console, self.onboarding.login, self.onboarding.setup, store, where)
-        from machinectl.hosts.host_plan import HostPlan
-
-        if there.url:
+        machine.spec, machine.revision = checked.spec, {}
+        checked.place(machine, checked.there)
+        ssh = with_jump_host(machine, checked.there.ssh)
+        if ssh and checked.sets_up(ssh):
+            return preview_provisioning(machine, console, self.login, self.setup, store, Where(machine.url, ssh))
+        if checked.there.url:
             return HostPlan((f'"{self.name}" would be registered at {machine.url}; its host is not changed',))
         return HostPlan((f'Driver {self.spec.driver} would make "{self.name}", then its host would be set up',))
 
@@ -150,7 +150,7 @@ def create_machine(store: Store, console: Console, creation: Creation) -> Create
     made = creation.carry_out(store, console)
     sweep(store)
     if not made.set_up:
-        warn_of_unused_options(console, made.machine, creation.onboarding.allowed)
+        warn_of_unused_options(console, made.machine, creation.allowed)
         advise(console, made.machine)
     elif creation.spare.certificate or creation.spare.key:
         console.warn(
@@ -173,125 +173,123 @@ def warn_of_unused_options(console: Console, machine: Machine, allowed: Allowed 
     console.warn(f"No effect while the host is not set up: {' '.join(flags)}", set_up)
 
 
-@dataclass(frozen=True)
 class CheckedCreation:
-    """A checked creation; `begun` is what an interrupted run left."""
+    """A checked creation. `begun` is what an interrupted run left, `there` where the host will be."""
 
-    creation: Creation
-    given: Identity | None
-    spare: Identity | None
-    begun: Machine | None
-    request: Request
+    def __init__(self, store: Store, creation: Creation) -> None:
+        """Raise MachineError, UsageError."""
+        name, spec = creation.name, creation.spec
+        record.check_name(name)
+        # The machine's own name is refused later, even if a host has that name.
+        jump = jump_hosts.with_type(spec.jump, lambda other: other == name or store.exists(other))
+        self.creation, self.spec, self.driver = creation, replace(spec, jump=jump), creation.driver
+        self.given = read_named_certificates(creation.certificates)
+        no_spare = self.given or spec.tls is False or not creation.spare.whole
+        self.spare = None if no_spare else read_named_certificates(creation.spare)
+        self.begun = unfinished_machine(store, creation)
+        if self.begun is None:
+            check_apart(store.root)
+        state = self.begun.driver_state if self.begun else ""
+        tls = True if self.given else spec.tls
+        self.request = Request(name, store.directory(name), spec.options, tls, state)
+        self.check(store)
 
-    def check(self) -> None:
-        check_lifetime(self.creation.spec.lifetime)
-        if self.creation.spec.engine.ssh_only:
-            self._check_ssh_only()
-        if self.given and self.creation.spec.tls is False:
+    def check(self, store: Store) -> None:
+        spec, machine = self.spec, Machine(self.creation.name, self.spec.driver, directory=self.request.directory)
+        check_lifetime(spec.lifetime)
+        if self.given and spec.tls is False:
             raise UsageError("--no-tls and certificates exclude each other", Hint("Omit one of them"))
-        self.creation.driver.check(self.request)
-        if self.creation.spec.jump:
-            self._check_jump()
-        if self.excludes_set_up:
-            there = self.creation.driver.preview(self.request)
-            # A host that does not exist yet will be set up.
-            if there.ssh or not there.url:
-                raise set_up_excluded()
-
-    def _check_ssh_only(self) -> None:
-        if self.has_no_ssh:
-            raise without_ssh(Machine(self.creation.name, self.creation.spec.driver), SSH_ONLY, "--ssh-only")
-        if self.given:
+        if self.given and spec.engine.ssh_only:
             raise UsageError(
                 "An engine that is reached over SSH only has no certificates",
                 Hint("Omit --ssh-only or the --tls-… options"),
             )
+        self.driver.check(self.request)
+        self.there = self.driver.preview(self.request)
+        has_no_ssh = self.there.url and not self.there.ssh
+        if spec.engine.ssh_only and has_no_ssh:
+            raise without_ssh(machine, SSH_ONLY, "--ssh-only")
+        if spec.jump:
+            machine.jump = spec.jump
+            jump_host_of(machine)
+            if has_no_ssh:
+                raise without_ssh(machine, JUMP_HOST, "--ssh-jump")
+        # A host that does not exist yet will be set up.
+        if not has_no_ssh:
+            self.check_set_up()
+        if spec.addresses:
+            machine.phase, machine.spec = Phase.CREATING, spec
+            self.place(machine, self.there)
+            # A driver that makes the host does not know its URL yet.
+            if machine.url:
+                check_addresses(machine)
+                check_free(store, machine)
 
-    def _check_jump(self) -> None:
-        machine = Machine(self.creation.name, self.creation.spec.driver, directory=self.request.directory)
-        machine.jump = self.creation.spec.jump
-        jump_host_of(machine)
-        if self.has_no_ssh:
-            raise without_ssh(machine, JUMP_HOST, "--ssh-jump")
-
-    def check_addresses(self, store: Store) -> None:
-        """A driver that makes the host does not know its URL yet."""
-        machine = Machine(self.creation.name, self.creation.spec.driver, directory=self.request.directory)
-        machine.phase, machine.spec = Phase.CREATING, self.creation.spec
-        self.place(machine, self.creation.driver.preview(self.request))
-        if machine.url:
-            check_addresses(machine)
-            check_free(store, machine)
-
-    @property
-    def has_no_ssh(self) -> bool:
-        there = self.creation.driver.preview(self.request)
-        return bool(there.url) and not there.ssh
-
-    @property
-    def excludes_set_up(self) -> bool:
-        """Whether --no-tls or certificates without their CA's key exclude the requested set-up."""
+    def check_set_up(self) -> None:
+        """Raise UsageError if --no-tls or certificates without their CA's key exclude the requested set-up."""
         cannot_sign = self.given is not None and not self.given.ca_key
-        spec = self.creation.spec
-        return spec.provision and not spec.engine.ssh_only and (cannot_sign or spec.tls is False)
+        if self.spec.provision and not self.spec.engine.ssh_only and (cannot_sign or self.spec.tls is False):
+            raise UsageError(
+                "Setting up a host needs the key of its CA: its own new CA, or that of the computer that set it up",
+                Hint("Pass --tls-dir a copy of that computer's directory for the machine, with ca-key.pem")
+                | Hint("or omit --tls-dir and --no-tls")
+                | Hint("or do not change the host: --no-provision"),
+            )
 
     def sets_up(self, ssh: SSHEndpoint | None) -> bool:
         """Return whether the host will be set up. Raises UsageError."""
-        if not (self.creation.spec.provision and ssh):
+        if not (self.spec.provision and ssh):
             return False
-        if self.excludes_set_up:
-            raise set_up_excluded()
+        self.check_set_up()
         return True
 
     def place(self, machine: Machine, there: Where) -> None:
-        asked, given, spare = self.creation.spec.tls, bool(self.given), bool(self.spare)
-        machine.url = engine_url_of(machine, there) if self.creation.spec.provision else there.url
+        asked, given, spare = self.spec.tls, bool(self.given), bool(self.spare)
+        machine.url = engine_url_of(machine, there) if self.spec.provision else there.url
         is_chosen = given or spare or asked is not None
         if there.ssh and not self.sets_up(there.ssh) and not is_chosen:
             # Only its SSH is known to listen on the host.
             machine.url = ssh_url(there.ssh)
-        machine.tls = uses_tls_by_default(
-            machine.url, asked, given=given or (spare and machine.url.startswith("tcp://"))
-        )
+        given = given or (spare and machine.url.startswith("tcp://"))
+        machine.tls = uses_tls_by_default(machine.url, asked, given=given)
 
+    def record(self, held: Held) -> str:
+        """Add the machine, or update an unfinished one. Return `Held.add`'s note."""
+        creation = self.creation
+        files = self.given.present if self.given else {}
+        spec = replace(creation.recorded_spec, jump=self.spec.jump)
+        if unfinished_machine(held.store, creation):
+            # As of a new machine, what the host remembers is taken over again.
+            held.machine.spec, held.machine.revision = spec, {}
+            held.machine.fleet = creation.fleet or held.machine.fleet
+            held.write_files(files)
+            held.write()
+            return ""
+        machine = Machine(creation.name, spec.driver)
+        machine.phase, machine.spec, machine.fleet = Phase.CREATING, spec, creation.fleet
+        return held.add(machine, files)
 
-def set_up_excluded() -> UsageError:
-    return UsageError(
-        "Setting up a host needs the key of its CA: its own new CA, or that of the computer that set it up",
-        Hint("Pass --tls-dir a copy of that computer's directory for the machine, with ca-key.pem")
-        | Hint("or omit --tls-dir and --no-tls")
-        | Hint("or do not change the host: --no-provision"),
-    )
+    def make_host(self, held: Held) -> SSHEndpoint | None:
+        """Let the driver make the host; return its SSH."""
+        machine = held.machine
 
+        def keep(state: str) -> None:
+            machine.driver_state = state
+            machine.made = True
+            held.write()
 
-def check_creation(store: Store, creation: Creation) -> CheckedCreation:
-    record.check_name(creation.name)
-    # The machine's own name is refused later, even if a host has that name.
-    jump = jump_hosts.with_type(creation.spec.jump, lambda name: name == creation.name or store.exists(name))
-    creation = replace(creation, spec=replace(creation.spec, jump=jump))
-    given = read_named_certificates(creation.certificates)
-    no_spare = given or creation.spec.tls is False or not creation.spare.whole
-    spare = None if no_spare else read_named_certificates(creation.spare)
-    begun = unfinished_machine(store, creation)
-    if begun is None:
-        check_apart(store.root)
-    request = Request(
-        creation.name,
-        store.directory(creation.name),
-        creation.spec.options,
-        True if given else creation.spec.tls,
-        begun.driver_state if begun else "",
-    )
-    checked = CheckedCreation(creation, given, spare, begun, request)
-    checked.check()
-    if creation.spec.addresses:
-        checked.check_addresses(store)
-    return checked
+        request = replace(self.request, state=machine.driver_state)
+        machine.driver_state = self.driver.create(request, keep)
+        held.write()
+        there = self.driver.where(driver_instance(machine))
+        self.place(machine, there)
+        held.write()
+        return with_jump_host(machine, there.ssh)
 
 
 def try_ssh_url(store: Store, creation: Creation) -> None:
     """Ask the engine of an ssh:// URL, as docker does. Raises MachineError."""
-    there = creation.driver.preview(check_creation(store, creation).request)
+    there = CheckedCreation(store, creation).there
     if creation.spec.provision and there.url.startswith("ssh://") and not there.ssh:
         set_up = f"machinectl create {shlex.quote(there.url.removeprefix('ssh://'))} {creation.name}"
         ask_engine(Endpoint(there.url, name=creation.name, setup=set_up), Deadline(SSH_SECONDS), None)
@@ -305,11 +303,8 @@ def unfinished_machine(store: Store, creation: Creation) -> Machine | None:
     except MachineError:
         store.check_free(name)
         return None
-    if (
-        machine.phase == Phase.READY
-        or record.waits_for_access(machine)
-        or (machine.driver != driver and machine.driver_state)
-    ):
+    is_another = machine.driver != driver and machine.driver_state
+    if machine.phase == Phase.READY or record.waits_for_access(machine) or is_another:
         store.check_free(name)
     if machine.options and (machine.changes or machine.made):
         check_same_options(machine, creation)
@@ -318,7 +313,7 @@ def unfinished_machine(store: Store, creation: Creation) -> Machine | None:
 
 def check_same_options(machine: Machine, creation: Creation) -> None:
     """Refuse other driver options: they would mean another host."""
-    asked = recorded_spec(creation).options
+    asked = creation.recorded_spec.options
     flags = {option.name: option_flag(option) for option in creation.driver.options()}
     other = [flags[name] for name, value in machine.spec.options.items() if asked.get(name) != value]
     if other:
@@ -327,50 +322,6 @@ def check_same_options(machine: Machine, creation: Creation) -> None:
             f'"{machine.name}" is incomplete, and was created with another {" and ".join(other)}',
             Hint("Use the same value, or remove the machine first", f"machinectl rm{purge} {machine.name}"),
         )
-
-
-def recorded_spec(creation: Creation) -> MachineSpec:
-    """Return the spec to record: no secrets, absolute paths."""
-    options = creation.driver.options()
-    kept = creation.spec.without({option.name for option in options if option.secret})
-    return replace(kept, options=absolute_paths(options, kept.options))
-
-
-def record_creation(held: Held, settled: CheckedCreation) -> str:
-    """Add the machine, or update an unfinished one. Return `Held.add`'s note."""
-    creation = settled.creation
-    files = settled.given.present if settled.given else {}
-    spec = recorded_spec(creation)
-    if unfinished_machine(held.store, creation):
-        # As of a new machine, what the host remembers is taken over again.
-        held.machine.spec, held.machine.revision = spec, {}
-        held.machine.fleet = creation.fleet or held.machine.fleet
-        held.write_files(files)
-        held.write()
-        return ""
-    machine = Machine(creation.name, spec.driver)
-    machine.phase = Phase.CREATING
-    machine.spec = spec
-    machine.fleet = creation.fleet
-    return held.add(machine, files)
-
-
-def make_host(held: Held, settled: CheckedCreation) -> SSHEndpoint | None:
-    """Let the driver make the host; return its SSH."""
-    driver, machine = settled.creation.driver, held.machine
-
-    def keep(state: str) -> None:
-        machine.driver_state = state
-        machine.made = True
-        held.write()
-
-    request = replace(settled.request, state=machine.driver_state)
-    machine.driver_state = driver.create(request, keep)
-    held.write()
-    there = driver.where(driver_instance(machine))
-    settled.place(machine, there)
-    held.write()
-    return with_jump_host(machine, there.ssh)
 
 
 def forget_or_explain(held: Held, console: Console, why: BaseException) -> None:

@@ -27,6 +27,7 @@ from machinectl.machines.record import Phase
 from machinectl.provision import firewall, preflight
 from machinectl.provision.decision import EngineStopped, RolledBack
 from machinectl.provision.host_changes import LiveRestoreChanged, of_kind
+from machinectl.provision.job import Activation
 from machinectl.provision.steps import (
     docker_socket,
     engine_config,
@@ -120,6 +121,18 @@ def drain(run: HostRun, allowed: Allowed) -> None:
     """Drain the host until the closing steps, if it is a Swarm node."""
     if run.drain() and run.host.swarm:
         restart_risks.refuse_harm(run.host, allowed)
+
+
+def restart_activation(host: Facts, target: Target, allowed: Allowed) -> Activation:
+    """Return the restart by which an engine reads other certificates or CAs."""
+    flags = engine_config.dockerd_flags(host, ours=True)
+    return Activation(
+        "restart",
+        target.port,
+        engine_config.readiness_socket(host, host.config_content, flags),
+        engine_config.validate_command(host, flags),
+        containers=restart_risks.care_for_containers(host, allowed),
+    )
 
 
 def check_restart(run: HostRun, target: Target, allowed: Allowed, check: Callable[[Facts], None]) -> None:

@@ -229,9 +229,36 @@ class HostRun(ABC):
             shared_hosts.keep_revision(self.held, news.server if news else b"", ended)
         return news.server if news else b""
 
-    @abstractmethod
     def tell(self, text: str) -> None:
         """Say what another computer has done."""
+        if self.held:
+            self.console.warn(text)
+        else:
+            self.outcomes.append(Outcome(text, changed=True))
+
+    def refresh(self) -> None:
+        """Read the facts again; in a dry run, `host` already has the listed changes."""
+        if self.held:
+            self.host = self.read()
+            if self._written and self._written.config_content != self.host.config_content:
+                self.is_overwritten = True
+
+    def keep(self, changes: Sequence[Change]) -> None:
+        """Replace the recorded changes."""
+        is_new = tuple(changes) != tuple(self.machine.changes)
+        self.machine.changes = changes
+        if self.held and is_new:
+            self.held.write()
+
+    def take_over(self, removed: Machine) -> None:
+        """Continue with a removed machine's history."""
+        self.own_run = Revision.of_record(removed.revision).run
+        if self.held:
+            take_over_history(self.held, self.console, removed)
+            return
+        self.machine.changes = merge_changes(removed.changes, self.machine.changes)
+        if not has_left_no_certificate(removed):
+            self.machine.directory = removed.directory
 
     @abstractmethod
     def make(self, decision: Decision, *, identity: Identity | None = None, numbered: bool = True) -> None:
@@ -240,21 +267,11 @@ class HostRun(ABC):
         `identity` is what the host gets. If `numbered`, the change is a new revision on the host.
         """
 
-    @abstractmethod
-    def refresh(self) -> None:
-        """Read the facts again."""
-
-    @abstractmethod
-    def keep(self, changes: Sequence[Change]) -> None:
-        """Replace the recorded changes."""
-
-    @abstractmethod
-    def take_over(self, removed: Machine) -> None:
-        """Continue with a removed machine's history."""
-
-    @abstractmethod
     def rehearse(self, decision: Decision) -> None:
         """Raise MachineError if a decision cannot work; change nothing."""
+        begun = [change for change in self.machine.changes if not isinstance(change, KeyAuthorized)]
+        if self.before and self.before.dockerd and not (self.held and begun):
+            self.check_configuration(decision)
 
     def check_configuration(self, decision: Decision) -> None:
         """Let dockerd check daemon.json, without TLS: its files do not exist yet."""
@@ -332,28 +349,6 @@ class RealRun(HostRun):
             error.hint = Hint("See why on the host", "machinectl ssh", self.machine.name, error.command)
         return error
 
-    def refresh(self) -> None:
-        self.host = self.read()
-        if self._written and self._written.config_content != self.host.config_content:
-            self.is_overwritten = True
-
-    def keep(self, changes: Sequence[Change]) -> None:
-        if tuple(changes) != tuple(self.machine.changes):
-            self.machine.changes = changes
-            self.held.write()
-
-    def tell(self, text: str) -> None:
-        self.console.warn(text)
-
-    def take_over(self, removed: Machine) -> None:
-        self.own_run = Revision.of_record(removed.revision).run
-        take_over_history(self.held, self.console, removed)
-
-    def rehearse(self, decision: Decision) -> None:
-        begun = [change for change in self.machine.changes if not isinstance(change, KeyAuthorized)]
-        if self.host.dockerd and not begun:
-            self.check_configuration(decision)
-
     def _drain(self) -> AbstractContextManager[None]:
         return draining.drained_node(self.held, self.console, draining.node_id_of(self.machine, self.host))
 
@@ -363,12 +358,6 @@ class DryRun(HostRun):
 
     def __init__(self, store: Store, machine: Machine, console: Console, remote: Remote, url: str = "") -> None:
         super().__init__(store, copy(machine), console, remote, url)
-        self._has_engine = False
-
-    def read(self) -> Facts:
-        host = super().read()
-        self._has_engine = bool(host.dockerd)
-        return host
 
     def make(self, decision: Decision, *, identity: Identity | None = None, numbered: bool = True) -> None:  # noqa: ARG002 (nothing is written)
         details = with_diff(self.host, decision)
@@ -376,25 +365,6 @@ class DryRun(HostRun):
         self.host = decision.after
         changes = merge_changes(self.machine.changes, decision.changes)
         self.keep([change for change in changes if change not in decision.undone])
-
-    def refresh(self) -> None:
-        """Do nothing: `host` already has the listed changes."""
-
-    def keep(self, changes: Sequence[Change]) -> None:
-        self.machine.changes = changes
-
-    def tell(self, text: str) -> None:
-        self.outcomes.append(Outcome(text, changed=True))
-
-    def take_over(self, removed: Machine) -> None:
-        self.own_run = Revision.of_record(removed.revision).run
-        self.machine.changes = merge_changes(removed.changes, self.machine.changes)
-        if not has_left_no_certificate(removed):
-            self.machine.directory = removed.directory
-
-    def rehearse(self, decision: Decision) -> None:
-        if self._has_engine:
-            self.check_configuration(decision)
 
     @contextmanager
     def _drain(self) -> Iterator[None]:

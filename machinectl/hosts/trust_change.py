@@ -19,6 +19,7 @@ from machinectl.hosts.engine_restart import (
     give_live_restore_back,
     is_stopped,
     recover,
+    restart_activation,
     restart_steps,
     until_it_answers,
 )
@@ -37,7 +38,7 @@ from machinectl.provision.decision import Decision, InUse, not_applied, not_rest
 from machinectl.provision.facts import host_facts
 from machinectl.provision.facts.host_facts import OWN_CA, OWN_DIRECTORY
 from machinectl.provision.host_changes import FileCreated
-from machinectl.provision.job import INSTALL_ONLY, Activation, NewFile, apply_job
+from machinectl.provision.job import INSTALL_ONLY, NewFile, apply_job
 from machinectl.provision.revision import Revision
 from machinectl.provision.steps import engine_config, restart_risks
 from machinectl.provision.target import NOTHING_SPECIAL
@@ -302,16 +303,7 @@ def trust_change(machine: Machine, host: Facts, target: Target, allowed: Allowed
         files.append(NewFile(host.config_path, host.config_mode, written))
     if not files and not (host.running and host.clients_edited):
         return None
-    flags = engine_config.dockerd_flags(host, ours=True)
-    activation = INSTALL_ONLY
-    if not is_stopped(host):
-        activation = Activation(
-            "restart",
-            target.port,
-            engine_config.readiness_socket(host, host.config_content, flags),
-            engine_config.validate_command(host, flags),
-            containers=restart_risks.care_for_containers(host, allowed),
-        )
+    activation = INSTALL_ONLY if is_stopped(host) else restart_activation(host, target, allowed)
     return Decision(
         title=title_of(machine, host, target),
         details=(*(f"write {file.path}" for file in files), *["restart docker.service"] * (not is_stopped(host))),

@@ -90,17 +90,17 @@ def context_sync(here: Session, *, selector: str | None) -> int:
 def context_import(here: Session, *, context: str, name: str) -> None:
     from machinectl.commands.context import context_source
     from machinectl.driver.installed_drivers import load
-    from machinectl.hosts.creation import Creation, Onboarding, create_machine
+    from machinectl.hosts.creation import Creation, create_machine
     from machinectl.hosts.login import Login
     from machinectl.machines.spec import CertificateFiles, MachineSpec
-    from machinectl.provision.target import NOTHING_SPECIAL
 
     machine = name or context
     found = context_source(here.store, context, machine)
     plain = False if found.url.startswith("tcp://") and not found.directory else None
     spec = MachineSpec("none", {"url": found.url}, plain, provision=False, context=found.is_ours)
-    onboarding = Onboarding(Login(), NOTHING_SPECIAL)
     create_machine(
-        here.store, here.console, Creation(machine, spec, load("none"), onboarding, CertificateFiles(found.directory))
+        here.store,
+        here.console,
+        Creation(machine, spec, load("none"), Login(), certificates=CertificateFiles(found.directory)),
     )
     here.console.note(f'"{machine}" is the engine of the docker context "{context}" now: {found.url}')

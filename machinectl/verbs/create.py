@@ -152,7 +152,7 @@ def create(
     from machinectl.cli.options.ending_signals import exiting_on_signals
     from machinectl.cli.tables.dry_run import print_plan
     from machinectl.driver.installed_drivers import load
-    from machinectl.hosts.creation import Creation, Onboarding, create_machine, try_ssh_url
+    from machinectl.hosts.creation import Creation, create_machine, try_ssh_url
     from machinectl.machines.addresses import parse_addresses
     from machinectl.machines.spec import CertificateFiles, MachineSpec
     from machinectl.provision.target import Allowed
@@ -180,7 +180,9 @@ def create(
             lifetime=access_lifetime,
         ),
         driver,
-        Onboarding(login, allowed, login_options.given_authority(here)),
+        login,
+        allowed,
+        login_options.given_authority(here),
         certificates=CertificateFiles(tls_dir, tls_ca_cert, tls_client_cert, tls_client_key),
         spare=CertificateFiles("", here.tls.ca, here.tls.certificate, here.tls.key),
     )

@@ -19,12 +19,11 @@ from machinectl.cli.output.terminal import Terminal
 from machinectl.console import Unanswered
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
-from machinectl.hosts.creation import Creation, Onboarding
+from machinectl.hosts.creation import Creation
 from machinectl.hosts.creation import create_machine as create
 from machinectl.hosts.login import Login
 from machinectl.machines.record import Machine
 from machinectl.machines.spec import MachineSpec
-from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.state import State
 from machinectl.verbs.access_texts import read_pasted
 from tests.support import puppets, servers
@@ -48,7 +47,7 @@ def machines(store: Store) -> Iterator[Store]:
     with servers.serving(servers.engine) as answering, servers.serving(servers.silent) as silent:
         for name, port in (("awake", answering), ("asleep", silent)):
             spec = MachineSpec("none", {"url": f"tcp://127.0.0.1:{port}"}, tls=False)
-            create(store, Quiet(), Creation(name, spec, load("none"), Onboarding(Login(), NOTHING_SPECIAL)))
+            create(store, Quiet(), Creation(name, spec, load("none"), Login()))
         yield store
 
 

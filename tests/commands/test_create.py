@@ -14,14 +14,13 @@ from machinectl.commands.ssh_config import keep_ssh_config
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.docker_cli.machine_contexts import sync_context
 from machinectl.driver.installed_drivers import load
-from machinectl.hosts.creation import CreatedMachine, Creation, Onboarding
+from machinectl.hosts.creation import CreatedMachine, Creation
 from machinectl.hosts.creation import create_machine as create
 from machinectl.hosts.docker_over_ssh import note_docker_over_ssh
 from machinectl.hosts.login import Login
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.spec import CertificateFiles, MachineSpec
-from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.verbs.create import connection_hint, next_steps
 from tests.support.program import machinectl, typed_at_terminal
 from tests.support.quiet import Quiet
@@ -264,10 +263,9 @@ def test_a_clients_certificate_that_a_set_up_does_not_use_is_named(
 ) -> None:
     made = CreatedMachine(Machine("orion", "generic", url="ssh://orion"), set_up)
     monkeypatch.setattr(Creation, "carry_out", lambda *_: made)
-    onboarding = Onboarding(Login(), NOTHING_SPECIAL)
     spare = CertificateFiles(certificate="cert.pem", key="key.pem")
     console = Quiet()
-    create(store, console, Creation("orion", MachineSpec("generic"), load("generic"), onboarding, spare=spare))
+    create(store, console, Creation("orion", MachineSpec("generic"), load("generic"), Login(), spare=spare))
     assert any("--tls-client-key before create were not used" in line for line in console.warnings) is warned
 
 

@@ -147,13 +147,22 @@ def remove_from_fleet(run: ApplyRun, name: str, console: Console) -> Did:
 
 def creation_of(run: ApplyRun, name: str, *, in_use: bool) -> Creation:
     """With `in_use`, the engine may restart under containers: its turn has come, or nothing is changed."""
-    from machinectl.hosts.creation import Creation, Onboarding
+    from machinectl.hosts.creation import Creation
 
     host, options = run.host(name), run.options
     allowed = replace(options.allowed, in_use=in_use)
-    onboarding = Onboarding(run.login(name), allowed, options.authority, lambda: run.changed_hosts.add(name))
-    driver = load(host.spec.driver)
-    return Creation(name, host.spec, driver, onboarding, host.certificates, options.spare, fleet=run.fleet.text)
+    return Creation(
+        name,
+        host.spec,
+        load(host.spec.driver),
+        run.login(name),
+        allowed,
+        options.authority,
+        touching=lambda: run.changed_hosts.add(name),
+        certificates=host.certificates,
+        spare=options.spare,
+        fleet=run.fleet.text,
+    )
 
 
 def edit_of(host: FleetHost, machine: Machine, keys: Collection[str]) -> Edit:
