@@ -416,7 +416,7 @@ def test_a_command_says_first_that_the_store_is_another_users_also_in_a_dry_run(
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.startswith(f"Error: {store.root} is not safe for keys: it is another user's\n"), words
     done = machinectl("doctor", store=store.root)
-    assert f"{store.root} is another user's: only that user's machinectl writes to it" in done.stdout
+    assert f"{store.root} belongs to another user, as whom machinectl must run to change it" in done.stdout
     assert "Run as that user:\n      sudo -u nobody machinectl " in done.stdout
 
 
@@ -425,7 +425,7 @@ def test_root_is_told_how_a_container_runs_as_a_user_without_a_name(tmp_path: Pa
     os.chown(tmp_path, 61234, 61234)
     with pytest.raises(StoreError) as caught:
         check_own(str(tmp_path))
-    assert "sudo -u '#61234'; of a container: docker run --user 61234; or " in caught.value.hint
+    assert "sudo -u '#61234'; or " in caught.value.hint
 
 
 def test_a_store_that_is_a_link_to_nothing_names_both(tmp_path: Path) -> None:

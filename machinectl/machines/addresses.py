@@ -27,37 +27,22 @@ EXAMPLE = Hint(f"Give the host alone: {FLAG} 10.8.0.29, {FLAG} fd00::1d or {FLAG
 def parse_address(text: str) -> str:
     """Return an address or a name without brackets. Raises UsageError."""
     address = text.strip()
-    if "://" in address:
-        try:
-            host = engine_url.parse_url(address).host
-        except UsageError:
-            host = ""
-        hint = Hint(f"Give the host alone: {FLAG} {host}") if host else EXAMPLE
-        raise UsageError(f"{FLAG} {engine_url.without_password(address)!r} is a URL", hint)
-    if "%" in address:
-        raise UsageError(
-            f"{FLAG} {address!r} has a zone, which no certificate can name",
-            Hint("Give an address that needs none, or a name"),
-        )
-    if "@" in address:
-        raise UsageError(
-            f"{FLAG} {engine_url.without_password(address)!r} holds a user, whom all addresses of a machine share",
-            EXAMPLE,
-        )
-    bare = address.removeprefix("[").removesuffix("]") if address.endswith("]") else address
-    form = f"[{bare}]" if (bare.count(":") > 1 and not address.startswith("[")) or address.endswith("]") else address
+    bare = address.removeprefix("[").removesuffix("]")
+    form = f"[{bare}]" if bare.count(":") > 1 and "]:" not in address else address
     try:
-        found = engine_url.parse_url(f"ssh://{form}")
-    except UsageError as exc:
-        raise UsageError(f"{FLAG} {address!r} is neither an address nor a name", EXAMPLE) from exc
-    if found.port:
-        raise UsageError(
-            f"{FLAG} {address!r} has a port: all addresses of a machine have the port of its URL",
-            Hint(f"Leave it out: {FLAG} {found.host}"),
-        )
-    if "/" in address:
-        raise UsageError(f"{FLAG} {address!r} is neither an address nor a name", EXAMPLE)
-    return found.host
+        url = engine_url.parse_url(address if "://" in address else f"ssh://{form}")
+    except UsageError:
+        url = engine_url.EngineURL("")
+    if url.host and url.host == bare:
+        return bare
+    # What is typed may hold a password.
+    shown = repr(engine_url.without_password(address))
+    if not url.host:
+        raise UsageError(f"{FLAG} {shown} is neither an address nor a name", EXAMPLE)
+    raise UsageError(
+        f"{FLAG} {shown} is more than an address or a name: scheme, user and port are those of the machine's URL",
+        Hint(f"Give the host alone: {FLAG} {url.host}"),
+    )
 
 
 def parse_addresses(given: Iterable[str]) -> tuple[str, ...]:
@@ -65,11 +50,12 @@ def parse_addresses(given: Iterable[str]) -> tuple[str, ...]:
     found: dict[object, str] = {}
     for text in given:
         address = parse_address(text)
-        if found.setdefault(place_of(address), address) is not address:
+        if place_of(address) in found:
             raise UsageError(f"{FLAG} {address} is given twice", Hint("Leave one out"))
+        found[place_of(address)] = address
     if len(found) > MOST_ADDRESSES:
         raise UsageError(
-            f"{len(found)} addresses were given: a machine has at most {MOST_ADDRESSES} besides that in its URL",
+            f"A machine has at most {MOST_ADDRESSES} addresses besides that in its URL, not {len(found)}",
             Hint("Keep those that this computer can reach"),
         )
     return tuple(found.values())

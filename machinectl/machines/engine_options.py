@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 
-from machinectl.errors import Hint, UsageError, wrong_choice
+from machinectl.errors import LEAVE_ONE_OUT, Hint, UsageError, wrong_choice
 from machinectl.files.atomic import LONGEST
 from machinectl.machines.create_options import ENGINE_FLAGS, ENGINE_INSTALL_WAYS, ENV_FILE
 from machinectl.value_classes import Frozen, field
@@ -69,20 +69,15 @@ class EngineOptions(Frozen):
             check_printable(option.flag, value if isinstance(value, tuple) else [str(value)])
         check_address(self.bind)
         if self.ssh_only and self.bind:
-            raise UsageError(
-                f"An engine that is reached over SSH only does not listen on {self.bind}",
-                Hint("Omit --ssh-only or --engine-bind"),
-            )
+            raise UsageError("--ssh-only and --engine-bind exclude each other", LEAVE_ONE_OUT)
 
 
 def check_printable(flag: str, texts: Iterable[str]) -> None:
     """Raise UsageError for a text that `import` would refuse. What follows a = may be a password."""
     for text in texts:
         if not text.isprintable():
-            raise UsageError(
-                f"{flag} {text.partition('=')[0]!r} has a line break, or another character that cannot be printed",
-                Hint("Leave that character out"),
-            )
+            name = text.partition("=")[0]
+            raise UsageError(f"{flag} {name!r} has a character that cannot be printed", Hint("Leave it out"))
 
 
 def check_options(given: Iterable[str]) -> None:
@@ -100,10 +95,7 @@ def check_options(given: Iterable[str]) -> None:
             name, _, value = value.partition("=")
             flag = f"{flag}={name}"
         if flag in seen:
-            raise UsageError(
-                f"--engine-opt {flag} is given twice: {seen[flag]!r} and {value!r}",
-                Hint("Leave one out: it takes one value"),
-            )
+            raise UsageError(f"--engine-opt {flag} is given twice: {seen[flag]!r} and {value!r}", LEAVE_ONE_OUT)
         seen[flag] = value
 
 
@@ -117,9 +109,7 @@ def check_variables(variables: Iterable[str]) -> None:
         if not is_variable(variable):
             # The value may be a password.
             name = variable.partition("=")[0]
-            raise UsageError(
-                f"--engine-env {name!r} is not a variable of one line", Hint("Write --engine-env NAME=VALUE")
-            )
+            raise UsageError(f"--engine-env {name!r} is not a variable", Hint("Write --engine-env NAME=VALUE"))
 
 
 def read_env_file(path: str, environment: Mapping[str, str]) -> list[str]:
@@ -146,9 +136,7 @@ def read_env_file(path: str, environment: Mapping[str, str]) -> list[str]:
                 continue
             variable = f"{variable}={environment[variable]}"
         if not is_variable(variable):
-            raise UsageError(
-                f"{flag}: line {number} of {path} is not a variable", Hint("Write NAME=VALUE, one on a line")
-            )
+            raise UsageError(f"{flag}: line {number} of {path} is not a variable", Hint("Write NAME=VALUE"))
         found.append(variable)
     return found
 

@@ -183,18 +183,10 @@ def is_sender(who: str) -> bool:
 def check_holder_name(who: str) -> None:
     """Raise UsageError for a name that no holder can have."""
     if who.lower() == OWNER:
+        raise UsageError(f'"{OWNER}" is the access of this computer', Hint("Choose another name"))
+    if len(who) > LONGEST_HOLDER or not is_holder_name(who):
         raise UsageError(
-            f"\"{OWNER}\" is this computer's own access, and no other holder's name", Hint("Choose another name")
-        )
-    if len(who) > LONGEST_HOLDER:
-        raise UsageError(
-            f"{who[:LONGEST_HOLDER]!r}… cannot be a holder's name: it has {len(who)} characters, and at most "
-            f"{LONGEST_HOLDER} are allowed",
-            Hint("Choose a shorter name: --for alice"),
-        )
-    if not is_holder_name(who):
-        raise UsageError(
-            f"{who!r} cannot be a holder's name: letters, digits, and . _ @ + - after the first, at most "
-            f"{LONGEST_HOLDER}",
+            f"{who[:LONGEST_RECORDED_HOLDER]!r} cannot be a holder's name: letters, digits, and . _ @ + - after the "
+            f"first, at most {LONGEST_HOLDER} characters",
             Hint("Choose a name like alice or ci-runner"),
         )

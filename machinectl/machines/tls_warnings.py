@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import time
 
 from machinectl.errors import Hint, put_certificates_in
@@ -31,7 +30,7 @@ NEAR = 2 * 86400
 
 
 class CertificateProblem:
-    """`cause` says which files docker cannot read or when one expired, `hint` what to type."""
+    """`cause` says which files docker cannot read, or when one expired; `hint` what to type."""
 
     def __init__(self, cause: str, hint: Hint) -> None:
         self.cause = cause
@@ -87,15 +86,11 @@ def unusable_certificates(machine: Machine) -> CertificateProblem | None:
 
 def fault_of(path: str) -> str:
     """Return why docker could not read a file, or ""."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return "is a link that leads to no file" if os.path.islink(path) else MISSING
-    if stat.S_ISDIR(found.st_mode):
-        return "is a directory"
-    if not stat.S_ISREG(found.st_mode):
-        return "is not a regular file"
-    if not found.st_size:
+    if not os.path.lexists(path):
+        return MISSING
+    if not os.path.isfile(path):
+        return "is not a file"
+    if not os.path.getsize(path):
         return "is empty"
     return "" if os.access(path, os.R_OK) else "cannot be read by you"
 

@@ -53,7 +53,7 @@ def test_another_computer_knows_the_ca_of_the_longest_name_and_a_longer_one_is_r
     check_holder_name(who)
     subject = certs.describe(new_holder_ca("orionbox", who).certificate).subject
     assert holder_named_by(subject) == who
-    with pytest.raises(UsageError, match="has 52 characters, and at most 51 are allowed"):
+    with pytest.raises(UsageError, match="at most 51 characters"):
         check_holder_name(f"{who}e")
 
 

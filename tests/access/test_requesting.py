@@ -165,10 +165,10 @@ def test_names_that_are_taken_are_refused_with_another_one(store: Store) -> None
         (("../etc",), "Invalid hostname"),
         (("a:",), "Invalid hostname"),
         ((), "one or more machine names"),
-        (("web1", "--for", "owner"), "no other holder's name"),
+        (("web1", "--for", "owner"), "the access of this computer"),
         (("web1", "--for", ""), "--for is empty"),
         (("web1", "--for", "al ice"), "cannot be a holder's name"),
-        (("web1", "--for", "a" * 52), "at most 51 are allowed"),
+        (("web1", "--for", "a" * 52), "at most 51 characters"),
     ],
 )
 def test_wrong_requests_make_nothing(store: Store, words: tuple[str, ...], why: str) -> None:

@@ -534,7 +534,7 @@ def with_ssh_key(path: str) -> dict[str, Any]:
         ({**RECORD, "labels": {" ": "web"}}, {}, "its label '' is empty"),
         ({**RECORD, "engine": {"options": ["label=a\nExecStartPre=/bin/sh"]}}, {}, "--engine-opt 'label'"),
         ({**RECORD, "engine": {"options": ["host=tcp://0.0.0.0"]}}, {}, "machinectl sets it"),
-        ({**RECORD, "engine": {"env": ["A=b\nExecStartPre=/bin/sh"]}}, {}, "is not a variable of one line"),
+        ({**RECORD, "engine": {"env": ["A=b\nExecStartPre=/bin/sh"]}}, {}, "is not a variable"),
         ({**RECORD, "engine": {"registry_mirrors": ["a\nb"]}}, {}, "--engine-registry-mirror 'a"),
         ({**RECORD, "engine": {"later": ["a\nb"]}}, {}, 'the "later" of its engine'),
         (RECORD, {"known_hosts": f"@cert-authority * {HOST_KEY}\n".encode()}, "its known_hosts trusts a CA"),

@@ -55,7 +55,7 @@ def test_all_that_is_wrong_is_told_in_one_go_by_its_places_with_the_nearest_righ
         ("engine-install: dockr", "engine-install: 'dockr' is not one of auto, docker, distro, none"),
         (
             "engine-env: [HTTP_PROXY]",
-            "engine-env: --engine-env 'HTTP_PROXY' is not a variable of one line. Write --engine-env NAME=VALUE",
+            "engine-env: --engine-env 'HTTP_PROXY' is not a variable. Write --engine-env NAME=VALUE",
         ),
         ("labels: [a=b]", "labels is a mapping of texts, this is a list"),
         ("labels: {a: [b]}", "labels: a is a text, this is a list"),

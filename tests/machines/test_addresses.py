@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 URL = "tcp://192.168.0.29:2376"
+MORE = "is more than an address or a name"
 
 
 def machine(name: str = "orion", url: str = URL, **more: Any) -> Machine:
@@ -51,19 +52,24 @@ def test_an_address_or_a_name_is_taken_as_it_is(typed: str, address: str) -> Non
 @pytest.mark.parametrize(
     ("typed", "cause", "hint"),
     [
-        ("10.8.0.29:2376", "has a port", "--address 10.8.0.29"),
-        ("[fd00::1d]:2376", "has a port", "--address fd00::1d"),
-        ("tcp://10.8.0.29:2376", "is a URL", "--address 10.8.0.29"),
-        ("unix:///var/run/docker.sock", "is a URL", "--address 10.8.0.29"),
-        ("fe80::1%eth0", "has a zone", "an address that needs none"),
-        ("ops@10.8.0.29", "holds a user", "--address orion.vpn"),
-        ("ops:hunter2@10.8.0.29", "holds a user", "--address orion.vpn"),
-        ("10.8.0", "is neither an address nor a name", "fd00::1d"),
-        ("10.8.0.29/24", "is neither an address nor a name", "fd00::1d"),
-        ("-oProxyCommand=x", "is neither an address nor a name", "fd00::1d"),
-        ("a b", "is neither an address nor a name", "fd00::1d"),
-        ("a\x1b[2J", "is neither an address nor a name", "fd00::1d"),
-        ("", "is neither an address nor a name", "fd00::1d"),
+        ("10.8.0.29:2376", MORE, "--address 10.8.0.29"),
+        ("[fd00::1d]:2376", MORE, "--address fd00::1d"),
+        ("tcp://10.8.0.29:2376", MORE, "--address 10.8.0.29"),
+        ("ops@10.8.0.29", MORE, "--address 10.8.0.29"),
+        *(
+            (typed, "is neither an address nor a name", "fd00::1d")
+            for typed in (
+                "unix:///x.sock",
+                "fe80::1%eth0",
+                "10.8.0",
+                "10.8.0.29/24",
+                "-oProxyCommand=x",
+                "ops:hunter2@10.8.0.29",
+                "a b",
+                "",
+                "a\x1b[2J",
+            )
+        ),
     ],
 )
 def test_what_is_no_host_alone_is_refused_with_what_to_type(typed: str, cause: str, hint: str) -> None:
@@ -77,7 +83,7 @@ def test_what_is_no_host_alone_is_refused_with_what_to_type(typed: str, cause: s
 
 @pytest.mark.parametrize("twice", [("a.lan", "A.lan."), ("fd00::1", "fd00:0::1"), ("10.0.0.1", "10.0.0.1")])
 def test_an_address_is_given_once_in_any_form(twice: tuple[str, str]) -> None:
-    with pytest.raises(UsageError, match="17 addresses were given: a machine has at most 16"):
+    with pytest.raises(UsageError, match=r"has at most 16 addresses .* not 17"):
         parse_addresses([f"10.8.0.{last}" for last in range(17)])
     with pytest.raises(UsageError, match="is given twice"):
         parse_addresses(twice)

@@ -116,11 +116,11 @@ def link_to(target: str) -> Callable[[Path], None]:
 
 
 UNREADABLE: dict[str, tuple[Callable[[Path], object], str]] = {
-    "directory": (Path.mkdir, "is a directory"),
-    "FIFO": (os.mkfifo, "is not a regular file"),
-    "device": (link_to("/dev/zero"), "is not a regular file"),
-    "link to itself": (link_to("key.pem"), "is a link that leads to no file"),
-    "link to nothing": (link_to("gone"), "is a link that leads to no file"),
+    "directory": (Path.mkdir, "is not a file"),
+    "FIFO": (os.mkfifo, "is not a file"),
+    "device": (link_to("/dev/zero"), "is not a file"),
+    "link to itself": (link_to("key.pem"), "is not a file"),
+    "link to nothing": (link_to("gone"), "is not a file"),
     "empty": (Path.touch, "is empty"),
 }
 

@@ -315,14 +315,12 @@ def name_taken(store: Store, name: str) -> MachineError | None:
 
 
 def or_forget(store: Store, name: str) -> Hint:
-    directory = store.directory(name)
-    if not os.path.isdir(directory):
-        return Hint("or move that file away", "mv", directory, f"{store.root}/{name}.old")
+    """Return what to do about the machine that has a name."""
     if store.is_docker_machines(name):
         return Hint("that one belongs to docker-machine and is not changed")
-    try:
-        if store.read(name).phase == record.Phase.READY:
-            return Hint("see what that one is", "machinectl ls", name)
-    except MachineError:
+    machine = read_or_none(store.read, name)
+    if machine is None:
         return Hint("or forget that one, which is broken", "machinectl rm -f", name)
+    if machine.phase == record.Phase.READY:
+        return Hint("see what that one is", "machinectl ls", name)
     return Hint("or forget that one", "machinectl rm", name)

@@ -93,15 +93,9 @@ def has_own_directory(store: StorePaths) -> bool:
 def unsafe(exposed: Exposed) -> StoreError:
     hint = exposed.hint()
     if exposed.why == FOREIGN and os.geteuid() == 0:
-        hint = Hint("Run this as its owner", as_owner(exposed.path))
+        hint = Hint("Run this as its owner", f"sudo -u {owning_user(exposed.path)}")
     other = Hint("or choose another store", "machinectl --storage-path <DIR> ls")
     return StoreError(f"{exposed.path} is not safe for keys: {exposed.why}", hint | other)
-
-
-def as_owner(path: str) -> str:
-    """Return how root becomes the owner. A user without a name may be that of a container's mounted directory."""
-    user = owning_user(path)
-    return f"sudo -u {user}" + (f"; of a container: docker run --user {user[2:-1]}" if user.startswith("'#") else "")
 
 
 def owning_user(path: str) -> str:
