@@ -16,9 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.cli.tables.machine_row import machine_rows
-from machinectl.commands.config import config
 from machinectl.commands.context import context_sync
-from machinectl.commands.env import env
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.driver import DriverError
 from machinectl.errors import MachineError
@@ -33,6 +31,7 @@ from machinectl.machines.store import Store
 from machinectl.machines.store.store_directory import check_own, make_directory, sweep
 from machinectl.ssh.openssh.ssh_options import openssh_command
 from machinectl.verbs.certs import list_certificates
+from machinectl.verbs.env import config_flags, env_statements, env_variables
 from machinectl.verbs.inspect import inspect_fields
 from machinectl.verbs.url import active_machine, engine_host
 from tests.support.in_process import machinectl
@@ -108,9 +107,7 @@ def laid(root: Path, data: dict[str, Any]) -> Store:
 
 
 def shell_text(store: Store) -> str:
-    return env(
-        store, ["orion"], shell="bash", unset=False, no_proxy=False, typed=["machinectl"], environment=os.environ
-    )
+    return env_statements(env_variables(store, ["orion"], os.environ), "bash", ["machinectl"], os.environ)
 
 
 # What each verb does that only reads, up to what is printed.
@@ -119,7 +116,7 @@ READING: list[Callable[[Store], object]] = [
     lambda store: store.read_ready("orion").urls[0],
     lambda store: engine_host(store, "orion"),
     lambda store: active_machine(store, {"DOCKER_HOST": "tcp://127.0.0.1:1"}),
-    lambda store: config(store, Quiet(), ["orion"], {}),
+    lambda store: config_flags(store, Quiet(), "orion", {}),
     lambda store: [json.dumps(row.fields()) for row in machine_rows(store, {})],
     lambda store: json.dumps(inspect_fields(store.read("orion"), store.directory("orion"))),
     lambda store: json.dumps(config_json(store.read("orion"), store.directory("orion"))),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.docker_cli.contexts import Contexts
-from machinectl.docker_cli.plugin import install_plugin, plugin_file
+from machinectl.docker_cli.plugin import install_plugin
 from machinectl.errors import MachineError
 from machinectl.machines.record import Machine, Phase
 from tests.support.in_process import machinectl
@@ -64,7 +64,7 @@ def test_docker_contexts_and_plugins_are_not_written_below_the_current_directory
     assert UNKNOWN in done.stderr
     assert named in done.stderr
     with pytest.raises(MachineError, match=UNKNOWN) as refused:
-        install_plugin(plugin_file({}), ["machinectl"])
+        install_plugin(["machinectl"], {})
     assert refused.value.hint == named
     assert Contexts().names() == []
     checked = machinectl("doctor", store=store.root)

@@ -6,11 +6,11 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
-from machinectl.docker_cli.docker_environment import docker_variables
 from machinectl.docker_cli.program import docker_program
 from machinectl.engine.endpoint import Deadline
 from machinectl.engine.probe import probe
 from machinectl.errors import Hint, MachineError, UsageError
+from machinectl.hosts.docker_environment import docker_variables
 from machinectl.hosts.docker_over_ssh import note_docker_over_ssh
 from machinectl.machines.machine_driver import endpoint_of
 from machinectl.process_streams import Stdin, run_streamed

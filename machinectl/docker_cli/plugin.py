@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
-import stat
 from contextlib import contextmanager
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from machinectl.engine.docker_context import check_docker_directory, docker_directory
 from machinectl.errors import Hint, MachineError
@@ -20,29 +17,14 @@ if TYPE_CHECKING:
 
 PLUGINS = "cli-plugins"
 FILE = "docker-machine"
-CONFIGURATION = "config.json"
 # Identifies our file.
 MARK = b"# machinectl's plugin for the docker CLI."
-# Everyone must be able to run the plugin; docker's configuration may hold passwords.
-PROGRAM, PRIVATE = 0o755, 0o600
-# Earlier versions of machinectl had docker 29.3 and later call them when a command failed.
-OLD_HOOKS = ("plugins", "machine", "error-hooks")
+# Everyone must be able to run it.
+MODE = 0o755
 
 
 def plugin_file(environment: Mapping[str, str]) -> str:
     return os.path.join(docker_directory(environment), PLUGINS, FILE)
-
-
-def plugin_script(program: Sequence[str]) -> bytes:
-    with open(os.path.join(os.path.dirname(__file__), "docker_plugin.sh"), encoding="utf-8") as file:
-        text = file.read()
-    words = {
-        "@PROGRAM@": quote_word(program[0]),
-        "@ARGUMENTS@": "".join(f"{quote_word(word)} " for word in program[1:]),
-    }
-    for place, value in words.items():
-        text = text.replace(place, value)
-    return os.fsencode(text)
 
 
 def is_ours(path: str) -> bool:
@@ -53,6 +35,7 @@ def is_ours(path: str) -> bool:
 
 
 def foreign_file(path: str) -> str:
+    """Return what is at the plugin's path that is not ours, or ""."""
     if not os.path.lexists(path) or is_ours(path):
         return ""
     if os.path.islink(path):
@@ -60,8 +43,24 @@ def foreign_file(path: str) -> str:
     return "a directory" if os.path.isdir(path) else "somebody else's file"
 
 
-def install_plugin(path: str, program: Sequence[str]) -> None:
-    """Create docker's directories, too. Raises MachineError."""
+def plugin_script(program: Sequence[str]) -> bytes:
+    with open(os.path.join(os.path.dirname(__file__), "docker_plugin.sh"), encoding="utf-8") as file:
+        text = file.read()
+    arguments = "".join(f"{quote_word(word)} " for word in program[1:])
+    return os.fsencode(text.replace("@PROGRAM@", quote_word(program[0])).replace("@ARGUMENTS@", arguments))
+
+
+def install_plugin(program: Sequence[str], environment: Mapping[str, str]) -> str:
+    """Install or update the plugin that starts `program`; return its path.
+
+    Raises MachineError if another program's plugin is in the way, or another user could replace ours.
+    """
+    path = plugin_file(environment)
+    if foreign := foreign_file(path):
+        raise MachineError(
+            f"{path} is {foreign}, and is not changed",
+            Hint("Move it away, and install again", "mv", path, f"{path}.old"),
+        )
     plugins = os.path.dirname(path)
     docker = os.path.dirname(plugins)
     check_docker_directory(docker)
@@ -69,47 +68,17 @@ def install_plugin(path: str, program: Sequence[str]) -> None:
         check_private(docker)
         make_directory(docker, 0o700)
         make_directory(plugins, 0o755)
-        for each in (docker, plugins):
-            check_private(each)
-    replace_docker_file(path, plugin_script(program), PROGRAM)
+        for directory in (docker, plugins):
+            check_private(directory)
+        real = os.path.join(os.path.realpath(plugins), FILE)
+        check_link_owner(plugins, os.path.dirname(real))
+        write_and_rename(real, f"{real}.machinectl", plugin_script(program), prepare=lambda file: own_file(file, real))
+    return path
 
 
-def remove_docker_file(path: str) -> None:
+def remove_plugin(path: str) -> None:
     with docker_directory_errors(path):
         remove_if_present(path)
-
-
-def remove_old_hooks(environment: Mapping[str, str]) -> None:
-    """Remove OLD_HOOKS from docker's config.json if that is possible: they do nothing."""
-    path = os.path.join(docker_directory(environment), CONFIGURATION)
-    try:
-        document = json.loads(read_file(path))
-        if without(document, OLD_HOOKS):
-            # As docker writes it (docker/cli cli/config/configfile, SaveToWriter).
-            replace_docker_file(path, json.dumps(document, indent="\t", ensure_ascii=False).encode(), PRIVATE)
-    except (MachineError, OSError, ValueError, RecursionError):
-        return
-
-
-def without(document: Any, path: Sequence[str]) -> bool:
-    """Remove a value and its empty parents from a JSON document; return whether it was there."""
-    key, *rest = path
-    if not isinstance(document, dict) or key not in document or (rest and not without(document[key], rest)):
-        return False
-    if not (rest and document[key]):
-        del document[key]
-    return True
-
-
-def replace_docker_file(path: str, data: bytes, mode: int) -> None:
-    """Write atomically, through links; keep mode and owner."""
-    whose = os.path.dirname(path)
-    path = os.path.realpath(path)
-    place = os.path.dirname(path)
-    temporary = os.path.join(place, f".{os.path.basename(path)}.machinectl")
-    with docker_directory_errors(path):
-        check_link_owner(whose, place)
-        write_and_rename(path, temporary, data, prepare=partial(copy_mode_and_owner, path=path, mode=mode))
 
 
 def check_private(directory: str) -> None:
@@ -128,33 +97,25 @@ def check_link_owner(directory: str, place: str) -> None:
         raise PermissionError(errno.EPERM, "A link there leads to what is not its owner's", place)
 
 
-def copy_mode_and_owner(descriptor: int, path: str, mode: int) -> None:
-    """Copy the old file's mode and owner, else `mode` and the directory's owner."""
-    try:
-        before = os.stat(path)
-        mode = stat.S_IMODE(before.st_mode) | (mode & 0o111)
-    except FileNotFoundError:
-        before = os.stat(os.path.dirname(path))
-    copy_owner(descriptor, before)
-    os.chmod(descriptor, mode)
+def own_file(descriptor: int, path: str) -> None:
+    """Give root's file to the directory's owner (sudo)."""
+    owner = os.stat(os.path.dirname(path))
+    if os.geteuid() == 0 and owner.st_uid:
+        os.chown(descriptor, owner.st_uid, owner.st_gid)
+    os.chmod(descriptor, MODE)
 
 
 def make_directory(path: str, mode: int) -> None:
-    """Give it the parent's owner."""
+    """Give it the parent's owner. Does not follow that owner's links."""
     try:
         os.mkdir(path, mode)
     except FileExistsError as exc:
         if not os.path.isdir(path):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from exc
     else:
-        copy_owner(path, os.stat(os.path.dirname(path)))
-
-
-def copy_owner(what: int | str, like: os.stat_result) -> None:
-    """Give root's files to the directory's owner (sudo). Does not follow that owner's links."""
-    if os.geteuid() == 0 and like.st_uid:
-        change = os.chown if isinstance(what, int) else os.lchown
-        change(what, like.st_uid, like.st_gid)  # type: ignore[arg-type]  # lchown is for the path alone
+        parent = os.stat(os.path.dirname(path))
+        if os.geteuid() == 0 and parent.st_uid:
+            os.lchown(path, parent.st_uid, parent.st_gid)
 
 
 @contextmanager
@@ -162,13 +123,9 @@ def docker_directory_errors(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        directory = nearest_existing(path)
+        directory = path
+        while not os.path.lexists(directory):
+            directory = os.path.dirname(directory)
         elsewhere = Hint("or name another place in DOCKER_CONFIG")
         hint = full_disk_hint(exc, directory) or Hint("See who may do that", "ls -ld", directory) | elsewhere
         raise MachineError(f"Cannot use docker's {path}: {exc.strerror or exc}", hint) from exc
-
-
-def nearest_existing(path: str) -> str:
-    while not os.path.lexists(path):
-        path = os.path.dirname(path)
-    return path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from machinectl import url as engine_url
+from machinectl.hosts.docker_environment import ENGINE_SOCKET, MOUNTED_SOCKET, PORTS_HOST, UNIX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,11 +13,6 @@ if TYPE_CHECKING:
 
 # Others that docker's programs read, and that would lead past the socket.
 UNSET = ("DOCKER_TLS_VERIFY", "DOCKER_TLS", "DOCKER_CERT_PATH", "DOCKER_CONTEXT", "BUILDX_BUILDER")
-UNIX = "unix://"
-# For Testcontainers: where published ports are reached, and the socket that it mounts into its containers.
-PORTS_HOST, MOUNTED_SOCKET = "TESTCONTAINERS_HOST_OVERRIDE", "TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE"
-# Where containers find the engine's socket on its host.
-SOCKET_THERE = "/var/run/docker.sock"
 
 
 def socket_variables(path: str, machine: str, url: str, *, forward: bool = False) -> dict[str, str | None]:
@@ -29,18 +25,12 @@ def socket_variables(path: str, machine: str, url: str, *, forward: bool = False
         **dict.fromkeys(UNSET),
         "DOCKER_MACHINE_NAME": machine,
         PORTS_HOST: ("" if forward else engine_url.parse_url(url).host) or "localhost",
-        MOUNTED_SOCKET: SOCKET_THERE,
+        MOUNTED_SOCKET: ENGINE_SOCKET,
     }
 
 
 def with_variables(environment: Mapping[str, str], variables: Mapping[str, str | None]) -> dict[str, str]:
     return {name: value for name, value in {**environment, **variables}.items() if value is not None}
-
-
-def left_in_shell(environment: Mapping[str, str]) -> list[str]:
-    """Return the variables that `socket` has set in this shell besides those of `env`."""
-    ours = environment.get("DOCKER_HOST", "").startswith(UNIX) and "DOCKER_MACHINE_NAME" in environment
-    return [PORTS_HOST, MOUNTED_SOCKET] if ours and environment.get(MOUNTED_SOCKET) == SOCKET_THERE else []
 
 
 def machine_at_socket(store: Store, url: str) -> str:

@@ -31,19 +31,27 @@ VERBS = {
 
 
 def docker_plugin_install(here: Session) -> None:
-    from machinectl.commands.docker_plugin import docker_plugin_install as command
+    import shutil
 
-    console = here.console
-    path = command(console, program_of(THIS.script), os.environ)
-    write_out(f"{path}\n")
-    console.note("Installed. See what it does: docker machine --help")
+    from machinectl.docker_cli.plugin import install_plugin
+
+    write_out(f"{install_plugin(program_of(THIS.script), os.environ)}\n")
+    if not shutil.which("docker"):
+        here.console.warn("There is no docker CLI on the PATH yet: install it to use the plugin")
+    here.console.note("Installed. See what it does: docker machine --help")
 
 
 def docker_plugin_uninstall(here: Session) -> None:
-    from machinectl.commands.docker_plugin import docker_plugin_uninstall as command
+    from machinectl.docker_cli.plugin import foreign_file, is_ours, plugin_file, remove_plugin
 
-    if path := command(here.console, os.environ):
+    path = plugin_file(os.environ)
+    if foreign := foreign_file(path):
+        here.console.note(f"{path} is {foreign}, and is not changed")
+    elif is_ours(path):
+        remove_plugin(path)
         write_out(f"{path}\n")
+    else:
+        here.console.note(f"There is no plugin at {path}")
 
 
 def program_of(script: str) -> list[str]:

@@ -171,7 +171,7 @@ def socket_ls(here: Session, *, quiet: bool, as_json: bool) -> None:
 
 
 def socket_rm(here: Session, *, names: list[str]) -> None:
-    from machinectl.tunnels.command_environment import UNIX
+    from machinectl.hosts.docker_environment import UNIX
     from machinectl.tunnels.local_sockets import close_sockets
 
     for what in names:

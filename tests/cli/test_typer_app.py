@@ -712,8 +712,8 @@ def test_control_c_exits_130_without_a_traceback(orionbox: Store) -> None:
 def test_a_bug_is_told_as_one_with_where_its_traceback_is(orionbox: Store, tmp_path: Path) -> None:
     code = """
 import sys
-from machinectl.commands import config
-config.config = lambda *_, **__: 1 / 0
+from machinectl.verbs import env
+env.config_flags = lambda *_, **__: 1 / 0
 from machinectl.cli.typer_app import run_with_typer
 sys.exit(run_with_typer(sys.argv[1:]))
 """

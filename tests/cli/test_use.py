@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from machinectl.commands.env import env
-from machinectl.docker_cli.docker_environment import VARIABLES, docker_variables
 from machinectl.errors import MachineError
+from machinectl.hosts.docker_environment import VARIABLES, docker_variables
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
+from machinectl.verbs.env import env_statements, env_variables
 from tests.support.at_shell import CONTROL_C, SHELLS, at_shell, ran
 from tests.support.program import COMMAND, machinectl
 from tests.support.real import need
@@ -317,7 +317,7 @@ def test_use_sets_exactly_what_env_says_and_runs_nothing(
         store = Store(str(Path(directory, folder)))
         added(store, Machine(name, "none", url=url, tls=tls))
         try:
-            env(store, [name], shell=shell, unset=False, no_proxy=False, typed=["machinectl"], environment={})
+            env_statements(env_variables(store, [name], {}), shell, ["machinectl"], {})
             wanted = expected(store, name)
         except MachineError:
             wanted = {}

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.cli.options.verb_session import Session
-from machinectl.commands.ssh_config import keep_ssh_config
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.docker_cli.machine_contexts import sync_context
 from machinectl.driver.installed_drivers import load
@@ -22,6 +21,7 @@ from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.spec import CertificateFiles, MachineSpec
 from machinectl.verbs.create import connection_hint, next_steps
+from machinectl.verbs.ssh import keep_ssh_config
 from tests.support.program import machinectl, typed_at_terminal
 from tests.support.quiet import Quiet
 from tests.support.registered import added

@@ -6,18 +6,14 @@ import json
 import os
 import shutil
 import subprocess
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.commands.docker_plugin import docker_plugin_install, docker_plugin_uninstall
-from machinectl.docker_cli import plugin
-from machinectl.docker_cli.plugin import plugin_file
+from machinectl.docker_cli.plugin import install_plugin
 from machinectl.errors import MachineError
 from machinectl.machines.record import Machine
 from tests.support.docker_plugged import PluggedDocker
-from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.registered import added
 
@@ -28,7 +24,6 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 URL = "tcp://192.0.2.1:2376"
-LOGGED_IN = '{\n\t"auths": {\n\t\t"a": {"auth": "dTpw"}\n\t},\n\t"currentContext": "lab", "n": 1.50\n}'
 
 
 @pytest.fixture
@@ -166,35 +161,11 @@ def test_it_can_be_installed_and_taken_away_as_a_plugin(machine: PluggedDocker) 
     assert not machine.plugin.exists()
 
 
-def test_hooks_of_an_earlier_version_go_and_dockers_configuration_keeps_all_else(
-    docker: PluggedDocker, tmp_path: Path
-) -> None:
-    docker.directory.mkdir()
-    kept = tmp_path / "dotfiles.json"
-    docker.configuration.symlink_to(kept)
-    for verb in ("install", "uninstall"):
-        hooks = {"plugins": {"machine": {"error-hooks": "ps,run"}, "other": {"hooks": "ps"}}}
-        kept.write_text(json.dumps({**json.loads(LOGGED_IN), **hooks}))
-        kept.chmod(0o640)
-        assert docker.machinectl("docker-plugin", verb).returncode == 0
-        assert json.loads(kept.read_text()) == {**json.loads(LOGGED_IN), "plugins": {"other": {"hooks": "ps"}}}
-        assert (kept.stat().st_mode & 0o777, docker.configuration.is_symlink()) == (0o640, True)
-
-
 def test_a_docker_that_still_calls_a_hook_of_an_earlier_version_gets_nothing(machine: PluggedDocker) -> None:
     command = [str(machine.plugin), "machine", "docker-cli-plugin-hooks", '{"RootCmd": "ps", "CommandError": "x"}']
     environment = {**os.environ, **machine.environment}
     done = subprocess.run(command, env=environment, capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
-
-
-@pytest.mark.parametrize("text", ["{", "[]", '{"plugins": []}', '{"plugins": {"machine": 1}}', "\xff", "[" * 100_000])
-def test_a_configuration_that_is_none_is_left_as_it_is(docker: PluggedDocker, text: str) -> None:
-    docker.directory.mkdir()
-    docker.configuration.write_text(text, encoding="latin-1")
-    assert docker.machinectl("docker-plugin", "install").returncode == 0
-    assert docker.machinectl("docker-plugin", "uninstall").returncode == 0
-    assert docker.configuration.read_text(encoding="latin-1") == text
 
 
 def test_somebody_elses_plugin_stays(docker: PluggedDocker, tmp_path: Path) -> None:
@@ -258,7 +229,7 @@ def test_another_users_directory_is_one_clear_line(in_process: PluggedDocker, tm
     os.seteuid(65534)
     try:
         with pytest.raises(MachineError) as raised:
-            docker_plugin_install(Quiet(), ["/x"], in_process.environment)
+            install_plugin(["/x"], in_process.environment)
     finally:
         os.seteuid(0)
     assert raised.value.cause == f"Cannot use docker's {in_process.plugin}: Permission denied"
@@ -287,12 +258,9 @@ def test_nothing_is_installed_where_another_user_could_replace_it(store: Store, 
 
 def test_what_root_puts_into_a_users_directory_is_the_users(in_process: PluggedDocker) -> None:
     in_process.directory.mkdir()
-    in_process.configuration.write_text(LOGGED_IN)
-    in_process.configuration.chmod(0o600)
-    for path in (in_process.directory, in_process.configuration):
-        os.chown(path, 65534, 65534)
-    docker_plugin_install(Quiet(), ["/x"], in_process.environment)
-    for path in (in_process.configuration, in_process.plugin.parent, in_process.plugin):
+    os.chown(in_process.directory, 65534, 65534)
+    install_plugin(["/x"], in_process.environment)
+    for path in (in_process.plugin.parent, in_process.plugin):
         assert (path.stat().st_uid, path.stat().st_gid) == (65534, 65534)
 
 
@@ -312,25 +280,20 @@ def test_what_is_swapped_under_roots_hands_is_not_given_away(
 
     monkeypatch.setattr(os, "mkdir", swapped)
     with pytest.raises(MachineError, match="not its owner's"):
-        docker_plugin_install(Quiet(), ["/x"], in_process.environment)
+        install_plugin(["/x"], in_process.environment)
     assert (roots.stat().st_uid, os.listdir(roots)) == (0, [])
 
 
-@pytest.mark.parametrize("link", ["config.json", "cli-plugins"])
-def test_nobodys_link_leads_root_to_what_is_another_users(in_process: PluggedDocker, tmp_path: Path, link: str) -> None:
+def test_nobodys_link_leads_root_to_what_is_another_users(in_process: PluggedDocker, tmp_path: Path) -> None:
     roots = tmp_path / "roots"
     roots.mkdir()
-    theirs = '{"plugins": {"machine": {"error-hooks": "ps"}}}'
-    (roots / "daemon.json").write_text(theirs)
     in_process.directory.mkdir()
-    (in_process.directory / link).symlink_to(roots / "daemon.json" if link == "config.json" else roots)
-    for path in (in_process.directory, in_process.directory / link):
+    (in_process.directory / "cli-plugins").symlink_to(roots)
+    for path in (in_process.directory, in_process.directory / "cli-plugins"):
         os.lchown(path, 65534, 65534)
-    for write in (plugin.remove_old_hooks, lambda environment: plugin.install_plugin(plugin_file(environment), ["/x"])):
-        with suppress(MachineError):
-            write(in_process.environment)
-    assert [path.name for path in roots.iterdir()] == ["daemon.json"]
-    assert (roots / "daemon.json").read_text() == theirs
+    with pytest.raises(MachineError):
+        install_plugin(["/x"], in_process.environment)
+    assert list(roots.iterdir()) == []
 
 
 @pytest.fixture
@@ -342,21 +305,16 @@ def disk(in_process: PluggedDocker) -> Iterator[Path]:
 
 
 def test_on_a_full_disk_nothing_is_lost_and_nothing_half_made_stays(in_process: PluggedDocker, disk: Path) -> None:
-    in_process.configuration.write_text(LOGGED_IN)
     in_process.plugin.parent.mkdir()
-    disk.joinpath("filler").write_bytes(b"x" * (60 * 1024))
+    disk.joinpath("filler").write_bytes(b"x" * (64 * 1024))
     with pytest.raises(MachineError) as raised:
-        docker_plugin_install(Quiet(), ["/x"], in_process.environment)
+        install_plugin(["/x"], in_process.environment)
     assert raised.value.cause == f"Cannot use docker's {in_process.plugin}: No space left on device"
     assert raised.value.hint.startswith("Make room on the disk that holds it: df -h ")
-    assert in_process.configuration.read_text() == LOGGED_IN
     assert os.listdir(in_process.plugin.parent) == []
 
 
 def test_a_read_only_directory_is_one_clear_line(in_process: PluggedDocker, disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
     with pytest.raises(MachineError, match="Read-only file system"):
-        docker_plugin_install(Quiet(), ["/x"], in_process.environment)
-    console = Quiet()
-    assert docker_plugin_uninstall(console, in_process.environment) == ""
-    assert console.said == [f"There is no plugin at {in_process.plugin}"]
+        install_plugin(["/x"], in_process.environment)

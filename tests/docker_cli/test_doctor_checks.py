@@ -140,7 +140,7 @@ def test_the_plugin(store: Store, cli: DockerCli, tmp_path: Path) -> None:
     program = tmp_path / "machinectl"
     program.touch(mode=0o755)
     path = cli.config / "cli-plugins" / "docker-machine"
-    plugin.install_plugin(str(path), [str(program)])
+    plugin.install_plugin([str(program)], {"DOCKER_CONFIG": str(cli.config)})
     assert looked_at(store, cli)["docker plugin"].seen == f"`docker machine` is {program}"
     program.unlink()
     found = looked_at(store, cli)["docker plugin"]

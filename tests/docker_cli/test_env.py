@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import shell as shells
-from machinectl.commands.env import env
-from machinectl.docker_cli.docker_environment import VARIABLES
 from machinectl.errors import MachineError, UsageError
+from machinectl.hosts.docker_environment import VARIABLES
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
 from machinectl.machines.store.store_paths import NoSuchMachine
+from machinectl.verbs.env import env_statements, env_variables
 from tests.support.in_process import machinectl
 from tests.support.registered import added
 from tests.support.shells import EVALUATIONS, Evaluation, evaluate
@@ -46,15 +46,8 @@ def printed(
     no_proxy: bool = False,
     environment: Mapping[str, str] | None = None,
 ) -> str:
-    return env(
-        store,
-        names,
-        shell=shell,
-        unset=unset,
-        no_proxy=no_proxy,
-        typed=["machinectl", "env", *names],
-        environment=environment or {},
-    )
+    variables = env_variables(store, names, environment or {}, unset=unset, no_proxy=no_proxy)
+    return env_statements(variables, shell, ["machinectl", "env", *names], environment or {})
 
 
 def test_a_machine_with_tls_sets_everything_in_docker_machines_order(machines: Store) -> None:

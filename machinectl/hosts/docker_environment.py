@@ -1,4 +1,4 @@
-"""Environment variables for the docker CLI. On the light path (`env`)."""
+"""Environment variables for the docker CLI and for what uses it. Light path."""
 
 from __future__ import annotations
 
@@ -6,13 +6,25 @@ from machinectl.machines.selection import chosen_one
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
 # docker-machine's order; the first three are docker's (docs.docker.com/reference/cli/docker).
 VARIABLES = ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME")
+
+UNIX = "unix://"
+# For Testcontainers: where published ports are reached, and the socket that it mounts into its containers.
+PORTS_HOST, MOUNTED_SOCKET = "TESTCONTAINERS_HOST_OVERRIDE", "TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE"
+# Where containers find the engine's socket on its host.
+ENGINE_SOCKET = "/var/run/docker.sock"
+
+
+def left_in_shell(environment: Mapping[str, str]) -> list[str]:
+    """Return the variables that `socket` has set in this shell besides those of `env`."""
+    ours = environment.get("DOCKER_HOST", "").startswith(UNIX) and "DOCKER_MACHINE_NAME" in environment
+    return [PORTS_HOST, MOUNTED_SOCKET] if ours and environment.get(MOUNTED_SOCKET) == ENGINE_SOCKET else []
 
 
 def engine_name(store: Store, names: Sequence[str], *, swarm: bool) -> str:
