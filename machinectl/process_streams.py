@@ -18,7 +18,7 @@ from machinectl.value_classes import Frozen
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import IO, TypeVar
+    from typing import Any, TypeVar
 
     Answer = TypeVar("Answer")
 
@@ -295,19 +295,21 @@ class Feeder:
     If the input is unreadable, stdin stays open: partial input must not look complete.
     """
 
-    def __init__(self, stream: IO[bytes], stdin: Stdin) -> None:
+    # A small input fits into the pipe and needs no thread.
+    most_at_once = CHUNK // 2
+
+    def __init__(self, stream: Any, stdin: Stdin) -> None:
         self._stream = stream
         self._stdin = stdin
         self._reader = InputReader(stdin.input) if stdin.input else None
-        # A small input fits into the pipe and needs no thread.
         self._thread = None
-        if stdin.input or len(stdin.first) + len(stdin.data) > CHUNK // 2:
+        if stdin.input or len(stdin.first) + len(stdin.data) > self.most_at_once:
             self._thread = threading.Thread(target=self._send_all, daemon=True)
         self._may_send_rest = threading.Event()
         self._stopped = False
 
     def start(self) -> None:
-        os.set_blocking(self._stream.fileno(), False)
+        self._prepare()
         if self._thread:
             self._thread.start()
         else:
@@ -337,6 +339,9 @@ class Feeder:
             while self._reader and (data := self._reader.read()):
                 self._send(data)
             self._close()
+
+    def _prepare(self) -> None:
+        os.set_blocking(self._stream.fileno(), False)
 
     def _send(self, data: bytes) -> None:
         left = memoryview(data)

@@ -12,8 +12,20 @@ import hmac
 import re
 from dataclasses import dataclass
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 REVOKED = "@revoked"
 AUTHORITY = "@cert-authority"
+# The kinds of host keys. A user may know the fingerprint of any of them. An ssh-rsa key signs with SHA-2 (RFC 8332).
+RSA = "rsa-sha2-512,rsa-sha2-256"
+KEY_KINDS = ("ssh-ed25519", "ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521", RSA)
+
+
+def key_algorithms(types: Iterable[str]) -> str:
+    """Return the algorithms of keys of these types, as HostKeyAlgorithms names them."""
+    return ",".join(RSA if kind in {"ssh-rsa", "rsa-sha2-512"} else kind for kind in types)
 
 
 def key_text(kind: str, fingerprint: str) -> str:

@@ -14,7 +14,7 @@ import paramiko
 from machinectl.errors import Hint
 from machinectl.process_streams import Input, Limits, Stdin
 from machinectl.ssh.native.native_login import FAILURES, failure_reason
-from machinectl.ssh.native.native_session import ChannelFeeder, listen_to_channel, native_session
+from machinectl.ssh.native.native_session import native_session, pass_on
 from machinectl.ssh.session import Transfer
 from machinectl.ssh.ssh_errors import SSHError
 
@@ -45,9 +45,7 @@ def run_shell(session: SSHSession, command: Sequence[str] = ()) -> int:
             else:
                 channel.invoke_shell()
             stdin = Stdin(input=Input(sys.stdin.fileno(), shared=False))
-            feeder = ChannelFeeder(channel, stdin)
-            stack.callback(feeder.close)
-            listen_to_channel(channel, Transfer(stdin, Printer()), feeder, Limits(None, None))
+            pass_on(channel, Transfer(stdin, Printer()), Limits(None, None))
             return own.exit_status(channel)
     except (paramiko.SSHException, EOFError) as exc:
         raise SSHError(

@@ -1,66 +1,38 @@
-"""Connect and run commands over paramiko, by its public API alone (`--native-ssh`, no `ssh` here)."""
+"""Run commands over paramiko, by its public API alone (`--native-ssh`, no `ssh` here)."""
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import selectors
 import threading
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import paramiko
-from paramiko.ssh_exception import IncompatiblePeer
 
-from machinectl.errors import Hint, MachineError, one_line
-from machinectl.files.atomic import read_file
-from machinectl.process_streams import CHUNK, GRACE, InputReader, Limits, find_program
-from machinectl.ssh.connection_failures import (
-    advise_on_jump_host,
-    handshake_error,
-    no_session,
-    not_forwarded,
-    place,
-)
+from machinectl.errors import Hint, MachineError
+from machinectl.process_streams import CHUNK, GRACE, Feeder, Limits
+from machinectl.ssh.connection_failures import no_session
 from machinectl.ssh.framing import LOGIN_COMMAND
-from machinectl.ssh.keys.host_keys import HostKeyPolicy, HostKeys
-from machinectl.ssh.keys.known_hosts import HostKey
+from machinectl.ssh.native.native_connection import NativeConnector, transport_of
 from machinectl.ssh.native.native_login import FAILURES, NativeLogin, NoLogin, failure_reason
-from machinectl.ssh.native.tcp_connection import LONGEST_GREETING, check_greeting, connect_to_sshd
 from machinectl.ssh.runner import COMMAND_TIMEOUT
 from machinectl.ssh.session import SSHSession, Transfer
-from machinectl.ssh.ssh_errors import (
-    ConnectionLost,
-    HostKeyRefused,
-    SSHError,
-    Unsupported,
-    command_timeout,
-)
-from machinectl.ssh.ssh_settings import read_settings
+from machinectl.ssh.ssh_errors import ConnectionLost, SSHError, command_timeout
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Iterator, Sequence
-
     from machinectl.console import Console
-    from machinectl.process_streams import Stdin
     from machinectl.ssh.keys.credentials import Credentials
+    from machinectl.ssh.keys.host_keys import HostKeys
     from machinectl.ssh.ssh_settings import Settings
 
-# Without a handler, logging prints paramiko's tracebacks to stderr.
-logging.getLogger("paramiko").addHandler(logging.NullHandler())
-
-# The kinds of host keys. A user may know the fingerprint of any of them. An ssh-rsa key signs with SHA-2 (RFC 8332).
-RSA = ["rsa-sha2-512", "rsa-sha2-256"]
-KEY_KINDS = (["ssh-ed25519"], ["ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"], RSA)
-# Seconds for an answer during the login: a host may query a directory server first, or delay a refusal.
-AUTHENTICATION_TIMEOUT = 30.0
 # paramiko wakes a thread that waits for a channel. If it misses one, the thread checks after this time. Seconds.
 POLL = 1.0
-# Seconds between two looks, and between attempts to open a session: a server with few may count one that ended.
+# Seconds that sending waits for the host's window, and between attempts to open a session: a server with few may count
+# one that ended.
 LOOK_SECONDS = 0.01
 PAUSES = (0.02, 0.1, 0.5)
 
@@ -68,7 +40,7 @@ PAUSES = (0.02, 0.1, 0.5)
 def connect_natively(
     chosen: Settings, credentials: Credentials, host_keys: HostKeys, console: Console, trace: Any = None
 ) -> NativeSession:
-    """Raises SSHError, or Unsupported for what only the system's ssh can do."""
+    """Raises SSHError."""
     with ExitStack() as stack:
         login = NativeLogin(chosen, credentials, console)
         client = NativeConnector(stack, host_keys, credentials, console).reach(chosen, host_keys, login)
@@ -80,131 +52,6 @@ def check_key_natively(chosen: Settings, credentials: Credentials, host_keys: Ho
     """Check and pin the host's key without a login. Raises the same errors."""
     with ExitStack() as stack:
         NativeConnector(stack, host_keys, credentials, console).reach(chosen, host_keys, NoLogin())
-
-
-class HostKeyCheck(paramiko.MissingHostKeyPolicy):
-    """Judges every key by our pins: paramiko's own list of known hosts stays empty."""
-
-    def __init__(self, host_keys: HostKeys, settings: Settings, *, aside: bool) -> None:
-        self._judge = partial(host_keys.check, settings, jump=aside)
-
-    def missing_host_key(self, _client: paramiko.SSHClient, _hostname: str, key: paramiko.PKey) -> None:
-        self._judge(HostKey(key.get_name(), key.asbytes()))
-
-
-def new_transport(types: Sequence[str], stack: ExitStack, sock: Any, **options: Any) -> paramiko.Transport:
-    """Ask for these types of host keys first."""
-    transport = paramiko.Transport(sock, **options)
-    # The timer of an unfinished handshake would keep the process alive.
-    stack.callback(transport.packetizer.complete_handshake)
-    security = transport.get_security_options()
-    first = [name for kind in types for name in (RSA if kind == "ssh-rsa" else [kind]) if name in security.key_types]
-    security.key_types = [*first, *(name for name in security.key_types if name not in first)]
-    return transport
-
-
-@dataclass
-class NativeConnector:
-    """`stack` closes all connections; `host_keys` are the host's, also if a jump host is no machine."""
-
-    stack: ExitStack
-    host_keys: HostKeys
-    credentials: Credentials
-    console: Console
-
-    def reach(self, chosen: Settings, judge: HostKeys, login: NoLogin, *, is_jump: bool = False) -> paramiko.SSHClient:
-        """Connect, check the key, and log in. Raises SSHError."""
-        check_supported(chosen, is_jump=is_jump)
-        # A jump host that is no machine shares the host's pins.
-        aside = is_jump and judge is self.host_keys
-        wanted = KEY_KINDS if judge.demanded(jump=aside) else [judge.known_types(chosen, jump=aside)]
-        check, refused = HostKeyCheck(judge, chosen, aside=aside), None
-        for types in wanted:
-            try:
-                return self._connect(chosen, check, types, login)
-            except HostKeyRefused as exc:
-                # The host may have another key with the required fingerprint.
-                refused = refused or exc
-        raise refused or AssertionError
-
-    def _connect(
-        self, chosen: Settings, check: HostKeyCheck, types: Sequence[str], login: NoLogin
-    ) -> paramiko.SSHClient:
-        client = paramiko.SSHClient()
-        client.set_missing_host_key_policy(check)
-        connection = self._socket(chosen)
-        for each in (connection, client):
-            self.stack.callback(each.close)
-        begun = time.monotonic()
-        try:
-            client.connect(
-                chosen.hostname,
-                chosen.port,
-                sock=connection,
-                timeout=chosen.connect_timeout,
-                banner_timeout=chosen.connect_timeout,
-                auth_timeout=AUTHENTICATION_TIMEOUT,
-                transport_factory=partial(new_transport, types, self.stack),
-                auth_strategy=login,
-            )
-        except MachineError:
-            raise
-        except IncompatiblePeer as exc:
-            what = f"{place(chosen)} is incompatible with our SSH: {failure_reason(exc)}"
-            raise Unsupported(what, openssh_hint()) from exc
-        except Exception as exc:
-            is_late = time.monotonic() - begun > chosen.connect_timeout
-            raise handshake_error(chosen, "" if is_late else failure_reason(exc)) from exc
-        return client
-
-    def _socket(self, chosen: Settings) -> socket.socket | paramiko.Channel:
-        if chosen.jump is None:
-            connection = connect_to_sshd(chosen)
-            self.stack.callback(connection.close)
-            check_greeting(connection, chosen)
-            return connection
-        gate, judge = read_settings(chosen.jump.endpoint), self.host_keys
-        if chosen.jump.machine:
-            policy = HostKeyPolicy(read_file(chosen.jump.known_hosts), machine=chosen.jump.machine)
-            judge = HostKeys(policy, self.console)
-        # The user's password is for the host, not for its jump host.
-        login = NativeLogin(gate, self.credentials.for_jump(), self.console)
-        try:
-            transport = transport_of(self.reach(gate, judge, login, is_jump=True))
-        except SSHError as exc:
-            advise_on_jump_host(exc, gate, chosen.jump.machine)
-            raise
-        try:
-            there = (chosen.hostname, chosen.port)
-            return transport.open_channel("direct-tcpip", there, ("127.0.0.1", 0), timeout=chosen.connect_timeout)
-        except FAILURES as exc:
-            is_forbidden = isinstance(exc, paramiko.ChannelException) and exc.code == 1
-            raise not_forwarded(chosen, gate.address, is_forbidden=is_forbidden) from exc
-
-
-def check_supported(chosen: Settings, *, is_jump: bool) -> None:
-    """Raises Unsupported for what only the system's ssh can do."""
-    wanted = {
-        "ProxyJump of your SSH configuration": chosen.proxy_jump,
-        "ProxyCommand of your SSH configuration": chosen.proxy_command,
-        "RevokedHostKeys of your SSH configuration": chosen.revoked_host_keys,
-        "KnownHostsCommand of your SSH configuration": chosen.known_hosts_command,
-        "a second jump host": is_jump and chosen.jump,
-    }
-    if missing := [what for what, value in wanted.items() if value]:
-        what = f"{chosen.address} needs {missing[0]}, which --native-ssh does not support"
-        raise Unsupported(what, openssh_hint())
-
-
-def openssh_hint() -> Hint:
-    return Hint(
-        "Leave out --native-ssh: ssh does it" if find_program("ssh") else "Install the OpenSSH client, which does it"
-    )
-
-
-def transport_of(client: paramiko.SSHClient) -> paramiko.Transport:
-    """Return the transport of a client that has connected."""
-    return cast("paramiko.Transport", client.get_transport())
 
 
 def native_session(session: SSHSession) -> NativeSession:
@@ -239,26 +86,22 @@ class NativeSession(SSHSession):
                 self._is_silent = True
                 self._transport.close()
 
-    def open_channel(self) -> paramiko.Channel:
+    def open_channel(self, timeout: float = COMMAND_TIMEOUT) -> paramiko.Channel:
         for pause in (*PAUSES, None):
             try:
-                return self._transport.open_session(timeout=COMMAND_TIMEOUT)
+                return self._transport.open_session(timeout=timeout)
             except paramiko.ChannelException as exc:
                 if pause is None:
                     raise no_session(self.settings) from exc
                 time.sleep(pause)
             except FAILURES as exc:
-                raise self._lost() from exc
+                raise (command_timeout(self.settings.address, timeout) if self._is_alive() else self._lost()) from exc
         raise AssertionError
 
-    def check_alive(self) -> None:
-        """Raises ConnectionLost."""
+    def exit_status(self, channel: paramiko.Channel) -> int:
+        """Return 255 if the status is unknown. Raises ConnectionLost."""
         if not self._is_alive():
             raise self._lost()
-
-    def exit_status(self, channel: paramiko.Channel) -> int:
-        """Return 255 if the status is unknown."""
-        self.check_alive()
         return channel.exit_status if channel.exit_status >= 0 else 255
 
     def _transfer(self, given: Transfer) -> int | None:
@@ -267,15 +110,11 @@ class NativeSession(SSHSession):
         channel = given.stop.unless(start, close) if given.stop else start()
         if channel is None:
             return None
-        feeder = ChannelFeeder(channel, given.stdin)
-        try:
-            return channel.exit_status if listen_to_channel(channel, given, feeder, limits) else None
-        finally:
-            feeder.close()
+        return channel.exit_status if pass_on(channel, given, limits) else None
 
     def _start(self, timeout: float) -> paramiko.Channel:
         """Start LOGIN_COMMAND. Raises SSHError."""
-        channel = self.open_channel()
+        channel = self.open_channel(timeout)
         # paramiko waits for the answer without a limit.
         late = threading.Timer(timeout, close, [channel])
         late.daemon = True
@@ -299,51 +138,39 @@ class NativeSession(SSHSession):
         return super()._lost(why or silence or failure_reason(self._transport.get_exception()))
 
 
-class ChannelFeeder:
+class ChannelFeeder(Feeder):
     """Sends a script's stdin in a thread: the script may end before it reads all of it."""
 
-    def __init__(self, channel: paramiko.Channel, stdin: Stdin) -> None:
-        self._channel = channel
-        self._stdin = stdin
-        self._reader = InputReader(stdin.input) if stdin.input else None
-        # Whether to send what follows `first`.
-        self.may_send_rest = threading.Event()
-        self._is_closed = False
-        # `send` waits no longer for the host's window.
-        channel.settimeout(LOOK_SECONDS)
-        self._thread = threading.Thread(target=suppressed, args=(self._send_all,), daemon=True)
-        self._thread.start()
+    most_at_once = 0
+    _stream: paramiko.Channel
 
-    def close(self) -> None:
-        """End the thread first: data after the end of its channel would end the whole connection."""
-        self._is_closed = True
-        self.may_send_rest.set()
-        if self._reader:
-            self._reader.close()
-        self._thread.join()
-        close(self._channel)
+    def _prepare(self) -> None:
+        self._stream.settimeout(LOOK_SECONDS)
 
-    def _pieces(self) -> Iterator[bytes]:
-        yield self._stdin.first
-        self.may_send_rest.wait()
-        yield self._stdin.data
-        while self._reader and (data := self._reader.read()):
-            yield data
-
-    def _send_all(self) -> None:
-        for data in self._pieces():
-            sent = 0
-            while sent < len(data) and not self._is_closed:
+    def _send(self, data: bytes) -> None:
+        try:
+            while data and not self._stopped:
                 with contextlib.suppress(TimeoutError):
-                    sent += self._channel.send(data[sent : sent + CHUNK])
-        if not self._is_closed:
-            self._channel.shutdown_write()
+                    data = data[self._stream.send(data[:CHUNK]) :]
+        except FAILURES:
+            self._stopped = True
+
+    def _close(self) -> None:
+        # Data after the end of a channel would end the whole connection.
+        suppressed(self._stream.close if self._stopped else self._stream.shutdown_write)
 
 
-def listen_to_channel(channel: paramiko.Channel, given: Transfer, feeder: ChannelFeeder, limits: Limits) -> bool:
-    """Send the rest when the script is ready. At a limit, read a little longer, and return False."""
+def pass_on(channel: paramiko.Channel, given: Transfer, limits: Limits) -> bool:
+    """Send stdin when the script is ready, and read its output; close the channel.
+
+    At a limit, read a little longer, and return False.
+    """
     streams = ((channel.recv_ready, channel.recv, False), (channel.recv_stderr_ready, channel.recv_stderr, True))
-    with selectors.PollSelector() as selector:
+    with contextlib.ExitStack() as stack:
+        feeder = ChannelFeeder(channel, given.stdin)
+        stack.callback(feeder.stop)
+        feeder.start()
+        selector = stack.enter_context(selectors.PollSelector())
         selector.register(channel, selectors.EVENT_READ)
         if limits.stop:
             selector.register(limits.stop, selectors.EVENT_READ)
@@ -361,7 +188,7 @@ def listen_to_channel(channel: paramiko.Channel, given: Transfer, feeder: Channe
             if is_over:
                 return not limits.is_ending
             if given.output.is_ready and not limits.is_ending:
-                feeder.may_send_rest.set()
+                feeder.send_rest()
             if limits.is_stopped and not limits.start_ending(selector, given.end):
                 return False
 
@@ -374,18 +201,3 @@ def suppressed(work: Any) -> None:
     """Call `work`; whoever reads finds out that a connection has ended."""
     with contextlib.suppress(*FAILURES, MachineError):
         work()
-
-
-def read_banner(sock: socket.socket, timeout: float) -> tuple[str, HostKey | None]:
-    """Return "" and None for what does not arrive within `timeout` seconds. The key is verified."""
-    with ExitStack() as stack:
-        stack.callback(sock.close)
-        transport = new_transport((), stack, sock)
-        stack.callback(transport.close)
-        key = None
-        # paramiko raises whatever breaks in its thread.
-        with contextlib.suppress(Exception):
-            transport.start_client(timeout=timeout)
-            shown = transport.get_remote_server_key()
-            key = HostKey(shown.get_name(), shown.asbytes())
-        return one_line(transport.remote_version, LONGEST_GREETING), key

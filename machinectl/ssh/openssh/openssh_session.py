@@ -56,9 +56,6 @@ LOGIN_SECONDS = 60.0
 JUMP_SECONDS, SPARE_SECONDS = 15.0, 1.0
 # Most of a banner to read, in bytes.
 MOST_SAID = 1 << 12
-# The kinds of host keys. A user may know the fingerprint of any of them. An ssh-rsa key signs with SHA-2 (RFC 8332).
-RSA = "rsa-sha2-512,rsa-sha2-256"
-KEY_KINDS = ("ssh-ed25519", "ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521", RSA)
 
 
 def connect_by_openssh(
@@ -213,13 +210,13 @@ class OpenSSHLogin:
         types = hop.host_keys.known_types(hop.settings, jump=hop.is_aside)
         if types:
             with contextlib.suppress(Unsupported):
-                return self._shown_key(hop, ",".join(RSA if kind == "ssh-rsa" else kind for kind in types))
+                return self._shown_key(hop, known_hosts.key_algorithms(types))
         return self._shown_key(hop)
 
     def _demanded_key(self, hop: Hop, demanded: str) -> HostKey:
         """The host may have another key with the required fingerprint: ask for each kind."""
         shown = self._shown_key(hop)
-        for kinds in KEY_KINDS:
+        for kinds in known_hosts.KEY_KINDS:
             if shown.fingerprint == demanded:
                 break
             with contextlib.suppress(SSHError):
@@ -252,7 +249,7 @@ class OpenSSHLogin:
             log, address = hop.log, hop.settings.address
             kind = log.key_type.partition("-cert-")[0]
             if visit.is_made:
-                key = self._shown_key(hop, {"ssh-rsa": RSA, "rsa-sha2-512": RSA}.get(kind, kind))
+                key = self._shown_key(hop, known_hosts.key_algorithms([kind]))
                 return key if set(log.fingerprints) == {key.fingerprint} else None
             if log.revoked is not None:
                 raise revoked_key(hop.settings, log.fingerprint, log.revoked and f"revoked: {one_line(log.revoked)}")
