@@ -32,17 +32,17 @@ from tests import (
 from tests.access import test_access_lab, test_pasted_text, test_requesting, test_two_homes, test_wire_format
 from tests.certs import test_certs_docker
 from tests.cli import test_use
-from tests.commands import test_addresses
-from tests.commands.test_create_lab import decoded, telling_of_programs
 from tests.docker_cli import test_contexts, test_env
 from tests.engine import test_probe
 from tests.exports import test_exporting
 from tests.files import test_spool_directory
 from tests.hosts import (
+    test_addresses,
     test_answering_host,
     test_setup,
     test_trust_change_lab,
 )
+from tests.hosts.test_create_lab import decoded, telling_of_programs
 from tests.hosts.test_setup_lab import IMAGE, RUN
 from tests.lab.image import PASSWORD
 from tests.lab.place import KEY

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.commands.test_moving_lab import DockerMachine
+from tests.hosts.test_moving_lab import DockerMachine
 from tests.lab.container import run_container
 from tests.lab.place import KEY
 from tests.support.example import need_compose

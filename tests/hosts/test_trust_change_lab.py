@@ -21,8 +21,8 @@ from machinectl.provision.client_cas import CLIENTS
 from machinectl.provision.facts.host_facts import OWN_CA
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed
 from machinectl.state import State
-from tests.commands.test_upkeep_lab import create, fails, succeeds
 from tests.hosts.test_setup_lab import IMAGE, RUN
+from tests.hosts.test_upkeep_lab import create, fails, succeeds
 from tests.soak_access import STAYING, Soak
 from tests.support.program import machinectl
 from tests.support.quiet import Quiet
