@@ -11,7 +11,7 @@ import yaml
 from machinectl.errors import closest_match
 from machinectl.files.atomic import read_file
 from machinectl.files.new_file import file_error
-from machinectl.fleet.fleet_keys import DEFAULTS, FLEET, FREE, GROUPS, HOSTS, INCLUDE, PARTS
+from machinectl.fleet.fleet_keys import DEFAULTS, FLEET, GROUPS, HOSTS, INCLUDE
 from machinectl.fleet.yaml_nodes import (
     LONGEST_FILE,
     MOST_NODES,
@@ -72,10 +72,11 @@ class Join:
     def add(self, root: yaml.MappingNode, file: str) -> list[tuple[str, Place]]:
         """Add a file's parts, a duplicate key as an error; return the files that it includes."""
         self.size += size_of(root)
-        entries = entries_of(root)
-        for part in SHARED:
-            entry = entries.get(part)
-            if entry is None or is_null(entry.value):
+        for part, entry in entries_of(root).items():
+            if part not in SHARED:
+                self.parts.setdefault(part, entry)
+                continue
+            if is_null(entry.value):
                 continue
             if not isinstance(entry.value, yaml.MappingNode):
                 self.faults.add(place(entry.value), f"{part} needs lines KEY: VALUE, this is {kind_of(entry.value)}")
@@ -85,7 +86,7 @@ class Join:
                 before = joined.setdefault(key, added)
                 if before is not added:
                     self.faults.twice(place(added.key), key, place(before.key))
-        include = entries.get(INCLUDE)
+        include = entries_of(root).get(INCLUDE)
         nodes = items_of(include.value) if include and not is_null(include.value) else []
         return [(name, place(node)) for node in nodes if (name := self.named(node, file))]
 
@@ -103,20 +104,14 @@ class Join:
         """Return None after an error."""
         try:
             data = read_file(file, LONGEST_FILE)
-        except FileNotFoundError:
-            near = os.path.basename(similar_file(file))
-            meant = f": did you mean {near}?" if near else ""
-            self.faults.add(at, f"{INCLUDE}: there is no file {file}{meant}")
-            return None
         except (OSError, ValueError) as exc:
-            self.faults.add(at, f"{INCLUDE}: {file} cannot be read: {file_error(exc)}")
+            near = os.path.basename(similar_file(file)) if isinstance(exc, FileNotFoundError) else ""
+            meant = f": did you mean {near}?" if near else ""
+            self.faults.add(at, f"{INCLUDE}: {file} cannot be read: {file_error(exc)}{meant}")
             return None
         root = read_mapping(data, self.faults, file)
-        for name, entry in entries_of(root).items():
-            if name == FLEET:
-                self.faults.add(place(entry.key), f"{FLEET}: only the file that includes this one can name the fleet")
-            elif name not in PARTS and not name.startswith(FREE):
-                self.faults.unknown(place(entry.key), name, PARTS, "part of a fleet file")
+        if name := entries_of(root).pop(FLEET, None):
+            self.faults.add(place(name.key), f"{FLEET}: only the file that includes this one can name the fleet")
         return root
 
 

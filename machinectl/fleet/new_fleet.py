@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError
-from machinectl.fleet.draft import Draft, left_out, settled
+from machinectl.fleet.draft import Draft, comment, left_out, settled
 from machinectl.fleet.fleet_keys import FLEET_NAME, LONGEST_FLEET_NAME
 from machinectl.fleet.machine_entry import machine_entry
 from machinectl.machines.selection import matching
@@ -30,31 +30,24 @@ HEADING = (
     "its groups, and these win over the defaults. Keys are the options of machinectl create; an editor completes them",
     "from what machinectl fleet schema prints.",
 )
-TEMPLATE = """\
-# The machines of this fleet, and their settings.
-#
-# machinectl plan shows what differs, and machinectl apply changes it. Keys are the options of machinectl create; an
-# editor completes them from what machinectl fleet schema prints. To use an example, remove its # and the {}.
-
+TEMPLATE = """
 # machinectl finds the fleet's machines by this name, wherever the file is.
 fleet: @NAME@
 
-# For all hosts, if their driver has the option. A host may override it.
 #defaults:
 #  driver: generic
 #  ssh-user: ops
 #  ssh-key: ~/.ssh/id_ed25519
 
-# For the hosts of a group. If a host is in several, the last one wins.
 #groups:
 #  web:
 #    labels: {role: web}
 #    engine-opt: [log-driver=local]
 
+# To use an example, remove its # and the {}.
 hosts: {}
-# A server that machinectl sets up over SSH:
+# Servers that machinectl sets up over SSH:
 #  orionbox: ops@192.168.0.29
-# The same, with options:
 #  rigel:
 #    ip-address: 192.168.0.30
 #    groups: [web]
@@ -92,7 +85,7 @@ def fleet_init(store: Store, console: Console, names: Sequence[str], directory: 
     own = sorted({fleets[name] for name in chosen if FLEET_NAME.fullmatch(fleets.get(name, ""))})
     fleet = own[0] if len(own) == 1 else unused_fleet_name(directory, set(fleets.values()))
     if not chosen:
-        return TEMPLATE.replace("@NAME@", fleet)
+        return "".join(f"{comment(line)}\n" if line else "#\n" for line in HEADING) + TEMPLATE.replace("@NAME@", fleet)
     draft = settled(Draft(HEADING, hosts, options, left_out=tuple(remarks), name=fleet), store.names())
     for remark in (*(f"{host.name}: {each}" for host in draft.hosts for each in host.remarks), *draft.left_out):
         console.warn(remark)

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from machinectl.fleet.fleet_model import Fleet
-    from machinectl.fleet.rollout.differences import HasCertificates
     from machinectl.fleet.rollout.plan_steps import PlanStep
     from machinectl.machines.record import Machine
     from machinectl.machines.spec import CertificateFiles
@@ -44,10 +43,10 @@ def plan(
     names = matching(names, lambda: selectable_names(fleet, records, names))
     steps: Sequence[PlanStep] | None = None
     if names and selector is None:
-        steps = planned_steps(fleet, records, certificate_check(), called(path), set(names))
+        steps = planned_steps(fleet, records, has_certificates, called(path), set(names))
     if steps is None or {step.name for step in steps} != set(names):
         # A selector needs all steps, and so does a suggestion for a mistyped name.
-        every = planned_steps(fleet, records, certificate_check(), called(path))
+        every = planned_steps(fleet, records, has_certificates, called(path))
         choice = HostChoice({step.name: step for step in every}, Readable(records), called(path), command)
         if selector is None:
             wanted = choice.by_name(names)
@@ -76,21 +75,11 @@ def selectable_names(fleet: Fleet, records: Mapping[str, Machine | MachineError]
     return [*hosts, *(name for name in gone if name in machines and fleet.id.owns(machines[name].fleet))]
 
 
-def certificate_check() -> HasCertificates:
-    """Read certificate files that new machines share only once."""
-    good: set[CertificateFiles] = set()
+def has_certificates(machine: Machine | None, files: CertificateFiles) -> bool:
+    # It loads cryptography, which few fleets need.
+    from machinectl.hosts.certificate_files import has_named_certificates
 
-    def has(machine: Machine | None, files: CertificateFiles) -> bool:
-        if machine is None and files in good:
-            return False
-        # It loads cryptography, which few fleets need.
-        from machinectl.hosts.certificate_files import has_named_certificates
-
-        found = has_named_certificates(machine, files)
-        good.add(files)
-        return found
-
-    return has
+    return has_named_certificates(machine, files)
 
 
 @dataclass(frozen=True)
