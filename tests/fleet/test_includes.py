@@ -95,8 +95,10 @@ def test_files_that_cannot_be_included_are_told_where_they_are_named(directory: 
         "infra/base.yaml:1:35: include: '${X}.yaml' is not a file named *.yaml or *.yml",
         "infra/base.yaml:1:48: include is a list of files, this is a list",
         "infra/base.yaml:1:81: include: infra/dir.yaml cannot be read: Is a directory",
-        "infra/base.yaml:1:91: include: infra/sites/a.yml cannot be read: No such file or directory: "
-        "did you mean a.yaml?",
+        (
+            "infra/base.yaml:1:91: include: infra/sites/a.yml cannot be read: No such file or directory: "
+            "did you mean a.yaml?"
+        ),
     ]
 
 

@@ -102,127 +102,82 @@ def test_a_host_without_a_machine_is_created_one_that_is_right_is_left_and_one_t
     assert [step.host is None for step in found] == [False, False, True]
 
 
+def options(*texts: str) -> dict[str, Any]:
+    return {"engine": EngineOptions(options=texts)}
+
+
+def names(*texts: str, env: tuple[str, ...] = ()) -> dict[str, Any]:
+    return {"engine": EngineOptions(tls_sans=texts, env=env)}
+
+
+RESTARTS = "(the engine restarts)"
+
+
 @pytest.mark.parametrize(
     ("wanted", "had", "differences"),
     [
-        pytest.param(
-            {"options": {"generic-ip-address": "10.0.0.1"}},
-            {},
-            [Difference("ip-address", ADDRESS, "10.0.0.1")],
-            id="option",
-        ),
-        pytest.param(
+        ({"options": {"generic-ip-address": "10.0.0.1"}}, {}, [f"ip-address {ADDRESS} -> 10.0.0.1"]),
+        (
             {},
             {"options": {"generic-ssh-user": "ops", "generic-copy-key": True, "generic-ssh-port": 22}},
-            [
-                Difference("ssh-user", "ops", ""),
-                Difference("ssh-port", "22", ""),
-                Difference("copy-key", "true", "false"),
-            ],
-            id="options that are said no more",
+            ["ssh-user - ops", "ssh-port - 22", "copy-key true -> false"],
         ),
-        pytest.param(
+        (
             {"labels": {"role": "web", "zone": "a"}},
             {"labels": {"role": "db", "old": ""}},
-            [
-                Difference("labels", "role=db", "role=web", restarts=True),
-                Difference("labels", "old=", "", restarts=True),
-                Difference("labels", "", "zone=a", restarts=True),
-            ],
-            id="labels",
+            [f"labels {change} {RESTARTS}" for change in ("role=db -> role=web", "- old=", "+ zone=a")],
         ),
-        pytest.param(
-            {"engine": EngineOptions(options=("log-driver=local", "debug=true"))},
-            {"engine": EngineOptions(options=("log-driver=json-file", "debug=true"))},
-            [Difference("engine-opt", "log-driver=json-file", "log-driver=local", restarts=True)],
-            id="only what differs of a list",
-        ),
-        pytest.param(
-            {"engine": EngineOptions(options=("debug=true",))},
-            {"engine": EngineOptions(options=("debug=true", "live-restore=true"))},
-            [Difference("engine-opt", "live-restore=true", "", restarts=False)],
-            id="live-restore, which takes a reload alone",
-        ),
-        pytest.param(
+        # Only what differs of a list; live-restore takes a reload alone.
+        (options("a=2", "debug=true"), options("a=1", "debug=true"), [f"engine-opt a=1 -> a=2 {RESTARTS}"]),
+        (options("debug=true"), options("debug=true", "live-restore=true"), ["engine-opt - live-restore=true"]),
+        (
             {"engine": EngineOptions(registry_mirrors=("http://a", "http://b"))},
             {"engine": EngineOptions(registry_mirrors=("http://b", "http://a"))},
-            [Difference("engine-registry-mirror", "http://b, http://a", "http://a, http://b", restarts=True)],
-            id="an order that matters",
+            [f"engine-registry-mirror http://b, http://a -> http://a, http://b {RESTARTS}"],
         ),
-        pytest.param(
-            {"engine": EngineOptions(tls_sans=("a", "b"), env=("A=1", "B=2"))},
-            {"engine": EngineOptions(tls_sans=("b", "a"), env=("B=2", "A=1"))},
-            [],
-            id="an order that does not",
-        ),
-        pytest.param(
-            {"engine": EngineOptions(tls_sans=("orion.local",))},
-            {},
-            [Difference("tls-san", "", "orion.local", restarts=True)],
-            id="a name that comes",
-        ),
-        pytest.param(
-            {},
-            {"engine": EngineOptions(tls_sans=("orion.local",))},
-            [Difference("tls-san", "orion.local", "")],
-            id="a name that goes",
-        ),
-        pytest.param(
+        (names("a", "b", env=("A=1", "B=2")), names("b", "a", env=("B=2", "A=1")), []),
+        # The certificate is signed for a further name.
+        (names("orion.local"), {}, [f"tls-san + orion.local {RESTARTS}"]),
+        ({}, names("orion.local"), ["tls-san - orion.local"]),
+        (
             {"engine": EngineOptions(install="distro", version="28")},
             {},
-            [Difference("engine-install", "", "distro"), Difference("engine-version", "", "28")],
-            id="for installing",
+            ["engine-install + distro", "engine-version + 28"],
         ),
-        pytest.param({"context": False}, {}, [Difference("no-context", "false", "true")], id="context"),
-        pytest.param({"provision": False}, {}, [Difference("no-provision", "false", "true")], id="left alone"),
-        pytest.param(
+        ({"context": False}, {}, ["no-context false -> true"]),
+        ({"provision": False}, {}, ["no-provision false -> true"]),
+        # Set up from now on; an engine of others is not restarted.
+        (
             {"labels": {"role": "web"}},
             {"provision": False},
-            [
-                Difference("labels", "", "role=web", restarts=True),
-                Difference("no-provision", "true", "false", restarts=True),
-            ],
-            id="set up from now on",
+            [f"labels + role=web {RESTARTS}", f"no-provision true -> false {RESTARTS}"],
         ),
-        pytest.param(
+        (
             {"provision": False, "labels": {"role": "web"}, "engine": EngineOptions(bind=ADDRESS)},
             {"provision": False},
-            [Difference("labels", "", "role=web"), Difference("engine-bind", "", ADDRESS)],
-            id="an engine of others is not restarted",
+            ["labels + role=web", f"engine-bind + {ADDRESS}"],
         ),
-        pytest.param({"jump": "host:gate"}, {}, [Difference("ssh-jump", "", "host:gate")], id="jump host"),
-        pytest.param(
+        ({"jump": "host:gate"}, {}, ["ssh-jump + host:gate"]),
+        (
             {"addresses": ("10.8.0.29",)},
             {"addresses": ["orion.vpn"]},
-            [Difference("address", "orion.vpn", "10.8.0.29", restarts=True)],
-            id="another address, for which the certificate is signed",
+            [f"address orion.vpn -> 10.8.0.29 {RESTARTS}"],
         ),
-        pytest.param(
-            {}, {"addresses": ["10.8.0.29"]}, [Difference("address", "10.8.0.29", "")], id="an address that goes"
-        ),
-        pytest.param(
-            {"lifetime": "12h"},
-            {"lifetime": "2d"},
-            [Difference("access-lifetime", "2d", "12h")],
-            id="how long access lasts, for which no engine restarts",
-        ),
-        pytest.param(
-            {"options": {"generic-ssh-key": "/root/.ssh/id"}},
-            {"options": {"generic-ssh-key": "~/.ssh/id"}},
-            [],
-            id="the same key",
-        ),
-        pytest.param({}, {"options": {"generic-ssh-key": "/keys/id"}}, [], id="a key that the file does not name"),
+        ({}, {"addresses": ["10.8.0.29"]}, ["address - 10.8.0.29"]),
+        ({"lifetime": "12h"}, {"lifetime": "2d"}, ["access-lifetime 2d -> 12h"]),
+        ({"options": {"generic-ssh-key": "/root/.ssh/id"}}, {"options": {"generic-ssh-key": "~/.ssh/id"}}, []),
+        # A key that the file does not name stays.
+        ({}, {"options": {"generic-ssh-key": "/keys/id"}}, []),
     ],
 )
 def test_each_thing_that_shall_be_otherwise_is_a_difference(
-    wanted: dict[str, Any], had: dict[str, Any], differences: list[Difference], monkeypatch: pytest.MonkeyPatch
+    wanted: dict[str, Any], had: dict[str, Any], differences: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", "/root")
-    found = one(host(**wanted), machine(**had))
-    assert list(found.differences) == differences
-    assert found.action is (Action.CHANGE if differences else Action.LEAVE)
-    assert found.restarts == any(each.restarts for each in differences)
+    step = one(host(**wanted), machine(**had))
+    assert [difference_text(difference) for difference in step.differences] == differences
+    assert step.action is (Action.CHANGE if differences else Action.LEAVE)
+    assert step.restarts == any(text.endswith(RESTARTS) for text in differences)
 
 
 @pytest.mark.parametrize(
