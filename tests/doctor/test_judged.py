@@ -101,39 +101,38 @@ def against_record(
     )
 
 
-def test_a_configuration_that_is_as_it_was_left_is_well() -> None:
-    assert against_record(*left()).verdict is OK
+UP = "Set it up again: machinectl provision orion"
 
 
 @pytest.mark.parametrize(
-    ("keys", "seen"),
+    ("keys", "more", "verdict", "seen", "hint"),
     [
-        ({"tlsverify": False}, '"tlsverify" is false'),
-        ({"hosts": ["fd://"]}, '"hosts" is ["fd://"]'),
+        ({}, {}, OK, "as recorded", ""),
+        ({"tlsverify": False}, {}, BROKEN, 'changed by hand: "tlsverify" is false', UP),
+        ({"hosts": ["fd://"]}, {}, BROKEN, 'changed by hand: "hosts" is ["fd://"]', UP),
+        ({"debug": True}, {}, OK, "as recorded; set by others: debug", ""),
+        ({}, {"asked": target(labels={"rack": "7"})}, BROKEN, 'differs from the record: "labels" is not set', UP),
+        (
+            {"tlsverify": None},
+            {"is_unfinished": True},
+            BROKEN,
+            'not all changes reached the host: "tlsverify" is not set',
+            "Continue: machinectl provision orion",
+        ),
+        ({"tlsverify": None}, {"news": "bob@desk"}, BROKEN, 'changed by bob@desk: "tlsverify" is not set', UP),
     ],
 )
-def test_a_key_of_ours_that_somebody_changed_is_told_with_what_it_is_now(keys: dict[str, Any], seen: str) -> None:
+def test_a_configuration_is_compared_with_the_record(
+    keys: dict[str, Any], more: dict[str, Any], verdict: Verdict, seen: str, hint: str
+) -> None:
     facts, change = left()
-    found = against_record(edited(facts, **keys), change)
-    assert (found.verdict, found.seen) == (BROKEN, f"changed by hand: {seen}")
-    assert found.hint == "Set it up again: machinectl provision orion"
-
-
-def test_what_others_set_is_theirs_and_told() -> None:
-    facts, change = left()
-    found = against_record(edited(facts, debug=True), change)
-    assert (found.verdict, found.seen) == (OK, "as recorded; set by others: debug")
+    found = against_record(edited(facts, **keys) if keys else facts, change, **more)
+    assert (found.verdict, found.seen, found.hint) == (verdict, seen, hint)
 
 
 def test_a_record_of_what_was_there_that_is_none_claims_nothing_of_the_host() -> None:
     facts, change = left()
     assert against_record(edited(facts, debug=True), replace(change, before="{")).verdict is OK
-
-
-def test_what_is_asked_and_not_there_yet_was_not_changed_by_hand() -> None:
-    facts, change = left()
-    found = against_record(facts, change, target(labels={"rack": "7"}))
-    assert (found.verdict, found.seen) == (BROKEN, 'differs from the record: "labels" is not set')
 
 
 def test_a_secret_in_a_key_is_masked() -> None:
@@ -172,20 +171,6 @@ def test_a_file_that_was_never_there_is_not_called_missing() -> None:
     later = f"{DROP_INS}/zzz-other.conf"
     overridden = replace(facts, drop_ins=(*facts.drop_ins, later))
     assert against_record(overridden, change).seen == f"differs from the record: {later} overrides {drop_in}"
-
-
-def test_a_run_that_was_cut_short_is_not_somebody_s_edit() -> None:
-    facts, change = left()
-    found = against_record(edited(facts, tlsverify=None), change, is_unfinished=True)
-    assert (found.verdict, found.seen) == (BROKEN, 'not all changes reached the host: "tlsverify" is not set')
-    assert found.hint == "Continue: machinectl provision orion"
-
-
-def test_what_another_computer_set_is_not_called_an_edit_by_hand() -> None:
-    facts, change = left()
-    found = against_record(edited(facts, tlsverify=None), change, news="bob@desk at 2026-11-28 20:00 UTC")
-    assert found.seen == 'changed by bob@desk at 2026-11-28 20:00 UTC: "tlsverify" is not set'
-    assert found.hint == "Set it up again: machinectl provision orion"
 
 
 def test_live_restore_that_a_restart_would_borrow_is_no_difference() -> None:
