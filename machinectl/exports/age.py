@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from machinectl.certs.openssh_key import openssh_key
 from machinectl.errors import Hint, MachineError, one_line
-from machinectl.files.atomic import read_file
+from machinectl.files.fileset import read_regular_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from pyrage import _Identity, _Recipient
 
@@ -133,10 +133,7 @@ def parse_recipient(text: str) -> _Recipient:
 
 def read_recipients(path: str) -> list[str]:
     """Read a file as age's -R: a recipient a line, blank lines and comments (#)."""
-    try:
-        lines = read_file(path).decode().splitlines()
-    except (OSError, ValueError) as exc:
-        raise unreadable(path, exc) from exc
+    lines = read_regular_file(path).decode(errors="replace").splitlines()
     return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
 
@@ -148,16 +145,17 @@ def read_identities(path: str, ask: Callable[[str], str]) -> list[_Identity]:
     check_age_is_installed()
     import pyrage
 
-    try:
-        data = read_file(path)
-    except (OSError, ValueError) as exc:
-        raise unreadable(path, exc) from exc
+    data = read_regular_file(path)
     if is_age_file(data):
         data = decrypt_with_passphrase(data, ask(f"Passphrase of {path}: "))
     try:
         if data.lstrip().startswith(SSH_KEY):
             return [read_ssh_identity(data, path, ask)]
-        return [pyrage.x25519.Identity.from_str(line) for line in secret_keys(data)]
+        lines = [line.strip() for line in data.decode().splitlines()]
+        keys = [line for line in lines if line.upper().startswith(SECRET_KEY)]
+        if not keys:
+            raise ValueError("it has no private key")  # noqa: TRY301 (worded below)
+        return [pyrage.x25519.Identity.from_str(line) for line in keys]
     except (pyrage.IdentityError, ValueError) as exc:
         raise MachineError(
             f"{path} is not a private key for age: {one_line(str(exc))}",
@@ -179,17 +177,3 @@ def read_ssh_identity(data: bytes, path: str, ask: Callable[[str], str]) -> _Ide
         return pyrage.ssh.Identity.from_buffer(openssh_key(data, passphrase))
     except ValueError as exc:
         raise NotDecrypted(f"The passphrase is not that of {path}", Hint("Try it", "ssh-keygen -y -f", path)) from exc
-
-
-def secret_keys(data: bytes) -> Iterator[str]:
-    """Raise ValueError for a file without any."""
-    lines = [line.strip() for line in data.decode().splitlines()]
-    found = [line for line in lines if line.upper().startswith(SECRET_KEY)]
-    if not found:
-        raise ValueError("it has no private key")
-    return iter(found)
-
-
-def unreadable(path: str, why: OSError | ValueError) -> MachineError:
-    reason = why.strerror if isinstance(why, OSError) else str(why)
-    return MachineError(f"{path} cannot be read: {reason}", Hint("See", "ls -l", path))

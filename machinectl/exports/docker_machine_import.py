@@ -6,6 +6,7 @@ import json
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl import certs
@@ -36,7 +37,7 @@ from machinectl.machines.store.store_paths import into_own_store
 from machinectl.machines.tls_warnings import unprotected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from machinectl.console import Console
     from machinectl.machines.record import Machine
@@ -59,12 +60,19 @@ def import_docker_machine(
     """Import each machine completely or not at all. Existing machines stay unchanged."""
     root = os.path.abspath(os.path.expanduser(directory)) if directory else usual_root()
     check_separate_stores(store, root)
+    run = StoreImport(store, console, root, context, dry_run)
+    work = {name: partial(run.import_machine, name) for name in old_machine_names(root)}
+    yield from import_each(store, console, work, dry_run=dry_run)
+
+
+def import_each(
+    store: Store, console: Console, work: Mapping[str, Callable[[], ImportedMachine]], *, dry_run: bool
+) -> Iterator[tuple[str, ImportedMachine | MachineError]]:
     if not dry_run:
         keep_jump_hosts(store, console)
-    run = StoreImport(store, console, root, context, dry_run)
-    for name in old_machine_names(root):
+    for name, do in work.items():
         try:
-            result: ImportedMachine | MachineError = run.import_machine(name)
+            result: ImportedMachine | MachineError = do()
         except MachineError as exc:
             result = exc
         yield name, result

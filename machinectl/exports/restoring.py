@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint, MachineError, UsageError, closest_match, one_line
-from machinectl.exports.docker_machine_import import ImportedMachine
+from machinectl.exports.docker_machine_import import ImportedMachine, import_each
 from machinectl.exports.docker_machine_records import KEY_FILE, Remark
 from machinectl.exports.exporting import EVERYTHING, exported_files
 from machinectl.exports.hostile_content import check_content, hostile, where_of
@@ -16,11 +17,9 @@ from machinectl.files.fileset import read_regular_file
 from machinectl.machines.docker_machine import check_apart
 from machinectl.machines.holders import CA_FILE
 from machinectl.machines.jump_hosts import MACHINE, host_of, machine_of
-from machinectl.machines.jump_order import keep_jump_hosts
 from machinectl.machines.record import SCHEMA, BrokenRecord, check_name, check_ready, parse_record
 from machinectl.machines.selection import matching, waiting
 from machinectl.machines.store.record_cache import Readable, Records
-from machinectl.machines.store.store_directory import sweep
 from machinectl.machines.swarm_node import MEMBER, on_record
 from machinectl.provision.host_changes import CaTrusted, of_kind
 from machinectl.ssh.ssh_settings import jump_host
@@ -48,18 +47,10 @@ def import_export(
 ) -> Iterator[tuple[str, ImportedMachine | MachineError]]:
     """Import each machine completely or not at all. Existing machines stay unchanged."""
     check_apart(store.root)
-    chosen = chosen_machines(document, words)
-    if not dry_run:
-        keep_jump_hosts(store, console)
     run = Restoring(store, console, document, context, dry_run)
-    for name, local in chosen.items():
-        try:
-            result: ImportedMachine | MachineError = run.restore(name, local)
-        except MachineError as exc:
-            result = exc
-        yield local, result
-    if not dry_run:
-        sweep(store)
+    chosen = chosen_machines(document, words)
+    work = {local: partial(run.restore, name, local) for name, local in chosen.items()}
+    yield from import_each(store, console, work, dry_run=dry_run)
 
 
 def chosen_machines(document: ExportDocument, words: Sequence[str]) -> dict[str, str]:
