@@ -39,6 +39,7 @@ from machinectl.machines.holders import (
 from machinectl.machines.machine_driver import endpoints_of
 from machinectl.machines.record import check_ready, owner_of, owners_name
 from machinectl.machines.store.store_paths import now
+from machinectl.provision.decision import NotWritten, RolledBack
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.quantities import DAY, parse_lifetime, rfc3339
 from machinectl.value_classes import replace
@@ -202,10 +203,11 @@ def accepted_holder(
         held.write()
     try:
         trust_ca(held, console, login, holder_ca(held, holder).certificate, allowed, until=until)
-    except MachineError:
+    except MachineError as exc:
         is_new = holder.who not in before.holders
-        if is_new and (machine.revision, machine.changes) == (before.revision, before.changes):
-            # Nothing was begun on the host, so that there is nothing to end.
+        is_untouched = (machine.revision, machine.changes) == (before.revision, before.changes)
+        if is_new and (is_untouched or isinstance(exc, NotWritten | RolledBack)):
+            # The host is as before, so that there is nothing to end.
             machine.holders = before.holders
             held.write()
             remove_tree(holder_directory(held.directory, holder.who))

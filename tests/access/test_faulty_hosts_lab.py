@@ -87,7 +87,8 @@ def test_files_that_nobody_can_write_are_named_and_nobody_is_half_ended(
     cli.ok(*generic(host))
     cli.ok("access", "issue", "-y", "env", "orion", "--out", tmp_path / "env")
     running = host.output(RUNNING)
-    state = f"{BEGAN}; cat /etc/docker/daemon.json {FILES}/*; docker info -f '{{{{.LiveRestoreEnabled}}}}'"
+    # A change that apply.sh refuses is undone, and its revision stays.
+    state = f"{BEGAN}; cat /etc/docker/daemon.json {FILES}/*.pem; docker info -f '{{{{.LiveRestoreEnabled}}}}'"
     before = host.output(state)
     for path in (f"{FILES}/clients.pem", FILES, f"{FILES}/revision", "/etc/docker/daemon.json", "/etc/docker"):
         immutable(host, path, on=True)

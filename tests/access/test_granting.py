@@ -28,6 +28,7 @@ from machinectl.machines.holders import (
 )
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.client_cas import holder_named_by
+from machinectl.provision.decision import NotRestarted, NotWritten
 from machinectl.value_classes import replace as replaced
 from tests.support.quiet import Quiet
 from tests.support.registered import added
@@ -178,9 +179,22 @@ def test_keys_that_expired_long_ago_leave_the_record(store: Store, host: Host) -
     assert host.accepted
 
 
-def test_a_failure_before_the_host_was_touched_leaves_no_holder(store: Store, host: Host, orion: Machine) -> None:
-    host.fails = MachineError("port 22 refused the connection")
-    with pytest.raises(MachineError, match="refused"):
+@pytest.mark.parametrize(
+    "failure", [MachineError("refused"), NotWritten("/etc", "ls"), NotRestarted("dockerd refuses")]
+)
+def test_a_failure_that_leaves_the_host_as_it_was_leaves_no_holder(
+    store: Store, host: Host, orion: Machine, monkeypatch: pytest.MonkeyPatch, failure: MachineError
+) -> None:
+    """The revision has begun if the host has restored its files."""
+
+    def refuse(held: Any, *_: object, **__: object) -> bool:
+        if not host.fails:
+            held.machine.revision = {"revision": 2}
+        raise failure
+
+    host.fails = failure if type(failure) is MachineError else None
+    monkeypatch.setattr(granting, "trust_ca", refuse)
+    with pytest.raises(type(failure)):
         give(store)
     assert store.read("orion").holders == {}
     assert not ca_path(orion).parent.exists()
