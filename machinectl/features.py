@@ -35,7 +35,9 @@ class Feature:
 
     `computer_checks` is called with the store, the machines that are set up and a Seat; `machine_checks` with the
     store, a machine, a timeout and `logs_in`. Both return Checks for doctor. `renamed` is called with the store, the
-    old name and the new one, and returns messages.
+    old name and the new one, and returns messages; `machine_at_url` with the store and a docker URL, and returns the
+    name of the machine whose engine is there, or ""; `ways_to_use` with the store and a machine, and returns a Hint, an
+    empty one if a warning has told what to do, or None.
     """
 
     def __init__(
@@ -46,6 +48,8 @@ class Feature:
         computer_checks: str = "",
         machine_checks: str = "",
         renamed: str = "",
+        machine_at_url: str = "",
+        ways_to_use: str = "",
     ) -> None:
         self.package = package
         self.verbs = verbs
@@ -53,6 +57,8 @@ class Feature:
         self.computer_checks = computer_checks
         self.machine_checks = machine_checks
         self.renamed = renamed
+        self.machine_at_url = machine_at_url
+        self.ways_to_use = ways_to_use
 
 
 SYNC = Hint("then", "machinectl context sync") | Hint("or do without contexts", "export MACHINECTL_CONTEXTS=off")
@@ -66,6 +72,7 @@ FEATURES = (
         "socket",
         "forward",
         computer_checks="machinectl.tunnels.doctor_checks:checks",
+        machine_at_url="machinectl.tunnels.command_environment:machine_at_socket",
         renamed="machinectl.tunnels.local_sockets:renamed_sockets",
     ),
     Feature(
@@ -73,6 +80,7 @@ FEATURES = (
         "context",
         "builder",
         "docker_plugin",
+        "docker",
         followers=(
             Follower("docker's context", SYNC, "machinectl.docker_cli.followers:follow_in_contexts"),
             Follower(
@@ -84,10 +92,11 @@ FEATURES = (
         ),
         computer_checks="machinectl.docker_cli.doctor_checks:checks",
         machine_checks="machinectl.docker_cli.doctor_checks:machine_checks",
+        ways_to_use="machinectl.docker_cli.machine_contexts:ways_to_use",
     ),
     Feature("swarm", "swarm"),
     Feature("exports", "export", "import_"),
-    Feature("renewal", computer_checks="machinectl.renewal.doctor_checks:checks"),
+    Feature("renewal", "renew", computer_checks="machinectl.renewal.doctor_checks:checks"),
     Feature("discovery", "discover"),
     Feature("inventories", "inventory"),
 )
@@ -95,7 +104,7 @@ FOLLOWERS = [follower for feature in FEATURES for follower in feature.followers]
 
 
 def functions(attribute: str) -> Iterator[Callable[..., Any]]:
-    """Load a function of each feature that has it: `computer_checks`, `machine_checks` or `renamed`."""
+    """Load a function of each feature that has it: `renamed` for example."""
     return (function_at(place) for feature in FEATURES if (place := getattr(feature, attribute)))
 
 

@@ -232,3 +232,11 @@ def removed_context_notes(docker: Contexts, name: str, renamed: str = "") -> lis
     if os.environ.get("DOCKER_CONTEXT") == name:
         return [(f'DOCKER_CONTEXT names the context "{name}", which is gone', Hint("", "unset DOCKER_CONTEXT"))]
     return []
+
+
+def ways_to_use(store: Store, machine: Machine) -> Hint | None:
+    """Return the command that uses a machine's context; an empty hint if it is not in step; None if there is none."""
+    status = context_status(Contexts(), store, machine)
+    if status.step in {SyncStep.LEAVE, SyncStep.MEND}:
+        return NO_HINT
+    return Hint("", f"docker --context {machine.name} ps") if status.is_there else None

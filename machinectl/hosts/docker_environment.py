@@ -60,3 +60,12 @@ def warn_of_certificates(store: Store, machine: Machine) -> None:
 
     if problem := unusable_certificates(machine) or expired_certificate(machine):
         store.warn(problem.cause, problem.hint)
+
+
+def machine_at_url(store: Store, url: str) -> str:
+    """Return the machine whose engine a feature has brought to a docker URL of this computer, or ""."""
+    if not url.startswith(UNIX):
+        return ""
+    from machinectl.features import functions
+
+    return next(filter(None, (machine_at(store, url) for machine_at in functions("machine_at_url"))), "")

@@ -211,26 +211,23 @@ def connection_hint(made: CreatedMachine, program: str) -> str:
 
 def next_steps(here: Session, made: CreatedMachine) -> str:
     """Return what was made, and the commands that use it; without certificates a warning has said what to do."""
-    from machinectl.docker_cli.contexts import Contexts
-    from machinectl.docker_cli.machine_contexts import SyncStep, context_status
+    from machinectl.features import functions
     from machinectl.hosts.docker_over_ssh import is_known_to_ssh
     from machinectl.hosts.openssh_programs import docker_needs_ssh_config
     from machinectl.verbs.use import ways_to_use
 
     machine = made.machine
     done = f"Docker is up and running on {machine.name}:" if made.set_up else f'"{machine.name}" is registered:'
-    context = context_status(Contexts(), here.store, machine)
-    if context.step in {SyncStep.LEAVE, SyncStep.MEND}:
+    by_context = next((ways(here.store, machine) for ways in functions("ways_to_use")), None)
+    if by_context is not None and not by_context:
         commands = NO_HINT
     elif docker_needs_ssh_config(machine) and not is_known_to_ssh(here.store):
         # A note has said what docker's own ssh needs.
         commands = Hint("", "machinectl ps", machine.name) | Hint(
             "", "machinectl socket", machine.name, "--", "docker", "ps"
         )
-    elif context.is_there:
-        commands = Hint("", f"docker --context {machine.name} ps") | ways_to_use(machine.name)
     else:
-        commands = ways_to_use(machine.name)
+        commands = (by_context or NO_HINT) | ways_to_use(machine.name)
     said = wrapped(f"{done} {machine.url}", sys.stdout)
     lines = (": ".join(filter(None, part)) for part in called(commands, here.program))
     return harmless("\n  ".join([said, *lines])) + "\n"

@@ -52,7 +52,7 @@ def active(here: Session, *, timeout: float, as_json: bool) -> None:
 
 def active_machine(store: Store, environment: Mapping[str, str]) -> str:
     """Return the machine at $DOCKER_HOST, or whose socket that is; $DOCKER_MACHINE_NAME decides between several."""
-    from machinectl.tunnels.command_environment import machine_at_socket
+    from machinectl.hosts.docker_environment import machine_at_url
 
     host = environment.get("DOCKER_HOST", "")
     last = environment.get("DOCKER_MACHINE_NAME", "")
@@ -63,7 +63,7 @@ def active_machine(store: Store, environment: Mapping[str, str]) -> str:
         except MachineError:
             # The record cannot be read.
             continue
-    if name := machine_at_socket(store, host):
+    if name := machine_at_url(store, host):
         return name
     raise MachineError(
         "No active host found", Hint("Point docker at one", "eval $(machinectl env <NAME>)"), for_scripts=True

@@ -20,8 +20,6 @@ import pytest
 from machinectl import certs
 from machinectl.engine import Endpoint
 from machinectl.engine.http import request
-from machinectl.images.engine_images import Images, diff_ids_of, load_image, saved_image, tag_image
-from machinectl.images.reference import parse_reference
 from machinectl.machines.record import Machine, Phase
 from tests.support.archives import digest, layer
 from tests.support.dockerd import running_with
@@ -70,10 +68,15 @@ class Engine:
             assert answer.status == OK, answer.read(1000)
 
     def load(self, archive: bytes) -> None:
+        from machinectl.images.engine_images import load_image
+
         load_image(self.endpoint, [archive])
 
     def pull(self, registry: Registry, name: str, image: Made) -> None:
         """Get an image from a registry, and give it its name without the registry."""
+        from machinectl.images.engine_images import tag_image
+        from machinectl.images.reference import parse_reference
+
         place, _, tag = registry.upload(name, image).rpartition(":")
         query = urlencode({"fromImage": place, "tag": tag})
         with request(self.endpoint, "POST", f"/images/create?{query}", timeout=60) as answer:
@@ -83,11 +86,15 @@ class Engine:
 
     def images(self) -> dict[str, str]:
         """Return IDs by name."""
+        from machinectl.images.engine_images import Images
+
         with Images(self.endpoint) as images:
             return {tag: each["Id"] for each in images.listed() for tag in each["RepoTags"] or [each["Id"]]}
 
     def layers(self, name: str) -> list[str]:
         """Return the diff IDs of an image's layers."""
+        from machinectl.images.engine_images import Images, diff_ids_of
+
         with Images(self.endpoint) as images:
             image = images.image(name)
         assert image
@@ -95,6 +102,8 @@ class Engine:
 
     def saved_blobs(self, name: str) -> set[str]:
         """Return the digests of what docker save gives, uncompressed layers as their diff IDs."""
+        from machinectl.images.engine_images import saved_image
+
         with (
             saved_image(self.endpoint, name) as saved,
             tarfile.open(fileobj=io.BytesIO(saved.read(1 << 30))) as archive,

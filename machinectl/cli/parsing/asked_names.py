@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 
-from machinectl.docker_cli.builders import store_builders
-from machinectl.docker_cli.buildx import Buildx
 from machinectl.engine import EngineQuery, probe_by
 from machinectl.engine.docker_context import current_engine
 from machinectl.engine.endpoint import Deadline
@@ -27,6 +25,9 @@ def asked_names(kind: str, root: str, machine: str) -> list[str]:
     store = Store(root)
     try:
         if kind == BUILDER:
+            from machinectl.docker_cli.builders import store_builders
+            from machinectl.docker_cli.buildx import Buildx
+
             names = [builder.name for builder in store_builders(store, Buildx(os.environ))]
         else:
             engine = endpoint_of(store.read_ready(machine)) if machine else current_engine(os.environ)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from machinectl.errors import Hint
 from machinectl.hosts import query_engines
+from machinectl.hosts.docker_environment import machine_at_url
 from machinectl.hosts.query_engines import MachineStatus
 from machinectl.machines.swarm_node import JOINING, MEMBER, WORKER, on_record
-from machinectl.tunnels.command_environment import machine_at_socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def machine_rows(store: Store, environment: Mapping[str, str]) -> list[MachineRo
     at_host = [row for row in found if host and host in row.machine.urls]
     for row in sorted(at_host, key=lambda row: row.machine.name != last)[:1]:
         row.active = True
-    if not at_host and (name := machine_at_socket(store, host)):
+    if not at_host and (name := machine_at_url(store, host)):
         for row in found:
             row.active = row.machine.name == name
     return found
