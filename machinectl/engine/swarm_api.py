@@ -90,13 +90,12 @@ class Membership:
 
     @classmethod
     def of(cls, info: Mapping[str, Any]) -> Membership:
-        said = member(info, "Swarm")
         return cls(
-            one_line(text_of(said, "LocalNodeState")),
-            identifier(said, "NodeID"),
-            said.get("ControlAvailable") is True,
-            identifier(member(said, "Cluster"), "ID"),
-            one_line(text_of(said, "Error")),
+            text(info, "Swarm", "LocalNodeState"),
+            identifier(info, "Swarm", "NodeID"),
+            value(info, "Swarm", "ControlAvailable") is True,
+            identifier(info, "Swarm", "Cluster", "ID"),
+            text(info, "Swarm", "Error"),
             info.get("LiveRestoreEnabled") is True,
         )
 
@@ -132,25 +131,20 @@ class Node:
 
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> Node:
-        spec, manager, version = (
-            member(said, "Spec"),
-            member(said, "ManagerStatus"),
-            member(said, "Version").get("Index"),
-        )
-        description, status = member(said, "Description"), member(said, "Status")
-        manages_at = one_line(text_of(manager, "Addr"))
+        spec, version = value(said, "Spec"), value(said, "Version", "Index")
+        manages_at = text(said, "ManagerStatus", "Addr")
         return cls(
             identifier(said, "ID"),
-            one_line(text_of(description, "Hostname")),
-            one_line(text_of(spec, "Role")),
-            one_line(text_of(spec, "Availability")),
-            one_line(text_of(status, "State")),
-            one_line(text_of(status, "Addr")) or host_of(manages_at),
-            one_line(text_of(member(description, "Engine"), "EngineVersion")),
-            one_line(text_of(manager, "Reachability")),
-            manager.get("Leader") is True,
+            text(said, "Description", "Hostname"),
+            text(said, "Spec", "Role"),
+            text(said, "Spec", "Availability"),
+            text(said, "Status", "State"),
+            text(said, "Status", "Addr") or host_of(manages_at),
+            text(said, "Description", "Engine", "EngineVersion"),
+            text(said, "ManagerStatus", "Reachability"),
+            value(said, "ManagerStatus", "Leader") is True,
             manages_at,
-            spec,
+            spec if isinstance(spec, dict) else {},
             version if isinstance(version, int) else 0,
         )
 
@@ -200,11 +194,11 @@ def node(endpoint: Endpoint, node_id: str) -> Node:
 
 
 def tokens(endpoint: Endpoint) -> Tokens:
-    found = member(call(endpoint, "GET", "/swarm", dict), "JoinTokens")
-    worker, manager = text_of(found, "Worker"), text_of(found, "Manager")
-    if not TOKEN.fullmatch(worker) or not TOKEN.fullmatch(manager):
+    swarm = call(endpoint, "GET", "/swarm", dict)
+    found = Tokens(text(swarm, "JoinTokens", "Worker"), text(swarm, "JoinTokens", "Manager"))
+    if not TOKEN.fullmatch(found.worker) or not TOKEN.fullmatch(found.manager):
         raise not_docker(endpoint, "its swarm join tokens are invalid")
-    return Tokens(worker, manager)
+    return found
 
 
 def init_swarm(endpoint: Endpoint, advertised: str) -> None:
@@ -256,7 +250,7 @@ def count_tasks(endpoint: Endpoint, node_id: str) -> int:
 
 def task_states(endpoint: Endpoint, filters: Mapping[str, list[str]]) -> list[str]:
     found = call(endpoint, "GET", f"/tasks?{urlencode({'filters': json.dumps(filters)})}", list)
-    return [text_of(member(each, "Status"), "State") for each in found if isinstance(each, dict)]
+    return [text(task, "Status", "State") for task in found if isinstance(task, dict)]
 
 
 def post(endpoint: Endpoint, path: str, wish: Mapping[str, Any] | None = None, *, secret: str = "") -> None:
@@ -280,31 +274,28 @@ def call(
         said = answer.read(LONGEST_ANSWER)
     if answer.failed:
         why = error_message(said) or answer.reason
-        raise Refusal(endpoint, answer.status, without(why, secret))
+        raise Refusal(endpoint, answer.status, why.replace(secret, "…") if secret else why)
     return None if kind is None else json_answer(endpoint, said, kind)
 
 
-def without(text: str, secret: str) -> str:
-    return text.replace(secret, "…") if secret else text
+def value(said: Any, *keys: str) -> Any:
+    """Return a member of nested objects, or None."""
+    for key in keys:
+        said = said.get(key) if isinstance(said, dict) else None
+    return said
 
 
-def member(said: Any, key: str) -> dict[str, Any]:
-    """Return a nested object, or {}."""
-    found = said.get(key) if isinstance(said, dict) else None
-    return found if isinstance(found, dict) else {}
-
-
-def text_of(said: Any, key: str) -> str:
-    """Return a string member, or ""."""
-    found = said.get(key) if isinstance(said, dict) else None
-    return found if isinstance(found, str) else ""
+def text(said: Any, *keys: str) -> str:
+    """Return a string member in one line, or ""."""
+    found = value(said, *keys)
+    return one_line(found) if isinstance(found, str) else ""
 
 
 def host_of(address: str) -> str:
     return address.rpartition(":")[0].strip("[]")
 
 
-def identifier(said: Any, key: str) -> str:
+def identifier(said: Any, *keys: str) -> str:
     """Return a valid ID member, or ""."""
-    found = text_of(said, key)
-    return found if ID.fullmatch(found) else ""
+    found = value(said, *keys)
+    return found if isinstance(found, str) and ID.fullmatch(found) else ""

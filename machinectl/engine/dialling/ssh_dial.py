@@ -94,7 +94,9 @@ def connect_ssh(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> SSHWi
         try:
             with there:
                 process = subprocess.Popen(
-                    dial_command(url, [*log_options(log), *endpoint.ssh_options], deadline.remaining()),
+                    login_command(
+                        url, [*log_options(log), *endpoint.ssh_options], deadline.remaining(), REMOTE_COMMAND
+                    ),
                     stdin=there.fileno(),
                     stdout=there.fileno(),
                     stderr=errors,
@@ -110,10 +112,6 @@ def connect_ssh(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> SSHWi
 
 def log_options(path: str) -> list[str]:
     return ["-E", path, "-o", "LogLevel=INFO"]
-
-
-def dial_command(url: EngineURL, options: Sequence[str], timeout: float | None) -> list[str]:
-    return login_command(url, options, timeout, REMOTE_COMMAND)
 
 
 def login_command(url: EngineURL, options: Sequence[str], timeout: float | None, remote: str) -> list[str]:
@@ -213,7 +211,6 @@ def always(hint: Hint) -> Callable[[Endpoint, str], Hint]:
     return lambda _endpoint, _text: hint
 
 
-CHECK_NETWORK = always(Hint("Check this computer's network and the address"))
 KEY_REFUSED = ("host identification has changed", "host key verification failed")
 # Errors of OpenSSH and of the remote docker CLI. The first match is the root cause.
 BY_SSH: Sequence[Saying] = (
@@ -226,11 +223,8 @@ BY_SSH: Sequence[Saying] = (
             Hint("Load a key that it knows", "ssh-add") | Hint("Or send it one", f"ssh-copy-id {ssh_target(endpoint)}")
         ),
     ),
-    ("could not resolve hostname", State.ERROR, always(Hint("Check the name's spelling"))),
     ("connection refused", State.STOPPED, start_sshd),
     ("timed out", State.TIMEOUT, always(Hint("Check that the host is up and that its firewall lets ssh through"))),
-    ("no route to host", State.ERROR, CHECK_NETWORK),
-    ("network is unreachable", State.ERROR, CHECK_NETWORK),
 )
 BY_DOCKER: Sequence[Saying] = (
     ("connect: permission denied", State.ERROR, joining),
