@@ -5,7 +5,7 @@
 # The name of the container and of its empty image; it is never started.
 trial=machinectl-trial
 
-# Remove both, also those of an interrupted run. Not by force and without volumes: ours never ran and has none, so a running
+# Remove both. Not by force and without volumes: ours never ran and has none, so a running
 # container of this name is not ours.
 remove_trial() {
     case $engine_program in
@@ -40,9 +40,9 @@ can_make_containers() (
     # The engine searches 15 s for a missing logging driver.
     # shellcheck disable=SC2034  # engine.sh's
     engine_seconds=60
-    remove_trial
     made=0
-    said=$(make_trial) || made=1
+    # An interrupted run may have left its own.
+    said=$(make_trial) || { remove_trial; said=$(make_trial); } || made=1
     remove_trial
     [ $made = 0 ] && exit
     reason=$(printf '%s\n' "$said" | sed -n -e 's/^Error response from daemon: //p' -e 's/.*"message":"//p' | tail -n 1)
