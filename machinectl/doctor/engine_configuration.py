@@ -12,8 +12,8 @@ from machinectl.masking import without_secret_of
 from machinectl.provision import daemon_json
 from machinectl.provision.facts import docker_unit
 from machinectl.provision.host_changes import Change, ConfigMerged, FileCreated, of_kind
-from machinectl.provision.steps import engine_config, restart_risks
-from machinectl.provision.steps.engine_config import LIVE_RESTORE
+from machinectl.provision.steps import engine_config, engine_goal, restart_risks
+from machinectl.provision.steps.engine_goal import LIVE_RESTORE
 from machinectl.quantities import plural
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def configuration_check(
 
 
 def differences_from(host: Facts, target: Target, changes: Sequence[Change]) -> Iterator[str]:
-    wanted = engine_config.goal(host, target)
+    wanted = engine_goal.goal(host, target)
     there = daemon_json.read_config(host)
     if host.config is None:
         yield f"{host.config_path} is missing"

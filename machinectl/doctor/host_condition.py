@@ -9,7 +9,7 @@ from machinectl.check import BROKEN, OK, UNKNOWN, Check, broken, failed, first_c
 from machinectl.errors import BY_SERVICE, NO_HINT, SET_CLOCK, CheckFailed, Hint
 from machinectl.files.atomic import quote_word
 from machinectl.provision import daemon_json, preflight
-from machinectl.provision.steps import docker_group, docker_socket, engine_config
+from machinectl.provision.steps import docker_group, docker_socket, engine_goal
 from machinectl.provision.target import Target
 from machinectl.quantities import memory_size, plural
 
@@ -207,7 +207,7 @@ def ssh_only_checks(found: Facts, target: Target, shell: Shell) -> Iterator[Chec
         docker_socket.check_reached_over_ssh(found, target)
     except CheckFailed as exc:
         yield failed(SOCKET, exc)
-    addresses = ", ".join(engine_config.tcp_addresses(found))
+    addresses = ", ".join(engine_goal.tcp_addresses(found))
     own = f"the engine listens on {addresses}, by the host's own configuration"
     still = f"the engine still listens on port {target.port}"
     yield first_case(
@@ -235,7 +235,7 @@ def group_check(found: Facts, again: str) -> Check:
 
 def listener_source(found: Facts, shell: Shell) -> str:
     """Return the command that shows where the host makes the engine listen."""
-    if any(map(engine_config.port_of, daemon_json.listed(daemon_json.read_config(found), "hosts"))):
+    if any(map(engine_goal.port_of, daemon_json.listed(daemon_json.read_config(found), "hosts"))):
         return shell.command(f"cat {found.config_path}")
-    in_socket = any(map(engine_config.port_of, found.socket_listens))
+    in_socket = any(map(engine_goal.port_of, found.socket_listens))
     return shell.command("systemctl cat docker.socket" if in_socket else "systemctl cat docker.service")

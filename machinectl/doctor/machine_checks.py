@@ -39,7 +39,7 @@ from machinectl.provision.facts import host_facts
 from machinectl.provision.host_changes import ConfigMerged, of_kind
 from machinectl.provision.revision import Revision
 from machinectl.provision.steps import docker_socket, live_restore
-from machinectl.provision.steps.engine_config import LIVE_RESTORE
+from machinectl.provision.steps.engine_goal import LIVE_RESTORE
 from machinectl.url import TLS_PORT
 
 if TYPE_CHECKING:

@@ -31,6 +31,7 @@ from machinectl.provision.job import Activation
 from machinectl.provision.steps import (
     docker_socket,
     engine_config,
+    engine_goal,
     engine_proof,
     hidden_containers,
     live_restore,
@@ -125,12 +126,12 @@ def drain(run: HostRun, allowed: Allowed) -> None:
 
 def restart_activation(host: Facts, target: Target, allowed: Allowed) -> Activation:
     """Return the restart by which an engine reads other certificates or CAs."""
-    flags = engine_config.dockerd_flags(host, ours=True)
+    flags = engine_goal.dockerd_flags(host, ours=True)
     return Activation(
         "restart",
         target.port,
-        engine_config.readiness_socket(host, host.config_content, flags),
-        engine_config.validate_command(host, flags),
+        engine_goal.readiness_socket(host, host.config_content, flags),
+        engine_goal.validate_command(host, flags),
         containers=restart_risks.care_for_containers(host, allowed),
     )
 

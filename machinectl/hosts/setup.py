@@ -40,7 +40,7 @@ from machinectl.provision.client_cas import ca_digests, cas_on_host
 from machinectl.provision.decision import InUse
 from machinectl.provision.facts import docker_unit, host_facts
 from machinectl.provision.host_changes import CaTrusted, of_kind
-from machinectl.provision.steps import docker_group, docker_socket, engine_config
+from machinectl.provision.steps import docker_group, docker_socket, engine_goal
 from machinectl.provision.steps.setup_steps import setup_steps, side_effects
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target, with_changes
 from machinectl.swarm_nodes import draining, leaving
@@ -285,8 +285,8 @@ def remaining_warnings(run: HostRun, target: Target) -> Iterator[tuple[str, Hint
     # Only doctor names CAs that were added by hand: they are meant to stay.
     yield from client_warnings(run.machine, run.host, [])
     yield from unfinished_access(run.machine)
-    if target.ssh_only and (addresses := engine_config.tcp_addresses(run.host)):
-        how = "" if engine_config.uses_tls(run.host) else " without TLS"
+    if target.ssh_only and (addresses := engine_goal.tcp_addresses(run.host)):
+        how = "" if engine_goal.uses_tls(run.host) else " without TLS"
         stays = f"The host's own configuration makes the engine listen on {', '.join(addresses)}{how}, and that stays"
         yield stays, NO_HINT
 

@@ -32,7 +32,8 @@ from machinectl.provision.facts.host_facts import (
     parse_facts,
 )
 from machinectl.provision.host_changes import FileCreated
-from machinectl.provision.steps.engine_config import CERTIFICATES, config_change, goal
+from machinectl.provision.steps.engine_config import CERTIFICATES, config_change
+from machinectl.provision.steps.engine_goal import goal
 from machinectl.provision.target import Target
 
 if TYPE_CHECKING:

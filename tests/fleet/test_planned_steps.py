@@ -26,7 +26,7 @@ from machinectl.machines.record import Machine, Phase, parse_record
 from machinectl.machines.spec import CertificateFiles, MachineSpec
 from machinectl.machines.swarm_node import SwarmNode
 from machinectl.provision.host_changes import FileCreated
-from machinectl.provision.steps import engine_config
+from machinectl.provision.steps import engine_config, engine_goal
 from tests.provision.test_steps import host as recorded
 
 if TYPE_CHECKING:
@@ -401,5 +401,5 @@ def given_to_host(engine: EngineOptions, have: Identity) -> tuple[set[tuple[str,
     facts, there = recorded("provisioned"), machine(engine=engine)
     identity = renewed_identity(there, have, [ADDRESS, *engine.tls_sans])
     target = target_of(there, identity)
-    files = engine_config.changed_files(facts, target, engine_config.goal(facts, target))
+    files = engine_config.changed_files(facts, target, engine_goal.goal(facts, target))
     return {(file.path, file.content) for file in files}, identity

@@ -8,7 +8,7 @@ from machinectl.errors import CheckFailed
 from machinectl.provision import preflight
 from machinectl.provision.facts import docker_unit
 from machinectl.provision.facts.host_facts import DROP_INS, Facts
-from machinectl.provision.steps import engine_config
+from machinectl.provision.steps import engine_goal
 from machinectl.provision.target import Allowed
 from tests.provision.test_steps import host, target
 from tests.support.docker_machine import drop_in
@@ -27,7 +27,7 @@ def test_its_drop_in_is_taken_on_without_force() -> None:
     there = started_by(TEXT)
     assert docker_unit.is_by_docker_machine(there)
     preflight.check_all(there, target())
-    goal = engine_config.goal(there, target(labels={"rack": "7"}))
+    goal = engine_goal.goal(there, target(labels={"rack": "7"}))
     assert b'"tlscacert": "/etc/docker/machinectl/ca.pem"' in goal.config
     assert goal.drop_in is not None
     assert b"/etc/docker/ca.pem" not in goal.drop_in
@@ -58,7 +58,7 @@ def test_what_somebody_else_made_like_it_is_refused_as_before(text: str) -> None
 
 def test_once_it_is_ours_it_is_docker_machines_no_more() -> None:
     there = started_by(TEXT)
-    ours = engine_config.goal(there, target()).drop_in
+    ours = engine_goal.goal(there, target()).drop_in
     assert ours is not None
     taken = f"{there.unit}\n\n# {docker_unit.drop_in_path((PATH,))}\n{ours.decode()}"
     assert not docker_unit.is_by_docker_machine(host("docker", unit=taken))

@@ -13,7 +13,7 @@ from machinectl.errors import CheckFailed
 from machinectl.provision import daemon_json
 from machinectl.provision.facts.host_facts import Facts, HostFile, ServiceState, parse_facts
 from machinectl.provision.host_changes import ConfigMerged, DirectoryCreated, LiveRestoreChanged, merge_changes, of_kind
-from machinectl.provision.steps import engine_config, live_restore, restart_risks, undo_steps
+from machinectl.provision.steps import engine_config, engine_goal, live_restore, restart_risks, undo_steps
 from machinectl.provision.target import Allowed, Target, with_changes
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def test_engine_opt_stays_and_containers_survive_the_restart(asked: str, *, on: 
     assert daemon_json.read_config(after)["live-restore"] is on
     assert [decision.title for decision in rest] == ([] if on else ["Turning live-restore off"])
     # Without the option, it goes without a restart, and nothing of it is recorded.
-    assert engine_config.goal(after, with_changes(TARGET, changes)).config == after.config_content
+    assert engine_goal.goal(after, with_changes(TARGET, changes)).config == after.config_content
     back = live_restore.give_back(after, with_changes(TARGET, changes))
     assert back
     assert written(back) == {
@@ -124,7 +124,7 @@ def test_engine_opt_stays_and_containers_survive_the_restart(asked: str, *, on: 
 def test_changing_only_live_restore_needs_no_restart() -> None:
     _, there, changes = carried_out(host("docker"), TARGET)
     target = with_changes(replace(TARGET, options=("live-restore=true",)), changes)
-    assert engine_config.goal(there, target).config == there.config_content
+    assert engine_goal.goal(there, target).config == there.config_content
     decision = live_restore.give_back(there, target)
     assert decision
     assert (decision.title, decision.job.variables["action"]) == ("Turning live-restore on", "reload")
@@ -137,7 +137,7 @@ def test_a_host_of_an_earlier_version_gets_back_what_it_had_by_a_reload() -> Non
     assert ours["live-restore"] is True
     record = (ConfigMerged(DAEMON_JSON, None, "644", ours, ""),)
     target = with_changes(TARGET, record)
-    assert engine_config.goal(there, target).config == there.config_content
+    assert engine_goal.goal(there, target).config == there.config_content
     back = live_restore.give_back(there, target)
     assert back
     assert (back.job.variables["action"], told(back)["live-restore"]) == ("reload", False)
@@ -316,10 +316,10 @@ def test_undo_never_turns_it_on_for_a_node() -> None:
 def test_a_node_that_would_start_with_it_gets_it_turned_off_first() -> None:
     there = with_config(host("swarm-node"), **{"live-restore": True})
     assert there.swarm
-    assert engine_config.our_keys(there, TARGET, daemon_json.read_config(there), [])["live-restore"] is False
+    assert engine_goal.our_keys(there, TARGET, daemon_json.read_config(there), [])["live-restore"] is False
     asked = replace(TARGET, options=("live-restore=true",))
-    assert engine_config.our_keys(host("swarm-node"), asked, {}, [])["live-restore"] is False
-    assert "live-restore" not in engine_config.our_keys(host("swarm-node"), TARGET, {}, [])
+    assert engine_goal.our_keys(host("swarm-node"), asked, {}, [])["live-restore"] is False
+    assert "live-restore" not in engine_goal.our_keys(host("swarm-node"), TARGET, {}, [])
 
 
 def test_a_node_borrows_nothing() -> None:

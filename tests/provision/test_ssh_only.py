@@ -24,7 +24,7 @@ from machinectl.provision.host_changes import (
     PortOpened,
     merge_changes,
 )
-from machinectl.provision.steps import docker_group, engine_config, undo_steps
+from machinectl.provision.steps import docker_group, engine_config, engine_goal, undo_steps
 from machinectl.provision.target import Allowed, Target, with_changes
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def test_an_engine_that_runs_is_left_as_it_is() -> None:
     facts = recorded("docker", files={DAEMON_JSON: HostFile("644", 0, 0, own)})
     facts = replace(facts, unit=facts.unit.replace("-H fd://", ""))
     assert engine_config.configure(facts, ONLY) is None
-    assert engine_config.tcp_addresses(facts) == ["tcp://127.0.0.1:2375"]
+    assert engine_goal.tcp_addresses(facts) == ["tcp://127.0.0.1:2375"]
 
 
 def test_options_are_set_without_a_listener() -> None:
@@ -119,7 +119,7 @@ def test_an_address_that_somebody_added_stays() -> None:
     config = json.loads(facts.config_content or b"")
     config["hosts"].append("tcp://127.0.0.1:2375")
     facts = replace(facts, files={**facts.files, DAEMON_JSON: HostFile("644", 0, 0, json.dumps(config).encode())})
-    wanted = engine_config.goal(facts, only(made))
+    wanted = engine_goal.goal(facts, only(made))
     assert json.loads(wanted.config) == {"hosts": ["fd://", "tcp://127.0.0.1:2375"]}
     # The unit's -H and `hosts` exclude each other: our drop-in stays.
     assert wanted.drop_in is not None
@@ -128,7 +128,7 @@ def test_an_address_that_somebody_added_stays() -> None:
 def test_certificates_of_another_computer_stay() -> None:
     facts, _ = with_tls()
     target = replace(ONLY, own_cas=frozenset({"ab" * 32}))
-    assert engine_config.changed_files(facts, target, engine_config.goal(facts, target)) == []
+    assert engine_config.changed_files(facts, target, engine_goal.goal(facts, target)) == []
 
 
 def test_the_listener_of_another_computer_that_replaced_our_ca_stays_unless_forced() -> None:
@@ -194,7 +194,7 @@ def test_a_port_of_ours_in_the_firewall_is_closed() -> None:
 def test_a_change_of_the_record_leaves_tls_only_if_it_is_ours() -> None:
     facts, made = with_tls()
     merged = [change for change in made.changes if isinstance(change, ConfigMerged)]
-    assert engine_config.goal(facts, with_changes(ONLY, merged)).config == b"{}\n"
+    assert engine_goal.goal(facts, with_changes(ONLY, merged)).config == b"{}\n"
 
 
 def checks(facts: Facts, target: Target = ONLY) -> list[Check]:

@@ -39,7 +39,7 @@ from machinectl.provision.host_changes import (
     merge_changes,
     of_kind,
 )
-from machinectl.provision.steps import engine_config, installation, live_restore, undo_steps
+from machinectl.provision.steps import engine_config, engine_goal, installation, live_restore, undo_steps
 from machinectl.provision.steps.setup_steps import side_effects
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target
 from machinectl.ssh.runner import CommandResult
@@ -722,7 +722,7 @@ def test_engine_options_that_are_not_asked_any_more_go_and_what_others_wrote_sta
 
     def then(config: Any, *options: str) -> Any:
         there = replace(facts, files={DAEMON_JSON: HostFile("644", 0, 0, json.dumps(config).encode())})
-        return json.loads(engine_config.goal(there, target(options=options, earlier=earlier)).config)
+        return json.loads(engine_goal.goal(there, target(options=options, earlier=earlier)).config)
 
     assert then(config) == {key: value for key, value in config.items() if key != "log-level"} | {
         "mtu": 1300,
@@ -740,7 +740,7 @@ def test_an_address_that_we_listened_on_goes_when_another_is_asked_and_those_of_
     config = json.loads(put(first.job, DAEMON_JSON))
     [earlier] = of_kind(first.changes, ConfigMerged)
     there = replace(facts, files={DAEMON_JSON: HostFile("644", 0, 0, json.dumps(config).encode())})
-    moved = json.loads(engine_config.goal(there, target(earlier=earlier, port=2377)).config)["hosts"]
+    moved = json.loads(engine_goal.goal(there, target(earlier=earlier, port=2377)).config)["hosts"]
     assert "tcp://0.0.0.0:2376" in config["hosts"]
     assert moved == [host.replace("0.0.0.0:2376", "0.0.0.0:2377") for host in config["hosts"]]
 

@@ -18,17 +18,19 @@ from machinectl.provision.host_changes import ConfigMerged, DirectoryCreated, Fi
 from machinectl.provision.job import DRAFT, INSTALL_ONLY, Activation, NewFile, apply_job
 from machinectl.provision.steps import restart_risks
 from machinectl.provision.steps.engine_config import (
-    LIVE_RESTORE,
     backup,
     config_change,
     container_count,
     directories_created,
+    missing_directories,
+    with_files,
+)
+from machinectl.provision.steps.engine_goal import (
+    LIVE_RESTORE,
     dockerd_flags,
     holds_containers,
-    missing_directories,
     readiness_socket,
     validate_command,
-    with_files,
     with_live_restore,
     without_live_restore,
     without_unasked,

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.provision import firewall, preflight
-from machinectl.provision.steps import docker_group, docker_socket, engine_config, installation, live_restore
+from machinectl.provision.steps import (
+    docker_group,
+    docker_socket,
+    engine_config,
+    engine_goal,
+    installation,
+    live_restore,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,5 +78,5 @@ def plain_listeners(facts: Facts, target: Target) -> Iterator[tuple[str, str]]:
     """Return what sets each address that gets TLS, and the address."""
     if target.ssh_only or not facts.dockerd:
         return
-    yield from (("docker.socket", address) for address in engine_config.plain_sockets(facts))
-    yield from (("The host's own configuration", address) for address in engine_config.goal(facts, target).secured)
+    yield from (("docker.socket", address) for address in engine_goal.plain_sockets(facts))
+    yield from (("The host's own configuration", address) for address in engine_goal.goal(facts, target).secured)

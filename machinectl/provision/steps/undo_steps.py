@@ -45,16 +45,16 @@ from machinectl.provision.steps import (
     docker_group,
     docker_socket,
     engine_config,
+    engine_goal,
     hidden_containers,
     live_restore,
     restart_risks,
 )
-from machinectl.provision.steps.engine_config import (
+from machinectl.provision.steps.engine_config import container_count, with_files
+from machinectl.provision.steps.engine_goal import (
     LIVE_RESTORE,
-    container_count,
     holds_containers,
     readiness_socket,
-    with_files,
     with_live_restore,
     without_live_restore,
 )
@@ -154,7 +154,7 @@ def remove_config(facts: Facts, changes: Sequence[Change]) -> Decision | None:
             Activation(
                 "restart" if facts.running else "none",
                 socket=readiness_socket(facts, original, own_flags(facts, changes)),
-                validate=engine_config.validate_command(facts, own_flags(facts, changes)) if last is not None else "",
+                validate=engine_goal.validate_command(facts, own_flags(facts, changes)) if last is not None else "",
                 containers=restart_risks.care_for_containers(facts),
             ),
             init=facts.init,
@@ -308,7 +308,7 @@ def config_before(facts: Facts, changes: Sequence[Change]) -> bytes | None:
 def without_our_addresses(config: dict[str, Any], before: dict[str, Any], change: ConfigMerged) -> dict[str, Any]:
     """Remove our TCP addresses from a `hosts` that somebody edited: without our certificates, they have no TLS."""
     hosts = listed(config, "hosts")
-    ours = {host for host in map(str, listed(change.ours, "hosts")) if engine_config.port_of(host)}
+    ours = {host for host in map(str, listed(change.ours, "hosts")) if engine_goal.port_of(host)}
     ours -= set(map(str, listed(before, "hosts")))
     left = [host for host in hosts if str(host) not in ours]
     if left == hosts:
