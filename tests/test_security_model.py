@@ -25,10 +25,7 @@ from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
 from machinectl.verbs.certs import create_certificates, issue_client
-from tests import (
-    test_hostile_records,
-    test_strange_files,
-)
+from tests import test_hostile_records, test_strange_files
 from tests.access import test_access_lab, test_pasted_text, test_requesting, test_two_homes, test_wire_format
 from tests.certs import test_certs_docker
 from tests.cli import test_use

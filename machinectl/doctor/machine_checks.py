@@ -10,13 +10,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
 from machinectl.check import Check, Verdict, broken, failed, ok, unknown, unseen, value_or
-from machinectl.doctor import (
-    docker_client,
-    engine_certificates,
-    engine_configuration,
-    host_condition,
-    store_files,
-)
+from machinectl.doctor import docker_client, engine_certificates, engine_configuration, host_condition, store_files
 from machinectl.doctor.each_address import address_checks, look_at_addresses
 from machinectl.doctor.engine_connectivity import TCP, TLS, EngineReach, reach_engine
 from machinectl.doctor.host_condition import Shell

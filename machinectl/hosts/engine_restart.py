@@ -17,12 +17,7 @@ from machinectl.hosts.host_plan import target_of
 from machinectl.hosts.host_run import HostRun, HostStep
 from machinectl.hosts.identity import Identity
 from machinectl.machines.holders import ENDING, holders_of, put_holder
-from machinectl.machines.machine_driver import (
-    check_ssh_not_withheld,
-    endpoint_of,
-    ssh_endpoint,
-    with_addresses,
-)
+from machinectl.machines.machine_driver import check_ssh_not_withheld, endpoint_of, ssh_endpoint, with_addresses
 from machinectl.machines.record import Phase
 from machinectl.provision import firewall, preflight
 from machinectl.provision.decision import EngineStopped, RolledBack

@@ -25,7 +25,7 @@ from machinectl.provision.host_changes import (
     UnknownChange,
     of_kind,
 )
-from machinectl.provision.steps import docker_group, undo_steps
+from machinectl.provision.steps import docker_group, package_removal, undo_steps
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed
 from machinectl.ssh.ssh_errors import SSHError
 from machinectl.swarm_nodes import draining
@@ -108,7 +108,7 @@ class Purging:
 def staying(host: Facts, changes: Sequence[Change], *, purge_engine: bool) -> tuple[Change, ...]:
     """Return the changes to keep: the user's key, what we did not write, and an engine that stays."""
     installed = () if purge_engine else of_kind(changes, PackageInstalled)
-    others: list[Change] = [change for change in installed if undo_steps.is_installed(host, change)]
+    others: list[Change] = [change for change in installed if package_removal.is_installed(host, change)]
     others += [change for change in of_kind(changes, PortOpened) if not firewall.is_our_rule(change)]
     others += [change for change in of_kind(changes, GroupJoined) if not docker_group.is_engines(host, change)]
     return tuple(change for change in changes if isinstance(change, KeyAuthorized | UnknownChange) or change in others)

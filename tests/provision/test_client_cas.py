@@ -26,7 +26,7 @@ from machinectl.provision.facts.host_facts import (
     parse_facts,
 )
 from machinectl.provision.host_changes import CaTrusted, FileCreated, merge_changes
-from machinectl.provision.steps import engine_config, undo_steps
+from machinectl.provision.steps import engine_config, original_config, undo_steps
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target, with_changes
 
 if TYPE_CHECKING:
@@ -308,7 +308,7 @@ def test_a_list_that_another_computer_made_goes_with_its_machine(first: certs.Pa
     host, changes = provisioned()
     assert FileCreated(CLIENTS) not in changes
     host = replace(with_clients(host, first.certificate + ALICE.certificate), sums={})
-    assert (CLIENTS in [file.path for file in undo_steps.files_made(host, changes)]) is goes
+    assert (CLIENTS in [file.path for file in original_config.files_made(host, changes)]) is goes
 
 
 def test_undone_the_host_keeps_no_list_and_no_key_that_names_it() -> None:

@@ -13,7 +13,14 @@ from machinectl.errors import CheckFailed
 from machinectl.provision import daemon_json
 from machinectl.provision.facts.host_facts import Facts, HostFile, ServiceState, parse_facts
 from machinectl.provision.host_changes import ConfigMerged, DirectoryCreated, LiveRestoreChanged, merge_changes, of_kind
-from machinectl.provision.steps import engine_config, engine_goal, live_restore, restart_risks, undo_steps
+from machinectl.provision.steps import (
+    engine_config,
+    engine_goal,
+    live_restore,
+    original_config,
+    restart_risks,
+    undo_steps,
+)
 from machinectl.provision.target import Allowed, Target, with_changes
 
 if TYPE_CHECKING:
@@ -84,7 +91,7 @@ def test_live_restore_is_restored_after_a_restart(text: bytes | None) -> None:
     assert daemon_json.read_config(after).get("live-restore") == own.get("live-restore")
     assert of_kind(changes, LiveRestoreChanged) == []
     assert [merge.ours for merge in of_kind(changes, ConfigMerged) if "live-restore" in merge.ours] == []
-    assert undo_steps.config_before(after, changes) == text
+    assert original_config.config_before(after, changes) == text
     assert live_restore.give_back(after, with_changes(TARGET, changes)) is None
 
 
@@ -302,7 +309,7 @@ def test_undoing_gives_back_what_was_there_before() -> None:
     before = with_config(host("docker"), **{"live-restore": True, "debug": True})
     off = live_restore.turn_off_for_swarm(before, TARGET)
     assert off
-    assert undo_steps.config_before(off.after, off.changes) == before.config_content
+    assert original_config.config_before(off.after, off.changes) == before.config_content
 
 
 def test_undo_never_turns_it_on_for_a_node() -> None:
@@ -310,7 +317,7 @@ def test_undo_never_turns_it_on_for_a_node() -> None:
     off = live_restore.turn_off_for_swarm(before, TARGET)
     assert off
     node = replace(off.after, swarm=True)
-    assert json.loads(undo_steps.config_before(node, off.changes) or b"") == {"debug": True}
+    assert json.loads(original_config.config_before(node, off.changes) or b"") == {"debug": True}
 
 
 def test_a_node_that_would_start_with_it_gets_it_turned_off_first() -> None:

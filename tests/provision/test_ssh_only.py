@@ -24,7 +24,7 @@ from machinectl.provision.host_changes import (
     PortOpened,
     merge_changes,
 )
-from machinectl.provision.steps import docker_group, engine_config, engine_goal, undo_steps
+from machinectl.provision.steps import docker_group, engine_config, engine_goal, original_config
 from machinectl.provision.target import Allowed, Target, with_changes
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def test_undone_after_the_listener_went_the_host_is_as_it_was() -> None:
     after = replace(
         facts, sums={}, files={DAEMON_JSON: HostFile("644", 0, 0, decision.job.content_of(DAEMON_JSON) or b"")}
     )
-    assert undo_steps.config_before(after, changes) == b'{"log-level": "warn"}'
+    assert original_config.config_before(after, changes) == b'{"log-level": "warn"}'
 
 
 def test_the_user_joins_the_group_of_the_socket_and_leaves_it() -> None:

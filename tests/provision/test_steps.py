@@ -39,7 +39,14 @@ from machinectl.provision.host_changes import (
     merge_changes,
     of_kind,
 )
-from machinectl.provision.steps import engine_config, engine_goal, installation, live_restore, undo_steps
+from machinectl.provision.steps import (
+    engine_config,
+    engine_goal,
+    installation,
+    live_restore,
+    original_config,
+    undo_steps,
+)
 from machinectl.provision.steps.setup_steps import side_effects
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target
 from machinectl.ssh.runner import CommandResult
@@ -788,10 +795,10 @@ def test_undoing_puts_back_the_very_bytes_also_where_live_restore_was_off() -> N
     assert borrowed
     decision = configured(borrowed.after)
     changes = merge_changes(borrowed.changes, decision.changes)
-    assert undo_steps.config_before(decision.after, changes) == text
+    assert original_config.config_before(decision.after, changes) == text
     # Live-restore has been turned off again by now, in our own hand.
     reformatted = HostFile("644", 0, 0, json.dumps(json.loads(text), indent=4).encode())
-    assert undo_steps.config_before(replace(facts, files={DAEMON_JSON: reformatted}), changes) == text
+    assert original_config.config_before(replace(facts, files={DAEMON_JSON: reformatted}), changes) == text
 
 
 def test_undoing_names_the_units_whose_containers_do_not_run_on() -> None:
@@ -825,7 +832,7 @@ def test_undoing_leaves_no_address_of_ours_without_tls_in_hosts_that_somebody_ed
     assert ours
     config["hosts"] = [*config["hosts"], "unix:///run/other.sock"]
     edited = replace(facts, files={DAEMON_JSON: HostFile("644", 0, 0, json.dumps(config).encode())})
-    left = json.loads(undo_steps.config_before(edited, decision.changes) or b"")
+    left = json.loads(original_config.config_before(edited, decision.changes) or b"")
     assert left["hosts"] == [address for address in config["hosts"] if address not in ours]
     assert set(own) <= set(left["hosts"])
     assert not any(key.startswith("tls") for key in left)
@@ -836,7 +843,7 @@ def test_undoing_takes_out_what_an_earlier_machine_that_was_forgotten_had_put_th
     written = json.loads(put(configured(first).job, DAEMON_JSON))
     forgotten = with_config("docker", written)
     change = engine_config.config_change(forgotten, {key: written[key] for key in written if key != "log-driver"}, b"")
-    left = undo_steps.config_before(forgotten, [change])
+    left = original_config.config_before(forgotten, [change])
     assert left is not None
     assert json.loads(left) == {"log-driver": "local", "hosts": ["fd://"]}
 

@@ -5,43 +5,26 @@ Steps depend on current facts, so an interrupted undo can run again.
 
 from __future__ import annotations
 
-import hashlib
-import re
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from machinectl.errors import CheckFailed, Hint, MachineError
-from machinectl.provision import daemon_json, firewall, preflight, revision
-from machinectl.provision.client_cas import CLIENTS, listed_cas
-from machinectl.provision.daemon_json import TLS_FLAGS, listed, read_config
-from machinectl.provision.decision import (
-    Decision,
-    EngineDown,
-    failure,
-    job_not_started,
-    not_applied,
-    tail,
-)
-from machinectl.provision.facts import docker_unit
-from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Facts
+from machinectl.provision import daemon_json, firewall, preflight
+from machinectl.provision.daemon_json import read_config
+from machinectl.provision.decision import Decision, EngineDown, failure, not_applied, tail
+from machinectl.provision.facts.host_facts import Facts
 from machinectl.provision.host_changes import (
-    CaTrusted,
     Change,
     ConfigMerged,
-    DirectoryCreated,
-    FileCreated,
     LiveRestoreChanged,
-    PackageInstalled,
     ServiceEnabled,
     ServiceStarted,
     of_kind,
 )
-from machinectl.provision.job import Activation, Job, NewFile, RemoteResult, apply_job, command_job
+from machinectl.provision.job import Activation, NewFile, RemoteResult, apply_job, command_job
 from machinectl.provision.steps import (
-    distributions,
     docker_group,
     docker_socket,
     engine_config,
@@ -51,14 +34,22 @@ from machinectl.provision.steps import (
     restart_risks,
 )
 from machinectl.provision.steps.engine_config import container_count, with_files
-from machinectl.provision.steps.engine_goal import (
-    LIVE_RESTORE,
-    holds_containers,
-    readiness_socket,
-    with_live_restore,
-    without_live_restore,
+from machinectl.provision.steps.engine_goal import readiness_socket, with_live_restore
+from machinectl.provision.steps.original_config import (
+    config_before,
+    deepest_first,
+    files_made,
+    held_original,
+    keeps_containers,
+    original_config,
+    original_live_restore,
+    original_mode,
+    own_flags,
+    restarts,
+    undone_by,
+    written,
 )
-from machinectl.provision.steps.installation import package_errors
+from machinectl.provision.steps.package_removal import remove_packages
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target, with_changes
 from machinectl.quantities import plural
 
@@ -217,21 +208,6 @@ def restore_config(facts: Facts, changes: Sequence[Change]) -> Decision | None:
     )
 
 
-def restarts(facts: Facts, changes: Sequence[Change]) -> bool:
-    """Return whether the engine uses more of our configuration than live-restore."""
-    # clients.pem counts by the key that names it: with SSH only, the engine does not read it.
-    no_configuration = {f"{facts.config_path}.before-machinectl", revision.PATH, CLIENTS}
-    if any(file.path not in no_configuration for file in files_made(facts, changes)):
-        return True
-    return without_live_restore(original_config(facts, changes)) != without_live_restore(read_config(facts))
-
-
-def keeps_containers(facts: Facts, changes: Sequence[Change]) -> bool:
-    """Return whether live-restore in daemon.json keeps containers: not on Swarm nodes, or if a flag sets it."""
-    flagged = any(flag.name == LIVE_RESTORE for flag in own_flags(facts, changes))
-    return facts.running and holds_containers(facts) and not flagged
-
-
 def outcome_for_containers(facts: Facts) -> str:
     """Return the end of a title: ", keeping 3 containers running"."""
     known = len(facts.containers) - facts.forgotten
@@ -240,116 +216,6 @@ def outcome_for_containers(facts: Facts) -> str:
     if facts.swarm:
         return f"; {container_count(facts)} stopped, as on every Swarm node"
     return f", keeping {plural(known, 'container')} running"
-
-
-def files_made(facts: Facts, changes: Sequence[Change]) -> list[NewFile]:
-    there = {*facts.files, *facts.sums, facts.backup}
-    paths = [change.path for change in of_kind(changes, FileCreated) if change.path in there]
-    # Another computer may have made the list since. With SSH only, nothing else tells.
-    own = {change.sha256 for change in of_kind(changes, CaTrusted)}
-    if CLIENTS not in paths and own & {hashlib.sha256(pem).hexdigest() for pem in listed_cas(facts).values()}:
-        paths.append(CLIENTS)
-    return [NewFile(path) for path in paths]
-
-
-def undone_by(files: Sequence[NewFile], changes: Sequence[Change]) -> list[Change]:
-    gone = {file.path for file in files if file.content is None}
-    return [change for change in of_kind(changes, FileCreated) if change.path in gone]
-
-
-def merged_into(facts: Facts, changes: Sequence[Change]) -> ConfigMerged | None:
-    return next((change for change in of_kind(changes, ConfigMerged) if change.path == facts.config_path), None)
-
-
-def held_original(facts: Facts, changes: Sequence[Change]) -> tuple[Change, ...]:
-    """Return the record of the original live-restore, to write first."""
-    return (LiveRestoreChanged(facts.config_path, original_live_restore(facts, changes)),)
-
-
-def original_config(facts: Facts, changes: Sequence[Change]) -> dict[str, Any]:
-    return daemon_json.parse_config(config_before(facts, changes), facts.config_path)
-
-
-def original_live_restore(facts: Facts, changes: Sequence[Change]) -> bool | None:
-    value = original_config(facts, changes).get(LIVE_RESTORE)
-    return value if isinstance(value, bool) else None
-
-
-def config_before(facts: Facts, changes: Sequence[Change]) -> bytes | None:
-    """Return daemon.json without our keys, byte for byte the original if only we changed it.
-
-    Without a record, a forgotten machine's keys may name our certificates.
-    """
-    if facts.config is None:
-        return None
-    change = merged_into(facts, changes)
-    borrowed = next((each for each in of_kind(changes, LiveRestoreChanged) if each.path == facts.config_path), None)
-    if change is None and borrowed is None and not files_made(facts, changes):
-        return facts.config_content
-    before_bytes = change.bytes_before if change else None
-    before = daemon_json.parse_config(before_bytes, facts.config_path)
-    now = read_config(facts)
-    result = dict(now)
-    if change:
-        result = without_our_addresses(daemon_json.put_back(now, before, change.ours), before, change)
-    if borrowed is not None:
-        result = with_live_restore(result, borrowed.before)
-    result = without_earlier(result)
-    if facts.swarm and result.get(LIVE_RESTORE) is True:
-        # A Swarm node's dockerd would not start with it.
-        del result[LIVE_RESTORE]
-    if change is not None and result == before:
-        return before_bytes
-    if result == now:
-        return facts.config_content
-    return daemon_json.dump(result, facts.config_content)
-
-
-def without_our_addresses(config: dict[str, Any], before: dict[str, Any], change: ConfigMerged) -> dict[str, Any]:
-    """Remove our TCP addresses from a `hosts` that somebody edited: without our certificates, they have no TLS."""
-    hosts = listed(config, "hosts")
-    ours = {host for host in map(str, listed(change.ours, "hosts")) if engine_goal.port_of(host)}
-    ours -= set(map(str, listed(before, "hosts")))
-    left = [host for host in hosts if str(host) not in ours]
-    if left == hosts:
-        return config
-    rest = {key: value for key, value in config.items() if key != "hosts"}
-    return {**config, "hosts": left} if left else rest
-
-
-def without_earlier(config: dict[str, Any]) -> dict[str, Any]:
-    """Remove a forgotten machine's keys: the engine would not start without its certificates."""
-    if not str(config.get("tlscert", "")).startswith(f"{OWN_DIRECTORY}/"):
-        return config
-    hosts = [host for host in config.get("hosts", []) if not str(host).startswith("tcp://")]
-    rest = {key: value for key, value in config.items() if key not in {*TLS_FLAGS, "hosts"}}
-    return {**rest, "hosts": hosts} if hosts else rest
-
-
-def original_mode(facts: Facts, changes: Sequence[Change]) -> str:
-    change = merged_into(facts, changes)
-    return change.mode if change else facts.config_mode
-
-
-def written(file: NewFile) -> str:
-    return f"{'remove' if file.content is None else 'restore'} {file.path}"
-
-
-def deepest_first(changes: Sequence[Change]) -> tuple[str, ...]:
-    paths = {change.path for change in of_kind(changes, DirectoryCreated)}
-    return tuple(sorted(paths, key=lambda path: -path.count("/")))
-
-
-def own_flags(facts: Facts, changes: Sequence[Change]) -> list[docker_unit.DockerdFlag]:
-    """Return dockerd's flags without our drop-in; [] if the unit is unclear.
-
-    A forgotten machine's drop-in is not recorded and stays.
-    """
-    stays = not any(docker_unit.is_our_drop_in(change.path) for change in of_kind(changes, FileCreated))
-    try:
-        return docker_unit.all_flags(facts.unit, facts.environment, ours=stays) if facts.unit else []
-    except MachineError:
-        return []
 
 
 def disable_service(facts: Facts, changes: Sequence[Change]) -> Decision | None:
@@ -365,58 +231,6 @@ def disable_service(facts: Facts, changes: Sequence[Change]) -> Decision | None:
         failure("docker.service could not be disabled at boot", status_hint(facts)),
         undone=tuple(of_kind(changes, ServiceEnabled)),
     )
-
-
-def remove_packages(facts: Facts, changes: Sequence[Change], os: str) -> Decision | None:
-    """Remove the engine's package and unneeded dependencies; /var/lib/docker stays."""
-    installed = [change for change in of_kind(changes, PackageInstalled) if is_installed(facts, change)]
-    if not installed:
-        return None
-    family = distributions.choose_distribution(facts.os_release, os)
-    along = [name for change in installed for name in change.along]
-    details = [family.remove(change.package) for change in installed]
-    details += [f"remove what came with it and nothing else needs: {' '.join(along)}"] if along else []
-    scripts = [
-        family.remove_all(change.package, change.along) if change.along else family.remove(change.package)
-        for change in installed
-    ]
-    names = " ".join(change.package for change in installed)
-    return Decision(
-        f"Removing the package {names}",
-        tuple(details),
-        Job(
-            "remove.sh",
-            {"remove": "\n".join(f"(\n{script}\n) || exit" for script in scripts), "along": " ".join(along)},
-        ),
-        replace(facts, dockerd=""),
-        not_removed,
-        undone=tuple(installed),
-        remark=lambda result: remaining_packages(result, installed, family.unneeded),
-    )
-
-
-def is_installed(facts: Facts, change: PackageInstalled) -> bool:
-    """Return False after an installation that failed. The recorded name may be virtual, so an engine counts, too."""
-    return bool(facts.dockerd) or change.package in facts.packages
-
-
-def not_removed(result: RemoteResult) -> MachineError:
-    return job_not_started(result) or MachineError(
-        f"The engine's package could not be removed:\n{package_errors(result)}",
-        Hint("Remove it on the host, and run this again"),
-    )
-
-
-def remaining_packages(result: RemoteResult, installed: Sequence[PackageInstalled], unneeded: str) -> str:
-    said = re.search(r"^stays: (.*)$", result.stdout.decode(errors="replace"), re.MULTILINE)
-    stays = [f"the packages {said[1].strip()}, which came with the engine"] if said else []
-    # An installation whose end no computer saw.
-    unseen = [change.package for change in installed if not change.along]
-    stays += [f"what came with {package} and is not on record" for package in unseen]
-    if any(change.package == "docker-ce" for change in installed):
-        stays.append("Docker's package repository")
-    see = f"\nSee on the host what nothing needs: {unneeded}" if unneeded and unseen else ""
-    return f"These stay on the host: {'; '.join(stays)}{see}" if stays else ""
 
 
 def remarks_after(facts: Facts, changes: Sequence[Change], *, purge_engine: bool) -> list[str]:
