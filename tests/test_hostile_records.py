@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.cli.tables.machine_row import machine_rows
-from machinectl.commands.context import context_sync
+from machinectl.docker_cli.context_sync import sync_contexts
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.driver import DriverError
 from machinectl.errors import MachineError
@@ -166,7 +166,7 @@ def test_what_reads_dockers_variables_and_contexts_is_handed_no_option_of_sshs(s
     for handing_out in (shell_text, lambda store: store.read_ready("orion").urls[0]):
         with pytest.raises(BrokenRecord, match="option"):
             handing_out(store)
-    assert [*context_sync(store, Quiet())] == []
+    assert [*sync_contexts(store, Quiet())] == []
     assert Contexts().names() == []
 
 

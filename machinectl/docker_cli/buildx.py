@@ -5,24 +5,22 @@ Format: docker/buildx, store/nodegroup.go; CONFIG/instances/NAME is JSON.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import re
+import shutil
 import subprocess
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from machinectl.docker_cli.contexts import Contexts
-from machinectl.docker_cli.program import docker_program
 from machinectl.errors import Hint, MachineError, UsageError, one_line
 from machinectl.files.atomic import read_file, replace_file
-from machinectl.json_values import as_dict
+from machinectl.json_values import as_dict, as_list
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
 # store/util.go: namePattern.
 NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9._-]*")
@@ -37,6 +35,15 @@ PATIENCE = 60.0
 BOOT = 600.0
 # The container of a node: driver.BuilderName.
 CONTAINER = "buildx_buildkit_"
+
+
+def docker_program() -> str:
+    """Return its path. Raises MachineError."""
+    if program := shutil.which("docker"):
+        return program
+    raise MachineError(
+        "There is no docker on this computer", Hint("Install the docker CLI: docs.docker.com/engine/install")
+    )
 
 
 class BuildxError(MachineError):
@@ -56,7 +63,6 @@ class BuildxNode:
     name: str
     endpoint: str
     platforms: tuple[str, ...] = ()
-    options: Mapping[str, str] = field(default_factory=dict)
 
 
 class Buildx:
@@ -82,28 +88,13 @@ class Buildx:
         """Return a builder's nodes by name, None if there is no such builder. Raises MachineError."""
         path = self.path(builder)
         try:
-            document = json.loads(read_file(path))
+            document = as_dict(json.loads(read_file(path)))
         except FileNotFoundError:
             return None
-        except OSError as exc:
-            raise MachineError(f"{path} cannot be read: {exc.strerror}", Hint("See", "docker buildx ls")) from exc
-        except (ValueError, RecursionError) as exc:
-            raise MachineError(f"{path} is not a builder of buildx", Hint("See", "docker buildx ls")) from exc
-        found = document.get("Nodes") if isinstance(document, dict) else None
-        nodes = [parse_node(each) for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+        except (OSError, ValueError, RecursionError) as exc:
+            raise MachineError(f"{path} cannot be read: {exc}", Hint("See", "docker buildx ls")) from exc
+        nodes = [parse_node(node) for node in as_list(document.get("Nodes")) if isinstance(node, dict)]
         return {node.name: node for node in nodes}
-
-    def set_node(self, builder: str, node: BuildxNode, *, driver: str = "", append: bool = False) -> None:
-        """Create or change a node, and the builder for its first one. Raises MachineError."""
-        words = ["create", "--name", builder, "--node", node.name]
-        words += ["--driver", driver] if driver else []
-        words += ["--append"] if append else []
-        for platform in node.platforms:
-            words += ["--platform", platform]
-        for key, value in node.options.items():
-            words += ["--driver-opt", csv_field(f"{key}={value}")]
-        with self.restoring(builder):
-            self.run(*words, node.endpoint)
 
     @contextmanager
     def restoring(self, builder: str) -> Iterator[None]:
@@ -170,37 +161,13 @@ def failure_reason(said: str) -> str:
 
 
 def parse_node(document: Mapping[str, Any]) -> BuildxNode:
-    platforms = document.get("Platforms")
-    found = [platform_name(each) for each in platforms if isinstance(each, dict)] if isinstance(platforms, list) else []
-    options = {str(key): str(value) for key, value in as_dict(document.get("DriverOpts")).items()}
-    return BuildxNode(str(document.get("Name") or ""), str(document.get("Endpoint") or ""), tuple(found), options)
-
-
-def platform_name(document: Mapping[str, Any]) -> str:
-    parts = (document.get(key) for key in ("os", "architecture", "variant"))
-    return "/".join(str(part) for part in parts if part)
-
-
-def csv_field(text: str) -> str:
-    """Quote a text that buildx reads as a line of CSV."""
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow([text])
-    return line.getvalue()
-
-
-def parse_options(given: Sequence[str]) -> dict[str, str]:
-    """Read `--driver-opt`s as buildx does: KEY=VALUE,… in CSV. Raises UsageError."""
-    found = {}
-    for line in given:
-        # Python's csv refuses some line breaks.
-        for each in next(csv.reader([line]), []) if line.isprintable() else [line]:
-            key, equals, value = each.partition("=")
-            if not (equals and key and line.isprintable()):
-                raise UsageError(
-                    f"--driver-opt takes KEY=VALUE, not {each!r}", Hint("For example: --driver-opt network=host")
-                )
-            found[key] = value
-    return found
+    platforms = []
+    for platform in map(as_dict, as_list(document.get("Platforms"))):
+        parts = (platform.get(key) for key in ("os", "architecture", "variant"))
+        platforms.append("/".join(str(part) for part in parts if part))
+    return BuildxNode(
+        str(document.get("Name") or ""), str(document.get("Endpoint") or ""), tuple(filter(None, platforms))
+    )
 
 
 def check_name(builder: str) -> str:

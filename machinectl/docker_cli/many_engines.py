@@ -6,7 +6,7 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
-from machinectl.docker_cli.program import docker_program
+from machinectl.docker_cli.buildx import docker_program
 from machinectl.engine.endpoint import Deadline
 from machinectl.engine.probe import probe
 from machinectl.errors import Hint, MachineError, UsageError

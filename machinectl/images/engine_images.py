@@ -12,10 +12,10 @@ from urllib.parse import quote, urlencode
 from machinectl.engine import Endpoint, EngineError, request
 from machinectl.engine.endpoint import Deadline
 from machinectl.engine.http import dial, get, upload
+from machinectl.engine.image_names import engine_platform
 from machinectl.engine.probe import FULL, disk_full, error_answer, read_answer
 from machinectl.errors import Hint, one_line
-from machinectl.images.image import DIGEST, UNKNOWN, chain_ids
-from machinectl.images.reference import ARCHITECTURES, LONGEST_PLATFORM, PLATFORM
+from machinectl.images.image import DIGEST, chain_ids
 from machinectl.images.write_archive import Known, Stored
 from machinectl.json_values import as_dict, as_integer, as_list, as_text
 from machinectl.state import State
@@ -184,13 +184,6 @@ def by_likelihood(listed: Iterable[dict[str, Any]], likely: str) -> list[str]:
         return likely not in repositories, -as_integer(image.get("Created"))
 
     return list(dict.fromkeys(filter(None, map(id_of, sorted(listed, key=rank)))))
-
-
-def engine_platform(info: dict[str, Any]) -> str:
-    """Return the platform of an engine from its /info, UNKNOWN if it is invalid."""
-    machine = as_text(info.get("Architecture"))
-    platform = f"{as_text(info.get('OSType')) or 'linux'}/{ARCHITECTURES.get(machine, machine)}"
-    return platform if len(platform) <= LONGEST_PLATFORM and PLATFORM.fullmatch(platform) else UNKNOWN
 
 
 def diff_ids_of(image: dict[str, Any]) -> list[str]:

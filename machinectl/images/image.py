@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from machinectl.engine.image_names import UNKNOWN
 from machinectl.errors import Hint, MachineError, one_line
 from machinectl.json_values import as_dict, as_list, as_text
 
@@ -23,8 +24,6 @@ INDEXES = {
     "application/vnd.docker.distribution.manifest.list.v2+json",
 }
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-# buildx describes a build in manifests of this platform.
-UNKNOWN = "unknown/unknown"
 SAVE = "docker save -o <FILE> <IMAGE>"
 Document = dict[str, Any]
 # Bytes of a layer: Go's int64.

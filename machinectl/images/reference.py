@@ -5,26 +5,12 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from machinectl.engine.image_names import FAMILIAR, REFERENCE
+from machinectl.engine.image_names import ARCHITECTURES, FAMILIAR, PLATFORM, REFERENCE
 from machinectl.errors import Hint, UsageError, one_line
 
 IMAGE_ID = re.compile(r"(?:sha256:)?[0-9a-f]{1,64}")
 # Characters of a name (distribution/reference: NameTotalLengthMax), and of a tag and a digest.
 LONGEST = 512
-PLATFORM = re.compile(r"[a-z0-9_.-]+(/[a-z0-9_.-]+){0,2}")
-LONGEST_PLATFORM = 64
-# Other names of architectures, such as uname's, as Go has them (runtime.GOARCH).
-ARCHITECTURES = {
-    "x86_64": "amd64",
-    "x86-64": "amd64",
-    "aarch64": "arm64",
-    "armhf": "arm/v7",
-    "armv7l": "arm/v7",
-    "armel": "arm/v6",
-    "armv6l": "arm/v6",
-    "i386": "386",
-    "i686": "386",
-}
 SYSTEMS = {"linux", "windows", "darwin", "freebsd"}
 
 

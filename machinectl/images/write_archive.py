@@ -7,8 +7,9 @@ import tarfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from machinectl.engine.image_names import UNKNOWN
 from machinectl.errors import Hint, MachineError
-from machinectl.images.image import UNKNOWN, choose_variant
+from machinectl.images.image import choose_variant
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

@@ -7,7 +7,7 @@ import os
 from machinectl.cli.declared_verb import PRINTS, Argument, Verb
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import write_out
-from machinectl.errors import Hint, MachineError, UsageError
+from machinectl.errors import LEAVE_ONE_OUT, Hint, MachineError, UsageError
 from machinectl.machines.flags import BUILDER, Flag
 from machinectl.verbs import shared_flags as shared
 
@@ -89,8 +89,7 @@ def builder(
     timeout: float,
 ) -> None:
     from machinectl.cli.options.chosen_names import target_names
-    from machinectl.commands.builder import BuilderOrder, create_builder
-    from machinectl.docker_cli.buildx import parse_options
+    from machinectl.docker_cli.builders import BuilderOrder, create_builder
     from machinectl.docker_cli.followers import SWITCH, is_switched_off
 
     if names and not here.store.exists(names[0]):
@@ -108,7 +107,7 @@ def builder(
         append=append,
         use=use,
         bootstrap=bootstrap,
-        options=parse_options(driver_options),
+        options=driver_options,
     )
     nodes = create_builder(here.store, here.console, targets, order, timeout)
     write_out(f"{builder_name.lower()}\n")
@@ -125,27 +124,28 @@ def explained(nodes: Sequence[BuildxNode], flag: str) -> tuple[str, Hint]:
 
 def builder_ls(here: Session, *, quiet: bool, as_json: bool) -> None:
     from machinectl.cli.tables.text_table import print_rows
-    from machinectl.commands.builder import builder_ls as command
+    from machinectl.docker_cli.builders import store_builders
+    from machinectl.docker_cli.buildx import Buildx
 
     if quiet and as_json:
-        raise UsageError("--json and --quiet exclude each other", Hint("Leave one of them out"))
-    rows = command(here.store)
+        raise UsageError("--json and --quiet exclude each other", LEAVE_ONE_OUT)
+    builders = store_builders(here.store, Buildx(os.environ))
     if quiet:
-        write_out("".join(f"{row.builder.name}\n" for row in rows))
+        write_out("".join(f"{each.name}\n" for each in builders))
         return
-    print_rows(["NAME", "MACHINES", "PLATFORMS", "STATE"], rows, as_json=as_json)
-    for row in rows:
-        if row.builder.hint and not as_json:
-            here.console.note(f'The builder "{row.builder.name}" cannot use all its nodes', row.builder.hint)
+    print_rows(["NAME", "MACHINES", "PLATFORMS", "STATE"], builders, as_json=as_json)
+    for each in builders:
+        if each.hint and not as_json:
+            here.console.note(f'The builder "{each.name}" cannot use all its nodes', each.hint)
 
 
 def builder_rm(here: Session, *, builders: list[str], keep_state: bool) -> int:
-    from machinectl.commands.builder import builder_rm as command
+    from machinectl.docker_cli.builders import remove_builder
 
     failed = False
     for name in dict.fromkeys(builders):
         try:
-            command(here.store, here.console, name, keep_state=keep_state)
+            remove_builder(here.store, here.console, name, keep_state=keep_state)
         except MachineError as exc:
             report(exc, here.program)
             failed = True

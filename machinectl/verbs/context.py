@@ -15,6 +15,7 @@ from machinectl.verbs import shared_flags as shared
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
+    from machinectl.docker_cli.machine_contexts import ContextStatus
 
 
 VERBS = {
@@ -44,20 +45,48 @@ VERBS = {
 }
 
 
+class ContextRow:
+    """A machine, swarm or leftover context."""
+
+    def __init__(self, status: ContextStatus, current: str) -> None:
+        self.status = status
+        self.context = status.machine if status.is_there else None
+        self.is_current = self.context == current
+
+    def fields(self) -> dict[str, object]:
+        """`Context` is null unless it is ours."""
+        return {
+            "Name": self.status.machine,
+            "Context": self.context,
+            "Current": self.is_current,
+            "InStep": self.status.is_in_sync,
+            "Why": self.status.why,
+        }
+
+    def cells(self) -> list[str]:
+        return [self.status.machine, self.context or "-", "*" if self.is_current else "-", self.status.summary]
+
+
 def context_ls(here: Session, *, as_json: bool) -> None:
     from machinectl.cli.tables.text_table import print_rows
-    from machinectl.commands.context import context_ls as command
+    from machinectl.docker_cli.contexts import Contexts
     from machinectl.docker_cli.followers import SWITCH, is_switched_off
+    from machinectl.docker_cli.machine_contexts import context_statuses
+    from machinectl.docker_cli.swarm_contexts import swarm_context_statuses
+    from machinectl.engine.docker_context import current_context
 
-    rows = command(here.store, os.environ)
+    docker = Contexts()
+    statuses = [*context_statuses(docker, here.store), *swarm_context_statuses(docker, here.store)]
+    current = current_context(docker.config, os.environ).name
+    rows = [ContextRow(status, current) for status in statuses]
     print_rows(["NAME", "CONTEXT", "CURRENT", "STATE"], rows, as_json=as_json)
     if as_json:
         return
     here.note_empty_store()
     out_of_step: dict[Hint, list[str]] = {}
-    for row in rows:
-        if not row.standing.is_in_sync:
-            out_of_step.setdefault(row.standing.hint, []).append(row.standing.machine)
+    for status in statuses:
+        if not status.is_in_sync:
+            out_of_step.setdefault(status.hint, []).append(status.machine)
     for hint, names in out_of_step.items():
         here.console.note(f"Not in step: {first_names(names)}", hint)
     if is_switched_off():
@@ -65,7 +94,7 @@ def context_ls(here: Session, *, as_json: bool) -> None:
 
 
 def context_sync(here: Session, *, selector: str | None) -> int:
-    from machinectl.commands.context import context_sync as command
+    from machinectl.docker_cli.context_sync import sync_contexts
     from machinectl.docker_cli.followers import SWITCH, is_switched_off
     from machinectl.machines.selection import selected
 
@@ -75,7 +104,7 @@ def context_sync(here: Session, *, selector: str | None) -> int:
         )
     only = None if selector is None else selected(here.store, here.console, [], selector)
     repaired = failed = False
-    for found, error in command(here.store, here.console, only):
+    for found, error in sync_contexts(here.store, here.console, only):
         if error:
             report(error, here.program)
             failed = True
@@ -88,7 +117,7 @@ def context_sync(here: Session, *, selector: str | None) -> int:
 
 
 def context_import(here: Session, *, context: str, name: str) -> None:
-    from machinectl.commands.context import context_source
+    from machinectl.docker_cli.context_sync import context_source
     from machinectl.driver.installed_drivers import load
     from machinectl.hosts.creation import Creation, create_machine
     from machinectl.hosts.login import Login

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from machinectl.docker_cli.buildx import csv_field, failure_reason, parse_options
+from machinectl.docker_cli.buildx import failure_reason
 from machinectl.machines.record import Machine, Phase
 from tests.support.docker_cli import DockerCli
 from tests.support.in_process import machinectl
@@ -169,9 +169,8 @@ def test_a_failure_leaves_nothing_behind(store: Store, docker: DockerCli) -> Non
     run(store, "rm", "-y", "off")
     refused = run(store, "builder", "-a", "--driver-opt", "nosuch=1", code=1)
     assert "docker buildx create: failed to initialize builder machinectl" in refused.stderr
-    assert refused.stderr.endswith("\n  Remove or correct --driver-opt nosuch\n")
     for option in ("x", "a=b\n", "a=b\rc=d"):
-        assert "--driver-opt takes KEY=VALUE" in run(store, "builder", "-a", "--driver-opt", option, code=2).stderr
+        assert "docker buildx create: " in run(store, "builder", "-a", "--driver-opt", option, code=1).stderr
     own = run(store, "builder", "-a", "--name", "default", code=2)
     assert own.stderr == 'Error: "default" is docker\'s own builder\n  Choose another name: --name <NAME>\n'
     assert nodes(docker) == []
@@ -205,11 +204,6 @@ def test_a_computer_without_docker_or_buildx_says_so(store: Store, docker: Docke
     program.chmod(0o755)
     without = run(store, "builder", "orionbox", code=1, PATH=f"{tmp_path}/bin{os.pathsep}/bin")
     assert "docker has no buildx here" in without.stderr
-
-
-def test_options_are_read_and_written_as_buildx_does() -> None:
-    assert parse_options(["image=a,network=host", '"env.A=1,2"']) == {"image": "a", "network": "host", "env.A": "1,2"}
-    assert csv_field('cacert=/a,b/"c"') == '"cacert=/a,b/""c"""'
 
 
 def test_a_failure_of_buildx_is_one_line_with_its_reason() -> None:

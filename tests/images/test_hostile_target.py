@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.engine import Endpoint
+from machinectl.engine.image_names import UNKNOWN, engine_platform
 from machinectl.images import engine_images
-from machinectl.images.engine_images import Images, engine_platform
-from machinectl.images.image import UNKNOWN
+from machinectl.images.engine_images import Images
 from machinectl.machines.record import Machine, Phase
 from tests.support.archives import INDEX, Made, layer, layout
 from tests.support.hostile_engine import IMAGE_ID, IN_JSON, target_engine
