@@ -103,10 +103,16 @@ def context_source(store: Store, name: str, machine: str) -> ContextSource:
             f'The docker context "{name}" has no host', Hint("Look at it", "docker context inspect", name)
         )
     if context.skips_verification:
-        by_ca = ("machinectl create -d none --url", context.host, "--tls-dir", "<DIR>", machine)
         raise MachineError(
             f'The docker context "{name}" skips verification; machinectl accepts only certificates of one CA',
-            Hint("Register it with that CA", *by_ca),
+            Hint(
+                "Register it with that CA",
+                "machinectl create -d none --url",
+                context.host,
+                "--tls-dir",
+                "<DIR>",
+                machine,
+            ),
         )
     directory = os.path.join(docker.place("tls", name), ENDPOINT) if context.files else ""
     return ContextSource(context.host, directory, context.mark == context_mark(store, machine))
