@@ -35,7 +35,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from machinectl.driver import Driver, Option, OptionValue
+    from machinectl.machines.engine_options import EngineOptions
     from machinectl.machines.flags import Flag
+    from machinectl.machines.record import Machine
+    from machinectl.machines.spec import MachineSpec
 
 DRIVER, GROUPS, LABELS, SWARM = "driver", "groups", "labels", "swarm"
 # `groups` is both a part and a host's key.
@@ -225,6 +228,18 @@ def normal(value: OptionValue) -> OptionValue:
         return url.with_port(text).lower() if "://" in text else text.lower()
     except MachineError:
         return text
+
+
+def settings_of(machine: Machine | MachineSpec, engine: EngineOptions) -> dict[str, OptionValue]:
+    """Return settings by their keys, without labels, TLS and the driver's options."""
+    return {
+        **{key.name: getattr(engine, field) for field, key in ENGINE.items()},
+        NO_PROVISION.name: not machine.provision,
+        NO_CONTEXT.name: not machine.context,
+        ADDRESS.name: tuple(machine.addresses),
+        ACCESS_LIFETIME.name: machine.lifetime,
+        JUMP.name: machine.jump,
+    }
 
 
 def short_key(key: str) -> str:

@@ -8,17 +8,9 @@ from typing import TYPE_CHECKING
 from machinectl import url as engine_url
 from machinectl.errors import UsageError
 from machinectl.fleet.draft import Described
+from machinectl.fleet.fleet_keys import ENGINE, settings_of
 from machinectl.fleet.key_values import CONTROLS
-from machinectl.machines.create_options import (
-    ACCESS_LIFETIME,
-    ADDRESS,
-    ENGINE_FLAGS,
-    ENV_FILE,
-    JUMP,
-    NO_CONTEXT,
-    NO_PROVISION,
-    NO_TLS,
-)
+from machinectl.machines.create_options import ENV_FILE, NO_TLS
 from machinectl.masking import without_secret_of, without_secrets
 
 if TYPE_CHECKING:
@@ -67,18 +59,11 @@ def driver_settings(
 
 def other_settings(machine: Machine, remarks: list[str]) -> Iterator[tuple[str, OptionValue]]:
     """Yield settings that differ from their defaults, which are all empty."""
-    settings = {flag: getattr(machine.engine, flag.key) for flag in ENGINE_FLAGS}
-    settings |= {
-        NO_TLS: not machine.tls and implies_tls(machine.url),
-        NO_PROVISION: not machine.provision,
-        NO_CONTEXT: not machine.context,
-        ADDRESS: tuple(machine.addresses),
-        ACCESS_LIFETIME: machine.lifetime,
-        JUMP: machine.jump,
-    }
-    for flag, value in settings.items():
-        if kept := without_secret_items(flag.name, value, remarks) if flag in ENGINE_FLAGS else value:
-            yield flag.name, kept
+    engine = {key.name for key in ENGINE.values()}
+    settings = {NO_TLS.name: not machine.tls and implies_tls(machine.url), **settings_of(machine, machine.engine)}
+    for key, value in settings.items():
+        if kept := without_secret_items(key, value, remarks) if key in engine else value:
+            yield key, kept
 
 
 def labels_to_write(machine: Machine, remarks: list[str]) -> dict[str, str]:

@@ -11,9 +11,9 @@ from machinectl import url as engine_url
 from machinectl.driver import Instance
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError, UsageError
-from machinectl.fleet.fleet_keys import LABELS
+from machinectl.fleet.fleet_keys import LABELS, settings_of
 from machinectl.fleet.rollout.plan_steps import Difference
-from machinectl.machines.create_options import ACCESS_LIFETIME, ADDRESS, ENGINE_FLAGS
+from machinectl.machines.create_options import ADDRESS, NO_PROVISION
 from machinectl.machines.holders import listener_effect
 from machinectl.machines.store.store_paths import now
 from machinectl.machines.swarm_node import node_of
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from machinectl.driver import Driver, Option, OptionValue
     from machinectl.fleet.file_errors import Hidden
     from machinectl.fleet.fleet_model import FleetHost
-    from machinectl.machines.flags import Flag
     from machinectl.machines.record import Machine
     from machinectl.machines.spec import CertificateFiles
 
@@ -33,17 +32,21 @@ if TYPE_CHECKING:
     # for wrong files, BrokenRecord for the machine's own.
     HasCertificates = Callable[[Machine | None, CertificateFiles], bool]
 
-# Options that need a restart; the others are for installation.
+SSH_ONLY = "ssh-only"
+# Settings that need a restart; the others are for installation.
 RESTARTING = frozenset(
-    {"options", "insecure_registries", "registry_mirrors", "env", "storage_driver", "bind", "ssh_only"}
+    {
+        *("engine-insecure-registry", "engine-registry-mirror", "engine-env", "engine-storage-driver", "engine-bind"),
+        SSH_ONLY,
+    }
 )
-# Added names need a restart; removed ones do not.
-NAMES = "tls_sans"
-SSH_ONLY = "ssh_only"
+# The certificate is signed for these: added ones need a restart, removed ones do not.
+NAMES = frozenset({"tls-san", ADDRESS.name})
+OPTIONS = "engine-opt"
 # A reload is enough for this option.
 RELOADED = "live-restore="
 # Lists without an order.
-UNORDERED = frozenset({"insecure_registries", "env", NAMES})
+UNORDERED = frozenset({"engine-insecure-registry", "engine-env", "tls-san"})
 # `set --url` changes this driver option, for any driver.
 URL = "url"
 
@@ -59,22 +62,25 @@ def differences(host: FleetHost, machine: Machine, has_certificates: HasCertific
     engine_is_ours = machine.has_changes or set_up
     yield from driver_differences(host, machine)
     if machine.url and not spec.engine.ssh_only and (tls := wants_tls(host, machine)) != machine.tls:
-        yield switched("no-tls", old=not machine.tls, new=not tls)
+        yield Difference("no-tls", as_text(not machine.tls), as_text(not tls))
     files = host.certificates
     if files.whole and not has_certificates(machine, files):
         key, path = ("tls-dir", files.directory) if files.directory else ("tls-client-cert", files.certificate)
         yield Difference(key, "others", path)
-    yield from label_differences(machine.labels, spec.labels, restarts=engine_is_ours)
-    yield from engine_differences(host, machine, engine_is_ours=engine_is_ours)
-    if machine.provision != spec.provision:
-        yield switched("no-provision", old=not machine.provision, new=not spec.provision, restarts=set_up)
-    if machine.context != spec.context:
-        yield switched("no-context", old=not machine.context, new=not spec.context)
-    yield from address_differences(host, machine, restarts=engine_is_ours)
-    if machine.lifetime != spec.lifetime:
-        yield Difference(ACCESS_LIFETIME.name, machine.lifetime, spec.lifetime)
-    if machine.jump != spec.jump:
-        yield Difference("ssh-jump", machine.jump, spec.jump)
+    for label in dict.fromkeys((*machine.labels, *spec.labels)):
+        if machine.labels.get(label) != spec.labels.get(label):
+            texts = label_text(machine.labels, label), label_text(spec.labels, label)
+            yield Difference(LABELS, *texts, engine_is_ours)
+    # Most records need no reading of their engine's options.
+    engine = spec.engine if machine.asks_for(spec.engine) else machine.engine
+    before = settings_of(machine, engine)
+    for key, new in settings_of(spec, spec.engine).items():
+        if before[key] != new:
+            removed, added = changed_items(key, before[key], new)
+            if removed or added:
+                restarts = set_up if key == NO_PROVISION.name else engine_is_ours and takes_restart(key, removed, added)
+                effect = listener_effect(machine, now(), ssh_only=spec.engine.ssh_only) if key == SSH_ONLY else ""
+                yield Difference(key, as_text(removed), as_text(added), restarts, effect)
     node = node_of(machine)
     role = node.role if node else ""
     # Without a role in the file, a machine stays in its swarm.
@@ -99,10 +105,6 @@ def has_ssh(machine: Machine) -> bool:
     except MachineError:
         return False
     return there.ssh is not None
-
-
-def switched(key: str, *, old: bool, new: bool, restarts: bool = False) -> Difference:
-    return Difference(key, as_text(old), as_text(new), restarts)
 
 
 def as_text(value: OptionValue) -> str:
@@ -170,50 +172,22 @@ def wants_tls(host: FleetHost, machine: Machine) -> bool:
     return machine.tls or host.certificates.whole or engine_url.uses_tls(url)
 
 
-def label_differences(old: Mapping[str, str], new: Mapping[str, str], *, restarts: bool) -> Iterator[Difference]:
-    for key in dict.fromkeys((*old, *new)):
-        if old.get(key) != new.get(key):
-            yield Difference("labels", label_text(old, key), label_text(new, key), restarts)
-
-
 def label_text(labels: Mapping[str, str], key: str) -> str:
     return f"{key}={without_secret_of(key, labels[key])}" if key in labels else ""
 
 
-def address_differences(host: FleetHost, machine: Machine, *, restarts: bool) -> Iterator[Difference]:
-    old, new = tuple(machine.addresses), host.spec.addresses
-    if old != new:
-        removed, added = changed_items(ADDRESS, old, new)
-        # Only a further name in the certificate needs a restart.
-        yield Difference(ADDRESS.name, as_text(removed), as_text(added), restarts and not set(new) <= set(old))
+def takes_restart(key: str, removed: OptionValue, added: OptionValue) -> bool:
+    if isinstance(removed, tuple) and isinstance(added, tuple):
+        if key in NAMES:
+            return not set(added) <= set(removed)
+        if key == OPTIONS:
+            return any(not option.startswith(RELOADED) for option in (*removed, *added))
+    return key in RESTARTING
 
 
-def engine_differences(host: FleetHost, machine: Machine, *, engine_is_ours: bool) -> Iterator[Difference]:
-    """Yield engine differences; for a list, only removed and added items."""
-    if machine.asks_for(host.spec.engine):
-        return
-    asked, wanted = machine.engine, host.spec.engine
-    for option in ENGINE_FLAGS:
-        old, new = getattr(asked, option.key), getattr(wanted, option.key)
-        if old == new or (option.key in UNORDERED and set(old) == set(new)):
-            continue
-        removed, added = changed_items(option, old, new)
-        restarts = engine_is_ours and takes_restart(option, removed, added)
-        effect = listener_effect(machine, now(), ssh_only=wanted.ssh_only) if option.key == SSH_ONLY else ""
-        yield Difference(option.flag.removeprefix("--"), as_text(removed), as_text(added), restarts, effect)
-
-
-def takes_restart(option: Flag, removed: OptionValue, added: OptionValue) -> bool:
-    if option.key == NAMES:
-        return bool(added)
-    if isinstance(removed, tuple) and isinstance(added, tuple) and option.key == "options":
-        return any(not each.startswith(RELOADED) for each in (*removed, *added))
-    return option.key in RESTARTING
-
-
-def changed_items(option: Flag, old: OptionValue, new: OptionValue) -> tuple[OptionValue, OptionValue]:
-    """Return removed and added items, or both values if only the order differs."""
-    if not (option.many and isinstance(old, tuple) and isinstance(new, tuple)):
+def changed_items(key: str, old: OptionValue, new: OptionValue) -> tuple[OptionValue, OptionValue]:
+    """Return removed and added items, or both values if only an order that matters differs."""
+    if not (isinstance(old, tuple) and isinstance(new, tuple)):
         return old, new
-    removed, added = tuple(one for one in old if one not in new), tuple(one for one in new if one not in old)
-    return (removed, added) if removed or added else (old, new)
+    removed, added = tuple(item for item in old if item not in new), tuple(item for item in new if item not in old)
+    return (removed, added) if removed or added or key in UNORDERED else (old, new)
