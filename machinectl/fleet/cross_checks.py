@@ -88,26 +88,12 @@ def check_jumps(hosts: Sequence[HostEntry], names: Collection[str], faults: Faul
 
 
 def fleet_advice(hosts: Sequence[HostEntry], machines: Collection[str], faults: Faults) -> Iterator[str]:
-    """Yield warnings. `machines` are the store's."""
-    yield from missing_files([entry for entry in hosts if entry.host.name not in machines], faults)
-    managers = [entry for entry in hosts if entry.host.swarm == "manager"]
-    workers = [entry for entry in hosts if entry.host.swarm == "worker"]
-    if managers and len(managers) % 2 == 0:
-        yield faults.line(
-            managers[-1].place(SWARM),
-            f"The Swarm has {len(managers)} managers: no safer than {len(managers) - 1}; use an odd number",
-        )
-    if workers and not managers:
-        yield faults.line(workers[0].place(SWARM), "The Swarm has workers but no manager, so that it cannot be formed")
-
-
-def missing_files(hosts: Sequence[HostEntry], faults: Faults) -> Iterator[str]:
-    """Yield missing files that `create` needs, once per place."""
+    """Yield warnings of missing files that `create` needs, once per place. `machines` are the store's."""
     named = {
         (entry.place(key), key, str(path), as_typed(entry.entries[key].value, str(path)))
         for entry in hosts
         for key, option in entry.driver.options.items()
-        if option.path and key in entry.entries
+        if option.path and key in entry.entries and entry.host.name not in machines
         for value in [entry.host.spec.options[option.name]]
         for path in (value if isinstance(value, tuple) else (value,))
     }

@@ -131,11 +131,8 @@ class Faults:
     def unknown(self, place: Place, name: str, known: Iterable[str], what: str) -> None:
         """Add an unknown name, with a similar one."""
         names = tuple(known)
-        # The option for a secret's file, or one without its first word.
-        longer = [other for other in names if other == f"{name}-file" or other.endswith(f"-{name}")]
-        near = longer[0] if len(longer) == 1 else self.meant(name, names)
         text = f"unknown {what} {name!r}"
-        if near:
+        if near := self.meant(name, names):
             text += f": did you mean {near}?"
         elif 0 < len(names) <= FEW:
             text += f" (known: {', '.join(names)})"

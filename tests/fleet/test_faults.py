@@ -74,7 +74,6 @@ def test_all_that_is_wrong_is_told_in_one_go_by_its_places_with_the_nearest_righ
         ("tls-dir: a, tls-ca-cert: b", "orion has tls-dir and tls-ca-cert: remove one"),
         ("tls-dir: a, no-tls: true", "orion has tls-dir and no-tls: remove one"),
         ("tls-client-key: a", "orion lacks tls-ca-cert and tls-client-cert, or tls-dir in their place"),
-        ("env: [a=b]", "unknown option of a host 'env': did you mean engine-env?"),
         ("sudo-password: a", "unknown option of a host 'sudo-password': did you mean sudo-password-file?"),
         ("TLS-SAN: a", "unknown option of a host 'TLS-SAN': did you mean tls-san?"),
     ],
@@ -178,25 +177,6 @@ def test_a_jump_host_that_is_wrong_itself_is_there_all_the_same() -> None:
 def test_a_jump_host_is_for_hosts_with_ssh() -> None:
     text = "hosts: {nas: {driver: none, url: tcp://nas, ssh-jump: ops@gate}}"
     assert fault(text) == "1:55: ssh-jump is for SSH, which driver none does not use"
-
-
-@pytest.mark.parametrize(
-    ("roles", "said"),
-    [
-        (["manager"], []),
-        (["manager"] * 3 + ["worker"], []),
-        (
-            ["manager"] * 2,
-            ["fleet.yaml:4:31: The Swarm has 2 managers: no safer than 1; use an odd number"],
-        ),
-        (["worker"], ["fleet.yaml:3:31: The Swarm has workers but no manager, so that it cannot be formed"]),
-    ],
-)
-def test_an_even_number_of_managers_is_advised_against(roles: list[str], said: list[str]) -> None:
-    hosts = "".join(f"  h{at}: {{ip-address: h{at}, swarm: {role}}}\n" for at, role in enumerate(roles))
-    fleet = parsed(f"defaults: {{driver: generic}}\nhosts:\n{hosts}")
-    assert [host.swarm for host in fleet.hosts] == roles
-    assert list(fleet.advice) == said
 
 
 def test_a_file_that_a_new_host_needs_and_is_not_there_is_told_of_once_by_its_place(tmp_path: Path) -> None:
