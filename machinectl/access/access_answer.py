@@ -98,7 +98,7 @@ def read_access_answer(data: bytes) -> AccessAnswer:
     """Read the answer in a text. Raises MachineError, also for a URL that could mean something on this computer."""
     content = pem_content(ANSWER, data)
     fields = read_content("answer", content)
-    machines = tuple(answered_machine(each) for each in fields.machines())
+    machines = tuple(answered_machine(part) for part in fields.machines())
     return AccessAnswer(
         fields.hexadecimal("request", ID_DIGITS), fields.time("made"), fields.sender("by"), machines, content
     )

@@ -103,7 +103,7 @@ def read_access_request(data: bytes) -> AccessRequest:
     """Read the request in a text, and check its signatures. Raises MachineError."""
     content = pem_content(REQUEST, data)
     fields = read_content("request", content)
-    machines = tuple(requested_machine(each) for each in fields.machines())
+    machines = tuple(requested_machine(part) for part in fields.machines())
     return AccessRequest(
         fields.hexadecimal("id", ID_DIGITS), fields.time("made"), fields.sender("from"), machines, content
     )

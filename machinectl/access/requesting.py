@@ -164,8 +164,8 @@ def access_renew(
     chosen, owner = shared_machines(store, names)
     with ExitStack() as stack:
         held = [stack.enter_context(store.writing(name, waiting(console, name))) for name in chosen]
-        machines = [check_ready(each.machine) for each in held]
-        keys = [own_key(each) for each in held]
+        machines = [check_ready(locked.machine) for locked in held]
+        keys = [own_key(locked) for locked in held]
         for machine, key in zip(machines, keys, strict=True):
             if not key:
                 raise MachineError(f'The key of "{machine.name}", {KEY}, is missing here', ask_owner(machine))
@@ -175,12 +175,12 @@ def access_renew(
         if output:
             check_new_file(output)
         note_replaced(console, machines)
-        asked = [AskedMachine(each.name, own.asked) for each, own in zip(held, owns, strict=True)]
+        asked = [AskedMachine(locked.name, own.asked) for locked, own in zip(held, owns, strict=True)]
         request = signed_request(owns[0].who, asked, keys)
-        for each, own in zip(held, owns, strict=True):
-            each.write_files({REQUEST_FILE: request.text().encode()})
-            each.machine.access = recorded_request(request, own).dump()
-            each.write()
+        for locked, own in zip(held, owns, strict=True):
+            locked.write_files({REQUEST_FILE: request.text().encode()})
+            locked.machine.access = recorded_request(request, own).dump()
+            locked.write()
         return request, owner
 
 

@@ -58,14 +58,14 @@ def ca_pair(
     """Check that `ca` holds `key`'s valid CA certificate; put it first."""
     certificates = read_certificates(ca, ca_file)
     private = read_private_key(key, key_file)
-    own = [each for each in certificates if each.public_key() == private.public_key()]
+    own = [certificate for certificate in certificates if certificate.public_key() == private.public_key()]
     if not own:
         raise no_match(PemFile(ca_file, certificates[0]), key_file)
     authority = PemFile(ca_file, own[0])
     check_authorities([authority])
     check_ca_kind(authority)
     check_dates([authority], now or datetime.now(UTC))
-    rest = [each for each in certificates if each is not own[0]]
+    rest = [certificate for certificate in certificates if certificate is not own[0]]
     return Pair(certificate_pem([own[0], *rest]), key_pem(private))
 
 
@@ -100,20 +100,20 @@ def checked_bundle(
 ) -> tuple[bytes, bytes, bytes]:
     """Ignore dates without `now`."""
     (ca, cert, key), (ca_file, cert_file, key_file) = pems, files
-    authorities = [PemFile(ca_file, each) for each in read_certificates(ca, ca_file)]
-    leaf, *intermediates = (PemFile(cert_file, each) for each in read_certificates(cert, cert_file))
+    authorities = [PemFile(ca_file, certificate) for certificate in read_certificates(ca, ca_file)]
+    leaf, *intermediates = (PemFile(cert_file, certificate) for certificate in read_certificates(cert, cert_file))
     private = read_private_key(key, key_file)
     if leaf.certificate.public_key() != private.public_key():
         raise no_match(leaf, key_file)
-    pinned = [each for each in authorities if is_own_server(each.certificate)]
+    pinned = [file for file in authorities if is_own_server(file.certificate)]
     check_authorities(authorities, pinned)
     # If a CA was renewed with the same key, prefer the valid certificate.
-    authorities.sort(key=lambda each: now is not None and not is_valid(each.certificate, now))
+    authorities.sort(key=lambda file: now is not None and not is_valid(file.certificate, now))
     check_key_kind(leaf)
     path = find_path(leaf, intermediates, authorities) or path_by_itself(leaf, authorities, pinned, usage)
     if path is None and usage == ExtendedKeyUsageOID.CLIENT_AUTH:
         # An engine may accept clients of other CAs than its own server's: `access grant` gives each holder its CA.
-        path = find_path(leaf, intermediates, [each for each in intermediates if is_root(each.certificate)])
+        path = find_path(leaf, intermediates, [file for file in intermediates if is_root(file.certificate)])
     if path is None:
         check_signature_kind(leaf)
         raise MachineError(
@@ -128,8 +128,8 @@ def checked_bundle(
             check_signature_kind(signed)
             check_ca_kind(signer)
     return (
-        certificate_pem([each.certificate for each in authorities]),
-        certificate_pem([leaf.certificate, *(each.certificate for each in intermediates)]),
+        certificate_pem([file.certificate for file in authorities]),
+        certificate_pem([leaf.certificate, *(file.certificate for file in intermediates)]),
         key_pem(private),
     )
 
@@ -143,8 +143,8 @@ def find_path(leaf: PemFile, intermediates: list[PemFile], authorities: list[Pem
         for authority in authorities:
             if is_signed(path[-1].certificate, authority.certificate):
                 return [*path, authority]
-        signers = [each for each in unused if is_signed(path[-1].certificate, each.certificate)]
-        unused = [each for each in unused if each not in signers]
+        signers = [file for file in unused if is_signed(path[-1].certificate, file.certificate)]
+        unused = [file for file in unused if file not in signers]
         paths += [[*path, signer] for signer in signers]
     return None
 
@@ -157,7 +157,7 @@ def path_by_itself(
     As in Go, a trusted certificate needs no signer. Only the engine knows which clients it accepts.
     """
     if usage == ExtendedKeyUsageOID.SERVER_AUTH:
-        return [leaf] if any(each.certificate == leaf.certificate for each in authorities) else None
+        return [leaf] if any(file.certificate == leaf.certificate for file in authorities) else None
     if pinned:
         return [leaf, min(pinned, key=authorities.index)]
     return [leaf] if is_signed_by_key_of(leaf.certificate, leaf.certificate) else None
@@ -187,7 +187,7 @@ def is_signed_by_key_of(certificate: x509.Certificate, issuer: x509.Certificate)
 
 
 def check_authorities(authorities: list[PemFile], pinned: Sequence[PemFile] = ()) -> None:
-    if not (pinned or any(is_ca(each.certificate) for each in authorities)):
+    if not (pinned or any(is_ca(file.certificate) for file in authorities)):
         name, certificate = authorities[0]
         raise MachineError(
             f"{name} is not a CA's certificate: {name_text(certificate.subject)} may not sign others",
@@ -218,7 +218,7 @@ def check_usage(leaf: PemFile, usage: x509.ObjectIdentifier) -> None:
     if not usages or usage in usages or ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in usages:
         return
     whose = "a client" if usage == ExtendedKeyUsageOID.CLIENT_AUTH else "a server"
-    what = ", ".join(USAGES.get(each, each.dotted_string) for each in usages)
+    what = ", ".join(USAGES.get(usage_id, usage_id.dotted_string) for usage_id in usages)
     raise MachineError(
         f"{leaf.name} is not {whose}'s certificate: it lacks {USAGES[usage]}, and is for {what}",
         Hint("If the server's and the client's files were swapped, swap them back."),

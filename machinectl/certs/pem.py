@@ -226,7 +226,7 @@ def is_der(data: bytes) -> bool:
 
 
 def certificate_pem(certificates: Iterable[x509.Certificate]) -> bytes:
-    return b"".join(each.public_bytes(serialization.Encoding.PEM) for each in certificates)
+    return b"".join(certificate.public_bytes(serialization.Encoding.PEM) for certificate in certificates)
 
 
 def key_pem(key: Key) -> bytes:

@@ -60,9 +60,9 @@ def encrypt_for(data: bytes, recipients: Sequence[str], *, armored: bool) -> byt
     check_age_is_installed()
     import pyrage
 
-    found = [parse_recipient(each) for each in recipients]
+    parsed = [parse_recipient(text) for text in recipients]
     try:
-        return pyrage.encrypt(data, found, armored=armored)
+        return pyrage.encrypt(data, parsed, armored=armored)
     except pyrage.EncryptError as exc:
         raise MachineError(
             f"age cannot encrypt: {one_line(str(exc))}", Hint("Name a recipient: --recipient age1…")

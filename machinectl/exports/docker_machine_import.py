@@ -216,7 +216,7 @@ def read_certificates(directory: str) -> dict[str, bytes]:
 
 def when_all_valid(*certificates: bytes) -> datetime:
     """Return a time when all were already valid."""
-    return max(each.not_before for pem in certificates for each in certs.describe_all(pem))
+    return max(certificate.not_before for pem in certificates for certificate in certs.describe_all(pem))
 
 
 def expired_files(files: Mapping[str, bytes]) -> list[str]:

@@ -92,15 +92,15 @@ def parse_document(text: bytes) -> ExportDocument:
 
 
 def parse_machine(name: str, data: Any) -> ExportedMachine:
-    found = data if isinstance(data, dict) else {}
-    record, files, left_out = (found.get(key) for key in ("record", "files", "left_out"))
+    values = data if isinstance(data, dict) else {}
+    record, files, left_out = (values.get(key) for key in ("record", "files", "left_out"))
     if not isinstance(record, dict) or not isinstance(files, dict) or not isinstance(left_out, list):
         raise not_an_export(f'"{name}" lacks its record or its files')
     text = json.dumps(record).encode()
     if len(text) > LONGEST_RECORD:
         raise not_an_export(f'the record of "{name}" is too long')
     contents = {file: decoded_file(name, packed) for file, packed in files.items()}
-    return ExportedMachine(text, contents, tuple(one_line(str(each)) for each in left_out))
+    return ExportedMachine(text, contents, tuple(one_line(str(file)) for file in left_out))
 
 
 def decoded_file(name: str, packed: object) -> bytes:

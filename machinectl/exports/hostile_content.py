@@ -75,12 +75,12 @@ def check_sharing(machine: Machine) -> None:
     holders = holders_of(machine)
     words = [
         word
-        for each in holders
-        for word in (each.by, each.ca, *(text for key in each.keys for text in vars(key).values()))
+        for holder in holders
+        for word in (holder.by, holder.ca, *(text for key in holder.keys for text in vars(key).values()))
     ]
     if len(holders) < len(machine.holders) or not all(map(str.isprintable, words)):
         raise hostile(machine, 'its "holders" are invalid')
-    if not all(isinstance(each, dict) and is_ended(each) for each in machine.ended):
+    if not all(isinstance(ended, dict) and is_ended(ended) for ended in machine.ended):
         raise hostile(machine, 'its "ended" is invalid')
 
 

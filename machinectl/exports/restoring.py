@@ -63,17 +63,17 @@ def chosen_machines(document: ExportDocument, words: Sequence[str]) -> dict[str,
         local, colon, name = word.rpartition(":")
         if colon:
             check_name(local, "importing")
-        for each in [name] if colon else matching([name], lambda: document.machines):
-            if each not in document.machines:
-                near = closest_match(each, document.machines)
-                there = f"Did you mean {near}?" if near else f"It has {one_line(', '.join(document.machines))}"
-                raise MachineError(f'The export has no machine "{one_line(each, 80)}"', Hint(there))
-            if chosen.setdefault(each, local or each) != (local or each):
-                raise UsageError(f'"{each}" is named twice', Hint("Name each machine once"))
+        for wanted in [name] if colon else matching([name], lambda: document.machines):
+            if wanted not in document.machines:
+                near = closest_match(wanted, document.machines)
+                known = f"Did you mean {near}?" if near else f"It has {one_line(', '.join(document.machines))}"
+                raise MachineError(f'The export has no machine "{one_line(wanted, 80)}"', Hint(known))
+            if chosen.setdefault(wanted, local or wanted) != (local or wanted):
+                raise UsageError(f'"{wanted}" is named twice', Hint("Name each machine once"))
     chosen = chosen or {name: name for name in document.machines}
     ordered: dict[str, str] = {}
     for name in chosen:
-        ordered |= {each: chosen.get(each, each) for each in way_to(document, name)}
+        ordered |= {wanted: chosen.get(wanted, wanted) for wanted in way_to(document, name)}
     if len({local.lower() for local in ordered.values()}) < len(ordered):
         raise UsageError("Two machines would have the same name here", Hint("Give them different names: LOCAL:NAME"))
     return ordered

@@ -208,32 +208,32 @@ def warn_of_another_ca(here: Session, machine: AcceptedMachine) -> None:
     here.console.warn(cause, Hint(f"Ask {owner} on the phone whether the machine has a new CA, and which"))
 
 
-def acceptance_summary(found: Acceptance) -> str:
+def acceptance_summary(accepted: Acceptance) -> str:
     from machinectl.verbs.access_texts import COMPARE
 
-    answer = found.answer
+    answer = accepted.answer
     lines = [f"{answer.sender} gives this computer access. Anyone with access is root on the hosts:"]
-    lines += [f"  {machine_line(each)}" for each in found.machines]
+    lines += [f"  {machine_line(machine)}" for machine in accepted.machines]
     lines.append(
         f"The answer's fingerprint is {answer.fingerprint}. Compare it with {answer.sender} on the phone: {COMPARE}."
     )
     return "\n".join(lines)
 
 
-def machine_line(each: AcceptedMachine) -> str:
+def machine_line(machine: AcceptedMachine) -> str:
     from machinectl.machines.spoken_fingerprint import hide_fingerprints
     from machinectl.verbs.access_texts import utc
 
-    answered = each.answered
-    there = answered.called or answered.name
-    asked = "" if each.name == there else f" (there {there})"
-    holder = f" as {each.holder}" if each.holder else ""
-    if not each.is_new:
-        return f"{each.name}{hide_fingerprints(asked + holder)}, until {utc(answered.until)}, a new certificate"
+    answered = machine.answered
+    called = answered.called or answered.name
+    asked = "" if machine.name == called else f" (there {called})"
+    holder = f" as {machine.holder}" if machine.holder else ""
+    if not machine.is_new:
+        return f"{machine.name}{hide_fingerprints(asked + holder)}, until {utc(answered.until)}, a new certificate"
     also = cut_list(" or ", answered.addresses)
     labels = cut_list("; labels: ", [f"{key}={value}" for key, value in answered.labels], " ")
     place = hide_fingerprints(f"{asked}{holder} at {answered.url}")
-    return f"{each.name}{place}{also}, until {utc(answered.until)}{labels}"
+    return f"{machine.name}{place}{also}, until {utc(answered.until)}{labels}"
 
 
 def cut_list(before: str, items: Sequence[str], separator: str = ", ") -> str:

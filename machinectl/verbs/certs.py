@@ -338,15 +338,15 @@ def expiring(rows: Iterable[CertificateRow], days: int) -> list[CertificateRow]:
 def expiry_errors(store: Store, rows: Iterable[CertificateRow], days: int) -> list[MachineError]:
     from machinectl.hosts.expiry import remaining_time, renewal_command
 
-    found: dict[str, list[CertificateRow]] = {}
+    by_machine: dict[str, list[CertificateRow]] = {}
     for row in expiring(rows, days):
-        found.setdefault(row.machine, []).append(row)
+        by_machine.setdefault(row.machine, []).append(row)
     return [
         MachineError(
             f'"{name}": {"; ".join(map(remaining_time, under))} (--fail-under {days})',
             renewal_command(store, name, under),
         )
-        for name, under in found.items()
+        for name, under in by_machine.items()
     ]
 
 
