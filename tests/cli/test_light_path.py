@@ -299,11 +299,14 @@ PAYS_FOR: list[tuple[tuple[str, ...], set[str]]] = [
         (words, {"machinectl.commands", "machinectl.driver", "machinectl.hosts"})
         for words in (("ssh-config",), ("scp", "-q", "here", "plain:there"), ("mount", "plain:/srv", "/"))
     ),
-    (("plan", "-f", "/nonexistent"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts", "yaml"}),
+    (
+        ("plan", "-f", "/nonexistent"),
+        {"machinectl.commands", "machinectl.driver", "machinectl.hosts", "machinectl.provision", "yaml"},
+    ),
     # Neither paramiko nor cryptography nor yaml where nothing answers that they are for.
     (
         ("discover", "127.0.7.1"),
-        {"machinectl.commands", "machinectl.driver", "machinectl.hosts", "ssl"},
+        {"asyncio", "machinectl.commands", "machinectl.driver", "machinectl.hosts", "ssl"},
     ),
     (("rm", "-y", "plain"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts"}),
     (("fleet", "init"), {"machinectl.commands", "machinectl.driver", "yaml"}),
