@@ -71,7 +71,7 @@ def test_a_users_systemd_runs_it_and_doctor_sees_how_it_ended(fresh_host: FreshH
     by_user(host, "systemctl --user disable --now machinectl-renew.timer")
     assert "not enabled" in by_user(host, "python3 on_host.py look")
     by_user(host, "mv 'my bin' elsewhere")
-    assert "its program is not there: /home/ops/my bin/machinectl" in by_user(host, "python3 on_host.py look")
+    assert "its program is missing: /home/ops/my bin/machinectl" in by_user(host, "python3 on_host.py look")
     assert by_user(host, "python3 on_host.py uninstall") == "\n"
     assert "machinectl-renew" not in by_user(host, "systemctl --user list-unit-files; ls ~/.config/systemd/user")
 
