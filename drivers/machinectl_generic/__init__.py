@@ -219,10 +219,8 @@ class ServerAddress:
     """`host` is the name for ssh, so that the user's SSH configuration applies; `address` is for docker."""
 
     def __init__(self, host: str, address: str, user: str, port: int) -> None:
-        self.host = host
+        self.host, self.user, self.port = host, user, port
         self.address = address or host
-        self.user = user
-        self.port = port
         self.resolves = bool(address)
 
 
@@ -339,17 +337,13 @@ def check_address(value: OptionValue) -> str:
 
 
 def check_engine_port(value: OptionValue) -> int:
-    return check_port_number("engine-port", value, least=1)
+    return check_ssh_port(value, "engine-port", least=1)
 
 
-def check_ssh_port(value: OptionValue) -> int:
-    return check_port_number("ssh-port", value, least=0)
-
-
-def check_port_number(name: str, number: OptionValue, *, least: int) -> int:
-    if not isinstance(number, int) or not least <= number <= HIGHEST_PORT:
-        raise UsageError(f"--{name} {number} is not a port", Hint(f"Give a number from {least} to {HIGHEST_PORT}"))
-    return number
+def check_ssh_port(value: OptionValue, name: str = "ssh-port", *, least: int = 0) -> int:
+    if not isinstance(value, int) or not least <= value <= HIGHEST_PORT:
+        raise UsageError(f"--{name} {value} is not a port", Hint(f"Give a number from {least} to {HIGHEST_PORT}"))
+    return value
 
 
 def check_mac(value: OptionValue) -> str:
@@ -385,10 +379,10 @@ def check_key(path: str) -> None:
 def copy_key(request: Request) -> None:
     """Replace the key of the machine's directory, if one is given."""
     path = wanted_key(request)
-    there = key_files(path)
+    given = key_files(path)
     for end in KEY_ENDS if path else ():
         kept = os.path.join(request.directory, KEY_FILE + end)
-        if path + end in there:
+        if path + end in given:
             write_private_file(kept, read_file(path + end))
         elif os.path.lexists(kept):
             # ssh would offer the public half of the former key.

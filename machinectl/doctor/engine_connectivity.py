@@ -84,7 +84,9 @@ def over_tcp(machine: Machine, endpoint: Endpoint, url: EngineURL, timeout: floa
         )
     except EngineError as exc:
         return EngineReach((failed(NAME, exc), *unseen(later, "the name does not resolve")))
-    way = EngineReach((ok(NAME, resolution(url, addresses)),))
+    is_address = engine_url.is_address(url.host)
+    resolved = f"{url.host} is an address" if is_address else f"{url.host} resolves to {', '.join(addresses)}"
+    way = EngineReach((ok(NAME, resolved),))
     try:
         connect_tcp(endpoint, url, Deadline(timeout)).close()
     except EngineError as exc:
@@ -108,12 +110,6 @@ def over_tcp(machine: Machine, endpoint: Endpoint, url: EngineURL, timeout: floa
         return with_checks(way, failed(TLS, exc), *unseen([API], "TLS failed"))
     trusted = ok(TLS, "the server's certificate is signed by the machine's CA and valid for its address")
     return with_answer(endpoint, with_checks(replace(way, shown=shown), trusted), timeout)
-
-
-def resolution(url: EngineURL, addresses: list[str]) -> str:
-    if engine_url.is_address(url.host):
-        return f"{url.host} is an address"
-    return f"{url.host} resolves to {', '.join(addresses)}"
 
 
 def with_answer(endpoint: Endpoint, way: EngineReach, timeout: float, title: str = API) -> EngineReach:

@@ -173,8 +173,10 @@ def host_checks(machine: Machine, directory: str, inside: Inside, found: Facts) 
         yield unknown(engine_configuration.TITLE, seen, Hint(GIVE_UP, "machinectl rm --forget", machine.name))
     elif ours:
         yield record_comparison(machine, directory, found, shell)
-        if machine.tls:
-            yield from access_checks(machine, directory, found, shell)
+        ca = value_or(Identity(), lambda: Identity.read(directory)).ca
+        access = machine.tls and engine_certificates.accepted_clients_check(found, ca, holders_of(machine), shell)
+        if access:
+            yield access
     if ours and (unwritable := host_condition.write_check(found, shell)):
         yield unwritable
     if found.running:
@@ -186,13 +188,6 @@ def host_checks(machine: Machine, directory: str, inside: Inside, found: Facts) 
         yield host_condition.forgotten_containers_check(found, shell)
     if inside.health:
         yield from host_condition.health_checks(inside.health, shell, found.init)
-
-
-def access_checks(machine: Machine, directory: str, found: Facts, shell: Shell) -> Iterator[Check]:
-    identity = value_or(Identity(), lambda: Identity.read(directory))
-    check = engine_certificates.accepted_clients_check(found, identity.ca, holders_of(machine), shell)
-    if check:
-        yield check
 
 
 def record_comparison(machine: Machine, directory: str, found: Facts, shell: Shell) -> Check:

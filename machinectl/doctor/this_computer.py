@@ -43,7 +43,8 @@ def check_computer(store: Store, names: Sequence[str], seat: Seat, *, alone: boo
     `alone`: no machine is checked, so that the machines' files are.
     """
     if os.path.isdir(store.root) and is_another_users(store.root) and os.geteuid() == 0:
-        yield another_users_check(store.root)
+        seen = f"{store.root} belongs to another user, as whom machinectl must run to change it"
+        yield unknown(STORE, seen, Hint("Run as that user", f"sudo -u {owning_user(store.root)} machinectl doctor"))
     elif not names:
         yield from store_checks(store, alone=alone)
     path = seat.environment.get("PATH", os.defpath)
@@ -58,11 +59,6 @@ def check_computer(store: Store, names: Sequence[str], seat: Seat, *, alone: boo
         in_use = readable_machines(store, every) if seat.environment.get("DOCKER_HOST") else []
         yield from docker_client.shell_checks(seat.environment, in_use)
     yield program_check(path, seat.program)
-
-
-def another_users_check(root: str) -> Check:
-    seen = f"{root} belongs to another user, as whom machinectl must run to change it"
-    return unknown(STORE, seen, Hint("Run as that user", f"sudo -u {owning_user(root)} machinectl doctor"))
 
 
 def store_checks(store: Store, *, alone: bool = True) -> Iterator[Check]:

@@ -189,6 +189,11 @@ def endpoint_of(machine: Machine, url: str = "") -> Endpoint:
     from machinectl.engine import Endpoint
 
     port_setter = port_command(machine) if over_ssh else ""
+    renewal = NO_HINT
+    if machine.access.get("by"):
+        renewal = ask_owner(machine)
+    elif makes_certificates(machine):
+        renewal = repair_hint(machine)
     endpoint = Endpoint(
         url,
         tls,
@@ -200,16 +205,9 @@ def endpoint_of(machine: Machine, url: str = "") -> Endpoint:
         f"machinectl provision {machine.name}" if machine.engine.ssh_only else "",
         given_by=owner_of(machine) if machine.access.get("by") else "",
         ask_again=request_command(machine),
-        renewal=renewal_of(machine),
+        renewal=renewal,
     )
     return with_addresses(endpoint, machine)
-
-
-def renewal_of(machine: Machine) -> Hint:
-    """Return the command that gets certificates for a shared machine, or one whose host was set up from here."""
-    if machine.access.get("by"):
-        return ask_owner(machine)
-    return repair_hint(machine) if makes_certificates(machine) else NO_HINT
 
 
 def at_last_address(machine: Machine, ssh: SSHEndpoint) -> SSHEndpoint:

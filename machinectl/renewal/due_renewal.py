@@ -39,11 +39,6 @@ NOT_BEGUN = "not begun, as another engine did not come up with its new certifica
 UNATTENDED = Renewal(allowed=Allowed(start=False))
 
 
-def is_renewed_here(machine: Machine) -> bool:
-    """Return whether machinectl set up the host, or has the CA's key."""
-    return machine.has_changes or bool(Identity.read(machine.directory).ca_key)
-
-
 def expires_here(due: Due) -> bool:
     """Return whether a certificate has expired or expires soon."""
     return any(expires_soon(*each, datetime.now(UTC)) for each in due.validities)
@@ -179,7 +174,8 @@ def renew_due_certificates(
             if not found.any or machine.phase == Phase.CREATING:
                 waiting = "waiting for access" * waits_for_access(machine)
                 yield name, RenewalResult(until=found.until, waiting=waiting)
-            elif not is_renewed_here(machine):
+            elif not (machine.has_changes or Identity.read(machine.directory).ca_key):
+                # Neither its host was set up from here, nor is the CA's key here.
                 yield name, others_certificates(machine, found)
             else:
                 due[name] = machine, found

@@ -95,9 +95,6 @@ class DriverContract:
     def request(self, driver: Driver, directory: Path, wish: Mapping[str, Any]) -> Request:
         return Request(directory.name, str(directory), complete_options(self.name, driver.options(), wish))
 
-    def test_it_is_found(self) -> None:
-        assert self.name in [found.name for found in installed()]
-
     def test_its_options_can_be_typed(self, driver: Driver) -> None:
         options = driver.options()
         assert all(isinstance(option, Option) for option in options)
@@ -107,37 +104,23 @@ class DriverContract:
             assert option.help.strip()
             assert isinstance(option.default, str | int | bool | tuple)
             assert re.fullmatch(r"[A-Z0-9_]*", option.variable)
-
-    def test_a_choice_is_among_texts_and_its_default_is_one_of_them(self, driver: Driver) -> None:
-        for option in driver.options():
+            # A choice is among texts, a secret is a text without a default, and a path is a text and no secret.
             if option.choices:
                 assert isinstance(option.default, str | tuple)
                 defaults = option.default if isinstance(option.default, tuple) else (option.default,)
                 assert {*defaults} <= {"", *option.choices}
                 assert all(choice and isinstance(choice, str) for choice in option.choices)
-
-    def test_a_secret_is_a_text_without_a_default(self, driver: Driver) -> None:
-        for option in driver.options():
             assert not option.secret or (option.default, option.choices) == ("", ())
-
-    def test_a_path_is_a_text_and_no_secret(self, driver: Driver) -> None:
-        for option in driver.options():
             assert not option.path or (isinstance(option.default, str | tuple) and not option.secret)
 
-    def test_a_check_of_an_option_lets_pass_what_machines_are_made_with(
-        self, driver: Driver, requests: list[Request]
-    ) -> None:
-        for request in requests:
-            for option in driver.options():
-                if option.check and request.options[option.name] != option.default:
-                    option.check(request.options[option.name])
-
-    def test_a_location_gives_options_of_the_driver(self, driver: Driver, requests: list[Request]) -> None:
+    def test_options_take_what_machines_are_made_with(self, driver: Driver, requests: list[Request]) -> None:
         names = {option.name for option in driver.options()}
         for option in driver.options():
-            for request in requests if option.locates else ():
-                found = option.locates(str(request.options[option.name])) if option.locates else None
-                assert found is None or names.issuperset(found)
+            for value in (request.options[option.name] for request in requests):
+                if option.check and value != option.default:
+                    option.check(value)
+                parts = option.locates(str(value)) if option.locates else None
+                assert parts is None or names.issuperset(parts)
 
     def test_no_secret_is_in_its_state(
         self, driver: Driver, requests: list[Request], instances: list[Instance]
@@ -169,6 +152,7 @@ class DriverContract:
     def test_it_says_where_engine_and_ssh_are(self, driver: Driver, instances: list[Instance]) -> None:
         for instance in instances:
             check_where(driver.where(instance))
+            assert driver.state(instance) is None or isinstance(driver.state(instance), State)
 
     def test_what_its_preview_said_came_true(
         self, driver: Driver, requests: list[Request], instances: list[Instance]
@@ -188,12 +172,6 @@ class DriverContract:
             assert other.where(instance) == driver.where(instance)
             assert driver.where(instance) == driver.where(instance)
         other.close()
-
-    def test_it_knows_what_the_host_is_doing_or_leaves_it_to_the_engine(
-        self, driver: Driver, instances: list[Instance]
-    ) -> None:
-        for instance in instances:
-            assert driver.state(instance) is None or isinstance(driver.state(instance), State)
 
     def test_a_create_that_was_cut_is_given_back_by_the_state_on_record(self, requests: list[Request]) -> None:
         for request in requests:
