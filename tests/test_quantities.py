@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from machinectl.errors import UsageError
-from machinectl.quantities import duration, first_names, lifetime_words, parse_lifetime, plural
+from machinectl.quantities import (
+    duration,
+    first_names,
+    human_duration,
+    human_size,
+    lifetime_words,
+    parse_lifetime,
+    plural,
+)
 
 
 @pytest.mark.parametrize(
@@ -80,3 +90,19 @@ def test_a_lifetime_is_shown_by_its_largest_units(seconds: int, words: str) -> N
 def test_no_time_at_all_is_said_to_be_no_lifetime() -> None:
     with pytest.raises(UsageError, match="--lifetime cannot be 0d"):
         parse_lifetime("0d")
+
+
+# Those of go-units' own tests, and both sides of each step.
+AGES = (
+    "0.45=Less than a second 1=1 second 59.9=59 seconds 60=About a minute 119=About a minute 120=2 minutes "
+    "3599=59 minutes 3600=About an hour 5399=About an hour 5400=2 hours 169200=47 hours 172800=2 days 1123200=13 days "
+    "1209600=2 weeks 5097600=8 weeks 5184000=2 months 62985600=24 months 63072000=2 years 94608000=3 years"
+)
+SIZES = "0=0B 999=999B 1000=1kB 1024=1.02kB 999999=1e+03kB 1000000000=1GB 1000000000000000000000000000=1e+03YB"
+
+
+def test_ages_and_sizes_are_told_in_dockers_words() -> None:
+    ages = re.findall(r"([\d.]+)=(.*?)(?= [\d.]+=|$)", AGES)
+    assert [human_duration(float(seconds)) for seconds, _ in ages] == [told for _, told in ages]
+    sizes = [pair.split("=") for pair in SIZES.split()]
+    assert [human_size(int(size)) for size, _ in sizes] == [told for _, told in sizes]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import re
 import signal
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pyte
@@ -61,32 +59,6 @@ def test_piped_each_line_says_whose_it_is() -> None:
     assert out.splitlines() == ["web2 it is", "exit code 0, without rich"]
 
 
-def test_piped_a_question_says_whose_it_is_and_what_others_say_comes_after_its_line() -> None:
-    with piped("web1", "web2") as machines:
-        assert machines.process.stdin
-        assert machines.process.stderr
-        machines.tell("web1", "confirm", "Sure?")
-        asked = b""
-        while not asked.endswith(b"(y/n): "):
-            asked += machines.process.stderr.read(1)
-        machines.did("web2", "note", "meanwhile")
-        machines.tell("web2", "confirm", "Really?")
-        machines.process.stdin.write(b"y\n")
-        machines.process.stdin.flush()
-        machines.until_obeyed("web1", "confirm")
-        machines.process.stdin.write(b"n\n")
-        machines.process.stdin.flush()
-        machines.until_obeyed("web2", "confirm")
-        for name in ("web1", "web2"):
-            machines.tell(name, "end")
-        _, err = machines.end()
-    assert asked == b"web1: Sure? (y/n): "
-    assert "web2: meanwhile\n" in err
-    assert "web2: Really? (y/n): " in err
-    assert "web1: the answer is True\n" in err
-    assert "web2: the answer is False\n" in err
-
-
 @pytest.mark.parametrize("title", [TITLE, WIDE], ids=["long", "wide"])
 @pytest.mark.parametrize("columns", [20, 40, 80, 200])
 def test_a_machine_is_a_line_that_is_cut_and_never_wrapped(columns: int, title: str) -> None:
@@ -105,17 +77,6 @@ def test_a_machine_is_a_line_that_is_cut_and_never_wrapped(columns: int, title: 
             terminal.tell(name, "end")
         assert terminal.end() == 0
         assert all(re.search(r"✓ web. +[\d.]+ s$", row(terminal, name)) for name in ("web1", "web2"))
-
-
-def test_the_step_is_shown_with_the_time_that_it_has_taken() -> None:
-    with on_terminal("web1", "web2", environment={"NO_COLOR": "1"}) as terminal:
-        terminal.did("web1", "step", "Waiting until it is back")
-        terminal.until(lambda: bool(re.search(r"[1-9] s  Waiting until it is back", "".join(terminal.lines))))
-        terminal.did("web1", "end")
-        terminal.did("web1", "step", "Another")
-        terminal.until_text("s  Another")
-        assert b" 0 s  Another" in terminal.raw
-        assert len(terminal.lines) == 2
 
 
 def test_what_a_long_step_prints_is_shown_until_the_step_ends() -> None:
@@ -157,16 +118,6 @@ def test_what_is_said_and_what_fails_stands_above_the_board_and_the_results_stay
         assert not terminal.screen.cursor.hidden
 
 
-def test_a_note_that_is_longer_than_the_screen_is_wide_is_shown_whole() -> None:
-    with on_terminal("web1", "web2", columns=20) as terminal:
-        all_begun(terminal, "web1", "web2")
-        terminal.did("web1", "note", ERROR)
-        terminal.until(lambda: bool(re.search(r"its own.*. web2 ", "".join(terminal.lines))))
-        # Broken at words.
-        assert f"web1: {ERROR}" in " ".join(line.rstrip() for line in terminal.lines)
-        assert terminal.lines[-2][1:].startswith(" web1 ")
-
-
 @pytest.mark.parametrize("rows", [2, 3, 6])
 def test_more_machines_than_lines_are_counted_and_the_screen_is_never_overrun(rows: int) -> None:
     names = [f"m{number}" for number in range(1, 31)]
@@ -188,18 +139,6 @@ def test_more_machines_than_lines_are_counted_and_the_screen_is_never_overrun(ro
         assert terminal.end() == 0
         assert terminal.lines[-1] == "exit code 0, with rich"
         assert re.search(rb"30 machines: 29 done, 1 failed \([\d.]+ s\)\r\n", terminal.raw)
-
-
-def test_machines_that_wait_are_counted_if_only_those_at_work_fit() -> None:
-    names = [f"m{number}" for number in range(1, 31)]
-    with on_terminal(*names, rows=12, limit=2) as terminal:
-        all_begun(terminal, "m1", "m2")
-        terminal.until(lambda: "… and 28 more waiting" in terminal.lines)
-        terminal.did("m1", "step", "Installing")
-        terminal.tell("m1", "fail", "it broke")
-        terminal.until_text("✗ m1", "… and 27 more waiting")
-        # Above them is the error.
-        assert [line.split()[1] for line in terminal.lines[-4:-1]] == ["m1", "m2", "m3"]
 
 
 def test_questions_come_one_at_a_time_and_the_board_waits_for_the_answer() -> None:
@@ -312,21 +251,6 @@ def test_a_bug_is_told_below_the_board_when_the_others_have_ended_their_steps() 
         assert results < told
 
 
-def test_colours_are_for_results_and_warnings_alone_and_not_where_they_are_not_wanted() -> None:
-    for variables, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
-        with on_terminal("web1", "web2", environment=variables) as terminal:
-            all_begun(terminal, "web1", "web2")
-            terminal.did("web1", "warn", "careful")
-            terminal.tell("web1", "end")
-            terminal.tell("web2", "fail", "it broke")
-            assert terminal.end() == 0
-            text = terminal.raw.decode()
-        assert ("\x1b[32m✓" in text) is coloured
-        assert ("\x1b[31m✗" in text) is coloured
-        assert ("\x1b[33mWarning:" in text) is coloured
-        assert bool(re.search(r"\x1b\[[0-9;]*m", text)) is coloured
-
-
 @pytest.mark.parametrize("variables", [{"TERM": "dumb"}, {"MACHINE_DEBUG": "1"}], ids=str)
 def test_there_are_plain_lines_on_a_terminal_that_cannot_be_drawn_on_or_is_full_of_debugging(
     variables: dict[str, str],
@@ -340,13 +264,6 @@ def test_there_are_plain_lines_on_a_terminal_that_cannot_be_drawn_on_or_is_full_
         assert "\x1b" not in terminal.raw.decode()
         assert re.match(r"web1: Installing \(\d+\.\d s\)$", terminal.lines[0])
         assert terminal.lines[-1] == "exit code 0, without rich"
-
-
-def test_the_command_line_is_loaded_without_what_draws() -> None:
-    loaded = "*(name in sys.modules for name in ('machinectl.cli.output.terminal', 'rich'))"
-    code = f"import sys, machinectl.cli.typer_app, machinectl.cli.output.terminal; print({loaded})"
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert printed == "True False\n"
 
 
 @pytest.mark.parametrize(
@@ -367,14 +284,3 @@ def test_a_board_leaves_only_what_its_verb_does_not_print(rows: bool, total: boo
     seen = lines_of(screen)
     assert len(seen) == len(left)
     assert all(piece in line for piece, line in zip(left, seen, strict=True))
-
-
-def test_what_a_machine_is_stands_in_its_row_once() -> None:
-    with on_terminal("web1", "web2") as terminal:
-        all_begun(terminal, "web1", "web2")
-        terminal.did("web1", "note", '"web1" is running already')
-        terminal.tell("web1", "end")
-        terminal.tell("web2", "end")
-        terminal.until_text("2 machines")
-        assert re.search(r"^✓ web1 .* is running already$", row(terminal, "web1"))
-        assert sum("is running already" in line for line in terminal.lines) == 1

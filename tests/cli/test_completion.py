@@ -211,35 +211,11 @@ def test_verbs_and_flags_are_shown_with_what_they_are_for(shell: str, home: Path
         person.until_text("Filter by driver, state, name", "A Go template")
 
 
-def test_all_machines_are_shown_and_nothing_else(person: Person) -> None:
-    tab(person, "use " + TAB)
-    person.until_text("orionbox", "plain")
-    words = {word for line in person.lines[1:] for word in line.split()} - {"(machine)", "ready>", "machinectl", "use"}
-    assert words == {"orionbox", "plain"}
-
-
 def test_no_blank_is_put_behind_a_machines_colon(person: Person) -> None:
     for line in ("scp ori", "scp root@ori", "mount ori"):
         tab(person, line)
         person.type("www|")
         person.until_line(f"ready> machinectl {line.removesuffix('ori')}orionbox:www|")
-
-
-def test_files_and_machines_that_begin_alike_are_shown_beside_one_another(person: Person, home: Path) -> None:
-    (home / "orion's plan;touch ran").touch()
-    (home / "orion").mkdir()
-    tab(person, f"scp or{TAB}{TAB}")
-    person.until_text("orionbox", "orion/", "plan")
-    tab(person, "scp orionb")
-    person.until_line("ready> machinectl scp orionbox:")
-    assert not (home / "ran").exists()
-
-
-def test_where_bash_takes_no_words_apart_at_colons_places_are_completed_too(home: Path) -> None:
-    with at_shell("bash", home, after="COMP_WORDBREAKS=${COMP_WORDBREAKS//[:=]}") as person:
-        for line, wanted in (("scp root@ori", "scp root@orionbox:"), ("scp ./c:l", "scp ./c:lock")):
-            tab(person, line)
-            person.until_line(f"ready> machinectl {wanted}")
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -303,18 +279,6 @@ def test_the_wheel_carries_the_files_where_shells_look() -> None:
         ("fish", "share/fish/vendor_completions.d/machinectl.fish"),
     ):
         assert carried[f"machinectl/cli/parsing/scripts/{completions.file_name(shell)}"] == place
-
-
-def test_another_shell_is_refused_with_those_that_there_are() -> None:
-    for verb in ("shell-init", "completion"):
-        hint = f"\n  For example: machinectl {verb} "
-        for words, said in (
-            (["fisch"], f"{verb} takes bash, zsh, fish or powershell, not 'fisch'{hint}fish"),
-            (["tcsh"], f"{verb} takes bash, zsh, fish or powershell, not 'tcsh'{hint}bash"),
-            ([], f"SHELL is missing{hint}bash"),
-        ):
-            found = machinectl(verb, *words)
-            assert (found.returncode, found.stderr) == (2, f"Error: {said}\n")
 
 
 def test_the_snippet_runs_the_program_that_printed_it(home: Path) -> None:

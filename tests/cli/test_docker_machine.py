@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from machinectl.cli.invocation import THIS
 from machinectl.machines.record import Machine
 from machinectl.machines.store.name_errors import MORE
 from machinectl.provision.host_changes import FileCreated
-from machinectl.verbs.power import printed
 from tests.support.in_process import machinectl
 from tests.support.program import COMMAND
 from tests.support.registered import added
@@ -362,37 +360,6 @@ def test_called_as_docker_machine_errors_and_hints_name_it(machines: Store, dock
 def test_status_prints_one_line_when_a_script_reads_both_streams(machines: Store) -> None:
     done = machinectl("status", "plain", store=machines.root)
     assert (done.stdout, done.stderr) == ("Stopped\n", "")
-
-
-def test_the_addresses_of_machines_that_exist_are_in_the_json_of_ip(machines: Store) -> None:
-    done = machinectl("ip", "--json", "ghost", "plain", store=machines.root)
-    assert (json.loads(done.stdout), done.returncode) == ([{"Name": "plain", "IPAddress": "127.0.0.2"}], 1)
-    assert GHOST in done.stderr
-
-
-@pytest.mark.parametrize(("name", "program"), [("machinectl", "machinectl"), ("docker-machine", "docker-machine")])
-def test_restart_names_the_program_as_docker_machine_does(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], name: str, program: str
-) -> None:
-    monkeypatch.setattr(THIS, "name", name)
-    assert list(printed("restart", [("web", True)])) == [("web", True)]
-    assert capfd.readouterr().out == (
-        'Machine "web" was restarted.\nRestarted machines may have new IP addresses. '
-        f"You may need to re-run the `{program} env` command.\n"
-    )
-
-
-def test_called_as_docker_machine_ls_names_it_in_a_store_of_docker_machines(
-    tmp_path: Path, docker_machine: Path
-) -> None:
-    record = tmp_path / "old" / "machines" / "web" / "config.json"
-    record.parent.mkdir(parents=True)
-    record.write_text('{"ConfigVersion": 3}')
-    listed = subprocess.run(
-        [docker_machine, "-s", tmp_path / "old", "ls"], capture_output=True, text=True, check=True
-    ).stdout
-    assert "docker-machine -s " in listed
-    assert "machinectl -s" not in listed
 
 
 def test_an_unknown_machine_is_named_by_docker_machines_whole_line_in_an_empty_store(store: Store) -> None:

@@ -35,8 +35,8 @@ def test_a_step_is_told_as_what_would_be_done(title: str, would: str) -> None:
 # A new verb is spelled here, too: whether its infinitive ends in e, nothing else says.
 INFINITIVES = (
     "ask authorize begin check close configure connect demote disable drain finish forget give have install keep leave "
-    "let look make noth open prepare process reboot remove restart restore send set shut sign start stop switch take "
-    "turn unpack upgrade wait"
+    "let look make noth open prepare process reboot remove restart restore send set shut sign someth start stop switch "
+    "take turn unpack upgrade wait"
 )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import subprocess
 import sys
@@ -12,16 +11,12 @@ import pytest
 
 from machinectl.cli.invocation import THIS
 from machinectl.cli.output.exit_status import report
-from machinectl.cli.output.stdout import print_json
 from machinectl.cli.parsing.create_forms import no_name
 from machinectl.errors import NO_HINT, PLAIN_IN_SHELLS, Hint, MachineError
 from machinectl.machines.store.name_errors import missing
-from tests.support.in_process import machinectl
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from machinectl.machines.store import Store
 
 
 @pytest.mark.parametrize(
@@ -69,18 +64,6 @@ def test_the_store_is_named_where_a_command_begins_and_not_in_its_words(
     assert capsys.readouterr().err == f"Error: No\n  {command.format('machinectl -s /x')}\n"
 
 
-@pytest.mark.parametrize("word", ["<x>;id;<y>", "<NAME;id>", "it's a machinectl $(id)", "/machinectl 'x"])
-def test_a_word_from_elsewhere_is_one_word_of_the_command_that_is_printed(
-    capsys: pytest.CaptureFixture[str], word: str
-) -> None:
-    """Somebody else may have named a file, a container or a label: whoever pastes the command runs it."""
-    report(MachineError("No", Hint("Do", "machinectl rm", word)), "machinectl -s '/a store'")
-    _, _, command = capsys.readouterr().err.partition("Do: ")
-    script = f"machinectl() {{ printf '%s\\n' \"$@\"; }}; {command}"
-    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=False)
-    assert done.stdout == f"-s\n/a store\nrm\n{word}\n"
-
-
 def test_a_terminal_shows_each_command_on_its_line_and_breaks_none(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,14 +92,6 @@ def test_a_hint_has_the_path_of_this_program_if_path_leads_to_another(
         assert capsys.readouterr().err.endswith(f"See: {name} -s /x ls\n")
 
 
-def test_json_has_the_text_of_a_hint(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(THIS, "root", "/x")
-    print_json({"Hint": HINT})
-    assert json.loads(capfd.readouterr().out) == {
-        "Hint": "Have machinectl do it: machinectl -s /x rm 'a b' <DIR>; ask alice: machinectl ls"
-    }
-
-
 def test_of_many_machines_each_error_names_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     for cause in ("It does not answer", 'Machine "web1" is incomplete'):
         report(MachineError(cause).named("web1"))
@@ -124,10 +99,6 @@ def test_of_many_machines_each_error_names_its_own(capsys: pytest.CaptureFixture
         'Error: "web1": It does not answer',
         'Error: Machine "web1" is incomplete',
     ]
-
-
-def test_the_help_of_a_command_line_that_says_nothing_is_no_error(store: Store) -> None:
-    assert "Error" not in machinectl("certs", store=store.root).stderr.partition("\n")[0]
 
 
 @pytest.mark.parametrize(("daemon", "end"), [("True", (7, "over\n")), ("False", (2, "goes on\nover\n"))])

@@ -11,7 +11,6 @@ import pytest
 from machinectl.cli.catalogue import ALL
 from machinectl.cli.parsing.suggestions import COMMANDS, DOCKERS
 from machinectl.machines.record import Machine
-from machinectl.machines.store.first_machine import ways_to_create
 from machinectl.verbs.shared_flags import DRY_RUN
 from tests.support.in_process import machinectl
 from tests.support.real import need
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("ssh_config")
 
-NONE = "-d none --url tcp://127.0.0.1:1 --no-tls"
 GENERIC = "-d generic --no-provision"
 
 
@@ -58,7 +56,6 @@ GUESSES = [
     Guess("load -i notes.txt", "docker web1 -- load -i notes.txt", code=1),
     Guess("push web1 web:1.2", "push web:1.2 web1", code=1),
     Guess("pull web1 web:1.2", "pull web:1.2 web1", code=1),
-    Guess("import web.tar", "push --from-file web.tar <IMAGE> <NAME>", code=2),
     Guess("images web", "images --filter reference=web"),
     Guess("socket docker ps web1", "socket web1 -- docker ps"),
     Guess("socket list", "socket ls"),
@@ -130,23 +127,6 @@ def test_an_image_may_have_a_machines_name(store: Store) -> None:
     for words in (("web1", "web1"), ("web1", "web*"), ("web1",), ("web1", "--all"), ("web1", "web1", "web2", "web3")):
         assert "Did you mean" not in machinectl("push", *words, store=store.root).stderr
         assert "is a machine" not in machinectl("push", *words, store=store.root).stderr
-
-
-def test_a_name_that_was_not_typed_is_one_of_those_that_there_are(store: Store) -> None:
-    def hints(*words: str) -> list[str]:
-        return [line.strip() for line in machinectl(*words, store=store.root).stderr.splitlines()[1:]]
-
-    command = "Did you mean: machinectl docker <NAME> -- logs web"
-    assert hints("logs", "web") == [ways_to_create()]
-    for name in ("web1", "web2"):
-        added(store, Machine(name, "none", url="tcp://127.0.0.1:1", tls=False))
-    assert hints("logs", "web") == [f"{command}; <NAME> is one of web1, web2"]
-    assert hints("stop") == ["Name one: web1, web2"]
-    assert hints("run", "--", "uptime") == ["Name one: web1, web2; or pass --all or -l <SELECTOR>"]
-    assert hints("docker", "ps", "-a") == ["machinectl docker <NAME> -- ps -a; <NAME> is one of web1, web2"]
-    for number in range(3, 7):
-        added(store, Machine(f"web{number}", "none", url="tcp://127.0.0.1:1", tls=False))
-    assert hints("logs", "web") == [f"{command}; list the machines: machinectl ls"]
 
 
 def test_every_synonym_is_of_a_verb_that_there_is() -> None:

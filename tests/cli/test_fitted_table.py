@@ -26,15 +26,6 @@ def test_empty_columns_are_left_out_and_errors_go_below_the_row() -> None:
     ]
 
 
-def test_a_column_with_one_text_stays() -> None:
-    active = ["db", "*", *WEB[2:5], "main", *WEB[6:]]
-    assert lines(WEB, active, width=120) == [
-        "NAME   ACTIVE   DRIVER    STATE     URL                       SWARM   DOCKER",
-        "web1   -        generic   Running   tcp://192.168.0.29:2376           v28.2.2",
-        "db     *        generic   Running   tcp://192.168.0.29:2376   main    v28.2.2",
-    ]
-
-
 def test_a_long_url_is_shortened_before_another_column_is_left_out() -> None:
     assert lines(WEB, NAS, width=64) == [
         "NAME  DRIVER   STATE    URL                              DOCKER",
@@ -66,14 +57,6 @@ def test_a_text_that_matters_is_wrapped_in_its_column() -> None:
     assert fitted_rows(["ADDRESS", "NAME", "ENGINE"], rows, 40, fitting) == [
         ["ADDRESS    ENGINE"],
         ["10.0.0.29  2375: PLAIN TCP, ROOT FOR", "           ANYBODY (Docker/28.2)"],
-    ]
-
-
-def test_the_first_column_is_whole_while_another_one_can_be_left_out() -> None:
-    rows = [["192.168.100.129", "a-machine-of-mine", "ED25519 SHA256:2I07T3AW…", "2376: TLS"]]
-    assert fitted_rows(["ADDRESS", "MACHINE", "SSH", "ENGINE"], rows, 36, Fitting()) == [
-        ["ADDRESS          MACHINE    SSH"],
-        ["192.168.100.129  a-machin…  ED25519…"],
     ]
 
 

@@ -17,7 +17,6 @@ from machinectl.driver.installed_drivers import load
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from machinectl.cli.declared_verb import Verb
     from machinectl.machines.flags import Flag
     from machinectl.machines.store import Store
 
@@ -105,26 +104,6 @@ def test_a_switch_with_a_value_is_refused(capsys: pytest.CaptureFixture[str]) ->
             )
 
 
-def needs_words(verb: Verb) -> bool:
-    return any(argument.required for argument in verb.arguments) or any(flag.required for flag in verb.flags)
-
-
-@pytest.mark.parametrize("name", [name for name, verb in VERBS.items() if needs_words(verb)])
-def test_a_missing_word_is_named_without_the_brackets_of_the_usage_line(
-    name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    cause, hint = refused(capsys, *name.split())
-    assert re.fullmatch(r"Error: \S+ is missing", cause)
-    # The hint is the line that was typed, with what is missing.
-    assert re.fullmatch(rf"machinectl {name}( --\S+)?( <[^\s\[\]]+>)+( --\S+ <\S+>)*", hint)
-
-
-def test_words_that_are_too_much_are_named_as_docker_machine_does(capsys: pytest.CaptureFixture[str]) -> None:
-    for words in ("context ls x", "drivers x", "rename a b x", "certs import web1 dir x"):
-        cause, _ = refused(capsys, *words.split())
-        assert cause == "Invalid command line. Found extra arguments [x]"
-
-
 def test_a_wrong_variable_is_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENERIC_SSH_PORT", "x")
     cause, _ = refused(capsys, "create", "-d", "generic", "--ip-address", "192.168.0.29", "web1")
@@ -144,29 +123,3 @@ def test_a_script_that_cannot_be_downloaded_is_refused_at_once_by_the_name_that_
     assert refused(capsys, *create, *typed, "web1") == (f"Error: --engine-install-url {wrong}", example)
     assert refused(capsys, "-s", store.root, "set", *typed, "web1") == (f"Error: --engine-install-url {wrong}", example)
     assert store.names() == []
-
-
-CHOICES = (
-    ("env --format={}", "json, dotenv or properties", "dotenv"),
-    ("fleet import --from={} x", "ansible or ssh-config", "ssh-config"),
-    ("create -d none --url unix:///x --engine-install={} box", "auto, docker, distro or none", "docker"),
-)
-
-
-@pytest.mark.parametrize(("typed", "choices", "near"), CHOICES, ids=[typed for typed, *_ in CHOICES])
-def test_a_wrong_choice_is_answered_with_the_right_ones(
-    typed: str, choices: str, near: str, store: Store, capsys: pytest.CaptureFixture[str]
-) -> None:
-    flag = next(word.partition("=")[0] for word in typed.split() if "{}" in word)
-    wrong = near[:-1]
-    assert refused(capsys, "-s", store.root, *typed.format(wrong).split()) == (
-        f"Error: {flag} takes {choices}, not {wrong!r}",
-        f"For example: {flag} {near}",
-    )
-
-
-def test_all_flags_with_choices_are_tried() -> None:
-    tried = {word.partition("=")[0] for typed, *_ in CHOICES for word in typed.split() if "{}" in word}
-    declared = {flag.flag for _, flag in FLAGS if isinstance(flag.value, tuple)}
-    # Any other shell than those that completion offers is sh.
-    assert declared == {*tried, "--shell"}

@@ -13,13 +13,11 @@ from machinectl.cli.option_help import option_help
 from machinectl.cli.options.help_request import help_work
 from machinectl.cli.output.help_pages import verb_page
 from machinectl.cli.own_flags import LOGIN
-from machinectl.cli.parsing.completion_candidates import driver_flags
 from machinectl.cli.parsing.go_flags import canonical
 from machinectl.machines.flags import Flag
 from machinectl.machines.record import Machine
 from tests.support.in_process import machinectl
 from tests.support.pictures import IMAGES, steady, text_of
-from tests.support.program import at_terminal, everything
 from tests.support.registered import added
 
 if TYPE_CHECKING:
@@ -81,12 +79,6 @@ def test_the_help_of_a_verb_says_what_it_is_for_with_examples_of_it(words: tuple
     assert all(f"machinectl {words[0]}" in example for example in verb.examples)
 
 
-@pytest.mark.parametrize("columns", [60, 110])
-def test_the_help_of_a_verb_is_as_wide_as_the_terminal(columns: int) -> None:
-    width = max(map(len, helped("create", "-d", "generic", columns=columns).partition("Examples:")[0].splitlines()))
-    assert columns - 12 < width <= columns
-
-
 def sections(text: str) -> list[str]:
     return [line.rstrip(":") for line in text.splitlines() if re.fullmatch(r"\w[\w, ]*:", line)]
 
@@ -103,22 +95,6 @@ def test_what_does_not_matter_to_a_host_that_is_never_set_up_is_taken_and_not_sh
     assert not re.search(r"--(engine-opt|sudo-password-file|force|open-firewall)\b", text)
     refused = machinectl("create", "-d", "none", "--url", "x://", "--force", "--engine-opt", "debug", "box")
     assert "No such option" not in refused.stderr
-
-
-def test_create_shows_what_people_type_and_names_the_pages_of_all_options() -> None:
-    text = helped("create")
-    assert text.splitlines()[:3] == [
-        "Usage: machinectl create [OPTIONS] [USER@]HOST[:PORT] [NAME]",
-        "       machinectl create [OPTIONS] tcp://HOST[:PORT] [NAME]",
-        "       machinectl create [OPTIONS] NAME",
-    ]
-    assert "All options: machinectl create -d generic --help, or with -d none." in text
-    assert len(text.splitlines()) < 35
-    assert all(f"  {letter}, " in text for letter in ("-i", "-p", "-u", "-d", "-y", "-f"))
-    flags = [*ALL_VERBS["create"].flags, *driver_flags("generic"), *driver_flags("none")]
-    names = {name for flag in flags for name in flag.all_names}
-    shown = text.partition("\nOptions:")[2].partition("  -h, --help")[0]
-    assert names >= set(re.findall(r"(?<= )--?\w[\w-]*", shown))
 
 
 def test_options_to_log_in_are_on_a_page_of_their_own() -> None:
@@ -161,24 +137,6 @@ def test_no_line_of_any_help_is_wider_than_the_terminal_but_a_command_to_copy(co
         text, _, commands = helped(*name.split(), columns=columns).partition("\nExamples:\n")
         after = commands.partition("\n\n")[2]
         assert [line for line in (text + after).splitlines() if len(line) > columns] == []
-
-
-@pytest.mark.parametrize(
-    ("variables", "bold"),
-    [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)],
-    ids=["terminal", "NO_COLOR", "dumb"],
-)
-def test_headings_are_bold_on_a_terminal(variables: dict[str, str], bold: bool, store: Store) -> None:
-    for words in (("help", "all"), ("run", "--help"), ("certs",), ("help", "ssh-options")):
-        with at_terminal(*words, store=store.root, environment=variables) as (_, terminal):
-            text = everything(terminal)
-        headings = re.findall(r"\x1b\[1m(.+?)\x1b\[0m", text)
-        assert ("Examples:" in headings) is bold
-        assert ("\x1b" in text) is bold
-        assert (
-            re.sub(r"\x1b\[\d*m", "", text).replace("…", "...").replace("\r", "")
-            == machinectl(*words, environment={"COLUMNS": "120", "LC_ALL": "C"}).stdout
-        )
 
 
 def test_a_locale_without_an_ellipsis_gets_dots() -> None:
@@ -239,56 +197,3 @@ def test_the_help_of_set_and_create_lists_the_options_of_the_driver(store: Store
     assert helped("create", "--ip-address", "192.0.2.1", "web1") == helped("create", "-d", "generic")
     assert helped("create", "web1", "--url=x") == helped("create", "-d", "none")
     assert helped("create", "--url=x", "--mac=y") == helped("create", "--no-such-option") == helped("create")
-
-
-@pytest.mark.parametrize(
-    ("words", "hint"),
-    [
-        (("ls", "--quite"), "Did you mean: machinectl ls --quiet\n"),
-        (
-            ("create", "-d", "generic", "--ip-adress", "x", "box"),
-            "machinectl create -d generic --ip-address x box\n",
-        ),
-        (("create", "-d", "none", "--ur", "x", "box"), "Did you mean: machinectl create -d none --url x box\n"),
-        (("rm", "--porge", "box"), "Did you mean: machinectl rm --purge box\n"),
-        (("ls", "--zzz"), "\n  machinectl ls --help"),
-        (("env", "--shell"), "\n  machinectl env --help"),
-        (("ls", "--storage-path", "x"), "It goes before the verb: machinectl --storage-path x ls\n"),
-        (("access", "accept", "-s", "x", "a.txt"), "It goes before the verb: machinectl -s x access accept a.txt\n"),
-        (("ls", "-sx"), "\n  machinectl ls --help"),
-        (("ls", "-D"), "It goes before the verb: machinectl -D ls\n"),
-        (("ls", "-v"), "\n  machinectl ls --help"),
-        (("run", "--", "uptime"), "\n  Set up a server over SSH: machinectl create "),
-        (("crate",), "Did you mean: machinectl create"),
-        (("certs", "--zzz"), "\n  machinectl certs --help"),
-        (("certs", "create"), "\n  machinectl certs create --out <DIR> --san <ADDRESS>\n"),
-        (("certs", "create", "--out", "a b"), "\n  machinectl certs create --out 'a b' --san <ADDRESS>\n"),
-        (("export", "--all"), "\n  machinectl export --all --output <FILE>\n"),
-        (("certs", "lst"), "Did you mean: machinectl certs ls"),
-        (("frobnicate", "box"), "\n  List the commands: machinectl help all"),
-        (("create", "-d", "genric", "box"), "machinectl create -d generic"),
-        (
-            ("set", "--ssh-port", "22", "ghost"),
-            'Docker machine "ghost" does not exist. Use "machinectl ls"',
-        ),
-        (
-            ("set", "ghost", "--ssh-port", "22"),
-            'Docker machine "ghost" does not exist. Use "machinectl ls"',
-        ),
-        (("run", "web*", "uptime"), 'Error: "web*" matches no machine'),
-        (("run", "*.sh", "uptime"), "A machine is missing before the command"),
-        (("run", "box", "uname", "-sm"), "A machine is missing before the command\n  Set up a server over SSH: "),
-        (("run", "-a", "--group", "-t", "9"), "The command is missing\n  machinectl run -a --group -t 9 uptime"),
-        (("set", "--ssh-port", "22"), "\n  Set up a server over SSH: machinectl create "),
-    ],
-)
-def test_what_was_mistyped_is_told_with_what_was_meant_and_nothing_else(words: tuple[str, ...], hint: str) -> None:
-    done = machinectl(*words)
-    assert done.returncode in {1, 2}
-    assert hint in done.stderr
-    assert len(done.stderr.splitlines()) <= 3
-
-
-def test_the_help_of_create_has_what_a_login_needs(store: Store) -> None:
-    page = machinectl("create", "--help", store=store.root).stdout
-    assert all(f"--ssh-{name}" in page for name in ("key", "user", "port"))

@@ -299,10 +299,7 @@ PAYS_FOR: list[tuple[tuple[str, ...], set[str]]] = [
         (words, {"machinectl.commands", "machinectl.driver", "machinectl.hosts"})
         for words in (("ssh-config",), ("scp", "-q", "here", "plain:there"), ("mount", "plain:/srv", "/"))
     ),
-    (
-        ("plan", "-f", "/nonexistent"),
-        {"machinectl.commands", "machinectl.driver", "machinectl.hosts", "machinectl.provision", "yaml"},
-    ),
+    (("plan", "-f", "/nonexistent"), {"machinectl.driver", "machinectl.hosts", "machinectl.provision", "yaml"}),
     # Neither paramiko nor cryptography nor yaml where nothing answers that they are for.
     (
         ("discover", "127.0.7.1"),

@@ -60,13 +60,6 @@ def test_the_state_none_is_that_of_a_machine_of_which_nothing_is_known() -> None
     assert not passes(["state=none"], row(state=State.RUNNING))
 
 
-def test_equal_keys_are_alternatives_and_different_keys_must_all_fit() -> None:
-    assert passes(["name=a", "name=orion", "driver=generic", "driver=none"], row())
-    assert not passes(["name=a", "name=c", "driver=none"], row())
-    assert not passes(["name=orion", "driver=generic"], row())
-    assert passes(["label=rack=a", "label=role=build"], row(role="build"))
-
-
 @pytest.mark.parametrize("given", [["state=Running"], ["state=rUnning"], ["state=Paused", "state=Running"]])
 def test_a_state_is_compared_after_the_host_was_asked_whatever_its_case(given: list[str]) -> None:
     filters = parse_filters(given)
@@ -74,15 +67,6 @@ def test_a_state_is_compared_after_the_host_was_asked_whatever_its_case(given: l
     assert filters.before_asking(row().machine)
     assert filters.after_asking(State.RUNNING)
     assert not filters.after_asking(State.TIMEOUT)
-
-
-@pytest.mark.parametrize("given", [[], ["name=a"], ["driver=none", "label=rack=a", "swarm=x"]])
-def test_no_other_filter_needs_a_host_to_be_asked(given: list[str]) -> None:
-    assert not parse_filters(given).needs_state
-
-
-def test_a_machine_that_fails_by_its_record_needs_not_be_asked() -> None:
-    assert not parse_filters(["state=Running", "driver=generic"]).before_asking(row().machine)
 
 
 @pytest.mark.parametrize(
@@ -106,10 +90,6 @@ def test_an_unknown_filter_is_refused_in_docker_machines_words(given: str, said:
 def test_a_name_that_is_not_a_regular_expression_is_refused(expression: str) -> None:
     with pytest.raises(UsageError, match="is not a regular expression"):
         parse_filters([f"name={expression}"])
-
-
-def test_an_odd_set_in_a_regular_expression_warns_nobody() -> None:
-    assert passes(["name=[[o]"], row())
 
 
 @given(

@@ -149,30 +149,6 @@ def test_a_verb_works_on_those_that_are_selected_and_a_question_names_them(fleet
     assert fleet.names() == ["plain", "vega"]
 
 
-@pytest.mark.parametrize("verb", ["rm", "ip", "stop", "info", "doctor", "ps", "ls", "ssh-config"])
-def test_where_nobody_is_selected_the_labels_that_there_are_are_told(fleet: Store, verb: str) -> None:
-    done = machinectl(verb, "--selector", "role=mail", store=fleet.root)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.splitlines() == [
-        "Error: --selector 'role=mail' selects no machine",
-        "  There are: role=db, role=web, spare=",
-    ]
-
-
-def test_where_no_machine_has_a_label_it_is_told_how_to_give_one(store: Store) -> None:
-    added(store, Machine("plain", "none", url="unix:///nowhere.sock", tls=False))
-    for selector, label in (("role", "role=web"), ("a in (c,b)", "a=b"), ("a=b;c", "'a=b;c'")):
-        told = machinectl("ip", "-l", selector, store=store.root).stderr
-        assert f"Give it one: machinectl set --label {label} <NAME>\n" in told
-
-
-def test_names_beside_a_selector_are_refused(fleet: Store) -> None:
-    done = machinectl("rm", "-y", "vega", "-l", "role=web", store=fleet.root)
-    assert done.returncode == 2
-    assert done.stderr == "Error: Names and --selector exclude each other\n  Leave out vega, or -l role=web\n"
-    assert len(fleet.names()) == len(LABELS)
-
-
 @pytest.mark.parametrize("words", [("ip",), ("push", "web:1.2"), ("rm", "-y"), ("docker",), ("ps",)])
 def test_a_machine_that_is_named_is_not_what_a_mistyped_name_means(store: Store, words: tuple[str, ...]) -> None:
     added(store, Machine("orion", "none", url="tcp://127.0.0.1:1", tls=False))
@@ -217,13 +193,6 @@ def test_a_word_that_may_be_a_machine_or_the_command_is_refused_with_both_lines(
         assert done.returncode == 2
         lines = [line.strip() for line in done.stderr.splitlines()[1:]]
         assert lines == [f"For the command: machinectl {command}; for the machine: machinectl {machine}"]
-
-
-def test_socket_with_two_machines_asks_for_one(fleet: Store) -> None:
-    done = machinectl("socket", "vega", "rigel", "--", "docker", "ps", store=fleet.root)
-    assert done.returncode == 2
-    assert done.stderr == "Error: socket takes one machine\n  machinectl socket vega -- docker ps\n"
-    assert "For example: machinectl socket vega\n" in machinectl("socket", "vega", "rigel", store=fleet.root).stderr
 
 
 def test_a_selector_that_a_script_left_empty_selects_nothing(fleet: Store) -> None:

@@ -7,8 +7,6 @@ import io
 import os
 import pty
 import struct
-import subprocess
-import sys
 import termios
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -59,25 +57,6 @@ def test_signs_are_ascii_where_the_locale_or_the_terminal_lacks_them(
     with terminal() as stream:
         assert (mark(OK, stream), mark(FAILED, stream)) == ("v", "x")
         assert shorten("a long line", 8, stream) == "a lon..."
-
-
-def test_python_makes_lang_c_utf_8_and_signs_are_ascii_all_the_same() -> None:
-    script = (
-        "import sys; from machinectl.cli.output.style import OK, mark; print(sys.stdout.encoding, mark(OK, sys.stdout))"
-    )
-    variables = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "PYTHONIO"))}
-    run = subprocess.run(
-        [sys.executable, "-c", script], env={**variables, "LANG": "C"}, capture_output=True, check=True
-    )
-    assert run.stdout.split() == [b"utf-8", b"v"]
-
-
-def test_an_encoding_without_signs_gets_ascii(environment: pytest.MonkeyPatch) -> None:
-    assert mark(OK, io.TextIOWrapper(io.BytesIO(), encoding="latin-1")) == "v"
-    assert mark(OK, io.TextIOWrapper(io.BytesIO(), encoding="utf-8")) == "✓"
-    # What a pipe's reader sees does not depend on a terminal.
-    environment.setenv("TERM", "dumb")
-    assert mark(OK, io.TextIOWrapper(io.BytesIO(), encoding="utf-8")) == "✓"
 
 
 @pytest.mark.parametrize(("variable", "expected"), [("", 100), ("40", 40), ("200", 100), ("wide", 100), ("0", 100)])

@@ -24,7 +24,6 @@ from machinectl.hosts.creation import create_machine as create
 from machinectl.hosts.login import Login
 from machinectl.machines.record import Machine
 from machinectl.machines.spec import MachineSpec
-from machinectl.state import State
 from machinectl.verbs.access_texts import read_pasted
 from tests.support import puppets, servers
 from tests.support.program import at_terminal, everything
@@ -79,25 +78,11 @@ def test_ls_fits_the_terminal_and_an_error_stands_below_its_row(store: Store, co
     assert all(line.startswith("  ") and len(line) <= columns for line in errors)
 
 
-def test_no_colour_where_it_is_not_wanted(machines: Store) -> None:
-    with at_terminal("ls", "-t", "1", store=machines.root, environment={"NO_COLOR": "1"}) as (_, terminal):
-        text = everything(terminal)
-    assert "Running" in text
-    assert "\x1b[32m" not in text
-
-
 def test_a_table_higher_than_the_screen_is_drawn_once(machines: Store) -> None:
     with at_terminal("ls", "-t", "1", store=machines.root, lines=3) as (_, terminal):
         text = everything(terminal)
     assert "\x1b[J" not in text
     assert text.count("awake") == 1
-
-
-def test_a_dumb_terminal_gets_plain_lines(machines: Store) -> None:
-    with at_terminal("ls", "-t", "1", store=machines.root, environment={"TERM": "dumb"}) as (_, terminal):
-        text = everything(terminal)
-    assert "\x1b" not in text
-    assert str(State.RUNNING) in text
 
 
 def test_ls_of_no_machines_says_how_to_make_one_and_that_docker_machine_has_some(store: Store, tmp_path: Path) -> None:
@@ -116,12 +101,6 @@ def test_ls_of_no_machines_says_how_to_make_one_and_that_docker_machine_has_some
         "  Register an engine that runs:",
         f"  \x1b[1mmachinectl -s {store.root} create tcp://<HOST>:2376 <NAME>\x1b[0m",
     ]
-
-
-def test_ls_of_no_machines_is_what_was_asked_for_alone_where_a_program_reads_it(store: Store) -> None:
-    for flag in ("-q", "--json"):
-        with at_terminal("ls", flag, store=store.root) as (_, terminal):
-            assert everything(terminal).split() in ([], ["[]"])
 
 
 def test_rm_asks_on_the_terminal(machines: Store) -> None:
@@ -183,15 +162,6 @@ def test_one_machine_has_a_spinner_and_a_line_a_step_and_no_board() -> None:
     }
 
 
-def test_a_step_that_fails_has_a_cross() -> None:
-    with puppets.on_terminal("web1", environment={"NO_COLOR": "1"}) as terminal:
-        terminal.did("web1", "step", "Installing")
-        terminal.tell("web1", "fail", "it broke")
-        assert terminal.end() == 0
-        step, *_ = terminal.lines
-    assert re.fullmatch(r"✗ Installing \(failed after \d+\.\d s\)", step)
-
-
 @pytest.mark.parametrize("columns", [40, 80])
 def test_a_long_step_shows_the_last_line_of_what_it_runs_below_its_title(columns: int) -> None:
     said = "Get:1 http://archive.example/debian \x1b[2J trixie/main amd64 docker.io amd64 26.1.5+dfsg1-9 [25.2 MB]"
@@ -212,16 +182,6 @@ def test_a_long_step_shows_the_last_line_of_what_it_runs_below_its_title(columns
     assert hello == "hello"
     assert step.startswith("✓ Installing (")
     assert rest == ["web1 it is", "exit code 0, without rich"]
-
-
-def test_one_machine_is_interrupted_at_once() -> None:
-    with puppets.on_terminal("web1") as terminal:
-        terminal.did("web1", "step", "Installing")
-        terminal.tell("web1", "pause", "3600")
-        terminal.until_obeyed("web1", "pausing")
-        terminal.type("\x03")
-        assert terminal.end() == 130
-        assert re.search(r"! Installing \(interrupted after \d+\.\d s\)", "".join(terminal.lines))
 
 
 TITLE = "Installing the engine from the packages of the distribution, which takes its time"
@@ -288,17 +248,6 @@ def test_what_is_said_or_asked_within_a_step_has_the_line_for_itself() -> None:
     ]
 
 
-def test_a_dumb_terminal_gets_no_spinner_but_a_line_a_step() -> None:
-    with puppets.on_terminal("web1", environment={"TERM": "dumb"}) as terminal:
-        terminal.did("web1", "step", "Installing")
-        terminal.did("web1", "end")
-        terminal.tell("web1", "end")
-        assert terminal.end() == 0
-        assert re.fullmatch(
-            r"Installing \(\d\.\d s\)\r\nweb1 it is\r\nexit code 0, without rich\r\n", terminal.raw.decode()
-        )
-
-
 def test_without_a_terminal_a_step_is_a_line_when_it_has_ended() -> None:
     with puppets.piped("web1") as machines:
         machines.did("web1", "step", "Installing")
@@ -337,15 +286,6 @@ def test_an_error_is_red_on_a_terminal_and_its_commands_stand_apart(store: Store
             f"  \x1b[1mmachinectl -s {store.root} create <USER>@<HOST> ghost\x1b[0m",
             "  Register an engine that runs:",
             f"  \x1b[1mmachinectl -s {store.root} create tcp://<HOST>:2376 ghost\x1b[0m",
-        ]
-
-
-@pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
-def test_an_error_has_no_colour_where_none_is_wanted(store: Store, variables: dict[str, str]) -> None:
-    with at_terminal("set", "ghost", store=store.root, environment=variables) as (_, terminal):
-        assert everything(terminal).splitlines() == [
-            "Error: Nothing to set",
-            "  machinectl set --url tcp://192.168.0.30:2376 ghost",
         ]
 
 

@@ -98,16 +98,6 @@ STATUS = {"bash": "$?", "zsh": "$?", "fish": "$status"}
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_it_does_not_go_back_to_a_machine_that_is_gone(shell: str, home: Path, machines: Store) -> None:
-    gone = shlex.quote(machines.directory("orionbox"))
-    script = f"machinectl use orionbox; machinectl use plain; command rm -r {gone}; machinectl use -"
-    found = ran(shell, home, f"{script}\necho {STATUS[shell]}")
-    assert found.docker() == expected(machines, "plain")
-    assert found.stderr.startswith('Error: Docker machine "orionbox" does not exist any more\n  Name one: ')
-    assert (found.stdout.strip(), found.started) == ("1", [])
-
-
-@pytest.mark.parametrize("shell", SHELLS)
 def test_what_cannot_be_used_changes_nothing_and_is_told(shell: str, home: Path, machines: Store) -> None:
     own = {"DOCKER_HOST": "tcp://192.0.2.1:2375"}
     added(machines, half_made())
@@ -263,15 +253,6 @@ def test_without_the_snippet_it_explains_itself(shell: str, machines: Store) -> 
     assert "and this shell has not loaded it" in found.stderr
     assert "machinectl shell-init " in found.stderr
     assert "machinectl env orionbox" in found.stderr
-
-
-@pytest.mark.parametrize("shell", SHELLS)
-def test_a_mistyped_name_is_corrected_in_the_line_as_typed(shell: str, home: Path, machines: Store) -> None:
-    hint = "  Did you mean: machinectl use orionbox\n"
-    loaded = ran(shell, home, "machinectl use orion")
-    assert loaded.stderr.endswith(hint), loaded.stderr
-    found = machinectl("use", "orion", store=machines.root)
-    assert found.stderr.replace(f"-s {machines.root} ", "").endswith(hint), found.stderr
 
 
 HOSTS = st.sampled_from(["192.0.2.29", "orion.lan", "[fd00::29]", "a_b-c"])

@@ -149,21 +149,6 @@ def test_it_fits_the_width(store: Store, columns: int) -> None:
         assert all(len(line) < columns for line in terminal.lines)
 
 
-@pytest.mark.usefixtures("engine")
-def test_the_heading_counts_states_and_says_when_and_how_to_leave(store: Store) -> None:
-    added(store, Machine("rigel", "none", url="tcp://127.0.0.1:1"))
-    with watching(store, "--interval", "3600") as terminal:
-        terminal.until(
-            lambda: bool(terminal.lines) and HEADING.sub("", terminal.lines[0]) == "   2 machines: 1 Running, 1 Stopped"
-        )
-        assert terminal.screen.display[1].strip() == ""
-        assert terminal.screen.display[2].startswith("NAME")
-        terminal.type("q")
-        assert terminal.end() == 0
-    _, _, left = terminal.raw.decode().partition("\x1b[?1049l")
-    assert [line.split()[0] for line in left.splitlines() if line[0] != " "] == ["NAME", "orion", "rigel"]
-
-
 def test_it_fits_the_height_and_counts_what_is_not_seen(store: Store) -> None:
     for number in range(30):
         added(store, Machine(f"m{number}", "none", url="tcp://127.0.0.1:1"))
@@ -209,12 +194,6 @@ def test_a_host_that_says_nothing_keeps_no_other_from_being_seen(store: Store, e
             assert any(line.startswith("mute ") and "…" in line for line in terminal.lines)
             terminal.type("\x03")
             assert terminal.end() == 0
-
-
-def test_states_are_coloured(store: Store, engine: Engine) -> None:
-    with watching(store, *QUICK, colours=True) as terminal:
-        terminal.until_text(f"v{engine.version}")
-    assert b"\x1b[32mRunning\x1b[0m" in terminal.raw
 
 
 def test_what_ends_it_gives_the_terminal_back(store: Store, engine: Engine) -> None:

@@ -15,7 +15,7 @@ from machinectl import certs
 from machinectl.cli.tables.detail_lines import Info, info_text
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine
-from machinectl.provision.facts.health import DataDisk, Vitals, parse_vitals, vitals_command
+from machinectl.provision.facts.health import parse_vitals, vitals_command
 from machinectl.state import State
 from tests.support import servers
 from tests.support.hostile_engine import IN_JSON
@@ -126,16 +126,6 @@ def test_a_template_and_json_have_the_same_fields(store: Store) -> None:
     assert 'no field "Bogus"' in refused.stderr
 
 
-@pytest.mark.usefixtures("url")
-def test_a_broken_record_is_told_and_has_no_more(store: Store) -> None:
-    (record,) = (os.path.join(store.directory("orion"), "machine.json"),)
-    with open(record, "w", encoding="utf-8") as file:
-        file.write("{")
-    done = machinectl("info", "--ssh", "orion", store=store.root)
-    assert (done.returncode, done.stdout) == (1, "Name:  orion\nState: Error\n")
-    assert 'Error: The machine.json of "orion" is not JSON' in done.stderr
-
-
 def test_a_real_engine_says_what_docker_info_says(store: Store, dockerd: Dockerd) -> None:
     need("docker")
     files = {file: (dockerd.directory / file).read_bytes() for file in ("ca.pem", "cert.pem", "key.pem")}
@@ -221,12 +211,6 @@ class TestVitals:
                 assert found.load
                 assert found.uptime
                 assert found.available
-
-    def test_its_lines_mean_bytes_seconds_and_loads(self) -> None:
-        said = "@disk 100 60 30 /var/lib/my docker\n@load 0.10 1.20 2.00\n@uptime 3600.55\n@available 2048\n"
-        disk = DataDisk("/var/lib/my docker", 102400, 61440, 30720)
-        assert parse_vitals(said) == Vitals(disk, (0.1, 1.2, 2.0), 3600.55, 2097152)
-        assert parse_vitals("Welcome!\n@load 1 2\n@uptime x\n@disk 1 2 3\n") == Vitals()
 
     @given(
         st.text() | st.lists(st.sampled_from(["@disk", "@load", "@uptime", "9" * 400, "-1", "\n", "/"])).map(" ".join)

@@ -11,9 +11,9 @@ from machinectl.cli.go.template import parse_template
 from machinectl.cli.tables.machine_row import MachineRow
 from machinectl.machines.config_json import config_json
 from machinectl.machines.engine_options import EngineOptions
-from machinectl.machines.record import Machine, Phase
+from machinectl.machines.record import Machine
 from machinectl.masking import without_secrets
-from machinectl.provision.host_changes import ConfigMerged, UnknownChange
+from machinectl.provision.host_changes import ConfigMerged
 from machinectl.verbs.inspect import inspect_fields
 
 if TYPE_CHECKING:
@@ -55,79 +55,6 @@ def generic_machine() -> Machine:
         }
     )
     return machine
-
-
-def test_a_registered_host_looks_as_docker_machines_config_json() -> None:
-    """Its keys and their order are those that v0.16.2 writes (host.go, base.go, engine.go, swarm.go, auth.go)."""
-    assert json.dumps(config_json(none_machine(), DIRECTORY), indent=4) == (
-        """{
-    "ConfigVersion": 3,
-    "Driver": {
-        "IPAddress": "192.168.0.29",
-        "MachineName": "orionbox",
-        "SSHUser": "",
-        "SSHPort": 0,
-        "SSHKeyPath": "",
-        "StorePath": "/store",
-        "SwarmMaster": false,
-        "SwarmHost": "",
-        "SwarmDiscovery": "",
-        "URL": "tcp://192.168.0.29:2376"
-    },
-    "DriverName": "none",
-    "HostOptions": {
-        "Driver": "",
-        "Memory": 0,
-        "Disk": 0,
-        "EngineOptions": {
-            "ArbitraryFlags": [],
-            "Dns": null,
-            "GraphDir": "",
-            "Env": [],
-            "Ipv6": false,
-            "InsecureRegistry": [],
-            "Labels": [],
-            "LogLevel": "",
-            "StorageDriver": "",
-            "SelinuxEnabled": false,
-            "TlsVerify": true,
-            "RegistryMirror": [],
-            "InstallURL": "https://get.docker.com"
-        },
-        "SwarmOptions": {
-            "IsSwarm": false,
-            "Address": "",
-            "Discovery": "",
-            "Agent": false,
-            "Master": false,
-            "Host": "tcp://0.0.0.0:3376",
-            "Image": "swarm:latest",
-            "Strategy": "spread",
-            "Heartbeat": 0,
-            "Overcommit": 0,
-            "ArbitraryFlags": [],
-            "ArbitraryJoinFlags": [],
-            "Env": null,
-            "IsExperimental": false
-        },
-        "AuthOptions": {
-            "CertDir": "/store/machines/orionbox",
-            "CaCertPath": "/store/machines/orionbox/ca.pem",
-            "CaPrivateKeyPath": "/store/machines/orionbox/ca-key.pem",
-            "CaCertRemotePath": "",
-            "ServerCertPath": "/store/machines/orionbox/server.pem",
-            "ServerKeyPath": "/store/machines/orionbox/server-key.pem",
-            "ClientKeyPath": "/store/machines/orionbox/key.pem",
-            "ServerCertRemotePath": "",
-            "ServerKeyRemotePath": "",
-            "ClientCertPath": "/store/machines/orionbox/cert.pem",
-            "ServerCertSANs": [],
-            "StorePath": "/store/machines/orionbox"
-        }
-    },
-    "Name": "orionbox"
-}"""
-    )
 
 
 @pytest.mark.parametrize(
@@ -205,46 +132,6 @@ def test_engine_options_of_another_type_are_shown_as_none_given() -> None:
     machine.engine = EngineOptions.load({"options": "a", "labels": {"a": 1}, "env": None, "storage_driver": None})
     options = config_json(machine, DIRECTORY)["HostOptions"]["EngineOptions"]
     assert (options["ArbitraryFlags"], options["Labels"], options["Env"], options["StorageDriver"]) == ([], [], [], "")
-
-
-def test_our_own_record_is_shown_field_by_field() -> None:
-    machine = none_machine()
-    machine.phase = Phase.PROVISIONING
-    machine.labels = {"rack": "a"}
-    machine.engine = EngineOptions(options=("mtu=1400",), tls_sans=("orion.lan",), install_url="https://get.lan")
-    machine.failure = {"when": "2026-01-02T03:04:05Z", "cause": "no route"}
-    machine.looked_at = "2026-01-02T03:04:00Z"
-    machine.changes = [UnknownChange({"step": "daemon.json", "keys": ["hosts"]}), UnknownChange("what is no change")]
-    machine.unknown = {"later": "x"}
-    machine.origin = {"store": "/old", "name": "orion", "driver": "generic"}
-    machine.options = {"url": "tcp://192.168.0.29:2376"}
-    machine.jump, machine.addresses = "host:gate", ["10.8.0.29"]
-    assert inspect_fields(machine, DIRECTORY) == {
-        "Name": "orionbox",
-        "DriverName": "none",
-        "Options": {"url": "tcp://192.168.0.29:2376"},
-        "DriverState": {"URL": "tcp://192.168.0.29:2376"},
-        "URL": "tcp://192.168.0.29:2376",
-        "TLS": True,
-        "Phase": "provisioning",
-        "Made": False,
-        "Provision": True,
-        "Context": True,
-        "Jump": "host:gate",
-        "Addresses": ["10.8.0.29"],
-        "Labels": {"rack": "a"},
-        "Engine": {"Options": ["mtu=1400"], "TLSSANs": ["orion.lan"], "InstallURL": "https://get.lan"},
-        "MAC": "",
-        "Access": {},
-        "AccessLifetime": "",
-        "Holders": [],
-        "Origin": {"Store": "/old", "Name": "orion", "Driver": "generic"},
-        "Pending": "",
-        "Failure": {"When": "2026-01-02T03:04:05Z", "Cause": "no route"},
-        "LookedAt": "2026-01-02T03:04:00Z",
-        "Changes": [{"Step": "daemon.json", "Keys": ["hosts"]}, "what is no change"],
-        "Directory": DIRECTORY,
-    }
 
 
 @pytest.mark.parametrize(

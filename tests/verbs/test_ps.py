@@ -20,7 +20,6 @@ from machinectl.cli.tables.docker_table import parse_format, rows_text
 from machinectl.engine import Endpoint, EngineQuery, probe_by
 from machinectl.engine.endpoint import Deadline
 from machinectl.machines.record import Machine, Phase
-from machinectl.quantities import human_duration, human_size
 from tests.support import servers
 from tests.support.hostile_engine import ENDING, ENDLESS, IN_JSON
 from tests.support.in_process import machinectl
@@ -436,53 +435,6 @@ def after_ping(said: bytes) -> Behaviour:
             connection.send(servers.answer(b"OK") if b" /_ping " in request else said)
 
     return behaviour
-
-
-# Those of go-units' own tests, and both sides of each step.
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [
-        (-5, "Less than a second"),
-        (0.45, "Less than a second"),
-        (1, "1 second"),
-        (45, "45 seconds"),
-        (59.9, "59 seconds"),
-        (60, "About a minute"),
-        (119, "About a minute"),
-        (120, "2 minutes"),
-        (3599, "59 minutes"),
-        (3600, "About an hour"),
-        (5399, "About an hour"),
-        (5400, "2 hours"),
-        (47 * 3600, "47 hours"),
-        (2 * DAY, "2 days"),
-        (13 * DAY, "13 days"),
-        (14 * DAY, "2 weeks"),
-        (59 * DAY, "8 weeks"),
-        (60 * DAY, "2 months"),
-        (729 * DAY, "24 months"),
-        (730 * DAY, "2 years"),
-        (1095 * DAY, "3 years"),
-    ],
-)
-def test_an_age_is_told_in_dockers_words(seconds: float, said: str) -> None:
-    assert human_duration(seconds) == said
-
-
-@pytest.mark.parametrize(
-    ("size", "said"),
-    [
-        (0, "0B"),
-        (999, "999B"),
-        (1000, "1kB"),
-        (1024, "1.02kB"),
-        (999_999, "1e+03kB"),
-        (10**9, "1GB"),
-        (10**27, "1e+03YB"),
-    ],
-)
-def test_a_size_is_told_in_dockers_words(size: float, said: str) -> None:
-    assert human_size(size) == said
 
 
 @pytest.mark.parametrize(
