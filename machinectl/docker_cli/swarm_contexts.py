@@ -28,40 +28,55 @@ if TYPE_CHECKING:
 
     Managers = list[tuple[Machine, SwarmNode]]
 
+GONE = "its swarm has no manager here"
 
-def swarm_context_name(swarm: str) -> str:
-    return f"{swarm}-swarm"
+
+def context_name(managers: Managers) -> str:
+    return f"{managers[0][1].swarm}-swarm"
 
 
 def managers_by_swarm(store: Store) -> dict[str, Managers]:
-    found: dict[str, Managers] = {}
+    """Return managers by the ID of their swarm."""
+    swarms: dict[str, Managers] = {}
     for machine, node in all_nodes(store):
         if node.manages and node.cluster and node.swarm and machine.context:
-            found.setdefault(node.cluster, []).append((machine, node))
-    return found
+            swarms.setdefault(node.cluster, []).append((machine, node))
+    return swarms
+
+
+def own_contexts(docker: Contexts, store: Store) -> Iterator[tuple[str, str]]:
+    """Yield the contexts that this store wrote for swarms, and the swarms' IDs."""
+    for name in sorted(docker.names()):
+        try:
+            context = docker.read(name)
+        except ContextError:
+            continue
+        mark = context.mark if context else None
+        if mark and mark.swarm and mark.store == os.path.realpath(store.root):
+            yield name, mark.swarm
 
 
 def update_swarm_contexts(store: Store, before: Machine | None, after: Machine | None) -> list[Note]:
     """Update contexts after a machine has changed, without asking an engine; return notes."""
     nodes = [node for machine in (before, after) if machine and (node := node_of(machine))]
     docker = Contexts()
-    said: list[Note] = []
+    notes: list[Note] = []
     for cluster in dict.fromkeys(node.cluster for node in nodes if node.cluster):
-        known = managers_by_swarm(store).get(cluster)
-        if not known:
-            said += remove_swarm_contexts(docker, store, cluster)
+        managers = managers_by_swarm(store).get(cluster)
+        if not managers:
+            notes += remove_swarm_contexts(docker, store, cluster)
             continue
-        context = docker.read(swarm_context_name(known[0][1].swarm))
+        context = docker.read(context_name(managers))
         # A manager that moved keeps its context.
         lead = after.name if before and after and context and context.host in before.urls else ""
-        changed = point_swarm_context(docker, store, cluster, lead)
-        if changed.step is SyncStep.RENAME:
-            said.append((no_context_cause(known, changed), changed.hint))
-    return said
+        status = point_swarm_context(docker, store, cluster, lead)
+        if status.step is SyncStep.RENAME:
+            notes.append((no_context_cause(managers, status), status.hint))
+    return notes
 
 
-def no_context_cause(known: Managers, status: ContextStatus) -> str:
-    return f'the swarm "{known[0][1].swarm}" gets no docker context: {status.why}'
+def no_context_cause(managers: Managers, status: ContextStatus) -> str:
+    return f'the swarm "{managers[0][1].swarm}" gets no docker context: {status.why}'
 
 
 def point_swarm_context(docker: Contexts, store: Store, cluster: str, lead: str) -> ContextStatus:
@@ -78,102 +93,84 @@ def point_swarm_context(docker: Contexts, store: Store, cluster: str, lead: str)
 
 def swarm_context_status(docker: Contexts, store: Store, cluster: str, lead: str = "") -> ContextStatus:
     """Compare a swarm's context with its managers: `lead`, else the current one."""
-    known = managers_by_swarm(store).get(cluster)
-    if not known:
+    swarms = managers_by_swarm(store)
+    managers = swarms.get(cluster)
+    if not managers:
         return ContextStatus("", SyncStep.NONE)
-    name = swarm_context_name(known[0][1].swarm)
+    name = context_name(managers)
     mark = Mark(os.path.realpath(store.root), name, cluster)
-    found = docker.read(name)
-    if found and found.mark != mark and not is_earlier(store, found):
+    context = docker.read(name)
+    theirs = context.mark if context else None
+    # That of an earlier swarm of this store may be replaced.
+    is_earlier = bool(theirs and theirs.swarm and theirs.store == mark.store and theirs.swarm not in swarms)
+    if context and theirs != mark and not is_earlier:
         why = f'docker has a context "{name}" that is not the swarm\'s'
         return ContextStatus(name, SyncStep.RENAME, why=why, hint=replace_hint(name))
-    preferred = [machine for machine, _ in known if machine.name == lead]
-    current = [machine for machine, _ in known if found and found.host in machine.urls]
-    leader = [*preferred, *current, known[0][0]][0]
-    wanted = (found or Context(name)).pointed(mark, leader.urls[0], client_files(leader, found))
-    if wanted == found:
+    machines = [machine for machine, _ in managers]
+    current = [machine for machine in machines if context and context.host in machine.urls]
+    leader = [*(machine for machine in machines if machine.name == lead), *current, machines[0]][0]
+    wanted = (context or Context(name)).pointed(mark, leader.urls[0], client_files(leader, context))
+    if wanted == context:
         return ContextStatus(name, SyncStep.NONE, is_there=True, wanted=wanted)
-    why = "it does not point at a manager" if found else "it is missing"
-    return ContextStatus(name, SyncStep.WRITE, found is not None, why, SYNC_HINT, wanted)
-
-
-def is_earlier(store: Store, context: Context) -> bool:
-    """Return whether its swarm, once this store's, has no managers left."""
-    mark = context.mark
-    if mark is None or not mark.swarm or mark.store != os.path.realpath(store.root):
-        return False
-    return mark.swarm not in managers_by_swarm(store)
+    why = "it does not point at a manager" if context else "it is missing"
+    return ContextStatus(name, SyncStep.WRITE, context is not None, why, SYNC_HINT, wanted)
 
 
 def remove_swarm_contexts(docker: Contexts, store: Store, cluster: str) -> list[Note]:
-    said: list[Note] = []
-    for name in swarm_context_names(docker, store, cluster):
+    notes: list[Note] = []
+    for name in [name for name, swarm in own_contexts(docker, store) if swarm == cluster]:
         with docker.writing():
             if cluster in managers_by_swarm(store):
-                return said
+                break
             docker.remove(name)
-        said += removed_context_notes(docker, name)
-    return said
-
-
-def swarm_context_names(docker: Contexts, store: Store, cluster: str = "") -> list[str]:
-    found = []
-    for name in sorted(docker.names()):
-        try:
-            context = docker.read(name)
-        except ContextError:
-            continue
-        mark = context.mark if context else None
-        ours = mark and mark.swarm and mark.store == os.path.realpath(store.root)
-        if mark and ours and (not cluster or mark.swarm == cluster):
-            found.append(name)
-    return found
+        notes += removed_context_notes(docker, name)
+    return notes
 
 
 def swarm_context_statuses(docker: Contexts, store: Store) -> Iterator[ContextStatus]:
     """Ask no engines."""
-    wanted = {swarm_context_name(known[0][1].swarm): cluster for cluster, known in managers_by_swarm(store).items()}
+    wanted = {context_name(managers): cluster for cluster, managers in managers_by_swarm(store).items()}
     for name, cluster in sorted(wanted.items()):
         try:
             yield swarm_context_status(docker, store, cluster)
         except MachineError as exc:
             yield ContextStatus(name, SyncStep.LEAVE, why=exc.cause, hint=exc.hint)
-    for name in swarm_context_names(docker, store):
+    for name, _ in own_contexts(docker, store):
         if name not in wanted:
-            yield ContextStatus(name, SyncStep.REMOVE, True, "its swarm has no manager here", SYNC_HINT)
+            yield ContextStatus(name, SyncStep.REMOVE, True, GONE, SYNC_HINT)
 
 
 def sync_swarm_contexts(
     docker: Contexts, store: Store, within: float | None = None
 ) -> Iterator[tuple[ContextStatus, MachineError | None]]:
     """Point contexts at managers that answer; yield changes and failures. `within`: see find_answering_manager."""
-    there = managers_by_swarm(store)
-    for name in swarm_context_names(docker, store):
-        context = docker.read(name)
-        if context and context.mark and context.mark.swarm not in there:
-            remove_swarm_contexts(docker, store, context.mark.swarm)
-            yield ContextStatus(name, SyncStep.REMOVE, True, "its swarm has no manager here"), None
-    for cluster, known in there.items():
-        name = swarm_context_name(known[0][1].swarm)
+    swarms = managers_by_swarm(store)
+    for name, cluster in list(own_contexts(docker, store)):
+        if cluster not in swarms:
+            remove_swarm_contexts(docker, store, cluster)
+            yield ContextStatus(name, SyncStep.REMOVE, True, GONE), None
+    for cluster, managers in swarms.items():
+        name = context_name(managers)
         try:
-            lead, answers = choose_context_manager(docker.read(name), known, within)
-            changed = point_swarm_context(docker, store, cluster, lead)
-            if changed.step is SyncStep.RENAME:
-                yield changed, MachineError(no_context_cause(known, changed), changed.hint)
-            elif changed.step is SyncStep.WRITE:
-                why = f'it points at "{lead}"' + ("" if answers else ", and no manager of the swarm answers")
-                yield ContextStatus(name, SyncStep.WRITE, True, why), None
+            lead, answers = choose_context_manager(docker.read(name), managers, within)
+            status = point_swarm_context(docker, store, cluster, lead)
         except MachineError as exc:
             yield ContextStatus(name, SyncStep.LEAVE), exc
+            continue
+        if status.step is SyncStep.RENAME:
+            yield status, MachineError(no_context_cause(managers, status), status.hint)
+        elif status.step is SyncStep.WRITE:
+            why = f'it points at "{lead}"' + ("" if answers else ", and no manager of the swarm answers")
+            yield ContextStatus(name, SyncStep.WRITE, True, why), None
 
 
 def choose_context_manager(
-    context: Context | None, known: Sequence[tuple[Machine, SwarmNode]], within: float | None
+    context: Context | None, managers: Sequence[tuple[Machine, SwarmNode]], within: float | None
 ) -> tuple[str, bool]:
     """Prefer the current manager; also return whether one answers."""
     from machinectl.swarm_nodes.managers import Manager, find_answering_manager
 
-    led = context.host if context else ""
-    in_order = sorted((machine for machine, _ in known), key=lambda machine: led not in machine.urls)
-    found = find_answering_manager(in_order, within)
-    return (found.machine.name, True) if isinstance(found, Manager) else (in_order[0].name, False)
+    current = context.host if context else ""
+    in_order = sorted((machine for machine, _ in managers), key=lambda machine: current not in machine.urls)
+    answer = find_answering_manager(in_order, within)
+    return (answer.machine.name, True) if isinstance(answer, Manager) else (in_order[0].name, False)

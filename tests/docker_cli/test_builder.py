@@ -123,15 +123,6 @@ def test_machines_are_added_to_a_builder_only_where_that_is_asked_for(store: Sto
     assert "machinectl builder rm fast && machinectl builder --use --bootstrap --name fast rigel" in booted.stderr
 
 
-def test_what_docker_buildx_removed_or_a_killed_run_did_not_make_is_made_by_the_same_command(
-    store: Store, docker: DockerCli
-) -> None:
-    run(store, "builder", "-a")
-    docker("buildx", "create", "--name", "machinectl", "--node", "machinectl-rigel", "--leave")
-    run(store, "builder", "-a")
-    assert endpoints(docker) == {"orionbox": True, "rigel": False}
-
-
 def test_rm_names_the_command_that_removes_what_an_engine_that_is_off_keeps(store: Store, docker: DockerCli) -> None:
     run(store, "builder", "-a")
     docker("context", "update", "rigel", "--docker", "host=tcp://127.0.0.1:1")

@@ -153,17 +153,6 @@ def test_sync_never_replaces_a_context_by_damaged_certificates(
     assert contexts.read("secured") == before
 
 
-def test_sync_tells_of_a_clash_and_leaves_it(store: Store, docker: DockerCli) -> None:
-    docker("context", "create", "theirs", "--docker", "host=tcp://10.0.0.1:2375")
-    run(store, *SSH, "theirs")
-    said = run(store, "context", "sync").stderr
-    assert "machinectl rename theirs <NEW>" in said
-    assert docker.inspect("theirs")["Endpoints"]["docker"]["Host"] == "tcp://10.0.0.1:2375"
-    docker("context", "rm", "theirs")
-    run(store, "context", "sync")
-    assert docker.inspect("theirs")["Endpoints"]["docker"]["Host"] == "ssh://ops@orion"
-
-
 def test_metadata_that_is_not_json_is_told_and_what_the_hint_says_mends_it(store: Store, docker: DockerCli) -> None:
     run(store, *SSH, "orionbox")
     meta = Path(Contexts(str(docker.config)).place("meta", "orionbox"), "meta.json")
@@ -213,15 +202,6 @@ def test_a_machine_is_made_of_a_context_which_stays_as_it_is(store: Store, docke
     assert docker.contexts() == {"their_engine", "local"}
     run(store, "rm", "-y", "theirs", "local")
     assert {path: path.read_bytes() for path in docker.config.rglob("*") if path.is_file()} == before
-
-
-def test_of_a_context_of_ours_its_machine_is_made_again(store: Store, docker: DockerCli) -> None:
-    run(store, *SSH, "orionbox")
-    shutil.rmtree(store.directory("orionbox"))
-    run(store, "context", "import", "orionbox")
-    assert rows(store)["orionbox"]["InStep"]
-    run(store, "rm", "-y", "orionbox")
-    assert docker.contexts() == set()
 
 
 @pytest.mark.parametrize(

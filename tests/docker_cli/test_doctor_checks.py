@@ -53,19 +53,6 @@ def test_what_is_missing_is_not_needed(store: Store, cli: DockerCli) -> None:
     assert found["docker contexts"].hint == "Update it: machinectl context sync"
 
 
-def test_a_configuration_that_docker_goes_without_is_told(store: Store, cli: DockerCli) -> None:
-    machine(store, cli)
-    file = cli.config / "config.json"
-    for text, verdict in (('{"auths": {', BROKEN), ("\udcff", BROKEN), ("{}", None), ("", None)):
-        file.write_text(text, errors="surrogateescape")
-        found = looked_at(store, cli).get("docker config")
-        assert (found and found.verdict) == verdict
-        assert found is None or found.hint == f"See where: python3 -m json.tool {file}"
-    file.unlink()
-    file.mkdir()
-    assert looked_at(store, cli)["docker config"].verdict is BROKEN
-
-
 def test_contexts_that_are_in_step_and_one_that_leads_elsewhere(store: Store, cli: DockerCli) -> None:
     machine(store, cli)
     assert looked_at(store, cli)["docker contexts"].verdict is OK
@@ -101,12 +88,6 @@ def test_a_configuration_that_docker_cannot_read_is_told_as_docker_tells_it(
         assert str(cli.config / "config.json") in found.seen
 
 
-def test_many_that_are_missing_are_one_line(store: Store, cli: DockerCli) -> None:
-    for number in range(9):
-        added(store, Machine(f"m{number}", "none", url="tcp://192.0.2.7:2375"))
-    assert looked_at(store, cli)["docker contexts"].seen == "m0, m1, m2 and 6 more: it is missing"
-
-
 def test_contexts_that_are_switched_off_are_no_fault(
     store: Store, cli: DockerCli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,13 +108,6 @@ def test_a_context_that_is_chosen_and_gone_is_what_docker_fails_on(store: Store,
     assert "Current context" not in looked_at(store, cli)
     found = looked_at(store, cli, DOCKER_CONTEXT="ghost")["Current context"]
     assert found.hint == "Use another one: unset DOCKER_CONTEXT"
-
-
-def test_docker_host_beats_docker_context_as_docker_has_it(store: Store, cli: DockerCli) -> None:
-    host, context = "tcp://192.0.2.7:2375", "ghost"
-    shown = cli.run("context", "show", DOCKER_HOST=host, DOCKER_CONTEXT=context)
-    assert shown.stdout == "default\n"
-    assert "Current context" not in looked_at(store, cli, DOCKER_HOST=host, DOCKER_CONTEXT=context)
 
 
 def test_the_plugin(store: Store, cli: DockerCli, tmp_path: Path) -> None:

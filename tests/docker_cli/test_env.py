@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import shell as shells
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import MachineError
 from machinectl.hosts.docker_environment import VARIABLES
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
-from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.verbs.env import env_statements, env_variables
 from tests.support.in_process import machinectl
 from tests.support.registered import added
@@ -78,16 +77,6 @@ def test_the_machine_called_default_is_meant_where_none_is_named(machines: Store
     assert 'export DOCKER_MACHINE_NAME="default"\n' in printed(machines)
 
 
-def test_a_machine_that_is_not_there_prints_nothing(machines: Store) -> None:
-    with pytest.raises(NoSuchMachine, match=r'^Docker machine "ghost" does not exist$'):
-        printed(machines, "ghost")
-
-
-def test_more_than_one_name_is_refused(machines: Store) -> None:
-    with pytest.raises(UsageError):
-        printed(machines, "orionbox", "plain")
-
-
 def test_a_machine_that_is_half_made_is_refused(machines: Store) -> None:
     add(machines, "young", "", tls=True)
     with machines.writing("young") as held:
@@ -127,10 +116,6 @@ def test_unset_takes_no_name(machines: Store) -> None:
 def test_no_proxy_gets_the_machines_host_once(machines: Store, environment: dict[str, str], statement: str) -> None:
     lines = printed(machines, "orionbox", no_proxy=True, environment=environment).splitlines()
     assert lines[3:5] == ['export DOCKER_MACHINE_NAME="orionbox"', statement]
-
-
-def test_no_proxy_gets_an_ipv6_address_without_brackets(machines: Store) -> None:
-    assert 'export NO_PROXY="fd00::29"\n' in printed(machines, "v6", no_proxy=True)
 
 
 def test_a_socket_needs_no_entry_in_no_proxy(machines: Store) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from datetime import UTC, datetime
@@ -23,7 +22,6 @@ from tests.support.docker_cli import DockerCli
 from tests.support.in_process import machinectl
 from tests.support.program import started
 from tests.support.real import need
-from tests.support.registered import added
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -173,14 +171,6 @@ def test_if_two_stores_have_the_same_name_the_first_gets_the_context(
     assert host(docker, "orionbox") == "ssh://first"
 
 
-def test_another_path_to_the_store_is_the_same_store(store: Store, docker: DockerCli, tmp_path: Path) -> None:
-    run(store, *CREATE, "ssh://first", "orionbox")
-    link = tmp_path / "link"
-    link.symlink_to(store.root)
-    assert "Warning" not in run(Store(str(link)), "set", "--url", "ssh://second", "orionbox")
-    assert host(docker, "orionbox") == "ssh://second"
-
-
 @pytest.mark.parametrize(("name", "why"), [("default", "keeps the name"), ("a", "does not take")])
 def test_a_name_that_docker_refuses_is_one_warning(store: Store, docker: DockerCli, name: str, why: str) -> None:
     said = run(store, *CREATE, "ssh://orion", name)
@@ -214,12 +204,6 @@ def test_a_broken_machine_that_is_removed_takes_its_context_with_it(store: Store
     Path(store.directory("orionbox"), "machine.json").write_text("{")
     run(store, "rm", "-f", "orionbox")
     assert docker.contexts() == set()
-
-
-def test_a_name_that_changes_in_case_only_changes_the_context_s_too(store: Store, docker: DockerCli) -> None:
-    run(store, *CREATE, "ssh://orion", "OrionBox")
-    run(store, "rename", "OrionBox", "orionbox")
-    assert docker.contexts() == {"orionbox"}
 
 
 def test_removing_the_context_in_use_prints_what_to_type(store: Store, docker: DockerCli) -> None:
@@ -322,21 +306,6 @@ def test_machines_are_created_and_changed_even_if_contexts_cannot_be_written(
     run(store, "rename", "orionbox", "rigel")
     run(store, "rm", "-y", "rigel")
     assert store.names() == []
-
-
-def test_contexts_are_kept_without_a_docker_cli(store: Store, config: Path, tmp_path: Path) -> None:
-    assert run(store, *CREATE, "ssh://orion", "orionbox", PATH=str(tmp_path)) == ""
-    assert Contexts(str(config)).names() == ["orionbox"]
-
-
-def test_machines_of_an_older_store_get_their_contexts_with_their_next_change(store: Store, docker: DockerCli) -> None:
-    added(store, Machine("orionbox", "none", url="ssh://orion"))
-    path = Path(store.directory("orionbox"), "machine.json")
-    document = json.loads(path.read_text())
-    del document["context"]
-    path.write_text(json.dumps({**document, "driver_state": '{"URL": "ssh://orion"}'}))
-    run(store, "set", "--label", "rack=a", "orionbox")
-    assert docker.contexts() == {"orionbox"}
 
 
 def test_a_machine_s_context_is_written_within_its_creation_by_two_processes_at_once(

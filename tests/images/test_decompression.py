@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 COMPRESS: dict[str, Callable[[bytes], bytes]] = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
 DATA = bytes(range(256)) * 300
-BOMB = 96 << 20
+BOMB = 24 << 20
 
 
 def all_of(data: bytes) -> bytes:

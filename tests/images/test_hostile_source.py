@@ -30,13 +30,6 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 HERE = Endpoint("unix:///nothing.sock")
 
 
-@pytest.mark.parametrize("status", [5, ["driver-type"], [["driver-type"]], [[{}, 1]], None])
-def test_any_driver_status_is_read(answers: dict[str, Any], status: object) -> None:
-    answers["/info"] = {"DriverStatus": status}
-    with Images(HERE) as images:
-        assert not images.engine().by_containerd
-
-
 @pytest.mark.parametrize("listed", [{"Id": ["x"]}, {"Id": 5, "RepoTags": 5}, {"RepoTags": [5, None, "app:1"]}])
 def test_any_list_of_images_is_read(answers: dict[str, Any], listed: object) -> None:
     answers["/images/json"] = [listed]
@@ -94,13 +87,6 @@ def test_a_list_of_images_that_never_ends_is_given_up() -> None:
         images.listed()
 
 
-@pytest.mark.parametrize("identifier", ["ab", "", 5, "sha256:../x"])
-def test_an_id_that_is_none_is_refused(answers: dict[str, Any], identifier: object) -> None:
-    answers["/images/app:1/json"] = {"Id": identifier}
-    with pytest.raises(MachineError, match="no valid ID"):
-        EngineSource(HERE).find(Wanted("app:1"))
-
-
 @pytest.mark.parametrize("size", [-5, "5", [5], 1e99, 10**400, None])
 def test_a_size_that_is_none_is_unknown(answers: dict[str, Any], size: object) -> None:
     answers["/images/app:1/json"] = {"Id": hostile_engine.IMAGE_ID, "Size": size}
@@ -116,16 +102,6 @@ def test_the_start_of_an_id_that_fits_several_images_is_refused(
         EngineSource(HERE).find(Wanted("a"))
     assert caught.value.cause == "2 images of the engine at /nothing.sock have an ID that begins with a"
     assert caught.value.hint == "Give more of the ID: docker images"
-
-
-def test_an_engine_that_redirects_is_none() -> None:
-    behaviour = servers.saying(servers.answer(b"", status="302 Found", headers="Location: /x\r\n"))
-    with (
-        servers.serving(behaviour) as port,
-        Images(Endpoint(f"tcp://127.0.0.1:{port}")) as images,
-        pytest.raises(MachineError, match=r"is not a Docker engine: it answers 302 Found$"),
-    ):
-        images.engine()
 
 
 def test_a_load_that_fails_may_be_tried_again() -> None:

@@ -101,13 +101,6 @@ def test_an_image_goes_over_tls_and_over_ssh(
         assert len(engines["containerd"].saved_blobs(f"{name}:1")) >= 3
 
 
-@pytest.mark.usefixtures("image_machines")
-def test_a_dry_run_says_what_would_be_sent(engines: dict[str, Engine]) -> None:
-    engines["classic"].load(saved({"app:1": Made([unique_layer()])}))
-    shown = machinectl("push", "--dry-run", "app:1", "containerd").stdout
-    assert re.fullmatch(r"containerd: would send \d+kB of \d+kB \(1 of 1 layer\)\n", shown)
-
-
 def test_a_failure_of_one_machine_is_said_and_the_others_get_the_image(
     image_machines: Store, engines: dict[str, Engine], tmp_path: Path
 ) -> None:

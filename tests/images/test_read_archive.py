@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
 from typing import TYPE_CHECKING
@@ -12,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.errors import MachineError
-from machinectl.images import read_archive
 from machinectl.images.read_archive import ArchiveReader, Wanted
 from machinectl.images.spool import Spool
 from tests.support import archives
@@ -66,11 +64,6 @@ def test_an_archive_of_podman_or_before_docker_25_has_the_same_layers(tmp_path: 
     assert manifest.config == twice.config
     assert [each.diff_id for each in manifest.layers] == [digest(LOW), digest(HIGH), digest(LOW)]
     assert all(each.digest in spool.blobs for each in manifest.layers)
-
-
-def test_a_compressed_archive_is_read(tmp_path: Path) -> None:
-    image, _ = read(gzip.compress(saved({"app:1": APP})), tmp_path)
-    assert image.root["digest"] == APP.manifest_digest
 
 
 def test_the_archive_of_an_oci_layout_is_read_in_place(tmp_path: Path) -> None:
@@ -189,10 +182,3 @@ def test_any_damage_is_refused_or_harmless(
     except MachineError:
         return
     assert all(each.layers for each in image.manifests)
-
-
-def test_an_archive_that_fills_the_disk_is_given_up_with_room_to_spare(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(read_archive, "SPARE", 1 << 60)
-    assert "No space left on device" in refusal(saved({"app:1": APP}), tmp_path)

@@ -17,7 +17,6 @@ from tests.support.program import machinectl, started
 from tests.support.published import publishing
 from tests.support.registered import register
 from tests.support.servers import free_port, serving
-from tests.support.sshd import keygen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -246,16 +245,6 @@ def test_a_host_that_wants_a_password_is_an_error_without_a_terminal(orion: Stor
         status, lines = refused(*words)
         assert (status, f"Error: {login} refuses the login" in lines[0]) == (1, True)
         assert "Give the password: --ssh-password-file <FILE>" in lines[1]
-
-
-@pytest.mark.usefixtures("runtime")
-def test_a_changed_host_key_is_refused(orion: Store, sshd: Sshd, tmp_path: Path) -> None:
-    del orion
-    sshd.host_keys = [keygen(tmp_path / "another_host_key")]
-    status, lines = refused("orion", "80")
-    assert status == 1
-    assert "machinectl provision orion --ssh-host-key" in "\n".join(lines)
-    assert "@@@" not in "\n".join(lines)
 
 
 def test_a_machine_without_ssh_is_refused(orion: Store) -> None:
