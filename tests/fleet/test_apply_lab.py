@@ -47,7 +47,7 @@ PORT = 8080
 NOTICE = "ServerAliveInterval 3\nServerAliveCountMax 3\nConnectTimeout 10\n"
 UNPACKING = "[ -e /var/lib/dpkg/info/containerd.list ]"
 APPLYING = "[ -e /etc/docker/machinectl/transaction/phase ]"
-RESTARTED = "Waiting for the engine and its containers"
+RESTARTED = "Asking the engine for its version"
 
 
 class Fleet:

@@ -123,8 +123,8 @@ class ApplyRun:
         self.changed_by_hand: list[str] = []
         # Machines whose engines may restart.
         self.restarting: set[str] = set()
-        # New hosts, with the IDs of running containers.
-        self.in_use: dict[str, frozenset[str]] = {}
+        # New hosts whose engines run containers.
+        self.in_use: set[str] = set()
         self.forming: Forming | None = None
         self._logins: dict[str, Login] = {}
 

@@ -90,7 +90,6 @@ def has_host_work(run: ApplyRun, name: str) -> bool:
 
 def create_machine(run: ApplyRun, name: str, console: Console) -> None:
     """Create or finish a machine. Raises InUse if its engine must wait."""
-    from machinectl.fleet.rollout.container_restart import wait_for_containers
     from machinectl.hosts.creation import warn_of_unused_options
     from machinectl.machines.tls_warnings import advise
 
@@ -99,14 +98,11 @@ def create_machine(run: ApplyRun, name: str, console: Console) -> None:
     if not made.set_up:
         warn_of_unused_options(console, made.machine)
         advise(console, made.machine)
-    if before := run.in_use.get(name):
-        wait_for_containers(made.machine, {container: container[:12] for container in before}, console)
     if made.set_up:
         check_settings(run, host, made.machine)
 
 
 def change_machine(run: ApplyRun, name: str, console: Console) -> None:
-    from machinectl.fleet.rollout.container_restart import running_containers, wait_for_containers
     from machinectl.hosts import provisioning
     from machinectl.hosts.certificate_files import has_named_certificates
 
@@ -123,10 +119,8 @@ def change_machine(run: ApplyRun, name: str, console: Console) -> None:
             machine.pending = ""
             held.write()
             return
-        before = running_containers(machine) if restarts else None
+        # It ends only when the engine answers, and runs its containers as before.
         provisioning.change_host(held, console, run.login(name), run.setup(name), edit)
-        if restarts:
-            wait_for_containers(machine, before, console)
         check_settings(run, host, machine)
 
 

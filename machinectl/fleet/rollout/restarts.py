@@ -119,7 +119,7 @@ def work_in_batches(run: ApplyRun, console: Console) -> Iterator[Result]:
                 yield from (Result(name, Did.NOT_BEGUN, reason=STOPPED) for name in left)
                 return
     finally:
-        for name in run.in_use.keys() - run.touched:
+        for name in run.in_use - run.touched:
             with run.store.writing(name, waiting(console, name)) as held:
                 if not held.machine.changes and not held.machine.made:
                     held.remove()
@@ -133,8 +133,8 @@ def create_or_change(run: ApplyRun, name: str, console: Console) -> Did:
         return Did.CHANGED
     try:
         machine_changes.create_machine(run, name, console)
-    except InUse as exc:
-        run.in_use[name] = exc.containers
+    except InUse:
+        run.in_use.add(name)
         run.touched.discard(name)
         raise
     return Did.CREATED
