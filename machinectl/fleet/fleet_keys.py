@@ -280,12 +280,9 @@ class Drivers:
                     self.of(each.name)
         return self.known()
 
-    def who_has(self, name: str) -> str:
-        return next((each.name for find in (self.known, self.all) for each in find() if name in each.keys), "")
-
-    def key(self, name: str) -> Key | None:
-        having = self.who_has(name)
-        return self.of(having).keys[name] if having else None
+    def having(self, key: str) -> DriverKeys | None:
+        """Return the first driver with a key."""
+        return next((driver for find in (self.known, self.all) for driver in find() if key in driver.keys), None)
 
 
 def driver_keys(name: str, driver: Driver) -> DriverKeys:

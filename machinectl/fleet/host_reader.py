@@ -118,7 +118,9 @@ class HostReader:
                 self.faults.add(place(group[GROUPS].key), f"The group {name} cannot be in groups: only hosts can")
         for settings in (self.defaults, *self.groups.values()):
             for name, entry in settings.items():
-                key = LABEL if name.startswith(OF_LABEL) else COMMON.get(name) or self.drivers.key(name)
+                key = LABEL if name.startswith(OF_LABEL) else COMMON.get(name)
+                if key is None and (driver := self.drivers.having(name)):
+                    key = driver.keys[name]
                 if key is None:
                     known = dict.fromkeys(name for driver in self.drivers.all() for name in driver.keys)
                     self.faults.unknown(place(entry.key), name, (*COMMON, *known), OPTION)
@@ -209,7 +211,7 @@ class HostReader:
     def driver(self, name: str, entry: MapEntry, settings: Entries) -> DriverKeys | None:
         """Return None if missing or broken."""
         if DRIVER not in settings:
-            likely = next(filter(None, map(self.drivers.who_has, settings)), "generic")
+            likely = next((driver.name for key in settings if (driver := self.drivers.having(key))), "generic")
             self.faults.add(place(entry.key), f"{name} has no driver: write driver: {likely}, here or in defaults")
             return None
         node = settings[DRIVER].value
@@ -227,8 +229,8 @@ class HostReader:
         for key, entry in own.items():
             if key in COMMON or key in driver.keys or key.startswith(OF_LABEL):
                 continue
-            if other := self.drivers.who_has(key):
-                why = f"{key} is an option of driver {other}; the driver of {name} is {driver.name}"
+            if other := self.drivers.having(key):
+                why = f"{key} is an option of driver {other.name}; the driver of {name} is {driver.name}"
                 self.faults.add(place(entry.key), why)
             else:
                 self.faults.unknown(place(entry.key), key, (*COMMON, *driver.keys), OPTION)

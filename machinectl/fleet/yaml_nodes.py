@@ -6,7 +6,6 @@ Format: https://yaml.org/spec/1.1/, https://yaml.org/type/merge.html.
 from __future__ import annotations
 
 import io
-import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
@@ -30,8 +29,6 @@ NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 NULL_TAG = "tag:yaml.org,2002:null"
 MERGE = "<<"
 NOT_YAML = "This is not YAML"
-# See https://yaml.org/spec/1.1/#c-printable. Compiled on first use, which takes some milliseconds.
-FORBIDDEN = r"[^\t\n\r -~\x85\xa0-\ufffd\U00010000-\U0010ffff]"
 # PyYAML often reports the line after the error.
 HOW_TO_WRITE = Hint(
     "Look at the line before, too: indent all entries of a block by the same number of spaces, write a space after "
@@ -131,13 +128,8 @@ def decoded(data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
-        before = data[: exc.start].decode("utf-8-sig", "replace")
-        raise NotADocument(place_after(before), "This is not UTF-8: save the file as UTF-8") from exc
-
-
-def place_after(text: str) -> Place:
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return Place(len(lines), len(lines[-1]) + 1)
+        line = data.count(b"\n", 0, exc.start) + 1
+        raise NotADocument(Place(line), "This is not UTF-8: save the file as UTF-8") from exc
 
 
 class Bounded:
@@ -171,13 +163,10 @@ def composed(text: str, file: str = "") -> Node | None:
         mark = exc.problem_mark or exc.context_mark
         why = f"{NOT_YAML}: {' '.join(filter(None, (exc.context, exc.problem)))}"
         raise NotADocument(place_of(mark) if mark else START, why, quotes=True) from exc
-    except yaml.YAMLError as exc:
-        # PyYAML's two parsers report different positions of a forbidden character.
-        forbidden = re.search(FORBIDDEN, text)
-        at = forbidden.start() if forbidden else 0
-        raise NotADocument(place_after(text[:at]), f"YAML does not allow the character {text[at : at + 1]!r}") from exc
-    except (RecursionError, ValueError) as exc:
-        raise NotADocument(START, NOT_YAML, quotes=True) from exc
+    except (yaml.YAMLError, RecursionError, ValueError) as exc:
+        # Such as a control character: PyYAML's two parsers report different positions.
+        why = getattr(exc, "reason", "") or "it is nested too deeply"
+        raise NotADocument(START, f"{NOT_YAML}: {why}", quotes=True) from exc
 
 
 class Checker:
