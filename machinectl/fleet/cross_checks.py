@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl.fleet.fleet_keys import SWARM, DriverKeys, normal
-from machinectl.fleet.key_values import as_typed
 from machinectl.fleet.yaml_nodes import place
 from machinectl.machines import create_options, jump_hosts
 from machinectl.machines.create_options import CERTIFICATES, NO_PROVISION, NO_TLS
@@ -81,8 +80,7 @@ def check_jumps(hosts: Sequence[HostEntry], names: Collection[str], faults: Faul
             near = faults.meant(machine, names)
             other = f"; write another host as user@host[:port] or {jump_hosts.HOST}NAME"
             more = f": did you mean {near}?" if near else other
-            typed = as_typed(entry.entries[JUMP].value, machine)
-            faults.add(entry.place(JUMP), f"{JUMP}: {typed!r} is neither a host of this file nor a machine{more}")
+            faults.add(entry.place(JUMP), f"{JUMP}: {machine!r} is neither a host of this file nor a machine{more}")
     for loop in jump_hosts.loops(jumps):
         faults.add(jumping[loop[0]].place(JUMP), f"{JUMP}: {jump_hosts.loop_text(loop)}")
 
@@ -90,13 +88,13 @@ def check_jumps(hosts: Sequence[HostEntry], names: Collection[str], faults: Faul
 def fleet_advice(hosts: Sequence[HostEntry], machines: Collection[str], faults: Faults) -> Iterator[str]:
     """Yield warnings of missing files that `create` needs, once per place. `machines` are the store's."""
     named = {
-        (entry.place(key), key, str(path), as_typed(entry.entries[key].value, str(path)))
+        (entry.place(key), key, str(path))
         for entry in hosts
         for key, option in entry.driver.options.items()
         if option.path and key in entry.entries and entry.host.name not in machines
         for value in [entry.host.spec.options[option.name]]
         for path in (value if isinstance(value, tuple) else (value,))
     }
-    for at, key, path, shown in sorted(named):
+    for at, key, path in sorted(named):
         if path and not os.path.exists(os.path.expanduser(path)):
-            yield faults.line(at, f"{key}: there is no file {shown}")
+            yield faults.line(at, f"{key}: there is no file {path}")

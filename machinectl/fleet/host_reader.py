@@ -29,7 +29,7 @@ from machinectl.fleet.fleet_keys import (
 )
 from machinectl.fleet.fleet_model import NO_LOGIN, FleetHost, HostLogin
 from machinectl.fleet.host_ranges import Member
-from machinectl.fleet.key_values import as_typed, wrong_kind
+from machinectl.fleet.key_values import wrong_kind
 from machinectl.fleet.yaml_nodes import MapEntry, entries_of, is_null, items_of, kind_of, made_text, place
 from machinectl.machines import create_options
 from machinectl.machines.addresses import parse_addresses
@@ -205,7 +205,7 @@ class HostReader:
         names = value if isinstance(value, tuple) else ()
         for name, node in zip(names, items_of(entry.value), strict=False):
             if name not in self.groups:
-                self.faults.unknown(place(node), as_typed(node, name), self.groups, "group")
+                self.faults.unknown(place(node), name, self.groups, "group")
         return tuple(name for name in names if name in self.groups)
 
     def driver(self, name: str, entry: MapEntry, settings: Entries) -> DriverKeys | None:
@@ -221,8 +221,7 @@ class HostReader:
         try:
             return self.drivers.of(value)
         except MachineError as exc:
-            typed = as_typed(node, value)
-            self.faults.add(place(node), exc.cause if typed == value else f"There is no driver {typed!r}")
+            self.faults.add(place(node), exc.cause)
             return None
 
     def check_own(self, name: str, own: Entries, driver: DriverKeys) -> None:

@@ -156,11 +156,6 @@ def wrong_kind(key: Key, node: Node) -> Wrong:
     return Wrong(place(node), f"{key.name} is {kind}, this is {shown}")
 
 
-def as_typed(node: Node, value: str) -> str:
-    """Return a value for errors: as typed if variables may be secret."""
-    return str(node.value) if isinstance(node, yaml.ScalarNode) and "$" in node.value else value
-
-
 def check_secret_file(key: Key, node: yaml.ScalarNode, path: str) -> None:
     """Raise Wrong unless it is a regular file that others cannot read: a pipe could be read only once."""
     if not os.path.exists(path):

@@ -49,7 +49,7 @@ def test_variables_are_filled_in_and_are_never_yaml() -> None:
         ),
         ("engine-env: ['${SECRET}']", "engine-env: the value of '${SECRET}' is not valid"),
         ("groups: ['${SECRET}']", "unknown group '${SECRET}'"),
-        ("driver: '${SECRET}'", "There is no driver '${SECRET}'"),
+        ("driver: '${SECRET}'", 'Driver "${SECRET}" not found'),
         ("ssh-jump: '${SECRET}'", "ssh-jump: '${SECRET}' is neither a host of this file nor a machine"),
         ("ssh-jump: 'ops@${SECRET}@'", "ssh-jump: the value of 'ops@${SECRET}@' is not valid"),
     ],
