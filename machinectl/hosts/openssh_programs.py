@@ -200,8 +200,8 @@ def raise_ssh_failure(log: LoginLog, machine: Machine, console: Console, login: 
             f'ssh does not know a host key on the way to "{machine.name}"',
             Hint("See it, and accept it", "machinectl run", machine.name, "--", "true"),
         )
-    elif refused := log.denied:
-        whom, methods = refused
+    elif denied := log.find(r"^(?:([^-\s]\S*@\S+): )?Permission denied \((.*)\)\.$"):
+        whom, methods = denied[1] or "", denied[2].split(",")
         if whom.rpartition("@")[2] == endpoint.host:
             if endpoint.key and not os.path.lexists(endpoint.key):
                 raise missing_key(machine, endpoint.key, whom)

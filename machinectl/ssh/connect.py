@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from machinectl.ssh.keys.host_keys import HostKeys
-from machinectl.ssh.openssh.openssh_session import check_openssh_key, connect_by_openssh
+from machinectl.ssh.openssh.openssh_session import OpenSSHLogin
 from machinectl.ssh.ssh_settings import is_native, read_settings
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from machinectl.ssh.destination import SSHEndpoint
     from machinectl.ssh.keys.credentials import Credentials
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
-    from machinectl.ssh.session import SSHSession
+    from machinectl.ssh.session import SSHLogin, SSHSession
 
 
 def connect(
@@ -39,12 +40,10 @@ def connect(
         settings = dataclasses.replace(settings, connect_timeout=timeout)
     host_keys = HostKeys(policy, console)
     try:
-        if native or is_native():
-            # paramiko takes 150 ms to load.
-            from machinectl.ssh.native.native_session import connect_natively
-
-            return connect_natively(settings, credentials, host_keys, console, trace)
-        return connect_by_openssh(endpoint, settings, credentials, host_keys, console, trace)
+        with ExitStack() as stack:
+            session = login_class(native=native)(endpoint, settings, credentials, host_keys, console, stack).log_in()
+            session.trace, session.stack = trace, stack.pop_all()
+            return session
     except BaseException:
         # As ssh does, remember the key although the login failed.
         host_keys.keep_accepted()
@@ -65,10 +64,15 @@ def check_host_key(
     settings, host_keys = read_settings(endpoint), HostKeys(policy, console)
     if timeout is not None:
         settings = dataclasses.replace(settings, connect_timeout=min(timeout, settings.connect_timeout))
-    if is_native():
-        from machinectl.ssh.native.native_session import check_key_natively
-
-        check_key_natively(settings, credentials, host_keys, console)
-    else:
-        check_openssh_key(endpoint, settings, credentials, host_keys, console)
+    with ExitStack() as stack:
+        login_class(native=False)(endpoint, settings, credentials, host_keys, console, stack).check_key()
     return host_keys.pinned
+
+
+def login_class(*, native: bool) -> type[SSHLogin]:
+    if native or is_native():
+        # paramiko takes 150 ms to load.
+        from machinectl.ssh.native.native_connection import ParamikoLogin
+
+        return ParamikoLogin
+    return OpenSSHLogin

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import ExitStack
 
+    from machinectl.console import Console
     from machinectl.process_streams import Input, StopEvent, WriteOutput
+    from machinectl.ssh.destination import SSHEndpoint
+    from machinectl.ssh.keys.credentials import Credentials
+    from machinectl.ssh.keys.host_keys import HostKeys
     from machinectl.ssh.runner import Runner
     from machinectl.ssh.ssh_settings import Settings
 
@@ -247,3 +251,23 @@ def command_result(output: CollectedOutput, address: str, *, check: bool) -> Com
 def last_line(stream: bytes) -> str:
     lines = stream.rstrip()[-TAIL:].decode(errors="replace").strip().splitlines()
     return lines[-1].strip() if lines else ""
+
+
+@dataclass(eq=False)
+class SSHLogin(ABC):
+    """A login at a host by one of the two ways of SSH. `stack` ends what it starts."""
+
+    endpoint: SSHEndpoint
+    settings: Settings
+    credentials: Credentials
+    host_keys: HostKeys
+    console: Console
+    stack: ExitStack
+
+    @abstractmethod
+    def log_in(self) -> SSHSession:
+        """Log in, and check the host's key before. Raises SSHError."""
+
+    @abstractmethod
+    def check_key(self) -> None:
+        """Check the host's key without a login. Raises the same errors."""

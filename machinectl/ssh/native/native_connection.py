@@ -8,9 +8,8 @@ import select
 import socket
 import time
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
@@ -32,15 +31,15 @@ from machinectl.ssh.connection_failures import (
 from machinectl.ssh.keys.host_keys import HostKeyPolicy, HostKeys
 from machinectl.ssh.keys.known_hosts import KEY_KINDS, HostKey, key_algorithms
 from machinectl.ssh.native.native_login import FAILURES, NativeLogin, NoLogin, failure_reason
+from machinectl.ssh.native.native_session import NativeSession, transport_of
+from machinectl.ssh.session import SSHLogin
 from machinectl.ssh.ssh_errors import HostKeyRefused, SSHError, Unsupported
 from machinectl.ssh.ssh_settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.console import Console
     from machinectl.name_resolution import AddressInfo
-    from machinectl.ssh.keys.credentials import Credentials
     from machinectl.ssh.ssh_settings import Settings
 
 # Without a handler, logging prints paramiko's tracebacks to stderr.
@@ -54,17 +53,17 @@ LONGEST_GREETING = 255
 LOOK_SECONDS = 0.02
 
 
-@dataclass
-class NativeConnector:
-    """`stack` closes all connections; `host_keys` are the host's, also if a jump host is no machine."""
+class ParamikoLogin(SSHLogin):
+    def log_in(self) -> NativeSession:
+        client = self._reach(self.settings, self.host_keys, NativeLogin(self.settings, self.credentials, self.console))
+        pinned = self.host_keys.pinned
+        return NativeSession(client=client, settings=self.settings, stack=self.stack, known_hosts=pinned)
 
-    stack: ExitStack
-    host_keys: HostKeys
-    credentials: Credentials
-    console: Console
+    def check_key(self) -> None:
+        self._reach(self.settings, self.host_keys, NoLogin())
 
-    def reach(self, chosen: Settings, judge: HostKeys, login: NoLogin, *, is_jump: bool = False) -> paramiko.SSHClient:
-        """Connect, check the key, and log in. Raises SSHError, or Unsupported for what only the system's ssh can do."""
+    def _reach(self, chosen: Settings, judge: HostKeys, login: NoLogin, *, is_jump: bool = False) -> paramiko.SSHClient:
+        """Connect, check the key by `judge`, and log in. Raises Unsupported for what only the system's ssh can do."""
         check_supported(chosen, is_jump=is_jump)
         # A jump host that is no machine shares the host's pins.
         aside = is_jump and judge is self.host_keys
@@ -119,7 +118,7 @@ class NativeConnector:
         # The user's password is for the host, not for its jump host.
         login = NativeLogin(gate, self.credentials.for_jump(), self.console)
         try:
-            transport = transport_of(self.reach(gate, judge, login, is_jump=True))
+            transport = transport_of(self._reach(gate, judge, login, is_jump=True))
         except SSHError as exc:
             advise_on_jump_host(exc, gate, chosen.jump.machine)
             raise
@@ -150,11 +149,6 @@ def new_transport(algorithms: str, stack: ExitStack, sock: Any, **options: Any) 
     first = [name for name in algorithms.split(",") if name in security.key_types]
     security.key_types = [*first, *(name for name in security.key_types if name not in first)]
     return transport
-
-
-def transport_of(client: paramiko.SSHClient) -> paramiko.Transport:
-    """Return the transport of a client that has connected."""
-    return cast("paramiko.Transport", client.get_transport())
 
 
 def check_supported(chosen: Settings, *, is_jump: bool) -> None:

@@ -6,10 +6,9 @@ import contextlib
 import selectors
 import threading
 import time
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 
 import paramiko
 
@@ -17,17 +16,10 @@ from machinectl.errors import Hint, MachineError
 from machinectl.process_streams import CHUNK, GRACE, Feeder, Limits
 from machinectl.ssh.connection_failures import no_session
 from machinectl.ssh.framing import LOGIN_COMMAND
-from machinectl.ssh.native.native_connection import NativeConnector, transport_of
-from machinectl.ssh.native.native_login import FAILURES, NativeLogin, NoLogin, failure_reason
+from machinectl.ssh.native.native_login import FAILURES, failure_reason
 from machinectl.ssh.runner import COMMAND_TIMEOUT
 from machinectl.ssh.session import SSHSession, Transfer
 from machinectl.ssh.ssh_errors import ConnectionLost, SSHError, command_timeout
-
-if TYPE_CHECKING:
-    from machinectl.console import Console
-    from machinectl.ssh.keys.credentials import Credentials
-    from machinectl.ssh.keys.host_keys import HostKeys
-    from machinectl.ssh.ssh_settings import Settings
 
 # paramiko wakes a thread that waits for a channel. If it misses one, the thread checks after this time. Seconds.
 POLL = 1.0
@@ -35,23 +27,6 @@ POLL = 1.0
 # one that ended.
 LOOK_SECONDS = 0.01
 PAUSES = (0.02, 0.1, 0.5)
-
-
-def connect_natively(
-    chosen: Settings, credentials: Credentials, host_keys: HostKeys, console: Console, trace: Any = None
-) -> NativeSession:
-    """Raises SSHError."""
-    with ExitStack() as stack:
-        login = NativeLogin(chosen, credentials, console)
-        client = NativeConnector(stack, host_keys, credentials, console).reach(chosen, host_keys, login)
-        pinned = host_keys.pinned
-        return NativeSession(client=client, settings=chosen, stack=stack.pop_all(), known_hosts=pinned, trace=trace)
-
-
-def check_key_natively(chosen: Settings, credentials: Credentials, host_keys: HostKeys, console: Console) -> None:
-    """Check and pin the host's key without a login. Raises the same errors."""
-    with ExitStack() as stack:
-        NativeConnector(stack, host_keys, credentials, console).reach(chosen, host_keys, NoLogin())
 
 
 def native_session(session: SSHSession) -> NativeSession:
@@ -191,6 +166,11 @@ def pass_on(channel: paramiko.Channel, given: Transfer, limits: Limits) -> bool:
                 feeder.send_rest()
             if limits.is_stopped and not limits.start_ending(selector, given.end):
                 return False
+
+
+def transport_of(client: paramiko.SSHClient) -> paramiko.Transport:
+    """Return the transport of a client that has connected."""
+    return cast("paramiko.Transport", client.get_transport())
 
 
 def close(channel: paramiko.Channel) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from machinectl.errors import Hint
 from machinectl.files.spool_directory import temporary_directory
 from machinectl.process_streams import run_streamed
+from machinectl.ssh.connection_failures import UNREACHABLE
 from machinectl.ssh.framing import LOGIN_COMMAND
 from machinectl.ssh.openssh import multiplexing
 from machinectl.ssh.openssh.login_log import LoginLog, read_logs
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 # `connect` diagnoses a host that does not answer in this time.
 CONNECT_SECONDS = 15
+# ssh says this of a host that does not answer.
+SILENT = {os.strerror(number) for number in (errno.ETIMEDOUT, *UNREACHABLE)}
 # ssh's own exit status (ssh(1), EXIT STATUS).
 SSH_FAILED = 255
 # How long a kept connection may take to start a script, in seconds: ssh notices a lost host only after a minute.
@@ -123,7 +127,7 @@ class DirectSession(SSHSession):
             self._log = read_logs(log, JUMP_LOG)
         is_late = self._status is None and stop and not (stop.is_set or output.is_ready)
         if is_late or (self._status is not None and not output.started):
-            raise NotStarted(self._log.last_line or "ssh gives no reason", is_silent=self._log.is_host_silent)
+            raise NotStarted(self._log.last_line or "ssh gives no reason", is_silent=is_host_silent(self._log))
         return self._status
 
     def _command(self, log: str) -> list[str]:
@@ -139,3 +143,7 @@ class DirectSession(SSHSession):
     def _lost(self, why: str = "") -> ConnectionLost:
         hint = Hint("The command may still be running there")
         return ConnectionLost(f"The connection to {self.settings.address} was lost{why}", hint)
+
+
+def is_host_silent(log: LoginLog) -> bool:
+    return log.is_late or (log.unconnected is not None and log.unconnected[2] in SILENT)

@@ -20,12 +20,11 @@ from machinectl.value_classes import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from contextlib import ExitStack
     from pathlib import Path
 
-    from machinectl.console import Console
     from machinectl.ssh.destination import SSHEndpoint
     from machinectl.ssh.keys.credentials import Credentials
+    from machinectl.ssh.session import SSHLogin
     from machinectl.ssh.ssh_settings import Settings
 
 # OpenSSH has no limit for ProxyJump; a chain longer than this is a loop.
@@ -115,34 +114,27 @@ class Route:
         return self.hops[index].command(proxy, options, arguments)
 
 
-def route_to(
-    endpoint: SSHEndpoint,
-    settings: Settings,
-    host_keys: HostKeys,
-    credentials: Credentials,
-    console: Console,
-    directory: Path,
-    stack: ExitStack,
-) -> Route:
-    """`stack` closes the sockets in the private `directory`. Raises SSHError for jump hosts that form a loop."""
+def route_to(login: SSHLogin, directory: Path) -> Route:
+    """Make sockets in the private `directory`. Raises SSHError for jump hosts that form a loop."""
+    console, host_keys, settings = login.console, login.host_keys, login.settings
     hops: list[Hop] = []
     asking: list[AskPass] = []
 
     def ask_by(name: str, answers: Answers) -> AskPass:
         (directory / name).mkdir()
         asking.append(AskPass(str(directory / name), answers))
-        stack.callback(asking[-1].close)
+        login.stack.callback(asking[-1].close)
         return asking[-1]
 
     def add(end: SSHEndpoint, chosen: Settings, keys: HostKeys, *, is_aside: bool) -> None:
         is_jump = bool(hops)
         name = str(len(hops))
-        given = credentials.for_jump() if is_jump else credentials
+        given = login.credentials.for_jump() if is_jump else login.credentials
         answers = Answers(console, chosen.login, login_names(chosen), given.password)
         hop = Hop(end, chosen, keys, given, answers, ask_by(name, answers), directory / name, is_jump, is_aside)
         hops.insert(0, hop)
 
-    add(endpoint, settings, host_keys, is_aside=False)
+    add(login.endpoint, settings, host_keys, is_aside=False)
     jump = jump_before(settings)
     while jump:
         if len(hops) > LONGEST_CHAIN:
@@ -153,10 +145,12 @@ def route_to(
             keys = HostKeys(HostKeyPolicy(read_file(jump.known_hosts), machine=jump.machine), console)
         add(jump.endpoint, chosen, keys, is_aside=not jump.machine)
         jump = jump_before(chosen)
-    proxy, login = hops[0].settings.proxy_command, hops[0].settings.login
+    proxy = hops[0].settings.proxy_command
     if proxy:
         # It must not ask for the host's password.
-        words = environment_words(ask_by("proxy", Answers(console, f"ProxyCommand of {login}", (), None)))
+        words = environment_words(
+            ask_by("proxy", Answers(console, f"ProxyCommand of {hops[0].settings.login}", (), None))
+        )
         proxy = proxy_words([*words, "/bin/sh", "-c", proxy])
     return Route(hops, proxy, asking)
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from machinectl.ssh.openssh.login_log import LoginLog
     from machinectl.ssh.ssh_settings import Settings
 
+# Keys that ssh could not use, each with the reason.
+UNUSABLE = r'^(?:Load key|sign_and_send_pubkey: signing failed for \S+) "(.+)"(?: from agent)?: (.+)$'
 # ssh says this of a file that holds none.
 NOT_A_KEY = {"invalid format", "error in libcrypto"}
 # Kinds of algorithms, as ssh names them -> options of ssh_config and `ssh -Q` names.
@@ -36,7 +38,7 @@ ERRNOS = {
 
 def login_refusal(hop: Hop, log: LoginLog, console: Console) -> LoginRefused:
     settings, answers = hop.settings, hop.answers
-    unused = [*(unusable_key(*each) for each in log.unusable), *hop.unused]
+    unused = [*(unusable_key(*each) for each in log.all(UNUSABLE)), *hop.unused]
     if connection_failures.NEW_PASSWORD.search(f"{log.text} {' '.join(answers.asked)}"):
         return LoginRefused(*connection_failures.new_password(settings))
     if log.is_partial and log.accepted:
@@ -101,8 +103,8 @@ def connection_failure(settings: Settings, log: LoginLog) -> SSHError | None:
 
 
 def key_exchange_error(settings: Settings, log: LoginLog, *, is_late: bool) -> SSHError | None:
-    if log.negotiation:
-        return nothing_shared(settings, *log.negotiation)
+    if lacking := log.find(r"^Unable to negotiate with .*: no matching (.+) found\. Their offer: (.*)$"):
+        return nothing_shared(settings, lacking[1], lacking[2].split(","))
     if not log.has_greeting:
         return connection_failures.greeting_error(settings, log.first_line, is_late=is_late)
     if log.find(r"^KnownHostsCommand.* failed"):

@@ -5,24 +5,56 @@ A server can: ssh logs what it says of its end, line breaks included. Read here 
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 
 from machinectl.value_classes import Frozen
 
-# ssh says this of a host that does not answer.
-SILENT = {os.strerror(number) for number in (errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.ENETUNREACH)}
 # Longest log to read, in bytes.
 LONGEST_LOG = 1 << 24
 # How ssh begins to pass on a server's words.
 SPOKEN = r"^(?:debug1: Remote: |Received disconnect from |Unable to negotiate with )"
 
 
-class ConnectionLog(Frozen):
-    """The log of one ssh with LogLevel DEBUG1, from OpenSSH 7.4 on, up to the login."""
+class Shows:
+    """Whether a line of a log matches a pattern."""
+
+    def __init__(self, pattern: str) -> None:
+        self._pattern = pattern
+
+    def __get__(self, log: LoginLog, _: type[LoginLog]) -> bool:
+        return log.find(self._pattern) is not None
+
+
+class Says:
+    """The first group of the first line that matches a pattern, None if none does."""
+
+    def __init__(self, pattern: str) -> None:
+        self._pattern = pattern
+
+    def __get__(self, log: LoginLog, _: type[LoginLog]) -> str | None:
+        found = log.find(self._pattern)
+        return found and found[1]
+
+
+class LoginLog(Frozen):
+    """The log of one ssh with LogLevel DEBUG1 or INFO, from OpenSSH 7.4 on."""
 
     text: str
+
+    # Why the host's name does not resolve.
+    unresolved = Says(r"^\S+: Could not resolve hostname .*: (.+)$")
+    is_late = Shows(r"^(?:Connection timed out during banner exchange|Connection to .+ timed out)")
+    has_greeting = Shows(r"^debug1: Remote protocol version ")
+    is_key_changed = Shows(r"^@ +WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! +@$")
+    is_key_unknown = Shows(r"^No \S+ host key is known for .* and you have requested strict checking\.$")
+    is_logged_in = Shows(r"^(?:debug1: )?(?:Authenticated to |Authentication succeeded )")
+    by_password = Shows(r'^Authenticated to .* using "password"\.$')
+    is_partial = Shows(r"^(?:debug1: )?Authenticated .*with partial success\.$")
+    is_denied = Shows(r"^(?:\S+@\S+: )?Permission denied \(")
+    is_silent = Shows(r"^Timeout, server .* not responding\.")
+    # Why a jump host does not lead on.
+    unforwarded = Says(r"^channel \d+: open failed: (.*)$")
 
     def find(self, pattern: str) -> re.Match[str] | None:
         return re.search(pattern, self.text, re.MULTILINE)
@@ -31,28 +63,16 @@ class ConnectionLog(Frozen):
         return re.findall(pattern, self.text, re.MULTILINE)
 
     @property
-    def unresolved(self) -> str | None:
-        """Return why the host's name does not resolve."""
-        found = self.find(r"^\S+: Could not resolve hostname .*: (.+)$")
-        return found and found[1]
+    def own(self) -> LoginLog:
+        """Return what ssh wrote before the server could write to it."""
+        spoken = self.find(SPOKEN)
+        return LoginLog(self.text[: spoken.start()] if spoken else self.text)
 
     @property
     def unconnected(self) -> tuple[str, int, str] | None:
         """Return where no TCP connection was made, and why."""
         found = self.find(r"^ssh: connect to (?:host|address) (\S+) port (\d+): (.+)$")
         return (found[1], int(found[2]), found[3]) if found else None
-
-    @property
-    def is_late(self) -> bool:
-        return self.find(r"^(?:Connection timed out during banner exchange|Connection to .+ timed out)") is not None
-
-    @property
-    def is_host_silent(self) -> bool:
-        return self.is_late or (self.unconnected is not None and self.unconnected[2] in SILENT)
-
-    @property
-    def has_greeting(self) -> bool:
-        return self.find(r"^debug1: Remote protocol version ") is not None
 
     @property
     def first_line(self) -> str | None:
@@ -64,32 +84,23 @@ class ConnectionLog(Frozen):
         return found[1].strip("'") if found else None
 
     @property
-    def negotiation(self) -> tuple[str, list[str]] | None:
-        """Return what kind of algorithm both sides lack, and the server's offer."""
-        found = self.find(r"^Unable to negotiate with .*: no matching (.+) found\. Their offer: (.*)$")
-        return (found[1], found[2].split(",")) if found else None
-
-    @property
     def key_type(self) -> str:
         """Return the type of the key, or certificate, that the server has shown."""
-        found = own_part(self).find(r"^debug1: Server host (?:key|certificate): ([\w@.-]+) SHA256:")
+        found = self.own.find(r"^debug1: Server host (?:key|certificate): ([\w@.-]+) SHA256:")
         return found[1] if found else ""
 
     @property
     def fingerprint(self) -> str:
-        return next(iter(own_part(self).fingerprints), "")
+        return next(iter(self.own.fingerprints), "")
 
     @property
     def fingerprints(self) -> list[str]:
         return self.all(r"^debug1: Server host (?:key|certificate): \S+ (SHA256:[A-Za-z0-9+/]+)")
 
     @property
-    def is_key_changed(self) -> bool:
-        return self.find(r"^@ +WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! +@$") is not None
-
-    @property
-    def is_key_unknown(self) -> bool:
-        return self.find(r"^No \S+ host key is known for .* and you have requested strict checking\.$") is not None
+    def is_key_proved(self) -> bool:
+        """Return whether the host has the key that it showed."""
+        return bool(self.own.find(r"^debug1: (?:SSH2_MSG_SERVICE_ACCEPT received|Authentications that can continue: )"))
 
     @property
     def revoked(self) -> str | None:
@@ -100,32 +111,6 @@ class ConnectionLog(Frozen):
             r"^(?:Host key .* (revoked by file .*)|Error checking host key .* in revoked keys file (.*))$"
         )
         return (found[1] or f"unreadable file {found[2]}") if found else None
-
-
-def own_part(log: ConnectionLog) -> ConnectionLog:
-    """Return what ssh wrote before the server could write to it."""
-    spoken = log.find(SPOKEN)
-    return ConnectionLog(log.text[: spoken.start()] if spoken else log.text)
-
-
-class LoginLog(ConnectionLog):
-    """What it says of the login."""
-
-    @property
-    def is_logged_in(self) -> bool:
-        return self.find(r"^(?:debug1: )?(?:Authenticated to |Authentication succeeded )") is not None
-
-    @property
-    def by_password(self) -> bool:
-        return self.find(r'^Authenticated to .* using "password"\.$') is not None
-
-    @property
-    def is_key_proved(self) -> bool:
-        """Return whether the host has the key that it showed."""
-        return (
-            own_part(self).find(r"^debug1: (?:SSH2_MSG_SERVICE_ACCEPT received|Authentications that can continue: )")
-            is not None
-        )
 
     @property
     def methods(self) -> list[str]:
@@ -152,26 +137,6 @@ class LoginLog(ConnectionLog):
         return found
 
     @property
-    def is_partial(self) -> bool:
-        return self.find(r"^(?:debug1: )?Authenticated .*with partial success\.$") is not None
-
-    @property
-    def unusable(self) -> list[tuple[str, str]]:
-        """Return the keys that ssh could not use, each with the reason."""
-        signing = r"sign_and_send_pubkey: signing failed for \S+"
-        return re.findall(rf'^(?:Load key|{signing}) "(.+)"(?: from agent)?: (.+)$', self.text, re.MULTILINE)
-
-    @property
-    def is_denied(self) -> bool:
-        return self.find(r"^(?:\S+@\S+: )?Permission denied \(") is not None
-
-    @property
-    def denied(self) -> tuple[str, list[str]] | None:
-        """Return who was refused, and the methods that the server accepts."""
-        found = self.find(r"^(?:([^-\s]\S*@\S+): )?Permission denied \((.*)\)\.$")
-        return (found[1] or "", found[2].split(",")) if found else None
-
-    @property
     def closed(self) -> str | None:
         """Return how the server ended the connection."""
         found = self.find(
@@ -179,16 +144,6 @@ class LoginLog(ConnectionLog):
             r"(?:(Connection (?:closed|reset)) by |Received disconnect from [^:]+:\d+: ?(.*)$)"
         )
         return (found[2] or found[1]) if found else None
-
-    @property
-    def unforwarded(self) -> str | None:
-        """Return why a jump host does not lead on."""
-        found = self.find(r"^channel \d+: open failed: (.*)$")
-        return found and found[1]
-
-    @property
-    def is_silent(self) -> bool:
-        return self.find(r"^Timeout, server .* not responding\.") is not None
 
     @property
     def last_line(self) -> str:

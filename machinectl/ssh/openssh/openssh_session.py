@@ -8,8 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,12 +19,12 @@ from machinectl.ssh.connection_failures import PASSWORD_METHODS, advise_on_jump_
 from machinectl.ssh.keys import known_hosts
 from machinectl.ssh.keys.host_keys import find_known, if_right, revoked_key
 from machinectl.ssh.openssh.askpass import Visit, wait_for_output
-from machinectl.ssh.openssh.hops import Hop, Route, route_to
+from machinectl.ssh.openssh.hops import Hop, route_to
 from machinectl.ssh.openssh.login_failures import connection_error, login_refusal
 from machinectl.ssh.openssh.master import Master, end_group
 from machinectl.ssh.openssh.private_agent import LockedKeys, check_named_key
 from machinectl.ssh.openssh.ssh_options import BACKGROUND, MEETING, READY, SHELL, option_words, quote_config_path
-from machinectl.ssh.session import SSHSession
+from machinectl.ssh.session import SSHLogin, SSHSession
 from machinectl.ssh.ssh_errors import (
     ConnectionLost,
     HostKeyRefused,
@@ -34,13 +33,9 @@ from machinectl.ssh.ssh_errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import IO
+    from collections.abc import Sequence
 
     from machinectl.console import Console
-    from machinectl.ssh.destination import SSHEndpoint
-    from machinectl.ssh.keys.credentials import Credentials
-    from machinectl.ssh.keys.host_keys import HostKeys
     from machinectl.ssh.keys.known_hosts import HostKey
     from machinectl.ssh.openssh.login_log import LoginLog
     from machinectl.ssh.session import Transfer
@@ -58,65 +53,23 @@ JUMP_SECONDS, SPARE_SECONDS = 15.0, 1.0
 MOST_SAID = 1 << 12
 
 
-def connect_by_openssh(
-    endpoint: SSHEndpoint,
-    settings: Settings,
-    credentials: Credentials,
-    host_keys: HostKeys,
-    console: Console,
-    trace: Callable[[str], None] | None = None,
-) -> SystemSession:
-    """Raises SSHError."""
-    if endpoint.key:
-        check_named_key(endpoint.key, settings.agent)
-    with ExitStack() as stack:
-        login = new_login(endpoint, settings, credentials, host_keys, console, stack)
-        master = login.log_in()
-        return SystemSession(
-            master=master, settings=settings, stack=stack.pop_all(), known_hosts=host_keys.pinned, trace=trace
-        )
-
-
-def check_openssh_key(
-    endpoint: SSHEndpoint, settings: Settings, credentials: Credentials, host_keys: HostKeys, console: Console
-) -> None:
-    """Raises the same errors as `connect`."""
-    with ExitStack() as stack:
-        new_login(endpoint, settings, credentials, host_keys, console, stack).check_key()
-
-
-def new_login(
-    endpoint: SSHEndpoint,
-    settings: Settings,
-    credentials: Credentials,
-    host_keys: HostKeys,
-    console: Console,
-    stack: ExitStack,
-) -> OpenSSHLogin:
-    directory = stack.enter_context(temporary_directory())
-    route = route_to(endpoint, settings, host_keys, credentials, console, Path(directory), stack)
-    return OpenSSHLogin(route, console, Path(directory), stack)
-
-
 @dataclass(eq=False)
-class OpenSSHLogin:
+class OpenSSHLogin(SSHLogin):
     """Tries to log in until it works or nobody can help."""
 
-    route: Route
-    console: Console
-    directory: Path
-    stack: ExitStack
-    _banner: IO[bytes] = field(default_factory=small_file)
-
     def __post_init__(self) -> None:
-        self.stack.callback(self._banner.close)
+        self.directory = Path(self.stack.enter_context(temporary_directory()))
+        self.route = route_to(self, self.directory)
+        self._banner = self.stack.enter_context(small_file())
         self._keys = LockedKeys(str(self.directory), self.console, self.stack)
 
     @property
     def host(self) -> Hop:
         return self.route.hops[-1]
 
-    def log_in(self) -> Master:
+    def log_in(self) -> SystemSession:
+        if self.endpoint.key:
+            check_named_key(self.endpoint.key, self.settings.agent)
         host = self.host
         for hop in self.route.hops:
             self._keys.unlock_known(hop)
@@ -138,10 +91,10 @@ class OpenSSHLogin:
             self._go_on(host, is_late=line is None)
         if host.answers.typed and host.log.by_password:
             host.credentials.password = host.answers.typed
-        return Master(process, str(control), str(host.directory / "log"), host.settings, self.stack)
+        master = Master(process, str(control), str(host.directory / "log"), host.settings, self.stack)
+        return SystemSession(master=master, settings=host.settings, stack=self.stack, known_hosts=self.host_keys.pinned)
 
     def check_key(self) -> None:
-        """Check the host's key without a login."""
         host = self.host
         if not host.is_pinned or host.host_keys.demanded():
             self._meet(host)
@@ -251,10 +204,7 @@ class OpenSSHLogin:
             if visit.is_made:
                 key = self._shown_key(hop, known_hosts.key_algorithms([kind]))
                 return key if set(log.fingerprints) == {key.fingerprint} else None
-            if log.revoked is not None:
-                raise revoked_key(hop.settings, log.fingerprint, log.revoked and f"revoked: {one_line(log.revoked)}")
-            if log.is_key_changed:
-                raise hop.host_keys.changed(hop.settings, kind, log.fingerprint, jump=hop.is_aside)
+            refuse_key(hop, log, is_changed=log.is_key_changed)
             if log.is_key_unknown or log.is_key_proved:
                 break
             self._go_on(hop, is_late=line is None, looks=True)
@@ -284,12 +234,10 @@ class OpenSSHLogin:
             return
 
     def _help(self, hop: Hop, log: LoginLog, *, is_late: bool, looks: bool) -> None:
-        if log.revoked is not None:
-            raise revoked_key(hop.settings, log.fingerprint, log.revoked and f"revoked: {one_line(log.revoked)}")
-        if log.is_key_unknown or log.is_key_changed:
-            if hop.host_keys.expected(hop.settings, jump=hop.is_aside) or log.is_key_changed or hop.is_met:
-                kind = log.key_type.partition("-cert-")[0]
-                raise hop.host_keys.changed(hop.settings, kind, log.fingerprint, jump=hop.is_aside)
+        is_unknown = log.is_key_unknown or log.is_key_changed
+        is_known = log.is_key_changed or hop.is_met or bool(hop.host_keys.expected(hop.settings, jump=hop.is_aside))
+        refuse_key(hop, log, is_changed=is_unknown and is_known)
+        if is_unknown:
             self._meet(hop)
         elif log.is_denied and not looks:
             self._help_denied(hop, log)
@@ -311,6 +259,15 @@ class OpenSSHLogin:
 
 def can_answer(console: Console, hop: Hop) -> bool:
     return console.interactive or hop.answers.password is not None
+
+
+def refuse_key(hop: Hop, log: LoginLog, *, is_changed: bool) -> None:
+    """Raise HostKeyRefused for a key that ssh calls revoked, or another one than expected."""
+    if log.revoked is not None:
+        raise revoked_key(hop.settings, log.fingerprint, log.revoked and f"revoked: {one_line(log.revoked)}")
+    if is_changed:
+        kind = log.key_type.partition("-cert-")[0]
+        raise hop.host_keys.changed(hop.settings, kind, log.fingerprint, jump=hop.is_aside)
 
 
 def may_vouch(settings: Settings) -> bool:
