@@ -20,7 +20,6 @@ from machinectl.machines.machine_driver import KNOWN_HOSTS, driver_instance
 from machinectl.machines.own_access import OwnAccess
 from machinectl.machines.record import GRANTED, Machine, Phase, waits_for_access
 from machinectl.machines.selection import waiting
-from machinectl.machines.store.machine_store import read_or_none
 from machinectl.quantities import rfc3339
 from machinectl.url import parse_url
 from machinectl.value_classes import replace
@@ -97,7 +96,7 @@ def holder_name(own: OwnAccess, answered: AnsweredMachine) -> str:
 
 
 def asking_machines(store: Store, answer: AccessAnswer) -> list[Machine]:
-    machines = [machine for name in store.names() if (machine := read_or_none(store.read, name))]
+    machines = store.readable()
     shared = [machine for machine in machines if OwnAccess.of(machine)]
     if asking := [machine for machine in shared if machine.access["request"] == answer.request]:
         return asking

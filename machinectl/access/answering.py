@@ -20,7 +20,6 @@ from machinectl.machines.holders import (
     holders_with_key,
 )
 from machinectl.machines.machine_driver import known_hosts_path
-from machinectl.machines.store.machine_store import read_or_none
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.provision.target import NOTHING_SPECIAL
 
@@ -103,7 +102,7 @@ def renamed_machines(store: Store, request: AccessRequest) -> dict[str, str]:
 
 
 def readable_machines(store: Store) -> list[Machine]:
-    return [machine for name in store.names() if (machine := read_or_none(store.read, name))]
+    return store.readable()
 
 
 def had_key(machine: Machine, digest: str) -> bool:

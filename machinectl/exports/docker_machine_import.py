@@ -31,7 +31,7 @@ from machinectl.machines.config_json import Origin
 from machinectl.machines.docker_machine import directory_of, is_store, shared_certificates
 from machinectl.machines.jump_order import keep_jump_hosts
 from machinectl.machines.selection import waiting
-from machinectl.machines.store.record_cache import Readable, Records
+from machinectl.machines.store.machine_store import read_or_none
 from machinectl.machines.store.store_directory import sweep
 from machinectl.machines.store.store_paths import into_own_store
 from machinectl.machines.tls_warnings import unprotected
@@ -103,7 +103,7 @@ class StoreImport:
 
     def __post_init__(self) -> None:
         self.path = os.path.realpath(self.root)
-        machines = Readable(Records(self.store)).values()
+        machines = self.store.readable()
         self.imported = {origin.name: machine for machine in machines if (origin := self.origin_of(machine))}
 
     def origin_of(self, machine: Machine) -> Origin | None:
@@ -137,7 +137,7 @@ class StoreImport:
         if not taken:
             self.store.check_free(name)
             return None
-        known = Readable(Records(self.store)).get(taken)
+        known = read_or_none(self.store.read, taken)
         # A copy of an imported store has the same machines.
         if known and taken == name and (self.origin_of(known) or known.url == new.url):
             return known

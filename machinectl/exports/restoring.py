@@ -19,7 +19,6 @@ from machinectl.machines.holders import CA_FILE
 from machinectl.machines.jump_hosts import MACHINE, host_of, machine_of
 from machinectl.machines.record import SCHEMA, BrokenRecord, check_name, check_ready, parse_record
 from machinectl.machines.selection import matching, waiting
-from machinectl.machines.store.record_cache import Readable, Records
 from machinectl.machines.swarm_node import MEMBER, on_record
 from machinectl.provision.host_changes import CaTrusted, of_kind
 from machinectl.ssh.ssh_settings import jump_host
@@ -105,10 +104,9 @@ class Restoring:
     done: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        records = Records(self.store)
         # By lower case: some file systems ignore case.
-        self.names = {name.lower(): name for name in records}
-        self.machines = {machine.name: machine for machine in Readable(records).values()}
+        self.names = {name.lower(): name for name in self.store.names()}
+        self.machines = {machine.name: machine for machine in self.store.readable()}
         self.clusters = {node.cluster for machine in self.machines.values() if (node := on_record(machine))}
 
     def restore(self, name: str, local: str) -> ImportedMachine:

@@ -13,7 +13,6 @@ from machinectl.fleet.draft import Draft, comment, left_out, settled
 from machinectl.fleet.fleet_keys import FLEET_NAME, LONGEST_FLEET_NAME
 from machinectl.fleet.machine_entry import machine_entry
 from machinectl.machines.selection import matching
-from machinectl.machines.store.record_cache import Readable, Records
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -72,7 +71,7 @@ def fleet_init(store: Store, console: Console, names: Sequence[str], directory: 
     hosts: list[Described] = []
     options: dict[str, Sequence[Option]] = {}
     remarks = []
-    fleets = {name: found.fleet for name, found in Readable(Records(store)).items()}
+    fleets = {machine.name: machine.fleet for machine in store.readable()}
     chosen = list(dict.fromkeys(names)) or store.names()
     for name in chosen:
         try:

@@ -15,7 +15,6 @@ from machinectl.hosts.login import answering_endpoint, logged_in, login_endpoint
 from machinectl.hosts.openssh_programs import checked_known_hosts, raise_ssh_failure
 from machinectl.machines.machine_driver import ssh_endpoint
 from machinectl.machines.selection import chosen_one
-from machinectl.machines.store.machine_store import read_or_none
 from machinectl.process_streams import find_program
 from machinectl.ssh.openssh.login_log import read_logs
 from machinectl.ssh.openssh.ssh_options import JUMP_LOG, openssh_command, option_words, quote_config_path
@@ -110,8 +109,9 @@ def machine_at(store: Store, address: str) -> str:
     """Return the only machine whose host has this address, "" for a machine's name and if there is none."""
     if not address or store.exists(address):
         return ""
-    readable = (machine for name in store.names() if (machine := read_or_none(store.read, name)))
-    names = [one.name for one in readable if address in {engine_url.parse_url(url).host for url in one.urls if url}]
+    names = [
+        one.name for one in store.readable() if address in {engine_url.parse_url(url).host for url in one.urls if url}
+    ]
     return names[0] if len(names) == 1 else ""
 
 

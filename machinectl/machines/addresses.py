@@ -5,7 +5,6 @@ from __future__ import annotations
 from machinectl import url as engine_url
 from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.machines.record import Phase
-from machinectl.machines.store.machine_store import read_or_none
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -122,8 +121,7 @@ def check_free(store: Store, machine: Machine) -> None:
 def taken_addresses(store: Store, own: str, url: str, hosts: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield each host where another machine than `own` has the URL's port, and that machine's name."""
     if hosts := list(hosts):
-        machines = (read_or_none(store.read, name) for name in store.names())
-        yield from Places(machine for machine in machines if machine).taken(own, url, hosts)
+        yield from Places(store.readable()).taken(own, url, hosts)
 
 
 class Places:

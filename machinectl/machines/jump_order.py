@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 def behind(store: Store) -> dict[str, list[str]]:
     """Map jump hosts to the machines behind them; skip unreadable records."""
     found: dict[str, list[str]] = {}
-    for name in store.names():
-        if machine := gate_of(store, name):
-            found.setdefault(machine, []).append(name)
+    for machine in store.readable():
+        if gate := jump_hosts.machine_of(machine.jump):
+            found.setdefault(gate, []).append(machine.name)
     return found
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from machinectl.errors import Hint, MachineError
 from machinectl.machines.record import Machine, Phase
-from machinectl.machines.store.machine_store import read_or_none
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,8 +79,7 @@ def all_nodes(store: Store) -> list[tuple[Machine, SwarmNode]]:
 
 def on_records(store: Store) -> list[tuple[Machine, SwarmNode]]:
     """Return members, and machines that are joining or leaving."""
-    machines = (read_or_none(store.read, name) for name in store.names())
-    ready = (machine for machine in machines if machine and machine.phase == Phase.READY)
+    ready = (machine for machine in store.readable() if machine.phase == Phase.READY)
     return [(machine, node) for machine in ready if (node := on_record(machine))]
 
 

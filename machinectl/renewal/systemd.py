@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 
 SYSTEMCTL = ("systemctl", "--user")
 PLAIN = re.compile(r"[A-Za-z0-9_@+=:,./-]+")
-# systemd refuses a program whose path has a quote or a backslash, and expands $ in its first argument only.
+# systemd starts no program whose path has a quote or a backslash, and expands $ in its first argument only.
 UNUSABLE = re.compile(r"""["'\\$]""")
-BY_SHELL = ("/bin/sh", "-c", 'exec "$0" "$@"')
 SERVICE = """\
 # Written by: machinectl renew --install-timer
 [Unit]
@@ -59,8 +58,9 @@ class Systemd:
         variables = "".join(
             f"Environment={systemd_word(f'{name}={value}', dollars=False)}\n" for name, value in job.environment.items()
         )
-        started = [*BY_SHELL, program] if UNUSABLE.search(program) else [program]
-        command = " ".join(map(systemd_word, [*started, *words]))
+        if UNUSABLE.search(program):
+            raise MachineError(f"systemd cannot start {program}", Hint("Install machinectl at another path"))
+        command = " ".join(map(systemd_word, [program, *words]))
         service, timer = self.paths(job.name)
         return {
             service: os.fsencode(SERVICE.format(environment=variables, command=command)),
@@ -113,8 +113,7 @@ class Systemd:
         try:
             with open(self.paths(name)[0], encoding="utf-8", errors="surrogateescape") as file:
                 lines = [line.partition("=")[2] for line in file if line.startswith("ExecStart=")]
-            words = [word.replace("%%", "%").replace("$$", "$") for word in shlex.split(lines[0])]
-            return words[len(BY_SHELL)] if words[: len(BY_SHELL)] == [*BY_SHELL] else words[0]
+            return shlex.split(lines[0])[0].replace("%%", "%")
         except (OSError, ValueError, IndexError):
             return ""
 

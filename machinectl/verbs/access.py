@@ -281,11 +281,10 @@ def machines_of(store: Store, who: str) -> list[str]:
     from machinectl.access.ending import own_access
     from machinectl.machines.holders import OWNER, find_holder
     from machinectl.machines.own_access import OwnAccess, whom_to_ask
-    from machinectl.machines.store.machine_store import read_or_none
 
     if who.lower() == OWNER:
         raise own_access()
-    machines = [machine for name in store.names() if (machine := read_or_none(store.read, name))]
+    machines = store.readable()
     names = [machine.name for machine in machines if find_holder(machine, who)]
     if not names:
         for machine in machines:

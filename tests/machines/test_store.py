@@ -3,7 +3,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
 import stat
 import subprocess
 import threading
@@ -22,11 +21,9 @@ from machinectl.machines.record import SCHEMA, BrokenRecord, Machine, Phase
 from machinectl.machines.spec import MachineSpec
 from machinectl.machines.store import Store
 from machinectl.machines.store.lock import Lock
-from machinectl.machines.store.record_cache import Readable, Records
 from machinectl.machines.store.store_directory import sweep
 from machinectl.machines.store.store_paths import NoSuchMachine, default_root
 from machinectl.provision.host_changes import FileCreated
-from tests.support.opened import opened
 from tests.support.real import need
 from tests.support.registered import added
 
@@ -432,23 +429,3 @@ def test_what_is_not_held_cannot_be_written_and_no_such_name_given(store: Store)
     with pytest.raises(RuntimeError, match="not held"):
         held.write()
     assert store.read("orionbox").url == "tcp://192.168.0.29:2376"
-
-
-def test_records_are_read_when_they_are_asked_for_and_those_that_cannot_be_say_why(store: Store) -> None:
-    made(store)
-    put(store, "broken", b"{}")
-    put(store, "gone", b"{}")
-    found = Records(store)
-    shutil.rmtree(store.directory("gone"))
-    with opened(store.machines) as files:
-        assert list(found) == ["broken", "gone", "orionbox"]
-        assert files == []
-        assert isinstance(found["broken"], BrokenRecord)
-        assert isinstance(found["orionbox"], Machine)
-        assert found["broken"] is found["broken"]
-    assert files == ["broken/machine.json", "orionbox/machine.json"]
-    assert found.get("gone") is None
-    assert found.get("other") is None
-    assert list(Readable(found)) == ["orionbox"]
-    assert Readable(found).get("broken") is None
-    assert not Records(Store("/nonexistent"))

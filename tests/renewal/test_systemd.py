@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from machinectl.errors import MachineError
 from machinectl.renewal.daily_job import DailyJob, job_name, own_program
 from machinectl.renewal.systemd import Systemd, systemd_word
 from tests.support.real import need
 
 NAME = "machinectl-renew"
 # Parts of paths: each is special to systemd or to a shell.
-STRANGE = ["a b", "100%h", "$HOME ${X} $$", """it's "own\"""", "a\\nb\\", "; x", "#x", "@-+!:x", "a=b", "ü日本"]
+STRANGE = ["a b", "100%h", "; x", "#x", "@-+!:x", "a=b", "ü日本"]
 
 
 def units(directory: Path, *command: str, **environment: str) -> list[str]:
@@ -82,6 +83,12 @@ def test_any_path_of_the_program_is_started_and_read_again(tmp_path: Path, direc
         [path, *(word.replace("$$", "$") for word in words)], capture_output=True, text=True, check=True
     )
     assert ran.stdout == f"{program}|renew|{directory}|"
+
+
+@pytest.mark.parametrize("directory", ["$HOME ${X} $$", """it's "own\"""", "a\\nb\\"])
+def test_a_path_that_systemd_cannot_start_is_refused(tmp_path: Path, directory: str) -> None:
+    with pytest.raises(MachineError, match="systemd cannot start"):
+        units(tmp_path, f"/opt/{directory}/machinectl", "renew")
 
 
 def test_the_program_is_read_from_the_unit(tmp_path: Path) -> None:

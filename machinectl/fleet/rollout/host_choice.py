@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint, MachineError, closest_match
 from machinectl.fleet.fleet_file import called, read_fleet, uncollected
+from machinectl.fleet.record_cache import Readable, Records
 from machinectl.fleet.rollout.plan import planned_steps
 from machinectl.fleet.rollout.plan_steps import FleetPlan
 from machinectl.machines.label_selectors import parse_selector
 from machinectl.machines.record import GLOB
 from machinectl.machines.selection import both_chosen, matching
-from machinectl.machines.store.record_cache import Readable, Records
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -75,6 +75,10 @@ class Store(StorePaths):
             raise StoreError(f"Cannot read {path}: {exc.strerror}", Hint("See", "ls -ld", path)) from exc
         return record.parse_record(name, text, self.directory(name), self.exists)
 
+    def readable(self) -> list[record.Machine]:
+        """Return the machines whose records can be read."""
+        return [machine for name in self.names() if (machine := read_or_none(self.read, name))]
+
     def read_ready(self, name: str) -> record.Machine:
         """Read a machine. Raises MachineError, also if it is incomplete."""
         return record.check_ready(self.read(name))
