@@ -46,10 +46,9 @@ READ_ERRORS = {
     # These join an error with a name, or with its hint.
     "machinectl.errors",
 }
-# One verb per file, and none imports another one.
 # What each feature that has it calls so.
 OF_FEATURES = {"doctor_checks"}
-VERBS = ("machinectl.commands", "machinectl.verbs")
+VERBS = "machinectl.verbs"
 
 
 @cache

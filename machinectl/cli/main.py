@@ -19,8 +19,7 @@ from machinectl.cli.output.stdout import write_out
 from machinectl.cli.own_flags import BEFORE_THE_VERB
 from machinectl.cli.parsing.command_line import NotReadError, read_values
 from machinectl.cli.parsing.command_start import with_dashes
-from machinectl.cli.parsing.go_flags import WITH_DRIVER_OPTIONS, canonical, is_group
-from machinectl.cli.parsing.lookahead import split_at_verb
+from machinectl.cli.parsing.go_flags import WITH_DRIVER_OPTIONS, canonical, is_group, split_at_verb
 from machinectl.errors import MachineError
 
 TYPE_CHECKING = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -12,16 +13,22 @@ from machinectl.cli.catalogue import find_verb, flags_of_verb
 from machinectl.cli.invocation import NAME, THIS, own_version
 from machinectl.cli.options.driver_flags import canonical_with_driver, command_flags
 from machinectl.cli.options.help_request import HELP_VERBS
-from machinectl.cli.options.typer_errors import usage_error_of
 from machinectl.cli.options.typer_verbs import add_verb, new_app, signature
 from machinectl.cli.options.verb_session import session_of
 from machinectl.cli.output.exit_status import guarded, program_with
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.own_flags import BEFORE_THE_VERB
 from machinectl.cli.parsing.command_start import COMMANDS, DASHES, with_dashes
-from machinectl.cli.parsing.flag_values import without_options
-from machinectl.cli.parsing.go_flags import canonical, flags_of, is_group
-from machinectl.cli.parsing.lookahead import named_driver, named_machine, named_store, split_at_verb
+from machinectl.cli.parsing.flag_values import valid_values, without_options
+from machinectl.cli.parsing.go_flags import (
+    canonical,
+    flags_of,
+    is_group,
+    named_driver,
+    named_machine,
+    named_store,
+    split_at_verb,
+)
 from machinectl.cli.parsing.suggestions import (
     PLACEHOLDER,
     check_command,
@@ -34,9 +41,12 @@ from machinectl.errors import NO_HINT, Hint, MachineError, UsageError
 from machinectl.machines.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+    from machinectl.machines.flags import Flag
 
 
+EXTRA = re.compile(r"unexpected extra argument(?:\(s\)|s)? \((.*)\)", re.DOTALL)
 # The base class of Typer's usage errors, which Typer does not export: BadParameter inherits from it.
 TYPERS_USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 
@@ -163,3 +173,28 @@ def build(arguments: Sequence[str]) -> typer.Typer:
     if rest:
         add_verb(app, rest[0], arguments)
     return app
+
+
+def usage_error_of(error: Any, flags: Iterable[Flag], hint: Hint) -> UsageError:
+    """Translate Typer's error."""
+    extra = EXTRA.search(error.message)
+    cause = f"Invalid command line. Found extra arguments [{extra[1]}]" if extra else usage_text(error, flags)
+    found = UsageError(cause, hint, for_scripts=extra is not None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        found.label = ""
+    return found
+
+
+def usage_text(error: Any, flags: Iterable[Flag]) -> str:
+    """Return a sentence without Typer's notation."""
+    option = getattr(error, "option_name", "")
+    if parameter := getattr(error, "param", None):
+        is_option = parameter.param_type_name == "option"
+        what = max(parameter.opts, key=len) if is_option else without_options(parameter.metavar).split()[-1]
+        return f"{what} is missing"
+    if option and "requires" in error.message:
+        wanted = next((valid_values(flag) for flag in flags if option in flag.all_names), "")
+        return f"{option} requires an argument{f': {wanted}' if wanted else ''}"
+    if option:
+        return f"{option} takes no value"
+    return str(error.format_message())

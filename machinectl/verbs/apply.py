@@ -8,7 +8,7 @@ from machinectl.cli.declared_verb import Verb
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import draw, print_json, write_out
 from machinectl.cli.own_flags import LOGIN
-from machinectl.cli.parsing.lookahead import split_at_verb
+from machinectl.cli.parsing.go_flags import split_at_verb
 from machinectl.errors import Declined, Hint, UsageError
 from machinectl.machines.flags import Flag
 from machinectl.machines.record import natural

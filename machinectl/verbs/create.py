@@ -12,7 +12,7 @@ from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.output.style import wrapped
 from machinectl.cli.own_flags import LOGIN
-from machinectl.cli.parsing.lookahead import named_driver, split_at_verb
+from machinectl.cli.parsing.go_flags import named_driver, split_at_verb
 from machinectl.errors import NO_HINT, Hint, UsageError
 from machinectl.machines.create_options import (
     ACCESS_LIFETIME,

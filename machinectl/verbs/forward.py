@@ -50,7 +50,7 @@ def forward(here: Session, *, name: str, words: list[str], auto: bool, bind: str
     from machinectl.tunnels.open_ports import OpenPorts
 
     if not here.store.exists(name):
-        from machinectl.cli.parsing.operand_order import check_machine_first
+        from machinectl.cli.parsing.suggestions import check_machine_first
 
         check_machine_first(here.store, name, words)
 

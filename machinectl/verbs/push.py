@@ -99,11 +99,10 @@ def push(
 
     if source and file:
         raise UsageError("--from and --from-file exclude each other", Hint("Leave one of them out"))
-    is_chosen = everything or selector is not None
     if here.store.exists(image):
-        from machinectl.cli.parsing.operand_order import check_image_first
+        from machinectl.cli.parsing.suggestions import check_image_first
 
-        check_image_first(here.store, image, names, is_chosen=is_chosen)
+        check_image_first(here.store, image, names)
     targets = target_names(here, names, selector, everything=everything)
     order = Order(
         source_of(here, source, file),
@@ -164,9 +163,9 @@ def pull(here: Session, *, image: str, name: str, platform: str, new_name: str, 
     from machinectl.images.transfer import Order, transfer
 
     if here.store.exists(image):
-        from machinectl.cli.parsing.operand_order import check_image_first
+        from machinectl.cli.parsing.suggestions import check_image_first
 
-        check_image_first(here.store, image, [name], is_chosen=False)
+        check_image_first(here.store, image, [name])
     order = Order(
         source_of(here, name, ""),
         Wanted(image, platform and parse_platform(platform)),

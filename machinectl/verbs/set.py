@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from machinectl.cli.declared_verb import Verb
 from machinectl.cli.driver_option import driver_flag
-from machinectl.cli.parsing.lookahead import named_machine, named_store
+from machinectl.cli.parsing.go_flags import named_machine, named_store
 from machinectl.errors import NO_HINT, Hint, MachineError, UsageError
 from machinectl.machines.create_options import ACCESS_LIFETIME, ADDRESS, ENGINE_FLAGS, ENV_FILE, JUMP, LABEL
 from machinectl.machines.flags import Flag

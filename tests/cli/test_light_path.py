@@ -258,7 +258,6 @@ def test_as_dockers_plugin_it_imports_nothing_heavy_either(machines: Store, argu
 COSTLY = HEAVY - {"dataclasses", "logging", "pathlib", "subprocess", "typer", "typing", "importlib.metadata"} | {
     "http.client",
     "machinectl.certs",
-    "machinectl.commands",
     "machinectl.hosts",
     "machinectl.provision",
 }
@@ -268,24 +267,23 @@ PAYS_FOR: list[tuple[tuple[str, ...], set[str]]] = [
     (("create", "-d", "none", "--help"), {"machinectl.driver"}),
     (("create", "-d", "generic", "--help"), {"machinectl.driver"}),
     (("version",), set()),
-    (("drivers",), {"machinectl.driver", "machinectl.commands"}),
-    (("inspect", "plain"), {"machinectl.commands"}),
-    (("fleet", "schema"), {"machinectl.commands", "machinectl.driver"}),
+    (("drivers",), {"machinectl.driver"}),
+    (("inspect", "plain"), set()),
+    (("fleet", "schema"), {"machinectl.driver"}),
     # docker's contexts follow.
-    (("rename", "plain", "other"), {"machinectl.commands", "machinectl.hosts"}),
+    (("rename", "plain", "other"), {"machinectl.hosts"}),
     # Certificates are checked before they replace those of a context.
-    (("context", "ls"), {"machinectl.commands", "machinectl.hosts", "machinectl.certs", "cryptography"}),
-    (("certs", "ls"), {"machinectl.commands", "machinectl.hosts", "machinectl.certs", "cryptography"}),
-    (("status", "ghost"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts"}),
+    (("context", "ls"), {"machinectl.hosts", "machinectl.certs", "cryptography"}),
+    (("certs", "ls"), {"machinectl.hosts", "machinectl.certs", "cryptography"}),
+    (("status", "ghost"), {"machinectl.driver", "machinectl.hosts"}),
     (
         ("ls", "--filter", "name=ghost"),
-        {"machinectl.commands", "machinectl.driver", "machinectl.hosts"},
+        {"machinectl.driver", "machinectl.hosts"},
     ),
-    (("ps", "ghost"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts"}),
+    (("ps", "ghost"), {"machinectl.driver", "machinectl.hosts"}),
     (
         ("info", "-f", "{{.Bogus}}", "plain"),
         {
-            "machinectl.commands",
             "machinectl.certs",
             "machinectl.driver",
             "machinectl.hosts",
@@ -296,18 +294,18 @@ PAYS_FOR: list[tuple[tuple[str, ...], set[str]]] = [
         },
     ),
     *(
-        (words, {"machinectl.commands", "machinectl.driver", "machinectl.hosts"})
+        (words, {"machinectl.driver", "machinectl.hosts"})
         for words in (("ssh-config",), ("scp", "-q", "here", "plain:there"), ("mount", "plain:/srv", "/"))
     ),
     (("plan", "-f", "/nonexistent"), {"machinectl.driver", "machinectl.hosts", "machinectl.provision", "yaml"}),
     # Neither paramiko nor cryptography nor yaml where nothing answers that they are for.
     (
         ("discover", "127.0.7.1"),
-        {"asyncio", "machinectl.commands", "machinectl.driver", "machinectl.hosts", "ssl"},
+        {"asyncio", "machinectl.driver", "machinectl.hosts", "ssl"},
     ),
-    (("rm", "-y", "plain"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts"}),
-    (("fleet", "init"), {"machinectl.commands", "machinectl.driver", "yaml"}),
-    (("inventory", "--prometheus"), {"machinectl.commands", "machinectl.driver", "machinectl.hosts"}),
+    (("rm", "-y", "plain"), {"machinectl.driver", "machinectl.hosts"}),
+    (("fleet", "init"), {"machinectl.driver", "yaml"}),
+    (("inventory", "--prometheus"), {"machinectl.driver", "machinectl.hosts"}),
 ]
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 
 from machinectl.cli.catalogue import find_verb
-from machinectl.cli.parsing.go_flags import WITH_DRIVER_OPTIONS, by_names, canonical
-from machinectl.cli.parsing.lookahead import split_at_verb
+from machinectl.cli.parsing.go_flags import WITH_DRIVER_OPTIONS, by_names, canonical, split_at_verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

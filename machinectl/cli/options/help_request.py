@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from machinectl.cli.catalogue import TOPICS, find_verb
 from machinectl.cli.output.stdout import draw
-from machinectl.cli.parsing.go_flags import WITH_DRIVER_OPTIONS, canonical, flags_of, is_group
-from machinectl.cli.parsing.lookahead import named_driver, split_at_verb
+from machinectl.cli.parsing.go_flags import (
+    WITH_DRIVER_OPTIONS,
+    canonical,
+    flags_of,
+    is_group,
+    named_driver,
+    split_at_verb,
+)
 from machinectl.errors import MachineError
 
 TYPE_CHECKING = False

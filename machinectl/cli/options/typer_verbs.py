@@ -12,8 +12,7 @@ from machinectl.cli.options.driver_flags import command_flags
 from machinectl.cli.options.run_verb import run_verb
 from machinectl.cli.options.verb_session import Session
 from machinectl.cli.parsing.flag_values import read_number
-from machinectl.cli.parsing.go_flags import is_group, values_of_variable
-from machinectl.cli.parsing.lookahead import split_at_verb
+from machinectl.cli.parsing.go_flags import is_group, split_at_verb, values_of_variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

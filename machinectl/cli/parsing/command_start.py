@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from machinectl.cli.invocation import NAME
-from machinectl.cli.parsing.go_flags import flags_of, take_flags
-from machinectl.cli.parsing.lookahead import named_store
+from machinectl.cli.parsing.go_flags import flags_of, named_store, take_flags
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

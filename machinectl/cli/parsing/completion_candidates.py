@@ -8,15 +8,18 @@ from contextlib import suppress
 from machinectl.cli.catalogue import ALL, GROUPS, TOPICS, VERBS, flags_of_verb
 from machinectl.cli.driver_option import driver_flag
 from machinectl.errors import MachineError
-from machinectl.machines.flags import MACHINE, Flag
+from machinectl.machines.flags import BUILDER, CONTAINER, MACHINE, Flag
 from machinectl.machines.holders import holders_of
 from machinectl.machines.record import natural
 from machinectl.machines.store import Store
 
 SHELLS = ("bash", "zsh", "fish", "powershell")
 HELP = Flag("-h", "--help", help="Show help.")
-# A word that no shell changes.
+# Selectors and names that no shell changes.
 UNQUOTED = r"[A-Za-z0-9][A-Za-z0-9=._/-]*"
+UNQUOTED_NAME = r"[A-Za-z0-9][A-Za-z0-9@:._/-]*"
+# Seconds that a Tab may take.
+PATIENCE = 2.0
 
 
 def verb_summaries(group: str = "") -> dict[str, str]:
@@ -86,3 +89,30 @@ def driver_flags(driver: str) -> list[Flag]:
     except MachineError:
         return []
     return [driver_flag(driver, option).with_changes(help=option.help) for option in options]
+
+
+def asked_names(kind: str, root: str, machine: str) -> list[str]:
+    """Return names of a kind, none if nobody answers. Without a machine, images are those of docker's engine."""
+    import os
+
+    from machinectl.engine import EngineQuery, probe_by
+    from machinectl.engine.docker_context import current_engine
+    from machinectl.engine.endpoint import Deadline
+    from machinectl.json_values import as_dict, as_list, as_text
+    from machinectl.machines.machine_driver import endpoint_of
+
+    store = Store(root)
+    try:
+        if kind == BUILDER:
+            from machinectl.docker_cli.builders import store_builders
+            from machinectl.docker_cli.buildx import Buildx
+
+            names = [builder.name for builder in store_builders(store, Buildx(os.environ))]
+        else:
+            engine = endpoint_of(store.read_ready(machine)) if machine else current_engine(os.environ)
+            path, field = ("/containers/json?all=1", "Names") if kind == CONTAINER else ("/images/json", "RepoTags")
+            answer = as_list(probe_by(engine, Deadline(PATIENCE), EngineQuery(path, list)).told)
+            names = [as_text(name).removeprefix("/") for row in answer for name in as_list(as_dict(row).get(field))]
+    except MachineError:
+        return []
+    return sorted(name for name in set(names) if re.fullmatch(UNQUOTED_NAME, name))

@@ -11,8 +11,7 @@ from machinectl.cli.driver_option import driver_flag
 from machinectl.cli.invocation import NAME
 from machinectl.cli.output.exit_status import warning
 from machinectl.cli.output.sanitise import harmless
-from machinectl.cli.parsing.go_flags import by_names, canonical, flags_of
-from machinectl.cli.parsing.lookahead import named_driver, split_at_verb
+from machinectl.cli.parsing.go_flags import by_names, canonical, flags_of, named_driver, split_at_verb
 from machinectl.cli.typed_words import shown_value, typed_line
 from machinectl.driver import DriverError
 from machinectl.driver.driver_options import option_flag, read_location, short_form

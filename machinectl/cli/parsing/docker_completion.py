@@ -151,9 +151,8 @@ def values_of(kind: str | tuple[str, ...], typed: TypedWords) -> Iterable[str]:
     if kind == MACHINE:
         names = completion_candidates.stored_machines(typed.root)
     elif kind in ASKED:
-        from machinectl.cli.parsing.asked_names import asked_names
-
-        names = asked_names(kind, typed.root, typed.values.get("--from") or next(iter(typed.words), ""))
+        machine = typed.values.get("--from") or next(iter(typed.words), "")
+        names = completion_candidates.asked_names(kind, typed.root, machine)
     else:
         names = []
     return [name for name in names if name not in typed.words]
