@@ -228,7 +228,7 @@ def prove(run: HostRun) -> None:
 
 def problem(run: HostRun) -> MachineError | None:
     """Read the host after the last step; return what is wrong with the engine that was right before."""
-    if not (run.has_made and run.before and run.host.dockerd and run.host.running):
+    if not (run.has_made and run.before and run.before.running and run.host.dockerd and run.host.running):
         return None
     found = None
     for _ in range(TRIES):

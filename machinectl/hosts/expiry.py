@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
@@ -175,11 +175,6 @@ def certificate_mismatch(directory: str, file: str, now: datetime) -> str:
     return ""
 
 
-PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,9})?)%")
-FRACTION = re.compile(r"([0-9]{1,9})/([1-9][0-9]{0,8})")
-DECIMAL = re.compile(r"[01](?:\.[0-9]{1,9})?")
-
-
 class Validity(NamedTuple):
     begin: datetime
     end: datetime
@@ -202,14 +197,12 @@ class LifetimeLeft:
             return cls()
         if seconds := parse_duration(text):
             return cls(time=timedelta(seconds=seconds))
-        share = None
-        if match := PERCENT.fullmatch(text):
-            share = float(match[1]) / 100
-        elif match := FRACTION.fullmatch(text):
-            share = int(match[1]) / int(match[2])
-        elif DECIMAL.fullmatch(text):
-            share = float(text)
-        if share is None or not 0 <= share <= 1:
+        share = -1.0
+        with suppress(ValueError, ZeroDivisionError):
+            whole = "100" if text.endswith("%") else ""
+            part, _, divisor = text.removesuffix("%").partition("/")
+            share = float(part) / float(divisor or whole or 1)
+        if not 0 <= share <= 1:
             raise UsageError(
                 f"--lifetime-left takes a share of the lifetime or a time, not {one_line(text)!r}",
                 Hint("For example: --lifetime-left 1/3, 30%, 30d or 12h"),

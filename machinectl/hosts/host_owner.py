@@ -128,51 +128,32 @@ def is_host_of(machine: Machine, host: Facts) -> bool:
     return there.sha256 in {hashlib.sha256(file).hexdigest() for file in files}
 
 
-def agree_to_takeover(console: Console, machine: Machine, allowed: Allowed) -> None:
-    console.note(
+def takeover(machine: Machine) -> tuple[str, Hint]:
+    effect = (
         f'docker-machine set up the host of "{machine.name}". Its engine gets its own CA: clients with '
-        "docker-machine's certificates are locked out; containers keep running. docker-machine's files stay there",
-        Hint("To use them again", "machinectl rm --purge", machine.name),
+        "docker-machine's certificates are locked out; containers keep running. docker-machine's files stay there"
     )
-    ask_or_refuse(
-        console,
-        machine,
-        allowed,
-        "Take the host over?",
-        f'The host of "{machine.name}" was not taken over from docker-machine, and is unchanged',
-        "Take it over anyway",
-    )
+    return effect, Hint("To use them again", "machinectl rm --purge", machine.name)
 
 
 def agree_to_side_effects(
     console: Console, machine: Machine, effects: Sequence[tuple[str, Hint]], allowed: Allowed
 ) -> None:
+    """Ask unless --yes or --force is given. Raises Declined for a no, CheckFailed if nobody answers."""
     for effect in effects:
         console.warn(*effect)
-    if effects:
-        stays = f'The host of "{machine.name}" was not changed'
-        ask_or_refuse(console, machine, allowed, "Set the host up anyway?", stays, "Set it up anyway")
-
-
-def ask_or_refuse(
-    console: Console, machine: Machine, allowed: Allowed, question: str, stays: str, otherwise: str
-) -> None:
-    """Ask unless --yes or --force is given. Raises Declined for a no, CheckFailed if nobody answers."""
-    if allowed.force or allowed.yes:
+    if not effects or allowed.force or allowed.yes:
         return
     # A failed creation leaves no machine to provision.
-    there = machine.phase == Phase.READY
-    anyway = (
-        Hint(otherwise, "machinectl provision --yes", machine.name)
-        if there
-        else Hint(f"{otherwise}: add --yes to the same command")
-    )
+    anyway = Hint("Set it up anyway: add --yes to the same command")
+    if machine.phase == Phase.READY:
+        anyway = Hint("Set it up anyway", "machinectl provision --yes", machine.name)
     try:
-        is_meant = confirm(console, question)
+        is_meant = confirm(console, "Set the host up anyway?")
     except Unanswered as exc:
         raise CheckFailed(exc.cause, anyway) from exc
     if not is_meant:
-        raise Declined(stays, anyway)
+        raise Declined(f'The host of "{machine.name}" was not changed', anyway)
 
 
 def take_over_history(held: Held, console: Console, removed: Machine) -> None:

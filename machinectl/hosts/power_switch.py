@@ -67,7 +67,7 @@ class PowerSwitch:
         if verb == "start":
             if self._watch(machine, console, login).is_up():
                 return HostPlan((f'"{machine.name}" is running already',))
-            wake_function(machine)
+            wake_address(machine)
         elif verb != "kill":
             ssh_power(machine, verb)
         else:
@@ -87,16 +87,17 @@ class PowerSwitch:
             repair = Hint("Repair it", "machinectl provision", machine.name) if silent else NO_HINT
             console.note(StateNote(f'"{machine.name}" is running already{note}'), repair)
             return False
-        wake = wake_function(machine)
-        if wake is None:
+        card, wake = wake_address(machine), None
+        if card is None:
             save_driver_state(held, driver, driver.start(driver_instance(machine)))
             # Its address may have changed.
             watch = self._watch(machine, console, login)
         else:
+            wake = partial(send_wake_packet, *card)
             wake()
             # Without a terminal, the next line has the limit.
             most = f" for {duration(self.timeout, whole=True)} at most" if console.interactive else ""
-            console.note(f'Wake-on-LAN packets go to "{machine.name}" ({wake.mac}), every {WAKE_AGAIN:.0f} s{most}')
+            console.note(f'Wake-on-LAN packets go to "{machine.name}" ({card[0]}), every {WAKE_AGAIN:.0f} s{most}')
         with self._waiting(console, f'Waiting until "{machine.name}" has booted, and its SSH and its engine answer'):
             watch.until_back(wake=wake)
         return True
@@ -273,19 +274,8 @@ def end_boot(
     return boot
 
 
-@dataclass(frozen=True)
-class WakeUp:
-    """Sends a Wake-on-LAN packet."""
-
-    mac: str
-    host: str
-
-    def __call__(self) -> None:
-        send_wake_packet(self.mac, self.host)
-
-
-def wake_function(machine: Machine) -> WakeUp | None:
-    """Return None if the driver has a power switch. Raises MachineError without a MAC address."""
+def wake_address(machine: Machine) -> tuple[str, str] | None:
+    """Return MAC address and host, None if the driver has a power switch. Raises MachineError if it is not known."""
     asked = ssh_power(machine, "start")
     if asked is None:
         return None
@@ -296,7 +286,7 @@ def wake_function(machine: Machine) -> WakeUp | None:
             f'"{machine.name}" cannot be woken: the address of its network card (MAC) is not known',
             how_to_wake(machine, way),
         )
-    return WakeUp(mac, way.host)
+    return mac, way.host
 
 
 def how_to_wake(machine: Machine, way: SSHEndpoint) -> Hint:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from machinectl.hosts.engine_restart import after_failure, prove
 from machinectl.hosts.host_owner import check_not_lost
 from machinectl.hosts.host_plan import HostPlan, Outcome
 from machinectl.hosts.host_run import DryRun, HostRun, HostStep, RealRun, carry_out
-from machinectl.hosts.login import lock_as_root, logged_in, pin_known_hosts, root_runner
+from machinectl.hosts.login import Login, lock_as_root, logged_in, pin_known_hosts, root_runner
 from machinectl.machines.store.held_removed import HeldRemoved
 from machinectl.provision import firewall
 from machinectl.provision.decision import log_command
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.login import Login
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.provision.facts.host_facts import Facts
@@ -42,15 +41,51 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Purging:
+class Purge:
     """Undoes the changes, with `engine` the engine's package, too. The next run can finish this.
 
     `looked` is called when the host has turned out to be the machine's.
     """
 
-    engine: bool = False
+    login: Login = field(default_factory=Login)
     allowed: Allowed = NOTHING_SPECIAL
-    looked: Callable[[], None] = lambda: None
+    engine: bool = False
+    looked: Callable[[Machine], None] = lambda _: None
+
+    @property
+    def options(self) -> list[str]:
+        purge = "--purge-engine" if self.engine else "--purge"
+        return [purge, "--restart-swarm"] if self.allowed.restart_swarm else [purge]
+
+    def purge_host(self, held: Held, console: Console, *, force: bool) -> None:
+        """With `force`, skip an unreachable host."""
+        login = self.login.for_one_host()
+        try:
+            with logged_in(held.machine, console, login, pin=partial(pin_known_hosts, held)) as session:
+                if needs_root(held.machine):
+                    self.carry_out(RealRun(held, console, lock_as_root(held, console, login, session)))
+                remove_authorized_keys(held, console, session)
+        except MachineError as exc:
+            if not force:
+                if isinstance(exc, SSHError):
+                    # It may never come back.
+                    forget = Hint("or forget it, and keep the record to undo its set-up", "machinectl rm", held.name)
+                    if isinstance(held, HeldRemoved):
+                        forget = Hint("or leave its host as it is, and forget it", "machinectl rm --forget", held.name)
+                    exc.hint = exc.hint | forget
+                raise
+            console.warn(f"{exc.cause}; the host is unchanged")
+
+    def preview(self, store: Store, machine: Machine, console: Console) -> list[Outcome]:
+        outcomes, keys = [], of_kind(machine.changes, KeyAuthorized)
+        login = self.login.for_one_host()
+        with logged_in(machine, console, login) as session:
+            if needs_root(machine):
+                run = DryRun(store, machine, console, root_runner(session, console, login))
+                outcomes = [*self.carry_out(run).outcomes]
+                keys = of_kind(run.machine.changes, KeyAuthorized)
+        titles = [(unauthorizing_title(key), f"remove {key.key}") for key in keys]
+        return [*outcomes, *(Outcome(title, changed=True, details=(detail,)) for title, detail in titles)]
 
     def carry_out(self, run: HostRun) -> HostPlan:
         run.remark = run.console.note
@@ -71,7 +106,7 @@ class Purging:
 
     def check_owner(self, run: HostRun) -> None:
         check_not_lost(run.store, run.machine, run.host)
-        self.looked()
+        self.looked(run.machine)
 
     def catch_up(self, run: HostRun) -> None:
         # Undo later changes from other computers, too, whatever was changed here.
@@ -112,38 +147,6 @@ def staying(host: Facts, changes: Sequence[Change], *, purge_engine: bool) -> tu
     others += [change for change in of_kind(changes, PortOpened) if not firewall.is_our_rule(change)]
     others += [change for change in of_kind(changes, GroupJoined) if not docker_group.is_engines(host, change)]
     return tuple(change for change in changes if isinstance(change, KeyAuthorized | UnknownChange) or change in others)
-
-
-def purge_host(held: Held, console: Console, login: Login, purging: Purging, *, force: bool) -> None:
-    """With `force`, skip an unreachable host."""
-    try:
-        with logged_in(held.machine, console, login, pin=partial(pin_known_hosts, held)) as session:
-            if needs_root(held.machine):
-                purging.carry_out(RealRun(held, console, lock_as_root(held, console, login, session)))
-            remove_authorized_keys(held, console, session)
-    except MachineError as exc:
-        if not force:
-            if isinstance(exc, SSHError):
-                # It may never come back.
-                forget = Hint("or forget it, and keep the record to undo its set-up", "machinectl rm", held.name)
-                if isinstance(held, HeldRemoved):
-                    forget = Hint("or leave its host as it is, and forget it", "machinectl rm --forget", held.name)
-                exc.hint = exc.hint | forget
-            raise
-        console.warn(f"{exc.cause}; the host is unchanged")
-
-
-def preview_purge(store: Store, machine: Machine, console: Console, login: Login, purging: Purging) -> list[Outcome]:
-    outcomes, keys = [], of_kind(machine.changes, KeyAuthorized)
-    with logged_in(machine, console, login) as session:
-        if needs_root(machine):
-            run = DryRun(store, machine, console, root_runner(session, console, login))
-            outcomes = [*purging.carry_out(run).outcomes]
-            keys = of_kind(run.machine.changes, KeyAuthorized)
-    return [
-        *outcomes,
-        *(Outcome(unauthorizing_title(key), changed=True, details=(f"remove {key.key}",)) for key in keys),
-    ]
 
 
 def needs_root(machine: Machine) -> bool:

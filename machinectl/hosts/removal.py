@@ -6,7 +6,7 @@ Otherwise a changed host keeps its record.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -30,43 +30,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.host_plan import HostPlan, Outcome
-    from machinectl.hosts.login import Login
+    from machinectl.hosts.host_plan import HostPlan
+    from machinectl.hosts.purging import Purge
     from machinectl.machines.holders import AccessHolder
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
     from machinectl.machines.swarm_node import SwarmNode
-    from machinectl.provision.target import Allowed
 
 # Seconds for an engine to say whether it is still a node.
 ANSWERS_WITHIN = 2.0
-
-
-@dataclass(frozen=True)
-class Purge:
-    login: Login
-    allowed: Allowed
-    engine: bool = False
-    # Nobody is asked first: each host's look comes before the word on whose access ends.
-    unasked: bool = False
-
-    @property
-    def options(self) -> list[str]:
-        purge = "--purge-engine" if self.engine else "--purge"
-        return [purge, "--restart-swarm"] if self.allowed.restart_swarm else [purge]
-
-    def carry_out(self, held: Held, console: Console, *, force: bool) -> None:
-        from machinectl.hosts.purging import Purging, purge_host
-
-        looked = partial(warn_of_ending_access, console, held.machine) if self.unasked else lambda: None
-        purging = Purging(self.engine, self.allowed, looked)
-        purge_host(held, console, self.login.for_one_host(), purging, force=force)
-
-    def preview(self, store: Store, machine: Machine, console: Console) -> list[Outcome]:
-        from machinectl.hosts.purging import Purging, preview_purge
-
-        purging = Purging(self.engine, self.allowed)
-        return preview_purge(store, machine, console, self.login.for_one_host(), purging)
 
 
 def remove_machines(
@@ -99,7 +71,9 @@ def remove_machines(
             decline(console, "Nothing was removed")
             return
 
-    purge = purge and replace(purge, unasked=force or yes)
+    if purge and (force or yes):
+        # Nobody is asked first: each host's look comes before the word on whose access ends.
+        purge = replace(purge, looked=partial(warn_of_ending_access, console))
 
     def one(name: str, console: Console) -> None:
         try:
@@ -285,7 +259,7 @@ def remove_held(held: Held, console: Console, *, force: bool, purge: Purge | Non
         held.remove()
         return
     if purge and machine.changes:
-        purge.carry_out(held, console, force=force)
+        purge.purge_host(held, console, force=force)
     try:
         if machine.made:
             load(machine.driver).remove(driver_instance(machine))

@@ -21,10 +21,10 @@ from machinectl.hosts.engine_restart import (
 from machinectl.hosts.holder_cas import client_warnings, unfinished_access
 from machinectl.hosts.host_owner import (
     agree_to_side_effects,
-    agree_to_takeover,
     check_no_other_machine,
     engine_installer,
     predecessor,
+    takeover,
 )
 from machinectl.hosts.host_plan import HostPlan, Outcome, host_summary, target_of, unread_unit
 from machinectl.hosts.host_run import HostStep, carry_out
@@ -73,7 +73,7 @@ class Setup:
 
         Each change is recorded first: the next run can resume, and `purge` can undo it.
         """
-        return carry_out(run, HostSetup(self, run).steps)
+        return carry_out(run, HostSetup(self).steps)
 
 
 class HostSetup:
@@ -83,10 +83,9 @@ class HostSetup:
     identity: Identity | None
     remade: RemadeCertificates
 
-    def __init__(self, setup: Setup, run: HostRun) -> None:
+    def __init__(self, setup: Setup) -> None:
         self.world, self.authority, self.keeps_ca = setup.world, setup.authority, setup.keeps_ca
         self.allowed = setup.allowed
-        self.run = run
         # The engine's certificate, if another computer has given it a new one.
         self.server = b""
 
@@ -191,11 +190,11 @@ class HostSetup:
         if not run.knows_last_change and (back := client_cas.holders_coming_back(run.host, target)):
             goes_on = run.held and (allowed.yes or allowed.force)
             effects.append(recorded_access(run.machine, back, asks=not goes_on))
-        if is_taken_over or effects:
+        if is_taken_over:
+            effects.insert(0, takeover(run.machine))
+        if effects:
             # Do not ask about a set-up that cannot work.
             preflight.check_all(run.host, target, allowed)
-        if is_taken_over:
-            agree_to_takeover(run.console, run.machine, allowed)
         agree_to_side_effects(run.console, run.machine, effects, allowed)
         self.allowed = draining.allow_swarm_restart(run.store, run.console, run.machine, run.host, self.allowed)
 

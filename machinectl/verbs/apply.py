@@ -96,7 +96,7 @@ def apply(
     from machinectl.fleet.rollout.machine_changes import plan_with_previews
     from machinectl.fleet.rollout.phases import apply_plan
     from machinectl.fleet.rollout.plan_text import needed_flags
-    from machinectl.hosts.removal import Purge
+    from machinectl.hosts.purging import Purge
     from machinectl.hosts.rollout_order import BatchSizes
     from machinectl.machines.spec import CertificateFiles
     from machinectl.provision.target import Allowed

@@ -55,12 +55,13 @@ def rm(
     forget: bool,
 ) -> int:
     from machinectl.cli.tables.results import in_order, is_on_board, report_results
-    from machinectl.hosts.removal import Purge, plan_removal, remove_machines
+    from machinectl.hosts.removal import plan_removal, remove_machines
     from machinectl.machines.store.store_paths import NoSuchMachine
 
     failed = False
     wanted = None
     if purge or purge_engine:
+        from machinectl.hosts.purging import Purge
         from machinectl.provision.target import Allowed
 
         wanted = Purge(login, Allowed(forcible=False, restart_swarm=restart_swarm), engine=purge_engine)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import errno
-import itertools
 import json
 import os
 import ssl
@@ -28,8 +26,8 @@ from machinectl.check import Verdict
 from machinectl.docker_cli.contexts import Context, Contexts
 from machinectl.docker_cli.machine_contexts import update_contexts
 from machinectl.doctor.engine_connectivity import reach_engine
-from machinectl.engine.dialling.address_order import AddressTries, dial_first
-from machinectl.engine.dialling.tls import EXPIRED, OTHER_CA, ClocksDiffer, client_context
+from machinectl.engine.dialling.address_order import dial_first
+from machinectl.engine.dialling.tls import client_context
 from machinectl.engine.duplex.duplex_dial import open_stream
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http import dial
@@ -151,16 +149,6 @@ def test_if_none_answers_the_error_has_all_and_what_to_do_about_the_most_telling
     assert not os.path.exists(os.path.join(machine.directory, ENGINE))
 
 
-def test_if_none_answers_the_most_telling_error_keeps_its_kind(store: Store, made: Certificates) -> None:
-    def dial_one(one: Endpoint, _: Deadline) -> Wire:
-        failure = ClocksDiffer if VPN in one.url else EngineError
-        raise failure(f"{one.peer} fails", state=State.ERROR if VPN in one.url else State.TIMEOUT)
-
-    endpoint = endpoint_of(orion(store, made, 1, LAN, VPN))
-    with pytest.raises(ClocksDiffer, match=f"^{LAN}:1 fails; {VPN}:1 fails$"):
-        dial_first(endpoint, Deadline(PLENTY), dial_one)
-
-
 def refused_by(
     cause: Exception | None, state: State = State.ERROR, *, silent: bool = False, verified: bool = False
 ) -> EngineError:
@@ -176,34 +164,6 @@ def verification(code: int) -> ssl.SSLCertVerificationError:
 
 
 # The most telling first.
-FAILURES = {
-    "an expired certificate": refused_by(verification(EXPIRED), verified=True),
-    "nothing listens": refused_by(ConnectionRefusedError(), State.STOPPED),
-    "another server": refused_by(verification(next(iter(OTHER_CA)))),
-    "late": refused_by(TimeoutError(), State.TIMEOUT),
-    "silent": refused_by(TimeoutError(), silent=True),
-}
-
-
-@pytest.mark.parametrize(("first", "second"), list(itertools.permutations(FAILURES, 2)))
-def test_the_most_telling_error_does_not_depend_on_which_comes_first(
-    store: Store, made: Certificates, first: str, second: str
-) -> None:
-    failures = {name: copy.copy(FAILURES[name]) for name in (first, second)}
-    for name, failure in failures.items():
-        failure.__cause__ = FAILURES[name].__cause__
-    tries = AddressTries(endpoint_of(orion(store, made, 1, LAN, VPN)))
-    for failure in failures.values():
-        one = tries.next()
-        assert one
-        tries.fail(one, failure)
-    told = next(name for name in FAILURES if name in failures)
-    error = tries.error()
-    assert isinstance(error, EngineError)
-    assert error.state is FAILURES[told].state
-    # The hint for the machine's own engine leads to no other server.
-    is_of_others = "another server" in failures and told != "an expired certificate"
-    assert error.hint == ("See its addresses: machinectl doctor orion" if is_of_others else "")
 
 
 def at_other_address(store: Store, made: Certificates, behaviour: Behaviour, tls: ssl.SSLContext | None) -> EngineError:
@@ -241,19 +201,6 @@ def test_the_same_alert_ends_no_access(made: Certificates, store: Store) -> None
         found = engine.probe(endpoint, PLENTY)
     assert "TLS with" in found.error
     assert found.hint == "Check that an engine is at that address: machinectl url orion"
-
-
-def test_a_client_certificate_that_the_engine_refuses_is_more_telling_than_an_address_without_an_engine(
-    store: Store, made: Certificates, news: AddressNews
-) -> None:
-    own = made.server(VPN)
-    # From 1.3 on, the engine refuses after the handshake.
-    own.maximum_version = ssl.TLSVersion.TLSv1_2
-    strange = replace(made, client=certs.issue_client(certs.new_ca("another CA"), "client"))
-    error = at_other_address(store, strange, servers.engine, own)
-    assert (error.state, error.verified) == (State.ERROR, True)
-    assert "refuses the client certificate" in error.cause
-    assert not news.skipped
 
 
 def forged(ca: certs.Pair, usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH, bits: int = 2048) -> bytes:
@@ -298,18 +245,6 @@ def test_a_forged_certificate_is_never_the_engines_whatever_its_fault(
     error = at_other_address(store, replace(made, ca=ca), servers.engine, showing(made, forge(ca)))
     assert (error.state, error.verified) == (State.STOPPED, False)
     assert fault in error.cause
-
-
-@pytest.mark.parametrize(("age", "fault"), [(certs.SERVER_DAYS + 9, "has expired"), (-9, "not valid yet")])
-def test_an_engines_certificate_that_is_out_of_its_dates_is_more_telling_than_an_address_without_an_engine(
-    store: Store, made: Certificates, news: AddressNews, age: int, fault: str
-) -> None:
-    now = datetime.now(UTC)
-    old = replace(made, ca=certs.new_ca("orion's CA", now=now - timedelta(days=1000)))
-    error = at_other_address(store, old, servers.engine, old.server(VPN, now=now - timedelta(days=age)))
-    assert (error.state, error.verified) == (State.ERROR, True)
-    assert fault in error.cause
-    assert not news.skipped
 
 
 class Starting(Quiet):
@@ -396,14 +331,6 @@ def test_every_way_to_ask_an_engine_finds_it(store: Store, made: Certificates) -
             (await open_stream(endpoint, client_context(endpoint), PLENTY)).close()
 
         asyncio.run(stream())
-
-
-def test_a_stream_says_which_addresses_failed(store: Store, made: Certificates) -> None:
-    endpoint = endpoint_of(orion(store, made, 1, LAN, VPN))
-    with pytest.raises(EngineError) as failed:
-        asyncio.run(open_stream(endpoint, client_context(endpoint), PLENTY))
-    assert f"{LAN}:1 refuses" in failed.value.cause
-    assert f"{VPN}:1 refuses" in failed.value.cause
 
 
 def test_a_docker_context_follows_to_the_address_that_answers_and_a_users_own_stays(

@@ -9,22 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.cli.options.verb_session import Session
-from machinectl.docker_cli.contexts import Contexts
-from machinectl.docker_cli.machine_contexts import sync_context
-from machinectl.driver.installed_drivers import load
-from machinectl.hosts.creation import CreatedMachine, Creation
-from machinectl.hosts.creation import create_machine as create
-from machinectl.hosts.docker_over_ssh import note_docker_over_ssh
-from machinectl.hosts.login import Login
-from machinectl.machines.engine_options import EngineOptions
-from machinectl.machines.record import Machine, Phase
-from machinectl.machines.spec import CertificateFiles, MachineSpec
-from machinectl.verbs.create import connection_hint, next_steps
-from machinectl.verbs.ssh import keep_ssh_config
 from tests.support.program import machinectl, typed_at_terminal
-from tests.support.quiet import Quiet
-from tests.support.registered import added
 
 if TYPE_CHECKING:
     import subprocess
@@ -227,15 +212,6 @@ def test_a_dry_run_makes_nothing_and_says_what_cannot_be_known_yet(tmp_path: Pat
 
 
 @pytest.mark.usefixtures("plugins")
-def test_rm_says_that_a_host_that_was_made_ends_before_it_does(tmp_path: Path) -> None:
-    store = tmp_path / "store"
-    assert created("--cloud-region", "moon", store=store).returncode == 1
-    asked = machinectl("rm", "box", store=store, stdin="n\n")
-    assert "the driver deletes the hosts that it made, with all their data" in asked.stderr
-    assert (store / "machines/box").exists()
-
-
-@pytest.mark.usefixtures("plugins")
 def test_what_was_half_made_is_not_gone_on_with_by_other_options(tmp_path: Path) -> None:
     store = tmp_path / "store"
     assert created("--cloud-region", "moon", store=store).returncode == 1
@@ -255,18 +231,6 @@ def test_what_excludes_a_set_up_is_refused_before_a_host_is_made(tmp_path: Path)
     assert "--no-provision" in refused.stderr
     assert not (store / "machines/box").exists()
     assert created("--no-tls", "--no-provision", store=store).returncode == 0
-
-
-@pytest.mark.parametrize(("set_up", "warned"), [(True, True), (False, False)])
-def test_a_clients_certificate_that_a_set_up_does_not_use_is_named(
-    store: Store, monkeypatch: pytest.MonkeyPatch, set_up: bool, warned: bool
-) -> None:
-    made = CreatedMachine(Machine("orion", "generic", url="ssh://orion"), set_up)
-    monkeypatch.setattr(Creation, "carry_out", lambda *_: made)
-    spare = CertificateFiles(certificate="cert.pem", key="key.pem")
-    console = Quiet()
-    create(store, console, Creation("orion", MachineSpec("generic"), load("generic"), Login(), spare=spare))
-    assert any("--tls-client-key before create were not used" in line for line in console.warnings) is warned
 
 
 IN_SHELL = [
@@ -294,48 +258,3 @@ def test_create_ends_with_the_next_commands_at_a_terminal(
     assert commands == [f"  {command}" for command in shown]
     assert "virtual machine" not in text
     assert "up and running" not in text
-
-
-def test_a_healthy_machine_of_the_name_is_shown_and_not_to_be_forgotten(store: Store) -> None:
-    added(store, Machine("web1", "none", url="tcp://192.0.2.1:2376"))
-    hint = machinectl("create", "-d", "none", "--url", "tcp://192.0.2.2:2376", "web1", store=store.root).stderr
-    assert hint.endswith("  Choose another name; see what that one is: machinectl ls web1\n")
-
-
-def test_dockers_context_is_a_next_command_only_if_the_users_ssh_knows_the_machine(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("MACHINE_STORAGE_PATH", store.root)
-    machine = Machine("web1", "generic", url="ssh://ops@192.0.2.1", tls=False, context=True, phase=Phase.READY)
-    machine.engine = EngineOptions(ssh_only=True)
-    sync_context(Contexts(), store, added(store, machine))
-    made = CreatedMachine(machine, set_up=True)
-
-    def notes() -> list[str]:
-        console = Quiet()
-        note_docker_over_ssh(store, console, machine)
-        return console.notes
-
-    def commands() -> list[str]:
-        return next_steps(Session(), made).splitlines()[1:]
-
-    without = ["  machinectl ps web1", "  machinectl socket web1 -- docker ps"]
-    assert commands() == without
-    line = keep_ssh_config(store, Quiet(), [])
-    assert commands() == without
-    [note] = notes()
-    assert ": machinectl ssh-config --write; then put the line that it prints at the top of" in note
-    (tmp_path / ".ssh").mkdir()
-    (tmp_path / ".ssh" / "config").write_text(f"{line}\n")
-    assert commands() == ["  docker --context web1 ps", *(f"  {line}" for line in IN_SHELL)]
-    assert notes() == []
-
-
-def test_only_an_engine_that_has_answered_is_up_and_running(store: Store) -> None:
-    machine = added(store, Machine("web1", "none", url="unix:///x.sock"))
-    here = Session(store.root)
-    for set_up in (True, False):
-        made = CreatedMachine(machine, set_up)
-        assert ("up and running" in next_steps(here, made)) == set_up
-        assert ("Docker is up and running!\n" in connection_hint(made, "machinectl")) == set_up

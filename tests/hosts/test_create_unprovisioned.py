@@ -102,12 +102,6 @@ def test_options_that_only_a_set_up_applies_are_named_with_the_command(
     )
 
 
-def test_a_driver_without_ssh_gives_engine_options_no_effect(tmp_path: Path) -> None:
-    done = machinectl("create", "--url", "tcp://127.0.0.1:1", "--engine-opt", "mtu=1400", "box", store=tmp_path)
-    assert "Warning: No effect while the host is not set up: --engine-opt\n" in done.stderr
-    assert "provision" not in machinectl("set", "--engine-opt", "mtu=1300", "box", store=tmp_path).stderr
-
-
 def test_set_names_the_command_that_applies_an_engine_option(sshd: Sshd, tmp_path: Path) -> None:
     register(tmp_path, sshd.port)
     done = machinectl("set", "--ssh-only", "box", store=tmp_path)

@@ -95,14 +95,6 @@ def test_a_new_address_is_applied_as_the_certificate_does_not_name_it(store: Sto
     assert "provision" not in said
 
 
-def test_set_says_that_nothing_is_to_apply(store: Store) -> None:
-    fill_certificates(store)
-    assert "machinectl provision orion" in machinectl("set", "--ssh-only", "orion", store=store.root).stderr
-    said = machinectl("set", "--no-ssh-only", "orion", store=store.root).stderr
-    assert "The host has these settings already: nothing to apply" in said
-    assert "provision" not in said
-
-
 @pytest.mark.parametrize("tls", [True, False])
 def test_a_new_url_replaces_one_of_an_earlier_version_that_is_refused_now(store: Store, tls: bool) -> None:
     old = "tcp://192.0.2.029:2376"

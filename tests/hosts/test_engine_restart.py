@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import re
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -14,10 +13,9 @@ from machinectl.errors import CheckFailed, Hint, MachineError
 from machinectl.hosts.engine_restart import closing_steps, drain, restart_steps
 from machinectl.hosts.host_plan import target_of
 from machinectl.hosts.host_run import HostStep, RealRun, carry_out
-from machinectl.hosts.purging import Purging
+from machinectl.hosts.purging import Purge
 from machinectl.machines.record import Machine
 from machinectl.provision.decision import EngineDown, EngineStopped
-from machinectl.provision.facts.host_facts import parse_facts
 from machinectl.provision.host_changes import ConfigMerged, FileCreated, LiveRestoreChanged, of_kind
 from machinectl.provision.target import Allowed
 from machinectl.swarm_nodes import draining
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from machinectl.machines.store import Store
-    from machinectl.provision.facts.host_facts import Facts
 
 
 @pytest.fixture
@@ -106,7 +103,7 @@ def test_an_undoing_that_was_interrupted_is_finished_by_the_same_command(
         there = base64.b64encode(b'{"tlsverify": true}')
         host.facts = host.facts.replace(b"\n@end", b"\n@file 644 0 0 /etc/docker/daemon.json\n|" + there + b"\n\n@end")
         with pytest.raises(KeyboardInterrupt):
-            Purging(engine).carry_out(RealRun(held, console, host))
+            Purge(engine=engine).carry_out(RealRun(held, console, host))
     assert console.warnings[-1].endswith(f"Restore it: machinectl {command}")
 
 
@@ -198,25 +195,6 @@ def test_a_build_and_a_unit_that_systemd_has_not_read_are_found_before_the_resta
         ready(store, machine, host, force=True)
 
 
-def test_what_somebody_wrote_since_the_engine_was_started_is_told_and_what_we_wrote_is_not(
-    store: Store, machine: Machine
-) -> None:
-    host = RecordedHost("provisioned")
-    host.facts = host.facts.replace(b"\n@end", b"\n@edited\n@end")
-    console = Quiet()
-    ready(store, machine, host, console)
-    assert "was changed since the engine was started" in console.warnings[0]
-    config = parse_facts(host.facts).config
-    assert config
-    with store.writing(machine.name) as held:
-        written = hashlib.sha256(config.content).hexdigest()
-        held.machine.changes = [ConfigMerged("/etc/docker/daemon.json", None, "644", {}, written)]
-        held.write()
-    console = Quiet()
-    ready(store, store.read(machine.name), host, console)
-    assert console.warnings == []
-
-
 def test_a_host_without_an_engine_has_none_to_restart(store: Store, machine: Machine) -> None:
     with pytest.raises(CheckFailed, match="There is no Docker Engine"):
         ready(store, machine, RecordedHost("bare"))
@@ -233,20 +211,6 @@ def test_an_engine_that_somebody_has_stopped_is_started_only_if_that_is_allowed(
     host.facts = host.facts.replace(b"\n@end", b"\n@transaction applying\n@end")
     restored = ready(store, machine, host, start=False)
     assert restored == ["Restoring what an interrupted run left half done"]
-
-
-def test_another_computers_host_is_refused_before_its_stopped_engine_is_waited_for(
-    store: Store, machine: Machine
-) -> None:
-    host = RecordedHost("provisioned")
-    host.facts = host.facts.replace(b"ActiveState=active", b"ActiveState=inactive")
-
-    def refuse(_: Facts) -> None:
-        raise CheckFailed("another computer's CA", Hint("ask its owner"))
-
-    with store.writing(machine.name) as held, pytest.raises(CheckFailed, match="another computer's CA"):
-        carry_out(RealRun(held, Quiet(), host), restart_steps(target_of(machine), Allowed(start=False), refuse))
-    assert host.jobs == []
 
 
 def test_what_an_interrupted_run_left_is_put_back_first(store: Store, machine: Machine) -> None:

@@ -147,15 +147,6 @@ def test_no_version_at_all_is_an_error(said: str) -> None:
         packages().newest(RecordedHost(said=(*APT, said)), "docker.io", "26.1.5-1")
 
 
-def test_lists_that_could_not_be_read_through_a_proxy_name_its_variable_and_no_password() -> None:
-    proxy = "http://me:secret@p:3"
-    through = packages(HTTP_PROXY=proxy, http_proxy=proxy, NO_PROXY="orion")
-    with pytest.raises(MachineError) as raised:
-        through.newest(RecordedHost(said=APT), "docker.io", "26.1.5-1")
-    assert raised.value.hint.endswith("mirrors answer through the proxy of --engine-env HTTP_PROXY")
-    assert "secret" not in f"{raised.value.cause}{raised.value.hint}"
-
-
 def test_a_package_manager_that_fails_is_told_of_with_what_it_said() -> None:
     with pytest.raises(MachineError) as raised:
         packages().upgrade(

@@ -11,7 +11,7 @@ import pytest
 from machinectl.hosts.engine_restart import World
 from machinectl.hosts.host_plan import config_diff, host_summary
 from machinectl.hosts.host_run import DryRun
-from machinectl.hosts.purging import Purging
+from machinectl.hosts.purging import Purge
 from machinectl.hosts.setup import Setup
 from machinectl.machines.record import Machine
 from machinectl.provision.decision import Decision, not_applied
@@ -94,7 +94,7 @@ def test_a_dry_run_of_undoing_changes_nothing_and_shows_daemon_json(store: Store
     machine = Machine("orion", "generic", url="tcp://192.0.2.1:2376", tls=True, directory=store.directory("orion"))
     ours = recorded("provisioned").files["/etc/docker/daemon.json"].content
     machine.changes = before = (ConfigMerged("/etc/docker/daemon.json", None, "644", json.loads(ours), ""),)
-    [removing, *_] = Purging().carry_out(DryRun(store, machine, Quiet(), host)).outcomes
+    [removing, *_] = Purge().carry_out(DryRun(store, machine, Quiet(), host)).outcomes
     assert removing.title.startswith("Removing our configuration from the engine")
     assert '-    "tlsverify": true,' in removing.details
     assert (host.jobs, store.names(), machine.changes) == ([], [], before)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +27,6 @@ from machinectl.machines.jump_hosts import with_type
 from machinectl.machines.machine_driver import endpoint_of, known_hosts_path, ssh_endpoint
 from machinectl.machines.record import BrokenRecord, Machine, Phase
 from machinectl.machines.store import Store
-from machinectl.machines.store.lock import Lock
 from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.ssh.destination import Jump, SSHEndpoint
 from machinectl.ssh.openssh.ssh_options import jump_options, openssh_command
@@ -164,18 +162,6 @@ class TestBehindAMachine:
         for address in (LAN, VPN):
             assert f"does not lead to {address} port {behind.port}" in raised.value.cause
 
-    def test_the_key_of_another_host_at_one_of_them_is_not_offered(
-        self, store: Store, gate: Sshd, behind: Sshd
-    ) -> None:
-        register(store, "gate", gate)
-        at_another_address(store, behind)
-        jumps(store, orion="gate")
-        behind.host_keys = [keygen(behind.directory / "another_host_key")]
-        with pytest.raises(HostKeyRefused, match="has changed") as raised:
-            let_in(store, "orion")
-        assert f"does not lead to {LAN} port {behind.port}" in raised.value.cause
-        assert raised.value.hint == "See its addresses: machinectl doctor orion"
-
     def test_it_has_several_addresses_itself(self, store: Store, gate: Sshd, behind: Sshd) -> None:
         at_another_address(store, gate, "gate")
         register(store, "orion", behind)
@@ -225,15 +211,6 @@ class TestBehindAMachine:
         assert passed(gate) == 1
         gate.close()
         assert state_of(orion.read("orion"), timeout=20).hint.startswith("Start sshd")
-
-    def test_whatever_the_stores_directory_is_called(self, tmp_path: Path, gate: Sshd, behind: Sshd) -> None:
-        store = Store(str(tmp_path / "a %h 'b' \"c\" $(touch oops) \\d"))
-        register(store, "gate", gate)
-        register(store, "orion", behind)
-        register(store, "rigel", gate)
-        jumps(store, orion="gate", rigel="orion")
-        done = by_system(store, "rigel")
-        assert (done.returncode, done.stdout, done.stderr) == (0, "in\n", "")
 
 
 class TestBehindAnotherHost:
@@ -375,12 +352,6 @@ class TestOfTheRecord:
         done = machinectl("set", "--ssh-jump", "none", "orion", store=store.root)
         assert (done.stderr.splitlines()[0], store.read("orion").jump) == ('"orion" now: no jump host', "")
 
-    def test_is_a_machine_where_it_is_nearly_called_so(self, store: Store) -> None:
-        registered(store, "orion", "gate")
-        console = Quiet()
-        set_machine(store, console, "orion", Edit(jump="gaet"))
-        assert 'If you mean the machine "gate": machinectl set --ssh-jump gate orion' in console.notes[1]
-
     def test_jump_hosts_must_not_form_a_loop(self, store: Store) -> None:
         registered(store, "orion", "gate", "rigel")
         jumps(store, gate="rigel", rigel="orion")
@@ -429,20 +400,6 @@ class TestOfTheRecord:
         rename(store, console, "gate", "door")
         assert [store.read(name).jump for name in ("door", "orion", "rigel")] == ["", "machine:door", ""]
         assert '"orion" goes through "door" now' in console.notes
-
-    def test_follows_also_where_it_came_to_be_while_the_rename_waited(self, store: Store) -> None:
-        registered(store, "orion", "gate")
-        console = Quiet()
-        with ExitStack() as at_work:
-            at_work.enter_context(Lock(store.lock_path("gate")))
-
-            def ends() -> None:
-                jumps(store, orion="gate")
-                at_work.close()
-
-            console.when("Waiting for another run on", ends)
-            rename(store, console, "gate", "door")
-        assert store.read("orion").jump == "machine:door"
 
     def test_keeps_its_machine_from_being_removed_unless_that_is_forced(self, store: Store) -> None:
         registered(store, "orion", "gate")

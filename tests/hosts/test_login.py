@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from tests.support.sshd import Sshd
 
 VERBS = ["ssh", "provision", "upgrade", "regenerate-certs", "restart", "stop", "start", "kill"]
-OPTIONS = ["--ssh-passphrase-file", "--ssh-password-file", "--ssh-host-key", "--ssh-strict", "--sudo-password-file"]
 
 
 def test_a_password_typed_for_one_host_is_not_known_to_the_next() -> None:
@@ -100,17 +98,6 @@ def test_a_host_that_is_silent_to_openssh_is_told_with_what_switches_it_on(store
     assert commands[1:] == ["machinectl set --ssh-port <PORT> orion", "machinectl start orion"]
 
 
-def test_connecting_is_a_step_that_ends_with_the_login(store: Store, sshd: Sshd) -> None:
-    console = Quiet()
-    machine = register(store, "orion", sshd, pinned=False)
-    with logged_in(machine, console, Login()):
-        console.note("logged in")
-    assert console.said == [f"Connecting to {sshd.host}", console.notes[0], "logged in"]
-    with logged_in(machine, console, Login(), quietly=True):
-        pass
-    assert console.steps == [f"Connecting to {sshd.host}"]
-
-
 def test_secrets_are_not_in_the_repr() -> None:
     assert "given" not in repr(Login(Credentials(password="given", passphrase="given", sudo_password="given")))
 
@@ -123,14 +110,6 @@ def test_a_secret_comes_from_the_file_or_else_from_the_variable(tmp_path: Path) 
     assert read_login_secret(str(file), "--secret-file", "from the variable", Quiet()) == "from the file"
     with pytest.raises(MachineError, match=r"--secret-file: .* cannot be read"):
         read_login_secret(str(tmp_path), "--secret-file", None, Quiet())
-
-
-@pytest.mark.parametrize("verb", [*VERBS, "create"])
-def test_every_verb_that_logs_in_takes_the_same_options(verb: str) -> None:
-    assert "\nSSH options: machinectl help ssh-options\n" in machinectl(verb, "--help").stdout
-    shown = machinectl("help", "ssh-options").stdout
-    assert re.search(rf"\b{verb}\b", shown)
-    assert [option for option in OPTIONS if option not in shown] == []
 
 
 @pytest.mark.parametrize("verb", VERBS[1:])

@@ -8,8 +8,6 @@ import socket
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from machinectl.driver import SSHEndpoint
 from machinectl.errors import MachineError, UsageError
@@ -115,17 +113,6 @@ def test_a_dry_run_refuses_what_the_verb_itself_would(store: Store, sshd: Sshd) 
                 assert program.machinectl(verb, name, store=store.root).stderr == foretold.stderr
 
 
-def test_a_dry_run_of_start_refuses_a_host_whose_network_card_nobody_knows(
-    store: Store, use: Callable[[StandIn], None]
-) -> None:
-    use(StandIn(SSHEndpoint(HERE, port=closed_port()), switch=False))
-    add(store, "a")
-    [(_, error)] = switch(store, "start", "a", dry_run=True)
-    assert isinstance(error, MachineError)
-    assert "(MAC) is not known" in error.cause
-    assert "machinectl provision a" in error.hint
-
-
 def test_a_host_that_is_off_already_is_not_asked_to_shut_down(store: Store, ssh_config: SSHConfig) -> None:
     ssh_config.write("ConnectTimeout 1")
     with servers.full() as engine, servers.full() as ssh:
@@ -225,22 +212,6 @@ def test_a_host_whose_address_nobody_knows_is_not_woken(
     assert woken == []
 
 
-def test_where_nobody_sees_a_step_at_work_a_long_wait_is_said_when_it_begins(
-    store: Store, use: Callable[[StandIn], None], woken: list[tuple[str, str]]
-) -> None:
-    use(StandIn(SSHEndpoint(HERE, port=closed_port()), switch=False, mac=MAC))
-    add(store, "a")
-    for console, said in ((Quiet(interactive=False), 1), (Quiet(interactive=True), 0)):
-        [(_, error)] = switch(store, "start", "a", console=console)
-        assert sum("has booted" in note for note in console.notes) == said
-        # Whoever waits is told for what: each limit once, the packet's address, and what to check in the end.
-        assert str(console.notes).count("0 s at most") == 1
-        assert console.notes[0].startswith(f'Wake-on-LAN packets go to "a" ({MAC}), every 10 s')
-        assert isinstance(error, MachineError)
-        assert error.hint.startswith("Check that Wake-on-LAN is on in the host's firmware")
-    assert len(woken) == 2
-
-
 def test_a_machine_that_was_never_made_has_no_power(store: Store) -> None:
     half = Machine("half", "generic")
     half.phase = Phase.CREATING
@@ -274,12 +245,6 @@ def test_a_host_that_was_not_shut_down_is_not_back(store: Store, sshd: Sshd) -> 
         watch(machine).until_back(before=boot)
 
 
-def test_a_host_that_is_back_without_its_engine_is_told_apart(store: Store, sshd: Sshd) -> None:
-    machine = register(store, "orion", sshd)
-    with pytest.raises(MachineError, match='The host of "orion" is back, but not its engine: '):
-        watch(machine).until_back(before="another boot")
-
-
 def test_a_host_that_comes_back_with_another_key_is_told_of_at_once(store: Store, sshd: Sshd) -> None:
     machine = register(store, "orion", sshd)
     with store.writing("orion") as held:
@@ -309,13 +274,6 @@ def test_the_packet_is_six_bytes_of_ones_and_the_address_sixteen_times() -> None
     assert wake_on_lan.magic_packet("01-23-45-67-89-AB") == wake_on_lan.magic_packet("01:23:45:67:89:ab")
 
 
-@given(st.binary(min_size=6, max_size=6))
-def test_any_address_makes_a_packet_of_102_bytes(address: bytes) -> None:
-    packet = wake_on_lan.magic_packet(address.hex(":"))
-    assert len(packet) == 102
-    assert packet[6:] == address * 16
-
-
 @pytest.mark.parametrize(
     "text", ["", "01:23:45:67:89", "01:23:45:67:89:ab:cd", "01:23:45-67:89:ab", "g1:23:45:67:89:ab"]
 )
@@ -340,11 +298,6 @@ def test_the_packet_goes_to_everybody_and_to_the_host_itself(card: socket.socket
     assert [card.recv(200), card.recv(200)] == [wake_on_lan.magic_packet(MAC)] * 2
 
 
-def test_a_host_that_is_no_ipv4_host_from_here_is_woken_by_what_everybody_hears(card: socket.socket) -> None:
-    wake_on_lan.send_wake_packet(MAC, "::1")
-    assert card.recv(200) == wake_on_lan.magic_packet(MAC)
-
-
 def test_a_packet_that_cannot_be_sent_is_told_of(card: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wake_on_lan, "PORT", 0)
     with pytest.raises(MachineError, match=f"Cannot send the packet that wakes {MAC}: "):
@@ -352,15 +305,6 @@ def test_a_packet_that_cannot_be_sent_is_told_of(card: socket.socket, monkeypatc
     card.settimeout(0)
     with pytest.raises(BlockingIOError):
         card.recv(200)
-
-
-def test_of_several_machines_each_error_says_whose_it_is(store: Store) -> None:
-    for name in ("a", "b"):
-        assert machinectl("create", "-d", "none", "--url", "tcp://127.0.0.1:1", name, store=store.root).returncode == 0
-    failed = machinectl("stop", "a", "nowhere", "b", store=store.root)
-    assert failed.returncode == 1
-    assert all(f'"{name}"' in failed.stderr for name in ("a", "nowhere", "b"))
-    assert len(failed.stderr.splitlines()) == 5
 
 
 def with_containers(connection: servers.Connection) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from machinectl.machines.record import Machine
 from machinectl.machines.store.removed_machines import removed_machines, write_removed
-from machinectl.provision.host_changes import CaTrusted, FileCreated, GroupJoined, PackageInstalled
+from machinectl.provision.host_changes import CaTrusted, FileCreated, PackageInstalled
 from tests.support import servers
 from tests.support.in_process import machinectl
 from tests.support.program import started, typed_at_terminal
@@ -50,12 +50,6 @@ def test_a_shell_that_points_at_what_is_gone_is_told_what_unsets_it(store: Store
         assert (
             'This shell points at "orion", which is gone\n  Unset it: eval $(machinectl env -u)\n' in done.stderr
         ) is told
-
-
-def test_a_member_of_the_docker_group_is_told_as_one(store: Store) -> None:
-    orion(store, GroupJoined("ops", "docker"))
-    told = machinectl("rm", "-y", "orion", store=store.root)
-    assert "stays set up: ops in the group docker\n" in told.stderr
 
 
 def test_what_undoing_takes_is_kept_apart_private_listed_and_forgotten_on_request(store: Store) -> None:

@@ -18,7 +18,7 @@ from machinectl.hosts.certificate_renewal import Renewal, renew
 from machinectl.hosts.engine_restart import World
 from machinectl.hosts.host_run import DryRun, RealRun
 from machinectl.hosts.login import Login
-from machinectl.hosts.purging import Purging
+from machinectl.hosts.purging import Purge
 from machinectl.hosts.setup import Setup
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
@@ -97,7 +97,7 @@ class Bench:
     def purge(self, *, purge_engine: bool = False, allowed: Allowed = NOTHING_SPECIAL) -> list[Outcome]:
         with self.store.writing("orion") as held, self.root() as root:
             self.machine = held.machine
-            return [*Purging(purge_engine, allowed).carry_out(RealRun(held, self.log, root)).outcomes]
+            return [*Purge(allowed=allowed, engine=purge_engine).carry_out(RealRun(held, self.log, root)).outcomes]
 
     @property
     def is_up(self) -> bool:

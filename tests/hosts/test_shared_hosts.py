@@ -210,22 +210,6 @@ def test_a_host_without_a_list_gives_nobody_access_back_unasked(store: Store, ho
     assert not any("has no list" in line for line in carry_out(store, host).warnings)
 
 
-def test_a_change_that_has_the_number_of_one_here_is_another_one(store: Store, host: RecordedHost) -> None:
-    changed_by_alice(store, host, 1, {"engine": OPTIONS, "labels": {"role": "web"}, "changes": []})
-    console = take_over(store, host)
-    assert any(line.endswith("(revision 1, this record knew another 1)") for line in console.warnings)
-
-
-def test_the_settings_that_the_host_had_are_forgotten_if_another_computer_changed_them(
-    store: Store, host: RecordedHost
-) -> None:
-    changed_by_alice(store, host, 4, {"engine": {}, "labels": {"role": "db"}, "changes": []})
-    machine = store.read("orion")
-    machine.applied = {"labels": {}}
-    assert adopt_revision(machine, host, parse_facts(host.facts), gives_way=True)
-    assert machine.applied == {}
-
-
 def test_what_an_engine_in_use_refused_is_left_on_its_host_for_nobody(store: Store, host: RecordedHost) -> None:
     idle = RecordedHost("docker-with-a-container").facts
     borrowed = idle.replace(b'"LiveRestoreEnabled":false', b'"LiveRestoreEnabled":true')

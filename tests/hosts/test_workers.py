@@ -15,7 +15,7 @@ from machinectl.cli.main import run_command_line
 from machinectl.console import confirm
 from machinectl.errors import MachineError
 from machinectl.hosts.login import Login
-from machinectl.hosts.workers import LIMIT, run_at_once, work_on_each
+from machinectl.hosts.workers import run_at_once, work_on_each
 from machinectl.machines.record import PROVISION, Machine
 from tests.support.puppets import piped
 from tests.support.quiet import Quiet
@@ -58,22 +58,6 @@ def test_machines_start_once_in_natural_order() -> None:
     assert list(results) == [(name, None) for name in expected]
     assert console.begun == expected
     assert console.notes == [f"{name}: hello" for name in expected]
-
-
-def test_no_names_no_work() -> None:
-    console = Quiet()
-    assert list(run_at_once(console, [], Gates().work)) == []
-    assert console.said == []
-
-
-def test_up_to_the_limit_run_at_once() -> None:
-    together = threading.Barrier(LIMIT)
-    names = [f"m{number}" for number in range(2 * LIMIT)]
-
-    def work(_: str, __: Console) -> None:
-        together.wait()
-
-    assert dict(run_at_once(Quiet(), names, work)) == dict.fromkeys(names)
 
 
 def test_never_more_than_the_limit_run_at_once() -> None:
@@ -126,14 +110,6 @@ def test_a_single_machine_runs_in_the_callers_thread_on_its_console() -> None:
     assert (name, str(error)) == ("m1", "it is down")
     assert seen == ["m1", console, threading.main_thread()]
     assert (console.begun, console.ended) == ([], {})
-
-
-def test_a_bug_in_one_machines_work_is_raised() -> None:
-    def work(name: str, _: Console) -> None:
-        raise ZeroDivisionError(name)
-
-    with pytest.raises(ZeroDivisionError, match="m1"):
-        list(run_at_once(Quiet(), ["m1"], work))
 
 
 def test_a_bug_is_raised_when_the_others_have_ended_their_steps() -> None:
@@ -334,16 +310,6 @@ def test_an_ignored_sigint_stays_ignored() -> None:
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def test_works_outside_the_main_thread() -> None:
-    results: list[tuple[str, MachineError | None]] = []
-    thread = threading.Thread(
-        target=lambda: results.extend(run_at_once(Quiet(), ["m1", "m2"], lambda name, own: own.note(name), limit=1))
-    )
-    thread.start()
-    thread.join()
-    assert results == [("m1", None), ("m2", None)]
 
 
 def test_abandoned_threads_end_with_the_process() -> None:

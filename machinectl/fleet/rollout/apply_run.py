@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from machinectl.fleet.fleet_model import FleetHost
     from machinectl.fleet.rollout.plan_steps import FleetPlan
     from machinectl.hosts.login import Login
-    from machinectl.hosts.removal import Purge
+    from machinectl.hosts.purging import Purge
     from machinectl.hosts.rollout_order import BatchSizes, StartOrder
     from machinectl.hosts.setup import Setup
     from machinectl.machines.spec import CertificateFiles
