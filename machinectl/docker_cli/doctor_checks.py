@@ -82,17 +82,17 @@ def config_checks(path: str) -> Iterator[Check]:
     try:
         text = read_file(path).decode(errors="replace").lstrip()
         # docker accepts an empty file and ignores text after the first value (cli/config/configfile).
-        found = json.JSONDecoder().raw_decode(text)[0] if text else {}
+        value = json.JSONDecoder().raw_decode(text)[0] if text else None
     except FileNotFoundError:
         return
     except OSError as exc:
         yield broken(CONFIG, f"{path} cannot be read: {exc.strerror or exc}", Hint("See", "ls -ld", path))
-    except (ValueError, RecursionError) as exc:
-        seen = f"{path} is not JSON: {exc}; docker ignores it"
-        yield broken(CONFIG, seen, Hint("See where", "python3 -m json.tool", path))
-    else:
-        if not isinstance(found, dict | None):
-            yield broken(CONFIG, f"{path} is not a JSON object; docker ignores it", Hint("See", "less", path))
+        return
+    except (ValueError, RecursionError):
+        value = text
+    if not isinstance(value, dict | None):
+        hint = Hint("See where", "python3 -m json.tool", path)
+        yield broken(CONFIG, f"{path} is not a JSON object; docker ignores it", hint)
 
 
 def plugin_check(path: str) -> Check:

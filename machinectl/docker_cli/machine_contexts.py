@@ -135,15 +135,12 @@ def name_conflict(context: Context) -> ContextStatus:
     why = f'docker has a context "{name}" that is not machinectl\'s'
     other = Hint("Use another name", "machinectl rename", name, "<NEW>")
     hint = other | replace_hint(name, "or replace that context")
-    if context.mark and context.mark.swarm:
-        why = f'the docker context "{name}" belongs to a swarm'
-    elif context.mark and is_gone(context.mark):
-        why = (
-            f'the docker context "{name}" belongs to a removed machine of another store, {one_line(context.mark.store)}'
-        )
-        hint = Hint("Take it over", "machinectl context sync")
-    elif context.mark:
-        why = f'the docker context "{name}" belongs to a machine in another store, {one_line(context.mark.store)}'
+    if mark := context.mark:
+        gone = not mark.swarm and is_gone(mark)
+        other_store = f"of another store, {one_line(mark.store)}"
+        owner = "a swarm" if mark.swarm else f"a {'removed ' if gone else ''}machine {other_store}"
+        why = f'the docker context "{name}" belongs to {owner}'
+        hint = Hint("Take it over", "machinectl context sync") if gone else hint
     return ContextStatus(name, SyncStep.RENAME, why=why, hint=hint)
 
 

@@ -166,7 +166,7 @@ def test_if_two_stores_have_the_same_name_the_first_gets_the_context(
     other = Store(str(tmp_path / "other"))
     run(store, *CREATE, "ssh://first", "orionbox")
     said = run(other, *CREATE, "ssh://second", "orionbox")
-    assert f"a machine in another store, {store.root}" in said
+    assert f"a machine of another store, {store.root}" in said
     run(other, "rm", "-y", "orionbox")
     assert host(docker, "orionbox") == "ssh://first"
 
