@@ -61,18 +61,6 @@ def there(tmp_path: Path) -> Store:
     return Store(str(tmp_path / "there"))
 
 
-@pytest.fixture
-def key(tmp_path: Path) -> Path:
-    path = tmp_path / "identity.txt"
-    path.write_text(f"{pyrage.x25519.Identity.generate()}\n")
-    return path
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> str:
-    return str(tmp_path / "laptop.age")
-
-
 def recipient(key: Path) -> str:
     return str(pyrage.x25519.Identity.from_str(key.read_text().strip()).to_public())
 
@@ -103,14 +91,36 @@ def add_server(store: Store, name: str, identity: Identity, **values: Any) -> Ma
     return added(store, server(name, **values), files)
 
 
-def write(store: Store, names: list[str], file: str, key: Path, secrets: Secrets = NO_KEYS, **more: Any) -> Quiet:
-    console = Quiet()
-    export(store, console, names, file, Encryption([recipient(key)]), secrets, **more)
-    return console
+class Trip:
+    """Two computers: `store` is that of the first one, `there` that of the second; `key` opens the export `file`."""
+
+    def __init__(self, store: Store, identity: Identity, directory: Path) -> None:
+        self.store, self.there = store, Store(str(directory / "there"))
+        self.identity, self.file = identity, str(directory / "laptop.age")
+        self.key = directory / "identity.txt"
+        self.key.write_text(f"{pyrage.x25519.Identity.generate()}\n")
+
+    def add(self, name: str, **values: Any) -> Machine:
+        return add_server(self.store, name, self.identity, **values)
+
+    def write(self, names: list[str], secrets: Secrets = NO_KEYS, *, to: str = "", force: bool = False) -> Quiet:
+        console, encryption = Quiet(), Encryption([recipient(self.key)])
+        export(self.store, console, names, to or self.file, encryption, secrets, force=force)
+        return console
+
+    def read(self, file: str = "") -> ExportDocument:
+        return read_export(file or self.file, Decryption(Quiet(), [str(self.key)]))
+
+    def import_all(self, *words: str, **more: Any) -> dict[str, ImportedMachine | MachineError]:
+        return import_all(self.there, self.read(), *words, **more)
+
+    def imported(self, *words: str, **more: Any) -> dict[str, ImportedMachine]:
+        return imported(self.there, self.read(), *words, **more)
 
 
-def read(file: str, key: Path) -> ExportDocument:
-    return read_export(file, Decryption(Quiet(), [str(key)]))
+@pytest.fixture
+def trip(store: Store, identity: Identity, tmp_path: Path) -> Trip:
+    return Trip(store, identity, tmp_path)
 
 
 def import_all(
@@ -131,266 +141,240 @@ def contents(store: Store, name: str) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
-def test_the_second_computer_has_the_same_machine(
-    store: Store, there: Store, identity: Identity, key: Path, file: str
-) -> None:
+def test_the_second_computer_has_the_same_machine(trip: Trip) -> None:
     revision = {"number": 4, "run": "abc", "at": "2026-11-01T00:00:00Z", "by": "me@desk", "engine": {}, "labels": {}}
-    add_server(store, "orion", identity, labels={"role": "web"}, revision=revision, fleet="lab", swarm={"id": "x"})
-    write(store, ["orion"], file, key, KEYS)
-    result = imported(there, read(file, key))
+    trip.add("orion", labels={"role": "web"}, revision=revision, fleet="lab", swarm={"id": "x"})
+    trip.write(["orion"], KEYS)
+    result = trip.imported()
     assert result["orion"].new
-    # No fleet file here may change or remove it unasked.
-    with store.writing("orion") as held:
+    # No fleet trip.file here may change or remove it unasked.
+    with trip.store.writing("orion") as held:
         held.machine.fleet = ""
         held.write()
-    assert contents(there, "orion") == contents(store, "orion")
+    assert contents(trip.there, "orion") == contents(trip.store, "orion")
     # What the other computer changes on the host after this is news here, and the other way round.
-    assert there.read("orion").revision == revision
-    for path in Path(there.root, "machines").rglob("*"):
+    assert trip.there.read("orion").revision == revision
+    for path in Path(trip.there.root, "machines").rglob("*"):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
 
 
-def test_the_file_is_the_owners_alone_and_holds_nothing_readable(
-    store: Store, identity: Identity, key: Path, file: str
-) -> None:
-    add_server(store, "orion", identity)
+def test_the_file_is_the_owners_alone_and_holds_nothing_readable(trip: Trip) -> None:
+    trip.add("orion")
     before = os.umask(0)
     try:
-        write(store, ["orion"], file, key, KEYS)
+        trip.write(["orion"], KEYS)
     finally:
         os.umask(before)
-    assert stat.S_IMODE(os.stat(file).st_mode) == 0o600
-    text = Path(file).read_bytes()
+    assert stat.S_IMODE(os.stat(trip.file).st_mode) == 0o600
+    text = Path(trip.file).read_bytes()
     assert age.is_age_file(text)
     assert not any(word in text for word in (b"orion", b"PRIVATE", b"192.0.2.1"))
 
 
-def test_keys_that_give_more_than_the_engine_stay_unless_asked_for(
-    store: Store, there: Store, identity: Identity, key: Path, file: str
-) -> None:
-    add_server(store, "orion", identity)
-    write(store, ["orion"], file, key)
-    exported = read(file, key).machines["orion"]
+def test_keys_that_give_more_than_the_engine_stay_unless_asked_for(trip: Trip) -> None:
+    trip.add("orion")
+    trip.write(["orion"])
+    exported = trip.read().machines["orion"]
     assert exported.left_out == ("ca-key.pem", "id_ssh", "id_ssh.pub")
-    assert identity.ca_key not in exported.files.values()
+    assert trip.identity.ca_key not in exported.files.values()
     assert SSH_KEY not in exported.files.values()
-    remarks = imported(there, read(file, key))["orion"].remarks
+    remarks = trip.imported()["orion"].remarks
     assert [hint.partition(": ")[2] for _, hint in remarks] == ["machinectl set --ssh-key <FILE> orion"]
 
 
-def test_holders_go_along_and_their_keys_on_request(
-    store: Store, there: Store, identity: Identity, key: Path, file: str
-) -> None:
+def test_holders_go_along_and_their_keys_on_request(trip: Trip) -> None:
     holders = {"alice": {"kind": "person", "ca": "00", "state": "", "by": "me@desk", "since": "", "keys": []}}
-    add_server(store, "orion", identity, holders=holders)
+    trip.add("orion", holders=holders)
     ca = certs.new_ca("machinectl orion alice")
-    os.makedirs(os.path.join(store.directory("orion"), "holders", "alice"))
-    with store.writing("orion") as held:
+    os.makedirs(os.path.join(trip.store.directory("orion"), "holders", "alice"))
+    with trip.store.writing("orion") as held:
         held.write_file("holders/alice/ca.pem", ca.certificate)
         held.write_file("holders/alice/ca-key.pem", ca.key)
-    write(store, ["orion"], file, key)
-    imported(there, read(file, key))
-    assert there.read("orion").holders == holders
-    assert "holders/alice/ca.pem" in contents(there, "orion")
-    assert "holders/alice/ca-key.pem" not in contents(there, "orion")
+    trip.write(["orion"])
+    trip.imported()
+    assert trip.there.read("orion").holders == holders
+    assert "holders/alice/ca.pem" in contents(trip.there, "orion")
+    assert "holders/alice/ca-key.pem" not in contents(trip.there, "orion")
 
 
-def test_jump_hosts_go_along_and_keep_their_new_names(
-    store: Store, there: Store, identity: Identity, key: Path, file: str
-) -> None:
-    add_server(store, "gate", identity, address="192.0.2.1")
-    add_server(store, "inner", identity, address="192.0.2.2", jump="machine:gate")
-    add_server(store, "web", identity, address="192.0.2.3", jump="machine:inner")
-    add_server(store, "other", identity, address="192.0.2.4")
-    console = write(store, ["web"], file, key)
+def test_jump_hosts_go_along_and_keep_their_new_names(trip: Trip) -> None:
+    trip.add("gate", address="192.0.2.1")
+    trip.add("inner", address="192.0.2.2", jump="machine:gate")
+    trip.add("web", address="192.0.2.3", jump="machine:inner")
+    trip.add("other", address="192.0.2.4")
+    console = trip.write(["web"])
     assert '"gate" goes along: it is the jump host of "inner"' in console.notes
-    assert list(read(file, key).machines) == ["gate", "inner", "web"]
-    assert list(imported(there, read(file, key), "web", "bastion:gate")) == ["bastion", "inner", "web"]
-    assert there.names() == ["bastion", "inner", "web"]
-    assert there.read("inner").jump == "machine:bastion"
-    assert there.read("web").jump == "machine:inner"
+    assert list(trip.read().machines) == ["gate", "inner", "web"]
+    assert list(trip.imported("web", "bastion:gate")) == ["bastion", "inner", "web"]
+    assert trip.there.names() == ["bastion", "inner", "web"]
+    assert trip.there.read("inner").jump == "machine:bastion"
+    assert trip.there.read("web").jump == "machine:inner"
 
 
-def test_a_machine_behind_a_jump_host_that_is_refused_is_refused_too(
-    store: Store, there: Store, identity: Identity, key: Path, file: str
-) -> None:
-    add_server(store, "gate", identity)
-    add_server(store, "web", identity, address="192.0.2.3", jump="machine:gate")
-    add_server(store, "single", identity, address="192.0.2.4")
-    added(there, Machine("gate", "none", url="tcp://198.51.100.1:2376", tls=False))
-    write(store, ["web", "single"], file, key)
-    found = import_all(there, read(file, key))
+def test_a_machine_behind_a_jump_host_that_is_refused_is_refused_too(trip: Trip) -> None:
+    trip.add("gate")
+    trip.add("web", address="192.0.2.3", jump="machine:gate")
+    trip.add("single", address="192.0.2.4")
+    added(trip.there, Machine("gate", "none", url="tcp://198.51.100.1:2376", tls=False))
+    trip.write(["web", "single"])
+    found = trip.import_all()
     assert isinstance(found["gate"], MachineError)
     assert isinstance(found["web"], MachineError)
     assert 'its jump host "gate" is not' in found["web"].cause
-    assert there.names() == ["gate", "single"]
+    assert trip.there.names() == ["gate", "single"]
 
 
-def test_importing_again_changes_nothing(store: Store, there: Store, identity: Identity, key: Path, file: str) -> None:
-    add_server(store, "orion", identity)
-    write(store, ["orion"], file, key, KEYS)
-    imported(there, read(file, key))
-    with there.writing("orion") as held:
+def test_importing_again_changes_nothing(trip: Trip) -> None:
+    trip.add("orion")
+    trip.write(["orion"], KEYS)
+    trip.imported()
+    with trip.there.writing("orion") as held:
         held.machine.labels = {"role": "mine"}
         held.write()
-    before = contents(there, "orion")
-    result = imported(there, read(file, key))["orion"]
+    before = contents(trip.there, "orion")
+    result = trip.imported()["orion"]
     assert (result.new, result.remarks) == (False, ())
-    assert contents(there, "orion") == before
+    assert contents(trip.there, "orion") == before
 
 
-def test_a_renamed_machine_is_found_again(store: Store, there: Store, identity: Identity, key: Path, file: str) -> None:
-    add_server(store, "gate", identity)
-    add_server(store, "web", identity, address="192.0.2.3", jump="machine:gate")
-    write(store, ["web"], file, key)
-    imported(there, read(file, key), "bastion:gate", "web")
-    result = imported(there, read(file, key))
+def test_a_renamed_machine_is_found_again(trip: Trip) -> None:
+    trip.add("gate")
+    trip.add("web", address="192.0.2.3", jump="machine:gate")
+    trip.write(["web"])
+    trip.imported("bastion:gate", "web")
+    result = trip.imported()
     assert result["gate"].here is not None
     assert result["gate"].here.name == "bastion"
-    assert there.read("web").jump == "machine:bastion"
+    assert trip.there.read("web").jump == "machine:bastion"
 
 
-def test_another_machine_of_that_name_stays_and_the_import_takes_another_one(
-    store: Store, there: Store, identity: Identity, key: Path, file: str
-) -> None:
-    add_server(store, "orion", identity)
+def test_another_machine_of_that_name_stays_and_the_import_takes_another_one(trip: Trip) -> None:
+    trip.add("orion")
     other = Identity(ca=certs.new_ca("another").certificate)
-    add_server(there, "Orion", other)
-    before = contents(there, "Orion")
-    write(store, ["orion"], file, key)
-    refused = import_all(there, read(file, key))["orion"]
+    add_server(trip.there, "Orion", other)
+    before = contents(trip.there, "Orion")
+    trip.write(["orion"])
+    refused = trip.import_all()["orion"]
     assert isinstance(refused, MachineError)
     assert 'there is another machine "Orion" here' in refused.cause
     assert "<LOCAL>:orion" in refused.hint
-    assert contents(there, "Orion") == before
-    assert imported(there, read(file, key), "laptops:orion")["laptops"].new
+    assert contents(trip.there, "Orion") == before
+    assert trip.imported("laptops:orion")["laptops"].new
 
 
-def test_a_dry_run_changes_nothing(store: Store, there: Store, identity: Identity, key: Path, file: str) -> None:
-    add_server(store, "gate", identity)
-    add_server(store, "web", identity, address="192.0.2.3", jump="machine:gate")
-    write(store, ["web"], file, key)
-    assert [result.new for result in imported(there, read(file, key), dry_run=True).values()] == [True, True]
-    assert there.names() == []
+def test_a_dry_run_changes_nothing(trip: Trip) -> None:
+    trip.add("gate")
+    trip.add("web", address="192.0.2.3", jump="machine:gate")
+    trip.write(["web"])
+    assert [result.new for result in trip.imported(dry_run=True).values()] == [True, True]
+    assert trip.there.names() == []
 
 
-def test_some_machines_are_imported_by_name_or_pattern(
-    store: Store, there: Store, identity: Identity, key: Path, file: str
-) -> None:
+def test_some_machines_are_imported_by_name_or_pattern(trip: Trip) -> None:
     names = ["web1", "web2", "db"]
     for number, name in enumerate(names):
-        add_server(store, name, identity, address=f"192.0.2.{number + 1}")
-    write(store, names, file, key)
-    document = read(file, key)
+        trip.add(name, address=f"192.0.2.{number + 1}")
+    trip.write(names)
+    document = trip.read()
     with pytest.raises(MachineError, match='The export has no machine "wep1"') as refused:
-        import_all(there, document, "wep1")
+        import_all(trip.there, document, "wep1")
     assert refused.value.hint == "Did you mean web1?"
     with pytest.raises(UsageError, match="the same name here"):
-        import_all(there, document, "db:web1", "db")
+        import_all(trip.there, document, "db:web1", "db")
     with pytest.raises(MachineError, match="Allowed hostname chars"):
-        import_all(there, document, "../db:db")
-    assert there.names() == []
-    assert list(imported(there, document, "web*")) == ["web1", "web2"]
+        import_all(trip.there, document, "../db:db")
+    assert trip.there.names() == []
+    assert list(imported(trip.there, document, "web*")) == ["web1", "web2"]
 
 
 @pytest.mark.parametrize("phase", [Phase.CREATING, Phase.PROVISIONING])
-def test_an_incomplete_machine_is_refused_and_no_file_is_written(
-    store: Store, identity: Identity, key: Path, file: str, phase: str
-) -> None:
-    add_server(store, "orion", identity)
-    add_server(store, "half", identity, phase=phase)
+def test_an_incomplete_machine_is_refused_and_no_file_is_written(trip: Trip, phase: str) -> None:
+    trip.add("orion")
+    trip.add("half", phase=phase)
     with pytest.raises(MachineError, match='"half" is incomplete'):
-        write(store, ["orion", "half"], file, key)
-    assert not os.path.lexists(file)
+        trip.write(["orion", "half"])
+    assert not os.path.lexists(trip.file)
 
 
 @pytest.mark.parametrize("lost", ["ca.pem", "cert.pem", "key.pem"])
-def test_a_machine_that_has_lost_a_file_is_refused_with_what_brings_it_back(
-    store: Store, identity: Identity, key: Path, file: str, lost: str
-) -> None:
-    add_server(store, "orion", identity)
-    os.unlink(os.path.join(store.directory("orion"), lost))
+def test_a_machine_that_has_lost_a_file_is_refused_with_what_brings_it_back(trip: Trip, lost: str) -> None:
+    trip.add("orion")
+    os.unlink(os.path.join(trip.store.directory("orion"), lost))
     with pytest.raises(MachineError, match=f'"orion" lacks {lost}') as refused:
-        write(store, ["orion"], file, key)
+        trip.write(["orion"])
     assert "machinectl " in refused.value.hint
-    assert not os.path.lexists(file)
+    assert not os.path.lexists(trip.file)
 
 
-def test_a_machine_whose_certificates_are_uncertain_is_refused(
-    store: Store, identity: Identity, key: Path, file: str
-) -> None:
-    add_server(store, "orion", identity, address="127.0.0.1")
-    with store.writing("orion") as held:
+def test_a_machine_whose_certificates_are_uncertain_is_refused(trip: Trip) -> None:
+    trip.add("orion", address="127.0.0.1")
+    with trip.store.writing("orion") as held:
         store_pending(held, Identity(ca=certs.new_ca("next").certificate, client=b"x", client_key=b"y"))
     with pytest.raises(MachineError, match="may get other certificates") as refused:
-        write(store, ["orion"], file, key)
+        trip.write(["orion"])
     assert refused.value.hint == "Finish that first: machinectl provision orion"
-    assert not os.path.lexists(file)
+    assert not os.path.lexists(trip.file)
 
 
-def test_an_existing_file_is_kept_without_force(store: Store, identity: Identity, key: Path, file: str) -> None:
-    add_server(store, "orion", identity)
-    users = Path(file).with_name(f".{Path(file).name}.tmp")
+def test_an_existing_file_is_kept_without_force(trip: Trip) -> None:
+    trip.add("orion")
+    users = Path(trip.file).with_name(f".{Path(trip.file).name}.tmp")
     users.write_text("the user's own")
-    Path(file).write_text("mine")
+    Path(trip.file).write_text("mine")
     with pytest.raises(MachineError, match="exists already, and was not changed"):
-        write(store, ["orion"], file, key)
-    assert Path(file).read_text() == "mine"
-    write(store, ["orion"], file, key, force=True)
-    assert age.is_age_file(Path(file).read_bytes())
+        trip.write(["orion"])
+    assert Path(trip.file).read_text() == "mine"
+    trip.write(["orion"], force=True)
+    assert age.is_age_file(Path(trip.file).read_bytes())
     assert users.read_text() == "the user's own"
     with pytest.raises(MachineError, match="is not a regular file"):
-        write(store, ["orion"], str(key.parent), key, force=True)
+        trip.write(["orion"], to=str(trip.key.parent), force=True)
     with pytest.raises(MachineError, match="cannot be written: No such file"):
-        write(store, ["orion"], str(key.parent / "none" / "x.age"), key)
+        trip.write(["orion"], to=str(trip.key.parent / "none" / "x.age"))
 
 
 @pytest.mark.usefixtures("little_work")
-def test_the_passphrase_is_typed_twice(store: Store, there: Store, identity: Identity, file: str) -> None:
-    add_server(store, "orion", identity)
+def test_the_passphrase_is_typed_twice(trip: Trip) -> None:
+    trip.add("orion")
     for answers, why in (([""], "protects nothing"), ([SECRET, "another"], "differ, and nothing was written")):
         with pytest.raises(MachineError, match=why):
-            export(store, Quiet(*answers), ["orion"], file, Encryption(), NO_KEYS)
+            export(trip.store, Quiet(*answers), ["orion"], trip.file, Encryption(), NO_KEYS)
     console = Quiet(SECRET, SECRET)
-    export(store, console, ["orion"], file, Encryption(), NO_KEYS)
+    export(trip.store, console, ["orion"], trip.file, Encryption(), NO_KEYS)
     assert console.asked == ["Passphrase for the export", "The same passphrase again"]
-    assert imported(there, read_export(file, Decryption(Quiet(SECRET))))["orion"].new
+    assert imported(trip.there, read_export(trip.file, Decryption(Quiet(SECRET))))["orion"].new
 
 
 @pytest.mark.usefixtures("little_work")
-def test_without_a_terminal_a_passphrase_comes_from_a_file(
-    store: Store, there: Store, identity: Identity, file: str, tmp_path: Path
-) -> None:
-    add_server(store, "orion", identity)
+def test_without_a_terminal_a_passphrase_comes_from_a_file(trip: Trip, tmp_path: Path) -> None:
+    trip.add("orion")
     with pytest.raises(MachineError, match="no terminal to ask") as refused:
-        export(store, Quiet(), ["orion"], file, Encryption(), NO_KEYS)
+        export(trip.store, Quiet(), ["orion"], trip.file, Encryption(), NO_KEYS)
     assert "--passphrase-file FILE" in refused.value.hint
     secret = tmp_path / "secret"
     secret.write_text(f"{SECRET}\n")
-    export(store, Quiet(), ["orion"], file, Encryption(passphrase_file=str(secret)), NO_KEYS)
+    export(trip.store, Quiet(), ["orion"], trip.file, Encryption(passphrase_file=str(secret)), NO_KEYS)
     with pytest.raises(MachineError, match="no terminal to ask"):
-        read_export(file, Decryption(Quiet(), can_ask=False))
+        read_export(trip.file, Decryption(Quiet(), can_ask=False))
     with pytest.raises(MachineError, match="--identity does not open it"):
-        read_export(file, Decryption(Quiet(), ["identity"]))
-    assert imported(there, read_export(file, Decryption(Quiet(), passphrase_file=str(secret))))["orion"].new
+        read_export(trip.file, Decryption(Quiet(), ["identity"]))
+    assert imported(trip.there, read_export(trip.file, Decryption(Quiet(), passphrase_file=str(secret))))["orion"].new
     secret.write_text("another\n")
     with pytest.raises(age.NotDecrypted, match="The passphrase is wrong"):
-        read_export(file, Decryption(Quiet(), passphrase_file=str(secret)))
+        read_export(trip.file, Decryption(Quiet(), passphrase_file=str(secret)))
 
 
-def test_an_export_for_keys_names_the_identity_that_it_needs(
-    store: Store, identity: Identity, file: str, tmp_path: Path
-) -> None:
+def test_an_export_for_keys_names_the_identity_that_it_needs(trip: Trip, tmp_path: Path) -> None:
     need("ssh-keygen")
-    add_server(store, "orion", identity)
+    trip.add("orion")
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "id"], check=True)
     recipients = tmp_path / "recipients"
     recipients.write_text(f"# my laptop\n{(tmp_path / 'id.pub').read_text()}")
-    export(store, Quiet(), ["orion"], file, Encryption(recipients_file=str(recipients)), NO_KEYS)
+    export(trip.store, Quiet(), ["orion"], trip.file, Encryption(recipients_file=str(recipients)), NO_KEYS)
     with pytest.raises(MachineError, match="is encrypted for keys") as refused:
-        read_export(file, Decryption(Quiet()))
+        read_export(trip.file, Decryption(Quiet()))
     assert "--identity <FILE>" in refused.value.hint
-    assert "orion" in read_export(file, Decryption(Quiet(), [str(tmp_path / "id")])).machines
+    assert "orion" in read_export(trip.file, Decryption(Quiet(), [str(tmp_path / "id")])).machines
     recipients.write_text("# none yet\n")
     with pytest.raises(MachineError, match="has no recipient"):
         Encryption(recipients_file=str(recipients)).all_recipients()
@@ -646,45 +630,45 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", directory], check=True)
 
 
-def test_a_full_disk_leaves_no_file(store: Store, identity: Identity, key: Path, tiny_disk: Path) -> None:
+def test_a_full_disk_leaves_no_file(trip: Trip, tiny_disk: Path) -> None:
     for number in range(8):
-        add_server(store, f"m{number}", identity, address=f"192.0.2.{number + 1}")
+        trip.add(f"m{number}", address=f"192.0.2.{number + 1}")
     with pytest.raises(MachineError, match="cannot be written: No space left on device") as refused:
-        write(store, store.names(), str(tiny_disk / "x.age"), key)
+        trip.write(trip.store.names(), to=str(tiny_disk / "x.age"))
     assert refused.value.hint.startswith("Make room on the disk")
     assert os.listdir(tiny_disk) == []
 
 
-def test_an_import_that_is_killed_anywhere_leaves_no_half_machine(
-    store: Store, identity: Identity, key: Path, file: str, tmp_path: Path
-) -> None:
-    add_server(store, "gate", identity)
-    add_server(store, "web", identity, address="192.0.2.3", jump="machine:gate")
-    write(store, ["web"], file, key, KEYS)
+def test_an_import_that_is_killed_anywhere_leaves_no_half_machine(trip: Trip, tmp_path: Path) -> None:
+    trip.add("gate")
+    trip.add("web", address="192.0.2.3", jump="machine:gate")
+    trip.write(["web"], KEYS)
     number, died = 1, True
     while died:
         there = Store(str(tmp_path / f"store{number}"))
-        done = killed_at(number, there.root, "import", file, "--identity", key, "--no-context")
+        done = killed_at(number, there.root, "import", trip.file, "--identity", trip.key, "--no-context")
         died = done.returncode == -signal.SIGKILL
         assert died or done.returncode == 0
         for name in there.names():
-            assert set(contents(there, name)) == set(contents(store, name))
-        assert imported(there, read(file, key)).keys() == {"gate", "web"}
+            assert set(contents(there, name)) == set(contents(trip.store, name))
+        assert imported(there, trip.read()).keys() == {"gate", "web"}
         assert not os.path.exists(there.staging) or os.listdir(there.staging) == []
         number += 9
     assert number > 20
 
 
-def test_an_export_that_is_killed_anywhere_leaves_nothing_readable(store: Store, identity: Identity, key: Path) -> None:
+def test_an_export_that_is_killed_anywhere_leaves_nothing_readable(trip: Trip) -> None:
     """The content never exists unencrypted on disk."""
-    add_server(store, "orion", identity)
+    trip.add("orion")
     number, died = 1, True
     while died:
-        # In the store, so that what is written there counts as a touch.
-        directory = Path(store.root, f"out{number}")
+        # In the trip.store, so that what is written there counts as a touch.
+        directory = Path(trip.store.root, f"out{number}")
         directory.mkdir()
         file = directory / "x.age"
-        done = killed_at(number, store.root, "export", "orion", "-o", file, "-r", recipient(key), "--with-ca-key")
+        done = killed_at(
+            number, trip.store.root, "export", "orion", "-o", file, "-r", recipient(trip.key), "--with-ca-key"
+        )
         died = done.returncode == -signal.SIGKILL
         for path in directory.iterdir():
             data = path.read_bytes()
@@ -692,65 +676,63 @@ def test_an_export_that_is_killed_anywhere_leaves_nothing_readable(store: Store,
             assert b"PRIVATE" not in data
             assert b"orion" not in data
         if file.exists():
-            assert read(str(file), key).machines
+            assert trip.read(str(file)).machines
         number += 1
     assert done.returncode == 0, done.stderr
 
 
-def test_stdout_and_stdin_carry_text(store: Store, there: Store, identity: Identity, key: Path) -> None:
-    add_server(store, "orion", identity)
-    done = machinectl("export", "orion", "-o", "-", "-r", recipient(key), store=store.root)
+def test_stdout_and_stdin_carry_text(trip: Trip) -> None:
+    trip.add("orion")
+    done = machinectl("export", "orion", "-o", "-", "-r", recipient(trip.key), store=trip.store.root)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("-----BEGIN AGE ENCRYPTED FILE-----\n")
     assert "machinectl import <FILE>" in done.stderr
     pasted = f"\n{done.stdout}\n".replace("\n", "\r\n")
-    took = machinectl("import", "-", "--identity", key, store=there.root, stdin=pasted)
+    took = machinectl("import", "-", "--identity", trip.key, store=trip.there.root, stdin=pasted)
     assert took.stdout == "orion: imported (driver generic, tcp://192.0.2.1:2376)\n", took.stderr
     assert took.returncode == 0
 
 
-def test_all_leaves_out_machines_that_wait_for_access(store: Store, identity: Identity, key: Path, file: str) -> None:
-    machinectl("access", "request", "rigel", store=store.root)
-    words = ("-o", file, "-r", recipient(key))
-    alone = machinectl("export", "--all", *words, store=store.root)
+def test_all_leaves_out_machines_that_wait_for_access(trip: Trip) -> None:
+    machinectl("access", "request", "rigel", store=trip.store.root)
+    words = ("-o", trip.file, "-r", recipient(trip.key))
+    alone = machinectl("export", "--all", *words, store=trip.store.root)
     assert (alone.returncode, "rigel" in alone.stderr) == (1, True)
-    add_server(store, "orion", identity)
-    named = machinectl("export", "orion", "rigel", *words, store=store.root)
+    trip.add("orion")
+    named = machinectl("export", "orion", "rigel", *words, store=trip.store.root)
     assert (named.returncode, "waiting for access" in named.stderr) == (1, True)
-    done = machinectl("export", "--all", *words, store=store.root)
+    done = machinectl("export", "--all", *words, store=trip.store.root)
     assert done.returncode == 0, done.stderr
-    assert done.stderr.startswith(f"Wrote {file} with 1 machine: orion\nLeft out: rigel, waiting for access\n")
-    assert list(read(file, key).machines) == ["orion"]
+    assert done.stderr.startswith(f"Wrote {trip.file} with 1 machine: orion\nLeft out: rigel, waiting for access\n")
+    assert list(trip.read().machines) == ["orion"]
 
 
-def test_the_age_program_opens_an_export(store: Store, identity: Identity, key: Path, file: str) -> None:
+def test_the_age_program_opens_an_export(trip: Trip) -> None:
     """So that nobody needs machinectl to get at the certificates."""
     need("age")
-    add_server(store, "orion", identity)
-    write(store, ["orion"], file, key)
-    text = subprocess.run(["age", "-d", "-i", key, file], check=True, capture_output=True).stdout
-    assert base64.b64decode(json.loads(text)["machines"]["orion"]["files"]["cert.pem"]) == identity.client
+    trip.add("orion")
+    trip.write(["orion"])
+    text = subprocess.run(["age", "-d", "-i", trip.key, trip.file], check=True, capture_output=True).stdout
+    assert base64.b64decode(json.loads(text)["machines"]["orion"]["files"]["cert.pem"]) == trip.identity.client
 
 
-def test_root_backs_up_another_users_store_and_writes_nothing_there(
-    store: Store, identity: Identity, file: str, key: Path, tmp_path: Path
-) -> None:
+def test_root_backs_up_another_users_store_and_writes_nothing_there(trip: Trip, tmp_path: Path) -> None:
     need("chown", root=True)
-    add_server(store, "orion", identity)
-    for path in (Path(store.root), *Path(store.root).rglob("*")):
+    trip.add("orion")
+    for path in (Path(trip.store.root), *Path(trip.store.root).rglob("*")):
         os.chown(path, 65534, 65534)
-    before = paths_and_owners(Path(store.root))
-    write(store, ["orion"], file, key, Secrets(ca_key=True, ssh_key=True))
-    issue_client(store, "orion", str(tmp_path / "issued"))
-    exported = read(file, key).machines["orion"].files
-    assert exported["ca-key.pem"] == identity.present["ca-key.pem"]
-    os.mkdir(os.path.join(store.directory("orion"), COMMITTED))
+    before = paths_and_owners(Path(trip.store.root))
+    trip.write(["orion"], Secrets(ca_key=True, ssh_key=True))
+    issue_client(trip.store, "orion", str(tmp_path / "issued"))
+    exported = trip.read().machines["orion"].files
+    assert exported["ca-key.pem"] == trip.identity.present["ca-key.pem"]
+    os.mkdir(os.path.join(trip.store.directory("orion"), COMMITTED))
     for refused in (
-        lambda: write(store, ["orion"], file, key, force=True),
-        lambda: issue_client(store, "orion", str(tmp_path / "issued")),
+        lambda: trip.write(["orion"], force=True),
+        lambda: issue_client(trip.store, "orion", str(tmp_path / "issued")),
     ):
         with pytest.raises(MachineError, match="not all in place") as caught:
             refused()
         assert caught.value.hint == "Finish that as its owner: sudo -u nobody machinectl provision orion"
-    os.rmdir(os.path.join(store.directory("orion"), COMMITTED))
-    assert paths_and_owners(Path(store.root)) == before
+    os.rmdir(os.path.join(trip.store.directory("orion"), COMMITTED))
+    assert paths_and_owners(Path(trip.store.root)) == before
