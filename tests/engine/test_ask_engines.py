@@ -40,14 +40,14 @@ def plain(port: int) -> engine.Endpoint:
 
 
 def test_no_more_than_the_limit_are_asked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ask_engines, "MOST_AT_ONCE", 20)
-    with many_engines(tmp_path, 200) as engines:
+    monkeypatch.setattr(ask_engines, "MOST_AT_ONCE", 10)
+    with many_engines(tmp_path, 60) as engines:
         before = set(threading.enumerate())
         asked = {str(at): engine.Endpoint(one.url, True, str(one.directory)) for at, one in enumerate(engines)}
         seen = [(probe.state, len(set(threading.enumerate()) - before)) for _, probe in engine.probe_all(asked, PLENTY)]
     assert {state for state, _ in seen} == {State.RUNNING}
     # The last ones may have answered, and not ended yet.
-    assert max(threads for _, threads in seen) <= 2 * 20
+    assert max(threads for _, threads in seen) <= 2 * 10
 
 
 def test_the_time_of_an_engine_does_not_run_while_it_waits_for_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,7 +77,7 @@ def test_all_of_them_are_listed_in_time_with_little_memory(store: Store, tmp_pat
             port = stack.enter_context(serving(behaviour))
             added(store, Machine(f"box{number}", "none", url=f"tcp://127.0.0.1:{port}"))
         here = {"MACHINE_STORAGE_PATH": store.root}
-        done = run_code(MEASURED, "ls", "--timeout", "3", environment=here, cwd=tmp_path)
+        done = run_code(MEASURED, "ls", "--timeout", "1", environment=here, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert harmless((done.stdout + done.stderr).encode(errors="surrogateescape"))
     assert len(done.stdout.splitlines()) == len(EVERY) + 1
