@@ -271,8 +271,7 @@ ODD = {
     "ExecStartPre=/bin/cp /srv/template /etc/docker/daemon.json": "echo {} >/srv/template; mkdir -p /etc/docker; "
     + OVERRIDE.format("ExecStartPre=/bin/cp /srv/template /etc/docker/daemon.json"),
     "systemd refuses to restart the engine": OVERRIDE.format("[Unit]\\nRefuseManualStop=yes"),
-    "watch.path starts watch.service when /etc/docker/daemon.json changes": WATCHER,
-    "systemd has not ended its job for slow.service (start)": SLOW,
+    "watch.path starts watch.service when our files change": WATCHER,
     # Its hint alone leaves a docker.socket without a socket.
     "docker.socket on the host is masked": "systemctl mask docker.socket",
 }

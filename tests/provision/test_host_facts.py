@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -175,6 +176,14 @@ def test_no_more_of_a_file_than_that_leaves_the_host(tmp_path: Path) -> None:
     script = facts_command(1, patience=0).replace("/etc/docker/daemon.json", str(large))
     with pytest.raises(MachineError, match="has more than 1 MB"):
         parse_facts(subprocess.run(["sh", "-c", script], check=True, capture_output=True).stdout)
+
+
+def test_a_named_pipe_in_the_place_of_daemon_json_is_not_read(tmp_path: Path) -> None:
+    pipe = tmp_path / "daemon.json"
+    os.mkfifo(pipe)
+    script = facts_command(1, patience=0).replace("/etc/docker/daemon.json", str(pipe))
+    done = subprocess.run(["sh", "-c", script], check=True, capture_output=True, timeout=60)
+    assert parse_facts(done.stdout).config is None
 
 
 def test_an_answer_of_very_many_lines_is_not_read() -> None:

@@ -96,6 +96,14 @@ class Client(NamedTuple):
     unit: str
 
 
+class PathUnit(NamedTuple):
+    """An active unit that starts others when one of its paths changes."""
+
+    name: str
+    paths: tuple[str, ...]
+    starts: str
+
+
 @dataclass(frozen=True)
 class ServiceState:
     loaded: bool = False
@@ -146,6 +154,7 @@ class Facts:
     # The unit needs a daemon-reload.
     unread: bool = False
     dependents: tuple[str, ...] = ()
+    path_units: tuple[PathUnit, ...] = ()
     # daemon.json changed since the engine started; number of containers of a stopped engine.
     edited: bool = False
     stored: int = 0
@@ -320,6 +329,11 @@ def facts(found: Sections) -> Facts:
         clients_edited="clients-edited" in found,
         stored=int(word("stored") or 0),
         dependents=tuple(sorted(found.firsts("dependent"))),
+        path_units=tuple(
+            PathUnit(unit["Id"], tuple(unit["Paths"].splitlines()), unit.get("Triggers", ""))
+            for unit in units.values()
+            if "Paths" in unit and unit.get("ActiveState") == "active"
+        ),
         environment={section.words[0]: section.text for section in found.get("environment", ())},
         info=info,
         swarm=info.get("Swarm", "inactive") not in {"inactive", ""} if info else "swarm" in found,
@@ -412,9 +426,16 @@ def parse_process(section: Section) -> Process:
 
 
 def parse_units(text: str) -> list[dict[str, str]]:
-    """Parse `systemctl show` of several units."""
-    blocks = re.split(r"\n\n+", text.strip("\n"))
-    units = [dict(line.partition("=")[::2] for line in block.splitlines()) for block in blocks]
+    """Parse `systemctl show` of several units. Paths are "/a (PathChanged)" each; old versions have the kind before."""
+    units: list[dict[str, str]] = [{}]
+    for line in text.splitlines():
+        key, equals, value = line.partition("=")
+        if key.startswith("Path"):
+            units[-1]["Paths"] = units[-1].get("Paths", "") + re.sub(r" \(\w+\)$", "", value) + "\n"
+        elif equals:
+            units[-1][key] = value
+        else:
+            units.append({})
     return [unit for unit in units if "Id" in unit]
 
 

@@ -49,13 +49,15 @@ done
 
 # The units, their files, and what these and daemon.json name. Each systemctl takes 10 ms of CPU, and as much of systemd's: ask
 # once, and let one awk read all. It first prints what the shell needs to know, to a line ".", and then facts.
-environment=''
+environment='' pipe=''
 has systemctl || environment=/etc/conf.d/docker
+# Nobody may ever write to a named pipe.
+[ ! -p /etc/docker/daemon.json ] || pipe=/etc/docker/daemon.json
 configuration=$(if has systemctl; then
-    systemctl show docker.service docker.socket containerd.service -p Id -p Names -p ControlGroup -p LoadState \
+    systemctl show docker.service docker.socket containerd.service '*.path' -p Id -p Names -p ControlGroup -p LoadState \
         -p ActiveState -p UnitFileState -p FragmentPath -p DropInPaths -p NeedDaemonReload -p MainPID -p RequiredBy -p BoundBy \
-        -p ConsistsOf -p Listen
-fi | awk -v environment="$environment" '
+        -p ConsistsOf -p Listen -p Paths -p Triggers
+fi | awk -v environment="$environment" -v pipe="$pipe" '
     # The value of a flag, perhaps a quoted one with spaces. No comment has flags.
     function value(line, flag,    begin, quote, rest) {
         begin = index(line, "--" flag)
@@ -114,7 +116,7 @@ fi | awk -v environment="$environment" '
         if (by_unit != "") named = by_unit
         if (named == "") named = "/etc/docker/daemon.json"
         tell("config", named)
-        while ((getline line < named) > 0) {
+        while (named != pipe && (getline line < named) > 0) {
             tell("ca", key(line, "tlscacert"))
             tell("cert", key(line, "tlscert"))
             tell("root", key(line, "data-root"))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 import shlex
 from typing import TYPE_CHECKING
 
 from machinectl.errors import NO_HINT, CheckFailed, Hint
 from machinectl.provision import preflight
 from machinectl.provision.facts import docker_unit
+from machinectl.provision.facts.host_facts import DROP_INS, OWN_DIRECTORY
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.quantities import plural
 
@@ -72,12 +74,16 @@ def restart_harm(facts: Facts) -> tuple[str, Hint] | None:
 def refuse_odd_unit(facts: Facts, allowed: Allowed) -> None:
     """Refuse a restart that systemd refuses, or that does more than restart the engine: who knows what that ends."""
     refusals = docker_unit.refusals(facts.unit)
-    odd = refusals or ([] if allowed.force else docker_unit.owners_commands(facts.unit))
+    settings = refusals or ([] if allowed.force else docker_unit.owners_commands(facts.unit))
+    ours = {facts.config_path, posixpath.dirname(facts.config_path), "/etc/docker", OWN_DIRECTORY, DROP_INS}
+    watchers = [unit for unit in facts.path_units if ours & {*map(posixpath.normpath, unit.paths)}]
+    watchers = [] if refusals or allowed.force else watchers
+    odd = [*map(str, settings), *(f"{unit.name} starts {unit.starts} when our files change" for unit in watchers)]
     if odd:
+        ways = [*without_settings(settings), *(f"systemctl stop {shlex.quote(unit.name)}" for unit in watchers)]
         raise CheckFailed(
-            "On this host, systemd refuses to restart the engine, or its restart does more than that: "
-            f"{'; '.join(map(str, odd))}",
-            Hint("On the host, as root", "; ".join(without_settings(odd)))
+            f"On the host, systemd refuses to restart the engine, or a restart does more than that: {'; '.join(odd)}",
+            Hint("On the host, as root", "; ".join(ways))
             | Hint("then run this again")
             | (NO_HINT if refusals else allowed.or_force),
         )
