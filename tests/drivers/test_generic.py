@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from machinectl.driver import CheckFailed, DriverError, Instance, Request, SSHEndpoint, UsageError, Where
+from machinectl.driver import DriverError, Instance, Request, SSHEndpoint, UsageError, Where
 from machinectl.driver.driver_options import complete_options
 from machinectl.testing import DriverContract
 from machinectl_generic import GenericDriver
@@ -106,18 +106,10 @@ def test_its_options_are_docker_machines_and_two_more() -> None:
     }
 
 
-def test_its_state_has_docker_machines_names(tmp_path: Path) -> None:
+def test_its_state_has_docker_machines_names_and_root_logs_in_by_default(tmp_path: Path) -> None:
     state = json.loads(made(tmp_path, generic_ssh_user="ops", generic_ssh_port=2222).state)
-    assert state["IPAddress"] == HERE
-    assert (state["SSHUser"], state["SSHPort"], state["SSHKeyPath"], state["EnginePort"]) == (
-        "ops",
-        2222,
-        "",
-        2376,
-    )
-
-
-def test_root_at_port_22_is_who_logs_in_where_nothing_else_is_said(tmp_path: Path) -> None:
+    names = ("IPAddress", "SSHUser", "SSHPort", "SSHKeyPath", "EnginePort")
+    assert [state[name] for name in names] == [HERE, "ops", 2222, "", 2376]
     assert ssh_of(made(tmp_path)) == SSHEndpoint(HERE, "root", 22)
 
 
@@ -184,17 +176,6 @@ def test_a_new_key_leaves_nothing_of_the_former_one(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("id_ssh*"))) == 3
     GenericDriver().change(instance, {"generic-ssh-key": str(tmp_path / "new")})
     assert [(path.name, path.read_text()) for path in tmp_path.glob("id_ssh*")] == [("id_ssh", "new")]
-
-
-def test_a_key_that_is_a_directory_is_refused_as_that(tmp_path: Path) -> None:
-    with pytest.raises(CheckFailed, match="is a directory"):
-        GenericDriver().check(request_for(tmp_path, generic_ssh_key=str(tmp_path)))
-
-
-def test_an_address_with_a_user_is_refused_with_where_the_user_goes(tmp_path: Path) -> None:
-    with pytest.raises(UsageError) as raised:
-        GenericDriver().check(request_for(tmp_path, generic_ip_address="ops@host"))
-    assert "--ssh-user" in raised.value.hint
 
 
 def test_an_ipv6_address_is_in_brackets_for_docker_alone(tmp_path: Path) -> None:
