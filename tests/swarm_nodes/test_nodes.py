@@ -156,12 +156,9 @@ def test_who_begins_another_swarm_is_forgotten_by_the_one_that_it_left_by_hand(s
     assert recorded(store, "w1").cluster == "cluster-w1"
 
 
-def test_workers_alone_are_no_swarm(store: Store) -> None:
+def test_no_swarm_is_begun_beside_one_that_a_broken_record_may_be_of(store: Store, swarms: Swarms) -> None:
     with pytest.raises(MachineError, match="A swarm needs a manager"):
         list(Roles({"w1": "worker"}).form(store, Quiet(), JOINING))
-
-
-def test_no_swarm_is_begun_beside_one_that_a_broken_record_may_be_of(store: Store, swarms: Swarms) -> None:
     for roles in ({"m1": "manager", "w1": "worker"}, {"w1": "worker"}):
         with pytest.raises(MachineError, match="the record of m2, m10 cannot be read: it may be one"):
             list(Roles(roles, unreadable=["m10", "m2"]).form(store, Quiet(), JOINING))
@@ -282,15 +279,12 @@ def test_a_node_is_drained_meanwhile_and_put_back_as_it_was(store: Store, whole:
             assert recorded(store, "w1").before == before
         assert (whole.availability("w1"), recorded(store, "w1").before) == (before, "")
     assert whole["w1"].node["Spec"]["Labels"] == {"kept": "yes"}
-
-
-def test_a_node_that_is_drained_stays_so(store: Store, whole: Swarms) -> None:
+    # One that somebody has drained stays so.
     whole["w1"].node["Spec"]["Availability"] = "drain"
     console = Quiet()
     with store.writing("w1") as held, draining.drained_node(held, console, "node-w1"):
         pass
-    assert whole.availability("w1") == "drain"
-    assert console.steps == []
+    assert (whole.availability("w1"), console.steps) == ("drain", [])
 
 
 def test_a_failure_puts_a_node_back_and_a_kill_leaves_that_to_the_next_run(store: Store, whole: Swarms) -> None:
@@ -400,6 +394,9 @@ def test_status_of_a_swarm_without_a_leader_says_so_and_what_is_known(store: Sto
     assert "has no leader" in found.failure.cause
     assert "machinectl start" in found.failure.hint
     assert [row.machine for row in found.rows] == list(NAMES)
+    # Managers that do not answer are not said to be out of reach.
+    assert found.heading() == "Swarm m1: 3 managers, 2 workers"
+    assert found.fields()["ReachableManagers"] is None
 
 
 def test_a_machine_that_left_by_hand_is_no_node_any_more(store: Store, whole: Swarms) -> None:
@@ -843,13 +840,6 @@ def test_waits_of_a_swarm_are_shown_from_their_first_pause_on(store: Store, whol
         'Waiting until the swarm has a quorum without "m2"',
         'Waiting until "m2" manages its swarm again',
     ]
-
-
-def test_managers_that_do_not_answer_are_not_said_to_be_out_of_reach(store: Store, whole: Swarms) -> None:
-    whole.without_leader.add("cluster-m1")
-    [found] = swarm_status(store, Quiet(), [], 5)
-    assert found.heading() == "Swarm m1: 3 managers, 2 workers"
-    assert found.fields()["ReachableManagers"] is None
 
 
 def test_managers_restart_one_after_the_other_also_where_no_node_takes_tasks(store: Store, whole: Swarms) -> None:
