@@ -25,7 +25,8 @@ from machinectl.check import Verdict
 from machinectl.doctor import docker_client
 from machinectl.doctor.engine_connectivity import reach_engine
 from machinectl.doctor.host_condition import Shell
-from machinectl.doctor.machine_checks import Inside, all_checks, check_machine, record_comparison
+from machinectl.doctor.host_login import Inside
+from machinectl.doctor.machine_checks import all_checks, check_machine, record_comparison
 from machinectl.doctor.machine_checks import file_checks as kept_of
 from machinectl.doctor.this_computer import store_checks
 from machinectl.errors import MachineError
