@@ -86,7 +86,7 @@ def raise_if_unreachable(machine: Machine, endpoint: SSHEndpoint, failure: NotSt
     from machinectl.ssh.ssh_settings import read_settings
 
     chosen = read_settings(endpoint)
-    if chosen.connect_timeout <= CONNECT_SECONDS and not chosen.proxy_jump:
+    if chosen.connect_timeout <= CONNECT_SECONDS and chosen.is_direct:
         error = connect_error(chosen, TimeoutError())
         add_machine_hints(error, machine, endpoint)
         raise error from failure

@@ -19,6 +19,7 @@ from machinectl.hosts.editing import Edit
 from machinectl.hosts.login import Login, logged_in
 from machinectl.hosts.machine_states import state_of
 from machinectl.hosts.openssh_programs import machine_host_block
+from machinectl.hosts.remote_script import raise_if_unreachable
 from machinectl.hosts.removal import plan_removal
 from machinectl.hosts.removal import remove_machines as rm
 from machinectl.machines import answered_address
@@ -29,8 +30,9 @@ from machinectl.machines.record import BrokenRecord, Machine, Phase
 from machinectl.machines.store import Store
 from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.ssh.destination import Jump, SSHEndpoint
+from machinectl.ssh.openssh.direct_session import NotStarted
 from machinectl.ssh.openssh.ssh_options import jump_options, openssh_command
-from machinectl.ssh.ssh_errors import HostKeyRefused, LoginRefused, NotForwarded
+from machinectl.ssh.ssh_errors import HostKeyRefused, LoginRefused, NotForwarded, Unreachable
 from machinectl.ssh.ssh_settings import jump_host, read_settings
 from machinectl.state import State
 from machinectl.verbs.rename import rename_machine as rename
@@ -74,6 +76,14 @@ def by_system(store: Store, name: str, *options: str) -> subprocess.CompletedPro
 def let_in(store: Store, name: str, console: Quiet | None = None) -> None:
     with logged_in(store.read(name), console or Quiet(), Login()) as session:
         assert session.run("echo in").text == "in"
+
+
+def test_silence_behind_a_jump_host_is_not_told_as_the_hosts_own() -> None:
+    silent = NotStarted("Connection timed out", is_silent=True)
+    behind = SSHEndpoint("192.0.2.1", jump=Jump(SSHEndpoint("gate")))
+    raise_if_unreachable(Machine("behind", "generic"), behind, silent)
+    with pytest.raises(Unreachable):
+        raise_if_unreachable(Machine("behind", "generic"), SSHEndpoint("192.0.2.1"), silent)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.ssh.destination import SSHEndpoint
+from machinectl.ssh.destination import Jump, SSHEndpoint
 from machinectl.ssh.keys.host_keys import HostKeyPolicy
 from machinectl.ssh.openssh.login_failures import connection_failure
 from machinectl.ssh.openssh.login_log import LoginLog
@@ -183,7 +183,7 @@ def test_revoked_host_keys_of_the_configuration_are_obeyed(
 def test_nothing_of_a_failed_connection_is_printed_or_keeps_the_process_alive() -> None:
     script = (
         "import sys, contextlib\n"
-        "from machinectl.ssh.destination import SSHEndpoint\n"
+        "from machinectl.ssh.destination import Jump, SSHEndpoint\n"
         "from machinectl.ssh.ssh_errors import SSHError\n"
         "from tests.support.sshd import log_in\n"
         "with contextlib.suppress(SSHError):\n"
@@ -284,9 +284,15 @@ def test_a_jump_host_that_is_off_is_told_as_one(sshd: Sshd, ssh_config: SSHConfi
             assert isinstance(error, kind)
             assert error.cause.startswith(f"127.0.0.1 port {port} ")
             assert error.hint == f"It is a jump host. Try: ssh -p {port} ops@127.0.0.1"
-            with pytest.raises(SSHError, match="ProxyJump") as failed:
-                raise connection_failure(read_settings(SSHEndpoint("behind")), CLOSED) or AssertionError
-            assert isinstance(failed.value, NotForwarded)
+
+
+@pytest.mark.parametrize("jump", [None, Jump(SSHEndpoint("gate"))])
+def test_what_an_ssh_of_somebody_else_does_not_say_of_a_jump_host(ssh_config: SSHConfig, jump: Jump | None) -> None:
+    if not jump:
+        ssh_config.write("Host behind\n  ProxyJump gate\n")
+    error = connection_failure(read_settings(SSHEndpoint("behind", jump=jump)), CLOSED)
+    assert isinstance(error, NotForwarded)
+    assert error.cause == "The jump host gate did not lead to behind port 22"
 
 
 @by_system

@@ -92,11 +92,12 @@ def connection_failure(settings: Settings, log: LoginLog) -> SSHError | None:
         return unconnected_error(settings, log, "")
     if not (log.is_late or log.find(r"^(?:kex|ssh)_exchange_identification: ")):
         return None
-    if settings.proxy_jump:
-        # The jump host's ssh, which ssh itself starts, has no log.
+    jump = settings.proxy_jump or (settings.jump and (settings.jump.machine or settings.jump.endpoint.host))
+    if jump:
+        # ssh itself knows only that nothing comes through.
+        late = f" within {settings.connect_timeout:.0f} s" if log.is_late else ""
         return NotForwarded(
-            f"ProxyJump {settings.proxy_jump} of your SSH configuration does not lead to "
-            f"{connection_failures.place(settings)}",
+            f"The jump host {jump} did not lead to {connection_failures.place(settings)}{late}",
             Hint("See why", f"ssh -v {settings.login_options} true"),
         )
     return connection_failures.greeting_error(settings, log.first_line, is_late=log.is_late)
