@@ -14,7 +14,6 @@ from machinectl.files.new_file import file_error
 from machinectl.fleet.fleet_keys import DEFAULTS, FLEET, GROUPS, HOSTS, INCLUDE
 from machinectl.fleet.yaml_nodes import (
     LONGEST_FILE,
-    MOST_NODES,
     MapEntry,
     entries_of,
     is_null,
@@ -23,7 +22,6 @@ from machinectl.fleet.yaml_nodes import (
     made_mapping,
     place,
     read_mapping,
-    size_of,
 )
 
 if TYPE_CHECKING:
@@ -55,8 +53,8 @@ def with_includes(root: yaml.MappingNode, name: str, faults: Faults) -> Entries:
         files.add(os.path.realpath(file))
         if included := join.read(file, at):
             pending = [*join.add(included, file), *pending]
-        if len(files) > MOST_FILES or join.size > MOST_NODES:
-            faults.add(at, f"{INCLUDE}: more than {MOST_FILES} files, or {MOST_NODES} values")
+        if len(files) > MOST_FILES:
+            faults.add(at, f"{INCLUDE}: more than {MOST_FILES} files")
             break
     return {**parts, **join.parts}
 
@@ -67,11 +65,9 @@ class Join:
     def __init__(self, faults: Faults) -> None:
         self.faults = faults
         self.parts: Entries = {}
-        self.size = 0
 
     def add(self, root: yaml.MappingNode, file: str) -> list[tuple[str, Place]]:
         """Add a file's parts, a duplicate key as an error; return the files that it includes."""
-        self.size += size_of(root)
         for part, entry in entries_of(root).items():
             if part not in SHARED:
                 self.parts.setdefault(part, entry)

@@ -113,7 +113,7 @@ def test_a_file_is_read_once_also_if_files_include_each_other() -> None:
     write({"d500.yaml": "include: fleet.yaml", "base.yaml": "include: d0.yaml\n" + BASE})
     assert len(fleet().hosts) == 4
     write({f"d{number}.yaml": f"include: d{number + 1}.yaml" for number in range(500, 2000)})
-    assert faults(base="include: d0.yaml\n" + BASE)[0].endswith("include: more than 1000 files, or 1000000 values")
+    assert faults(base="include: d0.yaml\n" + BASE)[0].endswith("include: more than 1000 files")
 
 
 @pytest.mark.parametrize("text", ["a: {b: hunter2[x]hunter2}", "a: *hunter2", "hunter2", "- hunter2"])
