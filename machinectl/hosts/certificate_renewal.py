@@ -247,13 +247,13 @@ def docker_machine_ca(machine: Machine, old: Identity) -> certs.Pair | None:
 
 def server_names(machine: Machine, old: Identity, more: Sequence[str]) -> list[str]:
     """Return the host, extra names and the names in the old certificate."""
-    found = [engine_url.parse_url(machine.url).host, *machine.addresses, *machine.engine.tls_sans, *more]
+    names = [engine_url.parse_url(machine.url).host, *machine.addresses, *machine.engine.tls_sans, *more]
     try:
-        found += certs.describe(old.server).sans
+        names += certs.describe(old.server).sans
     except MachineError:
         # There is no readable certificate.
         pass
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(names))
 
 
 def check_renewable(machine: Machine, host: Facts, target: Target) -> None:
@@ -287,11 +287,11 @@ def new_certificates_title(host: Facts, engine: str) -> str:
 
 def certificate_change(title: str, host: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> Decision:
     """Return the change that restarts the engine with new certificates, or restores the old ones if it fails."""
-    there = engine_config.certificate_files(host, target)
+    files = engine_config.certificate_files(host, target)
     return Decision(
         title=title,
-        details=tuple(f"write {file.path}" for file in there),
-        job=apply_job(there, restart_activation(host, target, allowed), init=host.init),
+        details=tuple(f"write {file.path}" for file in files),
+        job=apply_job(files, restart_activation(host, target, allowed), init=host.init),
         after=host,
         failure=partial(not_restarted, target.name, host.init),
         # Recorded before the host has the CA, to recognise the host after a kill.

@@ -185,8 +185,8 @@ def after_failure(run: HostRun, error: BaseException) -> None:
         error.hint = error.hint | start_with_containers(run)
         return
     with suppress(MachineError):
-        if found := problem(run):
-            error.cause, error.hint = f"{error.cause}\n{found.cause}", found.hint
+        if also := problem(run):
+            error.cause, error.hint = f"{error.cause}\n{also.cause}", also.hint
 
 
 class Endings:
@@ -220,24 +220,24 @@ class Endings:
 
 def prove(run: HostRun) -> None:
     """Raise MachineError unless the engine works, and runs its containers, as before the first step."""
-    found = problem(run)
+    error = problem(run)
     run.has_made = False
-    if found:
-        raise found
+    if error:
+        raise error
 
 
 def problem(run: HostRun) -> MachineError | None:
     """Read the host after the last step; return what is wrong with the engine that was right before."""
     if not (run.has_made and run.before and run.before.running and run.host.dockerd and run.host.running):
         return None
-    found = None
+    error = None
     for _ in range(TRIES):
         run.refresh()
-        found = engine_proof.problem(run.before, run.host)
-        if found is None:
+        error = engine_proof.problem(run.before, run.host)
+        if error is None:
             break
         run.console.pause(1)
-    return engine_proof.overwritten(run.host.config_path) if run.is_overwritten else found
+    return engine_proof.overwritten(run.host.config_path) if run.is_overwritten else error
 
 
 def restore_live_restore(run: HostRun, *, numbered: bool = True) -> bool:
@@ -302,27 +302,29 @@ def verify(run: HostRun, world: World) -> None:
     machine, url = run.machine, run.url
     endpoint = endpoint_of(machine, url)
     if run.host.init == "openrc":
-        found = until_it_answers(endpoint, run.console, world.probe)
+        answer = until_it_answers(endpoint, run.console, world.probe)
     else:
-        found = world.probe(endpoint, VERIFY_TIMEOUT)
-    if found.state is State.RUNNING:
+        answer = world.probe(endpoint, VERIFY_TIMEOUT)
+    if answer.state is State.RUNNING:
         if url.startswith("ssh://") and (error := world.docker_error(endpoint, VERIFY_TIMEOUT)):
             raise MachineError(f"The engine answers, but docker cannot reach it over SSH: {error.cause}", error.hint)
         return
     if url.startswith("ssh://"):
         raise MachineError(
-            f"The engine runs on the host, but it does not answer over SSH: {found.error}",
-            found.hint | docker_socket.with_listener(machine.name),
+            f"The engine runs on the host, but it does not answer over SSH: {answer.error}",
+            answer.hint | docker_socket.with_listener(machine.name),
         )
     # A rejecting firewall may also show as "no route to host".
-    if found.state in {State.TIMEOUT, State.STOPPED} or firewall.blocking(run.host, run.port):
+    if answer.state in {State.TIMEOUT, State.STOPPED} or firewall.blocking(run.host, run.port):
         advice = firewall.advice(run.host, run.port)
         if machine.jump:
             over_ssh = "if only its jump host can reach it, let docker use SSH"
             advice |= Hint(over_ssh, "machinectl set --ssh-only", machine.name)
             advice |= Hint("", "machinectl provision", machine.name)
-        raise MachineError(f"The engine runs on the host, but {url} cannot be reached from here: {found.error}", advice)
-    raise MachineError(f"The engine at {url} does not answer as expected: {found.error}", found.hint)
+        raise MachineError(
+            f"The engine runs on the host, but {url} cannot be reached from here: {answer.error}", advice
+        )
+    raise MachineError(f"The engine at {url} does not answer as expected: {answer.error}", answer.hint)
 
 
 def until_it_answers(
@@ -330,8 +332,8 @@ def until_it_answers(
 ) -> Probe:
     """Probe until something listens: OpenRC reports a start too early."""
     end = time.monotonic() + LISTENS_WITHIN
-    found = probe(where, VERIFY_TIMEOUT)
-    while found.state is State.STOPPED and time.monotonic() < end:
+    answer = probe(where, VERIFY_TIMEOUT)
+    while answer.state is State.STOPPED and time.monotonic() < end:
         console.pause(0.5)
-        found = probe(where, VERIFY_TIMEOUT)
-    return found
+        answer = probe(where, VERIFY_TIMEOUT)
+    return answer

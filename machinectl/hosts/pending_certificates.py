@@ -81,8 +81,8 @@ def pending_sets(directory: str) -> list[str]:
         own = set_name(Identity.read(directory))
     except (OSError, MachineError):
         return []
-    found = [os.path.join(pending, name) for name in names if name != own]
-    whole = [path for path in found if all(os.path.isfile(os.path.join(path, file)) for file in CLIENT_FILES)]
+    paths = [os.path.join(pending, name) for name in names if name != own]
+    whole = [path for path in paths if all(os.path.isfile(os.path.join(path, file)) for file in CLIENT_FILES)]
     return sorted(whole, key=os.path.getmtime, reverse=True)
 
 
@@ -100,18 +100,18 @@ def probe_any_set(
         where = replace(unsettled_endpoint(machine), connecting_share=connecting_share)
     except MachineError as exc:
         return failed_probe(exc), machine.directory
-    found = engine.probe_by(where, deadline, question)
+    answer = engine.probe_by(where, deadline, question)
     # If nothing answers, another set does not help. With several addresses, one of them may have answered.
-    is_silent = found.state is not State.ERROR and not where.others
-    if found.state is State.RUNNING or not machine.tls or is_silent:
-        return found, machine.directory
+    is_silent = answer.state is not State.ERROR and not where.others
+    if answer.state is State.RUNNING or not machine.tls or is_silent:
+        return answer, machine.directory
     for directory in pending_sets(machine.directory):
         other = engine.probe_by(replace(where, cert_dir=directory), deadline, question)
         if other.state is State.RUNNING:
             return other, directory
     if expired := expired_certificate(machine):
-        found = replace(found, error=expired.cause, hint=expired.hint, leads_to=RENEW)
-    return found, machine.directory
+        answer = replace(answer, error=expired.cause, hint=expired.hint, leads_to=RENEW)
+    return answer, machine.directory
 
 
 def ask_machines(machines: Mapping[str, Machine], timeout: float, question: EngineQuery) -> Iterator[tuple[str, Probe]]:
@@ -144,8 +144,8 @@ def settle_pending_held(held: Held, timeout: float = PATIENCE, *, sure: bool = F
     if not held.store.is_unsettled(held.name):
         return
     held.finish_files()
-    found, directory = probe_any_set(held.machine, Deadline(timeout))
-    if found.state is not State.RUNNING:
+    answer, directory = probe_any_set(held.machine, Deadline(timeout))
+    if answer.state is not State.RUNNING:
         return
     if directory != held.directory:
         before = Identity.read(held.directory)

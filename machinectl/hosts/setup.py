@@ -188,8 +188,7 @@ class HostSetup:
             preflight.check_all(run.host, target, allowed)
             raise
         if not run.knows_last_change and (back := client_cas.holders_coming_back(run.host, target)):
-            goes_on = run.held and (allowed.yes or allowed.force)
-            effects.append(recorded_access(run.machine, back, asks=not goes_on))
+            effects.append(recorded_access(run.machine, back))
         if is_taken_over:
             effects.insert(0, takeover(run.machine))
         if effects:
@@ -267,14 +266,10 @@ def replaced_ca(machine: Machine, identity: Identity | None) -> bytes:
     return b"" if identity and recorded == identity.ca else recorded
 
 
-def recorded_access(machine: Machine, names: Sequence[str], *, asks: bool) -> tuple[str, Hint]:
-    """A set-up that `asks` can still be declined."""
-    get, first = ("would get", "first ") if asks else ("gets" if len(names) == 1 else "get", "")
-    back = f"{', '.join(names)} {get} it back by the record here, even if another computer has ended it"
-    return (
-        f"The host has no list of those who have access to it: {back}",
-        Hint(f"To keep one of them out, {first}end it", "machinectl access end <WHO>", machine.name),
-    )
+def recorded_access(machine: Machine, names: Sequence[str]) -> tuple[str, Hint]:
+    back = f"{', '.join(names)} would get it back by the record here, even if another computer has ended it"
+    end = Hint("To keep one of them out, end it", "machinectl access end <WHO>", machine.name)
+    return f"The host has no list of those who have access to it: {back}", end
 
 
 def remaining_warnings(run: HostRun, target: Target) -> Iterator[tuple[str, Hint]]:

@@ -85,18 +85,18 @@ def adopt_revision(
         raise error
     # None: it was written by another version or by hand.
     theirs = read_revision(remote) or recorded_settings(machine)
-    server, there = str(theirs.get("server", "")).encode(errors="replace"), host.sums.get(SERVER)
-    is_there = there is not None and there.sha256 == hashlib.sha256(server).hexdigest()
+    server, served = str(theirs.get("server", "")).encode(errors="replace"), host.sums.get(SERVER)
+    is_served = served is not None and served.sha256 == hashlib.sha256(server).hexdigest()
     mine = recorded_settings(machine) if is_new else {ENGINE: {}, LABELS: {}}
     own = {key: value for key, value in machine.engine.dump().items() if key in OWN_SETTINGS}
     machine.engine = EngineOptions.load({**theirs[ENGINE], **mine[ENGINE], **own})
     machine.labels, machine.applied = {**theirs[LABELS], **mine[LABELS]}, {}
     changes = theirs.get("changes")
     # `rm --purge` undoes what any computer has done.
-    found = map(load_change, changes if isinstance(changes, list) else ())
-    machine.changes = merge_changes(machine.changes, list(found))
+    made = map(load_change, changes if isinstance(changes, list) else ())
+    machine.changes = merge_changes(machine.changes, list(made))
     machine.revision = dict(revision._asdict())
-    return News(revision, known, server if is_there else b"", tuple(end_unlisted(machine, host, known)))
+    return News(revision, known, server if is_served else b"", tuple(end_unlisted(machine, host, known)))
 
 
 def keep_revision(held: Held, server: bytes, ended: Sequence[str]) -> None:
@@ -163,11 +163,11 @@ def check_known(machine: Machine, host: Facts, allowed: Allowed) -> None:
 
 def trusts_our_ca(machine: Machine, host: Facts) -> bool:
     """Return whether the engine trusts a CA of this machine."""
-    there = host.sums.get(CA)
+    on_host = host.sums.get(CA)
     own = {change.sha256 for change in of_kind(machine.changes, CaTrusted)}
-    if there and there.sha256 not in own and (ca := Identity.read(machine.directory).ca):
+    if on_host and on_host.sha256 not in own and (ca := Identity.read(machine.directory).ca):
         own.add(hashlib.sha256(ca).hexdigest())
-    return bool(there and there.sha256 in own)
+    return bool(on_host and on_host.sha256 in own)
 
 
 def with_server(identity: Identity, server: bytes) -> Identity:
@@ -187,10 +187,10 @@ def read_revision(remote: Remote) -> dict[str, Any] | None:
     """Read the host's newest revision; None if it is invalid or too long."""
     said = remote.run(f"cat {PATH}", check=False, secret=True).stdout
     try:
-        found = json.loads(said.partition(b"\n")[2]) if len(said) <= LONGEST else None
-        if not isinstance(found, dict):
+        state = json.loads(said.partition(b"\n")[2]) if len(said) <= LONGEST else None
+        if not isinstance(state, dict):
             return None
-        engine, labels = found.get(ENGINE), found.get(LABELS)
+        engine, labels = state.get(ENGINE), state.get(LABELS)
         if not (isinstance(engine, dict) and isinstance(labels, dict) and is_printable([engine, labels])):
             return None
         asked = EngineOptions.load(engine)
@@ -200,7 +200,7 @@ def read_revision(remote: Remote) -> dict[str, Any] | None:
     except (ValueError, RecursionError, UsageError):
         return None
     texts = {key: value for key, value in labels.items() if isinstance(value, str)}
-    return {**found, ENGINE: lasting_settings(asked), LABELS: texts}
+    return {**state, ENGINE: lasting_settings(asked), LABELS: texts}
 
 
 def is_printable(value: Any) -> bool:

@@ -201,7 +201,7 @@ def test_a_host_without_a_list_gives_nobody_access_back_unasked(store: Store, ho
     assert any("bob would get it back" in line for line in planned.warnings)
     with store.writing("orion") as held:
         agreed.carry_out(RealRun(held, done, host))
-    assert any("bob gets it back by the record here" in line for line in done.warnings)
+    assert any("bob would get it back by the record here" in line for line in done.warnings)
     # Nobody else can have changed the host since.
     host.facts = host.facts.replace(b"@end", b"@revision 1 0123456789abcdef 2026-11-27T22:40:00Z bob@pc\n@end")
     with store.writing("orion") as held:
