@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.driver import DriverError
-from machinectl.errors import Hint, MachineError, UsageError, one_line
+from machinectl.errors import Hint, MachineError, one_line
 from machinectl.machines.addresses import parse_addresses
 from machinectl.machines.engine_options import check_options
 from machinectl.machines.holders import holders_of, is_holder_name, is_time
@@ -32,7 +32,9 @@ def check_content(machine: Machine, files: Mapping[str, bytes]) -> None:
         if machine.url.startswith("unix://"):
             raise hostile(machine, f"{machine.url} is an engine of this computer, and not of {ssh.host}")
     check_sharing(machine)
-    check_settings(machine)
+    check_lifetime(machine.lifetime)
+    if parse_addresses(machine.addresses) != tuple(machine.addresses):
+        raise hostile(machine, 'its "addresses" are invalid')
     for key, value in machine.labels.items():
         if not key.strip() or not (key + value).isprintable():
             raise hostile(machine, f"its label {one_line(key, 80)!r} is empty, or has unprintable characters")
@@ -52,19 +54,6 @@ def where_of(machine: Machine) -> Where:
         return driver.where(driver_instance(machine))
     except DriverError as exc:
         raise hostile(machine, f'its "driver_state" is invalid: {exc.cause}') from exc
-
-
-def check_settings(machine: Machine) -> None:
-    try:
-        check_lifetime(machine.lifetime)
-    except UsageError as exc:
-        raise hostile(machine, 'its "lifetime" is invalid') from exc
-    try:
-        is_as_recorded = parse_addresses(machine.addresses) == tuple(machine.addresses)
-    except UsageError:
-        is_as_recorded = False
-    if not is_as_recorded:
-        raise hostile(machine, 'its "addresses" are invalid')
 
 
 def check_sharing(machine: Machine) -> None:

@@ -70,20 +70,13 @@ def chosen_machines(document: ExportDocument, words: Sequence[str]) -> dict[str,
             if chosen.setdefault(wanted, local or wanted) != (local or wanted):
                 raise UsageError(f'"{wanted}" is named twice', Hint("Name each machine once"))
     chosen = chosen or {name: name for name in document.machines}
-    ordered: dict[str, str] = {}
-    for name in chosen:
-        ordered |= {wanted: chosen.get(wanted, wanted) for wanted in way_to(document, name)}
-    if len({local.lower() for local in ordered.values()}) < len(ordered):
+    for name in [*chosen]:
+        while (name := gate_in(document.machines[name])) in document.machines and name not in chosen:
+            chosen[name] = name
+    if len({local.lower() for local in chosen.values()}) < len(chosen):
         raise UsageError("Two machines would have the same name here", Hint("Give them different names: LOCAL:NAME"))
-    return ordered
-
-
-def way_to(document: ExportDocument, name: str) -> list[str]:
-    """Return the machine's jump hosts in the export, outermost first, then the machine."""
-    way = [name]
-    while (gate := gate_in(document.machines[way[-1]])) in document.machines and gate not in way:
-        way.append(gate)
-    return way[::-1]
+    # An export has jump hosts before the machines behind them.
+    return {name: chosen[name] for name in document.machines if name in chosen}
 
 
 def gate_in(machine: ExportedMachine) -> str:
