@@ -567,7 +567,7 @@ def test_a_full_disk_leaves_no_half_machine(store: Store, monkeypatch: pytest.Mo
 
 
 def test_killed_at_any_touch_a_request_is_whole_or_can_be_repeated(store: Store) -> None:
-    for moment in range(1, 200):
+    for moment in range(1, 200, 3):
         done = killed_at(moment, store.root, "access", "request", "work:orionbox", "web1")
         for name in store.names():
             assert Path(store.directory(name), "key.pem").stat().st_mode & 0o777 == 0o600
@@ -586,7 +586,7 @@ def test_killed_at_any_touch_an_answer_can_be_accepted_again(
     file = tmp_path / "answer.txt"
     if verb == "renew":
         accepted(store, owner.text(asked(store, "orionbox")))
-    for moment in range(1, 200, 2):
+    for moment in range(1, 200, 3):
         file.write_text(owner.text(machinectl("access", verb, "orionbox", store=store.root).stdout))
         done = killed_at(moment, store.root, "access", "accept", "-y", file)
         if store.read("orionbox").phase == Phase.READY:
