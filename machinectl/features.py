@@ -72,7 +72,7 @@ FEATURES = (
         "socket",
         "forward",
         computer_checks="machinectl.tunnels.doctor_checks:checks",
-        machine_at_url="machinectl.tunnels.command_environment:machine_at_socket",
+        machine_at_url="machinectl.tunnels.local_sockets:machine_at_socket",
         renamed="machinectl.tunnels.local_sockets:renamed_sockets",
     ),
     Feature(

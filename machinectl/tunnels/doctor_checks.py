@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from machinectl.check import SHELL, Check, ok
-from machinectl.tunnels.command_environment import machine_at_socket
+from machinectl.tunnels.local_sockets import machine_at_socket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

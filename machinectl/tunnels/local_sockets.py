@@ -15,6 +15,7 @@ from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.files.atomic import PRIVATE_FILE, remove_if_present
 from machinectl.files.ownership import exposed
 from machinectl.files.user_directories import is_dead_socket, listening_process, remove_dead_socket, socket_directory
+from machinectl.hosts.docker_environment import UNIX
 from machinectl.value_classes import Frozen
 
 TYPE_CHECKING = False
@@ -86,6 +87,14 @@ def ask_socket(path: str) -> OpenSocket | None:
         # Another version may say more, or less.
         return OpenSocket(**{**{name: told[name] for name in OpenSocket.fields_by_name if name in told}, "pid": pid})
     return None
+
+
+def machine_at_socket(store: Store, url: str) -> str:
+    """Return the machine whose open socket is at a docker URL, or ""."""
+    if not url.startswith(UNIX):
+        return ""
+    told = ask_socket(url.removeprefix(UNIX))
+    return told.machine if told and told.store == store.root and store.exists(told.machine) else ""
 
 
 def sockets_directory() -> str:

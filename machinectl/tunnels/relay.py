@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import select
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from machinectl.engine.duplex.duplex_stream import PlainStream
 from machinectl.engine.probe import SOCKET_SERVER
 from machinectl.errors import Hint, MachineError, one_line
 from machinectl.tunnels.local_sockets import ASKING
+from machinectl.tunnels.machine_engine import has_hung_up
 
 if TYPE_CHECKING:
     import socket
@@ -244,13 +244,6 @@ async def grown(buffer: memoryview, filled: int) -> memoryview:
         return buffer
     await asyncio.sleep(0)
     return buffer if len(buffer) >= MOST else memoryview(bytearray(2 * len(buffer)))
-
-
-def has_hung_up(sock: socket.socket) -> bool:
-    """Return whether the peer has closed its socket, not only its direction."""
-    watch = select.poll()
-    watch.register(sock, 0)
-    return any(event & (select.POLLHUP | select.POLLERR) for _, event in watch.poll(0))
 
 
 async def answer(client: PlainStream, status: str, document: Mapping[str, object], request: bytes) -> None:

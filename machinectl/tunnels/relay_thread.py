@@ -60,7 +60,7 @@ class RelayThread:
 
     async def _serve(self) -> None:
         console = self._console
-        engine = MachineEngine(self._name, console.warn)
+        engine = MachineEngine(self._name)
         looking = asyncio.create_task(self._look())
         try:
             await Relay(engine, console.note, console.warn, self._describe).serve(self._listener, self._stop)

@@ -10,15 +10,16 @@ import time
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
+from machinectl import url as engine_url
 from machinectl.console import RewritingConsole
 from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.files.atomic import remove_if_present
 from machinectl.foreground_program import run_foreground
+from machinectl.hosts.docker_environment import ENGINE_SOCKET, MOUNTED_SOCKET, PORTS_HOST, UNIX
 from machinectl.hosts.login import Login
 from machinectl.hosts.present_name import present_name
 from machinectl.hosts.query_engines import ready_endpoint
 from machinectl.machines.store.store_paths import NoSuchMachine
-from machinectl.tunnels.command_environment import socket_variables, with_variables
 from machinectl.tunnels.container_events import FollowedContainers
 from machinectl.tunnels.local_sockets import (
     AlreadyOpen,
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
 
 # POSIX sh, env(1): a command that is not there, and one that cannot be run.
 NOT_FOUND, NOT_STARTED = 127, 126
+# Other variables that docker's programs read, and that would lead past the socket.
+UNSET = ("DOCKER_TLS_VERIFY", "DOCKER_TLS", "DOCKER_CERT_PATH", "DOCKER_CONTEXT", "BUILDX_BUILDER")
 
 
 class CommandError(MachineError):
@@ -96,6 +99,20 @@ def variables_of(store: Store, own: OpenSocket) -> dict[str, str | None]:
     return socket_variables(own.path, own.machine, store.read(own.machine).urls[0], forward=own.forwards)
 
 
+def socket_variables(path: str, machine: str, url: str, *, forward: bool = False) -> dict[str, str | None]:
+    """Return variables for the docker CLI, SDKs and Testcontainers; None unsets one.
+
+    With `forward`, published ports are on this computer.
+    """
+    return {
+        "DOCKER_HOST": f"{UNIX}{path}",
+        **dict.fromkeys(UNSET),
+        "DOCKER_MACHINE_NAME": machine,
+        PORTS_HOST: ("" if forward else engine_url.parse_url(url).host) or "localhost",
+        MOUNTED_SOCKET: ENGINE_SOCKET,
+    }
+
+
 def run_with_socket(
     store: Store,
     console: Console,
@@ -111,8 +128,9 @@ def run_with_socket(
     path = checked_path(path or default_path(store, name, str(os.getpid())))
     own = OpenSocket(name, store.root, path, os.path.basename(command[0]), forwards=forward)
     with served(store, console, own):
+        variables = {**environment, **variables_of(store, own)}
         try:
-            return run_foreground(command, with_variables(environment, variables_of(store, own)))
+            return run_foreground(command, {name: value for name, value in variables.items() if value is not None})
         except OSError as exc:
             raise CommandError(command, exc) from exc
 

@@ -17,15 +17,16 @@ from machinectl.errors import MachineError
 from machinectl.hosts.present_name import present_name
 from machinectl.images.engine_images import Images
 from machinectl.machines.record import Machine
-from machinectl.tunnels.command_environment import machine_at_socket, socket_variables
 from machinectl.tunnels.local_sockets import (
     OpenSocket,
     close_sockets,
     default_path,
+    machine_at_socket,
     open_sockets,
     opened_socket,
 )
 from machinectl.tunnels.relay_thread import relayed
+from machinectl.tunnels.socket_service import socket_variables
 from tests.support.quiet import Quiet
 from tests.support.registered import added
 from tests.support.servers import closing, engine, free_port, saying, serving

@@ -12,7 +12,6 @@ import pytest
 
 from machinectl.engine.dialling import ssh_socket
 from machinectl.hosts.present_name import present_name
-from machinectl.tunnels import machine_engine
 from machinectl.tunnels.local_sockets import (
     OpenSocket,
     default_path,
@@ -49,13 +48,11 @@ def reached_by_ssh(store: Store, sshd: Sshd, dockerd: Dockerd) -> Sshd:
 
 def test_one_login_is_kept_and_made_again_after_it_was_lost(reached_by_ssh: Sshd, store: Store, tmp_path: Path) -> None:
     docker = DockerCli(tmp_path / "docker")
-    with socket_process(store, "orion") as (process, path):
+    with socket_process(store, "orion") as (_, path):
         for _ in range(3):
             docker("-H", f"unix://{path}", "ps")
         assert reached_by_ssh.log.count("Accepted publickey") == 1
         reached_by_ssh.disconnect()
-        assert process.stderr
-        assert "was lost; the next request makes another" in process.stderr.readline()
         docker("-H", f"unix://{path}", "ps")
         assert reached_by_ssh.log.count("Accepted publickey") == 2
 
@@ -64,7 +61,6 @@ def test_a_line_that_went_dead_is_replaced_at_the_next_request(
     reached_by_ssh: Sshd, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """ssh itself would notice it after 45 seconds."""
-    monkeypatch.setattr(machine_engine, "FRESH_SECONDS", 0.0)
     monkeypatch.setattr(ssh_socket, "PATIENCE", 0.5)
     note = OpenSocket("orion", store.root, default_path(store, "orion"))
     with (
