@@ -69,10 +69,8 @@ def run_command_line(arguments: list[str]) -> int:
             return guarded(answer)
         arguments = docker_plugin_call.own_command_line(arguments[1:])
     THIS.typed = arguments
-    return guarded(light_work(arguments) or (lambda: run_heavy(arguments)))
-
-
-def run_heavy(arguments: list[str]) -> int:
+    if work := light_work(arguments):
+        return guarded(work)
     from machinectl.cli.typer_app import run_with_typer
 
     return run_with_typer(arguments)

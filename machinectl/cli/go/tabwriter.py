@@ -23,7 +23,7 @@ def align(
     rows = [line.split("\t") for line in lines]
     for column in range(max(map(len, rows), default=1) - 1):
         # A column's width holds for adjacent lines that have it.
-        for has_it, block in groupby(rows, partial(ends_in_tab, column)):
+        for has_it, block in groupby(rows, partial(has_column, column)):
             if has_it:
                 cells = list(block)
                 width = max(narrowest, *(measure(row[column]) + padding for row in cells))
@@ -32,7 +32,7 @@ def align(
     return ["".join(row) for row in rows]
 
 
-def ends_in_tab(column: int, row: Sequence[str]) -> bool:
+def has_column(column: int, row: Sequence[str]) -> bool:
     return len(row) - 1 > column
 
 

@@ -14,7 +14,10 @@ def harmless(text: str) -> str:
     """Escape ECMA-48 controls, bidirectional controls and undecodable bytes."""
     if text.isprintable():
         return text
-    return "".join(letter if letter.isprintable() or letter in LAYOUT else escaped_letter(letter) for letter in text)
+    return "".join(
+        letter if letter.isprintable() or letter in LAYOUT else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
 
 
 def harmless_json(text: str) -> str:
@@ -22,10 +25,6 @@ def harmless_json(text: str) -> str:
     # In parts: a host's output can be megabytes, mostly printable.
     parts = (text[at : at + PART] for at in range(0, len(text), PART))
     return "".join(part if part.isprintable() else part.translate(IN_JSON) for part in parts)
-
-
-def escaped_letter(letter: str) -> str:
-    return letter.encode("unicode_escape").decode()
 
 
 class InJSON(dict[int, int | str]):

@@ -62,22 +62,10 @@ def read_script(name: str) -> str:
         return file.read()
 
 
-def in_posix(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"
-
-
-def in_fish(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def in_powershell(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
 # Quotes a word for each shell.
 QUOTED: Mapping[str, Callable[[str], str]] = {
-    "bash": in_posix,
-    "zsh": in_posix,
-    "fish": in_fish,
-    "powershell": in_powershell,
+    "bash": lambda text: "'" + text.replace("'", "'\\''") + "'",
+    "zsh": lambda text: "'" + text.replace("'", "'\\''") + "'",
+    "fish": lambda text: "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'",
+    "powershell": lambda text: "'" + text.replace("'", "''") + "'",
 }

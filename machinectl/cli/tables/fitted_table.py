@@ -51,7 +51,9 @@ def fitted_rows(
 ) -> list[list[str]]:
     """Return the lines of the headings, then those of each row, with the text below it."""
     columns = [
-        Column(heading, cells, max(map(text_width, [heading, *cells])), least_width(heading, fitting))
+        Column(
+            heading, cells, max(map(text_width, [heading, *cells])), SHORT_TEXT if heading in fitting.wrapped else SHORT
+        )
         for heading, *cells in zip(headings, *rows, strict=True)
     ]
     below = next((column.cells for column in columns if column.heading == fitting.below), [""] * len(rows))
@@ -64,10 +66,6 @@ def fitted_rows(
         cells = [column.cells[at] for column in layout]
         lines.append([*row_lines(layout, cells, padding, fitting), *below_row(text, width)])
     return lines
-
-
-def least_width(heading: str, fitting: Fitting) -> int:
-    return SHORT_TEXT if heading in fitting.wrapped else SHORT
 
 
 def fitted_layout(columns: Sequence[Column], width: int, fitting: Fitting) -> tuple[Sequence[Column], int]:

@@ -117,7 +117,8 @@ def query_hosts(listed: Sequence[MachineRow], store: Store, timeout: float, *, l
 
 def draw_table(listed: Sequence[MachineRow]) -> int:
     # The screen's last line is for the cursor: what has scrolled away cannot be cleared.
-    drawn = machine_lines(listed, columns(sys.stdout))[: shutil.get_terminal_size().lines - 1]
+    lines = [line for row in fitted_machines(listed, columns(sys.stdout)) for line in row]
+    drawn = lines[: shutil.get_terminal_size().lines - 1]
     draw("".join(f"{line}\n" for line in drawn))
     return len(drawn)
 
@@ -128,10 +129,6 @@ def clear_table(drawn: int) -> None:
 
 def fits_the_screen(listed: Sequence[MachineRow]) -> bool:
     return is_drawn_on(sys.stdout) and len(listed) + 2 < shutil.get_terminal_size().lines
-
-
-def machine_lines(listed: Sequence[MachineRow], width: int) -> list[str]:
-    return [line for row in fitted_machines(listed, width) for line in row]
 
 
 def fitted_machines(listed: Sequence[MachineRow], width: int) -> list[list[str]]:
