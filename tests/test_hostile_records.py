@@ -413,7 +413,7 @@ def test_a_command_says_first_that_the_store_is_another_users_also_in_a_dry_run(
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.startswith(f"Error: {store.root} is not safe for keys: it is another user's\n"), words
     done = machinectl("doctor", store=store.root)
-    assert f"{store.root} belongs to another user, as whom machinectl must run to change it" in done.stdout
+    assert f"{store.root} belongs to another user: to change it, run machinectl as that user" in done.stdout
     assert "Run as that user:\n      sudo -u nobody machinectl " in done.stdout
 
 

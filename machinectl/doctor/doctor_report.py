@@ -1,4 +1,4 @@
-"""What doctor found of a machine or this computer, as it is reported."""
+"""The report on a machine or this computer, and the examination that makes it."""
 
 from __future__ import annotations
 

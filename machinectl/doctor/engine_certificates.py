@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from machinectl.provision.facts.host_facts import Facts
 
 SERVED, ACCESS = "Served certificate", "Access"
-# What the host's disk has instead of the certificate on record.
+# States of the host's disk if it does not have the certificate on record.
 OTHER, NONE = "another certificate", "no certificate"
 
 

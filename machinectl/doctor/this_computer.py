@@ -43,7 +43,7 @@ def check_computer(store: Store, names: Sequence[str], seat: Seat, *, alone: boo
     `alone`: no machine is checked, so that the machines' files are.
     """
     if os.path.isdir(store.root) and is_another_users(store.root) and os.geteuid() == 0:
-        seen = f"{store.root} belongs to another user, as whom machinectl must run to change it"
+        seen = f"{store.root} belongs to another user: to change it, run machinectl as that user"
         yield unknown(STORE, seen, Hint("Run as that user", f"sudo -u {owning_user(store.root)} machinectl doctor"))
     elif not names:
         yield from store_checks(store, alone=alone)

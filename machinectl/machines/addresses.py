@@ -20,7 +20,7 @@ MOST_ADDRESSES = 16
 IPV4 = 4
 THIS_COMPUTER = "this computer"
 LOCAL_NAMES = (".localhost", ".localhost.localdomain", ".ip6-localhost", ".ip6-loopback")
-EXAMPLE = Hint(f"Give the host alone: {FLAG} 10.8.0.29, {FLAG} fd00::1d or {FLAG} orion.vpn")
+EXAMPLE = Hint(f"Give only the host: {FLAG} 10.8.0.29, {FLAG} fd00::1d or {FLAG} orion.vpn")
 
 
 def parse_address(text: str) -> str:
@@ -40,7 +40,7 @@ def parse_address(text: str) -> str:
         raise UsageError(f"{FLAG} {shown} is neither an address nor a name", EXAMPLE)
     raise UsageError(
         f"{FLAG} {shown} is more than an address or a name: scheme, user and port are those of the machine's URL",
-        Hint(f"Give the host alone: {FLAG} {url.host}"),
+        Hint(f"Give only the host: {FLAG} {url.host}"),
     )
 
 
@@ -70,7 +70,7 @@ def place_of(address: str) -> object:
 
 
 def address_kind(host: str) -> str:
-    """Return what an address is that no host has for itself alone in its network, or ""."""
+    """Return the kind of an address that does not lead to one host of its network, "" for others."""
     import ipaddress
 
     try:

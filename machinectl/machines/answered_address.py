@@ -71,7 +71,7 @@ class AddressMemory:
 
 
 def last_first(directory: str, url: str, addresses: Sequence[str]) -> list[str]:
-    """Return an engine's URLs, the one that answered last first."""
+    """Return an engine's URLs, the last that answered first."""
     last, _ = last_answer(directory, ENGINE)
     # A driver may have given the host one of the addresses.
     urls = dict.fromkeys([url, *(engine_url.with_host(url, address) for address in addresses)])

@@ -73,7 +73,7 @@ class EngineOptions(Frozen):
 
 
 def check_printable(flag: str, texts: Iterable[str]) -> None:
-    """Raise UsageError for a text that `import` would refuse. What follows a = may be a password."""
+    """Raise UsageError for a text that `import` would refuse. The text after = may be a password."""
     for text in texts:
         if not text.isprintable():
             name = text.partition("=")[0]

@@ -220,7 +220,7 @@ class Machine:
 
     @property
     def urls(self) -> list[str]:
-        """The URLs at which the engine may answer: the one that answered last, then the record's and the others."""
+        """The URLs at which the engine may answer: first the last that answered, then the record's and the others."""
         if not self.addresses:
             return [self.url]
         from machinectl.machines.answered_address import last_first

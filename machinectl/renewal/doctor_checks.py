@@ -1,4 +1,4 @@
-"""What doctor says of the timer of `renew --install-timer`."""
+"""Doctor's check of the timer of `renew --install-timer`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a renewal did with a machine's certificates."""
+"""The result of a renewal, for people and as JSON."""
 
 from __future__ import annotations
 
