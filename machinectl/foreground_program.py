@@ -111,7 +111,7 @@ def handled(pass_on: Handler) -> Iterator[int]:
         for number in (*LEFT_TO_PROGRAM, *PASSED_ON, signal.SIGCHLD):
             if signal.getsignal(number) is not signal.SIG_IGN or number == signal.SIGCHLD:
                 # The program does not inherit handlers.
-                before[number] = signal.signal(number, leave_to_program if number in LEFT_TO_PROGRAM else pass_on)
+                before[number] = signal.signal(number, (lambda *_: None) if number in LEFT_TO_PROGRAM else pass_on)
         waker = signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         try:
             yield changed
@@ -122,10 +122,6 @@ def handled(pass_on: Handler) -> Iterator[int]:
             signal.signal(number, handler)
         os.close(changed)
         os.close(wake)
-
-
-def leave_to_program(_number: int, _frame: FrameType | None) -> None:
-    """Leave a signal to the program."""
 
 
 def end_alike(status: int) -> int:

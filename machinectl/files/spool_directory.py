@@ -26,13 +26,11 @@ ON_DISK = "/var/tmp"  # noqa: S108 (mkdtemp makes a private directory in it)
 def temporary_directory() -> Iterator[str]:
     """Make a directory for ssh's files, which may be programs. Raises MachineError if it is not safe."""
     places = [temporary_place(), ON_DISK, os.path.expanduser("~")]
-    place = next((place for place in places if is_for_programs(place)), places[0])
+    writable = [place for place in places if os.access(place, os.W_OK)]
+    runs_programs = (place for place in writable if not os.statvfs(place).f_flag & getattr(os, "ST_NOEXEC", 0))
+    place = next(runs_programs, places[0])
     with own_directory(checked_place(place), SSH_PREFIX) as path:
         yield path
-
-
-def is_for_programs(place: str) -> bool:
-    return os.access(place, os.W_OK) and not os.statvfs(place).f_flag & getattr(os, "ST_NOEXEC", 0)
 
 
 @contextmanager

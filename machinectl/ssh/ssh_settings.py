@@ -203,6 +203,7 @@ def parse_options(text: str) -> Options:
 
 def choose_settings(endpoint: SSHEndpoint, options: Mapping[str, Sequence[str]]) -> Settings:
     """The endpoint's values win."""
+    import socket
 
     def option(name: str, default: str = "") -> str:
         value = options.get(name, [default])[0]
@@ -236,19 +237,13 @@ def choose_settings(endpoint: SSHEndpoint, options: Mapping[str, Sequence[str]])
         host_key_alias=option("hostkeyalias"),
         strict_host_key_checking=strictness(option("stricthostkeychecking")),
         revoked_host_keys=expand_path(option("revokedhostkeys"), tokens),
-        family=address_family(option("addressfamily")),
+        family={"inet": socket.AF_INET, "inet6": socket.AF_INET6}.get(option("addressfamily"), socket.AF_UNSPEC),
         connect_timeout=float(option("connecttimeout") or CONNECT_TIMEOUT),
         alive_interval=interval or ALIVE_INTERVAL,
         alive_count=int(option("serveralivecountmax", str(ALIVE_COUNT))) if interval else ALIVE_COUNT,
         jump=endpoint.jump,
         known_hosts_command=option("knownhostscommand"),
     )
-
-
-def address_family(name: str) -> socket.AddressFamily:
-    import socket
-
-    return {"inet": socket.AF_INET, "inet6": socket.AF_INET6}.get(name, socket.AF_UNSPEC)
 
 
 def config_tokens(host: str, hostname: str, user: str, port: int, alias: str) -> dict[str, str]:

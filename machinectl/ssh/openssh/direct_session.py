@@ -127,7 +127,9 @@ class DirectSession(SSHSession):
             self._log = read_logs(log, JUMP_LOG)
         is_late = self._status is None and stop and not (stop.is_set or output.is_ready)
         if is_late or (self._status is not None and not output.started):
-            raise NotStarted(self._log.last_line or "ssh gives no reason", is_silent=is_host_silent(self._log))
+            why = self._log.unconnected
+            is_silent = self._log.is_late or (why is not None and why[2] in SILENT)
+            raise NotStarted(self._log.last_line or "ssh gives no reason", is_silent=is_silent)
         return self._status
 
     def _command(self, log: str) -> list[str]:
@@ -143,7 +145,3 @@ class DirectSession(SSHSession):
     def _lost(self, why: str = "") -> ConnectionLost:
         hint = Hint("The command may still be running there")
         return ConnectionLost(f"The connection to {self.settings.address} was lost{why}", hint)
-
-
-def is_host_silent(log: LoginLog) -> bool:
-    return log.is_late or (log.unconnected is not None and log.unconnected[2] in SILENT)

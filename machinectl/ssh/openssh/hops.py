@@ -130,7 +130,10 @@ def route_to(login: SSHLogin, directory: Path) -> Route:
         is_jump = bool(hops)
         name = str(len(hops))
         given = login.credentials.for_jump() if is_jump else login.credentials
-        answers = Answers(console, chosen.login, login_names(chosen), given.password)
+        # What ssh may call the login in its questions.
+        named = dict.fromkeys([PIN, chosen.host_key_alias, chosen.host, chosen.hostname])
+        logins = [f"{chosen.user}@{alias}" for alias in named if alias]
+        answers = Answers(console, chosen.login, logins, given.password)
         hop = Hop(end, chosen, keys, given, answers, ask_by(name, answers), directory / name, is_jump, is_aside)
         hops.insert(0, hop)
 
@@ -172,9 +175,3 @@ def environment_words(asking: AskPass) -> list[str]:
 def proxy_words(words: Iterable[str]) -> str:
     """Quote a ProxyCommand for its shell; ssh expands its %-tokens."""
     return " ".join(shlex.quote(word.replace("%", "%%")) for word in words)
-
-
-def login_names(settings: Settings) -> list[str]:
-    """Return what ssh may call the login in its questions."""
-    names = dict.fromkeys([PIN, settings.host_key_alias, settings.host, settings.hostname])
-    return [f"{settings.user}@{name}" for name in names if name]

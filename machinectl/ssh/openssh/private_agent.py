@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from machinectl.console import Console
-    from machinectl.ssh.keys.known_hosts import HostKey
     from machinectl.ssh.openssh.hops import Hop
 
 # It ends with its pipe, so also if we are killed.
@@ -145,11 +144,8 @@ def check_named_key(path: str, agent: str) -> None:
     """Refuse a key that nobody can log in with: sshd counts failed logins (PerSourcePenalties). Raises SSHError."""
     if not os.path.lexists(path):
         raise NoKey(path)
-    public = read_public_key(path)
-    if public and not agent_holds(agent, public):
+    if not (public := read_public_key(path)):
+        return
+    held = query_program(["env", f"SSH_AUTH_SOCK={agent}", "ssh-add", "-L"], PATIENCE)
+    if held is None or public.line.encode() not in held.stdout:
         raise unusable_key(path, "is a public key, and the agent does not hold it", Hint("Name the private key"))
-
-
-def agent_holds(socket: str, key: HostKey) -> bool:
-    held = query_program(["env", f"SSH_AUTH_SOCK={socket}", "ssh-add", "-L"], PATIENCE)
-    return held is not None and key.line.encode() in held.stdout
