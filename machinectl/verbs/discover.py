@@ -9,6 +9,7 @@ from machinectl.cli.output.exit_status import INTERRUPTED
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.output.style import is_terminal, shorten
 from machinectl.errors import Hint
+from machinectl.features import FEATURES
 from machinectl.machines.flags import FILE, TEXT, Flag
 from machinectl.quantities import first_names
 from machinectl.verbs import shared_flags as shared
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from machinectl.discovery.services import FoundService
 
 
+WRITE = Flag("--write", metavar="FILE", help="Write a fleet file of the hosts that are not machines yet.", value=FILE)
 VERBS = {
     "discover": Verb(
         "discover",
@@ -39,9 +41,7 @@ VERBS = {
             ),
             Flag("-v", "--verbose", help="Print whole fingerprints and the SSH servers' versions on a terminal, too."),
             shared.JSON,
-            Flag(
-                "--write", metavar="FILE", help="Write a fleet file of the hosts that are not machines yet.", value=FILE
-            ),
+            *(flag for flag in [WRITE] if any(feature.package == "fleet" for feature in FEATURES)),
             Flag("-y", "--yes", help="Do not ask, even for many addresses."),
         ),
         output=PRINTS,
@@ -69,8 +69,8 @@ def discover(
     timeout: float,
     verbose: bool,
     as_json: bool,
-    write: str,
     yes: bool,
+    write: str = "",
 ) -> int:
     from machinectl.cli.tables.fitted_table import Fitting
     from machinectl.cli.tables.text_table import table_text
