@@ -13,7 +13,7 @@ import pytest
 from machinectl import certs
 from machinectl.engine import Endpoint, probe
 from machinectl.errors import CheckFailed, MachineError
-from machinectl.hosts import certificate_renewal
+from machinectl.hosts import host_run
 from machinectl.hosts.certificate_renewal import Renewal, renew
 from machinectl.hosts.engine_restart import World
 from machinectl.hosts.host_run import DryRun, RealRun
@@ -444,7 +444,7 @@ def test_lost_certificates_of_a_host_in_use_are_made_again(
     assert changed(bench.provision())[:2] == steps
     assert bench.is_up
     bench.host.run(": >/etc/docker/machinectl/server.pem; : >/etc/docker/machinectl/ca.pem")
-    monkeypatch.setattr(certificate_renewal, "logged_in_as_root", lambda *_: bench.root())
+    monkeypatch.setattr(host_run, "logged_in_as_root", lambda *_, **__: bench.root())
     with store.writing("orion") as held:
         there = {"IPAddress": bench.host.ip, "SSHUser": "root", "SSHPort": bench.host.port, "EnginePort": 2376}
         held.machine.driver_state = json.dumps(there)
