@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.machines.record import GLOB
-from machinectl.machines.store.first_machine import first_step_hint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,6 +95,8 @@ def chosen(store: Store, names: Sequence[str]) -> list[str]:
 
 def name_one(names: Sequence[str]) -> Hint:
     if not names:
+        from machinectl.machines.store.missing_machine import first_step_hint
+
         return first_step_hint()
     if len(names) > MOST_NAMES:
         return Hint("Name one; list the machines", "machinectl ls")
@@ -130,6 +131,8 @@ def selected(store: Store, console: Console, names: Sequence[str], selector: str
             console.warn(f'"{name}" is left out, as its labels cannot be read: {exc.cause}')
     found = [name for name, own in labels.items() if wanted.selects(own)]
     if not found:
+        from machinectl.machines.store.missing_machine import first_step_hint
+
         there = sorted({f"{key}={value}" for own in labels.values() for key, value in own.items()})
         label = Hint("No machine has a label. Give it one", f"machinectl set --label {wanted.example_label()} <NAME>")
         hint = label if store.names() else first_step_hint()

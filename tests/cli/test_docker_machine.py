@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from machinectl.machines.record import Machine
-from machinectl.machines.store.name_errors import MORE
+from machinectl.machines.store.missing_machine import MORE
 from machinectl.provision.host_changes import FileCreated
 from tests.support.in_process import machinectl
 from tests.support.program import COMMAND

@@ -13,7 +13,7 @@ from machinectl.cli.invocation import THIS
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.parsing.create_forms import no_name
 from machinectl.errors import NO_HINT, PLAIN_IN_SHELLS, Hint, MachineError
-from machinectl.machines.store.name_errors import missing
+from machinectl.machines.store.missing_machine import missing
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -23,7 +23,7 @@ def chosen_names(here: Session, names: Sequence[str], selector: str | None, *, e
         if names or selector is not None:
             raise UsageError("--all, and names or --selector, exclude each other", LEAVE_ONE_OUT)
         if not (found := here.store.names()):
-            from machinectl.machines.store.first_machine import first_step_hint
+            from machinectl.machines.store.missing_machine import first_step_hint
 
             raise MachineError("There is no machine yet", first_step_hint())
         return list(found)

@@ -68,7 +68,7 @@ class Session:
     def note_empty_store(self) -> None:
         """Say how to create the first machine, at a terminal: scripts may capture both streams."""
         if sys.stderr.isatty() and not self.store.names():
-            from machinectl.machines.store.first_machine import first_steps
+            from machinectl.machines.store.missing_machine import first_steps
 
             self.console.note("There is no machine yet", first_steps())
 

@@ -68,7 +68,7 @@ def unclear(store: Store, start: Sequence[str], names: Sequence[str], command: S
     from machinectl.cli.typed_words import typed_line, typed_order
     from machinectl.errors import Hint, UsageError
     from machinectl.machines.record import is_name
-    from machinectl.machines.store.name_errors import missing
+    from machinectl.machines.store.missing_machine import missing
 
     def line(names: Sequence[str], command: Sequence[str]) -> str:
         return f"{NAME} {typed_line([*start, *names])} {DASHES} {typed_order(command)}"

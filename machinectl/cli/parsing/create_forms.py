@@ -18,7 +18,7 @@ from machinectl.driver.driver_options import option_flag, read_location, short_f
 from machinectl.driver.installed_drivers import installed, load
 from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.machines.record import is_name
-from machinectl.machines.store.first_machine import ways_to_create
+from machinectl.machines.store.missing_machine import ways_to_create
 from machinectl.url import is_address
 
 if TYPE_CHECKING:

@@ -11,8 +11,7 @@ from machinectl.cli.typed_words import hidden_values, quoted, typed_line, typed_
 from machinectl.errors import NO_HINT, Hint, UsageError, closest_match
 from machinectl.machines.record import GLOB
 from machinectl.machines.selection import MOST_NAMES
-from machinectl.machines.store.first_machine import first_step_hint
-from machinectl.machines.store.name_errors import missing
+from machinectl.machines.store.missing_machine import first_step_hint, missing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

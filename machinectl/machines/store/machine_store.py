@@ -52,7 +52,7 @@ class Store(StorePaths):
             raise error
 
     def no_such(self, name: str) -> NoSuchMachine:
-        from machinectl.machines.store.name_errors import no_such_machine
+        from machinectl.machines.store.missing_machine import no_such_machine
 
         return no_such_machine(self, name)
 
@@ -64,7 +64,7 @@ class Store(StorePaths):
         try:
             text = read_file(path, LONGEST_RECORD)
         except FileNotFoundError as exc:
-            from machinectl.machines.store.name_errors import without_record
+            from machinectl.machines.store.missing_machine import without_record
 
             raise without_record(self, name) from exc
         except NotADirectoryError as exc:
@@ -122,7 +122,7 @@ class Held:
 
         path = self._lock.path
         if self.store.is_docker_machines(self.name):
-            from machinectl.machines.store.name_errors import without_record
+            from machinectl.machines.store.missing_machine import without_record
 
             # Do not create our directories in docker-machine's store.
             raise without_record(self.store, self.name)

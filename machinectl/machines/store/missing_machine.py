@@ -1,4 +1,4 @@
-"""Errors about unknown machine names and missing records."""
+"""Errors about unknown names and missing records, and how to create the first machine."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import os
 
 from machinectl.errors import Hint, MachineError, closest_match
 from machinectl.machines import record
-from machinectl.machines.store.first_machine import first_step_hint
 from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.machines.store.store_paths import DOCKER_MACHINE_ROOT, NoSuchMachine, StorePaths, into_own_store
 
+# An error has at most three lines.
+HINT_LINES = 2
 # docker-machine's line goes on so (libmachine/mcnerror); scripts match it.
 MORE = '. Use "{0} ls" to list machines. Use "{0} create" to add a new one.'
 
@@ -63,3 +64,27 @@ def without_record(store: StorePaths, name: str) -> MachineError:
             Hint("Import it into a store of machinectl's own", into_own_store(store.root)),
         )
     return record.broken_record(name, "is missing")
+
+
+def ways_to_create(name: str = "<NAME>") -> Hint:
+    return Hint("Set up a server over SSH", "machinectl create <USER>@<HOST>", name) | Hint(
+        "register an engine that runs", "machinectl create tcp://<HOST>:2376", name
+    )
+
+
+def first_steps(name: str = "<NAME>") -> Hint:
+    """Return a part per way, for docker-machine's users first the import of their machines."""
+    old = Hint("Import docker-machine's machines", "machinectl import --from-docker-machine")
+    return old | ways_to_create(name) if docker_machine_is_used() else ways_to_create(name)
+
+
+def first_step_hint(name: str = "<NAME>") -> Hint:
+    return Hint.of(*first_steps(name).parts[:HINT_LINES])
+
+
+def docker_machine_is_used() -> bool:
+    old = StorePaths(os.path.expanduser(DOCKER_MACHINE_ROOT))
+    try:
+        return any(map(old.is_docker_machines, old.names()))
+    except MachineError:
+        return False
