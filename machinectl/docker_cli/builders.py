@@ -206,8 +206,7 @@ def add_node(store: Store, buildx: Buildx, order: BuilderOrder, machine: str, pl
     for option in order.options:
         words += ["--driver-opt", option]
     try:
-        with buildx.restoring(order.name):
-            buildx.run(*words, machine)
+        buildx.run(*words, machine)
     except BuildxError as exc:
         if store.read(machine).url.startswith("ssh://") and not order.options:
             # docker knows only the machine's address, and its ssh only ~/.ssh/config.

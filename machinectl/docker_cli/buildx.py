@@ -47,13 +47,7 @@ def docker_program() -> str:
 
 
 class BuildxError(MachineError):
-    """buildx failed; `said` is what it wrote."""
-
-    def __init__(self, verb: str, said: str) -> None:
-        super().__init__(
-            f"docker buildx {verb}: {said}", Hint("Look for a machine that does not answer", "machinectl ls")
-        )
-        self.said = said
+    """buildx failed."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +105,7 @@ class Buildx:
     def path(self, builder: str) -> str:
         return os.path.join(self.directory, "instances", builder)
 
-    def run(self, *words: str, patience: float = PATIENCE, pointed: bool = False) -> str:
+    def run(self, *words: str, patience: float = PATIENCE, pointed: bool = False) -> None:
         """Run `docker buildx WORDS…`, `pointed` at the engine that docker points at. Raises MachineError."""
         done = self._start(*words, patience=patience, pointed=pointed)
         if done.returncode:
@@ -121,8 +115,8 @@ class Buildx:
                     "docker has no buildx here",
                     Hint("Install the package docker-buildx-plugin (Debian's own: docker-buildx)"),
                 )
-            raise BuildxError(words[0], failure_reason(done.stderr))
-        return done.stdout
+            hint = Hint("Look for a machine that does not answer", "machinectl ls")
+            raise BuildxError(f"docker buildx {words[0]}: {failure_reason(done.stderr)}", hint)
 
     def _start(
         self, *words: str, patience: float = PATIENCE, pointed: bool = False

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import stat
-import subprocess
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ from tests.support.program import run_code
 from tests.support.real import need
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 MARK = Mark("/home/me/machines", "orionbox")
@@ -205,29 +204,6 @@ def restore(contexts: Contexts, context: Context | None) -> None:
             contexts.put(context)
         else:
             contexts.remove("orionbox")
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    need("mount", "umount", root=True)
-    disk = tmp_path / "docker"
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k,mode=700", "tmpfs", disk], check=True)
-    yield disk
-    subprocess.run(["umount", disk], check=True)
-
-
-def test_on_a_full_disk_the_context_stays_what_it_was(small_disk: Path, docker: DockerCli) -> None:
-    contexts = Contexts(str(small_disk))
-    old = put(contexts)
-    (small_disk / "filler").write_bytes(b"x" * (60 << 10))
-    with pytest.raises(ContextError) as raised:
-        put(contexts, "tcp://new:2376", {"ca.pem": b"x" * (64 << 10)})
-    assert "No space left" in raised.value.cause
-    assert raised.value.hint.startswith("Make room")
-    assert contexts.read("orionbox") == old
-    assert docker.contexts() == {"orionbox"}
-    assert not os.path.exists(contexts.staging)
 
 
 def test_no_key_is_kept_where_a_group_of_several_may_write(tmp_path: Path) -> None:

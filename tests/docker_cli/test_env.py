@@ -118,11 +118,6 @@ def test_no_proxy_gets_the_machines_host_once(machines: Store, environment: dict
     assert lines[3:5] == ['export DOCKER_MACHINE_NAME="orionbox"', statement]
 
 
-def test_a_socket_needs_no_entry_in_no_proxy(machines: Store) -> None:
-    assert "NO_PROXY" not in printed(machines, "local", no_proxy=True)
-    assert 'export NO_PROXY="a";\n' in printed(machines, "local", no_proxy=True, environment={"NO_PROXY": "a"})
-
-
 HERE = {"DOCKER_HOST": "tcp://192.168.0.29:2376"}
 
 

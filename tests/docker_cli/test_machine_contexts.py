@@ -110,13 +110,6 @@ def test_docker_reaches_a_real_engine_by_the_context(store: Store, docker: Docke
     assert docker("--context", "rigel", "ps", "-q") == ""
 
 
-@pytest.mark.parametrize("url", ["ssh://ops@orion.lan:2222", "unix:///x.sock", "tcp://[fd00::29]:2375"])
-def test_a_machine_without_tls_is_a_context_too(store: Store, docker: DockerCli, url: str) -> None:
-    run(store, *CREATE, url, "orionbox")
-    assert host(docker, "orionbox") == url
-    assert docker.inspect("orionbox")["TLSMaterial"] == {}
-
-
 def test_certificates_that_come_later_make_the_context(store: Store, docker: DockerCli, certificates: Path) -> None:
     said = run(store, *CREATE, URL, "orionbox")
     assert "has no certificates" in said
@@ -135,12 +128,6 @@ def test_a_machine_with_no_context_never_gets_one(store: Store, docker: DockerCl
     run(store, "set", "--no-context", "orionbox")
     assert docker.contexts() == set()
     assert not store.read("orionbox").context
-
-
-@pytest.mark.parametrize("switch", ["off", "0", "false", "No"])
-def test_switched_off_nothing_is_written(store: Store, config: Path, switch: str) -> None:
-    run(store, *CREATE, "ssh://orion", "orionbox", MACHINECTL_CONTEXTS=switch)
-    assert not config.exists()
 
 
 def test_other_contexts_are_never_changed(store: Store, docker: DockerCli, config: Path) -> None:

@@ -30,15 +30,6 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 HERE = Endpoint("unix:///nothing.sock")
 
 
-@pytest.mark.parametrize("listed", [{"Id": ["x"]}, {"Id": 5, "RepoTags": 5}, {"RepoTags": [5, None, "app:1"]}])
-def test_any_list_of_images_is_read(answers: dict[str, Any], listed: object) -> None:
-    answers["/images/json"] = [listed]
-    with Images(HERE) as images:
-        known = images.known()
-    assert known.images == frozenset()
-    assert set(known.names) <= {"app:1"}
-
-
 def test_an_answer_about_an_image_that_never_ends_delays_no_push(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_images, "LOOKING", 0.3)
 
@@ -85,12 +76,6 @@ def test_a_list_of_images_that_never_ends_is_given_up() -> None:
         pytest.raises(MachineError, match="more than 67,108,864 bytes"),
     ):
         images.listed()
-
-
-@pytest.mark.parametrize("size", [-5, "5", [5], 1e99, 10**400, None])
-def test_a_size_that_is_none_is_unknown(answers: dict[str, Any], size: object) -> None:
-    answers["/images/app:1/json"] = {"Id": hostile_engine.IMAGE_ID, "Size": size}
-    assert EngineSource(HERE).find(Wanted("app:1")).size == 0
 
 
 def test_the_start_of_an_id_that_fits_several_images_is_refused(

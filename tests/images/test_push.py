@@ -57,14 +57,6 @@ def test_an_image_gets_to_a_machine_and_back_under_another_name(engines: dict[st
 
 
 @pytest.mark.usefixtures("image_machines")
-def test_a_machine_can_be_the_source(engines: dict[str, Engine]) -> None:
-    engines["containerd"].load(saved({"app:1": Made([unique_layer()])}))
-    done = machinectl("push", "--from", "containerd", "app:1", "classic")
-    assert done.returncode == 0, done.stderr
-    assert "app:1" in engines["classic"].images()
-
-
-@pytest.mark.usefixtures("image_machines")
 def test_an_archive_on_stdin_can_be_the_source(engines: dict[str, Engine], tmp_path: Path) -> None:
     archive = tmp_path / "app.tar"
     archive.write_bytes(saved({"app:1": Made([unique_layer()]), "other:1": Made([unique_layer()])}))
@@ -169,26 +161,6 @@ def test_a_file_that_is_no_archive_is_named_before_anything_begins(tmp_path: Pat
         first, hint = done.stderr.splitlines()
         assert first == f"Error: {tmp_path / name}: {cause}"
         assert hint.startswith("  ")
-
-
-@pytest.mark.usefixtures("image_machines")
-@pytest.mark.parametrize(
-    ("data", "cause"),
-    [(b"", "stdin is empty"), (b"no archive\n" * 100, "stdin: not an image archive, or cut short")],
-)
-def test_stdin_that_is_no_archive_is_named(tmp_path: Path, data: bytes, cause: str) -> None:
-    (tmp_path / "input").write_bytes(data)
-    with (tmp_path / "input").open("rb") as file:
-        done = subprocess.run(
-            [*COMMAND, "push", "--from-file", "-", "app:1", "classic"],
-            stdin=file,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-    assert done.returncode == 1
-    assert f"Error: {cause}\n" in done.stderr
 
 
 @pytest.mark.usefixtures("image_machines")

@@ -48,14 +48,6 @@ def test_an_archive_tells_its_layers_and_ids(tmp_path: Path) -> None:
     assert b"".join(spool.blobs[digest(HIGH)].pieces()) == HIGH
 
 
-def test_compressed_layers_keep_their_blobs_and_diff_ids(tmp_path: Path) -> None:
-    made = Made([LOW, HIGH], compressed=[0])
-    image, _ = read(saved({"app:1": made}), tmp_path)
-    [manifest] = image.manifests
-    assert [each.digest for each in manifest.layers] == made.layer_digests
-    assert [each.diff_id for each in manifest.layers] == [digest(LOW), digest(HIGH)]
-
-
 @pytest.mark.parametrize("place", ["/layer.tar", ".tar"])
 def test_an_archive_of_podman_or_before_docker_25_has_the_same_layers(tmp_path: Path, place: str) -> None:
     twice = Made([LOW, HIGH, LOW])

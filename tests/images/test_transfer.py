@@ -386,13 +386,6 @@ def test_an_engine_that_is_too_slow_to_tell_its_layers_gets_all_of_them(
     assert len(engines[store].saved_blobs("app:1")) >= 4
 
 
-def test_another_platform_is_refused_with_those_that_are_there(engines: dict[str, Engine], sender: Sender) -> None:
-    engines["containerd"].load(saved({"app:1": Made([unique_layer()])}))
-    [result] = sender.send(engines["containerd"], {"one": engines["classic"]}, "app:1", platform="linux/s390x").values()
-    assert isinstance(result, MachineError)
-    assert result.cause == "The image has no variant for linux/s390x (it has: linux/amd64)"
-
-
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """The temporary directory, on a disk that has room for an image of 8 MB."""
@@ -413,19 +406,6 @@ def test_an_image_that_does_not_fit_here_is_refused_before_it_is_read(
     assert isinstance(result, MachineError)
     assert result.cause == f"The image takes 10.5MB and has to leave 67.1MB free, and {small_disk} has 76.5MB free"
     assert "TMPDIR" in result.hint
-
-
-def test_a_stream_that_does_not_fit_here_ends_in_one_message(
-    engines: dict[str, Engine], sender: Sender, small_disk: Path
-) -> None:
-    engines["containerd"].load(saved({"app:1": Made([unique_layer(10 << 10)])}))
-    before = engines["classic"].images()
-    [result] = sender.send(engines["containerd"], {"one": engines["classic"]}, "app:1").values()
-    assert isinstance(result, MachineError)
-    assert result.cause == f"Cannot copy the image to {small_disk}: No space left on device"
-    assert "TMPDIR" in result.hint
-    assert os.listdir(small_disk) == []
-    assert engines["classic"].images() == before
 
 
 @pytest.mark.parametrize("store", STORES)
@@ -491,30 +471,6 @@ def test_an_image_that_is_given_by_its_id_gets_no_name(engines: dict[str, Engine
     sender.send_one(engines["classic"], engines["containerd"], app.config.removeprefix("sha256:")[:5])
     [(name, image)] = set(engines["containerd"].images().items()) - set(before.items())
     assert name == image
-
-
-@pytest.mark.usefixtures("sender")
-@pytest.mark.parametrize("target_store", STORES)
-@pytest.mark.parametrize("source_store", STORES)
-def test_an_image_that_is_given_by_its_digest_gets_no_name(
-    sources: dict[str, Engine],
-    engines: dict[str, Engine],
-    registry: Registry,
-    source_store: str,
-    target_store: str,
-) -> None:
-    low, high = unique_layer(), unique_layer()
-    app = Made([low, high], compressed=[0, 1])
-    source, target = sources[source_store], engines[target_store]
-    source.pull(registry, "app:1", app)
-    before = target.images()
-    name = f"{registry.address}/app@{app.manifest_digest}"
-    order = Order(EngineSource(source.endpoint), Wanted(name), None)
-    [(_, sent)] = transfer(SilentConsole(), order, {"one": lambda: target.endpoint})
-    assert isinstance(sent, Sent)
-    [(name, image)] = set(target.images().items()) - set(before.items())
-    assert name == image
-    assert target.layers(image) == [digest(low), digest(high)]
 
 
 @pytest.mark.parametrize("store", STORES)

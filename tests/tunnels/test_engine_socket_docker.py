@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import pty
 import select
@@ -138,14 +137,6 @@ def test_streams_that_are_silent_go_on(host: str, docker: DockerCli) -> None:
         assert any(line == "destroy\n" for line in events.stdout)
         events.terminate()
         attach.kill()
-
-
-def test_compose_works_through_it(host: str, docker: DockerCli, tmp_path: Path) -> None:
-    (tmp_path / "compose.yaml").write_text(
-        json.dumps({"services": {"a": {"image": IMAGE, "network_mode": "none", "command": ["echo", "composed"]}}})
-    )
-    done = docker.run("-H", host, "compose", "-f", str(tmp_path / "compose.yaml"), "up")
-    assert "composed" in done.stdout, done.stderr
 
 
 @pytest.mark.parametrize("script", [SDK, TESTCONTAINERS], ids=["docker SDK", "Testcontainers"])

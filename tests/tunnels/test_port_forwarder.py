@@ -149,15 +149,6 @@ def test_a_port_is_reached_on_both_loopback_addresses_until_it_ends(machine: Mac
         received(local)
 
 
-def test_each_end_can_close_its_half(machine: Machine, service: int) -> None:
-    with started(Forwarding(machine), free(service)) as forwarding:
-        local, _, _ = forwarding.next()
-        with socket.create_connection(("127.0.0.1", local), PATIENCE) as connection, connection.makefile("rb") as file:
-            connection.sendall(b"x" * 100_000)
-            connection.shutdown(socket.SHUT_WR)
-            assert file.read() == b"hello\n" + b"x" * 100_000
-
-
 def test_a_given_port_that_is_in_use_is_an_error(machine: Machine, service: int) -> None:
     with bound_socket("127.0.0.1", 0) as taken:
         number = taken.getsockname()[1]
@@ -389,18 +380,6 @@ def test_an_unreachable_host_leaves_nothing(machine: Machine, sshd: Sshd) -> Non
 def test_openssh_7_4_can_forward(machine: Machine, service: int) -> None:
     with started(Forwarding(machine), free(service)) as forwarding:
         assert received(forwarding.next()[0]) == b"hello\n"
-
-
-def test_two_containers_with_one_number_get_two_numbers_here(machine: Machine, service: int) -> None:
-    with publishing() as engine, serving(echo, host="127.0.0.2") as other:
-        engine.run("a", service)
-        engine.run("b", service, address="127.0.0.2")
-        engine.run("c", other, address="127.0.0.2")
-        with started(Forwarding(machine, engine)) as forwarding:
-            opened = {container: local for local, container, _ in (forwarding.next() for _ in range(3))}
-            assert opened.keys() == {"a", "b", "c"}
-            assert len(set(opened.values())) == 3
-            assert received(opened["a"]) == received(opened["c"]) == b"hello\n"
 
 
 def test_a_machine_behind_a_jump_host_can_be_forwarded(

