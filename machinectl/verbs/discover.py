@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from machinectl.discovery.services import FoundService
 
 
+HAS_FLEETS = any(feature.package == "fleet" for feature in FEATURES)
 WRITE = Flag("--write", metavar="FILE", help="Write a fleet file of the hosts that are not machines yet.", value=FILE)
 VERBS = {
     "discover": Verb(
@@ -32,7 +33,7 @@ VERBS = {
         examples=(
             "machinectl discover 192.168.0.0/24",
             "machinectl discover --json 192.168.0.10-20",
-            "machinectl discover --write fleet.yaml 192.168.0.0/24",
+            *(["machinectl discover --write fleet.yaml 192.168.0.0/24"] if HAS_FLEETS else []),
         ),
         arguments=(Argument("networks", "NETWORK…", TEXT, many=True, repeats=True),),
         flags=(
@@ -41,7 +42,7 @@ VERBS = {
             ),
             Flag("-v", "--verbose", help="Print whole fingerprints and the SSH servers' versions on a terminal, too."),
             shared.JSON,
-            *(flag for flag in [WRITE] if any(feature.package == "fleet" for feature in FEATURES)),
+            *([WRITE] if HAS_FLEETS else []),
             Flag("-y", "--yes", help="Do not ask, even for many addresses."),
         ),
         output=PRINTS,
