@@ -93,12 +93,6 @@ def test_a_real_engine_that_wants_a_certificate(dockerd: Dockerd) -> None:
     assert found.is_engine
 
 
-def test_an_engine_on_plain_tcp_is_open() -> None:
-    with serving(engine) as port:
-        found = at(port)
-    assert (found.speaks, found.tls, found.is_open) == (SpokenProtocol.ENGINE, False, True)
-
-
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_an_engine_that_wants_no_client_certificate_is_open(tmp_path: Path, version: ssl.TLSVersion) -> None:
     with serving(engine, serving_tls(tmp_path, ssl.CERT_NONE, version)) as port:
@@ -114,16 +108,26 @@ def test_a_server_that_wants_a_certificate_is_recognised(tmp_path: Path, version
     assert (found.speaks, found.asks, found.is_open) == (SpokenProtocol.TLS, True, False)
 
 
-def test_an_engine_that_refuses_strangers_is_not_open() -> None:
-    with serving(saying(answer(b"no", status="403 Forbidden"))) as port:
-        found = at(port)
-    assert (found.speaks, found.is_open) == (SpokenProtocol.ENGINE, False)
-
-
-def test_a_web_server_is_one() -> None:
-    with serving(saying(answer(b"", status="404 Not Found", headers="Server: nginx\r\n", api=False))) as port:
-        found = at(port)
-    assert (found.speaks, found.said, found.is_engine) == (SpokenProtocol.UNKNOWN, "nginx", False)
+@pytest.mark.parametrize(
+    ("server", "speaks", "is_open"),
+    [
+        pytest.param(engine, SpokenProtocol.ENGINE, True, id="an engine on plain TCP"),
+        pytest.param(
+            saying(answer(b"no", status="403 Forbidden")), SpokenProtocol.ENGINE, False, id="a refusing engine"
+        ),
+        pytest.param(
+            saying(answer(b"", status="404 Not Found", headers="Server: nginx\r\n", api=False)),
+            SpokenProtocol.UNKNOWN,
+            False,
+            id="a web server",
+        ),
+    ],
+)
+def test_a_server_without_tls_is_recognised(server: Behaviour, speaks: SpokenProtocol, is_open: bool) -> None:
+    with serving(server) as port:
+        service = at(port)
+    assert (service.speaks, service.tls, service.is_open) == (speaks, False, is_open)
+    assert service.is_engine == (speaks is SpokenProtocol.ENGINE)
 
 
 def test_a_silent_service_is_only_an_open_port() -> None:
