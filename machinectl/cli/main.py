@@ -69,8 +69,10 @@ def run_command_line(arguments: list[str]) -> int:
             return guarded(answer)
         arguments = docker_plugin_call.own_command_line(arguments[1:])
     THIS.typed = arguments
-    if work := light_work(arguments):
-        return guarded(work)
+    return guarded(light_work(arguments) or (lambda: run_heavy(arguments)))
+
+
+def run_heavy(arguments: list[str]) -> int:
     from machinectl.cli.typer_app import run_with_typer
 
     return run_with_typer(arguments)

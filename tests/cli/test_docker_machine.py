@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from machinectl.cli.invocation import DOCKER_MACHINE, THIS
 from machinectl.machines.record import Machine
 from machinectl.machines.store.missing_machine import MORE
 from machinectl.provision.host_changes import FileCreated
@@ -325,18 +326,21 @@ def called(program: Path, words: str, machines: Store) -> subprocess.CompletedPr
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_called_as_docker_machine_every_help_begins_with_that_name(machines: Store, docker_machine: Path) -> None:
-    first = [called(docker_machine, f"{verb} -h", machines).stdout.splitlines()[0] for verb in HELPED.split()]
-    assert [
-        line for verb, line in zip(HELPED.split(), first, strict=True) if f"docker-machine {verb} " not in line
-    ] == []
+@pytest.fixture
+def as_docker_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(THIS, "name", DOCKER_MACHINE)
 
 
+@pytest.mark.usefixtures("as_docker_machine")
+def test_called_as_docker_machine_every_help_begins_with_that_name() -> None:
+    first = {verb: machinectl(verb, "-h").stdout.partition("\n")[0] for verb in HELPED.split()}
+    assert [line for verb, line in first.items() if f"docker-machine {verb} " not in line] == []
+
+
+@pytest.mark.usefixtures("as_docker_machine")
 @pytest.mark.parametrize(("words", "text", "code"), BATS)
-def test_called_as_docker_machine_its_own_tests_pass(
-    machines: Store, docker_machine: Path, words: str, text: str, code: int
-) -> None:
-    done = called(docker_machine, words, machines)
+def test_called_as_docker_machine_its_own_tests_pass(machines: Store, words: str, text: str, code: int) -> None:
+    done = machinectl(*words.split(), store=machines.root)
     assert done.returncode == code
     assert text in (done.stdout + done.stderr).splitlines()[0]
 
