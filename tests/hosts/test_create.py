@@ -9,13 +9,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from machinectl.cli.options.verb_session import Session
+from machinectl.driver.installed_drivers import load
+from machinectl.hosts.creation import Creation
+from machinectl.hosts.login import Login
+from machinectl.machines.record import Machine, Phase
+from machinectl.machines.spec import MachineSpec
+from machinectl.verbs.provision import provision
 from tests.support.program import machinectl, typed_at_terminal
+from tests.support.registered import added
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Iterator
     from pathlib import Path
 
     from machinectl.machines.store import Store
+
 
 SOMEBODY_ELSES = """
 import json, os
@@ -258,3 +268,36 @@ def test_create_ends_with_the_next_commands_at_a_terminal(
     assert commands == [f"  {command}" for command in shown]
     assert "virtual machine" not in text
     assert "up and running" not in text
+
+
+def test_the_path_of_a_key_is_on_record_as_one_from_wherever_it_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    spec = MachineSpec("generic", {"generic-ssh-key": "id", "generic-ssh-user": "ops"})
+    creation = Creation("orion", spec, load("generic"), Login())
+    assert creation.recorded_spec.options == {"generic-ssh-key": str(tmp_path / "id"), "generic-ssh-user": "ops"}
+    assert creation.spec.options["generic-ssh-key"] == "id"
+
+
+@pytest.mark.parametrize(("phase", "told"), [(Phase.PROVISIONING, True), (Phase.READY, False)])
+def test_a_machine_that_becomes_ready_is_told_with_the_next_commands(
+    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], phase: str, told: bool
+) -> None:
+    machine = Machine("orion", "none", url="tcp://192.0.2.7:2376")
+    machine.phase = phase
+    added(store, machine)
+
+    def finish(*_: object, **__: object) -> Iterator[tuple[str, None]]:
+        with store.writing("orion") as held:
+            held.machine.phase = Phase.READY
+            held.write()
+        yield "orion", None
+
+    monkeypatch.setattr("machinectl.verbs.provision.provision_each", finish)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    switches = dict.fromkeys(("yes", "dry_run", "force", "restart_swarm", "open_firewall", "take_over"), False)
+    assert provision(Session(store.root), names=["orion"], login=Login(), **switches) == 0
+    said = capsys.readouterr().out
+    assert ("Docker is up and running on orion: tcp://192.0.2.7:2376" in said) is told
+    assert ("machinectl" in said) is told

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from machinectl.hosts.engine_restart import World
-from machinectl.hosts.host_plan import config_diff, host_summary
+from machinectl.hosts.host_plan import config_diff, correction, host_summary
 from machinectl.hosts.host_run import DryRun
 from machinectl.hosts.purging import Purge
 from machinectl.hosts.setup import Setup
-from machinectl.machines.record import Machine
+from machinectl.machines.engine_options import EngineOptions
+from machinectl.machines.record import Machine, Phase
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.facts import host_facts
-from machinectl.provision.host_changes import CaTrusted, ConfigMerged
+from machinectl.provision.facts.host_facts import Facts, parse_facts
+from machinectl.provision.host_changes import CaTrusted, ConfigMerged, FileCreated
 from machinectl.provision.job import Activation, NewFile, apply_job
 from machinectl.provision.steps.engine_config import with_files
 from machinectl.provision.target import Allowed
+from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
-from tests.support.runner import RecordedHost
+from tests.support.registered import added
+from tests.support.runner import FACTS, RecordedHost
 
 if TYPE_CHECKING:
     from machinectl.machines.store import Store
@@ -111,3 +116,44 @@ def test_a_dry_run_shows_what_another_computer_changed(store: Store) -> None:
     run.catch_up()
     assert ["alice@laptop" in outcome.title for outcome in run.outcomes] == [True]
     assert (host.jobs, machine.revision) == ([], {})
+
+
+REFUSED = "unable to configure the Docker daemon: the following directives don't match any option: colour"
+
+
+@pytest.fixture
+def host() -> Facts:
+    return parse_facts((FACTS / "docker").read_bytes())
+
+
+def orion(*options: str) -> Machine:
+    machine = Machine("orion", "none", url="tcp://127.0.0.1:1", tls=False)
+    machine.engine = EngineOptions(options=options)
+    machine.phase = Phase.READY
+    machine.changes = [FileCreated("/etc/docker/daemon.json")]
+    return machine
+
+
+@pytest.mark.parametrize(
+    ("options", "left"),
+    [(("colour=red",), ()), (("log-level=warn", "colour=red", "label=a b"), ("log-level=warn", "label=a b"))],
+)
+def test_the_option_that_dockerd_names_is_left_out_and_the_others_are_kept(
+    store: Store, host: Facts, options: tuple[str, ...], left: tuple[str, ...]
+) -> None:
+    added(store, orion(*options))
+    first, then = correction(store.read("orion"), host, REFUSED).split("; ")
+    done = machinectl(*shlex.split(first.partition("machinectl ")[2]), store=store.root)
+    assert (done.returncode, store.read("orion").engine.options) == (0, left)
+    assert then.endswith("machinectl provision orion")
+
+
+@pytest.mark.parametrize(("fleet", "file"), [("lan", "<FILE>"), ("/srv/my fleet.yaml", "'/srv/my fleet.yaml'")])
+def test_a_machine_of_a_fleet_file_is_corrected_there(host: Facts, fleet: str, file: str) -> None:
+    machine = orion("colour=red")
+    machine.fleet = fleet
+    assert correction(machine, host, REFUSED).endswith(f"in the fleet file, then: machinectl apply -f {file} orion")
+
+
+def test_an_option_of_the_host_itself_is_corrected_there(host: Facts) -> None:
+    assert correction(orion("debug"), host, REFUSED).startswith("Correct it on the host, in /etc/docker/daemon.json")

@@ -253,15 +253,16 @@ def test_a_holder_that_was_ended_does_not_come_back_from_another_computers_recor
     succeeds(store, "access", "end", "-y", "alice", name)
     assert [office.is_answered(each) for each in (alice, bob)] == [False, True]
     checks = machinectl("doctor", name, store=elsewhere.root).stdout
-    assert "alice: on record here, and no longer accepted by the engine" in checks
-    assert "access ended there: alice\n" in succeeds(elsewhere, "provision", name)
+    assert "the engine no longer accepts alice" in checks
+    assert "was changed by" in fails(elsewhere, "provision", name)
+    assert "access ended there: alice\n" in succeeds(elsewhere, "provision", "--take-over", name)
     for option in ("--ssh-only", "--no-ssh-only"):
         succeeds(elsewhere, "set", option, name)
         succeeds(elsewhere, "provision", name)
     assert [office.is_answered(each) for each in (alice, bob)] == [False, True]
     assert sorted(elsewhere.read(name).holders) == ["bob", "carol"]
     # A list that was deleted comes back with those who are still holders, for this computer knows the last change.
-    succeeds(store, "provision", name)
+    succeeds(store, "provision", "--take-over", name)
     office.host.run(f"rm {CLIENTS}; systemctl restart docker", check=False)
     succeeds(store, "provision", name)
     assert [office.is_answered(each) for each in (alice, bob)] == [False, True]
