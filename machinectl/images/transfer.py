@@ -169,24 +169,16 @@ def unneeded_layers(described: SourceImage, engines: Collection[Known]) -> froze
 
 
 def outcome(order: Order, known: Known, contents: Parcel, image: Image, sent: int, layers: Collection[str]) -> Sent:
-    return Sent(
-        sent,
-        image.size,
-        len(set(layers).intersection(contents.wanted)),
-        len(contents.wanted),
-        present=contents.present,
-        replaced=replaced_image(known, contents.image_id, order.reference),
-        named=is_new_name(known, order.reference),
-    )
+    count = len(set(layers).intersection(contents.wanted))
+    result = Sent(sent, image.size, count, len(contents.wanted), present=contents.present)
+    return with_name(order, known, contents.image_id, result)
 
 
-def replaced_image(known: Known, image_id: str, reference: Reference | None) -> str:
-    before = known.names.get(reference.name, "") if reference else ""
-    return before if before != image_id else ""
-
-
-def is_new_name(known: Known, reference: Reference | None) -> bool:
-    return reference is not None and reference.name not in known.names
+def with_name(order: Order, known: Known, image_id: str, result: Sent) -> Sent:
+    """Add which image had the name before."""
+    name = order.reference.name if order.reference else ""
+    before = known.names.get(name, "")
+    return replace(result, replaced=before if before != image_id else "", named=bool(name) and not before)
 
 
 def keep_image(target: ImageTarget, described: SourceImage, order: Order) -> Sent:
@@ -194,15 +186,7 @@ def keep_image(target: ImageTarget, described: SourceImage, order: Order) -> Sen
     image_id = present_image(target.known, described)
     if not (order.dry_run or name_image(target, image_id, order.reference)):
         raise MachineError("The image was removed from the engine meanwhile", Hint("Run the same command again"))
-    return Sent(
-        0,
-        described.size,
-        0,
-        len(described.layers),
-        present=True,
-        replaced=replaced_image(target.known, image_id, order.reference),
-        named=is_new_name(target.known, order.reference),
-    )
+    return with_name(order, target.known, image_id, Sent(0, described.size, 0, len(described.layers), present=True))
 
 
 def name_image(target: ImageTarget, image_id: str, reference: Reference | None) -> bool:
