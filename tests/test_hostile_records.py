@@ -252,20 +252,6 @@ def test_what_is_on_its_way_in_goes_to_no_place_that_somebody_laid_there(store: 
     assert list(outside.iterdir()) == []
 
 
-@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o772])
-@pytest.mark.parametrize("which", ["root", "machines", "locks"])
-def test_no_key_is_kept_where_everybody_may_write(store: Store, which: str, mode: int) -> None:
-    os.makedirs(store.machines)
-    os.makedirs(store.locks)
-    opened = getattr(store, which)
-    os.chmod(opened, mode)
-    with pytest.raises(StoreError, match="everybody may write to it") as raised:
-        added(store, Machine("orion", "none"), {"key.pem": b"secret"})
-    assert raised.value.hint.startswith(f"Keep others out: chmod go-w {opened}; or ")
-    os.chmod(opened, mode & ~0o022)
-    added(store, Machine("orion", "none"), {"key.pem": b"secret"})
-
-
 def test_no_key_is_kept_where_a_group_of_several_may_write(store: Store) -> None:
     need("true", root=True)
     os.mkdir(store.root)
@@ -342,14 +328,6 @@ def test_readable_directories_of_the_store_are_closed_with_a_warning(tmp_path: P
         0o755,
         0o700,
     ]
-
-
-@pytest.mark.parametrize("which", ["root", "machines", "locks", "orion"])
-def test_no_machine_is_written_where_everybody_may_write(store: Store, which: str) -> None:
-    added(store, Machine("orion", "none"))
-    os.chmod(store.directory("orion") if which == "orion" else getattr(store, which), 0o777)
-    with pytest.raises(StoreError, match="everybody may write to it"), store.writing("orion"):
-        pass
 
 
 def test_no_key_is_kept_where_another_user_may_replace_it() -> None:
