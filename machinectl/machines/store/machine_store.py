@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 
 from machinectl.errors import NO_HINT, Hint, MachineError
@@ -48,7 +47,12 @@ class Store(StorePaths):
 
     def check_free(self, name: str, besides: str = "") -> None:
         """Raise MachineError if another machine has that name, ignoring case."""
-        if name.lower() != besides.lower() and (error := name_taken(self, name)):
+        if name.lower() == besides.lower():
+            return
+        from machinectl.machines.store.missing_machine import name_taken
+
+        machine = read_or_none(self.read, name) if self.exists(name) else None
+        if error := name_taken(self, name, machine):
             raise error
 
     def no_such(self, name: str) -> NoSuchMachine:
@@ -172,6 +176,7 @@ class Held:
 
     def add(self, machine: record.Machine, files: Mapping[str, bytes]) -> str:
         """Add atomically; the name must be free. Return a note on a removed machine of that name."""
+        from machinectl.machines.store.removed_machines import free_name_of_removed
         from machinectl.machines.store.store_directory import make_directory
 
         store = self.store
@@ -247,6 +252,7 @@ class Held:
 
     def set_aside(self) -> str:
         """Move to the removed machines, atomically. Return the name there."""
+        from machinectl.machines.store.removed_machines import free_removed_path
         from machinectl.machines.store.store_directory import make_directory
 
         store = self.store
@@ -264,6 +270,8 @@ class Held:
         """Rename the directory; the new name must be locked, too. Return a note as `add` does."""
         if self.store.lock_path(new) not in HELD:
             raise RuntimeError(f"{new} is not held")
+        from machinectl.machines.store.removed_machines import free_name_of_removed
+
         self.touch()
         target = self.store.directory(new)
         note = free_name_of_removed(self.store, new)
@@ -274,57 +282,8 @@ class Held:
         return note
 
 
-def free_removed_path(store: Store, name: str) -> str:
-    """Return where to keep a removed machine: under its name, or NAME-2, … if a machine or another record has that."""
-    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
-    live = {other.lower() for other in store.names()} - {name.lower()}
-    free = (each for each in names if each.lower() not in live)
-    return next(path for each in free if not os.path.lexists(path := os.path.join(store.removed, each)))
-
-
-def free_name_of_removed(store: Store, name: str) -> str:
-    """Give a removed machine another name before a new one takes it: commands by that name act on the new one.
-
-    Return what to tell the user, "" for a free name.
-    """
-    path = os.path.join(store.removed, name)
-    if not os.path.isdir(path):
-        return ""
-    free = free_removed_path(store, name)
-    with Translated(path):
-        os.rename(path, free)
-        sync_path(store.removed)
-    return f'The removed machine "{name}" is kept as "{os.path.basename(free)}" now'
-
-
 def read_or_none(read: Callable[[str], record.Machine], name: str) -> record.Machine | None:
     try:
         return read(name)
     except MachineError:
         return None
-
-
-def name_taken(store: Store, name: str) -> MachineError | None:
-    """Return the error for a taken name, else None. macOS ignores case."""
-    if os.path.lexists(store.directory(name)):
-        hint = Hint("Choose another name") | or_forget(store, name)
-        return MachineError(f'Docker machine "{name}" already exists', hint, for_scripts=True)
-    if other := next((other for other in store.names() if other.lower() == name.lower()), ""):
-        return MachineError(
-            f'Docker machine "{name}" already exists as "{other}"; names that differ in case only are the same',
-            Hint("Choose another name"),
-            for_scripts=True,
-        )
-    return None
-
-
-def or_forget(store: Store, name: str) -> Hint:
-    """Return what to do about the machine that has a name."""
-    if store.is_docker_machines(name):
-        return Hint("that one belongs to docker-machine and is not changed")
-    machine = read_or_none(store.read, name)
-    if machine is None:
-        return Hint("or forget that one, which is broken", "machinectl rm -f", name)
-    if machine.phase == record.Phase.READY:
-        return Hint("see what that one is", "machinectl ls", name)
-    return Hint("or forget that one", "machinectl rm", name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 
 from machinectl.files.atomic import Translated, read_file, remove_tree, replace_file, sync_path
@@ -49,3 +50,26 @@ def forget_removed(store: StorePaths, name: str) -> None:
         os.rename(os.path.join(store.removed, name), leaving)
         sync_path(store.removed)
     remove_tree(leaving)
+
+
+def free_removed_path(store: StorePaths, name: str) -> str:
+    """Return where to keep a removed machine: under its name, or NAME-2, … if a machine or another record has that."""
+    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+    live = {other.lower() for other in store.names()} - {name.lower()}
+    free = (each for each in names if each.lower() not in live)
+    return next(path for each in free if not os.path.lexists(path := os.path.join(store.removed, each)))
+
+
+def free_name_of_removed(store: StorePaths, name: str) -> str:
+    """Give a removed machine another name before a new one takes it: commands by that name act on the new one.
+
+    Return what to tell the user, "" for a free name.
+    """
+    path = os.path.join(store.removed, name)
+    if not os.path.isdir(path):
+        return ""
+    free = free_removed_path(store, name)
+    with Translated(path):
+        os.rename(path, free)
+        sync_path(store.removed)
+    return f'The removed machine "{name}" is kept as "{os.path.basename(free)}" now'
