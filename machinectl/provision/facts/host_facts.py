@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from machinectl.errors import BY_SERVICE, SET_CLOCK, Hint, MachineError
+from machinectl.errors import Hint, MachineError
 from machinectl.provision.facts import cgroups
 from machinectl.provision.facts.sections import Section, Sections, read_answer
 from machinectl.provision.scripts import resource
@@ -294,7 +294,7 @@ def facts(found: Sections) -> Facts:
     files = files_of(found)
     return Facts(
         uid=int(word("uid")),
-        clock=parse_clock(word("clock")),
+        clock=min(max(int(word("clock")), 0), END_OF_TIME),
         arch=word("arch"),
         os_release=os_release(text("os")),
         init=word("init"),
@@ -384,16 +384,6 @@ def sums_of(found: Sections, files: Mapping[str, HostFile]) -> dict[str, Sum]:
     sums = {" ".join(w[4:]): Sum(w[0], int(w[1]), int(w[2]), w[3]) for w in found.each("sum")}
     ca = files.get(OWN_CA)
     return {path: each for path, each in sums.items() if path != OWN_CA or ca is None or CERTIFICATE_END in ca.content}
-
-
-def parse_clock(text: str) -> int:
-    """Return seconds since 1970. Raises MachineError for impossible dates (dead battery)."""
-    if not 0 <= int(text) <= END_OF_TIME:
-        raise MachineError(
-            f"The host's clock says {text[:30]} seconds since 1970, which is not a valid date",
-            Hint(f"Set it {BY_SERVICE}", SET_CLOCK),
-        )
-    return int(text)
 
 
 def engine_info(text: str) -> dict[str, Any]:
