@@ -41,7 +41,7 @@ $(VENV)-oldest/installed: pyproject.toml $(SOURCES) $(VENV)/installed
 		$$($(BIN)/python -c '$(OLDEST)')
 	touch $@
 
-LIBRARIES = tests/certs/test_certs.py tests/fleet/test_document.py tests/cli/test_boards.py \
+LIBRARIES = tests/certs/test_certs.py tests/fleet/test_yaml_nodes.py tests/cli/test_boards.py \
 	$(foreach what,authentication connect hostile native_session private_keys session,tests/ssh/test_$(what).py)
 test-oldest: $(VENV)-oldest/installed
 	$(VENV)-oldest/bin/python -m pytest -n $(JOBS) -m "not lab" $(LIBRARIES) $(TESTS)
