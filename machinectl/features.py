@@ -80,6 +80,7 @@ FEATURES = (
         "context",
         "builder",
         "docker_plugin",
+        "ssh_config",
         "docker",
         followers=(
             Follower("docker's context", SYNC, "machinectl.docker_cli.followers:follow_in_contexts"),

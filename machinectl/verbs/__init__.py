@@ -102,7 +102,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "config": ("env", "Print the docker flags that point at a machine."),
         "api": ("api", "Send a request to a machine's engine, and print the raw answer."),
         "inventory": ("inventory", "Print an inventory for Ansible or Prometheus."),
-        "ssh-config": ("ssh", "Print machines' settings for ~/.ssh/config."),
+        "ssh-config": ("ssh_config", "Print machines' settings for ~/.ssh/config."),
         "shell-init": ("use", "Print code for a shell's start-up file."),
         "completion": ("use", "Print a shell's completion script."),
         "docker-plugin": ("docker_plugin", "Install or remove `docker machine`, a plugin of docker."),

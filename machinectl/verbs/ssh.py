@@ -1,23 +1,15 @@
-"""The verbs `ssh` and `ssh-config`."""
+"""The verb `ssh`."""
 
 from __future__ import annotations
 
-from machinectl.cli.declared_verb import PRINTS, RELAYS, Argument, Verb
-from machinectl.cli.output.exit_status import report_failures
-from machinectl.cli.output.stdout import write_out
+from machinectl.cli.declared_verb import RELAYS, Argument, Verb
 from machinectl.cli.own_flags import LOGIN
-from machinectl.errors import Hint, MachineError, UsageError
-from machinectl.machines.flags import MACHINE, TEXT, Flag
-from machinectl.verbs import shared_flags as shared
+from machinectl.machines.flags import MACHINE, TEXT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from machinectl.cli.options.verb_session import Session
-    from machinectl.console import Console
     from machinectl.hosts.login import Login
-    from machinectl.machines.store import Store
 
 
 VERBS = {
@@ -32,17 +24,6 @@ VERBS = {
         # ssh(1), EXIT STATUS: for a failure that is not the remote command's.
         failure_status=255,
     ),
-    "ssh-config": Verb(
-        "ssh_config",
-        more="Without names: all machines with SSH.",
-        examples=("machinectl ssh-config orionbox", "machinectl ssh-config --write"),
-        arguments=(shared.NAMES,),
-        flags=(
-            Flag("--write", help="Write it to a file that stays up to date, and print the line that includes it."),
-            shared.SELECTOR,
-        ),
-        output=PRINTS,
-    ),
 }
 
 
@@ -50,36 +31,3 @@ def ssh(here: Session, *, words: list[str], login: Login) -> int:
     from machinectl.hosts import foreground_ssh
 
     return foreground_ssh.ssh(here.store, here.console, words, login, native=here.native_ssh)
-
-
-def ssh_config(here: Session, *, names: list[str], write: bool) -> int:
-    if write:
-        write_out(keep_ssh_config(here.store, here.console, names) + "\n")
-        return 0
-    from machinectl.docker_cli.ssh_config_file import all_blocks
-    from machinectl.hosts.openssh_programs import machine_host_block
-
-    failures = []
-    blocks = [] if names else list(all_blocks(here.store, here.console.warn).values())
-    for name in dict.fromkeys(names):
-        try:
-            blocks.append(machine_host_block(here.store.read(name)))
-        except MachineError as exc:
-            failures.append(exc)
-    write_out("".join(blocks))
-    return report_failures(failures, here.program)
-
-
-def keep_ssh_config(store: Store, console: Console, names: Sequence[str]) -> str:
-    """Write a file that the store keeps current; return its Include line."""
-    from machinectl.docker_cli.ssh_config_file import write_ssh_config
-    from machinectl.hosts.docker_over_ssh import USERS_OWN, include_line, is_included
-
-    if names:
-        raise UsageError(
-            "--write writes a file for all machines, not for some", Hint("", "machinectl ssh-config --write")
-        )
-    write_ssh_config(store, console.warn)
-    if not is_included(store):
-        console.note(f"Put this line at the top of {USERS_OWN}, so that ssh knows the machines by name:")
-    return include_line(store)

@@ -37,7 +37,7 @@ from machinectl.ssh.ssh_settings import jump_host, read_settings
 from machinectl.state import State
 from machinectl.verbs.rename import rename_machine as rename
 from machinectl.verbs.set import edit_machine as set_machine
-from machinectl.verbs.ssh import keep_ssh_config
+from machinectl.verbs.ssh_config import keep_ssh_config
 from tests.hosts.test_answering_host import LAN, VPN, at_another_address, leads_to
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
