@@ -17,6 +17,7 @@ from machinectl.errors import MachineError
 from machinectl.hosts.present_name import present_name
 from machinectl.images.engine_images import Images
 from machinectl.machines.record import Machine
+from machinectl.tunnels import local_sockets
 from machinectl.tunnels.local_sockets import (
     OpenSocket,
     close_sockets,
@@ -292,7 +293,10 @@ def test_the_environment_leads_nowhere_else() -> None:
     assert local["TESTCONTAINERS_HOST_OVERRIDE"] == "localhost"
 
 
-def test_another_file_at_its_path_is_neither_removed_nor_taken_for_it(store: Store, runtime: Path) -> None:
+def test_another_file_at_its_path_is_neither_removed_nor_taken_for_it(
+    store: Store, runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_sockets, "ASK_SECONDS", 0.1)
     register(store, free_port())
     with ExitStack() as stack, socket.socket(socket.AF_UNIX) as other:
         path = stack.enter_context(opened(store))

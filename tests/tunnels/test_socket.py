@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.machines.record import Machine
+from machinectl.tunnels import local_sockets
 from tests.support import program
 from tests.support.engine_sockets import left_open, socket_process
 from tests.support.in_process import machinectl
@@ -299,7 +300,8 @@ def test_a_process_in_another_pid_namespace_is_not_signalled(machine: Path, stor
     assert left_open(machine) == []
 
 
-def test_a_path_that_cannot_be_used_is_refused(machine: Path, store: Store) -> None:
+def test_a_path_that_cannot_be_used_is_refused(machine: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_sockets, "ASK_SECONDS", 0.1)
     foreign, shared = machine / "notes.txt", machine / "shared"
     foreign.write_text("mine")
     shared.mkdir()
