@@ -86,7 +86,21 @@ def engine_socket(endpoint: Endpoint, deadline: Deadline) -> str:
 
     It stays as long as it is used, and PERSIST_SECONDS longer.
     """
-    with connect_kept(endpoint, parse_url(endpoint.url), deadline) as wire:
+    url = parse_url(endpoint.url)
+    path, kept = forwarded_path(endpoint, url, deadline), kept_connection(endpoint, url)
+    if path or kept is None:
+        return path
+    # The engine answers now. It may have been off when sshd was found to forward nothing.
+    try:
+        kept.retire_without_forwarding(deadline)
+    except TimeoutError as exc:
+        raise late_error(endpoint, deadline) from exc
+    return forwarded_path(endpoint, url, deadline)
+
+
+def forwarded_path(endpoint: Endpoint, url: EngineURL, deadline: Deadline) -> str:
+    """Return "" if the engine answers only without forwarding. Raises EngineError if it does not answer."""
+    with connect_kept(endpoint, url, deadline) as wire:
         if not isinstance(wire, SSHWire):
             return str(wire.sock.getpeername())
         try:
@@ -164,6 +178,12 @@ class KeptConnection:
         except OSError:
             return False
         return time.time() < since + multiplexing.PERSIST_SECONDS and multiplexing.is_open(self.control)
+
+    def retire_without_forwarding(self, deadline: Deadline) -> None:
+        """Let the next request log in again. Raises TimeoutError."""
+        with locked(self.control, deadline):
+            if not os.path.lexists(self.path):
+                self.retire()
 
     def log_in(self, deadline: Deadline) -> bool:
         """Return whether the socket exists now. Raises EngineError if the login failed."""
