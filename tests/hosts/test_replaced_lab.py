@@ -30,6 +30,17 @@ Description: container runtime
 END
 dpkg-deb -b /tmp/p /tmp/p.deb && dpkg -i /tmp/p.deb
 """
+# A package of the engine that replaces containerd.io, as containerd.io replaces containerd.
+RPM = """
+spec() {
+    printf 'Name: %s\\nVersion: %s\\nRelease: 1\\nSummary: x\\nLicense: x\\nBuildArch: noarch\\n%s\\n' "$1" "$2" "$3"
+    printf '%%description\\nx\\n%%files\\n'
+}
+build() { rpmbuild -bb --quiet --define "_rpmdir $1" --define '_binary_payload w1.gzdio' /tmp/x.spec; }
+spec containerd.io 1.7.27 '' >/tmp/x.spec && build /tmp/there && rpm -i --nodeps /tmp/there/*/*.rpm
+spec ENGINE 99 'Obsoletes: containerd.io' >/tmp/x.spec && build /srv/more && createrepo_c -q /srv/more
+printf '[more]\\nname=more\\nbaseurl=file:///srv/more\\nenabled=1\\nautorefresh=1\\ngpgcheck=0\\n' >REPOS/more.repo
+"""
 PACMAN = """
 package() {
     mkdir -p /tmp/p && cd /tmp/p && rm -rf usr && mkdir -p usr/share/$1 && touch usr/share/$1/x
@@ -44,6 +55,16 @@ pacman -Sy --noconfirm
 """
 FAMILIES = {
     "": (DEB, "docker.io", "dpkg-query -W containerd.io"),
+    "dnf": (
+        RPM.replace("ENGINE", "moby-engine").replace("REPOS", "/etc/yum.repos.d") + "dnf -q makecache\n",
+        "moby-engine",
+        "rpm -q containerd.io",
+    ),
+    "zypper": (
+        RPM.replace("ENGINE", "docker").replace("REPOS", "/etc/zypp/repos.d"),
+        "docker",
+        "rpm -q containerd.io",
+    ),
     "pacman": (PACMAN, "docker", "pacman -Q containerd.io"),
 }
 

@@ -110,7 +110,13 @@ class Dnf(Distribution):
     dnf: ClassVar[str] = f"{program} -y"
     refresh = f"{dnf} makecache"
     pinned = "{}-{}*"
-    installing = f"{dnf} install PACKAGE"
+    # dnf replaces what a package declares obsolete, unasked: look first. dnf 4 prints NAME.ARCH VERSION, dnf 5 NAME ARCH
+    # VERSION, also for what it upgrades.
+    replaced: ClassVar[str] = (
+        'awk \'/^ [^ ]/ {new = $1} $1 == "replacing" {name = $2; if ($4 == "") sub(/\\.[^.]*$/, "", name); '
+        'if (name != new) {print "error: it would remove " name; bad = 1}} END {exit !bad}\''
+    )
+    installing = f"! {program} --assumeno install PACKAGE 2>&1 | {replaced} && {dnf} install PACKAGE"
     removing = f"{dnf} remove PACKAGE"
     unneeded = "dnf autoremove"
     removing_all = f"{dnf} --setopt=clean_requirements_on_remove=True remove PACKAGE"
@@ -142,7 +148,12 @@ class Zypper(Distribution):
     refresh = f"{zypper} --gpg-auto-import-keys refresh"
     # zypper needs an exact version, without patterns; the release may be omitted.
     pinned = "{} = {}"
-    installing = f"{zypper} install --no-recommends PACKAGE {skipped}"
+    # zypper replaces what a package declares obsolete, unasked: look first.
+    replaced: ClassVar[str] = "grep -i -A 1 -E 'going to be (removed|replaced|downgraded)'"
+    installing = (
+        f"! {zypper} install --dry-run --no-recommends PACKAGE | {replaced} && "
+        f"{zypper} install --no-recommends PACKAGE {skipped}"
+    )
     removing = f"{zypper} remove PACKAGE"
     unneeded = "zypper packages --unneeded"
     removing_all = f"{zypper} remove --clean-deps PACKAGE"
