@@ -110,7 +110,7 @@ class Dnf(Distribution):
     dnf: ClassVar[str] = f"{program} -y"
     refresh = f"{dnf} makecache"
     pinned = "{}-{}*"
-    # dnf replaces what a package declares obsolete, unasked: look first. dnf 4 prints NAME.ARCH VERSION, dnf 5 NAME ARCH
+    # dnf replaces what a package declares obsolete, unasked: look first. dnf 4 prints NAME.ARCH, dnf 5 NAME ARCH
     # VERSION, also for what it upgrades.
     replaced: ClassVar[str] = (
         'awk \'/^ [^ ]/ {new = $1} $1 == "replacing" {name = $2; if ($4 == "") sub(/\\.[^.]*$/, "", name); '
