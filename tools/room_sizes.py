@@ -1,7 +1,7 @@
 """Hold the rooms of the house to their budgets (room_sizes.toml): `make check-sizes`.
 
-A room may have a tenth more lines than its budget. One that has still more must not grow; neither must the imports
-between rooms. `python -m tools.room_sizes --hold` notes what has shrunk.
+A room may have a tenth more lines than its budget. One that has still more may not grow by more than a hundredth;
+neither may the imports between rooms grow. `python -m tools.room_sizes --hold` notes what has shrunk.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 LIMITS = Path(__file__).with_suffix(".toml")
 OWN_MODULES = "machinectl (modules of its own)"
-SLACK = 1.1
+SLACK, GROWTH = 1.1, 1.01
 # Not counted as tokens.
 LAYOUT = {tokenize.NL, tokenize.NEWLINE, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING}
 
@@ -76,7 +76,7 @@ def complaints(limits: Mapping[str, Any], lines: Mapping[str, int], tokens: floa
         known = limits["rooms"].get(room)
         if known is None:
             yield f"{room} is no room of tools/room_sizes.toml"
-        elif count > (most := max(int(known["budget"] * SLACK), known.get("held", 0))):
+        elif count > (most := max(int(known["budget"] * SLACK), int(known.get("held", 0) * GROWTH))):
             yield f"{room} has {count} lines, and may have {most}: its budget is {known['budget']}"
     if tokens > limits["tokens"]:
         yield f"a line of Python has {tokens:.2f} tokens, and may have {limits['tokens']}"
