@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -118,10 +119,30 @@ def test_no_id_is_claimed_by_two_families() -> None:
 def test_the_engine_is_installed_by_the_familys_own_package_manager(
     distribution: Distribution, version: str, command: str
 ) -> None:
-    assert distribution.install(distribution.package, version) == command
+    # dnf and zypper look first.
+    *_, installation = distribution.install(distribution.package, version).split(" && ")
+    assert installation == command
 
 
-# As the real ones said it in the lab; dnf 5, which Fedora has, by its source (libdnf-cli/output/transaction_table.cpp).
+# dnf 4 as it said it in the lab; dnf 5, which Fedora has, by its source (libdnf-cli/output/transaction_table.cpp).
+@pytest.mark.parametrize(
+    ("table", "removed"),
+    [
+        (" moby-engine  noarch  99-1  more  6 k\n     replacing  containerd.io.noarch 1.7.27-1\n", "containerd.io"),
+        (
+            " moby-engine  noarch  99-1  more  6 k\n   replacing containerd.io noarch 1.7.27-1 more 1 k\n",
+            "containerd.io",
+        ),
+        (" containerd.io  noarch  2-1  more  6 k\n   replacing containerd.io noarch 1.7.27-1 more 1 k\n", ""),
+        (" moby-engine  noarch  99-1  more  6 k\n", ""),
+    ],
+)
+def test_dnf_is_asked_first_which_package_it_would_replace(table: str, removed: str) -> None:
+    looked = subprocess.run(["sh", "-c", Dnf.replaced], input=table, capture_output=True, text=True, check=False)
+    told = f"error: it would remove {removed}\n" if removed else ""
+    assert (looked.returncode, looked.stdout) == (int(not removed), told)
+
+
 def test_pacman_pins_nothing() -> None:
     with pytest.raises(CheckFailed):
         Pacman().install("docker", "26.1")
