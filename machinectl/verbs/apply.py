@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from machinectl.hosts.login import Login
 
 
+FILE_FLAGS = {"-f", "--file"}
 VERBS = {
     "apply": Verb(
         "apply",
@@ -174,6 +175,16 @@ def with_flags(command: str, *more: str) -> str:
     return command
 
 
+def look_hint(again: str) -> Hint:
+    """Return the command that looks at the hosts of the same file, and changes nothing."""
+    import shlex
+    from itertools import pairwise
+
+    words = pairwise(shlex.split(again))
+    files = [word for before, word in words if before in FILE_FLAGS or word.partition("=")[0] in FILE_FLAGS]
+    return Hint("Look now", "machinectl plan --refresh", *files)
+
+
 def report_rollout(here: Session, results: Iterator[Result], again: str, *, as_json: bool = False) -> int:
     """Report all results; return the exit code. `again` is the command to continue with."""
     reported: list[Result] = []
@@ -209,7 +220,7 @@ def print_summary(here: Session, results: Sequence[Result], again: str, *, as_js
         report(error, here.program)
     unchanged = [result for result in results if result.did is Did.LEFT and not result.seconds]
     if by_record := {result.name: result.looked_at for result in unchanged if result.looked_at}:
-        here.console.note(f"Last looked at: {last_looks(by_record)}", Hint("Look now", with_flags(again, "--refresh")))
+        here.console.note(f"Last looked at: {last_looks(by_record)}", look_hint(again))
 
 
 def alike(results: Iterable[Result]) -> Iterator[MachineError]:

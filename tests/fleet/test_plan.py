@@ -364,11 +364,14 @@ def test_what_goes_by_records_says_when_the_hosts_were_last_looked_at(store: Sto
         with store.writing(name) as held:
             held.machine.looked_at = (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
             held.write()
-    ages = "Last looked at: rigel 5 hours ago; orionbox 3 days ago\n  Look now: machinectl {} --refresh"
+    ages = "Last looked at: rigel 5 hours ago; orionbox 3 days ago\n  Look now: machinectl plan --refresh"
     planned = machinectl("plan", store=store.root)
-    assert planned.stderr == f"{ages.format('plan')}\n"
+    assert planned.stderr == f"{ages}\n"
     done = machinectl("apply", store=store.root)
-    assert f"{ages.format('apply')}\n" in done.stderr
+    assert f"{ages}\n" in done.stderr
+    # To look is not to prune.
+    done = machinectl("apply", "-f", "fleet.yaml", "--prune", "-y", store=store.root)
+    assert f"{ages} -f fleet.yaml\n" in done.stderr
 
 
 def test_programs_get_each_machine_of_the_fleet(store: Store) -> None:

@@ -103,6 +103,8 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
     secured = () if target.ssh_only else (*wanted.secured, *plain_sockets(facts))
     details += [f"{host} had no TLS, and has it now" for host in secured]
     details += [f"containers are hidden: {move}" for move in moves]
+    if facts.swarm and facts.running and facts.containers:
+        details.append(f"{container_count(facts)} stopped, as on every Swarm node")
     return Decision(
         title="Configuring the engine and restarting it" if files else starting_title(facts),
         details=(*details, "restart docker.service"),
