@@ -79,6 +79,12 @@ def import_machines(
                 Hint("Import them, and forget the others", "machinectl import --from-docker-machine", source),
             )
         return import_from_docker_machine(here, source, context=not no_context, dry_run=dry_run)
+    if not source:
+        raise UsageError(
+            "FILE is missing",
+            Hint("Import your other computer's export", "machinectl import <FILE>")
+            | Hint("or docker-machine's machines", "machinectl import --from-docker-machine"),
+        )
     if os.path.isdir(source):
         raise UsageError(
             f"{source} is a directory, and an export is a file",

@@ -736,3 +736,10 @@ def test_root_backs_up_another_users_store_and_writes_nothing_there(trip: Trip, 
         assert caught.value.hint == "Finish that as its owner: sudo -u nobody machinectl provision orion"
     os.rmdir(os.path.join(trip.store.directory("orion"), COMMITTED))
     assert paths_and_owners(Path(trip.store.root)) == before
+
+
+def test_an_import_without_a_file_names_both_ways_to_import(tmp_path: Path) -> None:
+    done = machinectl("import", store=tmp_path / "store")
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: FILE is missing\n")
+    assert "machinectl import --from-docker-machine" in done.stderr
