@@ -133,6 +133,9 @@ def check_second_engine(facts: Facts, target: Target) -> None:
         if is_beside and (process.config or DAEMON_JSON) != facts.config_path:
             continue
         starter = cgroups.service_name(process.cgroup)
+        if starter == "containerd.service":
+            # For a container that starts, runc runs the program as a hook.
+            continue
         who = f"{starter}, process {process.pid}" if starter else f"process {process.pid}"
         stop = f"systemctl stop {starter}; systemctl disable {starter}" if starter else f"kill {process.pid}"
         raise CheckFailed(

@@ -113,7 +113,7 @@ def test_a_host_is_used_at_once_then_taken_over_and_given_back(fresh_host: Fresh
     assert "Nothing was changed" in foretold.stdout
     unasked = cli.run("provision", "web")
     assert unasked.returncode == 1
-    assert "Take it over anyway: machinectl provision --yes web\n" in unasked.stderr
+    assert "Set it up anyway: machinectl provision --yes web\n" in unasked.stderr
     assert host.output(ETC) == etc
 
     taken = cli.ok("provision", "--yes", "web")

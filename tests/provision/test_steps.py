@@ -200,6 +200,11 @@ def test_a_host_that_cannot_be_provisioned_is_refused_with_its_reason(facts: Fac
     assert raised.value.hint
 
 
+def test_a_hook_of_a_container_that_starts_is_no_second_engine() -> None:
+    hook = Process(546, 0, "0::/system.slice/containerd.service")
+    preflight.check_second_engine(host("docker", processes=(*host("docker").processes, hook)), target())
+
+
 @pytest.mark.parametrize(
     "facts",
     [
