@@ -103,11 +103,12 @@ def test_each_verb_that_asks_ends_in_harmless_lines(store: Store, name: str) -> 
     "behaviour",
     [
         hostile_ssh.repeating(b"\0", b"\x16\x03\x03\xff\xff", pause=0.02),
+        hostile_ssh.repeating(b"\x16\x03\x03\0\4\0\0\0\0" * 100),
         hostile_ssh.holding(b"\x16\x03"),
         hostile_ssh.saying(b"\x15\x03\x03\0\2\2\xff"),
         hostile_ssh.saying(hostile_ssh.ESCAPES * 1000),
     ],
-    ids=["byte by byte", "half a record", "an unknown alert", "escapes"],
+    ids=["byte by byte", "messages that mean nothing", "half a record", "an unknown alert", "escapes"],
 )
 def test_a_handshake_ends_in_time_in_one_line(behaviour: Behaviour, tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_bytes(certs.new_ca("ca").certificate)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 from select import POLLIN, POLLOUT, poll
+from threading import TIMEOUT_MAX, Timer
 
 from machinectl.engine.dialling.deadline_socket import Wire
 from machinectl.engine.dialling.sockets import connect_tcp
-from machinectl.engine.endpoint import EngineError, NeedsCertificates, UnclearServer
+from machinectl.engine.endpoint import GRACE, EngineError, NeedsCertificates, UnclearServer
 from machinectl.errors import NO_HINT, Hint, put_certificates_in
 from machinectl.files.atomic import read_file
 from machinectl.name_resolution import encoded
@@ -16,7 +18,6 @@ from machinectl.state import State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
     from datetime import datetime
 
     from machinectl.engine.endpoint import Deadline, Endpoint
@@ -106,12 +107,20 @@ def shake_hands(secured: ssl.SSLSocket, deadline: Deadline) -> None:
     """Raises TimeoutError if nothing arrives in time, however late this thread gets the processor."""
     secured.settimeout(0)
     while True:
+        left = deadline.patience()
+        # OpenSSL goes on as long as bytes arrive that mean nothing.
+        seconds = TIMEOUT_MAX if left is None else left + GRACE
+        cut = Timer(seconds, socket.socket.shutdown, [secured, socket.SHUT_RDWR])
+        cut.daemon = True
+        cut.start()
         try:
             return secured.do_handshake()
         except ssl.SSLWantReadError:
             wanted = POLLIN
         except ssl.SSLWantWriteError:
             wanted = POLLOUT
+        finally:
+            cut.cancel()
         ready = poll()
         ready.register(secured, wanted)
         while not ready.poll((left := deadline.patience()) and left * 1000):
