@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from machinectl.fleet.draft import Value
 
 DRIVER = "generic"
-ANSIBLE, SSH_CONFIG = KINDS = ("ansible", "ssh-config")
+SSH_CONFIG = "ssh-config"
+KINDS = ("ansible", SSH_CONFIG)
 # Lines of an ssh_config; an inventory may have a host of that name, with variables of Ansible's.
 OF_SSH = re.compile(
     r"^[^\S\n]*(Host|Match|Include)[^\S\n=]*[\s=][^\S\n]*(?!ansible_)(\S.*)$", re.MULTILINE | re.IGNORECASE

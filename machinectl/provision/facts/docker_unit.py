@@ -26,7 +26,6 @@ WORD = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\\.|[^\s"'\\])+""",
 VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 # Prefixes of the program in ExecStart= (systemd.service(5)).
 PREFIXES = "@-:+!"
-QUOTES = {'"', "'"}
 # Commands that run beside dockerd, from files that no package has written. No package has commands for the end.
 COMMANDS = ("ExecCondition", "ExecStartPre", "ExecStartPost", "ExecStop", "ExecStopPost")
 STOPPING = ("ExecStop", "ExecStopPost")
