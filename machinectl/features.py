@@ -1,7 +1,7 @@
 """The features that stand on the core.
 
-To take one out, delete its package, its verbs, its tests and its entry here. What a feature adds to the core is named
-as "module:function" and loaded when it is called. Light path.
+To take one out, delete its package, its verbs, its tests and its entry here. Name what a feature adds to the
+core as "module:function": it is loaded when it is called. Light path.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Give a tool access to machines, with a key made here, and write the files that it wants.
 
-What somebody has changed in them since is not overwritten unasked.
+It asks before it overwrites a file that somebody has changed since.
 """
 
 from __future__ import annotations

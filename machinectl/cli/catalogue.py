@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from machinectl.machines.flags import Flag
 
 ABOUT = "Make servers Docker hosts, and point the docker CLI at one of them."
-# It stands above this package, so that it is not imported but looked up.
+# Its layer is above ours, so look it up by name and do not import it.
 PACKAGE = "machinectl.verbs"
 
 

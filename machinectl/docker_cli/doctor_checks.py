@@ -1,4 +1,4 @@
-"""What doctor looks at: docker's plugin, contexts and builders, and docker's login over SSH."""
+"""Check for doctor: docker's plugin, contexts and builders, and docker's login over SSH."""
 
 from __future__ import annotations
 

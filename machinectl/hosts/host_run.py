@@ -127,7 +127,7 @@ class HostRun(ABC):
         self.gives_way = False
         self.console = console
         self.remote = remote
-        # What the plan of a dry run says of the host, and of each step.
+        # The plan of a dry run: lines about the host, and about each step.
         self.found: tuple[str, ...] = ()
         self.outcomes: list[Outcome] = []
         self.url = url or machine.url

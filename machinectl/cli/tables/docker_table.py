@@ -28,7 +28,7 @@ MACHINE = "Machine"
 
 
 class EngineLists(Frozen):
-    """What engines list. `asked` counts the machines, `answered` those whose engine answered."""
+    """The rows that engines list. `asked` counts the machines, `answered` those whose engine answered."""
 
     asked: int
     answered: int

@@ -1,4 +1,4 @@
-"""What the engine's next configuration is: daemon.json, its addresses, and dockerd's flags."""
+"""Decide the engine's next configuration: daemon.json, its addresses, and dockerd's flags."""
 
 from __future__ import annotations
 

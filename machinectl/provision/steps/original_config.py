@@ -1,4 +1,4 @@
-"""What a host's configuration was before machinectl: daemon.json byte for byte if nobody else has changed it."""
+"""Find a host's configuration of before machinectl: daemon.json byte for byte if nobody else has changed it."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ def route_to(login: SSHLogin, directory: Path) -> Route:
         is_jump = bool(hops)
         name = str(len(hops))
         given = login.credentials.for_jump() if is_jump else login.credentials
-        # What ssh may call the login in its questions.
+        # The names that ssh may give the login in its questions.
         named = dict.fromkeys([PIN, chosen.host_key_alias, chosen.host, chosen.hostname])
         logins = [f"{chosen.user}@{alias}" for alias in named if alias]
         answers = Answers(console, chosen.login, logins, given.password)
