@@ -23,7 +23,6 @@ from machinectl.cli.parsing.flag_values import valid_values, without_options
 from machinectl.cli.parsing.go_flags import (
     canonical,
     flags_of,
-    is_group,
     named_driver,
     named_machine,
     named_store,
@@ -86,7 +85,8 @@ def help_hint(path: str) -> Hint:
 
 def verb_of(arguments: Sequence[str]) -> str:
     words = [word for word in split_at_verb(arguments)[1] if not word.startswith("-")]
-    return " ".join(words[: 2 if words and is_group(words[0], " ".join(words[1:2])) else 1])
+    both = " ".join(words[:2])
+    return both if find_verb(both) else " ".join(words[:1])
 
 
 def command_path(arguments: Sequence[str]) -> str:

@@ -735,3 +735,8 @@ def test_a_label_without_a_value_changes_none(orionbox: Store) -> None:
     )
     assert orionbox.read("orionbox").labels["role"] == "web"
     assert machinectl("set", "orionbox", "--unlabel", "role", store=orionbox.root).returncode == 0
+
+
+def test_a_wrong_option_of_a_group_leads_to_a_help_page_that_there_is() -> None:
+    for words, page in ((("context", "--jsn", "nope"), "context"), (("context", "--jsn", "ls"), "context ls")):
+        assert machinectl(*words).stderr == f"Error: No such option: --jsn\n  machinectl {page} --help\n"
