@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from machinectl.cli.declared_verb import Argument, Verb
+from machinectl.cli.invocation import NAME, THIS
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.own_flags import LOGIN
@@ -79,12 +80,13 @@ def scp(
     here: Session, *, words: list[str], login: Login, recursive: bool, delta: bool, quiet: bool, preserve: bool
 ) -> int:
     from machinectl.cli.options.ending_signals import exiting_on_signals
+    from machinectl.cli.typed_words import typed_line
     from machinectl.errors import UsageError
     from machinectl.hosts.copying import CopyOptions, copy_files
 
     if len(words) < 2:  # noqa: PLR2004 - source and target
         target = "." if ":" in words[0].partition("/")[0] else "<NAME>:<PATH>"
-        raise UsageError("The target is missing", Hint("", "machinectl scp", words[0], target))
+        raise UsageError("The target is missing", Hint("", f"{NAME} {typed_line(THIS.typed)} {target}"))
     wishes = CopyOptions(recursive, preserve, quiet)
     with exiting_on_signals():
         return copy_files(here.store, here.console, words, wishes, login, delta=delta)

@@ -391,3 +391,7 @@ def test_a_missing_local_file_is_named_as_it_was_typed(orion: Store, tmp_path: P
     assert done.returncode
     assert "nofile" in done.stderr
     assert "./nofile" not in done.stderr
+
+
+def test_where_the_target_is_missing_the_whole_line_is_told() -> None:
+    assert machinectl("scp", "-r", "h1:www").stderr == "Error: The target is missing\n  machinectl scp -r h1:www .\n"
