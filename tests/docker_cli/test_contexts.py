@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import stat
+import subprocess
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from tests.support.program import run_code
 from tests.support.real import need
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 MARK = Mark("/home/me/machines", "orionbox")
@@ -323,3 +324,35 @@ def test_a_configuration_that_docker_cannot_read_chooses_nothing(contexts: Conte
     with open(os.path.join(contexts.config, "config.json"), "wb") as file:
         file.write(content)
     assert current_context(contexts.config, {}) == Current("default")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    need("mount", "umount", root=True)
+    disk = tmp_path / "docker"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k,mode=700", "tmpfs", disk], check=True)
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_on_a_full_disk_the_context_stays_what_it_was(small_disk: Path, docker: DockerCli) -> None:
+    contexts = Contexts(str(small_disk))
+    old = put(contexts)
+    (small_disk / "filler").write_bytes(b"x" * (60 << 10))
+    with pytest.raises(ContextError) as raised:
+        put(contexts, "tcp://new:2376", {"ca.pem": b"x" * (64 << 10)})
+    assert "No space left" in raised.value.cause
+    assert raised.value.hint.startswith("Make room")
+    assert contexts.read("orionbox") == old
+    assert docker.contexts() == {"orionbox"}
+    assert not os.path.exists(contexts.staging)
+
+
+def test_a_read_only_config_is_one_clear_error(small_disk: Path) -> None:
+    contexts = Contexts(str(small_disk))
+    old = put(contexts)
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    with pytest.raises(ContextError, match="Read-only file system"):
+        put(contexts, "tcp://new:2376", NEW)
+    assert contexts.read("orionbox") == old
