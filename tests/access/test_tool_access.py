@@ -8,6 +8,7 @@ import os
 import stat
 import subprocess
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,12 +23,9 @@ from machinectl.hosts.holder_cas import unfinished_access
 from machinectl.hosts.host_plan import HostPlan
 from machinectl.hosts.login import Login
 from machinectl.hosts.signing import signed
-from machinectl.machines.holders import (
-    TOOL,
-    UNWRITTEN,
-    find_holder,
-)
+from machinectl.machines.holders import TOOL, UNWRITTEN, end_holder, ended_with_key, find_holder
 from machinectl.machines.record import Machine
+from machinectl.quantities import rfc3339
 from machinectl.verbs.access_issue import TOOLS, confirm_issue
 from machinectl.verbs.access_ls import list_access
 from tests.support.in_process import machinectl
@@ -380,3 +378,27 @@ def test_the_command_line_prints_lines_for_a_shell_and_the_rest_beside_them(stor
     assert dry.returncode == 0, dry.stderr
     assert f"    {tmp_path}/github/lent/key.pem\n" in dry.stdout
     assert not (tmp_path / "github").exists()
+
+
+def test_a_key_whose_files_a_killed_run_has_written_stays_on_record_until_its_access_ends(
+    store: Store, tool: ToolIssue, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_issued = tool_access.write_issued
+
+    def killed(directory: str, who: str, files: dict[str, bytes]) -> None:
+        write_issued(directory, who, files)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tool_access, "write_issued", killed)
+        with pytest.raises(KeyboardInterrupt):
+            issued(store, tool, "rigel")
+    # Somebody may have copied it.
+    written = certs.public_key_digest((out / "rigel" / "cert.pem").read_bytes())
+    issued(store, tool, "rigel")
+    with store.writing("rigel") as held:
+        holder = find_holder(held.machine, "env")
+        assert holder
+        end_holder(held.machine, holder, rfc3339(datetime.now(UTC)))
+        held.write()
+    assert ended_with_key(store.read("rigel"), written)
