@@ -31,34 +31,21 @@ class Follower:
 
 
 class Feature:
-    """A package, the modules of its verbs, and its functions that the core calls.
+    """A package, the modules of its verbs, and its functions that others call by the name of a hook.
 
     `computer_checks` is called with the store, the machines that are set up and a Seat; `machine_checks` with the
     store, a machine, a timeout and `logs_in`. Both return Checks for doctor. `renamed` is called with the store, the
     old name and the new one, and returns messages; `machine_at_url` with the store and a docker URL, and returns the
     name of the machine whose engine is there, or ""; `ways_to_use` with the store and a machine, and returns a Hint, an
-    empty one if a warning has told what to do, or None.
+    empty one if a warning has told what to do, or None; `swarm_status` with the store and a console, after a look at
+    all swarms.
     """
 
-    def __init__(
-        self,
-        package: str,
-        *verbs: str,
-        followers: Sequence[Follower] = (),
-        computer_checks: str = "",
-        machine_checks: str = "",
-        renamed: str = "",
-        machine_at_url: str = "",
-        ways_to_use: str = "",
-    ) -> None:
+    def __init__(self, package: str, *verbs: str, followers: Sequence[Follower] = (), **hooks: str) -> None:
         self.package = package
         self.verbs = verbs
         self.followers = followers
-        self.computer_checks = computer_checks
-        self.machine_checks = machine_checks
-        self.renamed = renamed
-        self.machine_at_url = machine_at_url
-        self.ways_to_use = ways_to_use
+        self.hooks = hooks
 
 
 SYNC = Hint("then", "machinectl context sync") | Hint("or do without contexts", "export MACHINECTL_CONTEXTS=off")
@@ -94,6 +81,7 @@ FEATURES = (
         computer_checks="machinectl.docker_cli.doctor_checks:checks",
         machine_checks="machinectl.docker_cli.doctor_checks:machine_checks",
         ways_to_use="machinectl.docker_cli.machine_contexts:ways_to_use",
+        swarm_status="machinectl.docker_cli.followers:follow_swarm_status",
     ),
     Feature("swarm", "swarm"),
     Feature("exports", "export", "import_"),
@@ -104,9 +92,9 @@ FEATURES = (
 FOLLOWERS = [follower for feature in FEATURES for follower in feature.followers]
 
 
-def functions(attribute: str) -> Iterator[Callable[..., Any]]:
-    """Load a function of each feature that has it: `renamed` for example."""
-    return (function_at(place) for feature in FEATURES if (place := getattr(feature, attribute)))
+def functions(hook: str) -> Iterator[Callable[..., Any]]:
+    """Load the function of each feature that has it."""
+    return (function_at(feature.hooks[hook]) for feature in FEATURES if hook in feature.hooks)
 
 
 def function_at(place: str) -> Callable[..., Any]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.cli.catalogue import ALL
+from machinectl.features import FEATURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -186,6 +187,20 @@ def test_every_module_can_be_imported() -> None:
     names = [name for name in files() if not name.endswith("__main__")]
     script = "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]"
     subprocess.run([sys.executable, "-c", script, *names], check=True)
+
+
+def test_a_verb_uses_no_feature_but_its_own() -> None:
+    """`discover --write` uses fleet only where that is there."""
+    owners = {f"machinectl.verbs.{verb}": feature.package for feature in FEATURES for verb in feature.verbs}
+    packages = {feature.package for feature in FEATURES}
+    used = {
+        (name, package)
+        for name in files()
+        if name.startswith("machinectl.verbs.")
+        for other in imported(name)
+        if (package := other.partition(".")[2].partition(".")[0]) in packages - {owners.get(name)}
+    }
+    assert used == {("machinectl.verbs.discover", "fleet")}
 
 
 def test_the_import_contracts_see_every_package() -> None:

@@ -8,6 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from machinectl.console import Console
     from machinectl.errors import Hint
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
@@ -55,3 +56,17 @@ def rewrite_ssh_config(store: Store) -> None:
         from machinectl.docker_cli.ssh_config_file import rewrite_outdated
 
         rewrite_outdated(store)
+
+
+def follow_swarm_status(store: Store, console: Console) -> None:
+    """Point swarms' contexts at managers that answer; failures are warnings."""
+    if is_switched_off():
+        return
+    from machinectl.docker_cli.contexts import Contexts
+    from machinectl.docker_cli.swarm_contexts import sync_swarm_contexts
+
+    for changed, error in sync_swarm_contexts(Contexts(), store, within=0):
+        if error:
+            console.warn(error.cause, error.hint)
+        else:
+            console.note(f'docker\'s context "{changed.machine}": {changed.outcome}')

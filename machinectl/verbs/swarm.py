@@ -112,12 +112,12 @@ def swarm_leave(here: Session, *, names: list[str], login: Login, force: bool) -
 
 def swarm_status(here: Session, *, name: str, timeout: float, as_json: bool) -> int:
     from machinectl.cli.tables.results import report_all
-    from machinectl.docker_cli.followers import is_switched_off
+    from machinectl.features import functions
     from machinectl.swarm.swarm_status import swarm_status as command
 
     found = command(here.store, here.console, [name] if name else [], timeout)
-    if not is_switched_off():
-        sync_contexts(here)
+    for told in functions("swarm_status"):
+        told(here.store, here.console)
     if as_json:
         print_json([swarm.fields() for swarm in found])
     elif not found:
@@ -127,18 +127,6 @@ def swarm_status(here: Session, *, name: str, timeout: float, as_json: bool) -> 
     else:
         write_out("\n".join(swarm_text(swarm) for swarm in found))
     return report_all(here, [swarm.failure for swarm in found if swarm.failure])
-
-
-def sync_contexts(here: Session) -> None:
-    """Point swarms' docker contexts at managers that answer; failures are warnings."""
-    from machinectl.docker_cli.contexts import Contexts
-    from machinectl.docker_cli.swarm_contexts import sync_swarm_contexts
-
-    for changed, error in sync_swarm_contexts(Contexts(), here.store, within=0):
-        if error:
-            here.console.warn(error.cause, error.hint)
-        else:
-            here.console.note(f'docker\'s context "{changed.machine}": {changed.outcome}')
 
 
 def swarm_text(swarm: SwarmReport) -> str:
