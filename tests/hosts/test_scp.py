@@ -238,7 +238,7 @@ def test_rsync_between_two_machines_is_refused_with_what_does_it(orion: Store, a
     ("words", "said"),
     [
         (("a", "b"), "No path is on a machine"),
-        (("a",), "scp scp -- a <NAME>:<PATH>"),
+        (("a",), "machinectl scp -- a <NAME>:<PATH>"),
         (("localhost:a", "./orion:b"), "No path is on a machine"),
         (("ghost:a", "b"), 'Docker machine "ghost" does not exist'),
         (("a", "-x@orion:b"), "'-x' is not a user's name"),
