@@ -75,7 +75,7 @@ format: $(VENV)/installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The man page, the command reference and the shells' completions follow from the command line. Each build of a package
+# The man page and the command reference follow from the command line. Each build of a package
 # writes them, and so do `make test` and `make check` after a change.
 reference: docs/reference.md
 docs/reference.md: $(VENV)/installed $(SOURCES) $(shell find tools -name __pycache__ -prune -o -type f -print)

@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 
 from machinectl.cli.catalogue import ALL, VERBS, group_verbs
 from machinectl.cli.option_help import option_rows
-from machinectl.cli.parsing.completion_candidates import driver_flags, driver_names
+from machinectl.cli.parsing.completion import driver_flags, driver_names
 from tests.support.real import need
 from tools import reference
 from tools.generate import GENERATED, PAGE, REFERENCE, ROOT

@@ -5,11 +5,9 @@ They are not in version control. The man page is called machinectl-docker becaus
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tools.completions import TABLES, completion, file_name
 from tools.reference import man_page, markdown
 
 if TYPE_CHECKING:
@@ -18,12 +16,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "machinectl-docker.1"
 REFERENCE = ROOT / "docs" / "reference.md"
-SCRIPTS = ROOT / "machinectl" / "cli" / "parsing" / "scripts"
-GENERATED: Mapping[Path, Callable[[], str]] = {
-    PAGE: man_page,
-    REFERENCE: markdown,
-    **{SCRIPTS / file_name(shell): partial(completion, shell) for shell in TABLES},
-}
+GENERATED: Mapping[Path, Callable[[], str]] = {PAGE: man_page, REFERENCE: markdown}
 
 if __name__ == "__main__":
     for path, text in GENERATED.items():

@@ -61,12 +61,12 @@ def loading_error(driver: Installed) -> str:
 
 def print_options(*, as_json: bool) -> None:
     """Print drivers' options for completion: DRIVER OPTION VALUE ABOUT."""
-    from machinectl.cli.parsing import completion_candidates
+    from machinectl.cli.parsing import completion
     from machinectl.cli.tables.text_table import table_text
 
     rows = []
-    for name in completion_candidates.driver_names():
-        flags = completion_candidates.driver_flags(name)
+    for name in completion.driver_names():
+        flags = completion.driver_flags(name)
         rows += [[name, flag.flag, value_of(flag), flag.help] for flag in flags] or [[name, "-", "", ""]]
     if as_json:
         print_json([dict(zip(("Driver", "Option", "Value", "About"), row, strict=True)) for row in rows])

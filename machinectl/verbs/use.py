@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from machinectl.cli.options.verb_session import Session
 
 
+# The shell's function sets it to the name of the shell; `use` sets the other one, to JSON in hexadecimal digits.
+FUNCTION, BEFORE = "MACHINECTL_USE", "MACHINECTL_BEFORE"
 PROMPT = Flag("--prompt", help="Show the machine in front of the prompt.")
 
 VERBS = {
@@ -24,11 +26,9 @@ VERBS = {
         more="`use -` returns to the previous machine. `use` is a shell function that `machinectl shell-init` prints.",
         examples=("machinectl use orionbox", "machinectl use -", "machinectl use --unset"),
         arguments=(shared.ONE_NAME,),
-        flags=(
-            Flag("-u", "--unset", help="Point at no machine."),
-            Flag("--shell", metavar="SHELL", help="Print what the function sets.", default="", hidden=True),
-        ),
+        flags=(Flag("-u", "--unset", help="Point at no machine."),),
         output=PRINTS,
+        follows=False,
     ),
     "shell-init": Verb(
         "shell_init",
@@ -49,11 +49,11 @@ VERBS = {
 }
 
 
-def use(here: Session, *, names: list[str], unset: bool, shell: str) -> None:
+def use(here: Session, *, names: list[str], unset: bool) -> None:
     from machinectl.cli.parsing.shell_snippets import STARTS
 
-    if shell:
-        print_variables(here, names, shell)
+    if shell := os.environ.get(FUNCTION, ""):
+        write_out(used_statements(here, shell, names, unset=unset))
         return
     for name in names:
         if name != "-":
@@ -65,22 +65,45 @@ def use(here: Session, *, names: list[str], unset: bool, shell: str) -> None:
     )
 
 
-def print_variables(here: Session, names: list[str], shell: str) -> None:
-    """Print what the shell's function sets. Errors repeat the command without the function's own flag."""
-    from machinectl.verbs.env import env
+def used_statements(here: Session, shell: str, names: list[str], *, unset: bool) -> str:
+    """Return what the shell's function evaluates: the variables of `env`, and those of now for `use -`."""
+    import json
 
-    THIS.typed = [word for word in THIS.typed if not word.startswith("--shell")]
-    as_json = shell == "json"
-    env(
-        here,
-        names=names,
-        shell=None if as_json else shell,
-        unset=False,
-        no_proxy=False,
-        swarm=False,
-        form="",
-        as_json=as_json,
-    )
+    from machinectl.hosts.docker_environment import VARIABLES
+    from machinectl.shell import statements
+    from machinectl.verbs.env import env_variables
+
+    now = {variable: os.environ.get(variable) for variable in VARIABLES}
+    if names == ["-"]:
+        wanted = variables_before()
+        here.console.note(f"docker: {wanted['DOCKER_MACHINE_NAME'] or wanted['DOCKER_HOST'] or 'no machine'}")
+    else:
+        wanted = env_variables(here.store, names, os.environ, unset=unset)
+    if context := "" if unset else os.environ.get("DOCKER_CONTEXT", ""):
+        here.console.warn(
+            f"DOCKER_CONTEXT={context} is set, too, and some tools put it first",
+            Hint("Unset it", statements(shell, {"DOCKER_CONTEXT": None}).strip()),
+        )
+    changed = {variable: value for variable, value in wanted.items() if value is not None or now[variable] is not None}
+    # Who uses the same machine again goes back to the one before it all the same.
+    before = {BEFORE: json.dumps(now).encode().hex()} if wanted != now else {}
+    return statements(shell, {**changed, **before})
+
+
+def variables_before() -> dict[str, str | None]:
+    """Return docker's variables of before this shell's last `use`."""
+    import json
+
+    if not (text := os.environ.get(BEFORE, "")):
+        raise MachineError("No machine was used before in this shell", Hint("Name one", "machinectl use", "<NAME>"))
+    variables: dict[str, str | None] = json.loads(bytes.fromhex(text))
+    directory, name = variables["DOCKER_CERT_PATH"], variables["DOCKER_MACHINE_NAME"]
+    # A machine's certificates are beside its record.
+    if directory and name and not os.path.exists(directory):
+        raise MachineError(
+            f'Docker machine "{name}" does not exist any more', Hint("Name one", "machinectl use", "<NAME>")
+        )
+    return variables
 
 
 def shell_init(here: Session, *, shell: str, prompt: bool) -> None:

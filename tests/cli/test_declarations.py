@@ -60,7 +60,7 @@ create_options.ENGINE_FLAGS += (Flag("--engine-frob", key="frob", metavar="N", h
 SEEN = """
 from machinectl.cli.main import light_work, run_command_line
 from machinectl.cli.output.help_pages import all_commands_page, verb_page
-from machinectl.cli.parsing.docker_completion import cobra_lines
+from machinectl.cli.parsing.completion import cobra_lines
 from machinectl.cli.parsing.go_flags import canonical
 from machinectl.cli.typer_app import build
 from machinectl.fleet.fleet_keys import COMMON

@@ -42,7 +42,7 @@ def docker_request(arguments: Sequence[str]) -> Callable[[], int] | None:
 
 
 def complete_for_docker(words: Sequence[str]) -> int:
-    from machinectl.cli.parsing.docker_completion import cobra_lines
+    from machinectl.cli.parsing.completion import cobra_lines
 
     rest = list(words)
     take_flags(rest, "", GLOBAL)

@@ -1,13 +1,9 @@
-"""Print shell start-up code: `use`, the prompt segment and completion. Light: start-up files run it.
-
-`scripts/` reads from records what `commands/env.py` makes of them.
-"""
+"""Print shell start-up code: `use`, the prompt segment and completion. Light: start-up files run it."""
 
 from __future__ import annotations
 
 import os
 
-from machinectl.cli.parsing.completion_candidates import SHELLS
 from machinectl.errors import Hint, UsageError, closest_match, wrong_choice
 from machinectl.shell import statement
 
@@ -15,7 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-SCRIPTS = os.path.join(os.path.dirname(__file__), "scripts")
+SCRIPTS = os.path.join(os.path.dirname(os.path.dirname(__file__)), "scripts")
+SHELLS = ("bash", "zsh", "fish", "powershell")
 ENDINGS: Mapping[str, str] = {"bash": "bash", "zsh": "zsh", "fish": "fish", "powershell": "ps1"}
 USE = {"bash": "use.sh", "zsh": "use.sh", "fish": "use.fish", "powershell": "use.ps1"}
 # Each shell's start-up file, and the line to add to it.
