@@ -629,7 +629,7 @@ proves(
 
 @proves(
     "`ssh://` runs your own `ssh`, with its keys and checks, and keeps its connection for a minute.",
-    "The socket that leads to the engine is in a directory that only you can enter.",
+    "The connection's socket is in a directory that only you can enter.",
 )
 def test_ssh_endpoints_go_by_the_users_ssh(store: Store, sshd: Sshd, ssh_config: SSHConfig, runtime: Path) -> None:
     url = f"ssh://{sshd.user}@127.0.0.1:{sshd.port}"

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from machinectl.docker_cli.buildx import docker_program
 from machinectl.engine.endpoint import Deadline
-from machinectl.engine.probe import probe
+from machinectl.engine.probe import ask_engine, probe
 from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.hosts.docker_environment import docker_variables
-from machinectl.hosts.docker_over_ssh import note_docker_over_ssh
 from machinectl.machines.machine_driver import endpoint_of
 from machinectl.process_streams import Stdin, run_streamed
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from machinectl.console import Console
     from machinectl.hosts.output_streams import Work
@@ -38,16 +38,18 @@ def run_docker(store: Store, words: Sequence[str], given: Input | None) -> Work:
         )
     program = docker_program()
 
-    def run_on(name: str, console: Console, say: WriteOutput, over: StopEvent) -> int | None:
-        environment = docker_environment(os.environ, variables_of(store, console, name))
-
+    def run_on(name: str, _: Console, say: WriteOutput, over: StopEvent) -> int | None:
         def hear(data: bytes, on_stderr: bool) -> bool:
             say(data, on_stderr)
             return False
 
         stdin = Stdin(input=given)
         try:
-            status = run_streamed([program, *words], hear, over, stdin=stdin, environment=environment, end=interrupt)
+            with engine_variables(store, name) as variables:
+                environment = docker_environment(os.environ, variables)
+                status = run_streamed(
+                    [program, *words], hear, over, stdin=stdin, environment=environment, end=interrupt
+                )
         except OSError as exc:
             raise MachineError(f"docker cannot be started: {exc.strerror}", Hint("Try", "docker --version")) from exc
         return status if status is None or status >= 0 else 128 - status
@@ -55,8 +57,9 @@ def run_docker(store: Store, words: Sequence[str], given: Input | None) -> Work:
     return run_on
 
 
-def variables_of(store: Store, console: Console, name: str) -> dict[str, str | None]:
-    """Over SSH, prefer the kept connection: docker's own ssh is slow, and may not know the machine's keys.
+@contextmanager
+def engine_variables(store: Store, name: str) -> Iterator[Mapping[str, str | None]]:
+    """Over SSH, yield a socket: docker's own ssh may not know the machine's keys.
 
     Raises MachineError if the engine does not answer over SSH.
     """
@@ -66,14 +69,14 @@ def variables_of(store: Store, console: Console, name: str) -> dict[str, str | N
         probe(endpoint_of(machine), ANSWER_SECONDS)
     variables = docker_variables(store, name)
     if not str(variables["DOCKER_HOST"]).startswith("ssh://"):
-        return variables
-    from machinectl.engine.dialling.ssh_socket import engine_socket
+        yield variables
+        return
+    from machinectl.engine.ssh_wire import local_socket
 
-    path = engine_socket(endpoint_of(machine, str(variables["DOCKER_HOST"])), Deadline(LOGIN_SECONDS))
-    if path:
-        return {**variables, "DOCKER_HOST": f"unix://{path}"}
-    note_docker_over_ssh(store, console, machine)
-    return variables
+    endpoint = endpoint_of(machine, str(variables["DOCKER_HOST"]))
+    ask_engine(endpoint, Deadline(LOGIN_SECONDS), None)
+    with local_socket(endpoint) as path:
+        yield {**variables, "DOCKER_HOST": f"unix://{path}"}
 
 
 def interrupt(process: subprocess.Popen[bytes]) -> None:

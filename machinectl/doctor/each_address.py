@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from machinectl import url as engine_url
 from machinectl.check import Check, broken, ok, unknown
 from machinectl.doctor.engine_connectivity import certificate_directory
-from machinectl.engine.dialling.address_order import foreign_reason, is_foreign
-from machinectl.engine.dialling.tls import OTHER_NAMES
+from machinectl.engine.address_order import foreign_reason, is_foreign
 from machinectl.engine.endpoint import Deadline
 from machinectl.engine.http import dial
+from machinectl.engine.tls import OTHER_NAMES
 from machinectl.errors import DOCTOR, Hint, MachineError
 from machinectl.hosts.login import moved_hint
 from machinectl.hosts.machine_threads import BackgroundTask

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from machinectl import engine
 from machinectl import url as engine_url
 from machinectl.check import BROKEN, Check, failed, ok, unknown, unseen, value_or
-from machinectl.engine.dialling.sockets import connect_tcp, connect_unix, resolve_endpoint
-from machinectl.engine.dialling.tls import connect_tls, shown_certificate
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http import dial, get
 from machinectl.engine.probe import LONGEST_ANSWER, LONGEST_VERSION, parse_object
+from machinectl.engine.sockets import connect_tcp, connect_unix, resolve_endpoint
+from machinectl.engine.tls import connect_tls, shown_certificate
 from machinectl.errors import Hint, MachineError, one_line
 from machinectl.hosts.pending_certificates import pending_sets, probe_any_set
 from machinectl.machines.machine_driver import endpoint_of

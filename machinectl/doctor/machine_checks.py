@@ -12,7 +12,7 @@ from machinectl.doctor import docker_client, engine_certificates, engine_configu
 from machinectl.doctor.each_address import address_checks, look_at_addresses
 from machinectl.doctor.engine_connectivity import TCP, TLS, EngineReach, reach_engine
 from machinectl.doctor.host_login import HOST, SSH, Inside, engine_port_of, look_inside, own_url
-from machinectl.engine.dialling.tls import foreign_ca_hint
+from machinectl.engine.tls import foreign_ca_hint
 from machinectl.errors import DOCTOR, IMPORT, NO_HINT, Hint, MachineError
 from machinectl.features import functions
 from machinectl.hosts.host_owner import GIVE_UP, after_loss, lost_to

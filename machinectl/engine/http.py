@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from machinectl import __version__
 from machinectl import url as engine_url
-from machinectl.engine.dialling.deadline_socket import Wire
-from machinectl.engine.dialling.sockets import connect_tcp, connect_unix
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.response import PIECE, Response
+from machinectl.engine.sockets import connect_tcp, connect_unix
+from machinectl.engine.wire import Wire
 from machinectl.errors import Hint, UsageError
 
 TYPE_CHECKING = False
@@ -94,7 +94,7 @@ def get(wire: Wire, path: str) -> Response:
 def dial(endpoint: Endpoint, deadline: Deadline) -> Wire:
     """Connect to an engine. Raises EngineError, or UsageError for a bad URL."""
     if endpoint.others:
-        from machinectl.engine.dialling.address_order import dial_first
+        from machinectl.engine.address_order import dial_first
 
         return dial_first(endpoint, deadline, dial)
     url = engine_url.parse_url(endpoint.url)
@@ -102,11 +102,11 @@ def dial(endpoint: Endpoint, deadline: Deadline) -> Wire:
         return Wire(connect_unix(endpoint, url.path, deadline), endpoint, deadline)
     # Imported late: `ls` of machines that refuse connections, or have a socket, needs neither.
     if url.scheme == "ssh":
-        from machinectl.engine.dialling.ssh_socket import connect_kept
+        from machinectl.engine.ssh_wire import connect_ssh
 
-        return connect_kept(endpoint, url, deadline)
+        return connect_ssh(endpoint, url, deadline)
     if endpoint.tls:
-        from machinectl.engine.dialling.tls import connect_tls
+        from machinectl.engine.tls import connect_tls
 
         return connect_tls(endpoint, url, deadline)
     return Wire(connect_tcp(endpoint, url, deadline), endpoint, deadline)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 
 from machinectl import url as engine_url
-from machinectl.engine.dialling.deadline_socket import Wire
-from machinectl.engine.dialling.sockets import connect_tcp
 from machinectl.engine.endpoint import Deadline, DiskFullError, EngineError
 from machinectl.engine.http import dial, get
 from machinectl.engine.response import not_docker
+from machinectl.engine.sockets import connect_tcp
+from machinectl.engine.wire import Wire
 from machinectl.errors import NO_HINT, Hint, MachineError, one_line
 from machinectl.files.light_json import parse_json
 from machinectl.state import State
@@ -81,7 +81,7 @@ def reach(endpoint: Endpoint, timeout: float) -> EngineError | None:
 
 def dial_tcp(endpoint: Endpoint, deadline: Deadline) -> Wire:
     if endpoint.others:
-        from machinectl.engine.dialling.address_order import dial_first
+        from machinectl.engine.address_order import dial_first
 
         return dial_first(replace(endpoint, memory=None), deadline, dial_tcp)
     return Wire(connect_tcp(endpoint, engine_url.parse_url(endpoint.url), deadline), endpoint, deadline)

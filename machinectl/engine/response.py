@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from machinectl.engine.dialling.deadline_socket import Wire
     from machinectl.engine.endpoint import Endpoint
+    from machinectl.engine.wire import Wire
 
 PIECE = 65536
 # The limits of http.client: bytes of a line, and header lines.
@@ -198,14 +198,6 @@ def not_http(endpoint: Endpoint, line: str) -> EngineError:
     if line.startswith("\x15\x03"):
         return wants_tls(endpoint)
     said = repr(line[:40])
-    if endpoint.url.startswith("ssh://"):
-        return EngineError(
-            f"{endpoint.peer}: the host prints {said} before any answer of the engine",
-            Hint(
-                "Look on the host for what prints it: a start-up file such as ~/.bashrc, command= before the key in "
-                "~/.ssh/authorized_keys, or ForceCommand in sshd_config"
-            ),
-        )
     what = "an SSH server answers there" if line.startswith("SSH-") else f"its answer is not HTTP ({said})"
     return not_docker(endpoint, what)
 

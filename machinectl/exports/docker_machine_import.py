@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl.driver import Instance
 from machinectl.driver.installed_drivers import load
-from machinectl.engine.dialling.tls import CA, CERTIFICATE, KEY
+from machinectl.engine.tls import CA, CERTIFICATE, KEY
 from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.exports.docker_machine_records import (
     KEY_FILE,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import engine
 from machinectl.engine import Endpoint
-from machinectl.engine.dialling.ssh_socket import docker_error
+from machinectl.engine.ssh_wire import docker_error
 from machinectl.errors import CheckFailed, Hint, MachineError, NeedsProvisioning, UsageError
 from machinectl.hosts.certificate_files import check_has_certificates
 from machinectl.hosts.holder_cas import finish_endings

@@ -6,8 +6,8 @@ import socket
 from functools import partial
 
 from machinectl import engine
-from machinectl.engine.dialling.sockets import connected
 from machinectl.engine.endpoint import is_silence
+from machinectl.engine.sockets import connected
 from machinectl.errors import Hint, MachineError
 from machinectl.hosts.pending_certificates import probe_any_set
 from machinectl.machines.machine_driver import driver_instance, driver_of, with_jump_host
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from machinectl.driver import Driver, SSHEndpoint
     from machinectl.engine import EngineQuery, Probe
-    from machinectl.engine.dialling.sockets import Address
     from machinectl.engine.endpoint import Deadline
+    from machinectl.engine.sockets import Address
     from machinectl.machines.record import Machine
 
 

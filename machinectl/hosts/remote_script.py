@@ -20,6 +20,7 @@ from machinectl.machines.machine_driver import ssh_endpoint
 from machinectl.ssh.openssh.direct_session import CONNECT_SECONDS, NotStarted
 from machinectl.ssh.openssh.direct_session import follow as follow_by_system
 from machinectl.ssh.openssh.multiplexing import Multiplexing
+from machinectl.ssh.openssh.ssh_options import identity_arguments
 
 if TYPE_CHECKING:
     from machinectl.console import Console
@@ -52,7 +53,8 @@ def run_remote_script(
     by_own = order.native or order.sudo or login.needs_login or login.trace or not shutil.which("ssh")
     if not by_own and (known_hosts := checked_known_hosts(machine, endpoint)):
         try:
-            kept = order.connections.path(machine.directory, endpoint, known_hosts)
+            words = identity_arguments(endpoint.key, known_hosts, endpoint.jump)
+            kept = order.connections.path(endpoint, words)
             return follow_by_system(endpoint, known_hosts, order.script, say, over, input=order.input, kept=kept)
         except NotStarted as exc:
             # Our own SSH can ask for a passphrase and has better error messages. The address may have answered a

@@ -8,9 +8,9 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.engine.dialling.tls import ClocksDiffer
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http import dial, get
+from machinectl.engine.tls import ClocksDiffer
 from machinectl.errors import Hint, MachineError
 from machinectl.hosts.identity import Identity
 from machinectl.machines.machine_driver import endpoint_of

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from machinectl.engine import Response
-    from machinectl.engine.dialling.deadline_socket import Wire
+    from machinectl.engine.wire import Wire
     from machinectl.images.reference import Reference
 
 # Seconds for one change, or a question to an engine that is at work on an image.

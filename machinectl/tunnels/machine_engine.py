@@ -8,23 +8,22 @@ from __future__ import annotations
 import asyncio
 import os
 import select
-import socket
-from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.engine.dialling.deadline_socket import Wire
-from machinectl.engine.dialling.tls import CA, CERTIFICATE, KEY, client_context
-from machinectl.engine.duplex.duplex_dial import open_stream
-from machinectl.engine.duplex.duplex_stream import PlainStream
+from machinectl.engine.duplex_dial import open_stream
+from machinectl.engine.duplex_stream import PlainStream
 from machinectl.engine.endpoint import Deadline, Endpoint, EngineError
 from machinectl.engine.http import dial
 from machinectl.engine.probe import ask_engine
+from machinectl.engine.tls import CA, CERTIFICATE, KEY, client_context
 from machinectl.machines.store.store_paths import RECORD
 
 if TYPE_CHECKING:
+    import socket
     import ssl
 
-    from machinectl.engine.duplex.duplex_stream import DuplexStream
+    from machinectl.engine.duplex_stream import DuplexStream
+    from machinectl.engine.wire import Wire
     from machinectl.hosts.present_name import PresentName
 
 # Seconds to log in and to reach the engine.
@@ -33,6 +32,7 @@ LOGIN_SECONDS = 30.0
 DIAL_SECONDS = 10.0
 # Connections that are opened at once: more would make an engine's handshakes late.
 MOST_DIALS = 128
+MOST_LOGINS = 4
 # Files that change what is reached.
 FILES = (RECORD, CA, CERTIFICATE, KEY)
 
@@ -70,8 +70,8 @@ class MachineEngine:
         self._reached: Reached | None = None
         self._reading = asyncio.Lock()
         self._dials = asyncio.Semaphore(MOST_DIALS)
-        # An idle connection through ssh, which ends some time after its last one.
-        self._idle: socket.socket | None = None
+        # sshd takes few logins at once (MaxStartups), which sessions need that its MaxSessions refuses.
+        self._logins = asyncio.Semaphore(MOST_LOGINS)
 
     async def open(self) -> tuple[Endpoint, DuplexStream]:
         """Raises MachineError."""
@@ -86,20 +86,9 @@ class MachineEngine:
                 self._seen = None
                 raise
 
-    def close(self) -> None:
-        if self._idle:
-            self._idle.close()
-
     async def _open_by_ssh(self, endpoint: Endpoint) -> DuplexStream:
-        # This pings, and logs in if that is necessary.
-        wire = await asyncio.to_thread(dial, endpoint, Deadline(LOGIN_SECONDS))
-        # Otherwise, its sshd forwards nothing: each connection is a process of ssh.
-        if type(wire) is Wire and (self._idle is None or has_hung_up(self._idle)):
-            self.close()
-            self._idle = socket.socket(socket.AF_UNIX)
-            with suppress(OSError):
-                self._idle.connect(wire.sock.getpeername())
-        return WireStream(wire)
+        async with self._logins:
+            return WireStream(await asyncio.to_thread(dial, endpoint, Deadline(LOGIN_SECONDS)))
 
     async def _current(self) -> Reached:
         async with self._reading:

@@ -9,8 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.descriptors import fitting_jobs
-from machinectl.engine.duplex.duplex_dial import no_answer
-from machinectl.engine.duplex.duplex_stream import PlainStream
+from machinectl.engine.duplex_dial import no_answer
+from machinectl.engine.duplex_stream import PlainStream
 from machinectl.engine.probe import SOCKET_SERVER
 from machinectl.errors import Hint, MachineError, one_line
 from machinectl.tunnels.local_sockets import ASKING
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Mapping
 
-    from machinectl.engine.duplex.duplex_stream import DuplexStream
+    from machinectl.engine.duplex_stream import DuplexStream
     from machinectl.tunnels.machine_engine import MachineEngine
 
 # Bytes of a direction's buffer, at first and at most: a thousand silent connections need little.

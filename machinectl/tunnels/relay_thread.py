@@ -66,7 +66,6 @@ class RelayThread:
             await Relay(engine, console.note, console.warn, self._describe).serve(self._listener, self._stop)
         finally:
             looking.cancel()
-            engine.close()
 
     def _describe(self) -> dict[str, object]:
         """Return what the socket is for. `rename` may have given the machine another name."""

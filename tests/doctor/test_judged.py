@@ -17,8 +17,8 @@ from machinectl import certs
 from machinectl.check import Verdict
 from machinectl.doctor import engine_certificates, engine_configuration, host_condition
 from machinectl.doctor.host_condition import Shell
-from machinectl.engine.dialling.tls import import_hint
 from machinectl.engine.endpoint import Endpoint
+from machinectl.engine.tls import import_hint
 from machinectl.errors import SET_CLOCK
 from machinectl.hosts.identity import Identity
 from machinectl.provision.facts.health import FileSystem, Health, Memory

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from machinectl.engine.dialling.deadline_socket import Wire
+    from machinectl.engine.wire import Wire
     from tests.support.servers import Connection
 
 # Long enough for a machine under load; nobody waits for it.

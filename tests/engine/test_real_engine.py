@@ -15,8 +15,8 @@ import pytest
 
 from machinectl import certs, engine
 from machinectl.engine import Endpoint, Probe
-from machinectl.engine.dialling.ssh_dial import connect_ssh
 from machinectl.engine.endpoint import Deadline
+from machinectl.engine.ssh_wire import connect_ssh
 from machinectl.errors import Hint
 from machinectl.state import State
 from machinectl.url import parse_url

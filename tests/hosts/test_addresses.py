@@ -26,12 +26,12 @@ from machinectl.check import Verdict
 from machinectl.docker_cli.contexts import Context, Contexts
 from machinectl.docker_cli.machine_contexts import update_contexts
 from machinectl.doctor.engine_connectivity import reach_engine
-from machinectl.engine.dialling.address_order import dial_first
-from machinectl.engine.dialling.tls import client_context
-from machinectl.engine.duplex.duplex_dial import open_stream
+from machinectl.engine.address_order import dial_first
+from machinectl.engine.duplex_dial import open_stream
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http import dial
 from machinectl.engine.probe import failed_probe
+from machinectl.engine.tls import client_context
 from machinectl.hosts.engine_restart import until_it_answers
 from machinectl.machines import answered_address
 from machinectl.machines.answered_address import ENGINE, AddressNews
@@ -49,8 +49,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from machinectl.engine.dialling.deadline_socket import Wire
     from machinectl.engine.endpoint import Endpoint
+    from machinectl.engine.wire import Wire
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
     from tests.support.dockerd import Dockerd

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.engine.dialling import ssh_socket
+from machinectl.engine import ssh_wire
 from machinectl.ssh.connect import connect
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.keys.host_keys import HostKeyPolicy
@@ -62,7 +62,7 @@ def test_each_option_that_we_write_is_one_of_7_4_or_has_its_version() -> None:
         *direct_session.OPTIONS,
         *ssh_options.BACKGROUND,
     }
-    written |= {*multiplexing.socket_options("/socket"), *ssh_socket.OPTIONS}
+    written |= {*multiplexing.socket_options("/socket"), *ssh_wire.OPTIONS}
     written |= {name for name, _ in ssh_options.identity_options("/key", "/known_hosts")}
     assert {name for name in written if name.lower() not in KEYWORDS} == set(ssh_options.NEWER)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.engine.dialling.ssh_socket import docker_error
+from machinectl.engine.ssh_wire import docker_error
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.editing import Edit
 from machinectl.hosts.engine_restart import check_provisioned

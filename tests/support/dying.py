@@ -92,7 +92,7 @@ def die_around_commands(number: int, directory: str, part: str) -> None:
 
 def die_at_engine(number: int) -> None:
     """Be killed right before the N-th time that something is sent to an engine."""
-    from machinectl.engine.dialling.deadline_socket import Wire
+    from machinectl.engine.wire import Wire
 
     left, send = number, Wire.send
 

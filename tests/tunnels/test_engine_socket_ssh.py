@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.engine.dialling import ssh_socket
+from machinectl.engine import ssh_wire
 from machinectl.hosts.present_name import present_name
 from machinectl.tunnels.local_sockets import (
     OpenSocket,
@@ -61,7 +61,7 @@ def test_a_line_that_went_dead_is_replaced_at_the_next_request(
     reached_by_ssh: Sshd, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """ssh itself would notice it after 45 seconds."""
-    monkeypatch.setattr(ssh_socket, "PATIENCE", 0.5)
+    monkeypatch.setattr(ssh_wire, "PATIENCE", 0.5)
     note = OpenSocket("orion", store.root, default_path(store, "orion"))
     with (
         present_name(store, "orion") as name,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import socket
 from typing import TYPE_CHECKING
 
@@ -20,13 +21,15 @@ from machinectl.ssh.openssh.ssh_options import option_words, quote_config_path
 from machinectl.ssh.ssh_settings import QUERY_TIMEOUT, openssh_query
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Sequence
 
     from machinectl.ssh.destination import SSHEndpoint
 
 # The variable that turns it off, and how: kept apart from cli's, because engines are asked below that floor.
 PERSIST = "MACHINECTL_PERSIST"
 OFF = {"off", "no", "false", "f", "0"}
+# Files that decide which host is trusted, and who we are there.
+NAMED_FILE = re.compile(r'(?:UserKnownHostsFile|IdentityFile)="?([^"]+)"?')
 # How long a connection waits for the next command, in seconds.
 PERSIST_SECONDS = 60
 # How long the local background ssh may take to end, in seconds.
@@ -41,21 +44,20 @@ class Multiplexing:
         self._directory = socket_directory() if is_wanted else ""
         self._config = [file_contents(os.path.expanduser(own)) for own in USERS_OWN] if self._directory else []
 
-    def path(self, owner: str, endpoint: SSHEndpoint, known_hosts: str) -> str:
-        """Return "" without a socket, or if the user's ssh has its own. `owner` is the machine's directory."""
+    def path(self, endpoint: SSHEndpoint, words: Sequence[str]) -> str:
+        """Return "" without a socket, or if the user's ssh has its own. `words` are ssh's options.
+
+        Files in them count by what they hold: `create` moves the key into the store.
+        """
         if not self._directory:
             return ""
         try:
-            identity = [owner, *connection_identity(endpoint, known_hosts)]
+            contents = [file_contents(path) for word in words for path in NAMED_FILE.findall(word)]
         except OSError:
             return ""
-        return self.named(identity, endpoint)
-
-    def named(self, identity: Iterable[object], endpoint: SSHEndpoint) -> str:
-        """Return the path for an identity, or "" as `path` does."""
-        if not self._directory:
-            return ""
-        digest = hashlib.sha256(repr([*self._config, *identity]).encode(errors="surrogateescape")).hexdigest()
+        options = [NAMED_FILE.sub("", word) for word in words]
+        identity = [*self._config, endpoint.host, endpoint.user, endpoint.port, options, contents]
+        digest = hashlib.sha256(repr(identity).encode(errors="surrogateescape")).hexdigest()
         path = os.path.join(self._directory, digest[:DIGEST_LETTERS])
         # Skip the slow query if our socket exists: the user's ssh had none of its own when we created ours.
         return path if os.path.lexists(path) or not has_own(endpoint) else ""
@@ -69,21 +71,6 @@ def has_own(endpoint: SSHEndpoint) -> bool:
     return any(line.lower().startswith(b"controlpath ") for line in answer.stdout.splitlines())
 
 
-def connection_identity(endpoint: SSHEndpoint, known_hosts: str) -> Iterator[object]:
-    """Yield what identifies the host, its key and our login."""
-    yield (
-        endpoint.host,
-        endpoint.user,
-        endpoint.port,
-        file_contents(known_hosts),
-        endpoint.key,
-        file_contents(endpoint.key),
-    )
-    if endpoint.jump:
-        yield endpoint.jump.machine
-        yield from connection_identity(endpoint.jump.endpoint, endpoint.jump.known_hosts)
-
-
 def file_contents(path: str) -> bytes | None:
     """Return None if missing. Raises OSError."""
     try:
@@ -92,13 +79,12 @@ def file_contents(path: str) -> bytes | None:
         return None
 
 
-def socket_options(path: str, *, master: bool = True) -> dict[str, str]:
-    """Open and keep a connection if `master`."""
+def socket_options(path: str) -> dict[str, str]:
     if not path:
         # Use a connection that the user's ssh keeps, but create none: it would stay open.
         return {"ControlMaster": "no"}
-    made = {"ControlMaster": "auto", "ControlPersist": str(PERSIST_SECONDS)} if master else {"ControlMaster": "no"}
-    return {**made, "ControlPath": quote_config_path(path)}
+    kept = {"ControlMaster": "auto", "ControlPersist": str(PERSIST_SECONDS)}
+    return {**kept, "ControlPath": quote_config_path(path)}
 
 
 def is_open(path: str) -> bool:
@@ -113,7 +99,8 @@ def is_open(path: str) -> bool:
 
 
 def close_connection(path: str, host: str) -> None:
-    control(path, host, "exit")
+    """Let it end with its last session: others may be in use."""
+    control(path, host, "stop")
     with contextlib.suppress(OSError):
         os.unlink(path)
 

@@ -9,18 +9,18 @@ import time
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
-from machinectl.engine.dialling import tls
-from machinectl.engine.dialling.address_order import AddressTries
-from machinectl.engine.dialling.deadline_socket import keep_alive
-from machinectl.engine.dialling.sockets import closed_socket, none_accepts, resolve_endpoint, unreachable
-from machinectl.engine.duplex.duplex_stream import PlainStream, TLSStream
+from machinectl.engine import tls
+from machinectl.engine.address_order import AddressTries
+from machinectl.engine.duplex_stream import PlainStream, TLSStream
 from machinectl.engine.endpoint import Deadline, EngineError
+from machinectl.engine.sockets import closed_socket, none_accepts, resolve_endpoint, unreachable
+from machinectl.engine.wire import keep_alive
 from machinectl.errors import Hint
 
 if TYPE_CHECKING:
-    from machinectl.engine.dialling.sockets import Address
-    from machinectl.engine.duplex.duplex_stream import DuplexStream
+    from machinectl.engine.duplex_stream import DuplexStream
     from machinectl.engine.endpoint import Endpoint
+    from machinectl.engine.sockets import Address
     from machinectl.url import EngineURL
 
 # Seconds until a unix socket with a full queue is tried again.

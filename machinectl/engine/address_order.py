@@ -10,8 +10,8 @@ import time
 from collections import deque
 
 from machinectl import url as engine_url
-from machinectl.engine.dialling.tls import OTHER_CA, OTHER_NAMES
 from machinectl.engine.endpoint import AnotherServer, Deadline, EngineError, ForeignKey, UnclearServer
+from machinectl.engine.tls import OTHER_CA, OTHER_NAMES
 from machinectl.errors import DOCTOR, NO_HINT, Hint
 from machinectl.state import State
 from machinectl.value_classes import replace
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeGuard
 
-    from machinectl.engine.dialling.deadline_socket import Wire
     from machinectl.engine.endpoint import Endpoint
+    from machinectl.engine.wire import Wire
 
     Dial = Callable[[Endpoint, Deadline], Wire]
 

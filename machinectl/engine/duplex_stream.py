@@ -8,7 +8,7 @@ import ssl
 from contextlib import suppress
 from typing import Protocol
 
-from machinectl.engine.dialling.tls import has_verified
+from machinectl.engine.tls import has_verified
 
 # Bytes of encrypted data to read at once.
 MOST_ENCRYPTED = 1 << 18

@@ -8,9 +8,9 @@ import ssl
 from select import POLLIN, POLLOUT, poll
 from threading import TIMEOUT_MAX, Timer
 
-from machinectl.engine.dialling.deadline_socket import Wire
-from machinectl.engine.dialling.sockets import connect_tcp
 from machinectl.engine.endpoint import GRACE, EngineError, NeedsCertificates, UnclearServer
+from machinectl.engine.sockets import connect_tcp
+from machinectl.engine.wire import Wire
 from machinectl.errors import NO_HINT, Hint, put_certificates_in
 from machinectl.files.atomic import read_file
 from machinectl.name_resolution import encoded

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 import stat
-import threading
-from contextlib import closing
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
 from machinectl import engine
-from machinectl.engine.dialling import ssh_socket
-from machinectl.engine.dialling.ssh_dial import SSHWire
+from machinectl.engine import ssh_wire
 from machinectl.engine.endpoint import Deadline, Endpoint
-from machinectl.engine.http import dial
+from machinectl.engine.http import dial, get
+from machinectl.engine.probe import OK
 from machinectl.state import State
-from machinectl.url import parse_url
 from tests.support.sshd import keygen, public
 
 if TYPE_CHECKING:
@@ -55,10 +53,6 @@ class Remote:
     def probe(self) -> engine.Probe:
         return engine.probe(self.endpoint, PLENTY)
 
-    def is_kept(self) -> bool:
-        with closing(dial(self.endpoint, Deadline(PLENTY))) as wire:
-            return not isinstance(wire, SSHWire)
-
     @property
     def logins(self) -> int:
         return self.sshd.log.count("Accepted publickey")
@@ -69,50 +63,32 @@ def remote(sshd: Sshd, dockerd: Dockerd, tmp_path: Path, ssh_config: SSHConfig, 
     return Remote(sshd, dockerd, tmp_path / "known_hosts")
 
 
-def test_sixty_at_once_log_in_once_and_are_no_sessions(remote: Remote, dockerd: Dockerd, runtime: Path) -> None:
-    remote.configure(dockerd.socket, "MaxSessions 1", "MaxStartups 1")
-    found = []
-    threads = [threading.Thread(target=lambda: found.append(remote.probe())) for _ in range(60)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [(probe.state, probe.error) for probe in found] == [(State.RUNNING, "")] * 60
+def test_many_at_once_use_one_connection_and_more_of_their_own_where_sshd_opens_no_more(
+    remote: Remote, dockerd: Dockerd, runtime: Path
+) -> None:
+    remote.configure(dockerd.socket, "MaxSessions 2")
+    assert [remote.probe().state for _ in range(2)] == [State.RUNNING] * 2
     assert remote.logins == 1
-    [path] = runtime.glob("*/*.engine")
-    for place, mode in ((path, 0o600), (path.parent, 0o700)):
+    [control] = runtime.glob("*/*")
+    for place, mode in ((control, 0o600), (control.parent, 0o700)):
         assert stat.S_IMODE(place.stat().st_mode) == mode
+    with ExitStack() as stack:
+        for _ in range(5):
+            wire = stack.enter_context(dial(remote.endpoint, Deadline(PLENTY)))
+            assert get(wire, "/_ping").status == OK
+    assert remote.logins > 1
 
 
 def test_a_connection_that_was_lost_is_replaced(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
     assert remote.probe().state is State.RUNNING
     remote.sshd.disconnect()
     assert remote.probe().state is State.RUNNING
-    assert (remote.logins, remote.is_kept()) == (2, True)
+    assert remote.logins == 2
     # The line is cut: no packet comes back.
-    monkeypatch.setattr(ssh_socket, "PATIENCE", 0.5)
+    monkeypatch.setattr(ssh_wire, "PATIENCE", 0.5)
     remote.sshd.freeze()
     assert remote.probe().state is State.RUNNING
-    assert (remote.logins, remote.is_kept()) == (3, True)
-
-
-def test_where_sshd_forbids_forwarding_docker_is_run_there_and_forwarding_is_not_tried_again(
-    remote: Remote, dockerd: Dockerd
-) -> None:
-    remote.configure(dockerd.socket, "AllowStreamLocalForwarding no")
-    assert [remote.probe().state for _ in range(2)] == [State.RUNNING] * 2
-    # One to find out, and one for each request.
     assert remote.logins == 3
-    assert not remote.is_kept()
-
-
-def test_a_host_without_the_docker_command_needs_none(
-    remote: Remote, dockerd: Dockerd, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    key = public(remote.sshd.key_path)
-    remote.sshd.authorized_keys.write_text(f'command="PATH=/nowhere; docker" {key}')
-    monkeypatch.setattr(ssh_socket, "DEFAULT_SOCKET", str(dockerd.socket))
-    assert (remote.probe().state, remote.is_kept()) == (State.RUNNING, True)
 
 
 def test_a_stopped_engine_is_told_as_docker_tells_it(remote: Remote, dockerd: Dockerd) -> None:
@@ -122,7 +98,7 @@ def test_a_stopped_engine_is_told_as_docker_tells_it(remote: Remote, dockerd: Do
     banner = remote.known_hosts.with_name("banner")
     banner.write_text("ops@orion: Permission denied (publickey).\n")
     remote.configure(moved, f"Banner {banner}")
-    assert remote.is_kept()
+    assert remote.probe().state is State.RUNNING
     moved.unlink()
     for _ in range(2):
         probe = remote.probe()
@@ -152,17 +128,17 @@ def test_none_is_kept_if_it_is_turned_off_or_the_users_ssh_keeps_its_own(
     remote: Remote, runtime: Path, ssh_config: SSHConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MACHINECTL_PERSIST", "off")
-    assert not remote.is_kept()
+    assert remote.probe().state is State.RUNNING
     monkeypatch.delenv("MACHINECTL_PERSIST")
     ssh_config.write(f"ControlPath {runtime}/%C\n")
-    assert not remote.is_kept()
+    assert remote.probe().state is State.RUNNING
+    assert not list(runtime.glob("*/*"))
 
 
-def test_a_login_that_takes_too_long_is_given_up_at_the_deadline(remote: Remote) -> None:
-    """Another process is logging in, and hangs."""
-    kept = ssh_socket.kept_connection(remote.endpoint, parse_url(remote.endpoint.url))
-    assert kept
-    with ssh_socket.locked(kept.control, Deadline(PLENTY)):
-        probe = engine.probe(remote.endpoint, 0.2)
-    assert probe.state is State.TIMEOUT
-    assert "no engine has answered through ssh within 0.2 s" in probe.error
+def test_dockers_own_client_is_given_a_socket(remote: Remote) -> None:
+    with ssh_wire.local_socket(remote.endpoint) as path:
+        here = Endpoint(f"unix://{path}")
+        with dial(here, Deadline(PLENTY)) as idle:
+            assert engine.probe(here, PLENTY).state is State.RUNNING
+        assert not idle.broken
+    assert engine.probe(here, PLENTY).state is not State.RUNNING

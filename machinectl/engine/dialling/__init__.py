@@ -1,1 +1,0 @@
-"""Connect to an engine within a deadline: over TCP, TLS, a unix socket or ssh, at the first address that answers."""

@@ -1,1 +1,0 @@
-"""Connections to an engine for asyncio, whose two directions end apart."""
