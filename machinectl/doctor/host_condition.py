@@ -9,7 +9,7 @@ from machinectl.check import BROKEN, OK, UNKNOWN, Check, broken, failed, first_c
 from machinectl.errors import BY_SERVICE, NO_HINT, SET_CLOCK, CheckFailed, Hint
 from machinectl.files.atomic import quote_word
 from machinectl.provision import daemon_json, preflight
-from machinectl.provision.steps import docker_group, docker_socket, engine_goal
+from machinectl.provision.steps import docker_socket, engine_goal
 from machinectl.provision.target import Target
 from machinectl.quantities import memory_size, plural
 
@@ -222,10 +222,10 @@ def group_check(found: Facts, again: str) -> Check:
     user, group = found.login, found.socket_group
     if not user:
         return ok(GROUP, "root logs in and may use the engine")
-    if not docker_group.is_missing(found):
+    if not docker_socket.is_user_missing(found):
         return ok(GROUP, f"{user} is in the group {group} and may use the engine")
     try:
-        docker_group.check_group(found)
+        docker_socket.check_group(found)
     except CheckFailed as exc:
         return failed(GROUP, exc)
     return broken(

@@ -28,7 +28,6 @@ from machinectl.provision.steps import (
     engine_config,
     engine_goal,
     engine_proof,
-    hidden_containers,
     live_restore,
     restart_risks,
 )
@@ -149,7 +148,7 @@ def check_restart(run: HostRun, target: Target, allowed: Allowed, check: Callabl
     restart_risks.refuse_swarm(host, allowed)
     moves = engine_config.pending_moves(host)
     if moves and not allowed.force:
-        raise hidden_containers.would_hide(host, moves, allowed)
+        raise restart_risks.would_hide(host, moves, allowed)
     restart_risks.refuse_harm(host, allowed)
     for warning in restart_risks.warnings(host, target):
         run.console.warn(warning)

@@ -264,13 +264,12 @@ class PackageManager:
         look = [self.family.refresh if refresh else "", self.family.candidate(package)]
         result = self._job(" && ".join(command for command in look if command)).run(remote)
         said = result.stdout.decode(errors="replace").strip()
-        complaints = installation.complaints(said)
         version = said.rpartition("\n")[2].strip()
-        # apt prints Err: also for optional lists, and exits with 0 if it uses old ones.
-        unread = [line for line in complaints.splitlines() if not line.startswith("Err:")]
+        # apt exits with 0 if it uses old lists.
+        unread = [line for line in said.splitlines() if line.startswith(("E:", "W: Failed"))]
         if result.status != 0 or not re.search(r"\d", version) or (version == before and unread):
             raise MachineError(
-                f"cannot find out whether there is a newer {package} than {before}:\n{complaints or tail(result)}",
+                f"cannot find out whether there is a newer {package} than {before}:\n{tail(result)}",
                 Hint(f"See on the host that its package mirrors answer{self._through()}"),
             )
         return version

@@ -25,7 +25,7 @@ from machinectl.provision.host_changes import (
     UnknownChange,
     of_kind,
 )
-from machinectl.provision.steps import docker_group, package_removal, undo_steps
+from machinectl.provision.steps import docker_socket, installation, undo_steps
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed
 from machinectl.ssh.ssh_errors import SSHError
 from machinectl.swarm_nodes import draining
@@ -135,17 +135,15 @@ class Purge:
             run.console.note(remark)
 
     def forget(self, run: HostRun) -> None:
-        if run.host.new_packages and run.held:
-            run.remote.run("rm -f /run/machinectl.new-packages")
         run.keep(staying(run.host, run.machine.changes, purge_engine=self.engine))
 
 
 def staying(host: Facts, changes: Sequence[Change], *, purge_engine: bool) -> tuple[Change, ...]:
     """Return the changes to keep: the user's key, what we did not write, and an engine that stays."""
     installed = () if purge_engine else of_kind(changes, PackageInstalled)
-    others: list[Change] = [change for change in installed if package_removal.is_installed(host, change)]
+    others: list[Change] = [change for change in installed if installation.is_package_installed(host, change)]
     others += [change for change in of_kind(changes, PortOpened) if not firewall.is_our_rule(change)]
-    others += [change for change in of_kind(changes, GroupJoined) if not docker_group.is_engines(host, change)]
+    others += [change for change in of_kind(changes, GroupJoined) if not docker_socket.is_engines_group(host, change)]
     return tuple(change for change in changes if isinstance(change, KeyAuthorized | UnknownChange) or change in others)
 
 

@@ -40,7 +40,7 @@ from machinectl.provision.client_cas import ca_digests, cas_on_host
 from machinectl.provision.decision import InUse
 from machinectl.provision.facts import docker_unit, host_facts
 from machinectl.provision.host_changes import CaTrusted, of_kind
-from machinectl.provision.steps import docker_group, docker_socket, engine_goal
+from machinectl.provision.steps import docker_socket, engine_goal
 from machinectl.provision.steps.setup_steps import setup_steps, side_effects
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target, with_changes
 from machinectl.swarm_nodes import draining, leaving
@@ -163,7 +163,7 @@ class HostSetup:
         )
         if not changed:
             run.outcomes.append(Outcome(step.title, changed=False))
-        elif step.decide is docker_group.join:
+        elif step.decide is docker_socket.join_group:
             # Not before: a connection that is kept would lack the group.
             self._verify_running(run)
 

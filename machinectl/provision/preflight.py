@@ -11,14 +11,14 @@ from machinectl.certificate_dates import validities
 from machinectl.errors import BY_SERVICE, SET_CLOCK, CheckFailed, Hint
 from machinectl.provision import client_cas, daemon_json, firewall, revision
 from machinectl.provision.facts import cgroups, docker_unit
-from machinectl.provision.facts.host_facts import DAEMON_JSON, OWN_CA, OWN_DIRECTORY
+from machinectl.provision.facts.host_facts import OWN_CA, OWN_DIRECTORY
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.url import EngineURL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from machinectl.provision.facts.host_facts import Facts, Process
+    from machinectl.provision.facts.host_facts import Facts, Process, Room
     from machinectl.provision.target import Allowed, Target
 
 # KiB and files. docker.io on Debian 13: 70 MB download, 310 MB unpacked, about 500 files; docker-ce is larger.
@@ -80,10 +80,11 @@ def check_impostors(facts: Facts, target: Target) -> None:
             | Hint("then run this again"),
         )
     process = rootless(facts)
-    if process and not facts.service.loaded:
+    if process and not facts.running:
         raise CheckFailed(
             f"The host's engine is rootless: dockerd runs as user {process.uid} (process {process.pid})",
-            Hint("Reach it as that user", f"machinectl create -d none --url ssh://<USER>@{target.address} <NAME>"),
+            Hint("Reach it as that user", f"machinectl create -d none --url ssh://<USER>@{target.address} <NAME>")
+            | Hint("or start root's engine beside it, on the host", "systemctl start docker"),
         )
     if facts.init == "systemd":
         check_second_engine(facts, target)
@@ -105,42 +106,27 @@ def rootless(facts: Facts) -> Process | None:
 
 
 def check_startable(facts: Facts, _: Target) -> None:
-    """Refuse an engine that cannot start: dockerd reports it only after two minutes."""
+    """Refuse an engine that systemd does not start."""
     if "docker.service" in facts.masked:
         raise CheckFailed(
             "docker.service on the host is masked: systemd refuses to start it",
             Hint("On the host, as root", "systemctl unmask docker.service") | Hint("then run this again"),
         )
-    if not facts.dockerd or facts.running:
-        return
-    named = any(flag.name == "containerd" for flag in docker_unit.all_flags(facts.unit, facts.environment, ours=True))
-    is_startable = facts.containerd_service and "containerd.service" not in facts.masked
-    if facts.containerd == "" or (named and not is_startable):
-        package = "containerd.io" if "docker-ce" in facts.packages else "containerd"
-        raise CheckFailed(
-            f"{facts.dockerd} on the host needs containerd, which is not there or masked",
-            Hint(f"Reinstall the package {package} on the host, or", "systemctl unmask containerd.service")
-            | Hint("then run this again"),
-        )
 
 
 def check_second_engine(facts: Facts, target: Target) -> None:
-    """Refuse an engine that runs instead of docker.service's, or shares its daemon.json."""
+    """Refuse an engine that runs instead of docker.service's."""
+    if facts.running and facts.engines:
+        return
     for process in facts.processes:
-        if process.uid != 0 or process.pid in facts.engines or cgroups.in_container(process.cgroup):
-            continue
-        is_beside = bool(facts.running and facts.engines)
-        if is_beside and (process.config or DAEMON_JSON) != facts.config_path:
-            continue
         starter = cgroups.service_name(process.cgroup)
-        if starter == "containerd.service":
-            # For a container that starts, runc runs the program as a hook.
+        # For a container that starts, runc runs the program as a hook, in containerd's service.
+        if process.uid != 0 or cgroups.in_container(process.cgroup) or starter == "containerd.service":
             continue
         who = f"{starter}, process {process.pid}" if starter else f"process {process.pid}"
         stop = f"systemctl stop {starter}; systemctl disable {starter}" if starter else f"kill {process.pid}"
         raise CheckFailed(
-            f"A dockerd runs on the host that docker.service did not start ({who})"
-            + (f", with the same {facts.config_path}" if is_beside else ""),
+            f"A dockerd runs on the host that docker.service did not start ({who})",
             Hint("Stop it for good on the host, with its containers", stop)
             | Hint("or use it as it is", f"machinectl create -d none --url ssh://<USER>@{target.address} <NAME>"),
         )
@@ -161,14 +147,22 @@ def check_room(facts: Facts, target: Target) -> None:
     if not facts.dockerd:
         wanted |= {"/usr": ROOM_TO_INSTALL, "/var": ROOM_TO_INSTALL}
     for directory, (kib, files) in wanted.items():
-        free, inodes = facts.free.get(directory, kib), facts.inodes.get(directory, files)
-        if free < kib or inodes < files:
+        room = facts.room.get(directory)
+        if room and is_full(room, kib, files):
             look = f"'df -h {directory}; df -i {directory}'"
-            left, least = (format_kib(free), format_kib(kib)) if free < kib else (f"{inodes} inodes", str(files))
+            left, least = room_left(room, kib), format_kib(kib) if room.kib < kib else str(files)
             raise CheckFailed(
                 f"The host's disk is full: {directory} has {left} left, {least} are needed",
                 Hint("Make room. See what is full on the host", target.on_host(look)),
             )
+
+
+def is_full(room: Room, kib: int, files: int) -> bool:
+    return room.kib < kib or (room.inodes is not None and room.inodes < files)
+
+
+def room_left(room: Room, kib: int) -> str:
+    return format_kib(room.kib) if room.kib < kib else f"{room.inodes} inodes"
 
 
 def format_kib(kib: int) -> str:

@@ -119,7 +119,7 @@ VARIANTS = {
     ),
     "rsync": Variant("rsync is installed", _install("rsync")),
     # The engine
-    # The engine is asked by curl there, which takes a third of perl's CPU time; bare hosts have no curl.
+    # Tests ask its engine by curl, which takes a third of perl's CPU time.
     "docker": Variant("docker.io is installed and runs, and curl", "apt-get -q -y install docker.io curl"),
     "badjson": Variant(
         "the engine runs, but since it started daemon.json is not JSON",

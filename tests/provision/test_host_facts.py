@@ -17,10 +17,17 @@ from hypothesis import strategies as st
 
 from machinectl import certs
 from machinectl.errors import CheckFailed, MachineError
-from machinectl.provision.facts.host_facts import OWN_DIRECTORY, ServiceState, facts_command, os_release, parse_facts
+from machinectl.provision.facts.host_facts import (
+    OWN_DIRECTORY,
+    Room,
+    ServiceState,
+    facts_command,
+    os_release,
+    parse_facts,
+)
 from machinectl.provision.preflight import check_own_ca
 from machinectl.provision.scripts import resource
-from machinectl.provision.steps import hidden_containers
+from machinectl.provision.steps import restart_risks
 from machinectl.provision.steps.distributions import choose_distribution
 from machinectl.provision.target import Target
 
@@ -32,8 +39,6 @@ SCRIPTS = (
     "launch.sh",
     "apply.sh",
     "install.sh",
-    "remove.sh",
-    "recover.sh",
     "command.sh",
 )
 
@@ -49,7 +54,7 @@ def test_a_bare_server_has_no_engine() -> None:
     assert facts.config is None
     assert facts.os_release["ID"] == "debian"
     assert facts.mac == "02:00:0a:42:6f:06"
-    assert facts.free["/var"] > 1 << 20
+    assert facts.room["/var"].kib > 1 << 20
 
 
 def test_who_logged_in_and_may_use_the_engine_is_seen() -> None:
@@ -61,25 +66,9 @@ def test_who_logged_in_and_may_use_the_engine_is_seen() -> None:
     assert facts.login_groups == {"ops", "sudo", "domain", "users"}
 
 
-def test_room_is_read_by_file_system_and_an_older_reading_lacks_one() -> None:
-    text = re.sub(rb"@(free|inodes) .*", b"", recorded("docker")).replace(
-        b"@end", b"@free 1 2 3 4 5\n@inodes 6 - 8 9\n@end"
-    )
-    facts = parse_facts(text)
-    assert facts.free == {"/": 1, "/usr": 2, "/var": 3, "/etc": 4, "/etc/docker": 5}
-    assert facts.inodes == {"/usr": 6, "/etc": 8, "/etc/docker": 9}
-    assert "/etc/docker" not in parse_facts(text.replace(b"4 5", b"4")).free
-
-
-def test_units_that_are_masked_and_a_containerd_that_is_not_there_are_seen() -> None:
-    facts = parse_facts(recorded("docker"))
-    assert (facts.masked, facts.containerd, facts.containerd_service) == (frozenset(), None, True)
-    units = b"@units\n|Id=containerd.service\n|LoadState=not-found\n|\n"
-    broken = recorded("docker").replace(b"@units\n", units).replace(b"LoadState=loaded", b"LoadState=masked", 1)
-    facts = parse_facts(broken.replace(b"@end", b"@containerd\n\n@end"))
-    assert (facts.masked, facts.containerd, facts.containerd_service) == (frozenset({"docker.service"}), "", False)
-    facts = parse_facts(broken.replace(b"@end", b"@containerd /usr/bin/containerd\n\n@containerd-socket\n\n@end"))
-    assert (facts.containerd, facts.containerd_service) == ("/usr/bin/containerd", True)
+def test_room_is_read_by_file_system() -> None:
+    text = recorded("docker").replace(b"@end", b"@room 6 7 /etc\n@room 8 - /srv/a b\n@end")
+    assert parse_facts(text).room.items() >= {"/etc": Room(6, 7), "/srv/a b": Room(8, None)}.items()
 
 
 def test_an_installed_engine_is_seen_with_its_unit() -> None:
@@ -128,7 +117,7 @@ def test_what_the_engine_says_of_an_odd_kind_is_not_said(odd: str) -> None:
     said = {key: json.loads(odd) for key in (*keys, "DriverStatus", "Containers")}
     facts = replace(parse_facts(with_info(json.dumps(said).encode())), containers=frozenset({"ab"}))
     assert isinstance(facts.version, str)
-    assert hidden_containers.moves(facts, {}, {}, []) is not None
+    assert restart_risks.hiding_moves(facts, {}, {}, []) is not None
 
 
 def test_the_engine_says_which_node_of_a_swarm_it_is() -> None:

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 DAEMON_JSON = "/etc/docker/daemon.json"
 NFT = "chain inet fw input\n\t\ttype filter hook input priority 0; policy drop;\n"
+ENGINE = Process(79, 0, "0::/system.slice/docker.service")
 NO_SCRIPT = "https://unreachable.example"
 
 
@@ -96,12 +97,6 @@ def with_config(name: str, config: Any, **different: Any) -> Facts:
 
 def with_unit(start: str, **different: Any) -> Facts:
     return host("docker", unit=f"# /etc/systemd/system/docker.service\n[Service]\nExecStart={start}\n", **different)
-
-
-def beside(config: str) -> Facts:
-    """A host where a second engine runs beside docker.service's."""
-    mine = Process(79, 0, "0::/system.slice/docker.service")
-    return host("docker", processes=(mine, Process(7, 0, "0::/system.slice/docker-custom.service", config)))
 
 
 def no_script(_: str) -> bytes | None:
@@ -151,7 +146,7 @@ def put(job: Job, path: str) -> bytes:
         (host("docker", uid=1000), "not run as root"),
         (host("docker", init="other"), "neither systemd nor OpenRC"),
         (host("bare", snap=True), "the snap"),
-        (host("bare", inodes={"/etc": 3}), "disk is full: /etc has 3 inodes left"),
+        (host("bare", room={"/etc": Room(1 << 20, 3)}), "disk is full: /etc has 3 inodes left"),
         (host("bare", unwritable=frozenset({"/etc/systemd/system"})), "root can write /etc/systemd/system"),
         (host("docker", no_way="timed out"), "could not be reached from here: timed out"),
         (
@@ -170,20 +165,18 @@ def put(job: Job, path: str) -> bytes:
             host("bare", processes=(Process(7, 0, "0::/system.slice/docker-custom.service"),)),
             "docker.service did not start",
         ),
-        (beside("/etc/docker/daemon.json"), "did not start .*, with the same /etc/docker/daemon.json"),
-        (beside(""), "with the same"),
-        (replace(beside("/x"), listeners=(PortListener(7, "dockerd"),)), r"taken by dockerd \(process 7\)"),
-        (host("docker", service=ServiceState()), "no docker.service"),
+        (host("docker", listeners=(PortListener(7, "dockerd"),)), r"taken by dockerd \(process 7\)"),
+        (
+            off(processes=(Process(7, 1000, "0::/user.slice/user@1000.service/docker.service"),)),
+            "rootless: dockerd runs as user 1000",
+        ),
+        (host("docker", service=ServiceState(), processes=()), "no docker.service"),
         (host("docker", masked=frozenset({"docker.service"})), "docker.service on the host is masked"),
         (host("bare", masked=frozenset({"docker.service"})), "docker.service on the host is masked"),
-        (off(containerd=""), "/usr/sbin/dockerd on the host needs containerd, which is not there or masked"),
-        (off(masked=frozenset({"containerd.service"})), "needs containerd"),
-        (off(containerd_service=False), "needs containerd"),
         (host("docker", unwritable=frozenset({"/etc"})), "root can write /etc"),
-        (host("docker", free={"/etc": 3}), "disk is full: /etc has 3 KB left"),
-        (host("docker", free={"/etc": 1 << 20, "/etc/docker": 44}), "disk is full: /etc/docker has 44 KB left"),
-        (host("docker", inodes={"/etc/docker": 7}), "/etc/docker has 7 inodes left, 32 are needed"),
-        (host("bare", free={"/etc": 1 << 20, "/usr": 1 << 20, "/var": 99 << 10}), "/var has 99 MB left"),
+        (host("docker", room={"/etc": Room(3)}), "disk is full: /etc has 3 KB left"),
+        (host("docker", room={"/etc/docker": Room(1 << 20, 7)}), "/etc/docker has 7 inodes left, 32 are needed"),
+        (host("bare", room={"/usr": Room(1 << 20), "/var": Room(99 << 10)}), "/var has 99 MB left"),
         (with_config("docker", b"{"), "not JSON"),
         (with_config("docker", {"tlsverify": True, "tlscacert": "/x/ca.pem"}), "already uses TLS"),
         (with_config("docker", {"tlscacert": "/etc/docker/machinectl/ca.pem"}), "another computer"),
@@ -200,26 +193,6 @@ def test_a_host_that_cannot_be_provisioned_is_refused_with_its_reason(facts: Fac
     assert raised.value.hint
 
 
-def test_a_hook_of_a_container_that_starts_is_no_second_engine() -> None:
-    hook = Process(546, 0, "0::/system.slice/containerd.service")
-    preflight.check_second_engine(host("docker", processes=(*host("docker").processes, hook)), target())
-
-
-@pytest.mark.parametrize(
-    "facts",
-    [
-        off(),
-        off(containerd="/usr/bin/containerd"),
-        host("docker", containerd="", containerd_service=False),
-        host("bare", containerd=None, containerd_service=False, masked=frozenset({"docker.socket"})),
-        replace(with_unit("/usr/bin/dockerd -H fd://"), service=ServiceState(loaded=True), containerd_service=False),
-    ],
-    ids=["it is not known", "it is there", "the engine runs", "nothing is installed", "dockerd has its own"],
-)
-def test_containerd_is_missed_only_where_an_engine_has_to_start_with_it(facts: Facts) -> None:
-    preflight.check_startable(facts, target())
-
-
 @pytest.mark.parametrize(
     "facts",
     [
@@ -229,12 +202,14 @@ def test_containerd_is_missed_only_where_an_engine_has_to_start_with_it(facts: F
         host("swarm-node"),
         host(
             "docker",
-            processes=(Process(79, 0, "0::/system.slice/docker.service"), Process(9, 0, "0::/docker/ab")),
+            processes=(ENGINE, Process(9, 0, "0::/docker/ab")),
         ),
         host("docker", processes=(Process(8, 1000, "0::/user.slice"),)),
-        beside("/etc/docker-custom/daemon.json"),
+        host("docker", processes=(ENGINE, Process(7, 0, "0::/system.slice/docker-custom.service"))),
         host("bare", processes=(Process(7, 0, f"0::/system.slice/docker-{'ab' * 32}.scope/init"),)),
-        host("docker", free={"/usr": 1, "/etc": 1 << 20}),
+        host("docker", room={"/usr": Room(1)}),
+        # A hook of a container that starts.
+        off(processes=(Process(546, 0, "0::/system.slice/containerd.service"),)),
         host("docker", unwritable=frozenset({"/usr/bin"})),
         with_config("docker", {"tls": False}),
     ],
@@ -262,15 +237,6 @@ def test_a_refusal_is_no_closed_port_unless_the_firewall_rejects() -> None:
     assert "--ssh-only" in raised.value.hint
 
 
-def test_a_rootless_engine_beside_a_service_that_is_off_is_a_side_effect() -> None:
-    theirs = Process(7, 1000, "0::/user.slice/user-1000.slice/user@1000.service/app.slice/docker.service")
-    [said] = side_effects(off(processes=(theirs,)), target())
-    assert "rootless: dockerd runs as user 1000 (process 7)" in said
-    assert side_effects(host("docker", processes=(theirs,)), target()) == ()
-    remapped = Process(8, 100000, f"0::/system.slice/docker-{'a' * 64}.scope")
-    assert side_effects(off(processes=(remapped,)), target()) == ()
-
-
 def test_a_port_of_docker_sockets_is_a_side_effect_until_it_speaks_tls() -> None:
     listens = ("/run/docker.sock", "[::]:2375")
     [said] = side_effects(host("docker", socket_listens=listens), target())
@@ -292,7 +258,7 @@ def test_what_cannot_be_written_is_told_in_one_line_without_the_shells_own_words
 
 
 def test_a_full_file_system_is_looked_at_by_a_command_that_reaches_the_host() -> None:
-    full = host("docker", free={"/etc": 1 << 20, "/etc/docker": 44})
+    full = host("docker", room={"/etc/docker": Room(44)})
     shown = "df -h /etc/docker; df -i /etc/docker"
     for name, look in (("orion", f"machinectl ssh orion '{shown}'"), ("", shown)):
         with pytest.raises(CheckFailed) as raised:
@@ -301,23 +267,23 @@ def test_a_full_file_system_is_looked_at_by_a_command_that_reaches_the_host() ->
 
 
 @pytest.mark.parametrize(
-    ("room", "words"),
+    ("directory", "room", "words"),
     [
-        (Room("/srv/docker", 0, None), "/srv/docker has 0 KB left"),
-        (Room("/run", 90 << 10, 3), "/run has 3 inodes left"),
+        ("/srv/docker", Room(0), "/srv/docker has 0 KB left"),
+        ("/run", Room(90 << 10, 3), "/run has 3 inodes left"),
     ],
 )
-def test_an_engine_with_containers_is_not_restarted_on_a_full_disk(room: Room, words: str) -> None:
-    full = host("docker-with-a-container", room=(Room("/var/lib/docker", 5 << 20, 1 << 20), room))
+def test_an_engine_with_containers_is_not_restarted_on_a_full_disk(directory: str, room: Room, words: str) -> None:
+    full = host("docker-with-a-container", room={"/var/lib/docker": Room(5 << 20, 1 << 20), directory: room})
     with pytest.raises(CheckFailed) as raised:
         configured(full)
     assert words in raised.value.cause
     assert raised.value.cause.endswith("would lose 1 running container")
-    assert f"du -x {'-h' if 'KB' in words else '--inodes'} {room.directory} | sort" in raised.value.hint
+    assert f"du -x {'-h' if 'KB' in words else '--inodes'} {directory} | sort" in raised.value.hint
     assert raised.value.hint.endswith("--force")
     assert configured(full, allowed=Allowed(force=True)).job.variables["containers"] == ""
     # Nothing is lost where nothing runs, or if there is room.
-    assert configured(host("docker", room=(room,))).job.variables["containers"] == ""
+    assert configured(host("docker", room={directory: room})).job.variables["containers"] == ""
     assert configured(host("docker-with-a-container")).job.variables["containers"] == "keep"
 
 
@@ -890,14 +856,6 @@ def test_the_package_that_a_script_has_installed_is_recorded_whatever_it_is() ->
         "": PackageInstalled("docker-ce"),
     }
     assert {names: installation.installed_by("docker-ce", names.split()) for names in named} == named
-
-
-def test_what_an_installation_brought_is_read_on_the_host_if_nobody_saw_its_end() -> None:
-    there = replace(host("docker"), new_packages=("containerd", "docker.io", "runc", "$(reboot)"))
-    [found] = installation.unrecorded_packages(there, [PackageInstalled("docker.io")])
-    assert found == PackageInstalled("docker.io", ("containerd", "runc"))
-    assert installation.unrecorded_packages(there, [PackageInstalled("docker.io", ("runc",))]) == []
-    assert installation.unrecorded_packages(there, [PackageInstalled("docker-ce")]) == []
 
 
 def test_what_a_host_says_is_told_in_lines_that_end() -> None:

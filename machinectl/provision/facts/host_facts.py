@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.errors import Hint, MachineError
 from machinectl.provision.facts import cgroups
-from machinectl.provision.facts.sections import Section, Sections, read_answer
+from machinectl.provision.facts.sections import Sections, read_answer
 from machinectl.provision.scripts import resource
 
 if TYPE_CHECKING:
@@ -67,11 +67,10 @@ class Sum(NamedTuple):
 
 
 class Room(NamedTuple):
-    """Free KiB and inodes (None if unlimited) of a directory that a starting engine writes to."""
+    """Free KiB and inodes (None if unlimited) of a directory that an installation or an engine writes to."""
 
-    directory: str
     kib: int
-    inodes: int | None
+    inodes: int | None = None
 
 
 class PortListener(NamedTuple):
@@ -80,12 +79,11 @@ class PortListener(NamedTuple):
 
 
 class Process(NamedTuple):
-    """A running dockerd; `config` is its daemon.json, "" by default."""
+    """A running dockerd."""
 
     pid: int
     uid: int
     cgroup: str
-    config: str = ""
 
 
 class Client(NamedTuple):
@@ -117,10 +115,9 @@ class ServiceState:
 class Facts:
     """A host at one moment.
 
-    `clock`: seconds since 1970. `free`: KiB by directory. `dockerd`, `containerd`: paths, "" if missing, None if
-    unknown. `unit`: `systemctl cat`. `absent`: its missing programs. `dependents`: units that restart with it.
-    `environment`: options in its environment files. `containerd_service`: something can start containerd.
-    `impostor`: another program answers at docker.sock. `info`: GET /info. `links`: targets of data directories.
+    `clock`: seconds since 1970. `dockerd`: its path, "" if missing. `unit`: `systemctl cat`. `absent`: its missing
+    programs. `dependents`: units that restart with it. `environment`: options in its environment files. `impostor`:
+    another program answers at docker.sock. `info`: GET /info. `links`: targets of data directories.
     """
 
     uid: int
@@ -129,25 +126,18 @@ class Facts:
     os_release: Mapping[str, str]
     init: str
     directories: frozenset[str] = frozenset()
-    free: Mapping[str, int] = field(default_factory=dict)
-    # Free inodes by directory, on file systems that limit them.
-    inodes: Mapping[str, int] = field(default_factory=dict)
-    room: tuple[Room, ...] = ()
+    room: Mapping[str, Room] = field(default_factory=dict)
     # Paths that not even root can write: on a read-only file system, or immutable.
     unwritable: frozenset[str] = frozenset()
     mac: str = ""
     dockerd: str = ""
     version: str = ""
     packages: Mapping[str, str] = field(default_factory=dict)
-    # All packages that the last installation brought, if the host was not booted since.
-    new_packages: tuple[str, ...] = ()
     service: ServiceState = ServiceState()
     socket: ServiceState = ServiceState()
     # docker.socket's ListenStream=.
     socket_listens: tuple[str, ...] = ()
     masked: frozenset[str] = frozenset()
-    containerd: str | None = None
-    containerd_service: bool = True
     unit: str = ""
     absent: frozenset[str] = frozenset()
     drop_ins: tuple[str, ...] = ()
@@ -299,28 +289,18 @@ def facts(found: Sections) -> Facts:
         os_release=os_release(text("os")),
         init=word("init"),
         directories=found.firsts("directory"),
-        free=dict(zip(("/", "/usr", "/var", "/etc", "/etc/docker"), map(int, words("free")), strict=False)),
-        inodes={
-            directory: int(count)
-            for directory, count in zip(("/usr", "/var", "/etc", "/etc/docker"), words("inodes"), strict=False)
-            if count.isdecimal()
-        },
-        room=tuple(Room(" ".join(w[2:]), int(w[0]), int(w[1]) if w[1].isdecimal() else None) for w in each("room")),
+        room={" ".join(w[2:]): Room(int(w[0]), int(w[1]) if w[1].isdecimal() else None) for w in each("room")},
         unwritable=frozenset(map(" ".join, each("unwritable"))),
         mac=word("mac") if MAC.fullmatch(word("mac")[:64]) else "",
         dockerd=word("dockerd"),
         version=str(info.get("ServerVersion") or parse_version(text("version"))),
         packages={line.split()[0]: line.split()[1] for line in text("packages").splitlines()},
-        new_packages=tuple(words("new_packages")),
         service=service,
         socket=ServiceState(active=units.get("docker.socket", {}).get("ActiveState") == "active"),
         socket_listens=tuple(map(" ".join, each("socket-listens"))),
         masked=frozenset(
             name for name, unit in units.items() if "masked" in {unit.get("LoadState"), unit.get("UnitFileState")}
         ),
-        containerd=word("containerd") if "containerd" in found else None,
-        containerd_service="containerd-socket" in found
-        or units.get("containerd.service", {}).get("LoadState") != "not-found",
         unit=text("unit"),
         absent=frozenset(map(" ".join, each("absent"))),
         drop_ins=tuple(unit.get("DropInPaths", "").split()),
@@ -344,7 +324,7 @@ def facts(found: Sections) -> Facts:
         finished=frozenset(w[0] for w in each("known") if w[2:] == ["finished"]),
         once=tuple(sorted(found.firsts("once"))),
         # A process without a cgroup has ended, such as a fork of dockerd for iptables.
-        processes=tuple(parse_process(section) for section in found.get("process", ()) if section.words[2:]),
+        processes=tuple(Process(int(w[0]), int(w[1]), " ".join(w[2:])) for w in each("process") if w[2:]),
         podman=word("podman"),
         impostor="impostor" in found,
         snap="snap" in found,
@@ -406,13 +386,6 @@ def engine_info(text: str) -> dict[str, Any]:
         said["SwarmAutolock"] = '"AutoLockManagers": true' in json.dumps(said["Swarm"].get("Cluster"))
         said["Swarm"] = said["Swarm"].get("LocalNodeState", "")
     return {key: value for key, value in said.items() if isinstance(value, INFO.get(key, object))}
-
-
-def parse_process(section: Section) -> Process:
-    pid, uid, *cgroup = section.words
-    flag, _, path = section.text.partition("\n")
-    config = flag.partition("=")[2] or path
-    return Process(int(pid), int(uid), " ".join(cgroup), config)
 
 
 def parse_units(text: str) -> list[dict[str, str]]:

@@ -13,11 +13,9 @@ remove_trial() {
         engine_client rm $trial
         engine_client rmi $trial
         ;;
-    # Starting curl takes as long as asking.
-    curl) engine_curl "$engine_socket" -X DELETE "http://engine/containers/$trial" "http://engine/images/$trial" ;;
     *)
-        "engine_by_$engine_program" "$engine_socket" DELETE "/containers/$trial" ''
-        "engine_by_$engine_program" "$engine_socket" DELETE "/images/$trial" ''
+        engine_by_perl "$engine_socket" DELETE "/containers/$trial" ''
+        engine_by_perl "$engine_socket" DELETE "/images/$trial" ''
         ;;
     esac >/dev/null 2>&1
 }
@@ -29,8 +27,8 @@ make_trial() {
         engine_client import trial.tar $trial && engine_client create --name $trial $trial true
     else
         printf '{"Image": "%s", "Cmd": ["true"]}' $trial >trial.json
-        "engine_by_$engine_program" "$engine_socket" POST "/images/create?fromSrc=-&repo=$trial" application/x-tar trial.tar &&
-            "engine_by_$engine_program" "$engine_socket" POST "/containers/create?name=$trial" application/json trial.json
+        engine_by_perl "$engine_socket" POST "/images/create?fromSrc=-&repo=$trial" application/x-tar trial.tar &&
+            engine_by_perl "$engine_socket" POST "/containers/create?name=$trial" application/json trial.json
     fi 2>&1
 }
 

@@ -34,15 +34,8 @@ listens_on() {
 }
 
 # Ask on a socket: SOCKET METHOD PATH [TYPE FILE]. Each prints the body of the answer, and fails unless that is a success; with
-# 28 (curl) or 142 (perl) if there is none in time.
+# 142 (perl) or 124 (docker) if there is none in time.
 engine_seconds=5
-engine_curl() { curl -q -s -m "$engine_seconds" --noproxy '*' --unix-socket "$@"; }
-engine_by_curl() {
-    answer=$(engine_curl "$1" -X "$2" -H "Content-Type: $4" --data-binary "@${5:-/dev/null}" -w '%{http_code}' \
-        "http://engine$3") || return
-    printf '%s' "${answer%???}"
-    case $answer in *2??) ;; *) return 1 ;; esac
-}
 # The module Socket, because IO::Socket takes longer to load than an answer.
 # shellcheck disable=SC2016  # the variables are perl's
 engine_by_perl() {
@@ -71,9 +64,9 @@ engine_info() {
 engine_sockets() { for process in $(engine_processes); do listens_on "$process"; done; }
 # The same on $engine_socket. An engine that waits for something, as for its Swarm's leader, keeps all programs waiting: 2.
 engine_info_there() {
-    for engine_program in curl perl docker; do
+    for engine_program in perl docker; do
         info=$(engine_by_$engine_program "$engine_socket" GET /info '') || {
-            case $? in 28 | 142) return 2 ;; esac
+            case $? in 124 | 142) return 2 ;; esac
             continue
         }
         case $info in *'"ServerVersion":"'[!\"]*) printf '%s\n' "$info" && return ;; esac

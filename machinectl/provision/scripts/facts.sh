@@ -54,7 +54,7 @@ has systemctl || environment=/etc/conf.d/docker
 # Nobody may ever write to a named pipe.
 [ ! -p /etc/docker/daemon.json ] || pipe=/etc/docker/daemon.json
 configuration=$(if has systemctl; then
-    systemctl show docker.service docker.socket containerd.service '*.path' -p Id -p Names -p ControlGroup -p LoadState \
+    systemctl show docker.service docker.socket '*.path' -p Id -p Names -p ControlGroup -p LoadState \
         -p ActiveState -p UnitFileState -p FragmentPath -p DropInPaths -p NeedDaemonReload -p MainPID -p RequiredBy -p BoundBy \
         -p ConsistsOf -p Listen -p Paths -p Triggers
 fi | awk -v environment="$environment" -v pipe="$pipe" '
@@ -184,10 +184,6 @@ fi
 
 # The engine, and what looks like one.
 has dockerd && say dockerd "$(command -v dockerd)"
-has dockerd && say containerd "$(command -v containerd || command -v docker-containerd)"
-[ -S /run/containerd/containerd.sock ] && say containerd-socket
-# The packages of the last installation, until the next boot.
-[ -f /run/machinectl.new-packages ] && read -r packages </run/machinectl.new-packages && say new_packages "$packages"
 say packages
 if has dpkg-query; then
     dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\n' docker.io docker-ce moby-engine docker-engine \
@@ -228,8 +224,7 @@ ls -l /proc/[0-9]*/exe | awk -F/ -v group="$group" '
     shims='' own='' here=$(readlink /proc/self/ns/pid)
     while read -r program process uid cgroup; do
         case $program in
-        dockerd*) runs "$process" dockerd && say process "$process" "$uid" "$cgroup" &&
-            tr '\0\n' '\n ' <"/proc/$process/cmdline" | grep -A 1 -e '^--config-file' | lines ;;
+        dockerd*) runs "$process" dockerd && say process "$process" "$uid" "$cgroup" ;;
         containerd-shim*)
             shims="$shims /proc/$process/cmdline"
             # systemd may stop its container together with docker.service.
@@ -331,21 +326,13 @@ for root in $roots; do
         done
 done
 [ "$engine" ] || say stored "$stored"
-# The free KiB and inodes of directories; some file systems have no limit of inodes. /etc/docker may be a file system of its own.
-configured=/etc/docker
-[ -d $configured ] || configured=/etc
+# The free KiB and inodes of directories; some file systems have no limit of inodes.
 # shellcheck disable=SC2086  # one word for each directory
-stat -f -c '%a %S %c %d %n' / /usr /var /etc $configured /run /var/lib/containerd $roots | {
-    free='' inodes='' count=0
+stat -f -c '%a %S %c %d %n' /usr /var /etc /etc/docker /run /var/lib/containerd $roots |
     while read -r blocks size limit left path; do
         [ "$limit" -gt 0 ] || left=-
-        kib=$((blocks * size / 1024)) count=$((count + 1))
-        if [ $count -gt 5 ]; then say room $kib $left "$path"; else free="$free $kib" inodes="$inodes $left"; fi
+        say room $((blocks * size / 1024)) $left "$path"
     done
-    say free "$free"
-    # Not those of /.
-    say inodes "${inodes#* * }"
-}
 
 # The process that holds a socket: the engine, or any. `ls` only gives candidates: anybody can name a file like a socket.
 holder() {

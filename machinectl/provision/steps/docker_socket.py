@@ -1,25 +1,30 @@
-"""The engine's unix socket: docker.socket, systemd's unit that opens it, and where docker looks for it over SSH."""
+"""The engine's unix socket: docker.socket, the group that may use it, and whether docker reaches it over SSH."""
 
 from __future__ import annotations
 
-import posixpath
 import re
+import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from machinectl.errors import CheckFailed, Hint, one_line
 from machinectl.provision.daemon_json import listed, read_config
+from machinectl.provision.decision import Decision, failure
 from machinectl.provision.facts import docker_unit
-from machinectl.provision.steps import docker_group
+from machinectl.provision.host_changes import USER, GroupJoined, of_kind
+from machinectl.provision.job import command_job
+from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.quantities import plural
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from machinectl.provision.facts.host_facts import Facts
+    from machinectl.provision.host_changes import Change
     from machinectl.provision.job import Remote
-    from machinectl.provision.target import Target
+    from machinectl.provision.target import Allowed, Target
 
 UNIT = "docker.socket"
-# Where docker looks for the engine, unless DOCKER_HOST or a context says otherwise.
-DEFAULT = "/var/run/docker.sock"
 RESTART = f"systemctl restart {UNIT} docker"
 # Ask, as `docker system dial-stdio` does: an engine may hold a socket that systemd opened, and not answer there.
 ASK_SECONDS = 10
@@ -64,38 +69,97 @@ def ask_over_ssh(login: Remote) -> str:
     return "" if result.status == 0 else TOO_LATE if result.status == TIMED_OUT else said or ended
 
 
-def moved(facts: Facts) -> list[str]:
-    """Return the unix sockets that the engine listens on, if docker does not look for it there."""
-    paths = []
-    for host in hosts(facts):
-        scheme, _, path = host.partition("://")
-        if scheme == "unix":
-            paths.append(path)
-        elif scheme == "fd":
-            paths += [path for path in facts.socket_listens if path.startswith("/")] or [DEFAULT]
-    is_default = any(posixpath.normpath(path).removeprefix("/var") == "/run/docker.sock" for path in paths)
-    return [] if is_default else paths
-
-
 def check_reached_over_ssh(facts: Facts, target: Target) -> None:
     """Refuse an engine without a listener that docker would not reach over SSH either."""
     said = facts.docker_over_ssh
-    paths = moved(facts) if DEFAULT in said or said == TOO_LATE else []
     # Joining the group, or starting the engine, may be all that it needs.
-    is_mended = not facts.running or ("permission denied" in said and docker_group.is_missing(facts))
-    if not (target.ssh_only and said) or (is_mended and not paths):
+    is_mended = not facts.running or ("permission denied" in said and is_user_missing(facts))
+    if not (target.ssh_only and said) or is_mended:
         return
     there = "" if target.name else f", on the host as {facts.login or 'root'}"
-    hint = Hint(f"See why{there}", target.on_host("docker version"))
-    if paths:
-        said = f"it looks at {DEFAULT} on the host, and the engine listens on {' and '.join(paths)}"
-        context = f"'docker context create engine --docker host=unix://{paths[0]} && docker context use engine'"
-        hint = Hint(f"Tell docker{there}", target.on_host(context))
     otherwise = with_listener(target.name) if target.name else Hint("or omit --ssh-only")
-    raise CheckFailed(f"docker does not reach the engine over SSH: {said}", hint | otherwise)
+    raise CheckFailed(
+        f"docker does not reach the engine over SSH: {said}",
+        Hint(f"See why{there}", target.on_host("docker version")) | otherwise,
+    )
 
 
 def with_listener(name: str) -> Hint:
     return Hint("or let the engine listen", "machinectl set --no-ssh-only", name) | Hint(
         "", "machinectl provision", name
     )
+
+
+def join_group(facts: Facts, target: Target, _: Allowed = NOTHING_SPECIAL) -> Decision | None:
+    if not (target.ssh_only and is_user_missing(facts)):
+        return None
+    user, group = facts.login, facts.socket_group
+    check_group(facts)
+    return Decision(
+        f"Making {user} a member of the group {group}",
+        (join_command(user, group).partition(" || ")[0],),
+        command_job(join_command(user, group)),
+        replace(facts, login_groups=facts.login_groups | {group}),
+        failure(
+            f"{user} did not become a member of the group {group}",
+            Hint("On the host, as root", "usermod -aG", group, user),
+        ),
+        changes=(GroupJoined(user, group),),
+        warnings=(f"{user} becomes a member of the group {group}, and with that has root's power on the host",),
+    )
+
+
+def leave_unused_group(facts: Facts, target: Target, _: Allowed = NOTHING_SPECIAL) -> Decision | None:
+    """End a membership of ours once the engine listens."""
+    return leave_group(facts, [target.joined]) if target.joined and not target.ssh_only else None
+
+
+def is_user_missing(facts: Facts) -> bool:
+    """Return whether the SSH user may not use the engine."""
+    return bool(facts.login) and facts.socket_group not in facts.login_groups
+
+
+def check_group(facts: Facts) -> None:
+    """Raise CheckFailed if the user cannot be made a member."""
+    is_name = re.fullmatch(USER, facts.login) and re.fullmatch(USER, facts.socket_group)
+    if facts.socket_group == "root" or not is_name:
+        raise CheckFailed(
+            f"{facts.login} may not use the engine's socket on the host (group {facts.socket_group})",
+            Hint("Give it to a group, on the host, as root", "groupadd -f docker; chgrp docker /var/run/docker.sock")
+            | Hint("make the user a member", "usermod -aG docker", "<USER>")
+            | Hint("then run this again"),
+        )
+
+
+def leave_group(facts: Facts, changes: Sequence[Change]) -> Decision | None:
+    joined = [change for change in of_kind(changes, GroupJoined) if is_engines_group(facts, change)]
+    if not joined:
+        return None
+    [*names] = [f"{change.user} from the group {change.group}" for change in joined]
+    commands = [leave_command(change.user, change.group) for change in joined]
+    return Decision(
+        f"Removing {' and '.join(names)}",
+        tuple(command.partition(" || ")[0] for command in commands),
+        command_job(" && ".join(f"{{ {command}; }}" for command in commands)),
+        replace(facts, login_groups=facts.login_groups - {change.group for change in joined}),
+        failure("The group's member could not be removed", Hint("Look on the host", "getent group docker")),
+        undone=tuple(joined),
+    )
+
+
+def is_engines_group(facts: Facts, change: GroupJoined) -> bool:
+    """Return whether a recorded group is one that lets its members use the engine, and no other power."""
+    return change.group in {"docker", facts.socket_group}
+
+
+def join_command(user: str, group: str) -> str:
+    """Users of a directory service are in no /etc/passwd, which usermod wants; busybox has addgroup only."""
+    user, group = shlex.quote(user), shlex.quote(group)
+    return f"usermod -aG {group} {user} || gpasswd -a {user} {group} || addgroup {user} {group}"
+
+
+def leave_command(user: str, group: str) -> str:
+    """Succeed if the user or the group is gone."""
+    user, group = shlex.quote(user), shlex.quote(group)
+    is_gone = f"! id -nG {user} | tr ' ' '\\n' | grep -Fqx {group}"
+    return f"gpasswd -d {user} {group} || delgroup {user} {group} || {is_gone}"

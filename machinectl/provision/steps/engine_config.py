@@ -23,8 +23,8 @@ from machinectl.provision.host_changes import (
     ServiceEnabled,
     ServiceStarted,
 )
-from machinectl.provision.job import Activation, Job, NewFile, apply_job
-from machinectl.provision.steps import docker_socket, hidden_containers, restart_risks
+from machinectl.provision.job import Activation, NewFile, apply_job, command_job
+from machinectl.provision.steps import docker_socket, restart_risks
 from machinectl.provision.steps.engine_goal import (
     LIVE_RESTORE,
     Goal,
@@ -54,12 +54,11 @@ def recover(facts: Facts, _: Target, __: Allowed = NOTHING_SPECIAL) -> Decision 
     """Roll back an interrupted run."""
     if facts.transaction != "applying":
         return None
-    # The interrupted script is saved beside its backups, and restores them.
-    job = Job("recover.sh", {"there": f"{OWN_DIRECTORY}/transaction"})
     return Decision(
         title="Restoring what an interrupted run left half done",
         details=(f"the files in {OWN_DIRECTORY}/transaction",),
-        job=job,
+        # The interrupted script is saved beside its backups, and restores them.
+        job=command_job(f"sh {OWN_DIRECTORY}/transaction/job.sh recover"),
         after=replace(facts, transaction=""),
         failure=partial(not_applied, init=facts.init),
         unforeseen=True,
@@ -70,9 +69,9 @@ def container_count(facts: Facts) -> str:
     return plural(len(facts.containers), "container")
 
 
-def pending_moves(facts: Facts) -> list[hidden_containers.Move]:
+def pending_moves(facts: Facts) -> list[restart_risks.Move]:
     """Return what a plain restart would hide, after somebody's edits."""
-    return hidden_containers.moves(facts, read_config(facts), read_config(facts), dockerd_flags(facts))
+    return restart_risks.hiding_moves(facts, read_config(facts), read_config(facts), dockerd_flags(facts))
 
 
 def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> Decision | None:
@@ -88,11 +87,11 @@ def configure(facts: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) 
         return None
     docker_socket.check_not_masked(facts)
     restart_risks.refuse_swarm(facts, allowed)
-    moves = hidden_containers.moves(
+    moves = restart_risks.hiding_moves(
         facts, read_config(facts), daemon_json.parse_config(wanted.config, facts.config_path), wanted.flags
     )
     if moves and not allowed.force:
-        raise hidden_containers.would_hide(facts, moves, allowed)
+        raise restart_risks.would_hide(facts, moves, allowed)
     restart_risks.refuse_harm(facts, allowed)
     details = [f"write {file.path}" if file.content is not None else f"remove {file.path}" for file in files]
     details += [

@@ -1,4 +1,4 @@
-"""Install Docker Engine by Docker's script or from the distribution."""
+"""Install Docker Engine by Docker's script or from the distribution, and remove its packages."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ import re
 import threading
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from machinectl.errors import CheckFailed, Hint, MachineError
 from machinectl.masking import without_passwords
-from machinectl.provision.decision import Decision, job_not_started, tail
+from machinectl.provision.decision import Decision, failure, job_not_started, tail
 from machinectl.provision.facts.host_facts import ServiceState
 from machinectl.provision.host_changes import ENGINE_PACKAGE, PackageInstalled, of_kind
-from machinectl.provision.job import Job
+from machinectl.provision.job import Job, command_job
 from machinectl.provision.steps import distributions
 from machinectl.url import check_install_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from machinectl.provision.facts.host_facts import Facts
     from machinectl.provision.host_changes import Change
@@ -40,8 +39,6 @@ PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
 REPLACED_BY_DOCKERS = ("containerd", "runc", "docker-cli", "rootlesskit")
 # Seconds; then use the distribution's package.
 DOWNLOAD_TIMEOUT = 5.0
-# dpkg prints these before it runs a package's scripts.
-STEPS = ("Setting up ", "Preparing to unpack ", "Unpacking ", "Removing ", "Processing triggers ")
 # For the dry run's next steps.
 GUESSED_UNIT = "# /usr/lib/systemd/system/docker.service\n[Service]\nExecStart=/usr/bin/dockerd -H fd://\n"
 
@@ -152,15 +149,6 @@ def installed_by(package: str, names: Sequence[str]) -> PackageInstalled:
     return PackageInstalled(engine, tuple(name for name in names if PACKAGE.fullmatch(name) and name != engine))
 
 
-def unrecorded_packages(facts: Facts, changes: Iterable[Change]) -> list[Change]:
-    """Return what an installation brought whose end this computer did not see."""
-    return [
-        replace(change, along=installed_by(change.package, facts.new_packages).along)
-        for change in of_kind(changes, PackageInstalled)
-        if not change.along and change.package in facts.new_packages
-    ]
-
-
 def explain_failure(result: RemoteResult, command: str, *, is_script: bool = False) -> MachineError:
     """`command` fails on the host as the job did. `is_script`: Docker's script ran, and there is another way."""
     if result.status == LOCKED and b"after" in result.stdout:
@@ -168,27 +156,50 @@ def explain_failure(result: RemoteResult, command: str, *, is_script: bool = Fal
     shown = re.sub(r" -(q|o \S+)(?= )", "", command).strip()
     otherwise = "\nOr use the distribution's own package: --engine-install distro" if is_script else ""
     return job_not_started(result) or MachineError(
-        f"Docker Engine could not be installed:\n{package_errors(result)}",
+        f"Docker Engine could not be installed:\n{tail(result)}",
         Hint("Repair it on the host, as root, until this works there", shown)
         | Hint(f"then run the same command again{otherwise}"),
     )
 
 
-def package_errors(result: RemoteResult) -> str:
-    """Return the package manager's errors, else its last lines."""
-    return complaints((result.stdout + result.stderr).decode(errors="replace")) or tail(result)
+def remove_packages(facts: Facts, changes: Sequence[Change], os: str) -> Decision | None:
+    """Remove the engine's package and unneeded dependencies; /var/lib/docker stays."""
+    installed = [change for change in of_kind(changes, PackageInstalled) if is_package_installed(facts, change)]
+    if not installed:
+        return None
+    family = distributions.choose_distribution(facts.os_release, os)
+    along = [name for change in installed for name in change.along]
+    details = [family.remove(change.package) for change in installed]
+    details += [f"remove what came with it and nothing else needs: {' '.join(along)}"] if along else []
+    scripts = ["export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l"]
+    for change in installed:
+        removal = family.remove_all(change.package, change.along) if change.along else family.remove(change.package)
+        scripts.append(f"(\n{removal}\n) || exit")
+    names = " ".join(change.package for change in installed)
+    return Decision(
+        f"Removing the package {names}",
+        tuple(details),
+        command_job("\n".join(scripts)),
+        replace(facts, dockerd=""),
+        failure("The engine's package could not be removed", Hint("Remove it on the host, and run this again")),
+        undone=tuple(installed),
+        remark=lambda _: remaining_packages(installed, family.unneeded),
+    )
 
 
-def complaints(said: str) -> str:
-    """Return errors, with what a package's failing script says before dpkg reports it."""
-    marks = ("E:", "Err:", "W: Failed", "Error:", "error:", "ERROR:", "dpkg: error")
-    lines = [text for line in said.split("\n") if (text := line.strip()) and text.isprintable()]
-    last = next((number for number, line in enumerate(lines) if line.startswith("dpkg: error")), 0)
-    begin = max((number for number, line in enumerate(lines[:last]) if line.startswith(STEPS)), default=last)
-    found = lines[max(begin, last - 5) : last + 2] if last else []
-    # What apt or pacman would remove.
-    found += [" ".join(pair) for pair in pairwise(lines) if "REMOVED:" in pair[0] or "are in conflict" in pair[0]]
-    return "\n".join(dict.fromkeys([*found, *[line for line in lines if line.startswith(marks)][-8:]]))
+def is_package_installed(facts: Facts, change: PackageInstalled) -> bool:
+    """Return False after an installation that failed. The recorded name may be virtual, so an engine counts, too."""
+    return bool(facts.dockerd) or change.package in facts.packages
+
+
+def remaining_packages(installed: Sequence[PackageInstalled], unneeded: str) -> str:
+    # An installation whose end this computer did not see.
+    unseen = [change.package for change in installed if not change.along]
+    stays = [f"what came with {package} and is not on record" for package in unseen]
+    if any(change.package == "docker-ce" for change in installed):
+        stays.append("Docker's package repository")
+    see = f"\nSee on the host what nothing needs: {unneeded}" if unneeded and unseen else ""
+    return f"These stay on the host: {'; '.join(stays)}{see}" if stays else ""
 
 
 def download_script(url: str) -> bytes | None:

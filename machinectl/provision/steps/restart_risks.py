@@ -1,11 +1,15 @@
-"""Risks of restarting the engine."""
+"""Risks of restarting the engine: what it stops, and containers that it hides.
+
+A restart also applies other people's edits: of the data directory, the driver or the image store.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import posixpath
+import re
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.errors import NO_HINT, CheckFailed, Hint
 from machinectl.provision import preflight
@@ -15,9 +19,10 @@ from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.quantities import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from machinectl.provision.facts.host_facts import Facts, Room
+    from machinectl.provision.facts.docker_unit import DockerdFlag
+    from machinectl.provision.facts.host_facts import Facts
     from machinectl.provision.target import Allowed, Target
 
 # Docker commands that stay attached to containers; their unit restarts the containers.
@@ -25,8 +30,16 @@ RUNNERS = frozenset({"run", "start", "up", "compose", "attach"})
 # Docker commands that fail without the engine.
 BUILDERS = frozenset({"build", "buildx"})
 # KiB and files. The engine and containerd write a few files for each container, and their databases grow by pages.
-ROOM_TO_START = 4 << 10
-FILES_TO_START = 64
+ROOM_TO_START = (4 << 10, 64)
+# A starting engine writes nothing there.
+NOT_WRITTEN = {"/usr", "/var", "/etc", "/etc/docker"}
+DATA_ROOT = "/var/lib/docker"
+SETTINGS = ("data-root", "storage-driver", "userns-remap")
+# DriverStatus (`docker info`) with containerd's image store.
+SNAPSHOTTER = "io.containerd.snapshotter"
+SNAPSHOTTER_FEATURE = "containerd-snapshotter"
+# userns-remap appends UID.GID to the directory.
+REMAPPED_ROOT = re.compile(r"/\d+\.\d+$")
 
 
 def refuse_harm(facts: Facts, allowed: Allowed) -> None:
@@ -80,22 +93,14 @@ def refuse_odd_unit(facts: Facts, allowed: Allowed) -> None:
     watchers = [] if refusals or allowed.force else watchers
     odd = [*map(str, settings), *(f"{unit.name} starts {unit.starts} when our files change" for unit in watchers)]
     if odd:
-        ways = [*without_settings(settings), *(f"systemctl stop {shlex.quote(unit.name)}" for unit in watchers)]
+        ways = ["systemctl edit --full docker.service"] if settings else []
+        ways += [f"systemctl stop {shlex.quote(unit.name)}" for unit in watchers]
         raise CheckFailed(
             f"On the host, systemd refuses to restart the engine, or a restart does more than that: {'; '.join(odd)}",
-            Hint("On the host, as root", "; ".join(ways))
+            Hint("Turn that off on the host, as root", "; ".join(ways))
             | Hint("then run this again")
             | (NO_HINT if refusals else allowed.or_force),
         )
-
-
-def without_settings(settings: Sequence[docker_unit.Setting]) -> list[str]:
-    """Return the commands that make comments of the settings in their files, and let systemd read them."""
-    keys: dict[str, list[str]] = {}
-    for setting in settings:
-        keys.setdefault(shlex.quote(setting.path), []).append(setting.key)
-    commands = [f"sed -i -E 's/^ *({'|'.join(dict.fromkeys(each))}) *=/#&/' {path}" for path, each in keys.items()]
-    return [*commands, "systemctl daemon-reload"] if commands else []
 
 
 def refuse_swarm(facts: Facts, allowed: Allowed) -> None:
@@ -122,21 +127,18 @@ def refuse_swarm(facts: Facts, allowed: Allowed) -> None:
 
 def refuse_full_disk(facts: Facts, allowed: Allowed) -> None:
     """Refuse a start of the engine on a full disk: it forgets each container that it cannot write about."""
-    full = next((each for each in facts.room if is_full(each)), None)
+    written = [(path, room) for path, room in facts.room.items() if path not in NOT_WRITTEN]
+    full = [(path, room) for path, room in written if preflight.is_full(room, *ROOM_TO_START)]
     if not (full and facts.containers):
         return
-    left = preflight.format_kib(full.kib) if full.kib < ROOM_TO_START else f"{full.inodes} inodes"
-    count = "-h" if full.kib < ROOM_TO_START else "--inodes"
-    look = f"du -x {count} {shlex.quote(full.directory)} | sort -h | tail"
+    [(directory, room), *_] = full
+    count = "-h" if room.kib < ROOM_TO_START[0] else "--inodes"
+    look = f"du -x {count} {shlex.quote(directory)} | sort -h | tail"
     raise CheckFailed(
-        f"The host's disk is full: {full.directory} has {left} left. "
+        f"The host's disk is full: {directory} has {preflight.room_left(room, ROOM_TO_START[0])} left. "
         f"A restart of the engine would lose {plural(len(facts.containers), 'running container')}",
         Hint("Make room there. What fills it, on the host", look) | Hint("then run this again") | allowed.or_force,
     )
-
-
-def is_full(room: Room) -> bool:
-    return room.kib < ROOM_TO_START or (room.inodes is not None and room.inodes < FILES_TO_START)
 
 
 def care_for_containers(facts: Facts, allowed: Allowed = NOTHING_SPECIAL) -> str:
@@ -177,3 +179,76 @@ def is_config_edited(facts: Facts, target: Target) -> bool:
         return False
     written = target.earlier.written if target.earlier else ""
     return hashlib.sha256(facts.config.content).hexdigest() != written
+
+
+class Move(NamedTuple):
+    setting: str
+    now: str
+    then: str
+
+    def __str__(self) -> str:
+        return f"{self.setting} is {self.now} now and {self.then} afterwards"
+
+
+def hiding_moves(
+    facts: Facts, before: Mapping[str, Any], after: Mapping[str, Any], flags: Sequence[DockerdFlag]
+) -> list[Move]:
+    """Return the settings that a restart changes; [] without containers."""
+    if not container_total(facts):
+        return []
+    asked = hiding_settings(after, flags)
+    # Without the engine, the client prints empty values.
+    if not facts.info.get("DockerRootDir"):
+        there = hiding_settings(before, flags)
+        moved = [Move(name, there.get(name, "the default"), then) for name, then in asked.items()]
+        return [move for move in moved if there.get(move.setting) != move.then]
+    return [move for move in compared(facts, asked) if move.now != move.then]
+
+
+def hiding_settings(config: Mapping[str, Any], flags: Sequence[DockerdFlag]) -> dict[str, str]:
+    said = {name: str(config[name]) for name in SETTINGS if config.get(name)}
+    if config.get("graph"):
+        said.setdefault("data-root", str(config["graph"]))
+    features = config.get("features")
+    if isinstance(features, dict) and SNAPSHOTTER_FEATURE in features:
+        said[SNAPSHOTTER_FEATURE] = str(features[SNAPSHOTTER_FEATURE]).lower()
+    for flag in flags:
+        if flag.name in SETTINGS and flag.value:
+            said[flag.name] = flag.value
+        elif flag.name == "feature" and flag.value.startswith(f"{SNAPSHOTTER_FEATURE}="):
+            said[SNAPSHOTTER_FEATURE] = flag.value.partition("=")[2]
+    return said
+
+
+def compared(facts: Facts, asked: Mapping[str, str]) -> list[Move]:
+    """Compare the running engine with its next settings; unset ones stay."""
+    info, on_off = facts.info, ("off", "on")
+    remapped = "name=userns" in [str(option).partition(",")[0] for option in info.get("SecurityOptions") or ()]
+    root, driver = str(info["DockerRootDir"]), str(info.get("Driver", ""))
+    store = str(SNAPSHOTTER in str(info.get("DriverStatus"))).lower()
+    wanted_root = posixpath.normpath(asked.get("data-root", DATA_ROOT))
+    found = [
+        Move("data-root", REMAPPED_ROOT.sub("", root) if remapped else root, facts.links.get(wanted_root, wanted_root)),
+        Move("userns-remap", on_off[remapped], on_off["userns-remap" in asked]),
+        Move(SNAPSHOTTER_FEATURE, store, asked.get(SNAPSHOTTER_FEATURE, store)),
+    ]
+    # Engines before 29 call containerd's overlayfs overlay2.
+    wanted = asked.get("storage-driver", driver)
+    if (driver, wanted, asked.get(SNAPSHOTTER_FEATURE)) != ("overlayfs", "overlay2", "true"):
+        found.append(Move("storage-driver", driver, wanted))
+    return found
+
+
+def container_total(facts: Facts) -> int:
+    """Return the number of containers, running or not."""
+    said = facts.info.get("Containers")
+    return max(said if isinstance(said, int) else 0, len(facts.containers))
+
+
+def would_hide(facts: Facts, found: Sequence[Move], allowed: Allowed) -> CheckFailed:
+    what = plural(container_total(facts), "container")
+    return CheckFailed(
+        f"A restart of the host's engine would hide its {what}: {'; '.join(map(str, found))}",
+        Hint(f"Undo the change of {found[0].setting}, in {facts.config_path} or docker.service on the host, or here")
+        | allowed.or_force,
+    )

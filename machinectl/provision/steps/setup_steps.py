@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.provision import firewall, preflight
 from machinectl.provision.steps import (
-    docker_group,
     docker_socket,
     engine_config,
     engine_goal,
@@ -36,11 +35,11 @@ def setup_steps(script: Callable[[str], bytes | None]) -> tuple[SetupStep, ...]:
         SetupStep("Restore what an interrupted run left", engine_config.recover),
         SetupStep("Check the host", check_host),
         SetupStep("Install Docker Engine", lambda facts, target, _: installation.decide(facts, target, script)),
-        SetupStep("Let the SSH user use the engine", docker_group.join),
+        SetupStep("Let the SSH user use the engine", docker_socket.join_group),
         SetupStep("Keep running containers running", keep_containers, lasting=False),
         SetupStep("Configure the engine", engine_config.configure),
         SetupStep("Open the firewall", firewall.open_port),
-        SetupStep("End the SSH user's way to the engine, if it is not needed", docker_group.leave_unused),
+        SetupStep("End the SSH user's way to the engine, if it is not needed", docker_socket.leave_unused_group),
     )
 
 
@@ -49,7 +48,7 @@ def check_host(facts: Facts, target: Target, allowed: Allowed) -> None:
     preflight.check_all(facts, target, allowed)
     docker_socket.check_reached_over_ssh(facts, target)
     if facts.dockerd:
-        docker_group.join(facts, target)
+        docker_socket.join_group(facts, target)
         engine_config.configure(facts, target, allowed)
 
 
@@ -60,18 +59,11 @@ def keep_containers(facts: Facts, target: Target, allowed: Allowed) -> Decision 
 
 def side_effects(facts: Facts, target: Target) -> tuple[str, ...]:
     """Return the side effects that the user must accept."""
-    found = [
+    return tuple(
         f"{whose} makes the engine listen on {address} without TLS: from now on, only clients with the machine's "
         "certificates can connect there"
         for whose, address in plain_listeners(facts, target)
-    ]
-    process = preflight.rootless(facts)
-    if process and facts.service.loaded and not facts.running:
-        found.append(
-            f"the host's engine is rootless: dockerd runs as user {process.uid} (process {process.pid}). "
-            "docker.service does not run: it will be started beside it and at boot, without the rootless containers"
-        )
-    return tuple(found)
+    )
 
 
 def plain_listeners(facts: Facts, target: Target) -> Iterator[tuple[str, str]]:

@@ -25,16 +25,15 @@ from machinectl.provision.host_changes import (
 )
 from machinectl.provision.job import Activation, NewFile, RemoteResult, apply_job, command_job
 from machinectl.provision.steps import (
-    docker_group,
     docker_socket,
     engine_config,
     engine_goal,
-    hidden_containers,
     live_restore,
     restart_risks,
 )
 from machinectl.provision.steps.engine_config import container_count, with_files
 from machinectl.provision.steps.engine_goal import readiness_socket, with_live_restore
+from machinectl.provision.steps.installation import remove_packages
 from machinectl.provision.steps.original_config import (
     config_before,
     deepest_first,
@@ -49,7 +48,6 @@ from machinectl.provision.steps.original_config import (
     undone_by,
     written,
 )
-from machinectl.provision.steps.package_removal import remove_packages
 from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target, with_changes
 from machinectl.quantities import plural
 
@@ -68,7 +66,7 @@ def undo_steps(*, purge_engine: bool, allowed: Allowed = NOTHING_SPECIAL, os: st
         restore_config,
         disable_service,
         firewall.close_ports,
-        docker_group.leave,
+        docker_socket.leave_group,
     )
     return (*always, lambda facts, changes: remove_packages(facts, changes, os)) if purge_engine else always
 
@@ -91,11 +89,11 @@ def check_undoable(facts: Facts, changes: Sequence[Change], allowed: Allowed) ->
     if facts.running and stop_engine(facts, changes) is None:
         docker_socket.check_not_masked(facts)
     restart_risks.refuse_swarm(facts, allowed)
-    moves = hidden_containers.moves(
+    moves = restart_risks.hiding_moves(
         facts, read_config(facts), original_config(facts, changes), own_flags(facts, changes)
     )
     if moves and not allowed.force:
-        raise hidden_containers.would_hide(facts, moves, allowed)
+        raise restart_risks.would_hide(facts, moves, allowed)
     restart_risks.refuse_harm(facts, allowed)
 
 
