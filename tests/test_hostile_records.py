@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.cli.tables.machine_row import machine_rows
+from machinectl.cli.tables.machine_rows import machine_rows
 from machinectl.docker_cli.context_sync import sync_contexts
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.driver import DriverError

@@ -11,7 +11,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from machinectl.cli.catalogue import ALL, VERBS, group_verbs
-from machinectl.cli.option_help import option_rows
+from machinectl.cli.help_pages import option_rows
 from machinectl.cli.parsing.completion import driver_flags, driver_names
 from tests.support.real import need
 from tools import reference

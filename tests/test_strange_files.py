@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import platformdirs
 import pytest
 
-from machinectl.cli.output.bug_report import report_of_bug
+from machinectl.cli.output.exit_status import report_of_bug
 from machinectl.driver import Request
 from machinectl.errors import MachineError
 from machinectl.files.atomic import StoreError, read_file
@@ -214,7 +214,7 @@ def test_the_traceback_of_a_bug_is_written_to_no_place_that_somebody_laid_there(
     assert log.is_relative_to(tmp_path)
     log.parent.mkdir(parents=True)
     lay(log)
-    said = report_of_bug(ZeroDivisionError("\ud800"), debug=False)
+    said = report_of_bug(ZeroDivisionError("\ud800"))
     assert f"The traceback is in {log}" in said
     assert log.read_text().startswith("machinectl ")
     assert not log.is_symlink()
@@ -224,4 +224,4 @@ def test_the_traceback_of_a_bug_is_written_to_no_place_that_somebody_laid_there(
 def test_where_the_traceback_of_a_bug_cannot_be_written_that_is_said(tmp_path: Path) -> None:
     a_directory(tmp_path / "home/.local")
     (tmp_path / "home/.local/state").write_text("")
-    assert "Its traceback cannot be kept" in report_of_bug(ZeroDivisionError(), debug=False)
+    assert "Its traceback cannot be kept" in report_of_bug(ZeroDivisionError())

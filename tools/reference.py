@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl import __version__
 from machinectl.cli.catalogue import ABOUT, GROUPS, OPTIONS, SECTIONS, TOPICS, VERBS, section_verbs
-from machinectl.cli.driver_option import IN_DRIVER
-from machinectl.cli.option_help import arguments_of, examples_with, option_rows, usage_lines
-from machinectl.cli.options.help_request import flags_and_driver
+from machinectl.cli.help_pages import arguments_of, examples_with, flags_and_driver, option_rows, usage_lines
 from machinectl.cli.own_flags import LOGIN
+from machinectl.cli.parsing.driver_flags import IN_DRIVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

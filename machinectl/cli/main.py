@@ -12,14 +12,22 @@ import sys
 
 from machinectl.cli.catalogue import find_verb
 from machinectl.cli.invocation import BY_DOCKER, THIS, own_version
-from machinectl.cli.options.help_request import help_work
 from machinectl.cli.output.exit_status import guarded
 from machinectl.cli.output.stdio import open_streams
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.own_flags import BEFORE_THE_VERB
 from machinectl.cli.parsing.command_line import NotReadError, read_values
 from machinectl.cli.parsing.command_start import with_dashes
-from machinectl.cli.parsing.go_flags import WITH_DRIVER_OPTIONS, canonical, is_group, split_at_verb
+from machinectl.cli.parsing.go_flags import (
+    HELP_OPTION,
+    HELP_VERBS,
+    WITH_DRIVER_OPTIONS,
+    canonical,
+    helped_verb,
+    is_before_the_verb,
+    is_group,
+    split_at_verb,
+)
 from machinectl.errors import MachineError
 
 TYPE_CHECKING = False
@@ -89,6 +97,26 @@ def light_work(arguments: Sequence[str]) -> Callable[[], int] | None:
         return None
 
 
+def help_work(words: Sequence[str]) -> Callable[[], int] | None:
+    """Return the work of a canonical command line that asks for help, else None."""
+    before, rest = split_at_verb(words)
+    asks = HELP_OPTION in before
+    while rest and rest[0] in HELP_VERBS:
+        asks, rest = True, canonical(rest[1:])
+    if not rest and not asks and not all(map(is_before_the_verb, before)):
+        return None
+    name = helped_verb(rest, asks=asks) if rest else ""
+    if name is None:
+        return None
+
+    def show() -> int:
+        from machinectl.cli.help_pages import print_help
+
+        return print_help(name, [*before, *rest])
+
+    return show
+
+
 def read_work(arguments: Sequence[str], words: list[str]) -> Callable[[], int]:
     """Raises NotReadError."""
     before, rest = split_at_verb(words)
@@ -101,7 +129,8 @@ def read_work(arguments: Sequence[str], words: list[str]) -> Callable[[], int]:
         raise NotReadError
     flags = declared.flags
     if name in WITH_DRIVER_OPTIONS:
-        from machinectl.cli.options.driver_flags import canonical_with_driver, command_flags
+        from machinectl.cli.parsing.create_forms import canonical_with_driver
+        from machinectl.cli.parsing.driver_flags import command_flags
 
         words = canonical_with_driver(arguments)
         _, rest = take_verb(split_at_verb(words)[1])
@@ -109,8 +138,8 @@ def read_work(arguments: Sequence[str], words: list[str]) -> Callable[[], int]:
     given = read_values(rest, flags, declared.arguments, passes_on=declared.passes_on)
 
     def run() -> int:
-        from machinectl.cli.options.run_verb import run_verb
-        from machinectl.cli.options.verb_session import session_of
+        from machinectl.cli.run_verb import run_verb
+        from machinectl.cli.verb_session import session_of
 
         return run_verb(session_of(options, words), declared, given)
 

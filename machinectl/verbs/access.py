@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from machinectl.access.access_answer import AccessAnswer
     from machinectl.access.access_request import AccessRequest
     from machinectl.access.answering import ExpectedGrant, GrantOrder
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
     from machinectl.hosts.login import Login
     from machinectl.machines.store import Store
 
@@ -247,7 +247,7 @@ def access_end(
     import shlex
 
     from machinectl.access import ending
-    from machinectl.cli.options.chosen_names import target_names
+    from machinectl.cli.chosen_names import target_names
     from machinectl.cli.tables.results import report_results
     from machinectl.console import confirm, decline
     from machinectl.machines.selection import require_names

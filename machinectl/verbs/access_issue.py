@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from machinectl.access.tool_access import ToolIssue
     from machinectl.access.tool_files import EngineAccess
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
     from machinectl.console import Console
     from machinectl.hosts.login import Login
     from machinectl.machines.record import Machine

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
     from machinectl.machines.holders import AccessHolder, HolderKey
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
@@ -43,8 +43,8 @@ WORDS = {
 
 
 def access_ls(here: Session, *, names: list[str], as_json: bool) -> int:
-    from machinectl.cli.tables.fitted_table import Fitting
     from machinectl.cli.tables.results import print_listed, report_all
+    from machinectl.cli.tables.text_table import Fitting
 
     fitting = Fitting(spare=("KEY", "GIVEN BY"))
     _, failures = print_listed(here, names, list_access, HEADINGS, fitting, as_json=as_json)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from machinectl.access.accepting import Acceptance, AcceptedMachine
     from machinectl.access.access_request import AccessRequest
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
 
 
 REQUEST_FILE = Flag(

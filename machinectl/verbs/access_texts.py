@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
 
 
 # Why both sides compare fingerprints on the phone.

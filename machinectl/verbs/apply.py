@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
     from machinectl.errors import MachineError
     from machinectl.fleet.rollout.plan_steps import FleetPlan, Result
     from machinectl.hosts.login import Login
@@ -90,7 +90,7 @@ def apply(
 ) -> int:
     import shlex
 
-    from machinectl.cli.options.login_options import given_authority
+    from machinectl.cli.login_options import given_authority
     from machinectl.console import confirm
     from machinectl.fleet.rollout.apply_run import ApplyOptions
     from machinectl.fleet.rollout.host_choice import plan

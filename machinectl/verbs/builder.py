@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
     from machinectl.docker_cli.buildx import BuildxNode
 
 
@@ -88,7 +88,7 @@ def builder(
     driver_options: list[str],
     timeout: float,
 ) -> None:
-    from machinectl.cli.options.chosen_names import target_names
+    from machinectl.cli.chosen_names import target_names
     from machinectl.docker_cli.builders import BuilderOrder, create_builder
     from machinectl.docker_cli.followers import SWITCH, is_switched_off
 

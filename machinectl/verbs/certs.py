@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from machinectl import certs
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
     from machinectl.console import Console
     from machinectl.hosts.expiry import CertificateRow
     from machinectl.machines.record import Machine
@@ -284,8 +284,8 @@ def import_certificates(store: Store, console: Console, name: str, directory: st
 
 
 def certs_ls(here: Session, *, names: list[str], fail_under: int | None, as_json: bool) -> int:
-    from machinectl.cli.tables.fitted_table import Fitting
     from machinectl.cli.tables.results import print_listed, report_all
+    from machinectl.cli.tables.text_table import Fitting
 
     rows, failures = print_listed(
         here,

@@ -5,13 +5,12 @@ from __future__ import annotations
 import sys
 
 from machinectl.cli.declared_verb import Argument, Verb
-from machinectl.cli.driver_option import driver_flag
 from machinectl.cli.invocation import NAME, THIS
 from machinectl.cli.output.exit_status import called
-from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import write_out
-from machinectl.cli.output.style import wrapped
+from machinectl.cli.output.style import harmless, wrapped
 from machinectl.cli.own_flags import LOGIN
+from machinectl.cli.parsing.driver_flags import driver_flag
 from machinectl.cli.parsing.go_flags import named_driver, split_at_verb
 from machinectl.errors import NO_HINT, Hint, UsageError
 from machinectl.machines.create_options import (
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
     from machinectl.hosts.creation import CreatedMachine
     from machinectl.hosts.login import Login
 
@@ -148,9 +147,9 @@ def create(
     label: list[str],
     **others: Any,
 ) -> None:
-    from machinectl.cli.options import login_options, machine_options
-    from machinectl.cli.options.ending_signals import exiting_on_signals
-    from machinectl.cli.tables.dry_run import print_plan
+    from machinectl.cli import login_options, machine_options
+    from machinectl.cli.ending_signals import exiting_on_signals
+    from machinectl.cli.tables.results import print_plan
     from machinectl.driver.installed_drivers import load
     from machinectl.hosts.creation import Creation, create_machine, try_ssh_url
     from machinectl.machines.addresses import parse_addresses

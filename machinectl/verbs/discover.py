@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
     from machinectl.console import Console
     from machinectl.discovery.scan import FoundHost, NetworkScan
     from machinectl.discovery.services import FoundService
@@ -73,8 +73,7 @@ def discover(
     yes: bool,
     write: str = "",
 ) -> int:
-    from machinectl.cli.tables.fitted_table import Fitting
-    from machinectl.cli.tables.text_table import table_text
+    from machinectl.cli.tables.text_table import Fitting, table_text
     from machinectl.discovery.network_search import discover as command
 
     if write:

@@ -10,7 +10,7 @@ from machinectl.verbs import shared_flags as shared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
 
 
 VERBS = {
@@ -45,8 +45,8 @@ def docker(
 ) -> int:
     from contextlib import closing
 
-    from machinectl.cli.options.chosen_names import split_at_dashes, target_names
-    from machinectl.cli.options.ending_signals import exiting_on_signals
+    from machinectl.cli.chosen_names import split_at_dashes, target_names
+    from machinectl.cli.ending_signals import exiting_on_signals
     from machinectl.cli.output.machine_streams import AsIs, print_events, printer_for, stdin_for
     from machinectl.docker_cli.many_engines import run_docker
     from machinectl.hosts.output_streams import LIMIT, stream_output

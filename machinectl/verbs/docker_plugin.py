@@ -11,7 +11,7 @@ from machinectl.cli.output.stdout import write_out
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
 
 
 VERBS = {

@@ -6,9 +6,8 @@ import sys
 
 from machinectl.cli.declared_verb import PRINTS, Verb
 from machinectl.cli.output.exit_status import called, report
-from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import draw, print_json
-from machinectl.cli.output.style import BOLD, FAILED, OK, UNKNOWN, coloured, columns, is_terminal, mark
+from machinectl.cli.output.style import BOLD, FAILED, OK, UNKNOWN, coloured, columns, harmless, is_terminal, mark
 from machinectl.cli.own_flags import LOGIN
 from machinectl.errors import LEAVE_ONE_OUT, MachineError, UsageError
 from machinectl.machines.flags import Flag
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from machinectl.check import Check
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
     from machinectl.doctor.doctor_report import DoctorReport
     from machinectl.hosts.login import Login
 

@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
     from machinectl.exports.export_document import ExportedMachine
     from machinectl.exports.exporting import Encryption, Secrets
     from machinectl.machines.store import Store
@@ -78,7 +78,7 @@ def export(
     force: bool,
     selector: str | None,
 ) -> None:
-    from machinectl.cli.options.chosen_names import target_names
+    from machinectl.cli.chosen_names import target_names
     from machinectl.exports.exporting import STDOUT, Encryption, Secrets
     from machinectl.exports.exporting import export as command
 

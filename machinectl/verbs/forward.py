@@ -11,7 +11,7 @@ from machinectl.verbs import shared_flags as shared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
     from machinectl.hosts.login import Login
     from machinectl.tunnels.open_ports import OpenPort, OpenPorts
 
@@ -45,7 +45,7 @@ VERBS = {
 def forward(here: Session, *, name: str, words: list[str], auto: bool, bind: str, as_json: bool, login: Login) -> int:
     from contextlib import suppress
 
-    from machinectl.cli.options.ending_signals import exiting_on_signals
+    from machinectl.cli.ending_signals import exiting_on_signals
     from machinectl.tunnels.local_ports import LOOPBACK
     from machinectl.tunnels.open_ports import OpenPorts
 

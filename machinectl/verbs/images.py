@@ -9,7 +9,7 @@ from machinectl.verbs import shared_flags as shared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
 
 
 VERBS = {
@@ -63,7 +63,7 @@ def images(
     timeout: float,
     as_json: bool,
 ) -> int:
-    from machinectl.cli.go.docker_images import COLUMNS, HEADINGS, image_fields
+    from machinectl.cli.go.docker_lists import IMAGE_COLUMNS, IMAGE_HEADINGS, image_fields
     from machinectl.cli.go.value_format import plain_json
     from machinectl.cli.tables.docker_table import Form, ask_engines, parse_format, print_answers
     from machinectl.cli.tables.results import report_all
@@ -75,14 +75,14 @@ def images(
         check_verb_within("images", names, here.store)
     if as_json and (quiet or template):
         raise UsageError("--json, and --quiet or --format, exclude each other", LEAVE_ONE_OUT)
-    columns = [*COLUMNS[:2], "Digest", *COLUMNS[2:]] if digests else COLUMNS
-    layout = parse_format("{{.ID}}" if quiet else template, HEADINGS, columns, "")
+    columns = [*IMAGE_COLUMNS[:2], "Digest", *IMAGE_COLUMNS[2:]] if digests else IMAGE_COLUMNS
+    layout = parse_format("{{.ID}}" if quiet else template, IMAGE_HEADINGS, columns, "")
     wanted = docker_filters(filters, "dangling=true")
     query = {"all": "1" if everything else "", "filters": plain_json(wanted) if wanted else ""}
     answers = ask_engines(here.store, names, timeout, "/images/json", query, filters)
     if answers.asked or not answers.failures:
         fits = not (quiet or template or no_trunc)
-        print_answers(answers, image_fields, Form(layout, HEADINGS, columns, SPARE, fits, no_trunc, as_json))
+        print_answers(answers, image_fields, Form(layout, IMAGE_HEADINGS, columns, SPARE, fits, no_trunc, as_json))
         if not (quiet or template or as_json):
             here.note_empty_store()
     return report_all(here, answers.failures)

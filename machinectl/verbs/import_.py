@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
     from machinectl.exports.docker_machine_import import ImportedMachine
 
 

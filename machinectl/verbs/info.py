@@ -13,8 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.cli.options.verb_session import Session
     from machinectl.cli.tables.detail_lines import Info
+    from machinectl.cli.verb_session import Session
     from machinectl.console import Console
     from machinectl.hosts.login import Login
     from machinectl.machines.store import Store

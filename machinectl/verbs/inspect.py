@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
     from machinectl.machines.holders import AccessHolder
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
@@ -112,8 +112,7 @@ def holder_fields(holder: AccessHolder) -> dict[str, Any]:
 
 
 def changes(here: Session, *, names: list[str], as_json: bool) -> None:
-    from machinectl.cli.tables.fitted_table import Fitting
-    from machinectl.cli.tables.text_table import table_text
+    from machinectl.cli.tables.text_table import Fitting, table_text
 
     name, changed = changes_of(here.store, names)
     if as_json:

@@ -9,7 +9,7 @@ from machinectl.machines.flags import MACHINE, Flag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
 
 
 VERBS = {

@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
     from machinectl.fleet.rollout.plan_steps import FleetPlan
     from machinectl.hosts.login import Login
 
@@ -74,7 +74,7 @@ def plan(
 ) -> int:
     import shlex
 
-    from machinectl.cli.options.login_options import given_authority
+    from machinectl.cli.login_options import given_authority
     from machinectl.fleet.rollout.apply_run import ApplyOptions
     from machinectl.fleet.rollout.host_choice import plan as make_plan
     from machinectl.fleet.rollout.machine_changes import plan_with_previews
@@ -156,7 +156,7 @@ def fleet_command(verb: str, file: str) -> str:
 
 
 def plan_lines(planned: FleetPlan, *, prune: bool) -> Iterator[str]:
-    from machinectl.cli.tables.dry_run import escaped_line, outcome_lines
+    from machinectl.cli.tables.results import escaped_line, outcome_lines
     from machinectl.fleet.rollout.plan_text import step_lines, summary
 
     for step in planned.steps:

@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
     from machinectl.console import Console
     from machinectl.errors import MachineError
     from machinectl.hosts.host_plan import HostPlan
@@ -56,7 +56,7 @@ def provision(
     restart_swarm: bool,
     open_firewall: bool,
 ) -> int:
-    from machinectl.cli.options.login_options import given_authority
+    from machinectl.cli.login_options import given_authority
     from machinectl.cli.tables.results import report_results
     from machinectl.hosts.creation import CreatedMachine
     from machinectl.hosts.setup import Setup

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from machinectl.cli.go.docker_ps import Fields
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.go.docker_lists import Fields
+    from machinectl.cli.verb_session import Session
 
 
 VERBS = {
@@ -93,15 +93,15 @@ def ps(
     timeout: float,
     as_json: bool,
 ) -> int:
-    from machinectl.cli.go.docker_ps import COLUMNS, HEADINGS, RAW, RAW_SIZE, container_fields
+    from machinectl.cli.go.docker_lists import CONTAINER_COLUMNS, CONTAINER_HEADINGS, RAW, RAW_SIZE, container_fields
     from machinectl.cli.tables.docker_table import Form, ask_engines, parse_format, print_answers
     from machinectl.cli.tables.results import report_all
 
     check_latest(names, latest=latest)
     if as_json and (quiet or template):
         raise UsageError("--json, and --quiet or --format, exclude each other", LEAVE_ONE_OUT)
-    columns, raw = (*COLUMNS, *(["Size"] if size else [])), RAW + (RAW_SIZE if size else "")
-    layout = parse_format("{{.ID}}" if quiet else template, HEADINGS, columns, raw)
+    columns, raw = (*CONTAINER_COLUMNS, *(["Size"] if size else [])), RAW + (RAW_SIZE if size else "")
+    layout = parse_format("{{.ID}}" if quiet else template, CONTAINER_HEADINGS, columns, raw)
     sizes = size or "Size" in layout.row.fields
     query = container_query(filters, everything=everything, last=1 if latest and last < 0 else last, sizes=sizes)
     answers = ask_engines(here.store, names, timeout, "/containers/json", query, filters)
@@ -116,7 +116,7 @@ def ps(
         return [fields]
 
     fits = not (quiet or template or no_trunc)
-    print_answers(answers, fields_of, Form(layout, HEADINGS, columns, SPARE, fits, no_trunc, as_json))
+    print_answers(answers, fields_of, Form(layout, CONTAINER_HEADINGS, columns, SPARE, fits, no_trunc, as_json))
     if not names:
         here.note_empty_store()
     return report_all(here, answers.failures)

@@ -10,9 +10,8 @@ from contextlib import contextmanager
 from machinectl.cli.declared_verb import Argument, Verb
 from machinectl.cli.invocation import THIS
 from machinectl.cli.output.exit_status import report
-from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import print_json, write_out
-from machinectl.cli.output.style import is_drawn_on
+from machinectl.cli.output.style import harmless, is_drawn_on
 from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.machines.flags import FILE, IMAGE, MACHINE, TEXT, Flag
 from machinectl.quantities import duration, plural
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
     from typing import Any
 
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
     from machinectl.images.image_sources import Source
     from machinectl.images.reference import Reference
     from machinectl.images.transfer import Order, Sent
@@ -92,7 +91,7 @@ def push(
 ) -> int:
     from contextlib import closing
 
-    from machinectl.cli.options.chosen_names import target_names
+    from machinectl.cli.chosen_names import target_names
     from machinectl.images.read_archive import Wanted
     from machinectl.images.reference import parse_platform
     from machinectl.images.transfer import Order, SourceError
@@ -189,7 +188,7 @@ def pull(here: Session, *, image: str, name: str, platform: str, new_name: str, 
 @contextmanager
 def telling_interruption(here: Session, image: str, done: Sequence[Sent], targets: Sequence[str]) -> Iterator[None]:
     """At ^C, SIGTERM or SIGHUP, print how far the work got and how to go on."""
-    from machinectl.cli.options.ending_signals import exiting_on_signals
+    from machinectl.cli.ending_signals import exiting_on_signals
     from machinectl.cli.typed_words import typed_line
     from machinectl.images.image_sources import STDIN
 
@@ -229,7 +228,7 @@ def new_reference(image: str, new_name: str) -> Reference | None:
 
 
 def sentence(sent: Sent, seconds: float, name: str, *, dry_run: bool = False, fetched: bool = False) -> str:
-    from machinectl.cli.go.docker_ps import short_id
+    from machinectl.cli.go.docker_lists import short_id
 
     amount = amount_of([sent])
     layers = f"{sent.layers} of {plural(sent.of_layers, 'layer')}"

@@ -9,7 +9,7 @@ from machinectl.verbs import shared_flags as shared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
     from machinectl.hosts.login import Login
 
 
@@ -45,7 +45,7 @@ def regenerate_certs(
     restart_swarm: bool,
     dry_run: bool,
 ) -> int:
-    from machinectl.cli.options.login_options import given_authority
+    from machinectl.cli.login_options import given_authority
     from machinectl.cli.tables.results import report_results
     from machinectl.hosts.certificate_renewal import Renewal
     from machinectl.hosts.renewal_run import renew_now as command

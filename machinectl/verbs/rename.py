@@ -11,7 +11,7 @@ from machinectl.machines.flags import MACHINE, TEXT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
     from machinectl.console import Console
     from machinectl.machines.store import Held, Store
 

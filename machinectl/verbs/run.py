@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
     from machinectl.console import Console
     from machinectl.hosts.login import Login
     from machinectl.process_streams import StopEvent, WriteOutput
@@ -66,8 +66,8 @@ def run(
 ) -> int:
     from contextlib import closing
 
-    from machinectl.cli.options.chosen_names import split_at_dashes, target_names
-    from machinectl.cli.options.ending_signals import exiting_on_signals
+    from machinectl.cli.chosen_names import split_at_dashes, target_names
+    from machinectl.cli.ending_signals import exiting_on_signals
     from machinectl.cli.output.machine_streams import print_events, printer_for, stdin_for
     from machinectl.hosts.output_streams import LIMIT, stream_output
     from machinectl.hosts.remote_script import RemoteScript, run_remote_script

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
     from machinectl.hosts.login import Login
 
 
@@ -79,7 +79,7 @@ def connecting(function: Callable[..., int | None]) -> Callable[..., int | None]
 def scp(
     here: Session, *, words: list[str], login: Login, recursive: bool, delta: bool, quiet: bool, preserve: bool
 ) -> int:
-    from machinectl.cli.options.ending_signals import exiting_on_signals
+    from machinectl.cli.ending_signals import exiting_on_signals
     from machinectl.cli.typed_words import typed_line
     from machinectl.errors import UsageError
     from machinectl.hosts.copying import CopyOptions, copy_files
@@ -94,7 +94,7 @@ def scp(
 
 @connecting
 def mount(here: Session, *, source: str, target: str, unmount: bool, as_json: bool) -> None:
-    from machinectl.cli.options.ending_signals import exiting_on_signals
+    from machinectl.cli.ending_signals import exiting_on_signals
     from machinectl.cli.tables.text_table import table_text
     from machinectl.hosts import mounts
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from machinectl.cli.declared_verb import Verb
-from machinectl.cli.driver_option import driver_flag
+from machinectl.cli.parsing.driver_flags import driver_flag
 from machinectl.cli.parsing.go_flags import named_machine, named_store
 from machinectl.errors import NO_HINT, Hint, MachineError, UsageError
 from machinectl.machines.create_options import ACCESS_LIFETIME, ADDRESS, ENGINE_FLAGS, ENV_FILE, JUMP, LABEL
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
     from machinectl.console import Console
     from machinectl.driver import Option
     from machinectl.hosts.editing import Edit
@@ -73,7 +73,7 @@ def set_machine(
     ssh_jump: str | None,
     **others: Any,
 ) -> None:
-    from machinectl.cli.options import login_options, machine_options
+    from machinectl.cli import login_options, machine_options
     from machinectl.hosts.editing import Edit
     from machinectl.machines.addresses import parse_addresses
 

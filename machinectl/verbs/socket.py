@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
     from machinectl.tunnels.local_sockets import OpenSocket
 
 
@@ -65,7 +65,7 @@ OWN_VERBS = ("ls", "rm")
 def socket(
     here: Session, *, words: list[str], path: str, background: bool, forward: bool, shell: str | None, log: str
 ) -> int:
-    from machinectl.cli.options.ending_signals import exiting_on_signals
+    from machinectl.cli.ending_signals import exiting_on_signals
     from machinectl.machines.selection import chosen_one
     from machinectl.shell import POSIX, SHELLS, detect, env_script, statements
     from machinectl.tunnels.socket_service import open_in_background, run_with_socket, serve_socket

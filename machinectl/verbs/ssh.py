@@ -8,7 +8,7 @@ from machinectl.machines.flags import MACHINE, TEXT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
     from machinectl.hosts.login import Login
 
 

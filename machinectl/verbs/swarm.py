@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from machinectl.cli.declared_verb import PRINTS, Argument, Verb
-from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import print_json, write_out
+from machinectl.cli.output.style import harmless
 from machinectl.cli.own_flags import LOGIN
 from machinectl.errors import NO_HINT, Hint, UsageError
 from machinectl.machines.flags import MACHINE, Flag
@@ -12,7 +12,7 @@ from machinectl.verbs import shared_flags as shared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
     from machinectl.hosts.login import Login
     from machinectl.swarm.swarm_report import SwarmReport
 
@@ -130,8 +130,7 @@ def swarm_status(here: Session, *, name: str, timeout: float, as_json: bool) -> 
 
 
 def swarm_text(swarm: SwarmReport) -> str:
-    from machinectl.cli.tables.fitted_table import Fitting
-    from machinectl.cli.tables.text_table import table_text
+    from machinectl.cli.tables.text_table import Fitting, table_text
 
     quorum = swarm.quorum
     lines = [swarm.heading()]

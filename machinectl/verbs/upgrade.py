@@ -9,7 +9,7 @@ from machinectl.verbs import shared_flags as shared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
     from machinectl.console import Console
     from machinectl.hosts.host_plan import HostPlan
     from machinectl.hosts.login import Login

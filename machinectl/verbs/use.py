@@ -13,7 +13,7 @@ from machinectl.verbs import shared_flags as shared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
 
 
 # The shell's function sets it to the name of the shell; `use` sets the other one, to JSON in hexadecimal digits.

@@ -14,7 +14,7 @@ from machinectl.access import ending, granting
 from machinectl.access.access_answer import AccessAnswer, read_access_answer
 from machinectl.access.access_request import AccessRequest, RequestedMachine, new_access_request
 from machinectl.access.ending import end_access
-from machinectl.cli.options.verb_session import Session
+from machinectl.cli.verb_session import Session
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.login import Login
 from machinectl.hosts.signing import signed

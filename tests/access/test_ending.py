@@ -10,7 +10,7 @@ from machinectl import certs
 from machinectl.access import ending, granting
 from machinectl.access.ending import access_end, endable_machines
 from machinectl.access.granting import AccessGrant, client_of_holder
-from machinectl.cli.options.verb_session import Session
+from machinectl.cli.verb_session import Session
 from machinectl.errors import Declined, Hint, MachineError, NeedsProvisioning
 from machinectl.hosts.login import Login
 from machinectl.hosts.signing import signed

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from machinectl.cli import main, typer_app
 from machinectl.cli.catalogue import ALL
-from machinectl.cli.options.help_request import help_work
+from machinectl.cli.main import help_work
 from machinectl.cli.own_flags import BEFORE_THE_VERB
 from machinectl.cli.parsing.command_line import NotReadError, read_values
 from machinectl.cli.parsing.go_flags import canonical
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from machinectl.cli.declared_verb import Verb
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
 
 RUNNING = [name for name, declared in ALL.items() if declared.runs]
 DRIVERS = ("create", "-d", "generic"), ("create", "-d", "none"), ("create",)
@@ -50,8 +50,8 @@ def called_by(work: Callable[[], int]) -> Call | None:
         return 0
 
     with (
-        patch("machinectl.cli.options.run_verb.run_verb", record),
-        patch("machinectl.cli.options.typer_verbs.run_verb", record),
+        patch("machinectl.cli.run_verb.run_verb", record),
+        patch("machinectl.cli.typer_app.run_verb", record),
         patch.dict(os.environ),
     ):
         try:

@@ -9,7 +9,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from machinectl.cli.catalogue import ALL
-from machinectl.cli.options.run_verb import function_of
 from machinectl.cli.own_flags import ALL_MACHINES, BEFORE_THE_VERB, LOGIN
 from machinectl.verbs.shared_flags import NAMES, SELECTOR
 
@@ -59,7 +58,7 @@ create_options.ENGINE_FLAGS += (Flag("--engine-frob", key="frob", metavar="N", h
 """
 SEEN = """
 from machinectl.cli.main import light_work, run_command_line
-from machinectl.cli.output.help_pages import all_commands_page, verb_page
+from machinectl.cli.help_pages import all_commands_page, verb_page
 from machinectl.cli.parsing.completion import cobra_lines
 from machinectl.cli.parsing.go_flags import canonical
 from machinectl.cli.typer_app import build
@@ -123,7 +122,7 @@ def test_the_function_of_a_verb_takes_what_is_declared() -> None:
 
 
 def takes_what_is_declared(declared: Verb) -> bool:
-    function = inspect.unwrap(function_of(declared))
+    function = inspect.unwrap(getattr(sys.modules[declared.module], declared.runs))
     taken = inspect.signature(function).parameters
     given = {one.parameter for one in declared.arguments} | {flag.parameter for flag in declared.flags}
     if LOGIN[0] in declared.flags:

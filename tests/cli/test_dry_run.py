@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.cli.tables.dry_run import conditional, infinitive, plan_report
-from machinectl.cli.tables.results import print_plans
+from machinectl.cli.tables.results import conditional, infinitive, plan_report, print_plans
 from machinectl.hosts.host_plan import HostPlan, Outcome
 from tests.support.sources import ROOT, texts
 

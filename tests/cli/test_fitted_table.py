@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from machinectl.cli.tables.fitted_table import Fitting, fitted_rows
+from machinectl.cli.tables.text_table import Fitting, fitted_rows
 
 HEADINGS = ["NAME", "ACTIVE", "DRIVER", "STATE", "URL", "SWARM", "DOCKER", "ERRORS"]
 WEB = ["web1", "-", "generic", "Running", "tcp://192.168.0.29:2376", "", "v28.2.2", ""]

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.cli.catalogue import ALL
-from machinectl.cli.driver_option import driver_flag
 from machinectl.cli.main import run_command_line
 from machinectl.cli.own_flags import BEFORE_THE_VERB
-from machinectl.cli.parsing.flag_values import UNITS
+from machinectl.cli.parsing.command_line import UNITS
+from machinectl.cli.parsing.driver_flags import driver_flag
 from machinectl.driver.installed_drivers import load
 
 if TYPE_CHECKING:

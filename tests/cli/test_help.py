@@ -9,9 +9,8 @@ import pytest
 
 from machinectl.cli.catalogue import ALL as ALL_VERBS
 from machinectl.cli.catalogue import COMMON, GROUPS, OPTIONS, SECTIONS, VERBS, group_verbs, section_verbs
-from machinectl.cli.option_help import option_help
-from machinectl.cli.options.help_request import help_work
-from machinectl.cli.output.help_pages import verb_page
+from machinectl.cli.help_pages import option_help, verb_page
+from machinectl.cli.main import help_work
 from machinectl.cli.own_flags import LOGIN
 from machinectl.cli.parsing.go_flags import canonical
 from machinectl.machines.flags import Flag

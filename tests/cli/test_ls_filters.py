@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.cli.tables.ls_filters import parse_filters
-from machinectl.cli.tables.machine_row import MachineRow
+from machinectl.cli.tables.machine_rows import MachineRow, parse_filters
 from machinectl.errors import UsageError
 from machinectl.machines.record import Machine
 from machinectl.state import State

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
+from machinectl.cli.output.boards import PlainBoard
 from machinectl.cli.output.exit_status import guarded
-from machinectl.cli.output.plain_board import PlainBoard
-from machinectl.cli.output.sanitise import harmless, harmless_json
 from machinectl.cli.output.stdout import print_json
+from machinectl.cli.output.style import harmless, harmless_json
 from machinectl.cli.output.terminal import Terminal
-from machinectl.cli.tables.dry_run import print_plan
+from machinectl.cli.tables.results import print_plan
 from machinectl.cli.tables.text_table import cell_text
 from machinectl.errors import Hint, MachineError
 from machinectl.hosts.host_plan import HostPlan, Outcome

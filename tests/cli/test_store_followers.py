@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machinectl.cli.options.store_followers import StoreFollowers
+from machinectl.cli.verb_session import StoreFollowers
 from machinectl.docker_cli import machine_contexts as docker_contexts
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from _typeshed import WriteableBuffer
 
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
     from machinectl.machines.store import Store
 
 

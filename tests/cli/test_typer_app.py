@@ -651,7 +651,7 @@ sys.exit(run_with_typer(sys.argv[1:]))
 
 
 def test_a_machine_removed_while_ls_runs_is_no_error(orionbox: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    from machinectl.cli.tables.machine_row import machine_rows
+    from machinectl.cli.tables.machine_rows import machine_rows
 
     monkeypatch.setattr(Store, "names", lambda _: ["ghost", "orionbox"])
     assert [row.machine.name for row in machine_rows(orionbox, {})] == ["orionbox"]

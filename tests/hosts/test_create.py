@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.cli.options.verb_session import Session
+from machinectl.cli.verb_session import Session
 from machinectl.driver.installed_drivers import load
 from machinectl.hosts.creation import Creation
 from machinectl.hosts.login import Login

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
-from machinectl.cli.tables.machine_row import machine_rows
+from machinectl.cli.tables.machine_rows import machine_rows
 from machinectl.hosts.identity import Identity
 from machinectl.machines.record import Phase
 from machinectl.state import State

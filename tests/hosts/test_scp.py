@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.cli.options.ending_signals import exiting_on_signals
+from machinectl.cli.ending_signals import exiting_on_signals
 from machinectl.errors import NO_HINT
 from machinectl.hosts import copying
 from machinectl.hosts.login import Login

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.cli.options.machine_options import merge_variables
+from machinectl.cli.machine_options import merge_variables
 from machinectl.errors import UsageError
 from machinectl.machines.create_options import ENGINE_FLAGS
 from machinectl.machines.engine_options import EngineOptions, read_env_file

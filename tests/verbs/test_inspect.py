@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.cli.go.template import parse_template
-from machinectl.cli.tables.machine_row import MachineRow
+from machinectl.cli.tables.machine_rows import MachineRow
 from machinectl.machines.config_json import config_json
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import Phase as Phases
 from hypothesis import strategies as st
 
-from machinectl.cli.go.docker_ps import COLUMNS, HEADINGS, RAW, container_fields, ellipsis
+from machinectl.cli.go.docker_lists import CONTAINER_COLUMNS, CONTAINER_HEADINGS, RAW, container_fields, ellipsis
 from machinectl.cli.tables.docker_table import parse_format, rows_text
 from machinectl.engine import Endpoint, EngineQuery, probe_by
 from machinectl.engine.endpoint import Deadline
@@ -175,7 +175,7 @@ class TestLikeDocker:
 
         def printed(template: str, *, whole: bool = False) -> str:
             rows = (("orion", container_fields(each, whole=whole)) for each in there.containers)
-            return rows_text(parse_format(template, HEADINGS, COLUMNS, RAW), rows)[0]
+            return rows_text(parse_format(template, CONTAINER_HEADINGS, CONTAINER_COLUMNS, RAW), rows)[0]
 
         assert without_machine(printed("")) == docker("-H", url, "ps")
         assert printed(f"table {DOCKERS}", whole=True) == docker("-H", url, "ps", "--no-trunc")

@@ -6,15 +6,15 @@ import os
 import sys
 
 from machinectl.cli.invocation import NAME, THIS, is_on
-from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdio import OutputError
-from machinectl.cli.output.style import BOLD, RED, YELLOW, coloured, columns, flowed, is_drawn_on, wrapped
+from machinectl.cli.output.style import BOLD, RED, YELLOW, coloured, columns, flowed, harmless, is_drawn_on, wrapped
 from machinectl.errors import NO_HINT, Declined, Hint, MachineError
 from machinectl.files.atomic import quote_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
 
 BUG = 3
 # The shell defines this verb as a function.
@@ -42,12 +42,10 @@ def guarded(work: Callable[[], int | None], *, program: str = "", failure_status
         report(MachineError(str(exc), Hint("Check the file or device that stdout goes to")))
         return 1
     except Exception as exc:  # noqa: BLE001 (the last handler: report a bug as a bug)
-        from machinectl.cli.output.bug_report import expected_error, report_of_bug
-
         if error := expected_error(exc):
             report(error, program)
             return 1
-        print(harmless(report_of_bug(exc, debug=debugging())), file=sys.stderr)
+        print(harmless(report_of_bug(exc)), file=sys.stderr)
         return BUG
 
 
@@ -57,7 +55,9 @@ def report(error: MachineError, program: str = "") -> None:
     more = "" if at_terminal else error.more.format(program)
     label = "" if error.for_scripts and not at_terminal else error.label
     first, *others = wrapped(harmless(f"{label}{error.cause}{more}"), sys.stderr).split("\n")
-    hint = corrected_line(error) or (NO_HINT if more and error.unexplained else error.hint)
+    hint = NO_HINT if more and error.unexplained else error.hint
+    if line := THIS.corrected(*error.mistyped) if error.mistyped else "":
+        hint = Hint("Did you mean", line)
     colour = "" if isinstance(error, Declined) else RED
     lines = [coloured(first, colour, sys.stderr), *others, *hint_lines(hint, program)]
     sys.stderr.write("".join(f"{line}\n" for line in lines if line))
@@ -107,11 +107,6 @@ def report_failures(results: Iterable[object], program: str) -> int:
     for failure in failures:
         report(failure, program)
     return int(bool(failures))
-
-
-def corrected_line(error: MachineError) -> Hint:
-    line = THIS.corrected(*error.mistyped) if error.mistyped else ""
-    return Hint("Did you mean", line) if line else NO_HINT
 
 
 def as_called(command: str, program: str) -> str:
@@ -172,3 +167,46 @@ def program_with(root: str) -> str:
 
 def debugging() -> bool:
     return is_on(os.environ.get("MACHINE_DEBUG", ""))
+
+
+def expected_error(error: Exception) -> MachineError | None:
+    """Return the error of a full disk or of a missing package."""
+    import errno
+
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        where = f"{error.filename}: " if error.filename else ""
+        return MachineError(f"{where}{error.strerror}", Hint("See which disk is full", "df -h"))
+    package = error.name or "" if isinstance(error, ModuleNotFoundError) else ""
+    if package.partition(".")[0] in {"", NAME}:
+        return None
+    return MachineError(
+        f"The Python package {package} is missing: this is not a whole installation",
+        Hint("Install machinectl with what it needs", "pipx install machinectl")
+        | Hint("in a checkout", "pipx install ."),
+    )
+
+
+def report_of_bug(bug: Exception) -> str:
+    """Return the traceback with --debug; else save it, and return where."""
+    import platform
+    import traceback
+
+    import platformdirs
+
+    from machinectl import __version__
+    from machinectl.files.atomic import make_directories, replace_file
+    from machinectl.files.user_directories import check_home_known
+
+    if debugging():
+        return traceback.format_exc()
+    what = f"This is a bug in machinectl: {type(bug).__name__}: {str(bug).partition(chr(10))[0]}"
+    directory = platformdirs.user_log_dir(NAME, appauthor=False)
+    path = os.path.join(directory, "bug.log")
+    versions = f"machinectl {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
+    try:
+        check_home_known(directory, Hint("Set HOME"))
+        make_directories(directory)
+        replace_file(path, (versions + traceback.format_exc()).encode(errors="backslashreplace"))
+    except (OSError, MachineError) as exc:
+        return f"{what}\nIts traceback cannot be kept ({exc}): run it again with --debug"
+    return f"{what}\nThe traceback is in {path}; please report it."

@@ -12,8 +12,7 @@ import rich.console
 import rich.live
 from rich.text import Text
 
-from machinectl.cli.output.board_rows import SIGNS, RowState, hidden_rows, important_rows, total
-from machinectl.cli.output.plain_board import PlainBoard
+from machinectl.cli.output.boards import SIGNS, PlainBoard, RowState, hidden_rows, important_rows, total
 from machinectl.cli.output.style import DIM, SPINNER, coloured, mark, shorten, wrapped
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Self
 
-    from machinectl.cli.output.board_rows import Row
+    from machinectl.cli.output.boards import Row
     from machinectl.console import Console
 
 # Redraw this often so that the elapsed seconds count up.

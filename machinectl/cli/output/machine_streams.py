@@ -7,9 +7,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from machinectl.cli.output.exit_status import report, warning
-from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.stdout import print_json
-from machinectl.cli.output.style import coloured
+from machinectl.cli.output.style import coloured, harmless
 from machinectl.hosts.output_streams import OutputPiece
 from machinectl.machines.record import natural
 from machinectl.process_streams import Input

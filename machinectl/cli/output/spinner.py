@@ -8,8 +8,7 @@ import threading
 import time
 from contextlib import contextmanager
 
-from machinectl.cli.output.sanitise import harmless
-from machinectl.cli.output.style import DIM, SPINNER, coloured, columns, is_drawn_on, shorten
+from machinectl.cli.output.style import DIM, SPINNER, coloured, columns, harmless, is_drawn_on, shorten
 from machinectl.quantities import duration
 
 TYPE_CHECKING = False

@@ -8,8 +8,8 @@ import sys
 from machinectl.cli.declared_verb import PRINTS, WORKS
 from machinectl.cli.invocation import THIS
 from machinectl.cli.output.exit_status import called, program_with
-from machinectl.cli.output.sanitise import harmless, harmless_json
 from machinectl.cli.output.stdio import OutputError, set_output_kind
+from machinectl.cli.output.style import harmless, harmless_json
 from machinectl.errors import Hint
 
 TYPE_CHECKING = False

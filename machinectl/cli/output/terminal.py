@@ -6,8 +6,7 @@ import sys
 import time
 
 from machinectl.cli.output.exit_status import debugging, fitted_warning, hint_lines
-from machinectl.cli.output.sanitise import harmless
-from machinectl.cli.output.style import is_drawn_on, wrapped
+from machinectl.cli.output.style import harmless, is_drawn_on, wrapped
 from machinectl.errors import NO_HINT, Hint
 
 TYPE_CHECKING = False
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
-    from machinectl.cli.output.plain_board import StepEnd
+    from machinectl.cli.output.boards import StepEnd
     from machinectl.cli.output.spinner import Spinner
     from machinectl.console import Board
 
@@ -66,7 +65,7 @@ class Terminal:
 
     def step(self, title: str) -> AbstractContextManager[None]:
         """Print a line with the step's duration when it ends; show a spinner until then."""
-        from machinectl.cli.output.plain_board import timed
+        from machinectl.cli.output.boards import timed
 
         title = harmless(title)
 
@@ -113,7 +112,7 @@ class Terminal:
             board.leaves_rows, board.leaves_total = not self.prints_results, not self.prints_total
             board.outcome, self.has_drawn = self.done, board.leaves_rows
             return board
-        from machinectl.cli.output.plain_board import PlainBoard
+        from machinectl.cli.output.boards import PlainBoard
 
         return PlainBoard(self, self.program, names)
 

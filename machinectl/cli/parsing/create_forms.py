@@ -7,11 +7,19 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from machinectl.cli.driver_option import driver_flag
+from machinectl.cli.catalogue import find_verb
 from machinectl.cli.invocation import NAME
 from machinectl.cli.output.exit_status import warning
-from machinectl.cli.output.sanitise import harmless
-from machinectl.cli.parsing.go_flags import by_names, canonical, flags_of, named_driver, split_at_verb
+from machinectl.cli.output.style import harmless
+from machinectl.cli.parsing.driver_flags import IN_DRIVER, command_flags, driver_flag
+from machinectl.cli.parsing.go_flags import (
+    WITH_DRIVER_OPTIONS,
+    by_names,
+    canonical,
+    flags_of,
+    named_driver,
+    split_at_verb,
+)
 from machinectl.cli.typed_words import shown_value, typed_line
 from machinectl.driver import DriverError
 from machinectl.driver.driver_options import option_flag, read_location, short_form
@@ -29,6 +37,19 @@ if TYPE_CHECKING:
 
 # A location and the machine's name.
 BOTH = 2
+
+
+def canonical_with_driver(arguments: Sequence[str]) -> list[str]:
+    """Return a command line in canonical form, a driver's flags, too, and `create` in full."""
+    words = canonical(arguments)
+    _, rest = split_at_verb(words)
+    name = rest[0] if rest else ""
+    verb = find_verb(name) if name in WITH_DRIVER_OPTIONS else None
+    if verb is None:
+        return words
+    typed = create_in_full(arguments) if name == "create" else arguments
+    flags, _ = command_flags(name, verb, canonical(typed))
+    return canonical(typed, by_names(flag for flag in flags if flag.section.startswith(IN_DRIVER)))
 
 
 def create_in_full(arguments: Sequence[str]) -> list[str]:

@@ -26,6 +26,7 @@ WITH_DRIVER_OPTIONS = ("create", "set")
 # Drivers' options with a letter, which are read before the driver is known.
 LETTERS = {"i": "ssh-key", "p": "ssh-port", "u": "ssh-user"}
 WITH_LETTER = {name: (long, True) for letter, long in LETTERS.items() for name in (letter, long)}
+HELP_VERBS, HELP_OPTION = ("help", "h"), "--help"
 TRUE = {"1", "t", "T", "true", "TRUE", "True"}  # strconv.ParseBool
 
 
@@ -180,3 +181,26 @@ def named_driver(arguments: Sequence[str]) -> str:
     options = rest[: rest.index("--")] if "--" in rest else rest
     named = [word.removeprefix("--driver=") for word in options if word.startswith("--driver=")]
     return named[-1] if named else os.environ.get("MACHINE_DRIVER", "")
+
+
+def helped_verb(words: Sequence[str], *, asks: bool) -> str | None:
+    """Return the verb or topic of a command line if it asks for its help; `asks` if that is known."""
+    name, *rest = words
+    if is_group(name, " ".join(rest[:1])):
+        while rest and rest[0] in HELP_VERBS:
+            asks, rest = True, rest[1:]
+        asks = asks or not rest
+        if rest and not rest[0].startswith("-"):
+            name = f"{name} {rest.pop(0)}"
+    declared = catalogue.find_verb(name)
+    if declared is None:
+        return name if name in catalogue.TOPICS else None
+    end = next((at for at, word in enumerate(rest) if word == "--" or (declared.passes_on and word[:1] != "-")), None)
+    return name if asks or HELP_OPTION in rest[:end] else None
+
+
+def is_before_the_verb(word: str) -> bool:
+    """Return whether a word is an option that goes before the verb."""
+    name, equals, _ = word.removeprefix("--").partition("=")
+    known = flags_of("")
+    return name in known and known[name][1] == bool(equals) and name != "version"

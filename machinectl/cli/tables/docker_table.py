@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from machinectl.cli.go import template as gotemplate
-from machinectl.cli.go.docker_ps import Fields
+from machinectl.cli.go.docker_lists import Fields
 from machinectl.cli.go.functions import DOCKERS, OF_HEADINGS
 from machinectl.cli.go.tabwriter import DOCKERS_NARROWEST, text_width
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.output.style import is_terminal
-from machinectl.cli.tables.fitted_table import Fitting
-from machinectl.cli.tables.text_table import RowFormat, table_text, unbroken
+from machinectl.cli.tables.text_table import Fitting, RowFormat, table_text, unbroken
 from machinectl.engine import EngineQuery
 from machinectl.hosts.query_engines import MachineStatus, failures_with_filters, query_engines, recorded_statuses
 from machinectl.value_classes import Frozen

@@ -10,10 +10,8 @@ from machinectl.cli.invocation import THIS
 from machinectl.cli.output.exit_status import called_text, program_with, report_failures
 from machinectl.cli.output.stdout import draw, print_json, print_lines, write_out
 from machinectl.cli.output.style import GREEN, MORE, RED, YELLOW, columns, is_drawn_on, printed_sign
-from machinectl.cli.tables.fitted_table import Fitting, fitted_rows
-from machinectl.cli.tables.ls_filters import parse_filters
-from machinectl.cli.tables.machine_row import MachineRow, machine_rows, query_rows
-from machinectl.cli.tables.text_table import RowFormat, cell_text, table_text, unbroken
+from machinectl.cli.tables.machine_rows import MachineRow, machine_rows, parse_filters, query_rows
+from machinectl.cli.tables.text_table import Fitting, RowFormat, cell_text, fitted_rows, table_text, unbroken
 from machinectl.errors import LEAVE_ONE_OUT, UsageError
 from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.state import State

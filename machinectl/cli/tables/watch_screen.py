@@ -14,12 +14,10 @@ from enum import Enum, auto
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-from machinectl.cli.output.sanitise import harmless
 from machinectl.cli.output.screen import Screen
 from machinectl.cli.output.stdout import draw
-from machinectl.cli.output.style import DIM, MORE, coloured, columns, is_drawn_on, printed_sign, shorten
-from machinectl.cli.tables.ls_filters import parse_filters
-from machinectl.cli.tables.machine_row import MachineRow, machine_rows, query_rows
+from machinectl.cli.output.style import DIM, MORE, coloured, columns, harmless, is_drawn_on, printed_sign, shorten
+from machinectl.cli.tables.machine_rows import MachineRow, machine_rows, parse_filters, query_rows
 from machinectl.cli.tables.machine_table import fitted_machines, formatted, parse_row_format
 from machinectl.errors import Hint, UsageError
 from machinectl.quantities import plural
@@ -27,7 +25,7 @@ from machinectl.quantities import plural
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from machinectl.cli.tables.ls_filters import Filters
+    from machinectl.cli.tables.machine_rows import Filters
     from machinectl.cli.tables.text_table import RowFormat
     from machinectl.machines.store import Store
 

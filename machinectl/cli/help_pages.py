@@ -5,24 +5,118 @@ from __future__ import annotations
 import sys
 
 from machinectl.cli import catalogue
-from machinectl.cli.catalogue import ABOUT, COMMON, OPTIONS, SECTIONS, TOPICS, examples_of, section_verbs
-from machinectl.cli.driver_option import IN_DRIVER
+from machinectl.cli.catalogue import ABOUT, COMMON, OPTIONS, SECTIONS, TOPICS, examples_of, find_verb, section_verbs
 from machinectl.cli.invocation import THIS
-from machinectl.cli.option_help import arguments_of, examples_with, option_rows, usage_lines
 from machinectl.cli.output.exit_status import as_called
-from machinectl.cli.output.sanitise import harmless
-from machinectl.cli.output.style import BOLD, MORE, coloured, printed_sign
+from machinectl.cli.output.stdout import draw
+from machinectl.cli.output.style import BOLD, MORE, coloured, harmless, printed_sign
 from machinectl.cli.output.style import columns as screen_columns
 from machinectl.cli.own_flags import LOGIN
+from machinectl.cli.parsing.driver_flags import IN_DRIVER, with_note
+from machinectl.cli.parsing.go_flags import (
+    WITH_DRIVER_OPTIONS,
+    flags_of,
+    is_group,
+    named_driver,
+    split_at_verb,
+)
+from machinectl.errors import MachineError
 from machinectl.machines.flags import IN_CERTIFICATES, IN_ENGINE, IN_SSH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from typing import Any
 
+    from machinectl.cli.declared_verb import Verb
     from machinectl.machines.flags import Flag
 
     Rows = Sequence[tuple[str, str]]
+
+
+def usage_lines(name: str, declared: Verb) -> list[str]:
+    """Return each form of a verb's command line, without the program's name."""
+    if not declared.runs:
+        return [f"{name} COMMAND"]
+    start = f"{name} [OPTIONS]" if any(not flag.hidden for flag in declared.flags) else name
+    return [f"{start} {form}".rstrip() for form in declared.forms or [arguments_of(declared)]]
+
+
+def arguments_of(declared: Verb) -> str:
+    return " ".join(argument.metavar for argument in declared.arguments)
+
+
+def examples_with(declared: Verb, driver: str) -> list[str]:
+    return [example for example in declared.examples if f"-d {driver} " in example]
+
+
+def option_rows(flags: Iterable[Flag]) -> list[tuple[str, str]]:
+    """Return the names of each shown option with its help."""
+    return [(option_names(flag), option_help(flag)) for flag in flags if not flag.hidden]
+
+
+def option_names(flag: Flag) -> str:
+    return f"{', '.join(flag.all_names)} {flag.metavar}".rstrip()
+
+
+def option_help(flag: Flag) -> str:
+    notes = [note for note, is_so in (("required", flag.required), ("repeatable", flag.many)) if is_so]
+    if flag.secret and flag.variable:
+        notes.append(f"else ${flag.variable}, else you are asked")
+    if flag.show_default and flag.metavar and flag.default:
+        notes.append(f"default {shown_default(flag)}")
+    text = with_note(flag.help, ", ".join(notes))
+    # A secret's variable holds the secret, not a file name.
+    return f"{text} [${flag.variable}]" if flag.variable and not flag.secret else text
+
+
+def shown_default(flag: Flag) -> str:
+    default: Any = flag.default
+    return ",".join(default) if flag.many else f"{default:g}" if flag.kind is float else str(default)
+
+
+def print_help(name: str, words: Sequence[str] = ()) -> int:
+    """Print the help of a verb, a group or a topic, "" for the first page. `words` may name a driver or a machine."""
+    if not name:
+        page = first_page()
+    elif name in PAGES:
+        page = PAGES[name]()
+    elif is_group(name):
+        page = group_page(name)
+    else:
+        page = verb_page(name, *flags_and_driver(name, words))
+    draw(page)
+    return 0
+
+
+def with_typed_driver(words: Sequence[str]) -> Sequence[str]:
+    """Return a command line of `create` with the driver that its options tell, if they tell one."""
+    own = flags_of("create")
+    if all(word[2:].partition("=")[0] in own for word in split_at_verb(words)[1] if word.startswith("--")):
+        return words
+    from machinectl.cli.parsing.create_forms import create_in_full
+
+    try:
+        return create_in_full(words)
+    except MachineError:
+        return words
+
+
+def flags_and_driver(name: str, words: Sequence[str]) -> tuple[Sequence[Flag], str]:
+    """Return a verb's flags with those of the named driver, or of the named machine's, and the named driver."""
+    declared = find_verb(name)
+    if declared is None:
+        return (), ""
+    if name not in WITH_DRIVER_OPTIONS:
+        return declared.flags, ""
+    words = with_typed_driver(words) if name == "create" else words
+    driver = named_driver(words)
+    if name == "create" and not driver:
+        return declared.flags, ""
+    from machinectl.cli.parsing.driver_flags import command_flags
+
+    return command_flags(name, declared, words)[0], driver
+
 
 # The widest readable line. Columns.
 WIDEST = 120

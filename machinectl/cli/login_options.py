@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from machinectl.certs import Pair
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
     from machinectl.console import Console
     from machinectl.hosts.login import Login
 

@@ -8,15 +8,14 @@ from machinectl.cli.declared_verb import PRINTS, WORKS
 from machinectl.cli.output.exit_status import guarded
 from machinectl.cli.output.stdio import set_output_kind
 from machinectl.cli.own_flags import ALL_MACHINES, LOGIN
-from machinectl.cli.parsing.flag_values import check_not_empty
+from machinectl.cli.parsing.command_line import check_not_empty
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from machinectl.cli.declared_verb import Verb
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
 
 
 def run_verb(here: Session, declared: Verb, given: dict[str, Any]) -> int:
@@ -49,11 +48,11 @@ def call_verb(here: Session, declared: Verb, given: dict[str, Any]) -> int | Non
             # The run itself would be refused.
             check_store_writable(here.store)
     if LOGIN[0] in declared.flags:
-        from machinectl.cli.options.login_options import pop_login
+        from machinectl.cli.login_options import pop_login
 
         given["login"] = pop_login(given, here)
     if "selector" in given and not declared.keeps_selector:
-        from machinectl.cli.options.chosen_names import agrees_to_all, chosen_names
+        from machinectl.cli.chosen_names import agrees_to_all, chosen_names
 
         everything = ALL_MACHINES in declared.flags and given.pop("everything")
         names = chosen_names(here, given["names"], given.pop("selector"), everything=everything)
@@ -61,12 +60,8 @@ def call_verb(here: Session, declared: Verb, given: dict[str, Any]) -> int | Non
         asks = everything and declared.asks_for_all and not (given["yes"] or given["dry_run"])
         if asks and not agrees_to_all(here, declared.runs, names):
             return 0
-    return function_of(declared)(here, **given)
-
-
-def function_of(declared: Verb) -> Callable[..., int | None]:
-    function: Callable[..., int | None] = getattr(sys.modules[declared.module], declared.runs)
-    return function
+    status: int | None = getattr(sys.modules[declared.module], declared.runs)(here, **given)
+    return status
 
 
 def output_kind(declared: Verb, given: dict[str, Any]) -> str:

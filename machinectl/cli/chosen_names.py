@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.cli.options.verb_session import Session
+    from machinectl.cli.verb_session import Session
 
 
 def chosen_names(here: Session, names: Sequence[str], selector: str | None, *, everything: bool) -> list[str]:

@@ -1,14 +1,11 @@
-"""A container's fields in `docker ps`, from GET /containers/json.
-
-Source: docker/cli cli/command/formatter/container.go (28.2). Unexpected values become empty fields.
-"""
+"""The fields of `docker ps` and `docker images`, from the engine's lists (docker/cli cli/command/formatter, 28.2)."""
 
 from __future__ import annotations
 
 import re
 import time
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from machinectl.cli.go.tabwriter import letter_width
 from machinectl.cli.go.value_format import plain_json
@@ -16,8 +13,12 @@ from machinectl.engine.image_names import FAMILIAR, REFERENCE
 from machinectl.json_values import as_dict, as_integer, as_list, as_text
 from machinectl.quantities import human_duration, human_size
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
 # The table's columns, with headings. The others are for templates.
-HEADINGS = {
+CONTAINER_HEADINGS = {
     "ID": "CONTAINER ID",
     "Image": "IMAGE",
     "Command": "COMMAND",
@@ -33,7 +34,7 @@ HEADINGS = {
     "LocalVolumes": "LOCAL VOLUMES",
     "Networks": "NETWORKS",
 }
-COLUMNS = ("ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names")
+CONTAINER_COLUMNS = ("ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names")
 RAW = (
     "container_id: {{.ID}}\\nimage: {{.Image}}\\ncommand: {{.Command}}\\ncreated_at: {{.CreatedAt}}\\n"
     "state: {{- pad .State 1 0}}\\nstatus: {{- pad .Status 1 0}}\\nnames: {{.Names}}\\n"
@@ -156,3 +157,61 @@ def ellipsis(line: str, width: int) -> str:
 def at_least_one(letter: str) -> int:
     """Count combining letters as docker does when it cuts."""
     return letter_width(letter) or 1
+
+
+# The table's columns, with headings. The others are for templates.
+IMAGE_HEADINGS = {
+    "Repository": "REPOSITORY",
+    "Tag": "TAG",
+    "Digest": "DIGEST",
+    "ID": "IMAGE ID",
+    "CreatedSince": "CREATED",
+    "CreatedAt": "CREATED AT",
+    "Size": "SIZE",
+    "Containers": "CONTAINERS",
+    "SharedSize": "SHARED SIZE",
+    "Labels": "LABELS",
+}
+IMAGE_COLUMNS = ("Repository", "Tag", "ID", "CreatedSince", "Size")
+NONE = "<none>"
+NOT_AVAILABLE = "N/A"
+
+
+def image_fields(told: Any, *, whole: bool, now: float | None = None) -> Iterator[Fields]:
+    """Yield a row for each name of an image, one for an image without a name."""
+    one = as_dict(told)
+    created = as_integer(one.get("Created"))
+    labels = {key: as_text(value) for key, value in as_dict(one.get("Labels")).items()}
+    identifier = as_text(one.get("Id"))
+    digests = dict(text.split("@", 1) for text in map(as_text, as_list(one.get("RepoDigests"))) if "@" in text)
+    for repository, tag in names_of(one, list(digests)):
+        found = Fields(
+            Repository=repository,
+            Tag=tag,
+            Digest=digests.get(repository, NONE),
+            ID=identifier if whole else short_id(identifier),
+            CreatedSince=f"{human_duration((time.time() if now is None else now) - created)} ago",
+            CreatedAt=local_time(created),
+            Size=human_size(as_integer(one.get("Size"))),
+            Containers=counted(one.get("Containers"), str),
+            SharedSize=counted(one.get("SharedSize"), human_size),
+            Labels=",".join(f"{key}={value}" for key, value in sorted(labels.items())),
+        )
+        found.labels = labels
+        yield found
+
+
+def names_of(one: dict[str, Any], repositories: list[str]) -> list[tuple[str, str]]:
+    """Return repositories with tags. An image that was pulled by digest has only a repository."""
+    told = [text for text in map(as_text, as_list(one.get("RepoTags"))) if text and text != f"{NONE}:{NONE}"]
+    # containerd's store lists a name with a digest among the tags, too.
+    tags = [text for text in told if "@" not in text]
+    named = [(repository, tag) for repository, _, tag in (text.rpartition(":") for text in tags)]
+    named += [(repository, NONE) for repository in repositories if repository not in {name for name, _ in named}]
+    return sorted(named) or [(NONE, NONE)]
+
+
+def counted(value: Any, text: Any) -> str:
+    """Return N/A for what the engine did not count (-1)."""
+    number = as_integer(value) if value is not None else -1
+    return NOT_AVAILABLE if number < 0 else str(text(number))

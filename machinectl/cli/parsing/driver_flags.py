@@ -1,14 +1,21 @@
-"""Declare a driver's option as a flag of `create`."""
+"""The flags that `create` and `set` take from a machine's driver. Light path."""
 
 from __future__ import annotations
 
-from machinectl.cli.option_help import with_note
+import sys
+
+from machinectl.cli.parsing.go_flags import WITH_DRIVER_OPTIONS
 from machinectl.errors import Hint
 from machinectl.machines.flags import FILE, TEXT, Flag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from machinectl.cli.declared_verb import Verb
     from machinectl.driver import Option
+
 
 # The section in --help; the driver's name follows.
 IN_DRIVER = "Options of driver "
@@ -30,11 +37,12 @@ def driver_flag(driver_name: str, option: Option) -> Flag:
             f"The driver's option --{option.name} has a default of type {type(option.default).__name__}",
             Hint("A driver's options are str, int, bool or tuple: report it to the driver's author"),
         )
+    secret = f" In a file{f', else in ${option.variable}' if option.variable else ''}." if option.secret else ""
     metavar = "|".join(option.choices) or option.name.rpartition("-")[2].upper()
     return Flag(
         *([f"-{option.letter}"] if option.letter else []),
         option_flag(option),
-        help=driver_option_help(option),
+        help=with_note(option.help + secret, "required" if option.required else ""),
         metavar="" if isinstance(option.default, bool) else "FILE" if option.secret else metavar,
         old=option.name if option.short else "",
         parameter=parameter_of(option),
@@ -48,12 +56,18 @@ def driver_flag(driver_name: str, option: Option) -> Flag:
     )
 
 
-def driver_option_help(option: Option) -> str:
-    text = option.help
-    if option.secret:
-        text += f" In a file{f', else in ${option.variable}' if option.variable else ''}."
-    return with_note(text, "required") if option.required else text
+def with_note(text: str, note: str) -> str:
+    """Add a note in brackets to a sentence, before its period."""
+    return f"{text.removesuffix('.')} ({note})." if note else text
 
 
 def parameter_of(option: Option) -> str:
     return f"{PREFIX}{option.name.replace('-', '_')}"
+
+
+def command_flags(name: str, declared: Verb, arguments: Sequence[str]) -> tuple[Sequence[Flag], dict[str, Any]]:
+    """Return a verb's flags with those of the driver, and Typer's settings. `arguments` are canonical."""
+    if name not in WITH_DRIVER_OPTIONS:
+        return declared.flags, {}
+    flags, settings = sys.modules[declared.module].flags_with_driver(arguments, declared)
+    return flags, settings

@@ -1,1 +1,0 @@
-"""Options that verbs share, requests for help, and how verbs run."""
