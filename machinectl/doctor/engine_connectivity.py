@@ -17,7 +17,7 @@ from machinectl.engine.probe import LONGEST_ANSWER, LONGEST_VERSION, parse_objec
 from machinectl.engine.sockets import connect_tcp, connect_unix, resolve_endpoint
 from machinectl.engine.tls import connect_tls, shown_certificate
 from machinectl.errors import Hint, MachineError, one_line
-from machinectl.hosts.pending_certificates import pending_sets, probe_any_set
+from machinectl.hosts.identity import pending_sets, probe_any_set
 from machinectl.machines.machine_driver import endpoint_of
 from machinectl.state import State
 

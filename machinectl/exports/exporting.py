@@ -15,8 +15,7 @@ from machinectl.files.atomic import full_disk_hint, write_and_rename
 from machinectl.files.fileset import read_regular_file
 from machinectl.files.secret_files import read_secret
 from machinectl.hosts.host_lock import user_at_computer
-from machinectl.hosts.identity import CLIENT_FILES, SERVER_FILES
-from machinectl.hosts.pending_certificates import settle_pending
+from machinectl.hosts.identity import CLIENT_FILES, SERVER_FILES, settle_pending
 from machinectl.machines.holders import CA_FILE, CA_KEY_FILE, DIRECTORY, holders_of
 from machinectl.machines.jump_hosts import machine_of
 from machinectl.machines.machine_driver import KNOWN_HOSTS

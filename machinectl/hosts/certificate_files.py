@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import shlex
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.errors import Hint, MachineError, UsageError, closest_match
+from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.files.fileset import has_unplaced_files, read_regular_file
 from machinectl.hosts.identity import CLIENT_FILES, FILES, SERVER_FILES, Identity
 from machinectl.machines.docker_machine import is_shared
@@ -20,9 +18,6 @@ from machinectl.provision.client_cas import ca_digests
 if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.machines.spec import CertificateFiles
-
-# Entries of a directory to look at for a hint.
-MOST_SEEN = 1000
 
 
 def check_has_certificates(machine: Machine) -> None:
@@ -88,7 +83,15 @@ def named_paths(files: CertificateFiles) -> dict[str, str]:
 
 def read_tls_dir(directory: str) -> Identity:
     """Read the client's files and, if present, the server's pair and a CA key that no other machine shares."""
-    found = present_files(directory)
+    try:
+        found = frozenset(os.listdir(directory))
+    except (OSError, ValueError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else str(exc)
+        raise MachineError(f"{directory} cannot be read: {reason}", Hint("See", "ls -ld", directory)) from exc
+    if missing := [file for file in CLIENT_FILES if file not in found]:
+        raise MachineError(
+            f"{directory} lacks {', '.join(missing)}", Hint("Give the directory that has ca.pem, cert.pem and key.pem")
+        )
     ca, cert, key = (os.path.join(directory, file) for file in CLIENT_FILES)
     files = read_tls_files(ca, cert, key).present
     if "ca-key.pem" in found and not is_shared(directory):
@@ -111,50 +114,6 @@ def read_tls_files(ca: str, cert: str, key: str) -> Identity:
         read_regular_file(ca), read_regular_file(cert), read_regular_file(key), files=(ca, cert, key)
     )
     return Identity.of_files(checked)
-
-
-class NoCertificates(MachineError):
-    guesses = True
-
-
-def present_files(directory: str) -> frozenset[str]:
-    """Raise MachineError if a client's file is missing."""
-    quoted = shlex.quote(directory)
-    try:
-        found = frozenset(os.listdir(directory))
-    except (FileNotFoundError, NotADirectoryError) as exc:
-        problem = "does not exist" if isinstance(exc, FileNotFoundError) else "is not a directory"
-        raise NoCertificates(f"{directory} {problem}", hint_at_certificates(directory)) from exc
-    except (OSError, ValueError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else str(exc)
-        raise MachineError(f"{directory} cannot be read: {reason}", Hint("See", f"ls -ld {quoted}")) from exc
-    missing = [file for file in CLIENT_FILES if file not in found]
-    if missing:
-        raise NoCertificates(f"{directory} lacks {', '.join(missing)}", hint_at_certificates(directory))
-    return found
-
-
-def hint_at_certificates(given: str) -> Hint:
-    """Name the directory in or beside a mistyped one that it may mean."""
-    directory = given.rstrip("/")
-    beside = os.path.dirname(directory) or os.curdir
-    around = {path: os.path.basename(path) for root in (directory, beside) for path in certificate_directories(root)}
-    wanted = closest_match(os.path.basename(directory), around.values())
-    nearest = next((path for path, name in around.items() if name == wanted), next(iter(around), ""))
-    files = f"{', '.join(CLIENT_FILES[:-1])} and {CLIENT_FILES[-1]}"
-    if nearest:
-        return Hint(f"Did you mean {shlex.quote(nearest)}? It has {files}")
-    return Hint(f"Give the directory that has {files}")
-
-
-def certificate_directories(root: str) -> list[str]:
-    """Return the root and its subdirectories that have a client's files."""
-    try:
-        with os.scandir(root) as entries:
-            paths = [root, *sorted(os.path.normpath(entry.path) for entry in islice(entries, MOST_SEEN))]
-    except OSError:
-        return []
-    return [path for path in paths if all(os.path.isfile(os.path.join(path, file)) for file in CLIENT_FILES)]
 
 
 def files_of_other_ca(old: Identity, new: Identity) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -12,29 +12,28 @@ from typing import TYPE_CHECKING
 from machinectl import certs
 from machinectl import url as engine_url
 from machinectl.certificate_dates import validities
+from machinectl.console import confirm, decline
 from machinectl.engine import Endpoint
 from machinectl.errors import BY_SERVICE, SET_CLOCK, Hint, MachineError
-from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.engine_restart import (
     Endings,
+    ask_restarted,
     check_provisioned,
     drain,
     is_stopped,
     restart_activation,
     restart_steps,
-    until_it_answers,
     with_reachability,
 )
 from machinectl.hosts.holder_cas import client_warnings, unrecorded_cas
 from machinectl.hosts.host_plan import HostPlan, host_summary, target_of
 from machinectl.hosts.host_run import HostStep, carry_out, plan_run, real_run
-from machinectl.hosts.identity import Identity
-from machinectl.hosts.pending_certificates import discard_pending, settle_pending_held, store_pending
+from machinectl.hosts.identity import Identity, discard_pending, settle_pending_held, store_pending
 from machinectl.hosts.signing import signed, valid_client
-from machinectl.machines.config_json import Origin
-from machinectl.machines.docker_machine import default_root, shared_certificates
+from machinectl.hosts.workers import plan_each, work_on_each
 from machinectl.machines.holders import holders_of
 from machinectl.machines.machine_driver import with_addresses
+from machinectl.machines.selection import chosen
 from machinectl.provision import daemon_json, preflight
 from machinectl.provision.decision import Decision, EngineDown, RolledBack, not_restarted
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY
@@ -45,7 +44,7 @@ from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from machinectl.console import Console
     from machinectl.hosts.host_run import HostRun
@@ -61,7 +60,7 @@ class Renewal:
     """What to renew besides the engine's certificate.
 
     `sans` are its extra names. `new_ca` renews everything and locks out other clients. `authority` replaces the
-    machine's CA. `again` is the command that asked for it, unless that is regenerate-certs.
+    machine's CA. `unasked` is the command that does the same without a question, but for the names.
     """
 
     sans: tuple[str, ...] = ()
@@ -69,18 +68,7 @@ class Renewal:
     new_ca: bool = False
     authority: certs.Pair | None = None
     allowed: Allowed = NOTHING_SPECIAL
-    again: str = ""
-
-    @property
-    def command(self) -> str:
-        """Return the command that does it unasked, without names."""
-        flags = {
-            "--client-certs": self.client,
-            "--new-ca": self.new_ca,
-            "--restart-swarm": self.allowed.restart_swarm,
-        }
-        options = [*(flag for flag, given in flags.items() if given), *(f"--tls-san {san}" for san in self.sans)]
-        return self.again or " ".join(["machinectl regenerate-certs -y", *options])
+    unasked: str = "machinectl regenerate-certs -y"
 
 
 def renew(held: Held, console: Console, login: Login, renewal: Renewal) -> None:
@@ -92,12 +80,13 @@ def renew(held: Held, console: Console, login: Login, renewal: Renewal) -> None:
     held.finish_files()
     work = CertificateChange(held.machine, renewal)
     with real_run(held, console, login) as run:
-        work.carry_out(run)
+        carry_out(run, work.steps(run))
 
 
 def plan_renewal(store: Store, machine: Machine, console: Console, login: Login, renewal: Renewal) -> HostPlan:
     check_provisioned(machine)
-    return plan_run(store, machine, console, login, CertificateChange(machine, renewal).carry_out)
+    work = CertificateChange(machine, renewal)
+    return plan_run(store, machine, console, login, lambda run: carry_out(run, work.steps(run)))
 
 
 class CertificateChange:
@@ -112,9 +101,6 @@ class CertificateChange:
         self.unrecorded: list[str] = []
         self.pending = ""
 
-    def carry_out(self, run: HostRun) -> HostPlan:
-        return carry_out(run, self.steps(run))
-
     def steps(self, run: HostRun) -> list[HostStep]:
         endings = Endings()
         return [
@@ -128,7 +114,6 @@ class CertificateChange:
                     lambda run: endings.begin(run, self.new.ca),
                     endings.undo,
                 ),
-                HostStep("Keep the new certificates here, beside the old ones", self.store),
                 HostStep("Give the engine its new certificates", self.give),
                 HostStep("Ask it by them for its version", self.ask),
                 HostStep("Replace the old certificates here", self.keep),
@@ -137,13 +122,12 @@ class CertificateChange:
             HostStep("Warn of other clients", self.warn),
         ]
 
-    def store(self, run: HostRun) -> None:
+    def give(self, run: HostRun) -> None:
+        """Keep the new certificates here, beside the old ones, before the engine gets them."""
         run.found = host_summary(run.host, self.target.port)
         self.unrecorded = unrecorded_cas(run.machine, run.host) if self.renewal.new_ca else []
         if run.held:
             self.pending = store_pending(run.held, self.new)
-
-    def give(self, run: HostRun) -> None:
         title = new_certificates_title(run.host, f'the engine of "{run.machine.name}"' if run.held else "the engine")
         change = certificate_change(title, run.host, run.with_known_holders(self.target), self.allowed)
         if self.renewal.new_ca:
@@ -157,20 +141,14 @@ class CertificateChange:
             if run.held:
                 settle_pending_held(run.held, sure=True)
             raise
-        except KeyboardInterrupt:
-            run.console.warn(
-                f'"{run.machine.name}" may have its new certificates already: the next command finds that out'
-            )
-            raise
 
     def ask(self, run: HostRun) -> None:
         """Give the engine its old certificates back if it does not answer by the new ones."""
         machine = run.machine
         if not run.held:
             return
-        with run.console.step(f"Asking it for its version at {machine.urls[0]}"):
-            where = with_addresses(Endpoint(machine.url, tls=True, cert_dir=self.pending, name=machine.name), machine)
-            answer = until_it_answers(where, run.console)
+        where = with_addresses(Endpoint(machine.url, tls=True, cert_dir=self.pending, name=machine.name), machine)
+        answer = ask_restarted(run, where)
         if answer.state is State.RUNNING:
             return
         cause = f"The engine does not answer from here with its new certificates: {answer.error}"
@@ -197,10 +175,7 @@ class CertificateChange:
 def new_identity(machine: Machine, old: Identity, renewal: Renewal) -> Identity:
     ca = signing_ca(machine, old, renewal)
     client = valid_client(machine, ca, Identity() if renewal.client else old)
-    new = signed(ca, certs.issue_server(ca, server_names(machine, old, renewal.sans)), client)
-    # Do not copy a CA key that docker-machine's machines share.
-    is_shared = ca.certificate == old.ca and not old.ca_key and renewal.authority is None
-    return replace(new, ca_key=b"") if is_shared else new
+    return signed(ca, certs.issue_server(ca, server_names(machine, old, renewal.sans)), client)
 
 
 def signing_ca(machine: Machine, old: Identity, renewal: Renewal) -> certs.Pair:
@@ -209,8 +184,6 @@ def signing_ca(machine: Machine, old: Identity, renewal: Renewal) -> certs.Pair:
         return renewal.authority
     if renewal.new_ca:
         return certs.new_ca(f"machinectl {machine.name}")
-    if not old.ca_key and (shared := docker_machine_ca(machine, old)):
-        return shared
     another = Hint(
         "Make a new CA, which locks out its other clients", "machinectl regenerate-certs --new-ca", machine.name
     )
@@ -231,28 +204,11 @@ def signing_ca(machine: Machine, old: Identity, renewal: Renewal) -> certs.Pair:
         raise MachineError(f'The CA of "{machine.name}" cannot sign: {exc.cause}', another) from exc
 
 
-def docker_machine_ca(machine: Machine, old: Identity) -> certs.Pair | None:
-    """Return docker-machine's CA if this machine came from its store and the key is there.
-
-    Not for any machine with that ca.pem: a stranger's export could have it signed for another machine's names.
-    """
-    origin = Origin.load(machine.origin)
-    for root in dict.fromkeys([origin.store, default_root()]) if origin else ():
-        try:
-            return certs.ca_pair(old.ca, read_regular_file(os.path.join(shared_certificates(root), "ca-key.pem")))
-        except MachineError:
-            continue
-    return None
-
-
 def server_names(machine: Machine, old: Identity, more: Sequence[str]) -> list[str]:
     """Return the host, extra names and the names in the old certificate."""
     names = [engine_url.parse_url(machine.url).host, *machine.addresses, *machine.engine.tls_sans, *more]
-    try:
+    with suppress(MachineError):
         names += certs.describe(old.server).sans
-    except MachineError:
-        # There is no readable certificate.
-        pass
     return list(dict.fromkeys(names))
 
 
@@ -305,3 +261,46 @@ def record_sans(held: Held, sans: Sequence[str]) -> None:
     if more:
         held.machine.engine = replace(asked, tls_sans=(*asked.tls_sans, *more))
         held.write()
+
+
+def renew_now(
+    store: Store,
+    console: Console,
+    names: Sequence[str],
+    login: Login,
+    renewal: Renewal,
+    *,
+    unasked: bool,
+    dry_run: bool = False,
+) -> Iterator[tuple[str, HostPlan | MachineError | None]]:
+    """Ask first unless `unasked`, but not about machines that fail anyway. Containers keep running."""
+
+    def plan(machine: Machine, console: Console, own: Login) -> HostPlan:
+        return plan_renewal(store, machine, console, own, renewal)
+
+    if dry_run:
+        yield from plan_each(store, console, names, login, plan)
+        return
+    wanted = list(dict.fromkeys(chosen(store, names)))
+    able = []
+    for name in wanted:
+        with suppress(MachineError):
+            check_provisioned(store.read(name))
+            able.append(name)
+    if able and not unasked and not confirm_renewal(store, console, able, renewal):
+        decline(console, "No certificate was changed")
+        return
+    yield from work_on_each(
+        store, console, wanted, login, lambda held, console, own: renew(held, console, own, renewal)
+    )
+
+
+def confirm_renewal(store: Store, console: Console, names: Sequence[str], renewal: Renewal) -> bool:
+    restarts = "the engine restarts" if len(names) == 1 else "their engines restart"
+    console.note(f"About to make new certificates for {', '.join(names)}: {restarts}, containers keep running.")
+    if renewal.new_ca:
+        console.note("A new CA signs them: whoever else has a certificate of the old one is locked out.")
+        for name in names:
+            if holders := [holder.who for holder in holders_of(store.read(name))]:
+                console.note(f'The access of {", ".join(holders)} to "{name}" ends.')
+    return confirm(console, "Are you sure?", " ".join([renewal.unasked, *names]))

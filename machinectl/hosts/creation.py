@@ -162,15 +162,9 @@ def create_machine(store: Store, console: Console, creation: Creation) -> Create
 
 def warn_of_unused_options(console: Console, machine: Machine, allowed: Allowed = NOTHING_SPECIAL) -> None:
     """Name the options that would have had an effect if the host had been set up."""
-    flags = machine.engine.given_flags + ["--open-firewall"] * allowed.open_firewall
-    if not flags:
-        return
-    set_up = NO_HINT
-    if endpoints_of(machine).ssh:
-        # With --ssh-only, the engine has no port to open.
-        again = ["--open-firewall"] * (allowed.open_firewall and not machine.engine.ssh_only)
-        set_up = Hint("Set the host up", "machinectl provision", *again, machine.name)
-    console.warn(f"No effect while the host is not set up: {' '.join(flags)}", set_up)
+    if flags := machine.engine.given_flags + ["--open-firewall"] * allowed.open_firewall:
+        set_up = Hint("Set the host up", "machinectl provision", machine.name) if endpoints_of(machine).ssh else NO_HINT
+        console.warn(f"No effect while the host is not set up: {' '.join(flags)}", set_up)
 
 
 class CheckedCreation:
@@ -238,20 +232,27 @@ class CheckedCreation:
 
     def sets_up(self, ssh: SSHEndpoint | None) -> bool:
         """Return whether the host will be set up. Raises UsageError."""
-        if not (self.spec.provision and ssh):
-            return False
-        self.check_set_up()
-        return True
+        if ssh:
+            self.check_set_up()
+        return self.spec.provision and ssh is not None
 
     def place(self, machine: Machine, there: Where) -> None:
-        asked, given, spare = self.spec.tls, bool(self.given), bool(self.spare)
+        """Set the machine's URL, and whether its engine uses TLS. Raises UsageError for certificates without TLS."""
+        asked, given = self.spec.tls, bool(self.given)
         machine.url = engine_url_of(machine, there) if self.spec.provision else there.url
-        is_chosen = given or spare or asked is not None
-        if there.ssh and not self.sets_up(there.ssh) and not is_chosen:
+        if there.ssh and not (self.sets_up(there.ssh) or given or self.spare or asked is not None):
             # Only its SSH is known to listen on the host.
             machine.url = ssh_url(there.ssh)
-        given = given or (spare and machine.url.startswith("tcp://"))
-        machine.tls = uses_tls_by_default(machine.url, asked, given=given)
+        url, is_tcp = machine.url, machine.url.startswith("tcp://")
+        if given and url and not is_tcp:
+            raise UsageError(
+                f"Certificates are for tcp:// URLs; {url} does not use them", Hint("Omit the --tls-… options")
+            )
+        if asked is not None:
+            machine.tls = asked and is_tcp
+        else:
+            # Without a URL yet, setting up enables TLS.
+            machine.tls = not url or given or (is_tcp and bool(self.spare)) or engine_url.uses_tls(url)
 
     def record(self, held: Held) -> str:
         """Add the machine, or update an unfinished one. Return `Held.add`'s note."""
@@ -338,14 +339,3 @@ def forget_or_explain(held: Held, console: Console, why: BaseException) -> None:
     if machine.phase == Phase.PROVISIONING:
         go_on = Hint("Continue", "machinectl provision", held.name)
     console.note(f'"{held.name}" is incomplete', go_on | Hint("or remove it", removal_command(machine)))
-
-
-def uses_tls_by_default(url: str, asked: bool | None, *, given: bool) -> bool:
-    if given and url and not url.startswith("tcp://"):
-        raise UsageError(f"Certificates are for tcp:// URLs; {url} does not use them", Hint("Omit the --tls-… options"))
-    if asked is not None:
-        return asked and url.startswith("tcp://")
-    if not url:
-        # Setup enables TLS.
-        return True
-    return given or engine_url.uses_tls(url)

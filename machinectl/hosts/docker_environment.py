@@ -41,7 +41,7 @@ def docker_variables(store: Store, name: str) -> dict[str, str | None]:
     """Return variables; None unsets one: DOCKER_TLS_VERIFY makes docker want a ca.pem, even for unix and ssh."""
     machine = store.read_ready(name)
     if store.is_unsettled(name):
-        from machinectl.hosts.pending_certificates import settle_pending
+        from machinectl.hosts.identity import settle_pending
 
         settle_pending(store, name)
     if machine.tls:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -37,7 +37,7 @@ from machinectl.state import State
 from machinectl.swarm_nodes import draining
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import Any
 
     from machinectl.console import Console
@@ -74,25 +74,14 @@ def restart_steps(
     A Swarm node cannot have live-restore: drain it or allow the harm. `check` raises MachineError to refuse the host
     before its engine is touched.
     """
-
-    def check_all(run: HostRun) -> None:
-        swarm_allowed = draining.allow_swarm_restart(run.store, run.console, run.machine, run.host, allowed)
-        check_restart(run, target, swarm_allowed, check)
-
     return [
         HostStep("Look at the host", HostRun.look, undo=after_failure),
         HostStep("Learn who changed the host last", HostRun.catch_up),
-        HostStep("Refuse a restart that does harm", check_all),
+        HostStep("Refuse a restart that does harm", lambda run: check_restart(run, target, allowed, check)),
         HostStep("Restore what an interrupted run left", lambda run: recover(run, target)),
         HostStep("Check the host", lambda run: check(run.host)),
         HostStep("Keep running containers running", lambda run: borrow_live_restore(run, target)),
         *changes,
-        *closing_steps(),
-    ]
-
-
-def closing_steps() -> list[HostStep]:
-    return [
         HostStep("Give a node of a swarm its tasks back", lambda run: run.drains.close()),
         HostStep("Give live-restore back", give_live_restore_back),
         HostStep("Prove that the engine works as before", prove),
@@ -133,6 +122,7 @@ def restart_activation(host: Facts, target: Target, allowed: Allowed) -> Activat
 def check_restart(run: HostRun, target: Target, allowed: Allowed, check: Callable[[Facts], None]) -> None:
     """Raise CheckFailed if a restart does more harm than allowed, MachineError if `check` refuses a stopped engine."""
     host, name = run.host, run.machine.name
+    allowed = draining.allow_swarm_restart(run.store, run.console, run.machine, host, allowed)
     preflight.check_root(host, target)
     preflight.check_files(host, target)
     if not host.dockerd:
@@ -159,16 +149,6 @@ def is_stopped(host: Facts) -> bool:
     return not host.running and host.transaction != "applying"
 
 
-@contextmanager
-def live_restore_borrowed(run: HostRun) -> Iterator[None]:
-    """Restore live-restore if the body fails; after success, the caller does."""
-    try:
-        yield
-    except BaseException as exc:
-        after_failure(run, exc)
-        raise
-
-
 def after_failure(run: HostRun, error: BaseException) -> None:
     """Give live-restore back, and say what else is wrong with the engine.
 
@@ -181,7 +161,13 @@ def after_failure(run: HostRun, error: BaseException) -> None:
         return
     # The record may still contain the settings that just failed.
     if is_borrowed and restore_live_restore(run, numbered=False):
-        error.hint = error.hint | start_with_containers(run)
+        host, path = run.host, run.host.config_path
+        start = "systemctl reset-failed docker; systemctl start docker"
+        kept = f"keeps {engine_config.container_count(host)} running when the engine starts: correct {path}, then"
+        error.hint |= Hint(
+            f"live-restore stays on in {path} on the host, and {kept}",
+            start if host.init == "systemd" else "rc-service docker start",
+        ) | Hint("then set live-restore back", run.again)
         return
     with suppress(MachineError):
         if also := problem(run):
@@ -236,7 +222,7 @@ def problem(run: HostRun) -> MachineError | None:
         if error is None:
             break
         run.console.pause(1)
-    return engine_proof.overwritten(run.host.config_path) if run.is_overwritten else error
+    return error
 
 
 def restore_live_restore(run: HostRun, *, numbered: bool = True) -> bool:
@@ -258,18 +244,6 @@ def restore_live_restore(run: HostRun, *, numbered: bool = True) -> bool:
     except MachineError as exc:
         run.console.warn(*not_restored(machine, exc.cause, run.again))
         return False
-
-
-def start_with_containers(run: HostRun) -> Hint:
-    """Return how to start an engine that is down and keep its containers."""
-    host, path = run.host, run.host.config_path
-    start = "rc-service docker start"
-    if host.init == "systemd":
-        start = "systemctl reset-failed docker; systemctl start docker"
-    kept = f"keeps {engine_config.container_count(host)} running when the engine starts: correct {path}, then"
-    return Hint(f"live-restore stays on in {path} on the host, and {kept}", start) | Hint(
-        "then set live-restore back", run.again
-    )
 
 
 def not_restored(machine: Machine, cause: str = "", command: str = "") -> tuple[str, Hint]:
@@ -324,6 +298,11 @@ def verify(run: HostRun, world: World) -> None:
             f"The engine runs on the host, but {url} cannot be reached from here: {answer.error}", advice
         )
     raise MachineError(f"The engine at {url} does not answer as expected: {answer.error}", answer.hint)
+
+
+def ask_restarted(run: HostRun, where: Endpoint) -> Probe:
+    with run.console.step(f"Asking it for its version at {run.machine.urls[0]}"):
+        return until_it_answers(where, run.console)
 
 
 def until_it_answers(

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from machinectl.console import Console
-    from machinectl.engine import Endpoint
     from machinectl.hosts.login import Login
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
@@ -51,12 +50,12 @@ JOURNALS = {
 
 def plan_upgrade(store: Store, machine: Machine, console: Console, login: Login, allowed: Allowed) -> HostPlan:
     """Use the package lists that the host has."""
-    return plan_run(store, machine, console, login, EngineUpgrade(allowed).carry_out)
+    return plan_run(store, machine, console, login, lambda run: carry_out(run, EngineUpgrade(allowed).steps(run)))
 
 
 def upgrade_engine(held: Held, console: Console, login: Login, allowed: Allowed) -> None:
     with real_run(held, console, login) as run:
-        EngineUpgrade(allowed).carry_out(run)
+        carry_out(run, EngineUpgrade(allowed).steps(run))
 
 
 class EngineUpgrade:
@@ -67,11 +66,7 @@ class EngineUpgrade:
 
     def __init__(self, allowed: Allowed) -> None:
         self.allowed = allowed
-        # Whether the engine answered before, and why it could make no container.
-        self.answered, self.refused = False, ""
-
-    def carry_out(self, run: HostRun) -> HostPlan:
-        return carry_out(run, self.steps(run))
+        self.answered_before = False
 
     def steps(self, run: HostRun) -> list[HostStep]:
         return [
@@ -82,18 +77,19 @@ class EngineUpgrade:
                 target_of(run.machine),
                 self.allowed,
                 partial(check_client_cas, run.machine.name),
-                HostStep("Ask whether the engine works", self.ask_engine),
+                HostStep("Ask whether the engine answers", self.ask_engine),
                 HostStep("Drain a node of a swarm", partial(drain, allowed=self.allowed)),
                 HostStep("Upgrade the engine's package", self.upgrade),
                 HostStep("Prove that the engine works", self.check),
             ),
-            HostStep("Say what failed before", self.warn),
         ]
 
     def find_newest(self, run: HostRun) -> bool:
         """Return whether there is nothing to upgrade."""
         name, held = run.machine.name, run.held
-        self.package, self.packages = package_of(run)
+        target, self.package = target_of(run.machine), engine_package(run.machine, run.host)
+        family = distributions.choose_distribution(run.host.os_release, target.os)
+        self.packages = PackageManager(family, target.proxies)
         self.before = run.host.packages[self.package]
         run.found = (*host_summary(run.host, run.port), f"Package: {self.package} {self.before}")
         with run.console.step(f'Looking for a newer {self.package} for "{name}"') if held else nullcontext():
@@ -115,8 +111,7 @@ class EngineUpgrade:
 
     def ask_engine(self, run: HostRun) -> None:
         if run.held:
-            self.answered = engine.probe(endpoint_of(run.machine), VERIFY_TIMEOUT).state is State.RUNNING
-            self.refused = container_refusal(run.remote)
+            self.answered_before = engine.probe(endpoint_of(run.machine), VERIFY_TIMEOUT).state is State.RUNNING
 
     def upgrade(self, run: HostRun) -> None:
         title = f"Upgrading {self.package} to {self.after}"
@@ -129,24 +124,22 @@ class EngineUpgrade:
         run.refresh()
 
     def check(self, run: HostRun) -> None:
+        """Raise MachineError if the engine does not run, does not answer any more or can make no container."""
         if not run.held:
             return
-        machine, host = run.machine, run.host
-        check_upgraded_engine(run.remote, run.console, host, endpoint_of(machine) if self.answered else None)
-        if (reason := container_refusal(run.remote)) and not self.refused:
-            raise MachineError(
-                f"The engine was upgraded, and can make no container any more: {reason}",
-                Hint("Look on its host", log_command(host.init)),
-            )
+        machine, host, fault = run.machine, run.host, ""
+        answer = until_it_answers(endpoint_of(machine), run.console) if self.answered_before else None
+        if not host.running or (answer and answer.state is not State.RUNNING):
+            journal = tail(run.remote.run(JOURNALS.get(host.init, ":"), check=False))
+            fault = f"{f'does not answer: {answer.error}' if answer else 'does not run'}\n{journal}"
+        elif reason := container_refusal(run.remote):
+            fault = f"can make no container: {reason}"
+        if fault:
+            hint = Hint("Look on its host", log_command(host.init))
+            raise MachineError(f"The engine was upgraded, and {fault}", hint)
         run.console.note(
             f'"{machine.name}": {self.package} {self.before} → {host.packages.get(self.package, self.after)}'
         )
-
-    def warn(self, run: HostRun) -> None:
-        if self.refused:
-            run.console.warn(
-                f'The engine of "{run.machine.name}" could make no container before the upgrade: {self.refused}'
-            )
 
 
 def check_client_cas(name: str, host: Facts) -> None:
@@ -156,11 +149,6 @@ def check_client_cas(name: str, host: Facts) -> None:
             f"{CLIENTS} is missing on the host: its engine would not start again",
             Hint("Write it first", "machinectl provision", name),
         )
-
-
-def package_of(run: HostRun) -> tuple[str, PackageManager]:
-    package, target = engine_package(run.machine, run.host), target_of(run.machine)
-    return package, PackageManager(distributions.choose_distribution(run.host.os_release, target.os), target.proxies)
 
 
 def ask_before_upgrade(
@@ -200,19 +188,6 @@ def release_numbers(version: str) -> list[str]:
     """Return 28, 1, 1 for a package's 5:28.1.1-1~debian.13~trixie."""
     match = re.match(r"(?:\d+:)?(\d+)\.(\d+)(?:\.(\d+))?", version)
     return [number for number in match.groups() if number] if match else []
-
-
-def check_upgraded_engine(remote: Remote, console: Console, host: Facts, where: Endpoint | None) -> None:
-    """Raise MachineError if the engine does not run or, with `where`, does not answer."""
-    found = until_it_answers(where, console) if where else None
-    if host.running and (found is None or found.state is State.RUNNING):
-        return
-    journal = tail(remote.run(JOURNALS.get(host.init, ":"), check=False))
-    what = f"does not answer: {found.error}" if found else "does not run"
-    raise MachineError(
-        f"The engine was upgraded, and {what}\n{journal}",
-        Hint("Look on its host", log_command(host.init)),
-    )
 
 
 # The engine's packages, and those of its release that are not upgraded with it automatically.
@@ -270,14 +245,9 @@ class PackageManager:
         if result.status != 0 or not re.search(r"\d", version) or (version == before and unread):
             raise MachineError(
                 f"cannot find out whether there is a newer {package} than {before}:\n{tail(result)}",
-                Hint(f"See on the host that its package mirrors answer{self._through()}"),
+                Hint("See on the host that its package mirrors answer"),
             )
         return version
-
-    def _through(self) -> str:
-        # Not its address, which may hold a password.
-        names = sorted({name.upper() for name in self.proxies} - {"NO_PROXY"})
-        return f" through the proxy of --engine-env {', '.join(names)}" if names else ""
 
     def upgrade(self, remote: Remote, package: str, init: str) -> None:
         """Upgrade other packages only if necessary."""

@@ -18,7 +18,6 @@ from machinectl.machines.holders import (
     DIRECTORY,
     ENDING,
     TOOL,
-    UNWRITTEN,
     AccessHolder,
     end_holder,
     holder_directory,
@@ -113,27 +112,12 @@ def client_warnings(machine: Machine, host: Facts, unrecorded: list[str]) -> Ite
     if unrecorded:
         cas, it = ("a CA that is", "it") if len(unrecorded) == 1 else (f"{len(unrecorded)} CAs that are", "them")
         named = first_names(unrecorded, client_cas.MOST_NAMED)
-        given = next(filter(None, map(client_cas.holder_named_by, unrecorded)), "")
-        end, unless = f"delete {it} from {CLIENTS} there, and then", f"If no owner of the host added {it}, "
-        hint = Hint(f"{unless}{end}", again)
-        if given:
-            hint = Hint(f"{unless}end it", "machinectl access end", given, machine.name) | Hint(f"or {end}", again)
-        yield f'The engine of "{machine.name}" also accepts {cas} not on record here: {named}', hint
+        end = Hint(f"If no owner of the host added {it}, delete {it} from {CLIENTS} there, and then", again)
+        if given := next(filter(None, map(client_cas.holder_named_by, unrecorded)), ""):
+            end = Hint(f"If no owner of the host added {it}, end it", "machinectl access end", given, machine.name)
+        yield f'The engine of "{machine.name}" also accepts {cas} not on record here: {named}', end
     if damage := client_cas.damage(host):
         yield f'On the host of "{machine.name}", {damage}', Hint("Correct that file, and then", again)
-
-
-def unfinished_access(machine: Machine) -> Iterator[tuple[str, Hint]]:
-    for holder in holders_of(machine):
-        if holder.state == ADDING:
-            yield f'The access of {holder.who} to "{machine.name}" {UNFINISHED}', finishing(holder, machine.name)
-        elif holder.keys and holder.keys[-1].state == UNWRITTEN:
-            works = any(not key.state and key.until > now() for key in holder.keys)
-            hint = Hint("Files with the earlier key still work. For new ones, repeat access issue")
-            yield (
-                f'The files of {holder.who} for "{machine.name}" were not written: access issue failed before that',
-                hint if works else finishing(holder, machine.name),
-            )
 
 
 def finishing(holder: AccessHolder, name: str) -> Hint:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from machinectl.console import Unanswered, confirm
 from machinectl.errors import CheckFailed, Declined, Hint, MachineError
-from machinectl.hosts.identity import Identity
+from machinectl.hosts.identity import Identity, pending_sets
 from machinectl.hosts.login import moved_hint, pinned_known_hosts
-from machinectl.hosts.pending_certificates import pending_sets
 from machinectl.machines.record import Phase
 from machinectl.machines.store.removed_machines import forget_removed, removed_machines
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from contextlib import ExitStack, contextmanager, nullcontext
 from copy import copy
 from dataclasses import replace
@@ -12,9 +11,8 @@ from machinectl.errors import CheckFailed, Hint
 from machinectl.hosts import shared_hosts
 from machinectl.hosts.host_owner import has_left_no_certificate, take_over_history
 from machinectl.hosts.host_plan import HostPlan, Outcome, correction, login_summary, with_diff
-from machinectl.hosts.identity import Identity
+from machinectl.hosts.identity import Identity, settle_pending_held, store_pending
 from machinectl.hosts.login import logged_in, logged_in_as_root, root_runner
-from machinectl.hosts.pending_certificates import settle_pending_held, store_pending
 from machinectl.machines.record import PROVISION, Phase
 from machinectl.provision import daemon_json
 from machinectl.provision.decision import NotWritten, OptionRefused, RolledBack, tail
@@ -27,7 +25,6 @@ from machinectl.url import engine_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from contextlib import AbstractContextManager
 
     from machinectl.console import Console
     from machinectl.driver import SSHEndpoint
@@ -109,8 +106,11 @@ def plan_run(
         return replace(plan, found=(login_summary(session, root), *plan.found))
 
 
-class HostRun(ABC):
-    """Carries out decisions for the engine's future `url`. Call `look` first; `host` has the facts after the last."""
+class HostRun:
+    """Carries out decisions for the engine's future `url`. Call `look` first; `host` has the facts after the last.
+
+    A dry run (DryRun) only lists changes: it holds no machine, so it cannot change one, and `machine` is a copy.
+    """
 
     host: Facts
     # The machine's lock; a dry run has none.
@@ -118,7 +118,6 @@ class HostRun(ABC):
 
     def __init__(self, store: Store, machine: Machine, console: Console, remote: Remote, url: str = "") -> None:
         self.store = store
-        # A copy in a dry run.
         self.machine = machine
         # Asked before the run takes anything over.
         self.is_new = shared_hosts.is_never_set_up(machine)
@@ -145,9 +144,6 @@ class HostRun(ABC):
         self.before: Facts | None = None
         # Whether a job has changed the host since, and nobody has looked what became of the engine.
         self.has_made = False
-        # The host as our last change of daemon.json left it, and whether another program has changed that.
-        self._written: Facts | None = None
-        self.is_overwritten = False
         # Ends the draining of a Swarm node.
         self.drains = ExitStack()
         self._is_drained = False
@@ -194,7 +190,7 @@ class HostRun(ABC):
             return False
         self._is_drained = True
         self.drains.callback(setattr, self, "_is_drained", False)
-        self.drains.enter_context(self._drain())
+        self.drains.enter_context(self._drained())
         if self.host.swarm:
             # The wait for another node may have been long.
             self.refresh()
@@ -218,27 +214,21 @@ class HostRun(ABC):
             own_run=self.own_run,
         )
         ended = news.ended if news else shared_hosts.end_suspended(self.machine, self.host)
+        told = f'Another computer has ended the access of {", ".join(ended)} to "{self.machine.name}"' if ended else ""
         if news and news.is_by_others(self.own_run):
-            self.tell(news.summary(self.machine.name))
-        elif ended:
-            self.tell(f'Another computer has ended the access of {", ".join(ended)} to "{self.machine.name}"')
+            told = news.summary(self.machine.name)
+        if told and self.held:
+            self.console.warn(told)
+        elif told:
+            self.outcomes.append(Outcome(told, changed=True))
         if self.held and (news or ended):
             shared_hosts.keep_revision(self.held, news.server if news else b"", ended)
         return news.server if news else b""
-
-    def tell(self, text: str) -> None:
-        """Say what another computer has done."""
-        if self.held:
-            self.console.warn(text)
-        else:
-            self.outcomes.append(Outcome(text, changed=True))
 
     def refresh(self) -> None:
         """Read the facts again; in a dry run, `host` already has the listed changes."""
         if self.held:
             self.host = self.read()
-            if self._written and self._written.config_content != self.host.config_content:
-                self.is_overwritten = True
 
     def keep(self, changes: Sequence[Change]) -> None:
         """Replace the recorded changes."""
@@ -257,24 +247,15 @@ class HostRun(ABC):
         if not has_left_no_certificate(removed):
             self.machine.directory = removed.directory
 
-    @abstractmethod
-    def make(self, decision: Decision, *, identity: Identity | None = None, numbered: bool = True) -> None:
-        """Record the changes, run the job, update `host`.
-
-        `identity` is what the host gets. If `numbered`, the change is a new revision on the host.
-        """
-
     def rehearse(self, decision: Decision) -> None:
-        """Raise MachineError if a decision cannot work; change nothing."""
-        begun = [change for change in self.machine.changes if not isinstance(change, KeyAuthorized)]
-        if self.before and self.before.dockerd and not (self.held and begun):
-            self.check_configuration(decision)
+        """Let dockerd check daemon.json before the first change, without TLS, whose files do not exist yet.
 
-    def check_configuration(self, decision: Decision) -> None:
-        """Let dockerd check daemon.json, without TLS: its files do not exist yet."""
+        Raises CheckFailed.
+        """
+        begun = [change for change in self.machine.changes if not isinstance(change, KeyAuthorized)]
         path = self.host.config_path
         command, new = decision.job.variables.get("validate", ""), decision.job.content_of(path)
-        if not (command and new):
+        if not (self.before and self.before.dockerd and command and new) or (self.held and begun):
             return
         for checked in (path, DRAFT):
             command = command.replace(f"--config-file={checked}", "--config-file=/dev/stdin")
@@ -286,57 +267,47 @@ class HostRun(ABC):
                 f"dockerd would refuse its configuration:\n{said}", correction(self.machine, self.host, said)
             )
 
-    @abstractmethod
-    def _drain(self) -> AbstractContextManager[None]: ...
-
-
-class RealRun(HostRun):
-    held: Held
-
-    def __init__(
-        self,
-        held: Held,
-        console: Console,
-        remote: Remote,
-        url: str = "",
-        touching: Callable[[], None] = lambda: None,
-    ) -> None:
-        super().__init__(held.store, held.machine, console, remote, url)
-        self.held = held
-        self.touching = touching
-
     def make(self, decision: Decision, *, identity: Identity | None = None, numbered: bool = True) -> None:
+        """Record the changes, run the job, update `host`; a dry run only lists the changes.
+
+        `identity` is what the host gets. If `numbered`, the change is a new revision on the host.
+        """
+        if self.held is None:
+            self.outcomes.append(Outcome(decision.title, changed=True, details=with_diff(self.host, decision)))
+            self.host = decision.after
+            self.machine.changes = merge_changes(self.machine.changes, decision.changes)
+        else:
+            self._make(self.held, decision, identity, numbered=numbered)
+        self.keep([change for change in self.machine.changes if change not in decision.undone])
+
+    def _make(self, held: Held, decision: Decision, identity: Identity | None, *, numbered: bool) -> None:
         changes, job = decision.changes, decision.job
         before = self.machine.changes
         locks_swarm = job.restarts and self.host.info.get("SwarmAutolock")
-        with self.console.step(decision.title), certificates_stored(self.held, identity) if identity else nullcontext():
+        with self.console.step(decision.title), certificates_stored(held, identity) if identity else nullcontext():
             if numbered and shared_hosts.is_numbered(self.machine, decision):
                 changes = (*changes, shared_hosts.begin_revision(self.machine, self.host))
-                self.held.keep_changes(changes)
+                held.keep_changes(changes)
                 job = shared_hosts.with_revision(self.machine, job)
             else:
-                self.held.keep_changes(changes)
+                held.keep_changes(changes)
             self.has_made = True
             result = job.run(self.remote, self.console.progress)
             if locks_swarm and result.status in RESTARTED:
                 self.remark("The swarm's node is locked now. Unlock it, on the host: docker swarm unlock")
             if learned := decision.learned(result):
-                self.held.keep_changes(learned)
+                held.keep_changes(learned)
                 guessed = [change for change in changes if type(change) is type(learned[0])]
                 self.keep([each for each in self.machine.changes if each in learned or each not in guessed])
             if result.status != 0:
                 error = decision.failure(result)
                 if isinstance(error, RolledBack):
-                    self._written = None
                     self.keep(without_rolled_back(before, self.machine.changes))
                 raise self.with_correction(error)
             self.host = self.read() if decision.unforeseen else decision.after
-            if decision.unforeseen or job.content_of(self.host.config_path) is not None:
-                self._written = self.host
         self.outcomes.append(Outcome(decision.title, changed=True, details=decision.details))
         if remark := decision.remark(result):
             self.remark(remark)
-        self.keep([change for change in self.machine.changes if change not in decision.undone])
 
     def with_correction(self, error: MachineError) -> MachineError:
         """Name the commands that change what the engine complains of."""
@@ -346,28 +317,33 @@ class RealRun(HostRun):
             error.hint = Hint("See why on the host", "machinectl ssh", self.machine.name, error.command)
         return error
 
-    def _drain(self) -> AbstractContextManager[None]:
-        return draining.drained_node(self.held, self.console, draining.node_id_of(self.machine, self.host))
-
-
-class DryRun(HostRun):
-    """Lists changes. It holds no machine, so it cannot change one."""
-
-    def __init__(self, store: Store, machine: Machine, console: Console, remote: Remote, url: str = "") -> None:
-        super().__init__(store, copy(machine), console, remote, url)
-
-    def make(self, decision: Decision, *, identity: Identity | None = None, numbered: bool = True) -> None:  # noqa: ARG002 (nothing is written)
-        details = with_diff(self.host, decision)
-        self.outcomes.append(Outcome(decision.title, changed=True, details=details))
-        self.host = decision.after
-        changes = merge_changes(self.machine.changes, decision.changes)
-        self.keep([change for change in changes if change not in decision.undone])
-
     @contextmanager
-    def _drain(self) -> Iterator[None]:
+    def _drained(self) -> Iterator[None]:
+        if self.held:
+            with draining.drained_node(self.held, self.console, draining.node_id_of(self.machine, self.host)):
+                yield
+            return
         if draining.is_to_be_drained(self.store, self.console, self.machine, self.host):
             self.outcomes.append(Outcome(draining.draining_title(self.machine.name), changed=True))
         yield
+
+
+class RealRun(HostRun):
+    def __init__(
+        self,
+        held: Held,
+        console: Console,
+        remote: Remote,
+        url: str = "",
+        touching: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__(held.store, held.machine, console, remote, url)
+        self.held, self.touching = held, touching
+
+
+class DryRun(HostRun):
+    def __init__(self, store: Store, machine: Machine, console: Console, remote: Remote, url: str = "") -> None:
+        super().__init__(store, copy(machine), console, remote, url)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from machinectl import engine
 from machinectl.engine.endpoint import is_silence
 from machinectl.engine.sockets import connected
 from machinectl.errors import Hint, MachineError
-from machinectl.hosts.pending_certificates import probe_any_set
+from machinectl.hosts.identity import probe_any_set
 from machinectl.machines.machine_driver import driver_instance, driver_of, with_jump_host
 from machinectl.name_resolution import encoded
 from machinectl.state import State

@@ -31,7 +31,7 @@ from machinectl.ssh.ssh_errors import SSHError
 from machinectl.swarm_nodes import draining
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from machinectl.console import Console
     from machinectl.machines.record import Machine
@@ -42,15 +42,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Purge:
-    """Undoes the changes, with `engine` the engine's package, too. The next run can finish this.
-
-    `looked` is called when the host has turned out to be the machine's.
-    """
+    """Undoes the changes, with `engine` the engine's package, too. The next run can finish this."""
 
     login: Login = field(default_factory=Login)
     allowed: Allowed = NOTHING_SPECIAL
     engine: bool = False
-    looked: Callable[[Machine], None] = lambda _: None
 
     @property
     def options(self) -> list[str]:
@@ -84,8 +80,10 @@ class Purge:
                 run = DryRun(store, machine, console, root_runner(session, console, login))
                 outcomes = [*self.carry_out(run).outcomes]
                 keys = of_kind(run.machine.changes, KeyAuthorized)
-        titles = [(unauthorizing_title(key), f"remove {key.key}") for key in keys]
-        return [*outcomes, *(Outcome(title, changed=True, details=(detail,)) for title, detail in titles)]
+        return [
+            *outcomes,
+            *(Outcome(unauthorizing_title(key), changed=True, details=(f"remove {key.key}",)) for key in keys),
+        ]
 
     def carry_out(self, run: HostRun) -> HostPlan:
         run.remark = run.console.note
@@ -96,17 +94,13 @@ class Purge:
     def steps(self) -> list[HostStep]:
         return [
             HostStep("Look at the host", HostRun.look),
-            HostStep("Find out whose host it is", self.check_owner),
+            HostStep("Find out whose host it is", lambda run: check_not_lost(run.store, run.machine, run.host)),
             HostStep("Learn what other computers did", self.catch_up),
             HostStep("Undo the changes", self.undo_changes, undo=after_failure),
             HostStep("Prove that the engine works as before", prove),
             HostStep("Say what stays", self.say_what_stays),
             HostStep("Forget what is undone", self.forget),
         ]
-
-    def check_owner(self, run: HostRun) -> None:
-        check_not_lost(run.store, run.machine, run.host)
-        self.looked(run.machine)
 
     def catch_up(self, run: HostRun) -> None:
         # Undo later changes from other computers, too, whatever was changed here.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from machinectl.engine.response import BAD_REQUEST
 from machinectl.errors import DOCTOR, NO_HINT, RENEW, Hint, MachineError, UsageError
+from machinectl.hosts.identity import settle_pending
 from machinectl.hosts.machine_states import ASLEEP, states_of
-from machinectl.hosts.pending_certificates import settle_pending
 from machinectl.machines.machine_driver import endpoint_of
 from machinectl.machines.record import Machine, Phase, natural, waits_for_access
 from machinectl.machines.store.store_paths import NoSuchMachine

@@ -6,7 +6,6 @@ Otherwise a changed host keeps its record.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -24,7 +23,7 @@ from machinectl.machines.store.machine_store import read_or_none
 from machinectl.machines.store.removed_machines import is_known
 from machinectl.machines.store.store_directory import check_store_writable, sweep
 from machinectl.machines.store.store_paths import now
-from machinectl.machines.swarm_node import MEMBER, node_of
+from machinectl.machines.swarm_node import node_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -32,13 +31,8 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.hosts.host_plan import HostPlan
     from machinectl.hosts.purging import Purge
-    from machinectl.machines.holders import AccessHolder
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
-    from machinectl.machines.swarm_node import SwarmNode
-
-# Seconds for an engine to say whether it is still a node.
-ANSWERS_WITHIN = 2.0
 
 
 def remove_machines(
@@ -62,18 +56,13 @@ def remove_machines(
         check_store_writable(store)
     for name in known:
         warn_of_swarm(store, console, name)
-        warn_of_owner(store, console, name)
-        warn_of_holders(store, console, name, asks=not (force or yes), undoes=bool(purge))
+        warn_of_access(store, console, name, asks=not (force or yes), undoes=bool(purge))
     if known and not (force or yes):
         options = [*(["--forget"] if forget else []), *(purge.options if purge else [])]
         unasked = " ".join(["machinectl rm -y", *options, *known])
         if not confirm_removal(store, console, known, purge, unasked, forget=forget):
             decline(console, "Nothing was removed")
             return
-
-    if purge and (force or yes):
-        # Nobody is asked first: each host's look comes before the word on whose access ends.
-        purge = replace(purge, looked=partial(warn_of_ending_access, console))
 
     def one(name: str, console: Console) -> None:
         try:
@@ -139,9 +128,9 @@ def confirm_removal(
         with suppress(MachineError):
             machines.append(known_machine(store, name, removed=True))
     changed = ", ".join(machine.name for machine in machines if is_changed(machine))
-    effects = []
-    if live := [name for name in names if store.exists(name)]:
-        effects.append(f"docker no longer reaches {', '.join(live)} from here")
+    made = ", ".join(machine.name for machine in machines if machine.made)
+    live = ", ".join(filter(store.exists, names))
+    effects = [f"docker no longer reaches {live} from here"] if live else []
     if changed and purge:
         effects.append(f"the set-up of {changed} is undone; containers and images stay")
         effects += ["engines are removed, which stops the containers"] * purge.engine
@@ -149,81 +138,43 @@ def confirm_removal(
         effects.append(f"the set-up of {changed} stays, and {'nothing' if forget else 'a record'} is kept to undo it")
     else:
         effects.append("no host is changed")
-    if made := [machine.name for machine in machines if machine.made]:
-        effects.append(f"the driver deletes the hosts that it made, with all their data: {', '.join(made)}")
+    if made:
+        effects.append(f"the driver deletes the hosts that it made, with all their data: {made}")
     console.note(f"About to remove {', '.join(names)}: {'; '.join(effects)}.")
     return confirm(console, "Are you sure?", unasked)
 
 
 def warn_of_swarm(store: Store, console: Console, name: str) -> None:
-    node = None
-    with suppress(MachineError):
-        node = current_node(store, store.read(name))
-    if node:
-        verb = "is" if node.membership == MEMBER else "was"
+    machine = read_or_none(store.read, name)
+    if machine and (node := node_of(machine)):
         console.warn(
-            f'"{name}" {verb} a {node.role} of the swarm "{node.swarm}" and stays in its list of nodes',
+            f'"{name}" is a {node.role} of the swarm "{node.swarm}" and stays in its list of nodes',
             Hint("Let it leave first", "machinectl swarm leave", name),
         )
 
 
-def warn_of_owner(store: Store, console: Console, name: str) -> None:
-    """Say that access which somebody else granted does not end."""
+def warn_of_access(store: Store, console: Console, name: str, *, asks: bool, undoes: bool) -> None:
+    """Say whose certificates stay valid, and whose access ends as the set-up of the host is undone."""
     machine = read_or_none(store.read, name)
-    if not machine or machine.access.get("state") != GRANTED:
+    if machine is None:
         return
-    # It loads cryptography.
-    from machinectl.machines.own_access import whom_to_ask
+    if machine.access.get("state") == GRANTED:
+        # It loads cryptography.
+        from machinectl.machines.own_access import whom_to_ask
 
-    if error := whom_to_ask(machine):
-        console.warn(f'Only {owner_of(machine)} can end your access to the engine of "{name}"', error.hint)
-
-
-def warn_of_holders(store: Store, console: Console, name: str, *, asks: bool, undoes: bool) -> None:
-    """Say whose certificates stay valid: the host keeps their CAs, unless its set-up is undone.
-
-    A command that `asks` can still be stopped. One that does not says whose access ends after its look at the host.
-    """
-    machine = read_or_none(store.read, name)
-    known = holders_with_access(machine) if machine else []
-    endable = [holder.who for holder in known if holder.state != EXPIRES]
-    if endable and undoes and machine and machine.has_changes:
-        if asks:
-            warn_of_ending_access(console, machine)
-    elif known:
-        until = max(key.until for holder in known for key in holder.keys)
-        hint = Hint("End it first", "machinectl access end", endable[0], name) if asks and endable else NO_HINT
+        if error := whom_to_ask(machine):
+            console.warn(f'Only {owner_of(machine)} can end your access to the engine of "{name}"', error.hint)
+    holders = [] if is_suspended(machine) else valid_holders(machine, now())
+    endable = [holder.who for holder in holders if holder.state != EXPIRES]
+    if endable and undoes and machine.has_changes:
+        console.warn(f'The access of {", ".join(endable)} to the host of "{name}" ends with its set-up')
+    elif holders:
+        until = max(key.until for holder in holders for key in holder.keys)
         console.warn(
-            f'{", ".join(holder.who for holder in known)} will still have access to the host of "{name}", '
+            f'{", ".join(holder.who for holder in holders)} will still have access to the host of "{name}", '
             f"until {until[:16].replace('T', ' ')} UTC",
-            hint,
+            Hint("End it first", "machinectl access end", endable[0], name) if asks and endable else NO_HINT,
         )
-
-
-def holders_with_access(machine: Machine) -> list[AccessHolder]:
-    return [] if is_suspended(machine) else valid_holders(machine, now())
-
-
-def warn_of_ending_access(console: Console, machine: Machine) -> None:
-    endable = [holder.who for holder in holders_with_access(machine) if holder.state != EXPIRES]
-    if endable and machine.has_changes:
-        console.warn(f'The access of {", ".join(endable)} to the host of "{machine.name}" ends with its set-up')
-
-
-def current_node(store: Store, machine: Machine) -> SwarmNode | None:
-    """Return the recorded member, unless its engine says that it has left and no manager lists it."""
-    node = node_of(machine)
-    if node is None:
-        return None
-    from machinectl.engine import swarm_api
-    from machinectl.machines.machine_driver import endpoint_of
-    from machinectl.swarm_nodes.membership import TrustedSwarms
-
-    try:
-        found = swarm_api.membership(endpoint_of(machine), timeout=ANSWERS_WITHIN)
-    except MachineError:
-        return node
-    return TrustedSwarms(store).node_to_record(machine, found) if found.is_out else node
 
 
 def known_machine(store: Store, name: str, *, removed: bool) -> Machine:

@@ -18,7 +18,7 @@ from machinectl.hosts.engine_restart import (
     verify,
     with_reachability,
 )
-from machinectl.hosts.holder_cas import client_warnings, unfinished_access
+from machinectl.hosts.holder_cas import client_warnings
 from machinectl.hosts.host_owner import (
     agree_to_side_effects,
     check_no_other_machine,
@@ -28,9 +28,8 @@ from machinectl.hosts.host_owner import (
 )
 from machinectl.hosts.host_plan import HostPlan, Outcome, host_summary, target_of, unread_unit
 from machinectl.hosts.host_run import HostStep, carry_out
-from machinectl.hosts.identity import Identity
+from machinectl.hosts.identity import Identity, discard_pending
 from machinectl.hosts.login import login_runner
-from machinectl.hosts.pending_certificates import discard_pending
 from machinectl.hosts.signing import renewed_identity, with_ca_of_host
 from machinectl.machines.holders import ACTIVE, holders_of
 from machinectl.machines.record import Phase
@@ -46,12 +45,10 @@ from machinectl.provision.target import NOTHING_SPECIAL, Allowed, Target, with_c
 from machinectl.swarm_nodes import draining, leaving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from machinectl import certs
     from machinectl.hosts.host_run import HostRun
-    from machinectl.machines.record import Machine
-    from machinectl.machines.store import Held
     from machinectl.provision.steps.setup_steps import SetupStep
 
 
@@ -93,7 +90,6 @@ class HostSetup:
     def steps(self) -> list[HostStep]:
         endings = Endings()
         return [
-            HostStep("Place what a killed run left in this directory", finish_files),
             HostStep("Look at the host", self.look),
             HostStep("Find out whether the engine can be reached", self.reach),
             HostStep("Find out whose host it is", self.find_owner),
@@ -111,13 +107,15 @@ class HostSetup:
             HostStep("Ask the engine for its version", self.ask_engine),
             HostStep("Give live-restore back", restore_live_restore),
             HostStep("Prove that the engine works as before", prove),
-            HostStep("Record that the machine is ready", mark_ready),
+            HostStep("Record that the machine is ready", record_ready),
             HostStep("Record whose access has ended", endings.finish),
             HostStep("Give a node of a swarm its tasks back", end_drain),
         ]
 
     def look(self, run: HostRun) -> None:
         """Raise InUse if the engine must wait."""
+        if run.held:
+            run.held.finish_files()
         host, machine = run.look(), run.machine
         warnings = [preflight.wrong_clock(host, host_facts.now())]
         if host.dockerd and not host.version.startswith(machine.engine.version):
@@ -128,10 +126,17 @@ class HostSetup:
             raise InUse(machine.name, host.containers)
 
     def reach(self, run: HostRun) -> None:
+        """Raise CheckFailed for an engine that docker does not reach over SSH."""
         if run.url.startswith("tcp://"):
             run.host = with_reachability(run.host, run.machine, run.url, self.world)
         elif run.host.dockerd:
-            self._ask_over_ssh(run)
+            said = docker_socket.ask_over_ssh(login_runner(run.remote))
+            run.host = replace(run.host, docker_over_ssh=said)
+            if not said:
+                try:
+                    self._verify_running(run)
+                except MachineError as exc:
+                    raise CheckFailed(exc.cause, exc.hint) from exc
 
     def find_owner(self, run: HostRun) -> None:
         """Adopt what another computer did. Raises CheckFailed if the host is another owner's."""
@@ -144,16 +149,6 @@ class HostSetup:
         run.gives_way = self.allowed.take_over
         self.server = run.catch_up()
         shared_hosts.check_known(machine, host, self.allowed)
-
-    def _ask_over_ssh(self, run: HostRun) -> None:
-        """Find out whether docker reaches the host's engine over SSH. Raises CheckFailed."""
-        said = docker_socket.ask_over_ssh(login_runner(run.remote))
-        run.host = replace(run.host, docker_over_ssh=said)
-        if not said:
-            try:
-                self._verify_running(run)
-            except MachineError as exc:
-                raise CheckFailed(exc.cause, exc.hint) from exc
 
     def take(self, step: SetupStep, run: HostRun) -> None:
         changed = run.take(
@@ -188,7 +183,11 @@ class HostSetup:
             preflight.check_all(run.host, target, allowed)
             raise
         if not run.knows_last_change and (back := client_cas.holders_coming_back(run.host, target)):
-            effects.append(recorded_access(run.machine, back))
+            end = Hint("To keep one of them out, end it", "machinectl access end", "<WHO>", run.machine.name)
+            back_by_record = (
+                f"{', '.join(back)} would get it back by the record here, even if another computer has ended it"
+            )
+            effects.append((f"The host has no list of those who have access to it: {back_by_record}", end))
         if is_taken_over:
             effects.insert(0, takeover(run.machine))
         if effects:
@@ -202,7 +201,9 @@ class HostSetup:
         self.identity = identity = self._identity(run, self.server)
         self.remade = remade_certificates(run, identity)
         target = target_of(run.machine, identity, run.url)
-        self.target = replace(target, replaced_ca=replaced_ca(run.machine, identity))
+        # docker-machine's CA, which the engine still uses.
+        recorded = Identity.read(run.machine.directory).ca if run.machine.origin and identity else b""
+        self.target = replace(target, replaced_ca=recorded if identity and recorded != identity.ca else b"")
         run.found = host_summary(run.host, run.port, ssh_only=target.ssh_only, allowed=self.allowed)
 
     def _identity(self, run: HostRun, server: bytes) -> Identity | None:
@@ -241,17 +242,6 @@ class HostSetup:
                 verify(run, self.world)
 
 
-def finish_files(run: HostRun) -> None:
-    if run.held:
-        run.held.finish_files()
-
-
-def mark_ready(run: HostRun) -> None:
-    if run.held:
-        shared_hosts.write_first_revision(run.held, run.remote, run.host)
-        record_ready(run.held, run.host.mac, run.url)
-
-
 def end_drain(run: HostRun) -> None:
     run.drains.close()
     if run.held:
@@ -260,44 +250,30 @@ def end_drain(run: HostRun) -> None:
         draining.restore_availability(run.held, run.console)
 
 
-def replaced_ca(machine: Machine, identity: Identity | None) -> bytes:
-    """Return the CA on record that came from docker-machine's store, if the set-up replaces it."""
-    recorded = Identity.read(machine.directory).ca if machine.origin and identity else b""
-    return b"" if identity and recorded == identity.ca else recorded
-
-
-def recorded_access(machine: Machine, names: Sequence[str]) -> tuple[str, Hint]:
-    back = f"{', '.join(names)} would get it back by the record here, even if another computer has ended it"
-    end = Hint("To keep one of them out, end it", "machinectl access end <WHO>", machine.name)
-    return f"The host has no list of those who have access to it: {back}", end
-
-
 def remaining_warnings(run: HostRun, target: Target) -> Iterator[tuple[str, Hint]]:
     # A changed configuration is read with it, or refused.
     if run.host.unread and not any(outcome.changed for outcome in run.outcomes):
         yield unread_unit(run.machine)
     # Only doctor names CAs that were added by hand: they are meant to stay.
     yield from client_warnings(run.machine, run.host, [])
-    yield from unfinished_access(run.machine)
     if target.ssh_only and (addresses := engine_goal.tcp_addresses(run.host)):
         how = "" if engine_goal.uses_tls(run.host) else " without TLS"
         stays = f"The host's own configuration makes the engine listen on {', '.join(addresses)}{how}, and that stays"
         yield stays, NO_HINT
 
 
-def record_ready(held: Held, mac: str, url: str) -> None:
-    """Mark the machine ready; `mac` is for Wake-on-LAN."""
-    machine = held.machine
-    before = record_of(machine)
-    machine.phase, machine.pending, machine.tls, machine.url = Phase.READY, "", url.startswith("tcp://"), url
-    machine.provision, machine.mac, machine.applied = True, mac or machine.mac, {}
-    if record_of(machine) != before:
-        held.touch()
-    record_look(held)
-
-
-def record_of(machine: Machine) -> tuple[object, ...]:
-    return machine.phase, machine.pending, machine.tls, machine.url, machine.provision, machine.mac
+def record_ready(run: HostRun) -> None:
+    if run.held is None:
+        return
+    shared_hosts.write_first_revision(run.held, run.remote, run.host)
+    machine, before = run.held.machine, run.held.machine.dump()
+    machine.phase, machine.pending, machine.tls, machine.url = Phase.READY, "", run.url.startswith("tcp://"), run.url
+    # For Wake-on-LAN.
+    machine.provision, machine.mac = True, run.host.mac or machine.mac
+    if machine.dump() != before:
+        run.held.touch()
+    machine.applied = {}
+    record_look(run.held)
 
 
 class RemadeCertificates(NamedTuple):

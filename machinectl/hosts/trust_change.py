@@ -11,17 +11,16 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from machinectl import certs
 from machinectl.errors import Hint, MachineError, NeedsProvisioning
 from machinectl.hosts.certificate_files import check_has_ca
 from machinectl.hosts.engine_restart import (
+    ask_restarted,
     check_provisioned,
     give_live_restore_back,
     is_stopped,
     recover,
     restart_activation,
     restart_steps,
-    until_it_answers,
 )
 from machinectl.hosts.holder_cas import client_warnings, unrecorded_cas
 from machinectl.hosts.host_owner import SERVER
@@ -68,10 +67,7 @@ def trust_ca(
     *,
     until: datetime | None = None,
 ) -> bool:
-    """Make the engine accept the clients of a CA; return whether it had to be changed.
-
-    `until` is when the client's certificate is to expire: a host whose clock would refuse it is not changed.
-    """
+    """`until` is when the client's certificate is to expire: a host whose clock would refuse it is not changed."""
     held.finish_files()
     return change_trust(held, console, login, with_ca(held.machine, ca_pem, until), allowed)
 
@@ -84,10 +80,7 @@ def distrust_cas(
     allowed: Allowed = NOTHING_SPECIAL,
     who: str = "",
 ) -> bool:
-    """Make the engine refuse the clients of these CAs (SHA256 of their DER in hexadecimal).
-
-    Also those of the CAs that another computer has made for the holder `who`.
-    """
+    """`cas` are the SHA256 of their DER in hexadecimal. Those that another computer made for `who` leave, too."""
     held.finish_files()
     return change_trust(held, console, login, without_cas(held.machine, cas, who), allowed)
 
@@ -146,12 +139,14 @@ class TrustChange:
 
     def carry_out(self, run: HostRun) -> HostPlan:
         self.holders = holders_of(run.machine)
-        plan = carry_out(run, self.steps(run))
+        carry_out(run, self.steps(run))
         if not run.held and not self.is_changed:
             run.outcomes.append(Outcome(title_of(run.machine, run.host, self.target), changed=False))
         if not is_suspended(run.machine):
-            warn_of_clients(run, self.target)
-        return replace(plan, found=host_summary(run.host, self.target.port), outcomes=tuple(run.outcomes))
+            known = {*client_cas.ca_digests(b"".join(self.target.new_cas)), *self.target.ending}
+            for warning in client_warnings(run.machine, run.host, unrecorded_cas(run.machine, run.host, known)):
+                run.console.warn(*warning)
+        return HostPlan(host_summary(run.host, self.target.port), tuple(run.outcomes))
 
     def steps(self, run: HostRun) -> list[HostStep]:
         look = [HostStep("Look at the host", HostRun.look), HostStep("Compare the clocks", self.check_time)]
@@ -191,7 +186,10 @@ class TrustChange:
         # An interrupted run leaves files that the engine has not read.
         if run.host.transaction != "applying" and trust_change(run.machine, run.host, self.target) is None:
             check_accepts_own_ca(run.machine, run.host, self.target)
-            finish_interrupted(run)
+            # Give back what a killed run borrowed, after its change.
+            give_live_restore_back(run)
+            if run.held:
+                draining.restore_availability(run.held, run.console)
             return True
         if run.host.containers and not self.allowed.in_use:
             raise InUse(run.machine.name, run.host.containers)
@@ -224,8 +222,16 @@ class TrustChange:
         self.is_changed = run.take(decide)
 
     def ask_engine(self, run: HostRun) -> None:
-        if run.held and self.is_changed:
-            verify_own_client(run)
+        """Warn if the engine does not answer the owner: it runs on its host, and has the new list."""
+        if not (run.held and self.is_changed):
+            return
+        answer = ask_restarted(run, endpoint_of(run.machine))
+        if answer.state is not State.RUNNING:
+            run.console.warn(
+                f'The engine of "{run.machine.name}" has its new list of CAs, but does not answer from here: '
+                f"{answer.error}",
+                Hint("See", "machinectl doctor", run.machine.name),
+            )
 
 
 def unread_change(name: str, host: Facts, target: Target) -> Decision | None:
@@ -253,19 +259,6 @@ def check_not_ended(machine: Machine, before: Sequence[AccessHolder], host: Fact
                 f'The access of "{holder.who}" to "{machine.name}" was ended by {by}',
                 Hint("Repeat the command to give it again"),
             )
-
-
-def warn_of_clients(run: HostRun, target: Target) -> None:
-    known = {*client_cas.ca_digests(b"".join(target.new_cas)), *target.ending}
-    for warning in client_warnings(run.machine, run.host, unrecorded_cas(run.machine, run.host, known)):
-        run.console.warn(*warning)
-
-
-def finish_interrupted(run: HostRun) -> None:
-    """Give back what a killed run borrowed, after its change."""
-    give_live_restore_back(run)
-    if run.held:
-        draining.restore_availability(run.held, run.console)
 
 
 def check_accepts_own_ca(machine: Machine, host: Facts, target: Target) -> None:
@@ -318,23 +311,3 @@ def title_of(machine: Machine, host: Facts, target: Target) -> str:
     change = "accept a further CA" if target.new_cas else "refuse the clients of a CA"
     then = "from its next start on" if is_stopped(host) else "and restarting it"
     return f'Making the engine of "{machine.name}" {change}, {then}'
-
-
-def verify_own_client(run: HostRun) -> None:
-    """Warn if the engine does not answer the owner: it runs on its host, and has the new list."""
-    machine = run.machine
-    client = certs.describe(Identity.read(machine.directory).client, file="cert.pem")
-    if not client.not_before <= run.host.time < client.not_after:
-        run.console.warn(
-            f"Did not ask the engine of \"{machine.name}\" for its version: by its host's clock, this computer's "
-            "certificate is not valid",
-            Hint("See", "machinectl doctor", machine.name),
-        )
-        return
-    with run.console.step(f"Asking it for its version at {machine.urls[0]}"):
-        answer = until_it_answers(endpoint_of(machine), run.console)
-    if answer.state is not State.RUNNING:
-        run.console.warn(
-            f'The engine of "{machine.name}" has its new list of CAs, but does not answer from here: {answer.error}',
-            Hint("See", "machinectl doctor", machine.name),
-        )

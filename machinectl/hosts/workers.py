@@ -82,7 +82,7 @@ def locked_machine(store: Store, console: Console, name: str, busy: Callable[[],
     with store.writing(name, busy or waiting(console, name)) as held:
         if store.is_unsettled(name):
             # Imported here: it loads TLS.
-            from machinectl.hosts.pending_certificates import settle_pending_held
+            from machinectl.hosts.identity import settle_pending_held
 
             settle_pending_held(held)
         try:

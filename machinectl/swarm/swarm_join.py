@@ -12,9 +12,9 @@ from machinectl import url as engine_url
 from machinectl.console import StateNote
 from machinectl.engine import swarm_api
 from machinectl.errors import Hint, MachineError
-from machinectl.hosts.engine_restart import live_restore_borrowed, not_restored, restore_live_restore
+from machinectl.hosts.engine_restart import after_failure, not_restored, restore_live_restore
 from machinectl.hosts.host_plan import target_of
-from machinectl.hosts.host_run import RealRun
+from machinectl.hosts.host_run import RealRun, undo_after
 from machinectl.hosts.login import logged_in_as_root
 from machinectl.machines.machine_driver import endpoint_of, ssh_or_none
 from machinectl.machines.record import check_ready
@@ -264,10 +264,10 @@ def prepared_for_swarm(held: Held, console: Console, login: Login, state: Member
             console.warn(
                 f'A firewall on the host of "{held.name}" closes {", ".join(ports)} to other nodes: open these ports'
             )
-        with live_restore_borrowed(run):
-            if decision := live_restore.turn_off_for_swarm(run.host, target_of(held.machine)):
-                run.make(decision)
-            yield
+        way.push(undo_after(run, after_failure))
+        if decision := live_restore.turn_off_for_swarm(run.host, target_of(held.machine)):
+            run.make(decision)
+        yield
 
 
 def closed_ports(host: Facts) -> list[str]:

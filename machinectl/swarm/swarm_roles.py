@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.engine.swarm_api import INFO, Membership
 from machinectl.errors import Hint, MachineError
-from machinectl.hosts.pending_certificates import ask_machines
+from machinectl.hosts.identity import ask_machines
 from machinectl.machines.record import natural
 from machinectl.machines.swarm_node import MANAGER, WORKER, node_of, on_record
 from machinectl.state import State

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.engine.swarm_api import INFO, Membership
 from machinectl.errors import Hint, MachineError
-from machinectl.hosts.pending_certificates import Busy, raise_busy
+from machinectl.hosts.identity import refuse_to_wait
 from machinectl.hosts.query_engines import MachineStatus, query_engines, recorded_statuses
 from machinectl.machines.swarm_node import on_record, on_records
 from machinectl.state import State
@@ -98,7 +98,7 @@ def record_report(
     if (node.dump() if node else {}) == machine.swarm:
         return False
     before = on_record(machine)
-    with suppress(Busy, MachineError), store.writing(machine.name, raise_busy) as held:
+    with suppress(MachineError), store.writing(machine.name, refuse_to_wait) as held:
         # If the record has changed meanwhile, it is newer.
         if held.machine.swarm == machine.swarm:
             save_node(held, node)

@@ -47,11 +47,12 @@ def regenerate_certs(
 ) -> int:
     from machinectl.cli.login_options import given_authority
     from machinectl.cli.tables.results import report_results
-    from machinectl.hosts.certificate_renewal import Renewal
-    from machinectl.hosts.renewal_run import renew_now as command
+    from machinectl.hosts.certificate_renewal import Renewal, renew_now
     from machinectl.provision.target import Allowed
 
     allowed = Allowed(forcible=False, restart_swarm=restart_swarm)
-    renewal = Renewal(tuple(tls_san), client_certs, new_ca, given_authority(here), allowed)
-    results = command(here.store, here.console, names, login, renewal, unasked=yes, dry_run=dry_run)
+    flags = ["--client-certs"] * client_certs + ["--new-ca"] * new_ca + ["--restart-swarm"] * restart_swarm
+    unasked = " ".join(["machinectl regenerate-certs -y", *flags, *(f"--tls-san {san}" for san in tls_san)])
+    renewal = Renewal(tuple(tls_san), client_certs, new_ca, given_authority(here), allowed, unasked)
+    results = renew_now(here.store, here.console, names, login, renewal, unasked=yes, dry_run=dry_run)
     return report_results(here, results, names)

@@ -124,8 +124,7 @@ def print_renewals(results: Iterable[tuple[str, object]], program: str) -> Itera
 def renew_named(
     here: Session, names: list[str], login: Login, *, yes: bool, dry_run: bool
 ) -> Iterator[tuple[str, object]]:
-    from machinectl.hosts.certificate_renewal import Renewal
-    from machinectl.hosts.renewal_run import renew_now
+    from machinectl.hosts.certificate_renewal import Renewal, renew_now
     from machinectl.machines.selection import DEFAULT
     from machinectl.renewal.renewal_result import all_renewed
 
@@ -136,7 +135,7 @@ def renew_named(
             Hint("Renew what is due on all machines", "machinectl renew --due", *dry)
             | Hint("or all certificates of one", "machinectl renew", *dry, "<NAME>"),
         )
-    renewal = Renewal(client=True, again="machinectl renew -y")
+    renewal = Renewal(client=True, unasked="machinectl renew -y")
     results = renew_now(here.store, here.console, names, login, renewal, unasked=yes, dry_run=dry_run)
     for name, result in results:
         try:

@@ -19,7 +19,6 @@ from machinectl.access.tool_access import ToolIssue, access_issue, plan_access_i
 from machinectl.access.tool_files import LAYOUTS
 from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.files import fileset
-from machinectl.hosts.holder_cas import unfinished_access
 from machinectl.hosts.host_plan import HostPlan
 from machinectl.hosts.login import Login
 from machinectl.hosts.signing import signed
@@ -289,13 +288,9 @@ def test_a_key_whose_files_were_not_written_is_listed_as_that_until_the_same_com
     issued(store, tool)
     assert states(store) == [("rigel", UNWRITTEN)]
     assert "not written yet" in machinectl("access", "ls", store=store.root).stdout
-    [(warning, hint)] = unfinished_access(store.read("rigel"))
-    assert warning.startswith('The files of env for "rigel" were not written')
-    assert hint.endswith("or give it up: machinectl access end env rigel")
     hosts["vega"] = set()
     issued(store, tool)
     assert states(store) == [("rigel", ""), ("vega", "")]
-    assert list(unfinished_access(store.read("rigel"))) == []
 
 
 def test_a_full_disk_says_how_to_finish(store: Store, tool: ToolIssue, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -443,7 +443,7 @@ def expired_client(directory: Path) -> None:
 WRONG: list[tuple[Callable[[Path], None], str]] = [
     (remove_ca, "{} lacks ca.pem"),
     (make_dangling, "{}/key.pem cannot be read: No such file or directory"),
-    (make_file, "{} is not a directory"),
+    (make_file, "{} cannot be read: Not a directory"),
     (swap_sides, "{}/cert.pem is not a client's certificate: it lacks clientAuth, and is for serverAuth"),
     (
         wrong_server,

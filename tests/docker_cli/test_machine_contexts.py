@@ -13,8 +13,7 @@ import pytest
 from machinectl import certs
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.docker_cli.machine_contexts import update_contexts
-from machinectl.hosts.identity import Identity
-from machinectl.hosts.pending_certificates import store_pending
+from machinectl.hosts.identity import Identity, store_pending
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
 from machinectl.verbs.certs import create_certificates

@@ -15,12 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from machinectl.certs import server_bundle
 from machinectl.errors import MachineError, UsageError
 from machinectl.exports.docker_machine_import import ImportedMachine, import_docker_machine
-from machinectl.hosts import certificate_renewal
-from machinectl.hosts.certificate_renewal import Renewal, new_identity
-from machinectl.hosts.identity import Identity
 from machinectl.machines.machine_driver import ssh_endpoint
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
@@ -544,27 +540,6 @@ def test_whatever_a_record_says_it_becomes_a_machine_that_can_be_used_or_one_lin
     else:
         assert moved.left_out
         assert moved.left_out.cause.isprintable()
-
-
-def test_docker_machines_ca_key_is_used_in_place_and_never_copied(
-    store: Store, old: OldStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    old.add_host("web", KEY)
-    Run(store, old)
-    done = machinectl("certs", "import", "--force", "web", old.root / "certs", store=store.root)
-    assert done.returncode == 0, done.stderr
-    assert f"The CA's key stays in {old.root}/certs" in done.stderr
-    machine = store.read("web")
-    have = Identity.read(machine.directory)
-    new = new_identity(machine, have, Renewal())
-    assert (new.ca, new.ca_key, have.ca_key) == (have.ca, b"", b"")
-    assert new.server != have.server
-    server_bundle(new.ca, new.server, new.server_key)
-    # It signs for no machine that only shows its ca.pem, as a stranger's export may.
-    machine.origin = {}
-    monkeypatch.setattr(certificate_renewal, "default_root", lambda: str(old.root))
-    with pytest.raises(MachineError, match="The key of the CA"):
-        new_identity(machine, have, Renewal())
 
 
 def test_no_machine_is_made_in_docker_machines_store(old: OldStore, tmp_path: Path) -> None:

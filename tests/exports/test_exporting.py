@@ -24,8 +24,7 @@ from machinectl.exports.export_document import (
 from machinectl.exports.exporting import Encryption, Secrets, export
 from machinectl.exports.restoring import import_export
 from machinectl.files.fileset import COMMITTED
-from machinectl.hosts.identity import Identity
-from machinectl.hosts.pending_certificates import store_pending
+from machinectl.hosts.identity import Identity, store_pending
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
 from machinectl.provision.host_changes import CaTrusted

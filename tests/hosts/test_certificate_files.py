@@ -47,29 +47,3 @@ def test_missing_certificates_are_named(store: Store, tmp_path: Path) -> None:
     with pytest.raises(MachineError, match=gone.directory):
         has_named_certificates(None, gone)
     assert not has_named_certificates(None, files(tmp_path / "new"))
-
-
-def test_a_mistyped_directory_names_the_one_nearby_that_has_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("other").mkdir()
-    Path("other/ca.pem").touch()
-    for name in ("certs", "nas-certs", "sub/certs"):
-        files(tmp_path / name)
-    for given, meant in (
-        ("cert", "certs"),
-        ("nas-cert/", "nas-certs"),
-        ("certs/ca.pem", "certs"),
-        ("certs/orionbox", "certs"),
-        ("sub", "sub/certs"),
-        (f"{tmp_path}/cert", f"{tmp_path}/certs"),
-        ("quite/elsewhere", ""),
-        ("sub/certs/x/y", ""),
-    ):
-        with pytest.raises(MachineError) as error:
-            read_named_certificates(CertificateFiles(given))
-        known = "ca.pem, cert.pem and key.pem"
-        assert error.value.hint == (
-            f"Did you mean {meant}? It has {known}" if meant else f"Give the directory that has {known}"
-        )

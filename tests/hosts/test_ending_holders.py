@@ -11,12 +11,11 @@ from machinectl import certs
 from machinectl.check import Verdict
 from machinectl.doctor.store_files import modes_check
 from machinectl.errors import CheckFailed, Hint, MachineError
-from machinectl.hosts.certificate_renewal import Renewal
+from machinectl.hosts.certificate_renewal import Renewal, confirm_renewal
 from machinectl.hosts.engine_restart import Endings
 from machinectl.hosts.holder_cas import holder_ca
 from machinectl.hosts.host_plan import target_of
 from machinectl.hosts.host_run import HostStep, RealRun, carry_out
-from machinectl.hosts.renewal_run import confirm_renewal
 from machinectl.machines.holders import ACTIVE, ENDING, AccessHolder, holders_of, put_holder
 from machinectl.machines.record import Machine
 from machinectl.provision.decision import EngineDown

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from machinectl.errors import CheckFailed, Hint, MachineError
-from machinectl.hosts.engine_restart import closing_steps, drain, restart_steps
+from machinectl.hosts.engine_restart import drain, restart_steps
 from machinectl.hosts.host_plan import target_of
 from machinectl.hosts.host_run import HostStep, RealRun, carry_out
 from machinectl.hosts.purging import Purge
@@ -40,7 +40,8 @@ def ready(store: Store, machine: Machine, host: RecordedHost, console: Quiet | N
     console = console or Quiet()
     with store.writing(machine.name) as held:
         steps = restart_steps(target_of(machine), Allowed(**once), lambda _: None)
-        carry_out(RealRun(held, console, host), steps[: -len(closing_steps())])
+        *preparing, _end_drain, _give_back, _prove = steps
+        carry_out(RealRun(held, console, host), preparing)
     assert console.said.pop(0) == "Looking at the host"
     return console.said
 

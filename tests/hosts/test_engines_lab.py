@@ -374,20 +374,3 @@ def test_what_a_unit_does_to_the_engine_by_force_is_said_and_its_socket_answers_
         bench.purge(allowed=Allowed(force=True))
     # The engine itself is as it was, and the next run has nothing left to do.
     assert bench.purge() == []
-
-
-def test_a_program_that_puts_daemon_json_back_is_found_at_the_end(fresh_host: FreshHost, store: Store) -> None:
-    bench = Bench(fresh_host("docker"), store)
-    running = bench.container()
-    bench.host.run(
-        'cd /etc/docker && echo \'{"labels": ["a=b"]}\' >daemon.json && cp daemon.json /srv; '
-        "systemd-run -q --unit puppet sh -c "
-        "'until grep -q tlsverify /etc/docker/daemon.json && grep -q :0948 /proc/net/tcp*; do sleep 0.1; done; "
-        "cp /srv/daemon.json /etc/docker/daemon.json'"
-    )
-    with pytest.raises(MachineError, match=r"Another program has changed /etc/docker/daemon\.json"):
-        bench.provision()
-    assert bench.started() == running
-    bench.provision()
-    assert bench.is_up
-    assert bench.started() == running

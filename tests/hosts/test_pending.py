@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
-from machinectl.hosts.identity import Identity
-from machinectl.hosts.pending_certificates import (
+from machinectl.hosts.identity import (
+    Identity,
     discard_pending,
     pending_sets,
     settle_pending,

@@ -24,10 +24,10 @@ from machinectl.hosts.certificate_renewal import (
     new_identity,
     plan_renewal,
     renew,
+    renew_now,
 )
 from machinectl.hosts.identity import FILES, Identity
 from machinectl.hosts.login import Login
-from machinectl.hosts.renewal_run import renew_now
 from machinectl.hosts.signing import signed
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase

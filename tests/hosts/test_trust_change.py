@@ -18,7 +18,7 @@ from machinectl.access.granting import AccessGrant, client_of_holder
 from machinectl.engine import Probe
 from machinectl.errors import BY_SERVICE, SET_CLOCK, CheckFailed, Hint, MachineError
 from machinectl.files.fileset import COMMITTED
-from machinectl.hosts import host_run, trust_change
+from machinectl.hosts import engine_restart, host_run, trust_change
 from machinectl.hosts.holder_cas import holder_ca
 from machinectl.hosts.login import Login
 from machinectl.hosts.signing import signed
@@ -99,7 +99,7 @@ def reached(monkeypatch: pytest.MonkeyPatch, orion: Machine) -> list[RecordedHos
         monkeypatch.setattr(module, "root_runner", lambda *_: hosts[-1])
     monkeypatch.setattr(host_run, "logged_in_as_root", lambda *_, **__: nullcontext(hosts[-1]))
     monkeypatch.setattr(host_run, "login_summary", lambda *_, **__: "Logged in as root")
-    monkeypatch.setattr(trust_change, "until_it_answers", lambda *_: Probe(State.RUNNING))
+    monkeypatch.setattr(engine_restart, "until_it_answers", lambda *_: Probe(State.RUNNING))
     return hosts
 
 
@@ -433,7 +433,7 @@ def test_an_engine_that_does_not_answer_its_owner_afterwards_is_a_warning_as_the
     console = Quiet()
     reached.append(host())
     monkeypatch.setattr(
-        trust_change, "until_it_answers", lambda *_: Probe(State.ERROR, error="no way", hint=Hint("look"))
+        engine_restart, "until_it_answers", lambda *_: Probe(State.ERROR, error="no way", hint=Hint("look"))
     )
     with store.writing("orion") as held:
         assert trust_ca(held, console, Login(), ALICE.certificate)
@@ -480,11 +480,11 @@ def test_a_holder_is_ended_whatever_the_hosts_clock_says(
     console = Quiet()
     reached.append(with_clock(host(CA.certificate + ALICE.certificate), ahead))
     # By such a clock, the engine refuses this computer, too.
-    monkeypatch.setattr(trust_change, "until_it_answers", lambda *_: Probe(State.ERROR, error="it has expired"))
+    monkeypatch.setattr(engine_restart, "until_it_answers", lambda *_: Probe(State.ERROR, error="it has expired"))
     with store.writing("orion") as held:
         assert distrust_cas(held, console, Login(), {DIGEST})
     assert reached[-1].sent["1"] == CA.certificate
     assert [warning.split(";")[0].split(":")[0] for warning in console.warnings] == [
         f"The host's clock is 1000 days {'ahead of' if ahead > timedelta() else 'behind'} the clock here",
-        'Did not ask the engine of "orion" for its version',
+        'The engine of "orion" has its new list of CAs, but does not answer from here',
     ]

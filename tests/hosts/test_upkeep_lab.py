@@ -16,9 +16,8 @@ import pytest
 
 from machinectl.errors import MachineError
 from machinectl.hosts import wake_on_lan
-from machinectl.hosts.certificate_renewal import Renewal
+from machinectl.hosts.certificate_renewal import Renewal, renew_now
 from machinectl.hosts.login import Login
-from machinectl.hosts.renewal_run import renew_now
 from machinectl.provision.host_changes import ConfigMerged, of_kind
 from tests.lab.container import run_container
 from tests.lab.image import PASSWORD

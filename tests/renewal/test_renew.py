@@ -415,7 +415,7 @@ def test_what_was_renewed_is_told_although_a_machine_was_removed_meanwhile(
 ) -> None:
     owned(store, "orion")
     done = iter([("gone", None), ("orion", None)])
-    monkeypatch.setattr("machinectl.hosts.renewal_run.renew_now", lambda *_given, **_more: done)
+    monkeypatch.setattr("machinectl.hosts.certificate_renewal.renew_now", lambda *_given, **_more: done)
     found = machinectl("renew", "-y", "gone", "orion", store=store.root)
     assert (found.returncode, '"gone" does not exist' in found.stderr) == (1, True)
     assert found.stdout.startswith("orion: new server and client certificates; valid until ")

@@ -3,7 +3,7 @@
 STORE/locks/NAME      a machine's lock; never removed
 STORE/staging/NAME    a machine being added or removed; the next process deletes leftovers
 STORE/machines/NAME/  machine.json and certificates: DOCKER_CERT_PATH
-  pending/            certificates that the engine may already serve (hosts.pending_certificates)
+  pending/            certificates that the engine may already serve (hosts.identity)
 STORE/removed/NAME/   a removed machine whose host keeps changes (removed_machines)
 STORE/ssh_config      for ssh to include (hosts.exports.ssh_config_file)
 """
@@ -120,5 +120,5 @@ class StorePaths:
         return is_locked(self.lock_path(name))
 
     def is_unsettled(self, name: str) -> bool:
-        """Return whether the engine's certificates are uncertain; see `hosts.pending_certificates`."""
+        """Return whether the engine's certificates are uncertain; see `hosts.identity`."""
         return os.path.lexists(os.path.join(self.directory(name), PENDING))

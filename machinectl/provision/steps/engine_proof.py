@@ -52,11 +52,3 @@ def lost_containers(before: Facts, after: Facts) -> Iterator[str]:
         now = after.shims.get(container)
         if now != shim and container not in before.looping | after.finished | removed:
             yield f"{before.names.get(container, container[:12])} ({'restarted' if now else 'stopped'})"
-
-
-def overwritten(path: str) -> MachineError:
-    return MachineError(
-        f"Another program has changed {path} on the host since machinectl wrote it",
-        Hint("Find it (Puppet, Ansible, a unit of systemd), and let it keep what machinectl writes")
-        | Hint("then run the same command again"),
-    )
