@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl.check import Seat, Verdict
 from machinectl.errors import NO_HINT
-from machinectl.hosts.machine_threads import BackgroundTask
-from machinectl.hosts.workers import run_at_once
+from machinectl.hosts.parallel import BackgroundTask, run_at_once
 from machinectl.quantities import plural
 
 if TYPE_CHECKING:

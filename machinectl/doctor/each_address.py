@@ -15,7 +15,7 @@ from machinectl.engine.http import dial
 from machinectl.engine.tls import OTHER_NAMES
 from machinectl.errors import DOCTOR, Hint, MachineError
 from machinectl.hosts.login import moved_hint
-from machinectl.hosts.machine_threads import BackgroundTask
+from machinectl.hosts.parallel import BackgroundTask
 from machinectl.machines.addresses import FLAG
 from machinectl.machines.machine_driver import endpoint_of, flag_of_set, ssh_or_none
 from machinectl.machines.record import owner_of, owners_name
@@ -46,7 +46,7 @@ def look_at_addresses(machine: Machine, timeout: float) -> list[AddressLook]:
     tasks = {host: BackgroundTask(partial(look_at, machine, host, timeout)) for host in hosts}
     late = f"no answer within {timeout * STEPS:g} s"
     return [
-        task.found(timeout * STEPS) or AddressLook(host, MachineError(f"{host}: {late}"))
+        task.answer(timeout * STEPS) or AddressLook(host, MachineError(f"{host}: {late}"))
         for host, task in tasks.items()
     ]
 

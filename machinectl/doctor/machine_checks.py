@@ -20,7 +20,7 @@ from machinectl.hosts.host_plan import target_of
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.login import Login, moved_hint
 from machinectl.hosts.machine_states import ASLEEP, driver_or_none, state_from_driver
-from machinectl.hosts.machine_threads import BackgroundTask
+from machinectl.hosts.parallel import BackgroundTask
 from machinectl.machines.holders import holders_of
 from machinectl.machines.machine_driver import endpoint_of
 from machinectl.machines.record import Machine, Phase
@@ -59,7 +59,7 @@ def check_machine(store: Store, console: Console, name: str, login: Login, timeo
         return [store_files.record_check(store, machine), *unseen(rest, "it is incomplete")]
     here = list(file_checks(store, machine))
     # A driver that creates hosts may call a remote service.
-    asleep = BackgroundTask(lambda: state_from_driver(machine, driver_or_none(machine))).found(timeout)
+    asleep = BackgroundTask(lambda: state_from_driver(machine, driver_or_none(machine))).answer(timeout)
     if asleep in ASLEEP:
         off = broken(STATE, f'driver "{machine.driver}" reports {asleep}', Hint("Start it", "machinectl start", name))
         return [*here, off, *unseen(["Engine", SSH, HOST], f"it is {asleep}")]
@@ -77,13 +77,13 @@ def check_machine(store: Store, console: Console, name: str, login: Login, timeo
             for checks in functions("machine_checks")
             for check in checks(store, machine, timeout, logs_in=logs_in)
         ]
-        way = engine.found() or EngineReach(())
+        way = engine.answer() or EngineReach(())
         if inside.facts and any((each.title, each.verdict) == (TLS, Verdict.BROKEN) for each in way.checks):
             inside = replace(inside, own_url=own_url(machine, console, login, timeout))
-        addresses = list(address_checks(machine, looks.found() or []))
+        addresses = list(address_checks(machine, looks.answer() or []))
     return [
         *here,
-        *(with_renewal(check, machine, here) for check in all_checks(machine, way, inside, client.found() or "")),
+        *(with_renewal(check, machine, here) for check in all_checks(machine, way, inside, client.answer() or "")),
         *addresses,
         *features,
     ]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from machinectl.console import confirm, decline
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import NO_HINT, Hint, MachineError
-from machinectl.hosts.workers import run_at_once
+from machinectl.hosts.parallel import run_at_once
 from machinectl.machines.holders import EXPIRES, is_suspended, valid_holders
 from machinectl.machines.jump_order import behind, gate_of, keep_jump_hosts, outermost_first
 from machinectl.machines.machine_driver import driver_instance

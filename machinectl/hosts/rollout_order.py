@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain, repeat
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from machinectl.errors import Hint, UsageError, one_line
 from machinectl.machines.record import natural
@@ -14,14 +14,6 @@ if TYPE_CHECKING:
 Name = TypeVar("Name")
 # More machines than anyone has.
 MOST = 10**9
-
-
-class StartOrder(Protocol):
-    # Return the next machine, or None if none may start now or none is left.
-    def take(self) -> str | None: ...
-
-    # Note the end of a machine's work.
-    def ended(self, name: str, *, failed: bool) -> None: ...
 
 
 class BatchSizes:
@@ -57,19 +49,6 @@ def split_batches(names: Sequence[Name], sizes: Sequence[int]) -> Iterator[list[
             return
         yield list(names[start : start + size])
         start += size
-
-
-class SimpleOrder:
-    """Wait for no other machine."""
-
-    def __init__(self, names: Iterable[str]) -> None:
-        self._waiting = list(reversed(list(names)))
-
-    def take(self) -> str | None:
-        return self._waiting.pop() if self._waiting else None
-
-    def ended(self, name: str, *, failed: bool) -> None:
-        pass
 
 
 class RolloutOrder:
@@ -115,6 +94,7 @@ class RolloutOrder:
         return list(self._waiting)
 
     def take(self) -> str | None:
+        """Return the next machine, or None if none may start now or none is left."""
         for name in self._waiting:
             if self._may_begin(name):
                 del self._waiting[name]

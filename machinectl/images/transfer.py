@@ -17,7 +17,7 @@ from machinectl.engine.probe import disk_full
 from machinectl.errors import Hint, MachineError
 from machinectl.files.atomic import quote_word
 from machinectl.files.spool_directory import spool_directory
-from machinectl.hosts.workers import LIMIT, run_at_once
+from machinectl.hosts.parallel import LIMIT, run_at_once
 from machinectl.images.engine_images import AGAIN, PATIENCE, Images, LoadError, load_image, tag_image
 from machinectl.images.image import chain_ids
 from machinectl.images.read_archive import SPARE, Wanted

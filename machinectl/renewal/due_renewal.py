@@ -13,9 +13,10 @@ from machinectl.hosts.certificate_renewal import Renewal, plan_renewal, renew, s
 from machinectl.hosts.expiry import LifetimeLeft, due_certificates, expires_soon
 from machinectl.hosts.host_plan import HostPlan, Outcome
 from machinectl.hosts.identity import Identity
+from machinectl.hosts.parallel import run_at_once
 from machinectl.hosts.rollout_order import RolloutOrder
 from machinectl.hosts.signing import check_engine_clock
-from machinectl.hosts.workers import locked_machine, run_at_once
+from machinectl.hosts.workers import locked_machine
 from machinectl.machines.record import Phase, waits_for_access
 from machinectl.machines.selection import matching
 from machinectl.machines.tls_warnings import renewing

@@ -80,7 +80,7 @@ def doctor(
         reports.append(found)
         if not as_json:
             print_report(found.told_once(told), name, here.program, verbose=verbose)
-    if (reports or not failed) and (own := computer.found()):
+    if (reports or not failed) and (own := computer.answer()):
         reports.append(own)
         if not as_json:
             print_report(reports[-1], HERE, here.program, verbose=verbose)

@@ -107,7 +107,7 @@ def query_details(
 
 def read_hosts(details: Sequence[Info], console: Console, login: Login) -> None:
     from machinectl.hosts.login import logged_in
-    from machinectl.hosts.workers import run_at_once
+    from machinectl.hosts.parallel import run_at_once
     from machinectl.provision.facts.health import parse_vitals, vitals_command
 
     by_name = {one.machine.name: one for one in details if one.machine.driver}

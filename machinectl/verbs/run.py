@@ -68,7 +68,7 @@ def run(
 
     from machinectl.cli.chosen_names import split_at_dashes, target_names
     from machinectl.cli.ending_signals import exiting_on_signals
-    from machinectl.cli.output.machine_streams import print_events, printer_for, stdin_for
+    from machinectl.cli.output.machine_streams import print_ends, printer_for, stdin_for
     from machinectl.hosts.output_streams import LIMIT, stream_output
     from machinectl.hosts.remote_script import RemoteScript, run_remote_script
     from machinectl.ssh.openssh.multiplexing import Multiplexing
@@ -86,11 +86,11 @@ def run(
         return run_remote_script(here.store, console, name, login.for_one_host(), order, say, over)
 
     limit = parallel or LIMIT
-    events = stream_output(here.console, targets, run_on, limit=limit, timeout=timeout, input=given)
     printer = printer_for(targets, group=group, as_json=as_json)
+    ends = stream_output(here.console, targets, run_on, printer.said, limit=limit, timeout=timeout, input=given)
     # ^C, a signal or a closed pipe ends all running commands.
-    with exiting_on_signals(), closing(events):
-        return print_events(events, printer, given, SSH_FAILED, here.program)
+    with exiting_on_signals(), closing(ends):
+        return print_ends(ends, printer, given, SSH_FAILED, here.program)
 
 
 def command_line(words: Sequence[str]) -> str:

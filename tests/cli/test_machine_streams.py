@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from machinectl.cli.output.machine_streams import MOST_KEPT, AsJSON, Grouped
-from machinectl.hosts.output_streams import CommandEnded, OutputPiece
+from machinectl.hosts.output_streams import CommandEnded
 
 if TYPE_CHECKING:
     import pytest
@@ -18,7 +18,7 @@ PIECE = b"0123456789abcde\n" * (1 << 12)
 
 def say(printer: OutputPrinter, name: str, size: int) -> None:
     for _ in range(size // len(PIECE)):
-        printer.said(OutputPiece(name, PIECE, False))
+        printer.said(name, PIECE, False)
 
 
 def lines_of(name: str, size: int) -> bytes:
@@ -63,7 +63,7 @@ def test_json_is_printed_when_each_machine_ends_and_cut_at_the_limit(
 def test_json_is_utf_8_whatever_a_command_writes(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     printer = AsJSON(["a"])
     data = bytes(range(256)) * 100
-    printer.said(OutputPiece("a", data, True))
+    printer.said("a", data, True)
     printer.ended(CommandEnded("a", None, None, 1))
     out = capsysbinary.readouterr().out
     assert out.count(b"\n") == 1

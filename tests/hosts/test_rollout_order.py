@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.errors import MachineError, UsageError
+from machinectl.hosts.parallel import run_at_once
 from machinectl.hosts.rollout_order import BatchSizes, RolloutOrder, split_batches
-from machinectl.hosts.workers import run_at_once
 from tests.support.quiet import Quiet
 
 if TYPE_CHECKING:

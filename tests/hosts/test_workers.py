@@ -15,7 +15,8 @@ from machinectl.cli.main import run_command_line
 from machinectl.console import confirm
 from machinectl.errors import MachineError
 from machinectl.hosts.login import Login
-from machinectl.hosts.workers import run_at_once, work_on_each
+from machinectl.hosts.parallel import run_at_once
+from machinectl.hosts.workers import work_on_each
 from machinectl.machines.record import PROVISION, Machine
 from tests.support.puppets import piped
 from tests.support.quiet import Quiet

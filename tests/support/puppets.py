@@ -24,7 +24,7 @@ from machinectl.cli.output.exit_status import guarded, report
 from machinectl.cli.output.terminal import Terminal
 from machinectl.console import StateNote, confirm
 from machinectl.errors import Hint, MachineError
-from machinectl.hosts.workers import run_at_once
+from machinectl.hosts.parallel import run_at_once
 from tests.support.forked import Forked
 
 if TYPE_CHECKING:

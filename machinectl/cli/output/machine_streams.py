@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any
 from machinectl.cli.output.exit_status import report, warning
 from machinectl.cli.output.stdout import print_json
 from machinectl.cli.output.style import coloured, harmless
-from machinectl.hosts.output_streams import OutputPiece
 from machinectl.machines.record import natural
 from machinectl.process_streams import Input
 from machinectl.ssh.runner import status_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from machinectl.errors import MachineError
-    from machinectl.hosts.output_streams import CommandEnded, Events
+    from machinectl.hosts.output_streams import CommandEnded
 
 # Break longer lines, in bytes.
 LONGEST_LINE = 1 << 20
@@ -31,8 +30,8 @@ COLOURS = ("36", "33", "32", "35", "34", "31")
 class OutputPrinter:
     """Passes output on, byte for byte."""
 
-    def said(self, piece: OutputPiece) -> None:
-        write(piece.data, on_stderr=piece.on_stderr)
+    def said(self, name: str, data: bytes, on_stderr: bool) -> None:  # noqa: ARG002 (one machine's)
+        write(data, on_stderr=on_stderr)
 
     def ended(self, ended: CommandEnded) -> None:
         """A machine has ended."""
@@ -54,9 +53,9 @@ class Lines(OutputPrinter):
                 self._prefixes[name, on_stderr] = f"{shown} | ".encode()
         self._begun: dict[tuple[str, bool], bytes] = {}
 
-    def said(self, piece: OutputPiece) -> None:
-        source = (piece.name, piece.on_stderr)
-        *lines, begun = (self._begun.pop(source, b"") + piece.data).split(b"\n")
+    def said(self, name: str, data: bytes, on_stderr: bool) -> None:
+        source = (name, on_stderr)
+        *lines, begun = (self._begun.pop(source, b"") + data).split(b"\n")
         while len(begun) > LONGEST_LINE:
             lines.append(begun[:LONGEST_LINE])
             begun = begun[LONGEST_LINE:]
@@ -79,13 +78,13 @@ class Grouped(OutputPrinter):
 
     def __init__(self, names: Sequence[str]) -> None:
         self._lines = Lines(names)
-        self._kept: dict[str, list[OutputPiece]] = {name: [] for name in names}
+        self._kept: dict[str, list[tuple[bytes, bool]]] = {name: [] for name in names}
         self._length: Counter[str] = Counter()
 
-    def said(self, piece: OutputPiece) -> None:
-        name, before = piece.name, self._length[piece.name]
-        self._length[name] += len(piece.data)
-        self._kept[name].append(piece)
+    def said(self, name: str, data: bytes, on_stderr: bool) -> None:
+        before = self._length[name]
+        self._length[name] += len(data)
+        self._kept[name].append((data, on_stderr))
         if self._length[name] > MOST_KEPT:
             if before <= MOST_KEPT:
                 text = warning(f'Printing the output of "{name}" as it comes: it is more than {MOST_KEPT >> 20} MB')
@@ -99,7 +98,7 @@ class Grouped(OutputPrinter):
     def _show(self, name: str) -> None:
         pieces, self._kept[name] = self._kept[name], []
         for piece in pieces:
-            self._lines.said(piece)
+            self._lines.said(name, *piece)
 
 
 class AsJSON(OutputPrinter):
@@ -110,12 +109,12 @@ class AsJSON(OutputPrinter):
         self._kept = {name: (bytearray(), bytearray()) for name in names}
         self._cut: set[str] = set()
 
-    def said(self, piece: OutputPiece) -> None:
-        kept = self._kept[piece.name]
+    def said(self, name: str, data: bytes, on_stderr: bool) -> None:
+        kept = self._kept[name]
         room = MOST_KEPT - sum(map(len, kept))
-        if len(piece.data) > room:
-            self._cut.add(piece.name)
-        kept[piece.on_stderr].extend(piece.data[:room])
+        if len(data) > room:
+            self._cut.add(name)
+        kept[on_stderr].extend(data[:room])
 
     def ended(self, ended: CommandEnded) -> None:
         stdout, stderr = (data.decode(errors="surrogateescape") for data in self._kept.pop(ended.name))
@@ -161,15 +160,14 @@ def printer_for(names: Sequence[str], *, group: bool, as_json: bool) -> OutputPr
     return Grouped(names) if group else Lines(names)
 
 
-def print_events(events: Events, printer: OutputPrinter, given: Input | None, failing: int, program: str) -> int:
-    """Print output and failures; return the highest status, `failing` for an error."""
+def print_ends(
+    ends: Iterable[CommandEnded], printer: OutputPrinter, given: Input | None, failing: int, program: str
+) -> int:
+    """Print how the commands end, and failures; return the highest status, `failing` for an error."""
     ended = []
-    for event in events:
-        if isinstance(event, OutputPiece):
-            printer.said(event)
-        else:
-            printer.ended(event)
-            ended.append(event)
+    for each in ends:
+        printer.ended(each)
+        ended.append(each)
     of_all = given.failure if given else None
     report_failed(ended, program, with_errors=not isinstance(printer, AsJSON), of_all=of_all)
     return max((failing if each.status is None else each.status for each in ended), default=0)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from machinectl.errors import MachineError
 from machinectl.fleet.fleet_file import DEFAULT_FILE
 from machinectl.fleet.rollout.plan_steps import DONE, UNTOUCHED, Action, Did, Result
+from machinectl.hosts.parallel import LIMIT, run_at_once
 from machinectl.hosts.rollout_order import ONE_BY_ONE
-from machinectl.hosts.workers import LIMIT, run_at_once
 from machinectl.machines.selection import waiting_with_note
 from machinectl.machines.spec import NO_CERTIFICATES
 from machinectl.machines.store.lock import Lock
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from machinectl.fleet.rollout.plan_steps import FleetPlan
     from machinectl.hosts.login import Login
     from machinectl.hosts.purging import Purge
-    from machinectl.hosts.rollout_order import BatchSizes, StartOrder
+    from machinectl.hosts.rollout_order import BatchSizes, RolloutOrder
     from machinectl.hosts.setup import Setup
     from machinectl.machines.spec import CertificateFiles
     from machinectl.machines.store import Store
@@ -167,7 +167,7 @@ class ApplyRun:
         console: Console,
         names: Collection[str],
         work: Callable[[str, Console], Did],
-        turns: StartOrder | None = None,
+        turns: RolloutOrder | None = None,
     ) -> Iterator[Result]:
         def timed(name: str, console: Console) -> None:
             began = time.monotonic()
