@@ -22,7 +22,7 @@ from machinectl.driver import DriverError
 from machinectl.errors import MachineError
 from machinectl.files.atomic import StoreError
 from machinectl.files.ownership import other_writer
-from machinectl.hosts.openssh_programs import machine_host_block
+from machinectl.hosts.ssh_config import machine_host_block
 from machinectl.machines.config_json import config_json
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.machine_driver import endpoint_of, endpoints_of, ssh_endpoint

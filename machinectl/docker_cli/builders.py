@@ -13,8 +13,8 @@ from machinectl.engine import EngineQuery
 from machinectl.engine.image_names import engine_platform
 from machinectl.errors import NO_HINT, Hint, MachineError, closest_match
 from machinectl.files.ownership import check_directory
-from machinectl.hosts.docker_over_ssh import LET_SSH_KNOW
 from machinectl.hosts.query_engines import MachineStatus, engine_failures, query_engines, recorded_statuses
+from machinectl.hosts.ssh_config import LET_SSH_KNOW
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -27,8 +27,8 @@ from machinectl.engine.docker_context import (
 )
 from machinectl.errors import Hint, MachineError, one_line
 from machinectl.files.atomic import quote_word, read_file
-from machinectl.hosts.docker_over_ssh import LET_SSH_KNOW, ssh_config_path
-from machinectl.hosts.openssh_programs import UNVERIFIED, docker_needs_ssh_config
+from machinectl.hosts.openssh_programs import UNVERIFIED
+from machinectl.hosts.ssh_config import LET_SSH_KNOW, docker_needs_ssh_config, ssh_config_path
 from machinectl.process_streams import find_program
 from machinectl.quantities import first_names, plural
 from machinectl.ssh.destination import ssh_command

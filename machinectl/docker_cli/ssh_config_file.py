@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
 from machinectl.files.atomic import Translated, read_file, replace_file
-from machinectl.hosts.docker_over_ssh import ssh_config_path
-from machinectl.hosts.openssh_programs import machine_host_block
+from machinectl.hosts.ssh_config import machine_host_block, ssh_config_path
 from machinectl.machines.machine_driver import endpoints_of
 from machinectl.machines.record import Phase
 from machinectl.machines.store.lock import Lock

@@ -13,8 +13,8 @@ from machinectl.engine.endpoint import Deadline, Endpoint
 from machinectl.engine.probe import ask_engine
 from machinectl.errors import NO_HINT, Hint, MachineError, UsageError
 from machinectl.hosts.certificate_files import read_named_certificates
-from machinectl.hosts.docker_over_ssh import note_jump_host
 from machinectl.hosts.login import pin_host_key
+from machinectl.hosts.ssh_config import note_docker_over_ssh
 from machinectl.machines import jump_hosts, record
 from machinectl.machines.addresses import check_addresses, check_free
 from machinectl.machines.docker_machine import check_apart
@@ -118,7 +118,7 @@ class Creation:
             except BaseException as exc:
                 forget_or_explain(held, console, exc)
                 raise
-            note_jump_host(store, console, held.machine)
+            note_docker_over_ssh(store, console, held.machine)
             return CreatedMachine(held.machine, set_up)
 
     def plan(self, store: Store, console: Console) -> HostPlan:

@@ -6,19 +6,17 @@ import os
 import shlex
 import sys
 
-from machinectl import url as engine_url
 from machinectl.driver.installed_drivers import close_all
 from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.files.spool_directory import temporary_directory
 from machinectl.foreground_program import end_alike, run_foreground
-from machinectl.hosts.login import answering_endpoint, logged_in, login_endpoint, pin_first_key, pin_in_store
-from machinectl.hosts.openssh_programs import checked_known_hosts, raise_ssh_failure
-from machinectl.machines.machine_driver import ssh_endpoint
+from machinectl.hosts.login import logged_in, login_endpoint, pin_first_key, pin_in_store
+from machinectl.hosts.openssh_programs import raise_login_failure
+from machinectl.hosts.ssh_config import checked_known_hosts
 from machinectl.machines.selection import chosen_one
 from machinectl.process_streams import find_program
 from machinectl.ssh.openssh.login_log import read_logs
 from machinectl.ssh.openssh.ssh_options import JUMP_LOG, openssh_command, option_words, quote_config_path
-from machinectl.ssh.ssh_errors import SSHError
 from machinectl.ssh.ssh_settings import check_ssh_user, read_settings
 from machinectl.value_classes import replace
 
@@ -37,8 +35,6 @@ if TYPE_CHECKING:
 
 # ssh's options in getopt's form (ssh.c).
 LETTERS = "1246ab:c:e:fgi:kl:m:no:p:qstvxAB:CD:E:F:GI:J:KL:MNO:P:Q:R:S:TVw:W:XYy"
-# Long options of other programs. getopt would read -verbose as -v and -e rbose.
-LONG = {"--user": "-l", "--verbose": "-v", "-verbose": "-v", "--quiet": "-q", "-quiet": "-q"}
 # These have ssh print more, or elsewhere.
 TO_STDERR = {"-v", "-E", "-G", "-V", "-Q", "-O", "-y"}
 # From ssh(1), EXIT STATUS.
@@ -54,12 +50,12 @@ def ssh(store: Store, console: Console, words: Sequence[str], login: Login, *, n
     if words and words[0].startswith("-"):
         raise UsageError(
             f"{words[0]} is not an option of ours; put options of ssh after the machine's name",
-            with_name_first(words),
+            Hint("", "machinectl ssh --help"),
         )
     user, _, name = "".join(words[:1]).rpartition("@")
     if user:
         check_ssh_user(user)
-    machine = store.read(machine_at(store, name) or chosen_one(store, [name] if words else []))
+    machine = store.read(chosen_one(store, [name] if words else []))
     endpoint = login_endpoint(machine, console, login)
     endpoint = replace(endpoint, user=user or endpoint.user)
     arguments = list(words[1:])
@@ -85,45 +81,7 @@ def ssh(store: Store, console: Console, words: Sequence[str], login: Login, *, n
             return run_ssh(machine, endpoint, [*shared, *arguments], console, login)
     if warning := pin_first_key(store, console, machine, login, endpoint):
         console.warn(warning)
-    return ssh_at_any_address(machine, endpoint, arguments, console, login)
-
-
-def ssh_at_any_address(
-    machine: Machine, endpoint: SSHEndpoint, arguments: list[str], console: Console, login: Login
-) -> int:
-    options, _ = parse_ssh_arguments(arguments) or ([], [])
-    # Without this, ssh waits for minutes for a host that is off, and forever for a silent one.
-    if not any(text.lower().startswith("connecttimeout") for _, text in options):
-        arguments = ["-o", f"ConnectTimeout={read_settings(endpoint).connect_timeout:.0f}", *arguments]
-    try:
-        return run_ssh(machine, endpoint, arguments, console, login)
-    except SSHError:
-        # The address answered a moment ago, and may be another host's by now.
-        other = answering_endpoint(machine, console, login, ssh_endpoint(machine), 0)
-        if other.host == endpoint.host:
-            raise
-    return run_ssh(machine, replace(other, user=endpoint.user), arguments, console, login)
-
-
-def machine_at(store: Store, address: str) -> str:
-    """Return the only machine whose host has this address, "" for a machine's name and if there is none."""
-    if not address or store.exists(address):
-        return ""
-    names = [
-        one.name for one in store.readable() if address in {engine_url.parse_url(url).host for url in one.urls if url}
-    ]
-    return names[0] if len(names) == 1 else ""
-
-
-def with_name_first(words: Sequence[str]) -> Hint:
-    """Return the command line with ssh's options after the name, or the help of ssh if they cannot be parsed."""
-    parsed = parse_ssh_arguments([LONG.get(word, word.replace("--user=", "-l")) for word in words])
-    if not parsed or not parsed[1]:
-        return Hint("", "machinectl ssh --help")
-    options, [name, *command] = parsed
-    users = [value for option, value in options if option == "-l"]
-    others = [word for option, value in options if option != "-l" for word in (option, value) if word]
-    return Hint("", "machinectl ssh", "@".join([*users[-1:], name]), *others, *command)
+    return run_ssh(machine, endpoint, arguments, console, login)
 
 
 def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], console: Console, login: Login) -> int:
@@ -134,6 +92,9 @@ def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], c
     if command:
         # ssh takes no command beside one of the configuration.
         arguments = [*option_words({"RemoteCommand": "none"}), *arguments]
+    # Without this, ssh waits for minutes for a host that is off, and forever for a silent one.
+    if not any(text.lower().startswith("connecttimeout") for _, text in options):
+        arguments = ["-o", f"ConnectTimeout={read_settings(endpoint).connect_timeout:.0f}", *arguments]
     to = without_named(endpoint, options)
     line = openssh_command(to, known_hosts=known_hosts, arguments=arguments)
     if login.trace:
@@ -156,7 +117,7 @@ def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], c
             raise MachineError(f"ssh cannot be started: {exc.strerror}", Hint("Try: ssh -V")) from exc
         said = read_logs(log, JUMP_LOG)
     if os.WIFEXITED(status) and os.WEXITSTATUS(status) == SSH_FAILED:
-        raise_ssh_failure(said, machine, console, login)
+        raise_login_failure(said, machine, endpoint, console, login)
     if said.text:
         console.note(said.text.rstrip("\n"))
     return end_alike(status)

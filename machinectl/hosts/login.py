@@ -180,15 +180,14 @@ def at_answering_address(
     return log_in(other)
 
 
-def missing_key(machine: Machine, key: str, refused: str = "") -> SSHError:
-    """Return the error for a machine without its key: an import brings it on request only. `refused` is USER@HOST."""
+def missing_key(machine: Machine, key: str) -> SSHError:
+    """Return the error for a machine without its key: an import brings it on request only."""
     from machinectl.ssh.ssh_errors import SSHError
 
     hint = Hint("See why", "machinectl doctor", machine.name)
     if option := flag_of_set(machine, "ssh-key"):
         hint = Hint("Give it a key that its host knows", f"machinectl set {option} <FILE>", machine.name)
-    begin = f"{refused} refuses the login: the" if refused else "The"
-    return SSHError(f'{begin} SSH key of "{machine.name}" is missing: {key}', hint)
+    return SSHError(f'The SSH key of "{machine.name}" is missing: {key}', hint)
 
 
 def add_machine_hints(error: SSHError, machine: Machine, ssh: SSHEndpoint) -> None:

@@ -16,7 +16,6 @@ from machinectl.hosts.authorized_keys import (
     authorizing_title,
     remove_authorized_keys,
 )
-from machinectl.hosts.docker_over_ssh import note_docker_over_ssh
 from machinectl.hosts.host_plan import Outcome, login_summary
 from machinectl.hosts.host_run import DryRun, RealRun, real_run
 from machinectl.hosts.login import (
@@ -26,6 +25,7 @@ from machinectl.hosts.login import (
     pinned_known_hosts,
     root_runner,
 )
+from machinectl.hosts.ssh_config import note_docker_over_ssh
 from machinectl.machines.machine_driver import driver_of, endpoints_of, engine_url_of
 from machinectl.machines.record import PROVISION, Phase
 from machinectl.provision.decision import RolledBack

@@ -7,16 +7,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from machinectl.hosts.login import (
-    add_machine_hints,
-    answering_endpoint,
-    logged_in,
-    login_endpoint,
-    pin_in_store,
-    root_runner,
-)
-from machinectl.hosts.openssh_programs import checked_known_hosts
-from machinectl.machines.machine_driver import ssh_endpoint
+from machinectl.hosts.login import add_machine_hints, logged_in, login_endpoint, pin_in_store, root_runner
+from machinectl.hosts.ssh_config import checked_known_hosts
 from machinectl.ssh.openssh.direct_session import CONNECT_SECONDS, NotStarted
 from machinectl.ssh.openssh.direct_session import follow as follow_by_system
 from machinectl.ssh.openssh.multiplexing import Multiplexing
@@ -57,12 +49,9 @@ def run_remote_script(
             kept = order.connections.path(endpoint, words)
             return follow_by_system(endpoint, known_hosts, order.script, say, over, input=order.input, kept=kept)
         except NotStarted as exc:
-            # Our own SSH can ask for a passphrase and has better error messages. The address may have answered a
-            # moment ago, and be another host's by now.
-            other = answering_endpoint(machine, console, login, ssh_endpoint(machine), 0)
-            if other == endpoint:
+            # Our own SSH can ask for a passphrase, tries other addresses, and has better error messages.
+            if not machine.addresses:
                 raise_if_unreachable(machine, endpoint, exc)
-            endpoint = other
 
     def begin() -> tuple[StreamingRunner, ExitStack]:
         with ExitStack() as stack:

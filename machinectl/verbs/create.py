@@ -211,8 +211,7 @@ def connection_hint(made: CreatedMachine, program: str) -> str:
 def next_steps(here: Session, made: CreatedMachine) -> str:
     """Return what was made, and the commands that use it; without certificates a warning has said what to do."""
     from machinectl.features import functions
-    from machinectl.hosts.docker_over_ssh import is_known_to_ssh
-    from machinectl.hosts.openssh_programs import docker_needs_ssh_config
+    from machinectl.hosts.ssh_config import docker_needs_ssh_config, is_known_to_ssh
     from machinectl.verbs.use import ways_to_use
 
     machine = made.machine

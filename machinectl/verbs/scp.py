@@ -82,7 +82,7 @@ def scp(
     from machinectl.cli.ending_signals import exiting_on_signals
     from machinectl.cli.typed_words import typed_line
     from machinectl.errors import UsageError
-    from machinectl.hosts.copying import CopyOptions, copy_files
+    from machinectl.hosts.remote_files import CopyOptions, copy_files
 
     if len(words) < 2:  # noqa: PLR2004 - source and target
         target = "." if ":" in words[0].partition("/")[0] else "<NAME>:<PATH>"
@@ -96,16 +96,16 @@ def scp(
 def mount(here: Session, *, source: str, target: str, unmount: bool, as_json: bool) -> None:
     from machinectl.cli.ending_signals import exiting_on_signals
     from machinectl.cli.tables.text_table import table_text
-    from machinectl.hosts import mounts
+    from machinectl.hosts import remote_files
 
     if not (source or unmount):
-        rows = mounts.mounts(here.store)
+        rows = remote_files.mounts(here.store)
         if as_json:
             print_json([{"Source": each, "Directory": directory} for each, directory in rows])
         else:
             write_out(table_text(["SOURCE", "DIRECTORY"], rows))
     elif unmount:
-        mounts.unmount(here.store, source, target)
+        remote_files.unmount(here.store, source, target)
     else:
         with exiting_on_signals():
-            mounts.mount(here.store, here.console, source, target)
+            remote_files.mount(here.store, here.console, source, target)

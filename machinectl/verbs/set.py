@@ -111,8 +111,8 @@ def changeable(arguments: Sequence[str]) -> tuple[str, list[Option]]:
 
 def edit_machine(store: Store, console: Console, name: str, change: Edit) -> Machine:
     """Change nothing if a setting is invalid."""
-    from machinectl.hosts.docker_over_ssh import note_jump_host
     from machinectl.hosts.editing import Edit
+    from machinectl.hosts.ssh_config import note_docker_over_ssh
     from machinectl.machines.selection import waiting
     from machinectl.machines.tls_warnings import advise
 
@@ -134,7 +134,7 @@ def edit_machine(store: Store, console: Console, name: str, change: Edit) -> Mac
     if is_applied:
         console.note("The host has these settings already: nothing to apply")
     if change.jump:
-        note_jump_host(store, console, machine)
+        note_docker_over_ssh(store, console, machine)
     advise(console, machine)
     return machine
 

@@ -38,7 +38,7 @@ def ssh_config(here: Session, *, names: list[str], write: bool) -> int:
         write_out(keep_ssh_config(here.store, here.console, names) + "\n")
         return 0
     from machinectl.docker_cli.ssh_config_file import all_blocks
-    from machinectl.hosts.openssh_programs import machine_host_block
+    from machinectl.hosts.ssh_config import machine_host_block
 
     failures = []
     blocks = [] if names else list(all_blocks(here.store, here.console.warn).values())
@@ -54,7 +54,7 @@ def ssh_config(here: Session, *, names: list[str], write: bool) -> int:
 def keep_ssh_config(store: Store, console: Console, names: Sequence[str]) -> str:
     """Write a file that the store keeps current; return its Include line."""
     from machinectl.docker_cli.ssh_config_file import write_ssh_config
-    from machinectl.hosts.docker_over_ssh import USERS_OWN, include_line, is_included
+    from machinectl.hosts.ssh_config import USERS_OWN, include_line, is_included
 
     if names:
         raise UsageError(

@@ -10,8 +10,8 @@ import pytest
 from machinectl.check import Check, Verdict
 from machinectl.docker_cli.doctor_checks import OVER_SSH
 from machinectl.doctor.machine_checks import check_machine
-from machinectl.hosts.docker_over_ssh import LET_SSH_KNOW
 from machinectl.hosts.login import Login
+from machinectl.hosts.ssh_config import LET_SSH_KNOW
 from machinectl.verbs.ssh_config import keep_ssh_config
 from tests.support.quiet import Quiet
 from tests.support.registered import over_ssh, register

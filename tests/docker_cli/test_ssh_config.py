@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.errors import MachineError
-from machinectl.hosts.openssh_programs import machine_host_block
+from machinectl.hosts.ssh_config import machine_host_block
 from machinectl.machines.answered_address import SSH
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine
@@ -140,8 +140,6 @@ def test_the_line_that_is_printed_includes_the_file_wherever_the_store_is(tmp_pa
         ("Host other\n  User ops\n", True),
         ("match user=ops\n", True),
         ("User ops\n\n# Host x\n", False),
-        ("Host *\n", False),
-        ("Match all\n", False),
     ],
 )
 def test_a_line_that_holds_for_other_hosts_alone_does_not_count(

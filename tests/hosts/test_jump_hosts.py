@@ -18,10 +18,10 @@ from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.editing import Edit
 from machinectl.hosts.login import Login, logged_in
 from machinectl.hosts.machine_states import state_of
-from machinectl.hosts.openssh_programs import machine_host_block
 from machinectl.hosts.remote_script import raise_if_unreachable
 from machinectl.hosts.removal import plan_removal
 from machinectl.hosts.removal import remove_machines as rm
+from machinectl.hosts.ssh_config import machine_host_block
 from machinectl.machines import answered_address
 from machinectl.machines.answered_address import AddressNews
 from machinectl.machines.jump_hosts import with_type

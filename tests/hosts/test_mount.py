@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.errors import MachineError
-from machinectl.hosts.mounts import check_mount_point
+from machinectl.hosts.remote_files import check_mount_point
 from tests.support.in_process import machinectl
 from tests.support.real import need
 from tests.support.registered import register

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.cli.ending_signals import exiting_on_signals
-from machinectl.errors import NO_HINT
-from machinectl.hosts import copying
+from machinectl.hosts import remote_files
 from machinectl.hosts.login import Login
-from machinectl.hosts.openssh_programs import LONGEST_LINE, MOST_KEPT, SSHFiles, run_ssh_program
+from machinectl.hosts.openssh_programs import SSHFiles, run_ssh_program
 from machinectl.machines.record import Machine
 from tests.support.in_process import machinectl
 from tests.support.program import started
@@ -54,8 +53,8 @@ NAMES = [
 def scp(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The scp of today, and one below 8.7: a shell on the host reads the path."""
     if request.param == "old":
-        monkeypatch.setattr(copying, "SPEAKS_SFTP", (99, 0))
-        monkeypatch.setattr(copying, "OLD_SCP", ["scp", "-O"])
+        monkeypatch.setattr(remote_files, "SPEAKS_SFTP", (99, 0))
+        monkeypatch.setattr(remote_files, "OLD_SCP", ["scp", "-O"])
 
 
 @pytest.fixture
@@ -254,12 +253,6 @@ def test_what_cannot_be_meant_is_told(orion: Store, words: tuple[str, ...], said
     assert said in done.stderr
 
 
-def test_a_file_here_whose_name_looks_like_a_machines_is_told_how_to_write_it(orion: Store, tmp_path: Path) -> None:
-    (tmp_path / "a:b").touch()
-    done = machinectl("scp", "a:b", "orion:", store=orion.root, cwd=tmp_path)
-    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, "  If you mean the local file: ./a:b")
-
-
 def test_a_host_that_is_not_there_ends_as_ssh_does(orion: Store, sshd: Sshd, tmp_path: Path) -> None:
     sshd.close()
     (tmp_path / "file").touch()
@@ -353,29 +346,17 @@ def test_a_temporary_directory_where_others_could_put_another_configuration_is_r
     assert list(temporary.iterdir()) == []
 
 
-def test_a_signal_for_us_alone_ends_the_program_as_well() -> None:
+def test_a_signal_for_us_alone_ends_the_program_as_well(tmp_path: Path) -> None:
     """A stand-in for scp, which cannot be told when it has begun."""
-
-    class Told(Quiet):
-        def note(self, text: str, hint: str = NO_HINT) -> None:
-            super().note(text, hint)
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    console = Told()
-    program = "import os, signal, sys; print(os.getpid(), file=sys.stderr, flush=True); signal.pause()"
+    program = (
+        "import os, signal, sys; open(sys.argv[1], 'w').write(str(os.getpid())); "
+        "os.kill(os.getppid(), signal.SIGTERM); signal.pause()"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "pid")]
     with pytest.raises(SystemExit), exiting_on_signals():
-        run_ssh_program([sys.executable, "-c", program], NO_FILES, [], console, Login())
+        run_ssh_program(command, NO_FILES, [], Quiet(), Login())
     with pytest.raises(ProcessLookupError):
-        os.kill(int(console.notes[0]), 0)
-
-
-def test_of_what_a_host_says_without_end_little_is_kept() -> None:
-    """A stand-in for an ssh that passes on what its host says."""
-    console = Quiet()
-    said = "'x' * (1 << 20) + '\\n' + 'y\\n' * 5000"
-    ended = run_ssh_program([sys.executable, "-c", f"import sys; sys.exit({said})"], NO_FILES, [], console, Login())
-    assert (ended.status, ended.said.count("\n")) == (1, MOST_KEPT - 1)
-    assert max(map(len, console.notes)) == LONGEST_LINE
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 def test_with_q_nothing_is_shown_on_a_terminal(orion: Store, tmp_path: Path) -> None:

@@ -225,33 +225,6 @@ def test_a_user_before_the_name_logs_in_as_that_user(orion: Store, sshd: Sshd, w
     assert quoted.stderr.splitlines()[0] == "Error: 'a b' is not a user's name"
 
 
-def test_a_machine_is_found_by_the_address_of_its_host_unless_two_have_it(orion: Store, sshd: Sshd) -> None:
-    address = f"{sshd.user}@{sshd.host}"
-    added(orion, Machine("made", "none"))
-    assert machinectl("ssh", address, "echo in", store=orion.root).stdout == "in\n"
-    added(orion, Machine("twin", "none", url=orion.read("orion").url))
-    assert "does not exist" in machinectl("ssh", address, "echo in", store=orion.root).stderr
-
-
-@pytest.mark.parametrize(
-    ("words", "hint"),
-    [
-        (("--user", "root", "orion"), "machinectl ssh root@orion"),
-        (("-verbose", "orion"), "machinectl ssh orion -v"),
-        (("--quiet", "orion", "uptime"), "machinectl ssh orion -q uptime"),
-        (("--user=root", "orion", "uname", "-a"), "machinectl ssh root@orion uname -a"),
-        (("-l", "root", "orion", "echo a b"), "machinectl ssh root@orion 'echo a b'"),
-        (("-A", "-L", "80:localhost:80", "orion"), "machinectl ssh orion -A -L 80:localhost:80"),
-        (("-A",), "machinectl ssh --help"),
-        (("--port", "22", "orion"), "machinectl ssh --help"),
-    ],
-)
-def test_options_before_the_name_are_put_behind_it_by_the_hint(orion: Store, words: tuple[str, ...], hint: str) -> None:
-    done = machinectl("ssh", *words, store=orion.root)
-    assert done.returncode == 255
-    assert done.stderr.splitlines()[1] == f"  {hint}"
-
-
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -297,7 +270,7 @@ def test_an_unknown_host_name_has_a_hint(store: Store, sshd: Sshd) -> None:
     done = machinectl("ssh", "orion", "true", store=store.root)
     assert done.returncode == 255
     assert done.stderr.startswith("Error: The name nowhere.invalid does not resolve: ")
-    assert done.stderr.splitlines()[1:] == ["  See why: machinectl doctor orion"]
+    assert done.stderr.splitlines()[1].startswith("  See why: machinectl doctor orion; ")
 
 
 def test_a_login_without_the_machines_key_says_that_it_is_missing(orion: Store, sshd: Sshd) -> None:
@@ -309,7 +282,7 @@ def test_a_login_without_the_machines_key_says_that_it_is_missing(orion: Store, 
     done = machinectl("ssh", "orion", "true", store=orion.root)
     assert done.returncode == 255
     *_, cause, hint = done.stderr.splitlines()
-    assert cause.startswith(f'Error: {sshd.user}@127.0.0.1 refuses the login: the SSH key of "orion" is missing: ')
+    assert cause.startswith('Error: The SSH key of "orion" is missing: ')
     assert hint == "  Give it a key that its host knows: machinectl set --ssh-key <FILE> orion"
     for words in (("--native-ssh", "ssh", "orion", "true"), ("run", "orion", "--", "true"), ("provision", "orion")):
         ours = machinectl(*words, store=orion.root)
@@ -324,9 +297,9 @@ def test_a_login_that_is_refused_is_told_with_what_to_type(orion: Store, sshd: S
     done = machinectl("ssh", "orion", "true", store=orion.root)
     assert done.returncode == 255
     *_, cause, hint = done.stderr.splitlines()
-    assert cause.startswith(f"Error: {sshd.user}@127.0.0.1 refuses the login; it accepts publickey")
-    assert hint.startswith("  See why: machinectl doctor orion; ")
-    assert hint.endswith("machinectl set --ssh-user <USER> orion")
+    assert cause.startswith(f"Error: {sshd.user}@127.0.0.1:{sshd.port} refuses the login (tried: ")
+    assert cause.endswith("; it accepts publickey")
+    assert hint.endswith("machinectl set --ssh-key <PATH> orion"), hint
     ours = machinectl("--native-ssh", "ssh", "orion", "true", store=orion.root)
     assert (ours.returncode, "machinectl set --ssh-key <PATH> orion" in ours.stderr) == (255, True)
     with orion.writing("orion") as held:

@@ -1,4 +1,4 @@
-"""Copy files to and from hosts with the system's scp or rsync."""
+"""Copy files to and from hosts with the system's scp or rsync, and mount their directories with sshfs."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import os
 import posixpath
 import re
 import shlex
+import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from machinectl.errors import Hint, MachineError, UsageError
+from machinectl.errors import Hint, MachineError, UsageError, one_line
+from machinectl.hosts.login import Login
 from machinectl.hosts.openssh_programs import run_ssh_program, temporary_ssh_config
-from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.process_streams import find_program, query_program
 from machinectl.ssh.ssh_settings import check_ssh_user
 
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from machinectl.console import Console
-    from machinectl.hosts.login import Login
     from machinectl.hosts.openssh_programs import SSHFiles
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
@@ -29,14 +30,20 @@ if TYPE_CHECKING:
 SPEAKS_SFTP = (8, 7)
 OLD_SCP = ["scp"]
 ASK_SECONDS = 30.0
-# SFTP's message for every error without its own code, such as a full disk (SSH_FX_FAILURE).
-FAILURE = ": Failure"
 # rsync's exit status if the host has no rsync (RERR_STREAMIO, RERR_CMD_NOTFOUND). The remote shell prints the error.
 NOT_STARTED = {12, 127}
 # docker-machine's name for this computer, never a machine's.
 HERE = "localhost"
 # What a shell reads as more than a letter of a file's name or of a pattern.
 SPECIAL = r"[^\w\x80-\U0010ffff@%+=:,./~*?\[\]-]"
+# Programs that unmount without root: FUSE 3, FUSE 2 and macOS.
+UNMOUNTS = (("fusermount3", "-u", "--"), ("fusermount", "-u", "--"), ("umount",))
+LIST_MOUNTS = Hint("List what is mounted", "machinectl mount")
+# A line of `mount`, on Linux and on macOS: what is mounted, and where.
+MOUNTED = re.compile(r"^(.+?) on (.+?) (?:type fuse\.sshfs |\((?:mac|osx)fuse)", re.MULTILINE)
+SECONDS = 10
+# Bytes of sshfs's output.
+MOST_SAID = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -83,12 +90,7 @@ def parse_machine_path(store: Store, text: str) -> MachinePath:
         return MachinePath(path or os.curdir)
     if user:
         check_ssh_user(user)
-    try:
-        return MachinePath(path, store.read(name), user)
-    except NoSuchMachine as exc:
-        if os.path.lexists(text):
-            raise MachineError(exc.cause, Hint(f"If you mean the local file: ./{text}")) from exc
-        raise
+    return MachinePath(path, store.read(name), user)
 
 
 @dataclass(frozen=True)
@@ -128,19 +130,10 @@ def copy_files(
         raise MachineError(f"{program} is not installed on this computer", Hint(f"Install {package}"))
     with temporary_ssh_config(store, machines, console, login, [path.login for path in paths]) as files:
         command = rsync_command(files, paths, wishes) if delta else scp_command(files, paths, wishes)
-        ended = run_ssh_program(command, files, machines, console, login)
-    shells = [line for line in ended.said.splitlines() if not line.startswith("rsync")]
-    if delta and ended.status in NOT_STARTED and any("rsync" in line for line in shells):
-        raise MachineError(
-            f'There is no rsync on the host of "{machines[0].name}"',
-            Hint("Install the package rsync there, or leave out -d"),
-        )
-    if ended.status and FAILURE in ended.said:
-        # The host's shell reads a remote path, too.
-        path = target.path or "."
-        look = ["machinectl ssh", target.place, "df", "-h", shlex.quote(path)] if target.machine else ["df -h", path]
-        console.note('SFTP says "Failure" for many errors, such as a full disk', Hint("See", *look))
-    return ended.status
+        status = run_ssh_program(command, files, machines, console, login)
+    if delta and status in NOT_STARTED:
+        console.note("rsync has ended early", Hint("If the host has no rsync, install it there, or leave out -d"))
+    return status
 
 
 def check_different(source: MachinePath, target: MachinePath) -> None:
@@ -190,3 +183,105 @@ def openssh_version() -> tuple[int, int]:
     answer = query_program(["ssh", "-V"], ASK_SECONDS)
     found = re.match(r"OpenSSH\D*(\d+)\.(\d+)", answer.stderr.decode(errors="replace")) if answer else None
     return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+def mounts(store: Store) -> list[tuple[str, str]]:
+    """Return what sshfs has mounted of this store's machines, and where."""
+    answer = query_program(["mount"], SECONDS)
+    mounted = MOUNTED.findall(answer.stdout.decode(errors="replace")) if answer else []
+    names = set(store.names())
+    return [(source, here) for source, here in mounted if source.partition(":")[0].rpartition("@")[2] in names]
+
+
+def mount(store: Store, console: Console, source: str, target: str = "") -> str:
+    """Mount `source` ([user@]machine:path); return the directory.
+
+    Without a target, use the same path, like docker-machine. Raises SSHError if login fails.
+    """
+    there = parse_machine_path(store, source)
+    if there.machine is None:
+        path = "<PATH>" if store.exists(source) else shlex.quote(source)
+        name = source if store.exists(source) else "<NAME>"
+        raise UsageError(f"{source} is not a path on a machine", Hint("", f"machinectl mount {name}:{path} <DIR>"))
+    here = mount_point(there, target)
+    if not find_program("sshfs"):
+        raise MachineError(
+            "sshfs is not installed on this computer",
+            Hint("Install the package sshfs; on Fedora and RHEL fuse-sshfs; on macOS macFUSE and sshfs"),
+        )
+    check_mount_point(here, source)
+    # A file: sshfs, which works on in the background, would hold a pipe open.
+    with temporary_ssh_config(store, [there.machine], console, Login()) as files, tempfile.TemporaryFile() as output:
+        command = ["sshfs", "-F", files.config, "-o", f"ssh_command={files.program}", there.word(), here]
+        status = run_ssh_program(command, files, [there.machine], console, Login(), output)
+        output.seek(0)
+        said = output.read(MOST_SAID).decode(errors="replace")
+    if status:
+        look = Hint("See what is there", "machinectl ssh", there.machine.name, "ls", "-ld", shlex.quote(there.path))
+        raise MachineError(f"sshfs cannot mount {there} on {here}: {last_error_line(said)}", look)
+    if said.strip():
+        console.note(said.strip())
+    return here
+
+
+def check_mount_point(here: str, source: str) -> None:
+    """Raise MachineError for a directory with files: a mount would hide them, and this computer may need them."""
+    other = Hint("Name an empty directory", "machinectl mount", source, "<DIR>")
+    if not os.path.lexists(here):
+        raise MachineError(f"{here} is not there", Hint("Create it", "mkdir -p", here))
+    if not os.path.isdir(here):
+        raise MachineError(f"{here} is not a directory", other)
+    if os.path.ismount(here):
+        raise MachineError(f"Something is already mounted on {here}", Hint("Unmount it", "machinectl mount -u", here))
+    if not os.access(here, os.R_OK) or os.listdir(here):
+        raise MachineError(f"{here} is not empty here, and a mount would hide its files", other)
+
+
+def unmount(store: Store, source: str, target: str = "") -> str:
+    """Accept the arguments of `mount`, or the mounted directory."""
+    if not (source or target):
+        raise UsageError("DIR is missing", Hint("Name it", "machinectl mount -u <DIR>") | LIST_MOUNTS)
+    before, colon, _ = source.partition(":")
+    if target:
+        here = os.path.abspath(target)
+    elif not colon or "/" in before:
+        here = source
+    else:
+        here = mount_point(parse_machine_path(store, source), "")
+    program = next((words for words in UNMOUNTS if find_program(words[0])), None)
+    if program is None:
+        raise MachineError("There is neither fusermount nor umount on this computer", Hint("Install the package fuse3"))
+    done = subprocess.run(
+        [*program, here], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False
+    )
+    if done.returncode and is_free(here):
+        raise MachineError(f"Nothing is mounted on {here}", LIST_MOUNTS)
+    if done.returncode:
+        raise MachineError(
+            f"Cannot unmount {here}: {last_error_line(done.stderr)}", Hint("See what uses it", "fuser -vm", here)
+        )
+    return here
+
+
+def is_free(here: str) -> bool:
+    """Treat an unreadable path as mounted: its host may be gone."""
+    try:
+        os.lstat(here)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return not os.path.ismount(here)
+
+
+def mount_point(there: MachinePath, target: str) -> str:
+    """Return an absolute path: sshfs changes its working directory."""
+    path = target or there.path
+    if not path:
+        raise UsageError("Where to mount it is missing", Hint("", "machinectl mount", str(there), "<DIR>"))
+    return os.path.abspath(path)
+
+
+def last_error_line(said: str) -> str:
+    lines = [line for line in said.splitlines() if line.strip()]
+    return one_line(lines[-1]) if lines else "it gives no reason"
