@@ -85,7 +85,7 @@ FEATURES = (
     ),
     Feature("swarm", "swarm"),
     Feature("exports", "export", "import_"),
-    Feature("renewal", "renew", computer_checks="machinectl.renewal.doctor_checks:checks"),
+    Feature("renewal", "renew", computer_checks="machinectl.renewal.timer:checks"),
     Feature("discovery", "discover"),
     Feature("inventories", "inventory"),
 )

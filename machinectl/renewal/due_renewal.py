@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl import certs
 from machinectl.console import UnattendedConsole
@@ -19,10 +19,10 @@ from machinectl.hosts.signing import check_engine_clock
 from machinectl.hosts.workers import locked_machine
 from machinectl.machines.record import Phase, waits_for_access
 from machinectl.machines.selection import matching
-from machinectl.machines.tls_warnings import renewing
+from machinectl.machines.tls_warnings import expiry_words, renewing
 from machinectl.provision.decision import EngineDown, EngineStopped
 from machinectl.provision.target import Allowed
-from machinectl.renewal.renewal_result import RenewalResult
+from machinectl.quantities import rfc3339
 from machinectl.ssh.ssh_errors import Unreachable
 
 if TYPE_CHECKING:
@@ -40,6 +40,72 @@ NOT_BEGUN = "not begun, as another engine did not come up with its new certifica
 UNATTENDED = Renewal(allowed=Allowed(start=False))
 
 
+class RenewalResult(NamedTuple):
+    """The kinds of certificates that are new, when the machine's first one expires, and why others are not renewed.
+
+    `hint` says who can renew those that are due.
+    """
+
+    renewed: tuple[str, ...] = ()
+    until: datetime | None = None
+    waiting: str = ""
+    hint: Hint = NO_HINT
+
+    @property
+    def summary(self) -> str:
+        kinds = f"{' and '.join(self.renewed)} certificate{'s' * (len(self.renewed) > 1)}"
+        done = f"new {kinds}" if self.renewed else "" if self.waiting else self.undone
+        return "; ".join(filter(None, (done, self.waiting, self.end)))
+
+    @property
+    def end(self) -> str:
+        """Say when the first certificate ends, "" without any."""
+        if not self.until:
+            return ""
+        now = datetime.now(UTC)
+        day = expiry_words(self.until, now)
+        return f"expired on {day}" if self.until <= now else f"valid until {day}"
+
+    @property
+    def undone(self) -> str:
+        return "due" if self.hint else "not due" if self.until else "no certificates"
+
+    def fields(self) -> dict[str, object]:
+        """Return JSON fields, with an RFC 3339 time."""
+        return {
+            "Result": "waiting" if self.waiting else "renewed" if self.renewed else self.undone,
+            "Renewed": list(self.renewed),
+            "Expires": self.until and rfc3339(self.until),
+            "Reason": self.waiting,
+            "Hint": self.hint,
+        }
+
+
+def all_renewed(machine: Machine) -> RenewalResult:
+    """Return the result for a machine whose certificates are all new."""
+    return RenewalResult(("server", "client"), first_expiry(machine))
+
+
+def first_expiry(machine: Machine) -> datetime | None:
+    """Return when the first of its certificates ends, None without any. Raises MachineError."""
+    return due_certificates(machine, LifetimeLeft(time=timedelta()), datetime.now(UTC)).until
+
+
+def result_fields(store: Store, name: str, result: object) -> dict[str, object]:
+    """Return the JSON fields of a result, a plan or an error."""
+    if isinstance(result, RenewalResult):
+        return {"Name": name, **result.fields()}
+    until = None
+    with suppress(MachineError):
+        until = first_expiry(store.read(name))
+    fields = {"Name": name, **RenewalResult(until=until).fields()}
+    if isinstance(result, MachineError):
+        return fields | {"Result": "failed", "Reason": result.cause, "Hint": result.hint}
+    if isinstance(result, HostPlan):
+        return fields | {"Result": "planned", "Host": [each.fields() for each in result.outcomes if each.changed]}
+    return fields
+
+
 def expires_here(due: Due) -> bool:
     """Return whether a certificate has expired or expires soon."""
     return any(expires_soon(*each, datetime.now(UTC)) for each in due.validities)
@@ -47,10 +113,14 @@ def expires_here(due: Due) -> bool:
 
 def others_certificates(machine: Machine, due: Due) -> RenewalResult:
     """Say who can renew certificates that others made. Raises MachineError if one expires soon: a timer must fail."""
-    found = RenewalResult(until=due.until, hint=renewing(machine, ["cert.pem"]))
+    result = RenewalResult(until=due.until, hint=renewing(machine, ["cert.pem"]))
     if expires_here(due):
-        raise MachineError(f'The certificate of "{machine.name}" cannot be renewed here: {found.end}', found.hint)
-    return found
+        raise MachineError(f'The certificate of "{machine.name}" cannot be renewed here: {result.end}', result.hint)
+    return result
+
+
+def unattended(console: Console, machine: Machine) -> UnattendedConsole:
+    return UnattendedConsole(console, Hint("Answer it at a terminal", "machinectl renew", machine.name))
 
 
 def renew_due(held: Held, console: Console, login: Login, window: LifetimeLeft) -> RenewalResult:
@@ -70,7 +140,7 @@ def renew_due(held: Held, console: Console, login: Login, window: LifetimeLeft) 
         waiting, hint = "the server certificate is due", renewing(machine, ["server.pem"])
     elif due.server:
         try:
-            renew(held, UnattendedConsole(console, at_a_terminal(machine)), login, UNATTENDED)
+            renew(held, unattended(console, machine), login, UNATTENDED)
             renewed.insert(0, "server")
         except (Unreachable, EngineStopped) as exc:
             waiting = why_it_waits(exc, machine, due)
@@ -85,33 +155,25 @@ def why_it_waits(exc: Unreachable | EngineStopped, machine: Machine, due: Due) -
         if is_stopped:
             exc.hint = Hint("Renew its certificate, which starts the engine", "machinectl renew", machine.name)
         raise exc
-    if is_stopped:
-        return "the server certificate waits until the engine runs"
-    return f"the server certificate waits until the host answers ({exc.cause})"
+    until = "the engine runs" if is_stopped else f"the host answers ({exc.cause})"
+    return f"the server certificate waits until {until}"
 
 
 def renew_client(held: Held, now: datetime) -> None:
     """Replace cert.pem by one rename: as its key stays, nobody reads a mix of two pairs."""
-    old = Identity.read(held.directory)
-    ca = signing_ca(held.machine, old, Renewal())
-    key = certs.own_public_key(old.client_key)
+    machine, old = held.machine, Identity.read(held.directory)
+    ca, key = signing_ca(machine, old, Renewal()), certs.own_public_key(old.client_key)
     until = now + timedelta(days=certs.CLIENT_DAYS)
-    check_engine_clock(held.machine, until)
-    held.write_file("cert.pem", certs.sign_client(ca, key.pem, client_name(held.machine, old), until, now=now))
-
-
-def client_name(machine: Machine, identity: Identity) -> str:
-    """Return the name in the certificate: docker's plugins see it as the user."""
-    return certs.certified_name(identity.client, file="cert.pem") or machine.name[: certs.COMMON_NAME_BYTES]
+    check_engine_clock(machine, until)
+    # docker's plugins see the name as the user.
+    name = certs.certified_name(old.client, file="cert.pem") or machine.name[: certs.COMMON_NAME_BYTES]
+    held.write_file("cert.pem", certs.sign_client(ca, key.pem, name, until, now=now))
 
 
 def plan_due_renewal(
-    store: Store, machine: Machine, console: Console, login: Login, window: LifetimeLeft
+    store: Store, machine: Machine, console: Console, login: Login, due: Due
 ) -> HostPlan | RenewalResult:
     """Return a result if there is nothing to do. Raises MachineError as `renew_due` would."""
-    due = due_certificates(machine, window, datetime.now(UTC))
-    if not due.any:
-        return RenewalResult(until=due.until)
     signing_ca(machine, Identity.read(machine.directory), Renewal())
     if due.client:
         check_engine_clock(machine, datetime.now(UTC) + timedelta(days=certs.CLIENT_DAYS))
@@ -119,39 +181,26 @@ def plan_due_renewal(
     if not (due.server and machine.has_changes):
         return HostPlan(outcomes=client)
     try:
-        plan = plan_renewal(store, machine, UnattendedConsole(console, at_a_terminal(machine)), login, UNATTENDED)
+        plan = plan_renewal(store, machine, unattended(console, machine), login, UNATTENDED)
     except (Unreachable, EngineStopped) as exc:
         waiting = why_it_waits(exc, machine, due)
-        return (
-            HostPlan((f"{waiting[0].upper()}{waiting[1:]}",), client)
-            if client
-            else RenewalResult(until=due.until, waiting=waiting)
-        )
+        if not client:
+            return RenewalResult(until=due.until, waiting=waiting)
+        return HostPlan((f"{waiting[0].upper()}{waiting[1:]}",), client)
     return HostPlan(plan.found, (*client, *plan.outcomes))
-
-
-def at_a_terminal(machine: Machine) -> Hint:
-    return Hint("Answer it at a terminal", "machinectl renew", machine.name)
-
-
-class LockedElsewhere(MachineError):
-    """Another process has locked a machine, which has time."""
-
-
-def leave_locked(name: str, due: Due) -> None:
-    """Raise LockedElsewhere, or MachineError if a certificate expires soon. The other run may wait for an answer."""
-    kind = MachineError if expires_here(due) else LockedElsewhere
-    raise kind(f'Another run of machinectl works on "{name}"', Hint("Run it again later", "machinectl renew --due"))
 
 
 def renew_unless_locked(
     store: Store, console: Console, name: str, due: Due, login: Login, window: LifetimeLeft
 ) -> RenewalResult:
-    try:
-        with locked_machine(store, console, name, partial(leave_locked, name, due)) as held:
+    """Leave a machine that another run has locked, which may wait for an answer."""
+    if not store.is_locked(name):
+        with locked_machine(store, console, name) as held:
             return renew_due(held, console, login, window)
-    except LockedElsewhere:
-        return RenewalResult(until=due.until, waiting=SKIPPED)
+    if expires_here(due):
+        again = Hint("Run it again later", "machinectl renew --due")
+        raise MachineError(f'Another run of machinectl works on "{name}"', again)
+    return RenewalResult(until=due.until, waiting=SKIPPED)
 
 
 def renew_due_certificates(
@@ -171,34 +220,34 @@ def renew_due_certificates(
     for name in dict.fromkeys(matching(names, store.names) or store.names()):
         try:
             machine = store.read(name)
-            found = due_certificates(machine, window, datetime.now(UTC))
-            if not found.any or machine.phase == Phase.CREATING:
+            own = due_certificates(machine, window, datetime.now(UTC))
+            if not own.any or machine.phase == Phase.CREATING:
                 waiting = "waiting for access" * waits_for_access(machine)
-                yield name, RenewalResult(until=found.until, waiting=waiting)
+                yield name, RenewalResult(until=own.until, waiting=waiting)
             elif not (machine.has_changes or Identity.read(machine.directory).ca_key):
                 # Neither its host was set up from here, nor is the CA's key here.
-                yield name, others_certificates(machine, found)
+                yield name, others_certificates(machine, own)
             else:
-                due[name] = machine, found
+                due[name] = machine, own
         except MachineError as exc:
             yield name, exc
     down: set[str] = set()
 
-    def one(name: str, console: Console) -> RenewalResult | HostPlan:
-        own = login.for_one_host()
+    def renew_one(name: str, console: Console) -> RenewalResult | HostPlan:
+        machine, own = due[name]
         if dry_run:
-            return plan_due_renewal(store, due[name][0], console, own, window)
+            return plan_due_renewal(store, machine, console, login.for_one_host(), own)
         try:
-            return renew_unless_locked(store, console, name, due[name][1], own, window)
+            return renew_unless_locked(store, console, name, own, login.for_one_host(), window)
         except EngineDown:
             down.add(name)
             raise
 
-    restarting = {name for name, (_, found) in due.items() if found.server} if not dry_run else set()
+    restarting = {name for name, (_, own) in due.items() if own.server} if not dry_run else set()
     again = {name for name, (machine, _) in due.items() if machine.failure}
     for group in (due.keys() - again, again):
         barred = group & restarting if down else set()
         order = RolloutOrder(group - barred, rolled=restarting, counts=down.__contains__)
-        yield from run_at_once(console, order.waiting, one, order=order)
+        yield from run_at_once(console, order.waiting, renew_one, order=order)
         for name in (*barred, *order.stopped):
             yield name, RenewalResult(until=due[name][1].until, waiting=NOT_BEGUN)

@@ -67,8 +67,7 @@ def renew(
 ) -> int:
     from machinectl.cli.tables.results import report_results
     from machinectl.hosts.expiry import LifetimeLeft
-    from machinectl.renewal.due_renewal import renew_due_certificates
-    from machinectl.renewal.renewal_result import result_fields
+    from machinectl.renewal.due_renewal import renew_due_certificates, result_fields
 
     window = LifetimeLeft.parse(lifetime_left)
     if install_timer or uninstall_timer:
@@ -111,7 +110,7 @@ def change_timer(here: Session, *, install: bool) -> int:
 
 def print_renewals(results: Iterable[tuple[str, object]], program: str) -> Iterator[tuple[str, object]]:
     """Print a line for each machine that did not fail, and yield the others' errors and plans."""
-    from machinectl.renewal.renewal_result import RenewalResult
+    from machinectl.renewal.due_renewal import RenewalResult
 
     for name, result in results:
         if isinstance(result, RenewalResult):
@@ -126,7 +125,7 @@ def renew_named(
 ) -> Iterator[tuple[str, object]]:
     from machinectl.hosts.certificate_renewal import Renewal, renew_now
     from machinectl.machines.selection import DEFAULT
-    from machinectl.renewal.renewal_result import all_renewed
+    from machinectl.renewal.due_renewal import all_renewed
 
     if not names and DEFAULT not in here.store.names():
         dry = ["--dry-run"] * dry_run

@@ -28,7 +28,7 @@ from machinectl.provision.decision import EngineDown, EngineStopped, NotRestarte
 from machinectl.provision.host_changes import CaTrusted
 from machinectl.quantities import rfc3339
 from machinectl.renewal import due_renewal
-from machinectl.renewal.renewal_result import RenewalResult
+from machinectl.renewal.due_renewal import RenewalResult
 from machinectl.ssh.ssh_errors import Unreachable
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
@@ -333,12 +333,6 @@ def test_certificates_of_others_are_named_with_who_can_renew_them(store: Store) 
     assert found["fresh"].startswith("not due")
 
 
-def test_the_hint_of_a_line_names_the_store(store: Store) -> None:
-    given(store, "shared", client=OLD, access={"state": "granted", "by": "alice@orion"})
-    done = machinectl("-s", store.root, "renew", "--due")
-    assert done.stdout.endswith(f"machinectl -s {store.root} access renew shared\n")
-
-
 def test_a_ca_that_ends_with_them_is_named(store: Store, engines: Engines) -> None:
     # Both end with it, in ten days.
     owned(store, "orion", ca=3640, server=100, client=100)
@@ -384,13 +378,6 @@ def test_json_is_one_object_for_each_machine_in_its_own_line(store: Store) -> No
     assert found["old"]["Expires"] == rfc3339(expiry_dates(own(store, "old").server)[0])
     assert "port 1 refuses the connection" in found["late"]["Reason"]
     assert found["late"]["Expires"] == rfc3339(expiry_dates(own(store, "late").server)[0])
-
-
-def test_without_machines_it_says_that_nothing_is_due(store: Store) -> None:
-    for more in ([], ["--dry-run"], ["--json"]):
-        done = machinectl("renew", "--due", *more, store=store.root)
-        assert (done.returncode, done.stdout) == (0, "")
-        assert done.stderr == "There are no machines: nothing is due\n"
 
 
 def test_without_a_name_and_due_the_error_names_both(store: Store) -> None:

@@ -21,9 +21,8 @@ pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("ssh_config")]
 # What `renew --install-timer` and doctor do, without the libraries that the host does not have.
 ON_HOST = """
 import os, sys
-from machinectl.renewal.timer import install_timer, uninstall_timer
 from machinectl.console import SilentConsole
-from machinectl.renewal.doctor_checks import checks
+from machinectl.renewal.timer import checks, install_timer, uninstall_timer
 from machinectl.machines.store import Store
 
 store = Store()
@@ -70,8 +69,6 @@ def test_a_users_systemd_runs_it_and_doctor_sees_how_it_ended(fresh_host: FreshH
     assert "the last run failed (exit-code, exit status 3)" in by_user(host, "python3 on_host.py look")
     by_user(host, "systemctl --user disable --now machinectl-renew.timer")
     assert "not enabled" in by_user(host, "python3 on_host.py look")
-    by_user(host, "mv 'my bin' elsewhere")
-    assert "its program is missing: /home/ops/my bin/machinectl" in by_user(host, "python3 on_host.py look")
     assert by_user(host, "python3 on_host.py uninstall") == "\n"
     assert "machinectl-renew" not in by_user(host, "systemctl --user list-unit-files; ls ~/.config/systemd/user")
 
