@@ -58,7 +58,7 @@ FEATURES = (
         "tunnels",
         "socket",
         "forward",
-        computer_checks="machinectl.tunnels.doctor_checks:checks",
+        computer_checks="machinectl.tunnels.socket_service:checks",
         machine_at_url="machinectl.tunnels.local_sockets:machine_at_socket",
         renamed="machinectl.tunnels.local_sockets:renamed_sockets",
     ),

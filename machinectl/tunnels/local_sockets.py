@@ -1,6 +1,7 @@
 """The sockets of machines on this computer: open one, ask those that are open, close one. Light path.
 
 A socket itself answers whose it is (`ASKING`). It is in the user's private directory, or a link there leads to it.
+What a killed process leaves is replaced by the next socket at its path.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ import signal
 import time
 from contextlib import contextmanager, suppress
 
-from machinectl.errors import Hint, MachineError, UsageError
-from machinectl.files.atomic import PRIVATE_FILE, remove_if_present
+from machinectl.errors import Hint, MachineError
+from machinectl.files.atomic import remove_if_present
 from machinectl.files.ownership import exposed
-from machinectl.files.user_directories import is_dead_socket, listening_process, remove_dead_socket, socket_directory
+from machinectl.files.user_directories import is_dead_socket, listening_process, socket_directory
 from machinectl.hosts.docker_environment import UNIX
 from machinectl.value_classes import Frozen
 
@@ -28,9 +29,9 @@ if TYPE_CHECKING:
 # The request that a socket answers, and seconds for its answer.
 ASKING, ASK_SECONDS = b"GET /machinectl-socket HTTP/1.1\r\n", 1.0
 REST_OF_HEAD = b"Host: machinectl\r\nConnection: close\r\n\r\n"
-# Bytes of a path. Linux allows 107, macOS 103; programs that copy the path with a prefix, less.
+# Bytes of a default path. Linux allows 107, macOS 103; programs that copy the path with a prefix, less.
 LONGEST = 100
-ENDING, LOG_ENDING, LOCK = ".sock", ".log", "sockets.lock"
+ENDING, LOG_ENDING = ".sock", ".log"
 STORE_LETTERS, NAME_LETTERS = 8, 24
 # Only the user may connect.
 OTHERS = 0o177
@@ -108,43 +109,20 @@ def sockets_directory() -> str:
 
 
 def open_sockets() -> list[OpenSocket]:
-    """Return the user's open sockets. Remove what killed processes left."""
+    """Return the user's open sockets."""
     directory = sockets_directory()
-    sockets = []
-    with others_waiting():
-        for name in sorted(os.listdir(directory)):
-            entry = os.path.join(directory, name)
-            if name.endswith(ENDING) and listening_process(entry) is None:
-                remove_dead_socket(os.path.realpath(entry))
-                remove_if_present(entry)
-                remove_if_present(log_file(entry))
-            elif name.endswith(ENDING) and (told := ask_socket(entry)):
-                sockets.append(told)
-    return sockets
+    entries = [os.path.join(directory, name) for name in sorted(os.listdir(directory)) if name.endswith(ENDING)]
+    return [own for entry in entries if (own := ask_socket(entry))]
 
 
 def sockets_of(store: Store, name: str) -> list[OpenSocket]:
     sockets = open_sockets() if socket_directory() else []
-    return [each for each in sockets if (each.store, each.machine) == (store.root, name)]
+    return [own for own in sockets if (own.store, own.machine) == (store.root, name)]
 
 
 def renamed_sockets(store: Store, _old: str, new: str) -> list[str]:
     """Return what to say of the sockets of a machine that has another name now."""
     return [f"Its socket {own.path} stays open" for own in sockets_of(store, new)]
-
-
-@contextmanager
-def others_waiting() -> Iterator[None]:
-    """Let no other command open or sweep a socket meanwhile, if the file system has locks."""
-    import fcntl
-
-    descriptor = os.open(os.path.join(sockets_directory(), LOCK), os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
-    try:
-        with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def entry_of(path: str) -> str:
@@ -169,12 +147,8 @@ def default_path(store: Store, name: str, unique: str = "") -> str:
 
 def shared_path(store: Store, name: str) -> str:
     """Return the path of a machine's open socket, which keeps it after a rename, else the default one."""
-    for each in sockets_of(store, name):
-        if not each.command and each.path == entry_of(each.path):
-            return each.path
-    path = default_path(store, name)
-    # A machine that had this name before has its socket there.
-    return default_path(store, name, str(os.getpid())) if ask_socket(path) else path
+    own = [each.path for each in sockets_of(store, name) if not each.command]
+    return own[0] if own else default_path(store, name)
 
 
 def digest(text: str) -> str:
@@ -192,15 +166,7 @@ def check_same(other: OpenSocket, store: Store, name: str, *, forward: bool) -> 
 def checked_path(path: str) -> str:
     """Return an absolute path in a directory that only the user can write to. Raises MachineError."""
     path = os.path.abspath(path)
-    size = len(os.fsencode(path))
-    if size > LONGEST:
-        raise UsageError(
-            f"The path of a socket has at most {LONGEST} bytes, and this one has {size}: {path}",
-            Hint("Name a shorter one: --path <FILE>"),
-        )
     directory = os.path.dirname(path)
-    if not os.path.isdir(directory):
-        raise MachineError(f"There is no directory {directory}", Hint("Create it", "mkdir -m 700", directory))
     # Its owner could rename the socket of root, and listen in its place.
     if unsafe := exposed(directory, root_anywhere=False):
         raise MachineError(
@@ -218,15 +184,13 @@ def opened_socket(own: OpenSocket) -> Iterator[socket.socket]:
     """
     path = checked_path(own.path)
     entry = entry_of(path)
-    with others_waiting():
-        if other := ask_socket(path):
-            raise AlreadyOpen(other)
-        listener = listening_socket(path)
+    if other := ask_socket(path):
+        raise AlreadyOpen(other)
+    with listening_socket(path) as listener:
         created = os.lstat(path)
         if entry != path:
             remove_if_present(entry)
             os.symlink(path, entry)
-    with listener:
         try:
             yield listener
         finally:
@@ -256,9 +220,8 @@ def listening_socket(path: str) -> socket.socket:
         listener.bind(path)
     except OSError as exc:
         listener.close()
-        raise MachineError(
-            f"Cannot create the socket {path}: {exc.strerror}", Hint("See", "ls -ld", os.path.dirname(path))
-        ) from exc
+        see = Hint("See", "ls -ld", os.path.dirname(path))
+        raise MachineError(f"Cannot create the socket {path}: {exc.strerror or exc}", see) from exc
     finally:
         os.umask(before)
     listener.listen(BACKLOG)
@@ -268,19 +231,18 @@ def listening_socket(path: str) -> socket.socket:
 def close_sockets(store: Store, what: str) -> Iterator[OpenSocket]:
     """Close a machine's sockets, or that at a path. Yields each. Those of running commands stay."""
     path = os.path.abspath(what)
-    sockets = [
-        each for each in open_sockets() if each.path == path or (each.store == store.root and each.machine == what)
-    ]
+    sockets = [own for own in open_sockets() if own.path == path] or sockets_of(store, what)
     if not sockets:
         if os.sep not in what:
             store.check_exists(what)
         cause = f"machinectl has no open socket at {what}" if os.sep in what else f"{what} has no open socket"
         raise MachineError(cause, Hint("List the open ones", "machinectl socket ls"))
-    free = [each for each in sockets if not each.command]
+    free = [own for own in sockets if not own.command]
     if not free:
         own = sockets[0]
-        hint = Hint("To end both", "kill", str(own.pid)) if own.pid else Hint(f"{own.server} runs it: end it there")
-        raise MachineError(f"{own.path} is in use by {own.command}, and ends with it", hint)
+        raise MachineError(
+            f"{own.path} is in use by {own.command}, and ends with it", Hint("To end both", "kill", str(own.pid))
+        )
     for own in free:
         end_process(own)
         yield own
@@ -303,4 +265,3 @@ def end_process(own: OpenSocket) -> None:
                 f"Process {own.pid}, which serves {own.path}, does not end", Hint("", "kill -9", str(own.pid))
             )
         time.sleep(LOOK_SECONDS)
-    open_sockets()

@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
+import errno
+import socket
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.ssh.openssh.master import ForwardedPort, bracketed
 from machinectl.ssh.ssh_errors import ConnectionLost
-from machinectl.tunnels.local_ports import (
-    LOOPBACK,
-    TRIES,
-    UNPRIVILEGED,
-    free_port,
-    other_ports,
-    usable_addresses,
-    why_not,
-)
-from machinectl.tunnels.published_ports import LOCALHOST
+from machinectl.tunnels.published_ports import HIGHEST, LOCALHOST
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from machinectl.console import Console
     from machinectl.ssh.openssh.master import Master
     from machinectl.tunnels.published_ports import Wish
 
+LOOPBACK = ("127.0.0.1", "::1")
+# Ports below this one need root, unless the kernel is set otherwise.
+UNPRIVILEGED = 1024
+# 8080 for 80, 15432 for 5432.
+WEB, STEP = 8000, 10000
+# Tries until a free port is free on each address.
+TRIES = 10
+REASONS = {errno.EADDRINUSE: "is in use", errno.EACCES: "needs root"}
+# The address is not one of this computer's; or it has no IPv6.
+FOREIGN = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 # A hostile host could cause endless different ones.
 MOST_WARNINGS = 100
 # Ports of containers at once. ssh needs a descriptor for each of their addresses here, and has 1024 (see `MOST_FILES`).
 MOST_PORTS = 256
-# Numbers of ports that are closed, for when they open again.
-MOST_NUMBERS = 4096
+LOST = "The SSH connection was lost"
 
 
 class DistinctWarnings:
@@ -83,7 +85,6 @@ class OpenPorts:
         """`words` are what the user named to forward. Raises MachineError for an address that this computer lacks."""
         self._machine = machine
         self._words = words
-        self._console = console
         self._report = report
         self._addresses = usable_addresses(addresses)
         if not self._addresses:
@@ -93,52 +94,38 @@ class OpenPorts:
             )
         self._connection: Master | None = None
         self._open: dict[Wish, OpenPort] = {}
-        # A container that starts again gets the same number, also if a better one is free now: the program that had it
-        # may be starting again, too.
+        # A container that starts again gets the same number: the program that had its own may start again, too.
         self._numbers: dict[Wish, int] = {}
         self._warnings = DistinctWarnings(console)
 
     def use(self, connection: Master) -> None:
-        """Forward over this connection from now on, and open again what was open. Raises ConnectionLost."""
+        """Forward over this connection from now on, also what was open. Raises ConnectionLost."""
         self._connection = connection
-        before = list(self._open.values())
-        if self._listen(before):
-            return
-        for port in before:
-            if self._listen([port]):
+        for port in [*self._open.values()]:
+            if self._listen(port):
                 continue
+            if not connection.is_running:
+                raise ConnectionLost(LOST)
+            del self._open[port.wish]
             self._report(port, False)
-            try:
-                self.open(port.wish)
-            except ConnectionLost:
-                raise
-            except MachineError as exc:
-                del self._open[port.wish]
-                self._console.warn(f"{exc.cause}: it is no longer forwarded")
-
-    def fixed_numbers(self) -> list[int]:
-        """Return the host's ports that were named by number. docker listens on those of containers."""
-        return sorted({wish.port for wish in [*self._open] if not wish.container})
+            self._warnings.warn(f"{port.here} is in use by another program: {port.there} is not forwarded any more")
 
     def match(self, wishes: set[Wish]) -> None:
         """Open and close ports of containers, so that these are open. Raises ConnectionLost."""
-        gone = [self._open.pop(wish) for wish in [*self._open] if wish.container and wish not in wishes]
-        if self._connection and gone:
-            self._connection.remove(self._rules(gone))
-        for port in gone:
+        for port in [port for wish, port in self._open.items() if wish.container and wish not in wishes]:
+            del self._open[port.wish]
+            if self._connection:
+                self._connection.remove(self._rules(port))
             self._report(port, False)
         # Ports that are open stay open, so that their numbers here do not change.
         wanted = sorted(wishes - self._open.keys(), key=lambda wish: (wish.port, wish.target, wish.container))
         room = MOST_PORTS - sum(bool(wish.container) for wish in self._open)
-        for wish in wanted[room : room + 1]:
+        for wish in wanted[:room]:
+            self.open(wish)
+        if wanted[room:]:
             self._warnings.warn(
-                f"Port {wish.port} of {wish.container} and further ones are not forwarded: "
-                f"the limit is {MOST_PORTS} container ports at once",
-                Hint("Forward a port of the host by its number", "machinectl forward", self._machine, str(wish.port)),
+                f"Port {wanted[room].port} and further ones are not forwarded: {MOST_PORTS} of containers are the limit"
             )
-        if not self._open_at_once(wanted[:room]):
-            for wish in wanted[:room]:
-                self.open(wish)
 
     def report_closed(self) -> None:
         """Report that all are closed, once the connection has ended."""
@@ -146,26 +133,19 @@ class OpenPorts:
             _, port = self._open.popitem()
             self._report(port, False)
 
-    def _open_at_once(self, wishes: Sequence[Wish]) -> bool:
-        """Open all in one request, with their own numbers; return False if one cannot be used."""
-        numbers = {wish: self._numbers.get(wish, wish.port) for wish in wishes}
-        if len(set(numbers.values())) < len(numbers) or any(self._why_not(*pair) for pair in numbers.items()):
-            return False
-        return self._try([OpenPort(self._addresses[0], number, wish) for wish, number in numbers.items()])
-
     def open(self, wish: Wish) -> None:
         """Open a port. Raises ConnectionLost, or MachineError if its number here was given and cannot be used."""
         reason = ""
         wanted = wish.port if wish.local is None else wish.local
         first = self._numbers.get(wish, wanted)
-        numbers = [first] if wish.local else [first, *(other_ports(wanted) if wanted else [0] * TRIES)]
+        numbers = [first] if wish.local else [first, *other_numbers(wanted)]
         for number in numbers:
-            local = number or free_port(self._addresses[0])
-            why = self._why_not(wish, local)
-            if not why and self._try([OpenPort(self._addresses[0], local, wish)]):
+            port = OpenPort(self._addresses[0], number or free_port(self._addresses[0]), wish)
+            why = self._why_not(port)
+            if not why and self._listen(port):
                 break
             if self._connection is None or not self._connection.is_running:
-                raise ConnectionLost("The SSH connection was lost")
+                raise ConnectionLost(LOST)
             # ssh may fail where we did not: another process was faster.
             reason = reason or why or "is in use"
         else:
@@ -175,38 +155,75 @@ class OpenPorts:
                 f"Port {wanted} of this computer {reason}",
                 Hint("Use a free one", "machinectl forward", self._machine, *words),
             )
+        self._open[wish] = port
+        self._numbers[wish] = port.local
+        self._report(port, True)
         if reason and first:
             whose = f" for {wish.container}" if wish.container else ""
-            self._warnings.warn(f"Port {first} of this computer {reason}: using {local} instead{whose}")
+            self._warnings.warn(f"Port {first} of this computer {reason}: using {port.local} instead{whose}")
 
-    def _why_not(self, wish: Wish, local: int) -> str:
+    def _why_not(self, port: OpenPort) -> str:
         """Return why a port cannot have a number here, or "".
 
         Whoever starts containers on the host chooses their ports, so they get none of those that programs trust.
         """
-        reason = why_not(self._addresses, local)
-        return reason or ("is below 1024" if wish.container and local < UNPRIVILEGED else "")
+        reason = why_not(self._addresses, port.local)
+        return reason or ("is below 1024" if port.wish.container and port.local < UNPRIVILEGED else "")
 
-    def _try(self, ports: Sequence[OpenPort]) -> bool:
-        """Open them, and report it; return False if one cannot be opened."""
-        if not self._listen(ports):
-            return False
-        for port in ports:
-            self._open[port.wish] = port
-            self._numbers.pop(port.wish, None)
-            self._numbers[port.wish] = port.local
-            self._report(port, True)
-        for wish in [*self._numbers][:-MOST_NUMBERS]:
-            del self._numbers[wish]
-        return True
+    def _listen(self, port: OpenPort) -> bool:
+        """Return False if ssh cannot listen on one of the addresses; then it listens on none."""
+        return self._connection is not None and self._connection.add(self._rules(port))
 
-    def _listen(self, ports: Sequence[OpenPort]) -> bool:
-        """Return False if ssh cannot listen on one; then it listens on none."""
-        return not ports or (self._connection is not None and self._connection.add(self._rules(ports)))
+    def _rules(self, port: OpenPort) -> list[ForwardedPort]:
+        return [ForwardedPort(address, port.local, port.wish.target, port.wish.port) for address in self._addresses]
 
-    def _rules(self, ports: Sequence[OpenPort]) -> list[ForwardedPort]:
-        return [
-            ForwardedPort(address, port.local, port.wish.target, port.wish.port)
-            for port in ports
-            for address in self._addresses
-        ]
+
+def usable_addresses(addresses: Sequence[str]) -> list[str]:
+    """Leave out addresses that this computer lacks, such as ::1 without IPv6."""
+    return [address for address in addresses if listening_error(address, 0) not in FOREIGN]
+
+
+def why_not(addresses: Sequence[str], port: int) -> str:
+    """Return why nobody can listen there now, or ""."""
+    for address in addresses:
+        if number := listening_error(address, port):
+            return REASONS.get(number) or f"cannot be used: {errno.errorcode.get(number, number)}"
+    return ""
+
+
+def other_numbers(port: int) -> Iterator[int]:
+    """Yield numbers to use instead; 0 is any free one."""
+    if 0 < port < UNPRIVILEGED:
+        yield WEB + port
+    if 0 < port <= HIGHEST - STEP:
+        yield port + STEP
+    yield from [0] * TRIES
+
+
+def free_port(address: str) -> int:
+    with bound_socket(address, 0) as listener:
+        return int(listener.getsockname()[1])
+
+
+def listening_error(address: str, port: int) -> int:
+    """Return errno, or 0."""
+    try:
+        bound_socket(address, port).close()
+    except OSError as exc:
+        return exc.errno or errno.EINVAL
+    return 0
+
+
+def bound_socket(address: str, port: int) -> socket.socket:
+    """Listen as ssh does. Raises OSError."""
+    bound = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    try:
+        if bound.family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((address, port))
+        bound.listen()
+    except BaseException:
+        bound.close()
+        raise
+    return bound

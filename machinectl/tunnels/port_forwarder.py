@@ -6,7 +6,7 @@ import re
 import threading
 from contextlib import ExitStack
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from machinectl.descriptors import fitting_jobs
@@ -16,8 +16,8 @@ from machinectl.hosts.present_name import LOOK_SECONDS
 from machinectl.machines.store.store_paths import NoSuchMachine
 from machinectl.ssh.openssh.openssh_session import system_master
 from machinectl.ssh.ssh_errors import ConnectionLost, HostKeyRefused
-from machinectl.tunnels.container_events import ContainerEvents, FollowedContainers
 from machinectl.tunnels.open_ports import DistinctWarnings
+from machinectl.tunnels.published_ports import ContainerEvents, FollowedContainers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,23 +29,19 @@ if TYPE_CHECKING:
     from machinectl.tunnels.open_ports import OpenPorts
     from machinectl.tunnels.published_ports import Wish
 
-# Seconds for the connection, and for the thread's end.
-CONNECT_SECONDS, END_SECONDS = 15.0, 2.0
+# Seconds for the connection.
+CONNECT_SECONDS = 15.0
 # Seconds before each attempt to connect again.
 PAUSES = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0)
 # Descriptors of ssh, one for each connection. OpenSSH before 8.9 takes no more (select(2)).
 MOST_FILES = 1024
-# ssh's message when the host refuses a forwarded connection.
+# ssh's message when the host refuses a forwarded connection, and how it begins if sshd's configuration forbids it.
 REFUSED = re.compile(r"channel \d+: open failed: (.+)")
-PROHIBITED, UNHEARD = "administratively prohibited", "connect failed: Connection refused"
-# sshd has one answer for all of these.
-FORBIDDEN_BY = (
-    "AllowTcpForwarding, DisableForwarding or PermitOpen in its sshd_config, or an option of your authorized key"
-)
+PROHIBITED = "administratively prohibited"
 
 
 class PortForwarder:
-    """Forwards ports over one SSH connection, and connects again after a loss. Call `start`, then `wait` or `close`."""
+    """Forwards ports over one SSH connection, and connects again after a loss. Call `start`, `run`, and `close`."""
 
     def __init__(
         self,
@@ -57,48 +53,42 @@ class PortForwarder:
     ) -> None:
         self._name = name
         self._console = console
-        self._access = login
+        self._login = login
         self._ports = ports
         self._containers = containers
         self._events: ContainerEvents | None = None
         self._warnings = DistinctWarnings(console)
-        self._is_silent = False
-        # Work for the thread; None ends it.
+        # Work for `run`; None ends it.
         self._work: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
         self._has_news = False
         self._stop = threading.Event()
-        self._ended = threading.Event()
-        self._failure: BaseException | None = None
         self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._run, daemon=True)
         # The SSH session.
         self._session = ExitStack()
 
     def start(self, fixed: Sequence[Wish] = ()) -> None:
         """Return when all ports are open. Raises MachineError."""
-        try:
-            self._connect()
-            for wish in fixed:
-                self._ports.open(wish)
-            if self._containers:
-                self._look(self._containers)
-                self._events = ContainerEvents(self._containers.endpoint, self._note_news, self._note_silence)
-                self._events.start()
-            self._thread.start()
-        except BaseException:
-            self.close()
-            raise
+        self._connect()
+        for wish in fixed:
+            self._ports.open(wish)
+        if self._containers:
+            self._look(self._containers)
+            self._events = ContainerEvents(self._containers.endpoint, self._note_news, self._note_silence)
 
-    def wait(self) -> None:
-        """Wait until it fails, or its machine is removed, and raise why."""
+    def run(self) -> None:
+        """Follow the connection and the containers until `close`. Raises NoSuchMachine and HostKeyRefused."""
         name = self._name.name
-        # Python may miss a signal that comes while a wait without a timeout begins.
-        while not self._ended.wait(LOOK_SECONDS):
-            if (now := self._name.find()) != name:
-                self._console.note(f'"{name}" is "{now}" now: its ports stay open')
-                name = now
-        if self._failure:
-            raise self._failure
+        while True:
+            try:
+                work = self._work.get(timeout=LOOK_SECONDS)
+            except Empty:
+                if (now := self._name.find()) != name:
+                    self._console.note(f'"{name}" is "{now}" now: its ports stay open')
+                    name = now
+                continue
+            if work is None:
+                return
+            work()
 
     def close(self) -> None:
         """End the connections; idempotent."""
@@ -108,27 +98,15 @@ class PortForwarder:
         if self._events:
             self._events.close()
         self._session.close()
-        if self._thread.ident:
-            # It may wait for a silent engine.
-            self._thread.join(END_SECONDS)
-        self._ended.set()
-
-    def _run(self) -> None:
-        try:
-            while work := self._work.get():
-                work()
-        except BaseException as exc:  # noqa: BLE001 - `wait` raises it
-            self._failure = exc
-            self._ended.set()
 
     def _connect(self) -> None:
         """Raises MachineError."""
-        machine, console, login = self._name.read(), self._console, self._access
+        machine, console = self._name.read(), self._console
         # ssh inherits the limit.
         fitting_jobs(MOST_FILES, besides=0)
         with ExitStack() as session:
             pin = pin_in_store(self._name.store, console, machine)
-            way = logged_in(machine, console, login, quietly=True, timeout=CONNECT_SECONDS, pin=pin)
+            way = logged_in(machine, console, self._login, quietly=True, timeout=CONNECT_SECONDS, pin=pin)
             master = system_master(session.enter_context(way))
             with self._lock:
                 if self._stop.is_set():
@@ -154,11 +132,10 @@ class PortForwarder:
         while not self._stop.wait(next(pauses, PAUSES[-1])):
             try:
                 self._connect()
-            except HostKeyRefused:
+            except (HostKeyRefused, NoSuchMachine):
                 raise
             except MachineError as exc:
-                if not self._stop.is_set():
-                    self._warnings.warn(f"{exc.cause}; trying again")
+                self._note_silence(exc)
             else:
                 self._console.note(f'Connected to "{name}" again')
                 self._note_news()
@@ -173,12 +150,6 @@ class PortForwarder:
         for container in running:
             for port in sorted(container.others):
                 self._warnings.warn(f"{port} of {container.name} is not forwarded: SSH carries only TCP")
-        if containers.services.is_worker and containers.names is None:
-            name = self._name.name
-            self._warnings.warn(
-                f'"{name}" is a worker of a swarm, which does not know what services publish',
-                Hint("Forward from a manager, or by number", "machinectl forward", name, "<PORT>"),
-            )
 
     def _look_again(self, containers: FollowedContainers) -> None:
         """Raises NoSuchMachine once the machine is removed."""
@@ -191,10 +162,6 @@ class PortForwarder:
             return
         except MachineError as exc:
             self._note_silence(exc)
-            return
-        if self._is_silent:
-            self._is_silent = False
-            self._console.note(f'The engine of "{self._name.name}" answers again')
 
     def _note_news(self) -> None:
         if self._containers and not self._has_news:
@@ -202,17 +169,12 @@ class PortForwarder:
             self._work.put(partial(self._look_again, self._containers))
 
     def _note_silence(self, error: MachineError) -> None:
-        if not self._is_silent:
-            self._is_silent = True
-            self._console.warn(f"{error.cause}; trying again")
+        self._warnings.warn(f"{error.cause}; trying again")
 
     def _say_refused(self, why: str) -> None:
         name, hint = self._name.name, Hint("See what its containers publish", "machinectl ps", self._name.name)
         text = f'"{name}" refused a forwarded connection: {one_line(why)}'
         if why.startswith(PROHIBITED):
-            text = f'The SSH server of "{name}" forbids forwarding: {FORBIDDEN_BY}'
+            text = f'The SSH server of "{name}" forbids forwarding: {one_line(why)}'
             hint = Hint("See its settings, on the host as root", "sshd -T | grep -i forwarding", elsewhere=True)
-        elif why.startswith(UNHEARD) and (numbers := self._ports.fixed_numbers()):
-            # ssh does not say which port it is.
-            text = f'Nothing listens on a port of "{name}" (forwarded: {", ".join(map(str, numbers))})'
         self._work.put(partial(self._warnings.warn, text, hint))

@@ -1,19 +1,33 @@
-"""The ports that users name, and what containers and services publish, from GET /containers/json and /services.
+"""The ports that users name, and those that an engine's containers publish, now and later.
 
-Unexpected values are skipped.
+https://docs.docker.com/reference/api/engine/ (unversioned): GET /containers/json and /events. Unexpected values are
+skipped.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
+import socket
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlencode
 
-from machinectl.errors import Hint, UsageError
-from machinectl.json_values import as_dict, as_list, as_text
+from machinectl.engine import request
+from machinectl.engine.endpoint import Deadline
+from machinectl.engine.probe import read_answer
+from machinectl.errors import Hint, MachineError, UsageError, closest_match
+from machinectl.json_values import as_list, as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+
+    from machinectl.engine import Endpoint, Response
+
+    FindEndpoint = Callable[[], Endpoint]
 
 PORTS = re.compile(r"(?:(?P<local>[0-9]{1,11}):)?(?P<port>[0-9]{1,11})(?:/(?P<protocol>[a-z]+))?", re.ASCII)
 # docker's rule for names. An ID has 12 or 64 characters, so a shorter number is a port.
@@ -23,12 +37,13 @@ LOCALHOST = "localhost"
 # Published on all addresses.
 ANYWHERE = (None, "", "0.0.0.0", "::")  # noqa: S104 - only compared
 TCP = "tcp"
-# Published on each node of the swarm. In the mode "host", the container of a task publishes the port.
-INGRESS = "ingress"
 PROTOCOLS = {TCP, "udp", "sctp"}
 # The names that engines accept (RestrictedNamePattern), and more: those of docker compose are long.
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}")
 ID = re.compile(r"[0-9a-zA-Z]{1,64}")
+# Seconds for a question, and between attempts to follow an engine again.
+PATIENCE, RETRY = 10.0, 1.0
+FILTERS = {"type": ["container"], "event": ["start", "die", "stop", "destroy", "rename"]}
 
 
 class Wish(NamedTuple):
@@ -45,19 +60,19 @@ class Wish(NamedTuple):
 
 def parse_word(word: str) -> Wish | str:
     """Return a port, or a container's name or ID. Raises UsageError."""
-    found = PORTS.fullmatch(word)
-    if found is None:
+    parts = PORTS.fullmatch(word)
+    if parts is None:
         if not CONTAINER.fullmatch(word):
             raise UsageError(
                 f"{word!r} is neither a port nor a container",
                 Hint("Write [LOCAL:]PORT, for example 8080:80; to listen on another address, add --bind <ADDRESS>"),
             )
         return word
-    if (found["protocol"] or "tcp") != "tcp":
+    if (parts["protocol"] or TCP) != TCP:
         raise UsageError(
             f"{word} cannot be forwarded: SSH carries only TCP", Hint("Leave it out, and use the host's address for it")
         )
-    local, port = None if found["local"] is None else int(found["local"]), int(found["port"])
+    local, port = None if parts["local"] is None else int(parts["local"]), int(parts["port"])
     for number, lowest in ((local, 0), (port, 1)):
         if number is not None and not lowest <= number <= HIGHEST:
             raise UsageError(f"{number} is not a port: it must be {lowest} to {HIGHEST}", Hint("For example: 8080:80"))
@@ -65,10 +80,7 @@ def parse_word(word: str) -> Wish | str:
 
 
 class Container(NamedTuple):
-    """A container, or a service of a swarm.
-
-    `ports` are those that TCP reaches, `others` the rest as docker writes them: 53/udp.
-    """
+    """`ports` are those that TCP reaches, `others` the rest as docker writes them: 53/udp."""
 
     identifier: str
     name: str
@@ -101,29 +113,6 @@ def read_container(told: dict[str, Any]) -> Container:
     )
 
 
-def read_services(listed: Iterable[Any]) -> list[Container]:
-    """Return the services that publish ports on each node."""
-    told = [each for each in listed if isinstance(each, dict) and ID.fullmatch(as_text(each.get("ID")))]
-    return [service for service in map(read_service, told) if service.ports or service.others]
-
-
-def read_service(told: dict[str, Any]) -> Container:
-    given = as_text(as_dict(told.get("Spec")).get("Name"))
-    name = given if NAME.fullmatch(given) else as_text(told.get("ID"))[:12]
-    published = [
-        (each["PublishedPort"], as_text(each.get("Protocol")))
-        for each in as_list(as_dict(told.get("Endpoint")).get("Ports"))
-        if isinstance(each, dict) and is_port(each.get("PublishedPort")) and each.get("PublishMode") == INGRESS
-    ]
-    return Container(
-        as_text(told.get("ID")),
-        name,
-        True,
-        frozenset(Wish(LOCALHOST, port, container=name) for port, protocol in published if protocol == TCP),
-        frozenset(f"{port}/{protocol}" for port, protocol in published if protocol in PROTOCOLS - {TCP}),
-    )
-
-
 def is_port(value: Any) -> bool:
     return type(value) is int and 0 < value <= HIGHEST
 
@@ -141,8 +130,92 @@ def target_of(address: Any) -> str:
 
 def find_container(containers: Sequence[Container], word: str) -> Container | None:
     """Find it by ID, name or unique beginning of an ID, as docker does."""
-    for one in containers:
-        if word in {one.identifier, one.name}:
-            return one
-    begun = [one for one in containers if one.identifier.startswith(word)]
-    return begun[0] if len(begun) == 1 else None
+    exact = [container for container in containers if word in {container.identifier, container.name}]
+    begun = [container for container in containers if container.identifier.startswith(word)]
+    return exact[0] if exact else begun[0] if len(begun) == 1 else None
+
+
+def list_containers(endpoint: Endpoint, *, stopped: bool = False) -> list[Container]:
+    """Raises EngineError."""
+    path = "/containers/json?all=1" if stopped else "/containers/json"
+    with request(endpoint, "GET", path, timeout=PATIENCE) as answer:
+        return read_containers(read_answer(endpoint, answer, list))
+
+
+def container_names(endpoint: Endpoint, machine: str, words: Sequence[str]) -> frozenset[str]:
+    """Return the names of running containers that publish ports. Raises MachineError."""
+    listed = list_containers(endpoint, stopped=True)
+    names = set()
+    for word in words:
+        container = find_container(listed, word)
+        if container is None:
+            near = closest_match(word, [each.name for each in listed])
+            raise MachineError(
+                f'"{machine}" has no container {word!r}',
+                Hint(f'Did you mean "{near}"?') if near else Hint("List them", "machinectl ps -a", machine),
+                mistyped=(word, near) if near else None,
+            )
+        if not container.running:
+            start = Hint("Start it", "machinectl docker", machine, "--", "start", container.name)
+            raise MachineError(f"The container {container.name} is not running", start)
+        if not container.ports:
+            others = f" over TCP, only {', '.join(sorted(container.others))}" if container.others else ""
+            raise MachineError(
+                f"The container {container.name} publishes no port{others}",
+                Hint("Publish one (docker run -p), or forward a port of the host by its number"),
+            )
+        names.add(container.name)
+    return frozenset(names)
+
+
+@dataclass(frozen=True)
+class FollowedContainers:
+    """Running containers with these names, or all."""
+
+    endpoint: FindEndpoint
+    names: frozenset[str] | None = None
+
+    def look(self) -> list[Container]:
+        """Raises MachineError."""
+        listed = list_containers(self.endpoint())
+        return [each for each in listed if each.running and (self.names is None or each.name in self.names)]
+
+
+class ContainerEvents:
+    """Follows an engine in a thread. Calls `changed` after each connection and event, `lost` for each failure."""
+
+    def __init__(
+        self, endpoint: FindEndpoint, changed: Callable[[], object], lost: Callable[[MachineError], object]
+    ) -> None:
+        self._endpoint = endpoint
+        self._changed = changed
+        self._lost = lost
+        self._stop = threading.Event()
+        self._answer: Response | None = None
+        threading.Thread(target=self._follow, daemon=True).start()
+
+    def close(self) -> None:
+        self._stop.set()
+        if answer := self._answer:
+            # This wakes the thread, which closes the connection.
+            with suppress(OSError):
+                answer.wire.sock.shutdown(socket.SHUT_RDWR)
+
+    def _follow(self) -> None:
+        path = f"/events?{urlencode({'filters': json.dumps(FILTERS)})}"
+        while not self._stop.is_set():
+            try:
+                endpoint = self._endpoint()
+                with request(endpoint, "GET", path, timeout=PATIENCE, streams=True) as self._answer:
+                    if self._answer.failed:
+                        self._answer.wire.deadline = Deadline(PATIENCE)
+                        read_answer(endpoint, self._answer, list)
+                    self._answer.wire.keep_alive()
+                    self._changed()
+                    for _ in () if self._stop.is_set() else self._answer:
+                        self._changed()
+            except MachineError as exc:
+                if not self._stop.is_set():
+                    self._lost(exc)
+            self._answer = None
+            self._stop.wait(RETRY)

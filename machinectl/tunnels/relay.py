@@ -1,106 +1,174 @@
-"""Relay the connections of a unix socket to an engine."""
+"""Relay the connections of a unix socket to a machine's engine, over TLS or over one SSH connection.
+
+The record and the certificates are read again when they have changed; a lost SSH connection is made again.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
+import select
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.descriptors import fitting_jobs
-from machinectl.engine.duplex_dial import no_answer
+from machinectl.engine.duplex_dial import no_answer, open_stream
 from machinectl.engine.duplex_stream import PlainStream
+from machinectl.engine.endpoint import Deadline, Endpoint, EngineError
+from machinectl.engine.http import dial
 from machinectl.engine.probe import SOCKET_SERVER
-from machinectl.errors import Hint, MachineError, one_line
+from machinectl.engine.tls import CA, CERTIFICATE, KEY, client_context
+from machinectl.errors import MachineError, one_line
+from machinectl.machines.store.store_paths import RECORD
 from machinectl.tunnels.local_sockets import ASKING
-from machinectl.tunnels.machine_engine import has_hung_up
+from machinectl.tunnels.open_ports import DistinctWarnings
 
 if TYPE_CHECKING:
     import socket
+    import ssl
     from collections.abc import Callable, Mapping
 
+    from machinectl.console import Console
     from machinectl.engine.duplex_stream import DuplexStream
-    from machinectl.tunnels.machine_engine import MachineEngine
+    from machinectl.engine.wire import Wire
+    from machinectl.hosts.present_name import PresentName
 
 # Bytes of a direction's buffer, at first and at most: a thousand silent connections need little.
 LEAST, MOST = 1 << 14, 1 << 18
 # Bytes of a request that we answer, and seconds to read it and to send that.
 LONGEST_REQUEST, ANSWER_SECONDS = 1 << 20, 5.0
-# Connections, each with two descriptors: macOS allows 256.
-FEW_CONNECTIONS, MOST_CONNECTIONS, DESCRIPTORS_EACH = 64, 4000, 2
-# Connections that are accepted at once.
-MOST_ACCEPTED = 64
+# Connections, each with two descriptors.
+MOST_CONNECTIONS, DESCRIPTORS_EACH = 4000, 2
 # Seconds without new connections if this process has too many files open.
 PAUSE = 0.1
-# Seconds until it is noticed that a client is gone which had ended its own direction.
-HANG_UP_SECONDS = 5.0
+# Seconds to log in and to reach the engine.
+LOGIN_SECONDS = 30.0
+# Seconds to connect.
+DIAL_SECONDS = 10.0
+# Connections that are opened at once: more would make an engine's handshakes late.
+MOST_DIALS = 128
+# sshd takes few logins at once (MaxStartups), which sessions need that its MaxSessions refuses.
+MOST_LOGINS = 4
+# Files that change what is reached.
+FILES = (RECORD, CA, CERTIFICATE, KEY)
 END_OF_HEAD = b"\r\n\r\n"
 OK, BAD_GATEWAY = "200 OK", "502 Bad Gateway"
 
 
-class Relay:
-    """`note` and `warn` take a text for the log, and a hint. `describe` says whose socket it is."""
+def has_hung_up(sock: socket.socket) -> bool:
+    """Return whether the peer has closed its socket, not only its direction."""
+    watch = select.poll()
+    watch.register(sock, 0)
+    return any(event & (select.POLLHUP | select.POLLERR) for _, event in watch.poll(0))
 
-    def __init__(
-        self,
-        engine: MachineEngine,
-        note: Callable[[str], None],
-        warn: Callable[[str, Hint], None],
-        describe: Callable[[], Mapping[str, object]],
-    ) -> None:
+
+class WireStream(PlainStream):
+    def __init__(self, wire: Wire) -> None:
+        super().__init__(wire.sock)
+        self._wire = wire
+
+    def close(self) -> None:
+        self._wire.close()
+
+
+class Reached(NamedTuple):
+    endpoint: Endpoint
+    context: ssl.SSLContext | None
+
+
+class MachineEngine:
+    def __init__(self, name: PresentName) -> None:
+        self._name = name
+        self._seen: object = None
+        self._reached: Reached | None = None
+        self._reading = asyncio.Lock()
+        self._dials = asyncio.Semaphore(MOST_DIALS)
+        self._logins = asyncio.Semaphore(MOST_LOGINS)
+
+    async def open(self) -> tuple[Endpoint, DuplexStream]:
+        """Raises MachineError."""
+        async with self._dials:
+            endpoint, context = await self._current()
+            try:
+                if endpoint.url.startswith("ssh://"):
+                    return endpoint, await self._open_by_ssh(endpoint)
+                return endpoint, await open_stream(endpoint, context, DIAL_SECONDS)
+            except EngineError:
+                # A renewal may have been killed: the next connection settles it.
+                self._seen = None
+                raise
+
+    async def _open_by_ssh(self, endpoint: Endpoint) -> DuplexStream:
+        async with self._logins:
+            return WireStream(await asyncio.to_thread(dial, endpoint, Deadline(LOGIN_SECONDS)))
+
+    async def _current(self) -> Reached:
+        async with self._reading:
+            if self._reached is None or self._seen != self._state():
+                self._reached = await asyncio.to_thread(self._read)
+            return self._reached
+
+    def _read(self) -> Reached:
+        # Files that are replaced meanwhile are read again for the next connection.
+        self._seen = self._state()
+        endpoint = self._name.endpoint()
+        return Reached(endpoint, client_context(endpoint) if endpoint.tls else None)
+
+    def _state(self) -> list[tuple[str, int, int, int]]:
+        """Return what changes when a file of the machine is replaced."""
+        states = []
+        for file in FILES:
+            with suppress(OSError):
+                status = os.stat(file, dir_fd=self._name.directory)
+                states.append((file, status.st_ino, status.st_mtime_ns, status.st_size))
+        return states
+
+
+class Relay:
+    """`describe` says whose socket it is."""
+
+    def __init__(self, engine: MachineEngine, console: Console, describe: Callable[[], Mapping[str, object]]) -> None:
         self._engine = engine
-        self._note = note
-        self._warn = warn
         self._describe = describe
         self._connections: set[asyncio.Task[None]] = set()
-        # The reported faults of the engine since it last answered.
-        self._faults: set[str] = set()
-        # How many connections fit below the limit of open files.
-        self._most = FEW_CONNECTIONS
-        self._is_full = False
+        # A client that tries again makes no more lines.
+        self._warnings = DistinctWarnings(console)
 
     async def serve(self, listener: socket.socket, stop: asyncio.Event) -> None:
         """Relay connections until `stop`."""
         listener.setblocking(False)
-        loop = asyncio.get_running_loop()
-
-        def accept() -> None:
-            for _ in range(MOST_ACCEPTED):
-                if not self._has_room():
-                    loop.remove_reader(listener)
-                    loop.call_later(PAUSE, loop.add_reader, listener, accept)
-                    return
-                try:
-                    client, _ = listener.accept()
-                except OSError:
-                    # No more wait.
-                    return
-                task = loop.create_task(self._relay(client))
-                self._connections.add(task)
-                task.add_done_callback(self._connections.discard)
-                # A task that is cancelled before it begins closes nothing.
-                task.add_done_callback(partial(close_after, client))
-
-        loop.add_reader(listener, accept)
+        accepting = asyncio.create_task(self._accept(listener))
         try:
             await stop.wait()
         finally:
-            loop.remove_reader(listener)
-            for task in self._connections:
+            tasks = {accepting, *self._connections}
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*self._connections, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _has_room(self) -> bool:
-        """Raise the limit of open files only if it is needed: the command at the socket inherits it."""
-        if len(self._connections) >= self._most:
-            self._most = fitting_jobs(MOST_CONNECTIONS, DESCRIPTORS_EACH)
-        has_room = len(self._connections) < self._most
-        # Say it once: under load, places become free and are taken again.
-        if not has_room and not self._is_full:
-            self._warn("Too many connections are open here", Hint("Allow more", "ulimit -n 8192"))
-        self._is_full = not has_room or (self._is_full and len(self._connections) >= self._most // 2)
-        return has_room
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        room = asyncio.Semaphore(fitting_jobs(MOST_CONNECTIONS, DESCRIPTORS_EACH))
+
+        def end(client: socket.socket, task: asyncio.Task[None]) -> None:
+            self._connections.discard(task)
+            # A task that is cancelled before it begins closes nothing.
+            client.close()
+            room.release()
+
+        while True:
+            await room.acquire()
+            try:
+                client, _ = await loop.sock_accept(listener)
+            except OSError:
+                room.release()
+                await asyncio.sleep(PAUSE)
+                continue
+            task = loop.create_task(self._relay(client))
+            self._connections.add(task)
+            task.add_done_callback(partial(end, client))
 
     async def _relay(self, sock: socket.socket) -> None:
         client = PlainStream(sock)
@@ -120,7 +188,7 @@ class Relay:
         except MachineError as exc:
             await self._refuse(client, exc, request)
             return
-        joined = Joined(sock, client, engine, self._report_recovery)
+        joined = Joined(sock, client, engine)
         try:
             failure = await joined.run(request)
         finally:
@@ -138,25 +206,14 @@ class Relay:
         await answer(client, BAD_GATEWAY, {"message": text}, request)
 
     def _report_fault(self, error: MachineError) -> None:
-        """Say what is new: a client that tries again makes no more lines."""
-        if str(error) not in self._faults:
-            self._faults.add(str(error))
-            self._warn(one_line(error.cause), error.hint)
-
-    def _report_recovery(self) -> None:
-        if self._faults:
-            self._faults.clear()
-            self._note("The engine answers again")
+        self._warnings.warn(one_line(error.cause), error.hint)
 
 
 class Joined:
     """A client and the engine, joined until both directions have ended, or one has failed."""
 
-    def __init__(
-        self, sock: socket.socket, client: PlainStream, engine: DuplexStream, on_answer: Callable[[], None]
-    ) -> None:
+    def __init__(self, sock: socket.socket, client: PlainStream, engine: DuplexStream) -> None:
         self._sock = sock
-        self._on_answer = on_answer
         self._client = client
         self._engine = engine
         # Whether the engine has sent anything.
@@ -168,25 +225,19 @@ class Joined:
         """Send what was read of the first request, and all that follows. Return the engine's failure."""
         sending = asyncio.create_task(self._send_requests(request))
         receiving = asyncio.create_task(self._receive_answers())
-        tasks = {sending, receiving}
+        tasks = [receiving, sending]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            if not receiving.done() or (self.has_answered and receiving.result() is None):
-                await self._wait_for_the_other(tasks)
+            # One direction has ended. Wait for the other, unless that failed, or its peer is gone.
+            is_refused = receiving.done() and not self.has_answered
+            has_failed = any(task.result() for task in tasks if task.done())
+            if not (is_refused or has_failed or self.client_is_gone):
+                await asyncio.wait(tasks)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        failures = [task.result() for task in (receiving, sending) if not task.cancelled()]
-        return next(filter(None, failures), None)
-
-    async def _wait_for_the_other(self, tasks: set[asyncio.Task[OSError | None]]) -> None:
-        """One direction has ended. Wait for the other, unless that failed, or the client is gone."""
-        ended = [task for task in tasks if task.done()]
-        waiting = tasks.difference(ended)
-        while waiting and not self.client_is_gone and not any(task.result() for task in ended):
-            _, waiting = await asyncio.wait(waiting, timeout=HANG_UP_SECONDS)
-            self.client_is_gone = bool(waiting) and has_hung_up(self._sock)
+        return next((failure for task in tasks if not task.cancelled() and (failure := task.result())), None)
 
     async def _send_requests(self, request: bytes) -> OSError | None:
         buffer = memoryview(bytearray(LEAST))
@@ -198,18 +249,14 @@ class Joined:
                 # The engine's last words may say why: a TLS alert, or an answer.
                 return None if not self.has_answered else exc
             buffer = await grown(buffer, len(data))
-            data = buffer[: await self._received_from_client(buffer)]
+            try:
+                data = buffer[: await self._client.receive_into(buffer)]
+            except OSError:
+                break
         self.client_has_ended = True
         self.client_is_gone = self.client_is_gone or has_hung_up(self._sock)
         await self._engine.end_sending()
         return None
-
-    async def _received_from_client(self, buffer: memoryview) -> int:
-        try:
-            return await self._client.receive_into(buffer)
-        except OSError:
-            self.client_is_gone = True
-            return 0
 
     async def _receive_answers(self) -> OSError | None:
         buffer = memoryview(bytearray(LEAST))
@@ -220,9 +267,7 @@ class Joined:
                 return exc
             if not count:
                 break
-            if not self.has_answered:
-                self.has_answered = True
-                self._on_answer()
+            self.has_answered = True
             try:
                 await self._client.send(buffer[:count])
             except OSError as exc:
@@ -232,10 +277,6 @@ class Joined:
         if self.has_answered:
             await self._client.end_sending()
         return None
-
-
-def close_after(sock: socket.socket, _: object) -> None:
-    sock.close()
 
 
 async def grown(buffer: memoryview, filled: int) -> memoryview:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
+from machinectl.check import SHELL, Check, ok
 from machinectl.console import RewritingConsole
+from machinectl.engine.endpoint import Deadline
+from machinectl.engine.probe import ask_engine
 from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.files.atomic import remove_if_present
 from machinectl.foreground_program import run_foreground
 from machinectl.hosts.docker_environment import ENGINE_SOCKET, MOUNTED_SOCKET, PORTS_HOST, UNIX
 from machinectl.hosts.login import Login
-from machinectl.hosts.present_name import present_name
+from machinectl.hosts.present_name import LOOK_SECONDS, present_name
 from machinectl.hosts.query_engines import ready_endpoint
 from machinectl.machines.store.store_paths import NoSuchMachine
-from machinectl.tunnels.container_events import FollowedContainers
 from machinectl.tunnels.local_sockets import (
     AlreadyOpen,
     OpenSocket,
@@ -29,22 +33,25 @@ from machinectl.tunnels.local_sockets import (
     checked_path,
     default_path,
     log_file,
+    machine_at_socket,
     opened_socket,
     shared_path,
 )
-from machinectl.tunnels.machine_engine import check_answer
 from machinectl.tunnels.open_ports import OpenPorts
 from machinectl.tunnels.port_forwarder import PortForwarder
-from machinectl.tunnels.relay_thread import relayed
+from machinectl.tunnels.published_ports import FollowedContainers
+from machinectl.tunnels.relay import DIAL_SECONDS, MachineEngine, Relay
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from machinectl.check import Seat
     from machinectl.console import Console
     from machinectl.hosts.present_name import PresentName
+    from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
     from machinectl.tunnels.open_ports import OpenPort
-    from machinectl.tunnels.relay_thread import RelayThread
 
     Variables = Mapping[str, str | None]
     # Called with docker's variables once the socket is open, None unsets one; and the socket if it was open already.
@@ -75,6 +82,48 @@ class LogConsole(RewritingConsole):
         self._console.warn(self._rewrite(text), hint)
 
 
+@contextmanager
+def relayed(name: PresentName, console: Console, own: OpenSocket, listener: socket.socket) -> Iterator[Future[None]]:
+    """Relay connections in a thread. Yield its future, so that a bug in it is not lost."""
+    loop, stop = asyncio.new_event_loop(), asyncio.Event()
+
+    def describe() -> dict[str, object]:
+        # `rename` may have given the machine another name.
+        with suppress(NoSuchMachine):
+            return {**vars(own), "machine": name.find()}
+        return {**vars(own), "machine": ""}
+
+    def run() -> None:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(Relay(MachineEngine(name), console, describe).serve(listener, stop))
+
+    with ThreadPoolExecutor(1, "relay") as pool:
+        relay = pool.submit(run)
+        try:
+            yield relay
+        finally:
+            # The loop is closed if the thread has failed.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(stop.set)
+
+
+def wait_for_end(name: PresentName, console: Console, path: str, relay: Future[None]) -> None:
+    """Wait until the machine or the socket is removed."""
+    created = os.lstat(path)
+    while True:
+        with suppress(TimeoutError):
+            return relay.result(LOOK_SECONDS)
+        try:
+            name.find()
+            if os.path.samestat(created, os.lstat(path)):
+                continue
+        except NoSuchMachine as exc:
+            return console.warn(f"{path} is closed: {exc.cause}")
+        except OSError:
+            pass
+        return console.warn(f"{path} was removed: nothing is served there any more")
+
+
 def serve_socket(
     store: Store, console: Console, name: str, path: str, announce: Announce, *, log: str = "", forward: bool = False
 ) -> None:
@@ -82,17 +131,23 @@ def serve_socket(
 
     `log` is the file that the console writes to in the background.
     """
-    endpoint = ready_endpoint(store, name)
+    store.read_ready(name)
     own = OpenSocket(name, store.root, checked_path(path or shared_path(store, name)), log=log, forwards=forward)
     try:
         if not ask_socket(own.path):
-            check_answer(endpoint)
-        with served(store, LogConsole(console) if log else console, own) as relay:
+            check_engine(store, name)
+        console = LogConsole(console) if log else console
+        with served(store, console, own) as (present, relay):
             announce(variables_of(store, own), None)
-            relay.wait()
+            wait_for_end(present, console, own.path, relay)
     except AlreadyOpen as exc:
         check_same(exc.other, store, name, forward=forward)
         announce(variables_of(store, own), exc.other)
+
+
+def check_engine(store: Store, name: str) -> None:
+    """Raise MachineError if the engine does not answer."""
+    ask_engine(ready_endpoint(store, name), Deadline(DIAL_SECONDS), None)
 
 
 def variables_of(store: Store, own: OpenSocket) -> dict[str, str | None]:
@@ -124,7 +179,7 @@ def run_with_socket(
     forward: bool = False,
 ) -> int:
     """Run a command with a socket of its own; return its wait status. Raises MachineError."""
-    check_answer(ready_endpoint(store, name))
+    check_engine(store, name)
     path = checked_path(path or default_path(store, name, str(os.getpid())))
     own = OpenSocket(name, store.root, path, os.path.basename(command[0]), forwards=forward)
     with served(store, console, own):
@@ -136,7 +191,7 @@ def run_with_socket(
 
 
 @contextmanager
-def served(store: Store, console: Console, own: OpenSocket) -> Iterator[RelayThread]:
+def served(store: Store, console: Console, own: OpenSocket) -> Iterator[tuple[PresentName, Future[None]]]:
     """Raises AlreadyOpen."""
     with ExitStack() as stack:
         name = stack.enter_context(present_name(store, own.machine))
@@ -144,19 +199,18 @@ def served(store: Store, console: Console, own: OpenSocket) -> Iterator[RelayThr
         relay = stack.enter_context(relayed(name, console, own, listener))
         if own.forwards:
             stack.enter_context(forwarded_ports(console, name))
-        yield relay
+        yield name, relay
 
 
 def open_in_background(store: Store, name: str, path: str, *, forward: bool = False) -> Variables:
     """Return docker's variables once the socket is open. Raises MachineError."""
-    endpoint = ready_endpoint(store, name)
-    path = checked_path(path or shared_path(store, name))
-    own = OpenSocket(name, store.root, path, forwards=forward)
-    if other := ask_socket(path):
+    store.read_ready(name)
+    own = OpenSocket(name, store.root, checked_path(path or shared_path(store, name)), forwards=forward)
+    if other := ask_socket(own.path):
         check_same(other, store, name, forward=forward)
     else:
         # The process would write the same to its log.
-        check_answer(endpoint)
+        check_engine(store, name)
         start_process(own)
     return variables_of(store, own)
 
@@ -201,19 +255,25 @@ def forwarded_ports(console: Console, name: PresentName) -> Iterator[None]:
 
     ports = OpenPorts(name.name, console, report)
     forwarder = PortForwarder(name, console, Login(), ports, FollowedContainers(name.endpoint))
-    forwarder.start()
 
-    def watch() -> None:
+    def run() -> None:
         try:
-            forwarder.wait()
+            forwarder.run()
         except NoSuchMachine:
             # The socket closes, and says so.
             return
         except MachineError as exc:
             console.warn(f"Ports are not forwarded any more: {exc.cause}")
 
-    threading.Thread(target=watch, daemon=True).start()
     try:
+        forwarder.start()
+        threading.Thread(target=run, daemon=True).start()
         yield
     finally:
         forwarder.close()
+
+
+def checks(store: Store, _machines: Sequence[Machine], seat: Seat) -> Iterator[Check]:
+    """Yield doctor's check of a shell that uses one of our sockets."""
+    if name := machine_at_socket(store, seat.environment.get("DOCKER_HOST", "")):
+        yield ok(SHELL, f'docker uses the socket of "{name}"')

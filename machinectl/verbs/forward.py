@@ -46,8 +46,7 @@ def forward(here: Session, *, name: str, words: list[str], auto: bool, bind: str
     from contextlib import suppress
 
     from machinectl.cli.ending_signals import exiting_on_signals
-    from machinectl.tunnels.local_ports import LOOPBACK
-    from machinectl.tunnels.open_ports import OpenPorts
+    from machinectl.tunnels.open_ports import LOOPBACK, OpenPorts
 
     if not here.store.exists(name):
         from machinectl.cli.parsing.suggestions import check_machine_first
@@ -88,9 +87,8 @@ def forward_until_the_end(
 ) -> None:
     from machinectl.hosts.present_name import present_name
     from machinectl.machines.machine_driver import ssh_endpoint
-    from machinectl.tunnels.container_events import FollowedContainers, container_names
     from machinectl.tunnels.port_forwarder import PortForwarder
-    from machinectl.tunnels.published_ports import parse_word
+    from machinectl.tunnels.published_ports import FollowedContainers, container_names, parse_word
 
     ssh_endpoint(here.store.read(name))
     parsed = list(dict.fromkeys(parse_word(word) for word in words))
@@ -108,7 +106,7 @@ def forward_until_the_end(
         forwarder = PortForwarder(present, here.console, login, ports, followed)
         try:
             forwarder.start([word for word in parsed if not isinstance(word, str)])
-            forwarder.wait()
+            forwarder.run()
         finally:
             forwarder.close()
 

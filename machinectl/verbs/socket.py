@@ -59,7 +59,6 @@ VERBS = {
 
 # Separates the name from the command.
 DASHES = "--"
-OWN_VERBS = ("ls", "rm")
 
 
 def socket(
@@ -121,19 +120,10 @@ def name_and_command(here: Session, words: Sequence[str]) -> tuple[Sequence[str]
 
         check_verb_within("socket", names, here.store)
     if len(names) > 1:
-        from machinectl.cli.typed_words import typed_order
-
-        if names[0] in OWN_VERBS:
-            line = f"machinectl socket {names[0]} {typed_order(names[1:])}"
-            raise UsageError(f"{names[0]!r} must follow the word socket, without options between them", Hint("", line))
-        # `socket docker ps web1`
-        machine = next(filter(here.store.exists, names), names[0])
-        others = [name for name in names if name != machine]
-        if any(map(here.store.exists, others)):
-            line = f"machinectl socket {machine}" + (f" {DASHES} {typed_order(command)}" if command else "")
-            raise UsageError("socket takes one machine", Hint("" if command else "For example", line))
-        line = f"machinectl socket {machine} {DASHES} {typed_order([*others, *command])}"
-        raise UsageError(f"socket takes one machine; put the command after {DASHES}", Hint("", line))
+        raise UsageError(
+            f"socket takes one machine; put the command after {DASHES}",
+            Hint("For example", "machinectl socket <NAME> -- docker ps"),
+        )
     return names, command
 
 

@@ -21,7 +21,7 @@ from machinectl.hosts.identity import CLIENT_FILES
 from machinectl.hosts.present_name import present_name
 from machinectl.machines.record import Machine
 from machinectl.tunnels.local_sockets import OpenSocket, opened_socket
-from machinectl.tunnels.relay_thread import relayed
+from machinectl.tunnels.socket_service import relayed
 from tests.support import servers
 from tests.support.forked import run_forked
 from tests.support.program import machinectl

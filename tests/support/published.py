@@ -1,4 +1,4 @@
-"""An engine whose containers and services come and go as a test says.
+"""An engine whose containers come and go as a test says.
 
 It lists them, and reports each change to who follows it.
 """
@@ -18,21 +18,11 @@ if TYPE_CHECKING:
     from tests.support.servers import Connection
 
 
-# Why dockerd does not list services (daemon/cluster/errors.go).
-STANDALONE = (
-    'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm'
-)
-WORKER = "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state."
-LEADERLESS = "rpc error: code = Unknown desc = The swarm does not have a leader."
-
-
 class PublishingEngine:
-    """`port` is its own, over plain TCP. `refusal` is why it lists no services."""
+    """`port` is its own, over plain TCP."""
 
     def __init__(self) -> None:
         self.port = 0
-        self.refusal = STANDALONE
-        self._services: list[dict[str, Any]] = []
         self._containers: dict[str, dict[str, Any]] = {}
         self._changed = threading.Condition()
         self._changes = 0
@@ -51,16 +41,6 @@ class PublishingEngine:
 
     def remove(self, name: str) -> None:
         self._change(name, None)
-
-    def serve_on_all_nodes(self, name: str, *ports: int, kind: str = "tcp", mode: str = "ingress") -> None:
-        """Become a manager with one service, which publishes ports; without ports, it is no more."""
-        published = [{"Protocol": kind, "TargetPort": 80, "PublishedPort": port, "PublishMode": mode} for port in ports]
-        service = {"ID": name * 9, "Spec": {"Name": name}, "Endpoint": {"Ports": published}}
-        with self._changed:
-            self.refusal = ""
-            self._services = [service] if ports else []
-            self._changes += 1
-            self._changed.notify_all()
 
     def disconnect(self) -> None:
         """Cut off all who follow."""
@@ -83,18 +63,10 @@ class PublishingEngine:
             if path.startswith("/events"):
                 self._report(connection)
                 return
-            if path.startswith("/services"):
-                connection.send(self._listed_services())
-                continue
             every = "all=1" in path
             with self._changed:
                 listed = [each for each in self._containers.values() if every or each["State"] == "running"]
             connection.send(answer(json.dumps(listed).encode()))
-
-    def _listed_services(self) -> bytes:
-        if self.refusal:
-            return answer(json.dumps({"message": self.refusal}).encode(), status="503 Service Unavailable")
-        return answer(json.dumps(self._services).encode())
 
     def _report(self, connection: Connection) -> None:
         with self._changed:

@@ -17,7 +17,7 @@ from machinectl.tunnels.local_sockets import (
     default_path,
     opened_socket,
 )
-from machinectl.tunnels.relay_thread import relayed
+from machinectl.tunnels.socket_service import relayed
 from tests.support.docker_cli import DockerCli
 from tests.support.engine_sockets import register_ssh_engine, socket_process
 from tests.support.in_process import machinectl

@@ -13,7 +13,6 @@ from machinectl.tunnels.published_ports import (
     find_container,
     parse_word,
     read_containers,
-    read_services,
 )
 
 PORT = st.integers(1, HIGHEST)
@@ -105,14 +104,3 @@ def test_a_container_is_found_as_docker_finds_it() -> None:
     assert find_container(listed, "000") is None
     assert find_container(listed, "nix") is None
     assert [one.running for one in listed] == [True, False]
-
-
-def test_of_a_service_only_what_each_node_publishes_is_read() -> None:
-    def port(number: object, protocol: str = "tcp", mode: str = "ingress") -> dict[str, object]:
-        return {"Protocol": protocol, "PublishedPort": number, "PublishMode": mode}
-
-    ports = [port(80), port(53, "udp"), port(90, mode="host"), port("70"), {"Protocol": "tcp", "TargetPort": 80}, None]
-    told = {"ID": "ab12", "Spec": {"Name": "web"}, "Endpoint": {"Ports": ports}}
-    silent = [{"ID": "cd34", "Spec": None, "Endpoint": {}}, {"ID": "ef56"}, {**told, "ID": "a b"}, None]
-    [web] = read_services([told, *silent])
-    assert web == ("ab12", "web", True, frozenset({Wish("localhost", 80, container="web")}), frozenset({"53/udp"}))

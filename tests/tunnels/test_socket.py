@@ -201,6 +201,7 @@ def test_a_shell_at_the_socket_is_at_its_machine_until_env_unsets_it(
 def test_active_ignores_a_socket_that_is_closed_or_of_another_store(
     machine: Path, store: Store, tmp_path: Path
 ) -> None:
+    del machine
     with socket_process(store, "orionbox") as (process, path):
         there = {"DOCKER_HOST": f"unix://{path}"}
         assert machinectl("active", store=store.root, environment=there).stdout == "orionbox\n"
@@ -208,17 +209,6 @@ def test_active_ignores_a_socket_that_is_closed_or_of_another_store(
         process.kill()
         process.wait(30)
         assert machinectl("active", store=store.root, environment=there).returncode == 1
-    machinectl("socket", "ls", store=store.root)
-    assert left_open(machine) == []
-
-
-def test_env_unsets_nothing_of_testcontainers_that_socket_did_not_set(store: Store) -> None:
-    for own in (
-        {"DOCKER_HOST": "unix:///run/docker.sock"},
-        {"DOCKER_HOST": "tcp://127.0.0.1:1", "DOCKER_MACHINE_NAME": "orionbox"},
-    ):
-        environment = {**own, "TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE": "/var/run/docker.sock"}
-        assert "TESTCONTAINERS" not in machinectl("env", "-u", store=store.root, environment=environment).stdout
 
 
 def test_it_ends_with_its_machine(machine: Path, store: Store) -> None:
@@ -229,20 +219,15 @@ def test_it_ends_with_its_machine(machine: Path, store: Store) -> None:
     assert left_open(machine) == []
 
 
-def test_what_a_killed_process_leaves_is_swept(machine: Path, store: Store) -> None:
-    own = machine / "own.sock"
-    for again in (["ls"], ["orionbox", "--background"], ["orionbox", "--", "true"]):
-        with (
-            socket_process(store, "orionbox") as (one, _),
-            socket_process(store, "orionbox", "--path", str(own)) as (other, _),
-        ):
-            one.kill()
-            other.kill()
-        assert len(left_open(machine)) == 2
-        assert program.machinectl("socket", *again, store=store.root).returncode == 0
-        machinectl("socket", "ls", store=store.root)
-        assert not own.exists()
-        machinectl("socket", "rm", "orionbox", store=store.root)
+def test_what_a_killed_process_leaves_is_not_listed_and_replaced_by_the_next(machine: Path, store: Store) -> None:
+    for place in ([], ["--path", str(machine / "own.sock")]):
+        with socket_process(store, "orionbox", *place) as (process, path):
+            process.kill()
+        assert listed(store) == []
+        again = program.machinectl("-s", store.root, "socket", "orionbox", *place, "--background")
+        assert again.returncode == 0, again.stderr
+        assert answers(path)
+        assert machinectl("socket", "rm", "orionbox", store=store.root).stdout == f"{path}\n"
     assert left_open(machine) == []
 
 
@@ -314,8 +299,8 @@ def test_a_path_that_cannot_be_used_is_refused(machine: Path, store: Store, monk
             (foreign, f"{foreign} exists, and is not a socket of machinectl's"),
             (in_use, f"{in_use} exists, and is not a socket of machinectl's"),
             (shared / "x.sock", f"{shared} is not safe for a socket: everybody may write to it"),
-            (machine / "none" / "x.sock", f"There is no directory {machine}/none"),
-            (machine / ("x" * 100), "The path of a socket has at most 100 bytes, and this one has"),
+            (machine / "none" / "x.sock", "Cannot create the socket"),
+            (machine / ("x" * 100), "Cannot create the socket"),
         ):
             for mode in ([], ["--background"], ["--", "true"]):
                 done = machinectl("socket", "orionbox", "--path", path, *mode, store=store.root)
