@@ -40,6 +40,8 @@ MOST_ANSWER = 1 << 20
 GRACE = 2.0
 # Seconds until the writer notices a program's end if another process still holds its stdin.
 NOTICED_SECONDS = 0.2
+# The name of the threads that read the input.
+READER = "input"
 # Starting a program takes eight descriptors for a moment, so only one starts at a time.
 STARTING = threading.Lock()
 
@@ -125,7 +127,7 @@ class Input:
                 self._changed.notify_all()
             if self._thread is None:
                 # A daemon thread: this process must not wait for a terminal or a pipe's writer when it ends.
-                self._thread = threading.Thread(target=self._read, daemon=True)
+                self._thread = threading.Thread(target=self._read, daemon=True, name=READER)
                 self._thread.start()
             self._changed.wait_for(lambda: self._length > at or self._ended or reader.is_closed)
             if reader.is_closed:

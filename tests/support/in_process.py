@@ -19,6 +19,7 @@ import pytest
 from machinectl.cli.invocation import THIS
 from machinectl.cli.main import run_command_line
 from machinectl.machines import answered_address
+from machinectl.process_streams import READER
 from tests.support.forked import ENVIRONMENT, at_start
 from tests.support.program import PROGRAM, decoded, encoded
 
@@ -41,9 +42,10 @@ def machinectl(
     assert at_start({**variables, **more}) == at_start(ENVIRONMENT), "start an interpreter for these variables"
     assert {**variables, **more}.get("PYTHONPATH") == ENVIRONMENT.get("PYTHONPATH"), "its modules would stay"
     assert threading.current_thread() is threading.main_thread(), "all threads have these streams"
-    with memory(encoded(stdin)) as given, memory() as out, memory() as err, pytest.MonkeyPatch.context() as patch:
+    given = text(io.BufferedReader(memory(encoded(stdin))))
+    with closed_when_read(given), memory() as out, memory() as err, pytest.MonkeyPatch.context() as patch:
         streams = {
-            "stdin": text(io.BufferedReader(given)),
+            "stdin": given,
             "stdout": text(io.BufferedWriter(out)),
             "stderr": text(io.BufferedWriter(err)),
         }
@@ -76,7 +78,26 @@ def memory(data: bytes = b"") -> io.FileIO:
 
 
 @contextmanager
-def as_descriptors(*files: io.FileIO) -> Iterator[None]:
+def closed_when_read(given: io.TextIOWrapper) -> Iterator[None]:
+    """Close a run's stdin, but not before its threads end: a late one would read the next file of that number."""
+    try:
+        yield
+    finally:
+        readers = [thread for thread in threading.enumerate() if thread.name == READER]
+
+        def close() -> None:
+            for thread in readers:
+                thread.join()
+            given.close()
+
+        if readers:
+            threading.Thread(target=close, daemon=True).start()
+        else:
+            given.close()
+
+
+@contextmanager
+def as_descriptors(*files: io.FileIO | io.TextIOWrapper) -> Iterator[None]:
     """Have files as the descriptors 0, 1, … of this process, which its children inherit."""
     before = [os.dup(number) for number in range(len(files))]
     try:
