@@ -29,7 +29,6 @@ from machinectl.files.atomic import StoreError
 from machinectl.files.fileset import read_regular_file
 from machinectl.machines.config_json import Origin
 from machinectl.machines.docker_machine import directory_of, is_store, shared_certificates
-from machinectl.machines.jump_order import keep_jump_hosts
 from machinectl.machines.selection import waiting
 from machinectl.machines.store.machine_store import read_or_none
 from machinectl.machines.store.store_directory import sweep
@@ -62,14 +61,12 @@ def import_docker_machine(
     check_separate_stores(store, root)
     run = StoreImport(store, console, root, context, dry_run)
     work = {name: partial(run.import_machine, name) for name in old_machine_names(root)}
-    yield from import_each(store, console, work, dry_run=dry_run)
+    yield from import_each(store, work, dry_run=dry_run)
 
 
 def import_each(
-    store: Store, console: Console, work: Mapping[str, Callable[[], ImportedMachine]], *, dry_run: bool
+    store: Store, work: Mapping[str, Callable[[], ImportedMachine]], *, dry_run: bool
 ) -> Iterator[tuple[str, ImportedMachine | MachineError]]:
-    if not dry_run:
-        keep_jump_hosts(store, console)
     for name, do in work.items():
         try:
             result: ImportedMachine | MachineError = do()

@@ -49,7 +49,7 @@ def import_export(
     run = Restoring(store, console, document, context, dry_run)
     chosen = chosen_machines(document, words)
     work = {local: partial(run.restore, name, local) for name, local in chosen.items()}
-    yield from import_each(store, console, work, dry_run=dry_run)
+    yield from import_each(store, work, dry_run=dry_run)
 
 
 def chosen_machines(document: ExportDocument, words: Sequence[str]) -> dict[str, str]:

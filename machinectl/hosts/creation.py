@@ -18,7 +18,6 @@ from machinectl.hosts.ssh_config import note_docker_over_ssh
 from machinectl.machines import jump_hosts, record
 from machinectl.machines.addresses import check_addresses, check_free
 from machinectl.machines.docker_machine import check_apart
-from machinectl.machines.jump_order import keep_jump_hosts
 from machinectl.machines.machine_driver import (
     JUMP_HOST,
     SSH_ONLY,
@@ -146,7 +145,6 @@ class CreatedMachine(NamedTuple):
 
 def create_machine(store: Store, console: Console, creation: Creation) -> CreatedMachine:
     """Create a machine, or finish an earlier `create`, and warn of options that had no effect."""
-    keep_jump_hosts(store, console)
     made = creation.carry_out(store, console)
     sweep(store)
     if not made.set_up:

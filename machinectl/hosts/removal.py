@@ -14,9 +14,9 @@ from machinectl.driver.installed_drivers import load
 from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.hosts.parallel import run_at_once
 from machinectl.machines.holders import EXPIRES, is_suspended, valid_holders
-from machinectl.machines.jump_order import behind, gate_of, keep_jump_hosts, outermost_first
+from machinectl.machines.jump_hosts import behind, outermost_first
 from machinectl.machines.machine_driver import driver_instance
-from machinectl.machines.record import GRANTED, BrokenRecord, owner_of
+from machinectl.machines.record import GRANTED, BrokenRecord, natural, owner_of
 from machinectl.machines.selection import require_names, waiting
 from machinectl.machines.store.held_removed import HeldRemoved, read_removed
 from machinectl.machines.store.machine_store import read_or_none
@@ -47,7 +47,6 @@ def remove_machines(
 ) -> Iterator[tuple[str, MachineError | None]]:
     """With `forget`, drop the record of changes that stay."""
     require_names(names, "rm")
-    keep_jump_hosts(store, console)
     others = behind(store)
     known = [name for name in names if is_removable(store, name, force=force)]
     if not force:
@@ -239,7 +238,8 @@ def remove_held(held: Held, console: Console, *, force: bool, purge: Purge | Non
 
 def check_not_jump_host(store: Store, console: Console, name: str, others: Iterable[str], *, force: bool) -> None:
     """Refuse to forget a jump host in use; with `force`, warn."""
-    others = [other for other in others if gate_of(store, other) == name]
+    # Those that this command has removed meanwhile count no more.
+    others = sorted(set(others).intersection(behind(store).get(name, ()) if others else ()), key=natural)
     if not others:
         return
     cause = f"it is the jump host of {', '.join(others)}"

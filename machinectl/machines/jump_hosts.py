@@ -7,7 +7,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from machinectl.machines.store import Store
 
 MACHINE, HOST = "machine:", "host:"
 
@@ -49,3 +51,22 @@ def loops(jumps: Mapping[str, str]) -> Iterator[list[str]]:
 
 def loop_text(loop: list[str]) -> str:
     return f"jump hosts form a loop: {' -> '.join([*loop, loop[0]])}"
+
+
+def behind(store: Store) -> dict[str, list[str]]:
+    """Map jump hosts to the machines behind them; skip unreadable records."""
+    found: dict[str, list[str]] = {}
+    for machine in store.readable():
+        if gate := machine_of(machine.jump):
+            found.setdefault(gate, []).append(machine.name)
+    return found
+
+
+def outermost_first(names: Sequence[str], others: Mapping[str, Sequence[str]]) -> Iterator[list[str]]:
+    """Yield groups: each machine comes after those behind it (see `behind`)."""
+    left = list(names)
+    while left:
+        # A loop of jump hosts is one group.
+        group = [name for name in left if not set(left).intersection(others.get(name, ()))] or left
+        yield group
+        left = [name for name in left if name not in group]

@@ -9,7 +9,7 @@ from machinectl.files.light_json import parse_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from machinectl.driver import OptionValue
@@ -44,57 +44,10 @@ class BrokenRecord(MachineError):
     """An invalid or unreadable machine.json, which is never rewritten."""
 
 
-# A record's keys in order, with types. Missing ones get the type's empty value, or that of DEFAULTS.
-KEYS: Mapping[str, type] = {
-    "driver": str,
-    "options": dict,
-    "driver_state": str,
-    "url": str,
-    "tls": bool,
-    "phase": str,
-    "made": bool,
-    "provision": bool,
-    "context": bool,
-    "labels": dict,
-    "engine": dict,
-    "mac": str,
-    "pending": str,
-    "applied": dict,
-    "failure": dict,
-    "changes": list,
-    "jump": str,
-    "addresses": list,
-    "fleet": str,
-    "origin": dict,
-    "swarm": dict,
-    "looked_at": str,
-    "revision": dict,
-    "access": dict,
-    "holders": dict,
-    "ended": list,
-    "lifetime": str,
-}
 REQUIRED = ("driver", "url", "tls")
 DEFAULTS: Mapping[str, object] = {"phase": Phase.READY, "provision": True, "context": True}
 # The states in `access`.
 WAITING, GRANTED = "waiting", "granted"
-# Omitted if empty.
-OPTIONAL = frozenset(
-    {
-        "applied",
-        "jump",
-        "addresses",
-        "fleet",
-        "origin",
-        "swarm",
-        "looked_at",
-        "revision",
-        "access",
-        "holders",
-        "ended",
-        "lifetime",
-    }
-)
 # Properties of Machine, stored as JSON: the light path does not load their classes.
 AS_JSON = {"engine": "_engine", "changes": "_changes"}
 
@@ -110,11 +63,9 @@ class Machine:
     computer asked another one for; `holders` and `ended` got access here (`machines.holders`), with certificates of
     that `lifetime`. `unknown` has other versions' keys.
     `directory` is absolute, "" without a store.
-    `untyped_jump`: an earlier version wrote `jump`.
     """
 
-    __slots__ = ("directory", "name", "unknown", "untyped_jump", *(AS_JSON.get(key, key) for key in KEYS))
-
+    # The record's keys in order. Missing ones get the type's empty value, or that of DEFAULTS.
     driver: str
     options: dict[str, Any]
     driver_state: str
@@ -125,10 +76,12 @@ class Machine:
     provision: bool
     context: bool
     labels: dict[str, str]
+    _engine: dict[str, Any]
     mac: str
     pending: str
     applied: dict[str, Any]
     failure: dict[str, Any]
+    _changes: list[Any]
     jump: str
     addresses: list[str]
     fleet: str
@@ -140,13 +93,10 @@ class Machine:
     holders: dict[str, Any]
     ended: list[Any]
     lifetime: str
-    _engine: dict[str, Any]
-    _changes: list[Any]
 
     def __init__(self, name: str, driver: str, *, directory: str = "", **values: Any) -> None:
         self.name = name
         self.directory = directory
-        self.untyped_jump = False
         self.unknown: dict[str, Any] = {}
         values["driver"] = driver
         for key, kind in KEYS.items():
@@ -259,15 +209,15 @@ class Machine:
         return (json.dumps(data, indent=4) + "\n").encode()
 
 
-def parse_record(
-    name: str, text: bytes, directory: str = "", is_machine: Callable[[str], bool] = lambda _: False
-) -> Machine:
-    """Parse machine.json. Raises BrokenRecord.
+KINDS = {"str": str, "bool": bool, "dict": dict, "list": list}
+KEYS = {name.lstrip("_"): KINDS[kind.partition("[")[0]] for name, kind in Machine.__annotations__.items()}
+# Omitted if empty: keys that records of the first version did not have.
+OPTIONAL = {"applied", *list(KEYS)[list(KEYS).index("jump") :]}
 
-    `is_machine` interprets jump hosts of earlier versions, which did not separate machines and hosts.
-    """
+
+def parse_record(name: str, text: bytes, directory: str = "") -> Machine:
+    """Parse machine.json. Raises BrokenRecord."""
     data = read_json(name, text)
-    schema = data.pop("schema")
     check_types(name, data)
     check_safe(name, data)
     values = {key: data.pop(key) for key in KEYS if key in data}
@@ -283,7 +233,10 @@ def parse_record(
     machine = Machine(name, **values, directory=directory)
     machine.unknown = data
     if machine.jump:
-        read_jump(machine, schema, is_machine)
+        from machinectl.machines.jump_hosts import host_of, machine_of
+
+        if not (host_of(machine.jump) or is_name(machine_of(machine.jump))):
+            raise broken_record(name, 'has a "jump" that is neither machine:NAME nor host:NAME')
     return machine
 
 
@@ -295,7 +248,7 @@ def read_json(name: str, text: bytes) -> dict[str, Any]:
         raise broken_record(name, what) from exc
     if not isinstance(data, dict):
         raise broken_record(name, "is not a JSON object")
-    schema = data.get("schema")
+    schema = data.pop("schema", None)
     if type(schema) is not int or schema < 1:
         raise broken_record(name, "has no schema version")
     if schema > SCHEMA:
@@ -326,16 +279,6 @@ def check_safe(name: str, data: Mapping[str, Any]) -> None:
     for address in data.get("addresses", ()):
         if not isinstance(address, str) or not ADDRESS_CHARACTERS.issuperset(address) or address[:1] in {"", "-"}:
             raise broken_record(name, 'has "addresses" that are no addresses')
-
-
-def read_jump(machine: Machine, schema: int, is_machine: Callable[[str], bool]) -> None:
-    from machinectl.machines.jump_hosts import host_of, machine_of, resolved
-
-    machine.untyped_jump = schema < SCHEMA
-    if machine.untyped_jump:
-        machine.jump = resolved(machine.jump, is_machine)
-    elif not (host_of(machine.jump) or is_name(machine_of(machine.jump))):
-        raise broken_record(machine.name, 'has a "jump" that is neither machine:NAME nor host:NAME')
 
 
 def check_ready(machine: Machine) -> Machine:

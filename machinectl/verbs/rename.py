@@ -33,12 +33,10 @@ def rename_machine(store: Store, console: Console, old: str, new: str) -> None:
     """Rename a machine, and update machines behind it, even removed ones."""
     from machinectl.machines import record
     from machinectl.machines.jump_hosts import MACHINE as BY_MACHINE
-    from machinectl.machines.jump_order import keep_jump_hosts
     from machinectl.machines.store.removed_machines import removed_machines, write_removed
 
     record.check_name(new, "renaming")
     store.check_exists(old)
-    keep_jump_hosts(store, console)
     with ExitStack() as stack:
         others, removed, held = held_with_those_behind(store, console, stack, old, new)
         store.read(old)
@@ -83,7 +81,7 @@ def held_with_those_behind(
 
 def going_through(store: Store, name: str) -> tuple[list[str], list[str]]:
     from machinectl.machines.jump_hosts import MACHINE as BY_MACHINE
-    from machinectl.machines.jump_order import behind
+    from machinectl.machines.jump_hosts import behind
     from machinectl.machines.store.removed_machines import removed_machines
 
     removed = [machine.name for machine in removed_machines(store) if machine.jump == f"{BY_MACHINE}{name}"]

@@ -28,7 +28,6 @@ from machinectl.machines.jump_hosts import with_type
 from machinectl.machines.machine_driver import endpoint_of, known_hosts_path, ssh_endpoint
 from machinectl.machines.record import BrokenRecord, Machine, Phase
 from machinectl.machines.store import Store
-from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.ssh.destination import Jump, SSHEndpoint
 from machinectl.ssh.openssh.direct_session import NotStarted
 from machinectl.ssh.openssh.ssh_options import jump_options, openssh_command
@@ -448,46 +447,6 @@ class TestWithItsType:
         assert console.notes == ['"orion" now: SSH through host:bastion']
         assert store.read("orion").jump == "host:bastion"
 
-    @pytest.mark.parametrize(
-        "names_bastion",
-        [
-            ("rename", "gate", "bastion"),
-            ("create", "-d", "none", "--url", "unix:///run/docker.sock", "bastion"),
-            ("import", "--from-docker-machine", "old"),
-        ],
-    )
-    def test_is_what_a_record_of_an_earlier_version_meant_before_names_changed(
-        self, store: Store, tmp_path: Path, names_bastion: tuple[str, ...]
-    ) -> None:
-        registered(store, "orion", "gate", "bastion")
-        config = tmp_path / "old" / "machines" / "bastion" / "config.json"
-        config.parent.mkdir(parents=True)
-        old = {"ConfigVersion": 3, "DriverName": "none", "Driver": {"URL": "tcp://192.0.2.8:2375"}}
-        config.write_text(json.dumps(old))
-        by_earlier_version(store, orion="bastion", gate="bastion")
-        assert store.read("orion").jump == "machine:bastion"
-        done = machinectl("rm", "-f", "bastion", store=store.root)
-        assert done.returncode == 0
-        by_earlier_version(store, orion="bastion")
-        assert machinectl(*names_bastion, store=store.root, cwd=tmp_path).returncode == 0
-        assert "bastion" in store.names()
-        assert store.read("orion").jump == "host:bastion"
-        gate = "bastion" if "rename" in names_bastion else "gate"
-        assert store.read(gate).jump == "machine:bastion"
-
-    def test_is_kept_for_a_machine_that_was_removed(self, store: Store) -> None:
-        registered(store, "orion", "gate", "rigel")
-        jumps(store, orion="gate")
-        by_earlier_version(store, rigel="bastion")
-        for name in ("orion", "rigel"):
-            with store.writing(name) as held:
-                held.set_aside()
-        rename(store, Quiet(), "gate", "bastion")
-        assert {machine.name: machine.jump for machine in removed_machines(store)} == {
-            "orion": "machine:bastion",
-            "rigel": "host:bastion",
-        }
-
     def test_is_an_error_where_that_machine_is_gone_and_never_a_host_of_its_name(self, store: Store) -> None:
         registered(store, "orion", "gate")
         jumps(store, orion="gate")
@@ -511,13 +470,6 @@ class TestWithItsType:
 
 def pins(machine: Machine) -> str:
     return known_hosts_path(machine)
-
-
-def by_earlier_version(store: Store, **jumps: str) -> None:
-    """Have records say of jump hosts what version 1 of the schema did."""
-    for name, jump in jumps.items():
-        path = Path(store.directory(name), "machine.json")
-        path.write_text(json.dumps({**json.loads(path.read_text()), "schema": 1, "jump": jump}))
 
 
 class TestWhatSshIsToldOfIt:

@@ -127,7 +127,7 @@ def change_machine(run: ApplyRun, name: str, console: Console) -> None:
 def remove_from_fleet(run: ApplyRun, name: str, console: Console) -> Did:
     """Remove a machine. Raises MachineError if another fleet owns it now."""
     from machinectl.hosts import removal
-    from machinectl.machines.jump_order import behind
+    from machinectl.machines.jump_hosts import behind
 
     run.touched.add(name)
     if not run.fleet.owns(run.store.read(name).fleet):

@@ -15,7 +15,6 @@ from machinectl.fleet.rollout.plan_steps import UNTOUCHED, Action, Did, Result
 from machinectl.fleet.rollout.restarts import not_begun
 from machinectl.hosts.rollout_order import RolloutOrder
 from machinectl.machines.jump_hosts import loop_text, loops, machine_of
-from machinectl.machines.jump_order import keep_jump_hosts
 from machinectl.machines.record import Phase
 from machinectl.machines.selection import waiting
 from machinectl.machines.store.last_failure import record_look
@@ -59,8 +58,6 @@ def apply_plan(
             plan = make_plan()
             approve(plan)
             run = ApplyRun(store, plan, options)
-            if run.names(Action.CREATE) or (options.prune and run.gone()):
-                keep_jump_hosts(store, console)
             for result in carry_out(run, RewritingConsole(console, plan.hidden.without)):
                 if result.error:
                     plan.hidden.conceal(result.error)

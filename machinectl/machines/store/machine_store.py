@@ -77,7 +77,7 @@ class Store(StorePaths):
             if exc.errno in NO_RECORD:
                 raise record.broken_record(name, f"cannot be read ({exc.strerror})") from exc
             raise StoreError(f"Cannot read {path}: {exc.strerror}", Hint("See", "ls -ld", path)) from exc
-        return record.parse_record(name, text, self.directory(name), self.exists)
+        return record.parse_record(name, text, self.directory(name))
 
     def readable(self) -> list[record.Machine]:
         """Return the machines whose records can be read."""

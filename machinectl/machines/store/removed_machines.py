@@ -22,7 +22,7 @@ def removed_machines(store: StorePaths) -> list[record.Machine]:
         directory = os.path.join(store.removed, name)
         try:
             text = read_file(os.path.join(directory, RECORD), LONGEST_RECORD)
-            found.append(record.parse_record(name, text, directory, store.exists))
+            found.append(record.parse_record(name, text, directory))
         except (OSError, record.BrokenRecord):
             continue
     return found
