@@ -20,7 +20,6 @@ from machinectl.machines.record import Machine, Phase, waits_for_access
 from machinectl.machines.store.machine_store import read_or_none
 from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.machines.store.store_directory import dangling, has_own_directory, is_another_users, owning_user
-from machinectl.machines.store.store_paths import into_own_store
 from machinectl.quantities import first_names, plural
 
 if TYPE_CHECKING:
@@ -147,7 +146,7 @@ def record_checks(store: Store, machines: list[Machine]) -> Iterator[Check]:
         yield unknown(
             RECORDS,
             f"{', '.join(theirs)}: belong to docker-machine; machinectl does not change them",
-            Hint("Import them into a store of your own", into_own_store(store.root)),
+            docker_machine.into_own_store(store.root),
         )
 
 
@@ -188,8 +187,7 @@ def docker_machine_check(store: Store) -> Iterator[Check]:
     if os.path.abspath(theirs) == store.root:
         return
     imported = value_or(list[str](), store.names)
-    found = [name for name in docker_machine.machine_directories(theirs) if docker_machine.is_its_own(theirs, name)]
-    names = [name for name in found if name not in imported]
+    names = [name for name in docker_machine.old_machines(theirs) if name not in imported]
     if names:
         count = f"{theirs} has {plural(len(names), 'machine')} that docker-machine created"
         again = Hint("Import them; the old store does not change", "machinectl import --from-docker-machine")

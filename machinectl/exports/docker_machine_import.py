@@ -28,11 +28,11 @@ from machinectl.exports.docker_machine_records import (
 from machinectl.files.atomic import StoreError
 from machinectl.files.fileset import read_regular_file
 from machinectl.machines.config_json import Origin
-from machinectl.machines.docker_machine import directory_of, is_store, shared_certificates
+from machinectl.machines.docker_machine import into_own_store, old_machines, shared_certificates
 from machinectl.machines.selection import waiting
 from machinectl.machines.store.machine_store import read_or_none
 from machinectl.machines.store.store_directory import sweep
-from machinectl.machines.store.store_paths import into_own_store
+from machinectl.machines.store.store_paths import StorePaths
 from machinectl.machines.tls_warnings import unprotected
 
 if TYPE_CHECKING:
@@ -80,11 +80,11 @@ def import_each(
 def check_separate_stores(store: Store, root: str) -> None:
     """Raise UsageError for one store inside the other."""
     theirs, ours = os.path.realpath(root), os.path.realpath(store.root)
-    if is_store(root) and (ours == theirs or ours.startswith(f"{theirs}{os.sep}")):
+    if old_machines(root) and (ours == theirs or ours.startswith(f"{theirs}{os.sep}")):
         raise UsageError(
             f"{root} is docker-machine's store, and machinectl would keep its machines there, too; it needs a "
             "store of its own",
-            Hint("Import them into it", into_own_store(root)),
+            into_own_store(root),
         )
 
 
@@ -174,7 +174,7 @@ class StoreImport:
 
     def add_certificates(self, machine: Machine, files: dict[str, bytes]) -> list[Remark]:
         """Add the machine's own; return remarks."""
-        directory = directory_of(self.root, machine.name)
+        directory = StorePaths(self.root).directory(machine.name)
         again = Hint("Import those of its engine", "machinectl certs import", machine.name, "<DIR>")
         if machine.driver == "generic":
             again |= Hint("or make new ones for both", "machinectl provision", machine.name)

@@ -19,11 +19,11 @@ from machinectl import url as engine_url
 from machinectl.errors import NO_HINT, Hint, MachineError, UsageError
 from machinectl.files.atomic import StoreError, read_file
 from machinectl.machines.config_json import Origin
-from machinectl.machines.docker_machine import default_root, directory_of, is_store, machine_directories
+from machinectl.machines.docker_machine import default_root, old_machines
 from machinectl.machines.engine_options import EngineOptions, is_variable
-from machinectl.machines.record import BrokenRecord, Machine, is_name
+from machinectl.machines.record import BrokenRecord, Machine
 from machinectl.machines.spec import MachineSpec
-from machinectl.machines.store.store_paths import DOCKER_MACHINE_RECORD, RECORD
+from machinectl.machines.store.store_paths import DOCKER_MACHINE_RECORD, RECORD, StorePaths
 from machinectl.provision import daemon_json
 from machinectl.provision.target import INSTALL_URL
 from machinectl.url import HIGHEST_PORT, TLS_PORT, EngineURL
@@ -74,7 +74,7 @@ class Conversion:
 def usual_root() -> str:
     """Prefer docker-machine's variable, which is also ours, if it names its store."""
     named = os.environ.get("MACHINE_STORAGE_PATH", "")
-    return os.path.abspath(named) if named and is_store(named) else default_root()
+    return os.path.abspath(named) if named and old_machines(named) else default_root()
 
 
 def old_machine_names(root: str) -> list[str]:
@@ -86,21 +86,13 @@ def old_machine_names(root: str) -> list[str]:
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)
         hint = Hint("Name the directory that holds certs and machines; see", "ls -la", root)
         raise StoreError(f"{root} is not a store of docker-machine: {place}: {reason}", hint) from exc
-    return [
-        name
-        for name in machine_directories(root)
-        if not os.path.lexists(os.path.join(directory_of(root, name), RECORD))
-    ]
+    store = StorePaths(root)
+    return [name for name in store.names() if not os.path.lexists(os.path.join(store.directory(name), RECORD))]
 
 
 def converted_machine(root: str, name: str) -> Conversion:
     """Raise LeftOut, BrokenRecord, or StoreError without permission."""
-    if not is_name(name):
-        raise BrokenRecord(
-            f"The machine {name!r} in docker-machine's store has an invalid name",
-            Hint("Look at what it is", "ls -la", os.path.join(root, "machines")),
-        )
-    path = os.path.join(directory_of(root, name), DOCKER_MACHINE_RECORD)
+    path = os.path.join(StorePaths(root).directory(name), DOCKER_MACHINE_RECORD)
     why: Exception
     try:
         return convert(root, name, json.loads(read_file(path, LONGEST)))
@@ -281,5 +273,5 @@ def read_ssh_key(root: str, path: str) -> bytes:
 def key_path(root: str, name: str, recorded: str) -> str:
     """Return where the SSH key is: in the machine's directory, else where it was recorded."""
     last = re.split(r"[/\\]", recorded)[-1] or USUAL_KEY
-    own = os.path.join(directory_of(root, name), last)
+    own = os.path.join(StorePaths(root).directory(name), last)
     return recorded if os.path.isabs(recorded) and not os.path.lexists(own) and os.path.lexists(recorded) else own

@@ -18,9 +18,8 @@ from machinectl.machines.jump_hosts import behind, outermost_first
 from machinectl.machines.machine_driver import driver_instance
 from machinectl.machines.record import GRANTED, BrokenRecord, natural, owner_of
 from machinectl.machines.selection import require_names, waiting
-from machinectl.machines.store.held_removed import HeldRemoved, read_removed
 from machinectl.machines.store.machine_store import read_or_none
-from machinectl.machines.store.removed_machines import is_known
+from machinectl.machines.store.removed_machines import HeldRemoved, is_known, read_removed
 from machinectl.machines.store.store_directory import check_store_writable, sweep
 from machinectl.machines.store.store_paths import now
 from machinectl.machines.swarm_node import node_of

@@ -197,7 +197,7 @@ def issue_client(store: Store, name: str, out_dir: str, *, client_name: str = "c
     from machinectl import certs
     from machinectl.files.fileset import locked_directory, replace_together
     from machinectl.hosts.certificate_files import check_has_ca, check_has_certificates
-    from machinectl.machines.store.file_reading import reading_files
+    from machinectl.machines.store.store_directory import reading_files
 
     machine = store.read(name)
     check_has_certificates(machine)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from machinectl.errors import Hint, MachineError, closest_match
-from machinectl.machines import record
+from machinectl.machines import docker_machine, record
 from machinectl.machines.store.removed_machines import removed_machines
-from machinectl.machines.store.store_paths import DOCKER_MACHINE_ROOT, NoSuchMachine, StorePaths, into_own_store
+from machinectl.machines.store.store_paths import NoSuchMachine, StorePaths
 
 # An error has at most three lines.
 HINT_LINES = 2
@@ -27,8 +27,8 @@ def no_such_machine(store: StorePaths, name: str) -> NoSuchMachine:
             | Hint("undo them", "machinectl rm --purge", name)
             | Hint("or forget them", "machinectl rm --forget", name),
         )
-    old = os.path.expanduser(DOCKER_MACHINE_ROOT)
-    if record.is_name(name) and StorePaths(old).is_docker_machines(name):
+    old = docker_machine.default_root()
+    if name in docker_machine.old_machines(old):
         return missing(name, Hint("docker-machine has it. Import it", "machinectl import --from-docker-machine", old))
     # web3 is another server than web2, not a mistyped one.
     others = (other for other in store.names() if digits(other) == digits(name) and other not in store.words())
@@ -61,7 +61,7 @@ def without_record(store: StorePaths, name: str) -> MachineError:
     if store.is_docker_machines(name):
         return record.BrokenRecord(
             f'Machine "{name}" belongs to docker-machine; machinectl does not change it',
-            Hint("Import it into a store of machinectl's own", into_own_store(store.root)),
+            docker_machine.into_own_store(store.root),
         )
     return record.broken_record(name, "is missing")
 
@@ -75,19 +75,12 @@ def ways_to_create(name: str = "<NAME>") -> Hint:
 def first_steps(name: str = "<NAME>") -> Hint:
     """Return a part per way, for docker-machine's users first the import of their machines."""
     old = Hint("Import docker-machine's machines", "machinectl import --from-docker-machine")
-    return old | ways_to_create(name) if docker_machine_is_used() else ways_to_create(name)
+    is_used = docker_machine.old_machines(docker_machine.default_root())
+    return old | ways_to_create(name) if is_used else ways_to_create(name)
 
 
 def first_step_hint(name: str = "<NAME>") -> Hint:
     return Hint.of(*first_steps(name).parts[:HINT_LINES])
-
-
-def docker_machine_is_used() -> bool:
-    old = StorePaths(os.path.expanduser(DOCKER_MACHINE_ROOT))
-    try:
-        return any(map(old.is_docker_machines, old.names()))
-    except MachineError:
-        return False
 
 
 def name_taken(store: StorePaths, name: str, machine: record.Machine | None) -> MachineError | None:

@@ -14,7 +14,7 @@ import errno
 import os
 
 from machinectl.errors import Hint, MachineError
-from machinectl.files.atomic import Translated, quote_word
+from machinectl.files.atomic import Translated
 from machinectl.files.user_directories import check_home_known
 from machinectl.machines import record
 from machinectl.machines.store.lock import is_locked
@@ -50,13 +50,6 @@ def default_root() -> str:
         return platformdirs.user_data_dir("machinectl", appauthor=False)
     data = os.environ.get("XDG_DATA_HOME", "").strip() or os.path.expanduser("~/.local/share")
     return os.path.join(data, "machinectl")
-
-
-def into_own_store(root: str) -> str:
-    """Return the command that imports a shared docker-machine store."""
-    if os.path.abspath(os.environ.get("MACHINE_STORAGE_PATH", "") or os.sep) == root:
-        return f"unset MACHINE_STORAGE_PATH; machinectl import --from-docker-machine {quote_word(root)}"
-    return f"machinectl -s {quote_word(default_root())} import --from-docker-machine {quote_word(root)}"
 
 
 def now() -> str:
