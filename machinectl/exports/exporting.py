@@ -144,7 +144,7 @@ def collect(store: Store, console: Console, name: str, secrets: Secrets) -> Expo
             )
         problem = unusable_certificates(machine)
         if problem and any(os.path.lexists(os.path.join(machine.directory, file)) for file in CLIENT_FILES):
-            raise MachineError(problem.cause, problem.hint)
+            raise problem
         paths = {file: os.path.join(machine.directory, file) for file in exported_files(machine, EVERYTHING)}
         present = [file for file, path in paths.items() if os.path.lexists(path)]
         wanted = set(exported_files(machine, secrets))

@@ -35,10 +35,10 @@ def is_shared(directory: str) -> bool:
 
 def into_own_store(root: str) -> Hint:
     """Return how to import a shared docker-machine store."""
-    command = f"import --from-docker-machine {quote_word(root)}"
+    command = f"machinectl -s {quote_word(own_root())} import --from-docker-machine {quote_word(root)}"
     if os.path.abspath(os.environ.get("MACHINE_STORAGE_PATH", "") or os.sep) == root:
-        return Hint("Import its machines into another store", f"unset MACHINE_STORAGE_PATH; machinectl {command}")
-    return Hint("Import its machines into another store", f"machinectl -s {quote_word(own_root())} {command}")
+        command = f"unset MACHINE_STORAGE_PATH; machinectl import --from-docker-machine {quote_word(root)}"
+    return Hint("Import its machines into another store", command)
 
 
 def check_apart(root: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from machinectl.errors import Hint, put_certificates_in
+from machinectl.errors import Hint, MachineError, put_certificates_in
 from machinectl.files.atomic import quote_word, read_file
 from machinectl.machines.record import GRANTED, ask_owner
 
@@ -24,20 +24,11 @@ CERTIFICATES = {
 }
 # Files that docker reads in DOCKER_CERT_PATH.
 CLIENTS = ("ca.pem", "cert.pem", "key.pem")
-MISSING = "is missing"
 # Seconds around the expiry for which the hour matters, too: access is given for days or hours.
 NEAR = 2 * 86400
 
 
-class CertificateProblem:
-    """`cause` says which files docker cannot read, or when one expired; `hint` what to type."""
-
-    def __init__(self, cause: str, hint: Hint) -> None:
-        self.cause = cause
-        self.hint = hint
-
-
-def expired_certificate(machine: Machine, now: datetime | None = None) -> CertificateProblem | None:
+def expired_certificate(machine: Machine, now: datetime | None = None) -> MachineError | None:
     """Read the machine's files, without cryptography. The client's certificate comes first: docker shows it first."""
     if not machine.tls or (now is None and not may_have_expired(machine)):
         return None
@@ -47,7 +38,7 @@ def expired_certificate(machine: Machine, now: datetime | None = None) -> Certif
     over = {file: end for file in CERTIFICATES if (end := expiry_of(machine, file)) and end < now}
     for file, end in over.items():
         when = expiry_words(end, now)
-        return CertificateProblem(f'{CERTIFICATES[file]} "{machine.name}" expired on {when}', renewing(machine, over))
+        return MachineError(f'{CERTIFICATES[file]} "{machine.name}" expired on {when}', renewing(machine, over))
     return None
 
 
@@ -67,39 +58,24 @@ def read_certificate(machine: Machine, file: str) -> bytes:
         return b""
 
 
-def unusable_certificates(machine: Machine) -> CertificateProblem | None:
+def unusable_certificates(machine: Machine) -> MachineError | None:
     """Return which files docker will not find, or cannot read. Opens none: whether they are damaged, docker says."""
-    if not machine.tls:
+    paths = {file: os.path.join(machine.directory, file) for file in CLIENTS}
+    unusable = [file for file, path in paths.items() if not is_usable(path)] if machine.tls else []
+    if not unusable:
         return None
-    directory = machine.directory
-    faults = {file: fault_of(os.path.join(directory, file)) for file in CLIENTS}
-    missing = [file for file, fault in faults.items() if fault == MISSING]
-    what = f"lacks {' and '.join(missing)}" if len(missing) < len(CLIENTS) else "has no certificates"
-    problems = [f'"{machine.name}" {what}'] if missing else []
-    problems += [f'{file} of "{machine.name}" {fault}' for file, fault in faults.items() if fault not in {"", MISSING}]
-    if not problems:
-        return None
-    where = directory if directory.isprintable() else quote_word(directory)
+    what = f"no readable {' and '.join(unusable)}" if len(unusable) < len(CLIENTS) else "no certificates"
+    where = machine.directory if machine.directory.isprintable() else quote_word(machine.directory)
     need = f"docker needs ca.pem, cert.pem and key.pem in {where}"
-    return CertificateProblem(f"{'; '.join(problems)}: {need}", repair_hint(machine))
+    return MachineError(f'"{machine.name}" has {what}: {need}', repair_hint(machine))
 
 
-def fault_of(path: str) -> str:
-    """Return why docker could not read a file, or ""."""
-    if not os.path.lexists(path):
-        return MISSING
-    if not os.path.isfile(path):
-        return "is not a file"
-    if not os.path.getsize(path):
-        return "is empty"
-    return "" if os.access(path, os.R_OK) else "cannot be read by you"
+def is_usable(path: str) -> bool:
+    return os.path.isfile(path) and os.path.getsize(path) > 0 and os.access(path, os.R_OK)
 
 
 def repair_hint(machine: Machine) -> Hint:
     """Return the command that replaces missing or damaged certificates of the client."""
-    for file in CLIENTS:
-        if os.path.lexists(path := os.path.join(machine.directory, file)) and not os.path.isfile(path):
-            return Hint("Move it away", "mv", path, path + ".old")
     if machine.access.get("state") == GRANTED:
         return ask_owner(machine)
     if makes_certificates(machine):

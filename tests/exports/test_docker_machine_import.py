@@ -549,10 +549,9 @@ def test_no_machine_is_made_in_docker_machines_store(old: OldStore, tmp_path: Pa
     refused = machinectl(*words, store=old.root, environment=environment)
     assert refused.returncode == 2
     assert "is docker-machine's store: its rm would delete a machine that machinectl keeps there" in refused.stderr
-    assert "Give the same command again, after: unset MACHINE_STORAGE_PATH" in refused.stderr
     take_over = f"unset MACHINE_STORAGE_PATH; machinectl import --from-docker-machine {old.root}"
     assert take_over in refused.stderr
     for more in ((), ("--dry-run",)):
         refused = machinectl("-s", old.root, *words, *more, environment=environment)
-        assert "Give the same command again, without --storage-path" in refused.stderr
+        assert "Choose another store: machinectl --storage-path <DIR> ls" in refused.stderr
     assert old.snapshot() == before

@@ -299,7 +299,7 @@ def test_an_incomplete_machine_is_refused_and_no_file_is_written(trip: Trip, pha
 def test_a_machine_that_has_lost_a_file_is_refused_with_what_brings_it_back(trip: Trip, lost: str) -> None:
     trip.add("orion")
     os.unlink(os.path.join(trip.store.directory("orion"), lost))
-    with pytest.raises(MachineError, match=f'"orion" lacks {lost}') as refused:
+    with pytest.raises(MachineError, match=f'"orion" has no readable {lost}') as refused:
         trip.write(["orion"])
     assert "machinectl " in refused.value.hint
     assert not os.path.lexists(trip.file)
@@ -506,8 +506,7 @@ def with_ssh_key(path: str) -> dict[str, Any]:
         ({**RECORD, "labels": 7}, {}, "labels"),
         ({**RECORD, "pending": "provision; touch pwned #"}, {}, 'has an unknown "pending" verb'),
         ({**RECORD, "lifetime": "$(touch pwned)"}, {}, "--access-lifetime takes"),
-        ({**RECORD, "addresses": [":"]}, {}, "is neither an address nor a name"),
-        ({**RECORD, "addresses": ["10.8.0.29", "10.8.0.29"]}, {}, "is given twice"),
+        ({**RECORD, "addresses": [":"]}, {}, "is not an address or a name alone"),
         ({**RECORD, "addresses": [f"10.8.0.{number}" for number in range(17)]}, {}, "has at most 16 addresses"),
         *(({**RECORD, "access": {**SHARED, **forged}}, {}, 'its "access" is invalid') for forged in FORGED_ACCESS),
         *(({**RECORD, "holders": {"bob": forged}}, {}, 'its "holders" are invalid') for forged in FORGED_HOLDERS),

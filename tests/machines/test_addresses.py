@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 URL = "tcp://192.168.0.29:2376"
-MORE = "is more than an address or a name"
 
 
 def machine(name: str = "orion", url: str = URL, **more: Any) -> Machine:
@@ -50,43 +49,30 @@ def test_an_address_or_a_name_is_taken_as_it_is(typed: str, address: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("typed", "cause", "hint"),
+    "typed",
     [
-        ("10.8.0.29:2376", MORE, "--address 10.8.0.29"),
-        ("[fd00::1d]:2376", MORE, "--address fd00::1d"),
-        ("tcp://10.8.0.29:2376", MORE, "--address 10.8.0.29"),
-        ("ops@10.8.0.29", MORE, "--address 10.8.0.29"),
         *(
-            (typed, "is neither an address nor a name", "fd00::1d")
-            for typed in (
-                "unix:///x.sock",
-                "fe80::1%eth0",
-                "10.8.0",
-                "10.8.0.29/24",
-                "-oProxyCommand=x",
-                "ops:hunter2@10.8.0.29",
-                "a b",
-                "",
-                "a\x1b[2J",
-            )
+            "10.8.0.29:2376",
+            "[fd00::1d]:2376",
+            "tcp://10.8.0.29:2376",
+            "ops@10.8.0.29",
+            "unix:///x.sock",
+            "fe80::1%eth0",
         ),
+        *("fe80::1%eth0", "10.8.0", "10.8.0.29/24", "-oProxyCommand=x", "ops:hunter2@10.8.0.29", "a b", "", "a\x1b[2J"),
     ],
 )
-def test_what_is_no_host_alone_is_refused_with_what_to_type(typed: str, cause: str, hint: str) -> None:
-    with pytest.raises(UsageError) as refused:
+def test_what_is_no_host_alone_is_refused_and_no_password_is_shown(typed: str) -> None:
+    with pytest.raises(UsageError, match="is not an address or a name alone") as refused:
         parse_address(typed)
-    assert cause in refused.value.cause
-    assert hint in refused.value.hint
-    assert "hunter2" not in f"{refused.value.cause} {refused.value.hint}"
+    assert "hunter2" not in refused.value.cause
     assert refused.value.cause.isprintable()
 
 
-@pytest.mark.parametrize("twice", [("a.lan", "A.lan."), ("fd00::1", "fd00:0::1"), ("10.0.0.1", "10.0.0.1")])
-def test_an_address_is_given_once_in_any_form(twice: tuple[str, str]) -> None:
+def test_an_address_counts_once_in_any_form() -> None:
+    assert parse_addresses(["a.lan", "A.lan.", "fd00::1", "fd00:0::1"]) == ("A.lan.", "fd00:0::1")
     with pytest.raises(UsageError, match=r"has at most 16 addresses .* not 17"):
         parse_addresses([f"10.8.0.{last}" for last in range(17)])
-    with pytest.raises(UsageError, match="is given twice"):
-        parse_addresses(twice)
 
 
 @pytest.mark.parametrize(
@@ -118,8 +104,8 @@ def test_addresses_are_replaced_and_removed(store: Store) -> None:
 @pytest.mark.parametrize(
     ("url", "changes", "cause"),
     [
-        ("unix:///var/run/docker.sock", {"addresses": ("10.8.0.29",)}, "a socket of this computer"),
-        (URL, {"addresses": ("10.8.0.29",), "tls": False}, "needs TLS for several addresses"),
+        ("unix:///var/run/docker.sock", {"addresses": ("10.8.0.29",)}, "without TLS or SSH"),
+        (URL, {"addresses": ("10.8.0.29",), "tls": False}, "without TLS or SSH"),
         (URL, {"addresses": ("192.168.0.29",)}, "is the address in the URL"),
         (URL, {"addresses": ("10.8.0.29",), "url": "tcp://10.8.0.29"}, "is the address in the URL"),
         (URL, {"addresses": ("192.168.0.30",)}, 'is an address of the machine "rigel"'),
@@ -139,13 +125,6 @@ def test_what_does_not_fit_the_machine_is_refused_and_changes_nothing(
 def test_another_engine_on_the_same_host_is_another_place(store: Store) -> None:
     added(store, machine("rigel", "tcp://10.8.0.29:2377"))
     check_free(store, machine(addresses=["10.8.0.29"]))
-
-
-def test_tls_is_not_turned_off_while_there_are_several_addresses(store: Store) -> None:
-    added(store, machine(addresses=["10.8.0.29"]))
-    with pytest.raises(UsageError) as refused:
-        edit(store, tls=False)
-    assert "machinectl set --address '' orion" in refused.value.hint
 
 
 @pytest.mark.parametrize("addresses", [[1], ["-oProxyCommand=x"], ["a\x1b[2J"], [""], ["a b"], "10.8.0.29"])
