@@ -18,7 +18,6 @@ from machinectl.errors import NO_HINT, Hint, MachineError, UsageError
 from machinectl.files.fileset import read_regular_file
 from machinectl.files.new_file import check_new_file
 from machinectl.hosts.host_lock import user_at_computer
-from machinectl.machines.docker_machine import check_apart
 from machinectl.machines.holders import HOLDER_CHARACTERS, LONGEST_HOLDER, check_holder_name, is_sender
 from machinectl.machines.own_access import OwnAccess
 from machinectl.machines.record import (
@@ -30,6 +29,7 @@ from machinectl.machines.record import (
     waits_for_access,
 )
 from machinectl.machines.selection import matching, require_names, waiting
+from machinectl.machines.store.docker_machine import check_apart
 from machinectl.machines.store.machine_store import read_or_none
 from machinectl.quantities import rfc3339
 from machinectl.value_classes import replace

@@ -15,8 +15,8 @@ from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.features import functions
 from machinectl.files.atomic import quote_word
 from machinectl.files.ownership import exposed
-from machinectl.machines import docker_machine
 from machinectl.machines.record import Machine, Phase, waits_for_access
+from machinectl.machines.store import docker_machine
 from machinectl.machines.store.machine_store import read_or_none
 from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.machines.store.store_directory import dangling, has_own_directory, is_another_users, owning_user

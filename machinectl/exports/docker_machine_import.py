@@ -28,8 +28,8 @@ from machinectl.exports.docker_machine_records import (
 from machinectl.files.atomic import StoreError
 from machinectl.files.fileset import read_regular_file
 from machinectl.machines.config_json import Origin
-from machinectl.machines.docker_machine import into_own_store, old_machines, shared_certificates
 from machinectl.machines.selection import waiting
+from machinectl.machines.store.docker_machine import into_own_store, old_machines, shared_certificates
 from machinectl.machines.store.machine_store import read_or_none
 from machinectl.machines.store.store_directory import sweep
 from machinectl.machines.store.store_paths import StorePaths

@@ -19,10 +19,10 @@ from machinectl import url as engine_url
 from machinectl.errors import NO_HINT, Hint, MachineError, UsageError
 from machinectl.files.atomic import StoreError, read_file
 from machinectl.machines.config_json import Origin
-from machinectl.machines.docker_machine import default_root, old_machines
 from machinectl.machines.engine_options import EngineOptions, is_variable
 from machinectl.machines.record import BrokenRecord, Machine
 from machinectl.machines.spec import MachineSpec
+from machinectl.machines.store.docker_machine import default_root, old_machines
 from machinectl.machines.store.store_paths import DOCKER_MACHINE_RECORD, RECORD, StorePaths
 from machinectl.provision import daemon_json
 from machinectl.provision.target import INSTALL_URL

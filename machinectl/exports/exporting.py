@@ -20,7 +20,7 @@ from machinectl.machines.holders import CA_FILE, CA_KEY_FILE, DIRECTORY, holders
 from machinectl.machines.jump_hosts import machine_of
 from machinectl.machines.machine_driver import KNOWN_HOSTS
 from machinectl.machines.selection import waiting
-from machinectl.machines.store.store_directory import reading_files
+from machinectl.machines.store.held_machines import reading_files
 from machinectl.machines.store.store_paths import now
 from machinectl.machines.tls_warnings import unusable_certificates
 

@@ -14,11 +14,11 @@ from machinectl.exports.docker_machine_records import KEY_FILE, Remark
 from machinectl.exports.exporting import EVERYTHING, exported_files
 from machinectl.exports.hostile_content import check_content, hostile, where_of
 from machinectl.files.fileset import read_regular_file
-from machinectl.machines.docker_machine import check_apart
 from machinectl.machines.holders import CA_FILE
 from machinectl.machines.jump_hosts import MACHINE, host_of, machine_of
 from machinectl.machines.record import SCHEMA, BrokenRecord, check_name, check_ready, parse_record
 from machinectl.machines.selection import matching, waiting
+from machinectl.machines.store.docker_machine import check_apart
 from machinectl.machines.swarm_node import MEMBER, on_record
 from machinectl.provision.host_changes import CaTrusted, of_kind
 from machinectl.ssh.ssh_settings import jump_host

@@ -9,9 +9,9 @@ from machinectl import certs
 from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.files.fileset import has_unplaced_files, read_regular_file
 from machinectl.hosts.identity import CLIENT_FILES, FILES, SERVER_FILES, Identity
-from machinectl.machines.docker_machine import is_shared
 from machinectl.machines.record import BrokenRecord
 from machinectl.machines.spec import NO_CERTIFICATES
+from machinectl.machines.store.docker_machine import is_shared
 from machinectl.machines.tls_warnings import repair_hint
 from machinectl.provision.client_cas import ca_digests
 

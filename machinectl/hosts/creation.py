@@ -17,7 +17,6 @@ from machinectl.hosts.login import pin_host_key
 from machinectl.hosts.ssh_config import note_docker_over_ssh
 from machinectl.machines import jump_hosts, record
 from machinectl.machines.addresses import check_addresses, check_free
-from machinectl.machines.docker_machine import check_apart
 from machinectl.machines.machine_driver import (
     JUMP_HOST,
     SSH_ONLY,
@@ -32,7 +31,8 @@ from machinectl.machines.machine_driver import (
 from machinectl.machines.record import Machine, Phase, removal_command
 from machinectl.machines.selection import waiting
 from machinectl.machines.spec import NO_CERTIFICATES, check_lifetime
-from machinectl.machines.store.last_failure import record_failure, record_interruption
+from machinectl.machines.store.docker_machine import check_apart
+from machinectl.machines.store.held_machines import forget_failure, record_failure
 from machinectl.machines.store.store_directory import sweep
 from machinectl.machines.tls_warnings import advise
 from machinectl.provision.decision import InUse
@@ -332,7 +332,7 @@ def forget_or_explain(held: Held, console: Console, why: BaseException) -> None:
     if isinstance(why, MachineError):
         record_failure(held, why.cause)
     else:
-        record_interruption(held)
+        forget_failure(held, complete=False)
     go_on = Hint("Type the same command again")
     if machine.phase == Phase.PROVISIONING:
         go_on = Hint("Continue", "machinectl provision", held.name)

@@ -14,7 +14,7 @@ from machinectl.hosts.host_owner import check_not_lost
 from machinectl.hosts.host_plan import HostPlan, Outcome
 from machinectl.hosts.host_run import DryRun, HostRun, HostStep, RealRun, carry_out
 from machinectl.hosts.login import Login, lock_as_root, logged_in, pin_known_hosts, root_runner
-from machinectl.machines.store.removed_machines import HeldRemoved
+from machinectl.machines.store.held_machines import HeldRemoved
 from machinectl.provision import firewall
 from machinectl.provision.decision import log_command
 from machinectl.provision.host_changes import (

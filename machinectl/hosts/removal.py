@@ -18,8 +18,9 @@ from machinectl.machines.jump_hosts import behind, outermost_first
 from machinectl.machines.machine_driver import driver_instance
 from machinectl.machines.record import GRANTED, BrokenRecord, natural, owner_of
 from machinectl.machines.selection import require_names, waiting
+from machinectl.machines.store.held_machines import HeldRemoved, read_removed
 from machinectl.machines.store.machine_store import read_or_none
-from machinectl.machines.store.removed_machines import HeldRemoved, is_known, read_removed
+from machinectl.machines.store.removed_machines import is_known
 from machinectl.machines.store.store_directory import check_store_writable, sweep
 from machinectl.machines.store.store_paths import now
 from machinectl.machines.swarm_node import node_of
@@ -46,7 +47,7 @@ def remove_machines(
 ) -> Iterator[tuple[str, MachineError | None]]:
     """With `forget`, drop the record of changes that stay."""
     require_names(names, "rm")
-    others = behind(store)
+    others = behind(store.readable())
     known = [name for name in names if is_removable(store, name, force=force)]
     if not force:
         known = [name for name in known if set(names).issuperset(others.get(name, ()))]
@@ -96,7 +97,7 @@ def plan_removal(
     forget: bool = False,
 ) -> Iterator[tuple[str, HostPlan | MachineError]]:
     require_names(names, "rm --dry-run")
-    others = behind(store)
+    others = behind(store.readable())
 
     def one(name: str, console: Console) -> HostPlan:
         from machinectl.hosts.host_plan import HostPlan, Outcome
@@ -238,7 +239,7 @@ def remove_held(held: Held, console: Console, *, force: bool, purge: Purge | Non
 def check_not_jump_host(store: Store, console: Console, name: str, others: Iterable[str], *, force: bool) -> None:
     """Refuse to forget a jump host in use; with `force`, warn."""
     # Those that this command has removed meanwhile count no more.
-    others = sorted(set(others).intersection(behind(store).get(name, ()) if others else ()), key=natural)
+    others = sorted(set(others).intersection(behind(store.readable()).get(name, ()) if others else ()), key=natural)
     if not others:
         return
     cause = f"it is the jump host of {', '.join(others)}"

@@ -33,7 +33,7 @@ from machinectl.hosts.login import login_runner
 from machinectl.hosts.signing import renewed_identity, with_ca_of_host
 from machinectl.machines.holders import ACTIVE, holders_of
 from machinectl.machines.record import Phase
-from machinectl.machines.store.last_failure import record_look
+from machinectl.machines.store.held_machines import record_look
 from machinectl.provision import client_cas, preflight
 from machinectl.provision.client_cas import ca_digests, cas_on_host
 from machinectl.provision.decision import InUse

@@ -10,7 +10,7 @@ from machinectl.errors import MachineError
 from machinectl.hosts.parallel import run_at_once
 from machinectl.hosts.rollout_order import RolloutOrder
 from machinectl.machines.selection import chosen, waiting
-from machinectl.machines.store.last_failure import clear_failure, record_failure, record_interruption
+from machinectl.machines.store.held_machines import forget_failure, record_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -76,9 +76,9 @@ def locked_machine(store: Store, console: Console, name: str, busy: Callable[[],
             record_failure(held, exc.cause)
             raise
         except KeyboardInterrupt:
-            record_interruption(held)
+            forget_failure(held, complete=False)
             raise
-        clear_failure(held)
+        forget_failure(held, complete=True)
 
 
 def work_in_turns(

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from machinectl.machines.store import Store
+    from machinectl.machines.record import Machine
 
 MACHINE, HOST = "machine:", "host:"
 
@@ -53,10 +53,10 @@ def loop_text(loop: list[str]) -> str:
     return f"jump hosts form a loop: {' -> '.join([*loop, loop[0]])}"
 
 
-def behind(store: Store) -> dict[str, list[str]]:
-    """Map jump hosts to the machines behind them; skip unreadable records."""
+def behind(machines: Iterable[Machine]) -> dict[str, list[str]]:
+    """Map jump hosts to the machines behind them."""
     found: dict[str, list[str]] = {}
-    for machine in store.readable():
+    for machine in machines:
         if gate := machine_of(machine.jump):
             found.setdefault(gate, []).append(machine.name)
     return found

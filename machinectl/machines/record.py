@@ -232,11 +232,9 @@ def parse_record(name: str, text: bytes, directory: str = "") -> Machine:
     values["mac"] = values.get("mac") or engine_mac
     machine = Machine(name, **values, directory=directory)
     machine.unknown = data
-    if machine.jump:
-        from machinectl.machines.jump_hosts import host_of, machine_of
-
-        if not (host_of(machine.jump) or is_name(machine_of(machine.jump))):
-            raise broken_record(name, 'has a "jump" that is neither machine:NAME nor host:NAME')
+    kind, _, jump = machine.jump.partition(":")
+    if machine.jump and not ((kind == "host" and jump) or (kind == "machine" and is_name(jump))):
+        raise broken_record(name, 'has a "jump" that is neither machine:NAME nor host:NAME')
     return machine
 
 

@@ -197,7 +197,7 @@ def issue_client(store: Store, name: str, out_dir: str, *, client_name: str = "c
     from machinectl import certs
     from machinectl.files.fileset import locked_directory, replace_together
     from machinectl.hosts.certificate_files import check_has_ca, check_has_certificates
-    from machinectl.machines.store.store_directory import reading_files
+    from machinectl.machines.store.held_machines import reading_files
 
     machine = store.read(name)
     check_has_certificates(machine)
@@ -252,8 +252,8 @@ def import_certificates(store: Store, console: Console, name: str, directory: st
     """
     from machinectl.hosts.certificate_files import check_has_certificates, files_of_other_ca, read_tls_dir
     from machinectl.hosts.identity import Identity
-    from machinectl.machines.docker_machine import is_shared
     from machinectl.machines.selection import waiting
+    from machinectl.machines.store.docker_machine import is_shared
 
     store.check_exists(name)
     new = read_tls_dir(directory)

@@ -85,4 +85,4 @@ def going_through(store: Store, name: str) -> tuple[list[str], list[str]]:
     from machinectl.machines.store.removed_machines import removed_machines
 
     removed = [machine.name for machine in removed_machines(store) if machine.jump == f"{BY_MACHINE}{name}"]
-    return behind(store).get(name, []), removed
+    return behind(store.readable()).get(name, []), removed

@@ -23,7 +23,7 @@ from machinectl.hosts.host_plan import Outcome
 from machinectl.hosts.login import Login
 from machinectl.hosts.workers import locked_machine
 from machinectl.machines.record import Machine, Phase
-from machinectl.machines.store.last_failure import record_failure
+from machinectl.machines.store.held_machines import record_failure
 from machinectl.provision.host_changes import FileCreated
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.verbs.certs import create_certificates

@@ -134,7 +134,7 @@ def remove_from_fleet(run: ApplyRun, name: str, console: Console) -> Did:
         raise MachineError(
             f'"{name}" belongs to another fleet now, and was not removed', Hint("See the new plan", "machinectl plan")
         )
-    removal.check_not_jump_host(run.store, console, name, behind(run.store).get(name, ()), force=False)
+    removal.check_not_jump_host(run.store, console, name, behind(run.store.readable()).get(name, ()), force=False)
     removal.remove_machine(run.store, console, name, purge=run.options.purge)
     return Did.REMOVED
 

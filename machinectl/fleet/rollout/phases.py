@@ -17,7 +17,7 @@ from machinectl.hosts.rollout_order import RolloutOrder
 from machinectl.machines.jump_hosts import loop_text, loops, machine_of
 from machinectl.machines.record import Phase
 from machinectl.machines.selection import waiting
-from machinectl.machines.store.last_failure import record_look
+from machinectl.machines.store.held_machines import record_look
 from machinectl.machines.store.store_directory import sweep
 from machinectl.quantities import first_names
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 from machinectl.errors import Hint, MachineError, closest_match
-from machinectl.machines import docker_machine, record
+from machinectl.machines import record
+from machinectl.machines.store import docker_machine
 from machinectl.machines.store.removed_machines import removed_machines
 from machinectl.machines.store.store_paths import NoSuchMachine, StorePaths
 

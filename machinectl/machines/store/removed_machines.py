@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import itertools
 import os
-from functools import partial
 
 from machinectl.files.atomic import Translated, read_file, remove_tree, replace_file, sync_path
 from machinectl.machines import record
 from machinectl.machines.store.lock import HELD
-from machinectl.machines.store.machine_store import Held, Store
 from machinectl.machines.store.store_paths import LONGEST_RECORD, RECORD, StorePaths
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def removed_machines(store: StorePaths) -> list[record.Machine]:
@@ -79,25 +73,3 @@ def free_name_of_removed(store: StorePaths, name: str) -> str:
         os.rename(path, free)
         sync_path(store.removed)
     return f'The removed machine "{name}" is kept as "{os.path.basename(free)}" now'
-
-
-def read_removed(store: Store, name: str) -> record.Machine:
-    """Return a removed machine. Raises NoSuchMachine."""
-    for machine in removed_machines(store):
-        if machine.name == name:
-            return machine
-    raise store.no_such(name)
-
-
-class HeldRemoved(Held):
-    """A removed machine, locked as in `Store.writing`. Followers are not called."""
-
-    def __init__(self, store: Store, name: str, waiting: Callable[[], None] | None = None) -> None:
-        super().__init__(store, name, waiting, read=partial(read_removed, store), followers=())
-
-    @property
-    def directory(self) -> str:
-        return os.path.join(self.store.removed, self.name)
-
-    def set_aside(self) -> str:
-        return self.name
