@@ -17,7 +17,6 @@ from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.exports.docker_machine_records import (
     KEY_FILE,
     Conversion,
-    LeftOut,
     Remark,
     converted_machine,
     key_path,
@@ -45,11 +44,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ImportedMachine:
-    """Without `here`, `left_out` says why. `new` is False for an earlier import."""
+    """`new` is False for an earlier import."""
 
-    here: Machine | None
+    here: Machine
     new: bool = False
-    left_out: LeftOut | None = None
     remarks: tuple[Remark, ...] = ()
 
 
@@ -110,10 +108,7 @@ class StoreImport:
     def import_machine(self, name: str) -> ImportedMachine:
         if name in self.imported:
             return ImportedMachine(self.imported[name])
-        try:
-            new = self.converted(name)
-        except LeftOut as exc:
-            return ImportedMachine(None, left_out=exc)
+        new = self.converted(name)
         if self.dry_run:
             earlier = self.same_machine(new.machine)
         else:
@@ -144,7 +139,6 @@ class StoreImport:
         )
 
     def converted(self, name: str) -> Conversion:
-        """Raise LeftOut, or MachineError for a broken record."""
         new = converted_machine(self.root, name)
         machine = new.machine
         machine.origin["store"] = self.path

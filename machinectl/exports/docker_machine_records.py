@@ -7,7 +7,6 @@ migrate_v2_v3.go).
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
@@ -31,8 +30,6 @@ from machinectl.url import HIGHEST_PORT, TLS_PORT, EngineURL
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from machinectl.driver import OptionValue
-
 VERSIONS = (1, 2, 3)
 # In bytes: records have thousands, the longest SSH key (RSA, 16384 bits) 12,000.
 LONGEST, LONGEST_KEY = 1 << 20, 1 << 16
@@ -46,10 +43,6 @@ KEY_FILE = "id_ssh"
 # Characters; no printed text comes near.
 LONGEST_TEXT = 4096
 FIELD_KINDS = {str: "text of one line", tuple: "list of texts", int: "port"}
-
-
-class LeftOut(MachineError):
-    """The record is valid, but cannot be imported."""
 
 
 class Odd(ValueError):
@@ -91,7 +84,7 @@ def old_machine_names(root: str) -> list[str]:
 
 
 def converted_machine(root: str, name: str) -> Conversion:
-    """Raise LeftOut, BrokenRecord, or StoreError without permission."""
+    """Raise MachineError, StoreError without permission."""
     path = os.path.join(StorePaths(root).directory(name), DOCKER_MACHINE_RECORD)
     why: Exception
     try:
@@ -113,7 +106,7 @@ def converted_machine(root: str, name: str) -> Conversion:
 
 
 def convert(root: str, name: str, data: Any) -> Conversion:
-    """Convert a record's JSON. Raises Odd, LeftOut, or UsageError for a wrong address."""
+    """Convert a record's JSON. Raises Odd, MachineError, or UsageError for a wrong address."""
     record = as_object(data, "config.json")
     version = record.get("ConfigVersion")
     if version not in VERSIONS or type(version) is not int:
@@ -133,29 +126,27 @@ def convert(root: str, name: str, data: Any) -> Conversion:
     kept, remarks = engine_options(engine, auth)
     pairs = (label.partition("=") for label in read_field(engine, "Labels", tuple))
     labels = {key: value for key, _, value in pairs if key.strip()}
-    machine = generic_machine(name, state) if driver == "generic" else none_machine(name, driver, state)
+    if driver not in {"none", "generic"}:
+        raise MachineError(
+            f'"{name}" is not taken over: docker-machine\'s driver {driver} made its host',
+            Hint("If you reach it by SSH, register it", "machinectl create <USER>@<ADDRESS>", name),
+        )
+    machine = generic_machine(name, state) if driver == "generic" else none_machine(name, state)
     machine.spec = MachineSpec(machine.driver, machine.options, machine.tls, labels, kept)
     machine.origin = Origin(root, name, driver).dump()
-    if driver not in {"none", "generic"}:
-        made = f"docker-machine's driver {driver} made its host: its URL and certificates are registered, no more"
-        remarks.append(Remark(made))
     return Conversion(machine, key, remarks)
 
 
-def none_machine(name: str, driver: str, state: Mapping[str, Any]) -> Machine:
-    """Register the engine's URL; also of a host that another driver made."""
-    address = read_field(state, "IPAddress", str)
-    url = read_field(state, "URL", str) if driver == "none" else host_url(state) if address else ""
-    url = url or address
+def none_machine(name: str, state: Mapping[str, Any]) -> Machine:
+    url = read_field(state, "URL", str) or read_field(state, "IPAddress", str)
     if not url:
-        raise LeftOut(
-            "its record has no address of the engine",
+        raise MachineError(
+            f'docker-machine\'s record of "{name}" has no address of the engine',
             Hint("If you know it", "machinectl create -d none --url <URL>", name),
         )
     # Without a scheme, it is host and port.
     url = engine_url.with_port(url if "://" in url else f"tcp://{url}", tls=True)
-    # docker-machine sets up engines only with TLS.
-    machine = Machine(name, "none", url=url, tls=driver != "none" or engine_url.uses_tls(url))
+    machine = Machine(name, "none", url=url, tls=engine_url.uses_tls(url))
     machine.driver_state, machine.options = json.dumps({"URL": url}), {"url": url}
     return machine
 
@@ -163,41 +154,22 @@ def none_machine(name: str, driver: str, state: Mapping[str, Any]) -> Machine:
 def generic_machine(name: str, state: Mapping[str, Any]) -> Machine:
     """Keep a state that resembles docker-machine's."""
     user, port = read_field(state, "SSHUser", str) or USER, read_field(state, "SSHPort", int) or SSH_PORT
-    address, engine_port = bare_address(state), read_field(state, "EnginePort", int) or TLS_PORT
+    address = str(read_field(state, "IPAddress", str)).removeprefix("[").removesuffix("]")
+    engine_port = read_field(state, "EnginePort", int) or TLS_PORT
     if not address:
-        raise LeftOut(
-            "its record has no address", Hint("If you know it", "machinectl create", f"{user}@<ADDRESS>", name)
+        raise MachineError(
+            f'docker-machine\'s record of "{name}" has no address',
+            Hint("If you know it", "machinectl create", f"{user}@<ADDRESS>", name),
         )
-    engine_url.parse_url(str(EngineURL("ssh", user=user, host=address, port=port)))
-    machine = Machine(name, "generic", url=host_url(state), tls=True)
-    machine.driver_state = json.dumps(
-        {
-            "IPAddress": address,
-            "SSHUser": user,
-            "SSHPort": port,
-            "SSHKeyPath": KEY_FILE,
-            "EnginePort": engine_port,
-        }
-    )
-    options: dict[str, OptionValue] = {
-        "generic-ip-address": address,
-        "generic-ssh-user": user,
-        "generic-ssh-port": port,
-        "generic-engine-port": engine_port,
-    }
-    machine.options = options
+    url = str(EngineURL("tcp", host=address, port=engine_port))
+    for place in (url, str(EngineURL("ssh", user=user, host=address, port=port))):
+        engine_url.parse_url(place)
+    machine = Machine(name, "generic", url=url, tls=True)
+    kept = {"IPAddress": address, "SSHUser": user, "SSHPort": port, "EnginePort": engine_port}
+    machine.driver_state = json.dumps({**kept, "SSHKeyPath": KEY_FILE})
+    options = ("generic-ip-address", "generic-ssh-user", "generic-ssh-port", "generic-engine-port")
+    machine.options = dict(zip(options, (address, user, port, engine_port), strict=True))
     return machine
-
-
-def host_url(state: Mapping[str, Any]) -> str:
-    port = read_field(state, "EnginePort", int) or TLS_PORT
-    url = str(EngineURL("tcp", host=bare_address(state), port=port))
-    engine_url.parse_url(url)
-    return url
-
-
-def bare_address(state: Mapping[str, Any]) -> str:
-    return str(read_field(state, "IPAddress", str)).removeprefix("[").removesuffix("]")
 
 
 def engine_options(engine: Mapping[str, Any], auth: Mapping[str, Any]) -> tuple[EngineOptions, list[Remark]]:
@@ -253,20 +225,18 @@ def is_line(value: Any) -> bool:
 def read_ssh_key(root: str, path: str) -> bytes:
     """Return a private key: the user's file, for root also the store's owner's. Raises StoreError."""
     owners = {os.geteuid()} if os.geteuid() else {0, os.stat(root).st_uid}
+    key, why = b"", "It is not a private key"
     try:
         # Opening a device may have effects: check before.
         status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "Not a regular file", path)  # noqa: TRY301 (worded below)
         if status.st_uid not in owners:
-            raise OSError(errno.EPERM, "It is another user's", path)  # noqa: TRY301
-        key = read_file(path, LONGEST_KEY)
+            why = "It is another user's"
+        elif stat.S_ISREG(status.st_mode):
+            key = read_file(path, LONGEST_KEY)
     except OSError as exc:
-        raise StoreError(
-            f"its SSH key {path} cannot be read: {exc.strerror}", Hint("See", "ls -l", os.path.dirname(path))
-        ) from exc
+        why = exc.strerror or str(exc)
     if not PRIVATE_KEY.search(key):
-        raise StoreError(f"its SSH key {path} is not a private key", Hint("See", "ls -l", os.path.dirname(path)))
+        raise StoreError(f"its SSH key {path} cannot be used: {why}", Hint("See", "ls -l", os.path.dirname(path)))
     return key
 
 

@@ -108,27 +108,25 @@ def export(
         passphrase = encryption.passphrase(console)
         with console.step("Encrypting"):
             data = age.encrypt_with_passphrase(text, passphrase, armored=output == STDOUT)
-    for name, behind in wanted.items():
-        if behind:
-            console.note(f'"{name}" goes along: it is the jump host of "{behind}"')
+    if jump_hosts := [name for name in wanted if name not in names]:
+        console.note(f"Jump hosts go along: {', '.join(jump_hosts)}")
     if output != STDOUT:
         write_export(output, data)
     return data, machines
 
 
-def with_jump_hosts(store: Store, names: Sequence[str]) -> dict[str, str]:
-    """Map the machines to export, jump hosts first, to the machine behind that brings it along; "" if it was named.
+def with_jump_hosts(store: Store, names: Sequence[str]) -> list[str]:
+    """Return the machines to export, jump hosts first.
 
     Raises MachineError if one does not exist or cannot be read.
     """
-    wanted: dict[str, str] = {}
+    wanted: dict[str, None] = {}
     for name in names:
         way = [name]
         while (gate := machine_of(store.read(way[-1]).jump)) and gate not in way:
             way.append(gate)
-        for behind, hop in reversed(list(zip(["", *way], way, strict=False))):
-            wanted.setdefault(hop, behind)
-    return {name: "" if name in names else behind for name, behind in wanted.items()}
+        wanted |= dict.fromkeys(reversed(way))
+    return list(wanted)
 
 
 def collect(store: Store, console: Console, name: str, secrets: Secrets) -> ExportedMachine:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
 
-# A driver acts on whatever host its state names. The state of these names where the engine is, and no more.
+# Other drivers act on whatever host their state names.
 PLAIN_DRIVERS = frozenset({"none", "generic"})
 
 
@@ -129,7 +129,12 @@ class Restoring:
         except BrokenRecord as exc:
             is_newer = type(schema) is int and schema > SCHEMA
             raise MachineError(exc.cause, exc.hint if is_newer else Hint("Export it again")) from exc
-        remarks = [] if machine.driver in PLAIN_DRIVERS else [registered_by_url(machine)]
+        if machine.driver not in PLAIN_DRIVERS:
+            raise MachineError(
+                f'"{local}" is not imported: its driver is {one_line(machine.driver, 80)}, not none or generic',
+                Hint("Register its engine", "machinectl create -d none --url <URL>", local),
+            )
+        remarks: list[Remark] = []
         if host := host_of(machine.jump):
             jump_host(host)
         where_of(machine)
@@ -190,18 +195,6 @@ class Restoring:
             yield Remark(f"only {other} knows what was done on its host, and can undo that", hint)
         if machine.url.startswith("unix://"):
             yield Remark(f"{machine.url} is an engine of this computer, and not the one that was exported")
-
-
-def registered_by_url(machine: Machine) -> Remark:
-    """Make the machine of another driver one whose URL is known, and no more; return what to say about that."""
-    made_by = one_line(machine.driver, 80)
-    if not machine.url.startswith("tcp://"):
-        raise hostile(machine, f"its driver is {made_by}, and it has no URL for other computers")
-    machine.driver = "none"
-    machine.driver_state = json.dumps({"URL": machine.url})
-    machine.options = {"url": machine.url}
-    machine.jump = ""
-    return Remark(f"only its URL and certificates are imported: its driver is {made_by}")
 
 
 def is_same(known: Machine, new: Machine, ca: bytes) -> bool:

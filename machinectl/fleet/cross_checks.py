@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from machinectl.fleet.fleet_keys import SWARM, DriverKeys, normal
-from machinectl.fleet.yaml_nodes import place
+from machinectl.fleet.fleet_keys import SWARM, normal
 from machinectl.machines import create_options, jump_hosts
 from machinectl.machines.create_options import CERTIFICATES, NO_PROVISION, NO_TLS
 from machinectl.machines.spec import NO_CERTIFICATES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Sequence
 
-    from machinectl.fleet.file_errors import Faults, Place
-    from machinectl.fleet.fleet_model import FleetHost
-    from machinectl.fleet.yaml_nodes import Entries
+    from machinectl.fleet.file_errors import Faults
+    from machinectl.fleet.host_reader import HostEntry
 
 JUMP = create_options.JUMP.name
-
-
-@dataclass(slots=True)
-class HostEntry:
-    host: FleetHost
-    driver: DriverKeys
-    entries: Entries
-
-    def place(self, key: str) -> Place:
-        return place(self.entries[key].value) if key in self.entries else self.host.place
 
 
 def check_hosts(hosts: Sequence[HostEntry], names: Collection[str], faults: Faults) -> None:
@@ -83,18 +69,3 @@ def check_jumps(hosts: Sequence[HostEntry], names: Collection[str], faults: Faul
             faults.add(entry.place(JUMP), f"{JUMP}: {machine!r} is neither a host of this file nor a machine{more}")
     for loop in jump_hosts.loops(jumps):
         faults.add(jumping[loop[0]].place(JUMP), f"{JUMP}: {jump_hosts.loop_text(loop)}")
-
-
-def fleet_advice(hosts: Sequence[HostEntry], machines: Collection[str], faults: Faults) -> Iterator[str]:
-    """Yield warnings of missing files that `create` needs, once per place. `machines` are the store's."""
-    named = {
-        (entry.place(key), key, str(path))
-        for entry in hosts
-        for key, option in entry.driver.options.items()
-        if option.path and key in entry.entries and entry.host.name not in machines
-        for value in [entry.host.spec.options[option.name]]
-        for path in (value if isinstance(value, tuple) else (value,))
-    }
-    for at, key, path in sorted(named):
-        if path and not os.path.exists(os.path.expanduser(path)):
-            yield faults.line(at, f"{key}: there is no file {path}")

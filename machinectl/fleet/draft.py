@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -38,25 +37,21 @@ class Described:
 
 @dataclass(frozen=True)
 class Draft:
-    """A file to write.
-
-    `options` are by driver. `left_out` are remarks on missing hosts. If it `shares`, common settings become defaults.
-    """
+    """A file to write. `options` are by driver. `left_out` are remarks on missing hosts."""
 
     heading: Sequence[str]
     hosts: Sequence[Described]
     options: Mapping[str, Sequence[Option]]
     groups: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
-    shares: bool = True
     name: str = ""
 
     def text(self) -> str:
-        return "".join(f"{line}\n" for line, _ in self.lines())
+        defaults = shared_settings(self.hosts, self.options)
+        return "".join(f"{line}\n" for line, _ in self.lines(defaults))
 
-    def lines(self) -> list[tuple[str, str]]:
+    def lines(self, defaults: Mapping[str, Value]) -> list[tuple[str, str]]:
         """Return lines with their hosts, or "" for none."""
-        defaults, hosts = shared_settings(self.hosts, self.options) if self.shares else ({}, self.hosts)
         lines = [comment(line) for line in self.heading]
         if self.name:
             lines += ["", *yaml_lines({FLEET: self.name})]
@@ -66,12 +61,13 @@ class Draft:
             lines += ["", "groups:"]
         for name, keys in self.groups.items():
             lines += block_lines(name, keys)
-        lines += ["", "hosts:" if hosts else "hosts: {}"]
+        lines += ["", "hosts:" if self.hosts else "hosts: {}"]
         marked = [(line, "") for line in lines]
-        for host in hosts:
-            keys = host.keys if host.driver == defaults.get("driver") else {"driver": host.driver, **host.keys}
+        for host in self.hosts:
+            keys = {"driver": host.driver, **host.keys}
+            own = {key: value for key, value in keys.items() if (key, value) not in defaults.items()}
             marked += [(comment(remark, 2), "") for remark in host.remarks]
-            marked += [(line, host.name) for line in block_lines(host.name, keys)]
+            marked += [(line, host.name) for line in block_lines(host.name, own)]
         return [*marked, *((comment(remark, 2), "") for remark in self.left_out)]
 
 
@@ -81,22 +77,19 @@ def settled(draft: Draft, machines: Collection[str]) -> Draft:
     `machines` are the store's.
     """
     while True:
+        # Without defaults, each error is in the line of a host.
+        lines = draft.lines({})
         try:
-            parse_fleet(draft.text().encode(), DEFAULT_FILE, machines, {})
+            parse_fleet("".join(f"{line}\n" for line, _ in lines).encode(), DEFAULT_FILE, machines, {})
         except WrongFile as wrong:
-            lines = draft.lines()
             reasons: dict[str, str] = {}
             for place, why in wrong.faults:
                 reasons.setdefault(lines[place.line - 1][1], why)
-            if not reasons.pop("", None) and reasons:
-                hosts = [host for host in draft.hosts if host.name not in reasons]
-                remarks = tuple(left_out(name, why) for name, why in reasons.items())
-                draft = replace(draft, hosts=hosts, left_out=(*draft.left_out, *remarks))
-            elif draft.shares:
-                # An error in a default belongs to the hosts that share it.
-                draft = replace(draft, shares=False)
-            else:
+            if "" in reasons:
                 raise
+            hosts = [host for host in draft.hosts if host.name not in reasons]
+            remarks = (left_out(name, why) for name, why in reasons.items())
+            draft = replace(draft, hosts=hosts, left_out=(*draft.left_out, *remarks))
         else:
             return draft
 
@@ -105,29 +98,21 @@ def left_out(name: str, why: str) -> str:
     return f"{name} is left out: {why}"
 
 
-def shared_settings(
-    hosts: Sequence[Described], options: Mapping[str, Sequence[Option]]
-) -> tuple[dict[str, Value], list[Described]]:
-    """Return common settings as defaults, and hosts with the others.
+def shared_settings(hosts: Sequence[Described], options: Mapping[str, Sequence[Option]]) -> dict[str, Value]:
+    """Return the most frequent driver, and the options that all hosts of a driver have alike.
 
-    A default applies to all hosts whose driver has the option: all must set it.
+    A default applies to all hosts whose driver has the option.
     """
     counted = Counter(host.driver for host in hosts)
     defaults: dict[str, Value] = {"driver": counted.most_common(1)[0][0]} if hosts else {}
-    for name in counted:
-        of_driver = [host for host in hosts if host.driver == name]
+    for name, count in counted.items():
         elsewhere = {option.shown for other in counted if other != name for option in options[other]}
         for option in options[name]:
-            is_own = not (option.required or option.secret or option.shown in elsewhere)
-            values = [host.keys[option.shown] for host in of_driver if option.shown in host.keys]
-            if is_own and len(values) == len(of_driver) > 1 and not isinstance(option.default, tuple):
-                value, times = Counter(values).most_common(1)[0]
-                if 2 * times > len(of_driver):
-                    defaults[option.shown] = value
-    return defaults, [
-        replace(host, keys={key: value for key, value in host.keys.items() if (key, value) not in defaults.items()})
-        for host in hosts
-    ]
+            values = [host.keys.get(option.shown) for host in hosts if host.driver == name]
+            is_shared = count > 1 and all(value == values[0] for value in values)
+            if is_shared and values[0] is not None and not option.required and option.shown not in elsewhere:
+                defaults[option.shown] = values[0]
+    return defaults
 
 
 def block_lines(name: str, keys: Mapping[str, Value]) -> Iterator[str]:
@@ -140,18 +125,13 @@ def yaml_lines(keys: Mapping[str, Value], indent: int = 0) -> Iterator[str]:
     """Yield lines that read as the very same texts; lists and labels are in brackets."""
     for key, value in keys.items():
         is_bracketed = value and not isinstance(value, str | int)
-        dump: Any = functools.partial(
-            yaml.safe_dump,
-            {key: escaped(value)},
-            default_flow_style=None if is_bracketed else False,
-            sort_keys=False,
-            width=math.inf,
-        )
-        text = dump(allow_unicode=True).removesuffix("\n")
-        if not text.replace("\n", "").isprintable():
-            # Some of these characters break lines.
-            text = dump(allow_unicode=False).removesuffix("\n")
-        yield from (" " * indent + line for line in text.split("\n"))
+        style: dict[str, Any] = {"default_flow_style": None if is_bracketed else False, "sort_keys": False}
+        for is_unicode in (True, False):
+            text = yaml.safe_dump({key: escaped(value)}, allow_unicode=is_unicode, width=math.inf, **style)
+            # Other characters may break lines.
+            if text.replace("\n", "").isprintable():
+                break
+        yield from (" " * indent + line for line in text.removesuffix("\n").split("\n"))
 
 
 def escaped(value: Any) -> Any:

@@ -87,13 +87,11 @@ class Hidden:
                     return text[: match.start()] + shown
         return text
 
-    def is_in(self, text: str) -> bool:
-        return self.without(text) != text
-
     def conceal(self, error: BaseException) -> None:
         if isinstance(error, MachineError):
             # A guess would show something like the hidden value.
-            error.hint = NO_HINT if error.guesses and self.is_in(error.cause) else error.hint.rewritten(self.without)
+            is_shown = self.without(error.cause) != error.cause
+            error.hint = NO_HINT if error.guesses and is_shown else error.hint.rewritten(self.without)
             error.cause = self.without(error.cause)
             error.args = (error.cause,)
 
@@ -111,16 +109,12 @@ class Faults:
         self.name = name
         self.hidden = hidden or Hidden()
         self._compared = 0
-        self._at: Counter[Place] = Counter()
         self._hints: dict[tuple[Place, str], Hint] = {}
 
     def add(self, place: Place, text: str, hint: str = NO_HINT) -> None:
         """Add an error, once per place."""
         error = place, one_line(self.hidden.without(text), LONGEST_TEXT)
-        if error not in self._hints:
-            self._at[place] += 1
-        if self._at[place] <= MOST_AT_ONE_PLACE:
-            self._hints[error] = hint if isinstance(hint, Hint) and hint else LOOK_UP
+        self._hints.setdefault(error, hint if isinstance(hint, Hint) and hint else LOOK_UP)
 
     def meant(self, word: str, known: Iterable[str]) -> str:
         """Return the most similar word, "" if none, or after too many comparisons."""
@@ -143,22 +137,24 @@ class Faults:
         where = f"line {first.line}" if is_same_file else f"{first.file or self.name}:{first.line}"
         self.add(place, f"{name!r} is defined twice: first in {where}")
 
-    def line(self, place: Place, text: str) -> str:
-        """Return a line in the format that editors know."""
-        # The name of an included file may contain anything.
-        file = one_line(place.file or self.name, LONGEST_PATH)
-        return f"{file}:{place.line}:{place.column}: {self.hidden.without(text)}"
-
     def tell(self) -> None:
         """Raise WrongFile if there are errors."""
         if self._hints:
             raise self.wrong_file()
 
     def wrong_file(self) -> WrongFile:
+        """Return all errors in lines that editors know."""
+        lines = [f"{self.name} has errors, and nothing was done:"]
+        count: Counter[Place] = Counter()
+        total = Counter(place for place, _ in self._hints)
         errors = sorted(self._hints, key=lambda error: (error[0].file, error))
-        more = {place: count - MOST_AT_ONE_PLACE for place, count in self._at.items() if count > MOST_AT_ONE_PLACE}
-        lines = [self.line(place, text) for place, text in errors]
-        lines += [self.line(place, f"{count} more of these") for place, count in sorted(more.items())]
+        for place, text in errors:
+            count[place] += 1
+            if count[place] > MOST_AT_ONE_PLACE:
+                text = f"{total[place] - MOST_AT_ONE_PLACE} more of these"  # noqa: PLW2901 - the line in its place
+            if count[place] <= MOST_AT_ONE_PLACE + 1:
+                # The name of an included file may contain anything.
+                file = one_line(place.file or self.name, LONGEST_PATH)
+                lines.append(f"{file}:{place.line}:{place.column}: {text}")
         hints = dict.fromkeys(self._hints[error] for error in errors)
-        cause = "\n".join([f"{self.name} has errors, and nothing was done:", *lines])
-        return WrongFile(cause, functools.reduce(operator.or_, hints), errors)
+        return WrongFile("\n".join(lines), functools.reduce(operator.or_, hints), errors)

@@ -1,44 +1,74 @@
-"""Read a fleet file and report all errors at once."""
+"""Read a fleet file and those that it includes, and report all errors at once."""
 
 from __future__ import annotations
 
-import gc
 import os
-import shlex
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+import yaml
 
 from machinectl.errors import Hint, MachineError
 from machinectl.files.atomic import read_file
 from machinectl.files.new_file import file_error
-from machinectl.fleet.cross_checks import check_hosts, fleet_advice
-from machinectl.fleet.file_errors import START, Faults
-from machinectl.fleet.fleet_keys import FLEET, FLEET_KEY, FREE, HOSTS, PARTS
-from machinectl.fleet.fleet_model import Fleet, FleetId
+from machinectl.fleet.cross_checks import check_hosts
+from machinectl.fleet.file_errors import START, Faults, Hidden
+from machinectl.fleet.fleet_keys import DEFAULTS, FLEET, FLEET_KEY, FREE, GROUPS, HOSTS, INCLUDE, PARTS
 from machinectl.fleet.host_ranges import expand_hosts_part
 from machinectl.fleet.host_reader import HostReader
-from machinectl.fleet.includes import similar_file, with_includes
 from machinectl.fleet.key_values import KeyValues
-from machinectl.fleet.yaml_nodes import LONGEST_FILE, MapEntry, entries_of, is_null, made_mapping, place, read_mapping
+from machinectl.fleet.yaml_nodes import (
+    LONGEST_FILE,
+    MapEntry,
+    entries_of,
+    is_null,
+    items_of,
+    kind_of,
+    made_mapping,
+    place,
+    read_mapping,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
+    from machinectl.fleet.file_errors import Place
+    from machinectl.fleet.host_reader import FleetHost
+    from machinectl.fleet.yaml_nodes import Entries
+
 DEFAULT_FILE = "fleet.yaml"
 STDIN = "-"
+# Parts that several files may have.
+SHARED = (DEFAULTS, GROUPS, HOSTS)
+MOST_FILES = 1000
+# Only these: errors quote fleet files, and other files may hold secrets.
+SUFFIXES = (".yaml", ".yml")
 
 
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Disable garbage collection, which takes a fifth of the time, and exempt the result later."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        if was_enabled:
-            gc.enable()
+class FleetId(NamedTuple):
+    """Identifies a fleet in records: `text` is its name, or the file's real path.
+
+    `paths` match records from before the file had a name, or was a link.
+    """
+
+    text: str
+    paths: frozenset[str] = frozenset()
+
+    def owns(self, recorded: str) -> bool:
+        return recorded == self.text or recorded in self.paths
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """`hidden` has the values of variables."""
+
+    id: FleetId
+    hosts: tuple[FleetHost, ...]
+    hidden: Hidden = field(default_factory=Hidden, compare=False)
+
+
+def called(path: str) -> str:
+    return {"": DEFAULT_FILE, STDIN: "stdin"}.get(path, path)
 
 
 def read_fleet(
@@ -50,25 +80,15 @@ def read_fleet(
     Raises MachineError, WrongFile with all errors. Ignores conflicts with the store.
     """
     name = path or DEFAULT_FILE
-    return parse_fleet(read_contents(name) if text is None else text, name, machines, environment)
-
-
-def called(path: str) -> str:
-    return {"": DEFAULT_FILE, STDIN: "stdin"}.get(path, path)
-
-
-def read_contents(name: str) -> bytes:
-    try:
-        return read_file(name, LONGEST_FILE)
-    except FileNotFoundError as exc:
-        hint = Hint(
-            "Name another file with -f, or write one of the existing machines", "machinectl fleet init -o", name
-        )
-        if near := similar_file(name):
-            hint = Hint(f"Did you mean -f {shlex.quote(near)}?")
-        raise MachineError(f"There is no file {name}", hint) from exc
-    except (OSError, ValueError) as exc:
-        raise MachineError(f"{name} cannot be read: {file_error(exc)}", Hint("Name a fleet file with -f")) from exc
+    if text is None:
+        try:
+            text = read_file(name, LONGEST_FILE)
+        except FileNotFoundError as exc:
+            hint = "Name another file with -f, or write one of the existing machines"
+            raise MachineError(f"There is no file {name}", Hint(hint, "machinectl fleet init -o", name)) from exc
+        except (OSError, ValueError) as exc:
+            raise MachineError(f"{name} cannot be read: {file_error(exc)}", Hint("Name a fleet file with -f")) from exc
+    return parse_fleet(text, name, machines, environment)
 
 
 def parse_fleet(data: bytes, name: str, machines: Collection[str], environment: Mapping[str, str]) -> Fleet:
@@ -84,23 +104,76 @@ def parse_fleet(data: bytes, name: str, machines: Collection[str], environment: 
     elif hosts := entries_of(parts[HOSTS].value):
         key = parts[HOSTS].key
         parts[HOSTS] = MapEntry(key, made_mapping(expand_hosts_part(hosts, faults), key))
-    known = KeyValues(os.path.dirname(os.path.abspath(name)), environment, faults)
+    values = KeyValues(os.path.dirname(os.path.abspath(name)), environment, faults)
     named = parts.get(FLEET)
-    fleet = "" if named is None or is_null(named.value) else str(known.value(FLEET_KEY, named.value))
-    identity = fleet_id(fleet, name, faults)
-    reader = HostReader(parts, known)
+    fleet = "" if named is None or is_null(named.value) else str(values.value(FLEET_KEY, named.value))
+    if name == STDIN and not fleet:
+        faults.add(START, "A fleet from stdin needs a name, as it has no path: write fleet: NAME")
+    reader = HostReader(parts, values)
     entries = reader.hosts()
     reader.check_shared()
     check_hosts(entries, {*reader.part(HOSTS), *machines}, faults)
     faults.tell()
-    hosts_read = tuple(entry.host for entry in entries)
-    return Fleet(identity, hosts_read, tuple(fleet_advice(entries, machines, faults)), faults.hidden)
-
-
-def fleet_id(fleet: str, name: str, faults: Faults) -> FleetId:
-    if name == STDIN:
-        if not fleet:
-            faults.add(START, "A fleet from stdin needs a name, as it has no path: write fleet: NAME")
-        return FleetId(fleet)
     real = os.path.realpath(name)
-    return FleetId(fleet or real, frozenset({real, os.path.abspath(name)}))
+    paths = frozenset() if name == STDIN else frozenset({real, os.path.abspath(name)})
+    return Fleet(FleetId(fleet or real, paths), tuple(entry.host for entry in entries), faults.hidden)
+
+
+def with_includes(root: yaml.MappingNode, name: str, faults: Faults) -> Entries:
+    """Return the parts of a file and of those that it includes, each once; `name` is the user's name for the file.
+
+    They have the entries of all files, at the place of the first file that has the part. Adds errors. Raises WrongFile
+    if a file is not YAML.
+    """
+    if INCLUDE not in entries_of(root):
+        return dict(entries_of(root))
+    parts: Entries = {}
+    join_parts(parts, root, faults)
+    files = {os.path.realpath(name)}
+    pending = list(included_files(root, name, faults))
+    while pending:
+        file, at = pending.pop(0)
+        if os.path.realpath(file) in files:
+            continue
+        files.add(os.path.realpath(file))
+        if len(files) > MOST_FILES:
+            faults.add(at, f"{INCLUDE}: more than {MOST_FILES} files")
+            break
+        try:
+            data = read_file(file, LONGEST_FILE)
+        except (OSError, ValueError) as exc:
+            faults.add(at, f"{INCLUDE}: {file} cannot be read: {file_error(exc)}")
+            continue
+        included = read_mapping(data, faults, file)
+        if fleet := entries_of(included).pop(FLEET, None):
+            faults.add(place(fleet.key), f"{FLEET}: only the file that includes this one can name the fleet")
+        join_parts(parts, included, faults)
+        pending = [*included_files(included, file, faults), *pending]
+    return {**entries_of(root), **parts}
+
+
+def join_parts(parts: Entries, root: yaml.MappingNode, faults: Faults) -> None:
+    """Add a file's parts, a duplicate key as an error."""
+    for part, entry in entries_of(root).items():
+        if part not in SHARED:
+            parts.setdefault(part, entry)
+        elif isinstance(entry.value, yaml.MappingNode):
+            joined = entries_of(parts.setdefault(part, MapEntry(entry.key, made_mapping({}, entry.value))).value)
+            for key, added in entries_of(entry.value).items():
+                before = joined.setdefault(key, added)
+                if before is not added:
+                    faults.twice(place(added.key), key, place(before.key))
+        elif not is_null(entry.value):
+            faults.add(place(entry.value), f"{part} needs lines KEY: VALUE, this is {kind_of(entry.value)}")
+
+
+def included_files(root: yaml.MappingNode, file: str, faults: Faults) -> Iterator[tuple[str, Place]]:
+    """Yield the paths of the files that a file includes, with their places."""
+    include = entries_of(root).get(INCLUDE)
+    for node in items_of(include.value) if include and not is_null(include.value) else ():
+        if not isinstance(node, yaml.ScalarNode) or is_null(node) or not node.value:
+            faults.add(place(node), f"{INCLUDE} is a list of files, this is {kind_of(node)}")
+        elif "${" in node.value or not node.value.endswith(SUFFIXES):
+            faults.add(place(node), f"{INCLUDE}: {node.value!r} is not a file named *.yaml or *.yml")
+        else:
+            yield os.path.normpath(os.path.join(os.path.dirname(file), os.path.expanduser(node.value))), place(node)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -32,7 +31,7 @@ from machinectl.machines.create_options import (
 from machinectl.machines.spec import check_lifetime
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from machinectl.driver import Driver, Option, OptionValue
     from machinectl.machines.engine_options import EngineOptions
@@ -78,24 +77,16 @@ class Key:
 
 @dataclass(frozen=True, eq=False)
 class DriverKeys:
-    """A driver's keys, and its options by key.
-
-    `defaults` are by option name. Options named like a common key cannot be set.
-    """
+    """A driver's keys, and its options by key. Options named like a common key cannot be set."""
 
     name: str
     keys: Mapping[str, Key]
     options: Mapping[str, Option]
+    # By option name.
     defaults: Mapping[str, OptionValue]
-
-    @functools.cached_property
-    def required(self) -> tuple[str, ...]:
-        return tuple(key for key, option in self.options.items() if option.required)
-
-    @functools.cached_property
-    def identity(self) -> Mapping[str, str]:
-        """Return identity keys with their options' names."""
-        return {key: option.name for key, option in self.options.items() if option.identity}
+    # Keys of required options; keys of identity options, with the options' names.
+    required: tuple[str, ...]
+    identity: Mapping[str, str]
 
 
 def typed_jump(text: str) -> str:
@@ -211,11 +202,11 @@ LOCATION = Key("host", Kind.TEXT, "Where the host is: [USER@]HOST[:PORT], or the
 
 def locate(text: str) -> tuple[str, dict[str, OptionValue]]:
     """Return the driver that takes a location, and its options by their keys. Raises MachineError."""
-    for each in installed():
-        options = load(each.name).options()
+    for driver in installed():
+        options = load(driver.name).options()
         for option in options:
-            if (found := read_location(each.name, option, text)) is not None:
-                return each.name, {other.shown: found[other.name] for other in options if other.name in found}
+            if (values := read_location(driver.name, option, text)) is not None:
+                return driver.name, {other.shown: values[other.name] for other in options if other.name in values}
     raise UsageError(f"{text!r} is neither a host nor a URL", Hint("Write [USER@]HOST[:PORT], or options"))
 
 
@@ -251,44 +242,43 @@ class Drivers:
     """Drivers' keys. Loads unused drivers only for otherwise unknown keys."""
 
     def __init__(self) -> None:
-        self._asked: dict[str, DriverKeys | MachineError] = {}
-        self._all = False
+        self._known: dict[str, DriverKeys | MachineError] = {}
 
     def of(self, name: str) -> DriverKeys:
         """Return a driver's keys. Raises DriverError."""
-        if name not in self._asked:
+        if name not in self._known:
             try:
-                self._asked[name] = driver_keys(name, load(name))
+                self._known[name] = driver_keys(name, load(name))
             except MachineError as exc:
-                self._asked[name] = exc
-        found = self._asked[name]
-        if isinstance(found, MachineError):
-            raise found
-        return found
+                self._known[name] = exc
+        driver = self._known[name]
+        if isinstance(driver, MachineError):
+            raise driver
+        return driver
 
     def broken(self) -> list[MachineError]:
-        return [each for each in self._asked.values() if isinstance(each, MachineError)]
+        return [error for error in self._known.values() if isinstance(error, MachineError)]
 
-    def known(self) -> list[DriverKeys]:
-        return [each for each in self._asked.values() if isinstance(each, DriverKeys)]
-
-    def all(self) -> list[DriverKeys]:
-        if not self._all:
-            self._all = True
-            for each in installed():
-                with suppress(MachineError):
-                    self.of(each.name)
-        return self.known()
+    def all(self) -> Iterator[DriverKeys]:
+        """Yield those that were used first."""
+        for name in dict.fromkeys((*self._known, *(driver.name for driver in installed()))):
+            with suppress(MachineError):
+                yield self.of(name)
 
     def having(self, key: str) -> DriverKeys | None:
         """Return the first driver with a key."""
-        return next((driver for find in (self.known, self.all) for driver in find() if key in driver.keys), None)
+        return next((driver for driver in self.all() if key in driver.keys), None)
 
 
 def driver_keys(name: str, driver: Driver) -> DriverKeys:
     declared = tuple(driver.options())
-    keys, options = {}, {}
-    for option in declared:
-        if (key := of_option(name, option)).name not in COMMON:
-            keys[key.name], options[key.name] = key, option
-    return DriverKeys(name, keys, options, {option.name: option.default for option in declared})
+    made = [(of_option(name, option), option) for option in declared]
+    options = {key.name: option for key, option in made if key.name not in COMMON}
+    return DriverKeys(
+        name,
+        {key.name: key for key, option in made if key.name in options},
+        options,
+        {option.name: option.default for option in declared},
+        tuple(key for key, option in options.items() if option.required),
+        {key: option.name for key, option in options.items() if option.identity},
+    )

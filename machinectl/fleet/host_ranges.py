@@ -10,16 +10,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from machinectl.fleet.file_errors import Wrong
-from machinectl.fleet.yaml_nodes import (
-    MOST_NODES,
-    MapEntry,
-    entries_of,
-    inner_nodes,
-    made_mapping,
-    made_text,
-    place,
-    size_of,
-)
+from machinectl.fleet.yaml_nodes import MOST_NODES, MapEntry, entries_of, inner_nodes, made_mapping, made_text, place
 from machinectl.ranges import VALUE_RANGE, InvalidRange, expand_names, expand_ranges
 
 if TYPE_CHECKING:
@@ -33,19 +24,19 @@ class Member(yaml.ScalarNode):
 
 def expand_hosts_part(hosts: Entries, faults: Faults) -> Entries:
     """Expand ranges. Raises WrongFile for too many hosts."""
-    if not any("[" in name for name in hosts):
-        return hosts
     expanded: Entries = {}
     size = 0
     for name, entry in hosts.items():
+        members, values = [entry.key], [entry.value]
         try:
-            members = members_of(name, entry)
-            # Check first: few KB may expand beyond memory.
-            size += len(members) * (size_of(entry.value) if has_range(entry.value) else 1)
-            if size > MOST_NODES:
-                faults.add(place(entry.key), f"The hosts up to here have more than {MOST_NODES} values")
-                raise faults.wrong_file()
-            values = spread(entry.value, name, len(members)) if "[" in name else [entry.value]
+            if "[" in name:
+                members = members_of(name, entry)
+                # Check first: few KB may expand beyond memory.
+                size += len(members) * (size_of(entry.value) if has_range(entry.value) else 1)
+                if size > MOST_NODES:
+                    faults.add(place(entry.key), f"The hosts up to here have more than {MOST_NODES} values")
+                    raise faults.wrong_file()
+                values = spread(entry.value, name, len(members))
         except Wrong as wrong:
             faults.add(wrong.place, wrong.why)
             continue
@@ -57,12 +48,14 @@ def expand_hosts_part(hosts: Entries, faults: Faults) -> Entries:
 
 
 def members_of(name: str, entry: MapEntry) -> list[yaml.ScalarNode]:
-    if "[" not in name:
-        return [entry.key]
     try:
         return [Member("", member, entry.key.start_mark) for member in expand_names(name)]
     except InvalidRange as exc:
         raise Wrong(place(entry.key), f"{name!r}: {exc}") from exc
+
+
+def size_of(node: Node) -> int:
+    return 1 + sum(map(size_of, inner_nodes(node)))
 
 
 def has_range(node: Node) -> bool:
@@ -77,10 +70,9 @@ def spread(node: Node, name: str, count: int) -> list[Node]:
         return [node] * count
     if isinstance(node, yaml.ScalarNode):
         return [made_text(text, node) for text in spread_text(node, name, count)]
-    columns = [spread(inner, name, count) for inner in inner_nodes(node)]
-    rows = [[column[at] for column in columns] for at in range(count)]
+    rows = zip(*(spread(inner, name, count) for inner in inner_nodes(node)), strict=True)
     if isinstance(node, yaml.SequenceNode):
-        return [yaml.SequenceNode("", row, node.start_mark) for row in rows]
+        return [yaml.SequenceNode("", list(row), node.start_mark) for row in rows]
     keys = {key: entry.key for key, entry in entries_of(node).items()}
     return [
         made_mapping({text: MapEntry(key, value) for (text, key), value in zip(keys.items(), row, strict=True)}, node)

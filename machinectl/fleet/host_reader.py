@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from machinectl.errors import MachineError
-from machinectl.fleet.cross_checks import HostEntry
+from machinectl.fleet.file_errors import START, Place
 from machinectl.fleet.fleet_keys import (
     COMMON,
     DEFAULTS,
@@ -27,7 +28,6 @@ from machinectl.fleet.fleet_keys import (
     short_key,
     typed_jump,
 )
-from machinectl.fleet.fleet_model import NO_LOGIN, FleetHost, HostLogin
 from machinectl.fleet.host_ranges import Member
 from machinectl.fleet.key_values import wrong_kind
 from machinectl.fleet.yaml_nodes import MapEntry, entries_of, is_null, items_of, kind_of, made_text, place
@@ -51,12 +51,53 @@ if TYPE_CHECKING:
 
 ENV_FILE = create_options.ENV_FILE.name
 JUMP = create_options.JUMP.name
-STRICT = create_options.STRICT.name
-LOGIN_FIELDS = ("passphrase_file", "password_file", "sudo_password_file", "host_key")
-LOGIN_KEYS = dict(zip(LOGIN_FIELDS, (option.name for option in (*LOGIN_SECRETS, HOST_KEY)), strict=True))
 # The beginning of a label's key among a host's settings, which are options otherwise.
 OF_LABEL = f"{LABELS} "
 OPTION = "option of a host"
+
+
+@dataclass(frozen=True)
+class HostLogin:
+    """Login files with secrets, and the host's key."""
+
+    passphrase_file: str = ""
+    password_file: str = ""
+    sudo_password_file: str = ""
+    host_key: str = ""
+    strict: bool = False
+
+
+NO_LOGIN = HostLogin()
+
+
+# Not frozen: for 10,000 hosts that takes 60 ms more.
+@dataclass
+class FleetHost:
+    """A host; paths are absolute.
+
+    `swarm` is "", "manager" or "worker". `typed` has texts to show for values from variables or files; a label's key is
+    `labels NAME`.
+    """
+
+    name: str
+    spec: MachineSpec
+    place: Place = START
+    certificates: CertificateFiles = NO_CERTIFICATES
+    login: HostLogin = NO_LOGIN
+    swarm: str = ""
+    typed: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+
+@dataclass(slots=True)
+class HostEntry:
+    """A host, and where its settings are."""
+
+    host: FleetHost
+    driver: DriverKeys
+    entries: Entries
+
+    def place(self, key: str) -> Place:
+        return place(self.entries[key].value) if key in self.entries else self.host.place
 
 
 class HostReader:
@@ -72,8 +113,6 @@ class HostReader:
             name: self.settings(self.mapping(f"The group {name}", entry.value) or {})
             for name, entry in self.part(GROUPS).items()
         }
-        # Of defaults and groups, merged.
-        self._bases: dict[tuple[str, ...], Entries] = {}
 
     def part(self, name: str) -> Entries:
         return (self.mapping(name, self.parts[name].value) if name in self.parts else None) or {}
@@ -100,8 +139,7 @@ class HostReader:
     def labels(self, node: Node) -> Entries:
         labels: Entries = {}
         if not isinstance(node, yaml.MappingNode):
-            wrong = wrong_kind(COMMON[LABELS], node)
-            self.faults.add(wrong.place, wrong.why)
+            self.faults.add(place(node), wrong_kind(COMMON[LABELS], node).why)
         for name, entry in entries_of(node).items():
             if not name.strip() or "=" in name or not name.isprintable():
                 self.faults.add(place(entry.key), f"{LABELS}: {name!r} is not a valid label")
@@ -138,10 +176,7 @@ class HostReader:
         if entries is None:
             return None
         own = self.settings(entries)
-        groups = self.groups_of(own)
-        if groups not in self._bases:
-            self._bases[groups] = merged(self.defaults, *(self.groups[group] for group in groups))
-        settings = merged(self._bases[groups], own)
+        settings = merged(self.defaults, *(self.groups[group] for group in self.groups_of(own)), own)
         driver = self.driver(name, entry, settings)
         if driver is None:
             return None
@@ -150,13 +185,16 @@ class HostReader:
             settings = with_address(settings, driver, entry.key)
         if driver.name in create_options.WITHOUT_HOST:
             settings = {key: setting for key, setting in settings.items() if key in own or key not in FOR_HOSTS}
-        values: dict[str, OptionValue] = {}
-        labels: dict[str, str] = {}
-        for key, setting in settings.items():
-            if key.startswith(OF_LABEL):
-                labels[key.removeprefix(OF_LABEL)] = str(self.known.value(LABEL, setting.value))
-            elif key != GROUPS and (declared := COMMON.get(key) or driver.keys.get(key)):
-                values[key] = self.known.value(declared, setting.value)
+        values = {
+            key: self.known.value(declared, setting.value)
+            for key, setting in settings.items()
+            if key != GROUPS and (declared := COMMON.get(key) or driver.keys.get(key))
+        }
+        labels = {
+            key.removeprefix(OF_LABEL): str(self.known.value(LABEL, setting.value))
+            for key, setting in settings.items()
+            if key.startswith(OF_LABEL)
+        }
         addresses = values.get(ADDRESS.name)
         spec = MachineSpec(
             driver.name,
@@ -171,17 +209,16 @@ class HostReader:
             str(values.get(ACCESS_LIFETIME.name, "")),
         )
         paths = [str(values.get(option.name, "")) for option in CERTIFICATES]
-        texts = {field: str(values.get(key, "")) for field, key in LOGIN_KEYS.items()}
-        login = HostLogin(**texts, strict=bool(values.get(STRICT)))
+        passphrase, password, sudo, key = (str(values.get(option.name, "")) for option in (*LOGIN_SECRETS, HOST_KEY))
+        is_strict = bool(values.get(create_options.STRICT.name))
         host = FleetHost(
             name,
             spec,
             place(entry.key),
             CertificateFiles(*paths) if any(paths) else NO_CERTIFICATES,
-            NO_LOGIN if login == NO_LOGIN else login,
+            HostLogin(passphrase, password, sudo, key, is_strict),
             str(values.get(SWARM, "")),
             as_written(settings),
-            groups,
         )
         return HostEntry(host, driver, settings)
 
@@ -196,17 +233,15 @@ class HostReader:
             return None
         return {key: MapEntry(node, made_text(str(value), node)) for key, value in {DRIVER: driver, **options}.items()}
 
-    def groups_of(self, own: Entries) -> tuple[str, ...]:
+    def groups_of(self, own: Entries) -> list[str]:
         """Return a host's groups; add unknown ones as errors."""
         entry = own.get(GROUPS) or self.defaults.get(GROUPS)
-        if entry is None or is_null(entry.value):
-            return ()
-        value = self.known.value(COMMON[GROUPS], entry.value)
+        value = () if entry is None or is_null(entry.value) else self.known.value(COMMON[GROUPS], entry.value)
         names = value if isinstance(value, tuple) else ()
-        for name, node in zip(names, items_of(entry.value), strict=False):
+        for name, node in zip(names, items_of(entry.value) if entry else (), strict=False):
             if name not in self.groups:
                 self.faults.unknown(place(node), name, self.groups, "group")
-        return tuple(name for name in names if name in self.groups)
+        return [name for name in names if name in self.groups]
 
     def driver(self, name: str, entry: MapEntry, settings: Entries) -> DriverKeys | None:
         """Return None if missing or broken."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import glob
 import json
 import os
@@ -19,8 +18,8 @@ from machinectl.errors import Hint, MachineError, one_line, wrong_choice
 from machinectl.files.atomic import read_file
 from machinectl.files.new_file import file_error
 from machinectl.fleet.draft import Described, Draft, settled
-from machinectl.fleet.key_values import CONTROLS
 from machinectl.fleet.yaml_nodes import LONGEST_FILE
+from machinectl.machines.jump_hosts import HOST
 from machinectl.machines.record import LONGEST_NAME, NAME_CHARACTERS
 
 if TYPE_CHECKING:
@@ -38,9 +37,7 @@ OF_SSH = re.compile(
 SECTION = re.compile(r"^\s*\[[^\]\n]+\]\s*$", re.MULTILINE)
 # OpenSSH's (readconf.c, READCONF_MAX_DEPTH).
 DEEPEST = 16
-SSH_PORT = "22"
-# Git servers' user: not a host to set up.
-FORGE = "git"
+SSH_PORT = 22
 # By keys of fleet files. The last one that is set wins, as in Ansible.
 VARIABLES = {
     "ip-address": ("ansible_host", "ansible_ssh_host"),
@@ -48,6 +45,8 @@ VARIABLES = {
     "ssh-port": ("ansible_port", "ansible_ssh_port"),
     "ssh-key": ("ansible_private_key_file", "ansible_ssh_private_key_file"),
 }
+# By keys of fleet files.
+OPTIONS = {"ip-address": "hostname", "ssh-user": "user", "ssh-port": "port", "ssh-key": "identityfile"}
 ARGUMENTS = ("ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args")
 CONNECTION = "ansible_connection"
 IMPORTED = frozenset({CONNECTION, *ARGUMENTS, *(name for names in VARIABLES.values() for name in names)})
@@ -90,7 +89,7 @@ def import_file(path: str, kind: str, machines: Sequence[str], notes: Notes) -> 
     if not imported:
         raise MachineError(f"{path} has no hosts with SSH", Hint("Name its kind: --from"))
     names = machine_names(imported, notes)
-    hosts = [described(host, names, machines, notes) for host in imported]
+    hosts = [described(host, names, notes) for host in imported]
     heading = (f"Made of {path}, which was not changed. Check it, then: machinectl plan",)
     groups: dict[str, dict[str, Value]] = {
         as_group(name): {"labels": {as_group(name): ""}} for host in imported for name in host.groups
@@ -162,15 +161,8 @@ def ask_ansible(path: str) -> dict[str, Any]:
 
 
 def run(command: list[str], environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
+    quiet: dict[str, Any] = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "errors": "replace"}
+    return subprocess.run(command, env=environment, check=False, **quiet)
 
 
 def groups_of_hosts(listed: dict[str, Any]) -> dict[str, tuple[str, ...]]:
@@ -204,25 +196,19 @@ def importable(host: str, variables: dict[str, Any], notes: Notes) -> dict[str, 
 
 def hosts_of_config(path: str, text: str, notes: Notes) -> Iterator[ImportedHost]:
     """Yield the names in Host lines, without patterns, with what ssh makes of them."""
-    names = list(dict.fromkeys(names_in(text)))
-    default = ssh_options(os.devnull, "host")
-    for name in names:
-        own = {key: value for key, value in ssh_options(path, name).items() if default.get(key) != value}
-        if own.get("user") == FORGE:
-            notes.add(f"{name} is left out: the user {FORGE} is for a forge")
-            continue
-        if "proxycommand" in own:
+    default = ssh_options(path, os.devnull, "host")
+    for name in dict.fromkeys(names_in(text)):
+        options = {key: value for key, value in ssh_options(path, path, name).items() if default.get(key) != value}
+        if "proxycommand" in options:
             notes.add(f"ProxyCommand of {name} is skipped")
-        key = own.get("identityfile", "")
+        key = options.get("identityfile", "")
         if "%" in key or "${" in key:
             notes.add(f"IdentityFile of {name} is skipped: only ssh can expand it")
-            key = ""
-        jump = own.get("proxyjump", "")
-        if jump and "," not in jump and jump not in names:
-            jump = login_of(ssh_options(path, f"ssh://{jump.removeprefix('ssh://')}"))
-        address = name if own["hostname"] == name.lower() else own["hostname"]
-        login = {"ssh-user": own.get("user", ""), "ssh-port": own.get("port", ""), "ssh-key": key}
-        yield ImportedHost(name, {"ip-address": address} | {key: text for key, text in login.items() if text}, jump)
+            options["identityfile"] = ""
+        if options["hostname"] == name.lower():
+            options["hostname"] = name
+        keys = {key: options[option] for key, option in OPTIONS.items() if options.get(option)}
+        yield ImportedHost(name, keys, options.get("proxyjump", ""))
 
 
 def names_in(text: str, depth: int = 0) -> Iterator[str]:
@@ -240,12 +226,9 @@ def names_in(text: str, depth: int = 0) -> Iterator[str]:
                     yield from names_in(contents(file), depth + 1)
 
 
-@functools.cache
-def ssh_options(path: str, host: str) -> dict[str, str]:
-    """Ask ssh for a host's options; of several key files, for the first. Raises MachineError."""
-    # A jump host has none of its own here: without that, ssh takes `Host *` with a ProxyJump for a loop.
-    direct = ["-o", "ProxyJump=none"] if host.startswith("ssh://") else []
-    command = ["ssh", "-F", os.path.abspath(path), *direct, "-G", "--", host]
+def ssh_options(path: str, config: str, host: str) -> dict[str, str]:
+    """Ask ssh for a host's options; of several key files, for the first. `path` is for errors. Raises MachineError."""
+    command = ["ssh", "-F", os.path.abspath(config), "-G", "--", host]
     try:
         done = run(command)
     except OSError as exc:
@@ -258,11 +241,6 @@ def ssh_options(path: str, host: str) -> dict[str, str]:
         keyword, _, value = line.partition(" ")
         options.setdefault(keyword, value)
     return options
-
-
-def login_of(options: dict[str, str]) -> str:
-    host = f"[{options['hostname']}]" if ":" in options["hostname"] else options["hostname"]
-    return f"{options['user']}@{host}{'' if options['port'] == SSH_PORT else ':' + options['port']}"
 
 
 def machine_names(imported: Sequence[ImportedHost], notes: Notes) -> dict[str, str]:
@@ -282,26 +260,22 @@ def machine_names(imported: Sequence[ImportedHost], notes: Notes) -> dict[str, s
     return names
 
 
-def described(host: ImportedHost, names: dict[str, str], machines: Sequence[str], notes: Notes) -> Described:
-    keys: dict[str, Value] = {}
-    for key, text in host.keys.items():
-        if CONTROLS.search(text):
-            notes.add(f"{key} of {host.name} is skipped: it contains a control character")
-        elif key == "ssh-port" and not (text.isascii() and text.isdecimal() and len(text) < 6):  # noqa: PLR2004 - digits
-            notes.add(f"the port of {host.name} is skipped: it is not a port number")
-        elif key == "ssh-key" and not text.startswith("~"):
-            keys[key] = os.path.abspath(os.path.join(os.path.dirname(notes.path), text))
-        elif key != "ssh-port" or text != SSH_PORT:
-            keys[key] = int(text) if key == "ssh-port" else text
+def described(host: ImportedHost, names: dict[str, str], notes: Notes) -> Described:
+    keys: dict[str, Value] = dict(host.keys)
+    key, port = host.keys.get("ssh-key", ""), host.keys.get("ssh-port", "")
+    if key and not key.startswith("~"):
+        keys["ssh-key"] = os.path.abspath(os.path.join(os.path.dirname(notes.path), key))
+    if port.isdecimal():
+        keys["ssh-port"] = int(port)
+    if keys.get("ssh-port") == SSH_PORT:
+        del keys["ssh-port"]
     if host.groups:
         keys["groups"] = tuple(map(as_group, host.groups))
     jump = host.jump.removeprefix("ssh://").rstrip("/")
-    jump = names.get(jump, jump)
-    if "," in jump or not ("@" in jump or jump in {"", "none", *names.values(), *machines}):
-        why = "there is more than one" if "," in jump else "write it as user@host[:port]"
-        notes.add(f"the jump host of {host.name} is skipped: {why}")
-    elif jump not in {"", "none", names[host.name]}:
-        keys["ssh-jump"] = jump
+    if "," in jump:
+        notes.add(f"the jump host of {host.name} is skipped: there is more than one")
+    elif jump not in {"", "none", host.name}:
+        keys["ssh-jump"] = names.get(jump) or f"{HOST}{jump}"
     return Described(names[host.name], DRIVER, keys)
 
 

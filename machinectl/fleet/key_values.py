@@ -1,12 +1,15 @@
-"""Read the values of keys, each once for all hosts."""
+"""Read the values of keys, each once for all hosts. Environment variables are expanded as compose does it.
+
+`${NAME}`, `${NAME:-text}` if NAME is empty or unset, `${NAME-text}` if unset. `$$`, or a `$` before other text, is `$`.
+Values are not expanded again. See https://docs.docker.com/reference/compose-file/interpolation/.
+"""
 
 from __future__ import annotations
 
-import functools
-import itertools
 import os
 import re
 import shlex
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -15,7 +18,6 @@ from machinectl.errors import MachineError
 from machinectl.files.secret_files import is_exposed, read_secret
 from machinectl.fleet.file_errors import Wrong
 from machinectl.fleet.fleet_keys import Key, Kind
-from machinectl.fleet.variables import LONGEST, Unexpandable, expand_variables
 from machinectl.fleet.yaml_nodes import is_null, items_of, kind_of, place
 from machinectl.machines import create_options
 from machinectl.machines.engine_options import each_once, read_env_file
@@ -32,6 +34,35 @@ SWITCHES = {"true": True, "yes": True, "on": True, "false": False, "no": False, 
 # Python reads at most 4,300 digits; no option needs more than 18.
 WHOLE_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+VARIABLE = re.compile(r"\$(?:\$|\{(?:([A-Za-z_][A-Za-z0-9_]*)(?:(:?-)([^${}]*))?\})?)", re.ASCII)
+# Characters of a value.
+LONGEST = 1 << 16
+
+
+class Unexpandable(Exception):
+    """Why a text cannot be expanded."""
+
+
+def expand_variables(text: str, environment: Mapping[str, str], used: dict[str, str]) -> str:
+    """Expand variables and add them to `used`. Raises Unexpandable, without their values."""
+
+    def value(match: re.Match[str]) -> str:
+        name, operator, default = match.groups()
+        if match[0] == "$$":
+            return "$"
+        if name is None:
+            raise Unexpandable("a ${…} is not valid: write ${NAME} or ${NAME:-text}; write $$ for a $ before a brace")
+        if operator and (name not in environment or (operator == ":-" and not environment[name])):
+            return str(default)
+        if name not in environment:
+            raise Unexpandable(f"${{{name}}} is not set: export {name}, or write ${{{name}:-text}}")
+        used[name] = environment[name]
+        return environment[name]
+
+    expanded = VARIABLE.sub(value, text)
+    if len(expanded) > LONGEST:
+        raise Unexpandable(f"with its variables, this has more than {LONGEST} characters")
+    return expanded
 
 
 class KeyValues:
@@ -65,13 +96,14 @@ class KeyValues:
         return self._known[id(key), id(node)] is None
 
     def secret(self, key: str, path: str, place: Place) -> str:
-        return str(self._file("secret", path, place, lambda: read_secret(path, key)))
+        return str(self._file("secret", path, place, partial(read_secret, path, key)))
 
     def variables(self, paths: Sequence[str], place: Place, own: Sequence[str]) -> tuple[str, ...]:
-        name = create_options.ENV_FILE.name
-        read = functools.partial(read_env_file, environment=self.environment)
-        lines = [self._file(name, path, place, functools.partial(read, path)) for path in paths]
-        return each_once([*itertools.chain.from_iterable(lines), *own])
+        lines: list[str] = []
+        for path in paths:
+            read = partial(read_env_file, path, environment=self.environment)
+            lines += self._file(create_options.ENV_FILE.name, path, place, read)
+        return each_once([*lines, *own])
 
     def _file(self, kind: str, path: str, place: Place, read: Callable[[], Any]) -> Any:
         if (kind, path) not in self._files:
@@ -85,20 +117,16 @@ class KeyValues:
     def read(self, key: Key, node: Node) -> OptionValue:
         """Convert a node. Raises Wrong, without variables' values."""
         value: OptionValue
-        if key.kind is Kind.TEXTS:
-            if isinstance(node, yaml.MappingNode):
-                raise wrong_kind(key, node)
+        if key.kind is Kind.TEXTS and not isinstance(node, yaml.MappingNode):
             value = () if is_null(node) else tuple(self.text_of(key, item) for item in items_of(node))
         else:
             value = text = self.text_of(key, node)
             if key.kind is Kind.SWITCH:
-                if text.lower() not in SWITCHES:
-                    raise wrong_kind(key, node)
-                value = SWITCHES[text.lower()]
-            elif key.kind is Kind.NUMBER:
-                if not WHOLE_NUMBER.fullmatch(text):
-                    raise wrong_kind(key, node)
+                value = SWITCHES.get(text.lower(), text)
+            elif key.kind is Kind.NUMBER and WHOLE_NUMBER.fullmatch(text):
                 value = int(text)
+            if value is text and key.kind is not Kind.TEXT:
+                raise wrong_kind(key, node)
         if key.check and value != key.default:
             try:
                 key.check(value)
@@ -126,9 +154,9 @@ class KeyValues:
 
     def expanded(self, name: str, node: yaml.ScalarNode) -> str:
         """Expand variables. Raises Wrong."""
-        if len(node.value) > LONGEST:
-            raise Wrong(place(node), f"{name} has more than {LONGEST} characters")
         text: str = node.value
+        if len(text) > LONGEST:
+            raise Wrong(place(node), f"{name} has more than {LONGEST} characters")
         if "$" in text:
             used: dict[str, str] = {}
             try:

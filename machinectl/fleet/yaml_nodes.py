@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import yaml
 
 from machinectl.errors import NO_HINT, Hint
-from machinectl.fleet.file_errors import START, Faults, Place
+from machinectl.fleet.file_errors import START, Faults, Place, Wrong
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -42,14 +42,8 @@ class MapEntry(NamedTuple):
     value: Node
 
 
-class NotADocument(Exception):
-    """A file cannot be parsed. `quotes`: the reason has text of the file, which may be secret."""
-
-    def __init__(self, place: Place, why: str, *, quotes: bool = False) -> None:
-        super().__init__(why)
-        self.place = place
-        self.why = why
-        self.quotes = quotes
+class NotYaml(Wrong):
+    """PyYAML's error, which may quote the file."""
 
 
 class FileText(io.StringIO):
@@ -85,13 +79,9 @@ def items_of(node: Node) -> list[Node]:
 
 
 def inner_nodes(node: Node) -> list[Node]:
-    return (
-        items_of(node) if isinstance(node, yaml.SequenceNode) else [entry.value for entry in entries_of(node).values()]
-    )
-
-
-def size_of(node: Node) -> int:
-    return 1 + sum(map(size_of, inner_nodes(node)))
+    if isinstance(node, yaml.MappingNode):
+        return [entry.value for entry in entries_of(node).values()]
+    return items_of(node) if isinstance(node, yaml.SequenceNode) else []
 
 
 def made_text(text: str, like: Node) -> yaml.ScalarNode:
@@ -104,32 +94,33 @@ def made_mapping(entries: Entries, like: Node) -> yaml.MappingNode:
 
 
 def read_mapping(data: bytes, faults: Faults, file: str = "") -> yaml.MappingNode:
-    """Read a mapping. `file` names an included file. Adds errors. Raises WrongFile."""
+    """Read a mapping. `file` names an included file, which no error quotes. Adds errors. Raises WrongFile."""
     try:
         return checked_mapping(composed(decoded(data), file), faults)
-    except NotADocument as wrong:
-        why, hint = (NOT_YAML if file else wrong.why, HOW_TO_WRITE) if wrong.quotes else (wrong.why, NO_HINT)
-        faults.add(wrong.place._replace(file=file), why, hint)
+    except Wrong as wrong:
+        is_syntax = isinstance(wrong, NotYaml)
+        why = NOT_YAML if is_syntax and file else wrong.why
+        faults.add(wrong.place._replace(file=file), why, HOW_TO_WRITE if is_syntax else NO_HINT)
         raise faults.wrong_file() from wrong
 
 
 def checked_mapping(root: Node | None, faults: Faults) -> yaml.MappingNode:
     if root is None or is_null(root):
-        raise NotADocument(START, "The file is empty: a fleet file has hosts")
+        raise Wrong(START, "The file is empty: a fleet file has hosts")
     Checker(faults).size(root)
     if not isinstance(root, yaml.MappingNode):
-        raise NotADocument(place(root), f"A fleet file is a mapping, this is {kind_of(root)}")
+        raise Wrong(place(root), f"A fleet file is a mapping, this is {kind_of(root)}")
     return root
 
 
 def decoded(data: bytes) -> str:
     if len(data) > LONGEST_FILE:
-        raise NotADocument(START, f"The file has more than {LONGEST_FILE >> 20} MB")
+        raise Wrong(START, f"The file has more than {LONGEST_FILE >> 20} MB")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
         line = data.count(b"\n", 0, exc.start) + 1
-        raise NotADocument(Place(line), "This is not UTF-8: save the file as UTF-8") from exc
+        raise Wrong(Place(line), "This is not UTF-8: save the file as UTF-8") from exc
 
 
 class Bounded:
@@ -143,7 +134,7 @@ class Bounded:
     def descend_resolver(self, parent: Any, _: Any) -> None:
         self.depth += 1
         if self.depth > DEEPEST + 1:
-            raise NotADocument(place_of(parent.start_mark), f"This is more than {DEEPEST} levels deep")
+            raise Wrong(place_of(parent.start_mark), f"This is more than {DEEPEST} levels deep")
 
     def ascend_resolver(self) -> None:
         self.depth -= 1
@@ -153,20 +144,20 @@ class Bounded:
 LOADER: Any = type("Loader", (Bounded, getattr(yaml, "CSafeLoader", yaml.SafeLoader)), {})
 
 
-def composed(text: str, file: str = "") -> Node | None:
-    """Return PyYAML's node, None if empty. Raises NotADocument."""
+def composed(text: str, file: str) -> Node | None:
+    """Return PyYAML's node, None if empty. Raises Wrong."""
     stream = FileText(text)
     stream.name = file
     try:
         return LOADER(stream).get_single_node()  # type: ignore[no-any-return] # types-PyYAML does not know it
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
-        why = f"{NOT_YAML}: {' '.join(filter(None, (exc.context, exc.problem)))}"
-        raise NotADocument(place_of(mark) if mark else START, why, quotes=True) from exc
+        why = " ".join(filter(None, (exc.context, exc.problem)))
+        raise NotYaml(place_of(mark) if mark else START, f"{NOT_YAML}: {why}") from exc
     except (yaml.YAMLError, RecursionError, ValueError) as exc:
         # Such as a control character: PyYAML's two parsers report different positions.
         why = getattr(exc, "reason", "") or "it is nested too deeply"
-        raise NotADocument(START, f"{NOT_YAML}: {why}", quotes=True) from exc
+        raise NotYaml(START, f"{NOT_YAML}: {why}") from exc
 
 
 class Checker:
@@ -186,15 +177,14 @@ class Checker:
             return 1
         size = self.sizes.get(id(node))
         if size == 0:
-            raise NotADocument(place(node), "This list or mapping contains itself by an alias")
+            raise Wrong(place(node), "This list or mapping contains itself by an alias")
         if size is None:
             self.sizes[id(node)], size = 0, 1
             is_mapping = isinstance(node, yaml.MappingNode)
             for inner in [inner for pair in node.value for inner in pair] if is_mapping else node.value:
                 size += self.size(inner)
                 if size > MOST_NODES:
-                    why = f"Here the file has more than {MOST_NODES} values, aliases included"
-                    raise NotADocument(place(inner), why)
+                    raise Wrong(place(inner), f"Here the file has more than {MOST_NODES} values, aliases included")
             if is_mapping:
                 node.value = self.entries(node.value)
             self.sizes[id(node)] = size

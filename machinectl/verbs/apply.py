@@ -92,10 +92,10 @@ def apply(
 
     from machinectl.cli.login_options import given_authority
     from machinectl.console import confirm
+    from machinectl.fleet.rollout.apply import apply_plan
     from machinectl.fleet.rollout.apply_run import ApplyOptions
-    from machinectl.fleet.rollout.host_choice import plan
     from machinectl.fleet.rollout.machine_changes import plan_with_previews
-    from machinectl.fleet.rollout.phases import apply_plan
+    from machinectl.fleet.rollout.plan import plan
     from machinectl.fleet.rollout.plan_text import needed_flags
     from machinectl.hosts.purging import Purge
     from machinectl.hosts.rollout_order import BatchSizes
@@ -104,12 +104,9 @@ def apply(
     from machinectl.verbs.plan import absolute, fleet_command, fleet_file, plan_lines, print_plan
 
     file, text = fleet_file("apply", files, names)
-    advice: dict[str, None] = {}
 
     def make_plan() -> FleetPlan:
-        planned = plan(here.store, file, names, selector, fleet_command("apply", file), text)
-        advice.update(dict.fromkeys(planned.advice))
-        return planned
+        return plan(here.store, file, names, selector, fleet_command("apply", file), text)
 
     def approve(planned: FleetPlan) -> None:
         restarting = [step.name for step in planned.steps if step.restarts]
@@ -150,10 +147,7 @@ def apply(
         return print_plan(here, planned, again, command, prune=prune, as_json=as_json)
     here.console.prints_total = True
     results = apply_plan(here.store, here.console, make_plan, options, approve)
-    code = report_rollout(here, results, command, as_json=as_json)
-    for line in advice:
-        here.console.note(line)
-    return code
+    return report_rollout(here, results, command, as_json=as_json)
 
 
 def flags_to_repeat(arguments: Sequence[str]) -> Iterator[str]:

@@ -90,21 +90,21 @@ def import_machines(
             f"{source} is a directory, and an export is a file",
             Hint("If it is docker-machine's store", "machinectl import --from-docker-machine", source),
         )
-    from machinectl.exports.decrypting import STDIN, Decryption, read_export
+    from machinectl.exports.decrypting import STDIN, read_export
     from machinectl.exports.restoring import import_export
     from machinectl.machines.tls_warnings import advise
 
     can_ask = here.console.interactive or (source == STDIN and has_terminal())
-    document = read_export(source, Decryption(here.console, identity, passphrase_file, can_ask))
+    document = read_export(source, here.console, identity, passphrase_file, can_ask=can_ask)
     if document.made:
-        here.console.note(f"Exported on {shown_time(document.made)} by {document.by}")
+        here.console.note(f"Exported on {document.made} by {document.by}")
     run = import_export(here.store, here.console, document, wanted, context=not no_context, dry_run=dry_run)
     results, failed = print_results(here, run, "import" if dry_run else "imported", dry_run=dry_run)
     if dry_run:
         here.console.note("Nothing was changed")
         return int(failed)
     for imported in results:
-        if imported.new and imported.here:
+        if imported.new:
             advise(here.console, imported.here)
     return int(failed)
 
@@ -118,36 +118,22 @@ def has_terminal() -> bool:
     return True
 
 
-def shown_time(made: str) -> str:
-    """Return RFC 3339 as other messages show times; another program's text as it is."""
-    from datetime import UTC, datetime
-
-    try:
-        return f"{datetime.fromisoformat(made).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    except (ValueError, OverflowError):
-        return made
-
-
 def import_from_docker_machine(here: Session, directory: str, *, context: bool, dry_run: bool) -> int:
     from machinectl.exports.docker_machine_import import import_docker_machine
 
     run = import_docker_machine(here.store, here.console, directory, context=context, dry_run=dry_run)
     results, failed = print_results(here, run, "take over" if dry_run else "taken over", dry_run=dry_run)
-    new = [imported.here for imported in results if imported.here and imported.new]
-    hosts = [machine.name for machine in new if machine.driver != "none"]
-    hint = NO_HINT
+    hosts = [imported.here.name for imported in results if imported.new and imported.here.driver != "none"]
     if not results and not failed:
-        outcome = "docker-machine has no machines there"
+        here.console.note("docker-machine has no machines there")
     elif dry_run:
-        outcome = "Nothing was changed"
-    elif not new:
-        outcome = "Nothing was taken over" if failed else "There is nothing more to take over"
+        here.console.note("Nothing was changed")
+    elif not any(imported.new for imported in results):
+        here.console.note("Nothing was taken over" if failed else "There is nothing more to take over")
     else:
-        outcome = "docker-machine's store and the hosts did not change"
         example = hosts[0] if len(hosts) == 1 else "<NAME>"
         again = Hint("Set a host up anew, which locks docker-machine's clients out", "machinectl provision", example)
-        hint = again if hosts else NO_HINT
-    here.console.note(outcome, hint)
+        here.console.note("docker-machine's store and the hosts did not change", again if hosts else NO_HINT)
     return int(failed)
 
 
@@ -165,16 +151,12 @@ def print_results(
             continue
         imported.append(result)
         write_out(import_line(name, result, what, dry_run=dry_run) + "\n")
-        if result.left_out:
-            here.console.note(f'"{name}" is left out', result.left_out.hint)
         for text, hint in result.remarks:
             here.console.warn(f'"{name}": {text}', hint)
     return imported, failed
 
 
 def import_line(name: str, result: ImportedMachine, what: str, *, dry_run: bool) -> str:
-    if result.here is None:
-        return f"{name}: not taken over: {result.left_out.cause if result.left_out else ''}"
     if not result.new:
         return f"{name}: here already" + ("" if result.here.name == name else f', as "{result.here.name}"')
     return f"{name}: {'would ' * dry_run}{what} (driver {result.here.driver}, {result.here.url})"

@@ -76,8 +76,8 @@ def plan(
 
     from machinectl.cli.login_options import given_authority
     from machinectl.fleet.rollout.apply_run import ApplyOptions
-    from machinectl.fleet.rollout.host_choice import plan as make_plan
     from machinectl.fleet.rollout.machine_changes import plan_with_previews
+    from machinectl.fleet.rollout.plan import plan as make_plan
     from machinectl.fleet.rollout.plan_text import has_changes, needed_flags
     from machinectl.provision.target import Allowed
 
@@ -111,8 +111,6 @@ def print_plan(here: Session, planned: FleetPlan, command: str, refresh: str, *,
     for name, error in planned.failed.items():
         report(error.named(name), here.program)
     if not as_json:
-        for line in planned.advice:
-            here.console.note(line)
         # A refresh looks at hosts of the file only.
         names = [step.name for step in planned.steps if step.host and step.name not in planned.seconds]
         if by_record := {name: date for name in names if (date := planned.last_look(name))}:

@@ -16,11 +16,14 @@ import pytest
 
 from machinectl.engine import swarm_api
 from machinectl.errors import Hint, MachineError
-from machinectl.fleet.fleet_model import FleetHost, FleetId
-from machinectl.fleet.rollout import machine_changes, phases, restarts
-from machinectl.fleet.rollout.apply_run import ApplyOptions, ApplyRun, apply_lock
-from machinectl.fleet.rollout.host_choice import plan
-from machinectl.fleet.rollout.phases import apply_plan as apply
+from machinectl.fleet.fleet_file import FleetId
+from machinectl.fleet.host_reader import FleetHost
+from machinectl.fleet.rollout import apply as phases
+from machinectl.fleet.rollout import machine_changes, restarts
+from machinectl.fleet.rollout.apply import apply_lock
+from machinectl.fleet.rollout.apply import apply_plan as apply
+from machinectl.fleet.rollout.apply_run import ApplyOptions, ApplyRun
+from machinectl.fleet.rollout.plan import plan
 from machinectl.fleet.rollout.plan_steps import Action, Did, Difference, FleetPlan, PlanStep, Result
 from machinectl.hosts import provisioning
 from machinectl.hosts.host_plan import HostPlan as SetupPlan
@@ -472,7 +475,7 @@ def test_a_host_is_logged_in_at_before_a_roll_by_the_way_that_stays(store: Store
     machine = register(store, "orion", sshd)
     machine.changes = [UnknownChange({"kind": "file-made", "path": "/etc/x"})]
     run = ApplyRun(store, FleetPlan([step("orion", Action.CHANGE)], FleetId(""), {"orion": machine}), OPTIONS)
-    assert restarts.can_be_reached_before(run, "orion")
+    assert restarts.is_reachable_as_recorded(run, "orion")
     restarts.try_login(run, "orion", Quiet())
     sshd.authorized_keys.write_text("")
     with pytest.raises(LoginRefused) as raised:
@@ -480,7 +483,7 @@ def test_a_host_is_logged_in_at_before_a_roll_by_the_way_that_stays(store: Store
     assert store.read("orion").failure["cause"] == raised.value.cause
     moved = (Difference("ip-address", sshd.host, "127.0.0.2", restarts=False),)
     run.steps["orion"] = replace(run.steps["orion"], differences=moved)
-    assert not restarts.can_be_reached_before(run, "orion")
+    assert not restarts.is_reachable_as_recorded(run, "orion")
 
 
 def test_the_hint_of_a_roll_that_ended_has_the_flags_that_were_typed() -> None:

@@ -1,13 +1,8 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from tests.support.fleet_file import HOST, fault, fault_of, faults, parsed
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_all_that_is_wrong_is_told_in_one_go_by_its_places_with_the_nearest_right_one() -> None:
@@ -177,17 +172,3 @@ def test_a_jump_host_that_is_wrong_itself_is_there_all_the_same() -> None:
 def test_a_jump_host_is_for_hosts_with_ssh() -> None:
     text = "hosts: {nas: {driver: none, url: tcp://nas, ssh-jump: ops@gate}}"
     assert fault(text) == "1:55: ssh-jump is for SSH, which driver none does not use"
-
-
-def test_a_file_that_a_new_host_needs_and_is_not_there_is_told_of_once_by_its_place(tmp_path: Path) -> None:
-    (tmp_path / "there").touch()
-    text = f"""
-        defaults: {{driver: generic, ssh-key: {tmp_path}/gone}}
-        hosts:
-          a: {{ip-address: a}}
-          b: {{ip-address: b}}
-          c: {{ip-address: c, ssh-key: {tmp_path}/there}}
-        """
-    told = f"fleet.yaml:2:38: ssh-key: there is no file {tmp_path}/gone"
-    assert [*parsed(text).advice] == [*parsed(text, machines=["a"]).advice] == [told]
-    assert not parsed(text, machines=["a", "b"]).advice

@@ -12,9 +12,9 @@ import pytest
 
 from machinectl.errors import MachineError
 from machinectl.fleet.fleet_keys import COMMON, ENGINE, Drivers, Kind
+from machinectl.fleet.rollout.apply import apply_plan as apply
 from machinectl.fleet.rollout.apply_run import ApplyOptions
-from machinectl.fleet.rollout.host_choice import plan
-from machinectl.fleet.rollout.phases import apply_plan as apply
+from machinectl.fleet.rollout.plan import plan
 from machinectl.fleet.rollout.plan_text import step_as_json
 from machinectl.hosts.login import Login
 from machinectl.machines.engine_options import EngineOptions
@@ -75,7 +75,7 @@ def said(store: Store) -> str:
 
     def make_plan() -> FleetPlan:
         planned = plan(store, "", [], None)
-        found.extend([*plan_lines(planned, prune=True), *planned.advice])
+        found.extend(plan_lines(planned, prune=True))
         found.extend(json.dumps(step_as_json(step, planned)) for step in planned.steps)
         return planned
 
@@ -137,7 +137,6 @@ def test_a_path_from_a_variable_is_shown_by_its_place(store: Store, tmp_path: Pa
     assert "fleet.yaml:3:3: certs/${HELD} does not exist" in done.stderr
     file.write_text(file.read_text().replace(", tls-dir: 'certs/${HELD}'", ""))
     done = machinectl("plan", "-f", file, store=store.root, environment={"HELD": SECRET})
-    assert "fleet.yaml:2:97: ssh-key: there is no file ${HELD}" in done.stderr
     applied = machinectl("apply", "-f", file, store=store.root, environment={"HELD": SECRET})
     assert "${HELD}" in applied.stderr
     assert not [text for text in (done.stdout, done.stderr, applied.stdout, applied.stderr) if SECRET in text]

@@ -21,7 +21,7 @@ from tests.support.in_process import machinectl
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from machinectl.fleet.fleet_model import FleetHost
+    from machinectl.fleet.host_reader import FleetHost
     from machinectl.machines.store import Store
 
 INI = """\
@@ -99,7 +99,7 @@ def test_an_inventory_becomes_a_fleet_file_and_skipped_parts_are_listed(store: S
     assert (done.returncode, done.stdout) == (0, "")
     assert "hunter2" not in out.read_text() + done.stderr
     hosts = hosts_of(out.read_text())
-    assert set(hosts) == {"web-1", "web-1-2", "bad-", "dc", "dd", "de"}
+    assert set(hosts) == {"web-1", "web-1-2", "dc", "dd", "de"}
     assert hosts["web-1"].spec.options["generic-ssh-user"] == "ops"
     assert hosts["web-1-2"].spec.options["generic-ssh-user"] == ""
     assert {name: hosts[name].spec.jump for name in ("dc", "dd", "de")} == {
@@ -114,12 +114,12 @@ def test_an_inventory_becomes_a_fleet_file_and_skipped_parts_are_listed(store: S
         "ansible_user of web-1 is skipped: it is a template or in Ansible's vault",
         "localhost is left out: its ansible_connection is not SSH",
         "far is left out: only Ansible can tell its address",
-        "the port of -bad- is skipped: it is not a port number",
         "further arguments of ssh are skipped",
         "the jump host of de is skipped: there is more than one",
     ):
         assert f"Warning: {path}: {line}" in done.stderr
     assert "Warning: twin is left out: twin has the same ip-address and ssh-port as web-1-2" in done.stderr
+    assert "Warning: bad- is left out: ssh-port is a whole number, this is <value>" in done.stderr
     assert "Warning: db is left out: ip-address: --ip-address <value> is neither an address nor a name" in done.stderr
 
 
@@ -157,11 +157,6 @@ def test_hosts_of_a_config_are_what_ssh_makes_of_them(store: Store, tmp_path: Pa
               HostName=192.0.2.5
               ProxyJump hop
               ProxyCommand none
-            Host hop*
-              User hopper
-              Port 23
-            Host github.com
-              User git
             Host *
               IdentityFile ~/.ssh/id_all
             """
@@ -177,8 +172,7 @@ def test_hosts_of_a_config_are_what_ssh_makes_of_them(store: Store, tmp_path: Pa
     assert hosts["web2.lan"].spec.options["generic-ssh-user"] == "ops"
     assert {os.path.basename(str(host.spec.options["generic-ssh-key"])) for host in hosts.values()} == {"id_all"}
     assert hosts["web2.lan"].spec.jump == "machine:bastion"
-    assert hosts["in-house"].spec.jump == "host:hopper@hop:23"
-    assert "github.com is left out: the user git is for a forge" in done.stderr
+    assert hosts["in-house"].spec.jump == "host:hop"
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from machinectl.driver.installed_drivers import load
 from machinectl.fleet.file_errors import Place, WrongFile
-from machinectl.fleet.fleet_model import Fleet, FleetHost, FleetId
+from machinectl.fleet.fleet_file import Fleet, FleetId
+from machinectl.fleet.host_reader import FleetHost
 from machinectl.fleet.rollout.plan import after_jump_hosts, planned_steps
 from machinectl.fleet.rollout.plan_steps import Action, Difference, FleetPlan, PlanStep
 from machinectl.fleet.rollout.plan_text import difference_text, step_as_json
+from machinectl.hosts import certificate_files
 from machinectl.hosts.host_plan import target_of
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.signing import renewed_identity
@@ -68,7 +70,9 @@ def made(host: FleetHost) -> Machine:
 def planned(
     hosts: Sequence[FleetHost], there: Mapping[str, Machine | MachineError], *, has: bool = True
 ) -> Sequence[PlanStep]:
-    return planned_steps(Fleet(FleetId(PATH), tuple(hosts)), there, lambda _, __: has)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(certificate_files, "has_named_certificates", lambda _, __: has)
+        return planned_steps(Fleet(FleetId(PATH), tuple(hosts)), there)
 
 
 def one(host: FleetHost, machine: Machine, *, has: bool = True) -> PlanStep:

@@ -9,8 +9,8 @@ import pytest
 
 from machinectl.errors import MachineError
 from machinectl.fleet.file_errors import Place, WrongFile
-from machinectl.fleet.fleet_file import read_fleet
-from machinectl.fleet.fleet_model import FleetId, HostLogin
+from machinectl.fleet.fleet_file import FleetId, read_fleet
+from machinectl.fleet.host_reader import HostLogin
 from machinectl.fleet.key_values import KeyValues
 from machinectl.fleet.yaml_nodes import LONGEST_FILE
 from machinectl.machines.engine_options import EngineOptions
@@ -54,7 +54,7 @@ def test_a_file_is_understood_as_create_would_be_told() -> None:
     assert nas.spec.options == {"url": "tcp://192.168.0.40:2376"}
     assert nas.spec.labels == {"role": "store"}
     assert nas.certificates == CertificateFiles(os.path.abspath("certs/nas"))
-    assert (nas.login, nas.swarm, fleet.advice) == (HostLogin(), "", ())
+    assert (nas.login, nas.swarm) == (HostLogin(), "")
 
 
 def test_a_file_is_read_from_where_it_is_and_fleet_yaml_without_a_name(
@@ -234,11 +234,6 @@ def test_a_file_that_cannot_be_read_says_so(tmp_path: Path, monkeypatch: pytest.
             read_fleet(path, (), {})
         assert raised.value.exit_code == 1
         assert raised.value.hint
-    (tmp_path / "fleet.yml").write_text("hosts: {}")
-    for path, hint in (("", "-f fleet.yml"), (f"{tmp_path}/flet.yaml", f"-f {tmp_path}/fleet.yml")):
-        with pytest.raises(MachineError) as missing:
-            read_fleet(path, (), {})
-        assert missing.value.hint == f"Did you mean {hint}?"
     (tmp_path / "big.yaml").write_bytes(b"# " * (LONGEST_FILE // 2 + 1))
     with pytest.raises(MachineError, match=r"big.yaml cannot be read: It has more than 8 MB"):
         read_fleet("big.yaml", (), {})

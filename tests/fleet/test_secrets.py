@@ -10,7 +10,7 @@ from machinectl.driver import Option, installed_drivers
 from machinectl.errors import Hint, UsageError
 from machinectl.fleet import fleet_keys
 from machinectl.fleet.file_errors import WrongFile
-from machinectl.fleet.fleet_model import HostLogin
+from machinectl.fleet.host_reader import HostLogin
 from tests.support.fleet_file import HOST, fault, fault_of, faults, only, parsed, said
 
 if TYPE_CHECKING:

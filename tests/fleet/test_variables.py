@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from machinectl.errors import Hint
 from machinectl.fleet.file_errors import Hidden
-from machinectl.fleet.variables import Unexpandable, expand_variables
+from machinectl.fleet.key_values import Unexpandable, expand_variables
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.ssh.ssh_errors import LONGEST, SSHError
 from tests.support.fleet_file import HOST, fault_of, only

@@ -19,8 +19,7 @@ from machinectl.driver.installed_drivers import load
 from machinectl.fleet.draft import Draft, comment, settled, yaml_lines
 from machinectl.fleet.fleet_file import parse_fleet
 from machinectl.fleet.importing import Notes, import_file
-from machinectl.fleet.machine_entry import machine_entry
-from machinectl.fleet.new_fleet import TEMPLATE, fleet_init
+from machinectl.fleet.new_fleet import TEMPLATE, fleet_init, machine_entry
 from machinectl.fleet.rollout.plan import planned_steps
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
@@ -30,7 +29,7 @@ from tests.support.quiet import Quiet
 from tests.support.registered import added
 
 if TYPE_CHECKING:
-    from machinectl.fleet.fleet_model import Fleet
+    from machinectl.fleet.fleet_file import Fleet
     from machinectl.machines.store import Store
 
 OPTIONS = {name: load(name).options() for name in ("generic", "none")}
@@ -139,7 +138,7 @@ def test_plan_finds_nothing_to_do_on_what_is_written_of_the_machines(data: st.Da
     draft = settled(Draft(("A heading",), hosts, OPTIONS), records)
     fleet = read(draft.text())
     untold = {host.name for host in hosts if host.remarks}
-    steps = planned_steps(fleet, records, lambda _machine, _files: True)
+    steps = planned_steps(fleet, records)
     assert {step.name for step in steps if step.name not in untold and step.differences} == set()
     assert all(f"{name} is left out" in draft.text() for name in records.keys() - {host.name for host in fleet.hosts})
     if not draft.left_out:
@@ -157,7 +156,11 @@ def made(store: Store, name: str, driver: str = "generic", **settings: object) -
 def test_what_all_say_stands_in_the_defaults_and_hosts_are_in_their_natural_order(store: Store) -> None:
     for name in ("m10", "m2", "m1"):
         machine = Machine(name, "generic", url=f"tcp://{name}.lan:2376", tls=True)
-        machine.options = {"generic-ip-address": f"{name}.lan", "generic-ssh-user": "root" if name == "m1" else "ops"}
+        machine.options = {
+            "generic-ip-address": f"{name}.lan",
+            "generic-ssh-user": "ops",
+            "generic-ssh-port": 23 if name == "m1" else 24,
+        }
         added(store, machine)
     assert fleet_init(store, Quiet(), []).partition("defaults:\n")[2] == textwrap.dedent(
         """\
@@ -167,11 +170,13 @@ def test_what_all_say_stands_in_the_defaults_and_hosts_are_in_their_natural_orde
         hosts:
           m1:
             ip-address: m1.lan
-            ssh-user: root
+            ssh-port: 23
           m2:
             ip-address: m2.lan
+            ssh-port: 24
           m10:
             ip-address: m10.lan
+            ssh-port: 24
         """
     )
 

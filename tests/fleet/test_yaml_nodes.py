@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from machinectl.fleet.file_errors import Faults, Place, WrongFile
-from machinectl.fleet.variables import LONGEST
+from machinectl.fleet.key_values import LONGEST
 from machinectl.fleet.yaml_nodes import DEEPEST, MOST_NODES, entries_of, items_of, place, read_mapping
 from tests.support.fleet_file import HOST, fault, fault_of, faults
 

@@ -13,7 +13,8 @@ from machinectl.fleet.fleet_file import parse_fleet
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from machinectl.fleet.fleet_model import Fleet, FleetHost
+    from machinectl.fleet.fleet_file import Fleet
+    from machinectl.fleet.host_reader import FleetHost
 
 ENVIRONMENT = {"PORT": "2222", "EMPTY": "", "SECRET": "geheim"}
 # A host of the generic driver that needs no more.

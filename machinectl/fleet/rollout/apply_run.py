@@ -1,4 +1,4 @@
-"""One `apply`: its options, lock, plan and results."""
+"""One `apply`: its options, and what its phases know."""
 
 from __future__ import annotations
 
@@ -7,25 +7,22 @@ import shlex
 import time
 from collections import defaultdict
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
 from machinectl.fleet.fleet_file import DEFAULT_FILE
-from machinectl.fleet.rollout.plan_steps import DONE, UNTOUCHED, Action, Did, Result
+from machinectl.fleet.rollout.plan_steps import UNTOUCHED, Action, Did, Result
 from machinectl.hosts.parallel import LIMIT, run_at_once
 from machinectl.hosts.rollout_order import ONE_BY_ONE
-from machinectl.machines.selection import waiting_with_note
 from machinectl.machines.spec import NO_CERTIFICATES
-from machinectl.machines.store.lock import Lock
-from machinectl.machines.store.store_directory import make_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from machinectl.certs import Pair
     from machinectl.console import Console
-    from machinectl.fleet.fleet_model import FleetHost
+    from machinectl.fleet.host_reader import FleetHost
     from machinectl.fleet.rollout.plan_steps import FleetPlan
     from machinectl.hosts.login import Login
     from machinectl.hosts.purging import Purge
@@ -36,11 +33,8 @@ if TYPE_CHECKING:
     from machinectl.provision.target import Allowed
     from machinectl.swarm.swarm_roles import Roles
 
-
 # Actions that work on hosts in the file.
 WORK = (Action.CREATE, Action.RESUME, Action.CHANGE)
-# No machine can have this name.
-LOCK = ".apply"
 
 
 @dataclass(frozen=True)
@@ -70,35 +64,8 @@ class ApplyOptions:
     flags: Sequence[str] = ()
 
     def apply_one(self, name: str) -> str:
-        return " ".join(["machinectl apply", *self._file(), *self.flags, name])
-
-    def plan_one(self, name: str) -> str:
-        return " ".join(["machinectl plan", *self._file(), name])
-
-    def _file(self) -> Sequence[str]:
-        return () if self.path == os.path.abspath(DEFAULT_FILE) else ("-f", shlex.quote(self.path))
-
-
-@dataclass
-class Forming:
-    """The roles, the machines that still must join, and the results that wait."""
-
-    roles: Roles
-    joining: list[str]
-    ready: dict[str, Result] = field(default_factory=dict)
-    # Whether a machine of the swarm failed, or did not begin.
-    is_blocked: bool = False
-
-    def keeps(self, result: Result) -> bool:
-        """Keep a ready machine's result until the swarm is formed."""
-        if result.name not in self.roles.roles:
-            return False
-        if result.did not in DONE:
-            self.is_blocked = True
-            return False
-        if self.joining:
-            self.ready[result.name] = result
-        return bool(self.joining)
+        file = [] if self.path == os.path.abspath(DEFAULT_FILE) else ["-f", shlex.quote(self.path)]
+        return " ".join(["machinectl apply", *file, *self.flags, name])
 
 
 class ApplyRun:
@@ -112,8 +79,6 @@ class ApplyRun:
         self.unreadable = plan.unreadable
         self.steps = {step.name: step for step in plan.steps}
         self.results: dict[str, Result] = {}
-        # By machine: the last result, and the time of all work.
-        self.did: dict[str, Did] = {}
         self.seconds: defaultdict[str, float] = defaultdict(float)
         # Machines whose record or host may have changed; machines whose host did.
         self.touched: set[str] = set()
@@ -125,14 +90,13 @@ class ApplyRun:
         self.restarting: set[str] = set()
         # New hosts whose engines run containers.
         self.in_use: set[str] = set()
-        self.forming: Forming | None = None
+        # The file's roles in a swarm, and the machines that must join it: their results wait for that.
+        self.roles: Roles | None = None
+        self.joining: list[str] = []
         self._logins: dict[str, Login] = {}
 
     def names(self, *actions: Action) -> list[str]:
         return [name for name, step in self.steps.items() if step.action in actions]
-
-    def gone(self) -> list[str]:
-        return self.names(Action.REMOVE)
 
     def host(self, name: str) -> FleetHost:
         host = self.steps[name].host
@@ -158,32 +122,46 @@ class ApplyRun:
             keeps_ca=True,
         )
 
-    def differs_only_in(self, name: str, *keys: str) -> bool:
-        step = self.steps[name]
-        return step.action is Action.CHANGE and {each.key for each in step.differences} <= set(keys)
+    def gone(self) -> list[str]:
+        return self.names(Action.REMOVE)
+
+    def to_change(self) -> list[str]:
+        return [name for name in self.names(*WORK) if not self.steps[name].differs_only_in("swarm", "fleet")]
+
+    def only_taken_over(self) -> list[str]:
+        return [name for name, step in self.steps.items() if step.differs_only_in("fleet")]
+
+    def with_old_fleet(self) -> list[str]:
+        """Return machines that only need the fleet's new name."""
+        steps = self.steps.items()
+        names = [name for name, step in steps if step.action in UNTOUCHED or step.differs_only_in("swarm", "fleet")]
+        return [name for name in names if self.machines[name].fleet != self.fleet.text]
+
+    def to_look_at(self) -> list[str]:
+        """Return the machines for --refresh: their records need no change."""
+        names = [*self.names(Action.LEAVE), *self.only_taken_over()] if self.options.refresh else []
+        return [name for name in names if self.machines[name].provision and self.machines[name].changes]
 
     def at_once(
         self,
         console: Console,
         names: Collection[str],
-        work: Callable[[str, Console], Did],
-        turns: RolloutOrder | None = None,
+        work: Callable[[ApplyRun, str, Console], Did],
+        order: RolloutOrder | None = None,
     ) -> Iterator[Result]:
-        def timed(name: str, console: Console) -> None:
+        def timed(name: str, console: Console) -> Did:
             began = time.monotonic()
             try:
-                self.did[name] = work(name, console)
+                return work(self, name, console)
             finally:
                 self.seconds[name] += time.monotonic() - began
 
-        for name, error in run_at_once(console, names, timed, limit=self.options.parallel, order=turns):
-            if error:
-                self.did[name] = Did.FAILED
-            yield Result(name, self.did[name], error, touched=name in self.changed_hosts)
-
-    def except_joining(self, results: Iterable[Result]) -> Iterator[Result]:
-        """Leave out ready machines that wait for the swarm."""
-        return (result for result in results if self.forming is None or not self.forming.keeps(result))
+        for name, did in run_at_once(console, names, timed, limit=self.options.parallel, order=order):
+            is_touched = name in self.changed_hosts
+            if isinstance(did, MachineError):
+                yield Result(name, Did.FAILED, did, touched=is_touched)
+            else:
+                yield Result(name, did, touched=is_touched)
 
     def recorded(self, result: Result) -> Result:
         """Add the time of all work, and of the last look at the host."""
@@ -193,16 +171,3 @@ class ApplyRun:
                 machine = self.store.read(result.name) if self.store.exists(result.name) else None
         looked_at = machine.last_look if machine else ""
         return result._replace(seconds=round(self.seconds[result.name], 3), looked_at=looked_at)
-
-    def untouched(self) -> Iterator[Result]:
-        for name, step in self.steps.items():
-            if step.error:
-                yield Result(name, Did.FAILED, step.error)
-            elif step.action in UNTOUCHED and self.did.get(name, Did.LEFT) is Did.LEFT:
-                yield self.recorded(Result(name, UNTOUCHED[step.action]))
-
-
-def apply_lock(store: Store, console: Console) -> Lock:
-    """Return the `apply` lock, which says so if it has to wait."""
-    make_directory(store, store.locks)
-    return Lock(os.path.join(store.locks, LOCK), waiting_with_note(console, lambda: "Waiting for another apply …"))

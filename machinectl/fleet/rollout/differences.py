@@ -20,17 +20,13 @@ from machinectl.machines.swarm_node import node_of
 from machinectl.masking import HIDDEN, without_secret_of, without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from machinectl.driver import Driver, Option, OptionValue
+    from machinectl.driver import Option, OptionValue
     from machinectl.fleet.file_errors import Hidden
-    from machinectl.fleet.fleet_model import FleetHost
+    from machinectl.fleet.host_reader import FleetHost
     from machinectl.machines.record import Machine
     from machinectl.machines.spec import CertificateFiles
-
-    # Whether a machine has these certificates; for None, a new machine, only check the files. Raises MachineError
-    # for wrong files, BrokenRecord for the machine's own.
-    HasCertificates = Callable[[Machine | None, CertificateFiles], bool]
 
 SSH_ONLY = "ssh-only"
 # Settings that need a restart; the others are for installation.
@@ -51,7 +47,7 @@ UNORDERED = frozenset({"engine-insecure-registry", "engine-env", "tls-san"})
 URL = "url"
 
 
-def differences(host: FleetHost, machine: Machine, has_certificates: HasCertificates) -> Iterator[Difference]:
+def differences(host: FleetHost, machine: Machine) -> Iterator[Difference]:
     """Yield what must change, except secrets: no record has them. Raises MachineError for unreadable certificates."""
     spec = host.spec
     if machine.driver != spec.driver:
@@ -75,17 +71,27 @@ def differences(host: FleetHost, machine: Machine, has_certificates: HasCertific
     engine = spec.engine if machine.asks_for(spec.engine) else machine.engine
     before = settings_of(machine, engine)
     for key, new in settings_of(spec, spec.engine).items():
-        if before[key] != new:
-            removed, added = changed_items(key, before[key], new)
-            if removed or added:
-                restarts = set_up if key == NO_PROVISION.name else engine_is_ours and takes_restart(key, removed, added)
-                effect = listener_effect(machine, now(), ssh_only=spec.engine.ssh_only) if key == SSH_ONLY else ""
-                yield Difference(key, as_text(removed), as_text(added), restarts, effect)
+        removed, added = changed_items(key, before[key], new)
+        if removed != added:
+            restarts = set_up if key == NO_PROVISION.name else engine_is_ours and takes_restart(key, removed, added)
+            effect = listener_effect(machine, now(), ssh_only=spec.engine.ssh_only) if key == SSH_ONLY else ""
+            yield Difference(key, as_text(removed), as_text(added), restarts, effect)
     node = node_of(machine)
     role = node.role if node else ""
     # Without a role in the file, a machine stays in its swarm.
     if host.swarm and role != host.swarm:
         yield Difference("swarm", role, host.swarm)
+
+
+def has_certificates(machine: Machine | None, files: CertificateFiles) -> bool:
+    """Compare certificates; for None, a new machine, only check the files.
+
+    Raises MachineError for wrong files, BrokenRecord for the machine's own.
+    """
+    # It loads cryptography, which few fleets need.
+    from machinectl.hosts.certificate_files import has_named_certificates
+
+    return has_named_certificates(machine, files)
 
 
 def without_variables(host: FleetHost, hidden: Hidden, difference: Difference) -> Difference:
@@ -101,10 +107,10 @@ def without_variables(host: FleetHost, hidden: Hidden, difference: Difference) -
 
 def has_ssh(machine: Machine) -> bool:
     try:
-        there = load(machine.driver).where(Instance(machine.name, machine.directory, machine.driver_state))
+        where = load(machine.driver).where(Instance(machine.name, machine.directory, machine.driver_state))
     except MachineError:
         return False
-    return there.ssh is not None
+    return where.ssh is not None
 
 
 def as_text(value: OptionValue) -> str:
@@ -112,18 +118,15 @@ def as_text(value: OptionValue) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     values = value if isinstance(value, tuple) else (value,)
-    return ", ".join(str(without_secrets(one)) for one in values if one)
+    return ", ".join(str(without_secrets(item)) for item in values if item)
 
 
 def driver_differences(host: FleetHost, machine: Machine) -> Iterator[Difference]:
     """Yield driver differences; an unrecorded option has its default."""
-    known = machine.driver_options
     for option in options_of(host.spec.driver):
-        if option.secret:
-            continue
-        old, new = known.get(option.name, option.default), host.spec.options.get(option.name, option.default)
-        if option.path and new == option.default:
-            # Without its SSH key, nobody could log in at a machine that a file takes over.
+        old, new = (options.get(option.name, option.default) for options in (machine.driver_options, host.spec.options))
+        # Without its SSH key, nobody could log in at a machine that a file takes over.
+        if option.secret or (option.path and new == option.default):
             continue
         if option.name == URL and machine.url:
             old, new = full_url(machine.url, None), full_url(str(new), host.spec.tls)
@@ -132,13 +135,9 @@ def driver_differences(host: FleetHost, machine: Machine) -> Iterator[Difference
             yield Difference(option.shown, old_text, new_text)
 
 
+@functools.cache
 def options_of(driver: str) -> Sequence[Option]:
-    return made_options(load(driver))  # type: ignore[arg-type] # any object is hashable
-
-
-@functools.lru_cache(maxsize=16)
-def made_options(driver: Driver) -> Sequence[Option]:
-    return tuple(driver.options())
+    return tuple(load(driver).options())
 
 
 def full_url(url: str, tls: bool | None) -> str:

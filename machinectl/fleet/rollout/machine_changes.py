@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from machinectl.console import Console
-    from machinectl.fleet.fleet_model import FleetHost
+    from machinectl.fleet.host_reader import FleetHost
     from machinectl.fleet.rollout.apply_run import ApplyOptions
     from machinectl.fleet.rollout.plan_steps import FleetPlan
     from machinectl.hosts.creation import Creation
@@ -33,8 +33,52 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Held, Store
 
 CERTIFICATE_KEYS = frozenset({"tls-dir", "tls-client-cert"})
-# Engine settings, which another computer may change too.
-SETTINGS = frozenset({"labels", *(option.flag.removeprefix("--") for option in ENGINE_FLAGS)})
+
+
+def create_machine(run: ApplyRun, name: str, console: Console) -> None:
+    """Create or finish a machine. Raises InUse if its engine must wait."""
+    from machinectl.hosts.creation import warn_of_unused_options
+    from machinectl.machines.tls_warnings import advise
+
+    made = creation_of(run, name, in_use=name in run.in_use).carry_out(run.store, console)
+    if not made.set_up:
+        warn_of_unused_options(console, made.machine)
+        advise(console, made.machine)
+
+
+def change_machine(run: ApplyRun, name: str, console: Console) -> None:
+    from machinectl.hosts import provisioning
+
+    host = run.host(name)
+    with locked_machine(run.store, console, name) as held:
+        machine = held.machine
+        keys = {difference.key for difference in differences(host, machine)}
+        edit = edit_of(host, machine, keys)
+        machine.fleet = run.fleet.text
+        if CERTIFICATE_KEYS.intersection(keys):
+            replace_certificates(held, host)
+        if is_set_up(host, machine) and (changes_host(edit) or machine.pending or name in run.restarting):
+            # It ends only when the engine answers, and runs its containers as before.
+            provisioning.change_host(held, console, run.login(name), run.setup(name), edit)
+            return
+        edit.carry_out(held)
+        machine.pending = ""
+        held.write()
+
+
+def remove_from_fleet(run: ApplyRun, name: str, console: Console) -> Did:
+    """Remove a machine. Raises MachineError if another fleet owns it now."""
+    from machinectl.hosts import removal
+    from machinectl.machines.jump_hosts import behind
+
+    run.touched.add(name)
+    if not run.fleet.owns(run.store.read(name).fleet):
+        raise MachineError(
+            f'"{name}" belongs to another fleet now, and was not removed', Hint("See the new plan", "machinectl plan")
+        )
+    removal.check_not_jump_host(run.store, console, name, behind(run.store.readable()).get(name, ()), force=False)
+    removal.remove_machine(run.store, console, name, purge=run.options.purge)
+    return Did.REMOVED
 
 
 def preview_host_changes(run: ApplyRun, name: str, console: Console) -> list[Outcome]:
@@ -47,12 +91,12 @@ def preview_host_changes(run: ApplyRun, name: str, console: Console) -> list[Out
         return purge.preview(run.store, run.store.read(name), console) if purge else []
     machine = run.store.read(name) if run.store.exists(name) else None
     if machine is None or machine.phase != Phase.READY:
-        found = creation_of(run, name, in_use=True).plan(run.store, console)
+        plan = creation_of(run, name, in_use=True).plan(run.store, console)
     else:
-        edit = edit_of(step.host, machine, {each.key for each in step.differences})
-        there = edit.preview(machine, run.store.exists)
-        found = preview_provisioning(machine, console, run.login(name), run.setup(name), run.store, there)
-    return [outcome for outcome in found.outcomes if outcome.changed]
+        edit = edit_of(step.host, machine, {difference.key for difference in step.differences})
+        where = edit.preview(machine, run.store.exists)
+        plan = preview_provisioning(machine, console, run.login(name), run.setup(name), run.store, where)
+    return [outcome for outcome in plan.outcomes if outcome.changed]
 
 
 def plan_with_previews(plan: FleetPlan, store: Store, console: Console, options: ApplyOptions) -> FleetPlan:
@@ -62,10 +106,11 @@ def plan_with_previews(plan: FleetPlan, store: Store, console: Console, options:
     failed = dict(plan.failed)
     hide = plan.hidden.without
 
-    def preview(name: str, console: Console) -> Did:
+    def preview(run: ApplyRun, name: str, console: Console) -> Did:
         if outcomes := preview_host_changes(run, name, console):
             previews[name] = [
-                replace(each, title=hide(each.title), details=tuple(map(hide, each.details))) for each in outcomes
+                replace(outcome, title=hide(outcome.title), details=tuple(map(hide, outcome.details)))
+                for outcome in outcomes
             ]
         return Did.LEFT
 
@@ -86,57 +131,6 @@ def has_host_work(run: ApplyRun, name: str) -> bool:
     if not host.spec.provision or (gate and not run.store.exists(gate)):
         return False
     return machine is None or machine.phase != Phase.READY or bool(machine.changes) or not machine.provision
-
-
-def create_machine(run: ApplyRun, name: str, console: Console) -> None:
-    """Create or finish a machine. Raises InUse if its engine must wait."""
-    from machinectl.hosts.creation import warn_of_unused_options
-    from machinectl.machines.tls_warnings import advise
-
-    host = run.host(name)
-    made = creation_of(run, name, in_use=name in run.in_use).carry_out(run.store, console)
-    if not made.set_up:
-        warn_of_unused_options(console, made.machine)
-        advise(console, made.machine)
-    if made.set_up:
-        check_settings(run, host, made.machine)
-
-
-def change_machine(run: ApplyRun, name: str, console: Console) -> None:
-    from machinectl.hosts import provisioning
-    from machinectl.hosts.certificate_files import has_named_certificates
-
-    host, restarts = run.host(name), name in run.restarting
-    with locked_machine(run.store, console, name) as held:
-        machine = held.machine
-        keys = {each.key for each in differences(host, machine, has_named_certificates)}
-        edit = edit_of(host, machine, keys)
-        machine.fleet = run.fleet.text
-        if CERTIFICATE_KEYS.intersection(keys):
-            replace_certificates(held, host)
-        if not concerns_host(host, machine, edit, restarts=restarts):
-            edit.carry_out(held)
-            machine.pending = ""
-            held.write()
-            return
-        # It ends only when the engine answers, and runs its containers as before.
-        provisioning.change_host(held, console, run.login(name), run.setup(name), edit)
-        check_settings(run, host, machine)
-
-
-def remove_from_fleet(run: ApplyRun, name: str, console: Console) -> Did:
-    """Remove a machine. Raises MachineError if another fleet owns it now."""
-    from machinectl.hosts import removal
-    from machinectl.machines.jump_hosts import behind
-
-    run.touched.add(name)
-    if not run.fleet.owns(run.store.read(name).fleet):
-        raise MachineError(
-            f'"{name}" belongs to another fleet now, and was not removed', Hint("See the new plan", "machinectl plan")
-        )
-    removal.check_not_jump_host(run.store, console, name, behind(run.store.readable()).get(name, ()), force=False)
-    removal.remove_machine(run.store, console, name, purge=run.options.purge)
-    return Did.REMOVED
 
 
 def creation_of(run: ApplyRun, name: str, *, in_use: bool) -> Creation:
@@ -197,25 +191,12 @@ def moved_port(host: FleetHost, machine: Machine) -> str:
     return "" if old.port == new.port else str(engine_url.EngineURL("tcp", host=old.host, port=new.port))
 
 
-def concerns_host(host: FleetHost, machine: Machine, edit: Edit, *, restarts: bool) -> bool:
-    if not (host.spec.provision and (machine.changes or edit.provision)):
-        return False
-    changed = edit.engine or edit.labels or edit.unlabel or edit.options or edit.url or edit.provision or edit.addresses
-    return bool(changed or machine.pending or restarts)
+def is_set_up(host: FleetHost, machine: Machine) -> bool:
+    return host.spec.provision and bool(machine.changes or not machine.provision)
 
 
-def check_settings(run: ApplyRun, host: FleetHost, machine: Machine) -> None:
-    """Raise MachineError if the host keeps another computer's settings."""
-    from machinectl.hosts.certificate_files import has_named_certificates
-
-    settings = {each.key for each in differences(host, machine, has_named_certificates)}.intersection(SETTINGS)
-    if settings:
-        raise MachineError(
-            f'Another computer changed settings of "{host.name}", and its host keeps them: '
-            f"{', '.join(sorted(settings))}",
-            Hint("See the differences", run.options.plan_one(host.name))
-            | Hint("apply the file's values", run.options.apply_one(host.name)),
-        )
+def changes_host(edit: Edit) -> bool:
+    return bool(edit.concerns_host or edit.options or edit.url or edit.provision)
 
 
 def replace_certificates(held: Held, host: FleetHost) -> None:

@@ -2,95 +2,149 @@
 
 from __future__ import annotations
 
-import functools
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from machinectl.errors import Hint, MachineError
+from machinectl.errors import Hint, MachineError, closest_match
 from machinectl.fleet.file_errors import Faults
+from machinectl.fleet.fleet_file import called, read_fleet
 from machinectl.fleet.fleet_keys import normal
-from machinectl.fleet.rollout.differences import differences, has_ssh, options_of, without_variables
-from machinectl.fleet.rollout.plan_steps import Action, Difference, PlanStep
-from machinectl.machines.jump_hosts import loop_text, machine_of
+from machinectl.fleet.rollout.differences import differences, has_certificates, has_ssh, options_of, without_variables
+from machinectl.fleet.rollout.plan_steps import Action, Difference, FleetPlan, PlanStep
+from machinectl.machines.jump_hosts import loop_text, loops, machine_of
+from machinectl.machines.label_selectors import parse_selector
 from machinectl.machines.record import PROVISION, BrokenRecord, Machine, Phase
+from machinectl.machines.selection import both_chosen, matching
+from machinectl.machines.store.store_paths import NoSuchMachine
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from machinectl.fleet.fleet_model import Fleet, FleetHost
-    from machinectl.fleet.rollout.differences import HasCertificates
+    from machinectl.fleet.fleet_file import Fleet
+    from machinectl.fleet.host_reader import FleetHost
     from machinectl.machines.spec import MachineSpec
+    from machinectl.machines.store import Store
 
     # Machines, or why their records cannot be read.
-    ByName = Mapping[str, Machine | MachineError]
+    Records = Mapping[str, Machine | MachineError]
 
 
-def planned_steps(
-    fleet: Fleet,
-    records: ByName,
-    has_certificates: HasCertificates,
-    called: str = "",
-    only: Collection[str] | None = None,
-) -> tuple[PlanStep, ...]:
-    """Return the steps for the file's hosts and for machines that left it, or for `only` some.
+def plan(
+    store: Store,
+    path: str,
+    names: Sequence[str],
+    selector: str | None,
+    command: str = "machinectl plan",
+    text: bytes | None = None,
+) -> FleetPlan:
+    """Return the plan for all hosts of a file, or chosen ones. Reads only files.
 
-    Reads only the records it needs. Hosts keep the file's order, after their jump hosts; removals come last, before
-    their jump hosts. Raises WrongFile with all conflicts.
+    `command` is for hints; `text` is the file's content, if known. Raises WrongFile with all errors in the file.
     """
-    by_lower = {name.lower(): name for name in records}
-    taken = functools.cache(lambda: set_up_as(fleet, records))
-    hosts = fleet.hosts if only is None else [host for host in fleet.hosts if host.name in only]
-    steps: dict[str, PlanStep] = {}
-    faults = Faults(called or fleet.id.text, fleet.hidden)
-    for host in hosts:
-        found = records.get(host.name)
-        if isinstance(found, MachineError):
-            steps[host.name] = PlanStep(host.name, Action.FAIL, host, error=found)
-            continue
-        try:
-            machine = checked_machine(host, found, by_lower)
-            if machine is None:
-                check_not_taken(host, taken())
-            steps[host.name] = plan_step(fleet, host, machine, has_certificates)
-        except BrokenRecord as exc:
-            steps[host.name] = PlanStep(host.name, Action.FAIL, host, error=exc)
-        except MachineError as exc:
-            faults.hidden.conceal(exc)
-            faults.add(host.place, exc.cause, exc.hint)
-    jumps = {host.name: machine_of(host.spec.jump) for host in fleet.hosts}
-    note_loops(hosts, jumps, records, faults)
-    faults.tell()
-    others = [name for name in (records if only is None else only) if name not in jumps]
-    gone = {
-        name: machine for name, machine in readable_records(records, others).items() if fleet.id.owns(machine.fleet)
-    }
-    removed = after_jump_hosts({name: machine_of(machine.jump) for name, machine in gone.items()})
-    return (
-        *(steps[name] for name in after_jump_hosts(jumps) if name in steps),
-        *(PlanStep(name, Action.REMOVE) for name in reversed(removed)),
+    records = read_records(store)
+    fleet = read_fleet(path, records, os.environ, text)
+    machines = {name: record for name, record in records.items() if isinstance(record, Machine)}
+    chosen = chosen_names(fleet, machines, names, selector, called(path), command)
+    steps = planned_steps(fleet, records, chosen, called(path))
+    return FleetPlan(
+        steps,
+        fleet.id,
+        machines,
+        frozenset(host.name for host in fleet.hosts if isinstance(records.get(host.name), MachineError)),
+        failed={step.name: step.error for step in steps if step.error},
+        hidden=fleet.hidden,
     )
 
 
-def note_loops(hosts: Sequence[FleetHost], jumps: Mapping[str, str], records: ByName, faults: Faults) -> None:
-    """Report loops of jump hosts through machines outside the file."""
-    for host in hosts:
-        way: list[str] = []
-        name = host.name
-        while name and name not in way:
-            way.append(name)
-            machine = None if name in jumps else records.get(name)
-            name = jumps.get(name, machine_of(machine.jump) if isinstance(machine, Machine) else "")
-        outside = next((name for name in way if name not in jumps), "")
-        if name == host.name and outside:
-            hint = Hint("Break the loop", "machinectl set --ssh-jump none", outside)
-            faults.add(host.place, loop_text(way), hint)
+def read_records(store: Store) -> dict[str, Machine | MachineError]:
+    """Return machines in natural order, or errors of reading them."""
+    records: dict[str, Machine | MachineError] = {}
+    for name in store.names():
+        try:
+            records[name] = store.read(name)
+        except NoSuchMachine:
+            continue
+        except MachineError as exc:
+            records[name] = exc
+    return records
 
 
-def readable_records(records: ByName, names: Iterable[str]) -> dict[str, Machine]:
-    return {name: found for name in names if isinstance(found := records.get(name), Machine)}
+def chosen_names(
+    fleet: Fleet, machines: Mapping[str, Machine], names: Sequence[str], selector: str | None, file: str, command: str
+) -> Collection[str]:
+    """Choose from the file's hosts and the machines that left it. `file` and `command` are for hints."""
+    labels = {host.name: host.spec.labels for host in fleet.hosts}
+    labels |= {name: machine.labels for name, machine in left_file(fleet, machines).items()}
+    if selector is not None:
+        if names:
+            raise both_chosen(names, selector)
+        wanted = parse_selector(selector)
+        if chosen := [name for name in labels if wanted.selects(labels[name])]:
+            return chosen
+        raise MachineError(f"--selector {selector!r} selects no host in {file}", Hint(f"See the labels in {file}"))
+    chosen = matching(names, lambda: labels)
+    if unknown := next((name for name in chosen if name not in labels), None):
+        hint = Hint("See its hosts", f"{command.replace('machinectl apply', 'machinectl plan', 1)} --json")
+        if near := closest_match(unknown, labels):
+            hint = Hint(f'Did you mean "{near}"?') | hint
+        raise MachineError(f'There is no host "{unknown}" in {file}', hint)
+    return chosen or labels
 
 
-def checked_machine(host: FleetHost, machine: Machine | None, by_lower: Mapping[str, str]) -> Machine | None:
+def left_file(fleet: Fleet, machines: Mapping[str, Machine]) -> dict[str, Machine]:
+    hosts = {host.name for host in fleet.hosts}
+    return {name: machine for name, machine in machines.items() if name not in hosts and fleet.id.owns(machine.fleet)}
+
+
+def planned_steps(
+    fleet: Fleet, records: Records, only: Collection[str] | None = None, file: str = ""
+) -> tuple[PlanStep, ...]:
+    """Return the steps for the file's hosts and for machines that left it, or for `only` some.
+
+    Hosts keep the file's order, after their jump hosts; removals come last, before their jump hosts. Raises WrongFile
+    with all conflicts.
+    """
+    machines = {name: record for name, record in records.items() if isinstance(record, Machine)}
+    by_lower = {name.lower(): name for name in records}
+    taken = set_up_as(fleet, machines)
+    steps: dict[str, PlanStep] = {}
+    faults = Faults(file or fleet.id.text, fleet.hidden)
+    hosts = {host.name: host for host in fleet.hosts if only is None or host.name in only}
+    for name, host in hosts.items():
+        record = records.get(name)
+        try:
+            if isinstance(record, MachineError):
+                raise record
+            check_name_is_free(host, record, by_lower)
+            if record is None:
+                check_not_taken(host, taken)
+            steps[name] = plan_step(fleet, host, record)
+        except MachineError as exc:
+            if record is exc or isinstance(exc, BrokenRecord):
+                steps[name] = PlanStep(name, Action.FAIL, host, error=exc)
+            else:
+                faults.hidden.conceal(exc)
+                faults.add(host.place, exc.cause, exc.hint)
+    jumps = {host.name: machine_of(host.spec.jump) for host in fleet.hosts}
+    # Loops within the file are errors of the file.
+    for loop in loops({name: machine_of(machine.jump) for name, machine in machines.items()} | jumps):
+        outside = next((name for name in loop if name not in jumps), "")
+        for name in hosts.keys() & set(loop) if outside else ():
+            way = [*loop[loop.index(name) :], *loop[: loop.index(name)]]
+            faults.add(
+                hosts[name].place, loop_text(way), Hint("Break the loop", "machinectl set --ssh-jump none", outside)
+            )
+    faults.tell()
+    gone = {name: machine_of(machine.jump) for name, machine in left_file(fleet, machines).items()}
+    removed = [name for name in reversed(after_jump_hosts(gone)) if only is None or name in only]
+    return (
+        *(steps[name] for name in after_jump_hosts(jumps) if name in steps),
+        *(PlanStep(name, Action.REMOVE) for name in removed),
+    )
+
+
+def check_name_is_free(host: FleetHost, machine: Machine | None, by_lower: Mapping[str, str]) -> None:
     name = by_lower.get(host.name.lower(), host.name)
     if name != host.name:
         raise MachineError(
@@ -103,20 +157,18 @@ def checked_machine(host: FleetHost, machine: Machine | None, by_lower: Mapping[
             Hint("Rename the machine", "machinectl rename", name, "<NEW-NAME>")
             | Hint("or forget it", "machinectl rm", name),
         )
-    return machine
 
 
-def set_up_as(fleet: Fleet, records: ByName) -> dict[object, str]:
+def set_up_as(fleet: Fleet, machines: Mapping[str, Machine]) -> dict[object, str]:
     """Return set-up machines outside the file, by host identity."""
-    named = {host.name for host in fleet.hosts}
-    others = readable_records(records, [name for name in records if name not in named])
-    found: dict[object, str] = {}
-    for name, machine in others.items():
+    hosts = {host.name for host in fleet.hosts}
+    names: dict[object, str] = {}
+    for name, machine in machines.items():
         # Its driver may no longer be installed.
         with suppress(MachineError):
-            if machine.has_changes:
-                found[identity(machine.spec)] = name
-    return found
+            if name not in hosts and machine.has_changes:
+                names[identity(machine.spec)] = name
+    return names
 
 
 def check_not_taken(host: FleetHost, taken: Mapping[object, str]) -> None:
@@ -135,39 +187,33 @@ def identity(spec: MachineSpec) -> object:
     return (spec.driver, *(str(normal(value)) for value in values)) if any(values) else object()
 
 
-def plan_step(fleet: Fleet, host: FleetHost, machine: Machine | None, has_certificates: HasCertificates) -> PlanStep:
+def plan_step(fleet: Fleet, host: FleetHost, machine: Machine | None) -> PlanStep:
     if machine is None:
         if host.certificates.whole:
             has_certificates(None, host.certificates)
         return PlanStep(host.name, Action.CREATE, host)
-    found = tuple(differences(host, machine, has_certificates))
-    if any((each.key, each.new) == ("no-tls", "true") or each.key in {"tls-dir", "tls-client-cert"} for each in found):
-        check_keeps_its_own(host, machine)
-    # A machine created by hand that needs no change just joins the fleet.
-    if not fleet.id.owns(machine.fleet) and (found or machine.fleet):
-        found = (Difference("fleet", machine.fleet, fleet.id.text), *found)
-    found = tuple(without_variables(host, fleet.hidden, each) for each in found)
-    if machine.phase != Phase.READY or machine.pending == PROVISION:
-        return PlanStep(host.name, Action.RESUME, host, found)
-    return PlanStep(host.name, Action.CHANGE if found else Action.LEAVE, host, found)
-
-
-def check_keeps_its_own(host: FleetHost, machine: Machine) -> None:
-    """Raise MachineError if replacing certificates would lock us out."""
-    if host.spec.provision and (machine.has_changes or has_ssh(machine)):
+    changes = tuple(differences(host, machine))
+    replaced = {change.key for change in changes if change.key != "no-tls" or change.new == "true"}
+    is_set_up = host.spec.provision and (machine.has_changes or has_ssh(machine))
+    if is_set_up and replaced & {"no-tls", "tls-dir", "tls-client-cert"}:
+        # Replacing certificates would lock us out.
         raise MachineError(
             f"{host.name} is set up here, and has certificates of its own",
             Hint("Remove the tls-… options and no-tls, or leave the host unchanged: no-provision: true"),
         )
+    # A machine created by hand that needs no change just joins the fleet.
+    if not fleet.id.owns(machine.fleet) and (changes or machine.fleet):
+        changes = (Difference("fleet", machine.fleet, fleet.id.text), *changes)
+    changes = tuple(without_variables(host, fleet.hidden, change) for change in changes)
+    if machine.phase != Phase.READY or machine.pending == PROVISION:
+        return PlanStep(host.name, Action.RESUME, host, changes)
+    return PlanStep(host.name, Action.CHANGE if changes else Action.LEAVE, host, changes)
 
 
 def after_jump_hosts(jumps: Mapping[str, str]) -> list[str]:
     """Return the names, each after its jump host."""
     ordered: dict[str, None] = {}
-    for name, jump in jumps.items():
-        if not jump:
-            ordered[name] = None
-            continue
+    for name in jumps:
         way: dict[str, None] = {}
         while name in jumps and name not in ordered and name not in way:
             way[name] = None

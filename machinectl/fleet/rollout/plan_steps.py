@@ -1,4 +1,4 @@
-"""A plan for the machines of a fleet, as values."""
+"""A plan for the machines of a fleet and the results of `apply`, as values."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from machinectl.errors import MachineError
 from machinectl.fleet.file_errors import Hidden
 from machinectl.machines.store.store_paths import now
 
@@ -14,7 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from machinectl.fleet.fleet_model import FleetHost, FleetId
+    from machinectl.errors import MachineError
+    from machinectl.fleet.fleet_file import FleetId
+    from machinectl.fleet.host_reader import FleetHost
     from machinectl.hosts.host_plan import Outcome
     from machinectl.machines.record import Machine
 
@@ -53,26 +54,27 @@ class PlanStep:
 
     @property
     def restarts(self) -> bool:
-        return any(each.restarts for each in self.differences)
+        return any(difference.restarts for difference in self.differences)
+
+    def differs_only_in(self, *keys: str) -> bool:
+        return self.action is Action.CHANGE and {difference.key for difference in self.differences} <= set(keys)
 
 
 @dataclass(frozen=True)
 class FleetPlan:
-    """The chosen machines' steps, and the existing machines.
+    """The chosen machines' steps, and all machines of the store.
 
-    `previews` and `seconds` are for hosts that were looked at; `failed` says why a look or a record failed. `hosts`
-    and `records` are complete, chosen or not. `hidden` values are not shown.
+    `previews` and `seconds` are for hosts that were looked at; `failed` says why a look or a record failed.
+    `unreadable` are the file's hosts with unreadable records, chosen or not. `hidden` values are not shown.
     """
 
     steps: Sequence[PlanStep]
     fleet: FleetId
     machines: Mapping[str, Machine]
-    advice: tuple[str, ...] = ()
+    unreadable: frozenset[str] = frozenset()
     previews: Mapping[str, Sequence[Outcome]] = field(default_factory=dict)
     failed: Mapping[str, MachineError] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
-    hosts: Sequence[FleetHost] = ()
-    records: Mapping[str, Machine | MachineError] = field(default_factory=dict, repr=False)
     hidden: Hidden = field(default_factory=Hidden)
 
     def last_look(self, name: str) -> str:
@@ -80,11 +82,6 @@ class FleetPlan:
             return now()
         machine = self.machines.get(name)
         return machine.last_look if machine else ""
-
-    @property
-    def unreadable(self) -> frozenset[str]:
-        """The file's hosts with unreadable records, chosen or not."""
-        return frozenset(host.name for host in self.hosts if isinstance(self.records.get(host.name), MachineError))
 
 
 class Did(StrEnum):

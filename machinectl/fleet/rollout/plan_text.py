@@ -51,7 +51,7 @@ def needed_flags(plan: FleetPlan) -> list[str]:
     """Return the flags without which apply leaves a part of the plan undone."""
     # Only a look at a host shows what was changed there by hand.
     has_drift = any(step_result(step, plan) == DIFFERENT for step in plan.steps)
-    takes_over = any(each.key == "fleet" and each.old for step in plan.steps for each in step.differences)
+    takes_over = any(change.key == "fleet" and change.old for step in plan.steps for change in step.differences)
     return [*(["--refresh"] if has_drift else []), *(["--take-over"] if takes_over else [])]
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import MachineError
 from machinectl.fleet.rollout import machine_changes
-from machinectl.fleet.rollout.apply_run import WORK
 from machinectl.fleet.rollout.differences import options_of
 from machinectl.fleet.rollout.plan_steps import Action, Did, Result
 from machinectl.hosts.rollout_order import RolloutOrder
@@ -29,73 +28,48 @@ STOPPED = "no engine restarts after one that failed"
 
 def log_in_before_restarts(run: ApplyRun, console: Console) -> Iterator[Result]:
     """If several engines may restart, log in first; yield failures."""
-    names = to_change(run)
-    run.restarting = {*filter(lambda name: may_restart(run, name), names), *run.changed_by_hand}
-    if len(run.restarting) < 2:  # noqa: PLR2004 - a single engine delays no other
-        return
-    reachable = [name for name in names if name in run.restarting and can_be_reached_before(run, name)]
-
-    def one(name: str, console: Console) -> Did:
-        try_login(run, name, console)
-        return Did.LEFT
-
-    failed = (result for result in run.at_once(console, reachable, one) if result.error)
-    yield from run.except_joining(failed)
+    run.restarting = {*(name for name in run.to_change() if may_restart(run, name)), *run.changed_by_hand}
+    if len(run.restarting) > 1:
+        names = [name for name in run.restarting if is_reachable_as_recorded(run, name)]
+        yield from (result for result in run.at_once(console, names, try_login) if result.error)
 
 
-def try_login(run: ApplyRun, name: str, console: Console) -> None:
+def is_reachable_as_recorded(run: ApplyRun, name: str) -> bool:
+    """Return whether neither a set-up host nor its jump hosts move."""
+    way = [name]
+    while (jump := machine_of(run.machines[way[-1]].jump)) in run.machines and jump not in way:
+        way.append(jump)
+    is_set_up = run.machines[name].changes and run.host(name).spec.provision
+    return bool(is_set_up) and not any(moves(run, passed, "ssh-jump") for passed in way if passed in run.steps)
+
+
+def moves(run: ApplyRun, name: str, *others: str) -> bool:
+    """Return whether an option of the driver, or one of `others`, differs."""
+    keys = {option.shown for option in options_of(run.machines[name].driver)}.union(others)
+    return any(difference.key in keys for difference in run.steps[name].differences)
+
+
+def try_login(run: ApplyRun, name: str, console: Console) -> Did:
     from machinectl.hosts.login import logged_in, pin_known_hosts, root_runner
 
     login = run.login(name)
-    with locked_machine(run.store, console, name) as held:
-        pin = partial(pin_known_hosts, held)
-        with logged_in(held.machine, console, login, pin=pin) as session:
-            root_runner(session, console, login)
+    with (
+        locked_machine(run.store, console, name) as held,
+        logged_in(held.machine, console, login, pin=partial(pin_known_hosts, held)) as session,
+    ):
+        root_runner(session, console, login)
+    return Did.LEFT
 
 
 def create_and_change(run: ApplyRun, console: Console) -> Iterator[Result]:
-    yield from run.except_joining(work_in_batches(run, console))
-
-
-def to_change(run: ApplyRun) -> list[str]:
-    return [name for name in run.names(*WORK) if not run.differs_only_in(name, "swarm", "fleet")]
-
-
-def may_restart(run: ApplyRun, name: str) -> bool:
-    """Return whether an engine in use may restart, also because it moved or is unfinished."""
-    step, machine = run.steps[name], run.machines.get(name)
-    if machine is None or machine.phase != Phase.READY:
-        return False
-    unknown = step.action is Action.RESUME or run.options.refresh or changes_driver_options(run, name)
-    return step.restarts or (unknown and bool(machine.changes))
-
-
-def can_be_reached_before(run: ApplyRun, name: str) -> bool:
-    """Return whether a set-up host is still reachable as recorded."""
-    machine = run.machines[name]
-    if not (machine.changes and run.host(name).spec.provision):
-        return False
-    way = [name]
-    while (jump := machine_of(run.machines[way[-1]].jump)) and jump in run.machines and jump not in way:
-        way.append(jump)
-    return not any(changes_driver_options(run, each, "ssh-jump") for each in way if each in run.steps)
-
-
-def changes_driver_options(run: ApplyRun, name: str, *others: str) -> bool:
-    """Return whether an option of the driver, or one of `others`, differs."""
-    keys = {option.shown for option in options_of(run.machines[name].driver)}.union(others)
-    return any(each.key in keys for each in run.steps[name].differences)
-
-
-def work_in_batches(run: ApplyRun, console: Console) -> Iterator[Result]:
-    """Batch engines in use. Only a look at a new host shows that; then it goes last, with the hosts behind it."""
+    """Restart engines in use in batches. Only a look at a new host shows one; then it goes last, as do those behind."""
     failed = {result.name for result in run.results.values() if result.did is Did.FAILED}
-    left = [*to_change(run), *run.changed_by_hand]
+    left = [*run.to_change(), *run.changed_by_hand]
     after = {name: [machine_of(run.host(name).spec.jump)] for name in left}
     rolled, before, failures_left = list(run.restarting), 0, run.options.max_failures
     try:
         while left:
-            turns = RolloutOrder(
+            order = RolloutOrder(
                 left,
                 after,
                 rolled,
@@ -104,17 +78,16 @@ def work_in_batches(run: ApplyRun, console: Console) -> Iterator[Result]:
                 counts=run.changed_hosts.__contains__,
                 failed=failed.intersection(left),
             )
-            ended = run.at_once(console, turns.waiting, lambda name, own: create_or_change(run, name, own), turns)
-            before, left, rolled = before + len(rolled), [], []
-            failed = set()
-            for result in chain(ended, not_begun(turns, '"{name}" is reached through "{other}", which failed')):
+            ended = run.at_once(console, order.waiting, create_or_change, order)
+            before, left, rolled, failed = before + len(rolled), [], [], set()
+            for result in chain(ended, not_begun(order, '"{name}" is reached through "{other}", which failed')):
                 if isinstance(result.error, InUse):
                     rolled.append(result.name)
-                if result.name in rolled or turns.barred.get(result.name) in rolled:
+                if result.name in rolled or order.barred.get(result.name) in rolled:
                     left.append(result.name)
                 else:
                     yield result
-            failures_left = turns.failures_left
+            failures_left = order.failures_left
             if failures_left < 0:
                 yield from (Result(name, Did.NOT_BEGUN, reason=STOPPED) for name in left)
                 return
@@ -123,6 +96,15 @@ def work_in_batches(run: ApplyRun, console: Console) -> Iterator[Result]:
             with run.store.writing(name, waiting(console, name)) as held:
                 if not held.machine.changes and not held.machine.made:
                     held.remove()
+
+
+def may_restart(run: ApplyRun, name: str) -> bool:
+    """Return whether an engine in use may restart, also because it moved or is unfinished."""
+    step, machine = run.steps[name], run.machines.get(name)
+    if machine is None or machine.phase != Phase.READY:
+        return False
+    is_unknown = step.action is Action.RESUME or run.options.refresh or moves(run, name)
+    return step.restarts or (is_unknown and bool(machine.changes))
 
 
 def create_or_change(run: ApplyRun, name: str, console: Console) -> Did:
@@ -140,9 +122,9 @@ def create_or_change(run: ApplyRun, name: str, console: Console) -> Did:
     return Did.CREATED
 
 
-def not_begun(turns: RolloutOrder, why: str) -> Iterator[Result]:
+def not_begun(order: RolloutOrder, why: str) -> Iterator[Result]:
     """Yield machines that another's failure stopped. `why` has {name} and {other}."""
-    for name, other in turns.barred.items():
+    for name, other in order.barred.items():
         yield Result(name, Did.NOT_BEGUN, MachineError(why.format(name=name, other=other)))
-    for name in turns.stopped:
+    for name in order.stopped:
         yield Result(name, Did.NOT_BEGUN, reason=STOPPED)

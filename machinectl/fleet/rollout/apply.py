@@ -1,24 +1,24 @@
-"""The phases of `apply`, in order."""
+"""Carry out a plan: the phases of `apply`, in order."""
 
 from __future__ import annotations
 
+import os
 import time
-from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from machinectl.console import RewritingConsole, confirm
 from machinectl.errors import Hint, MachineError
-from machinectl.fleet.rollout import machine_changes, restarts
-from machinectl.fleet.rollout.apply_run import WORK, ApplyRun, Forming, apply_lock
-from machinectl.fleet.rollout.plan_steps import UNTOUCHED, Action, Did, Result
-from machinectl.fleet.rollout.restarts import not_begun
+from machinectl.fleet.rollout import machine_changes
+from machinectl.fleet.rollout.apply_run import WORK, ApplyRun
+from machinectl.fleet.rollout.plan_steps import DONE, UNTOUCHED, Action, Did, Result
+from machinectl.fleet.rollout.restarts import create_and_change, log_in_before_restarts, not_begun
 from machinectl.hosts.rollout_order import RolloutOrder
 from machinectl.machines.jump_hosts import loop_text, loops, machine_of
 from machinectl.machines.record import Phase
-from machinectl.machines.selection import waiting
+from machinectl.machines.selection import waiting, waiting_with_note
 from machinectl.machines.store.held_machines import record_look
-from machinectl.machines.store.store_directory import sweep
+from machinectl.machines.store.lock import Lock
+from machinectl.machines.store.store_directory import make_directory, sweep
 from machinectl.quantities import first_names
 
 if TYPE_CHECKING:
@@ -34,9 +34,16 @@ if TYPE_CHECKING:
     # Yields the machines whose last phase it was.
     ApplyPhase = Callable[[ApplyRun, Console], Iterable[Result]]
 
-
+# No machine can have this name.
+LOCK = ".apply"
 # Names in a question or an error.
 MOST_NAMED = 10
+
+
+def apply_lock(store: Store, console: Console) -> Lock:
+    """Return the `apply` lock, which says so if it has to wait."""
+    make_directory(store, store.locks)
+    return Lock(os.path.join(store.locks, LOCK), waiting_with_note(console, lambda: "Waiting for another apply …"))
 
 
 def apply_plan(
@@ -52,7 +59,7 @@ def apply_plan(
     KeyboardInterrupt.
     """
     run = ApplyRun(store, make_plan(), options)
-    if has_work(run):
+    if run.names(*WORK) or run.with_old_fleet() or run.to_look_at() or (options.prune and run.gone()):
         with apply_lock(store, console):
             # Another process may have changed something during the wait.
             plan = make_plan()
@@ -63,42 +70,44 @@ def apply_plan(
                     plan.hidden.conceal(result.error)
                 yield result
             sweep(store)
-    yield from run.untouched()
-
-
-def has_work(run: ApplyRun) -> bool:
-    pruned = run.options.prune and run.gone()
-    return bool(run.names(*WORK) or with_old_fleet(run) or to_look_at(run) or pruned)
+    for name, step in run.steps.items():
+        if step.error:
+            yield Result(name, Did.FAILED, step.error)
+        elif step.action in UNTOUCHED and name not in run.results:
+            yield run.recorded(Result(name, UNTOUCHED[step.action]))
 
 
 def carry_out(run: ApplyRun, console: Console) -> Iterator[Result]:
     """Run all phases. At ^C, yield the remaining machines, and raise KeyboardInterrupt."""
+    told: set[str] = set()
     try:
         for _, phase in PHASES:
             for result in phase(run, console):
                 run.results[result.name] = result
-                yield run.recorded(result)
+                # A machine that is ready still has to join its swarm.
+                if result.name not in run.joining or result.did not in DONE:
+                    told.add(result.name)
+                    yield run.recorded(result)
     except KeyboardInterrupt:
-        yield from (run.recorded(interrupted_result(run, name)) for name in run.steps if name not in run.results)
+        yield from (run.recorded(interrupted_result(run, name)) for name in run.steps if name not in told)
         raise
 
 
 def interrupted_result(run: ApplyRun, name: str) -> Result:
-    if run.forming and (ready := run.forming.ready.get(name)) and name not in run.forming.joining:
-        return ready
+    action = run.steps[name].action
     if name in run.touched:
         return Result(name, Did.UNFINISHED, reason="interrupted")
-    action = run.steps[name].action
-    waits_for_look = name in to_look_at(run) and run.did.get(name) is not Did.LEFT
-    if action in WORK or waits_for_look or name in run.to_remove:
+    waits_for_look = name in run.to_look_at() and name not in run.seconds
+    if action in WORK or waits_for_look or name in (*run.changed_by_hand, *run.to_remove):
         return Result(name, Did.NOT_BEGUN, reason="interrupted")
     return Result(name, UNTOUCHED[action])
 
 
 def ask_about_takeover(run: ApplyRun, console: Console) -> Iterator[Result]:
     """Take over other fleets' machines, or leave them out. Raises MachineError if nobody can be asked."""
-    others = {} if run.options.take_over else of_other_fleets(run)
-    if not others:
+    recorded = {name: run.machines[name].fleet for name in run.names(*WORK) if name in run.machines}
+    others = {name: fleet for name, fleet in recorded.items() if fleet and not run.fleet.owns(fleet)}
+    if run.options.take_over or not others:
         return
     named = [f"{name} ({fleet})" for name, fleet in others.items()]
     cause = f"Machines of other fleets: {first_names(named, MOST_NAMED)}"
@@ -111,65 +120,6 @@ def ask_about_takeover(run: ApplyRun, console: Console) -> Iterator[Result]:
     for name, fleet in others.items():
         del run.steps[name]
         yield Result(name, Did.NOT_BEGUN, MachineError(f'"{name}" still belongs to the fleet {fleet}'))
-
-
-def of_other_fleets(run: ApplyRun) -> dict[str, str]:
-    """Return other fleets' machines with work, and their fleets."""
-    recorded = {name: run.machines[name].fleet for name in run.names(*WORK) if name in run.machines}
-    return {name: fleet for name, fleet in recorded.items() if fleet and not run.fleet.owns(fleet)}
-
-
-def with_old_fleet(run: ApplyRun) -> list[str]:
-    """Return machines that only need the fleet's new name."""
-    only_joining = [name for name in run.names(Action.CHANGE) if run.differs_only_in(name, "swarm", "fleet")]
-    names = [*run.names(Action.LEAVE, Action.REMOVE), *only_joining]
-    return [name for name in names if run.machines[name].fleet != run.fleet.text]
-
-
-def record_fleet(run: ApplyRun, console: Console) -> Sequence[Result]:
-    """Record the name, unless another process changed it."""
-    for name in with_old_fleet(run):
-        with run.store.writing(name, waiting(console, name)) as held:
-            if held.machine.fleet == run.machines[name].fleet:
-                held.machine.fleet = run.fleet.text
-                held.write()
-    return ()
-
-
-def only_taken_over(run: ApplyRun) -> list[str]:
-    return [name for name in run.names(Action.CHANGE) if run.differs_only_in(name, "fleet")]
-
-
-def to_look_at(run: ApplyRun) -> list[str]:
-    """Return the machines for --refresh: their records need no change."""
-    if not run.options.refresh:
-        return []
-    names = [*run.names(Action.LEAVE), *only_taken_over(run)]
-    return [name for name in names if run.machines[name].provision and run.machines[name].changes]
-
-
-def look_for_changes(run: ApplyRun, console: Console) -> Iterator[Result]:
-    """Look for manual changes; yield machines that are done."""
-    names, taken_over = to_look_at(run), only_taken_over(run)
-    yield from (Result(name, Did.CHANGED) for name in taken_over if name not in names)
-    for result in run.at_once(console, names, partial(look, run)):
-        if result.did is Did.CHANGED:
-            run.changed_by_hand.append(result.name)
-        elif result.did is Did.LEFT and result.name in taken_over:
-            yield Result(result.name, Did.CHANGED)
-        elif result.did is not Did.LEFT:
-            yield result
-
-
-def look(run: ApplyRun, name: str, console: Console) -> Did:
-    from machinectl.hosts.provisioning import preview_provisioning
-
-    found = preview_provisioning(run.machines[name], console, run.login(name), run.setup(name), run.store)
-    if any(each.changed for each in found.outcomes):
-        return Did.CHANGED
-    with run.store.writing(name, waiting(console, name)) as held:
-        record_look(held)
-    return Did.LEFT
 
 
 def ask_about_removal(run: ApplyRun, console: Console) -> Sequence[Result]:
@@ -187,26 +137,36 @@ def ask_about_removal(run: ApplyRun, console: Console) -> Sequence[Result]:
     return ()
 
 
-def remove_gone_machines(run: ApplyRun, console: Console) -> Iterator[Result]:
-    """Remove machines before their jump hosts: undoing them needs those."""
-    if not run.to_remove:
-        return
-    from machinectl.swarm_nodes.membership import machines_needed_for_quorum
+def record_fleet(run: ApplyRun, console: Console) -> Sequence[Result]:
+    """Record the name, unless another process changed it."""
+    for name in run.with_old_fleet():
+        with run.store.writing(name, waiting(console, name)) as held:
+            if held.machine.fleet == run.machines[name].fleet:
+                held.machine.fleet = run.fleet.text
+                held.write()
+    return ()
 
-    jumps = {name: machine_of(run.machines[name].jump) for name in run.to_remove}
-    # In a loop, none can go first.
-    staying = {
-        name: MachineError(loop_text(loop), Hint("Break the loop", "machinectl set --ssh-jump none", name))
-        for loop in loops(jumps)
-        for name in loop
-    } | machines_needed_for_quorum(run.store, run.to_remove)
-    for name, why in staying.items():
-        run.did[name] = Did.FAILED
-        yield Result(name, Did.FAILED, why)
-    names = [name for name in run.to_remove if name not in staying]
-    turns = RolloutOrder(names, {jump: [name for name in names if jumps[name] == jump] for jump in names})
-    left = not_begun(turns, '"{other}" is reached through "{name}", and was not removed')
-    yield from chain(run.at_once(console, names, partial(machine_changes.remove_from_fleet, run), turns), left)
+
+def look_for_changes(run: ApplyRun, console: Console) -> Iterator[Result]:
+    """Look for manual changes; yield machines that are done."""
+    names, taken_over = run.to_look_at(), run.only_taken_over()
+    yield from (Result(name, Did.CHANGED) for name in taken_over if name not in names)
+    for result in run.at_once(console, names, look):
+        if result.did is Did.CHANGED:
+            run.changed_by_hand.append(result.name)
+        elif result.did is Did.FAILED or result.name in taken_over:
+            yield result._replace(did=Did.FAILED if result.error else Did.CHANGED)
+
+
+def look(run: ApplyRun, name: str, console: Console) -> Did:
+    from machinectl.hosts.provisioning import preview_provisioning
+
+    plan = preview_provisioning(run.machines[name], console, run.login(name), run.setup(name), run.store)
+    if any(outcome.changed for outcome in plan.outcomes):
+        return Did.CHANGED
+    with run.store.writing(name, waiting(console, name)) as held:
+        record_look(held)
+    return Did.LEFT
 
 
 def choose_roles(run: ApplyRun, _: Console) -> Sequence[Result]:
@@ -225,27 +185,26 @@ def choose_roles(run: ApplyRun, _: Console) -> Sequence[Result]:
             and run.fleet.owns(machine.fleet)
             and (node := node_of(machine))
         }
-        roles = Roles(wanted, others, run.unreadable)
-        run.forming = Forming(roles, list(roles.differing(run.store)))
+        run.roles = Roles(wanted, others, run.unreadable)
+        run.joining = list(run.roles.differing(run.store))
     return ()
 
 
 def form_swarm(run: ApplyRun, console: Console) -> Iterator[Result]:
-    """Join machines, and yield the results that waited."""
-    if run.forming is None:
+    """Join machines, and yield the results that waited, if all machines of the swarm are ready."""
+    waiting_here, run.joining = run.joining, []
+    if run.roles is None:
         return
-    roles, ready = run.forming.roles, run.forming.ready
-    joining = [name for name in run.forming.joining if name in ready or run.differs_only_in(name, "swarm", "fleet")]
-    if joining and not run.forming.is_blocked:
-        for result in join_nodes(run, console, roles, joining):
-            yield result if result.error else ready.get(result.name, result)
-            ready.pop(result.name, None)
-            if result.name in joining:
-                joining.remove(result.name)
+    ready = {name: result for name, result in run.results.items() if name in waiting_here and result.did in DONE}
+    is_blocked = any(result.did not in DONE for name, result in run.results.items() if name in run.roles.roles)
+    joining = [name for name in waiting_here if name in ready or run.steps[name].differs_only_in("swarm", "fleet")]
+    for result in () if is_blocked or not joining else join_nodes(run, console, run.roles, joining):
+        if result.name in joining:
+            joining.remove(result.name)
+        yield result if result.error else ready.get(result.name, result)
     for name in joining:
         why = MachineError(f'"{name}" did not join the swarm: its other machines have to be ready first')
         yield Result(name, Did.UNFINISHED if name in run.touched else Did.NOT_BEGUN, why)
-    yield from (result for name, result in ready.items() if name not in joining)
 
 
 def join_nodes(run: ApplyRun, console: Console, roles: Roles, joining: Sequence[str]) -> Iterator[Result]:
@@ -253,6 +212,7 @@ def join_nodes(run: ApplyRun, console: Console, roles: Roles, joining: Sequence[
     from machinectl.swarm.swarm_join import Joining
 
     began: dict[str, float] = {}
+    names = list(joining)
 
     def own_login(name: str, _: Login) -> Login:
         began[name] = time.monotonic()
@@ -262,12 +222,31 @@ def join_nodes(run: ApplyRun, console: Console, roles: Roles, joining: Sequence[
     try:
         for name, error in roles.form(run.store, console, Joining(run.options.login, own=own_login)):
             # A node whose engine lost its recorded role has work, too.
-            if name in joining or name in began:
+            if name in names or name in began:
                 run.seconds[name] += time.monotonic() - began[name] if name in began else 0
-                run.did[name] = Did.FAILED if error else Did.CHANGED
-                yield Result(name, run.did[name], error)
+                yield Result(name, Did.FAILED if error else Did.CHANGED, error)
     except MachineError as exc:
-        yield from (Result(name, Did.FAILED, exc) for name in joining[:1])
+        yield from (Result(name, Did.FAILED, exc) for name in names[:1])
+
+
+def remove_gone_machines(run: ApplyRun, console: Console) -> Iterator[Result]:
+    """Remove machines before their jump hosts: undoing them needs those."""
+    if not run.to_remove:
+        return
+    from machinectl.swarm_nodes.membership import machines_needed_for_quorum
+
+    jumps = {name: machine_of(run.machines[name].jump) for name in run.to_remove}
+    # In a loop, none can go first.
+    staying = {
+        name: MachineError(loop_text(loop), Hint("Break the loop", "machinectl set --ssh-jump none", name))
+        for loop in loops(jumps)
+        for name in loop
+    } | machines_needed_for_quorum(run.store, run.to_remove)
+    yield from (Result(name, Did.FAILED, why) for name, why in staying.items())
+    names = [name for name in run.to_remove if name not in staying]
+    order = RolloutOrder(names, {jump: [name for name in names if jumps[name] == jump] for jump in names})
+    yield from run.at_once(console, names, machine_changes.remove_from_fleet, order)
+    yield from not_begun(order, '"{other}" is reached through "{name}", and was not removed')
 
 
 PHASES: Sequence[tuple[str, ApplyPhase]] = (
@@ -276,8 +255,8 @@ PHASES: Sequence[tuple[str, ApplyPhase]] = (
     ("Record the fleet of machines that need no other change", record_fleet),
     ("Look for changes made by hand on hosts", look_for_changes),
     ("Find out which machines join the swarm", choose_roles),
-    ("Log in at hosts before engines restart", restarts.log_in_before_restarts),
-    ("Create and change machines", restarts.create_and_change),
+    ("Log in at hosts before engines restart", log_in_before_restarts),
+    ("Create and change machines", create_and_change),
     ("Form the swarm", form_swarm),
     ("Remove machines that left the file", remove_gone_machines),
 )
