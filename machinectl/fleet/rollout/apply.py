@@ -10,7 +10,7 @@ from machinectl.console import RewritingConsole, confirm
 from machinectl.errors import Hint, MachineError
 from machinectl.fleet.rollout import machine_changes
 from machinectl.fleet.rollout.apply_run import WORK, ApplyRun
-from machinectl.fleet.rollout.plan_steps import DONE, UNTOUCHED, Action, Did, Result
+from machinectl.fleet.rollout.plan_steps import DONE, UNTOUCHED, Did, Result
 from machinectl.fleet.rollout.restarts import create_and_change, log_in_before_restarts, not_begun
 from machinectl.hosts.rollout_order import RolloutOrder
 from machinectl.machines.jump_hosts import loop_text, loops, machine_of
