@@ -87,11 +87,13 @@ class Hidden:
                     return text[: match.start()] + shown
         return text
 
+    def is_in(self, text: str) -> bool:
+        return self.without(text) != text
+
     def conceal(self, error: BaseException) -> None:
         if isinstance(error, MachineError):
             # A guess would show something like the hidden value.
-            is_shown = self.without(error.cause) != error.cause
-            error.hint = NO_HINT if error.guesses and is_shown else error.hint.rewritten(self.without)
+            error.hint = NO_HINT if error.guesses and self.is_in(error.cause) else error.hint.rewritten(self.without)
             error.cause = self.without(error.cause)
             error.args = (error.cause,)
 
