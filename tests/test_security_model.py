@@ -222,7 +222,7 @@ proves("Another server at an `--address` of a machine gets nothing: no request, 
 
 proves("Its key is never the first that is pinned, and no hint offers to accept it.")(
     test_answering_host.test_a_first_key_is_pinned_at_the_machines_own_address_alone,
-    test_answering_host.test_doctor_offers_no_key_of_one_of_several_addresses,
+    test_answering_host.test_a_new_key_can_be_accepted_only_if_all_addresses_show_it,
 )
 
 

@@ -19,7 +19,7 @@ from machinectl.files.atomic import StoreError, read_file
 from machinectl.files.fileset import read_regular_file
 from machinectl.files.secret_files import read_secret
 from machinectl.hosts.login import pinned_known_hosts
-from machinectl.hosts.machine_states import state_of
+from machinectl.hosts.query_engines import state_of
 from machinectl.machines.record import Machine
 from machinectl.machines.store.store_directory import sweep
 from machinectl.ssh.keys.private_keys import load_key

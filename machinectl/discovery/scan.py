@@ -15,7 +15,7 @@ from machinectl import url as engine_url
 from machinectl.descriptors import fitting_jobs
 from machinectl.discovery.services import identify_service
 from machinectl.errors import Hint, MachineError
-from machinectl.hosts.machine_states import driver_or_none, ssh_endpoint_or_none
+from machinectl.hosts.query_engines import driver_or_none, ssh_endpoint_or_none
 from machinectl.name_resolution import NameLookups, addresses_of, host_name_of
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from machinectl.hosts.host_owner import GIVE_UP, after_loss, lost_to
 from machinectl.hosts.host_plan import target_of
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.login import Login, moved_hint
-from machinectl.hosts.machine_states import ASLEEP, driver_or_none, state_from_driver
 from machinectl.hosts.parallel import BackgroundTask
+from machinectl.hosts.query_engines import ASLEEP, driver_or_none, state_from_driver
 from machinectl.machines.holders import holders_of
 from machinectl.machines.machine_driver import endpoint_of
 from machinectl.machines.record import Machine, Phase

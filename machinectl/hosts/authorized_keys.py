@@ -20,32 +20,27 @@ if TYPE_CHECKING:
 READ_KEY = "IFS= read -r key || exit\nset -f; set -- $key\n"
 
 
-def authorize_command() -> str:
-    """Return sh that adds the key on stdin once, with modes that sshd accepts."""
-    return (
-        f"umask 077\n{READ_KEY}"
-        'mkdir -p "$HOME/.ssh" && cd "$HOME/.ssh" && touch authorized_keys && chmod go-w . authorized_keys || exit\n'
-        'if grep -qF -- "$2" authorized_keys; then exit; fi\n'
-        'if [ -n "$(tail -c 1 authorized_keys)" ]; then echo >>authorized_keys || exit; fi\n'
-        "printf '%s\\n' \"$key\" >>authorized_keys || exit\n"
-        "if command -v restorecon >/dev/null; then restorecon -F . authorized_keys; fi"
-    )
+# Sh that adds the key on stdin once, with modes that sshd accepts.
+AUTHORIZE = (
+    f"umask 077\n{READ_KEY}"
+    'mkdir -p "$HOME/.ssh" && cd "$HOME/.ssh" && touch authorized_keys && chmod go-w . authorized_keys || exit\n'
+    'if grep -qF -- "$2" authorized_keys; then exit; fi\n'
+    'if [ -n "$(tail -c 1 authorized_keys)" ]; then echo >>authorized_keys || exit; fi\n'
+    "printf '%s\\n' \"$key\" >>authorized_keys || exit\n"
+    "if command -v restorecon >/dev/null; then restorecon -F . authorized_keys; fi"
+)
 
 
-def authorized_command() -> str:
-    """Return sh that prints what to create for the key on stdin, and the path of authorized_keys.
-
-    It prints line, file, directory or nothing.
-    """
-    return (
-        f"{READ_KEY}"
-        "file=$HOME/.ssh/authorized_keys\n"
-        'if grep -qsF -- "$2" "$file"; then echo\n'
-        'elif [ -e "$file" ]; then echo line\n'
-        'elif [ -d "$HOME/.ssh" ]; then echo file\n'
-        "else echo directory; fi\n"
-        "printf '%s\\n' \"$file\""
-    )
+# Sh that prints line, file, directory or nothing: what to create for the key on stdin; and the path of authorized_keys.
+FIND_KEY = (
+    f"{READ_KEY}"
+    "file=$HOME/.ssh/authorized_keys\n"
+    'if grep -qsF -- "$2" "$file"; then echo\n'
+    'elif [ -e "$file" ]; then echo line\n'
+    'elif [ -d "$HOME/.ssh" ]; then echo file\n'
+    "else echo directory; fi\n"
+    "printf '%s\\n' \"$file\""
+)
 
 
 def take_out_command(path: str, made: str) -> str:
@@ -69,24 +64,13 @@ def take_out_command(path: str, made: str) -> str:
     return script
 
 
-def place_of_key(runner: Runner, public_key: str) -> tuple[str, str]:
-    """Return what to create ("" if authorized), and the path of authorized_keys."""
-    answer = runner.run(authorized_command(), input=f"{public_key}\n".encode())
-    made, _, path = answer.text.partition("\n")
-    return made, path
-
-
-def remove_key(runner: Runner, path: str, public_key: str, made: str) -> None:
-    runner.run(take_out_command(path, made), input=f"{public_key}\n".encode())
-
-
 def authorize_key(runner: Runner, public_key: str) -> None:
-    runner.run(authorize_command(), input=f"{public_key}\n".encode())
+    runner.run(AUTHORIZE, input=f"{public_key}\n".encode())
 
 
 def authorized_key_change(runner: Runner, public_key: str) -> KeyAuthorized | None:
     """Return None if the key is already authorized."""
-    made, path = place_of_key(runner, public_key)
+    made, _, path = runner.run(FIND_KEY, input=f"{public_key}\n".encode()).text.partition("\n")
     return KeyAuthorized(path, " ".join(public_key.split()[:2]), made) if made else None
 
 
@@ -103,7 +87,7 @@ def authorize_login_key(held: Held, console: Console, runner: Runner, public_key
 def remove_authorized_keys(held: Held, console: Console, runner: Runner) -> None:
     for change in of_kind(held.machine.changes, KeyAuthorized):
         with console.step(unauthorizing_title(change)):
-            remove_key(runner, change.path, change.key, change.made)
+            runner.run(take_out_command(change.path, change.made), input=f"{change.key}\n".encode())
         held.machine.changes = [each for each in held.machine.changes if each != change]
         held.write()
 

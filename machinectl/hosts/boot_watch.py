@@ -1,15 +1,17 @@
-"""Watch a host shut down and boot."""
+"""Wake a host, and watch it shut down and boot."""
 
 from __future__ import annotations
 
+import re
 import socket
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machinectl import engine
 from machinectl.console import SilentConsole
-from machinectl.errors import Hint, MachineError
+from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.hosts.login import logged_in
 from machinectl.machines.machine_driver import endpoint_of as engine_endpoint
 from machinectl.machines.record import Phase
@@ -33,6 +35,16 @@ PATIENCE = 20.0
 WAKE_AGAIN = 10.0
 # Changes at each boot (random(4)).
 BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
+
+# Prints the MAC address of the network card with the default route.
+PRINT_MAC_ADDRESS = (
+    """device=$(awk '$2 == "00000000" { print $1; exit }' /proc/net/route); """
+    """[ -z "$device" ] || cat /sys/class/net/"$device"/address"""
+)
+# Wake-on-LAN: the card looks for the packet in all traffic; UDP's discard port is customary.
+PORT = 9
+EVERYBODY = "255.255.255.255"
+MAC = re.compile(r"([0-9a-f]{2})([:-])(?:[0-9a-f]{2}\2){4}[0-9a-f]{2}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -96,9 +108,7 @@ class HostWatch:
                 why = exc.cause
             now = time.monotonic()
             if now > begun + self.timeout:
-                look = "Look at the host's own screen"
-                if wake is not None:
-                    look = "Check that Wake-on-LAN is on in the host's firmware, or switch it on by hand"
+                look = "Check that Wake-on-LAN is on in its firmware" if wake else "Look at the host's own screen"
                 raise MachineError(
                     f'"{self.machine.name}" is not back after {self.timeout:.0f} s: {why}',
                     Hint(f"{look}; when it is up", "machinectl status", self.machine.name),
@@ -137,3 +147,30 @@ class HostWatch:
         except (SSHError, OSError, UnicodeError) as exc:
             return not (refused_is_up and ConnectionRefusedError in {type(exc), type(exc.__cause__)})
         return False
+
+
+def magic_packet(mac: str) -> bytes:
+    """Accept 12:34:56:78:9a:bc or dashes (AMD's Magic Packet Technology, publication 20213). Raises UsageError."""
+    if not MAC.fullmatch(mac):
+        raise UsageError(f"{mac!r} is not a network card's address (MAC)", Hint("Write it as 12:34:56:78:9a:bc"))
+    return b"\xff" * 6 + bytes.fromhex(re.sub("[:-]", "", mac)) * 16
+
+
+def send_wake_packet(mac: str, host: str) -> None:
+    """Broadcast, and send to the host, for routers that remember its MAC. Raises MachineError if that fails."""
+    data = magic_packet(mac)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        # A broadcast leaves by the default route, unless it is bound to another card's address.
+        with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect((host, PORT))
+            sender.bind((probe.getsockname()[0], 0))
+        with suppress(OSError):
+            sender.sendto(data, (host, PORT))
+        try:
+            sender.sendto(data, (EVERYBODY, PORT))
+        except OSError as exc:
+            raise MachineError(
+                f"Cannot send the packet that wakes {mac}: {exc.strerror}",
+                Hint("See this computer's network", "ip route"),
+            ) from exc

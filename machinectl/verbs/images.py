@@ -79,7 +79,7 @@ def images(
     layout = parse_format("{{.ID}}" if quiet else template, IMAGE_HEADINGS, columns, "")
     wanted = docker_filters(filters, "dangling=true")
     query = {"all": "1" if everything else "", "filters": plain_json(wanted) if wanted else ""}
-    answers = ask_engines(here.store, names, timeout, "/images/json", query, filters)
+    answers = ask_engines(here.store, names, timeout, "/images/json", query)
     if answers.asked or not answers.failures:
         fits = not (quiet or template or no_trunc)
         print_answers(answers, image_fields, Form(layout, IMAGE_HEADINGS, columns, SPARE, fits, no_trunc, as_json))

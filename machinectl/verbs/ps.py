@@ -104,7 +104,7 @@ def ps(
     layout = parse_format("{{.ID}}" if quiet else template, CONTAINER_HEADINGS, columns, raw)
     sizes = size or "Size" in layout.row.fields
     query = container_query(filters, everything=everything, last=1 if latest and last < 0 else last, sizes=sizes)
-    answers = ask_engines(here.store, names, timeout, "/containers/json", query, filters)
+    answers = ask_engines(here.store, names, timeout, "/containers/json", query)
     # As from docker, no headings without an answer.
     if answers.failures and (not answers.asked or (names and not (answers.answered or as_json))):
         return report_all(here, answers.failures)

@@ -58,7 +58,7 @@ def status(here: Session, *, names: list[str], timeout: float, as_json: bool) ->
 
 def ask_engine(store: Store, names: Sequence[str], timeout: float) -> tuple[str, Probe]:
     from machinectl.hosts.identity import settle_pending
-    from machinectl.hosts.machine_states import state_of
+    from machinectl.hosts.query_engines import state_of
     from machinectl.machines.selection import chosen_one
     from machinectl.state import State
 

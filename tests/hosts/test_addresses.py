@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import json
 import os
 import ssl
 import threading
-from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -22,17 +20,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from machinectl import certs, engine
-from machinectl.check import Verdict
 from machinectl.docker_cli.contexts import Context, Contexts
 from machinectl.docker_cli.machine_contexts import update_contexts
-from machinectl.doctor.engine_connectivity import reach_engine
-from machinectl.engine.address_order import dial_first
 from machinectl.engine.duplex_dial import open_stream
 from machinectl.engine.endpoint import Deadline, EngineError
 from machinectl.engine.http import dial
-from machinectl.engine.probe import failed_probe
 from machinectl.engine.tls import client_context
-from machinectl.hosts.engine_restart import until_it_answers
 from machinectl.machines import answered_address
 from machinectl.machines.answered_address import ENGINE, AddressNews
 from machinectl.machines.machine_driver import endpoint_of
@@ -40,17 +33,13 @@ from machinectl.state import State
 from tests.support import servers
 from tests.support.dockerd import running_with
 from tests.support.in_process import machinectl
-from tests.support.quiet import Quiet
 from tests.support.servers import serving
 from tests.support.several_addresses import Certificates, orion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from machinectl.engine.endpoint import Endpoint
-    from machinectl.engine.wire import Wire
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
     from tests.support.dockerd import Dockerd
@@ -149,23 +138,6 @@ def test_if_none_answers_the_error_has_all_and_what_to_do_about_the_most_telling
     assert not os.path.exists(os.path.join(machine.directory, ENGINE))
 
 
-def refused_by(
-    cause: Exception | None, state: State = State.ERROR, *, silent: bool = False, verified: bool = False
-) -> EngineError:
-    failure = EngineError("", state=state)
-    failure.__cause__, failure.silent, failure.verified = cause, silent, verified
-    return failure
-
-
-def verification(code: int) -> ssl.SSLCertVerificationError:
-    cause = ssl.SSLCertVerificationError()
-    cause.verify_code = code
-    return cause
-
-
-# The most telling first.
-
-
 def at_other_address(store: Store, made: Certificates, behaviour: Behaviour, tls: ssl.SSLContext | None) -> EngineError:
     """Return the error of a machine of two addresses: nothing listens at the first, and this answers at the second."""
     with serving(behaviour, tls, VPN) as port:
@@ -247,43 +219,6 @@ def test_a_forged_certificate_is_never_the_engines_whatever_its_fault(
     assert fault in error.cause
 
 
-class Starting(Quiet):
-    """The engine starts in the first pause."""
-
-    def __init__(self, running: AbstractContextManager[int]) -> None:
-        super().__init__()
-        self.started = ExitStack()
-        self._running = running
-
-    def pause(self, seconds: float) -> None:
-        del seconds
-        self.started.enter_context(self._running)
-
-
-def test_an_engine_that_is_to_start_is_waited_for_although_another_address_has_no_network(
-    store: Store, made: Certificates
-) -> None:
-    """OpenRC reports a start too early."""
-
-    def dial_one(one: Endpoint, deadline: Deadline) -> Wire:
-        if VPN in one.url:
-            raise EngineError(f"There is no way to {one.peer}") from OSError(errno.ENETUNREACH, "")
-        return dial(one, deadline)
-
-    def probed(endpoint: Endpoint, _: float) -> engine.Probe:
-        try:
-            dial_first(endpoint, Deadline(PLENTY), dial_one).close()
-        except EngineError as exc:
-            return failed_probe(exc)
-        return engine.Probe(State.RUNNING)
-
-    port = servers.free_port()
-    endpoint = endpoint_of(orion(store, made, port, VPN, LAN))
-    console = Starting(serving(servers.engine, made.server(LAN), LAN, port))
-    with console.started:
-        assert until_it_answers(endpoint, console, probed).state is State.RUNNING
-
-
 def test_the_address_that_answered_is_tried_first_for_a_minute_then_the_record_decides(
     store: Store, made: Certificates
 ) -> None:
@@ -308,14 +243,6 @@ def test_what_is_remembered_only_decides_about_the_order(text: bytes, store: Sto
         file.write(text)
     assert machine.urls[0] == machine.url
     assert "192.0.2.66" not in engine.probe(endpoint_of(machine), PLENTY).error
-
-
-def test_a_store_that_cannot_be_written_changes_nothing(store: Store, made: Certificates) -> None:
-    with serving(servers.engine, made.server(VPN), VPN) as port:
-        machine = orion(store, made, port, LAN, VPN)
-        os.mkdir(os.path.join(machine.directory, ENGINE))
-        assert engine.probe(endpoint_of(machine), PLENTY).state is State.RUNNING
-    assert machine.urls[0] == machine.url
 
 
 def test_every_way_to_ask_an_engine_finds_it(store: Store, made: Certificates) -> None:
@@ -355,13 +282,6 @@ def test_a_docker_context_follows_to_the_address_that_answers_and_a_users_own_st
         os.unlink(os.path.join(machine.directory, ENGINE))
         assert machinectl("status", "orion", store=store.root).stdout == "Running\n"
         assert Contexts().read("orion") == own
-
-
-def test_doctor_looks_at_the_address_that_answers(store: Store, made: Certificates) -> None:
-    with serving(servers.engine, made.server(VPN), VPN) as port, servers.full(LAN, port):
-        found = reach_engine(orion(store, made, port, LAN, VPN), 5.0)
-    assert [check.verdict for check in found.checks if check.title in {"TCP", "TLS"}] == [Verdict.OK, Verdict.OK]
-    assert any(f"{VPN}:{port} accepts connections" in check.seen for check in found.checks)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -45,28 +44,3 @@ def test_a_server_is_used_at_its_other_address_while_the_first_is_cut(fresh_host
     assert cli.ok("status", "orion").stdout == "Running\n"
     assert host.ip in cli.ok("url", "orion").stdout
     assert host.output(PID) == pid
-
-
-def test_another_server_that_gets_an_address_of_the_machine_is_named_and_never_used(
-    fresh_host: FreshHost, cli: Cli
-) -> None:
-    host, other = fresh_host("docker"), fresh_host("docker")
-    cli.ok(*generic(other, name="rigel"))
-    cli.ok(*generic(host))
-    # As after DHCP gave the machine's first address to the other one.
-    cli.ok("set", "--address", host.ip, "--url", f"tcp://{other.ip}:2376", "orion")
-    for words in (("status", "orion"), ("run", "--no-persist", "orion", "--", "hostname")):
-        said = cli.ok(*words).stderr
-        assert re.search(rf'Warning: Skipped {other.ip}(:2376)?, an address of "orion"', said)
-    cli.ok("provision", "orion")
-    cli.ok("docker", "orion", "--", "volume", "create", "mine")
-    assert (host.output("docker volume ls -q"), other.output("docker volume ls -q")) == ("mine", "")
-    assert "orion" not in other.output("cat /etc/docker/daemon.json /etc/docker/machinectl/*")
-
-    done = cli.run("doctor", "orion")
-    assert f"{other.ip}: another engine or server answers: " in done.stdout
-    assert f"machinectl set --address '' --url tcp://{host.ip}:2376 orion" in done.stdout
-    cli.ok("set", "--address", "", "--url", f"tcp://{host.ip}:2376", "orion")
-    cli.ok("provision", "orion")
-    assert "orion: " in cli.run("doctor", "orion").stdout
-    assert "Skipped" not in cli.ok("status", "orion").stderr

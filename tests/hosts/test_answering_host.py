@@ -152,13 +152,6 @@ def test_a_new_key_can_be_accepted_only_if_all_addresses_show_it(orion: Store, s
     assert done.stdout.endswith("hello\n")
 
 
-def test_doctor_offers_no_key_of_one_of_several_addresses(orion: Store, sshd: Sshd) -> None:
-    sshd.host_keys = [keygen(sshd.directory / "new_host_key")]
-    done = machinectl("doctor", "-v", "orion", store=orion.root)
-    assert "--ssh-host-key" not in done.stdout
-    assert "machinectl doctor" not in done.stdout
-
-
 @pytest.mark.parametrize("behaviour", [mail, servers.closing, servers.silent])
 def test_what_does_not_greet_as_ssh_does_is_passed_over(behaviour: Behaviour, orion: Store, sshd: Sshd) -> None:
     with serving(behaviour, host=LAN, port=sshd.port):
@@ -197,7 +190,7 @@ def test_the_address_that_just_answered_is_not_looked_for_again(orion: Store, ss
     assert sshd.log.count("Connection from") == before + 3
 
 
-@pytest.mark.parametrize("words", [("run", "--no-persist"), ("run",), ("ssh",), ("--native-ssh", "ssh")])
+@pytest.mark.parametrize("words", [("run",), ("--native-ssh", "ssh")])
 def test_a_first_key_is_pinned_at_the_machines_own_address_alone(
     words: tuple[str, ...], orion: Store, sshd: Sshd
 ) -> None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.hosts.authorized_keys import (
-    authorize_command,
+    AUTHORIZE,
+    FIND_KEY,
     authorize_key,
-    authorized_command,
     take_out_command,
 )
 from machinectl.ssh.destination import SSHEndpoint
@@ -39,7 +39,7 @@ def directory(tmp_path: Path) -> Path:
 def test_a_public_key_is_added_once_and_readable_as_sshd_wants_it(tmp_path: Path, directory: Path) -> None:
     key, other = public(keygen(tmp_path / "a")), public(keygen(tmp_path / "b"))
     for line in (key, other, key, key.rpartition(" ")[0] + "\n"):
-        answer = sh(authorize_command(), line.encode(), HOME=str(directory))
+        answer = sh(AUTHORIZE, line.encode(), HOME=str(directory))
         assert (answer.returncode, answer.stderr) == (0, b"")
     keys = directory / ".ssh" / "authorized_keys"
     assert keys.read_text() == key + other
@@ -55,7 +55,7 @@ def test_keys_that_are_there_stay_and_what_sshd_would_refuse_is_mended(tmp_path:
     keys.write_text("ssh-ed25519 AAAA old")
     keys.chmod(0o666)
     key = public(keygen(tmp_path / "a"))
-    assert sh(authorize_command(), key.encode(), HOME=str(tmp_path)).returncode == 0
+    assert sh(AUTHORIZE, key.encode(), HOME=str(tmp_path)).returncode == 0
     assert keys.read_text() == f"ssh-ed25519 AAAA old\n{key}"
     assert stat.S_IMODE(keys.stat().st_mode) == 0o644
     assert stat.S_IMODE(directory.stat().st_mode) == 0o755
@@ -72,10 +72,10 @@ def test_a_key_that_is_taken_out_again_leaves_what_was_there(tmp_path: Path, dir
         keys.chmod(0o640)
 
     def asked() -> list[str]:
-        return sh(authorized_command(), key.encode(), HOME=str(directory)).stdout.decode().splitlines()
+        return sh(FIND_KEY, key.encode(), HOME=str(directory)).stdout.decode().splitlines()
 
     assert asked() == [there, str(keys)]
-    assert sh(authorize_command(), key.encode(), HOME=str(directory)).returncode == 0
+    assert sh(AUTHORIZE, key.encode(), HOME=str(directory)).returncode == 0
     assert asked() == ["", str(keys)]
     for _ in "once", "again":
         answer = sh(take_out_command(str(keys), there), key.rpartition(" ")[0].encode() + b"\n")

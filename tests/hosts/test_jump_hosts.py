@@ -17,13 +17,11 @@ from machinectl.docker_cli import ssh_config_file
 from machinectl.errors import MachineError, UsageError
 from machinectl.hosts.editing import Edit
 from machinectl.hosts.login import Login, logged_in
-from machinectl.hosts.machine_states import state_of
+from machinectl.hosts.query_engines import state_of
 from machinectl.hosts.remote_script import raise_if_unreachable
 from machinectl.hosts.removal import plan_removal
 from machinectl.hosts.removal import remove_machines as rm
 from machinectl.hosts.ssh_config import machine_host_block
-from machinectl.machines import answered_address
-from machinectl.machines.answered_address import AddressNews
 from machinectl.machines.jump_hosts import with_type
 from machinectl.machines.machine_driver import endpoint_of, known_hosts_path, ssh_endpoint
 from machinectl.machines.record import BrokenRecord, Machine, Phase
@@ -31,17 +29,16 @@ from machinectl.machines.store import Store
 from machinectl.ssh.destination import Jump, SSHEndpoint
 from machinectl.ssh.openssh.direct_session import NotStarted
 from machinectl.ssh.openssh.ssh_options import jump_options, openssh_command
-from machinectl.ssh.ssh_errors import HostKeyRefused, LoginRefused, NotForwarded, Unreachable
+from machinectl.ssh.ssh_errors import HostKeyRefused, LoginRefused, Unreachable
 from machinectl.ssh.ssh_settings import jump_host, read_settings
 from machinectl.state import State
 from machinectl.verbs.rename import rename_machine as rename
 from machinectl.verbs.set import edit_machine as set_machine
 from machinectl.verbs.ssh_config import keep_ssh_config
-from tests.hosts.test_answering_host import LAN, VPN, at_another_address, leads_to
+from tests.hosts.test_answering_host import at_another_address
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added, register
-from tests.support.servers import serving
 from tests.support.sshd import keygen
 
 if TYPE_CHECKING:
@@ -148,29 +145,6 @@ class TestBehindAMachine:
             done = machinectl(*words, store=store.root)
             assert done.stdout.endswith("in\n"), done.stderr
 
-    def test_another_host_at_one_of_them_is_passed_over(
-        self, store: Store, gate: Sshd, behind: Sshd, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(answered_address, "NEWS", AddressNews())
-        gate.host_keys = [keygen(gate.directory / "own_host_key")]
-        register(store, "gate", gate)
-        at_another_address(store, behind)
-        jumps(store, orion="gate")
-        with serving(leads_to(gate.port), host=LAN, port=behind.port):
-            let_in(store, "orion")
-        [said] = answered_address.NEWS.skipped
-        assert said.startswith(f'Skipped {LAN}:{behind.port}, an address of "orion": its SSH key')
-
-    def test_if_it_reaches_none_all_are_named(self, store: Store, gate: Sshd, behind: Sshd) -> None:
-        register(store, "gate", gate)
-        at_another_address(store, behind)
-        jumps(store, orion="gate")
-        behind.close()
-        with pytest.raises(NotForwarded) as raised:
-            let_in(store, "orion")
-        for address in (LAN, VPN):
-            assert f"does not lead to {address} port {behind.port}" in raised.value.cause
-
     def test_it_has_several_addresses_itself(self, store: Store, gate: Sshd, behind: Sshd) -> None:
         at_another_address(store, gate, "gate")
         register(store, "orion", behind)
@@ -187,27 +161,11 @@ class TestBehindAMachine:
         assert (done.returncode, done.stdout, done.stderr) == (0, "in\n", "")
         assert (passed(gate), passed(behind)) == (2, 2)
 
-    def test_which_was_never_met_is_pinned_with_the_host(self, store: Store, gate: Sshd, behind: Sshd) -> None:
-        register(store, "gate", gate, pinned=False)
-        register(store, "orion", behind)
-        jumps(store, orion="gate")
-        console = Quiet()
-        let_in(store, "orion", console)
-        assert f"The key of 127.0.0.1:{gate.port} was not known" in console.notes[0]
-
     def test_a_login_that_it_refuses_is_told_of_it_and_not_of_the_host(self, orion: Store, gate: Sshd) -> None:
         gate.authorized_keys.write_text("")
         with pytest.raises(LoginRefused) as raised:
             let_in(orion, "orion")
         assert raised.value.hint == "It is a jump host. See why: machinectl doctor gate"
-
-    def test_files_go_through_it(self, orion: Store, gate: Sshd, tmp_path: Path) -> None:
-        (tmp_path / "file").write_text("a text\n")
-        for number, words in enumerate([["scp"], ["--native-ssh", "scp"]]):
-            there = tmp_path / f"there{number}"
-            done = machinectl(*words, tmp_path / "file", f"orion:{there}", store=orion.root)
-            assert (done.returncode, there.read_text()) == (0, "a text\n"), done.stderr
-        assert passed(gate) == 2
 
     def test_docker_over_ssh_goes_through_it_and_asks_nothing(self, orion: Store, gate: Sshd, behind: Sshd) -> None:
         with orion.writing("orion") as held:
@@ -482,14 +440,6 @@ class TestWhatSshIsToldOfIt:
                 ssh_config_file.update_ssh_config(store, name, after)
 
         return Store(store.root, followers=[follow])
-
-    def test_leads_whatever_runs_ssh_through_it(self, orion: Store, gate: Sshd, tmp_path: Path) -> None:
-        config = tmp_path / "printed"
-        config.write_text(machinectl("ssh-config", "orion", store=orion.root).stdout)
-        ssh = ["ssh", "-F", str(config), "-o", "BatchMode=yes", "orion", "echo in"]
-        done = subprocess.run(ssh, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-        assert (done.returncode, done.stdout, done.stderr) == (0, "in\n", "")
-        assert passed(gate) == 1
 
     def test_follows_what_becomes_of_the_jump_host(self, followed: Store) -> None:
         store = followed

@@ -117,11 +117,3 @@ def test_a_secret_that_cannot_be_read_ends_a_verb_before_anything_is_done(store:
     done = machinectl(verb, "--sudo-password-file", "/no/such/file", "orion", store=store.root)
     assert done.returncode == 1
     assert "/no/such/file cannot be read" in done.stderr
-
-
-@pytest.mark.parametrize("verb", VERBS[1:])
-def test_a_missing_machine_is_one_error(store: Store, verb: str) -> None:
-    words = [verb, "-f", "orion"] if verb == "regenerate-certs" else [verb, "orion"]
-    done = machinectl(*words, store=store.root)
-    assert done.returncode == 1
-    assert done.stderr.startswith('Docker machine "orion" does not exist. Use "machinectl ls"')

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.driver import DriverError, SSHEndpoint
-from machinectl.hosts.machine_states import state_of, states_of
+from machinectl.hosts.query_engines import state_of, states_of
 from machinectl.machines.record import Machine
-from machinectl.ssh import ssh_settings
 from machinectl.state import State
 from tests.support import servers
 from tests.support.driver import StandIn
@@ -24,6 +23,7 @@ from tests.support.registered import register
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from machinectl.machines.store import Store
     from tests.support.servers import Behaviour
@@ -45,26 +45,20 @@ def test_an_engine_that_the_driver_knows_to_be_off_is_not_asked(use: Callable[[S
     assert (found.state, found.error) == (state, "")
 
 
-@pytest.mark.parametrize("state", [None, State.RUNNING, State.STARTING])
+def failing() -> State | None:
+    raise DriverError("the cloud is down")
+
+
+@pytest.mark.parametrize("knows", [lambda: None, lambda: State.RUNNING, failing, None])
 def test_the_engine_of_a_host_that_may_be_up_is_asked(
-    use: Callable[[StandIn], None], machine: Machine, state: State | None
+    use: Callable[[StandIn], None], machine: Machine, knows: Callable[[], State | None] | None
 ) -> None:
-    use(StandIn(knows=lambda: state))
+    # Without it, the driver is not installed.
+    if knows:
+        use(StandIn(knows=knows))
     found = state_of(machine, timeout=60)
     assert found.state is State.RUNNING
     assert found.version
-
-
-def test_a_driver_that_fails_leaves_it_to_the_engine(use: Callable[[StandIn], None], machine: Machine) -> None:
-    def fail() -> State | None:
-        raise DriverError("the cloud is down")
-
-    use(StandIn(knows=fail))
-    assert state_of(machine, timeout=60).state is State.RUNNING
-
-
-def test_a_driver_that_is_not_installed_leaves_it_to_the_engine(machine: Machine) -> None:
-    assert state_of(machine, timeout=60).state is State.RUNNING
 
 
 def test_a_driver_that_never_answers_keeps_no_other_machine_waiting(use: Callable[[StandIn], None]) -> None:
@@ -96,34 +90,32 @@ def seen(use: Callable[[StandIn], None], engine: int, ssh: int | None, scheme: s
 
 
 @pytest.mark.usefixtures("ssh_config")
-class TestAHostWhoseEngineIsSilent:
-    def test_is_off_if_ssh_does_not_answer_either(self, use: Callable[[StandIn], None]) -> None:
-        with servers.full() as engine, servers.full() as ssh:
-            state, said = seen(use, engine, ssh)
-        assert state is State.STOPPED
-        assert f"Nothing answers at {HERE}:{engine}, nor at its SSH" in said
-        assert "machinectl start orion" in said
+def test_a_host_whose_engine_and_ssh_are_silent_is_off(use: Callable[[StandIn], None]) -> None:
+    with servers.full() as engine, servers.full() as ssh:
+        state, said = seen(use, engine, ssh)
+        assert seen(use, engine, None)[0] is State.TIMEOUT
+    assert state is State.STOPPED
+    assert f"Nothing answers at {HERE}:{engine}, nor at its SSH" in said
+    assert "machinectl start orion" in said
 
-    def test_is_not_off_if_ssh_accepts_a_connection(self, use: Callable[[StandIn], None]) -> None:
-        with servers.full() as engine, servers.serving(servers.silent) as ssh:
-            state, said = seen(use, engine, ssh)
-        assert (state, "firewall lets port" in said) == (State.TIMEOUT, True)
 
-    def test_is_not_off_if_ssh_refuses_the_connection(self, use: Callable[[StandIn], None]) -> None:
-        with servers.full() as engine, servers.unlistened() as ssh:
-            assert seen(use, engine, ssh)[0] is State.TIMEOUT
+@pytest.mark.usefixtures("ssh_config")
+@pytest.mark.parametrize("ssh", [lambda: servers.serving(servers.silent), servers.unlistened])
+def test_a_host_whose_ssh_accepts_or_refuses_a_connection_is_not_off(
+    use: Callable[[StandIn], None], ssh: Callable[[], AbstractContextManager[int]]
+) -> None:
+    with servers.full() as engine, ssh() as port:
+        state, said = seen(use, engine, port)
+    assert (state, "firewall lets port" in said) == (State.TIMEOUT, True)
 
-    def test_is_not_off_if_no_ssh_is_known(self, use: Callable[[StandIn], None]) -> None:
-        with servers.full() as engine:
-            assert seen(use, engine, None)[0] is State.TIMEOUT
 
-    @pytest.mark.parametrize("option", ["ProxyJump gate.invalid", "ProxyCommand false"])
-    def test_is_not_off_behind_a_jump_host(
-        self, use: Callable[[StandIn], None], ssh_config: SSHConfig, option: str
-    ) -> None:
-        ssh_config.write(f"Host {HERE}\n  {option}")
-        with servers.full() as engine, servers.full() as ssh:
-            assert seen(use, engine, ssh)[0] is State.TIMEOUT
+@pytest.mark.parametrize("option", ["ProxyJump gate.invalid", "ProxyCommand false"])
+def test_a_host_behind_a_jump_host_is_not_taken_to_be_off(
+    use: Callable[[StandIn], None], ssh_config: SSHConfig, option: str
+) -> None:
+    ssh_config.write(f"Host {HERE}\n  {option}")
+    with servers.full() as engine, servers.full() as ssh:
+        assert seen(use, engine, ssh)[0] is State.TIMEOUT
 
 
 @pytest.mark.usefixtures("ssh_config")
@@ -135,10 +127,9 @@ def test_a_host_that_accepts_the_engines_connection_is_on(use: Callable[[StandIn
 
 @pytest.mark.usefixtures("ssh_config")
 def test_a_host_that_refuses_the_connection_is_up_whatever_ssh_does(use: Callable[[StandIn], None]) -> None:
-    with servers.unlistened() as engine, servers.full() as silent, servers.serving(servers.silent) as open_:
-        for ssh in (silent, open_):
-            state, said = seen(use, engine, ssh)
-            assert (state, "nothing listens there" in said) == (State.STOPPED, True)
+    with servers.unlistened() as engine, servers.full() as silent:
+        state, said = seen(use, engine, silent)
+    assert (state, "nothing listens there" in said) == (State.STOPPED, True)
 
 
 @pytest.mark.parametrize(
@@ -163,30 +154,15 @@ def test_a_host_without_a_route_is_off(
 
 
 @pytest.mark.usefixtures("ssh_config")
-def test_an_ssh_engine_is_off_if_ssh_does_not_answer(use: Callable[[StandIn], None]) -> None:
-    with servers.full() as ssh:
-        assert seen(use, ssh, ssh, scheme="ssh")[0] is State.STOPPED
-
-
-@pytest.mark.usefixtures("ssh_config")
-def test_an_ssh_engine_whose_port_refuses_is_stopped(
-    use: Callable[[StandIn], None],
+@pytest.mark.parametrize(
+    ("port", "told"), [(servers.full, "Nothing answers"), (servers.unlistened, "Connection refused")]
+)
+def test_an_ssh_engine_is_stopped_if_ssh_does_not_answer(
+    use: Callable[[StandIn], None], port: Callable[[], AbstractContextManager[int]], told: str
 ) -> None:
-    with servers.unlistened() as ssh:
+    with port() as ssh:
         state, said = seen(use, ssh, ssh, scheme="ssh")
-    assert (state, "Connection refused" in said) == (State.STOPPED, True), said
-
-
-@pytest.mark.usefixtures("ssh_config")
-def test_if_ssh_cannot_be_checked_the_engines_answer_counts(
-    use: Callable[[StandIn], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fails(*_: object) -> bool:
-        raise OSError(errno.EMFILE, "Too many open files")
-
-    monkeypatch.setattr(ssh_settings, "read_settings", fails)
-    with servers.full() as engine, servers.full() as ssh:
-        assert seen(use, engine, ssh)[0] is State.TIMEOUT
+    assert (state, told in said) == (State.STOPPED, True), said
 
 
 @pytest.mark.usefixtures("ssh_config")
@@ -220,7 +196,7 @@ def test_checking_whether_a_host_is_off_imports_nothing_heavy() -> None:
     code = """if True:
         import sys
         from machinectl.engine.endpoint import Deadline
-        from machinectl.hosts.machine_states import is_silent
+        from machinectl.hosts.query_engines import is_silent
         from machinectl.driver import SSHEndpoint
         is_silent([SSHEndpoint("127.0.0.1", "ops", 1)], Deadline(9))
         print(*{"paramiko", "cryptography"} & set(sys.modules))

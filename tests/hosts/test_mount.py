@@ -111,19 +111,6 @@ def test_a_directory_with_files_is_never_mounted_on(here: str, tmp_path: Path) -
     assert refused.value.hint == "Name an empty directory: machinectl mount orion:/srv <DIR>"
 
 
-def test_a_file_is_no_place_for_a_mount(orion: Store, tmp_path: Path) -> None:
-    need("sshfs")
-    (tmp_path / "file").touch()
-    done = machinectl("mount", "orion:/srv", tmp_path / "file", store=orion.root)
-    assert (done.returncode, done.stderr.splitlines()) == (
-        1,
-        [
-            f"Error: {tmp_path}/file is not a directory",
-            "  Name an empty directory: machinectl mount orion:/srv <DIR>",
-        ],
-    )
-
-
 def test_a_computer_without_sshfs_is_told_its_package(orion: Store, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     done = machinectl(
@@ -140,12 +127,6 @@ def test_a_host_whose_key_has_changed_is_not_mounted(orion: Store, sshd: Sshd, m
     done = machinectl("mount", "orion:/srv", mounting, store=orion.root)
     assert done.returncode == 255
     assert "machinectl provision orion --ssh-host-key" in done.stderr
-
-
-def test_what_is_not_there_on_the_host_is_not_mounted(orion: Store, mounting: Path) -> None:
-    done = machinectl("mount", "orion:/nowhere", mounting, store=orion.root)
-    assert done.returncode == 1
-    assert done.stderr.count("No such file or directory") == 1
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ import pytest
 from tests.lab.container import run_container
 from tests.lab.place import KEY
 from tests.support.docker_machine import OldStore, drop_in
-from tests.support.lab_cli import generic
 from tests.support.real import need
 
 if TYPE_CHECKING:
@@ -158,47 +157,3 @@ def test_who_says_no_or_is_killed_loses_nothing(fresh_host: FreshHost, cli: Cli,
     assert cli.is_running("web")
     assert not machine.is_let_in()
     assert host.output(RUNNING) == running
-
-
-def test_a_host_is_created_anew_only_when_that_is_meant(fresh_host: FreshHost, cli: Cli, tmp_path: Path) -> None:
-    host = fresh_host("docker")
-    machine = DockerMachine(tmp_path / "old", host)
-    run_container(host, "web")
-    etc, running = host.output(ETC), host.output(RUNNING)
-    refused = cli.run(*generic(host))
-    assert refused.returncode == 3
-    assert "add --yes to the same command" in refused.stderr
-    assert cli.machines == []
-    assert host.output(ETC) == etc
-    assert machine.is_let_in()
-    cli.ok(*generic(host, "--yes"))
-    assert cli.is_running()
-    assert not machine.is_let_in()
-    assert host.output(RUNNING) == running
-
-
-def test_one_that_was_forgotten_and_taken_over_again_goes_on_where_it_was(
-    fresh_host: FreshHost, cli: Cli, tmp_path: Path
-) -> None:
-    host = fresh_host("docker")
-    machine = DockerMachine(tmp_path / "old", host)
-    etc = host.output(ETC)
-    cli.ok("import", "--from-docker-machine", machine.store.root)
-    cli.ok("provision", "--yes", "web")
-    cli.ok("rm", "-y", "web")
-    assert cli.ok("import", "--from-docker-machine", machine.store.root).stdout.startswith("web: taken over")
-    assert 'set up here before, as "web-2"' in cli.ok("provision", "web").stderr
-    assert cli.is_running("web")
-    cli.ok("rm", "--purge", "-y", "web")
-    assert host.output(ETC) == etc
-    assert machine.docker("version").returncode == 0
-
-
-def test_who_renews_certificates_as_with_docker_machine_is_told_what_does_it(
-    fresh_host: FreshHost, cli: Cli, tmp_path: Path
-) -> None:
-    host = fresh_host("docker")
-    machine = DockerMachine(tmp_path / "old", host)
-    cli.ok("import", "--from-docker-machine", machine.store.root)
-    refused = cli.refused("regenerate-certs", "-y", "web")
-    assert refused.endswith("machinectl provision web")

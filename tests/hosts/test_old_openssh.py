@@ -179,21 +179,6 @@ def test_a_file_of_an_earlier_version_is_repaired_by_the_next_command_that_reads
     assert path.stat().st_mtime_ns == before
 
 
-def test_options_that_an_upgraded_ssh_knows_are_added_to_the_file(
-    store: Store, sshd: Sshd, old_openssh: str, ssh_config: SSHConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    register(store, "orion", sshd)
-    new = os.environ["PATH"]
-    monkeypatch.setenv("PATH", old_openssh)
-    machinectl("ssh-config", "--write", store=store.root)
-    path = Path(store.root, "ssh_config")
-    assert "KnownHostsCommand" not in path.read_text()
-    monkeypatch.setenv("PATH", new)
-    ssh_config.write(f"Include {path}")
-    assert machinectl("inspect", "orion", store=store.root).returncode == 0
-    assert "    KnownHostsCommand none\n" in path.read_text()
-
-
 @pytest.mark.usefixtures("ssh_config")
 def test_the_file_of_a_moved_store_is_rewritten(store: Store, sshd: Sshd, tmp_path: Path) -> None:
     register(store, "orion", sshd)

@@ -114,27 +114,6 @@ def test_a_second_computer_adopts_a_host_and_neither_puts_old_settings_back(
     assert {path: what for path, what in host.snapshot().items() if path.startswith("/etc")} == etc
 
 
-def test_a_computer_with_a_retired_ca_changes_nothing(
-    fresh_host: FreshHost, tmp_path: Path, ssh_config: SSHConfig
-) -> None:
-    host = fresh_host("docker")
-    alice, bob = (Cli(tmp_path / name, ssh_config) for name in ("alice", "bob"))
-    alice.ok(*generic(host, "--no-context", "--engine-install", "none"))
-    bob.ok(*generic(host, "--no-context", "--tls-dir", str(copied_certificates(tmp_path))))
-    alice.ok("regenerate-certs", "-y", "--new-ca", "orion")
-    started = began(host)
-    for words in (("renew", "-y", "orion"), ("renew", "--due", "--lifetime-left", "900d", "orion")):
-        assert "with another computer's CA" in bob.refused(*words)
-    bob.ok("set", "--ssh-only", "orion")
-    assert "with another computer's CA" in bob.refused("provision", "orion")
-    bob.ok("set", "--no-ssh-only", "orion")
-    assert (began(host), alice.is_running()) == (started, True)
-    bob.ok("certs", "import", "--force", "orion", copied_certificates(tmp_path))
-    bob.ok("provision", "--take-over", "orion")
-    bob.ok("renew", "-y", "orion")
-    assert alice.is_running()
-
-
 def forged_export(path: Path, record: dict[str, Any], files: dict[str, bytes]) -> Path:
     text = ExportDocument("", "me@desk", {"orion": ExportedMachine(json.dumps(record).encode(), files)}).dump()
     # A key, as a passphrase takes its time on a busy computer.

@@ -11,14 +11,13 @@ import pytest
 
 from machinectl.driver import SSHEndpoint
 from machinectl.errors import MachineError, UsageError
+from machinectl.hosts import boot_watch
 from machinectl.hosts import power_switch as ssh_power
-from machinectl.hosts import wake_on_lan
 from machinectl.hosts.boot_watch import HostWatch
 from machinectl.hosts.login import Login
 from machinectl.hosts.power_switch import PowerSwitch, container_count, switch_power
 from machinectl.machines import machine_driver
 from machinectl.machines.record import Machine, Phase
-from machinectl.ssh.runner import CommandResult
 from machinectl.verbs.power import printed
 from tests.support import program, servers
 from tests.support.driver import StandIn
@@ -89,16 +88,6 @@ def test_where_there_is_neither_switch_nor_ssh_the_driver_says_why(
     assert str(error) == 'no switch for "a"'
 
 
-def test_kill_without_a_switch_says_that_there_is_none_and_to_use_stop(store: Store, sshd: Sshd) -> None:
-    register(store, "orion", sshd)
-    killed = machinectl("kill", "orion", store=store.root)
-    assert killed.returncode == 1
-    assert (
-        killed.stderr.splitlines()[0] == 'Error: "orion" is a standalone server: machinectl does not control its power'
-    )
-    assert "stop orion" in killed.stderr
-
-
 def test_a_dry_run_refuses_what_the_verb_itself_would(store: Store, sshd: Sshd) -> None:
     register(store, "orion", sshd)
     program.machinectl("create", "-d", "none", "--url", "tcp://192.0.2.1:2376", "--no-tls", "url", store=store.root)
@@ -135,41 +124,6 @@ def test_what_was_done_is_told_as_docker_machine_does(capfdbinary: pytest.Captur
     # It is said once that a machine runs already, and not that it was started.
     assert list(printed("start", [("b", MachineError("no")), ("a", False)]))
     assert capfdbinary.readouterr().out == b""
-
-
-class Card:
-    """A host that prints a MAC address. The real one must not be switched off by tests."""
-
-    def __init__(self, mac: str) -> None:
-        self.mac = mac
-
-    def run(self, script: str, **_: object) -> CommandResult:
-        assert script == wake_on_lan.PRINT_MAC_ADDRESS
-        return CommandResult(0, self.mac.encode(), b"")
-
-
-def test_stop_reads_the_mac_address_first_or_asks(store: Store, use: Callable[[StandIn], None]) -> None:
-    way = SSHEndpoint(HERE)
-    use(StandIn(way, switch=False, takes_mac=True))
-    add(store, "a")
-    script, person, no = Quiet(), Quiet("y"), Quiet("n")
-    with store.writing("a") as held:
-        for console in (script, person):
-            PowerSwitch(timeout=0).record_mac(held, console, Card(""), way)
-            assert 'cannot switch "a" on again' in console.warnings[0]
-            assert "machinectl set --fake-mac <MAC> a" in console.warnings[0]
-        with pytest.raises(MachineError, match="left running"):
-            PowerSwitch(timeout=0).record_mac(held, no, Card("no address"), way)
-        assert store.read("a").mac == ""
-        PowerSwitch(timeout=0).record_mac(held, Quiet(), Card(f"{MAC}\n"), way)
-    assert (person.asked, script.asked) == (["Stop it?"], [])
-    assert store.read("a").mac == MAC
-
-
-def test_no_name_means_default(store: Store) -> None:
-    stopped = machinectl("stop", store=store.root)
-    assert stopped.returncode == 1
-    assert 'no "default" machine exists' in stopped.stderr
 
 
 def test_a_host_whose_ssh_answers_is_not_started(store: Store, sshd: Sshd, use: Callable[[StandIn], None]) -> None:
@@ -210,14 +164,6 @@ def test_a_host_whose_address_nobody_knows_is_not_woken(
     assert "the address of its network card (MAC) is not known" in error.cause
     assert "set it: machinectl set --fake-mac <MAC> a" in error.hint
     assert woken == []
-
-
-def test_a_machine_that_was_never_made_has_no_power(store: Store) -> None:
-    half = Machine("half", "generic")
-    half.phase = Phase.CREATING
-    added(store, half)
-    [(_, error)] = switch(store, "restart", "half")
-    assert "was interrupted" in str(error)
 
 
 def test_a_restart_does_not_wait_for_an_engine_that_did_not_answer_before_and_a_start_does(
@@ -270,8 +216,8 @@ def test_a_host_that_refuses_has_not_been_switched_off() -> None:
 
 
 def test_the_packet_is_six_bytes_of_ones_and_the_address_sixteen_times() -> None:
-    assert wake_on_lan.magic_packet("01:23:45:67:89:aB") == b"\xff" * 6 + b"\x01\x23\x45\x67\x89\xab" * 16
-    assert wake_on_lan.magic_packet("01-23-45-67-89-AB") == wake_on_lan.magic_packet("01:23:45:67:89:ab")
+    assert boot_watch.magic_packet("01:23:45:67:89:aB") == b"\xff" * 6 + b"\x01\x23\x45\x67\x89\xab" * 16
+    assert boot_watch.magic_packet("01-23-45-67-89-AB") == boot_watch.magic_packet("01:23:45:67:89:ab")
 
 
 @pytest.mark.parametrize(
@@ -279,7 +225,7 @@ def test_the_packet_is_six_bytes_of_ones_and_the_address_sixteen_times() -> None
 )
 def test_what_is_no_address_makes_no_packet(text: str) -> None:
     with pytest.raises(UsageError, match="not a network card's address"):
-        wake_on_lan.magic_packet(text)
+        boot_watch.magic_packet(text)
 
 
 @pytest.fixture
@@ -288,23 +234,14 @@ def card(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as card:
         card.bind((HERE, 0))
         card.settimeout(5)
-        monkeypatch.setattr(wake_on_lan, "PORT", card.getsockname()[1])
-        monkeypatch.setattr(wake_on_lan, "EVERYBODY", HERE)
+        monkeypatch.setattr(boot_watch, "PORT", card.getsockname()[1])
+        monkeypatch.setattr(boot_watch, "EVERYBODY", HERE)
         yield card
 
 
 def test_the_packet_goes_to_everybody_and_to_the_host_itself(card: socket.socket) -> None:
-    wake_on_lan.send_wake_packet(MAC, HERE)
-    assert [card.recv(200), card.recv(200)] == [wake_on_lan.magic_packet(MAC)] * 2
-
-
-def test_a_packet_that_cannot_be_sent_is_told_of(card: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wake_on_lan, "PORT", 0)
-    with pytest.raises(MachineError, match=f"Cannot send the packet that wakes {MAC}: "):
-        wake_on_lan.send_wake_packet(MAC, HERE)
-    card.settimeout(0)
-    with pytest.raises(BlockingIOError):
-        card.recv(200)
+    boot_watch.send_wake_packet(MAC, HERE)
+    assert [card.recv(200), card.recv(200)] == [boot_watch.magic_packet(MAC)] * 2
 
 
 def with_containers(connection: servers.Connection) -> None:

@@ -30,18 +30,6 @@ def test_machines_without_a_restart_wait_for_no_batch() -> None:
     assert taken(turns) == ["m1", "new"]
 
 
-def test_a_batch_starts_when_the_previous_one_has_ended() -> None:
-    turns = RolloutOrder(["a", "b", "c", "d", "e"], rolled=["a", "b", "c", "d", "e"], batch=2)
-    assert taken(turns) == ["a", "b"]
-    turns.ended("a", failed=False)
-    assert taken(turns) == []
-    turns.ended("b", failed=False)
-    assert taken(turns) == ["c", "d"]
-    turns.ended("d", failed=False)
-    turns.ended("c", failed=False)
-    assert taken(turns) == ["e"]
-
-
 def test_after_a_failure_no_further_batch_starts() -> None:
     turns = RolloutOrder(["a", "b", "c", "d", "new"], rolled=["a", "b", "c", "d"], batch=2)
     assert turns.take() == "a"
@@ -59,49 +47,12 @@ def test_max_failures_are_tolerated() -> None:
     assert (taken(turns), turns.stopped) == ([], ["c"])
 
 
-def test_a_failure_outside_the_roll_does_not_stop_it() -> None:
-    turns = RolloutOrder(["a", "b", "new"], rolled=["a", "b"])
-    assert taken(turns) == ["a", "new"]
-    turns.ended("new", failed=True)
-    turns.ended("a", failed=False)
-    assert (taken(turns), turns.stopped) == (["b"], [])
-
-
-def test_a_machine_starts_when_those_before_it_are_done() -> None:
-    turns = RolloutOrder(["a", "gate", "inner", "z"], after={"a": ["inner"], "inner": ["gate"], "z": ["elsewhere"]})
-    assert taken(turns) == ["gate", "z"]
-    turns.ended("z", failed=True)
-    turns.ended("gate", failed=False)
-    assert taken(turns) == ["inner"]
-    turns.ended("inner", failed=False)
-    assert taken(turns) == ["a"]
-
-
 def test_no_machine_starts_after_one_that_failed() -> None:
     turns = RolloutOrder(["a", "gate", "inner", "z"], after={"a": ["inner"], "inner": ["gate"]})
     assert taken(turns) == ["gate", "z"]
     turns.ended("gate", failed=True)
     assert taken(turns) == []
     assert turns.barred == {"inner": "gate", "a": "gate"}
-
-
-def test_a_batch_of_barred_machines_does_not_block() -> None:
-    after = {"a": ["gate"], "b": ["gate"], "c": ["inner"], "inner": ["way"]}
-    turns = RolloutOrder(["a", "b", "c", "gate", "inner", "way"], after, rolled=["a", "b", "c"])
-    assert taken(turns) == ["gate", "way"]
-    turns.ended("way", failed=False)
-    assert taken(turns) == ["inner"]
-    turns.ended("inner", failed=False)
-    assert taken(turns) == []
-    turns.ended("gate", failed=True)
-    assert (taken(turns), turns.barred, turns.stopped) == (["c"], {"a": "gate", "b": "gate"}, [])
-
-
-def test_a_machine_behind_a_stopped_one_still_starts() -> None:
-    turns = RolloutOrder(["a", "gate", "new"], after={"new": ["gate"]}, rolled=["a", "gate"])
-    assert taken(turns) == ["a"]
-    turns.ended("a", failed=True)
-    assert (taken(turns), turns.stopped) == (["new"], ["gate"])
 
 
 NAMES = [f"m{number}" for number in range(8)]

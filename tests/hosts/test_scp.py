@@ -6,7 +6,6 @@ import os
 import pty
 import select
 import signal
-import stat
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -260,17 +259,6 @@ def test_a_host_that_is_not_there_ends_as_ssh_does(orion: Store, sshd: Sshd, tmp
     assert done.returncode == 255
     assert f"Error: 127.0.0.1 port {sshd.port} refuses the connection" in done.stderr
     assert "  See why: machinectl doctor orion; " in done.stderr
-
-
-def test_nobodys_file_has_the_copy_run_as_who_copies_it(orion: Store, tmp_path: Path) -> None:
-    there = tmp_path / "there"
-    there.mkdir()
-    (there / "program").write_text("#!/bin/sh\n")
-    (there / "program").chmod(0o6755)
-    there.chmod(0o2755)
-    done = machinectl("scp", "-rpq", f"orion:{there}", tmp_path / "back", store=orion.root)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert [stat.S_IMODE((tmp_path / "back" / part).stat().st_mode) for part in ("", "program")] == [0o755, 0o755]
 
 
 class OnTerminal:

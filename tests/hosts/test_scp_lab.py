@@ -23,27 +23,6 @@ def registered(cli: Cli, *words: str) -> None:
     cli.ok(*words, "--no-provision", "--no-tls")
 
 
-def test_from_host_to_host_all_goes_through_here_though_neither_knows_the_other(
-    fresh_host: FreshHost, cli: Cli, tmp_path: Path
-) -> None:
-    orion, rigel = fresh_host(), fresh_host("port2222")
-    registered(cli, *generic(orion, name="orion"))
-    registered(cli, *generic(rigel, name="rigel", user="root"))
-    orion.run(
-        "cd; mkdir -p 'src/ünï dir'; cd src; printf one > 'ünï dir/a file'; chmod 640 'ünï dir/a file'; "
-        f"ln -s 'ünï dir' link; head -c {BIG} /dev/urandom > big; touch -d @1100000000 big",
-        user="ops",
-    )
-    done = cli.ok("scp", "-rp", "orion:src", "rigel:/srv/a")
-    assert (done.stdout, done.stderr) == ("", "")
-    there = "cd /srv/a; cat 'ünï dir/a file' 'link/a file'; stat -c ' %a' 'ünï dir/a file'; stat -c %Y big"
-    assert rigel.output(there) == "oneone 640\n1100000000"
-    assert orion.output("sha256sum < /home/ops/src/big") == rigel.output("sha256sum < /srv/a/big")
-    # As another user than the machine's, who is let in by the same key.
-    cli.ok("scp", "root@orion:/etc/hostname", tmp_path / "hostname")
-    assert (tmp_path / "hostname").read_text() == f"{orion.name}\n"
-
-
 def test_a_host_behind_a_jump_host_is_copied_to_mounted_and_known_to_ssh(
     fresh_host: FreshHost, cli: Cli, tmp_path: Path
 ) -> None:
@@ -71,16 +50,6 @@ def test_a_host_behind_a_jump_host_is_copied_to_mounted_and_known_to_ssh(
     assert (done.returncode, done.stdout) == (0, f"{behind.name}\n"), done.stderr
 
 
-def test_a_side_without_rsync_is_named(fresh_host: FreshHost, cli: Cli, tmp_path: Path) -> None:
-    need("rsync")
-    host = fresh_host()
-    registered(cli, *generic(host))
-    (tmp_path / "file").write_text("a text\n")
-    done = cli.run("scp", "-d", tmp_path / "file", "orion:file")
-    assert done.returncode
-    assert "If the host has no rsync, install it there" in done.stderr
-
-
 def test_a_password_in_a_file_lets_scp_in(fresh_host: FreshHost, cli: Cli, tmp_path: Path) -> None:
     host = fresh_host("password")
     registered(cli, *generic(host, user="joe", key=""))
@@ -91,14 +60,3 @@ def test_a_password_in_a_file_lets_scp_in(fresh_host: FreshHost, cli: Cli, tmp_p
     cli.ok("scp", "orion:there", tmp_path / "back", MACHINECTL_SSH_PASSWORD=PASSWORD)
     with open(__file__, encoding="utf-8") as file:
         assert (tmp_path / "back").read_text() == file.read()
-
-
-def test_docker_reaches_an_engine_over_ssh_by_the_machines_name(fresh_host: FreshHost, cli: Cli) -> None:
-    need("docker")
-    host = fresh_host("docker")
-    registered(cli, *generic(host, user="root"))
-    cli.config.write(cli.ok("ssh-config", "--write").stdout)
-    docker = ["docker", "-H", "ssh://orion", "version", "--format", "{{.Server.Version}}"]
-    done = subprocess.run(docker, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip()

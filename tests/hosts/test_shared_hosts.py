@@ -302,28 +302,6 @@ def test_the_last_run_of_a_removed_machine_is_not_told_as_anothers_change(store:
     assert console.notes[0] == 'The host was set up here before, as "orion-2": continuing with that'
 
 
-def test_what_an_unfinished_create_took_over_stays_with_the_next_one(store: Store, host: RecordedHost) -> None:
-    state = {"engine": {**OPTIONS, **REMAINING}, "labels": {"role": "web", "floor": "2"}, "changes": []}
-    changed_by_alice(store, host, 4, state)
-    with store.writing("orion") as held:
-        held.machine.phase, held.machine.revision = Phase.PROVISIONING, {}
-        held.machine.spec = given_to_create(Phase.PROVISIONING).spec
-        held.write()
-    host.status = 3
-    with pytest.raises(EngineDown):
-        carry_out(store, host)
-    host.status = 0
-    left = json.loads(host.sent[str(len(host.sent["manifest"].splitlines()))].partition(b"\n")[2])
-    changed_by_alice(store, host, 5, left)
-    with store.writing("orion") as held:
-        # As the next `create` does.
-        held.machine.spec = replace(given_to_create(Phase.PROVISIONING).spec, labels={"floor": "3"})
-        held.machine.revision = {}
-        held.write()
-    carry_out(store, host)
-    assert asked(store) == ({**GIVEN, "registry_mirrors": ["https://mirror"]}, {"role": "db", "floor": "3"})
-
-
 @pytest.mark.parametrize(
     "state",
     [

@@ -264,17 +264,6 @@ def test_a_host_that_cannot_be_reached_is_255(orion: Store, sshd: Sshd, way: tup
     assert len(done.stderr.splitlines()) == 2
 
 
-def test_an_unknown_host_name_has_a_hint(store: Store, sshd: Sshd) -> None:
-    register(store, "orion", sshd)
-    with store.writing("orion") as held:
-        held.machine.driver_state = held.machine.driver_state.replace(sshd.host, "nowhere.invalid")
-        held.write()
-    done = machinectl("ssh", "orion", "true", store=store.root)
-    assert done.returncode == 255
-    assert done.stderr.startswith("Error: The name nowhere.invalid does not resolve: ")
-    assert done.stderr.splitlines()[1].startswith("  See why: machinectl doctor orion; ")
-
-
 def test_a_login_without_the_machines_key_says_that_it_is_missing(orion: Store, sshd: Sshd) -> None:
     sshd.authorized_keys.write_text("")
     with orion.writing("orion") as held:
@@ -309,22 +298,6 @@ def test_a_login_that_is_refused_is_told_with_what_to_type(orion: Store, sshd: S
         held.write()
     of_fleet = machinectl("--native-ssh", "ssh", "orion", "true", store=orion.root)
     assert (of_fleet.returncode, "in the fleet file: ssh-key: <PATH>" in of_fleet.stderr) == (255, True)
-
-
-@pytest.mark.parametrize(
-    ("words", "goes"),
-    [
-        ("-f sleep 9", True),
-        ("-N -L 1:localhost:f -CNf", True),
-        ("-L f:localhost:1 -A", False),
-        ("-- ls -f", False),
-        ("ls -f", False),
-        ("-o", True),
-    ],
-)
-def test_an_ssh_in_the_background_keeps_its_stderr(words: str, goes: bool) -> None:
-    parsed = parse_ssh_arguments(words.split())
-    assert (parsed is None or ("-f", "") in parsed[0]) is goes
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,23 +80,3 @@ def test_a_host_without_a_listener_is_converted_and_given_back_with_its_containe
     assert "✗ orion" not in checks
     cli.ok("rm", "-y", "--purge", "orion")
     assert (on_disk(host), host.snapshot()[container], is_member(host)) == (disk, began, False)
-
-
-def test_an_engine_whose_socket_docker_does_not_find_keeps_its_listener(fresh_host: FreshHost, cli: Cli) -> None:
-    host = fresh_host("docker")
-    host.run(
-        "mkdir -p /etc/systemd/system/docker.service.d; printf '[Service]\\nExecStart=\\nExecStart=/usr/sbin/dockerd "
-        "-H unix:///srv/docker.sock\\n' >/etc/systemd/system/docker.service.d/own.conf; systemctl daemon-reload; "
-        "systemctl restart docker"
-    )
-    assert "the engine listens on /srv/docker.sock" in cli.refused(*generic(host, "--ssh-only", user=USER))
-    cli.ok(*generic(host, user=USER))
-    cli.ok("set", "--ssh-only", "orion")
-    for words in (["--dry-run"], []):
-        told = cli.refused("provision", *words, "orion")
-        assert "the engine listens on /srv/docker.sock" in told
-    assert (listens(host), cli.is_running()) == (True, True)
-    [tell] = re.findall("Tell docker: machinectl (.*?);", told)
-    cli.ok(*shlex.split(tell))
-    cli.ok("provision", "orion")
-    assert (listens(host), cli.ok("status", "orion").stdout) == (False, "Running\n")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.errors import MachineError
-from machinectl.hosts import wake_on_lan
+from machinectl.hosts import boot_watch
 from machinectl.hosts.certificate_renewal import Renewal, renew_now
 from machinectl.hosts.login import Login
 from machinectl.provision.host_changes import ConfigMerged, of_kind
@@ -105,7 +105,7 @@ def magic_card(bridge: str, host: Host) -> Iterator[None]:
                     frame = card.recv(4096)
                 except TimeoutError:
                     continue
-                if wake_on_lan.magic_packet(host.mac) in frame:
+                if boot_watch.magic_packet(host.mac) in frame:
                     host.boot()
                     return
 

@@ -74,15 +74,6 @@ def test_never_more_than_the_limit_run_at_once() -> None:
     assert {name for name, _ in results} == {"m1", "m3", "m5"}
 
 
-def test_each_machine_is_yielded_when_it_ends() -> None:
-    console, gates = Quiet(), Gates()
-    results = run_at_once(console, ["m1", "m2", "m3"], gates.work)
-    for name in ("m3", "m1", "m2"):
-        gates.open(name)
-        assert next(results) == (name, None)
-    assert list(console.ended) == ["m3", "m1", "m2"]
-
-
 def test_a_failure_does_not_stop_the_others() -> None:
     console, error = Quiet(), MachineError("it is down")
 
@@ -158,20 +149,6 @@ def test_questions_are_asked_one_at_a_time_in_the_callers_thread() -> None:
     assert answers == {"m1": True, "m2": True}
     assert sorted(console.asked) == ["m1: Are you sure?", "m2: Are you sure?"]
     assert threads == {threading.current_thread()}
-
-
-def test_a_failed_question_is_that_machines_failure() -> None:
-    error = MachineError("No answer was given")
-
-    class Gone(Quiet):
-        def ask(self, prompt: str, *, secret: bool = False) -> str:
-            raise error
-
-    def work(name: str, own: Console) -> None:
-        if name == "m1":
-            confirm(own, "Are you sure?")
-
-    assert dict(run_at_once(Gone(), ["m1", "m2"], work)) == {"m1": error, "m2": None}
 
 
 class Interrupted:

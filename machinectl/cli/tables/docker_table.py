@@ -14,7 +14,7 @@ from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.output.style import is_terminal
 from machinectl.cli.tables.text_table import Fitting, RowFormat, table_text, unbroken
 from machinectl.engine import EngineQuery
-from machinectl.hosts.query_engines import MachineStatus, failures_with_filters, query_engines, recorded_statuses
+from machinectl.hosts.query_engines import MachineStatus, engine_failures, query_engines, recorded_statuses
 from machinectl.value_classes import Frozen
 
 if TYPE_CHECKING:
@@ -47,16 +47,13 @@ class Form(Frozen):
     as_json: bool
 
 
-def ask_engines(
-    store: Store, names: Sequence[str], timeout: float, path: str, query: Mapping[str, str], filters: Sequence[str]
-) -> EngineLists:
+def ask_engines(store: Store, names: Sequence[str], timeout: float, path: str, query: Mapping[str, str]) -> EngineLists:
     """Ask the given machines, or all, for a list; `timeout` is per machine."""
     asked = urlencode({key: value for key, value in query.items() if value})
     machines, missing = recorded_statuses(store, names or store.names(), MachineStatus)
     for _ in query_engines(store, machines, timeout, EngineQuery(f"{path}?{asked}".rstrip("?"), list)):
         pass
-    page = "container/ls" if path.startswith("/containers") else "image/ls"
-    failures = [*missing, *failures_with_filters(machines, filters, page)]
+    failures = [*missing, *engine_failures(machines)]
     rows = [(one.machine.name, row) for one in machines for row in one.told or ()]
     return EngineLists(len(machines), sum(one.told is not None for one in machines), rows, failures)
 
