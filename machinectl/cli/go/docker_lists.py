@@ -37,8 +37,8 @@ CONTAINER_HEADINGS = {
 CONTAINER_COLUMNS = ("ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names")
 RAW = (
     "container_id: {{.ID}}\\nimage: {{.Image}}\\ncommand: {{.Command}}\\ncreated_at: {{.CreatedAt}}\\n"
-    "state: {{- pad .State 1 0}}\\nstatus: {{- pad .Status 1 0}}\\nnames: {{.Names}}\\n"
-    "labels: {{- pad .Labels 1 0}}\\nports: {{- pad .Ports 1 0}}\\n"
+    "state:{{pad .State 1 0}}\\nstatus:{{pad .Status 1 0}}\\nnames: {{.Names}}\\n"
+    "labels:{{pad .Labels 1 0}}\\nports:{{pad .Ports 1 0}}\\n"
 )
 RAW_SIZE = "size: {{.Size}}\\n"
 

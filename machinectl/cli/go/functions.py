@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any, TypeVar
 
-from machinectl.cli.go.value_format import Duration, go_json, go_text, json_string, kind, plain_json, pretty_json
+from machinectl.cli.go.value_format import go_json, go_text, kind, plain_json, pretty_json
 from machinectl.errors import UsageError
 
 # Name: function, minimum and maximum number of arguments.
@@ -19,8 +18,6 @@ MANY = sys.maxsize
 LONGEST_EXCERPT = 40
 # Go limits width and precision to a million.
 DIRECTIVE = re.compile(r"%(?P<form>[-+# 0]*[0-9]{0,6}(?:\.[0-9]{0,6})?)(?P<verb>.?)", re.DOTALL)
-# Go's names of the types.
-TYPES = {"string": "string", "boolean": "bool", "list": "[]interface {}", "map": "map[string]interface {}"}
 
 
 class Heading(str):
@@ -55,28 +52,19 @@ def go_index(value: Any, *keys: Any) -> Any:
     return value
 
 
-def equal(one: Any, *others: Any) -> bool:
+def equal(first: Any, *others: Any) -> bool:
     """Return whether the value equals any of the others."""
     for other in others:
-        if one is not None and other is not None and kind(one) != kind(other):
-            raise invalid_template(f"a {kind(one)} cannot be compared with a {kind(other)}")
-    return one in others
+        if first is not None and other is not None and kind(first) != kind(other):
+            raise invalid_template(f"a {kind(first)} cannot be compared with a {kind(other)}")
+    return first in others
 
 
-def compared(one: Any, other: Any) -> int:
+def compared(first: Any, other: Any) -> int:
     """Return a number below, equal to or above 0."""
-    if kind(one) != kind(other) or kind(one) not in {"number", "string"}:
-        raise invalid_template(f"a {kind(one)} cannot be compared with a {kind(other)}")
-    return int(one > other) - int(one < other)
-
-
-def go_print(*values: Any) -> str:
-    """Return Go's `print`: a blank between two values of which neither is a string."""
-    text = ""
-    for at, value in enumerate(values):
-        is_apart = at > 0 and not isinstance(value, str) and not isinstance(values[at - 1], str)
-        text += " " * is_apart + go_text(value)
-    return text
+    if kind(first) != kind(other) or kind(first) not in {"number", "string"}:
+        raise invalid_template(f"a {kind(first)} cannot be compared with a {kind(other)}")
+    return int(first > other) - int(first < other)
 
 
 def go_length(value: Any) -> int:
@@ -89,40 +77,32 @@ def go_length(value: Any) -> int:
 
 
 def printf(form: Any, *values: Any) -> str:
-    """Format as Go does, with its marks for what does not fit: %!d(string=web1). Raises UsageError."""
+    """Format by Python's %, which does it as C and Go do. Raises UsageError for a value that does not fit."""
     left = list(values)
 
     def replacement(match: re.Match[str]) -> str:
-        verb = match["verb"]
+        directive, verb = f"%{match['form']}", match["verb"]
         if verb == "%":
             return verb
-        if not (verb and left):
-            return f"%!{verb}(MISSING)" if verb else "%!(NOVERB)"
-        return formatted(left.pop(0), match["form"], verb)
+        if not left:
+            raise invalid_template(f"printf has no value for {quote_excerpt(match[0])}")
+        value = left.pop(0)
+        try:
+            if verb in {"s", "v"}:
+                return f"{directive}s" % go_text(value)
+            if verb == "q" and isinstance(value, str):
+                return f"{directive}s" % plain_json(value)
+            is_whole = isinstance(value, int) and verb in {"d", "o", "x", "X"}
+            if kind(value) == "number" and (is_whole or verb in {"e", "E", "f", "F", "g", "G"}):
+                return str(f"{directive}{verb}" % value)
+        except (OverflowError, ValueError):
+            pass
+        raise invalid_template(f"printf cannot print a {kind(value)} with {quote_excerpt(match[0])}")
 
     text = DIRECTIVE.sub(replacement, of_type(str, form))
-    return f"{text}%!(EXTRA {', '.join(map(with_type, left))})" if left else text
-
-
-def formatted(value: Any, form: str, verb: str) -> str:
-    """Format a value by Python's %, which does it as C and Go do. %s prints numbers, too."""
-    number = kind(value) == "number"
-    with suppress(OverflowError, ValueError):
-        if verb in {"s", "v"} or (verb == "t" and isinstance(value, bool)):
-            return f"%{form}s" % go_text(value)
-        if verb == "q" and isinstance(value, str):
-            return f"%{form}s" % json_string(value, escaped={})
-        is_whole = isinstance(value, int) and verb in {"d", "o", "x", "X"}
-        is_float = not isinstance(value, Duration) and verb in {"e", "E", "f", "F", "g", "G"}
-        if number and (is_whole or is_float):
-            return str(f"%{form}{verb}" % value)
-    return f"%!{verb}({with_type(value)})"
-
-
-def with_type(value: Any) -> str:
-    """Return TYPE=VALUE, as Go marks a value that does not fit."""
-    number = "time.Duration" if isinstance(value, Duration) else "int" if isinstance(value, int) else "float64"
-    return "<nil>" if value is None else f"{TYPES.get(kind(value), number)}={go_text(value)}"
+    if left:
+        raise invalid_template("printf has more values than its text takes")
+    return text
 
 
 def of_type(wanted: type[Wanted], value: Any) -> Wanted:
@@ -150,18 +130,16 @@ def split(value: Any, separator: Any) -> list[str]:
 BUILT_IN: Functions = {
     "index": (go_index, 2, MANY),
     "eq": (equal, 2, MANY),
-    "ne": (lambda one, other: not equal(one, other), 2, 2),
-    "lt": (lambda one, other: compared(one, other) < 0, 2, 2),
-    "le": (lambda one, other: compared(one, other) <= 0, 2, 2),
-    "gt": (lambda one, other: compared(one, other) > 0, 2, 2),
-    "ge": (lambda one, other: compared(one, other) >= 0, 2, 2),
+    "ne": (lambda first, other: not equal(first, other), 2, 2),
+    "lt": (lambda first, other: compared(first, other) < 0, 2, 2),
+    "le": (lambda first, other: compared(first, other) <= 0, 2, 2),
+    "gt": (lambda first, other: compared(first, other) > 0, 2, 2),
+    "ge": (lambda first, other: compared(first, other) >= 0, 2, 2),
     "and": (lambda *values: next((value for value in values if not value), values[-1]), 1, MANY),
     "or": (lambda *values: next((value for value in values if value), values[-1]), 1, MANY),
     "not": (lambda value: not value, 1, 1),
     "len": (go_length, 1, 1),
-    "print": (go_print, 0, MANY),
     "printf": (printf, 1, MANY),
-    "println": (lambda *values: " ".join(map(go_text, values)) + "\n", 0, MANY),
 }
 # With docker-machine's.
 FUNCTIONS: Functions = {**BUILT_IN, "json": (go_json, 1, 1), "prettyjson": (pretty_json, 1, 1)}

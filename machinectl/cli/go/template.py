@@ -1,6 +1,6 @@
-"""The part of Go's text/template for `--format`: https://pkg.go.dev/text/template.
+"""The part of Go's text/template that `--format` needs: https://pkg.go.dev/text/template.
 
-Fields, strings, numbers, pipelines, functions, if, range, trim markers and comments. The rest is refused.
+Fields, strings, numbers, pipelines, functions, if and range. The rest is refused.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.cli.go.functions import FUNCTIONS, Heading, invalid_template, quote_excerpt
-from machinectl.cli.go.value_format import Duration, go_text, kind
+from machinectl.cli.go.value_format import go_text, kind
 from machinectl.errors import Hint, UsageError
 
 if TYPE_CHECKING:
@@ -19,49 +19,38 @@ if TYPE_CHECKING:
 
 # Arguments: the dot and the template's data.
 Expression = Callable[[Any, Any], Any]
-TemplateNode = Callable[[Any, Any], str]
 
-SUPPORTED = Hint(
-    "Write fields as in {{.Name}}, and json, prettyjson, index, len, print, printf, println, eq, ne, lt, le, gt, ge, "
-    "and, or, not, if, else, range, end; for anything else take --json and a program that reads it"
-)
-UNSUPPORTED_ACTIONS = frozenset({"block", "break", "continue", "define", "template", "with"})
-
-BLANKS = " \t\r\n"
-ACTION = re.compile(
-    r"""{{(?P<trim_before>-(?=[ \t\r\n]))?
-    (?P<body>[ \t\r\n]*/\*.*?\*/[ \t\r\n]* | (?:"(?:\\.|[^"\\\n])*" | `[^`]*` | [^"`}] | }(?!}))*?)
-    (?P<trim_after>(?<=[ \t\r\n])-)?}}""",
-    re.VERBOSE | re.DOTALL,
-)
+SUPPORTED = Hint("Write fields as in {{.Name}}, json, table, printf, if, range and comparisons; or take --json")
+ACTION = re.compile(r'{{((?:"(?:\\.|[^"\\\n])*"|[^"}]|}(?!}))*)}}')
 TOKEN = re.compile(
     r"""
-    (?P<blank>   [ \t\r\n]+)
-  | (?P<literal> "(?:[^"\\\n]|\\.)*" | [+-]?(?:\d|\.\d)(?:[eE][+-]|[\w.])* | true\b | false\b)
-  | (?P<raw>     `[^`]*`)
+    (?P<literal> "(?:[^"\\\n]|\\.)*" | [+-]?(?:\d|\.\d)(?:[eE][+-]|[\w.])* | true\b | false\b)
   | (?P<path>    \$?(?:\.[^\W\d]\w*)+ | \$(?!\w) | \.)
   | (?P<word>    [^\W\d]\w*)
   | (?P<pipe>    \|)
-  | (?P<other>   \$\w+ | :?= | .)
+  | (?P<other>   \$\w+ | :?= | \S)
     """,
-    re.VERBOSE | re.DOTALL,
+    re.VERBOSE,
 )
 # Half a surrogate pair cannot be written; Go replaces it, too.
 HALVES = re.compile("[\ud800-\udfff]")
 
 
+class Token(NamedTuple):
+    kind: str
+    text: str
+
+
 class Template(NamedTuple):
     """A parsed template. `fields` are those it reads; "" is the whole root."""
 
-    body: TemplateNode
+    body: Expression
     fields: frozenset[str]
 
     def render(self, data: Any) -> str:
         """Render JSON data. Raises UsageError."""
         try:
             return HALVES.sub("\ufffd", self.body(data, data))
-        except MemoryError as exc:
-            raise invalid_template("its text does not fit into memory") from exc
         except RecursionError as exc:
             raise nested_too_deep() from exc
 
@@ -91,46 +80,15 @@ def parse_template(
     return Template(body, frozenset(parser.used))
 
 
-class Stringer(str):
-    """A text that has Go's method for it: {{.State.String}}."""
-
-    __slots__ = ()
-
-    @property
-    def results(self) -> dict[str, str]:
-        return {"String": str(self)}
-
-
-class Token(NamedTuple):
-    kind: str
-    text: str
-
-
 def template_pieces(text: str, *, escapes: bool) -> Iterator[str | list[Token]]:
     """Yield plain texts, and actions as tokens."""
-
-    def plain(part: str) -> str:
-        return part.replace(r"\t", "\t").replace(r"\n", "\n") if escapes else part
-
-    position, trims = 0, False
-    while (start := text.find("{{", position)) >= 0:
-        action = ACTION.match(text, start)
-        if action is None:
-            raise invalid_template(f"an action is not closed with }}}}: {quote_excerpt(text[start:])}")
-        before = plain(text[position:start])
-        before = before.lstrip(BLANKS) if trims else before
-        yield before.rstrip(BLANKS) if action["trim_before"] else before
-        if not action["body"].lstrip(BLANKS).startswith("/*"):
-            yield tokens_of(action["body"])
-        position, trims = action.end(), bool(action["trim_after"])
-    yield plain(text[position:]).lstrip(BLANKS) if trims else plain(text[position:])
-
-
-def tokens_of(action: str) -> list[Token]:
-    tokens = [Token(match.lastgroup or "", match[0]) for match in TOKEN.finditer(action) if match.lastgroup != "blank"]
-    if strange := next((token for token in tokens if token.kind == "other"), None):
-        raise unsupported(quote_excerpt(strange.text))
-    return tokens
+    for at, piece in enumerate(ACTION.split(text)):
+        if at % 2:
+            yield [Token(match.lastgroup or "", match[0]) for match in TOKEN.finditer(piece)]
+        elif "{{" in piece:
+            raise invalid_template(f"an action is not closed with }}}}: {quote_excerpt(piece[piece.index('{{') :])}")
+        else:
+            yield piece.replace(r"\t", "\t").replace(r"\n", "\n") if escapes else piece
 
 
 class TemplateParser:
@@ -149,71 +107,57 @@ class TemplateParser:
         # Outside of range, the dot is the root.
         self.ranges = 0
 
-    def body(self) -> tuple[TemplateNode, list[Token]]:
+    def body(self) -> tuple[Expression, list[Token]]:
         """Return the nodes up to an else or end, and that action; [] at the template's end."""
-        nodes: list[TemplateNode] = []
+        nodes: list[Expression] = []
         closing: list[Token] = []
         for piece in self.pieces:
             if isinstance(piece, str):
                 nodes.append(constant(piece))
                 continue
-            keyword = piece[0].text if piece and piece[0].kind == "word" else ""
+            keyword = piece[0].text if piece else ""
             if keyword in {"else", "end"}:
                 closing = piece
                 break
-            if keyword in UNSUPPORTED_ACTIONS:
-                raise unsupported(f"the action {{{{{keyword}}}}}")
             if keyword == "if":
                 nodes.append(self.condition(piece[1:]))
             elif keyword == "range":
                 nodes.append(self.loop(piece[1:]))
             else:
-                nodes.append(output(self.pipeline(piece, "an action")))
+                nodes.append(output(self.pipeline(piece)))
         return lambda dot, root: "".join(node(dot, root) for node in nodes), closing
 
-    def condition(self, tokens: list[Token]) -> TemplateNode:
-        branches: list[tuple[Expression, TemplateNode]] = []
-        while True:
-            test = self.pipeline(tokens, "if")
-            body, closing = self.body()
-            branches.append((test, body))
-            if [token.text for token in closing[:2]] != ["else", "if"]:
-                break
-            tokens = closing[2:]
-        otherwise = self.otherwise(closing, "if")
+    def condition(self, tokens: list[Token]) -> Expression:
+        test = self.pipeline(tokens)
+        body, otherwise = self.branches()
+        return lambda dot, root: (body if test(dot, root) else otherwise)(dot, root)
 
-        def render(dot: Any, root: Any) -> str:
-            chosen = next((body for test, body in branches if test(dot, root)), otherwise)
-            return chosen(dot, root)
-
-        return render
-
-    def loop(self, tokens: list[Token]) -> TemplateNode:
-        values = self.pipeline(tokens, "range")
+    def loop(self, tokens: list[Token]) -> Expression:
+        values = self.pipeline(tokens)
         self.ranges += 1
-        body, closing = self.body()
+        body, otherwise = self.branches()
         self.ranges -= 1
-        otherwise = self.otherwise(closing, "range")
 
         def render(dot: Any, root: Any) -> str:
             texts = [body(element, root) for element in elements(values(dot, root))]
-            return "".join(texts) if texts else otherwise(dot, root)
+            return "".join(texts) if texts else str(otherwise(dot, root))
 
         return render
 
-    def otherwise(self, closing: list[Token], of: str) -> TemplateNode:
-        """Return the body after an else; `closing` ended the previous body."""
-        body = constant("")
+    def branches(self) -> tuple[Expression, Expression]:
+        """Return the body up to its end, and the one after an else."""
+        body, closing = self.body()
+        otherwise = constant("")
+        if [token.text for token in closing[:2]] == ["else", "if"]:
+            return body, self.condition(closing[2:])
         if [token.text for token in closing] == ["else"]:
-            body, closing = self.body()
+            otherwise, closing = self.body()
         if [token.text for token in closing] != ["end"]:
-            raise invalid_template(f"{{{{{of}}}}} has no {{{{end}}}}")
-        return body
+            raise invalid_template("an if or range has no {{end}}")
+        return body, otherwise
 
-    def pipeline(self, tokens: list[Token], where: str) -> Expression:
+    def pipeline(self, tokens: list[Token]) -> Expression:
         """Parse a pipeline: a result is the next function's last argument."""
-        if not tokens:
-            raise invalid_template(f"{where} has nothing in it")
         commands: list[list[Token]] = [[]]
         for token in tokens:
             if token.kind == "pipe":
@@ -232,7 +176,7 @@ class TemplateParser:
 
     def command(self, command: list[Token], *, piped: bool) -> Callable[..., Any]:
         if not command:
-            raise invalid_template("nothing stands before or after a |")
+            raise invalid_template("an action, or a side of a |, has nothing in it")
         first, *rest = command
         if first.kind == "word":
             return self.call(first.text, [self.operand(token) for token in rest], piped=piped)
@@ -240,13 +184,14 @@ class TemplateParser:
             method, key = self.methods[first.text[1:]], self.operand(rest[0])
             self.note("")
             return lambda dot, root: method(root, key(dot, root))
+        operand = self.operand(first)
         if rest or piped:
             raise invalid_template(f"{quote_excerpt(first.text)} is no function, and takes no arguments")
-        return self.operand(first)
+        return operand
 
     def call(self, name: str, arguments: Sequence[Expression], *, piped: bool) -> Callable[..., Any]:
         if name not in self.functions:
-            raise unsupported(f"the function {quote_excerpt(name)}")
+            raise unsupported(name)
         function, least, most = self.functions[name]
         if not least <= (count := len(arguments) + piped) <= most:
             wanted = str(least) if least == most else f"at least {least}"
@@ -254,22 +199,19 @@ class TemplateParser:
         return lambda dot, root, *value: function(*(argument(dot, root) for argument in arguments), *value)
 
     def operand(self, token: Token) -> Expression:
-        match token.kind:
-            case "path":
-                return self.path(token.text)
-            case "raw":
-                return constant(token.text[1:-1].replace("\r", ""))
-            case "literal":
-                return constant(literal(token.text))
-        raise unsupported(f"{quote_excerpt(token.text)} as an argument")
-
-    def path(self, text: str) -> Expression:
-        """Parse `.`, `.A.B`, `$` or `$.A`."""
-        names = [*filter(None, text.removeprefix("$").split("."))]
-        of_root = text.startswith("$") or not self.ranges
+        """Parse a literal, or a path: `.`, `.A.B`, `$` or `$.A`."""
+        if token.kind == "literal":
+            try:
+                return constant(json.loads(token.text))
+            except ValueError as exc:
+                raise unsupported(token.text) from exc
+        if token.kind != "path":
+            raise unsupported(token.text)
+        names = [*filter(None, token.text.removeprefix("$").split("."))]
+        of_root = token.text.startswith("$") or not self.ranges
         if of_root:
             self.note(names[0] if names else "")
-        return lambda dot, root: field_of(root if of_root else dot, names, text)
+        return lambda dot, root: field_of(root if of_root else dot, names, token.text)
 
     def note(self, field: str) -> None:
         if field and self.known is not None and field not in self.known:
@@ -288,18 +230,16 @@ def field_of(value: Any, names: Sequence[str], text: str) -> Any:
             value = value.part(name)
         elif isinstance(value, dict):
             value = value.get(name)
-        elif isinstance(value, Stringer | Duration) and name in value.results:
-            value = value.results[name]
         else:
             raise invalid_template(f"{quote_excerpt(text)} asks a {kind(value)} for its field {quote_excerpt(name)}")
     return value
 
 
-def constant(value: Any) -> Callable[[Any, Any], Any]:
+def constant(value: Any) -> Expression:
     return lambda _dot, _root: value
 
 
-def output(expression: Expression) -> TemplateNode:
+def output(expression: Expression) -> Expression:
     def render(dot: Any, root: Any) -> str:
         value = expression(dot, root)
         return "<no value>" if value is None else go_text(value)
@@ -317,18 +257,11 @@ def elements(value: Any) -> list[Any]:
     raise invalid_template(f"range goes over lists and maps, not over a {kind(value)}")
 
 
-def literal(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as exc:
-        raise unsupported(quote_excerpt(text)) from exc
-
-
 def nested_too_deep() -> UsageError:
     return invalid_template("it or its data is nested too deep")
 
 
 def unsupported(what: str) -> UsageError:
-    error = invalid_template(f"{what} is not supported")
+    error = invalid_template(f"{quote_excerpt(what)} is not supported")
     error.hint = SUPPORTED
     return error

@@ -12,7 +12,7 @@ from machinectl.errors import UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any, Self
+    from typing import Any
 
 NOT_FINITE = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
 # encoding/json also escapes these, for HTML and JavaScript.
@@ -73,27 +73,6 @@ def go_duration(seconds: float) -> str:
     hours, minutes = divmod(minutes, 60)
     large = f"{hours}h{minutes}m" if hours else f"{minutes}m" * bool(minutes)
     return f"{large}{milliseconds / 1000:g}s"
-
-
-class Duration(int):
-    """Go's time.Duration: nanoseconds, here of a time rounded to milliseconds. Its text is go_duration's."""
-
-    @classmethod
-    def of_seconds(cls, seconds: float) -> Self:
-        return cls(round(seconds * 1000) * 1_000_000)
-
-    def __str__(self) -> str:
-        return go_duration(self / 1_000_000_000)
-
-    @property
-    def results(self) -> dict[str, Any]:
-        """The result of each method."""
-        return {
-            "String": str(self),
-            "Nanoseconds": int(self),
-            "Milliseconds": self // 1_000_000,
-            "Seconds": self / 1_000_000_000,
-        }
 
 
 def kind(value: Any) -> str:

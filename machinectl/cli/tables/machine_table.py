@@ -161,18 +161,13 @@ def formatted(layout: RowFormat, listed: Sequence[MachineRow]) -> tuple[str, lis
 
 
 def template_fields(row: MachineRow) -> dict[str, Any]:
-    """Return the fields of docker-machine's `ls`: its Go structs have more names, and methods, than its JSON files."""
-    from machinectl.cli.go.template import Stringer
-    from machinectl.cli.go.value_format import Duration
-
+    """Return the fields of docker-machine's `ls`: its Go structs have more names than its JSON files."""
     fields = unbroken(printed_fields(row, row.fields()))
     engine, swarm = fields["EngineOptions"], fields["SwarmOptions"]
     return {
         **fields,
-        "State": Stringer(fields["State"]),
         "SwarmOptions": {**swarm, "Env": swarm["Env"] or []},
         "EngineOptions": {**engine, "DNS": engine["Dns"] or [], "TLSVerify": engine["TlsVerify"]},
-        "ResponseTime": Duration.of_seconds(row.seconds),
     }
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from machinectl.cli.go.functions import Heading
 from machinectl.cli.go.template import SUPPORTED, parse_template
-from machinectl.cli.go.value_format import Duration, go_duration, go_json, pretty_json
+from machinectl.cli.go.value_format import go_duration, go_json, pretty_json
 from machinectl.errors import UsageError
 
 INSPECTED = {
@@ -105,7 +105,6 @@ def test_prettyjson_is_indented_as_docker_machine_does() -> None:
         ("{{.Null}}|{{.Nope}}|{{.Nope.X.Y}}", "<no value>|<no value>|<no value>"),
         ("{{.List}}|{{.Map}}", "[a <nil> 1.5 true]|map[a:<nil> b:1 c:map[d:[]]]"),
         ("{{json .Nope}} {{json .Null}} {{json true}}", "null null true"),
-        ("{{.Text | json | json}}", r'"\"x\\u003cy\\u003e\\u0026\""'),
         ("{{range .List}}{{.}};{{end}}", "a;<no value>;1.5;true;"),
         ("{{range .Map}}{{.}};{{end}}", "<no value>;1;map[d:[]];"),
         ("{{range .EmptyList}}x{{else}}none{{end}}", "none"),
@@ -119,12 +118,7 @@ def test_prettyjson_is_indented_as_docker_machine_does() -> None:
         ("{{if true}}1{{end}}{{if false}}2{{end}}", "1"),
         ("{{1}} {{-1}} {{1.5}} {{1.0}}", "1 -1 1.5 1"),
         (r'{{"a\tb\u00e9\"\\"}}', 'a\tbé"\\'),
-        (r"{{`raw\t`}}", r"raw\t"),
         ('{{"}}"}} }}', "}} }}"),
-        ("a {{- 3 -}} b", "a3b"),
-        ("a \n{{- .Text }} b", "ax<y>& b"),
-        ("a {{/* nothing }} here */}} b", "a  b"),
-        ("a {{- /* nothing */ -}} b", "ab"),
         ("{{ .Text\t}}{{\n.Text\n}}", "x<y>&x<y>&"),
         ("{{.é}}", "<no value>"),
         ("", ""),
@@ -144,17 +138,14 @@ def test_the_language_is_gos(template: str, expected: str) -> None:
         ('{{lt .A "x"}} {{ge .N 7}} {{le .M -3}} {{gt "ä" "z"}} {{eq .A "web1" | not}}', "true true true true false"),
         ('{{or .X .A}} {{and .A .N}} {{or .E "z"}}', "web1 7 z"),
         (
-            '{{printf "%-8s|%5d|%05d|%.2f|%v|%q|%t" .A .N .N .F .L .A .B}}',
+            '{{printf "%-8s|%5d|%05d|%.2f|%v|%q|%v" .A .N .N .F .L .A .B}}',
             'web1    |    7|00007|1.50|[a b]|"web1"|true',
         ),
-        ('{{printf "%d %s" .A}}', "%!d(string=web1) %!s(MISSING)"),
-        ('{{printf "%s" .A .N}} {{printf "%d" .B}} {{printf "%"}}', "web1%!(EXTRA int=7) %!d(bool=true) %!(NOVERB)"),
-        ('{{printf "%+d % d %6.2f|%-6t|%06d|%08.3f" .N .N .F .B .M .F}}', "+7  7   1.50|true  |-00003|0001.500"),
+        ('{{printf "%+d % d %6.2f|%06d|%08.3f" .N .N .F .M .F}}', "+7  7   1.50|-00003|0001.500"),
         ('{{printf "%5s|%-5s|%.1s 100%%" .U .U .U}}', "   äö|äö   |ä 100%"),
         ('{{printf "%v" .D}} {{.A | printf "%s-%s" "x"}}', "map[n:map[z:1]] x-web1"),
         # docker-machine's inspect has only float64.
         ('{{printf "%.0f %f %g %.1e %6.1f" .N .N .N .N .M}}', "7 7.000000 7 7.0e+00   -3.0"),
-        ('{{println .A .N}}{{print 1 2 "a" 3}}', "web1 7\n1 2a3"),
     ],
 )
 def test_values_are_compared_and_formatted_as_go_does(template: str, expected: str) -> None:
@@ -165,17 +156,14 @@ def test_values_are_compared_and_formatted_as_go_does(template: str, expected: s
 @pytest.mark.parametrize(
     ("template", "named"),
     [
-        ("{{with .Name}}{{end}}", "the action {{with}}"),
+        ("{{with .Name}}{{end}}", '"with"'),
         ("{{$x := .Name}}", '"$x"'),
         ("{{range $i, $e := .L}}{{end}}", '"$i"'),
         ("{{(index .L 0).Name}}", '"("'),
-        ("{{upper .Name}}", 'the function "upper"'),
-        ('{{template "x"}}', "the action {{template}}"),
-        ("{{'a'}}", '"\'"'),
+        ("{{- .Name}}", '"-"'),
+        ("{{upper .Name}}", '"upper"'),
         ("{{0x10}}", '"0x10"'),
-        (r'{{"\xff"}}', r"""'"\\xff"'"""),
-        ("{{json nil}}", '"nil" as an argument'),
-        ("{{.Driver.foo-bar}}", '"-"'),
+        ("{{json nil}}", '"nil"'),
     ],
 )
 def test_what_is_not_supported_is_named_with_what_is(template: str, named: str) -> None:
@@ -189,12 +177,9 @@ def test_what_is_not_supported_is_named_with_what_is(template: str, named: str) 
     ("template", "said"),
     [
         ("{{.Name", 'an action is not closed with }}: "{{.Name"'),
-        ("{{/* x", 'an action is not closed with }}: "{{/* x"'),
-        ("{{}}", "an action has nothing in it"),
-        ("{{if}}x{{end}}", "if has nothing in it"),
-        ("{{.A | | json}}", "nothing stands before or after a |"),
-        ("{{if .A}}", "{{if}} has no {{end}}"),
-        ("{{if .A}}{{else}}{{else}}{{end}}", "{{if}} has no {{end}}"),
+        ("{{if}}x{{end}}", "has nothing in it"),
+        ("{{.A | | json}}", "has nothing in it"),
+        ("{{if .A}}{{else}}{{else}}{{end}}", "has no {{end}}"),
         ("{{end}}", "an end has no if or range before it"),
         ("{{json}}", "the function json takes 1 argument, not 0"),
         ("{{index .L}}", "the function index takes at least 2 arguments, not 1"),
@@ -215,6 +200,9 @@ def test_a_template_that_is_wrong_is_refused_before_anything_is_asked(template: 
         ("{{lt true false}}", "a boolean cannot be compared with a boolean"),
         ("{{len .Half}}", "len takes a string, a list or a map, not a number"),
         ("{{printf .Zero}}", "it needs a string, but got a number"),
+        ('{{printf "%d" .Text}}', 'printf cannot print a string with "%d"'),
+        ('{{printf "%s"}}', 'printf has no value for "%s"'),
+        ('{{printf "" 1}}', "printf has more values than its text takes"),
         ("{{.Text.X}}", '".Text.X" asks a string for its field "X"'),
         ("{{range .Text}}x{{end}}", "range goes over lists and maps, not over a string"),
         ("{{index .List 9}}", 'index: a list has no element "9"'),
@@ -250,8 +238,8 @@ def test_a_template_tells_which_fields_it_reads(template: str, fields: set[str])
 
 
 def test_backslash_t_and_n_outside_of_actions_stand_for_tab_and_newline() -> None:
-    template = parse_template(r'{{.Name}}\t{{"\t"}}{{`\n`}}\n', escapes=True)
-    assert template.render({"Name": "a"}) == "a\t\t\\n\n"
+    template = parse_template(r'{{.Name}}\t{{"\t"}}\n', escapes=True)
+    assert template.render({"Name": "a"}) == "a\t\t\n"
 
 
 def test_half_a_surrogate_pair_is_replaced_so_that_the_text_can_be_written() -> None:
@@ -273,20 +261,6 @@ def test_durations_are_written_as_go_writes_them(seconds: float, printed: str) -
     assert go_duration(seconds) == printed
 
 
-@pytest.mark.parametrize(
-    ("template", "expected"),
-    [
-        ('{{.T}} {{printf "%v %6s %d" .T .T .T}}', "29ms 29ms   29ms 29000000"),
-        ('{{.T | printf "%f"}} {{.T.Seconds}}', "%!f(time.Duration=29ms) 0.029"),
-        ("{{gt .T 5}} {{lt .T .U}} {{ge .T.Milliseconds 30}} {{eq .T 29000000}}", "true true false true"),
-        ("{{json .T}} {{print .T .U}} {{if .Z}}some{{else}}none{{end}}", "29000000 29ms 1.5s none"),
-    ],
-)
-def test_a_duration_is_a_number_of_nanoseconds_with_a_text_as_in_go(template: str, expected: str) -> None:
-    times = {name: Duration.of_seconds(seconds) for name, seconds in {"T": 0.029, "U": 1.5, "Z": 0}.items()}
-    assert parse_template(template).render({"A": "web1", **times}) == expected
-
-
 @pytest.mark.parametrize("template", ["{{.}}", "{{json .}}", "{{prettyjson .}}", "{{index . .}}"])
 def test_values_nested_without_end_are_refused(template: str) -> None:
     value: Any = []
@@ -300,19 +274,6 @@ def test_values_nested_without_end_are_refused(template: str) -> None:
 def test_templates_nested_without_end_are_refused(opening: str) -> None:
     with pytest.raises(UsageError, match="nested too deep"):
         parse_template(opening * 5000 + "{{end}}" * 5000)
-
-
-def test_many_branches_and_a_long_pipeline_are_not_deep() -> None:
-    template = "{{if .A}}a" + "{{else if .B}}b" * 5000 + "{{else}}{{.C" + " | print" * 5000 + "}}{{end}}"
-    assert parse_template(template).render({"C": "x"}) == "x"
-
-
-def test_a_text_that_does_not_fit_into_memory_is_an_error() -> None:
-    def too_much() -> None:
-        raise MemoryError
-
-    with pytest.raises(UsageError, match="does not fit into memory"):
-        parse_template("{{much}}", functions={"much": (too_much, 0, 0)}).render({})
 
 
 def test_what_a_template_takes_out_of_a_heading_is_a_heading() -> None:
