@@ -1,20 +1,22 @@
-"""Draw `ls --watch` on the full screen."""
+"""Draw `ls --watch` on the full screen. Loads rich: import it only to draw."""
 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from enum import Enum, auto
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-from machinectl.cli.output.screen import Screen
+import rich.console
+import rich.live
+from rich.text import Text
+
+from machinectl.cli.ending_signals import exiting_on_signals
 from machinectl.cli.output.stdout import draw
 from machinectl.cli.output.style import DIM, MORE, coloured, columns, harmless, is_drawn_on, printed_sign, shorten
 from machinectl.cli.tables.machine_rows import MachineRow, machine_rows, parse_filters, query_rows
@@ -29,40 +31,30 @@ if TYPE_CHECKING:
     from machinectl.cli.tables.text_table import RowFormat
     from machinectl.machines.store import Store
 
-# Signals that arrive just before a wait do not end it, nor do keys: this limits the delay. Seconds.
-HEARD_SECONDS = 0.2
+# How often keys, the size of the terminal and what hosts answered are looked at. Seconds.
+REDRAW = 0.1
 QUIT_KEYS = set(b"qQ")
 # On so few lines, machines are more important.
 LEAST_FOR_HEADING = 3
+# More than anybody types at once.
+MANY = 4096
 
 
-class Event(Enum):
-    CHANGED = auto()
-    SUSPEND = auto()
-    TERMINATE = auto()
-    QUIT = auto()
-
-
-# Signals from the terminal, or from a program that ends this one; not all systems have all of them.
-SIGNALS = {"SIGWINCH": Event.CHANGED, "SIGTSTP": Event.SUSPEND, "SIGTERM": Event.TERMINATE}
-
-
-@dataclass
 class Watched:
     """Watched machines: one thread queries them in rounds, another draws.
 
-    A row stays until its host answers again. Replace `shown` only as a whole.
+    A row stays until its host answers again. Replace `shown` only as a whole; `at` is when it was found.
     """
 
-    store: Store
-    filters: Filters
-    timeout: float
-    interval: float
-    events: SimpleQueue[Event | Exception] = field(default_factory=SimpleQueue)
-    over: threading.Event = field(default_factory=threading.Event)
-    shown: Sequence[MachineRow] = ()
-    # When `shown` was found.
-    at: float = 0.0
+    def __init__(self, store: Store, filters: Filters, timeout: float, interval: float) -> None:
+        self.store = store
+        self.filters = filters
+        self.timeout = timeout
+        self.interval = interval
+        self.over = threading.Event()
+        self.error: Exception | None = None
+        self.shown: Sequence[MachineRow] = ()
+        self.at = time.time()
 
     def keep_asking(self) -> None:
         try:
@@ -71,7 +63,7 @@ class Watched:
                 known = self.ask_once(known)
                 self.over.wait(self.interval)
         except Exception as exc:  # noqa: BLE001 - the drawing thread raises it again
-            self.events.put(exc)
+            self.error = exc
 
     def ask_once(self, before: dict[str, MachineRow]) -> dict[str, MachineRow]:
         fresh = [row for row in machine_rows(self.store, os.environ) if self.filters.before_asking(row.machine)]
@@ -85,26 +77,12 @@ class Watched:
         return known
 
     def publish(self, known: dict[str, MachineRow]) -> None:
-        self.shown, self.at = [row for row in known.values() if self.passes(row)], time.time()
-        self.events.put(Event.CHANGED)
-
-    def passes(self, row: MachineRow) -> bool:
-        return self.filters.after_asking(row.state) if row.settled else not self.filters.needs_state
-
-    def next_events(self, screen: Screen) -> set[Event]:
-        """Wait; return all queued events. Raises the querying thread's exception."""
-        found: set[Event] = set()
-        while not (found and self.events.empty()):
-            if QUIT_KEYS & set(screen.typed()):
-                return {Event.QUIT}
-            try:
-                event = self.events.get(timeout=HEARD_SECONDS)
-            except Empty:
-                continue
-            if isinstance(event, Exception):
-                raise event
-            found.add(event)
-        return found
+        self.shown = [
+            row
+            for row in known.values()
+            if (self.filters.after_asking(row.state) if row.settled else not self.filters.needs_state)
+        ]
+        self.at = time.time()
 
 
 def watch_machines(
@@ -128,8 +106,9 @@ def watch_machines(
     watched = Watched(store, parse_filters(filters, only), timeout, interval)
     threading.Thread(target=watched.keep_asking, daemon=True, name="watch").start()
     try:
-        with signals_as_events(watched), Screen() as screen:
-            keep_drawing(screen, watched, layout)
+        with exiting_on_signals():
+            while draw_until_suspended(watched, layout):
+                os.kill(os.getpid(), signal.SIGSTOP)
     except KeyboardInterrupt:
         pass
     finally:
@@ -138,20 +117,47 @@ def watch_machines(
     draw("".join(f"{line}\n" for row in last for line in row))
 
 
-def keep_drawing(screen: Screen, watched: Watched, layout: RowFormat | None) -> None:
-    while True:
-        events = watched.next_events(screen)
-        if Event.QUIT in events:
-            return
-        if Event.TERMINATE in events:
-            raise SystemExit(128 + signal.SIGTERM)
-        if Event.SUSPEND in events:
-            screen.suspend()
-        width, height = screen.size()
-        listed, at = watched.shown, watched.at
-        heading = heading_lines(listed, at, watched.interval, width) if height > LEAST_FOR_HEADING else []
-        rows = drawn_rows(listed, layout, width)
-        screen.show([*heading, *fitting_lines(listed, rows, width, height - len(heading))])
+def draw_until_suspended(watched: Watched, layout: RowFormat | None) -> bool:
+    """Draw until q is pressed, or ^Z: return True then. Raises the querying thread's exception."""
+    suspended = threading.Event()
+    before = signal.signal(signal.SIGTSTP, lambda *_: suspended.set())
+    screen = rich.console.Console(highlight=False)
+    try:
+        with keys_without_enter(), rich.live.Live(console=screen, screen=True, auto_refresh=False) as live:
+            while not suspended.wait(REDRAW):
+                if watched.error:
+                    raise watched.error
+                if QUIT_KEYS & set(typed_keys()):
+                    return False
+                # rich believes COLUMNS and LINES. The last column is for the cursor.
+                screen.size = os.get_terminal_size(sys.stdout.fileno())
+                lines = drawn_lines(watched, layout, max(screen.width - 1, 1), screen.height)
+                picture = Text("\n", no_wrap=True, overflow="crop").join(map(Text.from_ansi, lines))
+                live.update(picture, refresh=True)
+            return True
+    finally:
+        signal.signal(signal.SIGTSTP, before)
+
+
+def drawn_lines(watched: Watched, layout: RowFormat | None, width: int, height: int) -> list[str]:
+    """Return when the hosts were asked, how to leave, and the rows that fit; a last line counts the others."""
+    listed = watched.shown
+    heading = []
+    if height > LEAST_FOR_HEADING:
+        clock = time.strftime("%H:%M:%S", time.localtime(watched.at))
+        text = f"{clock}   every {watched.interval:g} s, q quits   {plural(len(listed), 'machine')}"
+        text += f": {counted_states(listed)}" if listed else ""
+        heading = [coloured(shorten(text, width, sys.stdout), DIM, sys.stdout), ""]
+    rows = drawn_rows(listed, layout, width)
+    shown, room = list(rows), height - len(heading)
+    if sum(map(len, rows)) > room:
+        while sum(map(len, shown)) > room - 1:
+            shown.pop()
+        # The headings are no machine.
+        hidden = min(len(rows) - len(shown), len(listed))
+        more = f"{printed_sign(MORE, sys.stdout)} {hidden} more: {counted_states(listed[-hidden:])}"
+        shown.append([shorten(more, width, sys.stdout)])
+    return [*heading, *(line for row in shown for line in row)]
 
 
 def drawn_rows(listed: Sequence[MachineRow], layout: RowFormat | None, width: int) -> list[list[str]]:
@@ -162,43 +168,33 @@ def drawn_rows(listed: Sequence[MachineRow], layout: RowFormat | None, width: in
     return [[shorten(harmless(line), width, sys.stdout)] for line in lines]
 
 
-def heading_lines(listed: Sequence[MachineRow], at: float, interval: float, width: int) -> list[str]:
-    """Return when the hosts were asked, how to leave, and how many are in which state."""
-    clock = time.strftime("%H:%M:%S", time.localtime(at))
-    text = f"{clock}   every {interval:g} s, q quits   {plural(len(listed), 'machine')}"
-    text += f": {counted_states(listed)}" if listed else ""
-    return [coloured(shorten(text, width, sys.stdout), DIM, sys.stdout), ""]
-
-
 def counted_states(listed: Sequence[MachineRow]) -> str:
     states = Counter(str(row.state) or "not asked yet" for row in listed)
     return ", ".join(f"{count} {state}" for state, count in states.items())
 
 
-def fitting_lines(listed: Sequence[MachineRow], rows: Sequence[Sequence[str]], width: int, height: int) -> list[str]:
-    """Return the lines of rows that fit; if some do not, the last line counts them."""
-    if sum(map(len, rows)) > height:
-        shown = list(rows)
-        while sum(map(len, shown)) > height - 1:
-            shown.pop()
-        # The headings are no machine.
-        hidden = min(len(rows) - len(shown), len(listed))
-        more = f"{printed_sign(MORE, sys.stdout)} {hidden} more: {counted_states(listed[-hidden:])}"
-        rows = [*shown, [shorten(more, width, sys.stdout)]]
-    return [line for row in rows for line in row]
-
-
 @contextmanager
-def signals_as_events(watched: Watched) -> Iterator[None]:
-    """Turn signals into events: a handler can safely do little else."""
-    heard = {number: event for name, event in SIGNALS.items() if (number := getattr(signal, name, None))}
-    before = {number: signal.getsignal(number) for number in heard}
-    # Keep ignored signals ignored (nohup, a shell without job control).
-    taken = {number: event for number, event in heard.items() if before[number] is not signal.SIG_IGN}
-    for number, event in taken.items():
-        signal.signal(number, lambda *_, event=event: watched.events.put(event))
+def keys_without_enter() -> Iterator[None]:
+    """Read keys without Enter or echo; what was typed meanwhile is not for the shell."""
+    if not sys.stdin.isatty():
+        yield
+        return
+    import termios
+    import tty
+
+    before = termios.tcgetattr(sys.stdin)
+    tty.setcbreak(sys.stdin)
     try:
         yield
     finally:
-        for number in taken:
-            signal.signal(number, before[number])
+        termios.tcsetattr(sys.stdin, termios.TCSAFLUSH, before)
+
+
+def typed_keys() -> bytes:
+    if not sys.stdin.isatty() or not select.select([sys.stdin], [], [], 0)[0]:
+        return b""
+    try:
+        return os.read(sys.stdin.fileno(), MANY)
+    except OSError:
+        # The terminal is gone.
+        return b""
