@@ -14,9 +14,8 @@ if TYPE_CHECKING:
 
 MANAGER, WORKER = ROLES = ("manager", "worker")
 AVAILABILITIES = ("active", "pause", "drain")
-# Recorded before an engine joins or leaves; the machine's next command completes it. A forgotten node is unknown to
-# managers, but its engine still believes in the membership.
-JOINING, MEMBER, LEAVING, FORGOTTEN = MEMBERSHIPS = ("joining", "member", "leaving", "forgotten")
+# Recorded before an engine joins or leaves; the machine's next command completes it.
+JOINING, MEMBER, LEAVING = MEMBERSHIPS = ("joining", "member", "leaving")
 
 
 class SwarmNode:
@@ -48,6 +47,8 @@ class SwarmNode:
         words.append(data.get("membership", MEMBER))
         if not all(isinstance(word, str) and word.isprintable() for word in words):
             return None
+        # Earlier versions told a node that its managers no longer list from one that leaves.
+        words[-1] = words[-1].replace("forgotten", LEAVING)
         *_, node, role, before, membership = words
         if role not in ROLES or before not in {"", *AVAILABILITIES} or membership not in MEMBERSHIPS:
             return None

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
@@ -18,14 +17,14 @@ from machinectl.hosts.host_run import RealRun, undo_after
 from machinectl.hosts.login import logged_in_as_root
 from machinectl.machines.machine_driver import endpoint_of, ssh_or_none
 from machinectl.machines.record import check_ready
-from machinectl.machines.swarm_node import FORGOTTEN, JOINING, LEAVING, MANAGER, MEMBER, SwarmNode, on_record
+from machinectl.machines.swarm_node import JOINING, LEAVING, MANAGER, MEMBER, SwarmNode, on_record
 from machinectl.name_resolution import addresses_of
 from machinectl.provision.firewall import blocking
 from machinectl.provision.steps import live_restore
 from machinectl.quantities import first_names
 from machinectl.swarm_nodes.leaving import HEARD_WITHIN, SwarmDeparture
 from machinectl.swarm_nodes.managers import Manager, wait_until
-from machinectl.swarm_nodes.membership import call_manager, retry_during_election, save_node, update_recorded_node
+from machinectl.swarm_nodes.membership import retry_during_election, save_node, update_recorded_node
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,18 +73,25 @@ class Joining:
         )
 
     def join(self, held: Held, console: Console, to: Manager, role: str) -> None:
-        """Join a manager's swarm, or change the role there."""
+        """Join a manager's swarm."""
         machine = check_ready(held.machine)
         state = swarm_api.membership(endpoint_of(machine))
         known = on_record(machine)
-        if known and (state.is_out or known.membership in {LEAVING, FORGOTTEN}):
+        if known and (state.is_out or known.membership == LEAVING):
             leave_old_swarm(held, console, known, to.cluster)
             state = swarm_api.membership(endpoint_of(machine))
         if state.is_in:
             known = update_recorded_node(held, state, as_manager=role == MANAGER)
             if known is None or known.cluster != to.cluster or known.node != state.node:
                 raise self._taken(held, state)
-            change_role(held, console, to, known, role)
+            if known.role != role:
+                change = "promote" if role == MANAGER else "demote"
+                raise MachineError(
+                    f'"{machine.name}" is a {known.role} of that swarm',
+                    Hint("Change its role", "docker --context", to.machine.name, "node", change, known.node)
+                    | Hint("then", "machinectl swarm status", to.machine.name),
+                )
+            console.note(StateNote(f'"{machine.name}" is already a {role} of that swarm'))
             return
         advertised = self.advertised or address_of(
             machine, f"machinectl swarm join --advertise-addr <ADDRESS> {to.machine.name} {machine.name}"
@@ -132,7 +138,7 @@ class Leaving:
         if not SwarmDeparture(self.force).carry_out(held, console):
             console.note(StateNote(f'"{held.name}" is in no swarm'))
         node, ssh = on_record(held.machine), ssh_or_none(held.machine)
-        if (node and node.membership == FORGOTTEN) or not (ssh and live_restore.is_on_record(held.machine.changes)):
+        if node or not (ssh and live_restore.is_on_record(held.machine.changes)):
             return
         try:
             with logged_in_as_root(held, console, self.login, ssh=ssh) as root:
@@ -209,54 +215,20 @@ def learn_joined(held: Held, console: Console, to: Manager, before: str) -> None
         )
 
 
-def change_role(held: Held, console: Console, to: Manager, node: SwarmNode, role: str) -> None:
-    name = held.name
-    if node.role == role:
-        console.note(StateNote(f'"{name}" is already a {role} of that swarm'))
-        return
-    if role != MANAGER and to.machine.name == name:
-        raise MachineError(
-            f'"{name}" cannot demote itself',
-            Hint("Name another manager", "machinectl swarm join", "<MANAGER>", name),
-        )
-    where_it_is = endpoint_of(held.machine)
-
-    def has_it() -> bool:
-        state = swarm_api.membership(where_it_is)
-        now = update_recorded_node(held, state)
-        return state.role == role and now is not None and now.role == role
-
-    with console.step(f'Making "{name}" a {role}'):
-        change = partial(swarm_api.update_node, node_id=node.node, Role=role)
-        call_manager(held.store, node.cluster, lambda there: change(there.endpoint), last=name, pause=console.pause)
-        if not wait_until(console, has_it, HEARD_WITHIN):
-            raise MachineError(
-                f'"{name}" is still not a {role} after {HEARD_WITHIN:.0f} s',
-                Hint("See its state", "machinectl swarm status", name),
-            )
-
-
 @contextmanager
 def prepared_for_swarm(held: Held, console: Console, login: Login, state: Membership) -> Iterator[None]:
     """Turn live-restore off, undone if the body fails; warn of closed ports."""
     ssh = ssh_or_none(held.machine)
-    if ssh is None and state.live_restore:
-        raise MachineError(
-            f'The engine of "{held.name}" has live-restore, which Swarm refuses, and no SSH is known to turn it off',
-            Hint('On its host, set "live-restore": false in /etc/docker/daemon.json')
-            | Hint("then, on the host", "systemctl reload docker"),
-        )
-    with ExitStack() as way:
-        root = None
-        try:
-            root = way.enter_context(logged_in_as_root(held, console, login, ssh=ssh)) if ssh else None
-        except MachineError as exc:
-            if state.live_restore:
-                raise
-            console.warn(f'The firewall of the host of "{held.name}" was not checked: {exc.cause}')
-        if root is None:
-            yield
-            return
+    if ssh is None:
+        if state.live_restore:
+            raise MachineError(
+                f'The engine of "{held.name}" has live-restore, which Swarm refuses, and no SSH is known',
+                Hint('On its host, set "live-restore": false in /etc/docker/daemon.json')
+                | Hint("then, on the host", "systemctl reload docker"),
+            )
+        yield
+        return
+    with logged_in_as_root(held, console, login, ssh=ssh) as root:
         run = RealRun(held, console, root)
         run.look()
         run.catch_up()

@@ -12,7 +12,7 @@ from machinectl.machines.machine_driver import endpoint_of
 from machinectl.machines.record import natural
 from machinectl.machines.selection import waiting
 from machinectl.machines.swarm_node import MANAGER, MEMBER, all_nodes, node_of, on_record
-from machinectl.swarm_nodes.managers import Manager, Quorum, find_answering_manager
+from machinectl.swarm_nodes.managers import Manager, find_answering_manager
 from machinectl.swarm_nodes.membership import TrustedSwarms, find_manager, update_recorded_node
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def join_machines(
 
 
 def swarm_join(store: Store, console: Console, to: str, names: Sequence[str], joining: Joining, role: str) -> Results:
-    """Join through `to`, a manager or a swarm; warn about an even number of managers."""
+    """Join through `to`, a manager or a swarm."""
     # With --all, the manager is one of them.
     names = [name for name in names if name != to]
     if not names:
@@ -58,8 +58,6 @@ def swarm_join(store: Store, console: Console, to: str, names: Sequence[str], jo
         )
     found = manager_to_join(store, console, to, [*(["--manager"] if role == MANAGER else []), *names])
     yield from join_machines(store, console, found, names, joining, role)
-    if role == MANAGER and (even := Quorum.of(swarm_api.nodes(found.endpoint)).advice):
-        console.warn(even)
 
 
 def manager_to_join(store: Store, console: Console, name: str, rest: Sequence[str]) -> Manager:

@@ -83,8 +83,6 @@ class Roles:
             right = [name for name in wanted if has_role(store, to, name, found.get(name), role)]
             yield from ((name, None) for name in right)
             yield from join_machines(store, console, to, (name for name in wanted if name not in right), joining, role)
-            # A manager needs another one to demote it.
-            to = manager_at(store, self.managers) if role == MANAGER else to
 
     def _check_readable(self) -> None:
         if self.unreadable:

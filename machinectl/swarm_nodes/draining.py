@@ -21,7 +21,7 @@ from machinectl.machines.store.lock import Lock
 from machinectl.machines.swarm_node import AVAILABILITIES, MANAGER, WORKER, SwarmNode, on_record, on_records
 from machinectl.quantities import first_names
 from machinectl.swarm_nodes import managers
-from machinectl.swarm_nodes.managers import Manager, Quorum, ShownWait, find_answering_manager, wait_until
+from machinectl.swarm_nodes.managers import Manager, Quorum, find_answering_manager, wait_until
 from machinectl.swarm_nodes.membership import TrustedSwarms, call_manager, save_node
 
 if TYPE_CHECKING:
@@ -63,6 +63,10 @@ class DrainManager:
     def awaits_nodes(self) -> bool:
         """Whether the leader is new, and no other node has reported to it yet (swarmkit, manager/dispatcher)."""
         return not self.has_other_nodes and any(node.state == "unknown" for node in self._others)
+
+    @property
+    def lost_managers(self) -> list[Node]:
+        return [node for node in self.manager.managers if node.reachability != REACHABLE]
 
     @property
     def _others(self) -> list[Node]:
@@ -137,24 +141,21 @@ def find_manager_of_node(
     After an election, wait `within` seconds (ELECTION) for the leader, and as long for other nodes.
     """
     end = time.monotonic() + (managers.ELECTION if within is None else within)
-    title = f'Waiting for the managers of the swarm of "{machine.name}"'
-    # With 0, the caller waits, and shows that.
-    with ShownWait(console, "" if within == 0 else title) as wait:
-        while True:
-            found = ask_for_node(store, machine, node_id, within, wait.pause)
-            if found is None or not found.awaits_nodes or time.monotonic() >= end:
-                return found
-            wait.pause(managers.PAUSE)
+    while True:
+        drainer = ask_for_node(store, console, machine, node_id, within)
+        if drainer is None or not drainer.awaits_nodes or time.monotonic() >= end:
+            return drainer
+        console.pause(managers.PAUSE)
 
 
 def ask_for_node(
-    store: Store, machine: Machine, node_id: str, within: float | None, pause: Callable[[float], None]
+    store: Store, console: Console, machine: Machine, node_id: str, within: float | None
 ) -> DrainManager | None:
     swarms = TrustedSwarms(store)
     known = on_record(machine)
     is_known = known is not None and known.node == node_id and known.cluster
     for cluster in [known.cluster] if known and is_known else swarms.clusters:
-        found = find_answering_manager(swarms.managers(cluster, last=machine.name), within, pause)
+        found = find_answering_manager(swarms.managers(cluster, last=machine.name), within, console.pause)
         node = found.node(node_id) if isinstance(found, Manager) else None
         if isinstance(found, Manager) and node and swarms.is_node_of(machine, found, node):
             return DrainManager(store, found, node)
@@ -210,7 +211,8 @@ def wait_for_quorum(held: Held, console: Console, node_id: str) -> DrainManager:
 
     title = f'Waiting until the swarm has a quorum without "{held.name}"'
     is_whole = wait_until(console, is_safe, VOTES_WITHIN, title)
-    if not is_whole and drainer and any(map(is_up, lost_machines(drainer))):
+    lost = {node.id for node in drainer.lost_managers} if drainer else set()
+    if not is_whole and any(is_up(machine) for machine, known in on_records(held.store) if known.node in lost):
         is_whole = wait_until(console, is_safe, RECONNECTED_WITHIN, title)
     if drainer is None or (is_whole and drainer.awaits_nodes):
         drainer = require_manager_of_node(held, console, node_id)
@@ -228,24 +230,12 @@ def keeps_quorum(drainer: DrainManager) -> bool:
 
 def quorum_lost(name: str, drainer: DrainManager) -> MachineError:
     names = {known.node: machine.name for machine, known in on_records(drainer.store)}
-    lost = [names.get(node.id) or node.hostname or node.id for node in lost_managers(drainer)]
+    lost = drainer.lost_managers
     hint = Hint("Wait until its swarm has them back", "machinectl swarm status", name)
-    for machine in lost_machines(drainer)[:1]:
-        hint = Hint("Find out why", "machinectl doctor", machine.name) | hint
-        if not is_up(machine):
-            hint |= Hint("or have the others forget it", "machinectl swarm leave --force", machine.name)
-    return MachineError(
-        f'While "{name}" restarts, its swarm would have no quorum: {first_names(lost)} cannot be reached', hint
-    )
-
-
-def lost_managers(drainer: DrainManager) -> list[Node]:
-    return [node for node in drainer.manager.managers if node.reachability != REACHABLE]
-
-
-def lost_machines(drainer: DrainManager) -> list[Machine]:
-    lost = {each.id for each in lost_managers(drainer)}
-    return [machine for machine, known in on_records(drainer.store) if known.node in lost]
+    for machine in [names[node.id] for node in lost if node.id in names][:1]:
+        hint = Hint("Find out why", "machinectl doctor", machine) | hint
+    shown = first_names([names.get(node.id) or node.hostname or node.id for node in lost])
+    return MachineError(f'While "{name}" restarts, its swarm would have no quorum: {shown} cannot be reached', hint)
 
 
 def is_up(machine: Machine) -> bool:

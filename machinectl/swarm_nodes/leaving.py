@@ -13,7 +13,7 @@ from machinectl.engine import swarm_api
 from machinectl.errors import Hint, MachineError
 from machinectl.machines.machine_driver import endpoint_of
 from machinectl.machines.record import check_ready
-from machinectl.machines.swarm_node import FORGOTTEN, LEAVING, MANAGER, MEMBER, SwarmNode, on_record
+from machinectl.machines.swarm_node import LEAVING, MANAGER, MEMBER, SwarmNode, on_record
 from machinectl.swarm_nodes import draining
 from machinectl.swarm_nodes.managers import Manager, Quorum, find_answering_manager, wait_until
 from machinectl.swarm_nodes.membership import TrustedSwarms, call_manager, save_node, update_recorded_node
@@ -62,17 +62,14 @@ class SwarmDeparture:
 
     def _take_out(self, held: Held, console: Console, node: SwarmNode) -> None:
         other = another_manager(held, node)
-        if other is None and node.membership != FORGOTTEN:
+        if other is None:
             self._leave_alone(held, console, node)
             return
-        listed = other.node(node.node) if other else None
-        if other is None or listed is None:
-            # Its swarm has forgotten it, or no manager answers: then a later run finishes.
+        listed = other.node(node.node)
+        if listed is None:
+            # Its swarm has forgotten it.
             swarm_api.leave_swarm(endpoint_of(held.machine), force=True)
-            if other:
-                save_node(held, None)
-            else:
-                record_membership(held, node, LEAVING)
+            save_node(held, None)
             return
         if listed.manages:
             self._check_quorum(held, Quorum.of(other.nodes), is_reachable=listed.reachability == "reachable")
@@ -140,7 +137,7 @@ class SwarmDeparture:
             f"{why.cause}; the other nodes forget it",
             Hint("When it is back, its engine still acts as a node", "machinectl swarm leave --force", name),
         )
-        record_membership(held, node, FORGOTTEN)
+        record_membership(held, node, LEAVING)
         if node.role == MANAGER:
             demote_manager(held, console, node)
         self._forget(held, console, node)
@@ -176,7 +173,7 @@ def finish_departure(held: Held, console: Console) -> None:
         return
     try:
         node = update_recorded_node(held, state)
-        if node and node.membership in {LEAVING, FORGOTTEN}:
+        if node and node.membership == LEAVING:
             SwarmDeparture().carry_out(held, console)
     except MachineError as exc:
         console.warn(f'"{held.name}" is not out of its swarm yet: {exc.cause}', exc.hint)

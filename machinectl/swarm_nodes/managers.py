@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -18,8 +18,6 @@ from machinectl.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from types import TracebackType
-    from typing import Self
 
     from machinectl.console import Console
     from machinectl.engine import Endpoint, Probe
@@ -103,25 +101,17 @@ class Quorum:
         more = "one more manager fails" if self.spare == 1 else f"{self.spare} more managers fail"
         return f"It keeps its quorum if {more}"
 
-    @property
-    def advice(self) -> str:
-        """Say that an even number of managers is of no use, "" for an odd one."""
-        if self.managers % 2 or not self.managers:
-            return ""
-        return f"{self.managers} managers tolerate no more failures than {self.managers - 1}: use an odd number"
-
 
 def no_manager_error(swarm_name: str, asked: Sequence[str], found: NoManager) -> MachineError:
     if not asked:
         register = Hint("Register one", "machinectl create") | Hint("then", "machinectl swarm status", "<NAME>")
         return MachineError(f'No manager of the swarm "{swarm_name}" is a machine here', register)
     if found.leaderless:
-        hint = Hint("Start more of them", "machinectl start", "<NAME>")
-        if len(asked) == 1:
-            # A removed manager says the same.
-            hint = Hint("If the others have forgotten it", "machinectl swarm leave --force", asked[0]) | hint
-        hint |= Hint("or if they are lost for good, on a remaining one", "docker swarm init --force-new-cluster")
-        return MachineError(f'The swarm "{swarm_name}" has no leader: too few of its managers are up', hint)
+        return MachineError(
+            f'The swarm "{swarm_name}" has no leader: too few of its managers are up',
+            Hint("Start more of them", "machinectl start", "<NAME>")
+            | Hint("or if they are lost for good, on a remaining one", "docker swarm init --force-new-cluster"),
+        )
     return MachineError(
         f'No manager of the swarm "{swarm_name}" answers ({", ".join(asked)}): {found.why}',
         Hint("See what its managers are doing", "machinectl swarm status", asked[0]),
@@ -133,10 +123,7 @@ def find_answering_manager(
     within: float | None = None,
     pause: Callable[[float], None] | None = None,
 ) -> Manager | NoManager:
-    """Return the first that answers, else why none does; in an election, ask for `within` seconds (ELECTION).
-
-    `pause` is also called with 0, before managers get a longer timeout.
-    """
+    """Return the first that answers, else why none does; in an election, ask for `within` seconds (ELECTION)."""
     pause = pause or time.sleep
     end = time.monotonic() + (ELECTION if within is None else within)
     while True:
@@ -151,7 +138,6 @@ def find_answering_manager(
                 none = NoManager(why, leaderless=any(swarm_api.LEADERLESS in each.said for each in failures))
             if not any(each.state is State.TIMEOUT for each in failures):
                 break
-            pause(0)
         if not any(map(is_leader_missing, failures)) or time.monotonic() >= end:
             return none
         pause(PAUSE)
@@ -209,40 +195,24 @@ def manager_from_probe(machine: Machine, found: Probe) -> Manager | None:
     return answer if node is None or not node.node or answer.node(node.node) else None
 
 
-class ShownWait:
-    """Show a wait as a step of the console from its first pause on."""
-
-    def __init__(self, console: Console, title: str) -> None:
-        self._console = console
-        self._title = title
-        self._step = ExitStack()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._step.__exit__(kind, exc, trace)
-
-    def pause(self, seconds: float) -> None:
-        if self._title:
-            self._step.enter_context(self._console.step(self._title))
-            self._title = ""
-        self._console.pause(seconds)
-
-
 def wait_until(console: Console, done: Callable[[], bool], seconds: float, title: str = "") -> bool:
     """Wait until `done` is true; return False when time is up. A MachineError counts as false.
 
     `title` is the console's step for the wait, "" if a step is already shown.
     """
+
+    def is_done() -> bool:
+        try:
+            return done()
+        except MachineError:
+            return False
+
     end = time.monotonic() + seconds
-    with ShownWait(console, title) as wait:
-        while True:
-            with suppress(MachineError):
-                if done():
-                    return True
-            if time.monotonic() > end:
-                return False
-            wait.pause(PAUSE)
+    if is_done():
+        return True
+    with console.step(title) if title else nullcontext():
+        while time.monotonic() <= end:
+            console.pause(PAUSE)
+            if is_done():
+                return True
+    return False

@@ -14,7 +14,6 @@ from machinectl.engine import swarm_api
 from machinectl.engine.endpoint import EngineError
 from machinectl.errors import Hint, MachineError
 from machinectl.machines.swarm_node import (
-    FORGOTTEN,
     JOINING,
     LEAVING,
     MANAGER,
@@ -122,7 +121,7 @@ class TrustedSwarms:
                 is_its = self.is_node_of(machine, manager, listed, as_manager=as_manager)
                 return self._listed(known, cluster, manager, listed) if is_its else known
             if found and known and (known.cluster, known.node, known.membership) == (cluster, node_id, MEMBER):
-                return SwarmNode(known.swarm, cluster, node_id, known.role, membership=FORGOTTEN)
+                return SwarmNode(known.swarm, cluster, node_id, known.role, membership=LEAVING)
         is_new = found is not None and found.manages and found.cluster and found.cluster not in self.clusters
         if found and is_new and (is_first_manager(known, found) if known else is_named or as_manager):
             return SwarmNode(self.name_of(found.cluster, machine.name), found.cluster, found.node, MANAGER)
@@ -146,11 +145,11 @@ class TrustedSwarms:
         return any(machine.name != name for machine in self.managers(cluster))
 
     def _listed(self, known: SwarmNode | None, cluster: str, manager: Manager, node: Node) -> SwarmNode:
-        """Return the node as listed; LEAVING and FORGOTTEN stay."""
+        """Return the node as listed; LEAVING stays."""
         called = self.name_of(cluster, manager.swarm)
         if known is None or known.node != node.id:
             return SwarmNode(called, cluster, node.id, node.role)
-        membership = known.membership if known.membership in {LEAVING, FORGOTTEN} else MEMBER
+        membership = LEAVING if known.membership == LEAVING else MEMBER
         return SwarmNode(known.swarm or called, cluster, node.id, node.role, known.before, membership)
 
 
@@ -187,17 +186,10 @@ def machines_needed_for_quorum(store: Store, names: Collection[str]) -> dict[str
     for cluster in swarms.clusters:
         known = [machine.name for machine in swarms.managers(cluster)]
         goes = [name for name in known if name in names]
-        if not goes or swarms.machines_of(cluster).issubset(names):
-            continue
-        answer = swarms.answering_manager(cluster)
-        count = len(answer.managers) if isinstance(answer, Manager) else len(known)
         left = len(known) - len(goes)
-        if left >= count // 2 + 1:
+        if not goes or left >= len(known) // 2 + 1 or swarms.machines_of(cluster).issubset(names):
             continue
-        swarm = swarms.name_of(cluster, cluster)
-        why = (
-            f'Without {" ".join(goes)}, only {left} of the {count} managers of the swarm "{swarm}" would be known here'
-        )
+        why = f"Without {' '.join(goes)}, only {left} of the {len(known)} managers of its swarm would be known here"
         hint = Hint("Make them leave it first", "machinectl swarm leave", *goes)
         hint |= Hint("or remove them anyway", "machinectl rm", *goes)
         found |= {name: MachineError(why, hint) for name in goes}

@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from machinectl.cli.verb_session import Session
     from machinectl.hosts.login import Login
-    from machinectl.swarm.swarm_report import SwarmReport
+    from machinectl.swarm.swarm_status import SwarmReport
 
 
 ADVERTISE_ADDR = Flag(
@@ -135,6 +135,6 @@ def swarm_text(swarm: SwarmReport) -> str:
     quorum = swarm.quorum
     lines = [swarm.heading()]
     if not swarm.failure:
-        lines += [quorum.outlook, *([quorum.advice] if quorum.advice else [])]
+        lines.append(quorum.outlook)
     nodes = table_text(HEADINGS, (row.cells() for row in swarm.rows), Fitting(spare=("HOSTNAME", "ENGINE", "ADDRESS")))
     return "".join(f"{harmless(line)}\n" for line in lines) + nodes

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import pytest
 
 from machinectl.driver import SSHEndpoint
 from machinectl.engine.swarm_api import Membership
-from machinectl.errors import MachineError
 from machinectl.hosts.login import Login
 from machinectl.machines.record import Machine
 from machinectl.provision.facts.host_facts import parse_facts
 from machinectl.provision.host_changes import LiveRestoreChanged, of_kind
-from machinectl.ssh.ssh_errors import SSHError
 from machinectl.swarm import swarm_join
 from tests.support.quiet import Quiet
 from tests.support.registered import added
@@ -87,19 +85,3 @@ def test_who_breaks_it_off_is_told_what_turns_live_restore_on_again(store: Store
 def test_the_ports_that_a_firewall_keeps_other_nodes_from(rules: dict[str, str], blocked: list[str]) -> None:
     there = replace(parse_facts(RecordedHost("docker").facts), firewalls=rules)
     assert swarm_join.closed_ports(there) == blocked
-
-
-def test_a_host_that_cannot_be_logged_in_at_is_in_the_way_of_live_restore_alone(
-    store: Store, host: RecordedHost, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refused(*_: object, **__: object) -> NoReturn:
-        raise SSHError("no way in")
-
-    monkeypatch.setattr(swarm_join, "logged_in_as_root", refused)
-    console = Quiet()
-    with store.writing("orion") as held:
-        with swarm_join.prepared_for_swarm(held, console, Login(), Membership()):
-            assert "firewall" in console.warnings[0]
-        with pytest.raises(MachineError, match="no way in"):
-            swarm_join.prepared_for_swarm(held, console, Login(), Membership(live_restore=True)).__enter__()
-    assert host.jobs == []
