@@ -27,7 +27,6 @@ from machinectl.provision.steps import (
     docker_socket,
     engine_config,
     engine_goal,
-    engine_proof,
     live_restore,
     restart_risks,
 )
@@ -218,7 +217,7 @@ def problem(run: HostRun) -> MachineError | None:
     error = None
     for _ in range(TRIES):
         run.refresh()
-        error = engine_proof.problem(run.before, run.host)
+        error = restart_risks.engine_problem(run.before, run.host)
         if error is None:
             break
         run.console.pause(1)

@@ -72,8 +72,8 @@ def check_impostors(facts: Facts, target: Target) -> None:
             Hint("Save its containers' data on the host first", "snap save docker (only the snap can read that copy)")
             | Hint("then remove it on the host, with its containers", "snap remove docker; and run this again"),
         )
-    if facts.podman or facts.impostor or ("podman-docker" in facts.packages and not facts.dockerd):
-        what = facts.podman or ("/run/docker.sock" if facts.impostor else "podman-docker")
+    what = facts.impostor or "podman-docker"
+    if facts.impostor or (what in facts.packages and not facts.dockerd):
         raise CheckFailed(
             f"Another program than a Docker Engine, such as podman, stands in for one on the host ({what})",
             Hint("Remove it on the host (podman-docker), or disable it", "systemctl disable --now podman.socket")
@@ -228,21 +228,17 @@ def check_own_ca(facts: Facts, target: Target) -> None:
 
 def another_computers_ca(facts: Facts, target: Target) -> CheckFailed:
     by = revision.Revision.parse(facts.revision).by or "another computer"
-    copied = "--tls-dir <DIR>"
-    otherwise = Hint("or register it without changes", register_command(target)) | Hint("or replace its CA: --force")
+    hint = Hint("Ask its owner for access", "machinectl access request <NAME>")
     if target.name:
-        copied = f"machinectl certs import --force {target.name} <DIR>"
-        otherwise = Hint(
-            "or take the host over, which locks out its owner", "machinectl provision --force", target.name
+        hint |= Hint(
+            "or, to manage the host, too, import its owner's certificates",
+            f"machinectl certs import --force {target.name} <DIR>",
         )
-    return CheckFailed(
-        f"The host's engine already uses TLS with another computer's CA: {by} set it up",
-        Hint("Ask its owner for access", "machinectl access request <NAME>")
-        | Hint(
-            "or, to manage the host from here too, copy the machine's directory from that computer, and pass it", copied
-        )
-        | otherwise,
-    )
+        hint |= Hint("or take the host over, which locks out its owner", "machinectl provision --force", target.name)
+    else:
+        hint |= Hint("or register it without changes", register_command(target))
+        hint |= Hint("or replace its CA: --force")
+    return CheckFailed(f"The host's engine already uses TLS with another computer's CA: {by} set it up", hint)
 
 
 def check_port(facts: Facts, target: Target) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -228,7 +228,8 @@ def prepared_for_swarm(held: Held, console: Console, login: Login, state: Member
             )
         yield
         return
-    with logged_in_as_root(held, console, login, ssh=ssh) as root:
+    with ExitStack() as way:
+        root = way.enter_context(logged_in_as_root(held, console, login, ssh=ssh))
         run = RealRun(held, console, root)
         run.look()
         run.catch_up()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from machinectl.console import Console
     from machinectl.hosts.login import Login
     from machinectl.machines.store import Store
-    from machinectl.provision.facts.health import Vitals
+    from machinectl.provision.facts.health import Health
 
 
 ROOT = "/var/lib/docker"
@@ -108,16 +108,16 @@ def query_details(
 def read_hosts(details: Sequence[Info], console: Console, login: Login) -> None:
     from machinectl.hosts.login import logged_in
     from machinectl.hosts.parallel import run_at_once
-    from machinectl.provision.facts.health import parse_vitals, vitals_command
+    from machinectl.provision.facts.health import health_command, parse_health
 
     by_name = {one.machine.name: one for one in details if one.machine.driver}
 
-    def read_vitals(name: str, console: Console) -> Vitals:
-        script = vitals_command(by_name[name].said("DockerRootDir", str) or ROOT)
+    def read_health(name: str, console: Console) -> Health:
+        script = health_command(by_name[name].said("DockerRootDir", str) or ROOT)
         with logged_in(by_name[name].machine, console, login.for_one_host(), quietly=True) as session:
-            return parse_vitals(session.run(script, timeout=LOOK, check=False).text)
+            return parse_health(session.run(script, timeout=LOOK, check=False).stdout)
 
-    for name, result in run_at_once(console, by_name, read_vitals):
+    for name, result in run_at_once(console, by_name, read_health):
         if not isinstance(result, MachineError):
             by_name[name].host = result
         else:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from machinectl.provision.facts.host_facts import Client, Facts, ServiceState
-from machinectl.provision.steps.engine_proof import problem
+from machinectl.provision.steps.restart_risks import engine_problem as problem
 from tests.provision.test_steps import host
 
 RAN = {"1" * 64: "11", "2" * 64: "12", "3" * 64: "13"}

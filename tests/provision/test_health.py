@@ -28,13 +28,17 @@ if TYPE_CHECKING:
 ANSWER = b"""Welcome!
 @begin health
 
-@disk 1000 500 64 32 /dev/sda1 /
+@disk 1000 500 400 64 32 /dev/sda1 /
 
-@disk 1000 500 64 32 /dev/sda1 /var
+@disk 1000 500 400 64 32 /dev/sda1 /var
 
-@disk 9000 1 0 0 /dev/sdb1 /srv/my data
+@disk 9000 1 8999 0 0 /dev/sdb1 /srv/my data
 
 @memory 8000 4000 0 0
+
+@load 0.5 1 2.00
+
+@uptime 77.5
 
 @replaced dockerd 12
 
@@ -49,9 +53,11 @@ ANSWER = b"""Welcome!
 def test_an_answer_is_read_and_a_disk_told_once() -> None:
     found = parse_health(ANSWER)
     assert found.disks == (
-        FileSystem(1000, 500, 64, 32, "/dev/sda1", "/"),
-        FileSystem(9000, 1, 0, 0, "/dev/sdb1", "/srv/my data"),
+        FileSystem(1000, 500, 64, 32, "/dev/sda1", "/", 400),
+        FileSystem(9000, 1, 0, 0, "/dev/sdb1", "/srv/my data", 8999),
     )
+    assert found.data == found.disks[-1]
+    assert (found.load, found.uptime) == ((0.5, 1.0, 2.0), 77.5)
     assert found.memory == Memory(8000, 4000, 0, 0)
     assert found.replaced == ("containerd", "dockerd")
     assert found.reboot is None
@@ -85,7 +91,7 @@ def test_numbers_that_are_none_are_no_bug(words: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize("count", [b"9" * 20, b"-" + b"9" * 20, b"9" * 400])
-@pytest.mark.parametrize("place", [b"1000 500", b"8000 4000"])
+@pytest.mark.parametrize("place", [b"1000 500", b"8000 4000", b"0.5 1"])
 def test_what_no_host_has_is_no_number(place: bytes, count: bytes) -> None:
     assert place in ANSWER
     with pytest.raises(MachineError, match="answer is invalid"):
@@ -112,3 +118,9 @@ def test_any_shell_reads_this_machine(shell: tuple[str, ...]) -> None:
     assert root.size == total >> 10
     assert abs(root.free - (free >> 10)) < total >> 13
     assert found.memory.total > found.memory.available > 0
+    assert found.uptime
+    assert len(found.load) == 3
+    script = health_command("/nonexistent/docker's root")
+    hidden = parse_health(subprocess.run([*shell, "-c", script], capture_output=True, check=True).stdout)
+    assert hidden.data
+    assert hidden.data.directory == "/"

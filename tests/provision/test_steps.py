@@ -153,9 +153,8 @@ def put(job: Job, path: str) -> bytes:
             host("docker", no_way="refused", refused=True, firewalls={"iptables": "-A INPUT -j REJECT"}),
             "could not be reached from here",
         ),
-        (host("bare", podman="/usr/bin/docker"), "podman"),
         (host("bare", packages={"podman-docker": "4.3"}), "podman"),
-        (host("bare", impostor=True), "podman.*/run/docker.sock"),
+        (host("bare", impostor="/run/docker.sock"), "podman.*/run/docker.sock"),
         (
             host("bare", processes=(Process(7, 1000, "0::/user.slice/x"),)),
             "rootless: dockerd runs as user 1000",
@@ -500,12 +499,6 @@ def test_a_list_that_the_unit_has_too_moves_to_daemon_json_as_dockerd_refuses_bo
     drop_in = next(line.split(" ")[1] for line in manifest(decision.job) if line.endswith("machinectl.conf"))
     assert b"ExecStart=/usr/bin/dockerd --debug\n" in put(decision.job, drop_in)
     assert b"--label a=b" in put(configured(facts).job, drop_in)
-
-
-def test_a_dockerd_that_is_not_there_is_replaced_by_the_one_that_is() -> None:
-    job = configured(with_unit("-/usr/bin/dockerd --debug", absent=frozenset({"/usr/bin/dockerd"}))).job
-    drop_in = next(line.split(" ")[1] for line in manifest(job) if line.endswith("machinectl.conf"))
-    assert b"ExecStart=-/usr/sbin/dockerd --debug\n" in put(job, drop_in)
 
 
 def test_live_restore_on_the_command_line_stays_there() -> None:

@@ -115,26 +115,12 @@ def test_a_swarm_is_made_looked_after_and_goes_on_without_its_leader(
     docker("service", "create", "-q", "--name", "web", "--replicas", "3", *publish, IMAGE, *web)
     until(lambda: len(serving(servers)) == 3, "the service does not run")
 
-    # What neither the engine nor the swarm starts again is not ended unasked.
-    servers["w1"].run(f"docker run -d --name once {IMAGE} /bin/busybox sleep 1d")
-    assert "ends once for good" in cli.refused("regenerate-certs", "-y", "w1")
-    assert servers["w1"].output("docker inspect -f '{{.State.Running}}' once") == "true"
-    servers["w1"].run("docker rm -f once")
-
+    check_node_is_kept(servers["w1"], cli)
     # Two at once: one after the other is drained, restarted, and put back as it was.
     docker("node", "update", "--availability", "pause", node_id(cli, "w2"))
     assert steps(cli.ok("regenerate-certs", "-y", "w1", "w2").stderr) == ONE_BY_ONE
     assert [nodes(cli)[name]["Availability"] for name in ("w1", "w2")] == ["active", "pause"]
     assert len(serving(servers)) == 3
-
-    # Killed in between, the next run puts it back.
-    command = cli.start("regenerate-certs", "-y", "w1")
-    command.until('Draining "w1"')
-    command.kill(signal.SIGKILL)
-    assert nodes(cli)["w1"]["Availability"] == "drain"
-    servers["w1"].run("while [ -e /run/machinectl/pid ]; do sleep 0.1; done")
-    cli.ok("provision", "w1")
-    assert nodes(cli)["w1"]["Availability"] == "active"
 
     # So do changes of access.
     leader = status(cli)["Leader"]
@@ -169,6 +155,22 @@ def test_a_swarm_is_made_looked_after_and_goes_on_without_its_leader(
     assert node_of(store.read("w1")) is None
     info = servers["w1"].output("docker info -f '{{.Swarm.LocalNodeState}} {{.LiveRestoreEnabled}}'")
     assert info == "inactive false"
+
+
+def check_node_is_kept(host: Host, cli: Cli) -> None:
+    # What neither the engine nor the swarm starts again is not ended unasked.
+    host.run(f"docker run -d --name once {IMAGE} /bin/busybox sleep 1d")
+    assert "ends once for good" in cli.refused("regenerate-certs", "-y", "w1")
+    assert host.output("docker inspect -f '{{.State.Running}}' once") == "true"
+    host.run("docker rm -f once")
+    # Killed while it is drained, the next run puts it back.
+    command = cli.start("regenerate-certs", "-y", "w1")
+    command.until('Draining "w1"')
+    command.kill(signal.SIGKILL)
+    assert nodes(cli)["w1"]["Availability"] == "drain"
+    host.run("while [ -e /run/machinectl/pid ]; do sleep 0.1; done")
+    cli.ok("provision", "w1")
+    assert nodes(cli)["w1"]["Availability"] == "active"
 
 
 def holder(cli: Cli, tmp_path: Path, *names: str) -> Cli:

@@ -15,7 +15,6 @@ from machinectl import certs
 from machinectl.cli.tables.detail_lines import Info, info_text
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine
-from machinectl.provision.facts.health import parse_vitals, vitals_command
 from machinectl.state import State
 from tests.support import servers
 from tests.support.hostile_engine import IN_JSON
@@ -194,31 +193,6 @@ class TestOverSSH:
         assert (done.returncode, done.stdout) == (1, "orion\nshut\n")
         assert '"orion" has no SSH' in done.stderr
         assert '"shut": ' in done.stderr
-
-
-class TestVitals:
-    def test_what_the_script_prints_here_is_understood(self) -> None:
-        for shell in (["sh"], ["bash"], ["busybox", "sh"]):
-            need(shell[0])
-            for place in ("/var/lib", "/nonexistent/docker's root"):
-                done = subprocess.run(
-                    [*shell, "-c", vitals_command(place)], capture_output=True, text=True, check=False
-                )
-                found = parse_vitals(done.stdout)
-                assert found.disk
-                assert found.disk.path == ("/" if "none" in place else place)
-                assert found.disk.total >= found.disk.used + found.disk.free > 0
-                assert found.load
-                assert found.uptime
-                assert found.available
-
-    @given(
-        st.text() | st.lists(st.sampled_from(["@disk", "@load", "@uptime", "9" * 400, "-1", "\n", "/"])).map(" ".join)
-    )
-    def test_whatever_is_said_instead_is_understood_or_left_out(self, said: str) -> None:
-        one = Info(Machine("orion", "none"), state=State.RUNNING, host=parse_vitals(said))
-        assert info_text(one).startswith("Name:")
-        json.dumps(one.fields(), allow_nan=False)
 
 
 @given(st.dictionaries(st.sampled_from(["NCPU", "MemTotal", "Containers", "Labels", "Name", "Driver", "Images"]),

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from machinectl.cli.go.tabwriter import align
 from machinectl.cli.tables.text_table import cell_text
 from machinectl.hosts.query_engines import MachineStatus
-from machinectl.json_values import go_names
 from machinectl.machines.record import Machine
-from machinectl.provision.facts.health import Vitals
 from machinectl.quantities import human_duration, memory_size
 
 if TYPE_CHECKING:
@@ -18,6 +15,7 @@ if TYPE_CHECKING:
 
     from machinectl.errors import MachineError
     from machinectl.hosts.expiry import CertificateRow
+    from machinectl.provision.facts.health import Health
 
 # Fields of the API's SystemInfo, and their types.
 OF_ENGINE: dict[str, type] = {
@@ -42,7 +40,7 @@ class Info(MachineStatus):
     """Unknown values are empty. `unseen` is why `host` is None."""
 
     certificates: Sequence[CertificateRow] = ()
-    host: Vitals | None = None
+    host: Health | None = None
     unseen: MachineError | None = None
 
     @property
@@ -58,7 +56,7 @@ class Info(MachineStatus):
 
     def fields(self) -> dict[str, Any]:
         """Use the names of docker's /info."""
-        host = self.host or Vitals()
+        host, disk = self.host, self.host.data if self.host else None
         return {
             "Name": self.machine.name,
             "DriverName": self.machine.driver,
@@ -75,10 +73,16 @@ class Info(MachineStatus):
             "Certificates": [
                 {key: value for key, value in row.fields().items() if key != "Name"} for row in self.certificates
             ],
-            "Disk": go_names(asdict(host.disk)) if host.disk else None,
-            "Load": list(host.load) if host.load else None,
-            "Uptime": host.uptime,
-            "MemAvailable": host.available,
+            "Disk": disk
+            and {
+                "Path": disk.directory,
+                "Total": disk.size << 10,
+                "Used": disk.used << 10,
+                "Free": disk.free << 10,
+            },
+            "Load": list(host.load) if host and host.load else None,
+            "Uptime": host and host.uptime,
+            "MemAvailable": (host and host.memory.available << 10) or None,
         }
 
 
@@ -144,9 +148,12 @@ def certificate_lines(one: Info) -> Iterator[str]:
 def host_details(one: Info) -> Iterator[tuple[str, list[str]]]:
     if one.host is None:
         return
-    if disk := one.host.disk:
+    if disk := one.host.data:
         share = f" ({100 * disk.used / (disk.used + disk.free):.0f}%)" if disk.used + disk.free else ""
-        yield "Disk", [f"{memory_size(disk.used)} of {memory_size(disk.total)} used{share}, at {disk.path}"]
+        yield (
+            "Disk",
+            [f"{memory_size(disk.used << 10)} of {memory_size(disk.size << 10)} used{share}, at {disk.directory}"],
+        )
     if one.host.load:
         yield "Load", [" ".join(f"{each:.2f}" for each in one.host.load)]
     if one.host.uptime is not None:

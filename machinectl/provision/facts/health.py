@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from machinectl.errors import Hint, MachineError
-from machinectl.provision.facts.sections import parse_sections, read_answer
+from machinectl.provision.facts.sections import read_answer
 from machinectl.provision.scripts import resource
 
 
 class FileSystem(NamedTuple):
-    """Sizes in KiB, inode counts (0 if unlimited), and a directory."""
+    """Sizes in KiB, inode counts (0 if unlimited), and a directory. `used` + `free` may be less."""
 
     size: int
     free: int
@@ -21,6 +20,7 @@ class FileSystem(NamedTuple):
     inodes_free: int
     device: str
     directory: str
+    used: int = 0
 
 
 class Memory(NamedTuple):
@@ -37,7 +37,7 @@ class Health:
     """Health at one moment.
 
     `reboot`: packages that need one, None if none. `replaced`: running programs with an upgraded file. `interrupted`:
-    dpkg was.
+    dpkg was. `data`: the disk of the engine's data. `load`: of 1, 5 and 15 minutes. `uptime`: in seconds.
     """
 
     disks: tuple[FileSystem, ...]
@@ -45,43 +45,13 @@ class Health:
     reboot: tuple[str, ...] | None = None
     replaced: tuple[str, ...] = ()
     interrupted: bool = False
-
-
-@dataclass(frozen=True)
-class DataDisk:
-    """Bytes; `used` + `free` may be below `total`: root has reserved space."""
-
-    path: str
-    total: int
-    used: int
-    free: int
-
-
-@dataclass(frozen=True)
-class Vitals:
-    """Load (1, 5, 15 minutes), uptime (seconds), memory (bytes); None if unreadable."""
-
-    disk: DataDisk | None = None
-    load: tuple[float, ...] | None = None
+    data: FileSystem | None = None
+    load: tuple[float, ...] = ()
     uptime: float | None = None
-    available: int | None = None
 
 
 LARGEST = 2**63 - 1
-NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?", re.ASCII)
-# Falls back to / if `place` is missing or hidden.
-VITALS = """\
-LC_ALL=C PATH=$PATH:/usr/sbin:/sbin:/usr/bin:/bin
-export LC_ALL PATH
-exec 2>/dev/null </dev/null
-for place in {place} /; do
-    disk=$(df -P -k "$place" | awk 'NR == 2 {{ print $2, $3, $4 }}')
-    [ "$disk" ] && echo "@disk $disk $place" && break
-done
-read -r one five fifteen rest </proc/loadavg && echo "@load $one $five $fifteen"
-read -r up rest </proc/uptime && echo "@uptime $up"
-awk '$1 == "MemAvailable:" {{ print "@available", $2 }}' /proc/meminfo
-"""
+Number = TypeVar("Number", int, float)
 BEGIN = b"\n@begin health\n"
 
 
@@ -101,16 +71,19 @@ def health_command(root: str) -> str:
     return f"root={shlex.quote(root)}\n{resource('health.sh')}"
 
 
-def checked_number(word: str) -> int:
-    value = int(word)
-    if abs(value) > LARGEST:
+def count(word: str) -> int:
+    return checked(int(word))
+
+
+def checked(value: Number) -> Number:
+    if not abs(value) <= LARGEST:
         raise ValueError("more than 64 bits")
     return value
 
 
 def disk(words: list[str]) -> FileSystem:
-    size, free, inodes, inodes_free = map(checked_number, words[:4])
-    return FileSystem(size, free, inodes, inodes_free, words[4], " ".join(words[5:]))
+    size, free, used, inodes, inodes_free = map(count, words[:5])
+    return FileSystem(size, free, inodes, inodes_free, words[5], " ".join(words[6:]), used)
 
 
 def parse_health(output: bytes) -> Health:
@@ -118,7 +91,9 @@ def parse_health(output: bytes) -> Health:
     found = read_answer(output, "The host's health")
     try:
         disks = [disk(words) for words in found.each("disk")]
-        memory = Memory(*map(checked_number, found.words("memory")))
+        memory = Memory(*map(count, found.words("memory")))
+        load = tuple(checked(float(word)) for word in found.words("load"))
+        uptime = checked(float(found.word("uptime"))) if "uptime" in found else None
     except (ValueError, IndexError, TypeError) as exc:
         raise MachineError("The host's answer is invalid", Hint("Try again with --debug")) from exc
     # Keep the first directory of each file system.
@@ -128,29 +103,7 @@ def parse_health(output: bytes) -> Health:
         tuple(found.words("reboot")) if "reboot" in found else None,
         tuple(sorted(found.firsts("replaced"))),
         "interrupted" in found,
+        disks[-1] if disks else None,
+        load,
+        uptime,
     )
-
-
-def vitals_command(directory: str) -> str:
-    """Return a script that needs no root; `directory` holds the engine's data."""
-    return VITALS.format(place=shlex.quote(directory))
-
-
-def parse_vitals(text: str) -> Vitals:
-    found = parse_sections(text)
-    place = found.words("disk")[3:]
-    sizes, load = numbers(found.words("disk")[:3], 3), numbers(found.words("load"), 3)
-    up, memory = numbers(found.words("uptime"), 1), numbers(found.words("available"), 1)
-    return Vitals(
-        disk=DataDisk(" ".join(place), *(int(size) * 1024 for size in sizes)) if sizes and place else None,
-        load=tuple(load) or None,
-        uptime=up[0] if up else None,
-        available=int(memory[0]) * 1024 if memory else None,
-    )
-
-
-def numbers(words: list[str], count: int) -> list[float]:
-    """Convert exactly `count` words, else []."""
-    if len(words) != count or not all(map(NUMBER.fullmatch, words)):
-        return []
-    return [float(word) for word in words]

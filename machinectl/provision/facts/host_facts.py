@@ -115,9 +115,9 @@ class ServiceState:
 class Facts:
     """A host at one moment.
 
-    `clock`: seconds since 1970. `dockerd`: its path, "" if missing. `unit`: `systemctl cat`. `absent`: its missing
-    programs. `dependents`: units that restart with it. `environment`: options in its environment files. `impostor`:
-    another program answers at docker.sock. `info`: GET /info. `links`: targets of data directories.
+    `clock`: seconds since 1970. `dockerd`: its path, "" if missing. `unit`: `systemctl cat`. `dependents`: units that
+    restart with it. `environment`: options in its environment files. `impostor`: what stands in for an engine, such as
+    podman. `info`: GET /info. `links`: targets of data directories.
     """
 
     uid: int
@@ -139,7 +139,6 @@ class Facts:
     socket_listens: tuple[str, ...] = ()
     masked: frozenset[str] = frozenset()
     unit: str = ""
-    absent: frozenset[str] = frozenset()
     drop_ins: tuple[str, ...] = ()
     # The unit needs a daemon-reload.
     unread: bool = False
@@ -164,8 +163,7 @@ class Facts:
     # A Swarm node's containers that an engine restart ends for good.
     once: tuple[str, ...] = ()
     processes: tuple[Process, ...] = ()
-    podman: str = ""
-    impostor: bool = False
+    impostor: str = ""
     snap: bool = False
     config_path: str = DAEMON_JSON
     files: Mapping[str, HostFile] = field(default_factory=dict)
@@ -302,7 +300,6 @@ def facts(found: Sections) -> Facts:
             name for name, unit in units.items() if "masked" in {unit.get("LoadState"), unit.get("UnitFileState")}
         ),
         unit=text("unit"),
-        absent=frozenset(map(" ".join, each("absent"))),
         drop_ins=tuple(unit.get("DropInPaths", "").split()),
         unread=unit.get("NeedDaemonReload") == "yes",
         edited="edited" in found,
@@ -325,8 +322,7 @@ def facts(found: Sections) -> Facts:
         once=tuple(sorted(found.firsts("once"))),
         # A process without a cgroup has ended, such as a fork of dockerd for iptables.
         processes=tuple(Process(int(w[0]), int(w[1]), " ".join(w[2:])) for w in each("process") if w[2:]),
-        podman=word("podman"),
-        impostor="impostor" in found,
+        impostor=word("impostor"),
         snap="snap" in found,
         config_path=word("config"),
         files=files,

@@ -90,11 +90,6 @@ fi | awk -v environment="$environment" -v pipe="$pipe" '
             facts = facts "|# " path[i] "\n"
             while ((getline line < path[i]) > 0) {
                 facts = facts "|" line "\n"
-                if (match(line, /^ExecStart=[-@:+!]*\/[^ ]*/)) {
-                    program = substr(line, 11, RLENGTH - 10)
-                    sub(/^[-@:+!]*/, "", program)
-                    tell("program", program)
-                }
                 if (sub(/^EnvironmentFile=-?/, "", line)) environment = environment " " line
                 tell("cert", value(line, "tlscert"))
                 tell("ca", value(line, "tlscacert"))
@@ -136,8 +131,6 @@ while read -r name path; do
     ca) authorities="$authorities $path" ;;
     cert) served="$served $path" ;;
     root) roots="$roots $path" ;;
-    # A program that the unit starts.
-    program) [ -x "$path" ] || say absent "$path" ;;
     esac
 done <<END
 $configuration
@@ -178,7 +171,7 @@ if [ -S /var/run/docker.sock ]; then
     group=$(stat -Lc '%G %g' /var/run/docker.sock)
     say socket-group "${group% *}"
     # Another program may answer there. A socket that nobody listens on is replaced.
-    has dockerd || { grep -q " \(/var\)\{0,1\}$(readlink -f /run/docker.sock)$" /proc/net/unix && say impostor; }
+    has dockerd || { grep -q " \(/var\)\{0,1\}$(readlink -f /run/docker.sock)$" /proc/net/unix && say impostor /run/docker.sock; }
     group=${group##* }
 fi
 
@@ -197,7 +190,7 @@ elif has pacman; then pacman -Q docker podman-docker | lines
 elif has apk; then apk info -v docker podman-docker 2>/dev/null | sed -n 's/^\([a-z-]*\)-\([0-9]\)/|\1 \2/p'
 fi
 docker=$(command -v docker)
-has dockerd || { [ "$docker" ] && grep -q podman "$docker" && say podman "$docker"; }
+has dockerd || { [ "$docker" ] && grep -q podman "$docker" && say impostor "$docker"; }
 { [ -e /snap/bin/docker ] || [ -d /var/snap/docker ]; } && say snap
 
 # Engines, shims of containers, and docker commands that a restart would cut off. One ls is quicker than a readlink for each

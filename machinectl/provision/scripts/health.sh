@@ -1,5 +1,6 @@
 # Read a host's health, without changing it. Needs a POSIX shell (busybox is enough), and no root.
-# Prints as facts.sh does: "@name words", from "@begin health" to "@end". $root is the engine's data directory.
+# Prints as facts.sh does: "@name words", from "@begin health" to "@end". $root is the engine's data directory, whose disk is
+# the last one.
 : "${root?}"
 exec 2>/dev/null </dev/null
 LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
@@ -12,9 +13,10 @@ say() {
 }
 
 say begin health
+df "$root" >/dev/null || root=/
 for directory in / /usr /etc /etc/docker /var /tmp "$root"; do
     # Without a device of its own (tmpfs, overlay), a file system is known by its mount point.
-    kib=$(df -P -k "$directory" | awk 'NR > 1 { print ($1 ~ "^/" ? $1 : $1 ":" $6), $2, $4 }')
+    kib=$(df -P -k "$directory" | awk 'NR > 1 { print ($1 ~ "^/" ? $1 : $1 ":" $6), $2, $4, $3 }')
     # btrfs reports 0 inodes.
     inodes=$(df -P -i "$directory" | awk 'NR > 1 { print $2 + 0, $4 + 0 }')
     [ "$kib" ] && say disk "${kib#* }" "${inodes:-0 0}" "${kib%% *}" "$directory"
@@ -22,6 +24,9 @@ done
 say memory "$(awk '$1 == "MemTotal:" { total = $2 } $1 == "MemAvailable:" { available = $2 }
     $1 == "SwapTotal:" { swap = $2 } $1 == "SwapFree:" { left = $2 }
     END { print total + 0, available + 0, swap + 0, left + 0 }' /proc/meminfo)"
+
+read -r one five fifteen _ </proc/loadavg && say load "$one" "$five" "$fifteen"
+read -r seconds _ </proc/uptime && say uptime "$seconds"
 
 # Files of Debian's and openSUSE's packages.
 for file in /run/reboot-required /run/reboot-needed; do

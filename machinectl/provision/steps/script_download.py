@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 # Bytes; get.docker.com's has 23 KB.
 LONGEST_SCRIPT = 1 << 20
-A_COPY = Hint("Pass the URL of a copy: --engine-install-url <URL>")
 
 
 class SecureRedirects(urllib.request.HTTPRedirectHandler):
@@ -28,7 +27,8 @@ class SecureRedirects(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         if urlsplit(newurl).scheme not in {"https", req.type}:
             fp.close()
-            raise refused(req.full_url, f"redirects to {shown(newurl)}, which is not {req.type}", A_COPY)
+            where = one_line(without_passwords(newurl))
+            raise refused(req.full_url, f"redirects to {where}, which is not {req.type}")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -50,29 +50,25 @@ def fetch(url: str, timeout: float) -> bytes | int | CheckFailed | None:
 
 
 def read_script(url: str, answer: HTTPResponse) -> bytes | None:
+    # The end of a connection, even of a TLS one, does not say that it was the end of the script.
+    is_measured = answer.chunked or answer.headers["Content-Length"] is not None
     try:
         text = answer.read(LONGEST_SCRIPT + 1)
     except IncompleteRead as exc:
-        raise cut(url) from exc
+        raise refused(url, "sent only a part of its script") from exc
     if not text.startswith(b"#!"):
         return None
     if len(text) > LONGEST_SCRIPT:
-        raise refused(url, f"sends more than {LONGEST_SCRIPT >> 20} MB", A_COPY)
+        raise refused(url, f"sends more than {LONGEST_SCRIPT >> 20} MB")
+    if not is_measured:
+        raise refused(url, "does not say how long its script is, so that a part could be missing")
     if answer.length:
-        raise cut(url)
-    if not answer.chunked and answer.headers["Content-Length"] is None:
-        # The end of a connection, even of a TLS one, does not say that it was the end of the script.
-        raise refused(url, "does not say how long its script is, so that a part could be missing", A_COPY)
+        raise refused(url, "sent only a part of its script")
     return text
 
 
-def cut(url: str) -> CheckFailed:
-    return refused(url, "sent only a part of its script", Hint("Try again") | A_COPY)
-
-
-def refused(url: str, why: str, hint: Hint) -> CheckFailed:
-    return CheckFailed(f"{shown(url)} {why}. The script did not run", hint)
-
-
-def shown(url: str) -> str:
-    return one_line(without_passwords(url))
+def refused(url: str, why: str) -> CheckFailed:
+    return CheckFailed(
+        f"{one_line(without_passwords(url))} {why}. The script did not run",
+        Hint("Try again, or pass the URL of a copy: --engine-install-url <URL>"),
+    )
