@@ -131,7 +131,7 @@ class Tcsh(Posix):
 class PowerShell(Posix):
     """`CMD | Invoke-Expression` evaluates each line separately.
 
-    A backquote escapes (about_Quoting_Rules). Typographic quotes count as quotes, so use UTF-16 numbers outside ASCII.
+    A backquote escapes (about_Quoting_Rules). Typographic quotes count as quotes: refuse what is not printable ASCII.
     """
 
     mixed_end = ""
@@ -143,18 +143,8 @@ class PowerShell(Posix):
         return f"Remove-Item Env:\\\\{name}"
 
     def quoted(self, text: str) -> str:
-        try:
-            data = text.encode("utf-16-be")
-        except UnicodeEncodeError as exc:
-            raise ValueError("it is not UTF-8") from exc
-        units = (int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2))
-        return f'"{"".join(map(self.unit, units))}"'
-
-    def unit(self, number: int) -> str:
-        character = chr(number)
-        if character not in PRINTABLE:
-            return f"$([char]0x{number:x})"
-        return f"`{character}" if character in '`$"' else character
+        check_characters(text, PRINTABLE)
+        return '"' + "".join(f"`{character}" if character in '`$"' else character for character in text) + '"'
 
     def evaluation(self, command: str) -> str:
         return f"& {command} | Invoke-Expression"
@@ -169,11 +159,8 @@ class Cmd(Posix):
     comment = "REM"
     mixed_end = ""
 
-    HELD = (PRINTABLE | {"\t"}) - frozenset('"%!')
-    BARE = ORDINARY | {"\\"}
-
     def set(self, name: str, value: str) -> str:
-        if self.BARE.issuperset(value) and value == value.strip():
+        if (ORDINARY | {"\\"}).issuperset(value) and value == value.strip():
             return f"SET {name}={value}"
         return f"SET {self.quoted(f'{name}={value}')}"
 
@@ -181,13 +168,17 @@ class Cmd(Posix):
         return f"SET {name}="
 
     def quoted(self, text: str) -> str:
-        for character in text:
-            if character not in self.HELD:
-                raise ValueError(f"it has the character {character!r}")
+        check_characters(text, (PRINTABLE | {"\t"}) - frozenset('"%!'))
         return f'"{text}"'
 
     def evaluation(self, command: str) -> str:
         return f"\t@FOR /f \"tokens=*\" %i IN ('{command}') DO @%i"
+
+
+def check_characters(text: str, allowed: AbstractSet[str]) -> None:
+    for character in text:
+        if character not in allowed:
+            raise ValueError(f"it has the character {character!r}")
 
 
 class Emacs(Posix):
@@ -223,10 +214,6 @@ SHELLS: Mapping[str, Posix] = {
 }
 
 
-# docker's program, and its name in Docker Desktop.
-DOCKER = frozenset({"docker", "com.docker.cli"})
-
-
 def env_script(shell: str, variables: Mapping[str, str | None], typed: Sequence[str], path: str) -> str:
     """Return the output of `env`: statements (None unsets) and a hint, in ASCII.
 
@@ -249,11 +236,11 @@ def statement(shell: str, name: str, value: str | None) -> str:
     if value is None:
         return syntax.unset(name)
     if "\0" in value:
-        raise cannot_hold(shell, name, "it has a NUL")
+        raise cannot_hold(shell, name, ValueError("it has a NUL"))
     try:
         return syntax.set(name, value)
     except ValueError as exc:
-        raise cannot_hold(shell, name, encoding_reason(exc)) from exc
+        raise cannot_hold(shell, name, exc) from exc
 
 
 def hint(shell: str, typed: Sequence[str], path: str) -> list[str]:
@@ -262,20 +249,16 @@ def hint(shell: str, typed: Sequence[str], path: str) -> list[str]:
     try:
         command = " ".join(word if is_plain(word) else syntax.quoted(word) for word in words)
     except ValueError as exc:
-        raise cannot_hold(shell, "the command line", encoding_reason(exc)) from exc
+        raise cannot_hold(shell, "the command line", exc) from exc
     return [
         f"{syntax.comment} Run this command to configure your shell: ",
         f"{syntax.comment} {syntax.evaluation(command)}",
     ]
 
 
-def cannot_hold(shell: str, what: str, why: str) -> MachineError:
-    other = "powershell" if shell == "cmd" else "bash"
-    return MachineError(f"{shell} cannot hold {what}: {why}", Hint(f"Print it for another shell: --shell {other}"))
-
-
-def encoding_reason(exc: ValueError) -> str:
-    return "it cannot be encoded" if isinstance(exc, UnicodeError) else str(exc)
+def cannot_hold(shell: str, what: str, exc: ValueError) -> MachineError:
+    why = "it cannot be encoded" if isinstance(exc, UnicodeError) else str(exc)
+    return MachineError(f"{shell} cannot hold {what}: {why}", Hint("Print it for another shell: --shell bash"))
 
 
 def program(path_of_script: str, path: str) -> list[str]:
@@ -305,14 +288,8 @@ def directory_of(file: str) -> str:
 
 
 def detect(environment: Mapping[str, str], process: int) -> str:
-    """Return the parent's shell, else $SHELL (the login shell), else sh.
-
-    If docker runs us as its plugin, its parent counts.
-    """
-    names = process_names(process)
-    if DOCKER.intersection(map(plain_name, names)):
-        names = process_names(parent_of(process))
-    for name in (*names, environment.get("SHELL", "")):
+    """Return the shell that the process, our parent, runs; else $SHELL (the login shell), else sh."""
+    for name in (program_of(process), environment.get("SHELL", "")):
         if plain_name(name) in SHELLS:
             return plain_name(name)
     return "sh"
@@ -323,50 +300,20 @@ def plain_name(name: str) -> str:
     return name.replace("\\", "/").rpartition("/")[2].lower().removeprefix("-").removesuffix(".exe")
 
 
-def process_names(process: int) -> list[str]:
-    """Return program file and name, if known.
-
-    The file comes first: a script's process has the script's name.
-    """
+def program_of(process: int) -> str:
+    """Return a process's program file, "" if unknown."""
     if os.path.isdir("/proc/self"):
-        return [*link_of(process), *comm_of(process)]
-    return [] if os.name == "nt" else answer_of_ps(process)
-
-
-def link_of(process: int) -> list[str]:
-    try:
-        # Linux adds the suffix if the file was replaced while it runs (proc_pid_exe(5)).
-        return [os.readlink(f"/proc/{process}/exe").removesuffix(" (deleted)")]
-    except OSError:
-        return []
-
-
-def comm_of(process: int) -> list[str]:
-    try:
-        with open(f"/proc/{process}/comm", "rb") as file:
-            return [os.fsdecode(file.read().rstrip(b"\n"))]
-    except OSError:
-        return []
-
-
-def parent_of(process: int) -> int:
-    """Return 0 if unknown."""
-    try:
-        with open(f"/proc/{process}/stat", "rb") as file:
-            # The name is in parentheses and may contain some (proc_pid_stat(5)).
-            told = file.read().rpartition(b")")[2].split()[1:2]
-    except OSError:
-        told = [] if os.name == "nt" else [os.fsencode(word) for word in answer_of_ps(process, "ppid=")]
-    return int(told[0]) if told and told[0].isdigit() else 0
-
-
-def answer_of_ps(process: int, column: str = "comm=") -> list[str]:
-    """Ask ps, without /proc (macOS, BSD)."""
+        try:
+            # Linux adds the suffix if the file was replaced while it runs (proc_pid_exe(5)).
+            return os.readlink(f"/proc/{process}/exe").removesuffix(" (deleted)")
+        except OSError:
+            return ""
+    # macOS, BSD
     import subprocess
 
-    command = ["ps", "-o", column, "-p", str(process)]
+    command = ["ps", "-o", "comm=", "-p", str(process)]
     try:
         answer = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=5)
     except (OSError, subprocess.SubprocessError):
-        return []
-    return [os.fsdecode(answer.stdout.strip())]
+        return ""
+    return os.fsdecode(answer.stdout.strip())

@@ -101,56 +101,38 @@ def parse_socket(text: str, path: str) -> EngineURL:
 
 def parse_remote(text: str, scheme: str, rest: str) -> EngineURL:
     # Docker accepts a slash at the end.
-    rest = rest.removesuffix("/")
-    for mark, what in (("/", "a path"), ("?", "a query"), ("#", "a fragment")):
-        if mark in rest:
-            raise invalid_url(text, f"it has {what}; it ends after host and port")
-    user, at, address = rest.rpartition("@")
-    if at:
-        check_user(text, scheme, user)
-    host, port = split_address(text, address)
-    check_host(text, host)
-    return EngineURL(scheme, user=user, host=host, port=parse_port(text, port) if port is not None else 0)
-
-
-def check_user(text: str, scheme: str, user: str) -> None:
-    if scheme == "tcp":
-        raise invalid_url(text, "a tcp URL has no user; who you are is in your certificate")
+    user, at, address = rest.removesuffix("/").rpartition("@")
     if ":" in user:
         # Do not show the text: it contains a password.
-        raise UsageError(
-            "The ssh URL holds a password, which ssh does not take from there", Hint("Use a key or an agent")
-        )
-    if not user or user[0] == "-" or not HOST_CHARACTERS.issuperset(user):
+        raise UsageError("The URL holds a password, which nobody takes from there", Hint("Use a key or an agent"))
+    if at and scheme == "tcp":
+        raise invalid_url(text, "a tcp URL has no user; who you are is in your certificate")
+    if at and (not user or user[0] == "-" or not HOST_CHARACTERS.issuperset(user)):
         raise invalid_url(text, f"{user!r} is not a user's name")
+    host, port = split_address(text, address)
+    if not is_host(host):
+        raise invalid_url(text, f"{host!r} is not a host's name or address")
+    return EngineURL(scheme, user=user, host=host, port=parse_port(text, port) if port is not None else 0)
 
 
 def split_address(text: str, address: str) -> tuple[str, str | None]:
     """Accept host, host:port, [v6] or [v6]:port."""
-    if address.startswith("["):
-        host, bracket, after = address[1:].partition("]")
-        if not bracket or (after and not after.startswith(":")):
-            raise invalid_url(text, "an IPv6 address stands in brackets: tcp://[fd00::29]:2376")
-        if ":" not in host:
-            raise invalid_url(text, f"{host!r} in brackets is not an IPv6 address")
-        return host, after[1:] if after else None
-    if address.count(":") > 1:
+    if not address.startswith("[") and address.count(":") <= 1:
+        host, colon, port = address.partition(":")
+        return host, port if colon else None
+    host, bracket, after = address.removeprefix("[").partition("]")
+    if not bracket or ":" not in host or after[:1] not in {"", ":"}:
         raise invalid_url(text, "an IPv6 address stands in brackets: tcp://[fd00::29]:2376")
-    host, colon, port = address.partition(":")
-    return host, port if colon else None
+    return host, after[1:] if after else None
 
 
-def check_host(text: str, host: str) -> None:
-    if not host:
-        raise invalid_url(text, "it names no host")
-    if is_address(host):
-        return
-    if ":" in host:
-        raise invalid_url(text, f"{host!r} is not an IPv6 address")
+def is_host(host: str) -> bool:
+    if not host or ":" in host or is_address(host):
+        return is_address(host)
     if len(host) > LONGEST_HOST or not HOST_CHARACTERS.issuperset(host) or host[0] in "-." or ".." in host:
-        raise invalid_url(text, f"{host!r} is not a host's name or address")
-    if LETTERS_AND_DIGITS.isdisjoint(host) or all(map(is_number, host.removesuffix(".").split("."))):
-        raise invalid_url(text, f"{host!r} is not an IPv4 address")
+        return False
+    # The C library would read numbers alone as an IPv4 address.
+    return not (LETTERS_AND_DIGITS.isdisjoint(host) or all(map(is_number, host.removesuffix(".").split("."))))
 
 
 def is_number(part: str) -> bool:
@@ -173,12 +155,10 @@ def is_address(host: str) -> bool:
 
 
 def parse_port(text: str, port: str) -> int:
-    if not (port.isascii() and port.isdecimal() and len(port) <= len(str(HIGHEST_PORT))):
-        raise invalid_url(text, f"{port!r} is not a port")
-    number = int(port)
-    if not 0 < number <= HIGHEST_PORT:
-        raise invalid_url(text, f"a port is between 1 and {HIGHEST_PORT}")
-    return number
+    is_number = port.isascii() and port.isdecimal() and len(port) <= len(str(HIGHEST_PORT))
+    if not (is_number and 0 < int(port) <= HIGHEST_PORT):
+        raise invalid_url(text, f"{port!r} is not a port: a number from 1 to {HIGHEST_PORT}")
+    return int(port)
 
 
 def invalid_url(text: str, why: str) -> UsageError:

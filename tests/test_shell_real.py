@@ -246,9 +246,3 @@ def test_a_script_counts_as_the_shell_that_runs_it(name: str, tmp_path: Path) ->
     script_file.chmod(0o755)
     need("bash")
     assert detected([str(script_file)], "/usr/bin/fish") == "bash"
-
-
-def test_emacs_is_found_where_it_starts_us_itself() -> None:
-    need("emacs")
-    form = f'(princ (with-temp-buffer (call-process "{sys.executable}" nil t nil "-c" "{DETECT}") (buffer-string)))'
-    assert detected(["emacs", "-Q", "--batch", "--eval", form], "/bin/bash") == "emacs"

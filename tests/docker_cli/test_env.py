@@ -156,7 +156,7 @@ def test_of_an_unknown_shell_the_known_ones_are_told_and_the_lines_are_for_sh(ma
 
 def test_the_shell_is_found_where_none_is_named(machines: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     # Whoever runs the tests may do so from a shell.
-    monkeypatch.setattr(shells, "process_names", lambda _: ())
+    monkeypatch.setattr(shells, "program_of", lambda _: "")
     for shell in (None, ""):
         assert printed(machines, "orionbox", shell=shell, environment={"SHELL": "/usr/bin/fish"}).startswith(
             'set -gx DOCKER_TLS_VERIFY "1";\n'
