@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 import machinectl
-from machinectl.console import Unanswered, ask_until, confirm, decline
-from machinectl.errors import Declined
+from machinectl.console import Unanswered, ask_until, confirm
 from tests.support.quiet import Quiet, Silent
 
 SOURCES = list(Path(machinectl.__file__).parent.rglob("*.py"))
@@ -47,15 +46,6 @@ def test_the_end_of_input_is_no_at_a_terminal_and_an_error_in_a_pipe() -> None:
     assert raised.value.hint == "To do it without being asked: machinectl rm -y web1"
     assert piped.asked == ["Are you sure? (y/n): "]
     assert ask_until(Silent(interactive=True), "Which? ", "Which? ", lambda _: None, no="none") == "none"
-
-
-def test_a_no_fails_at_a_terminal_only() -> None:
-    with pytest.raises(Declined, match="Nothing was removed") as raised:
-        decline(Quiet(interactive=True), "Nothing was removed")
-    assert raised.value.exit_code == 1
-    piped = Quiet(interactive=False)
-    decline(piped, "Nothing was removed")
-    assert piped.notes == ["Nothing was removed"]
 
 
 def test_no_other_module_asks_in_its_own_way() -> None:

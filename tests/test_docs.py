@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -54,18 +53,6 @@ def test_each_link_leads_somewhere(page: Path) -> None:
         target = ROOT / ours[0] if ours else page.parent / place if place else page
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
-
-
-@pytest.mark.parametrize("page", WRITTEN, ids=named)
-def test_code_is_not_clipped_on_the_site(page: Path) -> None:
-    # What fits at 1280 pixels (docs/extra.css).
-    lines = [
-        line
-        for language in ("console", "text", "yaml")
-        for text in blocks(page, language)
-        for line in text.splitlines()
-    ]
-    assert [line for line in lines if len(line) > 120] == []
 
 
 def test_the_readme_is_short_and_leads_to_every_page() -> None:
@@ -151,8 +138,3 @@ def test_each_file_that_contributors_are_sent_to_exists(page: str) -> None:
     new = re.compile(r"FAMILY|NAME|frob")
     places = set(re.findall(r"`((?:machinectl|tests|drivers|examples)/[\w/.-]+)`", text))
     assert [place for place in sorted(places) if not new.search(place) and not (ROOT / place).exists()] == []
-
-
-def test_the_docs_are_in_the_sdist() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    assert {"/docs", "/mkdocs.yml"} <= set(project["tool"]["hatch"]["build"]["targets"]["sdist"]["include"])

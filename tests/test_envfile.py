@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.errors import MachineError
 from machinectl.files.env_file import format_variables
 from machinectl.machines.record import Machine
 from tests.support.in_process import machinectl
@@ -117,17 +116,6 @@ def test_properties_are_read_as_they_were_meant(values: list[str]) -> None:
 def test_json_has_each_value_and_null_for_what_is_unset(values: list[str | None]) -> None:
     variables = {f"V{number}": value for number, value in enumerate(values)}
     assert json.loads(format_variables("json", variables)) == variables
-
-
-@pytest.mark.parametrize("form", ["dotenv", "properties"])
-def test_what_is_unset_is_left_out_of_a_file_that_can_only_set(form: str) -> None:
-    assert format_variables(form, {"A": None, "B": "b", "C": ""}) == "B=b\nC=\n"
-
-
-@pytest.mark.parametrize("form", ["json", "dotenv", "properties"])
-def test_a_value_that_is_no_text_is_refused(form: str) -> None:
-    with pytest.raises(MachineError, match=f"{form} cannot hold DOCKER_CERT_PATH: it is not UTF-8"):
-        format_variables(form, {"DOCKER_CERT_PATH": "/\udcff"})
 
 
 def test_env_prints_a_file_for_tools(store: Store, tmp_path: Path) -> None:

@@ -24,11 +24,10 @@ from machinectl.files.atomic import StoreError
 from machinectl.files.ownership import other_writer
 from machinectl.hosts.ssh_config import machine_host_block
 from machinectl.machines.config_json import config_json
-from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.machine_driver import endpoint_of, endpoints_of, ssh_endpoint
 from machinectl.machines.record import BrokenRecord, Machine
 from machinectl.machines.store import Store
-from machinectl.machines.store.store_directory import check_own, make_directory, sweep
+from machinectl.machines.store.store_directory import make_directory, sweep
 from machinectl.ssh.openssh.ssh_options import openssh_command
 from machinectl.verbs.certs import list_certificates
 from machinectl.verbs.env import config_flags, env_statements, env_variables
@@ -183,18 +182,6 @@ def test_what_no_machinectl_has_written_is_a_broken_record_and_draws_nothing(sto
     assert row.startswith("orion ")
 
 
-def test_a_label_is_no_row_and_no_cell_of_its_own(store: Store) -> None:
-    machine = Machine("orion", "none", url="unix:///x.sock")
-    machine.labels = {f"a{FAKE_ROW}": "b\tc\u2028d\r\n"}
-    machine.engine = EngineOptions(env=(f"A=1{FAKE_ROW}",))
-    added(store, machine)
-    for template in ("{{.Name}} {{.Labels}} {{.EngineOptions}}", "table {{.Name}}\t{{.Labels}}\t{{.URL}}"):
-        listed = machinectl("ls", "-f", template, store=store.root).stdout
-        rows = [line for line in listed.splitlines() if not line.startswith("NAME")]
-        assert len(rows) == 1
-        assert rows[0].startswith("orion ")
-
-
 @pytest.mark.parametrize(
     "name", ["../other/id_ssh", "/etc/shadow", "keys/id_ssh", "..", ".", "id\x00ssh", "id\nssh"], ids=ascii
 )
@@ -241,15 +228,6 @@ def test_a_link_in_a_machines_place_or_a_files_is_replaced_and_never_written_thr
     assert outside.read_text() == "theirs"
     assert Path(store.directory("orion"), "known_hosts").read_text() == "ours"
     assert not Path(store.directory("orion"), "ca.pem").is_symlink()
-
-
-def test_what_is_on_its_way_in_goes_to_no_place_that_somebody_laid_there(store: Store, tmp_path: Path) -> None:
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    os.makedirs(store.staging, 0o700)
-    Path(store.staging, "orion").symlink_to(outside)
-    added(store, Machine("orion", "none", url="unix:///x.sock"), {"key.pem": b"secret"})
-    assert list(outside.iterdir()) == []
 
 
 def test_no_key_is_kept_where_a_group_of_several_may_write(store: Store) -> None:
@@ -393,25 +371,6 @@ def test_a_command_says_first_that_the_store_is_another_users_also_in_a_dry_run(
     done = machinectl("doctor", store=store.root)
     assert f"{store.root} belongs to another user: to change it, run machinectl as that user" in done.stdout
     assert "Run as that user:\n      sudo -u nobody machinectl " in done.stdout
-
-
-def test_root_is_told_how_a_container_runs_as_a_user_without_a_name(tmp_path: Path) -> None:
-    need("chown", root=True)
-    os.chown(tmp_path, 61234, 61234)
-    with pytest.raises(StoreError) as caught:
-        check_own(str(tmp_path))
-    assert "sudo -u '#61234'; or " in caught.value.hint
-
-
-def test_a_store_that_is_a_link_to_nothing_names_both(tmp_path: Path) -> None:
-    store, target = tmp_path / "store", tmp_path / "disk" / "store"
-    store.symlink_to(target)
-    seen = f"{store} is a link to {target}, which does not exist"
-    for words in (("create", "-d", "none", "--url", "unix:///run/x.sock", "vega"), ("doctor",)):
-        done = machinectl(*words, store=str(store))
-        assert done.returncode == 1
-        assert seen in done.stdout + done.stderr
-        assert f"mkdir -p -m 700 {target}" in done.stdout + done.stderr
 
 
 def paths_and_owners(directory: Path) -> list[tuple[Path, int, int]]:

@@ -53,11 +53,6 @@ def test_docker_reaches_the_engine_with_what_env_prints(orionbox: Store, tmp_pat
     assert result.stdout == machinectl("version", "orionbox", store=orionbox.root).stdout
 
 
-def test_docker_reaches_the_engine_with_what_config_prints(orionbox: Store, tmp_path: Path) -> None:
-    result = in_bash("docker $(machinectl config orionbox) ps --format json", orionbox, tmp_path)
-    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
-
-
 def test_docker_reaches_an_engine_without_tls_after_one_with_tls(
     orionbox: Store, dockerd: Dockerd, tmp_path: Path
 ) -> None:

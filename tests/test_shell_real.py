@@ -157,14 +157,6 @@ def test_unsetting_removes_every_variable(way: Evaluation) -> None:
 
 
 @ways
-def test_unsetting_what_is_not_set_is_no_error(way: Evaluation) -> None:
-    way.need()
-    outcome = evaluate(way, script(way, dict.fromkeys(("DOCKER_HOST", "DOCKER_CERT_PATH"))))
-    assert "PATH" in outcome.variables
-    assert outcome.stderr == ""
-
-
-@ways
 @pytest.mark.parametrize("mixed", [False, True], ids=["set", "set and unset"])
 def test_a_hostile_command_line_in_the_hint_runs_nothing(way: Evaluation, mixed: bool) -> None:
     way.need()
@@ -181,35 +173,6 @@ def test_the_hint_runs_the_command_as_it_was_typed(way: Evaluation) -> None:
     outcome = evaluate(way, "", locale="C", line=hint.removeprefix(shell.SHELLS[way.shell].comment).lstrip())
     assert outcome.arguments == typed
     assert not outcome.strays
-
-
-@ways
-def test_this_bench_notices_what_docker_machine_does(way: Evaluation) -> None:
-    """Unescaped, as docker-machine prints it, a value runs a program: else the tests above would prove nothing."""
-    way.need()
-    naive = {
-        "fish": 'set -gx V "$(payload)";\n',
-        "tcsh": 'setenv V "`payload`";\n',
-        "emacs": '(setenv "V" "") (call-process "payload") (setenv "V" "")\n',
-    }
-    assert evaluate(way, naive.get(way.shell, 'export V="$(payload)"\n')).strays
-
-
-@pytest.mark.parametrize(
-    ("mark", "line", "value"),
-    [
-        ("failglob -c: eval $(", 'export V="tcp://[::1]:2376"\n', "tcp://[::1]:2376"),
-        ("dotglob -c: eval $(", 'export V="tcp://[::1]:2376"\n', "tcp://[::1]:2376"),
-        ("dash -c: eval $(", 'export V="a  b"\n', "a  b"),
-        ("-iH: PASTED", 'export V="a!!b"\n', "a!!b"),
-        ("-fi: PASTED", "setenv V 'a!!b';\n", "a!!b"),
-        ("tcsh -f -c: eval `", "setenv V 'a!!b';\n", "a!!b"),
-    ],
-)
-def test_this_bench_notices_patterns_blanks_and_history(mark: str, line: str, value: str) -> None:
-    way = next(way for way in EVALUATIONS if mark in str(way))
-    way.need()
-    assert evaluate(way, line).variables.get("V") != value
 
 
 DETECT = "import os, sys; from machinectl.shell import detect; sys.stdout.write(detect(os.environ, os.getppid()))"

@@ -13,7 +13,6 @@ import platformdirs
 import pytest
 
 from machinectl.cli.output.exit_status import report_of_bug
-from machinectl.driver import Request
 from machinectl.errors import MachineError
 from machinectl.files.atomic import StoreError, read_file
 from machinectl.files.fileset import read_regular_file
@@ -26,11 +25,9 @@ from machinectl.ssh.keys.private_keys import load_key
 from machinectl.ssh.ssh_errors import SSHError
 from machinectl.state import State
 from machinectl.verbs.certs import create_certificates, list_certificates
-from machinectl_generic import GenericDriver
 from tests.support.in_process import machinectl
-from tests.support.real import need
 from tests.support.registered import added
-from tests.support.strange_files import STRANGE, a_directory, a_pipe
+from tests.support.strange_files import STRANGE, a_pipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,18 +89,6 @@ def test_in_place_of_a_record_it_is_a_row_and_the_other_machines_still_list(stor
     assert store.names() == ["orionbox"]
 
 
-def test_in_place_of_a_removed_machines_record_it_hangs_nothing(store: Store, tmp_path: Path) -> None:
-    added(store, Machine("orionbox", "none", url="unix:///nowhere.sock"))
-    for lay in STRANGE:
-        directory = tmp_path / "store/removed" / lay.__name__.replace("_", "-")
-        directory.mkdir(parents=True)
-        lay(directory / "machine.json")
-    assert machinectl("ls", "--removed", "-q", store=store.root).stdout == ""
-    answer = machinectl("env", "orion", store=store.root)
-    assert (answer.returncode, answer.stdout) == (1, "")
-    assert 'machine "orion" does not exist' in answer.stderr
-
-
 @strange
 @pytest.mark.parametrize("file", ["ca.pem", "cert.pem", "key.pem", "server.pem", "ca-key.pem"])
 def test_in_place_of_a_certificate_or_key_it_is_one_line(
@@ -138,34 +123,6 @@ def test_in_place_of_an_ssh_key_or_a_pin_it_is_one_line(
     lay(tmp_path / "id_ssh")
     with pytest.raises(SSHError) as raised:
         load_key(str(tmp_path / "id_ssh"))
-    one_line(raised.value)
-
-
-@pytest.mark.parametrize("file", ["known_hosts", "id_ssh"])
-def test_in_place_of_what_ssh_is_given_it_is_one_line_before_ssh_runs(store: Store, tmp_path: Path, file: str) -> None:
-    need("ssh")
-    machine = Machine("orionbox", "generic", url="tcp://127.0.0.1:1", tls=True)
-    machine.driver_state = json.dumps({"IPAddress": "127.0.0.1", "EnginePort": 1, "SSHPort": 1, "SSHKeyPath": "id_ssh"})
-    added(store, machine)
-    a_pipe(tmp_path / "store/machines/orionbox" / file)
-    answer = machinectl("ssh", "orionbox", "true", store=store.root)
-    assert answer.returncode == 255
-    assert f"{file} is not a regular file" in answer.stderr
-
-
-@strange
-@pytest.mark.parametrize("suffix", ["", ".pub"])
-def test_a_key_to_be_copied_that_is_none_is_refused_before_anything_is_made(
-    tmp_path: Path, lay: Callable[[Path], None], suffix: str
-) -> None:
-    key = tmp_path / "key"
-    key.write_text("a key")
-    instead(tmp_path / f"key{suffix}", lay)
-    driver = GenericDriver()
-    options = {option.name: option.default for option in driver.options()}
-    options.update({"generic-ip-address": "127.0.0.1", "generic-ssh-key": str(key)})
-    with pytest.raises(MachineError) as raised:
-        driver.check(Request("orionbox", str(tmp_path), options))
     one_line(raised.value)
 
 
@@ -219,9 +176,3 @@ def test_the_traceback_of_a_bug_is_written_to_no_place_that_somebody_laid_there(
     assert log.read_text().startswith("machinectl ")
     assert not log.is_symlink()
     assert not (log.parent / "theirs").exists() or (log.parent / "theirs").read_text() == "theirs"
-
-
-def test_where_the_traceback_of_a_bug_cannot_be_written_that_is_said(tmp_path: Path) -> None:
-    a_directory(tmp_path / "home/.local")
-    (tmp_path / "home/.local/state").write_text("")
-    assert "Its traceback cannot be kept" in report_of_bug(ZeroDivisionError())

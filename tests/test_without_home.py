@@ -70,9 +70,3 @@ def test_docker_contexts_and_plugins_are_not_written_below_the_current_directory
     checked = machinectl("doctor", store=store.root)
     assert f" {UNKNOWN}\n" in checked.stdout
     assert not list(no_home.iterdir())
-
-
-def test_a_timer_is_not_written_below_the_current_directory(no_home: Path, store: Store) -> None:
-    done = machinectl("renew", "--install-timer", store=store.root)
-    assert (done.returncode, done.stderr) == (1, f"Error: {UNKNOWN}\n  Set HOME\n")
-    assert not list(no_home.iterdir())

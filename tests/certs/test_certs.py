@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import ipaddress
 import ssl
 import subprocess
 from contextlib import suppress
@@ -147,11 +146,6 @@ def test_openssl_accepts_what_is_made_at_its_strictest(tmp_path: Path) -> None:
 # What is made.
 
 
-def test_a_key_is_never_shown_with_its_pair() -> None:
-    assert "PRIVATE" not in repr(CA)
-    assert CA.key.decode() not in str(CA)
-
-
 def test_a_description_says_what_a_certificate_is_for() -> None:
     ca, server, client = (certs.describe(pair.certificate) for pair in (CA, SERVER, CLIENT))
     assert (ca.subject, ca.issuer, ca.is_ca, ca.usages) == ("CN=orion CA", "CN=orion CA", True, ())
@@ -170,21 +164,9 @@ def test_certificates_are_valid_for_hosts_with_slow_clocks_and_short_enough_for_
     assert server.not_after - server.not_before < timedelta(days=825)
 
 
-def test_names_are_kept_as_they_are_or_cut_at_64_bytes() -> None:
-    sans = certs.describe(certs.issue_server(CA, ["10.0.0.1", "*.lan", "my_host"]).certificate).sans
-    assert sans[:3] == ("10.0.0.1", "*.lan", "my_host")
-    assert certs.describe(certs.issue_client(CA, "Zoë O'Neil, ops").certificate).subject == r"CN=Zoë O'Neil\, ops"
-    assert certs.describe(certs.new_ca("é" * 200).certificate).subject == "CN=" + "é" * 32
-
-
 def test_a_certificate_does_not_outlive_its_ca() -> None:
     ca = certs.new_ca("old", now=NOW - timedelta(days=certs.CA_DAYS - 10))
     assert certs.describe(certs.issue_client(ca, "alice").certificate).days_left(NOW) == 9
-
-
-def test_a_san_that_is_given_twice_or_comes_anyway_is_there_once() -> None:
-    server = certs.issue_server(CA, ["Orion", "orion", "localhost", "127.0.0.1"])
-    assert certs.describe(server.certificate).sans == ("orion", "localhost", "127.0.0.1")
 
 
 @pytest.mark.parametrize(
@@ -216,27 +198,6 @@ def test_a_san_that_is_given_twice_or_comes_anyway_is_there_once() -> None:
 def test_a_san_that_is_neither_address_nor_dns_name_is_refused(san: str) -> None:
     with pytest.raises(UsageError, match="neither an IP address nor a DNS name") as caught:
         certs.issue_server(CA, [san])
-    assert caught.value.cause.isprintable()
-
-
-@given(st.text(max_size=20) | st.ip_addresses().map(str) | st.from_regex(r"[a-z0-9.*_-]{1,20}", fullmatch=True))
-@settings(max_examples=60, deadline=None)
-def test_every_san_is_refused_or_is_in_the_certificate(san: str) -> None:
-    try:
-        server = certs.issue_server(CA, [san])
-    except UsageError:
-        return
-    made = certs.describe(server.certificate).sans[0]
-    try:
-        assert ipaddress.ip_address(made) == ipaddress.ip_address(san)
-    except ValueError:
-        assert made == san.lower()
-
-
-@pytest.mark.parametrize("name", ["", "a" * 65, "é" * 33, "a\nb", "\x1b[31m", "\udcff"])
-def test_a_client_name_that_a_certificate_cannot_hold_is_refused(name: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        certs.issue_client(CA, name)
     assert caught.value.cause.isprintable()
 
 
@@ -286,26 +247,11 @@ def test_an_expired_certificate_is_refused() -> None:
     assert refused(ca.certificate, client.certificate, client.key).cause.startswith("cert.pem (CN=alice) expired on 20")
 
 
-def test_an_expired_ca_is_refused() -> None:
-    then = NOW - timedelta(days=certs.CA_DAYS + 1)
-    ca = certs.new_ca("old", now=then)
-    with pytest.raises(MachineError, match=r"^The CA \(CN=old\) expired on"):
-        certs.issue_client(ca, "alice")
-    with pytest.raises(MachineError, match=r"^ca\.pem \(CN=old\) expired on"):
-        certs.ca_pair(ca.certificate, ca.key)
-
-
 @pytest.mark.parametrize("data", [b"", b"\0" * 99, b"ssh-ed25519 AAAA", b"\xff\xfe-----BEGIN"])
 def test_what_is_not_pem_is_refused(data: bytes) -> None:
     assert refused(ca=data).cause == "ca.pem is not a PEM certificate"
     assert refused(cert=data).cause == "cert.pem is not a PEM certificate"
     assert refused(key=data).cause == "key.pem is not a PEM private key"
-
-
-@pytest.mark.parametrize("part", [0.2, 0.5, 0.9])
-def test_a_certificate_that_was_cut_short_is_refused(part: float) -> None:
-    cut = CLIENT.certificate[: int(len(CLIENT.certificate) * part)]
-    assert refused(cert=cut).cause.startswith("cert.pem is cut short or damaged")
 
 
 @given(st.data())
@@ -334,23 +280,6 @@ def test_a_ca_file_may_hold_several_cas() -> None:
     bundle = OTHER_CA.certificate + CA.certificate
     files = certs.client_bundle(bundle, CLIENT.certificate, CLIENT.key)
     assert sorted(each.subject for each in certs.describe_all(files["ca.pem"])) == ["CN=another CA", "CN=orion CA"]
-
-
-def test_the_ca_in_a_bundle_that_the_key_belongs_to_is_the_one_that_signs() -> None:
-    pair = certs.ca_pair(OTHER_CA.certificate + CA.certificate, CA.key)
-    assert certs.describe(certs.issue_client(pair, "alice").certificate).issuer == "CN=orion CA"
-    assert len(certs.describe_all(pair.certificate)) == 2
-
-
-def test_a_private_key_in_a_certificate_file_does_not_get_into_the_public_one() -> None:
-    files = certs.client_bundle(CA.certificate + CA.key, CLIENT.key + CLIENT.certificate, CLIENT.key)
-    assert b"PRIVATE" not in files["ca.pem"] + files["cert.pem"]
-
-
-def test_a_certificate_that_moves_the_cursor_is_described_without_doing_so(tmp_path: Path) -> None:
-    subject = "/CN=evil\x1b[2J"
-    openssl(tmp_path, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "k", "-out", "c", "-subj", subject)
-    assert certs.describe((tmp_path / "c").read_bytes()).subject == "CN=evil\N{REPLACEMENT CHARACTER}[2J"
 
 
 @pytest.mark.parametrize(
@@ -405,17 +334,6 @@ def test_der_is_refused_with_the_command_that_converts_it(tmp_path: Path) -> Non
     openssl(tmp_path, "pkey", "-in", "key.pem", "-outform", "der", "-out", "key.der")
     assert "openssl x509 -inform der" in refused(cert=(tmp_path / "cert.der").read_bytes()).hint
     assert "openssl pkey -inform der" in refused(key=(tmp_path / "key.der").read_bytes()).hint
-
-
-def test_a_key_that_docker_does_not_use_is_refused(tmp_path: Path) -> None:
-    openssl(tmp_path, "genpkey", "-algorithm", "x25519", "-out", "key.pem")
-    assert "a kind of private key" in refused(key=(tmp_path / "key.pem").read_bytes()).cause
-
-
-def test_an_ssh_key_is_recognised(tmp_path: Path) -> None:
-    need("ssh-keygen")
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "key"], cwd=tmp_path, check=True)
-    assert "It is an SSH key" in refused(key=(tmp_path / "key").read_bytes()).hint
 
 
 def test_a_chain_through_an_intermediate_is_taken_and_a_broken_one_is_refused(tmp_path: Path) -> None:

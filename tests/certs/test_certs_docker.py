@@ -133,28 +133,6 @@ def test_a_signature_is_believed_where_docker_believes_it(dockerd: Dockerd, tmp_
         assert ("is signed with sha224, which docker" in refusal(dockerd.ca.certificate, client)) is not good
 
 
-def test_a_key_for_pss_alone_and_a_signature_with_sha1_are_refused_by_their_names(tmp_path: Path) -> None:
-    need("openssl")
-    ca = certs.new_ca("orion")
-    (tmp_path / "ca.pem").write_bytes(ca.certificate)
-    (tmp_path / "ca-key.pem").write_bytes(ca.key)
-    for words, why in (
-        (["-newkey", "rsa-pss", "-sha256"], "has an RSA-PSS key"),
-        (["-newkey", "rsa:2048", "-sha1"], "is signed with sha1"),
-    ):
-        command = ["openssl", "req", "-x509", "-nodes", "-subj", "/CN=alice", "-CA", "ca.pem", "-CAkey", "ca-key.pem"]
-        plain = ["-addext", "basicConstraints=critical,CA:FALSE", "-keyout", "key.pem", "-out", "cert.pem"]
-        subprocess.run([*command, *plain, *words], cwd=tmp_path, capture_output=True, check=True)
-        client = certs.Pair((tmp_path / "cert.pem").read_bytes(), (tmp_path / "key.pem").read_bytes())
-        assert f"{why}, which docker does not accept" in refusal(ca.certificate, client)
-
-
-def test_a_ca_that_docker_cannot_read_signs_nothing() -> None:
-    ca = by_itself(curve(ec.SECP256K1)(), "a CA", x509.BasicConstraints(ca=True, path_length=None))
-    with pytest.raises(MachineError, match="of a CA with a key on the curve secp256k1"):
-        certs.ca_pair(ca.certificate, ca.key)
-
-
 @pytest.mark.parametrize(
     "kind",
     [
@@ -195,13 +173,6 @@ def test_a_certificate_that_could_be_no_engines_is_trusted_by_nobody() -> None:
     server, another = (by_itself(P256(), "orion", LOOPBACK) for _ in range(2))
     with pytest.raises(MachineError, match="is not signed by"):
         certs.server_bundle(another.certificate, server.certificate, server.key)
-
-
-def test_an_engines_certificate_that_has_expired_is_not_taken_as_what_is_trusted() -> None:
-    server = by_itself(P256(), "orion", LOOPBACK)
-    client = by_itself(P256(), "alice")
-    with pytest.raises(MachineError, match="expired on"):
-        certs.client_bundle(server.certificate, client.certificate, client.key, now=NOW + timedelta(days=10))
 
 
 def test_beside_an_engines_own_certificate_no_other_one_is_trusted(dockerd: Dockerd, tmp_path: Path) -> None:

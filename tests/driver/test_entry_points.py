@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +12,8 @@ from machinectl.driver.installed_drivers import GROUP, entries_in, find_origin
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 
 def test_they_are_those_that_importlib_finds() -> None:
@@ -37,10 +38,3 @@ def test_whatever_a_file_holds_breaks_nothing(tmp_path_factory: pytest.TempPathF
     path = tmp_path_factory.mktemp("info") / "entry_points.txt"
     path.write_text(f"[{GROUP}]\n{text}", encoding="utf-8", errors="surrogatepass")
     assert all(isinstance(name, str) for name, _ in entries_in(str(path), GROUP))
-
-
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe[machinectl.drivers]", b"[machinectl.drivers]"])
-def test_what_is_no_list_has_no_entries(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "entry_points.txt").write_bytes(content)
-    assert list(entries_in(str(tmp_path / "entry_points.txt"), GROUP)) == []
-    assert list(entries_in(str(tmp_path), GROUP)) == []

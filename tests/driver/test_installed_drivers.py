@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -47,11 +46,6 @@ def test_every_driver_is_found_with_its_package_and_none_is_imported(site: Path)
     )
     assert found["none"].package == "machinectl"
     assert "bomb" not in sys.modules
-
-
-def test_a_package_whose_list_cannot_be_read_hides_no_other(site: Path) -> None:
-    package(site, "torn", "", "[machinectl.drivers]\nno equals sign\n")
-    assert {"none", "generic"} <= {driver.name for driver in installed()}
 
 
 def test_a_driver_that_is_not_installed_is_named_with_those_that_are() -> None:
@@ -151,26 +145,3 @@ def test_what_a_driver_raises_is_its_own_error_or_is_blamed_on_it_by_name() -> N
         driver.stop(None)
     with pytest.raises(DriverError, match='Driver "clumsy" fails in kill: AttributeError'):
         driver.kill(None)
-
-
-def test_a_driver_written_before_there_were_hints_may_give_a_text() -> None:
-    told = DriverError("The tape is full", "Rewind it: mt rewind")  # type: ignore[arg-type]  # what it is about
-    assert told.hint.parts == (("Rewind it: mt rewind", "", False),)
-
-
-def test_threads_that_ask_for_a_driver_at_once_get_the_same(site: Path) -> None:
-    package(site, "slow", "class Driver:\n    pass\n", "[machinectl.drivers]\nslow = slow:Driver\n")
-    together = threading.Barrier(8)
-    found: list[object] = []
-
-    def ask() -> None:
-        together.wait()
-        found.append(load("slow"))
-
-    threads = [threading.Thread(target=ask) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(found) == 8
-    assert len({id(driver) for driver in found}) == 1

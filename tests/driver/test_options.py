@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.driver import DriverError, Option, UsageError
-from machinectl.driver.driver_options import absolute_paths, complete_options, option_flag
+from machinectl.driver.driver_options import absolute_paths, complete_options
 from machinectl.errors import Hint
 
 if TYPE_CHECKING:
@@ -38,17 +38,6 @@ def test_what_is_no_choice_is_refused_with_those_that_are(given: dict[str, str |
     with pytest.raises(UsageError) as raised:
         complete_options("cloud", OPTIONS, {"cloud-token": "x", **given})
     assert " takes eu or us, not " in raised.value.cause or " takes a, b or c, not " in raised.value.cause
-
-
-def test_what_is_needed_is_named_as_it_is_typed() -> None:
-    assert [option_flag(option) for option in OPTIONS[2:]] == ["--cloud-cpus", "--cloud-spot", "--cloud-token-file"]
-    with pytest.raises(UsageError, match="Driver cloud needs --cloud-token-file"):
-        complete_options("cloud", OPTIONS, {"cloud-token": ""})
-
-
-def test_a_number_and_a_flag_are_said_whatever_they_are() -> None:
-    options = [Option("n", "A number.", 0, required=True), Option("f", "A flag.", default=False, required=True)]
-    assert complete_options("cloud", options, {"n": 0, "f": False}) == {"n": 0, "f": False}
 
 
 def refuse_odd(value: object) -> None:
@@ -82,9 +71,3 @@ def test_a_drivers_code_that_fails_or_ends_the_program_is_named(end: BaseExcepti
 
     with pytest.raises(DriverError, match=f'Driver "cloud" fails in its check of --cloud-host: {type(end).__name__}'):
         complete_options("cloud", [Option("cloud-host", "Which.", locates=locates)], {"cloud-host": "x"})
-
-
-def test_a_location_that_is_no_mapping_is_the_drivers_fault() -> None:
-    option = Option("cloud-host", "Which.", locates=lambda text: [text])  # type: ignore[arg-type, return-value]
-    with pytest.raises(DriverError, match='Driver "cloud" fails in its check of --cloud-host: list'):
-        complete_options("cloud", [option], {"cloud-host": "x"})

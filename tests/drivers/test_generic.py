@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from machinectl.driver import DriverError, Instance, Request, SSHEndpoint, UsageError, Where
+from machinectl.driver import DriverError, Instance, Request, SSHEndpoint, UsageError
 from machinectl.driver.driver_options import complete_options
 from machinectl.testing import DriverContract
 from machinectl_generic import GenericDriver
@@ -15,7 +15,6 @@ from machinectl_generic import GenericDriver
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.sshd import SSHConfig
 
 HERE = "127.0.0.1"
 
@@ -67,13 +66,6 @@ def test_what_is_typed_with_an_address_wins_over_the_environment_and_contradicts
         complete_options("generic", GenericDriver().options(), given)
     monkeypatch.setenv("GENERIC_SSH_USER", "root")
     assert complete_options("generic", GenericDriver().options(), given)["generic-ssh-user"] == "ops"
-
-
-@pytest.mark.parametrize("text", ["ops@", "@orion", "orion:", "orion:0", "a b", "ops@orion:22:22x"])
-def test_what_is_no_login_says_how_to_write_one(text: str) -> None:
-    with pytest.raises(UsageError, match=r"is not \[USER@\]HOST\[:PORT\]") as raised:
-        complete_options("generic", GenericDriver().options(), {"generic-ip-address": text})
-    assert "ops@192.168.0.29" in raised.value.hint
 
 
 def request_for(directory: Path, **options: Any) -> Request:
@@ -139,24 +131,6 @@ def test_while_a_machine_is_made_its_key_is_the_one_that_was_named(tmp_path: Pat
     assert ssh_of(instance).key == str(tmp_path / "machine/id_ssh")
 
 
-def test_a_preview_logs_in_with_the_users_own_key_which_is_copied_later(tmp_path: Path) -> None:
-    (tmp_path / "key").write_text("a key")
-    request = request_for(tmp_path / "machine", generic_ssh_key=str(tmp_path / "key"), generic_copy_key=True)
-    way = SSHEndpoint(HERE, "root", 22, str(tmp_path / "key"), copy_key=True)
-    assert GenericDriver().preview(request) == Where(f"tcp://{HERE}:2376", way)
-
-
-def test_a_name_of_the_ssh_configuration_is_looked_up_once(tmp_path: Path, ssh_config: SSHConfig) -> None:
-    ssh_config.write(f"Host orion\n  HostName {HERE}\n  User ops\n  Port 2222\n")
-    driver = GenericDriver()
-    request = request_for(tmp_path, generic_ip_address="orion")
-    driver.check(request)
-    found = driver.where(Instance("orion", str(tmp_path), driver.create(request, lambda _: None)))
-    assert found == Where(f"tcp://{HERE}:2376", SSHEndpoint("orion", "ops", 2222))
-    assert found == driver.preview(request)
-    assert ssh_config.calls == ["-G orion"]
-
-
 def test_an_empty_key_goes_back_to_those_of_ssh_and_another_change_keeps_it(tmp_path: Path) -> None:
     (tmp_path / "id").write_text("key")
     instance = made(tmp_path, generic_ssh_key=str(tmp_path / "id"))
@@ -176,12 +150,6 @@ def test_a_new_key_leaves_nothing_of_the_former_one(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("id_ssh*"))) == 3
     GenericDriver().change(instance, {"generic-ssh-key": str(tmp_path / "new")})
     assert [(path.name, path.read_text()) for path in tmp_path.glob("id_ssh*")] == [("id_ssh", "new")]
-
-
-def test_an_ipv6_address_is_in_brackets_for_docker_alone(tmp_path: Path) -> None:
-    instance = made(tmp_path, generic_ip_address="[fd00::1d]")
-    assert GenericDriver().where(instance).url == "tcp://[fd00::1d]:2376"
-    assert ssh_of(instance).host == "fd00::1d"
 
 
 @pytest.mark.parametrize("verb", ["start", "stop", "restart", "kill"])

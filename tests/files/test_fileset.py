@@ -40,15 +40,6 @@ def test_files_in_folders_are_written_together_and_for_the_owner_alone(tmp_path:
     }
 
 
-def test_one_file_in_the_way_stops_all_in_folders(tmp_path: Path) -> None:
-    write(tmp_path, {"vega/ca.pem": b"mine"})
-    with pytest.raises(MachineError, match=r"already holds vega/ca\.pem"):
-        write(tmp_path, SET)
-    assert found(tmp_path) == {"vega/ca.pem": b"mine"}
-    write(tmp_path, SET, force=True)
-    assert found(tmp_path) == SET
-
-
 def test_a_link_in_the_place_of_a_folder_stops_all(tmp_path: Path) -> None:
     """As in a repository of somebody else: keys go nowhere else."""
     (tmp_path / "elsewhere").mkdir()
@@ -58,13 +49,6 @@ def test_a_link_in_the_place_of_a_folder_stops_all(tmp_path: Path) -> None:
         replace_together(str(tmp_path / "out"), {"rigel/key.pem": b"key"}, force=True, hint=NO_HINT)
     assert os.listdir(tmp_path / "elsewhere") == []
     assert os.listdir(tmp_path / "out") == ["rigel"]
-
-
-def test_a_file_in_the_place_of_a_folder_stops_all(tmp_path: Path) -> None:
-    (tmp_path / "rigel").write_text("notes")
-    with pytest.raises(MachineError, match="rigel is not a directory"):
-        write(tmp_path, SET, force=True)
-    assert found(tmp_path) == {"rigel": b"notes"}
 
 
 @pytest.mark.parametrize("moved", range(len(SET)))

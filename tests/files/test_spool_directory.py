@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -66,23 +64,3 @@ def test_images_are_not_kept_where_another_user_could_replace_them(
     ):
         pass
     assert os.listdir(shared) == []
-
-
-def test_without_locks_one_directory_is_made_and_those_of_others_stay(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made: list[str] = []
-
-    def no_locks(descriptor: int, _: object) -> None:
-        made.append(os.readlink(f"/proc/self/fd/{descriptor}"))
-        # More would fill the disk.
-        assert len(set(made)) <= 2
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-
-    monkeypatch.setattr(fcntl, "flock", no_locks)
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr("tempfile.tempdir", None)
-    before = set(os.listdir(tmp_path))
-    with spool_directory() as one, spool_directory() as other:
-        assert set(os.listdir(tmp_path)) == {*before, os.path.basename(one), os.path.basename(other)}
-    assert set(os.listdir(tmp_path)) == before

@@ -61,14 +61,6 @@ def test_without_a_place_one_error_names_tmpdir(make: Callable[[], AbstractConte
     assert (refused.value.cause, refused.value.hint, refused.value.exit_code) == (NOTHING, HINT, 1)
 
 
-@pytest.mark.usefixtures("nowhere")
-def test_messages_of_ssh_need_no_place() -> None:
-    with user_directories.small_file() as file:
-        file.write(b"ssh: hello\n")
-        file.seek(0)
-        assert file.read() == b"ssh: hello\n"
-
-
 @pytest.mark.usefixtures("ssh_config")
 def test_scp_copies_without_another_place(
     store: Store, sshd: Sshd, tmp_path: Path, request: pytest.FixtureRequest
@@ -79,14 +71,6 @@ def test_scp_copies_without_another_place(
     done = machinectl("scp", f"orion:{tmp_path}/there", f"{tmp_path}/here", store=store.root)
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "here").read_text() == "a text\n"
-
-
-@pytest.mark.usefixtures("ssh_config")
-def test_scp_says_what_it_needs(store: Store, sshd: Sshd, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    register(store, "orion", sshd)
-    request.getfixturevalue("nowhere")
-    done = machinectl("scp", f"orion:{tmp_path}/there", f"{tmp_path}/here", store=store.root)
-    assert (done.returncode, done.stderr) == (1, f"Error: {NOTHING}\n  {HINT}\n")
 
 
 def test_a_read_only_directory_of_an_earlier_run_is_not_for_sockets(

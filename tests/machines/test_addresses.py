@@ -93,14 +93,6 @@ def edit(store: Store, **changes: object) -> Machine:
     return store.read("orion")
 
 
-def test_addresses_are_replaced_and_removed(store: Store) -> None:
-    added(store, machine())
-    assert edit(store, addresses=("10.8.0.29", "orion.vpn")).addresses == ["10.8.0.29", "orion.vpn"]
-    assert edit(store, labels={"a": "b"}).addresses == ["10.8.0.29", "orion.vpn"]
-    assert edit(store, addresses=()).addresses == []
-    assert b'"addresses"' not in store.read("orion").dump()
-
-
 @pytest.mark.parametrize(
     ("url", "changes", "cause"),
     [
@@ -157,10 +149,3 @@ def test_create_and_set_take_several_addresses(tmp_path: Path) -> None:
     assert "address:" in (tmp_path / "fleet.yaml").read_text()
     run("set", "--address", "", "orion")
     assert json.loads(run("inspect", "--json", "orion"))["Addresses"] == []
-
-
-def test_a_refused_address_leaves_no_machine_behind(tmp_path: Path) -> None:
-    done = machinectl("create", "ssh://ops@192.168.0.29", "orion", "--address", "192.168.0.29", store=tmp_path)
-    assert done.returncode == 2
-    assert "Omit --address 192.168.0.29" in done.stderr
-    assert machinectl("ls", "-q", store=tmp_path).stdout == ""

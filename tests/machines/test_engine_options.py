@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,8 +12,7 @@ from machinectl.cli.machine_options import merge_variables
 from machinectl.errors import UsageError
 from machinectl.machines.create_options import ENGINE_FLAGS
 from machinectl.machines.engine_options import EngineOptions, read_env_file
-from machinectl.machines.record import Machine, parse_record
-from tests.support.in_process import machinectl
+from machinectl.machines.record import parse_record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,11 +27,6 @@ def test_each_option_is_declared_under_one_key_and_one_flag() -> None:
         == len(ENGINE_FLAGS)
     )
     assert all(option.help.strip() and bool(option.metavar) != bool(option.off) for option in ENGINE_FLAGS)
-
-
-def test_each_declared_option_is_one_of_create() -> None:
-    helped = machinectl("create", "-d", "generic", "--help").stdout
-    assert [option.flag for option in ENGINE_FLAGS if option.flag not in helped] == []
 
 
 @given(st.dictionaries(st.sampled_from([option.key for option in ENGINE_FLAGS]) | st.text(), ANYTHING, max_size=6))
@@ -73,23 +66,6 @@ def test_a_line_that_is_no_variable_is_refused_by_its_number_and_never_shown(tmp
         read_env_file(str(tmp_path / "proxies"), {})
     assert "line" in raised.value.cause
     assert "hunt" not in f"{raised.value.cause} {raised.value.hint}".lower()
-
-
-def test_a_file_of_variables_may_be_a_pipe_and_never_without_end(tmp_path: Path) -> None:
-    reading, writing = os.pipe()
-    os.write(writing, b"A=1\n")
-    os.close(writing)
-    assert read_env_file(f"/dev/fd/{reading}", {}) == ["A=1"]
-    os.close(reading)
-    for path in ("/dev/zero", str(tmp_path), str(tmp_path / "none")):
-        with pytest.raises(UsageError):
-            read_env_file(path, {})
-
-
-def test_options_go_through_a_record() -> None:
-    machine = Machine("orion", "none")
-    machine.engine = EngineOptions(options=("mtu=1400",), bind="192.0.2.1")
-    assert parse_record("orion", machine.dump()).engine == machine.engine
 
 
 def test_a_record_of_0_1_holds_the_mac_address_among_them() -> None:

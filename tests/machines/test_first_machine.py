@@ -47,16 +47,6 @@ def test_a_name_in_an_empty_store_is_answered_with_how_to_create_it(store: Store
     assert "List the machines" not in done.stderr
 
 
-@pytest.mark.parametrize(
-    "words", [("env",), ("ssh",), ("stop",), ("run", "--all", "--", "uptime"), ("provision", "-l", "a"), ("stop", "w*")]
-)
-def test_no_name_in_an_empty_store_is_answered_with_both_forms(store: Store, words: tuple[str, ...]) -> None:
-    done = machinectl(*words, store=store.root)
-    assert done.returncode
-    assert "machinectl create <USER>@<HOST> <NAME>;" in done.stderr
-    assert "machinectl create tcp://<HOST>:2376 <NAME>\n" in done.stderr
-
-
 def test_docker_machines_users_are_told_to_import(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -120,13 +120,3 @@ def test_all_that_is_asked_must_hold(
 ) -> None:
     selector = f"{blank},{blank}".join(text for text, _ in asked)
     assert parse_selector(selector).selects(labels) is all(holds(labels) for _, holds in asked)
-
-
-@given(st.text(st.sampled_from("ab=!(), in<>\t\n\x1b")), st.dictionaries(KEYS, WORDS))
-def test_any_text_is_a_selector_or_a_usage_error(text: str, labels: Labels) -> None:
-    said = ""
-    try:
-        assert parse_selector(text).selects(labels) in {True, False}
-    except UsageError as refused:
-        said = refused.cause
-    assert said.isprintable()

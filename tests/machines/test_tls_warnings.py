@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +13,7 @@ import pytest
 from machinectl import certs
 from machinectl.hosts.signing import signed
 from machinectl.machines.record import Machine
-from machinectl.machines.store import Store
-from machinectl.machines.tls_warnings import expired_certificate, renewing
+from machinectl.machines.tls_warnings import expired_certificate
 from machinectl.provision.host_changes import CaTrusted
 from tests.hosts.test_pending import serving
 from tests.support.in_process import machinectl
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from machinectl.hosts.identity import Identity
+    from machinectl.machines.store import Store
 
 NOW = datetime.now(UTC)
 OWN, GRANTED, OTHERS = "own", "granted", "others"
@@ -122,35 +121,6 @@ def test_env_warns_of_a_file_that_docker_cannot_read(store: Store, make: Callabl
     ]
 
 
-def test_a_link_to_a_certificate_is_as_good_as_the_file(store: Store, tmp_path: Path) -> None:
-    key = Path(orion(store, identity(), OTHERS).directory, "key.pem")
-    key.rename(tmp_path / "key.pem")
-    key.symlink_to(tmp_path / "key.pem")
-    assert machinectl("env", "orion", store=store.root).stderr == ""
-
-
-STRANGE_NAMES = {
-    "escape": "E\x1b[31mx\ny",
-    "tab": "tab\there",
-    "newline at the end": "x\n",
-    "not UTF-8": "it's \udcff",
-}
-
-
-@pytest.mark.parametrize("name", STRANGE_NAMES.values(), ids=list(STRANGE_NAMES))
-def test_the_command_leads_to_the_store_whatever_its_name(tmp_path: Path, name: str) -> None:
-    store = Store(str(tmp_path / name))
-    directory = orion(store, identity(), OWN).directory
-    Path(directory, "key.pem").unlink()
-    lines = machinectl("-s", store.root, "env", "orion").stderr.removesuffix("\n").split("\n")
-    assert all(line.isprintable() for line in lines)
-    assert 'has no readable key.pem: docker needs ca.pem, cert.pem and key.pem in "$(printf ' in lines[-2]
-    program = lines[-1].strip().removeprefix("Replace them: ").removesuffix(" provision orion")
-    typed = subprocess.run(["sh", "-c", f'set -- {program}; printf "%s|" "$@"'], capture_output=True, check=True)
-    # A slash keeps a newline at the end.
-    assert os.fsdecode(typed.stdout).replace("/|", "|") == f"machinectl|-s|{store.root}|"
-
-
 @pytest.mark.parametrize("file", ["key.pem", "ca.pem"])
 @pytest.mark.parametrize(
     ("whose", "command"),
@@ -169,14 +139,6 @@ def test_damaged_certificates_get_the_same_command(
     if (file, damage) != ("ca.pem", "another's"):
         asked = machinectl("version", "orion", store=store.root)
         assert asked.stderr.splitlines()[-1].strip() == command
-
-
-def test_an_emptied_ca_whose_key_is_gone_is_made_anew(store: Store) -> None:
-    directory = Path(orion(store, identity(), OWN).directory)
-    (directory / "ca-key.pem").unlink()
-    (directory / "ca.pem").write_text("")
-    asked = machinectl("version", "orion", store=store.root)
-    assert asked.stderr.splitlines()[-1].strip() == "Replace them: machinectl provision orion"
 
 
 @pytest.mark.parametrize("whose", COMMANDS)
@@ -213,11 +175,3 @@ def test_the_server_and_the_ca_are_named_too(store: Store) -> None:
     later = expired_certificate(machine, NOW + timedelta(days=certs.CA_DAYS))
     assert later is not None
     assert later.hint == "Renew them: machinectl regenerate-certs --client-certs --new-ca orion"
-
-
-def test_damaged_ones_are_made_anew_and_those_that_are_due_renewed(store: Store, expired: Identity) -> None:
-    machine = orion(store, expired, OWN)
-    assert renewing(machine, ["cert.pem"]) == "Renew them: machinectl renew --due orion"
-    assert renewing(machine, ["cert.pem"], due=False) == "Renew them: machinectl regenerate-certs --client-certs orion"
-    machine.tls = False
-    assert expired_certificate(machine) is None
