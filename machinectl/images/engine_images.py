@@ -16,7 +16,7 @@ from machinectl.engine.image_names import engine_platform
 from machinectl.engine.probe import FULL, disk_full, error_answer, read_answer
 from machinectl.errors import Hint, one_line
 from machinectl.images.image import DIGEST, chain_ids
-from machinectl.images.write_archive import Known, Stored
+from machinectl.images.write_archive import Known
 from machinectl.json_values import as_dict, as_integer, as_list, as_text
 from machinectl.state import State
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from machinectl.engine import Response
     from machinectl.engine.wire import Wire
-    from machinectl.images.reference import Reference
+    from machinectl.images.image import Reference
 
 # Seconds for one change, or a question to an engine that is at work on an image.
 PATIENCE = 120.0
@@ -104,23 +104,26 @@ class Images:
         """Return whether containerd's store lists the image: it hides one that has no platform with all blobs."""
         # containerd takes long to list many images. This one has no name unless somebody gave it one meanwhile.
         for filters in ({"dangling": ["true"]}, {}):
-            if stored := self.stored(filters).get(image_id):
-                return stored.manifests is None or stored.has(manifests)
+            stored = self.stored(filters)
+            if image_id in stored:
+                whole = stored[image_id]
+                return whole is None or whole.issuperset(manifests)
         return False
 
-    def stored(self, filters: dict[str, list[str]]) -> dict[str, Stored]:
-        """Return what containerd's store has of its images, by ID."""
+    def stored(self, filters: dict[str, list[str]]) -> dict[str, frozenset[str] | None]:
+        """See `Known.stored`."""
         return stored_of(self.listed(f"{MANIFESTS}&{urlencode({'filters': json.dumps(filters)})}"))
 
-    def known(self, likely: str = "") -> Known:
-        """Return the images that the engine has, and the layers of as many as it tells in time, of `likely` first."""
+    def known(self) -> Known:
+        """Return the images that the engine has, and the layers of as many as it tells in time, the newest first."""
         engine = self.engine()
         listed = self.listed(MANIFESTS if engine.by_containerd else "")
         chains: set[str] = set()
         diffs: set[str] = set()
         contents: dict[str, str] = {}
         looking = Deadline(LOOKING)
-        for identifier in by_likelihood(listed, likely):
+        newest = sorted(listed, key=lambda image: -as_integer(image.get("Created")))
+        for identifier in dict.fromkeys(filter(None, map(id_of, newest))):
             if len(diffs) > MOST_KNOWN:
                 break
             try:
@@ -137,7 +140,7 @@ class Images:
             engine,
             chain_ids=frozenset(chains),
             diff_ids=frozenset(diffs),
-            images=ids_of(listed),
+            images=frozenset(filter(None, map(id_of, listed))),
             names=ids_by_name(listed),
             contents=contents,
             stored=stored_of(listed) if engine.by_containerd else {},
@@ -156,34 +159,19 @@ def id_of(image: dict[str, Any]) -> str:
     return identifier if DIGEST.fullmatch(identifier) else ""
 
 
-def ids_of(listed: Iterable[dict[str, Any]]) -> frozenset[str]:
-    return frozenset(filter(None, map(id_of, listed)))
-
-
-def stored_of(listed: Iterable[dict[str, Any]]) -> dict[str, Stored]:
-    """Return what containerd's store has of its images, by ID."""
-    stored = {}
+def stored_of(listed: Iterable[dict[str, Any]]) -> dict[str, frozenset[str] | None]:
+    """See `Known.stored`."""
+    stored: dict[str, frozenset[str] | None] = {}
     for image in listed:
         manifests = image.get("Manifests")
         whole = [as_dict(each) for each in as_list(manifests) if as_dict(each).get("Available") is True]
-        digests = None if manifests is None else frozenset(as_text(each.get("ID")) for each in whole)
-        stored[id_of(image)] = Stored(as_integer(image.get("Size")), digests)
+        stored[id_of(image)] = None if manifests is None else frozenset(as_text(each.get("ID")) for each in whole)
     return stored
 
 
 def ids_by_name(listed: Iterable[dict[str, Any]]) -> dict[str, str]:
     named = ((tag, id_of(each)) for each in listed for tag in as_list(each.get("RepoTags")))
     return {tag: image for tag, image in named if isinstance(tag, str) and image}
-
-
-def by_likelihood(listed: Iterable[dict[str, Any]], likely: str) -> list[str]:
-    """Return images' IDs: those of the repository `likely` first, then the newest."""
-
-    def rank(image: dict[str, Any]) -> tuple[bool, int]:
-        repositories = {as_text(tag).rpartition(":")[0] for tag in as_list(image.get("RepoTags"))}
-        return likely not in repositories, -as_integer(image.get("Created"))
-
-    return list(dict.fromkeys(filter(None, map(id_of, sorted(listed, key=rank)))))
 
 
 def diff_ids_of(image: dict[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""An image as its manifests describe it (OCI image specification 1.1; docker's manifest.json)."""
+"""An image as its manifests describe it (OCI image specification 1.1; docker's manifest.json), and names of images."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from machinectl.engine.image_names import UNKNOWN
-from machinectl.errors import Hint, MachineError, one_line
+from machinectl.engine.image_names import ARCHITECTURES, FAMILIAR, PLATFORM, REFERENCE, UNKNOWN
+from machinectl.errors import Hint, MachineError, UsageError, one_line
 from machinectl.json_values import as_dict, as_list, as_text
 
 if TYPE_CHECKING:
@@ -30,6 +30,10 @@ Document = dict[str, Any]
 LARGEST = 2**63 - 1
 # Manifests of an index. Those of docker have a few platforms.
 MOST_MANIFESTS = 1000
+IMAGE_ID = re.compile(r"(?:sha256:)?[0-9a-f]{1,64}")
+# Characters of a name (distribution/reference: NameTotalLengthMax), and of a tag and a digest.
+LONGEST_NAME = 512
+SYSTEMS = {"linux", "windows", "darwin", "freebsd"}
 
 
 class ArchiveError(MachineError):
@@ -206,3 +210,52 @@ def size_of(descriptor: Document) -> int:
     if type(size) is not int or not 0 <= size <= LARGEST:
         raise ArchiveError("The archive is damaged: a layer has no size")
     return size
+
+
+class Reference(NamedTuple):
+    """`tag` is "" if only a digest was given."""
+
+    repository: str
+    tag: str
+    digest: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.repository}:{self.tag}" if self.tag else ""
+
+
+def parse_reference(text: str) -> Reference:
+    """Return docker's short form of a reference, by default with the tag `latest`. Raises UsageError."""
+    found = REFERENCE.fullmatch(text) if len(text) <= LONGEST_NAME else None
+    if not found:
+        raise UsageError(
+            f"{one_line(repr(text))} is not an image name", Hint("Write it as docker does, such as web:1.2")
+        )
+    tag = (found["tag"] or "").removeprefix(":") or ("" if found["digest"] else "latest")
+    return Reference(FAMILIAR.sub("", found["name"]), tag, found["digest"] or "")
+
+
+def several_images(text: str, place: str, count: int, listing: str) -> UsageError:
+    """Return the error for the start of an ID that fits several images."""
+    return UsageError(
+        f"{count} images of {place} have an ID that begins with {one_line(text)}",
+        Hint("Give more of the ID", listing),
+    )
+
+
+def is_image_id(text: str) -> bool:
+    """Return whether a text can be an image's ID or the start of one, which can be a name as well."""
+    return bool(IMAGE_ID.fullmatch(text))
+
+
+def parse_platform(text: str) -> str:
+    """Return OS/ARCHITECTURE[/VARIANT]; the system is linux if only an architecture is given. Raises UsageError."""
+    name = text.lower()
+    if not PLATFORM.fullmatch(name) or name in SYSTEMS:
+        raise UsageError(
+            f"{one_line(repr(text))} is not a platform", Hint("Write it as docker does, such as linux/arm64")
+        )
+    system, architecture, *variant = name.split("/") if "/" in name else ("linux", name)
+    found = "/".join([system, ARCHITECTURES.get(architecture, architecture), *variant])
+    # Every arm64 is v8.
+    return found.removesuffix("/v8") if found.endswith("/arm64/v8") else found

@@ -5,26 +5,24 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING
 
 from machinectl.engine import Endpoint, EngineError
-from machinectl.errors import NO_HINT, Hint, MachineError, UsageError, closest_match, one_line
-from machinectl.images.engine_images import Images, content_of, diff_ids_of, id_of, ids_by_name, ids_of, saved_image
-from machinectl.images.image import ArchiveError, is_platform, no_variant, platform_of
-from machinectl.images.read_archive import ArchiveReader, check_archive
-from machinectl.images.reference import is_image_id, parse_reference, several_images
-from machinectl.images.write_archive import UNTOLD, Stored
+from machinectl.errors import Hint, MachineError, UsageError, closest_match, one_line
+from machinectl.images.engine_images import Images, content_of, diff_ids_of, id_of, ids_by_name, saved_image
+from machinectl.images.image import (
+    ArchiveError,
+    is_image_id,
+    parse_reference,
+    several_images,
+)
+from machinectl.images.read_archive import ArchiveReader
 from machinectl.json_values import as_integer, as_list, as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from io import BufferedReader
-
     from machinectl.images.image import Image
-    from machinectl.images.read_archive import Wanted
-    from machinectl.images.spool import Spool
+    from machinectl.images.read_archive import Spool, Wanted
 
 STDIN = "-"
 # To compare all of 20,000 names takes seconds.
@@ -47,20 +45,8 @@ class SourceImage:
     by_id: bool = False
     # engine_images.content_of, or "".
     content: str = ""
-    stored: Stored = UNTOLD
-
-    @property
-    def archive_size(self) -> int:
-        """Bytes, 0 if unknown."""
-        return 0 if self.by_containerd else self.size
-
-
-class Source(Protocol):
-    # Find the image. Raises MachineError if the source does not have it.
-    def find(self, wanted: Wanted) -> SourceImage: ...
-
-    # Read the archive of the image that was found.
-    def read(self, spool: Spool, wanted: Wanted, described: SourceImage) -> Image: ...
+    # The manifests that containerd's store has in full, None if it does not tell.
+    stored: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -86,23 +72,15 @@ class EngineSource:
                 stored = images.stored({"reference": names} if names else {}) if by_containerd else {}
         except EngineError as exc:
             if self.others:
-                # No `machinectl set` changes where docker points.
-                own = exc.hint if self.endpoint.url.startswith("unix://") else NO_HINT
-                other = f"take the image from elsewhere: {self.others}"
-                exc.hint = own | Hint(f"or {other}") if own else Hint(other[0].upper() + other[1:])
+                exc.hint = Hint(f"Take the image from elsewhere: {self.others}")
             raise
         if not id_of(image):
             raise MachineError(f"The engine at {self.endpoint.peer} gives the image no valid ID")
         size = max(0, as_integer(image.get("Size")))
         by_id = is_image_id(name) and parse_reference(name).name not in as_list(image.get("RepoTags"))
-        if wanted.platform and by_containerd:
-            # It may be one of several in the archive.
-            return SourceImage(by_containerd=True, size=size, by_id=by_id)
         if wanted.platform:
-            # The classic store has one platform of an image.
-            platform = platform_of({key.lower(): image.get(key) for key in ("Os", "Architecture", "Variant")})
-            if not is_platform(platform, wanted.platform):
-                raise no_variant(wanted.platform, [platform])
+            # It may be one of several in the archive.
+            return SourceImage(by_containerd=by_containerd, size=size, by_id=by_id)
         return SourceImage(
             id_of(image),
             by_containerd,
@@ -110,7 +88,7 @@ class EngineSource:
             tuple(diff_ids_of(image)),
             by_id,
             content_of(image),
-            stored.get(id_of(image), UNTOLD),
+            stored.get(id_of(image)),
         )
 
     def read(self, spool: Spool, wanted: Wanted, described: SourceImage) -> Image:
@@ -135,26 +113,19 @@ class FileSource:
     def find(self, wanted: Wanted) -> SourceImage:
         image = one_line(wanted.name)
         if self.path == STDIN:
-            check_stdin(shlex.quote(image))
+            if sys.stdin.isatty():
+                pipe = f"docker save {shlex.quote(image)} | …"
+                raise UsageError("stdin is a terminal, not an archive", Hint("Pipe an archive into the command", pipe))
         elif not os.path.exists(self.path):
             raise MachineError(f"There is no file {self.path}", Hint("Make one", "docker save -o", self.path, image))
-        elif os.path.isfile(self.path) or os.path.isdir(self.path):
-            # A pipe can be read only once.
-            with self._naming_file():
-                check_archive(self.path)
         return SourceImage(by_id=is_image_id(wanted.name))
 
-    def read(self, spool: Spool, wanted: Wanted, described: SourceImage) -> Image:  # noqa: ARG002 - of Source
+    def read(self, spool: Spool, wanted: Wanted, described: SourceImage) -> Image:  # noqa: ARG002 - as of an engine
         reader = ArchiveReader(spool)
-        with self._naming_file():
+        try:
             if self.path == STDIN:
                 return reader.read_stream(sys.stdin.buffer, wanted)
             return reader.read_file(self.path, wanted)
-
-    @contextmanager
-    def _naming_file(self) -> Iterator[None]:
-        try:
-            yield
         except ArchiveError as exc:
             raise ArchiveError(f"{'stdin' if self.path == STDIN else self.path}: {exc.cause}", exc.hint) from exc
         except OSError as exc:
@@ -163,22 +134,12 @@ class FileSource:
             ) from exc
 
 
-def check_stdin(image: str) -> None:
-    """Raise MachineError if stdin is a terminal or empty. Waits for the first byte."""
-    if sys.stdin.isatty():
-        raise UsageError(
-            "stdin is a terminal, not an archive", Hint("Pipe an archive into the command", f"docker save {image} | …")
-        )
-    stdin = cast("BufferedReader", sys.stdin.buffer)
-    if not stdin.peek(1):
-        raise MachineError("stdin is empty", Hint("Check that docker save works", f"docker save {image} | wc -c"))
-
-
 def no_such_image(name: str, source: EngineSource, images: Images) -> MachineError:
     """Name the nearest image that is there, or say that the ID's start fits several."""
     listed = images.listed()
     start = name.removeprefix("sha256:")
-    alike = [each for each in ids_of(listed) if is_image_id(name) and each.removeprefix("sha256:").startswith(start)]
+    identifiers = {id_of(image).removeprefix("sha256:") for image in listed if is_image_id(name)}
+    alike = [identifier for identifier in identifiers if identifier.startswith(start)]
     if len(alike) > 1:
         return several_images(name, f"the engine at {source.endpoint.peer}", len(alike), source.listing)
     near = closest_match(name, [*ids_by_name(listed)][:MOST_COMPARED])
@@ -188,3 +149,6 @@ def no_such_image(name: str, source: EngineSource, images: Images) -> MachineErr
         hint,
         mistyped=(name, near) if near else None,
     )
+
+
+Source = EngineSource | FileSource

@@ -6,17 +6,16 @@ Formats: OCI image layout 1.1; moby, image/tarexport (manifest.json).
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import posixpath
 import shutil
-import tarfile
-from contextlib import closing, suppress
+from contextlib import suppress
 from tempfile import NamedTemporaryFile
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from machinectl.errors import Hint, MachineError, UsageError, closest_match, one_line
-from machinectl.images.bounded_tar import DecompressedStream, damaged, members_of
 from machinectl.images.image import (
     DIGEST,
     SAVE,
@@ -25,20 +24,21 @@ from machinectl.images.image import (
     digest_of,
     digest_text,
     document,
+    is_image_id,
     members,
     parse_json,
+    parse_reference,
     read_image,
+    several_images,
 )
-from machinectl.images.reference import is_image_id, parse_reference, several_images
-from machinectl.images.spool import LONGEST_DOCUMENT, PIECE, Blob
+from machinectl.images.tar_members import PIECE, TarStream
 from machinectl.json_values import as_dict, as_list
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from machinectl.images.bounded_tar import ReadableFile
     from machinectl.images.image import Image
-    from machinectl.images.spool import Spool
+    from machinectl.images.tar_members import Member
 
 BLOBS = "blobs/sha256/"
 INDEX_FILE, MANIFEST_FILE = "index.json", "manifest.json"
@@ -49,8 +49,69 @@ LAYER = "application/vnd.oci.image.layer.v1.tar"
 NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 # Room to leave on the disk, in bytes.
 SPARE = 64 << 20
-# Bytes at the start of a format that Python before 3.14 cannot read.
-ZSTD = b"\x28\xb5\x2f\xfd"
+# Bytes. containerd takes no larger manifest or configuration (core/content: 8 MiB).
+LONGEST_DOCUMENT = 8 << 20
+# Bytes of all manifests and configurations, as often as an archive names them.
+LONGEST_DOCUMENTS = 64 << 20
+
+
+class Blob(NamedTuple):
+    """A part of a file, in bytes."""
+
+    path: str
+    offset: int
+    size: int
+
+    def pieces(self) -> Iterator[bytes]:
+        """Raise MachineError if the file cannot be read, or is shorter than it was."""
+        left = self.size
+        try:
+            with open(self.path, "rb") as file:
+                file.seek(self.offset)
+                while left and (piece := file.read(min(PIECE, left))):
+                    left -= len(piece)
+                    yield piece
+        except OSError as exc:
+            raise MachineError(f"Cannot read {self.path}: {exc.strerror or exc}") from exc
+        if left:
+            raise MachineError(f"{self.path} is shorter than it was", Hint("Run the same command again"))
+
+
+class Spool:
+    """`blobs` are by digest. Layers in `skipped` (digests) are not kept."""
+
+    def __init__(self, directory: str, skipped: Collection[str] = ()) -> None:
+        self.directory = directory
+        self.skipped = skipped
+        self.blobs: dict[str, Blob] = {}
+        self._read = 0
+
+    def document(self, digest: str) -> bytes | None:
+        """Return a small blob's content, or None. Raises ArchiveError if the digest is not its own.
+
+        An engine would give the image another ID than the one that gets the name.
+        """
+        blob = self.blobs.get(digest)
+        if not blob or blob.size > LONGEST_DOCUMENT:
+            return None
+        self._read += blob.size
+        if self._read > LONGEST_DOCUMENTS:
+            raise ArchiveError(
+                f"The archive names more than {LONGEST_DOCUMENTS >> 20} MB of manifests and configurations"
+            )
+        content = b"".join(blob.pieces())
+        if f"sha256:{hashlib.sha256(content).hexdigest()}" != digest:
+            raise ArchiveError(f"The archive is damaged: {digest} is not the digest of that file")
+        return content
+
+    def add_document(self, content: bytes) -> str:
+        """Keep a document of ours; return its digest."""
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        path = os.path.join(self.directory, digest)
+        with open(path, "wb") as file:
+            file.write(content)
+        self.blobs[digest] = Blob(path, 0, len(content))
+        return digest
 
 
 class Wanted(NamedTuple):
@@ -78,48 +139,43 @@ class ArchiveReader:
         self._files: dict[str, Blob] = {}
         self._links: dict[str, str] = {}
 
-    def read_stream(self, stream: ReadableFile, wanted: Wanted, *, compressed: bool = True) -> Image:
-        """Read a tar archive, `compressed` or not. Raises MachineError."""
-        try:
-            for member, content in members_of(DecompressedStream(stream) if compressed else stream):
-                self._take(member, content)
-        except (tarfile.TarError, EOFError) as exc:
-            raise damaged() from exc
-        return self._image(wanted)
+    def read_stream(self, stream: Any, wanted: Wanted, *, compressed: bool = True) -> Image:
+        """Read a tar archive, which may be `compressed`. Raises MachineError."""
+        return self._read(TarStream(stream, compressed=compressed), wanted, "")
 
     def read_file(self, path: str, wanted: Wanted) -> Image:
         """Read an archive's file; the layers of an uncompressed one are not copied."""
         with open(path, "rb") as file:
-            try:
-                for member, content in members_of(file, "r:"):
-                    self._take(member, content, Blob(path, member.offset_data, member.size))
-            except tarfile.ReadError:
-                # It may be compressed.
-                file.seek(0)
-                return self.read_stream(file, wanted)
-        return self._image(wanted)
+            archive = TarStream(file)
+            return self._read(archive, wanted, "" if archive.is_compressed else path)
 
-    def _take(self, member: tarfile.TarInfo, content: IO[bytes] | None, place: Blob | None = None) -> None:
+    def _read(self, archive: TarStream, wanted: Wanted, path: str) -> Image:
+        for member in archive.members():
+            self._take(member, archive, Blob(path, member.offset, member.size) if path else None)
+        chosen = choose(list(self._candidates()), wanted.name)
+        return read_image(chosen.root, self._spool.document, wanted.platform)
+
+    def _take(self, member: Member, archive: TarStream, place: Blob | None) -> None:
         name = posixpath.normpath(member.name)
         digest = digest_in(name)
-        if member.issym() or member.islnk():
-            base = posixpath.dirname(name) if member.issym() else ""
-            self._links[name] = posixpath.normpath(posixpath.join(base, member.linkname))
-        if content is None:
+        if member.link:
+            base = posixpath.dirname(name) if member.is_symlink else ""
+            self._links[name] = posixpath.normpath(posixpath.join(base, member.link))
+        if not member.is_file:
             return
         if name in {INDEX_FILE, MANIFEST_FILE}:
-            self._documents[name] = content.read(LONGEST_DOCUMENT)
+            self._documents[name] = archive.read(LONGEST_DOCUMENT)
         elif digest and digest not in self._spool.skipped:
-            self._spool.blobs[digest] = place or self._keep(content, member.size)
+            self._spool.blobs[digest] = place or self._keep(archive, member.size)
         elif not digest and name.endswith((".json", ".tar")):
-            self._files[name] = place or self._keep(content, member.size)
+            self._files[name] = place or self._keep(archive, member.size)
 
-    def _keep(self, content: IO[bytes], size: int) -> Blob:
+    def _keep(self, archive: TarStream, size: int) -> Blob:
         """Copy a file of the archive to a file of its own."""
         directory = self._spool.directory
         try:
             with NamedTemporaryFile(dir=directory, delete=False) as file:
-                while piece := content.read(PIECE):
+                while piece := archive.read(PIECE):
                     if shutil.disk_usage(directory).free < SPARE:
                         # A source can claim any size: leave other programs some room.
                         raise cannot_copy(directory, os.strerror(errno.ENOSPC))
@@ -127,10 +183,6 @@ class ArchiveReader:
         except OSError as exc:
             raise cannot_copy(directory, exc.strerror or str(exc)) from exc
         return Blob(file.name, 0, size)
-
-    def _image(self, wanted: Wanted) -> Image:
-        chosen = choose(list(self._candidates()), wanted.name)
-        return read_image(chosen.root, self._spool.document, wanted.platform)
 
     def _candidates(self) -> Iterator[Candidate]:
         listed = self._listed()
@@ -190,7 +242,12 @@ def choose(candidates: list[Candidate], name: str) -> Candidate:
     if not candidates:
         raise ArchiveError("The archive holds no image, or is cut short", Hint("Save it again", SAVE))
     named = [each for each in candidates if not name or is_called(name, each)]
-    by_digest = {each.root["digest"]: each for each in candidates if is_image_id(name) and begins_id(name, each.ids)}
+    start = name.removeprefix("sha256:")
+    by_digest = {
+        each.root["digest"]: each
+        for each in candidates
+        if is_image_id(name) and any(identifier.removeprefix("sha256:").startswith(start) for identifier in each.ids)
+    }
     matching = named or list(by_digest.values())
     if len(matching) == 1 or (named and name):
         return matching[0]
@@ -207,24 +264,6 @@ def choose(candidates: list[Candidate], name: str) -> Candidate:
         Hint("Name one of these"),
         mistyped=(name, near) if near else None,
     )
-
-
-def check_archive(path: str) -> None:
-    """Raise MachineError or OSError unless a file begins as an image's archive does."""
-    if os.path.isdir(path):
-        raise ArchiveError("a directory, not an archive", Hint("Make an archive", SAVE))
-    with open(path, "rb") as file:
-        start = file.read(len(ZSTD))
-        file.seek(0)
-        if not start:
-            raise ArchiveError("the file is empty", Hint("Make an archive", SAVE))
-        if start == ZSTD:
-            raise ArchiveError("compressed with zstd", Hint("Decompress it first", "zstd -d", path))
-        try:
-            with closing(members_of(DecompressedStream(file))) as found:
-                next(found, None)
-        except (tarfile.TarError, EOFError) as exc:
-            raise damaged() from exc
 
 
 def cannot_copy(directory: str, why: str) -> MachineError:
@@ -252,10 +291,6 @@ def is_called(wanted: str, candidate: Candidate) -> bool:
             return True
         return any(short_name(name) == reference.name for name in candidate.names)
     return False
-
-
-def begins_id(start: str, ids: Collection[str]) -> bool:
-    return any(each.removeprefix("sha256:").startswith(start.removeprefix("sha256:")) for each in ids)
 
 
 def short_name(name: str) -> str:

@@ -5,8 +5,6 @@ An image is loaded untagged, looked at whether it is whole, and tagged last.
 
 from __future__ import annotations
 
-import os
-import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,14 +13,12 @@ from machinectl.engine import EngineError
 from machinectl.engine.endpoint import DiskFullError
 from machinectl.engine.probe import disk_full
 from machinectl.errors import Hint, MachineError
-from machinectl.files.atomic import quote_word
 from machinectl.files.spool_directory import spool_directory
 from machinectl.hosts.parallel import LIMIT, run_at_once
 from machinectl.images.engine_images import AGAIN, PATIENCE, Images, LoadError, load_image, tag_image
 from machinectl.images.image import chain_ids
-from machinectl.images.read_archive import SPARE, Wanted
-from machinectl.images.spool import Spool
-from machinectl.images.write_archive import UNTOLD, archive, parcel
+from machinectl.images.read_archive import Spool, Wanted
+from machinectl.images.write_archive import archive, parcel
 from machinectl.quantities import human_size
 
 if TYPE_CHECKING:
@@ -30,9 +26,8 @@ if TYPE_CHECKING:
 
     from machinectl.console import Console
     from machinectl.engine import Endpoint
-    from machinectl.images.image import Image
+    from machinectl.images.image import Image, Reference
     from machinectl.images.image_sources import Source, SourceImage
-    from machinectl.images.reference import Reference
     from machinectl.images.write_archive import Known, Parcel
 
 
@@ -86,12 +81,11 @@ def transfer(
     described = order.source.find(order.wanted)
     if described.by_id and not order.renamed:
         order = replace(order, reference=None)
-    likely = order.reference.repository if order.reference else ""
 
     def look(name: str, _: Console) -> ImageTarget:
         endpoint = endpoints[name]()
         with Images(endpoint) as images:
-            return ImageTarget(endpoint, images.known(likely))
+            return ImageTarget(endpoint, images.known())
 
     targets: dict[str, ImageTarget] = {}
     for name, result in run_at_once(SilentConsole(), endpoints, look, limit=order.parallel, abandons=True):
@@ -108,14 +102,12 @@ def send_to_all(
 ) -> Iterator[tuple[str, Sent | MachineError]]:
     lacking = [name for name, target in targets.items() if not present_image(target.known, described)]
     with spool_directory() as directory:
-        skipped = unneeded_layers(described, [targets[name].known for name in lacking])
-        spool = Spool(directory, skipped)
+        spool = Spool(directory, unneeded_layers(described, [targets[name].known for name in lacking]))
         image: Image | None = None
         if lacking:
             try:
                 with console.step(f"Reading {order.wanted.name}"):
-                    # Sizes of layers are not known.
-                    image = read(order, described, spool, 0 if skipped else described.archive_size)
+                    image = order.source.read(spool, order.wanted, described)
             except MachineError as exc:
                 failure = SourceError(exc.cause, exc.hint, mistyped=exc.mistyped)
                 yield from ((name, failure) for name in lacking)
@@ -127,24 +119,12 @@ def send_to_all(
                 return keep_image(target, described, order)
             if order.dry_run:
                 contents = parcel(image, target.known)
-                return outcome(order, target.known, contents, image, contents.size, contents.layers)
+                sent = sent_parcel(contents, image, contents.size, contents.layers)
+                return outcome(order, target.known, contents.image_id, sent)
             with console.step(f"{order.step} {order.wanted.name}"):
                 return send_image(target, spool, image, order, console.progress)
 
         yield from run_at_once(console, targets, send, limit=order.parallel, abandons=True)
-
-
-def read(order: Order, described: SourceImage, spool: Spool, size: int) -> Image:
-    """Raise MachineError, also if so many bytes (0: unknown) do not fit on the disk, with some room for others."""
-    free = shutil.disk_usage(spool.directory).free
-    if size + SPARE > free:
-        place = os.path.dirname(spool.directory)
-        taken = f"takes {human_size(size)} and " if size else ""
-        raise MachineError(
-            f"The image {taken}has to leave {human_size(SPARE)} free, and {place} has {human_size(free)} free",
-            Hint(f"Make room there (df -h {quote_word(place)}), or use another directory", "export TMPDIR=<DIRECTORY>"),
-        )
-    return order.source.read(spool, order.wanted, described)
 
 
 def present_image(known: Known, described: SourceImage) -> str:
@@ -152,7 +132,7 @@ def present_image(known: Known, described: SourceImage) -> str:
     image_id = described.image_id
     if described.by_containerd != known.by_containerd:
         return known.contents.get(described.content, "") if described.content else ""
-    if known.by_containerd and not known.stored.get(image_id, UNTOLD).has_all_of(described.stored):
+    if known.by_containerd and not (described.stored and known.has(image_id, described.stored)):
         # One may have more platforms of it than the other.
         return ""
     return image_id if image_id in known.images else ""
@@ -168,13 +148,12 @@ def unneeded_layers(described: SourceImage, engines: Collection[Known]) -> froze
     )
 
 
-def outcome(order: Order, known: Known, contents: Parcel, image: Image, sent: int, layers: Collection[str]) -> Sent:
+def sent_parcel(contents: Parcel, image: Image, sent: int, layers: Collection[str]) -> Sent:
     count = len(set(layers).intersection(contents.wanted))
-    result = Sent(sent, image.size, count, len(contents.wanted), present=contents.present)
-    return with_name(order, known, contents.image_id, result)
+    return Sent(sent, image.size, count, len(contents.wanted), present=contents.present)
 
 
-def with_name(order: Order, known: Known, image_id: str, result: Sent) -> Sent:
+def outcome(order: Order, known: Known, image_id: str, result: Sent) -> Sent:
     """Add which image had the name before."""
     name = order.reference.name if order.reference else ""
     before = known.names.get(name, "")
@@ -186,7 +165,7 @@ def keep_image(target: ImageTarget, described: SourceImage, order: Order) -> Sen
     image_id = present_image(target.known, described)
     if not (order.dry_run or name_image(target, image_id, order.reference)):
         raise MachineError("The image was removed from the engine meanwhile", Hint("Run the same command again"))
-    return with_name(order, target.known, image_id, Sent(0, described.size, 0, len(described.layers), present=True))
+    return outcome(order, target.known, image_id, Sent(0, described.size, 0, len(described.layers), present=True))
 
 
 def name_image(target: ImageTarget, image_id: str, reference: Reference | None) -> bool:
@@ -207,7 +186,7 @@ def send_image(
     contents = parcel(image, target.known)
     layers: set[str] = set()
     if contents.present and name_image(target, contents.image_id, order.reference):
-        return outcome(order, target.known, contents, image, 0, ())
+        return outcome(order, target.known, contents.image_id, sent_parcel(contents, image, 0, ()))
     failure: MachineError = EngineError(
         f"The engine at {target.endpoint.peer} accepted the image, but lacks a part of it, or has removed it", AGAIN
     )
@@ -224,7 +203,8 @@ def send_image(
         # It may be whole in spite of an error: another push loads the same image at this moment. A whole one may be
         # gone before it has its name: `docker image prune` removes it.
         if is_whole(target, sending.image_id, image) and name_image(target, sending.image_id, order.reference):
-            return outcome(order, target.known, contents, image, counter.total, layers)
+            sent = sent_parcel(contents, image, counter.total, layers)
+            return outcome(order, target.known, contents.image_id, sent)
     raise failure
 
 
@@ -243,18 +223,15 @@ class Counter:
 
     def __init__(self, show: Callable[[str], None] | None) -> None:
         self._show = show
-        self._shown = ""
         self.total = 0
 
     def counted(self, pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
         for piece in pieces:
             yield piece
             self.total += len(piece)
-            # The archive has headers, and is sent again if the engine turns out to lack more.
-            text = f"{human_size(min(self.total, size))} of {human_size(size)}"
-            if self._show and text != self._shown:
-                self._shown = text
-                self._show(text)
+            if self._show:
+                # The archive has headers, and is sent again if the engine turns out to lack more.
+                self._show(f"{human_size(min(self.total, size))} of {human_size(size)}")
 
 
 def is_whole(target: ImageTarget, image_id: str, image: Image) -> bool:

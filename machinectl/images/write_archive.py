@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tarfile
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from machinectl.engine.image_names import UNKNOWN
 from machinectl.errors import Hint, MachineError
@@ -15,35 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from machinectl.images.image import Image, Manifest
-    from machinectl.images.spool import Spool
+    from machinectl.images.read_archive import Spool
 
 # A tar file ends with two empty blocks.
 BLOCK = 512
 END = bytes(2 * BLOCK)
-# Unpacked layers take more or less room on another file system.
-ALIKE = 0.95
-
-
-class Stored(NamedTuple):
-    """What containerd's store has of an image: bytes, unpacked files included, and manifests by digest.
-
-    `manifests` are those whose blobs are all there, None from an engine that does not tell (API before 1.47).
-    """
-
-    size: int = 0
-    manifests: frozenset[str] | None = None
-
-    def has(self, manifests: Collection[str]) -> bool:
-        return self.manifests is not None and self.manifests.issuperset(manifests)
-
-    def has_all_of(self, other: Stored) -> bool:
-        """Return whether it has the platforms of the same image in another store. Each one makes it larger."""
-        if self.manifests is not None and other.manifests is not None:
-            return self.has(other.manifests)
-        return self.size >= other.size * ALIKE
-
-
-UNTOLD = Stored()
 
 
 @dataclass(frozen=True)
@@ -61,8 +37,12 @@ class Known:
     # IDs by name, and by content (engine_images.content_of).
     names: Mapping[str, str] = field(default_factory=dict)
     contents: Mapping[str, str] = field(default_factory=dict)
-    # Of containerd's store, by ID.
-    stored: Mapping[str, Stored] = field(default_factory=dict)
+    # Of containerd's store, by ID: the manifests whose blobs are all there, None from an engine that does not tell.
+    stored: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
+
+    def has(self, image_id: str, manifests: Collection[str]) -> bool:
+        """Return whether containerd's store has these manifests of an image, as far as it tells."""
+        return (self.stored.get(image_id) or frozenset()).issuperset(manifests)
 
     def everything_missing(self) -> Known:
         return Known(self.by_containerd, self.platform)
@@ -90,17 +70,12 @@ class Parcel:
 
 def parcel(image: Image, known: Known) -> Parcel:
     """Choose what an engine needs. Raises MachineError if the image has no platform of the engine's."""
-    return containerds_parcel(image, known) if known.by_containerd else classic_parcel(image, known)
-
-
-def manifest_for(image: Image, platform: str) -> Manifest:
-    """Return the manifest of the engine's platform, or the only one."""
     several = sum(each.platform != UNKNOWN for each in image.manifests) > 1
-    return choose_variant(platform if several else "", image.manifests)
+    manifest = choose_variant(known.platform if several else "", image.manifests)
+    return (containerds_parcel if known.by_containerd else classic_parcel)(image, known, manifest)
 
 
-def classic_parcel(image: Image, known: Known) -> Parcel:
-    manifest = manifest_for(image, known.platform)
+def classic_parcel(_: Image, known: Known, manifest: Manifest) -> Parcel:
     # An ID may stand for several layers with the same content.
     layers = {
         layer.digest: layer.size
@@ -113,16 +88,14 @@ def classic_parcel(image: Image, known: Known) -> Parcel:
     return Parcel(manifest.config, manifest.descriptor, manifest, documents, layers, wanted, present)
 
 
-def containerds_parcel(image: Image, known: Known) -> Parcel:
-    manifest = manifest_for(image, known.platform)
+def containerds_parcel(image: Image, known: Known, manifest: Manifest) -> Parcel:
     image_id = str(image.root["digest"])
-    stored = known.stored.get(image_id, UNTOLD)
     # An engine shows that it lacks a layer of its own platform (`Images.is_whole`), not always of the others.
     checked = {layer.digest for layer in manifest.layers}
     layers = {
         layer.digest: layer.size
         for each in image.manifests
-        if not stored.has([each.digest])
+        if not known.has(image_id, [each.digest])
         for layer in each.layers
         if layer.diff_id not in known.diff_ids or layer.digest not in checked
     }
@@ -130,7 +103,7 @@ def containerds_parcel(image: Image, known: Known) -> Parcel:
         # Its name stays on the index: the engine may have more platforms than the source.
         image_id = image.index
     wanted = tuple(layer.digest for each in image.variants for layer in each.layers)
-    is_told = len(image.variants) == 1 or stored.has([each.digest for each in image.variants])
+    is_told = len(image.variants) == 1 or known.has(image_id, [each.digest for each in image.variants])
     present = is_told and image_id in known.images
     return Parcel(image_id, image.root, manifest, image.documents, layers, wanted, present)
 
@@ -145,10 +118,10 @@ def archive(spool: Spool, contents: Parcel) -> Iterator[bytes]:
             )
         yield header(path_of(digest), blob.size)
         yield from blob.pieces()
-        yield padding(blob.size)
+        yield bytes(-blob.size % BLOCK)
     for name, document in own_files(contents).items():
         data = json.dumps(document, separators=(",", ":")).encode()
-        yield header(name, len(data)) + data + padding(len(data))
+        yield header(name, len(data)) + data + bytes(-len(data) % BLOCK)
     yield END
 
 
@@ -176,7 +149,3 @@ def header(name: str, size: int) -> bytes:
     info.size = size
     # Sizes above 8 GB need GNU's form, which Go reads.
     return info.tobuf(tarfile.GNU_FORMAT)
-
-
-def padding(size: int) -> bytes:
-    return bytes(-size % BLOCK)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from machinectl.cli.verb_session import Session
     from machinectl.images.image_sources import Source
-    from machinectl.images.reference import Reference
+    from machinectl.images.image import Reference
     from machinectl.images.transfer import Order, Sent
 
 
@@ -93,7 +93,7 @@ def push(
 
     from machinectl.cli.chosen_names import target_names
     from machinectl.images.read_archive import Wanted
-    from machinectl.images.reference import parse_platform
+    from machinectl.images.image import parse_platform
     from machinectl.images.transfer import Order, SourceError
 
     if source and file:
@@ -158,7 +158,7 @@ def results_of(
 def pull(here: Session, *, image: str, name: str, platform: str, new_name: str, as_json: bool) -> int:
     from machinectl.engine.docker_context import current_engine
     from machinectl.images.read_archive import Wanted
-    from machinectl.images.reference import parse_platform
+    from machinectl.images.image import parse_platform
     from machinectl.images.transfer import Order, transfer
 
     if here.store.exists(image):
@@ -219,7 +219,7 @@ def source_of(here: Session, machine: str, file: str) -> Source:
 
 def new_reference(image: str, new_name: str) -> Reference | None:
     """Return the name to give, None for a digest's image. Raises UsageError."""
-    from machinectl.images.reference import parse_reference
+    from machinectl.images.image import parse_reference
 
     found = parse_reference(new_name or image) if new_name or not image.startswith("sha256:") else None
     if new_name and found and not found.tag:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from machinectl.errors import UsageError
-from machinectl.images.reference import parse_platform
+from machinectl.images.image import parse_platform
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from machinectl.errors import MachineError
-from machinectl.images.read_archive import ArchiveReader, Wanted
-from machinectl.images.spool import Spool
+from machinectl.images.read_archive import ArchiveReader, Spool, Wanted
 from tests.support import archives
 from tests.support.archives import Made, digest, layer, layout, saved, saved_by_old_docker, tar_of
 

@@ -75,7 +75,7 @@ class Engine:
     def pull(self, registry: Registry, name: str, image: Made) -> None:
         """Get an image from a registry, and give it its name without the registry."""
         from machinectl.images.engine_images import tag_image
-        from machinectl.images.reference import parse_reference
+        from machinectl.images.image import parse_reference
 
         place, _, tag = registry.upload(name, image).rpartition(":")
         query = urlencode({"fromImage": place, "tag": tag})
