@@ -45,8 +45,7 @@ class Builder:
     @property
     def hint(self) -> Hint:
         left = [machine for machine in self.machines if machine not in self.faults] or ["<NAME>"]
-        create = f"machinectl builder --name {self.name} {' '.join(left)}"
-        return Hint("Make it again", f"machinectl builder rm {self.name} && {create}") if self.faults else NO_HINT
+        return again(self.name, left) if self.faults else NO_HINT
 
     def cells(self) -> list[str]:
         platforms = dict.fromkeys(platform for node in self.nodes for platform in node.platforms)
@@ -75,12 +74,11 @@ class BuilderOrder:
     bootstrap: bool = False
     options: Sequence[str] = ()
 
-    def command(self, names: Sequence[str], *flags: str, name: str = "") -> str:
-        """Return the command line that makes it, without the options."""
-        name = name or self.name
-        switches = [flag for flag, given in (("--use", self.use), ("--bootstrap", self.bootstrap)) if given]
-        named = () if name == DEFAULT_NAME else ("--name", name)
-        return " ".join(["machinectl builder", *flags, *switches, *named, *names])
+
+def again(builder: str, names: Sequence[str]) -> Hint:
+    """Return the command lines that make a builder anew, without its options."""
+    create = f"machinectl builder --name {builder} {' '.join(names)}"
+    return Hint("Make it again", f"machinectl builder rm {builder} && {create}")
 
 
 def node_name(builder: str, machine: str) -> str:
@@ -125,10 +123,9 @@ def create_builder(
     present = find_builder(store, buildx, order.name)
     check_builder(buildx, present, names, order)
     try:
-        with buildx.restoring(order.name):
-            for name in names:
-                if present is None or name not in present.machines:
-                    add_node(store, buildx, order, name, platforms[name])
+        for name in names:
+            if present is None or name not in present.machines:
+                add_node(store, buildx, order, name, platforms[name])
     except BaseException:
         if present is None and buildx.nodes(order.name) is not None:
             buildx.run("rm", order.name)
@@ -137,20 +134,19 @@ def create_builder(
     if order.use:
         buildx.run("use", order.name, pointed=True)
     if order.bootstrap:
-        bootstrap(buildx, [node.endpoint for node in nodes], order)
+        bootstrap(buildx, order.name)
     return nodes
 
 
-def bootstrap(buildx: Buildx, machines: Sequence[str], order: BuilderOrder) -> None:
+def bootstrap(buildx: Buildx, name: str) -> None:
     """Start buildkitd on all nodes. Raises MachineError."""
     try:
-        buildx.run("inspect", "--bootstrap", order.name, patience=BOOT)
+        buildx.run("inspect", "--bootstrap", name, patience=BOOT)
     except MachineError as exc:
-        again = order.command(machines, "--driver-opt image=<IMAGE>")
         raise MachineError(
-            f'There is a builder "{order.name}" now, but its BuildKit did not start: {exc.cause}',
-            Hint("Try again", "docker buildx inspect --bootstrap", order.name)
-            | Hint("if the hosts do not reach its registry", f"machinectl builder rm {order.name} && {again}"),
+            f'There is a builder "{name}" now, but its BuildKit did not start: {exc.cause}',
+            Hint("Try again", "docker buildx inspect --bootstrap", name)
+            | Hint("if the hosts do not reach its registry, make it with --driver-opt image=<IMAGE>"),
         ) from exc
 
 
@@ -176,24 +172,21 @@ def engine_platforms(store: Store, names: Sequence[str], timeout: float) -> dict
 def check_builder(buildx: Buildx, present: Builder | None, names: Sequence[str], order: BuilderOrder) -> None:
     """Raise MachineError if the order does not fit a builder of that name."""
     name = order.name
-    other = Hint("Choose another name", order.command(names, name="<NAME>"))
+    other = Hint("Choose another name: --name <NAME>")
     if Contexts().read(name):
         raise MachineError(f'buildx takes the docker context "{name}" for a builder of that name', other)
     if present is None:
         if buildx.nodes(name) is not None:
             raise MachineError(f'There is a builder "{name}" that machinectl did not make', other)
         return
-    anew = f"machinectl builder rm {name} && {order.command(names)}"
-    again = Hint("Make it again", anew)
+    anew = again(name, names)
     if present.faults:
-        raise MachineError(f'The builder "{name}" has nodes without a machine: {present.state}', again)
-    more = [machine for machine in names if machine not in present.machines]
+        raise MachineError(f'The builder "{name}" has nodes without a machine: {present.state}', anew)
     if not order.append and not set(present.machines) <= set(names):
-        add = Hint("Add to it", order.command(more, "--append"))
-        hint = add | Hint("or make it again", anew) if more else again
-        raise MachineError(f'There is a builder "{name}" already, with {", ".join(present.machines)}', hint)
-    if order.options and not more:
-        raise MachineError(f'The options of the builder "{name}" do not change', again)
+        add = Hint("Add to it: --append, or make it again", anew.parts[0][1])
+        raise MachineError(f'There is a builder "{name}" already, with {", ".join(present.machines)}', add)
+    if order.options and set(names) <= set(present.machines):
+        raise MachineError(f'The options of the builder "{name}" do not change', anew)
 
 
 def add_node(store: Store, buildx: Buildx, order: BuilderOrder, machine: str, platform: str) -> None:
@@ -226,11 +219,11 @@ def remove_builder(store: Store, console: Console, name: str, *, keep_state: boo
         # buildx removes the builder also if an engine does not answer.
         if buildx.nodes(name) is not None:
             raise
-        names = [f"{CONTAINER}{node.name}" for node in builder.nodes]
-        containers, caches = " ".join(names), " ".join(f"{each}_state" for each in names)
+        containers = " ".join(f"{CONTAINER}{node.name}" for node in builder.nodes)
+        caches = " ".join(f"{CONTAINER}{node.name}_state" for node in builder.nodes)
         machines = " ".join(filter(store.exists, builder.machines))
         console.warn(
-            f"{exc.cause}\nBuildKit's containers and caches may be left: {containers}",
+            f"{exc.cause}\nBuildKit may be left on some machines",
             Hint("When all machines answer", f"machinectl docker {machines} -- rm -f {containers}")
             | Hint("", f"machinectl docker {machines} -- volume rm -f {caches}"),
         )

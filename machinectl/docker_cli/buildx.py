@@ -10,17 +10,16 @@ import os
 import re
 import shutil
 import subprocess
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from machinectl.docker_cli.contexts import Contexts
 from machinectl.errors import Hint, MachineError, UsageError, one_line
-from machinectl.files.atomic import read_file, replace_file
+from machinectl.files.atomic import read_file
 from machinectl.json_values import as_dict, as_list
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 # store/util.go: namePattern.
 NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9._-]*")
@@ -80,30 +79,15 @@ class Buildx:
 
     def nodes(self, builder: str) -> dict[str, BuildxNode] | None:
         """Return a builder's nodes by name, None if there is no such builder. Raises MachineError."""
-        path = self.path(builder)
+        path = os.path.join(self.directory, "instances", builder)
         try:
             document = as_dict(json.loads(read_file(path)))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, RecursionError) as exc:
             raise MachineError(f"{path} cannot be read: {exc}", Hint("See", "docker buildx ls")) from exc
-        nodes = [parse_node(node) for node in as_list(document.get("Nodes")) if isinstance(node, dict)]
+        nodes = map(parse_node, map(as_dict, as_list(document.get("Nodes"))))
         return {node.name: node for node in nodes}
-
-    @contextmanager
-    def restoring(self, builder: str) -> Iterator[None]:
-        """Restore the builder's file after a failure: buildx's own copy lacks platforms (store/nodegroup.go: Copy)."""
-        path = self.path(builder)
-        before = read_file(path) if os.path.exists(path) else b""
-        try:
-            yield
-        except BaseException:
-            if before:
-                replace_file(path, before)
-            raise
-
-    def path(self, builder: str) -> str:
-        return os.path.join(self.directory, "instances", builder)
 
     def run(self, *words: str, patience: float = PATIENCE, pointed: bool = False) -> None:
         """Run `docker buildx WORDS…`, `pointed` at the engine that docker points at. Raises MachineError."""

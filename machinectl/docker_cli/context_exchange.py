@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from machinectl.engine.docker_context import META_FILE, ContextError, check_docker_directory, context_place
 from machinectl.errors import Hint, MachineError
 from machinectl.files.atomic import full_disk_hint, make_directories, remove_tree, write_new, write_tree
-from machinectl.files.ownership import FOREIGN, Exposed, exposed_above, other_writer
+from machinectl.files.ownership import exposed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -94,10 +94,10 @@ def only_writer(config: str) -> Iterator[None]:
     check_docker_directory(config)
     contexts = os.path.join(config, "contexts")
     with context_errors(config):
-        check_home(config)
-        for directory in (config, contexts, *(os.path.join(contexts, kind) for kind in KINDS)):
+        check_private(config)
+        for directory in (config, *(os.path.join(contexts, kind) for kind in KINDS)):
             make_directories(directory)
-            check_owner(directory)
+            check_private(directory)
         descriptor = os.open(contexts, os.O_RDONLY | os.O_DIRECTORY)
     try:
         with context_errors(config):
@@ -107,28 +107,13 @@ def only_writer(config: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def check_home(config: str) -> None:
-    """Refuse a home that another user owns or can replace, even as root (sudo may keep HOME)."""
-    if exposed := exposed_above(config):
-        raise unsafe_place(exposed)
-    above = config
-    while not os.path.lexists(above):
-        above = os.path.dirname(above)
-    if os.stat(above).st_uid not in {0, os.geteuid()}:
-        raise unsafe_place(Exposed(above, FOREIGN))
-
-
-def check_owner(directory: str) -> None:
-    foreign = os.stat(directory).st_uid != os.geteuid()
-    if why := FOREIGN if foreign else other_writer(directory):
-        raise unsafe_place(Exposed(directory, why))
-
-
-def unsafe_place(exposed: Exposed) -> ContextError:
-    return ContextError(
-        f"{exposed.path} is not safe for keys: {exposed.why}",
-        exposed.hint() | Hint("or keep docker's contexts elsewhere", "export DOCKER_CONFIG=<DIR>"),
-    )
+def check_private(directory: str) -> None:
+    """Refuse a directory that another user owns or can replace, even as root (sudo may keep HOME)."""
+    if unsafe := exposed(directory, root_anywhere=False):
+        raise ContextError(
+            f"{unsafe.path} is not safe for keys: {unsafe.why}",
+            unsafe.hint() | Hint("or keep docker's contexts elsewhere", "export DOCKER_CONFIG=<DIR>"),
+        )
 
 
 @contextmanager

@@ -16,9 +16,8 @@ from machinectl.docker_cli.machine_contexts import (
     sync_context,
 )
 from machinectl.docker_cli.swarm_contexts import sync_swarm_contexts
-from machinectl.engine.docker_context import DEFAULT, ENDPOINT
-from machinectl.errors import Hint, MachineError, UsageError, closest_match
-from machinectl.machines.record import is_name
+from machinectl.engine.docker_context import ENDPOINT
+from machinectl.errors import Hint, MachineError, closest_match
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -31,16 +30,12 @@ if TYPE_CHECKING:
 def sync_contexts(
     store: Store, console: Console, only: Collection[str] | None = None
 ) -> Iterator[tuple[ContextStatus, MachineError | None]]:
-    """Yield each repaired context with its old status.
-
-    Finishes a killed run first. Takes over contexts of machines that are missing from another store: they may have
-    moved here.
-    """
+    """Yield each repaired context with its old status. Finishes a killed run first."""
     docker = Contexts()
     if docker.is_unfinished:
         with docker.writing():
             pass
-    for status in context_statuses(docker, store, adopting=True):
+    for status in context_statuses(docker, store):
         if only is not None and status.machine not in only:
             continue
         if status.step is SyncStep.RENAME:
@@ -61,7 +56,7 @@ def sync_contexts(
 
 def repair_context(docker: Contexts, store: Store, console: Console, status: ContextStatus) -> None:
     if store.exists(status.machine):
-        sync_context(docker, store, store.read(status.machine), adopting=True)
+        sync_context(docker, store, store.read(status.machine))
     else:
         remove_context(docker, store, status.machine)
     if status.step is SyncStep.REMOVE:
@@ -80,16 +75,6 @@ class ContextSource:
 
 def context_source(store: Store, name: str, machine: str) -> ContextSource:
     """Raise MachineError for a context that `create` cannot use."""
-    if name == DEFAULT:
-        raise MachineError(
-            f'"{DEFAULT}" is not a stored context: it is the value of DOCKER_HOST',
-            Hint("Register that engine", "machinectl create -d none --url <URL> <NAME>"),
-        )
-    if not is_name(machine):
-        raise UsageError(
-            f'"{machine}" cannot be the name of a machine: use only 0-9a-zA-Z . -',
-            Hint("Give it another", "machinectl context import", name, "<NAME>"),
-        )
     docker = Contexts()
     context = docker.read(name)
     if context is None:
@@ -105,14 +90,7 @@ def context_source(store: Store, name: str, machine: str) -> ContextSource:
     if context.skips_verification:
         raise MachineError(
             f'The docker context "{name}" skips verification; machinectl accepts only certificates of one CA',
-            Hint(
-                "Register it with that CA",
-                "machinectl create -d none --url",
-                context.host,
-                "--tls-dir",
-                "<DIR>",
-                machine,
-            ),
+            Hint("Register it with its CA", "machinectl create -d none --tls-dir <DIR> --url", context.host, machine),
         )
     directory = os.path.join(docker.place("tls", name), ENDPOINT) if context.files else ""
     return ContextSource(context.host, directory, context.mark == context_mark(store, machine))

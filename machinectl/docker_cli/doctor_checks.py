@@ -26,7 +26,7 @@ from machinectl.engine.docker_context import (
     docker_directory,
 )
 from machinectl.errors import Hint, MachineError, one_line
-from machinectl.files.atomic import quote_word, read_file
+from machinectl.files.atomic import read_file
 from machinectl.hosts.openssh_programs import UNVERIFIED
 from machinectl.hosts.ssh_config import LET_SSH_KNOW, docker_needs_ssh_config, ssh_config_path
 from machinectl.process_streams import find_program
@@ -61,9 +61,6 @@ def checks(store: Store, machines: Sequence[Machine], seat: Seat) -> Iterator[Ch
     except MachineError as exc:
         yield failed(CONFIG, exc)
         return
-    if os.path.lexists(config) and not os.path.isdir(config):
-        yield broken(CONTEXTS, f"{config}, docker's own directory, is not a directory", Hint("See", "ls -ld", config))
-        return
     yield from config_checks(os.path.join(config, "config.json"))
     yield plugin_check(docker_plugin.plugin_file(environment))
     docker = Contexts(config)
@@ -80,32 +77,26 @@ def checks(store: Store, machines: Sequence[Machine], seat: Seat) -> Iterator[Ch
 def config_checks(path: str) -> Iterator[Check]:
     """Check whether docker can read config.json; else it silently uses defaults and another context."""
     try:
-        text = read_file(path).decode(errors="replace").lstrip()
         # docker accepts an empty file and ignores text after the first value (cli/config/configfile).
-        value = json.JSONDecoder().raw_decode(text)[0] if text else None
+        text = read_file(path).decode(errors="replace").lstrip() or "null"
+        is_read = isinstance(json.JSONDecoder().raw_decode(text)[0], dict | None)
     except FileNotFoundError:
         return
-    except OSError as exc:
-        yield broken(CONFIG, f"{path} cannot be read: {exc.strerror or exc}", Hint("See", "ls -ld", path))
-        return
-    except (ValueError, RecursionError):
-        value = text
-    if not isinstance(value, dict | None):
+    except (OSError, ValueError, RecursionError):
+        is_read = False
+    if not is_read:
         hint = Hint("See where", "python3 -m json.tool", path)
         yield broken(CONFIG, f"{path} is not a JSON object; docker ignores it", hint)
 
 
 def plugin_check(path: str) -> Check:
-    if there := docker_plugin.foreign_file(path):
-        away = f"mv {quote_word(path)} {quote_word(f'{path}.old')}"
-        return unknown(PLUGIN, f"{path} is {there}", Hint("Replace it", f"{away} && {INSTALL}"))
+    if foreign := docker_plugin.foreign_file(path):
+        return unknown(PLUGIN, f"{path} is {foreign}", Hint("Move it away, then install ours", INSTALL))
     if not docker_plugin.is_ours(path):
         return Check(PLUGIN, OK, "`docker machine` is not installed (optional)", Hint("Install it", INSTALL))
-    if not os.access(path, os.X_OK):
-        return broken(PLUGIN, f"{path} is not executable", Hint("Install it again", INSTALL))
     program = started_by(path)
-    if not os.access(program, os.X_OK):
-        gone = f"{path} was written by {program or 'what it does not say'}, which is gone"
+    if not (os.access(path, os.X_OK) and os.access(program, os.X_OK)):
+        gone = f"{path}, or its program {program or '?'}, cannot be run"
         return unknown(PLUGIN, gone, Hint("Install it again", INSTALL))
     return ok(PLUGIN, f"`docker machine` is {program}")
 

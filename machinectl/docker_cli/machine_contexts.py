@@ -74,8 +74,8 @@ def context_mark(store: Store, name: str) -> Mark:
     return Mark(os.path.realpath(store.root), name)
 
 
-def context_status(docker: Contexts, store: Store, machine: Machine, *, adopting: bool = False) -> ContextStatus:
-    """With `adopting`, accept a removed machine's context."""
+def context_status(docker: Contexts, store: Store, machine: Machine) -> ContextStatus:
+    """Compare a machine's context, also one whose own store has no such machine any more: it may have moved here."""
     name = machine.name
     try:
         found = docker.read(name)
@@ -83,7 +83,7 @@ def context_status(docker: Contexts, store: Store, machine: Machine, *, adopting
         step = SyncStep.RENAME if machine.context else SyncStep.NONE
         return ContextStatus(name, step, why=exc.cause, hint=replace_hint(name))
     mark = context_mark(store, name)
-    ours = found is not None and (found.mark == mark or bool(adopting and found.mark and is_gone(found.mark)))
+    ours = found is not None and (found.mark == mark or is_gone(found.mark))
     if not machine.context:
         step = SyncStep.REMOVE if ours else SyncStep.NONE
         add = Hint("Add it", "machinectl set --context", name)
@@ -126,22 +126,18 @@ def replace_hint(name: str, how: str = "Replace it with ours") -> Hint:
     return Hint(how, f"docker context rm {quoted(name)} && machinectl context sync")
 
 
-def is_gone(mark: Mark) -> bool:
-    return not Store(mark.store).exists(mark.machine)
+def is_gone(mark: Mark | None) -> bool:
+    return bool(mark and not mark.swarm and not Store(mark.store).exists(mark.machine))
 
 
 def name_conflict(context: Context) -> ContextStatus:
-    name = context.name
-    why = f'docker has a context "{name}" that is not machinectl\'s'
-    other = Hint("Use another name", "machinectl rename", name, "<NEW>")
-    hint = other | replace_hint(name, "or replace that context")
-    if mark := context.mark:
-        gone = not mark.swarm and is_gone(mark)
-        other_store = f"of another store, {one_line(mark.store)}"
-        owner = "a swarm" if mark.swarm else f"a {'removed ' if gone else ''}machine {other_store}"
-        why = f'the docker context "{name}" belongs to {owner}'
-        hint = Hint("Take it over", "machinectl context sync") if gone else hint
-    return ContextStatus(name, SyncStep.RENAME, why=why, hint=hint)
+    name, mark = context.name, context.mark
+    owner = "belongs to a swarm" if mark and mark.swarm else "is not machinectl's"
+    if mark and not mark.swarm:
+        owner = f"belongs to a machine of another store, {one_line(mark.store)}"
+    hint = Hint("Use another name", "machinectl rename", name, "<NEW>")
+    hint |= replace_hint(name, "or replace that context")
+    return ContextStatus(name, SyncStep.RENAME, why=f'docker has a context "{name}" that {owner}', hint=hint)
 
 
 def context_difference(found: Context | None, wanted: Context) -> str:
@@ -156,11 +152,11 @@ def context_difference(found: Context | None, wanted: Context) -> str:
     return "it belongs to another store, where its machine no longer exists"
 
 
-def context_statuses(docker: Contexts, store: Store, *, adopting: bool = False) -> Iterator[ContextStatus]:
+def context_statuses(docker: Contexts, store: Store) -> Iterator[ContextStatus]:
     """Yield machines' contexts, then orphaned ones."""
     for name in store.names():
         try:
-            yield context_status(docker, store, store.read(name), adopting=adopting)
+            yield context_status(docker, store, store.read(name))
         except MachineError as exc:
             yield ContextStatus(name, SyncStep.LEAVE, has_own_context(docker, store, name), exc.cause, exc.hint)
     for name in sorted(set(docker.names()).difference(store.names())):
@@ -168,14 +164,14 @@ def context_statuses(docker: Contexts, store: Store, *, adopting: bool = False) 
             yield ContextStatus(name, SyncStep.REMOVE, True, "its machine is gone", SYNC_HINT)
 
 
-def sync_context(docker: Contexts, store: Store, machine: Machine, *, adopting: bool = False) -> ContextStatus:
+def sync_context(docker: Contexts, store: Store, machine: Machine) -> ContextStatus:
     """Return the previous status. Raises MachineError."""
-    found = context_status(docker, store, machine, adopting=adopting)
+    found = context_status(docker, store, machine)
     if not found.needs_sync:
         return found
     with docker.writing():
         # Read the machine again under the lock: any later change updates the context afterwards.
-        found = context_status(docker, store, store.read(machine.name), adopting=adopting)
+        found = context_status(docker, store, store.read(machine.name))
         if found.step is SyncStep.WRITE and found.wanted:
             docker.put(found.wanted)
         elif found.step is SyncStep.REMOVE:

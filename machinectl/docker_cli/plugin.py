@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.engine.docker_context import check_docker_directory, docker_directory
 from machinectl.errors import Hint, MachineError
-from machinectl.files.atomic import full_disk_hint, quote_word, read_file, remove_if_present, write_and_rename
+from machinectl.files.atomic import (
+    full_disk_hint,
+    make_directories,
+    quote_word,
+    read_file,
+    remove_if_present,
+    write_and_rename,
+)
 from machinectl.files.ownership import exposed
 
 if TYPE_CHECKING:
@@ -17,10 +24,10 @@ if TYPE_CHECKING:
 
 PLUGINS = "cli-plugins"
 FILE = "docker-machine"
+# Everyone may run it.
+MODE = 0o755
 # Identifies our file.
 MARK = b"# machinectl's plugin for the docker CLI."
-# Everyone must be able to run it.
-MODE = 0o755
 
 
 def plugin_file(environment: Mapping[str, str]) -> str:
@@ -62,17 +69,13 @@ def install_plugin(program: Sequence[str], environment: Mapping[str, str]) -> st
             Hint("Move it away, and install again", "mv", path, f"{path}.old"),
         )
     plugins = os.path.dirname(path)
-    docker = os.path.dirname(plugins)
-    check_docker_directory(docker)
+    check_docker_directory(os.path.dirname(plugins))
     with docker_directory_errors(path):
-        check_private(docker)
-        make_directory(docker, 0o700)
-        make_directory(plugins, 0o755)
-        for directory in (docker, plugins):
-            check_private(directory)
+        check_private(plugins)
+        make_directories(plugins)
+        check_private(plugins)
         real = os.path.join(os.path.realpath(plugins), FILE)
-        check_link_owner(plugins, os.path.dirname(real))
-        write_and_rename(real, f"{real}.machinectl", plugin_script(program), prepare=lambda file: own_file(file, real))
+        write_and_rename(real, f"{real}.machinectl", plugin_script(program), prepare=partial(os.chmod, mode=MODE))
     return path
 
 
@@ -82,40 +85,12 @@ def remove_plugin(path: str) -> None:
 
 
 def check_private(directory: str) -> None:
-    """Raise MachineError if another user could replace plugins."""
-    if found := exposed(directory):
+    """Raise MachineError if another user could replace plugins, even as root (sudo may keep HOME)."""
+    if unsafe := exposed(directory, root_anywhere=False):
         raise MachineError(
-            f"{found.path} is not safe for a plugin of docker's: {found.why}",
-            found.hint() | Hint("or use another directory", "export DOCKER_CONFIG=<DIR>"),
+            f"{unsafe.path} is not safe for a plugin of docker's: {unsafe.why}",
+            unsafe.hint() | Hint("or use another directory", "export DOCKER_CONFIG=<DIR>"),
         )
-
-
-def check_link_owner(directory: str, place: str) -> None:
-    """As root, refuse another user's link to a place they do not own."""
-    owner = os.lstat(directory).st_uid
-    if os.geteuid() == 0 and owner not in {0, os.stat(place).st_uid}:
-        raise PermissionError(errno.EPERM, "A link there leads to what is not its owner's", place)
-
-
-def own_file(descriptor: int, path: str) -> None:
-    """Give root's file to the directory's owner (sudo)."""
-    owner = os.stat(os.path.dirname(path))
-    if os.geteuid() == 0 and owner.st_uid:
-        os.chown(descriptor, owner.st_uid, owner.st_gid)
-    os.chmod(descriptor, MODE)
-
-
-def make_directory(path: str, mode: int) -> None:
-    """Give it the parent's owner. Does not follow that owner's links."""
-    try:
-        os.mkdir(path, mode)
-    except FileExistsError as exc:
-        if not os.path.isdir(path):
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from exc
-    else:
-        parent = os.stat(os.path.dirname(path))
-        if os.geteuid() == 0 and parent.st_uid:
-            os.lchown(path, parent.st_uid, parent.st_gid)
 
 
 @contextmanager

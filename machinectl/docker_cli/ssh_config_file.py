@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 from contextlib import suppress
 from types import MappingProxyType
@@ -79,14 +78,7 @@ def is_current(store: Store) -> bool:
     is_guarded = (
         ignore_unknown_line(store) in head if GUARD in text else PINNED not in text or not supports_option(GUARD)
     )
-    return is_guarded and any(is_about(line.removeprefix(STORE), store) for line in head if line.startswith(STORE))
-
-
-def is_about(written: str, store: Store) -> bool:
-    try:
-        return os.path.samefile(ast.literal_eval(written), store.root)
-    except (OSError, ValueError, SyntaxError, TypeError):
-        return False
+    return is_guarded and f"{STORE}{os.path.realpath(store.root)!r}" in head
 
 
 def ignore_unknown_line(store: Store) -> str:
@@ -154,7 +146,7 @@ def render_ssh_config(store: Store | None, blocks: Mapping[str, str]) -> bytes:
     lines = "".join(blocks[name] for name in sorted(blocks)).splitlines(keepends=True)
     if not supports_option(GUARD):
         lines = [line for line in lines if line.split()[:1] != [GUARD]]
-    head = [HEADER, f"{STORE}{store.root!r}\n" if store else ""]
+    head = [HEADER, f"{STORE}{os.path.realpath(store.root)!r}\n" if store else ""]
     if store and any(GUARD in line for line in lines):
         head.append(f"{ignore_unknown_line(store)}\n")
     return "".join([*head, *lines]).encode(errors="surrogateescape")

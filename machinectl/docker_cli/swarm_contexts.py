@@ -19,7 +19,7 @@ from machinectl.errors import MachineError
 from machinectl.machines.swarm_node import all_nodes, node_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from machinectl.docker_cli.machine_contexts import Note
     from machinectl.machines.record import Machine
@@ -71,12 +71,8 @@ def update_swarm_contexts(store: Store, before: Machine | None, after: Machine |
         lead = after.name if before and after and context and context.host in before.urls else ""
         status = point_swarm_context(docker, store, cluster, lead)
         if status.step is SyncStep.RENAME:
-            notes.append((no_context_cause(managers, status), status.hint))
+            notes.append((status.why, status.hint))
     return notes
-
-
-def no_context_cause(managers: Managers, status: ContextStatus) -> str:
-    return f'the swarm "{managers[0][1].swarm}" gets no docker context: {status.why}'
 
 
 def point_swarm_context(docker: Contexts, store: Store, cluster: str, lead: str) -> ContextStatus:
@@ -104,11 +100,11 @@ def swarm_context_status(docker: Contexts, store: Store, cluster: str, lead: str
     # That of an earlier swarm of this store may be replaced.
     is_earlier = bool(theirs and theirs.swarm and theirs.store == mark.store and theirs.swarm not in swarms)
     if context and theirs != mark and not is_earlier:
-        why = f'docker has a context "{name}" that is not the swarm\'s'
+        why = f'the swarm gets no docker context: docker has a context "{name}" that is not the swarm\'s'
         return ContextStatus(name, SyncStep.RENAME, why=why, hint=replace_hint(name))
     machines = [machine for machine, _ in managers]
     current = [machine for machine in machines if context and context.host in machine.urls]
-    leader = [*(machine for machine in machines if machine.name == lead), *current, machines[0]][0]
+    leader = next((machine for machine in machines if machine.name == lead), [*current, *machines][0])
     wanted = (context or Context(name)).pointed(mark, leader.urls[0], client_files(leader, context))
     if wanted == context:
         return ContextStatus(name, SyncStep.NONE, is_there=True, wanted=wanted)
@@ -144,6 +140,8 @@ def sync_swarm_contexts(
     docker: Contexts, store: Store, within: float | None = None
 ) -> Iterator[tuple[ContextStatus, MachineError | None]]:
     """Point contexts at managers that answer; yield changes and failures. `within`: see find_answering_manager."""
+    from machinectl.swarm_nodes.managers import Manager, find_answering_manager
+
     swarms = managers_by_swarm(store)
     for name, cluster in list(own_contexts(docker, store)):
         if cluster not in swarms:
@@ -152,25 +150,18 @@ def sync_swarm_contexts(
     for cluster, managers in swarms.items():
         name = context_name(managers)
         try:
-            lead, answers = choose_context_manager(docker.read(name), managers, within)
+            context = docker.read(name)
+            current = context.host if context else ""
+            in_order = sorted((machine for machine, _ in managers), key=lambda machine: current not in machine.urls)
+            answer = find_answering_manager(in_order, within)
+            lead = answer.machine.name if isinstance(answer, Manager) else in_order[0].name
             status = point_swarm_context(docker, store, cluster, lead)
         except MachineError as exc:
             yield ContextStatus(name, SyncStep.LEAVE), exc
             continue
         if status.step is SyncStep.RENAME:
-            yield status, MachineError(no_context_cause(managers, status), status.hint)
+            yield status, MachineError(status.why, status.hint)
         elif status.step is SyncStep.WRITE:
-            why = f'it points at "{lead}"' + ("" if answers else ", and no manager of the swarm answers")
+            silence = "" if isinstance(answer, Manager) else ", and no manager of the swarm answers"
+            why = f'it points at "{lead}"{silence}'
             yield ContextStatus(name, SyncStep.WRITE, True, why), None
-
-
-def choose_context_manager(
-    context: Context | None, managers: Sequence[tuple[Machine, SwarmNode]], within: float | None
-) -> tuple[str, bool]:
-    """Prefer the current manager; also return whether one answers."""
-    from machinectl.swarm_nodes.managers import Manager, find_answering_manager
-
-    current = context.host if context else ""
-    in_order = sorted((machine for machine, _ in managers), key=lambda machine: current not in machine.urls)
-    answer = find_answering_manager(in_order, within)
-    return (answer.machine.name, True) if isinstance(answer, Manager) else (in_order[0].name, False)

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from machinectl.cli.verb_session import Session
-    from machinectl.images.image_sources import Source
     from machinectl.images.image import Reference
+    from machinectl.images.image_sources import Source
     from machinectl.images.transfer import Order, Sent
 
 
@@ -92,8 +92,8 @@ def push(
     from contextlib import closing
 
     from machinectl.cli.chosen_names import target_names
-    from machinectl.images.read_archive import Wanted
     from machinectl.images.image import parse_platform
+    from machinectl.images.read_archive import Wanted
     from machinectl.images.transfer import Order, SourceError
 
     if source and file:
@@ -157,8 +157,8 @@ def results_of(
 
 def pull(here: Session, *, image: str, name: str, platform: str, new_name: str, as_json: bool) -> int:
     from machinectl.engine.docker_context import current_engine
-    from machinectl.images.read_archive import Wanted
     from machinectl.images.image import parse_platform
+    from machinectl.images.read_archive import Wanted
     from machinectl.images.transfer import Order, transfer
 
     if here.store.exists(image):

@@ -176,7 +176,7 @@ def identity(path: Path) -> tuple[int, int, int]:
     return found.st_ino, found.st_mode, found.st_mtime_ns
 
 
-def test_a_docker_directory_that_cannot_be_used_is_one_clear_line(docker: PluggedDocker, tmp_path: Path) -> None:
+def test_a_docker_directory_that_cannot_be_used_is_one_clear_line(docker: PluggedDocker) -> None:
     docker.directory.write_text("")
     done = docker.machinectl("docker-plugin", "install")
     assert done.returncode == 1
@@ -184,10 +184,6 @@ def test_a_docker_directory_that_cannot_be_used_is_one_clear_line(docker: Plugge
         f"Error: Cannot use docker's {docker.plugin}: Not a directory\n"
         f"  See who may do that: ls -ld {docker.directory}; or name another place in DOCKER_CONFIG\n"
     )
-    elsewhere = tmp_path / "no" / "where"
-    done = docker.machinectl("docker-plugin", "install", environment={"DOCKER_CONFIG": str(elsewhere)})
-    assert done.stderr.startswith(f"Error: Cannot use docker's {elsewhere}/cli-plugins/docker-machine: No such file")
-    assert f"ls -ld {tmp_path};" in done.stderr
 
 
 @pytest.fixture
@@ -231,44 +227,13 @@ def test_nothing_is_installed_where_another_user_could_replace_it(store: Store, 
     assert plugged.machinectl("docker-plugin", "install").returncode == 0
 
 
-def test_what_root_puts_into_a_users_directory_is_the_users(in_process: PluggedDocker) -> None:
+def test_root_installs_nothing_in_a_users_directory(in_process: PluggedDocker) -> None:
+    """As after `sudo -E`."""
     in_process.directory.mkdir()
     os.chown(in_process.directory, 65534, 65534)
-    install_plugin(["/x"], in_process.environment)
-    for path in (in_process.plugin.parent, in_process.plugin):
-        assert (path.stat().st_uid, path.stat().st_gid) == (65534, 65534)
-
-
-def test_what_is_swapped_under_roots_hands_is_not_given_away(
-    in_process: PluggedDocker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    in_process.directory.mkdir()
-    os.chown(in_process.directory, 65534, 65534)
-    roots = tmp_path / "roots"
-    roots.mkdir()
-    make = os.mkdir
-
-    def swapped(path: str, mode: int) -> None:
-        make(path, mode)
-        os.rmdir(path)
-        os.symlink(roots, path)
-
-    monkeypatch.setattr(os, "mkdir", swapped)
-    with pytest.raises(MachineError, match="not its owner's"):
+    with pytest.raises(MachineError, match="it is another user's"):
         install_plugin(["/x"], in_process.environment)
-    assert (roots.stat().st_uid, os.listdir(roots)) == (0, [])
-
-
-def test_nobodys_link_leads_root_to_what_is_another_users(in_process: PluggedDocker, tmp_path: Path) -> None:
-    roots = tmp_path / "roots"
-    roots.mkdir()
-    in_process.directory.mkdir()
-    (in_process.directory / "cli-plugins").symlink_to(roots)
-    for path in (in_process.directory, in_process.directory / "cli-plugins"):
-        os.lchown(path, 65534, 65534)
-    with pytest.raises(MachineError):
-        install_plugin(["/x"], in_process.environment)
-    assert list(roots.iterdir()) == []
+    assert os.listdir(in_process.directory) == []
 
 
 @pytest.fixture

@@ -119,19 +119,10 @@ def test_the_plugin(store: Store, cli: DockerCli, tmp_path: Path) -> None:
     program.unlink()
     found = looked_at(store, cli)["docker plugin"]
     assert (found.verdict, found.hint) == (UNKNOWN, "Install it again: machinectl docker-plugin install")
-    path.chmod(0o644)
-    assert looked_at(store, cli)["docker plugin"].verdict is BROKEN
     path.write_text("#!/bin/sh\n")
     found = looked_at(store, cli)["docker plugin"]
     assert found.verdict is UNKNOWN
-    assert found.hint.startswith(f"Replace it: mv {path} {path}.old && ")
-
-
-def test_a_docker_directory_that_is_a_file_is_told(store: Store, cli: DockerCli) -> None:
-    cli.config.touch()
-    found = looked_at(store, cli)
-    assert list(found) == ["docker contexts"]
-    assert found["docker contexts"].verdict is BROKEN
+    assert "Move it away" in found.hint
 
 
 def test_a_context_that_is_none_is_told(store: Store, cli: DockerCli) -> None:
