@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from machinectl.images.image import Image
-    from machinectl.images.tar_members import Member
+    from machinectl.images.tar_members import TarMember
 
 BLOBS = "blobs/sha256/"
 INDEX_FILE, MANIFEST_FILE = "index.json", "manifest.json"
@@ -155,7 +155,7 @@ class ArchiveReader:
         chosen = choose(list(self._candidates()), wanted.name)
         return read_image(chosen.root, self._spool.document, wanted.platform)
 
-    def _take(self, member: Member, archive: TarStream, place: Blob | None) -> None:
+    def _take(self, member: TarMember, archive: TarStream, place: Blob | None) -> None:
         name = posixpath.normpath(member.name)
         digest = digest_in(name)
         if member.link:

@@ -25,7 +25,7 @@ LONG_NAME, LONG_LINK, PAX, PAX_OF_ALL = b"L", b"K", b"x", b"g"
 COMPRESSIONS = {b"\x1f\x8b\x08": "gzip", b"BZh": "bz2", b"\xfd7zXZ\0": "lzma"}
 
 
-class Member(NamedTuple):
+class TarMember(NamedTuple):
     """`offset` is where its content begins, in bytes; `link` is the target of a link."""
 
     name: str
@@ -65,7 +65,7 @@ class TarStream:
             raise damaged()
         return data
 
-    def members(self) -> Iterator[Member]:
+    def members(self) -> Iterator[TarMember]:
         """Yield each member, whose content is read, if at all, before the next one."""
         described: dict[str, str] = {}
         for _ in range(MOST_MEMBERS):
@@ -85,7 +85,7 @@ class TarStream:
             directory = text(header[345:500]) if header[257:263] == b"ustar\0" else ""
             name = described.get("path") or "/".join(filter(None, (directory, text(header[:100]))))
             link = (described.get("linkpath") or text(header[157:257])) if kind in {HARD_LINK, SYMLINK} else ""
-            yield Member(name, link, kind in FILES, kind == SYMLINK, size, self._offset)
+            yield TarMember(name, link, kind in FILES, kind == SYMLINK, size, self._offset)
             described = {}
         raise ArchiveError(f"The archive has more than {MOST_MEMBERS:,} files")
 
