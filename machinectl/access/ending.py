@@ -21,7 +21,7 @@ from machinectl.machines.holders import (
     is_suspended,
     put_holder,
 )
-from machinectl.machines.own_access import whom_to_ask
+from machinectl.machines.own_access import OwnAccess, whom_to_ask
 from machinectl.provision.decision import InUse
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.value_classes import replace as replaced
@@ -192,3 +192,30 @@ def own_access(name: str = "") -> UsageError:
         f'"{OWNER}" is this computer\'s own access{whose}',
         Hint("Replace it, and lock out all others", "machinectl regenerate-certs --new-ca", name or "<NAME>"),
     )
+
+
+def machines_of(store: Store, who: str) -> list[str]:
+    """Return the machines that the holder has access to. Raises MachineError if there is none."""
+    if who.lower() == OWNER:
+        raise own_access()
+    machines = store.readable()
+    names = [machine.name for machine in machines if find_holder(machine, who)]
+    if not names:
+        for machine in machines:
+            own = OwnAccess.of(machine)
+            if own and own.who.lower() == who.lower() and (error := whom_to_ask(machine)):
+                raise error
+        raise MachineError(
+            f'"{who}" has access to no machine on record here', Hint("See who has", "machinectl access ls")
+        )
+    return names
+
+
+def what_ends(store: Store, names: Sequence[str]) -> str:
+    restarting = [name for name in names if not is_suspended(store.read(name))]
+    listed = ", ".join(names)
+    if not restarting:
+        return f"{listed}: no engine restarts (reached over SSH only)"
+    which = "" if len(restarting) == len(names) else f" of {', '.join(restarting)}"
+    engines = f"the engine{which} restarts" if len(restarting) == 1 else f"the engines{which} restart"
+    return f"{listed}: {engines}, containers keep running"

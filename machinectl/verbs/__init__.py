@@ -87,7 +87,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Share machines": {
         "access": ("access", "Give people and tools their own access to machines, and end it."),
         "access ls": ("access_ls", "List who has access to machines, and until when."),
-        "access grant": ("access", "Give the sender of a request access to machines, and print the answer."),
+        "access grant": ("access_grant", "Give the sender of a request access to machines, and print the answer."),
         "access end": ("access", "End a holder's access to machines, at once."),
         "access request": ("access_request", "Ask the owner of machines for access to them."),
         "access accept": ("access_request", "Accept the owner's answer: the machines are then ready to use."),

@@ -9,7 +9,6 @@ from machinectl.errors import Hint, MachineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
     from machinectl.cli.verb_session import Session
@@ -40,15 +39,19 @@ def file_of(output: str) -> str:
     return "" if output == "-" else output
 
 
-def hand_over(
-    here: Session, what: str, sent: Fingerprinted, to: str, output: str, again: str, write: Callable[[str], None]
-) -> None:
-    """Print a request or an answer or write it to a file, and say who gets it.
+def hand_over(here: Session, what: str, sent: Fingerprinted, to: str, output: str, again: str) -> None:
+    """Print a request or an answer or write it to a new file, and say who gets it.
 
     `what` is "request" or "answer"; `again` is the command that makes it again.
     """
+    from machinectl.files.new_file import write_new_file
+
     if path := file_of(output):
-        write(path)
+        try:
+            write_new_file(path, sent.text())
+        except MachineError as exc:
+            hint = Hint(f"Print the same {what}", again)
+            raise MachineError(f"{exc.cause}. The {what} is made, only its file is missing", hint) from exc
         here.console.note(f"The {what} is in {path}")
     else:
         print_result(lambda: write_file(sent.text()), again)

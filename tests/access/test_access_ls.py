@@ -6,10 +6,8 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import pytest
-
 from machinectl import certs
-from machinectl.errors import UsageError
+from machinectl.access.access_rows import list_access
 from machinectl.machines.holders import (
     ADDING,
     ENDING,
@@ -17,12 +15,9 @@ from machinectl.machines.holders import (
     TOOL,
     AccessHolder,
     HolderKey,
-    check_holder_name,
-    holders_of,
     put_holder,
 )
 from machinectl.machines.record import Machine
-from machinectl.verbs.access_ls import list_access
 from tests.support.in_process import machinectl
 from tests.support.registered import added
 
@@ -85,22 +80,6 @@ def test_without_a_listener_access_that_would_work_is_suspended(store: Store) ->
     assert {row["Holder"]: row["State"] for row in json.loads(done.stdout)}["alice"] == "suspended"
 
 
-def test_set_says_whose_access_is_suspended_and_whose_comes_back(store: Store) -> None:
-    machine = Machine("rigel", "generic", url="tcp://192.0.2.2:2376", tls=True, driver_state=STATE)
-    put_holder(machine, holder("alice", HolderKey("a" * 64, "2999-01-01T09:30:00Z")))
-    put_holder(machine, holder("eve", HolderKey("e" * 64, "2020-01-01T00:00:00Z")))
-    added(store, machine)
-    suspended = "That suspends the access of alice, until the engine listens with TLS again"
-    assert suspended in machinectl("set", "--ssh-only", "rigel", store=store.root).stderr
-    assert "alice" not in machinectl("set", "--no-ssh-only", "rigel", store=store.root).stderr
-    with store.writing("rigel") as held:
-        held.machine.url, held.machine.tls = "ssh://root@192.0.2.2", False
-        held.write()
-    said = machinectl("set", "--no-ssh-only", "rigel", store=store.root).stderr
-    ending = "To end it for one of them: machinectl access end <WHO> rigel"
-    assert f"gives access back to alice {ending}" in " ".join(said.split())
-
-
 def test_programs_get_whole_fingerprints_and_states(store: Store) -> None:
     shared_machine(store)
     done = machinectl("access", "ls", "orionbox", "--json", store=store.root)
@@ -123,22 +102,6 @@ def test_a_machine_that_is_not_there_is_an_error_and_an_unreadable_one_only_if_n
         assert name in done.stderr
 
 
-def test_inspect_shows_holders_and_the_lifetime_that_they_get(store: Store) -> None:
-    shared_machine(store)
-    assert machinectl("set", "--access-lifetime", "2d", "orionbox", store=store.root).returncode == 0
-    shown = json.loads(machinectl("inspect", "--json", "orionbox", store=store.root).stdout)
-    assert shown["AccessLifetime"] == "2d"
-    assert shown["Holders"][0] == {
-        "Who": "alice",
-        "Kind": "person",
-        "CA": "ca",
-        "State": "",
-        "By": BY,
-        "Since": SINCE,
-        "Keys": [{"Key": "a" * 64, "Until": "2026-12-05T09:00:00Z", "Request": "r1", "State": ""}],
-    }
-
-
 def test_rm_says_whose_access_stays_valid(store: Store) -> None:
     url = "tcp://192.0.2.2:2376"
     machine = Machine("rigel", "none", url=url, tls=True, driver_state=f'{{"URL": "{url}"}}')
@@ -150,18 +113,3 @@ def test_rm_says_whose_access_stays_valid(store: Store) -> None:
     said = machinectl("rm", "-y", "rigel", store=store.root).stderr
     assert 'alice will still have access to the host of "rigel", until 2999-01-01 09:30 UTC' in said
     assert "access end" not in said
-
-
-@pytest.mark.parametrize("data", [None, [], "", {"kind": "dog"}, {"kind": "person", "state": "half"}])
-def test_what_no_machinectl_wrote_is_no_holder(store: Store, data: object) -> None:
-    machine = shared_machine(store)
-    machine.holders["mallory"] = data
-    machine.holders["../x"] = holder("x").dump()
-    assert [each.who for each in holders_of(machine)] == ["alice", "dozzle", "eve", "frank", "grace", "heidi"]
-
-
-@pytest.mark.parametrize("name", ["", "owner", "Owner", "-x", ".x", "a b", "a/b", "ü", "x" * 65, "a\x1b[31m"])
-def test_a_name_that_no_holder_can_have_is_refused(name: str) -> None:
-    with pytest.raises(UsageError):
-        check_holder_name(name)
-    check_holder_name("alice@laptop")

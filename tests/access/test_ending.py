@@ -8,7 +8,7 @@ import pytest
 
 from machinectl import certs
 from machinectl.access import ending, granting
-from machinectl.access.ending import access_end, endable_machines
+from machinectl.access.ending import access_end, endable_machines, machines_of
 from machinectl.access.granting import AccessGrant, client_of_holder
 from machinectl.cli.verb_session import Session
 from machinectl.errors import Declined, Hint, MachineError, NeedsProvisioning
@@ -20,7 +20,6 @@ from machinectl.provision.decision import EngineDown, InUse, NotRestarted
 from machinectl.provision.host_changes import CaTrusted
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.verbs import access as verb
-from machinectl.verbs.access import machines_of
 from tests.support.quiet import Quiet
 from tests.support.registered import added
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.lab.fixtures import FreshHost
-    from tests.lab.host import Host
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -73,41 +72,3 @@ def test_with_a_wrong_clock_nothing_is_made_that_is_not_valid_there_and_a_holder
     assert host.output(RUNNING) == running
     host.output(f"rm /etc/ld.so.preload; systemctl restart docker; {SSH_AGAIN}")
     assert cli.is_running()
-
-
-def immutable(host: Host, path: str, *, on: bool) -> None:
-    host.run(f"{CHATTR} {path} {int(on)}")
-
-
-def test_files_that_nobody_can_write_are_named_and_nobody_is_half_ended(
-    fresh_host: FreshHost, cli: Cli, tmp_path: Path
-) -> None:
-    host = fresh_host("docker")
-    run_container(host, "web")
-    cli.ok(*generic(host))
-    cli.ok("access", "issue", "-y", "env", "orion", "--out", tmp_path / "env")
-    running = host.output(RUNNING)
-    # A change that apply.sh refuses is undone, and its revision stays.
-    state = f"{BEGAN}; cat /etc/docker/daemon.json {FILES}/*.pem; docker info -f '{{{{.LiveRestoreEnabled}}}}'"
-    before = host.output(state)
-    for path in (f"{FILES}/clients.pem", FILES, f"{FILES}/revision", "/etc/docker/daemon.json", "/etc/docker"):
-        immutable(host, path, on=True)
-        for words in (("end", "-y", "env", "orion"), ("issue", "-y", "github", "orion", "--out", tmp_path / "github")):
-            said = cli.refused("access", *words)
-            assert path in said
-            assert "lsattr" in said
-        assert host.output(state) == before
-        listed = cli.ok("access", "ls").stdout
-        assert "not ended yet" in listed
-        assert "github" not in listed
-        immutable(host, path, on=False)
-    host.readonly_etc()
-    assert "root can write /etc on the host" in cli.refused("access", "end", "-y", "env", "orion")
-    host.writable_etc()
-    assert host.output(state) == before
-
-    cli.ok("access", "end", "-y", "env", "orion")
-    assert host.output(f"grep -c BEGIN {FILES}/clients.pem") == "1"
-    assert " env " not in cli.ok("access", "ls").stdout
-    assert cli.is_running()
-    assert host.output(RUNNING) == running

@@ -14,22 +14,17 @@ from machinectl.access import ending, granting
 from machinectl.access.ending import end_access
 from machinectl.access.granting import AccessGrant, client_of_holder
 from machinectl.errors import Hint, MachineError, UsageError
-from machinectl.hosts.holder_cas import ending_cas, finish_endings, new_holder_ca, trusted_cas
+from machinectl.hosts.holder_cas import ending_cas, finish_endings, trusted_cas
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.login import Login
 from machinectl.hosts.signing import signed
 from machinectl.machines.holders import (
-    LONGEST_HOLDER,
     PERSON,
     TOOL,
-    check_holder_name,
     find_holder,
-    put_holder,
 )
 from machinectl.machines.record import Machine, Phase
-from machinectl.provision.client_cas import holder_named_by
 from machinectl.provision.decision import NotRestarted, NotWritten
-from machinectl.value_classes import replace as replaced
 from tests.support.quiet import Quiet
 from tests.support.registered import added
 
@@ -47,15 +42,6 @@ def public_key() -> certs.PublicKey:
 
 KEY = public_key()
 ALICE = AccessGrant("alice", PERSON, KEY, request="r1")
-
-
-def test_another_computer_knows_the_ca_of_the_longest_name_and_a_longer_one_is_refused() -> None:
-    who = "a" * (LONGEST_HOLDER - 6) + "@b.c+d"
-    check_holder_name(who)
-    subject = certs.describe(new_holder_ca("orionbox", who).certificate).subject
-    assert holder_named_by(subject) == who
-    with pytest.raises(UsageError, match="at most 51 characters"):
-        check_holder_name(f"{who}e")
 
 
 class Host:
@@ -161,21 +147,6 @@ def test_a_certificate_lives_as_long_as_its_kind_or_the_machine_says(
     assert timedelta(days=days, minutes=-5) < left <= timedelta(days=days)
     short = certs.describe(give(store, replace(grant, lifetime=60))).not_after - datetime.now(UTC)
     assert short <= timedelta(seconds=60)
-    assert host.accepted
-
-
-def test_keys_that_expired_long_ago_leave_the_record(store: Store, host: Host) -> None:
-    give(store)
-    with store.writing("orion") as held:
-        alice = find_holder(held.machine, "alice")
-        assert alice is not None
-        old = replaced(alice.keys[0], key="0" * 64, until="2020-01-01T00:00:00Z")
-        put_holder(held.machine, replaced(alice, keys=(*alice.keys, old)))
-        held.write()
-    give(store, replace(ALICE, public_key=public_key()))
-    alice = find_holder(store.read("orion"), "alice")
-    assert alice is not None
-    assert [key.until > "2025" for key in alice.keys] == [True, True]
     assert host.accepted
 
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
-import pty
 import re
-import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,21 +18,21 @@ from machinectl import certs
 from machinectl.access.accepting import acceptance
 from machinectl.access.access_answer import new_access_answer, read_access_answer
 from machinectl.access.access_request import read_access_request
+from machinectl.access.access_rows import list_access
 from machinectl.access.requesting import access_request
 from machinectl.certs import issuing
 from machinectl.console import SilentConsole
 from machinectl.errors import MachineError
 from machinectl.files import atomic
-from machinectl.machines.own_access import whom_to_ask
 from machinectl.machines.record import Machine, Phase, waits_for_access
-from machinectl.verbs.access_ls import list_access
 from tests.support.in_process import machinectl
 from tests.support.owners import HOST_KEY, Owner
-from tests.support.program import COMMAND, at_terminal, everything, killed_at
-from tests.support.real import need
+from tests.support.program import at_terminal, everything, killed_at
 from tests.support.registered import added
 
 if TYPE_CHECKING:
+    import subprocess
+
     from machinectl.machines.store import Store
 
 WAITS = re.compile(r'Machine "(\S+)" has been waiting for access since \d{4}-\d\d-\d\d')
@@ -121,12 +118,6 @@ def test_the_owners_name_of_this_computer_is_shown_and_kept(store: Store, owner:
     assert [row.holder for row in list_access(store, [])] == ["dave+ci", "carol"]
 
 
-def test_a_renamed_machine_still_gets_its_answer(store: Store, owner: Owner) -> None:
-    request = asked(store, "orionbox")
-    machinectl("rename", "orionbox", "work", store=store.root)
-    assert accepted(store, owner.text(request)).stdout.startswith("work: ready")
-
-
 @pytest.mark.parametrize(
     "words",
     [
@@ -146,14 +137,6 @@ def test_commands_say_that_a_machine_waits(store: Store, words: tuple[str, ...])
     assert "With the owner's answer: machinectl access accept; see" in done.stderr
     assert "see the request: machinectl access request orionbox\n" in done.stderr
     assert done.returncode != 0
-
-
-def test_names_that_are_taken_are_refused_with_another_one(store: Store) -> None:
-    added(store, Machine("orionbox", "none", url="tcp://192.0.2.1:2376", tls=True))
-    done = machinectl("access", "request", "orionbox", store=store.root)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert '"orionbox" is here already' in done.stderr
-    assert "machinectl access request <NAME>:orionbox" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -180,14 +163,13 @@ def test_wrong_requests_make_nothing(store: Store, words: tuple[str, ...], why: 
 
 def test_a_request_is_written_to_a_new_file_only(store: Store, tmp_path: Path) -> None:
     file = tmp_path / "request.txt"
-    for _ in range(2):
-        done = machinectl("access", "request", "orionbox", "-o", file, store=store.root)
-        assert (done.returncode, done.stdout) == (0, "")
+    done = machinectl("access", "request", "orionbox", "-o", file, store=store.root)
+    assert (done.returncode, done.stdout) == (0, "")
     assert read_access_request(file.read_bytes()).machines[0].name == "orionbox"
     file.write_text("mine")
     done = machinectl("access", "request", "orionbox", "-o", file, store=store.root)
-    assert done.returncode == 1
-    assert file.read_text() == "mine"
+    assert (done.returncode, file.read_text()) == (1, "mine")
+    assert done.stderr.endswith("Print the same request: machinectl access request orionbox\n")
 
 
 @pytest.mark.parametrize("file", ["there.txt", "missing/request.txt"])
@@ -241,33 +223,6 @@ def test_a_pasted_answer_ends_with_its_end_line(store: Store, owner: Owner) -> N
     assert f"The answer's fingerprint is {answer.fingerprint}. Compare it with bob@desk on the phone" in said
     assert "Anyone with access is root on the hosts" in said
     assert store.read("orionbox").phase == Phase.READY
-
-
-@pytest.mark.parametrize(("answer", "status", "phase"), [("y", 0, Phase.READY), ("n", 1, Phase.CREATING)])
-def test_a_pipe_at_a_terminal_is_asked_there(
-    store: Store, owner: Owner, tmp_path: Path, answer: str, status: int, phase: str
-) -> None:
-    need("setsid")
-    (tmp_path / "answer.txt").write_text(owner.text(asked(store, "orionbox")))
-    ours, theirs = pty.openpty()
-    line = f"cat answer.txt | {' '.join(COMMAND)} access accept"
-    process = subprocess.Popen(
-        ["setsid", "--ctty", "sh", "-c", line],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        cwd=tmp_path,
-        env={**os.environ, "MACHINE_STORAGE_PATH": store.root, "NO_COLOR": "1"},
-    )
-    os.close(theirs)
-    said = b""
-    while b"Are the fingerprints the same? [y/N]" not in said:
-        said += os.read(ours, 1 << 16)
-    os.write(ours, f"{answer}\n".encode())
-    everything(ours)
-    os.close(ours)
-    assert process.wait(60) == status
-    assert store.read("orionbox").phase == phase
 
 
 def test_other_fingerprints_change_nothing(store: Store, owner: Owner) -> None:
@@ -326,36 +281,22 @@ def test_an_older_answer_does_not_replace_a_newer_one(store: Store, owner: Owner
     assert refused(store, older).cause == 'A newer answer to this request was accepted already for "orionbox"'
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "LOCALHOST.", "0.0.0.0", "[::ffff:127.0.0.1]"])
-def test_a_url_that_leads_to_this_computer_gets_a_warning(store: Store, owner: Owner, host: str) -> None:
-    owner.url = f"tcp://{host}:2376"
-    done = accepted(store, owner.text(asked(store, "orionbox")))
-    assert done.returncode == 0
-    assert (
-        f'Warning: The URL of "orionbox", tcp://{host}:2376, has an address that is no host\'s own (this computer)'
-        in done.stderr
-    )
-
-
-def test_addresses_that_are_no_hosts_own_are_named_though_the_list_is_cut(store: Store, owner: Owner) -> None:
-    first = tuple(f"{number}.a-rather-long-name.example" for number in range(4))
-    strange = ("localhost.", "0.0.0.0", "fe80::1", "224.0.0.1")
-    answer = owner.answer(asked(store, "orionbox"), addresses=(*first, *strange))
-    said = accepted(store, answer.text()).stderr
-    assert f" or {', '.join(first[:2])} and 6 more, until" in said
-    assert (
-        'unusual addresses for "orionbox": localhost. (this computer), 0.0.0.0 (this computer), fe80::1 (link-local), '
-        "224.0.0.1 (multicast)\n" in said
-    )
-    assert f"machinectl set --address {' --address '.join(first)} orionbox\n" in said
-
-
-def test_an_answer_with_another_machines_address_gets_a_warning(store: Store, owner: Owner) -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "LOCALHOST.", "0.0.0.0", "[::ffff:127.0.0.1]", "fe80::1"])
+def test_an_address_that_is_no_hosts_own_or_another_machines_gets_a_warning(
+    store: Store, owner: Owner, host: str
+) -> None:
     added(store, Machine("prod", "none", url="tcp://192.0.2.7:2376"))
-    answer = owner.answer(asked(store, "orionbox"), addresses=("192.0.2.7", "192.0.2.8"))
-    said = accepted(store, answer.text()).stderr
-    assert 'Warning: The answer gives "orionbox" an address of the machine "prod": 192.0.2.7\n' in said
-    assert "192.0.2.8\nUnless" not in said
+    addresses: tuple[str, ...] = ("192.0.2.7", "192.0.2.8")
+    if host == "fe80::1":
+        addresses = (host, *addresses)
+    else:
+        owner.url = f"tcp://{host}:2376"
+    done = accepted(store, owner.answer(asked(store, "orionbox"), addresses=addresses).text())
+    assert done.returncode == 0
+    own = host.strip("[]")
+    assert f'Warning: The answer gives "orionbox" an address that is no host\'s own: {own} (' in done.stderr
+    assert 'Warning: The answer gives "orionbox" an address of the machine "prod": 192.0.2.7\n' in done.stderr
+    assert "192.0.2.8\n  Unless" not in done.stderr
 
 
 def test_labels_are_cut_and_the_fingerprint_stands_last(store: Store, owner: Owner) -> None:
@@ -363,7 +304,7 @@ def test_labels_are_cut_and_the_fingerprint_stands_last(store: Store, owner: Own
     answer = owner.answer(asked(store, "orionbox"), labels=labels)
     said = accepted(store, answer.text()).stderr
     [line] = [line for line in said.splitlines() if "at tcp://" in line]
-    assert re.search(r" UTC; labels: label0=x+ and 99 more$", line)
+    assert re.search(r" UTC; labels: label0=x+ l…$", line)
     assert len(line) < 160
     assert said.index(answer.fingerprint) > said.index(line)
     assert dict(labels) == store.read("orionbox").labels
@@ -418,16 +359,6 @@ def test_an_answer_for_a_removed_machine_is_left_out_or_refused(store: Store, ow
     assert "or the machine was removed" in refused(store, answer).cause
 
 
-def test_an_expired_answer_says_since_when(store: Store, owner: Owner) -> None:
-    request = asked(store, "orionbox")
-    answer = owner.answer(request, now=datetime.now(UTC) - timedelta(days=9))
-    error = refused(store, answer.text())
-    assert re.fullmatch(
-        r"The certificate in the answer expired on \S+ \S+ UTC, 2 days ago by the clock here", error.cause
-    )
-    assert error.hint.startswith("Ask for a new one: machinectl access request orionbox")
-
-
 def test_a_renewal_keeps_the_key_and_replaces_the_certificate(store: Store, owner: Owner) -> None:
     accepted(store, owner.text(asked(store, "work:orionbox")))
     key, before = content(store, "work", "key.pem"), content(store, "work", "cert.pem")
@@ -468,7 +399,7 @@ def test_a_renewal_with_another_ca_gets_a_warning(store: Store, owner: Owner) ->
     accepted(store, owner.text(asked(store, "orionbox")))
     assert "another CA" not in renewed()
     owner.ca = certs.new_ca("machinectl orionbox")
-    assert 'Warning: The answer gives "orionbox" another CA: it may be another engine\n' in renewed()
+    assert 'Warning: The answer gives "orionbox" another CA than the one here: it may be another engine\n' in renewed()
     assert "another CA" not in renewed()
 
 
@@ -482,20 +413,9 @@ def test_a_certificate_that_was_lost_comes_with_a_renewal(store: Store, owner: O
     done = accepted(store, owner.text(machinectl("access", "renew", store=store.root).stdout))
     assert (done.returncode, done.stdout.partition(",")[0]) == (0, "orionbox: renewed")
     # Somebody else's engine may be behind an answer that fits.
-    assert ("is missing here, so that the CA of the answer cannot be compared" in done.stderr) is (lost == "ca.pem")
+    assert ("a CA, and none is here" in done.stderr) is (lost == "ca.pem")
     if lost == "ca.pem":
         assert content(store, "orionbox", lost) == before
-
-
-def test_who_has_lost_the_key_asks_for_access_with_a_new_one(store: Store, owner: Owner) -> None:
-    accepted(store, owner.text(asked(store, "work:orionbox", "--for", "alice")))
-    Path(store.directory("work"), "key.pem").unlink()
-    again = "machinectl rm work; machinectl access request --for alice work:orionbox"
-    assert again in machinectl("env", "work", store=store.root).stderr
-    done = machinectl("access", "renew", "work", store=store.root)
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[0] == 'Error: The key of "work", key.pem, is missing here'
-    assert done.stderr.splitlines()[1].endswith(f"for access with a new key: {again}")
 
 
 def test_the_answer_before_a_renewal_is_refused(store: Store, owner: Owner) -> None:
@@ -505,47 +425,8 @@ def test_the_answer_before_a_renewal_is_refused(store: Store, owner: Owner) -> N
     assert refused(store, answer).cause == 'This answer is to an earlier request for "orionbox"'
 
 
-def test_machines_of_several_owners_need_several_renewals(store: Store) -> None:
-    accepted(store, Owner().text(asked(store, "orionbox")))
-    accepted(store, Owner(name="carol@lab").text(asked(store, "web1")))
-    done = machinectl("access", "renew", store=store.root)
-    assert done.returncode == 2
-    assert "For bob@desk: machinectl access renew orionbox; for carol@lab: machinectl access renew web1" in done.stderr
-
-
 RENEWALS = [("renew", "-y"), ("regenerate-certs", "-f")]
 POWER = [("start",), ("stop", "-y"), ("restart", "-y"), ("kill",)]
-
-
-@pytest.mark.parametrize("words", [("provision",), ("ssh",), *RENEWALS, *POWER])
-def test_what_needs_ssh_names_the_owner_of_a_shared_machine(store: Store, owner: Owner, words: tuple[str, ...]) -> None:
-    accepted(store, owner.text(asked(store, "orionbox")))
-    done = machinectl(*words, "orionbox", store=store.root)
-    assert done.returncode != 0
-    assert '"orionbox" has no SSH here: bob@desk shared only its engine' in done.stderr
-    assert "Ask bob@desk, who can log in to its host" in done.stderr
-    assert ("for a new certificate: machinectl access renew orionbox\n" in done.stderr) is (words in RENEWALS)
-
-
-def test_a_shared_machine_names_whom_to_ask(store: Store, owner: Owner) -> None:
-    accepted(store, owner.text(asked(store, "work:orionbox", "--for", "alice")))
-    error = whom_to_ask(store.read("work"))
-    assert error
-    assert error.cause == '"work" is shared by bob@desk, who can end your access'
-    assert error.hint == "Ask bob@desk to type: machinectl access end alice orionbox"
-
-
-def test_the_list_shows_the_access_of_this_computer(store: Store, owner: Owner) -> None:
-    accepted(store, owner.text(asked(store, "work:orionbox", "--for", "alice")))
-    asked(store, "web1", "--for", "alice")
-    rows = json.loads(machinectl("access", "ls", "--json", store=store.root).stdout)
-    assert [(row["Name"], row["Holder"], row["State"], row["By"], row["CanEnd"]) for row in rows] == [
-        ("web1", "alice", "waiting", "", False),
-        ("work", "alice", "shared", "bob@desk", False),
-    ]
-    assert rows[1]["Key"] == certs.own_public_key(content(store, "work", "key.pem")).digest
-    later = datetime.now(UTC) + timedelta(days=8)
-    assert [row.state for row in list_access(store, ["work"], now=later)] == ["expired"]
 
 
 def test_a_full_disk_leaves_no_half_machine(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import stat
-import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -15,6 +13,7 @@ import pytest
 
 from machinectl import certs
 from machinectl.access import granting, tool_access
+from machinectl.access.access_rows import list_access
 from machinectl.access.tool_access import ToolIssue, access_issue, plan_access_issue
 from machinectl.access.tool_files import LAYOUTS
 from machinectl.errors import Hint, MachineError, UsageError
@@ -26,10 +25,8 @@ from machinectl.machines.holders import TOOL, UNWRITTEN, end_holder, ended_with_
 from machinectl.machines.record import Machine
 from machinectl.quantities import rfc3339
 from machinectl.verbs.access_issue import TOOLS, confirm_issue
-from machinectl.verbs.access_ls import list_access
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
-from tests.support.real import need
 from tests.support.registered import added
 
 if TYPE_CHECKING:
@@ -155,22 +152,6 @@ def test_a_link_in_the_directory_is_refused_before_a_host_is_changed(
     assert hosts == {"rigel": set(), "vega": set()}
 
 
-def test_a_path_that_would_end_a_comment_in_the_printed_lines_is_refused(store: Store, out: Path) -> None:
-    issue = ToolIssue("github", "github", f"{out}\ntouch pwned")
-    with pytest.raises(UsageError, match="holds a character that cannot be printed"):
-        issued(store, issue)
-
-
-def test_git_ignores_the_folders_with_keys(store: Store, tool: ToolIssue, out: Path) -> None:
-    out.mkdir()
-    subprocess.run(["git", "init", "-q", out], check=True)
-    issued(store, tool)
-    seen = subprocess.run(
-        ["git", "-C", out, "status", "--porcelain", "-uall"], capture_output=True, text=True, check=True
-    )
-    assert seen.stdout == "?? .machinectl.json\n"
-
-
 def test_it_asks_and_says_once_what_it_gives(store: Store, tool: ToolIssue, out: Path) -> None:
     console = Quiet("n", interactive=False)
     result = issued(store, tool, console=console, unasked=False)
@@ -293,33 +274,6 @@ def test_a_key_whose_files_were_not_written_is_listed_as_that_until_the_same_com
     assert states(store) == [("rigel", ""), ("vega", "")]
 
 
-def test_a_full_disk_says_how_to_finish(store: Store, tool: ToolIssue, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patched:
-        patched.setattr(fileset, "write_tree", full_disk)
-        with pytest.raises(MachineError, match="No space left") as full:
-            issued(store, tool)
-    assert "; then finish it: machinectl access issue -y env rigel vega --out" in full.value.hint
-    assert states(store) == [("rigel", ""), ("vega", "")]
-
-
-def full_disk(*_: object) -> None:
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def test_a_directory_that_takes_no_files_is_refused_before_a_host_is_changed(
-    store: Store, hosts: dict[str, Any], tool: ToolIssue, out: Path
-) -> None:
-    need("mount", "umount", root=True)
-    out.mkdir(0o700)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "ro,mode=700", "none", out], check=True)
-    try:
-        with pytest.raises(MachineError, match="Read-only file system"):
-            issued(store, tool)
-    finally:
-        subprocess.run(["umount", out], check=True)
-    assert hosts == {"rigel": set(), "vega": set()}
-
-
 def test_a_dry_run_names_the_files_unless_a_machine_fails(
     store: Store, tool: ToolIssue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -336,26 +290,6 @@ def test_a_dry_run_names_the_files_unless_a_machine_fails(
     off.add("vega")
     plans, files = plan_access_issue(store, Quiet(), names, Login(), tool)
     assert (dict(plans)["rigel"], files) == (HostPlan(), [])
-
-
-def test_an_unknown_tool_is_refused_with_what_works_for_any(store: Store) -> None:
-    done = machinectl("access", "issue", "githb", "rigel", store=store.root)
-    assert (done.returncode, done.stderr.splitlines()[-1].partition(": ")[2]) == (
-        2,
-        "machinectl access issue github rigel",
-    )
-    for word, cause in (
-        ("grafana", "Unknown tool 'grafana' (known: env, github, gitlab, testcontainers)"),
-        ("dozzle", "machinectl writes no files for dozzle any more: docs/access-for-tools.md has them"),
-    ):
-        done = machinectl("access", "issue", word, "rigel", store=store.root)
-        assert (done.returncode, done.stderr.splitlines()) == (
-            2,
-            [
-                f"Error: {cause}",
-                f"  Take docker's variables: machinectl access issue env rigel --for {word}",
-            ],
-        )
 
 
 def test_the_command_line_prints_lines_for_a_shell_and_the_rest_beside_them(store: Store, tmp_path: Path) -> None:

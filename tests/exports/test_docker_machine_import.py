@@ -12,15 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from machinectl.errors import MachineError, UsageError
 from machinectl.exports.docker_machine_import import ImportedMachine, import_docker_machine
 from machinectl.machines.machine_driver import ssh_endpoint
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
-from machinectl.url import parse_url
 from tests.support.docker_machine import OldStore
 from tests.support.in_process import machinectl
 from tests.support.program import COMMAND, killed_at
@@ -387,24 +384,6 @@ def test_who_has_docker_machines_variable_set_is_told_what_to_type(old: OldStore
     assert old.snapshot() == before
 
 
-def test_the_store_that_nobody_names_is_docker_machines_own_or_that_of_its_variable(
-    old: OldStore, tmp_path: Path
-) -> None:
-    old.add_host("web", KEY)
-    usual = tmp_path / "home/.docker/machine"
-    first_steps = machinectl("import", "--from-docker-machine")
-    assert f"{usual} is not a store of docker-machine" in first_steps.stderr
-    usual.parent.mkdir()
-    usual.symlink_to(old.root)
-    assert machinectl("import", "--from-docker-machine").stdout.startswith("web: taken over")
-    variable = {"MACHINE_STORAGE_PATH": str(old.root)}
-    other = machinectl(
-        "-s", tmp_path / "other", "import", "-from-docker-machine=true", "-dry-run", environment=variable
-    )
-    assert other.stdout == "web: would take over (driver generic, tcp://192.0.2.7:2376)\n"
-    assert other.stderr == "Nothing was changed\n"
-
-
 def test_a_machine_that_only_docker_machine_has_yet_is_told_with_what_takes_it_over(
     old: OldStore, tmp_path: Path
 ) -> None:
@@ -447,78 +426,6 @@ def assert_whole(store: Store, name: str) -> None:
     machine = store.read_ready(name)
     assert Path(ssh_endpoint(machine).key).read_bytes() == KEY
     assert all(os.path.getsize(os.path.join(machine.directory, file)) for file in CERTIFICATES)
-
-
-EVIL = st.sampled_from(
-    [
-        "../../etc/shadow",
-        "/etc/shadow",
-        "/dev/zero",
-        "$(touch pwned)",
-        "\x1b[2J",
-        "\ud800",
-        "\x00",
-        "-oProxyCommand=x",
-        "",
-    ]
-)
-TEXT = EVIL | st.text(max_size=12)
-VALUES = st.recursive(
-    TEXT | st.none() | st.booleans() | st.integers() | st.floats(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
-    max_leaves=5,
-)
-DRIVER = st.dictionaries(
-    st.sampled_from(["IPAddress", "SSHUser", "SSHPort", "SSHKeyPath", "EnginePort", "URL", "MachineName"]),
-    VALUES,
-    max_size=3,
-)
-ENGINE = st.dictionaries(
-    st.sampled_from(["Labels", "ArbitraryFlags", "Env", "StorageDriver", "InstallURL"]),
-    VALUES | st.lists(TEXT),
-    max_size=3,
-)
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
-@given(
-    driver=DRIVER,
-    engine=ENGINE,
-    name=st.sampled_from(["generic", "none", "amazonec2"]) | TEXT,
-    version=st.sampled_from([1, 2, 3]) | VALUES,
-    cut=st.none() | st.integers(0, 400),
-)
-def test_whatever_a_record_says_it_becomes_a_machine_that_can_be_used_or_one_line(
-    tmp_path_factory: pytest.TempPathFactory,
-    driver: dict[str, Any],
-    engine: dict[str, Any],
-    name: str,
-    version: Any,
-    cut: int | None,
-) -> None:
-    root = tmp_path_factory.mktemp("evil")
-    directory = root / "old/machines/web"
-    directory.mkdir(parents=True)
-    state = {"IPAddress": "192.0.2.7", "SSHUser": "ops", "SSHKeyPath": "id_rsa", "URL": "tcp://192.0.2.7"} | driver
-    record = {"ConfigVersion": version, "Driver": state, "DriverName": name, "HostOptions": {"EngineOptions": engine}}
-    (directory / "config.json").write_text(json.dumps(record)[:cut])
-    (directory / "id_rsa").write_bytes(KEY)
-    store = Store(str(root / "store"))
-    [(_, moved)] = import_docker_machine(store, Quiet(), str(root / "old"))
-    if isinstance(moved, MachineError):
-        assert moved.cause.isprintable()
-        assert moved.hint.isprintable()
-        assert store.names() == []
-    else:
-        machine = store.read_ready("web")
-        assert machine.url == moved.here.url
-        parse_url(machine.url)
-        machine.engine.check()
-        assert all(text.isprintable() and hint.isprintable() for text, hint in moved.remarks)
-        if machine.driver == "generic":
-            assert not ssh_endpoint(machine).host.startswith("-")
-            key = ssh_endpoint(machine).key
-            assert not key or Path(key).read_bytes() == KEY
 
 
 def test_no_machine_is_made_in_docker_machines_store(old: OldStore, tmp_path: Path) -> None:

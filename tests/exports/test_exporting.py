@@ -13,6 +13,7 @@ import pyrage
 import pytest
 
 from machinectl import certs
+from machinectl.access.access_rows import list_access
 from machinectl.errors import MachineError, UsageError
 from machinectl.exports import age
 from machinectl.exports.decrypting import read_export
@@ -23,19 +24,15 @@ from machinectl.exports.export_document import (
 )
 from machinectl.exports.exporting import Encryption, Secrets, export
 from machinectl.exports.restoring import import_export
-from machinectl.files.fileset import COMMITTED
 from machinectl.hosts.identity import Identity, store_pending
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store import Store
 from machinectl.provision.host_changes import CaTrusted
-from machinectl.verbs.access_ls import list_access
-from machinectl.verbs.certs import issue_client
 from tests.support.in_process import machinectl
 from tests.support.program import killed_at
 from tests.support.quiet import Quiet
 from tests.support.real import need
 from tests.support.registered import added
-from tests.test_hostile_records import paths_and_owners
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -676,55 +673,3 @@ def test_stdout_and_stdin_carry_text(trip: Trip) -> None:
     took = machinectl("import", "-", "--identity", trip.key, store=trip.there.root, stdin=pasted)
     assert took.stdout == "orion: imported (driver generic, tcp://192.0.2.1:2376)\n", took.stderr
     assert took.returncode == 0
-
-
-def test_all_leaves_out_machines_that_wait_for_access(trip: Trip) -> None:
-    machinectl("access", "request", "rigel", store=trip.store.root)
-    words = ("-o", trip.file, "-r", recipient(trip.key))
-    alone = machinectl("export", "--all", *words, store=trip.store.root)
-    assert (alone.returncode, "rigel" in alone.stderr) == (1, True)
-    trip.add("orion")
-    named = machinectl("export", "orion", "rigel", *words, store=trip.store.root)
-    assert (named.returncode, "waiting for access" in named.stderr) == (1, True)
-    done = machinectl("export", "--all", *words, store=trip.store.root)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.startswith(f"Wrote {trip.file} with 1 machine: orion\nLeft out: rigel, waiting for access\n")
-    assert list(trip.read().machines) == ["orion"]
-
-
-def test_the_age_program_opens_an_export(trip: Trip) -> None:
-    """So that nobody needs machinectl to get at the certificates."""
-    need("age")
-    trip.add("orion")
-    trip.write(["orion"])
-    text = subprocess.run(["age", "-d", "-i", trip.key, trip.file], check=True, capture_output=True).stdout
-    assert base64.b64decode(json.loads(text)["machines"]["orion"]["files"]["cert.pem"]) == trip.identity.client
-
-
-def test_root_backs_up_another_users_store_and_writes_nothing_there(trip: Trip, tmp_path: Path) -> None:
-    need("chown", root=True)
-    trip.add("orion")
-    for path in (Path(trip.store.root), *Path(trip.store.root).rglob("*")):
-        os.chown(path, 65534, 65534)
-    before = paths_and_owners(Path(trip.store.root))
-    trip.write(["orion"], Secrets(ca_key=True, ssh_key=True))
-    issue_client(trip.store, "orion", str(tmp_path / "issued"))
-    exported = trip.read().machines["orion"].files
-    assert exported["ca-key.pem"] == trip.identity.present["ca-key.pem"]
-    os.mkdir(os.path.join(trip.store.directory("orion"), COMMITTED))
-    for refused in (
-        lambda: trip.write(["orion"], force=True),
-        lambda: issue_client(trip.store, "orion", str(tmp_path / "issued")),
-    ):
-        with pytest.raises(MachineError, match="not all in place") as caught:
-            refused()
-        assert caught.value.hint == "Finish that as its owner: sudo -u nobody machinectl provision orion"
-    os.rmdir(os.path.join(trip.store.directory("orion"), COMMITTED))
-    assert paths_and_owners(Path(trip.store.root)) == before
-
-
-def test_an_import_without_a_file_names_both_ways_to_import(tmp_path: Path) -> None:
-    done = machinectl("import", store=tmp_path / "store")
-    assert done.returncode == 2
-    assert done.stderr.startswith("Error: FILE is missing\n")
-    assert "machinectl import --from-docker-machine" in done.stderr

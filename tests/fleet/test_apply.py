@@ -9,13 +9,11 @@ import subprocess
 import threading
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.engine import swarm_api
-from machinectl.errors import Hint, MachineError
+from machinectl.errors import MachineError
 from machinectl.fleet.fleet_file import FleetId
 from machinectl.fleet.host_reader import FleetHost
 from machinectl.fleet.rollout import apply as phases
@@ -27,35 +25,26 @@ from machinectl.fleet.rollout.plan import plan
 from machinectl.fleet.rollout.plan_steps import Action, Did, Difference, FleetPlan, PlanStep, Result
 from machinectl.hosts import provisioning
 from machinectl.hosts.host_plan import HostPlan as SetupPlan
-from machinectl.hosts.login import Login, logged_in
+from machinectl.hosts.login import Login
 from machinectl.hosts.rollout_order import BatchSizes
-from machinectl.machines.machine_driver import endpoint_of
 from machinectl.machines.record import PROVISION, Machine, Phase
 from machinectl.machines.spec import MachineSpec
 from machinectl.machines.swarm_node import SwarmNode
 from machinectl.provision.decision import InUse
 from machinectl.provision.host_changes import UnknownChange
 from machinectl.provision.target import NOTHING_SPECIAL
-from machinectl.ssh.ssh_errors import HostKeyRefused, LoginRefused
-from machinectl.swarm import swarm_join
-from machinectl.swarm.swarm_roles import Roles
-from machinectl.swarm_nodes import managers
-from machinectl.verbs.apply import flags_to_repeat, report_rollout
 from tests.support.in_process import machinectl
 from tests.support.program import at_terminal, everything, killed_at, started
 from tests.support.quiet import Quiet
-from tests.support.registered import added, register
-from tests.support.sshd import keygen
-from tests.support.swarm_engines import engines
+from tests.support.registered import added
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from subprocess import CompletedProcess
 
-    from machinectl.cli.verb_session import Session
     from machinectl.console import Console
     from machinectl.machines.store import Store
-    from tests.support.sshd import Sshd
+    from machinectl.swarm.swarm_roles import Roles
 
 OPTIONS = ApplyOptions("/srv/fleet.yaml", Login(), NOTHING_SPECIAL)
 TWO = """
@@ -111,16 +100,6 @@ def test_what_the_file_says_otherwise_is_changed_and_nothing_else(file: Path, st
     assert run(store).stdout == "Apply: 2 unchanged\n"
 
 
-@pytest.mark.usefixtures("file")
-def test_only_those_named_or_selected_are_worked_on(store: Store) -> None:
-    assert run(store, "-l", "role=store").stdout == "Apply: 1 created\n"
-    assert store.names() == ["nas"]
-    assert run(store, "orion").stdout == "Apply: 1 created\n"
-    missing = run(store, "oreon")
-    assert (missing.returncode, missing.stdout) == (1, "")
-    assert 'Did you mean "orion"?' in missing.stderr
-
-
 def test_a_file_that_is_wrong_changes_nothing(file: Path, store: Store) -> None:
     run(store)
     before = state(store)
@@ -169,13 +148,6 @@ def test_what_the_file_has_no_more_goes_when_that_is_asked_and_agreed(file: Path
     assert asked.stdout == "Apply: 1 removed, 1 unchanged\n"
     assert "About to remove orion" in asked.stderr
     assert store.names() == ["mine", "nas"]
-
-
-@pytest.mark.usefixtures("file")
-def test_purging_is_for_what_is_pruned(store: Store) -> None:
-    refused = run(store, "-f", "fleet.yaml", "--purge")
-    assert refused.returncode == 2
-    assert "machinectl apply -f fleet.yaml --purge --prune" in refused.stderr
 
 
 @pytest.mark.usefixtures("file")
@@ -281,42 +253,6 @@ def test_what_is_another_files_by_the_time_of_the_answer_is_not_removed(store: S
     assert "belongs to another fleet now" in str(error)
 
 
-def test_managers_are_forgotten_with_a_word_and_not_without_a_quorum(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(managers, "ELECTION", 0)
-    roles = {"m1": "manager", "m2": "manager", "m3": "manager", "w1": "worker"}
-    with engines(store, *roles):
-        list(Roles(roles).form(store, Quiet(), swarm_join.Joining(Login(), "192.0.2.7")))
-        for name in roles:
-            with store.writing(name) as held:
-                held.machine.driver_state, held.machine.fleet = json.dumps({"URL": held.machine.url}), OPTIONS.path
-                held.write()
-
-        def prune(*names: str) -> tuple[dict[str, Did], Quiet, str]:
-            planned = FleetPlan(
-                [PlanStep(name, Action.REMOVE) for name in names], FleetId(OPTIONS.path), store_of(store)
-            )
-            console = Quiet()
-            found = list(apply(store, console, lambda: planned, replace(OPTIONS, prune=True, yes=True)))
-            return (
-                {each.name: each.did for each in found},
-                console,
-                " ".join(each.error.cause + each.error.hint for each in found if each.error),
-            )
-
-        did, console, why = prune("m2", "m3")
-        assert did == {"m2": Did.FAILED, "m3": Did.FAILED}
-        assert "only 1 of the 3 managers" in why
-        assert "machinectl swarm leave m2 m3" in why
-        did, console, why = prune("m3")
-        assert did == {"m3": Did.REMOVED}
-        assert '"m3" is a manager of the swarm "m1"' in console.warnings[0]
-        # A swarm that goes as a whole goes.
-        did, console, why = prune("m1", "m2", "w1")
-        assert did == dict.fromkeys(("m1", "m2", "w1"), Did.REMOVED), why
-
-
 def store_of(store: Store) -> dict[str, Machine]:
     return {name: store.read(name) for name in store.names()}
 
@@ -328,20 +264,6 @@ def ready(*names: str) -> dict[str, Machine]:
 def step(name: str, action: Action, *, restarts: bool = False, jump: str = "") -> PlanStep:
     differences = (Difference("engine-opt", "", "log-level=warn", restarts),) if action is Action.CHANGE else ()
     return PlanStep(name, action, FleetHost(name, MachineSpec("none", {}, jump=jump)), differences)
-
-
-def test_a_host_with_another_key_is_accepted_by_the_same_command_for_it(store: Store, sshd: Sshd) -> None:
-    machine = register(store, "orion", sshd)
-    sshd.host_keys = [keygen(sshd.directory / "another_host_key")]
-    password = "--sudo-password-file=pw "
-    for path, file in (("/srv/my fleet.yaml", "-f '/srv/my fleet.yaml' "), (os.path.abspath("fleet.yaml"), "")):
-        options = replace(OPTIONS, path=path, flags=(password.strip(),))
-        for work in (step("orion", Action.RESUME), step("orion", Action.CHANGE), step("orion", Action.LEAVE)):
-            run = ApplyRun(store, FleetPlan([work], FleetId(""), {"orion": machine}), options)
-            with pytest.raises(HostKeyRefused) as raised, logged_in(machine, Quiet(), run.login("orion")):
-                pass
-            command = f"machinectl apply {file}{password}orion"
-            assert raised.value.hint.endswith(f"{command} --ssh-host-key {sshd.fingerprint()}")
 
 
 class Scripted(ApplyRun):
@@ -471,57 +393,6 @@ def test_hosts_that_are_off_or_refuse_us_are_found_before_the_first_restart_and_
     assert run.begun == ["m1", "m4"]
 
 
-def test_a_host_is_logged_in_at_before_a_roll_by_the_way_that_stays(store: Store, sshd: Sshd) -> None:
-    machine = register(store, "orion", sshd)
-    machine.changes = [UnknownChange({"kind": "file-made", "path": "/etc/x"})]
-    run = ApplyRun(store, FleetPlan([step("orion", Action.CHANGE)], FleetId(""), {"orion": machine}), OPTIONS)
-    assert restarts.is_reachable_as_recorded(run, "orion")
-    restarts.try_login(run, "orion", Quiet())
-    sshd.authorized_keys.write_text("")
-    with pytest.raises(LoginRefused) as raised:
-        restarts.try_login(run, "orion", Quiet())
-    assert store.read("orion").failure["cause"] == raised.value.cause
-    moved = (Difference("ip-address", sshd.host, "127.0.0.2", restarts=False),)
-    run.steps["orion"] = replace(run.steps["orion"], differences=moved)
-    assert not restarts.is_reachable_as_recorded(run, "orion")
-
-
-def test_the_hint_of_a_roll_that_ended_has_the_flags_that_were_typed() -> None:
-    results = [
-        Result("m1", Did.FAILED, MachineError("m1 does not want to"), touched=True),
-        Result("m2", Did.NOT_BEGUN),
-        Result("m3", Did.FAILED, MachineError("m3 is off")),
-    ]
-    console = Quiet()
-    words = ["--debug", "apply", "--file=x", "--batch=2", "--max-failures=0", "m1"]
-    again = " ".join(["machinectl apply", *flags_to_repeat(words)])
-    assert again == "machinectl apply --batch=2 --max-failures=0"
-    assert report_rollout(cast("Session", SimpleNamespace(console=console, program="")), iter(results), again) == 1
-    assert "\n".join(console.notes[1:]) == (
-        "Some machines are not done\nFix that, then continue: machinectl apply --batch=2 --max-failures=0; "
-        "or continue despite 1 failed: machinectl apply --batch=2 --max-failures=1"
-    )
-
-
-def test_failures_come_in_natural_order_and_equal_causes_once(capsys: pytest.CaptureFixture[str]) -> None:
-    def full(name: str) -> MachineError:
-        return MachineError(
-            "no space left", Hint("Free some", "machinectl run", name, "--", "docker", "system", "prune")
-        )
-
-    results = [
-        Result("m3", Did.FAILED, full("m3")),
-        Result("m2", Did.FAILED, MachineError("m2 is off")),
-        Result("m1", Did.FAILED, full("m1"), touched=True),
-    ]
-    here = cast("Session", SimpleNamespace(console=Quiet(), program=""))
-    report_rollout(here, iter(results), "machinectl apply")
-    assert capsys.readouterr().err == (
-        'Error: "m1", "m3": no space left\n  Free some: machinectl run m1 -- docker system prune\n'
-        'Error: "m2": m2 is off\n'
-    )
-
-
 NO, WORK_BEGAN = "Nothing was changed", "Apply: 1 failed"
 
 
@@ -613,20 +484,6 @@ def test_ctrl_c_tells_who_was_not_finished(store: Store) -> None:
     assert [result.reason for result in told] == ["interrupted"] * 2
     with pytest.raises(KeyboardInterrupt):
         next(results)
-
-
-def test_after_ctrl_c_nothing_is_to_be_mended(capsys: pytest.CaptureFixture[str]) -> None:
-    def results() -> Iterator[Result]:
-        yield Result("m1", Did.UNFINISHED)
-        raise KeyboardInterrupt
-
-    console = Quiet()
-    with pytest.raises(KeyboardInterrupt):
-        report_rollout(cast("Session", SimpleNamespace(console=console, program="")), results(), "machinectl apply")
-    assert (capsys.readouterr().out, console.notes) == (
-        "Apply: 1 not finished\n",
-        ["Some machines are not done\nContinue: machinectl apply"],
-    )
 
 
 def test_programs_get_what_became_of_each_machine_on_a_line(file: Path, store: Store) -> None:
@@ -728,48 +585,6 @@ def test_a_swarm_is_formed_when_all_of_its_machines_are_ready(
     assert run.all_results() == results
     # A machine that only gets a role is not changed otherwise.
     assert run.begun == ["new"]
-
-
-def test_why_no_swarm_can_be_is_told_once(store: Store) -> None:
-    machines = ready("m1", "m2")
-    for machine in machines.values():
-        added(store, machine)
-    steps = [of_swarm(name, Action.CHANGE, "worker") for name in machines]
-    results = list(Scripted(store, steps, machines, "", OPTIONS).carried_out())
-    assert [(result.name, result.did) for result in results] == [("m1", Did.FAILED), ("m2", Did.NOT_BEGUN)]
-    assert "A swarm needs a manager" in str(results[0].error)
-
-
-def test_nodes_that_were_not_chosen_stay_as_they_are_and_one_that_is_down_stops_nobody(
-    file: Path, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # The engines are on loopback, where no other node would reach them.
-    monkeypatch.setattr(swarm_join, "address_of", lambda *_: "192.0.2.7")
-
-    def applied(*names: str) -> dict[str, Did]:
-        options = replace(OPTIONS, path=str(file))
-        results = apply(store, Quiet(), lambda: plan(store, str(file), names, None), options)
-        return {result.name: result.did for result in results}
-
-    roles = {"m1": "manager", "m2": "manager", "w1": "worker", "w2": "worker", "w3": "worker"}
-    with engines(store, *roles) as swarms:
-        hosts = {name: {"url": store.read(name).url, "swarm": role} for name, role in roles.items()}
-        file.write_text(json.dumps({"defaults": {"driver": "none", "no-tls": True}, "hosts": hosts}))
-        assert applied("m1", "m2", "w1") == dict.fromkeys(("m1", "m2", "w1"), Did.CHANGED)
-        swarm_api.leave_swarm(endpoint_of(store.read("w1")), force=True)
-        swarms["m1"].answers = False
-        others = ("m1", "m2", "w1")
-        before = [store.read(name).dump() for name in others]
-        for name in others:
-            swarms[name].asked.clear()
-        assert applied("w2") == {"w2": Did.CHANGED}
-        assert swarms["w2"].is_in
-        assert [asked for name in others for asked in swarms[name].asked if not asked.startswith("GET")] == []
-        assert [store.read(name).dump() for name in others] == before
-        # Of those that were chosen, one that is to be in its role again and cannot be has failed.
-        swarms["m1"].answers, swarms["w1"].answers = True, False
-        left = dict.fromkeys(("m1", "m2", "w2"), Did.LEFT)
-        assert applied() == {**left, "w1": Did.FAILED, "w3": Did.CHANGED}
 
 
 def test_a_loop_of_machines_to_remove_is_an_error_that_names_it(store: Store, tmp_path: Path) -> None:

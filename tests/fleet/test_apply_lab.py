@@ -23,7 +23,6 @@ from tests.support.lab_cli import Cli, in_background
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from tests.lab.fixtures import FreshHost
     from tests.lab.host import Host
     from tests.lab.lan import Lab
     from tests.support.sshd import SSHConfig
@@ -272,6 +271,13 @@ def test_what_was_changed_by_hand_is_mended_when_that_is_asked(fleet: Fleet) -> 
     last = fleet.hosts[-1]
     last.run('sed -i \'s/"tlsverify": true/"tlsverify": false/\' /etc/docker/daemon.json')
     assert fleet.apply()[0] == f"Apply: {HOSTS} unchanged\n"
+    before = last.snapshot(), fleet.records()
+    assert fleet.cli
+    planned = fleet.cli.run("plan", "-f", fleet.file, "--refresh", "--detailed-exitcode")
+    assert planned.returncode == 4
+    assert f"! {last.name}  its host differs:" in planned.stdout
+    assert '+    "tlsverify": true' in planned.stdout
+    assert (last.snapshot(), fleet.records()) == before
     assert fleet.apply("--refresh")[0] == f"Apply: 1 changed, {HOSTS - 1} unchanged\n"
     assert fleet.apply("--refresh")[0] == f"Apply: {HOSTS} unchanged\n"
     fleet.check()
@@ -298,24 +304,3 @@ def test_machines_are_in_the_swarm_in_their_roles_and_stay_when_the_file_says_no
     fleet.check()
     fleet.write(own={host: {} for host in (first, *others)})
     fleet.check()
-
-
-def test_new_hosts_in_use_are_set_up_one_after_the_other_and_the_others_at_once(
-    fresh_host: FreshHost, cli: Cli, tmp_path: Path
-) -> None:
-    hosts = [fresh_host("docker") for _ in range(3)]
-    in_use = hosts[:2]
-    scopes = {host: f"unit docker-{run_container(host, 'web')}.scope" for host in in_use}
-    began = [host.snapshot()[scope] for host, scope in scopes.items()]
-    file = tmp_path / "fleet.yaml"
-    found = {host.name: {"generic-ip-address": host.ip} for host in hosts}
-    file.write_text(yaml.safe_dump({"defaults": DEFAULTS, "hosts": found}))
-    done = cli.ok("apply", "-f", file)
-    assert done.stdout == "Apply: 3 created\n"
-    said, names = done.stderr, [host.name for host in in_use]
-    restarts = [line.partition(":")[0] for line in said.splitlines() if "restarting it" in line]
-    assert restarts[-2:] == names
-    # The first one's engine works again before the second is touched.
-    assert said.index(f"{names[0]}: {RESTARTED}") < said.index(f"{names[1]}: Configuring the engine")
-    assert said.count("is trusted") == len(hosts)
-    assert [host.snapshot()[scope] for host, scope in scopes.items()] == began

@@ -21,7 +21,6 @@ from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.verbs.plan import plan_lines
-from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added
 
@@ -123,20 +122,3 @@ def there(store: Store, driver: str, key: Key, value: str) -> None:
     machine.engine = EngineOptions.load({name: [value] if key.kind is Kind.TEXTS else value for name in asked})
     machine.fleet = os.path.abspath("fleet.yaml")
     added(store, machine)
-
-
-def test_a_path_from_a_variable_is_shown_by_its_place(store: Store, tmp_path: Path) -> None:
-    file = tmp_path / "fleet.yaml"
-    file.write_text(
-        "hosts:\n"
-        "  orion: {driver: generic, generic-ip-address: 127.0.0.1, generic-ssh-port: 1, generic-ssh-key: '${HELD}'}\n"
-        "  nas: {driver: none, url: 'tcp://127.0.0.1:1', tls-dir: 'certs/${HELD}'}\n"
-    )
-    done = machinectl("plan", "-f", file, store=store.root, environment={"HELD": SECRET})
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "fleet.yaml:3:3: certs/${HELD} does not exist" in done.stderr
-    file.write_text(file.read_text().replace(", tls-dir: 'certs/${HELD}'", ""))
-    done = machinectl("plan", "-f", file, store=store.root, environment={"HELD": SECRET})
-    applied = machinectl("apply", "-f", file, store=store.root, environment={"HELD": SECRET})
-    assert "${HELD}" in applied.stderr
-    assert not [text for text in (done.stdout, done.stderr, applied.stdout, applied.stderr) if SECRET in text]

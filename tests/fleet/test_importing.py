@@ -123,13 +123,6 @@ def test_an_inventory_becomes_a_fleet_file_and_skipped_parts_are_listed(store: S
     assert "Warning: db is left out: ip-address: --ip-address <value> is neither an address nor a name" in done.stderr
 
 
-def test_values_in_a_vault_are_skipped(tmp_path: Path) -> None:
-    path = tmp_path / "i.yml"
-    vault = "!vault |\n        $ANSIBLE_VAULT;1.1;AES256\n        6162\n"
-    path.write_text(f"all:\n  hosts:\n    a:\n      ansible_port: 7\n      ansible_user: {vault}")
-    assert imported(path)["a"].spec.options["generic-ssh-user"] == ""
-
-
 def test_without_ansible_the_error_says_what_to_type_where_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,23 +194,6 @@ def test_no_error_shows_what_a_wrong_file_holds(store: Store, tmp_path: Path, te
     done = machinectl("fleet", "import", path, store=store.root)
     assert "hunter2" not in done.stderr
     assert done.returncode == 0 or done.stderr.startswith("Error: ")
-
-
-def test_a_wrong_file_or_kind_is_an_error(store: Store, tmp_path: Path) -> None:
-    path = tmp_path / "hosts"
-    path.write_text("Host a\n")
-    assert "  a:\n" in machinectl("fleet", "import", "--from", "ssh-config", path, store=store.root).stdout
-    for words, said in (
-        (["--from", "ansible", path], "this is neither an inventory that Ansible can read nor an ssh_config"),
-        (["--from", "chef", path], "--from takes ansible or ssh-config, not 'chef'"),
-        ([tmp_path / "none"], "cannot be read: No such file or directory"),
-    ):
-        done = machinectl("fleet", "import", *words, store=store.root)
-        assert done.returncode
-        assert said in done.stderr
-    path.write_text("Host *\n  User joe\n")
-    with pytest.raises(MachineError, match="has no hosts with SSH"):
-        imported(path)
 
 
 @given(st.text())

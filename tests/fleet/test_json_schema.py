@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from jsonschema import Draft202012Validator
 from machinectl.fleet.fleet_keys import Drivers
 from machinectl.fleet.json_schema import make_schema
 from tests.support.fleet_file import faults, parsed
-from tests.support.in_process import machinectl
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = {
@@ -97,15 +95,6 @@ def test_a_file_of_another_shape_it_refuses(text: str) -> None:
     assert not accepts(text)
 
 
-def test_a_name_and_ranges_it_accepts() -> None:
-    text = "fleet: lab\nhosts: {'web[01:20].lan': {driver: generic, ssh-port: '22[01:20]'}}"
-    assert len(parsed(text).hosts) == 20
-    assert accepts(text)
-    for wrong in (text.replace("lab", "[lab]"), text.replace("web[01:20]", "web[0120]")):
-        assert faults(wrong)
-        assert not accepts(wrong)
-
-
 def test_every_option_has_a_description() -> None:
     options = made()["$defs"]["host"]["anyOf"][1]["properties"]
     assert {"ip-address", "generic-ip-address", "url", "engine-opt", "tls-dir", "ssh-jump", "labels", "swarm"} <= set(
@@ -113,8 +102,3 @@ def test_every_option_has_a_description() -> None:
     )
     assert all(each["description"].endswith((".", ")", "…")) for each in options.values())
     assert "required" in options["url"]["description"]
-
-
-def test_it_is_printed_as_json(tmp_path: Path) -> None:
-    printed: dict[str, Any] = json.loads(machinectl("fleet", "schema", store=tmp_path).stdout)
-    assert printed == made()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,29 +13,22 @@ import pytest
 from machinectl.errors import MachineError, UsageError
 from machinectl.fleet.file_errors import WrongFile
 from machinectl.fleet.fleet_file import read_fleet
-from machinectl.fleet.rollout.apply_run import ApplyOptions
-from machinectl.fleet.rollout.machine_changes import plan_with_previews
 from machinectl.fleet.rollout.plan import plan
 from machinectl.fleet.rollout.plan_steps import FleetPlan
 from machinectl.fleet.rollout.plan_text import has_changes
 from machinectl.hosts.host_plan import Outcome
-from machinectl.hosts.login import Login
-from machinectl.hosts.workers import locked_machine
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.held_machines import record_failure
 from machinectl.provision.host_changes import FileCreated
-from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.verbs.certs import create_certificates
 from machinectl.verbs.plan import plan_lines
 from tests.support.in_process import machinectl
-from tests.support.quiet import Quiet
-from tests.support.registered import added, register
+from tests.support.registered import added
 
 if TYPE_CHECKING:
     from typing import Any
 
     from machinectl.machines.store import Store
-    from tests.support.sshd import Sshd
 
 FLEET = """
 groups:
@@ -115,19 +107,6 @@ def test_a_machine_that_is_half_made_says_why(store: Store) -> None:
     ]
 
 
-@pytest.mark.parametrize(("phase", "pending"), [(Phase.PROVISIONING, ""), (Phase.READY, "provision")])
-def test_after_ctrl_c_an_earlier_failure_is_not_the_reason(store: Store, phase: str, pending: str) -> None:
-    applied(store, "rigel")
-    with store.writing("rigel") as held:
-        held.machine.phase, held.machine.pending = phase, pending
-        held.write()
-        record_failure(held, "No route to host")
-    with pytest.raises(KeyboardInterrupt), locked_machine(store, Quiet(), "rigel"):
-        raise KeyboardInterrupt
-    reason = "not all changes reached the host" if pending else "its creation was interrupted"
-    assert shown(store, "rigel")[0] == f"~ rigel  unfinished: {reason}"
-
-
 def test_globs_and_ranges_choose_hosts_of_the_file_and_machines_that_are_in_it_no_more(
     store: Store, file: Path
 ) -> None:
@@ -174,14 +153,6 @@ def test_a_loop_that_leads_out_of_the_file_is_found_from_a_named_host_too(store:
         with pytest.raises(WrongFile, match=r"fleet\.yaml:6:3: jump hosts form a loop: rigel -> gate -> rigel"):
             plan(store, "", names, None)
     assert [step.name for step in plan(store, "", ["orionbox"], None).steps] == ["orionbox"]
-
-
-def test_a_second_file_is_refused(store: Store) -> None:
-    for verb in ("plan", "apply"):
-        refused = machinectl(verb, "-f", "fleet.yaml", "-f", "other.yaml", store=store.root)
-        assert (refused.returncode, refused.stdout) == (2, "")
-        assert "-f was given more than once: fleet.yaml, other.yaml" in refused.stderr
-        assert refused.stderr.endswith(f" {verb} -f fleet.yaml\n")
 
 
 def test_nobody_is_asked_and_nothing_is_written_without_refresh(
@@ -263,28 +234,6 @@ def test_a_record_that_cannot_be_read_is_told_and_the_others_are_planned(store: 
     assert machinectl("plan", "nas", "--detailed-exitcode", store=store.root).returncode == 4
 
 
-def test_a_host_that_cannot_be_looked_at_is_told(store: Store, sshd: Sshd, file: Path) -> None:
-    register(store, "orionbox", sshd)
-    hosts = {"orionbox": sshd.port, "rigel": 1}
-    applied(store, "nas", "rigel")
-    with store.writing("rigel") as held:
-        held.machine.driver_state = store.read("orionbox").driver_state.replace(str(sshd.port), "1")
-        held.write()
-    file.write_text(
-        "hosts:\n"
-        + "".join(
-            f"  {name}: {{driver: generic, ip-address: {sshd.host}, ssh-port: {port}}}\n"
-            for name, port in hosts.items()
-        )
-    )
-    planned = plan(store, "", ["rigel"], None)
-    before = content(store.root)
-    found = plan_with_previews(planned, store, Quiet(), ApplyOptions(str(file), Login(), NOTHING_SPECIAL))
-    assert content(store.root) == before
-    assert list(found.failed) == ["rigel"]
-    assert list(plan_lines(found, prune=False))[-1].endswith("1 failed")
-
-
 def test_what_was_changed_on_a_host_by_hand_is_work(store: Store) -> None:
     applied(store, "nas", "rigel", "orionbox")
     planned = plan(store, "", [], None)
@@ -317,30 +266,6 @@ def test_on_the_command_line_machines_that_were_made_as_the_file_says_are_left(s
         "Plan: 0 to create, 0 to change, 0 to remove, 1 unchanged\n",
         "",
     )
-
-
-def test_the_next_command_is_told_as_this_one_was_typed(store: Store, file: Path) -> None:
-    file.rename("my fleet.yaml")
-    done = machinectl("-s", store.root, "plan", "-f", "my fleet.yaml", "--prune", "-l", "role in (web)")
-    assert done.stderr.endswith(" apply -f 'my fleet.yaml' --prune -l 'role in (web)'\n")
-    assert done.returncode == 0
-    assert "\x1b" not in done.stdout
-
-
-def test_what_goes_by_records_says_when_the_hosts_were_last_looked_at(store: Store) -> None:
-    applied(store, "rigel", "orionbox", "nas")
-    for name, hours in (("rigel", 5), ("orionbox", 72)):
-        with store.writing(name) as held:
-            held.machine.looked_at = (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
-            held.write()
-    ages = "Last looked at: rigel 5 hours ago; orionbox 3 days ago\n  Look now: machinectl plan --refresh"
-    planned = machinectl("plan", store=store.root)
-    assert planned.stderr == f"{ages}\n"
-    done = machinectl("apply", store=store.root)
-    assert f"{ages}\n" in done.stderr
-    # To look is not to prune.
-    done = machinectl("apply", "-f", "fleet.yaml", "--prune", "-y", store=store.root)
-    assert f"{ages} -f fleet.yaml\n" in done.stderr
 
 
 def test_programs_get_each_machine_of_the_fleet(store: Store) -> None:

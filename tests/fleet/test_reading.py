@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import textwrap
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +10,6 @@ from machinectl.errors import MachineError
 from machinectl.fleet.file_errors import Place, WrongFile
 from machinectl.fleet.fleet_file import FleetId, read_fleet
 from machinectl.fleet.host_reader import HostLogin
-from machinectl.fleet.key_values import KeyValues
 from machinectl.fleet.yaml_nodes import LONGEST_FILE
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.spec import CertificateFiles
@@ -20,7 +18,6 @@ from tests.support.fleet_file import ENVIRONMENT, HOST, fault, only, parsed, sai
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import yaml
 
 EXAMPLE = """\
     defaults: {driver: generic, ssh-user: ops, ssh-key: ~/.ssh/id_ed25519}
@@ -98,26 +95,6 @@ def test_paths_are_relative_to_the_file_and_the_home_directory_is_known(monkeypa
     assert host.spec.options["generic-ssh-key"] == "/srv/fleets/id"
     assert host.certificates.directory == "/home/ops/certs"
     assert host.login.host_key == "SHA256:a/b"
-
-
-def test_hosts_with_the_same_keys_differ_in_their_values_and_in_how_these_were_typed() -> None:
-    fleet = parsed("""
-        defaults: {driver: generic, ssh-user: "${SECRET}", ssh-port: 2222}
-        hosts:
-          a: {ip-address: 192.168.0.1, ssh-user: ops}
-          b: {ip-address: 192.168.0.2, ssh-user: dev}
-          c: {ip-address: 192.168.0.3, ssh-user: "${SECRET}-c"}
-          d: {ip-address: 192.168.0.4, ssh-user: ~}
-          e: {ip-address: 192.168.0.5}
-          f: {ip-address: 192.168.0.6}
-    """)
-    users = {host.name: host.spec.options["generic-ssh-user"] for host in fleet.hosts}
-    secret = ENVIRONMENT["SECRET"]
-    assert users == {"a": "ops", "b": "dev", "c": f"{secret}-c", "d": "", "e": secret, "f": secret}
-    shown = {host.name: dict(host.typed) for host in fleet.hosts if host.typed}
-    own = {"ssh-user": "${SECRET}"}
-    assert shown == {"c": {"ssh-user": "${SECRET}-c"}, "e": own, "f": own}
-    assert {host.spec.options["generic-ssh-port"] for host in fleet.hosts} == {2222}
 
 
 def test_what_is_nearer_to_the_host_counts() -> None:
@@ -237,22 +214,6 @@ def test_a_file_that_cannot_be_read_says_so(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "big.yaml").write_bytes(b"# " * (LONGEST_FILE // 2 + 1))
     with pytest.raises(MachineError, match=r"big.yaml cannot be read: It has more than 8 MB"):
         read_fleet("big.yaml", (), {})
-
-
-def test_a_thousand_hosts_cost_a_look_at_each_text_and_not_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    looked = Counter[str]()
-
-    def look(_: KeyValues, __: str, node: yaml.ScalarNode) -> str:
-        looked[node.value] += 1
-        return str(node.value)
-
-    monkeypatch.setattr(KeyValues, "expanded", look)
-    hosts = "".join(f"  h{n}: {{ip-address: h{n}, groups: [web]}}\n" for n in range(1000))
-    fleet = parsed(
-        f"defaults: {{driver: generic, ssh-user: ops}}\ngroups: {{web: {{labels: {{role: web}}}}}}\nhosts:\n{hosts}"
-    )
-    assert len(fleet.hosts) == 1000
-    assert (looked["ops"], looked["generic"], looked["h7"]) == (1, 1, 1)
 
 
 def test_a_host_is_also_written_as_create_takes_it_or_with_docker_machines_names() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import subprocess
 import sys
@@ -18,12 +17,10 @@ from hypothesis import strategies as st
 from machinectl.driver.installed_drivers import load
 from machinectl.fleet.draft import Draft, comment, settled, yaml_lines
 from machinectl.fleet.fleet_file import parse_fleet
-from machinectl.fleet.importing import Notes, import_file
 from machinectl.fleet.new_fleet import TEMPLATE, fleet_init, machine_entry
 from machinectl.fleet.rollout.plan import planned_steps
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
-from machinectl.machines.store.store_paths import NoSuchMachine
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added
@@ -181,14 +178,6 @@ def test_what_all_say_stands_in_the_defaults_and_hosts_are_in_their_natural_orde
     )
 
 
-def test_who_is_named_is_in_the_file_and_nobody_else(store: Store) -> None:
-    made(store, "orion")
-    made(store, "rigel")
-    assert [host.name for host in read(fleet_init(store, Quiet(), ["rigel"])).hosts] == ["rigel"]
-    with pytest.raises(NoSuchMachine, match='"rigl" does not exist'):
-        fleet_init(store, Quiet(), ["rigl"])
-
-
 def test_what_is_half_made_or_broken_or_there_twice_is_a_comment_that_says_why(store: Store) -> None:
     made(store, "orion")
     made(store, "twin", options={"generic-ip-address": "ORION.lan"})
@@ -209,16 +198,6 @@ def test_what_is_half_made_or_broken_or_there_twice_is_a_comment_that_says_why(s
     assert comments[1].startswith('# foreign is left out: Driver "nonesuch" not found.')
     assert comments[2].startswith('# half is left out: Machine "half" is incomplete: its creation was interrupted.')
     assert comments[3:] == ["# twin is left out: twin has the same ip-address and ssh-port as orion: they are one host"]
-
-
-def test_who_is_behind_a_host_that_is_left_out_is_left_out_too(tmp_path: Path) -> None:
-    path = tmp_path / "config"
-    names = [f"h{number}" for number in range(3)]
-    hosts = "".join(f"Host {name}\nProxyJump {jump}\n" for jump, name in itertools.pairwise(names))
-    path.write_text(f"Host h0\nHostName not/a/name\nHost free\n{hosts}")
-    notes = Notes(str(path))
-    assert [host.name for host in read(import_file(str(path), "", [], notes)).hosts] == ["free"]
-    assert any(line.startswith("h2 is left out: ssh-jump: ") for line in notes.lines)
 
 
 def test_a_secret_is_not_written_but_told_of(store: Store) -> None:

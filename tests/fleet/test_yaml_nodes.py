@@ -5,13 +5,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from machinectl.fleet.file_errors import Faults, Place, WrongFile
-from machinectl.fleet.key_values import LONGEST
 from machinectl.fleet.yaml_nodes import DEEPEST, MOST_NODES, entries_of, items_of, place, read_mapping
-from tests.support.fleet_file import HOST, fault, fault_of, faults
+from tests.support.fleet_file import fault
 
 if TYPE_CHECKING:
     from machinectl.fleet.yaml_nodes import Entries, Node
@@ -95,16 +92,6 @@ def test_what_is_no_yaml_of_a_fleet_is_refused_by_its_place(text: str, said: str
     assert fault(text).startswith(said)
 
 
-def test_where_the_parser_gives_up_the_line_before_is_to_be_looked_at() -> None:
-    with pytest.raises(WrongFile) as raised:
-        read_mapping(b"hosts:\n  orion:\n    driver:none\n    url: unix:///run/orion.sock", Faults("f"))
-    assert raised.value.hint.startswith("Look at the line before, too: ")
-    for text in ("hosts: {orion: {ip-address: ${HOST}}}", "hosts:\n  web[1:3]: {ip-address: 192.0.2.[11:13]}"):
-        with pytest.raises(WrongFile) as raised:
-            read_mapping(text.encode(), Faults("f"))
-        assert raised.value.hint.endswith("quote a text with { or [ in it")
-
-
 def test_bytes_that_are_not_utf_8_are_refused_by_their_place() -> None:
     for data, at in (
         (b"hosts: {}\n# \xff", "2:1"),
@@ -138,31 +125,3 @@ def test_what_aliases_expand_to_is_counted(text: str) -> None:
 )
 def test_depth_is_bounded(text: str) -> None:
     assert f"This is more than {DEEPEST} levels deep" in fault(text)
-
-
-def test_a_text_is_bounded_also_in_what_it_comes_to() -> None:
-    assert fault_of(f"{HOST}, ssh-user: {'x' * (LONGEST + 1)}").startswith("ssh-user has more than")
-    found = fault_of(f"{HOST}, ssh-user: '{'${BIG}' * 9}'", environment={"BIG": "x" * (LONGEST // 8)})
-    assert found == f"ssh-user: with its variables, this has more than {LONGEST} characters"
-
-
-def test_a_file_full_of_faults_is_told_of_in_the_time_that_it_takes_to_read() -> None:
-    hosts = "".join(
-        f"  host{n}: {{ip-address: h{n}, ssh-jump: jump{n}, groups: [gr{n}], lables: {{}}}}\n" for n in range(300)
-    )
-    groups = "".join(f"  group{n}: {{}}\n" for n in range(300))
-    found = faults(f"defaults: {{driver: generic}}\ngroups:\n{groups}hosts:\n{hosts}")
-    assert len(found) == 900
-    assert "did you mean labels?" in found[0] + found[1] + found[2]
-
-
-@settings(max_examples=30)
-@given(st.lists(st.tuples(st.integers(0, 3), st.text("a\u00fc\U0001f600'", max_size=9)), min_size=1))
-def test_a_wrong_key_is_found_where_it_stands(hosts: list[tuple[int, str]]) -> None:
-    lines, wanted = ["defaults: {driver: generic}", "hosts:"], []
-    for number, (blank, remark) in enumerate(hosts):
-        lines += [*[""] * blank, f"  # {remark}"]
-        before = f'  h{number}: {{ip-address: h{number}, labels: {{a: "{remark}"}}, '
-        lines.append(f"{before}zz: 1}}")
-        wanted.append(f"{len(lines)}:{len(before) + 1}")
-    assert [line.partition(": ")[0] for line in faults("\n".join(lines))] == wanted
