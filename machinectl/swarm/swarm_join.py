@@ -126,25 +126,18 @@ class Joining:
         )
 
 
-@dataclass(frozen=True)
-class Leaving:
-    """How machines leave a swarm. `force` also lets the last manager leave, and nodes unknown to managers."""
-
-    login: Login
-    force: bool = False
-
-    def leave(self, held: Held, console: Console) -> None:
-        """Make a machine leave, and restore its live-restore."""
-        if not SwarmDeparture(self.force).carry_out(held, console):
-            console.note(StateNote(f'"{held.name}" is in no swarm'))
-        node, ssh = on_record(held.machine), ssh_or_none(held.machine)
-        if node or not (ssh and live_restore.is_on_record(held.machine.changes)):
-            return
-        try:
-            with logged_in_as_root(held, console, self.login, ssh=ssh) as root:
-                restore_live_restore(RealRun(held, console, root))
-        except MachineError as exc:
-            console.warn(*not_restored(held.machine, exc.cause))
+def leave_swarm(held: Held, console: Console, login: Login, *, force: bool) -> None:
+    """Make a machine leave, and restore its live-restore. `force`: see SwarmDeparture."""
+    if not SwarmDeparture(force).carry_out(held, console):
+        console.note(StateNote(f'"{held.name}" is in no swarm'))
+    ssh = ssh_or_none(held.machine)
+    if on_record(held.machine) or not (ssh and live_restore.is_on_record(held.machine.changes)):
+        return
+    try:
+        with logged_in_as_root(held, console, login, ssh=ssh) as root:
+            restore_live_restore(RealRun(held, console, root))
+    except MachineError as exc:
+        console.warn(*not_restored(held.machine, exc.cause))
 
 
 def join_swarm(machine: Machine, to: Manager, advertised: str, role: str, console: Console) -> None:

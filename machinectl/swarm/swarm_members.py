@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from machinectl.engine import swarm_api
@@ -12,6 +11,7 @@ from machinectl.machines.machine_driver import endpoint_of
 from machinectl.machines.record import natural
 from machinectl.machines.selection import waiting
 from machinectl.machines.swarm_node import MANAGER, MEMBER, all_nodes, node_of, on_record
+from machinectl.swarm.swarm_join import leave_swarm
 from machinectl.swarm_nodes.managers import Manager, find_answering_manager
 from machinectl.swarm_nodes.membership import TrustedSwarms, find_manager, update_recorded_node
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from machinectl.hosts.login import Login
     from machinectl.machines.store import Held, Store
     from machinectl.machines.swarm_node import SwarmNode
-    from machinectl.swarm.swarm_join import Joining, Leaving
+    from machinectl.swarm.swarm_join import Joining
 
     Results = Iterator[tuple[str, MachineError | None]]
 
@@ -97,14 +97,14 @@ def node_of_manager(store: Store, console: Console, name: str) -> SwarmNode:
     return node
 
 
-def swarm_leave(store: Store, console: Console, names: Sequence[str], leaving: Leaving) -> Results:
+def swarm_leave(store: Store, console: Console, names: Sequence[str], login: Login, *, force: bool) -> Results:
     """Run serially, workers first: another node must take the tasks."""
 
     def work(held: Held, console: Console, login: Login) -> None:
-        replace(leaving, login=login).leave(held, console)
+        leave_swarm(held, console, login, force=force)
 
     for name in sorted(dict.fromkeys(names), key=lambda name: (manages(store, name), natural(name))):
-        yield from work_on_each(store, console, [name], leaving.login, work)
+        yield from work_on_each(store, console, [name], login, work)
 
 
 def manages(store: Store, name: str) -> bool:

@@ -102,11 +102,10 @@ def swarm_join(
 def swarm_leave(here: Session, *, names: list[str], login: Login, force: bool) -> int:
     from machinectl.cli.tables.results import report_results
     from machinectl.machines.selection import require_names
-    from machinectl.swarm.swarm_join import Leaving
     from machinectl.swarm.swarm_members import swarm_leave as command
 
     require_names(names, "swarm leave")
-    results = command(here.store, here.console, names, Leaving(login, force))
+    results = command(here.store, here.console, names, login, force=force)
     return report_results(here, results, names)
 
 

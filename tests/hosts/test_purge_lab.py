@@ -257,14 +257,3 @@ def test_what_came_along_with_the_engine_goes_with_it_but_what_somebody_needs(
     bench.purge(purge_engine=True)
 
     assert packages(bench.host) == before | {"runc"}
-
-
-def test_what_came_along_and_is_not_on_record_is_said_to_stay(fresh_host: FreshHost, store: Store) -> None:
-    bench = Bench(fresh_host("docker"), store)
-    record(store, [PackageInstalled("docker.io")])
-    bench.purge(purge_engine=True)
-    assert "containerd" in packages(bench.host)
-    assert (
-        "These stay on the host: what came with docker.io and is not on record\n"
-        "See on the host what nothing needs: apt-get autoremove --purge"
-    ) in bench.log.notes

@@ -23,7 +23,7 @@ from machinectl.machines.swarm_node import SwarmNode, node_of, on_record
 from machinectl.provision.facts.host_facts import Facts, parse_facts
 from machinectl.provision.target import NOTHING_SPECIAL
 from machinectl.swarm import swarm_join as joining
-from machinectl.swarm.swarm_join import Joining, Leaving, address_of
+from machinectl.swarm.swarm_join import Joining, address_of
 from machinectl.swarm.swarm_members import begin_swarm, swarm_join, swarm_leave
 from machinectl.swarm.swarm_roles import Roles
 from machinectl.swarm.swarm_status import swarm_status
@@ -101,7 +101,7 @@ def recorded(store: Store, name: str) -> SwarmNode:
 
 def leave(store: Store, *names: str, force: bool = False, console: Quiet | None = None) -> dict[str, str]:
     """Have machines leave; why those did not that are still in it."""
-    results = swarm_leave(store, console or Quiet(), names, Leaving(Login(), force))
+    results = swarm_leave(store, console or Quiet(), names, Login(), force=force)
     return {name: error.cause for name, error in results if error}
 
 

@@ -30,8 +30,6 @@ class Distribution:
     removing: ClassVar[str]
     # Removes dependencies, too.
     removing_all: ClassVar[str] = ""
-    # The command that lists packages that nothing needs. Some of them offer to remove these, too.
-    unneeded: ClassVar[str] = ""
     # Upgrades the package and little else.
     upgrading: ClassVar[str]
     # Prints the version that upgrading installs.
@@ -83,7 +81,6 @@ class Apt(Distribution):
     # A question must not write these.
     no_caches = "-o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache="
     removing = f"{apt} remove PACKAGE"
-    unneeded = "apt-get autoremove --purge"
     upgrading = f"{apt} {keep} install --only-upgrade PACKAGE"
     newest = f"apt-cache {no_caches} policy PACKAGE | sed -n 's/^ *Candidate: //p'"
 
@@ -118,7 +115,6 @@ class Dnf(Distribution):
     )
     installing = f"! {program} --assumeno install PACKAGE 2>&1 | {replaced} && {dnf} install PACKAGE"
     removing = f"{dnf} remove PACKAGE"
-    unneeded = "dnf autoremove"
     removing_all = f"{dnf} --setopt=clean_requirements_on_remove=True remove PACKAGE"
     upgrading = f"{dnf} upgrade PACKAGE"
     newest = f"{dnf} -q repoquery --latest-limit=1 --qf '%{{version}}-%{{release}}\\n' PACKAGE"
@@ -155,7 +151,6 @@ class Zypper(Distribution):
         f"{zypper} install --no-recommends PACKAGE {skipped}"
     )
     removing = f"{zypper} remove PACKAGE"
-    unneeded = "zypper packages --unneeded"
     removing_all = f"{zypper} remove --clean-deps PACKAGE"
     upgrading = f"{zypper} update PACKAGE {skipped}"
     newest = f"{zypper} --quiet info PACKAGE | sed -n 's/^Version *: //p'"
@@ -167,7 +162,6 @@ class Pacman(Distribution):
     refresh = "pacman -Sy --noconfirm"
     installing = "pacman -S --noconfirm --needed PACKAGE"
     removing = "pacman -R --noconfirm PACKAGE"
-    unneeded = "pacman -Qdtq"
     removing_all = "pacman -Rs --noconfirm PACKAGE"
     upgrading = "pacman -S --noconfirm PACKAGE"
     # -Si would list all repositories.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from machinectl.provision.facts.host_facts import Facts
+    from machinectl.provision.host_changes import ConfigMerged
     from machinectl.provision.target import Target
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
@@ -105,8 +106,7 @@ def without_listener(facts: Facts, target: Target, config: dict[str, Any], flagg
         return config
     before = daemon_json.parse_config(earlier.bytes_before, earlier.path)
     ours = {key: value for key, value in earlier.ours.items() if key in OURS}
-    back = without_ours(facts, target, daemon_json.put_back(config, before, ours), flagged)
-    return back if back.get("hosts") != [] else {key: value for key, value in back.items() if key != "hosts"}
+    return without_ours(facts, target, daemon_json.put_back(config, before, ours), flagged)
 
 
 def without_live_restore(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -162,12 +162,24 @@ def openrc_flags(facts: Facts) -> list[docker_unit.DockerdFlag]:
 
 def without_ours(facts: Facts, target: Target, config: dict[str, Any], flagged: list[str]) -> dict[str, Any]:
     """Return daemon.json without our earlier addresses."""
-    earlier, hosts = target.earlier, listed(config, "hosts")
-    if earlier is None or earlier.path != facts.config_path or not hosts:
+    earlier = target.earlier
+    if earlier is None or earlier.path != facts.config_path:
         return config
-    theirs = listed(daemon_json.parse_config(earlier.bytes_before, earlier.path), "hosts")
-    ours = {host for host in map(str, earlier.ours.get("hosts") or ()) if port_of(host)} - {*flagged, *map(str, theirs)}
-    return {**config, "hosts": [host for host in hosts if str(host) not in ours]}
+    return without_hosts_of(earlier, config, daemon_json.parse_config(earlier.bytes_before, earlier.path), flagged)
+
+
+def without_hosts_of(
+    change: ConfigMerged, config: dict[str, Any], before: Mapping[str, Any], flagged: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Remove our TCP addresses from `hosts`: without our certificates, they have no TLS."""
+    hosts = listed(config, "hosts")
+    ours = {host for host in map(str, listed(change.ours, "hosts")) if port_of(host)}
+    ours -= {*flagged, *map(str, listed(before, "hosts"))}
+    left = [host for host in hosts if str(host) not in ours]
+    if left == hosts:
+        return config
+    rest = {key: value for key, value in config.items() if key != "hosts"}
+    return {**config, "hosts": left} if left else rest
 
 
 def listeners(

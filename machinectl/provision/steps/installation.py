@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import CheckFailed, Hint, MachineError
 from machinectl.masking import without_passwords
-from machinectl.provision.decision import Decision, failure, job_not_started, tail
+from machinectl.provision.decision import Decision, failure, job_not_started, remarks, tail
 from machinectl.provision.facts.host_facts import ServiceState
 from machinectl.provision.host_changes import ENGINE_PACKAGE, PackageInstalled, of_kind
 from machinectl.provision.job import Job, command_job
@@ -183,7 +183,7 @@ def remove_packages(facts: Facts, changes: Sequence[Change], os: str) -> Decisio
         replace(facts, dockerd=""),
         failure("The engine's package could not be removed", Hint("Remove it on the host, and run this again")),
         undone=tuple(installed),
-        remark=lambda _: remaining_packages(installed, family.unneeded),
+        remark=remaining_repository if any(change.package == "docker-ce" for change in installed) else remarks,
     )
 
 
@@ -192,14 +192,8 @@ def is_package_installed(facts: Facts, change: PackageInstalled) -> bool:
     return bool(facts.dockerd) or change.package in facts.packages
 
 
-def remaining_packages(installed: Sequence[PackageInstalled], unneeded: str) -> str:
-    # An installation whose end this computer did not see.
-    unseen = [change.package for change in installed if not change.along]
-    stays = [f"what came with {package} and is not on record" for package in unseen]
-    if any(change.package == "docker-ce" for change in installed):
-        stays.append("Docker's package repository")
-    see = f"\nSee on the host what nothing needs: {unneeded}" if unneeded and unseen else ""
-    return f"These stay on the host: {'; '.join(stays)}{see}" if stays else ""
+def remaining_repository(_: RemoteResult) -> str:
+    return "Docker's package repository stays on the host"
 
 
 def download_script(url: str) -> bytes | None:

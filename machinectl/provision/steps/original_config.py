@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from machinectl.errors import MachineError
 from machinectl.provision import daemon_json, revision
 from machinectl.provision.client_cas import CLIENTS, listed_cas
-from machinectl.provision.daemon_json import TLS_FLAGS, listed, read_config
+from machinectl.provision.daemon_json import TLS_FLAGS, read_config
 from machinectl.provision.facts import docker_unit
 from machinectl.provision.facts.host_facts import OWN_DIRECTORY, Facts
 from machinectl.provision.host_changes import (
@@ -97,7 +97,7 @@ def config_before(facts: Facts, changes: Sequence[Change]) -> bytes | None:
     now = read_config(facts)
     result = dict(now)
     if change:
-        result = without_our_addresses(daemon_json.put_back(now, before, change.ours), before, change)
+        result = engine_goal.without_hosts_of(change, daemon_json.put_back(now, before, change.ours), before)
     if borrowed is not None:
         result = with_live_restore(result, borrowed.before)
     result = without_earlier(result)
@@ -109,18 +109,6 @@ def config_before(facts: Facts, changes: Sequence[Change]) -> bytes | None:
     if result == now:
         return facts.config_content
     return daemon_json.dump(result, facts.config_content)
-
-
-def without_our_addresses(config: dict[str, Any], before: dict[str, Any], change: ConfigMerged) -> dict[str, Any]:
-    """Remove our TCP addresses from a `hosts` that somebody edited: without our certificates, they have no TLS."""
-    hosts = listed(config, "hosts")
-    ours = {host for host in map(str, listed(change.ours, "hosts")) if engine_goal.port_of(host)}
-    ours -= set(map(str, listed(before, "hosts")))
-    left = [host for host in hosts if str(host) not in ours]
-    if left == hosts:
-        return config
-    rest = {key: value for key, value in config.items() if key != "hosts"}
-    return {**config, "hosts": left} if left else rest
 
 
 def without_earlier(config: dict[str, Any]) -> dict[str, Any]:
