@@ -146,14 +146,6 @@ def test_whose_access_ends_or_comes_back_with_the_list_is_said_by_name() -> None
     assert closed.warnings[0].endswith("suspends the access of: alice, CN=machinectl orion ci")
 
 
-def test_a_list_that_was_deleted_and_has_nobody_on_record_leaves_the_machines_own_ca() -> None:
-    host, changes = provisioned(target(holders=(ALICE.certificate,)))
-    host = replace(host, files={path: file for path, file in host.files.items() if path != CLIENTS})
-    decision = configured(host, target(), changes)
-    assert decision
-    assert trusted_by(decision.job.content_of(DAEMON_JSON)) == OWN_CA
-
-
 def test_a_holder_that_another_computer_has_ended_does_not_come_back_from_this_record() -> None:
     host, changes = provisioned(target(holders=(ALICE.certificate,)))
     host = with_clients(host, OWN.certificate)
@@ -173,37 +165,43 @@ def test_an_ending_holder_is_taken_out_by_every_provisioning() -> None:
     assert decision.job.content_of(DAEMON_JSON) is None
 
 
-def test_what_was_added_by_hand_stays_byte_for_byte() -> None:
-    text = OWN.certificate + ALICE.certificate + BY_HAND + CI.certificate
-    host = with_clients(provisioned(target(holders=(ALICE.certificate,)))[0], text)
-    asked = target(ending=frozenset({digest(ALICE)}), new_cas=(OTHER.certificate,))
-    assert client_cas.wanted_clients(host, asked) == OWN.certificate + BY_HAND + CI.certificate + OTHER.certificate
-    assert client_cas.wanted_clients(host, target()) == text
-
-
-@pytest.mark.parametrize("text", [b"", ALICE.certificate, b"-----BEGIN CERTIFICATE-----\nx", b"\xff\n# nothing"])
-def test_the_machines_own_ca_is_always_in_it_and_first(text: bytes) -> None:
-    host = with_clients(provisioned()[0], text)
-    wanted = client_cas.wanted_clients(host, target(ending=frozenset({digest(OWN)})))
-    assert wanted == OWN.certificate + text
-
-
-def test_a_last_line_without_an_end_is_not_joined_to_the_next_certificate() -> None:
-    host = with_clients(provisioned()[0], OWN.certificate + b"# bob")
-    wanted = client_cas.wanted_clients(host, target(new_cas=(ALICE.certificate.rstrip(),)))
-    assert wanted == OWN.certificate + b"# bob\n" + ALICE.certificate
-
-
-def test_nobody_is_let_in_twice() -> None:
-    host = with_clients(provisioned()[0], OWN.certificate + ALICE.certificate)
-    asked = target(new_cas=(ALICE.certificate,), holders=(ALICE.certificate,))
-    assert client_cas.wanted_clients(host, asked) == OWN.certificate + ALICE.certificate
-
-
-def test_who_is_ended_and_let_in_at_once_is_ended() -> None:
-    host = with_clients(provisioned()[0], OWN.certificate)
-    asked = target(ending=frozenset({digest(ALICE)}), new_cas=(ALICE.certificate, CI.certificate))
-    assert client_cas.wanted_clients(host, asked) == OWN.certificate + CI.certificate
+@pytest.mark.parametrize(
+    ("text", "asked", "wanted"),
+    [
+        # What was added by hand stays byte for byte.
+        (
+            OWN.certificate + ALICE.certificate + BY_HAND + CI.certificate,
+            {"ending": frozenset({digest(ALICE)}), "new_cas": (OTHER.certificate,)},
+            OWN.certificate + BY_HAND + CI.certificate + OTHER.certificate,
+        ),
+        (OWN.certificate + BY_HAND, {}, OWN.certificate + BY_HAND),
+        # The machine's own CA is always in it, and first.
+        (b"", {"ending": frozenset({digest(OWN)})}, OWN.certificate),
+        (ALICE.certificate, {}, OWN.certificate + ALICE.certificate),
+        (b"-----BEGIN CERTIFICATE-----\nx", {}, OWN.certificate + b"-----BEGIN CERTIFICATE-----\nx"),
+        # A last line without an end is not joined to the next certificate.
+        (
+            OWN.certificate + b"# bob",
+            {"new_cas": (ALICE.certificate.rstrip(),)},
+            OWN.certificate + b"# bob\n" + ALICE.certificate,
+        ),
+        # Nobody is let in twice, or let in and ended at once.
+        (
+            OWN.certificate + ALICE.certificate,
+            {"new_cas": (ALICE.certificate,), "holders": (ALICE.certificate,)},
+            OWN.certificate + ALICE.certificate,
+        ),
+        (
+            OWN.certificate,
+            {"ending": frozenset({digest(ALICE)}), "new_cas": (ALICE.certificate, CI.certificate)},
+            OWN.certificate + CI.certificate,
+        ),
+    ],
+)
+def test_the_list_gets_what_is_asked_and_keeps_everything_else(
+    text: bytes, asked: dict[str, Any], wanted: bytes
+) -> None:
+    assert client_cas.wanted_clients(with_clients(provisioned()[0], text), target(**asked)) == wanted
 
 
 def test_the_last_holders_end_leaves_the_list_with_the_machines_own_ca() -> None:
@@ -232,12 +230,6 @@ def test_another_computers_list_is_not_taken_over_with_its_host() -> None:
     assert decision
     assert trusted_by(decision.job.content_of(DAEMON_JSON)) == OWN_CA
     assert f"- {CLIENTS}" in decision.job.files["manifest"].decode().splitlines()
-
-
-def test_the_list_does_not_make_a_host_another_computers() -> None:
-    host, changes = provisioned(target(holders=(ALICE.certificate,)))
-    assert trusted_by(host.config_content) == CLIENTS
-    preflight.check_tls(host, known(target(), changes), NOTHING_SPECIAL)
 
 
 def with_owners_list(host: Facts, *cas: certs.Pair) -> Facts:
