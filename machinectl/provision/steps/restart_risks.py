@@ -95,14 +95,22 @@ def refuse_odd_unit(facts: Facts, allowed: Allowed) -> None:
     watchers = [] if refusals or allowed.force else watchers
     odd = [*map(str, settings), *(f"{unit.name} starts {unit.starts} when our files change" for unit in watchers)]
     if odd:
-        ways = ["systemctl edit --full docker.service"] if settings else []
-        ways += [f"systemctl stop {shlex.quote(unit.name)}" for unit in watchers]
+        ways = [*without_settings(settings), *(f"systemctl stop {shlex.quote(unit.name)}" for unit in watchers)]
         raise CheckFailed(
             f"On the host, systemd refuses to restart the engine, or a restart does more than that: {'; '.join(odd)}",
-            Hint("Turn that off on the host, as root", "; ".join(ways))
+            Hint("On the host, as root", "; ".join(ways))
             | Hint("then run this again")
             | (NO_HINT if refusals else allowed.or_force),
         )
+
+
+def without_settings(settings: Sequence[docker_unit.Setting]) -> list[str]:
+    """Return the commands that make comments of the settings in their files, and let systemd read them."""
+    keys: dict[str, list[str]] = {}
+    for setting in settings:
+        keys.setdefault(shlex.quote(setting.path), []).append(setting.key)
+    commands = [f"sed -i -E 's/^ *({'|'.join(dict.fromkeys(each))}) *=/#&/' {path}" for path, each in keys.items()]
+    return [*commands, "systemctl daemon-reload"] if commands else []
 
 
 def refuse_swarm(facts: Facts, allowed: Allowed) -> None:
