@@ -108,6 +108,13 @@ def test_units_that_hang_on_the_engine_are_not_restarted_with_it(fresh_host: Fre
     for relation in relations:
         after = f"{relation}=docker.service\\nAfter=docker.service"
         bench.host.run(UNIT.format(after, "/bin/sleep 100000", relation))
+    # One whose end asks the engine, which waits for it.
+    bench.host.run(
+        "printf '[Unit]\\nBindsTo=docker.service\\nAfter=docker.service\\n[Service]\\nType=oneshot\\n"
+        "RemainAfterExit=yes\\nExecStart=/bin/true\\nExecStop=/usr/bin/docker stop nobody\\nSuccessExitStatus=1\\n' "
+        ">/etc/systemd/system/web.service; systemctl daemon-reload; systemctl start web"
+    )
+    container = bench.container()
     look = f"systemctl show {' '.join(relations)} -p MainPID -p ActiveState"
     running = bench.host.output(look)
     assert running.count("ActiveState=active") == len(relations)
@@ -117,6 +124,10 @@ def test_units_that_hang_on_the_engine_are_not_restarted_with_it(fresh_host: Fre
     with pytest.raises(EngineDown):
         bench.provision(options=["data-root=/proc/nowhere"])
     assert bench.host.output(f"systemctl is-active {' '.join(relations)}; true") == "active\nactive\nactive"
+    assert (bench.started(), bench.is_up) == (container, True)
+    bench.host.run("until systemctl is-active -q web; do sleep 0.1; done")
+    # Its command for the end did not run into systemd's limit.
+    assert "timed out" not in bench.host.output("journalctl --no-pager -u web")
     running = bench.host.output(look)
     bench.provision(options=[])
     assert bench.host.output(look) == running
@@ -150,7 +161,7 @@ def test_a_unit_that_is_an_attached_docker_run_is_found_before_and_harmed_only_b
     assert files(bench.host) == before
 
 
-def test_an_engine_that_a_program_of_somebodys_starts_is_left_as_it_is(fresh_host: FreshHost, store: Store) -> None:
+def test_an_engine_that_cannot_have_our_configuration_is_left_as_it_is(fresh_host: FreshHost, store: Store) -> None:
     bench = Bench(fresh_host("docker"), store)
     start = "exec /usr/sbin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock"
     bench.host.run(
@@ -162,13 +173,8 @@ def test_an_engine_that_a_program_of_somebodys_starts_is_left_as_it_is(fresh_hos
     with pytest.raises(EngineDown, match="specified both as a flag and in the configuration file: hosts"):
         bench.provision()
     assert (bench.started(), files(bench.host)) == (running, before)
-
-
-def test_an_edit_of_the_unit_that_systemd_has_not_read_is_found_and_not_overruled(
-    fresh_host: FreshHost, store: Store
-) -> None:
-    bench = Bench(fresh_host("docker"), store)
-    bench.container()
+    bench.host.run("rm -r /etc/systemd/system/docker.service.d; systemctl daemon-reload; systemctl restart docker")
+    # An edit of the unit that systemd has not read is found, and not overruled.
     where = "/etc/systemd/system/docker.service.d"
     elsewhere = START.format("fd:// --data-root=/srv/docker")
     bench.host.run(f"mkdir -p {where}; printf '[Service]\\n{elsewhere}\\n' >{where}/override.conf")
@@ -180,26 +186,14 @@ def test_an_edit_of_the_unit_that_systemd_has_not_read_is_found_and_not_overrule
     with pytest.raises(CheckFailed, match="data-root is /var/lib/docker now and /srv/docker afterwards"):
         bench.provision()
     assert (bench.started(), files(bench.host)) == (running, before)
-
-
-def test_a_rollback_waits_for_no_unit_that_waits_for_the_engine(fresh_host: FreshHost, store: Store) -> None:
-    bench = Bench(fresh_host("docker"), store)
-    running = bench.container()
-    bench.host.run(
-        "printf '[Unit]\\nBindsTo=docker.service\\nAfter=docker.service\\n[Service]\\nType=oneshot\\n"
-        "RemainAfterExit=yes\\nExecStart=/bin/true\\nExecStop=/usr/bin/docker stop nobody\\nSuccessExitStatus=1\\n' "
-        ">/etc/systemd/system/web.service; systemctl daemon-reload; systemctl start web"
-    )
-    bench.provision()
-    with pytest.raises(EngineDown, match="with the old one, it runs again"):
-        bench.provision(options=["data-root=/proc/nowhere"], force=True)
-    assert bench.started() == running
-    assert bench.is_up
-    assert (
-        bench.host.output("until systemctl is-active -q web; do sleep 0.1; done; systemctl is-active web") == "active"
-    )
-    # Its command for the end did not run into systemd's limit.
-    assert "timed out" not in bench.host.output("journalctl --no-pager -u web")
+    bench.host.run("rm -r /etc/systemd/system/docker.service.d; systemctl daemon-reload; systemctl restart docker")
+    # A container on our port, also where no proxy listens for it.
+    bench.host.run("echo '{\"userland-proxy\": false}' >/etc/docker/daemon.json; systemctl restart docker")
+    bench.host.run("docker run -d -p 2376:80 box /usr/bin/busybox sleep 100000")
+    running, before = bench.started(), files(bench.host)
+    with pytest.raises(CheckFailed, match="Port 2376 on the host is taken by something in a container"):
+        bench.provision()
+    assert (bench.started(), files(bench.host)) == (running, before)
 
 
 def test_a_unit_that_ends_containers_with_the_engine_is_refused_until_it_does_not(
@@ -220,19 +214,6 @@ def test_a_unit_that_ends_containers_with_the_engine_is_refused_until_it_does_no
     bench.provision()
     assert bench.is_up
     assert bench.started() == running
-
-
-def test_a_container_on_our_port_is_found_also_where_no_proxy_listens_for_it(
-    fresh_host: FreshHost, store: Store
-) -> None:
-    bench = Bench(fresh_host("docker"), store)
-    bench.host.run("echo '{\"userland-proxy\": false}' >/etc/docker/daemon.json; systemctl restart docker")
-    bench.container()
-    bench.host.run("docker run -d -p 2376:80 box /usr/bin/busybox sleep 100000")
-    running, before = bench.started(), files(bench.host)
-    with pytest.raises(CheckFailed, match="Port 2376 on the host is taken by something in a container"):
-        bench.provision()
-    assert (bench.started(), files(bench.host)) == (running, before)
 
 
 def test_a_daemon_json_that_was_left_over_is_taken_up_or_what_is_wrong_with_it_named(

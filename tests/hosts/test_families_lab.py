@@ -44,19 +44,13 @@ def test_a_familys_package_manager_installs_an_engine_and_takes_it_away(
         assert host_facts.parse_facts(root.run(host_facts.facts_command(2376)).stdout).packages == {}
 
 
-def test_zypper_installs_the_version_asked_for_from_the_repositories_that_answer(
+def test_zypper_waits_for_another_and_installs_the_version_asked_for_from_the_repositories_that_answer(
     fresh_host: FreshHost, store: Store
 ) -> None:
     bench = Bench(fresh_host("zypper"), store)
     bench.host.run("zypper --non-interactive addrepo --refresh http://127.0.0.1:9/ gone")
-    bench.provision(install="distro", version="26.1.5")
-    assert bench.is_up
-
-
-def test_zypper_waits_for_another_that_is_at_work(fresh_host: FreshHost, store: Store) -> None:
-    bench = Bench(fresh_host("zypper"), store)
     bench.host.run("systemd-run -q --unit other sleep inf; systemctl show --value -p MainPID other > /run/zypp.pid")
     assert bench.host.run("zypper --non-interactive install docker", check=False).returncode == 7
     bench.host.run("systemd-run -q --on-active=3 systemctl stop other")
-    bench.provision(install="distro")
+    bench.provision(install="distro", version="26.1.5")
     assert bench.is_up

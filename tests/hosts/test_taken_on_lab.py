@@ -82,35 +82,46 @@ def test_a_service_that_is_another_ones_alias_is_taken_on(fresh_host: FreshHost,
     assert bench.started() == running
 
 
-@pytest.mark.parametrize(
-    "place",
-    [
-        "systemctl start podman.socket; ln -s /run/podman/podman.sock /run/docker.sock",
+UNIT = "/etc/systemd/system/podman.socket.d"
+# How its socket comes to be there, and how it goes.
+PODMANS = (
+    (
         (
-            "mkdir -p /etc/systemd/system/podman.socket.d; cd /etc/systemd/system/podman.socket.d; "
-            "printf '[Socket]\\nListenStream=\\nListenStream=/run/docker.sock\\n' > a.conf; systemctl daemon-reload; "
-            "systemctl restart podman.socket"
+            f"mkdir -p {UNIT}; printf '[Socket]\\nListenStream=\\nListenStream=/run/docker.sock\\n' > {UNIT}/a.conf; "
+            "systemctl daemon-reload; systemctl restart podman.socket"
         ),
+        f"systemctl stop podman.socket; rm -rf {UNIT} /run/docker.sock; systemctl daemon-reload",
+    ),
+    (
         (
-            "systemd-run -q podman system service -t 0 unix:///var/run/docker.sock; "
+            "systemd-run -q --unit process podman system service -t 0 unix:///var/run/docker.sock; "
             "for _ in $(seq 100); do [ ! -S /run/docker.sock ] || break; sleep 0.1; done"
         ),
-    ],
-    ids=["link", "unit", "process"],
+        "systemctl stop process; rm -f /run/docker.sock",
+    ),
+    (
+        "systemctl start podman.socket; ln -s /run/podman/podman.sock /run/docker.sock",
+        "systemctl disable --now podman.socket",
+    ),
 )
-def test_podmans_socket_is_not_taken_from_it(fresh_host: FreshHost, store: Store, place: str) -> None:
+
+
+def test_podmans_socket_is_not_taken_from_it(fresh_host: FreshHost, store: Store) -> None:
     bench = Bench(fresh_host("podman"), store)
-    bench.host.run("dpkg --force-depends -r podman-docker >/dev/null; rm -f /run/docker.sock; " + place)
-    before = bench.host.output("readlink -f /run/docker.sock; stat -Lc %i /run/docker.sock")
-    with pytest.raises(CheckFailed, match=r"such as podman, .* \(/run/docker\.sock\)"):
-        bench.provision()
-    assert bench.host.output("readlink -f /run/docker.sock; stat -Lc %i /run/docker.sock") == before
-    if "ln -s" in place:
-        # What is left of the link when Podman has gone is in nobody's way.
-        bench.host.run("systemctl disable --now podman.socket && test -L /run/docker.sock")
-        bench.provision()
-        assert bench.is_up
-        assert bench.host.output("docker info -f '{{.ServerVersion}}'")
+    bench.host.run("dpkg --force-depends -r podman-docker >/dev/null; rm -f /run/docker.sock")
+    socket = "readlink -f /run/docker.sock; stat -Lc %i /run/docker.sock"
+    for place, goes in PODMANS:
+        bench.host.run(place)
+        before = bench.host.output(socket)
+        with pytest.raises(CheckFailed, match=r"such as podman, .* \(/run/docker\.sock\)"):
+            bench.provision()
+        assert bench.host.output(socket) == before
+        bench.host.run(goes)
+    # What is left of the link when Podman has gone is in nobody's way.
+    bench.host.run("test -L /run/docker.sock")
+    bench.provision()
+    assert bench.is_up
+    assert bench.host.output("docker info -f '{{.ServerVersion}}'")
 
 
 def test_a_plain_port_of_docker_sockets_is_asked_about_and_a_path_of_daemon_json_may_hold_a_space(

@@ -200,8 +200,8 @@ class Provisioned:
         assert first_process(self.host, self.container) == self.before
 
 
-def test_new_certificates_are_served_and_containers_do_not_notice(
-    fresh_host: FreshHost, store: Store, tmp_path: Path
+def test_new_certificates_are_served_if_they_work_and_containers_do_not_notice(
+    fresh_host: FreshHost, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     orion = Provisioned(fresh_host("docker"), store)
     name = orion.host.name
@@ -227,14 +227,13 @@ def test_new_certificates_are_served_and_containers_do_not_notice(
     assert orion.file("ca.pem") != ca
     assert status(store, "friend") == "Error"
     assert (orion.directory / "key.pem").stat().st_mode & 0o777 == 0o600
+    check_that_no_bad_ones_are_kept(orion, monkeypatch)
 
 
-def test_certificates_that_do_not_work_are_not_kept_on_either_side(
-    fresh_host: FreshHost, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    orion = Provisioned(fresh_host("docker"), store)
-    host, name = orion.host, orion.host.name
-    before = orion.stored
+def check_that_no_bad_ones_are_kept(orion: Provisioned, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Certificates that do not work are kept on neither side."""
+    store, name = orion.store, orion.host.name
+    host, before = orion.host, orion.stored
 
     # An engine that does not start with them.
     host.run(
