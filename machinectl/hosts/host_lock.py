@@ -11,7 +11,7 @@ import re
 import secrets
 import shlex
 import socket
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint, MachineError, one_line
 from machinectl.files.atomic import read_file
@@ -32,49 +32,38 @@ HELD = 75
 PROCESS = re.compile(r"[0-9]{1,10}")
 
 
-class Holder(NamedTuple):
-    """The lock's user and start time, and its PID ("" if unknown)."""
-
-    who: str
-    process: str
-
-
 def lock_host(remote: Remote, console: Console, name: str, directory: str) -> None:
     """Lock a host. Raises MachineError naming the holder. An earlier holder for `directory` is a dead connection."""
-    holder = try_lock_host(remote, AT_ONCE, directory)
-    if holder is None:
+    holder, process = try_lock_host(remote, AT_ONCE, directory)
+    if not holder:
         return
-    console.note(f'The host of "{name}" is held by {holder.who}; waiting …')
-    holder = try_lock_host(remote, PATIENCE, directory)
+    console.note(f'The host of "{name}" is held by {holder}; waiting …')
+    holder, process = try_lock_host(remote, PATIENCE, directory)
     if holder:
         raise MachineError(
-            f'The host of "{name}" is held by {holder.who}',
+            f'The host of "{name}" is held by {holder}',
             Hint("Run the same command again when that has ended")
-            | Hint("If that computer is off, on the host", f"kill {holder.process or '<PID>'}"),
+            | Hint("If that computer is off, on the host", f"kill {process or '<PID>'}"),
         )
 
 
-def try_lock_host(remote: Remote, patience: int, directory: str) -> Holder | None:
-    """Return the holder if it is still locked after `patience` seconds."""
+def try_lock_host(remote: Remote, patience: int, directory: str) -> tuple[str, str]:
+    """Return who holds the lock after `patience` seconds, and its PID; "" if nobody does, or if it is unknown."""
     # Imported here: every login imports this module.
     from machinectl.provision.scripts import resource
 
-    variables = {"lock": LOCK, "who": user_at_computer(), "token": TOKEN, "seat": directory_id(directory)}
-    variables["patience"] = str(patience)
-    assignments = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
-    done = remote.run(f"{assignments}\n{resource('hold.sh')}", timeout=patience + 60.0, check=False)
-    if done.status != HELD:
-        return None
-    who, _, process = done.stdout.decode(errors="replace").strip().partition("\n")
-    return Holder(one_line(who) or "another machinectl", process if PROCESS.fullmatch(process) else "")
-
-
-def directory_id(directory: str) -> str:
     try:
         computer = read_file("/etc/machine-id")
     except OSError:
         computer = b""
-    return hashlib.sha256(repr((socket.gethostname(), computer, directory)).encode(errors="replace")).hexdigest()[:32]
+    seat = hashlib.sha256(repr((socket.gethostname(), computer, directory)).encode(errors="replace")).hexdigest()[:32]
+    variables = {"lock": LOCK, "who": user_at_computer(), "token": TOKEN, "seat": seat, "patience": str(patience)}
+    assignments = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
+    done = remote.run(f"{assignments}\n{resource('hold.sh')}", timeout=patience + 60.0, check=False)
+    if done.status != HELD:
+        return "", ""
+    who, _, process = done.stdout.decode(errors="replace").strip().partition("\n")
+    return one_line(who) or "another machinectl", process if PROCESS.fullmatch(process) else ""
 
 
 def user_at_computer() -> str:

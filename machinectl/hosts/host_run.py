@@ -200,31 +200,6 @@ class HostRun:
         """Leave holders out that only the record would let in again, if another computer may have ended them."""
         return target if self.knows_last_change else replace(target, holders=())
 
-    def catch_up(self) -> bytes:
-        """Adopt what another computer has done on the host; return the engine's certificate if that is new.
-
-        Raises MachineError unless the record gives way.
-        """
-        news = shared_hosts.adopt_revision(
-            self.machine,
-            self.remote,
-            self.host,
-            is_new=self.is_new,
-            gives_way=self.gives_way,
-            own_run=self.own_run,
-        )
-        ended = news.ended if news else shared_hosts.end_suspended(self.machine, self.host)
-        told = f'Another computer has ended the access of {", ".join(ended)} to "{self.machine.name}"' if ended else ""
-        if news and news.is_by_others(self.own_run):
-            told = news.summary(self.machine.name)
-        if told and self.held:
-            self.console.warn(told)
-        elif told:
-            self.outcomes.append(Outcome(told, changed=True))
-        if self.held and (news or ended):
-            shared_hosts.keep_revision(self.held, news.server if news else b"", ended)
-        return news.server if news else b""
-
     def refresh(self) -> None:
         """Read the facts again; in a dry run, `host` already has the listed changes."""
         if self.held:

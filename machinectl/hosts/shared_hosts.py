@@ -6,13 +6,14 @@ import hashlib
 import json
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from machinectl import certs
 from machinectl.errors import PROVISION, CheckFailed, Hint, MachineError, UsageError
 from machinectl.files.atomic import LONGEST, remove_tree
 from machinectl.hosts import host_lock
 from machinectl.hosts.host_owner import CA, SERVER
+from machinectl.hosts.host_plan import Outcome
 from machinectl.hosts.identity import Identity
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.holders import ACTIVE, ADDING, end_holder, holder_directory, holders_of
@@ -24,9 +25,9 @@ from machinectl.provision.job import apply_job
 from machinectl.provision.revision import ENGINE, LABELS, MODE, PATH, Revision
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from machinectl.machines.holders import AccessHolder
+    from machinectl.hosts.host_run import HostRun
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held
     from machinectl.provision.decision import Decision
@@ -39,54 +40,58 @@ OWN_SETTINGS = frozenset({"install", "install_url", "version", "os", "tls_sans"}
 KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 
 
-class News(NamedTuple):
-    """Another computer's last change, and the one that this record knew."""
+def catch_up(run: HostRun) -> bytes:
+    """Adopt what another computer has done on the host; return the engine's certificate if that is new.
 
-    revision: Revision
-    known: Revision
-    # The engine's certificate with its key, if new.
-    server: bytes
-    # Holders on record here whose access was ended there.
-    ended: tuple[str, ...] = ()
-
-    def is_by_others(self, own_run: str) -> bool:
-        return self.revision.run not in {own_run, self.known.run}
-
-    def summary(self, name: str) -> str:
-        ended = f"; access ended there: {', '.join(self.ended)}" if self.ended else ""
-        return f"{who_changed(name, self.revision, self.known)}{ended}"
-
-
-def who_changed(name: str, revision: Revision, known: Revision) -> str:
-    another = "another " if known.number == revision.number else ""
-    number = f"revision {revision.number}, this record knew {another}{known.number or 'none'}"
-    return f'The host of "{name}" was changed by {revision.told} ({number})'
-
-
-def adopt_revision(
-    machine: Machine, remote: Remote, host: Facts, *, is_new: bool = False, gives_way: bool = False, own_run: str = ""
-) -> News | None:
-    """Update the machine, unwritten, to its host's newest revision: settings and history come whole.
-
-    Raises MachineError for another computer's change if the record has a history of its own and does not give way. What
-    `create` was given stays. An imported machine learns only from its host what was done there. `own_run` is the last
-    run of a removed machine whose history this one continues.
+    Raises MachineError for a change that the record does not give way to. A new record, as of an imported machine,
+    learns only from its host what was done there.
     """
+    machine, host = run.machine, run.host
     revision, known = Revision.parse(host.revision), Revision.of_record(machine.revision)
-    is_news = revision.is_news_to(known if has_history(machine) else Revision())
-    if not (is_news and trusts_our_ca(machine, host)):
-        return None
-    if has_history(machine) and not (is_new or gives_way) and revision.run not in {own_run, known.run}:
-        error = MachineError(
-            who_changed(machine.name, revision, known),
-            Hint("Replace the settings here by the host's", "machinectl provision --take-over", machine.name),
-        )
-        error.leads_to = PROVISION
-        raise error
+    is_news = revision.is_news_to(known if has_history(machine) else Revision()) and trusts_our_ca(machine, host)
+    told, server = "", b""
+    if is_news:
+        is_own = revision.run in {run.own_run, known.run}
+        another = "another " if known.number == revision.number else ""
+        numbers = f"revision {revision.number}, this record knew {another}{known.number or 'none'}"
+        told = "" if is_own else f'The host of "{machine.name}" was changed by {revision.told} ({numbers})'
+        if has_history(machine) and not (run.is_new or run.gives_way or is_own):
+            take_over = Hint(
+                "Replace the settings here by the host's", "machinectl provision --take-over", machine.name
+            )
+            error = MachineError(told, take_over)
+            error.leads_to = PROVISION
+            raise error
+        server = adopt_settings(machine, run.remote, host, is_new=run.is_new)
+        machine.revision = dict(revision._asdict())
+    # Without a listener, holders were ended before it was closed, or since.
+    ended = list(end_unlisted(machine, host, known)) if is_news or CA not in host.sums else []
+    if ended and told:
+        told += f"; access ended there: {', '.join(ended)}"
+    elif ended:
+        told = f'Another computer has ended the access of {", ".join(ended)} to "{machine.name}"'
+    if told and run.held:
+        run.console.warn(told)
+    elif told:
+        run.outcomes.append(Outcome(told, changed=True))
+    if run.held and (is_news or ended):
+        if server:
+            with_server(Identity.read(run.held.directory), server).keep(run.held)
+        # Before they leave the record: the next holder of that name must not get their CA.
+        for who in ended:
+            remove_tree(holder_directory(run.held.directory, who))
+        run.held.write()
+    return server
+
+
+def adopt_settings(machine: Machine, remote: Remote, host: Facts, *, is_new: bool) -> bytes:
+    """Update the machine, unwritten, to the settings and the history on its host; return a new certificate there.
+
+    What `create` was given stays.
+    """
     # None: it was written by another version or by hand.
     theirs = read_revision(remote) or recorded_settings(machine)
     server, served = str(theirs.get("server", "")).encode(errors="replace"), host.sums.get(SERVER)
-    is_served = served is not None and served.sha256 == hashlib.sha256(server).hexdigest()
     mine = recorded_settings(machine) if is_new else {ENGINE: {}, LABELS: {}}
     own = {key: value for key, value in machine.engine.dump().items() if key in OWN_SETTINGS}
     machine.engine = EngineOptions.load({**theirs[ENGINE], **mine[ENGINE], **own})
@@ -95,24 +100,7 @@ def adopt_revision(
     # `rm --purge` undoes what any computer has done.
     made = map(load_change, changes if isinstance(changes, list) else ())
     machine.changes = merge_changes(machine.changes, list(made))
-    machine.revision = dict(revision._asdict())
-    return News(revision, known, server if is_served else b"", tuple(end_unlisted(machine, host, known)))
-
-
-def keep_revision(held: Held, server: bytes, ended: Sequence[str]) -> None:
-    """Write what was adopted: the engine's certificate, and the end of holders."""
-    if server:
-        with_server(Identity.read(held.directory), server).keep(held)
-    # Before they leave the record: the next holder of that name must not get their CA.
-    for who in ended:
-        remove_tree(holder_directory(held.directory, who))
-    held.write()
-
-
-def end_suspended(machine: Machine, host: Facts) -> tuple[str, ...]:
-    """Take the holders off the record, unwritten, that were ended before the engine stopped listening, or since."""
-    known = Revision.of_record(machine.revision)
-    return () if CA in host.sums else tuple(end_unlisted(machine, host, known))
+    return server if served and served.sha256 == hashlib.sha256(server).hexdigest() else b""
 
 
 def is_never_set_up(machine: Machine) -> bool:
@@ -131,14 +119,11 @@ def end_unlisted(machine: Machine, host: Facts, known: Revision) -> Iterator[str
     if not listed or not is_whole or client_cas.damage(host):
         return
     for holder in holders_of(machine):
-        if holder.ca and holder.ca not in listed and may_have_been_listed(holder, known):
+        # A grant that was killed after it had begun its revision may have added the holder.
+        is_given = holder.state == ACTIVE or (holder.state == ADDING and known.at >= holder.since)
+        if is_given and holder.ca and holder.ca not in listed:
             end_holder(machine, holder, now())
             yield holder.who
-
-
-def may_have_been_listed(holder: AccessHolder, known: Revision) -> bool:
-    """Return whether a run has added a holder's CA, or may have: it was killed after it had begun its revision."""
-    return holder.state == ACTIVE or (holder.state == ADDING and known.at >= holder.since)
 
 
 def knows_last_change(machine: Machine, host: Facts) -> bool:

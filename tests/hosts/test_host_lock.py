@@ -83,7 +83,7 @@ def test_an_earlier_run_with_a_dead_connection_does_not_lock_out_its_user(
         monkeypatch.setattr(host_lock, "TOKEN", "the next run")
         lock_host(again, console, "orion", "/alice/orion")
         from_elsewhere(monkeypatch, "bob@desk")
-        assert host_lock.try_lock_host(theirs, 0, "/bob/orion")
+        assert host_lock.try_lock_host(theirs, 0, "/bob/orion")[0]
     assert console.notes == []
 
 
@@ -102,4 +102,4 @@ def test_an_invalid_pid_is_not_put_into_a_command(process: str) -> None:
     """Only a host that lies says so."""
     host = RecordedHost("docker")
     host.run = lambda *_, **__: CommandResult(host_lock.HELD, f"alice\n{process}".encode(), b"")  # type: ignore[method-assign]
-    assert host_lock.try_lock_host(host, 0, "/bob/orion") == host_lock.Holder("alice", "")
+    assert host_lock.try_lock_host(host, 0, "/bob/orion") == ("alice", "")

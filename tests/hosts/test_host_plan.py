@@ -14,6 +14,7 @@ from machinectl.hosts.host_plan import config_diff, correction, host_summary
 from machinectl.hosts.host_run import DryRun
 from machinectl.hosts.purging import Purge
 from machinectl.hosts.setup import Setup
+from machinectl.hosts.shared_hosts import catch_up
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.decision import Decision, not_applied
@@ -113,7 +114,7 @@ def test_a_dry_run_shows_what_another_computer_changed(store: Store) -> None:
     host.facts = host.facts.replace(b"\n@end", b"\n@revision 7 0123 2026-11-27T22:40:00Z alice@laptop\n@end")
     run = DryRun(store, machine, Quiet(), host)
     run.look()
-    run.catch_up()
+    catch_up(run)
     assert ["alice@laptop" in outcome.title for outcome in run.outcomes] == [True]
     assert (host.jobs, machine.revision) == ([], {})
 
