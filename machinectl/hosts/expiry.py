@@ -14,7 +14,7 @@ from machinectl.errors import BY_SERVICE, SET_CLOCK, Hint, MachineError, UsageEr
 from machinectl.files.fileset import read_regular_file
 from machinectl.hosts.identity import Identity
 from machinectl.json_values import go_names
-from machinectl.machines.tls_warnings import CLIENTS, renewing, repair_hint, unusable_certificates
+from machinectl.machines.tls_warnings import renewing, repair_hint, unusable_certificates
 from machinectl.quantities import parse_duration, plural, rfc3339
 
 if TYPE_CHECKING:
@@ -86,17 +86,11 @@ def renewal_command(store: Store, name: str, under: Iterable[CertificateRow]) ->
         return Hint(f"If the clock here is wrong, set it {BY_SERVICE}", SET_CLOCK)
     try:
         machine = store.read(name)
-        if unusable_certificates(machine) or (machine.has_changes and damaged_client(under)):
+        if unusable_certificates(machine):
             return repair_hint(machine)
         return renewing(machine, {row.file for row in under}, due=all(map(is_only_due, under)))
     except MachineError:
         return Hint("See what is wrong", "machinectl inspect", name)
-
-
-def damaged_client(under: Iterable[CertificateRow]) -> bool:
-    """Return whether more than its date is wrong with a client's file. One of an ended CA is not damaged."""
-    wrong = {row.file: is_only_due(row) for row in under if row.warning}
-    return not wrong.get("ca.pem") and not all(wrong.get(file, True) for file in CLIENTS)
 
 
 def is_only_due(row: CertificateRow) -> bool:

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl import certs
-from machinectl.check import Verdict
-from machinectl.doctor.store_files import modes_check
 from machinectl.errors import CheckFailed, Hint, MachineError
 from machinectl.hosts.certificate_renewal import Renewal, confirm_renewal
 from machinectl.hosts.engine_restart import Endings
@@ -49,12 +47,6 @@ def states(store: Store) -> dict[str, str]:
 
 def ended(store: Store) -> list[str]:
     return [each["who"] for each in store.read("orion").ended]
-
-
-def test_nobody_else_may_read_the_holders_cas(orion: Store) -> None:
-    directory = orion.directory("orion")
-    assert modes_check(directory).verdict is Verdict.OK
-    assert {path.stat().st_mode & 0o077 for path in Path(directory).rglob("*")} == {0}
 
 
 def test_a_host_gets_the_active_holders_and_refuses_those_that_end(orion: Store) -> None:

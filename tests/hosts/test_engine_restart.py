@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import re
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from machinectl.errors import CheckFailed, Hint, MachineError
-from machinectl.hosts.engine_restart import drain, restart_steps
+from machinectl.hosts.engine_restart import restart_steps
 from machinectl.hosts.host_plan import target_of
 from machinectl.hosts.host_run import HostStep, RealRun, carry_out
 from machinectl.hosts.purging import Purge
@@ -18,14 +18,11 @@ from machinectl.machines.record import Machine
 from machinectl.provision.decision import EngineDown, EngineStopped
 from machinectl.provision.host_changes import ConfigMerged, FileCreated, LiveRestoreChanged, of_kind
 from machinectl.provision.target import Allowed
-from machinectl.swarm_nodes import draining
 from tests.support.quiet import Quiet
 from tests.support.registered import added
 from tests.support.runner import RecordedHost
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from machinectl.machines.store import Store
 
 
@@ -196,11 +193,6 @@ def test_a_build_and_a_unit_that_systemd_has_not_read_are_found_before_the_resta
         ready(store, machine, host, force=True)
 
 
-def test_a_host_without_an_engine_has_none_to_restart(store: Store, machine: Machine) -> None:
-    with pytest.raises(CheckFailed, match="There is no Docker Engine"):
-        ready(store, machine, RecordedHost("bare"))
-
-
 def test_an_engine_that_somebody_has_stopped_is_started_only_if_that_is_allowed(store: Store, machine: Machine) -> None:
     host = RecordedHost("provisioned")
     host.facts = host.facts.replace(b"ActiveState=active", b"ActiveState=inactive")
@@ -208,33 +200,9 @@ def test_an_engine_that_somebody_has_stopped_is_started_only_if_that_is_allowed(
         ready(store, machine, host, start=False)
     assert host.jobs == []
     assert ready(store, machine, host) == []
+    with pytest.raises(CheckFailed, match="There is no Docker Engine"):
+        ready(store, machine, RecordedHost("bare"))
     # One that an interrupted run has stopped is put back.
     host.facts = host.facts.replace(b"\n@end", b"\n@transaction applying\n@end")
     restored = ready(store, machine, host, start=False)
     assert restored == ["Restoring what an interrupted run left half done"]
-
-
-def test_what_an_interrupted_run_left_is_put_back_first(store: Store, machine: Machine) -> None:
-    host = RecordedHost("provisioned")
-    host.facts = host.facts.replace(b"\n@end", b"\n@transaction applying\n\n@end")
-    assert ready(store, machine, host) == ["Restoring what an interrupted run left half done"]
-    assert "recover" in host.jobs[0]
-
-
-@pytest.mark.usefixtures("machine")
-def test_what_runs_on_a_node_is_looked_at_again_when_it_is_its_turn(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    host = RecordedHost("swarm-node")
-
-    @contextmanager
-    def waited(*_: object) -> Iterator[None]:
-        host.facts += b"\n@once job\n"
-        yield
-
-    monkeypatch.setattr(draining, "drained_node", waited)
-    with store.writing("orion") as held:
-        run = RealRun(held, Quiet(), host)
-        run.look()
-        with pytest.raises(CheckFailed, match="ends job for good"):
-            drain(run, Allowed())

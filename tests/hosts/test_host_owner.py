@@ -132,6 +132,8 @@ def test_a_new_machine_goes_on_with_the_removed_one_whatever_it_was_cut_at(
         assert held.machine.changes == (*CHANGES, *(change for change in own if change is KEY))
         assert Identity.read(held.directory).server == b"orion"
     assert kept(store) == ["altair"]
+    rigel.changes = (FileCreated("/etc/docker/machinectl/other"),)
+    assert predecessor(store, rigel, serving(b"altair and its key")) is None
 
 
 @pytest.mark.parametrize(
@@ -180,14 +182,6 @@ def test_a_new_machine_goes_on_with_the_history_of_one_that_was_reached_over_ssh
         take_over_history(held, Quiet(), found)
         assert held.machine.changes == (joined,)
         assert Identity.read(held.directory).ca == CA
-
-
-def test_a_machine_with_a_history_of_its_own_goes_on_with_none(store: Store) -> None:
-    machine(store, "orion")
-    remove(store, "orion")
-    with_history = Machine("vega", "generic")
-    with_history.changes = (FileCreated("/etc/docker/machinectl/other"),)
-    assert predecessor(store, with_history, serving(b"orion and its key")) is None
 
 
 def test_what_another_machine_came_to_own_is_not_undone_from_under_it(store: Store) -> None:

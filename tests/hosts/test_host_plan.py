@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import shlex
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from machinectl.hosts.engine_restart import World
-from machinectl.hosts.host_plan import config_diff, correction, host_summary
+from machinectl.hosts.host_plan import config_diff, correction
 from machinectl.hosts.host_run import DryRun
 from machinectl.hosts.purging import Purge
 from machinectl.hosts.setup import Setup
@@ -23,7 +22,6 @@ from machinectl.provision.facts.host_facts import Facts, parse_facts
 from machinectl.provision.host_changes import CaTrusted, ConfigMerged, FileCreated
 from machinectl.provision.job import Activation, NewFile, apply_job
 from machinectl.provision.steps.engine_config import with_files
-from machinectl.provision.target import Allowed
 from tests.support.in_process import machinectl
 from tests.support.quiet import Quiet
 from tests.support.registered import added
@@ -35,29 +33,6 @@ if TYPE_CHECKING:
 
 def recorded(name: str) -> host_facts.Facts:
     return host_facts.parse_facts(RecordedHost(name).facts)
-
-
-def test_system_engine_containers_and_firewall_are_told() -> None:
-    system, engine, firewall = host_summary(recorded("docker"), 2376)
-    assert system.startswith("System: Debian GNU/Linux")
-    assert "systemd" in system
-    assert engine.startswith("Docker Engine ")
-    assert "running" in engine
-    assert firewall == "Firewall: nothing is seen in the way of port 2376"
-    assert host_summary(recorded("bare"), 2376)[1] == "No engine"
-
-
-@pytest.mark.parametrize(
-    ("allowed", "advice"),
-    [
-        (None, "open it: ufw allow 2376/tcp"),
-        (Allowed(), "open it: ufw allow 2376/tcp (or --open-firewall)"),
-        (Allowed(open_firewall=True), "--open-firewall opens it"),
-    ],
-)
-def test_a_firewall_s_advice_names_open_firewall_where_the_command_has_it(allowed: Allowed | None, advice: str) -> None:
-    host = replace(recorded("docker"), firewalls={"ufw": ""})
-    assert host_summary(host, 2376, allowed=allowed)[2] == f"Firewall: ufw blocks port 2376; {advice}"
 
 
 def test_a_change_of_daemon_json_is_told_as_a_diff_without_passwords() -> None:

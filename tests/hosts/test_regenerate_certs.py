@@ -20,7 +20,6 @@ from machinectl.hosts.certificate_renewal import (
     certificate_change,
     check_certificates_in_use,
     check_renewable,
-    new_certificates_title,
     new_identity,
     plan_renewal,
     renew,
@@ -31,7 +30,7 @@ from machinectl.hosts.login import Login
 from machinectl.hosts.signing import signed
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
-from machinectl.provision.facts.host_facts import Facts, HostFile, PortListener, Process, ServiceState
+from machinectl.provision.facts.host_facts import Facts, HostFile, PortListener, Process
 from machinectl.provision.host_changes import CaTrusted
 from machinectl.provision.target import Target
 from tests.support.in_process import machinectl
@@ -79,29 +78,31 @@ def works(made: Identity) -> bool:
     return True
 
 
-def test_the_engines_certificate_is_new_under_the_same_ca_and_all_else_stays(old: Identity) -> None:
-    new = new_identity(orion(), old, Renewal())
-    assert changed(old, new) == {"server.pem", "server-key.pem"}
+SERVER, CLIENT = {"server.pem", "server-key.pem"}, {"cert.pem", "key.pem"}
+
+
+@pytest.mark.parametrize(
+    ("renewal", "made"),
+    [
+        (Renewal(), SERVER),
+        (Renewal(client=True), SERVER | CLIENT),
+        (Renewal(new_ca=True), {*FILES.values()}),
+        (Renewal(authority=certs.new_ca("company")), {*FILES.values()}),
+    ],
+    ids=["engine's", "client's", "new CA", "given CA"],
+)
+def test_what_is_asked_for_is_new_and_all_else_stays(old: Identity, renewal: Renewal, made: set[str]) -> None:
+    new = new_identity(orion(), old, renewal)
+    assert changed(old, new) == made
     assert works(new)
+    if renewal.authority:
+        assert (new.ca, new.ca_key) == (renewal.authority.certificate, renewal.authority.key)
 
 
-def test_the_clients_is_new_too_where_that_is_asked(old: Identity) -> None:
-    new = new_identity(orion(), old, Renewal(client=True))
-    assert changed(old, new) == {"server.pem", "server-key.pem", "cert.pem", "key.pem"}
-    assert works(new)
-
-
-def test_a_new_ca_makes_everything_new(old: Identity) -> None:
-    new = new_identity(orion(), old, Renewal(new_ca=True))
-    assert changed(old, new) == set(FILES.values())
-    assert works(new)
-
-
-def test_a_ca_that_is_given_signs(old: Identity) -> None:
-    company = certs.new_ca("company")
-    new = new_identity(orion(), old, Renewal(authority=company))
-    assert (new.ca, new.ca_key) == (company.certificate, company.key)
-    assert works(new)
+def test_what_is_not_good_any_more_is_renewed_without_being_asked_for(old: Identity) -> None:
+    expired = certs.issue_client(CA, "orion", now=datetime.now(UTC) - timedelta(days=900))
+    damaged = replace(old, client=expired.certificate, client_key=expired.key, server=b"x")
+    assert works(new_identity(orion(), damaged, Renewal()))
 
 
 def test_names_are_added_and_none_is_lost(old: Identity) -> None:
@@ -111,27 +112,16 @@ def test_names_are_added_and_none_is_lost(old: Identity) -> None:
     assert len(names) == 6
 
 
-def test_a_client_that_is_not_good_any_more_is_renewed_without_being_asked_for(old: Identity) -> None:
-    expired = certs.issue_client(CA, "orion", now=datetime.now(UTC) - timedelta(days=900))
-    new = new_identity(orion(), replace(old, client=expired.certificate, client_key=expired.key), Renewal())
-    assert works(new)
-
-
-def test_without_the_key_of_its_ca_only_a_new_ca_renews(old: Identity) -> None:
-    have = replace(old, ca_key=b"")
-    with pytest.raises(MachineError) as raised:
-        new_identity(orion(), have, Renewal())
-    assert "The key of the CA" in raised.value.cause
-    assert "--new-ca orion" in raised.value.hint
-    assert works(new_identity(orion(), have, Renewal(new_ca=True)))
-
-
-def test_an_expired_ca_cannot_sign_and_a_new_one_is_offered(old: Identity) -> None:
-    ca = certs.new_ca("orion", now=datetime.now(UTC) - timedelta(days=4000))
-    with pytest.raises(MachineError) as raised:
-        new_identity(orion(), replace(old, ca=ca.certificate, ca_key=ca.key), Renewal())
-    assert "expired" in raised.value.cause
-    assert "--new-ca orion" in raised.value.hint
+def test_a_ca_that_cannot_sign_is_replaced_only_if_that_is_asked(old: Identity) -> None:
+    expired = certs.new_ca("orion", now=datetime.now(UTC) - timedelta(days=4000))
+    for have, cause in (
+        (replace(old, ca_key=b""), "The key of the CA"),
+        (replace(old, ca=expired.certificate, ca_key=expired.key), "expired"),
+    ):
+        with pytest.raises(MachineError, match=cause) as raised:
+            new_identity(orion(), have, Renewal())
+        assert "--new-ca orion" in raised.value.hint
+        assert works(new_identity(orion(), have, Renewal(new_ca=True)))
 
 
 @pytest.mark.parametrize("renewal", [Renewal(), Renewal(new_ca=True)], ids=["same CA", "new CA"])
@@ -147,10 +137,6 @@ def test_a_slow_clock_here_replaces_no_certificate(store: Store, renewal: Renewa
     assert raised.value.hint.startswith("Set the clock here")
     # By the clocks of both, it is the certificate that is wrong.
     check_certificates_in_use(machine, facts(), new)
-
-
-def test_a_broken_server_certificate_is_replaced(old: Identity) -> None:
-    assert works(new_identity(orion(), replace(old, server=b"x"), Renewal()))
 
 
 def facts(config: bytes = OURS) -> Facts:
@@ -245,12 +231,6 @@ def test_a_host_whose_clock_would_refuse_them_is_not_given_them(old: Identity) -
     host = replace(facts(), clock=int((datetime.now(UTC) - timedelta(days=700)).timestamp()))
     with pytest.raises(CheckFailed, match="The host's clock says"):
         check_certificates_in_use(orion(), host, Target(ADDRESS, certificates=old.on_host))
-
-
-def test_an_engine_that_does_not_run_is_started_and_the_step_says_so() -> None:
-    running = replace(facts(), service=ServiceState(loaded=True, active=True))
-    titles = [new_certificates_title(each, "the engine") for each in (running, facts())]
-    assert [title.rpartition(", ")[2] for title in titles] == ["and restarting it", "and starting it"]
 
 
 def test_the_files_go_to_the_host_with_their_modes_and_none_of_them_in_a_command(old: Identity) -> None:

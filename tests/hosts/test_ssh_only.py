@@ -72,13 +72,6 @@ def test_certificates_of_a_former_listener_stay_here_and_are_not_used(store: Sto
     assert not (tmp_path / "out").exists()
 
 
-def test_create_refuses_what_excludes_it(store: Store) -> None:
-    url = ("create", "--ssh-only", "-d", "none", "--url", "tcp://192.0.2.9:2376", "nas")
-    assert "An engine without a listener needs SSH" in machinectl(*url, store=store.root).stderr
-    bound = ("create", "--ssh-only", "--engine-bind", "192.0.2.9", "ops@192.0.2.9", "nas")
-    assert "--ssh-only and --engine-bind exclude each other" in machinectl(*bound, store=store.root).stderr
-
-
 def test_docker_is_told_how_its_ssh_finds_the_keys(store: Store, sshd: Sshd) -> None:
     over_ssh(store, sshd)
     done = machinectl("ssh-config", "orion", store=store.root)

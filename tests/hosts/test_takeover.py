@@ -15,7 +15,6 @@ from machinectl.hosts.engine_restart import World
 from machinectl.hosts.host_run import DryRun, RealRun
 from machinectl.hosts.setup import Setup
 from machinectl.machines.config_json import Origin
-from machinectl.machines.machine_driver import endpoint_of
 from machinectl.machines.record import Machine
 from machinectl.provision.facts.host_facts import DROP_INS
 from machinectl.provision.target import Allowed
@@ -137,23 +136,9 @@ def test_what_cannot_be_done_is_said_before_it_is_asked_about(store: Store) -> N
     assert console.warnings == []
 
 
-def test_a_host_that_was_made_anew_since_is_set_up_without_a_question(store: Store) -> None:
-    console = Quiet()
-    carried_out(store, RecordedHost("docker"), console)
-    assert "ca-key.pem" in contents(store)
-
-
 def test_one_that_was_registered_by_hand_with_docker_machines_certificates_is_taken_over_too(store: Store) -> None:
     with store.writing("web") as held:
         held.machine.origin = {}
         held.write()
     carried_out(store, DockerMachines(), Quiet("yes"))
     assert "ca-key.pem" in contents(store)
-
-
-def test_a_machine_that_was_docker_machines_is_taken_over_without_force(store: Store) -> None:
-    assert endpoint_of(store.read("web")).takeover == ""
-    with store.writing("web") as held:
-        held.machine.driver_state = '{"IPAddress": "192.168.0.29", "EnginePort": 2376}'
-        held.write()
-    assert endpoint_of(store.read("web")).takeover == "machinectl provision web"
