@@ -304,53 +304,6 @@ def ended(running: Command, signum: signal.Signals) -> str:
     return done.stderr
 
 
-@pytest.mark.long
-def test_whatever_moment_it_is_ended_at_the_host_works_and_create_goes_on_or_is_taken_back(
-    fresh_host: FreshHost, cli: Cli
-) -> None:
-    host = fresh_host("docker")
-    container = f"unit docker-{run_container(host, 'web')}.scope"
-    began, disk = host.snapshot()[container], on_disk(host)
-
-    def applying() -> None:
-        when(host, APPLYING, lambda: None).join()
-
-    # Killed before and after each step: test_interruption_lab.
-    for signum in (signal.SIGINT, signal.SIGKILL):
-        running = cli.start(*generic(host))
-        applying()
-        ended(running, signum)
-        # What is at work on the host goes on to its end, and is waited for.
-        cli.ok(*generic(host))
-        assert cli.is_running()
-        assert host.snapshot()[container] == began
-        cli.ok("rm", "-y", "--purge", "orion")
-        assert on_disk(host) == disk
-    running = cli.start(*generic(host))
-    applying()
-    ended(running, signal.SIGKILL)
-    cli.ok("rm", "-y", "--purge", "orion")
-    assert (on_disk(host), host.snapshot()[container]) == (disk, began)
-    assert host.output("systemctl is-active docker") == "active"
-
-
-def test_a_host_that_reboots_in_the_middle_is_finished_when_it_is_back(fresh_host: FreshHost, cli: Cli) -> None:
-    cli.config.write(NOTICE)
-    host = fresh_host("docker")
-    # Under live-restore it is systemd that ends it.
-    run_container(host, "web", command="sh -c 'trap exit TERM; sleep 1d & wait'")
-    striking = when(host, APPLYING, host.reboot)
-    failed = cli.start(*generic(host)).end()
-    striking.join()
-    host.wait_booted()
-    assert "Traceback" not in failed.stderr
-    if failed.returncode:
-        cli.ok(*generic(host))
-    assert cli.is_running()
-    assert cli.shell("orion", "docker ps --format '{{.Names}}'") == "web"
-    assert "nothing to do" in cli.ok("provision", "orion").stderr
-
-
 # What was there before us holds a password as well.
 OWNERS_PROXY = """
 echo '{"proxies": {"http-proxy": "http://u:0wner1@10.0.0.1:3128"}}' > /etc/docker/daemon.json
@@ -431,34 +384,3 @@ def telling_of_programs(directory: Path) -> dict[str, str]:
         "sys.addaudithook(tell)\n"
     )
     return {"PYTHONPATH": os.pathsep.join([str(directory), *filter(None, [os.environ.get("PYTHONPATH")])])}
-
-
-def test_a_host_key_that_changes_names_both_keys_and_the_command_that_accepts_the_new_one(
-    fresh_host: FreshHost, cli: Cli
-) -> None:
-    host = fresh_host("docker")
-    right = fingerprint(host)
-    strict = cli.refused(*generic(host, "--ssh-strict"))
-    assert right in strict
-    wrong = f"SHA256:{'A' * 43}"
-    demanded = cli.refused(*generic(host, "--ssh-host-key", wrong))
-    assert wrong in demanded
-    assert right in demanded
-    assert cli.machines == []
-    cli.ok(*generic(host, "--ssh-strict", "--ssh-host-key", right))
-    assert "nothing to do" in cli.ok("provision", "--ssh-strict", "orion").stderr
-    host.run("rm /etc/ssh/ssh_host_*; ssh-keygen -A; systemctl restart ssh")
-    new = fingerprint(host)
-    told = cli.refused("provision", "orion")
-    command = f"machinectl provision orion --ssh-host-key {new}"
-    assert right in told
-    assert new in told
-    assert command in told
-    assert cli.run("ssh", "orion", "true").returncode == 255
-    assert cli.is_running()
-    cli.ok(*command.split()[1:])
-    assert cli.ok("ssh", "orion", "hostname").stdout == f"{host.name}\n"
-
-
-def fingerprint(host: Host) -> str:
-    return host.output("ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub").split()[1]

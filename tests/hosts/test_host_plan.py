@@ -13,13 +13,12 @@ from machinectl.hosts.host_plan import config_diff, correction
 from machinectl.hosts.host_run import DryRun
 from machinectl.hosts.purging import Purge
 from machinectl.hosts.setup import Setup
-from machinectl.hosts.shared_hosts import catch_up
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine, Phase
 from machinectl.provision.decision import Decision, not_applied
 from machinectl.provision.facts import host_facts
 from machinectl.provision.facts.host_facts import Facts, parse_facts
-from machinectl.provision.host_changes import CaTrusted, ConfigMerged, FileCreated
+from machinectl.provision.host_changes import ConfigMerged, FileCreated
 from machinectl.provision.job import Activation, NewFile, apply_job
 from machinectl.provision.steps.engine_config import with_files
 from tests.support.in_process import machinectl
@@ -79,19 +78,6 @@ def test_a_dry_run_of_undoing_changes_nothing_and_shows_daemon_json(store: Store
     assert removing.title.startswith("Removing our configuration from the engine")
     assert '-    "tlsverify": true,' in removing.details
     assert (host.jobs, store.names(), machine.changes) == ([], [], before)
-
-
-def test_a_dry_run_shows_what_another_computer_changed(store: Store) -> None:
-    host = RecordedHost("provisioned")
-    machine = Machine("orion", "generic", url="tcp://192.0.2.1:2376", tls=True, directory=store.directory("orion"))
-    ca = recorded("provisioned").sums["/etc/docker/machinectl/ca.pem"].sha256
-    machine.changes = (CaTrusted(ca),)
-    host.facts = host.facts.replace(b"\n@end", b"\n@revision 7 0123 2026-11-27T22:40:00Z alice@laptop\n@end")
-    run = DryRun(store, machine, Quiet(), host)
-    run.look()
-    catch_up(run)
-    assert ["alice@laptop" in outcome.title for outcome in run.outcomes] == [True]
-    assert (host.jobs, machine.revision) == ([], {})
 
 
 REFUSED = "unable to configure the Docker daemon: the following directives don't match any option: colour"

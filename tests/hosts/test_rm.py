@@ -119,13 +119,11 @@ def test_what_removes_an_engine_that_was_installed_is_kept_also_where_nothing_el
     assert removed(store) == "orion\n"
 
 
-def test_of_a_host_that_is_as_it_was_nothing_is_kept(store: Store) -> None:
+def test_nothing_is_kept_of_a_host_that_its_driver_made_or_that_is_to_be_forgotten(store: Store) -> None:
+    # Nor of one that is as it was.
     orion(store)
     assert machinectl("rm", "-y", "orion", store=store.root).stderr == ""
     assert (store.names(), removed(store)) == ([], "")
-
-
-def test_nothing_is_kept_of_a_host_that_its_driver_made_or_that_is_to_be_forgotten(store: Store) -> None:
     orion(store, *CHANGES)
     with store.writing("orion") as held:
         held.machine.made = True

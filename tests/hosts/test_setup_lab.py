@@ -13,11 +13,8 @@ import pytest
 from machinectl import certs
 from machinectl.engine import Endpoint, probe
 from machinectl.errors import CheckFailed, MachineError
-from machinectl.hosts import host_run
-from machinectl.hosts.certificate_renewal import Renewal, renew
 from machinectl.hosts.engine_restart import World
 from machinectl.hosts.host_run import DryRun, RealRun
-from machinectl.hosts.login import Login
 from machinectl.hosts.purging import Purge
 from machinectl.hosts.setup import Setup
 from machinectl.machines.engine_options import EngineOptions
@@ -34,7 +31,6 @@ from machinectl.state import State
 from tests.lab.place import KEY
 from tests.support.quiet import Quiet
 from tests.support.registered import added
-from tests.support.sshd import natively_only, over_each
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -411,31 +407,6 @@ def test_what_dockerd_refuses_costs_no_restart_and_is_foretold_by_a_dry_run(
     assert (bench.started(), bench.engine_began()) == (running, began)
 
 
-def test_lost_certificates_of_a_host_in_use_are_made_again(
-    fresh_host: FreshHost, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bench = Bench(fresh_host("docker"), store)
-    running = bench.container()
-    bench.provision()
-    bench.host.run("rm /etc/docker/machinectl/server.pem")
-    steps = ["Keeping 1 container running: live-restore, by a reload", "Configuring the engine and restarting it"]
-    assert changed(bench.provision(dry_run=True))[:2] == steps
-    assert changed(bench.provision())[:2] == steps
-    assert bench.is_up
-    bench.host.run(": >/etc/docker/machinectl/server.pem; : >/etc/docker/machinectl/ca.pem")
-    monkeypatch.setattr(host_run, "logged_in_as_root", lambda *_, **__: bench.root())
-    with store.writing("orion") as held:
-        there = {"IPAddress": bench.host.ip, "SSHUser": "root", "SSHPort": bench.host.port, "EnginePort": 2376}
-        held.machine.driver_state = json.dumps(there)
-        renew(held, bench.log, Login(), Renewal())
-    assert bench.is_up
-    bench.host.run("rm /etc/docker/machinectl/server.pem")
-    bench.purge()
-    assert bench.started() == running
-    assert bench.live_restore == "false"
-    assert not bench.host.output("ls /etc/docker/machinectl 2>/dev/null || :")
-
-
 def test_containers_survive_an_engine_that_does_not_start_any_more(fresh_host: FreshHost, store: Store) -> None:
     bench = Bench(fresh_host("docker"), store)
     running = bench.container()
@@ -535,25 +506,7 @@ class Accident:
         self.happening()
 
 
-# The connection's end on the host: what a job prints goes nowhere from then on.
-CUT = "pkill -KILL -f '^sshd(-session)?: root'"
 APPLYING = "[ -e /etc/docker/machinectl/transaction/phase ]"
-
-
-@over_each
-def test_a_connection_that_is_cut_while_the_engine_is_configured_harms_nothing(
-    fresh_host: FreshHost, store: Store
-) -> None:
-    bench = Bench(fresh_host("docker"), store)
-    running = bench.container()
-    host = bench.host
-    with pytest.raises(MachineError):
-        bench.provision(runner=lambda root: Accident(root, host, APPLYING, lambda: host.run(CUT)))
-    assert bench.store.read("orion").phase == Phase.PROVISIONING
-    bench.provision()
-    assert bench.is_up
-    assert bench.started() == running
-    assert changed(bench.provision()) == []
 
 
 @pytest.mark.parametrize(
@@ -575,18 +528,6 @@ def test_a_host_that_loses_power_while_its_engine_is_configured_is_mended(
     bench.provision()
     assert bench.is_up
     assert host.run("ls /etc/docker/machinectl").stdout.split() == ["ca.pem", "revision", "server.pem"]
-
-
-@natively_only
-def test_a_connection_that_is_cut_in_an_installation_does_not_break_dpkg(fresh_host: FreshHost, store: Store) -> None:
-    bench = Bench(fresh_host(), store)
-    host = bench.host
-    unpacking = "[ -e /var/lib/dpkg/info/containerd.list ]"
-    with pytest.raises(MachineError):
-        bench.provision(runner=lambda root: Accident(root, host, unpacking, lambda: host.run(CUT)))
-    assert changed(bench.provision()) == ["Configuring the engine and restarting it"]
-    assert bench.is_up
-    assert host.output("dpkg --audit") == ""
 
 
 # A package whose script fails each time that another one brings a program.

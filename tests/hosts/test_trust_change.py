@@ -207,14 +207,6 @@ def test_the_end_of_a_holder_is_also_that_of_what_another_computer_gave_it(
     assert plan_trust(store, store.read("orion"), Quiet(), Login(), end, NOTHING_SPECIAL).outcomes[0].changed
 
 
-def test_who_is_in_or_out_already_needs_no_restart(store: Store, reached: list[RecordedHost]) -> None:
-    reached.append(host(CA.certificate + ALICE.certificate))
-    with store.writing("orion") as held:
-        assert not trust_ca(held, Quiet(), Login(), ALICE.certificate)
-        assert not distrust_cas(held, Quiet(), Login(), {"0" * 64})
-    assert reached[-1].jobs == []
-
-
 def test_a_holder_is_taken_out_of_the_list_alone(store: Store, reached: list[RecordedHost]) -> None:
     reached.append(host(CA.certificate + ALICE.certificate))
     console = Quiet()
@@ -224,6 +216,12 @@ def test_a_holder_is_taken_out_of_the_list_alone(store: Store, reached: list[Rec
     assert manifest(reached[-1])[0] == f"644 {CLIENTS}"
     assert reached[-1].sent["1"] == CA.certificate
     assert "644 /etc/docker/daemon.json" not in manifest(reached[-1])
+    # Who is in or out already needs no restart.
+    reached.append(host(CA.certificate + ALICE.certificate))
+    with store.writing("orion") as held:
+        assert not trust_ca(held, Quiet(), Login(), ALICE.certificate)
+        assert not distrust_cas(held, Quiet(), Login(), {"0" * 64})
+    assert reached[-1].jobs == []
 
 
 def test_a_ca_that_somebody_added_by_hand_is_named_and_stays(store: Store, reached: list[RecordedHost]) -> None:
@@ -339,37 +337,6 @@ def test_who_was_ended_by_another_computer_after_a_killed_grant_here_is_not_brou
     assert (ca in reached[-1].sent["1"]) is not begun
 
 
-def test_a_list_that_the_engine_has_not_read_yet_needs_its_restart(store: Store, reached: list[RecordedHost]) -> None:
-    reached.append(host(CA.certificate, b"\n@clients-edited\n"))
-    with store.writing("orion") as held:
-        assert distrust_cas(held, Quiet(), Login(), {DIGEST})
-    assert "action=restart" in reached[-1].jobs[-1]
-
-
-def test_an_engine_that_somebody_has_stopped_reads_its_list_when_it_starts(
-    store: Store, reached: list[RecordedHost]
-) -> None:
-    def stopped(found: RecordedHost) -> RecordedHost:
-        found.facts = found.facts.replace(b"ActiveState=active", b"ActiveState=inactive")
-        return found
-
-    console = Quiet()
-    reached.append(stopped(host()))
-    with store.writing("orion") as held:
-        assert trust_ca(held, console, Login(), ALICE.certificate)
-        assert reached[-1].sent["1"] == CA.certificate + ALICE.certificate
-        assert "action=none" in reached[-1].jobs[-1]
-        assert any("does not run: it reads its new list when it starts" in line for line in console.said)
-        reached.append(stopped(host(CA.certificate + ALICE.certificate)))
-        assert not trust_ca(held, console, Login(), ALICE.certificate)
-        assert distrust_cas(held, console, Login(), {DIGEST})
-        assert reached[-1].sent["1"] == CA.certificate
-        assert "action=none" in reached[-1].jobs[-1]
-    reached.append(stopped(host()))
-    (outcome,) = planned(store).outcomes
-    assert "restart docker.service" not in outcome.details
-
-
 def test_an_engine_that_does_not_come_up_has_its_old_list_and_so_has_the_record(
     store: Store, reached: list[RecordedHost]
 ) -> None:
@@ -397,15 +364,6 @@ def test_an_engine_in_use_waits_for_its_turn(store: Store, reached: list[Recorde
     reached.append(host(more=b"\n@container 0a\n"))
     with store.writing("orion") as held, pytest.raises(InUse):
         trust_ca(held, Quiet(), Login(), ALICE.certificate, Allowed(in_use=False))
-    assert reached[-1].jobs == []
-
-
-def test_a_swarm_node_is_not_restarted_unasked(store: Store, reached: list[RecordedHost]) -> None:
-    reached.append(host())
-    reached[-1].facts = reached[-1].facts.replace(b'"Swarm":"inactive"', b'"Swarm":"active"')
-    with store.writing("orion") as held, pytest.raises(CheckFailed, match="Swarm node") as raised:
-        trust_ca(held, Quiet(), Login(), ALICE.certificate)
-    assert "--restart-swarm" in raised.value.hint
     assert reached[-1].jobs == []
 
 
