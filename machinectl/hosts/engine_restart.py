@@ -11,7 +11,6 @@ from machinectl import engine
 from machinectl.engine import Endpoint
 from machinectl.engine.ssh_wire import docker_error
 from machinectl.errors import CheckFailed, Hint, MachineError, NeedsProvisioning, UsageError
-from machinectl.hosts import shared_hosts
 from machinectl.hosts.certificate_files import check_has_certificates
 from machinectl.hosts.holder_cas import finish_endings
 from machinectl.hosts.host_plan import target_of
@@ -76,7 +75,7 @@ def restart_steps(
     """
     return [
         HostStep("Look at the host", HostRun.look, undo=after_failure),
-        HostStep("Learn who changed the host last", shared_hosts.catch_up),
+        HostStep("Learn who changed the host last", HostRun.catch_up),
         HostStep("Refuse a restart that does harm", lambda run: check_restart(run, target, allowed, check)),
         HostStep("Restore what an interrupted run left", lambda run: recover(run, target)),
         HostStep("Check the host", lambda run: check(run.host)),

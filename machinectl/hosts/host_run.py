@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl.errors import CheckFailed, Hint
 from machinectl.hosts import shared_hosts
-from machinectl.hosts.host_owner import has_left_no_certificate, take_over_history
+from machinectl.hosts.host_owner import CA, has_left_no_certificate, take_over_history
 from machinectl.hosts.host_plan import HostPlan, Outcome, correction, login_summary, with_diff
 from machinectl.hosts.identity import Identity, settle_pending_held, store_pending
 from machinectl.hosts.login import logged_in, logged_in_as_root, root_runner
@@ -199,6 +199,40 @@ class HostRun:
     def with_known_holders(self, target: Target) -> Target:
         """Leave holders out that only the record would let in again, if another computer may have ended them."""
         return target if self.knows_last_change else replace(target, holders=())
+
+    def catch_up(self) -> bytes:
+        """Adopt what another computer has done on the host; return the engine's certificate if that is new.
+
+        Raises MachineError for a change that the record does not give way to. A new record, as of an imported machine,
+        learns only from its host what was done there.
+        """
+        machine, host = self.machine, self.host
+        revision, known = Revision.parse(host.revision), Revision.of_record(machine.revision)
+        has_history = shared_hosts.has_history(machine)
+        is_news = revision.is_news_to(known if has_history else Revision())
+        is_news = is_news and shared_hosts.trusts_our_ca(machine, host)
+        told, server = "", b""
+        if is_news:
+            is_own = revision.run in {self.own_run, known.run}
+            told = "" if is_own else shared_hosts.who_changed(machine.name, revision, known)
+            if has_history and not (self.is_new or self.gives_way or is_own):
+                raise shared_hosts.ChangedElsewhere(told, machine.name)
+            server = shared_hosts.adopt_settings(machine, self.remote, host, is_new=self.is_new)
+            machine.revision = dict(revision._asdict())
+        # Without a listener, holders were ended before it was closed, or since.
+        looks_for_ended = is_news or CA not in host.sums
+        ended = list(shared_hosts.end_unlisted(machine, host, known)) if looks_for_ended else []
+        if ended and told:
+            told += f"; access ended there: {', '.join(ended)}"
+        elif ended:
+            told = f'Another computer has ended the access of {", ".join(ended)} to "{machine.name}"'
+        if told and self.held:
+            self.console.warn(told)
+        elif told:
+            self.outcomes.append(Outcome(told, changed=True))
+        if self.held and (is_news or ended):
+            shared_hosts.keep_adopted(self.held, server, ended)
+        return server
 
     def refresh(self) -> None:
         """Read the facts again; in a dry run, `host` already has the listed changes."""

@@ -105,7 +105,7 @@ class Purge:
     def catch_up(self, run: HostRun) -> None:
         # Undo later changes from other computers, too, whatever was changed here.
         run.gives_way = True
-        shared_hosts.catch_up(run)
+        run.catch_up()
         shared_hosts.check_known(run.machine, run.host, self.allowed)
 
     def undo_changes(self, run: HostRun) -> None:

@@ -147,7 +147,7 @@ class HostSetup:
         if removed:
             run.take_over(removed)
         run.gives_way = self.allowed.take_over
-        self.server = shared_hosts.catch_up(run)
+        self.server = run.catch_up()
         shared_hosts.check_known(machine, host, self.allowed)
 
     def take(self, step: SetupStep, run: HostRun) -> None:

@@ -13,7 +13,6 @@ from machinectl.errors import PROVISION, CheckFailed, Hint, MachineError, UsageE
 from machinectl.files.atomic import LONGEST, remove_tree
 from machinectl.hosts import host_lock
 from machinectl.hosts.host_owner import CA, SERVER
-from machinectl.hosts.host_plan import Outcome
 from machinectl.hosts.identity import Identity
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.holders import ACTIVE, ADDING, end_holder, holder_directory, holders_of
@@ -25,9 +24,8 @@ from machinectl.provision.job import apply_job
 from machinectl.provision.revision import ENGINE, LABELS, MODE, PATH, Revision
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from machinectl.hosts.host_run import HostRun
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held
     from machinectl.provision.decision import Decision
@@ -40,48 +38,30 @@ OWN_SETTINGS = frozenset({"install", "install_url", "version", "os", "tls_sans"}
 KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 
 
-def catch_up(run: HostRun) -> bytes:
-    """Adopt what another computer has done on the host; return the engine's certificate if that is new.
+class ChangedElsewhere(MachineError):
+    """The record does not give way to another computer's change."""
 
-    Raises MachineError for a change that the record does not give way to. A new record, as of an imported machine,
-    learns only from its host what was done there.
-    """
-    machine, host = run.machine, run.host
-    revision, known = Revision.parse(host.revision), Revision.of_record(machine.revision)
-    is_news = revision.is_news_to(known if has_history(machine) else Revision()) and trusts_our_ca(machine, host)
-    told, server = "", b""
-    if is_news:
-        is_own = revision.run in {run.own_run, known.run}
-        another = "another " if known.number == revision.number else ""
-        numbers = f"revision {revision.number}, this record knew {another}{known.number or 'none'}"
-        told = "" if is_own else f'The host of "{machine.name}" was changed by {revision.told} ({numbers})'
-        if has_history(machine) and not (run.is_new or run.gives_way or is_own):
-            take_over = Hint(
-                "Replace the settings here by the host's", "machinectl provision --take-over", machine.name
-            )
-            error = MachineError(told, take_over)
-            error.leads_to = PROVISION
-            raise error
-        server = adopt_settings(machine, run.remote, host, is_new=run.is_new)
-        machine.revision = dict(revision._asdict())
-    # Without a listener, holders were ended before it was closed, or since.
-    ended = list(end_unlisted(machine, host, known)) if is_news or CA not in host.sums else []
-    if ended and told:
-        told += f"; access ended there: {', '.join(ended)}"
-    elif ended:
-        told = f'Another computer has ended the access of {", ".join(ended)} to "{machine.name}"'
-    if told and run.held:
-        run.console.warn(told)
-    elif told:
-        run.outcomes.append(Outcome(told, changed=True))
-    if run.held and (is_news or ended):
-        if server:
-            with_server(Identity.read(run.held.directory), server).keep(run.held)
-        # Before they leave the record: the next holder of that name must not get their CA.
-        for who in ended:
-            remove_tree(holder_directory(run.held.directory, who))
-        run.held.write()
-    return server
+    leads_to = PROVISION
+
+    def __init__(self, cause: str, name: str) -> None:
+        hint = "Replace the settings here by the host's"
+        super().__init__(cause, Hint(hint, "machinectl provision --take-over", name))
+
+
+def who_changed(name: str, revision: Revision, known: Revision) -> str:
+    another = "another " if known.number == revision.number else ""
+    number = f"revision {revision.number}, this record knew {another}{known.number or 'none'}"
+    return f'The host of "{name}" was changed by {revision.told} ({number})'
+
+
+def keep_adopted(held: Held, server: bytes, ended: Sequence[str]) -> None:
+    """Write what was adopted: the engine's certificate, and the end of holders."""
+    if server:
+        with_server(Identity.read(held.directory), server).keep(held)
+    # Before they leave the record: the next holder of that name must not get their CA.
+    for who in ended:
+        remove_tree(holder_directory(held.directory, who))
+    held.write()
 
 
 def adopt_settings(machine: Machine, remote: Remote, host: Facts, *, is_new: bool) -> bytes:

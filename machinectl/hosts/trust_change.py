@@ -12,7 +12,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint, MachineError, NeedsProvisioning
-from machinectl.hosts import shared_hosts
 from machinectl.hosts.certificate_files import check_has_ca
 from machinectl.hosts.engine_restart import (
     ask_restarted,
@@ -202,7 +201,7 @@ class TrustChange:
             return False
         preflight.check_root(run.host, self.target)
         preflight.check_files(run.host, self.target)
-        shared_hosts.catch_up(run)
+        run.catch_up()
         self.check(run, run.host)
         self.is_changed = run.take(lambda host, _: trust_change(run.machine, host, self.target))
         run.console.note(f'The engine of "{run.machine.name}" does not run: it reads its new list when it starts')

@@ -11,7 +11,6 @@ from machinectl import url as engine_url
 from machinectl.console import StateNote
 from machinectl.engine import swarm_api
 from machinectl.errors import Hint, MachineError
-from machinectl.hosts import shared_hosts
 from machinectl.hosts.engine_restart import after_failure, not_restored, restore_live_restore
 from machinectl.hosts.host_plan import target_of
 from machinectl.hosts.host_run import RealRun, undo_after
@@ -226,7 +225,7 @@ def prepared_for_swarm(held: Held, console: Console, login: Login, state: Member
         root = way.enter_context(logged_in_as_root(held, console, login, ssh=ssh))
         run = RealRun(held, console, root)
         run.look()
-        shared_hosts.catch_up(run)
+        run.catch_up()
         if ports := closed_ports(run.host):
             console.warn(
                 f'A firewall on the host of "{held.name}" closes {", ".join(ports)} to other nodes: open these ports'

@@ -20,7 +20,6 @@ from machinectl.hosts.host_owner import SERVER
 from machinectl.hosts.host_run import DryRun, RealRun
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.setup import Setup
-from machinectl.hosts.shared_hosts import catch_up
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.holders import AccessHolder, HolderKey, holders_of, put_holder
 from machinectl.machines.record import Machine, Phase
@@ -77,7 +76,7 @@ def adopted(store: Store, host: RecordedHost, facts: Facts | None = None) -> Qui
     with store.writing("orion") as held:
         run = RealRun(held, console, host)
         run.host, run.gives_way = facts or parse_facts(host.facts), True
-        catch_up(run)
+        run.catch_up()
     return console
 
 
@@ -153,7 +152,7 @@ def test_a_holder_that_another_computer_has_ended_gets_no_access_back_from_here(
         listing(host, *damaged)
         run = DryRun(store, store.read("orion"), Quiet(), host)
         run.host, run.gives_way = parse_facts(host.facts), True
-        catch_up(run)
+        run.catch_up()
         assert "access ended" not in run.outcomes[0].title
         host.facts = facts
     listing(host, own, carols)
@@ -174,7 +173,7 @@ def test_holders_that_the_list_of_a_host_without_a_listener_lacks_leave_the_reco
     facts = replace(parse_facts(host.facts), sums={})
     dry_run = DryRun(store, machine, Quiet(), host)
     dry_run.host = facts
-    catch_up(dry_run)
+    dry_run.catch_up()
     assert [outcome.title for outcome in dry_run.outcomes] == [
         'Another computer has ended the access of bob to "orion"'
     ]
