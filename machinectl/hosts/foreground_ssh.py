@@ -18,6 +18,7 @@ from machinectl.process_streams import find_program
 from machinectl.ssh.openssh.login_log import read_logs
 from machinectl.ssh.openssh.ssh_options import JUMP_LOG, openssh_command, option_words, quote_config_path
 from machinectl.ssh.ssh_settings import check_ssh_user, read_settings
+from machinectl.url import parse_url
 from machinectl.value_classes import replace
 
 TYPE_CHECKING = False
@@ -55,7 +56,7 @@ def ssh(store: Store, console: Console, words: Sequence[str], login: Login, *, n
     user, _, name = "".join(words[:1]).rpartition("@")
     if user:
         check_ssh_user(user)
-    machine = store.read(chosen_one(store, [name] if words else []))
+    machine = store.read(machine_at(store, name) or chosen_one(store, [name] if words else []))
     endpoint = login_endpoint(machine, console, login)
     endpoint = replace(endpoint, user=user or endpoint.user)
     arguments = list(words[1:])
@@ -84,11 +85,21 @@ def ssh(store: Store, console: Console, words: Sequence[str], login: Login, *, n
     return run_ssh(machine, endpoint, arguments, console, login)
 
 
+def machine_at(store: Store, address: str) -> str:
+    """Return the only machine whose host has this address, "" for a machine's name and if there is none."""
+    if not address or store.exists(address):
+        return ""
+    names = [
+        machine.name for machine in store.readable() if address in {parse_url(url).host for url in machine.urls if url}
+    ]
+    return names[0] if len(names) == 1 else ""
+
+
 def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], console: Console, login: Login) -> int:
     """Raise SSHError if ssh does not connect."""
     known_hosts = checked_known_hosts(machine, endpoint)
-    parsed = parse_ssh_arguments(arguments)
-    options, command = parsed or ([], [])
+    # Invalid options are ssh's to report.
+    options, command = parse_ssh_arguments(arguments) or ([], [])
     if command:
         # ssh takes no command beside one of the configuration.
         arguments = [*option_words({"RemoteCommand": "none"}), *arguments]
@@ -102,10 +113,6 @@ def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], c
     close_all()
     sys.stdout.flush()
     sys.stderr.flush()
-    # Invalid options are ssh's to report.
-    if parsed is None or ("-f", "") in options:
-        # It uses stderr later.
-        os.execvp(line[0], line)  # noqa: S606 - needs no shell
     with temporary_directory() as directory:
         # ssh's own messages go to a file: a remote command cannot write to it.
         log = os.path.join(directory, "log")

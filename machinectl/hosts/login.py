@@ -206,8 +206,6 @@ def add_machine_hints(error: SSHError, machine: Machine, ssh: SSHEndpoint) -> No
             off, hop = hop.machine, hop.endpoint.jump
         if off and isinstance(error, Unreachable):
             error.hint |= Hint("if it is off", "machinectl start", off)
-    if machine.addresses and not os.path.lexists(known_hosts_path(machine)):
-        error.hint |= Hint("its other addresses are used only after its SSH key is pinned at this one")
 
 
 def moved_hint(machine: Machine) -> Hint:

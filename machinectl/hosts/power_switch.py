@@ -38,13 +38,16 @@ if TYPE_CHECKING:
     from machinectl.hosts.login import Login
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Held, Store
+    from machinectl.ssh.runner import Runner
 
 
 # /info takes a few thousand bytes.
 LONGEST_ANSWER = 1 << 20
 NO_MAC = "the address of its network card (MAC) is not known"
-POWER_OFF = "if [ -d /run/systemd/system ]; then systemctl poweroff; else poweroff; fi"
-REBOOT = "if [ -d /run/systemd/system ]; then systemctl reboot; else reboot; fi"
+END_BOOT = {
+    "stop": "if [ -d /run/systemd/system ]; then systemctl poweroff; else poweroff; fi",
+    "restart": "if [ -d /run/systemd/system ]; then systemctl reboot; else reboot; fi",
+}
 PLANNED = {
     "start": "Switching its host on, and waiting until it answers",
     "stop": "Shutting its host down, and waiting until it is off",
@@ -110,9 +113,7 @@ class PowerSwitch:
         if way is None:
             save_driver_state(held, driver, driver.stop(driver_instance(machine)))
             return True
-        end_boot(held, console, login, way.ssh, POWER_OFF)
-        if not (way.mac or machine.mac):
-            console.warn(f'machinectl cannot switch "{machine.name}" on again: {NO_MAC}', how_to_wake(machine, way.ssh))
+        self._end_boot(held, console, login, way, "stop")
         with self._waiting(console, f'Waiting until "{machine.name}" is off'):
             self._watch(machine, console, login).until_silent()
         return True
@@ -131,7 +132,7 @@ class PowerSwitch:
                 save_driver_state(held, driver, driver.restart(driver_instance(machine)))
                 watch = self._watch(machine, console, login)
             else:
-                before = end_boot(held, console, login, way.ssh, REBOOT)
+                before = self._end_boot(held, console, login, way, "restart")
             what = "its SSH and its engine answer" if answered else "its SSH answers"
             with self._waiting(console, f'Waiting until "{machine.name}" has booted again, and {what}'):
                 watch.until_back(before=before, with_engine=answered)
@@ -143,12 +144,42 @@ class PowerSwitch:
         save_driver_state(held, driver, driver.kill(driver_instance(held.machine)))
         return True
 
-    def _ask_about_containers(self, machine: Machine, console: Console, verb: str) -> None:
-        """Ask at a terminal. Raises Declined."""
-        count = container_count(machine)
-        if not count:
+    def _end_boot(self, held: Held, console: Console, login: Login, way: SSHPower, verb: str) -> str:
+        """Shut the host down, or reboot it; return the boot's ID."""
+        from machinectl.ssh.ssh_errors import CommandFailed, CommandTimeout, RootRefused, SSHError
+
+        with logged_in(held.machine, console, login, ssh=way.ssh, pin=partial(pin_known_hosts, held)) as session:
+            root = root_runner(session, console, login)
+            boot = session.run(BOOT_ID).text
+            if verb == "stop" and not way.mac:
+                self.record_mac(held, console, session, way.ssh)
+            try:
+                root.run(END_BOOT[verb])
+            except (CommandFailed, CommandTimeout, RootRefused):
+                raise
+            except SSHError:
+                # The host closed the connection before it answered.
+                pass
+        return boot
+
+    def record_mac(self, held: Held, console: Console, host: Runner, ssh: SSHEndpoint) -> None:
+        """Record what wakes the host while it is on; without that, warn, and ask at a terminal."""
+        machine = held.machine
+        mac = host.run(PRINT_MAC_ADDRESS).text.strip()
+        if MAC.fullmatch(mac):
+            machine.mac = mac
+            held.write()
             return
-        console.note(count)
+        console.warn(f'machinectl cannot switch "{machine.name}" on again: {NO_MAC}', how_to_wake(machine, ssh))
+        self._ask(machine, console, "stop")
+
+    def _ask_about_containers(self, machine: Machine, console: Console, verb: str) -> None:
+        if count := container_count(machine):
+            console.note(count)
+            self._ask(machine, console, verb)
+
+    def _ask(self, machine: Machine, console: Console, verb: str) -> None:
+        """Ask at a terminal. Raises Declined."""
         if not (self.yes or not console.interactive or confirm(console, f"{verb.capitalize()} it?")):
             raise Declined(
                 f'"{machine.name}" was left running',
@@ -231,27 +262,6 @@ def ssh_power(machine: Machine, verb: str) -> SSHPower | None:
     if way is None or not isinstance(refused, NoPowerSwitch):
         raise refused
     return SSHPower(way, refused.mac or machine.mac, refused)
-
-
-def end_boot(held: Held, console: Console, login: Login, ssh: SSHEndpoint, command: str) -> str:
-    """Run a root command that ends the boot; return the boot's ID. First record what wakes the host."""
-    from machinectl.ssh.ssh_errors import CommandFailed, CommandTimeout, RootRefused, SSHError
-
-    with logged_in(held.machine, console, login, ssh=ssh, pin=partial(pin_known_hosts, held)) as session:
-        root = root_runner(session, console, login)
-        boot = session.run(BOOT_ID).text
-        mac = held.machine.mac or session.run(PRINT_MAC_ADDRESS).text
-        if mac != held.machine.mac and MAC.fullmatch(mac):
-            held.machine.mac = mac
-            held.write()
-        try:
-            root.run(command)
-        except (CommandFailed, CommandTimeout, RootRefused):
-            raise
-        except SSHError:
-            # The host closed the connection before it answered.
-            pass
-    return boot
 
 
 def how_to_wake(machine: Machine, ssh: SSHEndpoint) -> Hint:

@@ -46,11 +46,7 @@ class PresentName:
 
     def endpoint(self) -> Endpoint:
         """Raises MachineError."""
-        try:
-            return ready_endpoint(self.store, self.find())
-        except NoSuchMachine:
-            # It may have been renamed between the two.
-            return ready_endpoint(self.store, self.find())
+        return ready_endpoint(self.store, self.find())
 
     def _is_now(self, name: str) -> bool:
         try:

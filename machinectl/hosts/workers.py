@@ -58,13 +58,10 @@ def plan_each(
 
 
 @contextmanager
-def locked_machine(store: Store, console: Console, name: str, busy: Callable[[], None] | None = None) -> Iterator[Held]:
-    """Settle pending certificates first. Record a failure until the next success.
-
-    While another process holds it, `busy` is called, which may raise; by default, it waits.
-    """
+def locked_machine(store: Store, console: Console, name: str) -> Iterator[Held]:
+    """Settle pending certificates first. Record a failure until the next success."""
     store.check_exists(name)
-    with store.writing(name, busy or waiting(console, name)) as held:
+    with store.writing(name, waiting(console, name)) as held:
         if store.is_unsettled(name):
             # Imported here: it loads TLS.
             from machinectl.hosts.identity import settle_pending_held

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import ssl
 import threading
@@ -31,18 +30,16 @@ from machinectl.machines.answered_address import ENGINE, AddressNews
 from machinectl.machines.machine_driver import endpoint_of
 from machinectl.state import State
 from tests.support import servers
-from tests.support.dockerd import running_with
 from tests.support.in_process import machinectl
 from tests.support.servers import serving
 from tests.support.several_addresses import Certificates, orion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
-    from tests.support.dockerd import Dockerd
     from tests.support.servers import Behaviour
 
 LAN, VPN, CAFE = "127.0.0.1", "127.0.0.2", "127.0.0.3"
@@ -282,33 +279,3 @@ def test_a_docker_context_follows_to_the_address_that_answers_and_a_users_own_st
         os.unlink(os.path.join(machine.directory, ENGINE))
         assert machinectl("status", "orion", store=store.root).stdout == "Running\n"
         assert Contexts().read("orion") == own
-
-
-@pytest.fixture(scope="module")
-def real() -> Iterator[Dockerd]:
-    """An engine that listens on both, with a certificate for both."""
-    ca = certs.new_ca("orion's CA")
-    with running_with(ca, certs.issue_server(ca, [LAN, VPN])) as engine:
-        engine.client(engine.directory, certs.issue_client(ca, "test"))
-        yield engine
-
-
-def test_what_prints_the_address_prints_the_one_that_answered_last(real: Dockerd, tmp_path: Path) -> None:
-    def run(*words: str, status: int = 0) -> str:
-        done = machinectl(*words, store=tmp_path)
-        assert done.returncode == status, done.stdout + done.stderr
-        return done.stdout
-
-    lan, vpn = f"tcp://{CAFE}:{real.port}", f"tcp://{VPN}:{real.port}"
-    run("create", lan, "--tls-dir", str(real.directory), "orion", "--address", VPN)
-    assert (run("url", "orion"), run("ip", "orion")) == (f"{lan}\n", f"{CAFE}\n")
-    assert vpn in run("ls")
-    assert (run("url", "orion"), run("ip", "orion")) == (f"{vpn}\n", f"{VPN}\n")
-    assert f'DOCKER_HOST="{vpn}"' in run("env", "--shell", "sh", "orion")
-    assert f"-H={vpn}" in run("config", "orion")
-    assert json.loads(run("inspect", "--json", "orion"))["URL"] == lan
-    there = run(
-        "socket", "orion", "--", "sh", "-c", "echo $TESTCONTAINERS_HOST_OVERRIDE; docker version -f {{.Server.Os}}"
-    )
-    assert there == f"{VPN}\nlinux\n"
-    assert run("docker", "orion", "--", "version", "--format", "{{.Server.Os}}") == "linux\n"

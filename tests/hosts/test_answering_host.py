@@ -115,7 +115,6 @@ def test_a_host_with_another_key_gets_no_login_and_is_named(orion: Store, sshd: 
 @pytest.mark.parametrize(
     ("words", "age"),
     [
-        (("run", "--no-persist"), MOMENT),
         (("ssh",), MOMENT),
         (("--native-ssh", "ssh"), MOMENT),
         (("run", "--sudo"), 0.0),
@@ -204,9 +203,3 @@ def test_a_first_key_is_pinned_at_the_machines_own_address_alone(
         assert run(orion, *words, "orion", "--", "echo", "hello").stdout.endswith("hello\n")
     with open(pin, encoding="utf-8") as file:
         assert file.read().split()[:3] == ["machinectl", *sshd.known().split()[1:3]]
-
-
-def test_who_meets_a_silent_address_first_learns_why_the_others_are_not_used(orion: Store) -> None:
-    os.unlink(os.path.join(orion.directory("orion"), "known_hosts"))
-    done = machinectl("run", "orion", "--", "true", store=orion.root)
-    assert "its other addresses are used only after its SSH key is pinned at this one" in done.stderr

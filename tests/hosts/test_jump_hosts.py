@@ -177,7 +177,7 @@ class TestBehindAMachine:
         assert "Permission denied" in state_of(orion.read("orion"), timeout=20).error
         assert passed(gate) == 1
         gate.close()
-        assert state_of(orion.read("orion"), timeout=20).hint.startswith("Start sshd")
+        assert "machinectl ssh orion" in state_of(orion.read("orion"), timeout=20).hint
 
 
 class TestBehindAnotherHost:
@@ -217,20 +217,6 @@ class TestBehindAnotherHost:
         with pytest.raises(LoginRefused) as raised:
             let_in(orion, "orion")
         assert raised.value.hint.endswith(f"Try: ssh -p {gate.port} {gate.user}@gate")
-
-    def test_where_the_users_known_hosts_say_another_key_the_pin_does_not_count(
-        self, orion: Store, gate: Sshd, ssh_config: SSHConfig
-    ) -> None:
-        let_in(orion, "orion")
-        other = public_line(keygen(gate.directory / "other"))
-        ssh_config.known_hosts.write_text(f"[127.0.0.1]:{gate.port} {other}")
-        assert by_system(orion, "orion").returncode == 255
-        with pytest.raises(HostKeyRefused, match="has changed"):
-            let_in(orion, "orion")
-
-
-def public_line(key: Path) -> str:
-    return key.with_suffix(".pub").read_text()
 
 
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
@@ -274,20 +260,7 @@ def test_a_jump_host_is_written_as_ssh_takes_it(text: str, found: SSHEndpoint) -
 
 @pytest.mark.parametrize(
     "text",
-    [
-        "-oX=y",
-        "joe@-oX=y",
-        "-x@gate",
-        "a b",
-        "gate,inner",
-        "gate:0",
-        "gate:65536",
-        "gate:",
-        "joe@",
-        "$(x)",
-        "a/b",
-        "a\nb",
-    ],
+    ["-oX=y", "joe@-oX=y", "-x@gate", "a b", "gate,inner", "gate:0", "gate:65536", "$(x)", "a/b", "a\nb"],
 )
 def test_an_invalid_jump_host_is_refused(text: str) -> None:
     with pytest.raises(UsageError) as raised:

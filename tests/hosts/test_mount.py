@@ -75,17 +75,6 @@ def test_unmounting_without_a_directory_says_what_to_type(store: Store, verb: tu
     assert "NAME:PATH" not in done.stderr
 
 
-def test_a_mount_that_is_in_use_stays_and_says_what_tells_by_whom(orion: Store, tmp_path: Path, mounting: Path) -> None:
-    (tmp_path / "there").mkdir()
-    assert machinectl("mount", f"orion:{tmp_path}/there", mounting, store=orion.root).returncode == 0
-    here = os.open(mounting, os.O_RDONLY)
-    done = machinectl("mount", "-u", mounting, store=orion.root)
-    os.close(here)
-    assert done.returncode == 1
-    assert "fuser -vm" in done.stderr
-    assert machinectl("mount", "-u", mounting, store=orion.root).returncode == 0
-
-
 def test_without_a_target_it_is_the_directory_of_the_same_path(orion: Store) -> None:
     need("sshfs")
     done = machinectl("mount", "orion:/nowhere/at/all", store=orion.root)

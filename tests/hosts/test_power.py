@@ -17,7 +17,8 @@ from machinectl.hosts.boot_watch import HostWatch
 from machinectl.hosts.login import Login
 from machinectl.hosts.power_switch import PowerSwitch, container_count, switch_power
 from machinectl.machines import machine_driver
-from machinectl.machines.record import Machine, Phase
+from machinectl.machines.record import Machine
+from machinectl.ssh.runner import CommandResult
 from machinectl.verbs.power import printed
 from tests.support import program, servers
 from tests.support.driver import StandIn
@@ -126,6 +127,35 @@ def test_what_was_done_is_told_as_docker_machine_does(capfdbinary: pytest.Captur
     assert capfdbinary.readouterr().out == b""
 
 
+class Card:
+    """A host that prints a MAC address. The real one must not be switched off by tests."""
+
+    def __init__(self, mac: str) -> None:
+        self.mac = mac
+
+    def run(self, script: str, **_: object) -> CommandResult:
+        assert script == boot_watch.PRINT_MAC_ADDRESS
+        return CommandResult(0, self.mac.encode(), b"")
+
+
+def test_stop_reads_the_mac_address_first_or_asks(store: Store, use: Callable[[StandIn], None]) -> None:
+    way = SSHEndpoint(HERE)
+    use(StandIn(way, switch=False, takes_mac=True))
+    add(store, "a")
+    script, person, no = Quiet(), Quiet("y"), Quiet("n")
+    with store.writing("a") as held:
+        for console in (script, person):
+            PowerSwitch(timeout=0).record_mac(held, console, Card(""), way)
+            assert 'cannot switch "a" on again' in console.warnings[0]
+            assert "machinectl set --fake-mac <MAC> a" in console.warnings[0]
+        with pytest.raises(MachineError, match="left running"):
+            PowerSwitch(timeout=0).record_mac(held, no, Card("no address"), way)
+        assert store.read("a").mac == ""
+        PowerSwitch(timeout=0).record_mac(held, Quiet(), Card(f"{MAC}\n"), way)
+    assert (person.asked, script.asked) == (["Stop it?"], [])
+    assert store.read("a").mac == MAC
+
+
 def test_a_host_whose_ssh_answers_is_not_started(store: Store, sshd: Sshd, use: Callable[[StandIn], None]) -> None:
     use(StandIn(SSHEndpoint(HERE, port=sshd.port)))
     add(store, "a")
@@ -198,12 +228,6 @@ def test_a_host_that_comes_back_with_another_key_is_told_of_at_once(store: Store
     sshd.host_keys = sshd.host_keys[:1]
     with pytest.raises(MachineError, match="has changed"):
         watch(machine, timeout=600).until_back()
-
-
-def test_a_machine_that_was_never_provisioned_has_no_engine_to_wait_for(store: Store, sshd: Sshd) -> None:
-    machine = register(store, "orion", sshd)
-    machine.phase = Phase.PROVISIONING
-    watch(machine).until_back(before="another boot")
 
 
 def test_a_host_that_refuses_has_not_been_switched_off() -> None:

@@ -229,14 +229,6 @@ def test_what_an_engine_in_use_refused_is_left_on_its_host_for_nobody(store: Sto
     assert jobs == [(False, False), (True, True), (False, False)]
 
 
-def test_a_dry_run_tells_of_it_and_writes_nothing(store: Store, host: RecordedHost) -> None:
-    changed_by_alice(store, host, 2, {"engine": {}, "labels": {}, "changes": []})
-    before, machine = store.read("orion").dump(), store.read("orion")
-    plan = replace(SETUP, allowed=Allowed(take_over=True)).carry_out(DryRun(store, machine, Quiet(), host))
-    assert any(ALICE in outcome.title and outcome.changed for outcome in plan.outcomes)
-    assert machine.dump() == store.read("orion").dump() == before
-
-
 GIVEN = {"options": ["debug=false"], "env": ["A=2"], "insecure_registries": ["new:5000"], "tls_sans": ["new.lan"]}
 REMAINING = {"env": ["A=1"], "insecure_registries": ["old:5000"], "registry_mirrors": ["https://mirror"]}
 
@@ -373,15 +365,3 @@ def test_of_two_revisions_with_a_number_the_one_on_the_host_is_news() -> None:
     assert not Revision().is_news_to(Revision())
     # A number alone is what an engine that stopped listening has left.
     assert not Revision(9).is_news_to(mine)
-
-
-def test_a_computer_that_makes_the_engine_listen_again_counts_on_from_the_number_on_the_host(
-    store: Store, host: RecordedHost
-) -> None:
-    with store.writing("orion") as held:
-        held.machine.revision = {**held.machine.revision, "run": "an earlier one"}
-        held.write()
-    host.facts = RecordedHost("docker").facts.replace(b"@end", b"@revision 7\n@end")
-    console = carry_out(store, host)
-    assert Revision.of_record(store.read("orion").revision).number == 8
-    assert not [warning for warning in console.warnings if "was changed by" in warning]

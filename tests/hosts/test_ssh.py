@@ -227,6 +227,14 @@ def test_a_user_before_the_name_logs_in_as_that_user(orion: Store, sshd: Sshd, w
     assert quoted.stderr.splitlines()[0] == "Error: 'a b' is not a user's name"
 
 
+def test_a_machine_is_found_by_the_address_of_its_host_unless_two_have_it(orion: Store, sshd: Sshd) -> None:
+    address = f"{sshd.user}@{sshd.host}"
+    added(orion, Machine("made", "none"))
+    assert machinectl("ssh", address, "echo in", store=orion.root).stdout == "in\n"
+    added(orion, Machine("twin", "none", url=orion.read("orion").url))
+    assert "does not exist" in machinectl("ssh", address, "echo in", store=orion.root).stderr
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -298,6 +306,16 @@ def test_a_login_that_is_refused_is_told_with_what_to_type(orion: Store, sshd: S
         held.write()
     of_fleet = machinectl("--native-ssh", "ssh", "orion", "true", store=orion.root)
     assert (of_fleet.returncode, "in the fleet file: ssh-key: <PATH>" in of_fleet.stderr) == (255, True)
+
+
+def test_an_ssh_in_the_background_goes_on_when_we_have_ended(orion: Store, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    done = machinectl(
+        "ssh", "orion", "-f", f"read line <{tmp_path}/fifo; echo $line >{tmp_path}/fifo", store=orion.root
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    (tmp_path / "fifo").write_text("in\n")
+    assert (tmp_path / "fifo").read_text() == "in\n"
 
 
 @pytest.mark.parametrize(
