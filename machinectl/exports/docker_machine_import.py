@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -163,24 +164,27 @@ class StoreImport:
         if KEY_FILE not in new.files:
             state = json.loads(new.machine.driver_state)
             new.machine.driver_state = json.dumps({**state, "SSHKeyPath": ""})
-        elif not path.startswith(os.path.join(self.root, "")):
-            new.remarks.append(Remark(f"its SSH key is your own {path}: the store now holds a copy"))
 
     def add_certificates(self, machine: Machine, files: dict[str, bytes]) -> list[Remark]:
         """Add the machine's own; return remarks."""
         directory = StorePaths(self.root).directory(machine.name)
+        if not any(os.path.lexists(os.path.join(directory, file)) for file in (CA, CERTIFICATE, KEY)):
+            shared = shared_certificates(self.root)
+            theirs = Hint("If its engine takes those of the store", "machinectl certs import", machine.name, shared)
+            return [Remark("docker-machine has no certificates for it", theirs)]
         again = Hint("Import those of its engine", "machinectl certs import", machine.name, "<DIR>")
         if machine.driver == "generic":
             again |= Hint("or make new ones for both", "machinectl provision", machine.name)
-        if any(os.path.lexists(os.path.join(directory, file)) for file in (CA, CERTIFICATE, KEY)):
-            try:
-                files |= read_certificates(directory)
-            except MachineError as exc:
-                return [Remark(f"its certificates are not taken over: {exc.cause}", again)]
-            return [Remark(expired, again) for expired in expired_files(files)]
-        shared = shared_certificates(self.root)
-        theirs = Hint("If its engine takes those of the store", "machinectl certs import", machine.name, shared)
-        return [Remark("docker-machine has no certificates for it", theirs)]
+        try:
+            files |= read_certificates(directory)
+        except MachineError as exc:
+            return [Remark(f"its certificates are not taken over: {exc.cause}", again)]
+        ends = [certs.describe(files[file]).not_after for file in (CA, CERTIFICATE)]
+        return (
+            [Remark(f"its certificates expired on {min(ends):%Y-%m-%d}", again)]
+            if min(ends) < datetime.now(UTC)
+            else []
+        )
 
 
 def read_certificates(directory: str) -> dict[str, bytes]:
@@ -188,30 +192,16 @@ def read_certificates(directory: str) -> dict[str, bytes]:
 
     Expired ones still identify the engine. The CA key is not copied: it opens all machines of that store.
     """
-    paths = {file: os.path.join(directory, file) for file in (CA, CERTIFICATE, KEY, "server.pem", "server-key.pem")}
-    ca, certificate, key = (read_regular_file(paths[file]) for file in (CA, CERTIFICATE, KEY))
-    files = certs.client_bundle(
-        ca,
-        certificate,
-        key,
-        files=(paths[CA], paths[CERTIFICATE], paths[KEY]),
-        now=when_all_valid(ca, certificate),
-    )
-    try:
-        server, server_key = (read_regular_file(paths[file]) for file in ("server.pem", "server-key.pem"))
+    names = (CA, CERTIFICATE, KEY, "server.pem", "server-key.pem")
+    paths = [os.path.join(directory, name) for name in names]
+    ca, certificate, key = map(read_regular_file, paths[:3])
+    files = certs.client_bundle(ca, certificate, key, files=paths[:3], now=when_all_valid(ca, certificate))
+    with suppress(MachineError):
+        server, server_key = map(read_regular_file, paths[3:])
         files |= certs.server_bundle(ca, server, server_key, now=when_all_valid(ca, server))
-    except MachineError:
-        return files
     return files
 
 
 def when_all_valid(*certificates: bytes) -> datetime:
     """Return a time when all were already valid."""
     return max(certificate.not_before for pem in certificates for certificate in certs.describe_all(pem))
-
-
-def expired_files(files: Mapping[str, bytes]) -> list[str]:
-    """Return a sentence on the first expired certificate, if any."""
-    ends = {file: certs.describe(files[file]).not_after for file in (CA, CERTIFICATE, "server.pem") if file in files}
-    now = datetime.now(UTC)
-    return [f"its {file} expired on {end:%Y-%m-%d}" for file, end in ends.items() if end < now][:1]

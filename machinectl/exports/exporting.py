@@ -7,12 +7,13 @@ import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from machinectl.errors import NO_HINT, Hint, MachineError, UsageError
+from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.exports import age
 from machinectl.exports.docker_machine_records import KEY_FILE
 from machinectl.exports.export_document import ExportDocument, ExportedMachine
-from machinectl.files.atomic import full_disk_hint, write_and_rename
+from machinectl.files.atomic import write_and_rename
 from machinectl.files.fileset import read_regular_file
+from machinectl.files.new_file import write_error
 from machinectl.files.secret_files import read_secret
 from machinectl.hosts.host_lock import user_at_computer
 from machinectl.hosts.identity import CLIENT_FILES, SERVER_FILES, settle_pending
@@ -175,7 +176,7 @@ def check_output(path: str, *, force: bool) -> None:
         # Before a passphrase is asked for: no file of that name, and none that stays.
         tempfile.TemporaryFile(dir=os.path.dirname(path) or os.curdir).close()
     except OSError as exc:
-        raise unwritable(path, exc) from exc
+        raise write_error(path, exc) from exc
 
 
 def write_export(path: str, data: bytes) -> None:
@@ -186,11 +187,4 @@ def write_export(path: str, data: bytes) -> None:
     try:
         write_and_rename(path, temporary, data)
     except (OSError, ValueError) as exc:
-        raise unwritable(path, exc) from exc
-
-
-def unwritable(path: str, why: OSError | ValueError) -> MachineError:
-    directory = os.path.dirname(path) or os.curdir
-    reason = why.strerror if isinstance(why, OSError) else str(why)
-    full = full_disk_hint(why, directory) if isinstance(why, OSError) else NO_HINT
-    return MachineError(f"{path} cannot be written: {reason}", full or Hint("See", "ls -ld", directory))
+        raise write_error(path, exc) from exc

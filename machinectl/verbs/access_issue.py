@@ -127,7 +127,7 @@ def confirm_issue(console: Console, machines: Sequence[Machine], issue: ToolIssu
     from machinectl import certs
     from machinectl.access.granting import checked_holder, lifetime_of
     from machinectl.console import confirm, decline
-    from machinectl.machines.holders import ADDING, EXPIRES
+    from machinectl.machines.holders import ADDING
     from machinectl.quantities import lifetime_words
 
     grant = issue.grant(certs.new_key())
@@ -137,11 +137,8 @@ def confirm_issue(console: Console, machines: Sequence[Machine], issue: ToolIssu
         f"About to make {issue.who} root on {engines_of(names)}, for {' or '.join(lifetimes)}; "
         f"its files go to {issue.directory}."
     )
-    states = {machine.name: checked_holder(machine, grant).state for machine in machines}
-    if new := [name for name in names if states[name] == ADDING]:
+    if new := [machine.name for machine in machines if checked_holder(machine, grant).state == ADDING]:
         console.note(f"Engines restart once ({', '.join(new)}); containers keep running.")
-    if expiring := [name for name in names if states[name] == EXPIRES]:
-        console.note(f"This access can only expire: machinectl cannot change the host of {', '.join(expiring)}.")
     if confirm(console, "Are you sure?", issue.command(names)):
         return True
     decline(console, "Nothing was changed")

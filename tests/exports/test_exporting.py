@@ -617,7 +617,7 @@ def test_a_full_disk_leaves_no_file(trip: Trip, tiny_disk: Path) -> None:
         trip.add(f"m{number}", address=f"192.0.2.{number + 1}")
     with pytest.raises(MachineError, match="cannot be written: No space left on device") as refused:
         trip.write(trip.store.names(), to=str(tiny_disk / "x.age"))
-    assert refused.value.hint.startswith("Make room on the disk")
+    assert "df -h" in refused.value.hint
     assert os.listdir(tiny_disk) == []
 
 

@@ -20,7 +20,7 @@ from machinectl.hosts.login import Login
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine
 from machinectl.provision.target import NOTHING_SPECIAL
-from machinectl.verbs.plan import plan_lines
+from machinectl.verbs.fleet_texts import plan_lines
 from tests.support.quiet import Quiet
 from tests.support.registered import added
 

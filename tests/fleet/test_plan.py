@@ -21,7 +21,7 @@ from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.held_machines import record_failure
 from machinectl.provision.host_changes import FileCreated
 from machinectl.verbs.certs import create_certificates
-from machinectl.verbs.plan import plan_lines
+from machinectl.verbs.fleet_texts import plan_lines
 from tests.support.in_process import machinectl
 from tests.support.registered import added
 
