@@ -179,12 +179,9 @@ class StoreImport:
             files |= read_certificates(directory)
         except MachineError as exc:
             return [Remark(f"its certificates are not taken over: {exc.cause}", again)]
-        ends = [certs.describe(files[file]).not_after for file in (CA, CERTIFICATE)]
-        return (
-            [Remark(f"its certificates expired on {min(ends):%Y-%m-%d}", again)]
-            if min(ends) < datetime.now(UTC)
-            else []
-        )
+        end = min(certs.describe(files[file]).not_after for file in (CA, CERTIFICATE))
+        expired = Remark(f"its certificates expired on {end:%Y-%m-%d}", again)
+        return [expired] if end < datetime.now(UTC) else []
 
 
 def read_certificates(directory: str) -> dict[str, bytes]:
