@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from machinectl.machines.store import Store
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
-STATE = '{"IPAddress": "192.0.2.2", "SSHUser": "root", "SSHPort": 22, "EnginePort": 2376}'
 BY, SINCE = "bob@desk", "2026-11-27T09:00:00Z"
 
 

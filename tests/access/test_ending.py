@@ -8,10 +8,10 @@ import pytest
 
 from machinectl import certs
 from machinectl.access import ending, granting
-from machinectl.access.ending import access_end, endable_machines, machines_of
+from machinectl.access.ending import access_end, endable_machines
 from machinectl.access.granting import AccessGrant, client_of_holder
 from machinectl.cli.verb_session import Session
-from machinectl.errors import Declined, Hint, MachineError, NeedsProvisioning
+from machinectl.errors import Hint, MachineError, NeedsProvisioning
 from machinectl.hosts.login import Login
 from machinectl.hosts.signing import signed
 from machinectl.machines.holders import PERSON, find_holder
@@ -131,24 +131,6 @@ def test_a_host_that_is_off_stops_nobody_and_is_finished_later(store: Store, eng
     assert end(store, Quiet(), ["m2"]) == {"m2": "alice"}
 
 
-def test_an_interruption_says_how_to_go_on(store: Store, engines: Engines) -> None:
-    engines.interrupted = {"m2"}
-    console = Quiet()
-    with pytest.raises(KeyboardInterrupt):
-        end(store, console, ["m2"])
-    assert console.notes[-1] == (
-        'The access of alice to "m2" may not be ended yet\nfinish it later: machinectl access end alice m2'
-    )
-
-
-def test_it_asks_first_and_names_the_machines(store: Store, engines: Engines) -> None:
-    console = Quiet(False)
-    with pytest.raises(Declined, match="No access was ended"):
-        asked(store, console, *NAMES)
-    assert console.notes[0].startswith("About to end the access of alice to m1, m2, m3: the engines restart")
-    assert (engines.restarted, holders(store)) == ([], dict.fromkeys(NAMES, ""))
-
-
 def suspend(store: Store, name: str) -> None:
     with store.writing(name) as held:
         held.machine.url, held.machine.tls = "ssh://root@192.0.2.29", False
@@ -212,11 +194,3 @@ def test_access_that_another_computer_gave_is_found_on_the_host_and_ended(
     ]
     assert engines.restarted == ["m1"]
     assert (engines.refused, [store.read(name).failure for name in NAMES]) == ([{"ab" * 32}], [{}, {}, {}])
-
-
-def test_all_are_the_machines_of_the_holder(store: Store, engines: Engines) -> None:
-    added(store, Machine("m4", "generic", url="tcp://192.0.2.29:2376", tls=True, driver_state=STATE))
-    assert machines_of(store, "ALICE") == NAMES
-    with pytest.raises(MachineError, match="has access to no machine"):
-        machines_of(store, "alcie")
-    assert engines.restarted == []

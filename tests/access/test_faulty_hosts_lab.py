@@ -22,9 +22,6 @@ BEGAN = "systemctl show docker -p MainPID"
 RUNNING = "docker inspect -f '{{.State.Pid}} {{.State.StartedAt}}' web"
 FILES = "/etc/docker/machinectl"
 # What chattr does, which bare Debian has not (ioctl_iflags(2)): FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_IMMUTABLE_FL.
-CHATTR = """perl -e 'open my $f, "<", $ARGV[0] or opendir $f, $ARGV[0] or die $!;
-my $flags = pack "L!", 0; ioctl $f, 0x80086601, $flags or die $!;
-$flags = pack "L!", unpack("L!", $flags) & ~0x10 | ($ARGV[1] ? 0x10 : 0); ioctl $f, 0x40086602, $flags or die $!;' """
 
 
 @pytest.mark.parametrize(("variant", "off"), [("clockahead", "730 days ahead of"), ("clockbehind", "730 days behind")])

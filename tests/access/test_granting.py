@@ -23,7 +23,7 @@ from machinectl.machines.holders import (
     TOOL,
     find_holder,
 )
-from machinectl.machines.record import Machine, Phase
+from machinectl.machines.record import Machine
 from machinectl.provision.decision import NotRestarted, NotWritten
 from tests.support.quiet import Quiet
 from tests.support.registered import added
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 SSH_STATE = '{"IPAddress": "192.0.2.29", "SSHUser": "root", "SSHPort": 22, "EnginePort": 2376}'
 URL = "tcp://192.0.2.2:2376"
-URL_STATE = f'{{"URL": "{URL}"}}'
 
 
 def public_key() -> certs.PublicKey:
@@ -221,15 +220,6 @@ def test_an_ending_that_failed_is_finished_later_and_gives_no_new_certificate(
     assert not ca_path(orion).parent.exists()
 
 
-def test_a_request_of_an_ended_holder_is_refused_with_the_day(store: Store, host: Host) -> None:
-    give(store)
-    end(store, "alice")
-    with pytest.raises(MachineError, match=rf'"alice" to "orion" was ended on {datetime.now(UTC):%Y-%m-%d}'):
-        give(store, replace(ALICE, who="bob"))
-    give(store, replace(ALICE, public_key=public_key()))
-    assert len(host.accepted) == 1
-
-
 def test_this_computers_own_access_is_not_ended(store: Store, host: Host) -> None:
     with pytest.raises(UsageError) as caught:
         end(store, "owner")
@@ -249,28 +239,6 @@ def test_a_machine_without_ssh_signs_with_its_own_ca_and_cannot_end_it(store: St
     assert (alice.state, alice.ca, len(alice.keys)) == ("expires", "", 1)
     with pytest.raises(MachineError, match="can only expire"):
         end(store, "alice", "rigel")
-    assert host.seen == []
-
-
-@pytest.mark.parametrize(
-    ("changes", "missing", "cause"),
-    [
-        ({"driver": "none"}, ("ca-key.pem",), "the key of its CA is not here"),
-        ({"tls": False, "url": "tcp://192.0.2.2:2375"}, (), "has no certificates"),
-        # `provision` will close its listener.
-        ({"engine": {"ssh_only": True}}, (), "is reached over SSH only"),
-        ({"phase": Phase.PROVISIONING}, (), "incomplete"),
-        ({"access": {"asked": "orion", "by": "bob@desk"}}, (), "only bob@desk can give access"),
-    ],
-)
-def test_a_machine_that_cannot_be_shared_says_why(
-    store: Store, host: Host, changes: dict[str, Any], missing: tuple[str, ...], cause: str
-) -> None:
-    values = {"driver": "generic", "url": URL, "tls": True, **changes}
-    state = URL_STATE if values["driver"] == "none" else SSH_STATE
-    made(store, Machine("rigel", driver_state=state, **values), *missing)
-    with pytest.raises(MachineError, match=cause):
-        give(store, name="rigel")
     assert host.seen == []
 
 

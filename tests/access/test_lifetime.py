@@ -39,15 +39,6 @@ def test_it_is_kept_in_the_record_and_cleared_by_an_empty_one(store: Store) -> N
     assert store.read("orion").lifetime == ""
 
 
-def test_create_keeps_it_and_refuses_what_is_none(store: Store) -> None:
-    create = ("create", "-d", "none", "--url", URL, "--no-context")
-    done = machinectl(*create, "--access-lifetime", "91d", "orion", store=store.root)
-    assert (done.returncode, store.exists("orion")) == (2, False)
-    assert "--access-lifetime is at most 90d" in done.stderr
-    assert machinectl(*create, "--access-lifetime", "12h", "orion", store=store.root).returncode == 0
-    assert store.read("orion").lifetime == "12h"
-
-
 def test_apply_sets_it_from_the_fleet_file_and_clears_it(store: Store, tmp_path: Path) -> None:
     file = tmp_path / "fleet.yaml"
     host = f'driver: none, url: "{URL}", no-context: true'

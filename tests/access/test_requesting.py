@@ -425,10 +425,6 @@ def test_the_answer_before_a_renewal_is_refused(store: Store, owner: Owner) -> N
     assert refused(store, answer).cause == 'This answer is to an earlier request for "orionbox"'
 
 
-RENEWALS = [("renew", "-y"), ("regenerate-certs", "-f")]
-POWER = [("start",), ("stop", "-y"), ("restart", "-y"), ("kill",)]
-
-
 def test_a_full_disk_leaves_no_half_machine(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second machine does not fit: the first one waits, and the same command finishes."""
     real = atomic.write_new

@@ -44,28 +44,6 @@ def commands(found: ToolFiles, program: str) -> list[list[str]]:
     return [shlex.split(line) for line in found.lines if line.startswith(f"{program} ")]
 
 
-def check_folder(found: ToolFiles, folder: str, machine: EngineAccess) -> None:
-    assert [found.files[f"{folder}/{name}"] for name in FILES] == [machine.ca, machine.certificate, machine.key]
-
-
-@pytest.mark.parametrize("tool", LAYOUTS)
-def test_every_tool_names_its_documentation_and_shows_no_secret(tool: str) -> None:
-    found = laid_out(tool)
-    assert "https://" in (LAYOUTS[tool].__doc__ or "")
-    assert found.lines
-    assert not any("KEY rigel" in text for text in (*found.lines, repr(found)))
-    assert all(not os.path.isabs(path) and ".." not in path.split("/") for path in found.files)
-    # Configuration may be shown and shared.
-    assert {os.path.basename(path) for path, data in found.files.items() if RIGEL.key in data} <= {"key.pem"}
-
-
-@pytest.mark.parametrize("tool", sorted(LAYOUTS.keys() - {"gitlab"}))
-def test_each_machine_has_a_folder_with_the_files_of_docker(tool: str) -> None:
-    found = laid_out(tool)
-    for machine in ENGINES:
-        check_folder(found, machine.name, machine)
-
-
 def test_env_has_the_variables_of_docker() -> None:
     found = laid_out("env", RIGEL)
     assert shlex.split(found.files["rigel/docker.env"].decode()) == [

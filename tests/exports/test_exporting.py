@@ -14,7 +14,7 @@ import pytest
 
 from machinectl import certs
 from machinectl.access.access_rows import list_access
-from machinectl.errors import MachineError, UsageError
+from machinectl.errors import MachineError
 from machinectl.exports import age
 from machinectl.exports.decrypting import read_export
 from machinectl.exports.docker_machine_import import ImportedMachine
@@ -266,23 +266,6 @@ def test_a_dry_run_changes_nothing(trip: Trip) -> None:
     assert trip.there.names() == []
 
 
-def test_some_machines_are_imported_by_name_or_pattern(trip: Trip) -> None:
-    names = ["web1", "web2", "db"]
-    for number, name in enumerate(names):
-        trip.add(name, address=f"192.0.2.{number + 1}")
-    trip.write(names)
-    document = trip.read()
-    with pytest.raises(MachineError, match='The export has no machine "wep1"') as refused:
-        import_all(trip.there, document, "wep1")
-    assert refused.value.hint == "Did you mean web1?"
-    with pytest.raises(UsageError, match="the same name here"):
-        import_all(trip.there, document, "db:web1", "db")
-    with pytest.raises(MachineError, match="Allowed hostname chars"):
-        import_all(trip.there, document, "../db:db")
-    assert trip.there.names() == []
-    assert list(imported(trip.there, document, "web*")) == ["web1", "web2"]
-
-
 @pytest.mark.parametrize("phase", [Phase.CREATING, Phase.PROVISIONING])
 def test_an_incomplete_machine_is_refused_and_no_file_is_written(trip: Trip, phase: str) -> None:
     trip.add("orion")
@@ -358,22 +341,6 @@ def test_without_a_terminal_a_passphrase_comes_from_a_file(trip: Trip, tmp_path:
     secret.write_text("another\n")
     with pytest.raises(age.NotDecrypted, match="The passphrase is wrong"):
         read_export(trip.file, Quiet(), passphrase_file=str(secret))
-
-
-def test_an_export_for_keys_names_the_identity_that_it_needs(trip: Trip, tmp_path: Path) -> None:
-    need("ssh-keygen")
-    trip.add("orion")
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "id"], check=True)
-    recipients = tmp_path / "recipients"
-    recipients.write_text(f"# my laptop\n{(tmp_path / 'id.pub').read_text()}")
-    export(trip.store, Quiet(), ["orion"], trip.file, Encryption(recipients_file=str(recipients)), NO_KEYS)
-    with pytest.raises(MachineError, match="is encrypted for keys") as refused:
-        read_export(trip.file, Quiet())
-    assert "--identity <FILE>" in refused.value.hint
-    assert "orion" in read_export(trip.file, Quiet(), [str(tmp_path / "id")]).machines
-    recipients.write_text("# none yet\n")
-    with pytest.raises(MachineError, match="has no recipient"):
-        Encryption(recipients_file=str(recipients)).all_recipients()
 
 
 def encrypted(content: bytes, key: Path, file: str) -> str:

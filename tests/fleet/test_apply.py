@@ -253,10 +253,6 @@ def test_what_is_another_files_by_the_time_of_the_answer_is_not_removed(store: S
     assert "belongs to another fleet now" in str(error)
 
 
-def store_of(store: Store) -> dict[str, Machine]:
-    return {name: store.read(name) for name in store.names()}
-
-
 def ready(*names: str) -> dict[str, Machine]:
     return {name: Machine(name, "none") for name in names}
 
@@ -602,18 +598,3 @@ def test_a_loop_of_machines_to_remove_is_an_error_that_names_it(store: Store, tm
     file.write_text("hosts: {a: {driver: generic, ip-address: a.lan, ssh-jump: b}}\n")
     done = machinectl("plan", "-f", file, store=store.root)
     assert (done.returncode, "fleet.yaml:1:9: jump hosts form a loop: a -> b -> a" in done.stderr) == (1, True)
-
-
-def test_a_machine_that_is_gone_and_its_jump_host_go_in_that_order(store: Store) -> None:
-    for name, jump in (("gate", ""), ("web", "machine:gate")):
-        machine = Machine(name, "none", url=f"unix:///run/{name}.sock")
-        machine.driver_state = json.dumps({"URL": machine.url})
-        machine.jump, machine.fleet = jump, OPTIONS.path
-        added(store, machine)
-    steps = [PlanStep("gate", Action.REMOVE), PlanStep("web", Action.REMOVE)]
-    machines = {name: store.read(name) for name in store.names()}
-    options = ApplyOptions(OPTIONS.path, Login(), NOTHING_SPECIAL, prune=True, yes=True)
-    planned = FleetPlan(steps, FleetId(OPTIONS.path), machines)
-    results = list(apply(store, Quiet(), lambda: planned, options))
-    assert [result[:2] for result in results] == [("web", Did.REMOVED), ("gate", Did.REMOVED)]
-    assert store.names() == []

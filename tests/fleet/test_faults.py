@@ -116,11 +116,6 @@ def test_what_no_host_is_told_is_checked_all_the_same() -> None:
     ]
 
 
-def test_what_is_wrong_for_all_hosts_is_told_once() -> None:
-    hosts = "".join(f"  h{n}: {{ip-address: h{n}}}\n" for n in range(50))
-    assert fault(f"defaults: {{driver: generic, ssh-port: x}}\nhosts:\n{hosts}").startswith("1:39: ")
-
-
 def test_one_host_twice_is_refused_and_other_ports_of_it_are_not() -> None:
     text = """\
         defaults: {{driver: generic}}
@@ -162,11 +157,6 @@ def test_jump_hosts_are_of_the_file_or_machines_or_anywhere_and_never_in_a_circl
     assert faults(text.format(a="c")) == [
         "3:32: ssh-jump: jump hosts form a loop: a -> c -> b -> a",
     ]
-
-
-def test_a_jump_host_that_is_wrong_itself_is_there_all_the_same() -> None:
-    text = f"hosts: {{a: {{driver: generic, {HOST}, ssh-jump: gate}}, gate: {{driver: nono}}}}"
-    assert fault(text).startswith('1:96: Driver "nono" not found')
 
 
 def test_a_jump_host_is_for_hosts_with_ssh() -> None:

@@ -93,12 +93,3 @@ def test_what_is_wrong_by_itself_it_refuses(options: str) -> None:
 def test_a_file_of_another_shape_it_refuses(text: str) -> None:
     assert faults(text)
     assert not accepts(text)
-
-
-def test_every_option_has_a_description() -> None:
-    options = made()["$defs"]["host"]["anyOf"][1]["properties"]
-    assert {"ip-address", "generic-ip-address", "url", "engine-opt", "tls-dir", "ssh-jump", "labels", "swarm"} <= set(
-        options
-    )
-    assert all(each["description"].endswith((".", ")", "…")) for each in options.values())
-    assert "required" in options["url"]["description"]

@@ -206,16 +206,6 @@ def test_what_a_record_holds_passes_for_no_line_of_the_plan(store: Store) -> Non
     assert shown(store, "nas")[1] == r"      labels - x=\n+ rigel  create\x1b[2J"
 
 
-def test_what_the_machines_that_there_are_exclude_is_told_with_its_place(store: Store) -> None:
-    added(store, Machine("nas", "generic", url="tcp://192.168.0.40:2376"))
-    added(store, Machine("RIGEL", "generic", url="tcp://192.168.0.40:2376"))
-    with pytest.raises(WrongFile) as raised:
-        plan(store, "", [], None)
-    found = raised.value.cause
-    assert 'fleet.yaml:7:3: Machine "nas" exists with the driver "generic"' in found
-    assert 'fleet.yaml:6:3: Machine "RIGEL" exists, and its name differs from rigel only in case' in found
-
-
 def test_a_record_that_cannot_be_read_is_told_and_the_others_are_planned(store: Store) -> None:
     (Path(store.machines) / "rigel").mkdir(parents=True)
     (Path(store.machines) / "rigel" / "config.json").write_text("{}")

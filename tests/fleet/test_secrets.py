@@ -48,14 +48,6 @@ def test_files_with_secrets_are_there_and_nobody_elses(tmp_path: Path) -> None:
         parsed(text, name=name)
 
 
-def test_a_secret_is_in_a_file_that_can_be_read_again_and_nobody_waits_for(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe", 0o600)
-    for option in ("ssh-password-file", "engine-env-file"):
-        text = f"hosts: {{orion: {{driver: generic, {HOST}, {option}: pipe}}}}"
-        with pytest.raises(WrongFile, match=f"{option}: 'pipe' is not a regular file"):
-            parsed(text, name=str(tmp_path / "fleet.yaml"))
-
-
 def test_a_files_name_runs_nothing_where_what_is_said_of_it_is_typed(tmp_path: Path) -> None:
     path = tmp_path / "x; reboot"
     path.write_text("A=1\n")
