@@ -75,10 +75,10 @@ def find_verb(verb: str) -> Verb | None:
     return declared
 
 
-def members(group: str) -> set[str]:
+def members(group: str) -> frozenset[str]:
     """Return the words that name the verbs of a group."""
     start = f"{group} "
-    return {verb.removeprefix(start) for verb in LISTED if verb.startswith(start)}
+    return frozenset(verb.removeprefix(start) for verb in LISTED if verb.startswith(start))
 
 
 def section_verbs(section: str) -> Iterable[tuple[str, str]]:

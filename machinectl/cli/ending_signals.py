@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import signal
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import FrameType
 
 # timeout(1), init and CI send SIGTERM; a closed terminal sends SIGHUP.
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
@@ -22,13 +22,9 @@ def exiting_on_signals() -> Iterator[None]:
     """
     ours = [each for each in SIGNALS if signal.getsignal(each) is signal.SIG_DFL]
     for each in ours:
-        signal.signal(each, exit_on_signal)
+        signal.signal(each, lambda number, _: sys.exit(128 + number))
     try:
         yield
     finally:
         for each in ours:
             signal.signal(each, signal.SIG_DFL)
-
-
-def exit_on_signal(number: int, _: FrameType | None) -> None:
-    raise SystemExit(128 + number)

@@ -9,7 +9,7 @@ from machinectl.cli.catalogue import ABOUT, COMMON, OPTIONS, SECTIONS, TOPICS, e
 from machinectl.cli.invocation import THIS
 from machinectl.cli.output.exit_status import as_called
 from machinectl.cli.output.stdout import draw
-from machinectl.cli.output.style import BOLD, MORE, coloured, harmless, printed_sign
+from machinectl.cli.output.style import BOLD, MORE, coloured, flowed, harmless, printed_sign
 from machinectl.cli.output.style import columns as screen_columns
 from machinectl.cli.own_flags import LOGIN
 from machinectl.cli.parsing.driver_flags import IN_DRIVER, with_note
@@ -52,11 +52,9 @@ def examples_with(declared: Verb, driver: str) -> list[str]:
 
 def option_rows(flags: Iterable[Flag]) -> list[tuple[str, str]]:
     """Return the names of each shown option with its help."""
-    return [(option_names(flag), option_help(flag)) for flag in flags if not flag.hidden]
-
-
-def option_names(flag: Flag) -> str:
-    return f"{', '.join(flag.all_names)} {flag.metavar}".rstrip()
+    return [
+        (f"{', '.join(flag.all_names)} {flag.metavar}".rstrip(), option_help(flag)) for flag in flags if not flag.hidden
+    ]
 
 
 def option_help(flag: Flag) -> str:
@@ -64,7 +62,9 @@ def option_help(flag: Flag) -> str:
     if flag.secret and flag.variable:
         notes.append(f"else ${flag.variable}, else you are asked")
     if flag.show_default and flag.metavar and flag.default:
-        notes.append(f"default {shown_default(flag)}")
+        default: Any = flag.default
+        shown = ",".join(default) if flag.many else f"{default:g}" if flag.kind is float else str(default)
+        notes.append(f"default {shown}")
     text = with_note(flag.help, ", ".join(notes))
     # A secret's variable holds the secret, not a file name.
     return f"{text} [${flag.variable}]" if flag.variable and not flag.secret else text
@@ -77,15 +77,7 @@ def shown_default(flag: Flag) -> str:
 
 def print_help(name: str, words: Sequence[str] = ()) -> int:
     """Print the help of a verb, a group or a topic, "" for the first page. `words` may name a driver or a machine."""
-    if not name:
-        page = first_page()
-    elif name in PAGES:
-        page = PAGES[name]()
-    elif is_group(name):
-        page = group_page(name)
-    else:
-        page = verb_page(name, *flags_and_driver(name, words))
-    draw(page)
+    draw(PAGES[name]() if name in PAGES else verb_page(name, *flags_and_driver(name, words)))
     return 0
 
 
@@ -180,22 +172,6 @@ def ssh_options_page() -> str:
     )
 
 
-def group_page(name: str) -> str:
-    declared = catalogue.ALL[name]
-    return joined(
-        [
-            *usage([f"{THIS.name} {line}" for line in usage_lines(name, declared)]),
-            "",
-            *wrapped(declared.summary),
-            *section("Commands", group_rows(name)),
-            *section(COMMON_OPTIONS, [HELP_ROW]),
-            *examples(declared.examples),
-            "",
-            *wrapped(f"Run {THIS.name} {name} COMMAND --help for more on a command."),
-        ]
-    )
-
-
 def verb_page(name: str, flags: Sequence[Flag], driver: str = "") -> str:
     """Return the page of a verb with `flags`, those of a named driver included."""
     declared = catalogue.ALL[name]
@@ -205,10 +181,14 @@ def verb_page(name: str, flags: Sequence[Flag], driver: str = "") -> str:
     else:
         forms, commands = usage_lines(name, declared), list(declared.examples)
         about = f"{declared.summary} {declared.more}"
-    arguments = [(one.metavar, one.help) for one in declared.arguments if one.help]
+    arguments = [(argument.metavar, argument.help) for argument in declared.arguments if argument.help]
+    verbs = catalogue.GROUPS.get(name, {}).items()
+    own = [(verb, of_group.summary) for verb, of_group in verbs if not of_group.hidden]
     shown: Iterable[tuple[str, Rows]] = flag_sections(flags)
     more = ssh_pointer(flags)
-    if declared.typed and not driver:
+    if is_group(name):
+        more = ["", *wrapped(f"Run {THIS.name} {name} COMMAND --help for more on a command.")]
+    elif declared.typed and not driver:
         shown = [(COMMON_OPTIONS, [*declared.typed, HELP_ROW])]
         more = ["", *wrapped(as_called(declared.all_options, THIS.name)), *more[1:]]
     return joined(
@@ -217,16 +197,12 @@ def verb_page(name: str, flags: Sequence[Flag], driver: str = "") -> str:
             "",
             *wrapped(as_called(about, THIS.name)),
             *section("Arguments", arguments),
-            *section("Commands", group_rows(name)),
+            *section("Commands", own),
             *(line for title, rows in shown for line in section(title, rows)),
             *more,
             *examples(commands),
         ]
     )
-
-
-def group_rows(name: str) -> Rows:
-    return [(own, verb.summary) for own, verb in catalogue.GROUPS.get(name, {}).items() if not verb.hidden]
 
 
 def ssh_pointer(flags: Iterable[Flag]) -> list[str]:
@@ -296,14 +272,7 @@ def definition_lines(rows: Rows) -> Iterator[str]:
 
 def wrapped(text: str, indent: int = 0) -> list[str]:
     """Break a text into lines that fit beside the indent. Longer words stay whole."""
-    room = width() - indent
-    lines: list[str] = []
-    for word in text.split():
-        if lines and len(lines[-1]) + 1 + len(word) <= room:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(word)
-    return lines
+    return list(map(" ".join, flowed(text.split(), width() - indent))) if text.strip() else []
 
 
 def width() -> int:
@@ -311,4 +280,4 @@ def width() -> int:
 
 
 # Pages of `machinectl help TOPIC`.
-PAGES = {"all": all_commands_page, "ssh-options": ssh_options_page}
+PAGES = {"": first_page, "all": all_commands_page, "ssh-options": ssh_options_page}

@@ -5,18 +5,18 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from itertools import pairwise
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from machinectl.cli.catalogue import ALL, find_verb, flags_of_verb
+from machinectl.cli.catalogue import ALL, find_verb
 from machinectl.cli.invocation import NAME, THIS, own_version
 from machinectl.cli.output.exit_status import guarded, program_with
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.own_flags import BEFORE_THE_VERB
-from machinectl.cli.parsing.command_line import read_number, valid_values, without_options
-from machinectl.cli.parsing.command_start import COMMANDS, DASHES, with_dashes
+from machinectl.cli.parsing.command_line import read_number
+from machinectl.cli.parsing.command_start import with_dashes
 from machinectl.cli.parsing.create_forms import canonical_with_driver
 from machinectl.cli.parsing.driver_flags import command_flags
 from machinectl.cli.parsing.go_flags import (
@@ -25,26 +25,22 @@ from machinectl.cli.parsing.go_flags import (
     flags_of,
     is_group,
     named_driver,
-    named_machine,
     named_store,
     split_at_verb,
     values_of_variable,
 )
 from machinectl.cli.parsing.suggestions import (
-    PLACEHOLDER,
     check_command,
     moved_to_the_front,
     option_meant,
-    with_names_hint,
 )
 from machinectl.cli.run_verb import run_verb
-from machinectl.cli.typed_words import typed_line
 from machinectl.cli.verb_session import Session, session_of
-from machinectl.errors import NO_HINT, Hint, MachineError, UsageError
+from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.machines.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Sequence
 
     from machinectl.cli.declared_verb import Argument
     from machinectl.machines.flags import Flag
@@ -79,13 +75,9 @@ def run_typer(app: typer.Typer, arguments: list[str]) -> int:
     except TYPERS_USAGE_ERROR as exc:
         raise usage_error(exc, arguments) from exc
     except UsageError as exc:
-        exc.hint = exc.hint or help_hint(command_path(arguments))
+        exc.hint = exc.hint or Hint("", f"{command_path(arguments)} --help")
         raise
     return result if isinstance(result, int) else 0
-
-
-def help_hint(path: str) -> Hint:
-    return Hint("", f"{path} --help")
 
 
 def verb_of(arguments: Sequence[str]) -> str:
@@ -101,65 +93,35 @@ def command_path(arguments: Sequence[str]) -> str:
 
 
 def usage_error(error: Any, arguments: Sequence[str]) -> MachineError:
+    """Return Typer's error as ours, with docker-machine's line for extra arguments."""
     before, rest = split_at_verb(arguments)
-    verb = verb_of(arguments)
-    path = command_path(arguments)
     unknown = getattr(error, "option_name", "")
     # The verb's own option before it is in the verb's help, another in that of all.
-    is_before = unknown in {word.partition("=")[0] for word in before} and unknown.lstrip("-") not in flags_of(verb)
-    help_of_it = help_hint(NAME if is_before else path)
+    is_before = unknown in {word.partition("=")[0] for word in before}
+    is_ours = is_before and unknown.lstrip("-") not in flags_of(verb_of(arguments))
+    hint = Hint("", f"{NAME if is_ours else command_path(arguments)} --help")
+    if extra := EXTRA.search(error.message):
+        return UsageError(f"Invalid command line. Found extra arguments [{extra[1]}]", hint, for_scripts=True)
     if not hasattr(error, "possibilities"):
-        declared = find_verb(verb)
-        flags = command_flags(verb, declared, arguments)[0] if declared else flags_of_verb("")
-        hint = line_with_missing(error, rest) or help_of_it
-        return usage_error_of(error, flags, hint)
+        found = UsageError(error.format_message().rstrip("."), hint)
+        if type(error).__name__ == "NoArgsIsHelpError":
+            found.label = ""
+        return found
     # Each option, and whether it takes a value.
     options = {
         name: not getattr(parameter, "is_flag", True)
         for parameter in error.ctx.command.params
         for name in (*parameter.opts, *parameter.secondary_opts)
     }
-    if verb == "create" and not named_driver(arguments):
+    if rest[:1] == ["create"] and not named_driver(arguments):
         from machinectl.cli.parsing.create_forms import flags_of_drivers
 
         options |= {flag.flag: bool(flag.metavar) for flag in flags_of_drivers()}
-    if goes_before_the_verb(unknown):
+    # -v is --verbose or --volumes elsewhere.
+    long, _ = flags_of("").get(unknown.lstrip("-"), ("", False))
+    if f"--{long}" == unknown or (long not in {"", "version"} and unknown in THIS.typed):
         return UsageError(error.message, Hint("It goes before the verb", moved_to_the_front(THIS.typed, unknown)))
-    if verb in COMMANDS:
-        after = f"{NAME} {verb} {PLACEHOLDER} {DASHES} {COMMANDS[verb]} {unknown}"
-        help_of_it = Hint("Put the options of the command after it", after)
-    store = Store(named_store(before))
-    if verb == "set":
-        name = named_machine(arguments, store.exists)
-        # A word after an unknown option may be its value.
-        words = [word for before, word in pairwise(rest) if not word.startswith("-") and not before.startswith("--")]
-        if words and not name:
-            return store.no_such(words[-1])
-        help_of_it = with_names_hint(Hint("", f"{NAME} set --help", name or PLACEHOLDER), store)
-    return UsageError(error.message, option_meant(unknown, options) or help_of_it)
-
-
-def goes_before_the_verb(option: str) -> bool:
-    """Return whether it is one of machinectl's own. -v is --verbose or --volumes elsewhere."""
-    long, _ = flags_of("").get(option.lstrip("-"), ("", False))
-    return f"--{long}" == option or (long not in {"", "version"} and option in THIS.typed)
-
-
-def line_with_missing(error: Any, words: Sequence[str]) -> Hint:
-    """Return the command line with the options or the arguments that it lacks."""
-    parameter = getattr(error, "param", None)
-    if parameter is None:
-        return NO_HINT
-    alike = [each for each in error.ctx.command.params if each.param_type_name == parameter.param_type_name]
-    given = {word.partition("=")[0] for word in words}
-    if parameter.param_type_name == "option":
-        missing = [each for each in alike if each.required and given.isdisjoint(each.opts)]
-        lacking = [f"{max(each.opts, key=len)} <{each.metavar.rpartition('|')[2]}>" for each in missing]
-    else:
-        # Optional parts of a metavar stand in brackets.
-        missing = [each for each in alike[alike.index(parameter) :] if each.required]
-        lacking = [f"<{word.removesuffix('…')}>" for each in missing for word in without_options(each.metavar).split()]
-    return Hint("", " ".join([NAME, typed_line(THIS.typed), *lacking]))
+    return UsageError(error.message, option_meant(unknown, options) or hint)
 
 
 def build(arguments: Sequence[str]) -> typer.Typer:
@@ -178,31 +140,6 @@ def build(arguments: Sequence[str]) -> typer.Typer:
     if rest:
         add_verb(app, rest[0], arguments)
     return app
-
-
-def usage_error_of(error: Any, flags: Iterable[Flag], hint: Hint) -> UsageError:
-    """Translate Typer's error."""
-    extra = EXTRA.search(error.message)
-    cause = f"Invalid command line. Found extra arguments [{extra[1]}]" if extra else usage_text(error, flags)
-    found = UsageError(cause, hint, for_scripts=extra is not None)
-    if type(error).__name__ == "NoArgsIsHelpError":
-        found.label = ""
-    return found
-
-
-def usage_text(error: Any, flags: Iterable[Flag]) -> str:
-    """Return a sentence without Typer's notation."""
-    option = getattr(error, "option_name", "")
-    if parameter := getattr(error, "param", None):
-        is_option = parameter.param_type_name == "option"
-        what = max(parameter.opts, key=len) if is_option else without_options(parameter.metavar).split()[-1]
-        return f"{what} is missing"
-    if option and "requires" in error.message:
-        wanted = next((valid_values(flag) for flag in flags if option in flag.all_names), "")
-        return f"{option} requires an argument{f': {wanted}' if wanted else ''}"
-    if option:
-        return f"{option} takes no value"
-    return str(error.format_message())
 
 
 def new_app(**settings: Any) -> typer.Typer:
@@ -269,7 +206,7 @@ def flag_parameter(flag: Flag) -> inspect.Parameter:
         metavar=flag.metavar or None,
         # A secret's variable holds the secret, not a file name.
         envvar=None if flag.secret else flag.variable or None,
-        parser=number_parser(flag) if flag.metavar and flag.kind in {int, float} else None,
+        parser=partial(read_number, flag) if flag.metavar and flag.kind in {int, float} else None,
         callback=parted_by_commas if flag.many and flag.variable else None,
     )
     kind: Any = list[str] if flag.many else flag.kind if flag.metavar else bool
@@ -277,13 +214,6 @@ def flag_parameter(flag: Flag) -> inspect.Parameter:
     if flag.many and not flag.required:
         default = flag.default or None
     return keyword(flag.parameter, kind, option, default)
-
-
-def number_parser(flag: Flag) -> Callable[[str], Any]:
-    def parse(given: str) -> Any:
-        return read_number(flag, given)
-
-    return parse
 
 
 def parted_by_commas(ctx: typer.Context, param: typer.CallbackParam, value: list[str] | None) -> list[str] | None:

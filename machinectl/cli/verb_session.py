@@ -10,6 +10,7 @@ from machinectl.cli.output.exit_status import program_with
 from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.features import FOLLOWERS, function_at
 from machinectl.machines.store import Store
+from machinectl.value_classes import Frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,14 +22,13 @@ if TYPE_CHECKING:
     from machinectl.machines.record import Machine
 
 
-class GivenTLS:
+class GivenTLS(Frozen):
     """The files of docker-machine's --tls-… options, or ""."""
 
-    def __init__(self, ca: str = "", ca_key: str = "", certificate: str = "", key: str = "") -> None:
-        self.ca = ca
-        self.ca_key = ca_key
-        self.certificate = certificate
-        self.key = key
+    ca: str = ""
+    ca_key: str = ""
+    certificate: str = ""
+    key: str = ""
 
 
 # As docker-machine calls it. `ssh.connect` reads it.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 
 from machinectl.cli.declared_verb import Argument, Verb
-from machinectl.cli.invocation import NAME, THIS
 from machinectl.cli.output.exit_status import called
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.output.style import harmless, wrapped
@@ -239,22 +238,6 @@ def no_host(name: str) -> UsageError:
     )
 
 
-def name_in_one_word(names: Sequence[str]) -> str:
-    """Return the command line with the words after the host as one name, "" if they stand apart."""
-    from machinectl.cli.typed_words import typed_line
-    from machinectl.machines.record import is_name
-    from machinectl.url import is_address
-
-    start = 0 if is_name(names[0]) and not is_address(names[0]) else 1
-    typed, count = THIS.typed, len(names)
-    found = [at for at in range(len(typed)) if list(typed[at : at + count]) == list(names)]
-    name = "".join(names[start:])
-    if not (found and is_name(name)):
-        return ""
-    at = found[0]
-    return f"{NAME} {typed_line([*typed[: at + start], name, *typed[at + count :]])}"
-
-
 def only_name(names: Sequence[str], arguments: Sequence[str]) -> str:
     from machinectl.cli.parsing.create_forms import no_name
 
@@ -264,7 +247,7 @@ def only_name(names: Sequence[str], arguments: Sequence[str]) -> str:
     if extra:
         raise UsageError(
             f"Invalid command line. Found extra arguments [{' '.join(extra)}]",
-            Hint("A name has no spaces", name_in_one_word(names)),
+            Hint("A name has no spaces", "machinectl create --help"),
             for_scripts=True,
         )
     return name

@@ -51,14 +51,10 @@ VERBS = {
 
 
 HEADINGS = ["ADDRESS", "NAME", "MACHINE", "SSH", "ENGINE"]
-
-
 GREETING = "SSH-"
 
 
 SHORT_KEY = len("ED25519 SHA256:12345678…")
-
-
 # Names of a certificate in a cell.
 NAMED = 2
 

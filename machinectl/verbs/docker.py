@@ -47,7 +47,7 @@ def docker(
 
     from machinectl.cli.chosen_names import split_at_dashes, target_names
     from machinectl.cli.ending_signals import exiting_on_signals
-    from machinectl.cli.output.machine_streams import AsIs, print_ends, printer_for, stdin_for
+    from machinectl.cli.output.machine_streams import OutputPrinter, print_ends, printer_for, stdin_for
     from machinectl.docker_cli.many_engines import run_docker
     from machinectl.hosts.output_streams import LIMIT, stream_output
 
@@ -59,7 +59,7 @@ def docker(
     printer = printer_for(targets, group=group, as_json=as_json)
     # `docker save` and `docker cp` of one machine write archives.
     if len(targets) == 1 and set(names) == set(targets) and not (group or as_json or sys.stdout.isatty()):
-        printer = AsIs()
+        printer = OutputPrinter()
     ends = stream_output(here.console, targets, work, printer.said, limit=limit, timeout=timeout, input=given)
     # ^C, a signal or a closed pipe ends all running commands.
     with exiting_on_signals(), closing(ends):

@@ -44,8 +44,6 @@ VERBS = {
 
 # By verdict, the worst first.
 SIGNS = {"broken": FAILED, "unknown": UNKNOWN, "ok": OK}
-
-
 # Columns: before a hint, between a title and its text; the least for a text beside its title, the most of a line.
 INDENT, GAP, NARROWEST, MOST_COLUMNS = 4, 2, 30, 1 << 20
 

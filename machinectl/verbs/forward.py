@@ -48,11 +48,6 @@ def forward(here: Session, *, name: str, words: list[str], auto: bool, bind: str
     from machinectl.cli.ending_signals import exiting_on_signals
     from machinectl.tunnels.open_ports import LOOPBACK, OpenPorts
 
-    if not here.store.exists(name):
-        from machinectl.cli.parsing.suggestions import check_machine_first
-
-        check_machine_first(here.store, name, words)
-
     def report(port: OpenPort, opened: bool) -> None:
         wish = port.wish
         if as_json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from machinectl.cli.declared_verb import PRINTS, Verb
-from machinectl.errors import LEAVE_ONE_OUT, Hint, UsageError
+from machinectl.errors import LEAVE_ONE_OUT, UsageError
 from machinectl.machines.flags import LABEL, Flag
 from machinectl.verbs import shared_flags as shared
 
@@ -70,10 +70,6 @@ VERBS = {
 }
 
 
-# Characters of selectors that no name, glob or range has.
-SELECTS = frozenset("=!(")
-
-
 # The columns that a narrow terminal leaves out first.
 SPARE = ("RunningFor", "Command", "Ports", "Image")
 
@@ -97,7 +93,6 @@ def ps(
     from machinectl.cli.tables.docker_table import Form, ask_engines, parse_format, print_answers
     from machinectl.cli.tables.results import report_all
 
-    check_latest(names, latest=latest)
     if as_json and (quiet or template):
         raise UsageError("--json, and --quiet or --format, exclude each other", LEAVE_ONE_OUT)
     columns, raw = (*CONTAINER_COLUMNS, *(["Size"] if size else [])), RAW + (RAW_SIZE if size else "")
@@ -137,13 +132,3 @@ def container_query(filters: Sequence[str], *, everything: bool, last: int, size
         "size": "1" if sizes else "",
         "filters": plain_json(docker_filters(filters, "status=exited")) if filters else "",
     }
-
-
-def check_latest(names: Sequence[str], *, latest: bool) -> None:
-    """Refuse -l with a selector, which it takes for the other verbs."""
-    selector = next((name for name in names if latest and SELECTS.intersection(name)), "")
-    if selector:
-        raise UsageError(
-            f"-l is --latest, as in docker ps, and takes no selector {selector!r}",
-            Hint("", "machinectl ps --selector", selector),
-        )

@@ -98,10 +98,6 @@ def push(
 
     if source and file:
         raise UsageError("--from and --from-file exclude each other", Hint("Leave one of them out"))
-    if here.store.exists(image):
-        from machinectl.cli.parsing.suggestions import check_image_first
-
-        check_image_first(here.store, image, names)
     targets = target_names(here, names, selector, everything=everything)
     order = Order(
         source_of(here, source, file),
@@ -161,10 +157,6 @@ def pull(here: Session, *, image: str, name: str, platform: str, new_name: str, 
     from machinectl.images.read_archive import Wanted
     from machinectl.images.transfer import Order, transfer
 
-    if here.store.exists(image):
-        from machinectl.cli.parsing.suggestions import check_image_first
-
-        check_image_first(here.store, image, [name])
     order = Order(
         source_of(here, name, ""),
         Wanted(image, platform and parse_platform(platform)),

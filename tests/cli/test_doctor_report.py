@@ -90,16 +90,3 @@ def test_long_text_is_indented_below_itself_and_a_command_is_never_wrapped() -> 
         "    Or forget it:",
         "      machinectl rm orionbox",
     ]
-
-
-def test_a_narrow_terminal_has_the_text_below_its_title() -> None:
-    assert list(check_lines(ODD, len(BAD.title), 40, "machinectl"))[:2] == [
-        "  ? Memory",
-        "    1GiB of 24GiB available",
-    ]
-    assert list(check_lines(BAD, len(BAD.title), 40, "docker machine"))[-4:] == [
-        "    Set it up again:",
-        "      docker machine provision orionbox",
-        "    Or forget it:",
-        "      docker machine rm orionbox",
-    ]

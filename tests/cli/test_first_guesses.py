@@ -10,11 +10,10 @@ import pytest
 
 from machinectl.cli.catalogue import ALL
 from machinectl.cli.parsing.suggestions import COMMANDS, DOCKERS
-from machinectl.machines.record import Machine
 from machinectl.verbs.shared_flags import DRY_RUN
 from tests.support.in_process import machinectl
 from tests.support.real import need
-from tests.support.registered import added, register
+from tests.support.registered import register
 from tests.test_hints import Hint, complaint
 
 if TYPE_CHECKING:
@@ -54,29 +53,22 @@ GUESSES = [
     # The container "web" is not there.
     Guess("exec web1 web ls", "docker web1 -- exec web ls", code=1),
     Guess("load -i notes.txt", "docker web1 -- load -i notes.txt", code=1),
-    Guess("push web1 web:1.2", "push web:1.2 web1", code=1),
-    Guess("pull web1 web:1.2", "pull web:1.2 web1", code=1),
     Guess("images web", "images --filter reference=web"),
-    Guess("socket docker ps web1", "socket web1 -- docker ps"),
     Guess("socket list", "socket ls"),
     Guess("socket remove web1", "socket rm web1", code=1),
     Guess("builder list", "builder ls"),
     Guess("access list", "access ls"),
-    Guess("forward web web1", "forward web1 web", code=1),
     Guess("docker ps", "docker web1 -- ps"),
     Guess("run uname -a", "run web1 -- uname -a"),
     Guess("run wbe1 uname -a", "run web1 -- uname -a"),
     Guess("cp notes.txt web1:", "scp notes.txt web1:"),
     Guess("web1 status", "status web1"),
     Guess("web1", "status web1"),
-    Guess("ssh --user {user} web1 uname", "ssh {user}@web1 uname"),
     Guess("ssh {user}@wbe1", "ssh {user}@web1"),
-    Guess("ssh -A web1 uname", "ssh web1 -A uname"),
     Guess(f"create {GENERIC} --ip=127.0.0.1 web2", f"create {GENERIC} --ip-address=127.0.0.1 web2"),
     Guess(f"create {GENERIC} --generic-ip 127.0.0.1 web2", f"create {GENERIC} --ip-address 127.0.0.1 web2"),
     Guess(f"create {GENERIC} --key {{key}} 127.0.0.1 web2", f"create {GENERIC} --ssh-key {{key}} 127.0.0.1 web2"),
     Guess("set --generic-ssh-prt 22 web1", "set --ssh-port 22 web1"),
-    Guess("create tcp://127.0.0.1:1 web 2", "create tcp://127.0.0.1:1 web2"),
     Guess("add tcp://127.0.0.1:1 web2", "create tcp://127.0.0.1:1 web2"),
     Guess("terminate web1", "help all"),
     # Mistyped.
@@ -119,14 +111,6 @@ def harmless(command: list[str]) -> list[str]:
     """The command as a dry run, if it would change the host, which is this computer."""
     verb = ALL.get(command[0])
     return [*command, "--dry-run"] if verb and DRY_RUN in verb.flags and command[0] != "create" else command
-
-
-def test_an_image_may_have_a_machines_name(store: Store) -> None:
-    for name in ("web1", "default"):
-        added(store, Machine(name, "none", url="tcp://127.0.0.1:1", tls=False))
-    for words in (("web1", "web1"), ("web1", "web*"), ("web1",), ("web1", "--all"), ("web1", "web1", "web2", "web3")):
-        assert "Did you mean" not in machinectl("push", *words, store=store.root).stderr
-        assert "is a machine" not in machinectl("push", *words, store=store.root).stderr
 
 
 def test_every_synonym_is_of_a_verb_that_there_is() -> None:

@@ -81,8 +81,6 @@ def test_a_pipe_is_as_wide_as_columns_says(environment: pytest.MonkeyPatch, vari
     [
         ("as it is", 8, "as it is"),
         ("as it was", 8, "as it w…"),
-        ("cut at a blank", 9, "cut at a…"),
-        ("引擎安装", 8, "引擎安装"),
         ("引擎安装", 7, "引擎安…"),
         ("引擎安装", 6, "引擎…"),
         ("text", 1, "…"),

@@ -209,16 +209,6 @@ def test_a_step_is_one_line_however_narrow_the_terminal_with_the_time_that_it_ha
             assert all(line.startswith("  ") for line in step[1:])
 
 
-def test_a_step_is_one_line_where_the_locale_lacks_its_characters() -> None:
-    with puppets.on_terminal(
-        "web1", columns=40, environment={"PYTHONIOENCODING": "ascii:backslashreplace"}
-    ) as terminal:
-        terminal.did("web1", "step", "引擎安装" * 5)
-        for second in range(2):
-            terminal.until(lambda second=second: f" {second} s  " in "".join(terminal.lines))  # type: ignore[misc]
-            assert len(terminal.lines) == 1
-
-
 def test_what_is_said_or_asked_within_a_step_has_the_line_for_itself() -> None:
     with puppets.on_terminal("web1") as terminal:
         terminal.did("web1", "step", "Connecting")
@@ -246,15 +236,6 @@ def test_what_is_said_or_asked_within_a_step_has_the_line_for_itself() -> None:
         "web1 it is",
         "exit code 0, without rich",
     ]
-
-
-def test_without_a_terminal_a_step_is_a_line_when_it_has_ended() -> None:
-    with puppets.piped("web1") as machines:
-        machines.did("web1", "step", "Installing")
-        machines.did("web1", "end")
-        machines.tell("web1", "end")
-        _, err = machines.end()
-    assert re.fullmatch(r"Installing \(\d\.\d s\)\n", err)
 
 
 @pytest.mark.parametrize("verb", ["confirm", "secret"])

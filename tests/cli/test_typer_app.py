@@ -94,7 +94,7 @@ def test_nothing_listens_at_create_and_no_ssh_is_tried(store: Store, tmp_path: P
         (("set", "--label", "a\nb=c", "orionbox"), 2, "--label 'a\\nb' has a character that cannot be printed"),
         (("set", "--engine-opt", "a=b\nc", "orionbox"), 2, "--engine-opt 'a' has a character that cannot be printed"),
         (("create", "-d", "none", "--url", URL, "--tls-ca-cert", "x", "a"), 2, "Give all of --tls-ca-cert"),
-        (("create", "-d", "none", "--url", URL, "--tls-dir", "/nonexistent", "a"), 1, "/nonexistent does not exist"),
+        (("create", "-d", "none", "--url", URL, "--tls-dir", "/nonexistent", "a"), 1, "/nonexistent cannot be read"),
         (("url",), 1, 'Error: No machine name(s) specified and no "default" machine exists'),
         (("ip",), 1, 'Error: No machine name(s) specified and no "default" machine exists'),
         (("status",), 1, 'Error: No machine name(s) specified and no "default" machine exists'),

@@ -142,13 +142,6 @@ def test_two_installs_are_as_good_as_one_and_two_uninstalls_too(docker: PluggedD
     assert os.listdir(docker.directory) == ["cli-plugins"]
 
 
-def test_a_docker_that_still_calls_a_hook_of_an_earlier_version_gets_nothing(machine: PluggedDocker) -> None:
-    command = [str(machine.plugin), "machine", "docker-cli-plugin-hooks", '{"RootCmd": "ps", "CommandError": "x"}']
-    environment = {**os.environ, **machine.environment}
-    done = subprocess.run(command, env=environment, capture_output=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
-
-
 def test_somebody_elses_plugin_stays(docker: PluggedDocker, tmp_path: Path) -> None:
     docker.plugin.parent.mkdir(parents=True)
     for put, what in (

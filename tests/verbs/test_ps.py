@@ -17,11 +17,10 @@ from hypothesis import strategies as st
 
 from machinectl.cli.go.docker_lists import CONTAINER_COLUMNS, CONTAINER_HEADINGS, RAW, container_fields, ellipsis
 from machinectl.cli.tables.docker_table import parse_format, rows_text
-from machinectl.engine import Endpoint, EngineQuery, probe_by
-from machinectl.engine.endpoint import Deadline
+from machinectl.engine import EngineQuery
 from machinectl.machines.record import Machine, Phase
 from tests.support import servers
-from tests.support.hostile_engine import ENDING, ENDLESS, IN_JSON
+from tests.support.hostile_engine import ENDING, IN_JSON
 from tests.support.in_process import machinectl
 from tests.support.program import at_terminal, everything
 from tests.support.real import need
@@ -188,7 +187,6 @@ class TestLikeDocker:
         "template",
         [
             'table {{.Label "com.example.part-of"}}\t{{lower .Names}}\t{{json .Ports}}\t{{.CreatedAt}}',
-            "table {{.Networks}}\\t{{.LocalVolumes}}\\t{{.Mounts}}\\t{{.State}}",
             "{{json .Ports}} {{json .Labels}} {{upper .Names}} {{title .Status}}",
             '{{range split .Names ","}}{{.}};{{end}} {{truncate .ID 4}} {{pad .State 2 3}}|',
             "{{if .Ports}}{{.Ports}}{{else}}none{{end}}: {{.Size}}",
@@ -220,14 +218,10 @@ class TestLikeDocker:
         [
             ("-a",),
             ("-n", "3"),
-            ("--last=2",),
-            ("-l",),
             ("-ln4",),
-            ("-s",),
             ("-as",),
             ("-f", "status=exited", "--filter", "label=a=b", "-f", "STATUS=paused"),
             ("--format", "{{.Size}}"),
-            ("--format", "{{.ID}}"),
         ],
     )
     def test_it_asks_the_engine_what_docker_asks(
@@ -393,36 +387,6 @@ class TestStrangeAnswers:
         assert "\x1b" not in done.stderr
         assert "Traceback" not in done.stderr
 
-    @pytest.mark.parametrize("name", ENDING)
-    def test_a_broken_server_is_one_line_whatever_it_says(self, name: str) -> None:
-        with servers.serving(ENDING[name]) as port:
-            found = probe_by(Endpoint(f"tcp://127.0.0.1:{port}"), Deadline(20), LIST)
-        assert found.error if found.told is None else isinstance(found.told, list)
-        assert found.error.isprintable()
-
-    @pytest.mark.parametrize("name", ENDLESS)
-    def test_a_server_that_never_ends_is_left_in_time(self, name: str) -> None:
-        with servers.serving(ENDLESS[name]) as port:
-            found = probe_by(Endpoint(f"tcp://127.0.0.1:{port}"), Deadline(0.3), LIST)
-        assert found.told is None
-        assert found.error.isprintable()
-        assert found.error
-
-    def test_an_answer_that_goes_on_after_the_ping_is_left_in_time_too(self) -> None:
-        def behaviour(connection: Connection) -> None:
-            connection.request()
-            connection.send(servers.answer(b"OK"))
-            connection.request()
-            connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n[")
-            while not connection.stopping.is_set():
-                connection.send(b"1," * 10000)
-
-        with servers.serving(behaviour) as port:
-            late = probe_by(Endpoint(f"tcp://127.0.0.1:{port}"), Deadline(0.2), LIST)
-            large = probe_by(Endpoint(f"tcp://127.0.0.1:{port}"), Deadline(20), LIST)
-        assert late.error
-        assert "has more than" in large.error
-
     def test_a_container_stays_one_line_whatever_it_is_called(self, store: Store, engine: tuple[Engine, str]) -> None:
         engine[0].containers = [{"Id": "ab" * 32, "Names": ["/a\nb\tc"], "Status": "\x1b[2J\r\n", "Image": "x\u2028y"}]
         assert len(ours(store).splitlines()) == 2
@@ -441,17 +405,6 @@ def after_ping(said: bytes) -> Behaviour:
 )
 def test_a_line_is_cut_by_the_columns_that_it_takes(line: str, cut: str) -> None:
     assert ellipsis(line, 4) == cut
-
-
-def test_l_is_dockers_and_a_selector_after_it_names_the_flag_that_takes_it(store: Store) -> None:
-    added(store, Machine("web1", "none", url="unix:///x", labels={"role": "web"}, driver_state="{}"))
-    for selector, quoted in (("role=web", "role=web"), ("role in (web)", "'role in (web)'"), ("!spare", "'!spare'")):
-        done = machinectl("ps", "-l", selector, store=store.root)
-        assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr.splitlines() == [
-            f"Error: -l is --latest, as in docker ps, and takes no selector {selector!r}",
-            f"  machinectl ps --selector {quoted}",
-        ]
 
 
 def test_there_are_no_headings_without_an_answer(store: Store) -> None:

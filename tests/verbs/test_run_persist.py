@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,12 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.files.user_directories import socket_directory
-from machinectl.process_streams import StopEvent, run_streamed
+from machinectl.process_streams import StopEvent
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.ssh.openssh import direct_session, multiplexing
 from machinectl.ssh.openssh.ssh_options import identity_arguments
 from tests.support.program import machinectl
-from tests.support.real import need
 from tests.support.registered import register
 from tests.support.sshd import keygen
 
@@ -137,32 +135,6 @@ def test_no_socket_is_made_where_others_may_write_or_the_path_is_too_long(
     assert socket_directory() != own
 
 
-@pytest.mark.parametrize("name", ["two\nlines", "${HOME}"])
-def test_no_socket_is_made_where_ssh_reads_another_path(
-    monkeypatch: pytest.MonkeyPatch, runtime: Path, name: str
-) -> None:
-    (runtime / name).mkdir()
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime / name))
-    assert not socket_directory().startswith(str(runtime))
-
-
-def test_root_keeps_no_socket_in_the_directory_of_another_user(runtime: Path) -> None:
-    """su leaves root the XDG_RUNTIME_DIR of whoever called it."""
-    need(root=True)
-    os.chown(runtime, 1000, 1000)
-    assert os.path.dirname(socket_directory()) != str(runtime)
-
-
-def test_a_computer_without_a_directory_for_temporary_files_is_one_like_others(
-    monkeypatch: pytest.MonkeyPatch, runtime: Path
-) -> None:
-    def none() -> str:
-        raise FileNotFoundError
-
-    monkeypatch.setattr(tempfile, "gettempdir", none)
-    assert os.path.dirname(socket_directory()) == str(runtime)
-
-
 def test_a_socket_that_the_user_configured_is_the_only_one(
     fleet: Store, runtime: Path, ssh_config: SSHConfig, sshd: Sshd
 ) -> None:
@@ -170,18 +142,3 @@ def test_a_socket_that_the_user_configured_is_the_only_one(
     run(fleet, "vega")
     run(fleet, "vega")
     assert (sockets(runtime), logins(sshd)) == ([], 2)
-
-
-def test_an_ssh_in_the_background_that_holds_stderr_is_not_waited_for() -> None:
-    """As OpenSSH before 8.5 does."""
-    said: list[bytes] = []
-    command = ["sh", "-c", "echo before >&2; sleep 60 >/dev/null </dev/null & echo $!; exit 7"]
-
-    def hear(data: bytes, _: bool) -> bool:
-        said.append(data)
-        return False
-
-    assert run_streamed(command, hear) == 7
-    words = b"".join(said).split()
-    assert b"before" in words
-    subprocess.run(["kill", next(word for word in words if word.isdigit())], check=True)

@@ -111,11 +111,6 @@ def of_type(wanted: type[Wanted], value: Any) -> Wanted:
     raise invalid_template(f"it needs a {kind(wanted())}, but got a {kind(value)}")
 
 
-def row_json(value: Any) -> str:
-    """Escape <, > and & only in a whole row, as docker does."""
-    return go_json(value) if isinstance(value, dict) else plain_json(value)
-
-
 def pad(value: Any, before: Any, after: Any) -> str:
     text = of_type(str, value)
     return text and " " * of_type(int, before) + text + " " * of_type(int, after)
@@ -146,7 +141,8 @@ FUNCTIONS: Functions = {**BUILT_IN, "json": (go_json, 1, 1), "prettyjson": (pret
 # With docker's.
 DOCKERS: Functions = {
     **BUILT_IN,
-    "json": (row_json, 1, 1),
+    # Escape <, > and & only in a whole row, as docker does.
+    "json": (lambda value: go_json(value) if isinstance(value, dict) else plain_json(value), 1, 1),
     "join": (lambda values, separator: of_type(str, separator).join(map(go_text, of_type(list, values))), 2, 2),
     "lower": (lambda value: of_type(str, value).lower(), 1, 1),
     "pad": (pad, 3, 3),

@@ -27,6 +27,7 @@ from machinectl.cli.output.style import (
 from machinectl.console import SharedBoard, StateNote
 from machinectl.errors import NO_HINT, Hint
 from machinectl.quantities import duration, first_names, plural
+from machinectl.value_classes import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -76,9 +77,6 @@ class Row:
     def begin(self) -> None:
         self.state = RowState.AT_WORK
         self.begun = self.since = time.monotonic()
-
-    def enter(self, step: str) -> None:
-        self.step, self.detail, self.since = step, "", time.monotonic()
 
     def leave(self, *, failed: bool) -> None:
         if failed:
@@ -222,7 +220,7 @@ class PlainBoard:
     def step(self, name: str, title: str) -> Iterator[None]:
         row = self.rows[name]
         with self.lock:
-            row.enter(title)
+            row.step, row.detail, row.since = title, "", time.monotonic()
             self.draw()
         failed = True
         try:
@@ -306,13 +304,12 @@ class OneOf:
 NO_BREAK, INDENT = "\0", 2
 
 
-class StepEnd:
+class StepEnd(Frozen):
     """`outcome` is "" if the step succeeded."""
 
-    def __init__(self, sign: str, outcome: str, seconds: float) -> None:
-        self.sign = sign
-        self.outcome = outcome
-        self.seconds = seconds
+    sign: str
+    outcome: str
+    seconds: float
 
     def line(self, title: str) -> str:
         return f"{title} ({self.outcome}{self.seconds:.1f} s)"

@@ -48,13 +48,10 @@ def row_line(row: Row, names: int, times: int, width: int) -> str:
     before = f" {name:{names}} "
     shown_time = f"{row.time():>{times}}"
     text = shorten(printable(row.text()), width - 1 - len(before) - len(shown_time) - 2, sys.stderr)
-    return f"{row_sign(row)}{before}{coloured(shown_time, DIM, sys.stderr)}  {text}".rstrip()
-
-
-def row_sign(row: Row) -> str:
+    sign = mark(SIGNS.get(row.state, " "), sys.stderr)
     if row.state is RowState.AT_WORK:
-        return SPINNER[int(time.monotonic() / REFRESH_SECONDS) % len(SPINNER)]
-    return mark(SIGNS.get(row.state, " "), sys.stderr)
+        sign = SPINNER[int(time.monotonic() / REFRESH_SECONDS) % len(SPINNER)]
+    return f"{sign}{before}{coloured(shown_time, DIM, sys.stderr)}  {text}".rstrip()
 
 
 class LiveBoard(PlainBoard):

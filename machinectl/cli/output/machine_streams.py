@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from machinectl.cli.output.exit_status import report, warning
+from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import print_json
 from machinectl.cli.output.style import coloured, harmless
 from machinectl.machines.record import natural
@@ -35,10 +35,6 @@ class OutputPrinter:
 
     def ended(self, ended: CommandEnded) -> None:
         """A machine has ended."""
-
-
-class AsIs(OutputPrinter):
-    """Prints one machine's output."""
 
 
 class Lines(OutputPrinter):
@@ -74,7 +70,7 @@ class Lines(OutputPrinter):
 
 
 class Grouped(OutputPrinter):
-    """Prints a machine's output when it ends; beyond MOST_KEPT, it warns and prints lines at once."""
+    """Prints a machine's output when it ends; beyond MOST_KEPT, lines at once."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._lines = Lines(names)
@@ -82,13 +78,9 @@ class Grouped(OutputPrinter):
         self._length: Counter[str] = Counter()
 
     def said(self, name: str, data: bytes, on_stderr: bool) -> None:
-        before = self._length[name]
         self._length[name] += len(data)
         self._kept[name].append((data, on_stderr))
         if self._length[name] > MOST_KEPT:
-            if before <= MOST_KEPT:
-                text = warning(f'Printing the output of "{name}" as it comes: it is more than {MOST_KEPT >> 20} MB')
-                write(f"{text}\n".encode(errors="surrogateescape"), on_stderr=True)
             self._show(name)
 
     def ended(self, ended: CommandEnded) -> None:
@@ -188,16 +180,11 @@ def report_failed(
         if each.error and with_errors and errors.count(each.error) == 1:
             report(each.error.named(each.name), program)
     # Report a shared error, such as unreadable input, once.
-    shared = [error for error in errors if errors.count(error) > 1]
-    if of_all and of_all not in errors:
-        shared.append(of_all)
-    for error in dict.fromkeys(shared):
+    shared = dict.fromkeys(error for error in [*errors, of_all] if error and errors.count(error) != 1)
+    for error in shared:
         report(error, program)
-    outcomes = ", ".join(f"{each.name} ({failure_text(each)})" for each in failed)
-    print(harmless(f"{len(failed)} of {len(ended)} failed: {outcomes}"), file=sys.stderr, flush=True)
-
-
-def failure_text(ended: CommandEnded) -> str:
-    if ended.is_late:
-        return "timed out"
-    return "error" if ended.status is None else status_text(ended.status)
+    outcomes = []
+    for each in failed:
+        text = "error" if each.status is None else status_text(each.status)
+        outcomes.append(f"{each.name} ({'timed out' if each.is_late else text})")
+    print(harmless(f"{len(failed)} of {len(ended)} failed: {', '.join(outcomes)}"), file=sys.stderr, flush=True)

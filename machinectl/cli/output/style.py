@@ -98,14 +98,12 @@ def wrapped(text: str, stream: object, *, indent: int = 0) -> str:
     if not is_drawn_on(stream):
         return text
     room = max(columns(stream) - indent, 1)
-    return "\n".join(line for each in text.split("\n") for line in lines_of_prose(each, room))
-
-
-def lines_of_prose(text: str, room: int) -> list[str]:
-    if len(text) <= room:
-        return [text]
-    indent = text[: len(text) - len(text.lstrip())]
-    return [indent + " ".join(pieces) for pieces in flowed(text.split(), room - len(indent))]
+    lines: list[str] = []
+    for line in text.split("\n"):
+        before = line[: len(line) - len(line.lstrip())]
+        flows = len(line) > room
+        lines += [before + " ".join(part) for part in flowed(line.split(), room - len(before))] if flows else [line]
+    return "\n".join(lines)
 
 
 def flowed(pieces: Sequence[str], room: int) -> list[list[str]]:
@@ -148,15 +146,14 @@ class InJSON(dict[int, int | str]):
 
     def __missing__(self, code: int) -> int | str:
         letter = chr(code)
-        self[code] = code if letter.isprintable() or letter == "\n" else in_json(letter)
+        if letter.isprintable() or letter == "\n":
+            self[code] = code
+        elif code in SURROGATES:
+            self[code] = REPLACEMENT
+        else:
+            units = letter.encode("utf-16-be")
+            self[code] = "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
         return self[code]
-
-
-def in_json(letter: str) -> str:
-    if ord(letter) in SURROGATES:
-        return REPLACEMENT
-    units = letter.encode("utf-16-be")
-    return "".join(f"\\u{units[index]:02x}{units[index + 1]:02x}" for index in range(0, len(units), 2))
 
 
 IN_JSON = InJSON()

@@ -89,7 +89,11 @@ class Terminal:
         with self.spinner.lock:
             self.spinner.clear()
             try:
-                return read_hidden(question) if secret else read_line(question)
+                if secret:
+                    import getpass
+
+                    return getpass.getpass(question, sys.stderr)
+                return read_line(question)
             # OSError: the terminal was closed, and SIGHUP is ignored.
             except (EOFError, OSError, KeyboardInterrupt) as exc:
                 print(file=sys.stderr, flush=True)
@@ -115,12 +119,6 @@ class Terminal:
         from machinectl.cli.output.boards import PlainBoard
 
         return PlainBoard(self, self.program, names)
-
-
-def read_hidden(prompt: str) -> str:
-    import getpass
-
-    return getpass.getpass(prompt, sys.stderr)
 
 
 def read_line(prompt: str) -> str:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping, Sequence
 
 PLUGIN = "machine"
-# github.com/spf13/cobra, ShellCompRequestCmd; docker/cli cli-plugins/metadata, HookSubcommandName.
-COMPLETE, HOOKS = "__complete", "docker-cli-plugin-hooks"
+# github.com/spf13/cobra, ShellCompRequestCmd.
+COMPLETE = "__complete"
 # docker/cli cli-plugins/metadata, ReexecEnvvar: the command word that the user typed.
 TYPED = "DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND"
 # docker/cli cli/flags, ClientOptions: the options before the plugin's name.
@@ -32,12 +32,9 @@ GLOBAL = by_names(
 
 
 def docker_request(arguments: Sequence[str]) -> Callable[[], int] | None:
-    """Return the work for docker's completion or hook request, None for a user's command line."""
+    """Return the work for docker's completion request, None for a user's command line."""
     if arguments[:1] == [COMPLETE]:
         return lambda: complete_for_docker(arguments[1:])
-    if arguments[1:2] == [HOOKS] and len(arguments) > 2:  # noqa: PLR2004 (docker's arguments)
-        # Earlier versions asked docker to call them when a command fails.
-        return lambda: 0
     return None
 
 

@@ -95,7 +95,9 @@ def take_flags(words: list[str], verb: str, flags: Flags) -> list[str]:
             if name not in flags:
                 found.append(name)
             elif flags[name][1]:
-                add_value(found, name, value, words)
+                # By default the next word, even one with a dash.
+                following = words.pop(0) if value is None and words else value
+                found.append(f"--{name}" if following is None else f"--{name}={following}")
             else:
                 add_switch(found, name, value, flags)
     return found
@@ -131,13 +133,6 @@ def split_letters(body: str, flags: Flags) -> list[tuple[str, str | None]] | Non
             return [*found, (name, body[position:].removeprefix("=") or None)]
         found.append((name, None))
     return found
-
-
-def add_value(found: list[str], name: str, value: str | None, words: list[str]) -> None:
-    """Add a flag with its value, by default the next word, even one with a dash."""
-    if value is None and words:
-        value = words.pop(0)
-    found.append(f"--{name}" if value is None else f"--{name}={value}")
 
 
 def add_switch(found: list[str], name: str, value: str | None, flags: Flags) -> None:

@@ -109,7 +109,7 @@ def details(one: Info) -> Iterator[tuple[str, list[str]]]:
     yield "Operating system", [fields["OperatingSystem"]]
     yield "Kernel", [" ".join(fields[key] or "" for key in ("KernelVersion", "Architecture")).strip()]
     yield "CPUs", [str(fields["NCPU"] or "")]
-    yield "Memory", [memory_text(fields["MemTotal"], fields["MemAvailable"])]
+    yield "Memory", [", ".join(memory(fields))]
     yield "Containers", [container_counts(one)]
     yield "Images", ["" if fields["Images"] is None else str(fields["Images"])]
     yield "Storage driver", [fields["StorageDriver"]]
@@ -120,10 +120,11 @@ def details(one: Info) -> Iterator[tuple[str, list[str]]]:
     yield from host_details(one)
 
 
-def memory_text(total: int | None, available: int | None) -> str:
-    if total is None:
-        return ""
-    return memory_size(total) + (f", {memory_size(available)} available" if available is not None else "")
+def memory(fields: dict[str, Any]) -> Iterator[str]:
+    if fields["MemTotal"] is not None:
+        yield memory_size(fields["MemTotal"])
+        if fields["MemAvailable"] is not None:
+            yield f"{memory_size(fields['MemAvailable'])} available"
 
 
 def container_counts(one: Info) -> str:

@@ -49,7 +49,9 @@ class Filters:
             and (not self.names or any(name.search(machine.name) for name in self.names))
             and (not self.values["driver"] or same(machine.driver, self.values["driver"]))
             and (not self.values["label"] or any(has_label(machine, label) for label in self.values["label"]))
-            and (not self.values["swarm"] or same(swarm_of(machine), self.values["swarm"]))
+            and (
+                not self.values["swarm"] or same(node.swarm if (node := node_of(machine)) else "", self.values["swarm"])
+            )
         )
 
     def after_asking(self, state: State) -> bool:
@@ -95,11 +97,6 @@ def has_label(machine: Machine, wanted: str) -> bool:
     key, separator, value = wanted.partition("=")
     found = machine.labels
     return key in found and (not separator or same(found[key], [value]))
-
-
-def swarm_of(machine: Machine) -> str:
-    node = node_of(machine)
-    return node.swarm if node else ""
 
 
 def same(text: str, wanted: Iterable[str]) -> bool:

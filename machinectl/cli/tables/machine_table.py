@@ -74,7 +74,8 @@ def print_machines(
     layout = parse_row_format(template) if template and not quiet else None
     listed = [row for row in machine_rows(store, os.environ) if wanted.before_asking(row.machine)]
     needs_hosts = wanted.needs_state or not (quiet or (layout and layout.row.fields <= RECORDED_FIELDS))
-    live = needs_hosts and not (quiet or layout or as_json or wanted.needs_state) and fits_the_screen(listed)
+    live = needs_hosts and not (quiet or layout or as_json or wanted.needs_state) and is_drawn_on(sys.stdout)
+    live = live and len(listed) + 2 < shutil.get_terminal_size().lines
     if needs_hosts:
         query_hosts(listed, store, timeout, live=live)
     listed = [row for row in listed if wanted.after_asking(row.state)]
@@ -123,10 +124,6 @@ def draw_table(listed: Sequence[MachineRow]) -> int:
 
 def clear_table(drawn: int) -> None:
     draw(BACK.format(lines=drawn))
-
-
-def fits_the_screen(listed: Sequence[MachineRow]) -> bool:
-    return is_drawn_on(sys.stdout) and len(listed) + 2 < shutil.get_terminal_size().lines
 
 
 def fitted_machines(listed: Sequence[MachineRow], width: int) -> list[list[str]]:

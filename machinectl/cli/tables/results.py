@@ -68,7 +68,9 @@ def plan_report(plan: HostPlan) -> Iterator[str]:
 def outcome_lines(outcome: Outcome) -> Iterator[str]:
     """Return "would install Docker Engine", and the details."""
     yield escaped_line(conditional(outcome.title))
-    yield from map(coloured_detail, outcome.details)
+    for detail in outcome.details:
+        colour = next((colour for begin, colour in DIFF_COLOURS.items() if detail.startswith(begin)), "")
+        yield coloured(escaped_line(detail), colour, sys.stdout)
 
 
 def conditional(title: str) -> str:
@@ -81,11 +83,6 @@ def conditional(title: str) -> str:
 def infinitive(participle: str) -> str:
     stem = participle.removesuffix("ing")
     return f"{stem}e" if stem in WITHOUT_E else stem[:-1] if stem in DOUBLED else stem
-
-
-def coloured_detail(text: str) -> str:
-    colour = next((colour for begin, colour in DIFF_COLOURS.items() if text.startswith(begin)), "")
-    return coloured(escaped_line(text), colour, sys.stdout)
 
 
 def escaped_line(text: str) -> str:

@@ -77,7 +77,9 @@ def fitted_rows(
     lines = [row_lines(layout, [column.heading for column in layout], padding, NO_FITTING)]
     for at, text in enumerate(below):
         cells = [column.cells[at] for column in layout]
-        lines.append([*row_lines(layout, cells, padding, fitting), *below_row(text, width)])
+        more = wrapped_text(text, width - len(INDENT)) if text else []
+        more = [shorten(INDENT + line, width, sys.stdout) for line in more]
+        lines.append([*row_lines(layout, cells, padding, fitting), *more])
     return lines
 
 
@@ -132,10 +134,6 @@ def row_lines(columns: Sequence[Column], cells: Sequence[str], padding: int, fit
             line += " " * (column.width - text_width(text) + padding)
         lines.append(line.rstrip())
     return lines
-
-
-def below_row(text: str, width: int) -> list[str]:
-    return [shorten(INDENT + line, width, sys.stdout) for line in wrapped_text(text, width - len(INDENT)) if text]
 
 
 def wrapped_text(text: str, width: int) -> list[str]:
