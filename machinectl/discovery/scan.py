@@ -6,8 +6,7 @@ import asyncio
 import errno
 import ipaddress
 import socket
-import threading
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from machinectl.hosts.query_engines import driver_or_none, ssh_endpoint_or_none
 from machinectl.name_resolution import NameLookups, addresses_of, host_name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from machinectl.discovery.services import FoundService, SweepTarget
     from machinectl.driver import Driver
@@ -79,25 +78,24 @@ class NetworkScan:
 
     def run(self) -> None:
         """Raise MachineError if no socket can be opened."""
-        known = MachineAddresses(self._store)
         try:
             asyncio.run(self._try_all())
         except ExceptionGroup as exc:
             raise exc.exceptions[0] from None
         finally:
-            names, whose = self._names.answers(NAMES_TIMEOUT), known.by_address(NAMES_TIMEOUT)
+            names, whose = self._names.answers(NAMES_TIMEOUT), machines_by_address(self._store)
             for host in self._found.values():
                 host.name, host.machines = names.get(host.address, ""), whose.get(host.address, [])
 
     async def _try_all(self) -> None:
         at_once = asyncio.Semaphore(fitting_jobs(self._sockets, besides=BESIDES + AT_WORK))
-        looks = asyncio.Semaphore(AT_WORK)
-        async with asyncio.TaskGroup() as group:
-            for target in self._targets:
-                await at_once.acquire()
-                group.create_task(self._try(target, looks)).add_done_callback(lambda _: at_once.release())
+        with ThreadPoolExecutor(AT_WORK) as looks:
+            async with asyncio.TaskGroup() as group:
+                for target in self._targets:
+                    await at_once.acquire()
+                    group.create_task(self._try(target, looks)).add_done_callback(lambda _: at_once.release())
 
-    async def _try(self, target: SweepTarget, looks: asyncio.Semaphore) -> None:
+    async def _try(self, target: SweepTarget, looks: ThreadPoolExecutor) -> None:
         with new_socket(target) as sock:
             try:
                 async with asyncio.timeout(self._timeout):
@@ -111,8 +109,8 @@ class NetworkScan:
             if sock.getsockname() == target:
                 self._refusing.add(target.address)
                 return
-            async with looks:
-                service = await in_daemon_thread(lambda: identify_service(target, sock, self._timeout))
+            loop = asyncio.get_running_loop()
+            service = await loop.run_in_executor(looks, identify_service, target, sock, self._timeout)
         self._found.setdefault(target.address, FoundHost(target.address)).services[target.port] = service
         self._names.add(target.address)
 
@@ -126,44 +124,18 @@ def new_socket(target: SweepTarget) -> socket.socket:
     return sock
 
 
-async def in_daemon_thread(look: Callable[[], FoundService]) -> FoundService:
-    """Call `look` in a thread that does not keep the process from ending."""
-    loop = asyncio.get_running_loop()
-    result: asyncio.Future[FoundService] = loop.create_future()
-
-    def settle(service: FoundService) -> None:
-        if not result.done():
-            result.set_result(service)
-
-    def work() -> None:
-        service = look()
-        # After ^C, the loop is closed.
-        with suppress(RuntimeError):
-            loop.call_soon_threadsafe(settle, service)
-
-    threading.Thread(target=work, daemon=True, name="look").start()
-    return await result
-
-
-class MachineAddresses:
-    """Resolves names in the background."""
-
-    def __init__(self, store: Store) -> None:
-        self._of_machine = {name: set(hosts) for name, hosts in hosts_of_machines(store)}
-        self._lookups = NameLookups(addresses_of)
-        for host in set().union(*self._of_machine.values()):
-            if not engine_url.is_address(host):
-                self._lookups.add(host)
-
-    def by_address(self, seconds: float) -> Mapping[str, list[str]]:
-        """Skip names not resolved within `seconds`."""
-        resolved = self._lookups.answers(seconds)
-        found: dict[str, list[str]] = {}
-        for name, hosts in self._of_machine.items():
-            addresses = {canonical_address(address) for host in hosts for address in resolved.get(host, [host])}
-            for address in addresses:
-                found.setdefault(address, []).append(name)
-        return found
+def machines_by_address(store: Store) -> Mapping[str, list[str]]:
+    """Skip names that are not resolved in time."""
+    hosts_of = dict(hosts_of_machines(store))
+    lookups = NameLookups(addresses_of)
+    for host in {host for hosts in hosts_of.values() for host in hosts if not engine_url.is_address(host)}:
+        lookups.add(host)
+    resolved = lookups.answers(NAMES_TIMEOUT)
+    machines: dict[str, list[str]] = {}
+    for name, hosts in hosts_of.items():
+        for address in {canonical_address(each) for host in hosts for each in resolved.get(host, [host])}:
+            machines.setdefault(address, []).append(name)
+    return machines
 
 
 def hosts_of_machines(store: Store) -> Iterable[tuple[str, list[str]]]:
@@ -182,8 +154,4 @@ def hosts_of_machines(store: Store) -> Iterable[tuple[str, list[str]]]:
 
 
 def canonical_address(address: str) -> str:
-    """Return other text unchanged."""
-    try:
-        return str(ipaddress.ip_address(address))
-    except ValueError:
-        return address
+    return str(ipaddress.ip_address(address)) if engine_url.is_address(address) else address

@@ -110,12 +110,4 @@ def engine_service(target: SweepTarget, sock: socket.socket, deadline: Deadline)
     if answer is None:
         return FoundService(target.port)
     speaks = SpokenProtocol.ENGINE if answer.engine else SpokenProtocol.TLS if answer.tls else SpokenProtocol.UNKNOWN
-    return FoundService(
-        target.port,
-        speaks,
-        answer.server,
-        tls=answer.tls,
-        names=answer.names,
-        asks=answer.asks,
-        is_open=answer.is_open,
-    )
+    return FoundService(target.port, speaks, answer.server, None, answer.tls, answer.names, answer.asks, answer.is_open)

@@ -52,8 +52,6 @@ VERBS = {
 
 HEADINGS = ["ADDRESS", "NAME", "MACHINE", "SSH", "ENGINE"]
 GREETING = "SSH-"
-
-
 SHORT_KEY = len("ED25519 SHA256:12345678…")
 # Names of a certificate in a cell.
 NAMED = 2
@@ -70,7 +68,7 @@ def discover(
     write: str = "",
 ) -> int:
     from machinectl.cli.tables.text_table import Fitting, table_text
-    from machinectl.discovery.network_search import discover as command
+    from machinectl.discovery.address_ranges import discover as command
 
     if write:
         from machinectl.files.new_file import check_new_file

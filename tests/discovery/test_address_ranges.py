@@ -62,15 +62,12 @@ def test_a_name_means_all_its_addresses() -> None:
             "fe80::1%eth0",
             "fe80::%eth0/64",
             "fd00::/129",
-            "-x",
             "a b",
-            "a..b",
             "\x1b[31m",
             "ö.lan",
             "1-2",
             "fd00::1-5x",
         ),
-        "a" * 300,
     ],
 )
 def test_invalid_text_is_refused_with_an_example(text: str) -> None:

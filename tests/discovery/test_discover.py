@@ -118,8 +118,7 @@ def test_nothing_found_is_no_error(store: Store, ports: Ports) -> None:
     ("words", "cause"),
     [
         ([], "The network is missing"),
-        (["192.168.0.0/33"], "is neither a network"),
-        (["::/0"], "more than 16,777,216 addresses"),
+        (["192.168.0.0/33"], "is not a network"),
         (["127.0.0.1", "-t", "nan"], "takes seconds from 0.05 to 600, not 'nan'"),
         (["127.0.0.1", "-t", "0"], "takes seconds from 0.05 to 600, not '0'"),
     ],
@@ -137,13 +136,6 @@ def test_more_than_a_slash_20_asks(store: Store, network: str) -> None:
     done = machinectl("discover", network, store=store.root)
     assert (done.returncode, done.stdout) == (1, "")
     assert f"machinectl discover --yes {network}" in done.stderr
-
-
-def test_with_yes_it_does_not_ask(store: Store, ports: Ports) -> None:
-    ports(1, 1)
-    done = machinectl("discover", "--yes", "127.64.0.0/19", store=store.root)
-    assert done.returncode == 0
-    assert "Nothing answers" in done.stderr
 
 
 def test_what_hosts_say_is_harmless(store: Store, ports: Ports) -> None:
