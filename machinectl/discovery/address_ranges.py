@@ -66,6 +66,9 @@ def parse_ranges(texts: Iterable[str], resolve: Callable[[str], Sequence[str]]) 
 
 
 def parse_range(text: str, resolve: Callable[[str], Sequence[str]]) -> list[Network]:
+    # Link-local addresses with an interface (fe80::1%eth0) are not supported.
+    if "%" in text:
+        raise invalid_range(text)
     try:
         if "/" in text:
             return network_range(text)
@@ -79,7 +82,7 @@ def parse_range(text: str, resolve: Callable[[str], Sequence[str]]) -> list[Netw
             return [ipaddress.ip_network(text)]
     except (ValueError, TypeError) as exc:
         raise invalid_range(text) from exc
-    # Neither 300.1.1.1 nor a link-local address with an interface (fe80::1%eth0) is a host's name.
+    # 300.1.1.1 is no host's name.
     if not (HOST_CHARACTERS.issuperset(text) and any(map(str.isalpha, text))):
         raise invalid_range(text)
     if addresses := resolve(text):

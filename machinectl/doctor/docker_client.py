@@ -28,8 +28,6 @@ CLI, API = "docker CLI", "API version"
 AGAIN = "eval $(machinectl env -u)"
 # Seconds; printing a version takes milliseconds.
 PATIENCE = 5.0
-# The first docker CLI with contexts and plugins.
-WITH_CONTEXTS = (19, 3)
 DOCS = "https://docs.docker.com/engine/install/"
 # No engine: we ask only for the client's version.
 NO_ENGINE = {"DOCKER_HOST": "unix:///nonexistent/docker.sock"}
@@ -44,29 +42,22 @@ def cli_check(path: str) -> Check:
     if not said:
         return broken(CLI, f"{program} does not report its version", see)
     if not said.startswith("Docker version "):
-        return unknown(CLI, f"{program} is not Docker's CLI: {said!r}", Hint("See", f"{quote_word(program)} --version"))
-    seen = f"{program}, {said.removeprefix('Docker ').partition(',')[0]}"
-    numbers = re.match(r"Docker version (\d+)\.(\d+)", said)
-    if numbers and (int(numbers[1]), int(numbers[2])) < WITH_CONTEXTS:
-        return unknown(CLI, f"{seen}: too old for contexts and plugins", Hint("Install a newer one", DOCS))
-    return ok(CLI, seen)
-
-
-def client_api_version(path: str) -> str:
-    """Return the docker CLI's newest API version (1.50), else ""."""
-    program = shutil.which("docker", path=path)
-    return api_version_of(program) if program else ""
+        return unknown(CLI, f"{program} is not Docker's CLI: {said!r}", see)
+    return ok(CLI, f"{program}, {said.removeprefix('Docker ').partition(',')[0]}")
 
 
 @cache
-def api_version_of(program: str) -> str:
+def client_api_version(path: str) -> str:
+    """Return the docker CLI's newest API version (1.50), else ""."""
+    program = shutil.which("docker", path=path)
+    if not program:
+        return ""
     environment = {**os.environ, **NO_ENGINE}
     for variable in ("DOCKER_CONTEXT", "DOCKER_API_VERSION", "DOCKER_TLS_VERIFY"):
         environment.pop(variable, None)
-    found = NUMBERS.match(
-        first_line([program, "version", "--format", "{{.Client.DefaultAPIVersion}}"], environment, check=False)
-    )
-    return found[0] if found else ""
+    command = [program, "version", "--format", "{{.Client.DefaultAPIVersion}}"]
+    version = NUMBERS.match(first_line(command, environment, check=False))
+    return version[0] if version else ""
 
 
 def first_line(command: list[str], environment: Mapping[str, str] | None = None, *, check: bool = True) -> str:

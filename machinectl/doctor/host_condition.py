@@ -39,10 +39,7 @@ class Shell:
     root: str = ""
 
     def command(self, words: str) -> str:
-        return f"machinectl ssh {self.machine} {self.root} {words}" if self.root else self.plain(words)
-
-    def plain(self, words: str) -> str:
-        return f"machinectl ssh {self.machine} {words}"
+        return " ".join(filter(None, ("machinectl ssh", self.machine, self.root, words)))
 
     def script(self, text: str) -> str:
         """Return the command that has a shell on the host run a text."""
@@ -149,10 +146,9 @@ def disk_check(disk: FileSystem, shell: Shell) -> Check:
     if not disk.size:
         return unknown(title, "its size is unknown")
     free, inodes = disk.free / disk.size, disk.inodes_free / disk.inodes if disk.inodes else 1.0
-    seen = f"{readable_size(disk.free)} of {readable_size(disk.size)} left"
+    seen = f"{memory_size(disk.free << 10)} of {memory_size(disk.size << 10)} left"
     if inodes < free:
         seen += f", {disk.inodes_free} of {disk.inodes} inodes"
-    # Quoted twice: for the local and the remote shell.
     fills = Hint("See what fills it", shell.command(f"du -xhd1 {quote_word(quote_word(disk.directory))}"))
     prune = Hint("or remove what no container uses", shell.command("docker system prune"))
     full = min(free, inodes) < FULL or disk.free < min(FULL_KIB, disk.size // 4)
@@ -165,10 +161,10 @@ def disk_check(disk: FileSystem, shell: Shell) -> Check:
 
 
 def memory_check(found: Memory, shell: Shell) -> Check:
-    seen = f"{readable_size(found.available)} of {readable_size(found.total)} available"
+    seen = f"{memory_size(found.available << 10)} of {memory_size(found.total << 10)} available"
     if found.swap:
-        seen += f", {readable_size(found.swap_free)} of {readable_size(found.swap)} of swap left"
-    uses = Hint("See what uses it", shell.plain("ps axo pid,rss,comm --sort -rss"))
+        seen += f", {memory_size(found.swap_free << 10)} of {memory_size(found.swap << 10)} of swap left"
+    uses = Hint("See what uses it", f"machinectl ssh {shell.machine} ps axo pid,rss,comm --sort -rss")
     return first_case(
         MEMORY,
         (not found.total or not found.available, UNKNOWN, "the host does not report it", NO_HINT),
@@ -183,9 +179,8 @@ def restart_check(found: Health, shell: Shell, init: str) -> Check:
     whose = f": {', '.join(found.reboot)}" if found.reboot else ""
     reboot = f"machinectl restart {shell.machine}"
     # Containers keep running if only containerd restarts.
-    again = shell.command("systemctl restart containerd")
-    if "dockerd" in found.replaced:
-        again = shell.service("restart", init)
+    is_engines = "dockerd" in found.replaced
+    again = shell.service("restart", init) if is_engines else shell.command("systemctl restart containerd")
     old = f"{' and '.join(found.replaced)}: upgraded on disk, but the old version is running"
     return first_case(
         RESTART,
@@ -194,10 +189,6 @@ def restart_check(found: Health, shell: Shell, init: str) -> Check:
         (found.replaced, UNKNOWN, old, Hint("Restart it", again)),
         (True, OK, "none", NO_HINT),
     )
-
-
-def readable_size(kib: int) -> str:
-    return memory_size(kib * 1024)
 
 
 def ssh_only_checks(found: Facts, target: Target, shell: Shell) -> Iterator[Check]:

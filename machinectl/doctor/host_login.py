@@ -120,25 +120,18 @@ def own_url(machine: Machine, console: Console, login: Login, timeout: float) ->
     """Return the URL with the address that SSH uses if the URL's host shows another SSH key, else ""."""
     ssh, host = ssh_or_none(machine), value_or("", lambda: engine_url.parse_url(machine.url).host)
     # Of several addresses, each has a check.
-    if ssh is None or host in {"", ssh.host} or machine.addresses:
+    if ssh is None or ssh.jump or host in {"", ssh.host} or machine.addresses:
         return ""
-    is_foreign = shows_own_key(machine, host, console, login, timeout) is False
-    return engine_url.with_host(machine.url, ssh.host) if is_foreign else ""
-
-
-def shows_own_key(machine: Machine, host: str, console: Console, login: Login, timeout: float) -> bool | None:
     # paramiko takes 150 ms to load.
     from machinectl.hosts.answering_host import has_own_key
     from machinectl.ssh.keys.host_keys import HostKeyPolicy
 
-    ssh = ssh_or_none(machine)
-    if ssh is None or ssh.jump:
-        return None
     try:
         policy = HostKeyPolicy(pinned_known_hosts(machine), machine=machine.name)
-        return has_own_key(replace(ssh, host=host), policy, login.credentials, console, timeout)
+        shown = has_own_key(replace(ssh, host=host), policy, login.credentials, console, timeout)
     except MachineError:
-        return None
+        return ""
+    return engine_url.with_host(machine.url, ssh.host) if shown is False else ""
 
 
 def engine_port_of(machine: Machine) -> int:

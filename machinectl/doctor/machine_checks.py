@@ -1,16 +1,16 @@
-"""Examine a machine's files, engine and host in parallel, and judge what was found."""
+"""Examine machines' files, engines and hosts in parallel, judge what was found, and report it."""
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from contextlib import nullcontext
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-from machinectl.check import Check, Verdict, broken, failed, unknown, unseen, value_or
-from machinectl.doctor import docker_client, engine_certificates, engine_configuration, host_condition, store_files
-from machinectl.doctor.each_address import address_checks, look_at_addresses
-from machinectl.doctor.engine_connectivity import TCP, TLS, EngineReach, reach_engine
+from machinectl.check import Check, Seat, Verdict, broken, failed, unknown, unseen, value_or
+from machinectl.doctor import docker_client, engine_configuration, host_condition, store_files
+from machinectl.doctor.engine_connectivity import TCP, TLS, EngineReach, address_checks, look_at_addresses, reach_engine
 from machinectl.doctor.host_login import HOST, SSH, Inside, engine_port_of, look_inside, own_url
 from machinectl.engine.tls import foreign_ca_hint
 from machinectl.errors import DOCTOR, IMPORT, NO_HINT, Hint, MachineError
@@ -19,7 +19,7 @@ from machinectl.hosts.host_owner import GIVE_UP, after_loss, lost_to
 from machinectl.hosts.host_plan import target_of
 from machinectl.hosts.identity import Identity
 from machinectl.hosts.login import Login, moved_hint
-from machinectl.hosts.parallel import BackgroundTask
+from machinectl.hosts.parallel import BackgroundTask, run_at_once
 from machinectl.hosts.query_engines import ASLEEP, driver_or_none, state_from_driver
 from machinectl.machines.holders import holders_of
 from machinectl.machines.machine_driver import endpoint_of
@@ -30,9 +30,10 @@ from machinectl.provision.host_changes import ConfigMerged, of_kind
 from machinectl.provision.revision import Revision
 from machinectl.provision.steps import live_restore
 from machinectl.provision.steps.engine_goal import LIVE_RESTORE
+from machinectl.quantities import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from machinectl.console import Console
     from machinectl.doctor.host_condition import Shell
@@ -114,12 +115,12 @@ def all_checks(machine: Machine, way: EngineReach, inside: Inside, client: str) 
     yield from (of_whose_engine(through_firewall(check, machine, inside), machine, inside) for check in before)
     if way.shown:
         identity = value_or(Identity(), lambda: Identity.read(way.directory))
-        served = engine_certificates.served_check(
+        served = engine_configuration.served_check(
             way.shown, identity, inside.facts, inside.shell, lost_to=inside.lost_to
         )
         yield of_whose_engine(served, machine, inside)
     elif machine.tls and machine.url.startswith("tcp://"):
-        yield from unseen([engine_certificates.SERVED], f"{TLS} failed")
+        yield from unseen([engine_configuration.SERVED], f"{TLS} failed")
     yield through_firewall(last, machine, inside)
     if way.most:
         yield docker_client.api_check(client, way.least, way.most)
@@ -146,7 +147,7 @@ def host_checks(machine: Machine, directory: str, inside: Inside, found: Facts) 
     elif ours:
         yield record_comparison(machine, directory, found, shell)
         ca = value_or(Identity(), lambda: Identity.read(directory)).ca
-        access = machine.tls and engine_certificates.accepted_clients_check(found, ca, holders_of(machine), shell)
+        access = machine.tls and engine_configuration.accepted_clients_check(found, ca, holders_of(machine), shell)
         if access:
             yield access
     if ours and (unwritable := host_condition.write_check(found, shell)):
@@ -177,7 +178,7 @@ def record_comparison(machine: Machine, directory: str, found: Facts, shell: She
 
 def of_whose_engine(check: Check, machine: Machine, inside: Inside) -> Check:
     """Judge by the host's SSH key whether the engine is on the machine's host."""
-    is_ours = check.title not in {TLS, engine_certificates.SERVED} or check.verdict is not Verdict.BROKEN
+    is_ours = check.title not in {TLS, engine_configuration.SERVED} or check.verdict is not Verdict.BROKEN
     if is_ours or not machine.url.startswith("tcp://"):
         return check
     if inside.is_another_host:
@@ -205,3 +206,72 @@ def through_firewall(check: Check, machine: Machine, inside: Inside) -> Check:
         return check
     seen = f"{check.seen}; the engine listens, but {rule.firewall} on its host blocks the port"
     return broken(TCP, seen, Hint("Open the port", "machinectl provision --open-firewall", machine.name))
+
+
+@dataclass(frozen=True)
+class DoctorReport:
+    """`name` is "" for this computer."""
+
+    name: str
+    checks: tuple[Check, ...]
+
+    @property
+    def is_well(self) -> bool:
+        return all(check.verdict is not Verdict.BROKEN for check in self.checks)
+
+    @property
+    def summary(self) -> str:
+        count = Counter("unseen" if check.is_unseen else check.verdict for check in self.checks)
+        parts = [
+            f"{count[Verdict.BROKEN]} broken",
+            f"{count[Verdict.UNKNOWN]} to look at",
+            f"{count['unseen']} not checked",
+            plural(count[Verdict.OK], "check passed", "checks passed"),
+        ]
+        return ", ".join(part for part in parts if not part.startswith("0 "))
+
+    def shown(self, *, verbose: bool) -> list[Check]:
+        """Return the checks that did not pass, but not those that another one's failure prevented."""
+        is_unseen_alone = all(check.is_unseen or check.verdict is Verdict.OK for check in self.checks)
+        return [
+            check
+            for check in self.checks
+            if verbose or (is_unseen_alone if check.is_unseen else check.verdict is not Verdict.OK)
+        ]
+
+    def told_once(self, told: dict[Check, str]) -> DoctorReport:
+        """Refer to the first machine with the same problem; `told` has those so far."""
+        checks = [
+            check
+            if not check.hint or told.setdefault(check, self.name) == self.name
+            else replace(check, seen=f"as {told[check]}", hint=NO_HINT)
+            for check in self.checks
+        ]
+        return replace(self, checks=tuple(checks))
+
+    def fields(self) -> dict[str, Any]:
+        checks = [
+            {"Title": check.title, "Verdict": str(check.verdict), "Seen": check.seen, "Hint": check.hint}
+            for check in self.checks
+        ]
+        return {"Name": self.name, "Well": self.is_well, "Checks": checks}
+
+
+def examine_machines(
+    store: Store, console: Console, names: Sequence[str], login: Login, timeout: float
+) -> Iterator[tuple[str, DoctorReport | MachineError]]:
+    """Check in parallel, yield in order. `timeout` is per step."""
+
+    def work(name: str, own: Console) -> DoctorReport:
+        return DoctorReport(name, tuple(check_machine(store, own, name, login.for_one_host(), timeout)))
+
+    found = dict(run_at_once(console, names, work))
+    yield from ((name, found[name]) for name in dict.fromkeys(names) if name in found)
+
+
+def examine_here(store: Store, names: Sequence[str], program: str, *, alone: bool) -> BackgroundTask[DoctorReport]:
+    """Begin to check docker, this shell and, without names, the store. `alone`: no machine is checked."""
+    from machinectl.doctor.this_computer import check_computer
+
+    seat = Seat(program, os.environ)
+    return BackgroundTask(lambda: DoctorReport("", tuple(check_computer(store, names, seat, alone=alone))))

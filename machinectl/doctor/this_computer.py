@@ -175,10 +175,10 @@ def removed_check(store: Store) -> Iterator[Check]:
         names = [machine.name for machine in machines]
         # Earlier versions left a name to both a new machine and a record.
         put_back = Hint("Another machine has the name", "machinectl rename", names[0], "<NEW-NAME>")
-        for machine in [machine for machine in machines if not store.exists(machine.name)][:1]:
-            purge = "--purge-engine" if is_engine_alone(machine) else "--purge"
-            forget = Hint("or forget it", "machinectl rm --forget", machine.name)
-            put_back = Hint("Undo the changes", "machinectl rm", purge, machine.name) | forget
+        if alone := next((machine for machine in machines if not store.exists(machine.name)), None):
+            purge = "--purge-engine" if is_engine_alone(alone) else "--purge"
+            put_back = Hint("Undo the changes", "machinectl rm", purge, alone.name)
+            put_back |= Hint("or forget it", "machinectl rm --forget", alone.name)
         yield unknown(REMOVED, f"{', '.join(names)}: removed here, but the changes on the host remain", put_back)
 
 
@@ -199,22 +199,16 @@ def program_check(path: str, program: str) -> Check:
     candidates = (os.path.join(directory or ".", "machinectl") for directory in path.split(os.pathsep))
     found = [each for each in candidates if os.path.isfile(each) and os.access(each, os.X_OK)]
     foreign = [each for each in found if is_systemds(each)]
-    mine = own_program(program, found, foreign)
+    beside_python = os.path.join(sysconfig.get_path("scripts"), PROGRAM)
+    named = [os.path.abspath(program)] if os.path.basename(program) == PROGRAM else []
+    known = [each for each in found if each not in foreign]
+    mine = next((each for each in [*named, *known, beside_python] if os.path.isfile(each)), "")
     if found and found[0] not in foreign:
         beside = f"; systemd's comes after it: {foreign[0]}" if foreign else ""
         return ok(PROGRAM, f"{found[0]} comes first on the PATH{beside}")
     seen = f"{found[0]}, which is systemd's, comes first on the PATH" if found else "not on the PATH"
     hint = Hint("Put this one first", f"export PATH={quote_word(os.path.dirname(mine))}:$PATH") if mine else NO_HINT
-    if found:
-        return broken(PROGRAM, seen, hint or Hint("Install it", "pipx install machinectl"))
-    return unknown(PROGRAM, seen, hint)
-
-
-def own_program(program: str, found: list[str], foreign: list[str]) -> str:
-    beside_python = os.path.join(sysconfig.get_path("scripts"), "machinectl")
-    known = [each for each in found if each not in foreign]
-    named = [os.path.abspath(program)] if os.path.basename(program) == "machinectl" else []
-    return next((each for each in [*named, *known, beside_python] if os.path.isfile(each)), "")
+    return broken(PROGRAM, seen, hint) if found else unknown(PROGRAM, seen, hint)
 
 
 def is_systemds(program: str) -> bool:

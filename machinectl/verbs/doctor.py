@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from machinectl.check import Check
     from machinectl.cli.verb_session import Session
-    from machinectl.doctor.doctor_report import DoctorReport
+    from machinectl.doctor.machine_checks import DoctorReport
     from machinectl.hosts.login import Login
 
 
@@ -56,7 +56,7 @@ def doctor(
 ) -> int:
     from contextlib import suppress
 
-    from machinectl.doctor.doctor_report import examine_here, examine_machines
+    from machinectl.doctor.machine_checks import examine_here, examine_machines
 
     if only_here and names:
         raise UsageError("Names and --here exclude each other", LEAVE_ONE_OUT)

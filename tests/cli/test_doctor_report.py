@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from machinectl.check import broken, ok, unknown, unseen
-from machinectl.doctor.doctor_report import DoctorReport
+from machinectl.doctor.machine_checks import DoctorReport
 from machinectl.errors import Hint
 from machinectl.verbs.doctor import check_lines, print_report
 

@@ -9,7 +9,7 @@ import pytest
 
 from machinectl import certs
 from machinectl.check import Check, Verdict
-from machinectl.doctor.engine_certificates import accepted_clients_check
+from machinectl.doctor.engine_configuration import accepted_clients_check
 from machinectl.doctor.host_condition import Shell
 from machinectl.machines.holders import ACTIVE, ADDING, ENDING, AccessHolder
 from machinectl.provision.client_cas import CLIENTS

@@ -12,7 +12,7 @@ import pytest
 from machinectl import certs, engine
 from machinectl.check import Check, Verdict
 from machinectl.cli.main import run_command_line
-from machinectl.doctor.each_address import address_checks, look_at_addresses, without_address
+from machinectl.doctor.engine_connectivity import address_checks, look_at_addresses, without_address
 from machinectl.doctor.host_condition import Shell
 from machinectl.doctor.host_login import Inside, own_url
 from machinectl.doctor.machine_checks import check_machine, of_whose_engine

@@ -15,7 +15,7 @@ import pytest
 
 from machinectl import certs
 from machinectl.check import Verdict
-from machinectl.doctor import engine_certificates, engine_configuration, host_condition
+from machinectl.doctor import engine_configuration, host_condition
 from machinectl.doctor.host_condition import Shell
 from machinectl.engine.endpoint import Endpoint
 from machinectl.engine.tls import import_hint
@@ -391,19 +391,19 @@ def test_a_certificate_is_the_same_on_record_on_the_wire_and_on_the_disk() -> No
     mine = identity()
     ours = on_disk(mine.server, mine.server_key)
     other = certs.issue_server(certs.new_ca("other"), ["192.168.0.29"])
-    found = engine_certificates.served_check(mine.server, mine, ours, SUDO)
+    found = engine_configuration.served_check(mine.server, mine, ours, SUDO)
     assert (found.verdict, found.seen.partition(":")[0]) == (OK, "as recorded")
-    assert engine_certificates.served_check(mine.server, mine, None, SUDO).seen.startswith("as recorded: ")
-    found = engine_certificates.served_check(mine.server, mine, on_disk(other.certificate), SUDO)
+    assert engine_configuration.served_check(mine.server, mine, None, SUDO).seen.startswith("as recorded: ")
+    found = engine_configuration.served_check(mine.server, mine, on_disk(other.certificate), SUDO)
     assert (found.verdict, found.hint) == (BROKEN, "Restore it: machinectl provision orion")
-    found = engine_certificates.served_check(other.certificate, mine, ours, SUDO)
+    found = engine_configuration.served_check(other.certificate, mine, ours, SUDO)
     assert found.verdict is BROKEN
     assert found.hint == "Restart the engine: machinectl ssh orion sudo systemctl restart docker"
-    found = engine_certificates.served_check(other.certificate, mine, on_disk(other.certificate), SUDO)
+    found = engine_configuration.served_check(other.certificate, mine, on_disk(other.certificate), SUDO)
     assert found.hint == "Send the certificate on record: machinectl provision --force orion"
     assert (
         "the host's disk has no certificate"
-        in engine_certificates.served_check(mine.server, mine, on_disk(), SUDO).seen
+        in engine_configuration.served_check(mine.server, mine, on_disk(), SUDO).seen
     )
 
 
@@ -412,29 +412,29 @@ def test_a_served_certificate_is_looked_for_where_the_engine_reads_it() -> None:
     path = "/etc/docker/server.pem"
     unit = f"# /x/docker.service\n[Service]\nExecStart=/usr/sbin/dockerd --tlsverify --tlscert {path}\n"
     imported = recorded("docker", unit=unit, sums={path: Sum("600", 0, 0, hashlib.sha256(mine.server).hexdigest())})
-    found = engine_certificates.served_check(mine.server, mine, imported, SUDO)
+    found = engine_configuration.served_check(mine.server, mine, imported, SUDO)
     assert (found.verdict, found.seen.partition(":")[0]) == (OK, "as recorded")
 
 
 def test_nobody_is_told_to_take_a_host_from_its_owner_without_a_word() -> None:
     mine = identity()
     other = certs.issue_server(certs.new_ca("other"), ["192.168.0.29"]).certificate
-    found = engine_certificates.served_check(other, mine, on_disk(other), SUDO, lost_to='the machine "rigel"')
+    found = engine_configuration.served_check(other, mine, on_disk(other), SUDO, lost_to='the machine "rigel"')
     assert found.seen.endswith('the machine "rigel" has set the host up since')
     assert found.hint.startswith("Forget this machine, and leave the host to its owner: machinectl rm --forget orion;")
-    assert engine_certificates.served_check(other, mine, None, SUDO).hint.endswith(": machinectl provision orion")
+    assert engine_configuration.served_check(other, mine, None, SUDO).hint.endswith(": machinectl provision orion")
 
 
 def test_a_certificate_that_is_served_runs_out() -> None:
     mine = identity()
     later = datetime.now(UTC) + timedelta(days=certs.SERVER_DAYS - 9)
-    found = engine_certificates.served_check(mine.server, mine, None, SUDO, later)
+    found = engine_configuration.served_check(mine.server, mine, None, SUDO, later)
     assert (found.verdict, found.hint) == (UNKNOWN, "Renew it: machinectl renew --due orion")
-    found = engine_certificates.served_check(mine.server, mine, None, SUDO, later + timedelta(days=20))
+    found = engine_configuration.served_check(mine.server, mine, None, SUDO, later + timedelta(days=20))
     assert found.verdict is BROKEN
     theirs = replace(mine, server=b"", server_key=b"")
     # As `version` says it of an engine that refuses the client.
-    told = engine_certificates.served_check(mine.server, theirs, None, SUDO, later).hint
+    told = engine_configuration.served_check(mine.server, theirs, None, SUDO, later).hint
     assert told == import_hint(Endpoint("tcp://192.0.2.1:2376", name="orion"))
-    assert engine_certificates.served_check(mine.server, theirs, None, SUDO).verdict is OK
-    assert engine_certificates.served_check(b"none", mine, None, SUDO).verdict is UNKNOWN
+    assert engine_configuration.served_check(mine.server, theirs, None, SUDO).verdict is OK
+    assert engine_configuration.served_check(b"none", mine, None, SUDO).verdict is UNKNOWN
