@@ -45,7 +45,6 @@ KINDS: dict[str, type] = {
     **dict.fromkeys(("SSHPort", "EnginePort"), int),
 }
 START_AGAIN = Hint("Restore it from a backup, or register the server again", "machinectl create -d generic --help")
-IPV4 = r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(?:\.(?!$)|$)){4}"
 MAC = r"(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}"
 HIGHEST_PORT = 65535
 
@@ -320,12 +319,8 @@ def split_login(text: str) -> dict[str, OptionValue] | None:
 
 def check_address(value: OptionValue) -> str:
     """Return an address without brackets. Raises UsageError."""
-    import re
-
     address = str(value).strip()
     bare = address.removeprefix("[").removesuffix("]")
-    if re.fullmatch(IPV4, bare, re.ASCII):
-        return bare
     try:
         parse_url(tcp_url(bare, TLS_PORT))
     except UsageError as exc:

@@ -129,11 +129,12 @@ def checked_holder(machine: Machine, grant: AccessGrant) -> AccessHolder:
     check_holder_name(grant.who)
     check_can_share(machine)
     if ended := ended_with_key(machine, grant.public_key.digest):
+        who, when = str(ended.get("who", "")), str(ended.get("when", ""))
         raise MachineError(
-            f'The access of "{ended.who}" to "{machine.name}" was ended on {ended.when[:10]}, and this is its old key',
+            f'The access of "{who}" to "{machine.name}" was ended on {when[:10]}, and this is its old key',
             Hint(
-                f"For a request with a new key, {ended.who} types there",
-                f"machinectl rm <NAME>; machinectl access request --for {ended.who} <NAME>:{machine.name}",
+                f"For a request with a new key, {who} types there",
+                f"machinectl rm <NAME>; machinectl access request --for {who} <NAME>:{machine.name}",
                 elsewhere=True,
             ),
         )

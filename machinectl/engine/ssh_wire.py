@@ -13,6 +13,7 @@ import subprocess
 import threading
 import time
 from contextlib import ExitStack, contextmanager, suppress
+from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING
 
 from machinectl import url as engine_url
@@ -20,7 +21,6 @@ from machinectl.engine.endpoint import Deadline, EngineError, ForeignKey
 from machinectl.engine.wire import Wire
 from machinectl.errors import Hint, one_line
 from machinectl.files.spool_directory import temporary_directory
-from machinectl.files.user_directories import small_file
 from machinectl.ssh.destination import SSHEndpoint, ssh_command
 from machinectl.ssh.openssh import multiplexing
 from machinectl.ssh.openssh.login_log import LoginLog, read_log
@@ -130,8 +130,9 @@ def kept_connection(endpoint: Endpoint, url: EngineURL) -> tuple[str, list[str]]
 
 def start_ssh(endpoint: Endpoint, url: EngineURL, deadline: Deadline, options: Sequence[str]) -> SSHWire:
     with ExitStack() as files:
-        log = os.path.join(files.enter_context(temporary_directory()), "log")
-        errors = files.enter_context(small_file())
+        directory = files.enter_context(temporary_directory())
+        log = os.path.join(directory, "log")
+        errors = files.enter_context(TemporaryFile(dir=directory))
         here, there = socket.socketpair()
         files.enter_context(here)
         try:

@@ -6,7 +6,6 @@ Unlike there, secrets are masked: output ends up in logs.
 from __future__ import annotations
 
 import json
-import math
 import os
 
 from machinectl import url as engine_url
@@ -109,18 +108,10 @@ def driver(machine: Machine, directory: str) -> dict[str, Any]:
 def driver_state(machine: Machine) -> dict[str, Any] | None:
     """Return the state if it is a JSON object, as ours and docker-machine's."""
     try:
-        state = json.loads(machine.driver_state, parse_float=finite, parse_constant=finite)
+        state = json.loads(machine.driver_state)
     except (ValueError, RecursionError):
         return None
     return state if isinstance(state, dict) else None
-
-
-def finite(text: str) -> float:
-    """Raise ValueError for NaN and Infinity."""
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(text)
-    return number
 
 
 def host_of_url(url: str) -> str:

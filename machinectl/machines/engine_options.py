@@ -8,6 +8,7 @@ import os
 from machinectl.errors import LEAVE_ONE_OUT, Hint, UsageError, wrong_choice
 from machinectl.files.atomic import LONGEST
 from machinectl.machines.create_options import ENGINE_FLAGS, ENGINE_INSTALL_WAYS, ENV_FILE
+from machinectl.url import is_address
 from machinectl.value_classes import Frozen, field
 
 TYPE_CHECKING = False
@@ -148,13 +149,7 @@ def each_once(variables: Iterable[str]) -> tuple[str, ...]:
 
 def check_address(address: str) -> None:
     """Raise UsageError for an invalid address: dockerd would fail only in its restart."""
-    if not address:
-        return
-    try:
-        import ipaddress
-
-        ipaddress.ip_address(address.removeprefix("[").removesuffix("]"))
-    except ValueError as exc:
+    if address and not is_address(address.removeprefix("[").removesuffix("]")):
         raise UsageError(
             f"--engine-bind {address!r} is not an address", Hint("Give one of the host's, as 192.168.0.29 or fd00::1d")
-        ) from exc
+        )

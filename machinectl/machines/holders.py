@@ -81,14 +81,6 @@ class AccessHolder(Frozen):
         return replace(self, keys=(*kept, key))
 
 
-class EndedHolder(Frozen):
-    """`keys` are those that it had, `when` a time in RFC 3339."""
-
-    who: str
-    keys: tuple[str, ...]
-    when: str
-
-
 def loaded_key(data: Mapping[str, Any]) -> HolderKey:
     # Earlier versions wrote further states, for keys that somebody may have.
     state = UNWRITTEN if data.get("state") == UNWRITTEN else ""
@@ -122,11 +114,11 @@ def end_holder(machine: Machine, holder: AccessHolder, when: str) -> None:
     machine.ended = [*machine.ended, {"who": holder.who, "keys": keys, "when": when}]
 
 
-def ended_with_key(machine: Machine, key: str) -> EndedHolder | None:
-    """Return the holder that had this key when it was ended."""
+def ended_with_key(machine: Machine, key: str) -> dict[str, Any] | None:
+    """Return what `end_holder` has recorded of the holder that had this key."""
     for data in reversed(machine.ended):
         if isinstance(data, dict) and isinstance(keys := data.get("keys"), list) and key in keys:
-            return EndedHolder(str(data.get("who", "")), tuple(map(str, keys)), str(data.get("when", "")))
+            return data
     return None
 
 

@@ -6,7 +6,6 @@ Grammar: kubernetes.io/docs/concepts/overview/working-with-objects/labels, label
 from __future__ import annotations
 
 import re
-import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,11 +45,6 @@ class Selector:
 
     def selects(self, labels: Mapping[str, str]) -> bool:
         return all(each.holds(labels) for each in self.requirements)
-
-    def example_label(self) -> str:
-        """Return a label that it selects, quoted for a shell."""
-        first = self.requirements[0]
-        return shlex.quote(f"{first.key}={min(first.values)}") if first.wanted and first.values else "role=web"
 
 
 def parse_selector(text: str) -> Selector:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 DEFAULT = "default"
 # Seconds between looks at another process's lock.
 LOCK_PAUSE = 0.1
-# Labels in a hint, and names.
-MOST_TOLD, MOST_NAMES = 20, 5
+# Names in a hint.
+MOST_NAMES = 5
 
 
 def matching(names: Sequence[str], known: Callable[[], Iterable[str]]) -> list[str]:
@@ -133,13 +133,7 @@ def selected(store: Store, console: Console, names: Sequence[str], selector: str
     if not found:
         from machinectl.machines.store.missing_machine import first_step_hint
 
-        there = sorted({f"{key}={value}" for own in labels.values() for key, value in own.items()})
-        label = Hint("No machine has a label. Give it one", f"machinectl set --label {wanted.example_label()} <NAME>")
-        hint = label if store.names() else first_step_hint()
-        if there:
-            from machinectl.quantities import first_names
-
-            hint = Hint(f"There are: {first_names(there, MOST_TOLD)}")
+        hint = Hint("See the machines' labels", "machinectl ls --json") if labels else first_step_hint()
         raise MachineError(f"--selector {selector!r} selects no machine", hint)
     return found
 

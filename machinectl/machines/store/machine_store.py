@@ -51,8 +51,7 @@ class Store(StorePaths):
             return
         from machinectl.machines.store.missing_machine import name_taken
 
-        machine = read_or_none(self.read, name) if self.exists(name) else None
-        if error := name_taken(self, name, machine):
+        if error := name_taken(self, name):
             raise error
 
     def no_such(self, name: str) -> NoSuchMachine:

@@ -84,26 +84,11 @@ def first_step_hint(name: str = "<NAME>") -> Hint:
     return Hint.of(*first_steps(name).parts[:HINT_LINES])
 
 
-def name_taken(store: StorePaths, name: str, machine: record.Machine | None) -> MachineError | None:
-    """Return the error for a taken name, else None; `machine` is the one that has it. macOS ignores case."""
-    if os.path.lexists(store.directory(name)):
-        hint = Hint("Choose another name") | or_forget(store, name, machine)
-        return MachineError(f'Docker machine "{name}" already exists', hint, for_scripts=True)
-    if other := next((other for other in store.names() if other.lower() == name.lower()), ""):
-        return MachineError(
-            f'Docker machine "{name}" already exists as "{other}"; names that differ in case only are the same',
-            Hint("Choose another name"),
-            for_scripts=True,
-        )
-    return None
-
-
-def or_forget(store: StorePaths, name: str, machine: record.Machine | None) -> Hint:
-    """Return what to do about the machine that has a name."""
-    if store.is_docker_machines(name):
-        return Hint("that one belongs to docker-machine and is not changed")
-    if machine is None:
-        return Hint("or forget that one, which is broken", "machinectl rm -f", name)
-    if machine.phase == record.Phase.READY:
-        return Hint("see what that one is", "machinectl ls", name)
-    return Hint("or forget that one", "machinectl rm", name)
+def name_taken(store: StorePaths, name: str) -> MachineError | None:
+    """Return the error for a taken name, else None. macOS ignores case."""
+    other = next((other for other in store.names() if other.lower() == name.lower()), "")
+    if not other and not os.path.lexists(store.directory(name)):
+        return None
+    why = f' as "{other}"; names that differ in case only are the same' if other not in {"", name} else ""
+    hint = Hint("Choose another name") | Hint("see what that one is", "machinectl ls", other or name)
+    return MachineError(f'Docker machine "{name}" already exists{why}', hint, for_scripts=True)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint, one_line
 from machinectl.files.spool_directory import temporary_directory
-from machinectl.files.user_directories import small_file
 from machinectl.ssh.connection_failures import PASSWORD_METHODS, advise_on_jump_host, not_forwarded, see_ssh
 from machinectl.ssh.keys import known_hosts
 from machinectl.ssh.keys.host_keys import find_known, if_right, revoked_key
@@ -60,7 +59,7 @@ class OpenSSHLogin(SSHLogin):
     def __post_init__(self) -> None:
         self.directory = Path(self.stack.enter_context(temporary_directory()))
         self.route = route_to(self, self.directory)
-        self._banner = self.stack.enter_context(small_file())
+        self._banner = self.stack.enter_context((self.directory / "banner").open("w+b"))
         self._keys = LockedKeys(str(self.directory), self.console, self.stack)
 
     @property
