@@ -54,7 +54,6 @@ from tests.support.program import COMMAND
 from tests.support.real import need
 from tests.support.registered import added, register
 from tests.support.servers import serving
-from tests.support.shells import EVALUATIONS
 from tests.support.sshd import keygen, public
 from tests.tunnels import test_engine_socket, test_forward, test_port_forwarder, test_socket
 from tests.verbs import test_run_persist
@@ -176,14 +175,10 @@ proves("It names CAs that somebody added by hand on the host: their clients stay
 )
 
 
-@proves(
+proves(
     "Requests and answers of `access` hold no private key.",
     "The private key of a request stays on the computer that made it.",
-)
-def test_the_key_of_a_request_stays_where_it_was_made(dockerd: Dockerd, tmp_path: Path) -> None:
-    homes = test_two_homes.owner_and_colleague(tmp_path, dockerd)
-    test_two_homes.test_a_machine_is_shared_and_its_key_stays_where_it_was_made(homes)
-    assert "PRIVATE KEY" not in "".join(text for home in homes.values() for text in home.printed)
+)(test_two_homes.test_a_machine_is_shared_and_its_key_stays_where_it_was_made)
 
 
 proves("No text in them can answer a question of machinectl, or pass for another fingerprint.")(
@@ -295,27 +290,10 @@ def test_keys_and_the_store_are_their_owners_alone(
     test_hostile_records.test_readable_directories_of_the_store_are_closed_with_a_warning(tmp_path / "read")
 
 
-@proves("It writes nothing to a store that another user can write to, or can replace by renaming a directory above it.")
-@pytest.mark.parametrize("which", ["store", "machines", "locks", "orion", "above"])
-@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o770])
-def test_a_store_that_another_user_can_change_is_not_written(tmp_path: Path, which: str, mode: int) -> None:
-    need("chown", root=True)
-    store = Store(str(tmp_path / "above" / "store"))
-    (tmp_path / "above").mkdir()
-    added(store, Machine("orion", "none", url="unix:///x.sock"))
-    above = tmp_path / "above"
-    places = {"above": above, "store": above / "store", "orion": above / "store/machines/orion"}
-    opened = places.get(which, above / "store" / which)
-    os.chown(opened, -1, 65534)
-    opened.chmod(mode)
-    before = tree(Path(store.root))
-    done = machinectl("set", "--label", "a=b", "orion", store=store.root)
-    if (which, mode) == ("above", 0o1777):
-        assert done.returncode == 0, done.stderr
-        return
-    assert done.returncode == 1
-    assert f"{opened} is not safe for keys: " in done.stderr
-    assert tree(Path(store.root)) == before
+proves("It writes nothing to a store that another user can write to, or can replace by renaming a directory above it.")(
+    test_hostile_records.test_no_key_is_kept_where_a_group_of_several_may_write,
+    test_hostile_records.test_no_key_is_kept_below_what_another_user_can_rename,
+)
 
 
 proves("It does not write to another user's store, not even as root: that user's links could lead it elsewhere.")(
@@ -358,25 +336,14 @@ proves("As root, machinectl trusts no other user's directory for either.")(
 )
 
 
-@proves(
+proves(
     "A docker context holds a copy of its machine's client key, in files and directories that only you can read: "
     "if another user could write there, machinectl makes no context."
+)(
+    test_contexts.test_only_the_owner_can_read_what_is_written_whatever_the_umask_is,
+    test_contexts.test_a_config_that_is_a_file_another_user_s_or_open_to_all_is_refused,
+    test_contexts.test_no_key_is_kept_where_a_group_of_several_may_write,
 )
-def test_a_context_is_for_its_owner_alone(store: Store, tmp_path: Path) -> None:
-    need("true", root=True)
-    create_certificates(str(tmp_path / "made"), ["127.0.0.1"])
-    before = os.umask(0)
-    try:
-        tls_machine(store, "tcp://127.0.0.1:1", tmp_path / "made")
-    finally:
-        os.umask(before)
-    contexts = Path(os.environ["HOME"], ".docker", "contexts")
-    [key] = contexts.rglob("key.pem")
-    assert key.read_bytes() == (tmp_path / "made" / "key.pem").read_bytes()
-    assert [path for path in [contexts.parent, contexts, *contexts.rglob("*")] if path.stat().st_mode & 0o077] == []
-    test_contexts.test_a_config_that_is_a_file_another_user_s_or_open_to_all_is_refused(tmp_path)
-    (tmp_path / "group").mkdir()
-    test_contexts.test_no_key_is_kept_where_a_group_of_several_may_write(tmp_path / "group")
 
 
 @proves("They are in no log, no `--debug` and no error.")
@@ -645,18 +612,18 @@ def test_ssh_endpoints_go_by_the_users_ssh(store: Store, sshd: Sshd, ssh_config:
     assert directory.stat().st_mode & 0o777 == 0o700
 
 
-@proves(
+proves(
     "What `env` prints cannot run anything, whatever is in the store or in your environment.",
-    "Nor can `use`, the prompt or Tab run anything that they read there.",
+)(
+    test_env.test_a_hostile_store_reaches_the_shell_as_it_is_and_runs_nothing,
+    test_use.test_use_sets_exactly_what_env_says_and_runs_nothing,
+    test_use.test_a_name_in_the_environment_that_none_has_is_not_in_the_prompt,
 )
+
+
+@proves("Nor can `use`, the prompt or Tab run anything that they read there.")
 @pytest.mark.parametrize("shell", SHELLS)
-def test_what_a_shell_reads_runs_nothing(shell: str, tmp_path: Path) -> None:
-    evaluations = [way for way in EVALUATIONS if way.shell == shell]
-    assert evaluations
-    for number, way in enumerate(evaluations):
-        (tmp_path / f"{number}").mkdir()
-        test_env.test_a_hostile_store_reaches_the_shell_as_it_is_and_runs_nothing(way, "v6", tmp_path / f"{number}")
-    test_use.test_a_name_in_the_environment_that_none_has_is_not_in_the_prompt(shell, tmp_path / "home")
+def test_tab_runs_nothing_that_it_reads(shell: str, tmp_path: Path) -> None:
     hostile = "a $(touch ran)`touch ran`;touch ran"
     store = Store(str(tmp_path / hostile))
     added(store, Machine("orion", "none", url="tcp://127.0.0.1:1/$(touch ran)", tls=True))
