@@ -73,8 +73,6 @@ def parse_duration(text: str) -> int:
 def parse_lifetime(text: str, flag: str = "--lifetime") -> int:
     """Return the seconds of 60s, 12h, 7d or 2w. Raises UsageError."""
     seconds = parse_duration(text)
-    if not seconds and text[-1:] in UNITS and set(text[:-1]) == {"0"}:
-        raise UsageError(f"{flag} cannot be {text}", Hint(f"For example: {flag} 60s, 12h, 7d or 2w"))
     if not seconds:
         raise UsageError(
             f"{flag} takes a number with a unit, not {text!r}", Hint(f"For example: {flag} 12h, 7d, 2w or 60s")

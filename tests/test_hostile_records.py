@@ -348,7 +348,7 @@ def test_root_follows_no_link_of_another_user_and_writes_nothing_to_that_store(t
         assert done.returncode == 1
         if linked not in {"machines", "machines/orion"} or words[0] == "create":
             assert f"{store.root} is not safe for keys: it is another user's" in done.stderr
-            assert "Run this as its owner: sudo -u nobody" in done.stderr
+            assert "Run this as its owner: sudo -u '#65534'" in done.stderr
     assert paths_and_owners(tmp_path) == before
 
 
@@ -370,7 +370,7 @@ def test_a_command_says_first_that_the_store_is_another_users_also_in_a_dry_run(
         assert done.stderr.startswith(f"Error: {store.root} is not safe for keys: it is another user's\n"), words
     done = machinectl("doctor", store=store.root)
     assert f"{store.root} belongs to another user: to change it, run machinectl as that user" in done.stdout
-    assert "Run as that user:\n      sudo -u nobody machinectl " in done.stdout
+    assert "Run as that user:\n      sudo -u '#65534' machinectl " in done.stdout
 
 
 def paths_and_owners(directory: Path) -> list[tuple[Path, int, int]]:

@@ -16,7 +16,7 @@ from machinectl.cli.output.exit_status import report_of_bug
 from machinectl.errors import MachineError
 from machinectl.files.atomic import StoreError, read_file
 from machinectl.files.fileset import read_regular_file
-from machinectl.files.secret_files import read_secret
+from machinectl.files.user_files import read_secret
 from machinectl.hosts.login import pinned_known_hosts
 from machinectl.hosts.query_engines import state_of
 from machinectl.machines.record import Machine

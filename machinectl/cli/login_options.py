@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from machinectl.cli.output.exit_status import debugging
-from machinectl.files.secret_files import is_exposed, read_secret
+from machinectl.files.user_files import is_exposed, read_secret
 from machinectl.machines.create_options import HOST_KEY, LOGIN_SECRETS, STRICT
 from machinectl.ssh.keys.credentials import Credentials
 

@@ -11,7 +11,7 @@ from machinectl.cli.parsing.command_line import typed_name
 from machinectl.cli.parsing.driver_flags import parameter_of
 from machinectl.driver.driver_options import check_option, complete_options, option_flag, split_location
 from machinectl.errors import NO_HINT, Hint, UsageError
-from machinectl.files.secret_files import is_exposed
+from machinectl.files.user_files import is_exposed
 from machinectl.machines.create_options import ENGINE_FLAGS, ENV_FILE, OLD_SWARM
 from machinectl.machines.engine_options import EngineOptions, check_options, check_printable, each_once, read_env_file
 

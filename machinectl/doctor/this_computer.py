@@ -19,7 +19,7 @@ from machinectl.machines.record import Machine, Phase, waits_for_access
 from machinectl.machines.store import docker_machine
 from machinectl.machines.store.machine_store import read_or_none
 from machinectl.machines.store.removed_machines import removed_machines
-from machinectl.machines.store.store_directory import dangling, has_own_directory, is_another_users, owning_user
+from machinectl.machines.store.store_directory import has_own_directory, is_another_users, owning_user
 from machinectl.quantities import first_names, plural
 
 if TYPE_CHECKING:
@@ -89,8 +89,6 @@ def directory_check(store: Store) -> Check:
     root = store.root
     if not os.path.lexists(root):
         return to_be_made(root)
-    if os.path.islink(root) and not os.path.exists(root):
-        return failed(STORE, dangling(root))
     if not os.path.isdir(root):
         return broken(STORE, f"{root} is not a directory", Hint("See", "ls -ld", root) | OTHER_STORE)
     try:

@@ -24,7 +24,7 @@ from machinectl.driver.contract import (
 from machinectl.errors import CheckFailed, Hint, MachineError, UsageError
 from machinectl.files.atomic import read_file
 from machinectl.files.atomic import replace_file as write_private_file
-from machinectl.files.light_json import parse_json
+from machinectl.json_values import parse_json
 from machinectl.ssh.destination import SSHEndpoint
 from machinectl.state import State
 from machinectl.url import TLS_PORT, EngineURL, parse_url

@@ -11,7 +11,7 @@ from machinectl.engine.response import not_docker
 from machinectl.engine.sockets import connect_tcp
 from machinectl.engine.wire import Wire
 from machinectl.errors import NO_HINT, Hint, MachineError, one_line
-from machinectl.files.light_json import parse_json
+from machinectl.json_values import parse_json
 from machinectl.state import State
 from machinectl.value_classes import Frozen, field, replace
 

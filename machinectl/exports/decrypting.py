@@ -10,8 +10,7 @@ from machinectl.errors import Hint, MachineError
 from machinectl.exports import age
 from machinectl.exports.export_document import LONGEST_EXPORT, parse_document
 from machinectl.files.atomic import read_file
-from machinectl.files.new_file import file_error
-from machinectl.files.secret_files import read_secret
+from machinectl.files.user_files import file_error, read_secret
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

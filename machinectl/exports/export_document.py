@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import Hint, MachineError, one_line
 from machinectl.files.atomic import LONGEST
-from machinectl.files.light_json import parse_json
+from machinectl.json_values import parse_json
 from machinectl.machines.record import is_name
 from machinectl.machines.store.store_paths import LONGEST_RECORD
 

@@ -13,8 +13,7 @@ from machinectl.exports.docker_machine_records import KEY_FILE
 from machinectl.exports.export_document import ExportDocument, ExportedMachine
 from machinectl.files.atomic import write_and_rename
 from machinectl.files.fileset import read_regular_file
-from machinectl.files.new_file import write_error
-from machinectl.files.secret_files import read_secret
+from machinectl.files.user_files import read_secret, write_error
 from machinectl.hosts.host_lock import user_at_computer
 from machinectl.hosts.identity import CLIENT_FILES, SERVER_FILES, settle_pending
 from machinectl.machines.holders import CA_FILE, CA_KEY_FILE, DIRECTORY, holders_of

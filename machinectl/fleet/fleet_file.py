@@ -10,7 +10,7 @@ import yaml
 
 from machinectl.errors import Hint, MachineError
 from machinectl.files.atomic import read_file
-from machinectl.files.new_file import file_error
+from machinectl.files.user_files import file_error
 from machinectl.fleet.cross_checks import check_hosts
 from machinectl.fleet.file_errors import START, Faults, Hidden
 from machinectl.fleet.fleet_keys import DEFAULTS, FLEET, FLEET_KEY, FREE, GROUPS, HOSTS, INCLUDE, PARTS

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import Hint, MachineError, one_line, wrong_choice
 from machinectl.files.atomic import read_file
-from machinectl.files.new_file import file_error
+from machinectl.files.user_files import file_error
 from machinectl.fleet.draft import Described, Draft, settled
 from machinectl.fleet.yaml_nodes import LONGEST_FILE
 from machinectl.machines.jump_hosts import HOST

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from machinectl.errors import MachineError
-from machinectl.files.secret_files import is_exposed, read_secret
+from machinectl.files.user_files import is_exposed, read_secret
 from machinectl.fleet.file_errors import Wrong
 from machinectl.fleet.fleet_keys import Key, Kind
 from machinectl.fleet.yaml_nodes import is_null, items_of, kind_of, place

@@ -8,7 +8,7 @@ from functools import partial
 
 from machinectl.errors import NO_HINT, Hint, MachineError
 from machinectl.files.atomic import read_file
-from machinectl.files.secret_files import read_secret
+from machinectl.files.user_files import read_secret
 from machinectl.machines.machine_driver import KNOWN_HOSTS, flag_of_set, known_hosts_path, ssh_endpoint
 from machinectl.machines.record import Phase
 from machinectl.machines.selection import waiting

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from itertools import groupby
 
 from machinectl.errors import Hint, MachineError, one_line
-from machinectl.files.light_json import parse_json
+from machinectl.json_values import parse_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ REQUIRED = ("driver", "url", "tls")
 DEFAULTS: Mapping[str, object] = {"phase": Phase.READY, "provision": True, "context": True}
 # The states in `access`.
 WAITING, GRANTED = "waiting", "granted"
+# Of a MachineSpec, what a Machine has, too.
+SETTINGS = ("driver", "labels", "engine", "provision", "context", "jump", "lifetime")
 # Properties of Machine, stored as JSON: the light path does not load their classes.
 AS_JSON = {"engine": "_engine", "changes": "_changes"}
 
@@ -140,33 +143,18 @@ class Machine:
     def spec(self) -> MachineSpec:
         from machinectl.machines.spec import MachineSpec
 
-        return MachineSpec(
-            self.driver,
-            self.driver_options,
-            self.tls,
-            self.labels,
-            self.engine,
-            self.provision,
-            self.context,
-            self.jump,
-            tuple(self.addresses),
-            self.lifetime,
-        )
+        plain = {name: getattr(self, name) for name in SETTINGS}
+        return MachineSpec(**plain, tls=self.tls, options=self.driver_options, addresses=tuple(self.addresses))
 
     @spec.setter
     def spec(self, spec: MachineSpec) -> None:
         """Replace the settings except TLS, which never changes."""
-        self.driver = spec.driver
-        self.options = {
-            name: list(value) if isinstance(value, tuple) else value for name, value in spec.options.items()
-        }
+        for name in SETTINGS:
+            setattr(self, name, getattr(spec, name))
+        options = spec.options.items()
+        self.options = {name: list(value) if isinstance(value, tuple) else value for name, value in options}
         self.labels = dict(spec.labels)
-        self.engine = spec.engine
-        self.provision = spec.provision
-        self.context = spec.context
-        self.jump = spec.jump
         self.addresses = list(spec.addresses)
-        self.lifetime = spec.lifetime
 
     @property
     def urls(self) -> list[str]:
@@ -365,17 +353,6 @@ def is_name(name: str) -> bool:
 
 def natural(name: str) -> list[str | int]:
     """Return a sort key: m2 before m10."""
-    start = name.rstrip("0123456789")
-    if DIGITS.isdisjoint(start):
-        return [start, int(name[len(start) :] or -1)]
-    parts: list[str | int] = []
-    text = digits = ""
-    for character in name:
-        if character in DIGITS:
-            digits += character
-            continue
-        if digits:
-            parts += text, int(digits)
-            text = digits = ""
-        text += character
-    return [*parts, text, int(digits or -1)]
+    groups = ((is_number, "".join(letters)) for is_number, letters in groupby(name, DIGITS.__contains__))
+    parts = [int(text) if is_number else text for is_number, text in groups]
+    return ["", *parts] if name[:1] in DIGITS else [*parts]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from machinectl.errors import Hint, MachineError
 from machinectl.machines.record import Machine, Phase
+from machinectl.value_classes import Mutable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,24 +19,19 @@ AVAILABILITIES = ("active", "pause", "drain")
 JOINING, MEMBER, LEAVING = MEMBERSHIPS = ("joining", "member", "leaving")
 
 
-class SwarmNode:
+class SwarmNode(Mutable):
     """`swarm` is the machine that started the swarm, `cluster` its ID.
 
     `before` is the availability to restore after an engine restart, "" if not drained. IDs are "" while joining or
     starting.
     """
 
-    __slots__ = ("before", "cluster", "membership", "node", "role", "swarm")
-
-    def __init__(
-        self, swarm: str, cluster: str, node: str, role: str, before: str = "", membership: str = MEMBER
-    ) -> None:
-        self.swarm = swarm
-        self.cluster = cluster
-        self.node = node
-        self.role = role
-        self.before = before
-        self.membership = membership
+    swarm: str
+    cluster: str
+    node: str
+    role: str
+    before: str = ""
+    membership: str = MEMBER
 
     @property
     def manages(self) -> bool:
@@ -43,23 +39,16 @@ class SwarmNode:
 
     @classmethod
     def load(cls, data: Mapping[str, Any]) -> SwarmNode | None:
-        words = [data.get(key, "") for key in ("swarm", "cluster", "node", "role", "before")]
-        words.append(data.get("membership", MEMBER))
-        if not all(isinstance(word, str) and word.isprintable() for word in words):
+        # Earlier versions have no membership.
+        words = {name: data.get(name, cls.defaults.get(name, "")) for name in cls.fields_by_name}
+        if not all(isinstance(word, str) and word.isprintable() for word in words.values()):
             return None
-        # Earlier versions told a node that its managers no longer list from one that leaves.
-        words[-1] = words[-1].replace("forgotten", LEAVING)
-        *_, node, role, before, membership = words
-        if role not in ROLES or before not in {"", *AVAILABILITIES} or membership not in MEMBERSHIPS:
-            return None
-        return cls(*words) if node or membership == JOINING else None
+        node = cls(**words)
+        known = node.role in ROLES and node.before in {"", *AVAILABILITIES} and node.membership in MEMBERSHIPS
+        return node if known and (node.node or node.membership == JOINING) else None
 
     def dump(self) -> dict[str, Any]:
-        known = {"swarm": self.swarm, "cluster": self.cluster, "node": self.node, "role": self.role}
-        if self.before:
-            known["before"] = self.before
-        # Earlier versions have no membership.
-        return known if self.membership == MEMBER else {**known, "membership": self.membership}
+        return {name: value for name, value in vars(self).items() if value != self.defaults.get(name)}
 
 
 def node_of(machine: Machine) -> SwarmNode | None:

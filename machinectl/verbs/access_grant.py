@@ -76,7 +76,7 @@ def access_grant(
     from machinectl.access.access_request import read_access_request
     from machinectl.cli.tables.results import report_results
     from machinectl.console import confirm, decline
-    from machinectl.files.new_file import check_new_file
+    from machinectl.files.user_files import check_new_file
     from machinectl.provision.target import Allowed
     from machinectl.verbs.access_texts import file_of, hand_over, read_pasted
 

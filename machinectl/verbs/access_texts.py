@@ -44,7 +44,7 @@ def hand_over(here: Session, what: str, sent: Fingerprinted, to: str, output: st
 
     `what` is "request" or "answer"; `again` is the command that makes it again.
     """
-    from machinectl.files.new_file import write_new_file
+    from machinectl.files.user_files import write_new_file
 
     if path := file_of(output):
         try:

@@ -71,7 +71,7 @@ def discover(
     from machinectl.discovery.address_ranges import discover as command
 
     if write:
-        from machinectl.files.new_file import check_new_file
+        from machinectl.files.user_files import check_new_file
 
         check_new_file(write)
     discovery = command(here.store, here.console, networks, timeout, yes=yes)
@@ -97,7 +97,7 @@ def discover(
 
 
 def write_fleet_file(here: Session, path: str, hosts: Sequence[FoundHost]) -> None:
-    from machinectl.files.new_file import write_new_file
+    from machinectl.files.user_files import write_new_file
     from machinectl.fleet.discovered_hosts import fleet_text, new_hosts
 
     found, left_out = new_hosts(hosts, here.store.names())

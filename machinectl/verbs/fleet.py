@@ -94,7 +94,7 @@ def hand_over(text: str, path: str, console: Console) -> None:
     if path in {"", "-"}:
         write_file(text)
         return
-    from machinectl.files.new_file import write_new_file
+    from machinectl.files.user_files import write_new_file
 
     write_new_file(path, text)
     console.note(f"{path} is written", Hint("See the changes", "machinectl plan -f", path))

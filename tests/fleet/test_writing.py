@@ -278,7 +278,7 @@ def test_nothing_is_left_of_a_file_that_the_disk_has_no_room_for(tmp_path: Path)
     limited = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10)); "
-        "from machinectl.files.new_file import write_new_file; from machinectl.errors import MachineError\n"
+        "from machinectl.files.user_files import write_new_file; from machinectl.errors import MachineError\n"
         "try: write_new_file(sys.argv[1], 'x' * 100)\n"
         "except MachineError as exc: print(exc.cause)"
     )

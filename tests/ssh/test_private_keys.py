@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from machinectl.errors import MachineError
-from machinectl.files.secret_files import read_secret
+from machinectl.files.user_files import read_secret
 from machinectl.ssh.keys import private_keys
 from machinectl.ssh.keys.credentials import Credentials
 from machinectl.ssh.ssh_errors import SSHError

@@ -6,12 +6,11 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from machinectl.errors import Hint, one_line
+from machinectl.errors import Hint
 from machinectl.files.atomic import (
     StoreError,
     Translated,
     make_directories,
-    quote_word,
     remove_tree,
 )
 from machinectl.files.ownership import FOREIGN, Exposed, exposed_above, other_writer
@@ -42,9 +41,7 @@ def check_store_writable(store: StorePaths) -> None:
 
 
 def check_unexposed(store: StorePaths) -> None:
-    """Raise StoreError if another user could replace the store, or if it is a link to nothing."""
-    if os.path.islink(store.root) and not os.path.exists(store.root):
-        raise dangling(store.root)
+    """Raise StoreError if another user could replace the store."""
     if exposed := exposed_above(store.root):
         raise unsafe(exposed)
 
@@ -82,15 +79,6 @@ def is_another_users(directory: str) -> bool:
     return os.stat(directory).st_uid != user or os.lstat(directory).st_uid not in {0, user}
 
 
-def dangling(link: str) -> StoreError:
-    target = os.path.realpath(link)
-    return StoreError(
-        f"{link} is a link to {one_line(target)}, which does not exist",
-        Hint("Make that directory", "mkdir -p -m 700", target)
-        | Hint("or choose another store", "machinectl --storage-path <DIR> ls"),
-    )
-
-
 def has_own_directory(store: StorePaths) -> bool:
     """Return whether only the store is in it: other files must stay accessible."""
     return set(os.listdir(store.root)) <= ENTRIES
@@ -105,14 +93,9 @@ def unsafe(exposed: Exposed) -> StoreError:
 
 
 def owning_user(path: str) -> str:
-    """Return a name, or an ID as sudo takes it."""
-    import pwd
-
-    user = os.stat(path).st_uid or os.lstat(path).st_uid
-    try:
-        return quote_word(pwd.getpwuid(user).pw_name)
-    except KeyError:
-        return f"'#{user}'"
+    """Return the owner's ID as sudo takes it."""
+    # Root may have put a link in place of a user's directory.
+    return f"'#{os.stat(path).st_uid or os.lstat(path).st_uid}'"
 
 
 def sweep(store: StorePaths) -> None:
