@@ -273,9 +273,7 @@ def import_certificates(store: Store, console: Console, name: str, directory: st
             hint=Hint("Replace them", "machinectl certs import --force", name, directory),
         )
     if is_shared(directory):
-        console.note(
-            f"The CA's key stays in {directory}: docker-machine's machines share it, and regenerate-certs uses it there"
-        )
+        console.note(f"The CA's key stays in {directory}: docker-machine's machines share it")
     if stale:
         console.note(f"Removed what belonged to the CA before: {', '.join(stale)}")
     if not machine.tls:
