@@ -171,7 +171,7 @@ proves("No other computer of yours gives that access back unasked, not even with
     test_trust_change_lab.test_no_ended_holder_comes_back_by_another_computer_that_ends_ssh_only
 )
 proves("It names CAs that somebody added by hand on the host: their clients stay.")(
-    test_trust_change_lab.test_what_was_added_by_hand_stays_and_a_list_that_the_engine_has_not_read_is_read
+    test_trust_change_lab.test_holders_come_and_go_and_nobody_else_and_no_container_notices
 )
 
 

@@ -217,7 +217,7 @@ DROP_IN = (
 )
 
 
-def test_an_engine_whose_daemon_json_sets_hosts_keeps_them(fresh_host: FreshHost, store: Store) -> None:
+def test_hosts_of_daemon_json_and_flags_of_a_unit_override_stay(fresh_host: FreshHost, store: Store) -> None:
     bench = Bench(fresh_host("docker"), store)
     bench.host.run(
         DROP_IN.format("/usr/sbin/dockerd --containerd=/run/containerd/containerd.sock")
@@ -240,15 +240,14 @@ def test_an_engine_whose_daemon_json_sets_hosts_keeps_them(fresh_host: FreshHost
     assert any("listen on tcp://127.0.0.1:2375 without TLS" in line for line in bench.log.warnings)
     assert bench.host.run("ls /etc/systemd/system/docker.service.d").stdout == "override.conf\n"
     assert changed(bench.provision()) == []
-
-
-def test_flags_of_a_unit_override_move_to_daemon_json(fresh_host: FreshHost, store: Store) -> None:
-    bench = Bench(fresh_host("docker"), store)
+    bench.purge()
+    bench.host.run("rm /etc/docker/daemon.json; systemctl reset-failed docker")
+    # Flags of a unit's override move to daemon.json.
     bench.host.run(
         DROP_IN.format('/usr/sbin/dockerd -H fd:// --host=tcp://127.0.0.1:2375 --label "a=b c" --debug $DOCKER_OPTS')
         + "echo 'DOCKER_OPTS=\"-H unix:///run/other.sock --mtu 1400\"' >> /etc/default/docker; systemctl restart docker"
     )
-    running = bench.container()
+    running = bench.started()
     bench.log = Quiet(True, True, True, True)
     bench.provision()
     assert bench.is_up

@@ -119,6 +119,8 @@ def test_holders_come_and_go_and_nobody_else_and_no_container_notices(office: Of
     assert office.distrust_cas(BOB)
     assert [office.answers(BOB), office.owner_is_answered] == [False, True]
     assert host.output(STARTED) == running
+    check_that_nothing_starts_a_stopped_engine(office)
+    check_what_was_added_by_hand(office)
     # A certificate that runs out is refused without a restart.
     dora = give(office, "dora", lifetime=10)
     began = office.began()
@@ -129,7 +131,7 @@ def test_holders_come_and_go_and_nobody_else_and_no_container_notices(office: Of
     assert office.began() == began
 
 
-def test_nothing_that_is_not_asked_for_starts_an_engine_that_was_stopped(office: Office) -> None:
+def check_that_nothing_starts_a_stopped_engine(office: Office) -> None:
     host, stop = office.host, "systemctl stop docker.socket docker.service"
     served = host.output("cat /etc/docker/machinectl/server.pem")
     host.run(stop)
@@ -148,7 +150,8 @@ def test_nothing_that_is_not_asked_for_starts_an_engine_that_was_stopped(office:
     assert [office.answers(ALICE), office.answers(BOB), office.owner_is_answered] == [False, True, True]
 
 
-def test_what_was_added_by_hand_stays_and_a_list_that_the_engine_has_not_read_is_read(office: Office) -> None:
+def check_what_was_added_by_hand(office: Office) -> None:
+    """It stays, and a list that the engine has not read is read."""
     host, carol = office.host, certs.new_ca("carol")
     office.trust_ca(ALICE)
     office.trust_ca(BOB)
