@@ -15,16 +15,8 @@ from machinectl.certificate_dates import validities
 from machinectl.console import confirm, decline
 from machinectl.engine import Endpoint
 from machinectl.errors import BY_SERVICE, SET_CLOCK, Hint, MachineError
-from machinectl.hosts.engine_restart import (
-    Endings,
-    ask_restarted,
-    check_provisioned,
-    drain,
-    is_stopped,
-    restart_activation,
-    restart_steps,
-    with_reachability,
-)
+from machinectl.hosts import engine_restart
+from machinectl.hosts.engine_restart import Endings
 from machinectl.hosts.holder_cas import client_warnings, unrecorded_cas
 from machinectl.hosts.host_plan import HostPlan, host_summary, target_of
 from machinectl.hosts.host_run import HostStep, carry_out, plan_run, real_run
@@ -76,7 +68,7 @@ def renew(held: Held, console: Console, login: Login, renewal: Renewal) -> None:
 
     Saves the new ones before the host gets them. After a kill, the next command finds the set that works.
     """
-    check_provisioned(held.machine)
+    engine_restart.check_provisioned(held.machine)
     held.finish_files()
     work = CertificateChange(held.machine, renewal)
     with real_run(held, console, login) as run:
@@ -84,7 +76,7 @@ def renew(held: Held, console: Console, login: Login, renewal: Renewal) -> None:
 
 
 def plan_renewal(store: Store, machine: Machine, console: Console, login: Login, renewal: Renewal) -> HostPlan:
-    check_provisioned(machine)
+    engine_restart.check_provisioned(machine)
     work = CertificateChange(machine, renewal)
     return plan_run(store, machine, console, login, lambda run: carry_out(run, work.steps(run)))
 
@@ -104,11 +96,11 @@ class CertificateChange:
     def steps(self, run: HostRun) -> list[HostStep]:
         endings = Endings()
         return [
-            *restart_steps(
+            *engine_restart.restart_steps(
                 self.target,
                 self.allowed,
                 lambda host: check_renewable(run.machine, host, self.target),
-                HostStep("Drain a node of a swarm", partial(drain, allowed=self.allowed)),
+                HostStep("Drain a node of a swarm", partial(engine_restart.drain, allowed=self.allowed)),
                 HostStep(
                     "End the access of those whom a new CA locks out",
                     lambda run: endings.begin(run, self.new.ca),
@@ -148,7 +140,7 @@ class CertificateChange:
         if not run.held:
             return
         where = with_addresses(Endpoint(machine.url, tls=True, cert_dir=self.pending, name=machine.name), machine)
-        answer = ask_restarted(run, where)
+        answer = engine_restart.ask_restarted(run, where)
         if answer.state is State.RUNNING:
             return
         cause = f"The engine does not answer from here with its new certificates: {answer.error}"
@@ -215,7 +207,7 @@ def server_names(machine: Machine, old: Identity, more: Sequence[str]) -> list[s
 def check_renewable(machine: Machine, host: Facts, target: Target) -> None:
     """Refuse a host that would not load the certificates, or whose engine could not be asked afterwards."""
     check_certificates_in_use(machine, host, target)
-    host = with_reachability(host, machine, machine.url)
+    host = engine_restart.with_reachability(host, machine, machine.url)
     if host.refused and host.engine_listens:
         # Something between here and the host refuses.
         host = replace(host, refused=False)
@@ -238,7 +230,7 @@ def check_certificates_in_use(machine: Machine, host: Facts, target: Target) -> 
 
 
 def new_certificates_title(host: Facts, engine: str) -> str:
-    return f"Giving {engine} new certificates, and {'starting' if is_stopped(host) else 'restarting'} it"
+    return f"Giving {engine} new certificates, and {'starting' if engine_restart.is_stopped(host) else 'restarting'} it"
 
 
 def certificate_change(title: str, host: Facts, target: Target, allowed: Allowed = NOTHING_SPECIAL) -> Decision:
@@ -247,7 +239,7 @@ def certificate_change(title: str, host: Facts, target: Target, allowed: Allowed
     return Decision(
         title=title,
         details=tuple(f"write {file.path}" for file in files),
-        job=apply_job(files, restart_activation(host, target, allowed), init=host.init),
+        job=apply_job(files, engine_restart.restart_activation(host, target, allowed), init=host.init),
         after=host,
         failure=partial(not_restarted, target.name, host.init),
         # Recorded before the host has the CA, to recognise the host after a kill.
@@ -285,7 +277,7 @@ def renew_now(
     able = []
     for name in wanted:
         with suppress(MachineError):
-            check_provisioned(store.read(name))
+            engine_restart.check_provisioned(store.read(name))
             able.append(name)
     if able and not unasked and not confirm_renewal(store, console, able, renewal):
         decline(console, "No certificate was changed")

@@ -15,19 +15,8 @@ from machinectl.errors import NO_HINT, Hint, MachineError, UsageError
 from machinectl.hosts.certificate_files import read_named_certificates
 from machinectl.hosts.login import pin_host_key
 from machinectl.hosts.ssh_config import note_docker_over_ssh
-from machinectl.machines import jump_hosts, record
+from machinectl.machines import jump_hosts, machine_driver, record
 from machinectl.machines.addresses import check_addresses, check_free
-from machinectl.machines.machine_driver import (
-    JUMP_HOST,
-    SSH_ONLY,
-    driver_instance,
-    endpoints_of,
-    engine_url_of,
-    jump_host_of,
-    ssh_url,
-    with_jump_host,
-    without_ssh,
-)
 from machinectl.machines.record import Machine, Phase, removal_command
 from machinectl.machines.selection import waiting
 from machinectl.machines.spec import NO_CERTIFICATES, check_lifetime
@@ -130,7 +119,7 @@ class Creation:
         machine.phase = Phase.CREATING
         machine.spec, machine.revision = checked.spec, {}
         checked.place(machine, checked.there)
-        ssh = with_jump_host(machine, checked.there.ssh)
+        ssh = machine_driver.with_jump_host(machine, checked.there.ssh)
         if ssh and checked.sets_up(ssh):
             return preview_provisioning(machine, console, self.login, self.setup, store, Where(machine.url, ssh))
         if checked.there.url:
@@ -161,7 +150,11 @@ def create_machine(store: Store, console: Console, creation: Creation) -> Create
 def warn_of_unused_options(console: Console, machine: Machine, allowed: Allowed = NOTHING_SPECIAL) -> None:
     """Name the options that would have had an effect if the host had been set up."""
     if flags := machine.engine.given_flags + ["--open-firewall"] * allowed.open_firewall:
-        set_up = Hint("Set the host up", "machinectl provision", machine.name) if endpoints_of(machine).ssh else NO_HINT
+        set_up = (
+            Hint("Set the host up", "machinectl provision", machine.name)
+            if machine_driver.endpoints_of(machine).ssh
+            else NO_HINT
+        )
         console.warn(f"No effect while the host is not set up: {' '.join(flags)}", set_up)
 
 
@@ -200,12 +193,12 @@ class CheckedCreation:
         self.there = self.driver.preview(self.request)
         has_no_ssh = self.there.url and not self.there.ssh
         if spec.engine.ssh_only and has_no_ssh:
-            raise without_ssh(machine, SSH_ONLY, "--ssh-only")
+            raise machine_driver.without_ssh(machine, machine_driver.SSH_ONLY, "--ssh-only")
         if spec.jump:
             machine.jump = spec.jump
-            jump_host_of(machine)
+            machine_driver.jump_host_of(machine)
             if has_no_ssh:
-                raise without_ssh(machine, JUMP_HOST, "--ssh-jump")
+                raise machine_driver.without_ssh(machine, machine_driver.JUMP_HOST, "--ssh-jump")
         # A host that does not exist yet will be set up.
         if not has_no_ssh:
             self.check_set_up()
@@ -237,10 +230,10 @@ class CheckedCreation:
     def place(self, machine: Machine, there: Where) -> None:
         """Set the machine's URL, and whether its engine uses TLS. Raises UsageError for certificates without TLS."""
         asked, given = self.spec.tls, bool(self.given)
-        machine.url = engine_url_of(machine, there) if self.spec.provision else there.url
+        machine.url = machine_driver.engine_url_of(machine, there) if self.spec.provision else there.url
         if there.ssh and not (self.sets_up(there.ssh) or given or self.spare or asked is not None):
             # Only its SSH is known to listen on the host.
-            machine.url = ssh_url(there.ssh)
+            machine.url = machine_driver.ssh_url(there.ssh)
         url, is_tcp = machine.url, machine.url.startswith("tcp://")
         if given and url and not is_tcp:
             raise UsageError(
@@ -280,10 +273,10 @@ class CheckedCreation:
         request = replace(self.request, state=machine.driver_state)
         machine.driver_state = self.driver.create(request, keep)
         held.write()
-        there = self.driver.where(driver_instance(machine))
+        there = self.driver.where(machine_driver.driver_instance(machine))
         self.place(machine, there)
         held.write()
-        return with_jump_host(machine, there.ssh)
+        return machine_driver.with_jump_host(machine, there.ssh)
 
 
 def try_ssh_url(store: Store, creation: Creation) -> None:

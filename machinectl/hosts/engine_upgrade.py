@@ -11,13 +11,7 @@ from typing import TYPE_CHECKING
 from machinectl import engine
 from machinectl.console import StateNote, confirm
 from machinectl.errors import CheckFailed, Declined, Hint, MachineError
-from machinectl.hosts.engine_restart import (
-    VERIFY_TIMEOUT,
-    drain,
-    restart_steps,
-    restore_live_restore,
-    until_it_answers,
-)
+from machinectl.hosts import engine_restart
 from machinectl.hosts.host_plan import HostPlan, Outcome, host_summary, target_of
 from machinectl.hosts.host_run import HostRun, HostStep, carry_out, plan_run, real_run
 from machinectl.machines.machine_driver import endpoint_of
@@ -73,12 +67,12 @@ class EngineUpgrade:
             HostStep("Look at the host", HostRun.look),
             HostStep("Look for a newer version", self.find_newest),
             HostStep("Ask about more than a patch release", self.ask),
-            *restart_steps(
+            *engine_restart.restart_steps(
                 target_of(run.machine),
                 self.allowed,
                 partial(check_client_cas, run.machine.name),
                 HostStep("Ask whether the engine answers", self.ask_engine),
-                HostStep("Drain a node of a swarm", partial(drain, allowed=self.allowed)),
+                HostStep("Drain a node of a swarm", partial(engine_restart.drain, allowed=self.allowed)),
                 HostStep("Upgrade the engine's package", self.upgrade),
                 HostStep("Prove that the engine works", self.check),
             ),
@@ -100,7 +94,7 @@ class EngineUpgrade:
             run.console.note(StateNote(f'"{name}" is up to date: there is no newer {self.package} than {self.before}'))
         else:
             run.outcomes.append(Outcome(f"No newer {self.package} is known on the host", changed=False))
-        restore_live_restore(run)
+        engine_restart.restore_live_restore(run)
         if held:
             draining.restore_availability(held, run.console)
         return True
@@ -111,7 +105,9 @@ class EngineUpgrade:
 
     def ask_engine(self, run: HostRun) -> None:
         if run.held:
-            self.answered_before = engine.probe(endpoint_of(run.machine), VERIFY_TIMEOUT).state is State.RUNNING
+            self.answered_before = (
+                engine.probe(endpoint_of(run.machine), engine_restart.VERIFY_TIMEOUT).state is State.RUNNING
+            )
 
     def upgrade(self, run: HostRun) -> None:
         title = f"Upgrading {self.package} to {self.after}"
@@ -128,7 +124,7 @@ class EngineUpgrade:
         if not run.held:
             return
         machine, host, fault = run.machine, run.host, ""
-        answer = until_it_answers(endpoint_of(machine), run.console) if self.answered_before else None
+        answer = engine_restart.until_it_answers(endpoint_of(machine), run.console) if self.answered_before else None
         if not host.running or (answer and answer.state is not State.RUNNING):
             journal = tail(run.remote.run(JOURNALS.get(host.init, ":"), check=False))
             fault = f"{f'does not answer: {answer.error}' if answer else 'does not run'}\n{journal}"

@@ -10,12 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.errors import CheckFailed, Hint, MachineError, UsageError
-from machinectl.hosts.authorized_keys import (
-    authorize_login_key,
-    authorized_key_change,
-    authorizing_title,
-    remove_authorized_keys,
-)
+from machinectl.hosts import authorized_keys
 from machinectl.hosts.host_plan import Outcome, login_summary
 from machinectl.hosts.host_run import DryRun, RealRun, real_run
 from machinectl.hosts.login import (
@@ -58,13 +53,13 @@ def provision_new_host(held: Held, console: Console, login: Login, setup: Setup,
     with logged_in(machine, console, login, ssh=ssh, pin=partial(pin_known_hosts, held)) as session:
         run = RealRun(held, console, lock_as_root(held, console, login, session), touching=setup.touching)
         if ssh.copy_key:
-            authorize_login_key(held, console, session, public_key(ssh, login.credentials.passphrase))
+            authorized_keys.authorize_login_key(held, console, session, public_key(ssh, login.credentials.passphrase))
         try:
             setup.carry_out(run)
         except CheckFailed:
             # Leave a refused host unchanged.
             if ssh.copy_key:
-                remove_authorized_keys(held, console, session)
+                authorized_keys.remove_authorized_keys(held, console, session)
             raise
 
 
@@ -146,8 +141,11 @@ def preview_provisioning(
         outcomes = plan.outcomes
         if machine.phase == Phase.CREATING and there.ssh and there.ssh.copy_key:
             line = public_key(there.ssh, login.credentials.passphrase)
-            if change := authorized_key_change(session, line):
-                outcomes = (Outcome(authorizing_title(change), changed=True, details=(f"add {line}",)), *outcomes)
+            if change := authorized_keys.authorized_key_change(session, line):
+                outcomes = (
+                    Outcome(authorized_keys.authorizing_title(change), changed=True, details=(f"add {line}",)),
+                    *outcomes,
+                )
         return replace(plan, found=(login_summary(session, root), *plan.found), outcomes=outcomes)
 
 

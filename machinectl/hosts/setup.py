@@ -8,24 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from machinectl import url as engine_url
 from machinectl.errors import NO_HINT, CheckFailed, Hint, MachineError
-from machinectl.hosts import shared_hosts
-from machinectl.hosts.engine_restart import (
-    Endings,
-    World,
-    after_failure,
-    prove,
-    restore_live_restore,
-    verify,
-    with_reachability,
-)
+from machinectl.hosts import engine_restart, host_owner, shared_hosts
+from machinectl.hosts.engine_restart import Endings, World
 from machinectl.hosts.holder_cas import client_warnings
-from machinectl.hosts.host_owner import (
-    agree_to_side_effects,
-    check_no_other_machine,
-    engine_installer,
-    predecessor,
-    takeover,
-)
 from machinectl.hosts.host_plan import HostPlan, Outcome, host_summary, target_of, unread_unit
 from machinectl.hosts.host_run import HostStep, carry_out
 from machinectl.hosts.identity import Identity, discard_pending
@@ -95,7 +80,7 @@ class HostSetup:
             HostStep("Find out whose host it is", self.find_owner),
             HostStep("Make its certificates", self.make_certificates),
             HostStep("Ask about side effects", self.agree),
-            HostStep("Keep what fails from lasting", lambda _: None, undo=after_failure),
+            HostStep("Keep what fails from lasting", lambda _: None, undo=engine_restart.after_failure),
             HostStep(
                 "End the access of those whom a new CA locks out",
                 lambda run: endings.begin(run, self.remade.new_ca),
@@ -105,8 +90,8 @@ class HostSetup:
             HostStep("Warn of what stays", self.warn),
             HostStep("Keep the certificates here", self.keep_certificates),
             HostStep("Ask the engine for its version", self.ask_engine),
-            HostStep("Give live-restore back", restore_live_restore),
-            HostStep("Prove that the engine works as before", prove),
+            HostStep("Give live-restore back", engine_restart.restore_live_restore),
+            HostStep("Prove that the engine works as before", engine_restart.prove),
             HostStep("Record that the machine is ready", record_ready),
             HostStep("Record whose access has ended", endings.finish),
             HostStep("Give a node of a swarm its tasks back", end_drain),
@@ -128,7 +113,7 @@ class HostSetup:
     def reach(self, run: HostRun) -> None:
         """Raise CheckFailed for an engine that docker does not reach over SSH."""
         if run.url.startswith("tcp://"):
-            run.host = with_reachability(run.host, run.machine, run.url, self.world)
+            run.host = engine_restart.with_reachability(run.host, run.machine, run.url, self.world)
         elif run.host.dockerd:
             said = docker_socket.ask_over_ssh(login_runner(run.remote))
             run.host = replace(run.host, docker_over_ssh=said)
@@ -142,8 +127,10 @@ class HostSetup:
         """Adopt what another computer did. Raises CheckFailed if the host is another owner's."""
         host, machine = run.host, run.machine
         if not self.allowed.force:
-            check_no_other_machine(run.store, machine, host)
-        removed = predecessor(run.store, machine, host) or engine_installer(run.store, machine, run.url, host)
+            host_owner.check_no_other_machine(run.store, machine, host)
+        removed = host_owner.predecessor(run.store, machine, host) or host_owner.engine_installer(
+            run.store, machine, run.url, host
+        )
         if removed:
             run.take_over(removed)
         run.gives_way = self.allowed.take_over
@@ -165,7 +152,7 @@ class HostSetup:
     def _verify_running(self, run: HostRun) -> None:
         """Ask the engine as docker will, before it changes: what a login prints disturbs docker, not our own SSH."""
         if run.host.running and run.held:
-            verify(run, self.world)
+            engine_restart.verify(run, self.world)
 
     def agree(self, run: HostRun) -> None:
         """Ask about side effects; a dry run only lists them."""
@@ -189,11 +176,11 @@ class HostSetup:
             )
             effects.append((f"The host has no list of those who have access to it: {back_by_record}", end))
         if is_taken_over:
-            effects.insert(0, takeover(run.machine))
+            effects.insert(0, host_owner.takeover(run.machine))
         if effects:
             # Do not ask about a set-up that cannot work.
             preflight.check_all(run.host, target, allowed)
-        agree_to_side_effects(run.console, run.machine, effects, allowed)
+        host_owner.agree_to_side_effects(run.console, run.machine, effects, allowed)
         self.allowed = draining.allow_swarm_restart(run.store, run.console, run.machine, run.host, self.allowed)
 
     def make_certificates(self, run: HostRun) -> None:
@@ -239,7 +226,7 @@ class HostSetup:
             # Of several addresses, the first that answers is asked.
             at = "" if run.machine.addresses else f" at {run.url}"
             with run.console.step(f"Asking the engine for its version{at}"):
-                verify(run, self.world)
+                engine_restart.verify(run, self.world)
 
 
 def end_drain(run: HostRun) -> None:

@@ -12,16 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from machinectl.errors import Hint, MachineError, NeedsProvisioning
+from machinectl.hosts import engine_restart
 from machinectl.hosts.certificate_files import check_has_ca
-from machinectl.hosts.engine_restart import (
-    ask_restarted,
-    check_provisioned,
-    give_live_restore_back,
-    is_stopped,
-    recover,
-    restart_activation,
-    restart_steps,
-)
 from machinectl.hosts.holder_cas import client_warnings, unrecorded_cas
 from machinectl.hosts.host_owner import SERVER
 from machinectl.hosts.host_plan import HostPlan, Outcome, host_summary, target_of
@@ -101,7 +93,7 @@ def without_cas(machine: Machine, cas: AbstractSet[str], who: str = "") -> Targe
 
 def own_target(machine: Machine) -> Target:
     if not is_suspended(machine):
-        check_provisioned(machine)
+        engine_restart.check_provisioned(machine)
         check_has_ca(machine)
     return target_of(machine, Identity.read(machine.directory))
 
@@ -156,7 +148,7 @@ class TrustChange:
             *look,
             HostStep("End here if the engine has read the list", self.is_up_to_date),
             HostStep("Write the list of an engine that does not run", self.write_for_next_start),
-            *restart_steps(
+            *engine_restart.restart_steps(
                 self.target,
                 self.allowed,
                 partial(self.check, run),
@@ -174,7 +166,7 @@ class TrustChange:
 
     def change_unread_list(self, run: HostRun) -> None:
         """Take CAs off the list that the engine reads when it listens again; no restart is needed."""
-        recover(run, self.target)
+        engine_restart.recover(run, self.target)
         if daemon_json.read_config(run.host).get("tlscacert") == CLIENTS:
             name = run.machine.name
             cause = f'Another computer has made the engine of "{name}" listen with TLS'
@@ -187,7 +179,7 @@ class TrustChange:
         if run.host.transaction != "applying" and trust_change(run.machine, run.host, self.target) is None:
             check_accepts_own_ca(run.machine, run.host, self.target)
             # Give back what a killed run borrowed, after its change.
-            give_live_restore_back(run)
+            engine_restart.give_live_restore_back(run)
             if run.held:
                 draining.restore_availability(run.held, run.console)
             return True
@@ -197,7 +189,7 @@ class TrustChange:
 
     def write_for_next_start(self, run: HostRun) -> bool:
         """Return whether the engine is stopped. It stays so."""
-        if not is_stopped(run.host):
+        if not engine_restart.is_stopped(run.host):
             return False
         preflight.check_root(run.host, self.target)
         preflight.check_files(run.host, self.target)
@@ -225,7 +217,7 @@ class TrustChange:
         """Warn if the engine does not answer the owner: it runs on its host, and has the new list."""
         if not (run.held and self.is_changed):
             return
-        answer = ask_restarted(run, endpoint_of(run.machine))
+        answer = engine_restart.ask_restarted(run, endpoint_of(run.machine))
         if answer.state is not State.RUNNING:
             run.console.warn(
                 f'The engine of "{run.machine.name}" has its new list of CAs, but does not answer from here: '
@@ -296,10 +288,15 @@ def trust_change(machine: Machine, host: Facts, target: Target, allowed: Allowed
         files.append(NewFile(host.config_path, host.config_mode, written))
     if not files and not (host.running and host.clients_edited):
         return None
-    activation = INSTALL_ONLY if is_stopped(host) else restart_activation(host, target, allowed)
+    activation = (
+        INSTALL_ONLY if engine_restart.is_stopped(host) else engine_restart.restart_activation(host, target, allowed)
+    )
     return Decision(
         title=title_of(machine, host, target),
-        details=(*(f"write {file.path}" for file in files), *["restart docker.service"] * (not is_stopped(host))),
+        details=(
+            *(f"write {file.path}" for file in files),
+            *["restart docker.service"] * (not engine_restart.is_stopped(host)),
+        ),
         job=apply_job(files, activation, init=host.init),
         after=engine_config.with_files(host, files),
         failure=partial(not_restarted, machine.name, host.init),
@@ -309,5 +306,5 @@ def trust_change(machine: Machine, host: Facts, target: Target, allowed: Allowed
 
 def title_of(machine: Machine, host: Facts, target: Target) -> str:
     change = "accept a further CA" if target.new_cas else "refuse the clients of a CA"
-    then = "from its next start on" if is_stopped(host) else "and restarting it"
+    then = "from its next start on" if engine_restart.is_stopped(host) else "and restarting it"
     return f'Making the engine of "{machine.name}" {change}, {then}'

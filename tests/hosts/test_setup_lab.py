@@ -240,6 +240,7 @@ def test_hosts_of_daemon_json_and_flags_of_a_unit_override_stay(fresh_host: Fres
     assert any("listen on tcp://127.0.0.1:2375 without TLS" in line for line in bench.log.warnings)
     assert bench.host.run("ls /etc/systemd/system/docker.service.d").stdout == "override.conf\n"
     assert changed(bench.provision()) == []
+    bench.log = Quiet()
     bench.purge()
     bench.host.run("rm /etc/docker/daemon.json; systemctl reset-failed docker")
     # Flags of a unit's override move to daemon.json.

@@ -43,8 +43,8 @@ class DockerMachines(RecordedHost):
             self.facts = self.facts.replace(b"@end", trusted)
         lines = "".join(f"|{line}\n" for line in ["", f"# {DROP_INS}/10-machine.conf", *text.splitlines()])
         head, _, rest = self.facts.partition(b"@unit\n")
-        unit, _, tail = rest.partition(b"\n\n@")
-        self.facts = head + b"@unit\n" + unit + b"\n" + lines.encode() + b"\n@" + tail
+        unit, _, tail = rest.partition(b"\n@")
+        self.facts = head + b"@unit\n" + unit + b"\n" + lines.encode() + b"@" + tail
 
 
 @pytest.fixture
