@@ -231,11 +231,9 @@ def remove_builder(store: Store, console: Console, name: str, *, keep_state: boo
 
 def no_such_builder(store: Store, buildx: Buildx, name: str) -> MachineError:
     if NAME.fullmatch(name) and buildx.nodes(name) is not None:
-        return MachineError(
-            f'machinectl did not make the builder "{name}"', Hint("Remove it", "docker buildx rm", name)
-        )
+        remove = Hint("Remove it", "docker buildx rm", name)
+        return MachineError(f'machinectl did not make the builder "{name}"', remove)
     near = closest_match(name, [builder.name for builder in store_builders(store, buildx)])
     similar = Hint("Did you mean", "machinectl builder rm", near or "")
-    return MachineError(
-        f'There is no builder "{name}"', similar if near else Hint("List the builders", "machinectl builder ls")
-    )
+    hint = similar if near else Hint("List the builders", "machinectl builder ls")
+    return MachineError(f'There is no builder "{name}"', hint)

@@ -1,30 +1,175 @@
-"""Bring docker's contexts in step with the machines, and register the engine of a context of somebody else's."""
+"""Keep a docker context NAME-swarm per swarm, for a working manager; and bring all contexts in step at once."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from machinectl.docker_cli.contexts import Contexts
+from machinectl.docker_cli.contexts import Context, Contexts, Mark
 from machinectl.docker_cli.machine_contexts import (
+    SYNC_HINT,
+    ContextStatus,
     SyncStep,
+    client_files,
     context_mark,
     context_statuses,
     remove_context,
     removed_context_notes,
+    replace_hint,
     sync_context,
 )
-from machinectl.docker_cli.swarm_contexts import sync_swarm_contexts
-from machinectl.engine.docker_context import ENDPOINT
+from machinectl.engine.docker_context import ENDPOINT, ContextError
 from machinectl.errors import Hint, MachineError, closest_match
+from machinectl.machines.swarm_node import all_nodes, node_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from machinectl.console import Console
-    from machinectl.docker_cli.machine_contexts import ContextStatus
+    from machinectl.docker_cli.machine_contexts import Note
+    from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
+    from machinectl.machines.swarm_node import SwarmNode
+
+    Managers = list[tuple[Machine, SwarmNode]]
+
+GONE = "its swarm has no manager here"
+
+
+def context_name(managers: Managers) -> str:
+    return f"{managers[0][1].swarm}-swarm"
+
+
+def managers_by_swarm(store: Store) -> dict[str, Managers]:
+    """Return managers by the ID of their swarm."""
+    swarms: dict[str, Managers] = {}
+    for machine, node in all_nodes(store):
+        if node.manages and node.cluster and node.swarm and machine.context:
+            swarms.setdefault(node.cluster, []).append((machine, node))
+    return swarms
+
+
+def own_contexts(docker: Contexts, store: Store) -> Iterator[tuple[str, str]]:
+    """Yield the contexts that this store wrote for swarms, and the swarms' IDs."""
+    for name in sorted(docker.names()):
+        try:
+            context = docker.read(name)
+        except ContextError:
+            continue
+        mark = context.mark if context else None
+        if mark and mark.swarm and mark.store == os.path.realpath(store.root):
+            yield name, mark.swarm
+
+
+def update_swarm_contexts(store: Store, before: Machine | None, after: Machine | None) -> list[Note]:
+    """Update contexts after a machine has changed, without asking an engine; return notes."""
+    nodes = [node for machine in (before, after) if machine and (node := node_of(machine))]
+    docker = Contexts()
+    notes: list[Note] = []
+    for cluster in dict.fromkeys(node.cluster for node in nodes if node.cluster):
+        managers = managers_by_swarm(store).get(cluster)
+        if not managers:
+            notes += remove_swarm_contexts(docker, store, cluster)
+            continue
+        context = docker.read(context_name(managers))
+        # A manager that moved keeps its context.
+        lead = after.name if before and after and context and context.host in before.urls else ""
+        status = point_swarm_context(docker, store, cluster, lead)
+        if status.step is SyncStep.RENAME:
+            notes.append((status.why, status.hint))
+    return notes
+
+
+def point_swarm_context(docker: Contexts, store: Store, cluster: str, lead: str) -> ContextStatus:
+    """Prefer the manager `lead`; return the previous status."""
+    status = swarm_context_status(docker, store, cluster, lead)
+    if status.step is SyncStep.WRITE:
+        with docker.writing():
+            # Read again under the lock: a machine that has left meanwhile must not return with its keys.
+            status = swarm_context_status(docker, store, cluster, lead)
+            if status.wanted and status.step is SyncStep.WRITE:
+                docker.put(status.wanted)
+    return status
+
+
+def swarm_context_status(docker: Contexts, store: Store, cluster: str, lead: str = "") -> ContextStatus:
+    """Compare a swarm's context with its managers: `lead`, else the current one."""
+    swarms = managers_by_swarm(store)
+    managers = swarms.get(cluster)
+    if not managers:
+        return ContextStatus("", SyncStep.NONE)
+    name = context_name(managers)
+    mark = Mark(os.path.realpath(store.root), name, cluster)
+    context = docker.read(name)
+    theirs = context.mark if context else None
+    # That of an earlier swarm of this store may be replaced.
+    is_earlier = bool(theirs and theirs.swarm and theirs.store == mark.store and theirs.swarm not in swarms)
+    if context and theirs != mark and not is_earlier:
+        why = f'the swarm gets no docker context: docker has a context "{name}" that is not the swarm\'s'
+        return ContextStatus(name, SyncStep.RENAME, why=why, hint=replace_hint(name))
+    machines = [machine for machine, _ in managers]
+    current = [machine for machine in machines if context and context.host in machine.urls]
+    leader = next((machine for machine in machines if machine.name == lead), [*current, *machines][0])
+    wanted = (context or Context(name)).pointed(mark, leader.urls[0], client_files(leader, context))
+    if wanted == context:
+        return ContextStatus(name, SyncStep.NONE, is_there=True, wanted=wanted)
+    why = "it does not point at a manager" if context else "it is missing"
+    return ContextStatus(name, SyncStep.WRITE, context is not None, why, SYNC_HINT, wanted)
+
+
+def remove_swarm_contexts(docker: Contexts, store: Store, cluster: str) -> list[Note]:
+    notes: list[Note] = []
+    for name in [name for name, swarm in own_contexts(docker, store) if swarm == cluster]:
+        with docker.writing():
+            if cluster in managers_by_swarm(store):
+                break
+            docker.remove(name)
+        notes += removed_context_notes(docker, name)
+    return notes
+
+
+def swarm_context_statuses(docker: Contexts, store: Store) -> Iterator[ContextStatus]:
+    """Ask no engines."""
+    wanted = {context_name(managers): cluster for cluster, managers in managers_by_swarm(store).items()}
+    for name, cluster in sorted(wanted.items()):
+        try:
+            yield swarm_context_status(docker, store, cluster)
+        except MachineError as exc:
+            yield ContextStatus(name, SyncStep.LEAVE, why=exc.cause, hint=exc.hint)
+    for name, _ in own_contexts(docker, store):
+        if name not in wanted:
+            yield ContextStatus(name, SyncStep.REMOVE, True, GONE, SYNC_HINT)
+
+
+def sync_swarm_contexts(
+    docker: Contexts, store: Store, within: float | None = None
+) -> Iterator[tuple[ContextStatus, MachineError | None]]:
+    """Point contexts at managers that answer; yield changes and failures. `within`: see find_answering_manager."""
+    from machinectl.swarm_nodes.managers import Manager, find_answering_manager
+
+    swarms = managers_by_swarm(store)
+    for name, cluster in list(own_contexts(docker, store)):
+        if cluster not in swarms:
+            remove_swarm_contexts(docker, store, cluster)
+            yield ContextStatus(name, SyncStep.REMOVE, True, GONE), None
+    for cluster, managers in swarms.items():
+        name = context_name(managers)
+        try:
+            context = docker.read(name)
+            current = context.host if context else ""
+            in_order = sorted((machine for machine, _ in managers), key=lambda machine: current not in machine.urls)
+            answer = find_answering_manager(in_order, within)
+            lead = answer.machine.name if isinstance(answer, Manager) else in_order[0].name
+            status = point_swarm_context(docker, store, cluster, lead)
+        except MachineError as exc:
+            yield ContextStatus(name, SyncStep.LEAVE), exc
+            continue
+        if status.step is SyncStep.RENAME:
+            yield status, MachineError(status.why, status.hint)
+        elif status.step is SyncStep.WRITE:
+            silence = "" if isinstance(answer, Manager) else ", and no manager of the swarm answers"
+            why = f'it points at "{lead}"{silence}'
+            yield ContextStatus(name, SyncStep.WRITE, True, why), None
 
 
 def sync_contexts(
@@ -64,17 +209,11 @@ def repair_context(docker: Contexts, store: Store, console: Console, status: Con
             console.warn(text, hint)
 
 
-@dataclass(frozen=True)
-class ContextSource:
-    """`is_ours` is whether this store writes the context. Without TLS, `directory` is ""."""
+def context_source(store: Store, name: str, machine: str) -> tuple[str, str, bool]:
+    """Return the URL, the directory of certificates or "", and whether this store writes the context.
 
-    url: str
-    directory: str
-    is_ours: bool
-
-
-def context_source(store: Store, name: str, machine: str) -> ContextSource:
-    """Raise MachineError for a context that `create` cannot use."""
+    Raises MachineError for a context that `create` cannot use.
+    """
     docker = Contexts()
     context = docker.read(name)
     if context is None:
@@ -93,4 +232,4 @@ def context_source(store: Store, name: str, machine: str) -> ContextSource:
             Hint("Register it with its CA", "machinectl create -d none --tls-dir <DIR> --url", context.host, machine),
         )
     directory = os.path.join(docker.place("tls", name), ENDPOINT) if context.files else ""
-    return ContextSource(context.host, directory, context.mark == context_mark(store, machine))
+    return context.host, directory, context.mark == context_mark(store, machine)

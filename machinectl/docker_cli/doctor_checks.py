@@ -29,7 +29,6 @@ from machinectl.errors import Hint, MachineError, one_line
 from machinectl.files.atomic import read_file
 from machinectl.hosts.openssh_programs import UNVERIFIED
 from machinectl.hosts.ssh_config import LET_SSH_KNOW, docker_needs_ssh_config, ssh_config_path
-from machinectl.process_streams import find_program
 from machinectl.quantities import first_names, plural
 from machinectl.ssh.destination import ssh_command
 from machinectl.ssh.openssh.ssh_options import option_words
@@ -109,28 +108,27 @@ def started_by(path: str) -> str:
         return ""
 
 
-def context_checks(found: Sequence[ContextStatus]) -> Iterator[Check]:
+def context_checks(statuses: Sequence[ContextStatus]) -> Iterator[Check]:
     wrong: dict[Check, list[str]] = {}
-    for each in found:
-        if each.why:
-            wrong.setdefault(out_of_step(each), []).append(each.machine)
+    for status in statuses:
+        if status.why:
+            wrong.setdefault(out_of_step(status), []).append(status.machine)
     for check, names in wrong.items():
         yield replace(check, seen=f"{first_names(names)}: {check.seen}")
-    in_step = [each.machine for each in found if not each.why]
-    if in_step and all(check.verdict is OK for check in wrong):
-        yield ok(CONTEXTS, f"{plural(len(in_step), 'machine')}: up to date")
+    count = sum(not status.why for status in statuses)
+    if count and all(check.verdict is OK for check in wrong):
+        yield ok(CONTEXTS, f"{plural(count, 'machine')}: up to date")
 
 
-def out_of_step(found: ContextStatus) -> Check:
+def out_of_step(status: ContextStatus) -> Check:
     """Report a wrong context; one that leads elsewhere is worse than none."""
-    if found.step is SyncStep.REMOVE:
-        return broken(
-            CONTEXTS, f"{found.why}, but its context is still there", Hint("Remove it", "machinectl context sync")
-        )
-    if not found.is_wanted:
-        return Check(CONTEXTS, OK, found.why, found.hint)
-    judge = broken if found.is_there and found.needs_sync else unknown
-    return judge(CONTEXTS, found.why, found.hint)
+    if status.step is SyncStep.REMOVE:
+        remove = Hint("Remove it", "machinectl context sync")
+        return broken(CONTEXTS, f"{status.why}, but its context is still there", remove)
+    judge = broken if status.is_there and status.needs_sync else unknown
+    return (
+        judge(CONTEXTS, status.why, status.hint) if status.is_wanted else Check(CONTEXTS, OK, status.why, status.hint)
+    )
 
 
 def builder_checks(store: Store, environment: Mapping[str, str]) -> Iterator[Check]:
@@ -175,14 +173,11 @@ def docker_ssh_check(store: Store, machine: Machine, timeout: float) -> Check:
         url = engine_url.parse_url(machine.url)
         options = option_words({**OPTIONS, "ConnectTimeout": str(math.ceil(timeout))})
         command = ssh_command(url.host, ["-T", *options], user=url.user, port=url.port, arguments=["true"])
-    except MachineError as exc:
-        return failed(OVER_SSH, exc)
-    if not find_program("ssh"):
-        return unknown(OVER_SSH, "there is no ssh on the PATH")
-    try:
         done = subprocess.run(
             command, capture_output=True, timeout=timeout * LOGINS, check=False, stdin=subprocess.DEVNULL
         )
+    except MachineError as exc:
+        return failed(OVER_SSH, exc)
     except (OSError, subprocess.SubprocessError) as exc:
         return unknown(OVER_SSH, f"your own ssh does not answer: {one_line(str(exc))}")
     if done.returncode == 0:

@@ -36,7 +36,7 @@ def follow_in_contexts(
 
     messages = list(update_contexts(store, name, before, after))
     if (before and before.swarm) or (after and after.swarm):
-        from machinectl.docker_cli.swarm_contexts import update_swarm_contexts
+        from machinectl.docker_cli.context_sync import update_swarm_contexts
 
         messages += update_swarm_contexts(store, before, after)
     return messages
@@ -62,8 +62,8 @@ def follow_swarm_status(store: Store, console: Console) -> None:
     """Point swarms' contexts at managers that answer; failures are warnings."""
     if is_switched_off():
         return
+    from machinectl.docker_cli.context_sync import sync_swarm_contexts
     from machinectl.docker_cli.contexts import Contexts
-    from machinectl.docker_cli.swarm_contexts import sync_swarm_contexts
 
     for changed, error in sync_swarm_contexts(Contexts(), store, within=0):
         if error:

@@ -147,9 +147,7 @@ def context_difference(found: Context | None, wanted: Context) -> str:
         return f"it leads to {one_line(found.host) or 'nowhere'}"
     if found.files != wanted.files:
         return "its certificates are not the machine's"
-    if found.skips_verification:
-        return "it does not verify the engine's certificate"
-    return "it belongs to another store, where its machine no longer exists"
+    return "it does not verify the engine, or belongs to another store, where its machine no longer exists"
 
 
 def context_statuses(docker: Contexts, store: Store) -> Iterator[ContextStatus]:

@@ -69,10 +69,10 @@ class ContextRow:
 
 def context_ls(here: Session, *, as_json: bool) -> None:
     from machinectl.cli.tables.text_table import print_rows
+    from machinectl.docker_cli.context_sync import swarm_context_statuses
     from machinectl.docker_cli.contexts import Contexts
     from machinectl.docker_cli.followers import SWITCH, is_switched_off
     from machinectl.docker_cli.machine_contexts import context_statuses
-    from machinectl.docker_cli.swarm_contexts import swarm_context_statuses
     from machinectl.engine.docker_context import current_context
 
     docker = Contexts()
@@ -124,12 +124,12 @@ def context_import(here: Session, *, context: str, name: str) -> None:
     from machinectl.machines.spec import CertificateFiles, MachineSpec
 
     machine = name or context
-    found = context_source(here.store, context, machine)
-    plain = False if found.url.startswith("tcp://") and not found.directory else None
-    spec = MachineSpec("none", {"url": found.url}, plain, provision=False, context=found.is_ours)
+    url, directory, is_ours = context_source(here.store, context, machine)
+    plain = False if url.startswith("tcp://") and not directory else None
+    spec = MachineSpec("none", {"url": url}, plain, provision=False, context=is_ours)
     create_machine(
         here.store,
         here.console,
-        Creation(machine, spec, load("none"), Login(), certificates=CertificateFiles(found.directory)),
+        Creation(machine, spec, load("none"), Login(), certificates=CertificateFiles(directory)),
     )
-    here.console.note(f'"{machine}" is the engine of the docker context "{context}" now: {found.url}')
+    here.console.note(f'"{machine}" is the engine of the docker context "{context}" now: {url}')

@@ -164,7 +164,7 @@ def test_a_store_that_was_moved_takes_its_contexts_over(store: Store, docker: Do
     run(store, *SSH, "orionbox")
     moved = Store(str(tmp_path / "moved"))
     os.rename(store.root, moved.root)
-    assert "it belongs to another store" in rows(moved)["orionbox"]["Why"]
+    assert "belongs to another store" in rows(moved)["orionbox"]["Why"]
     run(moved, "context", "sync")
     assert rows(moved)["orionbox"]["InStep"]
     assert docker.contexts() == {"orionbox"}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from machinectl.docker_cli import swarm_contexts
+from machinectl.docker_cli import context_sync
 from machinectl.docker_cli.contexts import Context, Contexts
 from machinectl.hosts.login import Login
 from machinectl.machines.record import Machine
@@ -176,7 +176,7 @@ def test_the_context_of_a_swarm_that_is_gone_meanwhile_does_not_come_back(
             yield
 
     monkeypatch.setattr(Contexts, "writing", waiting)
-    swarm_contexts.point_swarm_context(contexts, store, "cluster-m1", "m1")
+    context_sync.point_swarm_context(contexts, store, "cluster-m1", "m1")
     assert contexts.names() == []
     assert swarms["m1"].is_in
 
