@@ -7,7 +7,6 @@ import os
 import signal
 import stat
 import subprocess
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,7 +21,7 @@ from tests.support.program import run_code
 from tests.support.real import need
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 MARK = Mark("/home/me/machines", "orionbox")
@@ -242,21 +241,6 @@ def test_a_config_that_is_a_file_another_user_s_or_open_to_all_is_refused(tmp_pa
         put(Contexts(str(tmp_path / "part")))
 
 
-def test_of_two_that_write_at_once_each_is_whole(contexts: Contexts) -> None:
-    def write(files: dict[str, bytes], host: str) -> None:
-        for _ in range(20):
-            put(contexts, host, files)
-
-    threads = [threading.Thread(target=write, args=given) for given in ((OLD, "tcp://old:1"), (NEW, "tcp://new:1"))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    found = contexts.read("orionbox")
-    assert found
-    assert (found.host, found.files) in [("tcp://old:1", OLD), ("tcp://new:1", NEW)]
-
-
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b'"x"', b"[" * 100_000])
 def test_metadata_that_is_no_context_is_told_by_its_path(contexts: Contexts, content: bytes) -> None:
     put(contexts)
@@ -267,16 +251,6 @@ def test_metadata_that_is_no_context_is_told_by_its_path(contexts: Contexts, con
         contexts.read("orionbox")
     assert meta in raised.value.cause
     assert contexts.names() == []
-
-
-@pytest.mark.parametrize("lay", [os.mkdir, os.mkfifo, lambda path: os.symlink("/dev/zero", path)])
-def test_what_stands_in_for_metadata_has_nobody_wait(contexts: Contexts, lay: Callable[[str], Any]) -> None:
-    put(contexts)
-    meta = os.path.join(contexts.place("meta", "orionbox"), "meta.json")
-    os.unlink(meta)
-    lay(meta)
-    with pytest.raises(ContextError, match="cannot be read"):
-        contexts.read("orionbox")
 
 
 json_values = st.recursive(

@@ -274,16 +274,6 @@ def test_a_full_disk_is_told(fresh_host: FreshHost, cli: Cli) -> None:
     assert not patient.broken()
 
 
-def test_a_clock_that_is_off_is_told_by_host_and_by_engine(fresh_host: FreshHost, cli: Cli) -> None:
-    host = fresh_host("docker", "clockahead")
-    host.output(f"mv /etc/ld.so.preload /root/; systemctl restart docker; {SSH_AGAIN}")
-    cli.ok(*generic(host))
-    host.output(f"cp /root/ld.so.preload /etc/; {SSH_AGAIN}")
-    found = Patient(cli, host).broken()
-    assert found["Clock"]["Seen"] == "the host's is 730 days ahead of the clock here"
-    assert "timedatectl set-ntp true" in found["Clock"]["Hint"]
-
-
 def test_a_password_that_sudo_wants_can_be_given(fresh_host: FreshHost, cli: Cli, tmp_path: Path) -> None:
     password = tmp_path / "password"
     password.write_text(PASSWORD)
@@ -297,12 +287,3 @@ def test_a_password_that_sudo_wants_can_be_given(fresh_host: FreshHost, cli: Cli
     assert "--sudo-password-file" in found["Root"]["Hint"]
     assert "Host" not in patient.report("--sudo-password-file", str(password))
     assert patient.is_well("--sudo-password-file", str(password))
-
-
-def test_several_at_once_are_told_in_the_order_in_which_they_were_named(patient: Patient) -> None:
-    assert patient.cli.run("create", "-d", "none", "--url", "tcp://127.0.0.1:1", "dead").returncode == 0
-    done = patient.cli.run("doctor", NAME, "dead", "ghost", "--json")
-    assert done.returncode == 1
-    assert [each["Name"] for each in json.loads(done.stdout)] == [NAME, "dead", ""]
-    assert 'Docker machine "ghost" does not exist' in done.stderr
-    assert patient.cli.run("rm", "-y", "dead").returncode == 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import ssl
 import subprocess
@@ -22,7 +21,6 @@ from hypothesis import strategies as st
 
 from machinectl import certs
 from machinectl.check import Verdict
-from machinectl.doctor import docker_client
 from machinectl.doctor.engine_connectivity import reach_engine
 from machinectl.doctor.host_condition import Shell
 from machinectl.doctor.host_login import Inside
@@ -44,7 +42,6 @@ from tests.support.driver import StandIn
 from tests.support.in_process import machinectl
 from tests.support.program import started, typed_at_terminal
 from tests.support.quiet import Quiet
-from tests.support.real import need
 from tests.support.registered import added, register
 from tests.support.servers import serving
 
@@ -165,15 +162,6 @@ def test_each_step_has_a_deadline(store: Store) -> None:
         assert looked_at(store, timeout=0.2)["TCP"].seen.endswith("does not answer within 0.2 s")
 
 
-def test_tls_that_never_answers_ends_in_time(store: Store, dockerd: Dockerd) -> None:
-    with serving(servers.silent) as port:
-        machine_at(store, f"tcp://127.0.0.1:{port}", directory=dockerd.directory)
-        checks = looked_at(store, timeout=0.2)
-    assert checks["TCP"].verdict is OK
-    assert "has not answered in TLS within 0.2 s" in checks["TLS"].seen
-    assert checks["Served certificate"].verdict is UNKNOWN
-
-
 @pytest.mark.parametrize(
     ("ca", "age", "tls", "served"),
     [
@@ -242,13 +230,6 @@ def test_an_engine_that_no_longer_understands_the_docker_cli_here_is_told(
         found = looked_at(store)["API version"]
     assert found.verdict is verdict
     assert "the engine speaks 1.44 to 1.52" in found.seen
-
-
-def test_the_docker_cli_says_what_it_speaks_without_an_engine() -> None:
-    need("docker")
-    assert re.fullmatch(r"1\.\d+", docker_client.client_api_version(os.environ["PATH"]))
-    assert docker_client.api_check("1.50", "", "strange").verdict is OK
-    assert docker_client.api_check("1.9", "1.12", "1.41").verdict is BROKEN
 
 
 def test_a_clock_is_read_off_the_engines_answers(store: Store) -> None:
@@ -404,18 +385,6 @@ def test_an_interrupt_ends_it_at_once(store: Store, dockerd: Dockerd) -> None:
             assert b"Traceback" not in process.stderr.read()
 
 
-def test_a_machine_is_json_for_programs(store: Store) -> None:
-    machine_at(store, "tcp://127.0.0.1:1")
-    done = machinectl("doctor", "orion", "--json", store=store.root)
-    found: list[dict[str, Any]] = json.loads(done.stdout)
-    assert [each["Name"] for each in found] == ["orion", ""]
-    for each in found:
-        assert list(each) == ["Name", "Well", "Checks"]
-        for check in each["Checks"]:
-            assert list(check) == ["Title", "Verdict", "Seen", "Hint"]
-            assert check["Verdict"] in set(Verdict)
-
-
 def test_a_terminal_shows_ticks_in_colour_and_an_encoding_without_them_letters(store: Store) -> None:
     machine_at(store, "tcp://127.0.0.1:1")
     ascii_only = {"PYTHONIOENCODING": "ascii"}
@@ -483,9 +452,3 @@ def test_the_computer_that_changed_the_host_since_is_named(store: Store) -> None
     assert "bob@desk" not in before
     found = record_comparison(machine, machine.directory, host, shell)
     assert found.seen.startswith("changed by bob@desk at 2026-11-28 20:00:00 UTC: ")
-
-
-def test_the_commands_are_those_of_the_store_that_was_named(store: Store) -> None:
-    machine_at(store, "tcp://127.0.0.1:1")
-    done = machinectl("-s", store.root, "doctor", "orion")
-    assert f"machinectl -s {store.root} set --url <URL> orion" in done.stdout

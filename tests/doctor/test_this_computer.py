@@ -263,11 +263,6 @@ def test_what_beats_us_in_this_shell(environment: dict[str, str], verdict: Verdi
     assert found.hint.endswith(hint)
 
 
-def test_a_version_of_the_api_that_is_fixed_is_worth_a_look() -> None:
-    _, found = shell_of(DOCKER_API_VERSION="1.20")
-    assert (found.verdict, found.hint) == (UNKNOWN, "Unset it: unset DOCKER_API_VERSION")
-
-
 @pytest.mark.parametrize("bundle", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
 def test_a_ca_bundle_that_hides_the_machines_ca_from_python_is_worth_a_look(bundle: str) -> None:
     orion = Machine("orion", "none", url="tcp://192.0.2.7:2376", tls=True, directory="/m")
