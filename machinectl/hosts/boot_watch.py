@@ -29,8 +29,6 @@ PAUSE = 1.0
 LOOK = 5.0
 # Seconds for an engine after SSH answers: it starts containers before it listens.
 ENGINE_TIMEOUT = 120.0
-# Seconds until an engine's error is final.
-PATIENCE = 20.0
 # Seconds between wake packets until the host answers: a card that is shutting down misses the packet.
 WAKE_AGAIN = 10.0
 # Changes at each boot (random(4)).
@@ -119,12 +117,11 @@ class HostWatch:
             self.pause(PAUSE)
 
     def _until_engine_answers(self) -> None:
-        begun = time.monotonic()
-        most = min(self.timeout, ENGINE_TIMEOUT) if self.way else self.timeout
-        while (found := self._ask_engine()).state is not State.RUNNING:
-            if time.monotonic() > begun + (min(most, PATIENCE) if found.state is State.ERROR else most):
+        end = time.monotonic() + (min(self.timeout, ENGINE_TIMEOUT) if self.way else self.timeout)
+        while (probe := self._ask_engine()).state is not State.RUNNING:
+            if time.monotonic() > end:
                 raise MachineError(
-                    f'The host of "{self.machine.name}" is back, but not its engine: {found.error}', found.hint
+                    f'The host of "{self.machine.name}" is back, but not its engine: {probe.error}', probe.hint
                 )
             self.pause(PAUSE)
 

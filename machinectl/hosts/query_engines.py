@@ -219,20 +219,20 @@ def query_engines(
     store: Store, statuses: Iterable[Each], timeout: float, question: EngineQuery | None = None
 ) -> Iterator[Each]:
     """Yield each settled status, within `timeout` seconds."""
-    by_name = {one.machine.name: one for one in statuses if not one.settled}
-    for name, found in states_of((one.machine for one in by_name.values()), timeout, question):
-        one = by_name[name]
-        one.state, one.version, one.api_version = found.state, found.version, found.api_version
-        one.error, one.hint, one.seconds, one.told = found.error, found.hint, found.seconds, found.told
-        one.swarm, one.settled = found.swarm, True
-        one.with_hint = found.state is State.ERROR and found.leads_to in {DOCTOR, RENEW}
-        if one.machine.pending and found.state is State.STOPPED and found.error and not found.silent:
+    by_name = {status.machine.name: status for status in statuses if not status.settled}
+    for name, probe in states_of((status.machine for status in by_name.values()), timeout, question):
+        status = by_name[name]
+        status.state, status.version, status.api_version = probe.state, probe.version, probe.api_version
+        status.error, status.hint, status.seconds, status.told = probe.error, probe.hint, probe.seconds, probe.told
+        status.swarm, status.settled = probe.swarm, True
+        status.with_hint = probe.state is State.ERROR and probe.leads_to in {DOCTOR, RENEW}
+        if status.machine.pending and probe.state is State.STOPPED and probe.error and not probe.silent:
             # A run that was cut off may have ended the listener, and the record still has its address.
-            one.error += "; not all changes reached its host"
-            one.hint, one.with_hint = Hint("Continue", f"machinectl {one.machine.pending}", name), True
-        if found.state is State.RUNNING:
+            status.error += "; not all changes reached its host"
+            status.hint, status.with_hint = Hint("Continue", f"machinectl {status.machine.pending}", name), True
+        if probe.state is State.RUNNING:
             settle_pending(store, name, timeout)
-        yield one
+        yield status
 
 
 def engine_failures(asked: Sequence[MachineStatus]) -> list[MachineError]:

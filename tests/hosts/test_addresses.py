@@ -164,14 +164,6 @@ def test_an_alert_without_the_engines_certificate_is_no_refusal_by_the_engine(
     assert news.skipped
 
 
-def test_the_same_alert_ends_no_access(made: Certificates, store: Store) -> None:
-    with serving(ends_handshake) as port:
-        endpoint = replace(endpoint_of(orion(store, made, port, LAN)), given_by="ann@desk", ask_again="machinectl rm x")
-        found = engine.probe(endpoint, PLENTY)
-    assert "TLS with" in found.error
-    assert found.hint == "Check that an engine is at that address: machinectl url orion"
-
-
 def forged(ca: certs.Pair, usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH, bits: int = 2048) -> bytes:
     """Return a server's certificate and key. It names the CA as its issuer, but another key signed it."""
     key = rsa.generate_private_key(65537, bits)

@@ -10,16 +10,12 @@ import pytest
 from machinectl.hosts.authorized_keys import (
     AUTHORIZE,
     FIND_KEY,
-    authorize_key,
     take_out_command,
 )
-from machinectl.ssh.destination import SSHEndpoint
-from tests.support.sshd import keygen, log_in, public
+from tests.support.sshd import keygen, public
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from tests.support.sshd import Sshd
 
 
 def sh(script: str, data: bytes = b"", **environment: str) -> subprocess.CompletedProcess[bytes]:
@@ -85,17 +81,3 @@ def test_a_key_that_is_taken_out_again_leaves_what_was_there(tmp_path: Path, dir
     if there == "line":
         assert keys.read_text() == other
         assert stat.S_IMODE(keys.stat().st_mode) == 0o640
-
-
-@pytest.mark.usefixtures("ssh_config")
-def test_a_copied_key_logs_in(sshd: Sshd, tmp_path: Path, directory: Path) -> None:
-    key = keygen(tmp_path / "key")
-    sshd.configure(
-        f"SetEnv HOME={directory} SHLVL=2",
-        f"AuthorizedKeysFile {sshd.authorized_keys} {directory}/.ssh/authorized_keys",
-    )
-    with log_in(sshd.endpoint) as session:
-        authorize_key(session, public(key).strip())
-    sshd.authorized_keys.write_text("")
-    with log_in(SSHEndpoint(sshd.host, sshd.user, sshd.port, str(key))) as session:
-        assert session.run("echo in").text == "in"

@@ -30,7 +30,7 @@ from machinectl.ssh.destination import Jump, SSHEndpoint
 from machinectl.ssh.openssh.direct_session import NotStarted
 from machinectl.ssh.openssh.ssh_options import jump_options, openssh_command
 from machinectl.ssh.ssh_errors import HostKeyRefused, LoginRefused, Unreachable
-from machinectl.ssh.ssh_settings import jump_host, read_settings
+from machinectl.ssh.ssh_settings import jump_host
 from machinectl.state import State
 from machinectl.verbs.rename import rename_machine as rename
 from machinectl.verbs.set import edit_machine as set_machine
@@ -107,14 +107,6 @@ class TestBehindAMachine:
         done = by_system(orion, "orion")
         assert (done.returncode, done.stdout, done.stderr) == (0, "in\n", "")
         assert (passed(gate), behind.log.count("Accepted publickey")) == (2, 2)
-
-    def test_what_the_users_configuration_leads_through_for_that_host_does_not_count(
-        self, orion: Store, gate: Sshd, ssh_config: SSHConfig
-    ) -> None:
-        ssh_config.write('Match host 127.0.0.1 exec "test %p != ' + str(gate.port) + '"\n  ProxyJump nowhere.invalid\n')
-        let_in(orion, "orion")
-        assert by_system(orion, "orion").stdout == "in\n"
-        assert not read_settings(ssh_endpoint(orion.read("orion"))).is_direct
 
     def test_its_key_is_the_one_pinned_or_nothing_passes(self, orion: Store, gate: Sshd, behind: Sshd) -> None:
         gate.host_keys = [keygen(gate.directory / "another_host_key")]

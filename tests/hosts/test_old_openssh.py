@@ -126,13 +126,6 @@ def test_any_ssh_reads_the_file_which_repeats_the_users_ignoreunknown(
     assert ssh("-F", own, "-G", "elsewhere").returncode == 0
 
 
-def test_our_commands_respect_the_users_ignoreunknown(store: Store, sshd: Sshd, ssh_config: SSHConfig) -> None:
-    register(store, "orion", sshd)
-    ssh_config.write(OWN)
-    done = machinectl("run", "orion", "--", "echo in", store=store.root)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
 @pytest.mark.usefixtures("ssh_config")
 def test_no_known_hosts_command_makes_a_changed_key_good(
     store: Store, sshd: Sshd, tmp_path: Path, ssh_config: SSHConfig

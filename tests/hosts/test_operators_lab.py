@@ -14,10 +14,8 @@ import yaml
 from machinectl import certs
 from machinectl.exports import age
 from machinectl.exports.export_document import ExportDocument, ExportedMachine
-from tests.lab.image import PASSWORD
 from tests.lab.place import KEY
 from tests.support.lab_cli import Cli, generic
-from tests.support.sshd import keygen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -167,36 +165,3 @@ def test_a_strangers_export_undoes_nothing_on_a_host_that_we_did_not_set_up(
     assert (host.output(PACKAGES), began(host)) == (packages, started)
     etc = {path: what for path, what in host.snapshot().items() if path.startswith("/etc")}
     assert etc == {path: what for path, what in before.items() if path.startswith("/etc")}
-
-
-def test_another_computer_undoes_what_the_host_has_on_record_and_not_what_an_export_says(
-    fresh_host: FreshHost, tmp_path: Path, ssh_config: SSHConfig
-) -> None:
-    host = fresh_host("docker", "password")
-    key, secret = keygen(tmp_path / "key"), tmp_path / "password"
-    secret.write_text(PASSWORD)
-    sudo = ("--sudo-password-file", secret)
-    host.run("""printf '{\\n  "log-level": "warn"}' > /etc/docker/daemon.json; systemctl restart docker""")
-    before = {path: what for path, what in host.snapshot().items() if path.startswith(("/etc", "/home"))}
-    alice, bob = (Cli(tmp_path / name, ssh_config) for name in ("alice", "bob"))
-    by_password = ("--ssh-password-file", secret, *sudo, "--generic-copy-key")
-    alice.ok(*generic(host, "--no-context", "--engine-install", "none", *by_password, key=key))
-    directory = tmp_path / "alice" / "machines" / "orion"
-    record = json.loads((directory / "machine.json").read_bytes())
-    there = json.loads(host.output("cat /etc/docker/daemon.json"))
-    for change in record["changes"]:
-        if change["kind"] == "config":
-            change["before"] = json.dumps({"log-level": "fatal"})
-            change["ours"] = there
-    files = {path.name: path.read_bytes() for path in [*directory.glob("*.pem"), directory / "known_hosts"]}
-    imported(bob, forged_export(tmp_path / "x.age", record, files), key)
-    # A host that an earlier version set up has no list.
-    host.run(f"mv {REVISION} {REVISION}.x")
-    assert "left no record of that" in bob.refused("rm", "-y", "--purge", *sudo, "orion")
-    host.run(f"mv {REVISION}.x {REVISION}")
-    foretold = bob.ok("rm", "--dry-run", "--purge", *sudo, "orion").stdout
-    assert "Would remove your key: /home/ops/.ssh/authorized_keys\n" in foretold
-
-    assert "was changed by" not in bob.ok("rm", "-y", "--purge", *sudo, "orion").stderr
-
-    assert {path: what for path, what in host.snapshot().items() if path.startswith(("/etc", "/home"))} == before

@@ -79,16 +79,6 @@ def test_a_driver_with_a_switch_is_told_for_each_machine_also_where_one_fails(
     assert "does not exist" in str(outcomes["nowhere"])
 
 
-@pytest.mark.parametrize("verb", ["start", "stop", "restart", "kill"])
-def test_where_there_is_neither_switch_nor_ssh_the_driver_says_why(
-    store: Store, use: Callable[[StandIn], None], verb: str
-) -> None:
-    use(StandIn(switch=False))
-    add(store, "a")
-    [(_, error)] = switch(store, verb, "a")
-    assert str(error) == 'no switch for "a"'
-
-
 def test_a_dry_run_refuses_what_the_verb_itself_would(store: Store, sshd: Sshd) -> None:
     register(store, "orion", sshd)
     program.machinectl("create", "-d", "none", "--url", "tcp://192.0.2.1:2376", "--no-tls", "url", store=store.root)

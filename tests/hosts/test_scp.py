@@ -355,12 +355,5 @@ def test_with_q_nothing_is_shown_on_a_terminal(orion: Store, tmp_path: Path) -> 
         assert (terminal.end(), terminal.shown) == (0, "")
 
 
-def test_a_missing_local_file_is_named_as_it_was_typed(orion: Store, tmp_path: Path) -> None:
-    done = machinectl("scp", "nofile", "orion:", store=orion.root, cwd=tmp_path)
-    assert done.returncode
-    assert "nofile" in done.stderr
-    assert "./nofile" not in done.stderr
-
-
 def test_where_the_target_is_missing_the_whole_line_is_told() -> None:
     assert machinectl("scp", "-r", "h1:www").stderr == "Error: The target is missing\n  machinectl scp -r h1:www .\n"

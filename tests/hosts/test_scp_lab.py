@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from tests.lab.fixtures import FreshHost
     from tests.support.lab_cli import Cli
 
-BIG = 8 << 20
-
 
 def registered(cli: Cli, *words: str) -> None:
     cli.ok(*words, "--no-provision", "--no-tls")
