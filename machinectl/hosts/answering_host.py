@@ -40,9 +40,9 @@ def answering_host(
         return replace(ssh, host=last)
     failures: dict[str, SSHError] = {}
     for number, host in enumerate(memory.in_order(hosts), 1):
-        there = replace(ssh, host=host)
+        endpoint = replace(ssh, host=host)
         try:
-            check_host_key(there, credentials, policy, console, None if number == len(hosts) else PATIENCE)
+            check_host_key(endpoint, credentials, policy, console, None if number == len(hosts) else PATIENCE)
         except SSHError as exc:
             failures[host] = exc
             continue
@@ -50,7 +50,7 @@ def answering_host(
         for foreign in [foreign for foreign, failure in failures.items() if isinstance(failure, HostKeyRefused)]:
             place = read_settings(replace(ssh, host=foreign)).address
             memory.skipped(place, f"its SSH key is not that of {machine.name}")
-        return there
+        return endpoint
     raise none_answers(machine, list(failures.values()))
 
 

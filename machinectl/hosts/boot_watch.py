@@ -134,13 +134,13 @@ class HostWatch:
 
         if self.way is None:
             return True
-        found = read_settings(self.way)
+        settings = read_settings(self.way)
         try:
-            if not found.is_direct:
+            if not settings.is_direct:
                 # Behind a jump host, a refused connection and silence look the same.
                 with logged_in(self.machine, SilentConsole(), self.login, ssh=self.way, timeout=LOOK):
                     return False
-            socket.create_connection((found.hostname, found.port), LOOK).close()
+            socket.create_connection((settings.hostname, settings.port), LOOK).close()
         except (SSHError, OSError, UnicodeError) as exc:
             return not (refused_is_up and ConnectionRefusedError in {type(exc), type(exc.__cause__)})
         return False

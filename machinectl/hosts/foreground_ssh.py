@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 # ssh's options in getopt's form (ssh.c).
 LETTERS = "1246ab:c:e:fgi:kl:m:no:p:qstvxAB:CD:E:F:GI:J:KL:MNO:P:Q:R:S:TVw:W:XYy"
+# Long options of other programs.
+LONG = {"--user": "-l", "--verbose": "-v", "--quiet": "-q"}
 # These have ssh print more, or elsewhere.
 TO_STDERR = {"-v", "-E", "-G", "-V", "-Q", "-O", "-y"}
 # From ssh(1), EXIT STATUS.
@@ -51,7 +53,7 @@ def ssh(store: Store, console: Console, words: Sequence[str], login: Login, *, n
     if words and words[0].startswith("-"):
         raise UsageError(
             f"{words[0]} is not an option of ours; put options of ssh after the machine's name",
-            Hint("", "machinectl ssh --help"),
+            with_name_first(words),
         )
     user, _, name = "".join(words[:1]).rpartition("@")
     if user:
@@ -93,6 +95,17 @@ def machine_at(store: Store, address: str) -> str:
         machine.name for machine in store.readable() if address in {parse_url(url).host for url in machine.urls if url}
     ]
     return names[0] if len(names) == 1 else ""
+
+
+def with_name_first(words: Sequence[str]) -> Hint:
+    """Return the command line with ssh's options after the name, or the help of ssh if they cannot be parsed."""
+    parsed = parse_ssh_arguments([LONG.get(word, word) for word in words])
+    if not parsed or not parsed[1]:
+        return Hint("", "machinectl ssh --help")
+    options, [name, *command] = parsed
+    users = [value for option, value in options if option == "-l"]
+    others = [word for option, value in options if option != "-l" for word in (option, value) if word]
+    return Hint("", "machinectl ssh", "@".join([*users[-1:], name]), *others, *command)
 
 
 def run_ssh(machine: Machine, endpoint: SSHEndpoint, arguments: Sequence[str], console: Console, login: Login) -> int:

@@ -141,18 +141,18 @@ def logged_in(
         pinned_known_hosts(machine), login.host_key, login.strict, machine.name, how_long, login.again, keep
     )
 
-    def log_in(there: SSHEndpoint) -> SSHSession:
-        with nullcontext() if quietly else console.step(f"Connecting to {there.host}"):
+    def log_in(endpoint: SSHEndpoint) -> SSHSession:
+        with nullcontext() if quietly else console.step(f"Connecting to {endpoint.host}"):
             try:
                 return connect(
-                    there, login.credentials, policy, console, timeout=timeout, native=native, trace=login.trace
+                    endpoint, login.credentials, policy, console, timeout=timeout, native=native, trace=login.trace
                 )
             except NoKey as exc:
-                if machine.phase == Phase.READY and exc.path == there.key:
+                if machine.phase == Phase.READY and exc.path == endpoint.key:
                     raise missing_key(machine, exc.path) from exc
                 raise
             except SSHError as exc:
-                add_machine_hints(exc, machine, there)
+                add_machine_hints(exc, machine, endpoint)
                 raise
 
     with at_answering_address(machine, console, login, ssh or ssh_endpoint(machine), log_in) as session:
@@ -168,14 +168,14 @@ def at_answering_address(
     from machinectl.machines.answered_address import REMEMBERED
     from machinectl.ssh.ssh_errors import LoginRefused, SSHError
 
-    there = answering_endpoint(machine, console, login, ssh, REMEMBERED)
+    answering = answering_endpoint(machine, console, login, ssh, REMEMBERED)
     try:
-        return log_in(there)
+        return log_in(answering)
     except LoginRefused:
         raise
     except SSHError:
         other = answering_endpoint(machine, console, login, ssh, 0)
-        if other == there:
+        if other == answering:
             raise
     return log_in(other)
 

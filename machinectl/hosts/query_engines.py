@@ -65,17 +65,17 @@ def probe_machine(machine: Machine, driver: Driver | None, question: EngineQuery
     known = state_from_driver(machine, driver)
     if known in ASLEEP:
         return engine.Probe(known)
-    found, _ = probe_any_set(machine, deadline, question, connecting_share=CONNECTING_SHARE)
-    if found.silent or (machine.url.startswith("ssh://") and found.state is not State.RUNNING):
+    probe, _ = probe_any_set(machine, deadline, question, connecting_share=CONNECTING_SHARE)
+    if probe.silent or (machine.url.startswith("ssh://") and probe.state is not State.RUNNING):
         way = ssh_endpoint_or_none(machine, driver)
         if way and is_silent([replace(way, host=host) for host in (way.host, *machine.addresses)], deadline):
-            return powered_off(machine, found)
-    return found
+            return powered_off(machine, probe)
+    return probe
 
 
-def powered_off(machine: Machine, found: engine.Probe) -> engine.Probe:
+def powered_off(machine: Machine, probe: engine.Probe) -> engine.Probe:
     return replace(
-        found,
+        probe,
         state=State.STOPPED,
         leads_to="",
         error=f"Nothing answers at {machine.url.partition('://')[2]}, nor at its SSH port: it is off or unreachable",
@@ -124,10 +124,10 @@ def addresses_of_host(way: SSHEndpoint) -> list[Address]:
     from machinectl.ssh.ssh_settings import read_settings
 
     try:
-        found = read_settings(way)
-        if not found.is_direct:
+        settings = read_settings(way)
+        if not settings.is_direct:
             return []
-        answers = socket.getaddrinfo(encoded(found.hostname), found.port, found.family, socket.SOCK_STREAM)
+        answers = socket.getaddrinfo(encoded(settings.hostname), settings.port, settings.family, socket.SOCK_STREAM)
     except (MachineError, OSError, UnicodeError):
         return []
     return [(family, address) for family, _, _, _, address in answers]
@@ -172,19 +172,19 @@ class MachineStatus(Mutable):
 def recorded_status(store: Store, name: str, make: Callable[[Machine], Each]) -> Each | None:
     """Return None if the machine was removed meanwhile."""
     try:
-        one = make(store.read(name))
+        status = make(store.read(name))
     except NoSuchMachine:
         return None
     except MachineError as exc:
-        one = make(Machine(name, ""))
-        one.state, one.error, one.hint, one.settled = State.ERROR, exc.cause, exc.hint, True
-        one.with_hint = store.is_docker_machines(name)
-        return one
-    if one.machine.phase != Phase.READY:
-        one.settled = True
-        one.with_hint = True
-        one.state, one.error, one.hint = unfinished_state(store, one.machine)
-    return one
+        status = make(Machine(name, ""))
+        status.state, status.error, status.hint, status.settled = State.ERROR, exc.cause, exc.hint, True
+        status.with_hint = store.is_docker_machines(name)
+        return status
+    if status.machine.phase != Phase.READY:
+        status.settled = True
+        status.with_hint = True
+        status.state, status.error, status.hint = unfinished_state(store, status.machine)
+    return status
 
 
 def recorded_statuses(
@@ -193,8 +193,8 @@ def recorded_statuses(
     """Return statuses in natural order, and errors for missing names."""
     found, missing = [], []
     for name in sorted(set(names), key=lambda name: (natural(name), name)):
-        if one := recorded_status(store, name, make):
-            found.append(one)
+        if status := recorded_status(store, name, make):
+            found.append(status)
             continue
         try:
             store.check_exists(name)
@@ -236,7 +236,7 @@ def query_engines(
 
 
 def engine_failures(asked: Sequence[MachineStatus]) -> list[MachineError]:
-    return [failure for one in asked if (failure := one.failure)]
+    return [failure for status in asked if (failure := status.failure)]
 
 
 def docker_filters(filters: Sequence[str], example: str) -> dict[str, dict[str, bool]]:

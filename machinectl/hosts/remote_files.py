@@ -190,7 +190,7 @@ def mounts(store: Store) -> list[tuple[str, str]]:
     answer = query_program(["mount"], SECONDS)
     mounted = MOUNTED.findall(answer.stdout.decode(errors="replace")) if answer else []
     names = set(store.names())
-    return [(source, here) for source, here in mounted if source.partition(":")[0].rpartition("@")[2] in names]
+    return [(source, place) for source, place in mounted if source.partition(":")[0].rpartition("@")[2] in names]
 
 
 def mount(store: Store, console: Console, source: str, target: str = "") -> str:
@@ -198,43 +198,43 @@ def mount(store: Store, console: Console, source: str, target: str = "") -> str:
 
     Without a target, use the same path, like docker-machine. Raises SSHError if login fails.
     """
-    there = parse_machine_path(store, source)
-    if there.machine is None:
+    remote = parse_machine_path(store, source)
+    if remote.machine is None:
         path = "<PATH>" if store.exists(source) else shlex.quote(source)
         name = source if store.exists(source) else "<NAME>"
         raise UsageError(f"{source} is not a path on a machine", Hint("", f"machinectl mount {name}:{path} <DIR>"))
-    here = mount_point(there, target)
+    place = mount_point(remote, target)
     if not find_program("sshfs"):
         raise MachineError(
             "sshfs is not installed on this computer",
             Hint("Install the package sshfs; on Fedora and RHEL fuse-sshfs; on macOS macFUSE and sshfs"),
         )
-    check_mount_point(here, source)
+    check_mount_point(place, source)
     # A file: sshfs, which works on in the background, would hold a pipe open.
-    with temporary_ssh_config(store, [there.machine], console, Login()) as files, tempfile.TemporaryFile() as output:
-        command = ["sshfs", "-F", files.config, "-o", f"ssh_command={files.program}", there.word(), here]
-        status = run_ssh_program(command, files, [there.machine], console, Login(), output)
+    with temporary_ssh_config(store, [remote.machine], console, Login()) as files, tempfile.TemporaryFile() as output:
+        command = ["sshfs", "-F", files.config, "-o", f"ssh_command={files.program}", remote.word(), place]
+        status = run_ssh_program(command, files, [remote.machine], console, Login(), output)
         output.seek(0)
         said = output.read(MOST_SAID).decode(errors="replace")
     if status:
-        look = Hint("See what is there", "machinectl ssh", there.machine.name, "ls", "-ld", shlex.quote(there.path))
-        raise MachineError(f"sshfs cannot mount {there} on {here}: {last_error_line(said)}", look)
+        look = Hint("See what is there", "machinectl ssh", remote.machine.name, "ls", "-ld", shlex.quote(remote.path))
+        raise MachineError(f"sshfs cannot mount {remote} on {place}: {last_error_line(said)}", look)
     if said.strip():
         console.note(said.strip())
-    return here
+    return place
 
 
-def check_mount_point(here: str, source: str) -> None:
+def check_mount_point(place: str, source: str) -> None:
     """Raise MachineError for a directory with files: a mount would hide them, and this computer may need them."""
     other = Hint("Name an empty directory", "machinectl mount", source, "<DIR>")
-    if not os.path.lexists(here):
-        raise MachineError(f"{here} is not there", Hint("Create it", "mkdir -p", here))
-    if not os.path.isdir(here):
-        raise MachineError(f"{here} is not a directory", other)
-    if os.path.ismount(here):
-        raise MachineError(f"Something is already mounted on {here}", Hint("Unmount it", "machinectl mount -u", here))
-    if not os.access(here, os.R_OK) or os.listdir(here):
-        raise MachineError(f"{here} is not empty here, and a mount would hide its files", other)
+    if not os.path.lexists(place):
+        raise MachineError(f"{place} is not there", Hint("Create it", "mkdir -p", place))
+    if not os.path.isdir(place):
+        raise MachineError(f"{place} is not a directory", other)
+    if os.path.ismount(place):
+        raise MachineError(f"Something is already mounted on {place}", Hint("Unmount it", "machinectl mount -u", place))
+    if not os.access(place, os.R_OK) or os.listdir(place):
+        raise MachineError(f"{place} is not empty here, and a mount would hide its files", other)
 
 
 def unmount(store: Store, source: str, target: str = "") -> str:
@@ -243,42 +243,42 @@ def unmount(store: Store, source: str, target: str = "") -> str:
         raise UsageError("DIR is missing", Hint("Name it", "machinectl mount -u <DIR>") | LIST_MOUNTS)
     before, colon, _ = source.partition(":")
     if target:
-        here = os.path.abspath(target)
+        place = os.path.abspath(target)
     elif not colon or "/" in before:
-        here = source
+        place = source
     else:
-        here = mount_point(parse_machine_path(store, source), "")
+        place = mount_point(parse_machine_path(store, source), "")
     program = next((words for words in UNMOUNTS if find_program(words[0])), None)
     if program is None:
         raise MachineError("There is neither fusermount nor umount on this computer", Hint("Install the package fuse3"))
     done = subprocess.run(
-        [*program, here], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False
+        [*program, place], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False
     )
-    if done.returncode and is_free(here):
-        raise MachineError(f"Nothing is mounted on {here}", LIST_MOUNTS)
+    if done.returncode and is_free(place):
+        raise MachineError(f"Nothing is mounted on {place}", LIST_MOUNTS)
     if done.returncode:
         raise MachineError(
-            f"Cannot unmount {here}: {last_error_line(done.stderr)}", Hint("See what uses it", "fuser -vm", here)
+            f"Cannot unmount {place}: {last_error_line(done.stderr)}", Hint("See what uses it", "fuser -vm", place)
         )
-    return here
+    return place
 
 
-def is_free(here: str) -> bool:
+def is_free(place: str) -> bool:
     """Treat an unreadable path as mounted: its host may be gone."""
     try:
-        os.lstat(here)
+        os.lstat(place)
     except FileNotFoundError:
         return True
     except OSError:
         return False
-    return not os.path.ismount(here)
+    return not os.path.ismount(place)
 
 
-def mount_point(there: MachinePath, target: str) -> str:
+def mount_point(remote: MachinePath, target: str) -> str:
     """Return an absolute path: sshfs changes its working directory."""
-    path = target or there.path
+    path = target or remote.path
     if not path:
-        raise UsageError("Where to mount it is missing", Hint("", "machinectl mount", str(there), "<DIR>"))
+        raise UsageError("Where to mount it is missing", Hint("", "machinectl mount", str(remote), "<DIR>"))
     return os.path.abspath(path)
 
 
