@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from machinectl.cli.go.tabwriter import aligned_table
+from machinectl.cli.tables.text_table import aligned_table
 from machinectl.machines.record import Machine
 from machinectl.machines.store import Store
 from machinectl.verbs.certs import create_certificates
@@ -29,7 +29,6 @@ from tests import (
     bench_hosts,
     bench_push,
     bench_run,
-    bench_scp,
     bench_socket,
 )
 from tests.lab.possible import why_not
@@ -222,7 +221,6 @@ PARTS = {
     "silent": many_silent,
     "engines": bench_engines.fleets,
     "run": bench_run.many,
-    "scp": bench_scp.copies,
     "push": bench_push.pushes,
     "socket": bench_socket.sockets,
 }

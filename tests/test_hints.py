@@ -63,12 +63,12 @@ def hints() -> frozenset[Hint]:
 @functools.cache
 def options(driver: str, *verb: str) -> dict[str, Any]:
     """The options of a verb by the ways to type them, each with whether it is followed by a value."""
-    app = typer.main.get_command(build([*verb, f"--driver={driver}", "box"]))
-    command: Any = app
-    for word in verb:
-        command = command.commands[word]
+    words = [*verb, f"--driver={driver}", "box"]
+    command = typer.main.get_command(build(" ".join(verb), words, lambda _: None))
     parameters = [each for each in command.params if each.param_type_name == "option"]
-    known = {name: not each.is_flag for each in parameters for name in (*each.opts, *each.secondary_opts)}
+    known = {
+        name: not getattr(each, "is_flag", True) for each in parameters for name in (*each.opts, *each.secondary_opts)
+    }
     return {**known, "-h": False, "--help": False}
 
 

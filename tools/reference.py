@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from machinectl import __version__
 from machinectl.cli.catalogue import ABOUT, GROUPS, OPTIONS, SECTIONS, TOPICS, VERBS, section_verbs
+from machinectl.cli.declared_verb import LOGIN
 from machinectl.cli.help_pages import arguments_of, examples_with, flags_and_driver, option_rows, usage_lines
-from machinectl.cli.own_flags import LOGIN
 from machinectl.cli.parsing.driver_flags import IN_DRIVER
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from machinectl.cli.own_flags import BEFORE_THE_VERB
+from machinectl.cli.declared_verb import BEFORE_THE_VERB
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

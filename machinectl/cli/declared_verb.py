@@ -1,14 +1,15 @@
-"""Classes that declare verbs. Light path: imports nothing heavy."""
+"""Classes that declare verbs, and the flags that the parser itself reads. Light path: imports nothing heavy."""
 
 from __future__ import annotations
 
+from machinectl.machines.create_options import HOST_KEY, LOGIN_SECRETS, STRICT
+from machinectl.machines.flags import DIRECTORY, FILE, Flag
 from machinectl.value_classes import Mutable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from machinectl.machines.flags import Flag
 
 # A verb's kind. It decides which broken stream ends the verb early: none, stdout, or either.
 WORKS, PRINTS, RELAYS = "works", "prints", "relays"
@@ -76,3 +77,27 @@ class Verb(Mutable):
     module: str = ""
     summary: str = ""
     verbs: frozenset[str] = frozenset()
+
+
+BEFORE_THE_VERB = (
+    Flag(
+        "-s",
+        "--storage-path",
+        metavar="DIR",
+        help="The store's directory (else $MACHINE_STORAGE_PATH).",
+        value=DIRECTORY,
+    ),
+    Flag("-D", "--debug", help="Show remote commands with their output, and tracebacks of bugs."),
+    Flag("--native-ssh", hidden=True),
+    # docker-machine's scripts pass these; machinectl fetches nothing from GitHub and reports no crashes.
+    Flag("--github-api-token", metavar="TEXT", hidden=True),
+    Flag("--bugsnag-api-token", metavar="TEXT", hidden=True),
+    Flag("--tls-ca-cert", metavar="TEXT", value=FILE, hidden=True, variable="MACHINE_TLS_CA_CERT"),
+    Flag("--tls-ca-key", metavar="TEXT", value=FILE, hidden=True, variable="MACHINE_TLS_CA_KEY"),
+    Flag("--tls-client-cert", metavar="TEXT", value=FILE, hidden=True, variable="MACHINE_TLS_CLIENT_CERT"),
+    Flag("--tls-client-key", metavar="TEXT", value=FILE, hidden=True, variable="MACHINE_TLS_CLIENT_KEY"),
+    Flag("-v", "--version", help="Print the version.", parameter="show_version"),
+)
+
+LOGIN = (*LOGIN_SECRETS, HOST_KEY, STRICT)
+ALL_MACHINES = Flag("-a", "--all", help="All machines.", parameter="everything")

@@ -6,12 +6,12 @@ import sys
 
 from machinectl.cli import catalogue
 from machinectl.cli.catalogue import ABOUT, COMMON, OPTIONS, SECTIONS, TOPICS, examples_of, find_verb, section_verbs
+from machinectl.cli.declared_verb import LOGIN
 from machinectl.cli.invocation import THIS
 from machinectl.cli.output.exit_status import as_called
 from machinectl.cli.output.stdout import draw
 from machinectl.cli.output.style import BOLD, MORE, coloured, flowed, harmless, printed_sign
 from machinectl.cli.output.style import columns as screen_columns
-from machinectl.cli.own_flags import LOGIN
 from machinectl.cli.parsing.driver_flags import IN_DRIVER, with_note
 from machinectl.cli.parsing.go_flags import (
     WITH_DRIVER_OPTIONS,
@@ -107,7 +107,7 @@ def flags_and_driver(name: str, words: Sequence[str]) -> tuple[Sequence[Flag], s
         return declared.flags, ""
     from machinectl.cli.parsing.driver_flags import command_flags
 
-    return command_flags(name, declared, words)[0], driver
+    return command_flags(name, declared, words), driver
 
 
 # The widest readable line. Columns.

@@ -32,19 +32,19 @@ def pop_login(options: dict[str, Any], here: Session) -> Login:
         read_login_secret(options.pop(each.parameter), each.flag, here.passwords.get(each.variable), here.console)
         for each in LOGIN_SECRETS
     )
+
+    def trace(text: str) -> None:
+        from machinectl.masking import without_secrets_in_lines
+
+        # Host files hold passwords, too.
+        here.console.note(without_secrets_in_lines(re.sub(FILE_CONTENT, "|…", text)))
+
     return Login(
         Credentials(passphrase=passphrase, password=password, sudo_password=sudo_password),
         host_key=options.pop(HOST_KEY.parameter),
         strict=options.pop(STRICT.parameter),
-        trace=(lambda text: here.console.note(masked_trace(text))) if debugging() else None,
+        trace=trace if debugging() else None,
     )
-
-
-def masked_trace(text: str) -> str:
-    """Mask secrets in a --debug trace: host files hold passwords too."""
-    from machinectl.masking import without_secrets_in_lines
-
-    return without_secrets_in_lines(re.sub(FILE_CONTENT, "|…", text))
 
 
 def read_login_secret(path: str, flag: str, variable: str | None, console: Console) -> str | None:

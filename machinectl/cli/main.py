@@ -11,11 +11,11 @@ import os
 import sys
 
 from machinectl.cli.catalogue import find_verb
+from machinectl.cli.declared_verb import BEFORE_THE_VERB
 from machinectl.cli.invocation import BY_DOCKER, THIS, own_version
 from machinectl.cli.output.exit_status import guarded
 from machinectl.cli.output.stdio import open_streams
 from machinectl.cli.output.stdout import write_out
-from machinectl.cli.own_flags import BEFORE_THE_VERB
 from machinectl.cli.parsing.command_line import NotReadError, read_values
 from machinectl.cli.parsing.command_start import with_dashes
 from machinectl.cli.parsing.go_flags import (
@@ -25,8 +25,8 @@ from machinectl.cli.parsing.go_flags import (
     canonical,
     helped_verb,
     is_before_the_verb,
-    is_group,
     split_at_verb,
+    take_verb,
 )
 from machinectl.errors import MachineError
 
@@ -134,7 +134,7 @@ def read_work(arguments: Sequence[str], words: list[str]) -> Callable[[], int]:
 
         words = canonical_with_driver(arguments)
         _, rest = take_verb(split_at_verb(words)[1])
-        flags, _ = command_flags(name, declared, words)
+        flags = command_flags(name, declared, words)
     given = read_values(rest, flags, declared.arguments, passes_on=declared.passes_on)
 
     def run() -> int:
@@ -144,12 +144,6 @@ def read_work(arguments: Sequence[str], words: list[str]) -> Callable[[], int]:
         return run_verb(session_of(options, words), declared, given)
 
     return run
-
-
-def take_verb(words: list[str]) -> tuple[str, list[str]]:
-    """Return a verb with its group's name, and the words after it."""
-    name, rest = " ".join(words[:1]), words[1:]
-    return (f"{name} {rest[0]}", rest[1:]) if rest and is_group(name, rest[0]) else (name, rest)
 
 
 def version_of_all() -> int:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from machinectl.cli.declared_verb import PRINTS, WORKS
+from machinectl.cli.declared_verb import ALL_MACHINES, LOGIN, PRINTS, WORKS
 from machinectl.cli.output.exit_status import guarded
 from machinectl.cli.output.stdio import set_output_kind
-from machinectl.cli.own_flags import ALL_MACHINES, LOGIN
 from machinectl.cli.parsing.command_line import check_not_empty
 
 TYPE_CHECKING = False

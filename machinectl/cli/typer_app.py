@@ -1,4 +1,4 @@
-"""Build the Typer application with only the verb that is called, and word its errors as ours."""
+"""Let Typer read what the small parser refuses: it words the errors, which get the next command to type."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from machinectl.cli.catalogue import ALL, find_verb
+from machinectl.cli.catalogue import find_verb
+from machinectl.cli.declared_verb import BEFORE_THE_VERB
 from machinectl.cli.invocation import NAME, THIS, own_version
 from machinectl.cli.output.exit_status import guarded, program_with
 from machinectl.cli.output.stdout import write_out
-from machinectl.cli.own_flags import BEFORE_THE_VERB
 from machinectl.cli.parsing.command_line import read_number
 from machinectl.cli.parsing.command_start import with_dashes
 from machinectl.cli.parsing.create_forms import canonical_with_driver
@@ -23,24 +23,20 @@ from machinectl.cli.parsing.go_flags import (
     HELP_VERBS,
     canonical,
     flags_of,
-    is_group,
     named_driver,
     named_store,
     split_at_verb,
+    take_verb,
     values_of_variable,
 )
-from machinectl.cli.parsing.suggestions import (
-    check_command,
-    moved_to_the_front,
-    option_meant,
-)
+from machinectl.cli.parsing.suggestions import check_command, moved_to_the_front, option_meant
 from machinectl.cli.run_verb import run_verb
-from machinectl.cli.verb_session import Session, session_of
-from machinectl.errors import Hint, MachineError, UsageError
+from machinectl.cli.verb_session import session_of
+from machinectl.errors import Hint, UsageError
 from machinectl.machines.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from machinectl.cli.declared_verb import Argument
     from machinectl.machines.flags import Flag
@@ -60,132 +56,91 @@ def dispatch(arguments: list[str]) -> int:
     before, rest = split_at_verb(canonical(arguments))
     # Help for an unknown verb: the others have printed theirs.
     check_command(before, [word for word in rest if word not in HELP_VERBS], Store(named_store(before)))
-    arguments = canonical_with_driver(arguments)
-    code = run_typer(build(arguments), arguments)
+    words = canonical_with_driver(arguments)
+    before, rest = split_at_verb(words)
+    options = read_by_typer("", before, words)
+    if options["show_version"]:
+        write_out(f"{own_version()}\n")
+        return 0
+    name, rest = take_verb(rest)
+    declared = find_verb(name)
+    if declared is None or not declared.runs:
+        group, _, option = name.partition(" ")
+        raise UsageError(f"No such option: {option}", Hint("", f"{NAME} {group} --help"))
+    given = read_by_typer(name, rest, words)
+    code = run_verb(session_of(options, words), declared, given)
     sys.stdout.flush()
     return code
 
 
-def run_typer(app: typer.Typer, arguments: list[str]) -> int:
-    """Run Typer; raise its errors as ours, with the next command to type."""
+def read_by_typer(name: str, typed: Sequence[str], words: Sequence[str]) -> dict[str, Any]:
+    """Return the values of a verb's flags and arguments, or of the flags before it if `name` is "".
+
+    `words` are the whole command line, which may name a driver. Raises UsageError.
+    """
+    given: dict[str, Any] = {}
     try:
-        result = app(arguments, prog_name=THIS.name, standalone_mode=False)
-    except typer.Abort as exc:
-        raise KeyboardInterrupt from exc
+        build(name, words, given.update)(typed, prog_name=THIS.name, standalone_mode=False)
     except TYPERS_USAGE_ERROR as exc:
-        raise usage_error(exc, arguments) from exc
+        raise usage_error(exc, name, words) from exc
     except UsageError as exc:
-        exc.hint = exc.hint or Hint("", f"{command_path(arguments)} --help")
+        exc.hint = exc.hint or help_of(name, words)
         raise
-    return result if isinstance(result, int) else 0
+    return given
 
 
-def verb_of(arguments: Sequence[str]) -> str:
-    words = [word for word in split_at_verb(arguments)[1] if not word.startswith("-")]
-    both = " ".join(words[:2])
-    return both if find_verb(both) else " ".join(words[:1])
+def help_of(name: str, words: Sequence[str]) -> Hint:
+    driver = named_driver(words) if name else ""
+    return Hint("", " ".join(filter(None, [NAME, name, f"-d {driver}" if driver else "", "--help"])))
 
 
-def command_path(arguments: Sequence[str]) -> str:
-    """Return the command whose --help fits a command line."""
-    driver = named_driver(arguments)
-    return " ".join(filter(None, [NAME, verb_of(arguments), f"-d {driver}" if driver else ""]))
-
-
-def usage_error(error: Any, arguments: Sequence[str]) -> MachineError:
+def usage_error(error: Any, name: str, words: Sequence[str]) -> UsageError:
     """Return Typer's error as ours, with docker-machine's line for extra arguments."""
-    before, rest = split_at_verb(arguments)
-    unknown = getattr(error, "option_name", "")
-    # The verb's own option before it is in the verb's help, another in that of all.
-    is_before = unknown in {word.partition("=")[0] for word in before}
-    is_ours = is_before and unknown.lstrip("-") not in flags_of(verb_of(arguments))
-    hint = Hint("", f"{NAME if is_ours else command_path(arguments)} --help")
     if extra := EXTRA.search(error.message):
-        return UsageError(f"Invalid command line. Found extra arguments [{extra[1]}]", hint, for_scripts=True)
+        cause = f"Invalid command line. Found extra arguments [{extra[1]}]"
+        return UsageError(cause, help_of(name, words), for_scripts=True)
     if not hasattr(error, "possibilities"):
-        found = UsageError(error.format_message().rstrip("."), hint)
-        if type(error).__name__ == "NoArgsIsHelpError":
-            found.label = ""
-        return found
+        return UsageError(error.format_message().rstrip("."), help_of(name, words))
+    unknown = error.option_name
     # Each option, and whether it takes a value.
     options = {
-        name: not getattr(parameter, "is_flag", True)
+        option: not getattr(parameter, "is_flag", True)
         for parameter in error.ctx.command.params
-        for name in (*parameter.opts, *parameter.secondary_opts)
+        for option in (*parameter.opts, *parameter.secondary_opts)
     }
-    if rest[:1] == ["create"] and not named_driver(arguments):
+    if name == "create" and not named_driver(words):
         from machinectl.cli.parsing.create_forms import flags_of_drivers
 
         options |= {flag.flag: bool(flag.metavar) for flag in flags_of_drivers()}
     # -v is --verbose or --volumes elsewhere.
     long, _ = flags_of("").get(unknown.lstrip("-"), ("", False))
-    if f"--{long}" == unknown or (long not in {"", "version"} and unknown in THIS.typed):
+    if name and (f"--{long}" == unknown or (long not in {"", "version"} and unknown in THIS.typed)):
         return UsageError(error.message, Hint("It goes before the verb", moved_to_the_front(THIS.typed, unknown)))
-    return UsageError(error.message, option_meant(unknown, options) or hint)
+    # The verb's own option before it is in the verb's help.
+    verb, _ = take_verb(split_at_verb(words)[1])
+    page = verb if not name and unknown.lstrip("-") in flags_of(verb) else name
+    return UsageError(error.message, option_meant(unknown, options) or help_of(page, words))
 
 
-def build(arguments: Sequence[str]) -> typer.Typer:
-    """Add only the called verb: the others take time to load."""
-    app = new_app(invoke_without_command=True)
-
-    def before_the_verb(ctx: typer.Context, **given: Any) -> None:
-        if given["show_version"]:
-            write_out(f"{own_version()}\n")
-            raise typer.Exit
-        ctx.obj = session_of(given, arguments)
-
-    before_the_verb.__signature__ = signature((), BEFORE_THE_VERB)  # type: ignore[attr-defined]
-    app.callback()(before_the_verb)
-    _, rest = split_at_verb(arguments)
-    if rest:
-        add_verb(app, rest[0], arguments)
-    return app
-
-
-def new_app(**settings: Any) -> typer.Typer:
-    return typer.Typer(
-        add_completion=False,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-        # `help_request` answers what asks for help.
-        context_settings={"help_option_names": []},
-        **settings,
-    )
-
-
-def add_verb(app: typer.Typer, name: str, arguments: Sequence[str]) -> None:
-    """Add a verb. Of a group, add only the verb that the canonical `arguments` call, or all if they call none."""
-    declared = ALL[name]
-    called = following(name, arguments)
-    if is_group(name, called):
-        group = new_app()
-        for own in [called] if called in declared.verbs else declared.verbs:
-            add_verb(group, f"{name} {own}", arguments)
-        app.add_typer(group, name=name)
-        return
-    flags, settings = command_flags(name, declared, arguments)
-    if declared.passes_on:
+def build(name: str, words: Sequence[str], take: Callable[[dict[str, Any]], None]) -> typer.Typer:
+    """Return an application of one verb, or of the flags before it, which takes the values that are typed."""
+    declared = find_verb(name)
+    flags = command_flags(name, declared, words) if declared else BEFORE_THE_VERB
+    # What asks for help was answered before.
+    settings: dict[str, Any] = {"help_option_names": []}
+    if declared and declared.passes_on:
         # Words after the name pass through unchanged; the command rejects unknown options before it.
-        settings = {"context_settings": {"allow_interspersed_args": False, "ignore_unknown_options": True}}
+        settings |= {"allow_interspersed_args": False, "ignore_unknown_options": True}
 
     def run(ctx: typer.Context, **given: Any) -> None:
-        if not isinstance(ctx.obj, Session):
-            raise TypeError("a verb ran without the options that stand before it")
-        raise typer.Exit(run_verb(ctx.obj, declared, given))
+        take(given)
 
-    run.__signature__ = signature(declared.arguments, flags)  # type: ignore[attr-defined]
-    app.command(name.rpartition(" ")[2], **settings)(run)
-
-
-def following(verb: str, arguments: Sequence[str]) -> str:
-    """Return the word after a verb, or ""."""
-    _, words = split_at_verb(arguments)
-    return " ".join(words[1:2]) if words[:1] == [verb] else ""
-
-
-def signature(arguments: Sequence[Argument], flags: Sequence[Flag]) -> inspect.Signature:
     context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-    return inspect.Signature([context, *map(argument_parameter, arguments), *map(flag_parameter, flags)])
+    arguments = map(argument_parameter, declared.arguments if declared else ())
+    run.__signature__ = inspect.Signature([context, *arguments, *map(flag_parameter, flags)])  # type: ignore[attr-defined]
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command(context_settings=settings)(run)
+    return app
 
 
 def keyword(name: str, kind: Any, option: Any, default: Any) -> inspect.Parameter:

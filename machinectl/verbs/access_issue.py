@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 
-from machinectl.cli.declared_verb import Argument, Verb
+from machinectl.cli.declared_verb import LOGIN, Argument, Verb
 from machinectl.cli.output.stdout import print_lines, print_result
-from machinectl.cli.own_flags import LOGIN
 from machinectl.errors import NO_HINT, Hint
 from machinectl.machines.flags import FILE, HOLDER, Flag
 from machinectl.verbs import shared_flags as shared

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from machinectl.cli.declared_verb import Verb
+from machinectl.cli.declared_verb import LOGIN, Verb
 from machinectl.cli.output.stdout import draw
-from machinectl.cli.own_flags import LOGIN
 from machinectl.errors import Declined, Hint, UsageError
 from machinectl.machines.flags import Flag
 from machinectl.quantities import first_names

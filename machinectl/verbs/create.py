@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from machinectl.cli.declared_verb import Argument, Verb
+from machinectl.cli.declared_verb import LOGIN, Argument, Verb
 from machinectl.cli.output.exit_status import called
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.output.style import harmless, wrapped
-from machinectl.cli.own_flags import LOGIN
 from machinectl.cli.parsing.driver_flags import driver_flag
 from machinectl.cli.parsing.go_flags import named_driver, split_at_verb
 from machinectl.errors import NO_HINT, Hint, UsageError
@@ -108,7 +107,7 @@ VERBS = {
 FOR_HOSTS = frozenset({"--yes", "--force", "--restart-swarm", "--open-firewall"})
 
 
-def flags_with_driver(arguments: Sequence[str], declared: Verb) -> tuple[list[Flag], dict[str, Any]]:
+def flags_with_driver(arguments: Sequence[str], declared: Verb) -> list[Flag]:
     from machinectl.driver.installed_drivers import load
 
     name = named_driver(arguments)
@@ -119,7 +118,7 @@ def flags_with_driver(arguments: Sequence[str], declared: Verb) -> tuple[list[Fl
             flag.with_changes(hidden=True) if flag.flag in FOR_HOSTS or flag.section in {IN_ENGINE, IN_SSH} else flag
             for flag in flags
         ]
-    return flags, {}
+    return flags
 
 
 def create(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from machinectl.cli.declared_verb import PRINTS, Verb
+from machinectl.cli.declared_verb import LOGIN, PRINTS, Verb
 from machinectl.cli.output.exit_status import called, report
 from machinectl.cli.output.stdout import draw, print_json
 from machinectl.cli.output.style import BOLD, FAILED, OK, UNKNOWN, coloured, columns, harmless, is_terminal, mark
-from machinectl.cli.own_flags import LOGIN
 from machinectl.errors import LEAVE_ONE_OUT, MachineError, UsageError
 from machinectl.machines.flags import Flag
 from machinectl.verbs import shared_flags as shared
@@ -91,7 +90,7 @@ def doctor(
 
 def print_report(found: DoctorReport, heading: str, program: str, *, verbose: bool) -> None:
     """Print the verdict and the problems; with `verbose`, all checks."""
-    from machinectl.cli.go.tabwriter import text_width
+    from machinectl.cli.output.style import text_width
 
     # A pipe's lines are not wrapped: they are for grep.
     width = columns(sys.stdout) if is_terminal(sys.stdout) else MOST_COLUMNS
@@ -108,7 +107,7 @@ def print_report(found: DoctorReport, heading: str, program: str, *, verbose: bo
 
 
 def check_lines(check: Check, column: int, width: int, program: str) -> Iterator[str]:
-    from machinectl.cli.go.tabwriter import text_width
+    from machinectl.cli.output.style import text_width
 
     # On one line first, so that no line of it passes for one of ours.
     seen = harmless(check.seen).replace("\n", " ").replace("\t", " ")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from machinectl.cli.declared_verb import Verb
+from machinectl.cli.declared_verb import ALL_MACHINES, Verb
 from machinectl.cli.output.stdout import print_result, write_bytes
-from machinectl.cli.own_flags import ALL_MACHINES
 from machinectl.errors import Hint
 from machinectl.machines.flags import FILE, Flag
 from machinectl.quantities import first_names, plural

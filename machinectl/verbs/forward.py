@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from machinectl.cli.declared_verb import Argument, Verb
+from machinectl.cli.declared_verb import LOGIN, Argument, Verb
 from machinectl.cli.output.stdout import print_json, write_out
-from machinectl.cli.own_flags import LOGIN
 from machinectl.errors import Hint, UsageError
 from machinectl.machines.flags import CONTAINER, Flag
 from machinectl.verbs import shared_flags as shared

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from machinectl.cli.declared_verb import PRINTS, Verb
+from machinectl.cli.declared_verb import LOGIN, PRINTS, Verb
 from machinectl.cli.output.stdout import print_json, write_out
-from machinectl.cli.own_flags import LOGIN
 from machinectl.errors import LEAVE_ONE_OUT, MachineError, UsageError
 from machinectl.machines.flags import Flag
 from machinectl.verbs import shared_flags as shared

@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 from functools import partial
 
-from machinectl.cli.declared_verb import Verb
+from machinectl.cli.declared_verb import LOGIN, Verb
 from machinectl.cli.invocation import THIS
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.output.style import wrapped
-from machinectl.cli.own_flags import LOGIN
 from machinectl.machines.flags import Flag
 from machinectl.verbs import shared_flags as shared
 

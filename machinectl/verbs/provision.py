@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from machinectl.cli.declared_verb import Verb
+from machinectl.cli.declared_verb import LOGIN, Verb
 from machinectl.cli.output.stdout import write_out
-from machinectl.cli.own_flags import LOGIN
 from machinectl.machines.flags import Flag
 from machinectl.verbs import shared_flags as shared
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 
-from machinectl.cli.declared_verb import Verb
+from machinectl.cli.declared_verb import LOGIN, Verb
 from machinectl.cli.invocation import THIS
 from machinectl.cli.output.exit_status import called_text
 from machinectl.cli.output.stdout import print_json, write_out
-from machinectl.cli.own_flags import LOGIN
 from machinectl.errors import LEAVE_ONE_OUT, Hint, MachineError, UsageError
 from machinectl.machines.flags import Flag
 from machinectl.verbs import shared_flags as shared

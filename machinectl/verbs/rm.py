@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
-from machinectl.cli.declared_verb import Verb
+from machinectl.cli.declared_verb import LOGIN, Verb
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import write_out
 from machinectl.cli.output.style import is_terminal
-from machinectl.cli.own_flags import LOGIN
 from machinectl.errors import Hint
 from machinectl.machines.flags import Flag
 from machinectl.verbs import shared_flags as shared

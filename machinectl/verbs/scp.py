@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from machinectl.cli.declared_verb import Argument, Verb
+from machinectl.cli.declared_verb import LOGIN, Argument, Verb
 from machinectl.cli.invocation import NAME, THIS
 from machinectl.cli.output.exit_status import report
 from machinectl.cli.output.stdout import print_json, write_out
-from machinectl.cli.own_flags import LOGIN
 from machinectl.errors import Hint
 from machinectl.machines.flags import DIRECTORY, PLACE, REMOTE, Flag
 from machinectl.verbs import shared_flags as shared

@@ -53,10 +53,10 @@ VERBS = {
 }
 
 
-def flags_with_driver(arguments: Sequence[str], declared: Verb) -> tuple[list[Flag], dict[str, Any]]:
+def flags_with_driver(arguments: Sequence[str], declared: Verb) -> list[Flag]:
     driver, options = changeable(arguments)
     changing = (driver_flag(driver, option).for_change().with_changes(help=option.help) for option in options)
-    return [*declared.flags, *changing], {}
+    return [*declared.flags, *changing]
 
 
 def set_machine(

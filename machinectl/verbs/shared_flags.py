@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from machinectl.cli.declared_verb import Argument
-from machinectl.cli.own_flags import ALL_MACHINES
+from machinectl.cli.declared_verb import ALL_MACHINES, Argument
 from machinectl.machines.flags import FILE, LABEL, MACHINE, Flag
 
 NAMES = Argument("names", "[NAME]…", MACHINE, many=True, repeats=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from machinectl.cli.declared_verb import RELAYS, Argument, Verb
-from machinectl.cli.own_flags import LOGIN
+from machinectl.cli.declared_verb import LOGIN, RELAYS, Argument, Verb
 from machinectl.machines.flags import MACHINE, TEXT
 
 TYPE_CHECKING = False

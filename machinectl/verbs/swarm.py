@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from machinectl.cli.declared_verb import PRINTS, Argument, Verb
+from machinectl.cli.declared_verb import LOGIN, PRINTS, Argument, Verb
 from machinectl.cli.output.stdout import print_json, write_out
 from machinectl.cli.output.style import harmless
-from machinectl.cli.own_flags import LOGIN
 from machinectl.errors import NO_HINT, Hint, UsageError
 from machinectl.machines.flags import MACHINE, Flag
 from machinectl.verbs import shared_flags as shared

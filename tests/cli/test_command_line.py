@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from machinectl.cli import main, typer_app
 from machinectl.cli.catalogue import ALL
+from machinectl.cli.declared_verb import BEFORE_THE_VERB
 from machinectl.cli.main import help_work
-from machinectl.cli.own_flags import BEFORE_THE_VERB
 from machinectl.cli.parsing.command_line import NotReadError, read_values
 from machinectl.cli.parsing.go_flags import canonical
 from machinectl.errors import MachineError

@@ -274,10 +274,3 @@ def test_zsh_completes_a_link_of_docker_machines_name(home: Path) -> None:
     with at_shell("zsh", home, before=f"path=({home}/links $path)") as person:
         person.type(f"docker-machine env ori{TAB}")
         person.until_line("ready> docker-machine env orionbox")
-
-
-def test_bash_completes_an_alias_as_the_docs_say(home: Path) -> None:
-    with at_shell("bash", home) as person:
-        person.run("alias docker-machine=machinectl; complete -F _machinectl docker-machine")
-        person.type(f"docker-machine env ori{TAB}")
-        person.until_line("ready> docker-machine env orionbox")

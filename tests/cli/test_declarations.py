@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from machinectl.cli.catalogue import ALL
-from machinectl.cli.own_flags import ALL_MACHINES, BEFORE_THE_VERB, LOGIN
+from machinectl.cli.declared_verb import ALL_MACHINES, BEFORE_THE_VERB, LOGIN
 from machinectl.verbs.shared_flags import NAMES, SELECTOR
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ from machinectl.cli.main import light_work, run_command_line
 from machinectl.cli.help_pages import all_commands_page, verb_page
 from machinectl.cli.parsing.completion import cobra_lines
 from machinectl.cli.parsing.go_flags import canonical
-from machinectl.cli.typer_app import build
+from machinectl.cli.typer_app import run_with_typer
 from machinectl.fleet.fleet_keys import COMMON
 
 json.dump({
@@ -84,8 +84,8 @@ for words in (
     ["frob", "--help"], ["frob", "ls", "--help"],
 ):
     run_command_line(words)
-build(["frob", "ls"])(["frob", "ls", "--quiet"], standalone_mode=False)
-build(["frob", "a"])(["-s", "/x", "frob", "a"], standalone_mode=False)
+run_with_typer(["frob", "ls", "--quiet"])
+run_with_typer(["-s", "/x", "frob", "a"])
 """
 
 

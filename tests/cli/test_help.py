@@ -9,9 +9,9 @@ import pytest
 
 from machinectl.cli.catalogue import ALL as ALL_VERBS
 from machinectl.cli.catalogue import COMMON, GROUPS, OPTIONS, SECTIONS, VERBS, group_verbs, section_verbs
+from machinectl.cli.declared_verb import LOGIN
 from machinectl.cli.help_pages import option_help, verb_page
 from machinectl.cli.main import help_work
-from machinectl.cli.own_flags import LOGIN
 from machinectl.cli.parsing.go_flags import canonical
 from machinectl.machines.flags import Flag
 from machinectl.machines.record import Machine

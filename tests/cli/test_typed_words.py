@@ -36,7 +36,6 @@ if TYPE_CHECKING:
         ("run wbe1 -- mysql -pSECRET", "run web1 -- …"),
         ("ssh wbe1 mysql -pSECRET", "ssh web1 …"),
         ("run --paralel 3 web1 -- mysql -pSECRET", "run --parallel 3 web1 -- …"),
-        ("create -d none --url tcp://u:SECRET@h:1 x", "tcp://…@h:1"),
         ("create -d none --url u:SECRET@h x", "tcp://…@h"),
     ],
 )

@@ -108,20 +108,6 @@ def test_it_has_a_screen_of_its_own_and_leaves_what_was_seen_last(store: Store, 
     assert "rm -rf" not in raw
 
 
-def test_what_was_typed_meanwhile_is_no_command_of_the_shell(store: Store, engine: Engine) -> None:
-    need("tmux")
-    with in_tmux(store) as tmux:
-        tmux.type("PS1='$ '; clear", "Enter", " ".join([*COMMAND, "ls", "--watch", *QUICK]), "Enter")
-        tmux.until(f"v{engine.version}")
-        tmux.type("echo oh", "Enter")
-        tmux.type("C-c")
-        # What is typed before that is discarded, too.
-        tmux.until_prompt()
-        tmux.type("echo do''ne $?", "Enter")
-        tmux.until("done 0")
-        assert "oh" not in tmux.seen()
-
-
 @pytest.mark.parametrize("columns", [20, 80, 200])
 def test_it_fits_the_width(store: Store, columns: int) -> None:
     for number in range(3):

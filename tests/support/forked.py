@@ -46,7 +46,7 @@ LIBRARIES = (
     *("ipaddress", "json", "logging", "platform", "queue", "selectors", "shlex", "shutil", "ssl", "subprocess"),
     *("tempfile", "urllib.parse"),
     *("cryptography.x509", "cryptography.hazmat.primitives.serialization", "paramiko", "platformdirs", "rich.live"),
-    *("typer", "typer.core", "yaml", "tests.support.by_typer", "tests.support.dying", "tests.support.recording"),
+    *("typer", "typer.core", "yaml", "tests.support.dying", "tests.support.recording"),
     *("tests.support.puppets", "tests.support.code"),
     *("machinectl_generic", "machinectl_none"),
 )

@@ -148,13 +148,6 @@ def test_without_docker_it_is_said_in_a_line(store: Store, tmp_path: Path) -> No
     assert "There is no docker on this computer" in done.stderr
 
 
-def test_as_dockers_plugin_it_is_the_same(engines: Store) -> None:
-    done = machinectl(
-        "docker-cli-plugin", "machine", "docker", "local", "--", "version", "-f", "{{.Server.Os}}", store=engines.root
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "linux\n", "")
-
-
 def test_no_variable_of_another_machine_is_left() -> None:
     before = {
         "DOCKER_HOST": "x",

@@ -77,9 +77,6 @@ def real_columns(stream: object) -> int:
 
 def shorten(text: str, width: int, stream: object) -> str:
     """Cut a line to `width` columns, with an ellipsis at its end; characters may take two."""
-    # Imported late: the light path cuts nothing.
-    from machinectl.cli.go.tabwriter import letter_width, text_width
-
     if text_width(text) <= width:
         return text
     end = printed_sign(MORE, stream)[: max(width, 0)]
@@ -91,6 +88,19 @@ def shorten(text: str, width: int, stream: object) -> str:
             break
         kept.append(letter)
     return "".join(kept).rstrip() + end
+
+
+def text_width(text: str) -> int:
+    """Return docker's width of a text: wide characters 2, combining ones 0."""
+    return len(text) if text.isascii() else sum(map(letter_width, text))
+
+
+def letter_width(letter: str) -> int:
+    import unicodedata
+
+    if unicodedata.category(letter) in {"Mn", "Me"}:
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
 
 
 def wrapped(text: str, stream: object, *, indent: int = 0) -> str:

@@ -48,7 +48,7 @@ def canonical_with_driver(arguments: Sequence[str]) -> list[str]:
     if verb is None:
         return words
     typed = create_in_full(arguments) if name == "create" else arguments
-    flags, _ = command_flags(name, verb, canonical(typed))
+    flags = command_flags(name, verb, canonical(typed))
     return canonical(typed, by_names(flag for flag in flags if flag.section.startswith(IN_DRIVER)))
 
 

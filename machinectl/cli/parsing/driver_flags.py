@@ -11,7 +11,6 @@ from machinectl.machines.flags import FILE, TEXT, Flag
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
 
     from machinectl.cli.declared_verb import Verb
     from machinectl.driver import Option
@@ -65,9 +64,9 @@ def parameter_of(option: Option) -> str:
     return f"{PREFIX}{option.name.replace('-', '_')}"
 
 
-def command_flags(name: str, declared: Verb, arguments: Sequence[str]) -> tuple[Sequence[Flag], dict[str, Any]]:
-    """Return a verb's flags with those of the driver, and Typer's settings. `arguments` are canonical."""
+def command_flags(name: str, declared: Verb, arguments: Sequence[str]) -> Sequence[Flag]:
+    """Return a verb's flags with those of the driver. `arguments` are canonical."""
     if name not in WITH_DRIVER_OPTIONS:
-        return declared.flags, {}
-    flags, settings = sys.modules[declared.module].flags_with_driver(arguments, declared)
-    return flags, settings
+        return declared.flags
+    flags: Sequence[Flag] = sys.modules[declared.module].flags_with_driver(arguments, declared)
+    return flags

@@ -151,6 +151,12 @@ def split_at_verb(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return list(arguments[:position]), list(arguments[position:])
 
 
+def take_verb(words: list[str]) -> tuple[str, list[str]]:
+    """Return a verb with its group's name, and the words after it."""
+    name, rest = " ".join(words[:1]), words[1:]
+    return (f"{name} {rest[0]}", rest[1:]) if rest and is_group(name, rest[0]) else (name, rest)
+
+
 def named_store(arguments: Sequence[str]) -> str:
     before, _ = split_at_verb(arguments)
     named = [word.removeprefix("--storage-path=") for word in before if word.startswith("--storage-path=")]

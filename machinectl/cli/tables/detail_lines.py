@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from machinectl.cli.go.tabwriter import align
-from machinectl.cli.tables.text_table import cell_text
+from machinectl.cli.tables.text_table import align, cell_text
 from machinectl.hosts.query_engines import MachineStatus
 from machinectl.machines.record import Machine
 from machinectl.quantities import human_duration, memory_size

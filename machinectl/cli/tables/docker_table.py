@@ -9,10 +9,9 @@ from urllib.parse import urlencode
 from machinectl.cli.go import template as gotemplate
 from machinectl.cli.go.docker_lists import Fields
 from machinectl.cli.go.functions import DOCKERS, OF_HEADINGS
-from machinectl.cli.go.tabwriter import DOCKERS_NARROWEST, text_width
 from machinectl.cli.output.stdout import print_json, write_out
-from machinectl.cli.output.style import is_terminal
-from machinectl.cli.tables.text_table import Fitting, RowFormat, table_text, unbroken
+from machinectl.cli.output.style import is_terminal, text_width
+from machinectl.cli.tables.text_table import DOCKERS_NARROWEST, Fitting, RowFormat, table_text, unbroken
 from machinectl.engine import EngineQuery
 from machinectl.hosts.query_engines import MachineStatus, engine_failures, query_engines, recorded_statuses
 from machinectl.value_classes import Frozen

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
-from itertools import zip_longest
+from functools import partial
+from itertools import groupby, zip_longest
 
-from machinectl.cli.go.tabwriter import PADDING, align, aligned_table, text_width
 from machinectl.cli.output.stdout import print_json, write_out
-from machinectl.cli.output.style import coloured, columns, harmless, is_terminal, shorten
+from machinectl.cli.output.style import coloured, columns, harmless, is_terminal, shorten, text_width
 from machinectl.errors import Hint, MachineError, UsageError
 from machinectl.value_classes import Frozen, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any, Protocol
 
     from machinectl.cli.go.template import Template
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
         def fields(self) -> Mapping[str, Any]: ...
 
 
+# docker-machine's: tabwriter.NewWriter(os.Stdout, 5, 1, 3, ' ', 0)
+NARROWEST = 5
+# docker's: tabwriter.NewWriter(c.Output, 10, 1, 3, ' ', 0)
+DOCKERS_NARROWEST = 10
+PADDING = 3
 # Columns of the terminal between two of a narrow table.
 NARROW_PADDING = 2
 # Leave out columns before another one, or a wrapped one, is shorter than this; then shorten all down to the third.
@@ -146,6 +151,31 @@ def wrapped_text(text: str, width: int) -> list[str]:
 
 # Replace characters that end a line or a cell in a terminal, a shell or Python.
 BREAKS = str.maketrans(dict.fromkeys("\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029", " "))
+
+
+def align(
+    lines: Sequence[str], *, narrowest: int = NARROWEST, padding: int = PADDING, measure: Callable[[str], int] = len
+) -> list[str]:
+    """Replace tabs by blanks, as Go's tabwriter does. `measure` returns a text's width."""
+    rows = [line.split("\t") for line in lines]
+    for column in range(max(map(len, rows), default=1) - 1):
+        # A column's width holds for adjacent lines that have it.
+        for has_it, block in groupby(rows, partial(has_column, column)):
+            if has_it:
+                cells = list(block)
+                width = max(narrowest, *(measure(row[column]) + padding for row in cells))
+                for row in cells:
+                    row[column] += " " * (width - measure(row[column]))
+    return ["".join(row) for row in rows]
+
+
+def has_column(column: int, row: Sequence[str]) -> bool:
+    return len(row) - 1 > column
+
+
+def aligned_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = ["\t".join(headings), *("\t".join(str(cell) for cell in row) for row in rows)]
+    return "".join(f"{line.rstrip()}\n" for line in align(lines))
 
 
 class RowFormat(Frozen):

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machinectl.cli.go.tabwriter import align, aligned_table
+from machinectl.cli.tables.text_table import align, aligned_table
 
 
 def test_columns_are_at_least_three_blanks_apart() -> None:
