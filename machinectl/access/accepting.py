@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from machinectl import certs
-from machinectl.access.access_request import clock_difference, read_access_request
+from machinectl.access.access_request import read_access_request
 from machinectl.access.requesting import CERTIFICATE, KEY, REQUEST_FILE, own_digest
 from machinectl.driver import Request
 from machinectl.driver.installed_drivers import load
@@ -172,8 +172,7 @@ def check_certificate(machine: Machine, answer: AccessAnswer, answered: Answered
         )
     if answered.until <= now:
         raise MachineError(
-            f"The certificate in the answer expired on {answered.until:%Y-%m-%d %H:%M} UTC, "
-            f"{clock_difference(now - answered.until)} ago by the clock here",
+            f"The certificate in the answer expired on {answered.until:%Y-%m-%d %H:%M} UTC, by the clock here",
             ask_again("Ask for a new one", machine)
             | Hint(f"or, if the clock is wrong, set it {BY_SERVICE}", SET_CLOCK),
         )

@@ -216,6 +216,4 @@ def what_ends(store: Store, names: Sequence[str]) -> str:
     listed = ", ".join(names)
     if not restarting:
         return f"{listed}: no engine restarts (reached over SSH only)"
-    which = "" if len(restarting) == len(names) else f" of {', '.join(restarting)}"
-    engines = f"the engine{which} restarts" if len(restarting) == 1 else f"the engines{which} restart"
-    return f"{listed}: {engines}, containers keep running"
+    return f"{listed}; engines restart, containers keep running: {', '.join(restarting)}"

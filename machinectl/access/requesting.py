@@ -79,7 +79,6 @@ def access_request(
         sender = who or next(iter(names_before), "") or who_asks()
         if output:
             check_new_file(output)
-        note_replaced(console, waiting_here)
         return made_request(console, held, asked, sender)
 
 
@@ -174,7 +173,6 @@ def access_renew(
             return again, owner
         if output:
             check_new_file(output)
-        note_replaced(console, machines)
         asked = [AskedMachine(locked.name, own.asked) for locked, own in zip(held, owns, strict=True)]
         request = signed_request(owns[0].who, asked, keys)
         for locked, own in zip(held, owns, strict=True):
@@ -255,14 +253,6 @@ def repeated_request(machines: Sequence[Machine], asked: Sequence[str], who: str
         return None
     is_in = {machine.name for machine in requests[0].machines}.issuperset(asked)
     return requests[0] if is_in and who in {"", requests[0].sender} else None
-
-
-def note_replaced(console: Console, machines: Sequence[Machine]) -> None:
-    """Say which requests a new one replaces: an answer to them is refused from now on."""
-    if replaced := [machine.name for machine in machines if pending_request(machine)]:
-        console.note(
-            f"This is a new request: an answer to the earlier one for {', '.join(replaced)} is refused from now on"
-        )
 
 
 def own_digest(machine: Machine) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from machinectl import certs
 from machinectl.access.granting import AccessGrant, checked_holder, client_of_holder, plan_client
-from machinectl.access.tool_files import BY_HAND, LAYOUTS, EngineAccess
+from machinectl.access.tool_files import LAYOUTS, EngineAccess
 from machinectl.errors import NO_HINT, Hint, MachineError, UsageError, closest_match, one_line
 from machinectl.files.atomic import PRIVATE_FILE
 from machinectl.files.fileset import (
@@ -206,10 +206,6 @@ def check_tool(store: Store, tool: str, names: Sequence[str]) -> None:
     who = ["--for", tool] if is_holder_name(tool) and not store.exists(tool) else []
     machines = [name for name in names if store.exists(name)] or ["<NAME>"]
     by_variables = Hint("Take docker's variables", "machinectl access issue env", *machines, *who)
-    if tool in BY_HAND:
-        raise UsageError(
-            f"machinectl writes no files for {tool} any more: docs/access-for-tools.md has them", by_variables
-        )
     near = closest_match(tool, LAYOUTS)
     raise UsageError(
         f"Unknown tool {tool!r} (known: {', '.join(LAYOUTS)})", by_variables, mistyped=(tool, near) if near else None

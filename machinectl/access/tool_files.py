@@ -217,7 +217,3 @@ LAYOUTS: Mapping[str, Callable[[Sequence[EngineAccess], str], ToolFiles]] = {
     "gitlab": gitlab,
     "testcontainers": testcontainers,
 }
-# Earlier versions wrote files for these.
-BY_HAND = frozenset(
-    {"ansible", "dozzle", "portainer", "prometheus", "terraform", "traefik", "uptime-kuma", "vscode", "watchtower"}
-)

@@ -1,4 +1,4 @@
-"""The content of an export, before encryption: JSON with records and files.
+"""Read an export, and what it holds before encryption: JSON with records and files.
 
 {"machinectl": "export", "version": 1, "made": RFC 3339, "by": user@computer, "machines": {NAME: {"record": {…},
 "files": {FILE: base64}, "left_out": [FILE]}}}
@@ -9,17 +9,24 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import os
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from machinectl.errors import Hint, MachineError, one_line
-from machinectl.files.atomic import LONGEST
+from machinectl.exports import age
+from machinectl.files.atomic import LONGEST, read_file
+from machinectl.files.user_files import file_error, read_secret
 from machinectl.json_values import parse_json
 from machinectl.machines.record import is_name
 from machinectl.machines.store.store_paths import LONGEST_RECORD
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from machinectl.console import Console
+
 
 KIND, VERSION = "export", 1
 # Bytes of a whole export: a machine takes about 20,000.
@@ -118,3 +125,68 @@ def not_an_export(why: str) -> MachineError:
         f"The file holds no machines that machinectl exported: {why}",
         Hint("Export them on the other computer", "machinectl export <NAME> -o <FILE>", elsewhere=True),
     )
+
+
+STDIN = "-"
+# Bytes: base64 and age's own take less than twice the content.
+LONGEST_FILE = 2 * LONGEST_EXPORT
+
+
+def read_export(
+    source: str,
+    console: Console,
+    identities: Sequence[str] = (),
+    passphrase_file: str = "",
+    *,
+    can_ask: bool = True,
+) -> ExportDocument:
+    """Read and decrypt an export; "-" is stdin. `identities` are files with private keys.
+
+    Raises MachineError, NotDecrypted for a wrong key.
+    """
+    data = read_source(source)
+    if not age.is_age_file(data):
+        raise MachineError(
+            f"{'stdin' if source == STDIN else source} is neither an export, which is encrypted with age, nor "
+            "docker-machine's store",
+            Hint("Export machines on the other computer", "machinectl export <NAME> -o <FILE>", elsewhere=True),
+        )
+
+    def ask(question: str) -> str:
+        if not can_ask:
+            raise MachineError(
+                "A passphrase is needed, and there is no terminal to ask for it", Hint("Pass --passphrase-file FILE")
+            )
+        return console.ask(question, secret=True)
+
+    if age.needs_passphrase(data):
+        if identities:
+            raise MachineError(
+                f"{source} is encrypted with a passphrase, and --identity does not open it",
+                Hint("Leave out --identity, and type the passphrase or pass --passphrase-file FILE"),
+            )
+        if passphrase_file:
+            secret = read_secret(passphrase_file, "--passphrase-file")
+        else:
+            secret = ask("Passphrase of the export: ")
+        with console.step("Decrypting"):
+            return parse_document(age.decrypt_with_passphrase(data, secret))
+    if not identities:
+        raise MachineError(
+            f"{source} is encrypted for keys: it needs the private key of one of its recipients",
+            Hint("Name the file with the private key: --identity <FILE>, such as ~/.ssh/id_ed25519"),
+        )
+    keys = [key for path in identities for key in age.read_identities(os.path.expanduser(path), ask)]
+    return parse_document(age.decrypt_with_identities(data, keys))
+
+
+def read_source(source: str) -> bytes:
+    try:
+        if source != STDIN:
+            return read_file(source, LONGEST_FILE)
+    except (OSError, ValueError) as exc:
+        raise MachineError(f"{source} cannot be read: {file_error(exc)}", Hint("See", "ls -l", source)) from exc
+    data = sys.stdin.buffer.read(LONGEST_FILE + 1)
+    if len(data) > LONGEST_FILE:
+        raise MachineError(f"stdin has more than {LONGEST_FILE >> 20} MB, as no export has", Hint("Check the file"))
+    return data

@@ -1,4 +1,7 @@
-"""Add the machines of an export to the store; never change one that is there."""
+"""Add the machines of an export to the store; never change one that is there.
+
+An export may be a stranger's: what machinectl writes into no machine is refused.
+"""
 
 from __future__ import annotations
 
@@ -8,28 +11,36 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from machinectl.driver import DriverError
 from machinectl.errors import Hint, MachineError, UsageError, closest_match, one_line
 from machinectl.exports.docker_machine_import import ImportedMachine, import_each
 from machinectl.exports.docker_machine_records import KEY_FILE, Remark
 from machinectl.exports.exporting import EVERYTHING, exported_files
-from machinectl.exports.hostile_content import check_content, hostile, where_of
 from machinectl.files.fileset import read_regular_file
-from machinectl.machines.holders import CA_FILE
+from machinectl.machines.addresses import parse_addresses
+from machinectl.machines.engine_options import check_options
+from machinectl.machines.holders import CA_FILE, holders_of, is_holder_name, is_time
 from machinectl.machines.jump_hosts import MACHINE, host_of, machine_of
+from machinectl.machines.machine_driver import KNOWN_HOSTS, driver_instance, driver_of
+from machinectl.machines.own_access import OwnAccess
 from machinectl.machines.record import SCHEMA, BrokenRecord, check_name, check_ready, parse_record
 from machinectl.machines.selection import matching, waiting
+from machinectl.machines.spec import check_lifetime
 from machinectl.machines.store.docker_machine import check_apart
 from machinectl.machines.swarm_node import MEMBER, on_record
 from machinectl.provision.host_changes import CaTrusted, of_kind
-from machinectl.ssh.ssh_settings import jump_host
+from machinectl.ssh.keys.known_hosts import is_wide
+from machinectl.ssh.ssh_settings import check_endpoint, jump_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from machinectl.console import Console
+    from machinectl.driver import Where
     from machinectl.exports.export_document import ExportDocument, ExportedMachine
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
+
 
 # Other drivers act on whatever host their state names.
 PLAIN_DRIVERS = frozenset({"none", "generic"})
@@ -206,3 +217,70 @@ def is_same(known: Machine, new: Machine, ca: bytes) -> bool:
 
 def is_at_one_place(known: Machine, new: Machine) -> bool:
     return known.driver == new.driver and known.url == new.url
+
+
+def check_content(machine: Machine, files: Mapping[str, bytes]) -> None:
+    """Raise MachineError, and UsageError for what the command line refuses, too."""
+    machine.engine.check()
+    check_options(machine.engine.options)
+    ssh = where_of(machine).ssh
+    if ssh:
+        check_endpoint(ssh)
+        if machine.url.startswith("unix://"):
+            raise hostile(machine, f"{machine.url} is an engine of this computer, and not of {ssh.host}")
+    check_sharing(machine)
+    check_lifetime(machine.lifetime)
+    if parse_addresses(machine.addresses) != tuple(machine.addresses):
+        raise hostile(machine, 'its "addresses" are invalid')
+    for key, value in machine.labels.items():
+        if not key.strip() or not (key + value).isprintable():
+            raise hostile(machine, f"its label {one_line(key, 80)!r} is empty, or has unprintable characters")
+    for key, text in engine_texts(machine):
+        if not text.isprintable():
+            # The value may be a password.
+            raise hostile(machine, f'the "{one_line(key, 80)}" of its engine has unprintable characters')
+    for line in files.get(KNOWN_HOSTS, b"").decode(errors="replace").split("\n"):
+        if is_wide(line) or not line.rstrip("\r").replace("\t", " ").isprintable():
+            raise hostile(machine, f"its {KNOWN_HOSTS} trusts a CA, or a key for hosts that it does not name")
+
+
+def where_of(machine: Machine) -> Where:
+    """Return where the driver finds the engine. Raises MachineError that blames the export."""
+    driver = driver_of(machine)
+    try:
+        return driver.where(driver_instance(machine))
+    except DriverError as exc:
+        raise hostile(machine, f'its "driver_state" is invalid: {exc.cause}') from exc
+
+
+def check_sharing(machine: Machine) -> None:
+    """Check the holders: their names and times become part of commands to type."""
+    own = OwnAccess.of(machine)
+    if machine.access and not (own and own.is_valid):
+        raise hostile(machine, 'its "access" is invalid')
+    holders = holders_of(machine)
+    words = [
+        word
+        for holder in holders
+        for word in (holder.by, holder.ca, *(text for key in holder.keys for text in vars(key).values()))
+    ]
+    if len(holders) < len(machine.holders) or not all(map(str.isprintable, words)):
+        raise hostile(machine, 'its "holders" are invalid')
+    if not all(isinstance(ended, dict) and is_ended(ended) for ended in machine.ended):
+        raise hostile(machine, 'its "ended" is invalid')
+
+
+def is_ended(data: Mapping[str, object]) -> bool:
+    who, keys, when = (data.get(key) for key in ("who", "keys", "when"))
+    return is_holder_name(str(who)) and isinstance(keys, list) and is_time(str(when))
+
+
+def engine_texts(machine: Machine) -> Iterator[tuple[str, str]]:
+    for key, value in machine.engine.dump().items():
+        yield from ((key, str(text)) for text in (value if isinstance(value, list) else [value]))
+
+
+def hostile(machine: Machine, why: str) -> MachineError:
+    return MachineError(
+        f'"{machine.name}" is not imported: {why}', Hint("Import only files that your own machinectl exported")
+    )

@@ -10,7 +10,7 @@ import os
 import re
 import shlex
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 import yaml
 
@@ -19,7 +19,6 @@ from machinectl.files.user_files import is_exposed, read_secret
 from machinectl.fleet.file_errors import Wrong
 from machinectl.fleet.fleet_keys import Key, Kind
 from machinectl.fleet.yaml_nodes import is_null, items_of, kind_of, place
-from machinectl.machines import create_options
 from machinectl.machines.engine_options import each_once, read_env_file
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from machinectl.fleet.file_errors import Faults, Place
     from machinectl.fleet.yaml_nodes import Node
 
+T = TypeVar("T")
 # YAML 1.1's words (https://yaml.org/type/bool.html).
 SWITCHES = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 # Python reads at most 4,300 digits; no option needs more than 18.
@@ -77,8 +77,6 @@ class KeyValues:
         self.faults = faults
         # By key and node, in a tuple; None for an error.
         self._known: dict[tuple[int, int], tuple[OptionValue] | None] = {}
-        # By kind and path.
-        self._files: dict[tuple[str, str], Any] = {}
 
     def value(self, key: Key, node: Node) -> OptionValue:
         """Return a value, or the key's default after an error."""
@@ -96,23 +94,21 @@ class KeyValues:
         return self._known[id(key), id(node)] is None
 
     def secret(self, key: str, path: str, place: Place) -> str:
-        return str(self._file("secret", path, place, partial(read_secret, path, key)))
+        return self.read_or(lambda: read_secret(path, key), place) or ""
 
     def variables(self, paths: Sequence[str], place: Place, own: Sequence[str]) -> tuple[str, ...]:
         lines: list[str] = []
         for path in paths:
-            read = partial(read_env_file, path, environment=self.environment)
-            lines += self._file(create_options.ENV_FILE.name, path, place, read)
+            lines += self.read_or(partial(read_env_file, path, environment=self.environment), place) or ()
         return each_once([*lines, *own])
 
-    def _file(self, kind: str, path: str, place: Place, read: Callable[[], Any]) -> Any:
-        if (kind, path) not in self._files:
-            try:
-                self._files[kind, path] = read()
-            except MachineError as exc:
-                self.faults.add(place, exc.cause)
-                self._files[kind, path] = ""
-        return self._files[kind, path]
+    def read_or(self, read: Callable[[], T], place: Place) -> T | None:
+        """Return None after an error."""
+        try:
+            return read()
+        except MachineError as exc:
+            self.faults.add(place, exc.cause)
+            return None
 
     def read(self, key: Key, node: Node) -> OptionValue:
         """Convert a node. Raises Wrong, without variables' values."""

@@ -1,4 +1,4 @@
-"""`fleet init`: make a fleet file from existing machines."""
+"""Make a fleet file from existing machines (`fleet init`) or from hosts that `discover` found."""
 
 from __future__ import annotations
 
@@ -8,23 +8,28 @@ import re
 from typing import TYPE_CHECKING
 
 from machinectl import url as engine_url
+from machinectl.discovery.services import SpokenProtocol, SweepTarget
 from machinectl.driver.installed_drivers import load
 from machinectl.errors import MachineError, UsageError
 from machinectl.fleet.draft import Described, Draft, comment, left_out, settled
 from machinectl.fleet.fleet_keys import ENGINE, FLEET_NAME, LONGEST_FLEET_NAME, settings_of
 from machinectl.fleet.key_values import CONTROLS
 from machinectl.machines.create_options import ENV_FILE, NO_TLS
+from machinectl.machines.record import is_name
 from machinectl.machines.selection import matching
 from machinectl.masking import without_secret_of, without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Sequence
 
     from machinectl.console import Console
+    from machinectl.discovery.scan import FoundHost
+    from machinectl.discovery.services import FoundService
     from machinectl.driver import Option, OptionValue
     from machinectl.fleet.draft import Value
     from machinectl.machines.record import Machine
     from machinectl.machines.store import Store
+
 
 # The option that `set --url` changes, for all drivers.
 URL = "url"
@@ -116,39 +121,24 @@ def machine_entry(machine: Machine, options: Sequence[Option]) -> Described:
     """
     keys: dict[str, Value] = {}
     remarks: list[str] = []
-    for key, value in (*driver_settings(machine, options, remarks), *other_settings(machine, remarks)):
-        texts = value if isinstance(value, tuple) else (value,)
-        if any(CONTROLS.search(text) for text in texts if isinstance(text, str)):
-            remarks.append(f"{key} is left out: it contains a control character: {repr(value)[:80]}")
-        else:
-            keys[key] = value
-    if labels := labels_to_write(machine, remarks):
-        keys["labels"] = labels
-    return Described(machine.name, machine.driver, keys, tuple(remarks))
-
-
-def driver_settings(
-    machine: Machine, options: Sequence[Option], remarks: list[str]
-) -> Iterator[tuple[str, OptionValue]]:
     for option in options:
         value = machine.spec.options.get(option.name, option.default)
         if option.name == URL and machine.url:
             value = machine.url
         if option.secret:
             remarks.append(f"{option.shown}-file is needed to create it again")
-        elif type(value) is not type(option.default):
-            remarks.append(f"{option.shown} is left out: it has another type on record: {repr(value)[:80]}")
         elif value != option.default:
-            yield option.shown, from_home(value) if option.path else value
-
-
-def other_settings(machine: Machine, remarks: list[str]) -> Iterator[tuple[str, OptionValue]]:
-    """Yield settings that differ from their defaults, which are all empty."""
-    engine = {key.name for key in ENGINE.values()}
+            keys[option.shown] = from_home(value) if option.path else value
     settings = {NO_TLS.name: not machine.tls and implies_tls(machine.url), **settings_of(machine, machine.engine)}
-    for key, value in settings.items():
-        if kept := without_secret_items(key, value, remarks) if key in engine else value:
-            yield key, kept
+    engine = {key.name for key in ENGINE.values()}
+    # The defaults of all these settings are empty.
+    kept = {
+        key: without_secret_items(key, value, remarks) if key in engine else value for key, value in settings.items()
+    }
+    keys |= {key: value for key, value in kept.items() if value}
+    if labels := labels_to_write(machine, remarks):
+        keys["labels"] = labels
+    return Described(machine.name, machine.driver, keys, tuple(remarks))
 
 
 def labels_to_write(machine: Machine, remarks: list[str]) -> dict[str, str]:
@@ -183,3 +173,51 @@ def implies_tls(url: str) -> bool:
         return engine_url.uses_tls(url)
     except UsageError:
         return False
+
+
+DISCOVERED_HEADING = (
+    "Hosts that discover found by SSH, and that are not machines yet. Set ssh-user and ssh-key in",
+    "defaults. Compare the keys with those of the hosts before the first apply.",
+)
+
+
+def new_hosts(hosts: Sequence[FoundHost], names: Collection[str]) -> tuple[list[Described], list[str]]:
+    """Return fleet entries for new hosts, and remarks on hosts without SSH."""
+    described: list[Described] = []
+    left_out: list[str] = []
+    taken = set(names)
+    for host in hosts:
+        if host.machines:
+            continue
+        taken.add(name := name_for_host(host, taken))
+        services = host.in_order()
+        remarks = [remark for service in services if (remark := engine_remark(host.address, name, service))]
+        ssh = next((service for service in services if service.speaks is SpokenProtocol.SSH), None)
+        if ssh:
+            shown = " ".join(filter(None, (host.name, ssh.said, str(ssh.key or ""))))
+            described.append(Described(name, "generic", {"ip-address": host.address}, (shown, *remarks)))
+        else:
+            left_out += remarks
+    return described, left_out
+
+
+def name_for_host(host: FoundHost, taken: Collection[str]) -> str:
+    """Prefer the host's own short name."""
+    short = host.name.partition(".")[0]
+    if is_name(short) and not short.isdecimal() and short not in taken:
+        return short
+    return "host-" + "".join(letter if letter.isalnum() else "-" for letter in host.address)
+
+
+def engine_remark(address: str, name: str, service: FoundService) -> str:
+    """Return "" for other services."""
+    if not service.is_engine:
+        return ""
+    url = f"tcp://{SweepTarget(address, service.port)}"
+    if service.is_open:
+        return f"WARNING: whoever reaches {url} is root on its host: close it. {name}: {{driver: none, url: {url}}}"
+    return f"It has an engine: {name}: {{driver: none, url: {url}, tls-dir: DIRECTORY}}, with its certificates there"
+
+
+def fleet_text(found: Sequence[Described], left_out: Sequence[str]) -> str:
+    return Draft(DISCOVERED_HEADING, found, {"generic": load("generic").options()}, left_out=tuple(left_out)).text()

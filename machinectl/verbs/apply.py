@@ -86,7 +86,7 @@ def apply(
     from machinectl.fleet.rollout.apply_run import ApplyOptions
     from machinectl.fleet.rollout.machine_changes import plan_with_previews
     from machinectl.fleet.rollout.plan import plan
-    from machinectl.fleet.rollout.plan_text import needed_flags
+    from machinectl.fleet.rollout.plan_steps import needed_flags
     from machinectl.hosts.purging import Purge
     from machinectl.hosts.rollout_order import BatchSizes
     from machinectl.machines.spec import CertificateFiles

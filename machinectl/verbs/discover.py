@@ -98,7 +98,7 @@ def discover(
 
 def write_fleet_file(here: Session, path: str, hosts: Sequence[FoundHost]) -> None:
     from machinectl.files.user_files import write_new_file
-    from machinectl.fleet.discovered_hosts import fleet_text, new_hosts
+    from machinectl.fleet.new_fleet import fleet_text, new_hosts
 
     found, left_out = new_hosts(hosts, here.store.names())
     if not (found or left_out):

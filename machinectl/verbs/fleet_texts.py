@@ -35,7 +35,7 @@ INDENT = " " * 6
 def print_plan(here: Session, planned: FleetPlan, command: str, refresh: str, *, prune: bool, as_json: bool) -> int:
     """Print the plan and the commands to apply and to `refresh` it; return the exit code."""
     from machinectl.cli.tables.results import last_looks
-    from machinectl.fleet.rollout.plan_text import has_changes, step_as_json
+    from machinectl.fleet.rollout.plan_steps import has_changes, step_as_json
 
     if as_json:
         for step in planned.steps:
@@ -88,7 +88,7 @@ def fleet_command(verb: str, file: str) -> str:
 
 def plan_lines(planned: FleetPlan, *, prune: bool) -> Iterator[str]:
     from machinectl.cli.tables.results import escaped_line, outcome_lines
-    from machinectl.fleet.rollout.plan_text import step_lines, summary
+    from machinectl.fleet.rollout.plan_steps import step_lines, summary
 
     for step in planned.steps:
         outcomes = planned.previews.get(step.name, ())

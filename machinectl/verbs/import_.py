@@ -90,7 +90,7 @@ def import_machines(
             f"{source} is a directory, and an export is a file",
             Hint("If it is docker-machine's store", "machinectl import --from-docker-machine", source),
         )
-    from machinectl.exports.decrypting import STDIN, read_export
+    from machinectl.exports.export_document import STDIN, read_export
     from machinectl.exports.restoring import import_export
     from machinectl.machines.tls_warnings import advise
 

@@ -57,7 +57,7 @@ def plan(
     from machinectl.fleet.rollout.apply_run import ApplyOptions
     from machinectl.fleet.rollout.machine_changes import plan_with_previews
     from machinectl.fleet.rollout.plan import plan as make_plan
-    from machinectl.fleet.rollout.plan_text import has_changes, needed_flags
+    from machinectl.fleet.rollout.plan_steps import has_changes, needed_flags
     from machinectl.provision.target import Allowed
     from machinectl.verbs.fleet_texts import absolute, fleet_command, fleet_file, print_plan
 

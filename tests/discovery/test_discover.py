@@ -13,8 +13,8 @@ import pytest
 from machinectl.discovery import services
 from machinectl.discovery.scan import FoundHost, NetworkScan
 from machinectl.discovery.services import FoundService, SpokenProtocol, SweepTarget
-from machinectl.fleet.discovered_hosts import fleet_text, new_hosts
 from machinectl.fleet.fleet_file import read_fleet
+from machinectl.fleet.new_fleet import fleet_text, new_hosts
 from machinectl.machines.record import Machine
 from tests.support.hostile_ssh import ESCAPES
 from tests.support.in_process import machinectl

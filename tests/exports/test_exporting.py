@@ -16,11 +16,11 @@ from machinectl import certs
 from machinectl.access.access_rows import list_access
 from machinectl.errors import MachineError
 from machinectl.exports import age
-from machinectl.exports.decrypting import read_export
 from machinectl.exports.docker_machine_import import ImportedMachine
 from machinectl.exports.export_document import (
     ExportDocument,
     parse_document,
+    read_export,
 )
 from machinectl.exports.exporting import Encryption, Secrets, export
 from machinectl.exports.restoring import import_export

@@ -15,7 +15,7 @@ from machinectl.fleet.fleet_keys import COMMON, ENGINE, Drivers, Kind
 from machinectl.fleet.rollout.apply import apply_plan as apply
 from machinectl.fleet.rollout.apply_run import ApplyOptions
 from machinectl.fleet.rollout.plan import plan
-from machinectl.fleet.rollout.plan_text import step_as_json
+from machinectl.fleet.rollout.plan_steps import step_as_json
 from machinectl.hosts.login import Login
 from machinectl.machines.engine_options import EngineOptions
 from machinectl.machines.record import Machine

@@ -14,8 +14,7 @@ from machinectl.errors import MachineError, UsageError
 from machinectl.fleet.file_errors import WrongFile
 from machinectl.fleet.fleet_file import read_fleet
 from machinectl.fleet.rollout.plan import plan
-from machinectl.fleet.rollout.plan_steps import FleetPlan
-from machinectl.fleet.rollout.plan_text import has_changes
+from machinectl.fleet.rollout.plan_steps import FleetPlan, has_changes
 from machinectl.hosts.host_plan import Outcome
 from machinectl.machines.record import Machine, Phase
 from machinectl.machines.store.held_machines import record_failure

@@ -15,8 +15,7 @@ from machinectl.fleet.file_errors import Place, WrongFile
 from machinectl.fleet.fleet_file import Fleet, FleetId
 from machinectl.fleet.host_reader import FleetHost
 from machinectl.fleet.rollout.plan import after_jump_hosts, planned_steps
-from machinectl.fleet.rollout.plan_steps import Action, Difference, FleetPlan, PlanStep
-from machinectl.fleet.rollout.plan_text import difference_text, step_as_json
+from machinectl.fleet.rollout.plan_steps import Action, Difference, FleetPlan, PlanStep, difference_text, step_as_json
 from machinectl.hosts import certificate_files
 from machinectl.hosts.host_plan import target_of
 from machinectl.hosts.identity import Identity

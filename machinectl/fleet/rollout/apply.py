@@ -148,14 +148,12 @@ def record_fleet(run: ApplyRun, console: Console) -> Sequence[Result]:
 
 
 def look_for_changes(run: ApplyRun, console: Console) -> Iterator[Result]:
-    """Look for manual changes; yield machines that are done."""
-    names, taken_over = run.to_look_at(), run.only_taken_over()
-    yield from (Result(name, Did.CHANGED) for name in taken_over if name not in names)
-    for result in run.at_once(console, names, look):
+    """Look for manual changes; yield failures."""
+    for result in run.at_once(console, run.to_look_at(), look):
         if result.did is Did.CHANGED:
             run.changed_by_hand.append(result.name)
-        elif result.did is Did.FAILED or result.name in taken_over:
-            yield result._replace(did=Did.FAILED if result.error else Did.CHANGED)
+        elif result.error:
+            yield result
 
 
 def look(run: ApplyRun, name: str, console: Console) -> Did:
@@ -197,7 +195,7 @@ def form_swarm(run: ApplyRun, console: Console) -> Iterator[Result]:
         return
     ready = {name: result for name, result in run.results.items() if name in waiting_here and result.did in DONE}
     is_blocked = any(result.did not in DONE for name, result in run.results.items() if name in run.roles.roles)
-    joining = [name for name in waiting_here if name in ready or run.steps[name].differs_only_in("swarm", "fleet")]
+    joining = [name for name in waiting_here if name in ready or run.steps[name].only_joins]
     for result in () if is_blocked or not joining else join_nodes(run, console, run.roles, joining):
         if result.name in joining:
             joining.remove(result.name)

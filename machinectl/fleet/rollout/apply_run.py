@@ -126,20 +126,16 @@ class ApplyRun:
         return self.names(Action.REMOVE)
 
     def to_change(self) -> list[str]:
-        return [name for name in self.names(*WORK) if not self.steps[name].differs_only_in("swarm", "fleet")]
-
-    def only_taken_over(self) -> list[str]:
-        return [name for name, step in self.steps.items() if step.differs_only_in("fleet")]
+        return [name for name in self.names(*WORK) if not self.steps[name].only_joins]
 
     def with_old_fleet(self) -> list[str]:
         """Return machines that only need the fleet's new name."""
-        steps = self.steps.items()
-        names = [name for name, step in steps if step.action in UNTOUCHED or step.differs_only_in("swarm", "fleet")]
+        names = [name for name, step in self.steps.items() if step.action in UNTOUCHED or step.only_joins]
         return [name for name in names if self.machines[name].fleet != self.fleet.text]
 
     def to_look_at(self) -> list[str]:
         """Return the machines for --refresh: their records need no change."""
-        names = [*self.names(Action.LEAVE), *self.only_taken_over()] if self.options.refresh else []
+        names = self.names(Action.LEAVE) if self.options.refresh else []
         return [name for name in names if self.machines[name].provision and self.machines[name].changes]
 
     def at_once(
