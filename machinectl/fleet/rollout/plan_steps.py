@@ -63,7 +63,7 @@ class PlanStep:
     def only_joins(self) -> bool:
         """Whether a machine joins the swarm, and changes nothing else."""
         keys = {difference.key for difference in self.differences}
-        return self.action is Action.CHANGE and "swarm" in keys <= {"swarm", "fleet"}
+        return self.action is Action.CHANGE and keys in ({"swarm"}, {"swarm", "fleet"})
 
 
 @dataclass(frozen=True)
